@@ -1,0 +1,73 @@
+//! Warm and fresh calls beside raw wasmtime.
+
+use std::hint::black_box;
+
+use anyhow::{Result, anyhow};
+use plugbay_fixtures::Guest;
+
+use crate::measure::{Budget, Table};
+use crate::raw::Raw;
+use crate::setup::Place;
+
+/// Sizes of documents.
+pub const SIZES: [(&str, usize); 2] = [("64 B", 64), ("64 KiB", 64 << 10)];
+
+/// A CBOR byte string that takes `size` bytes in all.
+pub fn document(size: usize) -> Vec<u8> {
+    let mut document = match size {
+        ..=255 => vec![0x58, u8::try_from(size - 2).unwrap_or(0)],
+        _ => {
+            let length = u32::try_from(size - 5).unwrap_or(0);
+            [&[0x5a][..], &length.to_be_bytes()].concat()
+        }
+    };
+    document.resize(size, 0x61);
+    document
+}
+
+pub fn run(table: &mut Table) -> Result<()> {
+    let bytes = Guest::codec("echo").build();
+    let place = Place::new()?;
+    place.put("echo.wasm", &bytes)?;
+    let raw = Raw::new(&bytes)?;
+    let host = place.host(place.config())?;
+    let echo = host.codec("echo")?;
+    for (label, size) in SIZES {
+        let document = document(size);
+        let (mut store, plugin) = raw.instance()?;
+        let codec = plugin.plugbay_plugin_codec();
+        table.ratio(
+            &format!("warm codec call, {label}, over raw wasmtime"),
+            Budget::AtMost(1.15),
+            || {
+                black_box(echo.encode_document(black_box(&document))?);
+                Ok(())
+            },
+            || {
+                let answer = codec.call_encode(&mut store, 0, black_box(&document))?;
+                black_box(answer.map_err(|error| anyhow!("{error:?}"))?);
+                Ok(())
+            },
+        )?;
+    }
+    let mut config = place.config();
+    config.defaults.reuse = plugbay::config::Reuse::Fresh;
+    let fresh = place.host(config)?;
+    let echo = fresh.codec("echo")?;
+    let document = document(64);
+    table.ratio(
+        "fresh instance per call, over raw InstancePre",
+        Budget::AtMost(1.15),
+        || {
+            black_box(echo.encode_document(black_box(&document))?);
+            Ok(())
+        },
+        || {
+            let (mut store, plugin) = raw.instance()?;
+            let codec = plugin.plugbay_plugin_codec();
+            let answer = codec.call_encode(&mut store, 0, black_box(&document))?;
+            black_box(answer.map_err(|error| anyhow!("{error:?}"))?);
+            Ok(())
+        },
+    )
+}

@@ -1,0 +1,150 @@
+//! Pairs, medians, and the table that is printed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// Pairs per row.
+const PAIRS: usize = 15;
+/// How long one side of a pair runs.
+const BATCH: Duration = Duration::from_millis(60);
+
+/// A row: what was measured, and whether the budget holds.
+struct Row {
+    name: String,
+    measured: String,
+    budget: String,
+    met: bool,
+}
+
+/// The rows so far.
+pub struct Table {
+    only: Vec<String>,
+    rows: Vec<Row>,
+}
+
+/// What a ratio is held to.
+#[derive(Clone, Copy)]
+pub enum Budget {
+    /// At most so many times the limit.
+    AtMost(f64),
+    /// At least so many times as fast as the other.
+    FasterBy(f64),
+}
+
+impl Table {
+    pub fn new(only: Vec<String>) -> Self {
+        Self { only, rows: Vec::new() }
+    }
+
+    /// Whether a row is asked for.
+    pub fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|word| name.contains(&**word))
+    }
+
+    /// Measures `ours` against `limit`, both in nanoseconds per call.
+    pub fn ratio(
+        &mut self,
+        name: &str,
+        budget: Budget,
+        mut ours: impl FnMut() -> Result<()>,
+        mut limit: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        if !self.wants(name) {
+            return Ok(());
+        }
+        let (ours_per, limit_per) = (calibrate(&mut ours)?, calibrate(&mut limit)?);
+        let mut pairs = Vec::with_capacity(PAIRS);
+        for pair in 0..PAIRS {
+            // Which side goes first alternates: a drift within a pair favours neither.
+            let (mine, theirs) = if pair % 2 == 0 {
+                let mine = time(&mut ours, ours_per)?;
+                (mine, time(&mut limit, limit_per)?)
+            } else {
+                let theirs = time(&mut limit, limit_per)?;
+                (time(&mut ours, ours_per)?, theirs)
+            };
+            pairs.push((mine, theirs));
+        }
+        let mine = median(pairs.iter().map(|pair| pair.0));
+        let theirs = median(pairs.iter().map(|pair| pair.1));
+        let ratio = median(pairs.iter().map(|pair| pair.0 / pair.1));
+        let (shown, budget, met) = match budget {
+            Budget::AtMost(most) => {
+                (format!("{ratio:.3} ×"), format!("≤ {most} ×"), ratio <= most)
+            }
+            Budget::FasterBy(least) => {
+                let faster = 1.0 / ratio;
+                (format!("{faster:.1} × faster"), format!("≥ {least} × faster"), faster >= least)
+            }
+        };
+        self.push(name, format!("{} vs {}: {shown}", nanos(mine), nanos(theirs)), budget, met);
+        Ok(())
+    }
+
+    /// Adds a row whose budget is a bound on a figure.
+    pub fn bound(&mut self, name: &str, measured: f64, unit: &str, most: f64, note: &str) {
+        let measured_text = format!("{measured:.1} {unit}{note}");
+        self.push(name, measured_text, format!("≤ {most} {unit}"), measured <= most);
+    }
+
+    fn push(&mut self, name: &str, measured: String, budget: String, met: bool) {
+        let mark = if met { "met" } else { "MISSED" };
+        println!("{mark:<6}  {name:<44}  {measured:<48}  {budget}");
+        self.rows.push(Row { name: name.to_owned(), measured, budget, met });
+    }
+
+    /// Prints what was missed.
+    pub fn finish(self) -> Result<()> {
+        let missed: Vec<&Row> = self.rows.iter().filter(|row| !row.met).collect();
+        println!("{} rows, {} met, {} missed", self.rows.len(), self.rows.len() - missed.len(), missed.len());
+        if missed.is_empty() {
+            return Ok(());
+        }
+        for row in &missed {
+            println!("missed: {}: {} (budget {})", row.name, row.measured, row.budget);
+        }
+        bail!("{} budgets were not met", missed.len())
+    }
+}
+
+/// How many calls fill a batch.
+fn calibrate(call: &mut impl FnMut() -> Result<()>) -> Result<u32> {
+    let mut calls = 1_u32;
+    loop {
+        let began = Instant::now();
+        for _ in 0..calls {
+            call()?;
+        }
+        let took = began.elapsed();
+        if took >= BATCH / 4 || calls > 1 << 28 {
+            let scale = BATCH.as_secs_f64() / took.as_secs_f64().max(1e-9);
+            return Ok(((f64::from(calls) * scale) as u32).max(1));
+        }
+        calls = calls.saturating_mul(2);
+    }
+}
+
+/// Nanoseconds per call.
+fn time(call: &mut impl FnMut() -> Result<()>, calls: u32) -> Result<f64> {
+    let began = Instant::now();
+    for _ in 0..calls {
+        call()?;
+    }
+    Ok(began.elapsed().as_nanos() as f64 / f64::from(calls))
+}
+
+/// The middle of some figures.
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn nanos(nanos: f64) -> String {
+    if nanos < 1_000.0 {
+        format!("{nanos:.1} ns")
+    } else {
+        format!("{:.2} µs", nanos / 1_000.0)
+    }
+}

@@ -1,0 +1,38 @@
+//! Resident memory over many reloads.
+
+use anyhow::Result;
+use plugbay_fixtures::Guest;
+
+use crate::measure::Table;
+use crate::setup::{Place, resident};
+
+const RELOADS: u32 = 10_000;
+/// Reloads after which the allocators have what they need.
+const WARM_UP: u32 = 500;
+
+pub fn run(table: &mut Table) -> Result<()> {
+    let name = "resident memory over 10,000 reloads";
+    if !table.wants(name) {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let versions = ["a", "b"].map(|stamp| Guest::codec("echo").stamp(stamp).build());
+    let host = {
+        place.put("echo.wasm", &versions[0])?;
+        place.host(place.config())?
+    };
+    let echo = host.codec("echo")?;
+    let mut warm = 0;
+    for reload in 1..=RELOADS {
+        place.put("echo.wasm", &versions[(reload % 2) as usize])?;
+        let report = host.reload_blocking();
+        anyhow::ensure!(report.published, "reload {reload}: {report:?}");
+        echo.encode_document(&[0xf6])?;
+        if reload == WARM_UP {
+            warm = resident()?;
+        }
+    }
+    let grown = resident()?.saturating_sub(warm) as f64 / 1e6;
+    table.bound(name, grown, "MB", 5.0, &format!(" (from {:.0} MB)", warm as f64 / 1e6));
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! Hosts in a temporary folder.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use plugbay::{Config, Host};
+use tempfile::TempDir;
+
+/// A folder for plugins and a cache beside it.
+pub struct Place {
+    pub folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("plugins"))?;
+        Ok(Self { folder })
+    }
+
+    /// Puts a file into the plugin folder, whole at once.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let hidden = self.folder.path().join("plugins").join(format!(".{name}"));
+        std::fs::write(&hidden, bytes)?;
+        std::fs::rename(hidden, self.folder.path().join("plugins").join(name))?;
+        Ok(())
+    }
+
+    pub fn config(&self) -> Config {
+        config(self.folder.path())
+    }
+
+    /// A host that looks only when told to.
+    pub fn host(&self, config: Config) -> Result<Host> {
+        Ok(Host::builder().config(config).watch(false).build_blocking()?)
+    }
+}
+
+fn config(folder: &Path) -> Config {
+    let mut config = Config::default();
+    config.host.plugins = folder.join("plugins");
+    config.host.cache = folder.join("cache");
+    config.host.linked = false;
+    config.host.rescan = Duration::from_secs(3600);
+    config
+}
+
+/// Bytes of memory that this process has resident.
+pub fn resident() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = status.split_whitespace().nth(1).unwrap_or("0").parse()?;
+    Ok(pages * 4096)
+}

@@ -1,0 +1,219 @@
+//! One call: what it carries with it, and how it fails.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// How deep calls from plugin to plugin may nest.
+pub const MAX_DEPTH: u8 = 8;
+
+/// What a plugin may ask of the host during a call: the other codecs, as the generation
+/// holds them that the call began with.
+pub trait Services: Send + Sync + 'static {
+    /// The codecs there are, sorted by name.
+    fn codecs(&self) -> Vec<CodecInfo>;
+
+    /// Writes a document with the codec `name`.
+    ///
+    /// # Errors
+    ///
+    /// `unsupported` for an unknown name or a depth past [`MAX_DEPTH`]; otherwise the codec's own error.
+    fn encode(&self, depth: u8, name: &str, document: &[u8]) -> Result<Vec<u8>, CallError>;
+
+    /// Reads bytes with the codec `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Services::encode`].
+    fn decode(&self, depth: u8, name: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError>;
+}
+
+/// A codec, as other plugins see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CodecInfo {
+    /// The capability's name.
+    pub name: String,
+    /// Its media types, the preferred one first.
+    pub media_types: Vec<String>,
+}
+
+/// What travels with a call into a plugin: the host's services in the caller's snapshot,
+/// and how deep the call is nested.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    services: &'a Arc<dyn Services>,
+    depth: u8,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a call from outside.
+    #[must_use]
+    pub fn new(services: &'a Arc<dyn Services>) -> Self {
+        Self { services, depth: 0 }
+    }
+
+    /// The context of a call from a plugin that was itself called at `depth - 1`.
+    #[must_use]
+    pub fn nested(services: &'a Arc<dyn Services>, depth: u8) -> Self {
+        Self { services, depth }
+    }
+
+    /// The host's services. Cloning the `Arc` keeps the caller's snapshot alive.
+    #[must_use]
+    pub fn services(&self) -> &'a Arc<dyn Services> {
+        self.services
+    }
+
+    /// How many plugins are above this call.
+    #[must_use]
+    pub fn depth(&self) -> u8 {
+        self.depth
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("depth", &self.depth).finish_non_exhaustive()
+    }
+}
+
+/// Why a call got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CallErrorKind {
+    /// The plugin says that the caller's input is wrong.
+    InvalidInput,
+    /// The plugin says that it cannot do this.
+    Unsupported,
+    /// The plugin says that it cannot answer now.
+    Unavailable,
+    /// The plugin says that it failed.
+    Internal,
+    /// The plugin trapped; its instance is gone.
+    Trap,
+    /// The plugin panicked; its instance is gone.
+    Panic,
+    /// The plugin used up its CPU time.
+    Cpu,
+    /// The call's deadline passed, or passed while it waited for an instance.
+    Deadline,
+    /// The plugin asked for more memory than it may have.
+    Memory,
+    /// The answer was larger than allowed.
+    Output,
+    /// The answer broke the contract: not a CBOR item, a status out of range.
+    Contract,
+    /// The plugin's version was retired, and no newer one took its place.
+    Retired,
+}
+
+impl CallErrorKind {
+    /// The stable word for metrics, logs and APIs.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid-input",
+            Self::Unsupported => "unsupported",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+            Self::Trap => "trap",
+            Self::Panic => "panic",
+            Self::Cpu => "cpu",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::Contract => "contract",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// A call that got no answer: who was called, why there is none, and, for a trap, where.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}{message}", Prefix(plugin.as_deref()))]
+pub struct CallError {
+    kind: CallErrorKind,
+    message: Cow<'static, str>,
+    plugin: Option<Arc<str>>,
+    backtrace: Option<Arc<str>>,
+}
+
+struct Prefix<'a>(Option<&'a str>);
+
+impl fmt::Display for Prefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(plugin) => write!(f, "plugin {plugin}: "),
+            None => Ok(()),
+        }
+    }
+}
+
+impl CallError {
+    /// An error of this kind; `message` is a lowercase fragment.
+    pub fn new(kind: CallErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), plugin: None, backtrace: None }
+    }
+
+    /// Names the plugin, as `name@version`, unless one is named already: the innermost
+    /// plugin is the one to blame.
+    #[must_use]
+    pub fn of(mut self, plugin: &Arc<str>) -> Self {
+        self.plugin.get_or_insert_with(|| Arc::clone(plugin));
+        self
+    }
+
+    /// Adds the guest's backtrace.
+    #[must_use]
+    pub fn with_backtrace(mut self, backtrace: impl Into<Arc<str>>) -> Self {
+        self.backtrace = Some(backtrace.into());
+        self
+    }
+
+    /// Which kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> CallErrorKind {
+        self.kind
+    }
+
+    /// The stable word for metrics, logs and APIs.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.kind.reason()
+    }
+
+    /// The message alone, without the plugin's name.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The plugin that failed, as `name@version`.
+    #[must_use]
+    pub fn plugin(&self) -> Option<&str> {
+        self.plugin.as_deref()
+    }
+
+    /// Where the guest trapped, a frame a line, innermost first.
+    #[must_use]
+    pub fn backtrace(&self) -> Option<&str> {
+        self.backtrace.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_plugin_is_named() {
+        let error = CallError::new(CallErrorKind::Trap, "out of bounds")
+            .of(&Arc::from("json@1.0.0"))
+            .of(&Arc::from("transcode@1.0.0"));
+        assert_eq!(error.to_string(), "plugin json@1.0.0: out of bounds");
+        assert_eq!(error.reason(), "trap");
+    }
+}

@@ -1,0 +1,31 @@
+//! The kind `codec`: documents to a format's bytes and back.
+
+use crate::{CallError, Context, Kind};
+
+/// The kind `codec`.
+#[derive(Debug)]
+pub struct Codec;
+
+impl Kind for Codec {
+    const NAME: &'static str = "codec";
+    type Call = dyn CodecCall;
+}
+
+/// What a caller of a codec calls. A document is one CBOR data item (RFC 8949).
+pub trait CodecCall: Send + Sync {
+    /// Writes `document` in the codec's format.
+    ///
+    /// # Errors
+    ///
+    /// `unsupported` if the format cannot hold the document; `invalid-input` if it is not
+    /// one CBOR item; otherwise what went wrong with the plugin.
+    fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError>;
+
+    /// Reads `bytes` into a document.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-input` if the bytes are not of the format; otherwise what went wrong with
+    /// the plugin.
+    fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError>;
+}

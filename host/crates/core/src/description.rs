@@ -1,0 +1,296 @@
+//! What a plugin says of itself, and the check that it may say so.
+
+use std::collections::BTreeSet;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{NameError, check_name};
+
+/// The most capabilities one plugin may offer.
+const MAX_CAPABILITIES: usize = 256;
+/// The most routes or media types of one capability.
+const MAX_ITEMS: usize = 64;
+/// The longest one-line text, in bytes.
+const MAX_LINE: usize = 1024;
+/// The longest configuration schema, in bytes of JSON text.
+const MAX_SCHEMA: usize = 256 * 1024;
+
+/// What a plugin says of itself before it is configured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The plugin's name; see [`check_name`].
+    pub name: String,
+    /// Its semantic version.
+    pub version: Version,
+    /// One line for people.
+    #[serde(default)]
+    pub description: String,
+    /// What it offers. Calls name a capability by its index here.
+    pub capabilities: Vec<CapabilityDescription>,
+    /// The JSON Schema (draft 2020-12) of its configuration.
+    #[serde(default)]
+    pub config_schema: Option<Value>,
+}
+
+/// One thing that a plugin offers under a kind and a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapabilityDescription {
+    /// The typed interface: `codec`, `handler`, or one that the application defines.
+    pub kind: String,
+    /// The name that callers ask for.
+    pub name: String,
+    /// One line for people.
+    #[serde(default)]
+    pub description: String,
+    /// For codecs: media types, the preferred one first.
+    #[serde(default)]
+    pub media_types: Vec<String>,
+    /// For handlers: the routes it suggests.
+    #[serde(default)]
+    pub routes: Vec<RouteDescription>,
+}
+
+/// An HTTP route that a handler suggests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteDescription {
+    /// Upper-case methods; empty means every method.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// The pattern, for instance `/hello/{name}`.
+    pub path: String,
+}
+
+/// A description that the host cannot accept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DescriptionError {
+    /// A name breaks the rule.
+    #[error("{item}: {source}")]
+    Name {
+        /// Which name.
+        item: String,
+        /// The rule, and what was found.
+        source: NameError,
+    },
+    /// The version is not semantic.
+    #[error("version: expected `major.minor.patch` (semver.org), found {found:?}")]
+    Version {
+        /// What was found.
+        found: String,
+    },
+    /// The configuration schema is not JSON.
+    #[error("config schema: expected JSON text of at most 256 KiB: {message}")]
+    Schema {
+        /// What the JSON parser said.
+        message: String,
+    },
+    /// A list or a text is longer than allowed, or a list is empty.
+    #[error("{item}: expected {expected}, found {found}")]
+    Size {
+        /// Which list or text.
+        item: String,
+        /// The bound.
+        expected: &'static str,
+        /// How many there are.
+        found: usize,
+    },
+    /// Two capabilities have the same kind and name.
+    #[error("capability {key}: described twice")]
+    Twice {
+        /// The kind and name.
+        key: String,
+    },
+    /// A route or media type is malformed.
+    #[error("{item}: expected {expected}, found {found:?}")]
+    Malformed {
+        /// Which one.
+        item: String,
+        /// What it must look like.
+        expected: &'static str,
+        /// What was found.
+        found: String,
+    },
+}
+
+impl Description {
+    /// Parses a version as plugins give it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`DescriptionError::Version`] with what was found.
+    pub fn parse_version(version: &str) -> Result<Version, DescriptionError> {
+        let found = || version.chars().take(80).collect();
+        Version::parse(version).map_err(|_| DescriptionError::Version { found: found() })
+    }
+
+    /// Parses a configuration schema as plugins give it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`DescriptionError::Schema`] if it is too long or no JSON.
+    pub fn parse_schema(text: &str) -> Result<Value, DescriptionError> {
+        if text.len() > MAX_SCHEMA {
+            return Err(DescriptionError::Schema { message: format!("found {} bytes", text.len()) });
+        }
+        serde_json::from_str(text)
+            .map_err(|error| DescriptionError::Schema { message: error.to_string() })
+    }
+
+    /// Checks all that came from the plugin: names, sizes, duplicates, routes. A
+    /// description is a hostile input like any other.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first item that breaks a rule, with what was expected and found.
+    pub fn check(&self) -> Result<(), DescriptionError> {
+        name("plugin name", &self.name)?;
+        line("description", &self.description)?;
+        bounded("capabilities", self.capabilities.len(), 1..=MAX_CAPABILITIES, "1 to 256")?;
+        let mut seen = BTreeSet::new();
+        for (index, capability) in self.capabilities.iter().enumerate() {
+            capability.check(index)?;
+            if !seen.insert((&capability.kind, &capability.name)) {
+                return Err(DescriptionError::Twice {
+                    key: format!("{}:{}", capability.kind, capability.name),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CapabilityDescription {
+    fn check(&self, index: usize) -> Result<(), DescriptionError> {
+        let item = |part: &str| format!("capability {index}: {part}");
+        name(&item("kind"), &self.kind)?;
+        name(&item("name"), &self.name)?;
+        line(&item("description"), &self.description)?;
+        bounded(&item("media types"), self.media_types.len(), 0..=MAX_ITEMS, "at most 64")?;
+        bounded(&item("routes"), self.routes.len(), 0..=MAX_ITEMS, "at most 64")?;
+        for media_type in &self.media_types {
+            check_media_type(&item("media type"), media_type)?;
+        }
+        for route in &self.routes {
+            check_route(&item("route"), route)?;
+        }
+        Ok(())
+    }
+}
+
+fn name(item: &str, name: &str) -> Result<(), DescriptionError> {
+    check_name(name).map_err(|source| DescriptionError::Name { item: item.to_owned(), source })
+}
+
+fn line(item: &str, text: &str) -> Result<(), DescriptionError> {
+    bounded(item, text.len(), 0..=MAX_LINE, "at most 1024 bytes")?;
+    if text.chars().any(char::is_control) {
+        return Err(DescriptionError::Malformed {
+            item: item.to_owned(),
+            expected: "one line without control characters",
+            found: text.chars().take(80).collect(),
+        });
+    }
+    Ok(())
+}
+
+fn bounded(
+    item: &str,
+    found: usize,
+    range: std::ops::RangeInclusive<usize>,
+    expected: &'static str,
+) -> Result<(), DescriptionError> {
+    if range.contains(&found) {
+        return Ok(());
+    }
+    Err(DescriptionError::Size { item: item.to_owned(), expected, found })
+}
+
+/// A token as RFC 9110, section 5.6.2 has it.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn check_media_type(item: &str, media_type: &str) -> Result<(), DescriptionError> {
+    let whole = media_type.split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
+    if whole && media_type.len() <= 128 && !media_type.contains('*') {
+        return Ok(());
+    }
+    Err(DescriptionError::Malformed {
+        item: item.to_owned(),
+        expected: "type/subtype without parameters",
+        found: media_type.chars().take(80).collect(),
+    })
+}
+
+fn check_route(item: &str, route: &RouteDescription) -> Result<(), DescriptionError> {
+    bounded(item, route.path.len(), 1..=MAX_LINE, "a path of at most 1024 bytes")?;
+    bounded(item, route.methods.len(), 0..=16, "at most 16 methods")?;
+    let malformed = |expected, found: &str| DescriptionError::Malformed {
+        item: item.to_owned(),
+        expected,
+        found: found.chars().take(80).collect(),
+    };
+    if !route.path.starts_with('/') || route.path.chars().any(char::is_control) {
+        return Err(malformed("a path that begins with `/`", &route.path));
+    }
+    for method in &route.methods {
+        if !is_token(method) || method.len() > 32 || method.bytes().any(|b| b.is_ascii_lowercase()) {
+            return Err(malformed("an upper-case HTTP method", method));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description() -> Description {
+        Description {
+            name: "json".into(),
+            version: Version::new(1, 2, 3),
+            description: "JSON".into(),
+            capabilities: vec![CapabilityDescription {
+                kind: "codec".into(),
+                name: "json".into(),
+                description: String::new(),
+                media_types: vec!["application/json".into()],
+                routes: vec![RouteDescription { methods: vec!["GET".into()], path: "/a/{b}".into() }],
+            }],
+            config_schema: None,
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut Description)) -> String {
+        let mut description = description();
+        change(&mut description);
+        description.check().expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn accepts_a_good_one() {
+        assert_eq!(description().check(), Ok(()));
+    }
+
+    #[test]
+    fn names_the_item_that_breaks_a_rule() {
+        assert!(refused(|d| d.name = "A".into()).starts_with("plugin name: expected a name"));
+        assert!(refused(|d| d.capabilities.clear()).starts_with("capabilities: expected 1 to 256, found 0"));
+        assert!(refused(|d| d.description = "a\nb".into()).contains("one line"));
+        assert!(refused(|d| d.capabilities[0].media_types[0] = "json".into()).contains("type/subtype"));
+        assert!(refused(|d| d.capabilities[0].routes[0].path = "x".into()).contains("begins with `/`"));
+        assert!(refused(|d| d.capabilities[0].routes[0].methods[0] = "get".into()).contains("upper-case"));
+        let twice = refused(|d| d.capabilities.push(d.capabilities[0].clone()));
+        assert_eq!(twice, "capability codec:json: described twice");
+    }
+
+    #[test]
+    fn refuses_versions_and_schemas_that_are_none() {
+        assert!(Description::parse_version("1.0").is_err());
+        assert!(Description::parse_schema("{").is_err());
+        assert!(Description::parse_schema(&" ".repeat(MAX_SCHEMA + 1)).is_err());
+    }
+}

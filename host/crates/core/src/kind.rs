@@ -1,0 +1,95 @@
+//! Kinds: the typed interfaces of capabilities, and how a plugin provides one.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// A typed interface that capabilities have.
+///
+/// [`Codec`](crate::codec::Codec) and [`Handler`](crate::handler::Handler) are kinds; an
+/// application defines its own by naming what a caller calls.
+///
+/// ```
+/// use plugbay_core::{CallError, Context, Kind};
+///
+/// /// What a caller of a `greeter` calls.
+/// trait Greet: Send + Sync {
+///     fn greet(&self, context: &Context, name: &str) -> Result<String, CallError>;
+/// }
+///
+/// /// The kind `greeter`.
+/// struct Greeter;
+///
+/// impl Kind for Greeter {
+///     const NAME: &'static str = "greeter";
+///     type Call = dyn Greet;
+/// }
+/// ```
+pub trait Kind: 'static {
+    /// The name of the kind, as plugins describe it and people write it.
+    const NAME: &'static str;
+
+    /// What a caller calls: usually a trait object.
+    type Call: ?Sized + Send + Sync + 'static;
+}
+
+/// A kind's call object, with its type erased so that plugins of every kind fit one set.
+pub struct Provider {
+    kind: &'static str,
+    call: Box<dyn Any + Send + Sync>,
+}
+
+impl Provider {
+    /// Erases the call object of kind `K`.
+    pub fn new<K: Kind>(call: Arc<K::Call>) -> Self {
+        Self { kind: K::NAME, call: Box::new(call) }
+    }
+
+    /// The name of the kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The call object, if it is of kind `K`.
+    #[must_use]
+    pub fn get<K: Kind>(&self) -> Option<&Arc<K::Call>> {
+        self.call.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// A capability's kind and name, written `codec:json`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CapabilityKey {
+    /// The kind's name.
+    pub kind: String,
+    /// The capability's name within its kind.
+    pub name: String,
+}
+
+impl CapabilityKey {
+    /// A key of these two.
+    pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind: kind.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for CapabilityKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.name)
+    }
+}
+
+impl Serialize for CapabilityKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

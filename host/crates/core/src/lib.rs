@@ -1,0 +1,43 @@
+//! The words that every room of Plugbay shares, and nothing else.
+//!
+//! A file or a linked crate is an [`Artifact`], known by its [`Digest`]. A [`Runtime`]
+//! recognises it and turns it into something [`Prepared`]: compiled, its version checked,
+//! able to [describe](Description) itself. Started under a [`Policy`] and a configuration
+//! it is a [`Plugin`], which hands out a [`Provider`] for each [capability](CapabilityKey)
+//! that it described. What a caller calls is typed by a [`Kind`]: [`codec`] and [`handler`]
+//! are two, an application defines its own the same way.
+//!
+//! What goes wrong has two shapes. A [`Refusal`] says why an artifact does not run; a
+//! [`CallError`] says why a call got no answer. Both carry a stable `reason()`.
+//!
+//! # What is deliberately absent
+//!
+//! No engine, no dynamic loading, no async runtime, no I/O: this crate never names
+//! wasmtime, libloading or tokio, and a runtime may be written against it alone.
+
+#![forbid(unsafe_code)]
+
+mod artifact;
+mod call;
+pub mod codec;
+mod description;
+mod digest;
+pub mod handler;
+mod kind;
+mod metrics;
+mod name;
+mod plugin;
+mod policy;
+mod refusal;
+
+pub use artifact::{Artifact, Source};
+pub use call::{CallError, CallErrorKind, CodecInfo, Context, MAX_DEPTH, Services};
+pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
+pub use digest::{Digest, ParseDigestError};
+pub use kind::{CapabilityKey, Kind, Provider};
+pub use metrics::GuestMetrics;
+pub use name::{MAX_NAME, NameError, check_name};
+pub use plugbay_document as document;
+pub use plugin::{GuestMetric, Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin};
+pub use policy::{Policy, Reuse};
+pub use refusal::{Reason, Refusal};

@@ -1,0 +1,157 @@
+//! What a runtime implements: recognise, prepare, describe, start.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Artifact, CallError, Description, Policy, Provider, Refusal};
+
+/// Something that runs plugins of one form: WASM components, native libraries, linked crates.
+pub trait Runtime: Send + Sync + 'static {
+    /// The runtime's name, for people: `wasm`, `linked`.
+    fn name(&self) -> &'static str;
+
+    /// Whether the artifact is of this runtime's form, judged by its first bytes, never by
+    /// its name alone. Cheap; runs no foreign code.
+    fn recognises(&self, artifact: &Artifact) -> bool;
+
+    /// Whether the bytes end where their format says so: `false` for a file that is still
+    /// being written. Cheap; runs no foreign code.
+    fn is_whole(&self, artifact: &Artifact) -> bool;
+
+    /// Checks the API version, then compiles. Called at most once per digest, off the async
+    /// threads; runs no foreign code.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what is not a plugin that this host can serve, saying what was expected.
+    fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal>;
+}
+
+/// A checked and compiled artifact. Shared by all plugins that are started from it.
+pub trait Prepared: Send + Sync + 'static {
+    /// Asks the plugin what it is, in an instance that is granted nothing.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a plugin that traps, hangs, or describes what breaks a rule.
+    fn describe(&self) -> Result<Description, Refusal>;
+
+    /// The interfaces that it imports, sorted.
+    fn imports(&self) -> &[String];
+
+    /// The interfaces that it exports, sorted.
+    fn exports(&self) -> &[String];
+
+    /// Bytes of compiled code; 0 where nothing is compiled.
+    fn code_size(&self) -> u64;
+
+    /// Starts a plugin: makes the first instance and calls `init` and `health` on it.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a configuration that `init` refuses, and a plugin that traps, hangs or is
+    /// not healthy.
+    fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal>;
+}
+
+/// What a plugin is started with.
+#[derive(Clone, Debug)]
+pub struct StartPlugin {
+    /// Who it will be.
+    pub identity: Identity,
+    /// What it said of itself.
+    pub description: Arc<Description>,
+    /// A JSON object that satisfies its schema.
+    pub config: Value,
+    /// What it may use.
+    pub policy: Policy,
+}
+
+/// The name under which a plugin runs, and its version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    name: Arc<str>,
+    label: Arc<str>,
+}
+
+impl Identity {
+    /// A plugin called `name` in version `version`.
+    pub fn new(name: &str, version: &semver::Version) -> Self {
+        Self { name: Arc::from(name), label: Arc::from(format!("{name}@{version}")) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// `name@version`, as errors and logs show it.
+    #[must_use]
+    pub fn label(&self) -> &Arc<str> {
+        &self.label
+    }
+}
+
+/// A started plugin. Dropping it frees what it holds; the host calls
+/// [`shutdown`](Plugin::shutdown) first, once no lease is left.
+pub trait Plugin: Send + Sync + 'static {
+    /// The call object of the capability with index `capability` in the description, or
+    /// `None` if the runtime does not serve its kind.
+    fn provide(&self, capability: u32) -> Option<Provider>;
+
+    /// Whether its calls may call other plugins: then a call keeps the whole generation
+    /// from being shut down, not this plugin alone.
+    fn calls_others(&self) -> bool;
+
+    /// Asks the plugin whether it can serve. Blocks for at most the policy's `init` time.
+    ///
+    /// # Errors
+    ///
+    /// What the plugin said, or how it failed to answer.
+    fn health(&self) -> Result<(), CallError>;
+
+    /// Tells every instance that it is the last call, then frees them. Blocks for at most
+    /// the policy's `init` time per instance. Calls that come later are refused as retired.
+    fn shutdown(&self);
+
+    /// What the plugin uses now.
+    fn stats(&self) -> PluginStats;
+}
+
+/// What a plugin uses, and has used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PluginStats {
+    /// Instances that live, idle or in a call.
+    pub instances: u64,
+    /// Instances made since the start.
+    pub instantiations: u64,
+    /// Instances thrown away after a trap or an expired limit.
+    pub discarded: u64,
+    /// Bytes of linear memory over all instances.
+    pub memory: u64,
+    /// The plugin's own metrics.
+    pub metrics: Vec<GuestMetric>,
+}
+
+/// A figure that a plugin reports of itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum GuestMetric {
+    /// Only ever grows.
+    Counter {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: u64,
+    },
+    /// Goes up and down.
+    Gauge {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: f64,
+    },
+}

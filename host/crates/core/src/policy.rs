@@ -1,0 +1,58 @@
+//! What one plugin may use.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How instances are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reuse {
+    /// Warm instances wait for the next call.
+    Pooled,
+    /// Every call gets an instance of its own, thrown away after it.
+    Fresh,
+}
+
+/// The limits one plugin runs under. Part of its identity: a change starts it anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Policy {
+    /// The most instances at once. Further calls wait for one, within their deadline.
+    pub instances: u32,
+    /// Whether instances are used again.
+    pub reuse: Reuse,
+    /// Calls after which an instance is replaced; 0 means never.
+    pub recycle_calls: u64,
+    /// Bytes of linear memory past which an instance is replaced after its call; 0 means never.
+    pub recycle_memory: u64,
+    /// The most bytes of linear memory of one instance.
+    pub memory: u64,
+    /// The most bytes of linear memory over all instances.
+    pub total_memory: u64,
+    /// Guest CPU time of one call. Waiting for the host does not count.
+    pub cpu: Duration,
+    /// Wall time of one call, waiting for an instance included.
+    pub deadline: Duration,
+    /// Wall time of `describe`, `init`, `health` and `shutdown`, each.
+    pub init: Duration,
+    /// The most bytes of one answer.
+    pub output: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+        Self {
+            instances: u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX),
+            reuse: Reuse::Pooled,
+            recycle_calls: 0,
+            recycle_memory: 0,
+            memory: 64 << 20,
+            total_memory: 512 << 20,
+            cpu: Duration::from_secs(1),
+            deadline: Duration::from_secs(30),
+            init: Duration::from_secs(5),
+            output: 64 << 20,
+        }
+    }
+}

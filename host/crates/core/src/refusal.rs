@@ -1,0 +1,131 @@
+//! Why an artifact, a plugin or a configuration does not run.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The closed list of reasons; [`Reason::as_str`] is what metrics, logs and APIs show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The file or folder could not be read.
+    Unreadable,
+    /// The file is empty.
+    Empty,
+    /// The file ends before its format says so.
+    Truncated,
+    /// No runtime knows the file's format.
+    UnknownFormat,
+    /// A core WebAssembly module, not a component.
+    CoreModule,
+    /// A WebAssembly file that does not validate or compile.
+    Malformed,
+    /// A component of a world that this host does not serve.
+    WrongWorld,
+    /// Built against an API version that this host does not serve.
+    ApiVersion,
+    /// The component imports what the host does not offer.
+    MissingImport,
+    /// `describe` trapped or ran out of time.
+    Describe,
+    /// The description breaks a rule.
+    Description,
+    /// Another plugin has this name.
+    NameClash,
+    /// Another plugin offers this capability.
+    CapabilityClash,
+    /// Another plugin serves this route.
+    RouteClash,
+    /// The configuration does not satisfy the declared schema.
+    ConfigSchema,
+    /// The configuration file is refused.
+    Config,
+    /// `init` said no, or trapped.
+    Init,
+    /// `init` did not return in time.
+    InitDeadline,
+    /// `health` said no after `init`.
+    Unhealthy,
+    /// Only this strict host's refusal of something else keeps it from running.
+    Strict,
+}
+
+impl Reason {
+    /// The stable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Empty => "empty",
+            Self::Truncated => "truncated",
+            Self::UnknownFormat => "unknown-format",
+            Self::CoreModule => "core-module",
+            Self::Malformed => "malformed",
+            Self::WrongWorld => "wrong-world",
+            Self::ApiVersion => "api-version",
+            Self::MissingImport => "missing-import",
+            Self::Describe => "describe",
+            Self::Description => "description",
+            Self::NameClash => "name-clash",
+            Self::CapabilityClash => "capability-clash",
+            Self::RouteClash => "route-clash",
+            Self::ConfigSchema => "config-schema",
+            Self::Config => "config",
+            Self::Init => "init",
+            Self::InitDeadline => "init-deadline",
+            Self::Unhealthy => "unhealthy",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A refusal: the reason, what was expected and found, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}{}", Hint(hint))]
+pub struct Refusal {
+    /// The stable reason.
+    pub reason: Reason,
+    /// A lowercase fragment: what was expected, what was found.
+    pub message: String,
+    /// What to do, as a lowercase fragment; empty when the message says it all.
+    pub hint: String,
+}
+
+struct Hint<'a>(&'a str);
+
+impl fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " ({})", self.0) }
+    }
+}
+
+impl Refusal {
+    /// A refusal without a hint.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), hint: String::new() }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// The stable word for metrics, logs and APIs.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason.as_str()
+    }
+}

@@ -1,0 +1,118 @@
+//! Plugins that are linked into the application.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use plugbay_abi::host::{Guest, NoHost};
+use plugbay_core::{
+    Artifact, Description, Plugin, Prepared, Reason, Refusal, Runtime, Source, StartPlugin,
+};
+use tokio::runtime::Handle;
+
+use crate::plugin::NativePlugin;
+
+/// Runs the plugins that registered themselves at link time.
+#[derive(Debug)]
+pub struct LinkedRuntime {
+    tokio: Handle,
+    /// By the name under which their artifacts go. Two of one name are told apart by a
+    /// number, so that the host sees and refuses the clash.
+    linked: BTreeMap<String, (Guest, Result<Description, String>)>,
+}
+
+impl LinkedRuntime {
+    /// Collects and describes what is linked. Handlers run on `tokio`'s threads for blocking work.
+    #[must_use]
+    pub fn new(tokio: Handle) -> Self {
+        let mut linked = BTreeMap::new();
+        for (index, plugin) in plugbay_abi::linked::plugins().enumerate() {
+            let guest = Guest::linked(plugin);
+            let description = describe(&guest);
+            let name = match &description {
+                Ok(description) => description.name.clone(),
+                Err(_) => format!("unnamed-{index}"),
+            };
+            let name =
+                if linked.contains_key(&name) { format!("{name}-{index}") } else { name };
+            linked.insert(name, (guest, description));
+        }
+        Self { tokio, linked }
+    }
+
+    /// An artifact for each, sorted by name.
+    #[must_use]
+    pub fn artifacts(&self) -> Vec<Artifact> {
+        let artifacts = self.linked.iter().map(|(name, (_, description))| {
+            let version = description.as_ref().map(|it| it.version.to_string());
+            Artifact::linked(name, &version.unwrap_or_default())
+        });
+        artifacts.collect()
+    }
+}
+
+fn describe(guest: &Guest) -> Result<Description, String> {
+    let json = guest.describe(&NoHost).map_err(|error| error.to_string())?;
+    let description: Description =
+        serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+    description.check().map_err(|error| error.to_string())?;
+    Ok(description)
+}
+
+impl Runtime for LinkedRuntime {
+    fn name(&self) -> &'static str {
+        "linked"
+    }
+
+    fn recognises(&self, artifact: &Artifact) -> bool {
+        matches!(artifact.source, Source::Linked(_))
+    }
+
+    fn is_whole(&self, _artifact: &Artifact) -> bool {
+        true
+    }
+
+    fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
+        let linked = match &artifact.source {
+            Source::Linked(name) => self.linked.get(name),
+            Source::File(_) | Source::Memory(_) => None,
+        };
+        let (guest, description) = linked.ok_or_else(|| {
+            Refusal::new(Reason::UnknownFormat, "expected a plugin that is linked into this program")
+        })?;
+        Ok(Arc::new(LinkedPrepared {
+            tokio: self.tokio.clone(),
+            guest: *guest,
+            description: description.clone(),
+        }))
+    }
+}
+
+struct LinkedPrepared {
+    tokio: Handle,
+    guest: Guest,
+    description: Result<Description, String>,
+}
+
+impl Prepared for LinkedPrepared {
+    fn describe(&self) -> Result<Description, Refusal> {
+        self.description
+            .clone()
+            .map_err(|message| Refusal::new(Reason::Description, format!("describe: {message}")))
+    }
+
+    fn imports(&self) -> &[String] {
+        &[]
+    }
+
+    fn exports(&self) -> &[String] {
+        &[]
+    }
+
+    fn code_size(&self) -> u64 {
+        0
+    }
+
+    fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
+        Ok(Arc::new(NativePlugin::start(self.guest, start, self.tokio.clone())?))
+    }
+}

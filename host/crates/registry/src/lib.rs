@@ -1,0 +1,103 @@
+//! Named things that can be replaced while they are in use.
+//!
+//! A program looks a codec up by its name, thousands of times a second, from every
+//! thread. Now and then somebody drops a new version of it into a folder. From then
+//! on every lookup must give the new version, every call that began on the old one
+//! must end on it, and only then may the old one be torn down. This crate is that,
+//! and no more than that: it knows nothing of plugins, files or WASM, and can be
+//! used without any.
+//!
+//! ```
+//! use std::time::Duration;
+//! use plugbay_registry::Registry;
+//!
+//! let codecs = Registry::new("codec");
+//! codecs.register("json", "version 1")?;
+//!
+//! let call = codecs.get("json")?; // a lease: the right to use this version
+//! let old = codecs.replace("json", "version 2")?; // a swap, while the call runs
+//!
+//! assert_eq!(*codecs.get("json")?, "version 2"); // new calls get the new one,
+//! assert_eq!(*call, "version 1"); // the old call ends on the old one,
+//! assert!(!old.is_drained());
+//! drop(call);
+//! assert!(old.wait_drained(Duration::from_secs(1))); // and then it can go
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The pieces, from the bottom
+//!
+//! - [`Swap`] holds one `Arc` that many read and few replace.
+//! - [`Leased`] is a value with its *lease word*: it counts who uses the value, can
+//!   be closed, and says when the last user of a closed value has gone. Its file
+//!   opens with the protocol, and why its orderings are enough.
+//! - [`Table`] is an immutable set of names. A lookup that misses says which names
+//!   there are, and which was probably meant.
+//! - [`Generation`] is one numbered table of leased entries: what a reader sees.
+//! - [`Registry`] swaps generations. [`Changes`] tells of new ones.
+//! - [`Factories`] is a registry of constructors; [`linked`] fills a registry with
+//!   what was linked into the program; [`global`](fn@global) keeps one per type for
+//!   the process, for those who want that.
+//!
+//! # The three forms
+//!
+//! What is registered is a type parameter, so a form is a choice of type, and one
+//! cannot be taken for another: a `Registry<Arc<dyn Codec>>` holds implementations,
+//! [`Factories`] holds ways to make one, and a `Registry<Handler>`, with `Handler` a
+//! boxed closure, holds code to be run by name.
+//!
+//! # What is never done here
+//!
+//! - A lookup never locks, never waits, and never sees half of a change.
+//! - A caller's code never runs while a lock is held: neither a constructor, nor the
+//!   closure of an update, nor a close hook.
+//! - Nothing is retired because of an `Arc` count: snapshots, status pages and
+//!   error reports hold `Arc`s too. Leases are what counts.
+//! - No entry is closed before it was taken out of the running generation.
+//! - No file or socket, no log line, no thread, no async runtime, no unsafe code.
+//!
+//! # How it is checked
+//!
+//! Besides the tests, which any `cargo test` runs, from the workspace's root:
+//!
+//! ```text
+//! # every interleaving of the lease word, and the reorderings its orderings allow
+//! RUSTFLAGS="--cfg loom" cargo test --release -p plugbay-registry --lib loom
+//!
+//! # data races; std is built too (component rust-src), so that the sanitizer sees
+//! # what std orders
+//! RUSTFLAGS="-Zsanitizer=thread" cargo +nightly test -p plugbay-registry --tests \
+//!     -Zbuild-std --target x86_64-unknown-linux-gnu
+//!
+//! # use after free and leaks
+//! RUSTFLAGS="-Zsanitizer=address" cargo +nightly test -p plugbay-registry --tests \
+//!     --target x86_64-unknown-linux-gnu
+//!
+//! # what a lookup costs
+//! cargo bench -p plugbay-registry --bench lookup
+//! ```
+#![forbid(unsafe_code)]
+
+mod changes;
+mod errors;
+mod factories;
+mod generation;
+mod global;
+mod lease;
+pub mod linked;
+mod names;
+mod not_found;
+mod registry;
+mod swap;
+mod table;
+
+pub use changes::Changes;
+pub use errors::{Attempt, RegisterError, RegisterErrorKind};
+pub use factories::{Build, Constructor, Factories};
+pub use generation::Generation;
+pub use global::global;
+pub use lease::{Closed, Lease, Leased, Pass};
+pub use not_found::NotFound;
+pub use registry::{IntoEntry, Published, Registry};
+pub use swap::Swap;
+pub use table::{DuplicateName, Table};

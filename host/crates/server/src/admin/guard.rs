@@ -1,0 +1,149 @@
+//! Keeps web pages out of the admin plane.
+//!
+//! The plane listens on loopback, so whoever asks is on this machine; but a browser here runs
+//! pages from anywhere. Two ways lead from such a page to a loopback port:
+//!
+//! - *DNS rebinding*: the page's own name is made to resolve to 127.0.0.1, and the browser takes
+//!   the plane for the page's origin. `Host` then carries that name: names that are not this
+//!   machine's are refused. Ports are not compared, so that an SSH tunnel may use another.
+//! - *Cross-site requests*: the page asks without being able to read the answer. Browsers say so
+//!   in `Origin` and `Sec-Fetch-Site`; following a link to the plane is the one thing allowed.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::Problem;
+
+pub(super) async fn refuse_strangers(request: Request, next: Next) -> Response {
+    match check(request.method(), request.headers(), request.uri().authority()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => {
+            tracing::warn!(reason = problem.code(), "an admin request was refused");
+            problem.into_response()
+        }
+    }
+}
+
+fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    authority: Option<&axum::http::uri::Authority>,
+) -> Result<(), Problem> {
+    let host = only_one(headers, &header::HOST)?;
+    // An absolute target is what counts where there is one (RFC 9112, section 3.2.2).
+    let host = authority.map(axum::http::uri::Authority::as_str).or(host);
+    let ours = host.is_some_and(is_loopback);
+    if !ours {
+        let detail = "expected a Host that names this machine's loopback: localhost or 127.0.0.1";
+        return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", detail));
+    }
+    let reads = *method == Method::GET || *method == Method::HEAD;
+    let site = text(headers, "sec-fetch-site");
+    let follows_a_link = reads && text(headers, "sec-fetch-mode") == Some("navigate");
+    let foreign_site = matches!(site, Some("cross-site" | "same-site")) && !follows_a_link;
+    let origin = only_one(headers, &header::ORIGIN)?;
+    let foreign_origin = origin.is_some_and(|origin| {
+        let named = origin.split_once("://").map(|(_, named)| named);
+        !named.zip(host).is_some_and(|(named, host)| named.eq_ignore_ascii_case(host))
+    });
+    if foreign_site || foreign_origin {
+        let detail = "pages of another origin may not use the admin plane";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    Ok(())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The field's value, refused if there are several or it is not text.
+fn only_one<'a>(
+    headers: &'a HeaderMap,
+    name: &header::HeaderName,
+) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().map(axum::http::HeaderValue::to_str).transpose();
+    match (value, values.next()) {
+        (Ok(value), None) => Ok(value),
+        _ => Err(Problem::bad_request(format!("expected one plain header field {name:?}"))),
+    }
+}
+
+/// Whether a host, with or without a port, is a name of this machine's loopback.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(v6) => match v6.split_once(']') {
+            Some((v6, port)) if port.is_empty() || is_port(port) => v6,
+            _ => return false,
+        },
+        None => match host.find(':') {
+            Some(colon) if is_port(&host[colon..]) => &host[..colon],
+            Some(_) => return false,
+            None => host,
+        },
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+}
+
+fn is_port(port: &str) -> bool {
+    port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(method: Method, fields: &[(&'static str, &str)]) -> u16 {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        check(&method, &headers, None).map_or_else(|problem| problem.status().as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn only_names_of_loopback_pass() {
+        for good in ["localhost", "LOCALHOST:7071", "127.0.0.1:7071", "127.9.9.9", "[::1]:80"] {
+            assert_eq!(status(Method::GET, &[("host", good)]), 200, "{good}");
+        }
+        for bad in [
+            "",
+            "evil.example",
+            "evil.example:7071",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "0.0.0.0:7071",
+            "[::1].evil.example",
+            "localhost:7071:1",
+            "localhost:99999",
+            "user@localhost",
+        ] {
+            assert_eq!(status(Method::GET, &[("host", bad)]), 421, "{bad}");
+        }
+        assert_eq!(status(Method::GET, &[]), 421);
+        assert_eq!(status(Method::GET, &[("host", "localhost"), ("host", "evil.example")]), 400);
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_refused() {
+        let host = ("host", "127.0.0.1:7071");
+        let post = |more: &[(&'static str, &str)]| status(Method::POST, &[&[host], more].concat());
+        assert_eq!(post(&[]), 200);
+        assert_eq!(post(&[("origin", "http://127.0.0.1:7071")]), 200);
+        for foreign in ["http://evil.example", "null", "http://127.0.0.1:3000", "http://localhost"] {
+            assert_eq!(post(&[("origin", foreign)]), 403, "{foreign}");
+        }
+        assert_eq!(post(&[("sec-fetch-site", "cross-site")]), 403);
+        assert_eq!(post(&[("sec-fetch-site", "same-origin")]), 200);
+        let cross = ("sec-fetch-site", "cross-site");
+        assert_eq!(status(Method::GET, &[host, cross, ("sec-fetch-mode", "no-cors")]), 403);
+        assert_eq!(status(Method::GET, &[host, cross, ("sec-fetch-mode", "navigate")]), 200);
+        assert_eq!(post(&[cross, ("sec-fetch-mode", "navigate")]), 403);
+    }
+}

@@ -1,0 +1,131 @@
+//! The names of a kind, or of all plugins: who stands behind each, and in which state.
+//!
+//! One function makes this view of a [`Status`], for `/debug/registry/{name}` and the command
+//! line alike.
+
+use plugbay::Status;
+use serde::Serialize;
+
+/// The names of one kind, or of all plugins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Registry {
+    /// The kind, or `plugins`.
+    pub name: String,
+    /// The generation that serves.
+    pub generation: u64,
+    /// By name; for plugins, what drains and what was refused comes after what runs.
+    pub entries: Vec<Entry>,
+}
+
+/// One name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// The name: of a capability, or of a plugin. Empty for a refused file of which no name is
+    /// known.
+    pub name: String,
+    /// The plugin that offers it.
+    pub plugin: String,
+    /// The plugin's version, if it is known.
+    pub version: Option<String>,
+    /// SHA-256 of the artifact, if it could be read.
+    pub digest: Option<String>,
+    /// Bytes of the artifact, of those that run.
+    pub size: Option<u64>,
+    /// The file, or `linked:NAME`; not known of what drains.
+    pub source: Option<String>,
+    /// The first generation that held it, of those that run.
+    pub generation: Option<u64>,
+    /// Whether it runs.
+    pub state: State,
+    /// Why it was refused.
+    pub reason: Option<&'static str>,
+}
+
+/// Whether a plugin runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It serves.
+    Running,
+    /// It left, and calls are still under way.
+    Draining,
+    /// It was refused.
+    Rejected,
+}
+
+/// The names of the kind `name`, or of `plugins`. `None` if there is no such kind: `codec` and
+/// `handler` are always there.
+#[must_use]
+pub fn registry(status: &Status, name: &str) -> Option<Registry> {
+    let entries = if name == "plugins" {
+        plugins(status)
+    } else if names(status).iter().any(|kind| kind == name) {
+        capabilities(status, name)
+    } else {
+        return None;
+    };
+    Some(Registry { name: name.to_owned(), generation: status.generation, entries })
+}
+
+/// What [`registry`] can be asked for, sorted.
+pub(super) fn names(status: &Status) -> Vec<String> {
+    let kinds = status.capabilities.iter().map(|capability| capability.kind.as_str());
+    let mut names: Vec<String> =
+        kinds.chain(["codec", "handler", "plugins"]).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn capabilities(status: &Status, kind: &str) -> Vec<Entry> {
+    let of_kind = status.capabilities.iter().filter(|capability| capability.kind == kind);
+    let entries = of_kind.filter_map(|capability| {
+        let plugin = status.plugins.iter().find(|plugin| plugin.name == capability.plugin)?;
+        Some(running(&capability.name, plugin))
+    });
+    entries.collect()
+}
+
+fn plugins(status: &Status) -> Vec<Entry> {
+    let running = status.plugins.iter().map(|plugin| running(&plugin.name, plugin));
+    let draining = status.draining.iter().map(|left| {
+        let (name, version) = left.plugin.split_once('@').unwrap_or((&left.plugin, ""));
+        Entry {
+            name: name.to_owned(),
+            plugin: name.to_owned(),
+            version: Some(version.to_owned()),
+            digest: Some(left.digest.clone()),
+            size: None,
+            source: None,
+            generation: None,
+            state: State::Draining,
+            reason: None,
+        }
+    });
+    let rejected = status.rejected.iter().map(|refused| Entry {
+        name: refused.plugin.clone().unwrap_or_default(),
+        plugin: refused.plugin.clone().unwrap_or_default(),
+        version: None,
+        digest: refused.digest.clone(),
+        size: None,
+        source: Some(refused.source.clone()),
+        generation: None,
+        state: State::Rejected,
+        reason: Some(refused.reason.as_str()),
+    });
+    running.chain(draining).chain(rejected).collect()
+}
+
+fn running(name: &str, plugin: &plugbay::PluginStatus) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        plugin: plugin.name.clone(),
+        version: Some(plugin.version.clone()),
+        digest: Some(plugin.digest.clone()),
+        size: Some(plugin.size),
+        source: Some(plugin.source.clone()),
+        generation: Some(plugin.generation),
+        state: State::Running,
+        reason: None,
+    }
+}

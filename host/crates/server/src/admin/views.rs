@@ -1,0 +1,126 @@
+//! The admin plane's answers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use plugbay::{Host, PluginStatus, Status};
+use serde_json::{Value, json};
+
+use super::registry::{self, Registry};
+use crate::problem::Problem;
+use crate::server::Shared;
+
+type Answer<T> = Result<Json<T>, Problem>;
+type Name = Result<Path<String>, PathRejection>;
+
+/// While the server stops, every answer ends its connection.
+pub(super) async fn ending(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if shared.draining.is_cancelled() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn host(shared: &Shared) -> Result<&Host, Problem> {
+    shared.host.get().ok_or_else(|| {
+        let detail = "the first generation is being built";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting", detail)
+    })
+}
+
+fn named(name: Name) -> Result<String, Problem> {
+    match name {
+        Ok(Path(name)) => Ok(name),
+        Err(rejection) => Err(Problem::bad_request(rejection.to_string())),
+    }
+}
+
+pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Answer<Status> {
+    Ok(Json(host(&shared)?.status()))
+}
+
+pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+    let status = host(&shared)?.status();
+    Ok(Json(json!({ "generation": status.generation, "plugins": status.plugins })))
+}
+
+pub(super) async fn plugin(
+    State(shared): State<Arc<Shared>>,
+    name: Name,
+) -> Answer<PluginStatus> {
+    let name = named(name)?;
+    let status = host(&shared)?.status();
+    let known: Vec<_> = status.plugins.iter().map(|plugin| plugin.name.clone()).collect();
+    let plugin = status.plugins.into_iter().find(|plugin| plugin.name == name);
+    plugin.map(Json).ok_or_else(|| {
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Problem::not_found(format!("no plugin {name:?} runs; these do: {known}"))
+    })
+}
+
+pub(super) async fn generations(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+    let status = host(&shared)?.status();
+    Ok(Json(json!({
+        "generation": status.generation,
+        "published_at": serde_json::to_value(&status).map(|mut it| it["published_at"].take()).ok(),
+        "draining": status.draining,
+        "pending_restart": status.pending_restart,
+        "events": shared.history.after(0),
+    })))
+}
+
+pub(super) async fn rejected(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+    let status = host(&shared)?.status();
+    Ok(Json(json!({ "generation": status.generation, "rejected": status.rejected })))
+}
+
+/// The look goes on if the client leaves.
+pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Answer<plugbay::Report> {
+    Ok(Json(host(&shared)?.reload().await))
+}
+
+pub(super) async fn registries(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+    let status = host(&shared)?.status();
+    Ok(Json(json!({ "generation": status.generation, "names": registry::names(&status) })))
+}
+
+pub(super) async fn registry(State(shared): State<Arc<Shared>>, name: Name) -> Answer<Registry> {
+    let name = named(name)?;
+    let status = host(&shared)?.status();
+    registry::registry(&status, &name).map(Json).ok_or_else(|| {
+        let known = registry::names(&status).join(", ");
+        Problem::not_found(format!("no kind {name:?}; there are: {known}"))
+    })
+}
+
+/// Alive unless the reconciler is stuck. Before the first generation there is none to be stuck.
+pub(super) async fn livez(State(shared): State<Arc<Shared>>) -> Response {
+    let alive = shared.host.get().is_none_or(Host::is_alive);
+    probe(alive, "alive", "the reconciler is stuck")
+}
+
+/// Ready from the first generation to the signal to stop.
+pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    let ready = shared.host.get().is_some_and(Host::is_ready);
+    if shared.draining.is_cancelled() {
+        return probe(false, "", "the server is stopping");
+    }
+    probe(ready, "ready", "the first generation is being built")
+}
+
+fn probe(good: bool, yes: &'static str, no: &'static str) -> Response {
+    if good {
+        return Json(json!({ "status": yes })).into_response();
+    }
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", no).into_response()
+}

@@ -1,0 +1,183 @@
+//! `call`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use data_encoding::BASE64;
+use plugbay::{Host, Request, Response, RouteMatch};
+use plugbay_server::document::Form;
+use serde_json::{Value, json};
+
+use super::convert::input;
+use super::failure::{Failure, Outcome};
+use super::globals::Globals;
+use super::{print, source};
+
+/// Makes one call and prints the answer
+///
+/// The plugins are prepared in this process. The answer's bytes go to stdout as they are. A handler's
+/// status of 400 or above is exit code 1.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  echo '{\"a\":1}' | plugbay call codec:yaml encode
+  plugbay call codec:toml decode < Cargo.toml
+  plugbay call handler:hello --method GET --path /hello/Ada --header 'accept: application/json'
+  plugbay call handler:render --method POST --path /render --body notes.md")]
+pub(super) struct Call {
+    /// What to call, as KIND:NAME
+    #[arg(value_name = "KIND:NAME")]
+    target: String,
+
+    /// For codecs: what to do with stdin
+    operation: Option<Operation>,
+
+    /// For `encode`: how the document on stdin is written
+    #[arg(long, value_name = "FORM", default_value = "json")]
+    input: FormName,
+
+    /// For `decode`: how the document is printed
+    #[arg(long, value_name = "FORM", default_value = "json")]
+    output: FormName,
+
+    /// For handlers: the request's method
+    #[arg(long, default_value = "GET")]
+    method: String,
+
+    /// For handlers: the request's path, with its query
+    #[arg(long, default_value = "/")]
+    path: String,
+
+    /// For handlers: a header field; repeatable
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
+
+    /// For handlers: the file that holds the body; `-` is stdin [default: no body]
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Operation {
+    /// Document to bytes
+    Encode,
+    /// Bytes to document
+    Decode,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormName {
+    Json,
+    Cbor,
+}
+
+impl From<FormName> for Form {
+    fn from(name: FormName) -> Self {
+        match name {
+            FormName::Json => Self::Json,
+            FormName::Cbor => Self::Cbor,
+        }
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        }
+        _ => Err("expected NAME:VALUE, such as accept:text/html".into()),
+    }
+}
+
+impl Call {
+    pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        let example = "such as codec:json or handler:hello";
+        let (kind, name) = self.target.split_once(':').ok_or_else(|| {
+            let message = format!("expected KIND:NAME, found {:?}", self.target);
+            Failure::usage(message).hint(example)
+        })?;
+        match (kind, self.operation) {
+            ("codec", Some(operation)) => self.codec(globals, name, operation),
+            ("codec", None) => Err(Failure::usage("expected what to do with the codec")
+                .hint(format!("plugbay call {} encode, or decode", self.target))),
+            ("handler", None) => self.handler(globals, name),
+            ("handler", Some(_)) => Err(Failure::usage("a handler neither encodes nor decodes")
+                .hint(format!("plugbay call {} --method GET --path /", self.target))),
+            _ => Err(Failure::usage(format!("expected the kind codec or handler, found {kind:?}"))
+                .hint(example)),
+        }
+    }
+
+    fn codec(&self, globals: &Globals, name: &str, what: Operation) -> Result<Outcome, Failure> {
+        let codec = source::here(globals)?.codec(name)?;
+        let bytes = input(None)?;
+        match what {
+            Operation::Encode => {
+                let document = Form::from(self.input).read(&bytes)?;
+                print::bytes(&codec.encode_document(document.as_cbor())?)?;
+            }
+            Operation::Decode => {
+                let document = codec.decode_document(&bytes)?;
+                let form = Form::from(self.output);
+                let mut bytes = form.write(document)?;
+                if form == Form::Json {
+                    bytes.push(b'\n');
+                }
+                print::bytes(&bytes)?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn handler(&self, globals: &Globals, name: &str) -> Result<Outcome, Failure> {
+        let host = source::here(globals)?;
+        let (path, query) = match self.path.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (self.path.as_str(), None),
+        };
+        let request = Request {
+            method: self.method.to_ascii_uppercase(),
+            path: path.to_owned(),
+            query,
+            params: Vec::new(),
+            headers: self.header.iter().map(|(n, v)| (n.clone(), v.clone().into_bytes())).collect(),
+            body: match &self.body {
+                Some(file) => input(Some(file))?,
+                None => Vec::new(),
+            },
+        };
+        let response = source::runtime()?.block_on(answer(&host, name, request))?;
+        if globals.json {
+            print::json(&described(&response))?;
+        } else {
+            if response.status >= 400 {
+                anstream::eprintln!("status {}", response.status);
+            }
+            print::bytes(&response.body)?;
+        }
+        Ok(if response.status >= 400 { Outcome::No } else { Outcome::Done })
+    }
+}
+
+/// By the route that leads to the handler, if there is one: it knows the path's parameters.
+async fn answer(host: &Host, name: &str, request: Request) -> Result<Response, Failure> {
+    let handler = host.handler(name)?;
+    match host.snapshot().route(&request.method, &request.path) {
+        RouteMatch::Found(routed) if routed.handler() == name => Ok(routed.handle(request).await?),
+        _ => Ok(handler.handle(request).await?),
+    }
+}
+
+/// A response as JSON. A body that is no text is written in base64.
+fn described(response: &Response) -> Value {
+    let headers = response.headers.iter();
+    let headers: Vec<_> =
+        headers.map(|(name, value)| json!([name, String::from_utf8_lossy(value)])).collect();
+    match std::str::from_utf8(&response.body) {
+        Ok(body) => json!({ "status": response.status, "headers": headers, "body": body }),
+        Err(_) => json!({
+            "status": response.status,
+            "headers": headers,
+            "body_base64": BASE64.encode(&response.body),
+        }),
+    }
+}

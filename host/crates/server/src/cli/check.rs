@@ -1,0 +1,64 @@
+//! `check`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::failure::{Failure, Outcome};
+use super::globals::Globals;
+use super::source::Progress;
+use super::{print, source};
+
+/// Does with files all that a load would do, and publishes nothing
+///
+/// Compiles each file, asks what it is, checks the configuration against its schema, starts it and
+/// shuts it down again. Exit code 1 if one would be refused.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  plugbay check target/wasm32-unknown-unknown/release/my_plugin.wasm
+  plugbay check plugins/*.wasm --json")]
+pub(super) struct Check {
+    /// Files that may hold plugins
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Check {
+    pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        let host = source::bare(globals)?;
+        let progress = Progress::new(globals);
+        let mut reports = Vec::new();
+        let mut outcome = Outcome::Done;
+        for file in &self.files {
+            let checked = progress.during("checking", || host.check_file(file));
+            let name = file.display();
+            match checked {
+                Ok(inspection) if globals.json => {
+                    reports.push(json!({ "file": file, "ok": true, "plugin": inspection }));
+                }
+                Ok(inspection) => {
+                    let plugin = &inspection.description;
+                    let text = format!("good: {name}: {} {}", plugin.name, plugin.version);
+                    print::line(&print::plain(&text))?;
+                }
+                Err(refusal) => {
+                    outcome = Outcome::No;
+                    if globals.json {
+                        reports.push(json!({ "file": file, "ok": false, "refusal": refusal }));
+                        continue;
+                    }
+                    let text = format!("refused: {name}: {}: {}", refusal.reason, refusal.message);
+                    print::line(&print::plain(&text))?;
+                    if !refusal.hint.is_empty() {
+                        print::line(&print::plain(&format!("  {}", refusal.hint)))?;
+                    }
+                }
+            }
+        }
+        if globals.json {
+            print::json(&Value::Array(reports))?;
+        }
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,58 @@
+//! `convert`
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use clap::Args;
+
+use super::failure::{Failure, Outcome};
+use super::globals::Globals;
+use super::{print, source};
+
+/// Reads a document by one codec and writes it by another
+///
+/// The plugins are prepared in this process. What a format cannot hold is the codec's error, and
+/// nothing is written.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  printf '{\"a\":1}' | plugbay convert --from json --to msgpack | xxd
+  plugbay convert --from yaml --to toml settings.yaml > settings.toml")]
+pub(super) struct Convert {
+    /// The codec that reads
+    #[arg(long, value_name = "CODEC")]
+    from: String,
+
+    /// The codec that writes
+    #[arg(long, value_name = "CODEC")]
+    to: String,
+
+    /// What to read [default: stdin]
+    file: Option<PathBuf>,
+}
+
+impl Convert {
+    pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        let host = source::here(globals)?;
+        // Both names before any input: a typing error should not wait for a terminal.
+        let from = host.codec(&self.from)?;
+        let to = host.codec(&self.to)?;
+        let document = from.decode_document(&input(self.file.as_deref())?)?;
+        print::bytes(&to.encode_document(document.as_cbor())?)?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// The whole of a file, or of stdin for none and for `-`.
+pub(super) fn input(file: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    match file.filter(|file| *file != Path::new("-")) {
+        Some(file) => fs::read(file).map_err(|error| {
+            Failure::new(format!("{}: expected a readable file: {error}", file.display()))
+        }),
+        None => {
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes)?;
+            Ok(bytes)
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Exit codes, and how errors look.
+
+use std::io;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use plugbay::config::ConfigError;
+use plugbay::{BuildError, Error, NotFound, Refusal};
+use plugbay_server::BindError;
+use plugbay_server::document::FormError;
+
+use super::print::plain;
+
+/// How a command ended that did what it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Exit code 0.
+    Done,
+    /// Exit code 1: the answer is no, and it has been printed.
+    No,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::No => Self::FAILURE,
+        }
+    }
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    /// `None`: all has been said, or whoever read the output is gone.
+    message: Option<String>,
+    hint: String,
+}
+
+impl Failure {
+    /// It failed.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { code: 1, message: Some(message.into()), hint: String::new() }
+    }
+
+    /// It was asked the wrong way.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { code: 2, ..Self::new(message) }
+    }
+
+    /// All has been said on stdout.
+    pub(super) fn said(code: u8) -> Self {
+        Self { code, message: None, hint: String::new() }
+    }
+
+    /// Adds what to do about it.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Prints it, and returns its exit code.
+    pub(super) fn report(self) -> ExitCode {
+        use io::Write;
+        if let Some(message) = &self.message {
+            let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+            let mut out = anstream::stderr().lock();
+            // Nowhere is left to say that this failed.
+            let _ = writeln!(out, "{red}error{red:#}: {}", plain(message));
+            if !self.hint.is_empty() {
+                let _ = writeln!(out, "  {}", plain(&self.hint));
+            }
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::said(0);
+        }
+        Self::new(error.to_string())
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Config(error) => error.into(),
+            BuildError::Strict(refusal) => {
+                let hint = refusal.hint.clone();
+                Self::new(BuildError::Strict(Refusal { hint: String::new(), ..refusal }).to_string())
+                    .hint(hint)
+            }
+            other => Self::new(other.to_string()),
+        }
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        Self::new(error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(format!("{}: {}", refusal.reason, refusal.message)).hint(refusal.hint)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::NotFound(_) => Self::new(error.to_string()),
+            Error::Call(call) => {
+                let hint = call.backtrace().unwrap_or_default().replace('\n', "\n  ");
+                Self::new(format!("{}: {error}", error.reason())).hint(hint)
+            }
+            _ => Self::new(format!("{}: {error}", error.reason())),
+        }
+    }
+}
+
+impl From<NotFound> for Failure {
+    fn from(missed: NotFound) -> Self {
+        Self::new(missed.to_string())
+    }
+}
+
+impl From<FormError> for Failure {
+    fn from(error: FormError) -> Self {
+        Self::new(error.to_string())
+    }
+}

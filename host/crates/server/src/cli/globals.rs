@@ -1,0 +1,139 @@
+//! What every subcommand takes.
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, ValueEnum};
+use plugbay::Config;
+use plugbay::config::Layers;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use super::failure::Failure;
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "config.toml";
+const PREFIX: &str = "PLUGBAY_";
+
+#[derive(Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Globals {
+    /// The configuration [default: ./config.toml if it exists]
+    #[arg(long, global = true, value_name = "FILE", env = "PLUGBAY_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+
+    /// Sets a key of the configuration, over file and environment; repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+
+    /// Prints JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+
+    /// Logs more to stderr; twice for still more. PLUGBAY_LOG=FILTER says it in detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// Logs errors only, and prints no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE, such as server.listen=127.0.0.1:8080".into()),
+    }
+}
+
+impl Globals {
+    /// Decides about colour for the whole process.
+    pub(super) fn color(&self) {
+        match self.color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+
+    /// The file of the configuration, if there is one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        let default = Path::new(DEFAULT_FILE);
+        self.config.as_deref().or_else(|| default.is_file().then_some(default))
+    }
+
+    /// The layers of the configuration: file, environment, flags.
+    pub(super) fn layers(&self) -> Layers {
+        self.layers_of(self.file())
+    }
+
+    /// As [`Globals::layers`], of another file.
+    pub(super) fn layers_of(&self, file: Option<&Path>) -> Layers {
+        let layers = Config::builder().env(environment());
+        let layers = match file {
+            Some(file) => layers.file(file),
+            None => layers,
+        };
+        let set = self.set.iter();
+        set.fold(layers, |layers, (key, value)| layers.set(key.as_str(), value.as_str()))
+    }
+
+    /// Where values may come from, weakest first.
+    pub(super) fn sources(&self, file: Option<&Path>) -> Vec<String> {
+        let file = file.map(|file| file.display().to_string());
+        let variables = environment().into_iter().map(|(name, _)| name);
+        let variables = variables.filter(|name| !NOT_SETTINGS.contains(&name.as_str()));
+        let flags = self.set.iter().map(|(key, _)| format!("--set {key}"));
+        ["defaults".to_owned()].into_iter().chain(file).chain(variables).chain(flags).collect()
+    }
+
+    /// Sends the log to stderr. `besides` are directives for this subcommand.
+    pub(super) fn log(&self, besides: &str) -> Result<(), Failure> {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (false, 0) => "warn",
+            (false, 1) => "info",
+            (false, 2) => "debug",
+            (false, _) => "trace",
+        };
+        let filter = match std::env::var("PLUGBAY_LOG") {
+            Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|error| {
+                Failure::usage(format!("PLUGBAY_LOG: expected a log filter: {error}"))
+                    .hint("such as PLUGBAY_LOG=info or PLUGBAY_LOG=warn,plugbay=debug")
+            })?,
+            _ if besides.is_empty() => EnvFilter::new(level),
+            _ => EnvFilter::new(format!("{level},{besides}")),
+        };
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_span_events(FmtSpan::NONE)
+            .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
+            .with_writer(std::io::stderr)
+            .init();
+        Ok(())
+    }
+}
+
+const NOT_SETTINGS: [&str; 2] = ["PLUGBAY_CONFIG", "PLUGBAY_LOG"];
+
+/// The variables with our prefix. One that is not text is passed on as far as it is.
+fn environment() -> Vec<(String, String)> {
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
+        Some((name, value.to_string_lossy().into_owned()))
+    });
+    let mut variables: Vec<_> = variables.collect();
+    variables.sort();
+    variables
+}

@@ -1,0 +1,62 @@
+//! `list`
+
+use clap::Args;
+use plugbay_server::admin::registry;
+use serde_json::Value;
+
+use super::failure::{Failure, Outcome};
+use super::globals::Globals;
+use super::{print, source};
+
+/// Lists what runs, one name a line
+///
+/// Asks the running host by its admin plane. When no host answers, prepares the plugins in this
+/// process and says so on stderr.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  plugbay list codecs
+  plugbay list plugins --json      with version, digest, size, source, generation and state,
+                                   draining and rejected ones too")]
+pub(super) struct List {
+    /// plugins, codecs, handlers, or the name of another kind
+    #[arg(default_value = "plugins")]
+    what: String,
+}
+
+impl List {
+    pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        let registry = self.registry(globals)?;
+        if globals.json {
+            print::json(&registry)?;
+            return Ok(Outcome::Done);
+        }
+        let entries = registry["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let running = entries.iter().filter(|entry| entry["state"] == "running");
+        for name in running.filter_map(|entry| entry["name"].as_str()) {
+            print::line(&print::plain(name))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn registry(&self, globals: &Globals) -> Result<Value, Failure> {
+        let name = match self.what.as_str() {
+            "codecs" => "codec",
+            "handlers" => "handler",
+            "plugin" => "plugins",
+            other => other,
+        };
+        let unknown = || Failure::new(format!("expected plugins or a kind, found {name:?}"));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.is_empty() || !name.bytes().all(plain) {
+            return Err(unknown());
+        }
+        let config = globals.layers().load()?;
+        if let Some(answer) = source::ask(&config, &format!("/debug/registry/{name}"))? {
+            return source::value(answer);
+        }
+        source::say_here(globals, &config);
+        let status = source::here(globals)?.status();
+        let registry = registry(&status, name).ok_or_else(unknown)?;
+        serde_json::to_value(registry).map_err(|error| Failure::new(error.to_string()))
+    }
+}

@@ -1,0 +1,178 @@
+//! Codecs over HTTP: documents to bytes and back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use plugbay::{CodecHandle, Host, Snapshot};
+use plugbay_accept::{best, essence};
+use serde::Serialize;
+
+use super::context::{Context, failed, served_by};
+use super::{Data, body};
+use crate::document::{Form, FormError};
+use crate::problem::Problem;
+
+/// `GET /v1/codecs`
+#[derive(Serialize)]
+pub(super) struct Listing {
+    generation: u64,
+    codecs: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    name: String,
+    description: String,
+    media_types: Vec<String>,
+    plugin: String,
+    version: String,
+}
+
+pub(super) async fn list(State(data): State<Data>) -> Json<Listing> {
+    let status = data.host.status();
+    let codecs = status.capabilities.into_iter().filter(|it| it.kind == "codec").map(|it| Entry {
+        name: it.name,
+        description: it.description,
+        media_types: it.media_types,
+        plugin: it.plugin,
+        version: it.version,
+    });
+    Json(Listing { generation: status.generation, codecs: codecs.collect() })
+}
+
+pub(super) async fn encode(
+    State(data): State<Data>,
+    Extension(context): Extension<Context>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let name = codec_name(name)?;
+    let codec = find(&data, &name)?;
+    served_by("codec", &name, "/v1/codecs/{name}/encode");
+    let (parts, body) = request.into_parts();
+    let form = form_of(&parts.headers)?;
+    let body = body::read(&context, &parts.headers, body).await?;
+    let media_type = data.media_types.of(&data.host, &context.snapshot, &name);
+    let call = move || {
+        let document = form.read(&body).map_err(|error| malformed(&error))?;
+        codec.encode_document(document.as_cbor()).map_err(|error| failed(&error))
+    };
+    let bytes = data.blocking.run(&name, context.deadline, call).await??;
+    Ok(answer(&media_type, bytes))
+}
+
+pub(super) async fn decode(
+    State(data): State<Data>,
+    Extension(context): Extension<Context>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let name = codec_name(name)?;
+    let codec = find(&data, &name)?;
+    served_by("codec", &name, "/v1/codecs/{name}/decode");
+    let (parts, body) = request.into_parts();
+    let form = wanted_form(&parts.headers)?;
+    let body = body::read(&context, &parts.headers, body).await?;
+    let call = move || {
+        let document = codec.decode_document(&body).map_err(|error| failed(&error))?;
+        form.write(document).map_err(|error| malformed(&error))
+    };
+    let bytes = data.blocking.run(&name, context.deadline, call).await??;
+    let mut response = answer(form.media_type(), bytes);
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    match name {
+        Ok(Path(name)) => Ok(name),
+        Err(rejection) => Err(Problem::bad_request(rejection.to_string())),
+    }
+}
+
+fn find(data: &Data, name: &str) -> Result<CodecHandle, Problem> {
+    data.host.codec(name).map_err(|missed| Problem::not_found(missed.to_string()))
+}
+
+/// How the document of a request is written. One without a type is taken for JSON.
+fn form_of(headers: &HeaderMap) -> Result<Form, Problem> {
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(Form::Json) };
+    let found = essence(&String::from_utf8_lossy(content_type.as_bytes()));
+    match found.as_str() {
+        "application/json" | "text/json" => Ok(Form::Json),
+        "application/cbor" => Ok(Form::Cbor),
+        json if json.ends_with("+json") => Ok(Form::Json),
+        cbor if cbor.ends_with("+cbor") => Ok(Form::Cbor),
+        _ => {
+            let detail = format!(
+                "expected a document with Content-Type application/json or application/cbor, \
+                 found {found:?}"
+            );
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported", detail))
+        }
+    }
+}
+
+/// How the client wants the document of an answer.
+fn wanted_form(headers: &HeaderMap) -> Result<Form, Problem> {
+    const FORMS: [Form; 2] = [Form::Json, Form::Cbor];
+    let accept: Vec<_> =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accept = (!accept.is_empty()).then(|| accept.join(","));
+    best(accept.as_deref(), &FORMS.map(Form::media_type)).map(|index| FORMS[index]).ok_or_else(
+        || {
+            let detail = "expected Accept to take application/json or application/cbor";
+            Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail)
+        },
+    )
+}
+
+fn malformed(error: &FormError) -> Problem {
+    match error {
+        FormError::Malformed { .. } => {
+            Problem::new(StatusCode::BAD_REQUEST, "invalid-input", error.to_string())
+        }
+        FormError::Unsupported { .. } => {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported", error.to_string())
+        }
+    }
+}
+
+fn answer(media_type: &str, bytes: Vec<u8>) -> Response {
+    let mut response = bytes.into_response();
+    if let Ok(media_type) = HeaderValue::from_str(media_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    }
+    response
+}
+
+/// The first media type of each codec, looked up once for each generation.
+#[derive(Default)]
+pub(super) struct MediaTypes(Mutex<(u64, Arc<HashMap<String, String>>)>);
+
+impl MediaTypes {
+    fn of(&self, host: &Host, snapshot: &Snapshot, name: &str) -> String {
+        let generation = snapshot.generation();
+        let (known, types) = {
+            let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            (kept.0, Arc::clone(&kept.1))
+        };
+        let types = if known == generation { types } else { self.look(host) };
+        types.get(name).cloned().unwrap_or_else(|| "application/octet-stream".to_owned())
+    }
+
+    fn look(&self, host: &Host) -> Arc<HashMap<String, String>> {
+        let status = host.status();
+        let codecs = status.capabilities.into_iter().filter(|it| it.kind == "codec");
+        let types = codecs.filter_map(|it| Some((it.name, it.media_types.into_iter().next()?)));
+        let types: Arc<HashMap<String, String>> = Arc::new(types.collect());
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = (status.generation, Arc::clone(&types));
+        types
+    }
+}

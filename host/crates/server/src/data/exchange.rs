@@ -1,0 +1,170 @@
+//! HTTP requests and responses as handlers see them, and back.
+
+use axum::body::Body;
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, request};
+use axum::response::Response;
+
+use crate::problem::Problem;
+
+/// Fields that speak of one connection and not of the message (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether the field is hop-by-hop, by itself or because `Connection` names it.
+fn is_hop_by_hop(name: &str, connection: &[String]) -> bool {
+    HOP_BY_HOP.contains(&name) || connection.iter().any(|named| named == name)
+}
+
+/// The field names that the values of `Connection` list, in lower case.
+fn named_by<'a>(connection: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    connection
+        .filter_map(|value| std::str::from_utf8(value).ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect()
+}
+
+/// The request for a handler. Its path parameters are the router's to set.
+pub(super) fn request(parts: &request::Parts, body: Vec<u8>) -> plugbay::Request {
+    let connection = parts.headers.get_all(header::CONNECTION);
+    let connection = named_by(connection.iter().map(HeaderValue::as_bytes));
+    let headers = parts
+        .headers
+        .iter()
+        .filter(|(name, _)| !is_hop_by_hop(name.as_str(), &connection))
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+    plugbay::Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().map(str::to_owned),
+        params: Vec::new(),
+        headers: headers.collect(),
+        body,
+    }
+}
+
+/// The response to a client. `as_get` says that a HEAD was served as a GET: the body is left
+/// out and its length is kept.
+pub(super) fn response(
+    answer: plugbay::Response,
+    method: &Method,
+    as_get: bool,
+) -> Result<Response, Problem> {
+    let status = StatusCode::from_u16(answer.status)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .ok_or_else(|| contract("its status is none"))?;
+    let mut headers = fields(&answer.headers)?;
+    let claimed = headers.remove(header::CONTENT_LENGTH);
+    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    let body = if *method == Method::HEAD {
+        // Who answers HEAD itself may know the length without having the body.
+        let own = claimed.filter(|length| !as_get && is_number(length));
+        let length = own.unwrap_or_else(|| answer.body.len().into());
+        if !bodiless {
+            headers.insert(header::CONTENT_LENGTH, length);
+        }
+        Body::empty()
+    } else if bodiless {
+        Body::empty()
+    } else {
+        Body::from(answer.body)
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn fields(answer: &[(String, Vec<u8>)]) -> Result<HeaderMap, Problem> {
+    let is_connection = |name: &str| name.eq_ignore_ascii_case("connection");
+    let connection = answer.iter().filter(|(name, _)| is_connection(name));
+    let connection = named_by(connection.map(|(_, value)| value.as_slice()));
+    let mut headers = HeaderMap::with_capacity(answer.len().min(64));
+    for (name, value) in answer {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| contract("a header field's name is none"))?;
+        let value = HeaderValue::from_bytes(value)
+            .map_err(|_| contract("a header field's value is none"))?;
+        if is_hop_by_hop(name.as_str(), &connection) {
+            continue;
+        }
+        headers.try_append(name, value).map_err(|_| contract("it has too many header fields"))?;
+    }
+    Ok(headers)
+}
+
+fn is_number(value: &HeaderValue) -> bool {
+    let value = value.as_bytes();
+    (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
+}
+
+/// The handler's answer cannot be sent.
+fn contract(why: &str) -> Problem {
+    tracing::warn!(reason = "contract", "the handler's answer cannot be sent: {why}");
+    let detail = format!("the handler's answer cannot be sent: {why}");
+    Problem::new(StatusCode::BAD_GATEWAY, "contract", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> plugbay::Response {
+        let headers = headers.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+        plugbay::Response { status, headers, body: body.into() }
+    }
+
+    fn sent(answer: plugbay::Response) -> Result<HeaderMap, &'static str> {
+        let sent = response(answer, &Method::GET, false);
+        sent.map(|response| response.headers().clone()).map_err(|problem| problem.code())
+    }
+
+    #[test]
+    fn fields_of_the_connection_are_dropped() {
+        let headers = [
+            ("Connection", "close, X-Private"),
+            ("x-private", "1"),
+            ("Transfer-Encoding", "chunked"),
+            ("content-length", "999"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+        ];
+        let headers = sent(answer(200, &headers, "hi")).unwrap();
+        assert_eq!(headers.len(), 2);
+        assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_the_handlers_fault() {
+        assert_eq!(sent(answer(200, &[("a b", "1")], "")), Err("contract"));
+        assert_eq!(sent(answer(200, &[("a", "1\r\nb: 2")], "")), Err("contract"));
+        assert_eq!(sent(answer(101, &[], "")), Err("contract"));
+        assert_eq!(sent(answer(7, &[], "")), Err("contract"));
+        let many: Vec<(&str, &str)> = vec![("a", "1"); 40_000];
+        assert_eq!(sent(answer(200, &many, "")), Err("contract"));
+    }
+
+    #[test]
+    fn head_keeps_the_length_of_what_get_would_send() {
+        let length = |answer, as_get| {
+            let response = response(answer, &Method::HEAD, as_get).unwrap();
+            response.headers().get("content-length").map(|it| it.to_str().unwrap().to_owned())
+        };
+        assert_eq!(length(answer(200, &[], "hello"), true), Some("5".into()));
+        let claims = [("content-length", "1000000")];
+        assert_eq!(length(answer(200, &claims, ""), false), Some("1000000".into()));
+        assert_eq!(length(answer(200, &[("content-length", "x")], ""), false), Some("0".into()));
+        assert_eq!(length(answer(204, &claims, ""), false), None);
+    }
+}

@@ -1,0 +1,52 @@
+//! The routes of the running generation.
+
+use axum::Extension;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use plugbay::{Error, RouteMatch};
+
+use super::context::{Context, failed, served_by};
+use super::{body, exchange, other_method};
+use crate::problem::Problem;
+
+pub(super) async fn serve(
+    Extension(context): Extension<Context>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let (method, path) = (&parts.method, parts.uri.path());
+    let routed = match context.snapshot.route(method.as_str(), path) {
+        RouteMatch::Found(routed) => routed,
+        RouteMatch::MethodNotAllowed { allow } => {
+            return Ok(other_method(method, &allow.join(", ")));
+        }
+        // `OPTIONS *` asks about the server as a whole (RFC 9110, section 9.3.7).
+        RouteMatch::NotFound if *method == Method::OPTIONS && path == "*" => {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        RouteMatch::NotFound => return Err(Problem::not_found("no route has this path")),
+    };
+    served_by("handler", routed.handler(), routed.pattern());
+    let body = body::read(&context, &parts.headers, body).await?;
+    let as_get = routed.is_head();
+    let answer = routed.handle(exchange::request(&parts, body));
+    match tokio::time::timeout_at(context.deadline, answer).await {
+        Ok(Ok(answer)) => exchange::response(answer, method, as_get),
+        // The route is there: that nobody serves it is not the client's mistake.
+        Ok(Err(error @ Error::NotFound(_))) => {
+            tracing::warn!(reason = "not-found", "a route without its handler: {error}");
+            let detail = "the handler of this route is not loaded";
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail))
+        }
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(_elapsed) => Err(late()),
+    }
+}
+
+/// The request's own deadline passed while the plugin worked.
+pub(super) fn late() -> Problem {
+    tracing::warn!(reason = "deadline", "no answer within server.timeout");
+    let detail = "no answer within the time that a request may take";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
+}

@@ -1,0 +1,208 @@
+//! The accept loop, the limits of a connection, and its end.
+//!
+//! HTTP/1.1 only. A client that sends its header slowly, idles, or does not read its answer is
+//! bounded by timeouts, and one that sends a huge header by the size of the buffer; hyper answers
+//! what is not HTTP with a bare 400 or 431. Beyond [`Bounds::connections`] the kernel's queue
+//! holds newcomers.
+//!
+//! The end has three steps, so that nobody who was let in goes without an answer:
+//!
+//! 1. *Lame duck*: connections are still accepted, and every answer ends its connection. The
+//!    caller decides how long.
+//! 2. [`Plane::close`]: what the kernel has accepted by then is taken, then the port is closed;
+//!    idle connections end, busy ones finish.
+//! 3. At the deadline the rest is cut off.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The longest that a client may take for a header, and that a connection may idle.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest header, in bytes. hyper itself allows 100 fields.
+const HEADER_SIZE: usize = 64 << 10;
+/// Between two tries after the system had no descriptor or memory for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections may use.
+pub(crate) struct Bounds {
+    /// Open at once.
+    pub(crate) connections: usize,
+    /// Asked for each connection: the timeout of a request, which also bounds its header and
+    /// each pause in which the client does not read.
+    pub(crate) timeout: Box<dyn Fn() -> Duration + Send + Sync>,
+}
+
+/// A listener that is being served.
+pub(crate) struct Plane {
+    close: CancellationToken,
+    kill: CancellationToken,
+    open: TaskTracker,
+    accepting: JoinHandle<()>,
+}
+
+impl Plane {
+    /// Serves `service` on `listener`.
+    pub(crate) fn open(listener: TcpListener, service: Router, bounds: Bounds) -> Self {
+        let close = CancellationToken::new();
+        let kill = CancellationToken::new();
+        let open = TaskTracker::new();
+        // Closing only lets `wait` end when no connection is open; more may still be spawned.
+        open.close();
+        let acceptor = Acceptor {
+            service,
+            permits: Arc::new(Semaphore::new(bounds.connections)),
+            bounds,
+            graceful: GracefulShutdown::new(),
+            open: open.clone(),
+            kill: kill.clone(),
+        };
+        let accepting = tokio::spawn(acceptor.run(listener, close.clone()));
+        Self { close, kill, open, accepting }
+    }
+
+    /// Returns once no connection is open.
+    pub(crate) async fn quiet(&self) {
+        self.open.wait().await;
+    }
+
+    /// Takes what the kernel has accepted, closes the port, and waits for the connections.
+    /// Returns how many were cut off at `deadline`.
+    pub(crate) async fn close(self, deadline: Instant) -> usize {
+        self.close.cancel();
+        let mut accepting = self.accepting;
+        if tokio::time::timeout_at(deadline, &mut accepting).await.is_ok() {
+            return 0;
+        }
+        let cut_off = self.open.len();
+        self.kill.cancel();
+        self.open.wait().await;
+        accepting.abort();
+        cut_off
+    }
+}
+
+struct Acceptor {
+    service: Router,
+    permits: Arc<Semaphore>,
+    bounds: Bounds,
+    graceful: GracefulShutdown,
+    open: TaskTracker,
+    kill: CancellationToken,
+}
+
+impl Acceptor {
+    async fn run(self, listener: TcpListener, close: CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = close.cancelled() => break,
+                accepted = self.accept(&listener) => self.serve(accepted),
+            }
+        }
+        self.take_the_rest(listener);
+        self.graceful.shutdown().await;
+        self.open.wait().await;
+    }
+
+    /// The next connection, once there is room for it. No error ends the loop: a client that
+    /// left is its own affair, and descriptors come back.
+    ///
+    /// Cancel safe: a connection is accepted only when this returns.
+    async fn accept(&self, listener: &TcpListener) -> (TcpStream, Permit) {
+        loop {
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+            match listener.accept().await {
+                Ok((stream, _)) => return (stream, permit),
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Connections whose handshake is over already: to their clients they are accepted.
+    ///
+    /// Asks the kernel itself, because the runtime's own view of the queue may be behind.
+    fn take_the_rest(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    let stream = stream
+                        .set_nonblocking(true)
+                        .and_then(|()| TcpStream::from_std(stream));
+                    if let Ok(stream) = stream {
+                        self.serve((stream, None));
+                    }
+                }
+                Err(error) if is_the_clients(&error) => {}
+                // Nobody is left, or nobody can be taken.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn serve(&self, (stream, permit): (TcpStream, Permit)) {
+        let timeout = (self.bounds.timeout)();
+        // Small answers should not wait for more to send with them.
+        let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(timeout));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(timeout.min(HEADER_TIMEOUT))
+            .max_buf_size(HEADER_SIZE)
+            .serve_connection(
+                TokioIo::new(Box::pin(stream)),
+                TowerToHyperService::new(self.service.clone()),
+            );
+        let connection = self.graceful.watch(connection);
+        let kill = self.kill.clone();
+        self.open.spawn(async move {
+            let _permit = permit;
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                },
+                () = kill.cancelled() => {}
+            }
+        });
+    }
+}
+
+/// One of the connections that may be open at once.
+type Permit = Option<tokio::sync::OwnedSemaphorePermit>;
+
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Binds a listener.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}

@@ -1,0 +1,196 @@
+//! Errors as `application/problem+json` (RFC 9457).
+//!
+//! `code` is stable and the same word that logs and metrics use; `detail` is for people. What a
+//! plugin says to its caller (`invalid-input`, `unsupported`, `unavailable`) is passed on; what
+//! went wrong inside of it is not: the log has it under the request's id.
+//!
+//! | code | status | when |
+//! |---|---|---|
+//! | `bad-request` | 400 | the request breaks HTTP, or its body broke off |
+//! | `invalid-input`, `serialize`, `deserialize` | 400 | the plugin says that the input is wrong |
+//! | `forbidden` | 403 | a page of another origin asks the admin plane |
+//! | `not-found` | 404 | no such route, codec, plugin or kind |
+//! | `method-not-allowed` | 405 | the path is there for other methods, listed in `Allow` |
+//! | `not-acceptable` | 406 | `Accept` takes neither JSON nor CBOR |
+//! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
+//! | `body-too-large` | 413 | the body is larger than `server.max_body` |
+//! | `unsupported` | 415 | the plugin cannot do this, or the body's media type is not known |
+//! | `misdirected` | 421 | the admin plane is asked under a name that is not this machine's |
+//! | `internal` | 500 | the plugin says that it failed, or the server did |
+//! | `trap`, `panic`, `cpu`, `memory`, `output`, `contract` | 502 | the plugin failed its side |
+//! | `unavailable`, `retired`, `overloaded`, `starting` | 503 | not now; `Retry-After` is set |
+//! | `deadline` | 504 | no answer within the deadline |
+
+use std::borrow::Cow;
+
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use plugbay::{CallError, CallErrorKind, Error};
+use serde::Serialize;
+
+/// An error as a client sees it.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: Cow<'static, str>,
+    plugin: Option<String>,
+    headers: HeaderMap,
+}
+
+/// Seconds after which a client may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+impl Problem {
+    /// A problem of this status and stable code; `detail` is a fragment for people.
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let mut headers = HeaderMap::new();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        Self { status, code, detail: detail.into(), plugin: None, headers }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    pub(crate) fn method_not_allowed(method: &str, allow: &str) -> Self {
+        let detail = format!("expected one of the methods {allow}, found {method}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+            .header(header::ALLOW, allow)
+    }
+
+    /// Adds a header field, if its value is one.
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// The connection ends with this answer: what the client still sends is not read.
+    pub(crate) fn closing(self) -> Self {
+        self.header(header::CONNECTION, "close")
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The stable word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    fn of_call(error: &CallError) -> Self {
+        use CallErrorKind::{
+            Contract, Cpu, Deadline, Internal, InvalidInput, Memory, Output, Panic, Retired, Trap,
+            Unavailable, Unsupported,
+        };
+        let said = || Cow::Owned(error.message().to_owned());
+        let (status, detail) = match error.kind() {
+            InvalidInput => (StatusCode::BAD_REQUEST, said()),
+            Unsupported => (StatusCode::UNSUPPORTED_MEDIA_TYPE, said()),
+            Unavailable => (StatusCode::SERVICE_UNAVAILABLE, said()),
+            Retired => (StatusCode::SERVICE_UNAVAILABLE, "the plugin was retired".into()),
+            Deadline => (StatusCode::GATEWAY_TIMEOUT, "no answer within the deadline".into()),
+            Cpu => (StatusCode::BAD_GATEWAY, "the plugin used up its CPU time".into()),
+            Trap => (StatusCode::BAD_GATEWAY, "the plugin trapped".into()),
+            Panic => (StatusCode::BAD_GATEWAY, "the plugin panicked".into()),
+            Memory => (StatusCode::BAD_GATEWAY, "the plugin ran out of memory".into()),
+            Output => (StatusCode::BAD_GATEWAY, "the plugin's answer was too large".into()),
+            Contract => (StatusCode::BAD_GATEWAY, "the plugin's answer was malformed".into()),
+            Internal => (StatusCode::INTERNAL_SERVER_ERROR, "the plugin failed".into()),
+            // A kind that is newer than this table.
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "the call failed".into()),
+        };
+        let mut problem = Self::new(status, error.reason(), detail);
+        problem.plugin = error.plugin().map(str::to_owned);
+        problem
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Call(error) => Self::of_call(error),
+            Error::NotFound(missed) => Self::not_found(missed.to_string()),
+            other => Self::new(StatusCode::BAD_REQUEST, other.reason(), other.to_string()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<&'a str>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Body {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            plugin: self.plugin.as_deref(),
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.extend(self.headers);
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_inside_a_plugin_stays_inside() {
+        let trap = CallError::new(CallErrorKind::Trap, "wasm trap: out of bounds at 0x1234")
+            .of(&"json@1.0.0".into())
+            .with_backtrace("0: secret_function");
+        let body = serde_json::to_string(&Problem::from(&Error::Call(trap)).detail).unwrap();
+        assert_eq!(body, r#""the plugin trapped""#);
+    }
+
+    #[test]
+    fn every_kind_has_its_status() {
+        let status = |kind| Problem::from(&Error::Call(CallError::new(kind, "x"))).status.as_u16();
+        assert_eq!(status(CallErrorKind::InvalidInput), 400);
+        assert_eq!(status(CallErrorKind::Unsupported), 415);
+        assert_eq!(status(CallErrorKind::Internal), 500);
+        assert_eq!(status(CallErrorKind::Cpu), 502);
+        assert_eq!(status(CallErrorKind::Contract), 502);
+        assert_eq!(status(CallErrorKind::Retired), 503);
+        assert_eq!(status(CallErrorKind::Deadline), 504);
+        let retired = Problem::from(&Error::Call(CallError::new(CallErrorKind::Retired, "x")));
+        assert!(retired.into_response().headers().contains_key(header::RETRY_AFTER));
+    }
+}

@@ -1,0 +1,213 @@
+//! One cargo call per target, from manifests to components.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, Stdio};
+use std::thread;
+
+use cargo_metadata::{Message, PackageId};
+
+use crate::error::BuildErrorKind;
+use crate::manifest::{Plugin, Workspace};
+use crate::run::Tail;
+use crate::toolchain::Kit;
+use crate::{BuildError, Target, Toolchain};
+
+/// How every component begins: `\0asm`, version 13, layer 1. A core module has version 1, layer 0.
+const COMPONENT: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
+
+/// A build of one plugin, or of all the plugins of a workspace.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// The plugin's manifest, or that of a workspace of plugins.
+    pub manifest_path: PathBuf,
+    /// One plugin of the workspace; without it, all of them.
+    pub package: Option<String>,
+    /// Overrides what the manifests ask for.
+    pub target: Option<Target>,
+    /// With optimisation.
+    pub release: bool,
+    /// Cargo features to switch on.
+    pub features: Vec<String>,
+    /// Where cargo works; by default `target/guests` of the workspace. Never the host's own folder:
+    /// each would wait for the other's lock.
+    pub target_dir: Option<PathBuf>,
+}
+
+/// A component that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// The plugin's package.
+    pub package: String,
+    /// The target it was built for.
+    pub target: Target,
+    /// The `.wasm` file, in cargo's target folder: copy it, by way of a temporary name, to where it is
+    /// watched or mapped.
+    pub path_to_component: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Build {
+    /// A release build of every plugin that the manifest covers, each for the target it asks for.
+    #[must_use]
+    pub fn new(manifest_path: impl Into<PathBuf>) -> Self {
+        Self {
+            manifest_path: manifest_path.into(),
+            package: None,
+            target: None,
+            release: true,
+            features: Vec::new(),
+            target_dir: None,
+        }
+    }
+
+    /// The plugins that [`run`](Self::run) would build, by name.
+    ///
+    /// # Errors
+    ///
+    /// When a manifest cannot be read or asks for what does not exist.
+    pub fn plugins(&self) -> Result<Vec<Plugin>, BuildError> {
+        self.plan().map(|(plugins, _)| plugins).map_err(|kind| self.error(kind))
+    }
+
+    /// Builds, and returns the components sorted by package. What cargo says goes to standard error.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; when it is cargo's, the error carries its last lines.
+    pub fn run(&self, toolchain: &Toolchain) -> Result<Vec<Built>, BuildError> {
+        self.try_run(toolchain).map_err(|kind| self.error(kind))
+    }
+
+    fn error(&self, kind: BuildErrorKind) -> BuildError {
+        BuildError { manifest: self.manifest_path.clone(), kind }
+    }
+
+    fn plan(&self) -> Result<(Vec<Plugin>, PathBuf), BuildErrorKind> {
+        let workspace = Workspace::read(&self.manifest_path)?;
+        let target_dir =
+            self.target_dir.clone().unwrap_or_else(|| workspace.root.join("target/guests"));
+        Ok((workspace.chosen(self.package.as_deref())?, target_dir))
+    }
+
+    fn try_run(&self, toolchain: &Toolchain) -> Result<Vec<Built>, BuildErrorKind> {
+        let (plugins, target_dir) = self.plan()?;
+        let mut by_target: BTreeMap<Target, Vec<Plugin>> = BTreeMap::new();
+        for plugin in plugins {
+            by_target.entry(self.target.unwrap_or(plugin.target)).or_default().push(plugin);
+        }
+        let mut built = Vec::new();
+        for (target, plugins) in by_target {
+            let kit = toolchain.kit(target)?;
+            let files = self.cargo(&kit, &plugins, &target_dir)?;
+            for plugin in plugins {
+                let Some(path) = files.get(&plugin.id) else {
+                    return Err(BuildErrorKind::NoArtifact(plugin.package));
+                };
+                let bytes = component_size(path)?;
+                built.push(Built {
+                    package: plugin.package,
+                    target,
+                    path_to_component: path.clone(),
+                    bytes,
+                });
+            }
+        }
+        built.sort_by(|a, b| a.package.cmp(&b.package));
+        Ok(built)
+    }
+
+    /// One cargo call; the `.wasm` file of each package that was asked for.
+    fn cargo(
+        &self,
+        kit: &Kit,
+        plugins: &[Plugin],
+        target_dir: &Path,
+    ) -> Result<BTreeMap<PackageId, PathBuf>, BuildErrorKind> {
+        let mut command = kit.cargo_build();
+        command.args(["--lib", "--message-format=json-render-diagnostics"]);
+        command.arg("--manifest-path").arg(&self.manifest_path);
+        command.arg("--target-dir").arg(target_dir);
+        for plugin in plugins {
+            command.arg("--package").arg(&plugin.package);
+        }
+        if self.release {
+            command.arg("--release");
+        }
+        if !self.features.is_empty() {
+            command.arg("--features").arg(self.features.join(","));
+        }
+        if io::stderr().is_terminal() {
+            command.env("CARGO_TERM_COLOR", "always");
+        }
+        let cargo = PathBuf::from(command.get_program());
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(at(&cargo))?;
+        let echo = child.stderr.take().map(|pipe| thread::spawn(move || echo(pipe)));
+        let mut files = BTreeMap::new();
+        if let Some(messages) = child.stdout.take() {
+            for message in Message::parse_stream(BufReader::new(messages)) {
+                let Message::CompilerArtifact(artifact) = message.map_err(at(&cargo))? else {
+                    continue;
+                };
+                let wasm = artifact.filenames.iter().find(|file| file.extension() == Some("wasm"));
+                if let Some(wasm) = wasm {
+                    files.insert(artifact.package_id, wasm.clone().into_std_path_buf());
+                }
+            }
+        }
+        let status = child.wait().map_err(at(&cargo))?;
+        let tail = echo.and_then(|echo| echo.join().ok()).unwrap_or_default();
+        if status.success() {
+            Ok(files)
+        } else {
+            Err(BuildErrorKind::Cargo { status: status.to_string(), tail })
+        }
+    }
+}
+
+/// Passes on what cargo says, line by line, and keeps the end of it.
+fn echo(pipe: ChildStderr) -> String {
+    let mut tail = Tail::default();
+    for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+        let mut stderr = io::stderr().lock();
+        // A closed standard error must not end the build.
+        let _ = stderr.write_all(&line).and_then(|()| stderr.write_all(b"\n"));
+        tail.push(String::from_utf8_lossy(&line).into_owned());
+    }
+    tail.text()
+}
+
+fn component_size(path: &Path) -> Result<u64, BuildErrorKind> {
+    let mut file = File::open(path).map_err(at(path))?;
+    let mut found = Vec::new();
+    (&mut file).take(COMPONENT.len() as u64).read_to_end(&mut found).map_err(at(path))?;
+    if found != COMPONENT {
+        return Err(BuildErrorKind::NotAComponent { path: path.to_owned(), found });
+    }
+    Ok(file.metadata().map_err(at(path))?.len())
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> BuildErrorKind {
+    let path = path.to_owned();
+    move |source| BuildErrorKind::Io { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_module_is_no_component() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.wasm");
+        std::fs::write(&path, b"\0asm\x01\0\0\0").unwrap();
+        let error = component_size(&path).unwrap_err();
+        assert_eq!(error.reason(), "not-a-component");
+        std::fs::write(&path, COMPONENT).unwrap();
+        assert_eq!(component_size(&path).unwrap(), 8);
+    }
+}

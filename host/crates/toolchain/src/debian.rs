@@ -1,0 +1,83 @@
+//! Debian's Rust for the web: a compiler with the source of its standard library, but without that
+//! library compiled for WebAssembly.
+
+use std::path::{Path, PathBuf};
+
+use crate::decide::Debian;
+use crate::{Target, environment};
+
+/// What [`look`] wants, and what is installed when something of it is missing.
+pub(crate) const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
+
+pub(crate) const RUSTC: &str = "/usr/bin/rustc";
+pub(crate) const CARGO: &str = "/usr/bin/cargo";
+const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+/// C's library for wasm32-wasip2.
+pub(crate) const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
+
+/// The first compiler of Debian's whose standard library builds for wasm32-wasip2 as a component.
+const OLDEST: u32 = 82;
+
+/// Sees which parts are there.
+pub(crate) fn look(target: Target) -> Debian {
+    let version = version();
+    let mut missing = Vec::new();
+    // bookworm's own `rustc` stands under the same name and is far too old.
+    if version.as_deref().and_then(minor).is_none_or(|minor| minor < OLDEST) {
+        missing.push("rustc-web");
+    }
+    if !Path::new(CARGO).exists() {
+        missing.push("cargo-web");
+    }
+    if !Path::new(SOURCE).exists() {
+        missing.push("rust-web-src");
+    }
+    if target == Target::Wasi && !Path::new(WASI_LIBC).join("libc.a").exists() {
+        missing.push("wasi-libc");
+    }
+    Debian { version, missing }
+}
+
+fn version() -> Option<String> {
+    let output = environment::command(RUSTC).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success()).then(|| text.trim().to_owned())
+}
+
+/// 96 of "rustc 1.96.0 (…)".
+fn minor(version: &str) -> Option<u32> {
+    version.split([' ', '.']).nth(2)?.parse().ok()
+}
+
+/// A folder name that no two compilers share.
+pub(crate) fn key(version: &str) -> String {
+    let dashed: String = version
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+        .collect();
+    dashed.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+/// `wasm-ld` by its own name, beside which the linker looks for it.
+pub(crate) fn wasm_ld_folder(linker: &Path) -> Option<PathBuf> {
+    linker.parent().map(|bin| bin.join("gcc-ld"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VERSION: &str = "rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)";
+
+    #[test]
+    fn a_version_becomes_a_folder_name() {
+        assert_eq!(key(VERSION), "rustc-1.96.0-ac68faa20-2026-05-25-built-from-a-source-tarball");
+    }
+
+    #[test]
+    fn the_minor_version_is_read() {
+        assert_eq!(minor(VERSION), Some(96));
+        assert_eq!(minor("rustc 1.63.0"), Some(63));
+        assert_eq!(minor("gcc"), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Keeps the environment of a surrounding cargo out of a guest's build.
+//!
+//! xtask and the tests run under `cargo run` and `cargo test`. Cargo and rustup leave variables behind
+//! that would steer the guest's build: another compiler, the sanitizer's flags, the host's target
+//! folder (and with it the lock that the surrounding cargo may hold).
+
+use std::ffi::OsStr;
+use std::process::Command;
+
+/// `CARGO_…` variables by which a *user* sets up cargo: network, registries, colours, parallelism.
+const KEPT: [&str; 9] = [
+    "CARGO_HOME",
+    "CARGO_NET_",
+    "CARGO_HTTP_",
+    "CARGO_REGISTRY_",
+    "CARGO_REGISTRIES_",
+    "CARGO_SOURCE_",
+    "CARGO_TERM_",
+    "CARGO_CACHE_",
+    "CARGO_BUILD_JOBS",
+];
+
+/// Whether a variable of this name would reach into a guest's build.
+#[must_use]
+pub fn leaks(name: &str) -> bool {
+    if name == "CARGO" || name.starts_with("CARGO_") {
+        return !KEPT.iter().any(|kept| name.starts_with(kept));
+    }
+    name == "RUSTC"
+        || name.starts_with("RUSTC_")
+        || name == "RUSTDOC"
+        || name == "RUSTFLAGS"
+        || name == "RUSTDOCFLAGS"
+        || name == "RUSTUP_TOOLCHAIN"
+        || name == "RUST_RECURSION_COUNT"
+}
+
+/// Removes every such variable from what `command` will inherit.
+pub fn clean(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(leaks) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A command with a clean environment and nothing on its standard input.
+#[must_use]
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    clean(&mut command).stdin(std::process::Stdio::null());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_surrounding_cargo_sets_leaks() {
+        for name in [
+            "CARGO",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_PKG_NAME",
+            "CARGO_TARGET_DIR",
+            "CARGO_BUILD_TARGET",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_PROFILE_RELEASE_LTO",
+            "CARGO_TARGET_WASM32_WASIP2_LINKER",
+            "RUSTC",
+            "RUSTC_WRAPPER",
+            "RUSTC_BOOTSTRAP",
+            "RUSTFLAGS",
+            "RUSTUP_TOOLCHAIN",
+        ] {
+            assert!(leaks(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_user_sets_stays() {
+        for name in [
+            "PATH",
+            "HOME",
+            "RUSTUP_HOME",
+            "RUSTUP_AUTO_INSTALL",
+            "RUST_BACKTRACE",
+            "CARGO_HOME",
+            "CARGO_NET_OFFLINE",
+            "CARGO_REGISTRIES_MINE_TOKEN",
+            "CARGO_TERM_COLOR",
+            "CARGO_BUILD_JOBS",
+        ] {
+            assert!(!leaks(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Reads from `cargo metadata` which packages are plugins, and which target each wants.
+
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{CrateType, Metadata, MetadataCommand, Package, PackageId};
+
+use crate::error::BuildErrorKind;
+use crate::{Target, environment};
+
+/// A package that becomes a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plugin {
+    /// The package's name.
+    pub package: String,
+    /// What its manifest asks for.
+    pub target: Target,
+    pub(crate) id: PackageId,
+}
+
+/// A workspace (or a lone package) of plugins.
+pub(crate) struct Workspace {
+    pub(crate) plugins: Vec<Plugin>,
+    pub(crate) root: PathBuf,
+    others: Vec<String>,
+}
+
+impl Workspace {
+    pub(crate) fn read(manifest: &Path) -> Result<Self, BuildErrorKind> {
+        let mut command = MetadataCommand::new();
+        command.manifest_path(manifest).no_deps();
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(environment::leaks) {
+                command.env_remove(name);
+            }
+        }
+        let metadata =
+            command.exec().map_err(|error| BuildErrorKind::Manifest(error.to_string()))?;
+        Self::of(&metadata)
+    }
+
+    fn of(metadata: &Metadata) -> Result<Self, BuildErrorKind> {
+        // A package's own manifest means that package, though it may belong to a larger workspace.
+        let members = metadata.workspace_default_packages();
+        let mut workspace = Self {
+            plugins: Vec::new(),
+            root: metadata.workspace_root.clone().into(),
+            others: Vec::new(),
+        };
+        for package in members {
+            if is_plugin(package) {
+                let target = wanted(package)?;
+                let name = package.name.to_string();
+                workspace.plugins.push(Plugin { package: name, target, id: package.id.clone() });
+            } else {
+                workspace.others.push(package.name.to_string());
+            }
+        }
+        workspace.plugins.sort_by(|a, b| a.package.cmp(&b.package));
+        Ok(workspace)
+    }
+
+    /// The plugin of that name, or all of them.
+    pub(crate) fn chosen(self, package: Option<&str>) -> Result<Vec<Plugin>, BuildErrorKind> {
+        let Some(name) = package else {
+            return Ok(self.plugins);
+        };
+        if self.others.iter().any(|other| other == name) {
+            return Err(BuildErrorKind::NotAPlugin(name.to_owned()));
+        }
+        let known = self.plugins.iter().map(|plugin| plugin.package.clone()).collect();
+        match self.plugins.into_iter().find(|plugin| plugin.package == name) {
+            Some(plugin) => Ok(vec![plugin]),
+            None => Err(BuildErrorKind::NoSuchPackage { name: name.to_owned(), known }),
+        }
+    }
+}
+
+fn is_plugin(package: &Package) -> bool {
+    package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib))
+}
+
+fn wanted(package: &Package) -> Result<Target, BuildErrorKind> {
+    let value = &package.metadata["plugbay"]["target"];
+    let word = match value {
+        serde_json::Value::Null => return Ok(Target::default()),
+        serde_json::Value::String(word) => word.clone(),
+        other => other.to_string(),
+    };
+    word.parse()
+        .map_err(|problem| BuildErrorKind::BadTarget { package: package.name.to_string(), problem })
+}

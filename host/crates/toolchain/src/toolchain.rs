@@ -1,0 +1,293 @@
+//! Finds a way for each target, carries out what it takes, and remembers the result.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::decide::{Found, MayAdd, Rustup, Step, decide};
+use crate::error::{NoWay, ToolchainErrorKind};
+use crate::{Target, ToolchainError, apt, debian, environment, rustup, std_library};
+
+/// How to look for a toolchain.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where standard libraries and remembered failures are kept; best shared by all builds of a user.
+    pub cache: PathBuf,
+    /// Whether rustup and apt-get may be asked to install what is missing.
+    pub install: bool,
+    /// Take this way only. For tests, and for users who know better.
+    pub only: Option<Way>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache: default_cache(), install: true, only: None }
+    }
+}
+
+/// Where a target's compiler and standard library come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The active Rust toolchain.
+    Rustup,
+    /// Debian's Rust and a standard library of our making.
+    Debian,
+}
+
+/// Builds guests. Each target is settled when it is first wanted.
+#[derive(Debug)]
+pub struct Toolchain {
+    options: Options,
+    kits: Mutex<BTreeMap<Target, Kit>>,
+}
+
+/// All that cargo must be told for one target.
+#[derive(Clone, Debug)]
+pub(crate) struct Kit {
+    way: Way,
+    target: Target,
+    cargo: PathBuf,
+    rustc: PathBuf,
+    linker: PathBuf,
+    /// A standard library that is not the compiler's own.
+    sysroot: Option<PathBuf>,
+}
+
+impl Toolchain {
+    /// Finds a toolchain, installing what is missing where that can be done unasked.
+    ///
+    /// # Errors
+    ///
+    /// When not even [`Target::Pure`] can be built; the message names the remedies.
+    pub fn find() -> Result<Self, ToolchainError> {
+        Self::find_with(Options::default())
+    }
+
+    /// As [`find`](Self::find), with options.
+    ///
+    /// # Errors
+    ///
+    /// As for [`find`](Self::find).
+    pub fn find_with(options: Options) -> Result<Self, ToolchainError> {
+        let toolchain = Self { options, kits: Mutex::default() };
+        toolchain.kit(Target::Pure)?;
+        Ok(toolchain)
+    }
+
+    /// Makes sure that `target` can be built, and says by which way.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot; the message names the remedies.
+    pub fn prepare(&self, target: Target) -> Result<Way, ToolchainError> {
+        Ok(self.kit(target)?.way)
+    }
+
+    pub(crate) fn kit(&self, target: Target) -> Result<Kit, ToolchainError> {
+        // Held while a target is settled: a second thread then waits instead of installing twice. A
+        // panic leaves the map as it was, so a poisoned lock does no harm.
+        let mut kits = self.kits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(kit) = kits.get(&target) {
+            return Ok(kit.clone());
+        }
+        let kit = settle(&self.options, target).map_err(|kind| ToolchainError { target, kind })?;
+        kits.insert(target, kit.clone());
+        Ok(kit)
+    }
+}
+
+/// Looks, decides, acts, and looks again. Ends because each installation is tried at most once.
+fn settle(options: &Options, target: Target) -> Result<Kit, ToolchainErrorKind> {
+    let mut add_failed = None;
+    let mut apt_tried: Option<Result<(), String>> = None;
+    loop {
+        let mut found = look(options, target);
+        if let Some(reason) = &add_failed {
+            found.may_add = MayAdd::No(String::clone(reason));
+        }
+        found.may_apt &= apt_tried.is_none();
+        match (decide(&found), &found.rustup) {
+            (Step::UseRustup, Some(Rustup { sysroot, linker: Some(linker), .. })) => {
+                return Ok(rustup_kit(target, sysroot, linker));
+            }
+            (Step::AddTarget, Some(rustup)) => {
+                add_failed = Some(match rustup::add(&options.cache, target, rustup) {
+                    Ok(()) => "rustup reported success, but the target is not there".to_owned(),
+                    Err(reason) => reason,
+                });
+            }
+            (Step::UseDebian, Some(Rustup { linker: Some(linker), .. })) => {
+                let version = found.debian.version.clone().unwrap_or_default();
+                return debian_kit(options, target, &version, linker);
+            }
+            (Step::InstallPackages, _) => apt_tried = Some(apt::install(&debian::PACKAGES)),
+            _ => {
+                let apt = apt_tried.and_then(Result::err);
+                return Err(ToolchainErrorKind::NoWay(Box::new(NoWay { target, found, apt })));
+            }
+        }
+    }
+}
+
+fn look(options: &Options, target: Target) -> Found {
+    let mut found = Found {
+        rustup: rustup::look(target),
+        may_add: MayAdd::No("installing was not asked for".to_owned()),
+        debian: debian::look(target),
+        may_apt: options.install && apt::available(),
+    };
+    if options.install && found.rustup.as_ref().is_some_and(|rustup| !rustup.has_target) {
+        found.may_add = rustup::may_add(&options.cache, target);
+    }
+    match options.only {
+        Some(Way::Rustup) => {
+            found.debian.missing = debian::PACKAGES.to_vec();
+            found.may_apt = false;
+        }
+        Some(Way::Debian) => {
+            found.may_add = MayAdd::No("only Debian's Rust was asked for".to_owned());
+            if let Some(rustup) = &mut found.rustup {
+                rustup.has_target = false;
+            }
+        }
+        None => {}
+    }
+    found
+}
+
+/// The toolchain's own programs by their full paths: rustup's stand-ins would choose, and perhaps
+/// install, a toolchain by the folder of the guest.
+fn rustup_kit(target: Target, sysroot: &Path, linker: &Path) -> Kit {
+    let program = |name: &str| {
+        let path = sysroot.join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+        if path.is_file() { path } else { PathBuf::from(name) }
+    };
+    Kit {
+        way: Way::Rustup,
+        target,
+        cargo: program("cargo"),
+        rustc: program("rustc"),
+        linker: linker.to_owned(),
+        sysroot: None,
+    }
+}
+
+fn debian_kit(
+    options: &Options,
+    target: Target,
+    version: &str,
+    linker: &Path,
+) -> Result<Kit, ToolchainErrorKind> {
+    Ok(Kit {
+        way: Way::Debian,
+        target,
+        cargo: debian::CARGO.into(),
+        rustc: debian::RUSTC.into(),
+        linker: linker.to_owned(),
+        sysroot: Some(std_library::sysroot(&options.cache, version, linker, target)?),
+    })
+}
+
+impl Kit {
+    /// A `cargo build` for this target; the caller adds what is to be built.
+    pub(crate) fn cargo_build(&self) -> Command {
+        let mut command = environment::command(&self.cargo);
+        command.env("RUSTC", &self.rustc);
+        prepend_path(&mut command, debian::wasm_ld_folder(&self.linker));
+        command.args(["build", "--target", self.target.triple()]);
+        // By --config, not by variables: paths with spaces survive, and a guest's own flags are kept.
+        let key = format!("target.{}", self.target.triple());
+        command
+            .arg("--config")
+            .arg(format!("{key}.linker={}", toml_string(&self.linker.to_string_lossy())));
+        let flags = self.rustflags();
+        if !flags.is_empty() {
+            let list: Vec<String> = flags.iter().map(|flag| toml_string(flag)).collect();
+            command.arg("--config").arg(format!("{key}.rustflags=[{}]", list.join(",")));
+        }
+        command
+    }
+
+    fn rustflags(&self) -> Vec<String> {
+        let Some(sysroot) = &self.sysroot else {
+            return Vec::new();
+        };
+        let mut flags = vec![format!("--sysroot={}", sysroot.display())];
+        if self.target == Target::Wasi {
+            // A sysroot of our making has no C library within; Debian's package has it.
+            flags.push("-Clink-self-contained=no".to_owned());
+            flags.push(format!("-Clink-arg=-L{}", debian::WASI_LIBC));
+        }
+        flags
+    }
+}
+
+/// A TOML basic string, which is a JSON string.
+fn toml_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Puts a folder in front of the program path of `command`.
+pub(crate) fn prepend_path(command: &mut Command, folder: Option<PathBuf>) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = folder.into_iter().chain(std::env::split_paths(&path));
+    // A folder whose name holds the separator cannot stand in the path; then it stays as it was.
+    command.env("PATH", std::env::join_paths(folders).unwrap_or_else(|_| OsString::from(&path)));
+}
+
+/// The user's cache folder, as the platform has it, or a temporary one.
+fn default_cache() -> PathBuf {
+    let set =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || set("HOME").or_else(|| set("USERPROFILE"));
+    set("XDG_CACHE_HOME")
+        .or_else(|| set("LOCALAPPDATA"))
+        .or_else(|| {
+            home().map(|home| {
+                home.join(if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" })
+            })
+        })
+        .unwrap_or_else(std::env::temp_dir)
+        .join("plugbay")
+        .join("toolchain")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kit(target: Target, sysroot: Option<&str>) -> Kit {
+        Kit {
+            way: Way::Debian,
+            target,
+            cargo: "cargo".into(),
+            rustc: "rustc".into(),
+            linker: "a b/wasm-component-ld".into(),
+            sysroot: sysroot.map(PathBuf::from),
+        }
+    }
+
+    fn arguments(kit: &Kit) -> Vec<String> {
+        kit.cargo_build().get_args().map(|arg| arg.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_linker_in_a_folder_with_a_space_is_quoted() {
+        let arguments = arguments(&kit(Target::Pure, None));
+        assert!(
+            arguments.contains(
+                &"target.wasm32-unknown-unknown.linker=\"a b/wasm-component-ld\"".to_owned()
+            ),
+            "{arguments:?}"
+        );
+        assert!(!arguments.iter().any(|arg| arg.contains("rustflags")), "{arguments:?}");
+    }
+
+    #[test]
+    fn only_wasi_links_the_c_library() {
+        assert_eq!(kit(Target::Pure, Some("s")).rustflags(), ["--sysroot=s"]);
+        assert_eq!(kit(Target::Wasi, Some("s")).rustflags().len(), 3);
+    }
+}

@@ -1,0 +1,31 @@
+//! What wasmtime generates from `wit/`: the imports once, the exports twice.
+//!
+//! A pure plugin's lifecycle and codecs are called on the caller's stack (`sync`); what may
+//! wait for the host is called on a fiber (`fiber`). The types are the same in both.
+
+#![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+
+mod sync {
+    wasmtime::component::bindgen!({
+        path: "../../../wit",
+        world: "plugin",
+    });
+}
+
+mod asynchronous {
+    wasmtime::component::bindgen!({
+        path: "../../../wit",
+        world: "plugin",
+        exports: { default: async },
+        with: {
+            "plugbay:plugin/types": super::sync::plugbay::plugin::types,
+            "plugbay:plugin/log": super::sync::plugbay::plugin::log,
+            "plugbay:plugin/metrics": super::sync::plugbay::plugin::metrics,
+            "plugbay:plugin/codecs": super::sync::plugbay::plugin::codecs,
+        },
+    });
+}
+
+pub use asynchronous::exports::plugbay::plugin as fiber;
+pub use sync::exports::plugbay::plugin as direct;
+pub use sync::plugbay;

@@ -1,0 +1,151 @@
+//! The private cache of compiled components.
+//!
+//! An entry is named by what it was compiled by (wasmtime's compatibility hash) and from
+//! (the component's digest), written once by rename, and begins with a checksum. A bad,
+//! foreign or truncated entry is a miss, never a crash.
+
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use plugbay_core::Digest;
+use wasmtime::component::Component;
+
+use crate::engine::Engine;
+
+/// Begins every entry; the digit changes with the layout.
+const MAGIC: &[u8; 16] = b"plugbay-aot-v1\0\0";
+const HEADER: usize = 16 + 32;
+
+/// The cache folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cache folder {path}: expected a private folder that this user owns, found {found}")]
+pub struct CacheError {
+    path: PathBuf,
+    found: String,
+}
+
+/// A folder of compiled components that only this user can write to.
+#[derive(Clone, Debug)]
+pub struct AotCache {
+    folder: PathBuf,
+}
+
+impl AotCache {
+    /// Opens the cache in `folder`, which is made with mode 0700 if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be made, belongs to someone else, or others can write to it:
+    /// its entries are machine code that this process will run.
+    pub fn open(folder: &Path) -> Result<Self, CacheError> {
+        let refuse = |found: String| CacheError { path: folder.to_owned(), found };
+        make_private(folder).map_err(|error| refuse(error.to_string()))?;
+        check_private(folder).map_err(refuse)?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The entry's file for a component of this digest.
+    fn path(&self, engine: &Engine, digest: &Digest) -> PathBuf {
+        let mut hasher = Sha256Hasher::default();
+        engine.wasmtime().precompile_compatibility_hash().hash(&mut hasher);
+        self.folder.join(format!("{}-{}.aot", hasher.digest().short(), digest.hex()))
+    }
+
+    /// The compiled component and the size of its code, if a good entry is there. A bad one
+    /// is removed.
+    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Option<(Component, u64)> {
+        let path = self.path(engine, digest);
+        let entry = fs::read(&path).ok()?;
+        let code = code(&entry);
+        let component = code.and_then(|code| Some((deserialize(engine, code)?, code.len() as u64)));
+        if component.is_none() {
+            // Whoever finds it bad removes it; a lost race is as good.
+            let _ = fs::remove_file(&path);
+        }
+        component
+    }
+
+    /// Writes an entry: temporary file, then rename, so that no reader sees half of it.
+    pub(crate) fn store(&self, engine: &Engine, digest: &Digest, code: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(MAGIC)?;
+        file.write_all(Digest::of(code).as_bytes())?;
+        file.write_all(code)?;
+        file.persist(self.path(engine, digest))?;
+        Ok(())
+    }
+}
+
+/// The code in an entry whose header and checksum are right.
+fn code(entry: &[u8]) -> Option<&[u8]> {
+    let (header, code) = entry.split_at_checked(HEADER)?;
+    let (magic, checksum) = header.split_at(MAGIC.len());
+    (magic == MAGIC && Digest::of(code).as_bytes() == checksum).then_some(code)
+}
+
+/// Turns compiled code back into a component; `None` if it is another engine's.
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `Component::deserialize` requires bytes that `Engine::precompile_component`
+    // or `Component::serialize` produced, unmodified. They come either straight from the
+    // former, or from an entry that this module wrote into a folder which only this user
+    // can write to (`AotCache::open`), and whose SHA-256 still matches. wasmtime itself
+    // checks version and settings. The bytes are copied, so that the file may change.
+    let component = unsafe { Component::deserialize(engine.wasmtime(), code) };
+    component.ok()
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+#[cfg(unix)]
+fn check_private(folder: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
+    if !metadata.is_dir() {
+        return Err("no folder (links are not followed)".into());
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(format!("mode {:03o}: others can write to it", metadata.mode() & 0o777));
+    }
+    // A file made now belongs to whoever this process is.
+    let probe = tempfile::tempfile_in(folder).map_err(|error| error.to_string())?;
+    let user = probe.metadata().map_err(|error| error.to_string())?.uid();
+    if metadata.uid() == user { Ok(()) } else { Err(format!("owner {}", metadata.uid())) }
+}
+
+#[cfg(not(unix))]
+fn check_private(folder: &Path) -> Result<(), String> {
+    if folder.is_dir() { Ok(()) } else { Err("no folder".into()) }
+}
+
+/// A `Hasher` that keeps all it is fed: the compatibility hash must not depend on a random
+/// or changing hash function.
+#[derive(Default)]
+struct Sha256Hasher(Vec<u8>);
+
+impl Sha256Hasher {
+    fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+}
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.digest();
+        digest.as_bytes().iter().take(8).fold(0, |hash, &byte| (hash << 8) | u64::from(byte))
+    }
+}

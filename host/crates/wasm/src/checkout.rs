@@ -1,0 +1,158 @@
+//! Taking an instance for one call, and what becomes of it afterwards.
+
+use std::time::Instant;
+
+use plugbay_core::{CallError, CallErrorKind, Policy, Reuse};
+
+use crate::instance::Instance;
+use crate::plugin::Shared;
+
+/// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
+/// call's future was dropped half-way — the instance is thrown away.
+pub(crate) struct Checkout<'a> {
+    plugin: &'a Shared,
+    instance: Option<Box<Instance>>,
+}
+
+impl<'a> Checkout<'a> {
+    /// Takes an idle instance, makes one, or waits for one on the caller's thread.
+    pub(crate) fn take(plugin: &'a Shared) -> Result<Self, CallError> {
+        if plugin.policy.reuse == Reuse::Pooled
+            && let Some(instance) = plugin.pool.take()
+        {
+            return Ok(Self::of(plugin, instance));
+        }
+        Self::take_slowly(plugin)
+    }
+
+    #[cold]
+    fn take_slowly(plugin: &'a Shared) -> Result<Self, CallError> {
+        let deadline = Instant::now() + plugin.policy.deadline;
+        let mut waiter = None;
+        loop {
+            match Self::try_take(plugin) {
+                Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
+                Some(Found::Room(room)) => {
+                    return Ok(Self::of(plugin, room.fill(plugin.make_blocking()?)));
+                }
+                None => {}
+            }
+            // Look once more between beginning to wait and waiting.
+            let Some(waiting) = waiter.take() else {
+                waiter = Some(plugin.pool.wait());
+                continue;
+            };
+            if !waiting.wait_until(deadline) {
+                return Err(busy(plugin));
+            }
+        }
+    }
+
+    /// As [`Checkout::take`], without blocking a thread. The caller bounds the wait.
+    pub(crate) async fn take_async(plugin: &'a Shared) -> Result<Self, CallError> {
+        let mut waiter = None;
+        loop {
+            match Self::try_take(plugin) {
+                Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
+                Some(Found::Room(room)) => {
+                    return Ok(Self::of(plugin, room.fill(plugin.make(true).await?)));
+                }
+                None => {}
+            }
+            let Some(waiting) = waiter.take() else {
+                waiter = Some(plugin.pool.wait());
+                continue;
+            };
+            waiting.wait().await;
+        }
+    }
+
+    fn try_take(plugin: &'a Shared) -> Option<Found<'a>> {
+        if plugin.policy.reuse == Reuse::Pooled
+            && let Some(instance) = plugin.pool.take()
+        {
+            return Some(Found::Idle(instance));
+        }
+        plugin.pool.reserve().then_some(Found::Room(Room { plugin: Some(plugin) }))
+    }
+
+    fn of(plugin: &'a Shared, instance: Box<Instance>) -> Self {
+        Self { plugin, instance: Some(instance) }
+    }
+
+    /// The instance.
+    pub(crate) fn instance(&mut self) -> Result<&mut Instance, CallError> {
+        // It is there until `done` or `drop`, which both consume the checkout.
+        self.instance
+            .as_deref_mut()
+            .ok_or_else(|| CallError::new(CallErrorKind::Internal, "the call is over"))
+    }
+
+    /// The call returned: puts the instance back, unless it has served its time.
+    pub(crate) fn done(mut self) {
+        let Some(mut instance) = self.instance.take() else { return };
+        if is_spent(&self.plugin.policy, &instance) {
+            if self.plugin.policy.reuse == Reuse::Pooled {
+                self.plugin.say_goodbye(&mut instance);
+            }
+            drop(instance);
+            self.plugin.pool.release();
+        } else {
+            if self.plugin.wants_services {
+                instance.end();
+            }
+            self.plugin.pool.put(instance);
+        }
+    }
+}
+
+impl Drop for Checkout<'_> {
+    fn drop(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            drop(instance);
+            self.plugin.discard();
+        }
+    }
+}
+
+/// Whether an instance has served its time.
+fn is_spent(policy: &Policy, instance: &Instance) -> bool {
+    let used_up = |limit: u64, used: u64| limit != 0 && used >= limit;
+    policy.reuse == Reuse::Fresh
+        || used_up(policy.recycle_calls, instance.calls)
+        || used_up(policy.recycle_memory, instance.store.data().memory())
+}
+
+fn busy(plugin: &Shared) -> CallError {
+    let message = format!(
+        "expected an instance within {:?}, found all {} in calls",
+        plugin.policy.deadline,
+        plugin.pool.limit()
+    );
+    CallError::new(CallErrorKind::Deadline, message).of(plugin.identity.label())
+}
+
+enum Found<'a> {
+    Idle(Box<Instance>),
+    Room(Room<'a>),
+}
+
+/// A reserved place for an instance that is being made; given back if it cannot be.
+struct Room<'a> {
+    plugin: Option<&'a Shared>,
+}
+
+impl Room<'_> {
+    fn fill(mut self, instance: Box<Instance>) -> Box<Instance> {
+        self.plugin = None;
+        instance
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if let Some(plugin) = self.plugin {
+            plugin.pool.release();
+        }
+    }
+}

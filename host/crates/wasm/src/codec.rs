@@ -1,0 +1,85 @@
+//! The kind `codec` on WIT.
+
+use std::sync::Arc;
+
+use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::{CallError, Context};
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
+
+use crate::bindings::{direct, fiber};
+use crate::call::Calls;
+use crate::kind::WasmKind;
+use crate::state::State;
+
+/// Where the functions are: on the caller's stack, and on a fiber for plugins that may wait.
+pub struct CodecIndices {
+    direct: direct::codec::GuestIndices,
+    fiber: fiber::codec::GuestIndices,
+}
+
+/// The functions of one instance.
+pub struct CodecGuest {
+    direct: direct::codec::Guest,
+    fiber: fiber::codec::Guest,
+}
+
+impl WasmKind for Codec {
+    const INTERFACE: &'static str = "plugbay:plugin/codec@1.0.0";
+    type Indices = CodecIndices;
+    type Guest = CodecGuest;
+
+    fn indices(component: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
+        Ok(CodecIndices {
+            direct: direct::codec::GuestIndices::new(component)?,
+            fiber: fiber::codec::GuestIndices::new(component)?,
+        })
+    }
+
+    fn load(
+        indices: &Self::Indices,
+        store: &mut Store<State>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Self::Guest> {
+        Ok(CodecGuest {
+            direct: indices.direct.load(&mut *store, instance)?,
+            fiber: indices.fiber.load(store, instance)?,
+        })
+    }
+
+    fn provide(calls: Calls<Self>) -> Arc<Self::Call> {
+        Arc::new(WasmCodec(calls))
+    }
+}
+
+struct WasmCodec(Calls<Codec>);
+
+impl CodecCall for WasmCodec {
+    fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
+        let Self(calls) = self;
+        let index = calls.capability();
+        let answer = if calls.may_wait() {
+            let document = document.to_vec();
+            calls.call_blocking(context, move |store, guest| {
+                Box::pin(async move { guest.fiber.call_encode(store, index, &document).await })
+            })
+        } else {
+            calls.call(context, |store, guest| guest.direct.call_encode(store, index, document))
+        }?;
+        calls.answer(answer, Vec::len)
+    }
+
+    fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        let Self(calls) = self;
+        let index = calls.capability();
+        let answer = if calls.may_wait() {
+            let bytes = bytes.to_vec();
+            calls.call_blocking(context, move |store, guest| {
+                Box::pin(async move { guest.fiber.call_decode(store, index, &bytes).await })
+            })
+        } else {
+            calls.call(context, |store, guest| guest.direct.call_decode(store, index, bytes))
+        }?;
+        calls.answer(answer, Vec::len)
+    }
+}

@@ -1,0 +1,107 @@
+//! The one wasmtime engine of a host.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use crate::ticker::Ticker;
+
+/// An engine could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a WebAssembly engine to start: {0:#}")]
+pub struct EngineError(wasmtime::Error);
+
+impl From<wasmtime::Error> for EngineError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self(error)
+    }
+}
+
+/// The sizes of pool that are tried, largest first. A slot reserves 4 GiB of address
+/// space, which costs no memory but does not fit everywhere (39-bit address spaces,
+/// `ulimit -v`); at last instances are allocated on demand.
+const POOL_SIZES: [u32; 3] = [1_000, 200, 40];
+
+/// A wasmtime engine with its allocator and its epoch ticker. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: wasmtime::Engine,
+    pool_size: Option<u32>,
+    _ticker: Ticker,
+}
+
+impl Engine {
+    /// Starts an engine: the largest pool that the address space allows, or allocation on
+    /// demand where none fits.
+    ///
+    /// # Errors
+    ///
+    /// If wasmtime refuses every configuration, or no thread can be started.
+    pub fn new() -> Result<Self, EngineError> {
+        let pooled = POOL_SIZES.iter().find_map(|&size| {
+            wasmtime::Engine::new(&config(Some(size))).ok().map(|engine| (engine, Some(size)))
+        });
+        let (engine, pool_size) = match pooled {
+            Some(pooled) => pooled,
+            None => (wasmtime::Engine::new(&config(None)).map_err(EngineError)?, None),
+        };
+        let ticker = Ticker::start(&engine).map_err(|error| EngineError(error.into()))?;
+        Ok(Self { inner: Arc::new(Inner { engine, pool_size, _ticker: ticker }) })
+    }
+
+    /// wasmtime's engine.
+    #[must_use]
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner.engine
+    }
+
+    /// How many instances the pool holds at most; `None` where they are allocated on demand.
+    #[must_use]
+    pub fn pool_size(&self) -> Option<u32> {
+        self.inner.pool_size
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("pool_size", &self.inner.pool_size).finish_non_exhaustive()
+    }
+}
+
+fn config(pool_size: Option<u32>) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .parallel_compilation(true)
+        .cranelift_opt_level(OptLevel::Speed);
+    if let Some(size) = pool_size {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(size)));
+    }
+    config
+}
+
+/// Sizes that fit guests of every language: a JavaScript component has some 50 core
+/// instances, a Python one 197 pages at the start.
+fn pool(size: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(size)
+        .total_core_instances(size.saturating_mul(8))
+        .total_memories(size)
+        .total_tables(size.saturating_mul(8))
+        .total_stacks(size)
+        .max_core_instances_per_component(64)
+        .max_memories_per_component(8)
+        .max_tables_per_component(64)
+        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(1 << 20)
+        .table_elements(100_000)
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(16 << 10);
+    pool
+}

@@ -1,0 +1,68 @@
+//! What a failed call was: a trap, a panic, a limit.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use plugbay_core::{CallError, CallErrorKind};
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::state::State;
+
+/// The most frames of a backtrace that are shown.
+const MAX_FRAMES: usize = 32;
+
+/// Names the failure of a guest call. Takes the notes that the limiter and the guest's
+/// panic hook left, because both surface as the same trap.
+pub(crate) fn fault(error: &wasmtime::Error, state: &mut State, cpu: Duration) -> CallError {
+    let refused = state.limits.take_refused();
+    let panic = state.panic.take();
+    let trap = error.downcast_ref::<Trap>().copied();
+    let fault = match trap {
+        Some(Trap::Interrupt) => CallError::new(
+            CallErrorKind::Cpu,
+            format!("expected to finish within {cpu:?} of CPU time"),
+        ),
+        Some(Trap::UnreachableCodeReached) if refused.is_some() => {
+            CallError::new(CallErrorKind::Memory, refused.unwrap_or_default())
+        }
+        Some(_) if panic.is_some() => {
+            CallError::new(CallErrorKind::Panic, panic.unwrap_or_default())
+        }
+        Some(trap) => CallError::new(CallErrorKind::Trap, trap.to_string()),
+        None => match refused {
+            Some(refused) => CallError::new(CallErrorKind::Memory, refused),
+            None => CallError::new(CallErrorKind::Contract, root_cause(error)),
+        },
+    };
+    let fault = fault.of(state.identity.label());
+    match backtrace(error) {
+        Some(backtrace) => fault.with_backtrace(backtrace),
+        None => fault,
+    }
+}
+
+/// The innermost message: what went wrong, without wasmtime's account of where.
+pub(crate) fn root_cause(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string()
+}
+
+/// The guest's frames, a line each, innermost first.
+fn backtrace(error: &wasmtime::Error) -> Option<String> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>()?;
+    let mut text = String::new();
+    for frame in backtrace.frames().iter().take(MAX_FRAMES) {
+        let index = frame.func_index();
+        let name = frame.func_name().map_or_else(
+            || format!("function {index}"),
+            |name| wasmtime_demangle(name),
+        );
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name}");
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// Rust names as people know them; others as they are.
+fn wasmtime_demangle(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}

@@ -1,0 +1,132 @@
+//! The host's side of the imports: `log`, `metrics`, `codecs`.
+
+use std::sync::Arc;
+
+use plugbay_core::{CallError, CallErrorKind, MAX_DEPTH, Services};
+
+use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
+use crate::state::State;
+
+/// The longest log line, in bytes; what is longer is cut.
+const MAX_LINE: usize = 8 * 1024;
+/// The most fields of a log line.
+const MAX_FIELDS: usize = 32;
+/// The field by which the SDK's panic hook marks its line.
+const PANIC_FIELD: &str = "panic";
+
+impl types::Host for State {}
+
+impl log::Host for State {
+    fn write(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) {
+        let message = cut(&message);
+        if level == log::Level::Error && fields.iter().any(|(name, _)| name == PANIC_FIELD) {
+            self.panic = Some(message.to_owned());
+        }
+        let plugin = &**self.identity.label();
+        let fields = Fields(&fields);
+        match level {
+            log::Level::Error => tracing::error!(target: "plugbay::plugin", plugin, %fields, "{message}"),
+            log::Level::Warn => tracing::warn!(target: "plugbay::plugin", plugin, %fields, "{message}"),
+            log::Level::Info => tracing::info!(target: "plugbay::plugin", plugin, %fields, "{message}"),
+            log::Level::Debug => tracing::debug!(target: "plugbay::plugin", plugin, %fields, "{message}"),
+            log::Level::Trace => tracing::trace!(target: "plugbay::plugin", plugin, %fields, "{message}"),
+        }
+    }
+
+    fn enabled(&mut self, level: log::Level) -> bool {
+        match level {
+            log::Level::Error => tracing::enabled!(target: "plugbay::plugin", tracing::Level::ERROR),
+            log::Level::Warn => tracing::enabled!(target: "plugbay::plugin", tracing::Level::WARN),
+            log::Level::Info => tracing::enabled!(target: "plugbay::plugin", tracing::Level::INFO),
+            log::Level::Debug => tracing::enabled!(target: "plugbay::plugin", tracing::Level::DEBUG),
+            log::Level::Trace => tracing::enabled!(target: "plugbay::plugin", tracing::Level::TRACE),
+        }
+    }
+}
+
+/// Cuts a line at a character boundary.
+fn cut(line: &str) -> &str {
+    &line[..line.floor_char_boundary(MAX_LINE)]
+}
+
+/// A guest's fields as `name=value` pairs, bounded.
+struct Fields<'a>(&'a [(String, String)]);
+
+impl std::fmt::Display for Fields<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, (name, value)) in self.0.iter().take(MAX_FIELDS).enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{space}{}={:?}", cut(name), cut(value))?;
+        }
+        Ok(())
+    }
+}
+
+impl metrics::Host for State {
+    fn add(&mut self, name: String, delta: u64) {
+        self.metrics.add(&name, delta);
+    }
+
+    fn set(&mut self, name: String, value: f64) {
+        self.metrics.set(&name, value);
+    }
+}
+
+impl State {
+    fn nested(&self) -> Result<(&Arc<dyn Services>, u8), types::Error> {
+        let services = self.services.as_ref().ok_or_else(|| {
+            types::Error::Unavailable("codecs can be called during a call only, not in init".into())
+        })?;
+        if self.depth >= MAX_DEPTH {
+            return Err(types::Error::Unsupported(format!(
+                "expected calls between plugins to nest at most {MAX_DEPTH} deep"
+            )));
+        }
+        Ok((services, self.depth + 1))
+    }
+}
+
+impl codecs::Host for State {
+    fn available(&mut self) -> Vec<codecs::CodecInfo> {
+        let infos = self.services.as_ref().map(|services| services.codecs()).unwrap_or_default();
+        infos
+            .into_iter()
+            .map(|info| codecs::CodecInfo { name: info.name, media_types: info.media_types })
+            .collect()
+    }
+
+    fn encode(&mut self, name: String, document: Vec<u8>) -> Result<Vec<u8>, types::Error> {
+        let (services, depth) = self.nested()?;
+        services.encode(depth, &name, &document).map_err(|error| to_guest(&error))
+    }
+
+    fn decode(&mut self, name: String, bytes: Vec<u8>) -> Result<Vec<u8>, types::Error> {
+        let (services, depth) = self.nested()?;
+        services.decode(depth, &name, &bytes).map_err(|error| to_guest(&error))
+    }
+}
+
+/// A failed nested call, as the calling plugin sees it.
+fn to_guest(error: &CallError) -> types::Error {
+    let message = error.to_string();
+    match error.kind() {
+        CallErrorKind::InvalidInput => types::Error::InvalidInput(error.message().to_owned()),
+        CallErrorKind::Unsupported => types::Error::Unsupported(error.message().to_owned()),
+        CallErrorKind::Unavailable | CallErrorKind::Deadline | CallErrorKind::Retired => {
+            types::Error::Unavailable(message)
+        }
+        _ => types::Error::Internal(message),
+    }
+}
+
+impl From<types::Error> for CallError {
+    fn from(error: types::Error) -> Self {
+        let (kind, message) = match error {
+            types::Error::InvalidInput(message) => (CallErrorKind::InvalidInput, message),
+            types::Error::Unsupported(message) => (CallErrorKind::Unsupported, message),
+            types::Error::Unavailable(message) => (CallErrorKind::Unavailable, message),
+            types::Error::Internal(message) => (CallErrorKind::Internal, message),
+        };
+        Self::new(kind, message)
+    }
+}

@@ -1,0 +1,46 @@
+//! The WebAssembly runtime of Plugbay.
+//!
+//! One [`Engine`] per process holds wasmtime's engine, its pooling allocator and one
+//! thread that ticks the epoch. [`WasmRuntime`] reads a component's imports and exports
+//! before anything else ([`scan`]), compiles it or fetches it from the private
+//! [`AotCache`], links it once, and starts plugins from it. A started plugin keeps a pool
+//! of warm instances; a call takes one, sets its CPU budget, calls, and puts it back. An
+//! instance that trapped, or whose call was dropped, never goes back.
+//!
+//! A [`WasmKind`] is how a kind of capability is called through WIT. `codec` and `handler`
+//! are two, written against the same trait that an application's own kind uses.
+//!
+//! # What is deliberately absent
+//!
+//! No instance is shared by two calls at once; nothing here waits for `Arc` counts; no
+//! component runs before its API version is checked; nothing is granted to WASI.
+
+mod bindings;
+mod cache;
+mod call;
+mod checkout;
+mod codec;
+mod engine;
+mod fault;
+mod handler;
+mod imports;
+mod instance;
+mod kind;
+mod limits;
+mod plugin;
+mod pool;
+mod prepared;
+mod runtime;
+pub mod scan;
+mod state;
+mod ticker;
+
+pub use bindings::plugbay::plugin::types;
+pub use bindings::plugbay::plugin::{codecs, log, metrics as metrics_import};
+pub use cache::{AotCache, CacheError};
+pub use call::{CallFuture, Calls};
+pub use engine::{Engine, EngineError};
+pub use kind::WasmKind;
+pub use runtime::{API_VERSIONS, Builder, WasmRuntime};
+pub use state::State;
+pub use wasmtime;

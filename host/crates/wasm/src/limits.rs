@@ -1,0 +1,135 @@
+//! Memory: what one instance may grow to, and what a plugin's instances share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime::ResourceLimiter;
+
+/// The most table elements of one instance.
+const TABLE_ELEMENTS: usize = 100_000;
+
+/// Bytes of linear memory over all instances of a plugin.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicU64,
+    limit: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { used: AtomicU64::new(0), limit })
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn reserve(&self, bytes: u64) -> bool {
+        // Relaxed: the counter guards nothing but itself.
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|&total| total <= self.limit)
+            })
+            .is_ok()
+    }
+
+    fn release(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// One instance's limits, and its share of the budget, given back on drop.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    budget: Arc<Budget>,
+    /// Bytes of linear memory that this instance may have.
+    memory: u64,
+    /// Bytes that it has.
+    held: u64,
+    /// What it was refused last: tells a failed allocation from another `unreachable`.
+    refused: Option<String>,
+}
+
+impl Limits {
+    pub(crate) fn new(budget: Arc<Budget>, memory: u64) -> Self {
+        Self { budget, memory, held: 0, refused: None }
+    }
+
+    /// Bytes of linear memory that the instance has.
+    pub(crate) fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Takes the note of what was refused.
+    pub(crate) fn take_refused(&mut self) -> Option<String> {
+        self.refused.take()
+    }
+}
+
+impl Drop for Limits {
+    fn drop(&mut self) {
+        self.budget.release(self.held);
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current) as u64;
+        let total = self.held.saturating_add(more);
+        if total > self.memory {
+            self.refused = Some(format!(
+                "expected at most {} bytes of memory for an instance, asked for {total}",
+                self.memory
+            ));
+            return Ok(false);
+        }
+        if !self.budget.reserve(more) {
+            self.refused = Some(format!(
+                "expected at most {} bytes of memory over all instances, {} are used, asked for {more} more",
+                self.budget.limit,
+                self.budget.used()
+            ));
+            return Ok(false);
+        }
+        self.held = total;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            self.refused =
+                Some(format!("expected at most {TABLE_ELEMENTS} table elements, asked for {desired}"));
+        }
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_share_the_budget_and_give_it_back() {
+        let budget = Budget::new(100);
+        let mut one = Limits::new(Arc::clone(&budget), 80);
+        let mut two = Limits::new(Arc::clone(&budget), 80);
+        assert!(one.memory_growing(0, 60, None).unwrap());
+        assert!(!two.memory_growing(0, 60, None).unwrap());
+        assert!(two.take_refused().unwrap().contains("over all instances"));
+        drop(one);
+        assert!(two.memory_growing(0, 60, None).unwrap());
+        assert!(!two.memory_growing(60, 90, None).unwrap());
+        assert!(two.take_refused().unwrap().contains("for an instance"));
+        assert_eq!(budget.used(), 60);
+    }
+}

@@ -1,0 +1,292 @@
+//! A started plugin: its instances, and how they begin and end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_lite::future::block_on;
+use plugbay_core::{
+    CallError, CallErrorKind, Description, Identity, Plugin, PluginStats, Policy, Provider, GuestMetrics,
+};
+use tokio::runtime::Handle;
+use tokio_util::context::TokioContext;
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+
+use crate::bindings::plugbay::plugin::types;
+use crate::bindings::{direct, fiber};
+use crate::checkout::Checkout;
+use crate::engine::Engine;
+use crate::fault::{fault, root_cause};
+use crate::instance::{Instance, Lifecycle};
+use crate::kind::AnyIndices;
+use crate::limits::Budget;
+use crate::pool::Pool;
+use crate::state::State;
+use crate::ticker::ticks;
+
+/// Where the functions of `lifecycle` are.
+pub(crate) struct LifecycleIndices {
+    pub(crate) direct: direct::lifecycle::GuestIndices,
+    pub(crate) fiber: fiber::lifecycle::GuestIndices,
+}
+
+/// What all calls of one plugin share.
+pub struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) tokio: Handle,
+    pub(crate) component: InstancePre<State>,
+    pub(crate) lifecycle: Arc<LifecycleIndices>,
+    /// The interfaces that the plugin exports; an instance's guests are in this order.
+    pub(crate) kinds: Vec<Arc<dyn AnyIndices>>,
+    pub(crate) identity: Identity,
+    pub(crate) policy: Policy,
+    pub(crate) config: String,
+    /// Whether it imports WASI, and so may wait.
+    pub(crate) may_wait: bool,
+    /// Whether it imports `codecs`.
+    pub(crate) wants_services: bool,
+    pub(crate) cpu_ticks: u64,
+    pub(crate) init_ticks: u64,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) metrics: Arc<GuestMetrics>,
+    pub(crate) pool: Pool,
+    pub(crate) instantiations: AtomicU64,
+    pub(crate) discarded: AtomicU64,
+}
+
+impl Shared {
+    /// Makes and initialises an instance, blocking for at most the policy's `init` time.
+    pub(crate) fn make_blocking(&self) -> Result<Box<Instance>, CallError> {
+        if self.may_wait {
+            block_on(TokioContext::new(self.make(true), self.tokio.clone()))
+        } else {
+            block_on(self.make(false))
+        }
+    }
+
+    /// Makes and initialises an instance; without `on_fiber` it never waits.
+    pub(crate) async fn make(&self, on_fiber: bool) -> Result<Box<Instance>, CallError> {
+        let on_fiber = on_fiber || self.may_wait;
+        self.instantiations.fetch_add(1, Ordering::Relaxed);
+        let mut store = self.store();
+        let made = self.bounded(on_fiber, self.instantiate(&mut store, on_fiber)).await;
+        let (lifecycle, guests) = match made {
+            Ok(Ok(parts)) => parts,
+            Ok(Err(error)) => return Err(self.not_made(&error, store.data_mut())),
+            Err(late) => return Err(late),
+        };
+        let mut instance = Box::new(Instance::new(store, lifecycle, guests));
+        let init = self.bounded(on_fiber, self.init(&mut instance, on_fiber)).await;
+        match init {
+            Ok(Ok(Ok(()))) => Ok(instance),
+            Ok(Ok(Err(refused))) => Err(CallError::from(refused).of(self.identity.label())),
+            Ok(Err(error)) => {
+                Err(fault(&error, instance.store.data_mut(), self.policy.init))
+            }
+            Err(late) => Err(late),
+        }
+    }
+
+    fn store(&self) -> Store<State> {
+        let state = State::new(
+            self.identity.clone(),
+            Arc::clone(&self.budget),
+            self.policy.memory,
+            Arc::clone(&self.metrics),
+        );
+        new_store(&self.engine, state)
+    }
+
+    async fn instantiate(
+        &self,
+        store: &mut Store<State>,
+        on_fiber: bool,
+    ) -> wasmtime::Result<(Lifecycle, Vec<Box<dyn std::any::Any + Send + Sync>>)> {
+        begin(store, self.init_ticks, on_fiber);
+        let instance = if on_fiber {
+            self.component.instantiate_async(&mut *store).await?
+        } else {
+            self.component.instantiate(&mut *store)?
+        };
+        let lifecycle = Lifecycle {
+            direct: self.lifecycle.direct.load(&mut *store, &instance)?,
+            fiber: self.lifecycle.fiber.load(&mut *store, &instance)?,
+        };
+        let guests = self.kinds.iter().map(|kind| kind.load(store, &instance));
+        let guests = guests.collect::<wasmtime::Result<_>>()?;
+        Ok((lifecycle, guests))
+    }
+
+    async fn init(
+        &self,
+        instance: &mut Instance,
+        on_fiber: bool,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        let Instance { store, lifecycle, .. } = instance;
+        begin(store, self.init_ticks, on_fiber);
+        if on_fiber {
+            lifecycle.fiber.call_init(store, &self.config).await
+        } else {
+            lifecycle.direct.call_init(store, &self.config)
+        }
+    }
+
+    /// Bounds what may wait by wall time; what cannot wait is bounded by its ticks.
+    async fn bounded<R>(
+        &self,
+        on_fiber: bool,
+        work: impl Future<Output = R>,
+    ) -> Result<R, CallError> {
+        if !on_fiber {
+            return Ok(work.await);
+        }
+        tokio::time::timeout(self.policy.init, work).await.map_err(|_elapsed| {
+            let message = format!("expected to be ready within {:?}", self.policy.init);
+            CallError::new(CallErrorKind::Deadline, message).of(self.identity.label())
+        })
+    }
+
+    fn not_made(&self, error: &wasmtime::Error, state: &mut State) -> CallError {
+        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            let message = format!("expected room for an instance: {}", root_cause(error));
+            return CallError::new(CallErrorKind::Unavailable, message).of(self.identity.label());
+        }
+        fault(error, state, self.policy.init)
+    }
+
+    /// Calls `shutdown` on an instance that goes away; nobody waits for more than `init` time.
+    pub(crate) fn say_goodbye(&self, instance: &mut Instance) {
+        let Instance { store, lifecycle, .. } = instance;
+        begin(store, self.init_ticks, self.may_wait);
+        let said = if self.may_wait {
+            let farewell = self.bounded(true, lifecycle.fiber.call_shutdown(&mut *store));
+            block_on(TokioContext::new(farewell, self.tokio.clone()))
+        } else {
+            Ok(lifecycle.direct.call_shutdown(&mut *store))
+        };
+        match said {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = fault(&error, store.data_mut(), self.policy.init);
+                tracing::warn!(plugin = &**self.identity.label(), %error, "shutdown failed");
+            }
+            Err(error) => {
+                tracing::warn!(plugin = &**self.identity.label(), %error, "shutdown failed");
+            }
+        }
+    }
+
+    /// Counts an instance that was thrown away.
+    pub(crate) fn discard(&self) {
+        self.discarded.fetch_add(1, Ordering::Relaxed);
+        self.pool.release();
+    }
+
+    fn health(&self) -> Result<(), CallError> {
+        let mut checkout = Checkout::take(self)?;
+        let Instance { store, lifecycle, .. } = checkout.instance()?;
+        begin(store, self.init_ticks, self.may_wait);
+        let answer = if self.may_wait {
+            let question = self.bounded(true, lifecycle.fiber.call_health(&mut *store));
+            block_on(TokioContext::new(question, self.tokio.clone()))?
+        } else {
+            lifecycle.direct.call_health(&mut *store)
+        };
+        match answer {
+            Ok(answer) => {
+                checkout.done();
+                answer.map_err(|error| CallError::from(error).of(self.identity.label()))
+            }
+            Err(error) => Err(fault(&error, store.data_mut(), self.policy.init)),
+        }
+    }
+}
+
+/// A store with its limiter and its epoch callback.
+pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.limits);
+    store.epoch_deadline_callback(|mut store| Ok(store.data_mut().tick()));
+    store
+}
+
+/// Sets the ticks of a lifecycle call.
+pub(crate) fn begin(store: &mut Store<State>, ticks: u64, on_fiber: bool) {
+    let state = store.data_mut();
+    state.on_fiber = on_fiber;
+    state.ticks_left = if on_fiber { ticks } else { 0 };
+    store.set_epoch_deadline(if on_fiber { 1 } else { ticks });
+}
+
+/// How many ticks the policy's budgets are.
+pub(crate) fn budgets(policy: &Policy) -> (u64, u64) {
+    (ticks(policy.cpu), ticks(policy.init))
+}
+
+/// A started plugin, as the host sees it.
+pub(crate) struct WasmPlugin {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) description: Arc<Description>,
+}
+
+impl WasmPlugin {
+    /// Makes the first instance and asks for its health.
+    pub(crate) fn warm_up(&self) -> Result<(), (Stage, CallError)> {
+        let shared = &self.shared;
+        if shared.pool.reserve() {
+            match shared.make_blocking() {
+                Ok(instance) => shared.pool.put(instance),
+                Err(error) => {
+                    shared.pool.release();
+                    return Err((Stage::Init, error));
+                }
+            }
+        }
+        shared.health().map_err(|error| (Stage::Health, error))
+    }
+}
+
+/// How far a start came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Init,
+    Health,
+}
+
+impl Plugin for WasmPlugin {
+    fn provide(&self, capability: u32) -> Option<Provider> {
+        let described = self.description.capabilities.get(capability as usize)?;
+        let mut kinds = self.shared.kinds.iter().enumerate();
+        let (slot, kind) = kinds.find(|(_, kind)| kind.kind() == described.kind)?;
+        Some(kind.provide(&self.shared, slot, capability))
+    }
+
+    fn calls_others(&self) -> bool {
+        self.shared.wants_services
+    }
+
+    fn health(&self) -> Result<(), CallError> {
+        self.shared.health()
+    }
+
+    fn shutdown(&self) {
+        let shared = &self.shared;
+        shared.pool.close();
+        while let Some(mut instance) = shared.pool.take() {
+            shared.say_goodbye(&mut instance);
+            drop(instance);
+            shared.pool.release();
+        }
+    }
+
+    fn stats(&self) -> PluginStats {
+        let shared = &self.shared;
+        PluginStats {
+            instances: shared.pool.live().into(),
+            instantiations: shared.instantiations.load(Ordering::Relaxed),
+            discarded: shared.discarded.load(Ordering::Relaxed),
+            memory: shared.budget.used(),
+            metrics: shared.metrics.snapshot(),
+        }
+    }
+}

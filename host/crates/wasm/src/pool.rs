@@ -1,0 +1,167 @@
+//! The instances of one plugin: how many live, which are idle, who waits for one.
+//!
+//! An idle instance sits in a *hot slot* or in the queue behind. Threads are spread over
+//! the slots, so that a warm call takes and puts back with one atomic swap each, and finds
+//! the instance whose memory its core has in cache. Swaps hand over ownership: an instance
+//! is in one place only, and no lock is held while it is used.
+//!
+//! A call that finds none idle makes one, if fewer than the limit live; else it waits. A
+//! waiter first counts itself, then listens, then looks again; a returner first puts, then
+//! looks at the count. Between its put and its look stands a full fence, and between a
+//! waiter's count and its look too: so one of them sees the other, and no wake-up is lost.
+
+use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+
+use crossbeam_queue::ArrayQueue;
+use crossbeam_utils::CachePadded;
+use crossbeam_utils::atomic::AtomicCell;
+use event_listener::{Event, EventListener, Listener};
+
+use crate::instance::Instance;
+
+type Slot = CachePadded<AtomicCell<Option<Box<Instance>>>>;
+
+pub(crate) struct Pool {
+    hot: Box<[Slot]>,
+    idle: ArrayQueue<Box<Instance>>,
+    live: AtomicU32,
+    limit: u32,
+    waiters: AtomicU32,
+    returned: Event,
+    closed: AtomicBool,
+}
+
+impl Pool {
+    /// A pool of at most `limit` instances, at least one.
+    pub(crate) fn new(limit: u32) -> Self {
+        let limit = limit.max(1);
+        let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+        let slots = cores.min(limit as usize);
+        Self {
+            hot: (0..slots).map(|_| Slot::default()).collect(),
+            idle: ArrayQueue::new(limit as usize),
+            live: AtomicU32::new(0),
+            limit,
+            waiters: AtomicU32::new(0),
+            returned: Event::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Instances that live, idle or in a call.
+    pub(crate) fn live(&self) -> u32 {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Takes an idle instance.
+    pub(crate) fn take(&self) -> Option<Box<Instance>> {
+        let home = home(self.hot.len());
+        self.hot[home].take().or_else(|| self.take_elsewhere(home))
+    }
+
+    #[cold]
+    fn take_elsewhere(&self, home: usize) -> Option<Box<Instance>> {
+        let mut others = self.hot.iter().enumerate().filter(|(slot, _)| *slot != home);
+        self.idle.pop().or_else(|| others.find_map(|(_, slot)| slot.take()))
+    }
+
+    /// Puts an instance back.
+    pub(crate) fn put(&self, instance: Box<Instance>) {
+        let displaced = self.hot[home(self.hot.len())].swap(Some(instance));
+        if let Some(displaced) = displaced {
+            // The queue has room for every instance that may live.
+            if self.idle.push(displaced).is_err() {
+                self.release();
+            }
+        }
+        fence_after_swap();
+        if self.waiters.load(Ordering::SeqCst) != 0 {
+            self.returned.notify(1);
+        }
+        if self.closed.load(Ordering::Relaxed) {
+            while self.take().is_some() {
+                self.release();
+            }
+        }
+    }
+
+    /// Counts one more live instance, if the limit allows.
+    pub(crate) fn reserve(&self) -> bool {
+        self.live
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |live| {
+                (live < self.limit).then_some(live + 1)
+            })
+            .is_ok()
+    }
+
+    /// Counts one less: the instance is gone, or could not be made.
+    pub(crate) fn release(&self) {
+        self.live.fetch_sub(1, Ordering::AcqRel);
+        fence_after_swap();
+        if self.waiters.load(Ordering::SeqCst) != 0 {
+            self.returned.notify(1);
+        }
+    }
+
+    /// Begins to wait for an instance or for room. Look again after this, then wait.
+    pub(crate) fn wait(&self) -> Waiter<'_> {
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let listener = self.returned.listen();
+        fence(Ordering::SeqCst);
+        Waiter { listener, _count: Count(&self.waiters) }
+    }
+
+    /// Keeps nothing from now on; what is idle is the caller's to take.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A call that waits; it counts until it is over.
+pub(crate) struct Waiter<'a> {
+    listener: EventListener,
+    _count: Count<'a>,
+}
+
+impl Waiter<'_> {
+    /// Blocks until an instance comes back; false if none did in time.
+    pub(crate) fn wait_until(self, deadline: Instant) -> bool {
+        self.listener.wait_deadline(deadline).is_some()
+    }
+
+    /// Waits until an instance comes back.
+    pub(crate) async fn wait(self) {
+        self.listener.await;
+    }
+}
+
+struct Count<'a>(&'a AtomicU32);
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A full fence behind an atomic swap. On x86-64 a swap is one already, and only the
+/// compiler has to be told.
+fn fence_after_swap() {
+    #[cfg(target_arch = "x86_64")]
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    #[cfg(not(target_arch = "x86_64"))]
+    fence(Ordering::SeqCst);
+}
+
+/// The calling thread's slot among `slots`.
+fn home(slots: usize) -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static HOME: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+    }
+    HOME.try_with(|home| home % slots).unwrap_or(0)
+}

@@ -1,0 +1,212 @@
+//! A compiled and linked component: described, then started.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use futures_lite::future::block_on;
+use plugbay_core::{
+    CallError, CallErrorKind, CapabilityDescription, Description, DescriptionError, Identity,
+    Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin, GuestMetrics,
+};
+use tokio::runtime::Handle;
+use tokio_util::context::TokioContext;
+use wasmtime::component::InstancePre;
+
+use crate::bindings::plugbay::plugin::types;
+use crate::engine::Engine;
+use crate::fault::fault;
+use crate::kind::{AnyIndices, AnyKind};
+use crate::limits::Budget;
+use crate::plugin::{LifecycleIndices, Shared, Stage, WasmPlugin, begin, budgets, new_store};
+use crate::pool::Pool;
+use crate::scan::Shape;
+use crate::state::State;
+
+/// A component that was checked, compiled and linked.
+pub(crate) struct WasmPrepared {
+    pub(crate) engine: Engine,
+    pub(crate) tokio: Handle,
+    pub(crate) component: InstancePre<State>,
+    pub(crate) lifecycle: Arc<LifecycleIndices>,
+    /// The interfaces that it exports, and that the runtime serves.
+    pub(crate) kinds: Vec<Arc<dyn AnyIndices>>,
+    /// All that the runtime serves, to name them in a refusal.
+    pub(crate) served: Arc<[Box<dyn AnyKind>]>,
+    pub(crate) shape: Shape,
+    pub(crate) may_wait: bool,
+    pub(crate) code_size: u64,
+}
+
+impl WasmPrepared {
+    /// Calls `describe` in an instance of its own.
+    fn ask(&self) -> Result<types::Description, CallError> {
+        let policy = Policy::default();
+        let nobody = Identity::new("describe", &semver::Version::new(0, 0, 0));
+        let budget = Budget::new(policy.total_memory);
+        let state = State::new(nobody, budget, policy.memory, Arc::default());
+        let mut store = new_store(&self.engine, state);
+        let (_, init_ticks) = budgets(&policy);
+        begin(&mut store, init_ticks, self.may_wait);
+        let asked = async {
+            if self.may_wait {
+                let instance = self.component.instantiate_async(&mut store).await?;
+                let guest = self.lifecycle.fiber.load(&mut store, &instance)?;
+                guest.call_describe(&mut store).await
+            } else {
+                let instance = self.component.instantiate(&mut store)?;
+                let guest = self.lifecycle.direct.load(&mut store, &instance)?;
+                guest.call_describe(&mut store)
+            }
+        };
+        let answer = if self.may_wait {
+            let bounded = async { tokio::time::timeout(policy.init, asked).await };
+            block_on(TokioContext::new(bounded, self.tokio.clone())).map_err(|_elapsed| {
+                let message = format!("expected an answer within {:?}", policy.init);
+                CallError::new(CallErrorKind::Deadline, message)
+            })?
+        } else {
+            block_on(asked)
+        };
+        answer.map_err(|error| fault(&error, store.data_mut(), policy.init))
+    }
+
+    /// The kinds of the description's capabilities must be interfaces that are there.
+    fn check_kinds(&self, description: &Description) -> Result<(), Refusal> {
+        for capability in &description.capabilities {
+            if self.kinds.iter().any(|kind| kind.kind() == capability.kind) {
+                continue;
+            }
+            let served = self.served.iter().find(|kind| kind.name() == capability.kind);
+            let message = match served {
+                Some(kind) => format!(
+                    "capability {}:{}: expected the component to export {}, found {}",
+                    capability.kind,
+                    capability.name,
+                    kind.interface(),
+                    list(&self.shape.exports)
+                ),
+                None => format!(
+                    "capability {}:{}: expected a kind that this host serves ({}), found {:?}",
+                    capability.kind,
+                    capability.name,
+                    list(self.served.iter().map(|kind| kind.name())),
+                    capability.kind
+                ),
+            };
+            return Err(Refusal::new(Reason::WrongWorld, message));
+        }
+        Ok(())
+    }
+}
+
+impl Prepared for WasmPrepared {
+    fn describe(&self) -> Result<Description, Refusal> {
+        let answer = self.ask().map_err(|error| {
+            let message = format!("describe: {}", error.message());
+            let hint = "describe runs with nothing granted and within 5 s; it must not depend on \
+                        configuration, time or chance";
+            Refusal::new(Reason::Describe, message).hint(hint)
+        })?;
+        let description = convert(answer)
+            .and_then(|description| description.check().map(|()| description))
+            .map_err(|error| Refusal::new(Reason::Description, format!("describe: {error}")))?;
+        self.check_kinds(&description)?;
+        Ok(description)
+    }
+
+    fn imports(&self) -> &[String] {
+        &self.shape.imports
+    }
+
+    fn exports(&self) -> &[String] {
+        &self.shape.exports
+    }
+
+    fn code_size(&self) -> u64 {
+        self.code_size
+    }
+
+    fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
+        let (cpu_ticks, init_ticks) = budgets(&start.policy);
+        let shared = Shared {
+            engine: self.engine.clone(),
+            tokio: self.tokio.clone(),
+            component: self.component.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+            kinds: self.kinds.clone(),
+            identity: start.identity,
+            config: start.config.to_string(),
+            may_wait: self.may_wait,
+            wants_services: self.shape.imports.iter().any(|name| name.contains("/codecs@")),
+            cpu_ticks,
+            init_ticks,
+            budget: Budget::new(start.policy.total_memory),
+            metrics: Arc::new(GuestMetrics::default()),
+            pool: Pool::new(start.policy.instances),
+            instantiations: AtomicU64::new(0),
+            discarded: AtomicU64::new(0),
+            policy: start.policy,
+        };
+        let plugin =
+            WasmPlugin { shared: Arc::new(shared), description: start.description };
+        match plugin.warm_up() {
+            Ok(()) => Ok(Arc::new(plugin)),
+            Err((stage, error)) => Err(refuse(stage, &error)),
+        }
+    }
+}
+
+/// A failed start, as the operator sees it.
+fn refuse(stage: Stage, error: &CallError) -> Refusal {
+    let (name, refused) = match stage {
+        Stage::Init => ("init", Reason::Init),
+        Stage::Health => ("health", Reason::Unhealthy),
+    };
+    let reason = match (stage, error.kind()) {
+        (Stage::Init, CallErrorKind::Cpu | CallErrorKind::Deadline) => Reason::InitDeadline,
+        _ => refused,
+    };
+    let mut message = format!("{name}: {}", error.message());
+    if let Some(backtrace) = error.backtrace() {
+        message.push_str("; backtrace: ");
+        message.push_str(&backtrace.trim_end().replace('\n', " < "));
+    }
+    Refusal::new(reason, message)
+}
+
+fn convert(answer: types::Description) -> Result<Description, DescriptionError> {
+    let capabilities = answer.capabilities.into_iter().map(|capability| CapabilityDescription {
+        kind: capability.kind,
+        name: capability.name,
+        description: capability.description,
+        media_types: capability.media_types,
+        routes: capability
+            .routes
+            .into_iter()
+            .map(|route| RouteDescription { methods: route.methods, path: route.path })
+            .collect(),
+    });
+    Ok(Description {
+        name: answer.name,
+        version: Description::parse_version(&answer.version)?,
+        description: answer.description,
+        capabilities: capabilities.collect(),
+        config_schema: answer
+            .config_schema
+            .map(|schema| Description::parse_schema(&schema))
+            .transpose()?,
+    })
+}
+
+/// Names in a sentence, bounded.
+pub(crate) fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    const MOST: usize = 16;
+    let names: Vec<S> = names.into_iter().collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let shown: Vec<&str> = names.iter().take(MOST).map(AsRef::as_ref).collect();
+    let more = names.len().saturating_sub(MOST);
+    let and_more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("{}{and_more}", shown.join(", "))
+}

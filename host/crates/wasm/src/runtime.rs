@@ -1,0 +1,270 @@
+//! The runtime: recognises components, checks them, compiles and links them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use plugbay_core::codec::Codec;
+use plugbay_core::handler::Handler;
+use plugbay_core::{Artifact, Prepared, Reason, Refusal, Runtime};
+use tokio::runtime::Handle;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
+use crate::bindings::{direct, fiber};
+use crate::cache::{AotCache, deserialize};
+use crate::engine::{Engine, EngineError};
+use crate::kind::{AnyKind, Erased, WasmKind};
+use crate::plugin::LifecycleIndices;
+use crate::prepared::{WasmPrepared, list};
+use crate::scan::{self, Form, Shape, version_of};
+use crate::state::State;
+
+/// The versions of `plugbay:plugin` that this runtime serves.
+pub const API_VERSIONS: &[&str] = &["1.0.0"];
+
+const PACKAGE: &str = "plugbay:plugin";
+const LIFECYCLE: &str = "plugbay:plugin/lifecycle@1.0.0";
+const IMPORTS: [&str; 4] = [
+    "plugbay:plugin/types@1.0.0",
+    "plugbay:plugin/log@1.0.0",
+    "plugbay:plugin/metrics@1.0.0",
+    "plugbay:plugin/codecs@1.0.0",
+];
+/// The packages of WASI 0.2 that are linked for components that import them.
+const WASI: [&str; 6] =
+    ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+
+/// Runs plugins that are WebAssembly components.
+pub struct WasmRuntime {
+    engine: Engine,
+    tokio: Handle,
+    cache: Option<AotCache>,
+    kinds: Arc<[Box<dyn AnyKind>]>,
+    offered: Vec<String>,
+    /// Links what cannot wait: calls run on the caller's stack.
+    pure: Linker<State>,
+    /// The same and WASI: calls run on fibers.
+    wasi: Linker<State>,
+}
+
+/// Builds a [`WasmRuntime`].
+pub struct Builder {
+    engine: Engine,
+    tokio: Handle,
+    cache: Option<AotCache>,
+    kinds: Vec<Box<dyn AnyKind>>,
+    offered: Vec<String>,
+    links: Vec<Box<dyn Fn(&mut Linker<State>) -> wasmtime::Result<()>>>,
+}
+
+impl Builder {
+    /// Keeps compiled components in this cache.
+    #[must_use]
+    pub fn cache(mut self, cache: AotCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Serves one more kind of capability.
+    #[must_use]
+    pub fn kind<K: WasmKind>(mut self) -> Self {
+        self.kinds.push(Box::new(Erased::<K>::default()));
+        self
+    }
+
+    /// Offers plugins one more interface to import. `link` defines it in a linker; its
+    /// functions must not wait.
+    #[must_use]
+    pub fn import(
+        mut self,
+        interface: impl Into<String>,
+        link: impl Fn(&mut Linker<State>) -> wasmtime::Result<()> + 'static,
+    ) -> Self {
+        self.offered.push(interface.into());
+        self.links.push(Box::new(link));
+        self
+    }
+
+    /// Builds the runtime.
+    ///
+    /// # Errors
+    ///
+    /// If an import is defined twice.
+    pub fn build(self) -> Result<WasmRuntime, EngineError> {
+        let mut pure = Linker::new(self.engine.wasmtime());
+        types::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
+        log::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
+        metrics::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
+        codecs::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
+        for link in &self.links {
+            link(&mut pure)?;
+        }
+        let mut wasi = pure.clone();
+        wasmtime_wasi::p2::add_to_linker_async(&mut wasi)?;
+        Ok(WasmRuntime {
+            engine: self.engine,
+            tokio: self.tokio,
+            cache: self.cache,
+            kinds: self.kinds.into(),
+            offered: self.offered,
+            pure,
+            wasi,
+        })
+    }
+}
+
+impl WasmRuntime {
+    /// A runtime on `engine` that serves codecs and handlers. `tokio` is where calls that
+    /// wait find their timers.
+    #[must_use]
+    pub fn builder(engine: Engine, tokio: Handle) -> Builder {
+        Builder {
+            engine,
+            tokio,
+            cache: None,
+            kinds: Vec::new(),
+            offered: IMPORTS.map(String::from).to_vec(),
+            links: Vec::new(),
+        }
+        .kind::<Codec>()
+        .kind::<Handler>()
+    }
+
+    /// Compiles the component, or fetches it from the cache. Also says how large its code is.
+    fn compile(&self, artifact: &Artifact) -> Result<(Component, u64), Refusal> {
+        if let Some(cache) = &self.cache
+            && let Some(cached) = cache.load(&self.engine, &artifact.digest)
+        {
+            return Ok(cached);
+        }
+        let refuse = |error: &wasmtime::Error| {
+            Refusal::new(Reason::Malformed, format!("expected a valid component: {error:#}"))
+        };
+        let code =
+            self.engine.wasmtime().precompile_component(&artifact.bytes).map_err(|e| refuse(&e))?;
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.store(&self.engine, &artifact.digest, &code)
+        {
+            // The plugin runs all the same; only the next start is slower.
+            tracing::warn!(%error, source = %artifact.source, "compiled code was not cached");
+        }
+        let component = deserialize(&self.engine, &code)
+            .ok_or_else(|| Refusal::new(Reason::Malformed, "expected the compiled code to load"))?;
+        Ok((component, code.len() as u64))
+    }
+
+    fn check_imports(&self, shape: &Shape) -> Result<(), Refusal> {
+        let known = |name: &String| {
+            self.offered.contains(name)
+                || WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.")
+        };
+        let missing: Vec<&String> = shape.imports.iter().filter(|name| !known(name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "expected imports that this host offers, found {}; it offers {} and WASI 0.2",
+            list(&missing),
+            list(&self.offered)
+        );
+        Err(Refusal::new(Reason::MissingImport, message)
+            .hint("build the plugin against interfaces of this host"))
+    }
+}
+
+/// Checks the version of every `plugbay:plugin` interface that the component names.
+fn check_api_version(shape: &Shape) -> Result<(), Refusal> {
+    let names = shape.exports.iter().chain(&shape.imports);
+    let mut versions = names.filter_map(|name| version_of(name, PACKAGE));
+    match versions.find(|version| !API_VERSIONS.contains(version)) {
+        None => Ok(()),
+        Some(found) => {
+            let message = format!(
+                "expected {PACKAGE} in version {}, found {found}",
+                list(API_VERSIONS.iter().copied())
+            );
+            Err(Refusal::new(Reason::ApiVersion, message)
+                .hint("rebuild the plugin with the plugbay-sdk of this host's release"))
+        }
+    }
+}
+
+fn check_world(shape: &Shape) -> Result<(), Refusal> {
+    if shape.exports.iter().any(|name| name == LIFECYCLE) {
+        return Ok(());
+    }
+    let message = format!("expected a component that exports {LIFECYCLE}, found {}", list(&shape.exports));
+    let command = shape.exports.iter().any(|name| name.starts_with("wasi:cli/run@"));
+    let hint = if command {
+        "this is a command, not a plugin"
+    } else {
+        "a plugin implements a world of the WIT package plugbay:plugin; see plugbay-sdk"
+    };
+    Err(Refusal::new(Reason::WrongWorld, message).hint(hint))
+}
+
+impl Runtime for WasmRuntime {
+    fn name(&self) -> &'static str {
+        "wasm"
+    }
+
+    fn recognises(&self, artifact: &Artifact) -> bool {
+        scan::form(&artifact.bytes) != Form::Other
+    }
+
+    fn is_whole(&self, artifact: &Artifact) -> bool {
+        scan::is_whole(&artifact.bytes)
+    }
+
+    fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
+        match scan::form(&artifact.bytes) {
+            Form::Component => {}
+            Form::CoreModule => {
+                let message = "expected a WebAssembly component, found a core module";
+                return Err(Refusal::new(Reason::CoreModule, message)
+                    .hint("make a component of it with `wasm-tools component new`"));
+            }
+            Form::Unknown | Form::Other => {
+                let message = "expected a WebAssembly component of binary version 13, found another version";
+                return Err(Refusal::new(Reason::UnknownFormat, message));
+            }
+        }
+        let shape = scan::shape(&artifact.bytes)
+            .map_err(|error| Refusal::new(Reason::Malformed, error.to_string()))?;
+        check_api_version(&shape)?;
+        check_world(&shape)?;
+        self.check_imports(&shape)?;
+        let (component, code_size) = self.compile(artifact)?;
+        let may_wait = shape.imports.iter().any(|name| name.starts_with("wasi:"));
+        let linker = if may_wait { &self.wasi } else { &self.pure };
+        let mismatch = |error: wasmtime::Error| {
+            Refusal::new(Reason::WrongWorld, format!("expected the types of {PACKAGE}@1.0.0: {error:#}"))
+        };
+        let component = linker.instantiate_pre(&component).map_err(mismatch)?;
+        let lifecycle = LifecycleIndices {
+            direct: direct::lifecycle::GuestIndices::new(&component).map_err(mismatch)?,
+            fiber: fiber::lifecycle::GuestIndices::new(&component).map_err(mismatch)?,
+        };
+        let exported = self.kinds.iter().filter(|kind| {
+            shape.exports.iter().any(|name| name == kind.interface())
+        });
+        let kinds = exported.map(|kind| kind.resolve(&component)).collect::<Result<_, _>>();
+        Ok(Arc::new(WasmPrepared {
+            engine: self.engine.clone(),
+            tokio: self.tokio.clone(),
+            lifecycle: Arc::new(lifecycle),
+            kinds: kinds.map_err(mismatch)?,
+            served: Arc::clone(&self.kinds),
+            component,
+            shape,
+            may_wait,
+            code_size,
+        }))
+    }
+}
+
+impl fmt::Debug for WasmRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WasmRuntime").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}

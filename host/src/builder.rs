@@ -1,0 +1,214 @@
+//! Builds a host.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use plugbay_core::{Artifact, Refusal, Runtime, Source};
+use plugbay_native::LinkedRuntime;
+use plugbay_registry::Swap;
+use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
+
+use crate::config::{Config, ConfigError, Layers};
+use crate::host::{Control, Host};
+use crate::load::Store;
+use crate::reconcile::{ConfigSource, Reconciler, Report, Shared, nothing};
+use crate::signal;
+
+type Setup = Box<dyn FnOnce(plugbay_wasm::Builder) -> plugbay_wasm::Builder + Send>;
+
+/// Builds a [`Host`].
+#[derive(Default)]
+pub struct Builder {
+    config: Option<ConfigSource>,
+    no_watch: bool,
+    artifacts: Vec<Artifact>,
+    runtimes: Vec<Arc<dyn Runtime>>,
+    setups: Vec<Setup>,
+    engine: Option<Engine>,
+}
+
+/// A host could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The WebAssembly engine did not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The cache of compiled code cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The operating system gave no thread.
+    #[error("expected a thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// `host.strict` is set, and something was refused.
+    #[error("expected every plugin to start, because host.strict is set: {0}")]
+    Strict(Refusal),
+}
+
+impl Builder {
+    /// Runs by this configuration, which does not change.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(ConfigSource::Fixed(Arc::new(config)));
+        self
+    }
+
+    /// Runs by these layers; their file is read again when it changes.
+    #[must_use]
+    pub fn layers(mut self, layers: Layers) -> Self {
+        self.config = Some(ConfigSource::Layers(layers));
+        self
+    }
+
+    /// Serves the plugins in this folder, by a configuration of defaults.
+    #[must_use]
+    pub fn plugins(self, folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        let mut config = Config::default();
+        config.host.cache = folder.join(".cache");
+        config.host.plugins = folder;
+        self.config(config)
+    }
+
+    /// Whether changes are looked for; else only [`Host::reload`] looks. True unless said
+    /// otherwise.
+    #[must_use]
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.no_watch = !watch;
+        self
+    }
+
+    /// Serves a plugin whose bytes the application gives, under a name for messages.
+    #[must_use]
+    pub fn artifact(mut self, name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
+        self.artifacts.push(Artifact::new(Source::Memory(name.into()), bytes));
+        self
+    }
+
+    /// Serves one more kind of WASM plugin: the application's own.
+    #[must_use]
+    pub fn kind<K: WasmKind>(self) -> Self {
+        self.wasm(|runtime| runtime.kind::<K>())
+    }
+
+    /// Sets up the WASM runtime further: kinds, interfaces for plugins to import.
+    #[must_use]
+    pub fn wasm(
+        mut self,
+        setup: impl FnOnce(plugbay_wasm::Builder) -> plugbay_wasm::Builder + Send + 'static,
+    ) -> Self {
+        self.setups.push(Box::new(setup));
+        self
+    }
+
+    /// Shares an engine with other hosts of this process: its pool and its ticker.
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// Adds a runtime of the application's own. It is asked before the built-in ones.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtimes.push(runtime);
+        self
+    }
+
+    /// Builds the host and publishes its first generation. Plugins that are refused do not
+    /// fail the build, unless the configuration says `host.strict`.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is refused, or the host's threads, engine or cache cannot start.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the host that is being built ends by itself.
+    pub async fn build(self) -> Result<Host, BuildError> {
+        let (done, built) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new().name("plugbay-build".into()).spawn(move || {
+            // Whoever waited may have gone; the host then goes too.
+            let _ = done.send(self.build_blocking());
+        })?;
+        built.await.unwrap_or_else(|_panicked| {
+            Err(BuildError::Thread(std::io::Error::other("the building thread panicked")))
+        })
+    }
+
+    /// As [`Builder::build`], blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn build_blocking(self) -> Result<Host, BuildError> {
+        let source =
+            self.config.unwrap_or_else(|| ConfigSource::Fixed(Arc::new(Config::default())));
+        let config = match &source {
+            ConfigSource::Fixed(config) => Arc::clone(config),
+            ConfigSource::Layers(layers) => Arc::new(layers.load()?),
+        };
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("plugbay-io")
+            .enable_all()
+            .build()?;
+        let engine = self.engine.map_or_else(Engine::new, Ok)?;
+        let mut wasm = WasmRuntime::builder(engine, tokio.handle().clone());
+        if !config.host.cache.as_os_str().is_empty() {
+            wasm = wasm.cache(AotCache::open(&config.host.cache)?);
+        }
+        let wasm = self.setups.into_iter().fold(wasm, |wasm, setup| setup(wasm)).build()?;
+        let linked = LinkedRuntime::new(tokio.handle().clone());
+        let artifacts = linked.artifacts();
+        let mut runtimes = self.runtimes;
+        runtimes.push(Arc::new(wasm));
+        runtimes.push(Arc::new(linked));
+
+        let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
+        let shared = Shared::new(cell, tokio.handle().clone());
+        let (signal, signals) = signal::channel();
+        let store = Store::new(runtimes.clone());
+        let mut reconciler = Reconciler::new(
+            Arc::clone(&shared),
+            source,
+            Arc::clone(&config),
+            store,
+            self.artifacts,
+            artifacts,
+        );
+        if !self.no_watch {
+            reconciler.watch(signal.clone());
+        }
+        let first = reconciler.look(false);
+        strictly(&config, &first)?;
+        let thread = std::thread::Builder::new()
+            .name("plugbay-reconcile".into())
+            .spawn(move || reconciler.run(&signals))?;
+        let control = Control {
+            signal,
+            runtimes,
+            thread: Mutex::new(Some(thread)),
+            tokio: Some(tokio),
+        };
+        Ok(Host { shared, control: Arc::new(control) })
+    }
+}
+
+/// A strict host does not start without what it should serve.
+fn strictly(config: &Config, first: &Report) -> Result<(), BuildError> {
+    match first.rejected.first() {
+        Some(rejected) if config.host.strict => {
+            let message = format!("{}: {}", rejected.source, rejected.message);
+            Err(BuildError::Strict(Refusal {
+                reason: rejected.reason,
+                message,
+                hint: rejected.hint.clone(),
+            }))
+        }
+        _ => Ok(()),
+    }
+}

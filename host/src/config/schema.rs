@@ -1,0 +1,135 @@
+//! A plugin's config against the JSON Schema that the plugin declares.
+//!
+//! The config is the operator's, and small. The schema is the plugin's, and a plugin is foreign: its
+//! schema may be huge, may refer to itself without end, may name files and addresses to fetch, may
+//! hold patterns that never finish. So before the schema is compiled, `budget` bounds what it holds,
+//! and walks it over the config to bound what checking will cost; patterns go to the engine whose
+//! time is linear; nothing is ever fetched; and the work happens on a thread of its own, whose stack
+//! fits what the bounds let through and whose panic is an answer.
+//!
+//! Drafts 7, 2019-09 and 2020-12 are spoken, the latest where `$schema` is absent.
+
+mod budget;
+mod explain;
+
+use std::fmt;
+
+use jsonschema::PatternOptions;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::deep::{Failed, on_deep_stack};
+
+/// One way in which a config does not fit its schema, or in which the schema is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SchemaViolation {
+    /// Dotted, within the plugin's config; empty for the whole. Within the schema, and written as
+    /// a JSON pointer that begins with `#`, where the schema is at fault.
+    pub key: String,
+    pub expected: String,
+    /// Values whose keys sound like secrets are not named.
+    pub found: String,
+    /// A lowercase fragment with all of it, and the nearest known key where one is near.
+    pub message: String,
+    pub fault: Fault,
+}
+
+/// Who has to mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Fault {
+    /// The operator: the config does not fit.
+    Config,
+    /// The plugin's author: the schema cannot be used.
+    Schema,
+}
+
+impl SchemaViolation {
+    /// A stable word for metrics, logs and the API.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self.fault {
+            Fault::Config => "config-schema-violation",
+            Fault::Schema => "config-schema-unusable",
+        }
+    }
+
+    fn config(key: String, expected: String, found: String) -> SchemaViolation {
+        let at = if key.is_empty() { "the config" } else { &key };
+        let message = format!("{at}: expected {expected}, found {found}");
+        SchemaViolation {
+            key,
+            expected,
+            found,
+            message,
+            fault: Fault::Config,
+        }
+    }
+
+    fn schema(
+        pointer: &str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> SchemaViolation {
+        let (expected, found) = (expected.into(), found.into());
+        let key = format!("#{pointer}");
+        let message = format!("the plugin's schema at {key}: expected {expected}, found {found}");
+        SchemaViolation {
+            key,
+            expected,
+            found,
+            message,
+            fault: Fault::Schema,
+        }
+    }
+}
+
+impl fmt::Display for SchemaViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Violations reported of one config.
+const REPORTED: usize = 50;
+
+/// Checks `config` against `schema`.
+///
+/// Takes time in proportion to both, at most about a second, whatever the schema says; blocks for
+/// as long.
+///
+/// # Errors
+/// With every violation, up to fifty; with exactly one when the schema itself cannot be used.
+pub fn check_plugin_config(schema: &Value, config: &Value) -> Result<(), Vec<SchemaViolation>> {
+    let unusable = |found: String| {
+        let expected = "a schema that can be checked";
+        Err(vec![SchemaViolation::schema("", expected, found)])
+    };
+    match on_deep_stack(|| check(schema, config)) {
+        Ok(verdict) => verdict,
+        Err(Failed::Panicked) => unusable("one that makes the checker panic".to_owned()),
+        Err(Failed::NoThread(error)) => unusable(format!("no thread to check it on: {error}")),
+    }
+}
+
+fn check(schema: &Value, config: &Value) -> Result<(), Vec<SchemaViolation>> {
+    budget::check(schema, config).map_err(|violation| vec![violation])?;
+    let validator = jsonschema::options()
+        .offline()
+        .with_pattern_options(PatternOptions::regex().size_limit(budget::PATTERN_PROGRAM))
+        .build(schema)
+        .map_err(|error| vec![explain::unusable(&error)])?;
+    let violations: Vec<SchemaViolation> = validator
+        .iter_errors(config)
+        .take(REPORTED)
+        .flat_map(|error| explain::violations(&error, schema, config))
+        .take(REPORTED)
+        .collect();
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(violations)
+    }
+}

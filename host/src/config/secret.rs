@@ -1,0 +1,69 @@
+//! Which values are never shown.
+//!
+//! A plugin's config may hold passwords and tokens. Which keys do is not declared anywhere, so the
+//! name of the key decides, and errs on the side of hiding. What this cannot see: a secret under an
+//! innocent key, and the further lines of a string of several lines in a file that is not TOML.
+
+use serde_json::Value;
+
+/// What stands in the place of a hidden value.
+pub(super) const HIDDEN: &str = "<hidden>";
+
+const SOUNDS: [&str; 12] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "signingkey",
+    "authorization",
+    "cookie",
+];
+
+/// Whether the last part of a dotted key names something that must not be shown.
+pub(super) fn sounds_secret(key: &str) -> bool {
+    let bare: String = key
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect();
+    SOUNDS.iter().any(|sound| bare.contains(sound)) || bare.ends_with("dsn")
+}
+
+/// A copy of a plugin's config that may be shown.
+pub(super) fn masked(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| {
+                let shown = if sounds_secret(key) {
+                    Value::String(HIDDEN.to_owned())
+                } else {
+                    masked(value)
+                };
+                (key.clone(), shown)
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(masked).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A line of the file, with the value hidden when the line seems to set a secret.
+///
+/// Used on lines that could not be parsed as well: what follows the first `=` that such a word
+/// stands before is hidden, to the end of the line.
+pub(super) fn masked_line(line: &str) -> String {
+    let mut from = 0;
+    for (equals, _) in line.match_indices('=') {
+        if sounds_secret(&line[from..equals]) {
+            return format!("{} {HIDDEN}", &line[..=equals]);
+        }
+        from = equals + 1;
+    }
+    line.to_owned()
+}

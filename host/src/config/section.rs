@@ -1,0 +1,174 @@
+//! Reading one table: known keys, types and ranges.
+
+use std::ops::RangeInclusive;
+
+use super::nearest::nearest;
+use super::render;
+use super::report::Report;
+use super::setting::{Refused, Setting};
+use super::tree::{Entry, Node, Table, Value};
+
+/// A table being read. Keys that it does not know are reported when it is opened.
+pub(super) struct Section<'a, 's> {
+    path: String,
+    table: Option<&'a Table>,
+    pub report: &'a mut Report<'s>,
+}
+
+impl<'a, 's> Section<'a, 's> {
+    /// The section `name` of `parent`; one that is absent reads as empty.
+    pub(super) fn open(
+        parent: &'a Table,
+        name: &str,
+        known: &[&str],
+        report: &'a mut Report<'s>,
+    ) -> Section<'a, 's> {
+        let table = parent
+            .get(name)
+            .and_then(|entry| as_table(entry, name, report));
+        Section::over(table, name.to_owned(), known, report)
+    }
+
+    pub(super) fn over(
+        table: Option<&'a Table>,
+        path: String,
+        known: &[&str],
+        report: &'a mut Report<'s>,
+    ) -> Section<'a, 's> {
+        for (key, entry) in table.into_iter().flatten() {
+            if !known.contains(&key.as_str()) {
+                unknown(key, entry, &path, known, report);
+            }
+        }
+        Section {
+            path,
+            table,
+            report,
+        }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn key(&self, key: &str) -> String {
+        render::join_key(&self.path, key)
+    }
+
+    pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
+        self.table
+            .and_then(|table| table.get(key))
+            .map(|entry| &entry.node)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.node(key).is_some()
+    }
+
+    /// The value of `key`; what is of the wrong type is reported and reads as absent.
+    pub(super) fn get<T: Setting>(&mut self, key: &str) -> Option<T> {
+        let node = self.node(key)?;
+        let path = self.key(key);
+        read_node(node, &path, self.report)
+    }
+
+    pub(super) fn read<T: Setting>(&mut self, key: &str, into: &mut T) {
+        if let Some(value) = self.get(key) {
+            *into = value;
+        }
+    }
+
+    /// As [`Section::read`], refusing what lies outside of `range`.
+    pub(super) fn read_within<T: Setting + PartialOrd>(
+        &mut self,
+        key: &str,
+        into: &mut T,
+        range: RangeInclusive<T>,
+    ) {
+        let Some(value) = self.get::<T>(key) else {
+            return;
+        };
+        if range.contains(&value) {
+            *into = value;
+            return;
+        }
+        let message = format!(
+            "expected {} to {}, found {}",
+            range.start().show(),
+            range.end().show(),
+            value.show()
+        );
+        self.refuse(key, message, None);
+    }
+
+    /// Reports the value of a key that is there.
+    pub(super) fn refuse(&mut self, key: &str, message: String, hint: Option<String>) {
+        if let Some(node) = self.node(key) {
+            let path = self.key(key);
+            self.report.value(&node.at, &path, message, hint);
+        }
+    }
+}
+
+pub(super) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report<'_>) -> Option<T> {
+    match T::from_node(node) {
+        Ok(value) => Some(value),
+        Err(Refused::Type) => {
+            let message = format!("expected {}, found {}", T::EXPECTED, node.value.found());
+            report.wrong_type(&node.at, path, message, None);
+            None
+        }
+        Err(Refused::Value { found, hint }) => {
+            report.value(
+                &node.at,
+                path,
+                format!("expected {}, found {found}", T::EXPECTED),
+                hint,
+            );
+            None
+        }
+    }
+}
+
+/// The table of an entry; anything else is reported.
+pub(super) fn as_table<'a>(
+    entry: &'a Entry,
+    path: &str,
+    report: &mut Report<'_>,
+) -> Option<&'a Table> {
+    if let Value::Table(table) = &entry.node.value {
+        return Some(table);
+    }
+    let message = format!("expected a table, found {}", entry.node.value.found());
+    let hint = format!(
+        "write [{path}] on a line of its own and its keys below, or name a key of it: {path}.KEY"
+    );
+    report.wrong_type(&entry.node.at, path, message, Some(hint));
+    None
+}
+
+/// Reports a key that does not exist, with the nearest that does.
+pub(super) fn unknown(
+    key: &str,
+    entry: &Entry,
+    path: &str,
+    known: &[&str],
+    report: &mut Report<'_>,
+) {
+    let message = match nearest(key, known.iter().copied()) {
+        Some(near) => format!("unknown key; did you mean `{near}`?"),
+        None => "unknown key".to_owned(),
+    };
+    let known = known.join(", ");
+    let hint = if path.is_empty() {
+        format!("sections of the file: {known}")
+    } else {
+        format!("keys of [{path}]: {known}")
+    };
+    report.unknown_key(
+        &entry.key_at,
+        &render::join_key(path, key),
+        message,
+        Some(hint),
+    );
+}

@@ -1,0 +1,218 @@
+//! The whole configuration, and the sections of the host itself.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::error::ConfigError;
+use super::layers::Layers;
+use super::report::Report;
+use super::section::{self, Section};
+use super::tree::{FILE, Table};
+use super::{Origin, PluginDefaults, PluginSettings, Restart, RouteSettings, Size};
+use super::{duration, keys, plugins, policy, restart, routes};
+
+/// Everything that an operator may say, checked.
+///
+/// Serialised for people and APIs to read: as the file writes it, with the values of plugin keys
+/// that sound like secrets hidden. Compare `Config`s themselves, not what they serialise to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Config {
+    pub host: HostSettings,
+    pub server: ServerSettings,
+    pub admin: AdminSettings,
+    /// What every plugin may use unless its own section says otherwise.
+    pub defaults: PluginDefaults,
+    /// By name. A plugin that is not named here runs with the defaults.
+    pub plugins: BTreeMap<String, PluginSettings>,
+    pub routes: Vec<RouteSettings>,
+}
+
+/// `[host]`: where plugins come from and how changes are taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HostSettings {
+    /// The folder of artifacts. A relative path in the file (and the default) is joined to the
+    /// folder of the file; one in a variable or flag is left relative to the working directory.
+    pub plugins: PathBuf,
+    /// The folder of compiled artifacts; relative as `plugins`.
+    pub cache: PathBuf,
+    /// Whether the plugins that are linked into the binary serve.
+    pub linked: bool,
+    /// Whether any failure refuses the whole change.
+    pub strict: bool,
+    /// How long the folder must be quiet before it is looked at.
+    #[serde(serialize_with = "duration::serialize")]
+    pub debounce: Duration,
+    /// How often the folder is looked at without any event.
+    #[serde(serialize_with = "duration::serialize")]
+    pub rescan: Duration,
+    /// How long a retired plugin may finish its calls.
+    #[serde(serialize_with = "duration::serialize")]
+    pub drain: Duration,
+    /// Artifacts loaded at once; 0 = one per core.
+    pub parallel: u32,
+}
+
+impl Default for HostSettings {
+    fn default() -> HostSettings {
+        HostSettings {
+            plugins: PathBuf::from("plugins"),
+            cache: PathBuf::from(".plugbay/cache"),
+            linked: true,
+            strict: false,
+            debounce: Duration::from_millis(100),
+            rescan: Duration::from_secs(30),
+            drain: Duration::from_secs(30),
+            parallel: 0,
+        }
+    }
+}
+
+/// `[server]`: the data plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerSettings {
+    /// Restart.
+    pub listen: SocketAddr,
+    /// The largest request body.
+    pub max_body: Size,
+    /// The longest that a request may take, from its first byte to its answer.
+    #[serde(serialize_with = "duration::serialize")]
+    pub timeout: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> ServerSettings {
+        ServerSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            max_body: Size::mib(8),
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// `[admin]`: the admin plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AdminSettings {
+    /// Restart.
+    pub enabled: bool,
+    /// Restart. Always a loopback address.
+    pub listen: SocketAddr,
+}
+
+impl Default for AdminSettings {
+    fn default() -> AdminSettings {
+        AdminSettings {
+            enabled: true,
+            listen: SocketAddr::from(([127, 0, 0, 1], 7071)),
+        }
+    }
+}
+
+impl Config {
+    /// One file, no layers over it. `origin` names it in messages; relative folders in it are
+    /// joined to `origin`'s folder.
+    ///
+    /// # Errors
+    /// With every mistake that was found.
+    pub fn parse(text: &str, origin: &Path) -> Result<Config, ConfigError> {
+        Config::builder().text(text, origin).load()
+    }
+
+    pub fn builder() -> Layers {
+        Layers::default()
+    }
+
+    /// What `plugin` may use: the defaults, overlaid with its own section.
+    #[must_use]
+    pub fn policy(&self, plugin: &str) -> PluginDefaults {
+        match self.plugins.get(plugin) {
+            Some(settings) => self.defaults.overlaid(settings),
+            None => self.defaults.clone(),
+        }
+    }
+
+    /// What `next` changes that `running` can only take over by a restart.
+    #[must_use]
+    pub fn pending_restart(running: &Config, next: &Config) -> Vec<Restart> {
+        restart::pending(running, next)
+    }
+}
+
+/// Reads a whole tree. What is wrong is reported and keeps its default.
+pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Config {
+    for (key, entry) in root {
+        if !keys::SECTIONS.contains(&key.as_str()) {
+            section::unknown(key, entry, "", keys::SECTIONS, report);
+        }
+    }
+    let defaults = policy::read_defaults(root, report);
+    Config {
+        host: read_host(root, report),
+        server: read_server(root, report),
+        admin: read_admin(root, report),
+        plugins: plugins::read(root, &defaults, report),
+        routes: routes::read(root, report),
+        defaults,
+    }
+}
+
+fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
+    let mut host = HostSettings::default();
+    let section = &mut Section::open(root, "host", keys::HOST, report);
+    read_folder(section, "plugins", &mut host.plugins);
+    read_folder(section, "cache", &mut host.cache);
+    section.read("linked", &mut host.linked);
+    section.read("strict", &mut host.strict);
+    section.read_within("debounce", &mut host.debounce, Duration::ZERO..=MINUTE);
+    section.read_within("rescan", &mut host.rescan, SECOND..=DAY);
+    section.read_within("drain", &mut host.drain, Duration::ZERO..=DAY);
+    section.read_within("parallel", &mut host.parallel, 0..=1024);
+    host
+}
+
+/// A folder, joined to that of the file unless a variable or flag names it.
+fn read_folder(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
+    section.read(key, folder);
+    let in_file = section.node(key).is_none_or(|node| node.at.source == FILE);
+    if in_file
+        && let Origin::File(file) = &section.report.sources().0[FILE].origin
+        && let Some(parent) = file.parent()
+    {
+        *folder = parent.join(&folder);
+    }
+}
+
+fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
+    let mut server = ServerSettings::default();
+    let section = &mut Section::open(root, "server", keys::SERVER, report);
+    section.read("listen", &mut server.listen);
+    section.read_within(
+        "max_body",
+        &mut server.max_body,
+        Size::bytes(1)..=Size::gib(4),
+    );
+    section.read_within("timeout", &mut server.timeout, MILLISECOND..=DAY);
+    server
+}
+
+fn read_admin(root: &Table, report: &mut Report<'_>) -> AdminSettings {
+    let mut admin = AdminSettings::default();
+    let section = &mut Section::open(root, "admin", keys::ADMIN, report);
+    section.read("enabled", &mut admin.enabled);
+    section.read("listen", &mut admin.listen);
+    if !admin.listen.ip().to_canonical().is_loopback() {
+        let message = format!("expected a loopback address, found \"{}\"", admin.listen);
+        let hint = "other addresses come with the admin API's tokens and TLS; until then listen on \
+                    \"127.0.0.1:7071\" and reach it through an SSH tunnel";
+        section.refuse("listen", message, Some(hint.to_owned()));
+    }
+    admin
+}
+
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const DAY: Duration = Duration::from_hours(24);

@@ -1,0 +1,151 @@
+//! The repository's `config.toml` says all that there is, and nothing else.
+
+use std::collections::BTreeSet;
+
+use super::good;
+use crate::config::{Config, keys};
+
+const FILE: &str = include_str!("../../../../config.toml");
+
+/// The file with its examples uncommented.
+fn uncommented() -> String {
+    let lines: Vec<&str> = FILE
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(example) if !example.is_empty() && !example.starts_with(' ') => example,
+            _ => line,
+        })
+        .collect();
+    lines.join("\n")
+}
+
+#[test]
+fn it_says_the_defaults() {
+    assert_eq!(good(FILE), Config::default());
+}
+
+#[test]
+fn its_examples_are_good() {
+    let config = good(&uncommented());
+    let hello = &config.plugins["hello"];
+    assert_eq!(hello.config["greeting"], "Hello");
+    assert_eq!(config.routes[0].handler, "hello");
+}
+
+/// Every key of the file, as `section.key`, with the comment above it.
+fn documented() -> Vec<(String, String)> {
+    let (mut section, mut comment, mut found) = (String::new(), String::new(), Vec::new());
+    for line in FILE.lines() {
+        if let Some(text) = line.strip_prefix("# ") {
+            comment.push_str(text);
+            continue;
+        }
+        let line = line.trim_start_matches('#');
+        if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']).replace(".hello", "");
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            found.push((format!("{section}.{key}"), comment.clone()));
+            // One comment may stand over a run of example lines.
+            if section == "plugins" {
+                continue;
+            }
+        }
+        comment.clear();
+    }
+    found
+}
+
+#[test]
+fn it_documents_every_key() {
+    let documented = documented();
+    let named: BTreeSet<&str> = documented.iter().map(|(key, _)| key.as_str()).collect();
+    for (section, keys) in [
+        ("host", keys::HOST),
+        ("server", keys::SERVER),
+        ("admin", keys::ADMIN),
+        ("defaults", keys::DEFAULTS),
+        ("plugins", keys::PLUGIN),
+        ("routes", keys::ROUTE),
+    ] {
+        for key in keys {
+            let key = format!("{section}.{key}");
+            assert!(
+                named.contains(key.as_str()) || key == "plugins.config",
+                "{key} is missing"
+            );
+        }
+    }
+    for (key, comment) in documented {
+        assert!(
+            !comment.is_empty() || key.contains(".config."),
+            "{key} has no comment"
+        );
+    }
+}
+
+#[test]
+fn it_says_restart_where_a_restart_is_needed() {
+    let marked: Vec<String> = documented()
+        .into_iter()
+        .filter(|(_, comment)| comment.contains("(restart)"))
+        .map(|(key, _)| key)
+        .collect();
+    let mut other = Config::default();
+    other.server.listen.set_port(1);
+    other.admin.listen.set_port(2);
+    other.admin.enabled = false;
+    let needed: Vec<&str> = Config::pending_restart(&Config::default(), &other)
+        .iter()
+        .map(|restart| restart.key)
+        .collect();
+    assert_eq!(marked, needed);
+}
+
+#[test]
+fn every_listed_key_is_read() {
+    for (section, keys) in [
+        ("[host]", keys::HOST),
+        ("[server]", keys::SERVER),
+        ("[admin]", keys::ADMIN),
+        ("[defaults]", keys::DEFAULTS),
+        ("[plugins.x]", keys::PLUGIN),
+        ("[[routes]]", keys::ROUTE),
+    ] {
+        for key in keys {
+            // No key takes a datetime.
+            let error = super::refused(&format!("{section}\n{key} = 1979-05-27"));
+            let blamed = error.problems.iter().any(|problem| {
+                problem.kind == crate::config::ProblemKind::Type
+                    && problem
+                        .key
+                        .as_deref()
+                        .is_some_and(|full| full.ends_with(key))
+            });
+            assert!(blamed, "{section} {key} is not read:\n{error}");
+        }
+    }
+}
+
+#[test]
+fn it_serialises_as_it_is_written() {
+    let json = serde_json::to_value(Config::default()).expect("json");
+    let file: toml::de::DeTable<'_> = toml::de::DeTable::parse(FILE).expect("toml").into_inner();
+    for (section, value) in file {
+        let toml::de::DeValue::Table(table) = value.into_inner() else {
+            continue;
+        };
+        for (key, value) in table {
+            let shown = match &json[section.get_ref().as_ref()][key.get_ref().as_ref()] {
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let written = match value.into_inner() {
+                toml::de::DeValue::String(text) => text.into_owned(),
+                toml::de::DeValue::Boolean(yes) => yes.to_string(),
+                toml::de::DeValue::Integer(number) => number.to_string(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(shown, written, "{section:?} {key:?}");
+        }
+    }
+}

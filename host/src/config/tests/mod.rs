@@ -1,0 +1,38 @@
+//! What the room promises, seen from outside of it.
+
+mod example_file;
+mod hostile;
+mod layers;
+mod messages;
+mod schema;
+mod sections;
+mod vocabulary;
+
+use std::path::Path;
+
+use super::{Config, ConfigError};
+
+/// The config of a file named `config.toml` in the working directory.
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("config.toml"))
+}
+
+fn good(text: &str) -> Config {
+    parse(text).unwrap_or_else(|error| panic!("refused:\n{error}"))
+}
+
+fn refused(text: &str) -> ConfigError {
+    parse(text).expect_err("a refusal")
+}
+
+/// `key: message` of every problem.
+fn brief(error: &ConfigError) -> Vec<String> {
+    error
+        .problems
+        .iter()
+        .map(|problem| {
+            let key = problem.key.as_deref().unwrap_or("-");
+            format!("{key}: {}", problem.message)
+        })
+        .collect()
+}

@@ -1,0 +1,348 @@
+//! What the folder and the configuration ask for, together. Pure.
+//!
+//! Every artifact that could be described becomes a plugin under the name that it gives
+//! itself, or under each `[plugins.NAME]` that claims it by `artifact = …`. Then names,
+//! capabilities and routes are given out, in order of precedence: what runs already from the
+//! same file, other files by name, linked plugins. Who comes too late is refused; a linked
+//! plugin just gives way, because a dropped file is meant to replace it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use plugbay_core::{Description, Digest, Policy, Reason, Refusal, Reuse, Source};
+use serde_json::Value;
+
+use crate::config::schema::check_plugin_config;
+use crate::config::{Config, PluginDefaults};
+use crate::plan::Identity;
+use crate::router::{Origin, Route, Router};
+
+/// An artifact that was described.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) source: Source,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) description: Arc<Description>,
+}
+
+/// A plugin that should run.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) identity: Identity,
+    pub(crate) offer: Offer,
+}
+
+/// Something that was refused on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) source: Source,
+    pub(crate) plugin: Option<String>,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) refusal: Refusal,
+}
+
+/// A plugin that runs: what clashes and precedence are judged by.
+#[derive(Clone, Debug)]
+pub(crate) struct Incumbent {
+    pub(crate) source: Source,
+    pub(crate) description: Arc<Description>,
+}
+
+/// What should run, and what was refused.
+#[derive(Debug, Default)]
+pub(crate) struct Desired {
+    pub(crate) wanted: Vec<Wanted>,
+    /// Running plugins that stay as they are, because what should replace them was refused.
+    pub(crate) kept: BTreeSet<String>,
+    pub(crate) refused: Vec<Refused>,
+}
+
+/// Resolves names, configurations and clashes.
+///
+/// `failed` are the sources that are there but could not be read or described: what runs
+/// from them stays.
+pub(crate) fn resolve(
+    config: &Config,
+    offers: &[Offer],
+    failed: &BTreeSet<Source>,
+    running: &BTreeMap<String, Incumbent>,
+) -> Desired {
+    let mut desired = Desired::default();
+    let mut candidates = Vec::new();
+    for offer in offers {
+        for name in names(config, offer) {
+            match candidate(config, offer, &name) {
+                Ok(Some(wanted)) => candidates.push(wanted),
+                Ok(None) => {}
+                Err(refusal) => desired.refuse(offer, &name, refusal, running),
+            }
+        }
+    }
+    for (name, incumbent) in running {
+        let disabled = config.plugins.get(name).is_some_and(|settings| !settings.enabled);
+        if failed.contains(&incumbent.source) && !disabled {
+            desired.kept.insert(name.clone());
+        }
+    }
+    missing_artifacts(config, offers, failed, &mut desired);
+    candidates.sort_by_key(|wanted| precedence(wanted, running));
+    let mut claims = Claims::new(config);
+    for name in &desired.kept {
+        if let Some(incumbent) = running.get(name) {
+            // What runs has no clash with what runs.
+            let _ = claims.claim(name, &incumbent.description);
+        }
+    }
+    for wanted in candidates {
+        let name = wanted.identity.name.clone();
+        match claims.claim(&name, &wanted.offer.description) {
+            Ok(()) => desired.wanted.push(wanted),
+            Err(_) if is_linked(&wanted.offer.source) => {}
+            // The last good version is in place, and the clash is with itself.
+            Err(_) if desired.kept.contains(&name) => {}
+            Err(refusal) => {
+                desired.refuse(&wanted.offer, &name, refusal, running);
+                if let Some(incumbent) = running.get(&name)
+                    && desired.kept.contains(&name)
+                {
+                    let _ = claims.claim(&name, &incumbent.description);
+                }
+            }
+        }
+    }
+    desired
+}
+
+impl Desired {
+    fn refuse(
+        &mut self,
+        offer: &Offer,
+        name: &str,
+        refusal: Refusal,
+        running: &BTreeMap<String, Incumbent>,
+    ) {
+        let taken = self.wanted.iter().any(|wanted| wanted.identity.name == name);
+        if running.contains_key(name) && !taken {
+            self.kept.insert(name.to_owned());
+        }
+        self.refused.push(Refused {
+            source: offer.source.clone(),
+            plugin: Some(name.to_owned()),
+            digest: Some(offer.digest),
+            refusal,
+        });
+    }
+}
+
+fn is_linked(source: &Source) -> bool {
+    matches!(source, Source::Linked(_))
+}
+
+/// The names under which an artifact runs.
+fn names(config: &Config, offer: &Offer) -> Vec<String> {
+    let file = offer.source.file_name();
+    let claims = config.plugins.iter().filter(|(_, settings)| {
+        settings.artifact.as_ref().is_some_and(|artifact| *artifact == file)
+    });
+    let claimed: Vec<String> = claims.map(|(name, _)| name.clone()).collect();
+    if claimed.is_empty() { vec![offer.description.name.clone()] } else { claimed }
+}
+
+/// The plugin that an artifact is under a name; `None` if it is disabled, or the name
+/// claims another artifact.
+fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted>, Refusal> {
+    let settings = config.plugins.get(name);
+    if settings.is_some_and(|settings| !settings.enabled) {
+        return Ok(None);
+    }
+    let file = offer.source.file_name();
+    if let Some(artifact) = settings.and_then(|settings| settings.artifact.as_ref())
+        && *artifact != file
+    {
+        if is_linked(&offer.source) {
+            return Ok(None);
+        }
+        let message = format!(
+            "expected plugin {name:?} to come from {artifact:?}, as [plugins.{name}] says, found it in {file:?} too"
+        );
+        return Err(Refusal::new(Reason::NameClash, message).hint("remove one of the two"));
+    }
+    let empty = Value::Object(serde_json::Map::new());
+    let plugin_config = settings.map_or(empty, |settings| settings.config.clone());
+    check_config(name, &offer.description, &plugin_config)?;
+    let identity = Identity {
+        name: name.to_owned(),
+        digest: offer.digest,
+        config: plugin_config,
+        policy: policy(&config.policy(name)),
+    };
+    Ok(Some(Wanted { identity, offer: offer.clone() }))
+}
+
+fn check_config(name: &str, description: &Description, config: &Value) -> Result<(), Refusal> {
+    let Some(schema) = &description.config_schema else {
+        if config.as_object().is_none_or(serde_json::Map::is_empty) {
+            return Ok(());
+        }
+        let message = format!("[plugins.{name}.config]: expected nothing, found keys");
+        return Err(Refusal::new(Reason::ConfigSchema, message)
+            .hint("the plugin declares no configuration"));
+    };
+    check_plugin_config(schema, config).map_err(|violations| {
+        let all: Vec<&str> = violations.iter().map(|it| &*it.message).collect();
+        Refusal::new(Reason::ConfigSchema, format!("[plugins.{name}.config]: {}", all.join("; ")))
+            .hint(format!("`plugbay inspect {name}` shows the schema"))
+    })
+}
+
+/// The policy that settings come to.
+pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
+    let default = Policy::default();
+    Policy {
+        instances: if settings.instances == 0 { default.instances } else { settings.instances },
+        reuse: match settings.reuse {
+            crate::config::Reuse::Pooled => Reuse::Pooled,
+            crate::config::Reuse::Fresh => Reuse::Fresh,
+        },
+        recycle_calls: settings.recycle_calls,
+        recycle_memory: settings.recycle_memory.as_u64(),
+        memory: settings.memory.as_u64(),
+        total_memory: settings.total_memory.as_u64(),
+        cpu: settings.cpu,
+        deadline: settings.deadline,
+        init: settings.init,
+        output: settings.output.as_u64(),
+    }
+}
+
+/// Smaller comes first.
+fn precedence(wanted: &Wanted, running: &BTreeMap<String, Incumbent>) -> (u8, Source) {
+    let source = &wanted.offer.source;
+    let incumbent = running.get(&wanted.identity.name).is_some_and(|it| it.source == *source);
+    let rank = match source {
+        Source::Linked(_) => 2,
+        _ if incumbent => 0,
+        _ => 1,
+    };
+    (rank, source.clone())
+}
+
+/// `[plugins.NAME] artifact = …` that claims a file which is not there.
+fn missing_artifacts(
+    config: &Config,
+    offers: &[Offer],
+    failed: &BTreeSet<Source>,
+    desired: &mut Desired,
+) {
+    for (name, settings) in &config.plugins {
+        let Some(artifact) = settings.artifact.as_ref().filter(|_| settings.enabled) else {
+            continue;
+        };
+        let there = |source: &Source| source.file_name() == *artifact;
+        if offers.iter().any(|offer| there(&offer.source)) || failed.iter().any(there) {
+            continue;
+        }
+        let message = format!(
+            "[plugins.{name}] artifact: expected a file {artifact:?} in the plugin folder, found none"
+        );
+        desired.refused.push(Refused {
+            source: Source::File(artifact.into()),
+            plugin: Some(name.clone()),
+            digest: None,
+            refusal: Refusal::new(Reason::Unreadable, message)
+                .hint("drop the file into the folder, or remove the section"),
+        });
+    }
+}
+
+/// Names, capabilities and routes that are given out.
+struct Claims {
+    names: BTreeSet<String>,
+    capabilities: BTreeMap<(String, String), String>,
+    router: Router,
+}
+
+impl Claims {
+    fn new(config: &Config) -> Self {
+        Self {
+            names: BTreeSet::new(),
+            capabilities: BTreeMap::new(),
+            router: configured_routes(config),
+        }
+    }
+
+    /// Gives a plugin all that it describes, or nothing.
+    fn claim(&mut self, name: &str, description: &Description) -> Result<(), Refusal> {
+        if self.names.contains(name) {
+            let message = format!("expected no other plugin {name:?}, found one");
+            return Err(Refusal::new(Reason::NameClash, message).hint(
+                "remove one of the files, or run this one under another name: \
+                 [plugins.OTHER] artifact = \"…\"",
+            ));
+        }
+        let keys = || {
+            description.capabilities.iter().map(|it| (it.kind.clone(), it.name.clone()))
+        };
+        for key in keys() {
+            if let Some(owner) = self.capabilities.get(&key) {
+                let message = format!(
+                    "expected no other plugin to offer {}:{}, found {owner:?}",
+                    key.0, key.1
+                );
+                return Err(Refusal::new(Reason::CapabilityClash, message)
+                    .hint(format!("remove one, or disable it: [plugins.{owner}] enabled = false")));
+            }
+        }
+        let mut router = self.router.clone();
+        suggested_routes(&mut router, name, description)?;
+        self.router = router;
+        self.capabilities.extend(keys().map(|key| (key, name.to_owned())));
+        self.names.insert(name.to_owned());
+        Ok(())
+    }
+}
+
+/// The routes of the configuration. It was checked that they do not clash.
+pub(crate) fn configured_routes(config: &Config) -> Router {
+    let mut router = Router::default();
+    for route in &config.routes {
+        let inserted = router.insert(Route {
+            path: route.path.clone(),
+            methods: route.methods.clone(),
+            handler: route.handler.clone(),
+            origin: Origin::Config,
+        });
+        debug_assert!(inserted.is_ok(), "the configuration was checked: {inserted:?}");
+    }
+    router
+}
+
+/// Adds the routes that a plugin suggests. Where the configuration says otherwise, it wins.
+pub(crate) fn suggested_routes(
+    router: &mut Router,
+    name: &str,
+    description: &Description,
+) -> Result<(), Refusal> {
+    for capability in description.capabilities.iter().filter(|it| it.kind == "handler") {
+        for route in &capability.routes {
+            let route = Route {
+                path: route.path.clone(),
+                methods: route.methods.clone(),
+                handler: capability.name.clone(),
+                origin: Origin::Plugin(name.to_owned()),
+            };
+            if router.is_configured(&route) {
+                continue;
+            }
+            router.insert(route).map_err(|error| {
+                Refusal::new(Reason::RouteClash, error.to_string())
+                    .hint("say in [[routes]] which handler serves the path")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+use std::path::Path;
+
+use plugbay_core::{CapabilityDescription, RouteDescription};
+
+use super::*;
+
+fn description(name: &str, capabilities: &[&str]) -> Arc<Description> {
+    let capabilities = capabilities.iter().map(|key| {
+        let (kind, name) = key.split_once(':').unwrap();
+        let route = RouteDescription { methods: vec!["GET".into()], path: format!("/{name}") };
+        CapabilityDescription {
+            kind: kind.into(),
+            name: name.into(),
+            description: String::new(),
+            media_types: Vec::new(),
+            routes: if kind == "handler" { vec![route] } else { Vec::new() },
+        }
+    });
+    Arc::new(Description {
+        name: name.into(),
+        version: "1.0.0".parse().unwrap(),
+        description: String::new(),
+        capabilities: capabilities.collect(),
+        config_schema: None,
+    })
+}
+
+fn file(path: &str) -> Source {
+    Source::File(path.into())
+}
+
+fn offer(source: Source, description: &Arc<Description>) -> Offer {
+    let digest = Digest::of(source.to_string().as_bytes());
+    Offer { source, digest, size: 1, description: Arc::clone(description) }
+}
+
+fn config(text: &str) -> Config {
+    Config::parse(text, Path::new("config.toml")).unwrap()
+}
+
+fn running(plugins: &[(&str, &str, &Arc<Description>)]) -> BTreeMap<String, Incumbent> {
+    let incumbent = |source: &str, description: &Arc<Description>| Incumbent {
+        source: file(source),
+        description: Arc::clone(description),
+    };
+    plugins.iter().map(|(name, source, it)| ((*name).into(), incumbent(source, it))).collect()
+}
+
+/// `name<source` of what is wanted, then what is kept, then `source:reason` of the refused.
+fn summary(desired: &Desired) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let wanted = desired.wanted.iter();
+    let refused = desired.refused.iter();
+    (
+        wanted.map(|it| format!("{}<{}", it.identity.name, it.offer.source)).collect(),
+        desired.kept.iter().cloned().collect(),
+        refused.map(|it| format!("{}:{}", it.source, it.refusal.reason())).collect(),
+    )
+}
+
+fn check(
+    config_text: &str,
+    offers: &[Offer],
+    failed: &[&str],
+    running: &BTreeMap<String, Incumbent>,
+    expected: (&[&str], &[&str], &[&str]),
+) {
+    let failed = failed.iter().map(|path| file(path)).collect();
+    let desired = resolve(&config(config_text), offers, &failed, running);
+    let (wanted, kept, refused) = summary(&desired);
+    assert_eq!((&wanted[..], &kept[..], &refused[..]), (
+        &expected.0.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+        &expected.1.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+        &expected.2.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+    ));
+}
+
+#[test]
+fn a_file_replaces_the_linked_plugin_of_its_name() {
+    let json = description("json", &["codec:json"]);
+    let offers = [offer(Source::Linked("json".into()), &json), offer(file("json.wasm"), &json)];
+    check("", &offers, &[], &running(&[]), (&["json<json.wasm"], &[], &[]));
+}
+
+#[test]
+fn the_second_of_two_files_is_refused_and_what_runs_is_first() {
+    let a = description("a", &["codec:a"]);
+    let offers = [offer(file("1.wasm"), &a), offer(file("2.wasm"), &a)];
+    check("", &offers, &[], &running(&[]), (&["a<1.wasm"], &[], &["2.wasm:name-clash"]));
+    let runs = running(&[("a", "2.wasm", &a)]);
+    check("", &offers, &[], &runs, (&["a<2.wasm"], &[], &["1.wasm:name-clash"]));
+}
+
+#[test]
+fn capabilities_and_routes_are_given_once() {
+    let a = description("a", &["codec:x"]);
+    let b = description("b", &["codec:x"]);
+    let offers = [offer(file("a.wasm"), &a), offer(file("b.wasm"), &b)];
+    check("", &offers, &[], &running(&[]), (&["a<a.wasm"], &[], &["b.wasm:capability-clash"]));
+    let h = description("h", &["handler:x"]);
+    let mut i = description("i", &["handler:y"]);
+    Arc::make_mut(&mut i).capabilities[0].routes[0].path = "/x".into();
+    let offers = [offer(file("h.wasm"), &h), offer(file("i.wasm"), &i)];
+    check("", &offers, &[], &running(&[]), (&["h<h.wasm"], &[], &["i.wasm:route-clash"]));
+    let routes = "[[routes]]\npath = '/x'\nmethods = ['GET']\nhandler = 'y'";
+    check(routes, &offers, &[], &running(&[]), (&["h<h.wasm", "i<i.wasm"], &[], &[]));
+}
+
+#[test]
+fn what_cannot_be_read_keeps_what_runs_from_it() {
+    let a = description("a", &["codec:x"]);
+    let b = description("b", &["codec:x"]);
+    let runs = running(&[("a", "a.wasm", &a)]);
+    check("", &[], &["a.wasm"], &runs, (&[], &["a"], &[]));
+    check("", &[], &[], &runs, (&[], &[], &[]));
+    check("[plugins.a]\nenabled = false", &[], &["a.wasm"], &runs, (&[], &[], &[]));
+    let clash = [offer(file("b.wasm"), &b)];
+    check("", &clash, &["a.wasm"], &runs, (&[], &["a"], &["b.wasm:capability-clash"]));
+}
+
+#[test]
+fn one_artifact_may_run_under_several_names() {
+    let a = description("a", &["codec:x"]);
+    let b = description("b", &["codec:y"]);
+    let text = "[plugins.one]\nartifact = 'a.wasm'\n[plugins.two]\nartifact = 'b.wasm'";
+    let offers = [offer(file("a.wasm"), &a), offer(file("b.wasm"), &b)];
+    check(text, &offers, &[], &running(&[]), (&["one<a.wasm", "two<b.wasm"], &[], &[]));
+    check(text, &offers[..1], &[], &running(&[]), (&["one<a.wasm"], &[], &["b.wasm:unreadable"]));
+}
+
+#[test]
+fn a_config_that_breaks_the_schema_keeps_the_last_good_one() {
+    let mut a = description("a", &["codec:x"]);
+    Arc::make_mut(&mut a).config_schema = Some(serde_json::json!({
+        "type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false
+    }));
+    let runs = running(&[("a", "a.wasm", &a)]);
+    let offers = [offer(file("a.wasm"), &a)];
+    check("[plugins.a.config]\nn = 1", &offers, &[], &runs, (&["a<a.wasm"], &[], &[]));
+    let bad = "[plugins.a.config]\nn = 'one'";
+    check(bad, &offers, &[], &runs, (&[], &["a"], &["a.wasm:config-schema"]));
+}

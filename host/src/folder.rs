@@ -1,0 +1,302 @@
+//! The plugin folder: which artifacts are in it, read once each.
+//!
+//! A file counts if its extension is an artifact's and its name does not begin with a dot:
+//! editors and `ConfigMap`s keep their halves of a change in such names. A link counts as
+//! the file that it leads to. A file that changed while it was read, or that ends too early
+//! and was written to a moment ago, is "not yet": it is looked at again, not refused.
+
+use std::collections::HashMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use plugbay_core::{Artifact, Digest, Reason, Refusal, Source};
+
+/// How long a file must be left alone before its being cut counts as final.
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
+
+/// How old a file's last change must be for its time stamps to tell it from the next one.
+/// Coarse clocks tick every few milliseconds; file systems over a network are worse.
+const TRUSTED_AGE: Duration = Duration::from_secs(3);
+
+/// The largest artifact.
+const MAX_ARTIFACT: u64 = 1 << 30;
+
+const EXTENSIONS: [&str; 4] = ["wasm", "so", "dylib", "dll"];
+
+/// What the folder holds now.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Whole artifacts, by path.
+    pub(crate) artifacts: Vec<Found>,
+    /// Files that are there and cannot be read.
+    pub(crate) refused: Vec<(Source, Refusal)>,
+    /// Files that are still being written.
+    pub(crate) not_yet: Vec<PathBuf>,
+}
+
+/// A whole artifact in the folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    /// Its bytes, if they were read in this look.
+    artifact: Option<Artifact>,
+}
+
+impl Found {
+    fn new(path: &Path, artifact: Artifact) -> Self {
+        Self {
+            path: path.to_owned(),
+            digest: artifact.digest,
+            size: artifact.bytes.len() as u64,
+            artifact: Some(artifact),
+        }
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        Source::File(self.path.clone())
+    }
+
+    /// The artifact with its bytes: those of this look, or read again now.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read any more, or holds other bytes by now.
+    pub(crate) fn artifact(&self) -> Result<Artifact, Refusal> {
+        if let Some(artifact) = &self.artifact {
+            return Ok(artifact.clone());
+        }
+        let bytes = fs::read(&self.path).map_err(|error| unreadable_file(&error))?;
+        let artifact = Artifact::new(self.source(), bytes);
+        if artifact.digest == self.digest {
+            return Ok(artifact);
+        }
+        Err(Refusal::new(Reason::Unreadable, "expected the file to stay as it is while it is read")
+            .hint("it is looked at again"))
+    }
+}
+
+/// What is remembered of files that were read, so that an unchanged one is not read again.
+/// Their bytes are not kept.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    read: HashMap<PathBuf, (Stamp, Found)>,
+}
+
+fn unreadable_file(error: &io::Error) -> Refusal {
+    Refusal::new(Reason::Unreadable, format!("expected a readable file: {error}"))
+        .hint("the host's user needs read permission")
+}
+
+/// What changes when a file does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+    /// Device, inode and time of change, where there are such.
+    inode: (u64, u64, i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+        };
+        #[cfg(not(unix))]
+        let inode = (0, 0, 0, 0);
+        Self { size: metadata.len(), modified: metadata.modified().ok(), inode }
+    }
+
+    /// Whether the file was left alone for so long.
+    fn is_older_than(&self, age: Duration) -> bool {
+        let since = self.modified.and_then(|modified| modified.elapsed().ok());
+        since.is_some_and(|since| since >= age)
+    }
+}
+
+/// Lists and reads the folder.
+///
+/// `is_whole` says whether an artifact's bytes end where its format says so.
+///
+/// # Errors
+///
+/// If the folder is not there or cannot be listed: then nothing is known of its files.
+pub(crate) fn list(
+    folder: &Path,
+    memory: &mut Memory,
+    is_whole: impl Fn(&Artifact) -> bool,
+) -> Result<Listing, Refusal> {
+    let unreadable = |error: io::Error| {
+        let message = format!("folder {}: expected a readable folder: {error}", folder.display());
+        Refusal::new(Reason::Unreadable, message)
+            .hint("make it, or set host.plugins; it is looked for again")
+    };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if is_candidate(&path) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    memory.read.retain(|path, _| paths.binary_search(path).is_ok());
+    let mut listing = Listing::default();
+    for path in paths {
+        match memory.look(&path, &is_whole) {
+            Ok(Look::Artifact(found)) => listing.artifacts.push(found),
+            Ok(Look::NotYet) => listing.not_yet.push(path),
+            Ok(Look::Nothing) => {}
+            Err(refusal) => listing.refused.push((Source::File(path), refusal)),
+        }
+    }
+    Ok(listing)
+}
+
+fn is_candidate(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    !hidden && extension.is_some_and(|it| EXTENSIONS.contains(&it.to_ascii_lowercase().as_str()))
+}
+
+enum Look {
+    Artifact(Found),
+    NotYet,
+    /// A folder, or a file that went away between listing and reading.
+    Nothing,
+}
+
+impl Memory {
+    fn look(
+        &mut self,
+        path: &Path,
+        is_whole: &impl Fn(&Artifact) -> bool,
+    ) -> Result<Look, Refusal> {
+        match self.try_look(path, is_whole) {
+            Ok(look) => look,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Look::Nothing),
+            Err(error) => Err(unreadable_file(&error)),
+        }
+    }
+
+    fn try_look(
+        &mut self,
+        path: &Path,
+        is_whole: &impl Fn(&Artifact) -> bool,
+    ) -> io::Result<Result<Look, Refusal>> {
+        // Asked before opening: a pipe with an artifact's name must not hang the look.
+        if !fs::metadata(path)?.is_file() {
+            return Ok(Ok(Look::Nothing));
+        }
+        let mut file = File::open(path)?;
+        let before = Stamp::of(&file.metadata()?);
+        if let Some((stamp, found)) = self.read.get(path)
+            && *stamp == before
+        {
+            return Ok(Ok(Look::Artifact(found.clone())));
+        }
+        if before.size > MAX_ARTIFACT {
+            let message = format!(
+                "expected an artifact of at most {MAX_ARTIFACT} bytes, found {}",
+                before.size
+            );
+            return Ok(Err(Refusal::new(Reason::Malformed, message)));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0));
+        file.by_ref().take(before.size + 1).read_to_end(&mut bytes)?;
+        // The name may lead to another file by now: then that one is looked at again.
+        let after = Stamp::of(&fs::metadata(path)?);
+        if before != after || bytes.len() as u64 != before.size {
+            return Ok(Ok(Look::NotYet));
+        }
+        let settled = before.is_older_than(SETTLE);
+        if bytes.is_empty() {
+            let refusal = Refusal::new(Reason::Empty, "expected a plugin, found an empty file");
+            return Ok(if settled { Err(refusal) } else { Ok(Look::NotYet) });
+        }
+        let artifact = Artifact::new(Source::File(path.to_owned()), bytes);
+        if !is_whole(&artifact) {
+            let message = format!(
+                "expected a whole file, found {} bytes that end within a section",
+                artifact.bytes.len()
+            );
+            let refusal = Refusal::new(Reason::Truncated, message)
+                .hint("copy the file again; write to a temporary name and rename it");
+            return Ok(if settled { Err(refusal) } else { Ok(Look::NotYet) });
+        }
+        let found = Found::new(path, artifact);
+        if before.is_older_than(TRUSTED_AGE) {
+            let remembered = Found { artifact: None, ..found.clone() };
+            self.read.insert(path.to_owned(), (before, remembered));
+        }
+        Ok(Ok(Look::Artifact(found)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(listing: &Listing) -> Vec<String> {
+        listing.artifacts.iter().map(|found| found.source().file_name()).collect()
+    }
+
+    fn age(path: &Path, by: Duration) {
+        let file = File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - by).unwrap();
+    }
+
+    #[test]
+    fn only_artifacts_count() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.wasm", "B.WASM", ".hidden.wasm", "readme.md", "b.wasm~", "c.so"] {
+            fs::write(folder.path().join(name), b"x").unwrap();
+        }
+        fs::create_dir(folder.path().join("d.wasm")).unwrap();
+        let listing = list(folder.path(), &mut Memory::default(), |_| true).unwrap();
+        assert_eq!(names(&listing), ["B.WASM", "a.wasm", "c.so"]);
+    }
+
+    #[test]
+    fn a_cut_file_is_not_yet_until_it_settles() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wasm");
+        fs::write(&path, b"half").unwrap();
+        let mut memory = Memory::default();
+        let listing = list(folder.path(), &mut memory, |_| false).unwrap();
+        assert_eq!((listing.not_yet.len(), listing.refused.len()), (1, 0));
+        age(&path, SETTLE * 2);
+        let listing = list(folder.path(), &mut memory, |_| false).unwrap();
+        assert_eq!(listing.refused[0].1.reason, Reason::Truncated);
+        fs::write(&path, b"").unwrap();
+        age(&path, SETTLE * 2);
+        let listing = list(folder.path(), &mut memory, |_| false).unwrap();
+        assert_eq!(listing.refused[0].1.reason, Reason::Empty);
+    }
+
+    #[test]
+    fn a_change_is_seen_though_size_and_time_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wasm");
+        let mut memory = Memory::default();
+        let mut digests = Vec::new();
+        for bytes in [b"one", b"two"] {
+            fs::write(&path, bytes).unwrap();
+            age(&path, TRUSTED_AGE * 2);
+            digests.push(list(folder.path(), &mut memory, |_| true).unwrap().artifacts[0].digest);
+        }
+        assert_ne!(digests[0], digests[1]);
+    }
+
+    #[test]
+    fn a_missing_folder_is_refused_and_named() {
+        let refusal = list(Path::new("/nowhere/at/all"), &mut Memory::default(), |_| true);
+        let refusal = refusal.unwrap_err();
+        assert_eq!(refusal.reason, Reason::Unreadable);
+        assert!(refusal.message.contains("/nowhere/at/all"), "{refusal}");
+    }
+}

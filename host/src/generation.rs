@@ -1,0 +1,175 @@
+//! What is published: one immutable, numbered, complete set.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use plugbay_core::{CapabilityKey, Context, Description, Kind, Plugin, Provider, Services, Source};
+use plugbay_registry::{Leased, NotFound, Pass, Swap, Table};
+
+use crate::config::{Config, Restart};
+use crate::plan::Identity;
+use crate::router::{RouteMatch, Router};
+use crate::status::Rejected;
+
+/// A started plugin version: what a lease is a lease of.
+pub(crate) struct Running {
+    pub(crate) identity: Identity,
+    pub(crate) label: Arc<str>,
+    pub(crate) description: Arc<Description>,
+    pub(crate) plugin: Arc<dyn Plugin>,
+    /// One per described capability, in that order.
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) runtime: &'static str,
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+    pub(crate) size: u64,
+    pub(crate) code_size: u64,
+    pub(crate) started: SystemTime,
+}
+
+/// A plugin in a generation. The same [`Running`] may stand in many.
+#[derive(Clone)]
+pub(crate) struct Member {
+    pub(crate) running: Arc<Leased<Running>>,
+    /// Where its bytes are now: a renamed file is the same plugin.
+    pub(crate) source: Source,
+    /// The first generation that held it.
+    pub(crate) since: u64,
+}
+
+/// A capability in a generation.
+#[derive(Clone)]
+pub(crate) struct Capability {
+    pub(crate) key: CapabilityKey,
+    pub(crate) running: Arc<Leased<Running>>,
+    /// Its index in the plugin's description.
+    pub(crate) index: usize,
+}
+
+impl Capability {
+    /// The call object of kind `K`.
+    pub(crate) fn call<K: Kind>(&self) -> Option<&Arc<K::Call>> {
+        self.running.providers.get(self.index)?.get::<K>()
+    }
+}
+
+/// One immutable, numbered, complete set.
+pub(crate) struct Generation {
+    pub(crate) number: u64,
+    pub(crate) published: SystemTime,
+    pub(crate) config: Arc<Config>,
+    pub(crate) plugins: Table<Member>,
+    /// By `kind:name`.
+    pub(crate) capabilities: Table<Capability>,
+    pub(crate) router: Router,
+    /// Counts the calls that may call other plugins of this generation. Plugins that the
+    /// generation holds are not shut down before they end: such a call keeps its snapshot
+    /// to the end, nested calls included.
+    pub(crate) users: Arc<Leased<()>>,
+}
+
+impl Generation {
+    /// The capability, with the names of its kind if it is not there.
+    pub(crate) fn capability(&self, kind: &'static str, key: &str) -> Result<&Capability, NotFound> {
+        self.capabilities.get(key).ok_or_else(|| self.not_found(kind, key))
+    }
+
+    #[cold]
+    fn not_found(&self, kind: &'static str, key: &str) -> NotFound {
+        let name = key.split_once(':').map_or(key, |(_, name)| name);
+        let known = self.names(kind).into_iter().map(|name| (name, ()));
+        let table = Table::try_from_iter(known).unwrap_or_else(|_| Table::empty());
+        match table.called(kind).find(name) {
+            Err(missed) => missed,
+            // The key is not there, so its name is not among the names of its kind.
+            Ok(()) => Table::<()>::empty().called(kind).find(name).expect_err("an empty table"),
+        }
+    }
+
+    /// The names of a kind's capabilities, sorted.
+    pub(crate) fn names(&self, kind: &str) -> Vec<String> {
+        let of_kind = self.capabilities.iter().filter(|(_, it)| it.key.kind == kind);
+        of_kind.map(|(_, capability)| capability.key.name.clone()).collect()
+    }
+}
+
+/// What the cell holds: the generation that serves, and what the last look found beside it.
+/// One store publishes both, so that no reader sees one without the other.
+pub(crate) struct Published {
+    pub(crate) generation: Arc<Generation>,
+    /// The same generation, as plugins see it.
+    pub(crate) services: Arc<dyn Services>,
+    pub(crate) rejected: Arc<[Rejected]>,
+    pub(crate) pending_restart: Arc<[Restart]>,
+}
+
+/// The one cell that requests read and the reconciler stores to.
+pub(crate) type Cell = Swap<Published>;
+
+/// The counted right to call one capability in one generation.
+pub(crate) enum Entered<'a> {
+    /// The plugin calls no others: its own lease is enough.
+    Plugin { _pass: Pass<'a, Running> },
+    /// It may call others: the generation is leased too.
+    Generation { _pass: Pass<'a, Running>, _users: Pass<'a, ()> },
+}
+
+impl Published {
+    /// Takes the right to call `capability`, or `None` if the set was retired meanwhile.
+    pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<Entered<'a>> {
+        let calls_others = capability.running.plugin.calls_others();
+        // The generation first: with it, no plugin in it can be shut down.
+        let users = if calls_others { Some(self.generation.users.enter().ok()?) } else { None };
+        let pass = capability.running.enter().ok()?;
+        Some(match users {
+            None => Entered::Plugin { _pass: pass },
+            Some(users) => Entered::Generation { _pass: pass, _users: users },
+        })
+    }
+
+    /// The context of a call from outside.
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context::new(&self.services)
+    }
+}
+
+/// A caller's view of one generation: whatever is asked of it comes from the same set.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) published: Arc<Published>,
+}
+
+impl Snapshot {
+    /// The generation's number: 1 for the first, one more for each that follows.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.published.generation.number
+    }
+
+    /// The names of a kind's capabilities, sorted.
+    #[must_use]
+    pub fn names(&self, kind: &str) -> Vec<String> {
+        self.published.generation.names(kind)
+    }
+
+    /// The configuration that this generation runs by.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.published.generation.config
+    }
+
+    /// Finds what serves an HTTP request. `path` is percent-encoded as it came, without the
+    /// query.
+    #[must_use]
+    pub fn route(&self, method: &str, path: &str) -> RouteMatch {
+        self.published.generation.router.route(self, method, path)
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("generation", &self.generation()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,256 @@
+//! The host: what an application holds.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use plugbay_core::codec::Codec;
+use plugbay_core::handler::Handler;
+use plugbay_core::{Artifact, Kind, Reason, Refusal, Runtime, Source};
+use plugbay_registry::NotFound;
+
+use crate::builder::Builder;
+use crate::config::Config;
+use crate::generation::Snapshot;
+use crate::handle::{CodecHandle, Handle, HandlerHandle};
+use crate::inspect::{Inspection, inspect};
+use crate::outcome::Events;
+use crate::reconcile::{Report, Shared};
+use crate::retire::drain;
+use crate::signal::Signal;
+use crate::status::Status;
+
+/// How long a look may take before the host no longer counts as alive.
+const STUCK: Duration = Duration::from_secs(300);
+
+/// A running set of plugins. Cheap to clone; the last clone to go ends the reconciler.
+#[derive(Clone)]
+pub struct Host {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) control: Arc<Control>,
+}
+
+/// What ends with the last clone of a host.
+pub(crate) struct Control {
+    pub(crate) signal: Signal,
+    pub(crate) runtimes: Vec<Arc<dyn Runtime>>,
+    pub(crate) thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+    pub(crate) tokio: Option<tokio::runtime::Runtime>,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.signal.stop();
+        if let Some(tokio) = self.tokio.take() {
+            // Blocking here would panic inside another async runtime.
+            tokio.shutdown_background();
+        }
+    }
+}
+
+impl Host {
+    /// Begins to build a host.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A handle to the codec `name`.
+    ///
+    /// # Errors
+    ///
+    /// If no plugin offers it; the error lists the codecs there are, and the nearest name.
+    pub fn codec(&self, name: &str) -> Result<CodecHandle, NotFound> {
+        self.get::<Codec>(name).map(CodecHandle)
+    }
+
+    /// A handle to the handler `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::codec`].
+    pub fn handler(&self, name: &str) -> Result<HandlerHandle, NotFound> {
+        self.get::<Handler>(name).map(HandlerHandle)
+    }
+
+    /// A handle to the capability `name` of any kind.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::codec`].
+    pub fn get<K: Kind>(&self, name: &str) -> Result<Handle<K>, NotFound> {
+        Handle::new(Arc::clone(&self.shared.cell), name)
+    }
+
+    /// The names of a kind's capabilities, sorted: a copy that the caller owns.
+    #[must_use]
+    pub fn names(&self, kind: &str) -> Vec<String> {
+        self.shared.cell.peek(|published| published.generation.names(kind))
+    }
+
+    /// The kinds that the running generation holds capabilities of, sorted.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<String> {
+        let kinds: BTreeSet<String> = self.shared.cell.peek(|published| {
+            let capabilities = published.generation.capabilities.iter();
+            capabilities.map(|(_, capability)| capability.key.kind.clone()).collect()
+        });
+        kinds.into_iter().collect()
+    }
+
+    /// A view of the generation that serves now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { cell: Arc::clone(&self.shared.cell), published: self.shared.cell.load() }
+    }
+
+    /// What runs, what was refused and why.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::of(&self.shared.cell.load(), self.shared.draining.status())
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.shared.cell.peek(|published| Arc::clone(&published.generation.config))
+    }
+
+    /// Events from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Events {
+        self.shared.journal.subscribe()
+    }
+
+    /// Looks at the folder and the configuration now, and says what came of it. What failed
+    /// to start before is tried again.
+    ///
+    /// # Cancel safety
+    ///
+    /// The look goes on if the future is dropped.
+    pub async fn reload(&self) -> Report {
+        let report = self.control.signal.ask();
+        report.await.unwrap_or_else(|_stopped| self.unchanged())
+    }
+
+    /// As [`Host::reload`], blocking the thread.
+    ///
+    /// # Panics
+    ///
+    /// Inside an async runtime: use [`Host::reload`] there.
+    pub fn reload_blocking(&self) -> Report {
+        let report = self.control.signal.ask();
+        report.blocking_recv().unwrap_or_else(|_stopped| self.unchanged())
+    }
+
+    fn unchanged(&self) -> Report {
+        let status = self.status();
+        Report {
+            generation: status.generation,
+            published: false,
+            loaded: Vec::new(),
+            retired: Vec::new(),
+            rejected: status.rejected,
+        }
+    }
+
+    /// Whether the first generation is published: true from [`Builder::build`] on.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.cell.peek(|published| published.generation.number > 0)
+    }
+
+    /// Whether the reconciler makes progress: false once a look takes more than 5 minutes.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.shared.looking_for() < STUCK
+    }
+
+    /// Does all that a load would do with a file — checks, compiles, describes, starts it
+    /// with the configuration in force — and publishes nothing. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Why the file would be refused.
+    pub fn check_file(&self, path: &Path) -> Result<Inspection, Refusal> {
+        let artifact = read(path)?;
+        inspect(&self.control.runtimes, &artifact, Some(&self.config()))
+    }
+
+    /// Says what a file holds, without starting it. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Why it holds no plugin that this host can serve.
+    pub fn inspect_file(&self, path: &Path) -> Result<Inspection, Refusal> {
+        inspect(&self.control.runtimes, &read(path)?, None)
+    }
+
+    /// Ends the host: no new call gets a lease, calls under way finish within `deadline`,
+    /// then every plugin is shut down, the last started first. Returns `name@version` of
+    /// those that still had calls under way.
+    ///
+    /// # Errors
+    ///
+    /// This cannot fail; calls that come later are refused as retired.
+    pub async fn shutdown(&self, deadline: Duration) -> Vec<String> {
+        if self.shared.stopped.swap(true, Ordering::SeqCst) {
+            return Vec::new();
+        }
+        self.control.signal.stop();
+        let thread = self.control.thread.lock().ok().and_then(|mut thread| thread.take());
+        let shared = Arc::clone(&self.shared);
+        let work = async move {
+            if let Some(thread) = thread {
+                // A look that is under way ends first.
+                let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            }
+            stop_all(&shared, deadline).await
+        };
+        // On the host's own runtime: the caller's may be of another make.
+        self.shared.tokio.spawn(work).await.unwrap_or_default()
+    }
+}
+
+async fn stop_all(shared: &Shared, deadline: Duration) -> Vec<String> {
+    let published = shared.cell.load();
+    let generation = &published.generation;
+    let mut plugins: Vec<_> =
+        generation.plugins.iter().map(|(_, member)| Arc::clone(&member.running)).collect();
+    plugins.sort_by_key(|running| std::cmp::Reverse(running.started));
+    generation.users.close();
+    for running in &plugins {
+        running.close();
+    }
+    let end = tokio::time::Instant::now() + deadline;
+    let users = [Arc::clone(&generation.users)];
+    let mut late = Vec::new();
+    for running in plugins {
+        let left = end.saturating_duration_since(tokio::time::Instant::now());
+        let outcome = drain(&running, &users, left).await;
+        if matches!(outcome, crate::Outcome::DrainDeadline { .. }) {
+            late.push(running.label.to_string());
+        }
+        shared.journal.note(generation.number, outcome);
+    }
+    late
+}
+
+fn read(path: &Path) -> Result<Artifact, Refusal> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        let message = format!("{}: expected a readable file: {error}", path.display());
+        Refusal::new(Reason::Unreadable, message)
+    })?;
+    Ok(Artifact::new(Source::File(path.to_owned()), bytes))
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("snapshot", &self.snapshot()).finish_non_exhaustive()
+    }
+}
+

@@ -1,0 +1,94 @@
+//! Plugbay, an embeddable plugin runtime.
+//!
+//! A [`Host`] keeps a set of plugins: WASM components found in a folder, crates linked into
+//! the program, bytes that the application gives. Callers ask for what plugins offer, by
+//! kind and name, and never for plugins:
+//!
+//! ```
+//! use plugbay::{Config, Host};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::builder().config(Config::default()).watch(false).build_blocking()?;
+//! assert!(host.names("codec").is_empty());
+//! let missed = host.codec("jsn").unwrap_err();
+//! assert_eq!(missed.to_string(), r#"no codec "jsn"; none is registered"#);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! When a file or the configuration changes, one thread — the *reconciler* — looks again:
+//! it lists the folder, reads and digests what it finds, and compares that with what runs.
+//! What is new is checked, compiled, described and initialised off the request path; then
+//! the whole new set, a [generation](Snapshot), is published by one atomic store. Plugins
+//! that left are drained: no new call gets a lease, those under way finish, then comes
+//! `shutdown`. What is refused leaves the last good version in place and is listed, with
+//! the reason, in [`Status`].
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`config`] | `config.toml`, the environment and flags become one checked [`Config`] |
+//! | `folder` | lists and reads the plugin folder; half-written files are "not yet" |
+//! | `desired` | what the folder and the configuration ask for, clashes refused |
+//! | `plan` | desired against running: unchanged, start, retire |
+//! | `load` | prepares each digest once, and starts plugins, in parallel |
+//! | `reconcile` | the only writer: look, plan, load, publish, retire |
+//! | `watch` | says "look again" when the folder or the configuration changes |
+//! | `generation`, `handle`, `router` | what callers see: snapshots, typed handles, routes |
+//! | `outcome` | every step ends in one closed [`Outcome`] |
+//! | `status` | what runs, what was refused and why |
+//!
+//! # What is deliberately absent
+//!
+//! This library opens no socket, never reads the environment, never installs a global
+//! subscriber or panic hook, and has no global state: two hosts in one process are two.
+
+#![forbid(unsafe_code)]
+
+mod builder;
+pub mod config;
+mod desired;
+mod error;
+mod folder;
+mod generation;
+mod handle;
+mod host;
+mod inspect;
+mod load;
+mod outcome;
+mod plan;
+mod reconcile;
+mod retire;
+mod router;
+mod services;
+mod signal;
+mod status;
+mod watch;
+
+pub use builder::{BuildError, Builder};
+pub use config::Config;
+pub use error::Error;
+pub use generation::Snapshot;
+pub use handle::{CodecHandle, Handle, HandlerHandle};
+pub use host::Host;
+pub use inspect::Inspection;
+pub use outcome::{Event, Events, Outcome};
+pub use plugbay_core::handler::{Request, Response};
+pub use plugbay_core::{
+    CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Kind, Plugin, Policy,
+    Prepared, Provider, Reason, Refusal, Runtime, Source,
+};
+pub use plugbay_document::Document;
+pub use plugbay_registry::NotFound;
+pub use reconcile::Report;
+pub use router::{RouteMatch, Routed};
+pub use status::{
+    CapabilityStatus, DrainingStatus, PluginStatus, Rejected, RouteStatus, Status,
+};
+
+/// The seam for an application's own kinds of plugin: see [`Builder::kind`].
+pub mod wasm {
+    pub use plugbay_wasm::{
+        API_VERSIONS, AotCache, Builder, Calls, CallFuture, Engine, State, WasmKind, WasmRuntime,
+        codecs, log, metrics_import, scan, types, wasmtime,
+    };
+}

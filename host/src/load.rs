@@ -1,0 +1,279 @@
+//! Prepares each digest once, and starts plugins: in parallel, off the request path.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use plugbay_core::{
+    Artifact, Description, Digest, Identity as Label, Prepared, Reason, Refusal, Runtime, Source,
+    StartPlugin,
+};
+use plugbay_registry::Leased;
+
+use crate::desired::{Offer, Refused, Wanted};
+use crate::folder::Found;
+use crate::generation::Running;
+use crate::plan::Identity;
+
+/// Where an offer's artifact comes from.
+pub(crate) enum Origin {
+    Folder(Found),
+    /// Linked into the program, or given by the application.
+    Given(Artifact),
+}
+
+impl Origin {
+    pub(crate) fn source(&self) -> Source {
+        match self {
+            Self::Folder(found) => found.source(),
+            Self::Given(artifact) => artifact.source.clone(),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Folder(found) => found.digest,
+            Self::Given(artifact) => artifact.digest,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Folder(found) => found.size,
+            Self::Given(artifact) => artifact.bytes.len() as u64,
+        }
+    }
+
+    fn artifact(&self) -> Result<Artifact, Refusal> {
+        match self {
+            Self::Folder(found) => found.artifact(),
+            Self::Given(artifact) => Ok(artifact.clone()),
+        }
+    }
+}
+
+/// A prepared artifact: kept as long as something asks for its digest.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    prepared: Arc<dyn Prepared>,
+    description: Arc<Description>,
+    runtime: &'static str,
+}
+
+/// What was prepared and what was refused, by digest, so that neither is tried again at
+/// each look.
+pub(crate) struct Store {
+    runtimes: Vec<Arc<dyn Runtime>>,
+    ready: HashMap<Digest, Result<Ready, Refusal>>,
+    /// Plugins that would not start: tried again when anything of them changes, when
+    /// somebody asks for it, and at the slow look.
+    stubborn: Vec<(Identity, Refusal)>,
+}
+
+/// A plugin that was started, or why not.
+pub(crate) struct Started {
+    pub(crate) wanted: Wanted,
+    pub(crate) outcome: Result<Arc<Leased<Running>>, Refusal>,
+    pub(crate) took: std::time::Duration,
+}
+
+impl Store {
+    pub(crate) fn new(runtimes: Vec<Arc<dyn Runtime>>) -> Self {
+        Self { runtimes, ready: HashMap::new(), stubborn: Vec::new() }
+    }
+
+    /// Whether an artifact's bytes end where its format says so; what no runtime knows is whole.
+    pub(crate) fn is_whole(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> bool {
+        let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact));
+        runtime.is_none_or(|runtime| runtime.is_whole(artifact))
+    }
+
+    pub(crate) fn runtimes(&self) -> &[Arc<dyn Runtime>] {
+        &self.runtimes
+    }
+
+    /// Prepares and describes every digest that is new, at most `workers` at once.
+    pub(crate) fn prepare(
+        &mut self,
+        origins: &[Origin],
+        workers: usize,
+    ) -> (Vec<Offer>, Vec<Refused>) {
+        let wanted: BTreeSet<Digest> = origins.iter().map(Origin::digest).collect();
+        self.ready.retain(|digest, _| wanted.contains(digest));
+        let mut new = BTreeMap::new();
+        for origin in origins {
+            if !self.ready.contains_key(&origin.digest()) {
+                new.insert(origin.digest(), origin);
+            }
+        }
+        let runtimes = &self.runtimes;
+        let prepared = parallel(new.into_values().collect(), workers, |origin| {
+            (origin.digest(), origin.artifact().map(|artifact| prepare(runtimes, &artifact)))
+        });
+        let mut gone = HashMap::new();
+        for (digest, ready) in prepared {
+            match ready {
+                Ok(ready) => drop(self.ready.insert(digest, ready)),
+                // The file changed meanwhile: nothing is known of its digest.
+                Err(refusal) => drop(gone.insert(digest, refusal)),
+            }
+        }
+        let mut offers = Vec::new();
+        let mut refused = Vec::new();
+        for origin in origins {
+            let digest = origin.digest();
+            match self.ready.get(&digest) {
+                Some(Ok(ready)) => offers.push(Offer {
+                    source: origin.source(),
+                    digest,
+                    size: origin.size(),
+                    description: Arc::clone(&ready.description),
+                }),
+                Some(Err(refusal)) => refused.push(refuse(origin, refusal)),
+                None => refused.extend(gone.get(&digest).map(|refusal| refuse(origin, refusal))),
+            }
+        }
+        (offers, refused)
+    }
+
+    /// Starts plugins, at most `workers` at once. `retry` tries those again that failed
+    /// before for a reason that may have passed.
+    pub(crate) fn start(&mut self, wanted: Vec<Wanted>, workers: usize, retry: bool) -> Vec<Started> {
+        if retry {
+            self.stubborn.clear();
+        }
+        let (ready, stubborn) = (&self.ready, &self.stubborn);
+        let started = parallel(wanted, workers, |wanted| {
+            let began = Instant::now();
+            let before = stubborn.iter().find(|(identity, _)| *identity == wanted.identity);
+            let outcome = match before {
+                Some((_, refusal)) => Err(refusal.clone()),
+                None => start(ready, &wanted),
+            };
+            Started { wanted, outcome, took: began.elapsed() }
+        });
+        self.stubborn = started
+            .iter()
+            .filter_map(|it| Some((it.wanted.identity.clone(), it.outcome.as_ref().err()?.clone())))
+            .collect();
+        started
+    }
+}
+
+fn refuse(origin: &Origin, refusal: &Refusal) -> Refused {
+    Refused {
+        source: origin.source(),
+        plugin: None,
+        digest: Some(origin.digest()),
+        refusal: refusal.clone(),
+    }
+}
+
+/// Finds the runtime, checks and compiles, and asks for the description.
+pub(crate) fn prepare(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> Result<Ready, Refusal> {
+    let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact)).ok_or_else(|| {
+        let found: String =
+            artifact.bytes.iter().take(8).map(|byte| format!("{byte:02x} ")).collect();
+        let message = format!(
+            "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00), found {}",
+            found.trim_end()
+        );
+        Refusal::new(Reason::UnknownFormat, message)
+            .hint("build it for wasm32 with plugbay-sdk; native libraries are not served yet")
+    })?;
+    let prepared = runtime.prepare(artifact)?;
+    let description = prepared.describe()?;
+    Ok(Ready { prepared, description: Arc::new(description), runtime: runtime.name() })
+}
+
+impl Ready {
+    pub(crate) fn description(&self) -> &Arc<Description> {
+        &self.description
+    }
+
+    pub(crate) fn prepared(&self) -> &dyn Prepared {
+        &*self.prepared
+    }
+
+    pub(crate) fn runtime(&self) -> &'static str {
+        self.runtime
+    }
+
+    /// Starts a plugin from it.
+    pub(crate) fn start(&self, identity: &Identity, size: u64) -> Result<Running, Refusal> {
+        let label = Label::new(&identity.name, &self.description.version);
+        let plugin = self.prepared.start(StartPlugin {
+            identity: label.clone(),
+            description: Arc::clone(&self.description),
+            config: identity.config.clone(),
+            policy: identity.policy.clone(),
+        })?;
+        let mut providers = Vec::new();
+        for (index, capability) in self.description.capabilities.iter().enumerate() {
+            let provider = u32::try_from(index).ok().and_then(|index| plugin.provide(index));
+            providers.push(provider.ok_or_else(|| {
+                let message = format!(
+                    "expected capability {}:{} to be of a kind that the runtime {} serves",
+                    capability.kind, capability.name, self.runtime
+                );
+                Refusal::new(Reason::WrongWorld, message)
+            })?);
+        }
+        Ok(Running {
+            identity: identity.clone(),
+            label: Arc::clone(label.label()),
+            description: Arc::clone(&self.description),
+            plugin,
+            providers,
+            runtime: self.runtime,
+            imports: self.prepared.imports().to_vec(),
+            exports: self.prepared.exports().to_vec(),
+            size,
+            code_size: self.prepared.code_size(),
+            started: SystemTime::now(),
+        })
+    }
+}
+
+fn start(
+    ready: &HashMap<Digest, Result<Ready, Refusal>>,
+    wanted: &Wanted,
+) -> Result<Arc<Leased<Running>>, Refusal> {
+    let ready = match ready.get(&wanted.identity.digest) {
+        Some(Ok(ready)) => ready,
+        Some(Err(refusal)) => return Err(refusal.clone()),
+        // An offer is made of what is ready; kept as a refusal so that no bug can panic here.
+        None => return Err(Refusal::new(Reason::Unreadable, "expected a prepared artifact")),
+    };
+    Ok(Arc::new(Leased::new(ready.start(&wanted.identity, wanted.offer.size)?)))
+}
+
+/// Maps in order, on up to `workers` threads of their own: guest code may hang in there for
+/// as long as its limits allow, and must not hold up a pool that others use.
+fn parallel<T: Send, R: Send>(
+    items: Vec<T>,
+    workers: usize,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let workers = workers.min(items.len());
+    if workers <= 1 {
+        return items.into_iter().map(work).collect();
+    }
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((index, item)) = next else { return };
+                    let result = work(item);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}

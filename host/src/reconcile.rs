@@ -1,0 +1,599 @@
+//! The only writer: looks, compares, loads, publishes, retires.
+//!
+//! A look takes no input. It reads the configuration and the folder as they are now, works
+//! out what should run ([`desired`](crate::desired)), compares that with what runs
+//! ([`plan`](crate::plan)), starts what is new, and publishes the whole set at once. What
+//! fails keeps its last good version and is listed as rejected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use plugbay_core::{Artifact, Reason, Refusal, Source};
+use plugbay_registry::{Leased, Table};
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use crate::config::{Config, Layers, Restart};
+use crate::desired::{Desired, Incumbent, Refused, Wanted, configured_routes, resolve, suggested_routes};
+use crate::folder::{self, Memory};
+use crate::generation::{Capability, Cell, Generation, Member, Published, Running};
+use crate::load::{Origin, Started, Store};
+use crate::outcome::{Journal, Outcome, millis};
+use crate::plan::{Identity, plan};
+use crate::retire::Draining;
+use crate::services::GenerationServices;
+use crate::signal::{Signal, Signals, Wake};
+use crate::status::Rejected;
+use crate::watch::Watch;
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum ConfigSource {
+    Fixed(Arc<Config>),
+    Layers(Layers),
+}
+
+impl ConfigSource {
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Layers(layers) => layers.path(),
+        }
+    }
+}
+
+/// What one look came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The generation that serves now.
+    pub generation: u64,
+    /// Whether this look published it.
+    pub published: bool,
+    /// `name@version` of what was started.
+    pub loaded: Vec<String>,
+    /// `name@version` of what left.
+    pub retired: Vec<String>,
+    /// Everything that is refused now.
+    pub rejected: Vec<Rejected>,
+}
+
+/// What the reconciler shares with the host's handles.
+pub(crate) struct Shared {
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) journal: Journal,
+    pub(crate) draining: Arc<Draining>,
+    pub(crate) tokio: Handle,
+    /// Milliseconds since `born` when the look under way began; 0 while none is.
+    looking_since: AtomicU64,
+    born: Instant,
+    pub(crate) stopped: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(cell: Arc<Cell>, tokio: Handle) -> Arc<Self> {
+        Arc::new(Self {
+            cell,
+            journal: Journal::new(),
+            draining: Arc::default(),
+            tokio,
+            looking_since: AtomicU64::new(0),
+            born: Instant::now(),
+            stopped: AtomicBool::new(false),
+        })
+    }
+
+    /// For how long the look under way takes already.
+    pub(crate) fn looking_for(&self) -> Duration {
+        match self.looking_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => self.born.elapsed().saturating_sub(Duration::from_millis(since)),
+        }
+    }
+
+    fn number(&self) -> u64 {
+        self.cell.peek(|published| published.generation.number)
+    }
+}
+
+/// The reconciler's own state. It lives on one thread.
+pub(crate) struct Reconciler {
+    shared: Arc<Shared>,
+    source: ConfigSource,
+    config: Arc<Config>,
+    /// The configuration that the process started with: restart-only keys hold its values.
+    booted: Arc<Config>,
+    store: Store,
+    memory: Memory,
+    given: Vec<Artifact>,
+    linked: Vec<Artifact>,
+    watch: Option<Watch>,
+    watch_lost: bool,
+    /// Whether any file is still being written.
+    unsettled: bool,
+}
+
+impl Reconciler {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        source: ConfigSource,
+        config: Arc<Config>,
+        store: Store,
+        given: Vec<Artifact>,
+        linked: Vec<Artifact>,
+    ) -> Self {
+        Self {
+            shared,
+            source,
+            booted: Arc::clone(&config),
+            config,
+            store,
+            memory: Memory::default(),
+            given,
+            linked,
+            watch: None,
+            watch_lost: false,
+            unsettled: false,
+        }
+    }
+
+    /// Watches from the next look on.
+    pub(crate) fn watch(&mut self, signal: Signal) {
+        match Watch::new(signal) {
+            Ok(watch) => self.watch = Some(watch),
+            Err(error) => self.lost(&error),
+        }
+    }
+
+    /// Looks whenever there is a reason to, until it is stopped.
+    pub(crate) fn run(mut self, signals: &Signals) {
+        loop {
+            // A file that is being written is looked at soon, whether or not an event comes.
+            let timer = self.config.host.rescan;
+            let timer = if self.unsettled { timer.min(folder::SETTLE / 4) } else { timer };
+            match signals.wait(self.config.host.debounce, timer) {
+                Wake::Stop => return,
+                Wake::Look { replies, retry } => {
+                    let report = self.look(retry);
+                    for reply in replies {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(report.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// One look. `retry` tries again what would not start.
+    pub(crate) fn look(&mut self, retry: bool) -> Report {
+        let began = millis(self.shared.born.elapsed()).max(1);
+        self.shared.looking_since.store(began, Ordering::Relaxed);
+        let report = self.look_now(retry);
+        self.shared.looking_since.store(0, Ordering::Relaxed);
+        report
+    }
+
+    fn look_now(&mut self, retry: bool) -> Report {
+        let mut refused = Vec::new();
+        let config = self.read_config(&mut refused);
+        self.follow(&config);
+        let published = self.shared.cell.load();
+        let running = &published.generation;
+        let workers = workers(&config);
+
+        let (origins, mut failed) = self.list(&config, running, &mut refused);
+        let (offers, unprepared) = self.store.prepare(&origins, workers);
+        failed.extend(unprepared.iter().map(|it| it.source.clone()));
+        refused.extend(unprepared);
+
+        let incumbents = incumbents(running);
+        let mut desired = resolve(&config, &offers, &failed, &incumbents);
+        refused.append(&mut desired.refused);
+        let (started, next) = self.start(running, &mut desired, workers, retry, &mut refused);
+
+        let strict = config.host.strict && !refused.is_empty() && running.number > 0;
+        if strict {
+            for started in &started {
+                shut_down(started);
+            }
+            let config = Arc::clone(&running.config);
+            return self.publish_rejected(&published, &config, refused);
+        }
+        self.config = Arc::clone(&config);
+        self.publish(&published, &config, next, &started, refused)
+    }
+
+    /// Reads the configuration; a bad one leaves the one that runs.
+    fn read_config(&self, refused: &mut Vec<Refused>) -> Arc<Config> {
+        match &self.source {
+            ConfigSource::Fixed(config) => Arc::clone(config),
+            ConfigSource::Layers(layers) => match layers.load() {
+                Ok(config) if config == *self.config => Arc::clone(&self.config),
+                Ok(config) => Arc::new(config),
+                Err(error) => {
+                    let file = layers.path().unwrap_or(Path::new("configuration"));
+                    refused.push(Refused {
+                        source: Source::File(file.to_owned()),
+                        plugin: None,
+                        digest: None,
+                        refusal: Refusal::new(Reason::Config, error.to_string())
+                            .hint("the running configuration stays"),
+                    });
+                    Arc::clone(&self.config)
+                }
+            },
+        }
+    }
+
+    fn follow(&mut self, config: &Config) {
+        let Some(watch) = &mut self.watch else { return };
+        match watch.follow(&config.host.plugins, self.source.file()) {
+            Ok(()) => self.watch_lost = false,
+            Err(error) => self.lost(&error),
+        }
+    }
+
+    fn lost(&mut self, error: &notify::Error) {
+        if !std::mem::replace(&mut self.watch_lost, true) {
+            let message = error.to_string();
+            self.shared.journal.note(self.shared.number(), Outcome::WatchLost { message });
+        }
+    }
+
+    /// All artifacts there are, and the sources that are there but say nothing.
+    fn list(
+        &mut self,
+        config: &Config,
+        running: &Generation,
+        refused: &mut Vec<Refused>,
+    ) -> (Vec<Origin>, BTreeSet<Source>) {
+        let mut origins = Vec::new();
+        let mut failed = BTreeSet::new();
+        let runtimes = self.store.runtimes();
+        let listed = folder::list(&config.host.plugins, &mut self.memory, |artifact| {
+            Store::is_whole(runtimes, artifact)
+        });
+        match listed {
+            Ok(listing) => {
+                self.unsettled = !listing.not_yet.is_empty();
+                failed.extend(listing.not_yet.into_iter().map(Source::File));
+                for (source, refusal) in listing.refused {
+                    failed.insert(source.clone());
+                    refused.push(Refused { source, plugin: None, digest: None, refusal });
+                }
+                origins.extend(listing.artifacts.into_iter().map(Origin::Folder));
+            }
+            Err(refusal) => {
+                // Nothing is known of the files: all that came from files stays.
+                let members = running.plugins.iter().map(|(_, member)| member.source.clone());
+                failed.extend(members.filter(|source| matches!(source, Source::File(_))));
+                let source = Source::File(config.host.plugins.clone());
+                refused.push(Refused { source, plugin: None, digest: None, refusal });
+            }
+        }
+        origins.extend(self.given.iter().cloned().map(Origin::Given));
+        if config.host.linked {
+            origins.extend(self.linked.iter().cloned().map(Origin::Given));
+        }
+        (origins, failed)
+    }
+
+    /// Starts what is new, and puts the next set together.
+    fn start(
+        &mut self,
+        running: &Generation,
+        desired: &mut Desired,
+        workers: usize,
+        retry: bool,
+        refused: &mut Vec<Refused>,
+    ) -> (Vec<Arc<Leased<Running>>>, Vec<Member>) {
+        let identities: BTreeMap<&str, &Identity> =
+            running.plugins.iter().map(|(name, it)| (name, &it.running.identity)).collect();
+        let wanted: BTreeMap<&str, &Identity> =
+            desired.wanted.iter().map(|it| (&*it.identity.name, &it.identity)).collect();
+        let plan = plan(&identities, &wanted);
+        let number = running.number + 1;
+        let mut next = Vec::new();
+        let mut to_start: Vec<Wanted> = Vec::new();
+        for wanted in std::mem::take(&mut desired.wanted) {
+            let name = &wanted.identity.name;
+            match running.plugins.get(name) {
+                Some(member) if plan.unchanged.contains(name) => {
+                    next.push(Member { source: wanted.offer.source, ..member.clone() });
+                }
+                _ => to_start.push(wanted),
+            }
+        }
+        next.extend(desired.kept.iter().filter_map(|name| running.plugins.get(name)).cloned());
+        let mut started = Vec::new();
+        for Started { wanted, outcome, took } in self.store.start(to_start, workers, retry) {
+            let old = running.plugins.get(&wanted.identity.name);
+            let source = wanted.offer.source.clone();
+            match outcome {
+                Ok(plugin) => {
+                    self.shared.journal.note(running.number, Outcome::Loaded {
+                        plugin: plugin.label.to_string(),
+                        source: source.to_string(),
+                        digest: plugin.identity.digest.to_string(),
+                        replaces: old.map(|member| member.running.label.to_string()),
+                        took_ms: millis(took),
+                    });
+                    started.push(Arc::clone(&plugin));
+                    next.push(Member { running: plugin, source, since: number });
+                }
+                Err(refusal) => {
+                    refused.push(Refused {
+                        source,
+                        plugin: Some(wanted.identity.name.clone()),
+                        digest: Some(wanted.offer.digest),
+                        refusal,
+                    });
+                    next.extend(old.cloned());
+                }
+            }
+        }
+        (started, next)
+    }
+
+    /// Publishes the next set, if it differs from the one that serves, and retires what left.
+    fn publish(
+        &mut self,
+        before: &Arc<Published>,
+        config: &Arc<Config>,
+        next: Vec<Member>,
+        started: &[Arc<Leased<Running>>],
+        mut refused: Vec<Refused>,
+    ) -> Report {
+        let running = &before.generation;
+        let (generation, left_out) = assemble(running.number + 1, config, next, &mut refused);
+        for running in &left_out {
+            shut_down(running);
+        }
+        if running.number > 0 && is_same(running, &generation) {
+            return self.publish_rejected(before, config, refused);
+        }
+        let configured = running.number > 0 && running.config != *config;
+        let generation = Arc::new(generation);
+        let number = generation.number;
+        let pending = Config::pending_restart(&self.booted, config);
+        self.note_restarts(before, &pending, number);
+        let rejected = self.note_rejected(before, refused, number);
+        let after = Arc::new(Published {
+            services: GenerationServices::new(Arc::clone(&generation)),
+            generation: Arc::clone(&generation),
+            rejected: rejected.into(),
+            pending_restart: pending.into(),
+        });
+        self.shared.cell.store(Arc::clone(&after));
+        let stays = |it: &Arc<Leased<Running>>| {
+            generation.plugins.iter().any(|(_, member)| Arc::ptr_eq(&member.running, it))
+        };
+        let left: Vec<_> = running
+            .plugins
+            .iter()
+            .map(|(_, member)| Arc::clone(&member.running))
+            .filter(|it| !stays(it))
+            .collect();
+        let labels = |all: &mut dyn Iterator<Item = &Arc<Leased<Running>>>| -> Vec<String> {
+            all.map(|it| it.label.to_string()).collect()
+        };
+        let report = Report {
+            generation: number,
+            published: true,
+            loaded: labels(&mut started.iter().filter(|it| stays(it))),
+            retired: labels(&mut left.iter()),
+            rejected: after.rejected.to_vec(),
+        };
+        if configured {
+            self.shared.journal.note(number, Outcome::Configured);
+        }
+        self.shared.journal.note(number, Outcome::Published {
+            plugins: generation.plugins.len(),
+            loaded: report.loaded.len(),
+            retired: report.retired.len(),
+        });
+        self.shared.draining.retire(
+            running,
+            left,
+            config.host.drain,
+            &self.shared.tokio,
+            &self.shared.journal,
+        );
+        report
+    }
+
+    /// The same generation goes on; only what was refused may differ.
+    fn publish_rejected(
+        &mut self,
+        before: &Arc<Published>,
+        config: &Arc<Config>,
+        refused: Vec<Refused>,
+    ) -> Report {
+        let number = before.generation.number;
+        let pending = Config::pending_restart(&self.booted, config);
+        self.note_restarts(before, &pending, number);
+        let rejected = self.note_rejected(before, refused, number);
+        if *before.rejected != *rejected || *before.pending_restart != *pending {
+            self.shared.cell.store(Arc::new(Published {
+                generation: Arc::clone(&before.generation),
+                services: Arc::clone(&before.services),
+                rejected: rejected.clone().into(),
+                pending_restart: pending.into(),
+            }));
+        }
+        Report {
+            generation: number,
+            published: false,
+            loaded: Vec::new(),
+            retired: Vec::new(),
+            rejected,
+        }
+    }
+
+    fn note_restarts(&self, before: &Published, pending: &[Restart], number: u64) {
+        for restart in pending.iter().filter(|it| !before.pending_restart.contains(it)) {
+            let key = restart.key.to_owned();
+            self.shared.journal.note(number, Outcome::PendingRestart { key });
+        }
+    }
+
+    /// Turns refusals into what status shows: each with the time since when it stands for
+    /// this very reason. Notes what is new, and what is gone.
+    fn note_rejected(&self, before: &Published, refused: Vec<Refused>, number: u64) -> Vec<Rejected> {
+        let now = SystemTime::now();
+        let mut rejected: Vec<Rejected> = Vec::new();
+        for refused in refused {
+            let mut entry = Rejected {
+                source: refused.source.to_string(),
+                plugin: refused.plugin,
+                digest: refused.digest.map(|digest| digest.to_string()),
+                reason: refused.refusal.reason,
+                message: refused.refusal.message,
+                hint: refused.refusal.hint,
+                since: now,
+            };
+            let known = before.rejected.iter().find(|old| Rejected { since: now, ..(*old).clone() } == entry);
+            match known {
+                Some(known) => entry.since = known.since,
+                None => self.shared.journal.note(number, Outcome::Rejected {
+                    source: entry.source.clone(),
+                    plugin: entry.plugin.clone(),
+                    why: entry.reason,
+                    message: entry.message.clone(),
+                    hint: entry.hint.clone(),
+                }),
+            }
+            rejected.push(entry);
+        }
+        rejected.sort_by(|a, b| (&a.source, &a.plugin).cmp(&(&b.source, &b.plugin)));
+        let gone = before.rejected.iter().filter(|old| {
+            !rejected.iter().any(|new| new.source == old.source && new.plugin == old.plugin)
+        });
+        for gone in gone {
+            self.shared.journal.note(number, Outcome::Recovered { source: gone.source.clone() });
+        }
+        rejected
+    }
+}
+
+fn workers(config: &Config) -> usize {
+    match config.host.parallel {
+        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        workers => workers as usize,
+    }
+}
+
+fn incumbents(running: &Generation) -> BTreeMap<String, Incumbent> {
+    let members = running.plugins.iter().map(|(name, member)| {
+        let description = Arc::clone(&member.running.description);
+        (name.to_owned(), Incumbent { source: member.source.clone(), description })
+    });
+    members.collect()
+}
+
+/// Ends a plugin that never served.
+fn shut_down(running: &Arc<Leased<Running>>) {
+    running.close();
+    running.plugin.shutdown();
+}
+
+/// Whether two sets serve the same.
+fn is_same(old: &Generation, new: &Generation) -> bool {
+    let same_member = |name: &str, member: &Member| {
+        old.plugins.get(name).is_some_and(|it| {
+            Arc::ptr_eq(&it.running, &member.running) && it.source == member.source
+        })
+    };
+    old.config == new.config
+        && old.plugins.len() == new.plugins.len()
+        && new.plugins.iter().all(|(name, member)| same_member(name, member))
+}
+
+/// Puts a generation together. Members come in order of precedence; one that clashes with
+/// an earlier one (its capability is that of a last good version that stays) is left out.
+fn assemble(
+    number: u64,
+    config: &Arc<Config>,
+    members: Vec<Member>,
+    refused: &mut Vec<Refused>,
+) -> (Generation, Vec<Arc<Leased<Running>>>) {
+    let mut plugins: BTreeMap<String, Member> = BTreeMap::new();
+    let mut capabilities: BTreeMap<String, Capability> = BTreeMap::new();
+    let mut router = configured_routes(config);
+    let mut left_out = Vec::new();
+    for member in members {
+        let description = Arc::clone(&member.running.description);
+        let name = member.running.identity.name.clone();
+        let keys: Vec<_> = description
+            .capabilities
+            .iter()
+            .map(|it| plugbay_core::CapabilityKey::new(&*it.kind, &*it.name))
+            .collect();
+        let mut with_routes = router.clone();
+        let clash = if plugins.contains_key(&name) {
+            Err(Refusal::new(Reason::NameClash, format!("expected no other plugin {name:?}, found one")))
+        } else if let Some(key) = keys.iter().find(|key| capabilities.contains_key(&key.to_string())) {
+            let message = format!("expected no other plugin to offer {key}, found one");
+            Err(Refusal::new(Reason::CapabilityClash, message))
+        } else {
+            suggested_routes(&mut with_routes, &name, &description)
+        };
+        if let Err(refusal) = clash {
+            refused.push(Refused {
+                source: member.source,
+                plugin: Some(name),
+                digest: Some(member.running.identity.digest),
+                refusal: refusal.hint("the last good version of another plugin has it"),
+            });
+            left_out.push(member.running);
+            continue;
+        }
+        router = with_routes;
+        for (index, key) in keys.into_iter().enumerate() {
+            let running = Arc::clone(&member.running);
+            capabilities.insert(key.to_string(), Capability { key, running, index });
+        }
+        plugins.insert(name, member);
+    }
+    let generation = Generation {
+        number,
+        published: SystemTime::now(),
+        config: Arc::clone(config),
+        plugins: table("plugin", plugins),
+        capabilities: table("capability", capabilities),
+        router,
+        users: Arc::new(Leased::new(())),
+    };
+    (generation, left_out)
+}
+
+/// A table of a map: names are unique already.
+fn table<V: Clone>(what: &'static str, map: BTreeMap<String, V>) -> Table<V> {
+    let mut table = Table::empty().called(what);
+    if let Ok(full) = Table::try_from_iter(map) {
+        table = full.called(what);
+    }
+    table
+}
+
+/// The generation before the first: it holds nothing.
+pub(crate) fn nothing(config: Arc<Config>) -> Published {
+    let generation = Arc::new(Generation {
+        number: 0,
+        published: SystemTime::now(),
+        router: configured_routes(&config),
+        config,
+        plugins: Table::empty().called("plugin"),
+        capabilities: Table::empty().called("capability"),
+        users: Arc::new(Leased::new(())),
+    });
+    Published {
+        services: GenerationServices::new(Arc::clone(&generation)),
+        generation,
+        rejected: Arc::from([]),
+        pending_restart: Arc::from([]),
+    }
+}

@@ -1,0 +1,67 @@
+//! What plugins may ask of the generation that their call began with.
+
+use std::sync::{Arc, Weak};
+
+use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
+
+use crate::generation::Generation;
+
+/// A generation, as plugins see it.
+pub(crate) struct GenerationServices {
+    generation: Arc<Generation>,
+    this: Weak<GenerationServices>,
+}
+
+impl GenerationServices {
+    pub(crate) fn new(generation: Arc<Generation>) -> Arc<dyn Services> {
+        Arc::new_cyclic(|this| Self { generation, this: Weak::clone(this) })
+    }
+
+    /// Calls another codec of the same generation. Needs no lease: the outermost call holds
+    /// one of the whole generation, because its plugin imports `codecs`.
+    fn nested<R>(
+        &self,
+        depth: u8,
+        name: &str,
+        call: impl FnOnce(&dyn CodecCall, &Context<'_>) -> Result<R, CallError>,
+    ) -> Result<R, CallError> {
+        let key = format!("{}:{name}", <Codec as plugbay_core::Kind>::NAME);
+        let unsupported = |message: String| CallError::new(CallErrorKind::Unsupported, message);
+        let capability = self
+            .generation
+            .capability("codec", &key)
+            .map_err(|missed| unsupported(missed.to_string()))?;
+        let codec = capability
+            .call::<Codec>()
+            .ok_or_else(|| unsupported(format!("expected {key} to be a codec")))?;
+        let services: Arc<dyn Services> = self
+            .this
+            .upgrade()
+            .ok_or_else(|| CallError::new(CallErrorKind::Retired, "the generation is gone"))?;
+        call(&**codec, &Context::nested(&services, depth))
+    }
+}
+
+impl Services for GenerationServices {
+    fn codecs(&self) -> Vec<CodecInfo> {
+        let capabilities = self.generation.capabilities.iter();
+        let codecs = capabilities.filter(|(_, it)| it.key.kind == "codec");
+        codecs
+            .map(|(_, codec)| CodecInfo {
+                name: codec.key.name.clone(),
+                media_types: codec.running.description.capabilities[codec.index]
+                    .media_types
+                    .clone(),
+            })
+            .collect()
+    }
+
+    fn encode(&self, depth: u8, name: &str, document: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.nested(depth, name, |codec, context| codec.encode(context, document))
+    }
+
+    fn decode(&self, depth: u8, name: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.nested(depth, name, |codec, context| codec.decode(context, bytes))
+    }
+}

@@ -1,0 +1,136 @@
+//! "Look again": all that anybody ever tells the reconciler.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::reconcile::Report;
+
+/// How many quiet periods a steady stream of events can delay a look.
+const MOST_QUIET_PERIODS: u32 = 10;
+
+/// Tells the reconciler to look again. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Signal {
+    dirty: SyncSender<()>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// What somebody waits for.
+#[derive(Default)]
+struct Asked {
+    replies: Vec<oneshot::Sender<Report>>,
+    stop: bool,
+}
+
+/// The reconciler's end.
+pub(crate) struct Signals {
+    dirty: Receiver<()>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// Why the reconciler wakes.
+pub(crate) enum Wake {
+    /// Something may have changed, and it is quiet since.
+    Look {
+        /// Who waits for the report.
+        replies: Vec<oneshot::Sender<Report>>,
+        /// Whether somebody asked by name, or the slow timer ran: failures that may have
+        /// passed are tried again.
+        retry: bool,
+    },
+    /// The host is dropped or shut down.
+    Stop,
+}
+
+/// A signal and its receiving end.
+pub(crate) fn channel() -> (Signal, Signals) {
+    // One place is enough: two "look again" say no more than one.
+    let (dirty, received) = mpsc::sync_channel(1);
+    let asked = Arc::new(Mutex::new(Asked::default()));
+    (Signal { dirty, asked: Arc::clone(&asked) }, Signals { dirty: received, asked })
+}
+
+impl Signal {
+    /// Something may have changed.
+    pub(crate) fn look(&self) {
+        // Full means that a look is due already.
+        let _ = self.dirty.try_send(());
+    }
+
+    /// Looks at once, and says what came of it.
+    pub(crate) fn ask(&self) -> oneshot::Receiver<Report> {
+        let (reply, report) = oneshot::channel();
+        self.lock().replies.push(reply);
+        self.look();
+        report
+    }
+
+    /// Ends the reconciler after the look that is under way.
+    pub(crate) fn stop(&self) {
+        self.lock().stop = true;
+        self.look();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Signals {
+    /// Waits for a reason to look: a signal and then `quiet` without another, a question,
+    /// or `timer`.
+    pub(crate) fn wait(&self, quiet: Duration, timer: Duration) -> Wake {
+        let timed_out = self.dirty.recv_timeout(timer) == Err(RecvTimeoutError::Timeout);
+        let latest = Instant::now() + quiet.saturating_mul(MOST_QUIET_PERIODS);
+        loop {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if asked.stop {
+                return Wake::Stop;
+            }
+            let replies = std::mem::take(&mut asked.replies);
+            drop(asked);
+            let retry = timed_out || !replies.is_empty();
+            if retry || Instant::now() >= latest {
+                return Wake::Look { replies, retry };
+            }
+            match self.dirty.recv_timeout(quiet) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => return Wake::Look { replies, retry },
+                Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_burst_is_one_look() {
+        let (signal, signals) = channel();
+        for _ in 0..100 {
+            signal.look();
+        }
+        let quiet = Duration::from_millis(5);
+        assert!(matches!(signals.wait(quiet, LONG), Wake::Look { retry: false, .. }));
+        assert!(matches!(signals.wait(quiet, Duration::ZERO), Wake::Look { retry: true, .. }));
+    }
+
+    #[test]
+    fn a_question_does_not_wait_for_quiet() {
+        let (signal, signals) = channel();
+        let _report = signal.ask();
+        match signals.wait(LONG, LONG) {
+            Wake::Look { replies, retry } => assert!(retry && replies.len() == 1),
+            Wake::Stop => panic!("not stopped"),
+        }
+        signal.stop();
+        assert!(matches!(signals.wait(LONG, LONG), Wake::Stop));
+    }
+}

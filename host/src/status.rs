@@ -1,0 +1,220 @@
+//! What runs, what was refused and why: one answer for the library, HTTP and the CLI.
+
+use std::time::SystemTime;
+
+use plugbay_core::{Policy, PluginStats, Reason};
+use serde::{Serialize, Serializer};
+
+use crate::config::Restart;
+use crate::generation::{Generation, Member, Published};
+use crate::router::Origin;
+
+/// Everything a host holds, as of one generation.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The number of the generation that serves.
+    pub generation: u64,
+    /// When it was published.
+    #[serde(serialize_with = "timestamp")]
+    pub published_at: SystemTime,
+    /// What serves, by name.
+    pub plugins: Vec<PluginStatus>,
+    /// What can be called, by kind and name.
+    pub capabilities: Vec<CapabilityStatus>,
+    /// The routes of the data plane, by pattern.
+    pub routes: Vec<RouteStatus>,
+    /// What was refused, by source.
+    pub rejected: Vec<Rejected>,
+    /// Plugin versions that left and still have calls under way.
+    pub draining: Vec<DrainingStatus>,
+    /// Settings that only a restart applies.
+    pub pending_restart: Vec<Restart>,
+}
+
+/// A plugin that serves.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct PluginStatus {
+    /// The name it runs under.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it says of itself.
+    pub description: String,
+    /// The runtime: `wasm`, `linked`.
+    pub form: &'static str,
+    /// The file, or `linked:NAME`.
+    pub source: String,
+    /// SHA-256 of the artifact.
+    pub digest: String,
+    /// Bytes of the artifact.
+    pub size: u64,
+    /// Bytes of compiled code.
+    pub code_size: u64,
+    /// The first generation that held it.
+    pub generation: u64,
+    /// When it was started.
+    #[serde(serialize_with = "timestamp")]
+    pub started_at: SystemTime,
+    /// What it offers, as `kind:name`.
+    pub capabilities: Vec<String>,
+    /// The interfaces it imports.
+    pub imports: Vec<String>,
+    /// The interfaces it exports.
+    pub exports: Vec<String>,
+    /// The JSON Schema of its configuration.
+    pub config_schema: Option<serde_json::Value>,
+    /// Calls under way.
+    pub leases: usize,
+    /// What it may use.
+    pub policy: Policy,
+    /// What it uses.
+    pub stats: PluginStats,
+}
+
+/// A capability that can be called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CapabilityStatus {
+    /// Its kind.
+    pub kind: String,
+    /// Its name within the kind.
+    pub name: String,
+    /// The plugin that offers it.
+    pub plugin: String,
+    /// That plugin's version.
+    pub version: String,
+    /// What the plugin says of it.
+    pub description: String,
+    /// For codecs: media types, the preferred one first.
+    pub media_types: Vec<String>,
+}
+
+/// A route of the data plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RouteStatus {
+    /// The pattern.
+    pub path: String,
+    /// Its methods; empty means every method.
+    pub methods: Vec<String>,
+    /// The handler's name.
+    pub handler: String,
+    /// Whether the generation holds that handler.
+    pub serves: bool,
+    /// `config`, or `plugin:NAME` for one that the plugin suggested.
+    pub origin: String,
+}
+
+/// Something that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Rejected {
+    /// The file, or `linked:NAME`.
+    pub source: String,
+    /// The plugin's name, if it got so far.
+    pub plugin: Option<String>,
+    /// The digest, if the file could be read.
+    pub digest: Option<String>,
+    /// Why: a stable word.
+    pub reason: Reason,
+    /// What was expected and found.
+    pub message: String,
+    /// What to do about it; may be empty.
+    pub hint: String,
+    /// Since when, for this very reason.
+    #[serde(serialize_with = "timestamp")]
+    pub since: SystemTime,
+}
+
+/// A plugin version that left.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct DrainingStatus {
+    /// `name@version`.
+    pub plugin: String,
+    /// Its digest.
+    pub digest: String,
+    /// Calls under way.
+    pub leases: usize,
+}
+
+impl Status {
+    pub(crate) fn of(published: &Published, draining: Vec<DrainingStatus>) -> Self {
+        let generation = &published.generation;
+        Self {
+            generation: generation.number,
+            published_at: generation.published,
+            plugins: generation.plugins.iter().map(|(name, member)| plugin(name, member)).collect(),
+            capabilities: capabilities(generation),
+            routes: routes(generation),
+            rejected: published.rejected.to_vec(),
+            draining,
+            pending_restart: published.pending_restart.to_vec(),
+        }
+    }
+}
+
+fn plugin(name: &str, member: &Member) -> PluginStatus {
+    let running = &member.running;
+    let description = &running.description;
+    PluginStatus {
+        name: name.to_owned(),
+        version: description.version.to_string(),
+        description: description.description.clone(),
+        form: running.runtime,
+        source: member.source.to_string(),
+        digest: running.identity.digest.to_string(),
+        size: running.size,
+        code_size: running.code_size,
+        generation: member.since,
+        started_at: running.started,
+        capabilities: description
+            .capabilities
+            .iter()
+            .map(|capability| format!("{}:{}", capability.kind, capability.name))
+            .collect(),
+        imports: running.imports.clone(),
+        exports: running.exports.clone(),
+        config_schema: description.config_schema.clone(),
+        leases: running.leases(),
+        policy: running.identity.policy.clone(),
+        stats: running.plugin.stats(),
+    }
+}
+
+fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
+    let capabilities = generation.capabilities.iter().map(|(_, capability)| {
+        let running = &capability.running;
+        let described = &running.description.capabilities[capability.index];
+        CapabilityStatus {
+            kind: capability.key.kind.clone(),
+            name: capability.key.name.clone(),
+            plugin: running.identity.name.clone(),
+            version: running.description.version.to_string(),
+            description: described.description.clone(),
+            media_types: described.media_types.clone(),
+        }
+    });
+    capabilities.collect()
+}
+
+fn routes(generation: &Generation) -> Vec<RouteStatus> {
+    let routes = generation.router.routes().map(|route| RouteStatus {
+        path: route.path.clone(),
+        methods: route.methods.clone(),
+        handler: route.handler.clone(),
+        serves: generation.capabilities.contains(&format!("handler:{}", route.handler)),
+        origin: match &route.origin {
+            Origin::Config => "config".to_owned(),
+            Origin::Plugin(name) => format!("plugin:{name}"),
+        },
+    });
+    routes.collect()
+}
+
+/// RFC 3339, in UTC, to the millisecond.
+pub(crate) fn timestamp<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*at))
+}

@@ -1,0 +1,240 @@
+//! Between the types that cross and those of Rust. Both sides use it.
+//!
+//! Turning Rust into raw is safe: a raw value promises nothing by itself. Turning raw into Rust
+//! is unsafe: it relies on the contracts that [`raw`](crate::raw) states.
+
+use std::ops::Deref;
+
+use crate::raw::{Array, Buf, Bytes, Pair, Status};
+use crate::{Error, Kind, Level};
+
+impl Bytes {
+    /// Stands for no bytes where that differs from empty bytes.
+    pub const NULL: Bytes = Bytes { ptr: std::ptr::null(), len: 0 };
+
+    /// The bytes.
+    ///
+    /// # Safety
+    ///
+    /// The contract of [`Bytes`] holds for `'a`.
+    pub(crate) unsafe fn slice<'a>(self) -> &'a [u8] {
+        // SAFETY: `Bytes` and `Array<u8>` have the same contract, which the caller upholds.
+        unsafe { Array { ptr: self.ptr, len: self.len }.slice() }
+    }
+
+    /// The text.
+    ///
+    /// # Safety
+    ///
+    /// The contract of [`Bytes`] holds for `'a`. That it is UTF-8 is checked.
+    pub(crate) unsafe fn text<'a>(self) -> Result<&'a str, Error> {
+        // SAFETY: the caller's promise is ours.
+        let bytes = unsafe { self.slice() };
+        std::str::from_utf8(bytes)
+            .map_err(|error| Error::new(Kind::Internal, format!("expected a text: {error}")))
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self { ptr: bytes.as_ptr(), len: bytes.len() }
+    }
+}
+
+impl From<&str> for Bytes {
+    fn from(text: &str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl<T> Array<T> {
+    /// The elements.
+    ///
+    /// # Safety
+    ///
+    /// The contract of [`Array`] holds for `'a`.
+    pub(crate) unsafe fn slice<'a>(self) -> &'a [T] {
+        if self.len == 0 || self.ptr.is_null() {
+            return &[];
+        }
+        // SAFETY: `ptr` is not null, and the contract of `Array` says that it is aligned and
+        // valid for reads of `len` elements.
+        unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
+    }
+}
+
+impl<T> From<&[T]> for Array<T> {
+    fn from(items: &[T]) -> Self {
+        Self { ptr: items.as_ptr(), len: items.len() }
+    }
+}
+
+impl Pair {
+    pub(crate) fn new(key: &str, value: impl Into<Bytes>) -> Self {
+        Self { key: key.into(), value: value.into() }
+    }
+}
+
+impl Buf {
+    /// No bytes, nothing to free.
+    pub const EMPTY: Buf = Buf { ptr: std::ptr::null_mut(), len: 0, cap: 0, free: None };
+}
+
+/// Hands the bytes out; they leak unless the receiver frees them.
+impl From<Vec<u8>> for Buf {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut bytes = std::mem::ManuallyDrop::new(bytes);
+        Buf {
+            ptr: bytes.as_mut_ptr(),
+            len: bytes.len(),
+            cap: bytes.capacity(),
+            free: Some(free_vec),
+        }
+    }
+}
+
+/// Frees what `Buf::from(Vec<u8>)` handed out.
+///
+/// # Safety
+///
+/// The three are those of one such `Buf`, and this is the only call for it.
+unsafe extern "C" fn free_vec(ptr: *mut u8, len: usize, cap: usize) {
+    // SAFETY: by the contract above they are the parts of a `Vec` that nobody else owns.
+    drop(unsafe { Vec::from_raw_parts(ptr, len, cap) });
+}
+
+/// Bytes that the other side made. Dropping it gives them back.
+#[derive(Debug)]
+pub struct Buffer(Buf);
+
+// SAFETY: `Buf` says that it may be read and freed from any thread, and a `Buffer` owns its bytes
+// as a `Vec<u8>` does.
+unsafe impl Send for Buffer {}
+// SAFETY: as above; `&Buffer` only reads.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// Takes over what the other side made.
+    ///
+    /// # Safety
+    ///
+    /// The contract of [`Buf`] holds, and nothing else reads or frees it.
+    pub(crate) unsafe fn new(buf: Buf) -> Self {
+        Self(buf)
+    }
+
+    /// The bytes as a `Vec`: without a copy if this very copy of the crate made them (a linked
+    /// plugin's), else with one.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        let Buf { ptr, len, cap, free } = self.0;
+        if free.is_some_and(|free| std::ptr::fn_addr_eq(free, free_vec as FreeVec)) {
+            std::mem::forget(self);
+            // SAFETY: `free_vec` would take these parts for those of a `Vec` and own them; as
+            // `self` is forgotten, it never will.
+            return unsafe { Vec::from_raw_parts(ptr, len, cap) };
+        }
+        self.to_vec()
+    }
+
+    /// The bytes as a text; what is no UTF-8 becomes U+FFFD.
+    pub(crate) fn into_text(self) -> String {
+        String::from_utf8(self.into_vec())
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+type FreeVec = unsafe extern "C" fn(*mut u8, usize, usize);
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the contract of `Buf`, which `Buffer::new` asks for, says that the bytes are
+        // valid until freed, which `drop` does.
+        unsafe { Bytes { ptr: self.0.ptr, len: self.0.len }.slice() }
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(free) = self.0.free {
+            // SAFETY: `Buf` asks for exactly one call with its own three numbers, and this is it.
+            unsafe { free(self.0.ptr, self.0.len, self.0.cap) };
+        }
+    }
+}
+
+/// Writes the outcome of a call where the caller wants it.
+///
+/// # Safety
+///
+/// `out` is valid for a write of a `Buf`.
+pub(crate) unsafe fn reply(out: *mut Buf, result: Result<Vec<u8>, Error>) -> Status {
+    let (status, bytes) = match result {
+        Ok(bytes) => (Status::OK, bytes),
+        Err(error) => (error.kind.into(), error.message.into_bytes()),
+    };
+    // SAFETY: the caller's promise. `write` does not read or drop what was there.
+    unsafe { out.write(bytes.into()) };
+    status
+}
+
+/// What the other side replied.
+///
+/// # Safety
+///
+/// The contract of [`Buf`] holds for `out`, and nothing else reads or frees it.
+pub(crate) unsafe fn replied(status: Status, out: Buf) -> Result<Buffer, Error> {
+    // SAFETY: the caller's promise is the same.
+    let buffer = unsafe { Buffer::new(out) };
+    match status {
+        Status::OK => Ok(buffer),
+        failed => Err(Error { kind: failed.into(), message: buffer.into_text() }),
+    }
+}
+
+impl From<Kind> for Status {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::InvalidInput => Self::INVALID_INPUT,
+            Kind::Unsupported => Self::UNSUPPORTED,
+            Kind::Unavailable => Self::UNAVAILABLE,
+            Kind::Internal => Self::INTERNAL,
+            Kind::Panicked => Self::PANICKED,
+        }
+    }
+}
+
+/// The kind of a failure; [`Status::OK`] is none, and counts as internal like every unknown one.
+impl From<Status> for Kind {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::INVALID_INPUT => Self::InvalidInput,
+            Status::UNSUPPORTED => Self::Unsupported,
+            Status::UNAVAILABLE => Self::Unavailable,
+            Status::PANICKED => Self::Panicked,
+            _ => Self::Internal,
+        }
+    }
+}
+
+impl Level {
+    pub(crate) fn to_raw(self) -> u32 {
+        self as u32
+    }
+
+    #[cfg(feature = "host")]
+    pub(crate) fn from_raw(level: u32) -> Self {
+        usize::try_from(level)
+            .ok()
+            .and_then(|level| Self::ALL.get(level).copied())
+            .unwrap_or(Self::Trace)
+    }
+}

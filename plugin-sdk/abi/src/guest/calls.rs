@@ -1,0 +1,140 @@
+//! The host, as a plugin's code sees it during a call.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+
+use crate::convert::replied;
+use crate::raw::{Array, Buf, Bytes, Pair, Status};
+use crate::{Buffer, CodecInfo, Error, HostRef, HostVtable, Kind, Level};
+
+thread_local! {
+    /// The host of the call that runs on this thread. It needs no destructor, which would keep
+    /// a library from being unloaded.
+    static HOST: Cell<Option<HostRef>> = const { Cell::new(None) };
+}
+
+/// For its life the host of this thread is the one of the call that runs.
+pub(super) struct Scope {
+    previous: Option<HostRef>,
+}
+
+impl Scope {
+    /// Begins a call.
+    ///
+    /// # Safety
+    ///
+    /// The contract of [`HostRef`] holds until the scope is dropped.
+    pub(super) unsafe fn enter(host: HostRef) -> Self {
+        Self { previous: HOST.replace(Some(host)) }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        HOST.set(self.previous);
+    }
+}
+
+/// Asks the host of this thread, if a call runs on it.
+fn ask<T>(question: impl FnOnce(&HostVtable, *const c_void) -> T) -> Option<T> {
+    let host = HOST.get()?;
+    // SAFETY: `Scope::enter` was promised that the host is valid until the scope's end, which
+    // clears it; the scope outlives `question`, which runs below it on the same thread.
+    let vtable = unsafe { &*host.vtable };
+    Some(question(vtable, host.ctx))
+}
+
+/// Whether a call runs on this thread, so that there is a host to ask.
+#[must_use]
+pub fn inside() -> bool {
+    HOST.get().is_some()
+}
+
+/// Writes a log line with fields. Goes nowhere outside of a call.
+pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
+    ask(|host, ctx| {
+        let fields: Vec<Pair> = fields.iter().map(|(key, value)| Pair::new(key, *value)).collect();
+        let fields = Array::from(fields.as_slice());
+        // SAFETY: `ctx` belongs to `host`; the texts outlive the call.
+        unsafe { (host.log)(ctx, level.to_raw(), message.into(), fields) };
+    });
+}
+
+/// Whether lines of this level go anywhere.
+#[must_use]
+pub fn log_enabled(level: Level) -> bool {
+    // SAFETY: `ctx` belongs to `host`.
+    ask(|host, ctx| unsafe { (host.log_enabled)(ctx, level.to_raw()) }).unwrap_or(false)
+}
+
+/// Adds to a counter.
+pub fn metric_add(name: &str, delta: u64) {
+    // SAFETY: `ctx` belongs to `host`; the name outlives the call.
+    ask(|host, ctx| unsafe { (host.metric_add)(ctx, name.into(), delta) });
+}
+
+/// Sets a gauge.
+pub fn metric_set(name: &str, value: f64) {
+    // SAFETY: `ctx` belongs to `host`; the name outlives the call.
+    ask(|host, ctx| unsafe { (host.metric_set)(ctx, name.into(), value) });
+}
+
+/// The host's codecs, in the order of their names. None outside of a call.
+#[must_use]
+pub fn codecs() -> Vec<CodecInfo> {
+    let mut codecs: Vec<CodecInfo> = Vec::new();
+    let arg: *mut Vec<CodecInfo> = &raw mut codecs;
+    // SAFETY: `ctx` belongs to `host`; `collect` takes `arg` for what it is.
+    ask(|host, ctx| unsafe { (host.codecs)(ctx, collect, arg.cast()) });
+    codecs
+}
+
+/// Receives one codec of the host.
+///
+/// # Safety
+///
+/// `arg` is the `Vec<CodecInfo>` of [`codecs`], and the host calls it only within that call, once
+/// at a time; `name` and `media_types` are valid for the call.
+unsafe extern "C" fn collect(arg: *mut c_void, name: Bytes, media_types: Array<Bytes>) {
+    // SAFETY: by the contract above nothing else uses the vector meanwhile.
+    let codecs = unsafe { &mut *arg.cast::<Vec<CodecInfo>>() };
+    // SAFETY: valid for the call.
+    let text = |bytes: Bytes| String::from_utf8_lossy(unsafe { bytes.slice() }).into_owned();
+    // SAFETY: valid for the call.
+    let media_types = unsafe { media_types.slice() };
+    codecs.push(CodecInfo {
+        name: text(name),
+        media_types: media_types.iter().map(|media_type| text(*media_type)).collect(),
+    });
+}
+
+type Convert = unsafe extern "C" fn(*const c_void, Bytes, Bytes, *mut Buf) -> Status;
+
+fn convert(which: fn(&HostVtable) -> Convert, name: &str, input: &[u8]) -> Result<Buffer, Error> {
+    ask(|host, ctx| {
+        let mut out = Buf::EMPTY;
+        // SAFETY: `ctx` belongs to `host`; name and input outlive the call; `out` is writable.
+        let status = unsafe { which(host)(ctx, name.into(), input.into(), &raw mut out) };
+        // SAFETY: the host wrote a `Buf` for us alone.
+        unsafe { replied(status, out) }
+    })
+    .unwrap_or_else(|| Err(Error::new(Kind::Unavailable, "no host: outside of a call")))
+}
+
+/// Writes `document` (one CBOR item) with the host's codec `name`.
+///
+/// # Errors
+///
+/// The codec's own; `Unsupported` if there is none of that name; `Unavailable` outside of a call.
+pub fn encode(name: &str, document: &[u8]) -> Result<Buffer, Error> {
+    convert(|host| host.encode, name, document)
+}
+
+/// Reads `bytes` with the host's codec `name` into one CBOR item.
+///
+/// # Errors
+///
+/// As for [`encode`].
+pub fn decode(name: &str, bytes: &[u8]) -> Result<Buffer, Error> {
+    convert(|host| host.decode, name, bytes)
+}

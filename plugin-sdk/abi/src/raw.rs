@@ -1,0 +1,284 @@
+//! The types that cross the boundary, and the contract of each pointer in them.
+//!
+//! "Valid for the call" means: readable, unchanged by anyone, until the function that it is an
+//! argument of returns. All texts are UTF-8 without a terminating zero.
+
+use std::ffi::c_void;
+
+/// What [`Header::magic`] holds.
+pub const MAGIC: [u8; 8] = *b"PLUGBAY\0";
+
+/// The version of this ABI. Hosts refuse what they do not know.
+pub const VERSION: u32 = 1;
+
+/// The symbol of the function `extern "C" fn() -> *const Vtable`; its number is [`VERSION`].
+pub const ENTRY: &str = "plugbay_entry_v1";
+
+/// The symbol of the [`Header`], which lies in the section [`SECTION`].
+pub const HEADER: &str = "plugbay_abi";
+
+/// The section that holds the [`Header`], as the file format spells it.
+pub const SECTION: &str = if cfg!(target_vendor = "apple") { "__plugbay" } else { ".plugbay" };
+
+/// What a host reads from the file before any code of the plugin runs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// [`MAGIC`].
+    pub magic: [u8; 8],
+    /// [`VERSION`], in the byte order of the target.
+    pub version: u32,
+    /// The size of this struct in bytes.
+    pub header_size: u32,
+    /// The size of the plugin's [`Vtable`] in bytes.
+    pub vtable_size: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl Header {
+    /// The header of a plugin that is built with this crate.
+    pub const CURRENT: Header = Header {
+        magic: MAGIC,
+        version: VERSION,
+        header_size: size_of_u32::<Header>(),
+        vtable_size: size_of_u32::<Vtable>(),
+        reserved: 0,
+    };
+}
+
+/// The size of `T`, which is one of the tables here and far below 4 GiB.
+#[expect(clippy::cast_possible_truncation, reason = "the tables are a few hundred bytes")]
+pub(crate) const fn size_of_u32<T>() -> u32 {
+    size_of::<T>() as u32
+}
+
+/// How a call ended.
+///
+/// Not an enum: the other side may return any number, and an unknown one counts as internal.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(pub u32);
+
+impl Status {
+    /// It gave its answer.
+    pub const OK: Status = Status(0);
+    /// The caller's input is wrong.
+    pub const INVALID_INPUT: Status = Status(1);
+    /// It cannot do what the input asks.
+    pub const UNSUPPORTED: Status = Status(2);
+    /// It cannot answer now.
+    pub const UNAVAILABLE: Status = Status(3);
+    /// It failed.
+    pub const INTERNAL: Status = Status(4);
+    /// It panicked; the instance should serve no more calls.
+    pub const PANICKED: Status = Status(5);
+}
+
+/// Borrowed bytes. `ptr` is valid for the call for reads of `len` bytes; when `len` is 0 it may
+/// be null or dangle.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes {
+    /// The first byte.
+    pub ptr: *const u8,
+    /// How many.
+    pub len: usize,
+}
+
+/// Borrowed array. `ptr` is valid for the call for reads of `len` elements and aligned for them;
+/// when `len` is 0 it may be null or dangle.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Array<T> {
+    /// The first element.
+    pub ptr: *const T,
+    /// How many.
+    pub len: usize,
+}
+
+/// A key and a value.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    /// The key, a text.
+    pub key: Bytes,
+    /// The value: bytes in header fields, a text everywhere else.
+    pub value: Bytes,
+}
+
+/// Bytes that change hands. Whoever receives one calls `free` exactly once, from any thread,
+/// with its own three numbers; a null `free` means that there is nothing to free.
+///
+/// `ptr` is valid for reads of `len` bytes until then, and may be null when `len` is 0.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Buf {
+    /// The first byte.
+    pub ptr: *mut u8,
+    /// How many.
+    pub len: usize,
+    /// For its maker, who often needs the capacity.
+    pub cap: usize,
+    /// Frees it.
+    pub free: Option<unsafe extern "C" fn(ptr: *mut u8, len: usize, cap: usize)>,
+}
+
+/// A request to a handler. Everything in it is valid for the call.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Request {
+    /// The upper-case method.
+    pub method: Bytes,
+    /// The path, percent-encoded as it came, without the query.
+    pub path: Bytes,
+    /// The query without `?`; null if there was none.
+    pub query: Bytes,
+    /// The path parameters, percent-decoded, in the order of the route's pattern.
+    pub params: Array<Pair>,
+    /// The header fields, names in lower case.
+    pub headers: Array<Pair>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// What a handler answers. Whoever receives one calls `free` exactly once, from any thread, with
+/// `owner`; everything in it is valid until then. A null `free` means that there is nothing to
+/// free.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Response {
+    /// The HTTP status, 200 to 599.
+    pub status: u16,
+    /// The header fields, names in lower case.
+    pub headers: Array<Pair>,
+    /// The whole body.
+    pub body: Bytes,
+    /// For `free`.
+    pub owner: *mut c_void,
+    /// Frees it.
+    pub free: Option<unsafe extern "C" fn(owner: *mut c_void)>,
+}
+
+/// Where the plugin finds the host. Both pointers are valid for the call, on the thread of the
+/// call only. The host passes `ctx` to itself; it means nothing to the plugin.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct HostRef {
+    /// What the host's functions want as their first argument.
+    pub ctx: *const c_void,
+    /// The host's functions; never null.
+    pub vtable: *const HostVtable,
+}
+
+/// Receives one codec of the host: its name and its media types, valid for the call.
+pub type Visit = unsafe extern "C" fn(arg: *mut c_void, name: Bytes, media_types: Array<Bytes>);
+
+/// What a plugin may ask the host for, during a call.
+///
+/// `ctx` is that of the [`HostRef`]. A function with `out` writes one [`Buf`] there whatever it
+/// returns: the answer if [`Status::OK`], else the message. It never reads what `out` held.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct HostVtable {
+    /// The size of this struct in bytes; what lies beyond is not there.
+    pub size: u32,
+    /// [`VERSION`].
+    pub version: u32,
+    /// Writes a log line with fields. `level` is 0 (error) to 4 (trace); more counts as trace.
+    pub log:
+        unsafe extern "C" fn(ctx: *const c_void, level: u32, message: Bytes, fields: Array<Pair>),
+    /// Whether lines of this level go anywhere.
+    pub log_enabled: unsafe extern "C" fn(ctx: *const c_void, level: u32) -> bool,
+    /// Adds to a counter.
+    pub metric_add: unsafe extern "C" fn(ctx: *const c_void, name: Bytes, delta: u64),
+    /// Sets a gauge.
+    pub metric_set: unsafe extern "C" fn(ctx: *const c_void, name: Bytes, value: f64),
+    /// Calls `visit` with `arg` once for each codec, in the order of their names.
+    pub codecs: unsafe extern "C" fn(ctx: *const c_void, visit: Visit, arg: *mut c_void),
+    /// Writes `document` (one CBOR item) with the codec `name`.
+    pub encode: unsafe extern "C" fn(
+        ctx: *const c_void,
+        name: Bytes,
+        document: Bytes,
+        out: *mut Buf,
+    ) -> Status,
+    /// Reads `bytes` with the codec `name` into one CBOR item.
+    pub decode: unsafe extern "C" fn(
+        ctx: *const c_void,
+        name: Bytes,
+        bytes: Bytes,
+        out: *mut Buf,
+    ) -> Status,
+}
+
+/// A plugin's functions, in the order in which a host calls them.
+///
+/// `instance` is what `create` made and `destroy` has not yet taken. A function with `out` (or
+/// `error`) writes one [`Buf`] there whatever it returns: the answer, which may be empty, if
+/// [`Status::OK`], else the message. It never reads what `out` held.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Vtable {
+    /// The size of this struct in bytes; what lies beyond is not there.
+    pub size: u32,
+    /// [`VERSION`].
+    pub version: u32,
+    /// Says what the plugin is, as JSON (a C plugin writes it as a literal):
+    ///
+    /// ```json
+    /// {
+    ///   "name": "tabular", "version": "1.2.0", "description": "tables as text",
+    ///   "capabilities": [
+    ///     {"kind": "codec", "name": "csv", "description": "", "media_types": ["text/csv"]},
+    ///     {"kind": "handler", "name": "stats", "description": "",
+    ///      "routes": [{"methods": ["GET"], "path": "/stats/{table}"}]}
+    ///   ],
+    ///   "config_schema": {"type": "object"}
+    /// }
+    /// ```
+    ///
+    /// `media_types`, `routes` and `config_schema` may be absent; a null schema is an absent one.
+    pub describe: unsafe extern "C" fn(host: HostRef, out: *mut Buf) -> Status,
+    /// Makes one instance. `config` is a JSON object. Writes `instance` only if it returns
+    /// [`Status::OK`], and then not null.
+    pub create: unsafe extern "C" fn(
+        host: HostRef,
+        config: Bytes,
+        instance: *mut *mut c_void,
+        out: *mut Buf,
+    ) -> Status,
+    /// Says whether the instance can serve.
+    pub health:
+        unsafe extern "C" fn(instance: *const c_void, host: HostRef, out: *mut Buf) -> Status,
+    /// Writes `document` (one CBOR item) with the capability `index`.
+    pub encode: unsafe extern "C" fn(
+        instance: *const c_void,
+        host: HostRef,
+        index: u32,
+        document: Bytes,
+        out: *mut Buf,
+    ) -> Status,
+    /// Reads `bytes` with the capability `index` into one CBOR item.
+    pub decode: unsafe extern "C" fn(
+        instance: *const c_void,
+        host: HostRef,
+        index: u32,
+        bytes: Bytes,
+        out: *mut Buf,
+    ) -> Status,
+    /// Answers one request with the capability `index`. Writes `response` only if it returns
+    /// [`Status::OK`], and `error` only if it does not.
+    pub handle: unsafe extern "C" fn(
+        instance: *const c_void,
+        host: HostRef,
+        index: u32,
+        request: *const Request,
+        response: *mut Response,
+        error: *mut Buf,
+    ) -> Status,
+    /// The last call that an instance gets before `destroy`.
+    pub shutdown: unsafe extern "C" fn(instance: *const c_void, host: HostRef),
+    /// Frees the instance. No other call of it may be running, and none may follow.
+    pub destroy: unsafe extern "C" fn(instance: *mut c_void, host: HostRef),
+}

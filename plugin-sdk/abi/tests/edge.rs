@@ -1,0 +1,286 @@
+//! Both sides of the ABI against each other: what passes the edge, and what must not.
+//!
+//! Worth running under `AddressSanitizer`, which sees the buffers that are freed twice or never:
+//! `RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p plugbay-abi --all-features --target
+//! x86_64-unknown-linux-gnu`.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use plugbay_abi::guest::{self, Exports};
+use plugbay_abi::host::{Guest, HostCalls, Incompatible, Instance, NoHost};
+use plugbay_abi::{CodecInfo, Error, Kind, Level, Request, Response, VERSION, Vtable};
+
+/// How many instances there are of those with the config `counted`.
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// A plugin whose capability 0 behaves, while higher ones misbehave in one way each.
+struct Probe {
+    config: String,
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        match self.config.as_str() {
+            "counted" => drop(ALIVE.fetch_sub(1, Ordering::SeqCst)),
+            "panic in drop" => panic!("dropped"),
+            _ => {}
+        }
+    }
+}
+
+impl Exports for Probe {
+    fn describe() -> Result<Vec<u8>, Error> {
+        Ok(b"{}".to_vec())
+    }
+
+    fn create(config: &str) -> Result<Self, Error> {
+        match config {
+            "refuse" => Err(Error::new(Kind::InvalidInput, "expected another config")),
+            "panic" => panic!("no config"),
+            config => {
+                ALIVE.fetch_add(usize::from(config == "counted"), Ordering::SeqCst);
+                Ok(Probe { config: config.to_owned() })
+            }
+        }
+    }
+
+    fn health(&self) -> Result<(), Error> {
+        match self.config.as_str() {
+            "ill" => Err(Error::new(Kind::Unavailable, "warming up")),
+            _ => Ok(()),
+        }
+    }
+
+    fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
+        match index {
+            0 => Ok(document.to_vec()),
+            1 => Err(Error::new(Kind::Unsupported, "")),
+            2 => panic!("capability {index}"),
+            3 => std::panic::panic_any(Bomb),
+            _ => Ok(guest::encode("other", document)?.into_vec()),
+        }
+    }
+
+    fn decode(&self, index: u32, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        guest::log(Level::Warn, "decoding", &[("index", &index.to_string()), ("kind", "probe")]);
+        guest::metric_add("decoded", bytes.len() as u64);
+        guest::metric_set("ratio", 0.5);
+        if !guest::log_enabled(Level::Trace) {
+            return Err(Error::new(Kind::InvalidInput, "trace is off"));
+        }
+        let names: Vec<String> = guest::codecs()
+            .into_iter()
+            .map(|codec| codec.name + &codec.media_types.join("+"))
+            .collect();
+        Ok(names.join(",").into_bytes())
+    }
+
+    fn handle(&self, index: u32, request: Request<'_>) -> Result<Response, Error> {
+        assert_eq!(index, 0, "no such handler");
+        let Request { method, path, query, params, headers, body } = request;
+        Ok(Response {
+            status: 207,
+            headers: headers.iter().map(|(key, value)| ((*key).into(), value.to_vec())).collect(),
+            body: format!("{method} {path} {query:?} {params:?} {body:?}").into_bytes(),
+        })
+    }
+
+    fn shutdown(&self) {
+        guest::log(Level::Info, "bye", &[]);
+        assert_ne!(self.config, "panic in shutdown", "as asked");
+    }
+}
+
+/// A payload that no one can print, and that goes off when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload was dropped");
+    }
+}
+
+/// Writes down what it is asked; its codec `other` calls the guest once more.
+#[derive(Default)]
+struct Host<'a> {
+    seen: RefCell<Vec<String>>,
+    trace: bool,
+    nested: Option<&'a Instance>,
+}
+
+impl HostCalls for Host<'_> {
+    fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]) {
+        self.seen.borrow_mut().push(format!("{level:?} {message} {fields:?}"));
+    }
+
+    fn log_enabled(&self, level: Level) -> bool {
+        assert_eq!(level, Level::Trace);
+        self.trace
+    }
+
+    fn metric_add(&self, name: &str, delta: u64) {
+        self.seen.borrow_mut().push(format!("{name}+{delta}"));
+    }
+
+    fn metric_set(&self, name: &str, value: f64) {
+        self.seen.borrow_mut().push(format!("{name}={value}"));
+        // stays on this side
+        panic!("a host that panics");
+    }
+
+    fn codecs(&self) -> Vec<CodecInfo> {
+        let codec = |name: &str, types: &[&str]| CodecInfo {
+            name: name.into(),
+            media_types: types.iter().map(ToString::to_string).collect(),
+        };
+        vec![codec("a", &["x/a", "x/b"]), codec("b", &[])]
+    }
+
+    fn encode(&self, name: &str, document: &[u8]) -> Result<Vec<u8>, Error> {
+        match self.nested {
+            Some(instance) => {
+                let inner = Host { trace: true, ..Host::default() };
+                let codecs = instance.decode(&inner, 0, document)?;
+                self.seen.borrow_mut().push(format!("inside: {}", inner.seen.borrow().len()));
+                Ok(codecs.into_vec())
+            }
+            None => panic!("no codec {name}"),
+        }
+    }
+
+    fn decode(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Error> {
+        unreachable!()
+    }
+}
+
+static VTABLE: Vtable = guest::vtable::<Probe>();
+
+fn probe() -> Guest {
+    // SAFETY: it is a static table of `guest::vtable`.
+    unsafe { Guest::from_raw(&raw const VTABLE) }.unwrap()
+}
+
+fn instance(config: &str) -> Instance {
+    probe().create(&NoHost, config).unwrap()
+}
+
+fn failure<T>(result: Result<T, Error>) -> (Kind, String) {
+    let error = result.err().expect("an error");
+    (error.kind, error.message)
+}
+
+#[test]
+fn answers_pass() {
+    assert_eq!(&*probe().describe(&NoHost).unwrap(), b"{}");
+    let instance = instance("{}");
+    instance.health(&NoHost).unwrap();
+    assert_eq!(&*instance.encode(&NoHost, 0, b"document").unwrap(), b"document");
+    assert!(instance.encode(&NoHost, 0, b"").unwrap().is_empty());
+    let request = Request {
+        method: "GET",
+        path: "/a",
+        query: Some(""),
+        params: &[("name", "value")],
+        headers: &[("accept", b"*/*"), ("x", b"\xff")],
+        body: b"\0",
+    };
+    let response = instance.handle(&NoHost, 0, request).unwrap();
+    assert_eq!(response.status, 207);
+    assert_eq!(response.headers, [("accept".into(), b"*/*".to_vec()), ("x".into(), vec![0xff])]);
+    assert_eq!(response.body, br#"GET /a Some("") [("name", "value")] [0]"#);
+    let request = Request { query: None, params: &[], headers: &[], body: b"", ..request };
+    let response = instance.handle(&NoHost, 0, request).unwrap();
+    assert_eq!(response.body, b"GET /a None [] []");
+}
+
+#[test]
+fn errors_keep_their_kind_and_message() {
+    let refused = probe().create(&NoHost, "refuse").map(drop);
+    assert_eq!(failure(refused), (Kind::InvalidInput, "expected another config".into()));
+    assert_eq!(failure(instance("ill").health(&NoHost)), (Kind::Unavailable, "warming up".into()));
+    assert_eq!(failure(instance("{}").encode(&NoHost, 1, b"")), (Kind::Unsupported, String::new()));
+    assert_eq!(failure(instance("{}").decode(&NoHost, 0, b"")).0, Kind::InvalidInput);
+}
+
+#[test]
+fn no_panic_passes() {
+    let panicked = |message: &str| (Kind::Panicked, format!("panicked{message}"));
+    let refused = probe().create(&NoHost, "panic").map(drop);
+    assert_eq!(failure(refused), panicked(": no config"));
+    let instance = instance("panic in shutdown");
+    assert_eq!(failure(instance.encode(&NoHost, 2, b"")), panicked(": capability 2"));
+    assert_eq!(failure(instance.encode(&NoHost, 3, b"")), panicked(""));
+    let request =
+        Request { method: "", path: "", query: None, params: &[], headers: &[], body: b"" };
+    let (kind, message) = failure(instance.handle(&NoHost, 1, request));
+    assert_eq!(kind, Kind::Panicked);
+    assert!(message.contains("no such handler"), "{message}");
+    instance.shutdown(&NoHost);
+    drop(probe().create(&NoHost, "panic in drop").unwrap());
+    // nor does one of the host, on its way into the plugin
+    let host = Host::default();
+    assert_eq!(failure(instance.encode(&host, 4, b"")), panicked(": no codec other"));
+}
+
+#[test]
+fn the_host_is_there_during_a_call_and_only_then() {
+    let instance = instance("{}");
+    let host = Host { trace: true, ..Host::default() };
+    assert_eq!(&*instance.decode(&host, 7, b"abc").unwrap(), b"ax/a+x/b,b");
+    instance.shutdown(&host);
+    assert_eq!(
+        *host.seen.borrow(),
+        [
+            r#"Warn decoding [("index", "7"), ("kind", "probe")]"#,
+            "decoded+3",
+            "ratio=0.5",
+            "Info bye []",
+        ]
+    );
+    assert!(!guest::inside());
+    assert!(!guest::log_enabled(Level::Error));
+    assert!(guest::codecs().is_empty());
+    assert_eq!(failure(guest::encode("json", b"")).0, Kind::Unavailable);
+}
+
+#[test]
+fn nested_calls_put_back_the_host_they_found() {
+    let inner = instance("inner");
+    let outer = instance("outer");
+    let host = Host { nested: Some(&inner), ..Host::default() };
+    assert_eq!(&*outer.encode(&host, 4, b"abc").unwrap(), b"ax/a+x/b,b");
+    // the inner call's lines went to the inner host: three, and one from here
+    assert_eq!(*host.seen.borrow(), ["inside: 3"]);
+}
+
+#[test]
+fn instances_are_shared_and_end() {
+    let instance = instance("counted");
+    let large = vec![7; 1 << 20];
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..8 {
+                    assert_eq!(instance.encode(&NoHost, 0, &large).unwrap().into_vec(), large);
+                }
+            });
+        }
+    });
+    assert_eq!(ALIVE.load(Ordering::SeqCst), 1);
+    drop(instance);
+    assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_table_of_another_version_is_refused() {
+    // SAFETY: each is null or a table.
+    let load = |vtable: *const Vtable| unsafe { Guest::from_raw(vtable) }.map(drop);
+    assert_eq!(load(std::ptr::null()), Err(Incompatible::Null));
+    let newer = Vtable { version: VERSION + 1, ..VTABLE };
+    assert_eq!(load(&raw const newer), Err(Incompatible::Version { found: VERSION + 1 }));
+    let shorter = Vtable { size: VTABLE.size - 8, ..VTABLE };
+    assert_eq!(load(&raw const shorter), Err(Incompatible::Size { found: VTABLE.size - 8 }));
+    let longer = Vtable { size: VTABLE.size + 8, ..VTABLE };
+    assert_eq!(load(&raw const longer), Ok(()));
+}

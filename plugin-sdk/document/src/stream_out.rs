@@ -1,0 +1,161 @@
+//! From a document into any serializer, without a tree.
+
+use std::cell::Cell;
+
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use crate::reader::{Reader, Token, Wide, negative};
+use crate::{Document, Error};
+
+/// Streams the document: texts and bytes are borrowed from it.
+///
+/// # Errors
+///
+/// What the format cannot hold, by its own account, and what `serde` has no word for: see the
+/// [crate's page](crate).
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let item = Item::at(Reader::new(self.as_cbor()));
+        let answer = item.serialize(serializer)?;
+        // A serializer may have its reasons not to look; then there is nothing to check.
+        if let Some(reader) = item.end.get() {
+            reader.finish().map_err(S::Error::custom)?;
+        }
+        Ok(answer)
+    }
+}
+
+/// The item that begins at a place. It may be serialized any number of times.
+struct Item<'a> {
+    start: Reader<'a>,
+    /// Where it ended, once it was serialized.
+    end: Cell<Option<Reader<'a>>>,
+}
+
+impl<'a> Item<'a> {
+    fn at(start: Reader<'a>) -> Self {
+        Self { start, end: Cell::new(None) }
+    }
+
+    /// Where it ends.
+    fn end(&self) -> Result<Reader<'a>, Error> {
+        self.end.get().map_or_else(
+            || {
+                let mut reader = self.start;
+                reader.skip()?;
+                Ok(reader)
+            },
+            Ok,
+        )
+    }
+}
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut reader = self.start;
+        let token = reader.next().map_err(S::Error::custom)?;
+        let answer = match token {
+            Token::Unsigned(n) => serializer.serialize_u64(n),
+            Token::Negative(n) => match negative(n) {
+                Ok(n) => serializer.serialize_i64(n),
+                Err(n) => serializer.serialize_i128(n),
+            },
+            Token::Bytes(bytes) => serializer.serialize_bytes(&bytes),
+            Token::Text(text) => serializer.serialize_str(&text),
+            Token::Bool(value) => serializer.serialize_bool(value),
+            Token::Null => serializer.serialize_none(),
+            Token::F32(n) => serializer.serialize_f32(n),
+            Token::F64(n) => serializer.serialize_f64(n),
+            Token::Array(count) => array(&mut reader, count, serializer),
+            Token::Map(count) => map(&mut reader, count, serializer),
+            Token::Tag(tag) => tagged(&mut reader, tag, serializer),
+            Token::Undefined | Token::Simple(_) => Err(S::Error::custom(unnamed(&token))),
+        }?;
+        self.end.set(Some(reader));
+        Ok(answer)
+    }
+}
+
+/// What is said of a value that `serde` has no word for.
+pub(crate) fn unnamed(token: &Token<'_>) -> Error {
+    match token {
+        Token::Simple(n) => Error::new(format_args!(
+            "expected a plain value, found CBOR simple value {n}, which only CBOR can hold"
+        )),
+        _ => Error::new("expected a plain value, found undefined, which only CBOR can hold"),
+    }
+}
+
+fn array<S: Serializer>(
+    reader: &mut Reader<'_>,
+    mut left: Option<usize>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    reader.enter().map_err(S::Error::custom)?;
+    let mut seq = serializer.serialize_seq(left)?;
+    while reader.more(&mut left).map_err(S::Error::custom)? {
+        let item = Item::at(*reader);
+        seq.serialize_element(&item)?;
+        *reader = item.end().map_err(S::Error::custom)?;
+    }
+    reader.leave();
+    seq.end()
+}
+
+fn map<S: Serializer>(
+    reader: &mut Reader<'_>,
+    mut left: Option<usize>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    reader.enter().map_err(S::Error::custom)?;
+    let mut map = serializer.serialize_map(left)?;
+    while reader.more(&mut left).map_err(S::Error::custom)? {
+        let key = Item::at(*reader);
+        map.serialize_key(&key)?;
+        let value = Item::at(key.end().map_err(S::Error::custom)?);
+        map.serialize_value(&value)?;
+        *reader = value.end().map_err(S::Error::custom)?;
+    }
+    reader.leave();
+    map.end()
+}
+
+fn tagged<S: Serializer>(
+    reader: &mut Reader<'_>,
+    tag: u64,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match reader.tagged(tag).map_err(S::Error::custom)? {
+        Some(Wide::Unsigned(n)) => serializer.serialize_u128(n),
+        Some(Wide::Signed(n)) => serializer.serialize_i128(n),
+        None => {
+            reader.enter().map_err(S::Error::custom)?;
+            let item = Item::at(*reader);
+            let answer = item.serialize(serializer)?;
+            *reader = item.end().map_err(S::Error::custom)?;
+            reader.leave();
+            Ok(answer)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some serializers look at an element before they write it, some do not look at all.
+    #[test]
+    fn an_item_may_be_looked_at_twice_or_never() {
+        // [[1, 2], 3]
+        let cbor = [0x82, 0x82, 0x01, 0x02, 0x03];
+        let mut reader = Reader::new(&cbor);
+        assert!(matches!(reader.next(), Ok(Token::Array(Some(2)))));
+        let first = Item::at(reader);
+        assert_eq!(serde_json::to_string(&first).unwrap(), "[1,2]");
+        assert_eq!(serde_json::to_string(&first).unwrap(), "[1,2]");
+        let second = Item::at(first.end().unwrap());
+        assert_eq!(serde_json::to_string(&second).unwrap(), "3");
+        let skipped = Item::at(Item::at(reader).end().unwrap());
+        assert_eq!(serde_json::to_string(&skipped).unwrap(), "3");
+    }
+}

@@ -1,0 +1,210 @@
+//! The kind `handler`.
+
+use std::fmt;
+
+use crate::Result;
+
+/// A capability of the kind `handler`: answers HTTP requests, whole bodies at a time.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler",
+    label = "exported as a handler, but does not implement `Handler`",
+    note = "write `impl Handler for {Self} {{ .. }}` with NAME and handle, or export it as what it is"
+)]
+pub trait Handler: 'static {
+    /// The name that routes ask for: lowercase letters, digits, `-`, `_`, `.`; at most 64
+    /// characters; unique among the handlers of a generation.
+    const NAME: &'static str;
+
+    /// The routes that it suggests. The operator's come first.
+    const ROUTES: &'static [Route] = &[];
+
+    /// One line for people, at most 1,024 characters.
+    const DESCRIPTION: &'static str = "";
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    ///
+    /// An error becomes a problem+json answer: `invalid_input` 400, `unsupported` 415,
+    /// `unavailable` 503, `internal` 500. An error without a kind is
+    /// [`Kind::Internal`](crate::Kind::Internal).
+    fn handle(&self, request: Request) -> Result<Response>;
+}
+
+/// A route that a handler suggests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    methods: &'static [&'static str],
+    path: &'static str,
+}
+
+impl Route {
+    /// Requests with one of `methods` (upper case; none means any) whose path matches `path`:
+    /// literal segments, `{name}` for one segment, `{*name}` for the rest.
+    #[must_use]
+    pub const fn new(methods: &'static [&'static str], path: &'static str) -> Self {
+        Self { methods, path }
+    }
+
+    /// Its methods, upper case; empty means any.
+    #[must_use]
+    pub const fn methods(&self) -> &'static [&'static str] {
+        self.methods
+    }
+
+    /// Its path pattern.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        self.path
+    }
+}
+
+/// A request as the router saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The upper-case method. A HEAD request arrives as `GET`.
+    pub method: String,
+    /// The path, percent-encoded as it came, without the query.
+    pub path: String,
+    /// The query without `?`; none if there was none.
+    pub query: Option<String>,
+    /// The path parameters of the route's pattern, percent-decoded, in its order.
+    pub params: Vec<(String, String)>,
+    /// The header fields in the order in which they came, names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A request for a test: no query, parameters, headers or body. `..` fills them in:
+    /// `Request { body: b"{}".to_vec(), ..Request::new("POST", "/orders") }`.
+    #[must_use]
+    pub fn new(method: &str, path: &str) -> Self {
+        Self { method: method.to_owned(), path: path.to_owned(), ..Self::default() }
+    }
+
+    /// The path parameter `name` of the route's pattern.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The first header field `name` (in any case), if its value is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// The first query parameter `name`, decoded as an HTML form's: `+` is a space, `%41` an `A`.
+    ///
+    /// ```
+    /// use plugbay_sdk::Request;
+    ///
+    /// let request = Request { query: Some("q=a+b%21&all".into()), ..Request::new("GET", "/") };
+    /// assert_eq!(request.query_param("q").as_deref(), Some("a b!"));
+    /// assert_eq!(request.query_param("all").as_deref(), Some(""));
+    /// assert_eq!(request.query_param("none"), None);
+    /// ```
+    #[must_use]
+    pub fn query_param(&self, name: &str) -> Option<String> {
+        self.query.as_deref()?.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (form_decode(key) == name).then(|| form_decode(value))
+        })
+    }
+}
+
+/// Decodes one half of a form's pair. A `%` that starts no escape stands for itself; bytes that
+/// are not UTF-8 become U+FFFD.
+fn form_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        match (*byte, tail) {
+            (b'+', _) => bytes.push(b' '),
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    bytes.push(high << 4 | low);
+                    rest = after;
+                }
+                _ => bytes.push(b'%'),
+            },
+            (byte, _) => bytes.push(byte),
+        }
+    }
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// What to answer.
+///
+/// ```
+/// use plugbay_sdk::Response;
+///
+/// let response = Response::new(303).header("location", "/orders/7");
+/// assert_eq!(response.status, 303);
+/// let response = Response::text("hello");
+/// assert_eq!(response.status, 200);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status, 200 to 599.
+    pub status: u16,
+    /// Header fields, names in lower case. `content-length` and hop-by-hop fields are the host's.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// An answer with a status and nothing else.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// 200 with a text.
+    #[must_use]
+    pub fn text(text: impl fmt::Display) -> Self {
+        Self::new(200).header("content-type", "text/plain; charset=utf-8").body(text.to_string())
+    }
+
+    /// 200 with a value as JSON.
+    ///
+    /// # Errors
+    ///
+    /// A value that JSON cannot hold, such as a map whose keys are structs.
+    #[cfg(any(feature = "config", not(target_family = "wasm")))]
+    pub fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<Self> {
+        let body = serde_json::to_vec(value)?;
+        Ok(Self::new(200).header("content-type", "application/json").body(body))
+    }
+
+    /// Adds a header field; its name is put in lower case.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Replaces the status.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Replaces the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+}

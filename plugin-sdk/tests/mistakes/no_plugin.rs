@@ -1,0 +1,17 @@
+use plugbay_sdk::prelude::*;
+
+struct Sample;
+
+impl Codec for Sample {
+    const NAME: &'static str = "sample";
+    fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        Ok(document.as_cbor().to_vec())
+    }
+    fn decode(&self, bytes: &[u8]) -> Result<Document> {
+        Ok(Document::from_cbor(bytes)?)
+    }
+}
+
+export!(Sample: codec);
+
+fn main() {}

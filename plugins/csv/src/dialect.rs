@@ -1,0 +1,36 @@
+//! What one table format differs in from another.
+
+use plugbay_sdk::{Error, Result};
+
+/// Delimiter, quote, header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialect {
+    pub(crate) delimiter: u8,
+    /// None: fields are never quoted, and cannot hold delimiters or line breaks.
+    pub(crate) quote: Option<u8>,
+    pub(crate) header: bool,
+}
+
+impl Dialect {
+    pub(crate) fn new(delimiter: char, quote: Option<char>, header: bool) -> Result<Self> {
+        let byte = |what, c: char| match u8::try_from(c) {
+            Ok(byte) if byte.is_ascii() && byte != b'\n' && byte != b'\r' => Ok(byte),
+            _ => Err(Error::invalid_input(format_args!(
+                "expected one ASCII character that is no line break as {what}, found {c:?}"
+            ))),
+        };
+        let dialect = Self {
+            delimiter: byte("the delimiter", delimiter)?,
+            quote: quote.map(|quote| byte("the quote", quote)).transpose()?,
+            header,
+        };
+        if Some(dialect.delimiter) == dialect.quote {
+            return Err(Error::invalid_input("expected a delimiter and a quote that differ"));
+        }
+        Ok(dialect)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        if self.quote.is_some() { "CSV" } else { "TSV" }
+    }
+}

@@ -1,0 +1,100 @@
+#![doc = include_str!("../README.md")]
+
+mod dialect;
+mod quotes;
+mod read;
+mod write;
+
+use plugbay_sdk::prelude::*;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use dialect::Dialect;
+
+/// The plugin. It offers two codecs that differ in their dialect.
+#[derive(Debug)]
+pub struct Tabular {
+    csv: Csv,
+    tsv: Tsv,
+}
+
+/// The codec `csv`: RFC 4180.
+#[derive(Debug)]
+pub struct Csv(Dialect);
+
+/// The codec `tsv`: fields between tabs, without quotes, as its media type's registration says.
+#[derive(Debug)]
+pub struct Tsv(Dialect);
+
+/// `[plugins.csv.config]`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What stands between the fields of `csv`: one ASCII character.
+    pub delimiter: char,
+    /// What stands around the fields of `csv` that need it: one ASCII character.
+    pub quote: char,
+    /// Whether the first record names the columns. A document is a list of maps then, and a list
+    /// of lists otherwise. For `tsv` too.
+    pub header: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { delimiter: ',', quote: '"', header: true }
+    }
+}
+
+impl Plugin for Tabular {
+    const NAME: &'static str = "csv";
+    const DESCRIPTION: &'static str = "tables as text: CSV (RFC 4180) and TSV";
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self> {
+        let csv = Dialect::new(config.delimiter, Some(config.quote), config.header)?;
+        let tsv = Dialect::new('\t', None, config.header)?;
+        Ok(Self { csv: Csv(csv), tsv: Tsv(tsv) })
+    }
+}
+
+impl Tabular {
+    /// Its codec `csv`.
+    pub fn csv(&self) -> &Csv {
+        &self.csv
+    }
+
+    /// Its codec `tsv`.
+    pub fn tsv(&self) -> &Tsv {
+        &self.tsv
+    }
+}
+
+impl Codec for Csv {
+    const NAME: &'static str = "csv";
+    const MEDIA_TYPES: &'static [&'static str] = &["text/csv"];
+    const DESCRIPTION: &'static str = "comma-separated values (RFC 4180)";
+
+    fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        write::write(document.as_cbor(), self.0)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Document> {
+        Ok(Document::from_trusted_cbor(read::read(bytes, self.0)?))
+    }
+}
+
+impl Codec for Tsv {
+    const NAME: &'static str = "tsv";
+    const MEDIA_TYPES: &'static [&'static str] = &["text/tab-separated-values"];
+    const DESCRIPTION: &'static str = "tab-separated values";
+
+    fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        write::write(document.as_cbor(), self.0)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Document> {
+        Ok(Document::from_trusted_cbor(read::read(bytes, self.0)?))
+    }
+}
+
+export!(Tabular: codec csv, codec tsv);

@@ -1,0 +1,160 @@
+//! MessagePack to documents, marker by marker.
+
+use plugbay_sdk::{Error, Result};
+use plugbay_strict::{Builder, MAX_DEPTH};
+use rmp::Marker;
+
+/// The extension type of timestamps.
+const TIMESTAMP: i8 = -1;
+
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut input = Input { bytes, at: 0 };
+    let mut builder = Builder::with_capacity(bytes.len());
+    // How many items each open array or map still lacks.
+    let mut lacking = Vec::with_capacity(MAX_DEPTH);
+    loop {
+        if let Some(items) = input.item(&mut builder)? {
+            lacking.push(items);
+        } else if let Some(items) = lacking.last_mut() {
+            *items -= 1;
+        }
+        while lacking.last() == Some(&0) {
+            builder.close()?;
+            lacking.pop();
+            if let Some(items) = lacking.last_mut() {
+                *items -= 1;
+            }
+        }
+        if lacking.is_empty() {
+            break;
+        }
+    }
+    match bytes.len() - input.at {
+        0 => Ok(builder.finish()),
+        1 => Err(Error::invalid_input("expected one value, found 1 byte after it")),
+        more => Err(Error::invalid_input(format_args!(
+            "expected one value, found {more} bytes after it"
+        ))),
+    }
+}
+
+struct Input<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Input<'a> {
+    /// Reads one value; of an array or a map only the head, and says how many items follow.
+    fn item(&mut self, builder: &mut Builder) -> Result<Option<u64>> {
+        let at = self.at;
+        match Marker::from_u8(self.number::<1>()?.to_be_bytes()[7]) {
+            Marker::Null => builder.null()?,
+            Marker::True => builder.bool(true)?,
+            Marker::False => builder.bool(false)?,
+            Marker::FixPos(value) => builder.integer(value.into())?,
+            Marker::FixNeg(value) => builder.integer(value.into())?,
+            Marker::U8 => builder.integer(self.number::<1>()?.into())?,
+            Marker::U16 => builder.integer(self.number::<2>()?.into())?,
+            Marker::U32 => builder.integer(self.number::<4>()?.into())?,
+            Marker::U64 => builder.integer(self.number::<8>()?.into())?,
+            Marker::I8 => builder.integer(i8::from_be_bytes(self.array()?).into())?,
+            Marker::I16 => builder.integer(i16::from_be_bytes(self.array()?).into())?,
+            Marker::I32 => builder.integer(i32::from_be_bytes(self.array()?).into())?,
+            Marker::I64 => builder.integer(i64::from_be_bytes(self.array()?).into())?,
+            Marker::F32 => builder.float(f32::from_be_bytes(self.array()?).into())?,
+            Marker::F64 => builder.float(f64::from_be_bytes(self.array()?))?,
+            Marker::FixStr(length) => builder.text(self.text(at, length.into())?)?,
+            Marker::Str8 => self.sized_text::<1>(at, builder)?,
+            Marker::Str16 => self.sized_text::<2>(at, builder)?,
+            Marker::Str32 => self.sized_text::<4>(at, builder)?,
+            Marker::Bin8 => self.sized_bytes::<1>(builder)?,
+            Marker::Bin16 => self.sized_bytes::<2>(builder)?,
+            Marker::Bin32 => self.sized_bytes::<4>(builder)?,
+            Marker::FixArray(length) => return open_array(builder, length.into()),
+            Marker::Array16 => return open_array(builder, self.number::<2>()?),
+            Marker::Array32 => return open_array(builder, self.number::<4>()?),
+            Marker::FixMap(pairs) => return open_map(builder, pairs.into()),
+            Marker::Map16 => return open_map(builder, self.number::<2>()?),
+            Marker::Map32 => return open_map(builder, self.number::<4>()?),
+            Marker::FixExt1
+            | Marker::FixExt2
+            | Marker::FixExt4
+            | Marker::FixExt8
+            | Marker::FixExt16 => {
+                return self.extension(at, builder);
+            }
+            Marker::Ext8 => return self.skip(1)?.extension(at, builder),
+            Marker::Ext16 => return self.skip(2)?.extension(at, builder),
+            Marker::Ext32 => return self.skip(4)?.extension(at, builder),
+            Marker::Reserved => {
+                return Err(Error::invalid_input(format_args!("byte {at}: 0xc1 is never used")));
+            }
+        }
+        Ok(None)
+    }
+
+    fn extension(&mut self, at: usize, builder: &Builder) -> Result<Option<u64>> {
+        let what = match i8::from_be_bytes(self.array()?) {
+            TIMESTAMP => "extension type -1 (timestamp)".to_owned(),
+            other => format!("extension type {other}"),
+        };
+        let what = format_args!("byte {at}: a document has no place for {what}");
+        Err(Error::unsupported(builder.refused(what)))
+    }
+
+    fn sized_text<const N: usize>(&mut self, at: usize, builder: &mut Builder) -> Result<()> {
+        let length = self.number::<N>()?;
+        Ok(builder.text(self.text(at, length)?)?)
+    }
+
+    fn sized_bytes<const N: usize>(&mut self, builder: &mut Builder) -> Result<()> {
+        let length = self.number::<N>()?;
+        Ok(builder.bytes(self.take(length)?)?)
+    }
+
+    fn text(&mut self, at: usize, length: u64) -> Result<&'a str> {
+        std::str::from_utf8(self.take(length)?).map_err(|_| {
+            Error::invalid_input(format_args!("byte {at}: expected utf-8 text, found other bytes"))
+        })
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<&mut Self> {
+        self.take(bytes)?;
+        Ok(self)
+    }
+
+    /// An unsigned number of `N` bytes, at most 8.
+    fn number<const N: usize>(&mut self) -> Result<u64> {
+        let bytes: [u8; N] = self.array()?;
+        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N as u64)?);
+        Ok(array)
+    }
+
+    fn take(&mut self, length: u64) -> Result<&'a [u8]> {
+        let rest = &self.bytes[self.at..];
+        let taken = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+        let taken = taken.ok_or_else(|| {
+            let (at, end) = (self.at, self.bytes.len());
+            Error::invalid_input(format_args!(
+                "the input ended at byte {end}, expected {length} bytes from byte {at} on"
+            ))
+        })?;
+        self.at += taken.len();
+        Ok(taken)
+    }
+}
+
+fn open_array(builder: &mut Builder, length: u64) -> Result<Option<u64>> {
+    builder.open_array()?;
+    Ok(Some(length))
+}
+
+fn open_map(builder: &mut Builder, pairs: u64) -> Result<Option<u64>> {
+    builder.open_map()?;
+    Ok(Some(pairs * 2))
+}

@@ -1,0 +1,118 @@
+//! Documents for property tests.
+
+use plugbay_sdk::Document;
+use plugbay_strict::{Builder, Item, Refused};
+use proptest::prelude::*;
+
+/// What a format can hold, as far as generated documents go.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent, and each test names them")]
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// It has null.
+    pub null: bool,
+    /// It has byte strings.
+    pub bytes: bool,
+    /// It has NaN and the infinities.
+    pub non_finite: bool,
+    /// Its least and its greatest integer.
+    pub integers: (i128, i128),
+    /// Its keys can be any item.
+    pub any_keys: bool,
+    /// The document itself is a map.
+    pub map: bool,
+}
+
+/// A tree that a document is built from.
+#[derive(Clone, Debug)]
+enum Tree {
+    Leaf(Item<'static>),
+    List(Vec<Tree>),
+    Map(Vec<(Tree, Tree)>),
+}
+
+/// Documents that fit a shape. Keys of a map differ.
+pub fn documents(shape: Shape) -> impl Strategy<Value = Document> {
+    let leaf = leaves(shape).prop_map(Tree::Leaf).boxed();
+    let tree = leaf.prop_recursive(5, 48, 8, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(Tree::List),
+            maps(shape, inner),
+        ]
+    });
+    let root = if shape.map { maps(shape, tree.boxed()).boxed() } else { tree.boxed() };
+    root.prop_filter_map("keys that are the same", |tree| {
+        let mut builder = Builder::default();
+        build(&tree, &mut builder).ok()?;
+        Some(Document::from_trusted_cbor(builder.finish()))
+    })
+}
+
+fn maps(shape: Shape, value: BoxedStrategy<Tree>) -> impl Strategy<Value = Tree> {
+    let text = texts().prop_map(|text| Tree::Leaf(Item::Text(text.into())));
+    let key = if shape.any_keys {
+        prop_oneof![3 => text, 1 => value.clone()].boxed()
+    } else {
+        text.boxed()
+    };
+    proptest::collection::vec((key, value), 0..8).prop_map(Tree::Map)
+}
+
+fn leaves(shape: Shape) -> impl Strategy<Value = Item<'static>> {
+    let (least, greatest) = shape.integers;
+    let float = if shape.non_finite {
+        prop_oneof![any::<f64>(), Just(f64::NAN), Just(f64::INFINITY), Just(f64::NEG_INFINITY)]
+            .boxed()
+    } else {
+        any::<f64>().prop_filter("finite", |value| value.is_finite()).boxed()
+    };
+    let float = prop_oneof![float, (-1e6f64..1e6).prop_map(f64::trunc), Just(-0.0)]
+        // There is one NaN: its sign and payload are not kept.
+        .prop_map(|value| if value.is_nan() { f64::NAN } else { value });
+    prop_oneof![
+        any::<bool>().prop_map(Item::Bool),
+        prop_oneof![least..=greatest, -300i128..300, Just(least), Just(greatest)]
+            .prop_map(Item::Integer),
+        float.prop_map(Item::Float),
+        texts().prop_map(|text| Item::Text(text.into())),
+        proptest::collection::vec(any::<u8>(), 0..9).prop_map(move |bytes| if shape.bytes {
+            Item::Bytes(bytes.into())
+        } else {
+            Item::Bool(true)
+        }),
+        Just(if shape.null { Item::Null } else { Item::Bool(false) }),
+    ]
+}
+
+/// Texts of all kinds: any characters, and what some format takes for something else.
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[a-z]{0,6}",
+        2 => ".{0,12}",
+        2 => proptest::collection::vec(any::<char>(), 0..8).prop_map(|chars| chars.into_iter().collect()),
+        2 => proptest::sample::select(&[
+            "true", "yes", "null", "~", "1", "-1", "1.0", "0x1f", "1e3", ".inf", "nan", "2001-01-01", "<<", "=",
+            "- a", "a: b", "#c", "a #b", " a", "a ", "\n", "a\nb", "a\n", "\r\n", "\t", "\u{feff}", "\u{feff}a",
+            "\u{85}", "\u{2028}", "\u{0}", "\u{7f}", "'", "\"", "\\", "|", ">", "%a", "@", "`", "&a", "*a", "!a",
+            "---", "...", "[", "{", "a,b", "", "$__toml_private_datetime",
+        ][..]).prop_map(str::to_owned),
+    ]
+}
+
+fn build(tree: &Tree, builder: &mut Builder) -> Result<(), Refused> {
+    match tree {
+        Tree::Leaf(item) => builder.item(item),
+        Tree::List(items) => {
+            builder.open_array()?;
+            items.iter().try_for_each(|item| build(item, builder))?;
+            builder.close()
+        }
+        Tree::Map(pairs) => {
+            builder.open_map()?;
+            for (key, value) in pairs {
+                build(key, builder)?;
+                build(value, builder)?;
+            }
+            builder.close()
+        }
+    }
+}

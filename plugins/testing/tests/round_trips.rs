@@ -1,0 +1,149 @@
+//! Any document that a format can hold is read back as it was; and no bytes make a codec panic.
+
+use plugbay_plugin_testing::{Shape, diagnostic, documents};
+use plugbay_sdk::{Codec, Document, Kind, Plugin as _};
+use proptest::prelude::*;
+
+const ALL: Shape = Shape {
+    null: true,
+    bytes: true,
+    non_finite: true,
+    integers: (-(1 << 64), (1 << 64) - 1),
+    any_keys: true,
+    map: false,
+};
+
+fn json() -> plugbay_plugin_json::Json {
+    plugbay_plugin_json::Json::new(plugbay_plugin_json::Config::default()).expect("a plugin")
+}
+
+fn cbor(sorted: bool) -> plugbay_plugin_cbor::Cbor {
+    plugbay_plugin_cbor::Cbor::new(plugbay_plugin_cbor::Config { sorted }).expect("a plugin")
+}
+
+fn toml() -> plugbay_plugin_toml::Toml {
+    plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin")
+}
+
+fn tabular(header: bool) -> plugbay_plugin_csv::Tabular {
+    let config = plugbay_plugin_csv::Config { header, ..Default::default() };
+    plugbay_plugin_csv::Tabular::new(config).expect("a plugin")
+}
+
+fn again<C: Codec>(codec: &C, document: &Document) -> Result<String, TestCaseError> {
+    let bytes = codec.encode(document).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let shown = String::from_utf8_lossy(&bytes).into_owned();
+    let again =
+        codec.decode(&bytes).map_err(|error| TestCaseError::fail(format!("{error}: {shown:?}")))?;
+    Ok(diagnostic(again.as_cbor()))
+}
+
+fn as_is(document: &Document) -> String {
+    diagnostic(document.as_cbor())
+}
+
+/// Whatever is not read is the input's fault, and whatever is read can be written by CBOR.
+fn reads_or_refuses<C: Codec>(codec: &C, bytes: &[u8]) -> Result<(), TestCaseError> {
+    match codec.decode(bytes) {
+        Ok(document) => {
+            prop_assert!(Document::check(document.as_cbor()).is_ok());
+            prop_assert!(cbor(false).encode(&document).is_ok());
+        }
+        Err(error) => prop_assert!(matches!(
+            error.kind(),
+            None | Some(Kind::InvalidInput | Kind::Unsupported)
+        )),
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn json_holds_what_it_can(document in documents(Shape { bytes: false, non_finite: false, any_keys: false, ..ALL })) {
+        prop_assert_eq!(again(&json(), &document)?, as_is(&document));
+    }
+
+    #[test]
+    fn cbor_holds_everything(document in documents(ALL)) {
+        prop_assert_eq!(again(&cbor(false), &document)?, as_is(&document));
+    }
+
+    #[test]
+    fn sorted_cbor_is_one_form(document in documents(ALL)) {
+        let bytes = cbor(true).encode(&document).expect("bytes");
+        let again = cbor(true).decode(&bytes).expect("a document");
+        prop_assert_eq!(cbor(true).encode(&again).expect("bytes"), bytes);
+    }
+
+    #[test]
+    fn msgpack_holds_what_it_can(document in documents(Shape { integers: (i64::MIN.into(), u64::MAX.into()), ..ALL })) {
+        prop_assert_eq!(again(&plugbay_plugin_msgpack::Msgpack, &document)?, as_is(&document));
+    }
+
+    #[test]
+    fn yaml_holds_everything(document in documents(ALL)) {
+        prop_assert_eq!(again(&plugbay_plugin_yaml::Yaml, &document)?, as_is(&document));
+    }
+
+    /// TOML puts tables after values, so the order is compared after one trip.
+    #[test]
+    fn toml_holds_what_it_can(document in documents(Shape {
+        null: false, bytes: false, any_keys: false, map: true,
+        integers: (i64::MIN.into(), i64::MAX.into()), ..ALL
+    })) {
+        let sorted = |document: &Document| as_is(&cbor(true).decode(&cbor(true).encode(document).expect("bytes")).expect("a document"));
+        let bytes = toml().encode(&document).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let again = toml().decode(&bytes).map_err(|error| {
+            TestCaseError::fail(format!("{error}: {}", String::from_utf8_lossy(&bytes)))
+        })?;
+        prop_assert_eq!(sorted(&again), sorted(&document));
+    }
+
+    #[test]
+    fn tables_hold_text(
+        columns in 1usize..5,
+        cells in proptest::collection::vec("[a-z,;\"'\t\r\n é]{0,6}", 0..40),
+        header in any::<bool>(),
+    ) {
+        let mut rows: Vec<Vec<String>> = cells.chunks_exact(columns).map(<[String]>::to_vec).collect();
+        let document = if header {
+            for row in &mut rows {
+                row.truncate(columns);
+            }
+            let named: Vec<_> = rows.iter().map(|row| {
+                row.iter().enumerate().map(|(index, cell)| (format!("\"{index},"), cell)).collect::<std::collections::BTreeMap<_, _>>()
+            }).collect();
+            Document::from_value(&named).expect("a document")
+        } else {
+            Document::from_value(&rows).expect("a document")
+        };
+        let tabular = tabular(header);
+        prop_assert_eq!(again(tabular.csv(), &document)?, as_is(&document));
+        if let Ok(bytes) = tabular.tsv().encode(&document) {
+            let again = tabular.tsv().decode(&bytes).expect("a document");
+            prop_assert_eq!(as_is(&again), as_is(&document));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        reads_or_refuses(&json(), &bytes)?;
+        reads_or_refuses(&cbor(true), &bytes)?;
+        reads_or_refuses(&plugbay_plugin_msgpack::Msgpack, &bytes)?;
+        reads_or_refuses(&toml(), &bytes)?;
+        reads_or_refuses(&plugbay_plugin_yaml::Yaml, &bytes)?;
+        reads_or_refuses(tabular(true).csv(), &bytes)?;
+        reads_or_refuses(tabular(false).tsv(), &bytes)?;
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "[\\[\\]{}:,\"'0-9a-c .\\-#&*!|>=\n\t\\\\e+?%~]{0,40}") {
+        reads_or_refuses(&json(), text.as_bytes())?;
+        reads_or_refuses(&toml(), text.as_bytes())?;
+        reads_or_refuses(&plugbay_plugin_yaml::Yaml, text.as_bytes())?;
+        reads_or_refuses(tabular(true).csv(), text.as_bytes())?;
+        reads_or_refuses(tabular(true).tsv(), text.as_bytes())?;
+    }
+}

@@ -1,0 +1,172 @@
+//! Codecs are typed for users: any `serde` value goes in and comes out, whatever the format. One
+//! test, over every codec.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use plugbay_sdk::{Codec, Document, Plugin as _};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Order {
+    id: u32,
+    big: u64,
+    small: i64,
+    ratio: f64,
+    whole: f64,
+    paid: bool,
+    letter: char,
+    customer: Customer,
+    lines: Vec<Line>,
+    tags: BTreeMap<String, i16>,
+    matrix: Vec<Vec<u8>>,
+    pair: (i32, String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Customer {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail: Option<String>,
+    state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum State {
+    New,
+    Regular(u8),
+    Lost { since: u16 },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Line {
+    item: String,
+    price: f32,
+}
+
+/// What a table can hold: flat, and text in every cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Row {
+    name: String,
+    note: String,
+}
+
+/// What only the binary formats and YAML hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Rich {
+    nothing: Option<u8>,
+    unit: (),
+    past: u64,
+    infinite: f64,
+    numbered: BTreeMap<i8, bool>,
+}
+
+fn order(state: State, mail: Option<&str>) -> Order {
+    Order {
+        id: 7,
+        big: (1 << 53) + 1,
+        small: i64::MIN,
+        ratio: 0.1,
+        whole: 2.0,
+        paid: true,
+        letter: 'ß',
+        customer: Customer {
+            name: "Ada \"x\"\n- y: z".to_owned(),
+            mail: mail.map(str::to_owned),
+            state,
+        },
+        lines: vec![
+            Line { item: String::new(), price: 0.1 },
+            Line { item: "null".to_owned(), price: 1e10 },
+        ],
+        tags: BTreeMap::from([("a.b".to_owned(), -1), (String::new(), 2)]),
+        matrix: vec![vec![], vec![1, 2], vec![255]],
+        pair: (-5, "true".to_owned()),
+    }
+}
+
+#[track_caller]
+fn comes_back<C: Codec, T>(codec: &C, value: &T)
+where
+    T: Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let document = Document::from_value(value).expect("a document");
+    let bytes = codec.encode(&document).unwrap_or_else(|error| panic!("{}: {error}", C::NAME));
+    let again = codec.decode(&bytes).unwrap_or_else(|error| panic!("{}: {error}", C::NAME));
+    let again: T = again.to_value().unwrap_or_else(|error| panic!("{}: {error}", C::NAME));
+    assert_eq!(&again, value, "{} wrote {:?}", C::NAME, String::from_utf8_lossy(&bytes));
+}
+
+fn holds_orders(codec: &impl Codec) {
+    comes_back(codec, &order(State::New, None));
+    comes_back(codec, &order(State::Regular(3), Some("a@b.example")));
+    comes_back(codec, &order(State::Lost { since: 1999 }, Some("")));
+}
+
+fn holds_more(codec: &impl Codec) {
+    let numbered = BTreeMap::from([(-1, true), (5, false)]);
+    comes_back(
+        codec,
+        &Rich { nothing: None, unit: (), past: u64::MAX, infinite: f64::NEG_INFINITY, numbered },
+    );
+    comes_back(codec, &vec![Some(1), None]);
+    comes_back(codec, &"text".to_owned());
+    comes_back(codec, &-1i8);
+    comes_back(codec, &());
+}
+
+fn holds_rows(codec: &impl Codec) {
+    let row = |name: &str, note: &str| Row { name: name.to_owned(), note: note.to_owned() };
+    comes_back(codec, &vec![row("a", ""), row("", "é 😀"), row("1.0", "'")]);
+    comes_back(codec, &Vec::<Row>::new());
+}
+
+#[test]
+fn json() {
+    let codec =
+        plugbay_plugin_json::Json::new(plugbay_plugin_json::Config::default()).expect("a plugin");
+    holds_orders(&codec);
+    holds_rows(&codec);
+    comes_back(&codec, &vec![Some(1), None]);
+}
+
+#[test]
+fn cbor() {
+    for sorted in [false, true] {
+        let codec = plugbay_plugin_cbor::Cbor::new(plugbay_plugin_cbor::Config { sorted })
+            .expect("a plugin");
+        holds_orders(&codec);
+        holds_more(&codec);
+        holds_rows(&codec);
+    }
+}
+
+#[test]
+fn msgpack() {
+    holds_orders(&plugbay_plugin_msgpack::Msgpack);
+    holds_more(&plugbay_plugin_msgpack::Msgpack);
+    holds_rows(&plugbay_plugin_msgpack::Msgpack);
+}
+
+#[test]
+fn toml() {
+    let codec =
+        plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin");
+    holds_orders(&codec);
+}
+
+#[test]
+fn yaml() {
+    holds_orders(&plugbay_plugin_yaml::Yaml);
+    holds_more(&plugbay_plugin_yaml::Yaml);
+    holds_rows(&plugbay_plugin_yaml::Yaml);
+}
+
+#[test]
+fn csv_and_tsv() {
+    let tabular =
+        plugbay_plugin_csv::Tabular::new(plugbay_plugin_csv::Config::default()).expect("a plugin");
+    holds_rows(tabular.csv());
+    holds_rows(tabular.tsv());
+}

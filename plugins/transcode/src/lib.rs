@@ -1,0 +1,110 @@
+#![doc = include_str!("../README.md")]
+
+mod formats;
+mod problem;
+
+use plugbay_accept::{best, essence, parameter};
+use plugbay_sdk::prelude::*;
+
+pub use formats::{Formats, HostFormats};
+use problem::problem;
+
+/// The plugin, and its one handler. Its formats are the host's codecs; tests bring others.
+#[derive(Debug)]
+pub struct Transcode<F = HostFormats> {
+    formats: F,
+}
+
+/// The plugin as it is exported.
+type HostTranscode = Transcode<HostFormats>;
+
+impl Plugin for Transcode<HostFormats> {
+    const NAME: &'static str = "transcode";
+    const DESCRIPTION: &'static str = "turns a body from one codec's format into another's";
+    type Config = ();
+
+    fn new((): ()) -> Result<Self> {
+        Ok(Self { formats: HostFormats })
+    }
+}
+
+impl<F> Transcode<F> {
+    /// A handler over some formats.
+    pub fn over(formats: F) -> Self {
+        Self { formats }
+    }
+}
+
+impl<F: Formats> Handler for Transcode<F> {
+    const NAME: &'static str = "transcode";
+    const ROUTES: &'static [Route] = &[Route::new(&["POST"], "/transcode")];
+    const DESCRIPTION: &'static str = "reads a body by its Content-Type, answers as Accept asks";
+
+    fn handle(&self, request: Request) -> Result<Response> {
+        // (codec, media type), the preferred type of each codec first.
+        let known = self.formats.available();
+        let content_type = request.header("content-type").unwrap_or("");
+        let Some(source) = source(&known, &essence(content_type)) else {
+            let detail = match content_type {
+                "" => "expected a Content-Type, found none".to_owned(),
+                other => format!("expected a Content-Type that a codec reads, found {other:?}"),
+            };
+            return problem(415, &detail, &known);
+        };
+        let is_utf8 =
+            |charset: &&str| ["utf-8", "us-ascii"].contains(&charset.to_ascii_lowercase().as_str());
+        if let Some(charset) =
+            parameter(content_type, "charset").filter(|charset| !is_utf8(charset))
+        {
+            return problem(415, &format!("expected charset utf-8, found {charset:?}"), &known);
+        }
+        let types = preferred(&known);
+        let accept = request.header("accept");
+        let Some(target) =
+            best(accept, &types.iter().map(|(_, media_type)| media_type).collect::<Vec<_>>())
+        else {
+            let detail =
+                format!("expected an Accept that a codec writes, found {:?}", accept.unwrap_or(""));
+            return problem(406, &detail, &known);
+        };
+        let (target, media_type) = types[target];
+        let context = |doing: &str, codec: &str| format!("{doing} {codec}");
+        let document = match self.formats.decode(source, &request.body) {
+            Err(error) if error.kind() == Some(Kind::Unsupported) => {
+                return problem(422, &error.context(context("reading", source)).to_string(), &[]);
+            }
+            document => document.map_err(|error| error.context(context("reading", source)))?,
+        };
+        let body = match self.formats.encode(target, &document) {
+            Err(error) if error.kind() == Some(Kind::Unsupported) => {
+                return problem(422, &error.context(context("writing", target)).to_string(), &[]);
+            }
+            body => body.map_err(|error| error.context(context("writing", target)))?,
+        };
+        Ok(Response::new(200)
+            .header("content-type", media_type)
+            .header("vary", "accept")
+            .body(body))
+    }
+}
+
+/// The codec that reads a media type: one that names it, or one whose name is its structured
+/// syntax suffix (RFC 6839), as `json` is that of `application/problem+json`.
+fn source<'k>(known: &'k [(String, String)], essence: &str) -> Option<&'k str> {
+    let named = known.iter().find(|(_, media_type)| media_type.eq_ignore_ascii_case(essence));
+    let suffix = || {
+        let (_, suffix) = essence.rsplit_once('+')?;
+        known.iter().find(|(codec, _)| codec == suffix)
+    };
+    named.or_else(suffix).map(|(codec, _)| codec.as_str())
+}
+
+/// The same list with JSON first: it is what a client that accepts anything can read.
+fn preferred(known: &[(String, String)]) -> Vec<(&str, &str)> {
+    let mut types: Vec<(&str, &str)> =
+        known.iter().map(|(codec, media_type)| (codec.as_str(), media_type.as_str())).collect();
+    types.sort_by_key(|(codec, _)| *codec != "json");
+    types
+}
+
+export!(HostTranscode: handler);

@@ -1,0 +1,42 @@
+//! Where things are: the repository, cargo's target folder, and cargo itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use cargo_metadata::{Metadata, MetadataCommand};
+
+/// The repository and what cargo knows of it.
+pub(crate) struct Place {
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder: `target`, unless `CARGO_TARGET_DIR` says otherwise.
+    pub(crate) target: PathBuf,
+    pub(crate) metadata: Metadata,
+}
+
+impl Place {
+    pub(crate) fn find() -> Result<Self> {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+        let metadata = MetadataCommand::new()
+            .manifest_path(manifest)
+            .no_deps()
+            .exec()
+            .context("cannot read the workspace")?;
+        Ok(Self {
+            root: metadata.workspace_root.clone().into(),
+            target: metadata.target_directory.clone().into(),
+            metadata,
+        })
+    }
+
+    pub(crate) fn has_package(&self, name: &str) -> bool {
+        self.metadata.packages.iter().any(|package| package.name.as_str() == name)
+    }
+
+    /// A cargo call in the root, with the toolchain and the settings that xtask itself was called with.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.current_dir(&self.root);
+        command
+    }
+}

@@ -1,0 +1,79 @@
+//! Address and thread sanitizer over the crates that share memory between threads or over an edge.
+//! They need a nightly compiler; the thread sanitizer, the source of the standard library besides.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use plugbay_toolchain::environment;
+
+use crate::place::Place;
+use crate::stage::{Outcome, Stages, tests};
+
+const PACKAGES: [&str; 2] = ["plugbay-registry", "plugbay-abi"];
+
+pub(crate) fn run(place: &Place, stages: &mut Stages) {
+    for kind in ["address", "thread"] {
+        stages.run(&format!("{kind} sanitizer"), || sanitizer(place, kind));
+    }
+}
+
+fn sanitizer(place: &Place, kind: &str) -> Result<Outcome> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Outcome::Skipped("only run on Linux".to_owned()));
+    }
+    let packages: Vec<&str> = PACKAGES.into_iter().filter(|name| place.has_package(name)).collect();
+    if packages.is_empty() {
+        return Ok(Outcome::Skipped(format!("there is no package {}", PACKAGES.join(" or "))));
+    }
+    let Some(nightly) = nightly() else {
+        return Ok(Outcome::Skipped(
+            "no nightly compiler (rustup toolchain install nightly --component rust-src)"
+                .to_owned(),
+        ));
+    };
+    if !has_source(&nightly) {
+        return Ok(Outcome::Skipped(format!(
+            "{nightly} lacks rust-src (rustup component add --toolchain {nightly} rust-src)"
+        )));
+    }
+    // Without --target the flags would reach build scripts and macros too.
+    let host = host(&nightly)?;
+    let mut cargo = environment::command("rustup");
+    cargo
+        .current_dir(&place.root)
+        .args(["run", &nightly, "cargo", "test", "--lib", "--tests", "--target", &host]);
+    // A standard library that is not instrumented hides its own synchronisation: false alarms.
+    cargo.arg("-Zbuild-std").arg("--target-dir").arg(place.target.join(format!("sanitize-{kind}")));
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    cargo.env("RUSTFLAGS", format!("-Zsanitizer={kind}"));
+    tests(&mut cargo)
+}
+
+/// The installed nightly; the undated one before a dated one.
+fn nightly() -> Option<String> {
+    let list = rustup(&["toolchain", "list", "--quiet"])?;
+    let mut names: Vec<&str> =
+        list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    names.retain(|name| name.starts_with("nightly"));
+    names.sort_by_key(|name| name.starts_with("nightly-2"));
+    names.first().map(|name| (*name).to_owned())
+}
+
+fn has_source(nightly: &str) -> bool {
+    rustup(&["component", "list", "--installed", "--toolchain", nightly])
+        .is_some_and(|list| list.lines().any(|line| line.trim() == "rust-src"))
+}
+
+fn host(nightly: &str) -> Result<String> {
+    let text = rustup(&["run", nightly, "rustc", "-vV"]).context("rustc does not start")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(line.context("rustc -vV names no host")?.to_owned())
+}
+
+fn rustup(args: &[&str]) -> Option<String> {
+    let mut command: Command = environment::command("rustup");
+    let output = command.args(args).output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}

@@ -1,0 +1,252 @@
+//! Stages that run one after the other, whatever became of those before, and their summary.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+/// How a stage ended.
+pub(crate) enum Outcome {
+    Passed(Tally),
+    Failed { why: String, tally: Tally },
+    Skipped(String),
+}
+
+/// Tests counted from what the runners printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+    /// Names of failed tests, as far as the runner's lines show them.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Tally {
+    /// Takes one line of output into account: the closing lines of libtest and of nextest, and the
+    /// lines that name a failed test.
+    pub(crate) fn read(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("test result:") {
+            let rest = rest.split_once('.').map_or(rest, |(_, rest)| rest);
+            self.add(rest.split(';'), "ignored");
+        } else if let Some((_, rest)) =
+            line.split_once("tests run:").filter(|_| line.starts_with("Summary"))
+        {
+            self.add(rest.split(','), "skipped");
+        } else if let Some(name) =
+            line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            self.name(name);
+        } else if let Some((_, name)) = line.split_once("] ").filter(|_| is_nextest_failure(line)) {
+            // nextest says it once more at its end, and counts its tests as it goes: "(1/20) crate name".
+            let name = name.trim_start();
+            self.name(
+                name.split_once(") ")
+                    .filter(|_| name.starts_with('('))
+                    .map_or(name, |(_, name)| name),
+            );
+        }
+    }
+
+    fn add<'a>(&mut self, parts: impl Iterator<Item = &'a str>, skipped: &str) {
+        for part in parts {
+            let mut words = part.split_whitespace();
+            let (Some(Ok(count)), Some(word)) = (words.next().map(str::parse::<u64>), words.next())
+            else {
+                continue;
+            };
+            match word {
+                "passed" => self.passed += count,
+                // "timed out" is nextest's word for a test that was ended because it hung.
+                "failed" | "timed" => self.failed += count,
+                word if word == skipped => self.skipped += count,
+                _ => {}
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        let name = name.trim().to_owned();
+        if !self.failures.contains(&name) {
+            self.failures.push(name);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+fn is_nextest_failure(line: &str) -> bool {
+    ["FAIL [", "TIMEOUT [", "SIGABRT [", "SIGSEGV ["].iter().any(|start| line.starts_with(start))
+}
+
+/// Runs `command`, passes on what it says, and counts tests in it.
+pub(crate) fn tests(command: &mut Command) -> Result<Outcome> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let tally = Mutex::new(Tally::default());
+    let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as _),
+        child.stderr.take().map(|pipe| Box::new(pipe) as _),
+    ];
+    thread::scope(|scope| {
+        for pipe in pipes.into_iter().flatten() {
+            scope.spawn(|| pass_on(pipe, &tally));
+        }
+    });
+    let status = child.wait()?;
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(if status.success() {
+        Outcome::Passed(tally)
+    } else {
+        Outcome::Failed { why: status.to_string(), tally }
+    })
+}
+
+fn pass_on(pipe: impl Read, tally: &Mutex<Tally>) {
+    for line in BufReader::new(pipe).split(b'\n').map_while(io::Result::ok) {
+        tally.lock().unwrap_or_else(PoisonError::into_inner).read(&String::from_utf8_lossy(&line));
+        let mut out = io::stdout().lock();
+        // A closed output must not stop the reading: the tests would block on a full pipe.
+        let _ = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
+    }
+}
+
+/// The stages so far.
+#[derive(Default)]
+pub(crate) struct Stages(Vec<(String, Outcome, f64)>);
+
+impl Stages {
+    /// Runs one stage. An error of its own, too, is a failure and no reason to stop.
+    pub(crate) fn run(&mut self, name: &str, stage: impl FnOnce() -> Result<Outcome>) {
+        println!("\n==> {name}");
+        let began = Instant::now();
+        let outcome = stage().unwrap_or_else(|error| Outcome::Failed {
+            why: format!("{error:#}"),
+            tally: Tally::default(),
+        });
+        match &outcome {
+            Outcome::Passed(_) => {}
+            Outcome::Failed { why, .. } => println!("==> {name} FAILED: {why}"),
+            Outcome::Skipped(why) => println!("==> {name} SKIPPED: {why}"),
+        }
+        self.0.push((name.to_owned(), outcome, began.elapsed().as_secs_f64()));
+    }
+
+    /// Prints every stage with its result; true when none failed.
+    pub(crate) fn finish(&self) -> bool {
+        print!("{}", self.summary());
+        let _ = io::stdout().flush();
+        self.failed() == 0
+    }
+
+    fn failed(&self) -> usize {
+        self.0.iter().filter(|(_, outcome, _)| matches!(outcome, Outcome::Failed { .. })).count()
+    }
+
+    fn summary(&self) -> String {
+        let mut text = String::from("\n==> summary\n");
+        let mut total = Tally::default();
+        for (name, outcome, seconds) in &self.0 {
+            let (word, tally, remark) = match outcome {
+                Outcome::Passed(tally) => ("ok", tally, ""),
+                Outcome::Failed { why, tally } => {
+                    ("FAILED", tally, why.lines().next().unwrap_or_default())
+                }
+                Outcome::Skipped(why) => {
+                    ("skipped", &Tally::default(), why.lines().next().unwrap_or_default())
+                }
+            };
+            total.merge(tally);
+            let counted = if *tally == Tally::default() { String::new() } else { counts(tally) };
+            let _ = writeln!(
+                text,
+                "{word:<8} {seconds:>7.1} s  {name:<34} {}",
+                [&counted, remark].join(" ").trim()
+            );
+            for failure in &tally.failures {
+                let _ = writeln!(text, "         failed: {failure}");
+            }
+        }
+        let failed = self.failed();
+        let skipped =
+            self.0.iter().filter(|(_, outcome, _)| matches!(outcome, Outcome::Skipped(_))).count();
+        let _ = writeln!(
+            text,
+            "{}: {}; stages: {} run, {failed} failed, {skipped} skipped",
+            if failed == 0 { "tests ok" } else { "tests FAILED" },
+            counts(&total),
+            self.0.len() - skipped,
+        );
+        text
+    }
+}
+
+fn counts(tally: &Tally) -> String {
+    format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(lines: &[&str]) -> Tally {
+        let mut tally = Tally::default();
+        for line in lines {
+            tally.read(line);
+        }
+        tally
+    }
+
+    #[test]
+    fn libtest_is_counted() {
+        let tally = tally(&[
+            "test lease::closes ... ok",
+            "test lease::reopens ... FAILED",
+            "test result: FAILED. 23 passed; 1 failed; 2 ignored; 0 measured; 5 filtered out; finished in 0.3s",
+        ]);
+        let failures = vec!["lease::reopens".to_owned()];
+        assert_eq!(tally, Tally { passed: 23, failed: 1, skipped: 2, failures });
+    }
+
+    #[test]
+    fn nextest_is_counted() {
+        let tally = tally(&[
+            "        FAIL [   0.010s] (3/8) plugbay-core digest::is_hex",
+            "     Summary [   0.520s] 8 tests run: 6 passed (1 slow), 2 failed, 4 skipped",
+            "        FAIL [   0.010s] (3/8) plugbay-core digest::is_hex",
+        ]);
+        let failures = vec!["plugbay-core digest::is_hex".to_owned()];
+        assert_eq!(tally, Tally { passed: 6, failed: 2, skipped: 4, failures });
+    }
+
+    #[test]
+    fn a_failure_is_shown_and_does_not_stop_later_stages() {
+        let mut stages = Stages::default();
+        stages.run("first", || anyhow::bail!("no disk"));
+        stages.run("second", || Ok(Outcome::Skipped("no nightly".into())));
+        stages.run("third", || Ok(Outcome::Passed(Tally { passed: 2, ..Tally::default() })));
+        let summary = stages.summary();
+        assert!(!stages.finish());
+        for part in ["FAILED", "first", "no disk", "skipped", "no nightly", "third", "2 passed"] {
+            assert!(summary.contains(part), "{part} is missing in {summary}");
+        }
+        let last = summary.lines().last().unwrap();
+        assert_eq!(
+            last,
+            "tests FAILED: 2 passed, 0 failed, 0 skipped; stages: 2 run, 1 failed, 1 skipped"
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! `test`: every test there is, each kind as a stage.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::place::Place;
+use crate::stage::{Outcome, Stages, Tally, tests};
+use crate::{needs, plugins, sanitize};
+
+pub(crate) fn run(filter: &[String]) -> Result<bool> {
+    let place = Place::find()?;
+    needs::install(&place);
+    let mut stages = Stages::default();
+    stages.run("bundled plugins, as components", || {
+        plugins::build(&place, &plugins::folder(&place))?;
+        Ok(Outcome::Passed(Tally::default()))
+    });
+    stages.run("host, unit and integration tests", || tests(&mut host(&place, filter)));
+    stages.run("host, documentation tests", || {
+        let mut cargo = place.cargo();
+        tests(cargo.args(["test", "--workspace", "--doc", "--no-fail-fast", "--"]).args(filter))
+    });
+    stages.run("bundled plugins, natively", || {
+        let manifest = place.root.join("plugins/Cargo.toml");
+        if !manifest.exists() {
+            return Ok(Outcome::Skipped("no plugins are bundled".to_owned()));
+        }
+        let mut cargo = place.cargo();
+        cargo.args(["test", "--workspace", "--no-fail-fast", "--manifest-path"]).arg(manifest);
+        // A folder of its own: another workspace's crates would only push the host's out.
+        cargo.arg("--target-dir").arg(place.target.join("plugins-native")).arg("--").args(filter);
+        tests(&mut cargo)
+    });
+    if filter.is_empty() {
+        stages.run("models of the registry (loom)", || loom(&place));
+        sanitize::run(&place, &mut stages);
+    }
+    Ok(stages.finish())
+}
+
+/// nextest where it is there: it runs the crates' tests side by side. A fresh machine has none.
+fn host(place: &Place, filter: &[String]) -> Command {
+    let mut cargo = place.cargo();
+    if needs::has("cargo-nextest") {
+        cargo
+            .args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=pass"])
+            .args(filter);
+    } else {
+        cargo.args([
+            "test",
+            "--workspace",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+            "--no-fail-fast",
+            "--",
+        ]);
+        cargo.args(filter);
+    }
+    cargo
+}
+
+/// The tests whose names say loom, built with loom's own atomics. That none ran is a failure: a typing
+/// error in a `cfg` would else pass for a proof.
+fn loom(place: &Place) -> Result<Outcome> {
+    if !place.has_package("plugbay-registry") {
+        return Ok(Outcome::Skipped("there is no package plugbay-registry".to_owned()));
+    }
+    let mut cargo = place.cargo();
+    cargo
+        .args([
+            "test",
+            "--package",
+            "plugbay-registry",
+            "--lib",
+            "--tests",
+            "--release",
+            "--target-dir",
+        ])
+        .arg(place.target.join("loom"))
+        .args(["--", "loom"])
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("RUSTFLAGS", "--cfg loom");
+    Ok(match tests(&mut cargo)? {
+        Outcome::Passed(tally) if tally.passed == 0 => {
+            Outcome::Failed { why: "no test has loom in its name".to_owned(), tally }
+        }
+        outcome => outcome,
+    })
+}

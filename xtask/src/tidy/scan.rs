@@ -1,0 +1,165 @@
+//! Rust text with what is not code blanked out, line by line as it was.
+
+/// What to leave in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Code only.
+    Code,
+    /// Code and comments, but no strings.
+    CodeAndComments,
+}
+
+/// Replaces comments (unless kept) and the insides of string and character literals by blanks.
+/// Newlines stay, so that line numbers do.
+pub(crate) fn blank(text: &str, keep: Keep) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < chars.len() {
+        let (end, kept) = token(&chars, at);
+        for &c in &chars[at..end] {
+            let show = match kept {
+                Kind::Code => true,
+                Kind::Comment => keep == Keep::CodeAndComments,
+                Kind::Literal => false,
+            };
+            out.push(if show || c == '\n' { c } else { ' ' });
+        }
+        at = end;
+    }
+    out
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Code,
+    Comment,
+    Literal,
+}
+
+/// The end and the kind of what begins at `at`.
+fn token(chars: &[char], at: usize) -> (usize, Kind) {
+    let next = |offset: usize| chars.get(at + offset).copied();
+    match chars[at] {
+        '/' if next(1) == Some('/') => (find(chars, at, |c| c == '\n'), Kind::Comment),
+        '/' if next(1) == Some('*') => (block_comment(chars, at), Kind::Comment),
+        '"' => (quoted(chars, at + 1), Kind::Literal),
+        '\'' if next(1) == Some('\\') => {
+            // The escaped character may itself be a quote.
+            ((find(chars, at + 3, |c| c == '\'') + 1).min(chars.len()), Kind::Literal)
+        }
+        '\'' if next(2) == Some('\'') => (at + 3, Kind::Literal),
+        c if c == '_' || c.is_alphanumeric() => {
+            let end = find(chars, at, |c| c != '_' && !c.is_alphanumeric());
+            let word: String = chars[at..end].iter().collect();
+            match raw_string(chars, end).filter(|_| matches!(word.as_str(), "r" | "br" | "cr")) {
+                Some(end) => (end, Kind::Literal),
+                None => (end, Kind::Code),
+            }
+        }
+        _ => (at + 1, Kind::Code),
+    }
+}
+
+fn find(chars: &[char], from: usize, wanted: impl Fn(char) -> bool) -> usize {
+    (from..chars.len()).find(|&at| wanted(chars[at])).unwrap_or(chars.len())
+}
+
+fn block_comment(chars: &[char], from: usize) -> usize {
+    let mut depth = 0;
+    let mut at = from;
+    while at + 1 < chars.len() {
+        match (chars[at], chars[at + 1]) {
+            ('/', '*') => depth += 1,
+            ('*', '/') => depth -= 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        at += 2;
+        if depth == 0 {
+            return at;
+        }
+    }
+    chars.len()
+}
+
+fn quoted(chars: &[char], from: usize) -> usize {
+    let mut at = from;
+    while at < chars.len() {
+        match chars[at] {
+            '\\' => at += 2,
+            '"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    chars.len()
+}
+
+/// The end of a raw string whose hashes begin at `from`; none if no quote follows them.
+fn raw_string(chars: &[char], from: usize) -> Option<usize> {
+    let quote = find(chars, from, |c| c != '#');
+    if chars.get(quote) != Some(&'"') {
+        return None;
+    }
+    let hashes = quote - from;
+    let closes =
+        |at: usize| chars[at] == '"' && (1..=hashes).all(|n| chars.get(at + n) == Some(&'#'));
+    let end = (quote + 1..chars.len()).find(|&at| closes(at));
+    Some(end.map_or(chars.len(), |at| at + 1 + hashes))
+}
+
+/// Whether the text is made by a program, which says so in its first lines.
+pub(crate) fn is_generated(text: &str) -> bool {
+    text.lines().take(5).any(|line| {
+        let line = line.to_lowercase();
+        line.starts_with("//") && line.contains("generated")
+    })
+}
+
+/// The lines, counted from one, on which `word` stands by itself.
+pub(crate) fn word(text: &str, word: &str) -> Vec<usize> {
+    let part = |c: char| c == '_' || c.is_alphanumeric();
+    let mut lines = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for (at, _) in line.match_indices(word) {
+            let before = line[..at].chars().next_back().is_some_and(part);
+            let after = line[at + word.len()..].chars().next().is_some_and(part);
+            if !before && !after {
+                lines.push(number + 1);
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_is_left() {
+        let text = "let a = \"x // y\"; // z\nlet b = 'c'; /* d /* e */ f */ let g: &'static str = r#\"h\"i\"#;\n";
+        let code = blank(text, Keep::Code);
+        assert_eq!(code.lines().count(), 2);
+        let words: Vec<&str> = code.split_whitespace().collect();
+        assert_eq!(words.join(" "), "let a = ; let b = ; let g: &'static str = ;");
+    }
+
+    #[test]
+    fn escaped_quotes_do_not_end_a_literal() {
+        assert_eq!(blank(r#"a("\"b", '\'', '"') c"#, Keep::Code).replace(' ', ""), "a(,,)c");
+    }
+
+    #[test]
+    fn comments_can_be_kept() {
+        let text = blank("a // b \"c\"\n\"d\"", Keep::CodeAndComments);
+        assert_eq!(text, "a // b \"c\"\n   ");
+    }
+
+    #[test]
+    fn words_stand_alone() {
+        assert_eq!(word("safe\nunsafe_op safe(x)\nsafe safe", "safe"), [1, 2, 3, 3]);
+    }
+}
