@@ -33,8 +33,11 @@ pub enum Budget {
 }
 
 impl Table {
-    pub fn new(only: Vec<String>) -> Self {
-        Self { only, rows: Vec::new() }
+    /// A table of the rows that the program's arguments ask for.
+    #[must_use]
+    pub fn of_arguments() -> Self {
+        let only = std::env::args().skip(1).filter(|word| !word.starts_with('-'));
+        Self { only: only.collect(), rows: Vec::new() }
     }
 
     /// Whether a row is asked for.

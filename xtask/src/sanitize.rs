@@ -31,7 +31,10 @@ fn sanitizer(place: &Place, kind: &str) -> Result<Outcome> {
                 .to_owned(),
         ));
     };
-    if !has_source(&nightly) {
+    // A standard library that is not instrumented hides its own synchronisation from the thread
+    // sanitizer: false alarms. The address sanitizer does without, and five minutes sooner.
+    let own_std = kind == "thread";
+    if own_std && !has_source(&nightly) {
         return Ok(Outcome::Skipped(format!(
             "{nightly} lacks rust-src (rustup component add --toolchain {nightly} rust-src)"
         )));
@@ -42,8 +45,10 @@ fn sanitizer(place: &Place, kind: &str) -> Result<Outcome> {
     cargo
         .current_dir(&place.root)
         .args(["run", &nightly, "cargo", "test", "--lib", "--tests", "--target", &host]);
-    // A standard library that is not instrumented hides its own synchronisation: false alarms.
-    cargo.arg("-Zbuild-std").arg("--target-dir").arg(place.target.join(format!("sanitize-{kind}")));
+    if own_std {
+        cargo.arg("-Zbuild-std");
+    }
+    cargo.arg("--target-dir").arg(place.target.join(format!("sanitize-{kind}")));
     for package in packages {
         cargo.args(["--package", package]);
     }

@@ -1,4 +1,4 @@
-//! The same work on Extism: a plugin that gives its input back.
+//! Plugbay beside Extism, for the same work: a plugin that gives its input back.
 
 use std::hint::black_box;
 
@@ -6,9 +6,9 @@ use anyhow::{Result, anyhow};
 use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
 use plugbay_fixtures::Guest;
 
-use crate::calls::{SIZES, document};
-use crate::measure::{Budget, Table};
-use crate::setup::Place;
+use plugbay_bench::calls::{SIZES, document};
+use plugbay_bench::measure::{Budget, Table};
+use plugbay_bench::setup::Place;
 
 /// Gives the input back without touching it: the least that an Extism plugin can do.
 const ECHO: &str = r#"(module
@@ -20,7 +20,13 @@ const ECHO: &str = r#"(module
     (call $output (call $offset) (call $length (call $offset)))
     (i32.const 0)))"#;
 
-pub fn run(table: &mut Table) -> Result<()> {
+fn main() -> Result<()> {
+    let mut table = Table::of_arguments();
+    run(&mut table)?;
+    table.finish()
+}
+
+fn run(table: &mut Table) -> Result<()> {
     let compiled = compiled()?;
     let place = Place::new()?;
     place.put("echo.wasm", &Guest::codec("echo").build())?;
@@ -45,7 +51,7 @@ pub fn run(table: &mut Table) -> Result<()> {
         )?;
     }
     let mut config = place.config();
-    config.defaults.reuse = plugbay::config::Reuse::Fresh;
+    config.defaults.reuse = plugbay_bench::Reuse::Fresh;
     let fresh = place.host(config)?;
     let echo = fresh.codec("echo")?;
     let document = document(64);

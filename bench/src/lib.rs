@@ -1,0 +1,17 @@
+//! Measures Plugbay against its limits, each in the same run on the same component.
+//!
+//! A row is a ratio: what Plugbay takes over what the limit takes, pair by pair, so that a
+//! drifting machine shifts both. The median of the pairs counts. `cargo xtask bench` builds
+//! and runs this; words after it choose rows by name. Exit status 1 means that a budget
+//! was not met.
+
+pub mod calls;
+pub mod lookup;
+pub mod measure;
+pub mod memory;
+pub mod raw;
+pub mod reload;
+pub mod setup;
+pub mod startup;
+
+pub use plugbay::config::Reuse;

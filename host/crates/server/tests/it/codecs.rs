@@ -1,0 +1,93 @@
+//! Codecs over HTTP.
+
+use plugbay_fixtures::{Behaviour, Export, Guest};
+
+use super::support::host;
+
+const CBOR: (&str, &str) = ("content-type", "application/cbor");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_go_in_and_out() {
+    let guest = Guest::codec("echo").media_type("application/x-one").media_type("text/two");
+    let serving = host().plugin("echo.wasm", &guest).serve().await;
+
+    // The fixture's codec gives back the document's own bytes.
+    let json = ("content-type", "application/json; charset=utf-8");
+    let encoded = serving.send("POST", "/v1/codecs/echo/encode", &[json], r#"{"a":1}"#).await;
+    assert_eq!((encoded.status, &*encoded.body), (200, &b"\xa1\x61a\x01"[..]), "{encoded:?}");
+    assert_eq!(encoded.header("content-type"), Some("application/x-one"));
+    let encoded = serving.send("POST", "/v1/codecs/echo/encode", &[CBOR], b"\xa1\x61a\x01").await;
+    assert_eq!(&*encoded.body, b"\xa1\x61a\x01");
+
+    let decode = async |accept: &str| {
+        let accept = [("accept", accept)];
+        serving.send("POST", "/v1/codecs/echo/decode", &accept, b"\xa1\x61a\x01").await
+    };
+    let decoded = decode("*/*").await;
+    assert_eq!((decoded.status, decoded.text().as_str()), (200, r#"{"a":1}"#));
+    assert_eq!(decoded.header("content-type"), Some("application/json"));
+    let decoded = decode("application/json;q=0.1, application/cbor").await;
+    assert_eq!(&*decoded.body, b"\xa1\x61a\x01");
+    assert_eq!(decoded.header("content-type"), Some("application/cbor"));
+    assert_eq!(decode("text/html").await.code(), "not-acceptable");
+
+    let listed = serving.get("/v1/codecs").await.json();
+    assert_eq!(listed["codecs"][0]["name"], "echo");
+    assert_eq!(listed["codecs"][0]["media_types"][1], "text/two");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused() {
+    let trap = Guest::codec("trap").on(Export::Encode, Behaviour::Trap);
+    let garbage = Guest::codec("garbage").on(Export::Decode, Behaviour::Garbage(vec![0xff]));
+    let serving = host()
+        .plugin("echo.wasm", &Guest::codec("echo"))
+        .plugin("trap.wasm", &trap)
+        .plugin("garbage.wasm", &garbage)
+        .serve()
+        .await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let nan = b"\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00";
+    let cases: [(&str, &[(&str, &str)], &[u8], u16, &str); 8] = [
+        ("echo/encode", &[], b"{", 400, "invalid-input"),
+        ("echo/encode", &[CBOR], b"\x81", 400, "invalid-input"),
+        ("echo/encode", &[form], b"a=1", 415, "unsupported"),
+        ("ehco/encode", &[], b"1", 404, "not-found"),
+        ("trap/encode", &[], b"1", 502, "trap"),
+        ("garbage/decode", &[], b"1", 502, "contract"),
+        // JSON has neither, and neither becomes something else silently.
+        ("echo/decode", &[], b"\x41\xff", 415, "unsupported"),
+        ("echo/decode", &[], nan, 415, "unsupported"),
+    ];
+    for (path, headers, body, status, code) in cases {
+        let answer = serving.send("POST", &format!("/v1/codecs/{path}"), headers, body).await;
+        assert_eq!((answer.status, &*answer.code()), (status, code), "{path}: {answer:?}");
+    }
+    let missed = serving.send("POST", "/v1/codecs/ehco/encode", &[], "1").await;
+    assert!(missed.text().contains("echo"), "the nearest name: {missed:?}");
+}
+
+/// One codec that computes does not keep another from answering.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spinning_codec_is_alone_with_it() {
+    let spin = Guest::codec("spin").on(Export::Encode, Behaviour::Spin);
+    let serving = host()
+        .plugin("spin.wasm", &spin)
+        .plugin("echo.wasm", &Guest::codec("echo"))
+        .set("defaults.cpu", "300ms")
+        .set("defaults.instances", "2")
+        .serve()
+        .await;
+    let spinning = (0..8).map(|_| {
+        let data = serving.data();
+        let path = "/v1/codecs/spin/encode";
+        tokio::spawn(async move { super::support::ask(data, "POST", path, &[], b"1".into()).await })
+    });
+    let spinning: Vec<_> = spinning.collect();
+    let echo = serving.send("POST", "/v1/codecs/echo/encode", &[], "1").await;
+    assert_eq!(echo.status, 200, "{echo:?}");
+    for spun in spinning {
+        let spun = spun.await.unwrap();
+        assert!(matches!(&*spun.code(), "cpu" | "deadline" | "overloaded"), "{spun:?}");
+    }
+}

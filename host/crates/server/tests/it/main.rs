@@ -1,0 +1,12 @@
+//! The whole server: real components, real HTTP, the real program.
+//!
+//! One binary, so that it is linked once. `support` is the language the tests are written in.
+
+mod admin;
+mod agree;
+mod cli;
+mod codecs;
+mod limits;
+mod routes;
+mod stop;
+mod support;

@@ -1,0 +1,233 @@
+//! A server in a folder of its own, and a client.
+//!
+//! `host().plugin("echo.wasm", &Guest::handler("echo")).serve().await.get("/echo").await`
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, header};
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use plugbay::config::Layers;
+use plugbay::{Config, Host};
+use plugbay_fixtures::Guest;
+use plugbay_server::{Listening, Server};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// What a test waits for comes within this time, or the test fails.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// A host to be, in a folder of its own, without the bundled plugins.
+pub(crate) fn host() -> Setup {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    std::fs::write(folder.path().join("config.toml"), "").unwrap();
+    let set = [
+        ("server.listen", "127.0.0.1:0"),
+        ("admin.listen", "127.0.0.1:0"),
+        ("host.linked", "false"),
+        ("host.debounce", "10ms"),
+    ];
+    let set = set.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+    Setup { folder, set }
+}
+
+pub(crate) struct Setup {
+    folder: TempDir,
+    set: Vec<(String, String)>,
+}
+
+impl Setup {
+    pub(crate) fn plugin(self, file: &str, guest: &Guest) -> Self {
+        self.file(file, &guest.build())
+    }
+
+    pub(crate) fn file(self, file: &str, bytes: &[u8]) -> Self {
+        std::fs::write(self.plugins().join(file), bytes).unwrap();
+        self
+    }
+
+    pub(crate) fn toml(self, text: &str) -> Self {
+        std::fs::write(self.folder.path().join("config.toml"), text).unwrap();
+        self
+    }
+
+    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
+        self.set.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The plugins that are linked into this program serve too.
+    pub(crate) fn bundled(self) -> Self {
+        self.set("host.linked", "true")
+    }
+
+    pub(crate) fn plugins(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    pub(crate) fn layers(&self) -> Layers {
+        let layers = Config::builder().file(self.folder.path().join("config.toml"));
+        self.set.iter().fold(layers, |layers, (key, value)| layers.set(key, value))
+    }
+
+    /// The same settings for the program.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let config = self.folder.path().join("config.toml").display().to_string();
+        let set = self.set.iter().flat_map(|(k, v)| ["--set".to_owned(), format!("{k}={v}")]);
+        ["--config".to_owned(), config].into_iter().chain(set).collect()
+    }
+
+    pub(crate) async fn listen(&self) -> Listening {
+        Server::bind(&self.layers().load().unwrap()).await.unwrap()
+    }
+
+    pub(crate) async fn serve(self) -> Serving {
+        let listening = self.listen().await;
+        let host = Host::builder().layers(self.layers()).build().await.unwrap();
+        let server = listening.serve(host);
+        Serving { setup: self, server }
+    }
+}
+
+/// A server that serves.
+pub(crate) struct Serving {
+    pub(crate) setup: Setup,
+    pub(crate) server: Server,
+}
+
+impl Serving {
+    pub(crate) fn data(&self) -> SocketAddr {
+        self.server.data_address()
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.server.admin_address().unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        ask(self.data(), method, path, headers, body.into()).await
+    }
+
+    pub(crate) async fn admin_get(&self, path: &str) -> Answer {
+        ask(self.admin(), "GET", path, &[], Vec::new()).await
+    }
+
+    /// Replaces a file as a careful deployment does: by a rename.
+    pub(crate) fn deploy(&self, file: &str, guest: &Guest) {
+        deploy(&self.setup.plugins(), file, guest);
+    }
+}
+
+pub(crate) fn deploy(plugins: &Path, file: &str, guest: &Guest) {
+    let half = plugins.join(format!(".{file}.tmp"));
+    std::fs::write(&half, guest.build()).unwrap();
+    std::fs::rename(half, plugins.join(file)).unwrap();
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The stable code of a problem, checked to be one.
+    pub(crate) fn code(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let body = self.json();
+        assert_eq!(body["status"], self.status, "{self:?}");
+        body["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// One request on a connection of its own.
+pub(crate) async fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Answer {
+    try_ask(address, method, path, headers, body).await.unwrap()
+}
+
+pub(crate) async fn try_ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Answer, Box<dyn std::error::Error>> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let mut request = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        let host = HeaderValue::from_str(&address.to_string())?;
+        request = request.header(header::HOST, host);
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(body))?;
+    let response = sender.send_request(request).await?;
+    let status = response.status().as_u16();
+    let headers = response.headers().iter();
+    let headers = headers
+        .map(|(name, value)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    let body = response.into_body().collect().await?.to_bytes().to_vec();
+    Ok(Answer { status, headers, body })
+}
+
+/// Sends bytes as they are, and reads until the server closes.
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A server that has heard enough closes while we write.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await.expect("an end");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Asks again and again until the answer is yes.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut done: impl FnMut() -> F) {
+    let end = Instant::now() + SOON;
+    while !done().await {
+        assert!(Instant::now() < end, "{what}: not within {SOON:?}");
+        tokio::task::yield_now().await;
+    }
+}
