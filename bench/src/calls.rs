@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use plugbay_fixtures::Guest;
 
 use crate::measure::{Budget, Table};
-use crate::raw::Raw;
+use crate::raw::{Raw, ok};
 use crate::setup::Place;
 
 /// Sizes of documents.
@@ -25,16 +25,21 @@ pub fn document(size: usize) -> Vec<u8> {
     document
 }
 
+/// Measures the rows of this module.
+///
+/// # Errors
+///
+/// If the host or the limit fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let bytes = Guest::codec("echo").build();
     let place = Place::new()?;
     place.put("echo.wasm", &bytes)?;
-    let raw = Raw::new(&bytes)?;
+    let raw = ok(Raw::new(&bytes))?;
     let host = place.host(place.config())?;
     let echo = host.codec("echo")?;
     for (label, size) in SIZES {
         let document = document(size);
-        let (mut store, plugin) = raw.instance()?;
+        let (mut store, plugin) = ok(raw.instance())?;
         let codec = plugin.plugbay_plugin_codec();
         table.ratio(
             &format!("warm codec call, {label}, over raw wasmtime"),
@@ -44,7 +49,7 @@ pub fn run(table: &mut Table) -> Result<()> {
                 Ok(())
             },
             || {
-                let answer = codec.call_encode(&mut store, 0, black_box(&document))?;
+                let answer = ok(codec.call_encode(&mut store, 0, black_box(&document)))?;
                 black_box(answer.map_err(|error| anyhow!("{error:?}"))?);
                 Ok(())
             },
@@ -63,9 +68,9 @@ pub fn run(table: &mut Table) -> Result<()> {
             Ok(())
         },
         || {
-            let (mut store, plugin) = raw.instance()?;
+            let (mut store, plugin) = ok(raw.instance())?;
             let codec = plugin.plugbay_plugin_codec();
-            let answer = codec.call_encode(&mut store, 0, black_box(&document))?;
+            let answer = ok(codec.call_encode(&mut store, 0, black_box(&document)))?;
             black_box(answer.map_err(|error| anyhow!("{error:?}"))?);
             Ok(())
         },

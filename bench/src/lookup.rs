@@ -10,6 +10,11 @@ use plugbay_registry::Registry;
 
 use crate::measure::{Budget, Table};
 
+/// Measures the rows of this module.
+///
+/// # Errors
+///
+/// If the host or the limit fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let names: Vec<String> = (0..64).map(|index| format!("codec-{index}")).collect();
     let registry = Registry::new("codec");

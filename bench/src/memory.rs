@@ -10,6 +10,11 @@ const RELOADS: u32 = 10_000;
 /// Reloads after which the allocators have what they need.
 const WARM_UP: u32 = 500;
 
+/// Measures the rows of this module.
+///
+/// # Errors
+///
+/// If the host or the limit fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let name = "resident memory over 10,000 reloads";
     if !table.wants(name) {

@@ -1,48 +1,68 @@
 //! The limit: the same component on bare wasmtime, through generated bindings.
 
-use anyhow::Result;
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
-};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result, Store};
 
-wasmtime::component::bindgen!({ path: "../wit", world: "codec-plugin" });
+mod bindings {
+    #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
+    wasmtime::component::bindgen!({ path: "../wit", world: "codec-plugin" });
+}
 
+use bindings::plugbay::plugin::{codecs, log, metrics, types};
+use bindings::{CodecPlugin, CodecPluginPre};
+
+/// wasmtime's error, as the other benchmarks return it.
+///
+/// # Errors
+///
+/// The one that it was given.
+pub fn ok<T>(result: Result<T>) -> anyhow::Result<T> {
+    result.map_err(|error| anyhow::anyhow!("{error:#}"))
+}
+
+/// The host's side: nothing.
 pub struct Nothing;
 
-impl plugbay::plugin::types::Host for Nothing {}
+impl types::Host for Nothing {}
 
-impl plugbay::plugin::log::Host for Nothing {
-    fn write(&mut self, _: plugbay::plugin::log::Level, _: String, _: Vec<(String, String)>) {}
-    fn enabled(&mut self, _: plugbay::plugin::log::Level) -> bool {
+impl log::Host for Nothing {
+    fn write(&mut self, _: log::Level, _: String, _: Vec<(String, String)>) {}
+    fn enabled(&mut self, _: log::Level) -> bool {
         false
     }
 }
 
-impl plugbay::plugin::metrics::Host for Nothing {
+impl metrics::Host for Nothing {
     fn add(&mut self, _: String, _: u64) {}
     fn set(&mut self, _: String, _: f64) {}
 }
 
-impl plugbay::plugin::codecs::Host for Nothing {
-    fn available(&mut self) -> Vec<plugbay::plugin::codecs::CodecInfo> {
+impl codecs::Host for Nothing {
+    fn available(&mut self) -> Vec<codecs::CodecInfo> {
         Vec::new()
     }
-    fn encode(&mut self, _: String, _: Vec<u8>) -> Result<Vec<u8>, plugbay::plugin::types::Error> {
+    fn encode(&mut self, _: String, _: Vec<u8>) -> Result<Vec<u8>, types::Error> {
         Ok(Vec::new())
     }
-    fn decode(&mut self, _: String, _: Vec<u8>) -> Result<Vec<u8>, plugbay::plugin::types::Error> {
+    fn decode(&mut self, _: String, _: Vec<u8>) -> Result<Vec<u8>, types::Error> {
         Ok(Vec::new())
     }
 }
 
 /// A linked component with the same engine settings as Plugbay's, epochs included.
 pub struct Raw {
+    /// The engine.
     pub engine: Engine,
+    /// The component, linked.
     pub pre: CodecPluginPre<Nothing>,
 }
 
 impl Raw {
+    /// Compiles and links.
+    ///
+    /// # Errors
+    ///
+    /// wasmtime's.
     pub fn new(bytes: &[u8]) -> Result<Self> {
         let engine = engine()?;
         let component = Component::new(&engine, bytes)?;
@@ -53,19 +73,32 @@ impl Raw {
     }
 
     /// A store and an initialised instance.
+    ///
+    /// # Errors
+    ///
+    /// wasmtime's.
     pub fn instance(&self) -> Result<(Store<Nothing>, CodecPlugin)> {
         let mut store = Store::new(&self.engine, Nothing);
         store.set_epoch_deadline(1 << 40);
         let plugin = self.pre.instantiate(&mut store)?;
         let ready = plugin.plugbay_plugin_lifecycle().call_init(&mut store, "{}")?;
-        anyhow::ensure!(ready.is_ok(), "init");
+        wasmtime::ensure!(ready.is_ok(), "init");
         Ok((store, plugin))
     }
 }
 
+/// An engine with Plugbay's settings.
+///
+/// # Errors
+///
+/// wasmtime's.
 pub fn engine() -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(1_000).total_core_instances(8_000).total_memories(1_000);
+    pool.total_component_instances(1_000)
+        .total_core_instances(8_000)
+        .total_memories(1_000)
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(16 << 10);
     let mut config = Config::new();
     config
         .epoch_interruption(true)

@@ -9,7 +9,7 @@ use plugbay_fixtures::Guest;
 use wasmtime::component::Component;
 
 use crate::measure::{Table, median};
-use crate::raw;
+use crate::raw::{self, ok};
 use crate::setup::Place;
 
 const DEBOUNCE: Duration = Duration::from_millis(20);
@@ -17,6 +17,11 @@ const RELOADS: usize = 15;
 const SWAPS: u32 = 1_000;
 const THREADS: usize = 8;
 
+/// Measures the rows of this module.
+///
+/// # Errors
+///
+/// If the host or the limit fails.
 pub fn run(table: &mut Table) -> Result<()> {
     for (name, cold) in [("reload, cold, over debounce + compile", true), ("reload, cached, over debounce", false)] {
         if table.wants(name) {
@@ -37,21 +42,21 @@ fn latency(cold: bool) -> Result<f64> {
     let place = Place::new()?;
     let version = |number: usize| {
         let stamp = format!("v{number}");
-        Guest::codec("echo").version("1.0.0").functions(200).stamp(&stamp).build()
+        Guest::codec("echo").version("1.0.0").functions(200).stamp(stamp.as_str()).build()
     };
     place.put("echo.wasm", &version(0))?;
     let mut config = place.config();
     config.host.debounce = DEBOUNCE;
     let host = Host::builder().config(config).build_blocking()?;
     let echo = host.codec("echo")?;
-    let engine = raw::engine()?;
+    let engine = ok(raw::engine())?;
     let mut over = Vec::new();
     for number in 1..=RELOADS {
         let number = if cold { number } else { number % 2 };
         let bytes = version(number);
         let compile = if cold {
             let began = Instant::now();
-            Component::new(&engine, &bytes)?;
+            ok(Component::new(&engine, &bytes))?;
             began.elapsed()
         } else {
             Duration::ZERO

@@ -10,8 +10,13 @@ use crate::setup::{Place, resident};
 
 const PLUGINS: usize = 100;
 /// Makes a component of about 100 KB.
-const FUNCTIONS: usize = 1_200;
+const FUNCTIONS: u32 = 1_200;
 
+/// Measures the rows of this module.
+///
+/// # Errors
+///
+/// If the host or the limit fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let (ready, idle) = ("ready with 100 cached plugins, over reading them", "idle memory per plugin, over its code");
     if !table.wants(ready) && !table.wants(idle) {

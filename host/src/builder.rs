@@ -9,7 +9,7 @@ use plugbay_registry::Swap;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
 use crate::config::{Config, ConfigError, Layers};
-use crate::host::{Control, Host};
+use crate::host::{Background, Control, Host};
 use crate::load::Store;
 use crate::reconcile::{ConfigSource, Reconciler, Report, Shared, nothing};
 use crate::signal;
@@ -156,20 +156,21 @@ impl Builder {
             .thread_name("plugbay-io")
             .enable_all()
             .build()?;
+        let (background, tokio) = Background::new(tokio);
         let engine = self.engine.map_or_else(Engine::new, Ok)?;
-        let mut wasm = WasmRuntime::builder(engine, tokio.handle().clone());
+        let mut wasm = WasmRuntime::builder(engine, tokio.clone());
         if !config.host.cache.as_os_str().is_empty() {
             wasm = wasm.cache(AotCache::open(&config.host.cache)?);
         }
         let wasm = self.setups.into_iter().fold(wasm, |wasm, setup| setup(wasm)).build()?;
-        let linked = LinkedRuntime::new(tokio.handle().clone());
+        let linked = LinkedRuntime::new(tokio.clone());
         let artifacts = linked.artifacts();
         let mut runtimes = self.runtimes;
         runtimes.push(Arc::new(wasm));
         runtimes.push(Arc::new(linked));
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
-        let shared = Shared::new(cell, tokio.handle().clone());
+        let shared = Shared::new(cell, tokio.clone());
         let (signal, signals) = signal::channel();
         let store = Store::new(runtimes.clone());
         let mut reconciler = Reconciler::new(
@@ -184,7 +185,7 @@ impl Builder {
             reconciler.watch(signal.clone());
         }
         let first = reconciler.look(false);
-        strictly(&config, &first)?;
+        strictly(&config, &first).inspect_err(|_| reconciler.abandon())?;
         let thread = std::thread::Builder::new()
             .name("plugbay-reconcile".into())
             .spawn(move || reconciler.run(&signals))?;
@@ -192,7 +193,7 @@ impl Builder {
             signal,
             runtimes,
             thread: Mutex::new(Some(thread)),
-            tokio: Some(tokio),
+            _tokio: background,
         };
         Ok(Host { shared, control: Arc::new(control) })
     }

@@ -99,8 +99,6 @@ pub(crate) fn resolve(
         match claims.claim(&name, &wanted.offer.description) {
             Ok(()) => desired.wanted.push(wanted),
             Err(_) if is_linked(&wanted.offer.source) => {}
-            // The last good version is in place, and the clash is with itself.
-            Err(_) if desired.kept.contains(&name) => {}
             Err(refusal) => {
                 desired.refuse(&wanted.offer, &name, refusal, running);
                 if let Some(incumbent) = running.get(&name)
@@ -170,14 +168,39 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
     }
     let empty = Value::Object(serde_json::Map::new());
     let plugin_config = settings.map_or(empty, |settings| settings.config.clone());
-    check_config(name, &offer.description, &plugin_config)?;
+    let description = described_as(&offer.description, name)?;
+    check_config(name, &description, &plugin_config)?;
     let identity = Identity {
         name: name.to_owned(),
         digest: offer.digest,
         config: plugin_config,
         policy: policy(&config.policy(name)),
     };
-    Ok(Some(Wanted { identity, offer: offer.clone() }))
+    Ok(Some(Wanted { identity, offer: Offer { description, ..offer.clone() } }))
+}
+
+/// What a plugin is under another name than its own: the capability of its own name goes by
+/// that name too, others by that name, a dot and their own; and it suggests no routes. So
+/// one artifact can run as several plugins, side by side.
+fn described_as(description: &Arc<Description>, name: &str) -> Result<Arc<Description>, Refusal> {
+    if description.name == name {
+        return Ok(Arc::clone(description));
+    }
+    let mut renamed = Description::clone(description);
+    for capability in &mut renamed.capabilities {
+        capability.name = if capability.name == description.name {
+            name.to_owned()
+        } else {
+            format!("{name}.{}", capability.name)
+        };
+        capability.routes.clear();
+    }
+    name.clone_into(&mut renamed.name);
+    renamed.check().map_err(|error| {
+        Refusal::new(Reason::Description, format!("[plugins.{name}] artifact: {error}"))
+            .hint("give the plugin a shorter name")
+    })?;
+    Ok(Arc::new(renamed))
 }
 
 fn check_config(name: &str, description: &Description, config: &Value) -> Result<(), Refusal> {
@@ -324,24 +347,38 @@ pub(crate) fn suggested_routes(
     name: &str,
     description: &Description,
 ) -> Result<(), Refusal> {
-    for capability in description.capabilities.iter().filter(|it| it.kind == "handler") {
-        for route in &capability.routes {
-            let route = Route {
-                path: route.path.clone(),
-                methods: route.methods.clone(),
-                handler: capability.name.clone(),
-                origin: Origin::Plugin(name.to_owned()),
-            };
-            if router.is_configured(&route) {
-                continue;
-            }
-            router.insert(route).map_err(|error| {
-                Refusal::new(Reason::RouteClash, error.to_string())
-                    .hint("say in [[routes]] which handler serves the path")
-            })?;
+    for route in suggestions(name, description) {
+        if router.is_configured(&route) {
+            continue;
         }
+        router.insert(route).map_err(|error| {
+            Refusal::new(Reason::RouteClash, error.to_string())
+                .hint("say in [[routes]] which handler serves the path")
+        })?;
     }
     Ok(())
+}
+
+/// Adds those routes of a plugin that can stand beside the ones that are there.
+pub(crate) fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
+    for route in suggestions(name, description) {
+        if !router.is_configured(&route) {
+            // What does not fit is refused where the plugin is.
+            let _ = router.insert(route);
+        }
+    }
+}
+
+fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
+    let handlers = description.capabilities.iter().filter(|it| it.kind == "handler");
+    handlers.flat_map(move |capability| {
+        capability.routes.iter().map(move |route| Route {
+            path: route.path.clone(),
+            methods: route.methods.clone(),
+            handler: capability.name.clone(),
+            origin: Origin::Plugin(name.to_owned()),
+        })
+    })
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub(crate) struct Running {
     pub(crate) label: Arc<str>,
     pub(crate) description: Arc<Description>,
     pub(crate) plugin: Arc<dyn Plugin>,
+    /// What the plugin says of it, at hand for every call.
+    pub(crate) calls_others: bool,
     /// One per described capability, in that order.
     pub(crate) providers: Vec<Provider>,
     pub(crate) runtime: &'static str,
@@ -118,9 +120,8 @@ pub(crate) enum Entered<'a> {
 impl Published {
     /// Takes the right to call `capability`, or `None` if the set was retired meanwhile.
     pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<Entered<'a>> {
-        let calls_others = capability.running.plugin.calls_others();
         // The generation first: with it, no plugin in it can be shut down.
-        let users = if calls_others { Some(self.generation.users.enter().ok()?) } else { None };
+        let users = if capability.running.calls_others { Some(self.generation.users.enter().ok()?) } else { None };
         let pass = capability.running.enter().ok()?;
         Some(match users {
             None => Entered::Plugin { _pass: pass },

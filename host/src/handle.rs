@@ -75,6 +75,14 @@ impl<K: Kind> Handle<K> {
         &self,
         call: impl FnOnce(&K::Call, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
+        self.call_named(|target, context, _plugin| call(target, context))
+    }
+
+    /// As [`Handle::call`]; `call` also gets `name@version` of the plugin that it calls.
+    pub(crate) fn call_named<R>(
+        &self,
+        call: impl FnOnce(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
+    ) -> Result<R, Error> {
         let mut call = Some(call);
         let mut last = None;
         loop {
@@ -86,7 +94,7 @@ impl<K: Kind> Handle<K> {
                 };
                 let target = self.target(capability)?;
                 let Some(call) = call.take() else { return Err(self.retired().into()) };
-                Ok(Ok(call(target, &published.context())?))
+                Ok(Ok(call(target, &published.context(), &capability.running.label)?))
             });
             match tried {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -177,7 +185,7 @@ pub struct Leased<K: Kind> {
 impl<K: Kind> Leased<K> {
     /// `None` if the set was retired; `Some(None)` if the capability is of another kind.
     pub(crate) fn take(published: &Arc<Published>, capability: &Capability) -> Option<Option<Self>> {
-        let users = if capability.running.plugin.calls_others() {
+        let users = if capability.running.calls_others {
             Some(published.generation.users.lease().ok()?)
         } else {
             None
@@ -235,7 +243,7 @@ impl CodecHandle {
     /// If the value does not serialise, or the codec gives no answer; see
     /// [`CallErrorKind`].
     pub fn encode(&self, value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Error> {
-        let document = Document::from_value(value).map_err(Error::Serialize)?;
+        let document = Document::from_value(value).map_err(|error| Error::Serialize(Box::new(error)))?;
         self.encode_document(document.as_cbor())
     }
 
@@ -246,7 +254,7 @@ impl CodecHandle {
     /// If the codec gives no answer, or its document is not of type `T`.
     pub fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Error> {
         let document = self.decode_document(bytes)?;
-        document.to_value().map_err(Error::Deserialize)
+        document.to_value().map_err(|error| Error::Deserialize(Box::new(error)))
     }
 
     /// Writes a document that is CBOR already: one item.
@@ -264,10 +272,11 @@ impl CodecHandle {
     ///
     /// If the codec gives no answer, or one that is no document.
     pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
-        let document = self.0.call(|codec, context| codec.decode(context, bytes))?;
-        Document::from_cbor(document).map_err(|error| {
-            let message = format!("codec {}: expected one CBOR item: {error}", self.name());
-            CallError::new(CallErrorKind::Contract, message).into()
+        self.0.call_named(|codec, context, plugin| {
+            Document::from_cbor(codec.decode(context, bytes)?).map_err(|error| {
+                let message = format!("codec {}: expected one CBOR item: {error}", self.name());
+                CallError::new(CallErrorKind::Contract, message).of(plugin)
+            })
         })
     }
 }

@@ -39,14 +39,29 @@ pub(crate) struct Control {
     pub(crate) signal: Signal,
     pub(crate) runtimes: Vec<Arc<dyn Runtime>>,
     pub(crate) thread: std::sync::Mutex<Option<JoinHandle<()>>>,
-    pub(crate) tokio: Option<tokio::runtime::Runtime>,
+    pub(crate) _tokio: Background,
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
         self.signal.stop();
-        if let Some(tokio) = self.tokio.take() {
-            // Blocking here would panic inside another async runtime.
+    }
+}
+
+/// The host's own async runtime. Wherever it is dropped, nobody waits for its tasks:
+/// blocking would panic inside another async runtime.
+pub(crate) struct Background(Option<tokio::runtime::Runtime>);
+
+impl Background {
+    pub(crate) fn new(tokio: tokio::runtime::Runtime) -> (Self, tokio::runtime::Handle) {
+        let handle = tokio.handle().clone();
+        (Self(Some(tokio)), handle)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(tokio) = self.0.take() {
             tokio.shutdown_background();
         }
     }

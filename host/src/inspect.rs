@@ -73,7 +73,7 @@ pub(crate) fn inspect(
         return Err(refused.refusal);
     }
     for wanted in &desired.wanted {
-        ready.start(&wanted.identity, inspection.size)?.plugin.shutdown();
+        ready.start(wanted)?.plugin.shutdown();
     }
     Ok(inspection)
 }

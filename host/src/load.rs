@@ -200,16 +200,17 @@ impl Ready {
     }
 
     /// Starts a plugin from it.
-    pub(crate) fn start(&self, identity: &Identity, size: u64) -> Result<Running, Refusal> {
-        let label = Label::new(&identity.name, &self.description.version);
+    pub(crate) fn start(&self, wanted: &Wanted) -> Result<Running, Refusal> {
+        let Wanted { identity, offer } = wanted;
+        let label = Label::new(&identity.name, &offer.description.version);
         let plugin = self.prepared.start(StartPlugin {
             identity: label.clone(),
-            description: Arc::clone(&self.description),
+            description: Arc::clone(&offer.description),
             config: identity.config.clone(),
             policy: identity.policy.clone(),
         })?;
         let mut providers = Vec::new();
-        for (index, capability) in self.description.capabilities.iter().enumerate() {
+        for (index, capability) in offer.description.capabilities.iter().enumerate() {
             let provider = u32::try_from(index).ok().and_then(|index| plugin.provide(index));
             providers.push(provider.ok_or_else(|| {
                 let message = format!(
@@ -222,13 +223,14 @@ impl Ready {
         Ok(Running {
             identity: identity.clone(),
             label: Arc::clone(label.label()),
-            description: Arc::clone(&self.description),
+            description: Arc::clone(&offer.description),
+            calls_others: plugin.calls_others(),
             plugin,
             providers,
             runtime: self.runtime,
             imports: self.prepared.imports().to_vec(),
             exports: self.prepared.exports().to_vec(),
-            size,
+            size: offer.size,
             code_size: self.prepared.code_size(),
             started: SystemTime::now(),
         })
@@ -245,7 +247,7 @@ fn start(
         // An offer is made of what is ready; kept as a refusal so that no bug can panic here.
         None => return Err(Refusal::new(Reason::Unreadable, "expected a prepared artifact")),
     };
-    Ok(Arc::new(Leased::new(ready.start(&wanted.identity, wanted.offer.size)?)))
+    Ok(Arc::new(Leased::new(ready.start(wanted)?)))
 }
 
 /// Maps in order, on up to `workers` threads of their own: guest code may hang in there for

@@ -66,7 +66,8 @@ pub enum Outcome {
         /// Milliseconds from its last generation's end to now.
         took_ms: u64,
     },
-    /// A plugin version left, and calls were still under way at the deadline. They were cut off.
+    /// A plugin version left, and calls were still under way at the deadline. Each of them
+    /// ends by itself, within its own limits, on the version it began with.
     DrainDeadline {
         /// `name@version`.
         plugin: String,

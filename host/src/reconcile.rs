@@ -17,7 +17,10 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Layers, Restart};
-use crate::desired::{Desired, Incumbent, Refused, Wanted, configured_routes, resolve, suggested_routes};
+use crate::desired::{
+    Desired, Incumbent, Refused, Wanted, configured_routes, resolve, routes_that_fit,
+    suggested_routes,
+};
 use crate::folder::{self, Memory};
 use crate::generation::{Capability, Cell, Generation, Member, Published, Running};
 use crate::load::{Origin, Started, Store};
@@ -152,11 +155,13 @@ impl Reconciler {
     pub(crate) fn run(mut self, signals: &Signals) {
         loop {
             // A file that is being written is looked at soon, whether or not an event comes.
-            let timer = self.config.host.rescan;
-            let timer = if self.unsettled { timer.min(folder::SETTLE / 4) } else { timer };
-            match signals.wait(self.config.host.debounce, timer) {
+            // That look is for the file alone: what would not start is not tried again.
+            let (slow, soon) = (self.config.host.rescan, folder::SETTLE / 4);
+            let hurried = self.unsettled && soon < slow;
+            match signals.wait(self.config.host.debounce, if hurried { soon } else { slow }) {
                 Wake::Stop => return,
                 Wake::Look { replies, retry } => {
+                    let retry = retry && !(hurried && replies.is_empty());
                     let report = self.look(retry);
                     for reply in replies {
                         // Whoever asked may have gone.
@@ -192,18 +197,65 @@ impl Reconciler {
         let incumbents = incumbents(running);
         let mut desired = resolve(&config, &offers, &failed, &incumbents);
         refused.append(&mut desired.refused);
+        let strict = config.host.strict && running.number > 0;
+        if strict && !refused.is_empty() {
+            // Nothing of this change will serve: nothing is started for it.
+            let changed = |it: &Wanted| {
+                let runs = running.plugins.get(&it.identity.name);
+                runs.is_none_or(|member| member.running.identity != it.identity)
+            };
+            let wanted = std::mem::take(&mut desired.wanted);
+            return self.refuse_all(&published, &config, wanted.into_iter().filter(changed), refused);
+        }
         let (started, next) = self.start(running, &mut desired, workers, retry, &mut refused);
-
-        let strict = config.host.strict && !refused.is_empty() && running.number > 0;
-        if strict {
-            for started in &started {
-                shut_down(started);
+        if strict && !refused.is_empty() {
+            for fresh in &started {
+                shut_down(&fresh.running);
             }
-            let config = Arc::clone(&running.config);
-            return self.publish_rejected(&published, &config, refused);
+            let wanted = started.into_iter().map(|fresh| fresh.wanted);
+            return self.refuse_all(&published, &config, wanted, refused);
         }
         self.config = Arc::clone(&config);
-        self.publish(&published, &config, next, &started, refused)
+        self.publish(&published, &config, next, started, refused)
+    }
+
+    /// Keeps everything as it is, because `host.strict` is set and something was refused;
+    /// says so of all that would have changed.
+    fn refuse_all(
+        &mut self,
+        before: &Arc<Published>,
+        config: &Arc<Config>,
+        held_back: impl Iterator<Item = Wanted>,
+        mut refused: Vec<Refused>,
+    ) -> Report {
+        let because = refused.first().map(|it| it.source.to_string()).unwrap_or_default();
+        let strict = |source, plugin, digest| Refused {
+            source,
+            plugin,
+            digest,
+            refusal: Refusal::new(
+                Reason::Strict,
+                format!("expected all of the change to be good, because host.strict is set; {because} is refused"),
+            )
+            .hint("mend or remove what is refused"),
+        };
+        refused.extend(held_back.map(|it| {
+            strict(it.offer.source, Some(it.identity.name), Some(it.offer.digest))
+        }));
+        let running = Arc::clone(&before.generation.config);
+        if let Some(file) = self.source.file()
+            && running != *config
+        {
+            refused.push(strict(Source::File(file.to_owned()), None, None));
+        }
+        self.publish_rejected(before, &running, refused)
+    }
+
+    /// Ends a host that never served: shuts down all that was started for it.
+    pub(crate) fn abandon(&self) {
+        for (_, member) in self.shared.cell.load().generation.plugins.iter() {
+            shut_down(&member.running);
+        }
     }
 
     /// Reads the configuration; a bad one leaves the one that runs.
@@ -267,6 +319,7 @@ impl Reconciler {
                 origins.extend(listing.artifacts.into_iter().map(Origin::Folder));
             }
             Err(refusal) => {
+                self.unsettled = false;
                 // Nothing is known of the files: all that came from files stays.
                 let members = running.plugins.iter().map(|(_, member)| member.source.clone());
                 failed.extend(members.filter(|source| matches!(source, Source::File(_))));
@@ -281,7 +334,7 @@ impl Reconciler {
         (origins, failed)
     }
 
-    /// Starts what is new, and puts the next set together.
+    /// Starts what is new, and puts the next set together: what runs and stays first.
     fn start(
         &mut self,
         running: &Generation,
@@ -289,7 +342,7 @@ impl Reconciler {
         workers: usize,
         retry: bool,
         refused: &mut Vec<Refused>,
-    ) -> (Vec<Arc<Leased<Running>>>, Vec<Member>) {
+    ) -> (Vec<Fresh>, Vec<Member>) {
         let identities: BTreeMap<&str, &Identity> =
             running.plugins.iter().map(|(name, it)| (name, &it.running.identity)).collect();
         let wanted: BTreeMap<&str, &Identity> =
@@ -308,21 +361,21 @@ impl Reconciler {
             }
         }
         next.extend(desired.kept.iter().filter_map(|name| running.plugins.get(name)).cloned());
-        let mut started = Vec::new();
+        let (mut started, mut fresh) = (Vec::new(), Vec::new());
         for Started { wanted, outcome, took } in self.store.start(to_start, workers, retry) {
             let old = running.plugins.get(&wanted.identity.name);
             let source = wanted.offer.source.clone();
             match outcome {
                 Ok(plugin) => {
-                    self.shared.journal.note(running.number, Outcome::Loaded {
+                    let loaded = Outcome::Loaded {
                         plugin: plugin.label.to_string(),
                         source: source.to_string(),
                         digest: plugin.identity.digest.to_string(),
                         replaces: old.map(|member| member.running.label.to_string()),
                         took_ms: millis(took),
-                    });
-                    started.push(Arc::clone(&plugin));
-                    next.push(Member { running: plugin, source, since: number });
+                    };
+                    started.push(Fresh { running: Arc::clone(&plugin), wanted, loaded });
+                    fresh.push(Member { running: plugin, source, since: number });
                 }
                 Err(refusal) => {
                     refused.push(Refused {
@@ -335,6 +388,7 @@ impl Reconciler {
                 }
             }
         }
+        next.extend(fresh);
         (started, next)
     }
 
@@ -344,11 +398,11 @@ impl Reconciler {
         before: &Arc<Published>,
         config: &Arc<Config>,
         next: Vec<Member>,
-        started: &[Arc<Leased<Running>>],
+        started: Vec<Fresh>,
         mut refused: Vec<Refused>,
     ) -> Report {
         let running = &before.generation;
-        let (generation, left_out) = assemble(running.number + 1, config, next, &mut refused);
+        let (generation, left_out) = assemble(running, config, next, &mut refused);
         for running in &left_out {
             shut_down(running);
         }
@@ -368,9 +422,7 @@ impl Reconciler {
             pending_restart: pending.into(),
         });
         self.shared.cell.store(Arc::clone(&after));
-        let stays = |it: &Arc<Leased<Running>>| {
-            generation.plugins.iter().any(|(_, member)| Arc::ptr_eq(&member.running, it))
-        };
+        let stays = |it: &Arc<Leased<Running>>| holds(&generation, it);
         let left: Vec<_> = running
             .plugins
             .iter()
@@ -383,12 +435,15 @@ impl Reconciler {
         let report = Report {
             generation: number,
             published: true,
-            loaded: labels(&mut started.iter().filter(|it| stays(it))),
+            loaded: labels(&mut started.iter().map(|it| &it.running).filter(|it| stays(it))),
             retired: labels(&mut left.iter()),
             rejected: after.rejected.to_vec(),
         };
         if configured {
             self.shared.journal.note(number, Outcome::Configured);
+        }
+        for fresh in started.into_iter().filter(|it| stays(&it.running)) {
+            self.shared.journal.note(number, fresh.loaded);
         }
         self.shared.journal.note(number, Outcome::Published {
             plugins: generation.plugins.len(),
@@ -470,7 +525,12 @@ impl Reconciler {
         }
         rejected.sort_by(|a, b| (&a.source, &a.plugin).cmp(&(&b.source, &b.plugin)));
         let gone = before.rejected.iter().filter(|old| {
-            !rejected.iter().any(|new| new.source == old.source && new.plugin == old.plugin)
+            // The same source may be refused for another reason, before or after its name
+            // is known: then it did not recover.
+            !rejected.iter().any(|new| {
+                let unnamed = new.plugin.is_none() || old.plugin.is_none();
+                new.source == old.source && (unnamed || new.plugin == old.plugin)
+            })
         });
         for gone in gone {
             self.shared.journal.note(number, Outcome::Recovered { source: gone.source.clone() });
@@ -500,6 +560,20 @@ fn shut_down(running: &Arc<Leased<Running>>) {
     running.plugin.shutdown();
 }
 
+/// A plugin that was started for the next generation.
+struct Fresh {
+    running: Arc<Leased<Running>>,
+    wanted: Wanted,
+    /// What is noted once it serves.
+    loaded: Outcome,
+}
+
+/// Whether a generation holds this very plugin version.
+fn holds(generation: &Generation, running: &Arc<Leased<Running>>) -> bool {
+    let member = generation.plugins.get(&running.identity.name);
+    member.is_some_and(|member| Arc::ptr_eq(&member.running, running))
+}
+
 /// Whether two sets serve the same.
 fn is_same(old: &Generation, new: &Generation) -> bool {
     let same_member = |name: &str, member: &Member| {
@@ -512,10 +586,11 @@ fn is_same(old: &Generation, new: &Generation) -> bool {
         && new.plugins.iter().all(|(name, member)| same_member(name, member))
 }
 
-/// Puts a generation together. Members come in order of precedence; one that clashes with
-/// an earlier one (its capability is that of a last good version that stays) is left out.
+/// Puts the next generation together. Members come in order of precedence; one that clashes
+/// with an earlier one (its capability is that of a last good version that stays) is left
+/// out. What serves already stays: at most it loses a route to the configuration.
 fn assemble(
-    number: u64,
+    before: &Generation,
     config: &Arc<Config>,
     members: Vec<Member>,
     refused: &mut Vec<Refused>,
@@ -533,11 +608,15 @@ fn assemble(
             .map(|it| plugbay_core::CapabilityKey::new(&*it.kind, &*it.name))
             .collect();
         let mut with_routes = router.clone();
+        let serves = holds(before, &member.running);
         let clash = if plugins.contains_key(&name) {
             Err(Refusal::new(Reason::NameClash, format!("expected no other plugin {name:?}, found one")))
         } else if let Some(key) = keys.iter().find(|key| capabilities.contains_key(&key.to_string())) {
             let message = format!("expected no other plugin to offer {key}, found one");
             Err(Refusal::new(Reason::CapabilityClash, message))
+        } else if serves {
+            routes_that_fit(&mut with_routes, &name, &description);
+            Ok(())
         } else {
             suggested_routes(&mut with_routes, &name, &description)
         };
@@ -548,7 +627,9 @@ fn assemble(
                 digest: Some(member.running.identity.digest),
                 refusal: refusal.hint("the last good version of another plugin has it"),
             });
-            left_out.push(member.running);
+            if !serves {
+                left_out.push(member.running);
+            }
             continue;
         }
         router = with_routes;
@@ -559,7 +640,7 @@ fn assemble(
         plugins.insert(name, member);
     }
     let generation = Generation {
-        number,
+        number: before.number + 1,
         published: SystemTime::now(),
         config: Arc::clone(config),
         plugins: table("plugin", plugins),

@@ -84,11 +84,12 @@ impl Router {
         Ok(())
     }
 
-    /// Whether the configuration says who serves what `route` asks for.
+    /// Whether the configuration says who serves what `route` asks for, by whatever names
+    /// its pattern has for the parameters.
     pub(crate) fn is_configured(&self, route: &Route) -> bool {
-        let Some(&index) = self.index.get(&route.path) else { return false };
-        let mut there = self.paths[index].iter();
-        there.any(|other| other.origin == Origin::Config && other.overlaps(route))
+        let wanted = shape(&route.path);
+        let mut there = self.paths.iter().flatten().filter(|it| it.origin == Origin::Config);
+        there.any(|other| other.overlaps(route) && shape(&other.path) == wanted)
     }
 
     /// All routes, by pattern.
@@ -125,6 +126,23 @@ impl Router {
             head,
         })
     }
+}
+
+/// A pattern without the names of its parameters.
+fn shape(pattern: &str) -> String {
+    let mut shape = String::with_capacity(pattern.len());
+    let mut rest = pattern.chars().peekable();
+    while let Some(next) = rest.next() {
+        shape.push(next);
+        if next == '{' && rest.next_if_eq(&'{').is_some() {
+            // A brace itself, which a pattern doubles.
+            shape.push('{');
+        } else if next == '{' {
+            let name: String = rest.by_ref().take_while(|&it| it != '}').collect();
+            shape.push_str(if name.starts_with('*') { "*}" } else { "}" });
+        }
+    }
+    shape
 }
 
 /// The methods of some routes, as the header `Allow` lists them.

@@ -1,19 +1,28 @@
-//! `bench`: the benchmarks, which are a workspace of their own.
+//! `bench`: what Plugbay takes beside its limits. Extism has a workspace of its own, because
+//! it brings a second wasmtime.
+
+use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::place::Place;
-use crate::plugins;
 
-pub(crate) fn run(args: &[String]) -> Result<bool> {
+/// Runs the rows whose names contain one of `rows`, or all.
+pub(crate) fn run(rows: &[String]) -> Result<bool> {
     let place = Place::find()?;
-    let manifest = place.root.join("bench/Cargo.toml");
-    if !manifest.exists() {
-        eprintln!("there are no benchmarks: {} is not there", manifest.display());
-        return Ok(false);
-    }
-    plugins::build(&place, &plugins::folder(&place))?;
-    let mut cargo = place.cargo();
-    cargo.args(["run", "--release", "--manifest-path"]).arg(manifest).arg("--").args(args);
-    Ok(cargo.status().context("cannot start cargo")?.success())
+    let mut own = place.cargo();
+    own.args(["run", "--release", "--package", "plugbay-bench", "--bin", "plugbay-bench"]);
+    let mut extism = place.cargo();
+    extism.args(["run", "--release", "--manifest-path"]);
+    extism.arg(place.root.join(PathBuf::from_iter(["bench", "extism", "Cargo.toml"])));
+    extism.arg("--target-dir").arg(place.target.join("bench-extism"));
+    // Both run, whatever becomes of the first.
+    let own = measure(own, rows)?;
+    let extism = measure(extism, rows)?;
+    Ok(own && extism)
+}
+
+fn measure(mut cargo: Command, rows: &[String]) -> Result<bool> {
+    Ok(cargo.arg("--").args(rows).status().context("cannot start cargo")?.success())
 }

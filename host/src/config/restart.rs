@@ -19,6 +19,7 @@ pub struct Restart {
 pub(super) fn pending(running: &Config, next: &Config) -> Vec<Restart> {
     let each = |config: &Config| {
         [
+            ("host.cache", config.host.cache.display().to_string()),
             ("server.listen", config.server.listen.to_string()),
             ("admin.enabled", config.admin.enabled.to_string()),
             ("admin.listen", config.admin.listen.to_string()),

@@ -132,9 +132,14 @@ impl CallErrorKind {
 }
 
 /// A call that got no answer: who was called, why there is none, and, for a trap, where.
+///
+/// As small as a pointer, because every answer has room for one.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{}{message}", Prefix(plugin.as_deref()))]
-pub struct CallError {
+#[error("{}{}", Prefix(.0.plugin.as_deref()), .0.message)]
+pub struct CallError(Box<Failure>);
+
+#[derive(Clone, Debug)]
+struct Failure {
     kind: CallErrorKind,
     message: Cow<'static, str>,
     plugin: Option<Arc<str>>,
@@ -155,52 +160,52 @@ impl fmt::Display for Prefix<'_> {
 impl CallError {
     /// An error of this kind; `message` is a lowercase fragment.
     pub fn new(kind: CallErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), plugin: None, backtrace: None }
+        Self(Box::new(Failure { kind, message: message.into(), plugin: None, backtrace: None }))
     }
 
     /// Names the plugin, as `name@version`, unless one is named already: the innermost
     /// plugin is the one to blame.
     #[must_use]
     pub fn of(mut self, plugin: &Arc<str>) -> Self {
-        self.plugin.get_or_insert_with(|| Arc::clone(plugin));
+        self.0.plugin.get_or_insert_with(|| Arc::clone(plugin));
         self
     }
 
     /// Adds the guest's backtrace.
     #[must_use]
     pub fn with_backtrace(mut self, backtrace: impl Into<Arc<str>>) -> Self {
-        self.backtrace = Some(backtrace.into());
+        self.0.backtrace = Some(backtrace.into());
         self
     }
 
     /// Which kind of failure this is.
     #[must_use]
     pub fn kind(&self) -> CallErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The stable word for metrics, logs and APIs.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        self.kind.reason()
+        self.kind().reason()
     }
 
     /// The message alone, without the plugin's name.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The plugin that failed, as `name@version`.
     #[must_use]
     pub fn plugin(&self) -> Option<&str> {
-        self.plugin.as_deref()
+        self.0.plugin.as_deref()
     }
 
     /// Where the guest trapped, a frame a line, innermost first.
     #[must_use]
     pub fn backtrace(&self) -> Option<&str> {
-        self.backtrace.as_deref()
+        self.0.backtrace.as_deref()
     }
 }
 

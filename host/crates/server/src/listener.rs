@@ -9,9 +9,10 @@
 //!
 //! 1. *Lame duck*: connections are still accepted, and every answer ends its connection. The
 //!    caller decides how long.
-//! 2. [`Plane::close`]: what the kernel has accepted by then is taken, then the port is closed;
-//!    idle connections end, busy ones finish.
-//! 3. At the deadline the rest is cut off.
+//! 2. [`Plane::close`]: what the kernel has accepted by then is taken, and the port is closed. For a
+//!    moment longer connections may still ask: hyper would close one on which nothing has been
+//!    read yet, though its request may be here already.
+//! 3. Idle connections end, busy ones finish; at the deadline the rest is cut off.
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,10 +34,13 @@ use tokio_util::task::TaskTracker;
 
 /// The longest that a client may take for a header, and that a connection may idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest header, in bytes. hyper itself allows 100 fields.
-const HEADER_SIZE: usize = 64 << 10;
+/// The largest header, in bytes; hyper takes up to twice that if it comes at once, and 100 fields.
+const HEADER_SIZE: usize = 32 << 10;
 /// Between two tries after the system had no descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a connection may still ask after the port is closed.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What connections may use.
 pub(crate) struct Bounds {
@@ -50,6 +54,7 @@ pub(crate) struct Bounds {
 /// A listener that is being served.
 pub(crate) struct Plane {
     close: CancellationToken,
+    end_idle: CancellationToken,
     kill: CancellationToken,
     open: TaskTracker,
     accepting: JoinHandle<()>,
@@ -59,6 +64,7 @@ impl Plane {
     /// Serves `service` on `listener`.
     pub(crate) fn open(listener: TcpListener, service: Router, bounds: Bounds) -> Self {
         let close = CancellationToken::new();
+        let end_idle = CancellationToken::new();
         let kill = CancellationToken::new();
         let open = TaskTracker::new();
         // Closing only lets `wait` end when no connection is open; more may still be spawned.
@@ -69,10 +75,11 @@ impl Plane {
             bounds,
             graceful: GracefulShutdown::new(),
             open: open.clone(),
+            end_idle: end_idle.clone(),
             kill: kill.clone(),
         };
         let accepting = tokio::spawn(acceptor.run(listener, close.clone()));
-        Self { close, kill, open, accepting }
+        Self { close, end_idle, kill, open, accepting }
     }
 
     /// Returns once no connection is open.
@@ -84,7 +91,12 @@ impl Plane {
     /// Returns how many were cut off at `deadline`.
     pub(crate) async fn close(self, deadline: Instant) -> usize {
         self.close.cancel();
+        let left = deadline.saturating_duration_since(Instant::now());
         let mut accepting = self.accepting;
+        if tokio::time::timeout(LAST_WORDS.min(left / 2), &mut accepting).await.is_ok() {
+            return 0;
+        }
+        self.end_idle.cancel();
         if tokio::time::timeout_at(deadline, &mut accepting).await.is_ok() {
             return 0;
         }
@@ -102,6 +114,7 @@ struct Acceptor {
     bounds: Bounds,
     graceful: GracefulShutdown,
     open: TaskTracker,
+    end_idle: CancellationToken,
     kill: CancellationToken,
 }
 
@@ -115,6 +128,10 @@ impl Acceptor {
             }
         }
         self.take_the_rest(listener);
+        tokio::select! {
+            () = self.end_idle.cancelled() => {}
+            () = self.open.wait() => {}
+        }
         self.graceful.shutdown().await;
         self.open.wait().await;
     }
@@ -145,9 +162,8 @@ impl Acceptor {
         loop {
             match listener.accept() {
                 Ok((stream, _)) => {
-                    let stream = stream
-                        .set_nonblocking(true)
-                        .and_then(|()| TcpStream::from_std(stream));
+                    let stream =
+                        stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                     if let Ok(stream) = stream {
                         self.serve((stream, None));
                     }

@@ -132,10 +132,8 @@ impl Server {
         });
         let admin = if config.admin.enabled {
             let (listener, address) = bind("admin.listen", config.admin.listen).await?;
-            let bounds = Bounds {
-                connections: ADMIN_CONNECTIONS,
-                timeout: Box::new(|| ADMIN_TIMEOUT),
-            };
+            let bounds =
+                Bounds { connections: ADMIN_CONNECTIONS, timeout: Box::new(|| ADMIN_TIMEOUT) };
             let plane = Plane::open(listener, admin::router(Arc::clone(&shared)), bounds);
             tracing::info!(%address, "admin plane");
             Some((plane, address))

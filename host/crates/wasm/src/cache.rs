@@ -1,8 +1,8 @@
 //! The private cache of compiled components.
 //!
 //! An entry is named by what it was compiled by (wasmtime's compatibility hash) and from
-//! (the component's digest), written once by rename, and begins with a checksum. A bad,
-//! foreign or truncated entry is a miss, never a crash.
+//! (the component's digest), written once by rename, and begins with that digest and a
+//! checksum. A bad, foreign or truncated entry is a miss, never a crash.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -15,8 +15,7 @@ use wasmtime::component::Component;
 use crate::engine::Engine;
 
 /// Begins every entry; the digit changes with the layout.
-const MAGIC: &[u8; 16] = b"plugbay-aot-v1\0\0";
-const HEADER: usize = 16 + 32;
+const MAGIC: &[u8; 16] = b"plugbay-aot-v2\0\0";
 
 /// The cache folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +57,7 @@ impl AotCache {
     pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Option<(Component, u64)> {
         let path = self.path(engine, digest);
         let entry = fs::read(&path).ok()?;
-        let code = code(&entry);
+        let code = code(&entry, digest);
         let component = code.and_then(|code| Some((deserialize(engine, code)?, code.len() as u64)));
         if component.is_none() {
             // Whoever finds it bad removes it; a lost race is as good.
@@ -71,6 +70,7 @@ impl AotCache {
     pub(crate) fn store(&self, engine: &Engine, digest: &Digest, code: &[u8]) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(MAGIC)?;
+        file.write_all(digest.as_bytes())?;
         file.write_all(Digest::of(code).as_bytes())?;
         file.write_all(code)?;
         file.persist(self.path(engine, digest))?;
@@ -78,11 +78,11 @@ impl AotCache {
     }
 }
 
-/// The code in an entry whose header and checksum are right.
-fn code(entry: &[u8]) -> Option<&[u8]> {
-    let (header, code) = entry.split_at_checked(HEADER)?;
-    let (magic, checksum) = header.split_at(MAGIC.len());
-    (magic == MAGIC && Digest::of(code).as_bytes() == checksum).then_some(code)
+/// The code in an entry that is of this component, and whose checksum is right.
+fn code<'a>(entry: &'a [u8], digest: &Digest) -> Option<&'a [u8]> {
+    let rest = entry.strip_prefix(MAGIC)?.strip_prefix(digest.as_bytes())?;
+    let (checksum, code) = rest.split_at_checked(32)?;
+    (Digest::of(code).as_bytes() == checksum).then_some(code)
 }
 
 /// Turns compiled code back into a component; `None` if it is another engine's.

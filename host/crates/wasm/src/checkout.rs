@@ -16,6 +16,7 @@ pub(crate) struct Checkout<'a> {
 
 impl<'a> Checkout<'a> {
     /// Takes an idle instance, makes one, or waits for one on the caller's thread.
+    #[inline]
     pub(crate) fn take(plugin: &'a Shared) -> Result<Self, CallError> {
         if plugin.policy.reuse == Reuse::Pooled
             && let Some(instance) = plugin.pool.take()
@@ -89,6 +90,7 @@ impl<'a> Checkout<'a> {
     }
 
     /// The call returned: puts the instance back, unless it has served its time.
+    #[inline]
     pub(crate) fn done(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
         if is_spent(&self.plugin.policy, &instance) {

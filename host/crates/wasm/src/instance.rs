@@ -42,6 +42,7 @@ impl Instance {
     /// Sets what a call on the caller's stack may use: all its ticks at once.
     pub(crate) fn begin_direct(&mut self, ticks: u64) {
         let state = self.store.data_mut();
+        state.forget();
         state.on_fiber = false;
         state.ticks_left = 0;
         self.store.set_epoch_deadline(ticks);
@@ -51,6 +52,7 @@ impl Instance {
     /// Sets what a call on a fiber may use: a tick at a time, giving way in between.
     pub(crate) fn begin_fiber(&mut self, ticks: u64) {
         let state = self.store.data_mut();
+        state.forget();
         state.on_fiber = true;
         state.ticks_left = ticks;
         self.store.set_epoch_deadline(1);

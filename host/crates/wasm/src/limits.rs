@@ -60,6 +60,12 @@ impl Limits {
         self.held
     }
 
+    /// Whether there is a note of what was refused.
+    #[inline]
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// Takes the note of what was refused.
     pub(crate) fn take_refused(&mut self) -> Option<String> {
         self.refused.take()

@@ -182,8 +182,8 @@ impl Shared {
         self.pool.release();
     }
 
-    fn health(&self) -> Result<(), CallError> {
-        let mut checkout = Checkout::take(self)?;
+    /// Asks one instance whether it can serve.
+    fn examine(&self, mut checkout: Checkout<'_>) -> Result<(), CallError> {
         let Instance { store, lifecycle, .. } = checkout.instance()?;
         begin(store, self.init_ticks, self.may_wait);
         let answer = if self.may_wait {
@@ -213,6 +213,7 @@ pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
 /// Sets the ticks of a lifecycle call.
 pub(crate) fn begin(store: &mut Store<State>, ticks: u64, on_fiber: bool) {
     let state = store.data_mut();
+    state.forget();
     state.on_fiber = on_fiber;
     state.ticks_left = if on_fiber { ticks } else { 0 };
     store.set_epoch_deadline(if on_fiber { 1 } else { ticks });
@@ -232,17 +233,8 @@ pub(crate) struct WasmPlugin {
 impl WasmPlugin {
     /// Makes the first instance and asks for its health.
     pub(crate) fn warm_up(&self) -> Result<(), (Stage, CallError)> {
-        let shared = &self.shared;
-        if shared.pool.reserve() {
-            match shared.make_blocking() {
-                Ok(instance) => shared.pool.put(instance),
-                Err(error) => {
-                    shared.pool.release();
-                    return Err((Stage::Init, error));
-                }
-            }
-        }
-        shared.health().map_err(|error| (Stage::Health, error))
+        let first = Checkout::take(&self.shared).map_err(|error| (Stage::Init, error))?;
+        self.shared.examine(first).map_err(|error| (Stage::Health, error))
     }
 }
 
@@ -266,7 +258,7 @@ impl Plugin for WasmPlugin {
     }
 
     fn health(&self) -> Result<(), CallError> {
-        self.shared.health()
+        self.shared.examine(Checkout::take(&self.shared)?)
     }
 
     fn shutdown(&self) {

@@ -59,6 +59,7 @@ impl Pool {
     }
 
     /// Takes an idle instance.
+    #[inline]
     pub(crate) fn take(&self) -> Option<Box<Instance>> {
         let home = home(self.hot.len());
         self.hot[home].take().or_else(|| self.take_elsewhere(home))
@@ -71,6 +72,7 @@ impl Pool {
     }
 
     /// Puts an instance back.
+    #[inline]
     pub(crate) fn put(&self, instance: Box<Instance>) {
         let displaced = self.hot[home(self.hot.len())].swap(Some(instance));
         if let Some(displaced) = displaced {
@@ -84,9 +86,14 @@ impl Pool {
             self.returned.notify(1);
         }
         if self.closed.load(Ordering::Relaxed) {
-            while self.take().is_some() {
-                self.release();
-            }
+            self.empty();
+        }
+    }
+
+    #[cold]
+    fn empty(&self) {
+        while self.take().is_some() {
+            self.release();
         }
     }
 
@@ -150,6 +157,7 @@ impl Drop for Count<'_> {
 
 /// A full fence behind an atomic swap. On x86-64 a swap is one already, and only the
 /// compiler has to be told.
+#[inline]
 fn fence_after_swap() {
     #[cfg(target_arch = "x86_64")]
     std::sync::atomic::compiler_fence(Ordering::SeqCst);
@@ -158,6 +166,7 @@ fn fence_after_swap() {
 }
 
 /// The calling thread's slot among `slots`.
+#[inline]
 fn home(slots: usize) -> usize {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

@@ -57,6 +57,16 @@ impl State {
         self.limits.held()
     }
 
+    /// Forgets what earlier calls noted for [`fault`](crate::fault::fault): a memory refusal
+    /// that the guest got over, or a line that looked like a panic's, explains no later trap.
+    #[inline]
+    pub(crate) fn forget(&mut self) {
+        if self.panic.is_some() || self.limits.was_refused() {
+            self.panic = None;
+            self.limits.take_refused();
+        }
+    }
+
     /// Lends the caller's services for the length of a call.
     pub(crate) fn lend(&mut self, context: &Context<'_>) {
         self.services = Some(Arc::clone(context.services()));

@@ -93,6 +93,7 @@ fn it_says_restart_where_a_restart_is_needed() {
     let mut other = Config::default();
     other.server.listen.set_port(1);
     other.admin.listen.set_port(2);
+    other.host.cache = "elsewhere".into();
     other.admin.enabled = false;
     let needed: Vec<&str> = Config::pending_restart(&Config::default(), &other)
         .iter()

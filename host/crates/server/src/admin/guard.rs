@@ -136,7 +136,8 @@ mod tests {
         let post = |more: &[(&'static str, &str)]| status(Method::POST, &[&[host], more].concat());
         assert_eq!(post(&[]), 200);
         assert_eq!(post(&[("origin", "http://127.0.0.1:7071")]), 200);
-        for foreign in ["http://evil.example", "null", "http://127.0.0.1:3000", "http://localhost"] {
+        for foreign in ["http://evil.example", "null", "http://127.0.0.1:3000", "http://localhost"]
+        {
             assert_eq!(post(&[("origin", foreign)]), 403, "{foreign}");
         }
         assert_eq!(post(&[("sec-fetch-site", "cross-site")]), 403);

@@ -32,7 +32,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(crate) use self::events::History;
-pub use self::registry::{Entry, Registry, State, registry};
+pub use self::registry::{Entry, Registry, State, names, registry};
 use crate::problem::Problem;
 use crate::server::Shared;
 
@@ -74,10 +74,7 @@ fn read(methods: MethodRouter<Arc<Shared>>) -> MethodRouter<Arc<Shared>> {
     only("GET, HEAD, OPTIONS", methods)
 }
 
-fn only(
-    allow: &'static str,
-    methods: MethodRouter<Arc<Shared>>,
-) -> MethodRouter<Arc<Shared>> {
+fn only(allow: &'static str, methods: MethodRouter<Arc<Shared>>) -> MethodRouter<Arc<Shared>> {
     methods.fallback(move |method: Method| async move {
         crate::data::other_method(&method, allow).into_response()
     })

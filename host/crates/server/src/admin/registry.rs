@@ -68,7 +68,8 @@ pub fn registry(status: &Status, name: &str) -> Option<Registry> {
 }
 
 /// What [`registry`] can be asked for, sorted.
-pub(super) fn names(status: &Status) -> Vec<String> {
+#[must_use]
+pub fn names(status: &Status) -> Vec<String> {
     let kinds = status.capabilities.iter().map(|capability| capability.kind.as_str());
     let mut names: Vec<String> =
         kinds.chain(["codec", "handler", "plugins"]).map(str::to_owned).collect();

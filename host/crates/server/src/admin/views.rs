@@ -54,10 +54,7 @@ pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Answer<Value> 
     Ok(Json(json!({ "generation": status.generation, "plugins": status.plugins })))
 }
 
-pub(super) async fn plugin(
-    State(shared): State<Arc<Shared>>,
-    name: Name,
-) -> Answer<PluginStatus> {
+pub(super) async fn plugin(State(shared): State<Arc<Shared>>, name: Name) -> Answer<PluginStatus> {
     let name = named(name)?;
     let status = host(&shared)?.status();
     let known: Vec<_> = status.plugins.iter().map(|plugin| plugin.name.clone()).collect();

@@ -108,7 +108,8 @@ impl Call {
     }
 
     fn codec(&self, globals: &Globals, name: &str, what: Operation) -> Result<Outcome, Failure> {
-        let codec = source::here(globals)?.codec(name)?;
+        let host = source::here(globals)?;
+        let codec = host.codec(name).map_err(|missed| source::missing(&host, &missed))?;
         let bytes = input(None)?;
         match what {
             Operation::Encode => {
@@ -160,7 +161,7 @@ impl Call {
 
 /// By the route that leads to the handler, if there is one: it knows the path's parameters.
 async fn answer(host: &Host, name: &str, request: Request) -> Result<Response, Failure> {
-    let handler = host.handler(name)?;
+    let handler = host.handler(name).map_err(|missed| source::missing(host, &missed))?;
     match host.snapshot().route(&request.method, &request.path) {
         RouteMatch::Found(routed) if routed.handler() == name => Ok(routed.handle(request).await?),
         _ => Ok(handler.handle(request).await?),

@@ -35,8 +35,8 @@ impl Convert {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         let host = source::here(globals)?;
         // Both names before any input: a typing error should not wait for a terminal.
-        let from = host.codec(&self.from)?;
-        let to = host.codec(&self.to)?;
+        let from = host.codec(&self.from).map_err(|missed| source::missing(&host, &missed))?;
+        let to = host.codec(&self.to).map_err(|missed| source::missing(&host, &missed))?;
         let document = from.decode_document(&input(self.file.as_deref())?)?;
         print::bytes(&to.encode_document(document.as_cbor())?)?;
         Ok(Outcome::Done)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use plugbay::config::ConfigError;
-use plugbay::{BuildError, Error, NotFound, Refusal};
+use plugbay::{BuildError, Error, Refusal};
 use plugbay_server::BindError;
 use plugbay_server::document::FormError;
 
@@ -97,8 +97,10 @@ impl From<BuildError> for Failure {
             BuildError::Config(error) => error.into(),
             BuildError::Strict(refusal) => {
                 let hint = refusal.hint.clone();
-                Self::new(BuildError::Strict(Refusal { hint: String::new(), ..refusal }).to_string())
-                    .hint(hint)
+                Self::new(
+                    BuildError::Strict(Refusal { hint: String::new(), ..refusal }).to_string(),
+                )
+                .hint(hint)
             }
             other => Self::new(other.to_string()),
         }
@@ -127,12 +129,6 @@ impl From<Error> for Failure {
             }
             _ => Self::new(format!("{}: {error}", error.reason())),
         }
-    }
-}
-
-impl From<NotFound> for Failure {
-    fn from(missed: NotFound) -> Self {
-        Self::new(missed.to_string())
     }
 }
 

@@ -6,19 +6,28 @@ use clap::{ArgAction, Args, ValueEnum};
 use plugbay::Config;
 use plugbay::config::Layers;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::failure::Failure;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
 const PREFIX: &str = "PLUGBAY_";
+/// What is logged when nobody says more. The library logs each event, and those are printed, or
+/// are beside the point, by then.
+const USUAL_LOG: &str =
+    "warn,plugbay=error,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Globals {
     /// The configuration [default: ./config.toml if it exists]
-    #[arg(long, global = true, value_name = "FILE", env = "PLUGBAY_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "PLUGBAY_CONFIG",
+        hide_env_values = true
+    )]
     config: Option<PathBuf>,
 
     /// Sets a key of the configuration, over file and environment; repeatable
@@ -98,11 +107,11 @@ impl Globals {
         ["defaults".to_owned()].into_iter().chain(file).chain(variables).chain(flags).collect()
     }
 
-    /// Sends the log to stderr. `besides` are directives for this subcommand.
-    pub(super) fn log(&self, besides: &str) -> Result<(), Failure> {
-        let level = match (self.quiet, self.verbose) {
+    /// Sends the log to stderr.
+    pub(super) fn log(&self) -> Result<(), Failure> {
+        let default = match (self.quiet, self.verbose) {
             (true, _) => "error",
-            (false, 0) => "warn",
+            (false, 0) => USUAL_LOG,
             (false, 1) => "info",
             (false, 2) => "debug",
             (false, _) => "trace",
@@ -112,13 +121,13 @@ impl Globals {
                 Failure::usage(format!("PLUGBAY_LOG: expected a log filter: {error}"))
                     .hint("such as PLUGBAY_LOG=info or PLUGBAY_LOG=warn,plugbay=debug")
             })?,
-            _ if besides.is_empty() => EnvFilter::new(level),
-            _ => EnvFilter::new(format!("{level},{besides}")),
+            _ => EnvFilter::new(default),
         };
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_span_events(FmtSpan::NONE)
-            .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
+            .with_ansi(
+                anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
+            )
             .with_writer(std::io::stderr)
             .init();
         Ok(())

@@ -104,7 +104,10 @@ fn rows(facts: &Value) -> Vec<Vec<String>> {
         ("digest", text(facts, "digest").to_owned()),
         ("size", bytes("size")),
         ("code size", bytes("code_size")),
-        ("since generation", facts["generation"].as_u64().map(|n| n.to_string()).unwrap_or_default()),
+        (
+            "since generation",
+            facts["generation"].as_u64().map(|n| n.to_string()).unwrap_or_default(),
+        ),
         ("offers", list(offers)),
         ("asks for", list(&facts["imports"])),
         ("exports", list(&facts["exports"])),

@@ -1,7 +1,7 @@
 //! `list`
 
 use clap::Args;
-use plugbay_server::admin::registry;
+use plugbay_server::admin::{names, registry};
 use serde_json::Value;
 
 use super::failure::{Failure, Outcome};
@@ -45,10 +45,9 @@ impl List {
             "plugin" => "plugins",
             other => other,
         };
-        let unknown = || Failure::new(format!("expected plugins or a kind, found {name:?}"));
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if name.is_empty() || !name.bytes().all(plain) {
-            return Err(unknown());
+            return Err(Failure::new(format!("expected plugins or a kind, found {name:?}")));
         }
         let config = globals.layers().load()?;
         if let Some(answer) = source::ask(&config, &format!("/debug/registry/{name}"))? {
@@ -56,7 +55,10 @@ impl List {
         }
         source::say_here(globals, &config);
         let status = source::here(globals)?.status();
-        let registry = registry(&status, name).ok_or_else(unknown)?;
+        let registry = registry(&status, name).ok_or_else(|| {
+            let known = names(&status).join(", ");
+            Failure::new(format!("no kind {name:?}; there are: {known}"))
+        })?;
         serde_json::to_value(registry).map_err(|error| Failure::new(error.to_string()))
     }
 }

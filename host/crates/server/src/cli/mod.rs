@@ -81,25 +81,17 @@ pub(crate) fn run() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     let globals = &cli.globals;
+    globals.log()?;
     match &cli.command {
-        Command::Up(up) => {
-            globals.log(up::QUIET_ABOUT_EVENTS)?;
-            up.run(globals)
-        }
-        other => {
-            globals.log("")?;
-            match other {
-                Command::Up(_) => Ok(Outcome::Done),
-                Command::List(list) => list.run(globals),
-                Command::Inspect(inspect) => inspect.run(globals),
-                Command::Check(check) => check.run(globals),
-                Command::Call(call) => call.run(globals),
-                Command::Convert(convert) => convert.run(globals),
-                Command::Config(config) => config.run(globals),
-                Command::Version(version) => version.run(globals),
-                Command::Completions(completions) => completions.run(),
-            }
-        }
+        Command::Up(up) => up.run(globals),
+        Command::List(list) => list.run(globals),
+        Command::Inspect(inspect) => inspect.run(globals),
+        Command::Check(check) => check.run(globals),
+        Command::Call(call) => call.run(globals),
+        Command::Convert(convert) => convert.run(globals),
+        Command::Config(config) => config.run(globals),
+        Command::Version(version) => version.run(globals),
+        Command::Completions(completions) => completions.run(),
     }
 }
 

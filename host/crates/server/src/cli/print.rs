@@ -36,7 +36,7 @@ pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
 /// Columns under their heads, two blanks between them, no lines.
 pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
+    table.load_preset(comfy_table::presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heads.iter().map(|head| head.to_uppercase()));
     for row in rows {
@@ -72,12 +72,6 @@ pub(super) fn size(bytes: u64) -> String {
     };
     let tenths = bytes.saturating_mul(10) / unit;
     format!("{}.{} {name}", tenths / 10, tenths % 10)
-}
-
-/// The beginning of a digest: enough to tell two apart.
-pub(super) fn short(digest: &str) -> &str {
-    let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
-    hex.get(..12).unwrap_or(hex)
 }
 
 #[cfg(test)]

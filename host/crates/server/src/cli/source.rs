@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
-use plugbay::{Config, Host};
+use plugbay::{Config, Host, NotFound};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -37,6 +37,13 @@ pub(super) fn here(globals: &Globals) -> Result<Host, Failure> {
     Ok(host)
 }
 
+/// The codec or handler `name` is not there. What was refused may be why.
+pub(super) fn missing(host: &Host, missed: &NotFound) -> Failure {
+    let refused = host.status().rejected;
+    let refused = refused.iter().map(|it| format!("refused: {}: {}", it.source, it.message));
+    Failure::new(missed.to_string()).hint(refused.collect::<Vec<_>>().join("\n  "))
+}
+
 /// As [`here`], with no plugin in it: enough to look at a file.
 pub(super) fn bare(globals: &Globals) -> Result<Host, Failure> {
     let mut config = globals.layers().load()?;
@@ -53,9 +60,8 @@ pub(super) fn ask(config: &Config, path: &str) -> Result<Option<(StatusCode, Byt
         return Ok(None);
     }
     let address = config.admin.listen;
-    let asked = runtime()?.block_on(async {
-        tokio::time::timeout(PATIENCE, get(address, path)).await
-    });
+    let asked =
+        runtime()?.block_on(async { tokio::time::timeout(PATIENCE, get(address, path)).await });
     match asked {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Failure::new(format!(

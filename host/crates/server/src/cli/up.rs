@@ -14,10 +14,6 @@ use super::globals::Globals;
 use super::source::Progress;
 use super::{print, source};
 
-/// The library logs each event as well: they are printed once.
-pub(super) const QUIET_ABOUT_EVENTS: &str =
-    "plugbay=error,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
-
 /// Serves the plugins, and watches the folder and the configuration
 ///
 /// SIGTERM and ctrl-c stop it: what was accepted is answered within host.drain. A second signal
@@ -174,8 +170,11 @@ fn routes(status: &Status) -> Option<String> {
     let rows = status.routes.iter().map(|route| {
         let methods =
             if route.methods.is_empty() { "any".to_owned() } else { route.methods.join(" ") };
-        let handler =
-            if route.serves { route.handler.clone() } else { format!("{} (missing)", route.handler) };
+        let handler = if route.serves {
+            route.handler.clone()
+        } else {
+            format!("{} (missing)", route.handler)
+        };
         vec![route.path.clone(), methods, handler]
     });
     let rows: Vec<_> = rows.collect();

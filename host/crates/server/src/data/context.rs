@@ -51,11 +51,7 @@ pub(super) fn failed(error: &plugbay::Error) -> Problem {
     problem
 }
 
-pub(super) async fn around(
-    State(data): State<Data>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn around(State(data): State<Data>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let snapshot = data.host.snapshot();
     let id = request_id(request.headers());

@@ -20,6 +20,9 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
+/// The most header fields of an answer. Clients take about a hundred.
+const MOST_FIELDS: usize = 256;
+
 /// Whether the field is hop-by-hop, by itself or because `Connection` names it.
 fn is_hop_by_hop(name: &str, connection: &[String]) -> bool {
     HOP_BY_HOP.contains(&name) || connection.iter().any(|named| named == name)
@@ -90,7 +93,10 @@ fn fields(answer: &[(String, Vec<u8>)]) -> Result<HeaderMap, Problem> {
     let is_connection = |name: &str| name.eq_ignore_ascii_case("connection");
     let connection = answer.iter().filter(|(name, _)| is_connection(name));
     let connection = named_by(connection.map(|(_, value)| value.as_slice()));
-    let mut headers = HeaderMap::with_capacity(answer.len().min(64));
+    if answer.len() > MOST_FIELDS {
+        return Err(contract("it has too many header fields"));
+    }
+    let mut headers = HeaderMap::with_capacity(answer.len());
     for (name, value) in answer {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| contract("a header field's name is none"))?;
@@ -99,7 +105,7 @@ fn fields(answer: &[(String, Vec<u8>)]) -> Result<HeaderMap, Problem> {
         if is_hop_by_hop(name.as_str(), &connection) {
             continue;
         }
-        headers.try_append(name, value).map_err(|_| contract("it has too many header fields"))?;
+        headers.append(name, value);
     }
     Ok(headers)
 }
@@ -151,8 +157,8 @@ mod tests {
         assert_eq!(sent(answer(200, &[("a", "1\r\nb: 2")], "")), Err("contract"));
         assert_eq!(sent(answer(101, &[], "")), Err("contract"));
         assert_eq!(sent(answer(7, &[], "")), Err("contract"));
-        let many: Vec<(&str, &str)> = vec![("a", "1"); 40_000];
-        assert_eq!(sent(answer(200, &many, "")), Err("contract"));
+        let many = sent(answer(200, &[("a", "1"); 257], ""));
+        assert_eq!(many.map(|sent| sent.len()), Err("contract"));
     }
 
     #[test]

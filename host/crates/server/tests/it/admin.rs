@@ -102,7 +102,8 @@ async fn a_listener_that_comes_back() {
     let serving = host().serve().await;
     serving.deploy("echo.wasm", &Guest::codec("echo"));
     let serving = &serving;
-    until("the plugin", || async { serving.admin_get("/v1/plugins/echo").await.status == 200 }).await;
+    until("the plugin", || async { serving.admin_get("/v1/plugins/echo").await.status == 200 })
+        .await;
     let mut stream = TcpStream::connect(serving.admin()).await.unwrap();
     let request = "GET /v1/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: 0\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();

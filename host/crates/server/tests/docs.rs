@@ -1,0 +1,465 @@
+//! The guides are run: every command in README.md and docs/ does what the page says.
+//!
+//! | fence | what is done with it |
+//! |---|---|
+//! | `sh` | runs by `bash -e` in a fresh folder, and must succeed |
+//! | `sh fails` | must not succeed |
+//! | `sh background` | a first terminal: goes on until the next one, or the end of the page |
+//! | `sh no-run` | does not run; `<!-- not run: why -->` stands before it |
+//! | `text` | what the block before it prints, first terminal or second |
+//! | `text background` | what the first terminal prints next |
+//! | `text built` | as `text`, where the bundled plugins are built (`cargo xtask plugins`) |
+//! | `toml` | a configuration; `toml manifest` is a manifest, which is not looked at |
+//!
+//! `…` in a text stands for anything within a line; a line of it, for any lines. A block does not
+//! see the variables or the working folder of the one before. `<!-- instead: command -->` says
+//! what is run in place of a block that takes too much, such as a build.
+//!
+//! Rust blocks are doc tests of the crates that they are about.
+
+#![cfg(unix)]
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use plugbay::Config;
+use plugbay_fixtures::Guest;
+use tempfile::TempDir;
+
+/// The longest that a block may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks at what goes on.
+const PAUSE: Duration = Duration::from_millis(10);
+
+const DATA: &str = "127.0.0.1:7070";
+const ADMIN: &str = "127.0.0.1:7071";
+
+#[test]
+fn readme() {
+    run("README.md");
+}
+
+#[test]
+fn getting_started() {
+    run("docs/getting-started.md");
+}
+
+#[test]
+fn writing_a_plugin() {
+    run("docs/writing-a-plugin.md");
+}
+
+#[test]
+fn operating() {
+    run("docs/operating.md");
+}
+
+#[test]
+fn embedding() {
+    run("docs/embedding.md");
+}
+
+#[test]
+fn no_guide_is_forgotten() {
+    let tested =
+        ["README.md", "embedding.md", "getting-started.md", "operating.md", "writing-a-plugin.md"];
+    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let mut names: Vec<_> =
+        pages.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, tested);
+    let index = blocks(&fs::read_to_string(root().join("docs/README.md")).unwrap());
+    assert!(index.is_empty(), "docs/README.md has commands, and no test");
+}
+
+/// Every reason of a refusal, and every one of a failed call, has its row.
+#[test]
+fn operating_explains_every_reason() {
+    let page = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    for source in ["host/crates/core/src/refusal.rs", "host/crates/core/src/call.rs"] {
+        let code = fs::read_to_string(root().join(source)).unwrap();
+        let words = code.lines().filter_map(|line| {
+            let (case, word) = line.trim().split_once(" => \"")?;
+            case.starts_with("Self::").then(|| word.trim_end_matches("\","))
+        });
+        let words: Vec<_> = words.collect();
+        assert!(words.len() > 10, "{source}: expected the reasons there, found {words:?}");
+        for word in words {
+            assert!(
+                page.contains(&format!("| `{word}` |")),
+                "docs/operating.md: no row for {word}"
+            );
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."))
+}
+
+/// A fenced block of a page.
+#[derive(Debug)]
+struct Block {
+    /// The line of its fence, from 1.
+    line: usize,
+    /// The words behind the fence.
+    info: Vec<String>,
+    /// The comment before it.
+    comment: String,
+    text: String,
+}
+
+impl Block {
+    fn is(&self, language: &str) -> bool {
+        self.info.first().is_some_and(|it| it == language)
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.info.iter().skip(1).any(|it| it == flag)
+    }
+
+    /// What is run in its place.
+    fn instead(&self) -> Option<&str> {
+        self.comment.split_once("instead: ").map(|(_, command)| command.trim())
+    }
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let (mut open, mut comment, mut in_comment) = (false, String::new(), false);
+    for (index, line) in page.lines().enumerate() {
+        if let Some(info) = line.strip_prefix("```") {
+            open = !open;
+            if open {
+                let info = info.split([' ', ',']).map(str::to_owned).collect();
+                let comment = std::mem::take(&mut comment);
+                blocks.push(Block { line: index + 1, info, comment, text: String::new() });
+            }
+        } else if open && let Some(block) = blocks.last_mut() {
+            block.text.push_str(line);
+            block.text.push('\n');
+        } else if let Some(begun) = line.strip_prefix("<!--") {
+            comment = begun.trim_end_matches("-->").to_owned();
+            in_comment = !line.ends_with("-->");
+        } else if in_comment {
+            comment.push(' ');
+            comment.push_str(line.trim_end_matches("-->").trim());
+            in_comment = !line.ends_with("-->");
+        } else if !line.is_empty() {
+            comment.clear();
+        }
+    }
+    assert!(!open, "a fence is not closed");
+    blocks
+}
+
+/// Runs a page from its beginning to its end.
+fn run(page: &str) {
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    let blocks = blocks(&text);
+    let mut terminals = Terminals::new(page);
+    let mut before: Option<&Block> = None;
+    for block in &blocks {
+        terminals.line = block.line;
+        if block.is("sh") {
+            terminals.sh(block);
+        } else if block.is("text") && block.has("background") {
+            terminals.first_prints(&block.text);
+        } else if block.is("text") && (!block.has("built") || terminals.built) {
+            match before {
+                Some(before) if before.is("sh") && before.has("background") => {
+                    terminals.first_prints(&block.text);
+                }
+                Some(before) if before.is("sh") => terminals.second_printed(&block.text),
+                _ => {}
+            }
+        } else if block.is("toml") && !block.has("manifest") {
+            let loaded = Config::builder().text(&block.text, page).load();
+            assert!(loaded.is_ok(), "{}: {}", terminals.place(), loaded.unwrap_err());
+        }
+        before = Some(block);
+    }
+    terminals.end_first();
+}
+
+/// The two terminals that a reader has open, in a folder that looks like the repository.
+struct Terminals {
+    page: String,
+    line: usize,
+    folder: TempDir,
+    /// The ports of the data plane and of the admin plane.
+    ports: (u16, u16),
+    /// Whether the bundled plugins are there as components.
+    built: bool,
+    first: Option<First>,
+    printed: String,
+}
+
+struct First {
+    child: Child,
+    output: PathBuf,
+    /// Lines of the output that the page has shown.
+    shown: usize,
+}
+
+impl Terminals {
+    fn new(page: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plugins = folder.path().join("target/plugins");
+        fs::create_dir_all(&plugins).unwrap();
+        fs::copy(root().join("config.toml"), folder.path().join("config.toml")).unwrap();
+        // What a guide drops is made here; the README shows the real ones, if they are built.
+        let components = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("plugins");
+        let built = page == "README.md" && copy_components(&components, &plugins) > 0;
+        if !built {
+            stand_ins(&plugins);
+        }
+        let ports = (free_port(0), free_port(1));
+        let page = page.to_owned();
+        Self { page, line: 0, folder, ports, built, first: None, printed: String::new() }
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.page, self.line)
+    }
+
+    fn sh(&mut self, block: &Block) {
+        let skipped = block.has("no-run");
+        assert!(
+            !skipped || block.comment.contains("not run: "),
+            "{}: expected `<!-- not run: why -->` before the block",
+            self.place()
+        );
+        self.printed.clear();
+        let commands = match block.instead() {
+            Some(instead) => instead,
+            None if skipped => return,
+            None => &block.text,
+        };
+        let output = self.folder.path().join(format!(".output-{}", self.line));
+        let child = self.start(commands, &output);
+        if block.has("background") {
+            self.end_first();
+            self.first = Some(First { child, output, shown: 0 });
+            return;
+        }
+        let status = self.wait(child, &output);
+        self.printed = self.read(&output);
+        assert_eq!(
+            status.success(),
+            !block.has("fails"),
+            "{}: {status}\n{}{}",
+            self.place(),
+            self.printed,
+            self.first_said()
+        );
+    }
+
+    fn start(&self, commands: &str, output: &Path) -> Child {
+        let (data, admin) = self.addresses();
+        let commands = commands.replace(DATA, &data).replace(ADMIN, &admin);
+        let file = File::create(output).unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_plugbay"));
+        let path = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{path}", program.parent().unwrap().display());
+        let mut command = Command::new("bash");
+        // A group, as a terminal makes one: ctrl-c reaches all of it.
+        command.args(["-e", "-u", "-o", "pipefail", "-c", &commands]);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PLUGBAY_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .process_group(0)
+            .current_dir(&self.folder)
+            .env("PATH", path)
+            .env("NO_COLOR", "1")
+            .env("PLUGBAY_SERVER_LISTEN", data)
+            .env("PLUGBAY_ADMIN_LISTEN", admin)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file);
+        command.spawn().expect("expected bash to run the guides")
+    }
+
+    fn wait(&self, mut child: Child, output: &Path) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > end {
+                let _ = child.kill();
+                panic!("{}: not over within {PATIENCE:?}\n{}", self.place(), self.read(output));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// What was printed, with the addresses that the page shows.
+    fn read(&self, output: &Path) -> String {
+        let text = String::from_utf8_lossy(&fs::read(output).unwrap()).into_owned();
+        let (data, admin) = self.addresses();
+        text.replace(&data, DATA).replace(&admin, ADMIN)
+    }
+
+    fn addresses(&self) -> (String, String) {
+        (format!("127.0.0.1:{}", self.ports.0), format!("127.0.0.1:{}", self.ports.1))
+    }
+
+    fn second_printed(&self, expected: &str) {
+        let (expected, found) = (lines(expected), lines(&self.printed));
+        assert!(
+            matches(&expected, &found),
+            "{}: expected\n{}\nfound\n{}{}",
+            self.place(),
+            expected.join("\n"),
+            found.join("\n"),
+            self.first_said()
+        );
+    }
+
+    /// Waits until the first terminal prints this, after what was shown of it.
+    fn first_prints(&mut self, expected: &str) {
+        let place = self.place();
+        let output = self.first.as_ref().map(|first| first.output.clone());
+        let output = output.unwrap_or_else(|| panic!("{place}: no first terminal"));
+        let expected = lines(expected);
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let said = self.read(&output);
+            let found = lines(&said);
+            let first = self.first.as_mut().unwrap();
+            for from in first.shown..=found.len() {
+                for to in from..=found.len() {
+                    if matches(&expected, &found[from..to]) {
+                        first.shown = to;
+                        return;
+                    }
+                }
+            }
+            let over = first.child.try_wait().unwrap().is_some() || Instant::now() > end;
+            assert!(!over, "{place}: expected\n{}{}", expected.join("\n"), self.first_said());
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn first_said(&self) -> String {
+        let said = self.first.as_ref().map(|first| self.read(&first.output));
+        said.map(|said| format!("\nthe first terminal said\n{said}")).unwrap_or_default()
+    }
+
+    /// As ctrl-c does: it must end well.
+    fn end_first(&mut self) {
+        let Some(first) = &self.first else { return };
+        let ctrl_c = format!("kill -s INT -- -{}", first.child.id());
+        let ended = Command::new("bash").args(["-c", &ctrl_c]).status();
+        assert!(
+            ended.is_ok_and(|it| it.success()),
+            "{}: it ended{}",
+            self.place(),
+            self.first_said()
+        );
+        let said = self.first_said();
+        let First { child, output, .. } = self.first.take().unwrap();
+        let status = self.wait(child, &output);
+        assert!(status.success(), "{}: {status}{said}", self.place());
+    }
+}
+
+impl Drop for Terminals {
+    fn drop(&mut self) {
+        if let Some(First { mut child, .. }) = self.first.take() {
+            let _ = Command::new("bash")
+                .args(["-c", &format!("kill -s KILL -- -{}", child.id())])
+                .status();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.trim_end().lines().map(str::trim_end).collect()
+}
+
+/// Whether `found` is what `expected` says: a line `…` is any number of lines.
+fn matches(expected: &[&str], found: &[&str]) -> bool {
+    match expected {
+        [] => found.is_empty(),
+        ["…", rest @ ..] => (0..=found.len()).any(|skip| matches(rest, &found[skip..])),
+        [line, rest @ ..] => match found {
+            [first, others @ ..] => is_like(line, first) && matches(rest, others),
+            [] => false,
+        },
+    }
+}
+
+/// Whether a line is what a pattern says: `…` is anything.
+fn is_like(pattern: &str, line: &str) -> bool {
+    match pattern.split_once('…') {
+        None => pattern == line,
+        Some((start, rest)) => line.strip_prefix(start).is_some_and(|tail| {
+            tail.char_indices()
+                .map(|(at, _)| at)
+                .chain([tail.len()])
+                .any(|at| is_like(rest, &tail[at..]))
+        }),
+    }
+}
+
+#[test]
+fn an_ellipsis_is_anything() {
+    assert!(is_like("loaded in … ms", "loaded in 12 ms") && is_like("a…", "a"));
+    assert!(!is_like("loaded in … ms", "loaded in 12 s"));
+    assert!(matches(&["a", "…", "d"], &["a", "b", "c", "d"]) && matches(&["…"], &[]));
+    assert!(!matches(&["a"], &["a", "b"]) && !matches(&["…", "b"], &["a"]));
+}
+
+#[test]
+fn blocks_keep_their_comments() {
+    let page = "<!-- not run: it\nbuilds. instead: true -->\n\n```sh no-run\nmake\n```\ntext\n```text\na\n```\n";
+    let found = blocks(page);
+    assert!(found[0].has("no-run") && found[0].comment.contains("not run: it builds."));
+    assert_eq!((found[0].instead(), found[0].text.as_str()), (Some("true"), "make\n"));
+    assert!(found[1].is("text") && found[1].comment.is_empty());
+}
+
+/// Below the ports that systems give to those who ask for any, where other tests' are.
+fn free_port(which: u16) -> u16 {
+    let process = u16::try_from(std::process::id() % 8_000).unwrap();
+    let page = std::thread::current().name().map_or(0, |name| name.len() % 10);
+    let from = 12_000 + process * 2 + u16::try_from(page).unwrap() * 200 + which;
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (0..100).map(|step| from + step * 2).find(free).expect("a free port")
+}
+
+/// Copies the components that `cargo xtask plugins` made; says how many there are.
+fn copy_components(from: &Path, to: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(from) else { return 0 };
+    let files = entries.map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|it| it.extension().is_some_and(|it| it == "wasm")).collect();
+    for file in &files {
+        fs::copy(file, to.join(file.file_name().unwrap())).unwrap();
+    }
+    files.len()
+}
+
+/// Components that answer what the guides' plugins would, without a build.
+fn stand_ins(plugins: &Path) {
+    let schema = r#"{"type":"object","properties":{"greeting":{"type":"string"}},"additionalProperties":false}"#;
+    let hello =
+        Guest::handler("hello").route("GET", "/hello").route("GET", "/hello/{name}").schema(schema);
+    let first = hello.clone().version("0.1.0").stamp("Good morning, Ada!");
+    let second = hello.version("0.2.0").stamp("Good morning, dear Ada!");
+    fs::write(plugins.join("hello.wasm"), first.build()).unwrap();
+    let others = plugins.with_file_name("stand-ins");
+    fs::create_dir(&others).unwrap();
+    fs::write(others.join("hello-2.wasm"), second.build()).unwrap();
+    let lines = Guest::codec("lines").media_type("text/plain").version("0.1.0");
+    fs::write(others.join("lines.wasm"), lines.build()).unwrap();
+}

@@ -1,0 +1,253 @@
+//! The command line: exit codes, outputs, and the help of every command.
+
+use std::process::Command;
+
+use plugbay_fixtures::{Behaviour, Export, Guest};
+
+use super::support::host;
+
+/// Without what the caller's environment says.
+pub(crate) fn clean(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PLUGBAY_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("NO_COLOR", "1").env("COLUMNS", "100");
+    // No ./config.toml, and no ./plugins.
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// The program with these arguments.
+pub(crate) fn plugbay(arguments: &[&str]) -> assert_cmd::Command {
+    let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
+    command.args(arguments);
+    assert_cmd::Command::from_std(command)
+}
+
+/// Exit code, stdout and stderr, as a snapshot shows them.
+fn shown(mut command: assert_cmd::Command) -> String {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    let mut shown = format!("exit {}\n", output.status.code().unwrap());
+    for (name, text) in [("stdout", out), ("stderr", err)] {
+        if !text.is_empty() {
+            shown.push_str(&format!("--- {name}\n{text}"));
+        }
+    }
+    shown
+}
+
+/// What differs from run to run and from machine to machine.
+pub(crate) fn settings() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.add_filter(r"[0-9a-f]{64}", "<digest>");
+    settings.add_filter(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<time>");
+    settings.add_filter(r#"[^"\s]*/\.tmp\w+"#, "<folder>");
+    // Ports that the system chose.
+    settings.add_filter(r"127\.0\.0\.1:\d{5}", "127.0.0.1:<port>");
+    settings.add_filter(r"found \d+ bytes", "found <size> bytes");
+    settings.add_filter(r"in \d+ ms", "in <time>");
+    settings.add_filter(r"\d+(\.\d+)? (KiB|MiB)", "<size>");
+    settings.add_filter(r#""(size|code_size)": \d+"#, r#""$1": "<size>""#);
+    settings
+}
+
+#[test]
+fn help_of_every_command() {
+    let commands: [&[&str]; 12] = [
+        &[],
+        &["up"],
+        &["list"],
+        &["inspect"],
+        &["check"],
+        &["call"],
+        &["convert"],
+        &["config"],
+        &["config", "check"],
+        &["config", "show"],
+        &["version"],
+        &["completions"],
+    ];
+    for command in commands {
+        let name = format!("help {}", command.join(" ")).trim_end().replace(' ', "_");
+        let help = shown(plugbay(&[command, &["--help"]].concat()));
+        settings().bind(|| insta::assert_snapshot!(name, help));
+    }
+}
+
+#[test]
+fn mistakes_are_exit_code_2() {
+    for arguments in [
+        &["lst"][..],
+        &["call", "json", "encode"],
+        &["call", "codec:json"],
+        &["call", "handler:hello", "encode"],
+        &["call", "thing:x"],
+        &["list", "--set", "host"],
+        &["list", "--set", "host.plugin=x"],
+        &["list", "--config", "absent.toml"],
+        &["convert", "--from", "json"],
+    ] {
+        let output = plugbay(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
+
+#[cfg(feature = "bundled")]
+#[test]
+fn convert_writes_the_bytes_and_nothing_else() {
+    let convert = |from, to, input: &[u8]| {
+        let mut command = plugbay(&["convert", "--from", from, "--to", to]);
+        command.write_stdin(input).output().unwrap()
+    };
+    let output = convert("json", "msgpack", br#"{"a":1}"#);
+    assert_eq!(output.stdout, [0x81, 0xa1, 0x61, 0x01], "{output:?}");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert_eq!(convert("msgpack", "json", &[0x81, 0xa1, 0x61, 0x01]).stdout, br#"{"a":1}"#);
+    // Bytes and NaN: the codec's own error, and nothing written.
+    for document in [&[0xc4, 0x01, 0xff][..], &[0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]] {
+        let refused = convert("msgpack", "json", document);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(refused.stdout.is_empty(), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("JSON"), "{refused:?}");
+    }
+    let missed = convert("jsno", "msgpack", b"");
+    assert!(String::from_utf8_lossy(&missed.stderr).contains("json"), "{missed:?}");
+    assert_eq!(missed.status.code(), Some(1));
+}
+
+#[cfg(feature = "bundled")]
+#[test]
+fn one_call() {
+    let call = |arguments: &[&str], input: &str| {
+        let mut command = plugbay(&[&["call"], arguments].concat());
+        let output = command.write_stdin(input).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let hello = ["handler:hello", "--path", "/hello/Ada"];
+    assert_eq!(call(&hello, ""), (0, "Hello, Ada!".into()));
+    let (code, json) =
+        call(&[&hello[..], &["--json", "--header", "accept: application/json"]].concat(), "");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["status"]), (0, &200.into()));
+    assert_eq!(call(&["codec:yaml", "encode"], r#"{"a":[1]}"#).1.trim(), "a:\n- 1");
+    assert_eq!(call(&["codec:toml", "decode"], "a = 1"), (0, "{\"a\":1}\n".into()));
+    assert_eq!(call(&["codec:json", "decode", "--output", "cbor"], "1"), (0, "\u{1}".into()));
+    assert_eq!(call(&["codec:json", "decode"], "{").0, 1);
+}
+
+#[test]
+fn check_says_why() {
+    let setup = host()
+        .plugin("good.wasm", &Guest::codec("good"))
+        .plugin("no.wasm", &Guest::codec("no").on(Export::Init, Behaviour::Trap))
+        .file("core.wasm", &plugbay_fixtures::core_module())
+        .file("cut.wasm", &plugbay_fixtures::truncated(&Guest::codec("cut").build()))
+        .file("text.wasm", &plugbay_fixtures::not_wasm());
+    let folder = setup.plugins();
+    let names = ["good.wasm", "no.wasm", "core.wasm", "cut.wasm", "text.wasm", "absent.wasm"];
+    let files = names.map(|name| folder.join(name).display().to_string());
+    let check = |files: &[String], more: &[&str]| {
+        let mut command = plugbay(&["check"]);
+        command.args(files).args(setup.arguments()).args(more);
+        shown(command)
+    };
+    settings().bind(|| {
+        insta::assert_snapshot!("check", check(&files, &[]));
+        insta::assert_snapshot!("check_good", check(&files[..1], &[]));
+        insta::assert_snapshot!("check_json", check(&files[..2], &["--json"]));
+    });
+}
+
+#[test]
+fn inspect_a_file() {
+    let guest = Guest::both("both").schema(r#"{"type":"object"}"#);
+    let setup = host().plugin("both.wasm", &guest);
+    let file = setup.plugins().join("both.wasm").display().to_string();
+    let inspect = |more: &[&str]| {
+        let mut command = plugbay(&["inspect", &file]);
+        command.args(setup.arguments()).args(more);
+        shown(command)
+    };
+    settings().bind(|| {
+        insta::assert_snapshot!("inspect_file", inspect(&[]));
+        insta::assert_snapshot!("inspect_file_json", inspect(&["--json"]));
+    });
+}
+
+#[test]
+fn list_without_a_host_looks_itself() {
+    // A port that was free a moment ago; 0 would say that there is none to ask.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let setup = host()
+        .plugin("b.wasm", &Guest::codec("b"))
+        .plugin("a.wasm", &Guest::both("a"))
+        .set("admin.listen", &free.to_string());
+    let list = |what: &str| {
+        let mut command = plugbay(&["list", what]);
+        command.args(setup.arguments());
+        shown(command)
+    };
+    settings().bind(|| {
+        insta::assert_snapshot!("list_plugins", list("plugins"));
+        insta::assert_snapshot!("list_codecs", list("codecs"));
+        insta::assert_snapshot!("list_handlers", list("handlers"));
+        insta::assert_snapshot!("list_other", list("others"));
+    });
+}
+
+#[test]
+fn config_check_and_show() {
+    let setup = host().toml("[server]\nlisen = \"127.0.0.1:1\"\n");
+    let run = |arguments: &[&str]| {
+        let mut command = plugbay(arguments);
+        command.args(setup.arguments());
+        shown(command)
+    };
+    settings().bind(|| {
+        insta::assert_snapshot!("config_check_bad", run(&["config", "check"]));
+        insta::assert_snapshot!("config_check_bad_json", run(&["config", "check", "--json"]));
+        insta::assert_snapshot!(
+            "config_show",
+            shown(plugbay(&["config", "show", "--set", "host.strict=true"]))
+        );
+        insta::assert_snapshot!("config_check", shown(plugbay(&["config", "check"])));
+    });
+}
+
+#[test]
+fn a_port_in_use_names_key_and_remedy() {
+    for key in ["server.listen", "admin.listen"] {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let setup = host().set(key, &held.local_addr().unwrap().to_string());
+        let mut command = plugbay(&["up"]);
+        command.args(setup.arguments());
+        let name = format!("port_in_use_{}", key.replace('.', "_"));
+        let mut settings = settings();
+        settings.add_filter(r"port \d+", "port <port>");
+        settings.bind(|| insta::assert_snapshot!(name, shown(command)));
+    }
+}
+
+#[test]
+fn version_says_what_plugins_are_built_against() {
+    let output = plugbay(&["version", "--json"]).output().unwrap();
+    let version: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert!(version["wasmtime"].as_str().unwrap().starts_with("48."), "{version}");
+    assert_eq!(version["plugin_api"][0], "1.0.0");
+}
+
+#[test]
+fn completions_of_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = plugbay(&["completions", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(script.contains("plugbay") && script.contains("convert"), "{shell}");
+    }
+}

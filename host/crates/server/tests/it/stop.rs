@@ -1,0 +1,204 @@
+//! H8: SIGTERM drains, and no accepted request is lost.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use plugbay_fixtures::Guest;
+use serde_json::Value;
+
+use super::cli::clean;
+use super::support::{SOON, Setup, host};
+
+/// `plugbay up` in a process of its own.
+struct Up {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    data: SocketAddr,
+    admin: SocketAddr,
+    _setup: Setup,
+}
+
+impl Up {
+    fn start(setup: Setup) -> Self {
+        let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
+        command.args(["up", "--json"]).args(setup.arguments());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let serving: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(serving["type"], "serving", "{serving}");
+        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
+        Self { child, out, data: address("data"), admin: address("admin"), _setup: setup }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([format!("-{name}"), pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// The exit code, and what was printed last.
+    fn end(mut self) -> (Option<i32>, Vec<Value>) {
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        let lines = rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (self.child.wait().unwrap().code(), lines)
+    }
+}
+
+fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, SOON)?;
+    stream.set_read_timeout(Some(SOON))?;
+    stream.set_write_timeout(Some(SOON))?;
+    Ok(stream)
+}
+
+fn status_of(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.split(' ').nth(1).map(str::to_owned)
+}
+
+#[test]
+fn sigterm_under_load_loses_no_accepted_request() {
+    let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo").stamp("!")));
+    let (answered, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let data = up.data;
+    let client = || {
+        let (answered, stop) = (Arc::clone(&answered), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            let mut lost = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                // A refused connection was not accepted: nothing is lost.
+                let Ok(mut stream) = connect(data) else { break };
+                let request = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\
+                               connection: close\r\n\r\nhi";
+                let mut answer = String::new();
+                let done = stream.write_all(request.as_bytes());
+                let done = done.and_then(|()| stream.read_to_string(&mut answer));
+                if done.is_ok() && answer.starts_with("HTTP/1.1 200") && answer.ends_with("hi!") {
+                    answered.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    lost.push(format!("{done:?}: {answer:?}"));
+                }
+            }
+            lost
+        })
+    };
+    let clients: Vec<_> = (0..8).map(|_| client()).collect();
+    let end = Instant::now() + SOON;
+    while answered.load(Ordering::Relaxed) < 200 {
+        assert!(Instant::now() < end, "the load does not come up");
+        std::thread::yield_now();
+    }
+    up.signal("TERM");
+    let (code, lines) = up.end();
+    stop.store(true, Ordering::Relaxed);
+    let lost: Vec<String> = clients.into_iter().flat_map(|it| it.join().unwrap()).collect();
+    assert!(lost.is_empty(), "{} lost, such as {}", lost.len(), lost[0]);
+    assert_eq!(code, Some(0));
+    let stopped = lines.last().unwrap();
+    assert_eq!((&stopped["type"], &stopped["cut_off"]), (&"stopped".into(), &0.into()));
+    assert!(lines.iter().any(|line| line["outcome"] == "drained"), "{lines:?}");
+}
+
+/// A request whose body is still on its way when the signal comes is answered, and the
+/// connection ends with that answer.
+#[test]
+fn a_request_on_its_way_is_finished() {
+    let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo")));
+    let mut stream = connect(up.data).unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
+    assert_eq!(status_of(up.admin, "/readyz").as_deref(), Some("200"));
+    up.signal("TERM");
+    let end = Instant::now() + SOON;
+    while status_of(up.admin, "/readyz").as_deref() == Some("200") {
+        assert!(Instant::now() < end, "still ready");
+    }
+    // Nobody new is let in once the port is closed.
+    while connect(up.data).is_ok() {
+        assert!(Instant::now() < end, "still open");
+    }
+    stream.write_all(b"lf").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("half"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert_eq!(up.end().0, Some(0));
+}
+
+/// Who never finishes is cut off at the drain deadline.
+#[test]
+fn the_drain_deadline_ends_it() {
+    let setup = host().plugin("echo.wasm", &Guest::handler("echo")).set("host.drain", "300ms");
+    let up = Up::start(setup);
+    let mut stream = connect(up.data).unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
+    assert_eq!(status_of(up.data, "/none").as_deref(), Some("404"));
+    let begun = Instant::now();
+    up.signal("TERM");
+    let (code, lines) = up.end();
+    assert_eq!(code, Some(0));
+    assert_eq!(lines.last().unwrap()["cut_off"], 1);
+    assert!(begun.elapsed() < Duration::from_secs(30), "not the default drain time");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo")));
+    let mut stream = connect(up.data).unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
+    up.signal("TERM");
+    let end = Instant::now() + SOON;
+    while status_of(up.admin, "/readyz").as_deref() == Some("200") {
+        assert!(Instant::now() < end, "still ready");
+    }
+    let begun = Instant::now();
+    up.signal("INT");
+    assert_eq!(up.end().0, Some(1));
+    assert!(begun.elapsed() < Duration::from_secs(25), "it did not wait for the drain time");
+}
+
+/// What a person sees.
+#[test]
+fn what_up_says() {
+    let setup = host()
+        .plugin("echo.wasm", &Guest::both("echo").route("GET", "/echo/{name}"))
+        .plugin("any.wasm", &Guest::handler("any").route("", "/any").version("2.0.0-rc.1"))
+        .file("core.wasm", &plugbay_fixtures::core_module())
+        .toml("[[routes]]\npath = \"/absent\"\nhandler = \"absent\"\n");
+    let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
+    command.arg("up").args(setup.arguments()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let (mut said, mut line) = (String::new(), String::new());
+    let mut read_until = |last: &str| {
+        loop {
+            line.clear();
+            assert_ne!(out.read_line(&mut line).unwrap(), 0, "before {last:?}: {said}");
+            said.push_str(&line);
+            if line.contains(last) {
+                return said.clone();
+            }
+        }
+    };
+    read_until("core-module");
+    let echo = Guest::both("echo").version("1.1.0");
+    super::support::deploy(&setup.plugins(), "echo.wasm", &echo);
+    read_until("echo@1.0.0 drained");
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let said = read_until("stopped");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut settings = super::cli::settings();
+    // Plugins are shut down in the reverse order of their start, which is parallel.
+    settings.add_filter(r"(?s)(generation 2  \w+@\S+ drained in <time>\n){2}", "<both drained>\n");
+    settings.bind(|| insta::assert_snapshot!("up", said));
+}

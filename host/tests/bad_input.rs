@@ -1,0 +1,609 @@
+//! Whatever is put into the folder: what served before serves on, the neighbours do not
+//! notice, and status and events say what is wrong until it is mended.
+
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+
+use plugbay::{BuildError, Outcome, Reason};
+use plugbay_fixtures::{
+    Behaviour, ErrorKind, Export, Guest, core_module, not_wasm, truncated, wrong_world,
+};
+use support::{Bytes, Place, Site, lines, place, until};
+
+/// The good first version of `a`, and a neighbour.
+fn neighbours() -> Place {
+    place()
+        .plugin("a.wasm", Guest::codec("a").stamp("good"))
+        .plugin("neighbour.wasm", Guest::codec("neighbour").stamp("here"))
+}
+
+fn serves_on(site: &Site) {
+    assert_eq!((site.encode("a"), site.encode("neighbour")), ("good".into(), "here".into()));
+}
+
+/// Drops `bad` over the good version: it is refused, and what ran runs; the next good
+/// version is taken.
+fn refused(bad: impl Into<Bytes>, reason: Reason, parts: &[&str]) {
+    refused_under("", bad, reason, parts);
+}
+
+fn refused_under(config: &str, bad: impl Into<Bytes>, reason: Reason, parts: &[&str]) {
+    let site = neighbours().config(config).host();
+    site.drop_in("a.wasm", bad);
+    let rejected = site.refuses("plugins/a.wasm", reason, parts);
+    serves_on(&site);
+    // Looking again changes nothing and says nothing twice.
+    let report = site.reload_blocking();
+    assert_eq!((report.published, &report.rejected[..]), (false, &[rejected][..]));
+    assert_eq!(site.count(|it| matches!(it, Outcome::Rejected { .. })), 1);
+    serves_on(&site);
+    site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("mended"));
+    site.answers("a", "mended");
+    site.recovers("plugins/a.wasm");
+    assert_eq!(site.encode("neighbour"), "here");
+}
+
+#[test]
+fn an_empty_file() {
+    refused(Vec::new(), Reason::Empty, &["expected a plugin", "found an empty file"]);
+}
+
+#[test]
+fn a_truncated_file() {
+    let cut = truncated(&Guest::codec("a").build());
+    refused(cut, Reason::Truncated, &["expected a whole file", "bytes that end within a section"]);
+}
+
+#[test]
+fn a_half_written_file_is_not_yet() {
+    let site = neighbours().host();
+    let whole = Guest::codec("a").version("2.0.0").stamp("whole").build();
+    let (first, second) = whole.split_at(whole.len() / 2);
+    let mut file = fs::File::create(site.file("a.wasm")).unwrap();
+    for half in [first, second] {
+        serves_on(&site);
+        file.write_all(half).unwrap();
+        file.flush().unwrap();
+        if half == first {
+            let report = site.reload_blocking();
+            assert_eq!((report.published, report.rejected.len()), (false, 0));
+        }
+    }
+    drop(file);
+    site.answers("a", "whole");
+    assert_eq!(site.count(|it| matches!(it, Outcome::Rejected { .. })), 0);
+}
+
+#[test]
+fn a_file_that_is_no_wasm() {
+    let parts = ["expected a WebAssembly component", "found 54 68 69 73 20 69 73 20"];
+    refused(not_wasm(), Reason::UnknownFormat, &parts);
+}
+
+#[test]
+fn a_core_module() {
+    let parts = ["expected a WebAssembly component, found a core module"];
+    refused(core_module(), Reason::CoreModule, &parts);
+}
+
+#[test]
+fn a_component_of_another_world() {
+    let parts = ["plugbay:plugin/lifecycle@1.0.0", "found acme:other/thing@1.0.0"];
+    refused(wrong_world(), Reason::WrongWorld, &parts);
+}
+
+#[test]
+fn a_malformed_component() {
+    let mut bytes = Guest::codec("a").build();
+    // The sections keep their lengths; one of them is of a kind that does not exist.
+    bytes[8] = 0x7f;
+    refused(bytes, Reason::Malformed, &["expected a well-formed component", "at byte"]);
+}
+
+#[test]
+fn another_api_version() {
+    let guest = Guest::codec("a").api_version("2.0.0");
+    let parts = ["expected plugbay:plugin in version 1.0.0", "found 2.0.0"];
+    refused(guest, Reason::ApiVersion, &parts);
+}
+
+#[test]
+fn a_missing_import() {
+    let guest = Guest::codec("a").import("acme:missing/thing@1.0.0");
+    let parts = ["found acme:missing/thing@1.0.0", "it offers plugbay:plugin/types@1.0.0"];
+    refused(guest, Reason::MissingImport, &parts);
+}
+
+#[test]
+fn describe_traps() {
+    let guest = Guest::codec("a").on(Export::Describe, Behaviour::Trap);
+    refused(guest, Reason::Describe, &["describe: ", "unreachable"]);
+}
+
+#[test]
+fn describe_spins() {
+    let guest = Guest::codec("a").on(Export::Describe, Behaviour::Spin);
+    refused(guest, Reason::Describe, &["describe: expected to finish within 5s"]);
+}
+
+#[test]
+fn describe_gives_a_bad_name() {
+    let parts = ["describe: plugin name: expected a name", "A Plugin"];
+    refused(Guest::codec("a").named("A Plugin"), Reason::Description, &parts);
+}
+
+#[test]
+fn describe_gives_a_bad_version() {
+    let parts = ["describe: version: expected `major.minor.patch`", "found \"one\""];
+    refused(Guest::codec("a").version("one"), Reason::Description, &parts);
+}
+
+#[test]
+fn describe_gives_a_bad_schema() {
+    let parts = ["describe: config schema: expected JSON"];
+    refused(Guest::codec("a").schema("{\"type\": "), Reason::Description, &parts);
+}
+
+#[test]
+fn describe_gives_text_that_is_no_utf_8() {
+    let guest = Guest::codec("a").on(Export::Describe, Behaviour::InvalidText);
+    refused(guest, Reason::Describe, &["describe: ", "utf-8"]);
+}
+
+#[test]
+fn describe_points_outside_of_its_memory() {
+    let guest = Guest::codec("a").on(Export::Describe, Behaviour::BadPointer);
+    refused(guest, Reason::Describe, &["describe: "]);
+}
+
+#[test]
+fn an_unknown_kind() {
+    let guest = Guest::codec("a").capability("greeter", "hi");
+    let parts = ["capability greeter:hi: expected a kind that this host serves", "codec, handler"];
+    refused(guest, Reason::WrongWorld, &parts);
+}
+
+#[test]
+fn init_fails() {
+    let no = Behaviour::Error(ErrorKind::Internal, "expected a database, found none".into());
+    let guest = Guest::codec("a").on(Export::Init, no);
+    refused(guest, Reason::Init, &["init: expected a database, found none"]);
+}
+
+#[test]
+fn init_hangs() {
+    // Only the hanging plugin's time is short: on a busy machine the others need theirs.
+    let site = neighbours().config("[plugins.slow]\ninit = '50ms'").host();
+    site.drop_in("slow.wasm", Guest::codec("slow").on(Export::Init, Behaviour::Spin));
+    let parts = ["init: expected to finish within 50ms"];
+    site.refuses("slow.wasm", Reason::InitDeadline, &parts);
+    serves_on(&site);
+    site.remove("slow.wasm");
+    site.recovers("slow.wasm");
+}
+
+#[test]
+fn init_waits_too_long() {
+    let wait = Behaviour::Wait(std::time::Duration::from_secs(600));
+    let guest = Guest::codec("slow").on(Export::Init, wait);
+    let site = neighbours().config("[plugins.slow]\ninit = '50ms'").host();
+    site.drop_in("slow.wasm", guest);
+    site.refuses("slow.wasm", Reason::InitDeadline, &["init: expected to be ready within 50ms"]);
+    serves_on(&site);
+    site.remove("slow.wasm");
+    site.recovers("slow.wasm");
+}
+
+#[test]
+fn init_traps() {
+    let guest = Guest::codec("a").on(Export::Init, Behaviour::Trap);
+    refused(guest, Reason::Init, &["init: ", "unreachable", "backtrace: ", "fixture_trap"]);
+}
+
+#[test]
+fn an_unhealthy_plugin() {
+    let no = Behaviour::Error(ErrorKind::Unavailable, "expected a peer, found none".into());
+    let guest = Guest::codec("a").on(Export::Health, no);
+    refused(guest, Reason::Unhealthy, &["health: expected a peer, found none"]);
+}
+
+#[test]
+fn a_config_that_breaks_the_schema() {
+    let schema = r#"{"type": "object", "properties": {"size": {"type": "integer"}}}"#;
+    let config = "[plugins.a.config]\nsize = 'large'";
+    let site = neighbours().plugin("a.wasm", Guest::codec("a").stamp("good").schema(schema)).host();
+    site.configure(config);
+    let parts = ["[plugins.a.config]", "size", "expected", "integer", "found", "large"];
+    site.refuses("plugins/a.wasm", Reason::ConfigSchema, &parts);
+    serves_on(&site);
+    site.configure("[plugins.a.config]\nsize = 3");
+    site.recovers("plugins/a.wasm");
+    serves_on(&site);
+}
+
+#[test]
+fn a_config_for_a_plugin_that_takes_none() {
+    let site = neighbours().host();
+    site.configure("[plugins.a.config]\nsize = 3");
+    let parts = ["[plugins.a.config]: expected nothing"];
+    site.refuses("plugins/a.wasm", Reason::ConfigSchema, &parts);
+    serves_on(&site);
+    site.configure("");
+    site.recovers("plugins/a.wasm");
+}
+
+/// `second` cannot stand beside `a`; once `a` is gone it serves.
+fn clashes(second: Guest, reason: Reason, parts: &[&str]) {
+    let site = place()
+        .plugin("a.wasm", Guest::both("a").stamp("good"))
+        .plugin("neighbour.wasm", Guest::codec("neighbour").stamp("here"))
+        .host();
+    let name = second.clone();
+    site.drop_in("0.wasm", name);
+    site.refuses("plugins/0.wasm", reason, parts);
+    serves_on(&site);
+    site.remove("a.wasm");
+    site.recovers("plugins/0.wasm");
+    until("it serves", || site.status().plugins.iter().any(|it| it.source.ends_with("0.wasm")));
+    assert_eq!(site.encode("neighbour"), "here");
+}
+
+#[test]
+fn another_plugin_has_the_name() {
+    let second = Guest::codec("other").named("a");
+    clashes(second, Reason::NameClash, &["expected no other plugin \"a\""]);
+}
+
+#[test]
+fn another_plugin_has_the_capability() {
+    let second = Guest::codec("a").named("second");
+    clashes(second, Reason::CapabilityClash, &["codec:a", "found \"a\""]);
+}
+
+#[test]
+fn another_plugin_has_the_route() {
+    let second = Guest::handler("second").route("GET", "/a");
+    clashes(second, Reason::RouteClash, &["route /a", "found one to handler a"]);
+}
+
+#[test]
+fn a_name_clash_with_a_last_good_version_is_said() {
+    let site = neighbours().host();
+    site.drop_in("a.wasm", not_wasm());
+    site.refuses("plugins/a.wasm", Reason::UnknownFormat, &[]);
+    site.drop_in("a2.wasm", Guest::codec("a").version("2.0.0").stamp("second"));
+    site.refuses("plugins/a2.wasm", Reason::NameClash, &["expected no other plugin \"a\""]);
+    serves_on(&site);
+    site.remove("a.wasm");
+    site.answers("a", "second");
+    site.recovers("plugins/a2.wasm");
+}
+
+#[test]
+fn a_last_good_version_keeps_its_capability() {
+    // What comes from another file sorts first, and wants what the failing one still has.
+    let site = place().unwatched().plugin("z.wasm", Guest::codec("a").stamp("good")).host();
+    site.remove("z.wasm");
+    let failing = Guest::codec("other").named("a").version("2.0.0").on(Export::Init, Behaviour::Trap);
+    site.drop_in("y.wasm", failing);
+    site.drop_in("0.wasm", Guest::codec("a").named("thief").stamp("stolen"));
+    let report = site.reload_blocking();
+    let mut refused: Vec<_> = report.rejected.iter().map(|it| it.reason).collect();
+    refused.sort();
+    assert_eq!(refused, [Reason::CapabilityClash, Reason::Init]);
+    assert_eq!(site.encode("a"), "good");
+}
+
+#[test]
+fn the_configuration_may_take_a_running_plugins_route() {
+    let site = place()
+        .plugin("h.wasm", Guest::handler("h").route("GET", "/x/{one}").route("GET", "/y"))
+        .plugin("i.wasm", Guest::handler("i"))
+        .plugin("log.wasm", Guest::codec("log").on(Export::Shutdown, Behaviour::Log(1)))
+        .host();
+    let started = site.running("h").unwrap().started_at;
+    site.configure("[[routes]]\npath = '/x/{two}'\nhandler = 'i'");
+    site.sees("the configuration", |it| matches!(it, Outcome::Configured));
+    assert_eq!(site.running("h").map(|it| it.started_at), Some(started));
+    let plugbay::RouteMatch::Found(routed) = site.snapshot().route("GET", "/x/1") else {
+        panic!("expected a route")
+    };
+    assert_eq!(routed.handler(), "i");
+    assert!(matches!(site.snapshot().route("GET", "/y"), plugbay::RouteMatch::Found(_)));
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_no_file() {
+    let site = neighbours().host();
+    symlink("nowhere", site.file("b.wasm")).unwrap();
+    fs::create_dir(site.file("folder.wasm")).unwrap();
+    let report = site.reload_blocking();
+    assert_eq!((report.published, report.rejected.len()), (false, 0));
+    // What it leads to appears: now it is one.
+    support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
+    site.answers("b", "found");
+    serves_on(&site);
+}
+
+#[test]
+fn an_unreadable_file() {
+    // Root reads every file, but follows no link that leads to itself.
+    let site = neighbours().host();
+    fs::remove_file(site.file("a.wasm")).unwrap();
+    symlink("a.wasm", site.file("a.wasm")).unwrap();
+    // Whether a look came between the two lines decides who is left.
+    site.refuses("plugins/a.wasm", Reason::Unreadable, &["expected a readable file"]);
+    assert_eq!(site.encode("neighbour"), "here");
+    site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("mended"));
+    site.answers("a", "mended");
+    site.recovers("plugins/a.wasm");
+}
+
+#[test]
+fn an_unreadable_file_keeps_what_ran_from_it() {
+    let site = neighbours().unwatched().host();
+    fs::remove_file(site.file("a.wasm")).unwrap();
+    symlink("a.wasm", site.file("a.wasm")).unwrap();
+    site.reload_blocking();
+    site.refuses("plugins/a.wasm", Reason::Unreadable, &["expected a readable file"]);
+    serves_on(&site);
+}
+
+#[test]
+fn a_folder_that_is_missing_and_then_appears() {
+    let site = place().without_folder().host();
+    // That was so before the events began.
+    assert_eq!(site.rejected("plugins").unwrap().reason, Reason::Unreadable);
+    fs::create_dir(site.place.path("plugins")).unwrap();
+    site.recovers("plugins");
+    site.drop_in("a.wasm", Guest::codec("a").stamp("there"));
+    site.answers("a", "there");
+}
+
+#[test]
+fn a_folder_that_goes_away_keeps_all_that_runs() {
+    let site = neighbours().host();
+    fs::rename(site.place.path("plugins"), site.place.path("away")).unwrap();
+    site.refuses("plugins", Reason::Unreadable, &["expected a readable folder"]);
+    serves_on(&site);
+    fs::rename(site.place.path("away"), site.place.path("plugins")).unwrap();
+    site.recovers("plugins");
+    serves_on(&site);
+    site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("second"));
+    site.answers("a", "second");
+}
+
+#[test]
+fn a_folder_that_is_replaced() {
+    let site = neighbours().host();
+    let next = site.place.path("next");
+    fs::create_dir(&next).unwrap();
+    support::drop_in(&next.join("a.wasm"), &Guest::codec("a").version("2.0.0").stamp("two").build());
+    fs::rename(site.place.path("plugins"), site.place.path("old")).unwrap();
+    fs::rename(&next, site.place.path("plugins")).unwrap();
+    site.answers("a", "two");
+    until("the neighbour left", || site.codec("neighbour").is_err());
+    // It is the new folder that is watched now.
+    site.drop_in("a.wasm", Guest::codec("a").version("3.0.0").stamp("three"));
+    site.answers("a", "three");
+}
+
+/// Points the link `name` elsewhere, at once.
+fn flip(link: &std::path::Path, target: &str) {
+    let next = link.with_file_name("..next");
+    symlink(target, &next).unwrap();
+    fs::rename(&next, link).unwrap();
+}
+
+#[test]
+fn links_that_flip_as_config_maps_do() {
+    let site = place().without_folder().host();
+    let plugins = site.place.path("plugins");
+    let version = |name: &str, stamp: &str| {
+        fs::create_dir(plugins.join(name)).unwrap();
+        let guest = Guest::codec("a").version(&format!("{stamp}.0.0")).stamp(stamp);
+        fs::write(plugins.join(name).join("a.wasm"), guest.build()).unwrap();
+    };
+    fs::create_dir(&plugins).unwrap();
+    version("..v1", "1");
+    flip(&plugins.join("..data"), "..v1");
+    symlink("..data/a.wasm", plugins.join("a.wasm")).unwrap();
+    site.answers("a", "1");
+    for (folder, stamp, old) in [("..v2", "2", "..v1"), ("..v3", "3", "..v2")] {
+        version(folder, stamp);
+        flip(&plugins.join("..data"), folder);
+        fs::remove_dir_all(plugins.join(old)).unwrap();
+        site.answers("a", stamp);
+    }
+    assert_eq!(site.count(|it| matches!(it, Outcome::Loaded { .. })), 3);
+    assert_eq!(site.encode("a"), "3");
+}
+
+#[test]
+fn a_plugin_folder_that_is_a_link_and_flips() {
+    let site = place().without_folder().host();
+    for stamp in ["1", "2", "3"] {
+        let folder = site.place.path(&format!("release-{stamp}"));
+        fs::create_dir(&folder).unwrap();
+        let guest = Guest::codec("a").version(&format!("{stamp}.0.0")).stamp(stamp);
+        fs::write(folder.join("a.wasm"), guest.build()).unwrap();
+        flip(&site.place.path("plugins"), &format!("release-{stamp}"));
+        site.answers("a", stamp);
+    }
+    // What the link leads to is watched, not what it led to.
+    site.drop_in("a.wasm", Guest::codec("a").version("4.0.0").stamp("4"));
+    site.answers("a", "4");
+}
+
+#[test]
+fn an_editor_saves_a_plugin() {
+    let site = neighbours().host();
+    // As many editors do: the old file is renamed to a backup, the new one takes its name.
+    fs::rename(site.file("a.wasm"), site.file("a.wasm~")).unwrap();
+    fs::write(site.file("4913"), "").unwrap();
+    fs::remove_file(site.file("4913")).unwrap();
+    site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("edited"));
+    site.answers("a", "edited");
+    fs::remove_file(site.file("a.wasm~")).unwrap();
+    assert_eq!(site.encode("neighbour"), "here");
+    assert!(site.status().rejected.is_empty());
+}
+
+#[test]
+fn an_editor_saves_the_configuration() {
+    let site = neighbours().host();
+    let config = site.place.path("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    for (round, enabled) in [false, true, false].into_iter().enumerate() {
+        let backup = site.place.path("config.toml~");
+        fs::rename(&config, &backup).unwrap();
+        fs::write(&config, format!("{text}\n[plugins.a]\nenabled = {enabled}")).unwrap();
+        fs::remove_file(&backup).unwrap();
+        until(&format!("round {round}"), || site.codec("a").is_ok() == enabled);
+    }
+    until("it settles", || site.status().rejected.is_empty());
+}
+
+#[test]
+fn two_hundred_files_at_once() {
+    let site = neighbours().host();
+    let before = site.status().generation;
+    let files: Vec<(String, Vec<u8>)> = (0..200)
+        .map(|index| (format!("p{index:03}"), Guest::codec(&format!("p{index:03}")).build()))
+        .collect();
+    for (name, bytes) in &files {
+        site.drop_in(&format!("{name}.wasm"), &**bytes);
+    }
+    until("all are loaded", || site.names("codec").len() == 202);
+    let generations = site.status().generation - before;
+    assert!((1..=5).contains(&generations), "{generations} generations");
+    assert!(site.status().rejected.is_empty());
+    serves_on(&site);
+}
+
+#[test]
+fn a_refused_candidate_is_not_tried_at_each_look() {
+    // Each start writes a line in `init`, and each description one in `describe`.
+    let unhealthy = Behaviour::Error(ErrorKind::Unavailable, "not yet".into());
+    let started = Guest::codec("started").on(Export::Init, Behaviour::Log(1));
+    let site = neighbours()
+        .plugin("started.wasm", started.on(Export::Health, unhealthy))
+        .host();
+    let tried = || lines::of("started@1.0.0");
+    assert_eq!(tried(), 1);
+    for index in 0..5 {
+        let name = format!("x{index}");
+        site.drop_in(&format!("{name}.wasm"), Guest::codec(&name));
+        until(&name, || site.codec(&name).is_ok());
+    }
+    assert_eq!(tried(), 1);
+    // A file that is being written makes for many looks, soon after one another.
+    fs::write(site.file("half.wasm"), truncated(&Guest::codec("half").build())).unwrap();
+    site.refuses("half.wasm", Reason::Truncated, &[]);
+    assert_eq!(tried(), 1);
+    // Whoever asks by name gets another try.
+    site.reload_blocking();
+    assert_eq!(tried(), 2);
+}
+
+/// A broken `config.toml`: what runs stays, the file, line and reason are said.
+fn config_refused(sections: &str, parts: &[&str]) {
+    let site = neighbours().host();
+    let config = site.config();
+    site.configure(sections);
+    let rejected = site.refuses("config.toml", Reason::Config, parts);
+    assert!(rejected.message.contains("config.toml"), "{}", rejected.message);
+    assert_eq!(site.config(), config);
+    serves_on(&site);
+    // The folder is looked at all the same.
+    site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
+    site.answers("b", "b");
+    site.configure("[defaults]\ncpu = '2s'");
+    site.recovers("config.toml");
+    serves_on(&site);
+    assert_eq!(site.config().defaults.cpu, std::time::Duration::from_secs(2));
+}
+
+#[test]
+fn a_syntax_error_in_the_configuration() {
+    config_refused("[defaults]\ncpu = ", &["10:7"]);
+}
+
+#[test]
+fn an_unknown_key_in_the_configuration() {
+    config_refused("[defaults]\nmemroy = '1MiB'", &["10:1", "memroy", "did you mean `memory`"]);
+}
+
+#[test]
+fn a_wrong_type_in_the_configuration() {
+    config_refused("[defaults]\ncpu = true", &["10:7", "cpu", "expected", "found"]);
+}
+
+#[test]
+fn a_value_out_of_range_in_the_configuration() {
+    config_refused("[defaults]\nmemory = '1KiB'", &["10:10", "expected \"64KiB\" to \"4GiB\"", "found \"1KiB\""]);
+}
+
+#[test]
+fn a_configuration_that_is_deleted() {
+    let site = neighbours().host();
+    fs::remove_file(site.place.path("config.toml")).unwrap();
+    site.refuses("config.toml", Reason::Config, &["config.toml"]);
+    serves_on(&site);
+    site.configure("");
+    site.recovers("config.toml");
+}
+
+#[test]
+fn a_strict_host_keeps_everything() {
+    let site = neighbours().host_key("strict = true").host();
+    let generation = site.status().generation;
+    let bad = Guest::codec("bad").on(Export::Init, Behaviour::Trap);
+    site.drop_in("bad.wasm", bad);
+    site.refuses("bad.wasm", Reason::Init, &[]);
+    site.drop_in("c.wasm", Guest::codec("c"));
+    site.refuses("c.wasm", Reason::Strict, &["host.strict", "bad.wasm"]);
+    site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("second"));
+    site.refuses("plugins/a.wasm", Reason::Strict, &[]);
+    site.remove("neighbour.wasm");
+    let report = site.reload_blocking();
+    assert_eq!((report.generation, report.published), (generation, false));
+    serves_on(&site);
+    assert!(site.codec("c").is_err());
+    site.remove("bad.wasm");
+    site.answers("a", "second");
+    site.recovers("bad.wasm");
+    assert!(site.codec("c").is_ok() && site.codec("neighbour").is_err());
+    assert!(site.status().rejected.is_empty());
+}
+
+#[test]
+fn a_strict_host_keeps_its_configuration() {
+    let site = neighbours().host_key("strict = true").host();
+    let config = site.config();
+    site.drop_in("bad.wasm", not_wasm());
+    site.refuses("bad.wasm", Reason::UnknownFormat, &[]);
+    site.configure("[plugins.a]\nenabled = false");
+    let report = site.reload_blocking();
+    assert_eq!((report.published, site.config()), (false, config));
+    serves_on(&site);
+    site.remove("bad.wasm");
+    until("the new configuration", || site.codec("a").is_err());
+}
+
+#[test]
+fn a_strict_host_does_not_start_with_a_bad_plugin() {
+    let error = neighbours().host_key("strict = true").plugin("bad.wasm", not_wasm()).fails();
+    let BuildError::Strict(refusal) = &error else { panic!("{error}") };
+    assert_eq!(refusal.reason, Reason::UnknownFormat);
+    assert!(error.to_string().contains("bad.wasm"), "{error}");
+}
+
+#[tokio::test]
+async fn a_build_that_fails_inside_a_runtime_does_not_panic() {
+    let error = neighbours().host_key("strict = true").plugin("bad.wasm", not_wasm()).fails();
+    assert!(matches!(error, BuildError::Strict(_)));
+}

@@ -1,0 +1,283 @@
+//! A small language for the tests: a place on disk, a host that serves it, and what must
+//! come true.
+//!
+//! ```text
+//! let site = place().plugin("a.wasm", Guest::codec("a").stamp("1")).host();
+//! site.drop_in("a.wasm", not_wasm());
+//! site.refuses("a.wasm", Reason::UnknownFormat, &["expected a WebAssembly component"]);
+//! assert_eq!(site.encode("a"), "1");
+//! ```
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub(crate) mod lines;
+
+use std::fs::{self, File};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use plugbay::config::Layers;
+use plugbay::wasm::Engine;
+use plugbay::{BuildError, Builder, Event, Events, Host, Outcome, PluginStatus, Reason, Rejected};
+use plugbay_fixtures::Guest;
+use tempfile::TempDir;
+
+/// How long a thing that must come true may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Blocks until `done`, and gives way in between.
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// The bytes of a file.
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl From<Guest> for Bytes {
+    fn from(guest: Guest) -> Self {
+        Self(guest.build())
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
+/// A new, empty place.
+pub(crate) fn place() -> Place {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("plugins")).unwrap();
+    Place { root, host: String::new(), rest: String::new(), watch: true, engine: None }
+}
+
+/// A folder with `config.toml`, `plugins` and `cache`.
+pub(crate) struct Place {
+    root: TempDir,
+    host: String,
+    rest: String,
+    watch: bool,
+    engine: Option<Engine>,
+}
+
+impl Place {
+    /// With this file in the plugin folder.
+    #[must_use]
+    pub(crate) fn plugin(self, file: &str, bytes: impl Into<Bytes>) -> Self {
+        drop_in(&self.root.path().join("plugins").join(file), &bytes.into().0);
+        self
+    }
+
+    /// With this line in `[host]`.
+    #[must_use]
+    pub(crate) fn host_key(mut self, line: &str) -> Self {
+        self.host += line;
+        self.host.push('\n');
+        self
+    }
+
+    /// With these sections in `config.toml`.
+    #[must_use]
+    pub(crate) fn config(mut self, sections: &str) -> Self {
+        sections.clone_into(&mut self.rest);
+        self
+    }
+
+    /// Nothing is looked at unless the test asks.
+    #[must_use]
+    pub(crate) fn unwatched(mut self) -> Self {
+        self.watch = false;
+        self
+    }
+
+    /// On this engine.
+    #[must_use]
+    pub(crate) fn engine(mut self, engine: &Engine) -> Self {
+        self.engine = Some(engine.clone());
+        self
+    }
+
+    /// Without its plugin folder.
+    #[must_use]
+    pub(crate) fn without_folder(self) -> Self {
+        fs::remove_dir_all(self.root.path().join("plugins")).unwrap();
+        self
+    }
+
+    /// A path in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// The text of `config.toml` with these sections. The slow look is out of reach: what
+    /// the tests see, the watcher saw.
+    fn text(&self, sections: &str) -> String {
+        let own = if self.host.contains("drain") { "" } else { "drain = \"60s\"\n" };
+        format!(
+            "[host]\nplugins = \"plugins\"\ncache = \"cache\"\nlinked = false\n\
+             debounce = \"10ms\"\nrescan = \"1day\"\n{own}{}\n{sections}",
+            self.host
+        )
+    }
+
+    fn builder(&self) -> Builder {
+        lines::listen();
+        drop_in(&self.path("config.toml"), self.text(&self.rest).as_bytes());
+        let layers = Layers::default().file(self.path("config.toml"));
+        let builder = Host::builder().layers(layers).watch(self.watch);
+        match &self.engine {
+            Some(engine) => builder.engine(engine.clone()),
+            None => builder,
+        }
+    }
+
+    /// A host on it.
+    pub(crate) fn host(self) -> Site {
+        self.host_with(|builder| builder)
+    }
+
+    /// A host on it, built in another way.
+    pub(crate) fn host_with(self, setup: impl FnOnce(Builder) -> Builder) -> Site {
+        let host = setup(self.builder()).build_blocking().unwrap();
+        let events = Mutex::new((host.subscribe(), Vec::new()));
+        Site { host, place: self, events }
+    }
+
+    /// Why no host starts on it.
+    pub(crate) fn fails(self) -> BuildError {
+        self.builder().build_blocking().unwrap_err()
+    }
+}
+
+/// Puts a file there as a careful operator does: written under another name, then renamed.
+/// It looks left alone for a while, so that what is cut counts as cut.
+pub(crate) fn drop_in(path: &Path, bytes: &[u8]) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let half = path.with_file_name(format!(".{name}.part"));
+    fs::write(&half, bytes).unwrap();
+    let file = File::options().append(true).open(&half).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(10)).unwrap();
+    drop(file);
+    fs::rename(&half, path).unwrap();
+}
+
+/// A host, the place it serves, and the events since it started.
+pub(crate) struct Site {
+    pub(crate) host: Host,
+    pub(crate) place: Place,
+    events: Mutex<(Events, Vec<Event>)>,
+}
+
+impl Deref for Site {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Site {
+    /// A path in the plugin folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.place.path("plugins").join(name)
+    }
+
+    pub(crate) fn drop_in(&self, file: &str, bytes: impl Into<Bytes>) {
+        drop_in(&self.file(file), &bytes.into().0);
+    }
+
+    pub(crate) fn remove(&self, file: &str) {
+        fs::remove_file(self.file(file)).unwrap();
+    }
+
+    /// Replaces the sections of `config.toml` after `[host]`.
+    pub(crate) fn configure(&self, sections: &str) {
+        drop_in(&self.place.path("config.toml"), self.place.text(sections).as_bytes());
+    }
+
+    /// What the codec makes of nothing: the stamp of its version.
+    pub(crate) fn encode(&self, codec: &str) -> String {
+        let bytes = self.host.codec(codec).unwrap().encode_document(&[]).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// Blocks until the codec answers with this stamp.
+    pub(crate) fn answers(&self, codec: &str, stamp: &str) {
+        until(&format!("codec {codec} answers {stamp:?}"), || {
+            let Ok(codec) = self.host.codec(codec) else { return false };
+            codec.encode_document(&[]).is_ok_and(|bytes| bytes == stamp.as_bytes())
+        });
+    }
+
+    /// The running plugin.
+    pub(crate) fn running(&self, name: &str) -> Option<PluginStatus> {
+        self.status().plugins.into_iter().find(|plugin| plugin.name == name)
+    }
+
+    /// What stands against a file, or against anything whose source ends so.
+    pub(crate) fn rejected(&self, source: &str) -> Option<Rejected> {
+        self.status().rejected.into_iter().find(|it| it.source.ends_with(source))
+    }
+
+    /// Blocks until the file is refused for this reason; the message has all the parts, and
+    /// an event said the same.
+    pub(crate) fn refuses(&self, source: &str, reason: Reason, parts: &[&str]) -> Rejected {
+        until(&format!("{source} is refused as {reason}"), || {
+            self.rejected(source).is_some_and(|it| it.reason == reason)
+        });
+        let rejected = self.rejected(source).unwrap();
+        for part in parts {
+            assert!(rejected.message.contains(part), "{part:?} in {:?}", rejected.message);
+        }
+        self.sees("the refusal", |outcome| match outcome {
+            Outcome::Rejected { source, why, message, .. } => {
+                (source, why, message) == (&rejected.source, &reason, &rejected.message)
+            }
+            _ => false,
+        });
+        rejected
+    }
+
+    /// Blocks until nothing stands against the file, and an event said so.
+    pub(crate) fn recovers(&self, source: &str) {
+        until(&format!("{source} is refused no more"), || self.rejected(source).is_none());
+        self.sees("the recovery", |outcome| match outcome {
+            Outcome::Recovered { source: it } => it.ends_with(source),
+            _ => false,
+        });
+    }
+
+    /// Blocks until there is, or was, such an event.
+    pub(crate) fn sees(&self, what: &str, matches: impl Fn(&Outcome) -> bool) {
+        until(&format!("{what} among {:#?}", self.outcomes()), || {
+            self.outcomes().iter().any(&matches)
+        });
+    }
+
+    /// All events since the start.
+    pub(crate) fn outcomes(&self) -> Vec<Outcome> {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(event) = events.0.try_recv() {
+            events.1.push(event);
+        }
+        events.1.iter().map(|event| event.outcome.clone()).collect()
+    }
+
+    /// How many such events there were.
+    pub(crate) fn count(&self, matches: impl Fn(&Outcome) -> bool) -> usize {
+        self.outcomes().iter().filter(|outcome| matches(outcome)).count()
+    }
+}
