@@ -13,13 +13,12 @@ use crate::setup::Place;
 pub const SIZES: [(&str, usize); 2] = [("64 B", 64), ("64 KiB", 64 << 10)];
 
 /// A CBOR byte string that takes `size` bytes in all.
+#[must_use]
 pub fn document(size: usize) -> Vec<u8> {
-    let mut document = match size {
-        ..=255 => vec![0x58, u8::try_from(size - 2).unwrap_or(0)],
-        _ => {
-            let length = u32::try_from(size - 5).unwrap_or(0);
-            [&[0x5a][..], &length.to_be_bytes()].concat()
-        }
+    let mut document = if size < 256 {
+        vec![0x58, (size - 2) as u8]
+    } else {
+        [&[0x5a][..], &((size - 5) as u32).to_be_bytes()].concat()
     };
     document.resize(size, 0x61);
     document

@@ -5,6 +5,13 @@
 //! and runs this; words after it choose rows by name. Exit status 1 means that a budget
 //! was not met.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "figures for people: a rounded nanosecond is no harm"
+)]
+
 pub mod calls;
 pub mod lookup;
 pub mod measure;

@@ -28,7 +28,7 @@ pub fn run(table: &mut Table) -> Result<()> {
         "lookup + lease, over ArcSwap + map + Arc",
         Budget::AtMost(1.2),
         || {
-            black_box(registry.get(black_box("codec-42"))?);
+            drop(black_box(registry.get(black_box("codec-42"))?));
             Ok(())
         },
         || {

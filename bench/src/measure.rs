@@ -41,11 +41,16 @@ impl Table {
     }
 
     /// Whether a row is asked for.
+    #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|word| name.contains(&**word))
     }
 
     /// Measures `ours` against `limit`, both in nanoseconds per call.
+    ///
+    /// # Errors
+    ///
+    /// If either fails.
     pub fn ratio(
         &mut self,
         name: &str,
@@ -98,6 +103,10 @@ impl Table {
     }
 
     /// Prints what was missed.
+    ///
+    /// # Errors
+    ///
+    /// If a budget was missed.
     pub fn finish(self) -> Result<()> {
         let missed: Vec<&Row> = self.rows.iter().filter(|row| !row.met).collect();
         println!("{} rows, {} met, {} missed", self.rows.len(), self.rows.len() - missed.len(), missed.len());

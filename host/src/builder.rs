@@ -91,7 +91,7 @@ impl Builder {
     /// Serves one more kind of WASM plugin: the application's own.
     #[must_use]
     pub fn kind<K: WasmKind>(self) -> Self {
-        self.wasm(|runtime| runtime.kind::<K>())
+        self.wasm(plugbay_wasm::Builder::kind::<K>)
     }
 
     /// Sets up the WASM runtime further: kinds, interfaces for plugins to import.

@@ -41,7 +41,7 @@ impl Position {
     fn get(&self, generation: u64) -> Option<usize> {
         let word = self.0.load(Ordering::Relaxed);
         let noted = word >> Self::INDEX_BITS == (generation & (u64::MAX >> Self::INDEX_BITS));
-        (noted && word != 0).then(|| (word & Self::INDEX_MASK) as usize)
+        (noted && word != 0).then_some((word & Self::INDEX_MASK) as usize)
     }
 
     fn set(&self, generation: u64, index: usize) {
@@ -118,8 +118,10 @@ impl<K: Kind> Handle<K> {
         loop {
             let published = self.cell.load();
             let capability = self.find(&published)?;
-            if let Some(leased) = Leased::take(&published, capability) {
-                return leased.ok_or_else(|| self.wrong_kind().into());
+            match Leased::take(&published, capability) {
+                Ok(leased) => return Ok(leased),
+                Err(Missed::WrongKind) => return Err(self.wrong_kind().into()),
+                Err(Missed::Retired) => {}
             }
             if last == Some(published.generation.number) {
                 return Err(self.retired().into());
@@ -173,6 +175,14 @@ impl<K> fmt::Debug for Handle<K> {
     }
 }
 
+/// Why a capability of a set gives no lease.
+pub(crate) enum Missed {
+    /// The set was retired: look for a newer one.
+    Retired,
+    /// The capability is of another kind.
+    WrongKind,
+}
+
 /// A lease of one capability in one generation.
 pub struct Leased<K: Kind> {
     call: Arc<K::Call>,
@@ -183,20 +193,17 @@ pub struct Leased<K: Kind> {
 }
 
 impl<K: Kind> Leased<K> {
-    /// `None` if the set was retired; `Some(None)` if the capability is of another kind.
-    pub(crate) fn take(published: &Arc<Published>, capability: &Capability) -> Option<Option<Self>> {
+    /// Leases the capability in this very set, or says why that cannot be.
+    pub(crate) fn take(published: &Arc<Published>, capability: &Capability) -> Result<Self, Missed> {
         let users = if capability.running.calls_others {
-            Some(published.generation.users.lease().ok()?)
+            Some(published.generation.users.lease().map_err(|_| Missed::Retired)?)
         } else {
             None
         };
-        let running = capability.running.lease().ok()?;
-        Some(capability.call::<K>().map(|call| Self {
-            call: Arc::clone(call),
-            published: Arc::clone(published),
-            _running: running,
-            _users: users,
-        }))
+        let running = capability.running.lease().map_err(|_| Missed::Retired)?;
+        let call = Arc::clone(capability.call::<K>().ok_or(Missed::WrongKind)?);
+        let published = Arc::clone(published);
+        Ok(Self { call, published, _running: running, _users: users })
     }
 
     /// What to call.

@@ -25,7 +25,7 @@ use crate::signal::Signal;
 use crate::status::Status;
 
 /// How long a look may take before the host no longer counts as alive.
-const STUCK: Duration = Duration::from_secs(300);
+const STUCK: Duration = Duration::from_mins(5);
 
 /// A running set of plugins. Cheap to clone; the last clone to go ends the reconciler.
 #[derive(Clone)]
@@ -157,6 +157,7 @@ impl Host {
     /// # Panics
     ///
     /// Inside an async runtime: use [`Host::reload`] there.
+    #[must_use = "the report says what was refused"]
     pub fn reload_blocking(&self) -> Report {
         let report = self.control.signal.ask();
         report.blocking_recv().unwrap_or_else(|_stopped| self.unchanged())

@@ -172,8 +172,12 @@ fn refuse(origin: &Origin, refusal: &Refusal) -> Refused {
 /// Finds the runtime, checks and compiles, and asks for the description.
 pub(crate) fn prepare(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> Result<Ready, Refusal> {
     let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact)).ok_or_else(|| {
-        let found: String =
-            artifact.bytes.iter().take(8).map(|byte| format!("{byte:02x} ")).collect();
+        let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
+            use std::fmt::Write as _;
+            // Writing to a String cannot fail.
+            let _ = write!(found, "{byte:02x} ");
+            found
+        });
         let message = format!(
             "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00), found {}",
             found.trim_end()

@@ -416,7 +416,7 @@ impl Reconciler {
         self.note_restarts(before, &pending, number);
         let rejected = self.note_rejected(before, refused, number);
         let after = Arc::new(Published {
-            services: GenerationServices::new(Arc::clone(&generation)),
+            services: GenerationServices::of(Arc::clone(&generation)),
             generation: Arc::clone(&generation),
             rejected: rejected.into(),
             pending_restart: pending.into(),
@@ -672,7 +672,7 @@ pub(crate) fn nothing(config: Arc<Config>) -> Published {
         users: Arc::new(Leased::new(())),
     });
     Published {
-        services: GenerationServices::new(Arc::clone(&generation)),
+        services: GenerationServices::of(Arc::clone(&generation)),
         generation,
         rejected: Arc::from([]),
         pending_restart: Arc::from([]),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use plugbay_core::handler::{Handler, Request, Response};
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::generation::{Capability, Snapshot};
-use crate::handle::Leased;
+use crate::handle::{Handle, Leased};
 
 /// Who asked for a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -237,13 +238,10 @@ impl Routed {
 /// and now, no part of the request has run yet: it begins anew in the next one.
 fn lease(snapshot: &Snapshot, key: &str) -> Result<Leased<Handler>, Error> {
     let capability: &Capability = snapshot.published.generation.capability("handler", key)?;
-    match Leased::take(&snapshot.published, capability) {
-        Some(Some(leased)) => Ok(leased),
-        _ => {
-            let name = key.strip_prefix("handler:").unwrap_or(key);
-            crate::handle::Handle::new(snapshot.cell.clone(), name)?.lease()
-        }
-    }
+    Leased::take(&snapshot.published, capability).or_else(|_missed| {
+        let name = key.strip_prefix("handler:").unwrap_or(key);
+        Handle::new(Arc::clone(&snapshot.cell), name)?.lease()
+    })
 }
 
 impl fmt::Debug for Router {

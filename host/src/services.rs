@@ -14,7 +14,7 @@ pub(crate) struct GenerationServices {
 }
 
 impl GenerationServices {
-    pub(crate) fn new(generation: Arc<Generation>) -> Arc<dyn Services> {
+    pub(crate) fn of(generation: Arc<Generation>) -> Arc<dyn Services> {
         Arc::new_cyclic(|this| Self { generation, this: Weak::clone(this) })
     }
 

@@ -98,9 +98,9 @@ fn a_component_of_another_world() {
 #[test]
 fn a_malformed_component() {
     let mut bytes = Guest::codec("a").build();
-    // The sections keep their lengths; one of them is of a kind that does not exist.
+    // The first section keeps its length, but is of a kind that does not exist.
     bytes[8] = 0x7f;
-    refused(bytes, Reason::Malformed, &["expected a well-formed component", "at byte"]);
+    refused(bytes, Reason::Malformed, &["expected a valid component", "malformed section id: 127"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! `bench`: what Plugbay takes beside its limits. Extism has a workspace of its own, because
-//! it brings a second wasmtime.
+//! it brings a second wasmtime. Both are built as what is shipped is.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,9 +12,9 @@ use crate::place::Place;
 pub(crate) fn run(rows: &[String]) -> Result<bool> {
     let place = Place::find()?;
     let mut own = place.cargo();
-    own.args(["run", "--release", "--package", "plugbay-bench", "--bin", "plugbay-bench"]);
+    own.args(["run", "--profile", "dist", "--package", "plugbay-bench", "--bin", "plugbay-bench"]);
     let mut extism = place.cargo();
-    extism.args(["run", "--release", "--manifest-path"]);
+    extism.args(["run", "--profile", "dist", "--manifest-path"]);
     extism.arg(place.root.join(PathBuf::from_iter(["bench", "extism", "Cargo.toml"])));
     extism.arg("--target-dir").arg(place.target.join("bench-extism"));
     // Both run, whatever becomes of the first.

@@ -33,7 +33,9 @@ impl std::error::Error for ConfigError {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Problem {
+    /// What kind of mistake it is.
     pub kind: ProblemKind,
+    /// Where it was written.
     pub origin: Origin,
     /// From 1; `None` where there are no lines (variables, flags, a file that cannot be read).
     pub line: Option<usize>,
@@ -66,6 +68,7 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// The stable word for logs and APIs.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
@@ -88,6 +91,7 @@ impl Serialize for ProblemKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
+    /// In this file.
     File(PathBuf),
     /// An environment variable, by its full name.
     Environment(String),

@@ -20,22 +20,33 @@ use super::{PluginDefaults, Reuse, Size, duration, json, keys, render, secret};
 pub struct PluginSettings {
     /// The file in the plugin folder; `None` = the plugin's name with any known extension.
     pub artifact: Option<String>,
+    /// Whether it runs.
     pub enabled: bool,
     /// For the plugin's `init`; always an object.
     #[serde(serialize_with = "serialize_masked")]
     pub config: Json,
+    /// The most instances at once.
     pub instances: Option<u32>,
+    /// Whether instances are used again.
     pub reuse: Option<Reuse>,
+    /// Calls after which an instance is replaced.
     pub recycle_calls: Option<u64>,
+    /// Memory past which an instance is replaced.
     pub recycle_memory: Option<Size>,
+    /// The most memory of one instance.
     pub memory: Option<Size>,
+    /// The most memory of all instances together.
     pub total_memory: Option<Size>,
+    /// Guest CPU time of one call.
     #[serde(serialize_with = "duration::serialize_option")]
     pub cpu: Option<Duration>,
+    /// Wall time of one call.
     #[serde(serialize_with = "duration::serialize_option")]
     pub deadline: Option<Duration>,
+    /// Wall time of each lifecycle call.
     #[serde(serialize_with = "duration::serialize_option")]
     pub init: Option<Duration>,
+    /// The largest answer.
     pub output: Option<Size>,
 }
 

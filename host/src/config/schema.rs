@@ -27,11 +27,13 @@ pub struct SchemaViolation {
     /// Dotted, within the plugin's config; empty for the whole. Within the schema, and written as
     /// a JSON pointer that begins with `#`, where the schema is at fault.
     pub key: String,
+    /// What the schema asks for.
     pub expected: String,
     /// Values whose keys sound like secrets are not named.
     pub found: String,
     /// A lowercase fragment with all of it, and the nearest known key where one is near.
     pub message: String,
+    /// Whether the configuration or the schema is at fault.
     pub fault: Fault,
 }
 

@@ -21,13 +21,17 @@ use super::{duration, keys, plugins, policy, restart, routes};
 /// that sound like secrets hidden. Compare `Config`s themselves, not what they serialise to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Config {
+    /// Where plugins come from, and how changes are taken over.
     pub host: HostSettings,
+    /// The data plane.
     pub server: ServerSettings,
+    /// The admin plane.
     pub admin: AdminSettings,
     /// What every plugin may use unless its own section says otherwise.
     pub defaults: PluginDefaults,
     /// By name. A plugin that is not named here runs with the defaults.
     pub plugins: BTreeMap<String, PluginSettings>,
+    /// Routes to handlers; they win over those that plugins suggest.
     pub routes: Vec<RouteSettings>,
 }
 
@@ -121,6 +125,7 @@ impl Config {
         Config::builder().text(text, origin).load()
     }
 
+    /// Layers to load from: file, environment, flags.
     pub fn builder() -> Layers {
         Layers::default()
     }

@@ -27,8 +27,10 @@ const DECIMAL: [(&str, u64); 4] = [
 ];
 
 impl Size {
+    /// No bytes.
     pub const ZERO: Size = Size(0);
 
+    /// So many bytes.
     #[must_use]
     pub const fn bytes(bytes: u64) -> Size {
         Size(bytes)
@@ -55,6 +57,7 @@ impl Size {
         Size(count * (1 << 30))
     }
 
+    /// In bytes.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
@@ -66,6 +69,7 @@ impl Size {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 
+    /// Whether it is no bytes.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
@@ -76,12 +80,16 @@ impl Size {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SizeError {
+    /// There is no number.
     #[error("expected a whole number of bytes with a unit, such as \"64MiB\"")]
     NotANumber,
+    /// The number is no whole one.
     #[error("expected a whole number, found a fraction")]
     Fraction,
+    /// Nobody knows the unit.
     #[error("expected the unit B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, found {0:?}")]
     Unit(String),
+    /// It does not fit into 64 bits.
     #[error("expected at most {max} bytes", max = u64::MAX)]
     TooLarge,
 }

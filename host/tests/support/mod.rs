@@ -20,7 +20,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use plugbay::config::Layers;
 use plugbay::wasm::Engine;
-use plugbay::{BuildError, Builder, Event, Events, Host, Outcome, PluginStatus, Reason, Rejected};
+use plugbay::{
+    BuildError, Builder, Error, Event, Events, Host, Outcome, PluginStatus, Reason, Rejected,
+    Request,
+};
 use plugbay_fixtures::Guest;
 use tempfile::TempDir;
 
@@ -34,6 +37,16 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
         std::thread::park_timeout(Duration::from_millis(1));
     }
+}
+
+/// What a future comes to, on a runtime of its own.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// A request with this body.
+pub(crate) fn request(body: &str) -> Request {
+    Request { method: "POST".into(), body: body.into(), ..Request::default() }
 }
 
 /// The bytes of a file.
@@ -212,6 +225,20 @@ impl Site {
     pub(crate) fn encode(&self, codec: &str) -> String {
         let bytes = self.host.codec(codec).unwrap().encode_document(&[]).unwrap();
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// What the handler makes of this body.
+    pub(crate) fn handle(&self, handler: &str, body: &str) -> Result<String, Error> {
+        let response = wait(self.host.handler(handler)?.handle(request(body)))?;
+        Ok(String::from_utf8(response.body).unwrap())
+    }
+
+    /// The host ends, and another begins in the same place.
+    pub(crate) fn restart(self) -> Self {
+        let Self { host, place, .. } = self;
+        wait(host.shutdown(PATIENCE));
+        drop(host);
+        place.host()
     }
 
     /// Blocks until the codec answers with this stamp.

@@ -78,6 +78,7 @@ pub struct Identity {
 
 impl Identity {
     /// A plugin called `name` in version `version`.
+    #[must_use]
     pub fn new(name: &str, version: &semver::Version) -> Self {
         Self { name: Arc::from(name), label: Arc::from(format!("{name}@{version}")) }
     }

@@ -27,7 +27,7 @@ impl LinkedRuntime {
         let mut linked = BTreeMap::new();
         for (index, plugin) in plugbay_abi::linked::plugins().enumerate() {
             let guest = Guest::linked(plugin);
-            let description = describe(&guest);
+            let description = describe(guest);
             let name = match &description {
                 Ok(description) => description.name.clone(),
                 Err(_) => format!("unnamed-{index}"),
@@ -50,7 +50,7 @@ impl LinkedRuntime {
     }
 }
 
-fn describe(guest: &Guest) -> Result<Description, String> {
+fn describe(guest: Guest) -> Result<Description, String> {
     let json = guest.describe(&NoHost).map_err(|error| error.to_string())?;
     let description: Description =
         serde_json::from_slice(&json).map_err(|error| error.to_string())?;

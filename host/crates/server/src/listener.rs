@@ -5,14 +5,16 @@
 //! what is not HTTP with a bare 400 or 431. Beyond [`Bounds::connections`] the kernel's queue
 //! holds newcomers.
 //!
-//! The end has three steps, so that nobody who was let in goes without an answer:
+//! The end has steps, so that nobody who was let in goes without an answer:
 //!
 //! 1. *Lame duck*: connections are still accepted, and every answer ends its connection. The
 //!    caller decides how long.
-//! 2. [`Plane::close`]: what the kernel has accepted by then is taken, and the port is closed. For a
-//!    moment longer connections may still ask: hyper would close one on which nothing has been
-//!    read yet, though its request may be here already.
-//! 3. Idle connections end, busy ones finish; at the deadline the rest is cut off.
+//! 2. [`Plane::close`] lets no new handshake begin, where the system can do that (Linux), and takes
+//!    for a moment those that end. Closing the port at once would reset the ones in between: to
+//!    their clients they are connected.
+//! 3. The port is closed. For a moment longer connections may still ask: hyper would close one on
+//!    which nothing has been read yet, though its request may be here already.
+//! 4. Idle connections end, busy ones finish; at the deadline the rest is cut off.
 
 use std::io;
 use std::net::SocketAddr;
@@ -39,8 +41,8 @@ const HEADER_SIZE: usize = 32 << 10;
 /// Between two tries after the system had no descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a connection may still ask after the port is closed.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// The moment of steps 2 and 3, each.
+const MOMENT: Duration = Duration::from_millis(250);
 
 /// What connections may use.
 pub(crate) struct Bounds {
@@ -54,6 +56,7 @@ pub(crate) struct Bounds {
 /// A listener that is being served.
 pub(crate) struct Plane {
     close: CancellationToken,
+    close_port: CancellationToken,
     end_idle: CancellationToken,
     kill: CancellationToken,
     open: TaskTracker,
@@ -64,6 +67,7 @@ impl Plane {
     /// Serves `service` on `listener`.
     pub(crate) fn open(listener: TcpListener, service: Router, bounds: Bounds) -> Self {
         let close = CancellationToken::new();
+        let close_port = CancellationToken::new();
         let end_idle = CancellationToken::new();
         let kill = CancellationToken::new();
         let open = TaskTracker::new();
@@ -75,11 +79,13 @@ impl Plane {
             bounds,
             graceful: GracefulShutdown::new(),
             open: open.clone(),
+            close: close.clone(),
+            close_port: close_port.clone(),
             end_idle: end_idle.clone(),
             kill: kill.clone(),
         };
-        let accepting = tokio::spawn(acceptor.run(listener, close.clone()));
-        Self { close, end_idle, kill, open, accepting }
+        let accepting = tokio::spawn(acceptor.run(listener));
+        Self { close, close_port, end_idle, kill, open, accepting }
     }
 
     /// Returns once no connection is open.
@@ -91,9 +97,11 @@ impl Plane {
     /// Returns how many were cut off at `deadline`.
     pub(crate) async fn close(self, deadline: Instant) -> usize {
         self.close.cancel();
-        let left = deadline.saturating_duration_since(Instant::now());
+        let moment = MOMENT.min(deadline.saturating_duration_since(Instant::now()) / 4);
+        tokio::time::sleep(moment).await;
+        self.close_port.cancel();
         let mut accepting = self.accepting;
-        if tokio::time::timeout(LAST_WORDS.min(left / 2), &mut accepting).await.is_ok() {
+        if tokio::time::timeout(moment, &mut accepting).await.is_ok() {
             return 0;
         }
         self.end_idle.cancel();
@@ -114,19 +122,19 @@ struct Acceptor {
     bounds: Bounds,
     graceful: GracefulShutdown,
     open: TaskTracker,
+    close: CancellationToken,
+    close_port: CancellationToken,
     end_idle: CancellationToken,
     kill: CancellationToken,
 }
 
 impl Acceptor {
-    async fn run(self, listener: TcpListener, close: CancellationToken) {
-        loop {
-            tokio::select! {
-                biased;
-                () = close.cancelled() => break,
-                accepted = self.accept(&listener) => self.serve(accepted),
-            }
+    async fn run(self, listener: TcpListener) {
+        self.accept_until(&listener, &self.close).await;
+        if let Err(error) = begin_no_handshake(&listener) {
+            tracing::debug!(%error, "handshakes cannot be held off");
         }
+        self.accept_until(&listener, &self.close_port).await;
         self.take_the_rest(listener);
         tokio::select! {
             () = self.end_idle.cancelled() => {}
@@ -134,6 +142,16 @@ impl Acceptor {
         }
         self.graceful.shutdown().await;
         self.open.wait().await;
+    }
+
+    async fn accept_until(&self, listener: &TcpListener, end: &CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = end.cancelled() => return,
+                accepted = self.accept(listener) => self.serve(accepted),
+            }
+        }
     }
 
     /// The next connection, once there is room for it. No error ends the loop: a client that
@@ -214,6 +232,30 @@ fn is_the_clients(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
+}
+
+/// From here on the kernel drops the packet that begins a handshake. The client sends it again, and
+/// is refused once the port is closed.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn begin_no_handshake(listener: &TcpListener) -> io::Result<()> {
+    use socket2::{SockFilter, SockRef};
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_SET: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    const TCP_FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, TCP_FLAGS),
+        SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+/// Other systems have no such filter: a handshake that ends while the port closes is reset.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn begin_no_handshake(_listener: &TcpListener) -> io::Result<()> {
+    Ok(())
 }
 
 /// Binds a listener.

@@ -29,9 +29,12 @@ use axum::response::{IntoResponse, Response};
 use plugbay::{CallError, CallErrorKind, Error};
 use serde::Serialize;
 
-/// An error as a client sees it.
+/// An error as a client sees it. As small as a pointer, because every answer has room for one.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
@@ -53,7 +56,7 @@ impl Problem {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
-        Self { status, code, detail: detail.into(), plugin: None, headers }
+        Self(Box::new(Parts { status, code, detail: detail.into(), plugin: None, headers }))
     }
 
     pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -73,7 +76,7 @@ impl Problem {
     /// Adds a header field, if its value is one.
     pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
+            self.0.headers.insert(name, value);
         }
         self
     }
@@ -86,13 +89,13 @@ impl Problem {
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The stable word.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     fn of_call(error: &CallError) -> Self {
@@ -118,7 +121,7 @@ impl Problem {
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "the call failed".into()),
         };
         let mut problem = Self::new(status, error.reason(), detail);
-        problem.plugin = error.plugin().map(str::to_owned);
+        problem.0.plugin = error.plugin().map(str::to_owned);
         problem
     }
 }
@@ -146,18 +149,19 @@ struct Body<'a> {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let Parts { status, code, detail, plugin, headers: own } = *self.0;
         let body = Body {
             r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            code: self.code,
-            detail: &self.detail,
-            plugin: self.plugin.as_deref(),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            detail: &detail,
+            plugin: plugin.as_deref(),
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.extend(self.headers);
+        headers.extend(own);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
@@ -173,13 +177,13 @@ mod tests {
         let trap = CallError::new(CallErrorKind::Trap, "wasm trap: out of bounds at 0x1234")
             .of(&"json@1.0.0".into())
             .with_backtrace("0: secret_function");
-        let body = serde_json::to_string(&Problem::from(&Error::Call(trap)).detail).unwrap();
+        let body = serde_json::to_string(&Problem::from(&Error::Call(trap)).0.detail).unwrap();
         assert_eq!(body, r#""the plugin trapped""#);
     }
 
     #[test]
     fn every_kind_has_its_status() {
-        let status = |kind| Problem::from(&Error::Call(CallError::new(kind, "x"))).status.as_u16();
+        let status = |kind| Problem::from(&Error::Call(CallError::new(kind, "x"))).status().as_u16();
         assert_eq!(status(CallErrorKind::InvalidInput), 400);
         assert_eq!(status(CallErrorKind::Unsupported), 415);
         assert_eq!(status(CallErrorKind::Internal), 500);

@@ -8,7 +8,7 @@
 //! | `sh no-run` | does not run; `<!-- not run: why -->` stands before it |
 //! | `text` | what the block before it prints, first terminal or second |
 //! | `text background` | what the first terminal prints next |
-//! | `text built` | as `text`, where the bundled plugins are built (`cargo xtask plugins`) |
+//! | `text built` | as `text`, if the bundled plugins are built (by `cargo xtask plugins` or `test`) |
 //! | `toml` | a configuration; `toml manifest` is a manifest, which is not looked at |
 //!
 //! `…` in a text stands for anything within a line; a line of it, for any lines. A block does not
@@ -31,6 +31,9 @@ use tempfile::TempDir;
 
 /// The longest that a block may take.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The longest that the first terminal may take to say what is expected once it serves. Less than
+/// `host.rescan`: a change must have been seen.
+const SOON: Duration = Duration::from_secs(20);
 /// Between two looks at what goes on.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -167,9 +170,11 @@ fn run(page: &str) {
         terminals.line = block.line;
         if block.is("sh") {
             terminals.sh(block);
+        } else if block.is("text") && block.has("built") && !terminals.built {
+            terminals.first_prints("serving …\n");
         } else if block.is("text") && block.has("background") {
             terminals.first_prints(&block.text);
-        } else if block.is("text") && (!block.has("built") || terminals.built) {
+        } else if block.is("text") {
             match before {
                 Some(before) if before.is("sh") && before.has("background") => {
                     terminals.first_prints(&block.text);
@@ -214,8 +219,9 @@ impl Terminals {
         fs::copy(root().join("config.toml"), folder.path().join("config.toml")).unwrap();
         // What a guide drops is made here; the README shows the real ones, if they are built.
         let components = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("plugins");
-        let built = page == "README.md" && copy_components(&components, &plugins) > 0;
-        if !built {
+        let readme = page == "README.md";
+        let built = readme && copy_components(&components, &plugins) > 0;
+        if !readme {
             stand_ins(&plugins);
         }
         let ports = (free_port(0), free_port(1));
@@ -305,7 +311,9 @@ impl Terminals {
     fn read(&self, output: &Path) -> String {
         let text = String::from_utf8_lossy(&fs::read(output).unwrap()).into_owned();
         let (data, admin) = self.addresses();
-        text.replace(&data, DATA).replace(&admin, ADMIN)
+        let text = text.replace(&data, DATA).replace(&admin, ADMIN);
+        // A reader has not set them.
+        text.replace(", PLUGBAY_ADMIN_LISTEN, PLUGBAY_SERVER_LISTEN", "")
     }
 
     fn addresses(&self) -> (String, String) {
@@ -330,7 +338,8 @@ impl Terminals {
         let output = self.first.as_ref().map(|first| first.output.clone());
         let output = output.unwrap_or_else(|| panic!("{place}: no first terminal"));
         let expected = lines(expected);
-        let end = Instant::now() + PATIENCE;
+        let serves = self.first.as_ref().is_some_and(|first| first.shown > 0);
+        let end = Instant::now() + if serves { SOON } else { PATIENCE };
         loop {
             let said = self.read(&output);
             let found = lines(&said);

@@ -26,6 +26,6 @@ mod asynchronous {
     });
 }
 
-pub use asynchronous::exports::plugbay::plugin as fiber;
-pub use sync::exports::plugbay::plugin as direct;
-pub use sync::plugbay;
+pub(crate) use asynchronous::exports::plugbay::plugin as fiber;
+pub(crate) use sync::exports::plugbay::plugin as direct;
+pub(crate) use sync::plugbay;

@@ -54,11 +54,20 @@ impl WasmKind for Codec {
 
 struct WasmCodec(Calls<Codec>);
 
+impl WasmCodec {
+    /// Whether the call needs a fiber: because the plugin may wait, or because another
+    /// plugin's guest is on this stack already. Each guest may use all the stack that guests
+    /// get; eight of them on the caller's would be more than a thread has.
+    fn needs_fiber(&self, context: &Context<'_>) -> bool {
+        self.0.may_wait() || context.depth() > 0
+    }
+}
+
 impl CodecCall for WasmCodec {
     fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
         let Self(calls) = self;
         let index = calls.capability();
-        let answer = if calls.may_wait() {
+        let answer = if self.needs_fiber(context) {
             let document = document.to_vec();
             calls.call_blocking(context, move |store, guest| {
                 Box::pin(async move { guest.fiber.call_encode(store, index, &document).await })
@@ -72,7 +81,7 @@ impl CodecCall for WasmCodec {
     fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
         let Self(calls) = self;
         let index = calls.capability();
-        let answer = if calls.may_wait() {
+        let answer = if self.needs_fiber(context) {
             let bytes = bytes.to_vec();
             calls.call_blocking(context, move |store, guest| {
                 Box::pin(async move { guest.fiber.call_decode(store, index, &bytes).await })

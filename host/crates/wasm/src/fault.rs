@@ -54,7 +54,7 @@ fn backtrace(error: &wasmtime::Error) -> Option<String> {
         let index = frame.func_index();
         let name = frame.func_name().map_or_else(
             || format!("function {index}"),
-            |name| wasmtime_demangle(name),
+            demangle,
         );
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name}");
@@ -63,6 +63,6 @@ fn backtrace(error: &wasmtime::Error) -> Option<String> {
 }
 
 /// Rust names as people know them; others as they are.
-fn wasmtime_demangle(name: &str) -> String {
+fn demangle(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
 }

@@ -31,7 +31,7 @@ pub(crate) struct LifecycleIndices {
 }
 
 /// What all calls of one plugin share.
-pub struct Shared {
+pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) tokio: Handle,
     pub(crate) component: InstancePre<State>,

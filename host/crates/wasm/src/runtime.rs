@@ -47,6 +47,9 @@ pub struct WasmRuntime {
     wasi: Linker<State>,
 }
 
+/// Defines an interface in a linker.
+type Link = Box<dyn Fn(&mut Linker<State>) -> wasmtime::Result<()>>;
+
 /// Builds a [`WasmRuntime`].
 pub struct Builder {
     engine: Engine,
@@ -54,7 +57,7 @@ pub struct Builder {
     cache: Option<AotCache>,
     kinds: Vec<Box<dyn AnyKind>>,
     offered: Vec<String>,
-    links: Vec<Box<dyn Fn(&mut Linker<State>) -> wasmtime::Result<()>>>,
+    links: Vec<Link>,
 }
 
 impl Builder {

@@ -45,14 +45,12 @@ impl Convert {
 
 /// The whole of a file, or of stdin for none and for `-`.
 pub(super) fn input(file: Option<&Path>) -> Result<Vec<u8>, Failure> {
-    match file.filter(|file| *file != Path::new("-")) {
-        Some(file) => fs::read(file).map_err(|error| {
-            Failure::new(format!("{}: expected a readable file: {error}", file.display()))
-        }),
-        None => {
-            let mut bytes = Vec::new();
-            io::stdin().lock().read_to_end(&mut bytes)?;
-            Ok(bytes)
-        }
-    }
+    let Some(file) = file.filter(|file| *file != Path::new("-")) else {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    };
+    fs::read(file).map_err(|error| {
+        Failure::new(format!("{}: expected a readable file: {error}", file.display()))
+    })
 }

@@ -132,6 +132,13 @@ impl From<Error> for Failure {
     }
 }
 
+/// A value of ours that does not become JSON, or a writer that does not take it.
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        io::Error::from(error).into()
+    }
+}
+
 impl From<FormError> for Failure {
     fn from(error: FormError) -> Self {
         Self::new(error.to_string())

@@ -42,7 +42,7 @@ pub(super) struct Globals {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
 
-    /// Logs more to stderr; twice for still more. PLUGBAY_LOG=FILTER says it in detail
+    /// Logs more to stderr; twice for still more. `PLUGBAY_LOG=FILTER` says it in detail
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 

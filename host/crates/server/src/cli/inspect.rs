@@ -30,7 +30,7 @@ impl Inspect {
         let looks_like_a_file = path.components().count() > 1 || path.extension().is_some();
         let (facts, title) = if path.is_file() || looks_like_a_file {
             let inspection = source::bare(globals)?.inspect_file(path)?;
-            let facts = serde_json::to_value(&inspection).map_err(unwritable)?;
+            let facts = serde_json::to_value(&inspection)?;
             let described = &inspection.description;
             (facts, format!("{} {}", described.name, described.version))
         } else {
@@ -47,7 +47,7 @@ impl Inspect {
         // What is described stands at the top for a running plugin, one level down for a file.
         let schema = [&facts["config_schema"], &facts["description"]["config_schema"]];
         if let Some(schema) = schema.into_iter().find(|schema| !schema.is_null()) {
-            let schema = serde_json::to_string_pretty(schema).map_err(unwritable)?;
+            let schema = serde_json::to_string_pretty(schema)?;
             print::line(&format!("\nconfig schema\n{}", print::plain(&schema)))?;
         }
         Ok(Outcome::Done)
@@ -60,7 +60,7 @@ impl Inspect {
             source::value(answer)?
         } else {
             source::say_here(globals, &config);
-            serde_json::to_value(source::here(globals)?.status()).map_err(unwritable)?
+            serde_json::to_value(source::here(globals)?.status())?
         };
         let plugins = status["plugins"].as_array().map(Vec::as_slice).unwrap_or_default();
         let offers = |plugin: &&Value| {
@@ -73,10 +73,6 @@ impl Inspect {
             Failure::new(format!("no plugin {:?} runs; these do: {}", self.what, names.join(", ")))
         })
     }
-}
-
-fn unwritable(error: serde_json::Error) -> Failure {
-    Failure::new(error.to_string())
 }
 
 fn text<'a>(of: &'a Value, key: &str) -> &'a str {

@@ -59,6 +59,6 @@ impl List {
             let known = names(&status).join(", ");
             Failure::new(format!("no kind {name:?}; there are: {known}"))
         })?;
-        serde_json::to_value(registry).map_err(|error| Failure::new(error.to_string()))
+        Ok(serde_json::to_value(registry)?)
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
         table.add_row(row.iter().map(|cell| plain(cell).into_owned()));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((if index == 0 { 0 } else { 1 }, 1));
+        column.set_padding((u16::from(index > 0), 1));
     }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")

@@ -58,11 +58,10 @@ async fn serve(globals: &Globals) -> Result<Outcome, Failure> {
     }
     let drain = host.config().host.drain;
     say(globals, &format!("stopping: up to {} for what is under way", seconds(drain)))?;
-    let stopping = server.stop(drain);
-    tokio::pin!(stopping);
+    let mut end = std::pin::pin!(server.stop(drain));
     let stopped = loop {
         tokio::select! {
-            stopped = &mut stopping => break stopped,
+            stopped = &mut end => break stopped,
             Some(event) = events.recv() => tell(globals, &event)?,
             () = signals.stop() => {
                 say(globals, "stopped at once")?;

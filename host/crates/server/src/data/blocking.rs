@@ -35,14 +35,10 @@ impl Bulkheads {
     ) -> Result<R, Problem> {
         let bound = {
             let mut bounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match bounds.get(name) {
-                Some(bound) => Arc::clone(bound),
-                None => {
-                    let bound = Arc::new(Semaphore::new(AT_ONCE));
-                    bounds.insert(name.to_owned(), Arc::clone(&bound));
-                    bound
-                }
+            if !bounds.contains_key(name) {
+                bounds.insert(name.to_owned(), Arc::new(Semaphore::new(AT_ONCE)));
             }
+            Arc::clone(&bounds[name])
         };
         let Ok(permit) = tokio::time::timeout_at(deadline, bound.acquire_owned()).await else {
             let detail = "too many calls of this codec are under way";

@@ -34,7 +34,7 @@ fn shown(mut command: assert_cmd::Command) -> String {
     let mut shown = format!("exit {}\n", output.status.code().unwrap());
     for (name, text) in [("stdout", out), ("stderr", err)] {
         if !text.is_empty() {
-            shown.push_str(&format!("--- {name}\n{text}"));
+            shown.extend(["--- ", name, "\n", text.as_str()]);
         }
     }
     shown

@@ -4,6 +4,11 @@ use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use super::support::host;
 
+/// Path, header fields, body; status and code.
+type Case =
+    (&'static str, &'static [(&'static str, &'static str)], &'static [u8], u16, &'static str);
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const CBOR: (&str, &str) = ("content-type", "application/cbor");
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,12 +51,11 @@ async fn what_is_refused() {
         .plugin("garbage.wasm", &garbage)
         .serve()
         .await;
-    let form = ("content-type", "application/x-www-form-urlencoded");
     let nan = b"\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00";
-    let cases: [(&str, &[(&str, &str)], &[u8], u16, &str); 8] = [
+    let cases: [Case; 8] = [
         ("echo/encode", &[], b"{", 400, "invalid-input"),
         ("echo/encode", &[CBOR], b"\x81", 400, "invalid-input"),
-        ("echo/encode", &[form], b"a=1", 415, "unsupported"),
+        ("echo/encode", &[FORM], b"a=1", 415, "unsupported"),
         ("ehco/encode", &[], b"1", 404, "not-found"),
         ("trap/encode", &[], b"1", 502, "trap"),
         ("garbage/decode", &[], b"1", 502, "contract"),
@@ -78,16 +82,16 @@ async fn a_spinning_codec_is_alone_with_it() {
         .set("defaults.instances", "2")
         .serve()
         .await;
-    let spinning = (0..8).map(|_| {
+    let busy = (0..8).map(|_| {
         let data = serving.data();
         let path = "/v1/codecs/spin/encode";
         tokio::spawn(async move { super::support::ask(data, "POST", path, &[], b"1".into()).await })
     });
-    let spinning: Vec<_> = spinning.collect();
+    let busy: Vec<_> = busy.collect();
     let echo = serving.send("POST", "/v1/codecs/echo/encode", &[], "1").await;
     assert_eq!(echo.status, 200, "{echo:?}");
-    for spun in spinning {
-        let spun = spun.await.unwrap();
+    for call in busy {
+        let spun = call.await.unwrap();
         assert!(matches!(&*spun.code(), "cpu" | "deadline" | "overloaded"), "{spun:?}");
     }
 }

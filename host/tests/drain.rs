@@ -1,0 +1,199 @@
+//! Calls under way while their plugin is replaced, and calls that wait for an instance.
+
+mod support;
+
+use std::time::Duration;
+
+use plugbay::{CallErrorKind, Error, Outcome};
+use plugbay_fixtures::{Behaviour, Export, Guest};
+use support::{Site, place, request, until, wait};
+
+/// Long enough for a swap on a busy machine, short enough for a test.
+const SLOW: Behaviour = Behaviour::Wait(Duration::from_millis(1500));
+
+fn handler(stamp: &str, behaviour: Behaviour) -> Guest {
+    Guest::handler("h").version(&format!("{stamp}.0.0")).stamp(stamp).on(Export::Handle, behaviour)
+}
+
+fn drained(site: &Site, label: &str) -> usize {
+    site.count(|it| matches!(it, Outcome::Drained { plugin, .. } if plugin == label))
+}
+
+#[test]
+fn a_slow_request_finishes_on_the_version_it_began_with() {
+    let site = place().plugin("h.wasm", handler("1", SLOW)).unwatched().host();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| site.handle("h", "").unwrap());
+        until("the request is under way", || site.running("h").unwrap().leases == 1);
+        site.drop_in("h.wasm", handler("2", Behaviour::Normal));
+        let report = site.reload_blocking();
+        assert_eq!((&report.loaded[..], &report.retired[..]), (
+            &["h@2.0.0".to_owned()][..],
+            &["h@1.0.0".to_owned()][..]
+        ));
+        assert_eq!(site.handle("h", "").unwrap(), "2");
+        let draining = site.status().draining;
+        assert_eq!(draining.len(), 1);
+        assert_eq!((&*draining[0].plugin, draining[0].leases), ("h@1.0.0", 1));
+        assert_eq!(drained(&site, "h@1.0.0"), 0);
+        assert_eq!(slow.join().unwrap(), "1");
+    });
+    site.sees("it drains", |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "h@1.0.0"));
+    until("nothing drains", || site.status().draining.is_empty());
+    assert_eq!(drained(&site, "h@1.0.0"), 1);
+}
+
+#[test]
+fn a_slow_call_reaches_the_other_plugins_of_its_own_generation() {
+    let chain = Behaviour::Chain(vec!["slow".into(), "inner".into()]);
+    let inner = |stamp: &str| Guest::codec("inner").version(&format!("{stamp}.0.0")).stamp(stamp);
+    let site = place()
+        .plugin("outer.wasm", Guest::codec("outer").on(Export::Encode, chain))
+        .plugin("slow.wasm", Guest::codec("slow").on(Export::Encode, SLOW))
+        .plugin("inner.wasm", inner("1"))
+        .unwatched()
+        .host();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| site.encode("outer"));
+        until("the call is under way", || site.running("outer").unwrap().leases == 1);
+        site.drop_in("inner.wasm", inner("2"));
+        site.reload_blocking();
+        assert_eq!(site.encode("inner"), "2");
+        // Its first call of `inner` is yet to come: that version must live until then.
+        assert_eq!(drained(&site, "inner@1.0.0"), 0);
+        assert_eq!(slow.join().unwrap(), "1");
+    });
+    site.sees("it drains", |it| {
+        matches!(it, Outcome::Drained { plugin, .. } if plugin == "inner@1.0.0")
+    });
+    assert_eq!(site.encode("outer"), "2");
+}
+
+#[test]
+fn a_call_that_does_not_end_meets_the_drain_deadline() {
+    let slow = handler("1", SLOW);
+    let site = place().plugin("h.wasm", slow).host_key("drain = '50ms'").unwatched().host();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| site.handle("h", "").unwrap());
+        until("the request is under way", || site.running("h").unwrap().leases == 1);
+        site.drop_in("h.wasm", handler("2", Behaviour::Normal));
+        site.reload_blocking();
+        site.sees("the deadline", |it| {
+            matches!(it, Outcome::DrainDeadline { plugin, leases: 1 } if plugin == "h@1.0.0")
+        });
+        assert_eq!(site.handle("h", "").unwrap(), "2");
+        // It ends by itself, on its version.
+        assert_eq!(slow.join().unwrap(), "1");
+    });
+    assert_eq!(drained(&site, "h@1.0.0"), 0);
+}
+
+#[test]
+fn a_removed_plugin_finishes_its_calls() {
+    let site = place().plugin("h.wasm", handler("1", SLOW)).unwatched().host();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| site.handle("h", "").unwrap());
+        until("the request is under way", || site.running("h").unwrap().leases == 1);
+        site.remove("h.wasm");
+        site.reload_blocking();
+        assert!(site.handler("h").is_err());
+        assert_eq!(slow.join().unwrap(), "1");
+    });
+}
+
+#[test]
+fn a_routed_request_keeps_its_snapshot() {
+    let version = |stamp: &str| Guest::handler("h").version(&format!("{stamp}.0.0")).stamp(stamp);
+    let site = place().plugin("h.wasm", version("1")).unwatched().host();
+    let old = site.snapshot();
+    let plugbay::RouteMatch::Found(routed) = old.route("POST", "/h") else {
+        panic!("expected a route")
+    };
+    site.drop_in("h.wasm", version("2"));
+    site.reload_blocking();
+    assert_eq!((routed.generation(), site.snapshot().generation()), (1, 2));
+    // It had not begun, so it begins on what serves now.
+    let response = wait(routed.handle(request(""))).unwrap();
+    assert_eq!(response.body, b"2");
+}
+
+#[test]
+fn shutdown_waits_for_calls_and_names_the_late() {
+    for (deadline, late) in [(Duration::from_secs(60), 0), (Duration::from_millis(10), 1)] {
+        let site = place().plugin("h.wasm", handler("1", SLOW)).unwatched().host();
+        std::thread::scope(|scope| {
+            let slow = scope.spawn(|| site.handle("h", "").unwrap());
+            until("the request is under way", || site.running("h").unwrap().leases == 1);
+            let names = wait(site.shutdown(deadline));
+            assert_eq!(names, vec!["h@1.0.0".to_owned(); late]);
+            let error = site.handle("h", "").unwrap_err();
+            assert_eq!(error.reason(), "retired");
+            assert_eq!(slow.join().unwrap(), "1");
+        });
+    }
+}
+
+#[test]
+fn more_callers_than_instances_wait_and_all_succeed() {
+    let wait_a_little = Behaviour::Wait(Duration::from_millis(5));
+    let guest = Guest::both("a")
+        .on(Export::Encode, wait_a_little.clone())
+        .on(Export::Handle, wait_a_little);
+    let config = "[plugins.a]\ninstances = 2\ndeadline = '5m'";
+    let site = place().plugin("a.wasm", guest).config(config).unwatched().host();
+    std::thread::scope(|scope| {
+        for caller in 0..16 {
+            let site = &site;
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    if caller % 2 == 0 {
+                        assert_eq!(site.encode("a"), "");
+                    } else {
+                        assert_eq!(site.handle("a", "in").unwrap(), "in");
+                    }
+                }
+            });
+        }
+    });
+    let stats = site.running("a").unwrap().stats;
+    assert_eq!((stats.instances, stats.instantiations, stats.discarded), (2, 2, 0));
+}
+
+#[test]
+fn more_callers_than_fresh_instances_wait_and_all_succeed() {
+    let config = "[plugins.a]\ninstances = 1\nreuse = 'fresh'\ndeadline = '5m'";
+    let site = place().plugin("a.wasm", Guest::both("a")).config(config).unwatched().host();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    assert_eq!(site.encode("a"), "");
+                    assert_eq!(site.handle("a", "in").unwrap(), "in");
+                }
+            });
+        }
+    });
+    let stats = site.running("a").unwrap().stats;
+    assert_eq!((stats.instances, stats.instantiations), (0, 1 + 8 * 20 * 2));
+}
+
+#[test]
+fn waiting_for_an_instance_ends_at_the_deadline() {
+    let guest = Guest::both("a").on(Export::Encode, Behaviour::Spin);
+    let config = "[plugins.a]\ninstances = 1\ncpu = '3s'\ndeadline = '100ms'";
+    let site = place().plugin("a.wasm", guest).config(config).unwatched().host();
+    std::thread::scope(|scope| {
+        let spins = scope.spawn(|| site.codec("a").unwrap().encode_document(b"").unwrap_err());
+        until("the instance is in a call", || site.running("a").unwrap().leases == 1);
+        for error in [
+            site.codec("a").unwrap().decode_document(b"\xf6").unwrap_err(),
+            site.handle("a", "").unwrap_err(),
+        ] {
+            let Error::Call(error) = error else { panic!("expected a failed call, found {error}") };
+            assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Deadline, Some("a@1.0.0")));
+            assert!(error.message().contains("within 100ms"), "{error}");
+        }
+        assert_eq!(spins.join().unwrap().reason(), "cpu");
+    });
+    assert_eq!(site.handle("a", "in").unwrap(), "in");
+}
