@@ -78,9 +78,7 @@ impl Table {
         let theirs = median(pairs.iter().map(|pair| pair.1));
         let ratio = median(pairs.iter().map(|pair| pair.0 / pair.1));
         let (shown, budget, met) = match budget {
-            Budget::AtMost(most) => {
-                (format!("{ratio:.3} ×"), format!("≤ {most} ×"), ratio <= most)
-            }
+            Budget::AtMost(most) => (format!("{ratio:.3} ×"), format!("≤ {most} ×"), ratio <= most),
             Budget::FasterBy(least) => {
                 let faster = 1.0 / ratio;
                 (format!("{faster:.1} × faster"), format!("≥ {least} × faster"), faster >= least)
@@ -109,7 +107,12 @@ impl Table {
     /// If a budget was missed.
     pub fn finish(self) -> Result<()> {
         let missed: Vec<&Row> = self.rows.iter().filter(|row| !row.met).collect();
-        println!("{} rows, {} met, {} missed", self.rows.len(), self.rows.len() - missed.len(), missed.len());
+        println!(
+            "{} rows, {} met, {} missed",
+            self.rows.len(),
+            self.rows.len() - missed.len(),
+            missed.len()
+        );
         if missed.is_empty() {
             return Ok(());
         }
@@ -154,9 +157,5 @@ pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
 }
 
 fn nanos(nanos: f64) -> String {
-    if nanos < 1_000.0 {
-        format!("{nanos:.1} ns")
-    } else {
-        format!("{:.2} µs", nanos / 1_000.0)
-    }
+    if nanos < 1_000.0 { format!("{nanos:.1} ns") } else { format!("{:.2} µs", nanos / 1_000.0) }
 }

@@ -1,7 +1,9 @@
 //! The limit: the same component on bare wasmtime, through generated bindings.
 
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result, Store};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result, Store,
+};
 
 mod bindings {
     #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
@@ -100,8 +102,6 @@ pub fn engine() -> Result<Engine> {
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(16 << 10);
     let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config.epoch_interruption(true).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)
 }

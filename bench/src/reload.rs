@@ -23,7 +23,9 @@ const THREADS: usize = 8;
 ///
 /// If the host or the limit fails.
 pub fn run(table: &mut Table) -> Result<()> {
-    for (name, cold) in [("reload, cold, over debounce + compile", true), ("reload, cached, over debounce", false)] {
+    for (name, cold) in
+        [("reload, cold, over debounce + compile", true), ("reload, cached, over debounce", false)]
+    {
         if table.wants(name) {
             let over = latency(cold)?;
             table.bound(name, over, "ms", 10.0, "");

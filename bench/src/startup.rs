@@ -18,7 +18,10 @@ const FUNCTIONS: u32 = 1_200;
 ///
 /// If the host or the limit fails.
 pub fn run(table: &mut Table) -> Result<()> {
-    let (ready, idle) = ("ready with 100 cached plugins, over reading them", "idle memory per plugin, over its code");
+    let (ready, idle) = (
+        "ready with 100 cached plugins, over reading them",
+        "idle memory per plugin, over its code",
+    );
     if !table.wants(ready) && !table.wants(idle) {
         return Ok(());
     }
@@ -42,7 +45,13 @@ pub fn run(table: &mut Table) -> Result<()> {
     let status = host.status();
     anyhow::ensure!(status.plugins.len() == PLUGINS, "{:?}", status.rejected.first());
     let over = took.saturating_sub(reading).as_secs_f64() * 1e3;
-    table.bound(ready, over, "ms", 500.0, &format!(" (reading {:.0} ms)", reading.as_secs_f64() * 1e3));
+    table.bound(
+        ready,
+        over,
+        "ms",
+        500.0,
+        &format!(" (reading {:.0} ms)", reading.as_secs_f64() * 1e3),
+    );
     let held = resident()?.saturating_sub(before) as f64 / PLUGINS as f64;
     let code = status.plugins.iter().map(|it| it.code_size).sum::<u64>() as f64 / PLUGINS as f64;
     let note = format!(" ({:.0} KB held, {:.0} KB of code)", held / 1e3, code / 1e3);

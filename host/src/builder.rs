@@ -8,10 +8,12 @@ use plugbay_native::LinkedRuntime;
 use plugbay_registry::Swap;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
+use crate::assemble::nothing;
 use crate::config::{Config, ConfigError, Layers};
 use crate::host::{Background, Control, Host};
 use crate::load::Store;
-use crate::reconcile::{ConfigSource, Reconciler, Report, Shared, nothing};
+use crate::reconcile::{Reconciler, Report};
+use crate::shared::{ConfigSource, Shared};
 use crate::signal;
 
 type Setup = Box<dyn FnOnce(plugbay_wasm::Builder) -> plugbay_wasm::Builder + Send>;
@@ -189,12 +191,8 @@ impl Builder {
         let thread = std::thread::Builder::new()
             .name("plugbay-reconcile".into())
             .spawn(move || reconciler.run(&signals))?;
-        let control = Control {
-            signal,
-            runtimes,
-            thread: Mutex::new(Some(thread)),
-            _tokio: background,
-        };
+        let control =
+            Control { signal, runtimes, thread: Mutex::new(Some(thread)), _tokio: background };
         Ok(Host { shared, control: Arc::new(control) })
     }
 }

@@ -304,17 +304,16 @@ impl Claims {
                  [plugins.OTHER] artifact = \"…\"",
             ));
         }
-        let keys = || {
-            description.capabilities.iter().map(|it| (it.kind.clone(), it.name.clone()))
-        };
+        let keys = || description.capabilities.iter().map(|it| (it.kind.clone(), it.name.clone()));
         for key in keys() {
             if let Some(owner) = self.capabilities.get(&key) {
                 let message = format!(
                     "expected no other plugin to offer {}:{}, found {owner:?}",
                     key.0, key.1
                 );
-                return Err(Refusal::new(Reason::CapabilityClash, message)
-                    .hint(format!("remove one, or disable it: [plugins.{owner}] enabled = false")));
+                return Err(Refusal::new(Reason::CapabilityClash, message).hint(format!(
+                    "remove one, or disable it: [plugins.{owner}] enabled = false"
+                )));
             }
         }
         let mut router = self.router.clone();

@@ -73,7 +73,11 @@ pub(crate) struct Generation {
 
 impl Generation {
     /// The capability, with the names of its kind if it is not there.
-    pub(crate) fn capability(&self, kind: &'static str, key: &str) -> Result<&Capability, NotFound> {
+    pub(crate) fn capability(
+        &self,
+        kind: &'static str,
+        key: &str,
+    ) -> Result<&Capability, NotFound> {
         self.capabilities.get(key).ok_or_else(|| self.not_found(kind, key))
     }
 
@@ -121,7 +125,11 @@ impl Published {
     /// Takes the right to call `capability`, or `None` if the set was retired meanwhile.
     pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<Entered<'a>> {
         // The generation first: with it, no plugin in it can be shut down.
-        let users = if capability.running.calls_others { Some(self.generation.users.enter().ok()?) } else { None };
+        let users = if capability.running.calls_others {
+            Some(self.generation.users.enter().ok()?)
+        } else {
+            None
+        };
         let pass = capability.running.enter().ok()?;
         Some(match users {
             None => Entered::Plugin { _pass: pass },

@@ -101,7 +101,9 @@ impl<K: Kind> Handle<K> {
                 Err(error) => return Err(error),
                 // Retired between the load and the lease: a newer set is published already,
                 // or none ever will be.
-                Ok(Err(generation)) if last == Some(generation) => return Err(self.retired().into()),
+                Ok(Err(generation)) if last == Some(generation) => {
+                    return Err(self.retired().into());
+                }
                 Ok(Err(generation)) => last = Some(generation),
             }
         }
@@ -194,7 +196,10 @@ pub struct Leased<K: Kind> {
 
 impl<K: Kind> Leased<K> {
     /// Leases the capability in this very set, or says why that cannot be.
-    pub(crate) fn take(published: &Arc<Published>, capability: &Capability) -> Result<Self, Missed> {
+    pub(crate) fn take(
+        published: &Arc<Published>,
+        capability: &Capability,
+    ) -> Result<Self, Missed> {
         let users = if capability.running.calls_others {
             Some(published.generation.users.lease().map_err(|_| Missed::Retired)?)
         } else {
@@ -250,7 +255,8 @@ impl CodecHandle {
     /// If the value does not serialise, or the codec gives no answer; see
     /// [`CallErrorKind`].
     pub fn encode(&self, value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Error> {
-        let document = Document::from_value(value).map_err(|error| Error::Serialize(Box::new(error)))?;
+        let document =
+            Document::from_value(value).map_err(|error| Error::Serialize(Box::new(error)))?;
         self.encode_document(document.as_cbor())
     }
 

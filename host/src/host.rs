@@ -19,8 +19,9 @@ use crate::generation::Snapshot;
 use crate::handle::{CodecHandle, Handle, HandlerHandle};
 use crate::inspect::{Inspection, inspect};
 use crate::outcome::Events;
-use crate::reconcile::{Report, Shared};
+use crate::reconcile::Report;
 use crate::retire::drain;
+use crate::shared::Shared;
 use crate::signal::Signal;
 use crate::status::Status;
 
@@ -269,4 +270,3 @@ impl fmt::Debug for Host {
         f.debug_struct("Host").field("snapshot", &self.snapshot()).finish_non_exhaustive()
     }
 }
-

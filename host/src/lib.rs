@@ -11,7 +11,7 @@
 //! let host = Host::builder().config(Config::default()).watch(false).build_blocking()?;
 //! assert!(host.names("codec").is_empty());
 //! let missed = host.codec("jsn").unwrap_err();
-//! assert_eq!(missed.to_string(), r#"no codec "jsn"; none is registered"#);
+//! assert_eq!(missed.to_string(), r#"no codec "jsn"; known: none"#);
 //! # Ok(())
 //! # }
 //! ```
@@ -44,6 +44,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assemble;
 mod builder;
 pub mod config;
 mod desired;
@@ -60,6 +61,7 @@ mod reconcile;
 mod retire;
 mod router;
 mod services;
+mod shared;
 mod signal;
 mod status;
 mod watch;
@@ -81,14 +83,12 @@ pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
 pub use reconcile::Report;
 pub use router::{RouteMatch, Routed};
-pub use status::{
-    CapabilityStatus, DrainingStatus, PluginStatus, Rejected, RouteStatus, Status,
-};
+pub use status::{CapabilityStatus, DrainingStatus, PluginStatus, Rejected, RouteStatus, Status};
 
 /// The seam for an application's own kinds of plugin: see [`Builder::kind`].
 pub mod wasm {
     pub use plugbay_wasm::{
-        API_VERSIONS, AotCache, Builder, Calls, CallFuture, Engine, State, WasmKind, WasmRuntime,
+        API_VERSIONS, AotCache, Builder, CallFuture, Calls, Engine, State, WasmKind, WasmRuntime,
         codecs, log, metrics_import, scan, types, wasmtime,
     };
 }

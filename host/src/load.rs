@@ -138,7 +138,12 @@ impl Store {
 
     /// Starts plugins, at most `workers` at once. `retry` tries those again that failed
     /// before for a reason that may have passed.
-    pub(crate) fn start(&mut self, wanted: Vec<Wanted>, workers: usize, retry: bool) -> Vec<Started> {
+    pub(crate) fn start(
+        &mut self,
+        wanted: Vec<Wanted>,
+        workers: usize,
+        retry: bool,
+    ) -> Vec<Started> {
         if retry {
             self.stubborn.clear();
         }
@@ -170,7 +175,10 @@ fn refuse(origin: &Origin, refusal: &Refusal) -> Refused {
 }
 
 /// Finds the runtime, checks and compiles, and asks for the description.
-pub(crate) fn prepare(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> Result<Ready, Refusal> {
+pub(crate) fn prepare(
+    runtimes: &[Arc<dyn Runtime>],
+    artifact: &Artifact,
+) -> Result<Ready, Refusal> {
     let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact)).ok_or_else(|| {
         let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
             use std::fmt::Write as _;

@@ -166,7 +166,9 @@ impl Journal {
     pub(crate) fn note(&self, generation: u64, outcome: Outcome) {
         let reason = outcome.reason();
         match &outcome {
-            Outcome::Rejected { .. } | Outcome::DrainDeadline { .. } | Outcome::WatchLost { .. } => {
+            Outcome::Rejected { .. }
+            | Outcome::DrainDeadline { .. }
+            | Outcome::WatchLost { .. } => {
                 tracing::warn!(target: "plugbay", generation, reason, "{outcome}");
             }
             _ => tracing::info!(target: "plugbay", generation, reason, "{outcome}"),

@@ -31,7 +31,10 @@ pub(crate) struct Plan {
 
 /// Compares by name. A name that is desired with another identity is started and, under
 /// its old identity, retired.
-pub(crate) fn plan(running: &BTreeMap<&str, &Identity>, desired: &BTreeMap<&str, &Identity>) -> Plan {
+pub(crate) fn plan(
+    running: &BTreeMap<&str, &Identity>,
+    desired: &BTreeMap<&str, &Identity>,
+) -> Plan {
     let mut plan = Plan::default();
     for (&name, identity) in desired {
         let same = running.get(name).is_some_and(|running| running == identity);

@@ -8,45 +8,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use plugbay_core::{Artifact, Reason, Refusal, Source};
-use plugbay_registry::{Leased, Table};
+use plugbay_registry::Leased;
 use serde::Serialize;
-use tokio::runtime::Handle;
 
-use crate::config::{Config, Layers, Restart};
-use crate::desired::{
-    Desired, Incumbent, Refused, Wanted, configured_routes, resolve, routes_that_fit,
-    suggested_routes,
-};
+use crate::assemble::{assemble, holds, is_same};
+use crate::config::{Config, Restart};
+use crate::desired::{Desired, Incumbent, Refused, Wanted, resolve};
 use crate::folder::{self, Memory};
-use crate::generation::{Capability, Cell, Generation, Member, Published, Running};
+use crate::generation::{Generation, Member, Published, Running};
 use crate::load::{Origin, Started, Store};
-use crate::outcome::{Journal, Outcome, millis};
+use crate::outcome::{Outcome, millis};
 use crate::plan::{Identity, plan};
-use crate::retire::Draining;
 use crate::services::GenerationServices;
+use crate::shared::{ConfigSource, Shared};
 use crate::signal::{Signal, Signals, Wake};
 use crate::status::Rejected;
 use crate::watch::Watch;
-
-/// Where the configuration comes from.
-#[derive(Clone, Debug)]
-pub(crate) enum ConfigSource {
-    Fixed(Arc<Config>),
-    Layers(Layers),
-}
-
-impl ConfigSource {
-    pub(crate) fn file(&self) -> Option<&Path> {
-        match self {
-            Self::Fixed(_) => None,
-            Self::Layers(layers) => layers.path(),
-        }
-    }
-}
 
 /// What one look came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,44 +42,6 @@ pub struct Report {
     pub retired: Vec<String>,
     /// Everything that is refused now.
     pub rejected: Vec<Rejected>,
-}
-
-/// What the reconciler shares with the host's handles.
-pub(crate) struct Shared {
-    pub(crate) cell: Arc<Cell>,
-    pub(crate) journal: Journal,
-    pub(crate) draining: Arc<Draining>,
-    pub(crate) tokio: Handle,
-    /// Milliseconds since `born` when the look under way began; 0 while none is.
-    looking_since: AtomicU64,
-    born: Instant,
-    pub(crate) stopped: AtomicBool,
-}
-
-impl Shared {
-    pub(crate) fn new(cell: Arc<Cell>, tokio: Handle) -> Arc<Self> {
-        Arc::new(Self {
-            cell,
-            journal: Journal::new(),
-            draining: Arc::default(),
-            tokio,
-            looking_since: AtomicU64::new(0),
-            born: Instant::now(),
-            stopped: AtomicBool::new(false),
-        })
-    }
-
-    /// For how long the look under way takes already.
-    pub(crate) fn looking_for(&self) -> Duration {
-        match self.looking_since.load(Ordering::Relaxed) {
-            0 => Duration::ZERO,
-            since => self.born.elapsed().saturating_sub(Duration::from_millis(since)),
-        }
-    }
-
-    fn number(&self) -> u64 {
-        self.cell.peek(|published| published.generation.number)
-    }
 }
 
 /// The reconciler's own state. It lives on one thread.
@@ -174,10 +116,9 @@ impl Reconciler {
 
     /// One look. `retry` tries again what would not start.
     pub(crate) fn look(&mut self, retry: bool) -> Report {
-        let began = millis(self.shared.born.elapsed()).max(1);
-        self.shared.looking_since.store(began, Ordering::Relaxed);
+        self.shared.begin_look();
         let report = self.look_now(retry);
-        self.shared.looking_since.store(0, Ordering::Relaxed);
+        self.shared.end_look();
         report
     }
 
@@ -205,7 +146,12 @@ impl Reconciler {
                 runs.is_none_or(|member| member.running.identity != it.identity)
             };
             let wanted = std::mem::take(&mut desired.wanted);
-            return self.refuse_all(&published, &config, wanted.into_iter().filter(changed), refused);
+            return self.refuse_all(
+                &published,
+                &config,
+                wanted.into_iter().filter(changed),
+                refused,
+            );
         }
         let (started, next) = self.start(running, &mut desired, workers, retry, &mut refused);
         if strict && !refused.is_empty() {
@@ -229,7 +175,8 @@ impl Reconciler {
         mut refused: Vec<Refused>,
     ) -> Report {
         let because = refused.first().map(|it| it.source.to_string()).unwrap_or_default();
-        let strict = |source, plugin, digest| Refused {
+        let strict = |source, plugin, digest| {
+            Refused {
             source,
             plugin,
             digest,
@@ -238,10 +185,12 @@ impl Reconciler {
                 format!("expected all of the change to be good, because host.strict is set; {because} is refused"),
             )
             .hint("mend or remove what is refused"),
+        }
         };
-        refused.extend(held_back.map(|it| {
-            strict(it.offer.source, Some(it.identity.name), Some(it.offer.digest))
-        }));
+        refused.extend(
+            held_back
+                .map(|it| strict(it.offer.source, Some(it.identity.name), Some(it.offer.digest))),
+        );
         let running = Arc::clone(&before.generation.config);
         if let Some(file) = self.source.file()
             && running != *config
@@ -445,11 +394,14 @@ impl Reconciler {
         for fresh in started.into_iter().filter(|it| stays(&it.running)) {
             self.shared.journal.note(number, fresh.loaded);
         }
-        self.shared.journal.note(number, Outcome::Published {
-            plugins: generation.plugins.len(),
-            loaded: report.loaded.len(),
-            retired: report.retired.len(),
-        });
+        self.shared.journal.note(
+            number,
+            Outcome::Published {
+                plugins: generation.plugins.len(),
+                loaded: report.loaded.len(),
+                retired: report.retired.len(),
+            },
+        );
         self.shared.draining.retire(
             running,
             left,
@@ -497,7 +449,12 @@ impl Reconciler {
 
     /// Turns refusals into what status shows: each with the time since when it stands for
     /// this very reason. Notes what is new, and what is gone.
-    fn note_rejected(&self, before: &Published, refused: Vec<Refused>, number: u64) -> Vec<Rejected> {
+    fn note_rejected(
+        &self,
+        before: &Published,
+        refused: Vec<Refused>,
+        number: u64,
+    ) -> Vec<Rejected> {
         let now = SystemTime::now();
         let mut rejected: Vec<Rejected> = Vec::new();
         for refused in refused {
@@ -510,16 +467,22 @@ impl Reconciler {
                 hint: refused.refusal.hint,
                 since: now,
             };
-            let known = before.rejected.iter().find(|old| Rejected { since: now, ..(*old).clone() } == entry);
+            let known = before
+                .rejected
+                .iter()
+                .find(|old| Rejected { since: now, ..(*old).clone() } == entry);
             match known {
                 Some(known) => entry.since = known.since,
-                None => self.shared.journal.note(number, Outcome::Rejected {
-                    source: entry.source.clone(),
-                    plugin: entry.plugin.clone(),
-                    why: entry.reason,
-                    message: entry.message.clone(),
-                    hint: entry.hint.clone(),
-                }),
+                None => self.shared.journal.note(
+                    number,
+                    Outcome::Rejected {
+                        source: entry.source.clone(),
+                        plugin: entry.plugin.clone(),
+                        why: entry.reason,
+                        message: entry.message.clone(),
+                        hint: entry.hint.clone(),
+                    },
+                ),
             }
             rejected.push(entry);
         }
@@ -566,115 +529,4 @@ struct Fresh {
     wanted: Wanted,
     /// What is noted once it serves.
     loaded: Outcome,
-}
-
-/// Whether a generation holds this very plugin version.
-fn holds(generation: &Generation, running: &Arc<Leased<Running>>) -> bool {
-    let member = generation.plugins.get(&running.identity.name);
-    member.is_some_and(|member| Arc::ptr_eq(&member.running, running))
-}
-
-/// Whether two sets serve the same.
-fn is_same(old: &Generation, new: &Generation) -> bool {
-    let same_member = |name: &str, member: &Member| {
-        old.plugins.get(name).is_some_and(|it| {
-            Arc::ptr_eq(&it.running, &member.running) && it.source == member.source
-        })
-    };
-    old.config == new.config
-        && old.plugins.len() == new.plugins.len()
-        && new.plugins.iter().all(|(name, member)| same_member(name, member))
-}
-
-/// Puts the next generation together. Members come in order of precedence; one that clashes
-/// with an earlier one (its capability is that of a last good version that stays) is left
-/// out. What serves already stays: at most it loses a route to the configuration.
-fn assemble(
-    before: &Generation,
-    config: &Arc<Config>,
-    members: Vec<Member>,
-    refused: &mut Vec<Refused>,
-) -> (Generation, Vec<Arc<Leased<Running>>>) {
-    let mut plugins: BTreeMap<String, Member> = BTreeMap::new();
-    let mut capabilities: BTreeMap<String, Capability> = BTreeMap::new();
-    let mut router = configured_routes(config);
-    let mut left_out = Vec::new();
-    for member in members {
-        let description = Arc::clone(&member.running.description);
-        let name = member.running.identity.name.clone();
-        let keys: Vec<_> = description
-            .capabilities
-            .iter()
-            .map(|it| plugbay_core::CapabilityKey::new(&*it.kind, &*it.name))
-            .collect();
-        let mut with_routes = router.clone();
-        let serves = holds(before, &member.running);
-        let clash = if plugins.contains_key(&name) {
-            Err(Refusal::new(Reason::NameClash, format!("expected no other plugin {name:?}, found one")))
-        } else if let Some(key) = keys.iter().find(|key| capabilities.contains_key(&key.to_string())) {
-            let message = format!("expected no other plugin to offer {key}, found one");
-            Err(Refusal::new(Reason::CapabilityClash, message))
-        } else if serves {
-            routes_that_fit(&mut with_routes, &name, &description);
-            Ok(())
-        } else {
-            suggested_routes(&mut with_routes, &name, &description)
-        };
-        if let Err(refusal) = clash {
-            refused.push(Refused {
-                source: member.source,
-                plugin: Some(name),
-                digest: Some(member.running.identity.digest),
-                refusal: refusal.hint("the last good version of another plugin has it"),
-            });
-            if !serves {
-                left_out.push(member.running);
-            }
-            continue;
-        }
-        router = with_routes;
-        for (index, key) in keys.into_iter().enumerate() {
-            let running = Arc::clone(&member.running);
-            capabilities.insert(key.to_string(), Capability { key, running, index });
-        }
-        plugins.insert(name, member);
-    }
-    let generation = Generation {
-        number: before.number + 1,
-        published: SystemTime::now(),
-        config: Arc::clone(config),
-        plugins: table("plugin", plugins),
-        capabilities: table("capability", capabilities),
-        router,
-        users: Arc::new(Leased::new(())),
-    };
-    (generation, left_out)
-}
-
-/// A table of a map: names are unique already.
-fn table<V: Clone>(what: &'static str, map: BTreeMap<String, V>) -> Table<V> {
-    let mut table = Table::empty().called(what);
-    if let Ok(full) = Table::try_from_iter(map) {
-        table = full.called(what);
-    }
-    table
-}
-
-/// The generation before the first: it holds nothing.
-pub(crate) fn nothing(config: Arc<Config>) -> Published {
-    let generation = Arc::new(Generation {
-        number: 0,
-        published: SystemTime::now(),
-        router: configured_routes(&config),
-        config,
-        plugins: Table::empty().called("plugin"),
-        capabilities: Table::empty().called("capability"),
-        users: Arc::new(Leased::new(())),
-    });
-    Published {
-        services: GenerationServices::of(Arc::clone(&generation)),
-        generation,
-        rejected: Arc::from([]),
-        pending_restart: Arc::from([]),
-    }
 }

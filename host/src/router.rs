@@ -48,7 +48,9 @@ impl Route {
 #[non_exhaustive]
 pub(crate) enum RouteError {
     /// Another route has the pattern and a method in common.
-    #[error("route {path}: expected no other route for the same methods, found one to handler {other}")]
+    #[error(
+        "route {path}: expected no other route for the same methods, found one to handler {other}"
+    )]
     Taken { path: String, other: String },
     /// The pattern is malformed, or matches what another pattern matches, by other names.
     #[error("route {path}: expected a pattern beside those there are: {message}")]
@@ -103,9 +105,9 @@ impl Router {
         let Ok(matched) = self.patterns.at(path) else { return RouteMatch::NotFound };
         let routes = &self.paths[*matched.value];
         let for_method = |method: &str| {
-            routes.iter().find(|route| {
-                route.methods.is_empty() || route.methods.iter().any(|m| m == method)
-            })
+            routes
+                .iter()
+                .find(|route| route.methods.is_empty() || route.methods.iter().any(|m| m == method))
         };
         // A HEAD that nobody asked for is a GET without its body (RFC 9110, section 9.3.2).
         let (route, head) = match for_method(method) {

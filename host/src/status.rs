@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use plugbay_core::{Policy, PluginStats, Reason};
+use plugbay_core::{PluginStats, Policy, Reason};
 use serde::{Serialize, Serializer};
 
 use crate::config::Restart;

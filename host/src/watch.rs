@@ -59,7 +59,9 @@ impl Watch {
     ///
     /// The first folder that cannot be watched; the others are.
     pub(crate) fn follow(&mut self, folder: &Path, file: Option<&Path>) -> notify::Result<()> {
-        let interests = interests(folder, file);
+        // Events name absolute paths.
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let interests = interests(&absolute(folder), file.map(absolute).as_deref());
         let current: BTreeMap<PathBuf, Option<(u64, u64)>> =
             interests.keys().map(|path| (path.clone(), inode(path))).collect();
         *self.interests.lock().unwrap_or_else(PoisonError::into_inner) = interests;

@@ -36,7 +36,7 @@ fn refused_under(config: &str, bad: impl Into<Bytes>, reason: Reason, parts: &[&
     let rejected = site.refuses("plugins/a.wasm", reason, parts);
     serves_on(&site);
     // Looking again changes nothing and says nothing twice.
-    let report = site.reload_blocking();
+    let report = site.look();
     assert_eq!((report.published, &report.rejected[..]), (false, &[rejected][..]));
     assert_eq!(site.count(|it| matches!(it, Outcome::Rejected { .. })), 1);
     serves_on(&site);
@@ -68,7 +68,7 @@ fn a_half_written_file_is_not_yet() {
         file.write_all(half).unwrap();
         file.flush().unwrap();
         if half == first {
-            let report = site.reload_blocking();
+            let report = site.look();
             assert_eq!((report.published, report.rejected.len()), (false, 0));
         }
     }
@@ -287,10 +287,11 @@ fn a_last_good_version_keeps_its_capability() {
     // What comes from another file sorts first, and wants what the failing one still has.
     let site = place().unwatched().plugin("z.wasm", Guest::codec("a").stamp("good")).host();
     site.remove("z.wasm");
-    let failing = Guest::codec("other").named("a").version("2.0.0").on(Export::Init, Behaviour::Trap);
+    let failing =
+        Guest::codec("other").named("a").version("2.0.0").on(Export::Init, Behaviour::Trap);
     site.drop_in("y.wasm", failing);
     site.drop_in("0.wasm", Guest::codec("a").named("thief").stamp("stolen"));
-    let report = site.reload_blocking();
+    let report = site.look();
     let mut refused: Vec<_> = report.rejected.iter().map(|it| it.reason).collect();
     refused.sort();
     assert_eq!(refused, [Reason::CapabilityClash, Reason::Init]);
@@ -320,7 +321,7 @@ fn a_link_that_leads_nowhere_is_no_file() {
     let site = neighbours().host();
     symlink("nowhere", site.file("b.wasm")).unwrap();
     fs::create_dir(site.file("folder.wasm")).unwrap();
-    let report = site.reload_blocking();
+    let report = site.look();
     assert_eq!((report.published, report.rejected.len()), (false, 0));
     // What it leads to appears: now it is one.
     support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
@@ -347,7 +348,7 @@ fn an_unreadable_file_keeps_what_ran_from_it() {
     let site = neighbours().unwatched().host();
     fs::remove_file(site.file("a.wasm")).unwrap();
     symlink("a.wasm", site.file("a.wasm")).unwrap();
-    site.reload_blocking();
+    site.look();
     site.refuses("plugins/a.wasm", Reason::Unreadable, &["expected a readable file"]);
     serves_on(&site);
 }
@@ -381,7 +382,10 @@ fn a_folder_that_is_replaced() {
     let site = neighbours().host();
     let next = site.place.path("next");
     fs::create_dir(&next).unwrap();
-    support::drop_in(&next.join("a.wasm"), &Guest::codec("a").version("2.0.0").stamp("two").build());
+    support::drop_in(
+        &next.join("a.wasm"),
+        &Guest::codec("a").version("2.0.0").stamp("two").build(),
+    );
     fs::rename(site.place.path("plugins"), site.place.path("old")).unwrap();
     fs::rename(&next, site.place.path("plugins")).unwrap();
     site.answers("a", "two");
@@ -489,9 +493,7 @@ fn a_refused_candidate_is_not_tried_at_each_look() {
     // Each start writes a line in `init`, and each description one in `describe`.
     let unhealthy = Behaviour::Error(ErrorKind::Unavailable, "not yet".into());
     let started = Guest::codec("started").on(Export::Init, Behaviour::Log(1));
-    let site = neighbours()
-        .plugin("started.wasm", started.on(Export::Health, unhealthy))
-        .host();
+    let site = neighbours().plugin("started.wasm", started.on(Export::Health, unhealthy)).host();
     let tried = || lines::of("started@1.0.0");
     assert_eq!(tried(), 1);
     for index in 0..5 {
@@ -505,7 +507,7 @@ fn a_refused_candidate_is_not_tried_at_each_look() {
     site.refuses("half.wasm", Reason::Truncated, &[]);
     assert_eq!(tried(), 1);
     // Whoever asks by name gets another try.
-    site.reload_blocking();
+    site.look();
     assert_eq!(tried(), 2);
 }
 
@@ -544,7 +546,10 @@ fn a_wrong_type_in_the_configuration() {
 
 #[test]
 fn a_value_out_of_range_in_the_configuration() {
-    config_refused("[defaults]\nmemory = '1KiB'", &["10:10", "expected \"64KiB\" to \"4GiB\"", "found \"1KiB\""]);
+    config_refused(
+        "[defaults]\nmemory = '1KiB'",
+        &["10:10", "expected \"64KiB\" to \"4GiB\"", "found \"1KiB\""],
+    );
 }
 
 #[test]
@@ -569,7 +574,7 @@ fn a_strict_host_keeps_everything() {
     site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("second"));
     site.refuses("plugins/a.wasm", Reason::Strict, &[]);
     site.remove("neighbour.wasm");
-    let report = site.reload_blocking();
+    let report = site.look();
     assert_eq!((report.generation, report.published), (generation, false));
     serves_on(&site);
     assert!(site.codec("c").is_err());
@@ -587,7 +592,7 @@ fn a_strict_host_keeps_its_configuration() {
     site.drop_in("bad.wasm", not_wasm());
     site.refuses("bad.wasm", Reason::UnknownFormat, &[]);
     site.configure("[plugins.a]\nenabled = false");
-    let report = site.reload_blocking();
+    let report = site.look();
     assert_eq!((report.published, site.config()), (false, config));
     serves_on(&site);
     site.remove("bad.wasm");

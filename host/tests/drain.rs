@@ -26,11 +26,11 @@ fn a_slow_request_finishes_on_the_version_it_began_with() {
         let slow = scope.spawn(|| site.handle("h", "").unwrap());
         until("the request is under way", || site.running("h").unwrap().leases == 1);
         site.drop_in("h.wasm", handler("2", Behaviour::Normal));
-        let report = site.reload_blocking();
-        assert_eq!((&report.loaded[..], &report.retired[..]), (
-            &["h@2.0.0".to_owned()][..],
-            &["h@1.0.0".to_owned()][..]
-        ));
+        let report = site.look();
+        assert_eq!(
+            (&report.loaded[..], &report.retired[..]),
+            (&["h@2.0.0".to_owned()][..], &["h@1.0.0".to_owned()][..])
+        );
         assert_eq!(site.handle("h", "").unwrap(), "2");
         let draining = site.status().draining;
         assert_eq!(draining.len(), 1);
@@ -38,7 +38,10 @@ fn a_slow_request_finishes_on_the_version_it_began_with() {
         assert_eq!(drained(&site, "h@1.0.0"), 0);
         assert_eq!(slow.join().unwrap(), "1");
     });
-    site.sees("it drains", |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "h@1.0.0"));
+    site.sees(
+        "it drains",
+        |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "h@1.0.0"),
+    );
     until("nothing drains", || site.status().draining.is_empty());
     assert_eq!(drained(&site, "h@1.0.0"), 1);
 }
@@ -57,15 +60,16 @@ fn a_slow_call_reaches_the_other_plugins_of_its_own_generation() {
         let slow = scope.spawn(|| site.encode("outer"));
         until("the call is under way", || site.running("outer").unwrap().leases == 1);
         site.drop_in("inner.wasm", inner("2"));
-        site.reload_blocking();
+        site.look();
         assert_eq!(site.encode("inner"), "2");
         // Its first call of `inner` is yet to come: that version must live until then.
         assert_eq!(drained(&site, "inner@1.0.0"), 0);
         assert_eq!(slow.join().unwrap(), "1");
     });
-    site.sees("it drains", |it| {
-        matches!(it, Outcome::Drained { plugin, .. } if plugin == "inner@1.0.0")
-    });
+    site.sees(
+        "it drains",
+        |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "inner@1.0.0"),
+    );
     assert_eq!(site.encode("outer"), "2");
 }
 
@@ -77,10 +81,11 @@ fn a_call_that_does_not_end_meets_the_drain_deadline() {
         let slow = scope.spawn(|| site.handle("h", "").unwrap());
         until("the request is under way", || site.running("h").unwrap().leases == 1);
         site.drop_in("h.wasm", handler("2", Behaviour::Normal));
-        site.reload_blocking();
-        site.sees("the deadline", |it| {
-            matches!(it, Outcome::DrainDeadline { plugin, leases: 1 } if plugin == "h@1.0.0")
-        });
+        site.look();
+        site.sees(
+            "the deadline",
+            |it| matches!(it, Outcome::DrainDeadline { plugin, leases: 1 } if plugin == "h@1.0.0"),
+        );
         assert_eq!(site.handle("h", "").unwrap(), "2");
         // It ends by itself, on its version.
         assert_eq!(slow.join().unwrap(), "1");
@@ -95,7 +100,7 @@ fn a_removed_plugin_finishes_its_calls() {
         let slow = scope.spawn(|| site.handle("h", "").unwrap());
         until("the request is under way", || site.running("h").unwrap().leases == 1);
         site.remove("h.wasm");
-        site.reload_blocking();
+        site.look();
         assert!(site.handler("h").is_err());
         assert_eq!(slow.join().unwrap(), "1");
     });
@@ -110,7 +115,7 @@ fn a_routed_request_keeps_its_snapshot() {
         panic!("expected a route")
     };
     site.drop_in("h.wasm", version("2"));
-    site.reload_blocking();
+    site.look();
     assert_eq!((routed.generation(), site.snapshot().generation()), (1, 2));
     // It had not begun, so it begins on what serves now.
     let response = wait(routed.handle(request(""))).unwrap();

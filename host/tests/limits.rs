@@ -249,10 +249,9 @@ fn a_plugin_that_calls_itself_with_all_its_stack_in_use_does_not_end_the_process
     // Eight calls that each use nearly all the stack that a guest may have: more than the
     // stack of a thread.
     let again = Behaviour::CallCodec("again".into()).below(DEEP);
-    let guest = Guest::both("again").on(Export::Encode, again).on(
-        Export::Handle,
-        Behaviour::CallCodec("again".into()),
-    );
+    let guest = Guest::both("again")
+        .on(Export::Encode, again)
+        .on(Export::Handle, Behaviour::CallCodec("again".into()));
     let limits = "[plugins.again]\ninstances = 32";
     let site = place().plugin("again.wasm", guest).config(limits).unwatched().host();
     for _ in 0..3 {

@@ -24,7 +24,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! That is the whole plugin. `plugbay build` makes a component of it, `cargo build` a native
+//! That is the whole plugin. `cargo xtask plugins` makes components of the bundled ones, `cargo build` a native
 //! library, and an application may link it:
 //!
 //! | form | built by | what `export!` writes |
@@ -93,3 +93,7 @@ pub mod __private {
     pub use crate::export::{Capability, Exported, codec_info, handler_info};
     pub use crate::form::*;
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/writing-a-plugin.md")]
+mod guide {}

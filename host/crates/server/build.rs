@@ -7,8 +7,8 @@ use std::{env, fs};
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     let root = Path::new(&root).join("../../..");
-    note("PLUGBAY_BUILD_COMMIT", commit(&root));
-    note("PLUGBAY_BUILD_WASMTIME", wasmtime(&root.join("Cargo.lock")));
+    note("BUILD_COMMIT", commit(&root));
+    note("BUILD_WASMTIME", wasmtime(&root.join("Cargo.lock")));
     println!("cargo::rerun-if-env-changed=PLUGBAY_COMMIT");
     for file in [".git/HEAD", ".git/logs/HEAD", "Cargo.lock"] {
         // Naming a file that is not there would run this script at every build.

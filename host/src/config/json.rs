@@ -38,10 +38,7 @@ pub(super) fn from_node(node: &Node, path: &str, report: &mut Report<'_>) -> Opt
                 .enumerate()
                 .map(|(index, item)| from_node(item, &format!("{path}[{index}]"), report))
                 .collect();
-            items
-                .into_iter()
-                .collect::<Option<Vec<Json>>>()
-                .map(Json::Array)
+            items.into_iter().collect::<Option<Vec<Json>>>().map(Json::Array)
         }
         Value::Table(table) => {
             let entries: Vec<Option<(String, Json)>> = table
@@ -51,10 +48,7 @@ pub(super) fn from_node(node: &Node, path: &str, report: &mut Report<'_>) -> Opt
                         .map(|value| (key.clone(), value))
                 })
                 .collect();
-            entries
-                .into_iter()
-                .collect::<Option<Map<String, Json>>>()
-                .map(Json::Object)
+            entries.into_iter().collect::<Option<Map<String, Json>>>().map(Json::Object)
         }
         Value::Text(text) => from_text(text, node, path, report),
     }
@@ -66,12 +60,5 @@ fn from_text(text: &str, node: &Node, path: &str, report: &mut Report<'_>) -> Op
         return Some(Json::String(text.to_owned()));
     };
     let value = tree::value_at(value.into_inner(), &node.at, path, report)?;
-    from_node(
-        &Node {
-            at: node.at.clone(),
-            value,
-        },
-        path,
-        report,
-    )
+    from_node(&Node { at: node.at.clone(), value }, path, report)
 }

@@ -6,9 +6,8 @@
 /// The tables at the top of the file.
 pub(super) const SECTIONS: &[&str] = &["host", "server", "admin", "defaults", "plugins", "routes"];
 
-pub(super) const HOST: &[&str] = &[
-    "plugins", "cache", "linked", "strict", "debounce", "rescan", "drain", "parallel",
-];
+pub(super) const HOST: &[&str] =
+    &["plugins", "cache", "linked", "strict", "debounce", "rescan", "drain", "parallel"];
 pub(super) const SERVER: &[&str] = &["listen", "max_body", "timeout"];
 pub(super) const ADMIN: &[&str] = &["enabled", "listen"];
 pub(super) const DEFAULTS: &[&str] = &[
@@ -42,12 +41,8 @@ pub(super) const PLUGIN: &[&str] = &[
 pub(super) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
 /// Sections whose keys can be set by a variable: those with a fixed set of keys.
-const IN_ENVIRONMENT: [(&str, &[&str]); 4] = [
-    ("host", HOST),
-    ("server", SERVER),
-    ("admin", ADMIN),
-    ("defaults", DEFAULTS),
-];
+const IN_ENVIRONMENT: [(&str, &[&str]); 4] =
+    [("host", HOST), ("server", SERVER), ("admin", ADMIN), ("defaults", DEFAULTS)];
 
 pub(super) const PREFIX: &str = "PLUGBAY_";
 
@@ -81,8 +76,6 @@ pub(super) fn describes_a_service(name: &str, value: &str) -> bool {
     }
     rest.split_once("_PORT_").is_some_and(|(_, port)| {
         port.starts_with(|first: char| first.is_ascii_digit())
-            && ["_TCP", "_UDP", "_SCTP"]
-                .iter()
-                .any(|protocol| port.contains(protocol))
+            && ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| port.contains(protocol))
     })
 }

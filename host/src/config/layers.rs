@@ -47,10 +47,7 @@ impl fmt::Debug for Layers {
             Text::File(path) | Text::Given { origin: path, .. } => Some(path),
         };
         let flags: Vec<&String> = self.flags.iter().map(|(key, _)| key).collect();
-        f.debug_struct("Layers")
-            .field("file", &file)
-            .field("flags", &flags)
-            .finish_non_exhaustive()
+        f.debug_struct("Layers").field("file", &file).field("flags", &flags).finish_non_exhaustive()
     }
 }
 
@@ -72,10 +69,7 @@ impl Layers {
 
     /// A file that was read already; `origin` names it.
     pub fn text(mut self, text: impl Into<String>, origin: impl AsRef<Path>) -> Layers {
-        self.file = Text::Given {
-            text: text.into(),
-            origin: origin.as_ref().to_owned(),
-        };
+        self.file = Text::Given { text: text.into(), origin: origin.as_ref().to_owned() };
         self
     }
 
@@ -85,11 +79,7 @@ impl Layers {
         K: Into<String>,
         V: Into<String>,
     {
-        self.env.extend(
-            variables
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into())),
-        );
+        self.env.extend(variables.into_iter().map(|(key, value)| (key.into(), value.into())));
         self
     }
 
@@ -173,13 +163,7 @@ fn parse(text: &str, report: &mut Report<'_>) -> Option<Table> {
     for error in errors {
         let at = Place::new(FILE, error.span().unwrap_or(0..0));
         let hint = "the file is TOML 1.1: key = value, with strings in quotes";
-        report.add(
-            ProblemKind::Syntax,
-            &at,
-            "",
-            error.message().to_owned(),
-            Some(hint.to_owned()),
-        );
+        report.add(ProblemKind::Syntax, &at, "", error.message().to_owned(), Some(hint.to_owned()));
     }
     None
 }
@@ -231,8 +215,5 @@ fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
 }
 
 fn single(problem: Problem) -> ConfigError {
-    ConfigError {
-        problems: vec![problem],
-        omitted: 0,
-    }
+    ConfigError { problems: vec![problem], omitted: 0 }
 }

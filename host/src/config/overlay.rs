@@ -57,9 +57,8 @@ fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Ref
         Some(near) => format!("unknown variable; did you mean {near}?"),
         None => "unknown variable".to_owned(),
     };
-    let in_file = ["PLUGBAY_PLUGINS", "PLUGBAY_ROUTES"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix));
+    let in_file =
+        ["PLUGBAY_PLUGINS", "PLUGBAY_ROUTES"].iter().any(|prefix| name.starts_with(prefix));
     let hint = if in_file {
         "plugins and routes have no variables: write them in the file, or set plugins by a flag"
             .to_owned()
@@ -71,11 +70,7 @@ fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Ref
             prefix = keys::PREFIX,
         )
     };
-    Refusal {
-        unknown: true,
-        message,
-        hint,
-    }
+    Refusal { unknown: true, message, hint }
 }
 
 pub(super) fn flags(flags: &[(String, String)], sources: &mut Sources) -> Vec<Pair> {
@@ -90,10 +85,7 @@ pub(super) fn flags(flags: &[(String, String)], sources: &mut Sources) -> Vec<Pa
 }
 
 fn add(sources: &mut Sources, origin: Origin) -> Place {
-    sources.0.push(Source {
-        origin,
-        text: String::new(),
-    });
+    sources.0.push(Source { origin, text: String::new() });
     Place::new(sources.0.len() - 1, 0..0)
 }
 
@@ -122,19 +114,10 @@ fn dotted(key: &str) -> Result<Vec<String>, Refusal> {
 
 /// Puts every pair into the tree; later pairs win.
 pub(super) fn apply(pairs: Vec<Pair>, root: &mut Table, report: &mut Report<'_>) {
-    for Pair {
-        place,
-        target,
-        text,
-    } in pairs
-    {
+    for Pair { place, target, text } in pairs {
         match target {
             Ok(parts) => put(&parts, text, &place, root, report),
-            Err(Refusal {
-                unknown: true,
-                message,
-                hint,
-            }) => {
+            Err(Refusal { unknown: true, message, hint }) => {
                 report.unknown_key(&place, "", message, Some(hint));
             }
             Err(Refusal { message, hint, .. }) => report.value(&place, "", message, Some(hint)),
@@ -152,10 +135,7 @@ fn put(parts: &[String], text: String, place: &Place, root: &mut Table, report: 
         path = render::join_key(&path, part);
         let entry = table.entry(part.clone()).or_insert_with(|| Entry {
             key_at: place.clone(),
-            node: Node {
-                at: place.clone(),
-                value: Value::Table(Table::new()),
-            },
+            node: Node { at: place.clone(), value: Value::Table(Table::new()) },
         });
         match &mut entry.node.value {
             Value::Table(next) => table = next,
@@ -167,15 +147,6 @@ fn put(parts: &[String], text: String, place: &Place, root: &mut Table, report: 
             }
         }
     }
-    let node = Node {
-        at: place.clone(),
-        value: Value::Text(text),
-    };
-    table.insert(
-        last.clone(),
-        Entry {
-            key_at: place.clone(),
-            node,
-        },
-    );
+    let node = Node { at: place.clone(), value: Value::Text(text) };
+    table.insert(last.clone(), Entry { key_at: place.clone(), node });
 }

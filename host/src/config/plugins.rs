@@ -100,9 +100,8 @@ pub(super) fn read(
     report: &mut Report<'_>,
 ) -> BTreeMap<String, PluginSettings> {
     let mut plugins = BTreeMap::new();
-    let Some(table) = root
-        .get("plugins")
-        .and_then(|entry| section::as_table(entry, "plugins", report))
+    let Some(table) =
+        root.get("plugins").and_then(|entry| section::as_table(entry, "plugins", report))
     else {
         return plugins;
     };
@@ -128,18 +127,14 @@ pub(super) fn is_plugin_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     name.len() <= 64
         && name.bytes().next().is_some_and(plain)
-        && name
-            .bytes()
-            .all(|byte| plain(byte) || b"._-".contains(&byte))
+        && name.bytes().all(|byte| plain(byte) || b"._-".contains(&byte))
 }
 
 fn read_one(mut section: Section<'_, '_>, defaults: &PluginDefaults) -> PluginSettings {
     let mut policy = defaults.clone();
     policy.read(&mut section);
-    let mut plugin = PluginSettings {
-        artifact: read_artifact(&mut section),
-        ..PluginSettings::default()
-    };
+    let mut plugin =
+        PluginSettings { artifact: read_artifact(&mut section), ..PluginSettings::default() };
     section.read("enabled", &mut plugin.enabled);
     if let Some(node) = section.node("config") {
         let path = section.key("config");
@@ -152,9 +147,7 @@ fn read_one(mut section: Section<'_, '_>, defaults: &PluginDefaults) -> PluginSe
                 };
                 let hint = format!("write [{path}] and the plugin's own keys below it");
                 let message = format!("expected a table, found {found}");
-                section
-                    .report
-                    .wrong_type(&node.at, &path, message, Some(hint));
+                section.report.wrong_type(&node.at, &path, message, Some(hint));
             }
             None => {}
         }
@@ -162,9 +155,7 @@ fn read_one(mut section: Section<'_, '_>, defaults: &PluginDefaults) -> PluginSe
     plugin.instances = section.has("instances").then_some(policy.instances);
     plugin.reuse = section.has("reuse").then_some(policy.reuse);
     plugin.recycle_calls = section.has("recycle_calls").then_some(policy.recycle_calls);
-    plugin.recycle_memory = section
-        .has("recycle_memory")
-        .then_some(policy.recycle_memory);
+    plugin.recycle_memory = section.has("recycle_memory").then_some(policy.recycle_memory);
     plugin.memory = section.has("memory").then_some(policy.memory);
     plugin.total_memory = section.has("total_memory").then_some(policy.total_memory);
     plugin.cpu = section.has("cpu").then_some(policy.cpu);
@@ -180,9 +171,7 @@ fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
     let elsewhere = name.is_empty()
         || name.len() > 255
         || matches!(name.as_str(), "." | "..")
-        || name
-            .chars()
-            .any(|letter| matches!(letter, '/' | '\\' | ':') || letter.is_control());
+        || name.chars().any(|letter| matches!(letter, '/' | '\\' | ':') || letter.is_control());
     if elsewhere {
         let message = format!("expected a file name, found {}", render::quoted(&name));
         let hint = "name a file that lies in the folder of [host] plugins, such as \"hello.wasm\"";

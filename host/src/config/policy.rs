@@ -89,17 +89,9 @@ impl PluginDefaults {
         section.read_within("instances", &mut self.instances, 0..=100_000);
         section.read("reuse", &mut self.reuse);
         section.read("recycle_calls", &mut self.recycle_calls);
-        section.read_within(
-            "recycle_memory",
-            &mut self.recycle_memory,
-            Size::ZERO..=MOST_MEMORY,
-        );
+        section.read_within("recycle_memory", &mut self.recycle_memory, Size::ZERO..=MOST_MEMORY);
         section.read_within("memory", &mut self.memory, ONE_PAGE..=MOST_MEMORY);
-        section.read_within(
-            "total_memory",
-            &mut self.total_memory,
-            ONE_PAGE..=Size::gib(1024),
-        );
+        section.read_within("total_memory", &mut self.total_memory, ONE_PAGE..=Size::gib(1024));
         section.read_within("cpu", &mut self.cpu, MILLISECOND..=DAY);
         section.read_within("deadline", &mut self.deadline, MILLISECOND..=DAY);
         section.read_within("init", &mut self.init, MILLISECOND..=DAY);

@@ -11,18 +11,9 @@ pub(super) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     for (name, settings) in &config.plugins {
         let own = ["memory", "total_memory", "recycle_memory"];
         let at = ["plugins", name.as_str()];
-        if own
-            .iter()
-            .any(|key| find(root, &[&at[..], &[key]].concat()).is_some())
-        {
+        if own.iter().any(|key| find(root, &[&at[..], &[key]].concat()).is_some()) {
             let policy = config.defaults.overlaid(settings);
-            memory(
-                &policy,
-                root,
-                &render::join_key("plugins", name),
-                &at,
-                report,
-            );
+            memory(&policy, root, &render::join_key("plugins", name), &at, report);
         }
     }
 }
@@ -37,12 +28,7 @@ fn listeners(config: &Config, root: &Table, report: &mut Report<'_>) {
     let hint = "the data plane and the admin plane each need a port of their own";
     for section in ["admin", "server"] {
         if let Some(node) = find(root, &[section, "listen"]) {
-            report.value(
-                &node.at,
-                &format!("{section}.listen"),
-                message,
-                Some(hint.to_owned()),
-            );
+            report.value(&node.at, &format!("{section}.listen"), message, Some(hint.to_owned()));
             return;
         }
     }
@@ -51,16 +37,10 @@ fn listeners(config: &Config, root: &Table, report: &mut Report<'_>) {
 /// `at` is the table whose keys are blamed before those of `[defaults]`.
 fn memory(policy: &PluginDefaults, root: &Table, path: &str, at: &[&str], report: &mut Report<'_>) {
     let mut refuse = |keys: [&str; 2], message: String, hint: &str| {
-        let blamed = keys
-            .iter()
-            .find_map(|&key| find(root, &[at, &[key]].concat()).map(|node| (key, node)));
+        let blamed =
+            keys.iter().find_map(|&key| find(root, &[at, &[key]].concat()).map(|node| (key, node)));
         if let Some((key, node)) = blamed {
-            report.value(
-                &node.at,
-                &format!("{path}.{key}"),
-                message,
-                Some(hint.to_owned()),
-            );
+            report.value(&node.at, &format!("{path}.{key}"), message, Some(hint.to_owned()));
         }
     };
     if policy.memory > policy.total_memory {

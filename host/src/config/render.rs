@@ -45,12 +45,7 @@ impl fmt::Display for Problem {
         write!(f, ": {}", self.message)?;
         let number = self.line.map(|line| line.to_string()).unwrap_or_default();
         let gutter = number.len();
-        if let Some(Excerpt {
-            text,
-            indent,
-            width,
-        }) = &self.excerpt
-        {
+        if let Some(Excerpt { text, indent, width }) = &self.excerpt {
             write!(f, "\n{:gutter$} |\n{number} | {text}", "")?;
             write!(f, "\n{:gutter$} | {:indent$}{}", "", "", "^".repeat(*width))?;
         }
@@ -78,11 +73,7 @@ pub(super) fn excerpt(line: &str, column: usize, width: usize) -> Excerpt {
     if to < line.len() {
         text.push_str("...");
     }
-    Excerpt {
-        text,
-        indent,
-        width: width.min(to - at).max(1),
-    }
+    Excerpt { text, indent, width: width.min(to - at).max(1) }
 }
 
 /// One character for one character, so that the caret stays under its place; nothing that a
@@ -106,27 +97,17 @@ pub(super) fn printable(text: &str) -> String {
 /// A found text in quotes, escaped and shortened.
 pub(super) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(VALUE).collect();
-    if short.len() < text.len() {
-        format!("{short:?}...")
-    } else {
-        format!("{short:?}")
-    }
+    if short.len() < text.len() { format!("{short:?}...") } else { format!("{short:?}") }
 }
 
 /// A part of a dotted key: bare where TOML lets it be bare.
 pub(super) fn key_part(part: &str) -> String {
     let bare = !part.is_empty()
-        && part
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if bare { part.to_owned() } else { quoted(part) }
 }
 
 /// `parent.part`, where `parent` may be empty.
 pub(super) fn join_key(parent: &str, part: &str) -> String {
-    if parent.is_empty() {
-        key_part(part)
-    } else {
-        format!("{parent}.{}", key_part(part))
-    }
+    if parent.is_empty() { key_part(part) } else { format!("{parent}.{}", key_part(part)) }
 }

@@ -16,12 +16,7 @@ pub(super) struct Report<'s> {
 
 impl<'s> Report<'s> {
     pub(super) fn new(sources: &'s Sources) -> Report<'s> {
-        Report {
-            sources,
-            problems: Vec::new(),
-            omitted: 0,
-            file_is_done: false,
-        }
+        Report { sources, problems: Vec::new(), omitted: 0, file_is_done: false }
     }
 
     /// The file is read alone and again under its layers: whether what it says is reported already.
@@ -99,12 +94,8 @@ impl<'s> Report<'s> {
         if self.problems.is_empty() {
             return Ok(());
         }
-        self.problems
-            .sort_by_key(|problem| (layer(&problem.origin), problem.line, problem.column));
-        Err(ConfigError {
-            problems: self.problems,
-            omitted: self.omitted,
-        })
+        self.problems.sort_by_key(|problem| (layer(&problem.origin), problem.line, problem.column));
+        Err(ConfigError { problems: self.problems, omitted: self.omitted })
     }
 }
 

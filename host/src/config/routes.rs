@@ -23,9 +23,7 @@ pub struct RouteSettings {
     pub name: Option<String>,
 }
 
-const METHODS: [&str; 8] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
-];
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 const LONGEST_PATH: usize = 1024;
 
 pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Vec<RouteSettings> {
@@ -33,10 +31,7 @@ pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Vec<RouteSettings> 
         return Vec::new();
     };
     let Value::Array(items) = &entry.node.value else {
-        let message = format!(
-            "expected an array of tables, found {}",
-            entry.node.value.found()
-        );
+        let message = format!("expected an array of tables, found {}", entry.node.value.found());
         let hint = "routes are written in the file only, each under a line [[routes]]";
         report.wrong_type(&entry.node.at, "routes", message, Some(hint.to_owned()));
         return Vec::new();
@@ -44,12 +39,7 @@ pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Vec<RouteSettings> 
     let mut seen = Seen::default();
     let mut routes = Vec::with_capacity(items.len());
     for (index, node) in items.iter().enumerate() {
-        routes.extend(read_one(
-            node,
-            &format!("routes[{index}]"),
-            &mut seen,
-            report,
-        ));
+        routes.extend(read_one(node, &format!("routes[{index}]"), &mut seen, report));
     }
     routes
 }
@@ -88,12 +78,7 @@ fn read_one(
         section.refuse("path", message, hint);
         return None;
     }
-    Some(RouteSettings {
-        path,
-        methods,
-        handler: handler?,
-        name,
-    })
+    Some(RouteSettings { path, methods, handler: handler?, name })
 }
 
 /// `None` when a method was refused.
@@ -103,10 +88,7 @@ fn read_methods(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
     };
     let path = section.key("methods");
     let Value::Array(items) = &node.value else {
-        let message = format!(
-            "expected an array such as [\"GET\"], found {}",
-            node.value.found()
-        );
+        let message = format!("expected an array such as [\"GET\"], found {}", node.value.found());
         section.report.wrong_type(&node.at, &path, message, None);
         return None;
     };
@@ -144,9 +126,7 @@ fn read_handler(section: &mut Section<'_, '_>) -> Option<String> {
     let handler: String = section.get("handler")?;
     let wrong = handler.is_empty()
         || handler.len() > 128
-        || handler
-            .chars()
-            .any(|c| c == ':' || c.is_whitespace() || c.is_control());
+        || handler.chars().any(|c| c == ':' || c.is_whitespace() || c.is_control());
     if wrong {
         let hint = match handler.split_once(':') {
             Some(("handler", name)) => {
@@ -154,10 +134,7 @@ fn read_handler(section: &mut Section<'_, '_>) -> Option<String> {
             }
             _ => "write the name of a capability of the kind handler, such as \"hello\"".to_owned(),
         };
-        let message = format!(
-            "expected the name of a handler, found {}",
-            render::quoted(&handler)
-        );
+        let message = format!("expected the name of a handler, found {}", render::quoted(&handler));
         section.refuse("handler", message, Some(hint));
         return None;
     }
@@ -198,9 +175,7 @@ impl Seen {
             return Ok(());
         }
         pattern(path)?;
-        self.router
-            .insert(path, ())
-            .map_err(|error| refusal(path, error))?;
+        self.router.insert(path, ()).map_err(|error| refusal(path, error))?;
         self.methods.insert(path.to_owned(), vec![mine]);
         Ok(())
     }
@@ -211,10 +186,7 @@ fn shared<'a>(mine: &'a [String], theirs: &'a [String]) -> Option<&'a str> {
     match (mine, theirs) {
         ([], []) => Some("every method of"),
         ([], [any, ..]) | ([any, ..], []) => Some(any),
-        _ => mine
-            .iter()
-            .find(|method| theirs.contains(method))
-            .map(String::as_str),
+        _ => mine.iter().find(|method| theirs.contains(method)).map(String::as_str),
     }
 }
 
@@ -223,23 +195,13 @@ fn pattern(path: &str) -> Result<(), Refusal> {
     let expected = "expected a path that begins with '/'";
     if !path.starts_with('/') {
         let hint = format!("write {}", render::quoted(&format!("/{path}")));
-        return Err((
-            format!("{expected}, found {}", render::quoted(path)),
-            Some(hint),
-        ));
+        return Err((format!("{expected}, found {}", render::quoted(path)), Some(hint)));
     }
     if path.len() > LONGEST_PATH {
-        return Err((
-            format!(
-                "expected at most {LONGEST_PATH} bytes, found {}",
-                path.len()
-            ),
-            None,
-        ));
+        return Err((format!("expected at most {LONGEST_PATH} bytes, found {}", path.len()), None));
     }
-    if let Some(letter) = path
-        .chars()
-        .find(|c| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control())
+    if let Some(letter) =
+        path.chars().find(|c| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control())
     {
         return Err((
             format!(

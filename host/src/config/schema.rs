@@ -61,13 +61,7 @@ impl SchemaViolation {
     fn config(key: String, expected: String, found: String) -> SchemaViolation {
         let at = if key.is_empty() { "the config" } else { &key };
         let message = format!("{at}: expected {expected}, found {found}");
-        SchemaViolation {
-            key,
-            expected,
-            found,
-            message,
-            fault: Fault::Config,
-        }
+        SchemaViolation { key, expected, found, message, fault: Fault::Config }
     }
 
     fn schema(
@@ -78,13 +72,7 @@ impl SchemaViolation {
         let (expected, found) = (expected.into(), found.into());
         let key = format!("#{pointer}");
         let message = format!("the plugin's schema at {key}: expected {expected}, found {found}");
-        SchemaViolation {
-            key,
-            expected,
-            found,
-            message,
-            fault: Fault::Schema,
-        }
+        SchemaViolation { key, expected, found, message, fault: Fault::Schema }
     }
 }
 
@@ -129,9 +117,5 @@ fn check(schema: &Value, config: &Value) -> Result<(), Vec<SchemaViolation>> {
         .flat_map(|error| explain::violations(&error, schema, config))
         .take(REPORTED)
         .collect();
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations)
-    }
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
 }

@@ -23,9 +23,7 @@ impl<'a, 's> Section<'a, 's> {
         known: &[&str],
         report: &'a mut Report<'s>,
     ) -> Section<'a, 's> {
-        let table = parent
-            .get(name)
-            .and_then(|entry| as_table(entry, name, report));
+        let table = parent.get(name).and_then(|entry| as_table(entry, name, report));
         Section::over(table, name.to_owned(), known, report)
     }
 
@@ -40,11 +38,7 @@ impl<'a, 's> Section<'a, 's> {
                 unknown(key, entry, &path, known, report);
             }
         }
-        Section {
-            path,
-            table,
-            report,
-        }
+        Section { path, table, report }
     }
 
     pub(super) fn path(&self) -> &str {
@@ -56,9 +50,7 @@ impl<'a, 's> Section<'a, 's> {
     }
 
     pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
-        self.table
-            .and_then(|table| table.get(key))
-            .map(|entry| &entry.node)
+        self.table.and_then(|table| table.get(key)).map(|entry| &entry.node)
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -119,12 +111,7 @@ pub(super) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report
             None
         }
         Err(Refused::Value { found, hint }) => {
-            report.value(
-                &node.at,
-                path,
-                format!("expected {}, found {found}", T::EXPECTED),
-                hint,
-            );
+            report.value(&node.at, path, format!("expected {}, found {found}", T::EXPECTED), hint);
             None
         }
     }
@@ -165,10 +152,5 @@ pub(super) fn unknown(
     } else {
         format!("keys of [{path}]: {known}")
     };
-    report.unknown_key(
-        &entry.key_at,
-        &render::join_key(path, key),
-        message,
-        Some(hint),
-    );
+    report.unknown_key(&entry.key_at, &render::join_key(path, key), message, Some(hint));
 }

@@ -37,10 +37,7 @@ fn text(node: &Node) -> Result<&str, Refused> {
 }
 
 fn value(found: impl Into<String>, hint: Option<&str>) -> Refused {
-    Refused::Value {
-        found: found.into(),
-        hint: hint.map(str::to_owned),
-    }
+    Refused::Value { found: found.into(), hint: hint.map(str::to_owned) }
 }
 
 impl Setting for bool {
@@ -68,15 +65,8 @@ fn whole(node: &Node, max: u64) -> Result<u64, Refused> {
     };
     let fits = u64::try_from(number).ok().filter(|&number| number <= max);
     fits.ok_or_else(|| {
-        let bound = if number < 0 {
-            "0 or more".to_owned()
-        } else {
-            format!("at most {max}")
-        };
-        value(
-            format!("the integer {number}"),
-            Some(&format!("write {bound}")),
-        )
+        let bound = if number < 0 { "0 or more".to_owned() } else { format!("at most {max}") };
+        value(format!("the integer {number}"), Some(&format!("write {bound}")))
     })
 }
 
@@ -121,10 +111,7 @@ impl Setting for PathBuf {
 
     fn from_node(node: &Node) -> Result<PathBuf, Refused> {
         match text(node)? {
-            "" => Err(value(
-                "an empty string",
-                Some("write \".\" for the folder of the file"),
-            )),
+            "" => Err(value("an empty string", Some("write \".\" for the folder of the file"))),
             text if text.contains('\0') => Err(value("a path with a zero byte", None)),
             text => Ok(PathBuf::from(text)),
         }
@@ -148,10 +135,7 @@ impl Setting for Duration {
             ));
         }
         duration::parse(text(node)?).map_err(|found| {
-            value(
-                found,
-                Some("units: ms, s, m (minutes), h, days; several may follow each other"),
-            )
+            value(found, Some("units: ms, s, m (minutes), h, days; several may follow each other"))
         })
     }
 
@@ -166,10 +150,7 @@ impl Setting for Size {
     fn from_node(node: &Node) -> Result<Size, Refused> {
         if let Value::Integer(number) = &node.value {
             let bytes = u64::try_from(*number).map_err(|_| {
-                value(
-                    format!("the integer {number}"),
-                    Some("write 0 or more bytes"),
-                )
+                value(format!("the integer {number}"), Some("write 0 or more bytes"))
             })?;
             return Ok(Size::bytes(bytes));
         }

@@ -108,10 +108,7 @@ pub struct AdminSettings {
 
 impl Default for AdminSettings {
     fn default() -> AdminSettings {
-        AdminSettings {
-            enabled: true,
-            listen: SocketAddr::from(([127, 0, 0, 1], 7071)),
-        }
+        AdminSettings { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 7071)) }
     }
 }
 
@@ -194,11 +191,7 @@ fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
     let mut server = ServerSettings::default();
     let section = &mut Section::open(root, "server", keys::SERVER, report);
     section.read("listen", &mut server.listen);
-    section.read_within(
-        "max_body",
-        &mut server.max_body,
-        Size::bytes(1)..=Size::gib(4),
-    );
+    section.read_within("max_body", &mut server.max_body, Size::bytes(1)..=Size::gib(4));
     section.read_within("timeout", &mut server.timeout, MILLISECOND..=DAY);
     server
 }

@@ -13,18 +13,10 @@ use serde::{Serialize, Serializer};
 pub struct Size(u64);
 
 /// Largest first, so that [`fmt::Display`] finds the largest unit that divides the number.
-const BINARY: [(&str, u64); 4] = [
-    ("TiB", 1 << 40),
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-];
-const DECIMAL: [(&str, u64); 4] = [
-    ("TB", 1_000_000_000_000),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("KB", 1_000),
-];
+const BINARY: [(&str, u64); 4] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+const DECIMAL: [(&str, u64); 4] =
+    [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)];
 
 impl Size {
     /// No bytes.
@@ -110,10 +102,7 @@ impl FromStr for Size {
         let number: u64 = number.parse().map_err(|_| SizeError::TooLarge)?;
         let unit = rest.trim_start();
         let factor = factor(unit).ok_or_else(|| SizeError::Unit(unit.to_owned()))?;
-        number
-            .checked_mul(factor)
-            .map(Size)
-            .ok_or(SizeError::TooLarge)
+        number.checked_mul(factor).map(Size).ok_or(SizeError::TooLarge)
     }
 }
 

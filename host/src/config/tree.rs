@@ -144,12 +144,7 @@ fn value_from(
         DeValue::Integer(integer) => {
             let Ok(number) = i128::from_str_radix(integer.as_str(), integer.radix()) else {
                 let found = render::quoted(integer.as_str());
-                report.value(
-                    at,
-                    path,
-                    format!("expected a 64-bit integer, found {found}"),
-                    None,
-                );
+                report.value(at, path, format!("expected a 64-bit integer, found {found}"), None);
                 return None;
             };
             Value::Integer(number)

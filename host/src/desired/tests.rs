@@ -67,11 +67,14 @@ fn check(
     let failed = failed.iter().map(|path| file(path)).collect();
     let desired = resolve(&config(config_text), offers, &failed, running);
     let (wanted, kept, refused) = summary(&desired);
-    assert_eq!((&wanted[..], &kept[..], &refused[..]), (
-        &expected.0.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
-        &expected.1.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
-        &expected.2.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
-    ));
+    assert_eq!(
+        (&wanted[..], &kept[..], &refused[..]),
+        (
+            &expected.0.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+            &expected.1.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+            &expected.2.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+        )
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ use plugbay::config::Layers;
 use plugbay::wasm::Engine;
 use plugbay::{
     BuildError, Builder, Error, Event, Events, Host, Outcome, PluginStatus, Reason, Rejected,
-    Request,
+    Report, Request,
 };
 use plugbay_fixtures::Guest;
 use tempfile::TempDir;
@@ -231,6 +231,11 @@ impl Site {
     pub(crate) fn handle(&self, handler: &str, body: &str) -> Result<String, Error> {
         let response = wait(self.host.handler(handler)?.handle(request(body)))?;
         Ok(String::from_utf8(response.body).unwrap())
+    }
+
+    /// Looks now.
+    pub(crate) fn look(&self) -> Report {
+        self.host.reload_blocking()
     }
 
     /// The host ends, and another begins in the same place.

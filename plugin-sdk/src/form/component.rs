@@ -173,7 +173,9 @@ impl<P: Kept> handler::Guest for Component<P> {
 fn report_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string(), &[])));
+        std::panic::set_hook(Box::new(|panic| {
+            log(Level::Error, &panic.to_string(), &[("panic", "true")])
+        }));
     });
 }
 

@@ -25,9 +25,10 @@ impl Source {
     #[must_use]
     pub fn file_name(&self) -> String {
         match self {
-            Self::File(path) => path
-                .file_name()
-                .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+            Self::File(path) => path.file_name().map_or_else(
+                || path.display().to_string(),
+                |name| name.to_string_lossy().into_owned(),
+            ),
             Self::Linked(name) | Self::Memory(name) => name.clone(),
         }
     }

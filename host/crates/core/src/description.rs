@@ -132,7 +132,9 @@ impl Description {
     /// Returns [`DescriptionError::Schema`] if it is too long or no JSON.
     pub fn parse_schema(text: &str) -> Result<Value, DescriptionError> {
         if text.len() > MAX_SCHEMA {
-            return Err(DescriptionError::Schema { message: format!("found {} bytes", text.len()) });
+            return Err(DescriptionError::Schema {
+                message: format!("found {} bytes", text.len()),
+            });
         }
         serde_json::from_str(text)
             .map_err(|error| DescriptionError::Schema { message: error.to_string() })
@@ -214,7 +216,8 @@ fn is_token(text: &str) -> bool {
 }
 
 fn check_media_type(item: &str, media_type: &str) -> Result<(), DescriptionError> {
-    let whole = media_type.split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
+    let whole =
+        media_type.split_once('/').is_some_and(|(kind, sub)| is_token(kind) && is_token(sub));
     if whole && media_type.len() <= 128 && !media_type.contains('*') {
         return Ok(());
     }
@@ -237,7 +240,8 @@ fn check_route(item: &str, route: &RouteDescription) -> Result<(), DescriptionEr
         return Err(malformed("a path that begins with `/`", &route.path));
     }
     for method in &route.methods {
-        if !is_token(method) || method.len() > 32 || method.bytes().any(|b| b.is_ascii_lowercase()) {
+        if !is_token(method) || method.len() > 32 || method.bytes().any(|b| b.is_ascii_lowercase())
+        {
             return Err(malformed("an upper-case HTTP method", method));
         }
     }
@@ -258,7 +262,10 @@ mod tests {
                 name: "json".into(),
                 description: String::new(),
                 media_types: vec!["application/json".into()],
-                routes: vec![RouteDescription { methods: vec!["GET".into()], path: "/a/{b}".into() }],
+                routes: vec![RouteDescription {
+                    methods: vec!["GET".into()],
+                    path: "/a/{b}".into(),
+                }],
             }],
             config_schema: None,
         }
@@ -278,11 +285,21 @@ mod tests {
     #[test]
     fn names_the_item_that_breaks_a_rule() {
         assert!(refused(|d| d.name = "A".into()).starts_with("plugin name: expected a name"));
-        assert!(refused(|d| d.capabilities.clear()).starts_with("capabilities: expected 1 to 256, found 0"));
+        assert!(
+            refused(|d| d.capabilities.clear())
+                .starts_with("capabilities: expected 1 to 256, found 0")
+        );
         assert!(refused(|d| d.description = "a\nb".into()).contains("one line"));
-        assert!(refused(|d| d.capabilities[0].media_types[0] = "json".into()).contains("type/subtype"));
-        assert!(refused(|d| d.capabilities[0].routes[0].path = "x".into()).contains("begins with `/`"));
-        assert!(refused(|d| d.capabilities[0].routes[0].methods[0] = "get".into()).contains("upper-case"));
+        assert!(
+            refused(|d| d.capabilities[0].media_types[0] = "json".into()).contains("type/subtype")
+        );
+        assert!(
+            refused(|d| d.capabilities[0].routes[0].path = "x".into()).contains("begins with `/`")
+        );
+        assert!(
+            refused(|d| d.capabilities[0].routes[0].methods[0] = "get".into())
+                .contains("upper-case")
+        );
         let twice = refused(|d| d.capabilities.push(d.capabilities[0].clone()));
         assert_eq!(twice, "capability codec:json: described twice");
     }

@@ -110,7 +110,13 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_digest() {
-        for text in ["", "sha256:", "md5:00", &format!("sha256:{}", "é".repeat(32)), &format!("sha256:{}", "+1".repeat(32))] {
+        for text in [
+            "",
+            "sha256:",
+            "md5:00",
+            &format!("sha256:{}", "é".repeat(32)),
+            &format!("sha256:{}", "+1".repeat(32)),
+        ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

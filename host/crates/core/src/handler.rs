@@ -14,8 +14,7 @@ impl Kind for Handler {
 }
 
 /// A future of a handler's answer.
-pub type HandlerFuture<'a> =
-    Pin<Box<dyn Future<Output = Result<Response, CallError>> + Send + 'a>>;
+pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, CallError>> + Send + 'a>>;
 
 /// What a caller of a handler calls.
 pub trait HandlerCall: Send + Sync {

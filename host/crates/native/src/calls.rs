@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{CallError, CallErrorKind, Context, GuestMetrics, MAX_DEPTH, Services};
+use plugbay_core::{
+    CallError, CallErrorKind, Context, GuestMetrics, LogLevel, MAX_DEPTH, Services, write_log,
+};
 
 /// The host's side of one call, or, without services, of `create`, `health` and `shutdown`.
 pub(crate) struct Calls<'a> {
@@ -28,7 +30,8 @@ impl<'a> Calls<'a> {
             return Err(Error::new(Kind::Unavailable, message));
         };
         if depth >= MAX_DEPTH {
-            let message = format!("expected calls between plugins to nest at most {MAX_DEPTH} deep");
+            let message =
+                format!("expected calls between plugins to nest at most {MAX_DEPTH} deep");
             return Err(Error::new(Kind::Unsupported, message));
         }
         Ok((services, depth + 1))
@@ -37,27 +40,11 @@ impl<'a> Calls<'a> {
 
 impl HostCalls for Calls<'_> {
     fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]) {
-        let plugin = self.label;
-        let fields: Vec<String> =
-            fields.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-        let fields = fields.join(" ");
-        match level {
-            Level::Error => tracing::error!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-            Level::Warn => tracing::warn!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-            Level::Info => tracing::info!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-            Level::Debug => tracing::debug!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-            Level::Trace => tracing::trace!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-        }
+        write_log(self.label, log_level(level), message, fields);
     }
 
     fn log_enabled(&self, level: Level) -> bool {
-        match level {
-            Level::Error => tracing::enabled!(target: "plugbay::plugin", tracing::Level::ERROR),
-            Level::Warn => tracing::enabled!(target: "plugbay::plugin", tracing::Level::WARN),
-            Level::Info => tracing::enabled!(target: "plugbay::plugin", tracing::Level::INFO),
-            Level::Debug => tracing::enabled!(target: "plugbay::plugin", tracing::Level::DEBUG),
-            Level::Trace => tracing::enabled!(target: "plugbay::plugin", tracing::Level::TRACE),
-        }
+        log_level(level).is_enabled()
     }
 
     fn metric_add(&self, name: &str, delta: u64) {
@@ -84,6 +71,16 @@ impl HostCalls for Calls<'_> {
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         let (services, depth) = self.nested()?;
         services.decode(depth, name, bytes).map_err(|error| to_guest(&error))
+    }
+}
+
+fn log_level(level: Level) -> LogLevel {
+    match level {
+        Level::Error => LogLevel::Error,
+        Level::Warn => LogLevel::Warn,
+        Level::Info => LogLevel::Info,
+        Level::Debug => LogLevel::Debug,
+        Level::Trace => LogLevel::Trace,
     }
 }
 

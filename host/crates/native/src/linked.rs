@@ -32,8 +32,7 @@ impl LinkedRuntime {
                 Ok(description) => description.name.clone(),
                 Err(_) => format!("unnamed-{index}"),
             };
-            let name =
-                if linked.contains_key(&name) { format!("{name}-{index}") } else { name };
+            let name = if linked.contains_key(&name) { format!("{name}-{index}") } else { name };
             linked.insert(name, (guest, description));
         }
         Self { tokio, linked }
@@ -77,7 +76,10 @@ impl Runtime for LinkedRuntime {
             Source::File(_) | Source::Memory(_) => None,
         };
         let (guest, description) = linked.ok_or_else(|| {
-            Refusal::new(Reason::UnknownFormat, "expected a plugin that is linked into this program")
+            Refusal::new(
+                Reason::UnknownFormat,
+                "expected a plugin that is linked into this program",
+            )
         })?;
         Ok(Arc::new(LinkedPrepared {
             tokio: self.tokio.clone(),

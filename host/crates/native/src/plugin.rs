@@ -46,12 +46,9 @@ impl NativePlugin {
         let refuse = |reason, step: &str, error: &Error| {
             Refusal::new(reason, format!("{step}: {}", error.message))
         };
-        let instance = guest
-            .create(&calls, &config)
-            .map_err(|error| refuse(Reason::Init, "init", &error))?;
-        instance
-            .health(&calls)
-            .map_err(|error| refuse(Reason::Unhealthy, "health", &error))?;
+        let instance =
+            guest.create(&calls, &config).map_err(|error| refuse(Reason::Init, "init", &error))?;
+        instance.health(&calls).map_err(|error| refuse(Reason::Unhealthy, "health", &error))?;
         let shared = Shared {
             guest,
             identity: start.identity,
@@ -215,9 +212,8 @@ fn handle(
         body: &request.body,
     };
     let instance = shared.instance.load();
-    let response = instance
-        .handle(&calls, capability, borrowed)
-        .map_err(|error| shared.failed(error))?;
+    let response =
+        instance.handle(&calls, capability, borrowed).map_err(|error| shared.failed(error))?;
     let fields: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     shared.bounded(response.body.len() + fields)?;
     if !(200..=599).contains(&response.status) {

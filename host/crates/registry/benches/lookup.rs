@@ -16,9 +16,7 @@ use arc_swap::ArcSwap;
 use divan::Bencher;
 use plugbay_registry::{Leased, Registry};
 
-const NAMES: [&str; 8] = [
-    "cbor", "csv", "hex", "json", "msgpack", "toml", "xml", "yaml",
-];
+const NAMES: [&str; 8] = ["cbor", "csv", "hex", "json", "msgpack", "toml", "xml", "yaml"];
 const NAME: &str = "json";
 /// More than the small machines this runs on have cores, to see it stay flat.
 const THREADS: [usize; 3] = [1, 2, 4];
@@ -26,10 +24,7 @@ const THREADS: [usize; 3] = [1, 2, 4];
 const TOGETHER: u32 = 20_000;
 
 static LIMIT: LazyLock<ArcSwap<HashMap<String, Arc<u64>>>> = LazyLock::new(|| {
-    let entries = NAMES
-        .iter()
-        .zip(0..)
-        .map(|(name, at)| ((*name).to_owned(), Arc::new(at)));
+    let entries = NAMES.iter().zip(0..).map(|(name, at)| ((*name).to_owned(), Arc::new(at)));
     ArcSwap::from_pointee(entries.collect())
 });
 

@@ -34,10 +34,7 @@ impl Bell {
 
     pub(crate) fn subscribe(&self) -> Changes {
         let seen = self.0.newest.load(Acquire);
-        Changes {
-            shared: Arc::clone(&self.0),
-            seen,
-        }
+        Changes { shared: Arc::clone(&self.0), seen }
     }
 }
 
@@ -148,8 +145,6 @@ impl Changes {
 
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changes")
-            .field("seen", &self.seen)
-            .finish_non_exhaustive()
+        f.debug_struct("Changes").field("seen", &self.seen).finish_non_exhaustive()
     }
 }

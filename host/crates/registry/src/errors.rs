@@ -69,33 +69,21 @@ impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = &self.what;
         let name = Plain(&self.name);
-        let hint = Hint {
-            known: &self.known,
-            nearest: self.nearest.as_deref(),
-        };
+        let hint = Hint { known: &self.known, nearest: self.nearest.as_deref() };
         match self.kind {
             RegisterErrorKind::EmptyName => write!(f, "the name of a {what} is empty{hint}"),
             RegisterErrorKind::Duplicate => {
                 write!(f, "{what} \"{name}\" is registered already{hint}")
             }
             RegisterErrorKind::Frozen if self.name.is_empty() => {
-                write!(
-                    f,
-                    "the {what} registry is frozen and takes no new set{hint}"
-                )
+                write!(f, "the {what} registry is frozen and takes no new set{hint}")
             }
             RegisterErrorKind::Frozen => {
-                write!(
-                    f,
-                    "the {what} registry is frozen, \"{name}\" stays as it is{hint}"
-                )
+                write!(f, "the {what} registry is frozen, \"{name}\" stays as it is{hint}")
             }
             RegisterErrorKind::Missing => write!(f, "no {what} \"{name}\"{hint}"),
             RegisterErrorKind::Closed => {
-                write!(
-                    f,
-                    "{what} \"{name}\" is closed and cannot be used again{hint}"
-                )
+                write!(f, "{what} \"{name}\" is closed and cannot be used again{hint}")
             }
         }
     }

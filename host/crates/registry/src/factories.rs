@@ -63,9 +63,7 @@ pub enum Build<E> {
 impl<A, T, E> Factories<A, T, E> {
     /// No constructors yet. `what` they make, as a noun, goes into errors: `store`.
     pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            constructors: Registry::new(what),
-        }
+        Self { constructors: Registry::new(what) }
     }
 
     /// Adds a constructor under a new name.
@@ -121,9 +119,7 @@ impl<A, T, E> Factories<A, T, E> {
 
 impl<A, T, E> fmt::Debug for Factories<A, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Factories")
-            .field(&self.constructors)
-            .finish()
+        f.debug_tuple("Factories").field(&self.constructors).finish()
     }
 }
 
@@ -141,10 +137,7 @@ mod tests {
         struct Refused(u16);
         let factories = Factories::<u16, (), Refused>::new("store");
         factories.must_register("picky", |port| Err(Refused(port)));
-        assert_eq!(
-            factories.build("picky", 80),
-            Err(Build::Failed(Refused(80)))
-        );
+        assert_eq!(factories.build("picky", 80), Err(Build::Failed(Refused(80))));
     }
 
     #[test]
@@ -156,11 +149,7 @@ mod tests {
         factories.must_register("slow", move |()| {
             started.send(()).expect("the test listens");
             // Until the test has done everything else; no lock may be in its way.
-            may_go_on
-                .lock()
-                .expect("only this call")
-                .recv()
-                .expect("the test goes on");
+            may_go_on.lock().expect("only this call").recv().expect("the test goes on");
             Ok(1)
         });
         factories.must_register("quick", |()| Ok(2));
@@ -170,10 +159,7 @@ mod tests {
             assert_eq!(factories.build("quick", ()), Ok(2));
             factories.must_register("late", |()| Ok(3));
             assert_eq!(factories.build("late", ()), Ok(3));
-            let leaving = factories
-                .registry()
-                .unregister("slow")
-                .expect("it is there");
+            let leaving = factories.registry().unregister("slow").expect("it is there");
             assert!(!leaving.is_drained(), "its constructor still runs");
             go_on.send(()).expect("the constructor waits");
             assert_eq!(slow.join().expect("no panic"), Ok(1));
@@ -194,9 +180,6 @@ mod tests {
             }
         });
         assert_eq!(factories.build("down", 3), Ok(3));
-        assert_eq!(
-            factories.names(),
-            ["down", "made-at-1", "made-at-2", "made-at-3"]
-        );
+        assert_eq!(factories.names(), ["down", "made-at-1", "made-at-2", "made-at-3"]);
     }
 }

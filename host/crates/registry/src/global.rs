@@ -32,11 +32,7 @@ static ALL: LazyLock<RwLock<HashMap<TypeId, Shared>>> = LazyLock::new(RwLock::de
 /// If two crates linked the same name: which one would win is up to the linker.
 #[track_caller]
 pub fn global<T: Send + Sync + 'static>() -> &'static Registry<T> {
-    let known = ALL
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(&TypeId::of::<T>())
-        .copied();
+    let known = ALL.read().unwrap_or_else(PoisonError::into_inner).get(&TypeId::of::<T>()).copied();
     let found = known.unwrap_or_else(|| {
         // Made outside the lock: the constructors of what was linked run here, and
         // may themselves ask for a process-wide registry.

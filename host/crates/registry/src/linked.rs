@@ -64,12 +64,7 @@ pub mod macros {
             of: fn() -> TypeId,
             make: fn() -> Box<dyn Any>,
         ) -> Self {
-            Self {
-                name,
-                origin,
-                of,
-                make,
-            }
+            Self { name, origin, of, make }
         }
     }
 
@@ -142,10 +137,7 @@ pub fn entries<T: Any>() -> Vec<Linked<T>> {
     let mut found: Vec<_> = inventory::iter::<macros::Item>
         .into_iter()
         .filter(|item| (item.of)() == TypeId::of::<T>())
-        .map(|item| Linked {
-            item: *item,
-            makes: PhantomData,
-        })
+        .map(|item| Linked { item: *item, makes: PhantomData })
         .collect();
     found.sort_by_key(|linked| (linked.item.name, linked.item.origin));
     found
@@ -177,10 +169,7 @@ pub fn register_into<T: Any>(registry: &Registry<T>) -> Result<usize, RegisterEr
         .filter_map(|linked| Some((linked.name().into(), Arc::new(Leased::new(linked.make()?)))))
         .collect();
     let published = registry.update(|now| {
-        let there = now
-            .table
-            .iter()
-            .map(|(name, entry)| (name.into(), Arc::clone(entry)));
+        let there = now.table.iter().map(|(name, entry)| (name.into(), Arc::clone(entry)));
         Table::try_from_iter(there.chain(made.iter().cloned()))
             .map_err(|twice| registry.refusal(now, &twice.name, RegisterErrorKind::Duplicate))
     });
@@ -205,38 +194,22 @@ mod tests {
     #[test]
     fn what_is_linked_is_found_sorted_and_with_its_origin() {
         let shapes = entries::<Shape>();
-        assert_eq!(
-            shapes.iter().map(Linked::name).collect::<Vec<_>>(),
-            ["square", "triangle"]
-        );
+        assert_eq!(shapes.iter().map(Linked::name).collect::<Vec<_>>(), ["square", "triangle"]);
         assert_eq!(shapes[0].origin(), module_path!());
-        assert_eq!(
-            registry::<Shape>("shape")
-                .expect("no duplicates")
-                .must_get("triangle")
-                .0,
-            3
-        );
+        assert_eq!(registry::<Shape>("shape").expect("no duplicates").must_get("triangle").0, 3);
     }
 
     #[test]
     fn each_type_sees_only_its_own() {
         assert!(entries::<String>().is_empty());
-        assert!(
-            registry::<String>("text")
-                .expect("nothing to refuse")
-                .is_empty()
-        );
+        assert!(registry::<String>("text").expect("nothing to refuse").is_empty());
     }
 
     #[test]
     fn one_name_from_two_places_is_refused_and_nothing_is_added() {
         let registry = Registry::<Twice>::new("thing");
         let refused = register_into(&registry).expect_err("twice the same name");
-        assert_eq!(
-            (refused.kind, refused.name.as_str()),
-            (RegisterErrorKind::Duplicate, "same")
-        );
+        assert_eq!((refused.kind, refused.name.as_str()), (RegisterErrorKind::Duplicate, "same"));
         assert!(registry.is_empty());
         assert_eq!(entries::<Twice>().len(), 2, "the caller can say who it was");
     }

@@ -25,11 +25,7 @@ impl fmt::Display for Plain<'_> {
             None => (self.0, ""),
         };
         write!(f, "{}", shown.escape_debug())?;
-        if rest.is_empty() {
-            Ok(())
-        } else {
-            f.write_str("…")
-        }
+        if rest.is_empty() { Ok(()) } else { f.write_str("…") }
     }
 }
 
@@ -112,11 +108,7 @@ mod tests {
     #[test]
     fn many_names_are_counted_not_printed() {
         let known: Vec<_> = (0..400).map(|n| format!("name-{n:03}")).collect();
-        let hint = Hint {
-            known: &known,
-            nearest: None,
-        }
-        .to_string();
+        let hint = Hint { known: &known, nearest: None }.to_string();
         assert!(hint.ends_with("name-015 and 384 more"), "{hint}");
         assert!(hint.len() < 400, "{hint}");
     }

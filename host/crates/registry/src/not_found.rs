@@ -63,21 +63,9 @@ impl NotFound {
 
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, after) = if self.closed {
-            ("", " is closed")
-        } else {
-            ("no ", "")
-        };
-        let hint = Hint {
-            known: &self.known,
-            nearest: self.nearest.as_deref(),
-        };
-        write!(
-            f,
-            "{before}{} \"{}\"{after}{hint}",
-            self.what,
-            Plain(&self.name)
-        )
+        let (before, after) = if self.closed { ("", " is closed") } else { ("no ", "") };
+        let hint = Hint { known: &self.known, nearest: self.nearest.as_deref() };
+        write!(f, "{before}{} \"{}\"{after}{hint}", self.what, Plain(&self.name))
     }
 }
 
@@ -93,10 +81,7 @@ mod tests {
 
     #[test]
     fn an_empty_registry_says_so() {
-        assert_eq!(
-            missed("json", &[]).to_string(),
-            r#"no codec "json"; known: none"#
-        );
+        assert_eq!(missed("json", &[]).to_string(), r#"no codec "json"; known: none"#);
     }
 
     #[test]

@@ -92,16 +92,8 @@ impl<T> Registry<T> {
     pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
         let what = what.into();
         let table = Table::empty().called(what.clone());
-        let first = Generation {
-            number: 0,
-            table,
-            frozen: false,
-        };
-        Self {
-            what,
-            current: Swap::new(first),
-            bell: Bell::default(),
-        }
+        let first = Generation { number: 0, table, frozen: false };
+        Self { what, current: Swap::new(first), bell: Bell::default() }
     }
 
     /// What the registry holds, as a noun.
@@ -147,21 +139,18 @@ impl<T> Registry<T> {
 
     /// Whether there is an entry of that name.
     pub fn contains(&self, name: &str) -> bool {
-        self.current
-            .peek(|generation| generation.table.contains(name))
+        self.current.peek(|generation| generation.table.contains(name))
     }
 
     /// The entry of that name, without a lease: for callers that keep it, and
     /// lease it for each call. When it answers [`Closed`], look it up again.
     pub fn entry(&self, name: &str) -> Option<Arc<Leased<T>>> {
-        self.current
-            .peek(|generation| generation.table.get(name).cloned())
+        self.current.peek(|generation| generation.table.get(name).cloned())
     }
 
     /// The names, sorted: a copy that the caller owns.
     pub fn names(&self) -> Vec<String> {
-        self.current
-            .peek(|generation| generation.table.names().map(str::to_owned).collect())
+        self.current.peek(|generation| generation.table.names().map(str::to_owned).collect())
     }
 
     /// How many entries there are.
@@ -192,8 +181,7 @@ impl<T> Registry<T> {
     /// The common case: it is there and open.
     #[inline]
     fn quick(&self, name: &str) -> Option<Lease<T>> {
-        self.current
-            .peek(|generation| generation.table.get(name)?.lease().ok())
+        self.current.peek(|generation| generation.table.get(name)?.lease().ok())
     }
 
     /// Looks again until the answer is sure.
@@ -211,11 +199,7 @@ impl<T> Registry<T> {
             };
             match entry.lease() {
                 Ok(lease) => return Ok(lease),
-                Err(Closed)
-                    if refused
-                        .as_ref()
-                        .is_some_and(|same| Arc::ptr_eq(same, entry)) =>
-                {
+                Err(Closed) if refused.as_ref().is_some_and(|same| Arc::ptr_eq(same, entry)) => {
                     return Err(Miss::Closed(generation));
                 }
                 Err(Closed) => refused = Some(Arc::clone(entry)),

@@ -41,9 +41,7 @@ impl<T> Swap<T> {
 
     /// Starts with a value that is already shared.
     pub fn from_arc(value: Arc<T>) -> Self {
-        Self {
-            current: ArcSwap::new(value),
-        }
+        Self { current: ArcSwap::new(value) }
     }
 
     /// The current value, owned: keep it as long as you like, across awaits too.

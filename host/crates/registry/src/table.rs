@@ -60,15 +60,11 @@ impl<V> Table<V> {
     pub fn try_from_iter<N: Into<Arc<str>>>(
         entries: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, DuplicateName> {
-        let mut entries: Vec<_> = entries
-            .into_iter()
-            .map(|(name, value)| (name.into(), value))
-            .collect();
+        let mut entries: Vec<_> =
+            entries.into_iter().map(|(name, value)| (name.into(), value)).collect();
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         match entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(DuplicateName {
-                name: pair[0].0.as_ref().to_owned(),
-            }),
+            Some(pair) => Err(DuplicateName { name: pair[0].0.as_ref().to_owned() }),
             None => Ok(Self::index(entries)),
         }
     }
@@ -76,11 +72,7 @@ impl<V> Table<V> {
     /// `entries` are sorted and without duplicates.
     fn index(entries: Vec<(Arc<str>, V)>) -> Self {
         let index = Index::of(entries.iter().map(|(name, _)| &**name));
-        Self {
-            what: Cow::Borrowed("entry"),
-            entries: entries.into(),
-            index,
-        }
+        Self { what: Cow::Borrowed("entry"), entries: entries.into(), index }
     }
 
     /// Says what the entries are, as a noun for errors: `codec`. The default is
@@ -134,18 +126,13 @@ impl<V> Table<V> {
     #[inline]
     #[must_use]
     pub fn at(&self, index: usize) -> Option<(&str, &V)> {
-        self.entries
-            .get(index)
-            .map(|(name, value)| (&**name, value))
+        self.entries.get(index).map(|(name, value)| (&**name, value))
     }
 
     #[inline]
     fn entry(&self, name: &str) -> Option<(usize, &(Arc<str>, V))> {
         self.index.candidates(name).find_map(|at| {
-            self.entries
-                .get(at)
-                .filter(|(known, _)| **known == *name)
-                .map(|entry| (at, entry))
+            self.entries.get(at).filter(|(known, _)| **known == *name).map(|entry| (at, entry))
         })
     }
 
@@ -196,12 +183,7 @@ impl<V: Clone> Table<V> {
     /// This table without `name`; an equal table if it was not there.
     #[must_use]
     pub fn without(&self, name: &str) -> Self {
-        let kept = self
-            .entries
-            .iter()
-            .filter(|(known, _)| **known != *name)
-            .cloned()
-            .collect();
+        let kept = self.entries.iter().filter(|(known, _)| **known != *name).cloned().collect();
         Self::index(kept).called(self.what.clone())
     }
 }

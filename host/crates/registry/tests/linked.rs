@@ -9,8 +9,5 @@ fn the_codec_is_there_without_a_line_of_code() {
     let codecs = linked::registry::<SharedCodec>("codec").expect("no name is linked twice");
     assert_eq!(codecs.names(), ["hex"]);
     assert_eq!(codecs.must_get("hex").encode(b"\x00\xff"), "00ff");
-    assert_eq!(
-        linked::entries::<SharedCodec>()[0].origin(),
-        "plugbay_registry_example_hex"
-    );
+    assert_eq!(linked::entries::<SharedCodec>()[0].origin(), "plugbay_registry_example_hex");
 }

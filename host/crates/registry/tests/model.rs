@@ -100,14 +100,10 @@ fn apply(registry: &Registry<u32>, act: &Act) -> Result<(), Kind> {
         Act::Register(name, value) => registry.register(*name, *value).map_err(|e| e.kind),
         Act::Replace(name, value) => registry.replace(name, *value).map(drop).map_err(|e| e.kind),
         Act::Unregister(name) => registry.unregister(name).map(drop).map_err(|e| e.kind),
-        Act::Lazily(name, value) => registry
-            .get_or_register(*name, || Ok(*value))
-            .map(drop)
-            .map_err(refused),
-        Act::Publish(entries) => registry
-            .publish(entries.clone())
-            .map(drop)
-            .map_err(|e| e.kind),
+        Act::Lazily(name, value) => {
+            registry.get_or_register(*name, || Ok(*value)).map(drop).map_err(refused)
+        }
+        Act::Publish(entries) => registry.publish(entries.clone()).map(drop).map_err(|e| e.kind),
         Act::Keep { but } => {
             let now = registry.snapshot();
             let kept = now.table.iter().filter(|(name, _)| name != but);

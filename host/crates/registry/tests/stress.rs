@@ -35,10 +35,7 @@ struct Ledger {
 impl Ledger {
     fn of(entries: usize) -> Arc<Self> {
         let zeros = || (0..entries).map(|_| AtomicU8::new(0)).collect();
-        Arc::new(Self {
-            closed: zeros(),
-            dropped: zeros(),
-        })
+        Arc::new(Self { closed: zeros(), dropped: zeros() })
     }
 
     /// Of the first `made` entries, how many were not closed once and freed once.
@@ -57,27 +54,15 @@ struct Entry {
 
 impl Entry {
     fn new(id: usize, stamp: usize, ledger: &Arc<Ledger>) -> Arc<Leased<Self>> {
-        let entry = Self {
-            id,
-            stamp,
-            ledger: Arc::clone(ledger),
-        };
+        let entry = Self { id, stamp, ledger: Arc::clone(ledger) };
         Arc::new(Leased::with_close(entry, |entry| {
             entry.ledger.closed[entry.id].fetch_add(1, SeqCst);
         }))
     }
 
     fn assert_usable(&self) {
-        assert_eq!(
-            self.ledger.closed[self.id].load(SeqCst),
-            0,
-            "closed under a lease"
-        );
-        assert_eq!(
-            self.ledger.dropped[self.id].load(SeqCst),
-            0,
-            "freed under a lease"
-        );
+        assert_eq!(self.ledger.closed[self.id].load(SeqCst), 0, "closed under a lease");
+        assert_eq!(self.ledger.dropped[self.id].load(SeqCst), 0, "freed under a lease");
     }
 }
 
@@ -94,10 +79,7 @@ fn generation(
     ledger: &Arc<Ledger>,
 ) -> Vec<(&'static str, Arc<Leased<Entry>>)> {
     let first = 1 + stamp * NAMES.len();
-    let fresh = NAMES
-        .iter()
-        .zip(first..)
-        .map(|(name, id)| (*name, Entry::new(id, stamp, ledger)));
+    let fresh = NAMES.iter().zip(first..).map(|(name, id)| (*name, Entry::new(id, stamp, ledger)));
     fresh.chain([(STABLE, Arc::clone(stable))]).collect()
 }
 
@@ -105,17 +87,10 @@ fn generation(
 fn stamp_of_a_whole_generation(registry: &Registry<Entry>) -> usize {
     let snapshot = registry.snapshot();
     let table = &snapshot.table;
-    assert!(
-        table.names().eq(NAMES.into_iter().chain([STABLE])),
-        "partial: {table:?}"
-    );
+    assert!(table.names().eq(NAMES.into_iter().chain([STABLE])), "partial: {table:?}");
     let stamp = table.at(0).map_or(usize::MAX, |(_, entry)| entry.stamp);
     for name in NAMES {
-        assert_eq!(
-            table.get(name).map(|entry| entry.stamp),
-            Some(stamp),
-            "mixed"
-        );
+        assert_eq!(table.get(name).map(|entry| entry.stamp), Some(stamp), "mixed");
     }
     // The first stamp was published as generation 1.
     assert_eq!(snapshot.number, stamp as u64 + 1);
@@ -134,9 +109,7 @@ fn read(registry: &Registry<Entry>, nth: usize, stop: &AtomicBool, seen: &[Atomi
             seen[stamp].store(true, SeqCst);
 
             let name = NAMES[(nth + turn) % NAMES.len()];
-            let lease = registry
-                .get(name)
-                .expect("every name is in every generation");
+            let lease = registry.get(name).expect("every name is in every generation");
             lease.assert_usable();
             assert!(lease.stamp >= newest, "older than the snapshot before it");
             registry.get(STABLE).expect("it stays").assert_usable();
@@ -158,9 +131,7 @@ fn a_thousand_readers_never_see_anything_but_whole_generations() {
     let stop = AtomicBool::new(false);
     let registry = Registry::new("codec");
     let stable = Entry::new(0, 0, &ledger);
-    registry
-        .publish(generation(0, &stable, &ledger))
-        .expect("not frozen");
+    registry.publish(generation(0, &stable, &ledger)).expect("not frozen");
 
     thread::scope(|scope| {
         for nth in 0..READERS {
@@ -184,9 +155,7 @@ fn a_thousand_readers_never_see_anything_but_whole_generations() {
         for stamp in 1..SWAPS {
             next += PERIOD;
             thread::sleep(next.saturating_duration_since(Instant::now()));
-            let change = registry
-                .publish(generation(stamp, &stable, &ledger))
-                .expect("not frozen");
+            let change = registry.publish(generation(stamp, &stable, &ledger)).expect("not frozen");
             assert_eq!((change.kept, change.retired.len()), (1, NAMES.len()));
             if stop.load(SeqCst) {
                 break;
@@ -196,26 +165,14 @@ fn a_thousand_readers_never_see_anything_but_whole_generations() {
     });
 
     let seen = seen.iter().filter(|seen| seen.load(SeqCst)).count();
-    assert!(
-        seen >= SWAPS / 2,
-        "readers saw only {seen} of {SWAPS} generations"
-    );
+    assert!(seen >= SWAPS / 2, "readers saw only {seen} of {SWAPS} generations");
     assert!(!stable.is_closed());
     drop(stable);
-    let last = registry
-        .publish([("other", Entry::new(0, 0, &Ledger::of(1)))])
-        .expect("not frozen");
+    let last = registry.publish([("other", Entry::new(0, 0, &Ledger::of(1)))]).expect("not frozen");
     assert_eq!(last.retired.len(), NAMES.len() + 1);
-    assert!(
-        last.retired.iter().all(|(_, entry)| entry.is_drained()),
-        "a lease was lost"
-    );
+    assert!(last.retired.iter().all(|(_, entry)| entry.is_drained()), "a lease was lost");
     drop(last);
-    assert_eq!(
-        ledger.wrong(made),
-        0,
-        "entries not closed once and freed once"
-    );
+    assert_eq!(ledger.wrong(made), 0, "entries not closed once and freed once");
 }
 
 /// No pauses here: writers of every kind against each other and against readers,
@@ -261,17 +218,10 @@ fn writers_that_race_lose_no_entry_and_close_none_twice() {
                 }
             });
         }
-        let writers: Vec<_> = writers
-            .into_iter()
-            .map(thread::ScopedJoinHandle::join)
-            .collect();
+        let writers: Vec<_> = writers.into_iter().map(thread::ScopedJoinHandle::join).collect();
         stop.store(true, SeqCst);
         assert!(writers.iter().all(Result::is_ok));
     });
     drop(registry);
-    assert_eq!(
-        ledger.wrong(WRITERS * ROUNDS),
-        0,
-        "entries not closed once and freed once"
-    );
+    assert_eq!(ledger.wrong(WRITERS * ROUNDS), 0, "entries not closed once and freed once");
 }

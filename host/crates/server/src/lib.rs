@@ -55,3 +55,8 @@ mod server;
 
 pub use problem::Problem;
 pub use server::{BindError, Listening, Server, Stopped};
+
+// Here, because linked plugins are at hand.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/embedding.md")]
+mod embedding_guide {}

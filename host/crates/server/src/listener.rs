@@ -95,24 +95,30 @@ impl Plane {
 
     /// Takes what the kernel has accepted, closes the port, and waits for the connections.
     /// Returns how many were cut off at `deadline`.
-    pub(crate) async fn close(self, deadline: Instant) -> usize {
+    pub(crate) async fn close(mut self, deadline: Instant) -> usize {
         self.close.cancel();
         let moment = MOMENT.min(deadline.saturating_duration_since(Instant::now()) / 4);
         tokio::time::sleep(moment).await;
         self.close_port.cancel();
-        let mut accepting = self.accepting;
-        if tokio::time::timeout(moment, &mut accepting).await.is_ok() {
+        if tokio::time::timeout(moment, &mut self.accepting).await.is_ok() {
             return 0;
         }
         self.end_idle.cancel();
-        if tokio::time::timeout_at(deadline, &mut accepting).await.is_ok() {
+        if tokio::time::timeout_at(deadline, &mut self.accepting).await.is_ok() {
             return 0;
         }
         let cut_off = self.open.len();
         self.kill.cancel();
         self.open.wait().await;
-        accepting.abort();
         cut_off
+    }
+}
+
+/// One that is not closed ends at once.
+impl Drop for Plane {
+    fn drop(&mut self) {
+        self.kill.cancel();
+        self.accepting.abort();
     }
 }
 

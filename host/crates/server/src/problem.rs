@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_status() {
-        let status = |kind| Problem::from(&Error::Call(CallError::new(kind, "x"))).status().as_u16();
+        let status =
+            |kind| Problem::from(&Error::Call(CallError::new(kind, "x"))).status().as_u16();
         assert_eq!(status(CallErrorKind::InvalidInput), 400);
         assert_eq!(status(CallErrorKind::Unsupported), 415);
         assert_eq!(status(CallErrorKind::Internal), 500);

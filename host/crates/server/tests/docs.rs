@@ -30,7 +30,7 @@ use plugbay_fixtures::Guest;
 use tempfile::TempDir;
 
 /// The longest that a block may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// The longest that the first terminal may take to say what is expected once it serves. Less than
 /// `host.rescan`: a change must have been seen.
 const SOON: Duration = Duration::from_secs(20);
@@ -125,6 +125,10 @@ impl Block {
         self.info.iter().skip(1).any(|it| it == flag)
     }
 
+    fn runs(&self) -> bool {
+        !self.has("no-run") || self.instead().is_some()
+    }
+
     /// What is run in its place.
     fn instead(&self) -> Option<&str> {
         self.comment.split_once("instead: ").map(|(_, command)| command.trim())
@@ -146,7 +150,7 @@ fn blocks(page: &str) -> Vec<Block> {
             block.text.push_str(line);
             block.text.push('\n');
         } else if let Some(begun) = line.strip_prefix("<!--") {
-            comment = begun.trim_end_matches("-->").to_owned();
+            begun.trim_end_matches("-->").clone_into(&mut comment);
             in_comment = !line.ends_with("-->");
         } else if in_comment {
             comment.push(' ');
@@ -175,12 +179,10 @@ fn run(page: &str) {
         } else if block.is("text") && block.has("background") {
             terminals.first_prints(&block.text);
         } else if block.is("text") {
-            match before {
-                Some(before) if before.is("sh") && before.has("background") => {
-                    terminals.first_prints(&block.text);
-                }
-                Some(before) if before.is("sh") => terminals.second_printed(&block.text),
-                _ => {}
+            match before.filter(|before| before.is("sh") && before.runs()) {
+                Some(before) if before.has("background") => terminals.first_prints(&block.text),
+                Some(_) => terminals.second_printed(&block.text),
+                None => {}
             }
         } else if block.is("toml") && !block.has("manifest") {
             let loaded = Config::builder().text(&block.text, page).load();
@@ -234,18 +236,15 @@ impl Terminals {
     }
 
     fn sh(&mut self, block: &Block) {
-        let skipped = block.has("no-run");
         assert!(
-            !skipped || block.comment.contains("not run: "),
+            !block.has("no-run") || block.comment.contains("not run: "),
             "{}: expected `<!-- not run: why -->` before the block",
             self.place()
         );
-        self.printed.clear();
-        let commands = match block.instead() {
-            Some(instead) => instead,
-            None if skipped => return,
-            None => &block.text,
-        };
+        if !block.runs() {
+            return;
+        }
+        let commands = block.instead().unwrap_or(&block.text);
         let output = self.folder.path().join(format!(".output-{}", self.line));
         let child = self.start(commands, &output);
         if block.has("background") {
@@ -303,7 +302,7 @@ impl Terminals {
                 let _ = child.kill();
                 panic!("{}: not over within {PATIENCE:?}\n{}", self.place(), self.read(output));
             }
-            std::thread::sleep(PAUSE);
+            pause();
         }
     }
 
@@ -354,7 +353,7 @@ impl Terminals {
             }
             let over = first.child.try_wait().unwrap().is_some() || Instant::now() > end;
             assert!(!over, "{place}: expected\n{}{}", expected.join("\n"), self.first_said());
-            std::thread::sleep(PAUSE);
+            pause();
         }
     }
 
@@ -390,6 +389,11 @@ impl Drop for Terminals {
             let _ = child.wait();
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a poll with a deadline pauses between two looks")]
+fn pause() {
+    std::thread::sleep(PAUSE);
 }
 
 fn lines(text: &str) -> Vec<&str> {

@@ -1,4 +1,4 @@
-//! One cargo call per target, from manifests to components.
+//! One cargo call per plugin, from manifests to components.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Stdio};
 use std::thread;
 
-use cargo_metadata::{Message, PackageId};
+use cargo_metadata::Message;
 
 use crate::error::BuildErrorKind;
 use crate::manifest::{Plugin, Workspace};
@@ -102,38 +102,31 @@ impl Build {
         let mut built = Vec::new();
         for (target, plugins) in by_target {
             let kit = toolchain.kit(target)?;
-            let files = self.cargo(&kit, &plugins, &target_dir)?;
             for plugin in plugins {
-                let Some(path) = files.get(&plugin.id) else {
+                let Some(path) = self.cargo(&kit, &plugin, &target_dir)? else {
                     return Err(BuildErrorKind::NoArtifact(plugin.package));
                 };
-                let bytes = component_size(path)?;
-                built.push(Built {
-                    package: plugin.package,
-                    target,
-                    path_to_component: path.clone(),
-                    bytes,
-                });
+                let bytes = component_size(&path)?;
+                let package = plugin.package;
+                built.push(Built { package, target, path_to_component: path, bytes });
             }
         }
         built.sort_by(|a, b| a.package.cmp(&b.package));
         Ok(built)
     }
 
-    /// One cargo call; the `.wasm` file of each package that was asked for.
+    /// One cargo call; the plugin's `.wasm` file.
     fn cargo(
         &self,
         kit: &Kit,
-        plugins: &[Plugin],
+        plugin: &Plugin,
         target_dir: &Path,
-    ) -> Result<BTreeMap<PackageId, PathBuf>, BuildErrorKind> {
+    ) -> Result<Option<PathBuf>, BuildErrorKind> {
         let mut command = kit.cargo_build();
         command.args(["--lib", "--message-format=json-render-diagnostics"]);
         command.arg("--manifest-path").arg(&self.manifest_path);
         command.arg("--target-dir").arg(target_dir);
-        for plugin in plugins {
-            command.arg("--package").arg(&plugin.package);
-        }
+        command.arg("--package").arg(&plugin.package);
         if self.release {
             command.arg("--release");
         }
@@ -147,22 +140,22 @@ impl Build {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(at(&cargo))?;
         let echo = child.stderr.take().map(|pipe| thread::spawn(move || echo(pipe)));
-        let mut files = BTreeMap::new();
+        let mut file = None;
         if let Some(messages) = child.stdout.take() {
             for message in Message::parse_stream(BufReader::new(messages)) {
                 let Message::CompilerArtifact(artifact) = message.map_err(at(&cargo))? else {
                     continue;
                 };
                 let wasm = artifact.filenames.iter().find(|file| file.extension() == Some("wasm"));
-                if let Some(wasm) = wasm {
-                    files.insert(artifact.package_id, wasm.clone().into_std_path_buf());
+                if artifact.package_id == plugin.id {
+                    file = wasm.map(|wasm| wasm.clone().into_std_path_buf()).or(file);
                 }
             }
         }
         let status = child.wait().map_err(at(&cargo))?;
         let tail = echo.and_then(|echo| echo.join().ok()).unwrap_or_default();
         if status.success() {
-            Ok(files)
+            Ok(file)
         } else {
             Err(BuildErrorKind::Cargo { status: status.to_string(), tail })
         }

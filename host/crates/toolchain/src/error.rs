@@ -144,7 +144,9 @@ pub enum BuildErrorKind {
         known: Vec<String>,
     },
     /// The package exists, but makes no library that a component could come from.
-    #[error("package {0} is no plugin: its manifest lacks [lib] crate-type = [\"cdylib\"]")]
+    #[error(
+        "package {0} is no plugin: its manifest lacks [package.metadata.plugbay], and [lib] crate-type = [\"cdylib\"]"
+    )]
     NotAPlugin(String),
     /// The manifest names a target that does not exist.
     #[error("package {package}: [package.metadata.plugbay] target: {problem}")]

@@ -75,8 +75,13 @@ impl Workspace {
     }
 }
 
+/// A package that builds a `cdylib`, or says by `[package.metadata.plugbay]` that it is a plugin. The
+/// latter need not build one by itself: with `crate-type = ["cdylib", "lib"]` cargo gives the library a
+/// file name without a hash, and two builds of it, with other features, overwrite each other's.
 fn is_plugin(package: &Package) -> bool {
-    package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib))
+    let is_cdylib = package.targets.iter().any(|it| it.crate_types.contains(&CrateType::CDyLib));
+    let is_library = package.targets.iter().any(cargo_metadata::Target::is_lib);
+    is_cdylib || is_library && !package.metadata["plugbay"].is_null()
 }
 
 fn wanted(package: &Package) -> Result<Target, BuildErrorKind> {

@@ -196,7 +196,7 @@ impl Kit {
         let mut command = environment::command(&self.cargo);
         command.env("RUSTC", &self.rustc);
         prepend_path(&mut command, debian::wasm_ld_folder(&self.linker));
-        command.args(["build", "--target", self.target.triple()]);
+        command.args(["rustc", "--crate-type", "cdylib", "--target", self.target.triple()]);
         // By --config, not by variables: paths with spaces survive, and a guest's own flags are kept.
         let key = format!("target.{}", self.target.triple());
         command

@@ -74,7 +74,8 @@ impl<'a> Checkout<'a> {
         {
             return Some(Found::Idle(instance));
         }
-        plugin.pool.reserve().then_some(Found::Room(Room { plugin: Some(plugin) }))
+        // Made only if there is room: a dropped one gives its place back.
+        plugin.pool.reserve().then(|| Found::Room(Room { plugin: Some(plugin) }))
     }
 
     fn of(plugin: &'a Shared, instance: Box<Instance>) -> Self {

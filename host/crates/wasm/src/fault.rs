@@ -52,10 +52,7 @@ fn backtrace(error: &wasmtime::Error) -> Option<String> {
     let mut text = String::new();
     for frame in backtrace.frames().iter().take(MAX_FRAMES) {
         let index = frame.func_index();
-        let name = frame.func_name().map_or_else(
-            || format!("function {index}"),
-            demangle,
-        );
+        let name = frame.func_name().map_or_else(|| format!("function {index}"), demangle);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name}");
     }

@@ -55,17 +55,15 @@ impl HandlerCall for WasmHandler {
                 })
                 .await?;
             let response = calls.answer(answer, |response| {
-                response.body.len() + response.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>()
+                response.body.len()
+                    + response.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>()
             })?;
             if !(200..=599).contains(&response.status) {
-                let message = format!("expected a status from 200 to 599, found {}", response.status);
+                let message =
+                    format!("expected a status from 200 to 599, found {}", response.status);
                 return Err(calls.blame(CallError::new(CallErrorKind::Contract, message)));
             }
-            Ok(Response {
-                status: response.status,
-                headers: response.headers,
-                body: response.body,
-            })
+            Ok(Response { status: response.status, headers: response.headers, body: response.body })
         })
     }
 }

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{CallError, CallErrorKind, MAX_DEPTH, Services};
+use plugbay_core::{CallError, CallErrorKind, LogLevel, MAX_DEPTH, Services, write_log};
 
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 use crate::state::State;
 
-/// The longest log line, in bytes; what is longer is cut.
-const MAX_LINE: usize = 8 * 1024;
-/// The most fields of a log line.
-const MAX_FIELDS: usize = 32;
 /// The field by which the SDK's panic hook marks its line.
 const PANIC_FIELD: &str = "panic";
 
@@ -18,47 +14,24 @@ impl types::Host for State {}
 
 impl log::Host for State {
     fn write(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) {
-        let message = cut(&message);
         if level == log::Level::Error && fields.iter().any(|(name, _)| name == PANIC_FIELD) {
-            self.panic = Some(message.to_owned());
+            self.panic = Some(message.clone());
         }
-        let plugin = &**self.identity.label();
-        let fields = Fields(&fields);
-        match level {
-            log::Level::Error => tracing::error!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-            log::Level::Warn => tracing::warn!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-            log::Level::Info => tracing::info!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-            log::Level::Debug => tracing::debug!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-            log::Level::Trace => tracing::trace!(target: "plugbay::plugin", plugin, %fields, "{message}"),
-        }
+        write_log(self.identity.label(), log_level(level), &message, &fields);
     }
 
     fn enabled(&mut self, level: log::Level) -> bool {
-        match level {
-            log::Level::Error => tracing::enabled!(target: "plugbay::plugin", tracing::Level::ERROR),
-            log::Level::Warn => tracing::enabled!(target: "plugbay::plugin", tracing::Level::WARN),
-            log::Level::Info => tracing::enabled!(target: "plugbay::plugin", tracing::Level::INFO),
-            log::Level::Debug => tracing::enabled!(target: "plugbay::plugin", tracing::Level::DEBUG),
-            log::Level::Trace => tracing::enabled!(target: "plugbay::plugin", tracing::Level::TRACE),
-        }
+        log_level(level).is_enabled()
     }
 }
 
-/// Cuts a line at a character boundary.
-fn cut(line: &str) -> &str {
-    &line[..line.floor_char_boundary(MAX_LINE)]
-}
-
-/// A guest's fields as `name=value` pairs, bounded.
-struct Fields<'a>(&'a [(String, String)]);
-
-impl std::fmt::Display for Fields<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, (name, value)) in self.0.iter().take(MAX_FIELDS).enumerate() {
-            let space = if index == 0 { "" } else { " " };
-            write!(f, "{space}{}={:?}", cut(name), cut(value))?;
-        }
-        Ok(())
+fn log_level(level: log::Level) -> LogLevel {
+    match level {
+        log::Level::Error => LogLevel::Error,
+        log::Level::Warn => LogLevel::Warn,
+        log::Level::Info => LogLevel::Info,
+        log::Level::Debug => LogLevel::Debug,
+        log::Level::Trace => LogLevel::Trace,
     }
 }
 

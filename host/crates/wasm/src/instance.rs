@@ -39,13 +39,14 @@ impl Instance {
         Some((&mut self.store, guest))
     }
 
-    /// Sets what a call on the caller's stack may use: all its ticks at once.
+    /// Sets what a call on the caller's stack may use: a tick at a time, so that ticks which
+    /// pass while the guest waits for another plugin count as one.
     pub(crate) fn begin_direct(&mut self, ticks: u64) {
         let state = self.store.data_mut();
         state.forget();
         state.on_fiber = false;
-        state.ticks_left = 0;
-        self.store.set_epoch_deadline(ticks);
+        state.ticks_left = ticks;
+        self.store.set_epoch_deadline(1);
         self.calls += 1;
     }
 

@@ -113,8 +113,9 @@ impl ResourceLimiter for Limits {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if desired > TABLE_ELEMENTS {
-            self.refused =
-                Some(format!("expected at most {TABLE_ELEMENTS} table elements, asked for {desired}"));
+            self.refused = Some(format!(
+                "expected at most {TABLE_ELEMENTS} table elements, asked for {desired}"
+            ));
         }
         Ok(desired <= TABLE_ELEMENTS)
     }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_lite::future::block_on;
 use plugbay_core::{
-    CallError, CallErrorKind, Description, Identity, Plugin, PluginStats, Policy, Provider, GuestMetrics,
+    CallError, CallErrorKind, Description, GuestMetrics, Identity, Plugin, PluginStats, Policy,
+    Provider,
 };
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
@@ -80,9 +81,7 @@ impl Shared {
         match init {
             Ok(Ok(Ok(()))) => Ok(instance),
             Ok(Ok(Err(refused))) => Err(CallError::from(refused).of(self.identity.label())),
-            Ok(Err(error)) => {
-                Err(fault(&error, instance.store.data_mut(), self.policy.init))
-            }
+            Ok(Err(error)) => Err(fault(&error, instance.store.data_mut(), self.policy.init)),
             Err(late) => Err(late),
         }
     }

@@ -10,8 +10,8 @@
 //! looks at the count. Between its put and its look stands a full fence, and between a
 //! waiter's count and its look too: so one of them sees the other, and no wake-up is lost.
 
-use std::time::Instant;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+use std::time::Instant;
 
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;

@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicU64;
 
 use futures_lite::future::block_on;
 use plugbay_core::{
-    CallError, CallErrorKind, CapabilityDescription, Description, DescriptionError, Identity,
-    Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin, GuestMetrics,
+    CallError, CallErrorKind, CapabilityDescription, Description, DescriptionError, GuestMetrics,
+    Identity, Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin,
 };
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
-use wasmtime::component::InstancePre;
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
 
 use crate::bindings::plugbay::plugin::types;
 use crate::engine::Engine;
@@ -38,8 +39,9 @@ pub(crate) struct WasmPrepared {
 }
 
 impl WasmPrepared {
-    /// Calls `describe` in an instance of its own.
-    fn ask(&self) -> Result<types::Description, CallError> {
+    /// Calls `describe` in an instance of its own, all of whose interfaces are found to have
+    /// the types that the runtime calls them by.
+    fn ask(&self) -> Result<types::Description, Refusal> {
         let policy = Policy::default();
         let nobody = Identity::new("describe", &semver::Version::new(0, 0, 0));
         let budget = Budget::new(policy.total_memory);
@@ -50,24 +52,44 @@ impl WasmPrepared {
         let asked = async {
             if self.may_wait {
                 let instance = self.component.instantiate_async(&mut store).await?;
-                let guest = self.lifecycle.fiber.load(&mut store, &instance)?;
-                guest.call_describe(&mut store).await
+                let loaded = self.lifecycle.fiber.load(&mut store, &instance);
+                let guest = match self.load_kinds(&mut store, &instance).and(loaded) {
+                    Ok(guest) => guest,
+                    Err(error) => return Ok(Err(error)),
+                };
+                guest.call_describe(&mut store).await.map(Ok)
             } else {
                 let instance = self.component.instantiate(&mut store)?;
-                let guest = self.lifecycle.direct.load(&mut store, &instance)?;
-                guest.call_describe(&mut store)
+                let loaded = self.lifecycle.direct.load(&mut store, &instance);
+                let guest = match self.load_kinds(&mut store, &instance).and(loaded) {
+                    Ok(guest) => guest,
+                    Err(error) => return Ok(Err(error)),
+                };
+                guest.call_describe(&mut store).map(Ok)
             }
         };
         let answer = if self.may_wait {
             let bounded = async { tokio::time::timeout(policy.init, asked).await };
             block_on(TokioContext::new(bounded, self.tokio.clone())).map_err(|_elapsed| {
                 let message = format!("expected an answer within {:?}", policy.init);
-                CallError::new(CallErrorKind::Deadline, message)
+                undescribed(&CallError::new(CallErrorKind::Deadline, message))
             })?
         } else {
             block_on(asked)
         };
-        answer.map_err(|error| fault(&error, store.data_mut(), policy.init))
+        match answer {
+            Ok(Ok(description)) => Ok(description),
+            Ok(Err(mismatch)) => {
+                let message =
+                    format!("expected interfaces of the types that this host has: {mismatch:#}");
+                Err(Refusal::new(Reason::WrongWorld, message))
+            }
+            Err(error) => Err(undescribed(&fault(&error, store.data_mut(), policy.init))),
+        }
+    }
+
+    fn load_kinds(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
+        self.kinds.iter().try_for_each(|kind| kind.load(store, instance).map(drop))
     }
 
     /// The kinds of the description's capabilities must be interfaces that are there.
@@ -101,13 +123,7 @@ impl WasmPrepared {
 
 impl Prepared for WasmPrepared {
     fn describe(&self) -> Result<Description, Refusal> {
-        let answer = self.ask().map_err(|error| {
-            let message = format!("describe: {}", error.message());
-            let hint = "describe runs with nothing granted and within 5 s; it must not depend on \
-                        configuration, time or chance";
-            Refusal::new(Reason::Describe, message).hint(hint)
-        })?;
-        let description = convert(answer)
+        let description = convert(self.ask()?)
             .and_then(|description| description.check().map(|()| description))
             .map_err(|error| Refusal::new(Reason::Description, format!("describe: {error}")))?;
         self.check_kinds(&description)?;
@@ -147,13 +163,19 @@ impl Prepared for WasmPrepared {
             discarded: AtomicU64::new(0),
             policy: start.policy,
         };
-        let plugin =
-            WasmPlugin { shared: Arc::new(shared), description: start.description };
+        let plugin = WasmPlugin { shared: Arc::new(shared), description: start.description };
         match plugin.warm_up() {
             Ok(()) => Ok(Arc::new(plugin)),
             Err((stage, error)) => Err(refuse(stage, &error)),
         }
     }
+}
+
+/// A failed `describe`, as the operator sees it.
+fn undescribed(error: &CallError) -> Refusal {
+    let hint = "describe runs with nothing granted and within 5 s; it must not depend on \
+                configuration, time or chance";
+    Refusal::new(Reason::Describe, format!("describe: {}", error.message())).hint(hint)
 }
 
 /// A failed start, as the operator sees it.

@@ -196,7 +196,8 @@ fn check_world(shape: &Shape) -> Result<(), Refusal> {
     if shape.exports.iter().any(|name| name == LIFECYCLE) {
         return Ok(());
     }
-    let message = format!("expected a component that exports {LIFECYCLE}, found {}", list(&shape.exports));
+    let message =
+        format!("expected a component that exports {LIFECYCLE}, found {}", list(&shape.exports));
     let command = shape.exports.iter().any(|name| name.starts_with("wasi:cli/run@"));
     let hint = if command {
         "this is a command, not a plugin"
@@ -228,7 +229,8 @@ impl Runtime for WasmRuntime {
                     .hint("make a component of it with `wasm-tools component new`"));
             }
             Form::Unknown | Form::Other => {
-                let message = "expected a WebAssembly component of binary version 13, found another version";
+                let message =
+                    "expected a WebAssembly component of binary version 13, found another version";
                 return Err(Refusal::new(Reason::UnknownFormat, message));
             }
         }
@@ -241,16 +243,20 @@ impl Runtime for WasmRuntime {
         let may_wait = shape.imports.iter().any(|name| name.starts_with("wasi:"));
         let linker = if may_wait { &self.wasi } else { &self.pure };
         let mismatch = |error: wasmtime::Error| {
-            Refusal::new(Reason::WrongWorld, format!("expected the types of {PACKAGE}@1.0.0: {error:#}"))
+            Refusal::new(
+                Reason::WrongWorld,
+                format!("expected the types of {PACKAGE}@1.0.0: {error:#}"),
+            )
         };
         let component = linker.instantiate_pre(&component).map_err(mismatch)?;
         let lifecycle = LifecycleIndices {
             direct: direct::lifecycle::GuestIndices::new(&component).map_err(mismatch)?,
             fiber: fiber::lifecycle::GuestIndices::new(&component).map_err(mismatch)?,
         };
-        let exported = self.kinds.iter().filter(|kind| {
-            shape.exports.iter().any(|name| name == kind.interface())
-        });
+        let exported = self
+            .kinds
+            .iter()
+            .filter(|kind| shape.exports.iter().any(|name| name == kind.interface()));
         let kinds = exported.map(|kind| kind.resolve(&component)).collect::<Result<_, _>>();
         Ok(Arc::new(WasmPrepared {
             engine: self.engine.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Context, Identity, Services, GuestMetrics};
+use plugbay_core::{Context, GuestMetrics, Identity, Services};
 use wasmtime::UpdateDeadline;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};

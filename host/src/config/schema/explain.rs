@@ -36,10 +36,7 @@ pub(super) fn violations(
     match error.kind() {
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             let known = known_keys(error.schema_path().as_str(), schema);
-            unexpected
-                .iter()
-                .map(|name| unknown_key(&key, name, &known))
-                .collect()
+            unexpected.iter().map(|name| unknown_key(&key, name, &known)).collect()
         }
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -52,10 +49,9 @@ pub(super) fn violations(
         }
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
             match meant(context, error.instance_path().as_str()) {
-                Some(branch) => branch
-                    .iter()
-                    .flat_map(|error| violations(error, schema, config))
-                    .collect(),
+                Some(branch) => {
+                    branch.iter().flat_map(|error| violations(error, schema, config)).collect()
+                }
                 None => one(alternatives(context)),
             }
         }
@@ -72,10 +68,7 @@ fn unknown_key(parent: &str, name: &str, known: &[&str]) -> SchemaViolation {
     let mut expected = if known.is_empty() {
         "no other key".to_owned()
     } else {
-        format!(
-            "one of the keys {}",
-            list(known.iter().map(ToString::to_string))
-        )
+        format!("one of the keys {}", list(known.iter().map(ToString::to_string)))
     };
     if let Some(near) = nearest(name, known.iter().copied()) {
         expected = format!("{expected} (did you mean `{}`?)", render::printable(near));
@@ -109,9 +102,8 @@ fn meant<'a>(
         }
         _ => false,
     };
-    let mut candidates = context
-        .iter()
-        .filter(|branch| !branch.is_empty() && !branch.iter().any(another_kind));
+    let mut candidates =
+        context.iter().filter(|branch| !branch.is_empty() && !branch.iter().any(another_kind));
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Some(only),
         _ => None,
@@ -119,11 +111,8 @@ fn meant<'a>(
 }
 
 fn alternatives(context: &[Vec<ValidationError<'static>>]) -> String {
-    let mut each: Vec<String> = context
-        .iter()
-        .filter_map(|branch| branch.first())
-        .map(expected)
-        .collect();
+    let mut each: Vec<String> =
+        context.iter().filter_map(|branch| branch.first()).map(expected).collect();
     each.dedup();
     match each.len() {
         0 => "one of the declared alternatives".to_owned(),
@@ -134,16 +123,10 @@ fn alternatives(context: &[Vec<ValidationError<'static>>]) -> String {
 
 fn expected(error: &ValidationError<'_>) -> String {
     match error.kind() {
-        Kind::Type {
-            kind: TypeKind::Single(one),
-        } => type_name(one.as_str()).to_owned(),
-        Kind::Type {
-            kind: TypeKind::Multiple(several),
-        } => several
-            .iter()
-            .map(|one| type_name(one.as_str()))
-            .collect::<Vec<_>>()
-            .join(" or "),
+        Kind::Type { kind: TypeKind::Single(one) } => type_name(one.as_str()).to_owned(),
+        Kind::Type { kind: TypeKind::Multiple(several) } => {
+            several.iter().map(|one| type_name(one.as_str())).collect::<Vec<_>>().join(" or ")
+        }
         Kind::Enum { options } => match options.as_array() {
             Some(options) => {
                 let near = error
@@ -231,16 +214,8 @@ fn list(names: impl Iterator<Item = String>) -> String {
     let mut names: Vec<String> = names.collect();
     let more = names.len().saturating_sub(LISTED);
     names.truncate(LISTED);
-    let shown = names
-        .iter()
-        .map(|name| shortened(name))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if more > 0 {
-        format!("{shown} and {more} more")
-    } else {
-        shown
-    }
+    let shown = names.iter().map(|name| shortened(name)).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
 /// `/a/0/b` as `a[0].b`, where `a` is an array.

@@ -69,17 +69,11 @@ fn it_documents_every_key() {
     ] {
         for key in keys {
             let key = format!("{section}.{key}");
-            assert!(
-                named.contains(key.as_str()) || key == "plugins.config",
-                "{key} is missing"
-            );
+            assert!(named.contains(key.as_str()) || key == "plugins.config", "{key} is missing");
         }
     }
     for (key, comment) in documented {
-        assert!(
-            !comment.is_empty() || key.contains(".config."),
-            "{key} has no comment"
-        );
+        assert!(!comment.is_empty() || key.contains(".config."), "{key} has no comment");
     }
 }
 
@@ -117,10 +111,7 @@ fn every_listed_key_is_read() {
             let error = super::refused(&format!("{section}\n{key} = 1979-05-27"));
             let blamed = error.problems.iter().any(|problem| {
                 problem.kind == crate::config::ProblemKind::Type
-                    && problem
-                        .key
-                        .as_deref()
-                        .is_some_and(|full| full.ends_with(key))
+                    && problem.key.as_deref().is_some_and(|full| full.ends_with(key))
             });
             assert!(blamed, "{section} {key} is not read:\n{error}");
         }

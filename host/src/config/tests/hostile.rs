@@ -69,11 +69,7 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
         prop_assert!(!commands);
         for problem in &error.problems {
             prop_assert!(problem.line.is_some_and(|line| line >= 1), "{}", shown);
-            prop_assert!(
-                problem.column.is_some_and(|column| column >= 1),
-                "{}",
-                shown
-            );
+            prop_assert!(problem.column.is_some_and(|column| column >= 1), "{}", shown);
         }
     }
     Ok(())
@@ -192,9 +188,7 @@ proptest! {
 #[test]
 fn deep_nesting_is_an_error_and_not_a_stack_overflow() {
     let dotted = vec!["a"; 79].join(".");
-    let deep = (0..78).fold("1".to_owned(), |inner, _| {
-        format!("{{ {dotted} = {inner} }}")
-    });
+    let deep = (0..78).fold("1".to_owned(), |inner, _| format!("{{ {dotted} = {inner} }}"));
     for text in [
         format!("a = {}{}", "[".repeat(10_000), "]".repeat(10_000)),
         format!("{} = 1", vec!["a"; 10_000].join(".")),
@@ -207,12 +201,7 @@ fn deep_nesting_is_an_error_and_not_a_stack_overflow() {
     }
     // A text that is no TOML value is a string.
     let _ = Config::builder().set("plugins.x.config.a", deep).load();
-    assert!(
-        Config::builder()
-            .set(vec!["a"; 10_000].join("."), "1")
-            .load()
-            .is_err()
-    );
+    assert!(Config::builder().set(vec!["a"; 10_000].join("."), "1").load().is_err());
 }
 
 #[test]

@@ -19,9 +19,7 @@ fn each_layer_wins_over_the_one_below() {
     let file = "[server]\nlisten = \"127.0.0.1:1\"";
     let env = [("PLUGBAY_SERVER_LISTEN", "127.0.0.1:2"), ("HOME", "/root")];
     let load = |file: &str, env: &[(&str, &str)], flag: Option<&str>| {
-        let mut layers = Config::builder()
-            .text(file, "config.toml")
-            .env(env.iter().copied());
+        let mut layers = Config::builder().text(file, "config.toml").env(env.iter().copied());
         if let Some(flag) = flag {
             layers = layers.set("server.listen", flag);
         }
@@ -36,9 +34,7 @@ fn each_layer_wins_over_the_one_below() {
 
 #[test]
 fn a_later_flag_wins_over_an_earlier_one() {
-    let config = Config::builder()
-        .set("host.strict", "true")
-        .set("host.strict", "false");
+    let config = Config::builder().set("host.strict", "true").set("host.strict", "false");
     assert!(!config.load().expect("good").host.strict);
 }
 
@@ -65,10 +61,7 @@ fn texts_become_what_the_key_holds() {
     assert_eq!(config.server.max_body, Size::kib(1));
     assert_eq!(config.defaults.recycle_calls, 7);
     assert_eq!(config.defaults.cpu, Duration::from_millis(5));
-    assert_eq!(
-        config.admin.listen,
-        "[::1]:9".parse::<SocketAddr>().expect("address")
-    );
+    assert_eq!(config.admin.listen, "[::1]:9".parse::<SocketAddr>().expect("address"));
     assert!(!config.plugins["hello"].enabled);
     assert_eq!(config.plugins["a.b"].memory, Some(Size::mib(1)));
     assert_eq!(
@@ -80,10 +73,7 @@ fn texts_become_what_the_key_holds() {
 #[test]
 fn a_flag_changes_one_key_of_a_plugin_and_leaves_the_others() {
     let config = Config::builder()
-        .text(
-            "[plugins.x]\nmemory = \"1MiB\"\nconfig = { a = 1, b = 2 }",
-            "config.toml",
-        )
+        .text("[plugins.x]\nmemory = \"1MiB\"\nconfig = { a = 1, b = 2 }", "config.toml")
         .set("plugins.x.config.b", "3")
         .set("plugins.x.enabled", "false")
         .load()
@@ -96,10 +86,7 @@ fn a_flag_changes_one_key_of_a_plugin_and_leaves_the_others() {
 #[test]
 fn a_mistake_names_its_variable_or_flag() {
     let error = Config::builder()
-        .env([
-            ("PLUGBAY_SERVER_LISTEN", "nowhere"),
-            ("PLUGBAY_SERVER_LISTN", "x"),
-        ])
+        .env([("PLUGBAY_SERVER_LISTEN", "nowhere"), ("PLUGBAY_SERVER_LISTN", "x")])
         .set("host.strict", "perhaps")
         .set("host.strikt", "true")
         .set("not a key", "1")
@@ -165,20 +152,9 @@ fn variables_of_others_are_left_alone() {
         ])
         .load()
         .expect("good");
-    for name in [
-        "PLUGBAY_PORT",
-        "PLUGBAY_SERVER_PORT",
-        "PLUGBAY_",
-        "PLUGBAY_LOGS",
-    ] {
-        let error = Config::builder()
-            .env([(name, "7070")])
-            .load()
-            .expect_err(name);
-        assert_eq!(
-            error.problems[0].origin,
-            Origin::Environment(name.to_owned())
-        );
+    for name in ["PLUGBAY_PORT", "PLUGBAY_SERVER_PORT", "PLUGBAY_", "PLUGBAY_LOGS"] {
+        let error = Config::builder().env([(name, "7070")]).load().expect_err(name);
+        assert_eq!(error.problems[0].origin, Origin::Environment(name.to_owned()));
     }
 }
 
@@ -189,10 +165,7 @@ fn a_mistake_in_the_file_does_not_hide_behind_a_flag() {
         .set("host.strict", "true")
         .load()
         .expect_err("a refusal");
-    assert_eq!(
-        brief(&error),
-        ["host.strict: expected true or false, found the integer 3"]
-    );
+    assert_eq!(brief(&error), ["host.strict: expected true or false, found the integer 3"]);
 }
 
 #[test]
@@ -208,34 +181,22 @@ fn a_flag_may_complete_the_file() {
 #[test]
 fn folders_are_relative_to_the_file() {
     let of = |text: &str, origin: &str| {
-        Config::parse(text, Path::new(origin))
-            .expect("good")
-            .host
-            .plugins
+        Config::parse(text, Path::new(origin)).expect("good").host.plugins
     };
     assert_eq!(of("", "config.toml"), PathBuf::from("plugins"));
-    assert_eq!(
-        of("", "/etc/plugbay/config.toml"),
-        PathBuf::from("/etc/plugbay/plugins")
-    );
+    assert_eq!(of("", "/etc/plugbay/config.toml"), PathBuf::from("/etc/plugbay/plugins"));
     assert_eq!(
         of("[host]\nplugins = 'p'", "/etc/plugbay/config.toml"),
         PathBuf::from("/etc/plugbay/p")
     );
-    assert_eq!(
-        of("[host]\nplugins = '/p'", "/etc/plugbay/config.toml"),
-        PathBuf::from("/p")
-    );
+    assert_eq!(of("[host]\nplugins = '/p'", "/etc/plugbay/config.toml"), PathBuf::from("/p"));
     let by_flag = Config::builder()
         .text("[host]\nplugins = 'p'", "/etc/plugbay/config.toml")
         .set("host.plugins", "here")
         .load()
         .expect("good");
     assert_eq!(by_flag.host.plugins, PathBuf::from("here"));
-    assert_eq!(
-        by_flag.host.cache,
-        PathBuf::from("/etc/plugbay/.plugbay/cache")
-    );
+    assert_eq!(by_flag.host.cache, PathBuf::from("/etc/plugbay/.plugbay/cache"));
 }
 
 #[test]
@@ -247,9 +208,7 @@ fn the_file_is_read_each_time() {
     let missing = layers.load().expect_err("no file");
     assert_eq!(missing.reason(), "config-io");
     assert!(
-        missing
-            .to_string()
-            .contains("config.toml: expected a readable file, found: "),
+        missing.to_string().contains("config.toml: expected a readable file, found: "),
         "{missing}"
     );
 
@@ -261,22 +220,14 @@ fn the_file_is_read_each_time() {
     std::fs::write(&path, b"[server]\n# caf\xe9\n").expect("write");
     let error = layers.load().expect_err("not UTF-8");
     assert_eq!(
-        (
-            error.reason(),
-            error.problems[0].line,
-            error.problems[0].column
-        ),
+        (error.reason(), error.problems[0].line, error.problems[0].column),
         ("config-syntax", Some(2), Some(6))
     );
 
     std::fs::write(&path, vec![b'#'; (4 << 20) + 1]).expect("write");
     assert_eq!(layers.load().expect_err("too large").reason(), "config-io");
     assert_eq!(
-        Config::builder()
-            .file(folder.path())
-            .load()
-            .expect_err("a folder")
-            .reason(),
+        Config::builder().file(folder.path()).load().expect_err("a folder").reason(),
         "config-io"
     );
 }
@@ -294,11 +245,7 @@ fn what_waits_for_a_restart() {
     assert_eq!(
         pending,
         [
-            (
-                "server.listen",
-                "127.0.0.1:7070".to_owned(),
-                "127.0.0.1:1".to_owned()
-            ),
+            ("server.listen", "127.0.0.1:7070".to_owned(), "127.0.0.1:1".to_owned()),
             ("admin.enabled", "true".to_owned(), "false".to_owned()),
         ]
     );

@@ -27,10 +27,7 @@ config.toml:3:1: server.lisen: unknown key; did you mean `listen`?
   = keys of [server]: listen, max_body, timeout
 ",
     );
-    assert_eq!(
-        refused("[server]\nlisen = 1").reason(),
-        "config-unknown-key"
-    );
+    assert_eq!(refused("[server]\nlisen = 1").reason(), "config-unknown-key");
 }
 
 #[test]
@@ -85,10 +82,7 @@ config.toml:2:9: defaults.cpu: expected a duration such as \"250ms\", \"30s\", \
   = units: ms, s, m (minutes), h, days; several may follow each other
 ",
     );
-    assert_eq!(
-        refused("[defaults]\ncpu = \"10 parsecs\"").reason(),
-        "config-value"
-    );
+    assert_eq!(refused("[defaults]\ncpu = \"10 parsecs\"").reason(), "config-value");
 }
 
 #[test]
@@ -147,14 +141,8 @@ config.toml:2:12: host.parallel: expected 0 to 1024, found 5000
 fn a_syntax_error_shows_its_place_and_stops() {
     let error = refused("[server]\nlisten = 127.0.0.1:7070\nlisen = 3\n");
     assert_eq!(error.reason(), "config-syntax");
-    assert_eq!(
-        (error.problems[0].line, error.problems[0].column.is_some()),
-        (Some(2), true)
-    );
-    assert!(
-        error.problems.iter().all(|problem| problem.key.is_none()),
-        "{error}"
-    );
+    assert_eq!((error.problems[0].line, error.problems[0].column.is_some()), (Some(2), true));
+    assert!(error.problems.iter().all(|problem| problem.key.is_none()), "{error}");
     let text = error.to_string();
     assert!(text.contains("2 | listen = 127.0.0.1:7070\n  | "), "{text}");
     assert!(text.contains("strings in quotes"), "{text}");
@@ -163,10 +151,7 @@ fn a_syntax_error_shows_its_place_and_stops() {
 #[test]
 fn a_key_given_twice_is_a_syntax_error() {
     let error = refused("[host]\nstrict = true\nstrict = false\n");
-    assert_eq!(
-        (error.reason(), error.problems[0].line),
-        ("config-syntax", Some(3))
-    );
+    assert_eq!((error.reason(), error.problems[0].line), ("config-syntax", Some(3)));
 }
 
 #[test]
@@ -175,21 +160,10 @@ fn all_mistakes_are_reported_in_the_order_of_the_lines() {
         "[server]\nlisten = \"localhost:7070\"\ntimeot = \"1s\"\n[host]\nstrict = 1\n\
          [plugins.Hello]\n[plugins.x]\nmemroy = \"1MiB\"\ninstances = \"many\"\n",
     );
-    let lines: Vec<_> = error
-        .problems
-        .iter()
-        .filter_map(|problem| problem.line)
-        .collect();
+    let lines: Vec<_> = error.problems.iter().filter_map(|problem| problem.line).collect();
     assert_eq!(lines, [2, 3, 5, 6, 8, 9], "{error}");
-    assert_eq!(
-        error.reason(),
-        "config-unknown-key",
-        "the most basic of them"
-    );
-    assert!(
-        error.to_string().contains("write \"127.0.0.1:7070\""),
-        "{error}"
-    );
+    assert_eq!(error.reason(), "config-unknown-key", "the most basic of them");
+    assert!(error.to_string().contains("write \"127.0.0.1:7070\""), "{error}");
 }
 
 #[test]
@@ -232,10 +206,7 @@ fn terminals_are_not_commanded() {
 fn a_long_line_is_shortened_around_the_place() {
     let text = format!("[server]\nlisten = \"{}\"", "x".repeat(5000));
     let shown = refused(&text).to_string();
-    assert!(
-        shown.lines().all(|line| line.chars().count() < 300),
-        "{shown}"
-    );
+    assert!(shown.lines().all(|line| line.chars().count() < 300), "{shown}");
     let text = format!("plugins = {{ {} x = {{ enabled = 3 }} }}", " ".repeat(3000));
     let shown = refused(&text).to_string();
     let lines: Vec<&str> = shown.lines().collect();

@@ -5,13 +5,8 @@ use serde_json::{Value, json};
 use crate::config::schema::{Fault, SchemaViolation, check_plugin_config};
 
 fn messages(schema: &Value, config: &Value) -> Vec<String> {
-    let violations = check_plugin_config(schema, config)
-        .err()
-        .unwrap_or_default();
-    violations
-        .into_iter()
-        .map(|violation| violation.message)
-        .collect()
+    let violations = check_plugin_config(schema, config).err().unwrap_or_default();
+    violations.into_iter().map(|violation| violation.message).collect()
 }
 
 fn unusable(schema: &Value, config: &Value) -> SchemaViolation {
@@ -71,23 +66,13 @@ fn a_good_config_passes() {
 fn a_violation_names_key_expected_and_found() {
     let violations =
         check_plugin_config(&greeter(), &json!({"greeting": 3})).expect_err("a violation");
-    let SchemaViolation {
-        key,
-        expected,
-        found,
-        message,
-        fault,
-        ..
-    } = &violations[0];
+    let SchemaViolation { key, expected, found, message, fault, .. } = &violations[0];
     assert_eq!(
         (key.as_str(), expected.as_str(), found.as_str()),
         ("greeting", "a string", "the integer 3")
     );
     assert_eq!(message, "greeting: expected a string, found the integer 3");
-    assert_eq!(
-        (*fault, violations[0].reason()),
-        (Fault::Config, "config-schema-violation")
-    );
+    assert_eq!((*fault, violations[0].reason()), (Fault::Config, "config-schema-violation"));
 }
 
 #[test]
@@ -135,27 +120,16 @@ fn alternatives() {
 
 #[test]
 fn secrets_are_not_shown() {
-    let shown = messages(
-        &greeter(),
-        &json!({"greeting": "hi", "api_token": "HUNTER2"}),
-    )
-    .concat();
-    assert!(
-        shown.contains("api_token: expected a string that matches"),
-        "{shown}"
-    );
+    let shown = messages(&greeter(), &json!({"greeting": "hi", "api_token": "HUNTER2"})).concat();
+    assert!(shown.contains("api_token: expected a string that matches"), "{shown}");
     assert!(!shown.contains("HUNTER2"), "{shown}");
 }
 
 #[test]
 fn nothing_is_fetched() {
-    for target in [
-        "http://127.0.0.1:1/x.json",
-        "file:///etc/passwd",
-        "other.json",
-        "//host/x",
-        "#anchor",
-    ] {
+    for target in
+        ["http://127.0.0.1:1/x.json", "file:///etc/passwd", "other.json", "//host/x", "#anchor"]
+    {
         let violation = unusable(&json!({"properties": {"a": {"$ref": target}}}), &json!({}));
         assert_eq!(violation.key, "#/properties/a/$ref");
     }
@@ -169,22 +143,16 @@ fn nothing_is_fetched() {
 fn a_property_may_have_the_name_of_a_keyword() {
     let schema = json!({"properties": {"$ref": {"type": "string"}, "pattern": {"type": "string"}, "$id": {"type": "string"}}});
     assert_eq!(
-        check_plugin_config(
-            &schema,
-            &json!({"$ref": "http://x", "pattern": "(", "$id": "x"})
-        ),
+        check_plugin_config(&schema, &json!({"$ref": "http://x", "pattern": "(", "$id": "x"})),
         Ok(())
     );
 }
 
 #[test]
 fn a_schema_that_is_none() {
-    for schema in [
-        json!(3),
-        json!({"type": "strnig"}),
-        json!({"minimum": "x"}),
-        json!({"properties": []}),
-    ] {
+    for schema in
+        [json!(3), json!({"type": "strnig"}), json!({"minimum": "x"}), json!({"properties": []})]
+    {
         unusable(&schema, &json!({}));
     }
 }
@@ -201,10 +169,7 @@ fn a_circle_is_refused() {
 #[test]
 fn a_recursive_type_is_not_a_circle() {
     let tree = json!({"type": "object", "properties": {"next": {"$ref": "#"}}, "additionalProperties": false});
-    assert_eq!(
-        check_plugin_config(&tree, &json!({"next": {"next": {"next": {}}}})),
-        Ok(())
-    );
+    assert_eq!(check_plugin_config(&tree, &json!({"next": {"next": {"next": {}}}})), Ok(()));
     assert_eq!(
         messages(&tree, &json!({"next": {"next": {"nxt": {}}}})),
         [
@@ -219,10 +184,8 @@ fn doubling(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
     definitions.insert("d0".to_owned(), json!({"type": "integer"}));
     for level in 1..=levels {
         let below = json!({"$ref": format!("#/$defs/d{}", level - 1)});
-        definitions.insert(
-            format!("d{level}"),
-            json!({"anyOf": [wrap(below.clone()), wrap(below)]}),
-        );
+        definitions
+            .insert(format!("d{level}"), json!({"anyOf": [wrap(below.clone()), wrap(below)]}));
     }
     json!({"$defs": definitions, "properties": {"a": {"$ref": format!("#/$defs/d{levels}")}}})
 }
@@ -236,10 +199,7 @@ fn an_explosion_is_refused() {
     assert_eq!(check_plugin_config(&doubling(40, same), &json!({})), Ok(()));
     // Down a nested config.
     let nested = (0..40).fold(json!("x"), |inner, _| json!({"n": inner}));
-    unusable(
-        &doubling(40, |below| json!({"properties": {"n": below}})),
-        &json!({"a": nested}),
-    );
+    unusable(&doubling(40, |below| json!({"properties": {"n": below}})), &json!({"a": nested}));
     // Just within the budget: answered.
     assert!(check_plugin_config(&doubling(12, same), &json!({"a": "x"})).is_err());
 }
@@ -265,9 +225,8 @@ fn patterns_take_linear_time() {
         let violation = unusable(&json!({"pattern": pattern}), &json!({}));
         assert!(violation.found.contains("pattern"), "{violation}");
     }
-    let many: serde_json::Map<String, Value> = (0..100)
-        .map(|n| (format!("p{n}"), json!({"pattern": "a{500}"})))
-        .collect();
+    let many: serde_json::Map<String, Value> =
+        (0..100).map(|n| (format!("p{n}"), json!({"pattern": "a{500}"}))).collect();
     unusable(&json!({"properties": many}), &json!({}));
 }
 
@@ -293,10 +252,6 @@ fn the_deepest_chain_that_is_let_through_does_not_overflow() {
         }
         let schema = json!({"$defs": definitions, "properties": {"a": {"$ref": format!("#/$defs/d{length}")}}});
         assert!(check_plugin_config(&schema, &json!({"a": "x"})).is_err());
-        assert_eq!(
-            check_plugin_config(&schema, &json!({})),
-            Ok(()),
-            "compiled only"
-        );
+        assert_eq!(check_plugin_config(&schema, &json!({})), Ok(()), "compiled only");
     }
 }

@@ -14,10 +14,7 @@ fn a_plugin_overrides_the_defaults() {
          [plugins.x]\ncpu = '3s'\nreuse = 'fresh'\noutput = '1MB'\n[plugins.y]\n",
     );
     let x = config.policy("x");
-    assert_eq!(
-        (x.cpu, x.reuse, x.instances),
-        (Duration::from_secs(3), Reuse::Fresh, 3)
-    );
+    assert_eq!((x.cpu, x.reuse, x.instances), (Duration::from_secs(3), Reuse::Fresh, 3));
     assert_eq!(x.output, Size::bytes(1_000_000));
     assert_eq!(config.policy("y"), config.defaults);
     assert_eq!(config.policy("unheard of"), config.defaults);
@@ -67,10 +64,7 @@ fn what_json_cannot_hold_is_refused_with_its_place() {
             "plugins.x.config.d.e: expected a finite number, found inf",
         ]
     );
-    assert_eq!(
-        (error.problems[1].line, error.problems[1].column),
-        (Some(3), Some(9))
-    );
+    assert_eq!((error.problems[1].line, error.problems[1].column), (Some(3), Some(9)));
     assert_eq!(
         brief(&refused("[plugins.x]\nconfig = 3")),
         ["plugins.x.config: expected a table, found the integer 3"]
@@ -82,23 +76,11 @@ fn plugin_names() {
     for name in ["a", "0", "hello", "a-b_c", "\"a.b\"", &"x".repeat(64)] {
         good(&format!("[plugins.{name}]"));
     }
-    for name in [
-        "Hello",
-        "_a",
-        "-a",
-        "\".a\"",
-        "\"\"",
-        "\"a b\"",
-        "\"ä\"",
-        "\"a/b\"",
-        &"x".repeat(65),
-    ] {
+    for name in
+        ["Hello", "_a", "-a", "\".a\"", "\"\"", "\"a b\"", "\"ä\"", "\"a/b\"", &"x".repeat(65)]
+    {
         let error = refused(&format!("[plugins.{name}]"));
-        assert_eq!(
-            (error.reason(), error.problems[0].line),
-            ("config-value", Some(1)),
-            "{name}"
-        );
+        assert_eq!((error.reason(), error.problems[0].line), ("config-value", Some(1)), "{name}");
     }
     let unquoted = refused("[plugins.a.b]\nenabled = true").to_string();
     assert!(unquoted.contains("unknown key"), "{unquoted}");
@@ -107,22 +89,10 @@ fn plugin_names() {
 #[test]
 fn an_artifact_is_a_file_of_the_folder() {
     assert_eq!(
-        good("[plugins.x]\nartifact = 'x-1.2.wasm'").plugins["x"]
-            .artifact
-            .as_deref(),
+        good("[plugins.x]\nartifact = 'x-1.2.wasm'").plugins["x"].artifact.as_deref(),
         Some("x-1.2.wasm")
     );
-    for name in [
-        "",
-        ".",
-        "..",
-        "../x.wasm",
-        "/x.wasm",
-        "a/b",
-        "a\\\\b",
-        "c:x",
-        "a\\u0000b",
-    ] {
+    for name in ["", ".", "..", "../x.wasm", "/x.wasm", "a/b", "a\\\\b", "c:x", "a\\u0000b"] {
         let error = refused(&format!("[plugins.x]\nartifact = \"{name}\""));
         assert_eq!(error.reason(), "config-value", "{name}");
     }
@@ -133,14 +103,8 @@ fn what_is_shown_hides_secrets() {
     let config = good(
         "[plugins.x.config]\nuser = 'u'\ndb = [{ api-key = 'hunter2' }]\nAuthToken = 'hunter2'",
     );
-    assert_eq!(
-        config.plugins["x"].config["AuthToken"], "hunter2",
-        "the plugin itself gets it"
-    );
-    let shown = format!(
-        "{config:?} {}",
-        serde_json::to_string(&config).expect("json")
-    );
+    assert_eq!(config.plugins["x"].config["AuthToken"], "hunter2", "the plugin itself gets it");
+    let shown = format!("{config:?} {}", serde_json::to_string(&config).expect("json"));
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("\"user\":\"u\""), "{shown}");
 }
@@ -201,14 +165,8 @@ fn routes_are_read() {
 #[test]
 fn bad_routes_are_refused() {
     for (text, message) in [
-        (
-            "path = 'a'",
-            "routes[0].path: expected a path that begins with '/', found \"a\"",
-        ),
-        (
-            "path = ''",
-            "routes[0].path: expected a path that begins with '/', found \"\"",
-        ),
+        ("path = 'a'", "routes[0].path: expected a path that begins with '/', found \"a\""),
+        ("path = ''", "routes[0].path: expected a path that begins with '/', found \"\""),
         (
             "path = '/a?b'",
             "routes[0].path: expected a path that begins with '/' and holds no blank, '?' or '#', found '?' in \"/a?b\"",
@@ -241,52 +199,27 @@ fn bad_routes_are_refused() {
             "path = '/'\nmethods = 'GET'",
             "routes[0].methods: expected an array such as [\"GET\"], found the string \"GET\"",
         ),
-        (
-            "methods = []",
-            "routes[0]: expected the key `path`, found none",
-        ),
-        (
-            "path = '/'\npaht = '/'",
-            "routes[0].paht: unknown key; did you mean `path`?",
-        ),
+        ("methods = []", "routes[0]: expected the key `path`, found none"),
+        ("path = '/'\npaht = '/'", "routes[0].paht: unknown key; did you mean `path`?"),
     ] {
         assert_eq!(brief(&refused(&route(text))), [message], "{text}");
     }
     let error = refused("[[routes]]\npath = '/'\nhandler = 'handler:hello'");
-    assert!(
-        error.to_string().contains("without its kind: \"hello\""),
-        "{error}"
-    );
+    assert!(error.to_string().contains("without its kind: \"hello\""), "{error}");
 }
 
 #[test]
 fn a_request_has_one_route() {
     let two = |first: &str, second: &str| {
         let text = format!("{}{}", route(first), route(second));
-        super::parse(&text)
-            .err()
-            .map(|error| brief(&error))
-            .unwrap_or_default()
+        super::parse(&text).err().map(|error| brief(&error)).unwrap_or_default()
     };
     let none: [&str; 0] = [];
-    assert_eq!(
-        two(
-            "path = '/a'\nmethods = ['GET']",
-            "path = '/a'\nmethods = ['POST']"
-        ),
-        none
-    );
+    assert_eq!(two("path = '/a'\nmethods = ['GET']", "path = '/a'\nmethods = ['POST']"), none);
     assert_eq!(two("path = '/a'", "path = '/b'"), none);
+    assert_eq!(two("path = '/{a}'", "path = '/a'"), none, "the plain path wins");
     assert_eq!(
-        two("path = '/{a}'", "path = '/a'"),
-        none,
-        "the plain path wins"
-    );
-    assert_eq!(
-        two(
-            "path = '/a'\nmethods = ['GET', 'PUT']",
-            "path = '/a'\nmethods = ['POST', 'PUT']"
-        ),
+        two("path = '/a'\nmethods = ['GET', 'PUT']", "path = '/a'\nmethods = ['POST', 'PUT']"),
         ["routes[1].path: expected one route for PUT \"/a\", found routes[0] as well"]
     );
     assert_eq!(
@@ -294,10 +227,7 @@ fn a_request_has_one_route() {
         ["routes[1].path: expected one route for POST \"/a\", found routes[0] as well"]
     );
     assert_eq!(
-        two(
-            "path = '/{a}'\nmethods = ['GET']",
-            "path = '/{b}'\nmethods = ['POST']"
-        ),
+        two("path = '/{a}'\nmethods = ['GET']", "path = '/{b}'\nmethods = ['POST']"),
         ["routes[1].path: expected a path of another shape than \"/{a}\", found \"/{b}\""]
     );
 }
@@ -305,11 +235,7 @@ fn a_request_has_one_route() {
 #[test]
 fn later_sections_are_not_accepted_yet() {
     for section in ["discovery", "fleet", "telemetry", "migrations"] {
-        assert_eq!(
-            refused(&format!("[{section}]")).reason(),
-            "config-unknown-key",
-            "{section}"
-        );
+        assert_eq!(refused(&format!("[{section}]")).reason(), "config-unknown-key", "{section}");
     }
     assert_eq!(good(""), Config::default());
 }

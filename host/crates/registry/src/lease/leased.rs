@@ -69,12 +69,7 @@ impl<T> Leased<T> {
     }
 
     fn build(value: T, hook: Option<Hook<T>>) -> Self {
-        Self {
-            word: Word::new(),
-            drained: Event::new(),
-            hook: Mutex::new(hook),
-            value,
-        }
+        Self { word: Word::new(), drained: Event::new(), hook: Mutex::new(hook), value }
     }
 
     /// Takes the counted right to use the value, owned: it can move to another
@@ -91,9 +86,7 @@ impl<T> Leased<T> {
     #[inline]
     pub fn lease(self: &Arc<Self>) -> Result<Lease<T>, Closed> {
         self.count_in()?;
-        Ok(Lease {
-            entry: Arc::clone(self),
-        })
+        Ok(Lease { entry: Arc::clone(self) })
     }
 
     /// The same counted right, borrowed for one synchronous call: it saves the two
@@ -209,11 +202,7 @@ impl<T> Leased<T> {
             }
         }
         let _tell = Tell(&self.word, &self.drained, Some(claim));
-        let hook = self
-            .hook
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let hook = self.hook.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(hook) = hook {
             hook(&self.value);
         }

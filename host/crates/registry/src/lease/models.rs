@@ -37,10 +37,7 @@ impl Probe {
             cell.with_mut(|_| ());
             seen.fetch_add(1, SeqCst);
         });
-        Self {
-            entry: Arc::new(entry),
-            closes,
-        }
+        Self { entry: Arc::new(entry), closes }
     }
 
     /// Uses the value, if a lease is given.
@@ -117,11 +114,7 @@ fn loom_two_leaves_and_two_closes_run_the_hook_once() {
             })
         });
         let firsts = users.into_iter().map(|user| user.join().expect("no panic"));
-        assert_eq!(
-            firsts.filter(|first| *first).count(),
-            1,
-            "one close is the first"
-        );
+        assert_eq!(firsts.filter(|first| *first).count(), 1, "one close is the first");
         probe.assert_drained_once();
     });
 }
@@ -191,10 +184,7 @@ fn loom_who_is_refused_sees_what_the_closer_did_before() {
         let published = Arc::clone(&newer);
         let user = thread::spawn(move || {
             if !Probe::work(&entry) {
-                assert!(
-                    published.load(Relaxed),
-                    "looked again and found the old generation"
-                );
+                assert!(published.load(Relaxed), "looked again and found the old generation");
             }
         });
         newer.store(true, Relaxed);

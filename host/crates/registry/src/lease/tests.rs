@@ -40,11 +40,7 @@ fn a_closed_entry_refuses_and_keeps_its_promises() {
     assert!(!entry.close(), "closing is idempotent");
     assert_eq!(entry.lease().err(), Some(Closed));
     assert_eq!(entry.enter().err(), Some(Closed));
-    assert_eq!(
-        (*lease, entry.leases()),
-        ("v1", 1),
-        "a refused caller is not counted"
-    );
+    assert_eq!((*lease, entry.leases()), ("v1", 1), "a refused caller is not counted");
     assert!(entry.is_closed() && !entry.is_drained());
     assert_eq!(closes.load(SeqCst), 0, "not while a lease is out");
     drop(lease);
@@ -81,10 +77,7 @@ fn the_last_one_out_wakes_a_blocked_thread() {
     thread::scope(|scope| {
         let waiter = scope.spawn(|| entry.wait_drained(LONG) && closes.load(SeqCst) == 1);
         drop(lease);
-        assert!(
-            waiter.join().expect("no panic"),
-            "drained, and the hook had run"
-        );
+        assert!(waiter.join().expect("no panic"), "drained, and the hook had run");
     });
 }
 
@@ -127,9 +120,7 @@ fn the_last_one_out_wakes_a_task_and_a_dropped_wait_loses_nothing() {
 
 #[test]
 fn a_panicking_hook_still_tells_the_waiters() {
-    let entry = Arc::new(Leased::with_close((), |()| {
-        panic!("the hook's own trouble")
-    }));
+    let entry = Arc::new(Leased::with_close((), |()| panic!("the hook's own trouble")));
     let closed = catch_unwind(AssertUnwindSafe(|| entry.close()));
     assert!(closed.is_err(), "the panic is not swallowed");
     assert!(entry.is_drained());

@@ -36,11 +36,7 @@ impl Word {
             return Err(Refused(None));
         }
         let before = self.0.fetch_add(1, Acquire);
-        if before < LIMIT {
-            Ok(())
-        } else {
-            Err(self.take_back(before))
-        }
+        if before < LIMIT { Ok(()) } else { Err(self.take_back(before)) }
     }
 
     #[cold]
@@ -56,11 +52,7 @@ impl Word {
     /// Counts the caller out.
     #[inline]
     pub(super) fn leave(&self) -> Option<Claim> {
-        if self.0.fetch_sub(1, Release) == CLOSED | 1 {
-            self.claim()
-        } else {
-            None
-        }
+        if self.0.fetch_sub(1, Release) == CLOSED | 1 { self.claim() } else { None }
     }
 
     /// Refuses every later enter. Says whether this was the first time.
@@ -73,10 +65,7 @@ impl Word {
 
     #[cold]
     fn claim(&self) -> Option<Claim> {
-        self.0
-            .compare_exchange(CLOSED, CLOSED | CLAIMED, Acquire, Relaxed)
-            .ok()
-            .map(|_| Claim(()))
+        self.0.compare_exchange(CLOSED, CLOSED | CLAIMED, Acquire, Relaxed).ok().map(|_| Claim(()))
     }
 
     pub(super) fn finish(&self, _claim: Claim) {

@@ -80,9 +80,7 @@ impl<T> Registry<T> {
         N: Into<Arc<str>>,
         V: IntoEntry<T>,
     {
-        let entries = entries
-            .into_iter()
-            .map(|(name, value)| (name, value.into_entry()));
+        let entries = entries.into_iter().map(|(name, value)| (name, value.into_entry()));
         let table = Table::try_from_iter(entries).map_err(|twice| {
             self.refusal(&self.snapshot(), &twice.name, RegisterErrorKind::Duplicate)
         })?;
@@ -121,11 +119,7 @@ impl<T> Registry<T> {
 
 /// Says what changed, and closes what left.
 fn retire<T>((before, now): Change<T>) -> Published<T> {
-    let listed: HashSet<_> = now
-        .table
-        .iter()
-        .map(|(_, entry)| Arc::as_ptr(entry))
-        .collect();
+    let listed: HashSet<_> = now.table.iter().map(|(_, entry)| Arc::as_ptr(entry)).collect();
     let mut change = Published {
         generation: Arc::clone(&now),
         added: Vec::new(),
@@ -144,10 +138,7 @@ fn retire<T>((before, now): Change<T>) -> Published<T> {
             change.retired.push((name.to_owned(), Arc::clone(old)));
         }
     }
-    let new_names = now
-        .table
-        .names()
-        .filter(|name| !before.table.contains(name));
+    let new_names = now.table.names().filter(|name| !before.table.contains(name));
     change.added = new_names.map(str::to_owned).collect();
     CloseAll(change.retired.iter()).run();
     change

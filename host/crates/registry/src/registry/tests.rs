@@ -41,22 +41,10 @@ fn an_empty_name_and_a_duplicate_are_refused() {
     let empty = codecs.register("", 9).expect_err("empty");
     let twice = codecs.register("json", 9).expect_err("twice");
     assert_eq!((empty.kind, twice.kind), (Kind::EmptyName, Kind::Duplicate));
-    assert_eq!(
-        (empty.reason(), twice.reason()),
-        ("empty_name", "duplicate")
-    );
-    assert_eq!(
-        empty.to_string(),
-        "the name of a codec is empty; known: json"
-    );
-    assert_eq!(
-        twice.to_string(),
-        r#"codec "json" is registered already; known: json"#
-    );
-    assert_eq!(
-        (codecs.names(), *codecs.must_get("json")),
-        (vec!["json".to_owned()], 1)
-    );
+    assert_eq!((empty.reason(), twice.reason()), ("empty_name", "duplicate"));
+    assert_eq!(empty.to_string(), "the name of a codec is empty; known: json");
+    assert_eq!(twice.to_string(), r#"codec "json" is registered already; known: json"#);
+    assert_eq!((codecs.names(), *codecs.must_get("json")), (vec!["json".to_owned()], 1));
 }
 
 #[test]
@@ -64,20 +52,14 @@ fn a_miss_lists_the_names_and_the_nearest() {
     let missed = codecs(&["yaml", "json"]).get("jsn").expect_err("a typo");
     assert_eq!(missed.known, ["json", "yaml"]);
     assert_eq!(missed.nearest.as_deref(), Some("json"));
-    assert_eq!(
-        missed.to_string(),
-        r#"no codec "jsn"; known: json, yaml; did you mean "json"?"#
-    );
+    assert_eq!(missed.to_string(), r#"no codec "jsn"; known: json, yaml; did you mean "json"?"#);
 }
 
 #[test]
 fn the_must_twins_panic_with_the_name_and_the_names_there_are() {
     let codecs = codecs(&["json", "yaml"]);
     let twice = panic_text(|| codecs.must_register("json", 9));
-    assert_eq!(
-        twice,
-        r#"codec "json" is registered already; known: json, yaml"#
-    );
+    assert_eq!(twice, r#"codec "json" is registered already; known: json, yaml"#);
     let missed = panic_text(|| drop(codecs.must_get("toml")));
     assert_eq!(missed, r#"no codec "toml"; known: json, yaml"#);
 }
@@ -123,10 +105,7 @@ fn replace_wants_a_name_that_is_there_and_retires_the_old_entry() {
     let codecs = codecs(&["json"]);
     let missing = codecs.replace("jsn", 9).expect_err("not there");
     assert_eq!(missing.kind, Kind::Missing);
-    assert_eq!(
-        missing.to_string(),
-        r#"no codec "jsn"; known: json; did you mean "json"?"#
-    );
+    assert_eq!(missing.to_string(), r#"no codec "jsn"; known: json; did you mean "json"?"#);
 
     let lease = codecs.must_get("json");
     let old = codecs.replace("json", 2).expect("it is there");
@@ -150,20 +129,14 @@ fn an_unregistered_entry_stays_good_for_its_holders_and_closes_after_the_last() 
 
     codecs.unregister("json").expect("it is there");
     assert!(codecs.get("json").is_err());
-    assert!(
-        snapshot.table.contains("json"),
-        "a snapshot does not change"
-    );
+    assert!(snapshot.table.contains("json"), "a snapshot does not change");
     let refused = snapshot.lease("json").expect_err("no new lease");
     assert!(refused.closed);
     drop(one);
     assert_eq!((*two, closes.load(SeqCst)), (1, 0));
     drop(two);
     assert_eq!(closes.load(SeqCst), 1);
-    assert_eq!(
-        codecs.unregister("json").expect_err("gone").kind,
-        Kind::Missing
-    );
+    assert_eq!(codecs.unregister("json").expect_err("gone").kind, Kind::Missing);
 }
 
 #[test]
@@ -171,11 +144,7 @@ fn publish_shares_what_stays_and_closes_what_leaves() {
     let codecs = codecs(&["cbor", "json", "yaml"]);
     let old = codecs.snapshot();
     let keep = Arc::clone(old.table.get("json").expect("there"));
-    let next = [
-        ("json", keep),
-        ("toml", 5.into_entry()),
-        ("yaml", 4.into_entry()),
-    ];
+    let next = [("json", keep), ("toml", 5.into_entry()), ("yaml", 4.into_entry())];
     let change = codecs.publish(next).expect("not frozen");
 
     assert_eq!(change.added, ["toml"]);
@@ -183,32 +152,22 @@ fn publish_shares_what_stays_and_closes_what_leaves() {
     assert_eq!(change.removed, ["cbor"]);
     assert_eq!(change.kept, 1);
     assert_eq!(change.generation.number, old.number + 1);
-    let retired: Vec<_> = change
-        .retired
-        .iter()
-        .map(|(name, entry)| (name.as_str(), ***entry))
-        .collect();
+    let retired: Vec<_> =
+        change.retired.iter().map(|(name, entry)| (name.as_str(), ***entry)).collect();
     assert_eq!(retired, [("cbor", 1), ("yaml", 3)]);
     assert!(change.retired.iter().all(|(_, entry)| entry.is_drained()));
     assert!(!codecs.entry("json").expect("there").is_closed());
-    assert_eq!(
-        old.table.names().collect::<Vec<_>>(),
-        ["cbor", "json", "yaml"]
-    );
+    assert_eq!(old.table.names().collect::<Vec<_>>(), ["cbor", "json", "yaml"]);
 }
 
 #[test]
 fn an_entry_under_two_names_is_closed_when_the_second_goes() {
     let codecs = codecs(&["json"]);
     let entry = codecs.entry("json").expect("there");
-    codecs
-        .register_entry("application/json", Arc::clone(&entry))
-        .expect("new");
+    codecs.register_entry("application/json", Arc::clone(&entry)).expect("new");
     codecs.unregister("json").expect("there");
     assert!(!entry.is_closed());
-    let moved = codecs
-        .publish([("text/json", Arc::clone(&entry))])
-        .expect("not frozen");
+    let moved = codecs.publish([("text/json", Arc::clone(&entry))]).expect("not frozen");
     assert!(moved.retired.is_empty() && !entry.is_closed());
     codecs.replace("text/json", 2).expect("there");
     assert!(entry.is_closed());
@@ -244,10 +203,7 @@ fn update_compares_before_it_stores() {
         .expect("not frozen");
     assert_eq!((runs, change.added), (2, vec!["yaml".to_owned()]));
     assert_eq!(codecs.names(), ["json", "meanwhile", "yaml"]);
-    assert_eq!(
-        codecs.update(|_| Err("no")).expect_err("its own"),
-        Attempt::Failed("no")
-    );
+    assert_eq!(codecs.update(|_| Err("no")).expect_err("its own"), Attempt::Failed("no"));
 }
 
 #[test]
@@ -261,10 +217,7 @@ fn a_close_hook_that_panics_does_not_spare_the_others() {
     assert!(catch_unwind(AssertUnwindSafe(|| codecs.publish([("c", 3)]))).is_err());
     assert!(kept.is_closed());
     assert_eq!(codecs.names(), ["c"]);
-    assert!(
-        changes.wait(Duration::ZERO).is_some(),
-        "and the subscribers were told"
-    );
+    assert!(changes.wait(Duration::ZERO).is_some(), "and the subscribers were told");
 }
 
 #[test]
@@ -273,13 +226,9 @@ fn an_entry_closed_by_hand_is_an_error_and_no_endless_search() {
     codecs.entry("json").expect("there").close();
     let missed = codecs.get("json").expect_err("closed");
     assert_eq!(missed.to_string(), r#"codec "json" is closed; known: json"#);
-    let lazily = codecs
-        .get_or_register("json", || Ok::<_, Infallible>(2))
-        .expect_err("closed");
+    let lazily = codecs.get_or_register("json", || Ok::<_, Infallible>(2)).expect_err("closed");
     assert!(matches!(lazily, Attempt::Refused(refused) if refused.kind == Kind::Closed));
-    codecs
-        .replace("json", 2)
-        .expect("replacing it is the way out");
+    codecs.replace("json", 2).expect("replacing it is the way out");
     assert_eq!(*codecs.must_get("json"), 2);
 }
 
@@ -295,10 +244,7 @@ fn a_name_that_stays_is_found_through_every_swap() {
             done.store(1, SeqCst);
         });
         while done.load(SeqCst) == 0 {
-            assert!(
-                codecs.get("json").is_ok(),
-                "refused, and not looked up again"
-            );
+            assert!(codecs.get("json").is_ok(), "refused, and not looked up again");
         }
     });
 }
@@ -323,9 +269,7 @@ fn a_frozen_registry_refuses_every_change_and_still_answers() {
         Ok::<_, Infallible>(2)
     });
     assert!(!made, "not made in vain");
-    let update = codecs
-        .update(|now| Ok::<_, Infallible>(now.table.clone()))
-        .expect_err("frozen");
+    let update = codecs.update(|now| Ok::<_, Infallible>(now.table.clone())).expect_err("frozen");
     let kinds = [
         refused.kind,
         codecs.replace("json", 2).expect_err("frozen").kind,
@@ -337,12 +281,7 @@ fn a_frozen_registry_refuses_every_change_and_still_answers() {
         assert!(matches!(attempt, Attempt::Refused(refused) if refused.kind == Kind::Frozen));
     }
     assert_eq!(*codecs.must_get("json"), 1);
-    assert_eq!(
-        codecs
-            .get_or_register("json", || Err(()))
-            .map(|lease| *lease),
-        Ok(1)
-    );
+    assert_eq!(codecs.get_or_register("json", || Err(())).map(|lease| *lease), Ok(1));
     assert_eq!(codecs.snapshot().number, before.number);
     assert_eq!(changes.wait(Duration::ZERO), None);
 }
@@ -350,22 +289,12 @@ fn a_frozen_registry_refuses_every_change_and_still_answers() {
 #[test]
 fn get_or_register_makes_once_and_hands_its_error_back() {
     let codecs = codecs(&[]);
-    assert_eq!(
-        codecs.get_or_register("json", || Err("no")).err(),
-        Some(Attempt::Failed("no"))
-    );
+    assert_eq!(codecs.get_or_register("json", || Err("no")).err(), Some(Attempt::Failed("no")));
     assert!(codecs.is_empty());
-    assert_eq!(
-        *codecs
-            .get_or_register("json", || Ok::<_, Infallible>(1))
-            .expect("made"),
-        1
-    );
+    assert_eq!(*codecs.get_or_register("json", || Ok::<_, Infallible>(1)).expect("made"), 1);
     let unused = || -> Result<u32, Infallible> { unreachable!("it is there") };
     assert_eq!(*codecs.get_or_register("json", unused).expect("there"), 1);
-    let empty = codecs
-        .get_or_register("", || Ok::<_, Infallible>(1))
-        .expect_err("empty");
+    let empty = codecs.get_or_register("", || Ok::<_, Infallible>(1)).expect_err("empty");
     assert!(matches!(empty, Attempt::Refused(refused) if refused.kind == Kind::EmptyName));
 }
 
@@ -399,9 +328,7 @@ fn of_those_who_make_the_same_name_at_once_all_get_the_winners() {
             .map(|racer| racer.join().expect("no panic").expect("made"))
             .collect();
         assert!(
-            leases
-                .iter()
-                .all(|lease| Arc::ptr_eq(Lease::entry(lease), Lease::entry(&leases[0])))
+            leases.iter().all(|lease| Arc::ptr_eq(Lease::entry(lease), Lease::entry(&leases[0])))
         );
         assert_eq!(Lease::entry(&leases[0]).leases(), RACERS);
     });

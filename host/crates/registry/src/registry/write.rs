@@ -32,10 +32,7 @@ impl<T> Registry<T> {
     /// # Errors
     ///
     /// As [`Registry::register`], and [`RegisterErrorKind::Closed`].
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the entry is given to the registry"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "the entry is given to the registry")]
     pub fn register_entry(
         &self,
         name: impl Into<Arc<str>>,
@@ -82,10 +79,7 @@ impl<T> Registry<T> {
     /// # Errors
     ///
     /// As [`Registry::replace`], and [`RegisterErrorKind::Closed`].
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the entry is given to the registry"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "the entry is given to the registry")]
     pub fn replace_entry(
         &self,
         name: &str,
@@ -173,11 +167,7 @@ impl<T> Registry<T> {
             } else {
                 let table = now.table.clone();
                 // The same number: nothing that a reader sees has changed.
-                Arc::new(Generation {
-                    number: now.number,
-                    table,
-                    frozen: true,
-                })
+                Arc::new(Generation { number: now.number, table, frozen: true })
             })
         });
         match frozen {
@@ -198,11 +188,7 @@ impl<T> Registry<T> {
                 return Err(self.refusal(now, name, RegisterErrorKind::Frozen).into());
             }
             let table = next(now)?;
-            Ok(Arc::new(Generation {
-                number: now.number + 1,
-                table,
-                frozen: false,
-            }))
+            Ok(Arc::new(Generation { number: now.number + 1, table, frozen: false }))
         })?;
         self.bell.ring(new.number);
         Ok((old, new))
@@ -272,11 +258,7 @@ impl<T> Registry<T> {
 
 /// Closes `entry`, which has left a name, unless another name still has it.
 pub(super) fn close_unless_listed<T>(entry: &Arc<Leased<T>>, now: &Generation<T>) {
-    if !now
-        .table
-        .iter()
-        .any(|(_, listed)| Arc::ptr_eq(listed, entry))
-    {
+    if !now.table.iter().any(|(_, listed)| Arc::ptr_eq(listed, entry)) {
         entry.close();
     }
 }

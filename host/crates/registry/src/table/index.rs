@@ -32,10 +32,7 @@ impl Index {
     pub(super) fn of<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Self {
         let size = (names.len() * 2).next_power_of_two();
         let seed = RandomState::new().build_hasher().finish();
-        let mut index = Self {
-            seed,
-            slots: vec![Slot { tag: 0, at: EMPTY }; size].into(),
-        };
+        let mut index = Self { seed, slots: vec![Slot { tag: 0, at: EMPTY }; size].into() };
         for (at, name) in names.enumerate() {
             let at = u32::try_from(at).expect("a table has fewer than 2^32 names");
             let (mut slot, tag) = index.start(name);
@@ -67,10 +64,7 @@ impl Index {
     }
 
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "halves of the hash are wanted"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "halves of the hash are wanted")]
     fn start(&self, name: &str) -> (usize, u32) {
         let hash = hash(self.seed, name.as_bytes());
         (hash as usize & (self.slots.len() - 1), (hash >> 32) as u32)
@@ -84,10 +78,7 @@ impl Index {
 
 /// Multiplies to 128 bits and folds: every input bit reaches both halves.
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the fold takes both halves"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the fold takes both halves")]
 fn fold(a: u64, b: u64) -> u64 {
     let wide = u128::from(a) * u128::from(b);
     wide as u64 ^ (wide >> 64) as u64
@@ -117,16 +108,9 @@ mod tests {
     fn names_that_differ_in_one_place_spread_out() {
         let names: Vec<_> = (0..4_096).map(|n| format!("codec-{n}")).collect();
         let index = Index::of(names.iter().map(String::as_str));
-        let steps: usize = names
-            .iter()
-            .map(|name| index.candidates(name).count())
-            .sum();
+        let steps: usize = names.iter().map(|name| index.candidates(name).count()).sum();
         // Tags of 32 bits: two names with the same tag in one run are a rarity.
-        assert!(
-            steps < names.len() + 64,
-            "{steps} candidates for {} names",
-            names.len()
-        );
+        assert!(steps < names.len() + 64, "{steps} candidates for {} names", names.len());
     }
 
     #[test]
@@ -144,15 +128,7 @@ mod tests {
 
     #[test]
     fn length_and_every_byte_count() {
-        let distinct = [
-            &b""[..],
-            b"\0",
-            b"\0\0",
-            b"a",
-            b"a\0",
-            b"aaaaaaaa",
-            b"aaaaaaaaa",
-        ];
+        let distinct = [&b""[..], b"\0", b"\0\0", b"a", b"a\0", b"aaaaaaaa", b"aaaaaaaaa"];
         for (at, one) in distinct.iter().enumerate() {
             for other in &distinct[at + 1..] {
                 assert_ne!(hash(7, one), hash(7, other), "{one:?} {other:?}");

@@ -9,10 +9,7 @@ fn table(names: &[&str]) -> Table<usize> {
 fn any_order_comes_out_sorted() {
     let table = table(&["yaml", "cbor", "json"]);
     assert_eq!(table.names().collect::<Vec<_>>(), ["cbor", "json", "yaml"]);
-    assert_eq!(
-        table.iter().collect::<Vec<_>>(),
-        [("cbor", &1), ("json", &2), ("yaml", &0)]
-    );
+    assert_eq!(table.iter().collect::<Vec<_>>(), [("cbor", &1), ("json", &2), ("yaml", &0)]);
 }
 
 #[test]
@@ -42,10 +39,7 @@ fn with_and_without_leave_the_original_alone() {
     let more = before.with("c", 9).with("a", 7);
     let less = more.without("b").without("nothing");
     assert_eq!(before.iter().collect::<Vec<_>>(), [("a", &0), ("b", &1)]);
-    assert_eq!(
-        more.iter().collect::<Vec<_>>(),
-        [("a", &7), ("b", &1), ("c", &9)]
-    );
+    assert_eq!(more.iter().collect::<Vec<_>>(), [("a", &7), ("b", &1), ("c", &9)]);
     assert_eq!(less.iter().collect::<Vec<_>>(), [("a", &7), ("c", &9)]);
     assert_eq!(less.get("b"), None);
     assert_eq!(less.what(), "letter");

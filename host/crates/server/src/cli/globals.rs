@@ -14,8 +14,7 @@ const DEFAULT_FILE: &str = "config.toml";
 const PREFIX: &str = "PLUGBAY_";
 /// What is logged when nobody says more. The library logs each event, and those are printed, or
 /// are beside the point, by then.
-const USUAL_LOG: &str =
-    "warn,plugbay=error,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
+const USUAL_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]

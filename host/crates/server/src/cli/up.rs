@@ -42,9 +42,9 @@ async fn serve(globals: &Globals) -> Result<Outcome, Failure> {
     let config = layers.load()?;
     let listening = Server::bind(&config).await?;
     let progress = Progress::new(globals);
-    let build = progress.around("preparing plugins", Host::builder().layers(layers).build());
+    let preparing = progress.around("preparing plugins", Host::builder().layers(layers).build());
     let host = tokio::select! {
-        built = build => built?,
+        host = preparing => host?,
         () = signals.stop() => return Ok(Outcome::Done),
     };
     let mut events = host.subscribe();

@@ -26,8 +26,8 @@ impl Version {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         let versions = Versions {
             version: env!("CARGO_PKG_VERSION"),
-            commit: option_env!("PLUGBAY_BUILD_COMMIT"),
-            wasmtime: option_env!("PLUGBAY_BUILD_WASMTIME"),
+            commit: option_env!("BUILD_COMMIT"),
+            wasmtime: option_env!("BUILD_WASMTIME"),
             plugin_api: plugbay::wasm::API_VERSIONS.iter().map(ToString::to_string).collect(),
         };
         if globals.json {

@@ -91,7 +91,7 @@ async fn a_spinning_codec_is_alone_with_it() {
     let echo = serving.send("POST", "/v1/codecs/echo/encode", &[], "1").await;
     assert_eq!(echo.status, 200, "{echo:?}");
     for call in busy {
-        let spun = call.await.unwrap();
-        assert!(matches!(&*spun.code(), "cpu" | "deadline" | "overloaded"), "{spun:?}");
+        let answer = call.await.unwrap();
+        assert!(matches!(&*answer.code(), "cpu" | "deadline" | "overloaded"), "{answer:?}");
     }
 }

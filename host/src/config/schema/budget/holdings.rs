@@ -26,11 +26,7 @@ impl Holdings {
     fn take(&mut self, value: &Value, pointer: &str, depth: usize) -> Verdict<()> {
         self.values += 1;
         if self.values > VALUES {
-            return Err(SchemaViolation::schema(
-                "",
-                format!("at most {VALUES} values"),
-                "more",
-            ));
+            return Err(SchemaViolation::schema("", format!("at most {VALUES} values"), "more"));
         }
         if depth > DEPTH {
             return Err(SchemaViolation::schema(
@@ -76,9 +72,9 @@ impl Holdings {
         let at = || below(pointer, key);
         match (key, value) {
             ("pattern", Value::String(pattern)) => self.pattern(pattern, &at()),
-            ("patternProperties", Value::Object(entries)) => entries
-                .keys()
-                .try_for_each(|pattern| self.pattern(pattern, &at())),
+            ("patternProperties", Value::Object(entries)) => {
+                entries.keys().try_for_each(|pattern| self.pattern(pattern, &at()))
+            }
             ("$ref", Value::String(target)) if target != "#" && !target.starts_with("#/") => {
                 Err(SchemaViolation::schema(
                     &at(),
@@ -93,11 +89,9 @@ impl Holdings {
                 "references by \"$ref\" and a JSON pointer only",
                 format!("the keyword {key}"),
             )),
-            ("$id" | "$schema", Value::String(_)) if depth > 0 => Err(SchemaViolation::schema(
-                &at(),
-                "one schema",
-                "another one inside of it",
-            )),
+            ("$id" | "$schema", Value::String(_)) if depth > 0 => {
+                Err(SchemaViolation::schema(&at(), "one schema", "another one inside of it"))
+            }
             _ => Ok(()),
         }
     }

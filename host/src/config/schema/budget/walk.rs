@@ -15,10 +15,7 @@ const EVALUATIONS: u64 = 200_000;
 const NESTED: usize = 400;
 
 pub(super) fn check(schema: &Value, config: &Value) -> Verdict<()> {
-    let mut walk = Walk {
-        root: schema,
-        priced: HashMap::new(),
-    };
+    let mut walk = Walk { root: schema, priced: HashMap::new() };
     walk.price(schema, Some(config), "", 0).map(|_| ())
 }
 
@@ -90,9 +87,8 @@ impl<'a> Walk<'a> {
         let mut add = |price: u64| total = total.saturating_add(price);
         match (keyword, argument) {
             ("$ref", Value::String(target)) => {
-                if let Some(schema) = target
-                    .strip_prefix('#')
-                    .and_then(|pointer| resolve(self.root, pointer))
+                if let Some(schema) =
+                    target.strip_prefix('#').and_then(|pointer| resolve(self.root, pointer))
                 {
                     add(self.price(schema, value, at, depth)?);
                 }

@@ -1,0 +1,84 @@
+//! A kind of plugin that the application defines, with a WIT world of its own:
+//! `cargo run --example own_kind`.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use plugbay::wasm::{Calls, State, WasmKind, wasmtime};
+use plugbay::{CallError, Context, Host, Kind};
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
+
+use bindings::exports::acme::greet::greeter as wit;
+
+#[allow(missing_docs, unreachable_pub, reason = "generated")]
+mod bindings {
+    plugbay::wasm::wasmtime::component::bindgen!({
+        path: ["../wit", "examples/own_kind/greeter.wit"],
+        world: "acme:greet/greets",
+        wasmtime_crate: plugbay::wasm::wasmtime,
+    });
+}
+
+/// What a caller of a greeter calls.
+pub trait Greet: Send + Sync {
+    fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError>;
+}
+
+/// The kind `greeter`.
+#[derive(Debug)]
+pub struct Greeter;
+
+impl Kind for Greeter {
+    const NAME: &'static str = "greeter";
+    type Call = dyn Greet;
+}
+
+impl WasmKind for Greeter {
+    const INTERFACE: &'static str = "acme:greet/greeter@0.1.0";
+    type Indices = wit::GuestIndices;
+    type Guest = wit::Guest;
+
+    fn indices(component: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
+        wit::GuestIndices::new(component)
+    }
+
+    fn load(
+        indices: &wit::GuestIndices,
+        store: &mut Store<State>,
+        instance: &Instance,
+    ) -> wasmtime::Result<wit::Guest> {
+        indices.load(store, instance)
+    }
+
+    fn provide(calls: Calls<Self>) -> Arc<dyn Greet> {
+        Arc::new(calls)
+    }
+}
+
+impl Greet for Calls<Greeter> {
+    fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError> {
+        let index = self.capability();
+        self.call(context, |store, guest| guest.call_greet(store, index, name))
+    }
+}
+
+/// Serves the plugin and asks its greeter.
+pub fn greet(plugin: Vec<u8>, name: &str) -> Result<String, Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let builder = Host::builder().plugins(folder.path()).kind::<Greeter>();
+    let host = builder.artifact("greeter", plugin).build_blocking()?;
+    let greeter = host.get::<Greeter>("hello")?;
+    Ok(greeter.call(|greeter, context| greeter.greet(context, name))?)
+}
+
+/// The plugin of this folder.
+pub fn guest() -> Vec<u8> {
+    let (wit, wat) = (include_str!("greeter.wit"), include_str!("guest.wat"));
+    plugbay_fixtures::component(wit, "greeter-plugin", wat)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("{}", greet(guest(), "world")?);
+    Ok(())
+}

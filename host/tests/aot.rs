@@ -1,0 +1,164 @@
+//! The cache of compiled code: a good entry is used, a bad one is a miss and is written
+//! again, and a folder that others can write to is refused.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::PathBuf;
+
+use plugbay::wasm::wasmtime;
+use plugbay::{BuildError, Digest};
+use plugbay_fixtures::Guest;
+use support::{Place, Site, place};
+
+fn one() -> Site {
+    place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched().host()
+}
+
+fn entries(place: &Place) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place.path("cache")).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn entry(site: &Site) -> PathBuf {
+    let entries = entries(&site.place);
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries[0].clone()
+}
+
+/// The entry after a change is the good one again, and its plugin works.
+fn mends(change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let site = one();
+    let path = entry(&site);
+    let good = fs::read(&path).unwrap();
+    let bad = change(good.clone());
+    assert!(bad != good);
+    fs::write(&path, bad).unwrap();
+    let site = site.restart();
+    assert_eq!((site.encode("a"), entry(&site)), ("a".into(), path.clone()));
+    assert!(fs::read(&path).unwrap() == good);
+    assert!(site.status().rejected.is_empty());
+}
+
+#[test]
+fn a_good_entry_is_used() {
+    let site = one();
+    let path = entry(&site);
+    let before = fs::metadata(&path).unwrap();
+    let site = site.restart();
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+    assert_eq!(site.encode("a"), "a");
+    assert_eq!(after.mode() & 0o077, 0, "others can read it");
+    assert_eq!(fs::metadata(site.place.path("cache")).unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_truncated_entry() {
+    for keep in [0, 1, 15, 16, 47, 48, 79, 80, 81, 1000] {
+        mends(|good| good[..keep].to_vec());
+    }
+    mends(|good| good[..good.len() - 1].to_vec());
+}
+
+#[test]
+fn a_longer_entry() {
+    mends(|good| [&good[..], b"more"].concat());
+}
+
+#[test]
+fn a_flipped_bit() {
+    for at in [0, 15, 16, 47, 48, 79, 80, 500] {
+        mends(|mut good| {
+            good[at] ^= 1;
+            good
+        });
+    }
+    mends(|mut good| {
+        *good.last_mut().unwrap() ^= 0x80;
+        good
+    });
+}
+
+#[test]
+fn an_entry_that_no_engine_wrote() {
+    // All checksums are right; wasmtime itself must refuse what follows them.
+    let sealed =
+        |good: &[u8], code: &[u8]| [&good[..48], Digest::of(code).as_bytes(), code].concat();
+    mends(|good| sealed(&good, b"no machine code"));
+    mends(|good| sealed(&good, b""));
+    // An engine with other settings is another engine.
+    let other = wasmtime::Engine::default();
+    let code = other.precompile_component(&Guest::codec("a").stamp("a").build()).unwrap();
+    mends(|good| sealed(&good, &code));
+}
+
+#[test]
+fn the_entry_of_another_component() {
+    let site = place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched().host();
+    let a = entry(&site);
+    site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
+    site.look();
+    let b = entries(&site.place).into_iter().find(|path| *path != a).unwrap();
+    let (good_a, good_b) = (fs::read(&a).unwrap(), fs::read(&b).unwrap());
+    fs::write(&a, &good_b).unwrap();
+    fs::write(&b, &good_a).unwrap();
+    let site = site.restart();
+    assert_eq!((site.encode("a"), site.encode("b")), ("a".into(), "b".into()));
+    assert!(fs::read(&a).unwrap() == good_a && fs::read(&b).unwrap() == good_b);
+}
+
+#[test]
+fn an_entry_that_is_a_folder() {
+    let site = one();
+    let path = entry(&site);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let site = site.restart();
+    assert_eq!(site.encode("a"), "a");
+}
+
+#[test]
+fn a_cache_that_goes_away_slows_nothing_but_the_start() {
+    let site = one();
+    fs::remove_dir_all(site.place.path("cache")).unwrap();
+    site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
+    site.look();
+    assert_eq!((site.encode("a"), site.encode("b")), ("a".into(), "b".into()));
+}
+
+/// Why a host does not start with a cache folder like this.
+fn refused(prepare: impl FnOnce(&Place)) -> String {
+    let place = place();
+    prepare(&place);
+    match place.fails() {
+        BuildError::Cache(error) => error.to_string(),
+        error => panic!("expected a refused cache, found {error}"),
+    }
+}
+
+#[test]
+fn a_folder_that_others_can_write_to_is_refused() {
+    for mode in [0o777, 0o770, 0o702] {
+        let message = refused(|place| {
+            let cache = place.path("cache");
+            fs::create_dir(&cache).unwrap();
+            fs::set_permissions(&cache, fs::Permissions::from_mode(mode)).unwrap();
+        });
+        assert!(message.contains("expected a private folder that this user owns"), "{message}");
+        assert!(message.contains(&format!("mode {mode:03o}: others can write to it")), "{message}");
+    }
+}
+
+#[test]
+fn a_link_or_a_file_in_place_of_the_folder_is_refused() {
+    let message = refused(|place| {
+        fs::create_dir(place.path("real")).unwrap();
+        symlink("real", place.path("cache")).unwrap();
+    });
+    assert!(message.contains("links are not followed"), "{message}");
+    refused(|place| fs::write(place.path("cache"), "a file").unwrap());
+}

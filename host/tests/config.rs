@@ -1,0 +1,203 @@
+//! `config.toml` changes while the host runs: what it touches starts anew, nothing else.
+
+mod support;
+
+use plugbay::{Outcome, Reason, RouteMatch};
+use plugbay_fixtures::{Behaviour, Export, Guest};
+use support::{Place, Site, place, request, until, wait};
+
+fn two() -> Place {
+    place().plugin("a.wasm", Guest::codec("a")).plugin("b.wasm", Guest::codec("b"))
+}
+
+/// When each plugin was started, and how many instances it has had.
+fn lives(site: &Site) -> Vec<(String, std::time::SystemTime, u64)> {
+    let plugins = site.status().plugins.into_iter();
+    plugins.map(|it| (it.name, it.started_at, it.stats.instantiations)).collect()
+}
+
+/// Configures, blocks until that serves, and says which plugins were started anew.
+fn touched(site: &Site, sections: &str) -> Vec<String> {
+    let (before, generation) = (lives(site), site.status().generation);
+    site.configure(sections);
+    until("the next generation", || site.status().generation > generation);
+    let changed = lives(site).into_iter().filter(|it| !before.contains(it));
+    changed.map(|(name, ..)| name).collect()
+}
+
+#[test]
+fn limits_of_one_plugin_restart_that_plugin() {
+    let site = two().host();
+    assert_eq!(touched(&site, "[plugins.a]\nmemory = '32MiB'"), ["a"]);
+    assert_eq!(site.running("a").unwrap().policy.memory, 32 << 20);
+    assert_eq!(site.running("b").unwrap().policy.memory, 64 << 20);
+    assert_eq!(touched(&site, "[plugins.a]\nmemory = '32MiB'\ncpu = '3s'"), ["a"]);
+    assert_eq!(touched(&site, "[plugins.b]\nreuse = 'fresh'"), ["a", "b"]);
+    site.sees("the configuration", |it| matches!(it, Outcome::Configured));
+    assert!(site.status().rejected.is_empty());
+}
+
+#[test]
+fn defaults_restart_those_that_have_them() {
+    let site = two().config("[plugins.b]\noutput = '1MiB'").host();
+    let changed = touched(&site, "[defaults]\noutput = '2MiB'\n[plugins.b]\noutput = '1MiB'");
+    assert_eq!(changed, ["a"]);
+    assert_eq!(site.running("a").unwrap().policy.output, 2 << 20);
+}
+
+#[test]
+fn settings_of_the_host_restart_nobody() {
+    let site = two().host();
+    let sections = "[server]\nmax_body = '1MiB'";
+    assert!(touched(&site, sections).is_empty());
+    assert_eq!(site.config().server.max_body.as_u64(), 1 << 20);
+}
+
+#[test]
+fn a_comment_changes_nothing() {
+    let site = two().host();
+    let generation = site.status().generation;
+    site.configure("# a comment");
+    let report = site.look();
+    assert_eq!((report.generation, report.published), (generation, false));
+}
+
+#[test]
+fn a_plugin_is_disabled_and_enabled() {
+    let site = two().host();
+    let codec = site.codec("a").unwrap();
+    assert!(touched(&site, "[plugins.a]\nenabled = false").is_empty());
+    let error = codec.encode_document(b"").unwrap_err();
+    assert_eq!(error.to_string(), "no codec \"a\"; known: b; did you mean \"b\"?");
+    assert!(site.status().rejected.is_empty());
+    assert_eq!(touched(&site, ""), ["a"]);
+    assert!(codec.encode_document(b"").is_ok());
+}
+
+#[test]
+fn a_plugins_own_config_reaches_its_init() {
+    let schema = r#"{"type": "object", "properties": {"word": {"type": "string"}}}"#;
+    let init = Behaviour::ErrorUnless("\"yes\"".into());
+    let guest = Guest::codec("a").schema(schema).on(Export::Init, init);
+    let site = two().plugin("a.wasm", guest).config("[plugins.a.config]\nword = 'yes'").host();
+    assert_eq!(touched(&site, "[plugins.a.config]\nword = 'yes'\nmore = [1, 2]"), ["a"]);
+    let before = lives(&site);
+    site.configure("[plugins.a.config]\nword = 'no'");
+    site.refuses("a.wasm", Reason::Init, &["init: expected the input to contain"]);
+    assert_eq!(lives(&site), before);
+    site.configure("[plugins.a.config]\nword = 'yes'\nmore = [1, 2]");
+    site.recovers("a.wasm");
+    assert_eq!(lives(&site), before);
+}
+
+#[test]
+fn one_artifact_serves_as_two_plugins() {
+    let schema = r#"{"type": "object"}"#;
+    let guest = Guest::both("a").capability("codec", "extra").schema(schema);
+    let config = "[plugins.a]\nartifact = 'a.wasm'\n[plugins.a.config]\nn = 1\n\
+                  [plugins.other]\nartifact = 'a.wasm'\n[plugins.other.config]\nn = 2";
+    let site = place().plugin("a.wasm", guest).config(config).host();
+    assert!(site.status().rejected.is_empty(), "{:?}", site.status().rejected);
+    assert_eq!(site.names("codec"), ["a", "extra", "other", "other.extra"]);
+    assert_eq!(site.names("handler"), ["a", "other"]);
+    let digests: Vec<String> = site.status().plugins.into_iter().map(|it| it.digest).collect();
+    assert_eq!((digests.len(), &digests[0]), (2, &digests[1]));
+    // The route that it suggests is that of the plugin of its own name.
+    let routed = |path: &str| match site.snapshot().route("POST", path) {
+        RouteMatch::Found(routed) => Some(routed.handler().to_owned()),
+        _ => None,
+    };
+    assert_eq!((routed("/a").as_deref(), routed("/b")), (Some("a"), None));
+    let routes = "\n[[routes]]\npath = '/b'\nhandler = 'other'";
+    assert!(touched(&site, &format!("{config}{routes}")).is_empty());
+    assert_eq!(routed("/b").as_deref(), Some("other"));
+    // A change of one's config is no change of the other's.
+    assert_eq!(touched(&site, &config.replace("n = 2", "n = 3")), ["other"]);
+    assert_eq!(site.handle("other", "in").unwrap(), "in");
+}
+
+#[test]
+fn a_plugin_under_another_name() {
+    let site = two().config("[plugins.mine]\nartifact = 'a.wasm'").host();
+    assert_eq!(site.names("codec"), ["b", "mine"]);
+    assert!(site.running("a").is_none() && site.running("mine").is_some());
+}
+
+#[test]
+fn an_artifact_that_is_not_there() {
+    let site = two().host();
+    site.configure("[plugins.mine]\nartifact = 'mine.wasm'");
+    let parts = ["[plugins.mine] artifact: expected a file \"mine.wasm\"", "found none"];
+    site.refuses("mine.wasm", Reason::Unreadable, &parts);
+    site.drop_in("mine.wasm", Guest::codec("c"));
+    site.recovers("mine.wasm");
+    until("it serves", || site.names("codec") == ["a", "b", "mine"]);
+}
+
+#[test]
+fn routes_change() {
+    let site = place()
+        .plugin("h.wasm", Guest::handler("h").stamp("h"))
+        .plugin("i.wasm", Guest::handler("i").stamp("i"))
+        .host();
+    let get = |method: &str, path: &str| match site.snapshot().route(method, path) {
+        RouteMatch::Found(routed) => {
+            String::from_utf8(wait(routed.handle(request(""))).unwrap().body).unwrap()
+        }
+        RouteMatch::MethodNotAllowed { allow } => allow.join(" "),
+        RouteMatch::NotFound => "none".into(),
+    };
+    assert_eq!((get("GET", "/h"), get("GET", "/x/1")), ("h".into(), "none".into()));
+    let route = "[[routes]]\npath = '/x/{name}'\nmethods = ['GET']\nhandler = 'h'";
+    assert!(touched(&site, route).is_empty());
+    assert_eq!((get("GET", "/x/1"), get("POST", "/x/1")), ("h".into(), "GET HEAD OPTIONS".into()));
+    assert!(touched(&site, &route.replace("'h'", "'i'")).is_empty());
+    assert_eq!(get("GET", "/x/1"), "i");
+    // The configuration wins over what a plugin suggests.
+    assert!(touched(&site, "[[routes]]\npath = '/h'\nhandler = 'i'").is_empty());
+    assert_eq!((get("GET", "/h"), get("GET", "/x/1")), ("i".into(), "none".into()));
+    let absent = "[[routes]]\npath = '/later'\nhandler = 'later'";
+    assert!(touched(&site, absent).is_empty());
+    let routes = site.status().routes;
+    let route = routes.iter().find(|route| route.path == "/later").unwrap();
+    assert_eq!((route.serves, &*route.origin), (false, "config"));
+    let RouteMatch::Found(routed) = site.snapshot().route("GET", "/later") else {
+        panic!("expected a route")
+    };
+    let error = wait(routed.handle(request(""))).unwrap_err();
+    assert_eq!(error.reason(), "not-found");
+    site.drop_in("later.wasm", Guest::handler("later").stamp("later"));
+    until("the handler is there", || site.handler("later").is_ok());
+    assert_eq!(get("GET", "/later"), "later");
+}
+
+#[test]
+fn what_only_a_restart_applies_is_pending() {
+    let site = two().host();
+    site.configure("[server]\nlisten = '127.0.0.1:1'");
+    until("it is pending", || !site.status().pending_restart.is_empty());
+    let pending = site.status().pending_restart;
+    assert_eq!((pending.len(), pending[0].key), (1, "server.listen"));
+    assert_eq!((&*pending[0].running, &*pending[0].next), ("127.0.0.1:7070", "127.0.0.1:1"));
+    let said =
+        |it: &Outcome| matches!(it, Outcome::PendingRestart { key } if key == "server.listen");
+    site.sees("the restart", said);
+    site.look();
+    assert_eq!(site.count(said), 1);
+    site.configure("");
+    until("it is not pending", || site.status().pending_restart.is_empty());
+}
+
+#[test]
+fn the_folder_of_plugins_moves() {
+    let site = two().host();
+    std::fs::create_dir(site.place.path("elsewhere")).unwrap();
+    let file = site.place.path("elsewhere/c.wasm");
+    support::drop_in(&file, &Guest::codec("c").stamp("1").build());
+    let config = site.place.path("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    support::drop_in(&config, text.replace("\"plugins\"", "\"elsewhere\"").as_bytes());
+    until("it moved", || site.names("codec") == ["c"]);
+    support::drop_in(&file, &Guest::codec("c").version("2.0.0").stamp("2").build());
+    site.answers("c", "2");
+}

@@ -1,0 +1,120 @@
+//! Applications: a host inside of one, and a kind of plugin that one defines itself.
+
+mod support;
+
+#[path = "../examples/embed.rs"]
+#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
+mod embed;
+
+#[path = "../examples/own_kind/main.rs"]
+#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
+mod own_kind;
+
+use own_kind::Greeter;
+use plugbay::wasm::Engine;
+use plugbay::{CallErrorKind, Error, Host, Reason};
+use plugbay_fixtures::{Guest, component};
+use support::{place, wait};
+
+#[test]
+fn the_example_that_swaps_a_codec() {
+    let version = |version: &str| Guest::codec("mine").version(version).stamp(version).build();
+    let [before, after] = embed::swap(&version("1.0.0"), &version("2.0.0")).unwrap();
+    assert!(before.ends_with(b"1.0.0") && after.ends_with(b"2.0.0"));
+    // A version that is refused says so.
+    let error = embed::swap(&version("1.0.0"), &version("two")).unwrap_err();
+    assert!(error.to_string().contains("expected `major.minor.patch`"), "{error}");
+}
+
+#[test]
+fn the_example_with_a_kind_of_its_own() {
+    assert_eq!(own_kind::greet(own_kind::guest(), "you").unwrap(), "Hello, you");
+}
+
+#[test]
+fn a_kind_of_its_own_is_served_like_any_other() {
+    let site = place()
+        .plugin("hello.wasm", own_kind::guest())
+        .plugin("codec.wasm", Guest::codec("codec").stamp("1"))
+        .host_with(plugbay::Builder::kind::<Greeter>);
+    assert_eq!(site.kinds(), ["codec", "greeter"]);
+    assert_eq!(site.running("hello").unwrap().capabilities, ["greeter:hello"]);
+    let greeter = site.get::<Greeter>("hello").unwrap();
+    let greet = |name: &str| greeter.call(|greeter, context| greeter.greet(context, name));
+    for _ in 0..10_000 {
+        assert_eq!(greet("you").unwrap(), "Hello, you");
+    }
+    // A trap is a trap: this guest has no room for so long a name.
+    let Error::Call(error) = greet(&"x".repeat(100_000)).unwrap_err() else { panic!("a call") };
+    assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Trap, Some("hello@1.0.0")));
+    assert_eq!(greet("again").unwrap(), "Hello, again");
+    site.remove("hello.wasm");
+    support::until("it is gone", || greet("you").is_err());
+    let missed = site.get::<Greeter>("hello").unwrap_err();
+    assert_eq!(missed.to_string(), "no greeter \"hello\"; known: none");
+}
+
+#[test]
+fn a_kind_that_nobody_serves_is_refused() {
+    let site = place().plugin("hello.wasm", own_kind::guest()).unwatched().host();
+    let rejected = site.rejected("hello.wasm").unwrap();
+    assert_eq!(rejected.reason, Reason::WrongWorld);
+    let expected =
+        "capability greeter:hello: expected a kind that this host serves (codec, handler)";
+    assert!(rejected.message.contains(expected), "{}", rejected.message);
+}
+
+#[test]
+fn a_kind_whose_interface_has_other_types_is_refused() {
+    let wit = "package acme:greet@0.1.0;
+        interface greeter { greet: func(name: u32) -> u32; }
+        world greeter-plugin { include plugbay:plugin/base-plugin@1.0.0; export greeter; }";
+    let wat = include_str!("../examples/own_kind/guest.wat");
+    let greet = wat.find("(func (export \"acme:greet").unwrap();
+    let wat = format!(
+        "{}(func (export \"acme:greet/greeter@0.1.0#greet\") (param i32) (result i32) (local.get 0)))",
+        &wat[..greet]
+    );
+    let site = place()
+        .plugin("hello.wasm", component(wit, "greeter-plugin", &wat))
+        .unwatched()
+        .host_with(plugbay::Builder::kind::<Greeter>);
+    let rejected = site.rejected("hello.wasm").unwrap();
+    assert_eq!(rejected.reason, Reason::WrongWorld, "{}", rejected.message);
+    assert!(rejected.message.contains("expected interfaces of the types"), "{}", rejected.message);
+}
+
+#[test]
+fn two_hosts_of_one_process_share_an_engine_and_nothing_else() {
+    let engine = Engine::new().unwrap();
+    let one = place().plugin("a.wasm", Guest::codec("a").stamp("one")).engine(&engine).host();
+    let two = place().plugin("a.wasm", Guest::codec("a").stamp("two")).engine(&engine).host();
+    assert_eq!((one.encode("a"), two.encode("a")), ("one".into(), "two".into()));
+    one.remove("a.wasm");
+    support::until("one has none", || one.codec("a").is_err());
+    assert_eq!(two.encode("a"), "two");
+    drop(one);
+    assert_eq!(two.encode("a"), "two");
+}
+
+#[test]
+fn a_host_of_bytes_works_inside_and_outside_of_a_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = || Host::builder().plugins(folder.path()).artifact("a", Guest::both("a").build());
+    let host = build().build_blocking().unwrap();
+    assert_eq!(host.status().plugins[0].source, "memory:a");
+    let codec = host.codec("a").unwrap();
+    assert_eq!(codec.encode(&vec![1, 2]).unwrap(), [0x82, 1, 2]);
+    assert_eq!(codec.decode::<Vec<u8>>(&[0x82, 1, 2]).unwrap(), [1, 2]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let inside = build().build().await.unwrap();
+        assert_eq!(inside.codec("a").unwrap().encode(&"x").unwrap(), [0x61, b'x']);
+        let answer = inside.handler("a").unwrap().handle(support::request("body")).await;
+        assert_eq!(answer.unwrap().body, b"body");
+        assert!(!inside.reload().await.published);
+        drop(inside);
+    });
+    assert!(wait(host.shutdown(std::time::Duration::from_secs(60))).is_empty());
+    assert_eq!(codec.encode(&1).unwrap_err().reason(), "retired");
+}
