@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 
 /// What is encoded.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Order {
+pub(crate) struct Order {
     /// Its number.
-    pub number: u32,
+    pub(crate) number: u32,
     /// What is ordered.
-    pub items: Vec<String>,
+    pub(crate) items: Vec<String>,
 }
 
 /// What the first and the second version of the plugin make of an order.
-pub fn swap(first: &[u8], second: &[u8]) -> Result<[Vec<u8>; 2], Box<dyn Error>> {
+pub(crate) fn swap(first: &[u8], second: &[u8]) -> Result<[Vec<u8>; 2], Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("codec.wasm");
     fs::write(&file, first)?;
@@ -31,7 +31,7 @@ pub fn swap(first: &[u8], second: &[u8]) -> Result<[Vec<u8>; 2], Box<dyn Error>>
     let next = folder.path().join(".codec.wasm");
     fs::write(&next, second)?;
     fs::rename(&next, &file)?;
-    for rejected in host.reload_blocking().rejected {
+    if let Some(rejected) = host.reload_blocking().rejected.first() {
         return Err(format!("{}: {}", rejected.source, rejected.message).into());
     }
     // The same handle: it goes to whichever version serves.

@@ -92,14 +92,19 @@ impl Store {
         &self.runtimes
     }
 
-    /// Prepares and describes every digest that is new, at most `workers` at once.
+    /// Prepares and describes every digest that is new, at most `workers` at once. `retry`
+    /// asks those again that gave no description, as on a machine that was too busy.
     pub(crate) fn prepare(
         &mut self,
         origins: &[Origin],
         workers: usize,
+        retry: bool,
     ) -> (Vec<Offer>, Vec<Refused>) {
         let wanted: BTreeSet<Digest> = origins.iter().map(Origin::digest).collect();
-        self.ready.retain(|digest, _| wanted.contains(digest));
+        self.ready.retain(|digest, ready| {
+            let silent = matches!(ready, Err(refusal) if refusal.reason == Reason::Describe);
+            wanted.contains(digest) && !(silent && retry)
+        });
         let mut new = BTreeMap::new();
         for origin in origins {
             if !self.ready.contains_key(&origin.digest()) {

@@ -131,7 +131,7 @@ impl Reconciler {
         let workers = workers(&config);
 
         let (origins, mut failed) = self.list(&config, running, &mut refused);
-        let (offers, unprepared) = self.store.prepare(&origins, workers);
+        let (offers, unprepared) = self.store.prepare(&origins, workers, retry);
         failed.extend(unprepared.iter().map(|it| it.source.clone()));
         refused.extend(unprepared);
 

@@ -81,7 +81,7 @@ fn both_hosts_serve_all_of_them() {
 
 #[test]
 fn both_forms_say_the_same_of_themselves() {
-    let [components, linked] = FORMS.both().map(|host| host.status());
+    let [components, linked] = FORMS.both().map(Host::status);
     for (component, linked) in components.plugins.iter().zip(&linked.plugins) {
         assert_eq!(
             (&component.name, &component.version, &component.description),

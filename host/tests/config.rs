@@ -103,14 +103,14 @@ fn one_artifact_serves_as_two_plugins() {
     let digests: Vec<String> = site.status().plugins.into_iter().map(|it| it.digest).collect();
     assert_eq!((digests.len(), &digests[0]), (2, &digests[1]));
     // The route that it suggests is that of the plugin of its own name.
-    let routed = |path: &str| match site.snapshot().route("POST", path) {
+    let served = |path: &str| match site.snapshot().route("POST", path) {
         RouteMatch::Found(routed) => Some(routed.handler().to_owned()),
         _ => None,
     };
-    assert_eq!((routed("/a").as_deref(), routed("/b")), (Some("a"), None));
+    assert_eq!((served("/a").as_deref(), served("/b")), (Some("a"), None));
     let routes = "\n[[routes]]\npath = '/b'\nhandler = 'other'";
     assert!(touched(&site, &format!("{config}{routes}")).is_empty());
-    assert_eq!(routed("/b").as_deref(), Some("other"));
+    assert_eq!(served("/b").as_deref(), Some("other"));
     // A change of one's config is no change of the other's.
     assert_eq!(touched(&site, &config.replace("n = 2", "n = 3")), ["other"]);
     assert_eq!(site.handle("other", "in").unwrap(), "in");
@@ -161,10 +161,10 @@ fn routes_change() {
     let routes = site.status().routes;
     let route = routes.iter().find(|route| route.path == "/later").unwrap();
     assert_eq!((route.serves, &*route.origin), (false, "config"));
-    let RouteMatch::Found(routed) = site.snapshot().route("GET", "/later") else {
+    let RouteMatch::Found(found) = site.snapshot().route("GET", "/later") else {
         panic!("expected a route")
     };
-    let error = wait(routed.handle(request(""))).unwrap_err();
+    let error = wait(found.handle(request(""))).unwrap_err();
     assert_eq!(error.reason(), "not-found");
     site.drop_in("later.wasm", Guest::handler("later").stamp("later"));
     until("the handler is there", || site.handler("later").is_ok());

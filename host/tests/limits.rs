@@ -43,8 +43,8 @@ fn discarded(site: &Site) -> u64 {
 
 /// Whoever calls a misbehaving guest learns what it did; its instance is thrown away if
 /// `is_fatal`, and the call after that works.
-fn fails(behaviour: Behaviour, limits: &str, is_fatal: bool, kind: CallErrorKind, part: &str) {
-    let site = site(&behaviour, limits);
+fn fails(behaviour: &Behaviour, limits: &str, is_fatal: bool, kind: CallErrorKind, part: &str) {
+    let site = site(behaviour, limits);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         // The neighbour answers all the while.
@@ -87,7 +87,7 @@ fn fails(behaviour: Behaviour, limits: &str, is_fatal: bool, kind: CallErrorKind
 
 #[test]
 fn a_trap_says_where() {
-    fails(Behaviour::Trap, "", true, CallErrorKind::Trap, "unreachable");
+    fails(&Behaviour::Trap, "", true, CallErrorKind::Trap, "unreachable");
     let site = site(&Behaviour::Trap, "");
     encode(&site, "bad").unwrap();
     let error = encode(&site, "bad").unwrap_err();
@@ -97,72 +97,78 @@ fn a_trap_says_where() {
 #[test]
 fn a_spinning_guest_runs_out_of_cpu_time() {
     let part = "expected to finish within 300ms of CPU time";
-    fails(Behaviour::Spin, "cpu = '300ms'", true, CallErrorKind::Cpu, part);
+    fails(&Behaviour::Spin, "cpu = '300ms'", true, CallErrorKind::Cpu, part);
 }
 
 #[test]
 fn a_guest_that_copies_memory_forever_runs_out_of_cpu_time() {
     let copy = Behaviour::MemoryCopy(1 << 20);
-    fails(copy, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
+    fails(&copy, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
 }
 
 #[test]
 fn a_guest_that_floods_the_log_runs_out_of_cpu_time() {
-    fails(Behaviour::FloodLog, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
+    fails(&Behaviour::FloodLog, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
 }
 
 #[test]
 fn a_guest_that_floods_other_plugins_runs_out_of_cpu_time() {
     let flood = Behaviour::FloodCodecs("neighbour".into());
-    fails(flood, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
+    fails(&flood, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
 }
 
 #[test]
 fn memory_is_bounded() {
     let grow = Behaviour::GrowMemory { pages: 4 };
     let part = "expected at most 1048576 bytes of memory for an instance";
-    fails(grow, "memory = '1MiB'", true, CallErrorKind::Memory, part);
+    fails(&grow, "memory = '1MiB'", true, CallErrorKind::Memory, part);
 }
 
 #[test]
 fn memory_is_bounded_over_all_instances() {
     let grow = Behaviour::GrowMemory { pages: 4 };
     let limits = "memory = '1MiB'\ntotal_memory = '1MiB'";
-    fails(grow, limits, true, CallErrorKind::Memory, "expected at most 1048576 bytes of memory");
+    fails(&grow, limits, true, CallErrorKind::Memory, "expected at most 1048576 bytes of memory");
 }
 
 #[test]
 fn tables_are_bounded() {
     let part = "expected at most 100000 table elements";
-    fails(Behaviour::GrowTable, "", true, CallErrorKind::Memory, part);
+    fails(&Behaviour::GrowTable, "", true, CallErrorKind::Memory, part);
 }
 
 #[test]
 fn recursion_is_bounded() {
-    fails(Behaviour::Recurse, "", true, CallErrorKind::Trap, "call stack exhausted");
+    fails(&Behaviour::Recurse, "", true, CallErrorKind::Trap, "call stack exhausted");
 }
 
 #[test]
 fn a_panic_says_its_message() {
     let panic = Behaviour::Panic("expected a header, found none".into());
-    fails(panic, "", true, CallErrorKind::Panic, "expected a header, found none");
+    fails(&panic, "", true, CallErrorKind::Panic, "expected a header, found none");
 }
 
 #[test]
 fn a_pointer_outside_of_memory() {
-    fails(Behaviour::BadPointer, "", true, CallErrorKind::Contract, "pointer/length out of bounds");
+    fails(
+        &Behaviour::BadPointer,
+        "",
+        true,
+        CallErrorKind::Contract,
+        "pointer/length out of bounds",
+    );
 }
 
 #[test]
 fn text_that_is_no_utf_8() {
-    fails(Behaviour::InvalidText, "", true, CallErrorKind::Contract, "utf-8");
+    fails(&Behaviour::InvalidText, "", true, CallErrorKind::Contract, "utf-8");
 }
 
 #[test]
 fn an_answer_that_is_too_large() {
     let part = "expected an answer of at most 1048576 bytes, found 2097152";
     let output = Behaviour::Output(2 << 20);
-    fails(output, "output = '1MiB'", false, CallErrorKind::Output, part);
+    fails(&output, "output = '1MiB'", false, CallErrorKind::Output, part);
 }
 
 #[test]
@@ -174,7 +180,7 @@ fn errors_of_the_guest_are_its_own() {
         (ErrorKind::Internal, CallErrorKind::Internal),
     ] {
         let error = Behaviour::Error(said, "expected a key, found none".into());
-        fails(error, "", false, kind, "expected a key, found none");
+        fails(&error, "", false, kind, "expected a key, found none");
     }
 }
 

@@ -138,7 +138,7 @@ fn a_thousand_swaps_lose_no_call() {
         assert_eq!(drained.get(&label), Some(&1), "{label}");
         assert!(lines::of(&label) >= 1, "{label} was not told to shut down");
     }
-    assert_eq!(drained.values().sum::<u32>() as u64, SWAPS + SWAPS / EVERY);
+    assert_eq!(u64::from(drained.values().sum::<u32>()), SWAPS + SWAPS / EVERY);
     assert_eq!(lines::of(&format!("a@1.0.{}", 1_000_000 + SWAPS)), 0);
     if let (Some(warm), Some(end)) = (warm, resident()) {
         eprintln!("{calls} calls; resident memory {warm} -> {end}");

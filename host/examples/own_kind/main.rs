@@ -21,13 +21,13 @@ mod bindings {
 }
 
 /// What a caller of a greeter calls.
-pub trait Greet: Send + Sync {
+pub(crate) trait Greet: Send + Sync {
     fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError>;
 }
 
 /// The kind `greeter`.
 #[derive(Debug)]
-pub struct Greeter;
+pub(crate) struct Greeter;
 
 impl Kind for Greeter {
     const NAME: &'static str = "greeter";
@@ -64,7 +64,7 @@ impl Greet for Calls<Greeter> {
 }
 
 /// Serves the plugin and asks its greeter.
-pub fn greet(plugin: Vec<u8>, name: &str) -> Result<String, Box<dyn Error>> {
+pub(crate) fn greet(plugin: Vec<u8>, name: &str) -> Result<String, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let builder = Host::builder().plugins(folder.path()).kind::<Greeter>();
     let host = builder.artifact("greeter", plugin).build_blocking()?;
@@ -73,7 +73,7 @@ pub fn greet(plugin: Vec<u8>, name: &str) -> Result<String, Box<dyn Error>> {
 }
 
 /// The plugin of this folder.
-pub fn guest() -> Vec<u8> {
+pub(crate) fn guest() -> Vec<u8> {
     let (wit, wat) = (include_str!("greeter.wit"), include_str!("guest.wat"));
     plugbay_fixtures::component(wit, "greeter-plugin", wat)
 }

@@ -142,3 +142,50 @@ fn a_config_that_breaks_the_schema_keeps_the_last_good_one() {
     let bad = "[plugins.a.config]\nn = 'one'";
     check(bad, &offers, &[], &runs, (&[], &["a"], &["a.wasm:config-schema"]));
 }
+
+#[test]
+fn under_another_name_capabilities_go_by_that_name() {
+    let a = description("a", &["codec:a", "codec:b", "handler:a"]);
+    let text = "[plugins.a]\nartifact = 'a.wasm'\n[plugins.z]\nartifact = 'a.wasm'";
+    let desired =
+        resolve(&config(text), &[offer(file("a.wasm"), &a)], &BTreeSet::new(), &running(&[]));
+    assert!(desired.refused.is_empty(), "{:?}", desired.refused);
+    let keys = |wanted: &Wanted| -> Vec<String> {
+        let capabilities = &wanted.offer.description.capabilities;
+        capabilities
+            .iter()
+            .map(|it| format!("{}:{}{}", it.kind, it.name, it.routes.len()))
+            .collect()
+    };
+    let [first, second] = &desired.wanted[..] else { panic!("expected two") };
+    assert_eq!(keys(first), ["codec:a0", "codec:b0", "handler:a1"]);
+    assert_eq!(keys(second), ["codec:z0", "codec:z.b0", "handler:z0"]);
+    let long = format!("[plugins.{}]\nartifact = 'a.wasm'", "x".repeat(64));
+    let offers = [offer(file("a.wasm"), &a)];
+    check(&long, &offers, &[], &running(&[]), (&[], &[], &["a.wasm:description"]));
+}
+
+#[test]
+fn who_has_the_name_of_a_last_good_version_is_refused() {
+    let a = description("a", &["codec:a"]);
+    let runs = running(&[("a", "a.wasm", &a)]);
+    let offers = [offer(file("b.wasm"), &a)];
+    check("", &offers, &["a.wasm"], &runs, (&[], &["a"], &["b.wasm:name-clash"]));
+    let linked = [offer(Source::Linked("a".into()), &a)];
+    check("", &linked, &["a.wasm"], &runs, (&[], &["a"], &[]));
+}
+
+#[test]
+fn a_configured_route_wins_whatever_its_parameters_are_called() {
+    let mut h = description("h", &["handler:h"]);
+    Arc::make_mut(&mut h).capabilities[0].routes[0].path = "/{a}/x/{*b}".into();
+    let offers = [offer(file("h.wasm"), &h)];
+    let route = |path: &str, methods: &str| {
+        format!("[[routes]]\npath = '{path}'\nmethods = [{methods}]\nhandler = 'i'")
+    };
+    let none = running(&[]);
+    check(&route("/{c}/x/{*d}", "'GET'"), &offers, &[], &none, (&["h<h.wasm"], &[], &[]));
+    // Another method of it would be lost without a word.
+    let other = route("/{c}/x/{*d}", "'POST'");
+    check(&other, &offers, &[], &none, (&[], &[], &["h.wasm:route-clash"]));
+}

@@ -1,6 +1,6 @@
 //! The kind `codec` on WIT.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::{CallError, Context};
@@ -18,10 +18,23 @@ pub struct CodecIndices {
     fiber: fiber::codec::GuestIndices,
 }
 
-/// The functions of one instance.
+/// The functions of one instance. Finding a function checks its type, which costs a fresh
+/// instance dearly: those for a fiber are found when one is needed.
 pub struct CodecGuest {
     direct: direct::codec::Guest,
-    fiber: fiber::codec::Guest,
+    fiber: OnceLock<fiber::codec::Guest>,
+    indices: fiber::codec::GuestIndices,
+    instance: Instance,
+}
+
+impl CodecGuest {
+    fn on_fiber(&self, store: &mut Store<State>) -> wasmtime::Result<&fiber::codec::Guest> {
+        if let Some(guest) = self.fiber.get() {
+            return Ok(guest);
+        }
+        let guest = self.indices.load(store, &self.instance)?;
+        Ok(self.fiber.get_or_init(|| guest))
+    }
 }
 
 impl WasmKind for Codec {
@@ -42,8 +55,10 @@ impl WasmKind for Codec {
         instance: &Instance,
     ) -> wasmtime::Result<Self::Guest> {
         Ok(CodecGuest {
-            direct: indices.direct.load(&mut *store, instance)?,
-            fiber: indices.fiber.load(store, instance)?,
+            direct: indices.direct.load(store, instance)?,
+            fiber: OnceLock::new(),
+            indices: indices.fiber.clone(),
+            instance: *instance,
         })
     }
 
@@ -70,7 +85,9 @@ impl CodecCall for WasmCodec {
         let answer = if self.needs_fiber(context) {
             let document = document.to_vec();
             calls.call_blocking(context, move |store, guest| {
-                Box::pin(async move { guest.fiber.call_encode(store, index, &document).await })
+                Box::pin(async move {
+                    guest.on_fiber(store)?.call_encode(store, index, &document).await
+                })
             })
         } else {
             calls.call(context, |store, guest| guest.direct.call_encode(store, index, document))
@@ -84,7 +101,9 @@ impl CodecCall for WasmCodec {
         let answer = if self.needs_fiber(context) {
             let bytes = bytes.to_vec();
             calls.call_blocking(context, move |store, guest| {
-                Box::pin(async move { guest.fiber.call_decode(store, index, &bytes).await })
+                Box::pin(
+                    async move { guest.on_fiber(store)?.call_decode(store, index, &bytes).await },
+                )
             })
         } else {
             calls.call(context, |store, guest| guest.direct.call_decode(store, index, bytes))

@@ -18,10 +18,19 @@ pub(crate) struct Instance {
     pub(crate) calls: u64,
 }
 
-/// The functions of `lifecycle`, both ways of calling them.
-pub(crate) struct Lifecycle {
-    pub(crate) direct: direct::lifecycle::Guest,
-    pub(crate) fiber: fiber::lifecycle::Guest,
+/// The functions of `lifecycle`, the way in which they are called. Finding a function checks
+/// its type, and that is a good part of what a fresh instance costs: so only one way is found.
+pub(crate) enum Lifecycle {
+    /// On the caller's stack.
+    Direct(direct::lifecycle::Guest),
+    /// On a fiber.
+    Fiber(fiber::lifecycle::Guest),
+}
+
+impl Lifecycle {
+    pub(crate) fn is_on_fiber(&self) -> bool {
+        matches!(self, Self::Fiber(_))
+    }
 }
 
 impl Instance {

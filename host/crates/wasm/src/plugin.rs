@@ -77,7 +77,7 @@ impl Shared {
             Err(late) => return Err(late),
         };
         let mut instance = Box::new(Instance::new(store, lifecycle, guests));
-        let init = self.bounded(on_fiber, self.init(&mut instance, on_fiber)).await;
+        let init = self.bounded(on_fiber, self.init(&mut instance)).await;
         match init {
             Ok(Ok(Ok(()))) => Ok(instance),
             Ok(Ok(Err(refused))) => Err(CallError::from(refused).of(self.identity.label())),
@@ -107,26 +107,22 @@ impl Shared {
         } else {
             self.component.instantiate(&mut *store)?
         };
-        let lifecycle = Lifecycle {
-            direct: self.lifecycle.direct.load(&mut *store, &instance)?,
-            fiber: self.lifecycle.fiber.load(&mut *store, &instance)?,
+        let lifecycle = if on_fiber {
+            Lifecycle::Fiber(self.lifecycle.fiber.load(&mut *store, &instance)?)
+        } else {
+            Lifecycle::Direct(self.lifecycle.direct.load(&mut *store, &instance)?)
         };
         let guests = self.kinds.iter().map(|kind| kind.load(store, &instance));
         let guests = guests.collect::<wasmtime::Result<_>>()?;
         Ok((lifecycle, guests))
     }
 
-    async fn init(
-        &self,
-        instance: &mut Instance,
-        on_fiber: bool,
-    ) -> wasmtime::Result<Result<(), types::Error>> {
+    async fn init(&self, instance: &mut Instance) -> wasmtime::Result<Result<(), types::Error>> {
         let Instance { store, lifecycle, .. } = instance;
-        begin(store, self.init_ticks, on_fiber);
-        if on_fiber {
-            lifecycle.fiber.call_init(store, &self.config).await
-        } else {
-            lifecycle.direct.call_init(store, &self.config)
+        begin(store, self.init_ticks, lifecycle.is_on_fiber());
+        match lifecycle {
+            Lifecycle::Direct(guest) => guest.call_init(store, &self.config),
+            Lifecycle::Fiber(guest) => guest.call_init(store, &self.config).await,
         }
     }
 
@@ -156,12 +152,13 @@ impl Shared {
     /// Calls `shutdown` on an instance that goes away; nobody waits for more than `init` time.
     pub(crate) fn say_goodbye(&self, instance: &mut Instance) {
         let Instance { store, lifecycle, .. } = instance;
-        begin(store, self.init_ticks, self.may_wait);
-        let said = if self.may_wait {
-            let farewell = self.bounded(true, lifecycle.fiber.call_shutdown(&mut *store));
-            block_on(TokioContext::new(farewell, self.tokio.clone()))
-        } else {
-            Ok(lifecycle.direct.call_shutdown(&mut *store))
+        begin(store, self.init_ticks, lifecycle.is_on_fiber());
+        let said = match lifecycle {
+            Lifecycle::Direct(guest) => Ok(guest.call_shutdown(&mut *store)),
+            Lifecycle::Fiber(guest) => {
+                let farewell = self.bounded(true, guest.call_shutdown(&mut *store));
+                block_on(TokioContext::new(farewell, self.tokio.clone()))
+            }
         };
         match said {
             Ok(Ok(())) => {}
@@ -184,12 +181,13 @@ impl Shared {
     /// Asks one instance whether it can serve.
     fn examine(&self, mut checkout: Checkout<'_>) -> Result<(), CallError> {
         let Instance { store, lifecycle, .. } = checkout.instance()?;
-        begin(store, self.init_ticks, self.may_wait);
-        let answer = if self.may_wait {
-            let question = self.bounded(true, lifecycle.fiber.call_health(&mut *store));
-            block_on(TokioContext::new(question, self.tokio.clone()))?
-        } else {
-            lifecycle.direct.call_health(&mut *store)
+        begin(store, self.init_ticks, lifecycle.is_on_fiber());
+        let answer = match lifecycle {
+            Lifecycle::Direct(guest) => guest.call_health(&mut *store),
+            Lifecycle::Fiber(guest) => {
+                let question = self.bounded(true, guest.call_health(&mut *store));
+                block_on(TokioContext::new(question, self.tokio.clone()))?
+            }
         };
         match answer {
             Ok(answer) => {
