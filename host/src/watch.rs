@@ -32,6 +32,7 @@ type Interests = BTreeMap<PathBuf, Interest>;
 pub(crate) struct Watch {
     watcher: RecommendedWatcher,
     interests: Arc<Mutex<Interests>>,
+    again: Signal,
     /// What is watched, and which inode it was: another folder by the same name is another
     /// folder.
     watched: BTreeMap<PathBuf, Option<(u64, u64)>>,
@@ -42,6 +43,7 @@ impl Watch {
     pub(crate) fn new(signal: Signal) -> notify::Result<Self> {
         let interests = Arc::new(Mutex::new(Interests::new()));
         let shared = Arc::clone(&interests);
+        let again = signal.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let interests = shared.lock().unwrap_or_else(PoisonError::into_inner);
             // An error means that events were lost: then anything may have changed.
@@ -49,7 +51,7 @@ impl Watch {
                 signal.look();
             }
         })?;
-        Ok(Self { watcher, interests, watched: BTreeMap::new() })
+        Ok(Self { watcher, interests, again, watched: BTreeMap::new() })
     }
 
     /// Watches what leads to `folder` and to `file`. Called before each look, so that what
@@ -80,7 +82,14 @@ impl Watch {
                 Err(error) => drop(failed.get_or_insert(error)),
             }
         }
-        failed.map_or(Ok(()), Err)
+        match failed {
+            Some(error) => Err(error),
+            None => {
+                // What changed between asking what is there and watching it was heard by nobody.
+                self.again.look();
+                Ok(())
+            }
+        }
     }
 }
 

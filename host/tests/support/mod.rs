@@ -77,6 +77,18 @@ pub(crate) fn place() -> Place {
     Place { root, host: String::new(), rest: String::new(), watch: true, engine: None }
 }
 
+/// A place with the good first version of `a`, and a neighbour.
+pub(crate) fn neighbours() -> Place {
+    place()
+        .plugin("a.wasm", Guest::codec("a").stamp("good"))
+        .plugin("neighbour.wasm", Guest::codec("neighbour").stamp("here"))
+}
+
+/// What [`neighbours`] offer is what they offered from the start.
+pub(crate) fn serves_on(site: &Site) {
+    assert_eq!((site.encode("a"), site.encode("neighbour")), ("good".into(), "here".into()));
+}
+
 /// A folder with `config.toml`, `plugins` and `cache`.
 pub(crate) struct Place {
     root: TempDir,

@@ -1,0 +1,214 @@
+//! The plugin folder goes away, comes back, flips and fills: as operators, editors and
+//! `ConfigMap`s change it.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use plugbay::{Outcome, Reason};
+use plugbay_fixtures::Guest;
+use support::{neighbours, place, serves_on, until};
+
+#[test]
+fn a_link_that_leads_nowhere_is_no_file() {
+    let site = neighbours().host();
+    symlink("nowhere", site.file("b.wasm")).unwrap();
+    fs::create_dir(site.file("folder.wasm")).unwrap();
+    let report = site.look();
+    assert_eq!((report.published, report.rejected.len()), (false, 0));
+    // What it leads to appears: now it is one.
+    support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
+    site.answers("b", "found");
+    serves_on(&site);
+}
+
+#[test]
+fn an_unreadable_file() {
+    // Root reads every file, but follows no link that leads to itself.
+    let site = neighbours().host();
+    fs::remove_file(site.file("a.wasm")).unwrap();
+    symlink("a.wasm", site.file("a.wasm")).unwrap();
+    // Whether a look came between the two lines decides who is left.
+    site.refuses("plugins/a.wasm", Reason::Unreadable, &["expected a readable file"]);
+    assert_eq!(site.encode("neighbour"), "here");
+    site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("mended"));
+    site.answers("a", "mended");
+    site.recovers("plugins/a.wasm");
+}
+
+#[test]
+fn an_unreadable_file_keeps_what_ran_from_it() {
+    let site = neighbours().unwatched().host();
+    fs::remove_file(site.file("a.wasm")).unwrap();
+    symlink("a.wasm", site.file("a.wasm")).unwrap();
+    site.look();
+    site.refuses("plugins/a.wasm", Reason::Unreadable, &["expected a readable file"]);
+    serves_on(&site);
+}
+
+#[test]
+fn a_folder_that_is_missing_and_then_appears() {
+    let site = place().without_folder().host();
+    // That was so before the events began.
+    assert_eq!(site.rejected("plugins").unwrap().reason, Reason::Unreadable);
+    fs::create_dir(site.place.path("plugins")).unwrap();
+    site.recovers("plugins");
+    site.drop_in("a.wasm", Guest::codec("a").stamp("there"));
+    site.answers("a", "there");
+}
+
+#[test]
+fn a_folder_that_goes_away_keeps_all_that_runs() {
+    let site = neighbours().host();
+    fs::rename(site.place.path("plugins"), site.place.path("away")).unwrap();
+    site.refuses("plugins", Reason::Unreadable, &["expected a readable folder"]);
+    serves_on(&site);
+    fs::rename(site.place.path("away"), site.place.path("plugins")).unwrap();
+    site.recovers("plugins");
+    serves_on(&site);
+    site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("second"));
+    site.answers("a", "second");
+}
+
+#[test]
+fn a_folder_that_is_replaced() {
+    let site = neighbours().host();
+    let next = site.place.path("next");
+    fs::create_dir(&next).unwrap();
+    support::drop_in(
+        &next.join("a.wasm"),
+        &Guest::codec("a").version("2.0.0").stamp("two").build(),
+    );
+    fs::rename(site.place.path("plugins"), site.place.path("old")).unwrap();
+    fs::rename(&next, site.place.path("plugins")).unwrap();
+    site.answers("a", "two");
+    until("the neighbour left", || site.codec("neighbour").is_err());
+    // It is the new folder that is watched now.
+    site.drop_in("a.wasm", Guest::codec("a").version("3.0.0").stamp("three"));
+    site.answers("a", "three");
+}
+
+/// Points the link `name` elsewhere, at once.
+fn flip(link: &std::path::Path, target: &str) {
+    let next = link.with_file_name("..next");
+    symlink(target, &next).unwrap();
+    fs::rename(&next, link).unwrap();
+}
+
+#[test]
+fn links_that_flip_as_config_maps_do() {
+    let site = place().without_folder().host();
+    let plugins = site.place.path("plugins");
+    let version = |name: &str, stamp: &str| {
+        fs::create_dir(plugins.join(name)).unwrap();
+        let guest = Guest::codec("a").version(&format!("{stamp}.0.0")).stamp(stamp);
+        fs::write(plugins.join(name).join("a.wasm"), guest.build()).unwrap();
+    };
+    fs::create_dir(&plugins).unwrap();
+    version("..v1", "1");
+    flip(&plugins.join("..data"), "..v1");
+    symlink("..data/a.wasm", plugins.join("a.wasm")).unwrap();
+    site.answers("a", "1");
+    for (folder, stamp, old) in [("..v2", "2", "..v1"), ("..v3", "3", "..v2")] {
+        version(folder, stamp);
+        flip(&plugins.join("..data"), folder);
+        fs::remove_dir_all(plugins.join(old)).unwrap();
+        site.answers("a", stamp);
+    }
+    // Events come after what they tell of.
+    until("each was loaded once", || site.count(|it| matches!(it, Outcome::Loaded { .. })) == 3);
+    assert_eq!(site.encode("a"), "3");
+}
+
+#[test]
+fn a_plugin_folder_that_is_a_link_and_flips() {
+    let site = place().without_folder().host();
+    for stamp in ["1", "2", "3"] {
+        let folder = site.place.path(&format!("release-{stamp}"));
+        fs::create_dir(&folder).unwrap();
+        let guest = Guest::codec("a").version(&format!("{stamp}.0.0")).stamp(stamp);
+        fs::write(folder.join("a.wasm"), guest.build()).unwrap();
+        flip(&site.place.path("plugins"), &format!("release-{stamp}"));
+        site.answers("a", stamp);
+    }
+    // What the link leads to is watched, not what it led to.
+    site.drop_in("a.wasm", Guest::codec("a").version("4.0.0").stamp("4"));
+    site.answers("a", "4");
+}
+
+#[test]
+fn an_editor_saves_a_plugin() {
+    let site = neighbours().host();
+    // As many editors do: the old file is renamed to a backup, the new one takes its name.
+    fs::rename(site.file("a.wasm"), site.file("a.wasm~")).unwrap();
+    fs::write(site.file("4913"), "").unwrap();
+    fs::remove_file(site.file("4913")).unwrap();
+    site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("edited"));
+    site.answers("a", "edited");
+    fs::remove_file(site.file("a.wasm~")).unwrap();
+    assert_eq!(site.encode("neighbour"), "here");
+    assert!(site.status().rejected.is_empty());
+}
+
+#[test]
+fn an_editor_saves_the_configuration() {
+    let site = neighbours().host();
+    let config = site.place.path("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    for (round, enabled) in [false, true, false].into_iter().enumerate() {
+        let backup = site.place.path("config.toml~");
+        fs::rename(&config, &backup).unwrap();
+        fs::write(&config, format!("{text}\n[plugins.a]\nenabled = {enabled}")).unwrap();
+        fs::remove_file(&backup).unwrap();
+        until(&format!("round {round}"), || site.codec("a").is_ok() == enabled);
+    }
+    until("it settles", || site.status().rejected.is_empty());
+}
+
+#[test]
+fn two_hundred_files_at_once() {
+    let site = neighbours().host();
+    let before = site.status().generation;
+    let files: Vec<(String, Vec<u8>)> = (0..200)
+        .map(|index| (format!("p{index:03}"), Guest::codec(&format!("p{index:03}")).build()))
+        .collect();
+    for (name, bytes) in &files {
+        site.drop_in(&format!("{name}.wasm"), &**bytes);
+    }
+    until("all are loaded", || site.names("codec").len() == 202);
+    let generations = site.status().generation - before;
+    assert!((1..=5).contains(&generations), "{generations} generations");
+    assert!(site.status().rejected.is_empty());
+    serves_on(&site);
+}
+
+#[test]
+fn a_folder_that_is_away_for_a_moment() {
+    let site = neighbours().host();
+    for stamp in ["2", "3", "4"] {
+        // The same folder comes back before anybody looks: it is watched all the same.
+        fs::rename(site.place.path("plugins"), site.place.path("away")).unwrap();
+        fs::rename(site.place.path("away"), site.place.path("plugins")).unwrap();
+        site.look();
+        site.drop_in("a.wasm", Guest::codec("a").version(&format!("{stamp}.0.0")).stamp(stamp));
+        site.answers("a", stamp);
+    }
+    assert_eq!(site.encode("neighbour"), "here");
+}
+
+#[test]
+fn a_folder_that_is_replaced_again_and_again() {
+    let site = neighbours().host();
+    for round in 2..12 {
+        let (next, plugins) = (site.place.path("next"), site.place.path("plugins"));
+        fs::create_dir(&next).unwrap();
+        fs::rename(&plugins, site.place.path(&format!("old-{round}"))).unwrap();
+        fs::rename(&next, &plugins).unwrap();
+        let version = |stamp: &str| Guest::codec("a").version(&format!("{round}.0.0")).stamp(stamp);
+        site.drop_in("a.wasm", version(&format!("{round}")));
+        site.answers("a", &format!("{round}"));
+        site.drop_in("a.wasm", version(&format!("{round}, again")));
+        site.answers("a", &format!("{round}, again"));
+    }
+}
