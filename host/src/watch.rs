@@ -5,14 +5,19 @@
 //! it, because that is where it flips. Everything here may be lost or late — inotify has
 //! limits, network file systems say nothing — which is why the reconciler also looks at a
 //! slow timer, and why an event says no more than "look".
+//!
+//! A folder that is moved away takes its watch with it, and the watcher forgets it by its
+//! path, even if that path leads to a folder again by then, or to the same one. So whatever
+//! is heard of a watched folder itself makes all watches doubtful, and they are set anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::signal::Signal;
@@ -33,6 +38,8 @@ pub(crate) struct Watch {
     watcher: RecommendedWatcher,
     interests: Arc<Mutex<Interests>>,
     again: Signal,
+    /// Whether a watched folder moved or went, and perhaps its watch with it.
+    doubtful: Arc<AtomicBool>,
     /// What is watched, and which inode it was: another folder by the same name is another
     /// folder.
     watched: BTreeMap<PathBuf, Option<(u64, u64)>>,
@@ -44,14 +51,19 @@ impl Watch {
         let interests = Arc::new(Mutex::new(Interests::new()));
         let shared = Arc::clone(&interests);
         let again = signal.clone();
+        let doubtful = Arc::new(AtomicBool::new(false));
+        let doubt = Arc::clone(&doubtful);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let interests = shared.lock().unwrap_or_else(PoisonError::into_inner);
             // An error means that events were lost: then anything may have changed.
+            if event.as_ref().map_or(true, |event| moves(event, &interests)) {
+                doubt.store(true, Ordering::SeqCst);
+            }
             if event.map_or(true, |event| matters(&event, &interests)) {
                 signal.look();
             }
         })?;
-        Ok(Self { watcher, interests, again, watched: BTreeMap::new() })
+        Ok(Self { watcher, interests, again, doubtful, watched: BTreeMap::new() })
     }
 
     /// Watches what leads to `folder` and to `file`. Called before each look, so that what
@@ -67,7 +79,8 @@ impl Watch {
         let current: BTreeMap<PathBuf, Option<(u64, u64)>> =
             interests.keys().map(|path| (path.clone(), inode(path))).collect();
         *self.interests.lock().unwrap_or_else(PoisonError::into_inner) = interests;
-        if current == self.watched {
+        let doubtful = self.doubtful.swap(false, Ordering::SeqCst);
+        if !doubtful && current == self.watched {
             return Ok(());
         }
         for path in self.watched.keys() {
@@ -79,18 +92,24 @@ impl Watch {
         for (path, inode) in current {
             match self.watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => drop(self.watched.insert(path, inode)),
+                // It went meanwhile.
+                Err(_) if !path.exists() => {}
                 Err(error) => drop(failed.get_or_insert(error)),
             }
         }
-        match failed {
-            Some(error) => Err(error),
-            None => {
-                // What changed between asking what is there and watching it was heard by nobody.
-                self.again.look();
-                Ok(())
-            }
+        if let Some(error) = failed {
+            return Err(error);
         }
+        // What changed between asking what is there and watching it was heard by nobody.
+        self.again.look();
+        Ok(())
     }
+}
+
+/// Whether an event says that a watched folder itself moved or went.
+fn moves(event: &Event, interests: &Interests) -> bool {
+    let kind = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
+    kind && event.paths.iter().any(|path| interests.contains_key(path))
 }
 
 /// Whether an event says that something may have changed.
