@@ -12,7 +12,8 @@ use crate::assemble::nothing;
 use crate::config::{Config, ConfigError, Layers};
 use crate::host::{Background, Control, Host};
 use crate::load::Store;
-use crate::reconcile::{Reconciler, Report};
+use crate::publish::Report;
+use crate::reconcile::Reconciler;
 use crate::shared::{ConfigSource, Shared};
 use crate::signal;
 

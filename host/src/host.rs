@@ -19,7 +19,7 @@ use crate::generation::Snapshot;
 use crate::handle::{CodecHandle, Handle, HandlerHandle};
 use crate::inspect::{Inspection, inspect};
 use crate::outcome::Events;
-use crate::reconcile::Report;
+use crate::publish::Report;
 use crate::retire::drain;
 use crate::shared::Shared;
 use crate::signal::Signal;

@@ -5,10 +5,12 @@
 //! kind and name, and never for plugins:
 //!
 //! ```
-//! use plugbay::{Config, Host};
+//! use plugbay::Host;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let host = Host::builder().config(Config::default()).watch(false).build_blocking()?;
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! let host = Host::builder().plugins(folder).watch(false).build_blocking()?;
 //! assert!(host.names("codec").is_empty());
 //! let missed = host.codec("jsn").unwrap_err();
 //! assert_eq!(missed.to_string(), r#"no codec "jsn"; known: none"#);
@@ -31,7 +33,8 @@
 //! | `desired` | what the folder and the configuration ask for, clashes refused |
 //! | `plan` | desired against running: unchanged, start, retire |
 //! | `load` | prepares each digest once, and starts plugins, in parallel |
-//! | `reconcile` | the only writer: look, plan, load, publish, retire |
+//! | `reconcile` | the only writer: looks, plans, loads |
+//! | `publish` | one store makes the next set serve; what left is retired |
 //! | `watch` | says "look again" when the folder or the configuration changes |
 //! | `generation`, `handle`, `router` | what callers see: snapshots, typed handles, routes |
 //! | `outcome` | every step ends in one closed [`Outcome`] |
@@ -57,6 +60,7 @@ mod inspect;
 mod load;
 mod outcome;
 mod plan;
+mod publish;
 mod reconcile;
 mod retire;
 mod router;
@@ -81,7 +85,7 @@ pub use plugbay_core::{
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
-pub use reconcile::Report;
+pub use publish::Report;
 pub use router::{RouteMatch, Routed};
 pub use status::{CapabilityStatus, DrainingStatus, PluginStatus, Rejected, RouteStatus, Status};
 

@@ -1,56 +1,35 @@
-//! The only writer: looks, compares, loads, publishes, retires.
+//! The only writer: looks, compares, loads, and has the result published.
 //!
 //! A look takes no input. It reads the configuration and the folder as they are now, works
 //! out what should run ([`desired`](crate::desired)), compares that with what runs
-//! ([`plan`](crate::plan)), starts what is new, and publishes the whole set at once. What
-//! fails keeps its last good version and is listed as rejected.
+//! ([`plan`](crate::plan)), starts what is new, and hands the whole set on to be published
+//! at once ([`publish`](crate::publish)). What fails keeps its last good version and is
+//! listed as rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use plugbay_core::{Artifact, Reason, Refusal, Source};
-use plugbay_registry::Leased;
-use serde::Serialize;
 
-use crate::assemble::{assemble, holds, is_same};
-use crate::config::{Config, Restart};
+use crate::config::Config;
 use crate::desired::{Desired, Incumbent, Refused, Wanted, resolve};
 use crate::folder::{self, Memory};
-use crate::generation::{Generation, Member, Published, Running};
+use crate::generation::{Generation, Member, Published};
 use crate::load::{Origin, Started, Store};
 use crate::outcome::{Outcome, millis};
 use crate::plan::{Identity, plan};
-use crate::services::GenerationServices;
+use crate::publish::{Fresh, Publisher, Report, shut_down};
 use crate::shared::{ConfigSource, Shared};
 use crate::signal::{Signal, Signals, Wake};
-use crate::status::Rejected;
 use crate::watch::Watch;
-
-/// What one look came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Report {
-    /// The generation that serves now.
-    pub generation: u64,
-    /// Whether this look published it.
-    pub published: bool,
-    /// `name@version` of what was started.
-    pub loaded: Vec<String>,
-    /// `name@version` of what left.
-    pub retired: Vec<String>,
-    /// Everything that is refused now.
-    pub rejected: Vec<Rejected>,
-}
 
 /// The reconciler's own state. It lives on one thread.
 pub(crate) struct Reconciler {
     shared: Arc<Shared>,
     source: ConfigSource,
     config: Arc<Config>,
-    /// The configuration that the process started with: restart-only keys hold its values.
-    booted: Arc<Config>,
+    publisher: Publisher,
     store: Store,
     memory: Memory,
     given: Vec<Artifact>,
@@ -71,9 +50,9 @@ impl Reconciler {
         linked: Vec<Artifact>,
     ) -> Self {
         Self {
+            publisher: Publisher::new(Arc::clone(&shared), Arc::clone(&config)),
             shared,
             source,
-            booted: Arc::clone(&config),
             config,
             store,
             memory: Memory::default(),
@@ -162,7 +141,7 @@ impl Reconciler {
             return self.refuse_all(&published, &config, wanted, refused);
         }
         self.config = Arc::clone(&config);
-        self.publish(&published, &config, next, started, refused)
+        self.publisher.publish(&published, &config, next, started, refused)
     }
 
     /// Keeps everything as it is, because `host.strict` is set and something was refused;
@@ -175,18 +154,13 @@ impl Reconciler {
         mut refused: Vec<Refused>,
     ) -> Report {
         let because = refused.first().map(|it| it.source.to_string()).unwrap_or_default();
-        let strict = |source, plugin, digest| {
-            Refused {
-            source,
-            plugin,
-            digest,
-            refusal: Refusal::new(
-                Reason::Strict,
-                format!("expected all of the change to be good, because host.strict is set; {because} is refused"),
-            )
-            .hint("mend or remove what is refused"),
-        }
-        };
+        let message = format!(
+            "expected all of the change to be good, because host.strict is set; {because} is \
+             refused"
+        );
+        let refusal = Refusal::new(Reason::Strict, message).hint("mend or remove what is refused");
+        let strict =
+            |source, plugin, digest| Refused { source, plugin, digest, refusal: refusal.clone() };
         refused.extend(
             held_back
                 .map(|it| strict(it.offer.source, Some(it.identity.name), Some(it.offer.digest))),
@@ -197,7 +171,7 @@ impl Reconciler {
         {
             refused.push(strict(Source::File(file.to_owned()), None, None));
         }
-        self.publish_rejected(before, &running, refused)
+        self.publisher.publish_rejected(before, &running, refused)
     }
 
     /// Ends a host that never served: shuts down all that was started for it.
@@ -340,166 +314,6 @@ impl Reconciler {
         next.extend(fresh);
         (started, next)
     }
-
-    /// Publishes the next set, if it differs from the one that serves, and retires what left.
-    fn publish(
-        &mut self,
-        before: &Arc<Published>,
-        config: &Arc<Config>,
-        next: Vec<Member>,
-        started: Vec<Fresh>,
-        mut refused: Vec<Refused>,
-    ) -> Report {
-        let running = &before.generation;
-        let (generation, left_out) = assemble(running, config, next, &mut refused);
-        for running in &left_out {
-            shut_down(running);
-        }
-        if running.number > 0 && is_same(running, &generation) {
-            return self.publish_rejected(before, config, refused);
-        }
-        let configured = running.number > 0 && running.config != *config;
-        let generation = Arc::new(generation);
-        let number = generation.number;
-        let pending = Config::pending_restart(&self.booted, config);
-        self.note_restarts(before, &pending, number);
-        let rejected = self.note_rejected(before, refused, number);
-        let after = Arc::new(Published {
-            services: GenerationServices::of(Arc::clone(&generation)),
-            generation: Arc::clone(&generation),
-            rejected: rejected.into(),
-            pending_restart: pending.into(),
-        });
-        self.shared.cell.store(Arc::clone(&after));
-        let stays = |it: &Arc<Leased<Running>>| holds(&generation, it);
-        let left: Vec<_> = running
-            .plugins
-            .iter()
-            .map(|(_, member)| Arc::clone(&member.running))
-            .filter(|it| !stays(it))
-            .collect();
-        let labels = |all: &mut dyn Iterator<Item = &Arc<Leased<Running>>>| -> Vec<String> {
-            all.map(|it| it.label.to_string()).collect()
-        };
-        let report = Report {
-            generation: number,
-            published: true,
-            loaded: labels(&mut started.iter().map(|it| &it.running).filter(|it| stays(it))),
-            retired: labels(&mut left.iter()),
-            rejected: after.rejected.to_vec(),
-        };
-        if configured {
-            self.shared.journal.note(number, Outcome::Configured);
-        }
-        for fresh in started.into_iter().filter(|it| stays(&it.running)) {
-            self.shared.journal.note(number, fresh.loaded);
-        }
-        self.shared.journal.note(
-            number,
-            Outcome::Published {
-                plugins: generation.plugins.len(),
-                loaded: report.loaded.len(),
-                retired: report.retired.len(),
-            },
-        );
-        self.shared.draining.retire(
-            running,
-            left,
-            config.host.drain,
-            &self.shared.tokio,
-            &self.shared.journal,
-        );
-        report
-    }
-
-    /// The same generation goes on; only what was refused may differ.
-    fn publish_rejected(
-        &mut self,
-        before: &Arc<Published>,
-        config: &Arc<Config>,
-        refused: Vec<Refused>,
-    ) -> Report {
-        let number = before.generation.number;
-        let pending = Config::pending_restart(&self.booted, config);
-        self.note_restarts(before, &pending, number);
-        let rejected = self.note_rejected(before, refused, number);
-        if *before.rejected != *rejected || *before.pending_restart != *pending {
-            self.shared.cell.store(Arc::new(Published {
-                generation: Arc::clone(&before.generation),
-                services: Arc::clone(&before.services),
-                rejected: rejected.clone().into(),
-                pending_restart: pending.into(),
-            }));
-        }
-        Report {
-            generation: number,
-            published: false,
-            loaded: Vec::new(),
-            retired: Vec::new(),
-            rejected,
-        }
-    }
-
-    fn note_restarts(&self, before: &Published, pending: &[Restart], number: u64) {
-        for restart in pending.iter().filter(|it| !before.pending_restart.contains(it)) {
-            let key = restart.key.to_owned();
-            self.shared.journal.note(number, Outcome::PendingRestart { key });
-        }
-    }
-
-    /// Turns refusals into what status shows: each with the time since when it stands for
-    /// this very reason. Notes what is new, and what is gone.
-    fn note_rejected(
-        &self,
-        before: &Published,
-        refused: Vec<Refused>,
-        number: u64,
-    ) -> Vec<Rejected> {
-        let now = SystemTime::now();
-        let mut rejected: Vec<Rejected> = Vec::new();
-        for refused in refused {
-            let mut entry = Rejected {
-                source: refused.source.to_string(),
-                plugin: refused.plugin,
-                digest: refused.digest.map(|digest| digest.to_string()),
-                reason: refused.refusal.reason,
-                message: refused.refusal.message,
-                hint: refused.refusal.hint,
-                since: now,
-            };
-            let known = before
-                .rejected
-                .iter()
-                .find(|old| Rejected { since: now, ..(*old).clone() } == entry);
-            match known {
-                Some(known) => entry.since = known.since,
-                None => self.shared.journal.note(
-                    number,
-                    Outcome::Rejected {
-                        source: entry.source.clone(),
-                        plugin: entry.plugin.clone(),
-                        why: entry.reason,
-                        message: entry.message.clone(),
-                        hint: entry.hint.clone(),
-                    },
-                ),
-            }
-            rejected.push(entry);
-        }
-        rejected.sort_by(|a, b| (&a.source, &a.plugin).cmp(&(&b.source, &b.plugin)));
-        let gone = before.rejected.iter().filter(|old| {
-            // The same source may be refused for another reason, before or after its name
-            // is known: then it did not recover.
-            !rejected.iter().any(|new| {
-                let unnamed = new.plugin.is_none() || old.plugin.is_none();
-                new.source == old.source && (unnamed || new.plugin == old.plugin)
-            })
-        });
-        for gone in gone {
-            self.shared.journal.note(number, Outcome::Recovered { source: gone.source.clone() });
-        }
-        rejected
-    }
 }
 
 fn workers(config: &Config) -> usize {
@@ -515,18 +329,4 @@ fn incumbents(running: &Generation) -> BTreeMap<String, Incumbent> {
         (name.to_owned(), Incumbent { source: member.source.clone(), description })
     });
     members.collect()
-}
-
-/// Ends a plugin that never served.
-fn shut_down(running: &Arc<Leased<Running>>) {
-    running.close();
-    running.plugin.shutdown();
-}
-
-/// A plugin that was started for the next generation.
-struct Fresh {
-    running: Arc<Leased<Running>>,
-    wanted: Wanted,
-    /// What is noted once it serves.
-    loaded: Outcome,
 }

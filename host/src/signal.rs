@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::reconcile::Report;
+use crate::publish::Report;
 
 /// How many quiet periods a steady stream of events can delay a look.
 const MOST_QUIET_PERIODS: u32 = 10;

@@ -28,8 +28,9 @@ impl<'a> Checkout<'a> {
 
     #[cold]
     fn take_slowly(plugin: &'a Shared) -> Result<Self, CallError> {
-        let deadline = Instant::now() + plugin.policy.deadline;
         let mut waiter = None;
+        // From when it begins to wait: a call that finds room looks at no clock.
+        let mut deadline = None;
         loop {
             match Self::try_take(plugin) {
                 Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
@@ -39,6 +40,7 @@ impl<'a> Checkout<'a> {
                 None => {}
             }
             // Look once more between beginning to wait and waiting.
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + plugin.policy.deadline);
             let Some(waiting) = waiter.take() else {
                 waiter = Some(plugin.pool.wait());
                 continue;

@@ -10,6 +10,7 @@
 //! looks at the count. Between its put and its look stands a full fence, and between a
 //! waiter's count and its look too: so one of them sees the other, and no wake-up is lost.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use std::time::Instant;
 
@@ -23,6 +24,7 @@ use crate::instance::Instance;
 type Slot = CachePadded<AtomicCell<Option<Box<Instance>>>>;
 
 pub(crate) struct Pool {
+    /// As many as a power of two.
     hot: Box<[Slot]>,
     idle: ArrayQueue<Box<Instance>>,
     live: AtomicU32,
@@ -37,7 +39,7 @@ impl Pool {
     pub(crate) fn new(limit: u32) -> Self {
         let limit = limit.max(1);
         let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
-        let slots = cores.min(limit as usize);
+        let slots = slots(cores, limit as usize);
         Self {
             hot: (0..slots).map(|_| Slot::default()).collect(),
             idle: ArrayQueue::new(limit as usize),
@@ -165,12 +167,26 @@ fn fence_after_swap() {
     fence(Ordering::SeqCst);
 }
 
-/// The calling thread's slot among `slots`.
+/// How many hot slots: one a core, as far as the instances go, and a power of two so that
+/// a thread finds its own without dividing.
+fn slots(cores: usize, limit: usize) -> usize {
+    cores.min(limit).next_power_of_two()
+}
+
+/// The calling thread's slot among `slots`, a power of two.
 #[inline]
 fn home(slots: usize) -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    const UNSETTLED: usize = usize::MAX;
     thread_local! {
-        static HOME: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+        static HOME: Cell<usize> = const { Cell::new(UNSETTLED) };
     }
-    HOME.try_with(|home| home % slots).unwrap_or(0)
+    #[cold]
+    fn settle() -> usize {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        let home = THREADS.fetch_add(1, Ordering::Relaxed);
+        HOME.set(home);
+        home
+    }
+    let home = HOME.get();
+    (if home == UNSETTLED { settle() } else { home }) & (slots - 1)
 }

@@ -1,0 +1,222 @@
+//! Publishing: one store makes the next set serve, and what left is retired.
+//!
+//! What was refused is published with the set, and noted when it is new or gone: a status
+//! page, the log and the events say the same.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use plugbay_registry::Leased;
+use serde::Serialize;
+
+use crate::assemble::{assemble, holds, is_same};
+use crate::config::{Config, Restart};
+use crate::desired::{Refused, Wanted};
+use crate::generation::{Member, Published, Running};
+use crate::outcome::Outcome;
+use crate::services::GenerationServices;
+use crate::shared::Shared;
+use crate::status::Rejected;
+
+/// What one look came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The generation that serves now.
+    pub generation: u64,
+    /// Whether this look published it.
+    pub published: bool,
+    /// `name@version` of what was started.
+    pub loaded: Vec<String>,
+    /// `name@version` of what left.
+    pub retired: Vec<String>,
+    /// Everything that is refused now.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Ends a plugin that never served.
+pub(crate) fn shut_down(running: &Arc<Leased<Running>>) {
+    running.close();
+    running.plugin.shutdown();
+}
+
+/// A plugin that was started for the next generation.
+pub(crate) struct Fresh {
+    pub(crate) running: Arc<Leased<Running>>,
+    pub(crate) wanted: Wanted,
+    /// What is noted once it serves.
+    pub(crate) loaded: Outcome,
+}
+
+/// Stores to the cell. There is one, on the reconciler's thread.
+pub(crate) struct Publisher {
+    shared: Arc<Shared>,
+    /// The configuration that the process started with: restart-only keys hold its values.
+    booted: Arc<Config>,
+}
+
+impl Publisher {
+    pub(crate) fn new(shared: Arc<Shared>, booted: Arc<Config>) -> Self {
+        Self { shared, booted }
+    }
+
+    /// Publishes the next set, if it differs from the one that serves, and retires what left.
+    pub(crate) fn publish(
+        &self,
+        before: &Arc<Published>,
+        config: &Arc<Config>,
+        next: Vec<Member>,
+        started: Vec<Fresh>,
+        mut refused: Vec<Refused>,
+    ) -> Report {
+        let running = &before.generation;
+        let (generation, left_out) = assemble(running, config, next, &mut refused);
+        for running in &left_out {
+            shut_down(running);
+        }
+        if running.number > 0 && is_same(running, &generation) {
+            return self.publish_rejected(before, config, refused);
+        }
+        let configured = running.number > 0 && running.config != *config;
+        let generation = Arc::new(generation);
+        let number = generation.number;
+        let pending = Config::pending_restart(&self.booted, config);
+        self.note_restarts(before, &pending, number);
+        let rejected = self.note_rejected(before, refused, number);
+        let after = Arc::new(Published {
+            services: GenerationServices::of(Arc::clone(&generation)),
+            generation: Arc::clone(&generation),
+            rejected: rejected.into(),
+            pending_restart: pending.into(),
+        });
+        self.shared.cell.store(Arc::clone(&after));
+        let stays = |it: &Arc<Leased<Running>>| holds(&generation, it);
+        let left: Vec<_> = running
+            .plugins
+            .iter()
+            .map(|(_, member)| Arc::clone(&member.running))
+            .filter(|it| !stays(it))
+            .collect();
+        let labels = |all: &mut dyn Iterator<Item = &Arc<Leased<Running>>>| -> Vec<String> {
+            all.map(|it| it.label.to_string()).collect()
+        };
+        let report = Report {
+            generation: number,
+            published: true,
+            loaded: labels(&mut started.iter().map(|it| &it.running).filter(|it| stays(it))),
+            retired: labels(&mut left.iter()),
+            rejected: after.rejected.to_vec(),
+        };
+        if configured {
+            self.shared.journal.note(number, Outcome::Configured);
+        }
+        for fresh in started.into_iter().filter(|it| stays(&it.running)) {
+            self.shared.journal.note(number, fresh.loaded);
+        }
+        self.shared.journal.note(
+            number,
+            Outcome::Published {
+                plugins: generation.plugins.len(),
+                loaded: report.loaded.len(),
+                retired: report.retired.len(),
+            },
+        );
+        self.shared.draining.retire(
+            running,
+            left,
+            config.host.drain,
+            &self.shared.tokio,
+            &self.shared.journal,
+        );
+        report
+    }
+
+    /// The same generation goes on; only what was refused may differ.
+    pub(crate) fn publish_rejected(
+        &self,
+        before: &Arc<Published>,
+        config: &Arc<Config>,
+        refused: Vec<Refused>,
+    ) -> Report {
+        let number = before.generation.number;
+        let pending = Config::pending_restart(&self.booted, config);
+        self.note_restarts(before, &pending, number);
+        let rejected = self.note_rejected(before, refused, number);
+        if *before.rejected != *rejected || *before.pending_restart != *pending {
+            self.shared.cell.store(Arc::new(Published {
+                generation: Arc::clone(&before.generation),
+                services: Arc::clone(&before.services),
+                rejected: rejected.clone().into(),
+                pending_restart: pending.into(),
+            }));
+        }
+        Report {
+            generation: number,
+            published: false,
+            loaded: Vec::new(),
+            retired: Vec::new(),
+            rejected,
+        }
+    }
+
+    fn note_restarts(&self, before: &Published, pending: &[Restart], number: u64) {
+        for restart in pending.iter().filter(|it| !before.pending_restart.contains(it)) {
+            let key = restart.key.to_owned();
+            self.shared.journal.note(number, Outcome::PendingRestart { key });
+        }
+    }
+
+    /// Turns refusals into what status shows: each with the time since when it stands for
+    /// this very reason. Notes what is new, and what is gone.
+    fn note_rejected(
+        &self,
+        before: &Published,
+        refused: Vec<Refused>,
+        number: u64,
+    ) -> Vec<Rejected> {
+        let now = SystemTime::now();
+        let mut rejected: Vec<Rejected> = Vec::new();
+        for refused in refused {
+            let mut entry = Rejected {
+                source: refused.source.to_string(),
+                plugin: refused.plugin,
+                digest: refused.digest.map(|digest| digest.to_string()),
+                reason: refused.refusal.reason,
+                message: refused.refusal.message,
+                hint: refused.refusal.hint,
+                since: now,
+            };
+            let known = before
+                .rejected
+                .iter()
+                .find(|old| Rejected { since: now, ..(*old).clone() } == entry);
+            match known {
+                Some(known) => entry.since = known.since,
+                None => self.shared.journal.note(
+                    number,
+                    Outcome::Rejected {
+                        source: entry.source.clone(),
+                        plugin: entry.plugin.clone(),
+                        why: entry.reason,
+                        message: entry.message.clone(),
+                        hint: entry.hint.clone(),
+                    },
+                ),
+            }
+            rejected.push(entry);
+        }
+        rejected.sort_by(|a, b| (&a.source, &a.plugin).cmp(&(&b.source, &b.plugin)));
+        let gone = before.rejected.iter().filter(|old| {
+            // The same source may be refused for another reason, before or after its name
+            // is known: then it did not recover.
+            !rejected.iter().any(|new| {
+                let unnamed = new.plugin.is_none() || old.plugin.is_none();
+                new.source == old.source && (unnamed || new.plugin == old.plugin)
+            })
+        });
+        for gone in gone {
+            self.shared.journal.note(number, Outcome::Recovered { source: gone.source.clone() });
+        }
+        rejected
+    }
+}
