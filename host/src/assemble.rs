@@ -53,15 +53,14 @@ pub(crate) fn assemble(
             .collect();
         let mut with_routes = router.clone();
         let serves = holds(before, &member.running);
-        let clash = if plugins.contains_key(&name) {
-            Err(Refusal::new(
-                Reason::NameClash,
-                format!("expected no other plugin {name:?}, found one"),
-            ))
-        } else if let Some(key) =
-            keys.iter().find(|key| capabilities.contains_key(&key.to_string()))
-        {
-            let message = format!("expected no other plugin to offer {key}, found one");
+        let taken = keys.iter().find_map(|key| Some((key, capabilities.get(&key.to_string())?)));
+        let clash = if let Some(other) = plugins.get(&name) {
+            let message =
+                format!("expected no other plugin {name:?}, found one in {}", other.source);
+            Err(Refusal::new(Reason::NameClash, message))
+        } else if let Some((key, other)) = taken {
+            let owner = &other.running.identity.name;
+            let message = format!("expected no other plugin to offer {key}, found {owner:?}");
             Err(Refusal::new(Reason::CapabilityClash, message))
         } else if serves {
             routes_that_fit(&mut with_routes, &name, &description);

@@ -91,12 +91,12 @@ pub(crate) fn resolve(
     for name in &desired.kept {
         if let Some(incumbent) = running.get(name) {
             // What runs has no clash with what runs.
-            let _ = claims.claim(name, &incumbent.description);
+            let _ = claims.claim(name, &incumbent.source, &incumbent.description);
         }
     }
     for wanted in candidates {
         let name = wanted.identity.name.clone();
-        match claims.claim(&name, &wanted.offer.description) {
+        match claims.claim(&name, &wanted.offer.source, &wanted.offer.description) {
             Ok(()) => desired.wanted.push(wanted),
             Err(_) if is_linked(&wanted.offer.source) => {}
             Err(refusal) => {
@@ -104,7 +104,7 @@ pub(crate) fn resolve(
                 if let Some(incumbent) = running.get(&name)
                     && desired.kept.contains(&name)
                 {
-                    let _ = claims.claim(&name, &incumbent.description);
+                    let _ = claims.claim(&name, &incumbent.source, &incumbent.description);
                 }
             }
         }
@@ -281,7 +281,8 @@ fn missing_artifacts(
 
 /// Names, capabilities and routes that are given out.
 struct Claims {
-    names: BTreeSet<String>,
+    /// And where each comes from.
+    names: BTreeMap<String, Source>,
     capabilities: BTreeMap<(String, String), String>,
     router: Router,
 }
@@ -289,16 +290,21 @@ struct Claims {
 impl Claims {
     fn new(config: &Config) -> Self {
         Self {
-            names: BTreeSet::new(),
+            names: BTreeMap::new(),
             capabilities: BTreeMap::new(),
             router: configured_routes(config),
         }
     }
 
     /// Gives a plugin all that it describes, or nothing.
-    fn claim(&mut self, name: &str, description: &Description) -> Result<(), Refusal> {
-        if self.names.contains(name) {
-            let message = format!("expected no other plugin {name:?}, found one");
+    fn claim(
+        &mut self,
+        name: &str,
+        source: &Source,
+        description: &Description,
+    ) -> Result<(), Refusal> {
+        if let Some(other) = self.names.get(name) {
+            let message = format!("expected no other plugin {name:?}, found one in {other}");
             return Err(Refusal::new(Reason::NameClash, message).hint(
                 "remove one of the files, or run this one under another name: \
                  [plugins.OTHER] artifact = \"…\"",
@@ -320,7 +326,7 @@ impl Claims {
         suggested_routes(&mut router, name, description)?;
         self.router = router;
         self.capabilities.extend(keys().map(|key| (key, name.to_owned())));
-        self.names.insert(name.to_owned());
+        self.names.insert(name.to_owned(), source.clone());
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What is published: one immutable, numbered, complete set.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,6 +9,9 @@ use plugbay_core::{CapabilityKey, Context, Description, Kind, Plugin, Provider, 
 use plugbay_registry::{Leased, NotFound, Pass, Swap, Table};
 
 use crate::config::{Config, Restart};
+use crate::desired::Incumbent;
+use crate::error::Error;
+use crate::handle::{self, Handle};
 use crate::plan::Identity;
 use crate::router::{RouteMatch, Router};
 use crate::status::Rejected;
@@ -79,6 +83,15 @@ impl Generation {
         key: &str,
     ) -> Result<&Capability, NotFound> {
         self.capabilities.get(key).ok_or_else(|| self.not_found(kind, key))
+    }
+
+    /// What names, capabilities and routes of newcomers are judged by.
+    pub(crate) fn incumbents(&self) -> BTreeMap<String, Incumbent> {
+        let members = self.plugins.iter().map(|(name, member)| {
+            let description = Arc::clone(&member.running.description);
+            (name.to_owned(), Incumbent { source: member.source.clone(), description })
+        });
+        members.collect()
     }
 
     #[cold]
@@ -167,6 +180,21 @@ impl Snapshot {
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
         &self.published.generation.config
+    }
+
+    /// Takes a lease of a capability in this generation.
+    ///
+    /// If the generation was retired since the snapshot was taken, the lease is of the one
+    /// that runs now: ask before the work begins, and keep the lease to its end.
+    ///
+    /// # Errors
+    ///
+    /// If the generation does not hold the capability, or the host is shut down.
+    pub fn lease<K: Kind>(&self, name: &str) -> Result<handle::Leased<K>, Error> {
+        let key = format!("{}:{name}", K::NAME);
+        let capability = self.published.generation.capability(K::NAME, &key)?;
+        handle::Leased::take(&self.published, capability)
+            .or_else(|_missed| Handle::new(Arc::clone(&self.cell), name)?.lease())
     }
 
     /// Finds what serves an HTTP request. `path` is percent-encoded as it came, without the

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use plugbay_core::codec::Codec;
 use plugbay_core::handler::{Handler, Request, Response};
-use plugbay_core::{CallError, CallErrorKind, Context, Kind};
+use plugbay_core::{CallError, CallErrorKind, CapabilityDescription, Context, Kind};
 use plugbay_document::Document;
 use plugbay_registry::{Lease, NotFound};
 use serde::Serialize;
@@ -185,12 +185,15 @@ pub(crate) enum Missed {
     WrongKind,
 }
 
-/// A lease of one capability in one generation.
+/// The right to call one capability in one generation: its plugin version is not shut down
+/// before this is dropped.
 pub struct Leased<K: Kind> {
     call: Arc<K::Call>,
     published: Arc<Published>,
+    /// The capability's index in the plugin's description.
+    index: usize,
     /// Given back before the snapshot, in the order of the fields.
-    _running: Lease<Running>,
+    running: Lease<Running>,
     _users: Option<Lease<()>>,
 }
 
@@ -208,7 +211,7 @@ impl<K: Kind> Leased<K> {
         let running = capability.running.lease().map_err(|_| Missed::Retired)?;
         let call = Arc::clone(capability.call::<K>().ok_or(Missed::WrongKind)?);
         let published = Arc::clone(published);
-        Ok(Self { call, published, _running: running, _users: users })
+        Ok(Self { call, published, index: capability.index, running, _users: users })
     }
 
     /// What to call.
@@ -228,6 +231,41 @@ impl<K: Kind> Leased<K> {
     pub fn generation(&self) -> u64 {
         self.published.generation.number
     }
+
+    /// What the plugin says of the capability.
+    #[must_use]
+    pub fn description(&self) -> &CapabilityDescription {
+        &self.running.description.capabilities[self.index]
+    }
+}
+
+impl Leased<Codec> {
+    /// Writes a document that is CBOR already: one item.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer.
+    pub fn encode_document(&self, document: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.call.encode(&self.context(), document)?)
+    }
+
+    /// Reads a document, checked to be one CBOR item.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer, or one that is no document.
+    pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
+        let document = self.call.decode(&self.context(), bytes)?;
+        Ok(checked(document, &self.description().name, &self.running.label)?)
+    }
+}
+
+/// A codec's answer as a document, if it is one.
+fn checked(document: Vec<u8>, codec: &str, plugin: &Arc<str>) -> Result<Document, CallError> {
+    Document::from_cbor(document).map_err(|error| {
+        let message = format!("codec {codec}: expected one CBOR item: {error}");
+        CallError::new(CallErrorKind::Contract, message).of(plugin)
+    })
 }
 
 impl<K: Kind> fmt::Debug for Leased<K> {
@@ -286,10 +324,7 @@ impl CodecHandle {
     /// If the codec gives no answer, or one that is no document.
     pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
         self.0.call_named(|codec, context, plugin| {
-            Document::from_cbor(codec.decode(context, bytes)?).map_err(|error| {
-                let message = format!("codec {}: expected one CBOR item: {error}", self.name());
-                CallError::new(CallErrorKind::Contract, message).of(plugin)
-            })
+            checked(codec.decode(context, bytes)?, self.name(), plugin)
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::builder::Builder;
 use crate::config::Config;
 use crate::generation::Snapshot;
 use crate::handle::{CodecHandle, Handle, HandlerHandle};
-use crate::inspect::{Inspection, inspect};
+use crate::inspect::{Inspection, check, inspect};
 use crate::outcome::Events;
 use crate::publish::Report;
 use crate::retire::drain;
@@ -187,15 +187,16 @@ impl Host {
         self.shared.looking_for() < STUCK
     }
 
-    /// Does all that a load would do with a file — checks, compiles, describes, starts it
-    /// with the configuration in force — and publishes nothing. Blocks.
+    /// Does with files all that a load would do if they lay in the plugin folder: checks,
+    /// compiles, describes, looks for clashes among them and with what runs, starts them with
+    /// the configuration in force, and shuts them down again. Publishes nothing. Blocks.
     ///
-    /// # Errors
-    ///
-    /// Why the file would be refused.
-    pub fn check_file(&self, path: &Path) -> Result<Inspection, Refusal> {
-        let artifact = read(path)?;
-        inspect(&self.control.runtimes, &artifact, Some(&self.config()))
+    /// The answers are in the order of `files`: what the file holds, or why it would be
+    /// refused.
+    pub fn check_files(&self, files: &[impl AsRef<Path>]) -> Vec<Result<Inspection, Refusal>> {
+        let artifacts = files.iter().map(|file| read(file.as_ref())).collect();
+        let published = self.shared.cell.load();
+        check(&self.control.runtimes, artifacts, &published.generation)
     }
 
     /// Says what a file holds, without starting it. Blocks.
@@ -204,7 +205,7 @@ impl Host {
     ///
     /// Why it holds no plugin that this host can serve.
     pub fn inspect_file(&self, path: &Path) -> Result<Inspection, Refusal> {
-        inspect(&self.control.runtimes, &read(path)?, None)
+        inspect(&self.control.runtimes, &read(path)?)
     }
 
     /// Ends the host: no new call gets a lease, calls under way finish within `deadline`,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Artifact, Description, Reason, Refusal, Runtime};
+use plugbay_core::{Artifact, Description, Reason, Refusal, Runtime, Source};
 use serde::Serialize;
 
-use crate::config::Config;
 use crate::desired::{Offer, resolve};
-use crate::load::{Store, prepare};
+use crate::generation::Generation;
+use crate::load::{Ready, Store, prepare};
 
 /// What a file holds.
 #[derive(Clone, Debug, Serialize)]
@@ -31,12 +31,64 @@ pub struct Inspection {
     pub description: Arc<Description>,
 }
 
-/// Prepares and describes an artifact; with a configuration, starts and stops it too.
+/// Says what an artifact holds, without starting it.
 pub(crate) fn inspect(
     runtimes: &[Arc<dyn Runtime>],
     artifact: &Artifact,
-    config: Option<&Config>,
 ) -> Result<Inspection, Refusal> {
+    let ready = ready(runtimes, artifact)?;
+    Ok(inspection(&ready, artifact))
+}
+
+/// Does with each artifact all that a load would do — judged together, and beside what runs —
+/// and stops again what it started.
+pub(crate) fn check(
+    runtimes: &[Arc<dyn Runtime>],
+    artifacts: Vec<Result<Artifact, Refusal>>,
+    running: &Generation,
+) -> Vec<Result<Inspection, Refusal>> {
+    let checked = artifacts.into_iter().map(|artifact| {
+        let artifact = artifact?;
+        let ready = ready(runtimes, &artifact)?;
+        let inspection = inspection(&ready, &artifact);
+        Ok((ready, inspection, artifact))
+    });
+    let checked: Vec<Result<_, Refusal>> = checked.collect();
+    let good = || checked.iter().filter_map(|it| it.as_ref().ok());
+    let offers = good().map(|(ready, inspection, artifact)| Offer {
+        source: artifact.source.clone(),
+        digest: artifact.digest,
+        size: inspection.size,
+        description: Arc::clone(ready.description()),
+    });
+    // What runs stays, but for what these files would replace: the file of the same name, and
+    // linked plugins, which give way to any file.
+    let replaced = |source: &Source| {
+        matches!(source, Source::Linked(_))
+            || good().any(|(_, _, artifact)| artifact.source.file_name() == source.file_name())
+    };
+    let mut incumbents = running.incumbents();
+    incumbents.retain(|_, it| !replaced(&it.source));
+    let stays = incumbents.values().map(|it| it.source.clone()).collect();
+    let offers: Vec<Offer> = offers.collect();
+    let desired = resolve(&running.config, &offers, &stays, &incumbents);
+    let verdict = |ready: &Ready, source: &Source| {
+        if let Some(refused) = desired.refused.iter().find(|it| it.source == *source) {
+            return Err(refused.refusal.clone());
+        }
+        for wanted in desired.wanted.iter().filter(|it| it.offer.source == *source) {
+            ready.start(wanted)?.plugin.shutdown();
+        }
+        Ok(())
+    };
+    let verdicts = checked.into_iter().map(|it| {
+        let (ready, inspection, artifact) = it?;
+        verdict(&ready, &artifact.source).map(|()| inspection)
+    });
+    verdicts.collect()
+}
+
+fn ready(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> Result<Ready, Refusal> {
     if artifact.bytes.is_empty() {
         return Err(Refusal::new(Reason::Empty, "expected a plugin, found an empty file"));
     }
@@ -47,8 +99,11 @@ pub(crate) fn inspect(
         );
         return Err(Refusal::new(Reason::Truncated, message).hint("copy the file again"));
     }
-    let ready = prepare(runtimes, artifact)?;
-    let inspection = Inspection {
+    prepare(runtimes, artifact)
+}
+
+fn inspection(ready: &Ready, artifact: &Artifact) -> Inspection {
+    Inspection {
         source: artifact.source.to_string(),
         digest: artifact.digest.to_string(),
         size: artifact.bytes.len() as u64,
@@ -57,23 +112,5 @@ pub(crate) fn inspect(
         imports: ready.prepared().imports().to_vec(),
         exports: ready.prepared().exports().to_vec(),
         description: Arc::clone(ready.description()),
-    };
-    let Some(config) = config else { return Ok(inspection) };
-    let offer = Offer {
-        source: artifact.source.clone(),
-        digest: artifact.digest,
-        size: inspection.size,
-        description: Arc::clone(ready.description()),
-    };
-    // A file alone clashes with nothing; its configuration and its routes are checked.
-    let failed = [artifact.source.clone()].into();
-    let desired = resolve(config, std::slice::from_ref(&offer), &failed, &[].into());
-    let own = desired.refused.into_iter().find(|it| it.source == artifact.source);
-    if let Some(refused) = own {
-        return Err(refused.refusal);
     }
-    for wanted in &desired.wanted {
-        ready.start(wanted)?.plugin.shutdown();
-    }
-    Ok(inspection)
 }

@@ -74,11 +74,12 @@ pub use builder::{BuildError, Builder};
 pub use config::Config;
 pub use error::Error;
 pub use generation::Snapshot;
-pub use handle::{CodecHandle, Handle, HandlerHandle};
+pub use handle::{CodecHandle, Handle, HandlerHandle, Leased};
 pub use host::Host;
 pub use inspect::Inspection;
 pub use outcome::{Event, Events, Outcome};
-pub use plugbay_core::handler::{Request, Response};
+pub use plugbay_core::codec::Codec;
+pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::{
     CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Kind, Plugin, Policy,
     Prepared, Provider, Reason, Refusal, Runtime, Source,

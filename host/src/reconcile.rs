@@ -13,7 +13,7 @@ use std::sync::Arc;
 use plugbay_core::{Artifact, Reason, Refusal, Source};
 
 use crate::config::Config;
-use crate::desired::{Desired, Incumbent, Refused, Wanted, resolve};
+use crate::desired::{Desired, Refused, Wanted, resolve};
 use crate::folder::{self, Memory};
 use crate::generation::{Generation, Member, Published};
 use crate::load::{Origin, Started, Store};
@@ -114,7 +114,7 @@ impl Reconciler {
         failed.extend(unprepared.iter().map(|it| it.source.clone()));
         refused.extend(unprepared);
 
-        let incumbents = incumbents(running);
+        let incumbents = running.incumbents();
         let mut desired = resolve(&config, &offers, &failed, &incumbents);
         refused.append(&mut desired.refused);
         let strict = config.host.strict && running.number > 0;
@@ -321,12 +321,4 @@ fn workers(config: &Config) -> usize {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         workers => workers as usize,
     }
-}
-
-fn incumbents(running: &Generation) -> BTreeMap<String, Incumbent> {
-    let members = running.plugins.iter().map(|(name, member)| {
-        let description = Arc::clone(&member.running.description);
-        (name.to_owned(), Incumbent { source: member.source.clone(), description })
-    });
-    members.collect()
 }

@@ -5,15 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use plugbay_core::handler::{Handler, Request, Response};
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::generation::{Capability, Snapshot};
-use crate::handle::{Handle, Leased};
+use crate::generation::Snapshot;
 
 /// Who asked for a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -123,7 +121,7 @@ impl Router {
         });
         RouteMatch::Found(Routed {
             snapshot: snapshot.clone(),
-            key: format!("handler:{}", route.handler),
+            handler: route.handler.clone(),
             pattern: route.path.clone(),
             params: params.collect(),
             head,
@@ -179,7 +177,7 @@ pub enum RouteMatch {
 #[derive(Debug)]
 pub struct Routed {
     snapshot: Snapshot,
-    key: String,
+    handler: String,
     pattern: String,
     params: Vec<(String, String)>,
     head: bool,
@@ -189,7 +187,7 @@ impl Routed {
     /// The handler's name.
     #[must_use]
     pub fn handler(&self) -> &str {
-        self.key.strip_prefix("handler:").unwrap_or(&self.key)
+        &self.handler
     }
 
     /// The pattern that matched, for metrics and logs: bounded, unlike paths.
@@ -231,19 +229,9 @@ impl Routed {
         if self.head {
             request.method = "GET".into();
         }
-        let leased = lease(&self.snapshot, &self.key)?;
+        let leased = self.snapshot.lease::<Handler>(&self.handler)?;
         Ok(leased.target().handle(leased.context(), request).await?)
     }
-}
-
-/// Leases the handler in the request's own snapshot. If that was retired between routing
-/// and now, no part of the request has run yet: it begins anew in the next one.
-fn lease(snapshot: &Snapshot, key: &str) -> Result<Leased<Handler>, Error> {
-    let capability: &Capability = snapshot.published.generation.capability("handler", key)?;
-    Leased::take(&snapshot.published, capability).or_else(|_missed| {
-        let name = key.strip_prefix("handler:").unwrap_or(key);
-        Handle::new(Arc::clone(&snapshot.cell), name)?.lease()
-    })
 }
 
 impl fmt::Debug for Router {

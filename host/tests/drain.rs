@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use plugbay::{CallErrorKind, Error, Outcome};
+use plugbay::{CallErrorKind, Codec, Error, Outcome};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Site, place, request, until, wait};
 
@@ -71,6 +71,29 @@ fn a_slow_call_reaches_the_other_plugins_of_its_own_generation() {
         |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "inner@1.0.0"),
     );
     assert_eq!(site.encode("outer"), "2");
+}
+
+#[test]
+fn a_snapshots_lease_is_of_its_own_generation_while_that_lives() {
+    let codec = |stamp: &str| Guest::codec("c").version(&format!("{stamp}.0.0")).stamp(stamp);
+    let site = place().plugin("c.wasm", codec("1")).unwatched().host();
+    let snapshot = site.host.snapshot();
+    let held = snapshot.lease::<Codec>("c").unwrap();
+    assert_eq!((held.generation(), &*held.description().name), (1, "c"));
+    site.drop_in("c.wasm", codec("2"));
+    site.look();
+    // What was leased answers as it would have; what was not is gone, and the next set answers.
+    assert_eq!(held.encode_document(b"\xf6").unwrap(), b"\xf61");
+    let late = snapshot.lease::<Codec>("c").unwrap();
+    assert_eq!(late.generation(), 2);
+    assert_eq!(late.encode_document(b"\xf6").unwrap(), b"\xf62");
+    assert_eq!(drained(&site, "c@1.0.0"), 0);
+    drop(held);
+    site.sees(
+        "it drains",
+        |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "c@1.0.0"),
+    );
+    let Err(Error::NotFound(_)) = snapshot.lease::<Codec>("d") else { panic!("there is no d") };
 }
 
 #[test]

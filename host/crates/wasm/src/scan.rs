@@ -4,7 +4,7 @@
 //! Binary format: WebAssembly core specification 2.0, section 5.5, and the component
 //! model's `Binary.md` (preamble with layer 1).
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload};
 
 /// The first four bytes of every WebAssembly file.
 const MAGIC: &[u8; 4] = b"\0asm";
@@ -100,6 +100,9 @@ pub fn shape(bytes: &[u8]) -> Result<Shape, ScanError> {
     };
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(malformed)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(ScanError { message: "a core module".to_owned(), offset: 0 });
+            }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {

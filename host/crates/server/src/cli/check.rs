@@ -12,8 +12,9 @@ use super::{print, source};
 
 /// Does with files all that a load would do, and publishes nothing
 ///
-/// Compiles each file, asks what it is, checks the configuration against its schema, starts it and
-/// shuts it down again. Exit code 1 if one would be refused.
+/// Compiles each file, asks what it is, looks for clashes with the others and with what the plugin
+/// folder holds, checks the configuration against its schema, starts it and shuts it down again.
+/// Exit code 1 if one would be refused.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay check target/wasm32-unknown-unknown/release/my_plugin.wasm
@@ -26,12 +27,12 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let host = source::bare(globals)?;
+        let host = source::lenient(globals)?;
         let progress = Progress::new(globals);
         let mut reports = Vec::new();
         let mut outcome = Outcome::Done;
-        for file in &self.files {
-            let checked = progress.during("checking", || host.check_file(file));
+        let checked = progress.during("checking", || host.check_files(&self.files));
+        for (file, checked) in self.files.iter().zip(checked) {
             let name = file.display();
             match checked {
                 Ok(inspection) if globals.json => {

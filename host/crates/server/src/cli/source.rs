@@ -44,6 +44,14 @@ pub(super) fn missing(host: &Host, missed: &NotFound) -> Failure {
     Failure::new(missed.to_string()).hint(refused.collect::<Vec<_>>().join("\n  "))
 }
 
+/// As [`here`], whatever is wrong with what lies in the folder: enough to judge files beside it.
+pub(super) fn lenient(globals: &Globals) -> Result<Host, Failure> {
+    let mut config = globals.layers().load()?;
+    config.host.strict = false;
+    let builder = Host::builder().config(config).watch(false);
+    Ok(Progress::new(globals).during("preparing plugins", || builder.build_blocking())?)
+}
+
 /// As [`here`], with no plugin in it: enough to look at a file.
 pub(super) fn bare(globals: &Globals) -> Result<Host, Failure> {
     let mut config = globals.layers().load()?;

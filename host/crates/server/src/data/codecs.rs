@@ -1,14 +1,11 @@
 //! Codecs over HTTP: documents to bytes and back.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use plugbay::{CodecHandle, Host, Snapshot};
+use plugbay::{Codec, Leased};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
 
@@ -52,18 +49,19 @@ pub(super) async fn encode(
     request: Request,
 ) -> Result<Response, Problem> {
     let name = codec_name(name)?;
-    let codec = find(&data, &name)?;
+    find(&context, &name)?;
     served_by("codec", &name, "/v1/codecs/{name}/encode");
     let (parts, body) = request.into_parts();
     let form = form_of(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
-    let media_type = data.media_types.of(&data.host, &context.snapshot, &name);
+    let codec = find(&context, &name)?;
     let call = move || {
         let document = form.read(&body).map_err(|error| malformed(&error))?;
-        codec.encode_document(document.as_cbor()).map_err(|error| failed(&error))
+        let bytes = codec.encode_document(document.as_cbor()).map_err(|error| failed(&error))?;
+        let media_type = codec.description().media_types.first();
+        Ok(answer(media_type.map_or("application/octet-stream", String::as_str), bytes))
     };
-    let bytes = data.blocking.run(&name, context.deadline, call).await??;
-    Ok(answer(&media_type, bytes))
+    data.blocking.run(&name, context.deadline, call).await?
 }
 
 pub(super) async fn decode(
@@ -73,11 +71,12 @@ pub(super) async fn decode(
     request: Request,
 ) -> Result<Response, Problem> {
     let name = codec_name(name)?;
-    let codec = find(&data, &name)?;
+    find(&context, &name)?;
     served_by("codec", &name, "/v1/codecs/{name}/decode");
     let (parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
+    let codec = find(&context, &name)?;
     let call = move || {
         let document = codec.decode_document(&body).map_err(|error| failed(&error))?;
         form.write(document).map_err(|error| malformed(&error))
@@ -95,8 +94,10 @@ fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Probl
     }
 }
 
-fn find(data: &Data, name: &str) -> Result<CodecHandle, Problem> {
-    data.host.codec(name).map_err(|missed| Problem::not_found(missed.to_string()))
+/// Leases the codec in the request's own generation. Asked twice: before the body is read, to
+/// say at once that there is none; and after, because a slow client must hold up no drain.
+fn find(context: &Context, name: &str) -> Result<Leased<Codec>, Problem> {
+    context.snapshot.lease(name).map_err(|error| failed(&error))
 }
 
 /// How the document of a request is written. One without a type is taken for JSON.
@@ -149,30 +150,4 @@ fn answer(media_type: &str, bytes: Vec<u8>) -> Response {
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     }
     response
-}
-
-/// The first media type of each codec, looked up once for each generation.
-#[derive(Default)]
-pub(super) struct MediaTypes(Mutex<(u64, Arc<HashMap<String, String>>)>);
-
-impl MediaTypes {
-    fn of(&self, host: &Host, snapshot: &Snapshot, name: &str) -> String {
-        let generation = snapshot.generation();
-        let (known, types) = {
-            let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            (kept.0, Arc::clone(&kept.1))
-        };
-        let types = if known == generation { types } else { self.look(host) };
-        types.get(name).cloned().unwrap_or_else(|| "application/octet-stream".to_owned())
-    }
-
-    fn look(&self, host: &Host) -> Arc<HashMap<String, String>> {
-        let status = host.status();
-        let codecs = status.capabilities.into_iter().filter(|it| it.kind == "codec");
-        let types = codecs.filter_map(|it| Some((it.name, it.media_types.into_iter().next()?)));
-        let types: Arc<HashMap<String, String>> = Arc::new(types.collect());
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = (status.generation, Arc::clone(&types));
-        types
-    }
 }

@@ -33,12 +33,11 @@ struct Data {
     host: Host,
     draining: CancellationToken,
     blocking: Arc<blocking::Bulkheads>,
-    media_types: Arc<codecs::MediaTypes>,
 }
 
 /// The data plane of `host`. Once `draining` is cancelled, every answer ends its connection.
 pub(crate) fn router(host: Host, draining: CancellationToken) -> Router {
-    let data = Data { host, draining, blocking: Arc::default(), media_types: Arc::default() };
+    let data = Data { host, draining, blocking: Arc::default() };
     Router::new()
         .route("/v1/codecs", only("GET, HEAD, OPTIONS", get(codecs::list)))
         .route("/v1/codecs/{name}/encode", only("OPTIONS, POST", post(codecs::encode)))

@@ -165,6 +165,30 @@ fn check_says_why() {
 }
 
 #[test]
+fn check_finds_clashes() {
+    let setup = host().plugin("a.wasm", &Guest::codec("a"));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = |name: &str, guest: &Guest| {
+        let file = elsewhere.path().join(name);
+        std::fs::write(&file, guest.build()).unwrap();
+        file.display().to_string()
+    };
+    let check = |files: &[&String]| {
+        let mut command = plugbay(&["check"]);
+        command.args(files).args(setup.arguments());
+        shown(command)
+    };
+    let newer = file("a.wasm", &Guest::codec("a").version("2.0.0"));
+    let copy = file("copy.wasm", &Guest::codec("a"));
+    let (one, two) = (file("1.wasm", &Guest::codec("b")), file("2.wasm", &Guest::codec("b")));
+    settings().bind(|| {
+        insta::assert_snapshot!("check_newer", check(&[&newer]));
+        insta::assert_snapshot!("check_beside_the_folder", check(&[&copy]));
+        insta::assert_snapshot!("check_together", check(&[&one, &two]));
+    });
+}
+
+#[test]
 fn inspect_a_file() {
     let guest = Guest::both("both").schema(r#"{"type":"object"}"#);
     let setup = host().plugin("both.wasm", &guest);
