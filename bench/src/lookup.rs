@@ -10,6 +10,9 @@ use plugbay_registry::Registry;
 
 use crate::measure::{Budget, Table};
 
+const READERS: usize = 8;
+const READS: u32 = 10_000;
+
 /// Measures the rows of this module.
 ///
 /// # Errors
@@ -24,16 +27,32 @@ pub fn run(table: &mut Table) -> Result<()> {
         map.insert(name.clone(), Arc::new(index));
     }
     let limit = ArcSwap::from_pointee(map);
+    let leased = || -> Result<()> {
+        drop(black_box(registry.get(black_box("codec-42"))?));
+        Ok(())
+    };
+    let cloned = || {
+        black_box(limit.load().get(black_box("codec-42")).map(Arc::clone));
+        Ok(())
+    };
+    let budget = Budget::AtMost(1.2);
+    table.ratio("lookup + lease, over ArcSwap + map + Arc", budget, leased, cloned)?;
     table.ratio(
-        "lookup + lease, over ArcSwap + map + Arc",
-        Budget::AtMost(1.2),
-        || {
-            drop(black_box(registry.get(black_box("codec-42"))?));
-            Ok(())
-        },
-        || {
-            black_box(limit.load().get(black_box("codec-42")).map(Arc::clone));
-            Ok(())
-        },
+        "the same by 8 readers of one entry, 10,000 times each",
+        budget,
+        || by_readers(&leased),
+        || by_readers(&cloned),
     )
+}
+
+/// Runs `read` on all readers at once.
+fn by_readers(read: &(impl Fn() -> Result<()> + Sync)) -> Result<()> {
+    std::thread::scope(|scope| {
+        let reader = || (0..READS).try_for_each(|_| read());
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(reader)).collect();
+        readers.into_iter().try_for_each(|reader| match reader.join() {
+            Ok(read) => read,
+            Err(panicked) => std::panic::resume_unwind(panicked),
+        })
+    })
 }

@@ -55,6 +55,7 @@ pub(crate) struct Capability {
 
 impl Capability {
     /// The call object of kind `K`.
+    #[inline]
     pub(crate) fn call<K: Kind>(&self) -> Option<&Arc<K::Call>> {
         self.running.providers.get(self.index)?.get::<K>()
     }
@@ -136,6 +137,7 @@ pub(crate) enum Entered<'a> {
 
 impl Published {
     /// Takes the right to call `capability`, or `None` if the set was retired meanwhile.
+    #[inline]
     pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<Entered<'a>> {
         // The generation first: with it, no plugin in it can be shut down.
         let users = if capability.running.calls_others {
@@ -151,6 +153,7 @@ impl Published {
     }
 
     /// The context of a call from outside.
+    #[inline]
     pub(crate) fn context(&self) -> Context<'_> {
         Context::new(&self.services)
     }

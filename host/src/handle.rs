@@ -38,6 +38,7 @@ impl Position {
     const INDEX_MASK: u64 = (1 << Self::INDEX_BITS) - 1;
 
     /// The index, if it was noted in this generation. 0 stands for "nothing noted".
+    #[inline]
     fn get(&self, generation: u64) -> Option<usize> {
         let word = self.0.load(Ordering::Relaxed);
         let noted = word >> Self::INDEX_BITS == (generation & (u64::MAX >> Self::INDEX_BITS));
@@ -79,6 +80,7 @@ impl<K: Kind> Handle<K> {
     }
 
     /// As [`Handle::call`]; `call` also gets `name@version` of the plugin that it calls.
+    #[inline]
     pub(crate) fn call_named<R>(
         &self,
         call: impl FnOnce(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
@@ -132,6 +134,7 @@ impl<K: Kind> Handle<K> {
         }
     }
 
+    #[inline]
     fn find<'a>(&self, published: &'a Published) -> Result<&'a Capability, NotFound> {
         let generation = &published.generation;
         if let Some((_, capability)) =
@@ -146,6 +149,7 @@ impl<K: Kind> Handle<K> {
         Ok(capability)
     }
 
+    #[inline]
     fn target<'a>(&self, capability: &'a Capability) -> Result<&'a K::Call, CallError> {
         capability.call::<K>().map(|call| &**call).ok_or_else(|| self.wrong_kind())
     }

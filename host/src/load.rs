@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use plugbay_core::{
     Artifact, Description, Digest, Identity as Label, Prepared, Reason, Refusal, Runtime, Source,
@@ -65,6 +65,8 @@ pub(crate) struct Ready {
 pub(crate) struct Store {
     runtimes: Vec<Arc<dyn Runtime>>,
     ready: HashMap<Digest, Result<Ready, Refusal>>,
+    /// How long the last look worked on each digest that was new to it.
+    prepared_in: HashMap<Digest, Duration>,
     /// Plugins that would not start: tried again when anything of them changes, when
     /// somebody asks for it, and at the slow look.
     stubborn: Vec<(Identity, Refusal)>,
@@ -74,12 +76,13 @@ pub(crate) struct Store {
 pub(crate) struct Started {
     pub(crate) wanted: Wanted,
     pub(crate) outcome: Result<Arc<Leased<Running>>, Refusal>,
-    pub(crate) took: std::time::Duration,
+    /// From its bytes to the end of `init`: less, if the bytes were prepared earlier.
+    pub(crate) took: Duration,
 }
 
 impl Store {
     pub(crate) fn new(runtimes: Vec<Arc<dyn Runtime>>) -> Self {
-        Self { runtimes, ready: HashMap::new(), stubborn: Vec::new() }
+        Self { runtimes, ready: HashMap::new(), prepared_in: HashMap::new(), stubborn: Vec::new() }
     }
 
     /// Whether an artifact's bytes end where its format says so; what no runtime knows is whole.
@@ -113,10 +116,14 @@ impl Store {
         }
         let runtimes = &self.runtimes;
         let prepared = parallel(new.into_values().collect(), workers, |origin| {
-            (origin.digest(), origin.artifact().map(|artifact| prepare(runtimes, &artifact)))
+            let began = Instant::now();
+            let ready = origin.artifact().map(|artifact| prepare(runtimes, &artifact));
+            (origin.digest(), ready, began.elapsed())
         });
         let mut gone = HashMap::new();
-        for (digest, ready) in prepared {
+        self.prepared_in.clear();
+        for (digest, ready, took) in prepared {
+            self.prepared_in.insert(digest, took);
             match ready {
                 Ok(ready) => drop(self.ready.insert(digest, ready)),
                 // The file changed meanwhile: nothing is known of its digest.
@@ -152,7 +159,7 @@ impl Store {
         if retry {
             self.stubborn.clear();
         }
-        let (ready, stubborn) = (&self.ready, &self.stubborn);
+        let (ready, stubborn, prepared_in) = (&self.ready, &self.stubborn, &self.prepared_in);
         let started = parallel(wanted, workers, |wanted| {
             let began = Instant::now();
             let before = stubborn.iter().find(|(identity, _)| *identity == wanted.identity);
@@ -160,7 +167,8 @@ impl Store {
                 Some((_, refusal)) => Err(refusal.clone()),
                 None => start(ready, &wanted),
             };
-            Started { wanted, outcome, took: began.elapsed() }
+            let prepared_in = prepared_in.get(&wanted.identity.digest).copied();
+            Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
         });
         self.stubborn = started
             .iter()

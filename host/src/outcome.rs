@@ -28,7 +28,8 @@ pub enum Outcome {
         digest: String,
         /// The version that it takes the place of.
         replaces: Option<String>,
-        /// Milliseconds from the look to the start.
+        /// Milliseconds that went into it: reading, compiling, describing and `init`, as far as this
+        /// look had to.
         took_ms: u64,
     },
     /// A file, plugin or configuration was refused. What ran before still runs.

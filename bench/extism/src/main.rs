@@ -10,14 +10,52 @@ use plugbay_bench::calls::{SIZES, document};
 use plugbay_bench::measure::{Budget, Table};
 use plugbay_bench::setup::Place;
 
-/// Gives the input back without touching it: the least that an Extism plugin can do.
+/// Takes the input into its own memory and gives it back from there, eight bytes at a time, as
+/// Extism's own kit for plugins does: what Plugbay's guest gets done for it by the host.
 const ECHO: &str = r#"(module
-  (import "extism:host/env" "input_offset" (func $offset (result i64)))
-  (import "extism:host/env" "length" (func $length (param i64) (result i64)))
-  (import "extism:host/env" "output_set" (func $output (param i64 i64)))
-  (memory (export "memory") 1)
+  (import "extism:host/env" "input_length" (func $input_length (result i64)))
+  (import "extism:host/env" "input_load_u8" (func $input_load_u8 (param i64) (result i32)))
+  (import "extism:host/env" "input_load_u64" (func $input_load_u64 (param i64) (result i64)))
+  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+  (import "extism:host/env" "store_u8" (func $store_u8 (param i64 i32)))
+  (import "extism:host/env" "store_u64" (func $store_u64 (param i64 i64)))
+  (import "extism:host/env" "output_set" (func $output_set (param i64 i64)))
+  (memory (export "memory") 2)
   (func (export "encode") (result i32)
-    (call $output (call $offset) (call $length (call $offset)))
+    (local $length i64) (local $words i64) (local $at i64) (local $out i64)
+    (local.set $length (call $input_length))
+    (local.set $words (i64.and (local.get $length) (i64.const -8)))
+    (block $loaded
+      (loop $word
+        (br_if $loaded (i64.ge_u (local.get $at) (local.get $words)))
+        (i64.store (i32.wrap_i64 (local.get $at)) (call $input_load_u64 (local.get $at)))
+        (local.set $at (i64.add (local.get $at) (i64.const 8)))
+        (br $word)))
+    (block $rest_loaded
+      (loop $byte
+        (br_if $rest_loaded (i64.ge_u (local.get $at) (local.get $length)))
+        (i32.store8 (i32.wrap_i64 (local.get $at)) (call $input_load_u8 (local.get $at)))
+        (local.set $at (i64.add (local.get $at) (i64.const 1)))
+        (br $byte)))
+    (local.set $out (call $alloc (local.get $length)))
+    (local.set $at (i64.const 0))
+    (block $stored
+      (loop $word
+        (br_if $stored (i64.ge_u (local.get $at) (local.get $words)))
+        (call $store_u64
+          (i64.add (local.get $out) (local.get $at))
+          (i64.load (i32.wrap_i64 (local.get $at))))
+        (local.set $at (i64.add (local.get $at) (i64.const 8)))
+        (br $word)))
+    (block $rest_stored
+      (loop $byte
+        (br_if $rest_stored (i64.ge_u (local.get $at) (local.get $length)))
+        (call $store_u8
+          (i64.add (local.get $out) (local.get $at))
+          (i32.load8_u (i32.wrap_i64 (local.get $at))))
+        (local.set $at (i64.add (local.get $at) (i64.const 1)))
+        (br $byte)))
+    (call $output_set (local.get $out) (local.get $length))
     (i32.const 0)))"#;
 
 fn main() -> Result<()> {
@@ -44,7 +82,7 @@ fn run(table: &mut Table) -> Result<()> {
             },
             || {
                 let answer: Vec<u8> = plugin.call("encode", black_box(&*document)).map_err(wrap)?;
-                anyhow::ensure!(answer.len() == document.len(), "echo");
+                anyhow::ensure!(answer.len() == document.len(), "expected the input");
                 black_box(answer);
                 Ok(())
             },

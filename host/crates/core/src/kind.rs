@@ -55,6 +55,7 @@ impl Provider {
 
     /// The call object, if it is of kind `K`.
     #[must_use]
+    #[inline]
     pub fn get<K: Kind>(&self) -> Option<&Arc<K::Call>> {
         self.call.downcast_ref()
     }

@@ -56,6 +56,7 @@ impl<T> Swap<T> {
     ///
     /// Keep `read` short and clone out what must live longer. It may use this
     /// `Swap` again, and may then see a newer value.
+    #[inline]
     pub fn peek<R>(&self, read: impl FnOnce(&Arc<T>) -> R) -> R {
         read(&self.current.load())
     }

@@ -51,6 +51,7 @@ impl<K: WasmKind> Calls<K> {
     ///
     /// If no instance is free within the plugin's deadline, or the guest traps, panics or
     /// uses up its CPU time or memory. Fails for plugins that [may wait](Calls::may_wait).
+    #[inline]
     pub fn call<R>(
         &self,
         context: &Context<'_>,
@@ -143,6 +144,7 @@ impl<K: WasmKind> Calls<K> {
     /// # Errors
     ///
     /// What the guest said, or `output`.
+    #[inline]
     pub fn answer<R>(
         &self,
         answer: Result<R, types::Error>,

@@ -80,11 +80,13 @@ impl<'a> Checkout<'a> {
         plugin.pool.reserve().then(|| Found::Room(Room { plugin: Some(plugin) }))
     }
 
+    #[inline]
     fn of(plugin: &'a Shared, instance: Box<Instance>) -> Self {
         Self { plugin, instance: Some(instance) }
     }
 
     /// The instance.
+    #[inline]
     pub(crate) fn instance(&mut self) -> Result<&mut Instance, CallError> {
         // It is there until `done` or `drop`, which both consume the checkout.
         self.instance
@@ -121,6 +123,7 @@ impl Drop for Checkout<'_> {
 }
 
 /// Whether an instance has served its time.
+#[inline]
 fn is_spent(policy: &Policy, instance: &Instance) -> bool {
     let used_up = |limit: u64, used: u64| limit != 0 && used >= limit;
     policy.reuse == Reuse::Fresh

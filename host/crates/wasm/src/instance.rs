@@ -43,6 +43,7 @@ impl Instance {
     }
 
     /// The store, and the functions of the interface in `slot`.
+    #[inline]
     pub(crate) fn guest<G: 'static>(&mut self, slot: usize) -> Option<(&mut Store<State>, &G)> {
         let guest = self.guests.get(slot)?.downcast_ref()?;
         Some((&mut self.store, guest))
@@ -50,6 +51,7 @@ impl Instance {
 
     /// Sets what a call on the caller's stack may use: a tick at a time, so that ticks which
     /// pass while the guest waits for another plugin count as one.
+    #[inline]
     pub(crate) fn begin_direct(&mut self, ticks: u64) {
         let state = self.store.data_mut();
         state.forget();
