@@ -83,7 +83,9 @@ pub(crate) fn assemble(
         router = with_routes;
         for (index, key) in keys.into_iter().enumerate() {
             let running = Arc::clone(&member.running);
-            capabilities.insert(key.to_string(), Capability { key, running, index });
+            // A plugin starts with one provider for each capability that it describes.
+            let Some(provider) = running.providers.get(index).cloned() else { continue };
+            capabilities.insert(key.to_string(), Capability { key, provider, index, running });
         }
         plugins.insert(name, member);
     }

@@ -48,6 +48,8 @@ pub(crate) struct Member {
 #[derive(Clone)]
 pub(crate) struct Capability {
     pub(crate) key: CapabilityKey,
+    /// The running plugin's, at hand for every call.
+    pub(crate) provider: Provider,
     pub(crate) running: Arc<Leased<Running>>,
     /// Its index in the plugin's description.
     pub(crate) index: usize,
@@ -57,7 +59,7 @@ impl Capability {
     /// The call object of kind `K`.
     #[inline]
     pub(crate) fn call<K: Kind>(&self) -> Option<&Arc<K::Call>> {
-        self.running.providers.get(self.index)?.get::<K>()
+        self.provider.get::<K>()
     }
 }
 
@@ -128,11 +130,11 @@ pub(crate) struct Published {
 pub(crate) type Cell = Swap<Published>;
 
 /// The counted right to call one capability in one generation.
-pub(crate) enum Entered<'a> {
-    /// The plugin calls no others: its own lease is enough.
-    Plugin { _pass: Pass<'a, Running> },
-    /// It may call others: the generation is leased too.
-    Generation { _pass: Pass<'a, Running>, _users: Pass<'a, ()> },
+pub(crate) struct Entered<'a> {
+    /// Given back first, in the order of the fields.
+    _plugin: Pass<'a, Running>,
+    /// Of the generation, if the plugin may call others in it.
+    _users: Option<Pass<'a, ()>>,
 }
 
 impl Published {
@@ -145,11 +147,7 @@ impl Published {
         } else {
             None
         };
-        let pass = capability.running.enter().ok()?;
-        Some(match users {
-            None => Entered::Plugin { _pass: pass },
-            Some(users) => Entered::Generation { _pass: pass, _users: users },
-        })
+        Some(Entered { _plugin: capability.running.enter().ok()?, _users: users })
     }
 
     /// The context of a call from outside.

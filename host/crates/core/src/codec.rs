@@ -1,5 +1,8 @@
 //! The kind `codec`: documents to a format's bytes and back.
 
+use std::sync::Arc;
+
+use crate::kind::AnyCall;
 use crate::{CallError, Context, Kind};
 
 /// The kind `codec`.
@@ -9,6 +12,18 @@ pub struct Codec;
 impl Kind for Codec {
     const NAME: &'static str = "codec";
     type Call = dyn CodecCall;
+
+    fn erase(call: Arc<Self::Call>) -> AnyCall {
+        AnyCall::Codec(call)
+    }
+
+    #[inline]
+    fn of(call: &AnyCall) -> Option<&Arc<Self::Call>> {
+        match call {
+            AnyCall::Codec(call) => Some(call),
+            AnyCall::Other(_) => None,
+        }
+    }
 }
 
 /// What a caller of a codec calls. A document is one CBOR data item (RFC 8949).

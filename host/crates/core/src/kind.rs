@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::codec::CodecCall;
+
 /// A typed interface that capabilities have.
 ///
 /// [`Codec`](crate::codec::Codec) and [`Handler`](crate::handler::Handler) are kinds; an
@@ -33,18 +35,44 @@ pub trait Kind: 'static {
 
     /// What a caller calls: usually a trait object.
     type Call: ?Sized + Send + Sync + 'static;
+
+    /// Erases a call object. Not for implementers.
+    #[doc(hidden)]
+    fn erase(call: Arc<Self::Call>) -> AnyCall {
+        AnyCall::Other(Arc::new(call))
+    }
+
+    /// The call object, if it is of this kind. Not for implementers.
+    #[doc(hidden)]
+    fn of(call: &AnyCall) -> Option<&Arc<Self::Call>> {
+        match call {
+            AnyCall::Other(call) => call.downcast_ref(),
+            AnyCall::Codec(_) => None,
+        }
+    }
+}
+
+/// A call object of any kind. A codec's is told by a tag, because its calls are short enough
+/// for a test of types to show: it reads back 16 bytes that were just written as two words.
+#[doc(hidden)]
+#[derive(Clone)]
+pub enum AnyCall {
+    Codec(Arc<dyn CodecCall>),
+    Other(Arc<dyn Any + Send + Sync>),
 }
 
 /// A kind's call object, with its type erased so that plugins of every kind fit one set.
+/// Cheap to clone.
+#[derive(Clone)]
 pub struct Provider {
     kind: &'static str,
-    call: Box<dyn Any + Send + Sync>,
+    call: AnyCall,
 }
 
 impl Provider {
     /// Erases the call object of kind `K`.
     pub fn new<K: Kind>(call: Arc<K::Call>) -> Self {
-        Self { kind: K::NAME, call: Box::new(call) }
+        Self { kind: K::NAME, call: K::erase(call) }
     }
 
     /// The name of the kind.
@@ -57,7 +85,7 @@ impl Provider {
     #[must_use]
     #[inline]
     pub fn get<K: Kind>(&self) -> Option<&Arc<K::Call>> {
-        self.call.downcast_ref()
+        K::of(&self.call)
     }
 }
 

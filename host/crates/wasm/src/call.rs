@@ -51,12 +51,23 @@ impl<K: WasmKind> Calls<K> {
     ///
     /// If no instance is free within the plugin's deadline, or the guest traps, panics or
     /// uses up its CPU time or memory. Fails for plugins that [may wait](Calls::may_wait).
-    #[inline]
     pub fn call<R>(
         &self,
         context: &Context<'_>,
         call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
     ) -> Result<R, CallError> {
+        self.call_then(context, call, Ok)
+    }
+
+    /// As [`Calls::call`], then `finish`. What a guest returns is large for a value: finished
+    /// here, it is moved once.
+    #[inline]
+    pub(crate) fn call_then<R, T>(
+        &self,
+        context: &Context<'_>,
+        call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
+        finish: impl FnOnce(R) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
         let plugin = &*self.plugin;
         let mut checkout = Checkout::take(plugin)?;
         let instance = checkout.instance()?;
@@ -64,13 +75,13 @@ impl<K: WasmKind> Calls<K> {
         if plugin.wants_services {
             instance.lend(context);
         }
-        let Some((store, guest)) = instance.guest::<K::Guest>(self.slot) else {
+        let Some((store, guest)) = instance.guest::<K>(self.slot) else {
             return Err(self.blame(no_guest()));
         };
         match call(store, guest) {
             Ok(answer) => {
                 checkout.done();
-                Ok(answer)
+                finish(answer)
             }
             Err(error) => Err(fault(&error, store.data_mut(), plugin.policy.cpu)),
         }
@@ -126,7 +137,7 @@ impl<K: WasmKind> Calls<K> {
         if plugin.wants_services {
             instance.lend(&context);
         }
-        let Some((store, guest)) = instance.guest::<K::Guest>(self.slot) else {
+        let Some((store, guest)) = instance.guest::<K>(self.slot) else {
             return Err(self.blame(no_guest()));
         };
         match call(store, guest).await {
@@ -150,13 +161,24 @@ impl<K: WasmKind> Calls<K> {
         answer: Result<R, types::Error>,
         size: impl FnOnce(&R) -> usize,
     ) -> Result<R, CallError> {
-        let value = answer.map_err(|error| self.blame(error.into()))?;
-        let (found, limit) = (size(&value) as u64, self.plugin.policy.output);
-        if found <= limit {
-            return Ok(value);
-        }
+        let value = match answer {
+            Ok(value) => value,
+            Err(error) => return Err(self.said(error)),
+        };
+        let found = size(&value) as u64;
+        if found > self.plugin.policy.output { Err(self.too_large(found)) } else { Ok(value) }
+    }
+
+    #[cold]
+    fn said(&self, error: types::Error) -> CallError {
+        self.blame(error.into())
+    }
+
+    #[cold]
+    fn too_large(&self, found: u64) -> CallError {
+        let limit = self.plugin.policy.output;
         let message = format!("expected an answer of at most {limit} bytes, found {found}");
-        Err(self.blame(CallError::new(CallErrorKind::Output, message)))
+        self.blame(CallError::new(CallErrorKind::Output, message))
     }
 
     /// Names this plugin as the one that failed.

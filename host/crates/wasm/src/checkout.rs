@@ -27,6 +27,7 @@ impl<'a> Checkout<'a> {
     }
 
     #[cold]
+    #[inline(never)]
     fn take_slowly(plugin: &'a Shared) -> Result<Self, CallError> {
         let mut waiter = None;
         // From when it begins to wait: a call that finds room looks at no clock.
@@ -99,17 +100,12 @@ impl<'a> Checkout<'a> {
     pub(crate) fn done(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
         if is_spent(&self.plugin.policy, &instance) {
-            if self.plugin.policy.reuse == Reuse::Pooled {
-                self.plugin.say_goodbye(&mut instance);
-            }
-            drop(instance);
-            self.plugin.pool.release();
-        } else {
-            if self.plugin.wants_services {
-                instance.end();
-            }
-            self.plugin.pool.put(instance);
+            return self.plugin.retire(instance);
         }
+        if self.plugin.wants_services {
+            instance.end();
+        }
+        self.plugin.pool.put(instance);
     }
 }
 

@@ -9,7 +9,7 @@ use wasmtime::component::{Instance, InstancePre};
 
 use crate::bindings::{direct, fiber};
 use crate::call::Calls;
-use crate::kind::WasmKind;
+use crate::kind::{AnyGuest, WasmKind};
 use crate::state::State;
 
 /// Where the functions are: on the caller's stack, and on a fiber for plugins that may wait.
@@ -65,6 +65,18 @@ impl WasmKind for Codec {
     fn provide(calls: Calls<Self>) -> Arc<Self::Call> {
         Arc::new(WasmCodec(calls))
     }
+
+    fn keep(guest: Self::Guest) -> AnyGuest {
+        AnyGuest::Codec(guest)
+    }
+
+    #[inline]
+    fn kept(guest: &AnyGuest) -> Option<&Self::Guest> {
+        match guest {
+            AnyGuest::Codec(guest) => Some(guest),
+            AnyGuest::Other(_) => None,
+        }
+    }
 }
 
 struct WasmCodec(Calls<Codec>);
@@ -76,38 +88,61 @@ impl WasmCodec {
     fn needs_fiber(&self, context: &Context<'_>) -> bool {
         self.0.may_wait() || context.depth() > 0
     }
+
+    // Functions of their own, so that a call without a fiber has a small frame.
+    #[inline(never)]
+    fn encode_on_fiber(
+        &self,
+        context: &Context<'_>,
+        document: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let Self(calls) = self;
+        let index = calls.capability();
+        let document = document.to_vec();
+        let answer = calls.call_blocking(context, move |store, guest| {
+            Box::pin(
+                async move { guest.on_fiber(store)?.call_encode(store, index, &document).await },
+            )
+        })?;
+        calls.answer(answer, Vec::len)
+    }
+
+    #[inline(never)]
+    fn decode_on_fiber(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        let Self(calls) = self;
+        let index = calls.capability();
+        let bytes = bytes.to_vec();
+        let answer = calls.call_blocking(context, move |store, guest| {
+            Box::pin(async move { guest.on_fiber(store)?.call_decode(store, index, &bytes).await })
+        })?;
+        calls.answer(answer, Vec::len)
+    }
 }
 
 impl CodecCall for WasmCodec {
     fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
+        if self.needs_fiber(context) {
+            return self.encode_on_fiber(context, document);
+        }
         let Self(calls) = self;
         let index = calls.capability();
-        let answer = if self.needs_fiber(context) {
-            let document = document.to_vec();
-            calls.call_blocking(context, move |store, guest| {
-                Box::pin(async move {
-                    guest.on_fiber(store)?.call_encode(store, index, &document).await
-                })
-            })
-        } else {
-            calls.call(context, |store, guest| guest.direct.call_encode(store, index, document))
-        }?;
-        calls.answer(answer, Vec::len)
+        calls.call_then(
+            context,
+            |store, guest| guest.direct.call_encode(store, index, document),
+            |answer| calls.answer(answer, Vec::len),
+        )
     }
 
     fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        if self.needs_fiber(context) {
+            return self.decode_on_fiber(context, bytes);
+        }
         let Self(calls) = self;
         let index = calls.capability();
-        let answer = if self.needs_fiber(context) {
-            let bytes = bytes.to_vec();
-            calls.call_blocking(context, move |store, guest| {
-                Box::pin(
-                    async move { guest.on_fiber(store)?.call_decode(store, index, &bytes).await },
-                )
-            })
-        } else {
-            calls.call(context, |store, guest| guest.direct.call_decode(store, index, bytes))
-        }?;
-        calls.answer(answer, Vec::len)
+        calls.call_then(
+            context,
+            |store, guest| guest.direct.call_decode(store, index, bytes),
+            |answer| calls.answer(answer, Vec::len),
+        )
     }
 }

@@ -1,11 +1,10 @@
 //! One live instance: its store, and the functions found in it.
 
-use std::any::Any;
-
 use plugbay_core::Context;
 use wasmtime::Store;
 
 use crate::bindings::{direct, fiber};
+use crate::kind::{AnyGuest, WasmKind};
 use crate::state::State;
 
 /// An instance that is initialised, or about to be. Exactly one owner at any time.
@@ -13,7 +12,7 @@ pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     pub(crate) lifecycle: Lifecycle,
     /// One per interface that the plugin exports, in the order of `Shared::kinds`.
-    guests: Vec<Box<dyn Any + Send + Sync>>,
+    guests: Vec<AnyGuest>,
     /// Calls so far.
     pub(crate) calls: u64,
 }
@@ -34,40 +33,30 @@ impl Lifecycle {
 }
 
 impl Instance {
-    pub(crate) fn new(
-        store: Store<State>,
-        lifecycle: Lifecycle,
-        guests: Vec<Box<dyn Any + Send + Sync>>,
-    ) -> Self {
+    pub(crate) fn new(store: Store<State>, lifecycle: Lifecycle, guests: Vec<AnyGuest>) -> Self {
         Self { store, lifecycle, guests, calls: 0 }
     }
 
     /// The store, and the functions of the interface in `slot`.
     #[inline]
-    pub(crate) fn guest<G: 'static>(&mut self, slot: usize) -> Option<(&mut Store<State>, &G)> {
-        let guest = self.guests.get(slot)?.downcast_ref()?;
+    pub(crate) fn guest<K: WasmKind>(
+        &mut self,
+        slot: usize,
+    ) -> Option<(&mut Store<State>, &K::Guest)> {
+        let guest = K::kept(self.guests.get(slot)?)?;
         Some((&mut self.store, guest))
     }
 
-    /// Sets what a call on the caller's stack may use: a tick at a time, so that ticks which
-    /// pass while the guest waits for another plugin count as one.
+    /// Sets what a call on the caller's stack may use.
     #[inline]
     pub(crate) fn begin_direct(&mut self, ticks: u64) {
-        let state = self.store.data_mut();
-        state.forget();
-        state.on_fiber = false;
-        state.ticks_left = ticks;
-        self.store.set_epoch_deadline(1);
+        self.store.data_mut().begin(ticks, false);
         self.calls += 1;
     }
 
-    /// Sets what a call on a fiber may use: a tick at a time, giving way in between.
+    /// Sets what a call on a fiber may use.
     pub(crate) fn begin_fiber(&mut self, ticks: u64) {
-        let state = self.store.data_mut();
-        state.forget();
-        state.on_fiber = true;
-        state.ticks_left = ticks;
-        self.store.set_epoch_deadline(1);
+        self.store.data_mut().begin(ticks, true);
         self.calls += 1;
     }
 

@@ -9,6 +9,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use crate::call::Calls;
+use crate::codec::CodecGuest;
 use crate::plugin::Shared;
 use crate::state::State;
 
@@ -48,6 +49,29 @@ pub trait WasmKind: Kind {
     fn provide(calls: Calls<Self>) -> Arc<Self::Call>
     where
         Self: Sized;
+
+    /// Erases an instance's functions. Not for implementers.
+    #[doc(hidden)]
+    fn keep(guest: Self::Guest) -> AnyGuest {
+        AnyGuest::Other(Box::new(guest))
+    }
+
+    /// An instance's functions, if they are of this kind. Not for implementers.
+    #[doc(hidden)]
+    fn kept(guest: &AnyGuest) -> Option<&Self::Guest> {
+        match guest {
+            AnyGuest::Other(guest) => guest.downcast_ref(),
+            AnyGuest::Codec(_) => None,
+        }
+    }
+}
+
+/// An instance's functions of any kind. A codec's are told by a tag, for the reason that
+/// `plugbay_core` tells its call object so.
+#[doc(hidden)]
+pub enum AnyGuest {
+    Codec(CodecGuest),
+    Other(Box<dyn Any + Send + Sync>),
 }
 
 /// A kind with its types erased: what a runtime keeps a list of.
@@ -60,11 +84,7 @@ pub(crate) trait AnyKind: Send + Sync {
 /// A plugin's resolved interface of some kind.
 pub(crate) trait AnyIndices: Send + Sync {
     fn kind(&self) -> &'static str;
-    fn load(
-        &self,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Box<dyn Any + Send + Sync>>;
+    fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<AnyGuest>;
     fn provide(&self, plugin: &Arc<Shared>, slot: usize, capability: u32) -> Provider;
 }
 
@@ -98,12 +118,8 @@ impl<K: WasmKind> AnyIndices for Resolved<K> {
         K::NAME
     }
 
-    fn load(
-        &self,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Box<dyn Any + Send + Sync>> {
-        Ok(Box::new(K::load(&self.0, store, instance)?))
+    fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<AnyGuest> {
+        Ok(K::keep(K::load(&self.0, store, instance)?))
     }
 
     fn provide(&self, plugin: &Arc<Shared>, slot: usize, capability: u32) -> Provider {

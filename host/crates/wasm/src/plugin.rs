@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_lite::future::block_on;
 use plugbay_core::{
     CallError, CallErrorKind, Description, GuestMetrics, Identity, Plugin, PluginStats, Policy,
-    Provider,
+    Provider, Reuse,
 };
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
@@ -19,7 +19,7 @@ use crate::checkout::Checkout;
 use crate::engine::Engine;
 use crate::fault::{fault, root_cause};
 use crate::instance::{Instance, Lifecycle};
-use crate::kind::AnyIndices;
+use crate::kind::{AnyGuest, AnyIndices};
 use crate::limits::Budget;
 use crate::pool::Pool;
 use crate::state::State;
@@ -100,8 +100,8 @@ impl Shared {
         &self,
         store: &mut Store<State>,
         on_fiber: bool,
-    ) -> wasmtime::Result<(Lifecycle, Vec<Box<dyn std::any::Any + Send + Sync>>)> {
-        begin(store, self.init_ticks, on_fiber);
+    ) -> wasmtime::Result<(Lifecycle, Vec<AnyGuest>)> {
+        store.data_mut().begin(self.init_ticks, on_fiber);
         let instance = if on_fiber {
             self.component.instantiate_async(&mut *store).await?
         } else {
@@ -119,7 +119,7 @@ impl Shared {
 
     async fn init(&self, instance: &mut Instance) -> wasmtime::Result<Result<(), types::Error>> {
         let Instance { store, lifecycle, .. } = instance;
-        begin(store, self.init_ticks, lifecycle.is_on_fiber());
+        store.data_mut().begin(self.init_ticks, lifecycle.is_on_fiber());
         match lifecycle {
             Lifecycle::Direct(guest) => guest.call_init(store, &self.config),
             Lifecycle::Fiber(guest) => guest.call_init(store, &self.config).await,
@@ -152,7 +152,7 @@ impl Shared {
     /// Calls `shutdown` on an instance that goes away; nobody waits for more than `init` time.
     pub(crate) fn say_goodbye(&self, instance: &mut Instance) {
         let Instance { store, lifecycle, .. } = instance;
-        begin(store, self.init_ticks, lifecycle.is_on_fiber());
+        store.data_mut().begin(self.init_ticks, lifecycle.is_on_fiber());
         let said = match lifecycle {
             Lifecycle::Direct(guest) => Ok(guest.call_shutdown(&mut *store)),
             Lifecycle::Fiber(guest) => {
@@ -172,6 +172,16 @@ impl Shared {
         }
     }
 
+    /// Ends an instance that has served its time.
+    #[cold]
+    pub(crate) fn retire(&self, mut instance: Box<Instance>) {
+        if self.policy.reuse == Reuse::Pooled {
+            self.say_goodbye(&mut instance);
+        }
+        drop(instance);
+        self.pool.release();
+    }
+
     /// Counts an instance that was thrown away.
     pub(crate) fn discard(&self) {
         self.discarded.fetch_add(1, Ordering::Relaxed);
@@ -181,7 +191,7 @@ impl Shared {
     /// Asks one instance whether it can serve.
     fn examine(&self, mut checkout: Checkout<'_>) -> Result<(), CallError> {
         let Instance { store, lifecycle, .. } = checkout.instance()?;
-        begin(store, self.init_ticks, lifecycle.is_on_fiber());
+        store.data_mut().begin(self.init_ticks, lifecycle.is_on_fiber());
         let answer = match lifecycle {
             Lifecycle::Direct(guest) => guest.call_health(&mut *store),
             Lifecycle::Fiber(guest) => {
@@ -204,16 +214,9 @@ pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.limits);
     store.epoch_deadline_callback(|mut store| Ok(store.data_mut().tick()));
+    // The callback sets each deadline that follows.
+    store.set_epoch_deadline(1);
     store
-}
-
-/// Sets the ticks of a lifecycle call.
-pub(crate) fn begin(store: &mut Store<State>, ticks: u64, on_fiber: bool) {
-    let state = store.data_mut();
-    state.forget();
-    state.on_fiber = on_fiber;
-    state.ticks_left = if on_fiber { ticks } else { 0 };
-    store.set_epoch_deadline(if on_fiber { 1 } else { ticks });
 }
 
 /// How many ticks the policy's budgets are.

@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::fault::fault;
 use crate::kind::{AnyIndices, AnyKind};
 use crate::limits::Budget;
-use crate::plugin::{LifecycleIndices, Shared, Stage, WasmPlugin, begin, budgets, new_store};
+use crate::plugin::{LifecycleIndices, Shared, Stage, WasmPlugin, budgets, new_store};
 use crate::pool::Pool;
 use crate::scan::Shape;
 use crate::state::State;
@@ -48,7 +48,7 @@ impl WasmPrepared {
         let state = State::new(nobody, budget, policy.memory, Arc::default());
         let mut store = new_store(&self.engine, state);
         let (_, init_ticks) = budgets(&policy);
-        begin(&mut store, init_ticks, self.may_wait);
+        store.data_mut().begin(init_ticks, self.may_wait);
         let asked = async {
             if self.may_wait {
                 let instance = self.component.instantiate_async(&mut store).await?;

@@ -57,10 +57,13 @@ impl State {
         self.limits.held()
     }
 
-    /// Forgets what earlier calls noted for [`fault`](crate::fault::fault): a memory refusal
-    /// that the guest got over, or a line that looked like a panic's, explains no later trap.
+    /// Begins a call: sets what it may use, and forgets what earlier ones noted for
+    /// [`fault`](crate::fault::fault). A memory refusal that the guest got over, or a line that
+    /// looked like a panic's, explains no later trap.
     #[inline]
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn begin(&mut self, ticks: u64, on_fiber: bool) {
+        self.ticks_left = ticks;
+        self.on_fiber = on_fiber;
         if self.panic.is_some() || self.limits.was_refused() {
             self.panic = None;
             self.limits.take_refused();
@@ -73,8 +76,9 @@ impl State {
         self.depth = context.depth();
     }
 
-    /// What happens at each epoch deadline: the budget shrinks by a tick, and a guest on a
-    /// fiber gives way to other tasks. Ticks that pass while the guest waits for the host
+    /// What happens at each epoch deadline, which is never more than a tick away, and may be
+    /// one that passed while the instance was idle: the budget shrinks by a tick, and a guest
+    /// on a fiber gives way to other tasks. Ticks that pass while the guest waits for the host
     /// bring one deadline between them, so that waiting costs next to no CPU budget.
     pub(crate) fn tick(&mut self) -> UpdateDeadline {
         if self.ticks_left == 0 {

@@ -41,6 +41,9 @@ pub struct Closed;
 /// assert!(plugin.wait_drained(Duration::ZERO));
 /// # Ok::<(), plugbay_registry::Closed>(())
 /// ```
+// The word lies beside the counts of the `Arc`: an owned lease writes to both, and they had
+// better come in one cache line.
+#[repr(C)]
 pub struct Leased<T> {
     word: Word,
     drained: Event,

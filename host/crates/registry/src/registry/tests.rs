@@ -380,3 +380,17 @@ fn a_blocked_subscriber_hears_every_last_word() {
         assert!(told.is_sorted() && told.last() == Some(&501), "{told:?}");
     });
 }
+
+#[test]
+fn with_holds_a_lease_while_it_works_and_misses_like_get() {
+    let registry = Registry::new("codec");
+    registry.register("json", 7).unwrap();
+    let entry = Arc::clone(Lease::entry(&registry.get("json").unwrap()));
+    let seen = registry.with("json", |value| (*value, entry.leases())).unwrap();
+    assert_eq!(seen, (7, 1));
+    assert_eq!(entry.leases(), 0);
+    let missed = registry.with("jsn", |value| *value).unwrap_err();
+    assert_eq!(missed.to_string(), registry.get("jsn").unwrap_err().to_string());
+    registry.unregister("json").unwrap();
+    assert!(registry.with("json", |value| *value).is_err());
+}
