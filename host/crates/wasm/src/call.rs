@@ -80,8 +80,9 @@ impl<K: WasmKind> Calls<K> {
         };
         match call(store, guest) {
             Ok(answer) => {
+                let finished = finish(answer);
                 checkout.done();
-                finish(answer)
+                finished
             }
             Err(error) => Err(fault(&error, store.data_mut(), plugin.policy.cpu)),
         }
