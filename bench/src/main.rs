@@ -5,6 +5,9 @@ use plugbay_bench::measure::Table;
 use plugbay_bench::{calls, lookup, memory, reload, startup};
 
 fn main() -> Result<()> {
+    if startup::child()? {
+        return Ok(());
+    }
     let mut table = Table::of_arguments();
     calls::run(&mut table)?;
     lookup::run(&mut table)?;

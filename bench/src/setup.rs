@@ -49,11 +49,22 @@ impl Place {
     ///
     /// If it does not start.
     pub fn host(&self, config: Config) -> Result<Host> {
-        Ok(Host::builder().config(config).watch(false).build_blocking()?)
+        host_of(config)
     }
 }
 
-fn config(folder: &Path) -> Config {
+/// A host that looks only when told to.
+///
+/// # Errors
+///
+/// If it does not start.
+pub fn host_of(config: Config) -> Result<Host> {
+    Ok(Host::builder().config(config).watch(false).build_blocking()?)
+}
+
+/// The configuration of a host whose plugins and cache are in `folder`.
+#[must_use]
+pub fn config(folder: &Path) -> Config {
     let mut config = Config::default();
     config.host.plugins = folder.join("plugins");
     config.host.cache = folder.join("cache");
