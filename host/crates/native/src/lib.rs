@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+pub mod header;
 mod linked;
 mod plugin;
 
