@@ -2,6 +2,9 @@
 //!
 //! "Valid for the call" means: readable, unchanged by anyone, until the function that it is an
 //! argument of returns. All texts are UTF-8 without a terminating zero.
+//!
+//! `plugin-sdk/c/plugbay.h` is made of this file, comments included: after a change,
+//! `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header`.
 
 use std::ffi::c_void;
 
@@ -34,17 +37,6 @@ pub struct Header {
     pub vtable_size: u32,
     /// Zero.
     pub reserved: u32,
-}
-
-impl Header {
-    /// The header of a plugin that is built with this crate.
-    pub const CURRENT: Header = Header {
-        magic: MAGIC,
-        version: VERSION,
-        header_size: size_of_u32::<Header>(),
-        vtable_size: size_of_u32::<Vtable>(),
-        reserved: 0,
-    };
 }
 
 /// The size of `T`, which is one of the tables here and far below 4 GiB.

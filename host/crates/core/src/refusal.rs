@@ -17,7 +17,7 @@ pub enum Reason {
     UnknownFormat,
     /// A core WebAssembly module, not a component.
     CoreModule,
-    /// A WebAssembly file that does not validate or compile.
+    /// A WebAssembly file that does not validate or compile, or a library that cannot be read.
     Malformed,
     /// A component of a world that this host does not serve.
     WrongWorld,
@@ -25,7 +25,25 @@ pub enum Reason {
     ApiVersion,
     /// The component imports what the host does not offer.
     MissingImport,
-    /// `describe` trapped or ran out of time.
+    /// Native code, but an executable, an object file or a static library.
+    NotALibrary,
+    /// A library for another operating system.
+    WrongSystem,
+    /// A library for another processor.
+    WrongArchitecture,
+    /// A library that is no Plugbay plugin.
+    NoHeader,
+    /// The library's header or vtable is not what its ABI version says.
+    BadHeader,
+    /// Built against a version of the native ABI that this host does not serve.
+    AbiVersion,
+    /// The library lacks its entry symbol, or the entry failed.
+    NoEntry,
+    /// No private copy of the library could be made.
+    Staging,
+    /// The system's loader refused the library.
+    Loader,
+    /// `describe` trapped, failed or ran out of time.
     Describe,
     /// The description breaks a rule.
     Description,
@@ -63,6 +81,15 @@ impl Reason {
             Self::WrongWorld => "wrong-world",
             Self::ApiVersion => "api-version",
             Self::MissingImport => "missing-import",
+            Self::NotALibrary => "not-a-library",
+            Self::WrongSystem => "wrong-system",
+            Self::WrongArchitecture => "wrong-architecture",
+            Self::NoHeader => "no-header",
+            Self::BadHeader => "bad-header",
+            Self::AbiVersion => "abi-version",
+            Self::NoEntry => "no-entry",
+            Self::Staging => "staging",
+            Self::Loader => "loader",
             Self::Describe => "describe",
             Self::Description => "description",
             Self::NameClash => "name-clash",

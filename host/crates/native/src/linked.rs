@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plugbay_abi::host::{Guest, NoHost};
+use plugbay_abi::host::Guest;
 use plugbay_core::{
     Artifact, Description, Plugin, Prepared, Reason, Refusal, Runtime, Source, StartPlugin,
 };
 use tokio::runtime::Handle;
 
+use crate::describe::describe;
 use crate::plugin::NativePlugin;
 
 /// Runs the plugins that registered themselves at link time.
@@ -17,7 +18,7 @@ pub struct LinkedRuntime {
     tokio: Handle,
     /// By the name under which their artifacts go. Two of one name are told apart by a
     /// number, so that the host sees and refuses the clash.
-    linked: BTreeMap<String, (Guest, Result<Description, String>)>,
+    linked: BTreeMap<String, (Guest, Result<Description, Refusal>)>,
 }
 
 impl LinkedRuntime {
@@ -47,14 +48,6 @@ impl LinkedRuntime {
         });
         artifacts.collect()
     }
-}
-
-fn describe(guest: Guest) -> Result<Description, String> {
-    let json = guest.describe(&NoHost).map_err(|error| error.to_string())?;
-    let description: Description =
-        serde_json::from_slice(&json).map_err(|error| error.to_string())?;
-    description.check().map_err(|error| error.to_string())?;
-    Ok(description)
 }
 
 impl Runtime for LinkedRuntime {
@@ -92,14 +85,12 @@ impl Runtime for LinkedRuntime {
 struct LinkedPrepared {
     tokio: Handle,
     guest: Guest,
-    description: Result<Description, String>,
+    description: Result<Description, Refusal>,
 }
 
 impl Prepared for LinkedPrepared {
     fn describe(&self) -> Result<Description, Refusal> {
-        self.description
-            .clone()
-            .map_err(|message| Refusal::new(Reason::Description, format!("describe: {message}")))
+        self.description.clone()
     }
 
     fn imports(&self) -> &[String] {

@@ -1,4 +1,4 @@
-//! The functions of the vtable, one instance of each per plugin type.
+//! The header, and the functions of the vtable, one instance of each per plugin type.
 
 use std::ffi::c_void;
 
@@ -7,7 +7,18 @@ use super::calls::Scope;
 use crate::convert::reply;
 use crate::panics::{catch, quietly};
 use crate::raw::{self, Array, Buf, Bytes, Pair, size_of_u32};
-use crate::{Error, HostRef, Request, Response, Status, VERSION, Vtable};
+use crate::{Error, Header, HostRef, MAGIC, Request, Response, Status, VERSION, Vtable};
+
+impl Header {
+    /// The header of a plugin that is built with this crate.
+    pub const CURRENT: Header = Header {
+        magic: MAGIC,
+        version: VERSION,
+        header_size: size_of_u32::<Header>(),
+        vtable_size: size_of_u32::<Vtable>(),
+        reserved: 0,
+    };
+}
 
 /// The vtable of the plugin `E`.
 #[must_use]

@@ -1,0 +1,37 @@
+//! What a native plugin says of itself: foreign bytes, like any other.
+
+use plugbay_abi::host::{Guest, NoHost};
+use plugbay_core::{Description, Reason, Refusal};
+
+/// The longest description, in bytes of JSON: many times what a plugin of the longest schema has.
+const MAX_DESCRIPTION: usize = 1 << 20;
+/// The longest message of a plugin that is passed on here, in bytes.
+const MAX_MESSAGE: usize = 1024;
+
+/// Asks the plugin what it is, and checks that it may be that.
+pub(crate) fn describe(guest: Guest) -> Result<Description, Refusal> {
+    let json = guest.describe(&NoHost).map_err(|error| {
+        Refusal::new(Reason::Describe, format!("describe: {}", short(&error.message)))
+    })?;
+    let broken =
+        |message: String| Refusal::new(Reason::Description, format!("describe: {message}"));
+    if json.len() > MAX_DESCRIPTION {
+        let found = json.len();
+        return Err(broken(format!(
+            "expected at most {MAX_DESCRIPTION} bytes of JSON, found {found}"
+        )));
+    }
+    let text = std::str::from_utf8(&json).map_err(|error| {
+        let at = error.valid_up_to();
+        broken(format!("expected JSON in UTF-8, found bytes that are none at {at}"))
+    })?;
+    let description: Description = serde_json::from_str(text)
+        .map_err(|error| broken(format!("expected a description as JSON, found: {error}")))?;
+    description.check().map_err(|error| broken(error.to_string()))?;
+    Ok(description)
+}
+
+/// The beginning of a message that a plugin wrote, and may have written for ever.
+fn short(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MAX_MESSAGE)]
+}

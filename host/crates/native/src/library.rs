@@ -1,0 +1,112 @@
+//! Opening a library: the one place where this host vouches for foreign code.
+//!
+//! A library is never closed. Unloading is unsound: its threads, its thread-local destructors,
+//! what it registered with `atexit`, and every function pointer that it handed out lead into
+//! its code for as long as the process lives, and nobody can tell when the last of them is
+//! gone. So a new version is one more library beside the old, and what a version costs is its
+//! mapping.
+//!
+//! Each is opened for itself alone (`RTLD_LOCAL`): two versions of a plugin define the same
+//! symbols. (C++ breaks this where it marks a symbol as unique to the process: build with
+//! `-fno-gnu-unique`.) All its symbols are bound at once (`RTLD_NOW`): one that is missing is
+//! an error now, not the end of the process in the middle of a call.
+
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use plugbay_abi::host::{Guest, Incompatible};
+use plugbay_abi::{ENTRY, Vtable};
+
+/// A library that does not open.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum OpenError {
+    /// The system's loader refused it.
+    #[error("{path}: expected a library that the system can load, found: {message}")]
+    Load {
+        /// The library.
+        path: PathBuf,
+        /// The loader's own message, which names a library or a symbol that is missing.
+        message: String,
+    },
+    /// It has no entry.
+    #[error("{path}: expected an exported symbol {ENTRY}, found: {message}")]
+    Entry {
+        /// The library.
+        path: PathBuf,
+        /// The loader's own message.
+        message: String,
+    },
+    /// Its entry panicked.
+    #[error("{path}: expected {ENTRY} to return, found that it panicked")]
+    Panicked {
+        /// The library.
+        path: PathBuf,
+    },
+    /// Its entry returned what this host cannot call.
+    #[error("{path}: {ENTRY}: {source}")]
+    Incompatible {
+        /// The library.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Incompatible,
+    },
+}
+
+/// The entry. "C-unwind", so that a panic may reach the guard; a plugin in C is called the
+/// same way.
+type Entry = unsafe extern "C-unwind" fn() -> *const Vtable;
+
+/// Opens the library at `path` and enters it. It stays loaded, whatever comes of it: its
+/// constructors ran, and may have left threads behind.
+///
+/// `path` is absolute, its header was read by [`header::read`](crate::header::read), and
+/// nobody writes to the file any more: it is a copy of [`Staging`](crate::Staging).
+///
+/// # Errors
+///
+/// If the loader refuses it, if it has no entry, or if the entry returns nothing usable.
+pub(crate) fn open(path: &Path) -> Result<Guest, OpenError> {
+    let library = load(path)
+        .map_err(|error| OpenError::Load { path: path.to_owned(), message: message(&error) })?;
+    // SAFETY: `libloading` asks for the symbol's true type. A library with our header promises
+    // that `ENTRY` is this function (`plugbay_abi`, "a plugin, as a library, is three things").
+    let entry = unsafe { library.get::<Entry>(ENTRY) }.map(|symbol| *symbol);
+    // Never closed, see above; so `entry`, and all that it leads to, stays.
+    std::mem::forget(library);
+    let entry = entry
+        .map_err(|error| OpenError::Entry { path: path.to_owned(), message: message(&error) })?;
+    // SAFETY: of the type that the header promises; it takes nothing and may be called at any
+    // time. A panic of this runtime stops at the guard. One of another runtime, like an
+    // exception of C++, cannot be caught by any host, and ends the process: the SDK's own entry
+    // has nothing in it that could.
+    let vtable = catch_unwind(|| unsafe { entry() })
+        .map_err(|_| OpenError::Panicked { path: path.to_owned() })?;
+    // SAFETY: `Guest::from_raw` asks for null or a table whose functions keep the contract,
+    // which stays for as long as the process. The first is what the header promises, and the
+    // reason why native plugins are trusted code; the second holds as the library is forgotten.
+    unsafe { Guest::from_raw(vtable) }
+        .map_err(|source| OpenError::Incompatible { path: path.to_owned(), source })
+}
+
+#[cfg(unix)]
+fn load(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // Even if someone else closes a handle of it, it stays.
+    let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
+    // SAFETY: to load is to run the constructors of foreign code. The operator put the library
+    // into the plugin folder: native plugins are trusted code (see the crate's documentation).
+    // That the file does not change under its mapping is what `Staging` is for.
+    unsafe { Library::open(Some(path), flags) }.map(libloading::Library::from)
+}
+
+#[cfg(not(unix))]
+fn load(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: as above.
+    unsafe { libloading::Library::new(path) }
+}
+
+/// What the system said, without what `libloading` says around it.
+fn message(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}

@@ -1,0 +1,323 @@
+//! Libraries that must not run, and what is said of each.
+
+use std::path::Path;
+
+use plugbay_core::{CallErrorKind, Reason, Refusal, Runtime as _};
+use serde_json::json;
+
+use crate::compile::{self, can_compile, patched, plugin};
+use crate::site::Site;
+
+/// The refusal names the file, and says all of `parts`.
+#[track_caller]
+fn says(refusal: &Refusal, reason: Reason, path: &Path, parts: &[&str]) {
+    assert_eq!(refusal.reason, reason, "{refusal}");
+    let file = path.display().to_string();
+    assert!(refusal.message.starts_with(&file), "expected {file} first, found: {refusal}");
+    for part in parts {
+        assert!(refusal.to_string().contains(part), "expected {part:?}, found: {refusal}");
+    }
+}
+
+/// Builds the fixture as `flags` say, and expects it to be refused.
+#[track_caller]
+fn refused(flags: &[&str], reason: Reason, parts: &[&str]) {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let path = plugin("fixture.c", &[&["-shared"], flags].concat(), &site.path("bad.so"));
+    says(&site.refusal(&path), reason, &path, parts);
+}
+
+/// Builds a good fixture, changes its bytes, and expects it to be refused.
+#[track_caller]
+fn refused_with(change: impl FnOnce(&mut Vec<u8>), reason: Reason, parts: &[&str]) {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let path = plugin("fixture.c", &["-shared"], &site.path("bad.so"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    change(&mut bytes);
+    std::fs::write(&path, bytes).unwrap();
+    says(&site.refusal(&path), reason, &path, parts);
+}
+
+/// Where the header begins in a library.
+fn header(bytes: &[u8]) -> usize {
+    let magic = plugbay_abi::MAGIC;
+    bytes.windows(magic.len()).position(|it| it == magic).unwrap()
+}
+
+#[test]
+fn the_fixture_itself_is_good() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let path = plugin("fixture.c", &["-shared"], &site.path("good.so"));
+    let good = site.run(&path, json!({})).unwrap();
+    assert_eq!(good.encode(0, b"\xf6").unwrap(), b"\xf6");
+    assert_eq!(good.decode(0, b"").unwrap(), b"\x6fmarker:00000000");
+}
+
+#[test]
+fn no_entry() {
+    refused(
+        &["-DNO_ENTRY"],
+        Reason::NoEntry,
+        &["expected an exported symbol plugbay_entry_v1, found none", "export it"],
+    );
+}
+
+#[test]
+fn a_library_that_is_no_plugin() {
+    refused(
+        &["-DNO_HEADER"],
+        Reason::NoHeader,
+        &["expected a section .plugbay, found a library that is no Plugbay plugin", "plugbay-sdk"],
+    );
+}
+
+#[test]
+fn wrong_magic() {
+    refused_with(
+        |bytes| {
+            let at = header(bytes);
+            bytes[at..at + 7].copy_from_slice(b"PLUGBUS");
+        },
+        Reason::BadHeader,
+        &["expected a header that begins with PLUGBAY", "found \"PLUGBUS"],
+    );
+}
+
+#[test]
+fn wrong_abi_version() {
+    refused_with(
+        |bytes| {
+            let at = header(bytes) + 8;
+            bytes[at..at + 4].copy_from_slice(&2_u32.to_ne_bytes());
+        },
+        Reason::AbiVersion,
+        &["expected ABI version 1, found 2", "rebuild it"],
+    );
+}
+
+#[test]
+fn wrong_header_size() {
+    refused_with(
+        |bytes| {
+            let at = header(bytes) + 12;
+            bytes[at..at + 4].copy_from_slice(&4096_u32.to_ne_bytes());
+        },
+        Reason::BadHeader,
+        &["expected a header of at least 24 bytes, found 24"],
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn wrong_architecture() {
+    let (expected, machine, found) = if cfg!(target_arch = "aarch64") {
+        ("aarch64", 62_u16, "x86-64")
+    } else {
+        ("x86-64", 183, "aarch64")
+    };
+    if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        return;
+    }
+    refused_with(
+        |bytes| bytes[18..20].copy_from_slice(&machine.to_ne_bytes()),
+        Reason::WrongArchitecture,
+        &[
+            &format!("expected a library for {expected}, found one for {found}"),
+            "build it for this",
+        ],
+    );
+}
+
+#[test]
+fn another_system() {
+    let site = Site::new();
+    // A Mach-O library of no commands; on a Mac, an ELF one of no sections.
+    let bytes: &[u8] = if cfg!(target_vendor = "apple") {
+        b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0"
+    } else {
+        b"\xcf\xfa\xed\xfe\x07\0\0\x01\x03\0\0\0\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+    };
+    let path = site.path("other.dylib");
+    std::fs::write(&path, [bytes, &[0; 64]].concat()).unwrap();
+    let parts = ["expected a library in the format ", ", found ", "build it for this system"];
+    says(&site.refusal(&path), Reason::WrongSystem, &path, &parts);
+}
+
+#[test]
+fn files_that_are_no_shared_library() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let cases: [(&[&str], &str); 3] = [
+        (&["-DEXECUTABLE", "-pie"], "found an executable"),
+        (&["-DEXECUTABLE", "-no-pie"], "found an executable"),
+        (&["-c"], "found an object file that is not linked"),
+    ];
+    for (flags, found) in cases {
+        let path = plugin("fixture.c", flags, &site.path("bad.so"));
+        let parts = ["expected a shared library", found, "cc -shared"];
+        says(&site.refusal(&path), Reason::NotALibrary, &path, &parts);
+    }
+    let path = site.path("bad.a");
+    std::fs::write(&path, b"!<arch>\n").unwrap();
+    let parts = ["expected a shared library, found a static library"];
+    says(&site.refusal(&path), Reason::NotALibrary, &path, &parts);
+    let path = site.path("script.so");
+    std::fs::write(&path, b"#!/bin/sh\n").unwrap();
+    assert!(!site.runtime().recognises(&Site::read(&path)));
+    let parts = ["expected a native library, found a file that begins with 23 21 2f"];
+    says(&site.refusal(&path), Reason::UnknownFormat, &path, &parts);
+}
+
+#[test]
+fn a_file_that_is_cut() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let path = plugin("fixture.c", &["-shared"], &site.path("cut.so"));
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let artifact = Site::read(&path);
+    assert!(site.runtime().recognises(&artifact));
+    assert!(!site.runtime().is_whole(&artifact), "a host waits for the rest");
+    // And refuses it if asked all the same.
+    let parts = ["expected a well-formed native library, found one that cannot be read"];
+    says(&site.refusal(&path), Reason::Malformed, &path, &parts);
+}
+
+#[test]
+fn an_entry_that_returns_nothing_usable() {
+    refused(&["-DNULL_ENTRY"], Reason::BadHeader, &["expected a vtable, found null"]);
+    refused(
+        &["-DVTABLE_SIZE=8"],
+        Reason::BadHeader,
+        &["plugbay_entry_v1", "expected a vtable of 72 bytes, found 8"],
+    );
+    refused(
+        &["-DVTABLE_VERSION=7"],
+        Reason::AbiVersion,
+        &["expected ABI version 1, found 7", "rebuild it"],
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_it_needs_is_missing() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let other = plugin("fixture.c", &["-shared"], &site.path("libother.so"));
+    let flags = ["-shared", "-DNEEDS=plugbay_entry_v1_of_other", "-Wl,-z,lazy"];
+    let path = plugin("fixture.c", &flags, &site.path("lazy.so"));
+    let parts = ["expected a library that the system can load", "plugbay_entry_v1_of_other"];
+    says(&site.refusal(&path), Reason::Loader, &path, &parts);
+
+    let search = format!("-L{}", site.folder().display());
+    let flags = ["-shared", "-DDESCRIBE_NULL", "-Wl,--no-as-needed", &search, "-lother"];
+    let path = plugin("fixture.c", &flags, &site.path("needy.so"));
+    std::fs::remove_file(other).unwrap();
+    let parts = ["expected a library that the system can load", "libother.so", "install"];
+    says(&site.refusal(&path), Reason::Loader, &path, &parts);
+}
+
+#[test]
+fn create_and_health_say_no() {
+    refused(&["-DCREATE_FAILS"], Reason::Init, &["init: expected a licence, found none"]);
+    refused(&["-DCREATE_NULL"], Reason::Init, &["init: expected an instance, found null"]);
+    refused(&["-DHEALTH_FAILS"], Reason::Unhealthy, &["health: expected a disk, found none"]);
+}
+
+#[test]
+fn descriptions_that_are_none() {
+    refused(&["-DDESCRIBE_FAILS"], Reason::Describe, &["describe: no description today"]);
+    let cases = [
+        ("\"garbage\"", "expected a description as JSON, found: expected value"),
+        ("\"\"", "expected a description as JSON, found: EOF"),
+        ("\"[]\"", "expected a description as JSON, found: invalid"),
+        (
+            "\"{\\\"name\\\": \\\"\\xff\\\"}\"",
+            "expected JSON in UTF-8, found bytes that are none at 10",
+        ),
+        (
+            "\"{\\\"name\\\": \\\"A Plugin\\\", \\\"version\\\": \\\"1.0.0\\\", \\\"capabilities\\\": []}\"",
+            "plugin name: expected a name",
+        ),
+        (
+            "\"{\\\"name\\\": \\\"a\\\", \\\"version\\\": \\\"1.0.0\\\", \\\"capabilities\\\": []}\"",
+            "capabilities: expected 1 to 256, found 0",
+        ),
+        ("\"{\\\"name\\\": \\\"a\\\", \\\"version\\\": \\\"one\\\"}\"", "found: "),
+    ];
+    for (description, found) in cases {
+        let flag = format!("-DDESCRIPTION={description}");
+        refused(&[&flag], Reason::Description, &["describe: ", found]);
+    }
+    refused(&["-DDESCRIBE_NULL"], Reason::Description, &["found: EOF"]);
+    refused(
+        &["-DDESCRIBE_HUGE"],
+        Reason::Description,
+        &["expected at most 1048576 bytes of JSON, found 67108864"],
+    );
+    // As deep as a C literal may be long: no stack is used up by it.
+    let schema = "[".repeat(4000);
+    let nested = format!("-DDESCRIPTION=\"{{\\\"config_schema\\\": {schema}\"");
+    refused(&[&nested], Reason::Description, &["found: recursion limit exceeded"]);
+}
+
+#[test]
+fn a_description_that_panics() {
+    let site = Site::new();
+    let bytes = patched(&compile::panicking(), b"describe:well", b"describe:boom");
+    let path = site.path("panicking.so");
+    std::fs::write(&path, bytes).unwrap();
+    let parts = ["describe: panicked: nothing to describe"];
+    says(&site.refusal(&path), Reason::Describe, &path, &parts);
+}
+
+#[test]
+fn a_folder_for_copies_that_is_gone() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let path = plugin("fixture.c", &["-shared"], &site.path("good.so"));
+    std::fs::remove_dir(site.path("copies")).unwrap();
+    says(
+        &site.refusal(&path),
+        Reason::Staging,
+        &path,
+        &["private copy", "expected it to be written"],
+    );
+}
+
+#[test]
+fn a_status_that_nobody_knows_is_internal() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    for (status, kind) in [
+        ("-DSTATUS=1", CallErrorKind::InvalidInput),
+        ("-DSTATUS=3", CallErrorKind::Unavailable),
+        ("-DSTATUS=4", CallErrorKind::Internal),
+        ("-DSTATUS=77", CallErrorKind::Internal),
+        ("-DSTATUS=5", CallErrorKind::Panic),
+    ] {
+        let path = plugin("fixture.c", &["-shared", status], &site.path("status.so"));
+        let plugin = site.run(&path, json!({})).unwrap();
+        let error = plugin.encode(0, b"\xf6").unwrap_err();
+        assert_eq!((error.kind(), error.message()), (kind, "as asked"));
+    }
+}

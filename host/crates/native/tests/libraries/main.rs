@@ -1,0 +1,15 @@
+//! Native libraries, from the compiler to the call: plugins in C, C++ and Rust, good and bad.
+//!
+//! The libraries are built here, with the system's compilers: `$CC` and `$CXX`, or `cc` and
+//! `c++`. Where there is none, a test says that it was skipped.
+
+#![cfg(unix)]
+
+mod bad;
+mod c;
+mod compile;
+mod edge;
+mod header;
+mod log;
+mod site;
+mod storm;

@@ -1,0 +1,180 @@
+/*
+ * A plugin for the tests: a codec whose `encode` gives back what it is given, and whose `decode`
+ * tells which build it is. Macros make it misbehave in one way each.
+ */
+
+#include "plugbay.h"
+
+#include <stdlib.h>
+
+/* A CBOR text of 15 bytes. Tests change the digits in the file, which makes another library. */
+static const char marker[] = "\x6f" "marker:00000000";
+
+#ifndef DESCRIPTION
+#define DESCRIPTION                                                            \
+  "{\"name\": \"fixture\", \"version\": \"1.0.0\","                            \
+  " \"capabilities\": [{\"kind\": \"codec\", \"name\": \"echo\"}]}"
+#endif
+
+static void free_answer(uint8_t *ptr, size_t len, size_t cap) {
+  (void)len;
+  (void)cap;
+  free(ptr);
+}
+
+static plugbay_buf copy(const void *bytes, size_t len) {
+  plugbay_buf buf;
+  buf.ptr = malloc(len + 1);
+  buf.len = buf.ptr == NULL ? 0 : len;
+  buf.cap = len;
+  buf.free = free_answer;
+  if (buf.ptr != NULL) {
+    memcpy(buf.ptr, bytes, len);
+  }
+  return buf;
+}
+
+static plugbay_status describe(plugbay_host host, plugbay_buf *out) {
+  (void)host;
+#if defined(DESCRIBE_FAILS)
+  *out = plugbay_literal("no description today");
+  return PLUGBAY_UNAVAILABLE;
+#elif defined(DESCRIBE_HUGE)
+  /* More than a host reads, and more than it would read to the end. */
+  *out = plugbay_literal("");
+  out->len = (size_t)64 << 20;
+  out->ptr = malloc(out->len);
+  out->free = free_answer;
+  if (out->ptr != NULL) {
+    memset(out->ptr, ' ', out->len);
+  }
+#elif defined(DESCRIBE_NULL)
+  *out = plugbay_literal("");
+  out->ptr = NULL;
+#else
+  *out = plugbay_literal(DESCRIPTION);
+#endif
+  return PLUGBAY_OK;
+}
+
+static plugbay_status create(plugbay_host host, plugbay_bytes config, void **instance,
+                             plugbay_buf *out) {
+  (void)host;
+  (void)config;
+#if defined(CREATE_FAILS)
+  (void)instance;
+  *out = plugbay_literal("expected a licence, found none");
+  return PLUGBAY_INVALID_INPUT;
+#elif defined(CREATE_NULL)
+  *instance = NULL;
+  *out = plugbay_literal("");
+  return PLUGBAY_OK;
+#else
+  /* There is nothing to keep, but it may not be null. */
+  static char instance_of_all;
+  *instance = &instance_of_all;
+  *out = plugbay_literal("");
+  return PLUGBAY_OK;
+#endif
+}
+
+static plugbay_status health(const void *instance, plugbay_host host, plugbay_buf *out) {
+  (void)instance;
+  (void)host;
+#if defined(HEALTH_FAILS)
+  *out = plugbay_literal("expected a disk, found none");
+  return PLUGBAY_UNAVAILABLE;
+#else
+  *out = plugbay_literal("");
+  return PLUGBAY_OK;
+#endif
+}
+
+static plugbay_status encode(const void *instance, plugbay_host host, uint32_t index,
+                             plugbay_bytes document, plugbay_buf *out) {
+  (void)instance;
+  (void)host;
+  (void)index;
+#if defined(STATUS)
+  (void)document;
+  *out = plugbay_literal("as asked");
+  return STATUS;
+#else
+  *out = copy(document.ptr, document.len);
+  return PLUGBAY_OK;
+#endif
+}
+
+static plugbay_status decode(const void *instance, plugbay_host host, uint32_t index,
+                             plugbay_bytes bytes, plugbay_buf *out) {
+  (void)instance;
+  (void)host;
+  (void)index;
+  (void)bytes;
+  /* Read as something that may change, so that no compiler copies the text elsewhere. */
+  const volatile char *text = marker;
+  char now[sizeof(marker) - 1];
+  for (size_t i = 0; i < sizeof(now); i++) {
+    now[i] = text[i];
+  }
+  *out = copy(now, sizeof(now));
+  return PLUGBAY_OK;
+}
+
+static plugbay_status handle(const void *instance, plugbay_host host, uint32_t index,
+                             const plugbay_request *request, plugbay_response *response,
+                             plugbay_buf *error) {
+  (void)instance;
+  (void)host;
+  (void)index;
+  (void)request;
+  (void)response;
+  *error = plugbay_literal("no handler");
+  return PLUGBAY_UNSUPPORTED;
+}
+
+static void shutdown(const void *instance, plugbay_host host) {
+  (void)instance;
+  (void)host;
+}
+
+static void destroy(void *instance, plugbay_host host) {
+  (void)instance;
+  (void)host;
+}
+
+#ifndef VTABLE_SIZE
+#define VTABLE_SIZE sizeof(plugbay_vtable)
+#endif
+#ifndef VTABLE_VERSION
+#define VTABLE_VERSION PLUGBAY_VERSION
+#endif
+
+static const plugbay_vtable vtable = {
+    VTABLE_SIZE, VTABLE_VERSION, describe, create,   health,
+    encode,      decode,         handle,   shutdown, destroy,
+};
+
+#if defined(NEEDS)
+/* Another library has it; or none. */
+int NEEDS(void);
+PLUGBAY_EXPORT int needs(void) { return NEEDS(); }
+#endif
+
+#if defined(NO_HEADER)
+const plugbay_vtable *plugbay_entry_v1(void) { return &vtable; }
+#elif defined(NO_ENTRY)
+PLUGBAY_EXPORT const void *plugbay_entry_v0(void) { return &vtable; }
+PLUGBAY_IN_SECTION const plugbay_header plugbay_abi = {
+    PLUGBAY_MAGIC, PLUGBAY_VERSION, sizeof(plugbay_header), sizeof(plugbay_vtable), 0};
+#elif defined(NULL_ENTRY)
+const plugbay_vtable *plugbay_entry_v1(void) { return (void)vtable, NULL; }
+PLUGBAY_IN_SECTION const plugbay_header plugbay_abi = {
+    PLUGBAY_MAGIC, PLUGBAY_VERSION, sizeof(plugbay_header), sizeof(plugbay_vtable), 0};
+#else
+PLUGBAY_PLUGIN(vtable);
+#endif
+
+#if defined(EXECUTABLE)
+int main(void) { return 0; }
+#endif

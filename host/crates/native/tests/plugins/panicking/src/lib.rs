@@ -1,0 +1,89 @@
+//! A plugin for the tests, in Rust: it panics wherever its configuration, or a mark in the file,
+//! asks it to.
+//!
+//! It is made of `plugbay-abi` alone, which is built in a second.
+
+use plugbay_abi::guest::{self, Exports};
+use plugbay_abi::{Error, Header, Request, Response, Vtable};
+
+/// Tests change `well` in the file, which makes another library.
+static MARK: &[u8] = b"describe:well";
+
+struct Panicking {
+    config: String,
+}
+
+impl Panicking {
+    fn at(&self, place: &str) {
+        assert!(!self.config.contains(place), "asked to, in {place}");
+    }
+}
+
+/// A payload that is no text, and panics once more when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload was dropped");
+    }
+}
+
+impl Exports for Panicking {
+    fn describe() -> Result<Vec<u8>, Error> {
+        assert!(std::hint::black_box(MARK).ends_with(b"well"), "nothing to describe");
+        Ok(br#"{"name": "panicking", "version": "1.0.0",
+               "capabilities": [{"kind": "codec", "name": "panicking"},
+                                {"kind": "handler", "name": "panicking"}]}"#
+            .to_vec())
+    }
+
+    fn create(config: &str) -> Result<Self, Error> {
+        assert!(!config.contains("create"), "asked to, in create");
+        Ok(Self { config: config.to_owned() })
+    }
+
+    fn health(&self) -> Result<(), Error> {
+        self.at("health");
+        Ok(())
+    }
+
+    fn encode(&self, _: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
+        match document {
+            // null, undefined
+            [0xf6] => panic!("a null"),
+            [0xf7] => std::panic::panic_any(Bomb),
+            document => Ok(document.to_vec()),
+        }
+    }
+
+    fn decode(&self, _: u32, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(vec![bytes[0] & 0x17])
+    }
+
+    fn handle(&self, _: u32, request: Request<'_>) -> Result<Response, Error> {
+        panic!("no answer to {}", request.path);
+    }
+
+    fn shutdown(&self) {
+        self.at("shutdown");
+    }
+}
+
+impl Drop for Panicking {
+    fn drop(&mut self) {
+        self.at("destroy");
+    }
+}
+
+// SAFETY: nothing else defines this symbol, and the section holds nothing else.
+#[unsafe(export_name = "plugbay_abi")]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__plugbay"))]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".plugbay"))]
+static HEADER: Header = Header::CURRENT;
+
+// SAFETY: nothing else defines this symbol.
+#[unsafe(export_name = "plugbay_entry_v1")]
+extern "C" fn entry() -> *const Vtable {
+    static VTABLE: Vtable = guest::vtable::<Panicking>();
+    &raw const VTABLE
+}
