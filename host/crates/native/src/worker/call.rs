@@ -31,7 +31,10 @@ pub(super) fn ask(
     limit: usize,
     deadline: Instant,
 ) -> Result<Frame, LaneError> {
-    lane.until(deadline)?;
+    lane.until(deadline).map_err(|error| match error {
+        LaneError::Late => LaneError::Unsent,
+        error => error,
+    })?;
     lane.send(Head::indexed(ask.op, ask.index), ask.meta, ask.body)?;
     let mut frame = Frame::default();
     loop {
@@ -39,7 +42,11 @@ pub(super) fn ask(
         if frame.head.op == Op::Reply {
             return Ok(frame);
         }
-        answer(lane, &frame, host)?;
+        answer(lane, &frame, host).map_err(|error| match error {
+            // It was the worker's question; its call is still under way.
+            LaneError::TooLarge { .. } => LaneError::Garbage(error.to_string()),
+            error => error,
+        })?;
         // The host's own work counts, too.
         lane.again()?;
     }
@@ -68,8 +75,7 @@ impl Supervisor {
                 self.reply(frame)
             }
             Err(error) => {
-                // Nothing of a call that is too large was sent.
-                if matches!(error, LaneError::TooLarge { .. }) {
+                if matches!(error, LaneError::TooLarge { .. } | LaneError::Unsent) {
                     call.put_back();
                 }
                 call.taken = None;
@@ -101,6 +107,7 @@ impl Supervisor {
             LaneError::TooLarge { .. } => {
                 Death::new(CallErrorKind::InvalidInput, error.to_string())
             }
+            LaneError::Unsent => Death::new(CallErrorKind::Deadline, error.to_string()),
             LaneError::Late => {
                 let within = self.spec.policy.deadline;
                 let other =

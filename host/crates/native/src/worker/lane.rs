@@ -23,7 +23,8 @@ const INBOX: usize = 8 * 1024;
 /// The socket's time-out never falls below this, since zero would mean "never".
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Why a frame could not be sent or received. The lane is of no more use.
+/// Why a frame could not be sent or received. Unless it says otherwise, the lane is of no more
+/// use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LaneError {
     /// The other end is closed.
@@ -32,6 +33,9 @@ pub(super) enum LaneError {
     /// The deadline passed.
     #[error("the deadline passed")]
     Late,
+    /// The deadline passed before anything was sent: the lane can be used on.
+    #[error("the deadline passed before the call began")]
+    Unsent,
     /// The other end does not keep to the protocol.
     #[error("{0}")]
     Garbage(String),

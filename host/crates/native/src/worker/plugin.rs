@@ -51,7 +51,9 @@ pub fn describe(
     let answer = ask(lane, asked, &NoHost, output_limit(policy), within());
     let answer = answer.map_err(|error| match error {
         LaneError::Ended => refuse(started.process.end(None).message),
-        LaneError::Late => refuse(format!("did not answer within {:?}", policy.init)),
+        LaneError::Late | LaneError::Unsent => {
+            refuse(format!("did not answer within {:?}", policy.init))
+        }
         error => refuse(format!("the worker broke the protocol: {error}")),
     })?;
     let json = answer.answer().map_err(|error| refuse(error.message))?.body;
@@ -64,6 +66,11 @@ pub fn describe(
 }
 
 /// A started plugin whose library is loaded in a worker, never here.
+///
+/// Of its policy, `instances` bounds the calls at once, `total_memory` the worker's memory,
+/// `output` an answer, `deadline` a call, and `init` each step of the life. The rest is about
+/// instances of WebAssembly: native code has no linear memory, and its CPU time is bounded by
+/// the deadline alone.
 pub struct ProcessPlugin {
     supervisor: Arc<Supervisor>,
     description: Arc<Description>,

@@ -53,7 +53,7 @@ impl Supervisor {
         };
         Err(match error {
             LaneError::Ended => started.process.end(None),
-            LaneError::Late => {
+            LaneError::Late | LaneError::Unsent => {
                 let message = format!("did not answer within {:?} and was killed", policy.init);
                 Death::new(CallErrorKind::Deadline, message)
             }

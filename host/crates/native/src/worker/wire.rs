@@ -241,6 +241,8 @@ impl From<Codec> for CodecInfo {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -250,6 +252,23 @@ mod tests {
             let bytes = head.write(5, 6).unwrap();
             let parsed = Head::read(bytes, 6).unwrap();
             assert_eq!((parsed.head, parsed.meta, parsed.body), (head, 5, 6));
+        }
+    }
+
+    proptest! {
+        /// A worker may send anything: it is read within bounds, or refused.
+        #[test]
+        fn whatever_comes_is_refused_or_within_bounds(
+            header in any::<[u8; HEADER]>(),
+            meta in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            if let Ok(parsed) = Head::read(header, 1000) {
+                prop_assert!(parsed.meta <= MAX_META && parsed.body <= 1000);
+            }
+            let frame = Frame { meta, ..Frame::default() };
+            let _ = frame.read::<Line<'_>>();
+            let _ = frame.read::<Vec<(String, Vec<u8>)>>();
+            let _ = frame.read::<super::super::Protections>();
         }
     }
 

@@ -100,11 +100,13 @@ static uint32_t describe(host host, buf *out) {
 }
 
 static const char *life = "alive";
+static bool stays;
 
 static uint32_t create(host host, bytes config, void **instance, buf *out) {
     if (memmem(config.ptr, config.len, "refuse", 6)) return text(out, INVALID_INPUT, "refused");
     if (memmem(config.ptr, config.len, "hang", 4)) for (;;) pause();
     if (memmem(config.ptr, config.len, "crash", 5)) abort();
+    stays = memmem(config.ptr, config.len, "stay", 4);
     host.vtable->log(host.ctx, 2, TEXT("created"), (pairs){NULL, 0});
     *instance = &life;
     return text(out, OK, "");
@@ -141,6 +143,13 @@ static uint32_t forbidden(buf *out) {
     TRY("kill-host", kill(getppid(), 0));
     TRY("write", open("/tmp/plugbay-hostile", O_WRONLY | O_CREAT, 0600));
     TRY("write-null", open("/dev/null", O_RDWR));
+#ifdef __x86_64__
+    TRY("x32", syscall(0x40000000L + SYS_socket, AF_INET, SOCK_STREAM, 0));
+#endif
+    TRY("clone", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+    TRY("clone3", syscall(SYS_clone3, NULL, 0));
+    TRY("read", open("/etc/passwd", O_RDONLY));
+    TRY("read-host", open("/proc/1/environ", O_RDONLY));
     TRY("unlink", unlink("/tmp/plugbay-hostile"));
     TRY("unshare", syscall(SYS_unshare, 0));
     TRY("io_uring", syscall(SYS_io_uring_setup, 1, NULL));
@@ -281,6 +290,7 @@ static uint32_t handle(const void *instance, host host, uint32_t index, const re
     (void)instance, (void)host, (void)index;
     static const pair header = {{(const uint8_t *)"x-c", 3}, {(const uint8_t *)"yes", 3}};
     if (request->path.len > 5 && memcmp(request->path.ptr, "/hang", 5) == 0) for (;;) pause();
+    if (request->path.len > 5 && memcmp(request->path.ptr, "/slow", 5) == 0) usleep(200000);
     if (request->path.len > 5 && memcmp(request->path.ptr, "/fail", 5) == 0) {
         return text(error, UNSUPPORTED, "failed as asked");
     }
@@ -300,6 +310,7 @@ static uint32_t handle(const void *instance, host host, uint32_t index, const re
 static void shutdown_(const void *instance, host host) {
     (void)instance;
     host.vtable->log(host.ctx, 2, TEXT("the last call"), (pairs){NULL, 0});
+    if (stays) for (;;) pause();
 }
 
 static void destroy(void *instance, host host) {

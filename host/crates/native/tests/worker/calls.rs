@@ -19,7 +19,10 @@ tests!(
     an_answer_past_the_limit_is_refused_and_the_worker_lives_on,
     a_panic_costs_the_instance_not_the_worker,
     lanes_run_at_once_and_further_calls_wait,
+    a_request_that_is_too_large_is_refused_before_it_is_sent,
+    a_caller_that_goes_away_stops_nothing,
     shutdown_is_the_last_call,
+    a_shutdown_that_hangs_is_killed,
 );
 
 fn a_worker_describes_the_plugin() {
@@ -128,6 +131,38 @@ fn lanes_run_at_once_and_further_calls_wait() {
     });
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(600), "four calls of 300 ms on two lanes: {took:?}");
+}
+
+fn a_request_that_is_too_large_is_refused_before_it_is_sent() {
+    let host = Host::new();
+    let pid = host.pid();
+    let headers = vec![("h".into(), vec![b'x'; 2 << 20])];
+    let error = host.handle(Request { headers, ..request("/path") }).unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::InvalidInput, "{error}");
+    assert_eq!(host.handle(request("/path")).unwrap().status, 201);
+    assert_eq!(host.pid(), pid);
+}
+
+fn a_caller_that_goes_away_stops_nothing() {
+    let mut setup = Setup::default();
+    setup.policy.instances = 1;
+    let host = setup.host();
+    let pid = host.pid();
+    assert!(host.handle_for(Duration::from_millis(50), request("/slow.")).is_none());
+    // The only lane comes back once that call is done.
+    assert_eq!(host.tell("next"), "next");
+    assert_eq!(host.pid(), pid);
+}
+
+fn a_shutdown_that_hangs_is_killed() {
+    let mut setup = Setup { config: "stay", ..Setup::default() };
+    setup.policy.init = Duration::from_millis(300);
+    let host = setup.host();
+    let (pid, begun) = (host.pid().unwrap(), Instant::now());
+    host.plugin.shutdown();
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(crate::support::is_gone(pid));
 }
 
 fn shutdown_is_the_last_call() {

@@ -163,6 +163,20 @@ impl Host {
         TOKIO.block_on(handler.handle(Context::new(&self.services), request))
     }
 
+    /// What it answers, if that takes no longer than `patience`; else the future is dropped.
+    pub(crate) fn handle_for(
+        &self,
+        patience: Duration,
+        request: plugbay_core::handler::Request,
+    ) -> Option<Result<plugbay_core::handler::Response, CallError>> {
+        let provider = self.plugin.provide(1).unwrap();
+        let handler: Arc<dyn HandlerCall> = Arc::clone(provider.get::<Handler>().unwrap());
+        TOKIO.block_on(async {
+            let answer = handler.handle(Context::new(&self.services), request);
+            tokio::time::timeout(patience, answer).await.ok()
+        })
+    }
+
     pub(crate) fn pid(&self) -> Option<u32> {
         match self.plugin.state() {
             WorkerState::Running { pid, .. } => Some(pid),
