@@ -41,7 +41,6 @@ const DENIED: &[c_long] = &[
     libc::SYS_setpgid,
     libc::SYS_setsid,
     // Limits and identity.
-    libc::SYS_setrlimit,
     libc::SYS_setuid,
     libc::SYS_setgid,
     libc::SYS_setgroups,
@@ -106,6 +105,7 @@ const DENIED: &[c_long] = &[
 /// The older spellings, which newer architectures never had.
 #[cfg(target_arch = "x86_64")]
 const DENIED_OLD: &[c_long] = &[
+    libc::SYS_setrlimit,
     libc::SYS_fork,
     libc::SYS_vfork,
     libc::SYS_kexec_file_load,
@@ -126,7 +126,10 @@ const DENIED_OLD: &[c_long] = &[
     libc::SYS_modify_ldt,
 ];
 #[cfg(not(target_arch = "x86_64"))]
-const DENIED_OLD: &[c_long] = &[];
+const DENIED_OLD: &[c_long] = &[
+    // `setrlimit`, which the crate libc does not name everywhere.
+    164,
+];
 
 /// Said not to exist, so that the C library falls back to an older call whose arguments a
 /// filter can see: here they lie in memory, where it cannot look.

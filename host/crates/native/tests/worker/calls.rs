@@ -156,12 +156,12 @@ fn a_caller_that_goes_away_stops_nothing() {
 
 fn a_shutdown_that_hangs_is_killed() {
     let mut setup = Setup { config: "stay", ..Setup::default() };
-    setup.policy.init = Duration::from_millis(300);
+    setup.policy.init = Duration::from_secs(1);
     let host = setup.host();
     let (pid, begun) = (host.pid().unwrap(), Instant::now());
     host.plugin.shutdown();
-    assert!(begun.elapsed() >= Duration::from_millis(300));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     assert!(crate::support::is_gone(pid));
 }
 

@@ -65,7 +65,7 @@ fn a_hang_is_killed_and_other_calls_say_so() {
         assert_eq!(kind, CallErrorKind::Crashed, "{message}");
         assert!(message.contains("another call did not answer"), "{message}");
     });
-    assert_eq!(host.tell("again"), "again");
+    eventually("the worker to be replaced", || host.ask("again").ok());
 }
 
 fn memory_past_the_budget_is_refused_or_kills() {
@@ -94,9 +94,13 @@ fn a_worker_that_breaks_the_protocol_is_killed() {
 
 fn a_worker_that_closes_everything_is_killed() {
     let host = Host::new();
+    // The host finds its lane closed; or the worker's own watcher finds its socket gone, if it
+    // has not begun to wait on it, and ends the worker.
     let (kind, message) = host.fails("close");
-    assert_eq!(kind, CallErrorKind::Contract, "{message}");
-    assert!(message.contains("closed a connection and was killed"), "{message}");
+    match kind {
+        CallErrorKind::Contract => assert!(message.contains("closed a connection"), "{message}"),
+        kind => assert_eq!(kind, CallErrorKind::Crashed, "{message}"),
+    }
     eventually("the worker to be replaced", || host.ask("again").ok());
 }
 
@@ -140,11 +144,11 @@ fn a_constructor_that_crashes_is_refused() {
 fn create_that_refuses_hangs_or_crashes_is_refused() {
     for (config, reason, message) in [
         ("refuse", Reason::Init, "init: refused"),
-        ("hang", Reason::InitDeadline, "init: did not answer within 500ms and was killed"),
+        ("hang", Reason::InitDeadline, "init: did not answer within 2s and was killed"),
         ("crash", Reason::Init, "init: the worker died: signal 6 (SIGABRT)"),
     ] {
         let mut setup = Setup { config, ..Setup::default() };
-        setup.policy.init = Duration::from_millis(500);
+        setup.policy.init = Duration::from_secs(2);
         let refusal = setup.start().err().unwrap();
         assert_eq!((refusal.reason, &*refusal.message), (reason, message));
     }
@@ -153,7 +157,7 @@ fn create_that_refuses_hangs_or_crashes_is_refused() {
 
 fn restarts_back_off_and_end() {
     let supervision =
-        Supervision { restarts: 2, first: Duration::from_millis(300), ..Supervision::default() };
+        Supervision { restarts: 2, first: Duration::from_secs(2), ..Supervision::default() };
     let host = Setup { supervision, ..Setup::default() }.host();
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
@@ -162,7 +166,7 @@ fn restarts_back_off_and_end() {
     let (kind, message) = host.fails("too early");
     assert_eq!(kind, CallErrorKind::Unavailable);
     assert!(message.contains("SIGABRT") && message.contains("it starts again in"), "{message}");
-    assert!(begun.elapsed() < Duration::from_millis(140));
+    assert!(begun.elapsed() < Duration::from_secs(1));
     assert!(matches!(host.plugin.state(), WorkerState::BackingOff { .. }));
     eventually("the pause to end", || host.ask("again").ok());
     // The third is one too many.
