@@ -101,8 +101,9 @@ pub struct Protections {
     pub no_new_privs: bool,
     /// It holds no capability, even if its user is root.
     pub no_capabilities: bool,
-    /// It leaves no core file, grows no file, opens few files, and has bounded memory: the
-    /// policy's `total_memory` and 64 MiB for itself.
+    /// It leaves no core file, grows no file (not even one in memory: that ends it with
+    /// SIGXFSZ), opens few files, and has bounded memory: the policy's `total_memory`, 64 MiB
+    /// for itself, and the stacks of its lanes.
     pub limits: bool,
     /// The version of Landlock that keeps it from all files but the library and the system's
     /// libraries; none where the kernel offers none.

@@ -38,6 +38,10 @@ fn compare(calls: u32, mut one: impl FnMut(), mut other: impl FnMut()) -> (Durat
 }
 
 pub(crate) fn print() {
+    let begun = Instant::now();
+    let starts = 20;
+    (0..starts).for_each(|_| drop(Host::new()));
+    println!("describe, start and end: {:.2?}", begun.elapsed() / starts);
     let host = Host::new();
     for (size, calls) in [(64, 2000), (64 * 1024, 500), (1 << 20, 50)] {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
