@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 /// Pairs per row.
-const PAIRS: usize = 15;
+const PAIRS: usize = 61;
 /// How long one side of a pair runs.
-const BATCH: Duration = Duration::from_millis(60);
+const BATCH: Duration = Duration::from_millis(15);
 
 /// A row: what was measured, and whether the budget holds.
 struct Row {

@@ -96,6 +96,8 @@ pub enum CallErrorKind {
     Trap,
     /// The plugin panicked; its instance is gone.
     Panic,
+    /// The plugin's process ended during the call.
+    Crashed,
     /// The plugin used up its CPU time.
     Cpu,
     /// The call's deadline passed, or passed while it waited for an instance.
@@ -121,6 +123,7 @@ impl CallErrorKind {
             Self::Internal => "internal",
             Self::Trap => "trap",
             Self::Panic => "panic",
+            Self::Crashed => "crashed",
             Self::Cpu => "cpu",
             Self::Deadline => "deadline",
             Self::Memory => "memory",

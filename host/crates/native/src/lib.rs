@@ -5,16 +5,18 @@
 //! bytes, [`Staging`] makes a private copy of it, and only then is that copy loaded, to stay
 //! ([`Libraries`] says which are). [`LinkedRuntime`] serves those that are linked into the
 //! application and registered themselves. Either is described and started like any other.
+//! The module [`worker`] serves the vtable of a library in a process of its own.
 //!
-//! Native code is trusted code. A panic is caught at the edge and costs the instance; a
-//! fault is a fault of the whole process. Limits of CPU time and memory do not apply, and a
-//! deadline lets the caller go on, not the plugin stop.
+//! Native code is trusted code. In this process a panic is caught at the edge and costs the
+//! instance, and a fault is a fault of the whole process; limits of CPU time and memory do not
+//! apply, and a deadline lets the caller go on, not the plugin stop. In a worker a fault costs
+//! the calls in flight, and memory and deadlines are kept.
 //!
 //! # What is deliberately absent
 //!
-//! No library is ever unloaded, and none is loaded from where others write. There is no
-//! `unsafe` here but in `library.rs`, which opens one: the safe side of the vtable is
-//! `plugbay_abi::host`.
+//! No library is ever unloaded, and none is loaded from where others write. Hand-written
+//! `unsafe` stands in two places: where a library is opened, and where a worker is started.
+//! The safe side of the vtable is `plugbay_abi::host`.
 
 #![deny(unsafe_code)]
 
@@ -28,6 +30,7 @@ mod linked;
 mod plugin;
 mod runtime;
 mod staging;
+pub mod worker;
 
 pub use libraries::{Libraries, LoadedLibrary};
 pub use linked::LinkedRuntime;

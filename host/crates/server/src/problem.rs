@@ -17,7 +17,7 @@
 //! | `unsupported` | 415 | the plugin cannot do this, or the body's media type is not known |
 //! | `misdirected` | 421 | the admin plane is asked under a name that is not this machine's |
 //! | `internal` | 500 | the plugin says that it failed, or the server did |
-//! | `trap`, `panic`, `cpu`, `memory`, `output`, `contract` | 502 | the plugin failed its side |
+//! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract` | 502 | the plugin failed its side |
 //! | `unavailable`, `retired`, `overloaded`, `starting` | 503 | not now; `Retry-After` is set |
 //! | `deadline` | 504 | no answer within the deadline |
 
@@ -100,8 +100,8 @@ impl Problem {
 
     fn of_call(error: &CallError) -> Self {
         use CallErrorKind::{
-            Contract, Cpu, Deadline, Internal, InvalidInput, Memory, Output, Panic, Retired, Trap,
-            Unavailable, Unsupported,
+            Contract, Cpu, Crashed, Deadline, Internal, InvalidInput, Memory, Output, Panic,
+            Retired, Trap, Unavailable, Unsupported,
         };
         let said = || Cow::Owned(error.message().to_owned());
         let (status, detail) = match error.kind() {
@@ -113,6 +113,7 @@ impl Problem {
             Cpu => (StatusCode::BAD_GATEWAY, "the plugin used up its CPU time".into()),
             Trap => (StatusCode::BAD_GATEWAY, "the plugin trapped".into()),
             Panic => (StatusCode::BAD_GATEWAY, "the plugin panicked".into()),
+            Crashed => (StatusCode::BAD_GATEWAY, "the plugin's process ended".into()),
             Memory => (StatusCode::BAD_GATEWAY, "the plugin ran out of memory".into()),
             Output => (StatusCode::BAD_GATEWAY, "the plugin's answer was too large".into()),
             Contract => (StatusCode::BAD_GATEWAY, "the plugin's answer was malformed".into()),

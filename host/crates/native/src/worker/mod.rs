@@ -1,0 +1,130 @@
+//! Plugins in a process of their own.
+//!
+//! A native plugin that crashes takes its process along. Here that process is a *worker*: one
+//! for each started plugin, which loads the library and serves its vtable. The host keeps
+//! running, the calls in flight fail and name the plugin, and the next call starts a new worker.
+//!
+//! # The two ends
+//!
+//! The host starts a program, [`WorkerCommand`], which gives itself over to [`serve`] before it
+//! does anything else. It is usually the very program that embeds Plugbay; then
+//! [`serve_if_asked`] is the first line of its `main`:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! fn main() -> ExitCode {
+//!     if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+//!         return ended;
+//!     }
+//!     // … the application, which passes `WorkerCommand::this_program()` to the host
+//!     ExitCode::SUCCESS
+//! }
+//! ```
+//!
+//! # A call
+//!
+//! Host and worker share a bounded number of *lanes*: socket pairs, each with a thread in the
+//! worker. A call takes an idle lane, waiting for one within its deadline, sends one frame and
+//! reads frames until the reply. What the plugin asks of the host in between comes and is
+//! answered on the same lane, in the caller's snapshot.
+//!
+//! A plugin that calls itself through the host needs a second lane while it holds the first: if
+//! all lanes are taken by such calls, they wait for each other until their deadline.
+//!
+//! # Deadlines
+//!
+//! Native code cannot be stopped, only its process. A call that passes its deadline kills the
+//! worker, because its thread is stuck; the other calls in flight fail with it, and say so. A
+//! caller that goes away stops nothing: its call runs on and its answer is thrown away, within
+//! the same deadline.
+//!
+//! # A worker's end
+//!
+//! However it ends, the worker is reaped and the calls in flight say what happened. When a new
+//! one may start is the matter of [`Supervision`]. When the host ends, however that ends, so do
+//! its workers: one of their threads waits for the control socket to close.
+//!
+//! # What a worker cannot do
+//!
+//! It starts with no environment, in `/`, and with no descriptor but its sockets, the null
+//! device, and a pipe for its output, which goes to the plugin's log. Before it loads the
+//! library it gives up what it can: see [`Protections`]. What of that a system lacks is reported,
+//! not refused.
+//!
+//! # Platform
+//!
+//! Linux. Elsewhere [`ProcessPlugin::start`] and [`describe`] refuse.
+
+#[cfg(target_os = "linux")]
+mod call;
+#[cfg(target_os = "linux")]
+mod child;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod lane;
+#[cfg(target_os = "linux")]
+mod output;
+#[cfg(target_os = "linux")]
+mod plugin;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
+mod protect;
+#[cfg(target_os = "linux")]
+mod restarts;
+#[cfg(target_os = "linux")]
+mod start;
+mod state;
+#[cfg(target_os = "linux")]
+mod supervisor;
+#[cfg(target_os = "linux")]
+mod syscalls;
+#[cfg(target_os = "linux")]
+mod upcalls;
+#[cfg(target_os = "linux")]
+mod wire;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+use child::run;
+#[cfg(not(target_os = "linux"))]
+use elsewhere::run;
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{ProcessPlugin, describe};
+#[cfg(target_os = "linux")]
+pub use plugin::{ProcessPlugin, describe};
+pub use state::{Protections, Supervision, WorkerCommand, WorkerState};
+
+/// The first argument that makes [`serve_if_asked`] serve.
+pub const ARGUMENT: &str = "plugbay-native-worker";
+
+#[cfg(target_os = "linux")]
+/// The most lanes of a worker, whatever its plugin's policy says: as many descriptors as one
+/// message carries, with some to spare.
+const MAX_LANES: usize = 128;
+
+/// Serves as a worker, for the host at the other end of standard input.
+///
+/// Call it before anything else: what is opened, started or allocated earlier stays with the
+/// worker. It returns only if it could not begin, after it said why on standard error.
+#[must_use = "the program should end with this code"]
+pub fn serve() -> ExitCode {
+    match run() {
+        Ok(never) => match never {},
+        Err(error) => {
+            eprintln!("plugbay worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves as a worker if the program was started with the argument [`ARGUMENT`] alone, as
+/// [`WorkerCommand::this_program`] does; else returns at once, with nothing.
+#[must_use = "the program should end with this code if there is one"]
+pub fn serve_if_asked() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    (args.next()? == ARGUMENT && args.next().is_none()).then(serve)
+}

@@ -1,0 +1,289 @@
+//! A plugin that runs in a worker.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use plugbay_abi::host::NoHost;
+use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
+use plugbay_core::{
+    CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
+    Provider, Reason, Refusal, StartPlugin,
+};
+use tokio::runtime::Handle;
+use tokio_util::context::TokioContext;
+
+use super::call::{Ask, ask};
+use super::lane::LaneError;
+use super::process::{self, output_limit};
+use super::supervisor::{Spec, Supervisor};
+use super::wire::{Op, Request as Sent, meta};
+use super::{MAX_LANES, Supervision, WorkerCommand, WorkerState};
+use crate::calls::Calls;
+
+/// How long past its deadline a handler's call may take to say that it passed.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Asks the library what it is, in a worker of its own that ends with the answer.
+///
+/// Blocks for at most twice `policy.init`. The host offers it nothing.
+///
+/// # Errors
+///
+/// Refuses a library that does not load, crashes, hangs, or describes what breaks a rule.
+pub fn describe(
+    command: &WorkerCommand,
+    library: &Path,
+    policy: &Policy,
+) -> Result<Description, Refusal> {
+    let refuse = |message: String| Refusal::new(Reason::Describe, format!("describe: {message}"));
+    let label = library.file_stem().unwrap_or_default().to_string_lossy();
+    let within = || Instant::now() + policy.init;
+    let mut started = process::start(command, library, 1, policy, &label, within())
+        .map_err(|death| refuse(death.message))?;
+    let Some(lane) = started.lanes.first_mut() else { return Err(refuse("no lane".into())) };
+    let asked = Ask { op: Op::Describe, index: 0, meta: &[], body: &[] };
+    let answer = ask(lane, asked, &NoHost, output_limit(policy), within());
+    let answer = answer.map_err(|error| match error {
+        LaneError::Ended => refuse(started.process.end(None).message),
+        LaneError::Late | LaneError::Unsent => {
+            refuse(format!("did not answer within {:?}", policy.init))
+        }
+        error => refuse(format!("the worker broke the protocol: {error}")),
+    })?;
+    let json = answer.answer().map_err(|error| refuse(error.message))?.body;
+    let breaks =
+        |message: String| Refusal::new(Reason::Description, format!("describe: {message}"));
+    let description: Description =
+        serde_json::from_slice(&json).map_err(|error| breaks(error.to_string()))?;
+    description.check().map_err(|error| breaks(error.to_string()))?;
+    Ok(description)
+}
+
+/// A started plugin whose library is loaded in a worker, never here.
+///
+/// Of its policy, `instances` bounds the calls at once, `total_memory` the worker's memory,
+/// `output` an answer, `deadline` a call, and `init` each step of the life. The rest is about
+/// instances of WebAssembly: native code has no linear memory, and its CPU time is bounded by
+/// the deadline alone.
+pub struct ProcessPlugin {
+    supervisor: Arc<Supervisor>,
+    description: Arc<Description>,
+    tokio: Handle,
+    /// Ends once the plugin is stopped and its worker reaped.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl ProcessPlugin {
+    /// Starts a worker for `library`, makes the instance, and asks it whether it can serve.
+    /// Handlers run on `tokio`'s threads for blocking work.
+    ///
+    /// Blocks for at most three times the policy's `init`.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a plugin whose worker cannot start, or that crashes, hangs, refuses its
+    /// configuration, or is not healthy.
+    pub fn start(
+        command: WorkerCommand,
+        library: &Path,
+        start: StartPlugin,
+        supervision: Supervision,
+        tokio: Handle,
+    ) -> Result<Self, Refusal> {
+        let spec = Spec {
+            command,
+            library: library.to_owned(),
+            config: start.config.to_string(),
+            lanes: lanes(&start.policy),
+            identity: start.identity,
+            policy: start.policy,
+            supervision,
+        };
+        let supervisor = Arc::new(Supervisor::new(spec));
+        let (send, first) = sync_channel(1);
+        let thread = thread::Builder::new()
+            .name("worker-supervisor".into())
+            .spawn({
+                let supervisor = Arc::clone(&supervisor);
+                // Nobody may wait for it any more.
+                move || supervisor.run(|outcome| drop(send.send(outcome)))
+            })
+            .map_err(|error| Refusal::new(Reason::Init, format!("no supervisor: {error}")))?;
+        let gone = || Refusal::new(Reason::Init, "the supervisor of the worker panicked");
+        first.recv().map_err(|_| gone())??;
+        Ok(Self {
+            supervisor,
+            description: start.description,
+            tokio,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// How its worker is now, and what that gave up.
+    #[must_use]
+    pub fn state(&self) -> WorkerState {
+        self.supervisor.state()
+    }
+
+    fn stop(&self, graceful: Option<Duration>) {
+        self.supervisor.stop(graceful);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of it was printed.
+            drop(thread.join());
+        }
+    }
+}
+
+/// How many calls at once a worker serves: more threads than cores can use gain nothing.
+fn lanes(policy: &Policy) -> usize {
+    let cores = thread::available_parallelism().map_or(4, std::num::NonZero::get);
+    let wanted = usize::try_from(policy.instances).unwrap_or(usize::MAX);
+    wanted.min(cores.saturating_mul(2)).clamp(1, MAX_LANES)
+}
+
+impl Plugin for ProcessPlugin {
+    fn provide(&self, capability: u32) -> Option<Provider> {
+        let described = self.description.capabilities.get(capability as usize)?;
+        let (supervisor, tokio) = (Arc::clone(&self.supervisor), self.tokio.clone());
+        let calls = ProcessCalls { supervisor, tokio, capability };
+        match &*described.kind {
+            Codec::NAME => Some(Provider::new::<Codec>(Arc::new(calls))),
+            Handler::NAME => Some(Provider::new::<Handler>(Arc::new(calls))),
+            _ => None,
+        }
+    }
+
+    fn calls_others(&self) -> bool {
+        // Which functions of the host a native plugin uses cannot be told beforehand.
+        true
+    }
+
+    fn health(&self) -> Result<(), CallError> {
+        let spec = &self.supervisor.spec;
+        let host = Calls::outside(spec.identity.label(), &self.supervisor.metrics);
+        let asked = Ask { op: Op::Health, index: 0, meta: &[], body: &[] };
+        self.supervisor.call(asked, &host, Instant::now() + spec.policy.init).map(drop)
+    }
+
+    fn shutdown(&self) {
+        self.stop(Some(self.supervisor.spec.policy.init));
+    }
+
+    fn stats(&self) -> PluginStats {
+        let process = self.supervisor.process();
+        PluginStats {
+            instances: process.is_some().into(),
+            instantiations: self.supervisor.instantiations.load(Ordering::Relaxed),
+            discarded: self.supervisor.discarded.load(Ordering::Relaxed),
+            memory: process.and_then(|process| process.memory()).unwrap_or_default(),
+            metrics: self.supervisor.metrics.snapshot(),
+        }
+    }
+}
+
+impl Drop for ProcessPlugin {
+    fn drop(&mut self) {
+        self.stop(None);
+    }
+}
+
+impl fmt::Debug for ProcessPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProcessPlugin").field(self.supervisor.spec.identity.label()).finish()
+    }
+}
+
+/// One capability.
+struct ProcessCalls {
+    supervisor: Arc<Supervisor>,
+    tokio: Handle,
+    capability: u32,
+}
+
+impl ProcessCalls {
+    fn convert(&self, op: Op, context: &Context<'_>, body: &[u8]) -> Result<Vec<u8>, CallError> {
+        let supervisor = &self.supervisor;
+        let spec = &supervisor.spec;
+        let host = Calls::during(spec.identity.label(), &supervisor.metrics, context);
+        let asked = Ask { op, index: self.capability, meta: &[], body };
+        let deadline = Instant::now() + spec.policy.deadline;
+        Ok(supervisor.call(asked, &host, deadline)?.body)
+    }
+}
+
+impl CodecCall for ProcessCalls {
+    fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.convert(Op::Encode, context, document)
+    }
+
+    fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.convert(Op::Decode, context, bytes)
+    }
+}
+
+impl HandlerCall for ProcessCalls {
+    fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
+        let (supervisor, capability) = (Arc::clone(&self.supervisor), self.capability);
+        let (services, depth) = (Arc::clone(context.services()), context.depth());
+        let (label, bound) =
+            (Arc::clone(supervisor.spec.identity.label()), supervisor.spec.policy.deadline);
+        let (tokio, timers) = (self.tokio.clone(), self.tokio.clone());
+        Box::pin(async move {
+            let deadline = Instant::now() + bound;
+            // A lane blocks its caller: it gets a thread that may be. The deadline is kept
+            // there; here it is only for the case that no such thread is to be had.
+            let work = tokio.spawn_blocking(move || {
+                let context = Context::nested(&services, depth);
+                handle(&supervisor, capability, &context, &request, deadline)
+            });
+            let bounded = async { tokio::time::timeout(bound + GRACE, work).await };
+            match TokioContext::new(bounded, timers).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => {
+                    Err(CallError::new(CallErrorKind::Internal, error.to_string()).of(&label))
+                }
+                Err(_elapsed) => {
+                    let message = format!("expected an answer within {bound:?}");
+                    Err(CallError::new(CallErrorKind::Deadline, message).of(&label))
+                }
+            }
+        })
+    }
+}
+
+fn handle(
+    supervisor: &Supervisor,
+    capability: u32,
+    context: &Context<'_>,
+    request: &Request,
+    deadline: Instant,
+) -> Result<Response, CallError> {
+    let label = supervisor.spec.identity.label();
+    let failed = |kind, message: String| CallError::new(kind, message).of(label);
+    let host = Calls::during(label, &supervisor.metrics, context);
+    let sent = Sent {
+        method: &request.method,
+        path: &request.path,
+        query: request.query.as_deref(),
+        params: request.params.iter().map(|(name, value)| (&**name, &**value)).collect(),
+        headers: request.headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
+    };
+    let meta = meta(&sent).map_err(|error| failed(CallErrorKind::Internal, error.to_string()))?;
+    let asked = Ask { op: Op::Handle, index: capability, meta: &meta, body: &request.body };
+    let frame = supervisor.call(asked, &host, deadline)?;
+    let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.read();
+    let headers = headers.map_err(|error| failed(CallErrorKind::Contract, error.to_string()))?;
+    let status = frame.head.code;
+    if !(200..=599).contains(&status) {
+        let message = format!("expected a status from 200 to 599, found {status}");
+        return Err(failed(CallErrorKind::Contract, message));
+    }
+    Ok(Response { status, headers, body: frame.body })
+}

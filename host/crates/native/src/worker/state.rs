@@ -1,0 +1,116 @@
+//! What is said to a worker, and of it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ARGUMENT;
+
+/// The program that becomes a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerCommand {
+    /// Its absolute path.
+    pub program: PathBuf,
+    /// Its arguments; they have it call [`serve`](super::serve) before anything else.
+    pub args: Vec<OsString>,
+}
+
+impl WorkerCommand {
+    /// The program that runs now, even if its file was replaced since; its `main` begins with
+    /// [`serve_if_asked`](super::serve_if_asked).
+    #[must_use]
+    pub fn this_program() -> Self {
+        Self::this_program_with([ARGUMENT])
+    }
+
+    /// The program that runs now, with arguments that have it call [`serve`](super::serve).
+    #[must_use]
+    pub fn this_program_with(args: impl IntoIterator<Item: Into<OsString>>) -> Self {
+        let args = args.into_iter().map(Into::into).collect();
+        Self { program: "/proc/self/exe".into(), args }
+    }
+}
+
+/// How often and how soon a worker starts again.
+///
+/// After the first death within `window` the next call starts a new worker at once. Each
+/// further one doubles the pause, from `first` up to `longest`; of each pause between half and
+/// all is kept, by chance, so that workers that died together do not start together. After
+/// `restarts` new workers within `window`, the next death is the last: the plugin stays broken
+/// until it is loaded again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Supervision {
+    /// How many new workers there may be within `window`. The default is 5.
+    pub restarts: usize,
+    /// How long a death counts. The default is 60 s.
+    pub window: Duration,
+    /// The pause after the second death. The default is 100 ms.
+    pub first: Duration,
+    /// The longest pause. The default is 10 s.
+    pub longest: Duration,
+}
+
+impl Default for Supervision {
+    fn default() -> Self {
+        Self {
+            restarts: 5,
+            window: Duration::from_secs(60),
+            first: Duration::from_millis(100),
+            longest: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How a plugin's worker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// It loads the library, or makes the instance.
+    Starting,
+    /// It serves.
+    Running {
+        /// Its process.
+        pid: u32,
+        /// What it gave up.
+        protections: Protections,
+    },
+    /// It ended; the first call after `pause` starts another.
+    BackingOff {
+        /// How long until then; zero if that time has come.
+        pause: Duration,
+        /// How it ended.
+        reason: String,
+    },
+    /// It ended too often: there is none until the plugin is loaded again.
+    Broken {
+        /// How the last one ended.
+        reason: String,
+    },
+    /// The plugin was shut down.
+    Stopped,
+}
+
+/// What a worker gave up before it loaded the library.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a protection of its own")]
+#[non_exhaustive]
+pub struct Protections {
+    /// It cannot gain rights through a program that it starts.
+    pub no_new_privs: bool,
+    /// It holds no capability, even if its user is root.
+    pub no_capabilities: bool,
+    /// It leaves no core file, grows no file (not even one in memory: that ends it with
+    /// SIGXFSZ), opens few files, and has bounded memory: the policy's `total_memory`, 64 MiB
+    /// for itself, and the stacks of its lanes.
+    pub limits: bool,
+    /// The version of Landlock that keeps it from all files but the library and the system's
+    /// libraries; none where the kernel offers none.
+    pub landlock: Option<u32>,
+    /// A filter denies it other programs and processes, sockets, writing, and what only
+    /// administrators need.
+    pub seccomp: bool,
+    /// The kernel ends it with its host, should it not do so by itself.
+    pub dies_with_host: bool,
+}

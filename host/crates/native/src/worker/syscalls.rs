@@ -1,0 +1,205 @@
+//! The system calls that a worker gives up.
+//!
+//! The list names what is denied, not what is allowed: a library may need what nobody thought
+//! of, and a newer C library may use what this list has never heard of. A denied call fails
+//! with EPERM and the plugin goes on. It is one wall of several, and not the strongest: without
+//! Landlock a plugin can still read what the host's user can read.
+
+use std::collections::BTreeMap;
+
+use libc::c_long;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// Denied whatever their arguments.
+const DENIED: &[c_long] = &[
+    // Another program, or another process.
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    // The network: there is no socket but those that came with the start.
+    libc::SYS_socket,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    // Around this very list.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    // Other processes.
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_tkill,
+    libc::SYS_kcmp,
+    libc::SYS_setpgid,
+    libc::SYS_setsid,
+    // Limits and identity.
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setgroups,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_capset,
+    // File systems and name spaces.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_setns,
+    libc::SYS_unshare,
+    libc::SYS_quotactl,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_open_by_handle_at,
+    // Files that exist, changed without being opened.
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_mkdirat,
+    libc::SYS_mknodat,
+    libc::SYS_linkat,
+    libc::SYS_symlinkat,
+    libc::SYS_fchmodat,
+    libc::SYS_fchownat,
+    libc::SYS_truncate,
+    libc::SYS_setxattr,
+    libc::SYS_removexattr,
+    // The kernel and the machine.
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_kexec_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_syslog,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+];
+
+/// The older spellings, which newer architectures never had.
+#[cfg(target_arch = "x86_64")]
+const DENIED_OLD: &[c_long] = &[
+    libc::SYS_setrlimit,
+    libc::SYS_fork,
+    libc::SYS_vfork,
+    libc::SYS_kexec_file_load,
+    libc::SYS_unlink,
+    libc::SYS_rmdir,
+    libc::SYS_rename,
+    libc::SYS_renameat,
+    libc::SYS_mkdir,
+    libc::SYS_mknod,
+    libc::SYS_link,
+    libc::SYS_symlink,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_creat,
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const DENIED_OLD: &[c_long] = &[
+    // `setrlimit`, which the crate libc does not name everywhere.
+    164,
+];
+
+/// Said not to exist, so that the C library falls back to an older call whose arguments a
+/// filter can see: here they lie in memory, where it cannot look.
+const ABSENT: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
+
+/// Applies the list to this thread and those it will start, and says whether that worked.
+pub(super) fn deny() -> bool {
+    let Ok(programs) = programs() else { return false };
+    programs.iter().all(|program| apply_filter(program).is_ok())
+}
+
+fn programs() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
+    let mut denied: Rules = all(DENIED);
+    denied.extend(all(DENIED_OLD));
+    let flag = |arg, flags: i32| masked(arg, u64::from(flags.unsigned_abs()));
+    // A thread may be started, a process not.
+    let process = SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Qword,
+        SeccompCmpOp::MaskedEq(u64::from(libc::CLONE_THREAD.unsigned_abs())),
+        0,
+    )?;
+    denied.insert(libc::SYS_clone, vec![SeccompRule::new(vec![process])?]);
+    // A signal may go to this process only: `abort` wants that.
+    let own = u64::from(std::process::id());
+    for call in
+        [libc::SYS_kill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo]
+    {
+        let other = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, own)?;
+        denied.insert(call, vec![SeccompRule::new(vec![other])?]);
+    }
+    // Limits may be read, not set.
+    let sets = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
+    denied.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![sets])?]);
+    // A file may be opened for reading only.
+    let writes = [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC];
+    let opens = |arg| writes.into_iter().map(|flags| flag(arg, flags)).collect::<Result<_, _>>();
+    denied.insert(libc::SYS_openat, opens(2)?);
+    #[cfg(target_arch = "x86_64")]
+    denied.insert(libc::SYS_open, opens(1)?);
+
+    Ok([program(denied, libc::EPERM)?, program(all(ABSENT), libc::ENOSYS)?])
+}
+
+/// No rule for a call means: whatever its arguments.
+fn all(calls: &[c_long]) -> Rules {
+    calls.iter().map(|call| (*call, Vec::new())).collect()
+}
+
+/// Holds if the argument has all bits of `flags`.
+fn masked(arg: u8, flags: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+    let has = SeccompCmpOp::MaskedEq(flags);
+    SeccompRule::new(vec![SeccompCondition::new(arg, SeccompCmpArgLen::Dword, has, flags)?])
+}
+
+fn program(rules: Rules, errno: i32) -> Result<BpfProgram, seccompiler::BackendError> {
+    let denied = SeccompAction::Errno(errno.unsigned_abs());
+    let arch = std::env::consts::ARCH.try_into()?;
+    SeccompFilter::new(with_x32(rules), SeccompAction::Allow, denied, arch)?.try_into()
+}
+
+/// On x86-64 the same calls have a second number, where a kernel offers the x32 ABI.
+fn with_x32(mut rules: Rules) -> Rules {
+    const X32: i64 = 0x4000_0000;
+    /// The calls that x32 numbers anew, `execve` and `ptrace` among them.
+    const OWN: std::ops::Range<i64> = 512..548;
+    if cfg!(target_arch = "x86_64") {
+        let twins: Vec<_> = rules.iter().map(|(call, rule)| (call | X32, rule.clone())).collect();
+        rules.extend(twins);
+        rules.extend(OWN.map(|call| (call | X32, Vec::new())));
+    }
+    rules
+}

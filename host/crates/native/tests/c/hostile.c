@@ -1,0 +1,325 @@
+/* A plugin in C, written against the ABI by hand. Each codec misbehaves in its own way. */
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct { const uint8_t *ptr; size_t len; } bytes;
+typedef struct { bytes key, value; } pair;
+typedef struct { const pair *ptr; size_t len; } pairs;
+typedef struct { const bytes *ptr; size_t len; } texts;
+typedef struct {
+    uint8_t *ptr;
+    size_t len, cap;
+    void (*free)(uint8_t *, size_t, size_t);
+} buf;
+typedef struct { bytes method, path, query; pairs params, headers; bytes body; } request;
+typedef struct {
+    uint16_t status;
+    pairs headers;
+    bytes body;
+    void *owner;
+    void (*free)(void *);
+} response;
+typedef struct {
+    uint32_t size, version;
+    void (*log)(const void *, uint32_t, bytes, pairs);
+    bool (*log_enabled)(const void *, uint32_t);
+    void (*metric_add)(const void *, bytes, uint64_t);
+    void (*metric_set)(const void *, bytes, double);
+    void (*codecs)(const void *, void (*)(void *, bytes, texts), void *);
+    uint32_t (*encode)(const void *, bytes, bytes, buf *);
+    uint32_t (*decode)(const void *, bytes, bytes, buf *);
+} host_vtable;
+typedef struct { const void *ctx; const host_vtable *vtable; } host;
+typedef struct {
+    uint32_t size, version;
+    uint32_t (*describe)(host, buf *);
+    uint32_t (*create)(host, bytes, void **, buf *);
+    uint32_t (*health)(const void *, host, buf *);
+    uint32_t (*encode)(const void *, host, uint32_t, bytes, buf *);
+    uint32_t (*decode)(const void *, host, uint32_t, bytes, buf *);
+    uint32_t (*handle)(const void *, host, uint32_t, const request *, response *, buf *);
+    void (*shutdown)(const void *, host);
+    void (*destroy)(void *, host);
+} vtable;
+
+enum { OK, INVALID_INPUT, UNSUPPORTED, UNAVAILABLE, INTERNAL, PANICKED };
+
+#define TEXT(text) ((bytes){(const uint8_t *)(text), strlen(text)})
+
+static void free_buf(uint8_t *ptr, size_t len, size_t cap) {
+    (void)len, (void)cap;
+    free(ptr);
+}
+
+static uint32_t say(buf *out, uint32_t status, const void *from, size_t len) {
+    uint8_t *copy = malloc(len ? len : 1);
+    memcpy(copy, from, len);
+    *out = (buf){copy, len, len, free_buf};
+    return status;
+}
+
+static uint32_t text(buf *out, uint32_t status, const char *from) {
+    return say(out, status, from, strlen(from));
+}
+
+/* What the constructor saw: it runs when the library is loaded. */
+static int constructor_socket;
+
+__attribute__((constructor)) static void constructed(void) {
+    errno = 0;
+    constructor_socket = socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
+#ifdef CONSTRUCTOR_CRASHES
+    *(volatile int *)8 = 1;
+#endif
+}
+
+static uint32_t describe(host host, buf *out) {
+    (void)host;
+    return text(out, OK,
+        "{\"name\":\"hostile\",\"version\":\"1.0.0\",\"capabilities\":["
+        "{\"kind\":\"codec\",\"name\":\"echo\"},"
+        "{\"kind\":\"handler\",\"name\":\"hand\"}]}");
+}
+
+static const char *life = "alive";
+static bool stays;
+
+static uint32_t create(host host, bytes config, void **instance, buf *out) {
+    if (memmem(config.ptr, config.len, "refuse", 6)) return text(out, INVALID_INPUT, "refused");
+    if (memmem(config.ptr, config.len, "hang", 4)) for (;;) pause();
+    if (memmem(config.ptr, config.len, "crash", 5)) abort();
+    stays = memmem(config.ptr, config.len, "stay", 4);
+    host.vtable->log(host.ctx, 2, TEXT("created"), (pairs){NULL, 0});
+    *instance = &life;
+    return text(out, OK, "");
+}
+
+static uint32_t health(const void *instance, host host, buf *out) {
+    (void)instance, (void)host;
+    return text(out, OK, "");
+}
+
+static void *in_a_thread(void *arg) {
+    *(int *)arg = 7;
+    return NULL;
+}
+
+/* The name of each thing that should fail, and how it did. */
+static uint32_t forbidden(buf *out) {
+    static char report[4096];
+    size_t at = 0;
+#define TRY(name, call)                                                                      \
+    do {                                                                                     \
+        errno = 0;                                                                           \
+        long result = (long)(call);                                                          \
+        at += (size_t)snprintf(report + at, sizeof report - at, "%s=%s\n", name,             \
+                               result >= 0 ? "allowed" : strerrorname_np(errno));            \
+    } while (0)
+    char *const none[] = {NULL};
+    TRY("execve", execve("/bin/true", none, none));
+    TRY("inet", socket(AF_INET, SOCK_STREAM, 0));
+    TRY("unix", socket(AF_UNIX, SOCK_STREAM, 0));
+    TRY("fork", fork());
+    TRY("vfork", syscall(SYS_vfork));
+    TRY("ptrace", ptrace(PTRACE_TRACEME, 0, 0, 0));
+    TRY("kill-host", kill(getppid(), 0));
+    TRY("write", open("/tmp/plugbay-hostile", O_WRONLY | O_CREAT, 0600));
+    TRY("write-null", open("/dev/null", O_RDWR));
+#ifdef __x86_64__
+    TRY("x32", syscall(0x40000000L + SYS_socket, AF_INET, SOCK_STREAM, 0));
+#endif
+    TRY("clone", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+    TRY("clone3", syscall(SYS_clone3, NULL, 0));
+    TRY("read", open("/etc/passwd", O_RDONLY));
+    TRY("read-host", open("/proc/1/environ", O_RDONLY));
+    TRY("unlink", unlink("/tmp/plugbay-hostile"));
+    TRY("unshare", syscall(SYS_unshare, 0));
+    TRY("io_uring", syscall(SYS_io_uring_setup, 1, NULL));
+    TRY("chroot", chroot("/"));
+    TRY("rlimit", setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}));
+    pthread_t thread;
+    int seen = 0;
+    TRY("thread", pthread_create(&thread, NULL, in_a_thread, &seen) ? -1 : 0);
+    pthread_join(thread, NULL);
+    TRY("kill-self", kill(getpid(), 0));
+    at += (size_t)snprintf(report + at, sizeof report - at, "seen=%d\nconstructor=%s\n", seen,
+                           constructor_socket ? strerrorname_np(constructor_socket) : "allowed");
+    return text(out, OK, report);
+}
+
+/* The environment, the folder, and the kind of every open descriptor. */
+static uint32_t look(buf *out) {
+    extern char **environ;
+    static char report[8192];
+    size_t at = 0;
+    char folder[256] = "?";
+    if (syscall(SYS_getcwd, folder, sizeof folder) < 0) folder[0] = '!';
+    int variables = 0;
+    while (environ && environ[variables]) variables++;
+    at += (size_t)snprintf(report, sizeof report, "env=%d\ncwd=%s\n", variables, folder);
+    for (int fd = 0; fd < 1024; fd++) {
+        int type;
+        socklen_t size = sizeof type;
+        if (fcntl(fd, F_GETFD) < 0) continue;
+        bool socket = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+        at += (size_t)snprintf(report + at, sizeof report - at, "fd=%s\n",
+                               socket ? "socket" : fd < 3 ? "standard" : "other");
+    }
+    char byte;
+    at += (size_t)snprintf(report + at, sizeof report - at, "stdin=%ld\n", (long)read(0, &byte, 1));
+    return text(out, OK, report);
+}
+
+/* Takes memory until there is none, or `limit` bytes are taken, and touches all of it. */
+static size_t hog(size_t limit) {
+    const size_t step = 1 << 20;
+    size_t taken = 0;
+    while (taken < limit) {
+        char *more = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (more == MAP_FAILED) break;
+        memset(more, 1, step);
+        taken += step;
+    }
+    return taken;
+}
+
+struct list { char text[1024]; size_t at; };
+
+static void visit(void *arg, bytes name, texts media_types) {
+    struct list *list = arg;
+    list->at += (size_t)snprintf(list->text + list->at, sizeof list->text - list->at, "%.*s:%zu ",
+                                 (int)name.len, name.ptr, media_types.len);
+}
+
+static bool starts(bytes input, const char *word) {
+    return input.len >= strlen(word) && memcmp(input.ptr, word, strlen(word)) == 0;
+}
+
+/* `decode` does what its input says. */
+static uint32_t decode(const void *instance, host host, uint32_t index, bytes input, buf *out) {
+    (void)instance, (void)index;
+    if (starts(input, "nested ")) {
+        return host.vtable->decode(host.ctx, TEXT("other"), (bytes){input.ptr + 7, input.len - 7}, out);
+    }
+    if (starts(input, "codecs")) {
+        struct list list = {.at = 0};
+        host.vtable->codecs(host.ctx, visit, &list);
+        return say(out, OK, list.text, list.at);
+    }
+    if (starts(input, "log")) {
+        pair field = {TEXT("key"), TEXT("value")};
+        bool enabled = host.vtable->log_enabled(host.ctx, 2);
+        host.vtable->log(host.ctx, 2, TEXT("a line of C"), (pairs){&field, 1});
+        host.vtable->metric_add(host.ctx, TEXT("lines"), 3);
+        host.vtable->metric_set(host.ctx, TEXT("level"), 0.5);
+        puts("printed by C");
+        fflush(stdout);
+        return text(out, OK, enabled ? "enabled" : "disabled");
+    }
+    if (starts(input, "invalid")) return text(out, INVALID_INPUT, "not that");
+    if (starts(input, "panic")) return text(out, PANICKED, "panicked: oh");
+    if (starts(input, "segv")) *(volatile int *)8 = 1;
+    if (starts(input, "abort")) abort();
+    if (starts(input, "starve")) {
+        fputs("memory allocation of 99 bytes failed\n", stderr);
+        abort();
+    }
+    if (starts(input, "exit")) exit(3);
+    if (starts(input, "hang")) for (;;) pause();
+    if (starts(input, "slow")) usleep(300000);
+    if (starts(input, "hog")) {
+        size_t taken = hog(SIZE_MAX);
+        char message[64];
+        snprintf(message, sizeof message, "out of memory at %zu MiB", taken >> 20);
+        return text(out, INTERNAL, message);
+    }
+    if (starts(input, "hold ")) {
+        hog(strtoull((const char *)input.ptr + 5, NULL, 10) << 20);
+        for (;;) pause();
+    }
+    if (starts(input, "big ")) {
+        size_t size = strtoull((const char *)input.ptr + 4, NULL, 10);
+        *out = (buf){calloc(size, 1), size, size, free_buf};
+        return OK;
+    }
+    if (starts(input, "garbage")) {
+        char noise[64];
+        memset(noise, 0xff, sizeof noise);
+        for (int fd = 3; fd < 64; fd++) (void)!write(fd, noise, sizeof noise);
+        for (;;) pause();
+    }
+    if (starts(input, "close")) {
+        for (int fd = 3; fd < 64; fd++) close(fd);
+        for (;;) pause();
+    }
+    if (starts(input, "forbidden")) return forbidden(out);
+    if (starts(input, "look")) return look(out);
+    return say(out, OK, input.ptr, input.len);
+}
+
+static uint32_t encode(const void *instance, host host, uint32_t index, bytes input, buf *out) {
+    (void)instance, (void)host, (void)index;
+    return say(out, OK, input.ptr, input.len);
+}
+
+static void free_owner(void *owner) {
+    free(owner);
+}
+
+/* Answers with the request's method, path, query and first header, and its body. */
+static uint32_t handle(const void *instance, host host, uint32_t index, const request *request,
+                       response *response, buf *error) {
+    (void)instance, (void)host, (void)index;
+    static const pair header = {{(const uint8_t *)"x-c", 3}, {(const uint8_t *)"yes", 3}};
+    if (request->path.len > 5 && memcmp(request->path.ptr, "/hang", 5) == 0) for (;;) pause();
+    if (request->path.len > 5 && memcmp(request->path.ptr, "/slow", 5) == 0) usleep(200000);
+    if (request->path.len > 5 && memcmp(request->path.ptr, "/fail", 5) == 0) {
+        return text(error, UNSUPPORTED, "failed as asked");
+    }
+    char *body = malloc(4096 + request->body.len);
+    int len = sprintf(body, "%.*s %.*s %.*s %zu %zu ", (int)request->method.len, request->method.ptr,
+                      (int)request->path.len, request->path.ptr, (int)request->query.len,
+                      request->query.ptr, request->params.len, request->headers.len);
+    memcpy(body + len, request->body.ptr, request->body.len);
+    response->status = 201;
+    response->headers = (pairs){&header, 1};
+    response->body = (bytes){(uint8_t *)body, (size_t)len + request->body.len};
+    response->owner = body;
+    response->free = free_owner;
+    return OK;
+}
+
+static void shutdown_(const void *instance, host host) {
+    (void)instance;
+    host.vtable->log(host.ctx, 2, TEXT("the last call"), (pairs){NULL, 0});
+    if (stays) for (;;) pause();
+}
+
+static void destroy(void *instance, host host) {
+    (void)instance, (void)host;
+}
+
+const vtable *plugbay_entry_v1(void) {
+    static const vtable table = {
+        sizeof(vtable), 1, describe, create, health, encode, decode, handle, shutdown_, destroy,
+    };
+    return &table;
+}

@@ -1,0 +1,177 @@
+//! Calls that go well, and those that fail as the plugin says.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plugbay_core::handler::Request;
+use plugbay_core::{CallErrorKind, GuestMetric, Plugin as _, Policy, Reason};
+use plugbay_native::worker::{WorkerCommand, describe};
+
+use crate::support::{Host, Setup, hostile, logged, tests};
+
+tests!(
+    a_worker_describes_the_plugin,
+    bodies_of_all_sizes_come_back,
+    a_nested_call_is_answered_in_the_callers_context,
+    the_plugin_logs_counts_and_prints,
+    handlers_answer,
+    an_error_of_the_plugin_stays_one,
+    an_answer_past_the_limit_is_refused_and_the_worker_lives_on,
+    a_panic_costs_the_instance_not_the_worker,
+    lanes_run_at_once_and_further_calls_wait,
+    a_request_that_is_too_large_is_refused_before_it_is_sent,
+    a_caller_that_goes_away_stops_nothing,
+    shutdown_is_the_last_call,
+    a_shutdown_that_hangs_is_killed,
+);
+
+fn a_worker_describes_the_plugin() {
+    let description =
+        describe(&WorkerCommand::this_program(), &hostile(), &Policy::default()).unwrap();
+    assert_eq!(description.name, "hostile");
+    assert_eq!(description.capabilities.len(), 2);
+    let missing =
+        describe(&WorkerCommand::this_program(), "/nowhere.so".as_ref(), &Policy::default());
+    let refusal = missing.unwrap_err();
+    assert_eq!(refusal.reason, Reason::Describe);
+    assert!(refusal.message.contains("expected a library that loads"), "{refusal}");
+}
+
+fn bodies_of_all_sizes_come_back() {
+    let host = Host::new();
+    for size in [0, 1, 64, 8 * 1024 - 16, 8 * 1024, 64 * 1024, 1 << 20, 8 << 20] {
+        let body: Vec<u8> = (0_u8..251).cycle().take(size).collect();
+        assert!(host.echo(&body).unwrap() == body, "{size} bytes");
+    }
+}
+
+fn a_nested_call_is_answered_in_the_callers_context() {
+    let host = Host::new();
+    assert_eq!(host.tell("nested abc"), "cba");
+    assert_eq!(host.tell("codecs"), "other:2 ");
+    let large = [b"nested ".as_slice(), &vec![7; 1 << 20]].concat();
+    assert_eq!(host.ask(large).unwrap().len(), 1 << 20);
+}
+
+fn the_plugin_logs_counts_and_prints() {
+    let host = Host::new();
+    assert_eq!(host.tell("log"), "enabled");
+    let lines = logged("a line of C");
+    assert!(lines.iter().any(|line| line.contains("hostile@1.0.0") && line.contains("key=")));
+    let metrics = host.plugin.stats().metrics;
+    assert!(metrics.contains(&GuestMetric::Counter { name: "lines".into(), value: 3 }));
+    assert!(metrics.contains(&GuestMetric::Gauge { name: "level".into(), value: 0.5 }));
+    crate::support::eventually("the printed line", || {
+        logged("printed by C").iter().any(|line| line.contains("hostile@1.0.0")).then_some(())
+    });
+}
+
+fn request(path: &str) -> Request {
+    Request {
+        method: "PUT".into(),
+        path: path.into(),
+        query: Some("q=1".into()),
+        params: vec![("a".into(), "b".into())],
+        headers: vec![("h".into(), vec![0xff]), ("i".into(), Vec::new())],
+        body: b"body".to_vec(),
+    }
+}
+
+fn handlers_answer() {
+    let host = Host::new();
+    let response = host.handle(request("/path")).unwrap();
+    assert_eq!(response.status, 201);
+    assert_eq!(response.headers, [("x-c".to_owned(), b"yes".to_vec())]);
+    assert_eq!(response.body, b"PUT /path q=1 1 2 body");
+    let error = host.handle(request("/fail.")).unwrap_err();
+    assert_eq!(error.to_string(), "plugin hostile@1.0.0: failed as asked");
+    let host = Setup::deadline(Duration::from_millis(300)).host();
+    let error = host.handle(request("/hang.")).unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::Deadline);
+    assert!(error.message().contains("was killed"), "{error}");
+}
+
+fn an_error_of_the_plugin_stays_one() {
+    let host = Host::new();
+    let (kind, message) = host.fails("invalid");
+    assert_eq!(kind, CallErrorKind::InvalidInput);
+    assert_eq!(message, "plugin hostile@1.0.0: not that");
+    assert_eq!(host.plugin.stats().discarded, 0);
+}
+
+fn an_answer_past_the_limit_is_refused_and_the_worker_lives_on() {
+    let mut setup = Setup::default();
+    setup.policy.output = 1000;
+    let host = setup.host();
+    let pid = host.pid();
+    assert_eq!(host.ask("big 1000").unwrap().len(), 1000);
+    let (kind, message) = host.fails("big 1001");
+    assert_eq!(kind, CallErrorKind::Output, "{message}");
+    assert_eq!(host.fails(&format!("nested {}", "x".repeat(1001))).0, CallErrorKind::Unsupported);
+    assert_eq!(host.pid(), pid);
+}
+
+fn a_panic_costs_the_instance_not_the_worker() {
+    let host = Host::new();
+    let pid = host.pid();
+    assert_eq!(host.fails("panic").0, CallErrorKind::Panic);
+    assert_eq!(host.tell("on"), "on");
+    assert_eq!((host.pid(), host.plugin.stats().instantiations), (pid, 2));
+}
+
+fn lanes_run_at_once_and_further_calls_wait() {
+    let mut setup = Setup::default();
+    setup.policy.instances = 2;
+    let host = setup.host();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(host.tell("slow"), "slow"));
+        }
+    });
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(600), "four calls of 300 ms on two lanes: {took:?}");
+}
+
+fn a_request_that_is_too_large_is_refused_before_it_is_sent() {
+    let host = Host::new();
+    let pid = host.pid();
+    let headers = vec![("h".into(), vec![b'x'; 2 << 20])];
+    let error = host.handle(Request { headers, ..request("/path") }).unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::InvalidInput, "{error}");
+    assert_eq!(host.handle(request("/path")).unwrap().status, 201);
+    assert_eq!(host.pid(), pid);
+}
+
+fn a_caller_that_goes_away_stops_nothing() {
+    let mut setup = Setup::default();
+    setup.policy.instances = 1;
+    let host = setup.host();
+    let pid = host.pid();
+    assert!(host.handle_for(Duration::from_millis(50), request("/slow.")).is_none());
+    // The only lane comes back once that call is done.
+    assert_eq!(host.tell("next"), "next");
+    assert_eq!(host.pid(), pid);
+}
+
+fn a_shutdown_that_hangs_is_killed() {
+    let mut setup = Setup { config: "stay", ..Setup::default() };
+    setup.policy.init = Duration::from_secs(1);
+    let host = setup.host();
+    let (pid, begun) = (host.pid().unwrap(), Instant::now());
+    host.plugin.shutdown();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(crate::support::is_gone(pid));
+}
+
+fn shutdown_is_the_last_call() {
+    let host = Host::new();
+    let pid = host.pid().unwrap();
+    let before = logged("the last call").len();
+    host.plugin.shutdown();
+    assert_eq!(logged("the last call").len(), before + 1);
+    assert!(crate::support::is_gone(pid));
+    assert_eq!(host.fails("more").0, CallErrorKind::Retired);
+    assert_eq!(crate::support::children(), 0);
+}

@@ -1,0 +1,255 @@
+//! Workers that die, and what their callers hear.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plugbay_core::{CallErrorKind, Plugin as _, Reason};
+use plugbay_native::worker::{Supervision, WorkerCommand, WorkerState};
+
+use crate::support::{
+    Host, Setup, children, descriptors, eventually, kill, library, logged, tests,
+};
+
+tests!(
+    a_crash_names_the_plugin_and_the_signal,
+    a_hang_is_killed_and_other_calls_say_so,
+    memory_past_the_budget_is_refused_or_kills,
+    a_worker_that_breaks_the_protocol_is_killed,
+    a_worker_that_closes_everything_is_killed,
+    a_rogue_program_is_refused,
+    a_program_that_is_no_worker_is_refused,
+    a_constructor_that_crashes_is_refused,
+    create_that_refuses_hangs_or_crashes_is_refused,
+    restarts_back_off_and_end,
+    a_panic_of_the_host_is_an_error_of_the_nested_call,
+    a_hundred_kills_under_load_lose_no_call,
+);
+
+fn a_crash_names_the_plugin_and_the_signal() {
+    for (input, kind, end) in [
+        ("segv", CallErrorKind::Crashed, "the worker died: signal 11 (SIGSEGV)"),
+        ("abort", CallErrorKind::Crashed, "the worker died: signal 6 (SIGABRT)"),
+        ("exit", CallErrorKind::Crashed, "the worker exited with code 3"),
+        (
+            "starve",
+            CallErrorKind::Memory,
+            "the worker ran out of the memory that it may have: \
+             memory allocation of 99 bytes failed",
+        ),
+    ] {
+        let host = Host::new();
+        let first = host.pid();
+        assert_eq!(host.fails(input), (kind, format!("plugin hostile@1.0.0: {end}")));
+        // The first new worker comes at once.
+        assert_eq!(host.tell("again"), "again");
+        assert_ne!(host.pid(), first);
+        assert_eq!(host.plugin.stats().instantiations, 2);
+        assert_eq!(host.plugin.stats().discarded, 1);
+    }
+}
+
+fn a_hang_is_killed_and_other_calls_say_so() {
+    let host = Setup::deadline(Duration::from_millis(500)).host();
+    thread::scope(|scope| {
+        let hang = scope.spawn(|| host.fails("hang"));
+        // Begins later, so its own deadline is later, too.
+        thread::park_timeout(Duration::from_millis(100));
+        let other = scope.spawn(|| host.fails("hang"));
+        let (kind, message) = hang.join().unwrap();
+        assert_eq!(kind, CallErrorKind::Deadline);
+        assert_eq!(message, "plugin hostile@1.0.0: did not answer within 500ms and was killed");
+        let (kind, message) = other.join().unwrap();
+        assert_eq!(kind, CallErrorKind::Crashed, "{message}");
+        assert!(message.contains("another call did not answer"), "{message}");
+    });
+    eventually("the worker to be replaced", || host.ask("again").ok());
+}
+
+fn memory_past_the_budget_is_refused_or_kills() {
+    let mut setup = Setup::default();
+    setup.policy.total_memory = 100 << 20;
+    let host = setup.host();
+    // The system refuses at the hard limit, or the host sees the soft one before that.
+    let (kind, message) = host.fails("hog");
+    match kind {
+        CallErrorKind::Internal => assert!(message.contains("out of memory at"), "{message}"),
+        kind => assert_eq!(kind, CallErrorKind::Memory, "{message}"),
+    }
+    eventually("the worker to be replaced", || host.ask("again").ok());
+    let (kind, message) = host.fails("hold 130");
+    assert_eq!(kind, CallErrorKind::Memory, "{message}");
+    assert!(message.contains("that it may, and was killed"), "{message}");
+}
+
+fn a_worker_that_breaks_the_protocol_is_killed() {
+    let host = Host::new();
+    let (kind, message) = host.fails("garbage");
+    assert_eq!(kind, CallErrorKind::Contract, "{message}");
+    assert!(message.contains("broke the protocol"), "{message}");
+    eventually("the worker to be replaced", || host.ask("again").ok());
+}
+
+fn a_worker_that_closes_everything_is_killed() {
+    let host = Host::new();
+    // The host finds its lane closed; or the worker's own watcher finds its socket gone, if it
+    // has not begun to wait on it, and ends the worker.
+    let (kind, message) = host.fails("close");
+    match kind {
+        CallErrorKind::Contract => assert!(message.contains("closed a connection"), "{message}"),
+        kind => assert_eq!(kind, CallErrorKind::Crashed, "{message}"),
+    }
+    eventually("the worker to be replaced", || host.ask("again").ok());
+}
+
+/// The argument that makes this program a worker that speaks no protocol.
+pub(crate) const ROGUE: &str = "rogue";
+
+pub(crate) fn rogue() -> ExitCode {
+    let socket = std::io::stdin();
+    let mut socket = std::fs::File::from(rustix::io::dup(socket).unwrap());
+    let _ = socket.write_all(&[0xff; 4096]);
+    loop {
+        thread::park();
+    }
+}
+
+fn a_rogue_program_is_refused() {
+    let command = WorkerCommand::this_program_with([ROGUE, "now"]);
+    let refusal = Setup { command, ..Setup::default() }.start().err().unwrap();
+    assert!(refusal.message.contains("the worker broke the protocol"), "{refusal}");
+    assert_eq!(children(), 0);
+}
+
+fn a_program_that_is_no_worker_is_refused() {
+    let refused = |program: &str| {
+        let command = WorkerCommand { program: program.into(), args: Vec::new() };
+        Setup { command, ..Setup::default() }.start().err().unwrap()
+    };
+    let refusal = refused("/bin/true");
+    assert!(refusal.message.contains("the worker"), "{refusal}");
+    let refusal = refused("/nowhere");
+    assert!(refusal.message.contains("no worker could be started"), "{refusal}");
+}
+
+fn a_constructor_that_crashes_is_refused() {
+    let library = library("crashing.so", &["-DCONSTRUCTOR_CRASHES"]);
+    let refusal = Setup { library, ..Setup::default() }.start().err().unwrap();
+    assert_eq!(refusal.reason, Reason::Init);
+    assert_eq!(refusal.message, "the worker died: signal 11 (SIGSEGV)");
+}
+
+fn create_that_refuses_hangs_or_crashes_is_refused() {
+    for (config, reason, message) in [
+        ("refuse", Reason::Init, "init: refused"),
+        ("hang", Reason::InitDeadline, "init: did not answer within 2s and was killed"),
+        ("crash", Reason::Init, "init: the worker died: signal 6 (SIGABRT)"),
+    ] {
+        let mut setup = Setup { config, ..Setup::default() };
+        setup.policy.init = Duration::from_secs(2);
+        let refusal = setup.start().err().unwrap();
+        assert_eq!((refusal.reason, &*refusal.message), (reason, message));
+    }
+    assert_eq!(children(), 0);
+}
+
+fn restarts_back_off_and_end() {
+    let supervision =
+        Supervision { restarts: 2, first: Duration::from_secs(2), ..Supervision::default() };
+    let host = Setup { supervision, ..Setup::default() }.host();
+    assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
+    assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
+    // The second death: calls fail at once, and say when to come again.
+    let begun = Instant::now();
+    let (kind, message) = host.fails("too early");
+    assert_eq!(kind, CallErrorKind::Unavailable);
+    assert!(message.contains("SIGABRT") && message.contains("it starts again in"), "{message}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(matches!(host.plugin.state(), WorkerState::BackingOff { .. }));
+    eventually("the pause to end", || host.ask("again").ok());
+    // The third is one too many.
+    assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
+    let (kind, message) = host.fails("never");
+    assert_eq!(kind, CallErrorKind::Unavailable);
+    assert!(message.contains("starts after a reload"), "{message}");
+    assert!(matches!(host.plugin.state(), WorkerState::Broken { .. }));
+    assert_eq!(logged("no new worker until a reload").len(), 1);
+}
+
+fn a_panic_of_the_host_is_an_error_of_the_nested_call() {
+    let host = Host::new();
+    let pid = host.pid();
+    let (_, message) = host.fails("nested panic");
+    assert!(message.contains("panicked"), "{message}");
+    assert_eq!(host.tell("again"), "again");
+    assert_eq!(host.pid(), pid);
+}
+
+fn a_hundred_kills_under_load_lose_no_call() {
+    // What is left of earlier tests ends meanwhile.
+    let ended = Host::new();
+    drop(ended);
+    eventually("earlier workers to be reaped", || (children() == 0).then_some(()));
+    let before = eventually("descriptors to settle", || {
+        let count = descriptors();
+        thread::park_timeout(Duration::from_millis(50));
+        (count == descriptors()).then_some(count)
+    });
+    let supervision = Supervision {
+        restarts: usize::MAX,
+        first: Duration::from_millis(1),
+        longest: Duration::from_millis(1),
+        ..Supervision::default()
+    };
+    let host = Setup { supervision, ..Setup::default() }.host();
+    let (stop, answered, failed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let slowest = thread::scope(|scope| {
+        let callers: Vec<_> = (0..4_u8)
+            .map(|caller| {
+                let (host, stop, answered, failed) = (&host, &stop, &answered, &failed);
+                scope.spawn(move || {
+                    let mut slowest = Duration::ZERO;
+                    let body = vec![caller; 100 + usize::from(caller) * 20_000];
+                    while !stop.load(Ordering::Relaxed) {
+                        let begun = Instant::now();
+                        match host.echo(&body) {
+                            Ok(answer) => {
+                                assert!(answer == body, "another call's answer");
+                                answered.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Err(error) => {
+                                let (crashed, away) =
+                                    (CallErrorKind::Crashed, CallErrorKind::Unavailable);
+                                assert!([crashed, away].contains(&error.kind()), "{error}");
+                                assert_eq!(error.plugin(), Some("hostile@1.0.0"));
+                                failed.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
+                        slowest = slowest.max(begun.elapsed());
+                    }
+                    slowest
+                })
+            })
+            .collect();
+        let mut last = None;
+        for _ in 0..100 {
+            let pid = eventually("a new worker", || host.pid().filter(|pid| Some(*pid) != last));
+            // It is in use before it is killed.
+            let count = answered.load(Ordering::Relaxed);
+            eventually("answers", || (answered.load(Ordering::Relaxed) > count).then_some(()));
+            kill(pid);
+            last = Some(pid);
+        }
+        eventually("answers after the last kill", || host.echo(b"x").ok());
+        stop.store(true, Ordering::Relaxed);
+        callers.into_iter().map(|caller| caller.join().unwrap()).max()
+    });
+    eprintln!("100 kills: {answered:?} answered, {failed:?} failed, slowest {slowest:?}");
+    assert!(slowest.unwrap() < Duration::from_secs(5), "{slowest:?}");
+    assert!(host.plugin.stats().discarded >= 100);
+    drop(host);
+    assert_eq!(children(), 0);
+    eventually("descriptors to be closed", || (descriptors() <= before).then_some(()));
+}

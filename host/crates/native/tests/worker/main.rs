@@ -1,0 +1,57 @@
+//! Plugins in worker processes, with a plugin in C that misbehaves in every way.
+//!
+//! The test program is its own worker, its own rogue and its own host to be killed: what it was
+//! started as, its arguments say, so it brings its own `main`. The tests count processes and
+//! descriptors, so they run one after the other.
+
+#![cfg_attr(not(target_os = "linux"), allow(unused, reason = "there are workers on Linux only"))]
+
+#[cfg(target_os = "linux")]
+mod calls;
+#[cfg(target_os = "linux")]
+mod confinement;
+#[cfg(target_os = "linux")]
+mod deaths;
+#[cfg(target_os = "linux")]
+mod measure;
+#[cfg(target_os = "linux")]
+mod orphans;
+#[cfg(target_os = "linux")]
+mod support;
+
+use std::process::ExitCode;
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+        return ended;
+    }
+    let mut args = std::env::args().skip(1);
+    match (args.next().as_deref(), args.next()) {
+        (Some(orphans::HOST), Some(library)) => return orphans::host(library.as_ref()),
+        (Some(deaths::ROGUE), _) => return deaths::rogue(),
+        (Some(measure::PARTNER), Some(size)) => return measure::partner(&size),
+        _ => {}
+    }
+    support::record_logs();
+    let mut arguments = libtest_mimic::Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let tests = [calls::tests(), confinement::tests(), deaths::tests(), orphans::tests()].concat();
+    let tests = tests.into_iter().map(|(name, test)| {
+        libtest_mimic::Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
+    let measure = libtest_mimic::Trial::test("measure", || {
+        measure::print();
+        Ok(())
+    });
+    let tests = tests.chain([measure.with_ignored_flag(true)]);
+    libtest_mimic::run(&arguments, tests.collect()).exit_code()
+}

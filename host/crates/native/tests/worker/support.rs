@@ -1,0 +1,251 @@
+//! What the tests share: the C plugin, a host around it, and patience with a bound.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::handler::{Handler, HandlerCall};
+use plugbay_core::{
+    CallError, CallErrorKind, CodecInfo, Context, Identity, Plugin, Policy, Provider, Refusal,
+    Services, StartPlugin,
+};
+use plugbay_native::worker::{ProcessPlugin, Supervision, WorkerCommand, WorkerState, describe};
+use tokio::runtime::Runtime;
+
+pub(crate) type Test = (&'static str, fn());
+
+/// Names tests by their functions.
+macro_rules! tests {
+    ($($test:ident),* $(,)?) => {
+        pub(crate) fn tests() -> Vec<crate::support::Test> {
+            vec![$((stringify!($test), $test)),*]
+        }
+    };
+}
+pub(crate) use tests;
+
+static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+static TOKIO: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// The C plugin, compiled once for each set of flags.
+pub(crate) fn library(name: &str, flags: &[&str]) -> PathBuf {
+    let path = FOLDER.path().join(name);
+    if !path.exists() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/hostile.c");
+        let mut cc = Command::new("cc");
+        cc.args(["-O1", "-fPIC", "-shared", "-pthread", "-o"]).arg(&path).args(flags).arg(source);
+        assert!(cc.status().unwrap().success(), "the C plugin does not compile");
+    }
+    path
+}
+
+pub(crate) fn hostile() -> PathBuf {
+    library("hostile.so", &[])
+}
+
+/// The other codecs: one, which turns bytes around.
+struct Reverser;
+
+impl Services for Reverser {
+    fn codecs(&self) -> Vec<CodecInfo> {
+        let media_types = vec!["text/one".into(), "text/two".into()];
+        vec![CodecInfo { name: "other".into(), media_types }]
+    }
+
+    fn encode(&self, _: u8, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+        Err(CallError::new(CallErrorKind::Unsupported, format!("no encoder {name}")))
+    }
+
+    fn decode(&self, depth: u8, _: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        assert_eq!(depth, 1);
+        assert_ne!(bytes, b"panic", "as asked");
+        Ok(bytes.iter().rev().copied().collect())
+    }
+}
+
+/// A host of the C plugin.
+pub(crate) struct Host {
+    pub(crate) plugin: ProcessPlugin,
+    provider: Provider,
+    services: Arc<dyn Services>,
+}
+
+/// How to start one.
+pub(crate) struct Setup {
+    pub(crate) library: PathBuf,
+    pub(crate) command: WorkerCommand,
+    pub(crate) policy: Policy,
+    pub(crate) supervision: Supervision,
+    pub(crate) config: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let policy =
+            Policy { deadline: Duration::from_secs(10), instances: 4, ..Policy::default() };
+        Self {
+            library: hostile(),
+            command: WorkerCommand::this_program(),
+            policy,
+            supervision: Supervision::default(),
+            config: "ok",
+        }
+    }
+}
+
+impl Setup {
+    pub(crate) fn deadline(deadline: Duration) -> Self {
+        let mut setup = Self::default();
+        setup.policy.deadline = deadline;
+        setup
+    }
+
+    pub(crate) fn start(self) -> Result<Host, Refusal> {
+        let description = describe(&WorkerCommand::this_program(), &hostile(), &self.policy)?;
+        let start = StartPlugin {
+            identity: Identity::new("hostile", &description.version),
+            description: Arc::new(description),
+            config: serde_json::json!({ "create": self.config }),
+            policy: self.policy,
+        };
+        let tokio = TOKIO.handle().clone();
+        let plugin =
+            ProcessPlugin::start(self.command, &self.library, start, self.supervision, tokio)?;
+        let provider = plugin.provide(0).unwrap();
+        Ok(Host { plugin, provider, services: Arc::new(Reverser) })
+    }
+
+    pub(crate) fn host(self) -> Host {
+        self.start().unwrap()
+    }
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        Setup::default().host()
+    }
+
+    fn codec(&self) -> &Arc<dyn CodecCall> {
+        self.provider.get::<Codec>().unwrap()
+    }
+
+    /// Has the plugin do what `input` says.
+    pub(crate) fn ask(&self, input: impl AsRef<[u8]>) -> Result<Vec<u8>, CallError> {
+        self.codec().decode(&Context::new(&self.services), input.as_ref())
+    }
+
+    /// What it answers, as a text.
+    pub(crate) fn tell(&self, input: &str) -> String {
+        String::from_utf8(self.ask(input).unwrap()).unwrap()
+    }
+
+    /// Writes `input`, which comes back as it is.
+    pub(crate) fn echo(&self, input: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.codec().encode(&Context::new(&self.services), input)
+    }
+
+    pub(crate) fn fails(&self, input: &str) -> (CallErrorKind, String) {
+        let error = self.ask(input).unwrap_err();
+        (error.kind(), error.to_string())
+    }
+
+    pub(crate) fn handle(
+        &self,
+        request: plugbay_core::handler::Request,
+    ) -> Result<plugbay_core::handler::Response, CallError> {
+        let provider = self.plugin.provide(1).unwrap();
+        let handler: Arc<dyn HandlerCall> = Arc::clone(provider.get::<Handler>().unwrap());
+        TOKIO.block_on(handler.handle(Context::new(&self.services), request))
+    }
+
+    /// What it answers, if that takes no longer than `patience`; else the future is dropped.
+    pub(crate) fn handle_for(
+        &self,
+        patience: Duration,
+        request: plugbay_core::handler::Request,
+    ) -> Option<Result<plugbay_core::handler::Response, CallError>> {
+        let provider = self.plugin.provide(1).unwrap();
+        let handler: Arc<dyn HandlerCall> = Arc::clone(provider.get::<Handler>().unwrap());
+        TOKIO.block_on(async {
+            let answer = handler.handle(Context::new(&self.services), request);
+            tokio::time::timeout(patience, answer).await.ok()
+        })
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        match self.plugin.state() {
+            WorkerState::Running { pid, .. } => Some(pid),
+            _ => None,
+        }
+    }
+}
+
+/// Polls until `done` says something.
+pub(crate) fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(done) = done() {
+            return done;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within 20 s");
+        thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+pub(crate) fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+/// Whether the process is neither running nor a zombie of a parent that still may reap it.
+pub(crate) fn is_gone(pid: u32) -> bool {
+    stat(&pid.to_string()).is_none_or(|(state, _)| state == "Z")
+}
+
+/// The state and the parent of a process.
+fn stat(pid: &str) -> Option<(String, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+/// The processes that this one has not reaped.
+pub(crate) fn children() -> usize {
+    let names = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| stat(&name)).filter(|(_, parent)| *parent == std::process::id()).count()
+}
+
+/// The open descriptors of this process.
+pub(crate) fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Keeps every log line for [`logged`].
+pub(crate) fn record_logs() {
+    struct Log;
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            LOG.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init();
+}
+
+/// The lines that hold `what`.
+pub(crate) fn logged(what: &str) -> Vec<String> {
+    let log = LOG.lock().unwrap();
+    let log = String::from_utf8_lossy(&log);
+    log.lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+}
