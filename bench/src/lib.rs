@@ -22,3 +22,9 @@ pub mod setup;
 pub mod startup;
 
 pub use plugbay::config::Reuse;
+
+/// The limits of a plugin whose configuration says nothing.
+#[must_use]
+pub fn defaults() -> plugbay::config::PluginDefaults {
+    plugbay::config::PluginDefaults::default()
+}

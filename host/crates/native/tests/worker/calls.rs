@@ -34,7 +34,7 @@ fn a_worker_describes_the_plugin() {
         describe(&WorkerCommand::this_program(), "/nowhere.so".as_ref(), &Policy::default());
     let refusal = missing.unwrap_err();
     assert_eq!(refusal.reason, Reason::Describe);
-    assert!(refusal.message.contains("expected a library that loads"), "{refusal}");
+    assert!(refusal.message.contains("expected a library that the system can load"), "{refusal}");
 }
 
 fn bodies_of_all_sizes_come_back() {
