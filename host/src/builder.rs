@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use plugbay_core::{Artifact, Refusal, Runtime, Source};
-use plugbay_native::LinkedRuntime;
+use plugbay_native::worker::WorkerCommand;
+use plugbay_native::{Ceiling, LinkedRuntime, NativeRuntime, Staging, StagingError};
 use plugbay_registry::Swap;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
@@ -28,6 +29,7 @@ pub struct Builder {
     runtimes: Vec<Arc<dyn Runtime>>,
     setups: Vec<Setup>,
     engine: Option<Engine>,
+    worker: Option<WorkerCommand>,
 }
 
 /// A host could not be built.
@@ -43,6 +45,9 @@ pub enum BuildError {
     /// The cache of compiled code cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Private copies of native libraries cannot be kept.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
     /// The operating system gave no thread.
     #[error("expected a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -114,6 +119,15 @@ impl Builder {
         self
     }
 
+    /// Names the program that serves as a worker process, for native plugins with `isolation =
+    /// "process"`: usually [`WorkerCommand::this_program`], if `main` begins with
+    /// [`serve_if_asked`](crate::worker::serve_if_asked).
+    #[must_use]
+    pub fn worker(mut self, worker: WorkerCommand) -> Self {
+        self.worker = Some(worker);
+        self
+    }
+
     /// Adds a runtime of the application's own. It is asked before the built-in ones.
     #[must_use]
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
@@ -162,14 +176,29 @@ impl Builder {
         let (background, tokio) = Background::new(tokio);
         let engine = self.engine.map_or_else(Engine::new, Ok)?;
         let mut wasm = WasmRuntime::builder(engine, tokio.clone());
+        let mut native = None;
         if !config.host.cache.as_os_str().is_empty() {
             wasm = wasm.cache(AotCache::open(&config.host.cache)?);
+            // Private copies need a place, so there are no native libraries without one.
+            let runtime = NativeRuntime::new(
+                Staging::open(&config.host.cache.join("native"))?,
+                tokio.clone(),
+            );
+            let runtime = runtime.ceiling(Ceiling {
+                mapped: config.host.mapped.as_u64(),
+                beyond: config.host.mapped_beyond,
+            });
+            native = Some(match self.worker {
+                Some(worker) => runtime.worker(worker),
+                None => runtime,
+            });
         }
         let wasm = self.setups.into_iter().fold(wasm, |wasm, setup| setup(wasm)).build()?;
         let linked = LinkedRuntime::new(tokio.clone());
         let artifacts = linked.artifacts();
         let mut runtimes = self.runtimes;
         runtimes.push(Arc::new(wasm));
+        runtimes.extend(native.map(|native| Arc::new(native) as Arc<dyn Runtime>));
         runtimes.push(Arc::new(linked));
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plugbay_core::{Description, Digest, Policy, Reason, Refusal, Reuse, Source};
+use plugbay_core::{Description, Digest, Isolation, Policy, Reason, Refusal, Reuse, Source};
 use serde_json::Value;
 
 use crate::config::schema::check_plugin_config;
@@ -23,6 +23,10 @@ pub(crate) struct Offer {
     pub(crate) source: Source,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
+    /// Whether it is native code.
+    pub(crate) native: bool,
+    /// Where it was asked for its description, if it is.
+    pub(crate) asked: Isolation,
     pub(crate) description: Arc<Description>,
 }
 
@@ -133,6 +137,29 @@ impl Desired {
     }
 }
 
+/// Where an artifact may be asked what it is, should it be native code: of the places that the
+/// plugins which claim it allow, the safest.
+pub(crate) fn asked_in(config: &Config, source: &Source) -> Isolation {
+    let file = source.file_name();
+    if is_linked(source) || file.to_ascii_lowercase().ends_with(".wasm") {
+        return Isolation::Refuse;
+    }
+    let claims = config.plugins.iter().filter(|(_, it)| it.artifact.as_ref() == Some(&file));
+    let mut allowed: Vec<Isolation> =
+        claims.map(|(name, _)| config.policy(name).isolation).collect();
+    if allowed.is_empty() {
+        allowed.push(config.defaults.isolation);
+    }
+    allowed.into_iter().filter(|it| *it != Isolation::Refuse).min().unwrap_or_default()
+}
+
+/// Whether all plugins that claim the artifact are disabled: then nobody asks what it is.
+pub(crate) fn is_disabled(config: &Config, source: &Source) -> bool {
+    let file = source.file_name();
+    let mut claims = config.plugins.values().filter(|it| it.artifact.as_ref() == Some(&file));
+    claims.next().is_some_and(|first| !first.enabled && claims.all(|it| !it.enabled))
+}
+
 fn is_linked(source: &Source) -> bool {
     matches!(source, Source::Linked(_))
 }
@@ -170,12 +197,13 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
     let plugin_config = settings.map_or(empty, |settings| settings.config.clone());
     let description = described_as(&offer.description, name)?;
     check_config(name, &description, &plugin_config)?;
-    let identity = Identity {
-        name: name.to_owned(),
-        digest: offer.digest,
-        config: plugin_config,
-        policy: policy(&config.policy(name)),
-    };
+    let mut policy = policy(&config.policy(name));
+    if !offer.native {
+        // It is none of its business: a change of it must not start the plugin anew.
+        policy.isolation = Isolation::Refuse;
+    }
+    let identity =
+        Identity { name: name.to_owned(), digest: offer.digest, config: plugin_config, policy };
     Ok(Some(Wanted { identity, offer: Offer { description, ..offer.clone() } }))
 }
 
@@ -236,6 +264,7 @@ pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
         deadline: settings.deadline,
         init: settings.init,
         output: settings.output.as_u64(),
+        isolation: settings.isolation,
     }
 }
 

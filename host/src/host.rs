@@ -205,7 +205,7 @@ impl Host {
     ///
     /// Why it holds no plugin that this host can serve.
     pub fn inspect_file(&self, path: &Path) -> Result<Inspection, Refusal> {
-        inspect(&self.control.runtimes, &read(path)?)
+        inspect(&self.control.runtimes, &read(path)?, &self.config())
     }
 
     /// Ends the host: no new call gets a lease, calls under way finish within `deadline`,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use plugbay_core::{Artifact, Description, Reason, Refusal, Runtime, Source};
 use serde::Serialize;
 
-use crate::desired::{Offer, resolve};
+use crate::config::Config;
+use crate::desired::{Offer, asked_in, resolve};
 use crate::generation::Generation;
 use crate::load::{Ready, Store, prepare};
 
@@ -35,8 +36,9 @@ pub struct Inspection {
 pub(crate) fn inspect(
     runtimes: &[Arc<dyn Runtime>],
     artifact: &Artifact,
+    config: &Config,
 ) -> Result<Inspection, Refusal> {
-    let ready = ready(runtimes, artifact)?;
+    let ready = ready(runtimes, artifact, config)?;
     Ok(inspection(&ready, artifact))
 }
 
@@ -49,7 +51,7 @@ pub(crate) fn check(
 ) -> Vec<Result<Inspection, Refusal>> {
     let checked = artifacts.into_iter().map(|artifact| {
         let artifact = artifact?;
-        let ready = ready(runtimes, &artifact)?;
+        let ready = ready(runtimes, &artifact, &running.config)?;
         let inspection = inspection(&ready, &artifact);
         Ok((ready, inspection, artifact))
     });
@@ -59,6 +61,8 @@ pub(crate) fn check(
         source: artifact.source.clone(),
         digest: artifact.digest,
         size: inspection.size,
+        native: ready.prepared().is_native(),
+        asked: asked_in(&running.config, &artifact.source),
         description: Arc::clone(ready.description()),
     });
     // What runs stays, but for what these files would replace: the file of the same name, and
@@ -88,7 +92,11 @@ pub(crate) fn check(
     verdicts.collect()
 }
 
-fn ready(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> Result<Ready, Refusal> {
+fn ready(
+    runtimes: &[Arc<dyn Runtime>],
+    artifact: &Artifact,
+    config: &Config,
+) -> Result<Ready, Refusal> {
     if artifact.bytes.is_empty() {
         return Err(Refusal::new(Reason::Empty, "expected a plugin, found an empty file"));
     }
@@ -99,7 +107,7 @@ fn ready(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> Result<Ready, Re
         );
         return Err(Refusal::new(Reason::Truncated, message).hint("copy the file again"));
     }
-    prepare(runtimes, artifact)
+    prepare(runtimes, artifact, asked_in(config, &artifact.source))
 }
 
 fn inspection(ready: &Ready, artifact: &Artifact) -> Inspection {

@@ -81,14 +81,21 @@ pub use outcome::{Event, Events, Outcome};
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::{
-    CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Kind, Plugin, Policy,
-    Prepared, Provider, Reason, Refusal, Runtime, Source,
+    CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Isolation, Kind, Plugin,
+    Policy, Prepared, Provider, Reason, Refusal, Runtime, Source,
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
 pub use publish::Report;
 pub use router::{RouteMatch, Routed};
-pub use status::{CapabilityStatus, DrainingStatus, PluginStatus, Rejected, RouteStatus, Status};
+pub use status::{
+    CapabilityStatus, DrainingStatus, LibraryStatus, PluginStatus, Rejected, RouteStatus, Status,
+};
+
+/// Native plugins in processes of their own: see [`Builder::worker`].
+pub mod worker {
+    pub use plugbay_native::worker::{ARGUMENT, WorkerCommand, serve, serve_if_asked};
+}
 
 /// The seam for an application's own kinds of plugin: see [`Builder::kind`].
 pub mod wasm {

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use plugbay_core::{
-    Artifact, Description, Digest, Identity as Label, Prepared, Reason, Refusal, Runtime, Source,
-    StartPlugin,
+    Artifact, Description, Digest, Identity as Label, Isolation, Prepared, Reason, Refusal,
+    Runtime, Source, StartPlugin,
 };
 use plugbay_registry::Leased;
 
-use crate::desired::{Offer, Refused, Wanted};
+use crate::config::Config;
+use crate::desired::{Offer, Refused, Wanted, asked_in};
 use crate::folder::Found;
 use crate::generation::Running;
 use crate::plan::Identity;
@@ -60,13 +61,16 @@ pub(crate) struct Ready {
     runtime: &'static str,
 }
 
+/// What is prepared once: the bytes, and where they may run to say what they are.
+type Key = (Digest, Isolation);
+
 /// What was prepared and what was refused, by digest, so that neither is tried again at
 /// each look.
 pub(crate) struct Store {
     runtimes: Vec<Arc<dyn Runtime>>,
-    ready: HashMap<Digest, Result<Ready, Refusal>>,
+    ready: HashMap<Key, Result<Ready, Refusal>>,
     /// How long the last look worked on each digest that was new to it.
-    prepared_in: HashMap<Digest, Duration>,
+    prepared_in: HashMap<Key, Duration>,
     /// Plugins that would not start: tried again when anything of them changes, when
     /// somebody asks for it, and at the slow look.
     stubborn: Vec<(Identity, Refusal)>,
@@ -100,49 +104,55 @@ impl Store {
     pub(crate) fn prepare(
         &mut self,
         origins: &[Origin],
+        config: &Config,
         workers: usize,
         retry: bool,
     ) -> (Vec<Offer>, Vec<Refused>) {
-        let wanted: BTreeSet<Digest> = origins.iter().map(Origin::digest).collect();
-        self.ready.retain(|digest, ready| {
+        let origins: Vec<(Key, &Origin)> = origins
+            .iter()
+            .map(|origin| ((origin.digest(), asked_in(config, &origin.source())), origin))
+            .collect();
+        let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
+        self.ready.retain(|key, ready| {
             let silent = matches!(ready, Err(refusal) if refusal.reason == Reason::Describe);
-            wanted.contains(digest) && !(silent && retry)
+            wanted.contains(key) && !(silent && retry)
         });
         let mut new = BTreeMap::new();
-        for origin in origins {
-            if !self.ready.contains_key(&origin.digest()) {
-                new.insert(origin.digest(), origin);
+        for (key, origin) in &origins {
+            if !self.ready.contains_key(key) {
+                new.insert(*key, *origin);
             }
         }
         let runtimes = &self.runtimes;
-        let prepared = parallel(new.into_values().collect(), workers, |origin| {
+        let prepared = parallel(new.into_iter().collect(), workers, |(key, origin)| {
             let began = Instant::now();
-            let ready = origin.artifact().map(|artifact| prepare(runtimes, &artifact));
-            (origin.digest(), ready, began.elapsed())
+            let ready = origin.artifact().map(|artifact| prepare(runtimes, &artifact, key.1));
+            (key, ready, began.elapsed())
         });
         let mut gone = HashMap::new();
         self.prepared_in.clear();
-        for (digest, ready, took) in prepared {
-            self.prepared_in.insert(digest, took);
+        for (key, ready, took) in prepared {
+            self.prepared_in.insert(key, took);
             match ready {
-                Ok(ready) => drop(self.ready.insert(digest, ready)),
+                Ok(ready) => drop(self.ready.insert(key, ready)),
                 // The file changed meanwhile: nothing is known of its digest.
-                Err(refusal) => drop(gone.insert(digest, refusal)),
+                Err(refusal) => drop(gone.insert(key, refusal)),
             }
         }
         let mut offers = Vec::new();
         let mut refused = Vec::new();
-        for origin in origins {
-            let digest = origin.digest();
-            match self.ready.get(&digest) {
+        for (key, origin) in origins {
+            match self.ready.get(&key) {
                 Some(Ok(ready)) => offers.push(Offer {
                     source: origin.source(),
-                    digest,
+                    digest: key.0,
                     size: origin.size(),
+                    native: ready.prepared.is_native(),
+                    asked: key.1,
                     description: Arc::clone(&ready.description),
                 }),
                 Some(Err(refusal)) => refused.push(refuse(origin, refusal)),
-                None => refused.extend(gone.get(&digest).map(|refusal| refuse(origin, refusal))),
+                None => refused.extend(gone.get(&key).map(|refusal| refuse(origin, refusal))),
             }
         }
         (offers, refused)
@@ -167,7 +177,7 @@ impl Store {
                 Some((_, refusal)) => Err(refusal.clone()),
                 None => start(ready, &wanted),
             };
-            let prepared_in = prepared_in.get(&wanted.identity.digest).copied();
+            let prepared_in = prepared_in.get(&key_of(&wanted)).copied();
             Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
         });
         self.stubborn = started
@@ -176,6 +186,10 @@ impl Store {
             .collect();
         started
     }
+}
+
+fn key_of(wanted: &Wanted) -> Key {
+    (wanted.identity.digest, wanted.offer.asked)
 }
 
 fn refuse(origin: &Origin, refusal: &Refusal) -> Refused {
@@ -191,6 +205,7 @@ fn refuse(origin: &Origin, refusal: &Refusal) -> Refused {
 pub(crate) fn prepare(
     runtimes: &[Arc<dyn Runtime>],
     artifact: &Artifact,
+    isolation: Isolation,
 ) -> Result<Ready, Refusal> {
     let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact)).ok_or_else(|| {
         let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
@@ -200,14 +215,15 @@ pub(crate) fn prepare(
             found
         });
         let message = format!(
-            "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00), found {}",
+            "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00) or a native \
+             library, found {}",
             found.trim_end()
         );
         Refusal::new(Reason::UnknownFormat, message)
-            .hint("build it for wasm32 with plugbay-sdk; native libraries are not served yet")
+            .hint("build it with plugbay-sdk, for wasm32 or as a cdylib")
     })?;
     let prepared = runtime.prepare(artifact)?;
-    let description = prepared.describe()?;
+    let description = prepared.describe(isolation)?;
     Ok(Ready { prepared, description: Arc::new(description), runtime: runtime.name() })
 }
 
@@ -263,10 +279,10 @@ impl Ready {
 }
 
 fn start(
-    ready: &HashMap<Digest, Result<Ready, Refusal>>,
+    ready: &HashMap<Key, Result<Ready, Refusal>>,
     wanted: &Wanted,
 ) -> Result<Arc<Leased<Running>>, Refusal> {
-    let ready = match ready.get(&wanted.identity.digest) {
+    let ready = match ready.get(&key_of(wanted)) {
         Some(Ok(ready)) => ready,
         Some(Err(refusal)) => return Err(refusal.clone()),
         // An offer is made of what is ready; kept as a refusal so that no bug can panic here.

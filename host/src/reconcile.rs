@@ -13,7 +13,7 @@ use std::sync::Arc;
 use plugbay_core::{Artifact, Reason, Refusal, Source};
 
 use crate::config::Config;
-use crate::desired::{Desired, Refused, Wanted, resolve};
+use crate::desired::{Desired, Refused, Wanted, is_disabled, resolve};
 use crate::folder::{self, Memory};
 use crate::generation::{Generation, Member, Published};
 use crate::load::{Origin, Started, Store};
@@ -110,7 +110,7 @@ impl Reconciler {
         let workers = workers(&config);
 
         let (origins, mut failed) = self.list(&config, running, &mut refused);
-        let (offers, unprepared) = self.store.prepare(&origins, workers, retry);
+        let (offers, unprepared) = self.store.prepare(&origins, &config, workers, retry);
         failed.extend(unprepared.iter().map(|it| it.source.clone()));
         refused.extend(unprepared);
 
@@ -254,6 +254,7 @@ impl Reconciler {
         if config.host.linked {
             origins.extend(self.linked.iter().cloned().map(Origin::Given));
         }
+        origins.retain(|origin| !is_disabled(config, &origin.source()));
         (origins, failed)
     }
 

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use plugbay_core::{PluginStats, Policy, Reason};
+use plugbay_native::Libraries;
 use serde::{Serialize, Serializer};
 
 use crate::config::Restart;
@@ -28,8 +29,26 @@ pub struct Status {
     pub rejected: Vec<Rejected>,
     /// Plugin versions that left and still have calls under way.
     pub draining: Vec<DrainingStatus>,
+    /// Native libraries that are mapped into this process, the longest first. They stay until it
+    /// ends, whether a plugin still runs from them or not.
+    pub libraries: Vec<LibraryStatus>,
     /// Settings that only a restart applies.
     pub pending_restart: Vec<Restart>,
+}
+
+/// A native library that is mapped into the host's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LibraryStatus {
+    /// SHA-256 of its bytes.
+    pub digest: String,
+    /// Bytes of its file.
+    pub size: u64,
+    /// When it was loaded.
+    #[serde(serialize_with = "timestamp")]
+    pub loaded_at: SystemTime,
+    /// Whether a plugin of the generation that serves runs from it, in this process.
+    pub serves: bool,
 }
 
 /// A plugin that serves.
@@ -42,7 +61,7 @@ pub struct PluginStatus {
     pub version: String,
     /// What it says of itself.
     pub description: String,
-    /// The runtime: `wasm`, `linked`.
+    /// The runtime: `wasm`, `linked`, `native`.
     pub form: &'static str,
     /// The file, or `linked:NAME`.
     pub source: String,
@@ -143,10 +162,13 @@ pub struct DrainingStatus {
 impl Status {
     pub(crate) fn of(published: &Published, draining: Vec<DrainingStatus>) -> Self {
         let generation = &published.generation;
+        let plugins: Vec<PluginStatus> =
+            generation.plugins.iter().map(|(name, member)| plugin(name, member)).collect();
         Self {
             generation: generation.number,
             published_at: generation.published,
-            plugins: generation.plugins.iter().map(|(name, member)| plugin(name, member)).collect(),
+            libraries: libraries(&plugins),
+            plugins,
             capabilities: capabilities(generation),
             routes: routes(generation),
             rejected: published.rejected.to_vec(),
@@ -182,6 +204,20 @@ fn plugin(name: &str, member: &Member) -> PluginStatus {
         policy: running.identity.policy.clone(),
         stats: running.plugin.stats(),
     }
+}
+
+fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
+    let here = |it: &&PluginStatus| it.form == "native" && it.stats.worker.is_none();
+    let loaded = Libraries::of_this_process().loaded().into_iter().map(|library| {
+        let digest = library.digest.to_string();
+        LibraryStatus {
+            size: library.size,
+            loaded_at: library.loaded_at,
+            serves: plugins.iter().filter(here).any(|plugin| plugin.digest == digest),
+            digest,
+        }
+    });
+    loaded.collect()
 }
 
 fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {

@@ -6,8 +6,18 @@
 /// The tables at the top of the file.
 pub(super) const SECTIONS: &[&str] = &["host", "server", "admin", "defaults", "plugins", "routes"];
 
-pub(super) const HOST: &[&str] =
-    &["plugins", "cache", "linked", "strict", "debounce", "rescan", "drain", "parallel"];
+pub(super) const HOST: &[&str] = &[
+    "plugins",
+    "cache",
+    "linked",
+    "strict",
+    "debounce",
+    "rescan",
+    "drain",
+    "parallel",
+    "mapped",
+    "mapped_beyond",
+];
 pub(super) const SERVER: &[&str] = &["listen", "max_body", "timeout"];
 pub(super) const ADMIN: &[&str] = &["enabled", "listen"];
 pub(super) const DEFAULTS: &[&str] = &[
@@ -21,6 +31,7 @@ pub(super) const DEFAULTS: &[&str] = &[
     "deadline",
     "init",
     "output",
+    "isolation",
 ];
 /// [`DEFAULTS`] and what only a plugin has.
 pub(super) const PLUGIN: &[&str] = &[
@@ -37,6 +48,7 @@ pub(super) const PLUGIN: &[&str] = &[
     "deadline",
     "init",
     "output",
+    "isolation",
 ];
 pub(super) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 

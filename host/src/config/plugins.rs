@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use plugbay_core::Isolation;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
@@ -48,6 +49,8 @@ pub struct PluginSettings {
     pub init: Option<Duration>,
     /// The largest answer.
     pub output: Option<Size>,
+    /// Where native code runs, if it may.
+    pub isolation: Option<Isolation>,
 }
 
 impl Default for PluginSettings {
@@ -66,6 +69,7 @@ impl Default for PluginSettings {
             deadline: None,
             init: None,
             output: None,
+            isolation: None,
         }
     }
 }
@@ -90,6 +94,7 @@ impl fmt::Debug for PluginSettings {
             .field("deadline", &self.deadline)
             .field("init", &self.init)
             .field("output", &self.output)
+            .field("isolation", &self.isolation)
             .finish()
     }
 }
@@ -162,6 +167,7 @@ fn read_one(mut section: Section<'_, '_>, defaults: &PluginDefaults) -> PluginSe
     plugin.deadline = section.has("deadline").then_some(policy.deadline);
     plugin.init = section.has("init").then_some(policy.init);
     plugin.output = section.has("output").then_some(policy.output);
+    plugin.isolation = section.has("isolation").then_some(policy.isolation);
     plugin
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use plugbay_core::Isolation;
 use serde::Serialize;
 
 use super::report::Report;
@@ -36,6 +37,8 @@ pub struct PluginDefaults {
     pub init: Duration,
     /// The largest answer of one call.
     pub output: Size,
+    /// Where native code runs, if it may.
+    pub isolation: Isolation,
 }
 
 /// Whether an instance serves one call or many.
@@ -62,6 +65,7 @@ impl Default for PluginDefaults {
             deadline: Duration::from_secs(30),
             init: Duration::from_secs(5),
             output: Size::mib(64),
+            isolation: Isolation::Refuse,
         }
     }
 }
@@ -81,6 +85,7 @@ impl PluginDefaults {
             deadline: plugin.deadline.unwrap_or(self.deadline),
             init: plugin.init.unwrap_or(self.init),
             output: plugin.output.unwrap_or(self.output),
+            isolation: plugin.isolation.unwrap_or(self.isolation),
         }
     }
 
@@ -96,6 +101,7 @@ impl PluginDefaults {
         section.read_within("deadline", &mut self.deadline, MILLISECOND..=DAY);
         section.read_within("init", &mut self.init, MILLISECOND..=DAY);
         section.read_within("output", &mut self.output, Size::bytes(1)..=MOST_MEMORY);
+        section.read("isolation", &mut self.isolation);
     }
 }
 

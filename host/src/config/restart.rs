@@ -20,6 +20,8 @@ pub(super) fn pending(running: &Config, next: &Config) -> Vec<Restart> {
     let each = |config: &Config| {
         [
             ("host.cache", config.host.cache.display().to_string()),
+            ("host.mapped", config.host.mapped.to_string()),
+            ("host.mapped_beyond", config.host.mapped_beyond.as_str().to_owned()),
             ("server.listen", config.server.listen.to_string()),
             ("admin.enabled", config.admin.enabled.to_string()),
             ("admin.listen", config.admin.listen.to_string()),

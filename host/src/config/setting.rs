@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plugbay_core::Isolation;
+
 use super::policy::Reuse;
 use super::size::Size;
 use super::tree::{Node, Value};
@@ -194,6 +196,28 @@ impl Setting for SocketAddr {
 
     fn show(&self) -> String {
         format!("\"{self}\"")
+    }
+}
+
+impl Setting for Isolation {
+    const EXPECTED: &'static str = "\"refuse\", \"process\" or \"in-process\"";
+
+    fn from_node(node: &Node) -> Result<Isolation, Refused> {
+        let all = [Isolation::Refuse, Isolation::Process, Isolation::InProcess];
+        let found = text(node)?;
+        all.into_iter().find(|isolation| isolation.as_str() == found).ok_or_else(|| {
+            value(
+                render::quoted(found),
+                Some(
+                    "of native libraries; refuse: none is loaded; process: each in a worker \
+                     process; in-process: in the host itself, which it can crash",
+                ),
+            )
+        })
+    }
+
+    fn show(&self) -> String {
+        render::quoted(self.as_str())
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use plugbay_core::Isolation;
 use serde::Serialize;
 
 use super::error::ConfigError;
@@ -58,6 +59,11 @@ pub struct HostSettings {
     pub drain: Duration,
     /// Artifacts loaded at once; 0 = one per core.
     pub parallel: u32,
+    /// Restart. The most of native libraries that is mapped into the host; zero = no limit.
+    pub mapped: Size,
+    /// Restart. Where an in-process library goes that would be beyond it: to a worker process, or
+    /// nowhere.
+    pub mapped_beyond: Isolation,
 }
 
 impl Default for HostSettings {
@@ -71,6 +77,8 @@ impl Default for HostSettings {
             rescan: Duration::from_secs(30),
             drain: Duration::from_secs(30),
             parallel: 0,
+            mapped: Size::gib(1),
+            mapped_beyond: Isolation::Process,
         }
     }
 }
@@ -172,7 +180,23 @@ fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
     section.read_within("rescan", &mut host.rescan, SECOND..=DAY);
     section.read_within("drain", &mut host.drain, Duration::ZERO..=DAY);
     section.read_within("parallel", &mut host.parallel, 0..=1024);
+    section.read_within("mapped", &mut host.mapped, Size::ZERO..=Size::gib(1024));
+    read_beyond(section, &mut host.mapped_beyond);
     host
+}
+
+/// Where a library goes that has no room in the process: anywhere but there.
+fn read_beyond(section: &mut Section<'_, '_>, beyond: &mut Isolation) {
+    const KEY: &str = "mapped_beyond";
+    let mut wanted = *beyond;
+    section.read(KEY, &mut wanted);
+    if wanted != Isolation::InProcess {
+        *beyond = wanted;
+    } else if let Some(node) = section.node(KEY) {
+        let path = section.key(KEY);
+        let message = "expected \"process\" or \"refuse\", found \"in-process\"".to_owned();
+        section.report.value(&node.at, &path, message, None);
+    }
 }
 
 /// A folder, joined to that of the file unless a variable or flag names it.

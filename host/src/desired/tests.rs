@@ -31,7 +31,14 @@ fn file(path: &str) -> Source {
 
 fn offer(source: Source, description: &Arc<Description>) -> Offer {
     let digest = Digest::of(source.to_string().as_bytes());
-    Offer { source, digest, size: 1, description: Arc::clone(description) }
+    Offer {
+        source,
+        digest,
+        size: 1,
+        native: false,
+        asked: Isolation::Refuse,
+        description: Arc::clone(description),
+    }
 }
 
 fn config(text: &str) -> Config {
@@ -188,4 +195,36 @@ fn a_configured_route_wins_whatever_its_parameters_are_called() {
     // Another method of it would be lost without a word.
     let other = route("/{c}/x/{*d}", "'POST'");
     check(&other, &offers, &[], &none, (&[], &[], &["h.wasm:route-clash"]));
+}
+
+#[test]
+fn native_code_is_asked_where_the_safest_claim_allows() {
+    let asked = |text: &str, file: &str| {
+        let config = Config::parse(text, "config.toml".as_ref()).unwrap();
+        asked_in(&config, &Source::File(file.into()))
+    };
+    assert_eq!(asked("", "plugins/a.so"), Isolation::Refuse);
+    let folder = "defaults.isolation = 'in-process'\n";
+    assert_eq!(asked(folder, "plugins/a.so"), Isolation::InProcess);
+    assert_eq!(asked(folder, "plugins/a.WASM"), Isolation::Refuse);
+    let claims = "plugins.a = { artifact = 'a.so', isolation = 'in-process' }\n\
+                  plugins.b = { artifact = 'a.so', isolation = 'process' }\n\
+                  plugins.c = { artifact = 'a.so' }\n";
+    assert_eq!(asked(claims, "plugins/a.so"), Isolation::Process);
+    assert_eq!(asked(claims, "plugins/b.so"), Isolation::Refuse);
+    let refused = format!("{folder}plugins.a = {{ artifact = 'a.so', isolation = 'refuse' }}");
+    assert_eq!(asked(&refused, "plugins/a.so"), Isolation::Refuse);
+}
+
+#[test]
+fn an_artifact_is_disabled_when_all_who_claim_it_are() {
+    let disabled = |text: &str| {
+        let config = Config::parse(text, "config.toml".as_ref()).unwrap();
+        is_disabled(&config, &Source::File("plugins/a.so".into()))
+    };
+    assert!(!disabled(""));
+    assert!(disabled("plugins.a = { artifact = 'a.so', enabled = false }"));
+    assert!(!disabled(
+        "plugins.a = { artifact = 'a.so', enabled = false }\nplugins.b.artifact = 'a.so'"
+    ));
 }

@@ -40,6 +40,8 @@ pub use kind::{CapabilityKey, Kind, Provider};
 pub use metrics::GuestMetrics;
 pub use name::{MAX_NAME, NameError, check_name};
 pub use plugbay_document as document;
-pub use plugin::{GuestMetric, Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin};
-pub use policy::{Policy, Reuse};
+pub use plugin::{
+    GuestMetric, Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin, WorkerStatus,
+};
+pub use policy::{Isolation, Policy, Reuse};
 pub use refusal::{Reason, Refusal};

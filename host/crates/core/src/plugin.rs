@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Artifact, CallError, Description, Policy, Provider, Refusal};
+use crate::{Artifact, CallError, Description, Isolation, Policy, Provider, Refusal};
 
 /// Something that runs plugins of one form: WASM components, native libraries, linked crates.
 pub trait Runtime: Send + Sync + 'static {
@@ -31,12 +31,19 @@ pub trait Runtime: Send + Sync + 'static {
 
 /// A checked and compiled artifact. Shared by all plugins that are started from it.
 pub trait Prepared: Send + Sync + 'static {
-    /// Asks the plugin what it is, in an instance that is granted nothing.
+    /// Asks the plugin what it is, in an instance that is granted nothing. Native code is asked
+    /// where `isolation` says.
     ///
     /// # Errors
     ///
-    /// Refuses a plugin that traps, hangs, or describes what breaks a rule.
-    fn describe(&self) -> Result<Description, Refusal>;
+    /// Refuses a plugin that traps, hangs, or describes what breaks a rule, and native code
+    /// that may not run.
+    fn describe(&self, isolation: Isolation) -> Result<Description, Refusal>;
+
+    /// Whether this is native code, which the configuration has to allow.
+    fn is_native(&self) -> bool {
+        false
+    }
 
     /// The interfaces that it imports, sorted.
     fn imports(&self) -> &[String];
@@ -135,6 +142,22 @@ pub struct PluginStats {
     pub memory: u64,
     /// The plugin's own metrics.
     pub metrics: Vec<GuestMetric>,
+    /// The worker process, of a plugin that runs in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerStatus>,
+}
+
+/// How a plugin's worker process is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WorkerStatus {
+    /// `starting`, `running`, `backing-off`, `broken` or `stopped`.
+    pub state: &'static str,
+    /// Its process, while it runs.
+    pub pid: Option<u32>,
+    /// How the last one ended, while there is none.
+    pub reason: Option<String>,
+    /// What it gave up, and the system lets it give up, before it loaded the library.
+    pub protections: Vec<String>,
 }
 
 /// A figure that a plugin reports of itself.

@@ -14,6 +14,34 @@ pub enum Reuse {
     Fresh,
 }
 
+/// Where native code runs. WebAssembly always runs in its sandbox, and linked plugins in the
+/// application that they are part of.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// Nowhere: native code is trusted code, and nobody said that it is trusted.
+    #[default]
+    Refuse,
+    /// In a worker process of its own, which may crash, and is confined as far as the system can.
+    Process,
+    /// In the host's own process: it can do whatever the host can, and crash it.
+    InProcess,
+}
+
+impl Isolation {
+    /// The word in configuration and status.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Process => "process",
+            Self::InProcess => "in-process",
+        }
+    }
+}
+
 /// The limits one plugin runs under. Part of its identity: a change starts it anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
@@ -37,6 +65,8 @@ pub struct Policy {
     pub init: Duration,
     /// The most bytes of one answer.
     pub output: u64,
+    /// Where it runs, if it is native code; [`Isolation::Refuse`] for all else.
+    pub isolation: Isolation,
 }
 
 impl Default for Policy {
@@ -53,6 +83,7 @@ impl Default for Policy {
             deadline: Duration::from_secs(30),
             init: Duration::from_secs(5),
             output: 64 << 20,
+            isolation: Isolation::Refuse,
         }
     }
 }

@@ -39,6 +39,10 @@ pub enum Reason {
     AbiVersion,
     /// The library lacks its entry symbol, or the entry failed.
     NoEntry,
+    /// Native code that the configuration does not allow, or that cannot run where it says.
+    Isolation,
+    /// More of native libraries would be mapped into the host than it may be.
+    Mapped,
     /// No private copy of the library could be made.
     Staging,
     /// The system's loader refused the library.
@@ -88,6 +92,8 @@ impl Reason {
             Self::BadHeader => "bad-header",
             Self::AbiVersion => "abi-version",
             Self::NoEntry => "no-entry",
+            Self::Isolation => "isolation",
+            Self::Mapped => "mapped",
             Self::Staging => "staging",
             Self::Loader => "loader",
             Self::Describe => "describe",

@@ -34,5 +34,5 @@ pub mod worker;
 
 pub use libraries::{Libraries, LoadedLibrary};
 pub use linked::LinkedRuntime;
-pub use runtime::NativeRuntime;
+pub use runtime::{Ceiling, NativeRuntime};
 pub use staging::{Staging, StagingError};

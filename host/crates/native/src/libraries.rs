@@ -57,22 +57,38 @@ impl Libraries {
         loaded
     }
 
+    /// Bytes of all libraries that are loaded.
+    #[must_use]
+    pub fn mapped(&self) -> u64 {
+        lock(&self.loaded).values().map(|(_, library)| library.size).sum()
+    }
+
     /// The plugin in the library of this digest, which lies at `path` and whose header was read;
-    /// loads it if it is not loaded yet.
-    pub(crate) fn load(&self, digest: Digest, path: &Path, size: u64) -> Result<Guest, OpenError> {
+    /// loads it if it is not loaded yet. `None` if it would be more than `limit` bytes then, of
+    /// all libraries together; 0 is no limit.
+    pub(crate) fn load(
+        &self,
+        digest: Digest,
+        path: &Path,
+        size: u64,
+        limit: u64,
+    ) -> Result<Option<Guest>, OpenError> {
         if let Some(guest) = self.find(&digest) {
-            return Ok(guest);
+            return Ok(Some(guest));
         }
         let _opening = lock(&self.opening);
         // Someone else may have opened it while this thread waited.
         if let Some(guest) = self.find(&digest) {
-            return Ok(guest);
+            return Ok(Some(guest));
+        }
+        if limit != 0 && self.mapped().saturating_add(size) > limit {
+            return Ok(None);
         }
         let guest = library::open(path)?;
         let library =
             LoadedLibrary { digest, path: path.to_owned(), size, loaded_at: SystemTime::now() };
         lock(&self.loaded).insert(digest, (guest, library));
-        Ok(guest)
+        Ok(Some(guest))
     }
 
     fn find(&self, digest: &Digest) -> Option<Guest> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use plugbay_abi::host::Guest;
 use plugbay_core::{
-    Artifact, Description, Plugin, Prepared, Reason, Refusal, Runtime, Source, StartPlugin,
+    Artifact, Description, Isolation, Plugin, Prepared, Reason, Refusal, Runtime, Source,
+    StartPlugin,
 };
 use tokio::runtime::Handle;
 
@@ -89,7 +90,7 @@ struct LinkedPrepared {
 }
 
 impl Prepared for LinkedPrepared {
-    fn describe(&self) -> Result<Description, Refusal> {
+    fn describe(&self, _isolation: Isolation) -> Result<Description, Refusal> {
         self.description.clone()
     }
 

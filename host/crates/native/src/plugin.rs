@@ -140,6 +140,7 @@ impl Plugin for NativePlugin {
             discarded: self.shared.discarded.load(Ordering::Relaxed),
             memory: 0,
             metrics: self.shared.metrics.snapshot(),
+            worker: None,
         }
     }
 }

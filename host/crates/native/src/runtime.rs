@@ -1,11 +1,12 @@
-//! Plugins that are dynamic libraries, loaded into this process.
+//! Plugins that are dynamic libraries, loaded into a worker or into this process.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use plugbay_abi::host::{Guest, Incompatible};
 use plugbay_core::{
-    Artifact, Description, Digest, Plugin, Prepared, Reason, Refusal, Runtime, Source, StartPlugin,
+    Artifact, Description, Digest, Isolation, Plugin, Policy, Prepared, Reason, Refusal, Runtime,
+    Source, StartPlugin,
 };
 use tokio::runtime::Handle;
 
@@ -15,20 +16,45 @@ use crate::libraries::Libraries;
 use crate::library::OpenError;
 use crate::plugin::NativePlugin;
 use crate::staging::Staging;
+use crate::worker::{self, ProcessPlugin, Supervision, WorkerCommand};
 
-/// Runs plugins that are dynamic libraries, in this process.
+/// Runs plugins that are dynamic libraries: in worker processes, or in this one.
 #[derive(Debug)]
 pub struct NativeRuntime {
     staging: Staging,
     tokio: Handle,
+    ceiling: Ceiling,
+    worker: Option<WorkerCommand>,
+}
+
+/// How much of native libraries may be mapped into this process. What is loaded stays, old
+/// versions too, so every new version adds to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ceiling {
+    /// Bytes of library files; 0 is no limit.
+    pub mapped: u64,
+    /// Where a plugin goes that would be beyond it: to a worker process, or nowhere.
+    pub beyond: Isolation,
 }
 
 impl NativeRuntime {
     /// A runtime that loads from private copies in `staging`. Handlers run on `tokio`'s threads
-    /// for blocking work.
+    /// for blocking work. Without more, it loads into this process only, and without a limit.
     #[must_use]
     pub fn new(staging: Staging, tokio: Handle) -> Self {
-        Self { staging, tokio }
+        Self { staging, tokio, ceiling: Ceiling::default(), worker: None }
+    }
+
+    /// Bounds what is mapped into this process.
+    #[must_use]
+    pub fn ceiling(self, ceiling: Ceiling) -> Self {
+        Self { ceiling, ..self }
+    }
+
+    /// Says which program serves as a worker.
+    #[must_use]
+    pub fn worker(self, worker: WorkerCommand) -> Self {
+        Self { worker: Some(worker), ..self }
     }
 }
 
@@ -62,6 +88,8 @@ impl Runtime for NativeRuntime {
             path,
             size: artifact.bytes.len() as u64,
             tokio: self.tokio.clone(),
+            ceiling: self.ceiling,
+            worker: self.worker.clone(),
             opened: OnceLock::new(),
         }))
     }
@@ -74,19 +102,72 @@ struct NativePrepared {
     path: PathBuf,
     size: u64,
     tokio: Handle,
-    /// Loaded and described, once.
-    opened: OnceLock<Result<(Guest, Description), Refusal>>,
+    ceiling: Ceiling,
+    worker: Option<WorkerCommand>,
+    /// Loaded into this process and described, once; `None` if the ceiling forbids it.
+    opened: OnceLock<Result<Option<(Guest, Description)>, Refusal>>,
+}
+
+/// Where a plugin runs, now that it is known to.
+enum Room<'a> {
+    Here(&'a (Guest, Description)),
+    Worker(&'a WorkerCommand),
 }
 
 impl NativePrepared {
-    fn opened(&self) -> Result<&(Guest, Description), Refusal> {
+    /// Where `isolation` and the ceiling let it run; loads it if that is here.
+    fn room(&self, isolation: Isolation) -> Result<Room<'_>, Refusal> {
+        match isolation {
+            Isolation::Refuse => Err(self.not_allowed()),
+            Isolation::Process => self.a_worker(),
+            Isolation::InProcess => match self.opened()? {
+                Some(opened) => Ok(Room::Here(opened)),
+                None if self.ceiling.beyond == Isolation::Process => self.a_worker(),
+                None => Err(self.beyond()),
+            },
+        }
+    }
+
+    fn a_worker(&self) -> Result<Room<'_>, Refusal> {
+        let Some(worker) = &self.worker else {
+            let message = "expected a program that serves as a worker process, found none";
+            return Err(Refusal::new(Reason::Isolation, message)
+                .hint("the application that embeds Plugbay has to name one"));
+        };
+        Ok(Room::Worker(worker))
+    }
+
+    fn opened(&self) -> Result<Option<&(Guest, Description)>, Refusal> {
         let opened = self.opened.get_or_init(|| {
-            let guest = Libraries::of_this_process()
-                .load(self.digest, &self.path, self.size)
+            let libraries = Libraries::of_this_process();
+            let guest = libraries
+                .load(self.digest, &self.path, self.size, self.ceiling.mapped)
                 .map_err(|error| refusal_of_open(&error))?;
-            Ok((guest, describe(guest)?))
+            guest.map(|guest| Ok((guest, describe(guest)?))).transpose()
         });
-        opened.as_ref().map_err(|refusal| self.named(refusal.clone()))
+        opened.as_ref().map(Option::as_ref).map_err(Refusal::clone)
+    }
+
+    fn not_allowed(&self) -> Refusal {
+        let file = self.source.file_name();
+        let message = "native code is trusted code: expected isolation = \"process\" or \"in-process\" for \
+             it, found \"refuse\"";
+        Refusal::new(Reason::Isolation, message).hint(format!(
+            "set it in [plugins.NAME], together with artifact = {file:?}, or in [defaults]"
+        ))
+    }
+
+    fn beyond(&self) -> Refusal {
+        let message = format!(
+            "expected at most {} bytes of native libraries in this process, found {} and {} more",
+            self.ceiling.mapped,
+            Libraries::of_this_process().mapped(),
+            self.size
+        );
+        Refusal::new(Reason::Mapped, message).hint(
+            "restart the host, raise host.mapped, or let isolation or host.mapped_beyond be \
+             \"process\"",
+        )
     }
 
     /// Says which file the refusal is about.
@@ -97,8 +178,17 @@ impl NativePrepared {
 }
 
 impl Prepared for NativePrepared {
-    fn describe(&self) -> Result<Description, Refusal> {
-        self.opened().map(|(_, description)| description.clone())
+    fn describe(&self, isolation: Isolation) -> Result<Description, Refusal> {
+        let described = match self.room(isolation) {
+            Ok(Room::Here((_, description))) => Ok(description.clone()),
+            Ok(Room::Worker(worker)) => worker::describe(worker, &self.path, &Policy::default()),
+            Err(refusal) => Err(refusal),
+        };
+        described.map_err(|refusal| self.named(refusal))
+    }
+
+    fn is_native(&self) -> bool {
+        true
     }
 
     fn imports(&self) -> &[String] {
@@ -114,10 +204,19 @@ impl Prepared for NativePrepared {
     }
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
-        let (guest, _) = self.opened()?;
-        let plugin = NativePlugin::start(*guest, start, self.tokio.clone())
-            .map_err(|refusal| self.named(refusal))?;
-        Ok(Arc::new(plugin))
+        let tokio = self.tokio.clone();
+        let started: Result<Arc<dyn Plugin>, Refusal> = match self.room(start.policy.isolation) {
+            Ok(Room::Here((guest, _))) => {
+                NativePlugin::start(*guest, start, tokio).map(|it| Arc::new(it) as _)
+            }
+            Ok(Room::Worker(worker)) => {
+                let supervision = Supervision::default();
+                ProcessPlugin::start(worker.clone(), &self.path, start, supervision, tokio)
+                    .map(|it| Arc::new(it) as _)
+            }
+            Err(refusal) => Err(refusal),
+        };
+        started.map_err(|refusal| self.named(refusal))
     }
 }
 

@@ -9,5 +9,9 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A worker has one task, and nothing of a command line must run before it.
+    if let Some(ended) = plugbay::worker::serve_if_asked() {
+        return ended;
+    }
     cli::run()
 }

@@ -15,15 +15,16 @@ const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 /// C's library for wasm32-wasip2.
 pub(crate) const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
 
-/// The first compiler of Debian's whose standard library builds for wasm32-wasip2 as a component.
-const OLDEST: u32 = 82;
+/// The oldest compiler that the SDK and the bundled plugins are for, as `major.minor`. A release's
+/// own `rustc-web` may be older; its security updates have a newer one.
+pub(crate) const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 
 /// Sees which parts are there.
 pub(crate) fn look(target: Target) -> Debian {
     let version = version();
     let mut missing = Vec::new();
     // bookworm's own `rustc` stands under the same name and is far too old.
-    if version.as_deref().and_then(minor).is_none_or(|minor| minor < OLDEST) {
+    if version.as_deref().and_then(minor).is_none_or(|minor| minor < oldest()) {
         missing.push("rustc-web");
     }
     if !Path::new(CARGO).exists() {
@@ -42,6 +43,11 @@ fn version() -> Option<String> {
     let output = environment::command(RUSTC).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     (output.status.success()).then(|| text.trim().to_owned())
+}
+
+/// 95 of "1.95".
+fn oldest() -> u32 {
+    OLDEST.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(u32::MAX)
 }
 
 /// 96 of "rustc 1.96.0 (…)".
@@ -72,6 +78,11 @@ mod tests {
     #[test]
     fn a_version_becomes_a_folder_name() {
         assert_eq!(key(VERSION), "rustc-1.96.0-ac68faa20-2026-05-25-built-from-a-source-tarball");
+    }
+
+    #[test]
+    fn the_oldest_version_is_that_of_the_manifest() {
+        assert!((95..1000).contains(&oldest()), "{OLDEST}");
     }
 
     #[test]

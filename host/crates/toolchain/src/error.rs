@@ -91,6 +91,16 @@ impl fmt::Display for NoWay {
                 self.found.debian.missing.join(", ")
             )?;
         }
+        if let Some(version) = &self.found.debian.version
+            && self.found.debian.missing.contains(&"rustc-web")
+        {
+            let oldest = debian::OLDEST;
+            writeln!(
+                f,
+                "  /usr/bin/rustc is {version}; expected {oldest} or newer: rustc-web of the release's \
+                 security updates, which have to be among apt's sources"
+            )?;
+        }
         if let Some(apt) = &self.apt {
             writeln!(f, "  apt-get could not install them: {apt}")?;
         }

@@ -279,6 +279,7 @@ impl Plugin for WasmPlugin {
             discarded: shared.discarded.load(Ordering::Relaxed),
             memory: shared.budget.used(),
             metrics: shared.metrics.snapshot(),
+            worker: None,
         }
     }
 }

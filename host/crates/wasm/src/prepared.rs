@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use futures_lite::future::block_on;
 use plugbay_core::{
     CallError, CallErrorKind, CapabilityDescription, Description, DescriptionError, GuestMetrics,
-    Identity, Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin,
+    Identity, Isolation, Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin,
 };
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
@@ -122,7 +122,7 @@ impl WasmPrepared {
 }
 
 impl Prepared for WasmPrepared {
-    fn describe(&self) -> Result<Description, Refusal> {
+    fn describe(&self, _isolation: Isolation) -> Result<Description, Refusal> {
         let description = convert(self.ask()?)
             .and_then(|description| description.check().map(|()| description))
             .map_err(|error| Refusal::new(Reason::Description, format!("describe: {error}")))?;

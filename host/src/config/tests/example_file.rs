@@ -88,6 +88,8 @@ fn it_says_restart_where_a_restart_is_needed() {
     other.server.listen.set_port(1);
     other.admin.listen.set_port(2);
     other.host.cache = "elsewhere".into();
+    other.host.mapped = crate::config::Size::mib(1);
+    other.host.mapped_beyond = plugbay_core::Isolation::Refuse;
     other.admin.enabled = false;
     let needed: Vec<&str> = Config::pending_restart(&Config::default(), &other)
         .iter()

@@ -25,12 +25,14 @@ fn a_plugin_overrides_the_defaults() {
 fn every_override_reaches_the_policy() {
     let config = good(
         "[plugins.x]\ninstances=1\nreuse='fresh'\nrecycle_calls=2\nrecycle_memory='3MiB'\nmemory='4MiB'\n\
-         total_memory='5MiB'\ncpu='6s'\ndeadline='7s'\ninit='8s'\noutput='9B'",
+         total_memory='5MiB'\ncpu='6s'\ndeadline='7s'\ninit='8s'\noutput='9B'\n\
+         isolation='process'",
     );
     let policy = serde_json::to_value(config.policy("x")).expect("json");
     let expected = json!({
         "instances": 1, "reuse": "fresh", "recycle_calls": 2, "recycle_memory": "3MiB", "memory": "4MiB",
         "total_memory": "5MiB", "cpu": "6s", "deadline": "7s", "init": "8s", "output": "9B",
+        "isolation": "process",
     });
     assert_eq!(policy, expected);
 }

@@ -184,6 +184,7 @@ impl Plugin for ProcessPlugin {
             discarded: self.supervisor.discarded.load(Ordering::Relaxed),
             memory: process.and_then(|process| process.memory()).unwrap_or_default(),
             metrics: self.supervisor.metrics.snapshot(),
+            worker: Some(self.state().status()),
         }
     }
 }

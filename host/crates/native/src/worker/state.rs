@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plugbay_core::WorkerStatus;
 use serde::{Deserialize, Serialize};
 
 use super::ARGUMENT;
@@ -92,6 +93,26 @@ pub enum WorkerState {
     Stopped,
 }
 
+impl WorkerState {
+    /// As status shows it.
+    pub(super) fn status(self) -> WorkerStatus {
+        let state = |state| WorkerStatus { state, ..WorkerStatus::default() };
+        match self {
+            Self::Starting => state("starting"),
+            Self::Running { pid, protections } => WorkerStatus {
+                pid: Some(pid),
+                protections: protections.names(),
+                ..state("running")
+            },
+            Self::BackingOff { reason, .. } => {
+                WorkerStatus { reason: Some(reason), ..state("backing-off") }
+            }
+            Self::Broken { reason } => WorkerStatus { reason: Some(reason), ..state("broken") },
+            Self::Stopped => state("stopped"),
+        }
+    }
+}
+
 /// What a worker gave up before it loaded the library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a protection of its own")]
@@ -113,4 +134,20 @@ pub struct Protections {
     pub seccomp: bool,
     /// The kernel ends it with its host, should it not do so by itself.
     pub dies_with_host: bool,
+}
+
+impl Protections {
+    /// The words for those that are active.
+    fn names(self) -> Vec<String> {
+        let all = [
+            (self.no_new_privs, "no-new-privs"),
+            (self.no_capabilities, "no-capabilities"),
+            (self.limits, "limits"),
+            (self.seccomp, "seccomp"),
+            (self.dies_with_host, "dies-with-host"),
+        ];
+        let active = all.into_iter().filter(|(active, _)| *active);
+        let landlock = self.landlock.map(|version| format!("landlock-v{version}"));
+        active.map(|(_, name)| name.to_owned()).chain(landlock).collect()
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use plugbay_core::{CallErrorKind, Reason, Refusal, Runtime as _};
+use plugbay_core::{CallErrorKind, Isolation, Reason, Refusal, Runtime as _};
+use plugbay_native::{Ceiling, Libraries, NativeRuntime, Staging};
 use serde_json::json;
 
 use crate::compile::{self, can_compile, patched, plugin};
@@ -320,4 +321,47 @@ fn a_status_that_nobody_knows_is_internal() {
         let error = plugin.encode(0, b"\xf6").unwrap_err();
         assert_eq!((error.kind(), error.message()), (kind, "as asked"));
     }
+}
+
+#[test]
+fn native_code_runs_only_where_it_may() {
+    let site = Site::new();
+    let Some(path) = compile::example(site.folder(), "rot13.c") else { return };
+    let artifact = Site::read(&path);
+    let prepared = site.runtime().prepare(&artifact).unwrap();
+    let refused = prepared.describe(Isolation::Refuse).unwrap_err();
+    assert_eq!(refused.reason, Reason::Isolation);
+    assert!(refused.message.contains(&path.display().to_string()), "{refused}");
+    assert!(refused.hint.contains("artifact = \"rot13.so\""), "{refused}");
+    // This runtime was told of no program that could be a worker.
+    let refused = prepared.describe(Isolation::Process).unwrap_err();
+    assert_eq!(refused.reason, Reason::Isolation);
+    assert!(refused.message.contains("a program that serves as a worker process"), "{refused}");
+}
+
+#[test]
+fn what_is_mapped_has_a_ceiling() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(path) = compile::example(folder.path(), "rot13.c") else { return };
+    // A digest of its own: another test may have loaded the library as it is.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend_from_slice(b"beyond");
+    std::fs::write(&path, &bytes).unwrap();
+    let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let with = |beyond| {
+        let staging = Staging::open(&folder.path().join("copies")).unwrap();
+        NativeRuntime::new(staging, tokio.handle().clone()).ceiling(Ceiling { mapped: 1, beyond })
+    };
+    let asked = |runtime: &NativeRuntime| {
+        let prepared = runtime.prepare(&Site::read(&path)).unwrap();
+        prepared.describe(Isolation::InProcess).unwrap_err()
+    };
+    let refused = asked(&with(Isolation::Refuse));
+    assert_eq!(refused.reason, Reason::Mapped);
+    assert!(refused.message.contains("at most 1 bytes"), "{refused}");
+    assert!(refused.message.contains(&bytes.len().to_string()), "{refused}");
+    // Moved to a worker, which this runtime does not have.
+    assert_eq!(asked(&with(Isolation::Process)).reason, Reason::Isolation);
+    let digest = Site::read(&path).digest;
+    assert!(Libraries::of_this_process().loaded().iter().all(|it| it.digest != digest));
 }

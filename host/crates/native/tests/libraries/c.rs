@@ -1,6 +1,6 @@
 //! Plugins in C and C++, on the generated header alone.
 
-use plugbay_core::{CallErrorKind, GuestMetric, Runtime as _};
+use plugbay_core::{CallErrorKind, GuestMetric, Isolation, Runtime as _};
 use plugbay_native::Libraries;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ fn a_codec_in_c_describes_itself() {
     let artifact = Site::read(&path);
     assert!(site.runtime().recognises(&artifact) && site.runtime().is_whole(&artifact));
     let prepared = site.runtime().prepare(&artifact).unwrap();
-    let description = prepared.describe().unwrap();
+    let description = prepared.describe(Isolation::InProcess).unwrap();
     assert_eq!(
         serde_json::to_value(&description).unwrap(),
         json!({
@@ -114,7 +114,7 @@ fn a_library_is_loaded_once_from_its_copy() {
     assert!(of_it().is_empty(), "to prepare is to run nothing of it");
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| prepared.describe().unwrap());
+            scope.spawn(|| prepared.describe(Isolation::InProcess).unwrap());
             scope.spawn(|| site.run(&path, json!({})).unwrap());
         }
     });

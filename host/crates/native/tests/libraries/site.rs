@@ -6,8 +6,8 @@ use std::sync::Arc;
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::document::Document;
 use plugbay_core::{
-    Artifact, CallError, CallErrorKind, CodecInfo, Context, Identity, Plugin, Policy, Prepared,
-    Refusal, Runtime as _, Services, Source, StartPlugin,
+    Artifact, CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Plugin, Policy,
+    Prepared, Refusal, Runtime as _, Services, Source, StartPlugin,
 };
 use plugbay_native::{NativeRuntime, Staging};
 use serde_json::{Value, json};
@@ -68,12 +68,16 @@ impl Site {
     }
 
     pub(crate) fn start(prepared: &dyn Prepared, config: Value) -> Result<Started, Refusal> {
-        let description = Arc::new(prepared.describe()?);
+        let description = Arc::new(prepared.describe(Isolation::InProcess)?);
         let plugin = prepared.start(StartPlugin {
             identity: Identity::new(&description.name, &description.version),
             description,
             config,
-            policy: Policy { output: 1 << 20, ..Policy::default() },
+            policy: Policy {
+                output: 1 << 20,
+                isolation: Isolation::InProcess,
+                ..Policy::default()
+            },
         })?;
         Ok(Started { plugin, services: Arc::new(Json) })
     }

@@ -8,7 +8,8 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
-use plugbay::{Config, Host, NotFound};
+use plugbay::worker::WorkerCommand;
+use plugbay::{Builder, Config, Host, NotFound};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -29,9 +30,14 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::new(format!("expected threads to run on: {error}")))
 }
 
+/// What every host of this program is built from: it is its own worker.
+pub(super) fn builder() -> Builder {
+    Host::builder().worker(WorkerCommand::this_program())
+}
+
 /// Builds a host in this process that serves nobody, and looks once.
 pub(super) fn here(globals: &Globals) -> Result<Host, Failure> {
-    let builder = Host::builder().layers(globals.layers()).watch(false);
+    let builder = builder().layers(globals.layers()).watch(false);
     let progress = Progress::new(globals);
     let host = progress.during("preparing plugins", || builder.build_blocking())?;
     Ok(host)
@@ -48,7 +54,7 @@ pub(super) fn missing(host: &Host, missed: &NotFound) -> Failure {
 pub(super) fn lenient(globals: &Globals) -> Result<Host, Failure> {
     let mut config = globals.layers().load()?;
     config.host.strict = false;
-    let builder = Host::builder().config(config).watch(false);
+    let builder = builder().config(config).watch(false);
     Ok(Progress::new(globals).during("preparing plugins", || builder.build_blocking())?)
 }
 
@@ -59,7 +65,7 @@ pub(super) fn bare(globals: &Globals) -> Result<Host, Failure> {
     config.host.plugins = std::path::PathBuf::new();
     config.host.linked = false;
     config.host.strict = false;
-    Ok(Host::builder().config(config).watch(false).build_blocking()?)
+    Ok(builder().config(config).watch(false).build_blocking()?)
 }
 
 /// What `path` of the running host's admin plane answers, or `None` if no host runs.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use plugbay::{Event, Host, Status};
+use plugbay::{Event, Status};
 use plugbay_server::{Server, Stopped};
 use serde_json::json;
 
@@ -42,7 +42,7 @@ async fn serve(globals: &Globals) -> Result<Outcome, Failure> {
     let config = layers.load()?;
     let listening = Server::bind(&config).await?;
     let progress = Progress::new(globals);
-    let preparing = progress.around("preparing plugins", Host::builder().layers(layers).build());
+    let preparing = progress.around("preparing plugins", source::builder().layers(layers).build());
     let host = tokio::select! {
         host = preparing => host?,
         () = signals.stop() => return Ok(Outcome::Done),

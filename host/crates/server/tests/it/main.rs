@@ -7,6 +7,8 @@ mod agree;
 mod cli;
 mod codecs;
 mod limits;
+#[cfg(unix)]
+mod native;
 mod routes;
 mod stop;
 mod support;

@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, Request, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use plugbay::config::Layers;
+use plugbay::worker::{self, WorkerCommand};
 use plugbay::{Config, Host};
 use plugbay_fixtures::Guest;
 use plugbay_server::{Listening, Server};
@@ -89,7 +90,13 @@ impl Setup {
 
     pub(crate) async fn serve(self) -> Serving {
         let listening = self.listen().await;
-        let host = Host::builder().layers(self.layers()).build().await.unwrap();
+        // The tests are no workers; the program is.
+        let worker = WorkerCommand {
+            program: env!("CARGO_BIN_EXE_plugbay").into(),
+            args: vec![worker::ARGUMENT.into()],
+        };
+        let builder = Host::builder().layers(self.layers()).worker(worker);
+        let host = builder.build().await.unwrap();
         let server = listening.serve(host);
         Serving { setup: self, server }
     }

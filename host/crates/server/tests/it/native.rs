@@ -1,0 +1,134 @@
+//! Native plugins through the server: in C, dropped into the folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::support::{Serving, host, until};
+
+/// The example of the C header, built by the system's compiler; `None` if there is none.
+fn rot13(folder: &Path, version: &str) -> Option<PathBuf> {
+    let c = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../plugin-sdk/c");
+    let source = std::fs::read_to_string(c.join("examples/rot13.c")).unwrap();
+    let name = format!("rot13-{version}");
+    let (source_file, library) =
+        (folder.join(format!("{name}.c")), folder.join(format!("{name}.so")));
+    std::fs::write(&source_file, source.replace("1.0.0", version)).unwrap();
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let built = Command::new(&compiler)
+        .args(["-shared", "-fPIC", "-std=c99", "-fvisibility=hidden", "-I"])
+        .arg(&c)
+        .arg("-o")
+        .args([&library, &source_file])
+        .status();
+    match built {
+        Ok(status) => assert!(status.success(), "{compiler}"),
+        Err(error) => {
+            eprintln!("skipped: {compiler} does not run: {error}");
+            return None;
+        }
+    }
+    Some(library)
+}
+
+async fn encoded(serving: &Serving) -> (u16, String) {
+    let json = [("content-type", "application/json")];
+    let answer = serving.send("POST", "/v1/codecs/rot13/encode", &json, r#""Hello""#).await;
+    (answer.status, answer.text())
+}
+
+/// Looks until the plugin of that version serves, and returns what status says of it.
+async fn serves(serving: &Serving, version: &str) -> Value {
+    let plugin = async || serving.admin_get("/v1/plugins/rot13").await;
+    until("it serves", async || {
+        let plugin = plugin().await;
+        plugin.status == 200 && plugin.json()["version"] == version
+    })
+    .await;
+    plugin().await.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_library_is_refused_until_the_configuration_allows_it() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let Some(library) = rot13(elsewhere.path(), "1.0.0") else { return };
+    let serving = host().file("rot13.so", &std::fs::read(&library).unwrap()).serve().await;
+    let rejected = serving.admin_get("/v1/rejected").await.json();
+    let refused = &rejected["rejected"][0];
+    assert_eq!(refused["reason"], "isolation", "{rejected}");
+    assert!(refused["hint"].as_str().unwrap().contains("rot13.so"), "{rejected}");
+
+    let config = serving.setup.plugins().with_file_name("config.toml");
+    std::fs::write(&config, "plugins.rot13 = { artifact = 'rot13.so', isolation = 'process' }")
+        .unwrap();
+    let plugin = serves(&serving, "1.0.0").await;
+    assert_eq!(
+        (&plugin["form"], &plugin["policy"]["isolation"]),
+        (&"native".into(), &"process".into())
+    );
+    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    assert_eq!(serving.admin_get("/v1/rejected").await.json()["rejected"], Value::Array(vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_costs_a_call_at_most() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let Some(library) = rot13(elsewhere.path(), "1.0.0") else { return };
+    let serving = host()
+        .toml("defaults.isolation = 'process'")
+        .file("rot13.so", &std::fs::read(&library).unwrap())
+        .serve()
+        .await;
+    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    let worker = serves(&serving, "1.0.0").await["stats"]["worker"].clone();
+    assert_eq!(worker["state"], "running", "{worker}");
+    if cfg!(target_os = "linux") {
+        let protections: Vec<String> =
+            serde_json::from_value(worker["protections"].clone()).unwrap();
+        assert!(protections.contains(&"no-new-privs".to_owned()), "{protections:?}");
+    }
+    let killed = Command::new("kill").args(["-KILL", &worker["pid"].to_string()]).status().unwrap();
+    assert!(killed.success());
+    // A call may meet the end of the worker; none goes without an answer.
+    until("a new worker serves", async || {
+        let (status, text) = encoded(&serving).await;
+        assert!(matches!(status, 200 | 502 | 503), "{status}: {text}");
+        let now = serves(&serving, "1.0.0").await["stats"]["worker"].clone();
+        status == 200 && now["pid"] != worker["pid"]
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_shows_what_stays_mapped() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (Some(one), Some(two)) =
+        (rot13(elsewhere.path(), "1.0.1"), rot13(elsewhere.path(), "1.0.2"))
+    else {
+        return;
+    };
+    let serving = host()
+        .toml("defaults.isolation = 'in-process'")
+        .file("rot13.so", &std::fs::read(&one).unwrap())
+        .serve()
+        .await;
+    let first = serves(&serving, "1.0.1").await;
+    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    let dropped = serving.setup.plugins().join("rot13.so");
+    let half = dropped.with_file_name(".half");
+    std::fs::copy(&two, &half).unwrap();
+    std::fs::rename(&half, &dropped).unwrap();
+    let second = serves(&serving, "1.0.2").await;
+    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    let status = serving.admin_get("/v1/status").await.json();
+    let serves = |plugin: &Value| {
+        let libraries = status["libraries"].as_array().unwrap();
+        let library = libraries.iter().find(|it| it["digest"] == plugin["digest"]);
+        let library = library.unwrap_or_else(|| panic!("{libraries:?}"));
+        assert!(library["size"].as_u64().unwrap() > 0);
+        library["serves"].as_bool().unwrap()
+    };
+    assert!(!serves(&first));
+    assert!(serves(&second));
+}
