@@ -41,6 +41,7 @@ pub fn run(table: &mut Table) -> Result<()> {
 }
 
 /// The median of what a reload takes beyond the debounce and, if cold, the compilation.
+#[expect(clippy::disallowed_methods, reason = "nothing is waited for: it looks every so often")]
 fn latency(cold: bool) -> Result<f64> {
     let place = Place::new()?;
     let version = |number: usize| {

@@ -85,7 +85,7 @@ pub(crate) fn assemble(
             let running = Arc::clone(&member.running);
             // A plugin starts with one provider for each capability that it describes.
             let Some(provider) = running.providers.get(index).cloned() else { continue };
-            capabilities.insert(key.to_string(), Capability { key, provider, index, running });
+            capabilities.insert(key.to_string(), Capability { key, provider, running, index });
         }
         plugins.insert(name, member);
     }

@@ -37,6 +37,10 @@
 //! | maps, structs | map | keys of any type, in the order in which they came |
 //! | enums | `"Variant"` or `{"Variant": content}` | as in JSON |
 //!
+//! Single precision streams out to a text format exactly, as the number that it is. What a number
+//! in text is, the format's reader says: that of `serde_json` takes integers below -2^63 or above
+//! 2^64-1 for floats.
+//!
 //! A document is *human-readable* in `serde`'s sense: an IP address is text in it. A text document
 //! written by hand, and a value, thus agree on how such types look. For the same reason a map key
 //! that is text can be read as a number or a `bool`: JSON has no other way to write it.

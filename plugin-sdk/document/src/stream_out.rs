@@ -64,6 +64,9 @@ impl Serialize for Item<'_> {
             Token::Text(text) => serializer.serialize_str(&text),
             Token::Bool(value) => serializer.serialize_bool(value),
             Token::Null => serializer.serialize_none(),
+            // In text the fewest digits that tell an f32 from the next are another number when
+            // they are read as an f64, as most readers do.
+            Token::F32(n) if serializer.is_human_readable() => serializer.serialize_f64(n.into()),
             Token::F32(n) => serializer.serialize_f32(n),
             Token::F64(n) => serializer.serialize_f64(n),
             Token::Array(count) => array(&mut reader, count, serializer),

@@ -283,3 +283,18 @@ impl<'de> serde::Deserialize<'de> for Bytes {
         deserializer.deserialize_byte_buf(Visitor).map(Bytes)
     }
 }
+
+/// RFC 8949, appendix A writes them so: a single-precision number is the number that it is, not the
+/// fewest digits that tell it from its neighbours.
+#[test]
+fn single_precision_is_exact_in_json() {
+    for (cbor, json) in [
+        (&[0xfa, 0x7f, 0x7f, 0xff, 0xff], "3.4028234663852886e+38"),
+        (&[0xfa, 0xb6, 0xfa, 0xfa, 0x61], "-7.479728537873598e-6"),
+    ] {
+        let document = Document::from_cbor(cbor.to_vec()).unwrap();
+        assert_eq!(serde_json::to_string(&document).unwrap(), json);
+        let again: Document = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), json);
+    }
+}

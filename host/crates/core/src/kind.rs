@@ -38,12 +38,14 @@ pub trait Kind: 'static {
 
     /// Erases a call object. Not for implementers.
     #[doc(hidden)]
+    #[must_use]
     fn erase(call: Arc<Self::Call>) -> AnyCall {
         AnyCall::Other(Arc::new(call))
     }
 
     /// The call object, if it is of this kind. Not for implementers.
     #[doc(hidden)]
+    #[must_use]
     fn of(call: &AnyCall) -> Option<&Arc<Self::Call>> {
         match call {
             AnyCall::Other(call) => call.downcast_ref(),
