@@ -1,14 +1,19 @@
-//! The bundled plugins in two of their forms, as components and linked into this program:
-//! whatever the plugin is written in, and however it is built, users see the same codec.
+//! The bundled plugins in all of their forms - components, native libraries, linked into this
+//! program: one source each, and however it is built, users see the same codec.
 
 mod support;
 
 use std::collections::BTreeMap;
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
-use plugbay::{CallErrorKind, Config, Document, Error, Host, Request, Response, RouteMatch};
+use plugbay::{
+    CallErrorKind, CodecHandle, Config, Document, Error, Host, Request, Response, RouteMatch,
+    Status,
+};
 use plugbay_toolchain::{Build, Toolchain};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -34,9 +39,10 @@ const HANDLERS: [&str; 4] = ["hash", "hello", "render", "transcode"];
 /// What holds rows of text and nothing else.
 const TABLES: [&str; 2] = ["csv", "tsv"];
 
-/// The same plugins twice.
+/// The same plugins in each form.
 struct Forms {
     components: Host,
+    libraries: Host,
     linked: Host,
 }
 
@@ -51,22 +57,58 @@ static FORMS: LazyLock<Forms> = LazyLock::new(|| {
         place.plugin(&format!("{}.wasm", built.package), component)
     });
     let components = place.unwatched().host().host;
+    let place = support::place().config("[defaults]\nisolation = 'in-process'");
+    let place = libraries().into_iter().fold(place, |place, (name, library)| {
+        place.plugin(&format!("{name}.so"), std::fs::read(library).unwrap())
+    });
+    let libraries = place.unwatched().host().host;
     let mut config = Config::default();
     config.host.cache = "".into();
     config.host.plugins = std::env::temp_dir().join("no-folder-of-plugins");
     let linked = Host::builder().config(config).watch(false).build_blocking().unwrap();
-    Forms { components, linked }
+    Forms { components, libraries, linked }
 });
 
 impl Forms {
-    fn both(&self) -> [&Host; 2] {
-        [&self.components, &self.linked]
+    fn all(&self) -> [&Host; 3] {
+        [&self.components, &self.libraries, &self.linked]
     }
 }
 
+/// Builds each plugin as a library, without a word changed. Where the plugins' own tests are
+/// built, so that what they share is there.
+fn libraries() -> Vec<(&'static str, PathBuf)> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("plugins-native");
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/Cargo.toml");
+    let built = PLUGINS.map(|name| {
+        let package = format!("plugbay-plugin-{name}");
+        let output = Command::new(env!("CARGO"))
+            .args(["rustc", "--quiet", "--locked", "--lib", "--crate-type", "cdylib"])
+            .args(["--package", &package, "--manifest-path"])
+            .arg(&manifest)
+            .arg("--target-dir")
+            .arg(&target)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let stem = package.replace('-', "_");
+        let file = format!("{DLL_PREFIX}{stem}{DLL_SUFFIX}");
+        (name, target.join("debug").join(file))
+    });
+    built.into()
+}
+
+/// What every form gives, if it is the same.
+#[track_caller]
+fn same<T: PartialEq + Debug>([component, library, linked]: [T; 3], what: &str) -> T {
+    assert_eq!(component, library, "as a component and as a library: {what}");
+    assert_eq!(component, linked, "as a component and linked: {what}");
+    component
+}
+
 #[test]
-fn both_hosts_serve_all_of_them() {
-    for (host, form) in FORMS.both().into_iter().zip(["wasm", "linked"]) {
+fn every_host_serves_all_of_them() {
+    for (host, form) in FORMS.all().into_iter().zip(["wasm", "native", "linked"]) {
         let status = host.status();
         let names: Vec<&str> = status.plugins.iter().map(|plugin| &*plugin.name).collect();
         assert_eq!(names, PLUGINS);
@@ -76,21 +118,21 @@ fn both_hosts_serve_all_of_them() {
     }
     // The one thing against the linked host is its missing folder.
     let rejected = |host: &Host| host.status().rejected.len();
-    assert_eq!(FORMS.both().map(rejected), [0, 1]);
+    assert_eq!(FORMS.all().map(rejected), [0, 0, 1]);
 }
 
 #[test]
-fn both_forms_say_the_same_of_themselves() {
-    let [components, linked] = FORMS.both().map(Host::status);
-    for (component, linked) in components.plugins.iter().zip(&linked.plugins) {
-        assert_eq!(
-            (&component.name, &component.version, &component.description),
-            (&linked.name, &linked.version, &linked.description)
-        );
-        assert_eq!(component.config_schema, linked.config_schema, "{}", component.name);
-    }
-    assert_eq!(components.capabilities, linked.capabilities);
-    assert_eq!(components.routes, linked.routes);
+fn every_form_says_the_same_of_itself() {
+    let plugins = |status: &Status| {
+        let said = status.plugins.iter().map(|it| {
+            (it.name.clone(), it.version.clone(), it.description.clone(), it.config_schema.clone())
+        });
+        said.collect::<Vec<_>>()
+    };
+    let all = FORMS.all().map(Host::status);
+    same(all.each_ref().map(plugins), "plugins");
+    same(all.each_ref().map(|it| it.capabilities.clone()), "capabilities");
+    same(all.each_ref().map(|it| it.routes.clone()), "routes");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -155,16 +197,15 @@ fn rows() -> Vec<Row> {
     vec![row("Ada", "London"), row("Żółć", "a city, with a comma"), row("x", "\"quoted\"")]
 }
 
-/// The value through one codec: each form writes the same bytes, and reads the other's.
+/// The value through one codec: each form writes the same bytes, and reads the others'.
 fn goes_round<T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &str, value: &T) {
-    let [component, linked] = FORMS.both().map(|host| host.codec(codec).unwrap());
-    let bytes = component.encode(value).unwrap();
-    assert_eq!(bytes, linked.encode(value).unwrap(), "{codec}");
-    for handle in [&component, &linked] {
+    let handles = FORMS.all().map(|host| host.codec(codec).unwrap());
+    let bytes = same(handles.each_ref().map(|it| it.encode(value).unwrap()), codec);
+    for handle in &handles {
         assert_eq!(handle.decode::<T>(&bytes).unwrap(), *value, "{codec}");
     }
-    let documents = [&component, &linked].map(|handle| handle.decode_document(&bytes).unwrap());
-    assert_eq!(documents[0].as_cbor(), documents[1].as_cbor(), "{codec}");
+    let document = |it: &CodecHandle| it.decode_document(&bytes).unwrap().as_cbor().to_vec();
+    same(handles.each_ref().map(document), codec);
 }
 
 #[test]
@@ -180,7 +221,7 @@ fn every_codec_takes_and_gives_any_value() {
 
 #[test]
 fn msgpack_is_msgpack() {
-    for host in FORMS.both() {
+    for host in FORMS.all() {
         let bytes = host.codec("msgpack").unwrap().encode(&BTreeMap::from([("a", 1)])).unwrap();
         assert_eq!(bytes, [0x81, 0xa1, 0x61, 0x01]);
     }
@@ -216,22 +257,27 @@ fn nested(codec: &str, depth: usize) -> Vec<u8> {
 #[test]
 fn deep_documents_do_not_trap() {
     for codec in CODECS {
-        let [component, linked] = FORMS.both().map(|host| host.codec(codec).unwrap());
+        let handles = FORMS.all().map(|host| host.codec(codec).unwrap());
         for depth in [64, 127, 128, 129, 1_000, 100_000] {
             let bytes = nested(codec, depth);
-            let read = [&component, &linked]
-                .map(|it| fate(it.decode_document(&bytes), |it| it.as_cbor().to_vec()));
-            assert_eq!(read[0], read[1], "{codec} reads {depth} levels");
+            let read = same(
+                handles
+                    .each_ref()
+                    .map(|it| fate(it.decode_document(&bytes), |it| it.as_cbor().to_vec())),
+                &format!("{codec} reads {depth} levels"),
+            );
             if depth <= 127 && ["cbor", "json", "msgpack", "yaml"].contains(&codec) {
-                assert!(read[0].is_ok(), "{codec} reads {depth} levels: {read:?}");
+                assert!(read.is_ok(), "{codec} reads {depth} levels: {read:?}");
             }
             let document = nested("cbor", depth);
             let written =
-                [&component, &linked].map(|it| fate(it.encode_document(&document), Vec::clone));
-            assert_eq!(written[0], written[1], "{codec} writes {depth} levels");
+                handles.each_ref().map(|it| fate(it.encode_document(&document), Vec::clone));
+            drop(same(written, &format!("{codec} writes {depth} levels")));
         }
-        let stats = FORMS.components.status().plugins;
-        assert!(stats.iter().all(|plugin| plugin.stats.discarded == 0), "{codec}");
+        for host in FORMS.all() {
+            let stats = host.status().plugins;
+            assert!(stats.iter().all(|plugin| plugin.stats.discarded == 0), "{codec}");
+        }
     }
 }
 
@@ -239,19 +285,19 @@ fn deep_documents_do_not_trap() {
 fn what_is_not_of_the_format_is_the_callers_mistake() {
     let garbage: [&[u8]; 6] = [b"", b"\xff\xfe", b"{", b"[1, 2", b"\x9f", b"a: b: c: ["];
     for codec in CODECS {
-        let [component, linked] = FORMS.both().map(|host| host.codec(codec).unwrap());
+        let handles = FORMS.all().map(|host| host.codec(codec).unwrap());
         for bytes in garbage {
-            let read = [&component, &linked]
-                .map(|it| fate(it.decode_document(bytes), |it| it.as_cbor().to_vec()));
-            assert_eq!(read[0], read[1], "{codec} reads {bytes:?}");
+            let read =
+                |it: &CodecHandle| fate(it.decode_document(bytes), |it| it.as_cbor().to_vec());
+            drop(same(handles.each_ref().map(read), &format!("{codec} reads {bytes:?}")));
         }
     }
 }
 
-/// The answers of both forms to one request, which are the same.
+/// The answer of every form to one request, which is the same.
 fn asks(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, it)| (path, Some(it)));
-    let [component, linked] = FORMS.both().map(|host| {
+    let answers = FORMS.all().map(|host| {
         let RouteMatch::Found(routed) = host.snapshot().route(method, path) else {
             panic!("expected a route for {method} {path}")
         };
@@ -266,8 +312,7 @@ fn asks(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Respo
         }))
         .unwrap()
     });
-    assert_eq!(component, linked, "{method} {path}");
-    component
+    same(answers, &format!("{method} {path}"))
 }
 
 fn text(response: &Response) -> &str {
@@ -336,7 +381,7 @@ fn hash_answers() {
 
 #[test]
 fn documents_are_cbor() {
-    for host in FORMS.both() {
+    for host in FORMS.all() {
         let document = host.codec("json").unwrap().decode_document(b"[null, 1.5]").unwrap();
         assert_eq!(document, Document::from_value(&(None::<u8>, 1.5)).unwrap());
     }
