@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::support::{Serving, host, until};
+use super::support::{Serving, host, signal, until};
 
 /// The example of the C header, built by the system's compiler; `None` if there is none.
 fn rot13(folder: &Path, version: &str) -> Option<PathBuf> {
@@ -88,8 +89,8 @@ async fn a_worker_that_is_killed_costs_a_call_at_most() {
             serde_json::from_value(worker["protections"].clone()).unwrap();
         assert!(protections.contains(&"no-new-privs".to_owned()), "{protections:?}");
     }
-    let killed = Command::new("kill").args(["-KILL", &worker["pid"].to_string()]).status().unwrap();
-    assert!(killed.success());
+    let pid = u32::try_from(worker["pid"].as_u64().unwrap()).unwrap();
+    signal(pid, Signal::KILL);
     // A call may meet the end of the worker; none goes without an answer.
     until("a new worker serves", async || {
         let (status, text) = encoded(&serving).await;

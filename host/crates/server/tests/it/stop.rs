@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use plugbay_fixtures::Guest;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::cli::clean;
@@ -36,10 +37,8 @@ impl Up {
         Self { child, out, data: address("data"), admin: address("admin"), _setup: setup }
     }
 
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([format!("-{name}"), pid]).status().unwrap();
-        assert!(sent.success());
+    fn signal(&self, signal: Signal) {
+        super::support::signal(self.child.id(), signal);
     }
 
     /// The exit code, and what was printed last.
@@ -98,7 +97,7 @@ fn sigterm_under_load_loses_no_accepted_request() {
         assert!(Instant::now() < end, "the load does not come up");
         std::thread::yield_now();
     }
-    up.signal("TERM");
+    up.signal(Signal::TERM);
     let (code, lines) = up.end();
     stop.store(true, Ordering::Relaxed);
     let lost: Vec<String> = clients.into_iter().flat_map(|it| it.join().unwrap()).collect();
@@ -117,7 +116,7 @@ fn a_request_on_its_way_is_finished() {
     let mut stream = connect(up.data).unwrap();
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
     assert_eq!(status_of(up.admin, "/readyz").as_deref(), Some("200"));
-    up.signal("TERM");
+    up.signal(Signal::TERM);
     let end = Instant::now() + SOON;
     while status_of(up.admin, "/readyz").as_deref() == Some("200") {
         assert!(Instant::now() < end, "still ready");
@@ -143,7 +142,7 @@ fn the_drain_deadline_ends_it() {
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
     assert_eq!(status_of(up.data, "/none").as_deref(), Some("404"));
     let begun = Instant::now();
-    up.signal("TERM");
+    up.signal(Signal::TERM);
     let (code, lines) = up.end();
     assert_eq!(code, Some(0));
     assert_eq!(lines.last().unwrap()["cut_off"], 1);
@@ -155,13 +154,13 @@ fn a_second_signal_ends_it_at_once() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo")));
     let mut stream = connect(up.data).unwrap();
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
-    up.signal("TERM");
+    up.signal(Signal::TERM);
     let end = Instant::now() + SOON;
     while status_of(up.admin, "/readyz").as_deref() == Some("200") {
         assert!(Instant::now() < end, "still ready");
     }
     let begun = Instant::now();
-    up.signal("INT");
+    up.signal(Signal::INT);
     assert_eq!(up.end().0, Some(1));
     assert!(begun.elapsed() < Duration::from_secs(25), "it did not wait for the drain time");
 }
@@ -193,8 +192,7 @@ fn what_up_says() {
     let echo = Guest::both("echo").version("1.1.0");
     super::support::deploy(&setup.plugins(), "echo.wasm", &echo);
     read_until("echo@1.0.0 drained");
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
+    super::support::signal(child.id(), Signal::TERM);
     let said = read_until("stopped");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let mut settings = super::cli::settings();

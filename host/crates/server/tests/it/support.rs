@@ -238,3 +238,10 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut done: impl F
         tokio::task::yield_now().await;
     }
 }
+
+/// Sends a signal. Not by the program `kill`: small machines have none.
+#[cfg(unix)]
+pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
