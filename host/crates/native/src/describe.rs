@@ -13,6 +13,11 @@ pub(crate) fn describe(guest: Guest) -> Result<Description, Refusal> {
     let json = guest.describe(&NoHost).map_err(|error| {
         Refusal::new(Reason::Describe, format!("describe: {}", short(&error.message)))
     })?;
+    read(&json)
+}
+
+/// Checks the JSON in which a plugin described itself.
+pub(crate) fn read(json: &[u8]) -> Result<Description, Refusal> {
     let broken =
         |message: String| Refusal::new(Reason::Description, format!("describe: {message}"));
     if json.len() > MAX_DESCRIPTION {
@@ -21,7 +26,7 @@ pub(crate) fn describe(guest: Guest) -> Result<Description, Refusal> {
             "expected at most {MAX_DESCRIPTION} bytes of JSON, found {found}"
         )));
     }
-    let text = std::str::from_utf8(&json).map_err(|error| {
+    let text = std::str::from_utf8(json).map_err(|error| {
         let at = error.valid_up_to();
         broken(format!("expected JSON in UTF-8, found bytes that are none at {at}"))
     })?;

@@ -56,13 +56,7 @@ pub fn describe(
         }
         error => refuse(format!("the worker broke the protocol: {error}")),
     })?;
-    let json = answer.answer().map_err(|error| refuse(error.message))?.body;
-    let breaks =
-        |message: String| Refusal::new(Reason::Description, format!("describe: {message}"));
-    let description: Description =
-        serde_json::from_slice(&json).map_err(|error| breaks(error.to_string()))?;
-    description.check().map_err(|error| breaks(error.to_string()))?;
-    Ok(description)
+    crate::describe::read(&answer.answer().map_err(|error| refuse(error.message))?.body)
 }
 
 /// A started plugin whose library is loaded in a worker, never here.
