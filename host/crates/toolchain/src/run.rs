@@ -105,7 +105,8 @@ mod tests {
         let began = Instant::now();
         let ended = bounded(
             Command::new("sh").args(["-c", "echo begun; exec sleep 60"]),
-            Duration::from_millis(300),
+            // Enough for a shell to begin on a machine that has much else to do.
+            Duration::from_secs(5),
             &mut |_| (),
         );
         let Ended::TimedOut { tail } = ended.unwrap() else { panic!("expected a time-out") };
