@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use plugbay_core::{Artifact, Refusal, Runtime, Source};
 use plugbay_native::worker::WorkerCommand;
-use plugbay_native::{Ceiling, LinkedRuntime, NativeRuntime, Staging, StagingError};
+use plugbay_native::{Ceiling, LinkedRuntime, NativeRuntime};
 use plugbay_registry::Swap;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
@@ -45,9 +45,6 @@ pub enum BuildError {
     /// The cache of compiled code cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// Private copies of native libraries cannot be kept.
-    #[error(transparent)]
-    Staging(#[from] StagingError),
     /// The operating system gave no thread.
     #[error("expected a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -180,10 +177,7 @@ impl Builder {
         if !config.host.cache.as_os_str().is_empty() {
             wasm = wasm.cache(AotCache::open(&config.host.cache)?);
             // Private copies need a place, so there are no native libraries without one.
-            let runtime = NativeRuntime::new(
-                Staging::open(&config.host.cache.join("native"))?,
-                tokio.clone(),
-            );
+            let runtime = NativeRuntime::new(config.host.cache.join("native"), tokio.clone());
             let runtime = runtime.ceiling(Ceiling {
                 mapped: config.host.mapped.as_u64(),
                 beyond: config.host.mapped_beyond,

@@ -19,8 +19,6 @@ fn one() -> Site {
 fn entries(place: &Place) -> Vec<PathBuf> {
     let entries = fs::read_dir(place.path("cache")).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    // Beside them lies the folder of native libraries' copies.
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "aot"));
     paths.sort();
     paths
 }

@@ -29,6 +29,7 @@ mod metrics;
 mod name;
 mod plugin;
 mod policy;
+mod private;
 mod refusal;
 
 pub use artifact::{Artifact, Source};
@@ -44,4 +45,5 @@ pub use plugin::{
     GuestMetric, Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin, WorkerStatus,
 };
 pub use policy::{Isolation, Policy, Reuse};
+pub use private::private_folder;
 pub use refusal::{Reason, Refusal};

@@ -21,7 +21,8 @@ use crate::worker::{self, ProcessPlugin, Supervision, WorkerCommand};
 /// Runs plugins that are dynamic libraries: in worker processes, or in this one.
 #[derive(Debug)]
 pub struct NativeRuntime {
-    staging: Staging,
+    /// Where the private copies are; made for the first library.
+    copies: PathBuf,
     tokio: Handle,
     ceiling: Ceiling,
     worker: Option<WorkerCommand>,
@@ -38,11 +39,11 @@ pub struct Ceiling {
 }
 
 impl NativeRuntime {
-    /// A runtime that loads from private copies in `staging`. Handlers run on `tokio`'s threads
+    /// A runtime that loads from private copies in the folder `copies`. Handlers run on `tokio`'s threads
     /// for blocking work. Without more, it loads into this process only, and without a limit.
     #[must_use]
-    pub fn new(staging: Staging, tokio: Handle) -> Self {
-        Self { staging, tokio, ceiling: Ceiling::default(), worker: None }
+    pub fn new(copies: PathBuf, tokio: Handle) -> Self {
+        Self { copies, tokio, ceiling: Ceiling::default(), worker: None }
     }
 
     /// Bounds what is mapped into this process.
@@ -78,7 +79,8 @@ impl Runtime for NativeRuntime {
             let message = format!("{}: {error}", artifact.source);
             Refusal::new(reason_of_header(&error), message).hint(error.hint())
         })?;
-        let path = self.staging.stage(artifact).map_err(|error| {
+        let staged = Staging::open(&self.copies).and_then(|copies| copies.stage(artifact));
+        let path = staged.map_err(|error| {
             Refusal::new(Reason::Staging, format!("{}: {error}", artifact.source))
                 .hint("see that the folder has room and can be written to")
         })?;

@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use plugbay_core::{Artifact, Digest};
+use plugbay_core::{Artifact, Digest, private_folder};
 
 /// A copy cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +53,7 @@ impl Staging {
     /// lies there is code that this process will run.
     pub fn open(folder: &Path) -> Result<Self, StagingError> {
         let refuse = |found: String| StagingError::Folder { path: folder.to_owned(), found };
-        make_private(folder).map_err(|error| refuse(error.to_string()))?;
-        check_private(folder).map_err(refuse)?;
+        private_folder(folder).map_err(refuse)?;
         // A loader looks up a name without a slash elsewhere, and a relative one from wherever
         // the process stands by then.
         let folder = folder.canonicalize().map_err(|error| refuse(error.to_string()))?;
@@ -99,38 +98,6 @@ fn is_copy(path: &Path, artifact: &Artifact) -> bool {
     metadata.is_file()
         && metadata.len() == artifact.bytes.len() as u64
         && fs::read(path).is_ok_and(|bytes| Digest::of(&bytes) == artifact.digest)
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-#[cfg(unix)]
-fn check_private(folder: &Path) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
-    if !metadata.is_dir() {
-        return Err("no folder (links are not followed)".into());
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(format!("mode {:03o}: others can write to it", metadata.mode() & 0o777));
-    }
-    // A file made now belongs to whoever this process is.
-    let probe = tempfile::tempfile_in(folder).map_err(|error| error.to_string())?;
-    let user = probe.metadata().map_err(|error| error.to_string())?.uid();
-    if metadata.uid() == user { Ok(()) } else { Err(format!("owner {}", metadata.uid())) }
-}
-
-#[cfg(not(unix))]
-fn check_private(folder: &Path) -> Result<(), String> {
-    if folder.is_dir() { Ok(()) } else { Err("no folder".into()) }
 }
 
 /// Nobody writes to a copy again, its owner included.

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use plugbay_core::Digest;
+use plugbay_core::{Digest, private_folder};
 use wasmtime::component::Component;
 
 use crate::engine::Engine;
@@ -40,8 +40,7 @@ impl AotCache {
     /// its entries are machine code that this process will run.
     pub fn open(folder: &Path) -> Result<Self, CacheError> {
         let refuse = |found: String| CacheError { path: folder.to_owned(), found };
-        make_private(folder).map_err(|error| refuse(error.to_string()))?;
-        check_private(folder).map_err(refuse)?;
+        private_folder(folder).map_err(refuse)?;
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -94,38 +93,6 @@ pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
     // checks version and settings. The bytes are copied, so that the file may change.
     let component = unsafe { Component::deserialize(engine.wasmtime(), code) };
     component.ok()
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-#[cfg(unix)]
-fn check_private(folder: &Path) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
-    if !metadata.is_dir() {
-        return Err("no folder (links are not followed)".into());
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(format!("mode {:03o}: others can write to it", metadata.mode() & 0o777));
-    }
-    // A file made now belongs to whoever this process is.
-    let probe = tempfile::tempfile_in(folder).map_err(|error| error.to_string())?;
-    let user = probe.metadata().map_err(|error| error.to_string())?.uid();
-    if metadata.uid() == user { Ok(()) } else { Err(format!("owner {}", metadata.uid())) }
-}
-
-#[cfg(not(unix))]
-fn check_private(folder: &Path) -> Result<(), String> {
-    if folder.is_dir() { Ok(()) } else { Err("no folder".into()) }
 }
 
 /// A `Hasher` that keeps all it is fed: the compatibility hash must not depend on a random

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use plugbay_core::{CallErrorKind, Isolation, Reason, Refusal, Runtime as _};
-use plugbay_native::{Ceiling, Libraries, NativeRuntime, Staging};
+use plugbay_native::{Ceiling, Libraries, NativeRuntime};
 use serde_json::json;
 
 use crate::compile::{self, can_compile, patched, plugin};
@@ -294,12 +294,12 @@ fn a_folder_for_copies_that_is_gone() {
     }
     let site = Site::new();
     let path = plugin("fixture.c", &["-shared"], &site.path("good.so"));
-    std::fs::remove_dir(site.path("copies")).unwrap();
+    std::fs::write(site.path("copies"), b"in its place").unwrap();
     says(
         &site.refusal(&path),
         Reason::Staging,
         &path,
-        &["private copy", "expected it to be written"],
+        &["expected a private folder that this user owns"],
     );
 }
 
@@ -349,8 +349,8 @@ fn what_is_mapped_has_a_ceiling() {
     std::fs::write(&path, &bytes).unwrap();
     let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let with = |beyond| {
-        let staging = Staging::open(&folder.path().join("copies")).unwrap();
-        NativeRuntime::new(staging, tokio.handle().clone()).ceiling(Ceiling { mapped: 1, beyond })
+        NativeRuntime::new(folder.path().join("copies"), tokio.handle().clone())
+            .ceiling(Ceiling { mapped: 1, beyond })
     };
     let asked = |runtime: &NativeRuntime| {
         let prepared = runtime.prepare(&Site::read(&path)).unwrap();

@@ -9,7 +9,7 @@ use plugbay_core::{
     Artifact, CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Plugin, Policy,
     Prepared, Refusal, Runtime as _, Services, Source, StartPlugin,
 };
-use plugbay_native::{NativeRuntime, Staging};
+use plugbay_native::NativeRuntime;
 use serde_json::{Value, json};
 
 pub(crate) struct Site {
@@ -27,9 +27,8 @@ pub(crate) struct Started {
 impl Site {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let staging = Staging::open(&folder.path().join("copies")).unwrap();
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let runtime = NativeRuntime::new(staging, tokio.handle().clone());
+        let runtime = NativeRuntime::new(folder.path().join("copies"), tokio.handle().clone());
         Self { folder, runtime, tokio }
     }
 

@@ -1,0 +1,48 @@
+//! Folders of code that this process will run.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Makes a folder that only this user can write to (mode 0700), or checks that it is one.
+///
+/// # Errors
+///
+/// What was found instead, as a fragment: it cannot be made, is a link or no folder, belongs to
+/// someone else, or others can write to it.
+pub fn private_folder(folder: &Path) -> Result<(), String> {
+    make_private(folder).map_err(|error| error.to_string())?;
+    check_private(folder)
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+#[cfg(unix)]
+fn check_private(folder: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
+    if !metadata.is_dir() {
+        return Err("no folder (links are not followed)".into());
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(format!("mode {:03o}: others can write to it", metadata.mode() & 0o777));
+    }
+    // A file made now belongs to whoever this process is.
+    let probe = tempfile::tempfile_in(folder).map_err(|error| error.to_string())?;
+    let user = probe.metadata().map_err(|error| error.to_string())?.uid();
+    if metadata.uid() == user { Ok(()) } else { Err(format!("owner {}", metadata.uid())) }
+}
+
+#[cfg(not(unix))]
+fn check_private(folder: &Path) -> Result<(), String> {
+    if folder.is_dir() { Ok(()) } else { Err("no folder".into()) }
+}
