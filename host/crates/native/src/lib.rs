@@ -20,6 +20,7 @@
 
 #![deny(unsafe_code)]
 
+mod blocking;
 mod calls;
 mod describe;
 pub mod header;

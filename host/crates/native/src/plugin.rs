@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use plugbay_abi::host::{Guest, Instance};
 use plugbay_abi::{Buffer, Error, Kind};
@@ -14,8 +15,8 @@ use plugbay_core::{
 };
 use plugbay_registry::Swap;
 use tokio::runtime::Handle;
-use tokio_util::context::TokioContext;
 
+use crate::blocking::Blocking;
 use crate::calls::{Calls, from_guest};
 
 /// What all calls of one plugin share.
@@ -168,28 +169,14 @@ impl CodecCall for NativeCalls {
 impl HandlerCall for NativeCalls {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
         let (shared, capability) = (Arc::clone(&self.shared), self.capability);
-        let (services, depth) = (Arc::clone(context.services()), context.depth());
-        let (label, deadline) = (Arc::clone(shared.identity.label()), shared.policy.deadline);
-        let (tokio, timers) = (shared.tokio.clone(), shared.tokio.clone());
-        Box::pin(async move {
-            // Native code may block: it gets a thread that may. If the caller goes, or the
-            // deadline passes, the work ends by itself; native code cannot be stopped.
-            let work = tokio.spawn_blocking(move || {
-                let context = Context::nested(&services, depth);
-                handle(&shared, capability, &context, &request)
-            });
-            let bounded = async { tokio::time::timeout(deadline, work).await };
-            match TokioContext::new(bounded, timers).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => {
-                    Err(CallError::new(CallErrorKind::Internal, error.to_string()).of(&label))
-                }
-                Err(_elapsed) => {
-                    let message = format!("expected an answer within {deadline:?}");
-                    Err(CallError::new(CallErrorKind::Deadline, message).of(&label))
-                }
-            }
-        })
+        let blocking = Blocking {
+            tokio: shared.tokio.clone(),
+            label: Arc::clone(shared.identity.label()),
+            deadline: shared.policy.deadline,
+            grace: Duration::ZERO,
+        };
+        // Nothing ends native code in this process, so its deadline is of no use to the call.
+        blocking.call(context, move |context, _| handle(&shared, capability, context, &request))
     }
 }
 

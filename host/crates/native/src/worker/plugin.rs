@@ -16,7 +16,6 @@ use plugbay_core::{
     Provider, Reason, Refusal, StartPlugin,
 };
 use tokio::runtime::Handle;
-use tokio_util::context::TokioContext;
 
 use super::call::{Ask, ask};
 use super::lane::LaneError;
@@ -24,6 +23,7 @@ use super::process::{self, output_limit};
 use super::supervisor::{Spec, Supervisor};
 use super::wire::{Op, Request as Sent, meta};
 use super::{MAX_LANES, Supervision, WorkerCommand, WorkerState};
+use crate::blocking::Blocking;
 use crate::calls::Calls;
 
 /// How long past its deadline a handler's call may take to say that it passed.
@@ -226,29 +226,17 @@ impl CodecCall for ProcessCalls {
 impl HandlerCall for ProcessCalls {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
         let (supervisor, capability) = (Arc::clone(&self.supervisor), self.capability);
-        let (services, depth) = (Arc::clone(context.services()), context.depth());
-        let (label, bound) =
-            (Arc::clone(supervisor.spec.identity.label()), supervisor.spec.policy.deadline);
-        let (tokio, timers) = (self.tokio.clone(), self.tokio.clone());
-        Box::pin(async move {
-            let deadline = Instant::now() + bound;
-            // A lane blocks its caller: it gets a thread that may be. The deadline is kept
-            // there; here it is only for the case that no such thread is to be had.
-            let work = tokio.spawn_blocking(move || {
-                let context = Context::nested(&services, depth);
-                handle(&supervisor, capability, &context, &request, deadline)
-            });
-            let bounded = async { tokio::time::timeout(bound + GRACE, work).await };
-            match TokioContext::new(bounded, timers).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => {
-                    Err(CallError::new(CallErrorKind::Internal, error.to_string()).of(&label))
-                }
-                Err(_elapsed) => {
-                    let message = format!("expected an answer within {bound:?}");
-                    Err(CallError::new(CallErrorKind::Deadline, message).of(&label))
-                }
-            }
+        let spec = &supervisor.spec;
+        // A lane blocks its caller and keeps the deadline; the grace is for the case that no
+        // thread is to be had.
+        let blocking = Blocking {
+            tokio: self.tokio.clone(),
+            label: Arc::clone(spec.identity.label()),
+            deadline: spec.policy.deadline,
+            grace: GRACE,
+        };
+        blocking.call(context, move |context, deadline| {
+            handle(&supervisor, capability, context, &request, deadline)
         })
     }
 }
