@@ -49,6 +49,8 @@ pub struct LibraryStatus {
     pub loaded_at: SystemTime,
     /// Whether a plugin of the generation that serves runs from it, in this process.
     pub serves: bool,
+    /// Threads that hang in it, outside its calls; the host waits for them no more.
+    pub left_behind: usize,
 }
 
 /// A plugin that serves.
@@ -213,6 +215,7 @@ fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
         LibraryStatus {
             size: library.size,
             loaded_at: library.loaded_at,
+            left_behind: library.left_behind,
             serves: plugins.iter().filter(here).any(|plugin| plugin.digest == digest),
             digest,
         }

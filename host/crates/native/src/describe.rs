@@ -1,17 +1,19 @@
 //! What a native plugin says of itself: foreign bytes, like any other.
 
-use plugbay_abi::host::{Guest, NoHost};
-use plugbay_core::{Description, Reason, Refusal};
+use plugbay_core::{Description, Policy, Reason, Refusal};
+
+use crate::code::Code;
 
 /// The longest description, in bytes of JSON: many times what a plugin of the longest schema has.
 const MAX_DESCRIPTION: usize = 1 << 20;
 /// The longest message of a plugin that is passed on here, in bytes.
 const MAX_MESSAGE: usize = 1024;
 
-/// Asks the plugin what it is, and checks that it may be that.
-pub(crate) fn describe(guest: Guest) -> Result<Description, Refusal> {
-    let json = guest.describe(&NoHost).map_err(|error| {
-        Refusal::new(Reason::Describe, format!("describe: {}", short(&error.message)))
+/// Asks the plugin what it is, and checks that it may be that. Blocks for at most the `init` of
+/// the default policy: nobody knows yet whose it is.
+pub(crate) fn describe(code: &Code) -> Result<Description, Refusal> {
+    let json = code.describe(Policy::default().init).map_err(|error| {
+        Refusal::new(Reason::Describe, format!("describe: {}", short(&error.to_string())))
     })?;
     read(&json)
 }

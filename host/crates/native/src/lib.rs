@@ -9,8 +9,9 @@
 //!
 //! Native code is trusted code. In this process a panic is caught at the edge and costs the
 //! instance, and a fault is a fault of the whole process; limits of CPU time and memory do not
-//! apply, and a deadline lets the caller go on, not the plugin stop. In a worker a fault costs
-//! the calls in flight, and memory and deadlines are kept.
+//! apply, and a deadline lets the caller go on, not the plugin stop: a thread that hangs in it is
+//! left behind, and counted. In a worker a fault costs the calls in flight, and memory and
+//! deadlines are kept.
 //!
 //! # What is deliberately absent
 //!
@@ -22,6 +23,7 @@
 
 mod blocking;
 mod calls;
+mod code;
 mod describe;
 pub mod header;
 mod libraries;
@@ -31,6 +33,7 @@ mod linked;
 mod plugin;
 mod runtime;
 mod staging;
+mod threads;
 pub mod worker;
 
 pub use libraries::{Libraries, LoadedLibrary};

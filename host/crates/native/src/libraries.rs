@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use plugbay_abi::host::Guest;
-use plugbay_core::Digest;
+use plugbay_core::{Digest, Policy};
 
+use crate::code::Code;
 use crate::library::{self, OpenError};
+use crate::threads::{Hung, Threads};
 
 /// A library that is loaded, and stays so until the process ends.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -27,19 +28,50 @@ pub struct LoadedLibrary {
     pub size: u64,
     /// When it was loaded.
     pub loaded_at: SystemTime,
+    /// Threads that hang in it, outside its calls; the host waits for them no more.
+    pub left_behind: usize,
+}
+
+/// A library that is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// It does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It may still open, some day.
+    #[error("{path}: load: {source}")]
+    Hung {
+        /// The library.
+        path: PathBuf,
+        /// How it hangs.
+        source: Hung,
+    },
+    /// Another one hangs, and with it the system's loader.
+    #[error("{path}: load: expected a turn, found that {hangs} does not finish loading")]
+    Busy {
+        /// The library.
+        path: PathBuf,
+        /// The one that hangs.
+        hangs: PathBuf,
+    },
 }
 
 /// The libraries of this process.
 #[derive(Debug)]
 pub struct Libraries {
-    loaded: Mutex<BTreeMap<Digest, (Guest, LoadedLibrary)>>,
-    /// Held while one is opened, so that each is opened once. The loader lets in one at a time
-    /// as well. Not the lock of the list: a constructor that hangs must not hide the status.
-    opening: Mutex<()>,
+    loaded: Mutex<BTreeMap<Digest, (Code, LoadedLibrary)>>,
+    /// The one that is being opened, so that each is opened once. The loader lets in one at a
+    /// time as well. Not the lock of the list: a constructor that hangs must not hide the status.
+    opening: Mutex<Option<PathBuf>>,
+    /// Told when that one is open.
+    opened: Condvar,
 }
 
-static LIBRARIES: Libraries =
-    Libraries { loaded: Mutex::new(BTreeMap::new()), opening: Mutex::new(()) };
+static LIBRARIES: Libraries = Libraries {
+    loaded: Mutex::new(BTreeMap::new()),
+    opening: Mutex::new(None),
+    opened: Condvar::new(),
+};
 
 impl Libraries {
     /// The list of this process.
@@ -52,7 +84,7 @@ impl Libraries {
     #[must_use]
     pub fn loaded(&self) -> Vec<LoadedLibrary> {
         let mut loaded: Vec<_> =
-            lock(&self.loaded).values().map(|(_, library)| library.clone()).collect();
+            lock(&self.loaded).values().map(|(code, library)| library.of(code)).collect();
         loaded.sort_by_key(|library| library.loaded_at);
         loaded
     }
@@ -65,34 +97,74 @@ impl Libraries {
 
     /// The plugin in the library of this digest, which lies at `path` and whose header was read;
     /// loads it if it is not loaded yet. `None` if it would be more than `limit` bytes then, of
-    /// all libraries together; 0 is no limit.
+    /// all libraries together; 0 is no limit. Blocks for at most twice the `init` of the default
+    /// policy: once for its turn, once for its constructors.
     pub(crate) fn load(
-        &self,
+        &'static self,
         digest: Digest,
         path: &Path,
         size: u64,
         limit: u64,
-    ) -> Result<Option<Guest>, OpenError> {
-        if let Some(guest) = self.find(&digest) {
-            return Ok(Some(guest));
+    ) -> Result<Option<Code>, LoadError> {
+        if let Some(code) = self.find(&digest) {
+            return Ok(Some(code));
         }
-        let _opening = lock(&self.opening);
+        let bound = Policy::default().init;
+        let opening = self.turn(path, bound)?;
         // Someone else may have opened it while this thread waited.
-        if let Some(guest) = self.find(&digest) {
-            return Ok(Some(guest));
+        if let Some(code) = self.find(&digest) {
+            return Ok(Some(code));
         }
         if limit != 0 && self.mapped().saturating_add(size) > limit {
             return Ok(None);
         }
-        let guest = library::open(path)?;
-        let library =
-            LoadedLibrary { digest, path: path.to_owned(), size, loaded_at: SystemTime::now() };
-        lock(&self.loaded).insert(digest, (guest, library));
-        Ok(Some(guest))
+        let threads = Threads::default();
+        let open = {
+            let (path, threads) = (path.to_owned(), threads.clone());
+            move || {
+                let code = Code { guest: library::open(&path)?, threads };
+                let loaded_at = SystemTime::now();
+                let library = LoadedLibrary { digest, path, size, loaded_at, left_behind: 0 };
+                lock(&self.loaded).insert(digest, (code.clone(), library));
+                // Only now, and however long it took: the loader is busy as long.
+                drop(opening);
+                Ok(code)
+            }
+        };
+        let hung = |source| LoadError::Hung { path: path.to_owned(), source };
+        threads.within(bound, open).map_err(hung)?.map(Some).map_err(LoadError::Open)
     }
 
-    fn find(&self, digest: &Digest) -> Option<Guest> {
-        lock(&self.loaded).get(digest).map(|(guest, _)| *guest)
+    /// Waits until no library is being opened.
+    fn turn(&'static self, path: &Path, bound: Duration) -> Result<Opening, LoadError> {
+        let opening = lock(&self.opening);
+        let waited = self.opened.wait_timeout_while(opening, bound, |it| it.is_some());
+        let mut opening = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if let Some(hangs) = &*opening {
+            return Err(LoadError::Busy { path: path.to_owned(), hangs: hangs.clone() });
+        }
+        *opening = Some(path.to_owned());
+        Ok(Opening(self))
+    }
+
+    fn find(&self, digest: &Digest) -> Option<Code> {
+        lock(&self.loaded).get(digest).map(|(code, _)| code.clone())
+    }
+}
+
+impl LoadedLibrary {
+    fn of(&self, code: &Code) -> Self {
+        Self { left_behind: code.threads.left_behind(), ..self.clone() }
+    }
+}
+
+/// The right to open a library.
+struct Opening(&'static Libraries);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        *lock(&self.0.opening) = None;
+        self.0.opened.notify_one();
     }
 }
 

@@ -10,6 +10,7 @@ use plugbay_core::{
 };
 use tokio::runtime::Handle;
 
+use crate::code::Code;
 use crate::describe::describe;
 use crate::plugin::NativePlugin;
 
@@ -19,7 +20,7 @@ pub struct LinkedRuntime {
     tokio: Handle,
     /// By the name under which their artifacts go. Two of one name are told apart by a
     /// number, so that the host sees and refuses the clash.
-    linked: BTreeMap<String, (Guest, Result<Description, Refusal>)>,
+    linked: BTreeMap<String, (Code, Result<Description, Refusal>)>,
 }
 
 impl LinkedRuntime {
@@ -28,14 +29,14 @@ impl LinkedRuntime {
     pub fn new(tokio: Handle) -> Self {
         let mut linked = BTreeMap::new();
         for (index, plugin) in plugbay_abi::linked::plugins().enumerate() {
-            let guest = Guest::linked(plugin);
-            let description = describe(guest);
+            let code = Code::new(Guest::linked(plugin));
+            let description = describe(&code);
             let name = match &description {
                 Ok(description) => description.name.clone(),
                 Err(_) => format!("unnamed-{index}"),
             };
             let name = if linked.contains_key(&name) { format!("{name}-{index}") } else { name };
-            linked.insert(name, (guest, description));
+            linked.insert(name, (code, description));
         }
         Self { tokio, linked }
     }
@@ -69,7 +70,7 @@ impl Runtime for LinkedRuntime {
             Source::Linked(name) => self.linked.get(name),
             Source::File(_) | Source::Memory(_) => None,
         };
-        let (guest, description) = linked.ok_or_else(|| {
+        let (code, description) = linked.ok_or_else(|| {
             Refusal::new(
                 Reason::UnknownFormat,
                 "expected a plugin that is linked into this program",
@@ -77,7 +78,7 @@ impl Runtime for LinkedRuntime {
         })?;
         Ok(Arc::new(LinkedPrepared {
             tokio: self.tokio.clone(),
-            guest: *guest,
+            code: code.clone(),
             description: description.clone(),
         }))
     }
@@ -85,7 +86,7 @@ impl Runtime for LinkedRuntime {
 
 struct LinkedPrepared {
     tokio: Handle,
-    guest: Guest,
+    code: Code,
     description: Result<Description, Refusal>,
 }
 
@@ -107,6 +108,6 @@ impl Prepared for LinkedPrepared {
     }
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
-        Ok(Arc::new(NativePlugin::start(self.guest, start, self.tokio.clone())?))
+        Ok(Arc::new(NativePlugin::start(self.code.clone(), start, self.tokio.clone())?))
     }
 }

@@ -5,30 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use plugbay_abi::host::{Guest, Instance};
+use plugbay_abi::host::Instance;
 use plugbay_abi::{Buffer, Error, Kind};
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
-    CallError, CallErrorKind, Context, Description, GuestMetrics, Identity, Kind as _, Plugin,
-    PluginStats, Policy, Provider, Reason, Refusal, StartPlugin,
+    CallError, CallErrorKind, Context, Description, GuestMetrics, Kind as _, Plugin, PluginStats,
+    Policy, Provider, Reason, Refusal, StartPlugin,
 };
 use plugbay_registry::Swap;
 use tokio::runtime::Handle;
 
 use crate::blocking::Blocking;
 use crate::calls::{Calls, from_guest};
+use crate::code::{Code, Life, Living, StepError};
 
 /// What all calls of one plugin share.
 struct Shared {
-    guest: Guest,
-    identity: Identity,
+    life: Arc<Life>,
     policy: Policy,
-    config: String,
     tokio: Handle,
-    metrics: GuestMetrics,
     /// Serves all calls at once; replaced after a panic, which may leave it half changed.
-    instance: Swap<Instance>,
+    instance: Swap<Living>,
     instantiations: AtomicU64,
     discarded: AtomicU64,
 }
@@ -40,24 +38,32 @@ pub(crate) struct NativePlugin {
 }
 
 impl NativePlugin {
-    pub(crate) fn start(guest: Guest, start: StartPlugin, tokio: Handle) -> Result<Self, Refusal> {
-        let metrics = GuestMetrics::default();
-        let config = start.config.to_string();
-        let calls = Calls::outside(start.identity.label(), &metrics);
-        let refuse = |reason, step: &str, error: &Error| {
-            Refusal::new(reason, format!("{step}: {}", error.message))
-        };
-        let instance =
-            guest.create(&calls, &config).map_err(|error| refuse(Reason::Init, "init", &error))?;
-        instance.health(&calls).map_err(|error| refuse(Reason::Unhealthy, "health", &error))?;
-        let shared = Shared {
-            guest,
+    /// Makes the instance and asks it whether it can serve. Blocks for at most twice the policy's
+    /// `init`.
+    pub(crate) fn start(code: Code, start: StartPlugin, tokio: Handle) -> Result<Self, Refusal> {
+        let life = Arc::new(Life {
+            code,
             identity: start.identity,
+            config: start.config.to_string(),
+            bound: start.policy.init,
+            metrics: GuestMetrics::default(),
+        });
+        let instance = life.create().map_err(|error| {
+            let reason = match error {
+                StepError::Own(_) => Reason::Init,
+                StepError::Hung(_) => Reason::InitDeadline,
+            };
+            Refusal::new(reason, format!("init: {error}"))
+        })?;
+        let instance = Arc::new(instance);
+        instance
+            .health()
+            .map_err(|error| Refusal::new(Reason::Unhealthy, format!("health: {error}")))?;
+        let shared = Shared {
+            life,
             policy: start.policy,
-            config,
             tokio,
-            metrics,
-            instance: Swap::new(instance),
+            instance: Swap::from_arc(instance),
             instantiations: AtomicU64::new(1),
             discarded: AtomicU64::new(0),
         };
@@ -66,33 +72,33 @@ impl NativePlugin {
 }
 
 impl Shared {
-    fn outside(&self) -> Calls<'_> {
-        Calls::outside(self.identity.label(), &self.metrics)
+    fn label(&self) -> &Arc<str> {
+        self.life.label()
     }
 
     /// Names the failure; after a panic the instance is replaced.
     fn failed(&self, error: Error) -> CallError {
         if error.kind == Kind::Panicked {
             self.discarded.fetch_add(1, Ordering::Relaxed);
-            match self.guest.create(&self.outside(), &self.config) {
+            match self.life.create() {
                 Ok(instance) => {
                     self.instantiations.fetch_add(1, Ordering::Relaxed);
                     self.instance.store(Arc::new(instance));
                 }
                 Err(error) => {
-                    let plugin = &**self.identity.label();
+                    let plugin = &**self.label();
                     tracing::error!(plugin, %error, "no new instance after a panic");
                 }
             }
         }
-        from_guest(error, self.identity.label())
+        from_guest(error, self.label())
     }
 
     fn convert(
         &self,
         convert: impl FnOnce(&Instance) -> Result<Buffer, Error>,
     ) -> Result<Vec<u8>, CallError> {
-        let answer = self.instance.peek(|instance| convert(instance));
+        let answer = self.instance.peek(|instance| instance.call(convert));
         let answer = answer.map_err(|error| self.failed(error))?;
         self.bounded(answer.len())?;
         Ok(answer.into_vec())
@@ -104,7 +110,7 @@ impl Shared {
         }
         let message =
             format!("expected an answer of at most {} bytes, found {size}", self.policy.output);
-        Err(CallError::new(CallErrorKind::Output, message).of(self.identity.label()))
+        Err(CallError::new(CallErrorKind::Output, message).of(self.label()))
     }
 }
 
@@ -126,12 +132,20 @@ impl Plugin for NativePlugin {
 
     fn health(&self) -> Result<(), CallError> {
         let shared = &self.shared;
-        let answer = shared.instance.load().health(&shared.outside());
-        answer.map_err(|error| shared.failed(error))
+        shared.instance.load().health().map_err(|error| match error {
+            StepError::Own(error) => shared.failed(error),
+            StepError::Hung(hung) => {
+                let message = format!("health: {hung}");
+                CallError::new(CallErrorKind::Deadline, message).of(shared.label())
+            }
+        })
     }
 
     fn shutdown(&self) {
-        self.shared.instance.load().shutdown(&self.shared.outside());
+        if let Err(error) = self.shared.instance.load().shutdown() {
+            let plugin = &**self.shared.label();
+            tracing::warn!(plugin, %error, "no answer to the last call");
+        }
     }
 
     fn stats(&self) -> PluginStats {
@@ -140,7 +154,7 @@ impl Plugin for NativePlugin {
             instantiations: self.shared.instantiations.load(Ordering::Relaxed),
             discarded: self.shared.discarded.load(Ordering::Relaxed),
             memory: 0,
-            metrics: self.shared.metrics.snapshot(),
+            metrics: self.shared.life.metrics.snapshot(),
             worker: None,
         }
     }
@@ -155,13 +169,13 @@ struct NativeCalls {
 impl CodecCall for NativeCalls {
     fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
         let shared = &self.shared;
-        let calls = Calls::during(shared.identity.label(), &shared.metrics, context);
+        let calls = Calls::during(shared.label(), &shared.life.metrics, context);
         shared.convert(|instance| instance.encode(&calls, self.capability, document))
     }
 
     fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
         let shared = &self.shared;
-        let calls = Calls::during(shared.identity.label(), &shared.metrics, context);
+        let calls = Calls::during(shared.label(), &shared.life.metrics, context);
         shared.convert(|instance| instance.decode(&calls, self.capability, bytes))
     }
 }
@@ -171,7 +185,7 @@ impl HandlerCall for NativeCalls {
         let (shared, capability) = (Arc::clone(&self.shared), self.capability);
         let blocking = Blocking {
             tokio: shared.tokio.clone(),
-            label: Arc::clone(shared.identity.label()),
+            label: Arc::clone(shared.label()),
             deadline: shared.policy.deadline,
             grace: Duration::ZERO,
         };
@@ -186,7 +200,7 @@ fn handle(
     context: &Context<'_>,
     request: &Request,
 ) -> Result<Response, CallError> {
-    let calls = Calls::during(shared.identity.label(), &shared.metrics, context);
+    let calls = Calls::during(shared.label(), &shared.life.metrics, context);
     let params: Vec<(&str, &str)> =
         request.params.iter().map(|(name, value)| (&**name, &**value)).collect();
     let headers: Vec<(&str, &[u8])> =
@@ -199,21 +213,21 @@ fn handle(
         headers: &headers,
         body: &request.body,
     };
-    let instance = shared.instance.load();
-    let response =
-        instance.handle(&calls, capability, borrowed).map_err(|error| shared.failed(error))?;
+    let answer =
+        shared.instance.load().call(|instance| instance.handle(&calls, capability, borrowed));
+    let response = answer.map_err(|error| shared.failed(error))?;
     let fields: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     shared.bounded(response.body.len() + fields)?;
     if !(200..=599).contains(&response.status) {
         let message = format!("expected a status from 200 to 599, found {}", response.status);
         let error = CallError::new(CallErrorKind::Contract, message);
-        return Err(error.of(shared.identity.label()));
+        return Err(error.of(shared.label()));
     }
     Ok(Response { status: response.status, headers: response.headers, body: response.body })
 }
 
 impl fmt::Debug for NativePlugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("NativePlugin").field(self.shared.identity.label()).finish()
+        f.debug_tuple("NativePlugin").field(self.shared.label()).finish()
     }
 }

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use plugbay_abi::host::{Guest, Incompatible};
+use plugbay_abi::host::Incompatible;
 use plugbay_core::{
     Artifact, Description, Digest, Isolation, Plugin, Policy, Prepared, Reason, Refusal, Runtime,
     Source, StartPlugin,
 };
 use tokio::runtime::Handle;
 
+use crate::code::Code;
 use crate::describe::describe;
 use crate::header::{self, HeaderError};
-use crate::libraries::Libraries;
+use crate::libraries::{Libraries, LoadError};
 use crate::library::OpenError;
 use crate::plugin::NativePlugin;
 use crate::staging::Staging;
@@ -107,12 +108,12 @@ struct NativePrepared {
     ceiling: Ceiling,
     worker: Option<WorkerCommand>,
     /// Loaded into this process and described, once; `None` if the ceiling forbids it.
-    opened: OnceLock<Result<Option<(Guest, Description)>, Refusal>>,
+    opened: OnceLock<Result<Option<(Code, Description)>, Refusal>>,
 }
 
 /// Where a plugin runs, now that it is known to.
 enum Room<'a> {
-    Here(&'a (Guest, Description)),
+    Here(&'a (Code, Description)),
     Worker(&'a WorkerCommand),
 }
 
@@ -139,13 +140,13 @@ impl NativePrepared {
         Ok(Room::Worker(worker))
     }
 
-    fn opened(&self) -> Result<Option<&(Guest, Description)>, Refusal> {
+    fn opened(&self) -> Result<Option<&(Code, Description)>, Refusal> {
         let opened = self.opened.get_or_init(|| {
             let libraries = Libraries::of_this_process();
-            let guest = libraries
+            let code = libraries
                 .load(self.digest, &self.path, self.size, self.ceiling.mapped)
-                .map_err(|error| refusal_of_open(&error))?;
-            guest.map(|guest| Ok((guest, describe(guest)?))).transpose()
+                .map_err(|error| refusal_of_load(&error))?;
+            code.map(|code| Ok((code.clone(), describe(&code)?))).transpose()
         });
         opened.as_ref().map(Option::as_ref).map_err(Refusal::clone)
     }
@@ -208,8 +209,8 @@ impl Prepared for NativePrepared {
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
         let tokio = self.tokio.clone();
         let started: Result<Arc<dyn Plugin>, Refusal> = match self.room(start.policy.isolation) {
-            Ok(Room::Here((guest, _))) => {
-                NativePlugin::start(*guest, start, tokio).map(|it| Arc::new(it) as _)
+            Ok(Room::Here((code, _))) => {
+                NativePlugin::start(code.clone(), start, tokio).map(|it| Arc::new(it) as _)
             }
             Ok(Room::Worker(worker)) => {
                 let supervision = Supervision::default();
@@ -235,6 +236,17 @@ fn reason_of_header(error: &HeaderError) -> Reason {
         | HeaderError::VtableSize { .. } => Reason::BadHeader,
         HeaderError::Version { .. } => Reason::AbiVersion,
         HeaderError::NoEntry { .. } => Reason::NoEntry,
+    }
+}
+
+fn refusal_of_load(error: &LoadError) -> Refusal {
+    match error {
+        LoadError::Open(error) => refusal_of_open(error),
+        // The word that has it asked again later.
+        LoadError::Hung { .. } | LoadError::Busy { .. } => {
+            Refusal::new(Reason::Describe, error.to_string())
+                .hint("restart the host without it, or run it with isolation = \"process\"")
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod bad;
 mod c;
 mod compile;
 mod edge;
+mod hanging;
 mod header;
 mod log;
 mod site;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::document::Document;
@@ -67,6 +68,15 @@ impl Site {
     }
 
     pub(crate) fn start(prepared: &dyn Prepared, config: Value) -> Result<Started, Refusal> {
+        Self::start_within(Policy::default().init, prepared, config)
+    }
+
+    /// Starts a plugin each of whose steps may take `init`.
+    pub(crate) fn start_within(
+        init: Duration,
+        prepared: &dyn Prepared,
+        config: Value,
+    ) -> Result<Started, Refusal> {
         let description = Arc::new(prepared.describe(Isolation::InProcess)?);
         let plugin = prepared.start(StartPlugin {
             identity: Identity::new(&description.name, &description.version),
@@ -74,6 +84,7 @@ impl Site {
             config,
             policy: Policy {
                 output: 1 << 20,
+                init,
                 isolation: Isolation::InProcess,
                 ..Policy::default()
             },

@@ -7,6 +7,22 @@
 
 #include <stdlib.h>
 
+/* It hangs where it is told to, as long as the file GATE is there. */
+#if defined(GATE)
+#include <unistd.h>
+static void wait_for_gate(void) {
+  while (access(GATE, F_OK) == 0) {
+    usleep(1000);
+  }
+}
+#else
+#define wait_for_gate()
+#endif
+
+#if defined(LOAD_HANGS)
+__attribute__((constructor)) static void load(void) { wait_for_gate(); }
+#endif
+
 /* A CBOR text of 15 bytes. Tests change the digits in the file, which makes another library. */
 static const char marker[] = "\x6f" "marker:00000000";
 
@@ -36,6 +52,9 @@ static plugbay_buf copy(const void *bytes, size_t len) {
 
 static plugbay_status describe(plugbay_host host, plugbay_buf *out) {
   (void)host;
+#if defined(DESCRIBE_HANGS)
+  wait_for_gate();
+#endif
 #if defined(DESCRIBE_FAILS)
   *out = plugbay_literal("no description today");
   return PLUGBAY_UNAVAILABLE;
@@ -61,6 +80,9 @@ static plugbay_status create(plugbay_host host, plugbay_bytes config, void **ins
                              plugbay_buf *out) {
   (void)host;
   (void)config;
+#if defined(CREATE_HANGS)
+  wait_for_gate();
+#endif
 #if defined(CREATE_FAILS)
   (void)instance;
   *out = plugbay_literal("expected a licence, found none");
@@ -81,6 +103,9 @@ static plugbay_status create(plugbay_host host, plugbay_bytes config, void **ins
 static plugbay_status health(const void *instance, plugbay_host host, plugbay_buf *out) {
   (void)instance;
   (void)host;
+#if defined(HEALTH_HANGS)
+  wait_for_gate();
+#endif
 #if defined(HEALTH_FAILS)
   *out = plugbay_literal("expected a disk, found none");
   return PLUGBAY_UNAVAILABLE;
@@ -136,11 +161,17 @@ static plugbay_status handle(const void *instance, plugbay_host host, uint32_t i
 static void shutdown(const void *instance, plugbay_host host) {
   (void)instance;
   (void)host;
+#if defined(SHUTDOWN_HANGS)
+  wait_for_gate();
+#endif
 }
 
 static void destroy(void *instance, plugbay_host host) {
   (void)instance;
   (void)host;
+#if defined(DESTROY_HANGS)
+  wait_for_gate();
+#endif
 }
 
 #ifndef VTABLE_SIZE

@@ -1,0 +1,165 @@
+//! Libraries that hang outside their calls, each as long as a file is there.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use plugbay_core::{CallErrorKind, Digest, Isolation, Reason, Refusal, Runtime as _};
+use plugbay_native::Libraries;
+use serde_json::json;
+
+use crate::compile::{can_compile, plugin};
+use crate::log::logged;
+use crate::site::{Site, Started};
+
+/// How long a step may take here: longer than a busy machine takes for one that does not hang.
+const BOUND: Duration = Duration::from_millis(500);
+
+/// A library that hangs in one place, and the file that keeps it there.
+struct Hanging {
+    site: Site,
+    path: PathBuf,
+    gate: PathBuf,
+}
+
+impl Hanging {
+    /// It hangs where `flag` says, once the gate is closed.
+    fn new(flag: &str) -> Self {
+        let site = Site::new();
+        let gate = site.path("gate");
+        let at = format!("-DGATE=\"{}\"", gate.display());
+        let path = plugin("fixture.c", &["-shared", flag, &at], &site.path("hanging.so"));
+        Self { site, path, gate }
+    }
+
+    fn close(&self) {
+        std::fs::write(&self.gate, b"").unwrap();
+    }
+
+    fn start(&self) -> Result<Started, Refusal> {
+        let prepared = self.site.runtime().prepare(&Site::read(&self.path))?;
+        Site::start_within(BOUND, &*prepared, json!({}))
+    }
+
+    fn digest(&self) -> Digest {
+        Site::read(&self.path).digest
+    }
+
+    fn left_behind(&self) -> usize {
+        let digest = self.digest();
+        let loaded = Libraries::of_this_process().loaded();
+        loaded.iter().find(|it| it.digest == digest).unwrap().left_behind
+    }
+
+    /// Lets the library go on, and sees that all threads that hung in it end.
+    fn open(&self) {
+        std::fs::remove_file(&self.gate).unwrap();
+        let patience = Instant::now() + Duration::from_secs(20);
+        while self.left_behind() > 0 {
+            assert!(Instant::now() < patience, "{} are left behind", self.left_behind());
+            std::thread::yield_now();
+        }
+    }
+
+    /// Starts it while it hangs, and expects the refusal to say so.
+    #[track_caller]
+    fn refused(&self, reason: Reason, step: &str) {
+        self.close();
+        let refusal = self.start().err().expect("a refusal");
+        assert_eq!(refusal.reason, reason, "{refusal}");
+        let within = format!("{step}: expected it to return within ");
+        assert!(refusal.message.starts_with(&*self.path.to_string_lossy()), "{refusal}");
+        for part in [&*within, "its thread is left behind"] {
+            assert!(refusal.message.contains(part), "expected {part:?}, found: {refusal}");
+        }
+        assert_eq!(self.left_behind(), 1);
+        self.open();
+        assert_eq!(self.start().unwrap().encode(0, b"\xf6").unwrap(), b"\xf6");
+    }
+}
+
+#[test]
+fn a_describe_that_hangs_is_left_behind() {
+    if can_compile() {
+        Hanging::new("-DDESCRIBE_HANGS").refused(Reason::Describe, "describe");
+    }
+}
+
+#[test]
+fn a_create_that_hangs_is_left_behind() {
+    if can_compile() {
+        Hanging::new("-DCREATE_HANGS").refused(Reason::InitDeadline, "init");
+    }
+}
+
+#[test]
+fn a_first_health_that_hangs_is_left_behind() {
+    if can_compile() {
+        Hanging::new("-DHEALTH_HANGS").refused(Reason::Unhealthy, "health");
+    }
+}
+
+#[test]
+fn a_later_health_that_hangs_is_asked_a_few_times_only_and_calls_go_on() {
+    if !can_compile() {
+        return;
+    }
+    let hanging = Hanging::new("-DHEALTH_HANGS");
+    let started = hanging.start().unwrap();
+    started.plugin.health().unwrap();
+    hanging.close();
+    for asked in 1..=8 {
+        let error = started.plugin.health().unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::Deadline);
+        assert!(error.message().contains("left behind"), "{error}");
+        assert_eq!(hanging.left_behind(), asked);
+        assert_eq!(started.encode(0, b"\xf6").unwrap(), b"\xf6");
+    }
+    let error = started.plugin.health().unwrap_err();
+    assert!(error.message().contains("expected at most 8 threads"), "{error}");
+    assert_eq!(hanging.left_behind(), 8);
+    hanging.open();
+    started.plugin.health().unwrap();
+}
+
+#[test]
+fn a_last_call_that_hangs_keeps_nobody() {
+    if !can_compile() {
+        return;
+    }
+    for (flag, logs) in [
+        ("-DSHUTDOWN_HANGS", "no answer to the last call"),
+        ("-DDESTROY_HANGS", "an instance was not freed"),
+    ] {
+        let hanging = Hanging::new(flag);
+        let started = hanging.start().unwrap();
+        hanging.close();
+        let ((), lines) = logged(|| {
+            started.plugin.shutdown();
+            drop(started);
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains(logs) && lines[0].contains("left behind"), "{lines:?}");
+        assert_eq!(hanging.left_behind(), 1);
+        hanging.open();
+    }
+}
+
+#[test]
+fn what_hangs_in_describe_is_not_what_another_waits_for() {
+    if !can_compile() {
+        return;
+    }
+    let hanging = Hanging::new("-DDESCRIBE_HANGS");
+    hanging.close();
+    let prepared = hanging.site.runtime().prepare(&Site::read(&hanging.path)).unwrap();
+    std::thread::scope(|scope| {
+        let describing = scope.spawn(|| prepared.describe(Isolation::InProcess));
+        let other = Hanging::new("-DCREATE_HANGS");
+        assert_eq!(other.start().unwrap().encode(0, b"\xf6").unwrap(), b"\xf6");
+        assert!(!describing.is_finished(), "it waits for its library still");
+        std::fs::remove_file(&hanging.gate).unwrap();
+        // The hang was shorter than its bound: no harm done.
+        assert_eq!(describing.join().unwrap().unwrap().name, "fixture");
+    });
+    assert_eq!(hanging.left_behind(), 0);
+}
