@@ -39,4 +39,4 @@ pub mod worker;
 pub use libraries::{Libraries, LoadedLibrary};
 pub use linked::LinkedRuntime;
 pub use runtime::{Ceiling, NativeRuntime};
-pub use staging::{Staging, StagingError};
+pub use staging::{PrivateCopy, Staging, StagingError};

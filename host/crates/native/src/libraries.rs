@@ -14,6 +14,7 @@ use plugbay_core::{Digest, Policy};
 
 use crate::code::Code;
 use crate::library::{self, OpenError};
+use crate::staging::PrivateCopy;
 use crate::threads::{Hung, Threads};
 
 /// A library that is loaded, and stays so until the process ends.
@@ -59,7 +60,8 @@ pub(crate) enum LoadError {
 /// The libraries of this process.
 #[derive(Debug)]
 pub struct Libraries {
-    loaded: Mutex<BTreeMap<Digest, (Code, LoadedLibrary)>>,
+    /// With the copy that each was loaded from, which is in use for good.
+    loaded: Mutex<BTreeMap<Digest, (Code, LoadedLibrary, PrivateCopy)>>,
     /// The one that is being opened, so that each is opened once. The loader lets in one at a
     /// time as well. Not the lock of the list: a constructor that hangs must not hide the status.
     opening: Mutex<Option<PathBuf>>,
@@ -84,7 +86,7 @@ impl Libraries {
     #[must_use]
     pub fn loaded(&self) -> Vec<LoadedLibrary> {
         let mut loaded: Vec<_> =
-            lock(&self.loaded).values().map(|(code, library)| library.of(code)).collect();
+            lock(&self.loaded).values().map(|(code, library, _)| library.of(code)).collect();
         loaded.sort_by_key(|library| library.loaded_at);
         loaded
     }
@@ -92,24 +94,23 @@ impl Libraries {
     /// Bytes of all libraries that are loaded.
     #[must_use]
     pub fn mapped(&self) -> u64 {
-        lock(&self.loaded).values().map(|(_, library)| library.size).sum()
+        lock(&self.loaded).values().map(|(_, library, _)| library.size).sum()
     }
 
-    /// The plugin in the library of this digest, which lies at `path` and whose header was read;
-    /// loads it if it is not loaded yet. `None` if it would be more than `limit` bytes then, of
+    /// The plugin in the library of this digest, whose header was read; loads it from its copy if it is not loaded yet. `None` if it would be more than `limit` bytes then, of
     /// all libraries together; 0 is no limit. Blocks for at most twice the `init` of the default
     /// policy: once for its turn, once for its constructors.
     pub(crate) fn load(
         &'static self,
         digest: Digest,
-        path: &Path,
+        copy: &PrivateCopy,
         size: u64,
         limit: u64,
     ) -> Result<Option<Code>, LoadError> {
         if let Some(code) = self.find(&digest) {
             return Ok(Some(code));
         }
-        let bound = Policy::default().init;
+        let (bound, path) = (Policy::default().init, copy.path());
         let opening = self.turn(path, bound)?;
         // Someone else may have opened it while this thread waited.
         if let Some(code) = self.find(&digest) {
@@ -120,12 +121,12 @@ impl Libraries {
         }
         let threads = Threads::default();
         let open = {
-            let (path, threads) = (path.to_owned(), threads.clone());
+            let (copy, path, threads) = (copy.clone(), path.to_owned(), threads.clone());
             move || {
                 let code = Code { guest: library::open(&path)?, threads };
                 let loaded_at = SystemTime::now();
                 let library = LoadedLibrary { digest, path, size, loaded_at, left_behind: 0 };
-                lock(&self.loaded).insert(digest, (code.clone(), library));
+                lock(&self.loaded).insert(digest, (code.clone(), library, copy));
                 // Only now, and however long it took: the loader is busy as long.
                 drop(opening);
                 Ok(code)
@@ -148,7 +149,7 @@ impl Libraries {
     }
 
     fn find(&self, digest: &Digest) -> Option<Code> {
-        lock(&self.loaded).get(digest).map(|(code, _)| code.clone())
+        lock(&self.loaded).get(digest).map(|(code, ..)| code.clone())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Plugins that are dynamic libraries, loaded into a worker or into this process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use plugbay_abi::host::Incompatible;
 use plugbay_core::{
@@ -16,7 +17,7 @@ use crate::header::{self, HeaderError};
 use crate::libraries::{Libraries, LoadError};
 use crate::library::OpenError;
 use crate::plugin::NativePlugin;
-use crate::staging::Staging;
+use crate::staging::{PrivateCopy, Staging};
 use crate::worker::{self, ProcessPlugin, Supervision, WorkerCommand};
 
 /// Runs plugins that are dynamic libraries: in worker processes, or in this one.
@@ -40,10 +41,12 @@ pub struct Ceiling {
 }
 
 impl NativeRuntime {
-    /// A runtime that loads from private copies in the folder `copies`. Handlers run on `tokio`'s threads
-    /// for blocking work. Without more, it loads into this process only, and without a limit.
+    /// A runtime that loads from private copies in the folder `copies`, from which it removes what
+    /// no process has used for a day. Handlers run on `tokio`'s threads for blocking work. Without
+    /// more, it loads into this process only, and without a limit.
     #[must_use]
     pub fn new(copies: PathBuf, tokio: Handle) -> Self {
+        sweep(&copies);
         Self { copies, tokio, ceiling: Ceiling::default(), worker: None }
     }
 
@@ -81,14 +84,14 @@ impl Runtime for NativeRuntime {
             Refusal::new(reason_of_header(&error), message).hint(error.hint())
         })?;
         let staged = Staging::open(&self.copies).and_then(|copies| copies.stage(artifact));
-        let path = staged.map_err(|error| {
+        let copy = staged.map_err(|error| {
             Refusal::new(Reason::Staging, format!("{}: {error}", artifact.source))
                 .hint("see that the folder has room and can be written to")
         })?;
         Ok(Arc::new(NativePrepared {
             source: artifact.source.clone(),
             digest: artifact.digest,
-            path,
+            copy,
             size: artifact.bytes.len() as u64,
             tokio: self.tokio.clone(),
             ceiling: self.ceiling,
@@ -98,11 +101,28 @@ impl Runtime for NativeRuntime {
     }
 }
 
+/// How long a copy stays that nobody uses: what is loaded once a day is copied once.
+const UNUSED: Duration = Duration::from_hours(24);
+
+/// Removes the copies that are left from hosts that ended. That it fails is no reason not to
+/// start: whoever loads a library is told what is wrong with the folder.
+fn sweep(copies: &Path) {
+    if !copies.exists() {
+        return;
+    }
+    let swept = Staging::open(copies).map_err(|error| error.to_string());
+    match swept.and_then(|copies| copies.sweep(UNUSED).map_err(|error| error.to_string())) {
+        Ok(0) => {}
+        Ok(removed) => tracing::debug!(removed, "removed private copies that nobody uses"),
+        Err(error) => tracing::debug!(error, "private copies stay that nobody may use"),
+    }
+}
+
 /// A library whose header fits, and its private copy.
 struct NativePrepared {
     source: Source,
     digest: Digest,
-    path: PathBuf,
+    copy: PrivateCopy,
     size: u64,
     tokio: Handle,
     ceiling: Ceiling,
@@ -144,7 +164,7 @@ impl NativePrepared {
         let opened = self.opened.get_or_init(|| {
             let libraries = Libraries::of_this_process();
             let code = libraries
-                .load(self.digest, &self.path, self.size, self.ceiling.mapped)
+                .load(self.digest, &self.copy, self.size, self.ceiling.mapped)
                 .map_err(|error| refusal_of_load(&error))?;
             code.map(|code| Ok((code.clone(), describe(&code)?))).transpose()
         });
@@ -184,7 +204,9 @@ impl Prepared for NativePrepared {
     fn describe(&self, isolation: Isolation) -> Result<Description, Refusal> {
         let described = match self.room(isolation) {
             Ok(Room::Here((_, description))) => Ok(description.clone()),
-            Ok(Room::Worker(worker)) => worker::describe(worker, &self.path, &Policy::default()),
+            Ok(Room::Worker(worker)) => {
+                worker::describe(worker, self.copy.path(), &Policy::default())
+            }
             Err(refusal) => Err(refusal),
         };
         described.map_err(|refusal| self.named(refusal))
@@ -214,8 +236,8 @@ impl Prepared for NativePrepared {
             }
             Ok(Room::Worker(worker)) => {
                 let supervision = Supervision::default();
-                ProcessPlugin::start(worker.clone(), &self.path, start, supervision, tokio)
-                    .map(|it| Arc::new(it) as _)
+                ProcessPlugin::start(worker.clone(), self.copy.path(), start, supervision, tokio)
+                    .map(|it| Arc::new(it.keep(self.copy.clone())) as _)
             }
             Err(refusal) => Err(refusal),
         };

@@ -7,12 +7,19 @@
 //! is there already is used if its bytes have the digest that its name says, and replaced by
 //! a rename if not; a rename leaves alone what is mapped of the file before.
 //!
-//! Copies stay, as the libraries stay loaded; whoever empties the folder while no host runs
-//! loses nothing. It must lie where code may be run from: not on a volume mounted `noexec`.
+//! A copy is in use as long as a process holds a shared lock on its file: what is loaded here,
+//! for good; what runs in a worker, as long as its plugin does, for the next worker opens it
+//! again. Several hosts may share a folder. What none of them uses goes when a host starts:
+//! [`Staging::sweep`].
+//!
+//! The folder must lie where code may be run from: not on a volume mounted `noexec`.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use plugbay_core::{Artifact, Digest, private_folder};
 
@@ -36,6 +43,28 @@ pub enum StagingError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// The file whose exclusive lock is the turn to change the folder.
+const TURN: &str = ".lock";
+/// How the name of a file begins that is being written.
+const WRITING: &str = ".writing-";
+/// How long whoever has it may take: to write one copy, or to look for old ones.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A private copy of a library, which is in use until the last clone of this is dropped.
+#[derive(Clone, Debug)]
+pub struct PrivateCopy {
+    path: PathBuf,
+    _used: Arc<File>,
+}
+
+impl PrivateCopy {
+    /// The copy.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// A folder of private copies that only this user can write to.
@@ -68,28 +97,105 @@ impl Staging {
 
     /// The private copy of an artifact, made if it is not there.
     ///
+    /// Blocks while another thread or process changes the folder.
+    ///
     /// # Errors
     ///
-    /// If it cannot be written.
-    pub fn stage(&self, artifact: &Artifact) -> Result<PathBuf, StagingError> {
+    /// If it cannot be written, or the folder is being changed for more than 10 s.
+    pub fn stage(&self, artifact: &Artifact) -> Result<PrivateCopy, StagingError> {
         let name = format!("{}.{}", artifact.digest.hex(), std::env::consts::DLL_EXTENSION);
         let path = self.folder.join(name);
-        if !is_copy(&path, artifact) {
-            let write = |source| StagingError::Write { path: path.clone(), source };
-            self.write(&path, &artifact.bytes).map_err(write)?;
+        let used = self.copy(&path, artifact);
+        let used = used.map_err(|source| StagingError::Write { path: path.clone(), source })?;
+        Ok(PrivateCopy { path, _used: Arc::new(used) })
+    }
+
+    /// The copy at `path`, with a lock that says that it is used.
+    fn copy(&self, path: &Path, artifact: &Artifact) -> io::Result<File> {
+        // Nobody sweeps between the look at the copy and its lock.
+        let _turn = self.turn()?;
+        if !is_copy(path, artifact) {
+            self.write(path, &artifact.bytes)?;
         }
-        Ok(path)
+        let used = File::open(path)?;
+        match used.try_lock_shared() {
+            // Where there are no locks, nobody sweeps either.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(used),
+            Err(TryLockError::WouldBlock) => {
+                Err(io::Error::other("somebody has locked it who is no host"))
+            }
+        }
+    }
+
+    /// Waits for the turn to change the folder, which lasts until the file is closed.
+    fn turn(&self) -> io::Result<File> {
+        let turn = self.turns()?;
+        let patience = Instant::now() + PATIENCE;
+        while let Err(TryLockError::WouldBlock) = turn.try_lock() {
+            if Instant::now() >= patience {
+                let message = format!("that somebody else has changed the folder for {PATIENCE:?}");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        Ok(turn)
+    }
+
+    fn turns(&self) -> io::Result<File> {
+        let path = self.folder.join(TURN);
+        OpenOptions::new().create(true).truncate(false).write(true).open(path)
+    }
+
+    /// Removes the copies that no process uses and that are older than `age`, and what a crash
+    /// left of one that was being written. Returns how many. Does nothing if the folder is being
+    /// changed, or if its volume has no locks.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn sweep(&self, age: Duration) -> io::Result<usize> {
+        let turn = self.turns()?;
+        if turn.try_lock().is_err() {
+            return Ok(0);
+        }
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if is_ours(&path) && is_unused(&path, age).unwrap_or(false) {
+                removed += usize::from(fs::remove_file(&path).is_ok());
+            }
+        }
+        Ok(removed)
     }
 
     /// Writes a fresh file, then gives it the name. Nothing waits for the disk: what a crash
     /// of the machine leaves is found by its digest.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(WRITING).tempfile_in(&self.folder)?;
         file.write_all(bytes)?;
         make_executable(file.as_file())?;
         file.persist(path)?;
         Ok(())
     }
+}
+
+/// Whether the name is one that this room gives: to a copy, or to one that is being written.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let digest = name.strip_suffix(std::env::consts::DLL_EXTENSION);
+    let digest = digest.and_then(|name| name.strip_suffix('.'));
+    let is_copy =
+        digest.is_some_and(|it| it.len() == 64 && it.bytes().all(|b| b.is_ascii_hexdigit()));
+    is_copy || name.starts_with(WRITING)
+}
+
+/// Whether it is a plain file that was written longer than `age` ago and that nobody has locked.
+/// It stays so as long as nobody else has the turn.
+fn is_unused(path: &Path, age: Duration) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(path)?;
+    // A clock that was set back makes a copy of the future: it is not old.
+    let old = metadata.modified()?.elapsed().is_ok_and(|it| it >= age);
+    Ok(metadata.is_file() && old && File::open(path)?.try_lock().is_ok())
 }
 
 /// Whether a plain file is there that holds what it should.
@@ -102,13 +208,13 @@ fn is_copy(path: &Path, artifact: &Artifact) -> bool {
 
 /// Nobody writes to a copy again, its owner included.
 #[cfg(unix)]
-fn make_executable(file: &fs::File) -> io::Result<()> {
+fn make_executable(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(0o500))
 }
 
 #[cfg(not(unix))]
-fn make_executable(_: &fs::File) -> io::Result<()> {
+fn make_executable(_: &File) -> io::Result<()> {
     Ok(())
 }
 
@@ -122,18 +228,28 @@ mod tests {
         Artifact::new(Source::Memory("test".into()), bytes)
     }
 
+    /// What is in the folder, sorted.
+    fn names(staging: &Staging) -> Vec<String> {
+        let names = fs::read_dir(staging.folder()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
     #[test]
     fn a_copy_is_written_once() {
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging::open(&folder.path().join("a/b")).unwrap();
-        let path = staging.stage(&artifact(b"code")).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"code");
+        let copy = staging.stage(&artifact(b"code")).unwrap();
+        let path = copy.path();
+        assert_eq!(fs::read(path).unwrap(), b"code");
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         assert_eq!(name, Digest::of(b"code").hex());
-        let made = fs::metadata(&path).unwrap().modified().unwrap();
-        assert_eq!(staging.stage(&artifact(b"code")).unwrap(), path);
-        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), made);
-        assert_eq!(fs::read_dir(staging.folder()).unwrap().count(), 1, "nothing else is left");
+        let made = fs::metadata(path).unwrap().modified().unwrap();
+        assert_eq!(staging.stage(&artifact(b"code")).unwrap().path(), path);
+        assert_eq!(fs::metadata(path).unwrap().modified().unwrap(), made);
+        assert_eq!(names(&staging), [TURN, path.file_name().unwrap().to_str().unwrap()]);
     }
 
     #[test]
@@ -142,7 +258,7 @@ mod tests {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging::open(&folder.path().join("copies")).unwrap();
-        let path = staging.stage(&artifact(b"code")).unwrap();
+        let path = staging.stage(&artifact(b"code")).unwrap().path().to_owned();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o500);
         // Of the right length, so that only the digest tells.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
@@ -182,5 +298,89 @@ mod tests {
             let error = Staging::open(&path).unwrap_err().to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");
         }
+    }
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    /// Two hosts that share a folder.
+    fn hosts() -> (tempfile::TempDir, Staging, Staging) {
+        let folder = tempfile::tempdir().unwrap();
+        let copies = folder.path().join("copies");
+        let host = || Staging::open(&copies).unwrap();
+        let (one, other) = (host(), host());
+        (folder, one, other)
+    }
+
+    /// Makes a file look as if it was written `age` ago.
+    fn write_earlier(path: &Path, age: Duration) {
+        let then = std::time::SystemTime::now() - age;
+        File::open(path).unwrap().set_modified(then).unwrap();
+    }
+
+    #[test]
+    fn what_another_host_uses_is_not_swept() {
+        let (_folder, one, other) = hosts();
+        let used = one.stage(&artifact(b"code")).unwrap();
+        let path = used.path().to_owned();
+        write_earlier(&path, 2 * DAY);
+        let used_twice = other.stage(&artifact(b"code")).unwrap();
+        assert_eq!(other.sweep(DAY).unwrap(), 0);
+        drop(used);
+        assert_eq!(one.sweep(DAY).unwrap(), 0, "the other one uses it");
+        drop(used_twice.clone());
+        assert_eq!(one.sweep(DAY).unwrap(), 0, "and does so still");
+        drop(used_twice);
+        assert!(path.exists());
+        assert_eq!(one.sweep(DAY).unwrap(), 1);
+        assert!(!path.exists());
+        assert_eq!(fs::read(one.stage(&artifact(b"code")).unwrap().path()).unwrap(), b"code");
+    }
+
+    #[test]
+    fn what_is_new_is_not_swept_and_neither_is_what_is_not_ours() {
+        let (_folder, one, other) = hosts();
+        let path = one.stage(&artifact(b"code")).unwrap().path().to_owned();
+        assert_eq!(other.sweep(DAY).unwrap(), 0, "it is new");
+        let crashed = one.folder().join(format!("{WRITING}abc"));
+        let foreign = one.folder().join("README");
+        for path in [&crashed, &foreign] {
+            fs::write(path, b"").unwrap();
+        }
+        assert_eq!(other.sweep(DAY).unwrap(), 0, "it may be being written");
+        for path in [&path, &crashed, &foreign] {
+            write_earlier(path, 2 * DAY);
+        }
+        assert_eq!(other.sweep(DAY).unwrap(), 2);
+        assert_eq!(names(&one), [TURN, "README"]);
+    }
+
+    #[test]
+    fn nobody_sweeps_while_a_copy_is_made() {
+        let (_folder, one, other) = hosts();
+        let path = one.stage(&artifact(b"code")).unwrap().path().to_owned();
+        write_earlier(&path, 2 * DAY);
+        let turn = one.turn().unwrap();
+        assert_eq!(other.sweep(DAY).unwrap(), 0);
+        drop(turn);
+        assert_eq!(other.sweep(DAY).unwrap(), 1);
+    }
+
+    #[test]
+    fn hosts_that_stage_and_sweep_at_once_keep_what_they_use() {
+        let (_folder, one, other) = hosts();
+        std::thread::scope(|scope| {
+            for host in [&one, &other, &one, &other] {
+                scope.spawn(move || {
+                    for round in 0..200_u32 {
+                        let bytes = (round % 3).to_ne_bytes();
+                        let copy = host.stage(&artifact(&bytes)).unwrap();
+                        host.sweep(Duration::ZERO).unwrap();
+                        assert_eq!(fs::read(copy.path()).unwrap(), bytes);
+                    }
+                });
+            }
+        });
+        one.sweep(Duration::ZERO).unwrap();
+        assert_eq!(names(&one), [TURN]);
     }
 }

@@ -32,6 +32,11 @@ impl ProcessPlugin {
         Err(Refusal::new(Reason::Init, MESSAGE))
     }
 
+    /// Keeps nothing.
+    pub(crate) fn keep(self, _: crate::staging::PrivateCopy) -> Self {
+        self
+    }
+
     /// How its worker is.
     #[must_use]
     pub fn state(&self) -> WorkerState {

@@ -25,6 +25,7 @@ use super::wire::{Op, Request as Sent, meta};
 use super::{MAX_LANES, Supervision, WorkerCommand, WorkerState};
 use crate::blocking::Blocking;
 use crate::calls::Calls;
+use crate::staging::PrivateCopy;
 
 /// How long past its deadline a handler's call may take to say that it passed.
 const GRACE: Duration = Duration::from_millis(500);
@@ -71,6 +72,8 @@ pub struct ProcessPlugin {
     tokio: Handle,
     /// Ends once the plugin is stopped and its worker reaped.
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// What every new worker loads: in use as long as the plugin is.
+    copy: Option<PrivateCopy>,
 }
 
 impl ProcessPlugin {
@@ -116,7 +119,14 @@ impl ProcessPlugin {
             description: start.description,
             tokio,
             thread: Mutex::new(Some(thread)),
+            copy: None,
         })
+    }
+
+    /// Keeps the copy in use that its library is.
+    pub(crate) fn keep(mut self, copy: PrivateCopy) -> Self {
+        self.copy = Some(copy);
+        self
     }
 
     /// How its worker is now, and what that gave up.

@@ -11,6 +11,8 @@ mod calls;
 #[cfg(target_os = "linux")]
 mod confinement;
 #[cfg(target_os = "linux")]
+mod copies;
+#[cfg(target_os = "linux")]
 mod deaths;
 #[cfg(target_os = "linux")]
 mod measure;
@@ -41,7 +43,14 @@ fn main() -> ExitCode {
     support::record_logs();
     let mut arguments = libtest_mimic::Arguments::from_args();
     arguments.test_threads = Some(1);
-    let tests = [calls::tests(), confinement::tests(), deaths::tests(), orphans::tests()].concat();
+    let tests = [
+        calls::tests(),
+        confinement::tests(),
+        copies::tests(),
+        deaths::tests(),
+        orphans::tests(),
+    ];
+    let tests = tests.concat();
     let tests = tests.into_iter().map(|(name, test)| {
         libtest_mimic::Trial::test(name, move || {
             test();
