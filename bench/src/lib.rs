@@ -16,6 +16,8 @@ pub mod calls;
 pub mod lookup;
 pub mod measure;
 pub mod memory;
+#[cfg(target_os = "linux")]
+pub mod native;
 pub mod raw;
 pub mod reload;
 pub mod setup;

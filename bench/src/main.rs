@@ -1,18 +1,33 @@
 //! Runs every row, or those whose names contain one of the arguments.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
+use plugbay::worker::serve_if_asked;
 use plugbay_bench::measure::Table;
+#[cfg(target_os = "linux")]
+use plugbay_bench::native;
 use plugbay_bench::{calls, lookup, memory, reload, startup};
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
+    if let Some(ended) = serve_if_asked() {
+        return Ok(ended);
+    }
     if startup::child()? {
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
+    }
+    #[cfg(target_os = "linux")]
+    if native::partner()? {
+        return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::of_arguments();
     calls::run(&mut table)?;
+    #[cfg(target_os = "linux")]
+    native::run(&mut table)?;
     lookup::run(&mut table)?;
     reload::run(&mut table)?;
     startup::run(&mut table)?;
     memory::run(&mut table)?;
-    table.finish()
+    table.finish()?;
+    Ok(ExitCode::SUCCESS)
 }

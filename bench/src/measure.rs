@@ -30,6 +30,8 @@ pub enum Budget {
     AtMost(f64),
     /// At least so many times as fast as the other.
     FasterBy(f64),
+    /// At most so many nanoseconds more than the limit.
+    Over(f64),
 }
 
 impl Table {
@@ -82,6 +84,10 @@ impl Table {
             Budget::FasterBy(least) => {
                 let faster = 1.0 / ratio;
                 (format!("{faster:.1} × faster"), format!("≥ {least} × faster"), faster >= least)
+            }
+            Budget::Over(most) => {
+                let over = median(pairs.iter().map(|pair| pair.0 - pair.1));
+                (format!("{over:+.1} ns"), format!("≤ +{most} ns"), over <= most)
             }
         };
         self.push(name, format!("{} vs {}: {shown}", nanos(mine), nanos(theirs)), budget, met);

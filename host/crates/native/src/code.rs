@@ -81,6 +81,7 @@ pub(crate) struct Living {
 
 impl Living {
     /// Calls the instance.
+    #[inline]
     pub(crate) fn call<T>(
         &self,
         call: impl FnOnce(&Instance) -> Result<T, Error>,

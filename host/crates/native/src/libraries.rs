@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use plugbay_abi::host::Guest;
 use plugbay_core::{Digest, Policy};
 
 use crate::code::Code;
@@ -95,6 +96,13 @@ impl Libraries {
     #[must_use]
     pub fn mapped(&self) -> u64 {
         lock(&self.loaded).values().map(|(_, library, _)| library.size).sum()
+    }
+
+    /// The functions of a library that is loaded, for measurements of what a call costs on top.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn guest(&self, digest: &Digest) -> Option<Guest> {
+        self.find(digest).map(|code| code.guest)
     }
 
     /// The plugin in the library of this digest, whose header was read; loads it from its copy if it is not loaded yet. `None` if it would be more than `limit` bytes then, of

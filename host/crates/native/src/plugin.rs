@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use plugbay_abi::host::Instance;
@@ -25,10 +25,48 @@ struct Shared {
     life: Arc<Life>,
     policy: Policy,
     tokio: Handle,
-    /// Serves all calls at once; replaced after a panic, which may leave it half changed.
-    instance: Swap<Living>,
+    /// Serves all calls at once.
+    instance: Serving,
     instantiations: AtomicU64,
     discarded: AtomicU64,
+}
+
+/// The instance that serves: the first one, until a panic may have left it half changed.
+///
+/// The first is kept to the end even if it serves no more: so nearly every call finds it without
+/// counting a reference.
+struct Serving {
+    first: Arc<Living>,
+    replaced: AtomicBool,
+    /// The first one, too, as long as it was not replaced.
+    current: Swap<Living>,
+}
+
+impl Serving {
+    fn new(first: Arc<Living>) -> Self {
+        let current = Swap::from_arc(Arc::clone(&first));
+        Self { first, replaced: AtomicBool::new(false), current }
+    }
+
+    /// Lends it to a call.
+    #[inline]
+    fn peek<T>(&self, call: impl FnOnce(&Living) -> T) -> T {
+        // A call that has not heard of the replacement yet is as one that began before it.
+        if self.replaced.load(Ordering::Relaxed) {
+            self.current.peek(|instance| call(instance))
+        } else {
+            call(&self.first)
+        }
+    }
+
+    fn load(&self) -> Arc<Living> {
+        self.current.load()
+    }
+
+    fn replace(&self, instance: Living) {
+        self.current.store(Arc::new(instance));
+        self.replaced.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A started native plugin.
@@ -63,7 +101,7 @@ impl NativePlugin {
             life,
             policy: start.policy,
             tokio,
-            instance: Swap::from_arc(instance),
+            instance: Serving::new(instance),
             instantiations: AtomicU64::new(1),
             discarded: AtomicU64::new(0),
         };
@@ -83,7 +121,7 @@ impl Shared {
             match self.life.create() {
                 Ok(instance) => {
                     self.instantiations.fetch_add(1, Ordering::Relaxed);
-                    self.instance.store(Arc::new(instance));
+                    self.instance.replace(instance);
                 }
                 Err(error) => {
                     let plugin = &**self.label();

@@ -15,8 +15,6 @@ mod copies;
 #[cfg(target_os = "linux")]
 mod deaths;
 #[cfg(target_os = "linux")]
-mod measure;
-#[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
 mod support;
@@ -37,19 +35,13 @@ fn main() -> ExitCode {
     match (args.next().as_deref(), args.next()) {
         (Some(orphans::HOST), Some(library)) => return orphans::host(library.as_ref()),
         (Some(deaths::ROGUE), _) => return deaths::rogue(),
-        (Some(measure::PARTNER), Some(size)) => return measure::partner(&size),
         _ => {}
     }
     support::record_logs();
     let mut arguments = libtest_mimic::Arguments::from_args();
     arguments.test_threads = Some(1);
-    let tests = [
-        calls::tests(),
-        confinement::tests(),
-        copies::tests(),
-        deaths::tests(),
-        orphans::tests(),
-    ];
+    let tests =
+        [calls::tests(), confinement::tests(), copies::tests(), deaths::tests(), orphans::tests()];
     let tests = tests.concat();
     let tests = tests.into_iter().map(|(name, test)| {
         libtest_mimic::Trial::test(name, move || {
@@ -57,10 +49,5 @@ fn main() -> ExitCode {
             Ok(())
         })
     });
-    let measure = libtest_mimic::Trial::test("measure", || {
-        measure::print();
-        Ok(())
-    });
-    let tests = tests.chain([measure.with_ignored_flag(true)]);
     libtest_mimic::run(&arguments, tests.collect()).exit_code()
 }

@@ -1,0 +1,163 @@
+//! Calls of a native library, in this process beside its bare vtable, and in a worker beside the
+//! least that two processes can do.
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use plugbay::worker::WorkerCommand;
+use plugbay::{Digest, Host, Isolation};
+use plugbay_abi::host::NoHost;
+use plugbay_native::Libraries;
+
+use crate::calls::document;
+use crate::measure::{Budget, Table};
+use crate::setup::Place;
+
+/// A codec in C that gives back what it gets.
+const SOURCE: &str = "../host/crates/native/tests/plugins/fixture.c";
+/// The argument by which this program becomes the other end of a socket.
+const PARTNER: &str = "--partner";
+
+/// Measures the rows of this module.
+///
+/// # Errors
+///
+/// If there is no C compiler, or the host or the limit fails.
+pub fn run(table: &mut Table) -> Result<()> {
+    let here = "in-process call, 64 B, over the bare vtable";
+    let worker = [("64 B", 64, 1.2), ("64 KiB", 64 << 10, 2.0)].map(|(label, size, most)| {
+        (format!("worker call, {label}, over a bare ping-pong by socket"), size, most)
+    });
+    if !table.wants(here) && !worker.iter().any(|(name, ..)| table.wants(name)) {
+        return Ok(());
+    }
+    let place = Place::new()?;
+    let library = compile(&place)?;
+    in_process(table, &place, &library, here)?;
+    in_a_worker(table, &place, &worker)
+}
+
+/// Puts the library into the plugin folder; its bytes.
+fn compile(place: &Place) -> Result<Vec<u8>> {
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = place.folder.path().join("fixture.so");
+    let compiled = Command::new(&compiler)
+        .args(["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-I"])
+        .arg(bench.join("../plugin-sdk/c"))
+        .arg("-o")
+        .arg(&library)
+        .arg(bench.join(SOURCE))
+        .status()
+        .with_context(|| format!("expected a C compiler, found that {compiler} does not start"))?;
+    ensure!(compiled.success(), "{SOURCE} does not compile");
+    let bytes = std::fs::read(library)?;
+    place.put("fixture.so", &bytes)?;
+    Ok(bytes)
+}
+
+fn in_process(table: &mut Table, place: &Place, library: &[u8], name: &str) -> Result<()> {
+    let mut config = place.config();
+    config.defaults.isolation = Isolation::InProcess;
+    let host = place.host(config)?;
+    let echo = host.codec("echo")?;
+    // The very library that the host has loaded.
+    let guest = Libraries::of_this_process().guest(&Digest::of(library));
+    let guest = guest.context("expected the library to be loaded")?;
+    let bare = guest.create(&NoHost, "{}")?;
+    let document = document(64);
+    table.ratio(
+        name,
+        Budget::Over(25.0),
+        || {
+            black_box(echo.encode_document(black_box(&document))?);
+            Ok(())
+        },
+        || {
+            black_box(bare.encode(&NoHost, 0, black_box(&document))?);
+            Ok(())
+        },
+    )
+}
+
+fn in_a_worker(table: &mut Table, place: &Place, rows: &[(String, usize, f64)]) -> Result<()> {
+    let mut config = place.config();
+    config.defaults.isolation = Isolation::Process;
+    let worker = WorkerCommand::this_program();
+    let host = Host::builder().config(config).watch(false).worker(worker).build_blocking()?;
+    let echo = host.codec("echo")?;
+    for (name, size, most) in rows {
+        if !table.wants(name) {
+            continue;
+        }
+        let document = document(*size);
+        let mut partner = Partner::start(*size)?;
+        let mut back = vec![0; *size];
+        table.ratio(
+            name,
+            Budget::AtMost(*most),
+            || {
+                black_box(echo.encode_document(black_box(&document))?);
+                Ok(())
+            },
+            || partner.ping(black_box(&document), &mut back),
+        )?;
+        partner.end()?;
+    }
+    Ok(())
+}
+
+/// A process that sends back what it gets.
+struct Partner {
+    socket: UnixStream,
+    process: Child,
+}
+
+impl Partner {
+    /// One that does so `size` bytes at a time.
+    fn start(size: usize) -> Result<Self> {
+        let (socket, theirs) = UnixStream::pair()?;
+        let process = Command::new(std::env::current_exe()?)
+            .args([PARTNER, &size.to_string()])
+            .stdin(OwnedFd::from(theirs))
+            .spawn()?;
+        Ok(Self { socket, process })
+    }
+
+    fn ping(&mut self, bytes: &[u8], back: &mut [u8]) -> Result<()> {
+        self.socket.write_all(bytes)?;
+        self.socket.read_exact(back)?;
+        black_box(back);
+        Ok(())
+    }
+
+    fn end(self) -> Result<()> {
+        let Self { socket, mut process } = self;
+        drop(socket);
+        ensure!(process.wait()?.success(), "the partner failed");
+        Ok(())
+    }
+}
+
+/// Runs as such a partner, if the program's arguments say so.
+///
+/// # Errors
+///
+/// If they say no size, or standard input is no socket.
+pub fn partner() -> Result<bool> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().is_none_or(|first| first != PARTNER) {
+        return Ok(false);
+    }
+    let size = arguments.next().and_then(|size| size.parse().ok());
+    let size = size.ok_or_else(|| anyhow!("expected a size in bytes"))?;
+    let mut socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    let mut bytes = vec![0; size];
+    while socket.read_exact(&mut bytes).is_ok() && socket.write_all(&bytes).is_ok() {}
+    Ok(true)
+}
