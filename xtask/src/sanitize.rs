@@ -9,21 +9,49 @@ use plugbay_toolchain::environment;
 use crate::place::Place;
 use crate::stage::{Outcome, Stages, tests};
 
-const PACKAGES: [&str; 2] = ["plugbay-registry", "plugbay-abi"];
+/// One of them over some packages.
+struct Run {
+    kind: &'static str,
+    packages: &'static [&'static str],
+    /// Which of their tests.
+    targets: &'static [&'static str],
+}
+
+const RUNS: [Run; 3] = [
+    Run {
+        kind: "address",
+        packages: &["plugbay-registry", "plugbay-abi"],
+        targets: &["--lib", "--tests"],
+    },
+    // Not its test `worker`: a worker bounds its memory, and what the sanitizer reserves for
+    // itself, terabytes of addresses, counts.
+    Run {
+        kind: "address",
+        packages: &["plugbay-native"],
+        targets: &["--lib", "--test=libraries", "--test=stuck"],
+    },
+    Run {
+        kind: "thread",
+        packages: &["plugbay-registry", "plugbay-abi"],
+        targets: &["--lib", "--tests"],
+    },
+];
 
 pub(crate) fn run(place: &Place, stages: &mut Stages) {
-    for kind in ["address", "thread"] {
-        stages.run(&format!("{kind} sanitizer"), || sanitizer(place, kind));
+    for run in &RUNS {
+        let name = format!("{} sanitizer: {}", run.kind, run.packages.join(", "));
+        stages.run(&name, || sanitizer(place, run));
     }
 }
 
-fn sanitizer(place: &Place, kind: &str) -> Result<Outcome> {
+fn sanitizer(place: &Place, run: &Run) -> Result<Outcome> {
+    let Run { kind, packages, targets } = run;
     if !cfg!(target_os = "linux") {
         return Ok(Outcome::Skipped("only run on Linux".to_owned()));
     }
-    let packages: Vec<&str> = PACKAGES.into_iter().filter(|name| place.has_package(name)).collect();
-    if packages.is_empty() {
-        return Ok(Outcome::Skipped(format!("there is no package {}", PACKAGES.join(" or "))));
+    let found: Vec<_> = packages.iter().filter(|name| place.has_package(name)).collect();
+    if found.is_empty() {
+        return Ok(Outcome::Skipped(format!("there is no package {}", packages.join(" or "))));
     }
     let Some(nightly) = nightly() else {
         return Ok(Outcome::Skipped(
@@ -33,7 +61,7 @@ fn sanitizer(place: &Place, kind: &str) -> Result<Outcome> {
     };
     // A standard library that is not instrumented hides its own synchronisation from the thread
     // sanitizer: false alarms. The address sanitizer does without, and five minutes sooner.
-    let own_std = kind == "thread";
+    let own_std = *kind == "thread";
     if own_std && !has_source(&nightly) {
         return Ok(Outcome::Skipped(format!(
             "{nightly} lacks rust-src (rustup component add --toolchain {nightly} rust-src)"
@@ -44,12 +72,14 @@ fn sanitizer(place: &Place, kind: &str) -> Result<Outcome> {
     let mut cargo = environment::command("rustup");
     cargo
         .current_dir(&place.root)
-        .args(["run", &nightly, "cargo", "test", "--lib", "--tests", "--target", &host]);
+        .args(["run", &nightly, "cargo", "test"])
+        .args(*targets)
+        .args(["--target", &host]);
     if own_std {
         cargo.arg("-Zbuild-std");
     }
     cargo.arg("--target-dir").arg(place.target.join(format!("sanitize-{kind}")));
-    for package in packages {
+    for package in found {
         cargo.args(["--package", package]);
     }
     cargo.env("RUSTFLAGS", format!("-Zsanitizer={kind}"));
