@@ -266,8 +266,10 @@ fn refusal_of_load(error: &LoadError) -> Refusal {
         LoadError::Open(error) => refusal_of_open(error),
         // The word that has it asked again later.
         LoadError::Hung { .. } | LoadError::Busy { .. } => {
-            Refusal::new(Reason::Describe, error.to_string())
-                .hint("restart the host without it, or run it with isolation = \"process\"")
+            Refusal::new(Reason::Describe, error.to_string()).hint(
+                "the one that hangs holds the system's loader: kill the host, and run it with isolation = \
+                 \"process\"",
+            )
         }
     }
 }
