@@ -15,6 +15,8 @@ mod copies;
 #[cfg(target_os = "linux")]
 mod deaths;
 #[cfg(target_os = "linux")]
+mod old_kernel;
+#[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
 mod support;
@@ -35,13 +37,22 @@ fn main() -> ExitCode {
     match (args.next().as_deref(), args.next()) {
         (Some(orphans::HOST), Some(library)) => return orphans::host(library.as_ref()),
         (Some(deaths::ROGUE), _) => return deaths::rogue(),
+        (Some(old_kernel::OLD_KERNEL), what) => {
+            return old_kernel::worker(what.into_iter().chain(args));
+        }
         _ => {}
     }
     support::record_logs();
     let mut arguments = libtest_mimic::Arguments::from_args();
     arguments.test_threads = Some(1);
-    let tests =
-        [calls::tests(), confinement::tests(), copies::tests(), deaths::tests(), orphans::tests()];
+    let tests = [
+        calls::tests(),
+        confinement::tests(),
+        copies::tests(),
+        deaths::tests(),
+        old_kernel::tests(),
+        orphans::tests(),
+    ];
     let tests = tests.concat();
     let tests = tests.into_iter().map(|(name, test)| {
         libtest_mimic::Trial::test(name, move || {

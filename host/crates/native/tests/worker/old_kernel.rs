@@ -1,0 +1,91 @@
+//! Workers on kernels that lack what a worker would give up with.
+//!
+//! Such a kernel is had by a filter: the program that becomes the worker first has the calls in
+//! question answered with ENOSYS, as a kernel does that has never heard of them.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use plugbay_core::Plugin as _;
+use plugbay_native::worker::{WorkerCommand, serve};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+
+use crate::support::{Host, Setup, tests};
+
+tests![
+    without_landlock_the_rest_is_given_up_and_reported,
+    without_seccomp_the_rest_is_given_up_and_reported,
+    without_either_and_without_capabilities_a_worker_still_serves,
+];
+
+/// The argument that makes this program a worker on an old kernel. What that lacks follows.
+pub(crate) const OLD_KERNEL: &str = "old-kernel";
+
+/// The calls that make up what a kernel may lack.
+fn calls(what: &str) -> &'static [i64] {
+    match what {
+        "landlock" => &[
+            libc::SYS_landlock_create_ruleset,
+            libc::SYS_landlock_add_rule,
+            libc::SYS_landlock_restrict_self,
+        ],
+        "seccomp" => &[libc::SYS_seccomp],
+        "capabilities" => &[libc::SYS_capset],
+        other => panic!("expected something that a kernel may lack, found {other}"),
+    }
+}
+
+/// Serves as a worker to which the kernel lacks `what`.
+pub(crate) fn worker(what: impl Iterator<Item = String>) -> ExitCode {
+    let lacking = what.flat_map(|what| calls(&what)).map(|call| (*call, Vec::new()));
+    let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let rules: BTreeMap<_, _> = lacking.collect();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, absent, arch).unwrap();
+    apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+    serve()
+}
+
+/// A host whose worker runs where the kernel lacks `what`.
+fn host_without(what: &[&str]) -> Host {
+    let args = [&[OLD_KERNEL], what].concat();
+    Setup { command: WorkerCommand::this_program_with(args), ..Setup::default() }.host()
+}
+
+/// What status says of the worker.
+fn reported(host: &Host) -> Vec<String> {
+    host.plugin.stats().worker.unwrap().protections
+}
+
+/// The worker reports all that it would here, but `lacking`; and it serves.
+#[track_caller]
+fn reports_all_but(lacking: &[&str], what: &[&str]) -> Option<Host> {
+    let mut expected = reported(&Host::new());
+    if !expected.iter().any(|name| name == "seccomp") {
+        eprintln!("skipped: no seccomp here, so no other kernel can be had either");
+        return None;
+    }
+    expected.retain(|name| !lacking.iter().any(|lacking| name.starts_with(lacking)));
+    let host = host_without(what);
+    assert_eq!(reported(&host), expected);
+    assert_eq!(host.echo(b"served").unwrap(), b"served");
+    Some(host)
+}
+
+fn without_landlock_the_rest_is_given_up_and_reported() {
+    let Some(host) = reports_all_but(&["landlock"], &["landlock"]) else { return };
+    let seen = host.tell("forbidden");
+    assert!(seen.contains("read=allowed\n"), "nothing else keeps it from files: {seen}");
+    assert!(seen.contains("constructor=EPERM\n"), "{seen}");
+}
+
+fn without_seccomp_the_rest_is_given_up_and_reported() {
+    reports_all_but(&["seccomp"], &["seccomp"]);
+}
+
+fn without_either_and_without_capabilities_a_worker_still_serves() {
+    reports_all_but(
+        &["landlock", "seccomp", "no-capabilities"],
+        &["landlock", "seccomp", "capabilities"],
+    );
+}
