@@ -105,9 +105,10 @@ impl Libraries {
         self.find(digest).map(|code| code.guest)
     }
 
-    /// The plugin in the library of this digest, whose header was read; loads it from its copy if it is not loaded yet. `None` if it would be more than `limit` bytes then, of
-    /// all libraries together; 0 is no limit. Blocks for at most twice the `init` of the default
-    /// policy: once for its turn, once for its constructors.
+    /// The plugin in the library of this digest, whose header was read; loads it from its copy if
+    /// it is not loaded yet. `None` if it would be more than `limit` bytes then, of all libraries
+    /// together; 0 is no limit. Blocks for at most twice the `init` of the default policy: once
+    /// for its turn, once for its constructors.
     pub(crate) fn load(
         &'static self,
         digest: Digest,
