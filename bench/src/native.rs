@@ -44,17 +44,17 @@ pub fn run(table: &mut Table) -> Result<()> {
 
 /// Puts the library into the plugin folder; its bytes.
 fn compile(place: &Place) -> Result<Vec<u8>> {
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let cc = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = place.folder.path().join("fixture.so");
-    let compiled = Command::new(&compiler)
+    let compiled = Command::new(&cc)
         .args(["-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-I"])
         .arg(bench.join("../plugin-sdk/c"))
         .arg("-o")
         .arg(&library)
         .arg(bench.join(SOURCE))
         .status()
-        .with_context(|| format!("expected a C compiler, found that {compiler} does not start"))?;
+        .with_context(|| format!("expected a C compiler, found that {cc} does not start"))?;
     ensure!(compiled.success(), "{SOURCE} does not compile");
     let bytes = std::fs::read(library)?;
     place.put("fixture.so", &bytes)?;
