@@ -198,7 +198,7 @@ impl Builder {
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let shared = Shared::new(cell, tokio.clone());
         let (signal, signals) = signal::channel();
-        let store = Store::new(runtimes.clone());
+        let store = Store::new(runtimes.clone(), Arc::<Shared>::clone(&shared));
         let mut reconciler = Reconciler::new(
             Arc::clone(&shared),
             source,

@@ -265,6 +265,7 @@ pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
         init: settings.init,
         output: settings.output.as_u64(),
         isolation: settings.isolation,
+        ..default
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Artifact, Description, Reason, Refusal, Runtime, Source};
+use plugbay_core::{Artifact, Description, Grant, Reason, Refusal, Runtime, Source, Unobserved};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -26,6 +26,8 @@ pub struct Inspection {
     pub form: &'static str,
     /// The interfaces it imports: what it asks the host for.
     pub imports: Vec<String>,
+    /// What it asks to reach, by its imports: each needs a grant, or is denied.
+    pub asked: Vec<Grant>,
     /// The interfaces it exports.
     pub exports: Vec<String>,
     /// What the plugin says of itself.
@@ -81,7 +83,7 @@ pub(crate) fn check(
             return Err(refused.refusal.clone());
         }
         for wanted in desired.wanted.iter().filter(|it| it.offer.source == *source) {
-            ready.start(wanted)?.plugin.shutdown();
+            ready.start(wanted, Arc::new(Unobserved))?.plugin.shutdown();
         }
         Ok(())
     };
@@ -118,6 +120,7 @@ fn inspection(ready: &Ready, artifact: &Artifact) -> Inspection {
         code_size: ready.prepared().code_size(),
         form: ready.runtime(),
         imports: ready.prepared().imports().to_vec(),
+        asked: Grant::asked(ready.prepared().imports()),
         exports: ready.prepared().exports().to_vec(),
         description: Arc::clone(ready.description()),
     }

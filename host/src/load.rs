@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use plugbay_core::{
-    Artifact, Description, Digest, Identity as Label, Isolation, Prepared, Reason, Refusal,
-    Runtime, Source, StartPlugin,
+    Artifact, Description, Digest, Identity as Label, Isolation, Observer, Prepared, Reason,
+    Refusal, Runtime, Source, StartPlugin,
 };
 use plugbay_registry::Leased;
 
@@ -68,6 +68,8 @@ type Key = (Digest, Isolation);
 /// each look.
 pub(crate) struct Store {
     runtimes: Vec<Arc<dyn Runtime>>,
+    /// Whom plugins' runtimes tell what they notice.
+    observer: Arc<dyn Observer>,
     ready: HashMap<Key, Result<Ready, Refusal>>,
     /// How long the last look worked on each digest that was new to it.
     prepared_in: HashMap<Key, Duration>,
@@ -85,8 +87,14 @@ pub(crate) struct Started {
 }
 
 impl Store {
-    pub(crate) fn new(runtimes: Vec<Arc<dyn Runtime>>) -> Self {
-        Self { runtimes, ready: HashMap::new(), prepared_in: HashMap::new(), stubborn: Vec::new() }
+    pub(crate) fn new(runtimes: Vec<Arc<dyn Runtime>>, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            runtimes,
+            observer,
+            ready: HashMap::new(),
+            prepared_in: HashMap::new(),
+            stubborn: Vec::new(),
+        }
     }
 
     /// Whether an artifact's bytes end where its format says so; what no runtime knows is whole.
@@ -170,12 +178,13 @@ impl Store {
             self.stubborn.clear();
         }
         let (ready, stubborn, prepared_in) = (&self.ready, &self.stubborn, &self.prepared_in);
+        let observer = &self.observer;
         let started = parallel(wanted, workers, |wanted| {
             let began = Instant::now();
             let before = stubborn.iter().find(|(identity, _)| *identity == wanted.identity);
             let outcome = match before {
                 Some((_, refusal)) => Err(refusal.clone()),
-                None => start(ready, &wanted),
+                None => start(ready, &wanted, observer),
             };
             let prepared_in = prepared_in.get(&key_of(&wanted)).copied();
             Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
@@ -241,7 +250,11 @@ impl Ready {
     }
 
     /// Starts a plugin from it.
-    pub(crate) fn start(&self, wanted: &Wanted) -> Result<Running, Refusal> {
+    pub(crate) fn start(
+        &self,
+        wanted: &Wanted,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Running, Refusal> {
         let Wanted { identity, offer } = wanted;
         let label = Label::new(&identity.name, &offer.description.version);
         let plugin = self.prepared.start(StartPlugin {
@@ -249,6 +262,7 @@ impl Ready {
             description: Arc::clone(&offer.description),
             config: identity.config.clone(),
             policy: identity.policy.clone(),
+            observer,
         })?;
         let mut providers = Vec::new();
         for (index, capability) in offer.description.capabilities.iter().enumerate() {
@@ -281,6 +295,7 @@ impl Ready {
 fn start(
     ready: &HashMap<Key, Result<Ready, Refusal>>,
     wanted: &Wanted,
+    observer: &Arc<dyn Observer>,
 ) -> Result<Arc<Leased<Running>>, Refusal> {
     let ready = match ready.get(&key_of(wanted)) {
         Some(Ok(ready)) => ready,
@@ -288,7 +303,7 @@ fn start(
         // An offer is made of what is ready; kept as a refusal so that no bug can panic here.
         None => return Err(Refusal::new(Reason::Unreadable, "expected a prepared artifact")),
     };
-    Ok(Arc::new(Leased::new(ready.start(wanted)?)))
+    Ok(Arc::new(Leased::new(ready.start(wanted, Arc::clone(observer))?)))
 }
 
 /// Maps in order, on up to `workers` threads of their own: guest code may hang in there for

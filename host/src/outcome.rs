@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use plugbay_core::Reason;
+use plugbay_core::{Notice, Reason};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -75,6 +75,14 @@ pub enum Outcome {
         /// How many calls.
         leases: usize,
     },
+    /// A plugin used what it is not granted, or did something more often than it may.
+    Noticed {
+        /// `name@version`.
+        plugin: String,
+        /// What.
+        #[serde(flatten)]
+        notice: Notice,
+    },
     /// A new configuration is in force.
     Configured,
     /// A setting changed that only a restart applies.
@@ -101,6 +109,8 @@ impl Outcome {
             Self::Published { .. } => "published",
             Self::Drained { .. } => "drained",
             Self::DrainDeadline { .. } => "drain-deadline",
+            Self::Noticed { notice: Notice::Denied { .. }, .. } => "denied",
+            Self::Noticed { .. } => "limited",
             Self::Configured => "configured",
             Self::PendingRestart { .. } => "pending-restart",
             Self::WatchLost { .. } => "watch-lost",
@@ -130,6 +140,7 @@ impl fmt::Display for Outcome {
             Self::DrainDeadline { plugin, leases } => {
                 write!(f, "{plugin}: {leases} calls were still under way at the drain deadline")
             }
+            Self::Noticed { plugin, notice } => notice.describe(plugin, f),
             Self::Configured => write!(f, "the new configuration is in force"),
             Self::PendingRestart { key } => write!(f, "{key} changes with the next restart"),
             Self::WatchLost { message } => write!(f, "changes are seen late: {message}"),
@@ -168,6 +179,7 @@ impl Journal {
         let reason = outcome.reason();
         match &outcome {
             Outcome::Rejected { .. }
+            | Outcome::Noticed { .. }
             | Outcome::DrainDeadline { .. }
             | Outcome::WatchLost { .. } => {
                 tracing::warn!(target: "plugbay", generation, reason, "{outcome}");

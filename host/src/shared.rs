@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use plugbay_core::{Notice, Observer};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Layers};
 use crate::generation::Cell;
-use crate::outcome::{Journal, millis};
+use crate::outcome::{Journal, Outcome, millis};
 use crate::retire::Draining;
 
 /// Where the configuration comes from.
@@ -74,5 +75,12 @@ impl Shared {
     /// The number of the generation that serves.
     pub(crate) fn number(&self) -> u64 {
         self.cell.peek(|published| published.generation.number)
+    }
+}
+
+impl Observer for Shared {
+    fn notice(&self, plugin: &str, notice: Notice) {
+        let plugin = plugin.to_owned();
+        self.journal.note(self.number(), Outcome::Noticed { plugin, notice });
     }
 }

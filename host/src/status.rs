@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use plugbay_core::{PluginStats, Policy, Reason};
+use plugbay_core::{Grant, PluginStats, Policy, Reason};
 use plugbay_native::Libraries;
 use serde::{Serialize, Serializer};
 
@@ -80,6 +80,10 @@ pub struct PluginStatus {
     pub capabilities: Vec<String>,
     /// The interfaces it imports.
     pub imports: Vec<String>,
+    /// What it asks to reach, by its imports.
+    pub asked: Vec<Grant>,
+    /// What of that, or beyond it, the configuration grants; see `policy.grants`.
+    pub granted: Vec<Grant>,
     /// The interfaces it exports.
     pub exports: Vec<String>,
     /// The JSON Schema of its configuration.
@@ -198,6 +202,8 @@ fn plugin(name: &str, member: &Member) -> PluginStatus {
             .map(|capability| format!("{}:{}", capability.kind, capability.name))
             .collect(),
         imports: running.imports.clone(),
+        asked: Grant::asked(&running.imports),
+        granted: running.identity.policy.grants.open(),
         exports: running.exports.clone(),
         config_schema: description.config_schema.clone(),
         leases: running.leases(),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use plugbay_abi::host::{Guest, Instance};
 use plugbay_abi::{Buffer, Error, Kind};
@@ -123,7 +124,7 @@ impl Plugin for NativePlugin {
         true
     }
 
-    fn health(&self) -> Result<(), CallError> {
+    fn health(&self, _within: Duration) -> Result<(), CallError> {
         let shared = &self.shared;
         let answer = shared.instance.load().health(&shared.outside());
         answer.map_err(|error| shared.failed(error))
@@ -138,9 +139,8 @@ impl Plugin for NativePlugin {
             instances: 1,
             instantiations: self.shared.instantiations.load(Ordering::Relaxed),
             discarded: self.shared.discarded.load(Ordering::Relaxed),
-            memory: 0,
             metrics: self.shared.metrics.snapshot(),
-            worker: None,
+            ..PluginStats::default()
         }
     }
 }
