@@ -264,8 +264,13 @@ pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
         deadline: settings.deadline,
         init: settings.init,
         output: settings.output.as_u64(),
+        queue: settings.queue,
+        tables: settings.tables,
+        logs: settings.logs,
+        host_calls: settings.host_calls,
         isolation: settings.isolation,
-        ..default
+        protection: settings.protection(),
+        grants: default.grants,
     }
 }
 

@@ -22,7 +22,7 @@
 //! | `policy` | `[defaults]`: what one plugin may use, and how a plugin overrides it |
 //! | `plugins`, `routes` | `[plugins.NAME]` and `[[routes]]` |
 //! | `keys` | the names of all keys and of their environment variables |
-//! | `relations` | settings that must fit each other |
+//! | `relations`, `graph` | settings that must fit each other; orders without a circle |
 //! | `layers`, `overlay` | the builder, and how variables and flags are laid over the file |
 //! | `tree`, `section`, `setting` | values with places, and reading them as types |
 //! | `duration`, `size`, `json`, `nearest`, `secret` | small vocabulary |
@@ -34,6 +34,7 @@
 mod deep;
 mod duration;
 mod error;
+mod graph;
 mod json;
 mod keys;
 mod layers;

@@ -1,12 +1,20 @@
 //! Reading one table: known keys, types and ranges.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
+
+use toml::de::DeValue;
 
 use super::nearest::nearest;
 use super::render;
 use super::report::Report;
 use super::setting::{Refused, Setting};
-use super::tree::{Entry, Node, Table, Value};
+use super::tree::{self, Entry, Node, Table, Value};
+
+/// What is wrong with a value, and what to do.
+pub(super) type Refusal = (String, Option<String>);
 
 /// A table being read. Keys that it does not know are reported when it is opened.
 pub(super) struct Section<'a, 's> {
@@ -91,6 +99,54 @@ impl<'a, 's> Section<'a, 's> {
             value.show()
         );
         self.refuse(key, message, None);
+    }
+
+    /// The items of an array; anything else is reported and reads as absent. A variable or flag
+    /// writes them as the file would.
+    pub(super) fn items(&mut self, key: &str, expected: &str) -> Option<Cow<'a, [Node]>> {
+        let node = self.node(key)?;
+        let path = self.key(key);
+        if let Value::Array(items) = &node.value {
+            return Some(Cow::Borrowed(items));
+        }
+        if let Value::Text(text) = &node.value
+            && let Ok(value) = DeValue::parse(text)
+            && let DeValue::Array(_) = value.get_ref()
+            && let Value::Array(items) =
+                tree::value_at(value.into_inner(), &node.at, &path, self.report)?
+        {
+            return Some(Cow::Owned(items));
+        }
+        let message = format!("expected {expected}, found {}", node.value.found());
+        self.report.wrong_type(&node.at, &path, message, None);
+        None
+    }
+
+    /// An array of things that each stand there once, and that `check` finds good. Others are
+    /// reported and left out.
+    pub(super) fn list<T: Setting + Clone + Eq + Hash>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        check: impl Fn(&T) -> Result<(), Refusal>,
+    ) -> Vec<T> {
+        let path = self.key(key);
+        let (mut list, mut seen) = (Vec::new(), HashSet::new());
+        for (index, node) in self.items(key, expected).iter().flat_map(|it| it.iter()).enumerate() {
+            let path = format!("{path}[{index}]");
+            let Some(item) = read_node::<T>(node, &path, self.report) else {
+                continue;
+            };
+            let checked = check(&item).and_then(|()| {
+                let again = || (format!("expected each once, found {} again", item.show()), None);
+                if seen.insert(item.clone()) { Ok(()) } else { Err(again()) }
+            });
+            match checked {
+                Ok(()) => list.push(item),
+                Err((message, hint)) => self.report.value(&node.at, &path, message, hint),
+            }
+        }
+        list
     }
 
     /// Reports the value of a key that is there.

@@ -1,8 +1,10 @@
 //! What the room promises, seen from outside of it.
 
 mod example_file;
+mod graph;
 mod hostile;
 mod layers;
+mod limits;
 mod messages;
 mod schema;
 mod sections;
