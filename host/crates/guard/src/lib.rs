@@ -35,6 +35,9 @@
 //!   which is zero while nothing is wrong. Its file opens with the protocol.
 //! - [`Streak`] turns single health checks into healthy and unhealthy.
 //! - [`Restarts`] says when what died may start again, and when to give up.
+//! - [`pick`] and [`pick_among`] choose among providers by weight, sticky by a key.
+//! - [`RetryBudget`] says whether a failed call may be tried elsewhere.
+//! - [`RateLimit`] lets so many through a second.
 //!
 //! # What is never done here
 //!
@@ -61,8 +64,14 @@
 mod guard;
 mod health;
 mod mix;
+mod rate;
 mod restarts;
+mod retry;
+mod share;
 
 pub use guard::{Admitted, BreakerState, Guard, Permit, Refused, Rules, Transition, Verdict};
 pub use health::{Health, Streak};
+pub use rate::RateLimit;
 pub use restarts::{Next, RestartRules, Restarts};
+pub use retry::{RetryBudget, RetryRules};
+pub use share::{Seat, pick, pick_among};
