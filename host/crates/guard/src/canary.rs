@@ -27,8 +27,10 @@
 //! significance over all looks, however many (the union bound; a form of alpha spending: Lan and
 //! `DeMets`, "Discrete sequential boundaries for clinical trials", Biometrika 70(3), 1983). Because
 //! the calls of a look, and not their outcomes, decide when the next one is, **an equal canary is
-//! found bad in a trial with at most the probability `significance`**, 1 % by default. Measured,
-//! it is far less, since the difference must be relevant beside; see the tests.
+//! found bad in a trial with at most the probability `significance`**, 1 % by default. Measured
+//! over 20,000 simulated equal canaries for each of five error rates, with no difference too small
+//! to be relevant, it was 0.27 % at worst (at 50 % errors) and 0.02 % at 1 % errors: counts are
+//! whole numbers, which exact tests and the union bound both round to the canary's favour.
 //!
 //! The price is that a bad canary may serve up to twice the calls that a single look would need.
 //!
