@@ -37,6 +37,8 @@
 //! - [`Restarts`] says when what died may start again, and when to give up.
 //! - [`pick`] and [`pick_among`] choose among providers by weight, sticky by a key.
 //! - [`RetryBudget`] says whether a failed call may be tried elsewhere.
+//! - [`Trial`] compares the two [`Side`]s of a canary by a stated test, and [`Steps`] raise its
+//!   share.
 //! - [`RateLimit`] lets so many through a second.
 //!
 //! # What is never done here
@@ -61,6 +63,7 @@
 //! [loom]: https://docs.rs/loom
 #![forbid(unsafe_code)]
 
+mod canary;
 mod guard;
 mod health;
 mod mix;
@@ -69,6 +72,7 @@ mod restarts;
 mod retry;
 mod share;
 
+pub use canary::{CanaryRules, Figures, Judgement, Side, Stage, Steps, Trial, Why};
 pub use guard::{Admitted, BreakerState, Guard, Permit, Refused, Rules, Transition, Verdict};
 pub use health::{Health, Streak};
 pub use rate::RateLimit;
