@@ -51,6 +51,7 @@ pub(super) const PLUGIN: &[&str] = &[
     "enabled",
     "after",
     "config",
+    "grants",
     "instances",
     "queue",
     "reuse",
@@ -75,6 +76,10 @@ pub(super) const PLUGIN: &[&str] = &[
     "health_rise",
     "restarts",
 ];
+pub(super) const GRANTS: &[&str] =
+    &["read", "write", "network", "environment", "clocks", "random", "stdio"];
+/// A folder of [`GRANTS`] that the plugin sees elsewhere.
+pub(super) const FOLDER: &[&str] = &["host", "guest"];
 pub(super) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
 /// Sections whose keys can be set by a variable: those with a fixed set of keys.

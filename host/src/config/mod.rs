@@ -21,6 +21,7 @@
 //! | `settings` | [`Config`] and the sections `[host]`, `[server]`, `[admin]` |
 //! | `policy` | `[defaults]`: what one plugin may use, and how a plugin overrides it |
 //! | `plugins`, `routes` | `[plugins.NAME]` and `[[routes]]` |
+//! | `grants`, `network` | `[plugins.NAME.grants]`: folders, addresses, variables |
 //! | `keys` | the names of all keys and of their environment variables |
 //! | `relations`, `graph` | settings that must fit each other; orders without a circle |
 //! | `layers`, `overlay` | the builder, and how variables and flags are laid over the file |
@@ -34,11 +35,13 @@
 mod deep;
 mod duration;
 mod error;
+mod grants;
 mod graph;
 mod json;
 mod keys;
 mod layers;
 mod nearest;
+mod network;
 mod overlay;
 mod plugins;
 mod policy;

@@ -5,9 +5,9 @@ use toml::de::{DeTable, DeValue};
 use super::error::Origin;
 use super::keys;
 use super::nearest::nearest;
-use super::render;
 use super::report::Report;
 use super::tree::{Entry, Node, Place, Source, Sources, Table, Value};
+use super::{render, secret};
 
 /// A variable or a flag: where it goes, or why it goes nowhere.
 pub(super) struct Pair {
@@ -140,7 +140,8 @@ fn put(parts: &[String], text: String, place: &Place, root: &mut Table, report: 
         match &mut entry.node.value {
             Value::Table(next) => table = next,
             other => {
-                let message = format!("expected a table at {path}, found {}", other.found());
+                let found = secret::found(&path, other);
+                let message = format!("expected a table at {path}, found {found}");
                 let hint = format!("set {path} as a whole, or change it in the file");
                 report.wrong_type(place, &path, message, Some(hint));
                 return;

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use plugbay_core::Isolation;
+use plugbay_core::{Grants, Isolation};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use super::report::Report;
 use super::section::{self, Section};
 use super::tree::{Table, Value};
-use super::{PluginDefaults, Reuse, Size, duration, json, keys, render, secret};
+use super::{PluginDefaults, Reuse, Size, duration, grants, json, keys, render, secret};
 
 /// One plugin: where it comes from, its config, and what it may use other than the defaults.
 ///
-/// [`Debug`](fmt::Debug) and [`Serialize`] hide the values of config keys that sound like secrets:
-/// use `config` itself to compare or to hash.
+/// [`Debug`](fmt::Debug) and [`Serialize`] hide the values of config keys that sound like secrets,
+/// and those of granted environment variables: use the fields themselves to compare or to hash.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct PluginSettings {
     /// The file in the plugin folder; `None` = the plugin's name with any known extension.
@@ -28,6 +28,9 @@ pub struct PluginSettings {
     /// For the plugin's `init`; always an object.
     #[serde(serialize_with = "serialize_masked")]
     pub config: Json,
+    /// What it may reach beyond its own memory.
+    #[serde(serialize_with = "grants::serialize")]
+    pub grants: Grants,
     /// The most instances at once.
     pub instances: Option<u32>,
     /// The most calls that wait for an instance; further ones are refused.
@@ -89,6 +92,7 @@ impl Default for PluginSettings {
             enabled: true,
             after: Vec::new(),
             config: Json::Object(Map::new()),
+            grants: Grants::default(),
             instances: None,
             queue: None,
             reuse: None,
@@ -127,6 +131,7 @@ impl fmt::Debug for PluginSettings {
             .field("enabled", &self.enabled)
             .field("after", &self.after)
             .field("config", &format_args!("{}", secret::masked(&self.config)))
+            .field("grants", &self.grants)
             .field("instances", &self.instances)
             .field("queue", &self.queue)
             .field("reuse", &self.reuse)
@@ -213,6 +218,7 @@ fn read_one(mut section: Section<'_, '_>, name: &str, defaults: &PluginDefaults)
             None => {}
         }
     }
+    plugin.grants = grants::read(&mut section);
     plugin.instances = section.has("instances").then_some(policy.instances);
     plugin.queue = section.has("queue").then_some(policy.queue);
     plugin.reuse = section.has("reuse").then_some(policy.reuse);

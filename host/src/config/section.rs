@@ -8,10 +8,10 @@ use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
 use super::nearest::nearest;
-use super::render;
 use super::report::Report;
 use super::setting::{Refused, Setting};
 use super::tree::{self, Entry, Node, Table, Value};
+use super::{render, secret};
 
 /// What is wrong with a value, and what to do.
 pub(super) type Refusal = (String, Option<String>);
@@ -47,6 +47,19 @@ impl<'a, 's> Section<'a, 's> {
             }
         }
         Section { path, table, report }
+    }
+
+    /// The table below `key`; one that is absent reads as empty.
+    pub(super) fn nested(&mut self, key: &str, known: &[&str]) -> Section<'_, 's> {
+        let (table, path) = (self.table(key), self.key(key));
+        Section::over(table, path, known, self.report)
+    }
+
+    /// The table below `key`, of which any key is known.
+    pub(super) fn table(&mut self, key: &str) -> Option<&'a Table> {
+        let entry = self.table?.get(key)?;
+        let path = self.key(key);
+        as_table(entry, &path, self.report)
     }
 
     pub(super) fn path(&self) -> &str {
@@ -162,7 +175,8 @@ pub(super) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report
     match T::from_node(node) {
         Ok(value) => Some(value),
         Err(Refused::Type) => {
-            let message = format!("expected {}, found {}", T::EXPECTED, node.value.found());
+            let found = secret::found(path, &node.value);
+            let message = format!("expected {}, found {found}", T::EXPECTED);
             report.wrong_type(&node.at, path, message, None);
             None
         }
@@ -182,7 +196,7 @@ pub(super) fn as_table<'a>(
     if let Value::Table(table) = &entry.node.value {
         return Some(table);
     }
-    let message = format!("expected a table, found {}", entry.node.value.found());
+    let message = format!("expected a table, found {}", secret::found(path, &entry.node.value));
     let hint = format!(
         "write [{path}] on a line of its own and its keys below, or name a key of it: {path}.KEY"
     );

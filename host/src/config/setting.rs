@@ -31,7 +31,7 @@ pub(super) trait Setting: Sized {
 }
 
 /// The text of a string, or of a variable or flag.
-fn text(node: &Node) -> Result<&str, Refused> {
+pub(super) fn text(node: &Node) -> Result<&str, Refused> {
     match &node.value {
         Value::String(text) | Value::Text(text) => Ok(text),
         _ => Err(Refused::Type),

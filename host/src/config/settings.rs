@@ -12,7 +12,7 @@ use super::error::ConfigError;
 use super::layers::Layers;
 use super::report::Report;
 use super::section::{self, Section};
-use super::tree::{FILE, Table};
+use super::tree::{FILE, Node, Table};
 use super::{Origin, PluginDefaults, PluginSettings, Restart, RouteSettings, Size};
 use super::{duration, keys, plugins, policy, restart, routes};
 
@@ -202,12 +202,20 @@ fn read_beyond(section: &mut Section<'_, '_>, beyond: &mut Isolation) {
 /// A folder, joined to that of the file unless a variable or flag names it.
 fn read_folder(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
     section.read(key, folder);
-    let in_file = section.node(key).is_none_or(|node| node.at.source == FILE);
-    if in_file
-        && let Origin::File(file) = &section.report.sources().0[FILE].origin
-        && let Some(parent) = file.parent()
-    {
-        *folder = parent.join(&folder);
+    *folder = in_folder_of_file(folder, section.node(key), section.report);
+}
+
+/// `folder`, joined to the folder of the file if that is where it was written, or nowhere.
+pub(super) fn in_folder_of_file(
+    folder: &Path,
+    node: Option<&Node>,
+    report: &Report<'_>,
+) -> PathBuf {
+    match &report.sources().0[FILE].origin {
+        Origin::File(file) if node.is_none_or(|node| node.at.source == FILE) => {
+            file.parent().unwrap_or(Path::new("")).join(folder)
+        }
+        _ => folder.to_owned(),
     }
 }
 

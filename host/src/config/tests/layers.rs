@@ -127,6 +127,17 @@ flag routes: routes: expected an array of tables, found "[]"
 }
 
 #[test]
+fn a_mistake_within_a_flag_is_the_flag_s() {
+    let error = Config::builder()
+        .text("[host]\nstrict = true", "config.toml")
+        .set("plugins.x.config.a", "[1, { b = inf }]")
+        .load()
+        .expect_err("a refusal");
+    assert_eq!(error.problems[0].origin, Origin::Flag("plugins.x.config.a".to_owned()));
+    assert_eq!(brief(&error), ["plugins.x.config.a[1].b: expected a finite number, found inf"],);
+}
+
+#[test]
 fn plugins_have_no_variables() {
     let error = Config::builder()
         .env([("PLUGBAY_PLUGINS_X_ENABLED", "false")])

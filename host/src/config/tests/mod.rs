@@ -1,11 +1,13 @@
 //! What the room promises, seen from outside of it.
 
 mod example_file;
+mod grants;
 mod graph;
 mod hostile;
 mod layers;
 mod limits;
 mod messages;
+mod network;
 mod schema;
 mod sections;
 mod vocabulary;
