@@ -4,7 +4,8 @@
 //! holds `config.toml` and the reader against it.
 
 /// The tables at the top of the file.
-pub(super) const SECTIONS: &[&str] = &["host", "server", "admin", "defaults", "plugins", "routes"];
+pub(super) const SECTIONS: &[&str] =
+    &["host", "server", "admin", "defaults", "plugins", "routes", "capabilities"];
 
 pub(super) const HOST: &[&str] = &[
     "plugins",
@@ -80,6 +81,18 @@ pub(super) const GRANTS: &[&str] =
     &["read", "write", "network", "environment", "clocks", "random", "stdio"];
 /// A folder of [`GRANTS`] that the plugin sees elsewhere.
 pub(super) const FOLDER: &[&str] = &["host", "guest"];
+pub(super) const CAPABILITY: &[&str] = &[
+    "strategy",
+    "providers",
+    "weights",
+    "key",
+    "retries",
+    "steps",
+    "every",
+    "errors",
+    "latency",
+    "calls",
+];
 pub(super) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
 /// Sections whose keys can be set by a variable: those with a fixed set of keys.

@@ -57,10 +57,11 @@ fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Ref
         Some(near) => format!("unknown variable; did you mean {near}?"),
         None => "unknown variable".to_owned(),
     };
-    let in_file =
-        ["PLUGBAY_PLUGINS", "PLUGBAY_ROUTES"].iter().any(|prefix| name.starts_with(prefix));
+    let in_file = ["PLUGBAY_PLUGINS", "PLUGBAY_ROUTES", "PLUGBAY_CAPABILITIES"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix));
     let hint = if in_file {
-        "plugins and routes have no variables: write them in the file, or set plugins by a flag"
+        "plugins, capabilities and routes have no variables: write them in the file, or set the first two by a flag"
             .to_owned()
     } else {
         format!(

@@ -184,7 +184,7 @@ pub(super) fn read(
     plugins
 }
 
-const NAME_RULE: &str = "names are 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit; \
+pub(super) const NAME_RULE: &str = "names are 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit; \
                          a name with a dot is quoted: [plugins.\"a.b\"]";
 
 /// `[a-z0-9][a-z0-9._-]{0,63}`
@@ -263,7 +263,7 @@ fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
 
 /// Names of other plugins. That they make no circle is a matter of the whole file.
 fn read_after(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
-    section.list("after", "an array such as [\"other\"]", |other: &String| {
+    let after = section.list("after", "an array such as [\"other\"]", |other: &String| {
         if !is_plugin_name(other) {
             let message = format!("expected a plugin name, found {}", render::quoted(other));
             return Err((message, Some(NAME_RULE.to_owned())));
@@ -273,5 +273,6 @@ fn read_after(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
             return Err((message, Some("a plugin cannot start before itself".to_owned())));
         }
         Ok(())
-    })
+    });
+    after.unwrap_or_default()
 }

@@ -135,17 +135,18 @@ impl<'a, 's> Section<'a, 's> {
         None
     }
 
-    /// An array of things that each stand there once, and that `check` finds good. Others are
-    /// reported and left out.
+    /// An array of things that each stand there once, and that `check` finds good. `None` when
+    /// the array is absent, or something was refused.
     pub(super) fn list<T: Setting + Clone + Eq + Hash>(
         &mut self,
         key: &str,
         expected: &str,
         check: impl Fn(&T) -> Result<(), Refusal>,
-    ) -> Vec<T> {
+    ) -> Option<Vec<T>> {
         let path = self.key(key);
-        let (mut list, mut seen) = (Vec::new(), HashSet::new());
-        for (index, node) in self.items(key, expected).iter().flat_map(|it| it.iter()).enumerate() {
+        let items = self.items(key, expected)?;
+        let (mut list, mut seen) = (Vec::with_capacity(items.len()), HashSet::new());
+        for (index, node) in items.iter().enumerate() {
             let path = format!("{path}[{index}]");
             let Some(item) = read_node::<T>(node, &path, self.report) else {
                 continue;
@@ -159,7 +160,7 @@ impl<'a, 's> Section<'a, 's> {
                 Err((message, hint)) => self.report.value(&node.at, &path, message, hint),
             }
         }
-        list
+        (list.len() == items.len()).then_some(list)
     }
 
     /// Reports the value of a key that is there.

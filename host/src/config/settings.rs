@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use plugbay_core::Isolation;
+use plugbay_core::{CapabilityKey, Isolation};
 use serde::Serialize;
 
 use super::error::ConfigError;
@@ -13,8 +13,10 @@ use super::layers::Layers;
 use super::report::Report;
 use super::section::{self, Section};
 use super::tree::{FILE, Node, Table};
-use super::{Origin, PluginDefaults, PluginSettings, Restart, RouteSettings, Size};
-use super::{duration, keys, plugins, policy, restart, routes};
+use super::{
+    CapabilitySettings, Origin, PluginDefaults, PluginSettings, Restart, RouteSettings, Size,
+};
+use super::{capabilities, duration, keys, plugins, policy, restart, routes};
 
 /// Everything that an operator may say, checked.
 ///
@@ -34,6 +36,8 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginSettings>,
     /// Routes to handlers; they win over those that plugins suggest.
     pub routes: Vec<RouteSettings>,
+    /// How calls are shared out where several plugins, or versions of one, offer a capability.
+    pub capabilities: BTreeMap<CapabilityKey, CapabilitySettings>,
 }
 
 /// `[host]`: where plugins come from and how changes are taken over.
@@ -165,6 +169,7 @@ pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Config {
         admin: read_admin(root, report),
         plugins: plugins::read(root, &defaults, report),
         routes: routes::read(root, report),
+        capabilities: capabilities::read(root, report),
         defaults,
     }
 }

@@ -30,6 +30,7 @@ fn its_examples_are_good() {
     let hello = &config.plugins["hello"];
     assert_eq!(hello.config["greeting"], "Hello");
     assert_eq!(config.routes[0].handler, "hello");
+    assert_eq!(config.capabilities.len(), 3);
 }
 
 /// Every key of the file, as `section.key`, with the comment above it.
@@ -43,6 +44,7 @@ fn documented() -> Vec<(String, String)> {
         let line = line.trim_start_matches('#');
         if line.starts_with('[') {
             section = line.trim_matches(['[', ']']).replace(".hello", "");
+            section = section.split(".\"").next().unwrap_or_default().to_owned();
         } else if let Some((key, _)) = line.split_once(" = ") {
             found.push((format!("{section}.{key}"), comment.clone()));
             // One comment may stand over a run of example lines.
@@ -67,6 +69,7 @@ fn it_documents_every_key() {
         ("plugins", keys::PLUGIN),
         ("plugins.grants", keys::GRANTS),
         ("routes", keys::ROUTE),
+        ("capabilities", keys::CAPABILITY),
     ] {
         for key in keys {
             let key = format!("{section}.{key}");
@@ -110,6 +113,7 @@ fn every_listed_key_is_read() {
         ("[plugins.x]", keys::PLUGIN),
         ("[plugins.x.grants]", keys::GRANTS),
         ("[[routes]]", keys::ROUTE),
+        ("[capabilities.'codec:x']", keys::CAPABILITY),
     ] {
         for key in keys {
             // No key takes a datetime.

@@ -1,5 +1,6 @@
 //! What the room promises, seen from outside of it.
 
+mod capabilities;
 mod example_file;
 mod grants;
 mod graph;
