@@ -5,7 +5,7 @@
 
 /// The tables at the top of the file.
 pub(super) const SECTIONS: &[&str] =
-    &["host", "server", "admin", "defaults", "plugins", "routes", "capabilities"];
+    &["host", "server", "admin", "defaults", "plugins", "routes", "capabilities", "migrations"];
 
 pub(super) const HOST: &[&str] = &[
     "plugins",
@@ -18,6 +18,8 @@ pub(super) const HOST: &[&str] = &[
     "parallel",
     "mapped",
     "mapped_beyond",
+    "history",
+    "probes",
 ];
 pub(super) const SERVER: &[&str] = &["listen", "max_body", "timeout"];
 pub(super) const ADMIN: &[&str] = &["enabled", "listen"];
@@ -93,6 +95,7 @@ pub(super) const CAPABILITY: &[&str] = &[
     "latency",
     "calls",
 ];
+pub(super) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
 pub(super) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
 /// Sections whose keys can be set by a variable: those with a fixed set of keys.

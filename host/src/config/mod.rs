@@ -23,6 +23,7 @@
 //! | `plugins`, `routes` | `[plugins.NAME]` and `[[routes]]` |
 //! | `grants`, `network` | `[plugins.NAME.grants]`: folders, addresses, variables |
 //! | `capabilities`, `request_key` | `[capabilities."KIND:NAME"]`: several plugins behind one name |
+//! | `migrations` | `[[migrations]]`: what may be gone only where something else is there |
 //! | `keys` | the names of all keys and of their environment variables |
 //! | `relations`, `graph` | settings that must fit each other; orders without a circle |
 //! | `layers`, `overlay` | the builder, and how variables and flags are laid over the file |
@@ -42,6 +43,7 @@ mod graph;
 mod json;
 mod keys;
 mod layers;
+pub mod migrations;
 mod nearest;
 mod network;
 mod overlay;
@@ -67,6 +69,7 @@ mod tests;
 pub use self::capabilities::{CapabilitySettings, Strategy};
 pub use self::error::{ConfigError, Excerpt, Origin, Problem, ProblemKind};
 pub use self::layers::Layers;
+pub use self::migrations::{Migration, Violation};
 pub use self::plugins::PluginSettings;
 pub use self::policy::{PluginDefaults, Reuse};
 pub use self::request_key::RequestKey;

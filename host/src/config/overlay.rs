@@ -57,11 +57,12 @@ fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Ref
         Some(near) => format!("unknown variable; did you mean {near}?"),
         None => "unknown variable".to_owned(),
     };
-    let in_file = ["PLUGBAY_PLUGINS", "PLUGBAY_ROUTES", "PLUGBAY_CAPABILITIES"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix));
+    let in_file =
+        ["PLUGBAY_PLUGINS", "PLUGBAY_ROUTES", "PLUGBAY_CAPABILITIES", "PLUGBAY_MIGRATIONS"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
     let hint = if in_file {
-        "plugins, capabilities and routes have no variables: write them in the file, or set the first two by a flag"
+        "plugins, capabilities, routes and migrations have no variables: write them in the file, or set the first two by a flag"
             .to_owned()
     } else {
         format!(

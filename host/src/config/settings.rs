@@ -14,9 +14,10 @@ use super::report::Report;
 use super::section::{self, Section};
 use super::tree::{FILE, Node, Table};
 use super::{
-    CapabilitySettings, Origin, PluginDefaults, PluginSettings, Restart, RouteSettings, Size,
+    CapabilitySettings, Migration, Origin, PluginDefaults, PluginSettings, Restart, RouteSettings,
+    Size,
 };
-use super::{capabilities, duration, keys, plugins, policy, restart, routes};
+use super::{capabilities, duration, keys, migrations, plugins, policy, restart, routes};
 
 /// Everything that an operator may say, checked.
 ///
@@ -38,6 +39,8 @@ pub struct Config {
     pub routes: Vec<RouteSettings>,
     /// How calls are shared out where several plugins, or versions of one, offer a capability.
     pub capabilities: BTreeMap<CapabilityKey, CapabilitySettings>,
+    /// What may be gone only where something else is there.
+    pub migrations: Vec<Migration>,
 }
 
 /// `[host]`: where plugins come from and how changes are taken over.
@@ -68,6 +71,10 @@ pub struct HostSettings {
     /// Restart. Where an in-process library goes that would be beyond it: to a worker process, or
     /// nowhere.
     pub mapped_beyond: Isolation,
+    /// Generations that can be rolled back to.
+    pub history: u32,
+    /// Questions of health at the same time.
+    pub probes: u32,
 }
 
 impl Default for HostSettings {
@@ -83,6 +90,8 @@ impl Default for HostSettings {
             parallel: 0,
             mapped: Size::gib(1),
             mapped_beyond: Isolation::Process,
+            history: 5,
+            probes: 4,
         }
     }
 }
@@ -170,6 +179,7 @@ pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Config {
         plugins: plugins::read(root, &defaults, report),
         routes: routes::read(root, report),
         capabilities: capabilities::read(root, report),
+        migrations: migrations::read(root, report),
         defaults,
     }
 }
@@ -187,6 +197,8 @@ fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
     section.read_within("parallel", &mut host.parallel, 0..=1024);
     section.read_within("mapped", &mut host.mapped, Size::ZERO..=Size::gib(1024));
     read_beyond(section, &mut host.mapped_beyond);
+    section.read_within("history", &mut host.history, 0..=50);
+    section.read_within("probes", &mut host.probes, 1..=1024);
     host
 }
 

@@ -31,6 +31,7 @@ fn its_examples_are_good() {
     assert_eq!(hello.config["greeting"], "Hello");
     assert_eq!(config.routes[0].handler, "hello");
     assert_eq!(config.capabilities.len(), 3);
+    assert_eq!(config.migrations[0].requires, "codec:json-v2");
 }
 
 /// Every key of the file, as `section.key`, with the comment above it.
@@ -70,6 +71,7 @@ fn it_documents_every_key() {
         ("plugins.grants", keys::GRANTS),
         ("routes", keys::ROUTE),
         ("capabilities", keys::CAPABILITY),
+        ("migrations", keys::MIGRATION),
     ] {
         for key in keys {
             let key = format!("{section}.{key}");
@@ -114,6 +116,7 @@ fn every_listed_key_is_read() {
         ("[plugins.x.grants]", keys::GRANTS),
         ("[[routes]]", keys::ROUTE),
         ("[capabilities.'codec:x']", keys::CAPABILITY),
+        ("[[migrations]]", keys::MIGRATION),
     ] {
         for key in keys {
             // No key takes a datetime.

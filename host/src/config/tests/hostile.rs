@@ -17,6 +17,9 @@ fn nearly() -> impl Strategy<Value = String> {
         "[plugins.\"a.b\"]",
         "[[routes]]",
         "[capabilities.\"codec:x\"]",
+        "[[migrations]]",
+        "remove = \"codec:x\"",
+        "requires = \"codec:y\"",
         "strategy = \"split\"",
         "weights = [1, 2]",
         "[plugins.x.config]",
@@ -220,6 +223,7 @@ fn a_large_file_of_mistakes_is_answered_soon() {
         "x = 1\n".repeat(50_000),
         "a={a=".repeat(50_000),
         "[[routes]]\n".repeat(20_000),
+        "[[migrations]]\n".repeat(20_000),
         "=".repeat(200_000),
     ] {
         let problems = parse(&text).expect_err("mistakes").problems.len();

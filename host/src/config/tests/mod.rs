@@ -8,6 +8,7 @@ mod hostile;
 mod layers;
 mod limits;
 mod messages;
+mod migrations;
 mod network;
 mod schema;
 mod sections;
