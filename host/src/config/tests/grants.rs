@@ -126,6 +126,10 @@ fn values_of_the_environment_are_shown_nowhere() {
         "[plugins.x.grants.environment]\nA = '''\nhunter2''' oops",
         "[plugins.x.grants.environment]\n# [a comment]\nA = 'hunter2",
         "[plugins.x.grants.environment]\nA = 'hunter2'\nA = 'hunter2'",
+        "[plugins.x.grants.environment]\nA = hunter2",
+        "[plugins.x.grants.environment]\nA = 1hunter2",
+        "[plugins.x.grants.environment]\nA = \"\\hunter2\"",
+        "plugins.x.grants.environment = { A = hunter2 }",
         "plugins.x.grants.environment.A = 'hunter2' oops",
         "plugins.x.grants.environment.A = 'hunter2'.oops",
     ] {

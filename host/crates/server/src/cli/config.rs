@@ -19,12 +19,14 @@ pub(super) enum ConfigCommand {
 }
 
 /// Checks the configuration with all its layers; exit code 2 if it has a mistake
-///
-/// Prints the migrations, if there are any, in the order in which they can be carried out.
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Prints the migrations, if there are any, in the order in which they can be carried out.
+
+Examples:
   plugbay config check
-  plugbay config check staging.toml")]
+  plugbay config check staging.toml"
+)]
 pub(super) struct Check {
     /// The file [default: that of --config]
     file: Option<PathBuf>,
