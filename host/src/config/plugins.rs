@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use plugbay_core::Isolation;
+use plugbay_core::{Grants, Isolation};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use super::report::Report;
 use super::section::{self, Section};
 use super::tree::{Table, Value};
-use super::{PluginDefaults, Reuse, Size, duration, json, keys, render, secret};
+use super::{PluginDefaults, Reuse, Size, duration, grants, json, keys, render, secret};
 
 /// One plugin: where it comes from, its config, and what it may use other than the defaults.
 ///
-/// [`Debug`](fmt::Debug) and [`Serialize`] hide the values of config keys that sound like secrets:
-/// use `config` itself to compare or to hash.
+/// [`Debug`](fmt::Debug) and [`Serialize`] hide the values of config keys that sound like secrets,
+/// and those of granted environment variables: use the fields themselves to compare or to hash.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct PluginSettings {
     /// The file in the plugin folder; `None` = the plugin's name with any known extension.
@@ -28,6 +28,9 @@ pub struct PluginSettings {
     /// For the plugin's `init`; always an object.
     #[serde(serialize_with = "serialize_masked")]
     pub config: Json,
+    /// What it may reach beyond its own memory.
+    #[serde(serialize_with = "grants::serialize")]
+    pub grants: Grants,
     /// The most instances at once.
     pub instances: Option<u32>,
     /// The most calls that wait for an instance; further ones are refused.
@@ -89,6 +92,7 @@ impl Default for PluginSettings {
             enabled: true,
             after: Vec::new(),
             config: Json::Object(Map::new()),
+            grants: Grants::default(),
             instances: None,
             queue: None,
             reuse: None,
@@ -127,6 +131,7 @@ impl fmt::Debug for PluginSettings {
             .field("enabled", &self.enabled)
             .field("after", &self.after)
             .field("config", &format_args!("{}", secret::masked(&self.config)))
+            .field("grants", &self.grants)
             .field("instances", &self.instances)
             .field("queue", &self.queue)
             .field("reuse", &self.reuse)
@@ -179,7 +184,7 @@ pub(super) fn read(
     plugins
 }
 
-const NAME_RULE: &str = "names are 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit; \
+pub(super) const NAME_RULE: &str = "names are 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit; \
                          a name with a dot is quoted: [plugins.\"a.b\"]";
 
 /// `[a-z0-9][a-z0-9._-]{0,63}`
@@ -213,6 +218,7 @@ fn read_one(mut section: Section<'_, '_>, name: &str, defaults: &PluginDefaults)
             None => {}
         }
     }
+    plugin.grants = grants::read(&mut section);
     plugin.instances = section.has("instances").then_some(policy.instances);
     plugin.queue = section.has("queue").then_some(policy.queue);
     plugin.reuse = section.has("reuse").then_some(policy.reuse);
@@ -257,7 +263,7 @@ fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
 
 /// Names of other plugins. That they make no circle is a matter of the whole file.
 fn read_after(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
-    section.list("after", "an array such as [\"other\"]", |other: &String| {
+    let after = section.list("after", "an array such as [\"other\"]", |other: &String| {
         if !is_plugin_name(other) {
             let message = format!("expected a plugin name, found {}", render::quoted(other));
             return Err((message, Some(NAME_RULE.to_owned())));
@@ -267,5 +273,6 @@ fn read_after(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
             return Err((message, Some("a plugin cannot start before itself".to_owned())));
         }
         Ok(())
-    })
+    });
+    after.unwrap_or_default()
 }

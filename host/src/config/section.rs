@@ -8,10 +8,10 @@ use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
 use super::nearest::nearest;
-use super::render;
 use super::report::Report;
 use super::setting::{Refused, Setting};
 use super::tree::{self, Entry, Node, Table, Value};
+use super::{render, secret};
 
 /// What is wrong with a value, and what to do.
 pub(super) type Refusal = (String, Option<String>);
@@ -47,6 +47,19 @@ impl<'a, 's> Section<'a, 's> {
             }
         }
         Section { path, table, report }
+    }
+
+    /// The table below `key`; one that is absent reads as empty.
+    pub(super) fn nested(&mut self, key: &str, known: &[&str]) -> Section<'_, 's> {
+        let (table, path) = (self.table(key), self.key(key));
+        Section::over(table, path, known, self.report)
+    }
+
+    /// The table below `key`, of which any key is known.
+    pub(super) fn table(&mut self, key: &str) -> Option<&'a Table> {
+        let entry = self.table?.get(key)?;
+        let path = self.key(key);
+        as_table(entry, &path, self.report)
     }
 
     pub(super) fn path(&self) -> &str {
@@ -122,17 +135,18 @@ impl<'a, 's> Section<'a, 's> {
         None
     }
 
-    /// An array of things that each stand there once, and that `check` finds good. Others are
-    /// reported and left out.
+    /// An array of things that each stand there once, and that `check` finds good. `None` when
+    /// the array is absent, or something was refused.
     pub(super) fn list<T: Setting + Clone + Eq + Hash>(
         &mut self,
         key: &str,
         expected: &str,
         check: impl Fn(&T) -> Result<(), Refusal>,
-    ) -> Vec<T> {
+    ) -> Option<Vec<T>> {
         let path = self.key(key);
-        let (mut list, mut seen) = (Vec::new(), HashSet::new());
-        for (index, node) in self.items(key, expected).iter().flat_map(|it| it.iter()).enumerate() {
+        let items = self.items(key, expected)?;
+        let (mut list, mut seen) = (Vec::with_capacity(items.len()), HashSet::new());
+        for (index, node) in items.iter().enumerate() {
             let path = format!("{path}[{index}]");
             let Some(item) = read_node::<T>(node, &path, self.report) else {
                 continue;
@@ -146,7 +160,7 @@ impl<'a, 's> Section<'a, 's> {
                 Err((message, hint)) => self.report.value(&node.at, &path, message, hint),
             }
         }
-        list
+        (list.len() == items.len()).then_some(list)
     }
 
     /// Reports the value of a key that is there.
@@ -162,7 +176,8 @@ pub(super) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report
     match T::from_node(node) {
         Ok(value) => Some(value),
         Err(Refused::Type) => {
-            let message = format!("expected {}, found {}", T::EXPECTED, node.value.found());
+            let found = secret::found(path, &node.value);
+            let message = format!("expected {}, found {found}", T::EXPECTED);
             report.wrong_type(&node.at, path, message, None);
             None
         }
@@ -182,7 +197,7 @@ pub(super) fn as_table<'a>(
     if let Value::Table(table) = &entry.node.value {
         return Some(table);
     }
-    let message = format!("expected a table, found {}", entry.node.value.found());
+    let message = format!("expected a table, found {}", secret::found(path, &entry.node.value));
     let hint = format!(
         "write [{path}] on a line of its own and its keys below, or name a key of it: {path}.KEY"
     );

@@ -240,7 +240,7 @@ fn a_request_has_one_route() {
 
 #[test]
 fn later_sections_are_not_accepted_yet() {
-    for section in ["discovery", "fleet", "telemetry", "migrations"] {
+    for section in ["discovery", "fleet", "telemetry"] {
         assert_eq!(refused(&format!("[{section}]")).reason(), "config-unknown-key", "{section}");
     }
     assert_eq!(good(""), Config::default());
