@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Artifact, Description, Reason, Refusal, Runtime, Source};
+use plugbay_core::{Artifact, Description, Grant, Reason, Refusal, Runtime, Source};
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::desired::{Offer, asked_in, resolve};
 use crate::generation::Generation;
 use crate::load::{Ready, Store, prepare};
+use crate::outcome::Journal;
 
 /// What a file holds.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +27,8 @@ pub struct Inspection {
     pub form: &'static str,
     /// The interfaces it imports: what it asks the host for.
     pub imports: Vec<String>,
+    /// What it asks to reach, by its imports: each needs a grant, or is denied.
+    pub asked: Vec<Grant>,
     /// The interfaces it exports.
     pub exports: Vec<String>,
     /// What the plugin says of itself.
@@ -81,7 +84,7 @@ pub(crate) fn check(
             return Err(refused.refusal.clone());
         }
         for wanted in desired.wanted.iter().filter(|it| it.offer.source == *source) {
-            ready.start(wanted)?.plugin.shutdown();
+            ready.start(wanted, &Journal::new())?.plugin.shutdown();
         }
         Ok(())
     };
@@ -118,6 +121,7 @@ fn inspection(ready: &Ready, artifact: &Artifact) -> Inspection {
         code_size: ready.prepared().code_size(),
         form: ready.runtime(),
         imports: ready.prepared().imports().to_vec(),
+        asked: Grant::asked(ready.prepared().imports()),
         exports: ready.prepared().exports().to_vec(),
         description: Arc::clone(ready.description()),
     }

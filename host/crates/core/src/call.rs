@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -108,6 +109,14 @@ pub enum CallErrorKind {
     Output,
     /// The answer broke the contract: not a CBOR item, a status out of range.
     Contract,
+    /// The plugin called the host more often than it may.
+    HostCalls,
+    /// Too many calls wait for the plugin already, or no instance came free in time.
+    Overloaded,
+    /// The plugin failed too often of late: calls are held back from it for a while.
+    BreakerOpen,
+    /// The plugin says that it is not well, or does not answer when it is asked.
+    Unhealthy,
     /// The plugin's version was retired, and no newer one took its place.
     Retired,
 }
@@ -129,7 +138,46 @@ impl CallErrorKind {
             Self::Memory => "memory",
             Self::Output => "output",
             Self::Contract => "contract",
+            Self::HostCalls => "host-calls",
+            Self::Overloaded => "overloaded",
+            Self::BreakerOpen => "breaker-open",
+            Self::Unhealthy => "unhealthy",
             Self::Retired => "retired",
+        }
+    }
+}
+
+/// What a failed call says of the plugin that was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Nothing: the caller asked for what it cannot have, or the host was too busy.
+    Nobody,
+    /// It failed.
+    Plugin,
+    /// It was not called at all: another provider may be.
+    NotCalled,
+}
+
+impl CallErrorKind {
+    /// What this failure says of the plugin.
+    #[must_use]
+    pub fn blame(self) -> Blame {
+        match self {
+            Self::InvalidInput | Self::Unsupported => Blame::Nobody,
+            Self::Overloaded | Self::BreakerOpen | Self::Unhealthy | Self::Retired => {
+                Blame::NotCalled
+            }
+            Self::Unavailable
+            | Self::Internal
+            | Self::Trap
+            | Self::Panic
+            | Self::Crashed
+            | Self::Cpu
+            | Self::Deadline
+            | Self::Memory
+            | Self::Output
+            | Self::Contract
+            | Self::HostCalls => Blame::Plugin,
         }
     }
 }
@@ -147,6 +195,7 @@ struct Failure {
     message: Cow<'static, str>,
     plugin: Option<Arc<str>>,
     backtrace: Option<Arc<str>>,
+    retry_after: Option<Duration>,
 }
 
 struct Prefix<'a>(Option<&'a str>);
@@ -163,7 +212,13 @@ impl fmt::Display for Prefix<'_> {
 impl CallError {
     /// An error of this kind; `message` is a lowercase fragment.
     pub fn new(kind: CallErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Failure { kind, message: message.into(), plugin: None, backtrace: None }))
+        Self(Box::new(Failure {
+            kind,
+            message: message.into(),
+            plugin: None,
+            backtrace: None,
+            retry_after: None,
+        }))
     }
 
     /// Names the plugin, as `name@version`, unless one is named already: the innermost
@@ -179,6 +234,19 @@ impl CallError {
     pub fn with_backtrace(mut self, backtrace: impl Into<Arc<str>>) -> Self {
         self.0.backtrace = Some(backtrace.into());
         self
+    }
+
+    /// Adds when it may be worth to try again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// How long to wait before another try is worth it, if anybody knows.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// Which kind of failure this is.

@@ -22,28 +22,32 @@ mod call;
 pub mod codec;
 mod description;
 mod digest;
+mod grants;
 mod guest_log;
 pub mod handler;
 mod kind;
 mod metrics;
 mod name;
+mod notice;
 mod plugin;
 mod policy;
 mod private;
 mod refusal;
 
 pub use artifact::{Artifact, Source};
-pub use call::{CallError, CallErrorKind, CodecInfo, Context, MAX_DEPTH, Services};
+pub use call::{Blame, CallError, CallErrorKind, CodecInfo, Context, MAX_DEPTH, Services};
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
 pub use digest::{Digest, ParseDigestError};
+pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};
 pub use guest_log::{LogLevel, write_log};
 pub use kind::{CapabilityKey, Kind, Provider};
 pub use metrics::GuestMetrics;
 pub use name::{MAX_NAME, NameError, check_name};
+pub use notice::{Notice, Observer, Unobserved};
 pub use plugbay_document as document;
 pub use plugin::{
     GuestMetric, Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin, WorkerStatus,
 };
-pub use policy::{Isolation, Policy, Reuse};
+pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};

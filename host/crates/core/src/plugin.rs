@@ -1,11 +1,13 @@
 //! What a runtime implements: recognise, prepare, describe, start.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Artifact, CallError, Description, Isolation, Policy, Provider, Refusal};
+use crate::{Artifact, CallError, Description, Isolation, Observer, Policy, Provider, Refusal};
 
 /// Something that runs plugins of one form: WASM components, native libraries, linked crates.
 pub trait Runtime: Send + Sync + 'static {
@@ -64,7 +66,7 @@ pub trait Prepared: Send + Sync + 'static {
 }
 
 /// What a plugin is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StartPlugin {
     /// Who it will be.
     pub identity: Identity,
@@ -74,6 +76,8 @@ pub struct StartPlugin {
     pub config: Value,
     /// What it may use.
     pub policy: Policy,
+    /// Whom to tell what is noticed while it runs.
+    pub observer: Arc<dyn Observer>,
 }
 
 /// The name under which a plugin runs, and its version.
@@ -114,12 +118,14 @@ pub trait Plugin: Send + Sync + 'static {
     /// from being shut down, not this plugin alone.
     fn calls_others(&self) -> bool;
 
-    /// Asks the plugin whether it can serve. Blocks for at most the policy's `init` time.
+    /// Asks the plugin whether it can serve. Blocks for at most `within`, a little more for
+    /// native code.
     ///
     /// # Errors
     ///
-    /// What the plugin said, or how it failed to answer.
-    fn health(&self) -> Result<(), CallError>;
+    /// What the plugin said, or how it failed to answer: `overloaded` if it could not be asked
+    /// at all, which says nothing of its health.
+    fn health(&self, within: Duration) -> Result<(), CallError>;
 
     /// Tells every instance that it is the last call, then frees them. Blocks for at most
     /// the policy's `init` time per instance. Calls that come later are refused as retired.
@@ -140,6 +146,14 @@ pub struct PluginStats {
     pub discarded: u64,
     /// Bytes of linear memory over all instances.
     pub memory: u64,
+    /// Calls that wait for an instance.
+    pub waiting: u64,
+    /// Uses of what it is not granted, by grant; those that never happened are left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub denied: BTreeMap<&'static str, u64>,
+    /// What it did more often than it may, by the limit's key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limited: BTreeMap<&'static str, u64>,
     /// The plugin's own metrics.
     pub metrics: Vec<GuestMetric>,
     /// The worker process, of a plugin that runs in one.

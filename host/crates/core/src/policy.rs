@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Grants;
+
 /// How instances are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -43,10 +45,12 @@ impl Isolation {
 }
 
 /// The limits one plugin runs under. Part of its identity: a change starts it anew.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Policy {
     /// The most instances at once. Further calls wait for one, within their deadline.
     pub instances: u32,
+    /// The most calls that wait for an instance. Further ones are refused as overloaded.
+    pub queue: u32,
     /// Whether instances are used again.
     pub reuse: Reuse,
     /// Calls after which an instance is replaced; 0 means never.
@@ -57,6 +61,8 @@ pub struct Policy {
     pub memory: u64,
     /// The most bytes of linear memory over all instances.
     pub total_memory: u64,
+    /// The most elements of all tables of one instance.
+    pub tables: u32,
     /// Guest CPU time of one call. Waiting for the host does not count.
     pub cpu: Duration,
     /// Wall time of one call, waiting for an instance included.
@@ -65,8 +71,54 @@ pub struct Policy {
     pub init: Duration,
     /// The most bytes of one answer.
     pub output: u64,
+    /// The most lines of log in a second, over all instances; 0 means no limit. Further ones are
+    /// dropped and counted.
+    pub logs: u32,
+    /// The most calls of the host in a second, over all instances; 0 means no limit. One more
+    /// ends the plugin's call.
+    pub host_calls: u32,
     /// Where it runs, if it is native code; [`Isolation::Refuse`] for all else.
     pub isolation: Isolation,
+    /// What it may reach.
+    pub grants: Grants,
+    /// What stands around it.
+    pub protection: Protection,
+}
+
+/// What the host does so that a failing plugin costs its callers little.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Protection {
+    /// Failures in a row after which the plugin gets no more calls for a while; 0 means never.
+    pub breaker_failures: u32,
+    /// How long "a while" is, the first time; it doubles while trials go on failing.
+    pub breaker_open: Duration,
+    /// Trial calls in a row that must succeed before all calls come back.
+    pub breaker_successes: u32,
+    /// Time between two questions of health; zero means that it is never asked.
+    pub health_every: Duration,
+    /// Wall time of one question.
+    pub health_deadline: Duration,
+    /// Bad answers in a row after which the plugin gets no more calls, and is started anew.
+    pub health_fall: u32,
+    /// Good answers in a row after which it gets calls again.
+    pub health_rise: u32,
+    /// How often an unhealthy plugin is started anew within 10 minutes; 0 means never.
+    pub restarts: u32,
+}
+
+impl Default for Protection {
+    fn default() -> Self {
+        Self {
+            breaker_failures: 5,
+            breaker_open: Duration::from_secs(5),
+            breaker_successes: 2,
+            health_every: Duration::from_secs(10),
+            health_deadline: Duration::from_secs(1),
+            health_fall: 3,
+            health_rise: 2,
+            restarts: 5,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -74,16 +126,22 @@ impl Default for Policy {
         let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
         Self {
             instances: u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX),
+            queue: 1024,
             reuse: Reuse::Pooled,
             recycle_calls: 0,
             recycle_memory: 0,
             memory: 64 << 20,
             total_memory: 512 << 20,
+            tables: 100_000,
             cpu: Duration::from_secs(1),
             deadline: Duration::from_secs(30),
             init: Duration::from_secs(5),
             output: 64 << 20,
+            logs: 1000,
+            host_calls: 0,
             isolation: Isolation::Refuse,
+            grants: Grants::default(),
+            protection: Protection::default(),
         }
     }
 }

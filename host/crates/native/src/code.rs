@@ -58,16 +58,17 @@ impl Life {
     /// Takes a step on a thread of its own.
     fn step<T: Send + 'static>(
         self: &Arc<Self>,
+        within: Duration,
         step: impl FnOnce(&Self, &Calls<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StepError> {
         let life = Arc::clone(self);
         let step = move || step(&life, &Calls::outside(life.label(), &life.metrics));
-        self.code.threads.within(self.bound, step)?.map_err(StepError::Own)
+        self.code.threads.within(within, step)?.map_err(StepError::Own)
     }
 
     /// Makes an instance.
     pub(crate) fn create(self: &Arc<Self>) -> Result<Living, StepError> {
-        let instance = self.step(|life, calls| life.code.guest.create(calls, &life.config))?;
+        let instance = self.step(self.bound, |life, calls| life.code.guest.create(calls, &life.config))?;
         Ok(Living { instance: Some(instance), life: Arc::clone(self) })
     }
 }
@@ -95,15 +96,15 @@ impl Living {
     }
 
     /// Asks whether it can serve.
-    pub(crate) fn health(self: &Arc<Self>) -> Result<(), StepError> {
+    pub(crate) fn health(self: &Arc<Self>, within: Duration) -> Result<(), StepError> {
         let living = Arc::clone(self);
-        self.life.step(move |_, calls| living.call(|instance| instance.health(calls)))
+        self.life.step(within, move |_, calls| living.call(|instance| instance.health(calls)))
     }
 
     /// Makes the last call. If it hangs, the instance is never freed.
     pub(crate) fn shutdown(self: &Arc<Self>) -> Result<(), StepError> {
         let living = Arc::clone(self);
-        self.life.step(move |_, calls| {
+        self.life.step(self.life.bound, move |_, calls| {
             living.call(|instance| {
                 instance.shutdown(calls);
                 Ok(())
@@ -115,7 +116,7 @@ impl Living {
 impl Drop for Living {
     fn drop(&mut self) {
         let instance = self.instance.take();
-        let freed = self.life.step(move |_, _| {
+        let freed = self.life.step(self.life.bound, move |_, _| {
             drop(instance);
             Ok(())
         });

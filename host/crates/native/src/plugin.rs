@@ -95,7 +95,7 @@ impl NativePlugin {
         })?;
         let instance = Arc::new(instance);
         instance
-            .health()
+            .health(start.policy.init)
             .map_err(|error| Refusal::new(Reason::Unhealthy, format!("health: {error}")))?;
         let shared = Shared {
             life,
@@ -168,9 +168,9 @@ impl Plugin for NativePlugin {
         true
     }
 
-    fn health(&self) -> Result<(), CallError> {
+    fn health(&self, within: Duration) -> Result<(), CallError> {
         let shared = &self.shared;
-        shared.instance.load().health().map_err(|error| match error {
+        shared.instance.load().health(within).map_err(|error| match error {
             StepError::Own(error) => shared.failed(error),
             StepError::Hung(hung) => {
                 let message = format!("health: {hung}");
@@ -191,9 +191,8 @@ impl Plugin for NativePlugin {
             instances: 1,
             instantiations: self.shared.instantiations.load(Ordering::Relaxed),
             discarded: self.shared.discarded.load(Ordering::Relaxed),
-            memory: 0,
             metrics: self.shared.life.metrics.snapshot(),
-            worker: None,
+            ..PluginStats::default()
         }
     }
 }

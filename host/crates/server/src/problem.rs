@@ -10,15 +10,17 @@
 //! | `invalid-input`, `serialize`, `deserialize` | 400 | the plugin says that the input is wrong |
 //! | `forbidden` | 403 | a page of another origin asks the admin plane |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
+//! | `unknown-generation` | 404 | that generation is not remembered |
 //! | `method-not-allowed` | 405 | the path is there for other methods, listed in `Allow` |
 //! | `not-acceptable` | 406 | `Accept` takes neither JSON nor CBOR |
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
+//! | `refused` | 409 | something of an earlier generation does not start any more |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body` |
 //! | `unsupported` | 415 | the plugin cannot do this, or the body's media type is not known |
 //! | `misdirected` | 421 | the admin plane is asked under a name that is not this machine's |
 //! | `internal` | 500 | the plugin says that it failed, or the server did |
-//! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract` | 502 | the plugin failed its side |
-//! | `unavailable`, `retired`, `overloaded`, `starting` | 503 | not now; `Retry-After` is set |
+//! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed its side |
+//! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | not now; `Retry-After` is set |
 //! | `deadline` | 504 | no answer within the deadline |
 
 use std::borrow::Cow;
@@ -100,8 +102,8 @@ impl Problem {
 
     fn of_call(error: &CallError) -> Self {
         use CallErrorKind::{
-            Contract, Cpu, Crashed, Deadline, Internal, InvalidInput, Memory, Output, Panic,
-            Retired, Trap, Unavailable, Unsupported,
+            BreakerOpen, Contract, Cpu, Crashed, Deadline, HostCalls, Internal, InvalidInput,
+            Memory, Output, Overloaded, Panic, Retired, Trap, Unavailable, Unhealthy, Unsupported,
         };
         let said = || Cow::Owned(error.message().to_owned());
         let (status, detail) = match error.kind() {
@@ -109,11 +111,17 @@ impl Problem {
             Unsupported => (StatusCode::UNSUPPORTED_MEDIA_TYPE, said()),
             Unavailable => (StatusCode::SERVICE_UNAVAILABLE, said()),
             Retired => (StatusCode::SERVICE_UNAVAILABLE, "the plugin was retired".into()),
+            Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "too many calls wait already".into()),
+            BreakerOpen => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the plugin failed too often of late".into())
+            }
+            Unhealthy => (StatusCode::SERVICE_UNAVAILABLE, "the plugin is not well".into()),
             Deadline => (StatusCode::GATEWAY_TIMEOUT, "no answer within the deadline".into()),
             Cpu => (StatusCode::BAD_GATEWAY, "the plugin used up its CPU time".into()),
             Trap => (StatusCode::BAD_GATEWAY, "the plugin trapped".into()),
             Panic => (StatusCode::BAD_GATEWAY, "the plugin panicked".into()),
             Crashed => (StatusCode::BAD_GATEWAY, "the plugin's process ended".into()),
+            HostCalls => (StatusCode::BAD_GATEWAY, "the plugin called the host too often".into()),
             Memory => (StatusCode::BAD_GATEWAY, "the plugin ran out of memory".into()),
             Output => (StatusCode::BAD_GATEWAY, "the plugin's answer was too large".into()),
             Contract => (StatusCode::BAD_GATEWAY, "the plugin's answer was malformed".into()),
@@ -122,6 +130,11 @@ impl Problem {
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "the call failed".into()),
         };
         let mut problem = Self::new(status, error.reason(), detail);
+        if let Some(wait) = error.wait() {
+            // Whole seconds (RFC 9110, section 10.2.3), never early.
+            let seconds = wait.as_millis().div_ceil(1000).max(1);
+            problem = problem.header(header::RETRY_AFTER, &seconds.to_string());
+        }
         problem.0.plugin = error.plugin().map(str::to_owned);
         problem
     }

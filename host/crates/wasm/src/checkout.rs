@@ -1,6 +1,6 @@
 //! Taking an instance for one call, and what becomes of it afterwards.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plugbay_core::{CallError, CallErrorKind, Policy, Reuse};
 
@@ -23,12 +23,13 @@ impl<'a> Checkout<'a> {
         {
             return Ok(Self::of(plugin, instance));
         }
-        Self::take_slowly(plugin)
+        Self::take_within(plugin, plugin.policy.deadline)
     }
 
+    /// As [`Checkout::take`], waiting for at most `within`.
     #[cold]
     #[inline(never)]
-    fn take_slowly(plugin: &'a Shared) -> Result<Self, CallError> {
+    pub(crate) fn take_within(plugin: &'a Shared, within: Duration) -> Result<Self, CallError> {
         let mut waiter = None;
         // From when it begins to wait: a call that finds room looks at no clock.
         let mut deadline = None;
@@ -41,13 +42,13 @@ impl<'a> Checkout<'a> {
                 None => {}
             }
             // Look once more between beginning to wait and waiting.
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + plugin.policy.deadline);
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + within);
             let Some(waiting) = waiter.take() else {
                 waiter = Some(plugin.pool.wait());
                 continue;
             };
             if !waiting.wait_until(deadline) {
-                return Err(busy(plugin));
+                return Err(busy(plugin, within));
             }
         }
     }
@@ -127,13 +128,12 @@ fn is_spent(policy: &Policy, instance: &Instance) -> bool {
         || used_up(policy.recycle_memory, instance.store.data().memory())
 }
 
-fn busy(plugin: &Shared) -> CallError {
+fn busy(plugin: &Shared, within: Duration) -> CallError {
     let message = format!(
-        "expected an instance within {:?}, found all {} in calls",
-        plugin.policy.deadline,
+        "expected an instance within {within:?}, found all {} in calls",
         plugin.pool.limit()
     );
-    CallError::new(CallErrorKind::Deadline, message).of(plugin.identity.label())
+    CallError::new(CallErrorKind::Overloaded, message).of(plugin.identity.label())
 }
 
 enum Found<'a> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_lite::future::block_on;
 use plugbay_core::{
@@ -70,14 +71,15 @@ impl Shared {
         let on_fiber = on_fiber || self.may_wait;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
         let mut store = self.store();
-        let made = self.bounded(on_fiber, self.instantiate(&mut store, on_fiber)).await;
+        let made =
+            self.bounded(on_fiber, self.policy.init, self.instantiate(&mut store, on_fiber)).await;
         let (lifecycle, guests) = match made {
             Ok(Ok(parts)) => parts,
             Ok(Err(error)) => return Err(self.not_made(&error, store.data_mut())),
             Err(late) => return Err(late),
         };
         let mut instance = Box::new(Instance::new(store, lifecycle, guests));
-        let init = self.bounded(on_fiber, self.init(&mut instance)).await;
+        let init = self.bounded(on_fiber, self.policy.init, self.init(&mut instance)).await;
         match init {
             Ok(Ok(Ok(()))) => Ok(instance),
             Ok(Ok(Err(refused))) => Err(CallError::from(refused).of(self.identity.label())),
@@ -130,13 +132,14 @@ impl Shared {
     async fn bounded<R>(
         &self,
         on_fiber: bool,
+        within: Duration,
         work: impl Future<Output = R>,
     ) -> Result<R, CallError> {
         if !on_fiber {
             return Ok(work.await);
         }
-        tokio::time::timeout(self.policy.init, work).await.map_err(|_elapsed| {
-            let message = format!("expected to be ready within {:?}", self.policy.init);
+        tokio::time::timeout(within, work).await.map_err(|_elapsed| {
+            let message = format!("expected to be ready within {within:?}");
             CallError::new(CallErrorKind::Deadline, message).of(self.identity.label())
         })
     }
@@ -156,7 +159,8 @@ impl Shared {
         let said = match lifecycle {
             Lifecycle::Direct(guest) => Ok(guest.call_shutdown(&mut *store)),
             Lifecycle::Fiber(guest) => {
-                let farewell = self.bounded(true, guest.call_shutdown(&mut *store));
+                let farewell =
+                    self.bounded(true, self.policy.init, guest.call_shutdown(&mut *store));
                 block_on(TokioContext::new(farewell, self.tokio.clone()))
             }
         };
@@ -189,13 +193,13 @@ impl Shared {
     }
 
     /// Asks one instance whether it can serve.
-    fn examine(&self, mut checkout: Checkout<'_>) -> Result<(), CallError> {
+    fn examine(&self, mut checkout: Checkout<'_>, within: Duration) -> Result<(), CallError> {
         let Instance { store, lifecycle, .. } = checkout.instance()?;
-        store.data_mut().begin(self.init_ticks, lifecycle.is_on_fiber());
+        store.data_mut().begin(ticks(within), lifecycle.is_on_fiber());
         let answer = match lifecycle {
             Lifecycle::Direct(guest) => guest.call_health(&mut *store),
             Lifecycle::Fiber(guest) => {
-                let question = self.bounded(true, guest.call_health(&mut *store));
+                let question = self.bounded(true, within, guest.call_health(&mut *store));
                 block_on(TokioContext::new(question, self.tokio.clone()))?
             }
         };
@@ -204,7 +208,7 @@ impl Shared {
                 checkout.done();
                 answer.map_err(|error| CallError::from(error).of(self.identity.label()))
             }
-            Err(error) => Err(fault(&error, store.data_mut(), self.policy.init)),
+            Err(error) => Err(fault(&error, store.data_mut(), within)),
         }
     }
 }
@@ -234,7 +238,7 @@ impl WasmPlugin {
     /// Makes the first instance and asks for its health.
     pub(crate) fn warm_up(&self) -> Result<(), (Stage, CallError)> {
         let first = Checkout::take(&self.shared).map_err(|error| (Stage::Init, error))?;
-        self.shared.examine(first).map_err(|error| (Stage::Health, error))
+        self.shared.examine(first, self.shared.policy.init).map_err(|error| (Stage::Health, error))
     }
 }
 
@@ -257,8 +261,8 @@ impl Plugin for WasmPlugin {
         self.shared.wants_services
     }
 
-    fn health(&self) -> Result<(), CallError> {
-        self.shared.examine(Checkout::take(&self.shared)?)
+    fn health(&self, within: Duration) -> Result<(), CallError> {
+        self.shared.examine(Checkout::take_within(&self.shared, within)?, within)
     }
 
     fn shutdown(&self) {
@@ -279,7 +283,7 @@ impl Plugin for WasmPlugin {
             discarded: shared.discarded.load(Ordering::Relaxed),
             memory: shared.budget.used(),
             metrics: shared.metrics.snapshot(),
-            worker: None,
+            ..PluginStats::default()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::time::Duration;
 
 use plugbay_core::{
     CallError, Description, Plugin, PluginStats, Policy, Provider, Reason, Refusal, StartPlugin,
@@ -53,7 +54,7 @@ impl Plugin for ProcessPlugin {
         match *self {}
     }
 
-    fn health(&self) -> Result<(), CallError> {
+    fn health(&self, _: Duration) -> Result<(), CallError> {
         match *self {}
     }
 

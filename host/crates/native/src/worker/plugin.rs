@@ -169,11 +169,11 @@ impl Plugin for ProcessPlugin {
         true
     }
 
-    fn health(&self) -> Result<(), CallError> {
+    fn health(&self, within: Duration) -> Result<(), CallError> {
         let spec = &self.supervisor.spec;
         let host = Calls::outside(spec.identity.label(), &self.supervisor.metrics);
         let asked = Ask { op: Op::Health, index: 0, meta: &[], body: &[] };
-        self.supervisor.call(asked, &host, Instant::now() + spec.policy.init).map(drop)
+        self.supervisor.call(asked, &host, Instant::now() + within).map(drop)
     }
 
     fn shutdown(&self) {
@@ -189,6 +189,7 @@ impl Plugin for ProcessPlugin {
             memory: process.and_then(|process| process.memory()).unwrap_or_default(),
             metrics: self.supervisor.metrics.snapshot(),
             worker: Some(self.state().status()),
+            ..PluginStats::default()
         }
     }
 }

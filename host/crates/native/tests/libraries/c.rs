@@ -1,5 +1,7 @@
 //! Plugins in C and C++, on the generated header alone.
 
+use std::time::Duration;
+
 use plugbay_core::{CallErrorKind, GuestMetric, Isolation, Runtime as _};
 use plugbay_native::Libraries;
 use serde_json::json;
@@ -58,7 +60,7 @@ fn a_codec_in_c_converts() {
         _ => None,
     });
     assert!(encoded.is_some_and(|bytes| bytes > 131_000), "{metrics:?}");
-    rot13.plugin.health().unwrap();
+    rot13.plugin.health(Duration::from_secs(5)).unwrap();
     rot13.plugin.shutdown();
 }
 

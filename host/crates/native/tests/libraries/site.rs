@@ -8,7 +8,7 @@ use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::document::Document;
 use plugbay_core::{
     Artifact, CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Plugin, Policy,
-    Prepared, Refusal, Runtime as _, Services, Source, StartPlugin,
+    Prepared, Refusal, Runtime as _, Services, Source, StartPlugin, Unobserved,
 };
 use plugbay_native::NativeRuntime;
 use serde_json::{Value, json};
@@ -88,6 +88,7 @@ impl Site {
                 isolation: Isolation::InProcess,
                 ..Policy::default()
             },
+            observer: Arc::new(Unobserved),
         })?;
         Ok(Started { plugin, services: Arc::new(Json) })
     }

@@ -11,7 +11,7 @@ use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::handler::{Handler, HandlerCall};
 use plugbay_core::{
     CallError, CallErrorKind, CodecInfo, Context, Identity, Plugin, Policy, Provider, Refusal,
-    Services, StartPlugin,
+    Services, StartPlugin, Unobserved,
 };
 use plugbay_native::worker::{ProcessPlugin, Supervision, WorkerCommand, WorkerState, describe};
 use tokio::runtime::Runtime;
@@ -112,6 +112,7 @@ impl Setup {
             description: Arc::new(description),
             config: serde_json::json!({ "create": self.config }),
             policy: self.policy,
+            observer: Arc::new(Unobserved),
         };
         let tokio = TOKIO.handle().clone();
         let plugin =

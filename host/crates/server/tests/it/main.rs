@@ -9,6 +9,9 @@ mod codecs;
 mod limits;
 #[cfg(unix)]
 mod native;
+#[cfg(unix)]
+mod operate;
 mod routes;
 mod stop;
 mod support;
+mod up;

@@ -1,69 +1,17 @@
 //! H8: SIGTERM drains, and no accepted request is lost.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use plugbay_fixtures::Guest;
 use rustix::process::Signal;
-use serde_json::Value;
 
 use super::cli::clean;
-use super::support::{SOON, Setup, host};
-
-/// `plugbay up` in a process of its own.
-struct Up {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    data: SocketAddr,
-    admin: SocketAddr,
-    _setup: Setup,
-}
-
-impl Up {
-    fn start(setup: Setup) -> Self {
-        let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
-        command.args(["up", "--json"]).args(setup.arguments());
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let serving: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(serving["type"], "serving", "{serving}");
-        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
-        Self { child, out, data: address("data"), admin: address("admin"), _setup: setup }
-    }
-
-    fn signal(&self, signal: Signal) {
-        super::support::signal(self.child.id(), signal);
-    }
-
-    /// The exit code, and what was printed last.
-    fn end(mut self) -> (Option<i32>, Vec<Value>) {
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).unwrap();
-        let lines = rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        (self.child.wait().unwrap().code(), lines)
-    }
-}
-
-fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, SOON)?;
-    stream.set_read_timeout(Some(SOON))?;
-    stream.set_write_timeout(Some(SOON))?;
-    Ok(stream)
-}
-
-fn status_of(address: SocketAddr, path: &str) -> Option<String> {
-    let mut stream = connect(address).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    answer.split(' ').nth(1).map(str::to_owned)
-}
+use super::support::{SOON, host};
+use super::up::{Up, connect, status_of};
 
 #[test]
 fn sigterm_under_load_loses_no_accepted_request() {

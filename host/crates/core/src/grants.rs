@@ -1,0 +1,209 @@
+//! What a plugin may reach beyond its own memory: nothing, unless the configuration grants it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+
+/// The doors of the sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Grant {
+    /// Files in folders of the host.
+    Files,
+    /// Connections to other machines, and their names.
+    Network,
+    /// Environment variables.
+    Environment,
+    /// The time of day, and time that passes.
+    Clocks,
+    /// Random numbers that nobody can foresee.
+    Random,
+    /// Standard output and error, to the log.
+    Stdio,
+}
+
+impl Grant {
+    /// Every door, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Files, Self::Network, Self::Environment, Self::Clocks, Self::Random, Self::Stdio];
+
+    /// The word in configuration, status, events and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Network => "network",
+            Self::Environment => "environment",
+            Self::Clocks => "clocks",
+            Self::Random => "random",
+            Self::Stdio => "stdio",
+        }
+    }
+
+    /// The door that an imported interface leads to, if it leads to one.
+    ///
+    /// Names are those of WASI 0.2, for instance `wasi:filesystem/types@0.2.6`.
+    #[must_use]
+    pub fn of_import(interface: &str) -> Option<Self> {
+        let (name, _version) = interface.split_once('@').unwrap_or((interface, ""));
+        match name.split_once('/')? {
+            ("wasi:filesystem", _) => Some(Self::Files),
+            ("wasi:sockets", _) => Some(Self::Network),
+            ("wasi:clocks", _) => Some(Self::Clocks),
+            ("wasi:random", _) => Some(Self::Random),
+            ("wasi:cli", "environment") => Some(Self::Environment),
+            ("wasi:cli", "stdout" | "stderr") => Some(Self::Stdio),
+            _ => None,
+        }
+    }
+
+    /// The doors that imported interfaces lead to, in order, each once.
+    #[must_use]
+    pub fn asked(imports: &[String]) -> Vec<Self> {
+        let mut asked: Vec<Self> = imports.iter().filter_map(|it| Self::of_import(it)).collect();
+        asked.sort();
+        asked.dedup();
+        asked
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Grant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What one plugin may reach. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct Grants {
+    /// Folders of the host.
+    pub files: Vec<FolderGrant>,
+    /// Where it may connect to.
+    pub network: Vec<NetworkGrant>,
+    /// Its environment variables.
+    pub environment: Environment,
+    /// Whether it may read the clocks. Otherwise they stand still, at zero.
+    pub clocks: bool,
+    /// Whether its random numbers are random. Otherwise they are the same in each instance.
+    pub random: bool,
+    /// Whether what it prints goes to the log. Otherwise it goes nowhere.
+    pub stdio: bool,
+}
+
+impl Grants {
+    /// The doors that are open, at least in part, in order.
+    #[must_use]
+    pub fn open(&self) -> Vec<Grant> {
+        let open = |grant: &Grant| match grant {
+            Grant::Files => !self.files.is_empty(),
+            Grant::Network => !self.network.is_empty(),
+            Grant::Environment => !self.environment.0.is_empty(),
+            Grant::Clocks => self.clocks,
+            Grant::Random => self.random,
+            Grant::Stdio => self.stdio,
+        };
+        Grant::ALL.into_iter().filter(open).collect()
+    }
+}
+
+/// One folder of the host, and how the plugin sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct FolderGrant {
+    /// The folder, absolute.
+    pub host: PathBuf,
+    /// Its absolute path in the plugin's eyes.
+    pub guest: String,
+    /// Whether it may change what is in there.
+    pub write: bool,
+}
+
+/// Where a plugin may connect to: by TCP, and by UDP.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct NetworkGrant {
+    /// Which machines.
+    pub host: HostPattern,
+    /// Which port; `None` means all.
+    pub port: Option<u16>,
+}
+
+/// Which machines a grant names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// This name, in lower case. Whatever it resolves to is granted, except addresses of the
+    /// host itself and of its link, which a name in foreign hands could be made to mean.
+    Name(String),
+    /// Every name below this one, in lower case: `example.org` for `*.example.org`.
+    Below(String),
+    /// The addresses of which the first so many bits are those of this one. An address is
+    /// granted whatever it is: who writes it knows it.
+    Network(IpAddr, u8),
+    /// `localhost`: the addresses of the host itself.
+    Loopback,
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Below(name) => write!(f, "*.{name}"),
+            Self::Network(address @ IpAddr::V4(_), 32) => write!(f, "{address}"),
+            Self::Network(address @ IpAddr::V6(_), 128) => write!(f, "[{address}]"),
+            Self::Network(address @ IpAddr::V4(_), bits) => write!(f, "{address}/{bits}"),
+            Self::Network(address @ IpAddr::V6(_), bits) => write!(f, "[{address}/{bits}]"),
+            Self::Loopback => f.write_str("localhost"),
+        }
+    }
+}
+
+impl Serialize for HostPattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Environment variables by name. Their values may be secrets: `Debug` and `Serialize` show
+/// the names alone.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Environment(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Serialize for Environment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.keys())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_lead_to_doors() {
+        let imports = ["wasi:random/random@0.2.6", "wasi:cli/stderr@0.2.6", "wasi:cli/exit@0.2.6"];
+        let asked = Grant::asked(&imports.map(str::to_owned));
+        assert_eq!(asked, [Grant::Random, Grant::Stdio]);
+        assert_eq!(Grant::of_import("plugbay:plugin/log@1.0.0"), None);
+    }
+
+    #[test]
+    fn values_of_the_environment_are_not_shown() {
+        let environment = Environment([("TOKEN".to_owned(), "hunter2".to_owned())].into());
+        let grants = Grants { environment, ..Grants::default() };
+        assert_eq!(grants.open(), [Grant::Environment]);
+        let shown = format!("{grants:?} {}", serde_json::to_string(&grants).unwrap());
+        assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
+    }
+}

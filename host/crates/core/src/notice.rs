@@ -1,0 +1,69 @@
+//! What a runtime notices of a plugin while it runs, and tells the host.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::Grant;
+
+/// Something that the operator should know of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "notice", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// The plugin used what it is not granted.
+    Denied {
+        /// The grant that it lacks.
+        grant: Grant,
+        /// What it tried, for people: `connect to 10.0.0.1:80`.
+        tried: String,
+        /// How often since the last notice of this grant.
+        times: u64,
+    },
+    /// The plugin did something more often than it may.
+    Limited {
+        /// The key of the limit: `logs`, `host_calls`.
+        limit: &'static str,
+        /// How often since the last notice of this limit.
+        times: u64,
+    },
+}
+
+impl Notice {
+    /// Writes it as one sentence about the plugin `name@version`: what, and what to do.
+    ///
+    /// # Errors
+    ///
+    /// The formatter's.
+    pub fn describe(&self, plugin: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = plugin.split_once('@').map_or(plugin, |(name, _version)| name);
+        match self {
+            Self::Denied { grant, tried, times } => write!(
+                f,
+                "{plugin} was denied to {tried} ({times} times); to allow it, set {grant} in \
+                 [plugins.{name}.grants]"
+            ),
+            Self::Limited { limit, times } => write!(
+                f,
+                "{plugin} went beyond {limit} ({times} times); to allow more, raise {limit} in \
+                 [plugins.{name}]"
+            ),
+        }
+    }
+}
+
+/// Whom a runtime tells. Notices of one kind come at most once in a while, so that a plugin
+/// cannot flood whoever listens.
+pub trait Observer: Send + Sync + 'static {
+    /// The plugin `name@version` was noticed doing something. Must not block: it is told during
+    /// the plugin's call.
+    fn notice(&self, plugin: &str, notice: Notice);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn notice(&self, _plugin: &str, _notice: Notice) {}
+}

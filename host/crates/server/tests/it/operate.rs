@@ -1,0 +1,135 @@
+//! What an operator does to a running host: go back, go on, have it look, and watch over it.
+
+use std::os::unix::net::UnixDatagram;
+
+use plugbay_fixtures::{Behaviour, Export, Guest};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::support::{SOON, deploy, host};
+use super::up::{Up, status_of};
+
+fn stamped(stamp: &str) -> Guest {
+    Guest::codec("a").version(&format!("1.0.{stamp}")).stamp(stamp)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn back_to_an_earlier_generation_and_on_again() {
+    let mut up = Up::start(host().plugin("a.wasm", &stamped("1")));
+    deploy(&up.setup.plugins(), "a.wasm", &stamped("2"));
+    up.sees("drained");
+
+    let listed = up.ask(&["generations", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["generation"], 2);
+    assert_eq!(listed["history"][0]["plugins"], serde_json::json!(["a@1.0.1"]));
+    assert_eq!(listed["history"][1]["plugins"], serde_json::json!(["a@1.0.2"]));
+
+    let back = up.ask(&["rollback"]);
+    assert!(back.status.success(), "{}", text(&back.stderr));
+    assert!(text(&back.stdout).starts_with("generation 3 serves, as generation 1 did"));
+    let inspected: Value =
+        serde_json::from_slice(&up.ask(&["inspect", "a", "--json"]).stdout).unwrap();
+    assert_eq!(inspected["version"], "1.0.1");
+    up.sees("rolled-back");
+    assert!(text(&up.ask(&["generations"]).stdout).contains("rolled back to generation 1"));
+
+    let unknown = up.ask(&["rollback", "77"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(text(&unknown.stderr).contains("expected one of the generations 1, 2, 3, found 77"));
+    assert_eq!(up.ask(&["rollback", "minus"]).status.code(), Some(2));
+
+    let on = up.ask(&["resume", "--json"]);
+    let on: Value = serde_json::from_slice(&on.stdout).unwrap();
+    assert_eq!((&on["generation"], &on["loaded"]), (&4.into(), &serde_json::json!(["a@1.0.2"])));
+    up.signal(Signal::TERM);
+    assert_eq!(up.end().0, Some(0));
+}
+
+#[test]
+fn nobody_to_ask_is_said() {
+    let setup = host().set("admin.listen", "127.0.0.1:9");
+    for command in ["generations", "rollback", "resume"] {
+        let mut program = super::cli::plugbay(&[command]);
+        let output = program.args(setup.arguments()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        assert!(text(&output.stderr).contains("expected a running host at 127.0.0.1:9"));
+    }
+}
+
+#[test]
+fn a_hangup_has_it_look() {
+    // By itself it would look tomorrow.
+    let setup = host().set("host.rescan", "1day").set("host.debounce", "1m");
+    let mut up = Up::start(setup.plugin("a.wasm", &stamped("1")));
+    deploy(&up.setup.plugins(), "a.wasm", &stamped("2"));
+    up.signal(Signal::HUP);
+    let loaded = up.sees("loaded");
+    assert_eq!(loaded["plugin"], "a@1.0.2");
+    up.signal(Signal::TERM);
+    assert_eq!(up.end().0, Some(0));
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let setup = host().plugin("a.wasm", &stamped("1"));
+    let up = Up::start_with(setup, |command| {
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+        command.env_remove("WATCHDOG_PID");
+    });
+    let hears = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        loop {
+            let size = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("{wanted}: not told"));
+            let told = text(&buffer[..size]);
+            if told.lines().any(|line| line == wanted) {
+                return told;
+            }
+        }
+    };
+    let ready = hears("READY=1");
+    assert!(ready.contains("STATUS=generation 1: 1 plugins serve, 0 refused"), "{ready}");
+    assert_eq!(status_of(up.admin, "/readyz").as_deref(), Some("200"));
+    hears("WATCHDOG=1");
+    up.signal(Signal::HUP);
+    let reloading = hears("RELOADING=1");
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    hears("READY=1");
+    up.signal(Signal::TERM);
+    hears("STOPPING=1");
+    assert!(up.pid() > 0);
+    assert_eq!(up.end().0, Some(0));
+}
+
+/// What a client sees while a plugin fails: its failures, then that it is held back, for how
+/// long, and then its answers again.
+#[tokio::test]
+async fn a_plugin_that_fails_is_held_back() {
+    let bad = Guest::handler("bad").on(Export::Handle, Behaviour::Trap);
+    let setup = host().plugin("bad.wasm", &bad).plugin("good.wasm", &Guest::handler("good"));
+    let serving = setup
+        .toml("[plugins.bad]\nbreaker_failures = 2\nbreaker_open = '1m'\nhealth_every = '0s'\n")
+        .serve()
+        .await;
+    for _ in 0..2 {
+        let answer = serving.get("/bad").await;
+        assert_eq!((answer.status, answer.code().as_str()), (502, "trap"));
+    }
+    let answer = serving.get("/bad").await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "breaker-open"));
+    let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((50..=70).contains(&seconds), "{seconds}");
+    assert_eq!(serving.get("/good").await.status, 200);
+    let status = serving.server.host().status();
+    let bad = status.plugins.iter().find(|plugin| plugin.name == "bad").unwrap();
+    assert_eq!(bad.state.as_str(), "breaker-open");
+    assert_eq!(bad.calls.failed["trap"], 2);
+}
