@@ -1,27 +1,17 @@
-//! A lane: one end of a socket pair that carries one call at a time.
+//! A lane: one end of what carries one call at a time, as frames.
 //!
-//! A small frame costs one system call to write and one to read. What is read arrives in an
-//! inbox; a body that does not fit there is read straight into the vector that will hold it.
+//! What moves the bytes is a [`Stream`]: [`Shared`] memory for calls, a [`Socket`] for the frames
+//! that a worker starts with.
 //!
-//! The deadline of a call lives in the socket, as its time-out, so that waiting needs no second
-//! thread and no further system call. It is set again only if it is off by more than one part
-//! in 64: deadlines are kept to that.
+//! [`Socket`]: super::socket::Socket
 
-use std::io::IoSlice;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
-use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 
+use super::shared::Shared;
 use super::wire::{Frame, HEADER, Head};
-
-/// Holds any small frame whole.
-const INBOX: usize = 8 * 1024;
-/// The socket's time-out never falls below this, since zero would mean "never".
-const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Why a frame could not be sent or received. Unless it says otherwise, the lane is of no more
 /// use.
@@ -52,150 +42,107 @@ pub(super) enum LaneError {
     System(#[from] Errno),
 }
 
-/// One end of a lane.
-#[derive(Debug)]
-pub(super) struct Lane {
-    socket: OwnedFd,
-    /// Bytes that were received; those before `start` are used.
-    inbox: Vec<u8>,
-    start: usize,
-    /// The time-out that the socket has; zero for none.
-    timeout: Duration,
-    deadline: Option<Instant>,
+/// Moves bytes to the other end and back, in order.
+pub(super) trait Stream: AsFd {
+    /// Bounds what follows by `deadline`.
+    fn until(&mut self, deadline: Instant);
+
+    /// The bound.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Writes a frame.
+    fn write(&mut self, header: &[u8], meta: &[u8], body: &[u8]) -> Result<(), LaneError>;
+
+    /// Appends exactly `size` bytes of a header or of metadata to `to`.
+    fn read(&mut self, to: &mut Vec<u8>, size: usize) -> Result<(), LaneError>;
+
+    /// Appends a body of exactly `size` bytes to `to`.
+    fn read_body(&mut self, to: &mut Vec<u8>, size: usize) -> Result<(), LaneError>;
 }
 
-impl Lane {
-    pub(super) fn new(socket: OwnedFd) -> Self {
-        let inbox = Vec::with_capacity(INBOX);
-        Self { socket, inbox, start: 0, timeout: Duration::ZERO, deadline: None }
+/// One end of a lane.
+#[derive(Debug)]
+pub(super) struct Lane<S = Shared> {
+    stream: S,
+    /// A header, while it is read.
+    header: Vec<u8>,
+}
+
+impl<S: Stream> Lane<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, header: Vec::with_capacity(HEADER) }
     }
 
-    /// Bounds what follows by `deadline`.
+    /// Bounds what follows by `deadline`, which has not passed.
     pub(super) fn until(&mut self, deadline: Instant) -> Result<(), LaneError> {
-        self.deadline = Some(deadline);
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(LaneError::Late);
-        }
-        if self.timeout.abs_diff(left) > left / 64 {
-            self.timeout = left.max(SHORTEST);
-            for which in [Timeout::Recv, Timeout::Send] {
-                set_socket_timeout(&self.socket, which, Some(self.timeout))?;
-            }
-        }
-        Ok(())
+        self.stream.until(deadline);
+        self.in_time()
     }
 
-    /// Sets the time-out anew, if there is a deadline and it has not passed.
-    pub(super) fn again(&mut self) -> Result<(), LaneError> {
-        self.deadline.map_or(Ok(()), |deadline| self.until(deadline))
+    /// Whether the deadline, if there is one, has not passed.
+    pub(super) fn in_time(&self) -> Result<(), LaneError> {
+        let late = self.stream.deadline().is_some_and(|deadline| deadline <= Instant::now());
+        if late { Err(LaneError::Late) } else { Ok(()) }
     }
 
     /// Sends one frame.
     pub(super) fn send(&mut self, head: Head, meta: &[u8], body: &[u8]) -> Result<(), LaneError> {
         let header = head.write(meta.len(), body.len())?;
-        let mut parts = [IoSlice::new(&header), IoSlice::new(meta), IoSlice::new(body)];
-        let mut rest = &mut parts[..];
-        let mut left = HEADER + meta.len() + body.len();
-        loop {
-            let nothing = &mut SendAncillaryBuffer::default();
-            match sendmsg(&self.socket, rest, nothing, SendFlags::NOSIGNAL) {
-                Ok(sent) if sent >= left => return Ok(()),
-                Ok(sent) => {
-                    left -= sent;
-                    IoSlice::advance_slices(&mut rest, sent);
-                }
-                Err(error) => interrupted(error)?,
-            }
-            self.again()?;
-        }
+        self.stream.write(&header, meta, body)
     }
 
     /// Receives one frame, whose body has at most `max_body` bytes.
     pub(super) fn receive(&mut self, frame: &mut Frame, max_body: usize) -> Result<(), LaneError> {
-        let header = loop {
-            if let Some(header) = self.inbox[self.start..].first_chunk::<HEADER>() {
-                break *header;
-            }
-            self.fill()?;
-        };
-        self.start += HEADER;
-        let parsed = Head::read(header, max_body)?;
+        let Self { stream, header } = self;
+        header.clear();
+        stream.read(header, HEADER)?;
+        let Some(bytes) = header.first_chunk() else { return Err(LaneError::Ended) };
+        let parsed = Head::read(*bytes, max_body)?;
         frame.head = parsed.head;
-        self.take(&mut frame.meta, parsed.meta)?;
-        self.take(&mut frame.body, parsed.body)
-    }
-
-    /// Reads once into the inbox.
-    fn fill(&mut self) -> Result<(), LaneError> {
-        // A frame that goes before the rest of its own is rare: moving its start is cheap.
-        self.inbox.drain(..self.start);
-        self.start = 0;
-        loop {
-            match recv(&self.socket, spare_capacity(&mut self.inbox), RecvFlags::empty()) {
-                Ok((0, _)) => return Err(LaneError::Ended),
-                Ok(_) => return Ok(()),
-                Err(error) => interrupted(error)?,
-            }
-            self.again()?;
-        }
-    }
-
-    /// Moves exactly `size` bytes into `to`: first what the inbox has, then from the socket.
-    fn take(&mut self, to: &mut Vec<u8>, size: usize) -> Result<(), LaneError> {
-        to.clear();
-        let have = &self.inbox[self.start..];
-        let have = &have[..have.len().min(size)];
-        to.reserve_exact(size);
-        to.extend_from_slice(have);
-        self.start += have.len();
-        while to.len() < size {
-            match recv(&self.socket, spare_capacity(to), RecvFlags::empty()) {
-                Ok((0, _)) => return Err(LaneError::Ended),
-                Ok(_) if to.len() >= size => break,
-                Ok(_) => {}
-                Err(error) => interrupted(error)?,
-            }
-            self.again()?;
-        }
-        // A vector may have had more room than was asked for, and so got some of what follows.
-        self.inbox.extend_from_slice(&to[size..]);
-        to.truncate(size);
-        Ok(())
+        frame.meta.clear();
+        stream.read(&mut frame.meta, parsed.meta)?;
+        frame.body.clear();
+        stream.read_body(&mut frame.body, parsed.body)
     }
 }
 
-impl AsFd for Lane {
+impl<S: AsFd> AsFd for Lane<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-/// Lets pass what only means "try again, if there is time".
-fn interrupted(error: Errno) -> Result<(), LaneError> {
-    match error {
-        Errno::AGAIN | Errno::INTR => Ok(()),
-        Errno::PIPE | Errno::CONNRESET => Err(LaneError::Ended),
-        error => Err(LaneError::System(error)),
+        self.stream.as_fd()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
+    use super::super::segment::{self, End};
+    use super::super::socket::Socket;
+    use super::super::spin::{Spin, budget};
     use super::super::wire::{MAX_BODY, Op};
     use super::*;
 
-    fn pair() -> (Lane, Lane) {
+    fn sockets() -> [Socket; 2] {
         let (one, other) = UnixStream::pair().unwrap();
-        (Lane::new(one.into()), Lane::new(other.into()))
+        [one, other].map(|socket| Socket::new(socket))
+    }
+
+    /// Both ends of a lane, as host and worker have them.
+    fn pair() -> (Lane, Lane) {
+        let (mut ours, memory) = segment::create(1).unwrap();
+        let mut theirs = segment::open(&memory, 1).unwrap();
+        let [one, other] = sockets();
+        let lane = |areas: &mut Vec<_>, end, bell| {
+            Lane::new(Shared::new(areas.remove(0), end, bell, Spin::new(budget())))
+        };
+        (lane(&mut ours, End::Host, one), lane(&mut theirs, End::Worker, other))
     }
 
     #[test]
     fn frames_of_all_sizes_come_in_order() {
         let (mut here, mut there) = pair();
-        let sizes = [0, 1, 64, INBOX - HEADER, INBOX, INBOX + 1, 65_536, 3_000_000];
+        let sizes = [0, 1, 64, 4096, 65_520, 65_536, 3_000_000];
         let sender = std::thread::spawn(move || {
             for (index, size) in sizes.into_iter().chain(sizes).enumerate() {
                 let body = vec![u8::try_from(index).unwrap(); size];

@@ -75,6 +75,17 @@ mod protect;
 #[cfg(target_os = "linux")]
 mod restarts;
 #[cfg(target_os = "linux")]
+mod ring;
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "memory that another process writes to; each block says why it may")]
+mod segment;
+#[cfg(target_os = "linux")]
+mod shared;
+#[cfg(target_os = "linux")]
+mod socket;
+#[cfg(target_os = "linux")]
+mod spin;
+#[cfg(target_os = "linux")]
 mod start;
 mod state;
 #[cfg(target_os = "linux")]

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         (Some(orphans::HOST), Some(library)) => return orphans::host(library.as_ref()),
         (Some(deaths::ROGUE), _) => return deaths::rogue(),
         (Some(measure::PARTNER), Some(size)) => return measure::partner(&size),
+        (Some(measure::BUSY), _) => return measure::busy(),
         _ => {}
     }
     support::record_logs();
