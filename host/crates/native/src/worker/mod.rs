@@ -63,6 +63,8 @@ mod child;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
+mod foreign;
+#[cfg(target_os = "linux")]
 mod lane;
 #[cfg(target_os = "linux")]
 mod output;
@@ -105,6 +107,9 @@ use child::run;
 use elsewhere::run;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{ProcessPlugin, describe};
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use foreign::frames;
 #[cfg(target_os = "linux")]
 pub use plugin::{ProcessPlugin, describe};
 pub use state::{Protections, Supervision, WorkerCommand, WorkerState};

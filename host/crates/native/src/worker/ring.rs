@@ -137,3 +137,81 @@ fn low(count: usize) -> u32 {
     const { assert!(CAPACITY <= 1 << 30 && CAPACITY.is_power_of_two()) };
     count as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::segment;
+    use super::*;
+
+    /// Both ends, which have written and read `count` bytes each.
+    fn pair_at(count: u32) -> (Ring, Ring) {
+        let (mut ours, memory) = segment::create(1).unwrap();
+        let mut theirs = segment::open(&memory, 1).unwrap();
+        let ring = |area, end| {
+            let ring = Ring { area, end, written: count, read: count };
+            ring.publish();
+            ring
+        };
+        (ring(ours.remove(0), End::Host), ring(theirs.remove(0), End::Worker))
+    }
+
+    #[test]
+    fn bytes_come_as_they_went_past_the_end_of_the_ring_and_of_the_numbers() {
+        let full: Vec<u8> = (0..=250).cycle().take(CAPACITY).collect();
+        for count in [0, 5, low(CAPACITY) - 3, u32::MAX - 100] {
+            let (mut here, mut there) = pair_at(count);
+            for size in [1, 100, CAPACITY, CAPACITY - 1, 7] {
+                assert_eq!(here.put(&full[..size]).unwrap(), size);
+                let mut got = b"kept".to_vec();
+                // Not before it is told.
+                assert_eq!(there.get(&mut got, size).unwrap(), 0);
+                here.publish();
+                assert_eq!(there.get(&mut got, size).unwrap(), size);
+                assert!(got[..4] == *b"kept" && got[4..] == full[..size]);
+                there.publish();
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_ring_has_room_once_the_other_end_says_so() {
+        let (mut here, mut there) = pair_at(u32::MAX - 7);
+        assert_eq!(here.put(&vec![1; CAPACITY + 5]).unwrap(), CAPACITY);
+        assert_eq!(here.put(&[2]).unwrap(), 0);
+        assert!(!here.has(Awaited::Room).unwrap());
+        here.publish();
+        let mut got = Vec::new();
+        assert_eq!(there.get(&mut got, 10).unwrap(), 10);
+        assert!(!here.has(Awaited::Room).unwrap());
+        there.publish();
+        assert!(here.has(Awaited::Room).unwrap());
+        assert_eq!(here.put(&[2; 100]).unwrap(), 10);
+    }
+
+    #[test]
+    fn counters_past_the_bounds_are_refused() {
+        let (mut here, there) = pair_at(1000);
+        for (written, read) in [(999, 1000), (1000 + low(CAPACITY) + 1, 1000), (0, 1000)] {
+            there.mine().written.store(written, Ordering::Release);
+            there.mine().read.store(read, Ordering::Release);
+            assert!(here.get(&mut Vec::new(), 10).is_err(), "{written}");
+        }
+        for read in [1001, 1000_u32.wrapping_sub(low(CAPACITY) + 1), 1 << 31] {
+            there.mine().read.store(read, Ordering::Release);
+            assert!(here.put(&[0; 10]).is_err(), "{read}");
+        }
+    }
+
+    #[test]
+    fn a_sleep_is_rung_for_once_and_only_for_what_it_awaits() {
+        let (here, there) = pair_at(0);
+        assert!(!here.sleeps(Awaited::Bytes));
+        there.doze(Awaited::Bytes);
+        assert!(!here.sleeps(Awaited::Room));
+        assert!(here.sleeps(Awaited::Bytes));
+        assert!(!here.sleeps(Awaited::Bytes));
+        there.doze(Awaited::Room);
+        there.rouse();
+        assert!(!here.sleeps(Awaited::Room));
+    }
+}

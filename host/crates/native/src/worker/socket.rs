@@ -21,7 +21,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// One end of a socket pair.
 #[derive(Debug)]
 pub(super) struct Socket {
-    socket: UnixStream,
+    stream: UnixStream,
     /// The time-out that it has; zero for none.
     timeout: Duration,
     deadline: Option<Instant>,
@@ -29,8 +29,8 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(socket: impl Into<OwnedFd>) -> Self {
-        let socket = UnixStream::from(socket.into());
-        Self { socket, timeout: Duration::ZERO, deadline: None }
+        let stream = UnixStream::from(socket.into());
+        Self { stream, timeout: Duration::ZERO, deadline: None }
     }
 
     /// Has what follows wait until the deadline, if there is one and it has not passed.
@@ -43,7 +43,7 @@ impl Socket {
         if self.timeout.abs_diff(left) > left / 64 {
             self.timeout = left.max(SHORTEST);
             for which in [Timeout::Recv, Timeout::Send] {
-                set_socket_timeout(&self.socket, which, Some(self.timeout))?;
+                set_socket_timeout(&self.stream, which, Some(self.timeout))?;
             }
         }
         Ok(())
@@ -57,7 +57,7 @@ impl Socket {
         while left > 0 {
             self.arm()?;
             let nothing = &mut SendAncillaryBuffer::default();
-            match sendmsg(&self.socket, rest, nothing, SendFlags::NOSIGNAL) {
+            match sendmsg(&self.stream, rest, nothing, SendFlags::NOSIGNAL) {
                 Ok(sent) => {
                     left -= sent;
                     IoSlice::advance_slices(&mut rest, sent);
@@ -76,7 +76,7 @@ impl Socket {
             self.arm()?;
             let left = end - to.len();
             // What it read before an error, it keeps.
-            match (&self.socket).take(left as u64).read_to_end(to) {
+            match (&self.stream).take(left as u64).read_to_end(to) {
                 Ok(read) if read < left => return Err(LaneError::Ended),
                 Ok(_) => {}
                 Err(error) => interrupted(Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
@@ -87,7 +87,7 @@ impl Socket {
 
     /// Wakes the other end if it waits in [`Self::listen`], or has it not wait the next time.
     pub(super) fn ring(&self, bell: u8) -> Result<(), LaneError> {
-        match send(&self.socket, &[bell], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match send(&self.stream, &[bell], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             // So many bells that the other end has not heard wake it as well as one more. And if
             // it is gone, whoever waits for it is told.
             Ok(_) | Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET) => Ok(()),
@@ -100,7 +100,7 @@ impl Socket {
         let mut byte = [0];
         loop {
             self.arm()?;
-            match recv(&self.socket, &mut byte, RecvFlags::empty()) {
+            match recv(&self.stream, &mut byte, RecvFlags::empty()) {
                 Ok((0, _)) => return Err(LaneError::Ended),
                 Ok(_) => return Ok(byte[0]),
                 Err(error) => interrupted(error)?,
@@ -133,7 +133,7 @@ impl Stream for Socket {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.stream.as_fd()
     }
 }
 

@@ -82,3 +82,56 @@ impl Spin {
         self.resume = now + self.pause;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often `spin` looks for what never comes.
+    fn looks(spin: &mut Spin) -> u32 {
+        let mut looks = 0;
+        let found = spin.until(|| {
+            looks += 1;
+            Ok::<_, ()>(false)
+        });
+        assert_eq!(found, Ok(false));
+        looks
+    }
+
+    #[test]
+    fn without_a_budget_it_looks_once() {
+        let mut spin = Spin::new(Duration::ZERO);
+        assert_eq!(looks(&mut spin), 1);
+        assert_eq!(spin.until(|| Ok::<_, ()>(true)), Ok(true));
+    }
+
+    #[test]
+    fn after_a_failure_it_looks_once_until_the_pause_is_over() {
+        let mut spin = Spin::new(LONGEST);
+        assert!(looks(&mut spin) > ROUND);
+        spin.resume = Instant::now() + Duration::from_secs(60);
+        assert_eq!(looks(&mut spin), 1);
+        spin.resume = Instant::now();
+        assert!(looks(&mut spin) > ROUND);
+    }
+
+    #[test]
+    fn pauses_double_until_it_was_calm() {
+        let mut spin = Spin::new(LONGEST);
+        let mut now = spin.resume;
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            spin.failed(now);
+            pauses.push(spin.pause.as_millis());
+            now = spin.resume;
+        }
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 128, 128]);
+        spin.failed(now + PAUSES.1 * CALM + Duration::from_millis(1));
+        assert_eq!(spin.pause, PAUSES.0);
+    }
+
+    #[test]
+    fn an_error_ends_it() {
+        assert_eq!(Spin::new(LONGEST).until(|| Err("broken")), Err("broken"));
+    }
+}
