@@ -24,10 +24,16 @@
 //!
 //! # A call
 //!
-//! Host and worker share a bounded number of *lanes*: socket pairs, each with a thread in the
-//! worker. A call takes an idle lane, waiting for one within its deadline, sends one frame and
-//! reads frames until the reply. What the plugin asks of the host in between comes and is
-//! answered on the same lane, in the caller's snapshot.
+//! Host and worker share a bounded number of *lanes*: two rings of bytes in shared memory and a
+//! socket pair, each with a thread in the worker. A call takes an idle lane, waiting for one
+//! within its deadline, sends one frame and reads frames until the reply. What the plugin asks of
+//! the host in between comes and is answered on the same lane, in the caller's snapshot.
+//!
+//! Frames go through the rings, bodies of more than 64 KiB through the socket. Whoever waits
+//! looks into the ring for up to 50 µs while that pays, if there is more than one core, and then
+//! sleeps until the other end wakes it through the socket. The rings take 260 KiB for each lane.
+//! The worker may write anything there at any time: what the host reads it copies first, and
+//! then checks.
 //!
 //! A plugin that calls itself through the host needs a second lane while it holds the first: if
 //! all lanes are taken by such calls, they wait for each other until their deadline.

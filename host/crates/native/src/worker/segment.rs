@@ -30,6 +30,7 @@ pub(super) const CAPACITY: usize = 128 * 1024;
 const RINGS: usize = 4096;
 /// Bytes of one lane.
 const LANE: usize = RINGS + 2 * CAPACITY;
+const _: () = assert!(LANE.is_multiple_of(align_of::<Side>()) && 2 * size_of::<Side>() <= RINGS);
 
 /// The name of the memory in `/proc/…/maps`.
 const NAME: &str = "plugbay-lanes";
@@ -145,8 +146,8 @@ impl Area {
     pub(super) fn side(&self, of: End) -> &Side {
         let at = self.offset + if of == End::Host { 0 } else { size_of::<Side>() };
         // SAFETY: `at` is within the mapping, which the borrow of `self` keeps, and aligned as
-        // `Side` wants: `offset` is whole pages. All bits are valid. It is all atomics, so that
-        // another thread or process may write to it meanwhile.
+        // `Side` wants, since `LANE` is. All bits are valid. It is all atomics, so that another
+        // thread or process may write to it meanwhile.
         unsafe { self.segment.base.add(at).cast().as_ref() }
     }
 
