@@ -4,11 +4,12 @@
 //! no further system call. It is set when there is something to wait for, and again only if it
 //! is off by more than one part in 64: deadlines are kept to that.
 
-use std::io::{IoSlice, Read};
+use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
@@ -21,7 +22,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// One end of a socket pair.
 #[derive(Debug)]
 pub(super) struct Socket {
-    stream: UnixStream,
+    stream: OwnedFd,
+    /// Bytes that came with those that were wanted.
+    early: VecDeque<u8>,
     /// The time-out that it has; zero for none.
     timeout: Duration,
     deadline: Option<Instant>,
@@ -29,8 +32,8 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(socket: impl Into<OwnedFd>) -> Self {
-        let stream = UnixStream::from(socket.into());
-        Self { stream, timeout: Duration::ZERO, deadline: None }
+        let (early, timeout) = (VecDeque::new(), Duration::ZERO);
+        Self { stream: socket.into(), early, timeout, deadline: None }
     }
 
     /// Has what follows wait until the deadline, if there is one and it has not passed.
@@ -72,16 +75,17 @@ impl Socket {
     pub(super) fn receive(&mut self, to: &mut Vec<u8>, size: usize) -> Result<(), LaneError> {
         to.reserve_exact(size);
         let end = to.len() + size;
+        to.extend(self.early.drain(..size.min(self.early.len())));
         while to.len() < end {
             self.arm()?;
-            let left = end - to.len();
-            // What it read before an error, it keeps.
-            match (&self.stream).take(left as u64).read_to_end(to) {
-                Ok(read) if read < left => return Err(LaneError::Ended),
+            match recv(&self.stream, spare_capacity(to), RecvFlags::empty()) {
+                Ok((0, _)) => return Err(LaneError::Ended),
                 Ok(_) => {}
-                Err(error) => interrupted(Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
+                Err(error) => interrupted(error)?,
             }
         }
+        // A vector may have had more room than was asked for, and so got some of what follows.
+        self.early.extend(to.drain(end..));
         Ok(())
     }
 
@@ -97,6 +101,9 @@ impl Socket {
 
     /// Waits for one byte from the other end, and says which.
     pub(super) fn listen(&mut self) -> Result<u8, LaneError> {
+        if let Some(byte) = self.early.pop_front() {
+            return Ok(byte);
+        }
         let mut byte = [0];
         loop {
             self.arm()?;
