@@ -115,7 +115,7 @@ impl<S: AsFd> AsFd for Lane<S> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
     use std::thread;
     use std::time::Duration;
@@ -128,7 +128,7 @@ mod tests {
     use super::super::socket::Socket;
     use super::super::spin::{Spin, budget};
     use super::super::upcalls::answer;
-    use super::super::wire::{MAX_BODY, Op};
+    use super::super::wire::{MAX_BODY, MAX_META, Op};
     use super::*;
 
     fn sockets() -> [Socket; 2] {
@@ -223,6 +223,27 @@ mod tests {
         memory.side(End::Worker).written.store(100, Ordering::Release);
         here.until(Instant::now() + Duration::from_millis(40)).unwrap();
         let answer = here.receive(&mut Frame::default(), MAX_BODY);
+        assert!(matches!(answer, Err(LaneError::Late)), "{answer:?}");
+    }
+
+    #[test]
+    fn one_byte_at_a_time_does_not_outlast_the_deadline() {
+        let (mut here, _there, memory) = pair_and_memory(Duration::from_secs(1));
+        let header = Head::new(Op::Reply).write(MAX_META, 0).unwrap();
+        memory.copy_in(End::Worker, 0, &header);
+        here.until(Instant::now() + Duration::from_millis(40)).unwrap();
+        let over = AtomicBool::new(false);
+        let answer = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let read = memory.side(End::Host).read.load(Ordering::Acquire);
+                    memory.side(End::Worker).written.store(read + 1, Ordering::Release);
+                }
+            });
+            let answer = here.receive(&mut Frame::default(), MAX_BODY);
+            over.store(true, Ordering::Relaxed);
+            answer
+        });
         assert!(matches!(answer, Err(LaneError::Late)), "{answer:?}");
     }
 

@@ -66,8 +66,13 @@ impl Shared {
         }
     }
 
-    /// Waits until there is `what`, the other end is gone, or the deadline passed.
-    fn wait(&mut self, what: Awaited) -> Result<(), LaneError> {
+    /// Waits until there is `what`, the other end is gone, or the deadline passed. `again` says
+    /// that it is not the first time for the same bytes: then the deadline is looked at even if
+    /// there is no need to sleep, so that nobody outlasts it by one byte at a time.
+    fn wait(&mut self, what: Awaited, again: bool) -> Result<(), LaneError> {
+        if again && self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err(LaneError::Late);
+        }
         let Self { ring, spin, .. } = self;
         if spin.until(|| ring.has(what))? {
             return Ok(());
@@ -91,13 +96,15 @@ impl Shared {
 
     /// Copies `part` into the ring, waiting for room. The other end need not know yet.
     fn put(&mut self, mut part: &[u8]) -> Result<(), LaneError> {
+        let mut waited = false;
         while !part.is_empty() {
             let count = self.ring.put(&part[..part.len().min(PIECE)])?;
             part = &part[count..];
             self.copied(count);
             if count == 0 {
                 self.wake(Awaited::Bytes)?;
-                self.wait(Awaited::Room)?;
+                self.wait(Awaited::Room, waited)?;
+                waited = true;
             }
         }
         Ok(())
@@ -129,12 +136,14 @@ impl Stream for Shared {
     fn read(&mut self, to: &mut Vec<u8>, size: usize) -> Result<(), LaneError> {
         to.reserve_exact(size);
         let end = to.len() + size;
+        let mut waited = false;
         while to.len() < end {
             let count = self.ring.get(to, PIECE.min(end - to.len()))?;
             self.copied(count);
             if count == 0 {
                 self.wake(Awaited::Room)?;
-                self.wait(Awaited::Bytes)?;
+                self.wait(Awaited::Bytes, waited)?;
+                waited = true;
             }
         }
         Ok(())
