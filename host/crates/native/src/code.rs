@@ -68,7 +68,8 @@ impl Life {
 
     /// Makes an instance.
     pub(crate) fn create(self: &Arc<Self>) -> Result<Living, StepError> {
-        let instance = self.step(self.bound, |life, calls| life.code.guest.create(calls, &life.config))?;
+        let instance =
+            self.step(self.bound, |life, calls| life.code.guest.create(calls, &life.config))?;
         Ok(Living { instance: Some(instance), life: Arc::clone(self) })
     }
 }

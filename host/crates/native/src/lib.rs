@@ -16,7 +16,8 @@
 //! # What is deliberately absent
 //!
 //! No library is ever unloaded, and none is loaded from where others write. Hand-written
-//! `unsafe` stands in two places: where a library is opened, and where a worker is started.
+//! `unsafe` stands in three places: where a library is opened, where a worker is started, and
+//! where bytes are copied to and from the memory that is shared with it.
 //! The safe side of the vtable is `plugbay_abi::host`.
 
 #![deny(unsafe_code)]

@@ -48,7 +48,7 @@ pub(super) fn ask(
             error => error,
         })?;
         // The host's own work counts, too.
-        lane.again()?;
+        lane.in_time()?;
     }
 }
 

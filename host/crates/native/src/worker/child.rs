@@ -19,6 +19,10 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::MAX_LANES;
 use super::lane::{Lane, LaneError};
 use super::protect::{STACK, protect};
+use super::segment::{self, End};
+use super::shared::Shared;
+use super::socket::Socket;
+use super::spin::Spin;
 use super::upcalls::Upcalls;
 use super::wire::{Frame, Head, MAX_BODY, Op, PROTOCOL, Request, Setup, TOO_LARGE, meta};
 
@@ -43,31 +47,38 @@ pub(super) enum StartError {
 /// Serves until the host goes.
 pub(super) fn run() -> Result<Infallible, StartError> {
     let mut control = take_control()?;
-    let lanes = receive_lanes(&control)?;
+    let (sockets, memory) = receive_lanes(&control)?;
     let mut frame = Frame::default();
     control.receive(&mut frame, 0)?;
     let setup: Setup = frame.read()?;
     if setup.protocol != PROTOCOL {
         return Err(StartError::Protocol(setup.protocol));
     }
-    if setup.lanes != lanes.len() {
-        return Err(StartError::Lanes { expected: setup.lanes, found: lanes.len() });
+    if setup.lanes != sockets.len() {
+        return Err(StartError::Lanes { expected: setup.lanes, found: sockets.len() });
     }
+    let areas = segment::open(&memory, setup.lanes).map_err(io::Error::from)?;
+    // The mapping is enough, and a plugin has no use for it.
+    drop(memory);
     let library = Path::new(OsStr::from_bytes(&setup.library));
 
     let protections = protect(&setup, library);
     let watched = rustix::io::fcntl_dupfd_cloexec(&control, 3).map_err(io::Error::from)?;
-    thread::Builder::new().name("host".into()).spawn(move || end_with_host(Lane::new(watched)))?;
+    thread::Builder::new()
+        .name("host".into())
+        .spawn(move || end_with_host(Lane::new(Socket::new(watched))))?;
 
     // The library's constructors run here: everything that confines them stands.
     match crate::library::open(library) {
         Ok(guest) => {
             let plugin =
                 Arc::new(Plugin { guest, config: RwLock::default(), output: setup.output });
-            for (index, lane) in lanes.into_iter().enumerate() {
+            for (index, (socket, area)) in sockets.into_iter().zip(areas).enumerate() {
                 let plugin = Arc::clone(&plugin);
+                let (bell, spin) = (Socket::new(socket), Spin::new(setup.spin));
+                let lane = Lane::new(Shared::new(area, End::Worker, bell, spin));
                 let thread = thread::Builder::new().name(format!("lane-{index}"));
-                thread.stack_size(STACK).spawn(move || plugin.serve(Lane::new(lane)))?;
+                thread.stack_size(STACK).spawn(move || plugin.serve(lane))?;
             }
             control.send(Head::new(Op::Reply), &meta(&protections)?, &[])?;
         }
@@ -82,19 +93,20 @@ pub(super) fn run() -> Result<Infallible, StartError> {
 }
 
 /// The control socket arrives as standard input, where the null device takes its place.
-fn take_control() -> Result<Lane, StartError> {
+fn take_control() -> Result<Lane<Socket>, StartError> {
     let stdin = io::stdin();
     if socket_domain(&stdin).ok() != Some(AddressFamily::UNIX) {
         return Err(StartError::NoHost);
     }
     let control = rustix::io::fcntl_dupfd_cloexec(&stdin, 3).map_err(io::Error::from)?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
-    Ok(Lane::new(control))
+    Ok(Lane::new(Socket::new(control)))
 }
 
-/// Receives the descriptors, which come with a byte of their own before the first frame.
-fn receive_lanes(control: &Lane) -> Result<Vec<OwnedFd>, StartError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LANES))];
+/// Receives the descriptors, which come with a byte of their own before the first frame: a
+/// socket for each lane, and then the memory of all.
+fn receive_lanes(control: &Lane<Socket>) -> Result<(Vec<OwnedFd>, OwnedFd), StartError> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LANES + 1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     let iov = &mut [io::IoSliceMut::new(&mut byte)];
@@ -105,12 +117,13 @@ fn receive_lanes(control: &Lane) -> Result<Vec<OwnedFd>, StartError> {
             lanes.extend(descriptors);
         }
     }
-    Ok(lanes)
+    let memory = lanes.pop().ok_or(StartError::Lanes { expected: 1, found: 0 })?;
+    Ok((lanes, memory))
 }
 
 /// Ends the process, whatever its other threads do, when the host's end of `control` closes.
 /// The host says nothing more there, so anything at all is the end.
-fn end_with_host(mut control: Lane) {
+fn end_with_host(mut control: Lane<Socket>) {
     drop(control.receive(&mut Frame::default(), 0));
     // A signal rather than an exit: no foreign code may have a say in it.
     let _ = kill_process(getpid(), Signal::KILL);

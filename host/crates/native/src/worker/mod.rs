@@ -24,10 +24,16 @@
 //!
 //! # A call
 //!
-//! Host and worker share a bounded number of *lanes*: socket pairs, each with a thread in the
-//! worker. A call takes an idle lane, waiting for one within its deadline, sends one frame and
-//! reads frames until the reply. What the plugin asks of the host in between comes and is
-//! answered on the same lane, in the caller's snapshot.
+//! Host and worker share a bounded number of *lanes*: two rings of bytes in shared memory and a
+//! socket pair, each with a thread in the worker. A call takes an idle lane, waiting for one
+//! within its deadline, sends one frame and reads frames until the reply. What the plugin asks of
+//! the host in between comes and is answered on the same lane, in the caller's snapshot.
+//!
+//! Frames go through the rings, bodies of more than 64 KiB through the socket. Whoever waits
+//! looks into the ring for up to 50 µs while that pays, if there is more than one core, and then
+//! sleeps until the other end wakes it through the socket. The rings take 260 KiB for each lane.
+//! The worker may write anything there at any time: what the host reads it copies first, and
+//! then checks.
 //!
 //! A plugin that calls itself through the host needs a second lane while it holds the first: if
 //! all lanes are taken by such calls, they wait for each other until their deadline.
@@ -63,6 +69,8 @@ mod child;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
+mod foreign;
+#[cfg(target_os = "linux")]
 mod lane;
 #[cfg(target_os = "linux")]
 mod output;
@@ -74,6 +82,17 @@ mod process;
 mod protect;
 #[cfg(target_os = "linux")]
 mod restarts;
+#[cfg(target_os = "linux")]
+mod ring;
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "memory that another process writes to; each block says why it may")]
+mod segment;
+#[cfg(target_os = "linux")]
+mod shared;
+#[cfg(target_os = "linux")]
+mod socket;
+#[cfg(target_os = "linux")]
+mod spin;
 #[cfg(target_os = "linux")]
 mod start;
 mod state;
@@ -94,6 +113,9 @@ use child::run;
 use elsewhere::run;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{ProcessPlugin, describe};
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use foreign::frames;
 #[cfg(target_os = "linux")]
 pub use plugin::{ProcessPlugin, describe};
 pub use state::{Protections, Supervision, WorkerCommand, WorkerState};

@@ -10,7 +10,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plugbay_core::{CallErrorKind, Policy};
 use rustix::io::retry_on_intr;
@@ -19,6 +19,10 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::lane::{Lane, LaneError};
 use super::output::Output;
+use super::segment::{self, End};
+use super::shared::Shared;
+use super::socket::Socket;
+use super::spin::{Spin, budget};
 use super::wire::{Frame, Head, MAX_BODY, Op, PROTOCOL, Setup, meta};
 use super::{MAX_LANES, Protections, WorkerCommand};
 
@@ -56,7 +60,7 @@ pub(super) struct Process {
     /// None once it is reaped: then its number may be somebody else's.
     child: Mutex<Option<Child>>,
     /// The worker ends when this closes; it says nothing more on it once it has started.
-    control: Lane,
+    control: Lane<Socket>,
     output: Output,
 }
 
@@ -80,7 +84,7 @@ pub(super) fn start(
     let pid = Pid::from_child(&child);
     let child = Mutex::new(Some(child));
     let output = Output::forward(pipe, label).map_err(system)?;
-    let mut process = Process { pid, child, control: Lane::new(control.into()), output };
+    let mut process = Process { pid, child, control: Lane::new(Socket::new(control)), output };
 
     // The worker's folder is another.
     let library = std::path::absolute(library).map_err(system)?;
@@ -90,10 +94,11 @@ pub(super) fn start(
         lanes,
         output: output_limit(policy),
         memory: policy.total_memory,
+        spin: budget(),
     };
     let mut frame = Frame::default();
     let begun = process.control.until(deadline).and_then(|()| {
-        let ours = send_lanes(&process.control, lanes)?;
+        let ours = send_lanes(&process.control, lanes, setup.spin)?;
         process.control.send(Head::new(Op::Setup), &meta(&setup)?, &[])?;
         process.control.receive(&mut frame, MAX_BODY)?;
         Ok(ours)
@@ -150,17 +155,27 @@ fn spawn(command: &WorkerCommand, control: UnixStream) -> io::Result<(Child, Pip
     Ok((command.spawn()?, pipe))
 }
 
-/// Makes the lanes and sends the worker its ends, with the first byte that it gets.
-fn send_lanes(control: &Lane, lanes: usize) -> Result<Vec<Lane>, LaneError> {
+/// Makes the lanes and sends the worker its ends, with the first byte that it gets: a socket for
+/// each lane, and then the memory of all.
+fn send_lanes(
+    control: &Lane<Socket>,
+    lanes: usize,
+    spin: Duration,
+) -> Result<Vec<Lane>, LaneError> {
+    let (areas, memory) = segment::create(lanes)?;
     let pair = |_| UnixStream::pair().map_err(|error| LaneError::Garbage(error.to_string()));
     let pairs = (0..lanes).map(pair).collect::<Result<Vec<_>, _>>()?;
-    let theirs: Vec<BorrowedFd<'_>> = pairs.iter().map(|(_, theirs)| theirs.as_fd()).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LANES))];
+    let theirs = pairs.iter().map(|(_, theirs)| theirs.as_fd()).chain([memory.as_fd()]);
+    let theirs: Vec<BorrowedFd<'_>> = theirs.collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LANES + 1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&theirs));
     let byte = [IoSlice::new(&[0])];
     sendmsg(control, &byte, &mut ancillary, SendFlags::NOSIGNAL)?;
-    Ok(pairs.into_iter().map(|(ours, _)| Lane::new(ours.into())).collect())
+    let lane = |(area, (ours, _)): (_, (UnixStream, _))| {
+        Lane::new(Shared::new(area, End::Host, Socket::new(ours), Spin::new(spin)))
+    };
+    Ok(areas.into_iter().zip(pairs).map(lane).collect())
 }
 
 impl Process {

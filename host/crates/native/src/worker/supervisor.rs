@@ -22,13 +22,15 @@ use super::call::{Ask, ask};
 use super::lane::Lane;
 use super::process::{Death, Process, Started, output_limit};
 use super::restarts::{Next, Restarts};
+use super::segment;
 use super::wire::Op;
 use super::{Protections, Supervision, WorkerCommand, WorkerState};
 use crate::calls::Calls;
 
 /// How often a worker's memory is looked at.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
-/// What a worker has in use before its plugin has anything: its program and the C library.
+/// What a worker has in use before its plugin has anything: its program and the C library. Its
+/// lanes come on top.
 const BASE: u64 = 16 << 20;
 /// How long a failed call waits to hear what became of the worker.
 const INQUEST: Duration = Duration::from_secs(2);
@@ -172,7 +174,8 @@ impl Supervisor {
 
     /// Returns when the worker is dead or has closed its control socket, or has to die.
     fn watch(&self, process: &Process) {
-        let limit = self.spec.policy.total_memory.saturating_add(BASE);
+        let base = BASE + segment::size(self.spec.lanes) as u64;
+        let limit = self.spec.policy.total_memory.saturating_add(base);
         loop {
             let mut control = [PollFd::from_borrowed_fd(process.control(), PollFlags::IN)];
             let ready = retry_on_intr(|| poll(&mut control, Some(&TICK)));

@@ -76,6 +76,7 @@ const DENIED: &[c_long] = &[
     libc::SYS_fchmodat,
     libc::SYS_fchownat,
     libc::SYS_truncate,
+    libc::SYS_fallocate,
     libc::SYS_setxattr,
     libc::SYS_removexattr,
     // The kernel and the machine.
@@ -164,6 +165,10 @@ fn programs() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
     // Limits may be read, not set.
     let sets = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
     denied.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![sets])?]);
+    // No hole in a file that is mapped, that is in the memory shared with the host.
+    let remove = u64::from(libc::MADV_REMOVE.unsigned_abs());
+    let remove = SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, remove)?;
+    denied.insert(libc::SYS_madvise, vec![SeccompRule::new(vec![remove])?]);
     // A file may be opened for reading only.
     let writes = [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC];
     let opens = |arg| writes.into_iter().map(|flags| flag(arg, flags)).collect::<Result<_, _>>();

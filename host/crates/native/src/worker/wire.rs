@@ -12,6 +12,8 @@
 //! Numbers are little-endian. Both ends are of one build, so nothing here is versioned but the
 //! first frame, [`Setup`].
 
+use std::time::Duration;
+
 use plugbay_abi::{CodecInfo, Error, Kind, Status};
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +28,7 @@ pub(super) const MAX_META: usize = 1 << 20;
 /// In the field `code` of a failed reply: the answer was larger than allowed.
 pub(super) const TOO_LARGE: u16 = 1;
 /// The version of this protocol.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,6 +200,8 @@ pub(super) struct Setup {
     pub(super) output: usize,
     /// What the plugin may have of memory, in bytes.
     pub(super) memory: u64,
+    /// How long an end of a lane may look for bytes before it sleeps.
+    pub(super) spin: Duration,
 }
 
 /// The metadata of [`Op::Handle`].

@@ -155,6 +155,9 @@ static uint32_t forbidden(buf *out) {
     TRY("io_uring", syscall(SYS_io_uring_setup, 1, NULL));
     TRY("chroot", chroot("/"));
     TRY("rlimit", setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}));
+    char *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    TRY("hole", madvise(shared, 4096, MADV_REMOVE));
+    TRY("fallocate", syscall(SYS_fallocate, 0, 0, 0, 4096));
     pthread_t thread;
     int seen = 0;
     TRY("thread", pthread_create(&thread, NULL, in_a_thread, &seen) ? -1 : 0);

@@ -105,20 +105,20 @@ fn a_later_health_that_hangs_is_asked_a_few_times_only_and_calls_go_on() {
     }
     let hanging = Hanging::new("-DHEALTH_HANGS");
     let started = hanging.start().unwrap();
-    started.plugin.health().unwrap();
+    started.plugin.health(BOUND).unwrap();
     hanging.close();
     for asked in 1..=8 {
-        let error = started.plugin.health().unwrap_err();
+        let error = started.plugin.health(BOUND).unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Deadline);
         assert!(error.message().contains("left behind"), "{error}");
         assert_eq!(hanging.left_behind(), asked);
         assert_eq!(started.encode(0, b"\xf6").unwrap(), b"\xf6");
     }
-    let error = started.plugin.health().unwrap_err();
+    let error = started.plugin.health(BOUND).unwrap_err();
     assert!(error.message().contains("expected at most 8 threads"), "{error}");
     assert_eq!(hanging.left_behind(), 8);
     hanging.open();
-    started.plugin.health().unwrap();
+    started.plugin.health(BOUND).unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use plugbay_core::{
-    Artifact, Identity, Isolation, Plugin, Policy, Runtime as _, Source, StartPlugin,
+    Artifact, Identity, Isolation, Plugin, Policy, Runtime as _, Source, StartPlugin, Unobserved,
 };
 use plugbay_native::NativeRuntime;
 use plugbay_native::worker::WorkerCommand;
@@ -31,7 +31,9 @@ fn start(runtime: &NativeRuntime, library: &Path) -> Arc<dyn Plugin> {
     let description = Arc::new(prepared.describe(Isolation::Process).unwrap());
     let policy = Policy { isolation: Isolation::Process, ..Policy::default() };
     let identity = Identity::new(&description.name, &description.version);
-    prepared.start(StartPlugin { identity, description, config: json!({}), policy }).unwrap()
+    let observer = Arc::new(Unobserved);
+    let start = StartPlugin { identity, description, config: json!({}), policy, observer };
+    prepared.start(start).unwrap()
 }
 
 fn a_copy_stays_as_long_as_a_worker_may_load_it_again() {
@@ -63,7 +65,7 @@ fn a_copy_stays_as_long_as_a_worker_may_load_it_again() {
     kill(first);
     eventually("another worker", || {
         // A call starts it.
-        drop(plugin.health());
+        drop(plugin.health(Duration::from_secs(5)));
         worker(&plugin).filter(|pid| *pid != first)
     });
 

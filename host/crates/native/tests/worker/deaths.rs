@@ -10,7 +10,7 @@ use plugbay_core::{CallErrorKind, Plugin as _, Reason};
 use plugbay_native::worker::{Supervision, WorkerCommand, WorkerState};
 
 use crate::support::{
-    Host, Setup, children, descriptors, eventually, kill, library, logged, tests,
+    Host, Setup, children, descriptors, eventually, kill, library, logged, shared_mappings, tests,
 };
 
 tests!(
@@ -203,6 +203,7 @@ fn a_hundred_kills_under_load_lose_no_call() {
         longest: Duration::from_millis(1),
         ..Supervision::default()
     };
+    assert_eq!(shared_mappings(), 0);
     let host = Setup { supervision, ..Setup::default() }.host();
     let (stop, answered, failed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let slowest = thread::scope(|scope| {
@@ -249,7 +250,10 @@ fn a_hundred_kills_under_load_lose_no_call() {
     eprintln!("100 kills: {answered:?} answered, {failed:?} failed, slowest {slowest:?}");
     assert!(slowest.unwrap() < Duration::from_secs(5), "{slowest:?}");
     assert!(host.plugin.stats().discarded >= 100);
+    // That of the worker that runs; those of a hundred dead ones are gone.
+    assert_eq!(shared_mappings(), 1);
     drop(host);
     assert_eq!(children(), 0);
+    assert_eq!(shared_mappings(), 0);
     eventually("descriptors to be closed", || (descriptors() <= before).then_some(()));
 }

@@ -15,6 +15,8 @@ mod copies;
 #[cfg(target_os = "linux")]
 mod deaths;
 #[cfg(target_os = "linux")]
+mod measure;
+#[cfg(target_os = "linux")]
 mod old_kernel;
 #[cfg(target_os = "linux")]
 mod orphans;
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         (Some(old_kernel::OLD_KERNEL), what) => {
             return old_kernel::worker(what.into_iter().chain(args));
         }
+        (Some(measure::PARTNER), Some(size)) => return measure::partner(&size),
+        (Some(measure::BUSY), _) => return measure::busy(),
         _ => {}
     }
     support::record_logs();
@@ -60,5 +64,10 @@ fn main() -> ExitCode {
             Ok(())
         })
     });
+    let measure = libtest_mimic::Trial::test("measure", || {
+        measure::print();
+        Ok(())
+    });
+    let tests = tests.chain([measure.with_ignored_flag(true)]);
     libtest_mimic::run(&arguments, tests.collect()).exit_code()
 }

@@ -228,6 +228,12 @@ pub(crate) fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+/// The mappings of this process that it shares with workers.
+pub(crate) fn shared_mappings() -> usize {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines().filter(|line| line.contains("/memfd:plugbay-lanes")).count()
+}
+
 /// Keeps every log line for [`logged`].
 pub(crate) fn record_logs() {
     struct Log;
