@@ -141,7 +141,8 @@ impl<K: WasmKind> Calls<K> {
         let Some((store, guest)) = instance.guest::<K>(self.slot) else {
             return Err(self.blame(no_guest()));
         };
-        match call(store, guest).await {
+        let answer = call(&mut *store, guest).await;
+        match store.data_mut().end().and(answer) {
             Ok(answer) => {
                 checkout.done();
                 Ok(answer)
@@ -185,14 +186,14 @@ impl<K: WasmKind> Calls<K> {
     /// Names this plugin as the one that failed.
     #[must_use]
     pub fn blame(&self, error: CallError) -> CallError {
-        error.of(self.plugin.identity.label())
+        error.of(self.plugin.sandbox.label())
     }
 }
 
 impl<K> fmt::Debug for Calls<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calls")
-            .field("plugin", self.plugin.identity.label())
+            .field("plugin", self.plugin.sandbox.label())
             .field("capability", &self.capability)
             .finish_non_exhaustive()
     }
