@@ -134,7 +134,7 @@ impl Pool {
     pub(crate) fn join(&self) -> Option<Waiter<'_>> {
         let more = |waiters: u32| (waiters < self.queue).then_some(waiters + 1);
         let joined = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more);
-        joined.is_ok().then_some(Waiter { pool: self })
+        joined.is_ok().then(|| Waiter { pool: self })
     }
 
     /// Keeps nothing from now on; what is idle is the caller's to take.

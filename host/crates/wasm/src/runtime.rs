@@ -92,8 +92,8 @@ impl Builder {
 
     /// Looks up names for plugins with this, and not with the system's resolver.
     #[must_use]
-    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
-        self.resolver = Arc::new(resolver);
+    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = resolver;
         self
     }
 

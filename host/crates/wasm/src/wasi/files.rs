@@ -19,12 +19,12 @@ use crate::sandbox::Sandbox;
 use crate::state::State;
 
 impl preopens::Host for State {
-    /// Asking for folders when none is granted is the use that is denied: with none, a guest
+    /// Looking for folders when none is granted is the use that is denied: with none, a guest
     /// cannot even name a file.
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         self.host_call()?;
         if self.sandbox.grants().files.is_empty() {
-            self.sandbox.deny(Grant::Files, "open folders");
+            self.sandbox.deny(Grant::Files, "look for its folders");
             return Ok(Vec::new());
         }
         let Wasi { context, table, .. } = self.wasi();
