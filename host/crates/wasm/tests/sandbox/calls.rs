@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_secs(50);
 
 /// A handler that waits for the host's clock, `long` unless the call comes first.
 fn waiting(name: &str, long: Duration, policy: Policy) -> Site {
-    start(Guest::handler(name).on(Export::Handle, Behaviour::Wait(long)), name, policy)
+    start(&Guest::handler(name).on(Export::Handle, Behaviour::Wait(long)), name, policy)
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn waiting_for_the_host_ends_at_the_deadline() {
 fn a_codec_that_waits_ends_at_the_deadline() {
     let policy = Policy { deadline: Duration::from_millis(100), ..Policy::default() };
     let guest = Guest::codec("slow").on(Export::Encode, Behaviour::Wait(LONG));
-    let site = start(guest, "slow", policy);
+    let site = start(&guest, "slow", policy);
     let begin = Instant::now();
     assert_eq!(site.encode().unwrap_err().kind(), CallErrorKind::Deadline);
     assert!(begin.elapsed() < LONG / 2);

@@ -11,7 +11,7 @@ use crate::site::{lines, probe_under, start, tokio, until, wait};
 #[test]
 fn tables_are_bounded_by_the_policy() {
     let guest = Guest::codec("tables").on(Export::Encode, Behaviour::GrowTable);
-    let site = start(guest, "tables", Policy { tables: 5000, ..Policy::default() });
+    let site = start(&guest, "tables", Policy { tables: 5000, ..Policy::default() });
     let error = site.encode().unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::Memory);
     assert!(error.message().contains("at most 5000 table elements"), "{error}");
@@ -22,7 +22,7 @@ fn a_full_queue_refuses_at_once() {
     let long = Duration::from_secs(50);
     let guest = Guest::handler("full").on(Export::Handle, Behaviour::Wait(long));
     let policy = Policy { instances: 1, queue: 2, deadline: long, ..Policy::default() };
-    let site = Arc::new(start(guest, "full", policy));
+    let site = Arc::new(start(&guest, "full", policy));
     let calls: Vec<_> = (0..3)
         .map(|_| {
             let site = Arc::clone(&site);
@@ -41,7 +41,7 @@ fn a_full_queue_refuses_at_once() {
 #[test]
 fn lines_of_log_are_bounded() {
     let guest = Guest::codec("floods").on(Export::Encode, Behaviour::Log(500));
-    let site = start(guest, "floods", Policy { logs: 10, ..Policy::default() });
+    let site = start(&guest, "floods", Policy { logs: 10, ..Policy::default() });
     site.encode().unwrap();
     let written = u64::try_from(lines("floods").len()).unwrap();
     // Ten at once, and a few more if the call took a while.
@@ -53,7 +53,7 @@ fn lines_of_log_are_bounded() {
 #[test]
 fn calls_of_the_host_are_bounded() {
     let guest = Guest::codec("calls").on(Export::Encode, Behaviour::Log(500));
-    let site = start(guest, "calls", Policy { host_calls: 20, logs: 0, ..Policy::default() });
+    let site = start(&guest, "calls", Policy { host_calls: 20, logs: 0, ..Policy::default() });
     let error = site.encode().unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::HostCalls);
     assert_eq!(
@@ -69,7 +69,7 @@ fn calls_of_the_host_are_bounded() {
 #[test]
 fn after_a_while_the_host_can_be_called_again() {
     let guest = Guest::codec("again").on(Export::Encode, Behaviour::Log(1));
-    let site = start(guest, "again", Policy { host_calls: 5, ..Policy::default() });
+    let site = start(&guest, "again", Policy { host_calls: 5, ..Policy::default() });
     until("too many", || {
         site.encode().is_err_and(|error| error.kind() == CallErrorKind::HostCalls)
     });

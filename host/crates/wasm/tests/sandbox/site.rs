@@ -125,7 +125,7 @@ pub(crate) fn try_start(
 }
 
 /// Starts a fixture.
-pub(crate) fn start(guest: Guest, name: &str, policy: Policy) -> Site {
+pub(crate) fn start(guest: &Guest, name: &str, policy: Policy) -> Site {
     try_start(name, guest.build(), policy, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
