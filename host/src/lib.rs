@@ -100,7 +100,7 @@ pub mod worker {
 /// The seam for an application's own kinds of plugin: see [`Builder::kind`].
 pub mod wasm {
     pub use plugbay_wasm::{
-        API_VERSIONS, AotCache, Builder, CallFuture, Calls, Engine, State, WasmKind, WasmRuntime,
-        codecs, log, metrics_import, scan, types, wasmtime,
+        API_VERSIONS, AotCache, Builder, CallFuture, Calls, Engine, Resolve, State, WasmKind,
+        WasmRuntime, codecs, log, metrics_import, scan, types, wasmtime,
     };
 }

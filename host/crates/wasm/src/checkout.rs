@@ -158,9 +158,10 @@ fn full(plugin: &Shared) -> CallError {
     overloaded(plugin, message)
 }
 
-fn busy(plugin: &Shared, within: Duration) -> CallError {
+#[cold]
+pub(crate) fn busy(plugin: &Shared, within: Duration) -> CallError {
     let message = format!(
-        "expected an instance within {within:?}, found all {} in calls",
+        "expected an instance within {within:?}, found none free of at most {}",
         plugin.pool.limit()
     );
     overloaded(plugin, message)

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use plugbay_core::{
     Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Unobserved, write_log,
@@ -33,6 +34,8 @@ pub(crate) struct Sandbox {
     denied: [Tally; Grant::ALL.len()],
     dropped_lines: Tally,
     refused_calls: Tally,
+    /// Look-ups of names that are under way.
+    pub(crate) lookups: Arc<AtomicU32>,
     observer: Arc<dyn Observer>,
 }
 
@@ -49,6 +52,7 @@ impl Sandbox {
             denied: Default::default(),
             dropped_lines: Tally::default(),
             refused_calls: Tally::default(),
+            lookups: Arc::default(),
             observer,
         }
     }

@@ -9,6 +9,14 @@ pub(super) fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
+/// Where clouds serve what a machine may know of itself, its keys among it, outside of the link.
+const METADATA: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
 /// Whether an address is of the host itself, of its link, of many machines or of none, or of a
 /// cloud's metadata service. Who controls a name could make it mean one of these; only a grant
 /// that names addresses opens them. Private networks are not among them: names of a company's
@@ -28,18 +36,20 @@ fn is_inner_v4(address: Ipv4Addr) -> bool {
         || address.is_loopback()
         || address.is_link_local()
         || address.is_multicast()
-        || address == Ipv4Addr::new(100, 100, 100, 200)
+        || METADATA.contains(&IpAddr::V4(address))
 }
 
 fn is_inner_v6(address: Ipv6Addr) -> bool {
-    let first = address.segments()[0];
+    let segments = address.segments();
     address.is_unspecified()
         || address.is_loopback()
         || address.is_multicast()
         || address.is_unicast_link_local()
         // Site-local, as link-local was once widened (RFC 3879).
-        || first & 0xffc0 == 0xfec0
-        || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
+        || segments[0] & 0xffc0 == 0xfec0
+        // A gateway of the own network (RFC 8215): where it keeps the IPv4 address, nobody knows.
+        || segments[..3] == [0x64, 0xff9b, 1]
+        || METADATA.contains(&IpAddr::V6(address))
         || embedded(address).into_iter().flatten().any(is_inner_v4)
 }
 
@@ -50,10 +60,8 @@ fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 3] {
     let [.., high, low] = segments;
     let last = v4(high, low);
     let [first, second] = match segments {
-        // Compatible (RFC 4291), translated (RFC 2765), and both of NAT64 (RFC 6052, 8215).
-        [0, 0, 0, 0, 0 | 0xffff, 0, ..]
-        | [0x64, 0xff9b, 0, 0, 0, 0, ..]
-        | [0x64, 0xff9b, 1, ..] => [Some(last), None],
+        // Compatible (RFC 4291), translated (RFC 2765), NAT64 (RFC 6052).
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => [Some(last), None],
         // 6to4 (RFC 3056).
         [0x2002, high, low, ..] => [Some(v4(high, low)), None],
         // Teredo (RFC 4380): the server, and the client with its bits turned.
@@ -159,6 +167,9 @@ mod tests {
             "2001:db8::5efe:127.0.0.1",
             "2001:db8::200:5efe:7f00:1",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "168.63.129.16",
+            "64:ff9b:1:7f00:0:100::",
         ] {
             assert!(is_inner(address(inner)), "{inner}");
         }

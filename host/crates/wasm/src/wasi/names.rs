@@ -22,9 +22,9 @@ use super::{Wasi, address, network::Known};
 use crate::sandbox::Sandbox;
 use crate::state::State;
 
-/// The most look-ups of one runtime that are under way at once: each holds a thread until the
+/// The most look-ups of one plugin that are under way at once: each holds a thread until the
 /// system's resolver answers, even if nobody waits for it any more.
-const MOST: u32 = 32;
+const MOST: u32 = 8;
 
 /// Looks up names. Called on a thread that may block.
 pub trait Resolve: Send + Sync + 'static {
@@ -74,12 +74,6 @@ impl Pollable for Lookup {
     }
 }
 
-/// What look-ups share.
-struct Resolver {
-    resolve: Arc<dyn Resolve>,
-    under_way: Arc<AtomicU32>,
-}
-
 /// A look-up that is under way.
 struct UnderWay(Arc<AtomicU32>);
 
@@ -97,39 +91,42 @@ impl Drop for UnderWay {
     }
 }
 
-impl Resolver {
-    /// Begins to look up a name.
-    fn begin(&self, sandbox: &Arc<Sandbox>, known: &Arc<Known>, asked: &str) -> Lookup {
-        if let Some(literal) = literal(asked) {
-            // It says what the guest knows already; connecting there is another question.
-            return Lookup::Over(Ok(vec![literal].into_iter()));
-        }
-        let Some(name) = address::name(asked) else {
-            return Lookup::Over(Err(ErrorCode::InvalidArgument));
-        };
-        let grants = &sandbox.grants().network;
-        if name == "localhost" && grants.iter().any(|it| it.host == HostPattern::Loopback) {
-            let own = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-            return Lookup::Over(Ok(own.into_iter()));
-        }
-        let granted = grants.iter().filter(|grant| address::names(grant, &name));
-        let ports: Vec<Option<u16>> = granted.map(|grant| grant.port).collect();
-        if ports.is_empty() {
-            sandbox.deny(Grant::Network, format_args!("look up {name}"));
-            return Lookup::Over(Err(ErrorCode::AccessDenied));
-        }
-        let Some(under_way) = UnderWay::begin(&self.under_way) else {
-            return Lookup::Over(Err(ErrorCode::TemporaryResolverFailure));
-        };
-        let (resolve, sandbox) = (Arc::clone(&self.resolve), Arc::clone(sandbox));
-        let known = Arc::clone(known);
-        Lookup::UnderWay(tokio::task::spawn_blocking(move || {
-            let _under_way = under_way;
-            let found = resolve.resolve(&name).map_err(|_error| ErrorCode::NameUnresolvable)?;
-            let safe = safe(&sandbox, &known, &name, found, &ports);
-            if safe.is_empty() { Err(ErrorCode::NameUnresolvable) } else { Ok(safe.into_iter()) }
-        }))
+/// Begins to look up a name.
+fn begin(
+    resolve: &Arc<dyn Resolve>,
+    sandbox: &Arc<Sandbox>,
+    known: &Arc<Known>,
+    asked: &str,
+) -> Lookup {
+    if let Some(literal) = literal(asked) {
+        // It says what the guest knows already; connecting there is another question.
+        return Lookup::Over(Ok(vec![literal].into_iter()));
     }
+    let Some(name) = address::name(asked) else {
+        return Lookup::Over(Err(ErrorCode::InvalidArgument));
+    };
+    let grants = &sandbox.grants().network;
+    if name == "localhost" && grants.iter().any(|it| it.host == HostPattern::Loopback) {
+        let own = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        return Lookup::Over(Ok(own.into_iter()));
+    }
+    let granted = grants.iter().filter(|grant| address::names(grant, &name));
+    let ports: Vec<Option<u16>> = granted.map(|grant| grant.port).collect();
+    if ports.is_empty() {
+        sandbox.deny(Grant::Network, format_args!("look up {name}"));
+        return Lookup::Over(Err(ErrorCode::AccessDenied));
+    }
+    let Some(under_way) = UnderWay::begin(&sandbox.lookups) else {
+        return Lookup::Over(Err(ErrorCode::TemporaryResolverFailure));
+    };
+    let (resolve, sandbox) = (Arc::clone(resolve), Arc::clone(sandbox));
+    let known = Arc::clone(known);
+    Lookup::UnderWay(tokio::task::spawn_blocking(move || {
+        let _under_way = under_way;
+        let found = resolve.resolve(&name).map_err(|_error| ErrorCode::NameUnresolvable)?;
+        let safe = safe(&sandbox, &known, &name, found, &ports);
+        if safe.is_empty() { Err(ErrorCode::NameUnresolvable) } else { Ok(safe.into_iter()) }
+    }))
 }
 
 /// An address, if that is what was asked for.
@@ -166,8 +163,7 @@ pub(super) fn add_to_linker(
     linker: &mut Linker<State>,
     resolve: &Arc<dyn Resolve>,
 ) -> wasmtime::Result<()> {
-    let resolver =
-        Resolver { resolve: Arc::clone(resolve), under_way: Arc::new(AtomicU32::new(0)) };
+    let resolve = Arc::clone(resolve);
     let mut names = linker.instance("wasi:sockets/ip-name-lookup@0.2.12")?;
     names.resource(
         "resolve-address-stream",
@@ -187,7 +183,7 @@ pub(super) fn add_to_linker(
             let sandbox = Arc::clone(&state.sandbox);
             let Wasi { table, known, .. } = state.wasi();
             table.get(&network)?;
-            Ok((match resolver.begin(&sandbox, known, &name) {
+            Ok((match begin(&resolve, &sandbox, known, &name) {
                 Lookup::Over(Err(error)) => Err(error),
                 lookup => Ok(table.push(lookup)?),
             },))
