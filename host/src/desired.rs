@@ -198,6 +198,7 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
     let description = described_as(&offer.description, name)?;
     check_config(name, &description, &plugin_config)?;
     let mut policy = policy(&config.policy(name));
+    policy.grants = settings.map(|settings| settings.grants.clone()).unwrap_or_default();
     if !offer.native {
         // It is none of its business: a change of it must not start the plugin anew.
         policy.isolation = Isolation::Refuse;
@@ -247,7 +248,7 @@ fn check_config(name: &str, description: &Description, config: &Value) -> Result
     })
 }
 
-/// The policy that settings come to.
+/// The policy that settings come to; what the plugin is granted is not among them.
 pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
     let default = Policy::default();
     Policy {
@@ -264,8 +265,13 @@ pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
         deadline: settings.deadline,
         init: settings.init,
         output: settings.output.as_u64(),
+        queue: settings.queue,
+        tables: settings.tables,
+        logs: settings.logs,
+        host_calls: settings.host_calls,
         isolation: settings.isolation,
-        ..default
+        protection: settings.protection(),
+        grants: default.grants,
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) fn run(filter: &[String]) -> Result<bool> {
         tests(&mut cargo)
     });
     if filter.is_empty() {
-        stages.run("models of the registry (loom)", || loom(&place));
+        stages.run("models of the registry (loom)", || loom(&place, "plugbay-registry"));
+        stages.run("models of the guard (loom)", || loom(&place, "plugbay-guard"));
         sanitize::run(&place, &mut stages);
     }
     Ok(stages.finish())
@@ -64,21 +65,13 @@ fn host(place: &Place, filter: &[String]) -> Command {
 
 /// The tests whose names say loom, built with loom's own atomics. That none ran is a failure: a typing
 /// error in a `cfg` would else pass for a proof.
-fn loom(place: &Place) -> Result<Outcome> {
-    if !place.has_package("plugbay-registry") {
-        return Ok(Outcome::Skipped("there is no package plugbay-registry".to_owned()));
+fn loom(place: &Place, package: &str) -> Result<Outcome> {
+    if !place.has_package(package) {
+        return Ok(Outcome::Skipped(format!("there is no package {package}")));
     }
     let mut cargo = place.cargo();
     cargo
-        .args([
-            "test",
-            "--package",
-            "plugbay-registry",
-            "--lib",
-            "--tests",
-            "--release",
-            "--target-dir",
-        ])
+        .args(["test", "--package", package, "--lib", "--tests", "--release", "--target-dir"])
         .arg(place.target.join("loom"))
         .args(["--", "loom"])
         .env_remove("CARGO_ENCODED_RUSTFLAGS")

@@ -4,7 +4,8 @@
 //! holds `config.toml` and the reader against it.
 
 /// The tables at the top of the file.
-pub(super) const SECTIONS: &[&str] = &["host", "server", "admin", "defaults", "plugins", "routes"];
+pub(super) const SECTIONS: &[&str] =
+    &["host", "server", "admin", "defaults", "plugins", "routes", "capabilities", "migrations"];
 
 pub(super) const HOST: &[&str] = &[
     "plugins",
@@ -17,39 +18,84 @@ pub(super) const HOST: &[&str] = &[
     "parallel",
     "mapped",
     "mapped_beyond",
+    "history",
+    "probes",
 ];
 pub(super) const SERVER: &[&str] = &["listen", "max_body", "timeout"];
 pub(super) const ADMIN: &[&str] = &["enabled", "listen"];
 pub(super) const DEFAULTS: &[&str] = &[
     "instances",
+    "queue",
     "reuse",
     "recycle_calls",
     "recycle_memory",
     "memory",
     "total_memory",
+    "tables",
     "cpu",
     "deadline",
     "init",
     "output",
+    "logs",
+    "host_calls",
     "isolation",
+    "breaker_failures",
+    "breaker_open",
+    "breaker_successes",
+    "health_every",
+    "health_deadline",
+    "health_fall",
+    "health_rise",
+    "restarts",
 ];
 /// [`DEFAULTS`] and what only a plugin has.
 pub(super) const PLUGIN: &[&str] = &[
     "artifact",
     "enabled",
+    "after",
     "config",
+    "grants",
     "instances",
+    "queue",
     "reuse",
     "recycle_calls",
     "recycle_memory",
     "memory",
     "total_memory",
+    "tables",
     "cpu",
     "deadline",
     "init",
     "output",
+    "logs",
+    "host_calls",
     "isolation",
+    "breaker_failures",
+    "breaker_open",
+    "breaker_successes",
+    "health_every",
+    "health_deadline",
+    "health_fall",
+    "health_rise",
+    "restarts",
 ];
+pub(super) const GRANTS: &[&str] =
+    &["read", "write", "network", "environment", "clocks", "random", "stdio"];
+/// A folder of [`GRANTS`] that the plugin sees elsewhere.
+pub(super) const FOLDER: &[&str] = &["host", "guest"];
+pub(super) const CAPABILITY: &[&str] = &[
+    "strategy",
+    "providers",
+    "weights",
+    "key",
+    "retries",
+    "steps",
+    "every",
+    "errors",
+    "latency",
+    "calls",
+];
+pub(super) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
 pub(super) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
 /// Sections whose keys can be set by a variable: those with a fixed set of keys.

@@ -21,8 +21,11 @@
 //! | `settings` | [`Config`] and the sections `[host]`, `[server]`, `[admin]` |
 //! | `policy` | `[defaults]`: what one plugin may use, and how a plugin overrides it |
 //! | `plugins`, `routes` | `[plugins.NAME]` and `[[routes]]` |
+//! | `grants`, `network` | `[plugins.NAME.grants]`: folders, addresses, variables |
+//! | `capabilities`, `request_key` | `[capabilities."KIND:NAME"]`: several plugins behind one name |
+//! | `migrations` | `[[migrations]]`: what may be gone only where something else is there |
 //! | `keys` | the names of all keys and of their environment variables |
-//! | `relations` | settings that must fit each other |
+//! | `relations`, `graph` | settings that must fit each other; orders without a circle |
 //! | `layers`, `overlay` | the builder, and how variables and flags are laid over the file |
 //! | `tree`, `section`, `setting` | values with places, and reading them as types |
 //! | `duration`, `size`, `json`, `nearest`, `secret` | small vocabulary |
@@ -31,19 +34,25 @@
 //! | `restart` | what a running host cannot take over live |
 //! | `schema` | a plugin's own config against the schema that it declares |
 
+mod capabilities;
 mod deep;
 mod duration;
 mod error;
+mod grants;
+mod graph;
 mod json;
 mod keys;
 mod layers;
+pub mod migrations;
 mod nearest;
+mod network;
 mod overlay;
 mod plugins;
 mod policy;
 mod relations;
 mod render;
 mod report;
+mod request_key;
 mod restart;
 mod routes;
 pub mod schema;
@@ -57,10 +66,13 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use self::capabilities::{CapabilitySettings, Strategy};
 pub use self::error::{ConfigError, Excerpt, Origin, Problem, ProblemKind};
 pub use self::layers::Layers;
+pub use self::migrations::{Migration, Violation};
 pub use self::plugins::PluginSettings;
 pub use self::policy::{PluginDefaults, Reuse};
+pub use self::request_key::RequestKey;
 pub use self::restart::Restart;
 pub use self::routes::RouteSettings;
 pub use self::schema::{Fault, SchemaViolation, check_plugin_config};

@@ -5,9 +5,9 @@ use toml::de::{DeTable, DeValue};
 use super::error::Origin;
 use super::keys;
 use super::nearest::nearest;
-use super::render;
 use super::report::Report;
 use super::tree::{Entry, Node, Place, Source, Sources, Table, Value};
+use super::{render, secret};
 
 /// A variable or a flag: where it goes, or why it goes nowhere.
 pub(super) struct Pair {
@@ -58,9 +58,11 @@ fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Ref
         None => "unknown variable".to_owned(),
     };
     let in_file =
-        ["PLUGBAY_PLUGINS", "PLUGBAY_ROUTES"].iter().any(|prefix| name.starts_with(prefix));
+        ["PLUGBAY_PLUGINS", "PLUGBAY_ROUTES", "PLUGBAY_CAPABILITIES", "PLUGBAY_MIGRATIONS"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
     let hint = if in_file {
-        "plugins and routes have no variables: write them in the file, or set plugins by a flag"
+        "plugins, capabilities, routes and migrations have no variables: write them in the file, or set the first two by a flag"
             .to_owned()
     } else {
         format!(
@@ -140,7 +142,8 @@ fn put(parts: &[String], text: String, place: &Place, root: &mut Table, report: 
         match &mut entry.node.value {
             Value::Table(next) => table = next,
             other => {
-                let message = format!("expected a table at {path}, found {}", other.found());
+                let found = secret::found(&path, other);
+                let message = format!("expected a table at {path}, found {found}");
                 let hint = format!("set {path} as a whole, or change it in the file");
                 report.wrong_type(place, &path, message, Some(hint));
                 return;

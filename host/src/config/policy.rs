@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plugbay_core::Isolation;
+use plugbay_core::{Isolation, Protection};
 use serde::Serialize;
 
 use super::report::Report;
@@ -16,6 +16,8 @@ use super::{PluginSettings, Size, duration, keys};
 pub struct PluginDefaults {
     /// Instances at once; 0 = twice the cores.
     pub instances: u32,
+    /// The most calls that wait for an instance; further ones are refused.
+    pub queue: u32,
     /// Whether an instance serves one call or many.
     pub reuse: Reuse,
     /// Calls after which a pooled instance is replaced; 0 = never.
@@ -26,6 +28,8 @@ pub struct PluginDefaults {
     pub memory: Size,
     /// The most memory of all instances of the plugin together.
     pub total_memory: Size,
+    /// The most elements of all tables of one instance.
+    pub tables: u32,
     /// Guest CPU time of one call, host calls not counted.
     #[serde(serialize_with = "duration::serialize")]
     pub cpu: Duration,
@@ -37,8 +41,31 @@ pub struct PluginDefaults {
     pub init: Duration,
     /// The largest answer of one call.
     pub output: Size,
+    /// The most lines of log in a second, over all instances; 0 = no limit.
+    pub logs: u32,
+    /// The most calls of the host in a second, over all instances; 0 = no limit.
+    pub host_calls: u32,
     /// Where native code runs, if it may.
     pub isolation: Isolation,
+    /// Failures in a row after which the plugin gets no calls for a while; 0 = never.
+    pub breaker_failures: u32,
+    /// How long that while is, the first time.
+    #[serde(serialize_with = "duration::serialize")]
+    pub breaker_open: Duration,
+    /// Trial calls in a row that must succeed before all calls come back.
+    pub breaker_successes: u32,
+    /// Time between two questions of health; zero = never.
+    #[serde(serialize_with = "duration::serialize")]
+    pub health_every: Duration,
+    /// Wall time of one question of health.
+    #[serde(serialize_with = "duration::serialize")]
+    pub health_deadline: Duration,
+    /// Bad answers in a row after which the plugin counts as unhealthy.
+    pub health_fall: u32,
+    /// Good answers in a row after which it counts as healthy again.
+    pub health_rise: u32,
+    /// How often an unhealthy plugin is started anew within 10 minutes; 0 = never.
+    pub restarts: u32,
 }
 
 /// Whether an instance serves one call or many.
@@ -54,18 +81,31 @@ pub enum Reuse {
 
 impl Default for PluginDefaults {
     fn default() -> PluginDefaults {
+        let protection = Protection::default();
         PluginDefaults {
             instances: 0,
+            queue: 1024,
             reuse: Reuse::Pooled,
             recycle_calls: 0,
             recycle_memory: Size::ZERO,
             memory: Size::mib(64),
             total_memory: Size::mib(512),
+            tables: MOST_TABLES,
             cpu: Duration::from_secs(1),
             deadline: Duration::from_secs(30),
             init: Duration::from_secs(5),
             output: Size::mib(64),
+            logs: 1000,
+            host_calls: 0,
             isolation: Isolation::Refuse,
+            breaker_failures: protection.breaker_failures,
+            breaker_open: protection.breaker_open,
+            breaker_successes: protection.breaker_successes,
+            health_every: protection.health_every,
+            health_deadline: protection.health_deadline,
+            health_fall: protection.health_fall,
+            health_rise: protection.health_rise,
+            restarts: protection.restarts,
         }
     }
 }
@@ -76,32 +116,75 @@ impl PluginDefaults {
     pub fn overlaid(&self, plugin: &PluginSettings) -> PluginDefaults {
         PluginDefaults {
             instances: plugin.instances.unwrap_or(self.instances),
+            queue: plugin.queue.unwrap_or(self.queue),
             reuse: plugin.reuse.unwrap_or(self.reuse),
             recycle_calls: plugin.recycle_calls.unwrap_or(self.recycle_calls),
             recycle_memory: plugin.recycle_memory.unwrap_or(self.recycle_memory),
             memory: plugin.memory.unwrap_or(self.memory),
             total_memory: plugin.total_memory.unwrap_or(self.total_memory),
+            tables: plugin.tables.unwrap_or(self.tables),
             cpu: plugin.cpu.unwrap_or(self.cpu),
             deadline: plugin.deadline.unwrap_or(self.deadline),
             init: plugin.init.unwrap_or(self.init),
             output: plugin.output.unwrap_or(self.output),
+            logs: plugin.logs.unwrap_or(self.logs),
+            host_calls: plugin.host_calls.unwrap_or(self.host_calls),
             isolation: plugin.isolation.unwrap_or(self.isolation),
+            breaker_failures: plugin.breaker_failures.unwrap_or(self.breaker_failures),
+            breaker_open: plugin.breaker_open.unwrap_or(self.breaker_open),
+            breaker_successes: plugin.breaker_successes.unwrap_or(self.breaker_successes),
+            health_every: plugin.health_every.unwrap_or(self.health_every),
+            health_deadline: plugin.health_deadline.unwrap_or(self.health_deadline),
+            health_fall: plugin.health_fall.unwrap_or(self.health_fall),
+            health_rise: plugin.health_rise.unwrap_or(self.health_rise),
+            restarts: plugin.restarts.unwrap_or(self.restarts),
         }
     }
 
     /// Replaces what the section says.
     pub(super) fn read(&mut self, section: &mut Section<'_, '_>) {
         section.read_within("instances", &mut self.instances, 0..=100_000);
+        section.read_within("queue", &mut self.queue, 0..=1_000_000);
         section.read("reuse", &mut self.reuse);
         section.read("recycle_calls", &mut self.recycle_calls);
         section.read_within("recycle_memory", &mut self.recycle_memory, Size::ZERO..=MOST_MEMORY);
         section.read_within("memory", &mut self.memory, ONE_PAGE..=MOST_MEMORY);
         section.read_within("total_memory", &mut self.total_memory, ONE_PAGE..=Size::gib(1024));
+        section.read_within("tables", &mut self.tables, 1..=MOST_TABLES);
         section.read_within("cpu", &mut self.cpu, MILLISECOND..=DAY);
         section.read_within("deadline", &mut self.deadline, MILLISECOND..=DAY);
         section.read_within("init", &mut self.init, MILLISECOND..=DAY);
         section.read_within("output", &mut self.output, Size::bytes(1)..=MOST_MEMORY);
+        section.read("logs", &mut self.logs);
+        section.read("host_calls", &mut self.host_calls);
         section.read("isolation", &mut self.isolation);
+        self.read_protection(section);
+    }
+
+    fn read_protection(&mut self, section: &mut Section<'_, '_>) {
+        section.read_within("breaker_failures", &mut self.breaker_failures, 0..=MOST_IN_A_ROW);
+        section.read_within("breaker_open", &mut self.breaker_open, MILLISECOND..=DAY);
+        section.read_within("breaker_successes", &mut self.breaker_successes, 1..=MOST_IN_A_ROW);
+        section.read_within("health_every", &mut self.health_every, Duration::ZERO..=DAY);
+        section.read_within("health_deadline", &mut self.health_deadline, MILLISECOND..=DAY);
+        section.read_within("health_fall", &mut self.health_fall, 1..=MOST_IN_A_ROW);
+        section.read_within("health_rise", &mut self.health_rise, 1..=MOST_IN_A_ROW);
+        section.read_within("restarts", &mut self.restarts, 0..=1000);
+    }
+
+    /// What stands around the plugin.
+    #[must_use]
+    pub fn protection(&self) -> Protection {
+        Protection {
+            breaker_failures: self.breaker_failures,
+            breaker_open: self.breaker_open,
+            breaker_successes: self.breaker_successes,
+            health_every: self.health_every,
+            health_deadline: self.health_deadline,
+            health_fall: self.health_fall,
+            health_rise: self.health_rise,
+            restarts: self.restarts,
+        }
     }
 }
 
@@ -109,6 +192,10 @@ impl PluginDefaults {
 const ONE_PAGE: Size = Size::kib(64);
 /// What 32-bit WASM can address.
 const MOST_MEMORY: Size = Size::gib(4);
+/// What the pool of instances makes room for.
+const MOST_TABLES: u32 = 100_000;
+/// Of failures, or answers, that are counted in a row.
+const MOST_IN_A_ROW: u32 = 1_000_000;
 
 pub(super) fn read_defaults(root: &Table, report: &mut Report<'_>) -> PluginDefaults {
     let mut defaults = PluginDefaults::default();

@@ -83,7 +83,7 @@ impl<'s> Report<'s> {
             let (line, column, excerpt) = locate(&source.text, at.span.clone());
             problem.line = Some(line);
             problem.column = Some(column);
-            problem.excerpt = excerpt.filter(|_| !secret::sounds_secret(key));
+            problem.excerpt = excerpt.filter(|_| !secret::is_hidden(key));
         }
         self.problems.push(problem);
     }

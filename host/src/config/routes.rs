@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::nearest::nearest;
 use super::report::Report;
-use super::section::{self, Section};
+use super::section::{self, Refusal, Section};
 use super::tree::{Node, Table, Value};
 use super::{keys, render};
 
@@ -148,8 +148,6 @@ struct Seen {
     /// By path: (the methods, the key of the route that has them).
     methods: HashMap<String, Vec<(Vec<String>, String)>>,
 }
-
-type Refusal = (String, Option<String>);
 
 impl Seen {
     fn add(

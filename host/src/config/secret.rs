@@ -3,8 +3,15 @@
 //! A plugin's config may hold passwords and tokens. Which keys do is not declared anywhere, so the
 //! name of the key decides, and errs on the side of hiding. What this cannot see: a secret under an
 //! innocent key, and the further lines of a string of several lines in a file that is not TOML.
+//!
+//! The values of granted environment variables are hidden whatever their names. Lines are judged by
+//! what stands above them, up to the header of their table; what this cannot see is a line within a
+//! string of several lines that looks like such a header.
 
 use serde_json::Value;
+use toml::de::DeTable;
+
+use super::tree;
 
 /// What stands in the place of a hidden value.
 pub(super) const HIDDEN: &str = "<hidden>";
@@ -34,6 +41,34 @@ pub(super) fn sounds_secret(key: &str) -> bool {
     SOUNDS.iter().any(|sound| bare.contains(sound)) || bare.ends_with("dsn")
 }
 
+/// The key whose values are hidden whatever they are called.
+const ENVIRONMENT: &str = "environment";
+
+/// Whether the value of a dotted key must not be shown.
+pub(super) fn is_hidden(key: &str) -> bool {
+    sounds_secret(key) || key.contains(".grants.environment")
+}
+
+/// What was found under a dotted key, as far as it may be shown.
+pub(super) fn found(key: &str, value: &tree::Value) -> String {
+    if is_hidden(key) { value.kind().to_owned() } else { value.found() }
+}
+
+/// Whether the line after `above` may be one of the environment's.
+pub(super) fn in_environment(above: &str) -> bool {
+    let header =
+        |line: &str| line.starts_with('[') && line.contains(']') && DeTable::parse(line).is_ok();
+    for line in above.lines().rev().map(str::trim) {
+        if !line.starts_with('#') && line.contains(ENVIRONMENT) {
+            return true;
+        }
+        if header(line) {
+            return false;
+        }
+    }
+    false
+}
+
 /// A copy of a plugin's config that may be shown.
 pub(super) fn masked(value: &Value) -> Value {
     match value {
@@ -60,7 +95,8 @@ pub(super) fn masked(value: &Value) -> Value {
 pub(super) fn masked_line(line: &str) -> String {
     let mut from = 0;
     for (equals, _) in line.match_indices('=') {
-        if sounds_secret(&line[from..equals]) {
+        let key = &line[from..equals];
+        if sounds_secret(key) || key.contains(ENVIRONMENT) {
             return format!("{} {HIDDEN}", &line[..=equals]);
         }
         from = equals + 1;

@@ -1,12 +1,20 @@
 //! Reading one table: known keys, types and ranges.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
+use toml::de::DeValue;
+
 use super::nearest::nearest;
-use super::render;
 use super::report::Report;
 use super::setting::{Refused, Setting};
-use super::tree::{Entry, Node, Table, Value};
+use super::tree::{self, Entry, Node, Table, Value};
+use super::{render, secret};
+
+/// What is wrong with a value, and what to do.
+pub(super) type Refusal = (String, Option<String>);
 
 /// A table being read. Keys that it does not know are reported when it is opened.
 pub(super) struct Section<'a, 's> {
@@ -39,6 +47,19 @@ impl<'a, 's> Section<'a, 's> {
             }
         }
         Section { path, table, report }
+    }
+
+    /// The table below `key`; one that is absent reads as empty.
+    pub(super) fn nested(&mut self, key: &str, known: &[&str]) -> Section<'_, 's> {
+        let (table, path) = (self.table(key), self.key(key));
+        Section::over(table, path, known, self.report)
+    }
+
+    /// The table below `key`, of which any key is known.
+    pub(super) fn table(&mut self, key: &str) -> Option<&'a Table> {
+        let entry = self.table?.get(key)?;
+        let path = self.key(key);
+        as_table(entry, &path, self.report)
     }
 
     pub(super) fn path(&self) -> &str {
@@ -93,6 +114,55 @@ impl<'a, 's> Section<'a, 's> {
         self.refuse(key, message, None);
     }
 
+    /// The items of an array; anything else is reported and reads as absent. A variable or flag
+    /// writes them as the file would.
+    pub(super) fn items(&mut self, key: &str, expected: &str) -> Option<Cow<'a, [Node]>> {
+        let node = self.node(key)?;
+        let path = self.key(key);
+        if let Value::Array(items) = &node.value {
+            return Some(Cow::Borrowed(items));
+        }
+        if let Value::Text(text) = &node.value
+            && let Ok(value) = DeValue::parse(text)
+            && let DeValue::Array(_) = value.get_ref()
+            && let Value::Array(items) =
+                tree::value_at(value.into_inner(), &node.at, &path, self.report)?
+        {
+            return Some(Cow::Owned(items));
+        }
+        let message = format!("expected {expected}, found {}", node.value.found());
+        self.report.wrong_type(&node.at, &path, message, None);
+        None
+    }
+
+    /// An array of things that each stand there once, and that `check` finds good. `None` when
+    /// the array is absent, or something was refused.
+    pub(super) fn list<T: Setting + Clone + Eq + Hash>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        check: impl Fn(&T) -> Result<(), Refusal>,
+    ) -> Option<Vec<T>> {
+        let path = self.key(key);
+        let items = self.items(key, expected)?;
+        let (mut list, mut seen) = (Vec::with_capacity(items.len()), HashSet::new());
+        for (index, node) in items.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let Some(item) = read_node::<T>(node, &path, self.report) else {
+                continue;
+            };
+            let checked = check(&item).and_then(|()| {
+                let again = || (format!("expected each once, found {} again", item.show()), None);
+                if seen.insert(item.clone()) { Ok(()) } else { Err(again()) }
+            });
+            match checked {
+                Ok(()) => list.push(item),
+                Err((message, hint)) => self.report.value(&node.at, &path, message, hint),
+            }
+        }
+        (list.len() == items.len()).then_some(list)
+    }
+
     /// Reports the value of a key that is there.
     pub(super) fn refuse(&mut self, key: &str, message: String, hint: Option<String>) {
         if let Some(node) = self.node(key) {
@@ -106,7 +176,8 @@ pub(super) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report
     match T::from_node(node) {
         Ok(value) => Some(value),
         Err(Refused::Type) => {
-            let message = format!("expected {}, found {}", T::EXPECTED, node.value.found());
+            let found = secret::found(path, &node.value);
+            let message = format!("expected {}, found {found}", T::EXPECTED);
             report.wrong_type(&node.at, path, message, None);
             None
         }
@@ -126,7 +197,7 @@ pub(super) fn as_table<'a>(
     if let Value::Table(table) = &entry.node.value {
         return Some(table);
     }
-    let message = format!("expected a table, found {}", entry.node.value.found());
+    let message = format!("expected a table, found {}", secret::found(path, &entry.node.value));
     let hint = format!(
         "write [{path}] on a line of its own and its keys below, or name a key of it: {path}.KEY"
     );

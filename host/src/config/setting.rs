@@ -31,7 +31,7 @@ pub(super) trait Setting: Sized {
 }
 
 /// The text of a string, or of a variable or flag.
-fn text(node: &Node) -> Result<&str, Refused> {
+pub(super) fn text(node: &Node) -> Result<&str, Refused> {
     match &node.value {
         Value::String(text) | Value::Text(text) => Ok(text),
         _ => Err(Refused::Type),
@@ -89,6 +89,25 @@ impl Setting for u64 {
 
     fn from_node(node: &Node) -> Result<u64, Refused> {
         whole(node, u64::MAX)
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    #[expect(clippy::cast_precision_loss, reason = "numbers that large are out of every range")]
+    fn from_node(node: &Node) -> Result<f64, Refused> {
+        let number = match &node.value {
+            Value::Float(number) => *number,
+            Value::Integer(number) => *number as f64,
+            Value::Text(text) => text.trim().parse().map_err(|_| Refused::Type)?,
+            _ => return Err(Refused::Type),
+        };
+        if number.is_finite() { Ok(number) } else { Err(value(number.to_string(), None)) }
     }
 
     fn show(&self) -> String {

@@ -5,16 +5,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use plugbay_core::Isolation;
+use plugbay_core::{CapabilityKey, Isolation};
 use serde::Serialize;
 
 use super::error::ConfigError;
 use super::layers::Layers;
 use super::report::Report;
 use super::section::{self, Section};
-use super::tree::{FILE, Table};
-use super::{Origin, PluginDefaults, PluginSettings, Restart, RouteSettings, Size};
-use super::{duration, keys, plugins, policy, restart, routes};
+use super::tree::{FILE, Node, Table};
+use super::{
+    CapabilitySettings, Migration, Origin, PluginDefaults, PluginSettings, Restart, RouteSettings,
+    Size,
+};
+use super::{capabilities, duration, keys, migrations, plugins, policy, restart, routes};
 
 /// Everything that an operator may say, checked.
 ///
@@ -34,6 +37,10 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginSettings>,
     /// Routes to handlers; they win over those that plugins suggest.
     pub routes: Vec<RouteSettings>,
+    /// How calls are shared out where several plugins, or versions of one, offer a capability.
+    pub capabilities: BTreeMap<CapabilityKey, CapabilitySettings>,
+    /// What may be gone only where something else is there.
+    pub migrations: Vec<Migration>,
 }
 
 /// `[host]`: where plugins come from and how changes are taken over.
@@ -64,6 +71,10 @@ pub struct HostSettings {
     /// Restart. Where an in-process library goes that would be beyond it: to a worker process, or
     /// nowhere.
     pub mapped_beyond: Isolation,
+    /// Generations that can be rolled back to.
+    pub history: u32,
+    /// Questions of health at the same time.
+    pub probes: u32,
 }
 
 impl Default for HostSettings {
@@ -79,6 +90,8 @@ impl Default for HostSettings {
             parallel: 0,
             mapped: Size::gib(1),
             mapped_beyond: Isolation::Process,
+            history: 5,
+            probes: 4,
         }
     }
 }
@@ -165,6 +178,8 @@ pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Config {
         admin: read_admin(root, report),
         plugins: plugins::read(root, &defaults, report),
         routes: routes::read(root, report),
+        capabilities: capabilities::read(root, report),
+        migrations: migrations::read(root, report),
         defaults,
     }
 }
@@ -182,6 +197,8 @@ fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
     section.read_within("parallel", &mut host.parallel, 0..=1024);
     section.read_within("mapped", &mut host.mapped, Size::ZERO..=Size::gib(1024));
     read_beyond(section, &mut host.mapped_beyond);
+    section.read_within("history", &mut host.history, 0..=50);
+    section.read_within("probes", &mut host.probes, 1..=1024);
     host
 }
 
@@ -202,12 +219,20 @@ fn read_beyond(section: &mut Section<'_, '_>, beyond: &mut Isolation) {
 /// A folder, joined to that of the file unless a variable or flag names it.
 fn read_folder(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
     section.read(key, folder);
-    let in_file = section.node(key).is_none_or(|node| node.at.source == FILE);
-    if in_file
-        && let Origin::File(file) = &section.report.sources().0[FILE].origin
-        && let Some(parent) = file.parent()
-    {
-        *folder = parent.join(&folder);
+    *folder = in_folder_of_file(folder, section.node(key), section.report);
+}
+
+/// `folder`, joined to the folder of the file if that is where it was written, or nowhere.
+pub(super) fn in_folder_of_file(
+    folder: &Path,
+    node: Option<&Node>,
+    report: &Report<'_>,
+) -> PathBuf {
+    match &report.sources().0[FILE].origin {
+        Origin::File(file) if node.is_none_or(|node| node.at.source == FILE) => {
+            file.parent().unwrap_or(Path::new("")).join(folder)
+        }
+        _ => folder.to_owned(),
     }
 }
 

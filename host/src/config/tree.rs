@@ -6,8 +6,8 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Excerpt, Origin};
-use super::render;
 use super::report::Report;
+use super::{render, secret};
 
 pub(super) type Table = BTreeMap<String, Entry>;
 
@@ -49,6 +49,11 @@ impl Place {
     pub(super) fn new(source: usize, span: Range<usize>) -> Place {
         Place { source, span }
     }
+
+    /// The place of a part. Variables and flags have only one place.
+    fn inner(&self, span: Range<usize>) -> Place {
+        if self.source == FILE { Place::new(FILE, span) } else { self.clone() }
+    }
 }
 
 /// The index of the file, or of the defaults that stand in its place, in [`Sources`].
@@ -79,8 +84,8 @@ pub(super) fn locate(text: &str, span: Range<usize>) -> (usize, usize, Option<Ex
     let column = 1 + text[line_start..start].chars().count();
     let width = text[start..end.min(line_end)].chars().count();
     let line_text = &text[line_start..line_end];
-    let excerpt =
-        (line_text.len() <= SHOWN_LINE).then(|| render::excerpt(line_text, column, width));
+    let shown = line_text.len() <= SHOWN_LINE && !secret::in_environment(&text[..line_start]);
+    let excerpt = shown.then(|| render::excerpt(line_text, column, width));
     (line, column, excerpt)
 }
 
@@ -89,7 +94,7 @@ const DEPTH: usize = 64;
 
 /// The file's tables as a tree. What cannot be kept is reported and left out.
 pub(super) fn from_toml(table: DeTable<'_>, report: &mut Report<'_>) -> Table {
-    table_from(table, "", 0, report)
+    table_from(table, &Place::new(FILE, 0..0), "", 0, report)
 }
 
 /// A single value, all of it at one place.
@@ -102,12 +107,18 @@ pub(super) fn value_at(
     value_from(value, at, path, 0, report)
 }
 
-fn table_from(table: DeTable<'_>, parent: &str, depth: usize, report: &mut Report<'_>) -> Table {
+fn table_from(
+    table: DeTable<'_>,
+    within: &Place,
+    parent: &str,
+    depth: usize,
+    report: &mut Report<'_>,
+) -> Table {
     let mut entries = Table::new();
     for (key, value) in table {
-        let key_at = Place::new(FILE, key.span());
+        let key_at = within.inner(key.span());
         let name = key.into_inner().into_owned();
-        let at = Place::new(FILE, value.span());
+        let at = within.inner(value.span());
         let path = render::join_key(parent, &name);
         if let Some(value) = value_from(value.into_inner(), &at, &path, depth, report) {
             let node = Node { at, value };
@@ -143,7 +154,11 @@ fn value_from(
         DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Integer(integer) => {
             let Ok(number) = i128::from_str_radix(integer.as_str(), integer.radix()) else {
-                let found = render::quoted(integer.as_str());
+                let found = if secret::is_hidden(path) {
+                    "a larger one".to_owned()
+                } else {
+                    render::quoted(integer.as_str())
+                };
                 report.value(at, path, format!("expected a 64-bit integer, found {found}"), None);
                 return None;
             };
@@ -152,14 +167,14 @@ fn value_from(
         DeValue::Array(items) => {
             let mut nodes = Vec::with_capacity(items.len());
             for (index, item) in items.into_iter().enumerate() {
-                let at = Place::new(FILE, item.span());
+                let at = at.inner(item.span());
                 let path = format!("{path}[{index}]");
                 let value = value_from(item.into_inner(), &at, &path, depth + 1, report);
                 nodes.extend(value.map(|value| Node { at, value }));
             }
             Value::Array(nodes)
         }
-        DeValue::Table(table) => Value::Table(table_from(table, path, depth + 1, report)),
+        DeValue::Table(table) => Value::Table(table_from(table, at, path, depth + 1, report)),
     })
 }
 
@@ -175,6 +190,19 @@ impl Value {
             Value::Datetime(datetime) => format!("the datetime {datetime}"),
             Value::Array(_) => "an array".to_owned(),
             Value::Table(_) => "a table".to_owned(),
+        }
+    }
+
+    /// With an article, and without the value: `an integer`.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Value::Boolean(_) => "a boolean",
+            Value::Integer(_) => "an integer",
+            Value::Float(_) => "a float",
+            Value::String(_) | Value::Text(_) => "a string",
+            Value::Datetime(_) => "a datetime",
+            Value::Array(_) => "an array",
+            Value::Table(_) => "a table",
         }
     }
 }

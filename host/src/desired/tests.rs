@@ -228,3 +228,20 @@ fn an_artifact_is_disabled_when_all_who_claim_it_are() {
         "plugins.a = { artifact = 'a.so', enabled = false }\nplugins.b.artifact = 'a.so'"
     ));
 }
+
+#[test]
+fn a_change_of_grants_starts_the_plugin_anew() {
+    let a = description("a", &["codec:a"]);
+    let wanted = |text: &str| {
+        let offers = [offer(file("a.wasm"), &a)];
+        let mut desired = resolve(&config(text), &offers, &BTreeSet::new(), &running(&[]));
+        desired.wanted.remove(0).identity
+    };
+    let (before, after) = (wanted(""), wanted("[plugins.a.grants]\nenvironment = { T = '1' }"));
+    assert_eq!(after.policy.grants.environment.0["T"], "1");
+    let plan = |desired| crate::plan::plan(&[("a", &after)].into(), &[("a", desired)].into());
+    assert_eq!(plan(&before).start, ["a"]);
+    let changed = wanted("[plugins.a.grants]\nenvironment = { T = '2' }");
+    assert_eq!((plan(&changed).start, plan(&changed).retire), (vec!["a".into()], vec!["a".into()]));
+    assert_eq!(plan(&after.clone()).unchanged, ["a"]);
+}

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! registry ← core ← {wasm, native} ← host ← server      discovery ← server
+//! guard ← {wasm, native, host}
 //! abi ← {native, sdk}      document ← {core, sdk}       toolchain ← server
 //! ```
 //!
@@ -13,8 +14,9 @@ use super::Violation;
 use crate::place::Place;
 
 /// The rooms, and which other rooms each may depend on.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("plugbay-registry", &[]),
+    ("plugbay-guard", &[]),
     ("plugbay-document", &[]),
     ("plugbay-abi", &[]),
     ("plugbay-discovery", &[]),
@@ -22,11 +24,18 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("plugbay-core", &["plugbay-registry", "plugbay-document"]),
     ("plugbay-sdk", &["plugbay-abi", "plugbay-document", "plugbay-macros"]),
     ("plugbay-macros", &[]),
-    ("plugbay-wasm", &["plugbay-core", "plugbay-registry"]),
-    ("plugbay-native", &["plugbay-core", "plugbay-registry", "plugbay-abi"]),
+    ("plugbay-wasm", &["plugbay-core", "plugbay-registry", "plugbay-guard"]),
+    ("plugbay-native", &["plugbay-core", "plugbay-registry", "plugbay-guard", "plugbay-abi"]),
     (
         "plugbay",
-        &["plugbay-wasm", "plugbay-native", "plugbay-core", "plugbay-registry", "plugbay-document"],
+        &[
+            "plugbay-wasm",
+            "plugbay-native",
+            "plugbay-core",
+            "plugbay-registry",
+            "plugbay-guard",
+            "plugbay-document",
+        ],
     ),
     (
         "plugbay-server",
@@ -135,6 +144,8 @@ mod tests {
         assert_eq!(problems("plugbay-registry", "plugbay-core", false), 1);
         assert_eq!(problems("plugbay-wasm", "plugbay-native", false), 1);
         assert_eq!(problems("plugbay", "plugbay-server", false), 1);
+        assert_eq!(problems("plugbay-wasm", "plugbay-guard", false), 0);
+        assert_eq!(problems("plugbay-guard", "plugbay-core", false), 1);
     }
 
     #[test]

@@ -30,6 +30,8 @@ fn its_examples_are_good() {
     let hello = &config.plugins["hello"];
     assert_eq!(hello.config["greeting"], "Hello");
     assert_eq!(config.routes[0].handler, "hello");
+    assert_eq!(config.capabilities.len(), 3);
+    assert_eq!(config.migrations[0].requires, "codec:json-v2");
 }
 
 /// Every key of the file, as `section.key`, with the comment above it.
@@ -43,6 +45,7 @@ fn documented() -> Vec<(String, String)> {
         let line = line.trim_start_matches('#');
         if line.starts_with('[') {
             section = line.trim_matches(['[', ']']).replace(".hello", "");
+            section = section.split(".\"").next().unwrap_or_default().to_owned();
         } else if let Some((key, _)) = line.split_once(" = ") {
             found.push((format!("{section}.{key}"), comment.clone()));
             // One comment may stand over a run of example lines.
@@ -65,11 +68,15 @@ fn it_documents_every_key() {
         ("admin", keys::ADMIN),
         ("defaults", keys::DEFAULTS),
         ("plugins", keys::PLUGIN),
+        ("plugins.grants", keys::GRANTS),
         ("routes", keys::ROUTE),
+        ("capabilities", keys::CAPABILITY),
+        ("migrations", keys::MIGRATION),
     ] {
         for key in keys {
             let key = format!("{section}.{key}");
-            assert!(named.contains(key.as_str()) || key == "plugins.config", "{key} is missing");
+            let table = ["plugins.config", "plugins.grants"].contains(&key.as_str());
+            assert!(table || named.contains(key.as_str()), "{key} is missing");
         }
     }
     for (key, comment) in documented {
@@ -106,7 +113,10 @@ fn every_listed_key_is_read() {
         ("[admin]", keys::ADMIN),
         ("[defaults]", keys::DEFAULTS),
         ("[plugins.x]", keys::PLUGIN),
+        ("[plugins.x.grants]", keys::GRANTS),
         ("[[routes]]", keys::ROUTE),
+        ("[capabilities.'codec:x']", keys::CAPABILITY),
+        ("[[migrations]]", keys::MIGRATION),
     ] {
         for key in keys {
             // No key takes a datetime.

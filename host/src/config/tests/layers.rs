@@ -111,7 +111,7 @@ flag a = 1�b: expected a dotted key such as server.listen
  = a part with a dot in it is quoted: plugins."a.b".enabled
 
 flag host.strikt: host.strikt: unknown key; did you mean `strict`?
- = keys of [host]: plugins, cache, linked, strict, debounce, rescan, drain, parallel, mapped, mapped_beyond
+ = keys of [host]: plugins, cache, linked, strict, debounce, rescan, drain, parallel, mapped, mapped_beyond, history, probes
 
 flag host.strict: host.strict: expected true or false, found "perhaps"
 
@@ -124,6 +124,17 @@ flag routes: routes: expected an array of tables, found "[]"
         .trim(),
         "\n{error}\n"
     );
+}
+
+#[test]
+fn a_mistake_within_a_flag_is_the_flag_s() {
+    let error = Config::builder()
+        .text("[host]\nstrict = true", "config.toml")
+        .set("plugins.x.config.a", "[1, { b = inf }]")
+        .load()
+        .expect_err("a refusal");
+    assert_eq!(error.problems[0].origin, Origin::Flag("plugins.x.config.a".to_owned()));
+    assert_eq!(brief(&error), ["plugins.x.config.a[1].b: expected a finite number, found inf"],);
 }
 
 #[test]

@@ -39,7 +39,7 @@ config.toml:1:2: sever: unknown key; did you mean `server`?
   |
 1 | [sever]
   |  ^^^^^
-  = sections of the file: host, server, admin, defaults, plugins, routes
+  = sections of the file: host, server, admin, defaults, plugins, routes, capabilities, migrations
 ",
     );
 }

@@ -1,9 +1,15 @@
 //! What the room promises, seen from outside of it.
 
+mod capabilities;
 mod example_file;
+mod grants;
+mod graph;
 mod hostile;
 mod layers;
+mod limits;
 mod messages;
+mod migrations;
+mod network;
 mod schema;
 mod sections;
 mod vocabulary;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use plugbay::Config;
+use plugbay::config::migrations;
 use serde_json::json;
 
 use super::failure::{Failure, Outcome};
@@ -19,9 +20,13 @@ pub(super) enum ConfigCommand {
 
 /// Checks the configuration with all its layers; exit code 2 if it has a mistake
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Prints the migrations, if there are any, in the order in which they can be carried out.
+
+Examples:
   plugbay config check
-  plugbay config check staging.toml")]
+  plugbay config check staging.toml"
+)]
 pub(super) struct Check {
     /// The file [default: that of --config]
     file: Option<PathBuf>,
@@ -60,6 +65,7 @@ impl Check {
                 "layers": sources,
                 "problems": problems,
                 "omitted": omitted,
+                "migrations": loaded.as_ref().map(migrations::rules_in_order).unwrap_or_default(),
             }))?;
             // The answer is complete on stdout; the code still says "wrong configuration".
             return match loaded {
@@ -67,8 +73,14 @@ impl Check {
                 Err(_) => Err(Failure::said(2)),
             };
         }
-        loaded?;
+        let config = loaded?;
         print::line(&format!("good: {}", sources.join(", ")))?;
+        if !config.migrations.is_empty() {
+            print::line("migrations, in order:")?;
+        }
+        for (index, rule) in migrations::rules_in_order(&config).iter().enumerate() {
+            print::line(&format!("  {}. {rule}", index + 1))?;
+        }
         Ok(Outcome::Done)
     }
 }

@@ -245,6 +245,26 @@ fn config_check_and_show() {
 }
 
 #[test]
+fn config_check_prints_migrations_in_order() {
+    let setup = host().toml(
+        "[[migrations]]\nremove = \"codec:v1\"\nrequires = \"codec:v2\"\nreason = \"old clients\"\n\
+         [[migrations]]\nremove = \"codec:v2\"\nrequires = \"plugin:next\"\n",
+    );
+    let run = |arguments: &[&str]| {
+        let mut command = plugbay(arguments);
+        command.args(setup.arguments());
+        shown(command)
+    };
+    settings().bind(|| {
+        insta::assert_snapshot!("config_check_migrations", run(&["config", "check"]));
+        insta::assert_snapshot!(
+            "config_check_migrations_json",
+            run(&["config", "check", "--json"])
+        );
+    });
+}
+
+#[test]
 fn a_port_in_use_names_key_and_remedy() {
     for key in ["server.listen", "admin.listen"] {
         let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

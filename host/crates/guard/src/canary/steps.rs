@@ -1,0 +1,168 @@
+//! How a canary's share of the calls grows.
+
+use std::time::{Duration, Instant};
+
+use super::Judgement;
+
+/// The shares that a canary gets, one after the other, before it gets all.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use plugbay_guard::{Judgement, Stage, Steps};
+///
+/// let (steps, start) = (Steps::default(), Instant::now());
+/// let first = steps.start(start);
+/// assert_eq!(steps.share(first), 10); // of a thousand
+/// let later = start + Duration::from_secs(600);
+/// assert_eq!(steps.next(first, later, &Judgement::Undecided), first);
+/// let second = steps.next(first, later, &Judgement::Good);
+/// assert_eq!(second, Stage::Step { number: 1, since: later });
+/// assert_eq!(steps.share(second), 100);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// In thousandths; more counts as all.
+    pub shares: Vec<u32>,
+    /// The least time of each.
+    pub each: Duration,
+}
+
+impl Default for Steps {
+    /// 1 %, 10 % and 50 %, ten minutes each, and then all.
+    fn default() -> Self {
+        Self { shares: vec![10, 100, 500], each: Duration::from_secs(600) }
+    }
+}
+
+/// Where a rollout stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It serves the share of this step, and is on trial.
+    Step {
+        /// Counted from 0.
+        number: usize,
+        /// When the step began.
+        since: Instant,
+    },
+    /// It serves all.
+    Done,
+    /// It was bad, and serves nothing.
+    RolledBack,
+}
+
+impl Stage {
+    /// A stable word for logs, metrics and the API.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Step { .. } => "step",
+            Self::Done => "done",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+}
+
+impl Steps {
+    /// The whole.
+    pub const ALL: u32 = 1000;
+
+    /// The first step; without any, it is done at once.
+    #[must_use]
+    pub fn start(&self, now: Instant) -> Stage {
+        self.step(0, now)
+    }
+
+    /// The stage after this one, if it is over at `now`, or else the same. It is over at once if
+    /// the canary is bad; it moves on if it is good and the step has had its time.
+    ///
+    /// A new step is a new [`Trial`](super::Trial) with new [`Side`](super::Side)s.
+    #[must_use]
+    pub fn next(&self, stage: Stage, now: Instant, judgement: &Judgement) -> Stage {
+        let Stage::Step { number, since } = stage else { return stage };
+        match judgement {
+            Judgement::Bad(_) => Stage::RolledBack,
+            Judgement::Good if now.saturating_duration_since(since) >= self.each => {
+                self.step(number.saturating_add(1), now)
+            }
+            Judgement::Good | Judgement::Undecided => stage,
+        }
+    }
+
+    /// The canary's share, in thousandths: its weight, where the stable version's is the rest of
+    /// [`ALL`](Self::ALL).
+    #[must_use]
+    pub fn share(&self, stage: Stage) -> u32 {
+        match stage {
+            Stage::Step { number, .. } => {
+                self.shares.get(number).map_or(Self::ALL, |share| (*share).min(Self::ALL))
+            }
+            Stage::Done => Self::ALL,
+            Stage::RolledBack => 0,
+        }
+    }
+
+    fn step(&self, number: usize, since: Instant) -> Stage {
+        if number < self.shares.len() { Stage::Step { number, since } } else { Stage::Done }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::Why;
+    use super::*;
+
+    const MINUTES: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn a_good_canary_goes_through_all_steps_in_their_time() {
+        let (steps, mut now) = (Steps::default(), Instant::now());
+        let mut stage = steps.start(now);
+        for share in [10, 100, 500] {
+            assert_eq!(steps.share(stage), share);
+            let soon = now + MINUTES / 2;
+            assert_eq!(steps.next(stage, soon, &Judgement::Good), stage, "not before its time");
+            now += MINUTES;
+            assert_eq!(steps.next(stage, now, &Judgement::Undecided), stage, "not unseen");
+            stage = steps.next(stage, now, &Judgement::Good);
+        }
+        assert_eq!((stage, steps.share(stage)), (Stage::Done, 1000));
+        assert_eq!(steps.next(stage, now, &bad()), Stage::Done, "it is the stable version now");
+    }
+
+    #[test]
+    fn a_long_wait_takes_one_step_and_not_two() {
+        let (steps, now) = (Steps::default(), Instant::now());
+        let late = now + 100 * MINUTES;
+        let second = steps.next(steps.start(now), late, &Judgement::Good);
+        assert_eq!(second, Stage::Step { number: 1, since: late });
+        assert_eq!(steps.next(second, late, &Judgement::Good), second);
+    }
+
+    #[test]
+    fn a_bad_canary_is_rolled_back_at_once_and_for_good() {
+        let (steps, now) = (Steps::default(), Instant::now());
+        let back = steps.next(steps.start(now), now, &bad());
+        assert_eq!((back, steps.share(back)), (Stage::RolledBack, 0));
+        assert_eq!(steps.next(back, now + 100 * MINUTES, &Judgement::Good), back);
+    }
+
+    #[test]
+    fn odd_steps() {
+        let now = Instant::now();
+        let none = Steps { shares: vec![], ..Steps::default() };
+        assert_eq!(none.start(now), Stage::Done);
+        let much = Steps { shares: vec![5000], ..none };
+        assert_eq!(much.share(much.start(now)), 1000);
+    }
+
+    fn bad() -> Judgement {
+        Judgement::Bad(Why::Errors {
+            errors: 50,
+            calls: 100,
+            stable_errors: 0,
+            stable_calls: 100,
+            p: 0.0,
+            limit: 0.005,
+        })
+    }
+}

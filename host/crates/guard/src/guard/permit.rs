@@ -1,0 +1,97 @@
+//! The right to make one call.
+
+use std::ops::Deref;
+use std::time::Instant;
+
+use super::word::Episode;
+use super::{Guard, Outcome, Refused, Transition, Verdict};
+
+/// The right to make one call, and the duty to say how it ended.
+///
+/// Dropped without a word it is [neutral](Verdict::Neutral): a call that is cancelled changes
+/// nothing, and a probe's slot is given back. `G` is how the guard is held: `&Guard`, or an
+/// owned way to it (an `Arc`, a lease) for a call that outlives the function that asked.
+#[derive(Debug)]
+#[must_use = "dropped at once, it says that the call was cancelled"]
+pub struct Permit<G: Deref<Target = Guard>> {
+    guard: G,
+    /// Whose slot it holds; a pass holds none.
+    slot: Option<Episode>,
+}
+
+/// A call may begin.
+#[derive(Debug)]
+pub struct Admitted<G: Deref<Target = Guard>> {
+    /// The right to it.
+    pub permit: Permit<G>,
+    /// What changed because somebody asked: an open breaker whose time had come is half-open.
+    pub transition: Option<Transition>,
+}
+
+impl<G: Deref<Target = Guard>> Permit<G> {
+    /// A permit without a slot, for a call that found the guard [clear](Guard::is_clear).
+    #[inline]
+    pub fn pass(guard: G) -> Self {
+        Self { guard, slot: None }
+    }
+
+    /// Whether a call may begin at `now`; as [`Guard::admit`], for any way to hold a guard.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] says why not, and for how long if that is known.
+    #[inline]
+    pub fn ask(guard: G, now: Instant) -> Result<Admitted<G>, Refused> {
+        if guard.is_clear() {
+            return Ok(Admitted { permit: Self::pass(guard), transition: None });
+        }
+        let (slot, transition) = guard.enter(now)?;
+        Ok(Admitted { permit: Self { guard, slot }, transition })
+    }
+
+    /// Whether the call is one of the few that a half-open breaker lets through.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// The call has succeeded. One load if nothing was wrong and nothing is.
+    #[inline]
+    pub fn succeeded(mut self) -> Option<Transition> {
+        match self.slot.take() {
+            None => {
+                self.guard.succeeded();
+                None
+            }
+            Some(slot) => self.guard.leave(slot, Outcome::Success),
+        }
+    }
+
+    /// The call has failed at `now`.
+    #[cold]
+    pub fn failed(mut self, now: Instant) -> Option<Transition> {
+        match self.slot.take() {
+            None => self.guard.failed(now),
+            Some(slot) => self.guard.leave(slot, Outcome::Failure(now)),
+        }
+    }
+
+    /// The call has ended at `now`, in this way.
+    pub fn ended(self, verdict: Verdict, now: Instant) -> Option<Transition> {
+        match verdict {
+            Verdict::Success => self.succeeded(),
+            Verdict::Failure => self.failed(now),
+            Verdict::Neutral => None,
+        }
+    }
+}
+
+impl<G: Deref<Target = Guard>> Drop for Permit<G> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            // A slot given back changes no state that anybody is told of.
+            let _ = self.guard.leave(slot, Outcome::Neutral);
+        }
+    }
+}

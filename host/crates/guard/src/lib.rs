@@ -1,0 +1,81 @@
+//! What stands around a plugin, so that a bad one harms nobody but itself: a breaker, a
+//! health record, a restart budget, the choice among providers, a retry budget, the judge of
+//! a canary, and rate limits.
+//!
+//! **The rule of this crate: it decides, it never does.** It reads no clock, starts no task,
+//! waits for nothing, opens nothing and logs nothing. The time is an argument, and so is
+//! chance. Whoever asks gets an answer (admitted or refused, wait this long, this provider,
+//! roll back) and, if something changed, the change as a value, so that it can note it. So
+//! every test here is exact and takes no time, and [loom] can try every interleaving.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use plugbay_guard::{Guard, Refused, Rules, Transition};
+//!
+//! let now = Instant::now();
+//! let rules = Rules { failures: 2, ..Rules::default() };
+//! let guard = Guard::new(rules, now, 7);
+//!
+//! assert!(guard.is_clear()); // one load: the whole price of a healthy call
+//! assert_eq!(guard.failed(now), None);
+//! let opened = guard.failed(now);
+//! assert!(matches!(opened, Some(Transition::Opened { failures: 2, .. })));
+//! assert!(matches!(guard.admit(now), Err(Refused::Open { .. })));
+//!
+//! let later = now + 2 * rules.open;
+//! let probe = guard.admit(later).expect("half-open");
+//! assert_eq!(probe.transition, Some(Transition::HalfOpened));
+//! assert_eq!(probe.permit.succeeded(), Some(Transition::Closed));
+//! assert!(guard.is_clear());
+//! ```
+//!
+//! # The pieces
+//!
+//! - [`Guard`] is the one that every call passes: circuit breaker and health in one word,
+//!   which is zero while nothing is wrong. Its file opens with the protocol.
+//! - [`Streak`] turns single health checks into healthy and unhealthy.
+//! - [`Restarts`] says when what died may start again, and when to give up.
+//! - [`pick`] and [`pick_among`] choose among providers by weight, sticky by a key.
+//! - [`RetryBudget`] says whether a failed call may be tried elsewhere.
+//! - [`Trial`] compares the two [`Side`]s of a canary by a stated test, and [`Steps`] raise its
+//!   share.
+//! - [`RateLimit`] lets so many through a second.
+//!
+//! # What is never done here
+//!
+//! - A healthy call writes nothing: it loads one word before and one after.
+//! - No caller learns of a change that another caller learns of too, and no change is lost.
+//! - No file or socket, no log line, no clock, no thread, no async runtime, no unsafe code.
+//! - Nothing is known of plugins: this crate depends on no other room.
+//!
+//! # How it is checked
+//!
+//! Besides the tests, which any `cargo test` runs, from the workspace's root:
+//!
+//! ```text
+//! # every interleaving of the words that threads share
+//! RUSTFLAGS="--cfg loom" cargo test --release -p plugbay-guard --lib loom
+//!
+//! # what the guard costs a healthy call
+//! cargo run --release -p plugbay-guard --example cost
+//! ```
+//!
+//! [loom]: https://docs.rs/loom
+#![forbid(unsafe_code)]
+
+mod canary;
+mod guard;
+mod health;
+mod mix;
+mod rate;
+mod restarts;
+mod retry;
+mod share;
+
+pub use canary::{CanaryRules, Figures, Judgement, Side, Stage, Steps, Trial, Why};
+pub use guard::{Admitted, BreakerState, Guard, Permit, Refused, Rules, Transition, Verdict};
+pub use health::{Health, Streak};
+pub use rate::RateLimit;
+pub use restarts::{Next, RestartRules, Restarts};
+pub use retry::{RetryBudget, RetryRules};
+pub use share::{Seat, pick, pick_among};

@@ -1,0 +1,163 @@
+//! So many a second, and a few at once.
+
+#[cfg(all(loom, test))]
+use loom::sync::atomic::AtomicU64;
+#[cfg(not(all(loom, test)))]
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A token bucket in one word.
+///
+/// The word is the time at which the bucket is full again. Each taking moves it on by what one
+/// token takes to come back, and is refused if that would be further off than a whole bucket.
+/// This is the generic cell rate algorithm, as virtual scheduling: ITU-T Recommendation I.371,
+/// annex A.
+///
+/// The clock is nanoseconds since any fixed moment, as a number, since a word keeps it. A clock
+/// that goes back gives nothing away.
+///
+/// ```
+/// use plugbay_guard::RateLimit;
+///
+/// let lines = RateLimit::new(10, 2); // ten a second, two at once
+/// assert!(lines.take(0) && lines.take(0));
+/// assert!(!lines.take(0));
+/// assert!(lines.take(100_000_000)); // a tenth of a second later
+/// assert_eq!(lines.refused(), 1); // "one line was left out"
+/// assert_eq!(lines.refused(), 0);
+/// ```
+#[derive(Debug)]
+pub struct RateLimit {
+    full: AtomicU64,
+    refused: AtomicU64,
+    /// Nanoseconds between two tokens; 0 if none ever comes.
+    interval: u64,
+    /// Nanoseconds that a bucket with one token left is short of full.
+    slack: u64,
+}
+
+impl RateLimit {
+    /// A full bucket of `burst` tokens (0 counts as 1), of which `per_second` come back a
+    /// second: 0 lets nothing through, and more than 10⁹ is 10⁹.
+    #[must_use]
+    pub fn new(per_second: u32, burst: u32) -> Self {
+        let interval = match u64::from(per_second) {
+            0 => 0,
+            rate => (SECOND / rate).max(1),
+        };
+        let slack = interval.saturating_mul(u64::from(burst.max(1) - 1));
+        Self { full: AtomicU64::new(0), refused: AtomicU64::new(0), interval, slack }
+    }
+
+    /// Takes a token at `now`, in nanoseconds, if there is one.
+    #[must_use = "false is a refusal"]
+    pub fn take(&self, now: u64) -> bool {
+        let mut full = self.full.load(Relaxed);
+        loop {
+            let from = full.max(now);
+            if from - now > self.slack || self.interval == 0 {
+                self.refused.fetch_add(1, Relaxed);
+                return false;
+            }
+            let after = from.saturating_add(self.interval);
+            match self.full.compare_exchange_weak(full, after, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(current) => full = current,
+            }
+        }
+    }
+
+    /// How many were refused since this was asked last.
+    #[must_use = "the count starts again"]
+    pub fn refused(&self) -> u64 {
+        self.refused.swap(0, Relaxed)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let limit = RateLimit::new(4, 3);
+        let quarter = SECOND / 4;
+        let taken = |now| (0..10).filter(|_| limit.take(now)).count();
+        assert_eq!(taken(0), 3);
+        assert_eq!(taken(quarter - 1), 0);
+        assert_eq!(taken(quarter), 1);
+        assert_eq!(taken(3 * quarter), 2);
+        assert_eq!(taken(100 * quarter), 3, "never more than the bucket holds");
+        assert_eq!(taken(0), 0, "a clock that goes back gives nothing away");
+        assert_eq!(limit.refused(), 60 - 9);
+    }
+
+    #[test]
+    fn the_ends_of_its_numbers() {
+        let none = RateLimit::new(0, 5);
+        assert!(!none.take(0) && !none.take(u64::MAX));
+        let most = RateLimit::new(u32::MAX, u32::MAX);
+        assert!(most.take(0) && most.take(u64::MAX));
+        let least = RateLimit::new(1, 0);
+        assert!(least.take(0) && !least.take(0) && least.take(SECOND));
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_lets_more_through_than_burst_and_rate(
+            rate in 1..2_000_u32,
+            burst in 1..20_u32,
+            gaps in prop::collection::vec(0..50_000_000_u64, 1..300),
+        ) {
+            let limit = RateLimit::new(rate, burst);
+            let mut now = 0;
+            let mut taken: Vec<u64> = Vec::new();
+            // A bucket that is counted, in nanoseconds' worth of tokens.
+            let (token, most) = (SECOND / u64::from(rate), u64::from(burst));
+            let mut level = token * most;
+            for gap in gaps {
+                now += gap;
+                level = (level + gap).min(token * most);
+                let expected = level >= token;
+                prop_assert_eq!(limit.take(now), expected);
+                if expected {
+                    level -= token;
+                    taken.push(now);
+                }
+            }
+            for (at, from) in taken.iter().enumerate() {
+                let span = taken[at..].iter().take_while(|time| **time - from < SECOND).count();
+                prop_assert!(span as u64 <= most + u64::from(rate) + 1);
+            }
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use std::sync::Arc;
+
+    use loom::thread;
+
+    use super::*;
+
+    #[test]
+    fn loom_no_token_is_given_twice() {
+        loom::model(|| {
+            let limit = Arc::new(RateLimit::new(1, 2));
+            let takers = [(); 2].map(|()| {
+                let limit = Arc::clone(&limit);
+                thread::spawn(move || limit.take(0))
+            });
+            let mut taken = usize::from(limit.take(0));
+            for taker in takers {
+                taken += usize::from(taker.join().expect("no panic"));
+            }
+            assert_eq!((taken, limit.refused()), (2, 1));
+        });
+    }
+}

@@ -1,0 +1,241 @@
+//! When what died may start again, and when it has died too often.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::mix::fraction;
+
+/// How often, and after what pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartRules {
+    /// The shortest pause. The first restart has none at all.
+    pub base: Duration,
+    /// The longest pause.
+    pub cap: Duration,
+    /// At most so many restarts within `window`; 0 is none ever.
+    pub budget: u32,
+    /// How long a restart counts.
+    pub window: Duration,
+    /// Having run for so long without a death makes all of them forgotten.
+    pub quiet: Duration,
+}
+
+impl Default for RestartRules {
+    /// Five restarts within a minute, pauses from 100 ms to 10 s, forgotten after a minute.
+    fn default() -> Self {
+        Self {
+            base: Duration::from_millis(100),
+            cap: Duration::from_secs(10),
+            budget: 5,
+            window: Duration::from_secs(60),
+            quiet: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What follows a death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Start again at once.
+    Now,
+    /// Start again after this time.
+    Wait(Duration),
+    /// Do not: the budget is used up. Whether that is for good is the caller's matter; asked
+    /// again once the window has moved on, the answer may be another.
+    Exhausted {
+        /// When the oldest of them was.
+        since: Instant,
+        /// How many restarts the window holds.
+        restarts: u32,
+    },
+}
+
+/// The restarts that still count.
+///
+/// The first is immediate: most deaths are accidents. Each further one may wait up to twice
+/// as long as the one before, from `base` to `cap`, and how long exactly is left to chance over
+/// that whole span ("full jitter"), so that what died together does not come back together.
+/// Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015; the
+/// floor of `base` is ours, since a full jitter from zero restarts some at once.
+///
+/// ```
+/// use std::time::Instant;
+/// use plugbay_guard::{Next, RestartRules, Restarts};
+///
+/// let now = Instant::now();
+/// let mut restarts = Restarts::new(RestartRules { budget: 2, ..RestartRules::default() });
+/// assert_eq!(restarts.next(now, 0), Next::Now);
+/// assert!(matches!(restarts.next(now, 0), Next::Wait(_)));
+/// assert_eq!(restarts.next(now, 0), Next::Exhausted { since: now, restarts: 2 });
+/// ```
+#[derive(Clone, Debug)]
+pub struct Restarts {
+    rules: RestartRules,
+    /// When each was granted; never more than the budget.
+    granted: VecDeque<Instant>,
+    /// Restarts since all was forgotten; they make the pauses grow.
+    row: u32,
+}
+
+impl Restarts {
+    /// None yet.
+    #[must_use]
+    pub fn new(rules: RestartRules) -> Self {
+        Self { rules, granted: VecDeque::new(), row: 0 }
+    }
+
+    /// Counts a death at `now`, and says what follows. Any `random` number will do.
+    #[must_use = "the restart is counted as granted"]
+    pub fn next(&mut self, now: Instant, random: u64) -> Next {
+        let age = |at: &Instant| now.saturating_duration_since(*at);
+        if self.granted.back().is_some_and(|last| age(last) >= self.rules.quiet) {
+            self.forget();
+        }
+        while self.granted.front().is_some_and(|at| age(at) > self.rules.window) {
+            self.granted.pop_front();
+        }
+        let restarts = u32::try_from(self.granted.len()).unwrap_or(u32::MAX);
+        if restarts >= self.rules.budget {
+            let since = self.granted.front().copied().unwrap_or(now);
+            return Next::Exhausted { since, restarts };
+        }
+        self.granted.push_back(now);
+        let before = self.row;
+        self.row = self.row.saturating_add(1);
+        if before == 0 {
+            return Next::Now;
+        }
+        let factor = 1_u32.checked_shl(before).unwrap_or(u32::MAX);
+        let most = self.rules.base.saturating_mul(factor).min(self.rules.cap);
+        let span = most.saturating_sub(self.rules.base);
+        Next::Wait(self.rules.base + span.mul_f64(fraction(random)))
+    }
+
+    /// It runs at `now`, and well. After [`quiet`](RestartRules::quiet) since the last restart
+    /// all is forgotten; says whether that happened.
+    pub fn ran_well(&mut self, now: Instant) -> bool {
+        let last = self.granted.back();
+        let quiet = last.is_some_and(|at| now.saturating_duration_since(*at) >= self.rules.quiet);
+        if quiet {
+            self.forget();
+        }
+        quiet
+    }
+
+    fn forget(&mut self) {
+        self.granted.clear();
+        self.row = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn rules() -> RestartRules {
+        RestartRules { base: 100 * MS, cap: 350 * MS, budget: 6, ..RestartRules::default() }
+    }
+
+    /// A pause at its longest is a fraction of a nanosecond short of it.
+    fn rounded(next: Next) -> Next {
+        match next {
+            Next::Wait(pause) => {
+                Next::Wait(Duration::from_millis((pause + MS / 2).as_millis().try_into().unwrap()))
+            }
+            other => other,
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_cap_and_then_the_budget_is_used_up() {
+        let (mut restarts, now) = (Restarts::new(rules()), Instant::now());
+        let mut next = || rounded(restarts.next(now, u64::MAX));
+        assert_eq!(next(), Next::Now);
+        for pause in [200, 350, 350, 350, 350] {
+            assert_eq!(next(), Next::Wait(pause * MS));
+        }
+        assert_eq!(next(), Next::Exhausted { since: now, restarts: 6 });
+    }
+
+    #[test]
+    fn the_window_moves_on() {
+        let rules = RestartRules { budget: 1, quiet: Duration::MAX, ..rules() };
+        let (mut restarts, now) = (Restarts::new(rules), Instant::now());
+        assert_eq!(restarts.next(now, 0), Next::Now);
+        let soon = now + rules.window;
+        assert_eq!(restarts.next(soon, 0), Next::Exhausted { since: now, restarts: 1 });
+        assert!(matches!(restarts.next(soon + MS, 0), Next::Wait(_)), "the row goes on");
+    }
+
+    #[test]
+    fn a_quiet_time_makes_all_forgotten() {
+        let almost = |time: Instant| time.checked_sub(MS).unwrap();
+        let rules = RestartRules { budget: 2, window: Duration::MAX, ..rules() };
+        let (mut restarts, now) = (Restarts::new(rules), Instant::now());
+        assert!(!restarts.ran_well(now + rules.quiet), "there is nothing to forget");
+        assert_eq!(restarts.next(now, 0), Next::Now);
+        assert!(!restarts.ran_well(almost(now + rules.quiet)));
+        assert!(matches!(restarts.next(almost(now + rules.quiet), 0), Next::Wait(_)));
+        let quiet = now + 2 * rules.quiet;
+        assert!(restarts.ran_well(quiet));
+        assert!(!restarts.ran_well(quiet), "once");
+        assert_eq!(restarts.next(quiet, 0), Next::Now);
+        assert_eq!(restarts.next(quiet + rules.quiet, 0), Next::Now, "even if nobody said so");
+    }
+
+    #[test]
+    fn no_budget_is_no_restart() {
+        let (mut restarts, now) =
+            (Restarts::new(RestartRules { budget: 0, ..rules() }), Instant::now());
+        assert_eq!(restarts.next(now, 0), Next::Exhausted { since: now, restarts: 0 });
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_never_holds_more_than_the_budget_and_a_pause_keeps_its_bounds(
+            budget in 0..5_u32,
+            base in 0..1_000_u32,
+            cap in 0..1_000_u32,
+            deaths in prop::collection::vec((0..40_000_u64, any::<u64>()), 0..200),
+        ) {
+            let quiet = Duration::from_secs(30);
+            let rules = RestartRules { budget, base: base * MS, cap: cap * MS, quiet, ..rules() };
+            let (mut restarts, mut now) = (Restarts::new(rules), Instant::now());
+            let mut granted: Vec<Instant> = Vec::new();
+            for (gap, random) in deaths {
+                now += Duration::from_millis(gap);
+                if granted.last().is_some_and(|last| now - *last >= quiet) {
+                    granted.clear();
+                }
+                match restarts.next(now, random) {
+                    Next::Now => prop_assert!(granted.is_empty()),
+                    Next::Wait(pause) => {
+                        prop_assert!(pause >= rules.base && pause <= rules.base.max(rules.cap));
+                    }
+                    Next::Exhausted { .. } => {
+                        let recent = granted.iter().filter(|at| now - **at <= rules.window);
+                        prop_assert_eq!(recent.count(), budget as usize);
+                        continue;
+                    }
+                }
+                granted.push(now);
+                let recent = granted.iter().filter(|at| now - **at <= rules.window).count();
+                prop_assert!(recent <= budget as usize);
+            }
+        }
+
+        #[test]
+        fn nothing_overflows(deaths in 1..200_u32, random: u64) {
+            let rules = RestartRules {
+                base: Duration::MAX, cap: Duration::MAX, budget: u32::MAX, ..rules()
+            };
+            let (mut restarts, now) = (Restarts::new(rules), Instant::now());
+            let last = (0..deaths).map(|_| restarts.next(now, random)).last();
+            prop_assert!(matches!(last, Some(Next::Now | Next::Wait(Duration::MAX))));
+        }
+    }
+}
