@@ -81,8 +81,9 @@ pub use outcome::{Event, Events, Outcome};
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::{
-    CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Isolation, Kind, Plugin,
-    Policy, Prepared, Provider, Reason, Refusal, Runtime, Source,
+    CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Environment,
+    FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice, Plugin, Policy,
+    Prepared, Provider, Reason, Refusal, Runtime, Source,
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;

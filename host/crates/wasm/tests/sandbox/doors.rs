@@ -54,7 +54,7 @@ fn granted_doors_are_open_and_silent() {
     assert_eq!(lines("open"), [(Level::INFO, "one".into()), (Level::INFO, "tw".into())]);
     site.attempt("complain three\\n");
     assert_eq!(lines("open")[2..], [(Level::WARN, "three".into())]);
-    // Some standard libraries look for folders before they print.
+    // Some libraries look for folders when they start.
     let mut denied = site.stats().denied;
     denied.remove("files");
     assert!(denied.is_empty(), "{denied:?}");
