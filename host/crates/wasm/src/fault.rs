@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use plugbay_core::{CallError, CallErrorKind};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::state::State;
+use crate::wasi::RESOURCES;
 
 /// The most frames of a backtrace that are shown.
 const MAX_FRAMES: usize = 32;
@@ -47,9 +49,17 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State, cpu: Duration) -
     }
 }
 
-/// What is neither a trap nor a limit of ours: the guest broke the contract, or gave more than
-/// the host takes at once, which wasmtime says by its message alone.
+/// What is neither a trap nor a limit of ours: the guest broke the contract, or holds too much
+/// of the host, or gave more than the host takes at once, which wasmtime says by its message
+/// alone.
 fn broken(error: &wasmtime::Error, state: &State) -> CallError {
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        let message = format!(
+            "expected an instance to hold at most {RESOURCES} resources: open files, sockets, \
+             streams, timers"
+        );
+        return CallError::new(CallErrorKind::Memory, message);
+    }
     let message = root_cause(error);
     if !message.starts_with(TOO_MUCH) {
         return CallError::new(CallErrorKind::Contract, message);

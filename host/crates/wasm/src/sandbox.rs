@@ -17,6 +17,9 @@ use crate::tally::Tally;
 const LOGS: &str = "logs";
 const HOST_CALLS: &str = "host_calls";
 
+/// The longest account of what was tried, in bytes: paths are the plugin's to choose.
+const MAX_TRIED: usize = 256;
+
 /// The plugin called the host more often than it may: ends its call.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("expected at most {0} calls of the host in a second over all instances")]
@@ -85,7 +88,8 @@ impl Sandbox {
         let index = Grant::ALL.iter().position(|it| *it == grant);
         let Some(tally) = index.and_then(|index| self.denied.get(index)) else { return };
         if let Some(times) = tally.count() {
-            let tried = tried.to_string();
+            let mut tried = tried.to_string();
+            tried.truncate(tried.floor_char_boundary(MAX_TRIED));
             self.observer.notice(self.label(), Notice::Denied { grant, tried, times });
         }
     }

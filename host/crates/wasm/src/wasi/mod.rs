@@ -31,7 +31,7 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::bindings::random as wasi_random;
 use wasmtime_wasi::p2::bindings::{LinkOptions, cli, clocks as wasi_clocks, filesystem, sockets};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io;
 
 use crate::sandbox::Sandbox;
@@ -41,7 +41,7 @@ pub use names::Resolve;
 pub(crate) use names::System;
 
 /// The most resources of one instance: open files and sockets, streams, timers.
-const RESOURCES: usize = 1024;
+pub(crate) const RESOURCES: usize = 1024;
 
 /// A folder that is granted and cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +161,13 @@ impl State {
     fn sockets_call(&mut self) -> WasiSocketsCtxView<'_> {
         let WasiCtxView { ctx, table } = self.wasi_call();
         WasiSocketsCtxView { ctx: ctx.sockets(), table }
+    }
+}
+
+/// For interfaces that an application links itself; each call counts.
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.wasi_call()
     }
 }
 

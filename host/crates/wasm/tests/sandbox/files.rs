@@ -60,6 +60,9 @@ fn a_granted_folder_and_nothing_beside_it() {
     assert_eq!(fs::read_to_string(inside.join("a")).unwrap(), "content");
     let told = read.told(Grant::Files);
     assert_eq!(told.len(), 1, "at most one notice in 10 s: {told:?}");
+    let long = probe("long-path", grants(vec![grant(&inside, "/data", false)]));
+    long.attempt(&format!("remove /data/{}", "x".repeat(1_000_000)));
+    assert_eq!(long.told(Grant::Files)[0].len(), 256);
 
     let write = probe("writes", grants(vec![grant(&inside, "/data", true)]));
     assert_eq!(write.attempt("write /data/new text"), "written");

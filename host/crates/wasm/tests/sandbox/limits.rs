@@ -104,3 +104,14 @@ fn a_guest_cannot_hand_over_more_than_it_may() {
     assert_eq!(site.stats().discarded, 1);
     assert_eq!(site.attempt("log 10"), "logged");
 }
+
+#[test]
+fn a_guest_cannot_hold_more_of_the_host_than_it_may() {
+    let site = probe_under("holds", Policy::default());
+    // A timer is two resources: the clock's, and what can be waited for.
+    assert_eq!(site.attempt("timers 400\ntimers 400"), "400\n400");
+    let error = wait(site.ask("timers 2000")).unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::Memory, "{error}");
+    assert!(error.message().contains("at most 1024 resources"), "{error}");
+    assert_eq!(site.attempt("timers 400"), "400");
+}

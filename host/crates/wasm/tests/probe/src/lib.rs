@@ -70,6 +70,11 @@ fn attempt(words: &[&str]) -> io::Result<String> {
             thread::sleep(Duration::from_millis(millis.parse().map_err(io::Error::other)?));
             Ok(begin.elapsed().as_millis().to_string())
         }
+        ["timers", count] => {
+            let count: u64 = count.parse().map_err(io::Error::other)?;
+            let hold = |_| wasip2::clocks::monotonic_clock::subscribe_duration(u64::MAX);
+            Ok((0..count).map(hold).collect::<Vec<_>>().len().to_string())
+        }
         ["random"] => Ok(RandomState::new().build_hasher().finish().to_string()),
         ["print", ref words @ ..] => print(&mut io::stdout(), words),
         ["complain", ref words @ ..] => print(&mut io::stderr(), words),
