@@ -2,28 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use plugbay_core::{CapabilityKey, Reason, Refusal};
+use plugbay_guard::{RetryBudget, RetryRules, Seat};
 use plugbay_registry::{Leased, Table};
 
-use crate::config::Config;
-use crate::desired::{Refused, configured_routes, routes_that_fit, suggested_routes};
-use crate::generation::{Capability, Generation, Member, Published, Running};
+use crate::canary::Trial;
+use crate::config::{Config, Strategy};
+use crate::desired::{Refused, configured_routes, may_share, routes_that_fit, suggested_routes};
+use crate::generation::{Capability, Generation, Member, Published, Running, Target};
 use crate::services::GenerationServices;
+use crate::spread::{Rule, Spread};
 
 /// Whether a generation holds this very plugin version.
 pub(crate) fn holds(generation: &Generation, running: &Arc<Leased<Running>>) -> bool {
     let member = generation.plugins.get(&running.identity.name);
-    member.is_some_and(|member| Arc::ptr_eq(&member.running, running))
+    member.is_some_and(|member| member.all().any(|it| Arc::ptr_eq(it, running)))
 }
 
 /// Whether two sets serve the same.
 pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
+    let same_versions = |old: &Member, new: &Member| {
+        old.all().count() == new.all().count()
+            && old.all().zip(new.all()).all(|(old, new)| Arc::ptr_eq(old, new))
+    };
     let same_member = |name: &str, member: &Member| {
-        old.plugins.get(name).is_some_and(|it| {
-            Arc::ptr_eq(&it.running, &member.running) && it.source == member.source
-        })
+        old.plugins
+            .get(name)
+            .is_some_and(|it| same_versions(it, member) && it.source == member.source)
     };
     old.config == new.config
         && old.plugins.len() == new.plugins.len()
@@ -40,55 +47,55 @@ pub(crate) fn assemble(
     refused: &mut Vec<Refused>,
 ) -> (Generation, Vec<Arc<Leased<Running>>>) {
     let mut plugins: BTreeMap<String, Member> = BTreeMap::new();
-    let mut capabilities: BTreeMap<String, Capability> = BTreeMap::new();
+    let mut offered: BTreeMap<String, Vec<Offered>> = BTreeMap::new();
     let mut router = configured_routes(config);
     let mut left_out = Vec::new();
     for member in members {
-        let description = Arc::clone(&member.running.description);
         let name = member.running.identity.name.clone();
-        let keys: Vec<_> = description
-            .capabilities
-            .iter()
-            .map(|it| CapabilityKey::new(&*it.kind, &*it.name))
-            .collect();
         let mut with_routes = router.clone();
         let serves = holds(before, &member.running);
-        let taken = keys.iter().find_map(|key| Some((key, capabilities.get(&key.to_string())?)));
+        let offers = offers(&member);
+        let taken = offers.iter().find_map(|(key, _)| {
+            let mut others = offered.get(&key.to_string())?.iter();
+            let other = others.find(|other| !may_share(config, key, &name, &other.plugin))?;
+            Some((key, &other.plugin))
+        });
+        let described = |running: &Arc<Leased<Running>>| Arc::clone(&running.description);
         let clash = if let Some(other) = plugins.get(&name) {
             let message =
                 format!("expected no other plugin {name:?}, found one in {}", other.source);
             Err(Refusal::new(Reason::NameClash, message))
-        } else if let Some((key, other)) = taken {
-            let owner = &other.running.identity.name;
+        } else if let Some((key, owner)) = taken {
             let message = format!("expected no other plugin to offer {key}, found {owner:?}");
             Err(Refusal::new(Reason::CapabilityClash, message))
         } else if serves {
-            routes_that_fit(&mut with_routes, &name, &description);
+            for running in member.all() {
+                routes_that_fit(&mut with_routes, &name, &described(running));
+            }
             Ok(())
         } else {
-            suggested_routes(&mut with_routes, &name, &description)
+            suggested_routes(&mut with_routes, &name, &described(&member.running))
         };
         if let Err(refusal) = clash {
             refused.push(Refused {
-                source: member.source,
+                source: member.source.clone(),
                 plugin: Some(name),
                 digest: Some(member.running.identity.digest),
                 refusal: refusal.hint("the last good version of another plugin has it"),
             });
-            if !serves {
-                left_out.push(member.running);
-            }
+            left_out.extend(member.all().filter(|it| !holds(before, it)).cloned());
             continue;
         }
         router = with_routes;
-        for (index, key) in keys.into_iter().enumerate() {
-            let running = Arc::clone(&member.running);
-            // A plugin starts with one provider for each capability that it describes.
-            let Some(provider) = running.providers.get(index).cloned() else { continue };
-            capabilities.insert(key.to_string(), Capability { key, provider, running, index });
+        for (key, offer) in offers {
+            offered.entry(key.to_string()).or_default().push(offer);
         }
         plugins.insert(name, member);
     }
+    let capabilities = offered
+        .into_iter()
+        .filter_map(|(key, offered)| Some((key, capability(config, offered)?)))
+        .collect();
     let generation = Generation {
         number: before.number + 1,
         published: SystemTime::now(),
@@ -99,6 +106,81 @@ pub(crate) fn assemble(
         users: Arc::new(Leased::new(())),
     };
     (generation, left_out)
+}
+
+/// What one plugin offers under one name.
+struct Offered {
+    plugin: String,
+    key: CapabilityKey,
+    target: Target,
+    /// The same of the version on trial.
+    canary: Option<(Target, Arc<Trial>)>,
+}
+
+/// All that a member offers: what both its versions do, and what either does alone.
+fn offers(member: &Member) -> Vec<(CapabilityKey, Offered)> {
+    let plugin = &member.running.identity.name;
+    let mut offers: Vec<(CapabilityKey, Offered)> = Vec::new();
+    for (key, target) in targets(&member.running) {
+        let offered = Offered { plugin: plugin.clone(), key: key.clone(), target, canary: None };
+        offers.push((key, offered));
+    }
+    let Some(canary) = &member.canary else { return offers };
+    for (key, target) in targets(&canary.running) {
+        if let Some((_, offered)) = offers.iter_mut().find(|(it, _)| *it == key) {
+            offered.canary = Some((target, Arc::clone(&canary.trial)));
+        } else {
+            let offered =
+                Offered { plugin: plugin.clone(), key: key.clone(), target, canary: None };
+            offers.push((key, offered));
+        }
+    }
+    offers
+}
+
+fn targets(running: &Arc<Leased<Running>>) -> Vec<(CapabilityKey, Target)> {
+    let described = running.description.capabilities.iter().enumerate();
+    let targets = described.filter_map(|(index, capability)| {
+        // A plugin starts with one provider for each capability that it describes.
+        let provider = running.providers.get(index).cloned()?;
+        let key = CapabilityKey::new(&*capability.kind, &*capability.name);
+        Some((key, Target { provider, running: Arc::clone(running), index }))
+    });
+    targets.collect()
+}
+
+/// A capability, of all who offer it.
+fn capability(config: &Config, mut offered: Vec<Offered>) -> Option<Capability> {
+    let key = offered.first()?.key.clone();
+    let settings = config.capabilities.get(&key);
+    if offered.len() == 1 {
+        let Offered { target: first, canary, .. } = offered.pop()?;
+        let sticky = settings.and_then(|settings| settings.strategy.key().cloned());
+        let spread = canary.map(|(target, trial)| {
+            Arc::new(Spread { others: vec![target], rule: Rule::Canary(trial), key: sticky })
+        });
+        return Some(Capability { key, first, spread });
+    }
+    let strategy = &settings?.strategy;
+    let place = |plugin: &str| strategy.providers().iter().position(|it| it == plugin);
+    offered.sort_by_key(|offered| place(&offered.plugin));
+    let rule = match strategy {
+        Strategy::Split { weights, .. } => {
+            let weight = |offered: &Offered| Some(*weights.get(place(&offered.plugin)?)?);
+            let seat = |it: &Offered| Seat::new(&it.plugin, weight(it).unwrap_or_default());
+            Rule::Split(offered.iter().map(seat).collect())
+        }
+        Strategy::Failover { retries, .. } => {
+            let rules = RetryRules { share: f64::from(*retries) / 100.0, ..RetryRules::default() };
+            Rule::Failover(RetryBudget::new(rules, Instant::now()))
+        }
+        // It has one provider.
+        Strategy::Canary { .. } => return None,
+    };
+    let mut targets = offered.into_iter().map(|offered| offered.target);
+    let first = targets.next()?;
+    let spread = Spread { others: targets.collect(), rule, key: strategy.key().cloned() };
+    Some(Capability { key, first, spread: Some(Arc::new(spread)) })
 }
 
 /// A table of a map: names are unique already.
@@ -126,5 +208,7 @@ pub(crate) fn nothing(config: Arc<Config>) -> Published {
         generation,
         rejected: Arc::from([]),
         pending_restart: Arc::from([]),
+        pinned: None,
+        history: Arc::from([]),
     }
 }

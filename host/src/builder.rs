@@ -196,9 +196,9 @@ impl Builder {
         runtimes.push(Arc::new(linked));
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
-        let shared = Shared::new(cell, tokio.clone());
         let (signal, signals) = signal::channel();
-        let store = Store::new(runtimes.clone(), Arc::<Shared>::clone(&shared));
+        let shared = Shared::new(cell, tokio.clone(), signal.clone(), config.host.probes);
+        let store = Store::new(runtimes.clone(), shared.journal.clone());
         let mut reconciler = Reconciler::new(
             Arc::clone(&shared),
             source,

@@ -9,7 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plugbay_core::{Description, Digest, Isolation, Policy, Reason, Refusal, Reuse, Source};
+use plugbay_core::{
+    CapabilityKey, Description, Digest, Isolation, Policy, Reason, Refusal, Reuse, Source,
+};
 use serde_json::Value;
 
 use crate::config::schema::check_plugin_config;
@@ -44,6 +46,18 @@ pub(crate) struct Refused {
     pub(crate) plugin: Option<String>,
     pub(crate) digest: Option<Digest>,
     pub(crate) refusal: Refusal,
+}
+
+impl Wanted {
+    /// It is refused.
+    pub(crate) fn refused(&self, refusal: Refusal) -> Refused {
+        Refused {
+            source: self.offer.source.clone(),
+            plugin: Some(self.identity.name.clone()),
+            digest: Some(self.offer.digest),
+            refusal,
+        }
+    }
 }
 
 /// A plugin that runs: what clashes and precedence are judged by.
@@ -95,12 +109,12 @@ pub(crate) fn resolve(
     for name in &desired.kept {
         if let Some(incumbent) = running.get(name) {
             // What runs has no clash with what runs.
-            let _ = claims.claim(name, &incumbent.source, &incumbent.description);
+            let _ = claims.claim(config, name, &incumbent.source, &incumbent.description);
         }
     }
     for wanted in candidates {
         let name = wanted.identity.name.clone();
-        match claims.claim(&name, &wanted.offer.source, &wanted.offer.description) {
+        match claims.claim(config, &name, &wanted.offer.source, &wanted.offer.description) {
             Ok(()) => desired.wanted.push(wanted),
             Err(_) if is_linked(&wanted.offer.source) => {}
             Err(refusal) => {
@@ -108,7 +122,7 @@ pub(crate) fn resolve(
                 if let Some(incumbent) = running.get(&name)
                     && desired.kept.contains(&name)
                 {
-                    let _ = claims.claim(&name, &incumbent.source, &incumbent.description);
+                    let _ = claims.claim(config, &name, &incumbent.source, &incumbent.description);
                 }
             }
         }
@@ -117,6 +131,11 @@ pub(crate) fn resolve(
 }
 
 impl Desired {
+    /// These, and nothing is refused.
+    pub(crate) fn of(wanted: Vec<Wanted>) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
     fn refuse(
         &mut self,
         offer: &Offer,
@@ -319,7 +338,8 @@ fn missing_artifacts(
 struct Claims {
     /// And where each comes from.
     names: BTreeMap<String, Source>,
-    capabilities: BTreeMap<(String, String), String>,
+    /// And who offers each.
+    capabilities: BTreeMap<(String, String), Vec<String>>,
     router: Router,
 }
 
@@ -335,6 +355,7 @@ impl Claims {
     /// Gives a plugin all that it describes, or nothing.
     fn claim(
         &mut self,
+        config: &Config,
         name: &str,
         source: &Source,
         description: &Description,
@@ -348,23 +369,38 @@ impl Claims {
         }
         let keys = || description.capabilities.iter().map(|it| (it.kind.clone(), it.name.clone()));
         for key in keys() {
-            if let Some(owner) = self.capabilities.get(&key) {
+            let others = self.capabilities.get(&key).into_iter().flatten();
+            let asked_for = CapabilityKey::new(&*key.0, &*key.1);
+            let mut clashing = others.filter(|other| !may_share(config, &asked_for, name, other));
+            if let Some(owner) = clashing.next() {
                 let message = format!(
                     "expected no other plugin to offer {}:{}, found {owner:?}",
                     key.0, key.1
                 );
                 return Err(Refusal::new(Reason::CapabilityClash, message).hint(format!(
-                    "remove one, or disable it: [plugins.{owner}] enabled = false"
+                    "remove one, disable it ([plugins.{owner}] enabled = false), or name both in \
+                     [capabilities.\"{asked_for}\"] providers"
                 )));
             }
         }
         let mut router = self.router.clone();
         suggested_routes(&mut router, name, description)?;
         self.router = router;
-        self.capabilities.extend(keys().map(|key| (key, name.to_owned())));
+        for key in keys() {
+            self.capabilities.entry(key).or_default().push(name.to_owned());
+        }
         self.names.insert(name.to_owned(), source.clone());
         Ok(())
     }
+}
+
+/// Whether the configuration lets two plugins offer the same capability.
+pub(crate) fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: &str) -> bool {
+    let settings = config.capabilities.get(key);
+    let listed = |name: &str| {
+        settings.is_some_and(|settings| settings.strategy.providers().iter().any(|it| it == name))
+    };
+    listed(one) && listed(other)
 }
 
 /// The routes of the configuration. It was checked that they do not clash.
@@ -389,7 +425,7 @@ pub(crate) fn suggested_routes(
     description: &Description,
 ) -> Result<(), Refusal> {
     for route in suggestions(name, description) {
-        if router.is_configured(&route) {
+        if router.is_configured(&route) || router.leads(&route) {
             continue;
         }
         router.insert(route).map_err(|error| {
@@ -403,7 +439,7 @@ pub(crate) fn suggested_routes(
 /// Adds those routes of a plugin that can stand beside the ones that are there.
 pub(crate) fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
     for route in suggestions(name, description) {
-        if !router.is_configured(&route) {
+        if !router.is_configured(&route) && !router.leads(&route) {
             // What does not fit is refused where the plugin is.
             let _ = router.insert(route);
         }

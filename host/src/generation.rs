@@ -5,16 +5,26 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use plugbay_core::{CapabilityKey, Context, Description, Kind, Plugin, Provider, Services, Source};
+use plugbay_core::{
+    CapabilityDescription, CapabilityKey, Context, Description, Kind, Plugin, Provider, Services,
+    Source,
+};
+use plugbay_guard::Guard;
 use plugbay_registry::{Leased, NotFound, Pass, Swap, Table};
 
+use crate::canary::Trial;
 use crate::config::{Config, Restart};
-use crate::desired::Incumbent;
+use crate::desired::{Incumbent, Offer};
 use crate::error::Error;
 use crate::handle::{self, Handle};
+use crate::health::HealthRecord;
+use crate::history::Past;
+use crate::outcome::Journal;
 use crate::plan::Identity;
 use crate::router::{RouteMatch, Router};
+use crate::spread::Spread;
 use crate::status::Rejected;
+use crate::tally::Tally;
 
 /// A started plugin version: what a lease is a lease of.
 pub(crate) struct Running {
@@ -29,9 +39,18 @@ pub(crate) struct Running {
     pub(crate) runtime: &'static str,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
-    pub(crate) size: u64,
+    /// What it was started from.
+    pub(crate) offer: Offer,
     pub(crate) code_size: u64,
     pub(crate) started: SystemTime,
+    /// What its calls have to pass.
+    pub(crate) guard: Guard,
+    /// What came of its calls.
+    pub(crate) tally: Tally,
+    /// What its health checks say.
+    pub(crate) health: HealthRecord,
+    /// Where changes of the two are noted.
+    pub(crate) journal: Journal,
 }
 
 /// A plugin in a generation. The same [`Running`] may stand in many.
@@ -42,24 +61,79 @@ pub(crate) struct Member {
     pub(crate) source: Source,
     /// The first generation that held it.
     pub(crate) since: u64,
+    /// A new version that serves a share of the calls, on trial.
+    pub(crate) canary: Option<Canary>,
+}
+
+/// A plugin version on trial.
+#[derive(Clone)]
+pub(crate) struct Canary {
+    pub(crate) running: Arc<Leased<Running>>,
+    pub(crate) source: Source,
+    /// The first generation that held it.
+    pub(crate) since: u64,
+    pub(crate) trial: Arc<Trial>,
+}
+
+impl Member {
+    /// All versions of it that serve.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Leased<Running>>> {
+        std::iter::once(&self.running).chain(self.canary.iter().map(|canary| &canary.running))
+    }
+
+    /// What it is, or is about to be.
+    pub(crate) fn aim(&self) -> &Identity {
+        let canary = self.canary.as_ref().map(|canary| &canary.running.identity);
+        canary.unwrap_or(&self.running.identity)
+    }
+}
+
+/// A plugin that offers a capability.
+#[derive(Clone)]
+pub(crate) struct Target {
+    /// The running plugin's, at hand for every call.
+    pub(crate) provider: Provider,
+    pub(crate) running: Arc<Leased<Running>>,
+    /// The capability's index in the plugin's description.
+    pub(crate) index: usize,
+}
+
+impl Target {
+    /// What the plugin says of the capability.
+    pub(crate) fn described(&self) -> &CapabilityDescription {
+        &self.running.description.capabilities[self.index]
+    }
+
+    /// The call object of kind `K`.
+    #[inline]
+    pub(crate) fn call<K: Kind>(&self) -> Option<&Arc<K::Call>> {
+        self.provider.get::<K>()
+    }
 }
 
 /// A capability in a generation.
 #[derive(Clone)]
 pub(crate) struct Capability {
     pub(crate) key: CapabilityKey,
-    /// The running plugin's, at hand for every call.
-    pub(crate) provider: Provider,
-    pub(crate) running: Arc<Leased<Running>>,
-    /// Its index in the plugin's description.
-    pub(crate) index: usize,
+    /// Who offers it; of several, the first.
+    pub(crate) first: Target,
+    /// The others, if there are any.
+    pub(crate) spread: Option<Arc<Spread>>,
 }
 
 impl Capability {
-    /// The call object of kind `K`.
-    #[inline]
-    pub(crate) fn call<K: Kind>(&self) -> Option<&Arc<K::Call>> {
-        self.provider.get::<K>()
+    /// The provider of this index: 0 is the first.
+    pub(crate) fn target(&self, index: usize) -> Option<&Target> {
+        match index.checked_sub(1) {
+            None => Some(&self.first),
+            Some(index) => self.spread.as_ref()?.others.get(index),
+        }
+    }
+
+    /// All who offer it, in order.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
+        let others = self.spread.iter().flat_map(|spread| &spread.others);
+        std::iter::once(&self.first).chain(others)
     }
 }
 
@@ -123,6 +197,10 @@ pub(crate) struct Published {
     /// The same generation, as plugins see it.
     pub(crate) services: Arc<dyn Services>,
     pub(crate) rejected: Arc<[Rejected]>,
+    /// The generation that an operator went back to, while changes wait.
+    pub(crate) pinned: Option<u64>,
+    /// What can be gone back to, oldest first.
+    pub(crate) history: Arc<[Arc<Past>]>,
     pub(crate) pending_restart: Arc<[Restart]>,
 }
 
@@ -132,8 +210,8 @@ pub(crate) type Cell = Swap<Published>;
 /// The counted right to call one capability in one generation.
 pub(crate) struct Entered<'a> {
     /// Given back first, in the order of the fields.
-    _plugin: Pass<'a, Running>,
-    /// Of the generation, if the plugin may call others in it.
+    _plugin: Option<Pass<'a, Running>>,
+    /// Of the generation, if other plugins in it may be called.
     _users: Option<Pass<'a, ()>>,
 }
 
@@ -141,13 +219,18 @@ impl Published {
     /// Takes the right to call `capability`, or `None` if the set was retired meanwhile.
     #[inline]
     pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<Entered<'a>> {
-        // The generation first: with it, no plugin in it can be shut down.
-        let users = if capability.running.calls_others {
-            Some(self.generation.users.enter().ok()?)
-        } else {
-            None
-        };
-        Some(Entered { _plugin: capability.running.enter().ok()?, _users: users })
+        if capability.spread.is_some() {
+            // Nobody knows yet who will answer. With the generation, no plugin in it can be
+            // shut down.
+            return Some(Entered {
+                _plugin: None,
+                _users: Some(self.generation.users.enter().ok()?),
+            });
+        }
+        let running = &capability.first.running;
+        let users =
+            if running.calls_others { Some(self.generation.users.enter().ok()?) } else { None };
+        Some(Entered { _plugin: Some(running.enter().ok()?), _users: users })
     }
 
     /// The context of a call from outside.
@@ -193,8 +276,8 @@ impl Snapshot {
     /// If the generation does not hold the capability, or the host is shut down.
     pub fn lease<K: Kind>(&self, name: &str) -> Result<handle::Leased<K>, Error> {
         let key = format!("{}:{name}", K::NAME);
-        let capability = self.published.generation.capability(K::NAME, &key)?;
-        handle::Leased::take(&self.published, capability)
+        self.published.generation.capability(K::NAME, &key)?;
+        handle::Leased::take(&self.published, &key)
             .or_else(|_missed| Handle::new(Arc::clone(&self.cell), name)?.lease())
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,8 +14,10 @@ use plugbay_registry::{Lease, NotFound};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::dispatch;
 use crate::error::Error;
 use crate::generation::{Capability, Cell, Published, Running};
+use crate::sticky::key_of;
 
 /// A capability by kind and name, whoever offers it at the time of the call.
 ///
@@ -69,12 +72,16 @@ impl<K: Kind> Handle<K> {
 
     /// Calls the capability on this thread: one snapshot, one lease, given back on return.
     ///
+    /// Of several providers the configuration says who is asked; `call` runs once for each that
+    /// is.
+    ///
     /// # Errors
     ///
-    /// If the running generation does not hold the capability, or what `call` returns.
+    /// If the running generation does not hold the capability, what `call` returns, or why the
+    /// plugin gets no calls at the moment.
     pub fn call<R>(
         &self,
-        call: impl FnOnce(&K::Call, &Context<'_>) -> Result<R, CallError>,
+        mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
         self.call_named(|target, context, _plugin| call(target, context))
     }
@@ -83,9 +90,8 @@ impl<K: Kind> Handle<K> {
     #[inline]
     pub(crate) fn call_named<R>(
         &self,
-        call: impl FnOnce(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
+        mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
-        let mut call = Some(call);
         let mut last = None;
         loop {
             // Everything happens under the cheap guard, which cannot leave the closure.
@@ -94,9 +100,7 @@ impl<K: Kind> Handle<K> {
                 let Some(_entered) = published.enter(capability) else {
                     return Ok(Err(published.generation.number));
                 };
-                let target = self.target(capability)?;
-                let Some(call) = call.take() else { return Err(self.retired().into()) };
-                Ok(Ok(call(target, &published.context(), &capability.running.label)?))
+                Ok(Ok(dispatch::call::<K, R>(capability, &published.context(), &mut call)?))
             });
             match tried {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -121,10 +125,10 @@ impl<K: Kind> Handle<K> {
         let mut last = None;
         loop {
             let published = self.cell.load();
-            let capability = self.find(&published)?;
-            match Leased::take(&published, capability) {
+            self.find(&published)?;
+            match Leased::take(&published, &self.key) {
                 Ok(leased) => return Ok(leased),
-                Err(Missed::WrongKind) => return Err(self.wrong_kind().into()),
+                Err(Missed::WrongKind(error)) => return Err(error.into()),
                 Err(Missed::Retired) => {}
             }
             if last == Some(published.generation.number) {
@@ -147,16 +151,6 @@ impl<K: Kind> Handle<K> {
             self.position.set(generation.number, index);
         }
         Ok(capability)
-    }
-
-    #[inline]
-    fn target<'a>(&self, capability: &'a Capability) -> Result<&'a K::Call, CallError> {
-        capability.call::<K>().map(|call| &**call).ok_or_else(|| self.wrong_kind())
-    }
-
-    fn wrong_kind(&self) -> CallError {
-        let message = format!("expected {} to be called as a {}", self.key, K::NAME);
-        CallError::new(CallErrorKind::Internal, message)
     }
 
     fn retired(&self) -> CallError {
@@ -185,49 +179,101 @@ impl<K> fmt::Debug for Handle<K> {
 pub(crate) enum Missed {
     /// The set was retired: look for a newer one.
     Retired,
-    /// The capability is of another kind.
-    WrongKind,
+    /// The capability is of another kind, or gone.
+    WrongKind(CallError),
 }
 
-/// The right to call one capability in one generation: its plugin version is not shut down
-/// before this is dropped.
+/// The right to call one capability in one generation: the plugin versions that offer it there
+/// are not shut down before this is dropped.
 pub struct Leased<K: Kind> {
-    call: Arc<K::Call>,
+    /// Given back before the snapshot is let go, in the order of the fields.
+    _rights: Rights,
     published: Arc<Published>,
-    /// The capability's index in the plugin's description.
-    index: usize,
-    /// Given back before the snapshot, in the order of the fields.
-    running: Lease<Running>,
+    /// Where the capability stands in the generation's table.
+    position: usize,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// What keeps the plugins of a lease from being shut down; given back in the order of fields.
+struct Rights {
+    _running: Option<Lease<Running>>,
+    /// Of the generation, if other plugins in it may be called.
     _users: Option<Lease<()>>,
 }
 
 impl<K: Kind> Leased<K> {
-    /// Leases the capability in this very set, or says why that cannot be.
-    pub(crate) fn take(
-        published: &Arc<Published>,
-        capability: &Capability,
-    ) -> Result<Self, Missed> {
-        let users = if capability.running.calls_others {
-            Some(published.generation.users.lease().map_err(|_| Missed::Retired)?)
+    /// Leases the capability `key` in this very set, or says why that cannot be.
+    pub(crate) fn take(published: &Arc<Published>, key: &str) -> Result<Self, Missed> {
+        let generation = &published.generation;
+        let found = generation.capabilities.index_of(key);
+        let found = found.and_then(|at| Some((at, generation.capabilities.at(at)?.1)));
+        let Some((position, capability)) = found else {
+            let message = format!("expected generation {} to hold {key}", generation.number);
+            let error = CallError::new(CallErrorKind::Internal, message);
+            return Err(Missed::WrongKind(error));
+        };
+        if capability.first.call::<K>().is_none() {
+            return Err(Missed::WrongKind(dispatch::wrong_kind::<K>(capability)));
+        }
+        let running = &capability.first.running;
+        let several = capability.spread.is_some();
+        let users = if several || running.calls_others {
+            Some(generation.users.lease().map_err(|_| Missed::Retired)?)
         } else {
             None
         };
-        let running = capability.running.lease().map_err(|_| Missed::Retired)?;
-        let call = Arc::clone(capability.call::<K>().ok_or(Missed::WrongKind)?);
-        let published = Arc::clone(published);
-        Ok(Self { call, published, index: capability.index, running, _users: users })
+        let running =
+            if several { None } else { Some(running.lease().map_err(|_| Missed::Retired)?) };
+        Ok(Self {
+            _rights: Rights { _running: running, _users: users },
+            published: Arc::clone(published),
+            position,
+            kind: PhantomData,
+        })
     }
 
-    /// What to call.
-    #[must_use]
-    pub fn target(&self) -> &K::Call {
-        &self.call
+    fn capability(&self) -> &Capability {
+        match self.published.generation.capabilities.at(self.position) {
+            Some((_, capability)) => capability,
+            None => unreachable!("a lease is taken where its capability stands"),
+        }
     }
 
-    /// What to pass along.
-    #[must_use]
-    pub fn context(&self) -> Context<'_> {
-        self.published.context()
+    /// Calls the capability on this thread, as [`Handle::call`] does.
+    ///
+    /// # Errors
+    ///
+    /// What `call` returns, or why the plugin gets no calls at the moment.
+    pub fn call<R>(
+        &self,
+        mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
+    ) -> Result<R, CallError> {
+        let call =
+            |target: &K::Call, context: &Context<'_>, _plugin: &Arc<str>| call(target, context);
+        dispatch::call::<K, R>(self.capability(), &self.published.context(), call)
+    }
+
+    /// Calls the capability, waiting for its answer.
+    ///
+    /// `call` runs once for each provider that is asked. `repeatable` says that a provider that
+    /// failed half-way may be followed by another: the request changes nothing, or can be made
+    /// twice. `key` makes the choice among providers sticky, where they share the calls.
+    ///
+    /// # Errors
+    ///
+    /// What `call` returns, or why the plugin gets no calls at the moment.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the futures that `call` makes; a plugin is not blamed for a caller that goes away.
+    pub async fn call_async<R>(
+        &self,
+        how: Calling<'_>,
+        mut call: impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
+    ) -> Result<R, CallError> {
+        let capability = self.capability();
+        let context = self.published.context();
+        dispatch::call_async::<K, R>(capability, context, how, &mut call).await
     }
 
     /// The number of the generation that the lease is of.
@@ -236,12 +282,41 @@ impl<K: Kind> Leased<K> {
         self.published.generation.number
     }
 
-    /// What the plugin says of the capability.
+    /// What the plugin says of the capability; of several, the first.
     #[must_use]
     pub fn description(&self) -> &CapabilityDescription {
-        &self.running.description.capabilities[self.index]
+        self.capability().first.described()
     }
 }
+
+/// How a call may be given out among several providers.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Calling<'a> {
+    /// Whether it may be made twice.
+    pub repeatable: bool,
+    /// Calls of the same key find the same provider.
+    pub key: Option<&'a [u8]>,
+}
+
+impl<'a> Calling<'a> {
+    /// A call that may be made twice.
+    #[must_use]
+    pub fn repeatable(mut self, repeatable: bool) -> Self {
+        self.repeatable = repeatable;
+        self
+    }
+
+    /// A call whose choice of provider is sticky by `key`.
+    #[must_use]
+    pub fn key(mut self, key: Option<&'a [u8]>) -> Self {
+        self.key = key;
+        self
+    }
+}
+
+/// An answer that is waited for.
+pub type CallFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send + 'a>>;
 
 impl Leased<Codec> {
     /// Writes a document that is CBOR already: one item.
@@ -250,7 +325,7 @@ impl Leased<Codec> {
     ///
     /// If the codec gives no answer.
     pub fn encode_document(&self, document: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(self.call.encode(&self.context(), document)?)
+        Ok(self.call(|codec, context| codec.encode(context, document))?)
     }
 
     /// Reads a document, checked to be one CBOR item.
@@ -259,9 +334,45 @@ impl Leased<Codec> {
     ///
     /// If the codec gives no answer, or one that is no document.
     pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
-        let document = self.call.decode(&self.context(), bytes)?;
-        Ok(checked(document, &self.description().name, &self.running.label)?)
+        let capability = self.capability();
+        let name = &capability.key.name;
+        let context = self.published.context();
+        Ok(dispatch::call::<Codec, _>(capability, &context, |codec, context, plugin| {
+            checked(codec.decode(context, bytes)?, name, plugin)
+        })?)
     }
+}
+
+impl Leased<Handler> {
+    /// Answers one request.
+    ///
+    /// # Errors
+    ///
+    /// If the handler gives no answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the plugin's work on this request; no other call notices.
+    pub async fn handle(&self, request: Request) -> Result<Response, CallError> {
+        let capability = self.capability();
+        let Some(spread) = &capability.spread else {
+            let mut request = Some(request);
+            // One provider is asked once.
+            return self
+                .call_async(Calling::default(), |handler, context| {
+                    handler.handle(context, request.take().unwrap_or_default())
+                })
+                .await;
+        };
+        let key = spread.key.as_ref().and_then(|key| key_of(key, &request));
+        let how = Calling::default().repeatable(is_repeatable(&request.method)).key(key.as_deref());
+        self.call_async(how, |handler, context| handler.handle(context, request.clone())).await
+    }
+}
+
+/// Whether a request may be made twice: its method is idempotent (RFC 9110, section 9.2.2).
+fn is_repeatable(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
 }
 
 /// A codec's answer as a document, if it is one.
@@ -354,7 +465,6 @@ impl HandlerHandle {
     ///
     /// Dropping the future stops the plugin's work on this request; no other call notices.
     pub async fn handle(&self, request: Request) -> Result<Response, Error> {
-        let leased = self.0.lease()?;
-        Ok(leased.target().handle(leased.context(), request).await?)
+        Ok(self.0.lease()?.handle(request).await?)
     }
 }

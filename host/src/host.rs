@@ -15,6 +15,7 @@ use plugbay_registry::NotFound;
 
 use crate::builder::Builder;
 use crate::config::Config;
+use crate::error::RollbackError;
 use crate::generation::Snapshot;
 use crate::handle::{CodecHandle, Handle, HandlerHandle};
 use crate::inspect::{Inspection, check, inspect};
@@ -22,7 +23,7 @@ use crate::outcome::Events;
 use crate::publish::Report;
 use crate::retire::drain;
 use crate::shared::Shared;
-use crate::signal::Signal;
+use crate::signal::{Order, Signal};
 use crate::status::Status;
 
 /// How long a look may take before the host no longer counts as alive.
@@ -175,6 +176,38 @@ impl Host {
         }
     }
 
+    /// Serves again what an earlier generation served: its plugins and its configuration, under a
+    /// new number. Changes of files and configuration wait until [`Host::resume`], which the
+    /// end of the process does too. The generations that can be named are in
+    /// [`Status::history`].
+    ///
+    /// # Errors
+    ///
+    /// If the generation is not remembered, or something of it does not start any more; then
+    /// what runs stays.
+    ///
+    /// # Cancel safety
+    ///
+    /// It goes on if the future is dropped.
+    pub async fn roll_back(&self, generation: u64) -> Result<Report, RollbackError> {
+        let done = self.control.signal.order(Order::RollBack(generation));
+        done.await.unwrap_or(Err(RollbackError::Stopped))
+    }
+
+    /// Takes over changes of files and configuration again, after [`Host::roll_back`].
+    ///
+    /// # Errors
+    ///
+    /// If the host is shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// It goes on if the future is dropped.
+    pub async fn resume(&self) -> Result<Report, RollbackError> {
+        let done = self.control.signal.order(Order::Resume);
+        done.await.unwrap_or(Err(RollbackError::Stopped))
+    }
+
     /// Whether the first generation is published: true from [`Builder::build`] on.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -209,7 +242,8 @@ impl Host {
     }
 
     /// Ends the host: no new call gets a lease, calls under way finish within `deadline`,
-    /// then every plugin is shut down, the last started first. Returns `name@version` of
+    /// then every plugin is shut down: those that name others in `after` before them, else the
+    /// last started first. Returns `name@version` of
     /// those that still had calls under way.
     ///
     /// # Errors
@@ -238,8 +272,13 @@ async fn stop_all(shared: &Shared, deadline: Duration) -> Vec<String> {
     let published = shared.cell.load();
     let generation = &published.generation;
     let mut plugins: Vec<_> =
-        generation.plugins.iter().map(|(_, member)| Arc::clone(&member.running)).collect();
-    plugins.sort_by_key(|running| std::cmp::Reverse(running.started));
+        generation.plugins.iter().flat_map(|(_, member)| member.all().cloned()).collect();
+    // Who names another in `after` stops before it, whenever either was started last.
+    let depths = generation.config.start_depths();
+    plugins.sort_by_key(|running| {
+        let depth = depths.get(&*running.identity.name).copied().unwrap_or_default();
+        std::cmp::Reverse((depth, running.started))
+    });
     generation.users.close();
     for running in &plugins {
         running.close();

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Artifact, Description, Grant, Reason, Refusal, Runtime, Source, Unobserved};
+use plugbay_core::{Artifact, Description, Grant, Reason, Refusal, Runtime, Source};
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::desired::{Offer, asked_in, resolve};
 use crate::generation::Generation;
 use crate::load::{Ready, Store, prepare};
+use crate::outcome::Journal;
 
 /// What a file holds.
 #[derive(Clone, Debug, Serialize)]
@@ -83,7 +84,7 @@ pub(crate) fn check(
             return Err(refused.refusal.clone());
         }
         for wanted in desired.wanted.iter().filter(|it| it.offer.source == *source) {
-            ready.start(wanted, Arc::new(Unobserved))?.plugin.shutdown();
+            ready.start(wanted, &Journal::new())?.plugin.shutdown();
         }
         Ok(())
     };

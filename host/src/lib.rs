@@ -37,6 +37,10 @@
 //! | `publish` | one store makes the next set serve; what left is retired |
 //! | `watch` | says "look again" when the folder or the configuration changes |
 //! | `generation`, `handle`, `router` | what callers see: snapshots, typed handles, routes |
+//! | `dispatch`, `spread` | a call past its plugin's guard, and on to other providers |
+//! | `health`, `restarts` | plugins are asked whether they are well, and started anew |
+//! | `canary` | a new version on trial |
+//! | `history` | the last generations, to go back to |
 //! | `outcome` | every step ends in one closed [`Outcome`] |
 //! | `status` | what runs, what was refused and why |
 //!
@@ -49,12 +53,16 @@
 
 mod assemble;
 mod builder;
+mod canary;
 pub mod config;
 mod desired;
+mod dispatch;
 mod error;
 mod folder;
 mod generation;
 mod handle;
+mod health;
+mod history;
 mod host;
 mod inspect;
 mod load;
@@ -62,19 +70,25 @@ mod outcome;
 mod plan;
 mod publish;
 mod reconcile;
+mod restarts;
 mod retire;
 mod router;
 mod services;
 mod shared;
 mod signal;
+mod spread;
 mod status;
+mod sticky;
+mod tally;
 mod watch;
 
 pub use builder::{BuildError, Builder};
+pub use canary::TrialStatus;
 pub use config::Config;
-pub use error::Error;
+pub use error::{Error, Numbers, RollbackError};
 pub use generation::Snapshot;
-pub use handle::{CodecHandle, Handle, HandlerHandle, Leased};
+pub use handle::{CallFuture, Calling, CodecHandle, Handle, HandlerHandle, Leased};
+pub use health::HealthStatus;
 pub use host::Host;
 pub use inspect::Inspection;
 pub use outcome::{Event, Events, Outcome};
@@ -83,19 +97,31 @@ pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::{
     CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Environment,
     FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice, Plugin, Policy,
-    Prepared, Provider, Reason, Refusal, Runtime, Source,
+    Prepared, Protection, Provider, Reason, Refusal, Runtime, Source,
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
 pub use publish::Report;
 pub use router::{RouteMatch, Routed};
 pub use status::{
-    CapabilityStatus, DrainingStatus, LibraryStatus, PluginStatus, Rejected, RouteStatus, Status,
+    CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
+    Rejected, RouteStatus, Status,
 };
+pub use tally::CallStatus;
 
 /// Native plugins in processes of their own: see [`Builder::worker`].
 pub mod worker {
     pub use plugbay_native::worker::{ARGUMENT, WorkerCommand, serve, serve_if_asked};
+}
+
+/// The seam for an application's own runtime: see [`Builder::runtime`].
+pub mod runtime {
+    pub use plugbay_core::codec::CodecCall;
+    pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
+    pub use plugbay_core::{
+        Artifact, CapabilityDescription, Identity, Observer, PluginStats, RouteDescription,
+        Services, StartPlugin,
+    };
 }
 
 /// The seam for an application's own kinds of plugin: see [`Builder::kind`].

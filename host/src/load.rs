@@ -5,16 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use plugbay_core::{
-    Artifact, Description, Digest, Identity as Label, Isolation, Observer, Prepared, Reason,
+    Artifact, Description, Digest, Identity as Label, Isolation, Prepared, Protection, Reason,
     Refusal, Runtime, Source, StartPlugin,
 };
+use plugbay_guard::{Guard, Rules};
 use plugbay_registry::Leased;
 
 use crate::config::Config;
 use crate::desired::{Offer, Refused, Wanted, asked_in};
 use crate::folder::Found;
 use crate::generation::Running;
+use crate::health::HealthRecord;
+use crate::outcome::Journal;
 use crate::plan::Identity;
+use crate::tally::Tally;
 
 /// Where an offer's artifact comes from.
 pub(crate) enum Origin {
@@ -61,15 +65,17 @@ pub(crate) struct Ready {
     runtime: &'static str,
 }
 
+/// How much longer than the first time a breaker stays open at most, while trials go on failing.
+const LONGEST_OPEN: u32 = 16;
+
 /// What is prepared once: the bytes, and where they may run to say what they are.
-type Key = (Digest, Isolation);
+pub(crate) type Key = (Digest, Isolation);
 
 /// What was prepared and what was refused, by digest, so that neither is tried again at
 /// each look.
 pub(crate) struct Store {
     runtimes: Vec<Arc<dyn Runtime>>,
-    /// Whom plugins' runtimes tell what they notice.
-    observer: Arc<dyn Observer>,
+    journal: Journal,
     ready: HashMap<Key, Result<Ready, Refusal>>,
     /// How long the last look worked on each digest that was new to it.
     prepared_in: HashMap<Key, Duration>,
@@ -87,10 +93,10 @@ pub(crate) struct Started {
 }
 
 impl Store {
-    pub(crate) fn new(runtimes: Vec<Arc<dyn Runtime>>, observer: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(runtimes: Vec<Arc<dyn Runtime>>, journal: Journal) -> Self {
         Self {
             runtimes,
-            observer,
+            journal,
             ready: HashMap::new(),
             prepared_in: HashMap::new(),
             stubborn: Vec::new(),
@@ -108,11 +114,13 @@ impl Store {
     }
 
     /// Prepares and describes every digest that is new, at most `workers` at once. `retry`
-    /// asks those again that gave no description, as on a machine that was too busy.
+    /// asks those again that gave no description, as on a machine that was too busy. What `keep`
+    /// names stays prepared though nothing asks for it now.
     pub(crate) fn prepare(
         &mut self,
         origins: &[Origin],
         config: &Config,
+        keep: &BTreeSet<Key>,
         workers: usize,
         retry: bool,
     ) -> (Vec<Offer>, Vec<Refused>) {
@@ -123,7 +131,7 @@ impl Store {
         let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
         self.ready.retain(|key, ready| {
             let silent = matches!(ready, Err(refusal) if refusal.reason == Reason::Describe);
-            wanted.contains(key) && !(silent && retry)
+            keep.contains(key) || wanted.contains(key) && !(silent && retry)
         });
         let mut new = BTreeMap::new();
         for (key, origin) in &origins {
@@ -166,11 +174,11 @@ impl Store {
         (offers, refused)
     }
 
-    /// Starts plugins, at most `workers` at once. `retry` tries those again that failed
+    /// Starts plugins, one group after the other, and of each at most `workers` at once. `retry` tries those again that failed
     /// before for a reason that may have passed.
     pub(crate) fn start(
         &mut self,
-        wanted: Vec<Wanted>,
+        waves: Vec<Vec<Wanted>>,
         workers: usize,
         retry: bool,
     ) -> Vec<Started> {
@@ -178,17 +186,19 @@ impl Store {
             self.stubborn.clear();
         }
         let (ready, stubborn, prepared_in) = (&self.ready, &self.stubborn, &self.prepared_in);
-        let observer = &self.observer;
-        let started = parallel(wanted, workers, |wanted| {
+        let journal = &self.journal;
+        let start_one = |wanted: Wanted| {
             let began = Instant::now();
             let before = stubborn.iter().find(|(identity, _)| *identity == wanted.identity);
             let outcome = match before {
                 Some((_, refusal)) => Err(refusal.clone()),
-                None => start(ready, &wanted, observer),
+                None => start(ready, &wanted, journal),
             };
             let prepared_in = prepared_in.get(&key_of(&wanted)).copied();
             Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
-        });
+        };
+        let waves = waves.into_iter().map(|wave| parallel(wave, workers, start_one));
+        let started: Vec<Started> = waves.flatten().collect();
         self.stubborn = started
             .iter()
             .filter_map(|it| Some((it.wanted.identity.clone(), it.outcome.as_ref().err()?.clone())))
@@ -197,7 +207,7 @@ impl Store {
     }
 }
 
-fn key_of(wanted: &Wanted) -> Key {
+pub(crate) fn key_of(wanted: &Wanted) -> Key {
     (wanted.identity.digest, wanted.offer.asked)
 }
 
@@ -250,11 +260,7 @@ impl Ready {
     }
 
     /// Starts a plugin from it.
-    pub(crate) fn start(
-        &self,
-        wanted: &Wanted,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Running, Refusal> {
+    pub(crate) fn start(&self, wanted: &Wanted, journal: &Journal) -> Result<Running, Refusal> {
         let Wanted { identity, offer } = wanted;
         let label = Label::new(&identity.name, &offer.description.version);
         let plugin = self.prepared.start(StartPlugin {
@@ -262,7 +268,7 @@ impl Ready {
             description: Arc::clone(&offer.description),
             config: identity.config.clone(),
             policy: identity.policy.clone(),
-            observer,
+            observer: Arc::new(journal.clone()),
         })?;
         let mut providers = Vec::new();
         for (index, capability) in offer.description.capabilities.iter().enumerate() {
@@ -285,9 +291,13 @@ impl Ready {
             runtime: self.runtime,
             imports: self.prepared.imports().to_vec(),
             exports: self.prepared.exports().to_vec(),
-            size: offer.size,
+            offer: offer.clone(),
             code_size: self.prepared.code_size(),
             started: SystemTime::now(),
+            guard: guard(&identity.policy.protection),
+            tally: Tally::default(),
+            health: HealthRecord::default(),
+            journal: journal.clone(),
         })
     }
 }
@@ -295,7 +305,7 @@ impl Ready {
 fn start(
     ready: &HashMap<Key, Result<Ready, Refusal>>,
     wanted: &Wanted,
-    observer: &Arc<dyn Observer>,
+    journal: &Journal,
 ) -> Result<Arc<Leased<Running>>, Refusal> {
     let ready = match ready.get(&key_of(wanted)) {
         Some(Ok(ready)) => ready,
@@ -303,7 +313,19 @@ fn start(
         // An offer is made of what is ready; kept as a refusal so that no bug can panic here.
         None => return Err(Refusal::new(Reason::Unreadable, "expected a prepared artifact")),
     };
-    Ok(Arc::new(Leased::new(ready.start(wanted, Arc::clone(observer))?)))
+    Ok(Arc::new(Leased::new(ready.start(wanted, journal)?)))
+}
+
+/// What stands around a plugin.
+fn guard(protection: &Protection) -> Guard {
+    let rules = Rules {
+        failures: protection.breaker_failures,
+        open: protection.breaker_open,
+        longest: protection.breaker_open.saturating_mul(LONGEST_OPEN),
+        probes: 1,
+        successes: u8::try_from(protection.breaker_successes).unwrap_or(u8::MAX),
+    };
+    Guard::new(rules, Instant::now(), fastrand::u64(..))
 }
 
 /// Maps in order, on up to `workers` threads of their own: guest code may hang in there for

@@ -1,9 +1,12 @@
 //! Every step of a change ends in one of these.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use plugbay_core::{Notice, Reason};
+use plugbay_core::{CallError, Notice, Observer, Reason};
+use plugbay_guard::{Health, Transition};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -83,6 +86,88 @@ pub enum Outcome {
         #[serde(flatten)]
         notice: Notice,
     },
+    /// A plugin failed so often in a row that it gets no calls for a while.
+    BreakerOpened {
+        /// `name@version`.
+        plugin: String,
+        /// Failures in a row.
+        failures: u32,
+        /// Milliseconds until a call is tried.
+        open_ms: u64,
+        /// The last failure.
+        because: String,
+    },
+    /// A call is tried on a plugin that got none.
+    BreakerTried {
+        /// `name@version`.
+        plugin: String,
+    },
+    /// A plugin that got no calls gets all of them again.
+    BreakerClosed {
+        /// `name@version`.
+        plugin: String,
+    },
+    /// A plugin says that it is not well, or does not answer; it gets no calls.
+    Unhealthy {
+        /// `name@version`.
+        plugin: String,
+        /// Its last answer.
+        because: String,
+    },
+    /// A plugin that was not well is again.
+    Healthy {
+        /// `name@version`.
+        plugin: String,
+    },
+    /// A plugin that is not well will be started anew.
+    Restarting {
+        /// `name@version`.
+        plugin: String,
+        /// Milliseconds until then.
+        in_ms: u64,
+    },
+    /// A plugin was started anew so often that it is not tried again for now.
+    CrashLoop {
+        /// `name@version`.
+        plugin: String,
+        /// How often it was started anew.
+        restarts: u32,
+        /// Its last answer.
+        because: String,
+    },
+    /// A new version of a plugin begins its trial with a share of the calls.
+    CanaryBegun {
+        /// `name@version` of the new one.
+        plugin: String,
+        /// `name@version` of the one that it is compared with.
+        stable: String,
+    },
+    /// A version on trial gets a larger share of the calls.
+    CanaryStep {
+        /// `name@version`.
+        plugin: String,
+        /// Percent.
+        percent: u32,
+    },
+    /// A version on trial did well, and takes all calls.
+    CanaryPromoted {
+        /// `name@version`.
+        plugin: String,
+    },
+    /// A version on trial did worse than the one that serves, which goes on alone.
+    CanaryTakenBack {
+        /// `name@version`.
+        plugin: String,
+        /// The figures that made it so.
+        because: String,
+    },
+    /// An operator went back to an earlier generation. Changes of files and configuration wait.
+    RolledBack {
+        /// The generation whose plugins and configuration serve again.
+        to: u64,
+    },
+    /// Changes of files and configuration are taken over again.
+    Resumed,
     /// A new configuration is in force.
     Configured,
     /// A setting changed that only a restart applies.
@@ -111,10 +196,64 @@ impl Outcome {
             Self::DrainDeadline { .. } => "drain-deadline",
             Self::Noticed { notice: Notice::Denied { .. }, .. } => "denied",
             Self::Noticed { .. } => "limited",
+            Self::BreakerOpened { .. } => "breaker-opened",
+            Self::BreakerTried { .. } => "breaker-tried",
+            Self::BreakerClosed { .. } => "breaker-closed",
+            Self::Unhealthy { .. } => "unhealthy",
+            Self::Healthy { .. } => "healthy",
+            Self::Restarting { .. } => "restarting",
+            Self::CrashLoop { .. } => "crash-loop",
+            Self::CanaryBegun { .. } => "canary-begun",
+            Self::CanaryStep { .. } => "canary-step",
+            Self::CanaryPromoted { .. } => "canary-promoted",
+            Self::CanaryTakenBack { .. } => "canary-taken-back",
+            Self::RolledBack { .. } => "rolled-back",
+            Self::Resumed => "resumed",
             Self::Configured => "configured",
             Self::PendingRestart { .. } => "pending-restart",
             Self::WatchLost { .. } => "watch-lost",
         }
+    }
+}
+
+impl Outcome {
+    /// A change of a plugin's guard, as an outcome.
+    pub(crate) fn of_guard(
+        plugin: &str,
+        transition: Transition,
+        because: Option<&CallError>,
+    ) -> Option<Self> {
+        let plugin = plugin.to_owned();
+        let because = || because.map(|error| error.message().to_owned()).unwrap_or_default();
+        Some(match transition {
+            Transition::Opened { failures, length } => Self::BreakerOpened {
+                plugin,
+                failures,
+                open_ms: millis(length),
+                because: because(),
+            },
+            Transition::HalfOpened => Self::BreakerTried { plugin },
+            Transition::Closed => Self::BreakerClosed { plugin },
+            Transition::Health(Health::Unhealthy) => Self::Unhealthy { plugin, because: because() },
+            Transition::Health(Health::Healthy) => Self::Healthy { plugin },
+            _ => return None,
+        })
+    }
+
+    /// Whether an operator should look.
+    #[must_use]
+    pub fn is_alarming(&self) -> bool {
+        matches!(
+            self,
+            Self::Rejected { .. }
+                | Self::Noticed { .. }
+                | Self::DrainDeadline { .. }
+                | Self::BreakerOpened { .. }
+                | Self::Unhealthy { .. }
+                | Self::CrashLoop { .. }
+                | Self::CanaryTakenBack { .. }
+                | Self::WatchLost { .. }
+        )
     }
 }
 
@@ -141,6 +280,41 @@ impl fmt::Display for Outcome {
                 write!(f, "{plugin}: {leases} calls were still under way at the drain deadline")
             }
             Self::Noticed { plugin, notice } => notice.describe(plugin, f),
+            Self::BreakerOpened { plugin, failures, open_ms, because } => write!(
+                f,
+                "{plugin} failed {failures} times in a row and gets no calls for {open_ms} ms: \
+                 {because}"
+            ),
+            Self::BreakerTried { plugin } => write!(f, "{plugin} is tried with a call"),
+            Self::BreakerClosed { plugin } => write!(f, "{plugin} gets calls again"),
+            Self::Unhealthy { plugin, because } => {
+                write!(f, "{plugin} is not well and gets no calls: {because}")
+            }
+            Self::Healthy { plugin } => write!(f, "{plugin} is well again"),
+            Self::Restarting { plugin, in_ms } => {
+                write!(f, "{plugin} will be started anew in {in_ms} ms")
+            }
+            Self::CrashLoop { plugin, restarts, because } => write!(
+                f,
+                "{plugin} is not well after {restarts} restarts and is left alone for now: {because}"
+            ),
+            Self::CanaryBegun { plugin, stable } => {
+                write!(f, "{plugin} gets its first share of the calls beside {stable}")
+            }
+            Self::CanaryStep { plugin, percent } => {
+                write!(f, "{plugin} gets {percent} % of the calls now")
+            }
+            Self::CanaryPromoted { plugin } => write!(f, "{plugin} did well and gets all calls"),
+            Self::CanaryTakenBack { plugin, because } => {
+                write!(f, "{plugin} is taken back: {because}")
+            }
+            Self::RolledBack { to } => {
+                write!(
+                    f,
+                    "the plugins and configuration of generation {to} serve again; changes wait"
+                )
+            }
+            Self::Resumed => write!(f, "changes are taken over again"),
             Self::Configured => write!(f, "the new configuration is in force"),
             Self::PendingRestart { key } => write!(f, "{key} changes with the next restart"),
             Self::WatchLost { message } => write!(f, "changes are seen late: {message}"),
@@ -163,31 +337,43 @@ pub struct Event {
 
 /// Where outcomes go: one log line each, and every subscriber.
 #[derive(Clone)]
-pub(crate) struct Journal(broadcast::Sender<Event>);
+pub(crate) struct Journal {
+    events: broadcast::Sender<Event>,
+    /// The newest generation that was noted.
+    newest: Arc<AtomicU64>,
+}
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(BACKLOG))
+        Self { events: broadcast::Sender::new(BACKLOG), newest: Arc::default() }
     }
 
     pub(crate) fn subscribe(&self) -> Events {
-        Events(self.0.subscribe())
+        Events(self.events.subscribe())
+    }
+
+    /// Notes an outcome of the generation that serves now.
+    pub(crate) fn note_now(&self, outcome: Outcome) {
+        self.note(self.newest.load(Ordering::Relaxed), outcome);
     }
 
     /// Notes an outcome.
     pub(crate) fn note(&self, generation: u64, outcome: Outcome) {
+        self.newest.fetch_max(generation, Ordering::Relaxed);
         let reason = outcome.reason();
-        match &outcome {
-            Outcome::Rejected { .. }
-            | Outcome::Noticed { .. }
-            | Outcome::DrainDeadline { .. }
-            | Outcome::WatchLost { .. } => {
-                tracing::warn!(target: "plugbay", generation, reason, "{outcome}");
-            }
-            _ => tracing::info!(target: "plugbay", generation, reason, "{outcome}"),
+        if outcome.is_alarming() {
+            tracing::warn!(target: "plugbay", generation, reason, "{outcome}");
+        } else {
+            tracing::info!(target: "plugbay", generation, reason, "{outcome}");
         }
         // Nobody listens: the log has it.
-        let _ = self.0.send(Event { at: SystemTime::now(), generation, outcome });
+        let _ = self.events.send(Event { at: SystemTime::now(), generation, outcome });
+    }
+}
+
+impl Observer for Journal {
+    fn notice(&self, plugin: &str, notice: Notice) {
+        self.note_now(Outcome::Noticed { plugin: plugin.to_owned(), notice });
     }
 }
 

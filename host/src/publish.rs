@@ -3,16 +3,21 @@
 //! What was refused is published with the set, and noted when it is new or gone: a status
 //! page, the log and the events say the same.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use plugbay_core::{Reason, Refusal, Source};
 use plugbay_registry::Leased;
 use serde::Serialize;
 
 use crate::assemble::{assemble, holds, is_same};
-use crate::config::{Config, Restart};
+use crate::canary;
+use crate::config::{Config, Restart, migrations};
 use crate::desired::{Refused, Wanted};
-use crate::generation::{Member, Published, Running};
+use crate::generation::{Generation, Member, Published, Running};
+use crate::health;
+use crate::history::History;
 use crate::outcome::Outcome;
 use crate::services::GenerationServices;
 use crate::shared::Shared;
@@ -48,34 +53,59 @@ pub(crate) struct Fresh {
     pub(crate) loaded: Outcome,
 }
 
+/// What one look would have serve.
+pub(crate) struct NextSet<'a> {
+    pub(crate) config: &'a Arc<Config>,
+    /// In order of precedence.
+    pub(crate) members: Vec<Member>,
+    pub(crate) started: Vec<Fresh>,
+    pub(crate) refused: Vec<Refused>,
+    /// The generation that it is a copy of, if an operator went back to one.
+    pub(crate) pinned: Option<u64>,
+    /// The file of the configuration.
+    pub(crate) source: Option<PathBuf>,
+}
+
 /// Stores to the cell. There is one, on the reconciler's thread.
 pub(crate) struct Publisher {
     shared: Arc<Shared>,
+    history: History,
     /// The configuration that the process started with: restart-only keys hold its values.
     booted: Arc<Config>,
 }
 
 impl Publisher {
     pub(crate) fn new(shared: Arc<Shared>, booted: Arc<Config>) -> Self {
-        Self { shared, booted }
+        Self { shared, history: History::default(), booted }
+    }
+
+    /// The generations that can be gone back to.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
     }
 
     /// Publishes the next set, if it differs from the one that serves, and retires what left.
-    pub(crate) fn publish(
-        &self,
-        before: &Arc<Published>,
-        config: &Arc<Config>,
-        next: Vec<Member>,
-        started: Vec<Fresh>,
-        mut refused: Vec<Refused>,
-    ) -> Report {
+    pub(crate) fn publish(&mut self, before: &Arc<Published>, set: NextSet<'_>) -> Report {
+        let NextSet { config, members, started, mut refused, pinned, source } = set;
         let running = &before.generation;
-        let (generation, left_out) = assemble(running, config, next, &mut refused);
+        let (generation, left_out) = assemble(running, config, members, &mut refused);
         for running in &left_out {
             shut_down(running);
         }
-        if running.number > 0 && is_same(running, &generation) {
+        let same = running.number > 0 && is_same(running, &generation);
+        if same && before.pinned == pinned {
             return self.publish_rejected(before, config, refused);
+        }
+        if let Some(violated) = violated(config, &generation, source) {
+            // Nothing changes: what was started for it goes again.
+            for fresh in started
+                .iter()
+                .filter(|it| !left_out.iter().any(|out| Arc::ptr_eq(out, &it.running)))
+            {
+                shut_down(&fresh.running);
+            }
+            refused.extend(violated);
+            return self.publish_rejected(before, &running.config, refused);
         }
         let configured = running.number > 0 && running.config != *config;
         let generation = Arc::new(generation);
@@ -88,14 +118,20 @@ impl Publisher {
             generation: Arc::clone(&generation),
             rejected: rejected.into(),
             pending_restart: pending.into(),
+            pinned,
+            history: {
+                self.history.keep(&generation, config.host.history as usize);
+                self.history.list()
+            },
         });
         self.shared.cell.store(Arc::clone(&after));
         let stays = |it: &Arc<Leased<Running>>| holds(&generation, it);
         let left: Vec<_> = running
             .plugins
             .iter()
-            .map(|(_, member)| Arc::clone(&member.running))
+            .flat_map(|(_, member)| member.all())
             .filter(|it| !stays(it))
+            .cloned()
             .collect();
         let labels = |all: &mut dyn Iterator<Item = &Arc<Leased<Running>>>| -> Vec<String> {
             all.map(|it| it.label.to_string()).collect()
@@ -111,7 +147,13 @@ impl Publisher {
             self.shared.journal.note(number, Outcome::Configured);
         }
         for fresh in started.into_iter().filter(|it| stays(&it.running)) {
+            health::follow(&self.shared, &fresh.running);
             self.shared.journal.note(number, fresh.loaded);
+        }
+        for canary in generation.plugins.iter().filter_map(|(_, member)| member.canary.as_ref()) {
+            if canary.since == number {
+                canary::follow(&self.shared, canary);
+            }
         }
         self.shared.journal.note(
             number,
@@ -148,6 +190,8 @@ impl Publisher {
                 services: Arc::clone(&before.services),
                 rejected: rejected.clone().into(),
                 pending_restart: pending.into(),
+                pinned: before.pinned,
+                history: Arc::clone(&before.history),
             }));
         }
         Report {
@@ -219,4 +263,28 @@ impl Publisher {
         }
         rejected
     }
+}
+
+/// The rules of `[[migrations]]` that a set would break.
+fn violated(
+    config: &Config,
+    generation: &Generation,
+    source: Option<PathBuf>,
+) -> Option<Vec<Refused>> {
+    let present = |what: &str| match what.strip_prefix("plugin:") {
+        Some(plugin) => generation.plugins.contains(plugin),
+        None => generation.capabilities.contains(what),
+    };
+    let source = Source::File(source.unwrap_or_else(|| PathBuf::from("configuration")));
+    let refused: Vec<_> = migrations::violations(config, present)
+        .into_iter()
+        .map(|violation| Refused {
+            source: source.clone(),
+            plugin: None,
+            digest: None,
+            refusal: Refusal::new(Reason::Migration, violation.to_string())
+                .hint("nothing of this change is in force; what runs stays"),
+        })
+        .collect();
+    (!refused.is_empty()).then_some(refused)
 }

@@ -9,19 +9,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use plugbay_core::{Artifact, Reason, Refusal, Source};
 
+use crate::canary::{self, Trials};
 use crate::config::Config;
 use crate::desired::{Desired, Refused, Wanted, is_disabled, resolve};
+use crate::error::{Numbers, RollbackError};
 use crate::folder::{self, Memory};
 use crate::generation::{Generation, Member, Published};
+use crate::history::Past;
 use crate::load::{Origin, Started, Store};
 use crate::outcome::{Outcome, millis};
 use crate::plan::{Identity, plan};
-use crate::publish::{Fresh, Publisher, Report, shut_down};
+use crate::publish::{Fresh, NextSet, Publisher, Report, shut_down};
+use crate::restarts::Restarter;
 use crate::shared::{ConfigSource, Shared};
-use crate::signal::{Signal, Signals, Wake};
+use crate::signal::{Order, Ordered, Signal, Signals, Wake};
 use crate::watch::Watch;
 
 /// The reconciler's own state. It lives on one thread.
@@ -38,6 +43,10 @@ pub(crate) struct Reconciler {
     watch_lost: bool,
     /// Whether any file is still being written.
     unsettled: bool,
+    restarter: Restarter,
+    trials: Trials,
+    /// What an operator went back to: it serves instead of what is asked for.
+    pinned: Option<Arc<Past>>,
 }
 
 impl Reconciler {
@@ -51,6 +60,9 @@ impl Reconciler {
     ) -> Self {
         Self {
             publisher: Publisher::new(Arc::clone(&shared), Arc::clone(&config)),
+            restarter: Restarter::new(Arc::clone(&shared)),
+            trials: Trials::default(),
+            pinned: None,
             shared,
             source,
             config,
@@ -81,8 +93,16 @@ impl Reconciler {
             let hurried = self.unsettled && soon < slow;
             match signals.wait(self.config.host.debounce, if hurried { soon } else { slow }) {
                 Wake::Stop => return,
-                Wake::Look { replies, retry } => {
+                Wake::Look { replies, orders, retry } => {
+                    for (order, reply) in orders {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(self.obey(order));
+                    }
                     let retry = retry && !(hurried && replies.is_empty());
+                    if !replies.is_empty() {
+                        // Somebody asks by name: what failed on trial may be tried again.
+                        self.trials.forget();
+                    }
                     let report = self.look(retry);
                     for reply in replies {
                         // Whoever asked may have gone.
@@ -101,28 +121,59 @@ impl Reconciler {
         report
     }
 
+    /// Does what an operator asks for.
+    fn obey(&mut self, order: Order) -> Ordered {
+        let (wanted, before) = match order {
+            Order::Resume => (None, self.pinned.take()),
+            Order::RollBack(number) => {
+                let history = self.publisher.history();
+                let Some(past) = history.find(number).cloned() else {
+                    let known = history.list().iter().map(|past| past.number).collect();
+                    return Err(RollbackError::Unknown { wanted: number, known: Numbers(known) });
+                };
+                (Some(number), self.pinned.replace(past))
+            }
+        };
+        let report = self.look(true);
+        let Some(wanted) = wanted else {
+            if before.is_some() {
+                self.shared.journal.note_now(Outcome::Resumed);
+            }
+            return Ok(report);
+        };
+        if let Some(refused) = report.rejected.first() {
+            // All of it or nothing: what ran goes on.
+            let error = RollbackError::Refused {
+                wanted,
+                source_: refused.source.clone(),
+                message: refused.message.clone(),
+            };
+            self.pinned = before;
+            self.look(false);
+            return Err(error);
+        }
+        self.shared.journal.note_now(Outcome::RolledBack { to: wanted });
+        Ok(report)
+    }
+
     fn look_now(&mut self, retry: bool) -> Report {
         let mut refused = Vec::new();
-        let config = self.read_config(&mut refused);
-        self.follow(&config);
         let published = self.shared.cell.load();
         let running = &published.generation;
+        let again = self.restarter.due(running, Instant::now());
+        let retry = retry || !again.is_empty();
+        let (config, mut desired) = match self.pinned.clone() {
+            Some(past) => (Arc::clone(&past.config), Desired::of(past.wanted.clone())),
+            None => self.desire(running, retry, &mut refused),
+        };
         let workers = workers(&config);
-
-        let (origins, mut failed) = self.list(&config, running, &mut refused);
-        let (offers, unprepared) = self.store.prepare(&origins, &config, workers, retry);
-        failed.extend(unprepared.iter().map(|it| it.source.clone()));
-        refused.extend(unprepared);
-
-        let incumbents = running.incumbents();
-        let mut desired = resolve(&config, &offers, &failed, &incumbents);
-        refused.append(&mut desired.refused);
-        let strict = config.host.strict && running.number > 0;
+        // Who goes back goes all the way.
+        let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
         if strict && !refused.is_empty() {
             // Nothing of this change will serve: nothing is started for it.
             let changed = |it: &Wanted| {
                 let runs = running.plugins.get(&it.identity.name);
-                runs.is_none_or(|member| member.running.identity != it.identity)
+                runs.is_none_or(|member| *member.aim() != it.identity)
             };
             let wanted = std::mem::take(&mut desired.wanted);
             return self.refuse_all(
@@ -132,7 +183,8 @@ impl Reconciler {
                 refused,
             );
         }
-        let (started, next) = self.start(running, &mut desired, workers, retry, &mut refused);
+        let (started, next) =
+            self.start(running, &config, &mut desired, &again, workers, retry, &mut refused);
         if strict && !refused.is_empty() {
             for fresh in &started {
                 shut_down(&fresh.running);
@@ -140,8 +192,34 @@ impl Reconciler {
             let wanted = started.into_iter().map(|fresh| fresh.wanted);
             return self.refuse_all(&published, &config, wanted, refused);
         }
-        self.config = Arc::clone(&config);
-        self.publisher.publish(&published, &config, next, started, refused)
+        let pinned = self.pinned.as_ref().map(|past| past.number);
+        let source = self.source.file().map(Path::to_owned);
+        let set = NextSet { config: &config, members: next, started, refused, pinned, source };
+        let report = self.publisher.publish(&published, set);
+        if !report.rejected.iter().any(|it| it.reason == Reason::Migration) {
+            self.config = config;
+        }
+        report
+    }
+
+    /// What the configuration and the folder ask for.
+    fn desire(
+        &mut self,
+        running: &Generation,
+        retry: bool,
+        refused: &mut Vec<Refused>,
+    ) -> (Arc<Config>, Desired) {
+        let config = self.read_config(refused);
+        self.follow(&config);
+        let (origins, mut failed) = self.list(&config, running, refused);
+        let keep = self.publisher.history().keys();
+        let (offers, unprepared) =
+            self.store.prepare(&origins, &config, &keep, workers(&config), retry);
+        failed.extend(unprepared.iter().map(|it| it.source.clone()));
+        refused.extend(unprepared);
+        let mut desired = resolve(&config, &offers, &failed, &running.incumbents());
+        refused.append(&mut desired.refused);
+        (config, desired)
     }
 
     /// Keeps everything as it is, because `host.strict` is set and something was refused;
@@ -177,7 +255,7 @@ impl Reconciler {
     /// Ends a host that never served: shuts down all that was started for it.
     pub(crate) fn abandon(&self) {
         for (_, member) in self.shared.cell.load().generation.plugins.iter() {
-            shut_down(&member.running);
+            member.all().for_each(shut_down);
         }
     }
 
@@ -258,17 +336,21 @@ impl Reconciler {
         (origins, failed)
     }
 
-    /// Starts what is new, and puts the next set together: what runs and stays first.
+    /// Starts what is new, and puts the next set together: what runs and stays first. Plugins
+    /// that `again` names are started though nothing of them changed.
+    #[expect(clippy::too_many_arguments, reason = "all of a look that bears on what starts")]
     fn start(
         &mut self,
         running: &Generation,
+        config: &Config,
         desired: &mut Desired,
+        again: &BTreeSet<String>,
         workers: usize,
         retry: bool,
         refused: &mut Vec<Refused>,
     ) -> (Vec<Fresh>, Vec<Member>) {
         let identities: BTreeMap<&str, &Identity> =
-            running.plugins.iter().map(|(name, it)| (name, &it.running.identity)).collect();
+            running.plugins.iter().map(|(name, it)| (name, it.aim())).collect();
         let wanted: BTreeMap<&str, &Identity> =
             desired.wanted.iter().map(|it| (&*it.identity.name, &it.identity)).collect();
         let plan = plan(&identities, &wanted);
@@ -278,15 +360,30 @@ impl Reconciler {
         for wanted in std::mem::take(&mut desired.wanted) {
             let name = &wanted.identity.name;
             match running.plugins.get(name) {
-                Some(member) if plan.unchanged.contains(name) => {
-                    next.push(Member { source: wanted.offer.source, ..member.clone() });
+                Some(member) if plan.unchanged.contains(name) && !again.contains(name) => {
+                    next.push(self.trials.go_on(member, &wanted, refused));
+                }
+                Some(member)
+                    if member.running.identity == wanted.identity && !again.contains(name) =>
+                {
+                    // The canary was taken back.
+                    next.push(Member {
+                        source: wanted.offer.source,
+                        canary: None,
+                        ..member.clone()
+                    });
+                }
+                Some(member) if self.trials.has_failed(&wanted, refused) => {
+                    next.push(Member { canary: None, ..member.clone() });
                 }
                 _ => to_start.push(wanted),
             }
         }
         next.extend(desired.kept.iter().filter_map(|name| running.plugins.get(name)).cloned());
         let (mut started, mut fresh) = (Vec::new(), Vec::new());
-        for Started { wanted, outcome, took } in self.store.start(to_start, workers, retry) {
+        for Started { wanted, outcome, took } in
+            self.store.start(waves(config, to_start), workers, retry)
+        {
             let old = running.plugins.get(&wanted.identity.name);
             let source = wanted.offer.source.clone();
             match outcome {
@@ -299,7 +396,7 @@ impl Reconciler {
                         took_ms: millis(took),
                     };
                     started.push(Fresh { running: Arc::clone(&plugin), wanted, loaded });
-                    fresh.push(Member { running: plugin, source, since: number });
+                    fresh.push(canary::member(config, old, plugin, source, number));
                 }
                 Err(refusal) => {
                     refused.push(Refused {
@@ -315,6 +412,18 @@ impl Reconciler {
         next.extend(fresh);
         (started, next)
     }
+}
+
+/// Plugins to start, in groups: all of a group start before the next does. A plugin comes after
+/// those that its section names in `after`.
+fn waves(config: &Config, wanted: Vec<Wanted>) -> Vec<Vec<Wanted>> {
+    let depths = config.start_depths();
+    let mut waves: BTreeMap<usize, Vec<Wanted>> = BTreeMap::new();
+    for wanted in wanted {
+        let depth = depths.get(&*wanted.identity.name).copied().unwrap_or_default();
+        waves.entry(depth).or_default().push(wanted);
+    }
+    waves.into_values().collect()
 }
 
 fn workers(config: &Config) -> usize {

@@ -93,6 +93,14 @@ impl Router {
         there.any(|other| other.overlaps(route) && shape(&other.path) == wanted)
     }
 
+    /// Whether the route is there already: another provider of the same handler suggests it too.
+    pub(crate) fn leads(&self, route: &Route) -> bool {
+        let there = self.index.get(&route.path).map(|&index| &self.paths[index]);
+        there.is_some_and(|routes| {
+            routes.iter().any(|it| it.handler == route.handler && it.methods == route.methods)
+        })
+    }
+
     /// All routes, by pattern.
     pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
         self.index.values().flat_map(|&index| &self.paths[index])
@@ -230,7 +238,7 @@ impl Routed {
             request.method = "GET".into();
         }
         let leased = self.snapshot.lease::<Handler>(&self.handler)?;
-        Ok(leased.target().handle(leased.context(), request).await?)
+        Ok(leased.handle(request).await?)
     }
 }
 

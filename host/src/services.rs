@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
 
+use crate::dispatch;
 use crate::generation::Generation;
 
 /// A generation, as plugins see it.
@@ -24,7 +25,7 @@ impl GenerationServices {
         &self,
         depth: u8,
         name: &str,
-        call: impl FnOnce(&dyn CodecCall, &Context<'_>) -> Result<R, CallError>,
+        mut call: impl FnMut(&dyn CodecCall, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
         let key = format!("{}:{name}", <Codec as plugbay_core::Kind>::NAME);
         let unsupported = |message: String| CallError::new(CallErrorKind::Unsupported, message);
@@ -32,14 +33,14 @@ impl GenerationServices {
             .generation
             .capability("codec", &key)
             .map_err(|missed| unsupported(missed.to_string()))?;
-        let codec = capability
-            .call::<Codec>()
-            .ok_or_else(|| unsupported(format!("expected {key} to be a codec")))?;
         let services: Arc<dyn Services> = self
             .this
             .upgrade()
             .ok_or_else(|| CallError::new(CallErrorKind::Retired, "the generation is gone"))?;
-        call(&**codec, &Context::nested(&services, depth))
+        let context = Context::nested(&services, depth);
+        dispatch::call::<Codec, R>(capability, &context, |codec, context, _plugin| {
+            call(codec, context)
+        })
     }
 }
 
@@ -50,9 +51,7 @@ impl Services for GenerationServices {
         codecs
             .map(|(_, codec)| CodecInfo {
                 name: codec.key.name.clone(),
-                media_types: codec.running.description.capabilities[codec.index]
-                    .media_types
-                    .clone(),
+                media_types: codec.first.described().media_types.clone(),
             })
             .collect()
     }

@@ -1,17 +1,19 @@
 //! What the reconciler shares with the host's handles.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Notice, Observer};
+use plugbay_registry::Leased;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::config::{Config, Layers};
-use crate::generation::Cell;
-use crate::outcome::{Journal, Outcome, millis};
+use crate::generation::{Cell, Running};
+use crate::outcome::{Journal, millis};
 use crate::retire::Draining;
+use crate::signal::Signal;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -35,6 +37,11 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) draining: Arc<Draining>,
     pub(crate) tokio: Handle,
+    /// How many questions of health may be asked at the same time.
+    pub(crate) probes: Arc<Semaphore>,
+    /// Plugins that were found not to be well, until the reconciler looked at them.
+    sick: Mutex<Vec<Weak<Leased<Running>>>>,
+    signal: Signal,
     /// Milliseconds since `born` when the look under way began; 0 while none is.
     looking_since: AtomicU64,
     born: Instant,
@@ -42,12 +49,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(cell: Arc<Cell>, tokio: Handle) -> Arc<Self> {
+    pub(crate) fn new(cell: Arc<Cell>, tokio: Handle, signal: Signal, probes: u32) -> Arc<Self> {
         Arc::new(Self {
             cell,
             journal: Journal::new(),
             draining: Arc::default(),
             tokio,
+            probes: Arc::new(Semaphore::new(probes.max(1) as usize)),
+            sick: Mutex::default(),
+            signal,
             looking_since: AtomicU64::new(0),
             born: Instant::now(),
             stopped: AtomicBool::new(false),
@@ -72,15 +82,32 @@ impl Shared {
         self.looking_since.store(0, Ordering::Relaxed);
     }
 
+    /// A plugin was found not to be well: the reconciler will look at it.
+    pub(crate) fn is_sick(&self, running: &Arc<Leased<Running>>) {
+        self.sick_ones().push(Arc::downgrade(running));
+        self.signal.look();
+    }
+
+    /// Those that were found since this was asked last, and still run.
+    pub(crate) fn take_sick(&self) -> Vec<Arc<Leased<Running>>> {
+        std::mem::take(&mut *self.sick_ones()).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Has the reconciler look again after `wait`.
+    pub(crate) fn look_after(&self, wait: Duration) {
+        let signal = self.signal.clone();
+        self.tokio.spawn(async move {
+            tokio::time::sleep(wait).await;
+            signal.look();
+        });
+    }
+
+    fn sick_ones(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Leased<Running>>>> {
+        self.sick.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The number of the generation that serves.
     pub(crate) fn number(&self) -> u64 {
         self.cell.peek(|published| published.generation.number)
-    }
-}
-
-impl Observer for Shared {
-    fn notice(&self, plugin: &str, notice: Notice) {
-        let plugin = plugin.to_owned();
-        self.journal.note(self.number(), Outcome::Noticed { plugin, notice });
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::error::RollbackError;
 use crate::publish::Report;
 
 /// How many quiet periods a steady stream of events can delay a look.
@@ -22,8 +23,21 @@ pub(crate) struct Signal {
 #[derive(Default)]
 struct Asked {
     replies: Vec<oneshot::Sender<Report>>,
+    orders: Vec<(Order, oneshot::Sender<Ordered>)>,
     stop: bool,
 }
+
+/// What an operator may ask of the reconciler beyond a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Serve what this generation served, until told otherwise.
+    RollBack(u64),
+    /// Take over changes again.
+    Resume,
+}
+
+/// What came of an order.
+pub(crate) type Ordered = Result<Report, RollbackError>;
 
 /// The reconciler's end.
 pub(crate) struct Signals {
@@ -37,6 +51,8 @@ pub(crate) enum Wake {
     Look {
         /// Who waits for the report.
         replies: Vec<oneshot::Sender<Report>>,
+        /// What is to be done, and who waits for it.
+        orders: Vec<(Order, oneshot::Sender<Ordered>)>,
         /// Whether somebody asked by name, or the slow timer ran: failures that may have
         /// passed are tried again.
         retry: bool,
@@ -68,6 +84,14 @@ impl Signal {
         report
     }
 
+    /// Does this at once, and says what came of it.
+    pub(crate) fn order(&self, order: Order) -> oneshot::Receiver<Ordered> {
+        let (reply, done) = oneshot::channel();
+        self.lock().orders.push((order, reply));
+        self.look();
+        done
+    }
+
     /// Ends the reconciler after the look that is under way.
     pub(crate) fn stop(&self) {
         self.lock().stop = true;
@@ -91,14 +115,15 @@ impl Signals {
                 return Wake::Stop;
             }
             let replies = std::mem::take(&mut asked.replies);
+            let orders = std::mem::take(&mut asked.orders);
             drop(asked);
             let retry = timed_out || !replies.is_empty();
-            if retry || Instant::now() >= latest {
-                return Wake::Look { replies, retry };
+            if retry || !orders.is_empty() || Instant::now() >= latest {
+                return Wake::Look { replies, orders, retry };
             }
             match self.dirty.recv_timeout(quiet) {
                 Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => return Wake::Look { replies, retry },
+                Err(RecvTimeoutError::Timeout) => return Wake::Look { replies, orders, retry },
                 Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
             }
         }
@@ -127,7 +152,7 @@ mod tests {
         let (signal, signals) = channel();
         let _report = signal.ask();
         match signals.wait(LONG, LONG) {
-            Wake::Look { replies, retry } => assert!(retry && replies.len() == 1),
+            Wake::Look { replies, retry, .. } => assert!(retry && replies.len() == 1),
             Wake::Stop => panic!("not stopped"),
         }
         signal.stop();

@@ -1,14 +1,21 @@
 //! What runs, what was refused and why: one answer for the library, HTTP and the CLI.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
-use plugbay_core::{Grant, PluginStats, Policy, Reason};
+use plugbay_core::{Grant, PluginStats, Policy, Reason, Source};
+use plugbay_guard::BreakerState;
 use plugbay_native::Libraries;
+use plugbay_registry::Leased;
 use serde::{Serialize, Serializer};
 
+use crate::canary::{Trial, TrialStatus};
 use crate::config::Restart;
-use crate::generation::{Generation, Member, Published};
+use crate::desired::Wanted;
+use crate::generation::{Generation, Member, Published, Running};
+use crate::health::HealthStatus;
+use crate::history::Past;
 use crate::router::Origin;
+use crate::tally::CallStatus;
 
 /// Everything a host holds, as of one generation.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +41,57 @@ pub struct Status {
     pub libraries: Vec<LibraryStatus>,
     /// Settings that only a restart applies.
     pub pending_restart: Vec<Restart>,
+    /// The generation that an operator went back to, while changes wait.
+    pub pinned: Option<u64>,
+    /// The generations that can be gone back to, oldest first; the last one serves.
+    pub history: Vec<GenerationStatus>,
+}
+
+/// A generation that can be gone back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct GenerationStatus {
+    /// Its number.
+    pub generation: u64,
+    /// When it was published.
+    #[serde(serialize_with = "timestamp")]
+    pub published_at: SystemTime,
+    /// Its plugins, as `name@version`.
+    pub plugins: Vec<String>,
+}
+
+/// How a plugin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum PluginState {
+    /// It gets calls.
+    Running,
+    /// A new version, which gets a share of the calls.
+    Canary,
+    /// It failed so often in a row that it gets no calls for a while.
+    BreakerOpen,
+    /// It is being tried with a call after that.
+    BreakerTried,
+    /// Its health checks fail: it gets no calls.
+    Unhealthy,
+    /// It was started anew so often that it is left alone.
+    CrashLoop,
+}
+
+impl PluginState {
+    /// The stable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Canary => "canary",
+            Self::BreakerOpen => "breaker-open",
+            Self::BreakerTried => "breaker-tried",
+            Self::Unhealthy => "unhealthy",
+            Self::CrashLoop => "crash-loop",
+        }
+    }
 }
 
 /// A native library that is mapped into the host's process.
@@ -59,6 +117,8 @@ pub struct PluginStatus {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// How it is.
+    pub state: PluginState,
     /// What it says of itself.
     pub description: String,
     /// The runtime: `wasm`, `linked`, `native`.
@@ -90,6 +150,13 @@ pub struct PluginStatus {
     pub config_schema: Option<serde_json::Value>,
     /// Calls under way.
     pub leases: usize,
+    /// What came of its calls since it was started.
+    pub calls: CallStatus,
+    /// What its health checks say.
+    pub health: HealthStatus,
+    /// How its trial goes, if it is a canary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<TrialStatus>,
     /// What it may use.
     pub policy: Policy,
     /// What it uses.
@@ -112,6 +179,12 @@ pub struct CapabilityStatus {
     pub description: String,
     /// For codecs: media types, the preferred one first.
     pub media_types: Vec<String>,
+    /// How calls are given out among several providers: `failover`, `split` or `canary`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<&'static str>,
+    /// All who offer it, as `name@version`, in the order of the configuration; `plugin` is the
+    /// first of them.
+    pub providers: Vec<String>,
 }
 
 /// A route of the data plane.
@@ -167,7 +240,7 @@ impl Status {
     pub(crate) fn of(published: &Published, draining: Vec<DrainingStatus>) -> Self {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
-            generation.plugins.iter().map(|(name, member)| plugin(name, member)).collect();
+            generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
         Self {
             generation: generation.number,
             published_at: generation.published,
@@ -178,23 +251,65 @@ impl Status {
             rejected: published.rejected.to_vec(),
             draining,
             pending_restart: published.pending_restart.to_vec(),
+            pinned: published.pinned,
+            history: published.history.iter().map(|past| past_status(past)).collect(),
         }
     }
 }
 
-fn plugin(name: &str, member: &Member) -> PluginStatus {
-    let running = &member.running;
+fn past_status(past: &Past) -> GenerationStatus {
+    let label = |it: &Wanted| format!("{}@{}", it.identity.name, it.offer.description.version);
+    GenerationStatus {
+        generation: past.number,
+        published_at: past.published,
+        plugins: past.wanted.iter().map(label).collect(),
+    }
+}
+
+/// Every version of a plugin that serves.
+fn versions(name: &str, member: &Member) -> Vec<PluginStatus> {
+    let stable = plugin(name, &member.running, &member.source, member.since, None);
+    let canary = member.canary.as_ref().map(|canary| {
+        plugin(name, &canary.running, &canary.source, canary.since, Some(&canary.trial))
+    });
+    std::iter::once(stable).chain(canary).collect()
+}
+
+fn state(running: &Running, trial: Option<&Trial>) -> PluginState {
+    let health = running.health.status();
+    if health.crash_loop.is_some() {
+        return PluginState::CrashLoop;
+    }
+    if !health.healthy {
+        return PluginState::Unhealthy;
+    }
+    match running.guard.state(Instant::now()) {
+        BreakerState::Open { .. } => PluginState::BreakerOpen,
+        BreakerState::HalfOpen => PluginState::BreakerTried,
+        BreakerState::Closed if trial.is_some() => PluginState::Canary,
+        BreakerState::Closed => PluginState::Running,
+    }
+}
+
+fn plugin(
+    name: &str,
+    running: &Leased<Running>,
+    source: &Source,
+    since: u64,
+    trial: Option<&Trial>,
+) -> PluginStatus {
     let description = &running.description;
     PluginStatus {
         name: name.to_owned(),
         version: description.version.to_string(),
+        state: state(running, trial),
         description: description.description.clone(),
         form: running.runtime,
-        source: member.source.to_string(),
+        source: source.to_string(),
         digest: running.identity.digest.to_string(),
-        size: running.size,
+        size: running.offer.size,
         code_size: running.code_size,
-        generation: member.since,
+        generation: since,
         started_at: running.started,
         capabilities: description
             .capabilities
@@ -207,6 +322,9 @@ fn plugin(name: &str, member: &Member) -> PluginStatus {
         exports: running.exports.clone(),
         config_schema: description.config_schema.clone(),
         leases: running.leases(),
+        calls: running.tally.status(),
+        health: running.health.status(),
+        trial: trial.map(Trial::status),
         policy: running.identity.policy.clone(),
         stats: running.plugin.stats(),
     }
@@ -228,8 +346,8 @@ fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
 
 fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
     let capabilities = generation.capabilities.iter().map(|(_, capability)| {
-        let running = &capability.running;
-        let described = &running.description.capabilities[capability.index];
+        let running = &capability.first.running;
+        let described = capability.first.described();
         CapabilityStatus {
             kind: capability.key.kind.clone(),
             name: capability.key.name.clone(),
@@ -237,6 +355,8 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
             version: running.description.version.to_string(),
             description: described.description.clone(),
             media_types: described.media_types.clone(),
+            strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str()),
+            providers: capability.targets().map(|it| it.running.label.to_string()).collect(),
         }
     });
     capabilities.collect()

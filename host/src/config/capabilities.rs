@@ -63,6 +63,26 @@ pub enum Strategy {
     },
 }
 
+impl Strategy {
+    /// The plugins that share the capability, in order; a canary's are the versions of one.
+    #[must_use]
+    pub fn providers(&self) -> &[String] {
+        match self {
+            Strategy::Failover { providers, .. } | Strategy::Split { providers, .. } => providers,
+            Strategy::Canary { .. } => &[],
+        }
+    }
+
+    /// What makes a request sticky.
+    #[must_use]
+    pub fn key(&self) -> Option<&RequestKey> {
+        match self {
+            Strategy::Failover { .. } => None,
+            Strategy::Split { key, .. } | Strategy::Canary { key, .. } => key.as_ref(),
+        }
+    }
+}
+
 /// The word in the file, and the keys that go with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Word {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::report::Report;
 use super::section::{self, Section};
 use super::tree::{Table, Value};
-use super::{PluginDefaults, Reuse, Size, duration, grants, json, keys, render, secret};
+use super::{PluginDefaults, Reuse, Size, duration, grants, graph, json, keys, render, secret};
 
 /// One plugin: where it comes from, its config, and what it may use other than the defaults.
 ///
@@ -262,6 +262,22 @@ fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
 }
 
 /// Names of other plugins. That they make no circle is a matter of the whole file.
+/// How deep each plugin stands below those that start before it.
+pub(super) fn start_depths(plugins: &BTreeMap<String, PluginSettings>) -> BTreeMap<&str, usize> {
+    let needs: graph::Needs<'_> = plugins
+        .iter()
+        .map(|(name, it)| (name.as_str(), it.after.iter().map(String::as_str).collect()))
+        .collect();
+    let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
+    // Circles were refused, so each comes after all that it needs.
+    for name in graph::walk(&needs).order {
+        let above = needs.get(name).into_iter().flatten().filter_map(|need| depths.get(need));
+        let depth = above.max().map_or(0, |deepest| deepest + 1);
+        depths.insert(name, depth);
+    }
+    depths
+}
+
 fn read_after(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
     let after = section.list("after", "an array such as [\"other\"]", |other: &String| {
         if !is_plugin_name(other) {

@@ -157,6 +157,13 @@ impl Config {
         }
     }
 
+    /// How many plugins have to start one after the other before each of these may, by `after`;
+    /// zero for all that are not named here.
+    #[must_use]
+    pub fn start_depths(&self) -> BTreeMap<&str, usize> {
+        plugins::start_depths(&self.plugins)
+    }
+
     /// What `next` changes that `running` can only take over by a restart.
     #[must_use]
     pub fn pending_restart(running: &Config, next: &Config) -> Vec<Restart> {

@@ -11,6 +11,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod lines;
+pub(crate) mod puppet;
 
 use std::fs::{self, File};
 use std::ops::Deref;
@@ -252,10 +253,25 @@ impl Site {
 
     /// The host ends, and another begins in the same place.
     pub(crate) fn restart(self) -> Self {
+        self.restart_with(|builder| builder)
+    }
+
+    /// As [`Site::restart`], built in another way.
+    pub(crate) fn restart_with(self, setup: impl FnOnce(Builder) -> Builder) -> Self {
         let Self { host, place, .. } = self;
         wait(host.shutdown(PATIENCE));
         drop(host);
-        place.host()
+        place.host_with(setup)
+    }
+
+    /// Looks again as the slow timer does, by a change that says nothing: what stands against
+    /// the file still does.
+    pub(crate) fn refuses_still(&self, source: &str) {
+        let before = self.rejected(source).unwrap();
+        self.drop_in("note.wasm", b"a file of no plugin".as_slice());
+        until("the look", || self.rejected("note.wasm").is_some());
+        assert_eq!(self.rejected(source), Some(before));
+        self.remove("note.wasm");
     }
 
     /// Blocks until the codec answers with this stamp.

@@ -114,7 +114,7 @@ pub enum CallErrorKind {
     /// Too many calls wait for the plugin already, or no instance came free in time.
     Overloaded,
     /// The plugin failed too often of late: calls are held back from it for a while.
-    CircuitOpen,
+    BreakerOpen,
     /// The plugin says that it is not well, or does not answer when it is asked.
     Unhealthy,
     /// The plugin's version was retired, and no newer one took its place.
@@ -140,7 +140,7 @@ impl CallErrorKind {
             Self::Contract => "contract",
             Self::HostCalls => "host-calls",
             Self::Overloaded => "overloaded",
-            Self::CircuitOpen => "circuit-open",
+            Self::BreakerOpen => "breaker-open",
             Self::Unhealthy => "unhealthy",
             Self::Retired => "retired",
         }
@@ -164,7 +164,7 @@ impl CallErrorKind {
     pub fn blame(self) -> Blame {
         match self {
             Self::InvalidInput | Self::Unsupported => Blame::Nobody,
-            Self::Overloaded | Self::CircuitOpen | Self::Unhealthy | Self::Retired => {
+            Self::Overloaded | Self::BreakerOpen | Self::Unhealthy | Self::Retired => {
                 Blame::NotCalled
             }
             Self::Unavailable

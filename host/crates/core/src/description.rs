@@ -6,7 +6,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{NameError, check_name};
+use crate::{CapabilityKey, NameError, check_name};
 
 /// The most capabilities one plugin may offer.
 const MAX_CAPABILITIES: usize = 256;
@@ -115,6 +115,11 @@ pub enum DescriptionError {
 }
 
 impl Description {
+    /// What it offers, by kind and name, in order.
+    pub fn keys(&self) -> impl Iterator<Item = CapabilityKey> {
+        self.capabilities.iter().map(|it| CapabilityKey::new(&*it.kind, &*it.name))
+    }
+
     /// Parses a version as plugins give it.
     ///
     /// # Errors

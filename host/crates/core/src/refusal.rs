@@ -69,6 +69,10 @@ pub enum Reason {
     InitDeadline,
     /// `health` said no after `init`.
     Unhealthy,
+    /// A version on trial did worse than the one that serves.
+    Canary,
+    /// A capability would go before what takes its place is there.
+    Migration,
     /// Only this strict host's refusal of something else keeps it from running.
     Strict,
 }
@@ -109,6 +113,8 @@ impl Reason {
             Self::Init => "init",
             Self::InitDeadline => "init-deadline",
             Self::Unhealthy => "unhealthy",
+            Self::Canary => "canary",
+            Self::Migration => "migration",
             Self::Strict => "strict",
         }
     }

@@ -10,15 +10,17 @@
 //! | `invalid-input`, `serialize`, `deserialize` | 400 | the plugin says that the input is wrong |
 //! | `forbidden` | 403 | a page of another origin asks the admin plane |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
+//! | `unknown-generation` | 404 | that generation is not remembered |
 //! | `method-not-allowed` | 405 | the path is there for other methods, listed in `Allow` |
 //! | `not-acceptable` | 406 | `Accept` takes neither JSON nor CBOR |
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
+//! | `refused` | 409 | something of an earlier generation does not start any more |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body` |
 //! | `unsupported` | 415 | the plugin cannot do this, or the body's media type is not known |
 //! | `misdirected` | 421 | the admin plane is asked under a name that is not this machine's |
 //! | `internal` | 500 | the plugin says that it failed, or the server did |
 //! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed its side |
-//! | `unavailable`, `retired`, `overloaded`, `circuit-open`, `unhealthy`, `starting` | 503 | not now; `Retry-After` is set |
+//! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | not now; `Retry-After` is set |
 //! | `deadline` | 504 | no answer within the deadline |
 
 use std::borrow::Cow;
@@ -100,7 +102,7 @@ impl Problem {
 
     fn of_call(error: &CallError) -> Self {
         use CallErrorKind::{
-            CircuitOpen, Contract, Cpu, Crashed, Deadline, HostCalls, Internal, InvalidInput,
+            BreakerOpen, Contract, Cpu, Crashed, Deadline, HostCalls, Internal, InvalidInput,
             Memory, Output, Overloaded, Panic, Retired, Trap, Unavailable, Unhealthy, Unsupported,
         };
         let said = || Cow::Owned(error.message().to_owned());
@@ -110,7 +112,7 @@ impl Problem {
             Unavailable => (StatusCode::SERVICE_UNAVAILABLE, said()),
             Retired => (StatusCode::SERVICE_UNAVAILABLE, "the plugin was retired".into()),
             Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "too many calls wait already".into()),
-            CircuitOpen => {
+            BreakerOpen => {
                 (StatusCode::SERVICE_UNAVAILABLE, "the plugin failed too often of late".into())
             }
             Unhealthy => (StatusCode::SERVICE_UNAVAILABLE, "the plugin is not well".into()),

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `GET /v1/status` | everything below in one document |
 //! | `GET /v1/plugins`, `/v1/plugins/{name}` | the plugins that serve |
-//! | `GET /v1/generations` | the running generation, what drains, the latest events |
+//! | `GET /v1/generations` | the running generation, those to go back to, what drains, the latest events |
 //! | `GET /v1/rejected` | what was refused, with reason and hint |
 //! | `GET /v1/events` | events as they come, server-sent; `Last-Event-ID` is honoured |
+//! | `POST /v1/generations/{number}/rollback` | serves again what that generation served; changes wait |
+//! | `POST /v1/resume` | takes over changes again |
 //! | `POST /v1/reload` | looks at the folder and the configuration now |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
 //! | `GET /livez` | 200 unless the reconciler is stuck |
@@ -58,6 +60,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/plugins", read(get(views::plugins)))
         .route("/v1/plugins/{name}", read(get(views::plugin)))
         .route("/v1/generations", read(get(views::generations)))
+        .route("/v1/generations/{number}/rollback", only("OPTIONS, POST", post(views::rollback)))
+        .route("/v1/resume", only("OPTIONS, POST", post(views::resume)))
         .route("/v1/rejected", read(get(views::rejected)))
         .route("/v1/events", read(get(events::stream)))
         .route("/v1/reload", only("OPTIONS, POST", post(views::reload)))

@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use plugbay::{Host, PluginStatus, Status};
+use plugbay::{Host, PluginStatus, RollbackError, Status};
 use serde_json::{Value, json};
 
 use super::registry::{self, Registry};
@@ -70,6 +70,8 @@ pub(super) async fn generations(State(shared): State<Arc<Shared>>) -> Answer<Val
     Ok(Json(json!({
         "generation": status.generation,
         "published_at": serde_json::to_value(&status).map(|mut it| it["published_at"].take()).ok(),
+        "pinned": status.pinned,
+        "history": status.history,
         "draining": status.draining,
         "pending_restart": status.pending_restart,
         "events": shared.history.after(0),
@@ -84,6 +86,32 @@ pub(super) async fn rejected(State(shared): State<Arc<Shared>>) -> Answer<Value>
 /// The look goes on if the client leaves.
 pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Answer<plugbay::Report> {
     Ok(Json(host(&shared)?.reload().await))
+}
+
+/// It goes on if the client leaves.
+pub(super) async fn rollback(
+    State(shared): State<Arc<Shared>>,
+    number: Result<Path<u64>, PathRejection>,
+) -> Answer<plugbay::Report> {
+    let number = match number {
+        Ok(Path(number)) => number,
+        Err(rejection) => return Err(Problem::bad_request(rejection.to_string())),
+    };
+    host(&shared)?.roll_back(number).await.map(Json).map_err(|error| not_rolled_back(&error))
+}
+
+/// It goes on if the client leaves.
+pub(super) async fn resume(State(shared): State<Arc<Shared>>) -> Answer<plugbay::Report> {
+    host(&shared)?.resume().await.map(Json).map_err(|error| not_rolled_back(&error))
+}
+
+fn not_rolled_back(error: &RollbackError) -> Problem {
+    let status = match error {
+        RollbackError::Unknown { .. } => StatusCode::NOT_FOUND,
+        RollbackError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::CONFLICT,
+    };
+    Problem::new(status, error.reason(), error.to_string())
 }
 
 pub(super) async fn registries(State(shared): State<Arc<Shared>>) -> Answer<Value> {

@@ -79,6 +79,20 @@ fn text<'a>(of: &'a Value, key: &str) -> &'a str {
     of[key].as_str().unwrap_or_default()
 }
 
+/// What of the sandbox is open to a running plugin, and what it asks for in vain.
+fn granted(facts: &Value) -> String {
+    let names = |key: &str| {
+        let names = facts[key].as_array().map(Vec::as_slice).unwrap_or_default();
+        names.iter().filter_map(Value::as_str).collect::<Vec<_>>()
+    };
+    let (asked, granted) = (names("asked"), names("granted"));
+    let denied = asked.iter().filter(|it| !granted.contains(it));
+    let granted = granted.iter().map(|it| (*it).to_owned());
+    let running = facts.get("granted").is_some();
+    let denied = denied.filter(|_| running).map(|it| format!("not {it}"));
+    granted.chain(denied).collect::<Vec<_>>().join("\n")
+}
+
 /// What people want to know, a fact a row.
 fn rows(facts: &Value) -> Vec<Vec<String>> {
     let described = &facts["description"];
@@ -105,7 +119,10 @@ fn rows(facts: &Value) -> Vec<Vec<String>> {
             facts["generation"].as_u64().map(|n| n.to_string()).unwrap_or_default(),
         ),
         ("offers", list(offers)),
-        ("asks for", list(&facts["imports"])),
+        ("state", text(facts, "state").to_owned()),
+        ("imports", list(&facts["imports"])),
+        ("asks for", list(&facts["asked"])),
+        ("granted", granted(facts)),
         ("exports", list(&facts["exports"])),
     ];
     let known = rows.into_iter().filter(|(_, value)| !value.is_empty());

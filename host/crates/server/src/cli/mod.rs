@@ -14,9 +14,11 @@ mod completions;
 mod config;
 mod convert;
 mod failure;
+mod generations;
 mod globals;
 mod inspect;
 mod list;
+mod manager;
 mod print;
 mod source;
 mod up;
@@ -63,6 +65,9 @@ enum Command {
     Check(check::Check),
     Call(call::Call),
     Convert(convert::Convert),
+    Generations(generations::Generations),
+    Rollback(generations::Rollback),
+    Resume(generations::Resume),
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Version(version::Version),
@@ -89,6 +94,9 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Check(check) => check.run(globals),
         Command::Call(call) => call.run(globals),
         Command::Convert(convert) => convert.run(globals),
+        Command::Generations(generations) => generations.run(globals),
+        Command::Rollback(rollback) => rollback.run(globals),
+        Command::Resume(resume) => resume.run(globals),
         Command::Config(config) => config.run(globals),
         Command::Version(version) => version.run(globals),
         Command::Completions(completions) => completions.run(),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,6 +19,8 @@ use super::globals::Globals;
 
 /// How long a running host may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to start the plugins of another generation.
+const MUCH_PATIENCE: Duration = Duration::from_secs(300);
 /// The largest answer of an admin plane.
 const LARGEST: usize = 64 << 20;
 /// Work that takes longer than this shows that it goes on.
@@ -69,13 +71,35 @@ pub(super) fn bare(globals: &Globals) -> Result<Host, Failure> {
 }
 
 /// What `path` of the running host's admin plane answers, or `None` if no host runs.
-pub(super) fn ask(config: &Config, path: &str) -> Result<Option<(StatusCode, Bytes)>, Failure> {
+pub(super) fn ask(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
+    call(config, &Method::GET, path, PATIENCE)
+}
+
+/// What comes of telling the running host's admin plane to do something, or `None` if no host
+/// runs.
+pub(super) fn order(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
+    call(config, &Method::POST, path, MUCH_PATIENCE)
+}
+
+/// No host runs that could be asked.
+pub(super) fn nobody(config: &Config) -> Failure {
+    let address = config.admin.listen;
+    Failure::new(format!("expected a running host at {address} (admin.listen), found none"))
+        .hint("start one: plugbay up")
+}
+
+fn call(
+    config: &Config,
+    method: &Method,
+    path: &str,
+    patience: Duration,
+) -> Result<Option<Answer>, Failure> {
     if !config.admin.enabled || config.admin.listen.port() == 0 {
         return Ok(None);
     }
     let address = config.admin.listen;
-    let asked =
-        runtime()?.block_on(async { tokio::time::timeout(PATIENCE, get(address, path)).await });
+    let asked = send(address, method, path);
+    let asked = runtime()?.block_on(async { tokio::time::timeout(patience, asked).await });
     match asked {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Failure::new(format!(
@@ -87,15 +111,21 @@ pub(super) fn ask(config: &Config, path: &str) -> Result<Option<(StatusCode, Byt
     }
 }
 
+/// A status and a body.
+type Answer = (StatusCode, Bytes);
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn get(address: SocketAddr, path: &str) -> Result<Option<(StatusCode, Bytes)>, AnyError> {
+async fn send(
+    address: SocketAddr,
+    method: &Method,
+    path: &str,
+) -> Result<Option<Answer>, AnyError> {
     // Nobody listens: that is an answer too.
     let Ok(stream) = TcpStream::connect(address).await else { return Ok(None) };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let mut request = Request::get(path).body(Body::empty())?;
+    let mut request = Request::builder().method(method).uri(path).body(Body::empty())?;
     let host = HeaderValue::from_str(&address.to_string())?;
     request.headers_mut().insert(header::HOST, host);
     let response = sender.send_request(request).await?;
@@ -105,7 +135,7 @@ async fn get(address: SocketAddr, path: &str) -> Result<Option<(StatusCode, Byte
 }
 
 /// The JSON of a good answer; a problem's detail is a failure.
-pub(super) fn value((status, body): (StatusCode, Bytes)) -> Result<Value, Failure> {
+pub(super) fn value((status, body): Answer) -> Result<Value, Failure> {
     let value: Value = serde_json::from_slice(&body)
         .map_err(|_| Failure::new("expected JSON from the admin plane (admin.listen)"))?;
     if status.is_success() {

@@ -11,13 +11,15 @@ use serde_json::json;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
+use super::manager::Manager;
 use super::source::Progress;
 use super::{print, source};
 
 /// Serves the plugins, and watches the folder and the configuration
 ///
 /// SIGTERM and ctrl-c stop it: what was accepted is answered within host.drain. A second signal
-/// ends it at once.
+/// ends it at once. SIGHUP has it look at the folder and the configuration now. Under systemd
+/// (Type=notify-reload) it says when it is ready, reloads and stops, and feeds the watchdog.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay up
@@ -50,12 +52,29 @@ async fn serve(globals: &Globals) -> Result<Outcome, Failure> {
     let mut events = host.subscribe();
     let server = listening.serve(host.clone());
     announce(globals, &server)?;
+    let mut manager = Manager::new();
+    manager.ready(&host);
+    let mut reloads = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
-            Some(event) = events.recv() => tell(globals, &event)?,
-            () = signals.stop() => break,
+            Some(event) = events.recv() => {
+                tell(globals, &event)?;
+                manager.ready(&host);
+            }
+            signal = signals.next() => match signal {
+                Signal::Stop => break,
+                Signal::Reload => {
+                    say(globals, "looking at the folder and the configuration")?;
+                    Manager::reloading();
+                    let host = host.clone();
+                    reloads.spawn(async move { host.reload().await });
+                }
+            },
+            Some(_report) = reloads.join_next() => manager.reloaded(&host),
+            () = manager.tick() => Manager::alive(&host),
         }
     }
+    Manager::stopping();
     let drain = host.config().host.drain;
     say(globals, &format!("stopping: up to {} for what is under way", seconds(drain)))?;
     let mut end = std::pin::pin!(server.stop(drain));
@@ -84,12 +103,14 @@ async fn serve(globals: &Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// SIGTERM and ctrl-c.
+/// SIGTERM, ctrl-c and SIGHUP.
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -99,15 +120,17 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
     /// The next one.
     #[cfg(unix)]
-    async fn stop(&mut self) {
+    async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.hangup.recv() => Signal::Reload,
         }
     }
 
@@ -118,12 +141,25 @@ impl Signals {
     }
 
     #[cfg(not(unix))]
-    async fn stop(&mut self) {
+    async fn next(&mut self) -> Signal {
         // No handler, no signal: the system's own way to end the process is left.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Signal::Stop
     }
+
+    /// The next that ends the host, where there is nothing to reload.
+    async fn stop(&mut self) {
+        while self.next().await != Signal::Stop {}
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    Stop,
+    Reload,
 }
 
 /// Prints what is served and where.
@@ -200,9 +236,7 @@ fn tell(globals: &Globals, event: &Event) -> Result<(), Failure> {
     let dim = Style::new().dimmed();
     let word = match &event.outcome {
         plugbay::Outcome::Rejected { .. } => Style::new().fg_color(Some(AnsiColor::Red.into())),
-        plugbay::Outcome::DrainDeadline { .. } | plugbay::Outcome::WatchLost { .. } => {
-            Style::new().fg_color(Some(AnsiColor::Yellow.into()))
-        }
+        alarming if alarming.is_alarming() => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
         _ => Style::new(),
     };
     let text = event.outcome.to_string();

@@ -1,0 +1,92 @@
+//! Several providers of one capability: who is asked, in which order, and who is asked next.
+
+use std::sync::Arc;
+
+use plugbay_guard::{RetryBudget, Seat, pick_among};
+
+use crate::canary::Trial;
+use crate::config::RequestKey;
+use crate::generation::{Capability, Target};
+
+/// The providers beside the first, and how calls are given out among them all.
+pub(crate) struct Spread {
+    /// In the order of the configuration.
+    pub(crate) others: Vec<Target>,
+    pub(crate) rule: Rule,
+    /// What makes requests of a handler stick to one provider.
+    pub(crate) key: Option<RequestKey>,
+}
+
+/// How calls are given out.
+pub(crate) enum Rule {
+    /// To the first that is well; to the next where one fails.
+    Failover(RetryBudget),
+    /// By weight, one seat for each provider.
+    Split(Vec<Seat>),
+    /// A small share to the second, a new version of the first's plugin.
+    Canary(Arc<Trial>),
+}
+
+impl Rule {
+    /// The word in configuration and status.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failover(_) => "failover",
+            Self::Split(_) => "split",
+            Self::Canary(_) => "canary",
+        }
+    }
+}
+
+/// The providers of one call, in the order in which they are asked.
+pub(crate) struct Order<'a> {
+    capability: &'a Capability,
+    /// What is left to choose from: a seat for each provider, without weight for those that were
+    /// asked. Empty if they are asked in their own order.
+    seats: Vec<Seat>,
+    key: Option<&'a [u8]>,
+    next: usize,
+    /// Whether the first provider is asked last even if it has no weight.
+    falls_back: bool,
+}
+
+impl<'a> Order<'a> {
+    /// `key` makes a split sticky: the same key finds the same provider.
+    pub(crate) fn new(capability: &'a Capability, key: Option<&'a [u8]>) -> Self {
+        let rule = capability.spread.as_ref().map(|spread| &spread.rule);
+        let falls_back = matches!(rule, Some(Rule::Canary(_)));
+        let seats = match rule {
+            None | Some(Rule::Failover(_)) => Vec::new(),
+            Some(Rule::Split(seats)) => seats.clone(),
+            Some(Rule::Canary(trial)) => trial.seats().to_vec(),
+        };
+        Self { capability, seats, key, next: 0, falls_back }
+    }
+}
+
+impl<'a> Iterator for Order<'a> {
+    /// A provider, and which it is.
+    type Item = (usize, &'a Target);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let asked = self.next;
+        self.next += 1;
+        let others = self.capability.spread.as_ref().map_or(0, |spread| spread.others.len());
+        if asked > others {
+            return None;
+        }
+        let index = if self.seats.is_empty() {
+            asked
+        } else {
+            // Who has no weight is asked by nobody, not even in place of another; but what was
+            // there before a canary stands in for it.
+            if asked > 0 && self.seats.iter().all(|seat| seat.weight == 0) {
+                return Some((0, &self.capability.first)).filter(|_| self.falls_back && asked == 1);
+            }
+            let index = pick_among(&self.seats, self.key, || fastrand::u64(..))?;
+            self.seats[index].weight = 0;
+            index
+        };
+        Some((index, self.capability.target(index)?))
+    }
+}

@@ -1,0 +1,155 @@
+//! A new version on trial.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use plugbay::{CallErrorKind, Outcome, PluginState, Reason};
+use support::puppet::{Mood, Puppets, puppet};
+use support::{Site, place, until};
+
+const OFFERS: &[&str] = &["codec:c"];
+
+fn site(puppets: &Puppets, canary: &str) -> Site {
+    let runtime = Arc::new(puppets.clone());
+    place()
+        .plugin("c.wasm", puppet("c", "1.0.0", OFFERS))
+        .config(&format!(
+            "[defaults]\nhealth_every = '0s'\n[capabilities.'codec:c']\nstrategy = 'canary'\n{canary}"
+        ))
+        .host_with(|builder| builder.runtime(runtime))
+}
+
+/// Calls all the while that `watch` watches; returns how many calls failed.
+fn under_load(site: &Site, watch: impl FnOnce()) -> u64 {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let caller = scope.spawn(|| {
+            let (codec, mut failed) = (site.codec("c").unwrap(), 0);
+            while !over.load(Ordering::Relaxed) {
+                failed += u64::from(codec.encode_document(&[]).is_err());
+                std::thread::yield_now();
+            }
+            failed
+        });
+        watch();
+        over.store(true, Ordering::Relaxed);
+        caller.join().unwrap()
+    })
+}
+
+fn begins(site: &Site, label: &str) {
+    site.sees(
+        "the trial",
+        |it| matches!(it, Outcome::CanaryBegun { plugin, .. } if plugin == label),
+    );
+}
+
+#[test]
+fn a_good_version_goes_through_its_steps_and_takes_all_calls() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "steps = [1, 50, 100]\nevery = '1s'\ncalls = 100\n");
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    begins(&site, "c@2.0.0");
+    let plugins = site.status().plugins;
+    let canary = plugins.iter().find(|it| it.version == "2.0.0").unwrap();
+    assert_eq!(canary.state, PluginState::Canary);
+    assert_eq!(canary.trial.as_ref().unwrap().stable, "c@1.0.0");
+    let failed = under_load(&site, || {
+        site.sees("the second step", |it| matches!(it, Outcome::CanaryStep { percent: 50, .. }));
+        site.sees(
+            "the promotion",
+            |it| matches!(it, Outcome::CanaryPromoted { plugin } if plugin == "c@2.0.0"),
+        );
+        until("the old one left", || site.status().plugins.len() == 1);
+    });
+    assert_eq!(failed, 0);
+    assert_eq!(site.encode("c"), "c@2.0.0");
+    assert_eq!(site.running("c").unwrap().state, PluginState::Running);
+    until("the old one is stopped", || puppets.log().contains(&"stop c@1.0.0".to_owned()));
+}
+
+#[test]
+fn a_version_with_five_percent_errors_is_taken_back_with_its_figures() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "steps = [10, 100]\nevery = '1h'\ncalls = 1000\nerrors = 1.0\n");
+    let bad = Mood { fails: Some(CallErrorKind::Internal), one_in: 20, ..Mood::default() };
+    puppets.mood("c@2.0.0", bad);
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    let failed = under_load(&site, || {
+        site.refuses("c.wasm", Reason::Canary, &["the canary failed"]);
+    });
+    assert!(failed > 0, "nobody noticed");
+    site.sees("the end of the trial", |it| {
+        matches!(it, Outcome::CanaryTakenBack { plugin, because }
+            if plugin == "c@2.0.0" && because.contains("the canary failed"))
+    });
+    until("it left", || site.status().plugins.len() == 1);
+    assert_eq!(site.encode("c"), "c@1.0.0");
+    // The file is still there, and is not tried again by itself.
+    assert_eq!(puppets.starts("c@2.0.0"), 1);
+    let after = under_load(&site, || site.refuses_still("c.wasm"));
+    assert_eq!(after, 0);
+    assert_eq!(puppets.starts("c@2.0.0"), 1);
+    // Somebody asks for it.
+    puppets.mood("c@2.0.0", Mood::default());
+    site.look();
+    until("it is tried again", || puppets.starts("c@2.0.0") == 2);
+}
+
+#[test]
+fn a_version_that_is_much_slower_is_taken_back() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "steps = [50, 100]\nevery = '1h'\ncalls = 1000\nlatency = 2.0\n");
+    let slow = Mood { takes: Duration::from_millis(5), ..Mood::default() };
+    puppets.mood("c@2.0.0", slow);
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    begins(&site, "c@2.0.0");
+    let failed = under_load(&site, || {
+        site.refuses("c.wasm", Reason::Canary, &["took longer than"]);
+    });
+    assert_eq!(failed, 0);
+    assert_eq!(site.encode("c"), "c@1.0.0");
+}
+
+#[test]
+fn a_version_whose_every_call_fails_hurts_few() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "steps = [50, 100]\nevery = '1h'\ncalls = 100000\n");
+    puppets.mood("c@2.0.0", Mood { fails: Some(CallErrorKind::Trap), ..Mood::default() });
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    begins(&site, "c@2.0.0");
+    let failed = under_load(&site, || {
+        site.refuses("c.wasm", Reason::Canary, &["breaker opened"]);
+    });
+    assert_eq!(failed, 5, "as many as open the breaker");
+    assert_eq!(site.encode("c"), "c@1.0.0");
+}
+
+#[test]
+fn a_version_that_is_taken_away_ends_its_trial() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "steps = [50, 100]\nevery = '1h'\n");
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    begins(&site, "c@2.0.0");
+    site.drop_in("c.wasm", puppet("c", "1.0.0", OFFERS));
+    until("it left", || site.status().plugins.len() == 1);
+    assert_eq!(puppets.starts("c@1.0.0"), 1, "the old version was never stopped");
+    assert!(site.rejected("c.wasm").is_none());
+    for _ in 0..100 {
+        assert_eq!(site.encode("c"), "c@1.0.0");
+    }
+}
+
+#[test]
+fn a_change_of_configuration_is_no_trial() {
+    let puppets = Puppets::default();
+    let steps = "[defaults]\nhealth_every = '0s'\n[capabilities.'codec:c']\nstrategy = 'canary'\n\
+                 steps = [50, 100]\n";
+    let site = site(&puppets, "steps = [50, 100]\n");
+    site.configure(&format!("{steps}[plugins.c]\ncpu = '7s'\n"));
+    until("it is started anew", || puppets.starts("c@1.0.0") == 2);
+    assert_eq!(site.count(|it| matches!(it, Outcome::CanaryBegun { .. })), 0);
+}

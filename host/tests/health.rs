@@ -1,0 +1,169 @@
+//! Plugins that are not well: skipped, started anew, left alone.
+
+mod support;
+
+use std::sync::Arc;
+
+use plugbay::{CallErrorKind, Error, Outcome, PluginState, Reason};
+use support::puppet::{Mood, Puppets, puppet};
+use support::{Site, place, until, wait};
+
+fn site(puppets: &Puppets, defaults: &str) -> Site {
+    let runtime = Arc::new(puppets.clone());
+    place()
+        .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
+        .plugin("b.wasm", puppet("b", "1.0.0", &["codec:b", "handler:h"]))
+        .config(&format!("[defaults]\n{defaults}"))
+        .host_with(|builder| builder.runtime(runtime))
+}
+
+const QUICK: &str = "health_every = '10ms'\nhealth_deadline = '10ms'\n";
+
+fn sick(why: &str) -> Mood {
+    Mood { sick: Some(why.into()), ..Mood::default() }
+}
+
+fn fails(kind: CallErrorKind) -> Mood {
+    Mood { fails: Some(kind), ..Mood::default() }
+}
+
+fn state(site: &Site, plugin: &str) -> PluginState {
+    site.running(plugin).unwrap().state
+}
+
+#[test]
+fn a_plugin_that_fails_and_recovers_is_skipped_and_used_again() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
+    puppets.mood("a@1.0.0", sick("no database"));
+    until("a is not well", || state(&site, "a") == PluginState::Unhealthy);
+    let calls = puppets.calls("a@1.0.0");
+    let Error::Call(error) = site.codec("a").unwrap().encode_document(&[]).unwrap_err() else {
+        panic!("expected a failed call")
+    };
+    assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Unhealthy, Some("a@1.0.0")));
+    assert!(error.message().contains("no database"), "{error}");
+    assert!(error.wait().is_some());
+    assert_eq!(puppets.calls("a@1.0.0"), calls, "it was called");
+    assert_eq!(site.encode("b"), "b@1.0.0");
+    let health = site.running("a").unwrap().health;
+    assert_eq!((health.healthy, health.why.as_deref()), (false, Some("no database")));
+    puppets.mood("a@1.0.0", Mood::default());
+    site.answers("a", "a@1.0.0");
+    site.sees(
+        "the recovery",
+        |it| matches!(it, Outcome::Healthy { plugin } if plugin == "a@1.0.0"),
+    );
+    assert_eq!(puppets.starts("a@1.0.0"), 1);
+}
+
+#[test]
+fn one_bad_answer_is_none() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, &format!("{QUICK}health_fall = 1000000\n"));
+    puppets.mood("a@1.0.0", sick("a hiccup"));
+    until("it was asked", || site.running("a").unwrap().health.asked > 5);
+    assert_eq!(state(&site, "a"), PluginState::Running);
+    assert_eq!(site.encode("a"), "a@1.0.0");
+}
+
+#[test]
+fn a_plugin_that_is_not_well_is_started_anew() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, QUICK);
+    let generation = site.snapshot().generation();
+    puppets.mood("a@1.0.0", sick("wedged"));
+    until("it is started anew", || {
+        let again = puppets.starts("a@1.0.0") > 1;
+        if again {
+            puppets.mood("a@1.0.0", Mood::default());
+        }
+        again
+    });
+    site.answers("a", "a@1.0.0");
+    until("it is well", || state(&site, "a") == PluginState::Running);
+    assert!(site.snapshot().generation() > generation);
+    site.sees(
+        "the restart",
+        |it| matches!(it, Outcome::Restarting { plugin, .. } if plugin == "a@1.0.0"),
+    );
+    until("the old one is stopped", || puppets.log().contains(&"stop a@1.0.0".to_owned()));
+    assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was started anew");
+}
+
+#[test]
+fn a_crash_loop_ends_in_a_state_with_its_reason() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, &format!("{QUICK}restarts = 1\n"));
+    puppets.mood("a@1.0.0", sick("cannot go on"));
+    until("it is left alone", || state(&site, "a") == PluginState::CrashLoop);
+    site.sees("the crash loop", |it| {
+        matches!(it, Outcome::CrashLoop { plugin, restarts: 1, because }
+            if plugin == "a@1.0.0" && because == "cannot go on")
+    });
+    assert_eq!(puppets.starts("a@1.0.0"), 2);
+    assert_eq!(site.encode("b"), "b@1.0.0");
+}
+
+#[test]
+fn a_restart_that_fails_leaves_what_runs_and_is_tried_again() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, QUICK);
+    let broken = Mood { wont_start: Some("no port".into()), ..sick("wedged") };
+    puppets.mood("a@1.0.0", broken);
+    site.refuses("a.wasm", Reason::Init, &["no port"]);
+    assert_eq!(puppets.starts("a@1.0.0"), 1);
+    puppets.mood("a@1.0.0", Mood::default());
+    site.recovers("a.wasm");
+    site.answers("a", "a@1.0.0");
+}
+
+#[test]
+fn a_breaker_opens_is_tried_and_closes() {
+    let puppets = Puppets::default();
+    let open =
+        "health_every = '0s'\nbreaker_failures = 3\nbreaker_open = '20ms'\nbreaker_successes = 2\n";
+    let site = site(&puppets, open);
+    puppets.mood("a@1.0.0", fails(CallErrorKind::Trap));
+    let codec = site.codec("a").unwrap();
+    for _ in 0..3 {
+        assert_eq!(codec.encode_document(&[]).unwrap_err().reason(), "trap");
+    }
+    assert_eq!(codec.encode_document(&[]).unwrap_err().reason(), "breaker-open");
+    assert_eq!(puppets.calls("a@1.0.0"), 3);
+    // A neighbour has a breaker of its own.
+    assert_eq!(site.encode("b"), "b@1.0.0");
+    puppets.mood("a@1.0.0", Mood::default());
+    site.answers("a", "a@1.0.0");
+    site.answers("a", "a@1.0.0");
+    until("it is closed", || state(&site, "a") == PluginState::Running);
+    let matches = |wanted: &str| site.count(|it| it.reason() == wanted);
+    assert_eq!(
+        (matches("breaker-opened"), matches("breaker-tried"), matches("breaker-closed")),
+        (1, 1, 1)
+    );
+    let calls = site.running("a").unwrap().calls;
+    assert_eq!(calls.failed["trap"], 3);
+    assert!(calls.failed["breaker-open"] >= 1 && calls.answered >= 2, "{calls:?}");
+}
+
+#[test]
+fn a_caller_that_goes_away_is_not_held_against_the_plugin() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "health_every = '0s'\nbreaker_failures = 1\n");
+    puppets.mood("b@1.0.0", Mood { hangs: true, ..Mood::default() });
+    let handler = site.handler("h").unwrap();
+    for call in 1..=5 {
+        wait(async {
+            let mut answer = std::pin::pin!(handler.handle(support::request("x")));
+            std::future::poll_fn(|cx| {
+                assert!(answer.as_mut().poll(cx).is_pending());
+                std::task::Poll::Ready(())
+            })
+            .await;
+        });
+        assert_eq!(site.running("b").unwrap().calls.cancelled, call);
+    }
+    puppets.mood("b@1.0.0", Mood::default());
+    assert_eq!(site.handle("h", "x").unwrap(), "b@1.0.0");
+}

@@ -1,0 +1,185 @@
+//! Several plugins for one capability: failover and shares.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use plugbay::{CallErrorKind, Error, Outcome, Reason, Request};
+use support::puppet::{Mood, Puppets, puppet};
+use support::{Place, Site, place, until, wait};
+
+/// Two plugins that both offer `codec:c` and `handler:h`.
+fn two(puppets: &Puppets, config: &str) -> Site {
+    let runtime = std::sync::Arc::new(puppets.clone());
+    let quiet = "[defaults]\nhealth_every = '0s'\nbreaker_open = '1h'\n";
+    pair().config(&format!("{quiet}{config}")).host_with(|builder| builder.runtime(runtime))
+}
+
+fn pair() -> Place {
+    place()
+        .plugin("one.wasm", puppet("one", "1.0.0", &["codec:c", "handler:h"]))
+        .plugin("two.wasm", puppet("two", "1.0.0", &["codec:c", "handler:h"]))
+}
+
+const FAILOVER: &str = "[capabilities.'codec:c']\nstrategy = 'failover'\nproviders = ['one', 'two']\n\
+    [capabilities.'handler:h']\nstrategy = 'failover'\nproviders = ['one', 'two']\n";
+
+fn fails(kind: CallErrorKind) -> Mood {
+    Mood { fails: Some(kind), ..Mood::default() }
+}
+
+fn handled(site: &Site, request: Request) -> Result<String, Error> {
+    let response = wait(site.handler("h")?.handle(request))?;
+    Ok(String::from_utf8(response.body).unwrap())
+}
+
+fn with_method(method: &str) -> Request {
+    Request { method: method.into(), path: "/h".into(), ..Request::default() }
+}
+
+#[test]
+fn a_second_provider_is_a_conflict_unless_both_are_named() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, "");
+    let rejected = site.rejected("two.wasm").unwrap();
+    assert_eq!(rejected.reason, Reason::CapabilityClash);
+    assert!(rejected.message.contains("codec:c") && rejected.message.contains("\"one\""));
+    assert!(rejected.hint.contains("[capabilities.\"codec:c\"] providers"), "{}", rejected.hint);
+    site.configure(FAILOVER);
+    site.recovers("two.wasm");
+    let codec = site.status().capabilities.into_iter().find(|it| it.kind == "codec").unwrap();
+    assert_eq!(codec.strategy, Some("failover"));
+    assert_eq!(codec.providers, ["one@1.0.0", "two@1.0.0"]);
+}
+
+#[test]
+fn failover_loses_no_call() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, FAILOVER);
+    let (over, answered) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let answer = site.encode("c");
+                    assert!(answer == "one@1.0.0" || answer == "two@1.0.0", "{answer}");
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let more = |calls: u64| {
+            let before = answered.load(Ordering::Relaxed);
+            until("more calls", || answered.load(Ordering::Relaxed) > before + calls);
+        };
+        more(100);
+        assert_eq!(puppets.calls("two@1.0.0"), 0);
+        puppets.mood("one@1.0.0", fails(CallErrorKind::Unavailable));
+        more(1000);
+        over.store(true, Ordering::Relaxed);
+    });
+    // Its breaker is open: it is not even asked any more.
+    site.sees(
+        "the open breaker",
+        |outcome| matches!(outcome, Outcome::BreakerOpened { plugin, .. } if plugin == "one@1.0.0"),
+    );
+    let asked = puppets.calls("one@1.0.0");
+    assert_eq!(site.encode("c"), "two@1.0.0");
+    assert_eq!(puppets.calls("one@1.0.0"), asked);
+    assert_eq!(site.running("one").unwrap().state.as_str(), "breaker-open");
+}
+
+#[test]
+fn the_callers_mistake_is_nobodys_failure() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, FAILOVER);
+    puppets.mood("one@1.0.0", fails(CallErrorKind::InvalidInput));
+    for _ in 0..20 {
+        let error = site.codec("c").unwrap().encode_document(&[]).unwrap_err();
+        assert_eq!(error.reason(), "invalid-input");
+    }
+    assert_eq!(puppets.calls("two@1.0.0"), 0);
+    assert_eq!(site.running("one").unwrap().state.as_str(), "running");
+}
+
+#[test]
+fn what_may_have_changed_something_is_not_done_twice() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, FAILOVER);
+    puppets.mood("one@1.0.0", fails(CallErrorKind::Trap));
+    assert_eq!(handled(&site, with_method("GET")).unwrap(), "two@1.0.0");
+    assert_eq!(handled(&site, with_method("POST")).unwrap_err().reason(), "trap");
+    assert_eq!(site.encode("c"), "two@1.0.0");
+    // It says that it did nothing: then anybody may do it.
+    puppets.mood("one@1.0.0", fails(CallErrorKind::Unavailable));
+    assert_eq!(handled(&site, with_method("POST")).unwrap(), "two@1.0.0");
+}
+
+#[test]
+fn retries_stay_within_their_budget() {
+    let puppets = Puppets::default();
+    let config = FAILOVER.replace("['one', 'two']\n", "['one', 'two']\nretries = 0\n");
+    let site = two(&puppets, &format!("breaker_failures = 0\n{config}"));
+    puppets.mood("one@1.0.0", fails(CallErrorKind::Internal));
+    let codec = site.codec("c").unwrap();
+    let answers = (0..500).filter(|_| codec.encode_document(&[]).is_ok()).count();
+    // Ten a second for ten seconds are there whatever the share.
+    assert!((100..=200).contains(&answers), "{answers}");
+}
+
+#[test]
+fn nobody_left_is_said_with_what_the_last_one_said() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, FAILOVER);
+    puppets.mood("one@1.0.0", fails(CallErrorKind::Unavailable));
+    puppets.mood("two@1.0.0", fails(CallErrorKind::Unavailable));
+    let codec = site.codec("c").unwrap();
+    for _ in 0..5 {
+        let Error::Call(error) = codec.encode_document(&[]).unwrap_err() else { panic!() };
+        assert_eq!((error.reason(), error.plugin()), ("unavailable", Some("two@1.0.0")));
+    }
+    let Error::Call(error) = codec.encode_document(&[]).unwrap_err() else { panic!() };
+    assert_eq!(error.reason(), "breaker-open");
+    assert!(error.wait().unwrap().as_secs() > 3000, "{error:?}");
+}
+
+#[test]
+fn calls_are_given_out_by_weight_and_stick_to_their_key() {
+    let puppets = Puppets::default();
+    let site = two(
+        &puppets,
+        "[capabilities.'codec:c']\nstrategy = 'split'\nproviders = ['one', 'two']\nweights = [90, 10]\n\
+         [capabilities.'handler:h']\nstrategy = 'split'\nproviders = ['one', 'two']\n\
+         weights = [50, 50]\nkey = 'header:x-user'\n",
+    );
+    for _ in 0..2000 {
+        site.encode("c");
+    }
+    let of_two = puppets.calls("two@1.0.0");
+    assert!((100..300).contains(&of_two), "{of_two} of 2000");
+    let mut first = BTreeMap::new();
+    for user in (0..100).chain(0..100) {
+        let request = Request {
+            headers: vec![("x-user".into(), format!("user {user}").into_bytes())],
+            ..with_method("GET")
+        };
+        let answer = handled(&site, request).unwrap();
+        assert_eq!(*first.entry(user).or_insert_with(|| answer.clone()), answer, "user {user}");
+    }
+    let of_one = first.values().filter(|answer| *answer == "one@1.0.0").count();
+    assert!((25..=75).contains(&of_one), "{of_one} of 100");
+}
+
+#[test]
+fn a_share_of_the_calls_finds_the_others_when_its_plugin_is_out() {
+    let puppets = Puppets::default();
+    let site = two(
+        &puppets,
+        "[capabilities.'codec:c']\nstrategy = 'split'\nproviders = ['one', 'two']\n\
+         [capabilities.'handler:h']\nstrategy = 'split'\nproviders = ['one', 'two']\n",
+    );
+    puppets.mood("one@1.0.0", fails(CallErrorKind::Trap));
+    let codec = site.codec("c").unwrap();
+    let failed = (0..200).filter(|_| codec.encode_document(&[]).is_err()).count();
+    assert_eq!(failed, 5, "as many as open the breaker");
+}

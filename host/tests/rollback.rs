@@ -1,0 +1,130 @@
+//! Going back to an earlier generation, and on again.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use plugbay::{Outcome, Reason, RollbackError};
+use plugbay_fixtures::Guest;
+use support::puppet::{Mood, Puppets, puppet};
+use support::{Site, place, until, wait};
+
+/// A host that went through the versions 1 and 2 of `a`; returns the numbers of both.
+fn two_versions() -> (Site, u64, u64) {
+    let site = place().plugin("a.wasm", Guest::codec("a").stamp("1")).host();
+    let first = site.snapshot().generation();
+    site.drop_in("a.wasm", Guest::codec("a").stamp("2"));
+    site.answers("a", "2");
+    let second = site.snapshot().generation();
+    (site, first, second)
+}
+
+#[test]
+fn back_and_on_again_without_a_lost_call() {
+    let (site, first, second) = two_versions();
+    let numbers: Vec<u64> = site.status().history.iter().map(|it| it.generation).collect();
+    assert_eq!(numbers, [first, second]);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let caller = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let answer = site.encode("a");
+                assert!(answer == "1" || answer == "2", "{answer}");
+            }
+        });
+        let report = wait(site.roll_back(first)).unwrap();
+        assert!(report.published && report.generation > second);
+        assert_eq!(site.encode("a"), "1");
+        assert_eq!(site.status().pinned, Some(first));
+        site.sees("the rollback", |it| matches!(it, Outcome::RolledBack { to } if *to == first));
+        // The bad file is still there, and so is this one: both wait.
+        site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
+        assert!(!site.look().published);
+        assert_eq!((site.encode("a").as_str(), site.names("codec").len()), ("1", 1));
+        let report = wait(site.resume()).unwrap();
+        assert!(report.published);
+        assert_eq!((site.encode("a").as_str(), site.encode("b").as_str()), ("2", "b"));
+        assert_eq!(site.status().pinned, None);
+        site.sees("the end of it", |it| matches!(it, Outcome::Resumed));
+        over.store(true, Ordering::Relaxed);
+        caller.join().unwrap();
+    });
+}
+
+#[test]
+fn the_configuration_goes_back_too() {
+    let puppets = Puppets::default();
+    let site = place()
+        .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
+        .config("[server]\ntimeout = '11s'\n[plugins.a.config]\ncolour = 'red'\n")
+        .host_with(|builder| builder.runtime(Arc::new(puppets.clone())));
+    let first = site.snapshot().generation();
+    site.configure("[server]\ntimeout = '12s'\n[plugins.a.config]\ncolour = 'blue'\n");
+    until("the change", || site.config().server.timeout.as_secs() == 12);
+    wait(site.roll_back(first)).unwrap();
+    assert_eq!(site.config().server.timeout.as_secs(), 11);
+    assert_eq!(puppets.starts("a@1.0.0"), 3, "red, blue, and red again");
+}
+
+#[test]
+fn a_generation_that_is_not_remembered_is_refused_by_name() {
+    let (site, first, second) = two_versions();
+    let error = wait(site.roll_back(99)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("expected one of the generations {first}, {second}, found 99")
+    );
+    assert_eq!(site.encode("a"), "2");
+}
+
+#[test]
+fn only_so_many_are_remembered() {
+    let site =
+        place().plugin("a.wasm", Guest::codec("a").stamp("0")).host_key("history = 2").host();
+    for version in 1..=4 {
+        site.drop_in("a.wasm", Guest::codec("a").stamp(version.to_string()));
+        site.answers("a", &version.to_string());
+    }
+    assert_eq!(site.status().history.len(), 3, "two, and the one that serves");
+    let oldest = site.status().history[0].generation;
+    wait(site.roll_back(oldest)).unwrap();
+    assert_eq!(site.encode("a"), "2");
+}
+
+#[test]
+fn all_of_it_or_nothing() {
+    let puppets = Puppets::default();
+    let site = place()
+        .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
+        .plugin("b.wasm", puppet("b", "1.0.0", &["codec:b"]))
+        .host_with(|builder| builder.runtime(Arc::new(puppets.clone())));
+    let first = site.snapshot().generation();
+    site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
+    site.answers("a", "a@2.0.0");
+    site.drop_in("b.wasm", puppet("b", "2.0.0", &["codec:b"]));
+    site.answers("b", "b@2.0.0");
+    puppets.mood("a@1.0.0", Mood { wont_start: Some("port in use".into()), ..Mood::default() });
+    let error = wait(site.roll_back(first)).unwrap_err();
+    assert!(matches!(&error, RollbackError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("port in use"), "{error}");
+    assert_eq!((site.encode("a").as_str(), site.encode("b").as_str()), ("a@2.0.0", "b@2.0.0"));
+    assert_eq!(site.status().pinned, None);
+    // What was started for it is stopped again, and changes are seen as before.
+    until("b 1 is stopped", || {
+        puppets.log().iter().filter(|line| *line == "stop b@1.0.0").count()
+            == puppets.starts("b@1.0.0")
+    });
+    site.drop_in("b.wasm", puppet("b", "3.0.0", &["codec:b"]));
+    site.answers("b", "b@3.0.0");
+}
+
+#[test]
+fn what_was_refused_meanwhile_is_refused_again_after() {
+    let (site, first, _) = two_versions();
+    wait(site.roll_back(first)).unwrap();
+    site.drop_in("c.wasm", b"not wasm at all".as_slice());
+    wait(site.resume()).unwrap();
+    site.refuses("c.wasm", Reason::UnknownFormat, &[]);
+    assert_eq!(site.encode("a"), "2");
+}

@@ -1,0 +1,239 @@
+//! A runtime whose plugins do what the test says, at once.
+//!
+//! An artifact is a line of text: `puppet NAME VERSION KIND:NAME…`. Every started version has
+//! a mood, which the test may change while it runs; all versions of a plugin that were started
+//! under one label share it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use plugbay::runtime::{
+    Artifact, CapabilityDescription, CodecCall, HandlerCall, HandlerFuture, PluginStats,
+    RouteDescription, StartPlugin,
+};
+use plugbay::{
+    CallError, CallErrorKind, Codec, Context, Description, Handler, Isolation, Plugin, Prepared,
+    Provider, Reason, Refusal, Request, Response, Runtime,
+};
+
+use super::Bytes;
+
+/// An artifact of the plugin `name` in `version`, which offers these.
+pub(crate) fn puppet(name: &str, version: &str, offers: &[&str]) -> Bytes {
+    Bytes(format!("puppet {name} {version} {}", offers.join(" ")).into_bytes())
+}
+
+/// What one version does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mood {
+    /// What calls come to; nothing means that they are answered with the label.
+    pub(crate) fails: Option<CallErrorKind>,
+    /// One call in so many fails so; 0 and 1 mean each.
+    pub(crate) one_in: u64,
+    /// How long an answer takes.
+    pub(crate) takes: Duration,
+    /// What it says when it is asked for its health.
+    pub(crate) sick: Option<String>,
+    /// Why it does not start.
+    pub(crate) wont_start: Option<String>,
+    /// Whether calls of a handler never end.
+    pub(crate) hangs: bool,
+}
+
+#[derive(Default)]
+struct Strings {
+    moods: Mutex<HashMap<String, Mood>>,
+    calls: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    /// `start LABEL` and `stop LABEL`, in the order in which they came.
+    log: Mutex<Vec<String>>,
+}
+
+/// The runtime, and the test's hold on it.
+#[derive(Clone, Default)]
+pub(crate) struct Puppets(Arc<Strings>);
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Puppets {
+    /// Changes the mood of `name@version`, now and for every later start.
+    pub(crate) fn mood(&self, label: &str, mood: Mood) {
+        lock(&self.0.moods).insert(label.to_owned(), mood);
+    }
+
+    /// How many calls reached `name@version`.
+    pub(crate) fn calls(&self, label: &str) -> u64 {
+        lock(&self.0.calls).get(label).map_or(0, |calls| calls.load(Ordering::SeqCst))
+    }
+
+    /// What was started and stopped so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        lock(&self.0.log).clone()
+    }
+
+    /// How often it was started.
+    pub(crate) fn starts(&self, label: &str) -> usize {
+        let started = format!("start {label}");
+        self.log().iter().filter(|line| **line == started).count()
+    }
+}
+
+impl Runtime for Puppets {
+    fn name(&self) -> &'static str {
+        "puppet"
+    }
+
+    fn recognises(&self, artifact: &Artifact) -> bool {
+        artifact.bytes.starts_with(b"puppet ")
+    }
+
+    fn is_whole(&self, _: &Artifact) -> bool {
+        true
+    }
+
+    fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
+        let text = String::from_utf8(artifact.bytes.to_vec()).unwrap();
+        Ok(Arc::new(Doll { strings: Arc::clone(&self.0), text }))
+    }
+}
+
+struct Doll {
+    strings: Arc<Strings>,
+    text: String,
+}
+
+impl Prepared for Doll {
+    fn describe(&self, _: Isolation) -> Result<Description, Refusal> {
+        let mut words = self.text.split_whitespace().skip(1);
+        let (name, version) = (words.next().unwrap(), words.next().unwrap());
+        let capabilities = words.map(|offer| {
+            let (kind, name) = offer.split_once(':').unwrap();
+            let route = RouteDescription { methods: Vec::new(), path: format!("/{name}") };
+            CapabilityDescription {
+                kind: kind.to_owned(),
+                name: name.to_owned(),
+                description: String::new(),
+                media_types: Vec::new(),
+                routes: if kind == "handler" { vec![route] } else { Vec::new() },
+            }
+        });
+        Ok(Description {
+            name: name.to_owned(),
+            version: version.parse().unwrap(),
+            description: String::new(),
+            capabilities: capabilities.collect(),
+            config_schema: Some(serde_json::json!({ "type": "object" })),
+        })
+    }
+
+    fn imports(&self) -> &[String] {
+        &[]
+    }
+
+    fn exports(&self) -> &[String] {
+        &[]
+    }
+
+    fn code_size(&self) -> u64 {
+        0
+    }
+
+    fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
+        let label = start.identity.label().to_string();
+        let marionette = Marionette {
+            calls: Arc::clone(lock(&self.strings.calls).entry(label.clone()).or_default()),
+            strings: Arc::clone(&self.strings),
+            description: Arc::clone(&start.description),
+            label,
+        };
+        if let Some(why) = marionette.now().wont_start {
+            return Err(Refusal::new(Reason::Init, why));
+        }
+        lock(&self.strings.log).push(format!("start {}", marionette.label));
+        Ok(Arc::new(marionette))
+    }
+}
+
+#[derive(Clone)]
+struct Marionette {
+    strings: Arc<Strings>,
+    calls: Arc<AtomicU64>,
+    description: Arc<Description>,
+    label: String,
+}
+
+impl Marionette {
+    fn now(&self) -> Mood {
+        lock(&self.strings.moods).get(&self.label).cloned().unwrap_or_default()
+    }
+
+    fn answer(&self) -> Result<Vec<u8>, CallError> {
+        let (mood, call) = (self.now(), self.calls.fetch_add(1, Ordering::SeqCst));
+        if !mood.takes.is_zero() {
+            #[expect(clippy::disallowed_methods, reason = "it is slow: nothing is waited for")]
+            std::thread::sleep(mood.takes);
+        }
+        match mood.fails {
+            Some(kind) if call.is_multiple_of(mood.one_in.max(1)) => {
+                Err(CallError::new(kind, "as the test says").of(&self.label.as_str().into()))
+            }
+            _ => Ok(self.label.clone().into_bytes()),
+        }
+    }
+}
+
+impl Plugin for Marionette {
+    fn provide(&self, capability: u32) -> Option<Provider> {
+        let kind = &self.description.capabilities.get(capability as usize)?.kind;
+        match kind.as_str() {
+            "codec" => Some(Provider::new::<Codec>(Arc::new(self.clone()))),
+            "handler" => Some(Provider::new::<Handler>(Arc::new(self.clone()))),
+            _ => None,
+        }
+    }
+
+    fn calls_others(&self) -> bool {
+        false
+    }
+
+    fn health(&self, _within: Duration) -> Result<(), CallError> {
+        match self.now().sick {
+            Some(why) => Err(CallError::new(CallErrorKind::Internal, why)),
+            None => Ok(()),
+        }
+    }
+
+    fn shutdown(&self) {
+        lock(&self.strings.log).push(format!("stop {}", self.label));
+    }
+
+    fn stats(&self) -> PluginStats {
+        PluginStats::default()
+    }
+}
+
+impl CodecCall for Marionette {
+    fn encode(&self, _: &Context<'_>, _: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.answer()
+    }
+
+    fn decode(&self, _: &Context<'_>, _: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.answer()
+    }
+}
+
+impl HandlerCall for Marionette {
+    fn handle<'a>(&'a self, _: Context<'a>, _: Request) -> HandlerFuture<'a> {
+        Box::pin(async move {
+            if self.now().hangs {
+                self.calls.fetch_add(1, Ordering::SeqCst);
+                std::future::pending::<()>().await;
+            }
+            let body = self.answer()?;
+            Ok(Response { status: 200, headers: Vec::new(), body })
+        })
+    }
+}
