@@ -95,9 +95,9 @@ pub use outcome::{Event, Events, Outcome};
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::{
-    CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Grant, Grants,
-    Isolation, Kind, Notice, Plugin, Policy, Prepared, Protection, Provider, Reason, Refusal,
-    Runtime, Source,
+    CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Environment,
+    FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice, Plugin, Policy,
+    Prepared, Protection, Provider, Reason, Refusal, Runtime, Source,
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
@@ -127,7 +127,7 @@ pub mod runtime {
 /// The seam for an application's own kinds of plugin: see [`Builder::kind`].
 pub mod wasm {
     pub use plugbay_wasm::{
-        API_VERSIONS, AotCache, Builder, CallFuture, Calls, Engine, State, WasmKind, WasmRuntime,
-        codecs, log, metrics_import, scan, types, wasmtime,
+        API_VERSIONS, AotCache, Builder, CallFuture, Calls, Engine, Resolve, State, WasmKind,
+        WasmRuntime, codecs, log, metrics_import, scan, types, wasmtime,
     };
 }

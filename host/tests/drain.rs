@@ -218,7 +218,10 @@ fn waiting_for_an_instance_ends_at_the_deadline() {
             site.handle("a", "").unwrap_err(),
         ] {
             let Error::Call(error) = error else { panic!("expected a failed call, found {error}") };
-            assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Deadline, Some("a@1.0.0")));
+            assert_eq!(
+                (error.kind(), error.plugin()),
+                (CallErrorKind::Overloaded, Some("a@1.0.0"))
+            );
             assert!(error.message().contains("within 100ms"), "{error}");
         }
         assert_eq!(spins.join().unwrap().reason(), "cpu");

@@ -101,7 +101,7 @@ pub enum CallErrorKind {
     Crashed,
     /// The plugin used up its CPU time.
     Cpu,
-    /// The call's deadline passed, or passed while it waited for an instance.
+    /// The call's deadline passed before the plugin answered.
     Deadline,
     /// The plugin asked for more memory than it may have.
     Memory,

@@ -61,6 +61,8 @@ pub enum Reason {
     ConfigSchema,
     /// The configuration file is refused.
     Config,
+    /// What the configuration grants is not there: a folder that is missing or unreadable.
+    Grant,
     /// `init` said no, or trapped.
     Init,
     /// `init` did not return in time.
@@ -107,6 +109,7 @@ impl Reason {
             Self::RouteClash => "route-clash",
             Self::ConfigSchema => "config-schema",
             Self::Config => "config",
+            Self::Grant => "grant",
             Self::Init => "init",
             Self::InitDeadline => "init-deadline",
             Self::Unhealthy => "unhealthy",

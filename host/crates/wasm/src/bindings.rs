@@ -9,6 +9,7 @@ mod sync {
     wasmtime::component::bindgen!({
         path: "../../../wit",
         world: "plugin",
+        imports: { default: trappable },
     });
 }
 

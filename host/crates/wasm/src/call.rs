@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use plugbay_core::{CallError, CallErrorKind, Context};
+use tokio::time::Instant;
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
 
 use crate::bindings::plugbay::plugin::types;
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, busy};
 use crate::fault::fault;
 use crate::kind::WasmKind;
 use crate::plugin::Shared;
@@ -103,10 +104,15 @@ impl<K: WasmKind> Calls<K> {
         call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
     ) -> Result<R, CallError> {
         let plugin = &*self.plugin;
+        let within = plugin.policy.deadline;
         let bounded = async move {
-            let answer = tokio::time::timeout(plugin.policy.deadline, self.fiber(context, call));
-            answer.await.unwrap_or_else(|_elapsed| {
-                let message = format!("expected an answer within {:?}", plugin.policy.deadline);
+            // One deadline for waiting and for the call; who never had an instance is told so.
+            let deadline = Instant::now().checked_add(within);
+            let checkout = bounded(deadline, Checkout::take_async(plugin)).await;
+            let checkout = checkout.unwrap_or_else(|| Err(busy(plugin, within)))?;
+            let answer = bounded(deadline, self.fiber(checkout, context, call)).await;
+            answer.unwrap_or_else(|| {
+                let message = format!("expected an answer within {within:?}");
                 Err(self.blame(CallError::new(CallErrorKind::Deadline, message)))
             })
         };
@@ -128,11 +134,11 @@ impl<K: WasmKind> Calls<K> {
 
     async fn fiber<R>(
         &self,
+        mut checkout: Checkout<'_>,
         context: Context<'_>,
         call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
     ) -> Result<R, CallError> {
         let plugin = &*self.plugin;
-        let mut checkout = Checkout::take_async(plugin).await?;
         let instance = checkout.instance()?;
         instance.begin_fiber(plugin.cpu_ticks);
         if plugin.wants_services {
@@ -141,7 +147,8 @@ impl<K: WasmKind> Calls<K> {
         let Some((store, guest)) = instance.guest::<K>(self.slot) else {
             return Err(self.blame(no_guest()));
         };
-        match call(store, guest).await {
+        let answer = call(&mut *store, guest).await;
+        match store.data_mut().end().and(answer) {
             Ok(answer) => {
                 checkout.done();
                 Ok(answer)
@@ -185,16 +192,24 @@ impl<K: WasmKind> Calls<K> {
     /// Names this plugin as the one that failed.
     #[must_use]
     pub fn blame(&self, error: CallError) -> CallError {
-        error.of(self.plugin.identity.label())
+        error.of(self.plugin.sandbox.label())
     }
 }
 
 impl<K> fmt::Debug for Calls<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calls")
-            .field("plugin", self.plugin.identity.label())
+            .field("plugin", self.plugin.sandbox.label())
             .field("capability", &self.capability)
             .finish_non_exhaustive()
+    }
+}
+
+/// What comes of the work, unless the deadline passes first; `None` is one too far off to pass.
+async fn bounded<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, work).await.ok(),
+        None => Some(work.await),
     }
 }
 

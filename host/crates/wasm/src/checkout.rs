@@ -6,6 +6,11 @@ use plugbay_core::{CallError, CallErrorKind, Policy, Reuse};
 
 use crate::instance::Instance;
 use crate::plugin::Shared;
+use crate::pool::{Returned, Waiter};
+
+/// When to come back to an overloaded plugin. How long its calls take is not measured here: a
+/// look at the clock would cost each of them more than this hint is worth.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
 /// call's future was dropped half-way — the instance is thrown away.
@@ -31,20 +36,22 @@ impl<'a> Checkout<'a> {
     #[inline(never)]
     pub(crate) fn take_within(plugin: &'a Shared, within: Duration) -> Result<Self, CallError> {
         let mut waiter = None;
+        let mut returned: Option<Returned> = None;
         // From when it begins to wait: a call that finds room looks at no clock.
         let mut deadline = None;
         loop {
             match Self::try_take(plugin) {
                 Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
                 Some(Found::Room(room)) => {
+                    drop((waiter, returned));
                     return Ok(Self::of(plugin, room.fill(plugin.make_blocking()?)));
                 }
                 None => {}
             }
             // Look once more between beginning to wait and waiting.
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + within);
-            let Some(waiting) = waiter.take() else {
-                waiter = Some(plugin.pool.wait());
+            let Some(waiting) = returned.take() else {
+                returned = Some(queue(plugin, &mut waiter)?.listen());
                 continue;
             };
             if !waiting.wait_until(deadline) {
@@ -56,16 +63,18 @@ impl<'a> Checkout<'a> {
     /// As [`Checkout::take`], without blocking a thread. The caller bounds the wait.
     pub(crate) async fn take_async(plugin: &'a Shared) -> Result<Self, CallError> {
         let mut waiter = None;
+        let mut returned: Option<Returned> = None;
         loop {
             match Self::try_take(plugin) {
                 Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
                 Some(Found::Room(room)) => {
+                    drop((waiter, returned));
                     return Ok(Self::of(plugin, room.fill(plugin.make(true).await?)));
                 }
                 None => {}
             }
-            let Some(waiting) = waiter.take() else {
-                waiter = Some(plugin.pool.wait());
+            let Some(waiting) = returned.take() else {
+                returned = Some(queue(plugin, &mut waiter)?.listen());
                 continue;
             };
             waiting.wait().await;
@@ -128,12 +137,40 @@ fn is_spent(policy: &Policy, instance: &Instance) -> bool {
         || used_up(policy.recycle_memory, instance.store.data().memory())
 }
 
-fn busy(plugin: &Shared, within: Duration) -> CallError {
+/// Joins the queue, or stays in it.
+fn queue<'w, 'a>(
+    plugin: &'a Shared,
+    waiter: &'w mut Option<Waiter<'a>>,
+) -> Result<&'w Waiter<'a>, CallError> {
+    if waiter.is_none() {
+        *waiter = Some(plugin.pool.join().ok_or_else(|| full(plugin))?);
+    }
+    waiter.as_ref().ok_or_else(|| full(plugin))
+}
+
+#[cold]
+fn full(plugin: &Shared) -> CallError {
     let message = format!(
-        "expected an instance within {within:?}, found all {} in calls",
+        "expected at most {} calls to wait for an instance, found all {} in calls",
+        plugin.pool.queue(),
         plugin.pool.limit()
     );
-    CallError::new(CallErrorKind::Overloaded, message).of(plugin.identity.label())
+    overloaded(plugin, message)
+}
+
+#[cold]
+pub(crate) fn busy(plugin: &Shared, within: Duration) -> CallError {
+    let message = format!(
+        "expected an instance within {within:?}, found none free of at most {}",
+        plugin.pool.limit()
+    );
+    overloaded(plugin, message)
+}
+
+fn overloaded(plugin: &Shared, message: String) -> CallError {
+    CallError::new(CallErrorKind::Overloaded, message)
+        .retry_after(RETRY_AFTER)
+        .of(plugin.sandbox.label())
 }
 
 enum Found<'a> {

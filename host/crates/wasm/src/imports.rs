@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{CallError, CallErrorKind, LogLevel, MAX_DEPTH, Services, write_log};
+use plugbay_core::{CallError, CallErrorKind, LogLevel, MAX_DEPTH, Services};
 
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 use crate::state::State;
@@ -10,18 +10,29 @@ use crate::state::State;
 /// The field by which the SDK's panic hook marks its line.
 const PANIC_FIELD: &str = "panic";
 
+/// What a nested call returns to the guest.
+type Answer = Result<Vec<u8>, types::Error>;
+
 impl types::Host for State {}
 
 impl log::Host for State {
-    fn write(&mut self, level: log::Level, message: String, fields: Vec<(String, String)>) {
+    fn write(
+        &mut self,
+        level: log::Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        self.host_call()?;
         if level == log::Level::Error && fields.iter().any(|(name, _)| name == PANIC_FIELD) {
             self.panic = Some(message.clone());
         }
-        write_log(self.identity.label(), log_level(level), &message, &fields);
+        self.sandbox.write_log(log_level(level), &message, &fields);
+        Ok(())
     }
 
-    fn enabled(&mut self, level: log::Level) -> bool {
-        log_level(level).is_enabled()
+    fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
+        self.host_call()?;
+        Ok(log_level(level).is_enabled())
     }
 }
 
@@ -36,12 +47,16 @@ fn log_level(level: log::Level) -> LogLevel {
 }
 
 impl metrics::Host for State {
-    fn add(&mut self, name: String, delta: u64) {
+    fn add(&mut self, name: String, delta: u64) -> wasmtime::Result<()> {
+        self.host_call()?;
         self.metrics.add(&name, delta);
+        Ok(())
     }
 
-    fn set(&mut self, name: String, value: f64) {
+    fn set(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
+        self.host_call()?;
         self.metrics.set(&name, value);
+        Ok(())
     }
 }
 
@@ -60,22 +75,27 @@ impl State {
 }
 
 impl codecs::Host for State {
-    fn available(&mut self) -> Vec<codecs::CodecInfo> {
+    fn available(&mut self) -> wasmtime::Result<Vec<codecs::CodecInfo>> {
+        self.host_call()?;
         let infos = self.services.as_ref().map(|services| services.codecs()).unwrap_or_default();
-        infos
+        let infos = infos
             .into_iter()
-            .map(|info| codecs::CodecInfo { name: info.name, media_types: info.media_types })
-            .collect()
+            .map(|info| codecs::CodecInfo { name: info.name, media_types: info.media_types });
+        Ok(infos.collect())
     }
 
-    fn encode(&mut self, name: String, document: Vec<u8>) -> Result<Vec<u8>, types::Error> {
-        let (services, depth) = self.nested()?;
-        services.encode(depth, &name, &document).map_err(|error| to_guest(&error))
+    fn encode(&mut self, name: String, document: Vec<u8>) -> wasmtime::Result<Answer> {
+        self.host_call()?;
+        Ok(self.nested().and_then(|(services, depth)| {
+            services.encode(depth, &name, &document).map_err(|error| to_guest(&error))
+        }))
     }
 
-    fn decode(&mut self, name: String, bytes: Vec<u8>) -> Result<Vec<u8>, types::Error> {
-        let (services, depth) = self.nested()?;
-        services.decode(depth, &name, &bytes).map_err(|error| to_guest(&error))
+    fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
+        self.host_call()?;
+        Ok(self.nested().and_then(|(services, depth)| {
+            services.decode(depth, &name, &bytes).map_err(|error| to_guest(&error))
+        }))
     }
 }
 

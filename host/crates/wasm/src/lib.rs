@@ -13,7 +13,8 @@
 //! # What is deliberately absent
 //!
 //! No instance is shared by two calls at once; nothing here waits for `Arc` counts; no
-//! component runs before its API version is checked; nothing is granted to WASI.
+//! component runs before its API version is checked; nothing of the host is in reach of WASI
+//! but what the policy grants.
 
 mod bindings;
 mod cache;
@@ -30,10 +31,14 @@ mod limits;
 mod plugin;
 mod pool;
 mod prepared;
+mod rate;
 mod runtime;
+mod sandbox;
 pub mod scan;
 mod state;
+mod tally;
 mod ticker;
+mod wasi;
 
 pub use bindings::plugbay::plugin::types;
 pub use bindings::plugbay::plugin::{codecs, log, metrics as metrics_import};
@@ -43,4 +48,5 @@ pub use engine::{Engine, EngineError};
 pub use kind::WasmKind;
 pub use runtime::{API_VERSIONS, Builder, WasmRuntime};
 pub use state::State;
+pub use wasi::Resolve;
 pub use wasmtime;

@@ -1,12 +1,9 @@
-//! Memory: what one instance may grow to, and what a plugin's instances share.
+//! Memory and tables: what one instance may grow to, and what a plugin's instances share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::ResourceLimiter;
-
-/// The most table elements of one instance.
-const TABLE_ELEMENTS: usize = 100_000;
 
 /// Bytes of linear memory over all instances of a plugin.
 #[derive(Debug)]
@@ -46,13 +43,17 @@ pub(crate) struct Limits {
     memory: u64,
     /// Bytes that it has.
     held: u64,
+    /// Elements that all of its tables together may have.
+    tables: u64,
+    /// Elements that they have.
+    elements: u64,
     /// What it was refused last: tells a failed allocation from another `unreachable`.
     refused: Option<String>,
 }
 
 impl Limits {
-    pub(crate) fn new(budget: Arc<Budget>, memory: u64) -> Self {
-        Self { budget, memory, held: 0, refused: None }
+    pub(crate) fn new(budget: Arc<Budget>, memory: u64, tables: u32) -> Self {
+        Self { budget, memory, held: 0, tables: tables.into(), elements: 0, refused: None }
     }
 
     /// Bytes of linear memory that the instance has.
@@ -108,16 +109,21 @@ impl ResourceLimiter for Limits {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > TABLE_ELEMENTS {
+        let more = desired.saturating_sub(current) as u64;
+        let total = self.elements.saturating_add(more);
+        if total > self.tables {
             self.refused = Some(format!(
-                "expected at most {TABLE_ELEMENTS} table elements, asked for {desired}"
+                "expected at most {} table elements over all tables of an instance, asked for {total}",
+                self.tables
             ));
+            return Ok(false);
         }
-        Ok(desired <= TABLE_ELEMENTS)
+        self.elements = total;
+        Ok(true)
     }
 }
 
@@ -128,8 +134,8 @@ mod tests {
     #[test]
     fn instances_share_the_budget_and_give_it_back() {
         let budget = Budget::new(100);
-        let mut one = Limits::new(Arc::clone(&budget), 80);
-        let mut two = Limits::new(Arc::clone(&budget), 80);
+        let mut one = Limits::new(Arc::clone(&budget), 80, 0);
+        let mut two = Limits::new(Arc::clone(&budget), 80, 0);
         assert!(one.memory_growing(0, 60, None).unwrap());
         assert!(!two.memory_growing(0, 60, None).unwrap());
         assert!(two.take_refused().unwrap().contains("over all instances"));
@@ -138,5 +144,15 @@ mod tests {
         assert!(!two.memory_growing(60, 90, None).unwrap());
         assert!(two.take_refused().unwrap().contains("for an instance"));
         assert_eq!(budget.used(), 60);
+    }
+
+    #[test]
+    fn elements_of_all_tables_count() {
+        let mut limits = Limits::new(Budget::new(0), 0, 100);
+        assert!(limits.table_growing(0, 60, None).unwrap());
+        assert!(limits.table_growing(60, 70, None).unwrap());
+        assert!(!limits.table_growing(0, 31, None).unwrap());
+        assert!(limits.take_refused().unwrap().contains("at most 100 table elements"));
+        assert!(limits.table_growing(0, 30, None).unwrap());
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_lite::future::block_on;
 use plugbay_core::{
-    CallError, CallErrorKind, Description, GuestMetrics, Identity, Plugin, PluginStats, Policy,
-    Provider, Reuse,
+    CallError, CallErrorKind, Description, GuestMetrics, Plugin, PluginStats, Policy, Provider,
+    Reuse,
 };
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
@@ -23,8 +23,14 @@ use crate::instance::{Instance, Lifecycle};
 use crate::kind::{AnyGuest, AnyIndices};
 use crate::limits::Budget;
 use crate::pool::Pool;
+use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::ticker::ticks;
+use crate::wasi::Wasi;
+
+/// What may come out of an instance at once beside an answer as large as the policy allows:
+/// names, headers, the lists that they stand in.
+const BESIDE: u64 = 1 << 20;
 
 /// Where the functions of `lifecycle` are.
 pub(crate) struct LifecycleIndices {
@@ -40,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Arc<LifecycleIndices>,
     /// The interfaces that the plugin exports; an instance's guests are in this order.
     pub(crate) kinds: Vec<Arc<dyn AnyIndices>>,
-    pub(crate) identity: Identity,
+    pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) policy: Policy,
     pub(crate) config: String,
     /// Whether it imports WASI, and so may wait.
@@ -70,7 +76,7 @@ impl Shared {
     pub(crate) async fn make(&self, on_fiber: bool) -> Result<Box<Instance>, CallError> {
         let on_fiber = on_fiber || self.may_wait;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
-        let mut store = self.store();
+        let mut store = self.store()?;
         let made =
             self.bounded(on_fiber, self.policy.init, self.instantiate(&mut store, on_fiber)).await;
         let (lifecycle, guests) = match made {
@@ -82,20 +88,26 @@ impl Shared {
         let init = self.bounded(on_fiber, self.policy.init, self.init(&mut instance)).await;
         match init {
             Ok(Ok(Ok(()))) => Ok(instance),
-            Ok(Ok(Err(refused))) => Err(CallError::from(refused).of(self.identity.label())),
+            Ok(Ok(Err(refused))) => Err(CallError::from(refused).of(self.sandbox.label())),
             Ok(Err(error)) => Err(fault(&error, instance.store.data_mut(), self.policy.init)),
             Err(late) => Err(late),
         }
     }
 
-    fn store(&self) -> Store<State> {
+    fn store(&self) -> Result<Store<State>, CallError> {
+        let wasi = self.may_wait.then(|| Wasi::new(&self.sandbox)).transpose();
+        let wasi = wasi.map_err(|error| {
+            let message = error.to_string();
+            CallError::new(CallErrorKind::Unavailable, message).of(self.sandbox.label())
+        })?;
         let state = State::new(
-            self.identity.clone(),
+            Arc::clone(&self.sandbox),
             Arc::clone(&self.budget),
-            self.policy.memory,
+            &self.policy,
             Arc::clone(&self.metrics),
+            wasi,
         );
-        new_store(&self.engine, state)
+        Ok(new_store(&self.engine, state))
     }
 
     async fn instantiate(
@@ -122,10 +134,11 @@ impl Shared {
     async fn init(&self, instance: &mut Instance) -> wasmtime::Result<Result<(), types::Error>> {
         let Instance { store, lifecycle, .. } = instance;
         store.data_mut().begin(self.init_ticks, lifecycle.is_on_fiber());
-        match lifecycle {
-            Lifecycle::Direct(guest) => guest.call_init(store, &self.config),
-            Lifecycle::Fiber(guest) => guest.call_init(store, &self.config).await,
-        }
+        let answer = match lifecycle {
+            Lifecycle::Direct(guest) => guest.call_init(&mut *store, &self.config),
+            Lifecycle::Fiber(guest) => guest.call_init(&mut *store, &self.config).await,
+        };
+        store.data_mut().end().and(answer)
     }
 
     /// Bounds what may wait by wall time; what cannot wait is bounded by its ticks.
@@ -140,14 +153,14 @@ impl Shared {
         }
         tokio::time::timeout(within, work).await.map_err(|_elapsed| {
             let message = format!("expected to be ready within {within:?}");
-            CallError::new(CallErrorKind::Deadline, message).of(self.identity.label())
+            CallError::new(CallErrorKind::Deadline, message).of(self.sandbox.label())
         })
     }
 
     fn not_made(&self, error: &wasmtime::Error, state: &mut State) -> CallError {
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             let message = format!("expected room for an instance: {}", root_cause(error));
-            return CallError::new(CallErrorKind::Unavailable, message).of(self.identity.label());
+            return CallError::new(CallErrorKind::Unavailable, message).of(self.sandbox.label());
         }
         fault(error, state, self.policy.init)
     }
@@ -168,10 +181,10 @@ impl Shared {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let error = fault(&error, store.data_mut(), self.policy.init);
-                tracing::warn!(plugin = &**self.identity.label(), %error, "shutdown failed");
+                tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
             }
             Err(error) => {
-                tracing::warn!(plugin = &**self.identity.label(), %error, "shutdown failed");
+                tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
             }
         }
     }
@@ -203,10 +216,10 @@ impl Shared {
                 block_on(TokioContext::new(question, self.tokio.clone()))?
             }
         };
-        match answer {
+        match store.data_mut().end().and(answer) {
             Ok(answer) => {
                 checkout.done();
-                answer.map_err(|error| CallError::from(error).of(self.identity.label()))
+                answer.map_err(|error| CallError::from(error).of(self.sandbox.label()))
             }
             Err(error) => Err(fault(&error, store.data_mut(), within)),
         }
@@ -215,9 +228,11 @@ impl Shared {
 
 /// A store with its limiter and its epoch callback.
 pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
+    let fuel = state.sandbox.output().saturating_add(BESIDE);
     let mut store = Store::new(engine.wasmtime(), state);
+    store.set_hostcall_fuel(usize::try_from(fuel).unwrap_or(usize::MAX));
     store.limiter(|state| &mut state.limits);
-    store.epoch_deadline_callback(|mut store| Ok(store.data_mut().tick()));
+    store.epoch_deadline_callback(|mut store| store.data_mut().tick());
     // The callback sets each deadline that follows.
     store.set_epoch_deadline(1);
     store
@@ -282,6 +297,9 @@ impl Plugin for WasmPlugin {
             instantiations: shared.instantiations.load(Ordering::Relaxed),
             discarded: shared.discarded.load(Ordering::Relaxed),
             memory: shared.budget.used(),
+            waiting: shared.pool.waiting().into(),
+            denied: shared.sandbox.denials(),
+            limited: shared.sandbox.excesses(),
             metrics: shared.metrics.snapshot(),
             ..PluginStats::default()
         }

@@ -6,7 +6,7 @@
 //! is in one place only, and no lock is held while it is used.
 //!
 //! A call that finds none idle makes one, if fewer than the limit live; else it waits. A
-//! waiter first counts itself, then listens, then looks again; a returner first puts, then
+//! waiter first counts itself, if the queue has room, then listens, then looks again; a returner first puts, then
 //! looks at the count. Between its put and its look stands a full fence, and between a
 //! waiter's count and its look too: so one of them sees the other, and no wake-up is lost.
 
@@ -30,13 +30,15 @@ pub(crate) struct Pool {
     live: AtomicU32,
     limit: u32,
     waiters: AtomicU32,
+    /// The most that wait at once.
+    queue: u32,
     returned: Event,
     closed: AtomicBool,
 }
 
 impl Pool {
-    /// A pool of at most `limit` instances, at least one.
-    pub(crate) fn new(limit: u32) -> Self {
+    /// A pool of at most `limit` instances, at least one, for which at most `queue` calls wait.
+    pub(crate) fn new(limit: u32, queue: u32) -> Self {
         let limit = limit.max(1);
         let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
         let slots = slots(cores, limit as usize);
@@ -46,6 +48,7 @@ impl Pool {
             live: AtomicU32::new(0),
             limit,
             waiters: AtomicU32::new(0),
+            queue,
             returned: Event::new(),
             closed: AtomicBool::new(false),
         }
@@ -58,6 +61,16 @@ impl Pool {
     /// Instances that live, idle or in a call.
     pub(crate) fn live(&self) -> u32 {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// Calls that wait for an instance.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiters.load(Ordering::Relaxed)
+    }
+
+    /// The most of them.
+    pub(crate) fn queue(&self) -> u32 {
+        self.queue
     }
 
     /// Takes an idle instance.
@@ -117,12 +130,11 @@ impl Pool {
         }
     }
 
-    /// Begins to wait for an instance or for room. Look again after this, then wait.
-    pub(crate) fn wait(&self) -> Waiter<'_> {
-        self.waiters.fetch_add(1, Ordering::SeqCst);
-        let listener = self.returned.listen();
-        fence(Ordering::SeqCst);
-        Waiter { listener, _count: Count(&self.waiters) }
+    /// Joins those who wait for an instance or for room; `None` if the queue is full.
+    pub(crate) fn join(&self) -> Option<Waiter<'_>> {
+        let more = |waiters: u32| (waiters < self.queue).then_some(waiters + 1);
+        let joined = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more);
+        joined.is_ok().then(|| Waiter { pool: self })
     }
 
     /// Keeps nothing from now on; what is idle is the caller's to take.
@@ -131,29 +143,39 @@ impl Pool {
     }
 }
 
-/// A call that waits; it counts until it is over.
+/// A call that waits. It counts until it is dropped, so that one who was woken and came too
+/// late keeps its place.
 pub(crate) struct Waiter<'a> {
-    listener: EventListener,
-    _count: Count<'a>,
+    pool: &'a Pool,
 }
 
 impl Waiter<'_> {
-    /// Blocks until an instance comes back; false if none did in time.
-    pub(crate) fn wait_until(self, deadline: Instant) -> bool {
-        self.listener.wait_deadline(deadline).is_some()
-    }
-
-    /// Waits until an instance comes back.
-    pub(crate) async fn wait(self) {
-        self.listener.await;
+    /// Begins to listen. Look again after this, then wait.
+    pub(crate) fn listen(&self) -> Returned {
+        let listener = self.pool.returned.listen();
+        fence(Ordering::SeqCst);
+        Returned(listener)
     }
 }
 
-struct Count<'a>(&'a AtomicU32);
-
-impl Drop for Count<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.pool.waiters.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// An instance that will come back.
+pub(crate) struct Returned(EventListener);
+
+impl Returned {
+    /// Blocks until one came back; false if none did in time.
+    pub(crate) fn wait_until(self, deadline: Instant) -> bool {
+        self.0.wait_deadline(deadline).is_some()
+    }
+
+    /// Waits until one came back.
+    pub(crate) async fn wait(self) {
+        self.0.await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use futures_lite::future::block_on;
 use plugbay_core::{
     CallError, CallErrorKind, CapabilityDescription, Description, DescriptionError, GuestMetrics,
-    Identity, Isolation, Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin,
+    Isolation, Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin,
 };
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
@@ -20,8 +20,12 @@ use crate::kind::{AnyIndices, AnyKind};
 use crate::limits::Budget;
 use crate::plugin::{LifecycleIndices, Shared, Stage, WasmPlugin, budgets, new_store};
 use crate::pool::Pool;
+use crate::sandbox::Sandbox;
 use crate::scan::Shape;
 use crate::state::State;
+use crate::wasi::{self, Wasi};
+
+const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
 
 /// A component that was checked, compiled and linked.
 pub(crate) struct WasmPrepared {
@@ -43,9 +47,11 @@ impl WasmPrepared {
     /// the types that the runtime calls them by.
     fn ask(&self) -> Result<types::Description, Refusal> {
         let policy = Policy::default();
-        let nobody = Identity::new("describe", &semver::Version::new(0, 0, 0));
+        let sandbox = Arc::new(Sandbox::bare(&policy));
         let budget = Budget::new(policy.total_memory);
-        let state = State::new(nobody, budget, policy.memory, Arc::default());
+        let wasi = self.may_wait.then(|| Wasi::new(&sandbox)).transpose();
+        let wasi = wasi.map_err(|error| Refusal::new(Reason::Grant, error.to_string()))?;
+        let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);
         let mut store = new_store(&self.engine, state);
         let (_, init_ticks) = budgets(&policy);
         store.data_mut().begin(init_ticks, self.may_wait);
@@ -144,13 +150,16 @@ impl Prepared for WasmPrepared {
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
         let (cpu_ticks, init_ticks) = budgets(&start.policy);
+        let sandbox = Arc::new(Sandbox::new(start.identity, &start.policy, start.observer));
+        wasi::check_folders(sandbox.grants())
+            .map_err(|error| Refusal::new(Reason::Grant, error.to_string()).hint(GRANT_HINT))?;
         let shared = Shared {
             engine: self.engine.clone(),
             tokio: self.tokio.clone(),
             component: self.component.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
             kinds: self.kinds.clone(),
-            identity: start.identity,
+            sandbox: Arc::clone(&sandbox),
             config: start.config.to_string(),
             may_wait: self.may_wait,
             wants_services: self.shape.imports.iter().any(|name| name.contains("/codecs@")),
@@ -158,7 +167,7 @@ impl Prepared for WasmPrepared {
             init_ticks,
             budget: Budget::new(start.policy.total_memory),
             metrics: Arc::new(GuestMetrics::default()),
-            pool: Pool::new(start.policy.instances),
+            pool: Pool::new(start.policy.instances, start.policy.queue),
             instantiations: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
             policy: start.policy,

@@ -18,6 +18,7 @@ use crate::plugin::LifecycleIndices;
 use crate::prepared::{WasmPrepared, list};
 use crate::scan::{self, Form, Shape, version_of};
 use crate::state::State;
+use crate::wasi::{self, Resolve, System};
 
 /// The versions of `plugbay:plugin` that this runtime serves.
 pub const API_VERSIONS: &[&str] = &["1.0.0"];
@@ -58,6 +59,7 @@ pub struct Builder {
     kinds: Vec<Box<dyn AnyKind>>,
     offered: Vec<String>,
     links: Vec<Link>,
+    resolver: Arc<dyn Resolve>,
 }
 
 impl Builder {
@@ -88,6 +90,13 @@ impl Builder {
         self
     }
 
+    /// Looks up names for plugins with this, and not with the system's resolver.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
     /// Builds the runtime.
     ///
     /// # Errors
@@ -102,8 +111,8 @@ impl Builder {
         for link in &self.links {
             link(&mut pure)?;
         }
-        let mut wasi = pure.clone();
-        wasmtime_wasi::p2::add_to_linker_async(&mut wasi)?;
+        let mut with_wasi = pure.clone();
+        wasi::add_to_linker(&mut with_wasi, &self.resolver)?;
         Ok(WasmRuntime {
             engine: self.engine,
             tokio: self.tokio,
@@ -111,7 +120,7 @@ impl Builder {
             kinds: self.kinds.into(),
             offered: self.offered,
             pure,
-            wasi,
+            wasi: with_wasi,
         })
     }
 }
@@ -128,6 +137,7 @@ impl WasmRuntime {
             kinds: Vec::new(),
             offered: IMPORTS.map(String::from).to_vec(),
             links: Vec::new(),
+            resolver: Arc::new(System),
         }
         .kind::<Codec>()
         .kind::<Handler>()

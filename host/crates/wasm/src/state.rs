@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Context, GuestMetrics, Identity, Services};
+use plugbay_core::{Context, GuestMetrics, Policy, Services};
 use wasmtime::UpdateDeadline;
-use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::limits::{Budget, Limits};
+use crate::sandbox::{Sandbox, TooManyHostCalls};
+use crate::wasi::Wasi;
 
 /// The data of every store: who the instance belongs to, its limits, and the host's
 /// services for the length of a call.
 pub struct State {
-    pub(crate) identity: Identity,
+    pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
@@ -24,31 +24,31 @@ pub struct State {
     pub(crate) on_fiber: bool,
     /// The message of the guest's panic hook.
     pub(crate) panic: Option<String>,
-    wasi: Option<Box<Wasi>>,
-}
-
-struct Wasi {
-    context: WasiCtx,
-    table: ResourceTable,
+    /// The call of the host that was one too many.
+    pub(crate) excess: Option<TooManyHostCalls>,
+    /// Present if the plugin imports WASI.
+    pub(crate) wasi: Option<Box<Wasi>>,
 }
 
 impl State {
     pub(crate) fn new(
-        identity: Identity,
+        sandbox: Arc<Sandbox>,
         budget: Arc<Budget>,
-        memory: u64,
+        policy: &Policy,
         metrics: Arc<GuestMetrics>,
+        wasi: Option<Box<Wasi>>,
     ) -> Self {
         Self {
-            identity,
-            limits: Limits::new(budget, memory),
+            sandbox,
+            limits: Limits::new(budget, policy.memory, policy.tables),
             metrics,
             services: None,
             depth: 0,
             ticks_left: 0,
             on_fiber: false,
             panic: None,
-            wasi: None,
+            excess: None,
+            wasi,
         }
     }
 
@@ -70,6 +70,31 @@ impl State {
         }
     }
 
+    /// Ends a call on a fiber: writes what the plugin printed without a line's end.
+    ///
+    /// # Errors
+    ///
+    /// If a call of the host was one too many, and the guest returned before it was stopped.
+    pub(crate) fn end(&mut self) -> wasmtime::Result<()> {
+        if let Some(wasi) = &self.wasi {
+            wasi.flush();
+        }
+        self.excess.map_or(Ok(()), |excess| Err(excess.into()))
+    }
+
+    /// Counts a call of the host.
+    ///
+    /// # Errors
+    ///
+    /// If it is one too many. Returned to the guest as a trap, it ends its call.
+    #[inline]
+    pub(crate) fn host_call(&mut self) -> wasmtime::Result<()> {
+        self.sandbox.host_call().map_err(|excess| {
+            self.excess = Some(excess);
+            excess.into()
+        })
+    }
+
     /// Lends the caller's services for the length of a call.
     pub(crate) fn lend(&mut self, context: &Context<'_>) {
         self.services = Some(Arc::clone(context.services()));
@@ -80,24 +105,18 @@ impl State {
     /// one that passed while the instance was idle: the budget shrinks by a tick, and a guest
     /// on a fiber gives way to other tasks. Ticks that pass while the guest waits for the host
     /// bring one deadline between them, so that waiting costs next to no CPU budget.
-    pub(crate) fn tick(&mut self) -> UpdateDeadline {
+    ///
+    /// # Errors
+    ///
+    /// If a call of the host was one too many, and did not end the guest's call itself.
+    pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        if let Some(excess) = self.excess {
+            return Err(excess.into());
+        }
         if self.ticks_left == 0 {
-            return UpdateDeadline::Interrupt;
+            return Ok(UpdateDeadline::Interrupt);
         }
         self.ticks_left -= 1;
-        if self.on_fiber { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) }
-    }
-}
-
-impl WasiView for State {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        // Made on first use: pure plugins never get here. Nothing is granted: no
-        // directories, no sockets, no environment, no arguments, closed standard streams.
-        let wasi = self.wasi.get_or_insert_with(|| {
-            let mut builder = WasiCtxBuilder::new();
-            builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
-            Box::new(Wasi { context: builder.build(), table: ResourceTable::new() })
-        });
-        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+        Ok(if self.on_fiber { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
     }
 }

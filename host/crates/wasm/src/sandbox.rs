@@ -1,0 +1,148 @@
+//! What stands between a plugin and the host: its grants, its rates, and the tally of what it
+//! tried in vain. One for all instances of a plugin.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use plugbay_core::{
+    Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Unobserved, write_log,
+};
+
+use crate::rate::Rate;
+use crate::tally::Tally;
+
+/// The keys of the limits that are rates.
+const LOGS: &str = "logs";
+const HOST_CALLS: &str = "host_calls";
+
+/// The longest account of what was tried, in bytes: paths are the plugin's to choose.
+const MAX_TRIED: usize = 256;
+
+/// The plugin called the host more often than it may: ends its call.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("expected at most {0} calls of the host in a second over all instances")]
+pub(crate) struct TooManyHostCalls(pub(crate) u32);
+
+/// One plugin's sandbox.
+pub(crate) struct Sandbox {
+    identity: Identity,
+    grants: Grants,
+    /// The most bytes that may come out of an instance at once.
+    output: u64,
+    logs: Option<Rate>,
+    host_calls: Option<Rate>,
+    per_second: u32,
+    denied: [Tally; Grant::ALL.len()],
+    dropped_lines: Tally,
+    refused_calls: Tally,
+    /// Look-ups of names that are under way.
+    pub(crate) lookups: Arc<AtomicU32>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Sandbox {
+    /// The sandbox of a plugin under this policy.
+    pub(crate) fn new(identity: Identity, policy: &Policy, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            identity,
+            grants: policy.grants.clone(),
+            output: policy.output,
+            logs: Rate::new(policy.logs),
+            host_calls: Rate::new(policy.host_calls),
+            per_second: policy.host_calls,
+            denied: Default::default(),
+            dropped_lines: Tally::default(),
+            refused_calls: Tally::default(),
+            lookups: Arc::default(),
+            observer,
+        }
+    }
+
+    /// One that grants nothing and tells nobody, for `describe`.
+    pub(crate) fn bare(policy: &Policy) -> Self {
+        let nobody = Identity::new("describe", &semver::Version::new(0, 0, 0));
+        Self::new(nobody, policy, Arc::new(Unobserved))
+    }
+
+    /// The plugin, as `name@version`.
+    pub(crate) fn label(&self) -> &Arc<str> {
+        self.identity.label()
+    }
+
+    /// What is granted.
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// The most bytes that may come out of an instance at once.
+    pub(crate) fn output(&self) -> u64 {
+        self.output
+    }
+
+    /// Counts a use of what is not granted. `tried` is what the plugin wanted, as a verb and
+    /// its object.
+    #[cold]
+    pub(crate) fn deny(&self, grant: Grant, tried: impl fmt::Display) {
+        let index = Grant::ALL.iter().position(|it| *it == grant);
+        let Some(tally) = index.and_then(|index| self.denied.get(index)) else { return };
+        if let Some(times) = tally.count() {
+            let mut tried = tried.to_string();
+            tried.truncate(tried.floor_char_boundary(MAX_TRIED));
+            self.observer.notice(self.label(), Notice::Denied { grant, tried, times });
+        }
+    }
+
+    /// Counts a call of the host.
+    ///
+    /// # Errors
+    ///
+    /// If it is one too many.
+    #[inline]
+    pub(crate) fn host_call(&self) -> Result<(), TooManyHostCalls> {
+        match &self.host_calls {
+            Some(rate) if !rate.take() => Err(self.too_many()),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn too_many(&self) -> TooManyHostCalls {
+        self.limited(HOST_CALLS, &self.refused_calls);
+        TooManyHostCalls(self.per_second)
+    }
+
+    /// Writes a line of the plugin to the log, unless it has written too many.
+    pub(crate) fn write_log<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        level: LogLevel,
+        message: &str,
+        fields: &[(N, V)],
+    ) {
+        if self.logs.as_ref().is_none_or(Rate::take) {
+            write_log(self.label(), level, message, fields);
+        } else {
+            self.limited(LOGS, &self.dropped_lines);
+        }
+    }
+
+    fn limited(&self, limit: &'static str, tally: &Tally) {
+        if let Some(times) = tally.count() {
+            self.observer.notice(self.label(), Notice::Limited { limit, times });
+        }
+    }
+
+    /// Uses of what is not granted, by grant.
+    pub(crate) fn denials(&self) -> BTreeMap<&'static str, u64> {
+        let totals = self.denied.iter().map(Tally::total);
+        let all = Grant::ALL.into_iter().map(Grant::as_str).zip(totals);
+        all.filter(|(_, total)| *total > 0).collect()
+    }
+
+    /// What was done too often, by limit.
+    pub(crate) fn excesses(&self) -> BTreeMap<&'static str, u64> {
+        let all = [(LOGS, &self.dropped_lines), (HOST_CALLS, &self.refused_calls)];
+        all.map(|(limit, tally)| (limit, tally.total())).into_iter().filter(|it| it.1 > 0).collect()
+    }
+}

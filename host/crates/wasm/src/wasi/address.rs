@@ -1,0 +1,232 @@
+//! Which addresses a name must not lead to, and which a grant covers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use plugbay_core::{HostPattern, NetworkGrant};
+
+/// An address as it is: an IPv4 address that is written as IPv6 is an IPv4 address.
+pub(super) fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// Where clouds serve what a machine may know of itself, its keys among it, outside of the link.
+const METADATA: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
+/// Whether an address is of the host itself, of its link, of many machines or of none, or of a
+/// cloud's metadata service. Who controls a name could make it mean one of these; only a grant
+/// that names addresses opens them. Private networks are not among them: names of a company's
+/// own machines lead there.
+pub(super) fn is_inner(address: IpAddr) -> bool {
+    match canonical(address) {
+        IpAddr::V4(address) => is_inner_v4(address),
+        IpAddr::V6(address) => is_inner_v6(address),
+    }
+}
+
+fn is_inner_v4(address: Ipv4Addr) -> bool {
+    let [first, ..] = address.octets();
+    // 0/8 is "this host" (RFC 6890), 240/4 is reserved and holds the broadcast address.
+    first == 0
+        || first >= 240
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_multicast()
+        || METADATA.contains(&IpAddr::V4(address))
+}
+
+fn is_inner_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    address.is_unspecified()
+        || address.is_loopback()
+        || address.is_multicast()
+        || address.is_unicast_link_local()
+        // Site-local, as link-local was once widened (RFC 3879).
+        || segments[0] & 0xffc0 == 0xfec0
+        // A gateway of the own network (RFC 8215): where it keeps the IPv4 address, nobody knows.
+        || segments[..3] == [0x64, 0xff9b, 1]
+        || METADATA.contains(&IpAddr::V6(address))
+        || embedded(address).into_iter().flatten().any(is_inner_v4)
+}
+
+/// The IPv4 addresses that gateways between the two families would make of this one.
+fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 3] {
+    let segments = address.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    let [.., high, low] = segments;
+    let last = v4(high, low);
+    let [first, second] = match segments {
+        // Compatible (RFC 4291), translated (RFC 2765), NAT64 (RFC 6052).
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => [Some(last), None],
+        // 6to4 (RFC 3056).
+        [0x2002, high, low, ..] => [Some(v4(high, low)), None],
+        // Teredo (RFC 4380): the server, and the client with its bits turned.
+        [0x2001, 0, high, low, ..] => [Some(v4(high, low)), Some(Ipv4Addr::from(!last.to_bits()))],
+        _ => [None, None],
+    };
+    // ISATAP (RFC 5214), in any network.
+    let isatap = matches!(segments, [_, _, _, _, 0 | 0x200, 0x5efe, ..]);
+    [first, second, isatap.then_some(last)]
+}
+
+/// Whether the grant names this address, whatever its port.
+pub(super) fn covers(grant: &NetworkGrant, address: IpAddr) -> bool {
+    let address = canonical(address);
+    match &grant.host {
+        HostPattern::Loopback => address.is_loopback(),
+        HostPattern::Network(network, bits) => within(*network, *bits, address),
+        HostPattern::Name(_) | HostPattern::Below(_) => false,
+    }
+}
+
+/// Whether the grant's port is this one.
+pub(super) fn opens(port: Option<u16>, asked: u16) -> bool {
+    port.is_none_or(|port| port == asked)
+}
+
+/// Whether the first `bits` bits of two addresses of one family are the same.
+fn within(network: IpAddr, bits: u8, address: IpAddr) -> bool {
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let differ = network.to_bits() ^ address.to_bits();
+            differ.leading_zeros() >= u32::from(bits.min(32))
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let differ = network.to_bits() ^ address.to_bits();
+            differ.leading_zeros() >= u32::from(bits.min(128))
+        }
+        _ => false,
+    }
+}
+
+/// A name as grants write it: in lower case, without the dot at its end. `None` if it cannot
+/// be the name of a machine.
+pub(super) fn name(name: &str) -> Option<String> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=63).contains(&label.len()) && label.bytes().all(known)
+    };
+    let is_name = name.len() <= 253 && name.split('.').all(is_label);
+    is_name.then(|| name.to_ascii_lowercase())
+}
+
+/// Whether the grant names this machine.
+pub(super) fn names(grant: &NetworkGrant, name: &str) -> bool {
+    match &grant.host {
+        HostPattern::Name(granted) => granted == name,
+        HostPattern::Below(granted) => name
+            .strip_suffix(granted.as_str())
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        HostPattern::Loopback | HostPattern::Network(..) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn inner_addresses_in_every_dress() {
+        for inner in [
+            "127.0.0.1",
+            "127.255.255.254",
+            "0.0.0.0",
+            "0.1.2.3",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "100.100.100.200",
+            "::",
+            "::1",
+            "fe80::1",
+            "febf:ffff::1",
+            "fec0::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "::ffff:0.0.0.0",
+            "::127.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::7f00:1",
+            "2002:7f00:1::",
+            "2002:a9fe:a9fe::1",
+            "2001:0:7f00:1::",
+            "2001:0:101:101::80ff:fffe",
+            "2001:db8::5efe:127.0.0.1",
+            "2001:db8::200:5efe:7f00:1",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "168.63.129.16",
+            "64:ff9b:1:7f00:0:100::",
+        ] {
+            assert!(is_inner(address(inner)), "{inner}");
+        }
+    }
+
+    #[test]
+    fn outer_addresses() {
+        for outer in [
+            "1.1.1.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "128.0.0.1",
+            "169.253.0.1",
+            "2606:4700::1111",
+            "fd12::1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+            "2002:101:101::1",
+            "2001:db8::1",
+            "fe00::1",
+            "2001:0:101:101::fefe:fefe",
+        ] {
+            assert!(!is_inner(address(outer)), "{outer}");
+        }
+    }
+
+    fn grant(host: HostPattern) -> NetworkGrant {
+        NetworkGrant { host, port: None }
+    }
+
+    #[test]
+    fn networks() {
+        let ten = grant(HostPattern::Network(address("10.0.0.0"), 8));
+        assert!(covers(&ten, address("10.255.0.1")) && covers(&ten, address("::ffff:10.0.0.1")));
+        assert!(!covers(&ten, address("11.0.0.1")) && !covers(&ten, address("::a00:1")));
+        let all = grant(HostPattern::Network(address("::"), 0));
+        assert!(covers(&all, address("2001:db8::1")) && !covers(&all, address("10.0.0.1")));
+        let one = grant(HostPattern::Network(address("2001:db8::1"), 128));
+        assert!(covers(&one, address("2001:db8::1")) && !covers(&one, address("2001:db8::2")));
+        let own = grant(HostPattern::Loopback);
+        assert!(covers(&own, address("127.8.8.8")) && covers(&own, address("::ffff:127.0.0.1")));
+        assert!(covers(&own, address("::1")) && !covers(&own, address("0.0.0.0")));
+    }
+
+    #[test]
+    fn machines() {
+        assert_eq!(name("API.Example.org.").as_deref(), Some("api.example.org"));
+        for wrong in ["", ".", "a..b", "a b", "a/b", "é.org", "a\0b", "[::1]"] {
+            assert_eq!(name(wrong), None, "{wrong:?}");
+        }
+        let one = grant(HostPattern::Name("example.org".into()));
+        assert!(names(&one, "example.org") && !names(&one, "a.example.org"));
+        let below = grant(HostPattern::Below("example.org".into()));
+        assert!(names(&below, "a.example.org") && names(&below, "a.b.example.org"));
+        assert!(!names(&below, "example.org") && !names(&below, "anexample.org"));
+        assert!(!names(&below, ".example.org"));
+    }
+}

@@ -1,0 +1,214 @@
+//! `wasi:sockets/ip-name-lookup`, written anew: only names that a grant names are looked up,
+//! and addresses that a name in foreign hands could be made to mean are left out.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::vec;
+
+use plugbay_core::{Grant, HostPattern};
+use tokio::task::JoinHandle;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress};
+use wasmtime_wasi::p2::{DynPollable, Network};
+use wasmtime_wasi_io::async_trait;
+use wasmtime_wasi_io::poll::{Pollable, subscribe};
+
+use super::{Wasi, address, network::Known};
+use crate::sandbox::Sandbox;
+use crate::state::State;
+
+/// The most look-ups of one plugin that are under way at once: each holds a thread until the
+/// system's resolver answers, even if nobody waits for it any more.
+const MOST: u32 = 8;
+
+/// Looks up names. Called on a thread that may block.
+pub trait Resolve: Send + Sync + 'static {
+    /// The addresses of a machine; `name` is in lower case and has no dot at its end.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such machine, or nobody can be asked.
+    fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// Asks the system.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct System;
+
+impl Resolve for System {
+    fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+    }
+}
+
+type Found = Result<vec::IntoIter<IpAddr>, ErrorCode>;
+
+/// A look-up, under way or over.
+enum Lookup {
+    UnderWay(JoinHandle<Found>),
+    Over(Found),
+}
+
+impl Lookup {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<&mut Found> {
+        if let Self::UnderWay(task) = self {
+            let Poll::Ready(found) = Pin::new(task).poll(context) else { return Poll::Pending };
+            *self = Self::Over(found.unwrap_or(Err(ErrorCode::TemporaryResolverFailure)));
+        }
+        match self {
+            Self::Over(found) => Poll::Ready(found),
+            Self::UnderWay(_) => Poll::Pending,
+        }
+    }
+}
+
+#[async_trait]
+impl Pollable for Lookup {
+    async fn ready(&mut self) {
+        std::future::poll_fn(|context| self.poll(context).map(drop)).await;
+    }
+}
+
+/// A look-up that is under way.
+struct UnderWay(Arc<AtomicU32>);
+
+impl UnderWay {
+    fn begin(count: &Arc<AtomicU32>) -> Option<Self> {
+        let more = |count: u32| (count < MOST).then_some(count + 1);
+        let begun = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        begun.is_ok().then(|| Self(Arc::clone(count)))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Begins to look up a name.
+fn begin(
+    resolve: &Arc<dyn Resolve>,
+    sandbox: &Arc<Sandbox>,
+    known: &Arc<Known>,
+    asked: &str,
+) -> Lookup {
+    if let Some(literal) = literal(asked) {
+        // It says what the guest knows already; connecting there is another question.
+        return Lookup::Over(Ok(vec![literal].into_iter()));
+    }
+    let Some(name) = address::name(asked) else {
+        return Lookup::Over(Err(ErrorCode::InvalidArgument));
+    };
+    let grants = &sandbox.grants().network;
+    if name == "localhost" && grants.iter().any(|it| it.host == HostPattern::Loopback) {
+        let own = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        return Lookup::Over(Ok(own.into_iter()));
+    }
+    let granted = grants.iter().filter(|grant| address::names(grant, &name));
+    let ports: Vec<Option<u16>> = granted.map(|grant| grant.port).collect();
+    if ports.is_empty() {
+        sandbox.deny(Grant::Network, format_args!("look up {name}"));
+        return Lookup::Over(Err(ErrorCode::AccessDenied));
+    }
+    let Some(under_way) = UnderWay::begin(&sandbox.lookups) else {
+        return Lookup::Over(Err(ErrorCode::TemporaryResolverFailure));
+    };
+    let (resolve, sandbox) = (Arc::clone(resolve), Arc::clone(sandbox));
+    let known = Arc::clone(known);
+    Lookup::UnderWay(tokio::task::spawn_blocking(move || {
+        let _under_way = under_way;
+        let found = resolve.resolve(&name).map_err(|_error| ErrorCode::NameUnresolvable)?;
+        let safe = safe(&sandbox, &known, &name, found, &ports);
+        if safe.is_empty() { Err(ErrorCode::NameUnresolvable) } else { Ok(safe.into_iter()) }
+    }))
+}
+
+/// An address, if that is what was asked for.
+fn literal(asked: &str) -> Option<IpAddr> {
+    let bare = asked.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(asked);
+    bare.parse().ok()
+}
+
+/// The addresses that a granted name may lead to, which are kept in mind.
+fn safe(
+    sandbox: &Sandbox,
+    known: &Known,
+    name: &str,
+    found: Vec<IpAddr>,
+    ports: &[Option<u16>],
+) -> Vec<IpAddr> {
+    let mut safe = Vec::with_capacity(found.len());
+    for found in found.into_iter().map(address::canonical) {
+        if !address::is_inner(found) {
+            known.learn(found, ports);
+        } else if !sandbox.grants().network.iter().any(|grant| address::covers(grant, found)) {
+            sandbox.deny(Grant::Network, format_args!("reach {found} by the name {name}"));
+            continue;
+        }
+        safe.push(found);
+    }
+    safe
+}
+
+type Call<'a> = StoreContextMut<'a, State>;
+
+/// Defines the interface in a linker.
+pub(super) fn add_to_linker(
+    linker: &mut Linker<State>,
+    resolve: &Arc<dyn Resolve>,
+) -> wasmtime::Result<()> {
+    let resolve = Arc::clone(resolve);
+    let mut names = linker.instance("wasi:sockets/ip-name-lookup@0.2.12")?;
+    names.resource(
+        "resolve-address-stream",
+        ResourceType::host::<Lookup>(),
+        |mut store: Call<'_>, index| {
+            let state = store.data_mut();
+            state.host_call()?;
+            state.wasi().table.delete(Resource::<Lookup>::new_own(index))?;
+            Ok(())
+        },
+    )?;
+    names.func_wrap(
+        "resolve-addresses",
+        move |mut store: Call<'_>, (network, name): (Resource<Network>, String)| {
+            let state = store.data_mut();
+            state.host_call()?;
+            let sandbox = Arc::clone(&state.sandbox);
+            let Wasi { table, known, .. } = state.wasi();
+            table.get(&network)?;
+            Ok((match begin(&resolve, &sandbox, known, &name) {
+                Lookup::Over(Err(error)) => Err(error),
+                lookup => Ok(table.push(lookup)?),
+            },))
+        },
+    )?;
+    names.func_wrap(
+        "[method]resolve-address-stream.resolve-next-address",
+        |mut store: Call<'_>, (lookup,): (Resource<Lookup>,)| {
+            let state = store.data_mut();
+            state.host_call()?;
+            let lookup = state.wasi().table.get_mut(&lookup)?;
+            Ok((match lookup.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => Err(ErrorCode::WouldBlock),
+                Poll::Ready(Ok(found)) => Ok(found.next().map(IpAddress::from)),
+                Poll::Ready(Err(error)) => Err(*error),
+            },))
+        },
+    )?;
+    names.func_wrap(
+        "[method]resolve-address-stream.subscribe",
+        |mut store: Call<'_>, (lookup,): (Resource<Lookup>,)| {
+            let state = store.data_mut();
+            state.host_call()?;
+            let pollable: Resource<DynPollable> = subscribe(&mut state.wasi().table, lookup)?;
+            Ok((pollable,))
+        },
+    )
+}

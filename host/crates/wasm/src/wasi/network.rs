@@ -1,0 +1,163 @@
+//! Where an instance may connect to: the addresses that its grants name, and those that a
+//! granted name led to when this very instance looked it up. The address that was checked is
+//! the one that is connected to, so that a name that means another one meanwhile changes
+//! nothing.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use plugbay_core::Grant;
+use wasmtime::component::Resource;
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::bindings::sockets::network::{self, ErrorCode, IpAddressFamily};
+use wasmtime_wasi::p2::bindings::sockets::{tcp_create_socket, udp_create_socket};
+use wasmtime_wasi::p2::{Network, SocketError, SocketResult, TcpSocket, UdpSocket};
+use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
+
+use super::{Wasi, address};
+use crate::sandbox::Sandbox;
+use crate::state::State;
+
+/// The most addresses that an instance keeps in mind; past them it forgets all.
+const MOST: usize = 1024;
+
+/// The addresses that granted names led to, and the ports that are granted with them.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<HashMap<IpAddr, Vec<Option<u16>>>>);
+
+impl Known {
+    /// Keeps an address in mind.
+    pub(super) fn learn(&self, address: IpAddr, ports: &[Option<u16>]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST && !known.contains_key(&address) {
+            known.clear();
+        }
+        let granted = known.entry(address).or_default();
+        for port in ports {
+            if !granted.contains(port) {
+                granted.push(*port);
+            }
+        }
+    }
+
+    fn opens(&self, to: SocketAddr) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ports = known.get(&address::canonical(to.ip()));
+        ports.is_some_and(|ports| ports.iter().any(|port| address::opens(*port, to.port())))
+    }
+}
+
+/// Checks each address before a socket uses it.
+pub(super) fn guard(builder: &mut WasiCtxBuilder, sandbox: Arc<Sandbox>, known: Arc<Known>) {
+    builder.socket_addr_check(move |to, usage| {
+        let allowed = check(&sandbox, &known, to, usage);
+        Box::pin(std::future::ready(allowed))
+    });
+}
+
+fn check(sandbox: &Sandbox, known: &Known, to: SocketAddr, usage: SocketAddrUse) -> bool {
+    let granted = || {
+        let grants = &sandbox.grants().network;
+        let mut covering = grants.iter().filter(|grant| address::covers(grant, to.ip()));
+        covering.any(|grant| address::opens(grant.port, to.port())) || known.opens(to)
+    };
+    let (allowed, tried) = match usage {
+        SocketAddrUse::TcpConnect => (granted(), "connect to"),
+        SocketAddrUse::UdpSend => (granted(), "send to"),
+        // What comes from elsewhere is dropped, and is not the plugin's doing.
+        SocketAddrUse::UdpReceive => return granted(),
+        // Before a socket can connect the system gives it some port of its own.
+        SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
+            (to.ip().is_unspecified() && to.port() == 0, "bind")
+        }
+        SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => (false, "listen on"),
+    };
+    if !allowed {
+        sandbox.deny(Grant::Network, format_args!("{tried} {to}"));
+    }
+    allowed
+}
+
+impl State {
+    /// The way to a new socket. Without any grant of the network there is none, which is told.
+    fn socket(&mut self, tried: &str) -> wasmtime::Result<WasiSocketsCtxView<'_>> {
+        self.host_call()?;
+        if self.sandbox.grants().network.is_empty() {
+            self.sandbox.deny(Grant::Network, tried);
+        }
+        let Wasi { context, table, .. } = self.wasi();
+        Ok(WasiSocketsCtxView { ctx: context.sockets(), table })
+    }
+}
+
+/// The errors of the two interfaces below.
+impl network::Host for State {
+    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
+        error.downcast()
+    }
+
+    fn network_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
+        network::Host::network_error_code(&mut self.sockets_call(), error)
+    }
+}
+
+impl network::HostNetwork for State {
+    fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
+        network::HostNetwork::drop(&mut self.sockets_call(), network)
+    }
+}
+
+impl tcp_create_socket::Host for State {
+    fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
+        let mut view =
+            self.socket("open a TCP socket").map_err(wasmtime_wasi::TrappableError::trap)?;
+        tcp_create_socket::Host::create_tcp_socket(&mut view, family)
+    }
+}
+
+impl udp_create_socket::Host for State {
+    async fn create_udp_socket(
+        &mut self,
+        family: IpAddressFamily,
+    ) -> SocketResult<Resource<UdpSocket>> {
+        let mut view =
+            self.socket("open a UDP socket").map_err(wasmtime_wasi::TrappableError::trap)?;
+        udp_create_socket::Host::create_udp_socket(&mut view, family).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plugbay_core::{Grants, HostPattern, Identity, NetworkGrant, Policy, Unobserved};
+
+    use super::*;
+    use SocketAddrUse::{TcpAccept, TcpBind, TcpConnect, TcpListen, UdpReceive, UdpSend};
+
+    fn sandbox(network: Vec<NetworkGrant>) -> Sandbox {
+        let grants = Grants { network, ..Grants::default() };
+        let identity = Identity::new("p", &semver::Version::new(1, 0, 0));
+        Sandbox::new(identity, &Policy { grants, ..Policy::default() }, Arc::new(Unobserved))
+    }
+
+    #[test]
+    fn connections_go_where_a_grant_or_a_granted_name_leads() {
+        let loopback = NetworkGrant { host: HostPattern::Loopback, port: Some(80) };
+        let (sandbox, known) = (sandbox(vec![loopback]), Known::default());
+        known.learn("10.0.0.1".parse().unwrap(), &[Some(443)]);
+        let may = |to: &str, usage| check(&sandbox, &known, to.parse().unwrap(), usage);
+        assert!(may("127.0.0.1:80", TcpConnect) && may("[::1]:80", UdpSend));
+        assert!(!may("127.0.0.1:81", TcpConnect) && !may("169.254.169.254:80", TcpConnect));
+        assert!(may("10.0.0.1:443", TcpConnect) && may("[::ffff:10.0.0.1]:443", TcpConnect));
+        assert!(!may("10.0.0.1:80", TcpConnect) && !may("10.0.0.2:443", TcpConnect));
+        assert!(may("0.0.0.0:0", TcpBind) && may("[::]:0", TcpBind));
+        assert!(!may("127.0.0.1:0", TcpBind) && !may("0.0.0.0:8080", TcpBind));
+        assert!(!may("0.0.0.0:0", TcpListen) && !may("127.0.0.1:80", TcpAccept));
+        let before = sandbox.denials()["network"];
+        assert!(!may("9.9.9.9:53", UdpReceive));
+        assert_eq!(sandbox.denials()["network"], before);
+    }
+}

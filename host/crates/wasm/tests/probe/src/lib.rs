@@ -1,0 +1,101 @@
+//! Tries what it is told to try and says what came of it: a line of the request's body is a verb and its arguments, a line of the answer
+//! what it found.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Write};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{env, fs, thread};
+
+use plugbay_sdk::prelude::*;
+
+mod network;
+
+struct Probe;
+
+impl Plugin for Probe {
+    const NAME: &'static str = "probe";
+    const DESCRIPTION: &'static str = "tries what it is told to try";
+    type Config = ();
+
+    fn new((): ()) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Handler for Probe {
+    const NAME: &'static str = "probe";
+    const ROUTES: &'static [Route] = &[Route::new(&["POST"], "/probe")];
+    const DESCRIPTION: &'static str = "tries what the body says";
+
+    fn handle(&self, request: Request) -> Result<Response> {
+        let body = String::from_utf8_lossy(&request.body);
+        let found: Vec<String> = body
+            .lines()
+            .map(|line| {
+                let words: Vec<&str> = line.split(' ').collect();
+                attempt(&words).unwrap_or_else(|error| format!("error: {error}"))
+            })
+            .collect();
+        Ok(Response::text(&found.join("\n")))
+    }
+}
+
+fn attempt(words: &[&str]) -> io::Result<String> {
+    match *words {
+        ["read", path] => fs::read_to_string(path),
+        ["write", path, text] => fs::write(path, text).map(|()| "written".into()),
+        ["remove", path] => fs::remove_file(path).map(|()| "removed".into()),
+        ["rename", from, to] => fs::rename(from, to).map(|()| "renamed".into()),
+        ["list", path] => {
+            let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name()));
+            let mut names = names.collect::<io::Result<Vec<_>>>()?;
+            names.sort();
+            Ok(format!("{names:?}"))
+        }
+        ["variable", name] => Ok(env::var(name).unwrap_or_else(|_| "unset".into())),
+        ["time"] => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+            Ok(since.as_nanos().to_string())
+        }
+        ["ask-time", times] => {
+            let times: u64 = times.parse().map_err(io::Error::other)?;
+            for _ in 0..times {
+                let _ = SystemTime::now();
+            }
+            Ok("asked".into())
+        }
+        ["passes", millis] => {
+            let begin = Instant::now();
+            thread::sleep(Duration::from_millis(millis.parse().map_err(io::Error::other)?));
+            Ok(begin.elapsed().as_millis().to_string())
+        }
+        ["timers", count] => {
+            let count: u64 = count.parse().map_err(io::Error::other)?;
+            let hold = |_| wasip2::clocks::monotonic_clock::subscribe_duration(u64::MAX);
+            Ok((0..count).map(hold).collect::<Vec<_>>().len().to_string())
+        }
+        ["random"] => Ok(RandomState::new().build_hasher().finish().to_string()),
+        ["print", ref words @ ..] => print(&mut io::stdout(), words),
+        ["complain", ref words @ ..] => print(&mut io::stderr(), words),
+        ["log", bytes] => {
+            let bytes = bytes.parse().map_err(io::Error::other)?;
+            plugbay_sdk::log::write(plugbay_sdk::log::Level::Info, &"x".repeat(bytes), &[]);
+            Ok("logged".into())
+        }
+        ["look-up", name] => network::look_up(name),
+        ["connect", to] => network::connect(to),
+        ["send", to] => network::send(to),
+        ["listen", at] => network::listen(at),
+        _ => Err(io::Error::other("expected a verb and its arguments")),
+    }
+}
+
+/// `\n` ends a line.
+fn print(to: &mut dyn Write, words: &[&str]) -> io::Result<String> {
+    to.write_all(words.join(" ").replace("\\n", "\n").as_bytes())?;
+    to.flush()?;
+    Ok("printed".into())
+}
+
+export!(Probe: handler);

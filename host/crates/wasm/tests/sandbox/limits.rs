@@ -1,0 +1,117 @@
+//! Tables, the queue, and what may happen so many times in a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plugbay_core::{CallErrorKind, Notice, Policy};
+use plugbay_fixtures::{Behaviour, Export, Guest};
+
+use crate::site::{lines, probe_under, start, tokio, until, wait};
+
+#[test]
+fn tables_are_bounded_by_the_policy() {
+    let guest = Guest::codec("tables").on(Export::Encode, Behaviour::GrowTable);
+    let site = start(&guest, "tables", Policy { tables: 5000, ..Policy::default() });
+    let error = site.encode().unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::Memory);
+    assert!(error.message().contains("at most 5000 table elements"), "{error}");
+}
+
+#[test]
+fn a_full_queue_refuses_at_once() {
+    let long = Duration::from_secs(50);
+    let guest = Guest::handler("full").on(Export::Handle, Behaviour::Wait(long));
+    let policy = Policy { instances: 1, queue: 2, deadline: long, ..Policy::default() };
+    let site = Arc::new(start(&guest, "full", policy));
+    let calls: Vec<_> = (0..3)
+        .map(|_| {
+            let site = Arc::clone(&site);
+            tokio().spawn(async move { site.ask("in").await })
+        })
+        .collect();
+    until("two wait", || site.stats().waiting == 2);
+    let error = wait(site.ask("in")).unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::Overloaded);
+    assert_eq!(error.wait(), Some(Duration::from_secs(1)));
+    assert!(error.message().contains("at most 2 calls to wait"), "{error}");
+    calls.iter().for_each(tokio::task::JoinHandle::abort);
+    until("nobody waits", || site.stats().waiting == 0);
+}
+
+#[test]
+fn lines_of_log_are_bounded() {
+    let guest = Guest::codec("floods").on(Export::Encode, Behaviour::Log(500));
+    let site = start(&guest, "floods", Policy { logs: 10, ..Policy::default() });
+    site.encode().unwrap();
+    let written = u64::try_from(lines("floods").len()).unwrap();
+    // Ten at once, and a few more if the call took a while.
+    assert!((10..400).contains(&written), "{written}");
+    assert_eq!(site.stats().limited["logs"], 500 - written);
+    assert_eq!(site.notices(), [Notice::Limited { limit: "logs", times: 1 }]);
+}
+
+#[test]
+fn calls_of_the_host_are_bounded() {
+    let guest = Guest::codec("calls").on(Export::Encode, Behaviour::Log(500));
+    let site = start(&guest, "calls", Policy { host_calls: 20, logs: 0, ..Policy::default() });
+    let error = site.encode().unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::HostCalls);
+    assert_eq!(
+        error.message(),
+        "expected at most 20 calls of the host in a second over all instances"
+    );
+    let written = lines("calls").len();
+    assert!((20..400).contains(&written), "{written}");
+    assert_eq!((site.stats().discarded, site.stats().limited["host_calls"]), (1, 1));
+    assert_eq!(site.notices(), [Notice::Limited { limit: "host_calls", times: 1 }]);
+}
+
+#[test]
+fn after_a_while_the_host_can_be_called_again() {
+    let guest = Guest::codec("again").on(Export::Encode, Behaviour::Log(1));
+    let site = start(&guest, "again", Policy { host_calls: 5, ..Policy::default() });
+    until("too many", || {
+        site.encode().is_err_and(|error| error.kind() == CallErrorKind::HostCalls)
+    });
+    until("another call", || site.encode().is_ok());
+}
+
+#[test]
+fn calls_of_wasi_are_bounded() {
+    let policy = Policy { host_calls: 1000, ..Policy::default() };
+    // Functions that are written here; those of streams, which are not; and timers.
+    for (name, body) in [
+        ("asks", "ask-time 100000".to_owned()),
+        ("prints", "print x\n".repeat(100_000)),
+        ("sleeps", "passes 0\n".repeat(100_000)),
+    ] {
+        let site = probe_under(name, policy.clone());
+        let error = wait(site.ask(&body)).unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::HostCalls, "{name}: {error}");
+        let over = site.stats().limited["host_calls"];
+        assert!((1..10).contains(&over), "{name}: {over} calls after the last allowed one");
+        until("another call", || wait(site.ask("time")).is_ok());
+    }
+}
+
+#[test]
+fn a_guest_cannot_hand_over_more_than_it_may() {
+    let site = probe_under("heavy", Policy { output: 1 << 20, ..Policy::default() });
+    assert_eq!(site.attempt("log 2000000"), "logged");
+    let error = wait(site.ask("log 3000000")).unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::Output, "{error}");
+    assert!(error.message().contains("at most 1048576 bytes"), "{error}");
+    assert_eq!(site.stats().discarded, 1);
+    assert_eq!(site.attempt("log 10"), "logged");
+}
+
+#[test]
+fn a_guest_cannot_hold_more_of_the_host_than_it_may() {
+    let site = probe_under("holds", Policy::default());
+    // A timer is two resources: the clock's, and what can be waited for.
+    assert_eq!(site.attempt("timers 400\ntimers 400"), "400\n400");
+    let error = wait(site.ask("timers 2000")).unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::Memory, "{error}");
+    assert!(error.message().contains("at most 1024 resources"), "{error}");
+    assert_eq!(site.attempt("timers 400"), "400");
+}

@@ -1,0 +1,71 @@
+//! Grants in `config.toml`, from end to end: a real guest of WASI tries, the operator hears of
+//! it, grants it, and the plugin has it without a restart of the host.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use plugbay::{Grant, Notice, Outcome, Reason};
+use plugbay_toolchain::{Build, Toolchain};
+use support::place;
+
+/// The guest in `crates/wasm/tests/probe`, built once: each line of a request's body is what it
+/// tries, each line of its answer what came of it.
+static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/wasm/tests/probe/Cargo.toml");
+    let toolchain = Toolchain::find().unwrap_or_else(|error| panic!("{error}"));
+    let mut build = Build::new(manifest);
+    build.target_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe"));
+    let built = build.run(&toolchain).unwrap_or_else(|error| panic!("{error}"));
+    fs::read(&built[0].path_to_component).unwrap()
+});
+
+fn denied(outcome: &Outcome, wanted: Grant) -> bool {
+    matches!(outcome, Outcome::Noticed { plugin, notice: Notice::Denied { grant, .. } }
+        if plugin == "probe@1.0.0" && *grant == wanted)
+}
+
+#[test]
+fn what_is_denied_is_told_and_what_is_granted_is_there_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    fs::write(data.path().join("a"), "content").unwrap();
+    let site = place().plugin("probe.wasm", PROBE.clone()).unwatched().host();
+    assert_eq!(site.handle("probe", "time\nvariable MODE").unwrap(), "0\nunset");
+    assert!(site.handle("probe", "read /data/a").unwrap().starts_with("error"));
+    for grant in [Grant::Clocks, Grant::Environment] {
+        site.sees(grant.as_str(), |outcome| denied(outcome, grant));
+    }
+    let status = site.running("probe").unwrap();
+    assert_eq!(status.stats.denied["clocks"], 1);
+    // Some libraries look for folders once, when they start: before this test listened.
+    assert!(status.stats.denied["files"] >= 1);
+    assert!(status.granted.is_empty(), "{:?}", status.granted);
+    assert!(status.asked.contains(&Grant::Files), "{:?}", status.asked);
+
+    let grants = format!(
+        "[plugins.probe.grants]\nread = [{{ host = {:?}, guest = \"/data\" }}]\n\
+         environment = {{ MODE = 'fast' }}\nclocks = true",
+        data.path()
+    );
+    site.configure(&grants);
+    site.look();
+    let found = site.handle("probe", "read /data/a\nvariable MODE\ntime").unwrap();
+    let found: Vec<&str> = found.lines().collect();
+    assert_eq!(found[..2], ["content", "fast"]);
+    assert_ne!(found[2], "0");
+    let status = site.running("probe").unwrap();
+    assert_eq!(status.granted, [Grant::Files, Grant::Environment, Grant::Clocks]);
+    assert!(!status.stats.denied.contains_key("clocks"), "{:?}", status.stats.denied);
+
+    // A grant of what is not there keeps the plugin as it was.
+    site.configure(&grants.replace(data.path().to_str().unwrap(), "/no/such/folder"));
+    site.look();
+    site.refuses("probe.wasm", Reason::Grant, &["/no/such/folder"]);
+    assert!(site.handle("probe", "read /data/a").unwrap().contains("content"));
+
+    site.configure("");
+    site.look();
+    assert_eq!(site.handle("probe", "time").unwrap(), "0");
+}
