@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::config::schema::check_plugin_config;
 use crate::config::{Config, PluginDefaults};
+use crate::generation::Generation;
 use crate::plan::Identity;
 use crate::router::{Origin, Route, Router};
 
@@ -131,6 +132,18 @@ pub(crate) fn resolve(
 }
 
 impl Desired {
+    /// Whether a set of what is wanted and kept would hold a `KIND:NAME` or `plugin:NAME`.
+    pub(crate) fn holds(&self, running: &Generation, what: &str) -> bool {
+        if let Some(plugin) = what.strip_prefix("plugin:") {
+            let mut wanted = self.wanted.iter();
+            return self.kept.contains(plugin) || wanted.any(|it| it.identity.name == plugin);
+        }
+        let kept = self.kept.iter().filter_map(|name| running.plugins.get(name));
+        let kept = kept.map(|member| &member.running.description);
+        let wanted = self.wanted.iter().map(|it| &it.offer.description);
+        wanted.chain(kept).any(|it| it.keys().any(|key| key.to_string() == what))
+    }
+
     /// These, and nothing is refused.
     pub(crate) fn of(wanted: Vec<Wanted>) -> Self {
         Self { wanted, ..Self::default() }

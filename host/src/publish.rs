@@ -15,7 +15,7 @@ use crate::assemble::{assemble, holds, is_same};
 use crate::canary;
 use crate::config::{Config, Restart, migrations};
 use crate::desired::{Refused, Wanted};
-use crate::generation::{Generation, Member, Published, Running};
+use crate::generation::{Member, Published, Running};
 use crate::health;
 use crate::history::History;
 use crate::outcome::Outcome;
@@ -96,7 +96,12 @@ impl Publisher {
         if same && before.pinned == pinned {
             return self.publish_rejected(before, config, refused);
         }
-        if let Some(violated) = violated(config, &generation, source) {
+        let present = |what: &str| match what.strip_prefix("plugin:") {
+            Some(plugin) => generation.plugins.contains(plugin),
+            None => generation.capabilities.contains(what),
+        };
+        let violated = violated(config, present, source);
+        if !violated.is_empty() {
             // Nothing changes: what was started for it goes again.
             for fresh in started
                 .iter()
@@ -143,6 +148,7 @@ impl Publisher {
             retired: labels(&mut left.iter()),
             rejected: after.rejected.to_vec(),
         };
+        self.shared.set_probes(config.host.probes);
         if configured {
             self.shared.journal.note(number, Outcome::Configured);
         }
@@ -265,26 +271,20 @@ impl Publisher {
     }
 }
 
-/// The rules of `[[migrations]]` that a set would break.
-fn violated(
+/// The rules of `[[migrations]]` that a set would break, of which `present` says whether it holds
+/// a `KIND:NAME` or `plugin:NAME`.
+pub(crate) fn violated(
     config: &Config,
-    generation: &Generation,
+    present: impl Fn(&str) -> bool,
     source: Option<PathBuf>,
-) -> Option<Vec<Refused>> {
-    let present = |what: &str| match what.strip_prefix("plugin:") {
-        Some(plugin) => generation.plugins.contains(plugin),
-        None => generation.capabilities.contains(what),
-    };
+) -> Vec<Refused> {
     let source = Source::File(source.unwrap_or_else(|| PathBuf::from("configuration")));
-    let refused: Vec<_> = migrations::violations(config, present)
-        .into_iter()
-        .map(|violation| Refused {
-            source: source.clone(),
-            plugin: None,
-            digest: None,
-            refusal: Refusal::new(Reason::Migration, violation.to_string())
-                .hint("nothing of this change is in force; what runs stays"),
-        })
-        .collect();
-    (!refused.is_empty()).then_some(refused)
+    let refused = |violation: migrations::Violation| Refused {
+        source: source.clone(),
+        plugin: None,
+        digest: None,
+        refusal: Refusal::new(Reason::Migration, violation.to_string())
+            .hint("nothing of this change is in force; what runs stays"),
+    };
+    migrations::violations(config, present).into_iter().map(refused).collect()
 }

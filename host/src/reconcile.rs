@@ -23,7 +23,7 @@ use crate::history::Past;
 use crate::load::{Origin, Started, Store};
 use crate::outcome::{Outcome, millis};
 use crate::plan::{Identity, plan};
-use crate::publish::{Fresh, NextSet, Publisher, Report, shut_down};
+use crate::publish::{Fresh, NextSet, Publisher, Report, shut_down, violated};
 use crate::restarts::Restarter;
 use crate::shared::{ConfigSource, Shared};
 use crate::signal::{Order, Ordered, Signal, Signals, Wake};
@@ -166,6 +166,13 @@ impl Reconciler {
             Some(past) => (Arc::clone(&past.config), Desired::of(past.wanted.clone())),
             None => self.desire(running, retry, &mut refused),
         };
+        let source = self.source.file().map(Path::to_owned);
+        let broken = violated(&config, |what| desired.holds(running, what), source.clone());
+        if !broken.is_empty() {
+            // Nothing is started for a set that may not be.
+            refused.extend(broken);
+            return self.publisher.publish_rejected(&published, &running.config, refused);
+        }
         let workers = workers(&config);
         // Who goes back goes all the way.
         let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
@@ -193,7 +200,6 @@ impl Reconciler {
             return self.refuse_all(&published, &config, wanted, refused);
         }
         let pinned = self.pinned.as_ref().map(|past| past.number);
-        let source = self.source.file().map(Path::to_owned);
         let set = NextSet { config: &config, members: next, started, refused, pinned, source };
         let report = self.publisher.publish(&published, set);
         if !report.rejected.iter().any(|it| it.reason == Reason::Migration) {
@@ -232,10 +238,17 @@ impl Reconciler {
         mut refused: Vec<Refused>,
     ) -> Report {
         let because = refused.first().map(|it| it.source.to_string()).unwrap_or_default();
-        let message = format!(
-            "expected all of the change to be good, because host.strict is set; {because} is \
-             refused"
-        );
+        let message = match &self.pinned {
+            Some(past) => format!(
+                "expected all of generation {} to serve again, because it was rolled back to; \
+                 {because} is refused",
+                past.number
+            ),
+            None => format!(
+                "expected all of the change to be good, because host.strict is set; {because} is \
+                 refused"
+            ),
+        };
         let refusal = Refusal::new(Reason::Strict, message).hint("mend or remove what is refused");
         let strict =
             |source, plugin, digest| Refused { source, plugin, digest, refusal: refusal.clone() };
@@ -388,15 +401,19 @@ impl Reconciler {
             let source = wanted.offer.source.clone();
             match outcome {
                 Ok(plugin) => {
+                    let running = Arc::clone(&plugin);
+                    let member = canary::member(config, old, plugin, source.clone(), number);
+                    // On trial, it is beside the old one.
+                    let replaced = old.filter(|_| member.canary.is_none());
                     let loaded = Outcome::Loaded {
-                        plugin: plugin.label.to_string(),
+                        plugin: running.label.to_string(),
                         source: source.to_string(),
-                        digest: plugin.identity.digest.to_string(),
-                        replaces: old.map(|member| member.running.label.to_string()),
+                        digest: running.identity.digest.to_string(),
+                        replaces: replaced.map(|old| old.running.label.to_string()),
                         took_ms: millis(took),
                     };
-                    started.push(Fresh { running: Arc::clone(&plugin), wanted, loaded });
-                    fresh.push(canary::member(config, old, plugin, source, number));
+                    started.push(Fresh { running, wanted, loaded });
+                    fresh.push(member);
                 }
                 Err(refusal) => {
                     refused.push(Refused {

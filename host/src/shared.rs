@@ -1,7 +1,7 @@
 //! What the reconciler shares with the host's handles.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) tokio: Handle,
     /// How many questions of health may be asked at the same time.
     pub(crate) probes: Arc<Semaphore>,
+    most_probes: AtomicU32,
     /// Plugins that were found not to be well, until the reconciler looked at them.
     sick: Mutex<Vec<Weak<Leased<Running>>>>,
     signal: Signal,
@@ -56,6 +57,7 @@ impl Shared {
             draining: Arc::default(),
             tokio,
             probes: Arc::new(Semaphore::new(probes.max(1) as usize)),
+            most_probes: AtomicU32::new(probes.max(1)),
             sick: Mutex::default(),
             signal,
             looking_since: AtomicU64::new(0),
@@ -80,6 +82,24 @@ impl Shared {
     /// Notes that it ended.
     pub(crate) fn end_look(&self) {
         self.looking_since.store(0, Ordering::Relaxed);
+    }
+
+    /// So many questions of health may be asked at the same time from now on. Those under way
+    /// end.
+    pub(crate) fn set_probes(&self, most: u32) {
+        let most = most.max(1);
+        let before = self.most_probes.swap(most, Ordering::Relaxed);
+        if most >= before {
+            self.probes.add_permits((most - before) as usize);
+            return;
+        }
+        let probes = Arc::clone(&self.probes);
+        self.tokio.spawn(async move {
+            // It is never closed.
+            if let Ok(permits) = probes.acquire_many_owned(before - most).await {
+                permits.forget();
+            }
+        });
     }
 
     /// A plugin was found not to be well: the reconciler will look at it.

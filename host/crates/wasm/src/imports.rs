@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{CallError, CallErrorKind, LogLevel, MAX_DEPTH, Services};
+use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, MAX_DEPTH, Services};
 
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 use crate::state::State;
@@ -105,9 +105,8 @@ fn to_guest(error: &CallError) -> types::Error {
     match error.kind() {
         CallErrorKind::InvalidInput => types::Error::InvalidInput(error.message().to_owned()),
         CallErrorKind::Unsupported => types::Error::Unsupported(error.message().to_owned()),
-        CallErrorKind::Unavailable | CallErrorKind::Deadline | CallErrorKind::Retired => {
-            types::Error::Unavailable(message)
-        }
+        CallErrorKind::Unavailable | CallErrorKind::Deadline => types::Error::Unavailable(message),
+        kind if kind.blame() == Blame::NotCalled => types::Error::Unavailable(message),
         _ => types::Error::Internal(message),
     }
 }

@@ -3,8 +3,8 @@
 //! One function makes this view of a [`Status`], for `/debug/registry/{name}` and the command
 //! line alike.
 
-use plugbay::Status;
-use serde::Serialize;
+use plugbay::{PluginState, Status};
+use serde::{Serialize, Serializer};
 
 /// The names of one kind, or of all plugins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,22 +35,39 @@ pub struct Entry {
     pub source: Option<String>,
     /// The first generation that held it, of those that run.
     pub generation: Option<u64>,
-    /// Whether it runs.
+    /// Whether it runs, and how it is.
     pub state: State,
     /// Why it was refused.
     pub reason: Option<&'static str>,
 }
 
-/// Whether a plugin runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// Whether a plugin runs, and how it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It serves.
-    Running,
+    /// It is in the set that serves.
+    Serving(PluginState),
     /// It left, and calls are still under way.
     Draining,
     /// It was refused.
     Rejected,
+}
+
+impl State {
+    /// The stable word: `running`, `unhealthy`, `draining`, …
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving(state) => state.as_str(),
+            Self::Draining => "draining",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// The names of the kind `name`, or of `plugins`. `None` if there is no such kind: `codec` and
@@ -126,7 +143,7 @@ fn running(name: &str, plugin: &plugbay::PluginStatus) -> Entry {
         size: Some(plugin.size),
         source: Some(plugin.source.clone()),
         generation: Some(plugin.generation),
-        state: State::Running,
+        state: State::Serving(plugin.state),
         reason: None,
     }
 }

@@ -31,8 +31,15 @@ impl List {
             return Ok(Outcome::Done);
         }
         let entries = registry["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let running = entries.iter().filter(|entry| entry["state"] == "running");
-        for name in running.filter_map(|entry| entry["name"].as_str()) {
+        let gone = |entry: &&Value| entry["state"] == "draining" || entry["state"] == "rejected";
+        let mut names: Vec<_> = entries
+            .iter()
+            .filter(|entry| !gone(entry))
+            .filter_map(|entry| entry["name"].as_str())
+            .collect();
+        // Two versions of a plugin serve while one of them is on trial.
+        names.dedup();
+        for name in names {
             print::line(&print::plain(name))?;
         }
         Ok(Outcome::Done)

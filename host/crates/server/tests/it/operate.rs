@@ -1,12 +1,14 @@
 //! What an operator does to a running host: go back, go on, have it look, and watch over it.
 
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use rustix::process::Signal;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 
-use super::support::{SOON, deploy, host};
+use super::support::{SOON, deploy, host, until};
 use super::up::{Up, status_of};
 
 fn stamped(stamp: &str) -> Guest {
@@ -107,6 +109,34 @@ fn the_service_manager_is_told() {
     hears("STOPPING=1");
     assert!(up.pid() > 0);
     assert_eq!(up.end().0, Some(0));
+}
+
+/// A client that goes away takes its call along, and the next one does not suffer.
+#[tokio::test]
+async fn a_client_that_goes_away_stops_its_call() {
+    let slow = Guest::handler("slow")
+        .on(Export::Handle, Behaviour::Wait(Duration::from_secs(3600)).after(1));
+    let serving = host()
+        .plugin("slow.wasm", &slow)
+        .toml("[plugins.slow]\ninstances = 1\nqueue = 0\ndeadline = '1day'\n[plugins.slow.grants]\nclocks = true\n")
+        .serve()
+        .await;
+    assert_eq!(serving.get("/slow").await.status, 200);
+    let status = || {
+        let plugins = serving.server.host().status().plugins;
+        plugins.into_iter().find(|plugin| plugin.name == "slow").unwrap()
+    };
+    let mut client = tokio::net::TcpStream::connect(serving.data()).await.unwrap();
+    client.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    until("the call is under way", || async { status().leases == 1 }).await;
+    // Its only instance is busy, and nobody may wait: the host sheds the load.
+    let shed = serving.get("/slow").await;
+    assert_eq!((shed.status, shed.code().as_str()), (503, "overloaded"));
+    assert_eq!(shed.header("retry-after"), Some("1"));
+    drop(client);
+    until("the call is given up", || async { status().calls.cancelled == 1 }).await;
+    until("its instance is gone", || async { status().stats.discarded == 1 }).await;
+    assert_eq!(serving.get("/slow").await.status, 200);
 }
 
 /// What a client sees while a plugin fails: its failures, then that it is held back, for how
