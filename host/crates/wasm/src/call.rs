@@ -68,7 +68,7 @@ impl<K: WasmKind> Calls<K> {
         call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
         finish: impl FnOnce(R) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let plugin = &*self.plugin;
+        let plugin = &self.plugin;
         let mut checkout = Checkout::take(plugin)?;
         let instance = checkout.instance()?;
         instance.begin_direct(plugin.cpu_ticks);
@@ -102,7 +102,7 @@ impl<K: WasmKind> Calls<K> {
         context: Context<'_>,
         call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
     ) -> Result<R, CallError> {
-        let plugin = &*self.plugin;
+        let plugin = &self.plugin;
         let bounded = async move {
             let answer = tokio::time::timeout(plugin.policy.deadline, self.fiber(context, call));
             answer.await.unwrap_or_else(|_elapsed| {
@@ -131,7 +131,7 @@ impl<K: WasmKind> Calls<K> {
         context: Context<'_>,
         call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
     ) -> Result<R, CallError> {
-        let plugin = &*self.plugin;
+        let plugin = &self.plugin;
         let mut checkout = Checkout::take_async(plugin).await?;
         let instance = checkout.instance()?;
         instance.begin_fiber(plugin.cpu_ticks);
