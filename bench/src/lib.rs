@@ -16,6 +16,7 @@ pub mod calls;
 pub mod lookup;
 pub mod measure;
 pub mod memory;
+pub mod protection;
 pub mod raw;
 pub mod reload;
 pub mod setup;

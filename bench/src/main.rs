@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use plugbay_bench::measure::Table;
-use plugbay_bench::{calls, lookup, memory, reload, startup};
+use plugbay_bench::{calls, lookup, memory, protection, reload, startup};
 
 fn main() -> Result<()> {
     if startup::child()? {
@@ -14,5 +14,6 @@ fn main() -> Result<()> {
     reload::run(&mut table)?;
     startup::run(&mut table)?;
     memory::run(&mut table)?;
+    protection::run(&mut table)?;
     table.finish()
 }
