@@ -18,6 +18,7 @@ pub mod measure;
 pub mod memory;
 #[cfg(target_os = "linux")]
 pub mod native;
+pub mod protection;
 pub mod raw;
 pub mod reload;
 pub mod setup;

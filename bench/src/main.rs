@@ -7,7 +7,7 @@ use plugbay::worker::serve_if_asked;
 use plugbay_bench::measure::Table;
 #[cfg(target_os = "linux")]
 use plugbay_bench::native;
-use plugbay_bench::{calls, lookup, memory, reload, startup};
+use plugbay_bench::{calls, lookup, memory, protection, reload, startup};
 
 fn main() -> Result<ExitCode> {
     if let Some(ended) = serve_if_asked() {
@@ -28,6 +28,7 @@ fn main() -> Result<ExitCode> {
     reload::run(&mut table)?;
     startup::run(&mut table)?;
     memory::run(&mut table)?;
+    protection::run(&mut table)?;
     table.finish()?;
     Ok(ExitCode::SUCCESS)
 }

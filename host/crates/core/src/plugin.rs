@@ -127,8 +127,8 @@ pub trait Plugin: Send + Sync + 'static {
     /// at all, which says nothing of its health.
     fn health(&self, within: Duration) -> Result<(), CallError>;
 
-    /// Tells every instance that it is the last call, then frees them. Blocks for at most
-    /// the policy's `init` time per instance. Calls that come later are refused as retired.
+    /// Tells every instance that it is the last call, then frees them. Blocks for about the
+    /// policy's `init` time at most: instances whose turn comes later are freed unasked. Calls that come later are refused as retired.
     fn shutdown(&self);
 
     /// What the plugin uses now.

@@ -67,7 +67,8 @@ pub struct Policy {
     pub cpu: Duration,
     /// Wall time of one call, waiting for an instance included.
     pub deadline: Duration,
-    /// Wall time of `describe`, `init`, `health` and `shutdown`, each.
+    /// Wall time of `describe`, `init`, `health` and `shutdown`, each; of `shutdown` for all
+    /// instances together, where the plugin ends.
     pub init: Duration,
     /// The most bytes of one answer.
     pub output: u64,

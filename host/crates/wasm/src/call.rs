@@ -69,7 +69,7 @@ impl<K: WasmKind> Calls<K> {
         call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
         finish: impl FnOnce(R) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let plugin = &*self.plugin;
+        let plugin = &self.plugin;
         let mut checkout = Checkout::take(plugin)?;
         let instance = checkout.instance()?;
         instance.begin_direct(plugin.cpu_ticks);
@@ -103,7 +103,7 @@ impl<K: WasmKind> Calls<K> {
         context: Context<'_>,
         call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
     ) -> Result<R, CallError> {
-        let plugin = &*self.plugin;
+        let plugin = &self.plugin;
         let within = plugin.policy.deadline;
         let bounded = async move {
             // One deadline for waiting and for the call; who never had an instance is told so.
@@ -138,7 +138,7 @@ impl<K: WasmKind> Calls<K> {
         context: Context<'_>,
         call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
     ) -> Result<R, CallError> {
-        let plugin = &*self.plugin;
+        let plugin = &self.plugin;
         let instance = checkout.instance()?;
         instance.begin_fiber(plugin.cpu_ticks);
         if plugin.wants_services {

@@ -1,5 +1,6 @@
 //! Taking an instance for one call, and what becomes of it afterwards.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugbay_core::{CallError, CallErrorKind, Policy, Reuse};
@@ -15,14 +16,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
 /// call's future was dropped half-way — the instance is thrown away.
 pub(crate) struct Checkout<'a> {
-    plugin: &'a Shared,
+    plugin: &'a Arc<Shared>,
     instance: Option<Box<Instance>>,
 }
 
 impl<'a> Checkout<'a> {
     /// Takes an idle instance, makes one, or waits for one on the caller's thread.
     #[inline]
-    pub(crate) fn take(plugin: &'a Shared) -> Result<Self, CallError> {
+    pub(crate) fn take(plugin: &'a Arc<Shared>) -> Result<Self, CallError> {
         if plugin.policy.reuse == Reuse::Pooled
             && let Some(instance) = plugin.pool.take()
         {
@@ -34,7 +35,10 @@ impl<'a> Checkout<'a> {
     /// As [`Checkout::take`], waiting for at most `within`.
     #[cold]
     #[inline(never)]
-    pub(crate) fn take_within(plugin: &'a Shared, within: Duration) -> Result<Self, CallError> {
+    pub(crate) fn take_within(
+        plugin: &'a Arc<Shared>,
+        within: Duration,
+    ) -> Result<Self, CallError> {
         let mut waiter = None;
         let mut returned: Option<Returned> = None;
         // From when it begins to wait: a call that finds room looks at no clock.
@@ -61,7 +65,7 @@ impl<'a> Checkout<'a> {
     }
 
     /// As [`Checkout::take`], without blocking a thread. The caller bounds the wait.
-    pub(crate) async fn take_async(plugin: &'a Shared) -> Result<Self, CallError> {
+    pub(crate) async fn take_async(plugin: &'a Arc<Shared>) -> Result<Self, CallError> {
         let mut waiter = None;
         let mut returned: Option<Returned> = None;
         loop {
@@ -92,7 +96,7 @@ impl<'a> Checkout<'a> {
     }
 
     #[inline]
-    fn of(plugin: &'a Shared, instance: Box<Instance>) -> Self {
+    fn of(plugin: &'a Arc<Shared>, instance: Box<Instance>) -> Self {
         Self { plugin, instance: Some(instance) }
     }
 

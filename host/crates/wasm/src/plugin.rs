@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
 use plugbay_core::{
@@ -165,22 +165,21 @@ impl Shared {
         fault(error, state, self.policy.init)
     }
 
-    /// Calls `shutdown` on an instance that goes away; nobody waits for more than `init` time.
-    pub(crate) fn say_goodbye(&self, instance: &mut Instance) {
+    /// Calls `shutdown` on an instance that goes away.
+    fn say_goodbye(&self, instance: &mut Instance, within: Duration) {
         let Instance { store, lifecycle, .. } = instance;
-        store.data_mut().begin(self.init_ticks, lifecycle.is_on_fiber());
+        store.data_mut().begin(ticks(within), lifecycle.is_on_fiber());
         let said = match lifecycle {
             Lifecycle::Direct(guest) => Ok(guest.call_shutdown(&mut *store)),
             Lifecycle::Fiber(guest) => {
-                let farewell =
-                    self.bounded(true, self.policy.init, guest.call_shutdown(&mut *store));
+                let farewell = self.bounded(true, within, guest.call_shutdown(&mut *store));
                 block_on(TokioContext::new(farewell, self.tokio.clone()))
             }
         };
         match said {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                let error = fault(&error, store.data_mut(), self.policy.init);
+                let error = fault(&error, store.data_mut(), within);
                 tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
             }
             Err(error) => {
@@ -189,14 +188,16 @@ impl Shared {
         }
     }
 
-    /// Ends an instance that has served its time.
+    /// Ends an instance that has served its time. Its goodbye is said on a thread that may
+    /// block: the caller has its answer, and others may share the caller's thread.
     #[cold]
-    pub(crate) fn retire(&self, mut instance: Box<Instance>) {
-        if self.policy.reuse == Reuse::Pooled {
-            self.say_goodbye(&mut instance);
+    pub(crate) fn retire(self: &Arc<Self>, instance: Box<Instance>) {
+        if self.policy.reuse == Reuse::Fresh {
+            drop(instance);
+            return self.pool.release();
         }
-        drop(instance);
-        self.pool.release();
+        let mut leaving = Leaving { plugin: Arc::clone(self), instance: Some(instance) };
+        self.tokio.spawn_blocking(move || leaving.say_goodbye());
     }
 
     /// Counts an instance that was thrown away.
@@ -223,6 +224,28 @@ impl Shared {
             }
             Err(error) => Err(fault(&error, store.data_mut(), within)),
         }
+    }
+}
+
+/// An instance that is about to end. It keeps its place until then: however long goodbyes take,
+/// there are never more instances than the policy allows.
+struct Leaving {
+    plugin: Arc<Shared>,
+    instance: Option<Box<Instance>>,
+}
+
+impl Leaving {
+    fn say_goodbye(&mut self) {
+        if let Some(instance) = &mut self.instance {
+            self.plugin.say_goodbye(instance, self.plugin.policy.init);
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        drop(self.instance.take());
+        self.plugin.pool.release();
     }
 }
 
@@ -283,8 +306,14 @@ impl Plugin for WasmPlugin {
     fn shutdown(&self) {
         let shared = &self.shared;
         shared.pool.close();
+        let began = Instant::now();
         while let Some(mut instance) = shared.pool.take() {
-            shared.say_goodbye(&mut instance);
+            // All of them have the time of one: many that do not end must not hold up a host
+            // that does.
+            let left = shared.policy.init.saturating_sub(began.elapsed());
+            if !left.is_zero() {
+                shared.say_goodbye(&mut instance, left);
+            }
             drop(instance);
             shared.pool.release();
         }

@@ -13,6 +13,10 @@ const CORE: [u8; 4] = [1, 0, 0, 0];
 /// Version and layer of a component.
 const COMPONENT: [u8; 4] = [0x0d, 0, 1, 0];
 
+/// How deep components may lie within components. Compilers of a few languages nest two or three,
+/// compositions some more; each level is read again by those around it.
+const MAX_DEPTH: usize = 64;
+
 /// What a WebAssembly file is, by its first eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -103,7 +107,14 @@ pub fn shape(bytes: &[u8]) -> Result<Shape, ScanError> {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(ScanError { message: "a core module".to_owned(), offset: 0 });
             }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::ModuleSection { unchecked_range, .. }
+            | Payload::ComponentSection { unchecked_range, .. } => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    let message = format!("components within components {depth} deep");
+                    return Err(ScanError { message, offset: unchecked_range.start });
+                }
+            }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
@@ -155,6 +166,20 @@ mod tests {
             assert!(!is_whole(&whole[..end]), "{end}");
         }
         assert!(!is_whole(&[EMPTY, &[0, 0xff, 0xff, 0xff, 0xff, 0xff]].concat()));
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth| {
+            (0..depth).fold(EMPTY.to_vec(), |inner, _| {
+                // A component section, its size in three bytes of LEB128.
+                let bits = |shift: u32| u8::try_from((inner.len() >> shift) & 0x7f).unwrap();
+                [EMPTY, &[4, bits(0) | 0x80, bits(7) | 0x80, bits(14)], &inner].concat()
+            })
+        };
+        assert_eq!(shape(&nested(MAX_DEPTH)), Ok(Shape::default()));
+        let error = shape(&nested(MAX_DEPTH + 1)).unwrap_err();
+        assert!(error.to_string().contains("components within components 65 deep"), "{error}");
     }
 
     #[test]

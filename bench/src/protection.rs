@@ -1,0 +1,198 @@
+//! What stands around a plugin: what it costs the plugin's own calls, and what a hostile
+//! neighbour costs them in spite of it.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use plugbay::config::{PluginSettings, Size};
+use plugbay::wasm::{Engine, WasmRuntime};
+use plugbay::{CodecHandle, Config, Context, Host, Runtime};
+use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::{
+    Artifact, CallError, CodecInfo, Identity, Isolation, Policy, Services, Source, StartPlugin,
+    Unobserved,
+};
+use plugbay_fixtures::{Behaviour, Export, Guest};
+
+use crate::calls::document;
+use crate::measure::{Budget, Table, median};
+use crate::setup::Place;
+
+/// How long the neighbour is called in quiet, and then beside the attack.
+const WINDOW: Duration = Duration::from_millis(300);
+/// Pairs of windows, per attack.
+const PAIRS: usize = 11;
+
+/// Measures the rows of this module.
+///
+/// # Errors
+///
+/// If the host or the limit fails.
+pub fn run(table: &mut Table) -> Result<()> {
+    over_the_bare_pool(table)?;
+    let name = "neighbour's p99 beside a hostile plugin, over its quiet p99";
+    if table.wants(name) {
+        // What the server does with a line: it is written out, as text.
+        let _ = tracing_subscriber::fmt().with_writer(std::io::sink).try_init();
+        let mut worst = ("nothing", 0.0);
+        for (attack, behaviour) in [
+            ("an endless loop", Behaviour::Spin),
+            ("a memory bomb", Behaviour::GrowMemory { pages: 16 }),
+            ("a log flood", Behaviour::FloodLog),
+        ] {
+            let ratio = beside(&behaviour)?;
+            if ratio > worst.1 {
+                worst = (attack, ratio);
+            }
+        }
+        table.bound(name, worst.1, "×", 2.0, &format!(" ({})", worst.0));
+    }
+    Ok(())
+}
+
+/// The same call, of the same plugin under the same policy, by the host and by nobody: without
+/// registry, lease, breaker and counters.
+fn over_the_bare_pool(table: &mut Table) -> Result<()> {
+    let name = "all protections, over the bare pool call";
+    if !table.wants(name) {
+        return Ok(());
+    }
+    let bytes = Guest::codec("echo").build();
+    let place = Place::new()?;
+    place.put("echo.wasm", &bytes)?;
+    let host = place.host(place.config())?;
+    let echo = host.codec("echo")?;
+    let bare = Bare::start(bytes)?;
+    let document = document(64);
+    table.ratio(
+        name,
+        Budget::AtMost(1.05),
+        || {
+            black_box(echo.encode_document(black_box(&document))?);
+            Ok(())
+        },
+        || {
+            let context = Context::new(&bare.services);
+            black_box(bare.codec.encode(&context, black_box(&document))?);
+            Ok(())
+        },
+    )
+}
+
+/// A codec that its runtime has started, and nothing around it.
+struct Bare {
+    codec: Arc<dyn CodecCall>,
+    services: Arc<dyn Services>,
+    _tokio: tokio::runtime::Runtime,
+}
+
+impl Bare {
+    fn start(bytes: Vec<u8>) -> Result<Self> {
+        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build()?;
+        let runtime = WasmRuntime::builder(Engine::new()?, tokio.handle().clone()).build()?;
+        let prepared = runtime.prepare(&Artifact::new(Source::Memory("echo".into()), bytes))?;
+        let description = Arc::new(prepared.describe(Isolation::default())?);
+        let plugin = prepared.start(StartPlugin {
+            identity: Identity::new("echo", &description.version),
+            description,
+            config: serde_json::json!({}),
+            policy: Policy::default(),
+            observer: Arc::new(Unobserved),
+        })?;
+        let provider = plugin.provide(0).context("expected a capability")?;
+        let codec = Arc::clone(provider.get::<Codec>().context("expected a codec")?);
+        Ok(Self { codec, services: Arc::new(Nobody), _tokio: tokio })
+    }
+}
+
+/// No other plugins.
+struct Nobody;
+
+impl Services for Nobody {
+    fn codecs(&self) -> Vec<CodecInfo> {
+        Vec::new()
+    }
+
+    fn encode(&self, _: u8, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+        Ok(Vec::new())
+    }
+
+    fn decode(&self, _: u8, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+        Ok(Vec::new())
+    }
+}
+
+/// The 99th percentile of a warm call while one thread calls a plugin that does this, over that
+/// in quiet: the median of the pairs.
+fn beside(behaviour: &Behaviour) -> Result<f64> {
+    let place = Place::new()?;
+    place.put("bad.wasm", &Guest::codec("bad").on(Export::Encode, behaviour.clone()).build())?;
+    place.put("echo.wasm", &Guest::codec("echo").build())?;
+    let host = place.host(at_its_limits(place.config()))?;
+    let echo = host.codec("echo")?;
+    let document = document(64);
+    p99(&echo, &document)?;
+    let mut ratios = Vec::new();
+    for _ in 0..PAIRS {
+        let quiet = p99(&echo, &document)?;
+        let loud = attacked(&host, || p99(&echo, &document))?;
+        ratios.push(loud / quiet);
+    }
+    Ok(median(ratios.into_iter()))
+}
+
+/// The hostile plugin may go on as long as others do, and nobody stops calling it.
+fn at_its_limits(mut config: Config) -> Config {
+    let bad = PluginSettings {
+        cpu: Some(Duration::from_millis(100)),
+        memory: Some(Size::mib(64)),
+        breaker_failures: Some(0),
+        health_every: Some(Duration::ZERO),
+        ..PluginSettings::default()
+    };
+    config.plugins.insert("bad".into(), bad);
+    config
+}
+
+/// Works while a thread calls the hostile plugin, again and again.
+fn attacked<R>(host: &Host, work: impl FnOnce() -> Result<R>) -> Result<R> {
+    let bad = host.codec("bad")?;
+    let (over, calls) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let attacker = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                calls.store(true, Ordering::Relaxed);
+                anyhow::ensure!(bad.encode_document(&[0xf6]).is_err(), "expected a hostile plugin");
+            }
+            Ok(())
+        });
+        while !calls.load(Ordering::Relaxed) && !attacker.is_finished() {
+            std::thread::yield_now();
+        }
+        let result = work();
+        over.store(true, Ordering::Relaxed);
+        match attacker.join() {
+            Ok(called) => called.and(result),
+            Err(panicked) => std::panic::resume_unwind(panicked),
+        }
+    })
+}
+
+/// The 99th percentile of the calls of one window, in nanoseconds.
+fn p99(echo: &CodecHandle, document: &[u8]) -> Result<f64> {
+    let mut latencies = Vec::with_capacity(1 << 21);
+    let end = Instant::now() + WINDOW;
+    let mut before = Instant::now();
+    while before < end {
+        black_box(echo.encode_document(black_box(document))?);
+        let after = Instant::now();
+        latencies.push((after - before).as_nanos() as u64);
+        before = after;
+    }
+    let rank = latencies.len() * 99 / 100;
+    let (_, p99, _) = latencies.select_nth_unstable(rank);
+    Ok(*p99 as f64)
+}

@@ -1,0 +1,154 @@
+//! An attack by calls: a hostile version replaces the good one, is called from several threads
+//! at once, and leaves again.
+
+use plugbay::{CallError, CallErrorKind, Error};
+use plugbay_fixtures::{Behaviour, Export, Guest};
+
+use crate::figures::{Figures, alone};
+use crate::neighbour::Watch;
+use crate::support::{Bytes, Place, Site, place, until};
+
+/// Threads that call the hostile plugin, unless told otherwise.
+const THREADS: usize = 3;
+/// How often each of them calls its codec and its handler, unless told otherwise.
+const ROUNDS: usize = 4;
+
+/// A hostile plugin, its limits, and how calls of it end.
+pub(crate) struct Attack {
+    guest: Guest,
+    instances: u32,
+    threads: usize,
+    rounds: usize,
+    limits: String,
+    ends: Vec<CallErrorKind>,
+    holds: u64,
+}
+
+/// By a plugin whose codec and handler do this whenever they are called.
+pub(crate) fn attack(behaviour: &Behaviour) -> Attack {
+    let guest = Guest::both("bad");
+    attack_by(
+        [Export::Encode, Export::Decode, Export::Handle]
+            .into_iter()
+            .fold(guest, |guest, export| guest.on(export, behaviour.clone())),
+    )
+}
+
+/// By this plugin, which is named `bad`.
+pub(crate) fn attack_by(guest: Guest) -> Attack {
+    Attack {
+        guest: guest.version("2.0.0"),
+        instances: 2,
+        threads: THREADS,
+        rounds: ROUNDS,
+        limits: String::new(),
+        ends: Vec::new(),
+        holds: 0,
+    }
+}
+
+impl Attack {
+    /// With so many instances at most, instead of two.
+    pub(crate) fn instances(mut self, instances: u32) -> Self {
+        self.instances = instances;
+        self
+    }
+
+    /// By one thread, one instance, and one round: where a call takes long.
+    pub(crate) fn once(mut self) -> Self {
+        (self.instances, self.threads, self.rounds) = (1, 1, 1);
+        self
+    }
+
+    /// With these lines in `[plugins.bad]`.
+    pub(crate) fn limits(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.limits);
+        self
+    }
+
+    /// Every call ends as one of these; without any, every call succeeds.
+    pub(crate) fn ends_as(mut self, kinds: &[CallErrorKind]) -> Self {
+        self.ends = kinds.to_vec();
+        self
+    }
+
+    /// The process holds so many MiB more at its height.
+    pub(crate) fn holds_mib(mut self, mib: u64) -> Self {
+        self.holds = mib << 20;
+        self
+    }
+}
+
+/// A place with a good version of `bad` and its neighbour. The limits are for `bad`, which is
+/// neither kept from failing nor asked how it is.
+pub(crate) fn beside_a_neighbour(limits: &str) -> Place {
+    place()
+        .plugin("bad.wasm", good())
+        .plugin("neighbour.wasm", Guest::both("neighbour").stamp("here"))
+        .config(&format!(
+            "[plugins.bad]\nbreaker_failures = 0\nhealth_every = '0s'\n{limits}\n\
+             [plugins.neighbour]\ndeadline = '4s'\n"
+        ))
+        .unwatched()
+}
+
+pub(crate) fn good() -> Guest {
+    Guest::both("bad").stamp("good")
+}
+
+/// Drops these bytes over `bad` and looks.
+pub(crate) fn replace(site: &Site, bytes: impl Into<Bytes>) -> plugbay::Report {
+    site.drop_in("bad.wasm", bytes);
+    site.look()
+}
+
+/// The good version comes back, and what it replaces is gone to the last instance.
+pub(crate) fn make_good(site: &Site) {
+    let report = replace(site, good());
+    assert!(report.rejected.is_empty(), "{report:?}");
+    until("the old version leaves", || site.status().draining.is_empty());
+    assert_eq!(site.encode("bad"), "good");
+}
+
+/// The neighbour answers throughout, and all that the attack took comes back.
+pub(crate) fn withstand(attack: &Attack) {
+    let _alone = alone();
+    let limits = format!("instances = {}\n{}", attack.instances, attack.limits);
+    let site = beside_a_neighbour(&limits).host();
+    // Once before anything is measured: what is kept for the next time is there then.
+    strike(&site, attack, 1, 1);
+    let before = Figures::now();
+    Watch::during(&site, || strike(&site, attack, attack.threads, attack.rounds));
+    before.come_back();
+    before.was_exceeded_by(attack.holds);
+}
+
+fn strike(site: &Site, attack: &Attack, threads: usize, rounds: usize) {
+    let report = replace(site, attack.guest.clone());
+    assert_eq!(report.loaded, ["bad@2.0.0"], "{report:?}");
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..rounds {
+                    let codec = site.codec("bad").unwrap();
+                    attack.check(codec.encode_document(b"in").map(drop));
+                    attack.check(codec.decode_document(b"\xf6").map(drop));
+                    attack.check(site.handle("bad", "in").map(drop));
+                }
+            });
+        }
+    });
+    make_good(site);
+}
+
+impl Attack {
+    fn check(&self, answer: Result<(), Error>) {
+        let error = match answer {
+            Ok(()) => return assert!(self.ends.is_empty(), "expected a failed call"),
+            Err(Error::Call(error)) => error,
+            Err(error) => panic!("expected an answer or a failed call, found {error}"),
+        };
+        assert!(self.ends.contains(&error.kind()), "{:?}: {error}", error.kind());
+        assert_eq!(CallError::plugin(&error), Some("bad@2.0.0"), "{error}");
+    }
+}

@@ -1,0 +1,43 @@
+//! Guests that call the host until they are stopped.
+
+use plugbay::CallErrorKind::{Contract, Cpu, Trap};
+use plugbay_fixtures::Behaviour;
+
+use crate::attack::{attack, withstand};
+
+/// The neighbour serves the flood, and everybody else.
+#[test]
+fn a_flood_of_calls_of_its_neighbour() {
+    let flood = attack(&Behaviour::FloodCodecs("neighbour".into()));
+    withstand(&flood.limits("cpu = '100ms'").ends_as(&[Cpu]));
+}
+
+#[test]
+fn a_flood_of_calls_of_a_codec_that_is_not_there() {
+    let flood = attack(&Behaviour::FloodCodecs("nobody".into()));
+    withstand(&flood.limits("cpu = '100ms'").ends_as(&[Cpu]));
+}
+
+#[test]
+fn a_flood_of_log_lines() {
+    withstand(&attack(&Behaviour::FloodLog).limits("cpu = '100ms'").ends_as(&[Cpu]));
+}
+
+#[test]
+fn a_flood_of_metrics() {
+    withstand(&attack(&Behaviour::Count(10_000)).limits("cpu = '10s'"));
+}
+
+/// Each alarm is memory of the host's, and there is a most that a plugin may hold.
+#[test]
+fn a_hoard_of_alarms() {
+    withstand(
+        &attack(&Behaviour::Hoard).limits("cpu = '1s'").once().ends_as(&[Cpu, Contract, Trap]),
+    );
+}
+
+/// Nothing is granted, so nothing is opened, by however many instances.
+#[test]
+fn file_descriptors() {
+    withstand(&attack(&Behaviour::Open(100)).instances(16).limits("cpu = '10s'"));
+}
