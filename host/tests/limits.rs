@@ -101,6 +101,22 @@ fn a_spinning_guest_runs_out_of_cpu_time() {
 }
 
 #[test]
+fn a_spinning_guest_runs_into_the_deadline_of_its_call() {
+    let limits = "cpu = '1h'\ndeadline = '200ms'";
+    fails(&Behaviour::Spin, limits, true, CallErrorKind::Deadline, "within 200ms");
+}
+
+/// One copy may take longer than the whole budget, and is one instruction.
+#[test]
+fn a_guest_that_copies_a_gigabyte_forever_runs_out_of_cpu_time() {
+    let (copy, limits) = (
+        Behaviour::MemoryCopy(1 << 30),
+        "memory = '1100MiB'\ntotal_memory = '3GiB'\ncpu = '100ms'",
+    );
+    fails(&copy, limits, true, CallErrorKind::Cpu, "within 100ms");
+}
+
+#[test]
 fn a_guest_that_copies_memory_forever_runs_out_of_cpu_time() {
     let copy = Behaviour::MemoryCopy(1 << 20);
     fails(&copy, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");

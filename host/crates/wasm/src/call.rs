@@ -72,7 +72,7 @@ impl<K: WasmKind> Calls<K> {
         let plugin = &self.plugin;
         let mut checkout = Checkout::take(plugin)?;
         let instance = checkout.instance()?;
-        instance.begin_direct(plugin.cpu_ticks);
+        instance.begin_direct(plugin.cpu_ticks, plugin.policy.deadline);
         if plugin.wants_services {
             instance.lend(context);
         }
@@ -140,7 +140,7 @@ impl<K: WasmKind> Calls<K> {
     ) -> Result<R, CallError> {
         let plugin = &self.plugin;
         let instance = checkout.instance()?;
-        instance.begin_fiber(plugin.cpu_ticks);
+        instance.begin_fiber(plugin.cpu_ticks, plugin.policy.deadline);
         if plugin.wants_services {
             instance.lend(&context);
         }

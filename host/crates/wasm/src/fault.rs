@@ -26,6 +26,10 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State, cpu: Duration) -
         _ if let Some(excess) = state.excess.take() => {
             CallError::new(CallErrorKind::HostCalls, excess.to_string())
         }
+        Some(Trap::Interrupt) if state.late => CallError::new(
+            CallErrorKind::Deadline,
+            format!("expected an answer within {:?}", state.wall),
+        ),
         Some(Trap::Interrupt) => CallError::new(
             CallErrorKind::Cpu,
             format!("expected to finish within {cpu:?} of CPU time"),

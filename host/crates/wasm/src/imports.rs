@@ -86,6 +86,7 @@ impl codecs::Host for State {
 
     fn encode(&mut self, name: String, document: Vec<u8>) -> wasmtime::Result<Answer> {
         self.host_call()?;
+        self.called_others = true;
         Ok(self.nested().and_then(|(services, depth)| {
             services.encode(depth, &name, &document).map_err(|error| to_guest(&error))
         }))
@@ -93,6 +94,7 @@ impl codecs::Host for State {
 
     fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
         self.host_call()?;
+        self.called_others = true;
         Ok(self.nested().and_then(|(services, depth)| {
             services.decode(depth, &name, &bytes).map_err(|error| to_guest(&error))
         }))

@@ -1,5 +1,7 @@
 //! One live instance: its store, and the functions found in it.
 
+use std::time::Duration;
+
 use plugbay_core::Context;
 use wasmtime::Store;
 
@@ -49,14 +51,14 @@ impl Instance {
 
     /// Sets what a call on the caller's stack may use.
     #[inline]
-    pub(crate) fn begin_direct(&mut self, ticks: u64) {
-        self.store.data_mut().begin(ticks, false);
+    pub(crate) fn begin_direct(&mut self, ticks: u64, wall: Duration) {
+        self.store.data_mut().begin(ticks, wall, false);
         self.calls += 1;
     }
 
     /// Sets what a call on a fiber may use.
-    pub(crate) fn begin_fiber(&mut self, ticks: u64) {
-        self.store.data_mut().begin(ticks, true);
+    pub(crate) fn begin_fiber(&mut self, ticks: u64, wall: Duration) {
+        self.store.data_mut().begin(ticks, wall, true);
         self.calls += 1;
     }
 

@@ -115,7 +115,7 @@ impl Shared {
         store: &mut Store<State>,
         on_fiber: bool,
     ) -> wasmtime::Result<(Lifecycle, Vec<AnyGuest>)> {
-        store.data_mut().begin(self.init_ticks, on_fiber);
+        store.data_mut().begin(self.init_ticks, Duration::MAX, on_fiber);
         let instance = if on_fiber {
             self.component.instantiate_async(&mut *store).await?
         } else {
@@ -133,7 +133,7 @@ impl Shared {
 
     async fn init(&self, instance: &mut Instance) -> wasmtime::Result<Result<(), types::Error>> {
         let Instance { store, lifecycle, .. } = instance;
-        store.data_mut().begin(self.init_ticks, lifecycle.is_on_fiber());
+        store.data_mut().begin(self.init_ticks, Duration::MAX, lifecycle.is_on_fiber());
         let answer = match lifecycle {
             Lifecycle::Direct(guest) => guest.call_init(&mut *store, &self.config),
             Lifecycle::Fiber(guest) => guest.call_init(&mut *store, &self.config).await,
@@ -168,7 +168,7 @@ impl Shared {
     /// Calls `shutdown` on an instance that goes away.
     fn say_goodbye(&self, instance: &mut Instance, within: Duration) {
         let Instance { store, lifecycle, .. } = instance;
-        store.data_mut().begin(ticks(within), lifecycle.is_on_fiber());
+        store.data_mut().begin(ticks(within), Duration::MAX, lifecycle.is_on_fiber());
         let said = match lifecycle {
             Lifecycle::Direct(guest) => Ok(guest.call_shutdown(&mut *store)),
             Lifecycle::Fiber(guest) => {
@@ -209,7 +209,7 @@ impl Shared {
     /// Asks one instance whether it can serve.
     fn examine(&self, mut checkout: Checkout<'_>, within: Duration) -> Result<(), CallError> {
         let Instance { store, lifecycle, .. } = checkout.instance()?;
-        store.data_mut().begin(ticks(within), lifecycle.is_on_fiber());
+        store.data_mut().begin(ticks(within), Duration::MAX, lifecycle.is_on_fiber());
         let answer = match lifecycle {
             Lifecycle::Direct(guest) => guest.call_health(&mut *store),
             Lifecycle::Fiber(guest) => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use futures_lite::future::block_on;
 use plugbay_core::{
@@ -54,7 +55,7 @@ impl WasmPrepared {
         let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);
         let mut store = new_store(&self.engine, state);
         let (_, init_ticks) = budgets(&policy);
-        store.data_mut().begin(init_ticks, self.may_wait);
+        store.data_mut().begin(init_ticks, Duration::MAX, self.may_wait);
         let asked = async {
             if self.may_wait {
                 let instance = self.component.instantiate_async(&mut store).await?;
