@@ -23,6 +23,7 @@
 #![deny(unsafe_code)]
 
 mod blocking;
+mod bulkhead;
 mod calls;
 mod code;
 mod describe;

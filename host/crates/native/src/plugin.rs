@@ -17,6 +17,7 @@ use plugbay_registry::Swap;
 use tokio::runtime::Handle;
 
 use crate::blocking::Blocking;
+use crate::bulkhead::Bulkhead;
 use crate::calls::{Calls, from_guest};
 use crate::code::{Code, Life, Living, StepError};
 
@@ -25,6 +26,8 @@ struct Shared {
     life: Arc<Life>,
     policy: Policy,
     tokio: Handle,
+    /// Bounds its handlers. Its codecs are called on their callers' own threads, without bound.
+    handlers: Arc<Bulkhead>,
     /// Serves all calls at once.
     instance: Serving,
     instantiations: AtomicU64,
@@ -97,7 +100,9 @@ impl NativePlugin {
         instance
             .health(start.policy.init)
             .map_err(|error| Refusal::new(Reason::Unhealthy, format!("health: {error}")))?;
+        let Policy { instances, queue, .. } = start.policy;
         let shared = Shared {
+            handlers: Bulkhead::new(life.label(), instances, queue),
             life,
             policy: start.policy,
             tokio,
@@ -191,6 +196,7 @@ impl Plugin for NativePlugin {
             instances: 1,
             instantiations: self.shared.instantiations.load(Ordering::Relaxed),
             discarded: self.shared.discarded.load(Ordering::Relaxed),
+            waiting: self.shared.handlers.waiting().into(),
             metrics: self.shared.life.metrics.snapshot(),
             ..PluginStats::default()
         }
@@ -222,7 +228,7 @@ impl HandlerCall for NativeCalls {
         let (shared, capability) = (Arc::clone(&self.shared), self.capability);
         let blocking = Blocking {
             tokio: shared.tokio.clone(),
-            label: Arc::clone(shared.label()),
+            bulkhead: Arc::clone(&shared.handlers),
             deadline: shared.policy.deadline,
             grace: Duration::ZERO,
         };

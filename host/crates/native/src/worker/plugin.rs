@@ -62,7 +62,7 @@ pub fn describe(
 
 /// A started plugin whose library is loaded in a worker, never here.
 ///
-/// Of its policy, `instances` bounds the calls at once, `total_memory` the worker's memory,
+/// Of its policy, `instances` bounds the calls at once, `queue` those that wait, `total_memory` the worker's memory,
 /// `output` an answer, `deadline` a call, and `init` each step of the life. The rest is about
 /// instances of WebAssembly: native code has no linear memory, and its CPU time is bounded by
 /// the deadline alone.
@@ -173,7 +173,9 @@ impl Plugin for ProcessPlugin {
         let spec = &self.supervisor.spec;
         let host = Calls::outside(spec.identity.label(), &self.supervisor.metrics);
         let asked = Ask { op: Op::Health, index: 0, meta: &[], body: &[] };
-        self.supervisor.call(asked, &host, Instant::now() + within).map(drop)
+        let deadline = Instant::now() + within;
+        let _place = self.supervisor.bulkhead.enter(deadline)?;
+        self.supervisor.call(asked, &host, deadline).map(drop)
     }
 
     fn shutdown(&self) {
@@ -187,6 +189,7 @@ impl Plugin for ProcessPlugin {
             instantiations: self.supervisor.instantiations.load(Ordering::Relaxed),
             discarded: self.supervisor.discarded.load(Ordering::Relaxed),
             memory: process.and_then(|process| process.memory()).unwrap_or_default(),
+            waiting: self.supervisor.waiting(),
             metrics: self.supervisor.metrics.snapshot(),
             worker: Some(self.state().status()),
             ..PluginStats::default()
@@ -220,6 +223,7 @@ impl ProcessCalls {
         let host = Calls::during(spec.identity.label(), &supervisor.metrics, context);
         let asked = Ask { op, index: self.capability, meta: &[], body };
         let deadline = Instant::now() + spec.policy.deadline;
+        let _place = supervisor.bulkhead.enter(deadline)?;
         Ok(supervisor.call(asked, &host, deadline)?.body)
     }
 }
@@ -242,7 +246,7 @@ impl HandlerCall for ProcessCalls {
         // thread is to be had.
         let blocking = Blocking {
             tokio: self.tokio.clone(),
-            label: Arc::clone(spec.identity.label()),
+            bulkhead: Arc::clone(&supervisor.bulkhead),
             deadline: spec.policy.deadline,
             grace: GRACE,
         };

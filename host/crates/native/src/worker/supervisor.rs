@@ -25,6 +25,7 @@ use super::restarts::{Next, Restarts};
 use super::segment;
 use super::wire::Op;
 use super::{Protections, Supervision, WorkerCommand, WorkerState};
+use crate::bulkhead::Bulkhead;
 use crate::calls::Calls;
 
 /// How often a worker's memory is looked at.
@@ -50,6 +51,8 @@ pub(super) struct Spec {
 pub(super) struct Supervisor {
     pub(super) spec: Spec,
     pub(super) metrics: GuestMetrics,
+    /// A place for each lane: whoever has one finds a lane idle, once there is a worker.
+    pub(super) bulkhead: Arc<Bulkhead>,
     inner: Mutex<Inner>,
     /// Wakes calls: a lane is idle, or there will be none.
     lanes: Condvar,
@@ -98,8 +101,11 @@ impl Supervisor {
             death: None,
             restarts: Restarts::default(),
         };
+        let lanes = u32::try_from(spec.lanes).unwrap_or(u32::MAX);
+        let bulkhead = Bulkhead::new(spec.identity.label(), lanes, spec.policy.queue);
         Self {
             spec,
+            bulkhead,
             metrics: GuestMetrics::default(),
             inner: Mutex::new(inner),
             lanes: Condvar::new(),
@@ -222,12 +228,12 @@ impl Supervisor {
         self.lanes.notify_all();
     }
 
-    /// Takes an idle lane, starting a worker if there may be one.
+    /// Takes an idle lane, starting a worker if there may be one. The caller has a place.
     ///
     /// # Errors
     ///
-    /// `unavailable` if there is no worker and none may start yet, or ever; `deadline` if
-    /// no lane came free in time; `retired` after the shutdown.
+    /// `unavailable` if there is no worker and none may start yet, or ever; `overloaded` if
+    /// there was no lane in time; `retired` after the shutdown.
     pub(super) fn take(&self, deadline: Instant) -> Result<Taken, CallError> {
         let mut inner = self.lock();
         loop {
@@ -257,8 +263,8 @@ impl Supervisor {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let message = "expected an idle lane of its worker in time, found none";
-                return Err(self.error(CallErrorKind::Deadline, message));
+                let message = "expected a lane of its worker within its deadline, found none";
+                return Err(self.bulkhead.overloaded(message.into()));
             }
             inner.waiting += 1;
             let woken = self.lanes.wait_timeout(inner, left);
@@ -352,6 +358,11 @@ impl Supervisor {
             let plugin = &**self.spec.identity.label();
             tracing::warn!(plugin, %error, "no answer to the last call");
         }
+    }
+
+    /// Calls that wait: for a place, or with one for a worker that starts.
+    pub(super) fn waiting(&self) -> u64 {
+        u64::from(self.bulkhead.waiting()) + self.lock().waiting as u64
     }
 
     /// How the worker is now.
