@@ -47,8 +47,10 @@
 //!
 //! # A worker's end
 //!
-//! However it ends, the worker is reaped and the calls in flight say what happened. When a new
-//! one may start is the matter of [`Supervision`]. When the host ends, however that ends, so do
+//! However it ends, the worker is reaped and the calls in flight say what happened. The next
+//! call starts a new one, as often and as soon as [`RestartRules`] allow: the first at once, then
+//! after pauses. Past their budget the plugin stays broken until it is loaded again: a window that
+//! moves on changes nothing then. When the host ends, however that ends, so do
 //! its workers: one of their threads waits for the control socket to close.
 //!
 //! # What a worker cannot do
@@ -61,6 +63,8 @@
 //! # Platform
 //!
 //! Linux. Elsewhere [`ProcessPlugin::start`] and [`describe`] refuse.
+//!
+//! [`RestartRules`]: plugbay_guard::RestartRules
 
 #[cfg(target_os = "linux")]
 mod call;
@@ -80,8 +84,6 @@ mod plugin;
 mod process;
 #[cfg(target_os = "linux")]
 mod protect;
-#[cfg(target_os = "linux")]
-mod restarts;
 #[cfg(target_os = "linux")]
 mod ring;
 #[cfg(target_os = "linux")]
@@ -118,7 +120,7 @@ pub use elsewhere::{ProcessPlugin, describe};
 pub use foreign::frames;
 #[cfg(target_os = "linux")]
 pub use plugin::{ProcessPlugin, describe};
-pub use state::{Protections, Supervision, WorkerCommand, WorkerState};
+pub use state::{Protections, WorkerCommand, WorkerState};
 
 /// The first argument that makes [`serve_if_asked`] serve.
 pub const ARGUMENT: &str = "plugbay-native-worker";

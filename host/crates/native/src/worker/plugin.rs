@@ -15,6 +15,7 @@ use plugbay_core::{
     CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
     Provider, Reason, Refusal, StartPlugin,
 };
+use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
 use super::call::{Ask, ask};
@@ -22,7 +23,7 @@ use super::lane::LaneError;
 use super::process::{self, output_limit};
 use super::supervisor::{Spec, Supervisor};
 use super::wire::{Op, Request as Sent, meta};
-use super::{MAX_LANES, Supervision, WorkerCommand, WorkerState};
+use super::{MAX_LANES, WorkerCommand, WorkerState};
 use crate::blocking::Blocking;
 use crate::calls::Calls;
 use crate::staging::PrivateCopy;
@@ -77,7 +78,8 @@ pub struct ProcessPlugin {
 }
 
 impl ProcessPlugin {
-    /// Starts a worker for `library`, makes the instance, and asks it whether it can serve.
+    /// Starts a worker for `library`, makes the instance, and asks it whether it can serve. When it
+    /// dies, `rules` say when there may be another.
     /// Handlers run on `tokio`'s threads for blocking work.
     ///
     /// Blocks for at most three times the policy's `init`.
@@ -90,7 +92,7 @@ impl ProcessPlugin {
         command: WorkerCommand,
         library: &Path,
         start: StartPlugin,
-        supervision: Supervision,
+        rules: RestartRules,
         tokio: Handle,
     ) -> Result<Self, Refusal> {
         let spec = Spec {
@@ -100,7 +102,7 @@ impl ProcessPlugin {
             lanes: lanes(&start.policy),
             identity: start.identity,
             policy: start.policy,
-            supervision,
+            rules,
         };
         let supervisor = Arc::new(Supervisor::new(spec));
         let (send, first) = sync_channel(1);

@@ -34,36 +34,6 @@ impl WorkerCommand {
     }
 }
 
-/// How often and how soon a worker starts again.
-///
-/// After the first death within `window` the next call starts a new worker at once. Each
-/// further one doubles the pause, from `first` up to `longest`; of each pause between half and
-/// all is kept, by chance, so that workers that died together do not start together. After
-/// `restarts` new workers within `window`, the next death is the last: the plugin stays broken
-/// until it is loaded again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Supervision {
-    /// How many new workers there may be within `window`. The default is 5.
-    pub restarts: usize,
-    /// How long a death counts. The default is 60 s.
-    pub window: Duration,
-    /// The pause after the second death. The default is 100 ms.
-    pub first: Duration,
-    /// The longest pause. The default is 10 s.
-    pub longest: Duration,
-}
-
-impl Default for Supervision {
-    fn default() -> Self {
-        Self {
-            restarts: 5,
-            window: Duration::from_secs(60),
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(10),
-        }
-    }
-}
-
 /// How a plugin's worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

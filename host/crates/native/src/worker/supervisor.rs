@@ -15,16 +15,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Identity, Policy, Refusal};
+use plugbay_guard::{Next, RestartRules, Restarts};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 
 use super::call::{Ask, ask};
 use super::lane::Lane;
 use super::process::{Death, Process, Started, output_limit};
-use super::restarts::{Next, Restarts};
 use super::segment;
 use super::wire::Op;
-use super::{Protections, Supervision, WorkerCommand, WorkerState};
+use super::{Protections, WorkerCommand, WorkerState};
 use crate::bulkhead::Bulkhead;
 use crate::calls::Calls;
 
@@ -44,7 +44,7 @@ pub(super) struct Spec {
     pub(super) policy: Policy,
     pub(super) config: String,
     pub(super) lanes: usize,
-    pub(super) supervision: Supervision,
+    pub(super) rules: RestartRules,
 }
 
 /// What the thread and the calls share.
@@ -99,7 +99,7 @@ impl Supervisor {
             waiting: 0,
             doom: None,
             death: None,
-            restarts: Restarts::default(),
+            restarts: Restarts::new(spec.rules),
         };
         let lanes = u32::try_from(spec.lanes).unwrap_or(u32::MAX);
         let bulkhead = Bulkhead::new(spec.identity.label(), lanes, spec.policy.queue);
@@ -213,15 +213,17 @@ impl Supervisor {
         if !matches!(inner.state, State::Stopped(_)) {
             self.discarded.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
-            inner.state = match inner.restarts.died(&self.spec.supervision, now, fastrand::f64()) {
-                Next::After(pause) => {
-                    tracing::warn!(plugin, reason, ?pause, "{death}");
-                    State::Down { until: now + pause, death }
-                }
-                Next::Never => {
-                    tracing::error!(plugin, reason, "{death}; no new worker until a reload");
-                    State::Broken(death)
-                }
+            let pause = match inner.restarts.next(now, fastrand::u64(..)) {
+                Next::Now => Some(Duration::ZERO),
+                Next::Wait(pause) => Some(pause),
+                Next::Exhausted { .. } => None,
+            };
+            inner.state = if let Some(pause) = pause {
+                tracing::warn!(plugin, reason, ?pause, "{death}");
+                State::Down { until: now + pause, death }
+            } else {
+                tracing::error!(plugin, reason, "{death}; no new worker until a reload");
+                State::Broken(death)
             };
         }
         drop(inner);

@@ -13,7 +13,8 @@ use plugbay_core::{
     CallError, CallErrorKind, CodecInfo, Context, Identity, Plugin, Policy, Provider, Refusal,
     Services, StartPlugin, Unobserved,
 };
-use plugbay_native::worker::{ProcessPlugin, Supervision, WorkerCommand, WorkerState, describe};
+use plugbay_guard::RestartRules;
+use plugbay_native::worker::{ProcessPlugin, WorkerCommand, WorkerState, describe};
 use tokio::runtime::Runtime;
 
 pub(crate) type Test = (&'static str, fn());
@@ -80,7 +81,7 @@ pub(crate) struct Setup {
     pub(crate) library: PathBuf,
     pub(crate) command: WorkerCommand,
     pub(crate) policy: Policy,
-    pub(crate) supervision: Supervision,
+    pub(crate) rules: RestartRules,
     pub(crate) config: &'static str,
 }
 
@@ -92,7 +93,7 @@ impl Default for Setup {
             library: hostile(),
             command: WorkerCommand::this_program(),
             policy,
-            supervision: Supervision::default(),
+            rules: RestartRules::default(),
             config: "ok",
         }
     }
@@ -115,8 +116,7 @@ impl Setup {
             observer: Arc::new(Unobserved),
         };
         let tokio = TOKIO.handle().clone();
-        let plugin =
-            ProcessPlugin::start(self.command, &self.library, start, self.supervision, tokio)?;
+        let plugin = ProcessPlugin::start(self.command, &self.library, start, self.rules, tokio)?;
         let provider = plugin.provide(0).unwrap();
         Ok(Host { plugin, provider, services: Arc::new(Reverser) })
     }
