@@ -28,6 +28,7 @@ mod calls;
 mod code;
 mod describe;
 pub mod header;
+mod ledger;
 mod libraries;
 #[expect(unsafe_code, reason = "to load a library is to run it; each block says what it relies on")]
 mod library;

@@ -26,6 +26,7 @@ use super::wire::{Op, Request as Sent, meta};
 use super::{MAX_LANES, WorkerCommand, WorkerState};
 use crate::blocking::Blocking;
 use crate::calls::Calls;
+use crate::ledger::Ledger;
 use crate::staging::PrivateCopy;
 
 /// How long past its deadline a handler's call may take to say that it passed.
@@ -46,7 +47,8 @@ pub fn describe(
     let refuse = |message: String| Refusal::new(Reason::Describe, format!("describe: {message}"));
     let label = library.file_stem().unwrap_or_default().to_string_lossy();
     let within = || Instant::now() + policy.init;
-    let mut started = process::start(command, library, 1, policy, &label, within())
+    let ledger = Arc::new(Ledger::bare(&label, policy));
+    let mut started = process::start(command, library, 1, policy, &ledger, within())
         .map_err(|death| refuse(death.message))?;
     let Some(lane) = started.lanes.first_mut() else { return Err(refuse("no lane".into())) };
     let asked = Ask { op: Op::Describe, index: 0, meta: &[], body: &[] };
@@ -104,7 +106,7 @@ impl ProcessPlugin {
             policy: start.policy,
             rules,
         };
-        let supervisor = Arc::new(Supervisor::new(spec));
+        let supervisor = Arc::new(Supervisor::new(spec, start.observer));
         let (send, first) = sync_channel(1);
         let thread = thread::Builder::new()
             .name("worker-supervisor".into())
@@ -172,8 +174,7 @@ impl Plugin for ProcessPlugin {
     }
 
     fn health(&self, within: Duration) -> Result<(), CallError> {
-        let spec = &self.supervisor.spec;
-        let host = Calls::outside(spec.identity.label(), &self.supervisor.metrics);
+        let host = Calls::outside(&self.supervisor.ledger);
         let asked = Ask { op: Op::Health, index: 0, meta: &[], body: &[] };
         let deadline = Instant::now() + within;
         let _place = self.supervisor.bulkhead.enter(deadline)?;
@@ -192,7 +193,8 @@ impl Plugin for ProcessPlugin {
             discarded: self.supervisor.discarded.load(Ordering::Relaxed),
             memory: process.and_then(|process| process.memory()).unwrap_or_default(),
             waiting: self.supervisor.waiting(),
-            metrics: self.supervisor.metrics.snapshot(),
+            limited: self.supervisor.ledger.limited(),
+            metrics: self.supervisor.ledger.metrics.snapshot(),
             worker: Some(self.state().status()),
             ..PluginStats::default()
         }
@@ -222,11 +224,11 @@ impl ProcessCalls {
     fn convert(&self, op: Op, context: &Context<'_>, body: &[u8]) -> Result<Vec<u8>, CallError> {
         let supervisor = &self.supervisor;
         let spec = &supervisor.spec;
-        let host = Calls::during(spec.identity.label(), &supervisor.metrics, context);
+        let host = Calls::during(&supervisor.ledger, context);
         let asked = Ask { op, index: self.capability, meta: &[], body };
         let deadline = Instant::now() + spec.policy.deadline;
         let _place = supervisor.bulkhead.enter(deadline)?;
-        Ok(supervisor.call(asked, &host, deadline)?.body)
+        Ok(host.outcome(supervisor.call(asked, &host, deadline))?.body)
     }
 }
 
@@ -267,7 +269,7 @@ fn handle(
 ) -> Result<Response, CallError> {
     let label = supervisor.spec.identity.label();
     let failed = |kind, message: String| CallError::new(kind, message).of(label);
-    let host = Calls::during(label, &supervisor.metrics, context);
+    let host = Calls::during(&supervisor.ledger, context);
     let sent = Sent {
         method: &request.method,
         path: &request.path,
@@ -277,7 +279,7 @@ fn handle(
     };
     let meta = meta(&sent).map_err(|error| failed(CallErrorKind::Internal, error.to_string()))?;
     let asked = Ask { op: Op::Handle, index: capability, meta: &meta, body: &request.body };
-    let frame = supervisor.call(asked, &host, deadline)?;
+    let frame = host.outcome(supervisor.call(asked, &host, deadline))?;
     let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.read();
     let headers = headers.map_err(|error| failed(CallErrorKind::Contract, error.to_string()))?;
     let status = frame.head.code;

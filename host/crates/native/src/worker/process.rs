@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use plugbay_core::{CallErrorKind, Policy};
@@ -25,6 +25,7 @@ use super::socket::Socket;
 use super::spin::{Spin, budget};
 use super::wire::{Frame, Head, MAX_BODY, Op, PROTOCOL, Setup, meta};
 use super::{MAX_LANES, Protections, WorkerCommand};
+use crate::ledger::Ledger;
 
 /// Why a worker is no more, or never was: how its calls fail, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ pub(super) fn start(
     library: &Path,
     lanes: usize,
     policy: &Policy,
-    label: &str,
+    ledger: &Arc<Ledger>,
     deadline: Instant,
 ) -> Result<Started, Death> {
     let crashed = |message: String| Death::new(CallErrorKind::Crashed, message);
@@ -83,7 +84,7 @@ pub(super) fn start(
     // From here on a failure drops the process, which kills and reaps it.
     let pid = Pid::from_child(&child);
     let child = Mutex::new(Some(child));
-    let output = Output::forward(pipe, label).map_err(system)?;
+    let output = Output::forward(pipe, Arc::clone(ledger)).map_err(system)?;
     let mut process = Process { pid, child, control: Lane::new(Socket::new(control)), output };
 
     // The worker's folder is another.

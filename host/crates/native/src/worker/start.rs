@@ -21,10 +21,15 @@ impl Supervisor {
     pub(super) fn start(&self) -> Result<Started, Failed> {
         let spec = &self.spec;
         let within = Instant::now() + spec.policy.init;
-        let (label, lanes) = (spec.identity.label(), spec.lanes);
-        let mut started =
-            process::start(&spec.command, &spec.library, lanes, &spec.policy, label, within)
-                .map_err(|death| (Reason::Init, death))?;
+        let mut started = process::start(
+            &spec.command,
+            &spec.library,
+            spec.lanes,
+            &spec.policy,
+            &self.ledger,
+            within,
+        )
+        .map_err(|death| (Reason::Init, death))?;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
         self.step(&mut started, Op::Create, spec.config.as_bytes())
             .map_err(|failed| named("init", Reason::Init, &failed))?;
@@ -35,7 +40,7 @@ impl Supervisor {
 
     fn step(&self, started: &mut Started, op: Op, body: &[u8]) -> Result<(), Death> {
         let policy = &self.spec.policy;
-        let host = Calls::outside(self.spec.identity.label(), &self.metrics);
+        let host = Calls::outside(&self.ledger);
         // There is always one.
         let Some(lane) = started.lanes.first_mut() else { return Ok(()) };
         let asked = Ask { op, index: 0, meta: &[], body };

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Identity, Policy, Refusal};
+use plugbay_core::{CallError, CallErrorKind, Identity, Observer, Policy, Refusal};
 use plugbay_guard::{Next, RestartRules, Restarts};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
@@ -27,6 +27,7 @@ use super::wire::Op;
 use super::{Protections, WorkerCommand, WorkerState};
 use crate::bulkhead::Bulkhead;
 use crate::calls::Calls;
+use crate::ledger::Ledger;
 
 /// How often a worker's memory is looked at.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
@@ -50,7 +51,8 @@ pub(super) struct Spec {
 /// What the thread and the calls share.
 pub(super) struct Supervisor {
     pub(super) spec: Spec,
-    pub(super) metrics: GuestMetrics,
+    /// The reader of a worker's output has it, too.
+    pub(super) ledger: Arc<Ledger>,
     /// A place for each lane: whoever has one finds a lane idle, once there is a worker.
     pub(super) bulkhead: Arc<Bulkhead>,
     inner: Mutex<Inner>,
@@ -91,7 +93,7 @@ pub(super) struct Taken {
 }
 
 impl Supervisor {
-    pub(super) fn new(spec: Spec) -> Self {
+    pub(super) fn new(spec: Spec, observer: Arc<dyn Observer>) -> Self {
         let inner = Inner {
             state: State::Starting,
             epoch: 0,
@@ -103,10 +105,11 @@ impl Supervisor {
         };
         let lanes = u32::try_from(spec.lanes).unwrap_or(u32::MAX);
         let bulkhead = Bulkhead::new(spec.identity.label(), lanes, spec.policy.queue);
+        let ledger = Arc::new(Ledger::new(spec.identity.label(), &spec.policy, observer));
         Self {
             spec,
             bulkhead,
-            metrics: GuestMetrics::default(),
+            ledger,
             inner: Mutex::new(inner),
             lanes: Condvar::new(),
             wanted: Condvar::new(),
@@ -353,7 +356,7 @@ impl Supervisor {
         inner.waiting -= 1;
         let Some(mut lane) = inner.idle.pop() else { return };
         drop(inner);
-        let host = Calls::outside(self.spec.identity.label(), &self.metrics);
+        let host = Calls::outside(&self.ledger);
         let asked = Ask { op: Op::Shutdown, index: 0, meta: &[], body: &[] };
         let limit = output_limit(&self.spec.policy);
         if let Err(error) = ask(&mut lane, asked, &host, limit, Instant::now() + bound) {

@@ -237,6 +237,20 @@ static uint32_t decode(const void *instance, host host, uint32_t index, bytes in
         fflush(stdout);
         return text(out, OK, enabled ? "enabled" : "disabled");
     }
+    if (starts(input, "flood ")) {
+        long lines = strtol((const char *)input.ptr + 6, NULL, 10);
+        for (long i = 0; i < lines; i++) {
+            host.vtable->log(host.ctx, 2, TEXT("one of many"), (pairs){NULL, 0});
+        }
+        printf("after the flood: status %u\n",
+               host.vtable->decode(host.ctx, TEXT("other"), TEXT("abc"), out));
+        fflush(stdout);
+        return OK;
+    }
+    if (starts(input, "print ")) {
+        for (long i = strtol((const char *)input.ptr + 6, NULL, 10); i > 0; i--) puts("spam");
+        fflush(stdout);
+    }
     if (starts(input, "invalid")) return text(out, INVALID_INPUT, "not that");
     if (starts(input, "panic")) return text(out, PANICKED, "panicked: oh");
     if (starts(input, "segv")) *(volatile int *)8 = 1;

@@ -1,10 +1,12 @@
 //! What bounds the calls of a library in this process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use plugbay_core::handler::{Handler, HandlerCall, Request, Response};
-use plugbay_core::{CallError, CallErrorKind, Context, Policy, Runtime as _, Unobserved};
+use plugbay_core::{
+    CallError, CallErrorKind, Context, Notice, Observer, Policy, Runtime as _, Unobserved,
+};
 use serde_json::json;
 
 use crate::compile::{can_compile, plugin};
@@ -64,5 +66,34 @@ fn handlers_are_bounded_and_one_that_hangs_holds_its_place() {
         }
         assert_eq!(error.kind(), CallErrorKind::Overloaded, "{error}");
         assert!(Instant::now() < patience, "{error}");
+    }
+}
+
+#[test]
+fn a_call_that_calls_the_host_too_often_fails_once_it_returns() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let path = plugin("fixture.c", &["-shared", "-DQUESTIONS=1000"], &site.path("asks.so"));
+    let prepared = site.runtime().prepare(&Site::read(&path)).unwrap();
+    let told = Arc::new(Told::default());
+    let policy = Policy { host_calls: 10, ..Policy::default() };
+    let observer = Arc::clone(&told) as _;
+    let started = Site::start_under(policy, observer, &*prepared, json!({})).unwrap();
+    let error = started.encode(0, b"\xf6").unwrap_err();
+    assert_eq!((error.kind(), error.plugin()), (CallErrorKind::HostCalls, Some("fixture@1.0.0")));
+    assert!(started.plugin.stats().limited["host_calls"] > 900);
+    assert_eq!(*told.0.lock().unwrap(), [Notice::Limited { limit: "host_calls", times: 1 }]);
+    // One that asks nothing is none of it.
+    assert_eq!(started.decode(0, b"").unwrap(), b"\x6fmarker:00000000");
+}
+
+#[derive(Default)]
+struct Told(Mutex<Vec<Notice>>);
+
+impl Observer for Told {
+    fn notice(&self, _: &str, notice: Notice) {
+        self.0.lock().unwrap().push(notice);
     }
 }

@@ -21,6 +21,8 @@ mod old_kernel;
 #[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
+mod rates;
+#[cfg(target_os = "linux")]
 mod support;
 
 use std::process::ExitCode;
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         deaths::tests(),
         old_kernel::tests(),
         orphans::tests(),
+        rates::tests(),
     ];
     let tests = tests.concat();
     let tests = tests.into_iter().map(|(name, test)| {

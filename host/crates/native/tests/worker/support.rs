@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::handler::{Handler, HandlerCall};
 use plugbay_core::{
-    CallError, CallErrorKind, CodecInfo, Context, Identity, Plugin, Policy, Provider, Refusal,
-    Services, StartPlugin, Unobserved,
+    CallError, CallErrorKind, CodecInfo, Context, Identity, Observer, Plugin, Policy, Provider,
+    Refusal, Services, StartPlugin, Unobserved,
 };
 use plugbay_guard::RestartRules;
 use plugbay_native::worker::{ProcessPlugin, WorkerCommand, WorkerState, describe};
@@ -83,6 +83,7 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     pub(crate) rules: RestartRules,
     pub(crate) config: &'static str,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 impl Default for Setup {
@@ -95,6 +96,7 @@ impl Default for Setup {
             policy,
             rules: RestartRules::default(),
             config: "ok",
+            observer: Arc::new(Unobserved),
         }
     }
 }
@@ -113,7 +115,7 @@ impl Setup {
             description: Arc::new(description),
             config: serde_json::json!({ "create": self.config }),
             policy: self.policy,
-            observer: Arc::new(Unobserved),
+            observer: self.observer,
         };
         let tokio = TOKIO.handle().clone();
         let plugin = ProcessPlugin::start(self.command, &self.library, start, self.rules, tokio)?;
