@@ -75,6 +75,8 @@ mod elsewhere;
 #[cfg(target_os = "linux")]
 mod foreign;
 #[cfg(target_os = "linux")]
+mod granted;
+#[cfg(target_os = "linux")]
 mod lane;
 #[cfg(target_os = "linux")]
 mod output;
@@ -120,7 +122,7 @@ pub use elsewhere::{ProcessPlugin, describe};
 pub use foreign::frames;
 #[cfg(target_os = "linux")]
 pub use plugin::{ProcessPlugin, describe};
-pub use state::{Protections, WorkerCommand, WorkerState};
+pub use state::{Kept, Protections, WorkerCommand, WorkerState};
 
 /// The first argument that makes [`serve_if_asked`] serve.
 pub const ARGUMENT: &str = "plugbay-native-worker";

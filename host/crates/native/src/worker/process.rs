@@ -12,11 +12,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallErrorKind, Policy};
+use plugbay_core::{CallErrorKind, Environment, Policy};
 use rustix::io::retry_on_intr;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::granted::Granted;
 use super::lane::{Lane, LaneError};
 use super::output::Output;
 use super::segment::{self, End};
@@ -80,7 +81,7 @@ pub(super) fn start(
     let system = |error: io::Error| crashed(format!("no worker could be started: {error}"));
     let lanes = lanes.clamp(1, MAX_LANES);
     let (control, theirs) = UnixStream::pair().map_err(system)?;
-    let (child, pipe) = spawn(command, theirs).map_err(system)?;
+    let (child, pipe) = spawn(command, &policy.grants.environment, theirs).map_err(system)?;
     // From here on a failure drops the process, which kills and reaps it.
     let pid = Pid::from_child(&child);
     let child = Mutex::new(Some(child));
@@ -95,6 +96,7 @@ pub(super) fn start(
         lanes,
         output: output_limit(policy),
         memory: policy.total_memory,
+        granted: Granted::of(&policy.grants),
         spin: budget(),
     };
     let mut frame = Frame::default();
@@ -123,10 +125,14 @@ pub(super) fn output_limit(policy: &Policy) -> usize {
     usize::try_from(policy.output).unwrap_or(usize::MAX).min(MAX_BODY)
 }
 
-/// Starts the program. Nothing is passed on but the three standard descriptors: the control
-/// socket, and one pipe for both outputs.
+/// Starts the program. Nothing is passed on but the variables of `environment` and the three
+/// standard descriptors: the control socket, and one pipe for both outputs.
 #[expect(unsafe_code, reason = "nothing safe acts between fork and exec")]
-fn spawn(command: &WorkerCommand, control: UnixStream) -> io::Result<(Child, PipeReader)> {
+fn spawn(
+    command: &WorkerCommand,
+    environment: &Environment,
+    control: UnixStream,
+) -> io::Result<(Child, PipeReader)> {
     let (pipe, output) = io::pipe()?;
     let mut command = {
         let mut process = Command::new(&command.program);
@@ -135,6 +141,7 @@ fn spawn(command: &WorkerCommand, control: UnixStream) -> io::Result<(Child, Pip
     };
     command
         .env_clear()
+        .envs(&environment.0)
         .current_dir("/")
         // A terminal's signals are for the host, which then ends its workers in order.
         .process_group(0)

@@ -7,6 +7,7 @@ use plugbay_abi::Kind;
 use plugbay_core::{CallErrorKind, Reason};
 
 use super::call::{Ask, ask};
+use super::granted;
 use super::lane::LaneError;
 use super::process::{self, Death, Started, output_limit};
 use super::supervisor::Supervisor;
@@ -20,6 +21,9 @@ impl Supervisor {
     /// A worker with an instance that says it can serve. Each step has the policy's `init`.
     pub(super) fn start(&self) -> Result<Started, Failed> {
         let spec = &self.spec;
+        granted::check(&spec.policy.grants.files).map_err(|missing| {
+            (Reason::Grant, Death::new(CallErrorKind::Unavailable, missing.to_string()))
+        })?;
         let within = Instant::now() + spec.policy.init;
         let mut started = process::start(
             &spec.command,
@@ -31,6 +35,11 @@ impl Supervisor {
         )
         .map_err(|death| (Reason::Init, death))?;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
+        let unkept = started.protections.unkept();
+        if !unkept.is_empty() {
+            let plugin = &**spec.identity.label();
+            tracing::warn!(plugin, ?unkept, "this system cannot keep the worker to its grants");
+        }
         self.step(&mut started, Op::Create, spec.config.as_bytes())
             .map_err(|failed| named("init", Reason::Init, &failed))?;
         self.step(&mut started, Op::Health, &[])

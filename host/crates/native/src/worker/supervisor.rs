@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Identity, Observer, Policy, Refusal};
+use plugbay_core::{CallError, CallErrorKind, Identity, Observer, Policy, Reason, Refusal};
 use plugbay_guard::{Next, RestartRules, Restarts};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
@@ -36,6 +36,9 @@ const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 const BASE: u64 = 16 << 20;
 /// How long a failed call waits to hear what became of the worker.
 const INQUEST: Duration = Duration::from_secs(2);
+
+/// What to do about a granted folder that is missing.
+const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
 
 /// What a worker is made from.
 pub(super) struct Spec {
@@ -142,7 +145,8 @@ impl Supervisor {
                 }
                 Err((reason, death)) => {
                     if let Some(first) = first.take() {
-                        first(Err(Refusal::new(reason, death.message)));
+                        let hint = if reason == Reason::Grant { GRANT_HINT } else { "" };
+                        first(Err(Refusal::new(reason, death.message).hint(hint)));
                         return;
                     }
                     self.bury(|_| death);

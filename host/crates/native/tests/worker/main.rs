@@ -15,6 +15,8 @@ mod copies;
 #[cfg(target_os = "linux")]
 mod deaths;
 #[cfg(target_os = "linux")]
+mod grants;
+#[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
 mod old_kernel;
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         confinement::tests(),
         copies::tests(),
         deaths::tests(),
+        grants::tests(),
         old_kernel::tests(),
         orphans::tests(),
         rates::tests(),
