@@ -25,6 +25,8 @@ const DENIED: &[c_long] = &[
     // Others that connect to it.
     libc::SYS_bind,
     libc::SYS_listen,
+    // A pair of local sockets: one that knows datagrams sends them to any local service.
+    libc::SYS_socketpair,
     // Around this very list.
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,

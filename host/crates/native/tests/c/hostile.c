@@ -140,6 +140,7 @@ static uint32_t forbidden(buf *out) {
     TRY("execve", execve("/bin/true", none, none));
     TRY("inet", socket(AF_INET, SOCK_STREAM, 0));
     TRY("unix", socket(AF_UNIX, SOCK_STREAM, 0));
+    TRY("pair", socketpair(AF_UNIX, SOCK_DGRAM, 0, (int[2]){0}));
     TRY("fork", fork());
     TRY("vfork", syscall(SYS_vfork));
     TRY("ptrace", ptrace(PTRACE_TRACEME, 0, 0, 0));
