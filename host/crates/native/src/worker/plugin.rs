@@ -65,8 +65,9 @@ pub fn describe(
 
 /// A started plugin whose library is loaded in a worker, never here.
 ///
-/// Of its policy, `instances` bounds the calls at once, `queue` those that wait, `total_memory` the worker's memory,
-/// `output` an answer, `deadline` a call, and `init` each step of the life. The rest is about
+/// Of its policy, `instances` bounds the calls at once, `queue` those that wait, `total_memory`
+/// the worker's memory, `output` an answer, `deadline` a call, `init` each step of the life, and
+/// `logs` and `host_calls` how often it uses the host; `grants` open its worker. The rest is about
 /// instances of WebAssembly: native code has no linear memory, and its CPU time is bounded by
 /// the deadline alone.
 pub struct ProcessPlugin {
