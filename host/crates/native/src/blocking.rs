@@ -6,26 +6,30 @@ use std::time::{Duration, Instant};
 use plugbay_core::handler::{HandlerFuture, Response};
 use plugbay_core::{CallError, CallErrorKind, Context};
 use tokio::runtime::Handle;
+use tokio::time::timeout_at;
 use tokio_util::context::TokioContext;
+
+use crate::bulkhead::Bulkhead;
 
 /// Whose handler blocks, and for how long it may.
 pub(crate) struct Blocking {
     /// Whose threads for blocking work serve the call.
     pub(crate) tokio: Handle,
-    /// The plugin, as errors name it.
-    pub(crate) label: Arc<str>,
-    /// How long the call may take, the wait for a thread included.
+    /// Where the call needs a place before it gets a thread.
+    pub(crate) bulkhead: Arc<Bulkhead>,
+    /// How long the call may take, the wait for a place and for a thread included.
     pub(crate) deadline: Duration,
     /// How long past its deadline the call itself may say that it passed.
     pub(crate) grace: Duration,
 }
 
 impl Blocking {
-    /// Makes the call on a thread that may block, from the first poll on. It is given its context
-    /// and its deadline.
+    /// Makes the call on a thread that may block, once it has a place, from the first poll on. It
+    /// is given its context and its deadline.
     ///
     /// If the caller goes, or the deadline passes, the call ends by itself: a thread cannot be
-    /// stopped. The caller needs no tokio of its own.
+    /// stopped. It holds its place until it does. A call that waits for its place ends with its
+    /// caller. The caller needs no tokio of its own.
     pub(crate) fn call(
         self,
         context: Context<'_>,
@@ -33,21 +37,29 @@ impl Blocking {
     ) -> HandlerFuture<'_> {
         let (services, depth) = (Arc::clone(context.services()), context.depth());
         let timers = self.tokio.clone();
-        Box::pin(async move {
-            let Self { tokio, label, deadline, grace } = self;
+        let bounded = async move {
+            let Self { tokio, bulkhead, deadline, grace } = self;
             let ends = Instant::now() + deadline;
-            let work = tokio.spawn_blocking(move || call(&Context::nested(&services, depth), ends));
-            let bounded = async { tokio::time::timeout(deadline + grace, work).await };
-            match TokioContext::new(bounded, timers).await {
+            let Ok(place) = timeout_at(ends.into(), bulkhead.enter_async()).await else {
+                return Err(bulkhead.late());
+            };
+            let place = place?;
+            let work = tokio.spawn_blocking(move || {
+                let _place = place;
+                call(&Context::nested(&services, depth), ends)
+            });
+            match timeout_at((ends + grace).into(), work).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => {
-                    Err(CallError::new(CallErrorKind::Internal, error.to_string()).of(&label))
+                    let error = CallError::new(CallErrorKind::Internal, error.to_string());
+                    Err(error.of(bulkhead.label()))
                 }
                 Err(_elapsed) => {
                     let message = format!("expected an answer within {deadline:?}");
-                    Err(CallError::new(CallErrorKind::Deadline, message).of(&label))
+                    Err(CallError::new(CallErrorKind::Deadline, message).of(bulkhead.label()))
                 }
             }
-        })
+        };
+        Box::pin(TokioContext::new(bounded, timers))
     }
 }

@@ -1,30 +1,67 @@
 //! What a native plugin may ask of the host during a call.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{
-    CallError, CallErrorKind, Context, GuestMetrics, LogLevel, MAX_DEPTH, Services, write_log,
-};
+use plugbay_core::{CallError, CallErrorKind, Context, LogLevel, MAX_DEPTH, Services};
+
+use crate::ledger::Ledger;
 
 /// The host's side of one call, or, without services, of `create`, `health` and `shutdown`.
+///
+/// Native code cannot be ended in the middle of a call. A function of the host that is called once
+/// too often does nothing, and says so if it can; the call's answer is thrown away in
+/// [`Calls::outcome`].
 pub(crate) struct Calls<'a> {
-    label: &'a str,
-    metrics: &'a GuestMetrics,
+    ledger: &'a Ledger,
     services: Option<(&'a Arc<dyn Services>, u8)>,
+    /// The limit of calls of the host, once this call went beyond.
+    beyond: Cell<Option<u32>>,
 }
 
 impl<'a> Calls<'a> {
-    pub(crate) fn outside(label: &'a str, metrics: &'a GuestMetrics) -> Self {
-        Self { label, metrics, services: None }
+    pub(crate) fn outside(ledger: &'a Ledger) -> Self {
+        Self { ledger, services: None, beyond: Cell::new(None) }
     }
 
-    pub(crate) fn during(label: &'a str, metrics: &'a GuestMetrics, context: &Context<'a>) -> Self {
-        Self { label, metrics, services: Some((context.services(), context.depth())) }
+    pub(crate) fn during(ledger: &'a Ledger, context: &Context<'a>) -> Self {
+        let services = Some((context.services(), context.depth()));
+        Self { services, ..Self::outside(ledger) }
+    }
+
+    /// What comes of the call whose plugin answered so.
+    ///
+    /// # Errors
+    ///
+    /// `host-calls` if it called the host too often, unless something worse happened.
+    #[inline]
+    pub(crate) fn outcome<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
+        match self.beyond.get() {
+            Some(limit) => Err(self.too_many(limit, answer.err())),
+            None => answer,
+        }
+    }
+
+    #[cold]
+    fn too_many(&self, limit: u32, error: Option<CallError>) -> CallError {
+        match error {
+            Some(error) if !is_own(error.kind()) => error,
+            _ => CallError::new(CallErrorKind::HostCalls, message(limit)).of(self.ledger.label()),
+        }
+    }
+
+    /// Counts a call of the host.
+    fn count(&self) -> Result<(), Error> {
+        self.ledger.host_call().map_err(|limit| {
+            self.beyond.set(Some(limit));
+            Error::new(Kind::Unavailable, message(limit))
+        })
     }
 
     fn nested(&self) -> Result<(&'a Arc<dyn Services>, u8), Error> {
+        self.count()?;
         let Some((services, depth)) = self.services else {
             let message = "codecs can be called during a call only, not while a plugin starts";
             return Err(Error::new(Kind::Unavailable, message));
@@ -40,22 +77,31 @@ impl<'a> Calls<'a> {
 
 impl HostCalls for Calls<'_> {
     fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]) {
-        write_log(self.label, log_level(level), message, fields);
+        if self.count().is_ok() {
+            self.ledger.write_log(log_level(level), message, fields);
+        }
     }
 
     fn log_enabled(&self, level: Level) -> bool {
-        log_level(level).is_enabled()
+        self.count().is_ok() && log_level(level).is_enabled()
     }
 
     fn metric_add(&self, name: &str, delta: u64) {
-        self.metrics.add(name, delta);
+        if self.count().is_ok() {
+            self.ledger.metrics.add(name, delta);
+        }
     }
 
     fn metric_set(&self, name: &str, value: f64) {
-        self.metrics.set(name, value);
+        if self.count().is_ok() {
+            self.ledger.metrics.set(name, value);
+        }
     }
 
     fn codecs(&self) -> Vec<CodecInfo> {
+        if self.count().is_err() {
+            return Vec::new();
+        }
         let infos = self.services.map(|(services, _)| services.codecs()).unwrap_or_default();
         infos
             .into_iter()
@@ -72,6 +118,16 @@ impl HostCalls for Calls<'_> {
         let (services, depth) = self.nested()?;
         services.decode(depth, name, bytes).map_err(|error| to_guest(&error))
     }
+}
+
+fn message(limit: u32) -> String {
+    format!("expected at most {limit} calls of the host in a second over all calls of the plugin")
+}
+
+/// Whether a plugin says such a thing itself.
+fn is_own(kind: CallErrorKind) -> bool {
+    use CallErrorKind::{Internal, InvalidInput, Unavailable, Unsupported};
+    matches!(kind, InvalidInput | Unsupported | Unavailable | Internal)
 }
 
 fn log_level(level: Level) -> LogLevel {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::calls::Calls;
+use crate::ledger::Ledger;
+use crate::threads::{Hung, Threads};
 use plugbay_abi::host::{Guest, Instance, NoHost};
 use plugbay_abi::{Buffer, Error};
-use plugbay_core::{GuestMetrics, Identity};
-
-use crate::calls::Calls;
-use crate::threads::{Hung, Threads};
 
 /// The functions of a plugin, and the threads on which they run outside calls.
 #[derive(Clone, Debug)]
@@ -43,16 +42,15 @@ impl Code {
 /// One plugin that is made of the code: what its instances are made with.
 pub(crate) struct Life {
     pub(crate) code: Code,
-    pub(crate) identity: Identity,
     pub(crate) config: String,
     /// How long each step may take.
     pub(crate) bound: Duration,
-    pub(crate) metrics: GuestMetrics,
+    pub(crate) ledger: Ledger,
 }
 
 impl Life {
     pub(crate) fn label(&self) -> &Arc<str> {
-        self.identity.label()
+        self.ledger.label()
     }
 
     /// Takes a step on a thread of its own.
@@ -62,7 +60,7 @@ impl Life {
         step: impl FnOnce(&Self, &Calls<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StepError> {
         let life = Arc::clone(self);
-        let step = move || step(&life, &Calls::outside(life.label(), &life.metrics));
+        let step = move || step(&life, &Calls::outside(&life.ledger));
         self.code.threads.within(within, step)?.map_err(StepError::Own)
     }
 

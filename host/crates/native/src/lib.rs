@@ -10,8 +10,9 @@
 //! Native code is trusted code. In this process a panic is caught at the edge and costs the
 //! instance, and a fault is a fault of the whole process; limits of CPU time and memory do not
 //! apply, and a deadline lets the caller go on, not the plugin stop: a thread that hangs in it is
-//! left behind, and counted. In a worker a fault costs the calls in flight, and memory and
-//! deadlines are kept.
+//! left behind, and counted; one that hangs in a handler holds one of the places that bound them.
+//! In a worker a fault costs the calls in flight, memory and deadlines are kept, and it reaches
+//! what it is granted. Rates of calls of the host hold in either.
 //!
 //! # What is deliberately absent
 //!
@@ -23,10 +24,12 @@
 #![deny(unsafe_code)]
 
 mod blocking;
+mod bulkhead;
 mod calls;
 mod code;
 mod describe;
 pub mod header;
+mod ledger;
 mod libraries;
 #[expect(unsafe_code, reason = "to load a library is to run it; each block says what it relies on")]
 mod library;

@@ -10,21 +10,25 @@ use plugbay_abi::{Buffer, Error, Kind};
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
-    CallError, CallErrorKind, Context, Description, GuestMetrics, Kind as _, Plugin, PluginStats,
-    Policy, Provider, Reason, Refusal, StartPlugin,
+    CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
+    Provider, Reason, Refusal, StartPlugin,
 };
 use plugbay_registry::Swap;
 use tokio::runtime::Handle;
 
 use crate::blocking::Blocking;
+use crate::bulkhead::Bulkhead;
 use crate::calls::{Calls, from_guest};
 use crate::code::{Code, Life, Living, StepError};
+use crate::ledger::Ledger;
 
 /// What all calls of one plugin share.
 struct Shared {
     life: Arc<Life>,
     policy: Policy,
     tokio: Handle,
+    /// Bounds its handlers. Its codecs are called on their callers' own threads, without bound.
+    handlers: Arc<Bulkhead>,
     /// Serves all calls at once.
     instance: Serving,
     instantiations: AtomicU64,
@@ -81,10 +85,9 @@ impl NativePlugin {
     pub(crate) fn start(code: Code, start: StartPlugin, tokio: Handle) -> Result<Self, Refusal> {
         let life = Arc::new(Life {
             code,
-            identity: start.identity,
+            ledger: Ledger::new(start.identity.label(), &start.policy, start.observer),
             config: start.config.to_string(),
             bound: start.policy.init,
-            metrics: GuestMetrics::default(),
         });
         let instance = life.create().map_err(|error| {
             let reason = match error {
@@ -97,7 +100,9 @@ impl NativePlugin {
         instance
             .health(start.policy.init)
             .map_err(|error| Refusal::new(Reason::Unhealthy, format!("health: {error}")))?;
+        let Policy { instances, queue, .. } = start.policy;
         let shared = Shared {
+            handlers: Bulkhead::new(life.label(), instances, queue),
             life,
             policy: start.policy,
             tokio,
@@ -134,10 +139,12 @@ impl Shared {
 
     fn convert(
         &self,
-        convert: impl FnOnce(&Instance) -> Result<Buffer, Error>,
+        context: &Context<'_>,
+        convert: impl FnOnce(&Instance, &Calls<'_>) -> Result<Buffer, Error>,
     ) -> Result<Vec<u8>, CallError> {
-        let answer = self.instance.peek(|instance| instance.call(convert));
-        let answer = answer.map_err(|error| self.failed(error))?;
+        let calls = Calls::during(&self.life.ledger, context);
+        let answer = self.instance.peek(|living| living.call(|instance| convert(instance, &calls)));
+        let answer = calls.outcome(answer.map_err(|error| self.failed(error)))?;
         self.bounded(answer.len())?;
         Ok(answer.into_vec())
     }
@@ -191,7 +198,9 @@ impl Plugin for NativePlugin {
             instances: 1,
             instantiations: self.shared.instantiations.load(Ordering::Relaxed),
             discarded: self.shared.discarded.load(Ordering::Relaxed),
-            metrics: self.shared.life.metrics.snapshot(),
+            waiting: self.shared.handlers.waiting().into(),
+            limited: self.shared.life.ledger.limited(),
+            metrics: self.shared.life.ledger.metrics.snapshot(),
             ..PluginStats::default()
         }
     }
@@ -205,15 +214,16 @@ struct NativeCalls {
 
 impl CodecCall for NativeCalls {
     fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
-        let shared = &self.shared;
-        let calls = Calls::during(shared.label(), &shared.life.metrics, context);
-        shared.convert(|instance| instance.encode(&calls, self.capability, document))
+        let convert = |instance: &Instance, calls: &Calls<'_>| {
+            instance.encode(calls, self.capability, document)
+        };
+        self.shared.convert(context, convert)
     }
 
     fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        let shared = &self.shared;
-        let calls = Calls::during(shared.label(), &shared.life.metrics, context);
-        shared.convert(|instance| instance.decode(&calls, self.capability, bytes))
+        let convert =
+            |instance: &Instance, calls: &Calls<'_>| instance.decode(calls, self.capability, bytes);
+        self.shared.convert(context, convert)
     }
 }
 
@@ -222,7 +232,7 @@ impl HandlerCall for NativeCalls {
         let (shared, capability) = (Arc::clone(&self.shared), self.capability);
         let blocking = Blocking {
             tokio: shared.tokio.clone(),
-            label: Arc::clone(shared.label()),
+            bulkhead: Arc::clone(&shared.handlers),
             deadline: shared.policy.deadline,
             grace: Duration::ZERO,
         };
@@ -237,7 +247,7 @@ fn handle(
     context: &Context<'_>,
     request: &Request,
 ) -> Result<Response, CallError> {
-    let calls = Calls::during(shared.label(), &shared.life.metrics, context);
+    let calls = Calls::during(&shared.life.ledger, context);
     let params: Vec<(&str, &str)> =
         request.params.iter().map(|(name, value)| (&**name, &**value)).collect();
     let headers: Vec<(&str, &[u8])> =
@@ -252,7 +262,7 @@ fn handle(
     };
     let answer =
         shared.instance.load().call(|instance| instance.handle(&calls, capability, borrowed));
-    let response = answer.map_err(|error| shared.failed(error))?;
+    let response = calls.outcome(answer.map_err(|error| shared.failed(error)))?;
     let fields: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     shared.bounded(response.body.len() + fields)?;
     if !(200..=599).contains(&response.status) {

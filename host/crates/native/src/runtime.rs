@@ -9,6 +9,7 @@ use plugbay_core::{
     Artifact, Description, Digest, Isolation, Plugin, Policy, Prepared, Reason, Refusal, Runtime,
     Source, StartPlugin,
 };
+use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
 use crate::code::Code;
@@ -18,7 +19,7 @@ use crate::libraries::{Libraries, LoadError};
 use crate::library::OpenError;
 use crate::plugin::NativePlugin;
 use crate::staging::{PrivateCopy, Staging};
-use crate::worker::{self, ProcessPlugin, Supervision, WorkerCommand};
+use crate::worker::{self, ProcessPlugin, WorkerCommand};
 
 /// Runs plugins that are dynamic libraries: in worker processes, or in this one.
 #[derive(Debug)]
@@ -235,8 +236,8 @@ impl Prepared for NativePrepared {
                 NativePlugin::start(code.clone(), start, tokio).map(|it| Arc::new(it) as _)
             }
             Ok(Room::Worker(worker)) => {
-                let supervision = Supervision::default();
-                ProcessPlugin::start(worker.clone(), self.copy.path(), start, supervision, tokio)
+                let rules = RestartRules::default();
+                ProcessPlugin::start(worker.clone(), self.copy.path(), start, rules, tokio)
                     .map(|it| Arc::new(it.keep(self.copy.clone())) as _)
             }
             Err(refusal) => Err(refusal),

@@ -53,12 +53,13 @@ pub(super) fn ask(
 }
 
 impl Supervisor {
-    /// Calls the plugin.
+    /// Calls the plugin, for whoever has a place.
     ///
     /// # Errors
     ///
-    /// The plugin's own; what [`Supervisor::take`] says; `crashed`, or what fits better, if
-    /// the worker ended meanwhile; `deadline` if there was no answer in time, which ends it.
+    /// The plugin's own; what [`Supervisor::take`] says; `overloaded` if its deadline passed
+    /// before it was made; `crashed`, or what fits better, if the worker ended meanwhile;
+    /// `deadline` if there was no answer in time, which ends it.
     pub(super) fn call(
         &self,
         asked: Ask<'_>,
@@ -107,7 +108,7 @@ impl Supervisor {
             LaneError::TooLarge { .. } => {
                 Death::new(CallErrorKind::InvalidInput, error.to_string())
             }
-            LaneError::Unsent => Death::new(CallErrorKind::Deadline, error.to_string()),
+            LaneError::Unsent => return self.bulkhead.overloaded(error.to_string()),
             LaneError::Late => {
                 let within = self.spec.policy.deadline;
                 let other =

@@ -7,9 +7,10 @@ use std::time::Duration;
 use plugbay_core::{
     CallError, Description, Plugin, PluginStats, Policy, Provider, Reason, Refusal, StartPlugin,
 };
+use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
-use super::{Supervision, WorkerCommand, WorkerState};
+use super::{WorkerCommand, WorkerState};
 
 const MESSAGE: &str = "process isolation needs Linux";
 
@@ -27,7 +28,7 @@ impl ProcessPlugin {
         _: WorkerCommand,
         _: &Path,
         _: StartPlugin,
-        _: Supervision,
+        _: RestartRules,
         _: Handle,
     ) -> Result<Self, Refusal> {
         Err(Refusal::new(Reason::Init, MESSAGE))

@@ -29,6 +29,13 @@
 //! within its deadline, sends one frame and reads frames until the reply. What the plugin asks of
 //! the host in between comes and is answered on the same lane, in the caller's snapshot.
 //!
+//! The policy's `queue` bounds those that wait. One more, and one that waited in vain, is
+//! `overloaded`: the plugin was not called and is not to blame. Handlers wait without a thread.
+//!
+//! The policy's `logs` and `host_calls` hold over all lanes, and `logs` for what is printed, too.
+//! A question too many is answered with an error, and the call ends as `host-calls` with the
+//! plugin's reply: to end it sooner is to kill the worker, and the other calls with it.
+//!
 //! Frames go through the rings, bodies of more than 64 KiB through the socket. Whoever waits
 //! looks into the ring for up to 50 µs while that pays, if there is more than one core, and then
 //! sleeps until the other end wakes it through the socket. The rings take 260 KiB for each lane.
@@ -47,20 +54,32 @@
 //!
 //! # A worker's end
 //!
-//! However it ends, the worker is reaped and the calls in flight say what happened. When a new
-//! one may start is the matter of [`Supervision`]. When the host ends, however that ends, so do
+//! However it ends, the worker is reaped and the calls in flight say what happened. The next
+//! call starts a new one, as often and as soon as [`RestartRules`] allow: the first at once, then
+//! after pauses. Past their budget the plugin stays broken until it is loaded again: a window that
+//! moves on changes nothing then. When the host ends, however that ends, so do
 //! its workers: one of their threads waits for the control socket to close.
 //!
 //! # What a worker cannot do
 //!
-//! It starts with no environment, in `/`, and with no descriptor but its sockets, the null
-//! device, and a pipe for its output, which goes to the plugin's log. Before it loads the
-//! library it gives up what it can: see [`Protections`]. What of that a system lacks is reported,
-//! not refused.
+//! It starts with no environment but the variables that are granted, in `/`, and with no descriptor
+//! but its sockets, the null device, and a pipe for its output, which goes to the plugin's log.
+//! Before it loads the library it gives up what it can: see [`Protections`]. What of that a system
+//! lacks is reported, not refused.
+//!
+//! # What a worker is granted
+//!
+//! Of the policy's grants, `environment`, `files` and `network`: the rest stands for what native
+//! code has anyway. Folders are those of the host, by their own paths. They and the ports of TCP
+//! are rules of Landlock; the filter of system calls lets sockets be opened for TCP and UDP, and
+//! knows neither ports nor machines. Where there is no Landlock, no folder is told from another:
+//! all may be read and none be written. A folder that is missing refuses the start.
 //!
 //! # Platform
 //!
 //! Linux. Elsewhere [`ProcessPlugin::start`] and [`describe`] refuse.
+//!
+//! [`RestartRules`]: plugbay_guard::RestartRules
 
 #[cfg(target_os = "linux")]
 mod call;
@@ -71,6 +90,8 @@ mod elsewhere;
 #[cfg(target_os = "linux")]
 mod foreign;
 #[cfg(target_os = "linux")]
+mod granted;
+#[cfg(target_os = "linux")]
 mod lane;
 #[cfg(target_os = "linux")]
 mod output;
@@ -80,8 +101,6 @@ mod plugin;
 mod process;
 #[cfg(target_os = "linux")]
 mod protect;
-#[cfg(target_os = "linux")]
-mod restarts;
 #[cfg(target_os = "linux")]
 mod ring;
 #[cfg(target_os = "linux")]
@@ -118,7 +137,7 @@ pub use elsewhere::{ProcessPlugin, describe};
 pub use foreign::frames;
 #[cfg(target_os = "linux")]
 pub use plugin::{ProcessPlugin, describe};
-pub use state::{Protections, Supervision, WorkerCommand, WorkerState};
+pub use state::{Kept, Protections, WorkerCommand, WorkerState};
 
 /// The first argument that makes [`serve_if_asked`] serve.
 pub const ARGUMENT: &str = "plugbay-native-worker";

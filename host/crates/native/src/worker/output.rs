@@ -2,11 +2,13 @@
 
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use plugbay_core::{LogLevel, write_log};
+use plugbay_core::LogLevel;
+
+use crate::ledger::Ledger;
 
 /// A longer line is cut into several.
 const LONGEST: u64 = 8 * 1024;
@@ -20,14 +22,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Forwards what comes out of `pipe` to the log of the plugin `label`, until its end.
-    pub(super) fn forward(pipe: PipeReader, label: &str) -> io::Result<Self> {
+    /// Forwards what comes out of `pipe` to the log of the plugin, until its end: as many lines as
+    /// it may write.
+    pub(super) fn forward(pipe: PipeReader, ledger: Arc<Ledger>) -> io::Result<Self> {
         let (send, last) = sync_channel(1);
-        let label = label.to_owned();
         thread::Builder::new().name("worker-output".into()).spawn(move || {
             let mut line = String::new();
             lines(BufReader::new(pipe), |next| {
-                write_log::<&str, &str>(&label, LogLevel::Info, next, &[("stream", "output")]);
+                ledger.write_log(LogLevel::Info, next, &[("stream", "output")]);
                 next.clone_into(&mut line);
             });
             // Nobody may wait for it any more.

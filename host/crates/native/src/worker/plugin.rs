@@ -15,6 +15,7 @@ use plugbay_core::{
     CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
     Provider, Reason, Refusal, StartPlugin,
 };
+use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
 use super::call::{Ask, ask};
@@ -22,9 +23,10 @@ use super::lane::LaneError;
 use super::process::{self, output_limit};
 use super::supervisor::{Spec, Supervisor};
 use super::wire::{Op, Request as Sent, meta};
-use super::{MAX_LANES, Supervision, WorkerCommand, WorkerState};
+use super::{MAX_LANES, WorkerCommand, WorkerState};
 use crate::blocking::Blocking;
 use crate::calls::Calls;
+use crate::ledger::Ledger;
 use crate::staging::PrivateCopy;
 
 /// How long past its deadline a handler's call may take to say that it passed.
@@ -45,7 +47,8 @@ pub fn describe(
     let refuse = |message: String| Refusal::new(Reason::Describe, format!("describe: {message}"));
     let label = library.file_stem().unwrap_or_default().to_string_lossy();
     let within = || Instant::now() + policy.init;
-    let mut started = process::start(command, library, 1, policy, &label, within())
+    let ledger = Arc::new(Ledger::bare(&label, policy));
+    let mut started = process::start(command, library, 1, policy, &ledger, within())
         .map_err(|death| refuse(death.message))?;
     let Some(lane) = started.lanes.first_mut() else { return Err(refuse("no lane".into())) };
     let asked = Ask { op: Op::Describe, index: 0, meta: &[], body: &[] };
@@ -62,8 +65,9 @@ pub fn describe(
 
 /// A started plugin whose library is loaded in a worker, never here.
 ///
-/// Of its policy, `instances` bounds the calls at once, `total_memory` the worker's memory,
-/// `output` an answer, `deadline` a call, and `init` each step of the life. The rest is about
+/// Of its policy, `instances` bounds the calls at once, `queue` those that wait, `total_memory`
+/// the worker's memory, `output` an answer, `deadline` a call, `init` each step of the life, and
+/// `logs` and `host_calls` how often it uses the host; `grants` open its worker. The rest is about
 /// instances of WebAssembly: native code has no linear memory, and its CPU time is bounded by
 /// the deadline alone.
 pub struct ProcessPlugin {
@@ -77,7 +81,8 @@ pub struct ProcessPlugin {
 }
 
 impl ProcessPlugin {
-    /// Starts a worker for `library`, makes the instance, and asks it whether it can serve.
+    /// Starts a worker for `library`, makes the instance, and asks it whether it can serve. When it
+    /// dies, `rules` say when there may be another.
     /// Handlers run on `tokio`'s threads for blocking work.
     ///
     /// Blocks for at most three times the policy's `init`.
@@ -90,7 +95,7 @@ impl ProcessPlugin {
         command: WorkerCommand,
         library: &Path,
         start: StartPlugin,
-        supervision: Supervision,
+        rules: RestartRules,
         tokio: Handle,
     ) -> Result<Self, Refusal> {
         let spec = Spec {
@@ -100,9 +105,9 @@ impl ProcessPlugin {
             lanes: lanes(&start.policy),
             identity: start.identity,
             policy: start.policy,
-            supervision,
+            rules,
         };
-        let supervisor = Arc::new(Supervisor::new(spec));
+        let supervisor = Arc::new(Supervisor::new(spec, start.observer));
         let (send, first) = sync_channel(1);
         let thread = thread::Builder::new()
             .name("worker-supervisor".into())
@@ -170,10 +175,11 @@ impl Plugin for ProcessPlugin {
     }
 
     fn health(&self, within: Duration) -> Result<(), CallError> {
-        let spec = &self.supervisor.spec;
-        let host = Calls::outside(spec.identity.label(), &self.supervisor.metrics);
+        let host = Calls::outside(&self.supervisor.ledger);
         let asked = Ask { op: Op::Health, index: 0, meta: &[], body: &[] };
-        self.supervisor.call(asked, &host, Instant::now() + within).map(drop)
+        let deadline = Instant::now() + within;
+        let _place = self.supervisor.bulkhead.enter(deadline)?;
+        self.supervisor.call(asked, &host, deadline).map(drop)
     }
 
     fn shutdown(&self) {
@@ -187,7 +193,9 @@ impl Plugin for ProcessPlugin {
             instantiations: self.supervisor.instantiations.load(Ordering::Relaxed),
             discarded: self.supervisor.discarded.load(Ordering::Relaxed),
             memory: process.and_then(|process| process.memory()).unwrap_or_default(),
-            metrics: self.supervisor.metrics.snapshot(),
+            waiting: self.supervisor.waiting(),
+            limited: self.supervisor.ledger.limited(),
+            metrics: self.supervisor.ledger.metrics.snapshot(),
             worker: Some(self.state().status()),
             ..PluginStats::default()
         }
@@ -217,10 +225,11 @@ impl ProcessCalls {
     fn convert(&self, op: Op, context: &Context<'_>, body: &[u8]) -> Result<Vec<u8>, CallError> {
         let supervisor = &self.supervisor;
         let spec = &supervisor.spec;
-        let host = Calls::during(spec.identity.label(), &supervisor.metrics, context);
+        let host = Calls::during(&supervisor.ledger, context);
         let asked = Ask { op, index: self.capability, meta: &[], body };
         let deadline = Instant::now() + spec.policy.deadline;
-        Ok(supervisor.call(asked, &host, deadline)?.body)
+        let _place = supervisor.bulkhead.enter(deadline)?;
+        Ok(host.outcome(supervisor.call(asked, &host, deadline))?.body)
     }
 }
 
@@ -242,7 +251,7 @@ impl HandlerCall for ProcessCalls {
         // thread is to be had.
         let blocking = Blocking {
             tokio: self.tokio.clone(),
-            label: Arc::clone(spec.identity.label()),
+            bulkhead: Arc::clone(&supervisor.bulkhead),
             deadline: spec.policy.deadline,
             grace: GRACE,
         };
@@ -261,7 +270,7 @@ fn handle(
 ) -> Result<Response, CallError> {
     let label = supervisor.spec.identity.label();
     let failed = |kind, message: String| CallError::new(kind, message).of(label);
-    let host = Calls::during(label, &supervisor.metrics, context);
+    let host = Calls::during(&supervisor.ledger, context);
     let sent = Sent {
         method: &request.method,
         path: &request.path,
@@ -271,7 +280,7 @@ fn handle(
     };
     let meta = meta(&sent).map_err(|error| failed(CallErrorKind::Internal, error.to_string()))?;
     let asked = Ask { op: Op::Handle, index: capability, meta: &meta, body: &request.body };
-    let frame = supervisor.call(asked, &host, deadline)?;
+    let frame = host.outcome(supervisor.call(asked, &host, deadline))?;
     let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.read();
     let headers = headers.map_err(|error| failed(CallErrorKind::Contract, error.to_string()))?;
     let status = frame.head.code;

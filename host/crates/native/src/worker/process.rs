@@ -9,14 +9,15 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallErrorKind, Policy};
+use plugbay_core::{CallErrorKind, Environment, Policy};
 use rustix::io::retry_on_intr;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::granted::Granted;
 use super::lane::{Lane, LaneError};
 use super::output::Output;
 use super::segment::{self, End};
@@ -25,6 +26,7 @@ use super::socket::Socket;
 use super::spin::{Spin, budget};
 use super::wire::{Frame, Head, MAX_BODY, Op, PROTOCOL, Setup, meta};
 use super::{MAX_LANES, Protections, WorkerCommand};
+use crate::ledger::Ledger;
 
 /// Why a worker is no more, or never was: how its calls fail, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,18 +74,18 @@ pub(super) fn start(
     library: &Path,
     lanes: usize,
     policy: &Policy,
-    label: &str,
+    ledger: &Arc<Ledger>,
     deadline: Instant,
 ) -> Result<Started, Death> {
     let crashed = |message: String| Death::new(CallErrorKind::Crashed, message);
     let system = |error: io::Error| crashed(format!("no worker could be started: {error}"));
     let lanes = lanes.clamp(1, MAX_LANES);
     let (control, theirs) = UnixStream::pair().map_err(system)?;
-    let (child, pipe) = spawn(command, theirs).map_err(system)?;
+    let (child, pipe) = spawn(command, &policy.grants.environment, theirs).map_err(system)?;
     // From here on a failure drops the process, which kills and reaps it.
     let pid = Pid::from_child(&child);
     let child = Mutex::new(Some(child));
-    let output = Output::forward(pipe, label).map_err(system)?;
+    let output = Output::forward(pipe, Arc::clone(ledger)).map_err(system)?;
     let mut process = Process { pid, child, control: Lane::new(Socket::new(control)), output };
 
     // The worker's folder is another.
@@ -94,6 +96,7 @@ pub(super) fn start(
         lanes,
         output: output_limit(policy),
         memory: policy.total_memory,
+        granted: Granted::of(&policy.grants),
         spin: budget(),
     };
     let mut frame = Frame::default();
@@ -122,10 +125,14 @@ pub(super) fn output_limit(policy: &Policy) -> usize {
     usize::try_from(policy.output).unwrap_or(usize::MAX).min(MAX_BODY)
 }
 
-/// Starts the program. Nothing is passed on but the three standard descriptors: the control
-/// socket, and one pipe for both outputs.
+/// Starts the program. Nothing is passed on but the variables of `environment` and the three
+/// standard descriptors: the control socket, and one pipe for both outputs.
 #[expect(unsafe_code, reason = "nothing safe acts between fork and exec")]
-fn spawn(command: &WorkerCommand, control: UnixStream) -> io::Result<(Child, PipeReader)> {
+fn spawn(
+    command: &WorkerCommand,
+    environment: &Environment,
+    control: UnixStream,
+) -> io::Result<(Child, PipeReader)> {
     let (pipe, output) = io::pipe()?;
     let mut command = {
         let mut process = Command::new(&command.program);
@@ -134,6 +141,7 @@ fn spawn(command: &WorkerCommand, control: UnixStream) -> io::Result<(Child, Pip
     };
     command
         .env_clear()
+        .envs(&environment.0)
         .current_dir("/")
         // A terminal's signals are for the host, which then ends its workers in order.
         .process_group(0)

@@ -7,6 +7,7 @@ use plugbay_abi::Kind;
 use plugbay_core::{CallErrorKind, Reason};
 
 use super::call::{Ask, ask};
+use super::granted;
 use super::lane::LaneError;
 use super::process::{self, Death, Started, output_limit};
 use super::supervisor::Supervisor;
@@ -20,12 +21,25 @@ impl Supervisor {
     /// A worker with an instance that says it can serve. Each step has the policy's `init`.
     pub(super) fn start(&self) -> Result<Started, Failed> {
         let spec = &self.spec;
+        granted::check(&spec.policy.grants.files).map_err(|missing| {
+            (Reason::Grant, Death::new(CallErrorKind::Unavailable, missing.to_string()))
+        })?;
         let within = Instant::now() + spec.policy.init;
-        let (label, lanes) = (spec.identity.label(), spec.lanes);
-        let mut started =
-            process::start(&spec.command, &spec.library, lanes, &spec.policy, label, within)
-                .map_err(|death| (Reason::Init, death))?;
+        let mut started = process::start(
+            &spec.command,
+            &spec.library,
+            spec.lanes,
+            &spec.policy,
+            &self.ledger,
+            within,
+        )
+        .map_err(|death| (Reason::Init, death))?;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
+        let unkept = started.protections.unkept();
+        if !unkept.is_empty() {
+            let plugin = &**spec.identity.label();
+            tracing::warn!(plugin, ?unkept, "this system cannot keep the worker to its grants");
+        }
         self.step(&mut started, Op::Create, spec.config.as_bytes())
             .map_err(|failed| named("init", Reason::Init, &failed))?;
         self.step(&mut started, Op::Health, &[])
@@ -35,7 +49,7 @@ impl Supervisor {
 
     fn step(&self, started: &mut Started, op: Op, body: &[u8]) -> Result<(), Death> {
         let policy = &self.spec.policy;
-        let host = Calls::outside(self.spec.identity.label(), &self.metrics);
+        let host = Calls::outside(&self.ledger);
         // There is always one.
         let Some(lane) = started.lanes.first_mut() else { return Ok(()) };
         let asked = Ask { op, index: 0, meta: &[], body };

@@ -34,36 +34,6 @@ impl WorkerCommand {
     }
 }
 
-/// How often and how soon a worker starts again.
-///
-/// After the first death within `window` the next call starts a new worker at once. Each
-/// further one doubles the pause, from `first` up to `longest`; of each pause between half and
-/// all is kept, by chance, so that workers that died together do not start together. After
-/// `restarts` new workers within `window`, the next death is the last: the plugin stays broken
-/// until it is loaded again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Supervision {
-    /// How many new workers there may be within `window`. The default is 5.
-    pub restarts: usize,
-    /// How long a death counts. The default is 60 s.
-    pub window: Duration,
-    /// The pause after the second death. The default is 100 ms.
-    pub first: Duration,
-    /// The longest pause. The default is 10 s.
-    pub longest: Duration,
-}
-
-impl Default for Supervision {
-    fn default() -> Self {
-        Self {
-            restarts: 5,
-            window: Duration::from_secs(60),
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(10),
-        }
-    }
-}
-
 /// How a plugin's worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -113,6 +83,17 @@ impl WorkerState {
     }
 }
 
+/// How the system keeps a worker to a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// It has what is granted, and no more.
+    AsGranted,
+    /// It has more than that: the system cannot tell.
+    Beyond,
+    /// It has nothing of it: the system cannot tell, and more would be too much.
+    Withheld,
+}
+
 /// What a worker gave up before it loaded the library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a protection of its own")]
@@ -126,18 +107,35 @@ pub struct Protections {
     /// SIGXFSZ), opens few files, and has bounded memory: the policy's `total_memory`, 64 MiB
     /// for itself, and the stacks of its lanes.
     pub limits: bool,
-    /// The version of Landlock that keeps it from all files but the library and the system's
-    /// libraries; none where the kernel offers none.
+    /// The version of Landlock that keeps it from all files but the library, the system's
+    /// libraries, and what is granted; none where the kernel offers none.
     pub landlock: Option<u32>,
-    /// A filter denies it other programs and processes, sockets, writing, and what only
-    /// administrators need.
+    /// A filter denies it other programs and processes, sockets and writing beyond its grants,
+    /// and what only administrators need.
     pub seccomp: bool,
     /// The kernel ends it with its host, should it not do so by itself.
     pub dies_with_host: bool,
+    /// The folders that it may read; none if none is granted.
+    pub read: Option<Kept>,
+    /// Those that it may write.
+    pub write: Option<Kept>,
+    /// The TCP ports that it may connect to; none if no network is granted. Which machines those
+    /// are of, and ports of UDP, nothing checks.
+    pub tcp_ports: Option<Kept>,
 }
 
 impl Protections {
-    /// The words for those that are active.
+    /// The words for the grants that the system cannot keep it to, though some systems can.
+    pub(super) fn unkept(self) -> Vec<String> {
+        self.grants().filter(|(_, kept)| *kept != Kept::AsGranted).map(word).collect()
+    }
+
+    fn grants(self) -> impl Iterator<Item = (&'static str, Kept)> {
+        let all = [("read", self.read), ("write", self.write), ("tcp-ports", self.tcp_ports)];
+        all.into_iter().filter_map(|(grant, kept)| Some((grant, kept?)))
+    }
+
+    /// The words for those that are active, and for how grants are kept.
     fn names(self) -> Vec<String> {
         let all = [
             (self.no_new_privs, "no-new-privs"),
@@ -148,6 +146,19 @@ impl Protections {
         ];
         let active = all.into_iter().filter(|(active, _)| *active);
         let landlock = self.landlock.map(|version| format!("landlock-v{version}"));
-        active.map(|(_, name)| name.to_owned()).chain(landlock).collect()
+        let network = self.tcp_ports.is_some();
+        let never = [("hosts", Kept::Beyond), ("udp-ports", Kept::Beyond)];
+        let never = never.into_iter().filter(|_| network);
+        let grants = self.grants().chain(never).map(word);
+        active.map(|(_, name)| name.to_owned()).chain(landlock).chain(grants).collect()
     }
+}
+
+fn word((grant, kept): (&'static str, Kept)) -> String {
+    let kept = match kept {
+        Kept::AsGranted => "as-granted",
+        Kept::Beyond => "beyond-grant",
+        Kept::Withheld => "withheld",
+    };
+    format!("{grant}-{kept}")
 }

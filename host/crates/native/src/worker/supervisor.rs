@@ -14,18 +14,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Identity, Policy, Refusal};
+use plugbay_core::{CallError, CallErrorKind, Identity, Observer, Policy, Reason, Refusal};
+use plugbay_guard::{Next, RestartRules, Restarts};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 
 use super::call::{Ask, ask};
 use super::lane::Lane;
 use super::process::{Death, Process, Started, output_limit};
-use super::restarts::{Next, Restarts};
 use super::segment;
 use super::wire::Op;
-use super::{Protections, Supervision, WorkerCommand, WorkerState};
+use super::{Protections, WorkerCommand, WorkerState};
+use crate::bulkhead::Bulkhead;
 use crate::calls::Calls;
+use crate::ledger::Ledger;
 
 /// How often a worker's memory is looked at.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
@@ -35,6 +37,9 @@ const BASE: u64 = 16 << 20;
 /// How long a failed call waits to hear what became of the worker.
 const INQUEST: Duration = Duration::from_secs(2);
 
+/// What to do about a granted folder that is missing.
+const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
+
 /// What a worker is made from.
 pub(super) struct Spec {
     pub(super) command: WorkerCommand,
@@ -43,13 +48,16 @@ pub(super) struct Spec {
     pub(super) policy: Policy,
     pub(super) config: String,
     pub(super) lanes: usize,
-    pub(super) supervision: Supervision,
+    pub(super) rules: RestartRules,
 }
 
 /// What the thread and the calls share.
 pub(super) struct Supervisor {
     pub(super) spec: Spec,
-    pub(super) metrics: GuestMetrics,
+    /// The reader of a worker's output has it, too.
+    pub(super) ledger: Arc<Ledger>,
+    /// A place for each lane: whoever has one finds a lane idle, once there is a worker.
+    pub(super) bulkhead: Arc<Bulkhead>,
     inner: Mutex<Inner>,
     /// Wakes calls: a lane is idle, or there will be none.
     lanes: Condvar,
@@ -88,7 +96,7 @@ pub(super) struct Taken {
 }
 
 impl Supervisor {
-    pub(super) fn new(spec: Spec) -> Self {
+    pub(super) fn new(spec: Spec, observer: Arc<dyn Observer>) -> Self {
         let inner = Inner {
             state: State::Starting,
             epoch: 0,
@@ -96,11 +104,15 @@ impl Supervisor {
             waiting: 0,
             doom: None,
             death: None,
-            restarts: Restarts::default(),
+            restarts: Restarts::new(spec.rules),
         };
+        let lanes = u32::try_from(spec.lanes).unwrap_or(u32::MAX);
+        let bulkhead = Bulkhead::new(spec.identity.label(), lanes, spec.policy.queue);
+        let ledger = Arc::new(Ledger::new(spec.identity.label(), &spec.policy, observer));
         Self {
             spec,
-            metrics: GuestMetrics::default(),
+            bulkhead,
+            ledger,
             inner: Mutex::new(inner),
             lanes: Condvar::new(),
             wanted: Condvar::new(),
@@ -133,7 +145,8 @@ impl Supervisor {
                 }
                 Err((reason, death)) => {
                     if let Some(first) = first.take() {
-                        first(Err(Refusal::new(reason, death.message)));
+                        let hint = if reason == Reason::Grant { GRANT_HINT } else { "" };
+                        first(Err(Refusal::new(reason, death.message).hint(hint)));
                         return;
                     }
                     self.bury(|_| death);
@@ -207,27 +220,29 @@ impl Supervisor {
         if !matches!(inner.state, State::Stopped(_)) {
             self.discarded.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
-            inner.state = match inner.restarts.died(&self.spec.supervision, now, fastrand::f64()) {
-                Next::After(pause) => {
-                    tracing::warn!(plugin, reason, ?pause, "{death}");
-                    State::Down { until: now + pause, death }
-                }
-                Next::Never => {
-                    tracing::error!(plugin, reason, "{death}; no new worker until a reload");
-                    State::Broken(death)
-                }
+            let pause = match inner.restarts.next(now, fastrand::u64(..)) {
+                Next::Now => Some(Duration::ZERO),
+                Next::Wait(pause) => Some(pause),
+                Next::Exhausted { .. } => None,
+            };
+            inner.state = if let Some(pause) = pause {
+                tracing::warn!(plugin, reason, ?pause, "{death}");
+                State::Down { until: now + pause, death }
+            } else {
+                tracing::error!(plugin, reason, "{death}; no new worker until a reload");
+                State::Broken(death)
             };
         }
         drop(inner);
         self.lanes.notify_all();
     }
 
-    /// Takes an idle lane, starting a worker if there may be one.
+    /// Takes an idle lane, starting a worker if there may be one. The caller has a place.
     ///
     /// # Errors
     ///
-    /// `unavailable` if there is no worker and none may start yet, or ever; `deadline` if
-    /// no lane came free in time; `retired` after the shutdown.
+    /// `unavailable` if there is no worker and none may start yet, or ever; `overloaded` if
+    /// there was no lane in time; `retired` after the shutdown.
     pub(super) fn take(&self, deadline: Instant) -> Result<Taken, CallError> {
         let mut inner = self.lock();
         loop {
@@ -257,8 +272,8 @@ impl Supervisor {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let message = "expected an idle lane of its worker in time, found none";
-                return Err(self.error(CallErrorKind::Deadline, message));
+                let message = "expected a lane of its worker within its deadline, found none";
+                return Err(self.bulkhead.overloaded(message.into()));
             }
             inner.waiting += 1;
             let woken = self.lanes.wait_timeout(inner, left);
@@ -345,13 +360,18 @@ impl Supervisor {
         inner.waiting -= 1;
         let Some(mut lane) = inner.idle.pop() else { return };
         drop(inner);
-        let host = Calls::outside(self.spec.identity.label(), &self.metrics);
+        let host = Calls::outside(&self.ledger);
         let asked = Ask { op: Op::Shutdown, index: 0, meta: &[], body: &[] };
         let limit = output_limit(&self.spec.policy);
         if let Err(error) = ask(&mut lane, asked, &host, limit, Instant::now() + bound) {
             let plugin = &**self.spec.identity.label();
             tracing::warn!(plugin, %error, "no answer to the last call");
         }
+    }
+
+    /// Calls that wait: for a place, or with one for a worker that starts.
+    pub(super) fn waiting(&self) -> u64 {
+        u64::from(self.bulkhead.waiting()) + self.lock().waiting as u64
     }
 
     /// How the worker is now.

@@ -4,6 +4,8 @@
 //! of, and a newer C library may use what this list has never heard of. A denied call fails
 //! with EPERM and the plugin goes on. It is one wall of several, and not the strongest: without
 //! Landlock a plugin can still read what the host's user can read.
+//!
+//! What is granted opens it a little: [`Open`].
 
 use std::collections::BTreeMap;
 
@@ -20,11 +22,11 @@ const DENIED: &[c_long] = &[
     // Another program, or another process.
     libc::SYS_execve,
     libc::SYS_execveat,
-    // The network: there is no socket but those that came with the start.
-    libc::SYS_socket,
-    libc::SYS_connect,
+    // Others that connect to it.
     libc::SYS_bind,
     libc::SYS_listen,
+    // A pair of local sockets: one that knows datagrams sends them to any local service.
+    libc::SYS_socketpair,
     // Around this very list.
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
@@ -67,9 +69,6 @@ const DENIED: &[c_long] = &[
     libc::SYS_name_to_handle_at,
     libc::SYS_open_by_handle_at,
     // Files that exist, changed without being opened.
-    libc::SYS_unlinkat,
-    libc::SYS_renameat2,
-    libc::SYS_mkdirat,
     libc::SYS_mknodat,
     libc::SYS_linkat,
     libc::SYS_symlinkat,
@@ -110,18 +109,12 @@ const DENIED_OLD: &[c_long] = &[
     libc::SYS_fork,
     libc::SYS_vfork,
     libc::SYS_kexec_file_load,
-    libc::SYS_unlink,
-    libc::SYS_rmdir,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_mkdir,
     libc::SYS_mknod,
     libc::SYS_link,
     libc::SYS_symlink,
     libc::SYS_chmod,
     libc::SYS_chown,
     libc::SYS_lchown,
-    libc::SYS_creat,
     libc::SYS_iopl,
     libc::SYS_ioperm,
     libc::SYS_modify_ldt,
@@ -132,20 +125,45 @@ const DENIED_OLD: &[c_long] = &[
     164,
 ];
 
+/// Denied unless a network is granted: there is no socket then but those that came with the start.
+const NETWORK: &[c_long] = &[libc::SYS_socket, libc::SYS_connect];
+
+/// Denied unless folders are granted for writing. Landlock knows which those are.
+const WRITING: &[c_long] = &[libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_mkdirat];
+#[cfg(target_arch = "x86_64")]
+const WRITING_OLD: &[c_long] = &[
+    libc::SYS_unlink,
+    libc::SYS_rmdir,
+    libc::SYS_rename,
+    libc::SYS_renameat,
+    libc::SYS_mkdir,
+    libc::SYS_creat,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const WRITING_OLD: &[c_long] = &[];
+
+/// What is granted that the filter would else deny.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Open {
+    /// Some files may be written: Landlock says which.
+    pub(super) files: bool,
+    /// Connections by TCP and UDP may be made.
+    pub(super) network: bool,
+}
+
 /// Said not to exist, so that the C library falls back to an older call whose arguments a
 /// filter can see: here they lie in memory, where it cannot look.
 const ABSENT: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
 
 /// Applies the list to this thread and those it will start, and says whether that worked.
-pub(super) fn deny() -> bool {
-    let Ok(programs) = programs() else { return false };
+pub(super) fn deny(open: Open) -> bool {
+    let Ok(programs) = programs(open) else { return false };
     programs.iter().all(|program| apply_filter(program).is_ok())
 }
 
-fn programs() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
+fn programs(open: Open) -> Result<[BpfProgram; 2], seccompiler::BackendError> {
     let mut denied: Rules = all(DENIED);
     denied.extend(all(DENIED_OLD));
-    let flag = |arg, flags: i32| masked(arg, u64::from(flags.unsigned_abs()));
     // A thread may be started, a process not.
     let process = SeccompCondition::new(
         0,
@@ -169,14 +187,62 @@ fn programs() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
     let remove = u64::from(libc::MADV_REMOVE.unsigned_abs());
     let remove = SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, remove)?;
     denied.insert(libc::SYS_madvise, vec![SeccompRule::new(vec![remove])?]);
-    // A file may be opened for reading only.
+    if open.files {
+        // A file in memory has no folder, and counts as nobody's memory while it is not mapped.
+        denied.insert(libc::SYS_memfd_create, Vec::new());
+    } else {
+        denied.extend(all(WRITING));
+        denied.extend(all(WRITING_OLD));
+        denied.extend(reading()?);
+    }
+    if open.network {
+        denied.extend(connecting()?);
+    } else {
+        denied.extend(all(NETWORK));
+    }
+    Ok([program(denied, libc::EPERM)?, program(all(ABSENT), libc::ENOSYS)?])
+}
+
+/// A file may be opened for reading only.
+fn reading() -> Result<Rules, seccompiler::BackendError> {
     let writes = [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC];
     let opens = |arg| writes.into_iter().map(|flags| flag(arg, flags)).collect::<Result<_, _>>();
-    denied.insert(libc::SYS_openat, opens(2)?);
-    #[cfg(target_arch = "x86_64")]
-    denied.insert(libc::SYS_open, opens(1)?);
+    Ok(Rules::from([
+        (libc::SYS_openat, opens(2)?),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, opens(1)?),
+    ]))
+}
 
-    Ok([program(denied, libc::EPERM)?, program(all(ABSENT), libc::ENOSYS)?])
+/// Only sockets for TCP and UDP, and no way of theirs to connect that Landlock does not see: other
+/// protocols have no ports that it knows, and a message that connects is no `connect`.
+fn connecting() -> Result<Rules, seccompiler::BackendError> {
+    let none_of = |arg, known: &[i32]| {
+        let other = |known: &i32| {
+            let known = u64::from(known.unsigned_abs());
+            SeccompCondition::new(arg, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, known)
+        };
+        SeccompRule::new(known.iter().map(other).collect::<Result<_, _>>()?)
+    };
+    let kind = |kind: u64| {
+        // Above it are flags.
+        let same = SeccompCmpOp::MaskedEq(0xf);
+        SeccompRule::new(vec![SeccompCondition::new(1, SeccompCmpArgLen::Dword, same, kind)?])
+    };
+    let mut sockets = vec![
+        none_of(0, &[libc::AF_INET, libc::AF_INET6])?,
+        none_of(2, &[0, libc::IPPROTO_TCP, libc::IPPROTO_UDP])?,
+    ];
+    let known = [libc::SOCK_STREAM, libc::SOCK_DGRAM].map(|kind| u64::from(kind.unsigned_abs()));
+    for other in (0..=0xf).filter(|other| !known.contains(other)) {
+        sockets.push(kind(other)?);
+    }
+    Ok(Rules::from([
+        (libc::SYS_socket, sockets),
+        (libc::SYS_sendto, vec![flag(3, libc::MSG_FASTOPEN)?]),
+        (libc::SYS_sendmsg, vec![flag(2, libc::MSG_FASTOPEN)?]),
+        (libc::SYS_sendmmsg, vec![flag(3, libc::MSG_FASTOPEN)?]),
+    ]))
 }
 
 /// No rule for a call means: whatever its arguments.
@@ -185,7 +251,8 @@ fn all(calls: &[c_long]) -> Rules {
 }
 
 /// Holds if the argument has all bits of `flags`.
-fn masked(arg: u8, flags: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+fn flag(arg: u8, flags: i32) -> Result<SeccompRule, seccompiler::BackendError> {
+    let flags = u64::from(flags.unsigned_abs());
     let has = SeccompCmpOp::MaskedEq(flags);
     SeccompRule::new(vec![SeccompCondition::new(arg, SeccompCmpArgLen::Dword, has, flags)?])
 }

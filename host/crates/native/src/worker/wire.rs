@@ -17,6 +17,7 @@ use std::time::Duration;
 use plugbay_abi::{CodecInfo, Error, Kind, Status};
 use serde::{Deserialize, Serialize};
 
+use super::granted::Granted;
 use super::lane::LaneError;
 
 /// The size of a header.
@@ -28,7 +29,7 @@ pub(super) const MAX_META: usize = 1 << 20;
 /// In the field `code` of a failed reply: the answer was larger than allowed.
 pub(super) const TOO_LARGE: u16 = 1;
 /// The version of this protocol.
-pub(super) const PROTOCOL: u32 = 2;
+pub(super) const PROTOCOL: u32 = 3;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,6 +201,8 @@ pub(super) struct Setup {
     pub(super) output: usize,
     /// What the plugin may have of memory, in bytes.
     pub(super) memory: u64,
+    /// What the plugin may reach.
+    pub(super) granted: Granted,
     /// How long an end of a lane may look for bytes before it sleeps.
     pub(super) spin: Duration,
 }

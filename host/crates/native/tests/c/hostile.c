@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -16,6 +18,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -107,6 +110,8 @@ static uint32_t create(host host, bytes config, void **instance, buf *out) {
     if (memmem(config.ptr, config.len, "hang", 4)) for (;;) pause();
     if (memmem(config.ptr, config.len, "crash", 5)) abort();
     stays = memmem(config.ptr, config.len, "stay", 4);
+    const char *gate = getenv("GATE");
+    while (gate && access(gate, F_OK) == 0) usleep(1000);
     host.vtable->log(host.ctx, 2, TEXT("created"), (pairs){NULL, 0});
     *instance = &life;
     return text(out, OK, "");
@@ -137,6 +142,7 @@ static uint32_t forbidden(buf *out) {
     TRY("execve", execve("/bin/true", none, none));
     TRY("inet", socket(AF_INET, SOCK_STREAM, 0));
     TRY("unix", socket(AF_UNIX, SOCK_STREAM, 0));
+    TRY("pair", socketpair(AF_UNIX, SOCK_DGRAM, 0, (int[2]){0}));
     TRY("fork", fork());
     TRY("vfork", syscall(SYS_vfork));
     TRY("ptrace", ptrace(PTRACE_TRACEME, 0, 0, 0));
@@ -166,6 +172,76 @@ static uint32_t forbidden(buf *out) {
     at += (size_t)snprintf(report + at, sizeof report - at, "seen=%d\nconstructor=%s\n", seen,
                            constructor_socket ? strerrorname_np(constructor_socket) : "allowed");
     return text(out, OK, report);
+}
+
+static struct sockaddr_in loopback(const char *port) {
+    return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+/* Uses what may be granted: `input` is a verb and its object. Says "done", or how it failed. */
+static uint32_t use(bytes input, buf *out) {
+    static char line[4096], found[4096];
+    size_t len = input.len < sizeof line ? input.len : sizeof line - 1;
+    memcpy(line, input.ptr, len);
+    line[len] = 0;
+    char *object = strchr(line, ' ');
+    if (!object) return text(out, INVALID_INPUT, "use what?");
+    *object++ = 0;
+    long result = -1;
+    errno = 0;
+    if (strcmp(line, "variable") == 0) {
+        const char *value = getenv(object);
+        return text(out, OK, value ? value : "unset");
+    } else if (strcmp(line, "read") == 0) {
+        int fd = open(object, O_RDONLY);
+        if (fd >= 0 && (result = read(fd, found, sizeof found)) >= 0) {
+            close(fd);
+            return say(out, OK, found, (size_t)result);
+        }
+    } else if (strcmp(line, "write") == 0) {
+        int fd = open(object, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        result = fd < 0 ? -1 : write(fd, "written", 7);
+        if (fd >= 0) close(fd);
+    } else if (strcmp(line, "folder") == 0) {
+        result = mkdir(object, 0700);
+    } else if (strcmp(line, "unlink") == 0) {
+        result = unlink(object);
+    } else if (strcmp(line, "rename") == 0) {
+        snprintf(found, sizeof found, "%s.new", object);
+        result = rename(object, found);
+    } else if (strcmp(line, "symlink") == 0) {
+        result = symlink("/etc/passwd", object);
+    } else if (strcmp(line, "tcp") == 0 || strcmp(line, "fast") == 0) {
+        struct sockaddr_in to = loopback(object);
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        result = fd < 0 ? -1
+                 : *line == 't' ? connect(fd, (struct sockaddr *)&to, sizeof to)
+                                : sendto(fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof to);
+        if (fd >= 0) close(fd);
+    } else if (strcmp(line, "udp") == 0) {
+        struct sockaddr_in to = loopback(object);
+        int fd = socket(AF_INET, SOCK_DGRAM, 0);
+        result = fd < 0 ? -1 : sendto(fd, "datagram", 8, 0, (struct sockaddr *)&to, sizeof to);
+        if (fd >= 0) close(fd);
+    } else if (strcmp(line, "listen") == 0) {
+        struct sockaddr_in at = loopback("0");
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        result = bind(fd, (struct sockaddr *)&at, sizeof at) && listen(fd, 1) ? -1 : 0;
+        if (fd >= 0) close(fd);
+    } else if (strcmp(line, "socket") == 0) {
+        int family, type, protocol;
+        sscanf(object, "%d %d %d", &family, &type, &protocol);
+        result = socket(family, type, protocol);
+    } else if (strcmp(line, "name") == 0) {
+        struct addrinfo *found = NULL;
+        int failed = getaddrinfo(object, NULL, NULL, &found);
+        if (found) freeaddrinfo(found);
+        return text(out, OK, failed ? gai_strerror(failed) : "done");
+    } else if (strcmp(line, "memory") == 0) {
+        result = syscall(SYS_memfd_create, object, 0);
+    }
+    return text(out, OK, result >= 0 ? "done" : strerrorname_np(errno));
 }
 
 /* The environment, the folder, and the kind of every open descriptor. */
@@ -237,6 +313,20 @@ static uint32_t decode(const void *instance, host host, uint32_t index, bytes in
         fflush(stdout);
         return text(out, OK, enabled ? "enabled" : "disabled");
     }
+    if (starts(input, "flood ")) {
+        long lines = strtol((const char *)input.ptr + 6, NULL, 10);
+        for (long i = 0; i < lines; i++) {
+            host.vtable->log(host.ctx, 2, TEXT("one of many"), (pairs){NULL, 0});
+        }
+        printf("after the flood: status %u\n",
+               host.vtable->decode(host.ctx, TEXT("other"), TEXT("abc"), out));
+        fflush(stdout);
+        return OK;
+    }
+    if (starts(input, "print ")) {
+        for (long i = strtol((const char *)input.ptr + 6, NULL, 10); i > 0; i--) puts("spam");
+        fflush(stdout);
+    }
     if (starts(input, "invalid")) return text(out, INVALID_INPUT, "not that");
     if (starts(input, "panic")) return text(out, PANICKED, "panicked: oh");
     if (starts(input, "segv")) *(volatile int *)8 = 1;
@@ -275,6 +365,7 @@ static uint32_t decode(const void *instance, host host, uint32_t index, bytes in
     }
     if (starts(input, "forbidden")) return forbidden(out);
     if (starts(input, "look")) return look(out);
+    if (starts(input, "use ")) return use((bytes){input.ptr + 4, input.len - 4}, out);
     return say(out, OK, input.ptr, input.len);
 }
 

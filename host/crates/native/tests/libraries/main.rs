@@ -6,6 +6,7 @@
 #![cfg(unix)]
 
 mod bad;
+mod bounds;
 mod c;
 mod compile;
 mod edge;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::document::Document;
 use plugbay_core::{
-    Artifact, CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Plugin, Policy,
-    Prepared, Refusal, Runtime as _, Services, Source, StartPlugin, Unobserved,
+    Artifact, CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Observer, Plugin,
+    Policy, Prepared, Refusal, Runtime as _, Services, Source, StartPlugin, Unobserved,
 };
 use plugbay_native::NativeRuntime;
 use serde_json::{Value, json};
@@ -77,18 +77,24 @@ impl Site {
         prepared: &dyn Prepared,
         config: Value,
     ) -> Result<Started, Refusal> {
+        let policy = Policy { output: 1 << 20, init, ..Policy::default() };
+        Self::start_under(policy, Arc::new(Unobserved), prepared, config)
+    }
+
+    /// Starts a plugin under a policy, in this process.
+    pub(crate) fn start_under(
+        policy: Policy,
+        observer: Arc<dyn Observer>,
+        prepared: &dyn Prepared,
+        config: Value,
+    ) -> Result<Started, Refusal> {
         let description = Arc::new(prepared.describe(Isolation::InProcess)?);
         let plugin = prepared.start(StartPlugin {
             identity: Identity::new(&description.name, &description.version),
             description,
             config,
-            policy: Policy {
-                output: 1 << 20,
-                init,
-                isolation: Isolation::InProcess,
-                ..Policy::default()
-            },
-            observer: Arc::new(Unobserved),
+            policy: Policy { isolation: Isolation::InProcess, ..policy },
+            observer,
         })?;
         Ok(Started { plugin, services: Arc::new(Json) })
     }

@@ -29,7 +29,8 @@ static const char marker[] = "\x6f" "marker:00000000";
 #ifndef DESCRIPTION
 #define DESCRIPTION                                                            \
   "{\"name\": \"fixture\", \"version\": \"1.0.0\","                            \
-  " \"capabilities\": [{\"kind\": \"codec\", \"name\": \"echo\"}]}"
+  " \"capabilities\": [{\"kind\": \"codec\", \"name\": \"echo\"},"           \
+  " {\"kind\": \"handler\", \"name\": \"hand\"}]}"
 #endif
 
 static void free_answer(uint8_t *ptr, size_t len, size_t cap) {
@@ -120,6 +121,11 @@ static plugbay_status encode(const void *instance, plugbay_host host, uint32_t i
   (void)instance;
   (void)host;
   (void)index;
+#if defined(QUESTIONS)
+  for (int i = 0; i < QUESTIONS; i++) {
+    (void)host.vtable->log_enabled(host.ctx, 0);
+  }
+#endif
 #if defined(STATUS)
   (void)document;
   *out = plugbay_literal("as asked");
@@ -154,6 +160,9 @@ static plugbay_status handle(const void *instance, plugbay_host host, uint32_t i
   (void)index;
   (void)request;
   (void)response;
+#if defined(HANDLE_HANGS)
+  wait_for_gate();
+#endif
   *error = plugbay_literal("no handler");
   return PLUGBAY_UNSUPPORTED;
 }

@@ -1,13 +1,14 @@
 //! Calls that go well, and those that fail as the plugin says.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use plugbay_core::handler::Request;
-use plugbay_core::{CallErrorKind, GuestMetric, Plugin as _, Policy, Reason};
+use plugbay_core::{CallErrorKind, Environment, GuestMetric, Plugin as _, Policy, Reason};
 use plugbay_native::worker::{WorkerCommand, describe};
 
-use crate::support::{Host, Setup, hostile, logged, tests};
+use crate::support::{Host, Setup, eventually, hostile, kill, logged, tests};
 
 tests!(
     a_worker_describes_the_plugin,
@@ -19,6 +20,8 @@ tests!(
     an_answer_past_the_limit_is_refused_and_the_worker_lives_on,
     a_panic_costs_the_instance_not_the_worker,
     lanes_run_at_once_and_further_calls_wait,
+    the_queue_is_bounded_and_a_wait_ends_at_the_deadline,
+    a_call_that_waits_for_a_worker_to_start_is_not_the_plugins_fault,
     a_request_that_is_too_large_is_refused_before_it_is_sent,
     a_caller_that_goes_away_stops_nothing,
     shutdown_is_the_last_call,
@@ -131,6 +134,66 @@ fn lanes_run_at_once_and_further_calls_wait() {
     });
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(600), "four calls of 300 ms on two lanes: {took:?}");
+}
+
+fn the_queue_is_bounded_and_a_wait_ends_at_the_deadline() {
+    let mut setup = Setup::deadline(Duration::from_secs(20));
+    (setup.policy.instances, setup.policy.queue) = (1, 1);
+    let host = setup.host();
+    thread::scope(|scope| {
+        let hang = scope.spawn(|| host.fails("hang"));
+        eventually("the only lane to be taken", || {
+            let error = host.plugin.health(Duration::from_millis(10)).err()?;
+            assert_eq!(error.kind(), CallErrorKind::Overloaded, "{error}");
+            assert!(error.message().contains("within its deadline"), "{error}");
+            Some(())
+        });
+        // A codec and a handler wait in one queue.
+        let next = scope.spawn(|| host.handle(request("/path")));
+        eventually("a call to wait", || (host.plugin.stats().waiting == 1).then_some(()));
+        let begun = Instant::now();
+        let error = host.ask("one too many").unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::Overloaded, "{error}");
+        assert_eq!(error.wait(), Some(Duration::from_secs(1)));
+        assert!(error.message().contains("at most 1 calls to wait"), "{error}");
+        let error = host.handle(request("/path")).unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::Overloaded, "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "it waited");
+        kill(host.pid().unwrap());
+        assert_eq!(hang.join().unwrap().0, CallErrorKind::Crashed);
+        assert_eq!(next.join().unwrap().unwrap().status, 201);
+    });
+    assert_eq!(host.plugin.stats().waiting, 0);
+}
+
+fn a_call_that_waits_for_a_worker_to_start_is_not_the_plugins_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = folder.path().join("gate");
+    let mut setup = Setup::deadline(Duration::from_millis(300));
+    (setup.policy.init, setup.policy.instances) = (Duration::from_secs(20), 1);
+    let variables = [("GATE".to_owned(), gate.display().to_string())];
+    setup.policy.grants.environment = Environment(variables.into());
+    let host = setup.host();
+    // The next worker hangs in `create` as long as the gate is there.
+    std::fs::write(&gate, b"").unwrap();
+    kill(host.pid().unwrap());
+    let message = eventually("a call to wait for the next worker", || {
+        let error = host.echo(b"too early").err()?;
+        (error.kind() == CallErrorKind::Overloaded).then(|| error.to_string())
+    });
+    assert!(message.contains("expected a lane of its worker within its deadline"), "{message}");
+    let seen = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !seen.load(Ordering::Relaxed) {
+                drop(host.echo(b"too early"));
+            }
+        });
+        eventually("it to count as waiting", || (host.plugin.stats().waiting == 1).then_some(()));
+        seen.store(true, Ordering::Relaxed);
+    });
+    std::fs::remove_file(&gate).unwrap();
+    eventually("the worker to start", || host.echo(b"again").ok());
 }
 
 fn a_request_that_is_too_large_is_refused_before_it_is_sent() {

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use plugbay_core::{CallErrorKind, Plugin as _, Reason};
-use plugbay_native::worker::{Supervision, WorkerCommand, WorkerState};
+use plugbay_guard::RestartRules;
+use plugbay_native::worker::{WorkerCommand, WorkerState};
 
 use crate::support::{
     Host, Setup, children, descriptors, eventually, kill, library, logged, shared_mappings, tests,
@@ -156,9 +157,8 @@ fn create_that_refuses_hangs_or_crashes_is_refused() {
 }
 
 fn restarts_back_off_and_end() {
-    let supervision =
-        Supervision { restarts: 2, first: Duration::from_secs(2), ..Supervision::default() };
-    let host = Setup { supervision, ..Setup::default() }.host();
+    let rules = RestartRules { budget: 2, base: Duration::from_secs(2), ..RestartRules::default() };
+    let host = Setup { rules, ..Setup::default() }.host();
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
     // The second death: calls fail at once, and say when to come again.
@@ -197,14 +197,14 @@ fn a_hundred_kills_under_load_lose_no_call() {
         thread::park_timeout(Duration::from_millis(50));
         (count == descriptors()).then_some(count)
     });
-    let supervision = Supervision {
-        restarts: usize::MAX,
-        first: Duration::from_millis(1),
-        longest: Duration::from_millis(1),
-        ..Supervision::default()
+    let rules = RestartRules {
+        budget: u32::MAX,
+        base: Duration::from_millis(1),
+        cap: Duration::from_millis(1),
+        ..RestartRules::default()
     };
     assert_eq!(shared_mappings(), 0);
-    let host = Setup { supervision, ..Setup::default() }.host();
+    let host = Setup { rules, ..Setup::default() }.host();
     let (stop, answered, failed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let slowest = thread::scope(|scope| {
         let callers: Vec<_> = (0..4_u8)

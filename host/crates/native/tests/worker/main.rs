@@ -15,11 +15,15 @@ mod copies;
 #[cfg(target_os = "linux")]
 mod deaths;
 #[cfg(target_os = "linux")]
+mod grants;
+#[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
 mod old_kernel;
 #[cfg(target_os = "linux")]
 mod orphans;
+#[cfg(target_os = "linux")]
+mod rates;
 #[cfg(target_os = "linux")]
 mod support;
 
@@ -54,8 +58,10 @@ fn main() -> ExitCode {
         confinement::tests(),
         copies::tests(),
         deaths::tests(),
+        grants::tests(),
         old_kernel::tests(),
         orphans::tests(),
+        rates::tests(),
     ];
     let tests = tests.concat();
     let tests = tests.into_iter().map(|(name, test)| {

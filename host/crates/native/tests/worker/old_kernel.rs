@@ -48,12 +48,16 @@ pub(crate) fn worker(what: impl Iterator<Item = String>) -> ExitCode {
 
 /// A host whose worker runs where the kernel lacks `what`.
 fn host_without(what: &[&str]) -> Host {
-    let args = [&[OLD_KERNEL], what].concat();
-    Setup { command: WorkerCommand::this_program_with(args), ..Setup::default() }.host()
+    Setup { command: without(what), ..Setup::default() }.host()
+}
+
+/// A worker where the kernel lacks `what`.
+pub(crate) fn without(what: &[&str]) -> WorkerCommand {
+    WorkerCommand::this_program_with([&[OLD_KERNEL], what].concat())
 }
 
 /// What status says of the worker.
-fn reported(host: &Host) -> Vec<String> {
+pub(crate) fn reported(host: &Host) -> Vec<String> {
     host.plugin.stats().worker.unwrap().protections
 }
 

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::handler::{Handler, HandlerCall};
 use plugbay_core::{
-    CallError, CallErrorKind, CodecInfo, Context, Identity, Plugin, Policy, Provider, Refusal,
-    Services, StartPlugin, Unobserved,
+    CallError, CallErrorKind, CodecInfo, Context, Identity, Observer, Plugin, Policy, Provider,
+    Refusal, Services, StartPlugin, Unobserved,
 };
-use plugbay_native::worker::{ProcessPlugin, Supervision, WorkerCommand, WorkerState, describe};
+use plugbay_guard::RestartRules;
+use plugbay_native::worker::{ProcessPlugin, WorkerCommand, WorkerState, describe};
 use tokio::runtime::Runtime;
 
 pub(crate) type Test = (&'static str, fn());
@@ -80,8 +81,9 @@ pub(crate) struct Setup {
     pub(crate) library: PathBuf,
     pub(crate) command: WorkerCommand,
     pub(crate) policy: Policy,
-    pub(crate) supervision: Supervision,
+    pub(crate) rules: RestartRules,
     pub(crate) config: &'static str,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 impl Default for Setup {
@@ -92,8 +94,9 @@ impl Default for Setup {
             library: hostile(),
             command: WorkerCommand::this_program(),
             policy,
-            supervision: Supervision::default(),
+            rules: RestartRules::default(),
             config: "ok",
+            observer: Arc::new(Unobserved),
         }
     }
 }
@@ -112,11 +115,10 @@ impl Setup {
             description: Arc::new(description),
             config: serde_json::json!({ "create": self.config }),
             policy: self.policy,
-            observer: Arc::new(Unobserved),
+            observer: self.observer,
         };
         let tokio = TOKIO.handle().clone();
-        let plugin =
-            ProcessPlugin::start(self.command, &self.library, start, self.supervision, tokio)?;
+        let plugin = ProcessPlugin::start(self.command, &self.library, start, self.rules, tokio)?;
         let provider = plugin.provide(0).unwrap();
         Ok(Host { plugin, provider, services: Arc::new(Reverser) })
     }
