@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use plugbay::{CallErrorKind, Codec, Error, Outcome};
+use plugbay::{Codec, Error, Outcome};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Site, place, request, until, wait};
 
@@ -207,24 +207,26 @@ fn more_callers_than_fresh_instances_wait_and_all_succeed() {
 
 #[test]
 fn waiting_for_an_instance_ends_at_the_deadline() {
-    let guest = Guest::both("a").on(Export::Encode, Behaviour::Spin);
-    let config = "[plugins.a]\ninstances = 1\ncpu = '3s'\ndeadline = '100ms'";
+    let spins = || Behaviour::Spin.after(1);
+    let guest = Guest::both("a").on(Export::Encode, spins()).on(Export::Handle, spins());
+    let config = "[plugins.a]\ninstances = 1\ncpu = '1h'\ndeadline = '100ms'\nbreaker_failures = 0";
     let site = place().plugin("a.wasm", guest).config(config).unwatched().host();
-    std::thread::scope(|scope| {
-        let spins = scope.spawn(|| site.codec("a").unwrap().encode_document(b"").unwrap_err());
-        until("the instance is in a call", || site.running("a").unwrap().leases == 1);
-        for error in [
-            site.codec("a").unwrap().decode_document(b"\xf6").unwrap_err(),
-            site.handle("a", "").unwrap_err(),
-        ] {
-            let Error::Call(error) = error else { panic!("expected a failed call, found {error}") };
-            assert_eq!(
-                (error.kind(), error.plugin()),
-                (CallErrorKind::Overloaded, Some("a@1.0.0"))
-            );
-            assert!(error.message().contains("within 100ms"), "{error}");
-        }
-        assert_eq!(spins.join().unwrap().reason(), "cpu");
+    let encode = || site.codec("a").unwrap().encode_document(b"").unwrap_err();
+    let handle = || site.handle("a", "").unwrap_err();
+    site.encode("a");
+    let errors: Vec<Error> = std::thread::scope(|scope| {
+        let calls =
+            (0..8).map(|call| scope.spawn(move || if call < 4 { encode() } else { handle() }));
+        let calls: Vec<_> = calls.collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
     });
+    for error in &errors {
+        let Error::Call(error) = error else { panic!("expected a failed call, found {error}") };
+        assert_eq!(error.plugin(), Some("a@1.0.0"));
+        assert!(error.message().contains("within 100ms"), "{error}");
+    }
+    // Whoever has the instance runs into the deadline, and whoever waits for it too.
+    let reasons: std::collections::BTreeSet<_> = errors.iter().map(Error::reason).collect();
+    assert_eq!(reasons, ["deadline", "overloaded"].into());
     assert_eq!(site.handle("a", "in").unwrap(), "in");
 }

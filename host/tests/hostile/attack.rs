@@ -87,8 +87,10 @@ pub(crate) fn beside_a_neighbour(limits: &str) -> Place {
         .plugin("neighbour.wasm", Guest::both("neighbour").stamp("here"))
         .config(&format!(
             "[plugins.bad]\nbreaker_failures = 0\nhealth_every = '0s'\n{limits}\n\
-             [plugins.neighbour]\ndeadline = '4s'\n"
+             [plugins.neighbour]\ndeadline = '4s'\nhealth_every = '0s'\n"
         ))
+        // What could be gone back to stays in memory.
+        .host_key("history = 0")
         .unwatched()
 }
 

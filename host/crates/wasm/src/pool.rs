@@ -17,7 +17,7 @@ use std::time::Instant;
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
-use event_listener::{Event, EventListener, Listener};
+use event_listener::{Event, EventListener, IntoNotification as _, Listener};
 
 use crate::instance::Instance;
 
@@ -98,7 +98,7 @@ impl Pool {
         }
         fence_after_swap();
         if self.waiters.load(Ordering::SeqCst) != 0 {
-            self.returned.notify(1);
+            self.returned.notify(1.additional());
         }
         if self.closed.load(Ordering::Relaxed) {
             self.empty();
@@ -126,7 +126,7 @@ impl Pool {
         self.live.fetch_sub(1, Ordering::AcqRel);
         fence_after_swap();
         if self.waiters.load(Ordering::SeqCst) != 0 {
-            self.returned.notify(1);
+            self.returned.notify(1.additional());
         }
     }
 
