@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{CallError, CallErrorKind, Context, LogLevel, MAX_DEPTH, Services};
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, MAX_DEPTH, Services};
 
 use crate::ledger::Ledger;
 
@@ -145,7 +145,9 @@ fn to_guest(error: &CallError) -> Error {
     match error.kind() {
         CallErrorKind::InvalidInput => Error::new(Kind::InvalidInput, error.message()),
         CallErrorKind::Unsupported => Error::new(Kind::Unsupported, error.message()),
-        CallErrorKind::Unavailable | CallErrorKind::Deadline | CallErrorKind::Retired => {
+        kind if matches!(kind, CallErrorKind::Unavailable | CallErrorKind::Deadline)
+            || kind.blame() == Blame::NotCalled =>
+        {
             Error::new(Kind::Unavailable, error.to_string())
         }
         _ => Error::new(Kind::Internal, error.to_string()),
