@@ -116,11 +116,11 @@ impl Services for Nobody {
         Vec::new()
     }
 
-    fn encode(&self, _: u8, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn encode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
         Ok(Vec::new())
     }
 
-    fn decode(&self, _: u8, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn decode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
         Ok(Vec::new())
     }
 }

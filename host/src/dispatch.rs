@@ -159,12 +159,12 @@ impl<'a> Tries<'a> {
     ) -> Result<(), CallError> {
         let blame = error.kind().blame();
         if let Rule::Canary(trial) = &self.spread.rule
-            && blame != Blame::NotCalled
+            && !matches!(blame, Blame::NotCalled | Blame::Unknown)
         {
             trial.record(index, began.elapsed(), blame == Blame::Plugin);
         }
         let go_on = match (&self.spread.rule, blame) {
-            (_, Blame::Nobody) => false,
+            (_, Blame::Nobody | Blame::Unknown) => false,
             (_, Blame::NotCalled) => true,
             // It did nothing, by its own account.
             (Rule::Failover(_), _) if error.kind() == CallErrorKind::Unavailable => true,
@@ -252,7 +252,7 @@ impl Running {
             // It answered: the input is wrong.
             Blame::Nobody => Verdict::Success,
             Blame::Plugin => Verdict::Failure,
-            Blame::NotCalled => Verdict::Neutral,
+            Blame::NotCalled | Blame::Unknown => Verdict::Neutral,
         };
         self.note(permit.ended(verdict, Instant::now()), Some(&error));
         error

@@ -95,7 +95,7 @@ pub use outcome::{Event, Events, Outcome};
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::{
-    CallError, CallErrorKind, CapabilityKey, Context, Description, Digest, Environment,
+    CallError, CallErrorKind, Cancel, CapabilityKey, Context, Description, Digest, Environment,
     FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice, Plugin, Policy,
     Prepared, Protection, Provider, Reason, Refusal, Runtime, Source,
 };
@@ -119,8 +119,8 @@ pub mod runtime {
     pub use plugbay_core::codec::CodecCall;
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
-        Artifact, CapabilityDescription, Identity, Observer, PluginStats, RouteDescription,
-        Services, StartPlugin,
+        Artifact, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext, PluginStats,
+        RouteDescription, Services, StartPlugin,
     };
 }
 

@@ -1,6 +1,6 @@
 //! What plugins may ask of the generation that their call began with.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
@@ -11,19 +11,18 @@ use crate::generation::Generation;
 /// A generation, as plugins see it.
 pub(crate) struct GenerationServices {
     generation: Arc<Generation>,
-    this: Weak<GenerationServices>,
 }
 
 impl GenerationServices {
     pub(crate) fn of(generation: Arc<Generation>) -> Arc<dyn Services> {
-        Arc::new_cyclic(|this| Self { generation, this: Weak::clone(this) })
+        Arc::new(Self { generation })
     }
 
     /// Calls another codec of the same generation. Needs no lease: the outermost call holds
     /// one of the whole generation, because its plugin imports `codecs`.
     fn nested<R>(
         &self,
-        depth: u8,
+        context: &Context<'_>,
         name: &str,
         mut call: impl FnMut(&dyn CodecCall, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
@@ -33,12 +32,7 @@ impl GenerationServices {
             .generation
             .capability("codec", &key)
             .map_err(|missed| unsupported(missed.to_string()))?;
-        let services: Arc<dyn Services> = self
-            .this
-            .upgrade()
-            .ok_or_else(|| CallError::new(CallErrorKind::Retired, "the generation is gone"))?;
-        let context = Context::nested(&services, depth);
-        dispatch::call::<Codec, R>(capability, &context, |codec, context, _plugin| {
+        dispatch::call::<Codec, R>(capability, context, |codec, context, _plugin| {
             call(codec, context)
         })
     }
@@ -56,11 +50,21 @@ impl Services for GenerationServices {
             .collect()
     }
 
-    fn encode(&self, depth: u8, name: &str, document: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.nested(depth, name, |codec, context| codec.encode(context, document))
+    fn encode(
+        &self,
+        context: &Context<'_>,
+        name: &str,
+        document: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        self.nested(context, name, |codec, context| codec.encode(context, document))
     }
 
-    fn decode(&self, depth: u8, name: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.nested(depth, name, |codec, context| codec.decode(context, bytes))
+    fn decode(
+        &self,
+        context: &Context<'_>,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        self.nested(context, name, |codec, context| codec.decode(context, bytes))
     }
 }

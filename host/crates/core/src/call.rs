@@ -1,4 +1,4 @@
-//! One call: what it carries with it, and how it fails.
+//! How a call fails, and what that says of the plugin.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,79 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-
-/// How deep calls from plugin to plugin may nest.
-pub const MAX_DEPTH: u8 = 8;
-
-/// What a plugin may ask of the host during a call: the other codecs, as the generation
-/// holds them that the call began with.
-pub trait Services: Send + Sync + 'static {
-    /// The codecs there are, sorted by name.
-    fn codecs(&self) -> Vec<CodecInfo>;
-
-    /// Writes a document with the codec `name`.
-    ///
-    /// # Errors
-    ///
-    /// `unsupported` for an unknown name or a depth past [`MAX_DEPTH`]; otherwise the codec's own error.
-    fn encode(&self, depth: u8, name: &str, document: &[u8]) -> Result<Vec<u8>, CallError>;
-
-    /// Reads bytes with the codec `name`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Services::encode`].
-    fn decode(&self, depth: u8, name: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError>;
-}
-
-/// A codec, as other plugins see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CodecInfo {
-    /// The capability's name.
-    pub name: String,
-    /// Its media types, the preferred one first.
-    pub media_types: Vec<String>,
-}
-
-/// What travels with a call into a plugin: the host's services in the caller's snapshot,
-/// and how deep the call is nested.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    services: &'a Arc<dyn Services>,
-    depth: u8,
-}
-
-impl<'a> Context<'a> {
-    /// The context of a call from outside.
-    #[must_use]
-    pub fn new(services: &'a Arc<dyn Services>) -> Self {
-        Self { services, depth: 0 }
-    }
-
-    /// The context of a call from a plugin that was itself called at `depth - 1`.
-    #[must_use]
-    pub fn nested(services: &'a Arc<dyn Services>, depth: u8) -> Self {
-        Self { services, depth }
-    }
-
-    /// The host's services. Cloning the `Arc` keeps the caller's snapshot alive.
-    #[must_use]
-    pub fn services(&self) -> &'a Arc<dyn Services> {
-        self.services
-    }
-
-    /// How many plugins are above this call.
-    #[must_use]
-    pub fn depth(&self) -> u8 {
-        self.depth
-    }
-}
-
-impl fmt::Debug for Context<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("depth", &self.depth).finish_non_exhaustive()
-    }
-}
 
 /// Why a call got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -119,6 +46,8 @@ pub enum CallErrorKind {
     Unhealthy,
     /// The plugin's version was retired, and no newer one took its place.
     Retired,
+    /// The caller went away before the plugin answered.
+    Cancelled,
 }
 
 impl CallErrorKind {
@@ -143,6 +72,7 @@ impl CallErrorKind {
             Self::BreakerOpen => "breaker-open",
             Self::Unhealthy => "unhealthy",
             Self::Retired => "retired",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -150,12 +80,14 @@ impl CallErrorKind {
 /// What a failed call says of the plugin that was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// Nothing: the caller asked for what it cannot have, or the host was too busy.
+    /// It answered, and is well: the caller asked for what it cannot have.
     Nobody,
     /// It failed.
     Plugin,
     /// It was not called at all: another provider may be.
     NotCalled,
+    /// Nothing: the call was given up before it could tell.
+    Unknown,
 }
 
 impl CallErrorKind {
@@ -167,6 +99,7 @@ impl CallErrorKind {
             Self::Overloaded | Self::BreakerOpen | Self::Unhealthy | Self::Retired => {
                 Blame::NotCalled
             }
+            Self::Cancelled => Blame::Unknown,
             Self::Unavailable
             | Self::Internal
             | Self::Trap

@@ -20,6 +20,7 @@
 mod artifact;
 mod call;
 pub mod codec;
+mod context;
 mod description;
 mod digest;
 mod grants;
@@ -35,7 +36,8 @@ mod private;
 mod refusal;
 
 pub use artifact::{Artifact, Source};
-pub use call::{Blame, CallError, CallErrorKind, CodecInfo, Context, MAX_DEPTH, Services};
+pub use call::{Blame, CallError, CallErrorKind};
+pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, OwnedContext, Services};
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
 pub use digest::{Digest, ParseDigestError};
 pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};

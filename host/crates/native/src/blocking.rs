@@ -35,7 +35,7 @@ impl Blocking {
         context: Context<'_>,
         call: impl FnOnce(&Context<'_>, Instant) -> Result<Response, CallError> + Send + 'static,
     ) -> HandlerFuture<'_> {
-        let (services, depth) = (Arc::clone(context.services()), context.depth());
+        let owned = context.to_owned();
         let timers = self.tokio.clone();
         let bounded = async move {
             let Self { tokio, bulkhead, deadline, grace } = self;
@@ -46,7 +46,7 @@ impl Blocking {
             let place = place?;
             let work = tokio.spawn_blocking(move || {
                 let _place = place;
-                call(&Context::nested(&services, depth), ends)
+                call(&owned.get(), ends)
             });
             match timeout_at((ends + grace).into(), work).await {
                 Ok(Ok(answer)) => answer,

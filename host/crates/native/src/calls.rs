@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, MAX_DEPTH, Services};
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, Services};
 
 use crate::ledger::Ledger;
 
@@ -16,19 +16,18 @@ use crate::ledger::Ledger;
 /// [`Calls::outcome`].
 pub(crate) struct Calls<'a> {
     ledger: &'a Ledger,
-    services: Option<(&'a Arc<dyn Services>, u8)>,
+    context: Option<Context<'a>>,
     /// The limit of calls of the host, once this call went beyond.
     beyond: Cell<Option<u32>>,
 }
 
 impl<'a> Calls<'a> {
     pub(crate) fn outside(ledger: &'a Ledger) -> Self {
-        Self { ledger, services: None, beyond: Cell::new(None) }
+        Self { ledger, context: None, beyond: Cell::new(None) }
     }
 
     pub(crate) fn during(ledger: &'a Ledger, context: &Context<'a>) -> Self {
-        let services = Some((context.services(), context.depth()));
-        Self { services, ..Self::outside(ledger) }
+        Self { context: Some(*context), ..Self::outside(ledger) }
     }
 
     /// What comes of the call whose plugin answered so.
@@ -60,18 +59,19 @@ impl<'a> Calls<'a> {
         })
     }
 
-    fn nested(&self) -> Result<(&'a Arc<dyn Services>, u8), Error> {
+    fn nested(
+        &self,
+        call: impl FnOnce(&dyn Services, &Context<'_>) -> Result<Vec<u8>, CallError>,
+    ) -> Result<Vec<u8>, Error> {
         self.count()?;
-        let Some((services, depth)) = self.services else {
+        let Some(context) = self.context else {
             let message = "codecs can be called during a call only, not while a plugin starts";
             return Err(Error::new(Kind::Unavailable, message));
         };
-        if depth >= MAX_DEPTH {
-            let message =
-                format!("expected calls between plugins to nest at most {MAX_DEPTH} deep");
-            return Err(Error::new(Kind::Unsupported, message));
-        }
-        Ok((services, depth + 1))
+        let nested = context.nested();
+        nested
+            .and_then(|context| call(&**context.services(), &context))
+            .map_err(|error| to_guest(&error))
     }
 }
 
@@ -102,7 +102,7 @@ impl HostCalls for Calls<'_> {
         if self.count().is_err() {
             return Vec::new();
         }
-        let infos = self.services.map(|(services, _)| services.codecs()).unwrap_or_default();
+        let infos = self.context.map(|context| context.services().codecs()).unwrap_or_default();
         infos
             .into_iter()
             .map(|info| CodecInfo { name: info.name, media_types: info.media_types })
@@ -110,13 +110,11 @@ impl HostCalls for Calls<'_> {
     }
 
     fn encode(&self, name: &str, document: &[u8]) -> Result<Vec<u8>, Error> {
-        let (services, depth) = self.nested()?;
-        services.encode(depth, name, document).map_err(|error| to_guest(&error))
+        self.nested(|services, context| services.encode(context, name, document))
     }
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-        let (services, depth) = self.nested()?;
-        services.decode(depth, name, bytes).map_err(|error| to_guest(&error))
+        self.nested(|services, context| services.decode(context, name, bytes))
     }
 }
 

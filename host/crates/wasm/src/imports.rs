@@ -1,8 +1,6 @@
 //! The host's side of the imports: `log`, `metrics`, `codecs`.
 
-use std::sync::Arc;
-
-use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, MAX_DEPTH, Services};
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, Services};
 
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 use crate::state::State;
@@ -61,24 +59,26 @@ impl metrics::Host for State {
 }
 
 impl State {
-    fn nested(&self) -> Result<(&Arc<dyn Services>, u8), types::Error> {
-        let services = self.services.as_ref().ok_or_else(|| {
+    fn nested(
+        &self,
+        call: impl FnOnce(&dyn Services, &Context<'_>) -> Result<Vec<u8>, CallError>,
+    ) -> Answer {
+        let context = self.context.as_ref().ok_or_else(|| {
             types::Error::Unavailable("codecs can be called during a call only, not in init".into())
         })?;
-        if self.depth >= MAX_DEPTH {
-            return Err(types::Error::Unsupported(format!(
-                "expected calls between plugins to nest at most {MAX_DEPTH} deep"
-            )));
-        }
-        Ok((services, self.depth + 1))
+        let nested = context.get().nested();
+        nested
+            .and_then(|context| call(&**context.services(), &context))
+            .map_err(|error| to_guest(&error))
     }
 }
 
 impl codecs::Host for State {
     fn available(&mut self) -> wasmtime::Result<Vec<codecs::CodecInfo>> {
         self.host_call()?;
-        let infos = self.services.as_ref().map(|services| services.codecs()).unwrap_or_default();
+        let infos = self.context.as_ref().map(|context| context.get().services().codecs());
         let infos = infos
+            .unwrap_or_default()
             .into_iter()
             .map(|info| codecs::CodecInfo { name: info.name, media_types: info.media_types });
         Ok(infos.collect())
@@ -87,17 +87,13 @@ impl codecs::Host for State {
     fn encode(&mut self, name: String, document: Vec<u8>) -> wasmtime::Result<Answer> {
         self.host_call()?;
         self.called_others = true;
-        Ok(self.nested().and_then(|(services, depth)| {
-            services.encode(depth, &name, &document).map_err(|error| to_guest(&error))
-        }))
+        Ok(self.nested(|services, context| services.encode(context, &name, &document)))
     }
 
     fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
         self.host_call()?;
         self.called_others = true;
-        Ok(self.nested().and_then(|(services, depth)| {
-            services.decode(depth, &name, &bytes).map_err(|error| to_guest(&error))
-        }))
+        Ok(self.nested(|services, context| services.decode(context, &name, &bytes)))
     }
 }
 

@@ -69,6 +69,6 @@ impl Instance {
 
     /// Gives the caller's services back: an idle instance must not keep a generation alive.
     pub(crate) fn end(&mut self) {
-        self.store.data_mut().services = None;
+        self.store.data_mut().context = None;
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Context, GuestMetrics, Policy, Services};
+use plugbay_core::{Context, GuestMetrics, OwnedContext, Policy};
 use wasmtime::UpdateDeadline;
 
 use crate::limits::{Budget, Limits};
@@ -18,8 +18,7 @@ pub struct State {
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
-    pub(crate) services: Option<Arc<dyn Services>>,
-    pub(crate) depth: u8,
+    pub(crate) context: Option<OwnedContext>,
     /// Ticks that are left of the CPU budget after the current deadline.
     pub(crate) ticks_left: u64,
     /// What the call may take by the clock. Lifecycle functions cannot wait where this counts,
@@ -55,8 +54,7 @@ impl State {
             sandbox,
             limits: Limits::new(budget, policy.memory, policy.tables),
             metrics,
-            services: None,
-            depth: 0,
+            context: None,
             ticks_left: 0,
             wall: Duration::ZERO,
             first_tick: None,
@@ -128,8 +126,7 @@ impl State {
 
     /// Lends the caller's services for the length of a call.
     pub(crate) fn lend(&mut self, context: &Context<'_>) {
-        self.services = Some(Arc::clone(context.services()));
-        self.depth = context.depth();
+        self.context = Some(context.to_owned());
     }
 
     /// What happens at each epoch deadline, which is never more than a tick away, and may be

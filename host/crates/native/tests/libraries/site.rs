@@ -139,8 +139,13 @@ impl Services for Json {
         vec![CodecInfo { name: "json".into(), media_types: vec!["application/json".into()] }]
     }
 
-    fn encode(&self, depth: u8, name: &str, document: &[u8]) -> Result<Vec<u8>, CallError> {
-        assert_eq!(depth, 1);
+    fn encode(
+        &self,
+        context: &Context<'_>,
+        name: &str,
+        document: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        assert_eq!(context.depth(), 1);
         if name != "json" {
             return Err(no_codec(name));
         }
@@ -148,7 +153,7 @@ impl Services for Json {
         serde_json::to_vec(&document).map_err(|error| invalid(&error))
     }
 
-    fn decode(&self, _: u8, name: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn decode(&self, _: &Context<'_>, name: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
         if name != "json" {
             return Err(no_codec(name));
         }

@@ -58,12 +58,12 @@ impl Services for Reverser {
         vec![CodecInfo { name: "other".into(), media_types }]
     }
 
-    fn encode(&self, _: u8, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn encode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
         Err(CallError::new(CallErrorKind::Unsupported, format!("no encoder {name}")))
     }
 
-    fn decode(&self, depth: u8, _: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        assert_eq!(depth, 1);
+    fn decode(&self, context: &Context<'_>, _: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        assert_eq!(context.depth(), 1);
         assert_ne!(bytes, b"panic", "as asked");
         Ok(bytes.iter().rev().copied().collect())
     }

@@ -70,12 +70,17 @@ impl Services for Alone {
         Vec::new()
     }
 
-    fn encode(&self, _: u8, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn encode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
         Err(CallError::new(plugbay_core::CallErrorKind::Unsupported, name.to_owned()))
     }
 
-    fn decode(&self, depth: u8, name: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.encode(depth, name, bytes)
+    fn decode(
+        &self,
+        context: &Context<'_>,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        self.encode(context, name, bytes)
     }
 }
 

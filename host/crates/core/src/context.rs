@@ -1,0 +1,261 @@
+//! What a call carries with it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::call::{CallError, CallErrorKind};
+
+/// How deep calls from plugin to plugin may nest.
+pub const MAX_DEPTH: u8 = 8;
+
+/// What a plugin may ask of the host during a call: the other codecs, as the generation
+/// holds them that the call began with.
+pub trait Services: Send + Sync + 'static {
+    /// The codecs there are, sorted by name.
+    fn codecs(&self) -> Vec<CodecInfo>;
+
+    /// Writes a document with the codec `name`. `context` is that of the call to make, so
+    /// [nested](Context::nested) in that of the plugin that asks.
+    ///
+    /// # Errors
+    ///
+    /// `unsupported` for an unknown name; otherwise the codec's own error.
+    fn encode(
+        &self,
+        context: &Context<'_>,
+        name: &str,
+        document: &[u8],
+    ) -> Result<Vec<u8>, CallError>;
+
+    /// Reads bytes with the codec `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Services::encode`].
+    fn decode(&self, context: &Context<'_>, name: &str, bytes: &[u8])
+    -> Result<Vec<u8>, CallError>;
+}
+
+/// A codec, as other plugins see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CodecInfo {
+    /// The capability's name.
+    pub name: String,
+    /// Its media types, the preferred one first.
+    pub media_types: Vec<String>,
+}
+
+/// Says that nobody waits for a call's answer any more.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Says so, for good.
+    pub fn cancel(&self) {
+        // Relaxed: it guards nothing but itself, and is looked at again and again.
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was said.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What travels with a call into a plugin: the host's services in the caller's snapshot, how
+/// deep the call is nested, when it must be over, and whether anybody still waits for it.
+///
+/// The time that a call may take is the lesser of two: what the plugin's policy gives each call,
+/// and what is left until the context's deadline, which the calls of one request share.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    services: &'a Arc<dyn Services>,
+    depth: u8,
+    deadline: Option<Instant>,
+    cancel: Option<&'a Cancel>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a call from outside, which may take as long as the plugin's policy says.
+    #[must_use]
+    pub fn new(services: &'a Arc<dyn Services>) -> Self {
+        Self { services, depth: 0, deadline: None, cancel: None }
+    }
+
+    /// Ends the call at `deadline`, if it would not end before.
+    #[must_use]
+    pub fn until(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(self.deadline.map_or(deadline, |mine| mine.min(deadline)));
+        self
+    }
+
+    /// Ends the call soon after `cancel` says so.
+    #[must_use]
+    pub fn cancelled_by(mut self, cancel: &'a Cancel) -> Self {
+        self.cancel = Some(cancel);
+        self
+    }
+
+    /// The context of a call that the plugin makes, which was called with this one.
+    ///
+    /// # Errors
+    ///
+    /// `unsupported` past [`MAX_DEPTH`].
+    pub fn nested(self) -> Result<Self, CallError> {
+        if self.depth >= MAX_DEPTH {
+            let message =
+                format!("expected calls between plugins to nest at most {MAX_DEPTH} deep");
+            return Err(CallError::new(CallErrorKind::Unsupported, message));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    /// The host's services. Cloning the `Arc` keeps the caller's snapshot alive.
+    #[must_use]
+    pub fn services(&self) -> &'a Arc<dyn Services> {
+        self.services
+    }
+
+    /// How many plugins are above this call.
+    #[must_use]
+    pub fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    /// When the call must be over, whatever the plugin's policy says.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// When a call must be over that began at `begun` and may take `within` by the plugin's
+    /// policy; none if that is too far off for the clock.
+    #[must_use]
+    pub fn ends(&self, begun: Instant, within: Duration) -> Option<Instant> {
+        match (begun.checked_add(within), self.deadline) {
+            (Some(own), Some(deadline)) => Some(own.min(deadline)),
+            (own, deadline) => own.or(deadline),
+        }
+    }
+
+    /// Whether nobody waits for the answer any more.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_some_and(Cancel::is_cancelled)
+    }
+
+    /// What says whether anybody waits, if anything does.
+    #[must_use]
+    pub fn cancel(&self) -> Option<&'a Cancel> {
+        self.cancel
+    }
+
+    /// The same, for work that outlives the caller's borrow.
+    #[must_use]
+    pub fn to_owned(&self) -> OwnedContext {
+        OwnedContext {
+            services: Arc::clone(self.services),
+            depth: self.depth,
+            deadline: self.deadline,
+            cancel: self.cancel.cloned(),
+        }
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("depth", &self.depth)
+            .field("deadline", &self.deadline)
+            .field("cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Context`] that owns what it names: for another thread, or for an instance that is lent the
+/// services for the length of a call. While it lives, so does the caller's snapshot.
+#[derive(Clone)]
+pub struct OwnedContext {
+    services: Arc<dyn Services>,
+    depth: u8,
+    deadline: Option<Instant>,
+    cancel: Option<Cancel>,
+}
+
+impl OwnedContext {
+    /// The context.
+    #[must_use]
+    pub fn get(&self) -> Context<'_> {
+        Context {
+            services: &self.services,
+            depth: self.depth,
+            deadline: self.deadline,
+            cancel: self.cancel.as_ref(),
+        }
+    }
+}
+
+impl fmt::Debug for OwnedContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Services for Nothing {
+        fn codecs(&self) -> Vec<CodecInfo> {
+            Vec::new()
+        }
+
+        fn encode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+            Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
+        }
+
+        fn decode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+            Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
+        }
+    }
+
+    #[test]
+    fn a_nested_call_has_what_is_left_and_nothing_lengthens_it() {
+        let services: Arc<dyn Services> = Arc::new(Nothing);
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let outer = Context::new(&services);
+        assert_eq!(outer.ends(now, second), Some(now + second));
+        assert_eq!(outer.ends(now, Duration::MAX), None);
+        let outer = outer.until(now + second).until(now + 2 * second);
+        let inner = outer.nested().unwrap();
+        assert_eq!((inner.depth(), inner.deadline()), (1, Some(now + second)));
+        assert_eq!(inner.ends(now, 3 * second), Some(now + second));
+        assert_eq!(inner.ends(now, second / 2), Some(now + second / 2));
+        assert_eq!(inner.ends(now, Duration::MAX), Some(now + second));
+    }
+
+    #[test]
+    fn a_caller_that_goes_is_noticed_everywhere_below() {
+        let services: Arc<dyn Services> = Arc::new(Nothing);
+        let cancel = Cancel::default();
+        let kept = Context::new(&services).cancelled_by(&cancel).nested().unwrap().to_owned();
+        assert!(!kept.get().is_cancelled());
+        cancel.cancel();
+        assert!(kept.get().is_cancelled() && !Context::new(&services).is_cancelled());
+    }
+
+    #[test]
+    fn calls_nest_so_deep() {
+        let services: Arc<dyn Services> = Arc::new(Nothing);
+        let deepest = (0..MAX_DEPTH).try_fold(Context::new(&services), |it, _| it.nested());
+        let error = deepest.unwrap().nested().unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::Unsupported);
+    }
+}
