@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -166,14 +165,7 @@ impl Host {
     }
 
     fn unchanged(&self) -> Report {
-        let status = self.status();
-        Report {
-            generation: status.generation,
-            published: false,
-            loaded: Vec::new(),
-            retired: Vec::new(),
-            rejected: status.rejected,
-        }
+        Report::unchanged(&self.shared.cell.load())
     }
 
     /// Serves again what an earlier generation served: its plugins and its configuration, under a
@@ -250,10 +242,9 @@ impl Host {
     ///
     /// This cannot fail; calls that come later are refused as retired.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<String> {
-        if self.shared.stopped.swap(true, Ordering::SeqCst) {
+        if !self.control.signal.stop() {
             return Vec::new();
         }
-        self.control.signal.stop();
         let thread = self.control.thread.lock().ok().and_then(|mut thread| thread.take());
         let shared = Arc::clone(&self.shared);
         let work = async move {

@@ -120,7 +120,7 @@ pub mod runtime {
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
         Artifact, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext, PluginStats,
-        RouteDescription, Services, StartPlugin,
+        RouteDescription, Services, StartPlugin, WorkerStatus,
     };
 }
 

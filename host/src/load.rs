@@ -323,7 +323,7 @@ fn guard(protection: &Protection) -> Guard {
         open: protection.breaker_open,
         longest: protection.breaker_open.saturating_mul(LONGEST_OPEN),
         probes: 1,
-        successes: u8::try_from(protection.breaker_successes).unwrap_or(u8::MAX),
+        successes: protection.breaker_successes,
     };
     Guard::new(rules, Instant::now(), fastrand::u64(..))
 }

@@ -78,7 +78,8 @@ pub enum Outcome {
         /// How many calls.
         leases: usize,
     },
-    /// A plugin used what it is not granted, or did something more often than it may.
+    /// A runtime noticed something of a plugin: it used what it is not granted, did something more
+    /// often than it may, or its worker process ended.
     Noticed {
         /// `name@version`.
         plugin: String,
@@ -194,8 +195,7 @@ impl Outcome {
             Self::Published { .. } => "published",
             Self::Drained { .. } => "drained",
             Self::DrainDeadline { .. } => "drain-deadline",
-            Self::Noticed { notice: Notice::Denied { .. }, .. } => "denied",
-            Self::Noticed { .. } => "limited",
+            Self::Noticed { notice, .. } => notice.reason(),
             Self::BreakerOpened { .. } => "breaker-opened",
             Self::BreakerTried { .. } => "breaker-tried",
             Self::BreakerClosed { .. } => "breaker-closed",

@@ -39,6 +39,19 @@ pub struct Report {
     pub rejected: Vec<Rejected>,
 }
 
+impl Report {
+    /// Nothing came of it.
+    pub(crate) fn unchanged(published: &Published) -> Self {
+        Self {
+            generation: published.generation.number,
+            published: false,
+            loaded: Vec::new(),
+            retired: Vec::new(),
+            rejected: published.rejected.to_vec(),
+        }
+    }
+}
+
 /// Ends a plugin that never served.
 pub(crate) fn shut_down(running: &Arc<Leased<Running>>) {
     running.close();
@@ -101,14 +114,14 @@ impl Publisher {
             None => generation.capabilities.contains(what),
         };
         let violated = violated(config, present, source);
+        // Nothing changes: what was started for it goes again.
+        let give_up = || {
+            let started = started.iter().map(|fresh| &fresh.running);
+            let in_vain = started.filter(|it| !left_out.iter().any(|out| Arc::ptr_eq(out, it)));
+            in_vain.for_each(shut_down);
+        };
         if !violated.is_empty() {
-            // Nothing changes: what was started for it goes again.
-            for fresh in started
-                .iter()
-                .filter(|it| !left_out.iter().any(|out| Arc::ptr_eq(out, &it.running)))
-            {
-                shut_down(&fresh.running);
-            }
+            give_up();
             refused.extend(violated);
             return self.publish_rejected(before, &running.config, refused);
         }
@@ -129,7 +142,10 @@ impl Publisher {
                 self.history.list()
             },
         });
-        self.shared.cell.store(Arc::clone(&after));
+        if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
+            give_up();
+            return Report::unchanged(before);
+        }
         let stays = |it: &Arc<Leased<Running>>| holds(&generation, it);
         let left: Vec<_> = running
             .plugins

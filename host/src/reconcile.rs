@@ -104,6 +104,10 @@ impl Reconciler {
                         self.trials.forget();
                     }
                     let report = self.look(retry);
+                    if self.shared.is_stopped() {
+                        // Who asked hears that, instead of a report that came to nothing.
+                        return;
+                    }
                     for reply in replies {
                         // Whoever asked may have gone.
                         let _ = reply.send(report.clone());
@@ -123,6 +127,9 @@ impl Reconciler {
 
     /// Does what an operator asks for.
     fn obey(&mut self, order: Order) -> Ordered {
+        if self.shared.is_stopped() {
+            return Err(RollbackError::Stopped);
+        }
         let (wanted, before) = match order {
             Order::Resume => (None, self.pinned.take()),
             Order::RollBack(number) => {
@@ -135,6 +142,9 @@ impl Reconciler {
             }
         };
         let report = self.look(true);
+        if self.shared.is_stopped() {
+            return Err(RollbackError::Stopped);
+        }
         let Some(wanted) = wanted else {
             if before.is_some() {
                 self.shared.journal.note_now(Outcome::Resumed);

@@ -1,7 +1,7 @@
 //! What the reconciler shares with the host's handles.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,6 @@ pub(crate) struct Shared {
     /// Milliseconds since `born` when the look under way began; 0 while none is.
     looking_since: AtomicU64,
     born: Instant,
-    pub(crate) stopped: AtomicBool,
 }
 
 impl Shared {
@@ -62,7 +61,6 @@ impl Shared {
             signal,
             looking_since: AtomicU64::new(0),
             born: Instant::now(),
-            stopped: AtomicBool::new(false),
         })
     }
 
@@ -124,6 +122,16 @@ impl Shared {
 
     fn sick_ones(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Leased<Running>>>> {
         self.sick.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the host is shut down, or gone.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.signal.is_stopped()
+    }
+
+    /// Does this unless the host is shut down, and not while it is being shut down.
+    pub(crate) fn unless_stopped(&self, work: impl FnOnce()) -> bool {
+        self.signal.unless_stopped(work)
     }
 
     /// The number of the generation that serves.

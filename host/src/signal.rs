@@ -24,7 +24,17 @@ pub(crate) struct Signal {
 struct Asked {
     replies: Vec<oneshot::Sender<Report>>,
     orders: Vec<(Order, oneshot::Sender<Ordered>)>,
-    stop: bool,
+    /// From then on nobody looks, and nobody who asks waits.
+    stopped: bool,
+}
+
+impl Asked {
+    /// Returns whether that is news. Who waits hears of it: the ends that would answer are gone.
+    fn stop(&mut self) -> bool {
+        self.replies.clear();
+        self.orders.clear();
+        !std::mem::replace(&mut self.stopped, true)
+    }
 }
 
 /// What an operator may ask of the reconciler beyond a look.
@@ -76,26 +86,51 @@ impl Signal {
         let _ = self.dirty.try_send(());
     }
 
-    /// Looks at once, and says what came of it.
+    /// Looks at once, and says what came of it; fails once it is stopped.
     pub(crate) fn ask(&self) -> oneshot::Receiver<Report> {
         let (reply, report) = oneshot::channel();
-        self.lock().replies.push(reply);
+        let mut asked = self.lock();
+        if !asked.stopped {
+            asked.replies.push(reply);
+        }
+        drop(asked);
         self.look();
         report
     }
 
-    /// Does this at once, and says what came of it.
+    /// Does this at once, and says what came of it; fails once it is stopped.
     pub(crate) fn order(&self, order: Order) -> oneshot::Receiver<Ordered> {
         let (reply, done) = oneshot::channel();
-        self.lock().orders.push((order, reply));
+        let mut asked = self.lock();
+        if !asked.stopped {
+            asked.orders.push((order, reply));
+        }
+        drop(asked);
         self.look();
         done
     }
 
-    /// Ends the reconciler after the look that is under way.
-    pub(crate) fn stop(&self) {
-        self.lock().stop = true;
+    /// Ends the reconciler: a look that is under way is given up at its next step, and comes to
+    /// nothing. Returns whether it was not stopped before.
+    pub(crate) fn stop(&self) -> bool {
+        let first = self.lock().stop();
         self.look();
+        first
+    }
+
+    /// Whether it was stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
+    /// Does this unless it is stopped, and not while it is being stopped. Returns whether it was
+    /// done. It must be short.
+    pub(crate) fn unless_stopped(&self, work: impl FnOnce()) -> bool {
+        let asked = self.lock();
+        if !asked.stopped {
+            work();
+        }
+        !asked.stopped
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Asked> {
@@ -111,7 +146,7 @@ impl Signals {
         let latest = Instant::now() + quiet.saturating_mul(MOST_QUIET_PERIODS);
         loop {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            if asked.stop {
+            if asked.stopped {
                 return Wake::Stop;
             }
             let replies = std::mem::take(&mut asked.replies);
@@ -127,6 +162,13 @@ impl Signals {
                 Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
             }
         }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        // However the reconciler ended: nobody answers any more.
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).stop();
     }
 }
 
@@ -157,5 +199,26 @@ mod tests {
         }
         signal.stop();
         assert!(matches!(signals.wait(LONG, LONG), Wake::Stop));
+    }
+
+    #[test]
+    fn nobody_waits_for_who_is_stopped() {
+        let (signal, signals) = channel();
+        let (report, done) = (signal.ask(), signal.order(Order::Resume));
+        assert!(signal.stop() && !signal.stop());
+        let (late, too_late) = (signal.ask(), signal.order(Order::Resume));
+        assert!(report.blocking_recv().is_err() && late.blocking_recv().is_err());
+        assert!(done.blocking_recv().is_err() && too_late.blocking_recv().is_err());
+        assert!(!signal.unless_stopped(|| panic!("it is stopped")));
+        drop(signals);
+    }
+
+    #[test]
+    fn nobody_waits_for_who_is_gone() {
+        let (signal, signals) = channel();
+        let report = signal.ask();
+        drop(signals);
+        assert!(signal.is_stopped());
+        assert!(report.blocking_recv().is_err() && signal.ask().blocking_recv().is_err());
     }
 }

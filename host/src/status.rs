@@ -75,7 +75,7 @@ pub enum PluginState {
     BreakerTried,
     /// Its health checks fail: it gets no calls.
     Unhealthy,
-    /// It was started anew so often that it is left alone.
+    /// It, or its worker process, was started anew so often that it is left alone.
     CrashLoop,
 }
 
@@ -277,9 +277,14 @@ fn versions(name: &str, member: &Member) -> Vec<PluginStatus> {
     std::iter::once(stable).chain(canary).collect()
 }
 
-fn state(running: &Running, trial: Option<&Trial>) -> PluginState {
-    let health = running.health.status();
-    if health.crash_loop.is_some() {
+fn state(
+    running: &Running,
+    health: &HealthStatus,
+    stats: &PluginStats,
+    trial: Option<&Trial>,
+) -> PluginState {
+    let broken = stats.worker.as_ref().is_some_and(|worker| worker.state == "broken");
+    if health.crash_loop.is_some() || broken {
         return PluginState::CrashLoop;
     }
     if !health.healthy {
@@ -301,10 +306,11 @@ fn plugin(
     trial: Option<&Trial>,
 ) -> PluginStatus {
     let description = &running.description;
+    let (health, stats) = (running.health.status(), running.plugin.stats());
     PluginStatus {
         name: name.to_owned(),
         version: description.version.to_string(),
-        state: state(running, trial),
+        state: state(running, &health, &stats, trial),
         description: description.description.clone(),
         form: running.runtime,
         source: source.to_string(),
@@ -325,10 +331,10 @@ fn plugin(
         config_schema: description.config_schema.clone(),
         leases: running.leases(),
         calls: running.tally.status(),
-        health: running.health.status(),
+        health,
         trial: trial.map(Trial::status),
         policy: running.identity.policy.clone(),
-        stats: running.plugin.stats(),
+        stats,
     }
 }
 

@@ -106,6 +106,16 @@ fn a_crash_loop_ends_in_a_state_with_its_reason() {
 }
 
 #[test]
+fn a_worker_that_ended_too_often_is_a_crash_loop() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "");
+    puppets.mood("a@1.0.0", Mood { worker: Some("backing-off"), ..Mood::default() });
+    assert_eq!(state(&site, "a"), PluginState::Running);
+    puppets.mood("a@1.0.0", Mood { worker: Some("broken"), ..Mood::default() });
+    assert_eq!(state(&site, "a"), PluginState::CrashLoop);
+}
+
+#[test]
 fn a_restart_that_fails_leaves_what_runs_and_is_tried_again() {
     let puppets = Puppets::default();
     let site = site(&puppets, QUICK);
@@ -122,7 +132,7 @@ fn a_restart_that_fails_leaves_what_runs_and_is_tried_again() {
 fn a_breaker_opens_is_tried_and_closes() {
     let puppets = Puppets::default();
     let open =
-        "health_every = '0s'\nbreaker_failures = 3\nbreaker_open = '20ms'\nbreaker_successes = 2\n";
+        "health_every = '0s'\nbreaker_failures = 3\nbreaker_open = '1s'\nbreaker_successes = 2\n";
     let site = site(&puppets, open);
     puppets.mood("a@1.0.0", fails(CallErrorKind::Trap));
     let codec = site.codec("a").unwrap();

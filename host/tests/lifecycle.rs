@@ -5,11 +5,11 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbay::Reason;
+use plugbay::{Reason, Report, RollbackError};
 use support::puppet::{Puppets, puppet};
-use support::{Place, place, until, wait};
+use support::{Place, Site, place, until, wait};
 
-fn with(place: Place, puppets: &Puppets) -> support::Site {
+fn with(place: Place, puppets: &Puppets) -> Site {
     let runtime = Arc::new(puppets.clone());
     place.host_with(|builder| builder.runtime(runtime))
 }
@@ -38,6 +38,33 @@ fn plugins_start_in_order_and_stop_in_reverse() {
     until("the old one is stopped", || lines(&puppets, "stop").len() == 1);
     wait(site.shutdown(Duration::from_secs(60)));
     assert_eq!(lines(&puppets, "stop"), ["c", "a", "b", "c"]);
+}
+
+#[test]
+fn nobody_waits_for_a_host_that_is_shut_down() {
+    let site =
+        with(place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])), &Puppets::default());
+    let generation = site.snapshot().generation();
+    std::thread::scope(|scope| {
+        // Whoever asks while it goes gets an answer, of one kind or the other.
+        for _ in 0..4 {
+            scope.spawn(|| while serves(&site) && site.reload_blocking().rejected.is_empty() {});
+            scope.spawn(|| while !stopped(wait(site.roll_back(generation))) {});
+            scope.spawn(|| while !stopped(wait(site.resume())) {});
+        }
+        until("they ask", || site.snapshot().generation() > generation);
+        wait(site.shutdown(Duration::from_secs(60)));
+    });
+    assert!(!site.look().published);
+    assert!(stopped(wait(site.roll_back(1))) && stopped(wait(site.resume())));
+}
+
+fn serves(site: &Site) -> bool {
+    site.codec("a").unwrap().encode_document(&[]).is_ok()
+}
+
+fn stopped(done: Result<Report, RollbackError>) -> bool {
+    matches!(done, Err(error) if error.reason() == "stopped")
 }
 
 const RULE: &str = "[[migrations]]\nremove = 'codec:v1'\nrequires = 'codec:v2'\n";

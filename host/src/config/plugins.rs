@@ -70,7 +70,7 @@ pub struct PluginSettings {
     #[serde(serialize_with = "duration::serialize_option")]
     pub breaker_open: Option<Duration>,
     /// Trial calls in a row that must succeed before all calls come back.
-    pub breaker_successes: Option<u32>,
+    pub breaker_successes: Option<u8>,
     /// Time between two questions of health; zero = never.
     #[serde(serialize_with = "duration::serialize_option")]
     pub health_every: Option<Duration>,

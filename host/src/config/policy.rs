@@ -53,7 +53,7 @@ pub struct PluginDefaults {
     #[serde(serialize_with = "duration::serialize")]
     pub breaker_open: Duration,
     /// Trial calls in a row that must succeed before all calls come back.
-    pub breaker_successes: u32,
+    pub breaker_successes: u8,
     /// Time between two questions of health; zero = never.
     #[serde(serialize_with = "duration::serialize")]
     pub health_every: Duration,
@@ -164,7 +164,7 @@ impl PluginDefaults {
     fn read_protection(&mut self, section: &mut Section<'_, '_>) {
         section.read_within("breaker_failures", &mut self.breaker_failures, 0..=MOST_IN_A_ROW);
         section.read_within("breaker_open", &mut self.breaker_open, MILLISECOND..=DAY);
-        section.read_within("breaker_successes", &mut self.breaker_successes, 1..=MOST_IN_A_ROW);
+        section.read_within("breaker_successes", &mut self.breaker_successes, 1..=u8::MAX);
         section.read_within("health_every", &mut self.health_every, Duration::ZERO..=DAY);
         section.read_within("health_deadline", &mut self.health_deadline, MILLISECOND..=DAY);
         section.read_within("health_fall", &mut self.health_fall, 1..=MOST_IN_A_ROW);

@@ -72,6 +72,18 @@ fn whole(node: &Node, max: u64) -> Result<u64, Refused> {
     })
 }
 
+impl Setting for u8 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_node(node: &Node) -> Result<u8, Refused> {
+        whole(node, u64::from(u8::MAX)).map(|number| u8::try_from(number).unwrap_or(u8::MAX))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Setting for u32 {
     const EXPECTED: &'static str = "a whole number";
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use plugbay::runtime::{
     Artifact, CapabilityDescription, CodecCall, HandlerCall, HandlerFuture, PluginStats,
-    RouteDescription, StartPlugin,
+    RouteDescription, StartPlugin, WorkerStatus,
 };
 use plugbay::{
     CallError, CallErrorKind, Codec, Context, Description, Handler, Isolation, Plugin, Prepared,
@@ -40,6 +40,8 @@ pub(crate) struct Mood {
     pub(crate) wont_start: Option<String>,
     /// Whether calls of a handler never end.
     pub(crate) hangs: bool,
+    /// How its worker process is, if it has one.
+    pub(crate) worker: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -211,7 +213,8 @@ impl Plugin for Marionette {
     }
 
     fn stats(&self) -> PluginStats {
-        PluginStats::default()
+        let worker = |state| WorkerStatus { state, ..WorkerStatus::default() };
+        PluginStats { worker: self.now().worker.map(worker), ..PluginStats::default() }
     }
 }
 

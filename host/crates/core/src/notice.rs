@@ -27,10 +27,34 @@ pub enum Notice {
         /// How often since the last notice of this limit.
         times: u64,
     },
+    /// The process that the plugin runs in ended. Another one starts after a pause.
+    WorkerEnded {
+        /// How it ended.
+        because: String,
+        /// Milliseconds until another may start.
+        again_in_ms: u64,
+    },
+    /// The process that the plugin runs in ended, as others before it did: none starts any more
+    /// until the plugin is started anew.
+    WorkerBroken {
+        /// How the last one ended.
+        because: String,
+    },
 }
 
 impl Notice {
-    /// Writes it as one sentence about the plugin `name@version`: what, and what to do.
+    /// The stable word.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Denied { .. } => "denied",
+            Self::Limited { .. } => "limited",
+            Self::WorkerEnded { .. } => "worker-ended",
+            Self::WorkerBroken { .. } => "worker-broken",
+        }
+    }
+
+    /// Writes it as one sentence about the plugin `name@version`: what, and what to do about it.
     ///
     /// # Errors
     ///
@@ -47,6 +71,14 @@ impl Notice {
                 f,
                 "{plugin} went beyond {limit} ({times} times); to allow more, raise {limit} in \
                  [plugins.{name}]"
+            ),
+            Self::WorkerEnded { because, again_in_ms } => write!(
+                f,
+                "the worker of {plugin} ended, and another may start in {again_in_ms} ms: {because}"
+            ),
+            Self::WorkerBroken { because } => write!(
+                f,
+                "the worker of {plugin} ended too often, and none starts until a reload: {because}"
             ),
         }
     }

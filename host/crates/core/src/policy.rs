@@ -94,7 +94,7 @@ pub struct Protection {
     /// How long "a while" is, the first time; it doubles while trials go on failing.
     pub breaker_open: Duration,
     /// Trial calls in a row that must succeed before all calls come back.
-    pub breaker_successes: u32,
+    pub breaker_successes: u8,
     /// Time between two questions of health; zero means that it is never asked.
     pub health_every: Duration,
     /// Wall time of one question.

@@ -29,7 +29,7 @@ fn what_is_out_of_range_is_refused() {
             "defaults.queue: expected 0 to 1000000, found 1000001",
             "defaults.tables: expected 1 to 100000, found 0",
             "defaults.breaker_open: expected \"1ms\" to \"1day\", found \"0s\"",
-            "defaults.breaker_successes: expected 1 to 1000000, found 0",
+            "defaults.breaker_successes: expected 1 to 255, found 0",
             "defaults.health_fall: expected 1 to 1000000, found 0",
             "defaults.health_rise: expected 1 to 1000000, found 0",
             "defaults.restarts: expected 0 to 1000, found 1001",
