@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use plugbay::Host;
+use plugbay::worker::CompilerCommand;
 use plugbay_fixtures::Guest;
 use wasmtime::component::Component;
 
@@ -51,7 +52,9 @@ fn latency(cold: bool) -> Result<f64> {
     place.put("echo.wasm", &version(0))?;
     let mut config = place.config();
     config.host.debounce = DEBOUNCE;
-    let host = Host::builder().config(config).build_blocking()?;
+    // As the server does: in a process of its own.
+    let compiler = CompilerCommand::this_program();
+    let host = Host::builder().config(config).compiler(compiler).build_blocking()?;
     let echo = host.codec("echo")?;
     let engine = ok(raw::engine())?;
     let mut over = Vec::new();

@@ -7,6 +7,7 @@ use plugbay_core::{Artifact, Refusal, Runtime, Source};
 use plugbay_native::worker::WorkerCommand;
 use plugbay_native::{Ceiling, LinkedRuntime, NativeRuntime};
 use plugbay_registry::Swap;
+use plugbay_wasm::compile::CompilerCommand;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
 use crate::assemble::nothing;
@@ -30,6 +31,7 @@ pub struct Builder {
     setups: Vec<Setup>,
     engine: Option<Engine>,
     worker: Option<WorkerCommand>,
+    compiler: Option<CompilerCommand>,
 }
 
 /// A host could not be built.
@@ -125,6 +127,16 @@ impl Builder {
         self
     }
 
+    /// Names the program that compiles components, each in a bounded process of its own: usually
+    /// [`CompilerCommand::this_program`], if `main` begins with
+    /// [`serve_if_asked`](crate::worker::serve_if_asked). Without it they are compiled in this
+    /// process, and one that is made to be hard to compile takes what time and memory it likes.
+    #[must_use]
+    pub fn compiler(mut self, compiler: CompilerCommand) -> Self {
+        self.compiler = Some(compiler);
+        self
+    }
+
     /// Adds a runtime of the application's own. It is asked before the built-in ones.
     #[must_use]
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
@@ -173,6 +185,9 @@ impl Builder {
         let (background, tokio) = Background::new(tokio);
         let engine = self.engine.map_or_else(Engine::new, Ok)?;
         let mut wasm = WasmRuntime::builder(engine, tokio.clone());
+        if let Some(compiler) = self.compiler {
+            wasm = wasm.compiler(compiler);
+        }
         let mut native = None;
         if !config.host.cache.as_os_str().is_empty() {
             wasm = wasm.cache(AotCache::open(&config.host.cache)?);

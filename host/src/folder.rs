@@ -21,7 +21,7 @@ pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 const TRUSTED_AGE: Duration = Duration::from_secs(3);
 
 /// The largest artifact.
-const MAX_ARTIFACT: u64 = 1 << 30;
+const MAX_ARTIFACT: u64 = 256 << 20;
 
 const EXTENSIONS: [&str; 4] = ["wasm", "so", "dylib", "dll"];
 

@@ -206,7 +206,8 @@ impl Host {
         self.shared.cell.peek(|published| published.generation.number > 0)
     }
 
-    /// Whether the reconciler makes progress: false once a look takes more than 5 minutes.
+    /// Whether the reconciler makes progress: false once a single step of a look, such as compiling
+    /// one plugin, takes more than 5 minutes.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.shared.looking_for() < STUCK

@@ -109,9 +109,20 @@ pub use status::{
 };
 pub use tally::CallStatus;
 
-/// Native plugins in processes of their own: see [`Builder::worker`].
+/// What this program does in processes of their own: native plugins run there
+/// ([`Builder::worker`]), and components are compiled there ([`Builder::compiler`]).
 pub mod worker {
-    pub use plugbay_native::worker::{ARGUMENT, WorkerCommand, serve, serve_if_asked};
+    use std::process::ExitCode;
+
+    pub use plugbay_native::worker::{ARGUMENT, WorkerCommand, serve};
+    pub use plugbay_wasm::compile::{ARGUMENT as COMPILER_ARGUMENT, Bounds, CompilerCommand};
+
+    /// Does one of these if the program was started for it, as [`WorkerCommand::this_program`] and
+    /// [`CompilerCommand::this_program`] do; else returns at once, with nothing.
+    #[must_use = "the program should end with this code if there is one"]
+    pub fn serve_if_asked() -> Option<ExitCode> {
+        plugbay_native::worker::serve_if_asked().or_else(plugbay_wasm::compile::serve_if_asked)
+    }
 }
 
 /// The seam for an application's own runtime: see [`Builder::runtime`].

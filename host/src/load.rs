@@ -115,7 +115,7 @@ impl Store {
 
     /// Prepares and describes every digest that is new, at most `workers` at once. `retry`
     /// asks those again that gave no description, as on a machine that was too busy. What `keep`
-    /// names stays prepared though nothing asks for it now.
+    /// names stays prepared though nothing asks for it now. `progress` is called after each.
     pub(crate) fn prepare(
         &mut self,
         origins: &[Origin],
@@ -123,6 +123,7 @@ impl Store {
         keep: &BTreeSet<Key>,
         workers: usize,
         retry: bool,
+        progress: impl Fn() + Sync,
     ) -> (Vec<Offer>, Vec<Refused>) {
         let origins: Vec<(Key, &Origin)> = origins
             .iter()
@@ -130,7 +131,7 @@ impl Store {
             .collect();
         let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
         self.ready.retain(|key, ready| {
-            let silent = matches!(ready, Err(refusal) if refusal.reason == Reason::Describe);
+            let silent = matches!(ready, Err(it) if matches!(it.reason, Reason::Describe | Reason::Compiler));
             keep.contains(key) || wanted.contains(key) && !(silent && retry)
         });
         let mut new = BTreeMap::new();
@@ -143,6 +144,7 @@ impl Store {
         let prepared = parallel(new.into_iter().collect(), workers, |(key, origin)| {
             let began = Instant::now();
             let ready = origin.artifact().map(|artifact| prepare(runtimes, &artifact, key.1));
+            progress();
             (key, ready, began.elapsed())
         });
         let mut gone = HashMap::new();

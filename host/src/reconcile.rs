@@ -229,8 +229,10 @@ impl Reconciler {
         self.follow(&config);
         let (origins, mut failed) = self.list(&config, running, refused);
         let keep = self.publisher.history().keys();
+        let (shared, most) = (&self.shared, workers(&config));
+        let progress = || shared.goes_on();
         let (offers, unprepared) =
-            self.store.prepare(&origins, &config, &keep, workers(&config), retry);
+            self.store.prepare(&origins, &config, &keep, most, retry, progress);
         failed.extend(unprepared.iter().map(|it| it.source.clone()));
         refused.extend(unprepared);
         let mut desired = resolve(&config, &offers, &failed, &running.incumbents());

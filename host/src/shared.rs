@@ -64,7 +64,7 @@ impl Shared {
         })
     }
 
-    /// For how long the look under way takes already.
+    /// For how long the look under way got nowhere.
     pub(crate) fn looking_for(&self) -> Duration {
         match self.looking_since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
@@ -75,6 +75,13 @@ impl Shared {
     /// Notes that a look begins.
     pub(crate) fn begin_look(&self) {
         self.looking_since.store(millis(self.born.elapsed()).max(1), Ordering::Relaxed);
+    }
+
+    /// Notes that the look under way got somewhere: what comes next may take as long again.
+    pub(crate) fn goes_on(&self) {
+        if self.looking_since.load(Ordering::Relaxed) != 0 {
+            self.begin_look();
+        }
     }
 
     /// Notes that it ended.

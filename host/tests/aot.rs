@@ -5,7 +5,8 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use plugbay::wasm::wasmtime;
 use plugbay::{BuildError, Digest};
@@ -54,6 +55,25 @@ fn a_good_entry_is_used() {
     assert_eq!(site.encode("a"), "a");
     assert_eq!(after.mode() & 0o077, 0, "others can read it");
     assert_eq!(fs::metadata(site.place.path("cache")).unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn an_entry_that_nobody_uses_goes_and_one_in_use_stays() {
+    let site = one();
+    let used = entry(&site);
+    let unused = used.with_file_name("of-an-older-engine.aot");
+    fs::copy(&used, &unused).unwrap();
+    let month = Duration::from_hours(31 * 24);
+    let age = |path: &Path, by| {
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - by).unwrap();
+    };
+    age(&used, Duration::from_hours(29 * 24));
+    age(&unused, month);
+    let site = site.restart();
+    assert_eq!(entries(&site.place), std::slice::from_ref(&used));
+    let since = fs::metadata(&used).unwrap().modified().unwrap().elapsed().unwrap();
+    assert!(since < Duration::from_hours(1), "its use was not noted: {since:?}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn data_of_100_mb() {
 #[test]
 fn a_memory_of_100_mb_from_the_start() {
     let message = "expected at most 67108864 bytes of memory";
-    refused(&guest().pages(1600).build(), Reason::Describe, message);
+    refused(&guest().pages(1600).build(), Reason::Init, message);
 }
 
 #[test]

@@ -19,6 +19,10 @@ pub enum Reason {
     CoreModule,
     /// A WebAssembly file that does not validate or compile, or a library that cannot be read.
     Malformed,
+    /// A component that takes more time or memory to compile than it may.
+    Compile,
+    /// The compiler could not run, or was stopped by the system.
+    Compiler,
     /// A component of a world that this host does not serve.
     WrongWorld,
     /// Built against an API version that this host does not serve.
@@ -88,6 +92,8 @@ impl Reason {
             Self::UnknownFormat => "unknown-format",
             Self::CoreModule => "core-module",
             Self::Malformed => "malformed",
+            Self::Compile => "compile",
+            Self::Compiler => "compiler",
             Self::WrongWorld => "wrong-world",
             Self::ApiVersion => "api-version",
             Self::MissingImport => "missing-import",

@@ -9,7 +9,7 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A worker has one task, and nothing of a command line must run before it.
+    // A worker or a compiler has one task, and nothing of a command line must run before it.
     if let Some(ended) = plugbay::worker::serve_if_asked() {
         return ended;
     }

@@ -2,12 +2,14 @@
 //!
 //! An entry is named by what it was compiled by (wasmtime's compatibility hash) and from
 //! (the component's digest), written once by rename, and begins with that digest and a
-//! checksum. A bad, foreign or truncated entry is a miss, never a crash.
+//! checksum. A bad, foreign or truncated entry is a miss, never a crash. One that nobody has used
+//! for a month goes when a host starts.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use plugbay_core::{Digest, private_folder};
 use wasmtime::component::Component;
@@ -16,6 +18,13 @@ use crate::engine::Engine;
 
 /// Begins every entry; the digit changes with the layout.
 const MAGIC: &[u8; 16] = b"plugbay-aot-v2\0\0";
+
+/// What ends the name of an entry.
+const EXTENSION: &str = "aot";
+/// An entry that nobody has used for so long is not kept.
+const UNUSED: Duration = Duration::from_hours(30 * 24);
+/// How exactly it is known when an entry was used last.
+const USED: Duration = Duration::from_hours(24);
 
 /// The cache folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +41,8 @@ pub struct AotCache {
 }
 
 impl AotCache {
-    /// Opens the cache in `folder`, which is made with mode 0700 if it is not there.
+    /// Opens the cache in `folder`, which is made with mode 0700 if it is not there. Entries that no
+    /// host has used for a month are removed.
     ///
     /// # Errors
     ///
@@ -41,6 +51,7 @@ impl AotCache {
     pub fn open(folder: &Path) -> Result<Self, CacheError> {
         let refuse = |found: String| CacheError { path: folder.to_owned(), found };
         private_folder(folder).map_err(refuse)?;
+        sweep(folder);
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -48,7 +59,7 @@ impl AotCache {
     fn path(&self, engine: &Engine, digest: &Digest) -> PathBuf {
         let mut hasher = Sha256Hasher::default();
         engine.wasmtime().precompile_compatibility_hash().hash(&mut hasher);
-        self.folder.join(format!("{}-{}.aot", hasher.digest().short(), digest.hex()))
+        self.folder.join(format!("{}-{}.{EXTENSION}", hasher.digest().short(), digest.hex()))
     }
 
     /// The compiled component and the size of its code, if a good entry is there. A bad one
@@ -57,10 +68,14 @@ impl AotCache {
         let path = self.path(engine, digest);
         let entry = fs::read(&path).ok()?;
         let code = code(&entry, digest);
-        let component = code.and_then(|code| Some((deserialize(engine, code)?, code.len() as u64)));
+        let component =
+            code.and_then(|code| Some((deserialize(engine, code).ok()?, code.len() as u64)));
         if component.is_none() {
             // Whoever finds it bad removes it; a lost race is as good.
             let _ = fs::remove_file(&path);
+        } else if age(&path).is_some_and(|age| age > USED) {
+            // A stamp of use: without it, the entry is compiled again in a month.
+            let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         }
         component
     }
@@ -77,6 +92,22 @@ impl AotCache {
     }
 }
 
+/// How long ago the file was written, or used.
+fn age(path: &Path) -> Option<Duration> {
+    fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
+}
+
+/// Removes what nobody uses. What cannot be removed stays.
+fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let is_entry = path.extension().is_some_and(|extension| extension == EXTENSION);
+        if is_entry && age(&path).is_some_and(|age| age > UNUSED) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
 /// The code in an entry that is of this component, and whose checksum is right.
 fn code<'a>(entry: &'a [u8], digest: &Digest) -> Option<&'a [u8]> {
     let rest = entry.strip_prefix(MAGIC)?.strip_prefix(digest.as_bytes())?;
@@ -84,15 +115,18 @@ fn code<'a>(entry: &'a [u8], digest: &Digest) -> Option<&'a [u8]> {
     (Digest::of(code).as_bytes() == checksum).then_some(code)
 }
 
-/// Turns compiled code back into a component; `None` if it is another engine's.
-pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+/// Turns compiled code back into a component.
+///
+/// # Errors
+///
+/// If it is another engine's, or needs more than an instance of this engine's pool has.
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` requires bytes that `Engine::precompile_component`
     // or `Component::serialize` produced, unmodified. They come either straight from the
-    // former, or from an entry that this module wrote into a folder which only this user
+    // former, in this process or in one that this program became for it, or from an entry that this module wrote into a folder which only this user
     // can write to (`AotCache::open`), and whose SHA-256 still matches. wasmtime itself
     // checks version and settings. The bytes are copied, so that the file may change.
-    let component = unsafe { Component::deserialize(engine.wasmtime(), code) };
-    component.ok()
+    unsafe { Component::deserialize(engine.wasmtime(), code) }
 }
 
 /// A `Hasher` that keeps all it is fed: the compatibility hash must not depend on a random

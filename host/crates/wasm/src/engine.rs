@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 use crate::ticker::Ticker;
 
@@ -73,9 +75,17 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// An engine whose code every [`Engine`] takes, with nothing that only running needs.
+pub(crate) fn compiling() -> Result<wasmtime::Engine, EngineError> {
+    wasmtime::Engine::new(&config(None)).map_err(EngineError)
+}
+
 fn config(pool_size: Option<u32>) -> Config {
     let mut config = Config::new();
     config
+        // Whatever `WASMTIME_BACKTRACE_DETAILS` says: a library does not look at the environment, and
+        // who makes a plugin should not have the host read its debugging sections.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_component_model(true)
         .epoch_interruption(true)
         .parallel_compilation(true)
@@ -104,4 +114,23 @@ fn pool(size: u32) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(16 << 10);
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use super::*;
+
+    #[test]
+    fn what_only_compiles_makes_code_for_what_runs() {
+        let hash = |engine: &wasmtime::Engine| {
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        let running = Engine::new().unwrap();
+        assert!(running.pool_size().is_some());
+        assert_eq!(hash(running.wasmtime()), hash(&compiling().unwrap()));
+    }
 }

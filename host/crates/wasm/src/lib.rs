@@ -7,6 +7,8 @@
 //! of warm instances; a call takes one, sets its CPU budget, calls, and puts it back. An
 //! instance that trapped, or whose call was dropped, never goes back.
 //!
+//! [`compile`] is where a component's price is bounded before it is known.
+//!
 //! A [`WasmKind`] is how a kind of capability is called through WIT. `codec` and `handler`
 //! are two, written against the same trait that an application's own kind uses.
 //!
@@ -21,6 +23,7 @@ mod cache;
 mod call;
 mod checkout;
 mod codec;
+pub mod compile;
 mod engine;
 mod fault;
 mod handler;

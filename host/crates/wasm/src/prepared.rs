@@ -47,7 +47,9 @@ impl WasmPrepared {
     /// Calls `describe` in an instance of its own, all of whose interfaces are found to have
     /// the types that the runtime calls them by.
     fn ask(&self) -> Result<types::Description, Refusal> {
-        let policy = Policy::default();
+        // How much memory it may have is not known before it has said who it is.
+        let defaults = Policy::default();
+        let policy = Policy { memory: defaults.total_memory, ..defaults };
         let sandbox = Arc::new(Sandbox::bare(&policy));
         let budget = Budget::new(policy.total_memory);
         let wasi = self.may_wait.then(|| Wasi::new(&sandbox)).transpose();

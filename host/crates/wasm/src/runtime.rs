@@ -12,6 +12,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 use crate::bindings::{direct, fiber};
 use crate::cache::{AotCache, deserialize};
+use crate::compile::{Compiler, CompilerCommand};
 use crate::engine::{Engine, EngineError};
 use crate::kind::{AnyKind, Erased, WasmKind};
 use crate::plugin::LifecycleIndices;
@@ -40,6 +41,7 @@ pub struct WasmRuntime {
     engine: Engine,
     tokio: Handle,
     cache: Option<AotCache>,
+    compiler: Compiler,
     kinds: Arc<[Box<dyn AnyKind>]>,
     offered: Vec<String>,
     /// Links what cannot wait: calls run on the caller's stack.
@@ -56,6 +58,7 @@ pub struct Builder {
     engine: Engine,
     tokio: Handle,
     cache: Option<AotCache>,
+    compiler: Option<CompilerCommand>,
     kinds: Vec<Box<dyn AnyKind>>,
     offered: Vec<String>,
     links: Vec<Link>,
@@ -67,6 +70,14 @@ impl Builder {
     #[must_use]
     pub fn cache(mut self, cache: AotCache) -> Self {
         self.cache = Some(cache);
+        self
+    }
+
+    /// Compiles each component in a process of its own, this program. Without it a component that is
+    /// made to be hard to compile takes what time and memory it likes.
+    #[must_use]
+    pub fn compiler(mut self, compiler: CompilerCommand) -> Self {
+        self.compiler = Some(compiler);
         self
     }
 
@@ -101,7 +112,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If an import is defined twice.
+    /// If an import is defined twice, or there is no thread to compile on.
     pub fn build(self) -> Result<WasmRuntime, EngineError> {
         let mut pure = Linker::new(self.engine.wasmtime());
         types::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
@@ -117,6 +128,7 @@ impl Builder {
             engine: self.engine,
             tokio: self.tokio,
             cache: self.cache,
+            compiler: Compiler::new(self.compiler).map_err(wasmtime::Error::from)?,
             kinds: self.kinds.into(),
             offered: self.offered,
             pure,
@@ -134,6 +146,7 @@ impl WasmRuntime {
             engine,
             tokio,
             cache: None,
+            compiler: None,
             kinds: Vec::new(),
             offered: IMPORTS.map(String::from).to_vec(),
             links: Vec::new(),
@@ -150,19 +163,17 @@ impl WasmRuntime {
         {
             return Ok(cached);
         }
-        let refuse = |error: &wasmtime::Error| {
-            Refusal::new(Reason::Malformed, format!("expected a valid component: {error:#}"))
-        };
-        let code =
-            self.engine.wasmtime().precompile_component(&artifact.bytes).map_err(|e| refuse(&e))?;
+        let code = self.compiler.compile(self.engine.wasmtime(), &artifact.bytes)?;
+        let component = deserialize(&self.engine, &code).map_err(|error| {
+            let message = format!("expected a component that this host has room for: {error:#}");
+            Refusal::new(Reason::Malformed, message)
+        })?;
         if let Some(cache) = &self.cache
             && let Err(error) = cache.store(&self.engine, &artifact.digest, &code)
         {
             // The plugin runs all the same; only the next start is slower.
             tracing::warn!(%error, source = %artifact.source, "compiled code was not cached");
         }
-        let component = deserialize(&self.engine, &code)
-            .ok_or_else(|| Refusal::new(Reason::Malformed, "expected the compiled code to load"))?;
         Ok((component, code.len() as u64))
     }
 

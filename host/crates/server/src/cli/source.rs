@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
-use plugbay::worker::WorkerCommand;
+use plugbay::worker::{CompilerCommand, WorkerCommand};
 use plugbay::{Builder, Config, Host, NotFound};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -32,9 +32,10 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::new(format!("expected threads to run on: {error}")))
 }
 
-/// What every host of this program is built from: it is its own worker.
+/// What every host of this program is built from: it is its own worker, and its own compiler.
 pub(super) fn builder() -> Builder {
-    Host::builder().worker(WorkerCommand::this_program())
+    let worker = WorkerCommand::this_program();
+    Host::builder().worker(worker).compiler(CompilerCommand::this_program())
 }
 
 /// Builds a host in this process that serves nobody, and looks once.

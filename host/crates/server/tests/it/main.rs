@@ -6,6 +6,8 @@ mod admin;
 mod agree;
 mod cli;
 mod codecs;
+#[cfg(unix)]
+mod compiler;
 mod limits;
 #[cfg(unix)]
 mod native;

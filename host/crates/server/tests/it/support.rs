@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, Request, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use plugbay::config::Layers;
-use plugbay::worker::{self, WorkerCommand};
+use plugbay::worker::{self, Bounds, CompilerCommand, WorkerCommand};
 use plugbay::{Config, Host};
 use plugbay_fixtures::Guest;
 use plugbay_server::{Listening, Server};
@@ -35,12 +35,13 @@ pub(crate) fn host() -> Setup {
         ("host.debounce", "10ms"),
     ];
     let set = set.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-    Setup { folder, set }
+    Setup { folder, set, compiling: Bounds::default() }
 }
 
 pub(crate) struct Setup {
     folder: TempDir,
     set: Vec<(String, String)>,
+    compiling: Bounds,
 }
 
 impl Setup {
@@ -60,6 +61,12 @@ impl Setup {
 
     pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
         self.set.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Compiling may use no more than this.
+    pub(crate) fn compiling(mut self, bounds: Bounds) -> Self {
+        self.compiling = bounds;
         self
     }
 
@@ -95,7 +102,12 @@ impl Setup {
             program: env!("CARGO_BIN_EXE_plugbay").into(),
             args: vec![worker::ARGUMENT.into()],
         };
-        let builder = Host::builder().layers(self.layers()).worker(worker);
+        let compiler = CompilerCommand {
+            program: env!("CARGO_BIN_EXE_plugbay").into(),
+            args: vec![worker::COMPILER_ARGUMENT.into()],
+            bounds: self.compiling,
+        };
+        let builder = Host::builder().layers(self.layers()).worker(worker).compiler(compiler);
         let host = builder.build().await.unwrap();
         let server = listening.serve(host);
         Serving { setup: self, server }
