@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use plugbay_core::{CapabilityKey, Reason, Refusal};
-use plugbay_guard::{RetryBudget, RetryRules, Seat};
+use plugbay_guard::Seat;
 use plugbay_registry::{Leased, Table};
 
 use crate::canary::Trial;
@@ -14,6 +14,7 @@ use crate::desired::{Refused, configured_routes, may_share, routes_that_fit, sug
 use crate::generation::{Capability, Generation, Member, Published, Running, Target};
 use crate::services::GenerationServices;
 use crate::spread::{Rule, Spread};
+use crate::tries::SecondTries;
 
 /// Whether a generation holds this very plugin version.
 pub(crate) fn holds(generation: &Generation, running: &Arc<Leased<Running>>) -> bool {
@@ -94,7 +95,7 @@ pub(crate) fn assemble(
     }
     let capabilities = offered
         .into_iter()
-        .filter_map(|(key, offered)| Some((key, capability(config, offered)?)))
+        .filter_map(|(key, offered)| Some((key, capability(before, config, offered)?)))
         .collect();
     let generation = Generation {
         number: before.number + 1,
@@ -150,14 +151,20 @@ fn targets(running: &Arc<Leased<Running>>) -> Vec<(CapabilityKey, Target)> {
 }
 
 /// A capability, of all who offer it.
-fn capability(config: &Config, mut offered: Vec<Offered>) -> Option<Capability> {
+fn capability(
+    before: &Generation,
+    config: &Config,
+    mut offered: Vec<Offered>,
+) -> Option<Capability> {
     let key = offered.first()?.key.clone();
     let settings = config.capabilities.get(&key);
+    let second_tries = second_tries(before, config, &key);
     if offered.len() == 1 {
         let Offered { target: first, canary, .. } = offered.pop()?;
         let sticky = settings.and_then(|settings| settings.strategy.key().cloned());
         let spread = canary.map(|(target, trial)| {
-            Arc::new(Spread { others: vec![target], rule: Rule::Canary(trial), key: sticky })
+            let (others, rule) = (vec![target], Rule::Canary(trial));
+            Arc::new(Spread { others, rule, key: sticky, second_tries })
         });
         return Some(Capability { key, first, spread });
     }
@@ -170,17 +177,28 @@ fn capability(config: &Config, mut offered: Vec<Offered>) -> Option<Capability> 
             let seat = |it: &Offered| Seat::new(&it.plugin, weight(it).unwrap_or_default());
             Rule::Split(offered.iter().map(seat).collect())
         }
-        Strategy::Failover { retries, .. } => {
-            let rules = RetryRules { share: f64::from(*retries) / 100.0, ..RetryRules::default() };
-            Rule::Failover(RetryBudget::new(rules, Instant::now()))
-        }
+        Strategy::Failover { .. } => Rule::Failover,
         // It has one provider.
         Strategy::Canary { .. } => return None,
     };
     let mut targets = offered.into_iter().map(|offered| offered.target);
     let first = targets.next()?;
-    let spread = Spread { others: targets.collect(), rule, key: strategy.key().cloned() };
+    let (others, key_of_calls) = (targets.collect(), strategy.key().cloned());
+    let spread = Spread { others, rule, key: key_of_calls, second_tries };
     Some(Capability { key, first, spread: Some(Arc::new(spread)) })
+}
+
+/// The second tries of a capability: those that there were, if it is configured as it was.
+fn second_tries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<SecondTries> {
+    let settings = config.capabilities.get(key);
+    let known = before.capabilities.get(&key.to_string()).and_then(|it| it.spread.as_ref());
+    match known.filter(|_| before.config.capabilities.get(key) == settings) {
+        Some(spread) => Arc::clone(&spread.second_tries),
+        None => Arc::new(match settings.map(|settings| &settings.strategy) {
+            Some(Strategy::Failover { retries, .. }) => SecondTries::within(*retries),
+            _ => SecondTries::default(),
+        }),
+    }
 }
 
 /// A table of a map: names are unique already.

@@ -88,6 +88,15 @@ impl Trial {
         });
     }
 
+    /// Counts a call whose input the version refused.
+    pub(crate) fn refused(&self, version: usize) {
+        self.sides.peek(|sides| {
+            if let Some(side) = sides.get(version) {
+                side.refused();
+            }
+        });
+    }
+
     fn figures(&self) -> [Figures; 2] {
         self.sides.peek(|sides| sides.each_ref().map(Side::figures))
     }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugbay_core::{Blame, CallError, CallErrorKind, Context, Kind};
-use plugbay_guard::{Guard, Permit, Refused, Verdict};
+use plugbay_guard::{BreakerState, Guard, Permit, Refused, Verdict};
 
+use crate::calling::{CallFuture, Calling};
+use crate::canary::Trial;
 use crate::generation::{Capability, Running, Target};
-use crate::handle::{CallFuture, Calling};
 use crate::outcome::Outcome;
 use crate::spread::{Order, Rule, Spread};
+use crate::tries::{Tries, Turn};
 
 /// How long to wait where nobody knows better.
 const SOON: Duration = Duration::from_secs(1);
@@ -23,6 +25,7 @@ const SOON: Duration = Duration::from_secs(1);
 pub(crate) fn call<K: Kind, R>(
     capability: &Capability,
     context: &Context<'_>,
+    how: Calling<'_>,
     mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
 ) -> Result<R, CallError> {
     let mut attempt = |target: &Target| {
@@ -31,7 +34,7 @@ pub(crate) fn call<K: Kind, R>(
         if !running.guard.is_clear() {
             let permit = running.ask()?;
             let answer = call(provider, context, &running.label);
-            return running.settle(permit, answer);
+            return running.settle(permit, context, answer);
         }
         match call(provider, context, &running.label) {
             Ok(answer) => {
@@ -39,12 +42,12 @@ pub(crate) fn call<K: Kind, R>(
                 running.guard.succeeded();
                 Ok(answer)
             }
-            Err(error) => Err(running.failed(running.guard.pass(), error)),
+            Err(error) => Err(running.failed(running.guard.pass(), context, error)),
         }
     };
     match &capability.spread {
         None => attempt(&capability.first),
-        Some(spread) => among(capability, spread, None, true, attempt),
+        Some(spread) => among(capability, spread, context, how, attempt),
     }
 }
 
@@ -53,141 +56,127 @@ pub(crate) fn call<K: Kind, R>(
 fn among<R>(
     capability: &Capability,
     spread: &Spread,
-    key: Option<&[u8]>,
-    repeatable: bool,
+    context: &Context<'_>,
+    how: Calling<'_>,
     mut attempt: impl FnMut(&Target) -> Result<R, CallError>,
 ) -> Result<R, CallError> {
-    let mut tries = Tries::new(spread, repeatable);
-    for (index, target) in Order::new(capability, key) {
+    let mut tries = Tries::new(spread, how.repeatable, *context);
+    for (index, target) in Order::new(capability, how.key) {
         let began = Instant::now();
+        let _under_way = target.running.enter();
         match attempt(target) {
             Ok(answer) => {
                 tries.answered(index, began);
                 return Ok(answer);
             }
-            Err(error) => tries.failed(index, began, error)?,
+            Err(error) => {
+                if let Turn::Break(end) = tries.failed(index, began, error) {
+                    return end;
+                }
+            }
         }
     }
-    Err(tries.nobody(capability))
+    tries.nobody(capability)
 }
 
-/// Calls a capability, waiting for the answer.
+/// Calls a capability, waiting for the answer. `fault` says what an answer says of its plugin, if
+/// that is nothing good; the answer goes to the caller all the same.
 pub(crate) async fn call_async<K: Kind, R>(
     capability: &Capability,
     context: Context<'_>,
     how: Calling<'_>,
+    fault: impl Fn(&R) -> Option<CallError>,
     call: &mut impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
 ) -> Result<R, CallError> {
     let Some(spread) = &capability.spread else {
-        return attempt_async::<K, R>(capability, &capability.first, context, call).await;
+        let answer =
+            attempt_async::<K, R>(capability, &capability.first, context, None, fault, call).await;
+        return answer.map(|(answer, _fault)| answer);
     };
-    let mut tries = Tries::new(spread, how.repeatable);
+    let trial = match &spread.rule {
+        Rule::Canary(trial) => Some(&**trial),
+        Rule::Failover | Rule::Split(_) => None,
+    };
+    let mut tries = Tries::new(spread, how.repeatable, context);
     for (index, target) in Order::new(capability, how.key) {
         let began = Instant::now();
-        match attempt_async::<K, R>(capability, target, context, call).await {
-            Ok(answer) => {
+        let _under_way = target.running.enter();
+        let trial = trial.map(|trial| (trial, index));
+        let answer = attempt_async::<K, R>(capability, target, context, trial, &fault, call).await;
+        let turn = match answer {
+            Ok((answer, None)) => {
                 tries.answered(index, began);
                 return Ok(answer);
             }
-            Err(error) => tries.failed(index, began, error)?,
+            Ok((answer, Some(fault))) => tries.answered_badly(index, began, answer, &fault),
+            Err(error) => tries.failed(index, began, error),
+        };
+        if let Turn::Break(end) = turn {
+            return end;
         }
     }
-    Err(tries.nobody(capability))
+    tries.nobody(capability)
 }
 
 async fn attempt_async<K: Kind, R>(
     capability: &Capability,
     target: &Target,
     context: Context<'_>,
+    trial: Option<(&Trial, usize)>,
+    fault: impl Fn(&R) -> Option<CallError>,
     call: &mut impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
-) -> Result<R, CallError> {
+) -> Result<(R, Option<CallError>), CallError> {
     let running = &*target.running;
     let Some(provider) = target.call::<K>() else { return Err(wrong_kind::<K>(capability)) };
-    let permit = running.permit()?;
-    let mut gone = Gone(Some(running));
+    let permit = Some(running.permit()?);
+    let mut under_way = UnderWay { running, context, trial, began: Instant::now(), permit };
     let answer = call(provider, context).await;
-    gone.0 = None;
-    running.settle(permit, answer)
+    let Some(permit) = under_way.permit.take() else {
+        return Err(CallError::new(CallErrorKind::Internal, "the call is over"));
+    };
+    match answer.map(|answer| (fault(&answer), answer)) {
+        Ok((Some(fault), answer)) => {
+            let fault = running.failed(permit, &context, fault.of(&running.label));
+            Ok((answer, Some(fault)))
+        }
+        Ok((None, answer)) => Ok((running.settle(permit, &context, Ok(answer))?, None)),
+        Err(error) => Err(running.failed(permit, &context, error)),
+    }
 }
 
-/// Counts a caller that goes away before there is an answer. The permit that goes with it says
-/// nothing of the plugin.
-struct Gone<'a>(Option<&'a Running>);
+/// A call whose answer is waited for. Dropped before there is one, it was given up: by a caller
+/// that went away, which says nothing of the plugin; or because its time was over, and the plugin
+/// did not stop by itself.
+struct UnderWay<'a> {
+    running: &'a Running,
+    context: Context<'a>,
+    trial: Option<(&'a Trial, usize)>,
+    began: Instant,
+    /// None once there is an answer.
+    permit: Option<Permit<&'a Guard>>,
+}
 
-impl Drop for Gone<'_> {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if let Some(running) = self.0 {
-            running.tally.cancelled();
+        let Some(permit) = self.permit.take() else { return };
+        let kind =
+            if self.context.is_late() { CallErrorKind::Deadline } else { CallErrorKind::Cancelled };
+        let error = CallError::new(kind, "no answer in the time that the call had");
+        let error = self.running.failed(permit, &self.context, error.of(&self.running.label));
+        if let Some((trial, index)) = self.trial {
+            // What was given up took at least as long as the caller had patience, on either side.
+            let failed = blame(&error, &self.context) == Blame::Plugin;
+            trial.record(index, self.began.elapsed(), failed);
         }
     }
 }
 
-/// The tries of one call among several providers.
-pub(crate) struct Tries<'a> {
-    spread: &'a Spread,
-    /// Whether the call may be made twice.
-    repeatable: bool,
-    /// The error to show if nobody answers.
-    error: Option<CallError>,
-}
-
-impl<'a> Tries<'a> {
-    pub(crate) fn new(spread: &'a Spread, repeatable: bool) -> Self {
-        if let Rule::Failover(budget) = &spread.rule {
-            budget.called(Instant::now());
-        }
-        Self { spread, repeatable, error: None }
-    }
-
-    /// The provider of this index answered.
-    pub(crate) fn answered(&self, index: usize, began: Instant) {
-        if let Rule::Canary(trial) = &self.spread.rule {
-            trial.record(index, began.elapsed(), false);
-        }
-    }
-
-    /// The provider of this index failed: returns whether the next is to be asked.
-    ///
-    /// # Errors
-    ///
-    /// The error, if it is not.
-    pub(crate) fn failed(
-        &mut self,
-        index: usize,
-        began: Instant,
-        error: CallError,
-    ) -> Result<(), CallError> {
-        let blame = error.kind().blame();
-        if let Rule::Canary(trial) = &self.spread.rule
-            && !matches!(blame, Blame::NotCalled | Blame::Unknown)
-        {
-            trial.record(index, began.elapsed(), blame == Blame::Plugin);
-        }
-        let go_on = match (&self.spread.rule, blame) {
-            (_, Blame::Nobody | Blame::Unknown) => false,
-            (_, Blame::NotCalled) => true,
-            // It did nothing, by its own account.
-            (Rule::Failover(_), _) if error.kind() == CallErrorKind::Unavailable => true,
-            (Rule::Failover(budget), _) => self.repeatable && budget.take(Instant::now()),
-            (Rule::Split(_) | Rule::Canary(_), _) => false,
-        };
-        if !go_on {
-            return Err(error);
-        }
-        // What a provider said tells more than that another was not asked.
-        let known = self.error.as_ref().map(|known| known.kind().blame());
-        if known.is_none_or(|known| known == Blame::NotCalled || blame == Blame::Plugin) {
-            self.error = Some(error);
-        }
-        Ok(())
-    }
-
-    /// All were asked, and none answered.
-    pub(crate) fn nobody(self, capability: &Capability) -> CallError {
-        self.error.unwrap_or_else(|| {
-            let message = format!("expected a provider of {} to be well", capability.key);
-            CallError::new(CallErrorKind::Unavailable, message)
-        })
+/// What an error says of the plugin that was called in this context. A call between plugins whose
+/// time is over because that of the one above is, says nothing of the one below.
+pub(crate) fn blame(error: &CallError, context: &Context<'_>) -> Blame {
+    match error.kind() {
+        CallErrorKind::Deadline if context.depth() > 0 && context.is_late() => Blame::Unknown,
+        kind => kind.blame(),
     }
 }
 
@@ -196,7 +185,34 @@ pub(crate) fn wrong_kind<K: Kind>(capability: &Capability) -> CallError {
     CallError::new(CallErrorKind::Internal, message)
 }
 
+/// Whether anybody who offers the capability takes calls now. Takes nothing: what a half-open
+/// breaker lets through is the call itself.
+pub(crate) fn takes_calls(capability: &Capability) -> Result<(), CallError> {
+    let mut shortest: Option<CallError> = None;
+    for target in capability.targets() {
+        let Some(error) = target.running.refusal() else { return Ok(()) };
+        if shortest.as_ref().is_none_or(|known| error.wait() < known.wait()) {
+            shortest = Some(error);
+        }
+    }
+    shortest.map_or(Ok(()), Err)
+}
+
 impl Running {
+    /// Why a call would be refused now.
+    fn refusal(&self) -> Option<CallError> {
+        if self.guard.is_clear() {
+            return None;
+        }
+        if !self.guard.health().is_healthy() {
+            return Some(self.refused(Refused::Unhealthy));
+        }
+        match self.guard.state(Instant::now()) {
+            BreakerState::Open { left } => Some(self.refused(Refused::Open { wait: left })),
+            BreakerState::Closed | BreakerState::HalfOpen => None,
+        }
+    }
+
     /// Asks the guard, which is not clear, for a call.
     #[cold]
     pub(crate) fn ask(&self) -> Result<Permit<&Guard>, CallError> {
@@ -232,6 +248,7 @@ impl Running {
     pub(crate) fn settle<R>(
         &self,
         permit: Permit<&Guard>,
+        context: &Context<'_>,
         answer: Result<R, CallError>,
     ) -> Result<R, CallError> {
         match answer {
@@ -240,15 +257,25 @@ impl Running {
                 self.note(permit.succeeded(), None);
                 Ok(answer)
             }
-            Err(error) => Err(self.failed(permit, error)),
+            Err(error) => Err(self.failed(permit, context, error)),
         }
     }
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn failed(&self, permit: Permit<&Guard>, error: CallError) -> CallError {
-        self.tally.failed(error.reason());
-        let verdict = match error.kind().blame() {
+    pub(crate) fn failed(
+        &self,
+        permit: Permit<&Guard>,
+        context: &Context<'_>,
+        error: CallError,
+    ) -> CallError {
+        let blame = blame(&error, context);
+        if blame == Blame::Unknown {
+            self.tally.cancelled();
+        } else {
+            self.tally.failed(error.reason());
+        }
+        let verdict = match blame {
             // It answered: the input is wrong.
             Blame::Nobody => Verdict::Success,
             Blame::Plugin => Verdict::Failure,
@@ -264,5 +291,43 @@ impl Running {
         if let Some(outcome) = Outcome::of_guard(&self.label, transition, because) {
             self.journal.note_now(outcome);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plugbay_core::{CodecInfo, Services};
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Services for Nobody {
+        fn codecs(&self) -> Vec<CodecInfo> {
+            Vec::new()
+        }
+
+        fn encode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+            unreachable!("nobody asks")
+        }
+
+        fn decode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+            unreachable!("nobody asks")
+        }
+    }
+
+    #[test]
+    fn a_nested_call_is_not_blamed_for_the_time_that_its_caller_took() {
+        let services: Arc<dyn Services> = Arc::new(Nobody);
+        let late = CallError::new(CallErrorKind::Deadline, "no answer");
+        let now = Instant::now();
+        let outer = Context::new(&services).until(now);
+        assert_eq!(blame(&late, &outer), Blame::Plugin);
+        assert_eq!(blame(&late, &outer.nested().unwrap()), Blame::Unknown);
+        // Its own policy was the shorter one.
+        let outer = Context::new(&services).until(now + Duration::from_hours(1));
+        assert_eq!(blame(&late, &outer.nested().unwrap()), Blame::Plugin);
+        let trap = CallError::new(CallErrorKind::Trap, "unreachable");
+        assert_eq!(blame(&trap, &Context::new(&services).until(now)), Blame::Plugin);
     }
 }

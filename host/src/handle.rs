@@ -1,19 +1,20 @@
 //! Typed handles: what callers hold, and how a call finds its plugin.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use plugbay_core::codec::Codec;
 use plugbay_core::handler::{Handler, Request, Response};
-use plugbay_core::{CallError, CallErrorKind, CapabilityDescription, Context, Kind};
+use plugbay_core::{CallError, CallErrorKind, CapabilityDescription, Context, Kind, Policy};
 use plugbay_document::Document;
 use plugbay_registry::{Lease, NotFound};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::calling::{CallFuture, Calling};
 use crate::dispatch;
 use crate::error::Error;
 use crate::generation::{Capability, Cell, Published, Running};
@@ -73,7 +74,7 @@ impl<K: Kind> Handle<K> {
     /// Calls the capability on this thread: one snapshot, one lease, given back on return.
     ///
     /// Of several providers the configuration says who is asked; `call` runs once for each that
-    /// is.
+    /// is. Only you know whether your kind's calls may be made twice: `how` says so.
     ///
     /// # Errors
     ///
@@ -81,15 +82,17 @@ impl<K: Kind> Handle<K> {
     /// plugin gets no calls at the moment.
     pub fn call<R>(
         &self,
+        how: Calling<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
-        self.call_named(|target, context, _plugin| call(target, context))
+        self.call_named(how, |target, context, _plugin| call(target, context))
     }
 
     /// As [`Handle::call`]; `call` also gets `name@version` of the plugin that it calls.
     #[inline]
     pub(crate) fn call_named<R>(
         &self,
+        how: Calling<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
         let mut last = None;
@@ -100,7 +103,8 @@ impl<K: Kind> Handle<K> {
                 let Some(_entered) = published.enter(capability) else {
                     return Ok(Err(published.generation.number));
                 };
-                Ok(Ok(dispatch::call::<K, R>(capability, &published.context(), &mut call)?))
+                let context = how.bound(published.context())?;
+                Ok(Ok(dispatch::call::<K, R>(capability, &context, how, &mut call)?))
             });
             match tried {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -246,18 +250,18 @@ impl<K: Kind> Leased<K> {
     /// What `call` returns, or why the plugin gets no calls at the moment.
     pub fn call<R>(
         &self,
+        how: Calling<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
         let call =
             |target: &K::Call, context: &Context<'_>, _plugin: &Arc<str>| call(target, context);
-        dispatch::call::<K, R>(self.capability(), &self.published.context(), call)
+        let context = how.bound(self.published.context())?;
+        dispatch::call::<K, R>(self.capability(), &context, how, call)
     }
 
     /// Calls the capability, waiting for its answer.
     ///
-    /// `call` runs once for each provider that is asked. `repeatable` says that a provider that
-    /// failed half-way may be followed by another: the request changes nothing, or can be made
-    /// twice. `key` makes the choice among providers sticky, where they share the calls.
+    /// `call` runs once for each provider that is asked.
     ///
     /// # Errors
     ///
@@ -271,9 +275,44 @@ impl<K: Kind> Leased<K> {
         how: Calling<'_>,
         mut call: impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
     ) -> Result<R, CallError> {
+        self.call_judged(how, |_answer| None, &mut call).await
+    }
+
+    /// As [`Leased::call_async`]; `fault` says what an answer says of its plugin, if that is
+    /// nothing good.
+    async fn call_judged<R>(
+        &self,
+        how: Calling<'_>,
+        fault: impl Fn(&R) -> Option<CallError>,
+        call: &mut impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
+    ) -> Result<R, CallError> {
+        let context = how.bound(self.published.context())?;
+        dispatch::call_async::<K, R>(self.capability(), context, how, fault, call).await
+    }
+
+    /// Whether the capability takes calls now: says beforehand what a call would be refused with.
+    ///
+    /// # Errors
+    ///
+    /// Why all who offer it are refused; of several, for the shortest time.
+    pub fn takes_calls(&self) -> Result<(), CallError> {
+        dispatch::takes_calls(self.capability())
+    }
+
+    /// The policies of all plugins that offer the capability.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.capability().targets().map(|target| &target.running.identity.policy)
+    }
+
+    /// A name for what its calls have a share in: the plugin, or, where several offer it, the
+    /// capability.
+    #[must_use]
+    pub fn bulkhead(&self) -> Cow<'_, str> {
         let capability = self.capability();
-        let context = self.published.context();
-        dispatch::call_async::<K, R>(capability, context, how, &mut call).await
+        match &capability.spread {
+            None => Cow::Borrowed(&capability.first.running.identity.name),
+            Some(_) => Cow::Owned(capability.key.to_string()),
+        }
     }
 
     /// The number of the generation that the lease is of.
@@ -289,43 +328,14 @@ impl<K: Kind> Leased<K> {
     }
 }
 
-/// How a call may be given out among several providers.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct Calling<'a> {
-    /// Whether it may be made twice.
-    pub repeatable: bool,
-    /// Calls of the same key find the same provider.
-    pub key: Option<&'a [u8]>,
-}
-
-impl<'a> Calling<'a> {
-    /// A call that may be made twice.
-    #[must_use]
-    pub fn repeatable(mut self, repeatable: bool) -> Self {
-        self.repeatable = repeatable;
-        self
-    }
-
-    /// A call whose choice of provider is sticky by `key`.
-    #[must_use]
-    pub fn key(mut self, key: Option<&'a [u8]>) -> Self {
-        self.key = key;
-        self
-    }
-}
-
-/// An answer that is waited for.
-pub type CallFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send + 'a>>;
-
 impl Leased<Codec> {
     /// Writes a document that is CBOR already: one item.
     ///
     /// # Errors
     ///
     /// If the codec gives no answer.
-    pub fn encode_document(&self, document: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(self.call(|codec, context| codec.encode(context, document))?)
+    pub fn encode_document(&self, how: Calling<'_>, document: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.call(how.repeatable(true), |codec, context| codec.encode(context, document))?)
     }
 
     /// Reads a document, checked to be one CBOR item.
@@ -333,18 +343,22 @@ impl Leased<Codec> {
     /// # Errors
     ///
     /// If the codec gives no answer, or one that is no document.
-    pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
+    pub fn decode_document(&self, how: Calling<'_>, bytes: &[u8]) -> Result<Document, Error> {
         let capability = self.capability();
         let name = &capability.key.name;
-        let context = self.published.context();
-        Ok(dispatch::call::<Codec, _>(capability, &context, |codec, context, plugin| {
+        let (context, how) = (how.bound(self.published.context())?, how.repeatable(true));
+        Ok(dispatch::call::<Codec, _>(capability, &context, how, |codec, context, plugin| {
             checked(codec.decode(context, bytes)?, name, plugin)
         })?)
     }
 }
 
 impl Leased<Handler> {
-    /// Answers one request.
+    /// Answers one request. Whether it may be made twice says its method, and the key is the
+    /// configuration's, unless `how` says otherwise.
+    ///
+    /// A status of 500 and above is a failure of the plugin, though the response goes to the
+    /// caller like any other.
     ///
     /// # Errors
     ///
@@ -353,21 +367,36 @@ impl Leased<Handler> {
     /// # Cancel safety
     ///
     /// Dropping the future stops the plugin's work on this request; no other call notices.
-    pub async fn handle(&self, request: Request) -> Result<Response, CallError> {
+    pub async fn handle(&self, how: Calling<'_>, request: Request) -> Result<Response, CallError> {
         let capability = self.capability();
         let Some(spread) = &capability.spread else {
             let mut request = Some(request);
             // One provider is asked once.
             return self
-                .call_async(Calling::default(), |handler, context| {
+                .call_judged(how, fault, &mut |handler, context| {
                     handler.handle(context, request.take().unwrap_or_default())
                 })
                 .await;
         };
         let key = spread.key.as_ref().and_then(|key| key_of(key, &request));
-        let how = Calling::default().repeatable(is_repeatable(&request.method)).key(key.as_deref());
-        self.call_async(how, |handler, context| handler.handle(context, request.clone())).await
+        let how = how.repeatable(how.repeatable || is_repeatable(&request.method));
+        let how = how.key(how.key.or(key.as_deref()));
+        self.call_judged(how, fault, &mut |handler, context| {
+            handler.handle(context, request.clone())
+        })
+        .await
     }
+}
+
+/// What a response says of its handler: as proxies do, a status of the server's own errors counts
+/// as a failure, and 503 as one that says "not now".
+fn fault(response: &Response) -> Option<CallError> {
+    let kind = match response.status {
+        ..500 => return None,
+        503 => CallErrorKind::Unavailable,
+        _ => CallErrorKind::Internal,
+    };
+    Some(CallError::new(kind, format!("it answered with status {}", response.status)))
 }
 
 /// Whether a request may be made twice: its method is idempotent (RFC 9110, section 9.2.2).
@@ -429,7 +458,7 @@ impl CodecHandle {
     ///
     /// If the codec gives no answer.
     pub fn encode_document(&self, document: &[u8]) -> Result<Vec<u8>, Error> {
-        self.0.call(|codec, context| codec.encode(context, document))
+        self.0.call(Calling::codec(), |codec, context| codec.encode(context, document))
     }
 
     /// Reads a document, checked to be one CBOR item.
@@ -438,7 +467,7 @@ impl CodecHandle {
     ///
     /// If the codec gives no answer, or one that is no document.
     pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
-        self.0.call_named(|codec, context, plugin| {
+        self.0.call_named(Calling::codec(), |codec, context, plugin| {
             checked(codec.decode(context, bytes)?, self.name(), plugin)
         })
     }
@@ -465,6 +494,6 @@ impl HandlerHandle {
     ///
     /// Dropping the future stops the plugin's work on this request; no other call notices.
     pub async fn handle(&self, request: Request) -> Result<Response, Error> {
-        Ok(self.0.lease()?.handle(request).await?)
+        Ok(self.0.lease()?.handle(Calling::default(), request).await?)
     }
 }

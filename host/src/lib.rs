@@ -53,6 +53,7 @@
 
 mod assemble;
 mod builder;
+mod calling;
 mod canary;
 pub mod config;
 mod desired;
@@ -80,14 +81,16 @@ mod spread;
 mod status;
 mod sticky;
 mod tally;
+mod tries;
 mod watch;
 
 pub use builder::{BuildError, Builder};
+pub use calling::{CallFuture, Calling};
 pub use canary::TrialStatus;
 pub use config::Config;
 pub use error::{Error, Numbers, RollbackError};
 pub use generation::Snapshot;
-pub use handle::{CallFuture, Calling, CodecHandle, Handle, HandlerHandle, Leased};
+pub use handle::{CodecHandle, Handle, HandlerHandle, Leased};
 pub use health::HealthStatus;
 pub use host::Host;
 pub use inspect::Inspection;
@@ -108,6 +111,7 @@ pub use status::{
     Rejected, RouteStatus, Status,
 };
 pub use tally::CallStatus;
+pub use tries::SecondTryStatus;
 
 /// What this program does in processes of their own: native plugins run there
 /// ([`Builder::worker`]), and components are compiled there ([`Builder::compiler`]).

@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use plugbay_core::handler::{Handler, Request, Response};
 use serde::Serialize;
 
+use crate::calling::Calling;
 use crate::error::Error;
 use crate::generation::Snapshot;
 
@@ -232,13 +233,13 @@ impl Routed {
     /// # Cancel safety
     ///
     /// Dropping the future stops the plugin's work on this request; no other call notices.
-    pub async fn handle(self, mut request: Request) -> Result<Response, Error> {
+    pub async fn handle(self, how: Calling<'_>, mut request: Request) -> Result<Response, Error> {
         request.params = self.params;
         if self.head {
             request.method = "GET".into();
         }
         let leased = self.snapshot.lease::<Handler>(&self.handler)?;
-        Ok(leased.handle(request).await?)
+        Ok(leased.handle(how, request).await?)
     }
 }
 

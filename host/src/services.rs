@@ -5,6 +5,7 @@ use std::sync::Arc;
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
 
+use crate::calling::Calling;
 use crate::dispatch;
 use crate::generation::Generation;
 
@@ -32,9 +33,12 @@ impl GenerationServices {
             .generation
             .capability("codec", &key)
             .map_err(|missed| unsupported(missed.to_string()))?;
-        dispatch::call::<Codec, R>(capability, context, |codec, context, _plugin| {
-            call(codec, context)
-        })
+        dispatch::call::<Codec, R>(
+            capability,
+            context,
+            Calling::codec(),
+            |codec, context, _plugin| call(codec, context),
+        )
     }
 }
 

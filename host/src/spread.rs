@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use plugbay_guard::{RetryBudget, Seat, pick_among};
+use plugbay_guard::{Seat, pick_among};
 
 use crate::canary::Trial;
 use crate::config::RequestKey;
 use crate::generation::{Capability, Target};
+use crate::tries::SecondTries;
 
 /// The providers beside the first, and how calls are given out among them all.
 pub(crate) struct Spread {
@@ -15,12 +16,14 @@ pub(crate) struct Spread {
     pub(crate) rule: Rule,
     /// What makes requests of a handler stick to one provider.
     pub(crate) key: Option<RequestKey>,
+    /// What the calls that go on to another provider cost.
+    pub(crate) second_tries: Arc<SecondTries>,
 }
 
 /// How calls are given out.
 pub(crate) enum Rule {
     /// To the first that is well; to the next where one fails.
-    Failover(RetryBudget),
+    Failover,
     /// By weight, one seat for each provider.
     Split(Vec<Seat>),
     /// A small share to the second, a new version of the first's plugin.
@@ -31,7 +34,7 @@ impl Rule {
     /// The word in configuration and status.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
-            Self::Failover(_) => "failover",
+            Self::Failover => "failover",
             Self::Split(_) => "split",
             Self::Canary(_) => "canary",
         }
@@ -56,7 +59,7 @@ impl<'a> Order<'a> {
         let rule = capability.spread.as_ref().map(|spread| &spread.rule);
         let falls_back = matches!(rule, Some(Rule::Canary(_)));
         let seats = match rule {
-            None | Some(Rule::Failover(_)) => Vec::new(),
+            None | Some(Rule::Failover) => Vec::new(),
             Some(Rule::Split(seats)) => seats.clone(),
             Some(Rule::Canary(trial)) => trial.seats().to_vec(),
         };

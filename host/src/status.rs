@@ -16,6 +16,7 @@ use crate::health::HealthStatus;
 use crate::history::Past;
 use crate::router::Origin;
 use crate::tally::CallStatus;
+use crate::tries::SecondTryStatus;
 
 /// Everything a host holds, as of one generation.
 #[derive(Clone, Debug, Serialize)]
@@ -184,6 +185,9 @@ pub struct CapabilityStatus {
     /// How calls are given out among several providers: `failover`, `split` or `canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<&'static str>,
+    /// How often another provider was asked after the first one failed, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_tries: Option<SecondTryStatus>,
     /// All who offer it, as `name@version`, in the order of the configuration; `plugin` is the
     /// first of them.
     pub providers: Vec<String>,
@@ -365,6 +369,7 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
             description: described.description.clone(),
             media_types: described.media_types.clone(),
             strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str()),
+            second_tries: capability.spread.as_ref().map(|spread| spread.second_tries.status()),
             providers: capability.targets().map(|it| it.running.label.to_string()).collect(),
         }
     });

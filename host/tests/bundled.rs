@@ -11,8 +11,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use plugbay::{
-    CallErrorKind, CodecHandle, Config, Document, Error, Host, Request, Response, RouteMatch,
-    Status,
+    CallErrorKind, Calling, CodecHandle, Config, Document, Error, Host, Request, Response,
+    RouteMatch, Status,
 };
 use plugbay_toolchain::{Build, Toolchain};
 use serde::de::DeserializeOwned;
@@ -302,14 +302,17 @@ fn asks(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Respo
             panic!("expected a route for {method} {path}")
         };
         let header = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
-        wait(routed.handle(Request {
-            method: method.into(),
-            path: path.into(),
-            query: query.map(str::to_owned),
-            params: Vec::new(),
-            headers: headers.iter().map(header).collect(),
-            body: body.into(),
-        }))
+        wait(routed.handle(
+            Calling::default(),
+            Request {
+                method: method.into(),
+                path: path.into(),
+                query: query.map(str::to_owned),
+                params: Vec::new(),
+                headers: headers.iter().map(header).collect(),
+                body: body.into(),
+            },
+        ))
         .unwrap()
     });
     same(answers, &format!("{method} {path}"))

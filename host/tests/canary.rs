@@ -4,11 +4,11 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use plugbay::{CallErrorKind, Outcome, PluginState, Reason};
+use plugbay::{CallErrorKind, Calling, Handler, Outcome, PluginState, Reason};
 use support::puppet::{Mood, Puppets, puppet};
-use support::{Site, place, until};
+use support::{Site, is_over, place, request, until, wait};
 
 const OFFERS: &[&str] = &["codec:c"];
 
@@ -126,6 +126,72 @@ fn a_version_whose_every_call_fails_hurts_few() {
     });
     assert_eq!(failed, 5, "as many as open the breaker");
     assert_eq!(site.encode("c"), "c@1.0.0");
+}
+
+#[test]
+fn a_version_that_refuses_what_the_old_one_takes_is_taken_back() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "steps = [50, 100]\nevery = '1h'\ncalls = 1000\n");
+    let refuses = Mood { fails: Some(CallErrorKind::InvalidInput), ..Mood::default() };
+    puppets.mood("c@2.0.0", refuses);
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    begins(&site, "c@2.0.0");
+    under_load(&site, || {
+        site.refuses("c.wasm", Reason::Canary, &["the canary refused the input of"]);
+    });
+    assert_eq!(site.encode("c"), "c@1.0.0");
+}
+
+/// A site whose handler `h` is tried.
+fn handler(puppets: &Puppets) -> Site {
+    let runtime = Arc::new(puppets.clone());
+    let config = "[defaults]\nhealth_every = '0s'\nbreaker_failures = 0\n\
+                  [capabilities.'handler:h']\nstrategy = 'canary'\nsteps = [50, 100]\nevery = '1h'\n";
+    place()
+        .plugin("h.wasm", puppet("h", "1.0.0", &["handler:h"]))
+        .config(config)
+        .host_with(|builder| builder.runtime(runtime))
+}
+
+#[test]
+fn a_version_that_answers_with_500_is_taken_back() {
+    let puppets = Puppets::default();
+    let site = handler(&puppets);
+    puppets.mood("h@2.0.0", Mood { status: 500, ..Mood::default() });
+    site.drop_in("h.wasm", puppet("h", "2.0.0", &["handler:h"]));
+    begins(&site, "h@2.0.0");
+    until("it is taken back", || {
+        wait(site.handler("h").unwrap().handle(request(""))).unwrap();
+        site.rejected("h.wasm").is_some_and(|it| it.message.contains("the canary failed"))
+    });
+}
+
+#[test]
+fn a_version_that_hangs_is_not_judged_by_its_other_calls() {
+    let puppets = Puppets::default();
+    let site = handler(&puppets);
+    puppets.mood("h@2.0.0", Mood { hangs: true, ..Mood::default() });
+    site.drop_in("h.wasm", puppet("h", "2.0.0", &["handler:h"]));
+    begins(&site, "h@2.0.0");
+    let trial = || site.status().plugins.into_iter().find_map(|it| it.trial).unwrap();
+    // Its caller has no patience: that says how long it took at least, and not whose fault it was.
+    until("a call that was given up", || {
+        let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
+        is_over(&mut Box::pin(lease.handle(Calling::default(), request(""))));
+        trial().calls > 0
+    });
+    let before = trial();
+    assert_eq!((before.calls, before.errors), (1, 0));
+    until("a call past its deadline", || {
+        let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
+        let deadline = Instant::now() + Duration::from_millis(500);
+        let mut call = Box::pin(lease.handle(Calling::default().until(deadline), request("")));
+        if !is_over(&mut call) {
+            until("the deadline", || Instant::now() > deadline);
+        }
+        drop(call);
+        trial().errors > 0
+    });
 }
 
 #[test]

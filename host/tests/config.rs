@@ -2,7 +2,7 @@
 
 mod support;
 
-use plugbay::{Outcome, Reason, RouteMatch};
+use plugbay::{Calling, Outcome, Reason, RouteMatch};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Place, Site, place, request, until, wait};
 
@@ -142,7 +142,8 @@ fn routes_change() {
         .host();
     let get = |method: &str, path: &str| match site.snapshot().route(method, path) {
         RouteMatch::Found(routed) => {
-            String::from_utf8(wait(routed.handle(request(""))).unwrap().body).unwrap()
+            String::from_utf8(wait(routed.handle(Calling::default(), request(""))).unwrap().body)
+                .unwrap()
         }
         RouteMatch::MethodNotAllowed { allow } => allow.join(" "),
         RouteMatch::NotFound => "none".into(),
@@ -164,7 +165,7 @@ fn routes_change() {
     let RouteMatch::Found(found) = site.snapshot().route("GET", "/later") else {
         panic!("expected a route")
     };
-    let error = wait(found.handle(request(""))).unwrap_err();
+    let error = wait(found.handle(Calling::default(), request(""))).unwrap_err();
     assert_eq!(error.reason(), "not-found");
     site.drop_in("later.wasm", Guest::handler("later").stamp("later"));
     until("the handler is there", || site.handler("later").is_ok());

@@ -4,22 +4,31 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use plugbay::{CallErrorKind, Error, Outcome, Reason, Request};
+use plugbay::{CallErrorKind, Calling, Codec, Error, Handler, Outcome, Reason, Request};
 use support::puppet::{Mood, Puppets, puppet};
-use support::{Place, Site, place, until, wait};
+use support::{Place, Site, is_over, place, until, wait};
 
 /// Two plugins that both offer `codec:c` and `handler:h`.
 fn two(puppets: &Puppets, config: &str) -> Site {
     let runtime = std::sync::Arc::new(puppets.clone());
-    let quiet = "[defaults]\nhealth_every = '0s'\nbreaker_open = '1h'\n";
-    pair().config(&format!("{quiet}{config}")).host_with(|builder| builder.runtime(runtime))
+    pair().config(&format!("{QUIET}{config}")).host_with(|builder| builder.runtime(runtime))
 }
 
 fn pair() -> Place {
     place()
         .plugin("one.wasm", puppet("one", "1.0.0", &["codec:c", "handler:h"]))
         .plugin("two.wasm", puppet("two", "1.0.0", &["codec:c", "handler:h"]))
+}
+
+const QUIET: &str = "[defaults]\nhealth_every = '0s'\nbreaker_open = '1h'\n";
+
+/// How often another provider of `codec:c` was asked: passed on, repeated, refused.
+fn second_tries(site: &Site) -> (u64, u64, u64) {
+    let codec = site.status().capabilities.into_iter().find(|it| it.name == "c").unwrap();
+    let tries = codec.second_tries.unwrap();
+    (tries.passed_on, tries.repeated, tries.refused)
 }
 
 const FAILOVER: &str = "[capabilities.'codec:c']\nstrategy = 'failover'\nproviders = ['one', 'two']\n\
@@ -122,9 +131,134 @@ fn retries_stay_within_their_budget() {
     let site = two(&puppets, &format!("breaker_failures = 0\n{config}"));
     puppets.mood("one@1.0.0", fails(CallErrorKind::Internal));
     let codec = site.codec("c").unwrap();
-    let answers = (0..500).filter(|_| codec.encode_document(&[]).is_ok()).count();
+    let answers = |calls: u64| (0..calls).filter(|_| codec.encode_document(&[]).is_ok()).count();
+    assert_eq!(answers(500), 0, "0 is none");
+    assert_eq!(second_tries(&site), (0, 0, 500));
     // Ten a second for ten seconds are there whatever the share.
-    assert!((100..=200).contains(&answers), "{answers}");
+    let one = config.replace("retries = 0", "retries = 1");
+    site.configure(&format!("{QUIET}breaker_failures = 0\n{one}"));
+    until("the new budget", || second_tries(&site).2 == 0);
+    assert!((100..=200).contains(&answers(500)));
+    // A new generation is no new budget.
+    let (_, repeated, refused) = second_tries(&site);
+    site.drop_in("more.wasm", puppet("more", "1.0.0", &["codec:more"]));
+    site.answers("more", "more@1.0.0");
+    assert_eq!(second_tries(&site), (0, repeated, refused));
+    assert!(answers(50) <= 10);
+}
+
+#[test]
+fn an_applications_own_call_is_made_twice_only_if_it_says_so() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, FAILOVER);
+    puppets.mood("one@1.0.0", fails(CallErrorKind::Trap));
+    let handle = site.get::<Codec>("c").unwrap();
+    let call = |how| handle.call(how, |codec, context| codec.encode(context, &[]));
+    assert_eq!(call(Calling::default()).unwrap_err().reason(), "trap");
+    assert_eq!(puppets.calls("two@1.0.0"), 0);
+    assert_eq!(call(Calling::default().repeatable(true)).unwrap(), b"two@1.0.0");
+}
+
+fn answers(status: u16) -> Mood {
+    Mood { status, ..Mood::default() }
+}
+
+#[test]
+fn a_status_of_500_is_a_failure_and_goes_to_the_caller() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, "");
+    puppets.mood("one@1.0.0", answers(500));
+    for _ in 0..5 {
+        let response = wait(site.handler("h").unwrap().handle(with_method("GET"))).unwrap();
+        assert_eq!((response.status, &*response.body), (500, &b"one@1.0.0"[..]));
+    }
+    assert_eq!(handled(&site, with_method("GET")).unwrap_err().reason(), "breaker-open");
+    let one = site.running("one").unwrap();
+    assert_eq!((one.calls.answered, one.calls.failed["internal"]), (0, 5));
+}
+
+#[test]
+fn a_status_of_503_finds_the_next_provider_if_the_request_may_be_repeated() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, FAILOVER);
+    puppets.mood("one@1.0.0", answers(503));
+    let status = |method| {
+        let response = wait(site.handler("h").unwrap().handle(with_method(method))).unwrap();
+        (response.status, String::from_utf8(response.body).unwrap())
+    };
+    assert_eq!(status("GET"), (200, "two@1.0.0".to_owned()));
+    assert_eq!(status("POST"), (503, "one@1.0.0".to_owned()));
+    // Nobody does better: the last response is passed on, and is better than an error.
+    puppets.mood("two@1.0.0", answers(503));
+    assert_eq!(status("GET"), (503, "two@1.0.0".to_owned()));
+    puppets.mood("two@1.0.0", fails(CallErrorKind::Trap));
+    assert_eq!(status("GET"), (503, "one@1.0.0".to_owned()));
+    // What was answered badly is no success: both are out after five.
+    assert_eq!(status("GET"), (503, "one@1.0.0".to_owned()));
+    assert_eq!(site.running("one").unwrap().state.as_str(), "breaker-open");
+}
+
+#[test]
+fn whoever_takes_calls_first_says_when_to_come_back() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, &format!("{FAILOVER}[plugins.two]\nbreaker_open = '1d'\n"));
+    for label in ["one@1.0.0", "two@1.0.0"] {
+        puppets.mood(label, fails(CallErrorKind::Unavailable));
+    }
+    let codec = site.codec("c").unwrap();
+    for _ in 0..5 {
+        codec.encode_document(&[]).unwrap_err();
+    }
+    let Error::Call(error) = codec.encode_document(&[]).unwrap_err() else { panic!() };
+    assert_eq!((error.reason(), error.plugin()), ("breaker-open", Some("one@1.0.0")));
+    assert!(error.wait().unwrap().as_secs() < 5000, "{error:?}");
+}
+
+#[test]
+fn calls_under_way_are_shown_for_each_provider() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, FAILOVER);
+    puppets.mood("one@1.0.0", Mood { hangs: true, ..Mood::default() });
+    let handler = site.handler("h").unwrap();
+    let mut call = Box::pin(handler.handle(with_method("GET")));
+    assert!(!is_over(&mut call));
+    let leases = |name| site.running(name).unwrap().leases;
+    assert_eq!((leases("one"), leases("two")), (1, 0));
+    drop(call);
+    assert_eq!(leases("one"), 0);
+}
+
+#[test]
+fn a_call_that_outlives_its_deadline_is_the_plugins_failure() {
+    let puppets = Puppets::default();
+    let site = two(&puppets, "breaker_failures = 2\n");
+    puppets.mood("one@1.0.0", Mood { hangs: true, ..Mood::default() });
+    let give_up = |how: Calling<'_>, passes: bool| {
+        let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
+        let mut call = Box::pin(lease.handle(how, with_method("GET")));
+        assert!(!is_over(&mut call));
+        if passes {
+            until("the deadline", || how.deadline.is_none_or(|it| it < Instant::now()));
+        }
+    };
+    let soon = || Calling::default().until(Instant::now() + Duration::from_millis(500));
+    let state = || site.running("one").unwrap().state.as_str();
+    // Whoever leaves earlier says nothing of it.
+    for _ in 0..3 {
+        give_up(Calling::default(), true);
+        give_up(Calling::default().until(Instant::now() + Duration::from_hours(1)), false);
+    }
+    assert_eq!(state(), "running");
+    give_up(soon(), true);
+    give_up(soon(), true);
+    assert_eq!(state(), "breaker-open");
+    let calls = site.running("one").unwrap().calls;
+    assert_eq!((calls.cancelled, calls.failed["deadline"]), (6, 2));
+    // No time at all is nobody's failure.
+    let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
+    let error = wait(lease.handle(Calling::default().until(Instant::now()), with_method("GET")));
+    let error = error.unwrap_err();
+    assert_eq!((error.reason(), error.plugin()), ("deadline", None));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use plugbay::wasm::{Calls, State, WasmKind, wasmtime};
-use plugbay::{CallError, Context, Host, Kind};
+use plugbay::{CallError, Calling, Context, Host, Kind};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
@@ -69,7 +69,7 @@ pub(crate) fn greet(plugin: Vec<u8>, name: &str) -> Result<String, Box<dyn Error
     let builder = Host::builder().plugins(folder.path()).kind::<Greeter>();
     let host = builder.artifact("greeter", plugin).build_blocking()?;
     let greeter = host.get::<Greeter>("hello")?;
-    Ok(greeter.call(|greeter, context| greeter.greet(context, name))?)
+    Ok(greeter.call(Calling::default(), |greeter, context| greeter.greet(context, name))?)
 }
 
 /// The plugin of this folder.

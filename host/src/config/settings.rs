@@ -103,7 +103,7 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// The largest request body.
     pub max_body: Size,
-    /// The longest that a request may take, from its first byte to its answer.
+    /// The longest that a request may take to arrive, and again to be answered.
     #[serde(serialize_with = "duration::serialize")]
     pub timeout: Duration,
 }

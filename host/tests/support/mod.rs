@@ -16,7 +16,9 @@ pub(crate) mod puppet;
 use std::fs::{self, File};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use plugbay::config::Layers;
@@ -43,6 +45,11 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
 /// What a future comes to, on a runtime of its own.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// Polls a future once; returns whether it is over.
+pub(crate) fn is_over<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> bool {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
 /// A request with this body.

@@ -42,6 +42,8 @@ pub(crate) struct Mood {
     pub(crate) hangs: bool,
     /// How its worker process is, if it has one.
     pub(crate) worker: Option<&'static str>,
+    /// The status of a handler's answers; 0 is 200.
+    pub(crate) status: u16,
 }
 
 #[derive(Default)]
@@ -236,7 +238,8 @@ impl HandlerCall for Marionette {
                 std::future::pending::<()>().await;
             }
             let body = self.answer()?;
-            Ok(Response { status: 200, headers: Vec::new(), body })
+            let status = Some(self.now().status).filter(|status| *status != 0).unwrap_or(200);
+            Ok(Response { status, headers: Vec::new(), body })
         })
     }
 }

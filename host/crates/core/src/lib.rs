@@ -36,7 +36,7 @@ mod private;
 mod refusal;
 
 pub use artifact::{Artifact, Source};
-pub use call::{Blame, CallError, CallErrorKind};
+pub use call::{Blame, CallError, CallErrorKind, Hindrance};
 pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, OwnedContext, Services};
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
 pub use digest::{Digest, ParseDigestError};

@@ -3,13 +3,16 @@
 //! # The test, as stated
 //!
 //! Both sides are counted over the same time, while the canary gets a fixed share of the calls.
-//! Two things make a canary bad:
+//! Three things make a canary bad:
 //!
 //! - **Errors.** Its error rate is higher than the stable one's by more than
 //!   [`difference`](CanaryRules::difference), *and* Fisher's exact test, one-sided, finds so many
 //!   of the errors on its side to be less likely by chance than the significance. The test is exact
 //!   for any counts, so there is no second rule for small ones. Source: Fisher, "Statistical
 //!   Methods for Research Workers", 1934, section 21.02; Agresti, "Categorical Data Analysis".
+//! - **Refusals.** It refuses the input of more calls than the stable one, by the same test. What a
+//!   caller got wrong is no error; but where the same callers ask both, a version that refuses more
+//!   takes less than it did.
 //! - **Latency.** More of its calls are slow than may be. *Slow* is what takes longer than the
 //!   stable version's [`quantile`](CanaryRules::quantile) (the 95th percentile) times
 //!   [`latency`](CanaryRules::latency), and longer than it by
@@ -17,20 +20,23 @@
 //!   most one slow call in twenty; an exact binomial test, one-sided, says how likely so many of
 //!   them are then. The stable side's quantile is itself an estimate, so its upper limit of
 //!   confidence is taken (three standard deviations of the rank), and the upper end of its bucket.
-//!   Both favour the canary. Only calls that succeeded are timed: errors are often fast.
+//!   Both favour the canary. Only calls that succeeded are timed, or that were given up: errors and
+//!   refusals are often fast. A call that was given up took longer than its caller had patience, and
+//!   callers have as much of that on either side.
 //!
 //! # Looking again and again
 //!
 //! Who looks at a test after each call and stops at the first bad figure will stop for nothing,
 //! sooner or later. So a [`Trial`] looks seldom, each time the calls have doubled, and look number
-//! `k` may use `significance / (k (k + 1))`, half of it for each of the two tests. These sum to the
-//! significance over all looks, however many (the union bound; a form of alpha spending: Lan and
+//! `k` may use `significance / (k (k + 1))`, a third of it for each of the three tests. These sum to
+//! the significance over all looks, however many (the union bound; a form of alpha spending: Lan and
 //! `DeMets`, "Discrete sequential boundaries for clinical trials", Biometrika 70(3), 1983). Because
 //! the calls of a look, and not their outcomes, decide when the next one is, **an equal canary is
 //! found bad in a trial with at most the probability `significance`**, 1 % by default. Measured
 //! over 20,000 simulated equal canaries for each of five error rates, with no difference too small
-//! to be relevant, it was 0.27 % at worst (at 50 % errors) and 0.02 % at 1 % errors: counts are
-//! whole numbers, which exact tests and the union bound both round to the canary's favour.
+//! to be relevant, it was 0.27 % at worst (at 50 % errors) and 0.02 % at 1 % errors, when there were
+//! two tests with a half each: counts are whole numbers, which exact tests and the union bound both
+//! round to the canary's favour.
 //!
 //! The price is that a bad canary may serve up to twice the calls that a single look would need.
 //!

@@ -39,8 +39,12 @@ impl Blocking {
         let timers = self.tokio.clone();
         let bounded = async move {
             let Self { tokio, bulkhead, deadline, grace } = self;
-            let ends = Instant::now() + deadline;
-            let Ok(place) = timeout_at(ends.into(), bulkhead.enter_async()).await else {
+            let begun = Instant::now();
+            let ends = begun + deadline;
+            // The caller waits no longer than it may; a thread has the plugin's own time.
+            let leaves = owned.get().deadline();
+            let until = leaves.map_or(ends, |leaves| leaves.min(ends));
+            let Ok(place) = timeout_at(until.into(), bulkhead.enter_async()).await else {
                 return Err(bulkhead.late());
             };
             let place = place?;
@@ -48,14 +52,16 @@ impl Blocking {
                 let _place = place;
                 call(&owned.get(), ends)
             });
-            match timeout_at((ends + grace).into(), work).await {
+            let until = leaves.map_or(ends + grace, |leaves| leaves.min(ends + grace));
+            match timeout_at(until.into(), work).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => {
                     let error = CallError::new(CallErrorKind::Internal, error.to_string());
                     Err(error.of(bulkhead.label()))
                 }
                 Err(_elapsed) => {
-                    let message = format!("expected an answer within {deadline:?}");
+                    let within = until.saturating_duration_since(begun).min(deadline);
+                    let message = format!("expected an answer within {within:.3?}");
                     Err(CallError::new(CallErrorKind::Deadline, message).of(bulkhead.label()))
                 }
             }

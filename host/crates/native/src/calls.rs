@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, Services};
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, Hindrance, LogLevel, Services};
 
 use crate::ledger::Ledger;
 
@@ -19,11 +19,13 @@ pub(crate) struct Calls<'a> {
     context: Option<Context<'a>>,
     /// The limit of calls of the host, once this call went beyond.
     beyond: Cell<Option<u32>>,
+    /// What the plugins that it called said.
+    hindrance: Cell<Hindrance>,
 }
 
 impl<'a> Calls<'a> {
     pub(crate) fn outside(ledger: &'a Ledger) -> Self {
-        Self { ledger, context: None, beyond: Cell::new(None) }
+        Self { ledger, context: None, beyond: Cell::new(None), hindrance: Cell::default() }
     }
 
     pub(crate) fn during(ledger: &'a Ledger, context: &Context<'a>) -> Self {
@@ -39,7 +41,7 @@ impl<'a> Calls<'a> {
     pub(crate) fn outcome<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
         match self.beyond.get() {
             Some(limit) => Err(self.too_many(limit, answer.err())),
-            None => answer,
+            None => answer.map_err(|error| self.hindrance.get().explain(error)),
         }
     }
 
@@ -69,9 +71,12 @@ impl<'a> Calls<'a> {
             return Err(Error::new(Kind::Unavailable, message));
         };
         let nested = context.nested();
-        nested
-            .and_then(|context| call(&**context.services(), &context))
-            .map_err(|error| to_guest(&error))
+        nested.and_then(|context| call(&**context.services(), &context)).map_err(|error| {
+            let mut hindrance = self.hindrance.get();
+            hindrance.note(&error);
+            self.hindrance.set(hindrance);
+            to_guest(&error)
+        })
     }
 }
 

@@ -69,6 +69,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
+    /// No generation is published yet.
+    pub(crate) fn starting() -> Self {
+        let detail = "nothing is served before the first generation";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", detail)
+    }
+
     pub(crate) fn method_not_allowed(method: &str, allow: &str) -> Self {
         let detail = format!("expected one of the methods {allow}, found {method}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)

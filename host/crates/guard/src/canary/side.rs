@@ -15,12 +15,17 @@ use super::histogram::{BUCKETS, bucket, end};
 #[derive(Debug)]
 pub struct Side {
     errors: AtomicU64,
+    refusals: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
 }
 
 impl Default for Side {
     fn default() -> Self {
-        Self { errors: AtomicU64::new(0), buckets: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self {
+            errors: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
     }
 }
 
@@ -38,11 +43,18 @@ impl Side {
         self.errors.fetch_add(1, Relaxed);
     }
 
+    /// Counts a call whose input was refused. It is not timed: to refuse is often fast.
+    #[inline]
+    pub fn refused(&self) {
+        self.refusals.fetch_add(1, Relaxed);
+    }
+
     /// The counts as they are now. Calls that end meanwhile may be in or not, each by itself.
     #[must_use]
     pub fn figures(&self) -> Figures {
         let buckets = self.buckets.iter().map(|count| count.load(Relaxed)).collect();
-        Figures { errors: self.errors.load(Relaxed), buckets }
+        let (errors, refusals) = (self.errors.load(Relaxed), self.refusals.load(Relaxed));
+        Figures { errors, refusals, buckets }
     }
 }
 
@@ -50,14 +62,27 @@ impl Side {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figures {
     errors: u64,
+    refusals: u64,
     buckets: Vec<u64>,
 }
 
 impl Figures {
-    /// Calls that ended by success or failure.
+    /// Calls that ended by success, failure or refusal.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.timed() + self.errors
+        self.timed() + self.errors + self.refusals
+    }
+
+    /// Calls whose input was refused.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.refusals
+    }
+
+    /// The share of calls whose input was refused, from 0 to 1; 0 if there were none.
+    #[must_use]
+    pub fn refusal_rate(&self) -> f64 {
+        share(self.refusals, self.calls())
     }
 
     /// Calls that failed.

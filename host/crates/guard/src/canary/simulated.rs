@@ -189,6 +189,27 @@ fn it_is_good_as_soon_as_enough_was_seen() {
 }
 
 #[test]
+fn one_that_refuses_what_the_other_takes_is_bad() {
+    let refusing = |refused: u64, calls: u64| {
+        let side = Side::default();
+        (0..refused).for_each(|_| side.refused());
+        (refused..calls).for_each(|_| side.succeeded(MS));
+        side.figures()
+    };
+    let rules = CanaryRules::default();
+    // It refuses all, and so does well in nothing that is timed.
+    let judgement = Trial::new(rules).judge(&refusing(0, 1_000), &refusing(50, 50)).clone();
+    assert_eq!(bad(&judgement), "canary_refusals");
+    let Judgement::Bad(why) = judgement else { panic!("{judgement:?}") };
+    let said = "the canary refused the input of 50 of 50 calls (100.00 %), the stable version that \
+                of 0 of 1000 (0.00 %): by chance";
+    assert!(why.to_string().starts_with(said), "{why}");
+    // Where callers err, both refuse.
+    let judgement = Trial::new(rules).judge(&refusing(3_000, 9_000), &refusing(340, 1_000)).clone();
+    assert_eq!(judgement, Judgement::Good);
+}
+
+#[test]
 fn why_is_a_sentence_with_figures() {
     let rules = CanaryRules::default();
     let stable = figures(9, 9_000, 3 * MS);
@@ -201,12 +222,12 @@ fn why_is_a_sentence_with_figures() {
     assert_eq!(
         sentence(errors),
         "the canary failed 52 of 1000 calls (5.20 %), the stable version 9 of 9000 (0.10 %): by \
-         chance this happens with p = 2.1e-43, and less than 2.5e-3 is bad"
+         chance this happens with p = 2.1e-43, and less than 1.7e-3 is bad"
     );
     assert_eq!(
         sentence(slow),
         "100 of 100 calls of the canary (100.00 %) took longer than 4.7ms; its 95th percentile is \
          9.4ms, the stable version's at most 3.1ms: by chance this happens with p = 7.9e-131, and \
-         less than 2.5e-3 is bad"
+         less than 1.7e-3 is bad"
     );
 }

@@ -11,8 +11,8 @@ use super::{Figures, Why};
 pub struct CanaryRules {
     /// The probability with which an equal canary may be found bad, in one trial.
     pub significance: f64,
-    /// A higher error rate by no more than this is never relevant: 0.005 is half a percentage
-    /// point.
+    /// A higher rate of errors, or of refused inputs, by no more than this is never relevant: 0.005
+    /// is half a percentage point.
     pub difference: f64,
     /// The quantile of the latencies that is compared, from 0 to 1.
     pub quantile: f64,
@@ -117,6 +117,7 @@ impl Trial {
             };
             let limit = self.limit();
             let why = self.errors(stable, canary, limit);
+            let why = why.or_else(|| self.refusals(stable, canary, limit));
             self.judgement = match why.or_else(|| self.latency(stable, canary, limit)) {
                 Some(why) => Judgement::Bad(why),
                 // Nothing to compare with is nothing seen.
@@ -127,10 +128,10 @@ impl Trial {
         &self.judgement
     }
 
-    /// What this look may spend on each of the two tests.
+    /// What this look may spend on each of the three tests.
     fn limit(&self) -> f64 {
         let look = f64::from(self.looks);
-        self.rules.significance / (look * (look + 1.0)) / 2.0
+        self.rules.significance / (look * (look + 1.0)) / 3.0
     }
 
     fn errors(&self, stable: &Figures, canary: &Figures, limit: f64) -> Option<Why> {
@@ -141,6 +142,23 @@ impl Trial {
         let (stable_errors, stable_calls) = (stable.errors(), stable.calls());
         let p = fisher(errors, calls, stable_errors, stable_calls);
         (p < limit).then_some(Why::Errors { errors, calls, stable_errors, stable_calls, p, limit })
+    }
+
+    fn refusals(&self, stable: &Figures, canary: &Figures, limit: f64) -> Option<Why> {
+        if canary.refusal_rate() - stable.refusal_rate() <= self.rules.difference {
+            return None;
+        }
+        let (refusals, calls) = (canary.refusals(), canary.calls());
+        let (stable_refusals, stable_calls) = (stable.refusals(), stable.calls());
+        let p = fisher(refusals, calls, stable_refusals, stable_calls);
+        (p < limit).then_some(Why::Refusals {
+            refusals,
+            calls,
+            stable_refusals,
+            stable_calls,
+            p,
+            limit,
+        })
     }
 
     fn latency(&self, stable: &Figures, canary: &Figures, limit: f64) -> Option<Why> {

@@ -24,6 +24,21 @@ pub enum Why {
         /// What that had to be below.
         limit: f64,
     },
+    /// It refuses more inputs.
+    Refusals {
+        /// Calls of the canary whose input was refused,
+        refusals: u64,
+        /// of so many.
+        calls: u64,
+        /// Calls of the stable version whose input was refused,
+        stable_refusals: u64,
+        /// of so many.
+        stable_calls: u64,
+        /// How likely as uneven a count is by chance.
+        p: f64,
+        /// What that had to be below.
+        limit: f64,
+    },
     /// It is slower.
     Latency {
         /// The quantile that is compared: 0.95.
@@ -51,6 +66,7 @@ impl Why {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Errors { .. } => "canary_errors",
+            Self::Refusals { .. } => "canary_refusals",
             Self::Latency { .. } => "canary_latency",
         }
     }
@@ -67,6 +83,16 @@ impl fmt::Display for Why {
                     "the canary failed {errors} of {calls} calls ({percent:.2} %), the stable \
                      version {stable_errors} of {stable_calls} ({stable:.2} %): by chance this happens with \
                      p = {p:.1e}, and less than {limit:.1e} is bad"
+                )
+            }
+            Self::Refusals { refusals, calls, stable_refusals, stable_calls, p, limit } => {
+                let percent = 100.0 * share(*refusals, *calls);
+                let stable = 100.0 * share(*stable_refusals, *stable_calls);
+                write!(
+                    f,
+                    "the canary refused the input of {refusals} of {calls} calls ({percent:.2} %), \
+                     the stable version that of {stable_refusals} of {stable_calls} ({stable:.2} %): by \
+                     chance this happens with p = {p:.1e}, and less than {limit:.1e} is bad"
                 )
             }
             Self::Latency { quantile, latency, stable_latency, slow, longer, calls, p, limit } => {

@@ -1,5 +1,6 @@
 //! The admin plane's answers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -136,14 +137,23 @@ pub(super) async fn livez(State(shared): State<Arc<Shared>>) -> Response {
 
 /// Ready from the first generation to the signal to stop.
 pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    let ready = shared.host.get().is_some_and(Host::is_ready);
     if shared.draining.is_cancelled() {
         return probe(false, "", "the server is stopping");
     }
-    probe(ready, "ready", "the first generation is being built")
+    let Some(host) = shared.host.get() else {
+        return probe(false, "", "the first generation is being built");
+    };
+    if host.is_ready() {
+        return probe(true, "ready", "");
+    }
+    // It looked, and published nothing: somebody has to mend something.
+    let why = host.status().rejected.into_iter().next();
+    let why =
+        why.map(|it| format!("the first generation was refused: {}: {}", it.source, it.message));
+    probe(false, "", why.unwrap_or_else(|| "the host is shut down".to_owned()))
 }
 
-fn probe(good: bool, yes: &'static str, no: &'static str) -> Response {
+fn probe(good: bool, yes: &'static str, no: impl Into<Cow<'static, str>>) -> Response {
     if good {
         return Json(json!({ "status": yes })).into_response();
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
-use plugbay::{Host, Request, Response, RouteMatch};
+use plugbay::{Calling, Host, Request, Response, RouteMatch};
 use plugbay_server::document::Form;
 use serde_json::{Value, json};
 
@@ -163,7 +163,9 @@ impl Call {
 async fn answer(host: &Host, name: &str, request: Request) -> Result<Response, Failure> {
     let handler = host.handler(name).map_err(|missed| source::missing(host, &missed))?;
     match host.snapshot().route(&request.method, &request.path) {
-        RouteMatch::Found(routed) if routed.handler() == name => Ok(routed.handle(request).await?),
+        RouteMatch::Found(routed) if routed.handler() == name => {
+            Ok(routed.handle(Calling::default(), request).await?)
+        }
         _ => Ok(handler.handle(request).await?),
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn read(
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|it| it > most as u64) {
         return Err(too_large(most));
     }
-    let collected = tokio::time::timeout_at(context.deadline, Limited::new(body, most).collect());
+    let collected = tokio::time::timeout_at(context.arrives_by, Limited::new(body, most).collect());
     match collected.await {
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(most)),

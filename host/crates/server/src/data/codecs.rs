@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use plugbay::{Codec, Leased};
+use plugbay::{Calling, Codec, Leased};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
 
@@ -55,13 +55,14 @@ pub(super) async fn encode(
     let form = form_of(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
     let codec = find(&context, &name)?;
-    let call = move || {
+    let call = move |codec: &Leased<Codec>, how: Calling<'_>| {
         let document = form.read(&body).map_err(|error| malformed(&error))?;
-        let bytes = codec.encode_document(document.as_cbor()).map_err(|error| failed(&error))?;
+        let bytes = codec.encode_document(how, document.as_cbor());
+        let bytes = bytes.map_err(|error| failed(&error))?;
         let media_type = codec.description().media_types.first();
         Ok(answer(media_type.map_or("application/octet-stream", String::as_str), bytes))
     };
-    data.blocking.run(&name, context.deadline, call).await?
+    data.blocking.run(codec, context.answers_by(), call).await?
 }
 
 pub(super) async fn decode(
@@ -77,11 +78,11 @@ pub(super) async fn decode(
     let form = wanted_form(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
     let codec = find(&context, &name)?;
-    let call = move || {
-        let document = codec.decode_document(&body).map_err(|error| failed(&error))?;
+    let call = move |codec: &Leased<Codec>, how: Calling<'_>| {
+        let document = codec.decode_document(how, &body).map_err(|error| failed(&error))?;
         form.write(document).map_err(|error| malformed(&error))
     };
-    let bytes = data.blocking.run(&name, context.deadline, call).await??;
+    let bytes = data.blocking.run(codec, context.answers_by(), call).await??;
     let mut response = answer(form.media_type(), bytes);
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
@@ -94,10 +95,13 @@ fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Probl
     }
 }
 
-/// Leases the codec in the request's own generation. Asked twice: before the body is read, to
-/// say at once that there is none; and after, because a slow client must hold up no drain.
+/// Leases the codec in the request's own generation, if it takes calls. Asked twice: before the
+/// body is read, to say at once that there is none; and after, because a slow client must hold up
+/// no drain.
 fn find(context: &Context, name: &str) -> Result<Leased<Codec>, Problem> {
-    context.snapshot.lease(name).map_err(|error| failed(&error))
+    let codec: Leased<Codec> = context.snapshot.lease(name).map_err(|error| failed(&error))?;
+    codec.takes_calls().map_err(|error| failed(&error.into()))?;
+    Ok(codec)
 }
 
 /// How the document of a request is written. One without a type is taken for JSON.

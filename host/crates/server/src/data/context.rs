@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
@@ -17,6 +18,9 @@ use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// How long after its deadline an answer is waited for. Plugins keep the deadline themselves; this
+/// is for one that cannot be stopped.
+pub(super) const BACKSTOP: Duration = Duration::from_secs(1);
 /// The longest id that is taken over from a client.
 const LONGEST_ID: usize = 128;
 
@@ -25,7 +29,16 @@ const LONGEST_ID: usize = 128;
 pub(super) struct Context {
     /// The only one: whatever the request asks for comes from this generation.
     pub(super) snapshot: Snapshot,
-    pub(super) deadline: Instant,
+    /// When the whole of it must be there.
+    pub(super) arrives_by: Instant,
+}
+
+impl Context {
+    /// When it must be answered, if all of it is there now. That takes as long again: a client
+    /// that sends slowly takes nothing away from the plugin, which would be blamed for it.
+    pub(super) fn answers_by(&self) -> Instant {
+        Instant::now() + self.snapshot.config().server.timeout
+    }
 }
 
 /// Notes in the request's span what serves it.
@@ -67,10 +80,13 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
         route = field::Empty,
         plugin = field::Empty,
     );
-    let deadline = begun + snapshot.config().server.timeout;
-    request.extensions_mut().insert(Context { snapshot, deadline });
+    let arrives_by = begun + snapshot.config().server.timeout;
+    // Not one of the paths is known before there is a generation.
+    let ready = data.host.is_ready();
+    request.extensions_mut().insert(Context { snapshot, arrives_by });
     let answer = async {
         let response = match well_formed(&request) {
+            Ok(()) if !ready => Problem::starting().into_response(),
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         };

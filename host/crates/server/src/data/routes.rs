@@ -4,9 +4,9 @@ use axum::Extension;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use plugbay::{Error, RouteMatch};
+use plugbay::{Calling, Error, RouteMatch};
 
-use super::context::{Context, failed, served_by};
+use super::context::{BACKSTOP, Context, failed, served_by};
 use super::{body, exchange, other_method};
 use crate::problem::Problem;
 
@@ -30,8 +30,10 @@ pub(super) async fn serve(
     served_by("handler", routed.handler(), routed.pattern());
     let body = body::read(&context, &parts.headers, body).await?;
     let as_get = routed.is_head();
-    let answer = routed.handle(exchange::request(&parts, body));
-    match tokio::time::timeout_at(context.deadline, answer).await {
+    let deadline = context.answers_by();
+    let how = Calling::default().until(deadline.into_std());
+    let answer = routed.handle(how, exchange::request(&parts, body));
+    match tokio::time::timeout_at(deadline + BACKSTOP, answer).await {
         Ok(Ok(answer)) => exchange::response(answer, method, as_get),
         // The route is there: that nobody serves it is not the client's mistake.
         Ok(Err(error @ Error::NotFound(_))) => {
@@ -44,7 +46,7 @@ pub(super) async fn serve(
     }
 }
 
-/// The request's own deadline passed while the plugin worked.
+/// The request's deadline passed, and the plugin could not be stopped.
 pub(super) fn late() -> Problem {
     tracing::warn!(reason = "deadline", "no answer within server.timeout");
     let detail = "no answer within the time that a request may take";

@@ -8,6 +8,7 @@ mod cli;
 mod codecs;
 #[cfg(unix)]
 mod compiler;
+mod deadlines;
 mod limits;
 #[cfg(unix)]
 mod native;

@@ -1,0 +1,160 @@
+//! Plugins that hang, callers that go, and calls beyond what there is room for.
+
+use std::time::{Duration, Instant};
+
+use plugbay_fixtures::{Behaviour, Export, Guest};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::support::{Serving, Setup, ask, host, raw, until};
+
+const HANGS: Behaviour = Behaviour::Spin;
+
+/// A request may take as long as a call may, as by default, only shorter; and CPU time is no limit.
+fn short() -> Setup {
+    host()
+        .set("server.timeout", "300ms")
+        .set("defaults.deadline", "300ms")
+        .set("defaults.cpu", "20s")
+        .set("defaults.health_every", "0s")
+        .set("defaults.breaker_open", "1h")
+}
+
+async fn plugins(serving: &Serving) -> Vec<Value> {
+    serving.admin_get("/v1/plugins").await.json()["plugins"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_hangs_opens_its_breaker() {
+    let hangs = Guest::handler("hangs").on(Export::Handle, HANGS);
+    let serving =
+        short().plugin("hangs.wasm", &hangs).set("defaults.breaker_failures", "2").serve().await;
+    for _ in 0..2 {
+        let answer = serving.get("/hangs").await;
+        assert_eq!((answer.status, &*answer.code()), (504, "deadline"), "{answer:?}");
+    }
+    let answer = serving.get("/hangs").await;
+    assert_eq!((answer.status, &*answer.code()), (503, "breaker-open"), "{answer:?}");
+    let calls = &plugins(&serving).await[0]["calls"];
+    assert_eq!((&calls["failed"]["deadline"], &calls["cancelled"]), (&2.into(), &0.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_that_hangs_fails_its_trial() {
+    let good = Guest::handler("h").version("1.0.0");
+    let toml = "[capabilities.'handler:h']\nstrategy = 'canary'\nsteps = [50, 100]\nevery = '1h'\n";
+    let serving = short().plugin("h.wasm", &good).toml(toml).serve().await;
+    let hangs = Guest::handler("h").version("2.0.0").on(Export::Handle, HANGS);
+    serving.deploy("h.wasm", &hangs);
+    until("its hangs are errors", || async {
+        serving.get("/h").await;
+        let plugins = plugins(&serving).await;
+        plugins.iter().any(|it| it["trial"]["errors"].as_u64().is_some_and(|errors| errors > 0))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_provider_has_what_is_left_of_the_time() {
+    let toml = "[capabilities.'handler:h']\nstrategy = 'failover'\nproviders = ['one', 'two']\n";
+    let one = Guest::handler("h").named("one").on(Export::Handle, HANGS);
+    let two = Guest::handler("h").named("two");
+    let serving = short()
+        .plugin("one.wasm", &one)
+        .plugin("two.wasm", &two)
+        .toml(toml)
+        .set("server.timeout", "1min")
+        .serve()
+        .await;
+    let answer = serving.get("/h").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(plugins(&serving).await[0]["calls"]["failed"]["deadline"] == 1);
+}
+
+/// A slow client is no slow plugin.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_takes_its_time_leaves_the_plugin_its_own() {
+    let slow =
+        Guest::handler("slow").on(Export::Handle, Behaviour::Wait(Duration::from_millis(600)));
+    let serving = short()
+        .plugin("slow.wasm", &slow)
+        .set("server.timeout", "2s")
+        .set("defaults.deadline", "2s")
+        .serve()
+        .await;
+    let mut stream = TcpStream::connect(serving.data()).await.unwrap();
+    let head = "POST /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::interval_at(
+        tokio::time::Instant::now() + Duration::from_millis(1700),
+        Duration::from_secs(1),
+    )
+    .tick()
+    .await;
+    stream.write_all(b"x").await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codec_calls_beyond_the_queue_are_refused_at_once() {
+    let spin = Guest::codec("spin").on(Export::Encode, HANGS);
+    let serving = host()
+        .plugin("spin.wasm", &spin)
+        .plugin("echo.wasm", &Guest::codec("echo"))
+        .set("defaults.cpu", "1min")
+        .set("defaults.deadline", "10s")
+        .set("plugins.spin.instances", "1")
+        .set("plugins.spin.queue", "1")
+        .serve()
+        .await;
+    let data = serving.data();
+    let call = move || ask(data, "POST", "/v1/codecs/spin/encode", &[], b"1".into());
+    // One is served and one waits, for a long time.
+    let held = [(); 2].map(|()| tokio::spawn(call()));
+    until("no room", || async {
+        let begun = Instant::now();
+        let answer = call().await;
+        if answer.code() != "overloaded" {
+            return false;
+        }
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+        // Who waits in vain is told so after half of its time: that is not meant here.
+        begun.elapsed() < Duration::from_secs(3)
+    })
+    .await;
+    let echo = serving.send("POST", "/v1/codecs/echo/encode", &[], "1").await;
+    assert_eq!(echo.status, 200, "{echo:?}");
+    held.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_codec_whose_breaker_is_open_is_refused_before_its_body() {
+    let trap = Guest::codec("trap").on(Export::Encode, Behaviour::Trap);
+    let serving =
+        short().plugin("trap.wasm", &trap).set("defaults.breaker_failures", "1").serve().await;
+    assert_eq!(serving.send("POST", "/v1/codecs/trap/encode", &[], "1").await.code(), "trap");
+    let head = "POST /v1/codecs/trap/encode HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                expect: 100-continue\r\ncontent-length: 1000\r\n\r\n";
+    let answer = raw(serving.data(), head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("breaker-open"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_generation_there_is_no_path() {
+    let rule = "[[migrations]]\nremove = 'codec:v1'\nrequires = 'codec:v2'\n";
+    let serving = host().plugin("echo.wasm", &Guest::handler("echo")).toml(rule).serve().await;
+    for path in ["/echo", "/v1/codecs"] {
+        let answer = serving.get(path).await;
+        assert_eq!((answer.status, &*answer.code()), (503, "starting"), "{answer:?}");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    let ready = serving.admin_get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.text().contains("refused") && ready.text().contains("codec:v1"), "{ready:?}");
+    std::fs::write(serving.setup.plugins().parent().unwrap().join("config.toml"), "").unwrap();
+    until("it is ready", || async { serving.get("/echo").await.status == 200 }).await;
+}
