@@ -7,21 +7,20 @@
 //!
 //! ELF: System V ABI, chapter 4; Mach-O: `mach-o/loader.h`; PE: Microsoft's "PE Format".
 //!
-//! Nothing here panics or allocates by a number that the file gives, whatever the bytes are.
+//! Nothing here panics, allocates by a number that the file gives, or takes longer than to read
+//! the file once, whatever the bytes are.
 
 mod error;
 mod extent;
+mod find;
 mod target;
 #[cfg(test)]
 mod tests;
 
-use object::elf::{DF_1_PIE, DT_FLAGS_1};
-use object::read::elf::{ElfFile, FileHeader};
+use object::elf::{DF_1_PIE, DT_FLAGS_1, PF_X, PT_GNU_STACK};
+use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use object::read::macho::{FatArch, MachOFatFile};
-use object::{
-    BinaryFormat, Endianness, File, FileKind, NameOrOrdinal, Object, ObjectKind, ObjectSection,
-    ObjectSymbol,
-};
+use object::{BinaryFormat, Endianness, File, FileKind, Object, ObjectKind};
 use plugbay_abi::{ENTRY, Header, MAGIC, VERSION};
 
 pub use error::HeaderError;
@@ -112,8 +111,20 @@ fn read_for(bytes: &[u8], host: Target) -> Result<LibraryHeader, HeaderError> {
         return Err(HeaderError::Architecture { expected: host.name(), found: found.name() });
     }
     let header = section(&file)?;
-    check_entry(&file)?;
+    if !find::exports(&file, ENTRY).map_err(malformed)? {
+        return Err(HeaderError::NoEntry { symbol: ENTRY });
+    }
+    if wants_executable_stack(&file) {
+        return Err(HeaderError::ExecutableStack);
+    }
     Ok(header)
+}
+
+/// As [`read`], on a host of each system, for the fuzzer.
+#[doc(hidden)]
+#[must_use]
+pub fn read_on_each(bytes: &[u8]) -> [Result<LibraryHeader, HeaderError>; 3] {
+    Target::EACH.map(|host| read_for(bytes, host))
 }
 
 /// The part of a universal Mach-O file that is for this host.
@@ -155,12 +166,27 @@ fn is_position_independent_executable(file: &File<'_>) -> bool {
     }
 }
 
+/// Such a library takes the protection of its stacks from the whole process.
+fn wants_executable_stack(file: &File<'_>) -> bool {
+    fn asked<Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'_, Elf>) -> bool {
+        let endian = file.endian();
+        file.elf_program_headers().iter().any(|segment| {
+            segment.p_type(endian) == PT_GNU_STACK && segment.p_flags(endian).contains(PF_X)
+        })
+    }
+    match file {
+        File::Elf32(file) => asked(file),
+        File::Elf64(file) => asked(file),
+        _ => false,
+    }
+}
+
 /// Reads the section that a plugin has and nothing else does.
 fn section(file: &File<'_>) -> Result<LibraryHeader, HeaderError> {
     let name = if file.format() == BinaryFormat::MachO { "__plugbay" } else { ".plugbay" };
-    let section =
-        file.section_by_name(name).ok_or(HeaderError::NoHeader { section: name.to_owned() })?;
-    let data = section.data().map_err(malformed)?;
+    let data = find::section(file, name.as_bytes())
+        .map_err(malformed)?
+        .ok_or(HeaderError::NoHeader { section: name.to_owned() })?;
     let number = |at: usize| -> Option<u32> {
         let bytes: [u8; 4] = data.get(at..at.checked_add(4)?)?.try_into().ok()?;
         Some(match file.endianness() {
@@ -191,24 +217,6 @@ fn section(file: &File<'_>) -> Result<LibraryHeader, HeaderError> {
         return Err(HeaderError::VtableSize { expected: vtable_bytes, found: vtable_size });
     }
     Ok(LibraryHeader { version, header_size, vtable_size })
-}
-
-/// Looks for the entry among what the loader would find.
-fn check_entry(file: &File<'_>) -> Result<(), HeaderError> {
-    let found = if file.format() == BinaryFormat::MachO {
-        // By the symbols, not by the trie of exports: that one can be made to take for ever.
-        let entry = |name: &[u8]| name.strip_prefix(b"_") == Some(ENTRY.as_bytes());
-        file.symbols().any(|symbol| {
-            symbol.is_global() && symbol.is_definition() && symbol.name_bytes().is_ok_and(entry)
-        })
-    } else {
-        let mut exports = file.exports().map_err(malformed)?;
-        exports.any(|export| {
-            let entry = NameOrOrdinal::Name(ENTRY.as_bytes());
-            export.is_ok_and(|export| export.name() == entry)
-        })
-    };
-    if found { Ok(()) } else { Err(HeaderError::NoEntry { symbol: ENTRY }) }
 }
 
 fn malformed(error: object::Error) -> HeaderError {

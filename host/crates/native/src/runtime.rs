@@ -259,6 +259,8 @@ fn reason_of_header(error: &HeaderError) -> Reason {
         | HeaderError::VtableSize { .. } => Reason::BadHeader,
         HeaderError::Version { .. } => Reason::AbiVersion,
         HeaderError::NoEntry { .. } => Reason::NoEntry,
+        // The loader of a hardened system refuses it, too.
+        HeaderError::ExecutableStack => Reason::Loader,
     }
 }
 

@@ -82,6 +82,11 @@ pub enum HeaderError {
         /// The missing symbol.
         symbol: &'static str,
     },
+    /// It asks the loader to make the stacks of the whole process executable.
+    #[error(
+        "expected a library that runs on stacks that are not executable, found one that asks for others"
+    )]
+    ExecutableStack,
 }
 
 /// The versions that this host serves, for people.
@@ -114,6 +119,7 @@ impl HeaderError {
             }
             Self::Version { .. } => "rebuild it with the plugbay-sdk or the plugbay.h of this host",
             Self::NoEntry { .. } => "export it: its visibility is default, and no script hides it",
+            Self::ExecutableStack => "link it with -z noexecstack",
         }
     }
 }

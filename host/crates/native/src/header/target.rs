@@ -11,6 +11,18 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// One of each system, for the fuzzer.
+    pub(super) const EACH: [Self; 3] = {
+        let linux = Self {
+            format: BinaryFormat::Elf,
+            architecture: Architecture::X86_64,
+            endianness: Endianness::Little,
+        };
+        let mac =
+            Self { format: BinaryFormat::MachO, architecture: Architecture::Aarch64, ..linux };
+        [linux, mac, Self { format: BinaryFormat::Pe, ..linux }]
+    };
+
     /// What this very process runs on.
     pub(super) fn host() -> Self {
         let format = if cfg!(target_vendor = "apple") {

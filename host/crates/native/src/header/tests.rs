@@ -8,16 +8,13 @@ use plugbay_abi::{ENTRY, MAGIC};
 use super::target::Target;
 use super::*;
 
-const LINUX: Target = Target {
-    format: BinaryFormat::Elf,
-    architecture: Architecture::X86_64,
-    endianness: Endianness::Little,
-};
+mod slow;
+
+const LINUX: Target = Target::EACH[0];
+const MAC: Target = Target::EACH[1];
+const WINDOWS: Target = Target::EACH[2];
 const MAINFRAME: Target =
     Target { architecture: Architecture::S390x, endianness: Endianness::Big, ..LINUX };
-const MAC: Target =
-    Target { format: BinaryFormat::MachO, architecture: Architecture::Aarch64, ..LINUX };
-const WINDOWS: Target = Target { format: BinaryFormat::Pe, ..LINUX };
 
 /// Numbers in the byte order of the target.
 struct Bytes {
@@ -262,6 +259,19 @@ fn another_system_comes_before_another_processor() {
         refused(&universal, MAC),
         "expected a library for aarch64, found one for x86-64, i386"
     );
+}
+
+#[test]
+fn narrow_libraries_are_for_other_processors() {
+    // i386, and x32: the processor's 64 bits with pointers of 32.
+    for (machine, found) in [(3, "i386"), (62, "x86-64 (x32)")] {
+        let mut file = Bytes::new(Endianness::Little);
+        file.raw(b"\x7fELF\x01\x01\x01").raw(&[0; 9]);
+        file.numbers(&[(2, 3), (2, machine), (4, 1), (4, 0), (4, 0), (4, 0), (4, 0)]);
+        file.numbers(&[(2, 52), (2, 0), (2, 0), (2, 40), (2, 0), (2, 0)]);
+        let expected = format!("expected a library for x86-64, found one for {found}");
+        assert_eq!(refused(&file.bytes, LINUX), expected);
+    }
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! Finds a section and an exported symbol by name.
+//!
+//! What a file says is foreign. Thousands of entries may lead to one name of megabytes, so that
+//! to read each to its end takes hours; the tables of symbol versions, and the trie of exports,
+//! can be made to take as long. So a name is compared where it stands, over as many bytes as the
+//! one that is looked for has, and no table is read but those of the names. What is done grows
+//! with the size of the file, and costs less than its digest did.
+
+use object::elf::{SHN_UNDEF, STB_LOCAL, STV_DEFAULT, STV_PROTECTED};
+use object::pe::IMAGE_DIRECTORY_ENTRY_EXPORT;
+use object::read::elf::{ElfFile, FileHeader, SectionHeader, Sym};
+use object::read::macho::{MachHeader, MachOFile, Nlist};
+use object::read::pe::{ExportTable, ImageNtHeaders, PeFile};
+use object::{Endianness, File, LittleEndian, Object, ObjectSection, SectionIndex};
+
+/// The content of the section `name`; of several, the first.
+pub(super) fn section<'a>(file: &File<'a>, name: &[u8]) -> object::Result<Option<&'a [u8]>> {
+    match file {
+        File::Elf32(file) => section_of_elf(file, name),
+        File::Elf64(file) => section_of_elf(file, name),
+        File::MachO32(file) => section_of_macho(file, name),
+        File::MachO64(file) => section_of_macho(file, name),
+        File::Pe32(file) => section_of_pe(file, name),
+        File::Pe64(file) => section_of_pe(file, name),
+        _ => Ok(None),
+    }
+}
+
+/// Whether the loader would find the symbol `name`.
+pub(super) fn exports(file: &File<'_>, name: &str) -> object::Result<bool> {
+    match file {
+        File::Elf32(file) => elf_exports(file, name.as_bytes()),
+        File::Elf64(file) => elf_exports(file, name.as_bytes()),
+        File::MachO32(file) => macho_exports(file, format!("_{name}").as_bytes()),
+        File::MachO64(file) => macho_exports(file, format!("_{name}").as_bytes()),
+        File::Pe32(file) => pe_exports(file, name.as_bytes()),
+        File::Pe64(file) => pe_exports(file, name.as_bytes()),
+        _ => Ok(false),
+    }
+}
+
+/// Whether `name` stands at `at` among texts of which each ends with a zero.
+fn is_named(texts: &[u8], at: u32, name: &[u8]) -> bool {
+    let found = texts.get(at as usize..).unwrap_or_default();
+    found.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&0))
+}
+
+fn section_of_elf<'a, Elf: FileHeader<Endian = Endianness>>(
+    file: &ElfFile<'a, Elf>,
+    name: &[u8],
+) -> object::Result<Option<&'a [u8]>> {
+    let (endian, data) = (file.endian(), file.data());
+    let sections = file.elf_section_table();
+    if sections.is_empty() {
+        return Ok(None);
+    }
+    let names = file.elf_header().section_strings_index(endian, data)?;
+    let names = sections.section(names)?.data(endian, data)?;
+    let mut named = sections.iter().filter(|it| is_named(names, it.sh_name(endian), name));
+    named.next().map(|section| section.data(endian, data)).transpose()
+}
+
+fn elf_exports<Elf: FileHeader<Endian = Endianness>>(
+    file: &ElfFile<'_, Elf>,
+    name: &[u8],
+) -> object::Result<bool> {
+    let endian = file.endian();
+    let symbols = file.elf_dynamic_symbol_table();
+    if symbols.string_section() == SectionIndex(0) {
+        return Ok(false);
+    }
+    let names = file.elf_section_table().section(symbols.string_section())?;
+    let names = names.data(endian, file.data())?;
+    Ok(symbols.iter().any(|symbol| {
+        symbol.st_bind() != STB_LOCAL
+            && symbol.st_shndx(endian) != SHN_UNDEF
+            && [STV_DEFAULT, STV_PROTECTED].contains(&symbol.st_visibility())
+            && is_named(names, symbol.st_name(endian), name)
+    }))
+}
+
+fn section_of_macho<'a, Mach: MachHeader<Endian = Endianness>>(
+    file: &MachOFile<'a, Mach>,
+    name: &[u8],
+) -> object::Result<Option<&'a [u8]>> {
+    // Their names are 16 bytes in the table itself.
+    let mut named = file.sections().filter(|section| section.name_bytes() == Ok(name));
+    named.next().map(|section| section.data()).transpose()
+}
+
+fn macho_exports<Mach: MachHeader<Endian = Endianness>>(
+    file: &MachOFile<'_, Mach>,
+    name: &[u8],
+) -> object::Result<bool> {
+    let (endian, data) = (file.endian(), file.data());
+    let mut commands = file.macho_load_commands()?;
+    // The last one, which is the one that the file's symbols are read from.
+    let mut names: &[u8] = &[];
+    while let Some(command) = commands.next()? {
+        if let Some(table) = command.symtab()? {
+            let start = table.stroff.get(endian) as usize;
+            let end = start.saturating_add(table.strsize.get(endian) as usize);
+            names = data.get(start..end).unwrap_or_default();
+        }
+    }
+    Ok(file.macho_symbol_table().iter().any(|symbol| {
+        let kind = symbol.n_type();
+        symbol.is_definition()
+            && kind.is_ext()
+            && !kind.is_pext()
+            && is_named(names, symbol.n_strx(endian), name)
+    }))
+}
+
+fn section_of_pe<'a, Pe: ImageNtHeaders>(
+    file: &PeFile<'a, Pe>,
+    name: &[u8],
+) -> object::Result<Option<&'a [u8]>> {
+    // The name that the loader knows, of at most 8 bytes; none that lies among the symbols.
+    let sections = file.section_table();
+    let mut named = sections.iter().filter(|section| section.raw_name() == name);
+    named.next().map(|section| section.pe_data(file.data())).transpose()
+}
+
+fn pe_exports<Pe: ImageNtHeaders>(file: &PeFile<'_, Pe>, name: &[u8]) -> object::Result<bool> {
+    let Some(directory) = file.data_directories().get(IMAGE_DIRECTORY_ENTRY_EXPORT) else {
+        return Ok(false);
+    };
+    let data = directory.data(file.data(), &file.section_table())?;
+    let address = directory.virtual_address.get(LittleEndian);
+    let exports = ExportTable::parse(data, address)?;
+    Ok(exports
+        .name_pointers()
+        .iter()
+        .any(|pointer| is_named(data, pointer.get(LittleEndian).wrapping_sub(address), name)))
+}
