@@ -188,26 +188,26 @@ impl Builder {
         if let Some(compiler) = self.compiler {
             wasm = wasm.compiler(compiler);
         }
-        let mut native = None;
+        // Private copies of native libraries need a place as well; without one, each is refused.
+        let mut copies = None;
         if !config.host.cache.as_os_str().is_empty() {
             wasm = wasm.cache(AotCache::open(&config.host.cache)?);
-            // Private copies need a place, so there are no native libraries without one.
-            let runtime = NativeRuntime::new(config.host.cache.join("native"), tokio.clone());
-            let runtime = runtime.ceiling(Ceiling {
-                mapped: config.host.mapped.as_u64(),
-                beyond: config.host.mapped_beyond,
-            });
-            native = Some(match self.worker {
-                Some(worker) => runtime.worker(worker),
-                None => runtime,
-            });
+            copies = Some(config.host.cache.join("native"));
         }
+        let native = NativeRuntime::new(copies, tokio.clone()).ceiling(Ceiling {
+            mapped: config.host.mapped.as_u64(),
+            beyond: config.host.mapped_beyond,
+        });
+        let native = match self.worker {
+            Some(worker) => native.worker(worker),
+            None => native,
+        };
         let wasm = self.setups.into_iter().fold(wasm, |wasm, setup| setup(wasm)).build()?;
         let linked = LinkedRuntime::new(tokio.clone());
         let artifacts = linked.artifacts();
         let mut runtimes = self.runtimes;
         runtimes.push(Arc::new(wasm));
-        runtimes.extend(native.map(|native| Arc::new(native) as Arc<dyn Runtime>));
+        runtimes.push(Arc::new(native));
         runtimes.push(Arc::new(linked));
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));

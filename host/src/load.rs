@@ -114,8 +114,8 @@ impl Store {
     }
 
     /// Prepares and describes every digest that is new, at most `workers` at once. `retry`
-    /// asks those again that gave no description, as on a machine that was too busy. What `keep`
-    /// names stays prepared though nothing asks for it now. `progress` is called after each.
+    /// asks those again that failed for a reason that may have passed. What `keep` names stays
+    /// prepared though nothing asks for it now. `progress` is called after each.
     pub(crate) fn prepare(
         &mut self,
         origins: &[Origin],
@@ -131,8 +131,8 @@ impl Store {
             .collect();
         let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
         self.ready.retain(|key, ready| {
-            let silent = matches!(ready, Err(it) if matches!(it.reason, Reason::Describe | Reason::Compiler));
-            keep.contains(key) || wanted.contains(key) && !(silent && retry)
+            let again = retry && ready.as_ref().is_err_and(|refusal| refusal.reason.may_pass());
+            keep.contains(key) || wanted.contains(key) && !again
         });
         let mut new = BTreeMap::new();
         for (key, origin) in &origins {

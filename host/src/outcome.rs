@@ -79,7 +79,7 @@ pub enum Outcome {
         leases: usize,
     },
     /// A runtime noticed something of a plugin: it used what it is not granted, did something more
-    /// often than it may, or its worker process ended.
+    /// often than it may, runs elsewhere than it was asked to, or its worker process ended.
     Noticed {
         /// `name@version`.
         plugin: String,

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use plugbay_core::{Grant, PluginStats, Policy, Reason, Source};
+use plugbay_core::{Grant, Isolation, PluginStats, Policy, Reason, Source};
 use plugbay_guard::BreakerState;
 use plugbay_native::Libraries;
 use plugbay_registry::Leased;
@@ -162,6 +162,10 @@ pub struct PluginStatus {
     pub trial: Option<TrialStatus>,
     /// What it may use.
     pub policy: Policy,
+    /// Where it runs, if it is native code. Beyond `host.mapped` that is a worker process, whatever
+    /// its policy asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
     /// What it uses.
     pub stats: PluginStats,
 }
@@ -311,6 +315,7 @@ fn plugin(
 ) -> PluginStatus {
     let description = &running.description;
     let (health, stats) = (running.health.status(), running.plugin.stats());
+    let here = || if stats.worker.is_some() { Isolation::Process } else { Isolation::InProcess };
     PluginStatus {
         name: name.to_owned(),
         version: description.version.to_string(),
@@ -338,12 +343,13 @@ fn plugin(
         health,
         trial: trial.map(Trial::status),
         policy: running.identity.policy.clone(),
+        isolation: running.offer.native.then(here),
         stats,
     }
 }
 
 fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
-    let here = |it: &&PluginStatus| it.form == "native" && it.stats.worker.is_none();
+    let here = |it: &&PluginStatus| it.isolation == Some(Isolation::InProcess);
     let loaded = Libraries::of_this_process().loaded().into_iter().map(|library| {
         let digest = library.digest.to_string();
         LibraryStatus {

@@ -316,7 +316,8 @@ typedef struct {
 } plugbay_response;
 
 /**
- * A plugin's functions, in the order in which a host calls them.
+ * A plugin's functions, in the order in which a host calls them. All are required: none may be
+ * null. One that a plugin has no use for answers `PLUGBAY_UNSUPPORTED`, or does nothing.
  *
  * `instance` is what `create` made and `destroy` has not yet taken. A function with `out` (or
  * `error`) writes one `plugbay_buf` there whatever it returns: the answer, which may be empty, if

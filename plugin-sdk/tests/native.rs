@@ -287,7 +287,7 @@ fn handlers_answer() {
         headers: &[("accept", b"*/*")],
         body: b"body",
     };
-    let response = instance.handle(&host, 2, request).unwrap();
+    let response = instance.handle(&host, 2, request).unwrap().copy().unwrap();
     assert_eq!(response.status, 201);
     assert_eq!(
         serde_json::from_slice::<Value>(&response.body).unwrap(),

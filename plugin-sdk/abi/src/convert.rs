@@ -8,6 +8,9 @@ use std::ops::Deref;
 use crate::raw::{Array, Buf, Bytes, Pair, Status};
 use crate::{Error, Kind, Level};
 
+/// The longest message of a failure that is taken over, in bytes: it is a sentence.
+const MAX_MESSAGE: usize = 1024;
+
 impl Bytes {
     /// Stands for no bytes where that differs from empty bytes.
     pub const NULL: Bytes = Bytes { ptr: std::ptr::null(), len: 0 };
@@ -16,8 +19,8 @@ impl Bytes {
     ///
     /// # Safety
     ///
-    /// The contract of [`Bytes`] holds for `'a`.
-    pub(crate) unsafe fn slice<'a>(self) -> &'a [u8] {
+    /// The contract of [`Bytes`] holds for `'a`, as far as [`Array::slice`] does not check it.
+    pub(crate) unsafe fn slice<'a>(self) -> Result<&'a [u8], Error> {
         // SAFETY: `Bytes` and `Array<u8>` have the same contract, which the caller upholds.
         unsafe { Array { ptr: self.ptr, len: self.len }.slice() }
     }
@@ -26,10 +29,10 @@ impl Bytes {
     ///
     /// # Safety
     ///
-    /// The contract of [`Bytes`] holds for `'a`. That it is UTF-8 is checked.
+    /// As for [`Bytes::slice`]. That it is UTF-8 is checked.
     pub(crate) unsafe fn text<'a>(self) -> Result<&'a str, Error> {
         // SAFETY: the caller's promise is ours.
-        let bytes = unsafe { self.slice() };
+        let bytes = unsafe { self.slice() }?;
         std::str::from_utf8(bytes)
             .map_err(|error| Error::new(Kind::Internal, format!("expected a text: {error}")))
     }
@@ -52,15 +55,31 @@ impl<T> Array<T> {
     ///
     /// # Safety
     ///
-    /// The contract of [`Array`] holds for `'a`.
-    pub(crate) unsafe fn slice<'a>(self) -> &'a [T] {
-        if self.len == 0 || self.ptr.is_null() {
-            return &[];
+    /// The contract of [`Array`] holds for `'a`. Null, alignment and an impossible length are
+    /// checked.
+    pub(crate) unsafe fn slice<'a>(self) -> Result<&'a [T], Error> {
+        if self.len == 0 {
+            return Ok(&[]);
         }
-        // SAFETY: `ptr` is not null, and the contract of `Array` says that it is aligned and
-        // valid for reads of `len` elements.
-        unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
+        let size = self.len.checked_mul(size_of::<T>());
+        if self.ptr.is_null() || !self.ptr.is_aligned() || size.is_none_or(is_impossible) {
+            return Err(unreadable(self.ptr.cast(), self.len));
+        }
+        // SAFETY: `ptr` is not null and aligned, the size is one that memory can have, and the
+        // contract of `Array` says that it is valid for reads of `len` elements.
+        Ok(unsafe { std::slice::from_raw_parts(self.ptr, self.len) })
     }
+}
+
+/// Whether no object has so many bytes.
+fn is_impossible(size: usize) -> bool {
+    isize::try_from(size).is_err()
+}
+
+#[cold]
+fn unreadable(ptr: *const u8, len: usize) -> Error {
+    let message = format!("expected a pointer to {len} elements that can be read, found {ptr:p}");
+    Error::new(Kind::Contract, message)
 }
 
 impl<T> From<&[T]> for Array<T> {
@@ -118,9 +137,20 @@ impl Buffer {
     ///
     /// # Safety
     ///
-    /// The contract of [`Buf`] holds, and nothing else reads or frees it.
-    pub(crate) unsafe fn new(buf: Buf) -> Self {
-        Self(buf)
+    /// The contract of [`Buf`] holds, and nothing else reads or frees it. Null and an impossible
+    /// length are checked.
+    ///
+    /// # Errors
+    ///
+    /// `Contract` if it cannot be read. It is given back all the same.
+    #[inline]
+    pub(crate) unsafe fn new(buf: Buf) -> Result<Self, Error> {
+        let buffer = Self(buf);
+        let Buf { ptr, len, .. } = buffer.0;
+        if len != 0 && (ptr.is_null() || is_impossible(len)) {
+            return Err(unreadable(ptr, len));
+        }
+        Ok(buffer)
     }
 
     /// The bytes as a `Vec`: without a copy if this very copy of the crate made them (a linked
@@ -137,10 +167,14 @@ impl Buffer {
         self.to_vec()
     }
 
-    /// The bytes as a text; what is no UTF-8 becomes U+FFFD.
-    pub(crate) fn into_text(self) -> String {
-        String::from_utf8(self.into_vec())
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    /// The beginning of the bytes as a text; what is no UTF-8 becomes U+FFFD.
+    fn message(&self) -> String {
+        let mut end = self.len().min(MAX_MESSAGE);
+        // Not in the middle of a character.
+        while end < self.len() && end > 0 && self[end] & 0xc0 == 0x80 {
+            end -= 1;
+        }
+        String::from_utf8_lossy(&self[..end]).into_owned()
     }
 }
 
@@ -150,9 +184,12 @@ impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
+        if self.0.len == 0 {
+            return &[];
+        }
         // SAFETY: the contract of `Buf`, which `Buffer::new` asks for, says that the bytes are
-        // valid until freed, which `drop` does.
-        unsafe { Bytes { ptr: self.0.ptr, len: self.0.len }.slice() }
+        // valid until freed, which `drop` does; it saw that they are not at null, nor too many.
+        unsafe { std::slice::from_raw_parts(self.0.ptr, self.0.len) }
     }
 }
 
@@ -193,10 +230,10 @@ pub(crate) unsafe fn reply(out: *mut Buf, result: Result<Vec<u8>, Error>) -> Sta
 /// The contract of [`Buf`] holds for `out`, and nothing else reads or frees it.
 pub(crate) unsafe fn replied(status: Status, out: Buf) -> Result<Buffer, Error> {
     // SAFETY: the caller's promise is the same.
-    let buffer = unsafe { Buffer::new(out) };
+    let buffer = unsafe { Buffer::new(out) }?;
     match status {
         Status::OK => Ok(buffer),
-        failed => Err(Error { kind: failed.into(), message: buffer.into_text() }),
+        failed => Err(Error { kind: failed.into(), message: buffer.message() }),
     }
 }
 
@@ -206,7 +243,7 @@ impl From<Kind> for Status {
             Kind::InvalidInput => Self::INVALID_INPUT,
             Kind::Unsupported => Self::UNSUPPORTED,
             Kind::Unavailable => Self::UNAVAILABLE,
-            Kind::Internal => Self::INTERNAL,
+            Kind::Internal | Kind::Contract => Self::INTERNAL,
             Kind::Panicked => Self::PANICKED,
         }
     }

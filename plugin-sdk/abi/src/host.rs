@@ -14,9 +14,11 @@
 //! ```
 
 mod guest;
+mod incompatible;
 mod table;
 
-pub use guest::{Guest, Incompatible, Instance};
+pub use guest::{Answer, Guest, Instance};
+pub use incompatible::Incompatible;
 
 use crate::{CodecInfo, Error, Kind, Level};
 

@@ -62,6 +62,9 @@ pub enum Kind {
     /// The other side panicked, which it must not: like `Internal`, but what it left half done
     /// may stay so. An instance that panicked should serve no more calls.
     Panicked,
+    /// The other side handed out what cannot be read: a null pointer to some bytes, more bytes
+    /// than memory has. It never says so itself.
+    Contract,
 }
 
 /// Why a call gave no answer.

@@ -204,7 +204,8 @@ pub struct HostVtable {
     ) -> Status,
 }
 
-/// A plugin's functions, in the order in which a host calls them.
+/// A plugin's functions, in the order in which a host calls them. All are required: none may be
+/// null. One that a plugin has no use for answers [`Status::UNSUPPORTED`], or does nothing.
 ///
 /// `instance` is what `create` made and `destroy` has not yet taken. A function with `out` (or
 /// `error`) writes one [`Buf`] there whatever it returns: the answer, which may be empty, if

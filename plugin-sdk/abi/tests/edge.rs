@@ -58,6 +58,7 @@ impl Exports for Probe {
             1 => Err(Error::new(Kind::Unsupported, "")),
             2 => panic!("capability {index}"),
             3 => std::panic::panic_any(Bomb),
+            5 => Ok(elsewhere()),
             _ => Ok(guest::encode("other", document)?.into_vec()),
         }
     }
@@ -90,6 +91,18 @@ impl Exports for Probe {
         guest::log(Level::Info, "bye", &[]);
         assert_ne!(self.config, "panic in shutdown", "as asked");
     }
+}
+
+/// What a thread of the plugin's own finds of the host, while a call waits for it.
+fn elsewhere() -> Vec<u8> {
+    let ask = || {
+        guest::log(Level::Error, "unheard", &[]);
+        guest::metric_add("uncounted", 1);
+        let codec = guest::encode("other", b"").unwrap_err();
+        let (enabled, codecs) = (guest::log_enabled(Level::Error), guest::codecs().len());
+        format!("{} {enabled} {codecs} {:?}", guest::inside(), codec.kind).into_bytes()
+    };
+    std::thread::scope(|scope| scope.spawn(ask).join()).unwrap()
 }
 
 /// A payload that no one can print, and that goes off when it is dropped.
@@ -185,12 +198,12 @@ fn answers_pass() {
         headers: &[("accept", b"*/*"), ("x", b"\xff")],
         body: b"\0",
     };
-    let response = instance.handle(&NoHost, 0, request).unwrap();
+    let response = instance.handle(&NoHost, 0, request).unwrap().copy().unwrap();
     assert_eq!(response.status, 207);
     assert_eq!(response.headers, [("accept".into(), b"*/*".to_vec()), ("x".into(), vec![0xff])]);
     assert_eq!(response.body, br#"GET /a Some("") [("name", "value")] [0]"#);
     let request = Request { query: None, params: &[], headers: &[], body: b"", ..request };
-    let response = instance.handle(&NoHost, 0, request).unwrap();
+    let response = instance.handle(&NoHost, 0, request).unwrap().copy().unwrap();
     assert_eq!(response.body, b"GET /a None [] []");
 }
 
@@ -242,6 +255,14 @@ fn the_host_is_there_during_a_call_and_only_then() {
     assert!(!guest::log_enabled(Level::Error));
     assert!(guest::codecs().is_empty());
     assert_eq!(failure(guest::encode("json", b"")).0, Kind::Unavailable);
+}
+
+#[test]
+fn a_thread_of_the_plugins_own_has_no_host() {
+    let host = Host { trace: true, ..Host::default() };
+    let found = instance("{}").encode(&host, 5, b"").unwrap();
+    assert_eq!(found.escape_ascii().to_string(), "false false 0 Unavailable");
+    assert!(host.seen.borrow().is_empty());
 }
 
 #[test]

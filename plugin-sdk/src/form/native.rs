@@ -149,7 +149,9 @@ fn inward(error: plugbay_abi::Error) -> Error {
         plugbay_abi::Kind::InvalidInput => Kind::InvalidInput,
         plugbay_abi::Kind::Unsupported => Kind::Unsupported,
         plugbay_abi::Kind::Unavailable => Kind::Unavailable,
-        plugbay_abi::Kind::Internal | plugbay_abi::Kind::Panicked => Kind::Internal,
+        plugbay_abi::Kind::Internal | plugbay_abi::Kind::Panicked | plugbay_abi::Kind::Contract => {
+            Kind::Internal
+        }
     };
     Error::new(kind, error.message)
 }

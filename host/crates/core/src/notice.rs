@@ -40,6 +40,12 @@ pub enum Notice {
         /// How the last one ended.
         because: String,
     },
+    /// The plugin runs in a worker process, because more of native libraries would be mapped
+    /// into the host than may be.
+    Moved {
+        /// How many bytes may be mapped.
+        mapped: u64,
+    },
 }
 
 impl Notice {
@@ -49,6 +55,7 @@ impl Notice {
         match self {
             Self::Denied { .. } => "denied",
             Self::Limited { .. } => "limited",
+            Self::Moved { .. } => "moved",
             Self::WorkerEnded { .. } => "worker-ended",
             Self::WorkerBroken { .. } => "worker-broken",
         }
@@ -79,6 +86,11 @@ impl Notice {
             Self::WorkerBroken { because } => write!(
                 f,
                 "the worker of {plugin} ended too often, and none starts until a reload: {because}"
+            ),
+            Self::Moved { mapped } => write!(
+                f,
+                "{plugin} runs in a worker process: in the host there would be more than the \
+                 {mapped} bytes of native libraries that host.mapped allows"
             ),
         }
     }

@@ -82,6 +82,13 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether the same bytes may do another time, with nothing changed but the machine: it was
+    /// too busy, its disk full, or a library missing that is there by now.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::Describe | Self::Compiler | Self::Staging | Self::Loader)
+    }
+
     /// The stable word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -165,6 +165,7 @@ pub(crate) fn from_guest(error: Error, label: &Arc<str>) -> CallError {
         Kind::Unavailable => CallErrorKind::Unavailable,
         Kind::Internal => CallErrorKind::Internal,
         Kind::Panicked => CallErrorKind::Panic,
+        Kind::Contract => CallErrorKind::Contract,
     };
     CallError::new(kind, error.message).of(label)
 }

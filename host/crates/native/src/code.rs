@@ -1,13 +1,19 @@
 //! A plugin's code in this process, outside its calls: each step has a deadline.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::calls::Calls;
 use crate::ledger::Ledger;
-use crate::threads::{Hung, Threads};
+use crate::threads::{Asked, Hung, Threads};
 use plugbay_abi::host::{Guest, Instance, NoHost};
 use plugbay_abi::{Buffer, Error};
+
+/// How long whoever drops an instance waits until it is freed. Most are at once, so that a host
+/// that ends does so after them; and whoever it is, is not held up by one that is not.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// The functions of a plugin, and the threads on which they run outside calls.
 #[derive(Clone, Debug)]
@@ -46,6 +52,8 @@ pub(crate) struct Life {
     /// How long each step may take.
     pub(crate) bound: Duration,
     pub(crate) ledger: Ledger,
+    /// Instances made so far.
+    pub(crate) made: AtomicU64,
 }
 
 impl Life {
@@ -59,27 +67,40 @@ impl Life {
         within: Duration,
         step: impl FnOnce(&Self, &Calls<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StepError> {
+        self.begin(step)?.within(within)?.map_err(StepError::Own)
+    }
+
+    fn begin<T: Send + 'static>(
+        self: &Arc<Self>,
+        step: impl FnOnce(&Self, &Calls<'_>) -> T + Send + 'static,
+    ) -> Result<Asked<T>, Hung> {
         let life = Arc::clone(self);
-        let step = move || step(&life, &Calls::outside(&life.ledger));
-        self.code.threads.within(within, step)?.map_err(StepError::Own)
+        self.code.threads.ask(move || step(&life, &Calls::outside(&life.ledger)))
     }
 
     /// Makes an instance.
-    pub(crate) fn create(self: &Arc<Self>) -> Result<Living, StepError> {
+    pub(crate) fn create(self: &Arc<Self>, within: Duration) -> Result<Living, StepError> {
         let instance =
-            self.step(self.bound, |life, calls| life.code.guest.create(calls, &life.config))?;
-        Ok(Living { instance: Some(instance), life: Arc::clone(self) })
+            self.step(within, |life, calls| life.code.guest.create(calls, &life.config))?;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        Ok(Living { instance: Some(instance), life: Arc::clone(self), number })
     }
 }
 
-/// An instance, which is freed within its plugin's bound.
+/// An instance, which is freed on a thread of its own.
 pub(crate) struct Living {
     /// None only while it is freed.
     instance: Option<Instance>,
     life: Arc<Life>,
+    number: u64,
 }
 
 impl Living {
+    /// Which of its plugin's it is.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Calls the instance.
     #[inline]
     pub(crate) fn call<T>(
@@ -114,14 +135,19 @@ impl Living {
 
 impl Drop for Living {
     fn drop(&mut self) {
-        let instance = self.instance.take();
-        let freed = self.life.step(self.life.bound, move |_, _| {
-            drop(instance);
-            Ok(())
-        });
-        if let Err(error) = freed {
-            let plugin = &**self.life.label();
-            tracing::warn!(plugin, %error, "an instance was not freed");
+        let Some(instance) = self.instance.take() else { return };
+        // To free it is foreign code as well, which may run on no other thread than its own: if
+        // it cannot begin there, the instance leaks.
+        let instance = ManuallyDrop::new(instance);
+        let freeing = self.life.begin(move |_, _| drop(ManuallyDrop::into_inner(instance)));
+        let label = Arc::clone(self.life.label());
+        let late = move |error: Hung| {
+            tracing::warn!(plugin = &*label, %error, "an instance was not freed");
+        };
+        match freeing {
+            Ok(freeing) if freeing.is_over(MOMENT) => {}
+            Ok(freeing) => freeing.later(self.life.bound, late),
+            Err(error) => late(error),
         }
     }
 }

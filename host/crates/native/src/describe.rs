@@ -6,15 +6,13 @@ use crate::code::Code;
 
 /// The longest description, in bytes of JSON: many times what a plugin of the longest schema has.
 const MAX_DESCRIPTION: usize = 1 << 20;
-/// The longest message of a plugin that is passed on here, in bytes.
-const MAX_MESSAGE: usize = 1024;
 
 /// Asks the plugin what it is, and checks that it may be that. Blocks for at most the `init` of
 /// the default policy: nobody knows yet whose it is.
 pub(crate) fn describe(code: &Code) -> Result<Description, Refusal> {
-    let json = code.describe(Policy::default().init).map_err(|error| {
-        Refusal::new(Reason::Describe, format!("describe: {}", short(&error.to_string())))
-    })?;
+    let json = code
+        .describe(Policy::default().init)
+        .map_err(|error| Refusal::new(Reason::Describe, format!("describe: {error}")))?;
     read(&json)
 }
 
@@ -36,9 +34,4 @@ pub(crate) fn read(json: &[u8]) -> Result<Description, Refusal> {
         .map_err(|error| broken(format!("expected a description as JSON, found: {error}")))?;
     description.check().map_err(|error| broken(error.to_string()))?;
     Ok(description)
-}
-
-/// The beginning of a message that a plugin wrote, and may have written for ever.
-fn short(message: &str) -> &str {
-    &message[..message.floor_char_boundary(MAX_MESSAGE)]
 }

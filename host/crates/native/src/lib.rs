@@ -9,8 +9,9 @@
 //!
 //! Native code is trusted code. In this process a panic is caught at the edge and costs the
 //! instance, and a fault is a fault of the whole process; limits of CPU time and memory do not
-//! apply, and a deadline lets the caller go on, not the plugin stop: a thread that hangs in it is
-//! left behind, and counted; one that hangs in a handler holds one of the places that bound them.
+//! apply. A deadline stops no plugin. It lets the caller of a handler go on, whose thread holds one
+//! of the places that bound them until it returns; a codec runs on its caller's own thread, which
+//! nothing frees. A thread that hangs in a library outside its calls is left behind, and counted.
 //! In a worker a fault costs the calls in flight, memory and deadlines are kept, and it reaches
 //! what it is granted. Rates of calls of the host hold in either.
 //!
@@ -36,6 +37,7 @@ mod library;
 mod linked;
 mod plugin;
 mod runtime;
+mod serving;
 mod staging;
 mod threads;
 pub mod worker;

@@ -61,13 +61,24 @@ pub(crate) enum LoadError {
 /// The libraries of this process.
 #[derive(Debug)]
 pub struct Libraries {
-    /// With the copy that each was loaded from, which is in use for good.
-    loaded: Mutex<BTreeMap<Digest, (Code, LoadedLibrary, PrivateCopy)>>,
+    loaded: Mutex<BTreeMap<Digest, Loaded>>,
     /// The one that is being opened, so that each is opened once. The loader lets in one at a
     /// time as well. Not the lock of the list: a constructor that hangs must not hide the status.
     opening: Mutex<Option<PathBuf>>,
     /// Told when that one is open.
     opened: Condvar,
+}
+
+/// What is known of a library that is loaded.
+#[derive(Debug)]
+struct Loaded {
+    /// What its entry returned; none before it returns. Without functions it is of no use, but
+    /// loaded it is.
+    code: Option<Result<Code, OpenError>>,
+    threads: Threads,
+    library: LoadedLibrary,
+    /// In use for good.
+    _copy: PrivateCopy,
 }
 
 static LIBRARIES: Libraries = Libraries {
@@ -86,8 +97,7 @@ impl Libraries {
     /// What is loaded, the longest first.
     #[must_use]
     pub fn loaded(&self) -> Vec<LoadedLibrary> {
-        let mut loaded: Vec<_> =
-            lock(&self.loaded).values().map(|(code, library, _)| library.of(code)).collect();
+        let mut loaded: Vec<_> = lock(&self.loaded).values().map(Loaded::now).collect();
         loaded.sort_by_key(|library| library.loaded_at);
         loaded
     }
@@ -95,14 +105,14 @@ impl Libraries {
     /// Bytes of all libraries that are loaded.
     #[must_use]
     pub fn mapped(&self) -> u64 {
-        lock(&self.loaded).values().map(|(_, library, _)| library.size).sum()
+        lock(&self.loaded).values().map(|loaded| loaded.library.size).sum()
     }
 
     /// The functions of a library that is loaded, for measurements of what a call costs on top.
     #[doc(hidden)]
     #[must_use]
     pub fn guest(&self, digest: &Digest) -> Option<Guest> {
-        self.find(digest).map(|code| code.guest)
+        self.find(digest)?.ok().map(|code| code.guest)
     }
 
     /// The plugin in the library of this digest, whose header was read; loads it from its copy if
@@ -117,13 +127,13 @@ impl Libraries {
         limit: u64,
     ) -> Result<Option<Code>, LoadError> {
         if let Some(code) = self.find(&digest) {
-            return Ok(Some(code));
+            return Ok(Some(code?));
         }
         let (bound, path) = (Policy::default().init, copy.path());
         let opening = self.turn(path, bound)?;
         // Someone else may have opened it while this thread waited.
         if let Some(code) = self.find(&digest) {
-            return Ok(Some(code));
+            return Ok(Some(code?));
         }
         if limit != 0 && self.mapped().saturating_add(size) > limit {
             return Ok(None);
@@ -132,13 +142,19 @@ impl Libraries {
         let open = {
             let (copy, path, threads) = (copy.clone(), path.to_owned(), threads.clone());
             move || {
-                let code = Code { guest: library::open(&path)?, threads };
+                let opened = library::open(&path)?;
                 let loaded_at = SystemTime::now();
                 let library = LoadedLibrary { digest, path, size, loaded_at, left_behind: 0 };
-                lock(&self.loaded).insert(digest, (code.clone(), library, copy));
+                // It is mapped from now on, whatever comes of it.
+                let loaded = Loaded { code: None, threads: threads.clone(), library, _copy: copy };
+                lock(&self.loaded).insert(digest, loaded);
+                let code = opened.enter().map(|guest| Code { guest, threads });
+                if let Some(loaded) = lock(&self.loaded).get_mut(&digest) {
+                    loaded.code = Some(code.clone());
+                }
                 // Only now, and however long it took: the loader is busy as long.
                 drop(opening);
-                Ok(code)
+                code
             }
         };
         let hung = |source| LoadError::Hung { path: path.to_owned(), source };
@@ -157,14 +173,14 @@ impl Libraries {
         Ok(Opening(self))
     }
 
-    fn find(&self, digest: &Digest) -> Option<Code> {
-        lock(&self.loaded).get(digest).map(|(code, ..)| code.clone())
+    fn find(&self, digest: &Digest) -> Option<Result<Code, OpenError>> {
+        lock(&self.loaded).get(digest)?.code.clone()
     }
 }
 
-impl LoadedLibrary {
-    fn of(&self, code: &Code) -> Self {
-        Self { left_behind: code.threads.left_behind(), ..self.clone() }
+impl Loaded {
+    fn now(&self) -> LoadedLibrary {
+        LoadedLibrary { left_behind: self.threads.left_behind(), ..self.library.clone() }
     }
 }
 

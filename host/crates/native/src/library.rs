@@ -11,6 +11,7 @@
 //! `-fno-gnu-unique`.) All its symbols are bound at once (`RTLD_NOW`): one that is missing is
 //! an error now, not the end of the process in the middle of a call.
 
+use std::mem::ManuallyDrop;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
@@ -57,36 +58,53 @@ pub(crate) enum OpenError {
 /// same way.
 type Entry = unsafe extern "C-unwind" fn() -> *const Vtable;
 
-/// Opens the library at `path` and enters it. It stays loaded, whatever comes of it: its
-/// constructors ran, and may have left threads behind.
+/// A library that is open, and stays so: its constructors ran, and may have left threads behind.
+pub(crate) struct Opened {
+    /// Never closed.
+    library: ManuallyDrop<libloading::Library>,
+    path: PathBuf,
+}
+
+/// Opens the library at `path`.
 ///
 /// `path` is absolute, its header was read by [`header::read`](crate::header::read), and
 /// nobody writes to the file any more: it is a copy of [`Staging`](crate::Staging).
 ///
 /// # Errors
 ///
-/// If the loader refuses it, if it has no entry, or if the entry returns nothing usable.
-pub(crate) fn open(path: &Path) -> Result<Guest, OpenError> {
+/// If the loader refuses it; then nothing of it is mapped.
+pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
     let library = load(path)
         .map_err(|error| OpenError::Load { path: path.to_owned(), message: message(&error) })?;
-    // SAFETY: `libloading` asks for the symbol's true type. A library with our header promises
-    // that `ENTRY` is this function (`plugbay_abi`, "a plugin, as a library, is three things").
-    let entry = unsafe { library.get::<Entry>(ENTRY) }.map(|symbol| *symbol);
-    // Never closed, see above; so `entry`, and all that it leads to, stays.
-    std::mem::forget(library);
-    let entry = entry
-        .map_err(|error| OpenError::Entry { path: path.to_owned(), message: message(&error) })?;
-    // SAFETY: of the type that the header promises; it takes nothing and may be called at any
-    // time. A panic of this runtime stops at the guard. One of another runtime, like an
-    // exception of C++, cannot be caught by any host, and ends the process: the SDK's own entry
-    // has nothing in it that could.
-    let vtable = catch_unwind(|| unsafe { entry() })
-        .map_err(|_| OpenError::Panicked { path: path.to_owned() })?;
-    // SAFETY: `Guest::from_raw` asks for null or a table whose functions keep the contract,
-    // which stays for as long as the process. The first is what the header promises, and the
-    // reason why native plugins are trusted code; the second holds as the library is forgotten.
-    unsafe { Guest::from_raw(vtable) }
-        .map_err(|source| OpenError::Incompatible { path: path.to_owned(), source })
+    Ok(Opened { library: ManuallyDrop::new(library), path: path.to_owned() })
+}
+
+impl Opened {
+    /// Enters the library.
+    ///
+    /// # Errors
+    ///
+    /// If it has no entry, or if that returns nothing usable.
+    pub(crate) fn enter(self) -> Result<Guest, OpenError> {
+        let Self { library, path } = self;
+        // SAFETY: `libloading` asks for the symbol's true type. A library with our header promises
+        // that `ENTRY` is this function (`plugbay_abi`, "a plugin, as a library, is three
+        // things"). It is never closed, so the function, and all that it leads to, stays.
+        let entry = unsafe { library.get::<Entry>(ENTRY) }.map(|symbol| *symbol);
+        let entry = entry
+            .map_err(|error| OpenError::Entry { path: path.clone(), message: message(&error) })?;
+        // SAFETY: of the type that the header promises; it takes nothing and may be called at any
+        // time. A panic of this runtime stops at the guard. One of another runtime, like an
+        // exception of C++, cannot be caught by any host, and ends the process: the SDK's own
+        // entry has nothing in it that could.
+        let vtable = catch_unwind(|| unsafe { entry() })
+            .map_err(|_| OpenError::Panicked { path: path.clone() })?;
+        // SAFETY: `Guest::from_raw` asks for null or a table whose functions keep the contract,
+        // which stays for as long as the process. The first is what the header promises, and the
+        // reason why native plugins are trusted code; the second holds as it is never closed.
+        unsafe { Guest::from_raw(vtable) }
+            .map_err(|source| OpenError::Incompatible { path, source })
+    }
 }
 
 #[cfg(unix)]

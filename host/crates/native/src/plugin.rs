@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use plugbay_abi::host::Instance;
 use plugbay_abi::{Buffer, Error, Kind};
@@ -13,7 +13,6 @@ use plugbay_core::{
     CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
     Provider, Reason, Refusal, StartPlugin,
 };
-use plugbay_registry::Swap;
 use tokio::runtime::Handle;
 
 use crate::blocking::Blocking;
@@ -21,6 +20,7 @@ use crate::bulkhead::Bulkhead;
 use crate::calls::{Calls, from_guest};
 use crate::code::{Code, Life, Living, StepError};
 use crate::ledger::Ledger;
+use crate::serving::Serving;
 
 /// What all calls of one plugin share.
 struct Shared {
@@ -31,46 +31,6 @@ struct Shared {
     handlers: Arc<Bulkhead>,
     /// Serves all calls at once.
     instance: Serving,
-    instantiations: AtomicU64,
-    discarded: AtomicU64,
-}
-
-/// The instance that serves: the first one, until a panic may have left it half changed.
-///
-/// The first is kept to the end even if it serves no more: so nearly every call finds it without
-/// counting a reference.
-struct Serving {
-    first: Arc<Living>,
-    replaced: AtomicBool,
-    /// The first one, too, as long as it was not replaced.
-    current: Swap<Living>,
-}
-
-impl Serving {
-    fn new(first: Arc<Living>) -> Self {
-        let current = Swap::from_arc(Arc::clone(&first));
-        Self { first, replaced: AtomicBool::new(false), current }
-    }
-
-    /// Lends it to a call.
-    #[inline]
-    fn peek<T>(&self, call: impl FnOnce(&Living) -> T) -> T {
-        // A call that has not heard of the replacement yet is as one that began before it.
-        if self.replaced.load(Ordering::Relaxed) {
-            self.current.peek(|instance| call(instance))
-        } else {
-            call(&self.first)
-        }
-    }
-
-    fn load(&self) -> Arc<Living> {
-        self.current.load()
-    }
-
-    fn replace(&self, instance: Living) {
-        self.current.store(Arc::new(instance));
-        self.replaced.store(true, Ordering::Relaxed);
-    }
 }
 
 /// A started native plugin.
@@ -88,8 +48,9 @@ impl NativePlugin {
             ledger: Ledger::new(start.identity.label(), &start.policy, start.observer),
             config: start.config.to_string(),
             bound: start.policy.init,
+            made: AtomicU64::new(0),
         });
-        let instance = life.create().map_err(|error| {
+        let instance = life.create(start.policy.init).map_err(|error| {
             let reason = match error {
                 StepError::Own(_) => Reason::Init,
                 StepError::Hung(_) => Reason::InitDeadline,
@@ -103,12 +64,10 @@ impl NativePlugin {
         let Policy { instances, queue, .. } = start.policy;
         let shared = Shared {
             handlers: Bulkhead::new(life.label(), instances, queue),
+            instance: Serving::new(Arc::clone(&life), instance),
             life,
             policy: start.policy,
             tokio,
-            instance: Serving::new(instance),
-            instantiations: AtomicU64::new(1),
-            discarded: AtomicU64::new(0),
         };
         Ok(Self { shared: Arc::new(shared), description: start.description })
     }
@@ -119,40 +78,71 @@ impl Shared {
         self.life.label()
     }
 
-    /// Names the failure; after a panic the instance is replaced.
-    fn failed(&self, error: Error) -> CallError {
-        if error.kind == Kind::Panicked {
-            self.discarded.fetch_add(1, Ordering::Relaxed);
-            match self.life.create() {
-                Ok(instance) => {
-                    self.instantiations.fetch_add(1, Ordering::Relaxed);
-                    self.instance.replace(instance);
-                }
-                Err(error) => {
-                    let plugin = &**self.label();
-                    tracing::error!(plugin, %error, "no new instance after a panic");
-                }
-            }
-        }
-        from_guest(error, self.label())
-    }
-
     fn convert(
         &self,
         context: &Context<'_>,
-        convert: impl FnOnce(&Instance, &Calls<'_>) -> Result<Buffer, Error>,
+        convert: impl Fn(&Instance, &Calls<'_>) -> Result<Buffer, Error>,
     ) -> Result<Vec<u8>, CallError> {
         let calls = Calls::during(&self.life.ledger, context);
         // The answer is taken where it is: its four words were just written, and the processor
         // waits when they are moved two at a time. Each change of the result would move them.
-        self.instance.peek(|living| match living.call(|instance| convert(instance, &calls)) {
-            Ok(answer) => {
-                calls.outcome(Ok(()))?;
-                self.bounded(answer.len())?;
-                Ok(answer.into_vec())
+        let convert = |living: Option<&Living>| {
+            let Some(living) = living else { return Err(Failed::Empty) };
+            match living.call(|instance| convert(instance, &calls)) {
+                Ok(answer) => {
+                    calls.outcome(Ok(())).map_err(Failed::Call)?;
+                    self.bounded(answer.len()).map_err(Failed::Call)?;
+                    Ok(answer.into_vec())
+                }
+                Err(error) => Err(self.failed(&calls, living, error)),
             }
-            Err(error) => calls.outcome(Err(self.failed(error))),
+        };
+        self.instance.peek(convert).or_else(|failed| self.settle(context, failed, convert))
+    }
+
+    /// Names the failure.
+    #[cold]
+    fn failed(&self, calls: &Calls<'_>, living: &Living, error: Error) -> Failed {
+        let panicked = error.kind == Kind::Panicked;
+        match calls.outcome::<()>(Err(from_guest(error, self.label()))) {
+            Err(error) if panicked => Failed::Panicked(error, living.number()),
+            Err(error) => Failed::Call(error),
+            Ok(()) => Failed::Empty,
+        }
+    }
+
+    /// What comes of a failure: after a panic the instance is replaced; if there was none, the call
+    /// is made once there is.
+    #[cold]
+    fn settle<T>(
+        &self,
+        context: &Context<'_>,
+        failed: Failed,
+        again: impl FnOnce(Option<&Living>) -> Result<T, Failed>,
+    ) -> Result<T, CallError> {
+        let within = self.left(context);
+        let failed = match failed {
+            Failed::Empty => match again(Some(&*self.instance.revived(within)?)) {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            },
+            failed => failed,
+        };
+        Err(match failed {
+            Failed::Call(error) => error,
+            Failed::Panicked(error, number) => {
+                self.instance.replace(number, within);
+                error
+            }
+            Failed::Empty => CallError::new(CallErrorKind::Unavailable, "expected an instance"),
         })
+    }
+
+    /// How long a call of this context may take, from now on.
+    fn left(&self, context: &Context<'_>) -> Duration {
+        let now = Instant::now();
+        let ends = context.ends(now, self.policy.deadline);
+        ends.map_or(self.policy.deadline, |ends| ends.saturating_duration_since(now))
     }
 
     fn bounded(&self, size: usize) -> Result<(), CallError> {
@@ -183,8 +173,14 @@ impl Plugin for NativePlugin {
 
     fn health(&self, within: Duration) -> Result<(), CallError> {
         let shared = &self.shared;
-        shared.instance.load().health(within).map_err(|error| match error {
-            StepError::Own(error) => shared.failed(error),
+        let living = shared.instance.revived(within)?;
+        living.health(within).map_err(|error| match error {
+            StepError::Own(error) => {
+                if error.kind == Kind::Panicked {
+                    shared.instance.replace(living.number(), within);
+                }
+                from_guest(error, shared.label())
+            }
             StepError::Hung(hung) => {
                 let message = format!("health: {hung}");
                 CallError::new(CallErrorKind::Deadline, message).of(shared.label())
@@ -193,7 +189,8 @@ impl Plugin for NativePlugin {
     }
 
     fn shutdown(&self) {
-        if let Err(error) = self.shared.instance.load().shutdown() {
+        let last = self.shared.instance.current().map(|living| living.shutdown());
+        if let Some(Err(error)) = last {
             let plugin = &**self.shared.label();
             tracing::warn!(plugin, %error, "no answer to the last call");
         }
@@ -201,9 +198,9 @@ impl Plugin for NativePlugin {
 
     fn stats(&self) -> PluginStats {
         PluginStats {
-            instances: 1,
-            instantiations: self.shared.instantiations.load(Ordering::Relaxed),
-            discarded: self.shared.discarded.load(Ordering::Relaxed),
+            instances: self.shared.instance.current().is_some().into(),
+            instantiations: self.shared.life.made.load(Ordering::Relaxed),
+            discarded: self.shared.instance.discarded(),
             waiting: self.shared.handlers.waiting().into(),
             limited: self.shared.life.ledger.limited(),
             metrics: self.shared.life.ledger.metrics.snapshot(),
@@ -266,17 +263,34 @@ fn handle(
         headers: &headers,
         body: &request.body,
     };
+    let handle = |living: Option<&Living>| {
+        let Some(living) = living else { return Err(Failed::Empty) };
+        match living.call(|instance| instance.handle(&calls, capability, borrowed)) {
+            Ok(answer) => calls.outcome(Ok(answer)).map_err(Failed::Call),
+            Err(error) => Err(shared.failed(&calls, living, error)),
+        }
+    };
+    let living = shared.instance.current();
     let answer =
-        shared.instance.load().call(|instance| instance.handle(&calls, capability, borrowed));
-    let response = calls.outcome(answer.map_err(|error| shared.failed(error)))?;
-    let fields: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    shared.bounded(response.body.len() + fields)?;
+        handle(living.as_deref()).or_else(|failed| shared.settle(context, failed, handle))?;
+    // Before any of it is copied.
+    shared.bounded(answer.size())?;
+    let response = answer.copy().map_err(|error| from_guest(error, shared.label()))?;
     if !(200..=599).contains(&response.status) {
         let message = format!("expected a status from 200 to 599, found {}", response.status);
         let error = CallError::new(CallErrorKind::Contract, message);
         return Err(error.of(shared.label()));
     }
     Ok(Response { status: response.status, headers: response.headers, body: response.body })
+}
+
+/// A call without an answer, and what is to be done about it.
+enum Failed {
+    Call(CallError),
+    /// The instance of this number panicked.
+    Panicked(CallError, u64),
+    /// There was no instance.
+    Empty,
 }
 
 impl fmt::Debug for NativePlugin {

@@ -1,13 +1,13 @@
 //! Plugins that are dynamic libraries, loaded into a worker or into this process.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use plugbay_abi::host::Incompatible;
 use plugbay_core::{
-    Artifact, Description, Digest, Isolation, Plugin, Policy, Prepared, Reason, Refusal, Runtime,
-    Source, StartPlugin,
+    Artifact, Description, Digest, Isolation, Notice, Plugin, Policy, Prepared, Reason, Refusal,
+    Runtime, Source, StartPlugin,
 };
 use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
@@ -24,8 +24,8 @@ use crate::worker::{self, ProcessPlugin, WorkerCommand};
 /// Runs plugins that are dynamic libraries: in worker processes, or in this one.
 #[derive(Debug)]
 pub struct NativeRuntime {
-    /// Where the private copies are; made for the first library.
-    copies: PathBuf,
+    /// Where the private copies are; made for the first library. None: nowhere.
+    copies: Option<PathBuf>,
     tokio: Handle,
     ceiling: Ceiling,
     worker: Option<WorkerCommand>,
@@ -43,11 +43,15 @@ pub struct Ceiling {
 
 impl NativeRuntime {
     /// A runtime that loads from private copies in the folder `copies`, from which it removes what
-    /// no process has used for a day. Handlers run on `tokio`'s threads for blocking work. Without
-    /// more, it loads into this process only, and without a limit.
+    /// hosts that ended a day ago left there. Without such a folder it refuses all libraries.
+    /// Handlers run on `tokio`'s threads for blocking work. Without more, it loads into this
+    /// process only, and without a limit.
     #[must_use]
-    pub fn new(copies: PathBuf, tokio: Handle) -> Self {
-        sweep(&copies);
+    pub fn new(copies: impl Into<Option<PathBuf>>, tokio: Handle) -> Self {
+        let copies = copies.into();
+        if let Some(copies) = &copies {
+            sweep(copies);
+        }
         Self { copies, tokio, ceiling: Ceiling::default(), worker: None }
     }
 
@@ -77,23 +81,15 @@ impl Runtime for NativeRuntime {
         header::is_whole(&artifact.bytes)
     }
 
-    /// Reads the header and makes the private copy. Nothing of the library runs: it is loaded
-    /// when it is asked to describe itself.
+    /// Does nothing yet: what native code may not run is neither read nor copied.
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
-        header::read(&artifact.bytes).map_err(|error| {
-            let message = format!("{}: {error}", artifact.source);
-            Refusal::new(reason_of_header(&error), message).hint(error.hint())
-        })?;
-        let staged = Staging::open(&self.copies).and_then(|copies| copies.stage(artifact));
-        let copy = staged.map_err(|error| {
-            Refusal::new(Reason::Staging, format!("{}: {error}", artifact.source))
-                .hint("see that the folder has room and can be written to")
-        })?;
         Ok(Arc::new(NativePrepared {
             source: artifact.source.clone(),
             digest: artifact.digest,
-            copy,
             size: artifact.bytes.len() as u64,
+            artifact: Mutex::new(Some(artifact.clone())),
+            copies: self.copies.clone(),
+            copy: OnceLock::new(),
             tokio: self.tokio.clone(),
             ceiling: self.ceiling,
             worker: self.worker.clone(),
@@ -119,12 +115,16 @@ fn sweep(copies: &Path) {
     }
 }
 
-/// A library whose header fits, and its private copy.
+/// A library.
 struct NativePrepared {
     source: Source,
     digest: Digest,
-    copy: PrivateCopy,
     size: u64,
+    /// Until its private copy is made.
+    artifact: Mutex<Option<Artifact>>,
+    copies: Option<PathBuf>,
+    /// Made once it is known that it may run somewhere, and that its header fits.
+    copy: OnceLock<Result<PrivateCopy, Refusal>>,
     tokio: Handle,
     ceiling: Ceiling,
     worker: Option<WorkerCommand>,
@@ -135,7 +135,7 @@ struct NativePrepared {
 /// Where a plugin runs, now that it is known to.
 enum Room<'a> {
     Here(&'a (Code, Description)),
-    Worker(&'a WorkerCommand),
+    Worker(&'a WorkerCommand, &'a PrivateCopy),
 }
 
 impl NativePrepared {
@@ -152,20 +152,45 @@ impl NativePrepared {
         }
     }
 
+    /// Reads the header, then makes the private copy. Nothing of the library runs: it is loaded
+    /// when it is asked to describe itself.
+    fn copy(&self) -> Result<&PrivateCopy, Refusal> {
+        let made = self.copy.get_or_init(|| {
+            let artifact = self.artifact.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(artifact) = artifact else {
+                return Err(Refusal::new(Reason::Staging, "expected the bytes of the library"));
+            };
+            header::read(&artifact.bytes).map_err(|error| {
+                Refusal::new(reason_of_header(&error), error.to_string()).hint(error.hint())
+            })?;
+            let Some(copies) = &self.copies else {
+                let message =
+                    "expected a folder for private copies of native libraries, found none";
+                return Err(Refusal::new(Reason::Staging, message).hint("set host.cache"));
+            };
+            let staged = Staging::open(copies).and_then(|copies| copies.stage(&artifact));
+            staged.map_err(|error| {
+                Refusal::new(Reason::Staging, error.to_string())
+                    .hint("see that the folder has room and can be written to")
+            })
+        });
+        made.as_ref().map_err(Refusal::clone)
+    }
+
     fn a_worker(&self) -> Result<Room<'_>, Refusal> {
         let Some(worker) = &self.worker else {
             let message = "expected a program that serves as a worker process, found none";
             return Err(Refusal::new(Reason::Isolation, message)
                 .hint("the application that embeds Plugbay has to name one"));
         };
-        Ok(Room::Worker(worker))
+        Ok(Room::Worker(worker, self.copy()?))
     }
 
     fn opened(&self) -> Result<Option<&(Code, Description)>, Refusal> {
         let opened = self.opened.get_or_init(|| {
             let libraries = Libraries::of_this_process();
             let code = libraries
-                .load(self.digest, &self.copy, self.size, self.ceiling.mapped)
+                .load(self.digest, self.copy()?, self.size, self.ceiling.mapped)
                 .map_err(|error| refusal_of_load(&error))?;
             code.map(|code| Ok((code.clone(), describe(&code)?))).transpose()
         });
@@ -205,8 +230,8 @@ impl Prepared for NativePrepared {
     fn describe(&self, isolation: Isolation) -> Result<Description, Refusal> {
         let described = match self.room(isolation) {
             Ok(Room::Here((_, description))) => Ok(description.clone()),
-            Ok(Room::Worker(worker)) => {
-                worker::describe(worker, self.copy.path(), &Policy::default())
+            Ok(Room::Worker(worker, copy)) => {
+                worker::describe(worker, copy.path(), &Policy::default())
             }
             Err(refusal) => Err(refusal),
         };
@@ -231,14 +256,20 @@ impl Prepared for NativePrepared {
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
         let tokio = self.tokio.clone();
-        let started: Result<Arc<dyn Plugin>, Refusal> = match self.room(start.policy.isolation) {
+        let (asked, label) = (start.policy.isolation, Arc::clone(start.identity.label()));
+        let observer = Arc::clone(&start.observer);
+        let started: Result<Arc<dyn Plugin>, Refusal> = match self.room(asked) {
             Ok(Room::Here((code, _))) => {
                 NativePlugin::start(code.clone(), start, tokio).map(|it| Arc::new(it) as _)
             }
-            Ok(Room::Worker(worker)) => {
+            Ok(Room::Worker(worker, copy)) => {
                 let rules = RestartRules::default();
-                ProcessPlugin::start(worker.clone(), self.copy.path(), start, rules, tokio)
-                    .map(|it| Arc::new(it.keep(self.copy.clone())) as _)
+                let started =
+                    ProcessPlugin::start(worker.clone(), copy.path(), start, rules, tokio);
+                if started.is_ok() && asked == Isolation::InProcess {
+                    observer.notice(&label, Notice::Moved { mapped: self.ceiling.mapped });
+                }
+                started.map(|it| Arc::new(it.keep(copy.clone())) as _)
             }
             Err(refusal) => Err(refusal),
         };

@@ -9,8 +9,8 @@
 //!
 //! A copy is in use as long as a process holds a shared lock on its file: what is loaded here,
 //! for good; what runs in a worker, as long as its plugin does, for the next worker opens it
-//! again. Several hosts may share a folder. What none of them uses goes when a host starts:
-//! [`Staging::sweep`].
+//! again. Several hosts may share a folder. A copy goes with the last that uses it; what is left
+//! of hosts that ended goes when another starts: [`Staging::sweep`].
 //!
 //! The folder must lie where code may be run from: not on a volume mounted `noexec`.
 
@@ -51,19 +51,38 @@ const TURN: &str = ".lock";
 const WRITING: &str = ".writing-";
 /// How long whoever has it may take: to write one copy, or to look for old ones.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever is done with a copy waits for the turn to remove it. What stays is swept.
+const BRIEFLY: Duration = Duration::from_secs(1);
 
-/// A private copy of a library, which is in use until the last clone of this is dropped.
+/// A private copy of a library, which is in use until the last clone of this is dropped; then it
+/// is removed, unless another process, or another artifact of these bytes, uses it too.
 #[derive(Clone, Debug)]
-pub struct PrivateCopy {
+pub struct PrivateCopy(Arc<Used>);
+
+#[derive(Debug)]
+struct Used {
     path: PathBuf,
-    _used: Arc<File>,
+    folder: Staging,
+    file: File,
 }
 
 impl PrivateCopy {
     /// The copy.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
+    }
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        // Nobody may take it for one that stays while it goes.
+        let Ok(_turn) = self.folder.turn(BRIEFLY) else { return };
+        // The file itself, not the handle, has the lock, which a child that is being started may
+        // hold as well; and another file may have the name by now.
+        if self.file.unlock().is_ok() && is_unlocked(&self.path).unwrap_or(false) {
+            drop(fs::remove_file(&self.path));
+        }
     }
 }
 
@@ -105,15 +124,15 @@ impl Staging {
     pub fn stage(&self, artifact: &Artifact) -> Result<PrivateCopy, StagingError> {
         let name = format!("{}.{}", artifact.digest.hex(), std::env::consts::DLL_EXTENSION);
         let path = self.folder.join(name);
-        let used = self.copy(&path, artifact);
-        let used = used.map_err(|source| StagingError::Write { path: path.clone(), source })?;
-        Ok(PrivateCopy { path, _used: Arc::new(used) })
+        let file = self.copy(&path, artifact);
+        let file = file.map_err(|source| StagingError::Write { path: path.clone(), source })?;
+        Ok(PrivateCopy(Arc::new(Used { path, folder: self.clone(), file })))
     }
 
     /// The copy at `path`, with a lock that says that it is used.
     fn copy(&self, path: &Path, artifact: &Artifact) -> io::Result<File> {
         // Nobody sweeps between the look at the copy and its lock.
-        let _turn = self.turn()?;
+        let _turn = self.turn(PATIENCE)?;
         if !is_copy(path, artifact) {
             self.write(path, &artifact.bytes)?;
         }
@@ -128,12 +147,12 @@ impl Staging {
     }
 
     /// Waits for the turn to change the folder, which lasts until the file is closed.
-    fn turn(&self) -> io::Result<File> {
+    fn turn(&self, patience: Duration) -> io::Result<File> {
         let turn = self.turns()?;
-        let patience = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         while let Err(TryLockError::WouldBlock) = turn.try_lock() {
-            if Instant::now() >= patience {
-                let message = format!("that somebody else has changed the folder for {PATIENCE:?}");
+            if Instant::now() >= until {
+                let message = format!("that somebody else has changed the folder for {patience:?}");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             thread::park_timeout(Duration::from_millis(1));
@@ -195,7 +214,11 @@ fn is_unused(path: &Path, age: Duration) -> io::Result<bool> {
     let metadata = fs::symlink_metadata(path)?;
     // A clock that was set back makes a copy of the future: it is not old.
     let old = metadata.modified()?.elapsed().is_ok_and(|it| it >= age);
-    Ok(metadata.is_file() && old && File::open(path)?.try_lock().is_ok())
+    Ok(metadata.is_file() && old && is_unlocked(path)?)
+}
+
+fn is_unlocked(path: &Path) -> io::Result<bool> {
+    Ok(File::open(path)?.try_lock().is_ok())
 }
 
 /// Whether a plain file is there that holds what it should.
@@ -258,13 +281,16 @@ mod tests {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging::open(&folder.path().join("copies")).unwrap();
-        let path = staging.stage(&artifact(b"code")).unwrap().path().to_owned();
+        let used = staging.stage(&artifact(b"code")).unwrap();
+        let path = used.path().to_owned();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o500);
         // Of the right length, so that only the digest tells.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(&path, b"evil").unwrap();
         let mapped = fs::File::open(&path).unwrap();
-        staging.stage(&artifact(b"code")).unwrap();
+        let _used = staging.stage(&artifact(b"code")).unwrap();
+        // Whoever used the old file lets go of that one only.
+        drop(used);
         assert_eq!(fs::read(&path).unwrap(), b"code");
         assert_eq!(io::read_to_string(mapped).unwrap(), "evil", "what is open stays as it was");
         // A link in its place is replaced too, and what it leads to is left alone.
@@ -272,7 +298,7 @@ mod tests {
         fs::write(&elsewhere, b"code").unwrap();
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-        staging.stage(&artifact(b"code")).unwrap();
+        let _used = staging.stage(&artifact(b"code")).unwrap();
         assert!(fs::symlink_metadata(&path).unwrap().is_file());
     }
 
@@ -311,6 +337,14 @@ mod tests {
         (folder, one, other)
     }
 
+    /// A copy that is left from a host that ended.
+    fn left(host: &Staging, bytes: &[u8]) -> PathBuf {
+        let path = host.stage(&artifact(bytes)).unwrap().path().to_owned();
+        assert!(!path.exists(), "it went with the last that used it");
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
     /// Makes a file look as if it was written `age` ago.
     fn write_earlier(path: &Path, age: Duration) {
         let then = std::time::SystemTime::now() - age;
@@ -318,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_host_uses_is_not_swept() {
+    fn what_another_host_uses_stays_until_that_lets_go_of_it() {
         let (_folder, one, other) = hosts();
         let used = one.stage(&artifact(b"code")).unwrap();
         let path = used.path().to_owned();
@@ -329,9 +363,8 @@ mod tests {
         assert_eq!(one.sweep(DAY).unwrap(), 0, "the other one uses it");
         drop(used_twice.clone());
         assert_eq!(one.sweep(DAY).unwrap(), 0, "and does so still");
-        drop(used_twice);
         assert!(path.exists());
-        assert_eq!(one.sweep(DAY).unwrap(), 1);
+        drop(used_twice);
         assert!(!path.exists());
         assert_eq!(fs::read(one.stage(&artifact(b"code")).unwrap().path()).unwrap(), b"code");
     }
@@ -339,7 +372,7 @@ mod tests {
     #[test]
     fn what_is_new_is_not_swept_and_neither_is_what_is_not_ours() {
         let (_folder, one, other) = hosts();
-        let path = one.stage(&artifact(b"code")).unwrap().path().to_owned();
+        let path = left(&one, b"code");
         assert_eq!(other.sweep(DAY).unwrap(), 0, "it is new");
         let crashed = one.folder().join(format!("{WRITING}abc"));
         let foreign = one.folder().join("README");
@@ -357,9 +390,9 @@ mod tests {
     #[test]
     fn nobody_sweeps_while_a_copy_is_made() {
         let (_folder, one, other) = hosts();
-        let path = one.stage(&artifact(b"code")).unwrap().path().to_owned();
+        let path = left(&one, b"code");
         write_earlier(&path, 2 * DAY);
-        let turn = one.turn().unwrap();
+        let turn = one.turn(PATIENCE).unwrap();
         assert_eq!(other.sweep(DAY).unwrap(), 0);
         drop(turn);
         assert_eq!(other.sweep(DAY).unwrap(), 1);

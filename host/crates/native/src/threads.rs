@@ -6,9 +6,8 @@
 //! if the library ever returns. A library that leaves too many behind is not asked again before.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -55,52 +54,133 @@ impl Threads {
         bound: Duration,
         act: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Hung> {
+        self.ask(act)?.within(bound)
+    }
+
+    /// As [`Threads::within`], without waiting. If it cannot be asked, `act` is dropped here.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Asked<T>, Hung> {
         if self.left_behind() >= MOST {
             return Err(Hung::Crowded);
         }
-        let (send, answer) = sync_channel(1);
-        // Set by whoever is through first: the thread, or the one who waits for it.
-        let through = Arc::new(AtomicBool::new(false));
-        let (span, subscriber) = (tracing::Span::current(), dispatcher::get_default(Clone::clone));
+        let question = Arc::new(Question {
+            state: Mutex::new(State::Open),
+            answered: Condvar::new(),
+            left_behind: Arc::clone(&self.left_behind),
+        });
+        let subscriber = dispatcher::get_default(Clone::clone);
+        let span = tracing::Span::current();
+        let thread = Answering { question: Arc::clone(&question), answer: None };
         thread::Builder::new()
             .name("native-lifecycle".into())
-            .spawn({
-                let (through, left_behind) = (Arc::clone(&through), Arc::clone(&self.left_behind));
-                move || {
-                    let _through = Through { through, left_behind };
-                    let act = || span.in_scope(act);
-                    // If nobody waits any more, the result is dropped here, before the thread
-                    // counts as returned: to drop it may be foreign code, too.
-                    drop(send.send(dispatcher::with_default(&subscriber, act)));
-                }
+            .spawn(move || {
+                let mut thread = thread;
+                let act = || span.in_scope(act);
+                thread.answer = Some(dispatcher::with_default(&subscriber, act));
             })
             .map_err(Hung::NoThread)?;
-        match answer.recv_timeout(bound) {
-            Ok(answer) => return Ok(answer),
-            Err(RecvTimeoutError::Disconnected) => return Err(Hung::Panicked),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        // Counted first, so that the thread never takes away what is not there yet.
-        self.left_behind.fetch_add(1, Ordering::Relaxed);
-        if through.swap(true, Ordering::AcqRel) {
-            self.left_behind.fetch_sub(1, Ordering::Relaxed);
-            return answer.try_recv().map_err(|_| Hung::Panicked);
-        }
-        Err(Hung::Late(bound))
+        Ok(Asked(question))
     }
 }
 
-/// Ends a thread, by a panic too: one that was left behind is not any more.
-struct Through {
-    through: Arc<AtomicBool>,
+/// Between the one who asks and the thread that answers. Either sees what the other did: an
+/// answer is taken by the one, or dropped by the other, and a thread that is left behind is
+/// counted until it ends.
+struct Question<T> {
+    state: Mutex<State<T>>,
+    answered: Condvar,
     left_behind: Arc<AtomicUsize>,
 }
 
-impl Drop for Through {
-    fn drop(&mut self) {
-        if self.through.swap(true, Ordering::AcqRel) {
-            self.left_behind.fetch_sub(1, Ordering::Relaxed);
+enum State<T> {
+    Open,
+    /// None: it panicked.
+    Answered(Option<T>),
+    /// Nobody waits any more.
+    LeftBehind,
+}
+
+impl<T> Question<T> {
+    /// Whoever panicked left nothing half done: each change is one assignment.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who asks, and may wait. Whoever waits no more leaves the thread behind.
+pub(crate) struct Asked<T>(Arc<Question<T>>);
+
+impl<T> Asked<T> {
+    /// Whether there is an answer within `bound`.
+    pub(crate) fn is_over(&self, bound: Duration) -> bool {
+        !matches!(*self.wait(bound), State::Open)
+    }
+
+    /// The answer, if there is one within `bound`.
+    pub(crate) fn within(self, bound: Duration) -> Result<T, Hung> {
+        let mut state = self.wait(bound);
+        if matches!(*state, State::Open) {
+            return Err(Hung::Late(bound));
         }
+        match std::mem::replace(&mut *state, State::LeftBehind) {
+            State::Answered(Some(answer)) => Ok(answer),
+            _ => Err(Hung::Panicked),
+        }
+    }
+
+    /// Waits elsewhere, and says there if there was no answer within `bound`.
+    pub(crate) fn later(self, bound: Duration, late: impl FnOnce(Hung) + Send + 'static)
+    where
+        T: Send + 'static,
+    {
+        let subscriber = dispatcher::get_default(Clone::clone);
+        let wait = move || {
+            if let Err(hung) = self.within(bound) {
+                dispatcher::with_default(&subscriber, || late(hung));
+            }
+        };
+        // Without a thread nobody says so. It is counted then, too.
+        drop(thread::Builder::new().name("native-lifecycle".into()).spawn(wait));
+    }
+
+    fn wait(&self, bound: Duration) -> MutexGuard<'_, State<T>> {
+        let open = |state: &mut State<T>| matches!(state, State::Open);
+        let waited = self.0.answered.wait_timeout_while(self.0.lock(), bound, open);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl<T> Drop for Asked<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if matches!(*state, State::Open) {
+            *state = State::LeftBehind;
+            self.0.left_behind.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The thread's side; dropped when it ends, by a panic too.
+struct Answering<T> {
+    question: Arc<Question<T>>,
+    answer: Option<T>,
+}
+
+impl<T> Drop for Answering<T> {
+    fn drop(&mut self) {
+        let answer = self.answer.take();
+        let mut state = self.question.lock();
+        if matches!(*state, State::Open) {
+            *state = State::Answered(answer);
+            self.question.answered.notify_one();
+            return;
+        }
+        drop(state);
+        // Before it counts as returned: to drop the answer may be foreign code, too.
+        drop(answer);
+        self.question.left_behind.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -121,6 +201,71 @@ mod tests {
         assert_eq!(threads.left_behind(), 0);
     }
 
+    /// Says on which thread it was dropped.
+    struct Foreign(Arc<Mutex<Vec<thread::ThreadId>>>);
+
+    impl Drop for Foreign {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push(thread::current().id());
+        }
+    }
+
+    #[test]
+    fn an_answer_is_taken_or_dropped_where_it_was_given() {
+        let threads = Threads::default();
+        let (mut taken, mut late) = (0, 0);
+        for round in 0..2000_u64 {
+            let dropped = Arc::default();
+            let answer = Foreign(Arc::clone(&dropped));
+            // About as long as a thread takes to start, so that either is first at times.
+            let bound = Duration::from_micros(round % 200);
+            match threads.within(bound, move || answer) {
+                Ok(_answer) => {
+                    taken += 1;
+                    assert!(dropped.lock().unwrap().is_empty());
+                }
+                Err(_) => {
+                    late += 1;
+                    until(|| dropped.lock().unwrap().len() == 1);
+                    assert_ne!(dropped.lock().unwrap()[0], thread::current().id());
+                }
+            }
+        }
+        eprintln!("{taken} were taken, {late} were late");
+    }
+
+    #[test]
+    fn one_who_goes_without_waiting_hears_of_it_later() {
+        let threads = Threads::default();
+        let (say, said) = channel();
+        let (gate, closed) = channel::<()>();
+        let asked = threads.ask(move || closed.recv().is_ok()).unwrap();
+        assert!(!asked.is_over(Duration::from_millis(1)));
+        asked.later(Duration::from_millis(1), move |hung| say.send(hung.to_string()).unwrap());
+        assert!(said.recv().unwrap().contains("left behind"));
+        assert_eq!(threads.left_behind(), 1);
+        drop(gate);
+        until(|| threads.left_behind() == 0);
+        let asked = threads.ask(|| true).unwrap();
+        assert!(asked.is_over(Duration::from_secs(60)));
+        // One who does not even ask for the answer leaves nothing uncounted.
+        let (gate, closed) = channel::<()>();
+        drop(threads.ask(move || closed.recv().is_ok()).unwrap());
+        assert_eq!(threads.left_behind(), 1);
+        drop(gate);
+        until(|| threads.left_behind() == 0);
+    }
+
+    /// Waits until it is so.
+    #[track_caller]
+    fn until(mut so: impl FnMut() -> bool) {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while !so() {
+            assert!(Instant::now() < patience, "not within 20 s");
+            thread::yield_now();
+        }
+    }
+
     #[test]
     fn those_left_behind_are_counted_bounded_and_counted_out() {
         let threads = Threads::default();
@@ -137,11 +282,7 @@ mod tests {
         let crowded = threads.within(bound, || panic!("it must not run")).unwrap_err();
         assert!(matches!(crowded, Hung::Crowded), "{crowded}");
         drop(gates);
-        let patience = Instant::now() + Duration::from_secs(20);
-        while threads.left_behind() > 0 {
-            assert!(Instant::now() < patience, "{} are left behind", threads.left_behind());
-            thread::yield_now();
-        }
+        until(|| threads.left_behind() == 0);
         assert_eq!(threads.within(Duration::from_secs(60), || 7).unwrap(), 7);
     }
 }

@@ -99,9 +99,10 @@ unsafe extern "C" fn collect(arg: *mut c_void, name: Bytes, media_types: Array<B
     // SAFETY: by the contract above nothing else uses the vector meanwhile.
     let codecs = unsafe { &mut *arg.cast::<Vec<CodecInfo>>() };
     // SAFETY: valid for the call.
-    let text = |bytes: Bytes| String::from_utf8_lossy(unsafe { bytes.slice() }).into_owned();
+    let bytes = |bytes: Bytes| unsafe { bytes.slice() }.unwrap_or_default();
+    let text = |it: Bytes| String::from_utf8_lossy(bytes(it)).into_owned();
     // SAFETY: valid for the call.
-    let media_types = unsafe { media_types.slice() };
+    let media_types = unsafe { media_types.slice() }.unwrap_or_default();
     codecs.push(CodecInfo {
         name: text(name),
         media_types: media_types.iter().map(|media_type| text(*media_type)).collect(),

@@ -97,7 +97,7 @@ unsafe extern "C" fn encode<E: Exports>(
     // SAFETY: `document` is valid for the call.
     let document = unsafe { document.slice() };
     // SAFETY: `out` is valid for a write.
-    unsafe { reply(out, catch(|| instance.encode(index, document))) }
+    unsafe { reply(out, catch(|| instance.encode(index, document?))) }
 }
 
 unsafe extern "C" fn decode<E: Exports>(
@@ -114,7 +114,7 @@ unsafe extern "C" fn decode<E: Exports>(
     // SAFETY: `bytes` is valid for the call.
     let bytes = unsafe { bytes.slice() };
     // SAFETY: `out` is valid for a write.
-    unsafe { reply(out, catch(|| instance.decode(index, bytes))) }
+    unsafe { reply(out, catch(|| instance.decode(index, bytes?))) }
 }
 
 unsafe extern "C" fn handle<E: Exports>(
@@ -169,17 +169,19 @@ unsafe fn with_request<T>(
     request: &raw::Request,
     call: impl FnOnce(Request<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut params = Vec::with_capacity(request.params.len);
     // SAFETY: the caller's promise, for the array and each text in it.
-    for pair in unsafe { request.params.slice() } {
+    let pairs = unsafe { request.params.slice() }?;
+    let mut params = Vec::with_capacity(pairs.len());
+    for pair in pairs {
         // SAFETY: as above.
         params.push(unsafe { (pair.key.text()?, pair.value.text()?) });
     }
-    let mut headers = Vec::with_capacity(request.headers.len);
     // SAFETY: the caller's promise, for the array and each field in it.
-    for pair in unsafe { request.headers.slice() } {
+    let pairs = unsafe { request.headers.slice() }?;
+    let mut headers = Vec::with_capacity(pairs.len());
+    for pair in pairs {
         // SAFETY: as above.
-        headers.push(unsafe { (pair.key.text()?, pair.value.slice()) });
+        headers.push(unsafe { (pair.key.text()?, pair.value.slice()?) });
     }
     let query = if request.query.ptr.is_null() {
         None
@@ -190,7 +192,7 @@ unsafe fn with_request<T>(
     // SAFETY: the caller's promise.
     let (method, path) = unsafe { (request.method.text()?, request.path.text()?) };
     // SAFETY: the caller's promise.
-    let body = unsafe { request.body.slice() };
+    let body = unsafe { request.body.slice() }?;
     call(Request { method, path, query, params: &params, headers: &headers, body })
 }
 

@@ -1,47 +1,14 @@
 //! A plugin and its instances.
 
 use std::ffi::c_void;
-use std::fmt;
 use std::ptr::{self, NonNull};
 
+use super::incompatible::{Incompatible, check};
 use super::table::host_ref;
 use super::{HostCalls, NoHost};
 use crate::convert::replied;
-use crate::raw::{self, Array, Buf, Bytes, Pair, size_of_u32};
-use crate::{Buffer, Error, Kind, Request, Response, Status, VERSION, Vtable};
-
-/// Why a vtable was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Incompatible {
-    /// The entry function returned null.
-    Null,
-    /// It is of another version of the ABI.
-    Version {
-        /// What the plugin has.
-        found: u32,
-    },
-    /// It lacks functions that this version of the ABI has.
-    Size {
-        /// What the plugin has, in bytes.
-        found: u32,
-    },
-}
-
-impl fmt::Display for Incompatible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Null => f.write_str("expected a vtable, found null"),
-            Self::Version { found } => write!(f, "expected ABI version {VERSION}, found {found}"),
-            Self::Size { found } => {
-                let expected = size_of_u32::<Vtable>();
-                write!(f, "expected a vtable of {expected} bytes, found {found}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Incompatible {}
+use crate::raw::{self, Array, Buf, Bytes, Pair};
+use crate::{Buffer, Error, Kind, Request, Response, Status, Vtable};
 
 /// A plugin: describes itself and makes instances.
 #[derive(Clone, Copy, Debug)]
@@ -54,27 +21,18 @@ impl Guest {
     ///
     /// # Safety
     ///
-    /// Unless null, `vtable` is a [`Vtable`] whose functions keep their contracts, which nothing
-    /// changes, and which stays as long as the process does: its library is never unloaded.
-    /// (Of a vtable of another version or size only its first two fields are read.)
+    /// Unless null, `vtable` is a [`Vtable`] whose functions, unless null, keep their contracts,
+    /// which nothing changes, and which stays as long as the process does: its library is never
+    /// unloaded. (Of a vtable of another version or size only its first two fields are read.)
     ///
     /// # Errors
     ///
     /// [`Incompatible`] if this host cannot call it.
     pub unsafe fn from_raw(vtable: *const Vtable) -> Result<Self, Incompatible> {
-        if vtable.is_null() {
-            return Err(Incompatible::Null);
-        }
-        // SAFETY: not null, so by the contract above a table of some version; each begins with
-        // `size` and `version`.
-        let (size, version) = unsafe { ((*vtable).size, (*vtable).version) };
-        if version != VERSION {
-            return Err(Incompatible::Version { found: version });
-        }
-        if size < size_of_u32::<Vtable>() {
-            return Err(Incompatible::Size { found: size });
-        }
-        // SAFETY: it is of our version and has all our fields; the rest is the contract above.
+        // SAFETY: the contract above.
+        unsafe { check(vtable) }?;
+        // SAFETY: it is of our version and has all our fields, of which none is null; the rest is
+        // the contract above.
         Ok(Self { vtable: unsafe { &*vtable } })
     }
 
@@ -190,13 +148,13 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// The plugin's own; `Internal` for a header whose name is no text.
+    /// The plugin's own.
     pub fn handle(
         &self,
         host: &dyn HostCalls,
         index: u32,
         request: Request<'_>,
-    ) -> Result<Response, Error> {
+    ) -> Result<Answer, Error> {
         let params: Vec<Pair> =
             request.params.iter().map(|(key, value)| Pair::new(key, *value)).collect();
         let headers: Vec<Pair> =
@@ -230,9 +188,8 @@ impl Instance {
         };
         // SAFETY: the plugin wrote `error` for us alone, or left it empty.
         unsafe { replied(status, error) }?;
-        let response = Received(response);
-        // SAFETY: with `OK` the plugin wrote a response, valid until `response` is dropped.
-        unsafe { response.read() }
+        // SAFETY: with `OK` the plugin wrote a response for us alone.
+        unsafe { Answer::new(response) }
     }
 
     /// The last call before the instance is dropped.
@@ -251,34 +208,69 @@ impl Drop for Instance {
     }
 }
 
-/// A response that the plugin made; dropping it gives it back.
-struct Received(raw::Response);
+/// A response where the plugin made it. Dropping it gives it back.
+#[derive(Debug)]
+pub struct Answer {
+    response: raw::Response,
+    size: usize,
+}
 
-impl Received {
-    /// Copies it.
+impl Answer {
+    /// What a header field counts beside its bytes, as HTTP/2 has it (RFC 9113, 6.5.2).
+    const FIELD: usize = 32;
+
+    /// Takes it over, and sees how large it is.
     ///
     /// # Safety
     ///
-    /// The contract of [`raw::Response`] holds.
-    unsafe fn read(&self) -> Result<Response, Error> {
-        let mut headers = Vec::with_capacity(self.0.headers.len);
-        // SAFETY: the contract above, for the array and each field in it.
-        for pair in unsafe { self.0.headers.slice() } {
+    /// The contract of [`raw::Response`] holds, and nothing else reads or frees it. As with
+    /// [`Array::slice`], null, alignment and impossible lengths are checked.
+    unsafe fn new(response: raw::Response) -> Result<Self, Error> {
+        let mut answer = Self { response, size: 0 };
+        let raw::Response { headers, body, .. } = answer.response;
+        // SAFETY: the contract above.
+        let mut size = unsafe { body.slice() }?.len();
+        // SAFETY: the contract above.
+        for pair in unsafe { headers.slice() }? {
+            let field = pair.key.len.saturating_add(pair.value.len);
+            size = size.saturating_add(field).saturating_add(Self::FIELD);
+        }
+        answer.size = size;
+        Ok(answer)
+    }
+
+    /// Bytes of the body and of the header fields, and 32 more for each of these.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Copies it.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` for a header whose name is no text, `Contract` for one that cannot be read.
+    pub fn copy(&self) -> Result<Response, Error> {
+        let raw::Response { status, headers, body, .. } = self.response;
+        // SAFETY: the contract that `Answer::new` asks for, for the array and each field in it.
+        let pairs = unsafe { headers.slice() }?;
+        let mut headers = Vec::with_capacity(pairs.len());
+        for pair in pairs {
             // SAFETY: as above.
-            let (key, value) = unsafe { (pair.key.text()?, pair.value.slice()) };
+            let (key, value) = unsafe { (pair.key.text()?, pair.value.slice()?) };
             headers.push((key.to_owned(), value.to_vec()));
         }
-        // SAFETY: the contract above.
-        let body = unsafe { self.0.body.slice() }.to_vec();
-        Ok(Response { status: self.0.status, headers, body })
+        // SAFETY: as above.
+        let body = unsafe { body.slice() }?.to_vec();
+        Ok(Response { status, headers, body })
     }
 }
 
-impl Drop for Received {
+impl Drop for Answer {
     fn drop(&mut self) {
-        if let Some(free) = self.0.free {
+        if let Some(free) = self.response.free {
             // SAFETY: the response asks for exactly one call with its owner, and this is it.
-            unsafe { free(self.0.owner) };
+            unsafe { free(self.response.owner) };
         }
     }
 }

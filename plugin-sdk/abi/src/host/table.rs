@@ -43,11 +43,11 @@ unsafe fn calls<'a>(ctx: *const c_void) -> &'a dyn HostCalls {
 unsafe extern "C" fn log(ctx: *const c_void, level: u32, message: Bytes, fields: Array<Pair>) {
     // SAFETY: the plugin passes the `ctx` it was given.
     let host = unsafe { calls(ctx) };
-    // SAFETY: valid for the call.
-    let text = |bytes: Bytes| String::from_utf8_lossy(unsafe { bytes.slice() });
+    // SAFETY: valid for the call. What cannot be read is left out.
+    let text = |bytes: Bytes| String::from_utf8_lossy(unsafe { bytes.slice() }.unwrap_or_default());
     let message = text(message);
     // SAFETY: valid for the call.
-    let fields = unsafe { fields.slice() };
+    let fields = unsafe { fields.slice() }.unwrap_or_default();
     let fields: Vec<_> = fields.iter().map(|pair| (text(pair.key), text(pair.value))).collect();
     let fields: Vec<_> = fields.iter().map(|(key, value)| (&**key, &**value)).collect();
     quietly(|| host.log(Level::from_raw(level), &message, &fields));
@@ -101,7 +101,7 @@ unsafe fn convert(
     // SAFETY: the plugin passes the `ctx` it was given; name and input are valid for the call.
     let (host, name, input) = unsafe { (calls(ctx), name.text(), input.slice()) };
     // SAFETY: `out` is valid for a write.
-    unsafe { reply(out, catch(|| method(host, name?, input))) }
+    unsafe { reply(out, catch(|| method(host, name?, input?))) }
 }
 
 unsafe extern "C" fn encode(

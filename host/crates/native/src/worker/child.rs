@@ -69,7 +69,7 @@ pub(super) fn run() -> Result<Infallible, StartError> {
         .spawn(move || end_with_host(Lane::new(Socket::new(watched))))?;
 
     // The library's constructors run here: everything that confines them stands.
-    match crate::library::open(library) {
+    match crate::library::open(library).and_then(crate::library::Opened::enter) {
         Ok(guest) => {
             let plugin =
                 Arc::new(Plugin { guest, config: RwLock::default(), output: setup.output });
@@ -281,7 +281,7 @@ fn handle(instance: &Instance, host: &dyn HostCalls, frame: &Frame) -> Result<An
         headers: &request.headers,
         body: &frame.body,
     };
-    let response = instance.handle(host, frame.head.index, request)?;
+    let response = instance.handle(host, frame.head.index, request)?.copy()?;
     let meta = meta(&response.headers).map_err(broken)?;
     Ok(Answer { code: response.status, meta, body: Body::Owned(response.body) })
 }

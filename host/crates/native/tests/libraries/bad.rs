@@ -206,10 +206,34 @@ fn an_entry_that_returns_nothing_usable() {
         &["plugbay_entry_v1", "expected a vtable of 72 bytes, found 8"],
     );
     refused(
+        &["-DNULL_FUNCTION"],
+        Reason::BadHeader,
+        &["plugbay_entry_v1", "expected a vtable with a function handle, found null"],
+    );
+    refused(
         &["-DVTABLE_VERSION=7"],
         Reason::AbiVersion,
         &["expected ABI version 1, found 7", "rebuild it"],
     );
+}
+
+#[test]
+fn what_opens_and_is_of_no_use_is_mapped_all_the_same() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    let path = plugin("fixture.c", &["-shared", "-DVTABLE_SIZE=16"], &site.path("bad.so"));
+    let digest = Site::read(&path).digest;
+    for _ in 0..2 {
+        let parts = ["expected a vtable of 72 bytes, found 16"];
+        says(&site.refusal(&path), Reason::BadHeader, &path, &parts);
+        let loaded = Libraries::of_this_process().loaded();
+        let size = std::fs::metadata(&path).unwrap().len();
+        let sizes: Vec<u64> =
+            loaded.iter().filter(|it| it.digest == digest).map(|it| it.size).collect();
+        assert_eq!(sizes, [size]);
+    }
 }
 
 #[test]
@@ -333,10 +357,43 @@ fn native_code_runs_only_where_it_may() {
     assert_eq!(refused.reason, Reason::Isolation);
     assert!(refused.message.contains(&path.display().to_string()), "{refused}");
     assert!(refused.hint.contains("artifact = \"rot13.so\""), "{refused}");
+    assert!(!site.path("copies").exists(), "nothing that may not run is copied");
+    // Nor does it matter then what else is wrong: with the file, or with the place for copies.
+    std::fs::write(site.path("copies"), b"in its place").unwrap();
+    std::fs::write(site.path("broken.so"), b"\x7fELF").unwrap();
+    let broken = site.runtime().prepare(&Site::read(&site.path("broken.so"))).unwrap();
+    assert_eq!(broken.describe(Isolation::Refuse).unwrap_err().reason, Reason::Isolation);
     // This runtime was told of no program that could be a worker.
     let refused = prepared.describe(Isolation::Process).unwrap_err();
     assert_eq!(refused.reason, Reason::Isolation);
     assert!(refused.message.contains("a program that serves as a worker process"), "{refused}");
+    let refused = prepared.describe(Isolation::InProcess).unwrap_err();
+    assert_eq!(refused.reason, Reason::Staging);
+}
+
+#[test]
+fn without_a_place_for_copies_each_library_is_refused() {
+    let site = Site::new();
+    let Some(path) = compile::example(site.folder(), "rot13.c") else { return };
+    let runtime = NativeRuntime::new(None, site.tokio().handle().clone());
+    assert!(runtime.recognises(&Site::read(&path)));
+    let prepared = runtime.prepare(&Site::read(&path)).unwrap();
+    let refused = prepared.describe(Isolation::InProcess).unwrap_err();
+    says(&refused, Reason::Staging, &path, &["expected a folder for private copies", "host.cache"]);
+    // What is wrong with the library comes first.
+    std::fs::write(&path, b"\x7fELF").unwrap();
+    let prepared = runtime.prepare(&Site::read(&path)).unwrap();
+    assert_eq!(prepared.describe(Isolation::InProcess).unwrap_err().reason, Reason::Malformed);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn stacks_stay_not_executable() {
+    refused(
+        &["-Wl,-z,execstack"],
+        Reason::Loader,
+        &["expected a library that runs on stacks that are not executable", "-z noexecstack"],
+    );
 }
 
 #[test]

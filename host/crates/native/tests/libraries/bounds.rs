@@ -29,7 +29,7 @@ fn handlers_are_bounded_and_one_that_hangs_holds_its_place() {
     let at = format!("-DGATE=\"{}\"", gate.display());
     let path = plugin("fixture.c", &["-shared", "-DHANDLE_HANGS", &at], &site.path("hangs.so"));
     let prepared = site.runtime().prepare(&Site::read(&path)).unwrap();
-    let deadline = Duration::from_millis(500);
+    let deadline = Duration::from_secs(2);
     let policy = Policy { instances: 1, queue: 1, deadline, ..Policy::default() };
     let started = Site::start_under(policy, Arc::new(Unobserved), &*prepared, json!({})).unwrap();
 

@@ -8,11 +8,13 @@ use plugbay_native::Libraries;
 use serde_json::json;
 
 use crate::compile::{can_compile, plugin};
-use crate::log::logged;
+use crate::log::logged_of;
 use crate::site::{Site, Started};
 
 /// How long a step may take here: longer than a busy machine takes for one that does not hang.
-const BOUND: Duration = Duration::from_millis(500);
+const BOUND: Duration = Duration::from_secs(5);
+/// How long one is waited for that does.
+const SHORT: Duration = Duration::from_millis(20);
 
 /// A library that hangs in one place, and the file that keeps it there.
 struct Hanging {
@@ -24,10 +26,16 @@ struct Hanging {
 impl Hanging {
     /// It hangs where `flag` says, once the gate is closed.
     fn new(flag: &str) -> Self {
+        Self::at(&[flag])
+    }
+
+    /// It hangs where any of `flags` says.
+    fn at(flags: &[&str]) -> Self {
         let site = Site::new();
         let gate = site.path("gate");
         let at = format!("-DGATE=\"{}\"", gate.display());
-        let path = plugin("fixture.c", &["-shared", flag, &at], &site.path("hanging.so"));
+        let flags = [&["-shared", &*at], flags].concat();
+        let path = plugin("fixture.c", &flags, &site.path("hanging.so"));
         Self { site, path, gate }
     }
 
@@ -108,7 +116,7 @@ fn a_later_health_that_hangs_is_asked_a_few_times_only_and_calls_go_on() {
     started.plugin.health(BOUND).unwrap();
     hanging.close();
     for asked in 1..=8 {
-        let error = started.plugin.health(BOUND).unwrap_err();
+        let error = started.plugin.health(SHORT).unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Deadline);
         assert!(error.message().contains("left behind"), "{error}");
         assert_eq!(hanging.left_behind(), asked);
@@ -133,7 +141,7 @@ fn a_last_call_that_hangs_keeps_nobody() {
         let hanging = Hanging::new(flag);
         let started = hanging.start().unwrap();
         hanging.close();
-        let ((), lines) = logged(|| {
+        let lines = logged_of(|| {
             started.plugin.shutdown();
             drop(started);
         });
@@ -142,6 +150,44 @@ fn a_last_call_that_hangs_keeps_nobody() {
         assert_eq!(hanging.left_behind(), 1);
         hanging.open();
     }
+}
+
+#[test]
+fn whoever_drops_an_instance_does_not_wait_for_it() {
+    if !can_compile() {
+        return;
+    }
+    let hanging = Hanging::new("-DDESTROY_HANGS");
+    let started = hanging.start().unwrap();
+    hanging.close();
+    let begun = Instant::now();
+    let lines = logged_of(|| {
+        drop(started);
+        assert!(begun.elapsed() < BOUND, "it was waited for");
+    });
+    assert!(begun.elapsed() >= BOUND, "it was given up early");
+    assert!(lines[0].contains("an instance was not freed"), "{lines:?}");
+    hanging.open();
+}
+
+#[test]
+fn an_instance_that_no_thread_can_free_leaks() {
+    if !can_compile() {
+        return;
+    }
+    let hanging = Hanging::at(&["-DHEALTH_HANGS", "-DDESTROY_HANGS"]);
+    let (started, other) = (hanging.start().unwrap(), hanging.start().unwrap());
+    hanging.close();
+    // Each of these keeps the instance that it asks.
+    while hanging.left_behind() < 8 {
+        other.plugin.health(SHORT).unwrap_err();
+    }
+    // On this thread it would hang for good.
+    let lines = logged_of(|| drop(started));
+    let says = "an instance was not freed";
+    assert!(lines[0].contains(says) && lines[0].contains("at most 8 threads"), "{lines:?}");
+    assert_eq!(hanging.left_behind(), 8);
+    hanging.open();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -48,4 +49,16 @@ pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     let result = tracing::subscriber::with_default(lines.clone(), work);
     let lines = lines.0.lock().unwrap().clone();
     (result, lines)
+}
+
+/// Runs `work`; the lines that are logged of it, once there is one, on whatever thread.
+pub(crate) fn logged_of(work: impl FnOnce()) -> Vec<String> {
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), work);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while lines.0.lock().unwrap().is_empty() {
+        assert!(Instant::now() < patience, "nothing was logged");
+        std::thread::yield_now();
+    }
+    lines.0.lock().unwrap().clone()
 }

@@ -10,7 +10,7 @@
 /* It hangs where it is told to, as long as the file GATE is there. */
 #if defined(GATE)
 #include <unistd.h>
-static void wait_for_gate(void) {
+__attribute__((unused)) static void wait_for_gate(void) {
   while (access(GATE, F_OK) == 0) {
     usleep(1000);
   }
@@ -83,6 +83,12 @@ static plugbay_status create(plugbay_host host, plugbay_bytes config, void **ins
   (void)config;
 #if defined(CREATE_HANGS)
   wait_for_gate();
+#endif
+#if defined(CREATE_IS_GATED)
+  if (access(GATE, F_OK) == 0) {
+    *out = plugbay_literal("no licence while the gate is closed");
+    return PLUGBAY_UNAVAILABLE;
+  }
 #endif
 #if defined(CREATE_FAILS)
   (void)instance;
@@ -190,10 +196,22 @@ static void destroy(void *instance, plugbay_host host) {
 #define VTABLE_VERSION PLUGBAY_VERSION
 #endif
 
+#if defined(NULL_FUNCTION)
+#define HANDLE NULL
+#else
+#define HANDLE handle
+#endif
+
 static const plugbay_vtable vtable = {
     VTABLE_SIZE, VTABLE_VERSION, describe, create,   health,
-    encode,      decode,         handle,   shutdown, destroy,
+    encode,      decode,         HANDLE,   shutdown, destroy,
 };
+
+#if defined(NULL_FUNCTION)
+/* Used in this way only. */
+extern plugbay_vtable unused;
+plugbay_vtable unused = {.handle = handle};
+#endif
 
 #if defined(NEEDS)
 /* Another library has it; or none. */

@@ -101,6 +101,64 @@ async fn a_worker_that_is_killed_costs_a_call_at_most() {
     .await;
 }
 
+/// A host in which the first library has room, and no second one; what serves, and a second.
+async fn full(beyond: &str, elsewhere: &Path) -> Option<(Serving, Vec<u8>)> {
+    let (one, two) = (rot13(elsewhere, "2.0.1")?, rot13(elsewhere, "2.0.2")?);
+    let (one, two) = (std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
+    let room = one.len() + two.len() / 2;
+    let serving = host()
+        .toml(&format!(
+            "defaults.isolation = 'in-process'\n[host]\nmapped = {room}\nmapped_beyond = '{beyond}'"
+        ))
+        .file("rot13.so", &one)
+        .serve()
+        .await;
+    let plugin = serves(&serving, "2.0.1").await;
+    assert_eq!(plugin["isolation"], "in-process", "{plugin}");
+    assert!(plugin["stats"].get("worker").is_none(), "{plugin}");
+    Some((serving, two))
+}
+
+fn replace(serving: &Serving, bytes: &[u8]) {
+    let dropped = serving.setup.plugins().join("rot13.so");
+    let half = dropped.with_file_name(".half");
+    std::fs::write(&half, bytes).unwrap();
+    std::fs::rename(half, dropped).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_room_in_the_host_moves_to_a_worker() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let Some((serving, second)) = full("process", elsewhere.path()).await else { return };
+    let mut events = serving.server.host().subscribe();
+    replace(&serving, &second);
+    let plugin = serves(&serving, "2.0.2").await;
+    // Where it really runs, and where it was asked to.
+    assert_eq!(plugin["isolation"], "process", "{plugin}");
+    assert_eq!(plugin["policy"]["isolation"], "in-process");
+    assert_eq!(plugin["stats"]["worker"]["state"], "running", "{plugin}");
+    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    let events = std::iter::from_fn(|| events.try_recv()).map(|event| event.outcome);
+    let moved: Vec<_> = events.filter(|outcome| outcome.reason() == "moved").collect();
+    assert_eq!(moved.len(), 1, "{moved:?}");
+    assert!(moved[0].to_string().contains("rot13@2.0.2 runs in a worker process"), "{moved:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_room_in_the_host_is_refused_and_the_old_version_serves_on() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let Some((serving, second)) = full("refuse", elsewhere.path()).await else { return };
+    replace(&serving, &second);
+    until("it is refused", async || {
+        let rejected = serving.admin_get("/v1/rejected").await.json();
+        rejected["rejected"][0]["reason"] == "mapped"
+    })
+    .await;
+    let plugin = serves(&serving, "2.0.1").await;
+    assert_eq!(plugin["isolation"], "in-process", "{plugin}");
+    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn status_shows_what_stays_mapped() {
     let elsewhere = tempfile::tempdir().unwrap();
@@ -116,10 +174,7 @@ async fn status_shows_what_stays_mapped() {
         .await;
     let first = serves(&serving, "1.0.1").await;
     assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
-    let dropped = serving.setup.plugins().join("rot13.so");
-    let half = dropped.with_file_name(".half");
-    std::fs::copy(&two, &half).unwrap();
-    std::fs::rename(&half, &dropped).unwrap();
+    replace(&serving, &std::fs::read(&two).unwrap());
     let second = serves(&serving, "1.0.2").await;
     assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
     let status = serving.admin_get("/v1/status").await.json();

@@ -1,0 +1,137 @@
+//! Native libraries in the host's process, replaced while they serve.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use plugbay::{Outcome, Reason};
+use support::{place, until};
+
+const VERSIONS: u32 = 200;
+const CALLERS: u64 = 3;
+
+/// A plugin of the native runtime's tests, in `folder`; `None` if there is no compiler.
+fn library(source: &str, flags: &[&str], to: &Path) -> Option<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let built = Command::new(&compiler)
+        .args(["-shared", "-fPIC", "-fvisibility=hidden", "-pthread", "-I"])
+        .arg(root.join("../plugin-sdk/c"))
+        .arg("-o")
+        .arg(to)
+        .arg(root.join("crates/native/tests/plugins").join(source))
+        .args(flags)
+        .status();
+    match built {
+        Ok(status) => assert!(status.success(), "{compiler}"),
+        Err(error) => {
+            eprintln!("skipped: {compiler} does not run: {error}");
+            return None;
+        }
+    }
+    Some(fs::read(to).unwrap())
+}
+
+/// The library with these digits in its mark, which makes it another one.
+fn version(bytes: &[u8], number: u32) -> Vec<u8> {
+    let mark = b"marker:00000000";
+    let at = bytes.windows(mark.len()).position(|it| it == mark).unwrap();
+    let mut bytes = bytes.to_vec();
+    bytes[at..at + mark.len()].copy_from_slice(format!("marker:{number:08}").as_bytes());
+    bytes
+}
+
+/// The number in the mark of an answer.
+fn number(answer: &[u8]) -> u32 {
+    let digits = answer.strip_prefix(b"\x6fmarker:").expect("a mark");
+    std::str::from_utf8(digits).unwrap().parse().unwrap()
+}
+
+/// The threads of this process.
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// What is copied of libraries.
+fn copies(cache: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(cache.join("native")).unwrap();
+    entries.map(|it| it.unwrap().path()).filter(|it| it.extension().is_some()).collect()
+}
+
+/// Thread-locals, threads of its own, and destructors that run when a caller's thread ends: a
+/// library that holds on to all of these is replaced, through a host, as quickly as it will.
+#[test]
+fn a_storm_of_versions_loses_no_call() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let Some(bytes) = library("storm.c", &[], &elsewhere.path().join("storm.so")) else { return };
+    let site = place()
+        .plugin("storm.so", version(&bytes, 1))
+        .config("[defaults]\nisolation = 'in-process'")
+        .unwatched()
+        .host();
+    let before = threads();
+    let (stop, calls) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..CALLERS {
+            scope.spawn(|| {
+                let mut newest = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let codec = site.codec("storm").unwrap();
+                    let found = number(&codec.encode_document(&[0xf6]).unwrap());
+                    assert!(found >= newest, "version {found} after {newest}");
+                    newest = found;
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for next in 2..=VERSIONS {
+            site.drop_in("storm.so", version(&bytes, next));
+            let report = site.look();
+            assert!(report.rejected.is_empty(), "{:?}", report.rejected);
+            let codec = site.codec("storm").unwrap();
+            assert_eq!(number(&codec.encode_document(&[0xf6]).unwrap()), next);
+            // Each version is called by each caller.
+            let seen = calls.load(Ordering::Relaxed);
+            until("calls go on", || calls.load(Ordering::Relaxed) >= seen + CALLERS);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    until("all but one are drained", || site.status().draining.is_empty());
+    let drained = |outcome: &Outcome| matches!(outcome, Outcome::Drained { .. });
+    until("each says so", || site.count(drained) as u32 == VERSIONS - 1);
+    let late = |outcome: &Outcome| matches!(outcome, Outcome::DrainDeadline { .. });
+    assert_eq!(site.count(late), 0);
+    // `destroy` ends the thread that each instance has.
+    until("their threads end", || threads() <= before);
+    let status = site.status();
+    assert_eq!(status.libraries.len(), VERSIONS as usize);
+    assert_eq!(status.libraries.iter().filter(|it| it.serves).count(), 1);
+    assert!(status.libraries.iter().all(|it| it.left_behind == 0));
+    eprintln!("{VERSIONS} versions, {} calls", calls.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_library_that_lacked_another_is_tried_again() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = elsewhere.path().join("libother.so");
+    let Some(needed) = library("fixture.c", &[], &other) else { return };
+    let at = elsewhere.path().display();
+    let flags = [&*format!("-L{at}"), &format!("-Wl,--no-as-needed,-rpath,{at}"), "-lother"];
+    let bytes = library("fixture.c", &flags, &elsewhere.path().join("needy.so")).unwrap();
+    fs::remove_file(&other).unwrap();
+    let site = place().config("[defaults]\nisolation = 'in-process'").unwatched().host();
+    site.drop_in("needy.so", version(&bytes, 7));
+    site.look();
+    site.refuses("needy.so", Reason::Loader, &["libother.so"]);
+    assert!(copies(&site.place.path("cache")).is_empty(), "what is refused leaves no copy");
+    fs::write(&other, needed).unwrap();
+    site.look();
+    site.recovers("needy.so");
+    let codec = site.codec("echo").unwrap();
+    assert_eq!(codec.encode_document(&[0xf6]).unwrap(), [0xf6]);
+}

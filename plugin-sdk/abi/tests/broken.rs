@@ -1,0 +1,179 @@
+//! Plugins that break the contract in ways that can be seen: each is an error, and nothing is read
+//! that is not there.
+
+use std::ffi::c_void;
+use std::mem::offset_of;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use plugbay_abi::guest::{self, Exports};
+use plugbay_abi::host::{Guest, Incompatible, Instance, NoHost};
+use plugbay_abi::raw::{self, Array, Buf, Bytes, Pair};
+use plugbay_abi::{Error, HostRef, Kind, Request, Response, Status, Vtable};
+
+/// A plugin that behaves, for what of a table is not the point.
+struct Good;
+
+impl Exports for Good {
+    fn describe() -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn create(_: &str) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    fn health(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn encode(&self, _: u32, _: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn decode(&self, _: u32, _: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn handle(&self, _: u32, _: Request<'_>) -> Result<Response, Error> {
+        Ok(Response { status: 200, headers: Vec::new(), body: Vec::new() })
+    }
+
+    fn shutdown(&self) {}
+}
+
+static GOOD: Vtable = guest::vtable::<Good>();
+
+/// An instance behind these functions.
+fn instance(vtable: Vtable) -> Instance {
+    // SAFETY: a table of functions that keep their contracts, but for what the host checks. It
+    // stays for good.
+    let guest = unsafe { Guest::from_raw(Box::leak(Box::new(vtable))) }.unwrap();
+    guest.create(&NoHost, "{}").unwrap()
+}
+
+/// How often a buffer of [`hand_out`] was given back.
+static FREED: AtomicUsize = AtomicUsize::new(0);
+
+unsafe extern "C" fn free(_: *mut u8, _: usize, _: usize) {
+    FREED.fetch_add(1, Ordering::SeqCst);
+}
+
+/// What it hands out is told by the capability's index.
+unsafe extern "C" fn hand_out(
+    _: *const c_void,
+    _: HostRef,
+    index: u32,
+    _: Bytes,
+    out: *mut Buf,
+) -> Status {
+    let buf = |ptr: *const u8, len| Buf { ptr: ptr.cast_mut(), len, cap: 0, free: Some(free) };
+    let (status, buf) = match index {
+        0 => (Status::OK, buf(ptr::null(), 7)),
+        1 => (Status::OK, buf(b"".as_ptr(), usize::MAX)),
+        2 => (Status::UNAVAILABLE, buf(ptr::null(), 7)),
+        3 => (Status::OK, buf(ptr::null(), 0)),
+        _ => {
+            // One byte, then characters of two: the end falls into one.
+            let text = Box::leak(format!("x{}", "é".repeat(1 << 20)).into_boxed_str());
+            (Status::INVALID_INPUT, buf(text.as_ptr(), text.len()))
+        }
+    };
+    // SAFETY: `out` is valid for a write.
+    unsafe { out.write(buf) };
+    status
+}
+
+#[test]
+fn buffers_that_cannot_be_read_are_no_answers() {
+    let instance = instance(Vtable { encode: hand_out, ..GOOD });
+    for (index, len) in [(0, "7 elements"), (1, "18446744073709551615 elements"), (2, "7 ")] {
+        let error = instance.encode(&NoHost, index, b"").unwrap_err();
+        assert_eq!(error.kind, Kind::Contract, "{error}");
+        assert!(cfg!(not(target_pointer_width = "64")) || error.message.contains(len), "{error}");
+    }
+    assert!(instance.encode(&NoHost, 3, b"").unwrap().is_empty());
+    // Each is given back all the same.
+    assert_eq!(FREED.load(Ordering::SeqCst), 4);
+    let error = instance.encode(&NoHost, 4, b"").unwrap_err();
+    assert_eq!((error.kind, error.message.len()), (Kind::InvalidInput, 1023));
+    assert!(error.message.ends_with('é'));
+}
+
+unsafe extern "C" fn respond(
+    _: *const c_void,
+    _: HostRef,
+    index: u32,
+    _: *const raw::Request,
+    response: *mut raw::Response,
+    _: *mut Buf,
+) -> Status {
+    let huge = Bytes { ptr: ptr::without_provenance(1), len: usize::MAX };
+    let huge = Box::leak(Box::new([Pair { key: Bytes::NULL, value: huge }; 2]));
+    let none = Array { ptr: ptr::null(), len: 0 };
+    let (headers, body) = match index {
+        0 => (Array { ptr: ptr::null(), len: usize::MAX }, Bytes::NULL),
+        1 => (Array { ptr: ptr::without_provenance(1), len: 1 }, Bytes::NULL),
+        2 => (Array { ptr: ptr::without_provenance(8), len: usize::MAX / 8 }, Bytes::NULL),
+        3 => (none, Bytes { ptr: ptr::null(), len: 3 }),
+        4 => (none, Bytes { ptr: ptr::without_provenance(1), len: usize::MAX }),
+        _ => (Array { ptr: huge.as_ptr(), len: 2 }, Bytes::NULL),
+    };
+    let made = raw::Response { status: 200, headers, body, owner: ptr::null_mut(), free: None };
+    // SAFETY: `response` is valid for a write.
+    unsafe { response.write(made) };
+    Status::OK
+}
+
+#[test]
+fn responses_that_cannot_be_read_are_no_answers() {
+    let instance = instance(Vtable { handle: respond, ..GOOD });
+    let request =
+        Request { method: "", path: "", query: None, params: &[], headers: &[], body: b"" };
+    for index in 0..5 {
+        let error = instance.handle(&NoHost, index, request).unwrap_err();
+        assert_eq!(error.kind, Kind::Contract, "{index}: {error}");
+    }
+    // Its size is told before any of it is copied.
+    let huge = instance.handle(&NoHost, 5, request).unwrap();
+    assert_eq!(huge.size(), usize::MAX);
+    assert_eq!(huge.copy().unwrap_err().kind, Kind::Contract);
+}
+
+#[test]
+fn every_function_is_required() {
+    let functions = [
+        (offset_of!(Vtable, describe), "describe"),
+        (offset_of!(Vtable, create), "create"),
+        (offset_of!(Vtable, health), "health"),
+        (offset_of!(Vtable, encode), "encode"),
+        (offset_of!(Vtable, decode), "decode"),
+        (offset_of!(Vtable, handle), "handle"),
+        (offset_of!(Vtable, shutdown), "shutdown"),
+        (offset_of!(Vtable, destroy), "destroy"),
+    ];
+    for (at, function) in functions {
+        let mut words = Words::of(&GOOD);
+        words.0[at / size_of::<usize>()] = ptr::null();
+        assert_eq!(words.load(0), Err(Incompatible::Missing { function }));
+    }
+    assert_eq!(Words::of(&GOOD).load(0), Ok(()));
+    assert_eq!(Words::of(&GOOD).load(1), Err(Incompatible::Unaligned));
+}
+
+/// A table as its plugin has it in memory, where a function may be null.
+struct Words([*const c_void; 16]);
+
+impl Words {
+    fn of(vtable: &Vtable) -> Self {
+        let mut words = [ptr::null::<c_void>(); 16];
+        // SAFETY: a table is no larger, is as aligned, and has no padding.
+        unsafe { words.as_mut_ptr().cast::<Vtable>().write(*vtable) };
+        Self(words)
+    }
+
+    fn load(&self, offset: usize) -> Result<(), Incompatible> {
+        // SAFETY: a table, if at 0, else unaligned.
+        unsafe { Guest::from_raw(self.0.as_ptr().byte_add(offset).cast()) }.map(drop)
+    }
+}
