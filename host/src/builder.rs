@@ -213,7 +213,7 @@ impl Builder {
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = signal::channel();
         let shared = Shared::new(cell, tokio.clone(), signal.clone(), config.host.probes);
-        let store = Store::new(runtimes.clone(), shared.journal.clone());
+        let store = Store::new(runtimes.clone(), Arc::clone(&shared));
         let mut reconciler = Reconciler::new(
             Arc::clone(&shared),
             source,
@@ -227,11 +227,14 @@ impl Builder {
         }
         let first = reconciler.look(false);
         strictly(&config, &first).inspect_err(|_| reconciler.abandon())?;
-        let thread = std::thread::Builder::new()
-            .name("plugbay-reconcile".into())
-            .spawn(move || reconciler.run(&signals))?;
-        let control =
-            Control { signal, runtimes, thread: Mutex::new(Some(thread)), _tokio: background };
+        let (over, ended) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new().name("plugbay-reconcile".into()).spawn(move || {
+            // Dropped last, however the reconciler ends.
+            let _over = over;
+            reconciler.run(&signals);
+        })?;
+        let ended = Mutex::new(Some(ended));
+        let control = Control { signal, runtimes, ended, _tokio: background };
         Ok(Host { shared, control: Arc::new(control) })
     }
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use plugbay_core::{
-    CapabilityDescription, CapabilityKey, Context, Description, Kind, Plugin, Provider, Services,
-    Source,
+    CapabilityDescription, CapabilityKey, Context, Description, Kind, Provider, Services, Source,
 };
 use plugbay_guard::Guard;
 use plugbay_registry::{Leased, NotFound, Pass, Swap, Table};
@@ -19,8 +18,10 @@ use crate::error::Error;
 use crate::handle::{self, Handle};
 use crate::health::HealthRecord;
 use crate::history::Past;
+use crate::hosted::Hosted;
 use crate::outcome::Journal;
 use crate::plan::Identity;
+use crate::retire::Goodbye;
 use crate::router::{RouteMatch, Router};
 use crate::spread::Spread;
 use crate::status::Rejected;
@@ -31,11 +32,12 @@ pub(crate) struct Running {
     pub(crate) identity: Identity,
     pub(crate) label: Arc<str>,
     pub(crate) description: Arc<Description>,
-    pub(crate) plugin: Arc<dyn Plugin>,
     /// What the plugin says of it, at hand for every call.
     pub(crate) calls_others: bool,
     /// One per described capability, in that order.
     pub(crate) providers: Vec<Provider>,
+    /// NB: after the providers, which hold parts of it. So it is the last of them to go.
+    pub(crate) plugin: Hosted,
     pub(crate) runtime: &'static str,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
@@ -49,6 +51,8 @@ pub(crate) struct Running {
     pub(crate) tally: Tally,
     /// What its health checks say.
     pub(crate) health: HealthRecord,
+    /// Whether it was told that it ends.
+    pub(crate) goodbye: Goodbye,
     /// Where changes of the two are noted.
     pub(crate) journal: Journal,
 }

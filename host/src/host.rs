@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use plugbay_core::codec::Codec;
 use plugbay_core::handler::Handler;
 use plugbay_core::{Artifact, Kind, Reason, Refusal, Runtime, Source};
 use plugbay_registry::NotFound;
+use tokio::sync::oneshot;
 
 use crate::builder::Builder;
 use crate::config::Config;
@@ -20,10 +20,10 @@ use crate::handle::{CodecHandle, Handle, HandlerHandle};
 use crate::inspect::{Inspection, check, inspect};
 use crate::outcome::Events;
 use crate::publish::Report;
-use crate::retire::drain;
 use crate::shared::Shared;
 use crate::signal::{Order, Signal};
 use crate::status::Status;
+use crate::stop;
 
 /// How long a look may take before the host no longer counts as alive.
 const STUCK: Duration = Duration::from_mins(5);
@@ -39,7 +39,8 @@ pub struct Host {
 pub(crate) struct Control {
     pub(crate) signal: Signal,
     pub(crate) runtimes: Vec<Arc<dyn Runtime>>,
-    pub(crate) thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+    /// Fails once the reconciler has ended.
+    pub(crate) ended: std::sync::Mutex<Option<oneshot::Receiver<()>>>,
     pub(crate) _tokio: Background,
 }
 
@@ -235,9 +236,12 @@ impl Host {
     }
 
     /// Ends the host: no new call gets a lease, calls under way finish within `deadline`,
-    /// then every plugin is shut down: those that name others in `after` before them, else the
-    /// last started first. Returns `name@version` of
-    /// those that still had calls under way.
+    /// then every plugin is shut down: those that name others in `after` before them, all others
+    /// at the same time. Returns `name@version` of those whose calls were not over, versions
+    /// that left before included.
+    ///
+    /// A look that is under way is given up, and all of it takes `deadline` at most. If calls use
+    /// that up, what plugins do in `shutdown` gets one second more.
     ///
     /// # Errors
     ///
@@ -246,47 +250,21 @@ impl Host {
         if !self.control.signal.stop() {
             return Vec::new();
         }
-        let thread = self.control.thread.lock().ok().and_then(|mut thread| thread.take());
+        let end = stop::after(deadline);
+        let ended = self.control.ended.lock().ok().and_then(|mut ended| ended.take());
         let shared = Arc::clone(&self.shared);
         let work = async move {
-            if let Some(thread) = thread {
-                // A look that is under way ends first.
-                let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-            }
-            stop_all(&shared, deadline).await
+            let look = async {
+                if let Some(ended) = ended {
+                    // A look that was under way says goodbye to what it had started.
+                    let _ = tokio::time::timeout_at(end, ended).await;
+                }
+            };
+            tokio::join!(stop::stop_all(&shared, end), look).0
         };
         // On the host's own runtime: the caller's may be of another make.
         self.shared.tokio.spawn(work).await.unwrap_or_default()
     }
-}
-
-async fn stop_all(shared: &Shared, deadline: Duration) -> Vec<String> {
-    let published = shared.cell.load();
-    let generation = &published.generation;
-    let mut plugins: Vec<_> =
-        generation.plugins.iter().flat_map(|(_, member)| member.all().cloned()).collect();
-    // Who names another in `after` stops before it, whenever either was started last.
-    let depths = generation.config.start_depths();
-    plugins.sort_by_key(|running| {
-        let depth = depths.get(&*running.identity.name).copied().unwrap_or_default();
-        std::cmp::Reverse((depth, running.started))
-    });
-    generation.users.close();
-    for running in &plugins {
-        running.close();
-    }
-    let end = tokio::time::Instant::now() + deadline;
-    let users = [Arc::clone(&generation.users)];
-    let mut late = Vec::new();
-    for running in plugins {
-        let left = end.saturating_duration_since(tokio::time::Instant::now());
-        let outcome = drain(&running, &users, left).await;
-        if matches!(outcome, crate::Outcome::DrainDeadline { .. }) {
-            late.push(running.label.to_string());
-        }
-        shared.journal.note(generation.number, outcome);
-    }
-    late
 }
 
 fn read(path: &Path) -> Result<Artifact, Refusal> {

@@ -51,6 +51,7 @@
 
 #![forbid(unsafe_code)]
 
+mod apart;
 mod assemble;
 mod builder;
 mod calling;
@@ -65,6 +66,7 @@ mod handle;
 mod health;
 mod history;
 mod host;
+mod hosted;
 mod inspect;
 mod load;
 mod outcome;
@@ -80,6 +82,7 @@ mod signal;
 mod spread;
 mod status;
 mod sticky;
+mod stop;
 mod tally;
 mod tries;
 mod watch;

@@ -16,8 +16,11 @@ use crate::desired::{Offer, Refused, Wanted, asked_in};
 use crate::folder::Found;
 use crate::generation::Running;
 use crate::health::HealthRecord;
+use crate::hosted::Hosted;
 use crate::outcome::Journal;
 use crate::plan::Identity;
+use crate::retire::Goodbye;
+use crate::shared::Shared;
 use crate::tally::Tally;
 
 /// Where an offer's artifact comes from.
@@ -75,7 +78,7 @@ pub(crate) type Key = (Digest, Isolation);
 /// each look.
 pub(crate) struct Store {
     runtimes: Vec<Arc<dyn Runtime>>,
-    journal: Journal,
+    shared: Arc<Shared>,
     ready: HashMap<Key, Result<Ready, Refusal>>,
     /// How long the last look worked on each digest that was new to it.
     prepared_in: HashMap<Key, Duration>,
@@ -93,10 +96,10 @@ pub(crate) struct Started {
 }
 
 impl Store {
-    pub(crate) fn new(runtimes: Vec<Arc<dyn Runtime>>, journal: Journal) -> Self {
+    pub(crate) fn new(runtimes: Vec<Arc<dyn Runtime>>, shared: Arc<Shared>) -> Self {
         Self {
             runtimes,
-            journal,
+            shared,
             ready: HashMap::new(),
             prepared_in: HashMap::new(),
             stubborn: Vec::new(),
@@ -141,7 +144,8 @@ impl Store {
             }
         }
         let runtimes = &self.runtimes;
-        let prepared = parallel(new.into_iter().collect(), workers, |(key, origin)| {
+        let stopped = || self.shared.is_stopped();
+        let prepared = parallel(new.into_iter().collect(), workers, stopped, |(key, origin)| {
             let began = Instant::now();
             let ready = origin.artifact().map(|artifact| prepare(runtimes, &artifact, key.1));
             progress();
@@ -188,7 +192,8 @@ impl Store {
             self.stubborn.clear();
         }
         let (ready, stubborn, prepared_in) = (&self.ready, &self.stubborn, &self.prepared_in);
-        let journal = &self.journal;
+        let journal = &self.shared.journal;
+        let stopped = || self.shared.is_stopped();
         let start_one = |wanted: Wanted| {
             let began = Instant::now();
             let before = stubborn.iter().find(|(identity, _)| *identity == wanted.identity);
@@ -199,7 +204,7 @@ impl Store {
             let prepared_in = prepared_in.get(&key_of(&wanted)).copied();
             Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
         };
-        let waves = waves.into_iter().map(|wave| parallel(wave, workers, start_one));
+        let waves = waves.into_iter().map(|wave| parallel(wave, workers, stopped, start_one));
         let started: Vec<Started> = waves.flatten().collect();
         self.stubborn = started
             .iter()
@@ -288,7 +293,7 @@ impl Ready {
             label: Arc::clone(label.label()),
             description: Arc::clone(&offer.description),
             calls_others: plugin.calls_others(),
-            plugin,
+            plugin: Hosted::new(plugin),
             providers,
             runtime: self.runtime,
             imports: self.prepared.imports().to_vec(),
@@ -299,6 +304,7 @@ impl Ready {
             guard: guard(&identity.policy.protection),
             tally: Tally::default(),
             health: HealthRecord::default(),
+            goodbye: Goodbye::default(),
             journal: journal.clone(),
         })
     }
@@ -331,22 +337,24 @@ fn guard(protection: &Protection) -> Guard {
 }
 
 /// Maps in order, on up to `workers` threads of their own: guest code may hang in there for
-/// as long as its limits allow, and must not hold up a pool that others use.
+/// as long as its limits allow, and must not hold up a pool that others use. Once it is `stopped`,
+/// nothing more is begun, and the rest has no result.
 fn parallel<T: Send, R: Send>(
     items: Vec<T>,
     workers: usize,
+    stopped: impl Fn() -> bool + Sync,
     work: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
     let workers = workers.min(items.len());
     if workers <= 1 {
-        return items.into_iter().map(work).collect();
+        return items.into_iter().take_while(|_| !stopped()).map(work).collect();
     }
     let queue = Mutex::new(items.into_iter().enumerate());
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                loop {
+                while !stopped() {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((index, item)) = next else { return };
                     let result = work(item);

@@ -75,8 +75,11 @@ pub enum Outcome {
     DrainDeadline {
         /// `name@version`.
         plugin: String,
-        /// How many calls.
+        /// How many calls of it.
         leases: usize,
+        /// How many calls may still reach it: through other plugins, or as one of several
+        /// providers.
+        others: usize,
     },
     /// A runtime noticed something of a plugin: it used what it is not granted, did something more
     /// often than it may, runs elsewhere than it was asked to, or its worker process ended.
@@ -276,8 +279,9 @@ impl fmt::Display for Outcome {
                 write!(f, "{plugins} plugins serve, {loaded} new, {retired} retired")
             }
             Self::Drained { plugin, took_ms } => write!(f, "{plugin} drained in {took_ms} ms"),
-            Self::DrainDeadline { plugin, leases } => {
-                write!(f, "{plugin}: {leases} calls were still under way at the drain deadline")
+            Self::DrainDeadline { plugin, leases, others } => {
+                write!(f, "{plugin}: {leases} calls were still under way at the drain deadline")?;
+                if *others > 0 { write!(f, ", and {others} that may reach it") } else { Ok(()) }
             }
             Self::Noticed { plugin, notice } => notice.describe(plugin, f),
             Self::BreakerOpened { plugin, failures, open_ms, because } => write!(

@@ -176,6 +176,10 @@ impl Reconciler {
             Some(past) => (Arc::clone(&past.config), Desired::of(past.wanted.clone())),
             None => self.desire(running, retry, &mut refused),
         };
+        if self.shared.is_stopped() {
+            // Nothing will serve: nothing is started.
+            return Report::unchanged(&published);
+        }
         let source = self.source.file().map(Path::to_owned);
         let broken = violated(&config, |what| desired.holds(running, what), source.clone());
         if !broken.is_empty() {

@@ -1,11 +1,14 @@
-//! What left a generation: waits for its calls, then shuts it down.
+//! What left a generation: waits for its calls, then says goodbye to it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use plugbay_registry::Leased;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
+use crate::apart::apart;
 use crate::generation::{Generation, Running};
 use crate::outcome::{Journal, Outcome, millis};
 use crate::status::DrainingStatus;
@@ -18,16 +21,30 @@ pub(crate) struct Draining {
     users: Mutex<Vec<Arc<Leased<()>>>>,
 }
 
+/// The last words with a plugin version: said once, by whoever comes first.
+#[derive(Default)]
+pub(crate) struct Goodbye {
+    said: AtomicBool,
+    over: watch::Sender<bool>,
+}
+
 impl Draining {
     /// What is under way.
     pub(crate) fn status(&self) -> Vec<DrainingStatus> {
-        let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        let users = self.users();
+        let plugins = self.plugins();
         let status = plugins.iter().map(|running| DrainingStatus {
             plugin: running.label.to_string(),
             digest: running.identity.digest.to_string(),
             leases: running.leases(),
+            others: others(running, &users),
         });
         status.collect()
+    }
+
+    /// Versions that left, and are not gone.
+    pub(crate) fn versions(&self) -> Vec<Arc<Leased<Running>>> {
+        self.plugins().clone()
     }
 
     /// Closes a generation that was replaced, and those of its plugins that the next one
@@ -50,54 +67,94 @@ impl Draining {
         let users = self.replaced(&old.users);
         let number = old.number;
         for running in left {
-            self.lock().push(Arc::clone(&running));
+            self.plugins().push(Arc::clone(&running));
             let (draining, users, journal) = (Arc::clone(self), users.clone(), journal.clone());
             tokio.spawn(async move {
-                let outcome = drain(&running, &users, deadline).await;
-                draining.lock().retain(|other| !Arc::ptr_eq(other, &running));
-                journal.note(number, outcome);
+                let began = Instant::now();
+                let in_time = tokio::time::timeout(deadline, over(&running, &users)).await.is_ok();
+                let late = late(&running, &users);
+                let plugin = running.label.to_string();
+                let (first, mut gone) = draining.goodbye(running);
+                // Whoever says it is gone, one way or the other.
+                let _ = gone.wait_for(|gone| *gone).await;
+                if first {
+                    let took_ms = millis(began.elapsed());
+                    let drained = Outcome::Drained { plugin, took_ms };
+                    journal.note(number, if in_time { drained } else { late });
+                }
             });
         }
     }
 
     /// Remembers a replaced generation, and returns all whose calls are not over.
-    fn replaced(&self, users: &Arc<Leased<()>>) -> Vec<Arc<Leased<()>>> {
-        let mut replaced = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        replaced.push(Arc::clone(users));
-        replaced.retain(|users| !users.is_drained());
-        replaced.clone()
+    pub(crate) fn replaced(&self, users: &Arc<Leased<()>>) -> Vec<Arc<Leased<()>>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(users));
+        self.users()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Leased<Running>>>> {
+    /// Tells a version that this is its end, unless somebody has told it already, on a thread of
+    /// its own. Returns whether this was the first to tell it, and what becomes true when it has
+    /// taken note.
+    pub(crate) fn goodbye(
+        self: &Arc<Self>,
+        running: Arc<Leased<Running>>,
+    ) -> (bool, watch::Receiver<bool>) {
+        let Goodbye { said, over } = &running.goodbye;
+        let (first, gone) = (!said.swap(true, Ordering::SeqCst), over.subscribe());
+        if first {
+            let last = Last { running, draining: Arc::clone(self) };
+            if let Err(error) = apart("goodbye", move || last.running.plugin.shutdown()) {
+                tracing::error!(%error, "expected a thread for a plugin's shutdown");
+            }
+        }
+        (first, gone)
+    }
+
+    fn users(&self) -> Vec<Arc<Leased<()>>> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        users.retain(|users| !users.is_drained());
+        users.clone()
+    }
+
+    fn plugins(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Leased<Running>>>> {
         self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Waits for a plugin's calls, and for calls that may still reach it through others; then
-/// shuts it down, on a thread that may block.
-pub(crate) async fn drain(
-    running: &Arc<Leased<Running>>,
-    users: &[Arc<Leased<()>>],
-    deadline: Duration,
-) -> Outcome {
-    let began = Instant::now();
-    let over = async {
-        running.drained().await;
-        for users in users {
-            users.drained().await;
-        }
-    };
-    let in_time = tokio::time::timeout(deadline, over).await.is_ok();
-    let leases = running.leases();
-    let plugin = Arc::clone(&running.plugin);
-    let shut_down = tokio::task::spawn_blocking(move || plugin.shutdown()).await;
-    if let Err(error) = shut_down {
-        tracing::error!(plugin = &*running.label, %error, "shutdown did not end");
+/// A version at its last words. However they end, it is gone then.
+struct Last {
+    running: Arc<Leased<Running>>,
+    draining: Arc<Draining>,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.draining.plugins().retain(|other| !Arc::ptr_eq(other, &self.running));
+        self.running.goodbye.over.send_replace(true);
     }
-    let plugin = running.label.to_string();
-    if in_time {
-        Outcome::Drained { plugin, took_ms: millis(began.elapsed()) }
-    } else {
-        Outcome::DrainDeadline { plugin, leases }
+}
+
+/// Waits for a version's calls, and for calls that may still reach it: through other plugins, or
+/// because nobody knows yet which provider will answer.
+pub(crate) async fn over(running: &Leased<Running>, users: &[Arc<Leased<()>>]) {
+    running.drained().await;
+    for users in users {
+        users.drained().await;
     }
+}
+
+/// What is noted of a version whose calls are not over in time.
+pub(crate) fn late(running: &Leased<Running>, users: &[Arc<Leased<()>>]) -> Outcome {
+    Outcome::DrainDeadline {
+        plugin: running.label.to_string(),
+        leases: running.leases(),
+        others: others(running, users),
+    }
+}
+
+/// Calls of others that hold a whole generation.
+fn others(running: &Leased<Running>, users: &[Arc<Leased<()>>]) -> usize {
+    let all: usize = users.iter().map(|users| users.leases()).sum();
+    // Its own do so too, if it calls others.
+    all.saturating_sub(if running.calls_others { running.leases() } else { 0 })
 }

@@ -242,8 +242,11 @@ pub struct DrainingStatus {
     pub plugin: String,
     /// Its digest.
     pub digest: String,
-    /// Calls under way.
+    /// Calls of it under way.
     pub leases: usize,
+    /// Calls under way in generations that were replaced, which may still reach it: through other
+    /// plugins, or as one of several providers.
+    pub others: usize,
 }
 
 impl Status {

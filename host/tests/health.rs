@@ -3,6 +3,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugbay::{CallErrorKind, Error, Outcome, PluginState, Reason};
 use support::puppet::{Mood, Puppets, puppet};
@@ -65,6 +66,80 @@ fn one_bad_answer_is_none() {
     until("it was asked", || site.running("a").unwrap().health.asked > 5);
     assert_eq!(state(&site, "a"), PluginState::Running);
     assert_eq!(site.encode("a"), "a@1.0.0");
+}
+
+#[test]
+fn an_answer_that_comes_late_is_none() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
+    // Beyond the deadline and its grace, every time: there is never a good answer.
+    puppets.mood("a@1.0.0", Mood { ponders: Duration::from_millis(150), ..Mood::default() });
+    until("a is not well", || state(&site, "a") == PluginState::Unhealthy);
+    let health = site.running("a").unwrap().health;
+    assert!(health.why.unwrap().contains("within 10ms"));
+    puppets.mood("a@1.0.0", Mood::default());
+    until("a is well", || state(&site, "a") == PluginState::Running);
+}
+
+#[test]
+fn a_question_that_hangs_is_not_asked_twice() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
+    puppets.mood("a@1.0.0", Mood { stuck_in: Some("health"), ..Mood::default() });
+    until("a is not well", || state(&site, "a") == PluginState::Unhealthy);
+    // The neighbour may be asked at the same time.
+    assert!(puppets.asked_at_once() <= 2);
+    puppets.mood("a@1.0.0", Mood::default());
+    until("a is well", || state(&site, "a") == PluginState::Running);
+}
+
+#[test]
+fn so_many_plugins_are_asked_at_the_same_time() {
+    let puppets = Puppets::default();
+    let names: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
+    let place = names.iter().fold(place(), |place, name| {
+        let label = format!("{name}@1.0.0");
+        puppets.mood(&label, Mood { ponders: Duration::from_millis(5), ..Mood::default() });
+        place.plugin(&format!("{name}.wasm"), puppet(name, "1.0.0", &[&format!("codec:{name}")]))
+    });
+    let runtime = Arc::new(puppets.clone());
+    let site = place
+        .host_key("probes = 2")
+        .config("[defaults]\nhealth_every = '1ms'\nhealth_deadline = '1ms'\n")
+        .host_with(|builder| builder.runtime(runtime));
+    until("all were asked", || site.status().plugins.iter().all(|plugin| plugin.health.asked >= 5));
+    assert_eq!(puppets.asked_at_once(), 2);
+}
+
+#[test]
+fn a_breaker_lets_one_call_through_on_trial() {
+    let puppets = Puppets::default();
+    let rules =
+        "health_every = '0s'\nbreaker_failures = 1\nbreaker_open = '1ms'\nbreaker_successes = 1\n";
+    let site = site(&puppets, rules);
+    puppets.mood("b@1.0.0", fails(CallErrorKind::Trap));
+    assert_eq!(site.handle("h", "x").unwrap_err().reason(), "trap");
+    until("it may be tried", || state(&site, "b") == PluginState::BreakerTried);
+    puppets.mood("b@1.0.0", Mood { hangs: true, ..Mood::default() });
+    let handler = site.handler("h").unwrap();
+    wait(async {
+        let mut trial = std::pin::pin!(handler.handle(support::request("x")));
+        std::future::poll_fn(|cx| {
+            assert!(trial.as_mut().poll(cx).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+        assert_eq!(puppets.calls("b@1.0.0"), 2);
+        for _ in 0..10 {
+            let error = handler.handle(support::request("x")).await.unwrap_err();
+            assert_eq!(error.reason(), "breaker-open");
+        }
+    });
+    assert_eq!(puppets.calls("b@1.0.0"), 2, "another was let through");
+    // Its caller went away, which says nothing: the next one is on trial.
+    puppets.mood("b@1.0.0", Mood::default());
+    assert_eq!(site.handle("h", "x").unwrap(), "b@1.0.0");
+    assert_eq!(state(&site, "b"), PluginState::Running);
 }
 
 #[test]

@@ -3,10 +3,11 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use plugbay::{Reason, Report, RollbackError};
-use support::puppet::{Puppets, puppet};
+use plugbay::{Outcome, Reason, Report, RollbackError};
+use plugbay_fixtures::{Behaviour, Export, Guest};
+use support::puppet::{Mood, Puppets, puppet};
 use support::{Place, Site, place, until, wait};
 
 fn with(place: Place, puppets: &Puppets) -> Site {
@@ -57,6 +58,150 @@ fn nobody_waits_for_a_host_that_is_shut_down() {
     });
     assert!(!site.look().published);
     assert!(stopped(wait(site.roll_back(1))) && stopped(wait(site.resume())));
+}
+
+const SOON: Duration = Duration::from_millis(200);
+/// What a stop may take beyond its deadline: its last second, on a busy machine.
+const BUSY: Duration = Duration::from_secs(20);
+
+fn stuck(place: &'static str) -> Mood {
+    Mood { stuck_in: Some(place), ..Mood::default() }
+}
+
+#[test]
+fn many_that_hang_in_shutdown_take_no_longer_than_one() {
+    let puppets = Puppets::default();
+    let names: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
+    let place = names.iter().fold(place(), |place, name| {
+        puppets.mood(&format!("{name}@1.0.0"), stuck("shutdown"));
+        place.plugin(&format!("{name}.wasm"), puppet(name, "1.0.0", &[&format!("codec:{name}")]))
+    });
+    // They hang in groups, too.
+    let order = (1..10).map(|number| format!("[plugins.p{number}]\nafter = ['p0']\n"));
+    let site = with(place.config(&order.collect::<String>()), &puppets);
+    let began = Instant::now();
+    assert!(wait(site.shutdown(SOON)).is_empty(), "no calls were under way");
+    assert!(began.elapsed() < SOON + BUSY, "it took {:?}", began.elapsed());
+    assert_eq!(lines(&puppets, "stop").len(), names.len(), "each is told");
+    for name in names {
+        puppets.mood(&format!("{name}@1.0.0"), Mood::default());
+    }
+}
+
+#[test]
+fn a_host_stops_in_the_middle_of_a_look() {
+    let puppets = Puppets::default();
+    let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])).unwatched();
+    let site = with(place.config("[plugins.late]\nafter = ['b']\n"), &puppets);
+    puppets.mood("b@1.0.0", stuck("start"));
+    site.drop_in("b.wasm", puppet("b", "1.0.0", &["codec:b"]));
+    site.drop_in("late.wasm", puppet("late", "1.0.0", &["codec:late"]));
+    std::thread::scope(|scope| {
+        let look = scope.spawn(|| site.look());
+        until("b is being started", || puppets.log().contains(&"try b@1.0.0".to_owned()));
+        let began = Instant::now();
+        wait(site.shutdown(SOON));
+        assert!(began.elapsed() < SOON + BUSY, "it took {:?}", began.elapsed());
+        assert_eq!(lines(&puppets, "stop"), ["a"]);
+        puppets.mood("b@1.0.0", Mood::default());
+        // What was started in vain is told so, and nothing more is started or published.
+        assert!(!look.join().unwrap().published);
+        assert_eq!(lines(&puppets, "stop"), ["a", "b"]);
+        assert_eq!(puppets.starts("late@1.0.0"), 0);
+        assert!(site.codec("b").is_err());
+    });
+}
+
+#[test]
+fn a_host_that_stops_waits_for_versions_that_left_before() {
+    let puppets = Puppets::default();
+    let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["handler:h"])).unwatched();
+    let site = with(place, &puppets);
+    puppets.mood("a@1.0.0", Mood { hangs: true, ..Mood::default() });
+    let handler = site.handler("h").unwrap();
+    let call = std::thread::scope(|scope| {
+        let (done, over) = tokio::sync::oneshot::channel::<()>();
+        let call = scope.spawn(|| {
+            wait(async {
+                tokio::select! {
+                    _ = handler.handle(support::request("x")) => panic!("it hangs"),
+                    _ = over => {}
+                }
+            });
+        });
+        until("the call is under way", || site.running("a").unwrap().leases == 1);
+        site.drop_in("a.wasm", puppet("a", "2.0.0", &["handler:h"]));
+        site.look();
+        assert_eq!(site.handle("h", "").unwrap(), "a@2.0.0");
+        let late = wait(site.shutdown(SOON));
+        assert_eq!(late, ["a@1.0.0"]);
+        let mut stopped = lines(&puppets, "gone");
+        stopped.sort();
+        assert_eq!(stopped, ["a", "a"], "both are told");
+        let deadline = |it: &Outcome| matches!(it, Outcome::DrainDeadline { plugin, leases: 1, others: 0 } if plugin == "a@1.0.0");
+        assert_eq!(site.count(deadline), 1);
+        done.send(()).unwrap();
+        call.join()
+    });
+    call.unwrap();
+}
+
+#[test]
+fn a_host_that_stops_waits_for_a_goodbye_under_way() {
+    let puppets = Puppets::default();
+    let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])).unwatched();
+    let site = with(place, &puppets);
+    puppets.mood("a@1.0.0", stuck("shutdown"));
+    site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
+    site.look();
+    until("the old one is told", || lines(&puppets, "stop").len() == 1);
+    std::thread::scope(|scope| {
+        let stop = scope.spawn(|| wait(site.shutdown(Duration::from_secs(60))));
+        until("the new one is told", || lines(&puppets, "gone").len() == 1);
+        assert!(!stop.is_finished());
+        puppets.mood("a@1.0.0", Mood::default());
+        assert!(stop.join().unwrap().is_empty());
+    });
+    assert_eq!((lines(&puppets, "stop").len(), lines(&puppets, "gone").len()), (2, 2));
+}
+
+#[test]
+fn a_plugin_that_is_slow_to_free_holds_up_no_deadline() {
+    let puppets = Puppets::default();
+    let waits = Guest::handler("h").on(Export::Handle, Behaviour::Wait(Duration::from_secs(3600)));
+    let place = place()
+        .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
+        .plugin("h.wasm", waits)
+        .config("[plugins.h]\ndeadline = '100ms'\n");
+    let site = with(place.unwatched(), &puppets);
+    puppets.mood("a@1.0.0", stuck("free"));
+    site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
+    site.look();
+    until("it is being freed", || lines(&puppets, "free").len() == 1);
+    let handler = site.handler("h").unwrap();
+    let call = std::thread::spawn(move || wait(handler.handle(support::request("x"))));
+    until("the neighbour's call is over", || call.is_finished());
+    assert_eq!(call.join().unwrap().unwrap_err().reason(), "deadline");
+    assert_eq!(lines(&puppets, "gone"), ["a"]);
+    puppets.mood("a@1.0.0", Mood::default());
+}
+
+#[test]
+fn the_same_bytes_are_prepared_once() {
+    let puppets = Puppets::default();
+    let a = || puppet("a", "1.0.0", &["codec:a"]);
+    let site = with(place().plugin("a.wasm", a()).plugin("copy.wasm", a()), &puppets);
+    std::thread::scope(|scope| {
+        for copy in 0..8 {
+            let site = &site;
+            scope.spawn(move || {
+                site.drop_in(&format!("copy{copy}.wasm"), puppet("a", "1.0.0", &["codec:a"]));
+                site.look();
+            });
+        }
+    });
+    assert_eq!(site.look().rejected.len(), 9, "the copies are refused");
+    assert_eq!(puppets.log(), ["prepare a 1.0.0", "start a@1.0.0"]);
 }
 
 fn serves(site: &Site) -> bool {

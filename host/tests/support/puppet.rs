@@ -40,6 +40,10 @@ pub(crate) struct Mood {
     pub(crate) wont_start: Option<String>,
     /// Whether calls of a handler never end.
     pub(crate) hangs: bool,
+    /// What does not end until the mood is another: `start`, `health`, `shutdown`, `free`.
+    pub(crate) stuck_in: Option<&'static str>,
+    /// How long it takes to say how it is.
+    pub(crate) ponders: Duration,
     /// How its worker process is, if it has one.
     pub(crate) worker: Option<&'static str>,
     /// The status of a handler's answers; 0 is 200.
@@ -50,8 +54,11 @@ pub(crate) struct Mood {
 struct Strings {
     moods: Mutex<HashMap<String, Mood>>,
     calls: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
-    /// `start LABEL` and `stop LABEL`, in the order in which they came.
+    /// `prepare NAME VERSION`, `start LABEL`, `stop LABEL`, `gone LABEL` and `free LABEL`, in the
+    /// order in which they came, and `try LABEL` for a start that does not end.
     log: Mutex<Vec<String>>,
+    /// How many are asked for their health now, and were at most.
+    asked: Mutex<(usize, usize)>,
 }
 
 /// The runtime, and the test's hold on it.
@@ -78,6 +85,11 @@ impl Puppets {
         lock(&self.0.log).clone()
     }
 
+    /// How many plugins were asked for their health at the same time, at most.
+    pub(crate) fn asked_at_once(&self) -> usize {
+        lock(&self.0.asked).1
+    }
+
     /// How often it was started.
     pub(crate) fn starts(&self, label: &str) -> usize {
         let started = format!("start {label}");
@@ -100,6 +112,8 @@ impl Runtime for Puppets {
 
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
         let text = String::from_utf8(artifact.bytes.to_vec()).unwrap();
+        let name: Vec<&str> = text.split_whitespace().skip(1).take(2).collect();
+        lock(&self.0.log).push(format!("prepare {}", name.join(" ")));
         Ok(Arc::new(Doll { strings: Arc::clone(&self.0), text }))
     }
 }
@@ -149,31 +163,67 @@ impl Prepared for Doll {
         let label = start.identity.label().to_string();
         let marionette = Marionette {
             calls: Arc::clone(lock(&self.strings.calls).entry(label.clone()).or_default()),
-            strings: Arc::clone(&self.strings),
             description: Arc::clone(&start.description),
-            label,
+            soul: Arc::new(Soul { strings: Arc::clone(&self.strings), label }),
         };
+        if marionette.now().stuck_in == Some("start") {
+            marionette.log("try");
+            marionette.stuck("start");
+        }
         if let Some(why) = marionette.now().wont_start {
             return Err(Refusal::new(Reason::Init, why));
         }
-        lock(&self.strings.log).push(format!("start {}", marionette.label));
+        marionette.log("start");
         Ok(Arc::new(marionette))
     }
 }
 
 #[derive(Clone)]
 struct Marionette {
-    strings: Arc<Strings>,
     calls: Arc<AtomicU64>,
     description: Arc<Description>,
+    soul: Arc<Soul>,
+}
+
+impl std::ops::Deref for Marionette {
+    type Target = Soul;
+
+    fn deref(&self) -> &Soul {
+        &self.soul
+    }
+}
+
+/// What is freed with the last of a started plugin.
+struct Soul {
+    strings: Arc<Strings>,
     label: String,
 }
 
-impl Marionette {
+impl Drop for Soul {
+    fn drop(&mut self) {
+        self.log("free");
+        self.stuck("free");
+    }
+}
+
+impl Soul {
     fn now(&self) -> Mood {
         lock(&self.strings.moods).get(&self.label).cloned().unwrap_or_default()
     }
 
+    fn log(&self, what: &str) {
+        lock(&self.strings.log).push(format!("{what} {}", self.label));
+    }
+
+    /// Blocks while its mood says so.
+    fn stuck(&self, here: &str) {
+        while self.now().stuck_in == Some(here) {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Marionette {
     fn answer(&self) -> Result<Vec<u8>, CallError> {
         let (mood, call) = (self.now(), self.calls.fetch_add(1, Ordering::SeqCst));
         if !mood.takes.is_zero() {
@@ -204,6 +254,18 @@ impl Plugin for Marionette {
     }
 
     fn health(&self, _within: Duration) -> Result<(), CallError> {
+        {
+            let mut asked = lock(&self.strings.asked);
+            asked.0 += 1;
+            asked.1 = asked.1.max(asked.0);
+        }
+        let mood = self.now();
+        if !mood.ponders.is_zero() {
+            #[expect(clippy::disallowed_methods, reason = "it is slow: nothing is waited for")]
+            std::thread::sleep(mood.ponders);
+        }
+        self.stuck("health");
+        lock(&self.strings.asked).0 -= 1;
         match self.now().sick {
             Some(why) => Err(CallError::new(CallErrorKind::Internal, why)),
             None => Ok(()),
@@ -211,7 +273,9 @@ impl Plugin for Marionette {
     }
 
     fn shutdown(&self) {
-        lock(&self.strings.log).push(format!("stop {}", self.label));
+        self.log("stop");
+        self.stuck("shutdown");
+        self.log("gone");
     }
 
     fn stats(&self) -> PluginStats {

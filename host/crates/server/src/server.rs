@@ -162,7 +162,8 @@ impl Server {
     }
 
     /// Stops without losing an accepted request: answers what comes for a moment longer, closes
-    /// the port, finishes what is under way, then shuts the host down. `drain` bounds all of it.
+    /// the port, finishes what is under way, then shuts the host down. `drain` bounds all of it, but
+    /// for a second that plugins have for their `shutdown` if calls used it up.
     pub async fn stop(self, drain: Duration) -> Stopped {
         let deadline = Instant::now() + drain;
         self.shared.draining.cancel();
