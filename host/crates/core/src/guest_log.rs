@@ -1,9 +1,13 @@
-//! What plugins log, as events of `tracing` under the target `plugbay::plugin`.
+//! What plugins log, as events of `tracing` under the target `plugbay::plugin`. A line of theirs is
+//! one line, whatever is in it, and no longer than a line should be.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-/// The longest message, field name or field value, in bytes; what is longer is cut.
-const MAX_LINE: usize = 8 * 1024;
+/// The most bytes of a message, and of all fields of a line together, as they are written; what is
+/// beyond is cut.
+const MAX_TEXT: usize = 8 * 1024;
+/// The longest name of a field, in bytes.
+const MAX_NAME: usize = 256;
 /// The most fields of a line.
 const MAX_FIELDS: usize = 32;
 
@@ -56,7 +60,7 @@ pub fn write_log<N: AsRef<str>, V: AsRef<str>>(
     message: &str,
     fields: &[(N, V)],
 ) {
-    let (message, fields) = (cut(message), Fields(fields));
+    let (message, fields) = (Message(message), Fields(fields));
     macro_rules! write {
         ($level:expr) => {
             tracing::event!(target: "plugbay::plugin", $level, plugin, %fields, "{message}")
@@ -65,21 +69,71 @@ pub fn write_log<N: AsRef<str>, V: AsRef<str>>(
     at_level!(level, write);
 }
 
-/// Cuts a text at a character boundary.
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_LINE)]
+/// A text on one line.
+struct Message<'a>(&'a str);
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut room = Room { to: f, left: MAX_TEXT };
+        let mut rest = cut(self.0, MAX_TEXT);
+        while let Some(at) = rest.find(is_unsafe) {
+            let (plain, other) = rest.split_at(at);
+            let mut letters = other.chars();
+            let odd = letters.next().unwrap_or_default();
+            write!(room, "{plain}{}", odd.escape_default())?;
+            rest = letters.as_str();
+        }
+        room.write_str(rest)
+    }
 }
 
-/// Fields as `name="value"` pairs, bounded.
+/// What would end a line, tell a terminal something, or turn the order of letters around.
+fn is_unsafe(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Fields as `name="value"` pairs, bounded. A name that is none is quoted too.
 struct Fields<'a, N, V>(&'a [(N, V)]);
 
 impl<N: AsRef<str>, V: AsRef<str>> fmt::Display for Fields<'_, N, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut room = Room { to: f, left: MAX_TEXT };
         for (index, (name, value)) in self.0.iter().take(MAX_FIELDS).enumerate() {
+            let (name, value) = (cut(name.as_ref(), MAX_NAME), cut(value.as_ref(), room.left));
             let space = if index == 0 { "" } else { " " };
-            write!(f, "{space}{}={:?}", cut(name.as_ref()), cut(value.as_ref()))?;
+            if !name.is_empty() && name.chars().all(is_plain) {
+                write!(room, "{space}{name}={value:?}")?;
+            } else {
+                write!(room, "{space}{name:?}={value:?}")?;
+            }
         }
         Ok(())
+    }
+}
+
+/// What a name is made of.
+fn is_plain(letter: char) -> bool {
+    letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | ':' | '/' | '@')
+}
+
+/// Cuts a text at a character boundary.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// Writes what there is room for.
+struct Room<'a, 'f> {
+    to: &'a mut fmt::Formatter<'f>,
+    left: usize,
+}
+
+impl fmt::Write for Room<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let fits = cut(text, self.left);
+        // What comes after something that was cut would stand in a place that is not its own.
+        self.left = if fits.len() < text.len() { 0 } else { self.left - fits.len() };
+        self.to.write_str(fits)
     }
 }
 
@@ -89,9 +143,28 @@ mod tests {
 
     #[test]
     fn lines_and_fields_are_bounded() {
-        assert_eq!(cut(&"é".repeat(MAX_LINE)).len(), MAX_LINE);
+        for text in ["é".repeat(MAX_TEXT), "\u{1b}".repeat(MAX_TEXT), "x\n".repeat(MAX_TEXT)] {
+            let written = Message(&text).to_string().len();
+            assert!((MAX_TEXT - 8..=MAX_TEXT).contains(&written), "{written}");
+            let fields = vec![("n", &text); MAX_FIELDS];
+            assert!(Fields(&fields).to_string().len() <= MAX_TEXT);
+            assert!(Fields(&[(&text, "")]).to_string().len() <= MAX_NAME * 6 + 8);
+        }
         let fields = vec![("n", "a\nb"); 100];
         let text = Fields(&fields).to_string();
         assert_eq!(text.matches("n=\"a\\nb\"").count(), MAX_FIELDS);
+    }
+
+    #[test]
+    fn a_line_cannot_be_made_to_look_like_two() {
+        let forged = "done\n2026-01-01 ERROR plugbay: \u{1b}[31mgone\r\u{85}\u{2028}\u{202e}é\\n";
+        let escaped =
+            "done\\n2026-01-01 ERROR plugbay: \\u{1b}[31mgone\\r\\u{85}\\u{2028}\\u{202e}é\\n";
+        assert_eq!(Message(forged).to_string(), escaped);
+        let fields = [("a\nb", "c"), ("x=\"1\" y", "\u{1b}\""), ("", ""), ("http.path", "/ä")];
+        assert_eq!(
+            Fields(&fields).to_string(),
+            "\"a\\nb\"=\"c\" \"x=\\\"1\\\" y\"=\"\\u{1b}\\\"\" \"\"=\"\" http.path=\"/ä\""
+        );
     }
 }
