@@ -75,7 +75,8 @@ fn parse_host(host: &str) -> Result<HostPattern, Hint> {
     }
     if host == "*" {
         return Err(
-            "for every machine write both \"0.0.0.0/0:PORT\" and \"[::/0]:PORT\"".to_owned()
+            "for every machine but this one write both \"0.0.0.0/0:PORT\" and \"[::/0]:PORT\""
+                .to_owned(),
         );
     }
     if host.contains('/') || host.parse::<Ipv4Addr>().is_ok() {

@@ -142,8 +142,9 @@ pub enum HostPattern {
     Name(String),
     /// Every name below this one, in lower case: `example.org` for `*.example.org`.
     Below(String),
-    /// The addresses of which the first so many bits are those of this one. An address is
-    /// granted whatever it is: who writes it knows it.
+    /// The addresses of which the first so many bits are those of this one. Those of the host
+    /// itself, of its link and of a cloud's metadata service are granted only by a network that
+    /// holds nothing else: who writes it knows it.
     Network(IpAddr, u8),
     /// `localhost`: the addresses of the host itself.
     Loopback,

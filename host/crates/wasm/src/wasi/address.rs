@@ -9,48 +9,59 @@ pub(super) fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// Where clouds serve what a machine may know of itself, its keys among it, outside of the link.
-const METADATA: [IpAddr; 4] = [
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+/// Addresses of the host itself, of its link, of many machines or of none, and those at which clouds
+/// serve what a machine may know of itself, its keys among it. Each is a network and its bits.
+const INNER_V4: [(Ipv4Addr, u8); 8] = [
+    // "This host" (RFC 6890); reserved, and the broadcast address; multicast.
+    (Ipv4Addr::UNSPECIFIED, 8),
+    (Ipv4Addr::new(240, 0, 0, 0), 4),
+    (Ipv4Addr::new(224, 0, 0, 0), 4),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    // The link; most clouds serve there.
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    // Alibaba, Azure, Oracle.
+    (Ipv4Addr::new(100, 100, 100, 200), 32),
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
+    (Ipv4Addr::new(192, 0, 0, 0), 24),
 ];
 
-/// Whether an address is of the host itself, of its link, of many machines or of none, or of a
-/// cloud's metadata service. Who controls a name could make it mean one of these; only a grant
-/// that names addresses opens them. Private networks are not among them: names of a company's
-/// own machines lead there.
+/// As [`INNER_V4`].
+const INNER_V6: [(Ipv6Addr, u8); 9] = [
+    (Ipv6Addr::UNSPECIFIED, 128),
+    (Ipv6Addr::LOCALHOST, 128),
+    (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
+    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
+    // Site-local, as link-local was once widened (RFC 3879).
+    (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10),
+    // A gateway of the own network (RFC 8215): where it keeps the IPv4 address, nobody knows.
+    (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48),
+    // Amazon, Google, Scaleway.
+    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32),
+    (Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0), 32),
+    (Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0), 32),
+];
+
+/// Whether an address is one that who controls a name could make it mean to do harm; only a grant
+/// that names it opens it. Private networks are not among them: names of a company's own machines
+/// lead there.
 pub(super) fn is_inner(address: IpAddr) -> bool {
-    match canonical(address) {
-        IpAddr::V4(address) => is_inner_v4(address),
-        IpAddr::V6(address) => is_inner_v6(address),
+    inner(address).is_some()
+}
+
+/// Of how many bits the network of such addresses is to which this one belongs.
+fn inner(address: IpAddr) -> Option<u8> {
+    let address = canonical(address);
+    let among = |network: IpAddr, bits| within(network, bits, address).then_some(bits);
+    match address {
+        IpAddr::V4(_) => {
+            INNER_V4.iter().find_map(|(network, bits)| among((*network).into(), *bits))
+        }
+        IpAddr::V6(v6) => {
+            let found = INNER_V6.iter().find_map(|(network, bits)| among((*network).into(), *bits));
+            let is_inner_v4 = |v4: Ipv4Addr| inner(v4.into()).is_some();
+            found.or_else(|| embedded(v6).into_iter().flatten().any(is_inner_v4).then_some(128))
+        }
     }
-}
-
-fn is_inner_v4(address: Ipv4Addr) -> bool {
-    let [first, ..] = address.octets();
-    // 0/8 is "this host" (RFC 6890), 240/4 is reserved and holds the broadcast address.
-    first == 0
-        || first >= 240
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast()
-        || METADATA.contains(&IpAddr::V4(address))
-}
-
-fn is_inner_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    address.is_unspecified()
-        || address.is_loopback()
-        || address.is_multicast()
-        || address.is_unicast_link_local()
-        // Site-local, as link-local was once widened (RFC 3879).
-        || segments[0] & 0xffc0 == 0xfec0
-        // A gateway of the own network (RFC 8215): where it keeps the IPv4 address, nobody knows.
-        || segments[..3] == [0x64, 0xff9b, 1]
-        || METADATA.contains(&IpAddr::V6(address))
-        || embedded(address).into_iter().flatten().any(is_inner_v4)
 }
 
 /// The IPv4 addresses that gateways between the two families would make of this one.
@@ -73,12 +84,15 @@ fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 3] {
     [first, second, isatap.then_some(last)]
 }
 
-/// Whether the grant names this address, whatever its port.
+/// Whether the grant names this address, whatever its port. A network that holds others beside them
+/// does not name inner addresses: who grants `0.0.0.0/0` means the world, not the host.
 pub(super) fn covers(grant: &NetworkGrant, address: IpAddr) -> bool {
     let address = canonical(address);
     match &grant.host {
         HostPattern::Loopback => address.is_loopback(),
-        HostPattern::Network(network, bits) => within(*network, *bits, address),
+        HostPattern::Network(network, bits) => {
+            within(*network, *bits, address) && inner(address).is_none_or(|inner| *bits >= inner)
+        }
         HostPattern::Name(_) | HostPattern::Below(_) => false,
     }
 }
@@ -146,6 +160,11 @@ mod tests {
             "255.255.255.255",
             "240.0.0.1",
             "100.100.100.200",
+            "192.0.0.192",
+            "fd00:ec2::253",
+            "fd00:ec2::23",
+            "fd00:42::42",
+            "fd20:ce::254",
             "::",
             "::1",
             "fe80::1",
@@ -214,6 +233,31 @@ mod tests {
         let own = grant(HostPattern::Loopback);
         assert!(covers(&own, address("127.8.8.8")) && covers(&own, address("::ffff:127.0.0.1")));
         assert!(covers(&own, address("::1")) && !covers(&own, address("0.0.0.0")));
+    }
+
+    #[test]
+    fn a_wide_network_does_not_name_inner_addresses() {
+        let covers = |network: &str, bits, it: &str| {
+            covers(&grant(HostPattern::Network(address(network), bits)), address(it))
+        };
+        for inner in
+            ["127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254", "0.0.0.0", "100.100.100.200"]
+        {
+            assert!(!covers("0.0.0.0", 0, inner), "{inner}");
+        }
+        for inner in ["::1", "::", "fe80::1", "fd00:ec2::254", "64:ff9b::7f00:1", "2002:7f00:1::"] {
+            assert!(!covers("::", 0, inner), "{inner}");
+        }
+        assert!(covers("0.0.0.0", 0, "1.1.1.1") && covers("::", 0, "2606:4700::1111"));
+        assert!(
+            !covers("100.64.0.0", 10, "100.100.100.200") && covers("100.64.0.0", 10, "100.64.0.1")
+        );
+        assert!(!covers("fd00::", 8, "fd00:ec2::254") && covers("fd00::", 8, "fd12::1"));
+        assert!(covers("127.0.0.0", 8, "127.0.0.1") && covers("127.0.0.1", 32, "127.0.0.1"));
+        assert!(covers("169.254.0.0", 16, "169.254.169.254") && covers("fe80::", 64, "fe80::1"));
+        assert!(covers("100.100.100.200", 32, "100.100.100.200"));
+        assert!(!covers("64:ff9b::", 96, "64:ff9b::7f00:1"));
+        assert!(covers("64:ff9b::7f00:1", 128, "64:ff9b::7f00:1"));
     }
 
     #[test]
