@@ -13,8 +13,8 @@
 //! so that a mistake in it does not hide behind a flag.
 //!
 //! What this room never does: it never reads the environment (the caller passes the pairs), never
-//! logs, never opens anything but the one file that [`Layers::file`] names, and never shows a value
-//! whose key sounds like a secret (`secret`).
+//! logs, never opens anything but the one file that [`Layers::file`] names (of granted folders it looks
+//! where links lead), and never shows a value whose key sounds like a secret (`secret`).
 //!
 //! | file | idea |
 //! |---|---|
@@ -26,6 +26,7 @@
 //! | `migrations` | `[[migrations]]`: what may be gone only where something else is there |
 //! | `keys` | the names of all keys and of their environment variables |
 //! | `relations`, `graph` | settings that must fit each other; orders without a circle |
+//! | `folders` | what must not lie in a folder that a plugin may write in |
 //! | `layers`, `overlay` | the builder, and how variables and flags are laid over the file |
 //! | `tree`, `section`, `setting` | values with places, and reading them as types |
 //! | `duration`, `size`, `json`, `nearest`, `secret` | small vocabulary |
@@ -38,6 +39,7 @@ mod capabilities;
 mod deep;
 mod duration;
 mod error;
+mod folders;
 mod grants;
 mod graph;
 mod json;

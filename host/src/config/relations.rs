@@ -5,7 +5,7 @@ use super::graph::{self, Needs};
 use super::report::Report;
 use super::setting::Setting as _;
 use super::tree::{Node, Table, Value};
-use super::{Config, PluginDefaults, render};
+use super::{Config, PluginDefaults, folders, render};
 
 pub(super) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     listeners(config, root, report);
@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
         }
     }
     starts(config, root, report);
+    folders::check(config, root, report);
 }
 
 fn listeners(config: &Config, root: &Table, report: &mut Report<'_>) {
@@ -122,7 +123,7 @@ fn starts(config: &Config, root: &Table, report: &mut Report<'_>) {
     }
 }
 
-fn find<'a>(root: &'a Table, path: &[&str]) -> Option<&'a Node> {
+pub(super) fn find<'a>(root: &'a Table, path: &[&str]) -> Option<&'a Node> {
     let (last, parents) = path.split_last()?;
     let mut table = root;
     for part in parents {

@@ -17,7 +17,7 @@ fn nothing_is_granted_unless_it_is_said() {
 
 #[test]
 fn folders() {
-    let text = "[plugins.x.grants]\nread = ['/srv/data/', { host = 'own', guest = '//x/./y/' }]\nwrite = ['/']";
+    let text = "[plugins.x.grants]\nread = ['/srv/data/', { host = 'own', guest = '//x/./y/' }, '/']\nwrite = ['/srv/out']";
     let config = Config::parse(text, Path::new("/etc/plugbay/config.toml")).expect("good");
     let folder = |host: &str, guest: &str, write| FolderGrant {
         host: host.into(),
@@ -29,7 +29,8 @@ fn folders() {
         [
             folder("/srv/data", "/srv/data", false),
             folder("/etc/plugbay/own", "/x/y", false),
-            folder("/", "/", true)
+            folder("/", "/", false),
+            folder("/srv/out", "/srv/out", true)
         ]
     );
     let by_flag = Config::builder()

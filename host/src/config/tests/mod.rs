@@ -2,6 +2,8 @@
 
 mod capabilities;
 mod example_file;
+#[cfg(unix)]
+mod folders;
 mod grants;
 mod graph;
 mod hostile;
