@@ -299,6 +299,7 @@ pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
         output: settings.output.as_u64(),
         queue: settings.queue,
         tables: settings.tables,
+        files: settings.files,
         logs: settings.logs,
         host_calls: settings.host_calls,
         isolation: settings.isolation,

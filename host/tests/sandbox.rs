@@ -1,26 +1,15 @@
 //! Grants in `config.toml`, from end to end: a real guest of WASI tries, the operator hears of
 //! it, grants it, and the plugin has it without a restart of the host.
 
+#[path = "support/probe.rs"]
+mod probe;
 mod support;
 
 use std::fs;
-use std::path::Path;
-use std::sync::LazyLock;
 
 use plugbay::{Grant, Notice, Outcome, Reason};
-use plugbay_toolchain::{Build, Toolchain};
+use probe::PROBE;
 use support::place;
-
-/// The guest in `crates/wasm/tests/probe`, built once: each line of a request's body is what it
-/// tries, each line of its answer what came of it.
-static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/wasm/tests/probe/Cargo.toml");
-    let toolchain = Toolchain::find().unwrap_or_else(|error| panic!("{error}"));
-    let mut build = Build::new(manifest);
-    build.target_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe"));
-    let built = build.run(&toolchain).unwrap_or_else(|error| panic!("{error}"));
-    fs::read(&built[0].path_to_component).unwrap()
-});
 
 fn denied(outcome: &Outcome, wanted: Grant) -> bool {
     matches!(outcome, Outcome::Noticed { plugin, notice: Notice::Denied { grant, .. } }

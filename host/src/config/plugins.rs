@@ -47,6 +47,8 @@ pub struct PluginSettings {
     pub total_memory: Option<Size>,
     /// The most elements of all tables of one instance.
     pub tables: Option<u32>,
+    /// The most files and sockets that are open at once, over all instances.
+    pub files: Option<u32>,
     /// Guest CPU time of one call.
     #[serde(serialize_with = "duration::serialize_option")]
     pub cpu: Option<Duration>,
@@ -101,6 +103,7 @@ impl Default for PluginSettings {
             memory: None,
             total_memory: None,
             tables: None,
+            files: None,
             cpu: None,
             deadline: None,
             init: None,
@@ -140,6 +143,7 @@ impl fmt::Debug for PluginSettings {
             .field("memory", &self.memory)
             .field("total_memory", &self.total_memory)
             .field("tables", &self.tables)
+            .field("files", &self.files)
             .field("cpu", &self.cpu)
             .field("deadline", &self.deadline)
             .field("init", &self.init)
@@ -227,6 +231,7 @@ fn read_one(mut section: Section<'_, '_>, name: &str, defaults: &PluginDefaults)
     plugin.memory = section.has("memory").then_some(policy.memory);
     plugin.total_memory = section.has("total_memory").then_some(policy.total_memory);
     plugin.tables = section.has("tables").then_some(policy.tables);
+    plugin.files = section.has("files").then_some(policy.files);
     plugin.cpu = section.has("cpu").then_some(policy.cpu);
     plugin.deadline = section.has("deadline").then_some(policy.deadline);
     plugin.init = section.has("init").then_some(policy.init);

@@ -30,6 +30,8 @@ pub struct PluginDefaults {
     pub total_memory: Size,
     /// The most elements of all tables of one instance.
     pub tables: u32,
+    /// The most files and sockets that are open at once, over all instances.
+    pub files: u32,
     /// Guest CPU time of one call, host calls not counted.
     #[serde(serialize_with = "duration::serialize")]
     pub cpu: Duration,
@@ -91,6 +93,7 @@ impl Default for PluginDefaults {
             memory: Size::mib(64),
             total_memory: Size::mib(512),
             tables: MOST_TABLES,
+            files: 256,
             cpu: Duration::from_secs(1),
             deadline: Duration::from_secs(30),
             init: Duration::from_secs(5),
@@ -123,6 +126,7 @@ impl PluginDefaults {
             memory: plugin.memory.unwrap_or(self.memory),
             total_memory: plugin.total_memory.unwrap_or(self.total_memory),
             tables: plugin.tables.unwrap_or(self.tables),
+            files: plugin.files.unwrap_or(self.files),
             cpu: plugin.cpu.unwrap_or(self.cpu),
             deadline: plugin.deadline.unwrap_or(self.deadline),
             init: plugin.init.unwrap_or(self.init),
@@ -151,6 +155,7 @@ impl PluginDefaults {
         section.read_within("memory", &mut self.memory, ONE_PAGE..=MOST_MEMORY);
         section.read_within("total_memory", &mut self.total_memory, ONE_PAGE..=Size::gib(1024));
         section.read_within("tables", &mut self.tables, 1..=MOST_TABLES);
+        section.read_within("files", &mut self.files, 1..=MOST_FILES);
         section.read_within("cpu", &mut self.cpu, MILLISECOND..=DAY);
         section.read_within("deadline", &mut self.deadline, MILLISECOND..=DAY);
         section.read_within("init", &mut self.init, MILLISECOND..=DAY);
@@ -194,6 +199,8 @@ const ONE_PAGE: Size = Size::kib(64);
 const MOST_MEMORY: Size = Size::gib(4);
 /// What the pool of instances makes room for.
 const MOST_TABLES: u32 = 100_000;
+/// Few systems let one process have more.
+const MOST_FILES: u32 = 100_000;
 /// Of failures, or answers, that are counted in a row.
 const MOST_IN_A_ROW: u32 = 1_000_000;
 

@@ -14,7 +14,7 @@ const ALLOWANCE: u64 = 64 << 20;
 pub(crate) struct Figures {
     resident: u64,
     threads: usize,
-    files: usize,
+    pub(crate) files: usize,
 }
 
 impl Figures {

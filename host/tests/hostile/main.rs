@@ -5,6 +5,8 @@
 //! The figures are those of the process, so the tests of this file run one after another
 //! where they share one (`cargo test`).
 
+#[path = "../support/probe.rs"]
+mod probe;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -15,3 +17,4 @@ mod files;
 mod host_calls;
 mod lifecycle;
 mod neighbour;
+mod open_files;

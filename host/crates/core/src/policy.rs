@@ -63,6 +63,9 @@ pub struct Policy {
     pub total_memory: u64,
     /// The most elements of all tables of one instance.
     pub tables: u32,
+    /// The most files, folders that are being read, streams over files, and sockets that are open
+    /// at once, over all instances. One more cannot be opened.
+    pub files: u32,
     /// Guest CPU time of one call. Waiting for the host does not count.
     pub cpu: Duration,
     /// Wall time of one call, waiting for an instance included.
@@ -134,6 +137,7 @@ impl Default for Policy {
             memory: 64 << 20,
             total_memory: 512 << 20,
             tables: 100_000,
+            files: 256,
             cpu: Duration::from_secs(1),
             deadline: Duration::from_secs(30),
             init: Duration::from_secs(5),

@@ -76,7 +76,7 @@ impl Shared {
     pub(crate) async fn make(&self, on_fiber: bool) -> Result<Box<Instance>, CallError> {
         let on_fiber = on_fiber || self.may_wait;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
-        let mut store = self.store()?;
+        let mut store = self.store();
         let made =
             self.bounded(on_fiber, self.policy.init, self.instantiate(&mut store, on_fiber)).await;
         let (lifecycle, guests) = match made {
@@ -94,12 +94,8 @@ impl Shared {
         }
     }
 
-    fn store(&self) -> Result<Store<State>, CallError> {
-        let wasi = self.may_wait.then(|| Wasi::new(&self.sandbox)).transpose();
-        let wasi = wasi.map_err(|error| {
-            let message = error.to_string();
-            CallError::new(CallErrorKind::Unavailable, message).of(self.sandbox.label())
-        })?;
+    fn store(&self) -> Store<State> {
+        let wasi = self.may_wait.then(|| Wasi::new(&self.sandbox));
         let state = State::new(
             Arc::clone(&self.sandbox),
             Arc::clone(&self.budget),
@@ -107,7 +103,7 @@ impl Shared {
             Arc::clone(&self.metrics),
             wasi,
         );
-        Ok(new_store(&self.engine, state))
+        new_store(&self.engine, state)
     }
 
     async fn instantiate(

@@ -24,7 +24,7 @@ use crate::pool::Pool;
 use crate::sandbox::Sandbox;
 use crate::scan::Shape;
 use crate::state::State;
-use crate::wasi::{self, Wasi};
+use crate::wasi::{Folders, Wasi};
 
 const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
 
@@ -52,8 +52,7 @@ impl WasmPrepared {
         let policy = Policy { memory: defaults.total_memory, ..defaults };
         let sandbox = Arc::new(Sandbox::bare(&policy));
         let budget = Budget::new(policy.total_memory);
-        let wasi = self.may_wait.then(|| Wasi::new(&sandbox)).transpose();
-        let wasi = wasi.map_err(|error| Refusal::new(Reason::Grant, error.to_string()))?;
+        let wasi = self.may_wait.then(|| Wasi::new(&sandbox));
         let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);
         let mut store = new_store(&self.engine, state);
         let (_, init_ticks) = budgets(&policy);
@@ -153,9 +152,10 @@ impl Prepared for WasmPrepared {
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
         let (cpu_ticks, init_ticks) = budgets(&start.policy);
-        let sandbox = Arc::new(Sandbox::new(start.identity, &start.policy, start.observer));
-        wasi::check_folders(sandbox.grants())
+        let folders = Folders::open(&start.policy.grants)
             .map_err(|error| Refusal::new(Reason::Grant, error.to_string()).hint(GRANT_HINT))?;
+        let sandbox =
+            Arc::new(Sandbox::new(start.identity, &start.policy, folders, start.observer));
         let shared = Shared {
             engine: self.engine.clone(),
             tokio: self.tokio.clone(),

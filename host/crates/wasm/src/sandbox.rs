@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use plugbay_core::{
     Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Unobserved, write_log,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::rate::Rate;
-use crate::tally::Tally;
+use crate::tally::{Denials, Tally};
+use crate::wasi::{Folders, MOST_FILE_WORK, MOST_LOOKUPS};
 
-/// The keys of the limits that are rates.
+/// The keys of the limits that are told of.
+const FILES: &str = "files";
 const LOGS: &str = "logs";
 const HOST_CALLS: &str = "host_calls";
 
@@ -25,37 +27,57 @@ const MAX_TRIED: usize = 256;
 #[error("expected at most {0} calls of the host in a second over all instances")]
 pub(crate) struct TooManyHostCalls(pub(crate) u32);
 
+/// The right to have one more file or socket open, until it is dropped.
+pub(crate) type Place = OwnedSemaphorePermit;
+
 /// One plugin's sandbox.
 pub(crate) struct Sandbox {
     identity: Identity,
     grants: Grants,
+    /// The granted folders.
+    pub(crate) folders: Folders,
     /// The most bytes that may come out of an instance at once.
     output: u64,
     logs: Option<Rate>,
     host_calls: Option<Rate>,
     per_second: u32,
-    denied: [Tally; Grant::ALL.len()],
+    denied: [Denials; Grant::ALL.len()],
+    refused_files: Tally,
     dropped_lines: Tally,
     refused_calls: Tally,
-    /// Look-ups of names that are under way.
-    pub(crate) lookups: Arc<AtomicU32>,
+    /// What else may be open.
+    files: Arc<Semaphore>,
+    /// What other work on files may be under way.
+    pub(crate) file_work: Arc<Semaphore>,
+    /// What other look-ups of names may be under way.
+    pub(crate) lookups: Arc<Semaphore>,
     observer: Arc<dyn Observer>,
 }
 
 impl Sandbox {
-    /// The sandbox of a plugin under this policy.
-    pub(crate) fn new(identity: Identity, policy: &Policy, observer: Arc<dyn Observer>) -> Self {
+    /// The sandbox of a plugin under this policy, whose grants name these folders.
+    pub(crate) fn new(
+        identity: Identity,
+        policy: &Policy,
+        folders: Folders,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let places = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         Self {
             identity,
             grants: policy.grants.clone(),
+            folders,
             output: policy.output,
             logs: Rate::new(policy.logs),
             host_calls: Rate::new(policy.host_calls),
             per_second: policy.host_calls,
             denied: Default::default(),
+            refused_files: Tally::default(),
             dropped_lines: Tally::default(),
             refused_calls: Tally::default(),
-            lookups: Arc::default(),
+            files: places(usize::try_from(policy.files).unwrap_or(usize::MAX)),
+            file_work: places(MOST_FILE_WORK),
+            lookups: places(MOST_LOOKUPS),
             observer,
         }
     }
@@ -63,7 +85,7 @@ impl Sandbox {
     /// One that grants nothing and tells nobody, for `describe`.
     pub(crate) fn bare(policy: &Policy) -> Self {
         let nobody = Identity::new("describe", &semver::Version::new(0, 0, 0));
-        Self::new(nobody, policy, Arc::new(Unobserved))
+        Self::new(nobody, policy, Folders::default(), Arc::new(Unobserved))
     }
 
     /// The plugin, as `name@version`.
@@ -87,7 +109,7 @@ impl Sandbox {
     pub(crate) fn deny(&self, grant: Grant, tried: impl fmt::Display) {
         let index = Grant::ALL.iter().position(|it| *it == grant);
         let Some(tally) = index.and_then(|index| self.denied.get(index)) else { return };
-        if let Some(times) = tally.count() {
+        if let Some(times) = tally.count(&tried) {
             let mut tried = tried.to_string();
             tried.truncate(tried.floor_char_boundary(MAX_TRIED));
             self.observer.notice(self.label(), Notice::Denied { grant, tried, times });
@@ -127,6 +149,15 @@ impl Sandbox {
         }
     }
 
+    /// The right to have one more file or socket open, unless there are too many.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let place = Arc::clone(&self.files).try_acquire_owned().ok();
+        if place.is_none() {
+            self.limited(FILES, &self.refused_files);
+        }
+        place
+    }
+
     fn limited(&self, limit: &'static str, tally: &Tally) {
         if let Some(times) = tally.count() {
             self.observer.notice(self.label(), Notice::Limited { limit, times });
@@ -135,14 +166,18 @@ impl Sandbox {
 
     /// Uses of what is not granted, by grant.
     pub(crate) fn denials(&self) -> BTreeMap<&'static str, u64> {
-        let totals = self.denied.iter().map(Tally::total);
+        let totals = self.denied.iter().map(Denials::total);
         let all = Grant::ALL.into_iter().map(Grant::as_str).zip(totals);
         all.filter(|(_, total)| *total > 0).collect()
     }
 
     /// What was done too often, by limit.
     pub(crate) fn excesses(&self) -> BTreeMap<&'static str, u64> {
-        let all = [(LOGS, &self.dropped_lines), (HOST_CALLS, &self.refused_calls)];
+        let all = [
+            (FILES, &self.refused_files),
+            (LOGS, &self.dropped_lines),
+            (HOST_CALLS, &self.refused_calls),
+        ];
         all.map(|(limit, tally)| (limit, tally.total())).into_iter().filter(|it| it.1 > 0).collect()
     }
 }

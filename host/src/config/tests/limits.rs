@@ -4,9 +4,11 @@ use super::{brief, good, refused};
 
 #[test]
 fn limits_reach_the_policy_of_the_core() {
-    let config = good("[plugins.x]\nqueue=1\ntables=2\nlogs=3\nhost_calls=4\nhealth_fall=5");
+    let config =
+        good("[plugins.x]\nqueue=1\ntables=2\nfiles=6\nlogs=3\nhost_calls=4\nhealth_fall=5");
     let policy = crate::desired::policy(&config.policy("x"));
     assert_eq!((policy.queue, policy.tables, policy.logs, policy.host_calls), (1, 2, 3, 4));
+    assert_eq!(policy.files, 6);
     let expected = plugbay_core::Protection { health_fall: 5, ..Default::default() };
     assert_eq!(policy.protection, expected);
 }
@@ -20,7 +22,7 @@ fn the_defaults_are_those_of_the_core() {
 #[test]
 fn what_is_out_of_range_is_refused() {
     let error = refused(
-        "[defaults]\nqueue=1000001\ntables=0\nbreaker_open='0s'\nbreaker_successes=0\nhealth_fall=0\n\
+        "[defaults]\nqueue=1000001\ntables=0\nfiles=0\nbreaker_open='0s'\nbreaker_successes=0\nhealth_fall=0\n\
          health_rise=0\nrestarts=1001",
     );
     assert_eq!(
@@ -28,6 +30,7 @@ fn what_is_out_of_range_is_refused() {
         [
             "defaults.queue: expected 0 to 1000000, found 1000001",
             "defaults.tables: expected 1 to 100000, found 0",
+            "defaults.files: expected 1 to 100000, found 0",
             "defaults.breaker_open: expected \"1ms\" to \"1day\", found \"0s\"",
             "defaults.breaker_successes: expected 1 to 255, found 0",
             "defaults.health_fall: expected 1 to 1000000, found 0",

@@ -1,35 +1,46 @@
 //! `wasi:filesystem`: the granted folders, and nothing outside of them. That paths and links
-//! lead nowhere else is wasmtime-wasi's work; here stands who was turned back.
+//! lead nowhere else is wasmtime-wasi's work; here stands who was turned back, and how much a
+//! plugin may have open.
+//!
+//! The guest's descriptors and listings are of our own types, which count. wasmtime-wasi's
+//! functions see them only on a bench, on a thread that may block.
 
 use std::sync::Arc;
 
+use futures_lite::future::block_on;
 use plugbay_core::Grant;
-use wasmtime::component::{HasData, Resource};
+use wasmtime::component::{HasData, Resource, ResourceTableError};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    self, Advice, Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry,
+    Advice, Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry,
     DirectoryEntryStream, ErrorCode, Filesize, Host, HostDescriptor, HostDirectoryEntryStream,
     MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
-use super::Wasi;
-use crate::sandbox::Sandbox;
+use super::aside::{Bench, Opened, aside};
+use super::file_streams::{Reader, To, Writer};
+use super::listing::Listing;
+use crate::sandbox::{Place, Sandbox};
 use crate::state::State;
 
 impl preopens::Host for State {
     /// Looking for folders when none is granted is the use that is denied: with none, a guest
     /// cannot even name a file.
-    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Folder, String)>> {
         self.host_call()?;
-        if self.sandbox.grants().files.is_empty() {
-            self.sandbox.deny(Grant::Files, "look for its folders");
+        let sandbox = Arc::clone(&self.sandbox);
+        if sandbox.grants().files.is_empty() {
+            sandbox.deny(Grant::Files, "look for its folders");
             return Ok(Vec::new());
         }
-        let Wasi { context, table, .. } = self.wasi();
-        let mut view = WasiFilesystemCtxView { ctx: context.filesystem(), table };
-        preopens::Host::get_directories(&mut view)
+        let table = &mut self.wasi().table;
+        let folders = sandbox.folders.iter().map(|(folder, guest)| {
+            let kept = table.push(Opened::granted(folder))?;
+            Ok((Resource::new_own(kept.rep()), guest.to_owned()))
+        });
+        folders.collect()
     }
 }
 
@@ -40,7 +51,7 @@ impl HasData for Files {
     type Data<'a> = Door<'a>;
 }
 
-/// wasmtime-wasi's files, and whom to tell of what they refuse.
+/// The guest's files, and whom to tell of what is refused.
 pub(super) struct Door<'a> {
     inner: WasiFilesystemCtxView<'a>,
     sandbox: Arc<Sandbox>,
@@ -54,6 +65,26 @@ impl State {
 }
 
 impl Door<'_> {
+    fn get(&self, file: &Folder) -> Result<Opened, ResourceTableError> {
+        let file = Resource::<Opened>::new_borrow(file.rep());
+        Ok(self.inner.table.get(&file)?.clone())
+    }
+
+    /// The right to have one more thing open.
+    fn place(&self) -> FsResult<Place> {
+        Ok(self.sandbox.place().ok_or(ErrorCode::Quota)?)
+    }
+
+    /// Does what may block.
+    fn aside<T, W>(&self, work: W) -> impl Future<Output = FsResult<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Bench<'_>) -> FsResult<T> + Send + 'static,
+    {
+        let job = aside(&self.sandbox, work);
+        async { job.await.map_err(FsError::trap)? }
+    }
+
     /// Tells of what was not permitted: a path out of the folder, or a change in one that is
     /// granted for reading.
     fn look<T>(&self, result: FsResult<T>, verb: &str, path: &str) -> FsResult<T> {
@@ -63,6 +94,56 @@ impl Door<'_> {
             self.sandbox.deny(Grant::Files, format_args!("{verb} {path:?}"));
         }
         result
+    }
+
+    fn write_stream(&mut self, file: &Folder, to: To) -> FsResult<Resource<DynOutputStream>> {
+        let file = self.get(file)?;
+        match &file.descriptor {
+            Descriptor::Dir(_) => return Err(ErrorCode::BadDescriptor.into()),
+            Descriptor::File(file) if file.perms.write_not_permitted() => {
+                return Err(ErrorCode::NotPermitted.into());
+            }
+            Descriptor::File(_) => {}
+        }
+        let file = Opened::new(file.descriptor, self.place()?);
+        let stream: DynOutputStream = Box::new(Writer::new(Arc::clone(&self.sandbox), file, to));
+        Ok(self.inner.table.push(stream)?)
+    }
+}
+
+/// Lays a file on a bench.
+fn lay(file: &Opened, bench: &mut Bench<'_>) -> FsResult<Folder> {
+    file.lay_on(bench).map_err(FsError::trap)
+}
+
+/// Opens a file or a folder, and nothing else: to open a pipe takes a thread for as long as nobody
+/// opens its other end, and what a device does nobody knows.
+fn open(
+    bench: &mut Bench<'_>,
+    folder: &Opened,
+    path_flags: PathFlags,
+    path: String,
+    open_flags: OpenFlags,
+    flags: DescriptorFlags,
+) -> FsResult<Descriptor> {
+    let at = lay(folder, bench)?;
+    let there = block_on(HostDescriptor::stat_at(bench, at, path_flags, path.clone()));
+    there.map_or(Ok(()), |stat| check_type(stat.type_))?;
+    let at = lay(folder, bench)?;
+    let opened = block_on(HostDescriptor::open_at(bench, at, path_flags, path, open_flags, flags))?;
+    let opened = bench.table.delete(opened)?;
+    // Another thing may have come there in between.
+    let again = bench.table.push(opened.clone())?;
+    check_type(block_on(HostDescriptor::get_type(bench, again))?)?;
+    Ok(opened)
+}
+
+fn check_type(found: DescriptorType) -> FsResult<()> {
+    match found {
+        DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink => {
+            Ok(())
+        }
+        _ => Err(ErrorCode::NotPermitted.into()),
     }
 }
 
@@ -79,65 +160,111 @@ impl Host for Door<'_> {
     }
 }
 
-/// Methods that are passed on; with a verb and a path, a refusal is told of.
+/// Methods that are done by wasmtime-wasi; with a verb and a path, a refusal is told of.
 macro_rules! pass_on {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty $(, $verb:literal $path:ident)?;)*) => {
-        $(async fn $name(&mut self, $($argument: $type),*) -> $answer {
-            pass_on!(@call self, HostDescriptor::$name(&mut self.inner, $($argument),*).await $(, $verb $path)?)
+        $(async fn $name(&mut self, file: Folder, $($argument: $type),*) -> FsResult<$answer> {
+            let file = self.get(&file)?;
+            $(let tried = $path.clone();)?
+            let result = self
+                .aside(move |bench| {
+                    let file = lay(&file, bench)?;
+                    block_on(HostDescriptor::$name(bench, file, $($argument),*))
+                })
+                .await;
+            $(let result = self.look(result, $verb, &tried);)?
+            result
         })*
     };
-    (@call $self:ident, $call:expr) => { $call };
-    (@call $self:ident, $call:expr, $verb:literal $path:ident) => {{
-        let path = $path.clone();
-        let result = $call;
-        $self.look(result, $verb, &path)
-    }};
 }
 
 type Folder = Resource<Descriptor>;
 
 impl HostDescriptor for Door<'_> {
     pass_on! {
-        advise(file: Folder, offset: Filesize, len: Filesize, advice: Advice) -> FsResult<()>;
-        sync_data(file: Folder) -> FsResult<()>;
-        get_flags(file: Folder) -> FsResult<DescriptorFlags>;
-        get_type(file: Folder) -> FsResult<DescriptorType>;
-        set_size(file: Folder, size: Filesize) -> FsResult<()>;
-        set_times(file: Folder, accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<()>;
-        read(file: Folder, len: Filesize, offset: Filesize) -> FsResult<(Vec<u8>, bool)>;
-        write(file: Folder, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize>;
-        read_directory(folder: Folder) -> FsResult<Resource<DirectoryEntryStream>>;
-        sync(file: Folder) -> FsResult<()>;
-        create_directory_at(folder: Folder, path: String) -> FsResult<()>, "create" path;
-        stat(file: Folder) -> FsResult<DescriptorStat>;
-        stat_at(folder: Folder, flags: PathFlags, path: String) -> FsResult<DescriptorStat>,
-            "look at" path;
+        advise(offset: Filesize, len: Filesize, advice: Advice) -> ();
+        sync_data() -> ();
+        get_flags() -> DescriptorFlags;
+        get_type() -> DescriptorType;
+        set_size(size: Filesize) -> ();
+        set_times(accessed: NewTimestamp, modified: NewTimestamp) -> ();
+        read(len: Filesize, offset: Filesize) -> (Vec<u8>, bool);
+        write(bytes: Vec<u8>, offset: Filesize) -> Filesize;
+        sync() -> ();
+        create_directory_at(path: String) -> (), "create" path;
+        stat() -> DescriptorStat;
+        stat_at(flags: PathFlags, path: String) -> DescriptorStat, "look at" path;
         set_times_at(
-            folder: Folder,
             flags: PathFlags,
             path: String,
             accessed: NewTimestamp,
             modified: NewTimestamp
-        ) -> FsResult<()>, "change" path;
-        link_at(folder: Folder, flags: PathFlags, old: String, target: Folder, new: String)
-            -> FsResult<()>, "link" old;
-        open_at(
-            folder: Folder,
-            path_flags: PathFlags,
-            path: String,
-            open_flags: OpenFlags,
-            flags: DescriptorFlags
-        ) -> FsResult<Folder>, "open" path;
-        readlink_at(folder: Folder, path: String) -> FsResult<String>, "read the link" path;
-        remove_directory_at(folder: Folder, path: String) -> FsResult<()>, "remove" path;
-        rename_at(folder: Folder, old: String, target: Folder, new: String) -> FsResult<()>,
-            "rename" old;
-        symlink_at(folder: Folder, source: String, target: String) -> FsResult<()>, "link to" source;
-        unlink_file_at(folder: Folder, path: String) -> FsResult<()>, "remove" path;
-        is_same_object(one: Folder, other: Folder) -> wasmtime::Result<bool>;
-        metadata_hash(file: Folder) -> FsResult<MetadataHashValue>;
-        metadata_hash_at(folder: Folder, flags: PathFlags, path: String)
-            -> FsResult<MetadataHashValue>, "look at" path;
+        ) -> (), "change" path;
+        readlink_at(path: String) -> String, "read the link" path;
+        remove_directory_at(path: String) -> (), "remove" path;
+        symlink_at(source: String, target: String) -> (), "link to" source;
+        unlink_file_at(path: String) -> (), "remove" path;
+        metadata_hash() -> MetadataHashValue;
+        metadata_hash_at(flags: PathFlags, path: String) -> MetadataHashValue, "look at" path;
+    }
+
+    async fn open_at(
+        &mut self,
+        folder: Folder,
+        path_flags: PathFlags,
+        path: String,
+        open_flags: OpenFlags,
+        flags: DescriptorFlags,
+    ) -> FsResult<Folder> {
+        let (folder, place, tried) = (self.get(&folder)?, self.place()?, path.clone());
+        let opened = self
+            .aside(move |bench| {
+                let opened = open(bench, &folder, path_flags, path, open_flags, flags)?;
+                Ok(Opened::new(opened, place))
+            })
+            .await;
+        let kept = self.inner.table.push(self.look(opened, "open", &tried)?)?;
+        Ok(Resource::new_own(kept.rep()))
+    }
+
+    async fn link_at(
+        &mut self,
+        folder: Folder,
+        flags: PathFlags,
+        old: String,
+        target: Folder,
+        new: String,
+    ) -> FsResult<()> {
+        let (folder, target, tried) = (self.get(&folder)?, self.get(&target)?, old.clone());
+        let linked = self.aside(move |bench| {
+            let (folder, target) = (lay(&folder, bench)?, lay(&target, bench)?);
+            block_on(HostDescriptor::link_at(bench, folder, flags, old, target, new))
+        });
+        let linked = linked.await;
+        self.look(linked, "link", &tried)
+    }
+
+    async fn rename_at(
+        &mut self,
+        folder: Folder,
+        old: String,
+        target: Folder,
+        new: String,
+    ) -> FsResult<()> {
+        let (folder, target, tried) = (self.get(&folder)?, self.get(&target)?, old.clone());
+        let renamed = self.aside(move |bench| {
+            let (folder, target) = (lay(&folder, bench)?, lay(&target, bench)?);
+            block_on(HostDescriptor::rename_at(bench, folder, old, target, new))
+        });
+        let renamed = renamed.await;
+        self.look(renamed, "rename", &tried)
+    }
+
+    async fn read_directory(&mut self, folder: Folder) -> FsResult<Resource<DirectoryEntryStream>> {
+        let (folder, place) = (self.get(&folder)?, self.place()?);
+        let listing = self.aside(move |bench| Listing::begin(bench, &folder, place)).await?;
+        let kept = self.inner.table.push(listing)?;
+        Ok(Resource::new_own(kept.rep()))
     }
 
     fn read_via_stream(
@@ -145,7 +272,13 @@ impl HostDescriptor for Door<'_> {
         file: Folder,
         offset: Filesize,
     ) -> FsResult<Resource<DynInputStream>> {
-        HostDescriptor::read_via_stream(&mut self.inner, file, offset)
+        let file = self.get(&file)?;
+        if matches!(file.descriptor, Descriptor::Dir(_)) {
+            return Err(ErrorCode::IsDirectory.into());
+        }
+        let file = Opened::new(file.descriptor, self.place()?);
+        let stream: DynInputStream = Box::new(Reader::new(Arc::clone(&self.sandbox), file, offset));
+        Ok(self.inner.table.push(stream)?)
     }
 
     fn write_via_stream(
@@ -153,15 +286,25 @@ impl HostDescriptor for Door<'_> {
         file: Folder,
         offset: Filesize,
     ) -> FsResult<Resource<DynOutputStream>> {
-        HostDescriptor::write_via_stream(&mut self.inner, file, offset)
+        self.write_stream(&file, To::Position(offset))
     }
 
     fn append_via_stream(&mut self, file: Folder) -> FsResult<Resource<DynOutputStream>> {
-        HostDescriptor::append_via_stream(&mut self.inner, file)
+        self.write_stream(&file, To::End)
+    }
+
+    async fn is_same_object(&mut self, one: Folder, other: Folder) -> wasmtime::Result<bool> {
+        let (one, other) = (self.get(&one)?, self.get(&other)?);
+        let same = aside(&self.sandbox, move |bench| {
+            let (one, other) = (one.lay_on(bench)?, other.lay_on(bench)?);
+            block_on(HostDescriptor::is_same_object(bench, one, other))
+        });
+        same.await?
     }
 
     fn drop(&mut self, file: Folder) -> wasmtime::Result<()> {
-        HostDescriptor::drop(&mut self.inner, file)
+        self.inner.table.delete(Resource::<Opened>::new_own(file.rep()))?;
+        Ok(())
     }
 }
 
@@ -170,10 +313,20 @@ impl HostDirectoryEntryStream for Door<'_> {
         &mut self,
         entries: Resource<DirectoryEntryStream>,
     ) -> FsResult<Option<DirectoryEntry>> {
-        HostDirectoryEntryStream::read_directory_entry(&mut self.inner, entries).await
+        let listing = Resource::<Listing>::new_borrow(entries.rep());
+        let known = self.inner.table.get_mut(&listing)?;
+        if let Some(entry) = known.next() {
+            return entry.map(Some);
+        }
+        let Some(rest) = known.rest() else { return Ok(None) };
+        let read = self.aside(move |_| Ok(rest.read())).await?;
+        let known = self.inner.table.get_mut(&listing)?;
+        *known = read;
+        known.next().transpose()
     }
 
-    fn drop(&mut self, entries: Resource<types::DirectoryEntryStream>) -> wasmtime::Result<()> {
-        HostDirectoryEntryStream::drop(&mut self.inner, entries)
+    fn drop(&mut self, entries: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
+        self.inner.table.delete(Resource::<Listing>::new_own(entries.rep()))?;
+        Ok(())
     }
 }

@@ -5,7 +5,8 @@
 //! and it reaches no machine. Each such use counts, and is told to the plugin's observer.
 //!
 //! Small interfaces are written here, on [`State`] itself. Of large ones only the way in is
-//! ours ([`State::wasi_call`]), and the rest is wasmtime-wasi's.
+//! ours ([`State::wasi_call`]), and the rest is wasmtime-wasi's. Files are between the two: what
+//! they do is wasmtime-wasi's, what they hold is counted here, and the work is done aside.
 //!
 //! # What is deliberately absent
 //!
@@ -13,61 +14,41 @@
 //! that no grant names.
 
 mod address;
+mod aside;
 mod clocks;
 mod environment;
+mod file_streams;
 mod files;
+mod folders;
+mod listing;
 mod names;
 mod network;
 mod random;
 mod stdio;
 
-use std::path::PathBuf;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use plugbay_core::Grants;
 use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::bindings::random as wasi_random;
 use wasmtime_wasi::p2::bindings::{LinkOptions, cli, clocks as wasi_clocks, filesystem, sockets};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Place, Sandbox};
 use crate::state::State;
 
+pub(crate) use aside::MOST as MOST_FILE_WORK;
+pub(crate) use folders::Folders;
+pub(crate) use names::MOST as MOST_LOOKUPS;
 pub use names::Resolve;
 pub(crate) use names::System;
 
 /// The most resources of one instance: open files and sockets, streams, timers.
 pub(crate) const RESOURCES: usize = 1024;
-
-/// A folder that is granted and cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("expected the granted folder {} to be readable: {reason}", .folder.display())]
-pub(crate) struct NoFolder {
-    folder: PathBuf,
-    reason: String,
-}
-
-impl NoFolder {
-    fn new(folder: &std::path::Path, reason: &impl ToString) -> Self {
-        Self { folder: folder.to_owned(), reason: reason.to_string() }
-    }
-}
-
-/// Whether the granted folders are there and can be read.
-///
-/// # Errors
-///
-/// The first that is not, or cannot.
-pub(crate) fn check_folders(grants: &Grants) -> Result<(), NoFolder> {
-    grants.files.iter().try_for_each(|grant| {
-        let read = std::fs::read_dir(&grant.host);
-        read.map(drop).map_err(|error| NoFolder::new(&grant.host, &error))
-    })
-}
 
 /// What one instance holds of the host.
 pub(crate) struct Wasi {
@@ -76,6 +57,8 @@ pub(crate) struct Wasi {
     /// Always empty and full at once: stands for `table` once the plugin called too often, so
     /// that whatever it does next fails.
     shut: ResourceTable,
+    /// What sockets count, by where they are in the table.
+    sockets: HashMap<u32, Place>,
     random: random::Sequence,
     known: Arc<network::Known>,
     out: Arc<stdio::Printer>,
@@ -83,23 +66,8 @@ pub(crate) struct Wasi {
 }
 
 impl Wasi {
-    /// Opens what the sandbox grants.
-    ///
-    /// # Errors
-    ///
-    /// If a granted folder cannot be opened any more.
-    pub(crate) fn new(sandbox: &Arc<Sandbox>) -> Result<Box<Self>, NoFolder> {
+    pub(crate) fn new(sandbox: &Arc<Sandbox>) -> Box<Self> {
         let mut builder = WasiCtxBuilder::new();
-        for grant in &sandbox.grants().files {
-            let perms = if grant.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            builder
-                .preopened_dir(&grant.host, &grant.guest, perms)
-                .map_err(|error| NoFolder::new(&grant.host, &error.root_cause()))?;
-        }
-        Ok(Self::without_folders(builder, sandbox))
-    }
-
-    fn without_folders(mut builder: WasiCtxBuilder, sandbox: &Arc<Sandbox>) -> Box<Self> {
         let grants = sandbox.grants();
         for (name, value) in &grants.environment.0 {
             builder.env(name, value);
@@ -119,6 +87,7 @@ impl Wasi {
             context: builder.build(),
             table,
             shut,
+            sockets: HashMap::new(),
             random: random::Sequence::default(),
             known,
             out: Arc::new(stdio::Printer::out(Arc::clone(sandbox))),
@@ -137,7 +106,7 @@ impl State {
     fn wasi(&mut self) -> &mut Wasi {
         // Linked only for components that import WASI, whose stores all have it.
         let Self { wasi, sandbox, .. } = self;
-        wasi.get_or_insert_with(|| Wasi::without_folders(WasiCtxBuilder::new(), sandbox))
+        wasi.get_or_insert_with(|| Wasi::new(sandbox))
     }
 
     /// A call of an interface all of whose functions take or give a resource: counted, and
@@ -217,5 +186,5 @@ pub(crate) fn add_to_linker(
     sockets::network::add_to_linker::<_, Own>(l, &(&options).into(), |state| state)?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets_call)?;
     sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets_call)?;
-    Ok(())
+    network::see_sockets_end(l)
 }

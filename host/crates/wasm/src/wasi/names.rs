@@ -5,7 +5,6 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::vec;
 
@@ -24,7 +23,7 @@ use crate::state::State;
 
 /// The most look-ups of one plugin that are under way at once: each holds a thread until the
 /// system's resolver answers, even if nobody waits for it any more.
-const MOST: u32 = 8;
+pub(crate) const MOST: usize = 8;
 
 /// Looks up names. Called on a thread that may block.
 pub trait Resolve: Send + Sync + 'static {
@@ -74,23 +73,6 @@ impl Pollable for Lookup {
     }
 }
 
-/// A look-up that is under way.
-struct UnderWay(Arc<AtomicU32>);
-
-impl UnderWay {
-    fn begin(count: &Arc<AtomicU32>) -> Option<Self> {
-        let more = |count: u32| (count < MOST).then_some(count + 1);
-        let begun = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        begun.is_ok().then(|| Self(Arc::clone(count)))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Begins to look up a name.
 fn begin(
     resolve: &Arc<dyn Resolve>,
@@ -116,13 +98,13 @@ fn begin(
         sandbox.deny(Grant::Network, format_args!("look up {name}"));
         return Lookup::Over(Err(ErrorCode::AccessDenied));
     }
-    let Some(under_way) = UnderWay::begin(&sandbox.lookups) else {
+    let Ok(place) = Arc::clone(&sandbox.lookups).try_acquire_owned() else {
         return Lookup::Over(Err(ErrorCode::TemporaryResolverFailure));
     };
     let (resolve, sandbox) = (Arc::clone(resolve), Arc::clone(sandbox));
     let known = Arc::clone(known);
     Lookup::UnderWay(tokio::task::spawn_blocking(move || {
-        let _under_way = under_way;
+        let _place = place;
         let found = resolve.resolve(&name).map_err(|_error| ErrorCode::NameUnresolvable)?;
         let safe = safe(&sandbox, &known, &name, found, &ports);
         if safe.is_empty() { Err(ErrorCode::NameUnresolvable) } else { Ok(safe.into_iter()) }

@@ -8,7 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plugbay_core::Grant;
-use wasmtime::component::Resource;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::bindings::sockets::network::{self, ErrorCode, IpAddressFamily};
 use wasmtime_wasi::p2::bindings::sockets::{tcp_create_socket, udp_create_socket};
@@ -16,7 +17,7 @@ use wasmtime_wasi::p2::{Network, SocketError, SocketResult, TcpSocket, UdpSocket
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 
 use super::{Wasi, address};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Place, Sandbox};
 use crate::state::State;
 
 /// The most addresses that an instance keeps in mind; past them it forgets all.
@@ -80,15 +81,49 @@ fn check(sandbox: &Sandbox, known: &Known, to: SocketAddr, usage: SocketAddrUse)
 }
 
 impl State {
-    /// The way to a new socket. Without any grant of the network there is none, which is told.
-    fn socket(&mut self, tried: &str) -> wasmtime::Result<WasiSocketsCtxView<'_>> {
-        self.host_call()?;
+    /// The way to a new socket, and its place among what is open. Without any grant of the network
+    /// there is none, which is told.
+    fn socket(&mut self, tried: &str) -> SocketResult<(WasiSocketsCtxView<'_>, Place)> {
+        self.host_call().map_err(SocketError::trap)?;
         if self.sandbox.grants().network.is_empty() {
             self.sandbox.deny(Grant::Network, tried);
         }
+        let place = self.sandbox.place().ok_or(ErrorCode::NewSocketLimit)?;
         let Wasi { context, table, .. } = self.wasi();
-        Ok(WasiSocketsCtxView { ctx: context.sockets(), table })
+        Ok((WasiSocketsCtxView { ctx: context.sockets(), table }, place))
     }
+
+    fn keep<T: 'static>(&mut self, socket: Resource<T>, place: Place) -> Resource<T> {
+        self.wasi().sockets.insert(socket.rep(), place);
+        socket
+    }
+
+    /// The guest has dropped a socket, whose streams are gone already.
+    fn end_socket<T: Send + 'static>(&mut self, index: u32) -> wasmtime::Result<()> {
+        self.host_call()?;
+        let Wasi { table, sockets, .. } = self.wasi();
+        table.delete(Resource::<T>::new_own(index))?;
+        sockets.remove(&index);
+        Ok(())
+    }
+}
+
+/// Sockets are wasmtime-wasi's, but that they give their place back when they end.
+pub(super) fn see_sockets_end(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    type Call<'a> = StoreContextMut<'a, State>;
+    linker.allow_shadowing(true);
+    linker.instance("wasi:sockets/tcp@0.2.12")?.resource(
+        "tcp-socket",
+        ResourceType::host::<TcpSocket>(),
+        |mut store: Call<'_>, index| store.data_mut().end_socket::<TcpSocket>(index),
+    )?;
+    linker.instance("wasi:sockets/udp@0.2.12")?.resource(
+        "udp-socket",
+        ResourceType::host::<UdpSocket>(),
+        |mut store: Call<'_>, index| store.data_mut().end_socket::<UdpSocket>(index),
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// The errors of the two interfaces below.
@@ -113,9 +148,9 @@ impl network::HostNetwork for State {
 
 impl tcp_create_socket::Host for State {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        let mut view =
-            self.socket("open a TCP socket").map_err(wasmtime_wasi::TrappableError::trap)?;
-        tcp_create_socket::Host::create_tcp_socket(&mut view, family)
+        let (mut view, place) = self.socket("open a TCP socket")?;
+        let socket = tcp_create_socket::Host::create_tcp_socket(&mut view, family)?;
+        Ok(self.keep(socket, place))
     }
 }
 
@@ -124,9 +159,9 @@ impl udp_create_socket::Host for State {
         &mut self,
         family: IpAddressFamily,
     ) -> SocketResult<Resource<UdpSocket>> {
-        let mut view =
-            self.socket("open a UDP socket").map_err(wasmtime_wasi::TrappableError::trap)?;
-        udp_create_socket::Host::create_udp_socket(&mut view, family).await
+        let (mut view, place) = self.socket("open a UDP socket")?;
+        let socket = udp_create_socket::Host::create_udp_socket(&mut view, family).await?;
+        Ok(self.keep(socket, place))
     }
 }
 
@@ -135,12 +170,14 @@ mod tests {
     use plugbay_core::{Grants, HostPattern, Identity, NetworkGrant, Policy, Unobserved};
 
     use super::*;
+    use crate::wasi::Folders;
     use SocketAddrUse::{TcpAccept, TcpBind, TcpConnect, TcpListen, UdpReceive, UdpSend};
 
     fn sandbox(network: Vec<NetworkGrant>) -> Sandbox {
         let grants = Grants { network, ..Grants::default() };
         let identity = Identity::new("p", &semver::Version::new(1, 0, 0));
-        Sandbox::new(identity, &Policy { grants, ..Policy::default() }, Arc::new(Unobserved))
+        let policy = Policy { grants, ..Policy::default() };
+        Sandbox::new(identity, &policy, Folders::default(), Arc::new(Unobserved))
     }
 
     #[test]

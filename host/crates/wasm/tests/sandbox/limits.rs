@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbay_core::{CallErrorKind, Notice, Policy};
+use plugbay_core::{
+    CallErrorKind, FolderGrant, Grants, HostPattern, NetworkGrant, Notice, Policy, Reuse,
+};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use crate::site::{lines, probe_under, start, tokio, until, wait};
@@ -114,4 +116,62 @@ fn a_guest_cannot_hold_more_of_the_host_than_it_may() {
     assert_eq!(error.kind(), CallErrorKind::Memory, "{error}");
     assert!(error.message().contains("at most 1024 resources"), "{error}");
     assert_eq!(site.attempt("timers 400"), "400");
+}
+
+/// May open so many things, files in `/data` and sockets among them.
+fn opens(place: &tempfile::TempDir, files: u32) -> Policy {
+    std::fs::write(place.path().join("a"), "content").unwrap();
+    let folder =
+        FolderGrant { host: place.path().to_owned(), guest: "/data".to_owned(), write: true };
+    let network = vec![NetworkGrant { host: HostPattern::Loopback, port: None }];
+    Policy {
+        files,
+        grants: Grants { files: vec![folder], network, ..Grants::default() },
+        ..Policy::default()
+    }
+}
+
+#[test]
+fn files_and_sockets_are_bounded() {
+    let place = tempfile::tempdir().unwrap();
+    let site = probe_under("hoards", Policy { instances: 1, ..opens(&place, 10) });
+    // The tenth is what the streams are over.
+    for (body, found, why) in [
+        ("hold /data a 10", "10", ""),
+        ("hold /data a 10", "0: ", "\"quota\""),
+        ("release", "10", ""),
+        ("hold-streams /data a 10", "9: ", "\"quota\""),
+        ("release", "9", ""),
+        ("hold /data a 6", "6", ""),
+        ("hold-sockets 6", "4: ", "\"new-socket-limit\""),
+        ("release", "10", ""),
+        ("read /data/a", "content", ""),
+    ] {
+        let answer = site.attempt(body);
+        assert!(answer.starts_with(found) && answer.contains(why), "{body}: {answer}");
+    }
+    assert_eq!(site.stats().limited["files"], 3);
+    assert_eq!(site.notices()[0], Notice::Limited { limit: "files", times: 1 });
+}
+
+#[test]
+fn files_are_bounded_over_all_instances_and_come_back_with_them() {
+    let place = tempfile::tempdir().unwrap();
+    let site = Arc::new(probe_under("shares", Policy { instances: 2, ..opens(&place, 10) }));
+    assert_eq!(site.attempt("hold /data a 10"), "10");
+    let busy = tokio().spawn({
+        let site = Arc::clone(&site);
+        async move { site.ask("passes 50000").await }
+    });
+    until("another instance finds none left", || {
+        site.attempt("hold /data a 1").starts_with("0: ") && site.stats().instances == 2
+    });
+    busy.abort();
+    until("the instance is gone", || site.stats().discarded == 1);
+    until("all are back", || site.attempt("hold /data a 10\nrelease") == "10\n10");
+
+    let site = probe_under("forgets", Policy { reuse: Reuse::Fresh, ..opens(&place, 10) });
+    for _ in 0..3 {
+        assert_eq!(site.attempt("hold /data a 10"), "10");
+    }
 }

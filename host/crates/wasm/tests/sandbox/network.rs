@@ -121,7 +121,8 @@ fn only_granted_names_are_looked_up() {
     }
     assert_eq!(asked.load(Ordering::SeqCst), 3, "nobody was asked");
     assert_eq!(site.denied("network"), 5);
-    assert_eq!(site.told(Grant::Network), ["look up other.test"]);
+    let told = site.told(Grant::Network);
+    assert_eq!((told.len(), &*told[0]), (5, "look up other.test"), "{told:?}");
     // An address is its own answer, and connecting there another question.
     assert_eq!(site.attempt("look-up 127.0.0.1"), "127.0.0.1");
     assert_eq!(asked.load(Ordering::SeqCst), 3);
@@ -146,7 +147,7 @@ fn a_hostile_name_leads_nowhere() {
     let site = probe_with("lured", policy(vec![name("public.test", None)]), resolver);
     assert!(site.attempt("look-up public.test").starts_with("error"));
     assert_eq!(site.denied("network"), hostile.len() as u64);
-    assert_eq!(site.told(Grant::Network), ["reach 127.0.0.1 by the name public.test"]);
+    assert_eq!(site.told(Grant::Network)[0], "reach 127.0.0.1 by the name public.test");
     assert!(site.attempt(&format!("connect public.test:{port}")).starts_with("error"));
     assert!(site.attempt(&format!("connect 127.0.0.1:{port}")).starts_with("error"));
 

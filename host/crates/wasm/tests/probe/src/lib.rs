@@ -9,6 +9,7 @@ use std::{env, fs, thread};
 
 use plugbay_sdk::prelude::*;
 
+mod files;
 mod network;
 
 struct Probe;
@@ -45,6 +46,10 @@ fn attempt(words: &[&str]) -> io::Result<String> {
     match *words {
         ["read", path] => fs::read_to_string(path),
         ["write", path, text] => fs::write(path, text).map(|()| "written".into()),
+        ["append", path, text] => {
+            fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())?;
+            Ok("appended".into())
+        }
         ["remove", path] => fs::remove_file(path).map(|()| "removed".into()),
         ["rename", from, to] => fs::rename(from, to).map(|()| "renamed".into()),
         ["list", path] => {
@@ -53,6 +58,13 @@ fn attempt(words: &[&str]) -> io::Result<String> {
             names.sort();
             Ok(format!("{names:?}"))
         }
+        ["hold", at, path, times] => files::hold_files(at, path, times),
+        ["hold-streams", at, path, times] => files::hold_streams(at, path, times),
+        ["hold-listings", at, times] => files::hold_listings(at, times),
+        ["hold-sockets", times] => files::hold_sockets(times),
+        ["release"] => Ok(files::release()),
+        ["count", at] => files::count(at),
+        ["overwrite", at, path, bytes] => files::overwrite(at, path, bytes),
         ["variable", name] => Ok(env::var(name).unwrap_or_else(|_| "unset".into())),
         ["time"] => {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;

@@ -1,0 +1,100 @@
+//! Work on files: on a thread that may block, and so much at most at a time for a plugin that
+//! the threads which other plugins and the host need are never used up.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
+
+use crate::sandbox::{Place, Sandbox};
+
+/// The most work on files of one plugin that is under way at once: each holds a thread until the
+/// system answers, even if nobody waits for it any more.
+pub(crate) const MOST: usize = 8;
+
+/// Work that is under way.
+pub(super) type Job<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// wasmtime-wasi's functions, with what one piece of work is about and nothing else.
+pub(super) type Bench<'a> = WasiFilesystemCtxView<'a>;
+
+/// A file or a folder that a guest holds. It stays open, and counts, until the last clone is gone:
+/// the guest's, those of streams, and those of work that nobody waits for any more.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) descriptor: Descriptor,
+    /// None for granted folders, which are open anyway.
+    _place: Option<Arc<Place>>,
+}
+
+impl Opened {
+    pub(super) fn new(descriptor: Descriptor, place: Place) -> Self {
+        Self { descriptor, _place: Some(Arc::new(place)) }
+    }
+
+    pub(super) fn granted(descriptor: &Descriptor) -> Self {
+        Self { descriptor: descriptor.clone(), _place: None }
+    }
+
+    /// Lays it on the bench.
+    pub(super) fn lay_on(&self, bench: &mut Bench<'_>) -> wasmtime::Result<Resource<Descriptor>> {
+        Ok(bench.table.push(self.descriptor.clone())?)
+    }
+}
+
+/// Does `work` as soon as the plugin has a place for it. Dropped once it has begun, it goes on, and
+/// keeps its place until it ends.
+pub(super) fn aside<T, W>(
+    sandbox: &Sandbox,
+    work: W,
+) -> impl Future<Output = wasmtime::Result<T>> + Send + use<T, W>
+where
+    T: Send + 'static,
+    W: FnOnce(&mut Bench<'_>) -> T + Send + 'static,
+{
+    let (places, mut context) = (Arc::clone(&sandbox.file_work), sandbox.folders.context());
+    async move {
+        let place = places.acquire_owned().await?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let mut table = ResourceTable::new();
+            work(&mut WasiFilesystemCtxView { ctx: &mut context, table: &mut table })
+        });
+        Ok(done.await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use plugbay_core::Policy;
+
+    use super::*;
+
+    #[test]
+    fn only_so_much_is_done_at_the_same_time() {
+        let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let sandbox = Sandbox::bare(&Policy::default());
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // As many at once as there may be, twice; one more would wait for others, or count more.
+        let together = Arc::new(Barrier::new(MOST));
+        let jobs: Vec<_> = (0..MOST * 2)
+            .map(|_| {
+                let (now, most, together) =
+                    (Arc::clone(&now), Arc::clone(&most), Arc::clone(&together));
+                tokio.spawn(aside(&sandbox, move |_| {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    together.wait();
+                    now.fetch_sub(1, Ordering::SeqCst);
+                }))
+            })
+            .collect();
+        for job in jobs {
+            tokio.block_on(job).unwrap().unwrap();
+        }
+        assert_eq!(most.load(Ordering::SeqCst), MOST);
+    }
+}

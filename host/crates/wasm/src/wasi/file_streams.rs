@@ -1,0 +1,231 @@
+//! Files as streams of bytes. Each holds one piece of its file at most, and has one piece of work
+//! under way at most.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use futures_lite::future::block_on;
+use wasmtime_wasi::p2::FsError;
+use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
+use wasmtime_wasi_io::async_trait;
+use wasmtime_wasi_io::bytes::Bytes;
+use wasmtime_wasi_io::poll::Pollable;
+use wasmtime_wasi_io::streams::{InputStream, OutputStream, StreamError, StreamResult};
+
+use super::aside::{Bench, Job, Opened, aside};
+use crate::sandbox::Sandbox;
+
+/// The most bytes that are read or written at once.
+const PIECE: usize = 64 * 1024;
+/// What is read for a guest that waits for bytes before it has said how many.
+const FIRST: usize = 4 * 1024;
+
+/// Work on the stream's file.
+fn begin<T: Send + 'static>(
+    sandbox: &Sandbox,
+    work: impl FnOnce(&mut Bench<'_>) -> StreamResult<T> + Send + 'static,
+) -> Job<StreamResult<T>> {
+    let job = aside(sandbox, work);
+    Box::pin(async { job.await.unwrap_or_else(|error| Err(StreamError::Trap(error))) })
+}
+
+fn trap(error: FsError) -> StreamError {
+    StreamError::Trap(match error.downcast() {
+        Ok(code) => code.into(),
+        Err(trap) => trap,
+    })
+}
+
+/// Bytes of a file, from a position on.
+pub(super) struct Reader {
+    sandbox: Arc<Sandbox>,
+    file: Opened,
+    position: u64,
+    state: Reading,
+}
+
+enum Reading {
+    Idle,
+    UnderWay(Job<StreamResult<Bytes>>),
+    Read(Bytes),
+    Failed(StreamError),
+    Closed,
+}
+
+impl Reader {
+    pub(super) fn new(sandbox: Arc<Sandbox>, file: Opened, position: u64) -> Self {
+        Self { sandbox, file, position, state: Reading::Idle }
+    }
+
+    /// Begins to read, unless it has begun or is over.
+    fn begin(&mut self, size: usize) {
+        if !matches!(self.state, Reading::Idle) {
+            return;
+        }
+        let (file, position, size) = (self.file.clone(), self.position, size.min(PIECE));
+        self.state = Reading::UnderWay(begin(&self.sandbox, move |bench| {
+            let file = file.lay_on(bench).map_err(StreamError::Trap)?;
+            let stream = HostDescriptor::read_via_stream(bench, file, position).map_err(trap)?;
+            block_on(bench.table.get_mut(&stream)?.blocking_read(size))
+        }));
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Reading::UnderWay(job) = &mut self.state {
+            self.state = match ready!(job.as_mut().poll(context)) {
+                Ok(bytes) => Reading::Read(bytes),
+                Err(error) => Reading::Failed(error),
+            };
+        }
+        Poll::Ready(())
+    }
+}
+
+#[async_trait]
+impl Pollable for Reader {
+    async fn ready(&mut self) {
+        self.begin(FIRST);
+        std::future::poll_fn(|context| self.poll(context)).await;
+    }
+}
+
+#[async_trait]
+impl InputStream for Reader {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        if size > 0 {
+            self.begin(size);
+        }
+        let _ = self.poll(&mut Context::from_waker(Waker::noop()));
+        match mem::replace(&mut self.state, Reading::Closed) {
+            Reading::Read(mut bytes) => {
+                let piece = bytes.split_to(size.min(bytes.len()));
+                self.position += piece.len() as u64;
+                self.state = if bytes.is_empty() { Reading::Idle } else { Reading::Read(bytes) };
+                Ok(piece)
+            }
+            Reading::Failed(error) => Err(error),
+            Reading::Closed => Err(StreamError::Closed),
+            waits @ (Reading::Idle | Reading::UnderWay(_)) => {
+                self.state = waits;
+                Ok(Bytes::new())
+            }
+        }
+    }
+
+    async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.begin(size.max(1));
+        self.ready().await;
+        self.read(size)
+    }
+}
+
+/// Where what is written goes.
+#[derive(Clone, Copy)]
+pub(super) enum To {
+    /// A position, which moves on.
+    Position(u64),
+    /// The end of the file, wherever that is by then.
+    End,
+}
+
+/// Bytes for a file.
+pub(super) struct Writer {
+    sandbox: Arc<Sandbox>,
+    file: Opened,
+    to: To,
+    state: Writing,
+}
+
+enum Writing {
+    Ready,
+    UnderWay(Job<StreamResult<u64>>),
+    Failed(StreamError),
+    Closed,
+}
+
+impl Writer {
+    pub(super) fn new(sandbox: Arc<Sandbox>, file: Opened, to: To) -> Self {
+        Self { sandbox, file, to, state: Writing::Ready }
+    }
+
+    fn begin(&mut self, bytes: Bytes) {
+        let (file, to) = (self.file.clone(), self.to);
+        self.state = Writing::UnderWay(begin(&self.sandbox, move |bench| {
+            let file = file.lay_on(bench).map_err(StreamError::Trap)?;
+            let stream = match to {
+                To::Position(position) => HostDescriptor::write_via_stream(bench, file, position),
+                To::End => HostDescriptor::append_via_stream(bench, file),
+            };
+            let stream = stream.map_err(trap)?;
+            let written = bytes.len() as u64;
+            block_on(bench.table.get_mut(&stream)?.blocking_write_and_flush(bytes))?;
+            Ok(written)
+        }));
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Writing::UnderWay(job) = &mut self.state {
+            self.state = match ready!(job.as_mut().poll(context)) {
+                Ok(written) => {
+                    if let To::Position(position) = &mut self.to {
+                        *position += written;
+                    }
+                    Writing::Ready
+                }
+                Err(error) => Writing::Failed(error),
+            };
+        }
+        Poll::Ready(())
+    }
+}
+
+#[async_trait]
+impl Pollable for Writer {
+    async fn ready(&mut self) {
+        std::future::poll_fn(|context| self.poll(context)).await;
+    }
+}
+
+#[async_trait]
+impl OutputStream for Writer {
+    /// What is beyond the permit ends the guest's call: it would wait in the host's memory.
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let permit = self.check_write()?;
+        if bytes.len() > permit {
+            let found = bytes.len();
+            let message = format!("expected a write of at most {permit} bytes, found {found}");
+            return Err(StreamError::trap(&message));
+        }
+        if !bytes.is_empty() {
+            self.begin(bytes);
+        }
+        Ok(())
+    }
+
+    /// Nothing is held back: what was written is on its way.
+    fn flush(&mut self) -> StreamResult<()> {
+        self.check_write().map(drop)
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        let _ = self.poll(&mut Context::from_waker(Waker::noop()));
+        match mem::replace(&mut self.state, Writing::Closed) {
+            Writing::Failed(error) => Err(error),
+            Writing::Closed => Err(StreamError::Closed),
+            Writing::Ready => {
+                self.state = Writing::Ready;
+                Ok(PIECE)
+            }
+            job @ Writing::UnderWay(_) => {
+                self.state = job;
+                Ok(0)
+            }
+        }
+    }
+
+    /// The guest was told that this is written: dropping the stream waits for it.
+    async fn cancel(&mut self) {
+        self.ready().await;
+    }
+}

@@ -1,0 +1,138 @@
+//! Reading a folder, so many entries at a time: how large a folder is says nothing about how much
+//! of the host's memory a guest holds that reads it.
+
+use std::collections::VecDeque;
+
+use wasmtime_wasi::p2::FsResult;
+use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
+
+use super::aside::{Bench, Opened};
+use crate::sandbox::Place;
+
+/// The entries that are read at once.
+const BATCH: usize = 64;
+
+/// A folder that is being read.
+pub(super) struct Listing {
+    ready: VecDeque<FsResult<DirectoryEntry>>,
+    /// What is not read yet, if anything.
+    rest: Option<Rest>,
+}
+
+pub(super) struct Rest {
+    entries: Box<dyn Iterator<Item = FsResult<DirectoryEntry>> + Send>,
+    /// Until the folder is read to its end.
+    _place: Place,
+}
+
+impl Listing {
+    /// Begins to read. Blocks.
+    pub(super) fn begin(bench: &mut Bench<'_>, folder: &Opened, place: Place) -> FsResult<Self> {
+        let entries = Box::new(system::entries(bench, folder)?);
+        Ok(Rest { entries, _place: place }.read())
+    }
+
+    /// The next of the entries that are read already.
+    pub(super) fn next(&mut self) -> Option<FsResult<DirectoryEntry>> {
+        self.ready.pop_front()
+    }
+
+    /// What is to be read next.
+    pub(super) fn rest(&mut self) -> Option<Rest> {
+        self.rest.take()
+    }
+}
+
+impl Rest {
+    /// Reads on. Blocks.
+    pub(super) fn read(mut self) -> Listing {
+        let ready: VecDeque<_> = self.entries.by_ref().take(BATCH).collect();
+        let rest = (ready.len() == BATCH).then_some(self);
+        Listing { ready, rest }
+    }
+}
+
+#[cfg(unix)]
+mod system {
+    use std::fs::File;
+    use std::sync::Arc;
+
+    use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
+    use rustix::io::Result;
+    use wasmtime_wasi::filesystem::Descriptor;
+    use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, ErrorCode};
+
+    use super::{Bench, DirectoryEntry, FsResult, Opened};
+
+    pub(super) fn entries(
+        _bench: &mut Bench<'_>,
+        folder: &Opened,
+    ) -> FsResult<impl Iterator<Item = FsResult<DirectoryEntry>> + use<>> {
+        let Descriptor::Dir(folder) = &folder.descriptor else {
+            return Err(ErrorCode::NotDirectory.into());
+        };
+        let folder = Arc::clone(&folder.dir);
+        // Another description of the folder: two that read it do not share where they are.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut read = openat(&folder, c".", flags, Mode::empty())
+            .and_then(Dir::new)
+            .map_err(std::io::Error::from)?;
+        Ok(std::iter::from_fn(move || entry(&folder, &mut read)))
+    }
+
+    /// The next entry that has a name of its own.
+    fn entry(folder: &File, read: &mut Dir) -> Option<FsResult<DirectoryEntry>> {
+        loop {
+            let found = match read.read()? {
+                Ok(found) => found,
+                Err(error) => return Some(Err(std::io::Error::from(error).into())),
+            };
+            let name = found.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let kind = kind(folder, name, found.file_type());
+            return Some(match (name.to_str(), kind) {
+                (Ok(name), Ok(type_)) => Ok(DirectoryEntry { type_, name: name.to_owned() }),
+                (Err(_), _) => Err(ErrorCode::IllegalByteSequence.into()),
+                (_, Err(error)) => Err(std::io::Error::from(error).into()),
+            });
+        }
+    }
+
+    /// Not every file system says with the name what it names.
+    fn kind(folder: &File, name: &std::ffi::CStr, said: FileType) -> Result<DescriptorType> {
+        let found = match said {
+            FileType::Unknown => {
+                FileType::from_raw_mode(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode)
+            }
+            known => known,
+        };
+        Ok(match found {
+            FileType::RegularFile => DescriptorType::RegularFile,
+            FileType::Directory => DescriptorType::Directory,
+            FileType::Symlink => DescriptorType::SymbolicLink,
+            FileType::BlockDevice => DescriptorType::BlockDevice,
+            FileType::CharacterDevice => DescriptorType::CharacterDevice,
+            _ => DescriptorType::Unknown,
+        })
+    }
+}
+
+/// Elsewhere wasmtime-wasi reads the folder, all of it at once.
+#[cfg(not(unix))]
+mod system {
+    use futures_lite::future::block_on;
+    use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
+
+    use super::{Bench, DirectoryEntry, FsResult, Opened};
+
+    pub(super) fn entries(
+        bench: &mut Bench<'_>,
+        folder: &Opened,
+    ) -> FsResult<impl Iterator<Item = FsResult<DirectoryEntry>> + use<>> {
+        let folder = folder.lay_on(bench).map_err(wasmtime_wasi::p2::FsError::trap)?;
+        let entries = block_on(HostDescriptor::read_directory(bench, folder))?;
+        Ok(bench.table.delete(entries)?.into_iter())
+    }
+}
