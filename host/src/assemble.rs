@@ -1,6 +1,6 @@
 //! Puts a generation together of what stays and what was started.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -24,9 +24,11 @@ pub(crate) fn holds(generation: &Generation, running: &Arc<Leased<Running>>) -> 
 
 /// Whether two sets serve the same.
 pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
+    let trial = |member: &Member| member.canary.as_ref().map(|it| Arc::as_ptr(&it.trial));
     let same_versions = |old: &Member, new: &Member| {
         old.all().count() == new.all().count()
             && old.all().zip(new.all()).all(|(old, new)| Arc::ptr_eq(old, new))
+            && trial(old) == trial(new)
     };
     let same_member = |name: &str, member: &Member| {
         old.plugins
@@ -40,7 +42,8 @@ pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
 
 /// Puts the next generation together. Members come in order of precedence; one that clashes
 /// with an earlier one (its capability is that of a last good version that stays) is left
-/// out. What serves already stays: at most it loses a route to the configuration.
+/// out, and its own last good version stays too. What serves already stays: at most it loses a
+/// route to the configuration.
 pub(crate) fn assemble(
     before: &Generation,
     config: &Arc<Config>,
@@ -51,7 +54,8 @@ pub(crate) fn assemble(
     let mut offered: BTreeMap<String, Vec<Offered>> = BTreeMap::new();
     let mut router = configured_routes(config);
     let mut left_out = Vec::new();
-    for member in members {
+    let mut members = VecDeque::from(members);
+    while let Some(member) = members.pop_front() {
         let name = member.running.identity.name.clone();
         let mut with_routes = router.clone();
         let serves = holds(before, &member.running);
@@ -75,16 +79,28 @@ pub(crate) fn assemble(
             }
             Ok(())
         } else {
-            suggested_routes(&mut with_routes, &name, &described(&member.running))
+            let fits = suggested_routes(&mut with_routes, &name, &described(&member.running));
+            if let Some(canary) = &member.canary {
+                routes_that_fit(&mut with_routes, &name, &described(&canary.running));
+            }
+            fits
         };
         if let Err(refusal) = clash {
+            let is_new = |it: &&Arc<Leased<Running>>| !holds(before, it);
+            let (source, digest) = match &member.canary {
+                Some(canary) => (&canary.source, canary.running.identity.digest),
+                None => (&member.source, member.running.identity.digest),
+            };
             refused.push(Refused {
-                source: member.source.clone(),
-                plugin: Some(name),
-                digest: Some(member.running.identity.digest),
+                source: source.clone(),
+                plugin: Some(name.clone()),
+                digest: Some(digest),
                 refusal: refusal.hint("the last good version of another plugin has it"),
             });
-            left_out.extend(member.all().filter(|it| !holds(before, it)).cloned());
+            if member.all().any(|it| is_new(&it)) && !plugins.contains_key(&name) {
+                members.extend(before.plugins.get(&name).cloned());
+            }
+            left_out.extend(member.all().filter(is_new).cloned());
             continue;
         }
         router = with_routes;
@@ -159,7 +175,14 @@ fn capability(
     let key = offered.first()?.key.clone();
     let settings = config.capabilities.get(&key);
     let second_tries = second_tries(before, config, &key);
-    if offered.len() == 1 {
+    let without_share = |offered: &Offered| match settings.map(|it| &it.strategy) {
+        Some(Strategy::Split { providers, weights, .. }) => {
+            let place = providers.iter().position(|it| *it == offered.plugin);
+            place.is_some_and(|place| weights.get(place) == Some(&0))
+        }
+        _ => false,
+    };
+    if offered.len() == 1 && !offered.iter().any(without_share) {
         let Offered { target: first, canary, .. } = offered.pop()?;
         let sticky = settings.and_then(|settings| settings.strategy.key().cloned());
         let spread = canary.map(|(target, trial)| {

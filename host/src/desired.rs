@@ -64,7 +64,9 @@ impl Wanted {
 /// A plugin that runs: what clashes and precedence are judged by.
 #[derive(Clone, Debug)]
 pub(crate) struct Incumbent {
-    pub(crate) source: Source,
+    /// Where its versions come from, and where it was found last: that first. While any of these
+    /// is there but cannot be read, it stays.
+    pub(crate) sources: Vec<Source>,
     pub(crate) description: Arc<Description>,
 }
 
@@ -100,7 +102,7 @@ pub(crate) fn resolve(
     }
     for (name, incumbent) in running {
         let disabled = config.plugins.get(name).is_some_and(|settings| !settings.enabled);
-        if failed.contains(&incumbent.source) && !disabled {
+        if incumbent.sources.iter().any(|it| failed.contains(it)) && !disabled {
             desired.kept.insert(name.clone());
         }
     }
@@ -110,7 +112,7 @@ pub(crate) fn resolve(
     for name in &desired.kept {
         if let Some(incumbent) = running.get(name) {
             // What runs has no clash with what runs.
-            let _ = claims.claim(config, name, &incumbent.source, &incumbent.description);
+            let _ = claims.keep(config, name, incumbent);
         }
     }
     for wanted in candidates {
@@ -123,7 +125,7 @@ pub(crate) fn resolve(
                 if let Some(incumbent) = running.get(&name)
                     && desired.kept.contains(&name)
                 {
-                    let _ = claims.claim(config, &name, &incumbent.source, &incumbent.description);
+                    let _ = claims.keep(config, &name, incumbent);
                 }
             }
         }
@@ -229,15 +231,43 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
     let plugin_config = settings.map_or(empty, |settings| settings.config.clone());
     let description = described_as(&offer.description, name)?;
     check_config(name, &description, &plugin_config)?;
+    let policy = policy_of(config, offer, name);
+    let identity =
+        Identity { name: name.to_owned(), digest: offer.digest, config: plugin_config, policy };
+    Ok(Some(Wanted { identity, offer: Offer { description, ..offer.clone() } }))
+}
+
+/// What a version that runs is under the configuration: its limits and grants are those of now,
+/// and so is what its section configures, unless that is for another version; then it keeps
+/// what it has.
+pub(crate) fn as_configured(config: &Config, identity: &Identity, offer: &Offer) -> Identity {
+    let name = &identity.name;
+    let mut as_configured = identity.clone();
+    let policy = policy_of(config, offer, name);
+    if offer.native && policy.isolation == Isolation::Refuse {
+        // It would not start, and is refused where its file is.
+        return as_configured;
+    }
+    as_configured.policy = policy;
+    let empty = Value::Object(serde_json::Map::new());
+    let section = config.plugins.get(name).map_or(empty, |settings| settings.config.clone());
+    let changed = section != as_configured.config;
+    if changed && check_config(name, &offer.description, &section).is_ok() {
+        as_configured.config = section;
+    }
+    as_configured
+}
+
+/// The limits and grants of a plugin.
+fn policy_of(config: &Config, offer: &Offer, name: &str) -> Policy {
     let mut policy = policy(&config.policy(name));
+    let settings = config.plugins.get(name);
     policy.grants = settings.map(|settings| settings.grants.clone()).unwrap_or_default();
     if !offer.native {
         // It is none of its business: a change of it must not start the plugin anew.
         policy.isolation = Isolation::Refuse;
     }
-    let identity =
-        Identity { name: name.to_owned(), digest: offer.digest, config: plugin_config, policy };
-    Ok(Some(Wanted { identity, offer: Offer { description, ..offer.clone() } }))
+    policy
 }
 
 /// What a plugin is under another name than its own: the capability of its own name goes by
@@ -311,11 +341,13 @@ pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
 /// Smaller comes first.
 fn precedence(wanted: &Wanted, running: &BTreeMap<String, Incumbent>) -> (u8, Source) {
     let source = &wanted.offer.source;
-    let incumbent = running.get(&wanted.identity.name).is_some_and(|it| it.source == *source);
-    let rank = match source {
-        Source::Linked(_) => 2,
-        _ if incumbent => 0,
-        _ => 1,
+    let incumbent = running.get(&wanted.identity.name);
+    let place = incumbent.and_then(|it| it.sources.iter().position(|it| it == source));
+    let rank = match (source, place) {
+        (Source::Linked(_), _) => 3,
+        (_, Some(0)) => 0,
+        (_, Some(_)) => 1,
+        (_, None) => 2,
     };
     (rank, source.clone())
 }
@@ -364,6 +396,12 @@ impl Claims {
             capabilities: BTreeMap::new(),
             router: configured_routes(config),
         }
+    }
+
+    /// Gives a plugin that runs what it has.
+    fn keep(&mut self, config: &Config, name: &str, it: &Incumbent) -> Result<(), Refusal> {
+        let Some(source) = it.sources.first() else { return Ok(()) };
+        self.claim(config, name, source, &it.description)
     }
 
     /// Gives a plugin all that it describes, or nothing.

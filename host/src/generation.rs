@@ -166,11 +166,17 @@ impl Generation {
         self.capabilities.get(key).ok_or_else(|| self.not_found(kind, key))
     }
 
-    /// What names, capabilities and routes of newcomers are judged by.
-    pub(crate) fn incumbents(&self) -> BTreeMap<String, Incumbent> {
+    /// What names, capabilities and routes of newcomers are judged by. `places` says where each
+    /// plugin was found last, which its last good version need not be from.
+    pub(crate) fn incumbents(
+        &self,
+        places: &BTreeMap<String, Source>,
+    ) -> BTreeMap<String, Incumbent> {
         let members = self.plugins.iter().map(|(name, member)| {
             let description = Arc::clone(&member.running.description);
-            (name.to_owned(), Incumbent { source: member.source.clone(), description })
+            let canary = member.canary.as_ref().map(|canary| &canary.source);
+            let sources = places.get(name).into_iter().chain(canary).chain([&member.source]);
+            (name.to_owned(), Incumbent { sources: sources.cloned().collect(), description })
         });
         members.collect()
     }

@@ -171,8 +171,9 @@ impl Host {
 
     /// Serves again what an earlier generation served: its plugins and its configuration, under a
     /// new number. Changes of files and configuration wait until [`Host::resume`], which the
-    /// end of the process does too. The generations that can be named are in
-    /// [`Status::history`].
+    /// end of the process does too. Nothing of it is tried as a canary. The generations that can be
+    /// named are in [`Status::history`], and each before such a one that served the same;
+    /// [`Status::previous`] is the one to take if nobody says which.
     ///
     /// # Errors
     ///

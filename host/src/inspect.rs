@@ -1,5 +1,6 @@
 //! What a file holds, for `inspect` and `check`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plugbay_core::{Artifact, Description, Grant, Reason, Refusal, Runtime, Source};
@@ -74,9 +75,9 @@ pub(crate) fn check(
         matches!(source, Source::Linked(_))
             || good().any(|(_, _, artifact)| artifact.source.file_name() == source.file_name())
     };
-    let mut incumbents = running.incumbents();
-    incumbents.retain(|_, it| !replaced(&it.source));
-    let stays = incumbents.values().map(|it| it.source.clone()).collect();
+    let mut incumbents = running.incumbents(&BTreeMap::new());
+    incumbents.retain(|_, it| !it.sources.iter().any(replaced));
+    let stays = incumbents.values().flat_map(|it| it.sources.iter().cloned()).collect();
     let offers: Vec<Offer> = offers.collect();
     let desired = resolve(&running.config, &offers, &stays, &incumbents);
     let verdict = |ready: &Ready, source: &Source| {

@@ -33,13 +33,14 @@
 //! | `desired` | what the folder and the configuration ask for, clashes refused |
 //! | `plan` | desired against running: unchanged, start, retire |
 //! | `load` | prepares each digest once, and starts plugins, in parallel |
+//! | `start` | what of each plugin is started, and what the next set is made of |
 //! | `reconcile` | the only writer: looks, plans, loads |
 //! | `publish` | one store makes the next set serve; what left is retired |
 //! | `watch` | says "look again" when the folder or the configuration changes |
 //! | `generation`, `handle`, `router` | what callers see: snapshots, typed handles, routes |
 //! | `dispatch`, `spread` | a call past its plugin's guard, and on to other providers |
 //! | `health`, `restarts` | plugins are asked whether they are well, and started anew |
-//! | `canary` | a new version on trial |
+//! | `canary`, `trials` | a new version on trial |
 //! | `history` | the last generations, to go back to |
 //! | `outcome` | every step ends in one closed [`Outcome`] |
 //! | `status` | what runs, what was refused and why |
@@ -80,10 +81,12 @@ mod services;
 mod shared;
 mod signal;
 mod spread;
+mod start;
 mod status;
 mod sticky;
 mod stop;
 mod tally;
+mod trials;
 mod tries;
 mod watch;
 

@@ -85,6 +85,8 @@ pub(crate) struct Store {
     /// Plugins that would not start: tried again when anything of them changes, when
     /// somebody asks for it, and at the slow look.
     stubborn: Vec<(Identity, Refusal)>,
+    /// What was to be started since the last look began.
+    asked: Vec<Identity>,
 }
 
 /// A plugin that was started, or why not.
@@ -103,6 +105,7 @@ impl Store {
             ready: HashMap::new(),
             prepared_in: HashMap::new(),
             stubborn: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -180,17 +183,15 @@ impl Store {
         (offers, refused)
     }
 
-    /// Starts plugins, one group after the other, and of each at most `workers` at once. `retry` tries those again that failed
-    /// before for a reason that may have passed.
-    pub(crate) fn start(
-        &mut self,
-        waves: Vec<Vec<Wanted>>,
-        workers: usize,
-        retry: bool,
-    ) -> Vec<Started> {
-        if retry {
-            self.stubborn.clear();
-        }
+    /// A look begins to start plugins. `retry` tries those again that failed before for a reason
+    /// that may have passed.
+    pub(crate) fn begin(&mut self, retry: bool) {
+        let asked = std::mem::take(&mut self.asked);
+        self.stubborn.retain(|(identity, _)| !retry && asked.contains(identity));
+    }
+
+    /// Starts plugins, one group after the other, and of each at most `workers` at once.
+    pub(crate) fn start(&mut self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
         let (ready, stubborn, prepared_in) = (&self.ready, &self.stubborn, &self.prepared_in);
         let journal = &self.shared.journal;
         let stopped = || self.shared.is_stopped();
@@ -206,10 +207,13 @@ impl Store {
         };
         let waves = waves.into_iter().map(|wave| parallel(wave, workers, stopped, start_one));
         let started: Vec<Started> = waves.flatten().collect();
-        self.stubborn = started
-            .iter()
-            .filter_map(|it| Some((it.wanted.identity.clone(), it.outcome.as_ref().err()?.clone())))
-            .collect();
+        for it in &started {
+            self.asked.push(it.wanted.identity.clone());
+            let known = self.stubborn.iter().any(|(identity, _)| *identity == it.wanted.identity);
+            if let (Err(refusal), false) = (&it.outcome, known) {
+                self.stubborn.push((it.wanted.identity.clone(), refusal.clone()));
+            }
+        }
         started
     }
 }

@@ -153,10 +153,19 @@ pub enum Outcome {
         /// Percent.
         percent: u32,
     },
-    /// A version on trial did well, and takes all calls.
+    /// A version on trial takes all calls.
     CanaryPromoted {
         /// `name@version`.
         plugin: String,
+        /// Why: it did well, or the other one is worse.
+        because: String,
+    },
+    /// A trial was interrupted before it was decided: something else changed.
+    CanaryEnded {
+        /// `name@version` of the one that was on trial.
+        plugin: String,
+        /// What.
+        because: String,
     },
     /// A version on trial did worse than the one that serves, which goes on alone.
     CanaryTakenBack {
@@ -209,6 +218,7 @@ impl Outcome {
             Self::CanaryBegun { .. } => "canary-begun",
             Self::CanaryStep { .. } => "canary-step",
             Self::CanaryPromoted { .. } => "canary-promoted",
+            Self::CanaryEnded { .. } => "canary-ended",
             Self::CanaryTakenBack { .. } => "canary-taken-back",
             Self::RolledBack { .. } => "rolled-back",
             Self::Resumed => "resumed",
@@ -308,7 +318,12 @@ impl fmt::Display for Outcome {
             Self::CanaryStep { plugin, percent } => {
                 write!(f, "{plugin} gets {percent} % of the calls now")
             }
-            Self::CanaryPromoted { plugin } => write!(f, "{plugin} did well and gets all calls"),
+            Self::CanaryPromoted { plugin, because } => {
+                write!(f, "{plugin} gets all calls: {because}")
+            }
+            Self::CanaryEnded { plugin, because } => {
+                write!(f, "the trial of {plugin} ends undecided: {because}")
+            }
             Self::CanaryTakenBack { plugin, because } => {
                 write!(f, "{plugin} is taken back: {because}")
             }

@@ -15,13 +15,14 @@ use crate::assemble::{assemble, holds, is_same};
 use crate::canary;
 use crate::config::{Config, Restart, migrations};
 use crate::desired::{Refused, Wanted};
-use crate::generation::{Member, Published, Running};
+use crate::generation::{Generation, Member, Published, Running};
 use crate::health;
 use crate::history::History;
 use crate::outcome::Outcome;
 use crate::services::GenerationServices;
 use crate::shared::Shared;
 use crate::status::Rejected;
+use crate::trials;
 
 /// What one look came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +50,15 @@ impl Report {
             retired: Vec::new(),
             rejected: published.rejected.to_vec(),
         }
+    }
+
+    /// What a look came to whose first act came to `first`.
+    pub(crate) fn after(mut self, first: Option<Self>) -> Self {
+        let Some(first) = first else { return self };
+        self.published |= first.published;
+        self.loaded.splice(0..0, first.loaded);
+        self.retired.splice(0..0, first.retired);
+        self
     }
 }
 
@@ -83,18 +93,25 @@ pub(crate) struct NextSet<'a> {
 pub(crate) struct Publisher {
     shared: Arc<Shared>,
     history: History,
+    /// What the last look refused.
+    refused: Vec<Refused>,
     /// The configuration that the process started with: restart-only keys hold its values.
     booted: Arc<Config>,
 }
 
 impl Publisher {
     pub(crate) fn new(shared: Arc<Shared>, booted: Arc<Config>) -> Self {
-        Self { shared, history: History::default(), booted }
+        Self { shared, history: History::default(), refused: Vec::new(), booted }
     }
 
     /// The generations that can be gone back to.
     pub(crate) fn history(&self) -> &History {
         &self.history
+    }
+
+    /// What the last look refused.
+    pub(crate) fn refused(&self) -> &[Refused] {
+        &self.refused
     }
 
     /// Publishes the next set, if it differs from the one that serves, and retires what left.
@@ -107,7 +124,7 @@ impl Publisher {
         }
         let same = running.number > 0 && is_same(running, &generation);
         if same && before.pinned == pinned {
-            return self.publish_rejected(before, config, refused);
+            return self.publish_rejected(before, config, refused, pinned);
         }
         let present = |what: &str| match what.strip_prefix("plugin:") {
             Some(plugin) => generation.plugins.contains(plugin),
@@ -123,7 +140,7 @@ impl Publisher {
         if !violated.is_empty() {
             give_up();
             refused.extend(violated);
-            return self.publish_rejected(before, &running.config, refused);
+            return self.publish_rejected(before, &running.config, refused, before.pinned);
         }
         let configured = running.number > 0 && running.config != *config;
         let generation = Arc::new(generation);
@@ -172,11 +189,7 @@ impl Publisher {
             health::follow(&self.shared, &fresh.running);
             self.shared.journal.note(number, fresh.loaded);
         }
-        for canary in generation.plugins.iter().filter_map(|(_, member)| member.canary.as_ref()) {
-            if canary.since == number {
-                canary::follow(&self.shared, canary);
-            }
-        }
+        self.note_trials(running, &generation, pinned);
         self.shared.journal.note(
             number,
             Outcome::Published {
@@ -195,24 +208,44 @@ impl Publisher {
         report
     }
 
-    /// The same generation goes on; only what was refused may differ.
+    /// Notes which trials are over, and begins to judge those that are new.
+    fn note_trials(&self, before: &Generation, after: &Generation, pinned: Option<u64>) {
+        for (name, member) in before.plugins.iter() {
+            let Some(canary) = &member.canary else { continue };
+            if let Some(outcome) = trials::left(canary, after.plugins.get(name), pinned) {
+                self.shared.journal.note(after.number, outcome);
+            }
+        }
+        for (name, member) in after.plugins.iter() {
+            let trial = |member: &Member| member.canary.as_ref().map(|it| Arc::as_ptr(&it.trial));
+            if trial(member) != before.plugins.get(name).and_then(trial) {
+                canary::follow(&self.shared, member);
+            }
+        }
+    }
+
+    /// The same generation goes on; only what was refused may differ, and whether changes wait.
     pub(crate) fn publish_rejected(
-        &self,
+        &mut self,
         before: &Arc<Published>,
         config: &Arc<Config>,
         refused: Vec<Refused>,
+        pinned: Option<u64>,
     ) -> Report {
         let number = before.generation.number;
         let pending = Config::pending_restart(&self.booted, config);
         self.note_restarts(before, &pending, number);
         let rejected = self.note_rejected(before, refused, number);
-        if *before.rejected != *rejected || *before.pending_restart != *pending {
+        if *before.rejected != *rejected
+            || *before.pending_restart != *pending
+            || before.pinned != pinned
+        {
             self.shared.cell.store(Arc::new(Published {
                 generation: Arc::clone(&before.generation),
                 services: Arc::clone(&before.services),
                 rejected: rejected.clone().into(),
                 pending_restart: pending.into(),
-                pinned: before.pinned,
+                pinned,
                 history: Arc::clone(&before.history),
             }));
         }
@@ -235,11 +268,12 @@ impl Publisher {
     /// Turns refusals into what status shows: each with the time since when it stands for
     /// this very reason. Notes what is new, and what is gone.
     fn note_rejected(
-        &self,
+        &mut self,
         before: &Published,
         refused: Vec<Refused>,
         number: u64,
     ) -> Vec<Rejected> {
+        self.refused.clone_from(&refused);
         let now = SystemTime::now();
         let mut rejected: Vec<Rejected> = Vec::new();
         for refused in refused {

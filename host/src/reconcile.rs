@@ -2,9 +2,9 @@
 //!
 //! A look takes no input. It reads the configuration and the folder as they are now, works
 //! out what should run ([`desired`](crate::desired)), compares that with what runs
-//! ([`plan`](crate::plan)), starts what is new, and hands the whole set on to be published
-//! at once ([`publish`](crate::publish)). What fails keeps its last good version and is
-//! listed as rejected.
+//! ([`plan`](crate::plan)), starts what is new ([`start`](crate::start)), and hands the whole
+//! set on to be published at once ([`publish`](crate::publish)). What fails keeps its last good
+//! version and is listed as rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,20 +13,20 @@ use std::time::Instant;
 
 use plugbay_core::{Artifact, Reason, Refusal, Source};
 
-use crate::canary::{self, Trials};
 use crate::config::Config;
 use crate::desired::{Desired, Refused, Wanted, is_disabled, resolve};
 use crate::error::{Numbers, RollbackError};
 use crate::folder::{self, Memory};
-use crate::generation::{Generation, Member, Published};
+use crate::generation::{Generation, Published};
 use crate::history::Past;
-use crate::load::{Origin, Started, Store};
-use crate::outcome::{Outcome, millis};
-use crate::plan::{Identity, plan};
-use crate::publish::{Fresh, NextSet, Publisher, Report, shut_down, violated};
+use crate::load::{Origin, Store};
+use crate::outcome::Outcome;
+use crate::publish::{NextSet, Publisher, Report, shut_down, violated};
 use crate::restarts::Restarter;
 use crate::shared::{ConfigSource, Shared};
 use crate::signal::{Order, Ordered, Signal, Signals, Wake};
+use crate::start::{Look, Next};
+use crate::trials::Trials;
 use crate::watch::Watch;
 
 /// The reconciler's own state. It lives on one thread.
@@ -45,6 +45,8 @@ pub(crate) struct Reconciler {
     unsettled: bool,
     restarter: Restarter,
     trials: Trials,
+    /// Where each plugin was found last: its last good version may be from another file.
+    places: BTreeMap<String, Source>,
     /// What an operator went back to: it serves instead of what is asked for.
     pinned: Option<Arc<Past>>,
 }
@@ -62,6 +64,7 @@ impl Reconciler {
             publisher: Publisher::new(Arc::clone(&shared), Arc::clone(&config)),
             restarter: Restarter::new(Arc::clone(&shared)),
             trials: Trials::default(),
+            places: BTreeMap::new(),
             pinned: None,
             shared,
             source,
@@ -120,9 +123,29 @@ impl Reconciler {
     /// One look. `retry` tries again what would not start.
     pub(crate) fn look(&mut self, retry: bool) -> Report {
         self.shared.begin_look();
-        let report = self.look_now(retry);
+        // Before all else, and whatever comes of the rest: a look that is refused must not keep
+        // a bad version.
+        let ended = self.end_trials();
+        let report = self.look_now(retry).after(ended);
         self.shared.end_look();
         report
+    }
+
+    /// Carries out what trials came to, if any is over.
+    fn end_trials(&mut self) -> Option<Report> {
+        let published = self.shared.cell.load();
+        let (members, taken_back) = self.trials.settle(&published.generation)?;
+        let mut refused = self.publisher.refused().to_vec();
+        refused.extend(taken_back);
+        let set = NextSet {
+            config: &published.generation.config,
+            members,
+            started: Vec::new(),
+            refused,
+            pinned: published.pinned,
+            source: self.source.file().map(Path::to_owned),
+        };
+        Some(self.publisher.publish(&published, set))
     }
 
     /// Does what an operator asks for.
@@ -134,7 +157,7 @@ impl Reconciler {
             Order::Resume => (None, self.pinned.take()),
             Order::RollBack(number) => {
                 let history = self.publisher.history();
-                let Some(past) = history.find(number).cloned() else {
+                let Some(past) = history.find(number) else {
                     let known = history.list().iter().map(|past| past.number).collect();
                     return Err(RollbackError::Unknown { wanted: number, known: Numbers(known) });
                 };
@@ -180,15 +203,26 @@ impl Reconciler {
             // Nothing will serve: nothing is started.
             return Report::unchanged(&published);
         }
+        for Wanted { identity, offer } in &desired.wanted {
+            self.places.insert(identity.name.clone(), offer.source.clone());
+        }
+        self.places.retain(|name, _| {
+            running.plugins.contains(name)
+                || desired.wanted.iter().any(|it| it.identity.name == *name)
+        });
+        // An operator who goes back to a version has seen why it was taken back.
+        let taken_back = match &self.pinned {
+            None => self.trials.withhold(&mut desired, running),
+            Some(_) => Vec::new(),
+        };
         let source = self.source.file().map(Path::to_owned);
         let broken = violated(&config, |what| desired.holds(running, what), source.clone());
         if !broken.is_empty() {
             // Nothing is started for a set that may not be.
-            refused.extend(broken);
-            return self.publisher.publish_rejected(&published, &running.config, refused);
+            refused.extend(taken_back.into_iter().chain(broken));
+            return self.refuse(&published, refused);
         }
-        let workers = workers(&config);
-        // Who goes back goes all the way.
+        // Who goes back goes all the way. What was taken back changes nothing by being refused.
         let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
         if strict && !refused.is_empty() {
             // Nothing of this change will serve: nothing is started for it.
@@ -196,30 +230,42 @@ impl Reconciler {
                 let runs = running.plugins.get(&it.identity.name);
                 runs.is_none_or(|member| *member.aim() != it.identity)
             };
-            let wanted = std::mem::take(&mut desired.wanted);
-            return self.refuse_all(
-                &published,
-                &config,
-                wanted.into_iter().filter(changed),
-                refused,
-            );
+            let held_back = desired.wanted.into_iter().filter(changed);
+            return self.refuse_all(&published, &config, held_back, refused, taken_back);
         }
-        let (started, next) =
-            self.start(running, &config, &mut desired, &again, workers, retry, &mut refused);
+        let look = Look {
+            running,
+            config: &config,
+            again: &again,
+            pinned: self.pinned.is_some(),
+            workers: workers(&config),
+            retry,
+        };
+        let next = look.start(&mut self.store, desired);
+        refused.extend(next.refused);
         if strict && !refused.is_empty() {
-            for fresh in &started {
+            for fresh in &next.started {
                 shut_down(&fresh.running);
             }
-            let wanted = started.into_iter().map(|fresh| fresh.wanted);
-            return self.refuse_all(&published, &config, wanted, refused);
+            let held_back = next.started.into_iter().map(|fresh| fresh.wanted);
+            return self.refuse_all(&published, &config, held_back, refused, taken_back);
         }
+        refused.extend(taken_back);
         let pinned = self.pinned.as_ref().map(|past| past.number);
-        let set = NextSet { config: &config, members: next, started, refused, pinned, source };
+        let Next { members, started, .. } = next;
+        let set = NextSet { config: &config, members, started, refused, pinned, source };
         let report = self.publisher.publish(&published, set);
         if !report.rejected.iter().any(|it| it.reason == Reason::Migration) {
             self.config = config;
         }
         report
+    }
+
+    /// Keeps everything as it is.
+    fn refuse(&mut self, before: &Arc<Published>, refused: Vec<Refused>) -> Report {
+        // What an operator wants to go back to does not serve, and so pins nothing.
+        let pinned = self.pinned.as_ref().and(before.pinned);
+        self.publisher.publish_rejected(before, &before.generation.config, refused, pinned)
     }
 
     /// What the configuration and the folder ask for.
@@ -232,14 +278,16 @@ impl Reconciler {
         let config = self.read_config(refused);
         self.follow(&config);
         let (origins, mut failed) = self.list(&config, running, refused);
-        let keep = self.publisher.history().keys();
+        let mut keep = self.publisher.history().keys();
+        let members = running.plugins.iter().flat_map(|(_, member)| member.all());
+        keep.extend(members.map(|it| (it.identity.digest, it.offer.asked)));
         let (shared, most) = (&self.shared, workers(&config));
         let progress = || shared.goes_on();
         let (offers, unprepared) =
             self.store.prepare(&origins, &config, &keep, most, retry, progress);
         failed.extend(unprepared.iter().map(|it| it.source.clone()));
         refused.extend(unprepared);
-        let mut desired = resolve(&config, &offers, &failed, &running.incumbents());
+        let mut desired = resolve(&config, &offers, &failed, &running.incumbents(&self.places));
         refused.append(&mut desired.refused);
         (config, desired)
     }
@@ -252,6 +300,7 @@ impl Reconciler {
         config: &Arc<Config>,
         held_back: impl Iterator<Item = Wanted>,
         mut refused: Vec<Refused>,
+        taken_back: Vec<Refused>,
     ) -> Report {
         let because = refused.first().map(|it| it.source.to_string()).unwrap_or_default();
         let message = match &self.pinned {
@@ -272,13 +321,13 @@ impl Reconciler {
             held_back
                 .map(|it| strict(it.offer.source, Some(it.identity.name), Some(it.offer.digest))),
         );
-        let running = Arc::clone(&before.generation.config);
         if let Some(file) = self.source.file()
-            && running != *config
+            && before.generation.config != *config
         {
             refused.push(strict(Source::File(file.to_owned()), None, None));
         }
-        self.publisher.publish_rejected(before, &running, refused)
+        refused.extend(taken_back);
+        self.refuse(before, refused)
     }
 
     /// Ends a host that never served: shuts down all that was started for it.
@@ -351,8 +400,9 @@ impl Reconciler {
             Err(refusal) => {
                 self.unsettled = false;
                 // Nothing is known of the files: all that came from files stays.
-                let members = running.plugins.iter().map(|(_, member)| member.source.clone());
-                failed.extend(members.filter(|source| matches!(source, Source::File(_))));
+                let incumbents = running.incumbents(&self.places);
+                let sources = incumbents.into_values().flat_map(|it| it.sources);
+                failed.extend(sources.filter(|source| matches!(source, Source::File(_))));
                 let source = Source::File(config.host.plugins.clone());
                 refused.push(Refused { source, plugin: None, digest: None, refusal });
             }
@@ -364,99 +414,6 @@ impl Reconciler {
         origins.retain(|origin| !is_disabled(config, &origin.source()));
         (origins, failed)
     }
-
-    /// Starts what is new, and puts the next set together: what runs and stays first. Plugins
-    /// that `again` names are started though nothing of them changed.
-    #[expect(clippy::too_many_arguments, reason = "all of a look that bears on what starts")]
-    fn start(
-        &mut self,
-        running: &Generation,
-        config: &Config,
-        desired: &mut Desired,
-        again: &BTreeSet<String>,
-        workers: usize,
-        retry: bool,
-        refused: &mut Vec<Refused>,
-    ) -> (Vec<Fresh>, Vec<Member>) {
-        let identities: BTreeMap<&str, &Identity> =
-            running.plugins.iter().map(|(name, it)| (name, it.aim())).collect();
-        let wanted: BTreeMap<&str, &Identity> =
-            desired.wanted.iter().map(|it| (&*it.identity.name, &it.identity)).collect();
-        let plan = plan(&identities, &wanted);
-        let number = running.number + 1;
-        let mut next = Vec::new();
-        let mut to_start: Vec<Wanted> = Vec::new();
-        for wanted in std::mem::take(&mut desired.wanted) {
-            let name = &wanted.identity.name;
-            match running.plugins.get(name) {
-                Some(member) if plan.unchanged.contains(name) && !again.contains(name) => {
-                    next.push(self.trials.go_on(member, &wanted, refused));
-                }
-                Some(member)
-                    if member.running.identity == wanted.identity && !again.contains(name) =>
-                {
-                    // The canary was taken back.
-                    next.push(Member {
-                        source: wanted.offer.source,
-                        canary: None,
-                        ..member.clone()
-                    });
-                }
-                Some(member) if self.trials.has_failed(&wanted, refused) => {
-                    next.push(Member { canary: None, ..member.clone() });
-                }
-                _ => to_start.push(wanted),
-            }
-        }
-        next.extend(desired.kept.iter().filter_map(|name| running.plugins.get(name)).cloned());
-        let (mut started, mut fresh) = (Vec::new(), Vec::new());
-        for Started { wanted, outcome, took } in
-            self.store.start(waves(config, to_start), workers, retry)
-        {
-            let old = running.plugins.get(&wanted.identity.name);
-            let source = wanted.offer.source.clone();
-            match outcome {
-                Ok(plugin) => {
-                    let running = Arc::clone(&plugin);
-                    let member = canary::member(config, old, plugin, source.clone(), number);
-                    // On trial, it is beside the old one.
-                    let replaced = old.filter(|_| member.canary.is_none());
-                    let loaded = Outcome::Loaded {
-                        plugin: running.label.to_string(),
-                        source: source.to_string(),
-                        digest: running.identity.digest.to_string(),
-                        replaces: replaced.map(|old| old.running.label.to_string()),
-                        took_ms: millis(took),
-                    };
-                    started.push(Fresh { running, wanted, loaded });
-                    fresh.push(member);
-                }
-                Err(refusal) => {
-                    refused.push(Refused {
-                        source,
-                        plugin: Some(wanted.identity.name.clone()),
-                        digest: Some(wanted.offer.digest),
-                        refusal,
-                    });
-                    next.extend(old.cloned());
-                }
-            }
-        }
-        next.extend(fresh);
-        (started, next)
-    }
-}
-
-/// Plugins to start, in groups: all of a group start before the next does. A plugin comes after
-/// those that its section names in `after`.
-fn waves(config: &Config, wanted: Vec<Wanted>) -> Vec<Vec<Wanted>> {
-    let depths = config.start_depths();
-    let mut waves: BTreeMap<usize, Vec<Wanted>> = BTreeMap::new();
-    for wanted in wanted {
-        let depth = depths.get(&*wanted.identity.name).copied().unwrap_or_default();
-        waves.entry(depth).or_default().push(wanted);
-    }
-    waves.into_values().collect()
 }
 
 fn workers(config: &Config) -> usize {

@@ -49,21 +49,18 @@ pub(crate) struct Order<'a> {
     seats: Vec<Seat>,
     key: Option<&'a [u8]>,
     next: usize,
-    /// Whether the first provider is asked last even if it has no weight.
-    falls_back: bool,
 }
 
 impl<'a> Order<'a> {
     /// `key` makes a split sticky: the same key finds the same provider.
     pub(crate) fn new(capability: &'a Capability, key: Option<&'a [u8]>) -> Self {
         let rule = capability.spread.as_ref().map(|spread| &spread.rule);
-        let falls_back = matches!(rule, Some(Rule::Canary(_)));
         let seats = match rule {
             None | Some(Rule::Failover) => Vec::new(),
             Some(Rule::Split(seats)) => seats.clone(),
             Some(Rule::Canary(trial)) => trial.seats().to_vec(),
         };
-        Self { capability, seats, key, next: 0, falls_back }
+        Self { capability, seats, key, next: 0 }
     }
 }
 
@@ -81,10 +78,10 @@ impl<'a> Iterator for Order<'a> {
         let index = if self.seats.is_empty() {
             asked
         } else {
-            // Who has no weight is asked by nobody, not even in place of another; but what was
-            // there before a canary stands in for it.
-            if asked > 0 && self.seats.iter().all(|seat| seat.weight == 0) {
-                return Some((0, &self.capability.first)).filter(|_| self.falls_back && asked == 1);
+            // Who has no weight is asked by nobody, not even in place of another that was asked
+            // or is not there.
+            if self.seats.iter().all(|seat| seat.weight == 0) {
+                return None;
             }
             let index = pick_among(&self.seats, self.key, || fastrand::u64(..))?;
             self.seats[index].weight = 0;

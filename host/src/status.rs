@@ -13,7 +13,7 @@ use crate::config::Restart;
 use crate::desired::Wanted;
 use crate::generation::{Generation, Member, Published, Running};
 use crate::health::HealthStatus;
-use crate::history::Past;
+use crate::history::{Past, previous};
 use crate::router::Origin;
 use crate::tally::CallStatus;
 use crate::tries::SecondTryStatus;
@@ -46,6 +46,8 @@ pub struct Status {
     pub pinned: Option<u64>,
     /// The generations that can be gone back to, oldest first; the last one serves.
     pub history: Vec<GenerationStatus>,
+    /// Of these, the newest that serves anything else: what to go back to if nobody says where.
+    pub previous: Option<u64>,
 }
 
 /// A generation that can be gone back to.
@@ -254,6 +256,7 @@ impl Status {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
             generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
+        let on_trial = plugins.iter().any(|plugin| plugin.trial.is_some());
         Self {
             generation: generation.number,
             published_at: generation.published,
@@ -266,6 +269,7 @@ impl Status {
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,
             history: published.history.iter().map(|past| past_status(past)).collect(),
+            previous: previous(&published.history, on_trial, published.pinned),
         }
     }
 }

@@ -134,7 +134,7 @@ impl<'a, R> Tries<'a, R> {
                 Blame::NotCalled => {}
             }
         }
-        if !self.goes_on(blame, &error) {
+        if !self.goes_on(index, blame, &error) {
             return Turn::Break(match self.best.take() {
                 // Any answer is better than an error, unless that is what the input deserves.
                 Some(Ok(answer)) if blame != Blame::Nobody => Ok(answer),
@@ -147,10 +147,16 @@ impl<'a, R> Tries<'a, R> {
         Turn::Continue(())
     }
 
-    fn goes_on(&self, blame: Blame, error: &CallError) -> bool {
+    fn goes_on(&self, index: usize, blame: Blame, error: &CallError) -> bool {
         let tries = &self.spread.second_tries;
         let did_nothing = match (&self.spread.rule, blame) {
             (_, Blame::Nobody | Blame::Unknown) => return false,
+            // A version on trial has its share, which is no larger when the other one is busy.
+            (Rule::Canary(_), Blame::NotCalled)
+                if index == 0 && error.kind() == CallErrorKind::Overloaded =>
+            {
+                return false;
+            }
             (_, Blame::NotCalled) => true,
             (Rule::Failover, Blame::Plugin) => error.kind() == CallErrorKind::Unavailable,
             (Rule::Split(_) | Rule::Canary(_), Blame::Plugin) => return false,

@@ -317,3 +317,40 @@ fn a_share_of_the_calls_finds_the_others_when_its_plugin_is_out() {
     let failed = (0..200).filter(|_| codec.encode_document(&[]).is_err()).count();
     assert_eq!(failed, 5, "as many as open the breaker");
 }
+
+#[test]
+fn who_has_no_share_does_not_get_that_of_one_who_is_absent() {
+    let puppets = Puppets::default();
+    let site = two(
+        &puppets,
+        "[capabilities.'codec:c']\nstrategy = 'split'\nproviders = ['one', 'two']\nweights = [100, 0]\n\
+         [capabilities.'handler:h']\nstrategy = 'split'\nproviders = ['one', 'two']\n",
+    );
+    assert_eq!(site.encode("c"), "one@1.0.0");
+    site.remove("one.wasm");
+    until("it left", || site.running("one").is_none());
+    let error = site.codec("c").unwrap().encode_document(&[]).unwrap_err();
+    assert_eq!(error.reason(), "unavailable");
+    assert_eq!(handled(&site, with_method("GET")).unwrap(), "two@1.0.0", "it has one there");
+    assert_eq!(puppets.calls("two@1.0.0"), 1);
+}
+
+#[test]
+fn who_clashes_with_a_last_good_version_leaves_its_own() {
+    let puppets = Puppets::default();
+    let site = place()
+        .plugin("one.wasm", puppet("one", "1.0.0", &["codec:x", "codec:one"]))
+        .plugin("two.wasm", puppet("two", "1.0.0", &["codec:two"]))
+        .unwatched()
+        .host_with(|builder| builder.runtime(std::sync::Arc::new(puppets.clone())));
+    // The one gives up what the other takes over, but would not start.
+    let wont = Mood { wont_start: Some("port in use".into()), ..Mood::default() };
+    puppets.mood("one@2.0.0", wont);
+    site.drop_in("one.wasm", puppet("one", "2.0.0", &["codec:one"]));
+    site.drop_in("two.wasm", puppet("two", "2.0.0", &["codec:two", "codec:x"]));
+    let report = site.look();
+    assert_eq!(report.rejected.len(), 2, "{report:?}");
+    assert_eq!(site.encode("x"), "one@1.0.0");
+    assert_eq!(site.encode("two"), "two@1.0.0");
+    assert_eq!(site.rejected("two.wasm").unwrap().reason, Reason::CapabilityClash);
+}

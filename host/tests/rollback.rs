@@ -128,3 +128,51 @@ fn what_was_refused_meanwhile_is_refused_again_after() {
     site.refuses("c.wasm", Reason::UnknownFormat, &[]);
     assert_eq!(site.encode("a"), "2");
 }
+
+#[test]
+fn what_is_started_anew_drives_nothing_out() {
+    let puppets = Puppets::default();
+    let site = place()
+        .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
+        .host_key("history = 1")
+        .config("[defaults]\nhealth_every = '200ms'\nhealth_deadline = '200ms'\n")
+        .host_with(|builder| builder.runtime(Arc::new(puppets.clone())));
+    let first = site.snapshot().generation();
+    puppets.mood("a@2.0.0", Mood { sick: Some("wedged".into()), ..Mood::default() });
+    site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
+    until("it is started anew", || puppets.starts("a@2.0.0") > 2);
+    let status = site.status();
+    let numbers: Vec<u64> = status.history.iter().map(|it| it.generation).collect();
+    assert_eq!((numbers.len(), numbers[0]), (2, first), "{numbers:?}");
+    assert_eq!(status.previous, Some(first));
+    wait(site.roll_back(first)).unwrap();
+    assert_eq!(site.encode("a"), "a@1.0.0");
+}
+
+#[test]
+fn who_names_no_generation_goes_further_back_each_time() {
+    let (site, first, second) = two_versions();
+    site.drop_in("a.wasm", Guest::codec("a").stamp("3"));
+    site.answers("a", "3");
+    assert_eq!(site.status().previous, Some(second));
+    wait(site.roll_back(second)).unwrap();
+    assert_eq!(site.status().previous, Some(first), "and not to what it came from");
+    wait(site.roll_back(first)).unwrap();
+    assert_eq!((site.encode("a").as_str(), site.status().previous), ("1", None));
+}
+
+#[test]
+fn changes_do_not_wait_after_a_resumption_that_is_refused() {
+    let site =
+        place().plugin("a.wasm", Guest::codec("a").stamp("1")).host_key("strict = true").host();
+    let first = site.snapshot().generation();
+    site.drop_in("a.wasm", Guest::codec("a").stamp("2"));
+    site.answers("a", "2");
+    wait(site.roll_back(first)).unwrap();
+    site.drop_in("b.wasm", b"not wasm at all".as_slice());
+    let report = wait(site.resume()).unwrap();
+    assert!(!report.published);
+    assert_eq!((site.encode("a").as_str(), site.status().pinned), ("1", None));
+    site.remove("b.wasm");
+    site.answers("a", "2");
+}

@@ -47,7 +47,7 @@ fn config(text: &str) -> Config {
 
 fn running(plugins: &[(&str, &str, &Arc<Description>)]) -> BTreeMap<String, Incumbent> {
     let incumbent = |source: &str, description: &Arc<Description>| Incumbent {
-        source: file(source),
+        sources: vec![file(source)],
         description: Arc::clone(description),
     };
     plugins.iter().map(|(name, source, it)| ((*name).into(), incumbent(source, it))).collect()

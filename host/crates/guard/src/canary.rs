@@ -46,6 +46,16 @@
 //! different shares must not be added up: if a bad hour for everybody falls into the step with the
 //! larger share, more of it is on the canary's side, and an equal canary looks bad (Simpson's
 //! paradox). The bound above is per trial, so for a rollout of three steps it is three times that.
+//! A step ends with a look of its own, due or not: a canary that was good at its hundredth call and
+//! failed the ninety-nine after it must not move on. The look spends its part as every other does,
+//! and when it comes is decided by the clock and by how many calls there were.
+//!
+//! # Calls that are not independent
+//!
+//! Both tests take each call for an event of its own. Where the choice of version sticks to a key,
+//! it is users that are given out and not calls: one user whose every request fails is many errors
+//! on whichever side that user is, so that the stated rate of false alarms holds for independent
+//! calls only. Steps with many users, or a larger `difference`, make up for it.
 
 mod histogram;
 mod side;

@@ -2,20 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use super::Judgement;
+use super::{Figures, Judgement, Trial};
 
 /// The shares that a canary gets, one after the other, before it gets all.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use plugbay_guard::{Judgement, Stage, Steps};
+/// use plugbay_guard::{CanaryRules, Side, Stage, Steps, Trial};
 ///
 /// let (steps, start) = (Steps::default(), Instant::now());
+/// let (stable, canary) = (Side::default(), Side::default());
+/// let mut trial = Trial::new(CanaryRules::default());
 /// let first = steps.start(start);
 /// assert_eq!(steps.share(first), 10); // of a thousand
 /// let later = start + Duration::from_secs(600);
-/// assert_eq!(steps.next(first, later, &Judgement::Undecided), first);
-/// let second = steps.next(first, later, &Judgement::Good);
+/// let still = steps.advance(first, later, &mut trial, &stable.figures(), &canary.figures());
+/// assert_eq!(still, first, "nothing was seen of it");
+/// for _ in 0..1000 {
+///     stable.succeeded(Duration::from_millis(3));
+///     canary.succeeded(Duration::from_millis(3));
+/// }
+/// let second = steps.advance(first, later, &mut trial, &stable.figures(), &canary.figures());
 /// assert_eq!(second, Stage::Step { number: 1, since: later });
 /// assert_eq!(steps.share(second), 100);
 /// ```
@@ -72,10 +79,27 @@ impl Steps {
         self.step(0, now)
     }
 
-    /// The stage after this one, if it is over at `now`, or else the same. It is over at once if
-    /// the canary is bad; it moves on if it is good and the step has had its time.
+    /// The stage after this one, if it is over at `now`, or else the same: as [`next`](Self::next)
+    /// of what `trial` says, which looks once more before the canary moves on. What was good at
+    /// the last look may have failed ever since.
+    #[must_use]
+    pub fn advance(
+        &self,
+        stage: Stage,
+        now: Instant,
+        trial: &mut Trial,
+        stable: &Figures,
+        canary: &Figures,
+    ) -> Stage {
+        let next = self.next(stage, now, trial.judge(stable, canary));
+        let moves_on = matches!(next, Stage::Step { .. } | Stage::Done) && next != stage;
+        if moves_on { self.next(stage, now, trial.look(stable, canary)) } else { next }
+    }
+
+    /// The stage after this one, by a judgement. It is over at once if the canary is bad; it moves
+    /// on if it is good and the step has had its time.
     ///
-    /// A new step is a new [`Trial`](super::Trial) with new [`Side`](super::Side)s.
+    /// A new step is a new [`Trial`] with new [`Side`](super::Side)s.
     #[must_use]
     pub fn next(&self, stage: Stage, now: Instant, judgement: &Judgement) -> Stage {
         let Stage::Step { number, since } = stage else { return stage };
@@ -108,7 +132,7 @@ impl Steps {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::Why;
+    use super::super::{CanaryRules, Side, Why};
     use super::*;
 
     const MINUTES: Duration = Duration::from_secs(600);
@@ -153,6 +177,29 @@ mod tests {
         assert_eq!(none.start(now), Stage::Done);
         let much = Steps { shares: vec![5000], ..none };
         assert_eq!(much.share(much.start(now)), 1000);
+    }
+
+    #[test]
+    fn what_was_good_is_looked_at_once_more_before_it_moves_on() {
+        let rules = CanaryRules { enough: 100, ..Default::default() };
+        let (steps, start) = (Steps::default(), Instant::now());
+        let (stable, canary) = (Side::default(), Side::default());
+        let mut trial = Trial::new(rules);
+        let (stage, end) = (steps.start(start), start + MINUTES);
+        let answered = |side: &Side| side.succeeded(Duration::from_millis(1));
+        (0..1000).for_each(|_| answered(&stable));
+        (0..100).for_each(|_| answered(&canary));
+        let next = |trial: &mut Trial, now, canary: &Side| {
+            steps.advance(stage, now, trial, &stable.figures(), &canary.figures())
+        };
+        assert_eq!(next(&mut trial, start, &canary), stage);
+        assert_eq!(trial.judgement(), &Judgement::Good, "it is not its time that is up");
+        let good = next(&mut trial.clone(), end, &canary);
+        assert!(matches!(good, Stage::Step { number: 1, .. }));
+        // No look is due before it had twice as many.
+        (0..99).for_each(|_| canary.failed());
+        assert!(!trial.is_due(canary.figures().calls()));
+        assert_eq!(next(&mut trial, end, &canary), Stage::RolledBack);
     }
 
     fn bad() -> Judgement {

@@ -107,24 +107,39 @@ impl Trial {
 
     /// What is known now. Between two looks this is what the last one said; bad is for good.
     pub fn judge(&mut self, stable: &Figures, canary: &Figures) -> &Judgement {
-        let calls = canary.calls();
-        if self.is_due(calls) {
-            self.looks += 1;
-            let enough = self.rules.enough;
-            self.due = match calls.saturating_mul(2) {
-                next if calls < enough => next.min(enough),
-                next => next,
-            };
-            let limit = self.limit();
-            let why = self.errors(stable, canary, limit);
-            let why = why.or_else(|| self.refusals(stable, canary, limit));
-            self.judgement = match why.or_else(|| self.latency(stable, canary, limit)) {
-                Some(why) => Judgement::Bad(why),
-                // Nothing to compare with is nothing seen.
-                None if calls >= enough && stable.calls() >= self.rules.least => Judgement::Good,
-                None => Judgement::Undecided,
-            };
+        if self.is_due(canary.calls()) {
+            self.look(stable, canary);
         }
+        &self.judgement
+    }
+
+    /// What was known at the last look.
+    #[must_use]
+    pub fn judgement(&self) -> &Judgement {
+        &self.judgement
+    }
+
+    /// What is known now, looked at though no look may be due: what a step does before it ends,
+    /// since much may have happened after the last one. It spends what the next look may.
+    pub fn look(&mut self, stable: &Figures, canary: &Figures) -> &Judgement {
+        if matches!(self.judgement, Judgement::Bad(_)) {
+            return &self.judgement;
+        }
+        let (calls, enough) = (canary.calls(), self.rules.enough);
+        self.looks += 1;
+        self.due = match calls.saturating_mul(2).max(self.due) {
+            next if calls < enough => next.min(enough),
+            next => next,
+        };
+        let limit = self.limit();
+        let why = self.errors(stable, canary, limit);
+        let why = why.or_else(|| self.refusals(stable, canary, limit));
+        self.judgement = match why.or_else(|| self.latency(stable, canary, limit)) {
+            Some(why) => Judgement::Bad(why),
+            // Nothing to compare with is nothing seen.
+            None if calls >= enough && stable.calls() >= self.rules.least => Judgement::Good,
+            None => Judgement::Undecided,
+        };
         &self.judgement
     }
 

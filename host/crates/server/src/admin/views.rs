@@ -73,6 +73,7 @@ pub(super) async fn generations(State(shared): State<Arc<Shared>>) -> Answer<Val
         "published_at": serde_json::to_value(&status).map(|mut it| it["published_at"].take()).ok(),
         "pinned": status.pinned,
         "history": status.history,
+        "previous": status.previous,
         "draining": status.draining,
         "pending_restart": status.pending_restart,
         "events": shared.history.after(0),

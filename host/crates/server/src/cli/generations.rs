@@ -52,11 +52,11 @@ impl Generations {
 /// changes of files and configuration wait, until `plugbay resume` or the end of the host.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  plugbay rollback           to the generation before the one that serves
+  plugbay rollback           to the newest generation that serves anything else
   plugbay rollback 12
   plugbay generations        those that can be named")]
 pub(super) struct Rollback {
-    /// The generation; left out, the one before the one that serves
+    /// The generation; left out, the newest that serves anything else
     generation: Option<u64>,
 }
 
@@ -92,11 +92,9 @@ fn history(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["history"].as_array().map(Vec::as_slice).unwrap_or_default().iter()
 }
 
-/// The generation before the one that serves.
+/// The newest generation that serves anything else.
 fn before(answer: &Value) -> Result<u64, Failure> {
-    let numbers: Vec<u64> =
-        history(answer).filter_map(|past| past["generation"].as_u64()).collect();
-    numbers.iter().rev().nth(1).copied().ok_or_else(|| {
+    answer["previous"].as_u64().ok_or_else(|| {
         Failure::new("expected an earlier generation, found none that the host remembers")
             .hint("host.history says how many it remembers")
     })

@@ -1,51 +1,12 @@
-//! A new version on trial.
+//! What comes of a trial by the calls of both versions.
 
-mod support;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use plugbay::{CallErrorKind, Calling, Handler, Outcome, PluginState, Reason};
-use support::puppet::{Mood, Puppets, puppet};
-use support::{Site, is_over, place, request, until, wait};
 
-const OFFERS: &[&str] = &["codec:c"];
-
-fn site(puppets: &Puppets, canary: &str) -> Site {
-    let runtime = Arc::new(puppets.clone());
-    place()
-        .plugin("c.wasm", puppet("c", "1.0.0", OFFERS))
-        .config(&format!(
-            "[defaults]\nhealth_every = '0s'\n[capabilities.'codec:c']\nstrategy = 'canary'\n{canary}"
-        ))
-        .host_with(|builder| builder.runtime(runtime))
-}
-
-/// Calls all the while that `watch` watches; returns how many calls failed.
-fn under_load(site: &Site, watch: impl FnOnce()) -> u64 {
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let caller = scope.spawn(|| {
-            let (codec, mut failed) = (site.codec("c").unwrap(), 0);
-            while !over.load(Ordering::Relaxed) {
-                failed += u64::from(codec.encode_document(&[]).is_err());
-                std::thread::yield_now();
-            }
-            failed
-        });
-        watch();
-        over.store(true, Ordering::Relaxed);
-        caller.join().unwrap()
-    })
-}
-
-fn begins(site: &Site, label: &str) {
-    site.sees(
-        "the trial",
-        |it| matches!(it, Outcome::CanaryBegun { plugin, .. } if plugin == label),
-    );
-}
+use crate::support::puppet::{Mood, Puppets, puppet};
+use crate::support::{Site, is_over, place, request, until, wait};
+use crate::{OFFERS, begins, serve, site, under_load};
 
 #[test]
 fn a_good_version_goes_through_its_steps_and_takes_all_calls() {
@@ -61,7 +22,7 @@ fn a_good_version_goes_through_its_steps_and_takes_all_calls() {
         site.sees("the second step", |it| matches!(it, Outcome::CanaryStep { percent: 50, .. }));
         site.sees(
             "the promotion",
-            |it| matches!(it, Outcome::CanaryPromoted { plugin } if plugin == "c@2.0.0"),
+            |it| matches!(it, Outcome::CanaryPromoted { plugin, .. } if plugin == "c@2.0.0"),
         );
         until("the old one left", || site.status().plugins.len() == 1);
     });
@@ -144,13 +105,10 @@ fn a_version_that_refuses_what_the_old_one_takes_is_taken_back() {
 
 /// A site whose handler `h` is tried.
 fn handler(puppets: &Puppets) -> Site {
-    let runtime = Arc::new(puppets.clone());
     let config = "[defaults]\nhealth_every = '0s'\nbreaker_failures = 0\n\
                   [capabilities.'handler:h']\nstrategy = 'canary'\nsteps = [50, 100]\nevery = '1h'\n";
-    place()
-        .plugin("h.wasm", puppet("h", "1.0.0", &["handler:h"]))
-        .config(config)
-        .host_with(|builder| builder.runtime(runtime))
+    let place = place().plugin("h.wasm", puppet("h", "1.0.0", &["handler:h"]));
+    serve(place.config(config), puppets)
 }
 
 #[test]
@@ -203,6 +161,10 @@ fn a_version_that_is_taken_away_ends_its_trial() {
     site.drop_in("c.wasm", puppet("c", "1.0.0", OFFERS));
     until("it left", || site.status().plugins.len() == 1);
     assert_eq!(puppets.starts("c@1.0.0"), 1, "the old version was never stopped");
+    site.sees(
+        "the end of the trial",
+        |it| matches!(it, Outcome::CanaryEnded { plugin, .. } if plugin == "c@2.0.0"),
+    );
     assert!(site.rejected("c.wasm").is_none());
     for _ in 0..100 {
         assert_eq!(site.encode("c"), "c@1.0.0");
@@ -210,12 +172,38 @@ fn a_version_that_is_taken_away_ends_its_trial() {
 }
 
 #[test]
-fn a_change_of_configuration_is_no_trial() {
+fn a_busy_stable_version_gives_the_other_no_more_than_its_share() {
     let puppets = Puppets::default();
-    let steps = "[defaults]\nhealth_every = '0s'\n[capabilities.'codec:c']\nstrategy = 'canary'\n\
-                 steps = [50, 100]\n";
-    let site = site(&puppets, "steps = [50, 100]\n");
-    site.configure(&format!("{steps}[plugins.c]\ncpu = '7s'\n"));
-    until("it is started anew", || puppets.starts("c@1.0.0") == 2);
+    let site = site(&puppets, "steps = [1, 100]\nevery = '1h'\n");
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    begins(&site, "c@2.0.0");
+    let busy = Mood { fails: Some(CallErrorKind::Overloaded), ..Mood::default() };
+    puppets.mood("c@1.0.0", busy);
+    let codec = site.codec("c").unwrap();
+    let answered = (0..500).filter(|_| codec.encode_document(&[]).is_ok()).count();
+    assert!(answered < 50, "{answered} of 500, and not some five");
+}
+
+#[test]
+fn a_mended_version_of_a_plugin_that_is_not_well_serves_at_once() {
+    let puppets = Puppets::default();
+    let sick = Mood { sick: Some("no database".into()), ..Mood::default() };
+    let settings = "health_every = '200ms'\nhealth_deadline = '200ms'\nrestarts = 0\n";
+    let site = crate::site_with(&puppets, settings, "steps = [1, 100]\nevery = '1h'\n");
+    puppets.mood("c@1.0.0", sick.clone());
+    until("it is not well", || site.running("c").unwrap().state == PluginState::Unhealthy);
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    site.answers("c", "c@2.0.0");
+    until("the old one left", || site.status().plugins.len() == 1);
     assert_eq!(site.count(|it| matches!(it, Outcome::CanaryBegun { .. })), 0);
+    // The next one is tried, until there is nothing to compare it with.
+    site.drop_in("c.wasm", puppet("c", "3.0.0", OFFERS));
+    begins(&site, "c@3.0.0");
+    puppets.mood("c@2.0.0", sick);
+    site.sees("the promotion", |it| {
+        matches!(it, Outcome::CanaryPromoted { plugin, because }
+            if plugin == "c@3.0.0" && because == "c@2.0.0 is not well")
+    });
+    until("the old one left", || site.status().plugins.len() == 1);
+    assert_eq!(site.encode("c"), "c@3.0.0");
 }
