@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
 use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
 
 use crate::calling::Calling;
 use crate::dispatch;
-use crate::generation::Generation;
+use crate::generation::{Capability, Generation};
 
 /// A generation, as plugins see it.
 pub(crate) struct GenerationServices {
@@ -19,26 +19,39 @@ impl GenerationServices {
         Arc::new(Self { generation })
     }
 
-    /// Calls another codec of the same generation. Needs no lease: the outermost call holds
-    /// one of the whole generation, because its plugin imports `codecs`.
-    fn nested<R>(
-        &self,
-        context: &Context<'_>,
-        name: &str,
-        mut call: impl FnMut(&dyn CodecCall, &Context<'_>) -> Result<R, CallError>,
-    ) -> Result<R, CallError> {
+    /// A codec of the generation. To call it needs no lease: the outermost call holds one of the
+    /// whole generation, because its plugin imports `codecs`.
+    fn codec(&self, name: &str) -> Result<&Capability, CallError> {
         let key = format!("{}:{name}", <Codec as plugbay_core::Kind>::NAME);
-        let unsupported = |message: String| CallError::new(CallErrorKind::Unsupported, message);
-        let capability = self
-            .generation
+        self.generation
             .capability("codec", &key)
-            .map_err(|missed| unsupported(missed.to_string()))?;
-        dispatch::call::<Codec, R>(
-            capability,
-            context,
-            Calling::codec(),
-            |codec, context, _plugin| call(codec, context),
-        )
+            .map_err(|missed| CallError::new(CallErrorKind::Unsupported, missed.to_string()))
+    }
+
+    /// Calls another codec, waiting for the answer. Each provider that is asked gets `input`.
+    fn awaited<'a>(
+        &'a self,
+        context: Context<'a>,
+        name: &'a str,
+        mut input: Vec<u8>,
+        call: for<'c> fn(&'c dyn CodecCall, Context<'c>, Vec<u8>) -> CodecFuture<'c>,
+    ) -> CodecFuture<'a> {
+        Box::pin(async move {
+            let codec = self.codec(name)?;
+            let asked_once = codec.spread.is_none();
+            let (how, no_fault) = (Calling::codec(), |_: &Vec<u8>| None);
+            dispatch::call_async::<Codec, _>(
+                codec,
+                context,
+                how,
+                no_fault,
+                &mut |codec, context| {
+                    let input = if asked_once { std::mem::take(&mut input) } else { input.clone() };
+                    call(codec, context, input)
+                },
+            )
+            .await
+        })
     }
 }
 
@@ -60,7 +73,10 @@ impl Services for GenerationServices {
         name: &str,
         document: &[u8],
     ) -> Result<Vec<u8>, CallError> {
-        self.nested(context, name, |codec, context| codec.encode(context, document))
+        let (codec, how) = (self.codec(name)?, Calling::codec());
+        dispatch::call::<Codec, _>(codec, context, how, |codec, context, _plugin| {
+            codec.encode(context, document)
+        })
     }
 
     fn decode(
@@ -69,6 +85,31 @@ impl Services for GenerationServices {
         name: &str,
         bytes: &[u8],
     ) -> Result<Vec<u8>, CallError> {
-        self.nested(context, name, |codec, context| codec.decode(context, bytes))
+        let (codec, how) = (self.codec(name)?, Calling::codec());
+        dispatch::call::<Codec, _>(codec, context, how, |codec, context, _plugin| {
+            codec.decode(context, bytes)
+        })
+    }
+
+    fn encode_async<'a>(
+        &'a self,
+        context: Context<'a>,
+        name: &'a str,
+        document: Vec<u8>,
+    ) -> CodecFuture<'a> {
+        self.awaited(context, name, document, |codec, context, document| {
+            codec.encode_async(context, document)
+        })
+    }
+
+    fn decode_async<'a>(
+        &'a self,
+        context: Context<'a>,
+        name: &'a str,
+        bytes: Vec<u8>,
+    ) -> CodecFuture<'a> {
+        self.awaited(context, name, bytes, |codec, context, bytes| {
+            codec.decode_async(context, bytes)
+        })
     }
 }

@@ -117,7 +117,7 @@ fn describe_traps() {
 #[test]
 fn describe_spins() {
     let guest = Guest::codec("a").on(Export::Describe, Behaviour::Spin);
-    refused(guest, Reason::Describe, &["describe: expected to finish within 5s"]);
+    refused(guest, Reason::Describe, &["describe: expected an answer within 5s"]);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn init_hangs() {
     // Only the hanging plugin's time is short: on a busy machine the others need theirs.
     let site = neighbours().config("[plugins.slow]\ninit = '50ms'").host();
     site.drop_in("slow.wasm", Guest::codec("slow").on(Export::Init, Behaviour::Spin));
-    let parts = ["init: expected to finish within 50ms"];
+    let parts = ["init: expected an answer within 50ms"];
     site.refuses("slow.wasm", Reason::InitDeadline, &parts);
     serves_on(&site);
     site.remove("slow.wasm");

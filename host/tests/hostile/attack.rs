@@ -119,7 +119,7 @@ pub(crate) fn withstand(attack: &Attack) {
     let site = beside_a_neighbour(&limits).host();
     // Once before anything is measured: what is kept for the next time is there then.
     strike(&site, attack, 1, 1);
-    let before = Figures::now();
+    let before = Figures::before();
     Watch::during(&site, || strike(&site, attack, attack.threads, attack.rounds));
     before.come_back();
     before.was_exceeded_by(attack.holds);

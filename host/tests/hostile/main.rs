@@ -18,3 +18,4 @@ mod host_calls;
 mod lifecycle;
 mod neighbour;
 mod open_files;
+mod texts;

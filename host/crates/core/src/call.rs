@@ -7,6 +7,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cut;
+
+/// The longest message and the longest backtrace of a failed call, in bytes. Both are largely of
+/// the plugin's choice, and are kept for long.
+const MAX_MESSAGE: usize = 4 * 1024;
+const MAX_BACKTRACE: usize = 8 * 1024;
+
 /// Why a call got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -143,11 +150,11 @@ impl fmt::Display for Prefix<'_> {
 }
 
 impl CallError {
-    /// An error of this kind; `message` is a lowercase fragment.
+    /// An error of this kind; `message` is a lowercase fragment, [`cut`] if it is very long.
     pub fn new(kind: CallErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Failure {
             kind,
-            message: message.into(),
+            message: cut(message, MAX_MESSAGE),
             plugin: None,
             backtrace: None,
             retry_after: None,
@@ -162,10 +169,10 @@ impl CallError {
         self
     }
 
-    /// Adds the guest's backtrace.
+    /// Adds the guest's backtrace, [`cut`] if it is very long.
     #[must_use]
-    pub fn with_backtrace(mut self, backtrace: impl Into<Arc<str>>) -> Self {
-        self.0.backtrace = Some(backtrace.into());
+    pub fn with_backtrace<'t>(mut self, backtrace: impl Into<Cow<'t, str>>) -> Self {
+        self.0.backtrace = Some(Arc::from(cut(backtrace, MAX_BACKTRACE)));
         self
     }
 
@@ -266,5 +273,14 @@ mod tests {
         assert_eq!((error.kind().blame(), error.wait()), (Blame::NotCalled, Some(wait)));
         let trap = hindrance.explain(CallError::new(CallErrorKind::Trap, "it failed"));
         assert_eq!(trap.kind(), CallErrorKind::Trap);
+    }
+
+    #[test]
+    fn what_a_plugin_says_is_bounded() {
+        let long = "x".repeat(1 << 20);
+        let error = CallError::new(CallErrorKind::Internal, long.clone()).with_backtrace(long);
+        assert!(error.message().ends_with("x… (1048576 bytes)"));
+        assert!(error.message().len() < MAX_MESSAGE + 100);
+        assert!(error.backtrace().is_some_and(|it| it.len() < MAX_BACKTRACE + 100));
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::call::{CallError, CallErrorKind};
+use crate::codec::CodecFuture;
 
 /// How deep calls from plugin to plugin may nest.
 pub const MAX_DEPTH: u8 = 8;
@@ -38,6 +39,26 @@ pub trait Services: Send + Sync + 'static {
     /// As [`Services::encode`].
     fn decode(&self, context: &Context<'_>, name: &str, bytes: &[u8])
     -> Result<Vec<u8>, CallError>;
+
+    /// As [`Services::encode`], by the codec's [`encode_async`](crate::codec::CodecCall::encode_async).
+    fn encode_async<'a>(
+        &'a self,
+        context: Context<'a>,
+        name: &'a str,
+        document: Vec<u8>,
+    ) -> CodecFuture<'a> {
+        Box::pin(async move { self.encode(&context, name, &document) })
+    }
+
+    /// As [`Services::decode`], by the codec's [`decode_async`](crate::codec::CodecCall::decode_async).
+    fn decode_async<'a>(
+        &'a self,
+        context: Context<'a>,
+        name: &'a str,
+        bytes: Vec<u8>,
+    ) -> CodecFuture<'a> {
+        Box::pin(async move { self.decode(&context, name, &bytes) })
+    }
 }
 
 /// A codec, as other plugins see it.

@@ -4,6 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::cut;
+
+/// The longest message and the longest hint, in bytes. Names and texts of the plugin's choice
+/// stand in them, and what is refused is remembered.
+const MAX_TEXT: usize = 16 * 1024;
+
 /// The closed list of reasons; [`Reason::as_str`] is what metrics, logs and APIs show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -166,15 +172,16 @@ impl fmt::Display for Hint<'_> {
 }
 
 impl Refusal {
-    /// A refusal without a hint.
+    /// A refusal without a hint; `message` is [`cut`] if it is very long.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), hint: String::new() }
+        let message = cut(message.into(), MAX_TEXT).into_owned();
+        Self { reason, message, hint: String::new() }
     }
 
-    /// Adds what to do about it.
+    /// Adds what to do about it, as short as the message.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.hint = cut(hint.into(), MAX_TEXT).into_owned();
         self
     }
 

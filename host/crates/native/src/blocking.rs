@@ -1,9 +1,9 @@
-//! The asynchronous face of a handler whose calls block.
+//! The asynchronous face of calls that block.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::handler::{HandlerFuture, Response};
 use plugbay_core::{CallError, CallErrorKind, Context};
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
@@ -11,7 +11,7 @@ use tokio_util::context::TokioContext;
 
 use crate::bulkhead::Bulkhead;
 
-/// Whose handler blocks, and for how long it may.
+/// Whose calls block, and for how long they may.
 pub(crate) struct Blocking {
     /// Whose threads for blocking work serve the call.
     pub(crate) tokio: Handle,
@@ -30,11 +30,11 @@ impl Blocking {
     /// If the caller goes, or the deadline passes, the call ends by itself: a thread cannot be
     /// stopped. It holds its place until it does. A call that waits for its place ends with its
     /// caller. The caller needs no tokio of its own.
-    pub(crate) fn call(
+    pub(crate) fn call<R: Send + 'static>(
         self,
         context: Context<'_>,
-        call: impl FnOnce(&Context<'_>, Instant) -> Result<Response, CallError> + Send + 'static,
-    ) -> HandlerFuture<'_> {
+        call: impl FnOnce(&Context<'_>, Instant) -> Result<R, CallError> + Send + 'static,
+    ) -> Pin<Box<dyn Future<Output = Result<R, CallError>> + Send + '_>> {
         let owned = context.to_owned();
         let timers = self.tokio.clone();
         let bounded = async move {

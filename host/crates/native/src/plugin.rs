@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use plugbay_abi::host::Instance;
 use plugbay_abi::{Buffer, Error, Kind};
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
     CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
@@ -27,8 +27,11 @@ struct Shared {
     life: Arc<Life>,
     policy: Policy,
     tokio: Handle,
-    /// Bounds its handlers. Its codecs are called on their callers' own threads, without bound.
+    /// Bounds its handlers.
     handlers: Arc<Bulkhead>,
+    /// Bounds its codecs where nobody lends a thread. Apart from its handlers, which may wait for
+    /// them. On their callers' own threads they are called without bound.
+    codecs: Arc<Bulkhead>,
     /// Serves all calls at once.
     instance: Serving,
 }
@@ -64,6 +67,7 @@ impl NativePlugin {
         let Policy { instances, queue, .. } = start.policy;
         let shared = Shared {
             handlers: Bulkhead::new(life.label(), instances, queue),
+            codecs: Bulkhead::new(life.label(), instances, queue),
             instance: Serving::new(Arc::clone(&life), instance),
             life,
             policy: start.policy,
@@ -201,7 +205,7 @@ impl Plugin for NativePlugin {
             instances: self.shared.instance.current().is_some().into(),
             instantiations: self.shared.life.made.load(Ordering::Relaxed),
             discarded: self.shared.instance.discarded(),
-            waiting: self.shared.handlers.waiting().into(),
+            waiting: u64::from(self.shared.handlers.waiting() + self.shared.codecs.waiting()),
             limited: self.shared.life.ledger.limited(),
             metrics: self.shared.life.ledger.metrics.snapshot(),
             ..PluginStats::default()
@@ -210,9 +214,22 @@ impl Plugin for NativePlugin {
 }
 
 /// One capability.
+#[derive(Clone)]
 struct NativeCalls {
     shared: Arc<Shared>,
     capability: u32,
+}
+
+impl NativeCalls {
+    /// Where calls that nobody lends a thread are made.
+    fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking {
+        Blocking {
+            tokio: self.shared.tokio.clone(),
+            bulkhead: Arc::clone(bulkhead),
+            deadline: self.shared.policy.deadline,
+            grace: Duration::ZERO,
+        }
+    }
 }
 
 impl CodecCall for NativeCalls {
@@ -228,17 +245,24 @@ impl CodecCall for NativeCalls {
             |instance: &Instance, calls: &Calls<'_>| instance.decode(calls, self.capability, bytes);
         self.shared.convert(context, convert)
     }
+
+    fn encode_async<'a>(&'a self, context: Context<'a>, document: Vec<u8>) -> CodecFuture<'a> {
+        let calls = self.clone();
+        let blocking = self.blocking(&self.shared.codecs);
+        blocking.call(context, move |context, _| calls.encode(context, &document))
+    }
+
+    fn decode_async<'a>(&'a self, context: Context<'a>, bytes: Vec<u8>) -> CodecFuture<'a> {
+        let calls = self.clone();
+        let blocking = self.blocking(&self.shared.codecs);
+        blocking.call(context, move |context, _| calls.decode(context, &bytes))
+    }
 }
 
 impl HandlerCall for NativeCalls {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
         let (shared, capability) = (Arc::clone(&self.shared), self.capability);
-        let blocking = Blocking {
-            tokio: shared.tokio.clone(),
-            bulkhead: Arc::clone(&shared.handlers),
-            deadline: shared.policy.deadline,
-            grace: Duration::ZERO,
-        };
+        let blocking = self.blocking(&shared.handlers);
         // Nothing ends native code in this process, so its deadline is of no use to the call.
         blocking.call(context, move |context, _| handle(&shared, capability, context, &request))
     }

@@ -1,7 +1,8 @@
 //! What wasmtime generates from `wit/`: the imports once, the exports twice.
 //!
 //! A pure plugin's lifecycle and codecs are called on the caller's stack (`sync`); what may
-//! wait for the host is called on a fiber (`fiber`). The types are the same in both.
+//! wait for the host is called on a fiber (`fiber`): for WASI, or for a codec of another plugin.
+//! The types are the same in both.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 
@@ -9,7 +10,11 @@ mod sync {
     wasmtime::component::bindgen!({
         path: "../../../wit",
         world: "plugin",
-        imports: { default: trappable },
+        imports: {
+            "plugbay:plugin/codecs.encode": async | trappable,
+            "plugbay:plugin/codecs.decode": async | trappable,
+            default: trappable,
+        },
     });
 }
 

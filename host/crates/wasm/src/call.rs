@@ -2,18 +2,21 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Instant;
 
-use plugbay_core::{CallError, CallErrorKind, Context};
-use tokio::time::Instant;
+use futures_lite::future::block_on;
+use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Policy};
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
 
 use crate::bindings::plugbay::plugin::types;
-use crate::checkout::{Checkout, busy};
+use crate::checkout::{Checkout, GLANCE, Patience};
+use crate::clock::{Allowance, before, gone, late};
 use crate::fault::fault;
 use crate::kind::WasmKind;
+use crate::meter::metered;
 use crate::plugin::Shared;
 use crate::state::State;
 
@@ -40,7 +43,7 @@ impl<K: WasmKind> Calls<K> {
         self.capability
     }
 
-    /// Whether the plugin imports what may wait (WASI): such calls need a fiber.
+    /// Whether the plugin imports what may wait (WASI, other codecs): such calls need a fiber.
     #[must_use]
     pub fn may_wait(&self) -> bool {
         self.plugin.may_wait
@@ -70,12 +73,9 @@ impl<K: WasmKind> Calls<K> {
         finish: impl FnOnce(R) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let plugin = &self.plugin;
-        let mut checkout = Checkout::take(plugin)?;
+        let (mut checkout, ends) = Checkout::take(plugin, context)?;
         let instance = checkout.instance()?;
-        instance.begin_direct(plugin.cpu_ticks, plugin.policy.deadline);
-        if plugin.wants_services {
-            instance.lend(context);
-        }
+        instance.begin(self.allowance(ends), false, context);
         let Some((store, guest)) = instance.guest::<K>(self.slot) else {
             return Err(self.blame(no_guest()));
         };
@@ -85,8 +85,14 @@ impl<K: WasmKind> Calls<K> {
                 checkout.done();
                 finished
             }
-            Err(error) => Err(fault(&error, store.data_mut(), plugin.policy.cpu)),
+            Err(error) => Err(fault(&error, store.data_mut())),
         }
+    }
+
+    #[inline]
+    fn allowance(&self, ends: Option<Instant>) -> Allowance {
+        let Policy { cpu, deadline, .. } = self.plugin.policy;
+        Allowance { cpu, wall: deadline, ends }
     }
 
     /// Calls on a fiber: the guest gives way to other tasks at each tick, and may wait.
@@ -107,14 +113,11 @@ impl<K: WasmKind> Calls<K> {
         let within = plugin.policy.deadline;
         let bounded = async move {
             // One deadline for waiting and for the call; who never had an instance is told so.
-            let deadline = Instant::now().checked_add(within);
-            let checkout = bounded(deadline, Checkout::take_async(plugin)).await;
-            let checkout = checkout.unwrap_or_else(|| Err(busy(plugin, within)))?;
-            let answer = bounded(deadline, self.fiber(checkout, context, call)).await;
-            answer.unwrap_or_else(|| {
-                let message = format!("expected an answer within {within:?}");
-                Err(self.blame(CallError::new(CallErrorKind::Deadline, message)))
-            })
+            let ends = context.ends(Instant::now(), within);
+            let patience = Patience { within, ends, cancel: context.cancel() };
+            let checkout = Checkout::take_async(plugin, patience).await?;
+            let answer = before(ends, self.fiber(checkout, context, ends, call)).await;
+            answer.unwrap_or_else(|| Err(self.blame(late(within))))
         };
         TokioContext::new(bounded, plugin.tokio.clone()).await
     }
@@ -129,31 +132,38 @@ impl<K: WasmKind> Calls<K> {
         context: &Context<'_>,
         call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
     ) -> Result<R, CallError> {
-        futures_lite::future::block_on(self.call_async(*context, call))
+        block_on(async {
+            let answer = self.call_async(*context, call);
+            let Some(cancel) = context.cancel() else { return answer.await };
+            let answer = unless_cancelled(cancel, answer);
+            let answer = TokioContext::new(answer, self.plugin.tokio.clone()).await;
+            answer.unwrap_or_else(|| Err(self.blame(gone())))
+        })
     }
 
     async fn fiber<R>(
         &self,
         mut checkout: Checkout<'_>,
         context: Context<'_>,
+        ends: Option<Instant>,
         call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
     ) -> Result<R, CallError> {
         let plugin = &self.plugin;
         let instance = checkout.instance()?;
-        instance.begin_fiber(plugin.cpu_ticks, plugin.policy.deadline);
+        instance.begin(self.allowance(ends), true, &context);
         if plugin.wants_services {
-            instance.lend(&context);
+            instance.lend(context);
         }
         let Some((store, guest)) = instance.guest::<K>(self.slot) else {
             return Err(self.blame(no_guest()));
         };
-        let answer = call(&mut *store, guest).await;
+        let answer = metered(call(&mut *store, guest)).await;
         match store.data_mut().end().and(answer) {
             Ok(answer) => {
                 checkout.done();
                 Ok(answer)
             }
-            Err(error) => Err(fault(&error, store.data_mut(), plugin.policy.cpu)),
+            Err(error) => Err(fault(&error, store.data_mut())),
         }
     }
 
@@ -205,11 +215,15 @@ impl<K> fmt::Debug for Calls<K> {
     }
 }
 
-/// What comes of the work, unless the deadline passes first; `None` is one too far off to pass.
-async fn bounded<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
-    match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, work).await.ok(),
-        None => Some(work.await),
+/// What comes of the work, unless nobody waits for it any more. Nothing says so by itself.
+async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    loop {
+        match tokio::time::timeout(GLANCE, &mut work).await {
+            Ok(answer) => return Some(answer),
+            Err(_elapsed) if cancel.is_cancelled() => return None,
+            Err(_elapsed) => {}
+        }
     }
 }
 

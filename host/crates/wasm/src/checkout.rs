@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Policy, Reuse};
+use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Policy, Reuse};
 
+use crate::clock::{before, gone};
 use crate::instance::Instance;
 use crate::plugin::Shared;
 use crate::pool::{Returned, Waiter};
@@ -13,6 +14,9 @@ use crate::pool::{Returned, Waiter};
 /// look at the clock would cost each of them more than this hint is worth.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How often who waits on a thread looks whether anybody waits for the answer.
+pub(crate) const GLANCE: Duration = Duration::from_millis(50);
+
 /// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
 /// call's future was dropped half-way — the instance is thrown away.
 pub(crate) struct Checkout<'a> {
@@ -20,60 +24,101 @@ pub(crate) struct Checkout<'a> {
     instance: Option<Box<Instance>>,
 }
 
+/// How long somebody waits for an instance.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience<'a> {
+    /// All in all.
+    pub(crate) within: Duration,
+    /// When that is over; `None` is too far off to come.
+    pub(crate) ends: Option<Instant>,
+    /// What says that it is over before.
+    pub(crate) cancel: Option<&'a Cancel>,
+}
+
+impl Patience<'_> {
+    /// Whether anybody waits for the answer.
+    fn ask(&self, plugin: &Shared) -> Result<(), CallError> {
+        let gone_before = self.cancel.is_some_and(Cancel::is_cancelled);
+        if gone_before { Err(gone().of(plugin.sandbox.label())) } else { Ok(()) }
+    }
+}
+
 impl<'a> Checkout<'a> {
-    /// Takes an idle instance, makes one, or waits for one on the caller's thread.
+    /// Takes an idle instance, makes one, or waits for one on the caller's thread. Returns when
+    /// the call must be over, as far as that is known: a call that finds an instance looks at no
+    /// clock.
     #[inline]
-    pub(crate) fn take(plugin: &'a Arc<Shared>) -> Result<Self, CallError> {
+    pub(crate) fn take(
+        plugin: &'a Arc<Shared>,
+        context: &Context<'_>,
+    ) -> Result<(Self, Option<Instant>), CallError> {
         if plugin.policy.reuse == Reuse::Pooled
             && let Some(instance) = plugin.pool.take()
         {
-            return Ok(Self::of(plugin, instance));
+            return Ok((Self::of(plugin, instance), context.deadline()));
         }
-        Self::take_within(plugin, plugin.policy.deadline)
+        Self::take_slowly(plugin, context)
     }
 
-    /// As [`Checkout::take`], waiting for at most `within`.
     #[cold]
     #[inline(never)]
+    fn take_slowly(
+        plugin: &'a Arc<Shared>,
+        context: &Context<'_>,
+    ) -> Result<(Self, Option<Instant>), CallError> {
+        let within = plugin.policy.deadline;
+        let ends = context.ends(Instant::now(), within);
+        let patience = Patience { within, ends, cancel: context.cancel() };
+        Ok((Self::take_within(plugin, patience)?, ends))
+    }
+
+    /// Takes an idle instance, makes one, or waits for one on the caller's thread.
     pub(crate) fn take_within(
         plugin: &'a Arc<Shared>,
-        within: Duration,
+        patience: Patience<'_>,
     ) -> Result<Self, CallError> {
         let mut waiter = None;
         let mut returned: Option<Returned> = None;
-        // From when it begins to wait: a call that finds room looks at no clock.
-        let mut deadline = None;
         loop {
+            patience.ask(plugin)?;
             match Self::try_take(plugin) {
                 Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
                 Some(Found::Room(room)) => {
                     drop((waiter, returned));
-                    return Ok(Self::of(plugin, room.fill(plugin.make_blocking()?)));
+                    let instance = plugin.make_blocking(patience.ends)?;
+                    return Ok(Self::of(plugin, room.fill(instance)));
                 }
                 None => {}
             }
             // Look once more between beginning to wait and waiting.
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + within);
             let Some(waiting) = returned.take() else {
                 returned = Some(queue(plugin, &mut waiter)?.listen());
                 continue;
             };
-            if !waiting.wait_until(deadline) {
-                return Err(busy(plugin, within));
+            // Nothing wakes whoever is cancelled.
+            let glance = patience.cancel.and_then(|_| Instant::now().checked_add(GLANCE));
+            let woken = waiting.wait_until(patience.ends.into_iter().chain(glance).min());
+            if !woken && patience.ends.is_some_and(|ends| Instant::now() >= ends) {
+                return Err(busy(plugin, patience.within));
             }
         }
     }
 
-    /// As [`Checkout::take`], without blocking a thread. The caller bounds the wait.
-    pub(crate) async fn take_async(plugin: &'a Arc<Shared>) -> Result<Self, CallError> {
+    /// As [`Checkout::take_within`], without blocking a thread.
+    pub(crate) async fn take_async(
+        plugin: &'a Arc<Shared>,
+        patience: Patience<'_>,
+    ) -> Result<Self, CallError> {
         let mut waiter = None;
         let mut returned: Option<Returned> = None;
         loop {
+            patience.ask(plugin)?;
             match Self::try_take(plugin) {
                 Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
                 Some(Found::Room(room)) => {
                     drop((waiter, returned));
-                    return Ok(Self::of(plugin, room.fill(plugin.make(true).await?)));
+                    let instance = plugin.make(true, patience.ends).await?;
+                    return Ok(Self::of(plugin, room.fill(instance)));
                 }
                 None => {}
             }
@@ -81,7 +126,9 @@ impl<'a> Checkout<'a> {
                 returned = Some(queue(plugin, &mut waiter)?.listen());
                 continue;
             };
-            waiting.wait().await;
+            if before(patience.ends, waiting.wait()).await.is_none() {
+                return Err(busy(plugin, patience.within));
+            }
         }
     }
 
@@ -163,7 +210,7 @@ fn full(plugin: &Shared) -> CallError {
 }
 
 #[cold]
-pub(crate) fn busy(plugin: &Shared, within: Duration) -> CallError {
+fn busy(plugin: &Shared, within: Duration) -> CallError {
     let message = format!(
         "expected an instance within {within:?}, found none free of at most {}",
         plugin.pool.limit()
@@ -171,7 +218,9 @@ pub(crate) fn busy(plugin: &Shared, within: Duration) -> CallError {
     overloaded(plugin, message)
 }
 
-fn overloaded(plugin: &Shared, message: String) -> CallError {
+/// The error of a call that was not made for want of something that comes again.
+#[cold]
+pub(crate) fn overloaded(plugin: &Shared, message: String) -> CallError {
     CallError::new(CallErrorKind::Overloaded, message)
         .retry_after(RETRY_AFTER)
         .of(plugin.sandbox.label())

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
 use plugbay_core::{CallError, Context};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+use crate::bindings::plugbay::plugin::types;
 use crate::bindings::{direct, fiber};
-use crate::call::Calls;
+use crate::call::{CallFuture, Calls};
 use crate::kind::{AnyGuest, WasmKind};
 use crate::state::State;
 
@@ -89,40 +90,62 @@ impl WasmCodec {
         self.0.may_wait() || context.depth() > 0
     }
 
-    // Functions of their own, so that a call without a fiber has a small frame.
+    // A function of its own, so that a call without a fiber has a small frame.
     #[inline(never)]
-    fn encode_on_fiber(
+    fn on_fiber(
         &self,
         context: &Context<'_>,
-        document: &[u8],
+        direction: Direction,
+        input: &[u8],
     ) -> Result<Vec<u8>, CallError> {
         let Self(calls) = self;
-        let index = calls.capability();
-        let document = document.to_vec();
-        let answer = calls.call_blocking(context, move |store, guest| {
-            Box::pin(
-                async move { guest.on_fiber(store)?.call_encode(store, index, &document).await },
-            )
-        })?;
-        calls.answer(answer, Vec::len)
+        let call = convert(calls.capability(), direction, input.to_vec());
+        calls.answer(calls.call_blocking(context, call)?, Vec::len)
     }
 
-    #[inline(never)]
-    fn decode_on_fiber(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+    async fn awaited(
+        &self,
+        context: Context<'_>,
+        direction: Direction,
+        input: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
         let Self(calls) = self;
-        let index = calls.capability();
-        let bytes = bytes.to_vec();
-        let answer = calls.call_blocking(context, move |store, guest| {
-            Box::pin(async move { guest.on_fiber(store)?.call_decode(store, index, &bytes).await })
-        })?;
-        calls.answer(answer, Vec::len)
+        let call = convert(calls.capability(), direction, input);
+        calls.answer(calls.call_async(context, call).await?, Vec::len)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Encode,
+    Decode,
+}
+
+/// The call of a guest on a fiber.
+fn convert(
+    index: u32,
+    direction: Direction,
+    input: Vec<u8>,
+) -> impl for<'s> FnOnce(
+    &'s mut Store<State>,
+    &'s CodecGuest,
+) -> CallFuture<'s, Result<Vec<u8>, types::Error>>
++ Send {
+    move |store, guest| {
+        Box::pin(async move {
+            let guest = guest.on_fiber(store)?;
+            match direction {
+                Direction::Encode => guest.call_encode(store, index, &input).await,
+                Direction::Decode => guest.call_decode(store, index, &input).await,
+            }
+        })
     }
 }
 
 impl CodecCall for WasmCodec {
     fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
         if self.needs_fiber(context) {
-            return self.encode_on_fiber(context, document);
+            return self.on_fiber(context, Direction::Encode, document);
         }
         let Self(calls) = self;
         let index = calls.capability();
@@ -135,7 +158,7 @@ impl CodecCall for WasmCodec {
 
     fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
         if self.needs_fiber(context) {
-            return self.decode_on_fiber(context, bytes);
+            return self.on_fiber(context, Direction::Decode, bytes);
         }
         let Self(calls) = self;
         let index = calls.capability();
@@ -144,5 +167,13 @@ impl CodecCall for WasmCodec {
             |store, guest| guest.direct.call_decode(store, index, bytes),
             |answer| calls.answer(answer, Vec::len),
         )
+    }
+
+    fn encode_async<'a>(&'a self, context: Context<'a>, document: Vec<u8>) -> CodecFuture<'a> {
+        Box::pin(self.awaited(context, Direction::Encode, document))
+    }
+
+    fn decode_async<'a>(&'a self, context: Context<'a>, bytes: Vec<u8>) -> CodecFuture<'a> {
+        Box::pin(self.awaited(context, Direction::Decode, bytes))
     }
 }

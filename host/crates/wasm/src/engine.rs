@@ -7,6 +7,7 @@ use wasmtime::{
     Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
+use crate::idle::Idle;
 use crate::ticker::Ticker;
 
 /// An engine could not be made.
@@ -34,6 +35,7 @@ pub struct Engine {
 struct Inner {
     engine: wasmtime::Engine,
     pool_size: Option<u32>,
+    idle: Idle,
     _ticker: Ticker,
 }
 
@@ -53,13 +55,20 @@ impl Engine {
             None => (wasmtime::Engine::new(&config(None)).map_err(EngineError)?, None),
         };
         let ticker = Ticker::start(&engine).map_err(|error| EngineError(error.into()))?;
-        Ok(Self { inner: Arc::new(Inner { engine, pool_size, _ticker: ticker }) })
+        Ok(Self {
+            inner: Arc::new(Inner { engine, pool_size, idle: Idle::default(), _ticker: ticker }),
+        })
     }
 
     /// wasmtime's engine.
     #[must_use]
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner.engine
+    }
+
+    /// The plugins whose idle instances make room for others.
+    pub(crate) fn idle(&self) -> &Idle {
+        &self.inner.idle
     }
 
     /// How many instances the pool holds at most; `None` where they are allocated on demand.

@@ -1,7 +1,6 @@
 //! What a failed call was: a trap, a panic, a limit.
 
-use std::fmt::Write as _;
-use std::time::Duration;
+use std::fmt::{self, Write as _};
 
 use plugbay_core::{CallError, CallErrorKind};
 use wasmtime::component::ResourceTableError;
@@ -13,12 +12,15 @@ use crate::wasi::RESOURCES;
 /// The most frames of a backtrace that are shown.
 const MAX_FRAMES: usize = 32;
 
+/// How much of a frame's name is shown, in bytes.
+const MAX_NAME: usize = 256;
+
 /// How wasmtime begins to say that a store's fuel for calls of the host is used up.
 const TOO_MUCH: &str = "too much data is being copied between the host and the guest";
 
 /// Names the failure of a guest call. Takes the notes that the limiter and the guest's
 /// panic hook left, because both surface as the same trap.
-pub(crate) fn fault(error: &wasmtime::Error, state: &mut State, cpu: Duration) -> CallError {
+pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
     let refused = state.limits.take_refused();
     let panic = state.panic.take();
     let trap = error.downcast_ref::<Trap>().copied();
@@ -26,14 +28,7 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State, cpu: Duration) -
         _ if let Some(excess) = state.excess.take() => {
             CallError::new(CallErrorKind::HostCalls, excess.to_string())
         }
-        Some(Trap::Interrupt) if state.late => CallError::new(
-            CallErrorKind::Deadline,
-            format!("expected an answer within {:?}", state.wall),
-        ),
-        Some(Trap::Interrupt) => CallError::new(
-            CallErrorKind::Cpu,
-            format!("expected to finish within {cpu:?} of CPU time"),
-        ),
+        Some(Trap::Interrupt) => state.clock.verdict(),
         Some(Trap::UnreachableCodeReached) if refused.is_some() => {
             CallError::new(CallErrorKind::Memory, refused.unwrap_or_default())
         }
@@ -83,15 +78,44 @@ fn backtrace(error: &wasmtime::Error) -> Option<String> {
     let backtrace = error.downcast_ref::<WasmBacktrace>()?;
     let mut text = String::new();
     for frame in backtrace.frames().iter().take(MAX_FRAMES) {
-        let index = frame.func_index();
-        let name = frame.func_name().map_or_else(|| format!("function {index}"), demangle);
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name}");
+        let mut name = Short(String::new());
+        // One that is cut is as good a name: the plugin's file says how long each is.
+        let _ = match frame.func_name() {
+            Some(found) => write!(name, "{:#}", rustc_demangle::demangle(found)),
+            None => write!(name, "function {}", frame.func_index()),
+        };
+        text.push_str(&name.0);
+        text.push('\n');
     }
     (!text.is_empty()).then_some(text)
 }
 
-/// Rust names as people know them; others as they are.
-fn demangle(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
+/// The beginning of what is written, as far as [`MAX_NAME`].
+struct Short(String);
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_NAME.saturating_sub(self.0.len());
+        let fits = &text[..text.floor_char_boundary(room)];
+        self.0.push_str(fits);
+        if fits.len() == text.len() {
+            return Ok(());
+        }
+        self.0.push('…');
+        Err(fmt::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_any_length_is_short() {
+        let mut short = Short(String::new());
+        assert!(short.write_str("name").is_ok());
+        assert!(write!(short, "{:#}", rustc_demangle::demangle(&"é".repeat(1 << 20))).is_err());
+        assert_eq!(short.0.len(), MAX_NAME + "…".len());
+        assert!(short.0.starts_with("nameé") && short.0.ends_with("é…"));
+    }
 }

@@ -1,12 +1,18 @@
 //! The host's side of the imports: `log`, `metrics`, `codecs`.
+//!
+//! A call of another plugin is awaited on the fiber of the caller: it holds up no thread, however
+//! long it takes.
 
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, Services};
+use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, OwnedContext, cut};
 
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 use crate::state::State;
 
 /// The field by which the SDK's panic hook marks its line.
 const PANIC_FIELD: &str = "panic";
+
+/// How much of a panic's message is kept, in bytes: an instance that got over it keeps it too.
+const MAX_PANIC: usize = 8 * 1024;
 
 /// What a nested call returns to the guest.
 type Answer = Result<Vec<u8>, types::Error>;
@@ -22,7 +28,7 @@ impl log::Host for State {
     ) -> wasmtime::Result<()> {
         self.host_call()?;
         if level == log::Level::Error && fields.iter().any(|(name, _)| name == PANIC_FIELD) {
-            self.panic = Some(message.clone());
+            self.panic = Some(cut(&message, MAX_PANIC).into_owned());
         }
         self.sandbox.write_log(log_level(level), &message, &fields);
         Ok(())
@@ -59,17 +65,14 @@ impl metrics::Host for State {
 }
 
 impl State {
-    fn nested(
-        &self,
-        call: impl FnOnce(&dyn Services, &Context<'_>) -> Result<Vec<u8>, CallError>,
-    ) -> Answer {
-        let context = self.context.as_ref().ok_or_else(|| {
-            types::Error::Unavailable("codecs can be called during a call only, not in init".into())
-        })?;
-        let nested = context.get().nested();
-        nested
-            .and_then(|context| call(&**context.services(), &context))
-            .map_err(|error| to_guest(&error))
+    /// Counts a call of another plugin; returns what it is called with.
+    fn caller(&mut self) -> wasmtime::Result<Result<OwnedContext, CallError>> {
+        self.host_call()?;
+        let caller = self.context.clone();
+        Ok(caller.ok_or_else(|| {
+            let message = "codecs can be called during a call only, not in init";
+            CallError::new(CallErrorKind::Unavailable, message)
+        }))
     }
 }
 
@@ -84,16 +87,24 @@ impl codecs::Host for State {
         Ok(infos.collect())
     }
 
-    fn encode(&mut self, name: String, document: Vec<u8>) -> wasmtime::Result<Answer> {
-        self.host_call()?;
-        self.called_others = true;
-        Ok(self.nested(|services, context| services.encode(context, &name, &document)))
+    async fn encode(&mut self, name: String, document: Vec<u8>) -> wasmtime::Result<Answer> {
+        let caller = self.caller()?;
+        let answer = async {
+            let caller = caller?;
+            let context = caller.get().nested()?;
+            context.services().encode_async(context, &name, document).await
+        };
+        Ok(answer.await.map_err(|error| to_guest(&error)))
     }
 
-    fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
-        self.host_call()?;
-        self.called_others = true;
-        Ok(self.nested(|services, context| services.decode(context, &name, &bytes)))
+    async fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
+        let caller = self.caller()?;
+        let answer = async {
+            let caller = caller?;
+            let context = caller.get().nested()?;
+            context.services().decode_async(context, &name, bytes).await
+        };
+        Ok(answer.await.map_err(|error| to_guest(&error)))
     }
 }
 

@@ -1,11 +1,10 @@
 //! One live instance: its store, and the functions found in it.
 
-use std::time::Duration;
-
 use plugbay_core::Context;
 use wasmtime::Store;
 
 use crate::bindings::{direct, fiber};
+use crate::clock::Allowance;
 use crate::kind::{AnyGuest, WasmKind};
 use crate::state::State;
 
@@ -49,21 +48,17 @@ impl Instance {
         Some((&mut self.store, guest))
     }
 
-    /// Sets what a call on the caller's stack may use.
+    /// Sets what a call may use, and whom it is for.
     #[inline]
-    pub(crate) fn begin_direct(&mut self, ticks: u64, wall: Duration) {
-        self.store.data_mut().begin(ticks, wall, false);
-        self.calls += 1;
-    }
-
-    /// Sets what a call on a fiber may use.
-    pub(crate) fn begin_fiber(&mut self, ticks: u64, wall: Duration) {
-        self.store.data_mut().begin(ticks, wall, true);
+    pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool, context: &Context<'_>) {
+        let state = self.store.data_mut();
+        state.begin(allowed, on_fiber);
+        state.clock.heed(context);
         self.calls += 1;
     }
 
     /// Lends the caller's services until [`Instance::end`].
-    pub(crate) fn lend(&mut self, context: &Context<'_>) {
+    pub(crate) fn lend(&mut self, context: Context<'_>) {
         self.store.data_mut().lend(context);
     }
 

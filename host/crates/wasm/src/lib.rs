@@ -4,7 +4,8 @@
 //! thread that ticks the epoch. [`WasmRuntime`] reads a component's imports and exports
 //! before anything else ([`scan`]), compiles it or fetches it from the private
 //! [`AotCache`], links it once, and starts plugins from it. A started plugin keeps a pool
-//! of warm instances; a call takes one, sets its CPU budget, calls, and puts it back. An
+//! of warm instances; a call takes one, sets its CPU budget, calls, and puts it back. What may
+//! wait, for WASI or for another plugin, runs on a fiber and holds up no thread. An
 //! instance that trapped, or whose call was dropped, never goes back.
 //!
 //! [`compile`] is where a component's price is bounded before it is known.
@@ -22,15 +23,18 @@ mod bindings;
 mod cache;
 mod call;
 mod checkout;
+mod clock;
 mod codec;
 pub mod compile;
 mod engine;
 mod fault;
 mod handler;
+mod idle;
 mod imports;
 mod instance;
 mod kind;
 mod limits;
+mod meter;
 mod plugin;
 mod pool;
 mod prepared;

@@ -47,13 +47,22 @@ pub(crate) struct Limits {
     tables: u64,
     /// Elements that they have.
     elements: u64,
+    /// What it was granted last, until that is known to be in vain.
+    granted: u64,
     /// What it was refused last: tells a failed allocation from another `unreachable`.
     refused: Option<String>,
 }
 
+/// Whether growing so far is in vain whatever is granted: the guest itself declared less. wasmtime
+/// asks here first.
+fn is_beyond(maximum: Option<usize>, desired: usize) -> bool {
+    maximum.is_some_and(|maximum| desired > maximum)
+}
+
 impl Limits {
     pub(crate) fn new(budget: Arc<Budget>, memory: u64, tables: u32) -> Self {
-        Self { budget, memory, held: 0, tables: tables.into(), elements: 0, refused: None }
+        let tables = tables.into();
+        Self { budget, memory, held: 0, tables, elements: 0, granted: 0, refused: None }
     }
 
     /// Bytes of linear memory that the instance has.
@@ -84,7 +93,7 @@ impl ResourceLimiter for Limits {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current) as u64;
         let total = self.held.saturating_add(more);
@@ -93,6 +102,9 @@ impl ResourceLimiter for Limits {
                 "expected at most {} bytes of memory for an instance, asked for {total}",
                 self.memory
             ));
+            return Ok(false);
+        }
+        if is_beyond(maximum, desired) {
             return Ok(false);
         }
         if !self.budget.reserve(more) {
@@ -104,14 +116,23 @@ impl ResourceLimiter for Limits {
             return Ok(false);
         }
         self.held = total;
+        self.granted = more;
         Ok(true)
+    }
+
+    /// The system had no such memory, or the allocator no such room.
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        let granted = std::mem::take(&mut self.granted);
+        self.held -= granted;
+        self.budget.release(granted);
+        Ok(())
     }
 
     fn table_growing(
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current) as u64;
         let total = self.elements.saturating_add(more);
@@ -120,6 +141,9 @@ impl ResourceLimiter for Limits {
                 "expected at most {} table elements over all tables of an instance, asked for {total}",
                 self.tables
             ));
+            return Ok(false);
+        }
+        if is_beyond(maximum, desired) {
             return Ok(false);
         }
         self.elements = total;
@@ -144,6 +168,55 @@ mod tests {
         assert!(!two.memory_growing(60, 90, None).unwrap());
         assert!(two.take_refused().unwrap().contains("for an instance"));
         assert_eq!(budget.used(), 60);
+    }
+
+    #[test]
+    fn growth_that_fails_after_all_is_given_back_once() {
+        let budget = Budget::new(100);
+        let mut limits = Limits::new(Arc::clone(&budget), 100, 0);
+        assert!(limits.memory_growing(0, 60, None).unwrap());
+        assert!(limits.memory_growing(60, 90, None).unwrap());
+        for _ in 0..2 {
+            limits.memory_grow_failed(wasmtime::format_err!("no memory")).unwrap();
+            assert_eq!((limits.held(), budget.used()), (60, 60));
+        }
+        drop(limits);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn growth_beyond_what_the_guest_declared_costs_nothing() {
+        let budget = Budget::new(100);
+        let mut limits = Limits::new(Arc::clone(&budget), 100, 100);
+        for _ in 0..10 {
+            assert!(!limits.memory_growing(0, 60, Some(59)).unwrap());
+            assert!(!limits.table_growing(0, 60, Some(59)).unwrap());
+        }
+        assert_eq!((budget.used(), limits.elements, limits.take_refused()), (0, 0, None));
+        assert!(limits.memory_growing(0, 60, Some(60)).unwrap());
+        assert!(limits.table_growing(0, 60, Some(60)).unwrap());
+    }
+
+    /// As wasmtime asks, and not as these tests think that it does.
+    #[test]
+    fn a_memory_that_cannot_grow_costs_what_it_has() {
+        let mut config = wasmtime::Config::new();
+        config.memory_reservation(1 << 20).memory_may_move(false);
+        let engine = wasmtime::Engine::new(&config).unwrap();
+        for maximum in [Some(16), None] {
+            let budget = Budget::new(1 << 30);
+            let limits = Limits::new(Arc::clone(&budget), 1 << 30, 0);
+            let mut store = wasmtime::Store::new(&engine, limits);
+            store.limiter(|limits| limits);
+            let kind = wasmtime::MemoryType::new(1, maximum);
+            let memory = wasmtime::Memory::new(&mut store, kind).unwrap();
+            for _ in 0..10 {
+                memory.grow(&mut store, 100).unwrap_err();
+            }
+            assert_eq!(budget.used(), 1 << 16);
+            memory.grow(&mut store, 1).unwrap();
+            assert_eq!((budget.used(), store.data().held()), (1 << 17, 1 << 17));
+        }
     }
 
     #[test]

@@ -16,16 +16,17 @@ use wasmtime::component::InstancePre;
 
 use crate::bindings::plugbay::plugin::types;
 use crate::bindings::{direct, fiber};
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, Patience, overloaded};
+use crate::clock::{Allowance, before};
 use crate::engine::Engine;
 use crate::fault::{fault, root_cause};
 use crate::instance::{Instance, Lifecycle};
 use crate::kind::{AnyGuest, AnyIndices};
 use crate::limits::Budget;
+use crate::meter::metered;
 use crate::pool::Pool;
 use crate::sandbox::Sandbox;
 use crate::state::State;
-use crate::ticker::ticks;
 use crate::wasi::Wasi;
 
 /// What may come out of an instance at once beside an answer as large as the policy allows:
@@ -49,12 +50,12 @@ pub(crate) struct Shared {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) policy: Policy,
     pub(crate) config: String,
-    /// Whether it imports WASI, and so may wait.
-    pub(crate) may_wait: bool,
+    /// Whether it imports WASI.
+    pub(crate) wants_wasi: bool,
     /// Whether it imports `codecs`.
     pub(crate) wants_services: bool,
-    pub(crate) cpu_ticks: u64,
-    pub(crate) init_ticks: u64,
+    /// Whether it imports either, and so may wait.
+    pub(crate) may_wait: bool,
     pub(crate) budget: Arc<Budget>,
     pub(crate) metrics: Arc<GuestMetrics>,
     pub(crate) pool: Pool,
@@ -63,39 +64,53 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Makes and initialises an instance, blocking for at most the policy's `init` time.
-    pub(crate) fn make_blocking(&self) -> Result<Box<Instance>, CallError> {
+    /// Makes and initialises an instance, blocking for at most the policy's `init` time, and not
+    /// past `ends`.
+    pub(crate) fn make_blocking(&self, ends: Option<Instant>) -> Result<Box<Instance>, CallError> {
         if self.may_wait {
-            block_on(TokioContext::new(self.make(true), self.tokio.clone()))
+            block_on(TokioContext::new(self.make(true, ends), self.tokio.clone()))
         } else {
-            block_on(self.make(false))
+            block_on(self.make(false, ends))
         }
     }
 
-    /// Makes and initialises an instance; without `on_fiber` it never waits.
-    pub(crate) async fn make(&self, on_fiber: bool) -> Result<Box<Instance>, CallError> {
+    /// Makes and initialises an instance; without `on_fiber` it never waits. That it is not ready
+    /// by `ends` is the plugin's fault.
+    pub(crate) async fn make(
+        &self,
+        on_fiber: bool,
+        ends: Option<Instant>,
+    ) -> Result<Box<Instance>, CallError> {
         let on_fiber = on_fiber || self.may_wait;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
-        let mut store = self.store();
-        let made =
-            self.bounded(on_fiber, self.policy.init, self.instantiate(&mut store, on_fiber)).await;
-        let (lifecycle, guests) = match made {
-            Ok(Ok(parts)) => parts,
-            Ok(Err(error)) => return Err(self.not_made(&error, store.data_mut())),
-            Err(late) => return Err(late),
+        let allowed = Allowance::step(self.policy.init, ends);
+        let (store, (lifecycle, guests)) = loop {
+            let mut store = self.store();
+            let instantiate = self.instantiate(&mut store, on_fiber, allowed);
+            match self.bounded(on_fiber, allowed, instantiate).await? {
+                Ok(parts) => break (store, parts),
+                Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
+                    // It may hold what there is too little of.
+                    drop(store);
+                    if allowed.is_over() || !self.engine.idle().give_up_one() {
+                        return Err(self.no_room(&error));
+                    }
+                }
+                Err(error) => return Err(fault(&error, store.data_mut())),
+            }
         };
         let mut instance = Box::new(Instance::new(store, lifecycle, guests));
-        let init = self.bounded(on_fiber, self.policy.init, self.init(&mut instance)).await;
-        match init {
+        let init = self.init(&mut instance, allowed);
+        match self.bounded(on_fiber, allowed, init).await {
             Ok(Ok(Ok(()))) => Ok(instance),
             Ok(Ok(Err(refused))) => Err(CallError::from(refused).of(self.sandbox.label())),
-            Ok(Err(error)) => Err(fault(&error, instance.store.data_mut(), self.policy.init)),
+            Ok(Err(error)) => Err(fault(&error, instance.store.data_mut())),
             Err(late) => Err(late),
         }
     }
 
     fn store(&self) -> Store<State> {
-        let wasi = self.may_wait.then(|| Wasi::new(&self.sandbox));
+        let wasi = self.wants_wasi.then(|| Wasi::new(&self.sandbox));
         let state = State::new(
             Arc::clone(&self.sandbox),
             Arc::clone(&self.budget),
@@ -110,8 +125,9 @@ impl Shared {
         &self,
         store: &mut Store<State>,
         on_fiber: bool,
+        allowed: Allowance,
     ) -> wasmtime::Result<(Lifecycle, Vec<AnyGuest>)> {
-        store.data_mut().begin(self.init_ticks, Duration::MAX, on_fiber);
+        store.data_mut().begin(allowed, on_fiber);
         let instance = if on_fiber {
             self.component.instantiate_async(&mut *store).await?
         } else {
@@ -127,9 +143,13 @@ impl Shared {
         Ok((lifecycle, guests))
     }
 
-    async fn init(&self, instance: &mut Instance) -> wasmtime::Result<Result<(), types::Error>> {
+    async fn init(
+        &self,
+        instance: &mut Instance,
+        allowed: Allowance,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
         let Instance { store, lifecycle, .. } = instance;
-        store.data_mut().begin(self.init_ticks, Duration::MAX, lifecycle.is_on_fiber());
+        store.data_mut().begin(allowed, lifecycle.is_on_fiber());
         let answer = match lifecycle {
             Lifecycle::Direct(guest) => guest.call_init(&mut *store, &self.config),
             Lifecycle::Fiber(guest) => guest.call_init(&mut *store, &self.config).await,
@@ -137,45 +157,52 @@ impl Shared {
         store.data_mut().end().and(answer)
     }
 
-    /// Bounds what may wait by wall time; what cannot wait is bounded by its ticks.
+    /// Bounds what may wait by a timer; what cannot wait is stopped by its own clock.
     async fn bounded<R>(
         &self,
         on_fiber: bool,
-        within: Duration,
+        allowed: Allowance,
         work: impl Future<Output = R>,
     ) -> Result<R, CallError> {
         if !on_fiber {
             return Ok(work.await);
         }
-        tokio::time::timeout(within, work).await.map_err(|_elapsed| {
-            let message = format!("expected to be ready within {within:?}");
+        before(allowed.ends, metered(work)).await.ok_or_else(|| {
+            let message = format!("expected to be ready within {:?}", allowed.wall);
             CallError::new(CallErrorKind::Deadline, message).of(self.sandbox.label())
         })
     }
 
-    fn not_made(&self, error: &wasmtime::Error, state: &mut State) -> CallError {
-        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-            let message = format!("expected room for an instance: {}", root_cause(error));
-            return CallError::new(CallErrorKind::Unavailable, message).of(self.sandbox.label());
-        }
-        fault(error, state, self.policy.init)
+    fn no_room(&self, error: &wasmtime::Error) -> CallError {
+        overloaded(self, format!("expected room for an instance: {}", root_cause(error)))
+    }
+
+    /// Gives up an idle instance, if there is one.
+    pub(crate) fn give_up_idle(&self) -> bool {
+        let idle = self.pool.take();
+        idle.is_some_and(|instance| {
+            drop(instance);
+            self.pool.release();
+            true
+        })
     }
 
     /// Calls `shutdown` on an instance that goes away.
     fn say_goodbye(&self, instance: &mut Instance, within: Duration) {
         let Instance { store, lifecycle, .. } = instance;
-        store.data_mut().begin(ticks(within), Duration::MAX, lifecycle.is_on_fiber());
+        let allowed = Allowance::step(within, None);
+        store.data_mut().begin(allowed, lifecycle.is_on_fiber());
         let said = match lifecycle {
             Lifecycle::Direct(guest) => Ok(guest.call_shutdown(&mut *store)),
             Lifecycle::Fiber(guest) => {
-                let farewell = self.bounded(true, within, guest.call_shutdown(&mut *store));
+                let farewell = self.bounded(true, allowed, guest.call_shutdown(&mut *store));
                 block_on(TokioContext::new(farewell, self.tokio.clone()))
             }
         };
         match said {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                let error = fault(&error, store.data_mut(), within);
+                let error = fault(&error, store.data_mut());
                 tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
             }
             Err(error) => {
@@ -203,13 +230,13 @@ impl Shared {
     }
 
     /// Asks one instance whether it can serve.
-    fn examine(&self, mut checkout: Checkout<'_>, within: Duration) -> Result<(), CallError> {
+    fn examine(&self, mut checkout: Checkout<'_>, allowed: Allowance) -> Result<(), CallError> {
         let Instance { store, lifecycle, .. } = checkout.instance()?;
-        store.data_mut().begin(ticks(within), Duration::MAX, lifecycle.is_on_fiber());
+        store.data_mut().begin(allowed, lifecycle.is_on_fiber());
         let answer = match lifecycle {
             Lifecycle::Direct(guest) => guest.call_health(&mut *store),
             Lifecycle::Fiber(guest) => {
-                let question = self.bounded(true, within, guest.call_health(&mut *store));
+                let question = self.bounded(true, allowed, guest.call_health(&mut *store));
                 block_on(TokioContext::new(question, self.tokio.clone()))?
             }
         };
@@ -218,7 +245,7 @@ impl Shared {
                 checkout.done();
                 answer.map_err(|error| CallError::from(error).of(self.sandbox.label()))
             }
-            Err(error) => Err(fault(&error, store.data_mut(), within)),
+            Err(error) => Err(fault(&error, store.data_mut())),
         }
     }
 }
@@ -257,11 +284,6 @@ pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
     store
 }
 
-/// How many ticks the policy's budgets are.
-pub(crate) fn budgets(policy: &Policy) -> (u64, u64) {
-    (ticks(policy.cpu), ticks(policy.init))
-}
-
 /// A started plugin, as the host sees it.
 pub(crate) struct WasmPlugin {
     pub(crate) shared: Arc<Shared>,
@@ -271,8 +293,13 @@ pub(crate) struct WasmPlugin {
 impl WasmPlugin {
     /// Makes the first instance and asks for its health.
     pub(crate) fn warm_up(&self) -> Result<(), (Stage, CallError)> {
-        let first = Checkout::take(&self.shared).map_err(|error| (Stage::Init, error))?;
-        self.shared.examine(first, self.shared.policy.init).map_err(|error| (Stage::Health, error))
+        let within = self.shared.policy.init;
+        // Nobody has called yet, so there is room.
+        let patience = Patience { within, ends: None, cancel: None };
+        let first = Checkout::take_within(&self.shared, patience);
+        let first = first.map_err(|error| (Stage::Init, error))?;
+        let examined = self.shared.examine(first, Allowance::step(within, None));
+        examined.map_err(|error| (Stage::Health, error))
     }
 }
 
@@ -296,7 +323,9 @@ impl Plugin for WasmPlugin {
     }
 
     fn health(&self, within: Duration) -> Result<(), CallError> {
-        self.shared.examine(Checkout::take_within(&self.shared, within)?, within)
+        let allowed = Allowance::step(within, None);
+        let patience = Patience { within, ends: allowed.ends, cancel: None };
+        self.shared.examine(Checkout::take_within(&self.shared, patience)?, allowed)
     }
 
     fn shutdown(&self) {

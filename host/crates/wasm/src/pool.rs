@@ -169,7 +169,11 @@ pub(crate) struct Returned(EventListener);
 
 impl Returned {
     /// Blocks until one came back; false if none did in time.
-    pub(crate) fn wait_until(self, deadline: Instant) -> bool {
+    pub(crate) fn wait_until(self, deadline: Option<Instant>) -> bool {
+        let Some(deadline) = deadline else {
+            self.0.wait();
+            return true;
+        };
         self.0.wait_deadline(deadline).is_some()
     }
 

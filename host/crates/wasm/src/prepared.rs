@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use futures_lite::future::block_on;
 use plugbay_core::{
@@ -15,11 +14,13 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use crate::bindings::plugbay::plugin::types;
+use crate::clock::{Allowance, before, late};
 use crate::engine::Engine;
 use crate::fault::fault;
 use crate::kind::{AnyIndices, AnyKind};
 use crate::limits::Budget;
-use crate::plugin::{LifecycleIndices, Shared, Stage, WasmPlugin, budgets, new_store};
+use crate::meter::metered;
+use crate::plugin::{LifecycleIndices, Shared, Stage, WasmPlugin, new_store};
 use crate::pool::Pool;
 use crate::sandbox::Sandbox;
 use crate::scan::Shape;
@@ -39,6 +40,9 @@ pub(crate) struct WasmPrepared {
     /// All that the runtime serves, to name them in a refusal.
     pub(crate) served: Arc<[Box<dyn AnyKind>]>,
     pub(crate) shape: Shape,
+    /// Whether it imports WASI, `codecs`, or either, and so may wait.
+    pub(crate) wants_wasi: bool,
+    pub(crate) wants_services: bool,
     pub(crate) may_wait: bool,
     pub(crate) code_size: u64,
 }
@@ -52,11 +56,11 @@ impl WasmPrepared {
         let policy = Policy { memory: defaults.total_memory, ..defaults };
         let sandbox = Arc::new(Sandbox::bare(&policy));
         let budget = Budget::new(policy.total_memory);
-        let wasi = self.may_wait.then(|| Wasi::new(&sandbox));
+        let wasi = self.wants_wasi.then(|| Wasi::new(&sandbox));
         let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);
         let mut store = new_store(&self.engine, state);
-        let (_, init_ticks) = budgets(&policy);
-        store.data_mut().begin(init_ticks, Duration::MAX, self.may_wait);
+        let allowed = Allowance::step(policy.init, None);
+        store.data_mut().begin(allowed, self.may_wait);
         let asked = async {
             if self.may_wait {
                 let instance = self.component.instantiate_async(&mut store).await?;
@@ -77,11 +81,9 @@ impl WasmPrepared {
             }
         };
         let answer = if self.may_wait {
-            let bounded = async { tokio::time::timeout(policy.init, asked).await };
-            block_on(TokioContext::new(bounded, self.tokio.clone())).map_err(|_elapsed| {
-                let message = format!("expected an answer within {:?}", policy.init);
-                undescribed(&CallError::new(CallErrorKind::Deadline, message))
-            })?
+            let bounded = before(allowed.ends, metered(asked));
+            block_on(TokioContext::new(bounded, self.tokio.clone()))
+                .ok_or_else(|| undescribed(&late(policy.init)))?
         } else {
             block_on(asked)
         };
@@ -92,7 +94,7 @@ impl WasmPrepared {
                     format!("expected interfaces of the types that this host has: {mismatch:#}");
                 Err(Refusal::new(Reason::WrongWorld, message))
             }
-            Err(error) => Err(undescribed(&fault(&error, store.data_mut(), policy.init))),
+            Err(error) => Err(undescribed(&fault(&error, store.data_mut()))),
         }
     }
 
@@ -151,7 +153,6 @@ impl Prepared for WasmPrepared {
     }
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
-        let (cpu_ticks, init_ticks) = budgets(&start.policy);
         let folders = Folders::open(&start.policy.grants)
             .map_err(|error| Refusal::new(Reason::Grant, error.to_string()).hint(GRANT_HINT))?;
         let sandbox =
@@ -164,10 +165,9 @@ impl Prepared for WasmPrepared {
             kinds: self.kinds.clone(),
             sandbox: Arc::clone(&sandbox),
             config: start.config.to_string(),
+            wants_wasi: self.wants_wasi,
+            wants_services: self.wants_services,
             may_wait: self.may_wait,
-            wants_services: self.shape.imports.iter().any(|name| name.contains("/codecs@")),
-            cpu_ticks,
-            init_ticks,
             budget: Budget::new(start.policy.total_memory),
             metrics: Arc::new(GuestMetrics::default()),
             pool: Pool::new(start.policy.instances, start.policy.queue),
@@ -176,6 +176,7 @@ impl Prepared for WasmPrepared {
             policy: start.policy,
         };
         let plugin = WasmPlugin { shared: Arc::new(shared), description: start.description };
+        self.engine.idle().join(&plugin.shared);
         match plugin.warm_up() {
             Ok(()) => Ok(Arc::new(plugin)),
             Err((stage, error)) => Err(refuse(stage, &error)),

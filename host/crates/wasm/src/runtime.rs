@@ -25,12 +25,13 @@ use crate::wasi::{self, Resolve, System};
 pub const API_VERSIONS: &[&str] = &["1.0.0"];
 
 const PACKAGE: &str = "plugbay:plugin";
+const CODECS: &str = "plugbay:plugin/codecs@1.0.0";
 const LIFECYCLE: &str = "plugbay:plugin/lifecycle@1.0.0";
 const IMPORTS: [&str; 4] = [
     "plugbay:plugin/types@1.0.0",
     "plugbay:plugin/log@1.0.0",
     "plugbay:plugin/metrics@1.0.0",
-    "plugbay:plugin/codecs@1.0.0",
+    CODECS,
 ];
 /// The packages of WASI 0.2 that are linked for components that import them.
 const WASI: [&str; 6] =
@@ -44,7 +45,7 @@ pub struct WasmRuntime {
     compiler: Compiler,
     kinds: Arc<[Box<dyn AnyKind>]>,
     offered: Vec<String>,
-    /// Links what cannot wait: calls run on the caller's stack.
+    /// Links our own interfaces. Calls run on the caller's stack, unless `codecs` is among them.
     pure: Linker<State>,
     /// The same and WASI: calls run on fibers.
     wasi: Linker<State>,
@@ -261,8 +262,9 @@ impl Runtime for WasmRuntime {
         check_world(&shape)?;
         self.check_imports(&shape)?;
         let (component, code_size) = self.compile(artifact)?;
-        let may_wait = shape.imports.iter().any(|name| name.starts_with("wasi:"));
-        let linker = if may_wait { &self.wasi } else { &self.pure };
+        let wants_wasi = shape.imports.iter().any(|name| name.starts_with("wasi:"));
+        let wants_services = shape.imports.iter().any(|name| name == CODECS);
+        let linker = if wants_wasi { &self.wasi } else { &self.pure };
         let mismatch = |error: wasmtime::Error| {
             Refusal::new(
                 Reason::WrongWorld,
@@ -287,7 +289,9 @@ impl Runtime for WasmRuntime {
             served: Arc::clone(&self.kinds),
             component,
             shape,
-            may_wait,
+            wants_wasi,
+            wants_services,
+            may_wait: wants_wasi || wants_services,
             code_size,
         }))
     }

@@ -4,14 +4,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often the epoch advances: the resolution of CPU budgets.
+/// How often the epoch advances: how late a guest may notice that its time is over.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
-
-/// How many ticks a budget is: rounded up, and one more for the tick that is under way.
-pub(crate) fn ticks(budget: Duration) -> u64 {
-    let ticks = budget.as_nanos().div_ceil(TICK.as_nanos());
-    u64::try_from(ticks).unwrap_or(u64::MAX / 4).min(u64::MAX / 4) + 1
-}
 
 /// Advances an engine's epoch until it is dropped.
 pub(crate) struct Ticker {
@@ -46,18 +40,5 @@ impl Drop for Ticker {
             // The thread only ticks: it has nothing to report.
             let _ = thread.join();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn budgets_round_up() {
-        assert_eq!(ticks(Duration::ZERO), 1);
-        assert_eq!(ticks(Duration::from_millis(1)), 2);
-        assert_eq!(ticks(Duration::from_millis(20)), 3);
-        assert!(ticks(Duration::MAX) < u64::MAX / 2);
     }
 }

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use plugbay_abi::host::NoHost;
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
     CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
@@ -215,6 +215,7 @@ impl fmt::Debug for ProcessPlugin {
 }
 
 /// One capability.
+#[derive(Clone)]
 struct ProcessCalls {
     supervisor: Arc<Supervisor>,
     tokio: Handle,
@@ -223,13 +224,40 @@ struct ProcessCalls {
 
 impl ProcessCalls {
     fn convert(&self, op: Op, context: &Context<'_>, body: &[u8]) -> Result<Vec<u8>, CallError> {
+        let deadline = Instant::now() + self.supervisor.spec.policy.deadline;
+        let _place = self.supervisor.bulkhead.enter(deadline)?;
+        self.convert_by(op, context, body, deadline)
+    }
+
+    /// For whoever has a place.
+    fn convert_by(
+        &self,
+        op: Op,
+        context: &Context<'_>,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, CallError> {
         let supervisor = &self.supervisor;
-        let spec = &supervisor.spec;
         let host = Calls::during(&supervisor.ledger, context);
         let asked = Ask { op, index: self.capability, meta: &[], body };
-        let deadline = Instant::now() + spec.policy.deadline;
-        let _place = supervisor.bulkhead.enter(deadline)?;
         Ok(host.outcome(supervisor.call(asked, &host, deadline))?.body)
+    }
+
+    fn convert_async<'a>(&self, op: Op, context: Context<'a>, body: Vec<u8>) -> CodecFuture<'a> {
+        let calls = self.clone();
+        self.blocking()
+            .call(context, move |context, deadline| calls.convert_by(op, context, &body, deadline))
+    }
+
+    /// Where calls that nobody lends a thread are made. A lane blocks its caller and keeps the
+    /// deadline; the grace is for the case that no thread is to be had.
+    fn blocking(&self) -> Blocking {
+        Blocking {
+            tokio: self.tokio.clone(),
+            bulkhead: Arc::clone(&self.supervisor.bulkhead),
+            deadline: self.supervisor.spec.policy.deadline,
+            grace: GRACE,
+        }
     }
 }
 
@@ -241,21 +269,20 @@ impl CodecCall for ProcessCalls {
     fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
         self.convert(Op::Decode, context, bytes)
     }
+
+    fn encode_async<'a>(&'a self, context: Context<'a>, document: Vec<u8>) -> CodecFuture<'a> {
+        self.convert_async(Op::Encode, context, document)
+    }
+
+    fn decode_async<'a>(&'a self, context: Context<'a>, bytes: Vec<u8>) -> CodecFuture<'a> {
+        self.convert_async(Op::Decode, context, bytes)
+    }
 }
 
 impl HandlerCall for ProcessCalls {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
         let (supervisor, capability) = (Arc::clone(&self.supervisor), self.capability);
-        let spec = &supervisor.spec;
-        // A lane blocks its caller and keeps the deadline; the grace is for the case that no
-        // thread is to be had.
-        let blocking = Blocking {
-            tokio: self.tokio.clone(),
-            bulkhead: Arc::clone(&supervisor.bulkhead),
-            deadline: spec.policy.deadline,
-            grace: GRACE,
-        };
-        blocking.call(context, move |context, deadline| {
+        self.blocking().call(context, move |context, deadline| {
             handle(&supervisor, capability, context, &request, deadline)
         })
     }

@@ -12,6 +12,7 @@ mod deadlines;
 mod limits;
 #[cfg(unix)]
 mod native;
+mod nested;
 #[cfg(unix)]
 mod operate;
 mod routes;
