@@ -15,7 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     if let Some((schema, config)) = text.split_once('\n')
-        && let (Ok(schema), Ok(config)) = (serde_json::from_str(schema), serde_json::from_str(config))
+        && let (Ok(schema), Ok(config)) =
+            (serde_json::from_str(schema), serde_json::from_str(config))
     {
         let _ = check_plugin_config(&schema, &config);
     }

@@ -15,9 +15,11 @@ struct Need {
     by_crate: Option<&'static str>,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     // Crates with C in them, and the linker.
     Need { program: "cc", packages: &["gcc", "libc6-dev"], by_crate: None },
+    // The native plugin in C++ that the tests build, and libFuzzer.
+    Need { program: "c++", packages: &["g++"], by_crate: None },
     // The guides' commands are run as they stand.
     Need { program: "curl", packages: &["curl"], by_crate: None },
     Need {

@@ -1,0 +1,30 @@
+//! A document as JSON, as the HTTP API and the command line write it: JSON comes of it, or a refusal;
+//! never a panic, whatever the bytes are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use plugbay_document::Document;
+use plugbay_strict::{Bytes, MAX_DEPTH, Rules, View};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+const JSON: Rules = Rules {
+    format: "JSON",
+    null: true,
+    bytes: Bytes::Refuse,
+    non_finite: false,
+    integers: (-(1 << 64), (1 << 64) - 1),
+    any_keys: false,
+    depth: MAX_DEPTH,
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut json = Vec::new();
+    let written = View::new(bytes, &JSON).serialize(&mut serde_json::Serializer::new(&mut json));
+    // What is no document at all only must not panic.
+    if written.is_ok() && Document::from_cbor(bytes).is_ok() {
+        let mut reader = serde_json::Deserializer::from_slice(&json);
+        reader.disable_recursion_limit();
+        assert!(IgnoredAny::deserialize(&mut reader).is_ok() && reader.end().is_ok());
+    }
+});
