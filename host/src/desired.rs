@@ -199,7 +199,7 @@ fn is_linked(source: &Source) -> bool {
 }
 
 /// The names under which an artifact runs.
-fn names(config: &Config, offer: &Offer) -> Vec<String> {
+pub(crate) fn names(config: &Config, offer: &Offer) -> Vec<String> {
     let file = offer.source.file_name();
     let claims = config.plugins.iter().filter(|(_, settings)| {
         settings.artifact.as_ref().is_some_and(|artifact| *artifact == file)

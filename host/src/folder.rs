@@ -69,14 +69,49 @@ impl Found {
         if let Some(artifact) = &self.artifact {
             return Ok(artifact.clone());
         }
-        let bytes = fs::read(&self.path).map_err(|error| unreadable_file(&error))?;
-        let artifact = Artifact::new(self.source(), bytes);
-        if artifact.digest == self.digest {
-            return Ok(artifact);
-        }
-        Err(Refusal::new(Reason::Unreadable, "expected the file to stay as it is while it is read")
-            .hint("it is looked at again"))
+        let artifact = read(&self.path)?;
+        if artifact.digest == self.digest { Ok(artifact) } else { Err(restless()) }
     }
+}
+
+/// Reads a file that may be an artifact, whole or not at all.
+///
+/// # Errors
+///
+/// If it cannot be read, is no file, is too large, or changes meanwhile.
+pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
+    let Some(size) = size(path).map_err(|error| unreadable_file(&error))? else {
+        let message = "expected a file, found a folder, a pipe or a device";
+        return Err(Refusal::new(Reason::Unreadable, message));
+    };
+    let file = File::open(path).map_err(|error| unreadable_file(&error))?;
+    let bytes = bytes(&file, size)?.map_err(|error| unreadable_file(&error))?;
+    if bytes.len() as u64 != size {
+        return Err(restless());
+    }
+    Ok(Artifact::new(Source::File(path.to_owned()), bytes))
+}
+
+/// The size of a file; `None` of what is none. Asked before opening: a pipe with an artifact's
+/// name must not hang whoever looks.
+fn size(path: &Path) -> io::Result<Option<u64>> {
+    let metadata = fs::metadata(path)?;
+    Ok(metadata.is_file().then_some(metadata.len()))
+}
+
+/// The bytes of a file of this size, and one more if it has grown since.
+fn bytes(file: &File, size: u64) -> Result<io::Result<Vec<u8>>, Refusal> {
+    if size > MAX_ARTIFACT {
+        let message = format!("expected an artifact of at most {MAX_ARTIFACT} bytes, found {size}");
+        return Err(Refusal::new(Reason::Malformed, message));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    Ok(file.take(size + 1).read_to_end(&mut bytes).map(|_| bytes))
+}
+
+fn restless() -> Refusal {
+    Refusal::new(Reason::Unreadable, "expected the file to stay as it is while it is read")
+        .hint("it is looked at again")
 }
 
 /// What is remembered of files that were read, so that an unchanged one is not read again.
@@ -188,26 +223,20 @@ impl Memory {
         path: &Path,
         is_whole: &impl Fn(&Artifact) -> bool,
     ) -> io::Result<Result<Look, Refusal>> {
-        // Asked before opening: a pipe with an artifact's name must not hang the look.
-        if !fs::metadata(path)?.is_file() {
+        if size(path)?.is_none() {
             return Ok(Ok(Look::Nothing));
         }
-        let mut file = File::open(path)?;
+        let file = File::open(path)?;
         let before = Stamp::of(&file.metadata()?);
         if let Some((stamp, found)) = self.read.get(path)
             && *stamp == before
         {
             return Ok(Ok(Look::Artifact(found.clone())));
         }
-        if before.size > MAX_ARTIFACT {
-            let message = format!(
-                "expected an artifact of at most {MAX_ARTIFACT} bytes, found {}",
-                before.size
-            );
-            return Ok(Err(Refusal::new(Reason::Malformed, message)));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(before.size).unwrap_or(0));
-        file.by_ref().take(before.size + 1).read_to_end(&mut bytes)?;
+        let bytes = match bytes(&file, before.size) {
+            Ok(bytes) => bytes?,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         // The name may lead to another file by now: then that one is looked at again.
         let after = Stamp::of(&fs::metadata(path)?);
         if before != after || bytes.len() as u64 != before.size {
@@ -290,6 +319,17 @@ mod tests {
             digests.push(list(folder.path(), &mut memory, |_| true).unwrap().artifacts[0].digest);
         }
         assert_ne!(digests[0], digests[1]);
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wasm");
+        File::create(&path).unwrap().set_len(MAX_ARTIFACT + 1).unwrap();
+        assert_eq!(read(&path).unwrap_err().reason, Reason::Malformed);
+        assert_eq!(read(folder.path()).unwrap_err().reason, Reason::Unreadable);
+        #[cfg(unix)]
+        assert_eq!(read(Path::new("/dev/zero")).unwrap_err().reason, Reason::Unreadable);
     }
 
     #[test]

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use plugbay_core::codec::Codec;
 use plugbay_core::handler::Handler;
-use plugbay_core::{Artifact, Kind, Reason, Refusal, Runtime, Source};
+use plugbay_core::{Artifact, Kind, Refusal, Runtime};
 use plugbay_registry::NotFound;
 use tokio::sync::oneshot;
 
 use crate::builder::Builder;
 use crate::config::Config;
 use crate::error::RollbackError;
+use crate::folder;
 use crate::generation::Snapshot;
 use crate::handle::{CodecHandle, Handle, HandlerHandle};
 use crate::inspect::{Inspection, check, inspect};
@@ -269,11 +270,10 @@ impl Host {
 }
 
 fn read(path: &Path) -> Result<Artifact, Refusal> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        let message = format!("{}: expected a readable file: {error}", path.display());
-        Refusal::new(Reason::Unreadable, message)
-    })?;
-    Ok(Artifact::new(Source::File(path.to_owned()), bytes))
+    folder::read(path).map_err(|refusal| {
+        // It is asked for by name, and not looked at again.
+        Refusal::new(refusal.reason, format!("{}: {}", path.display(), refusal.message))
+    })
 }
 
 impl fmt::Debug for Host {

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plugbay_core::{Artifact, Description, Grant, Reason, Refusal, Runtime, Source};
+use plugbay_core::{
+    Artifact, Description, Grant, Grants, Isolation, Reason, Refusal, Runtime, Source,
+};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::desired::{Offer, asked_in, resolve};
+use crate::desired::{Offer, asked_in, names, resolve};
 use crate::generation::Generation;
 use crate::load::{Ready, Store, prepare};
 use crate::outcome::Journal;
+use crate::publish::violated;
 
 /// What a file holds.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +37,21 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// What the plugin says of itself.
     pub description: Arc<Description>,
+    /// The plugins that the configuration makes of it.
+    pub plugins: Vec<Prospect>,
+}
+
+/// A plugin that a file would be.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Prospect {
+    /// The name it would run under.
+    pub name: String,
+    /// Where it would run, if it is native code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+    /// What the configuration would grant to it.
+    pub grants: Grants,
 }
 
 /// Says what an artifact holds, without starting it.
@@ -43,7 +61,7 @@ pub(crate) fn inspect(
     config: &Config,
 ) -> Result<Inspection, Refusal> {
     let ready = ready(runtimes, artifact, config)?;
-    Ok(inspection(&ready, artifact))
+    Ok(inspection(&ready, artifact, config))
 }
 
 /// Does with each artifact all that a load would do — judged together, and beside what runs —
@@ -56,33 +74,34 @@ pub(crate) fn check(
     let checked = artifacts.into_iter().map(|artifact| {
         let artifact = artifact?;
         let ready = ready(runtimes, &artifact, &running.config)?;
-        let inspection = inspection(&ready, &artifact);
+        let inspection = inspection(&ready, &artifact, &running.config);
         Ok((ready, inspection, artifact))
     });
     let checked: Vec<Result<_, Refusal>> = checked.collect();
     let good = || checked.iter().filter_map(|it| it.as_ref().ok());
-    let offers = good().map(|(ready, inspection, artifact)| Offer {
-        source: artifact.source.clone(),
-        digest: artifact.digest,
-        size: inspection.size,
-        native: ready.prepared().is_native(),
-        asked: asked_in(&running.config, &artifact.source),
-        description: Arc::clone(ready.description()),
-    });
+    let offers = good().map(|(ready, _, artifact)| offer(ready, artifact, &running.config));
     // What runs stays, but for what these files would replace: the file of the same name, and
-    // linked plugins, which give way to any file.
+    // linked plugins, which are offered again and give way to any file.
+    let is_linked = |source: &Source| matches!(source, Source::Linked(_));
     let replaced = |source: &Source| {
-        matches!(source, Source::Linked(_))
+        is_linked(source)
             || good().any(|(_, _, artifact)| artifact.source.file_name() == source.file_name())
     };
+    let linked = running.plugins.iter().map(|(_, member)| &member.running.offer);
+    let linked = linked.filter(|offer| is_linked(&offer.source)).cloned();
+    let offers: Vec<Offer> = offers.chain(linked).collect();
     let mut incumbents = running.incumbents(&BTreeMap::new());
     incumbents.retain(|_, it| !it.sources.iter().any(replaced));
     let stays = incumbents.values().flat_map(|it| it.sources.iter().cloned()).collect();
-    let offers: Vec<Offer> = offers.collect();
     let desired = resolve(&running.config, &offers, &stays, &incumbents);
+    let broken = violated(&running.config, |what| desired.holds(running, what), None);
     let verdict = |ready: &Ready, source: &Source| {
         if let Some(refused) = desired.refused.iter().find(|it| it.source == *source) {
             return Err(refused.refusal.clone());
+        }
+        // Of the change as a whole.
+        if let Some(rule) = broken.first() {
+            return Err(rule.refusal.clone());
         }
         for wanted in desired.wanted.iter().filter(|it| it.offer.source == *source) {
             ready.start(wanted, &Journal::new())?.plugin.shutdown();
@@ -114,8 +133,29 @@ fn ready(
     prepare(runtimes, artifact, asked_in(config, &artifact.source))
 }
 
-fn inspection(ready: &Ready, artifact: &Artifact) -> Inspection {
+fn offer(ready: &Ready, artifact: &Artifact, config: &Config) -> Offer {
+    Offer {
+        source: artifact.source.clone(),
+        digest: artifact.digest,
+        size: artifact.bytes.len() as u64,
+        native: ready.prepared().is_native(),
+        asked: asked_in(config, &artifact.source),
+        description: Arc::clone(ready.description()),
+    }
+}
+
+fn inspection(ready: &Ready, artifact: &Artifact, config: &Config) -> Inspection {
+    let native = ready.prepared().is_native();
+    let prospects = names(config, &offer(ready, artifact, config)).into_iter().map(|name| {
+        let settings = config.plugins.get(&name);
+        Prospect {
+            isolation: native.then(|| config.policy(&name).isolation),
+            grants: settings.map(|settings| settings.grants.clone()).unwrap_or_default(),
+            name,
+        }
+    });
     Inspection {
+        plugins: prospects.collect(),
         source: artifact.source.to_string(),
         digest: artifact.digest.to_string(),
         size: artifact.bytes.len() as u64,

@@ -99,7 +99,7 @@ pub use generation::Snapshot;
 pub use handle::{CodecHandle, Handle, HandlerHandle, Leased};
 pub use health::HealthStatus;
 pub use host::Host;
-pub use inspect::Inspection;
+pub use inspect::{Inspection, Prospect};
 pub use outcome::{Event, Events, Outcome};
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};

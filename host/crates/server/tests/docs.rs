@@ -79,11 +79,13 @@ fn no_guide_is_forgotten() {
     assert!(index.is_empty(), "docs/README.md has commands, and no test");
 }
 
-/// Every reason of a refusal, and every one of a failed call, has its row.
+/// Every reason of a refusal, every one of a failed call, and every event has its row.
 #[test]
 fn operating_explains_every_reason() {
     let page = fs::read_to_string(root().join("docs/operating.md")).unwrap();
-    for source in ["host/crates/core/src/refusal.rs", "host/crates/core/src/call.rs"] {
+    let sources =
+        ["host/crates/core/src/refusal.rs", "host/crates/core/src/call.rs", "host/src/outcome.rs"];
+    for source in sources {
         let code = fs::read_to_string(root().join(source)).unwrap();
         let words = code.lines().filter_map(|line| {
             let (case, word) = line.trim().split_once(" => \"")?;

@@ -3,7 +3,7 @@
 //! | path | answers |
 //! |---|---|
 //! | `GET /v1/status` | everything below in one document |
-//! | `GET /v1/plugins`, `/v1/plugins/{name}` | the plugins that serve |
+//! | `GET /v1/plugins`, `/v1/plugins/{name}` | the plugins that serve; by name, or by `KIND:NAME` that one offers |
 //! | `GET /v1/generations` | the running generation, those to go back to, what drains, the latest events |
 //! | `GET /v1/rejected` | what was refused, with reason and hint |
 //! | `GET /v1/events` | events as they come, server-sent; `Last-Event-ID` is honoured |
@@ -19,6 +19,7 @@
 
 mod events;
 mod guard;
+mod plugin;
 mod registry;
 mod views;
 
@@ -34,6 +35,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(crate) use self::events::History;
+pub use self::plugin::{Versions, plugin};
 pub use self::registry::{Entry, Registry, State, names, registry};
 use crate::problem::Problem;
 use crate::server::Shared;

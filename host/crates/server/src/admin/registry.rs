@@ -3,7 +3,7 @@
 //! One function makes this view of a [`Status`], for `/debug/registry/{name}` and the command
 //! line alike.
 
-use plugbay::{PluginState, Status};
+use plugbay::{PluginState, PluginStatus, Status};
 use serde::{Serialize, Serializer};
 
 /// The names of one kind, or of all plugins.
@@ -13,7 +13,8 @@ pub struct Registry {
     pub name: String,
     /// The generation that serves.
     pub generation: u64,
-    /// By name; for plugins, what drains and what was refused comes after what runs.
+    /// By name, all who offer it in the order of the configuration; for plugins, what drains and
+    /// what was refused comes after what runs.
     pub entries: Vec<Entry>,
 }
 
@@ -97,9 +98,20 @@ pub fn names(status: &Status) -> Vec<String> {
 
 fn capabilities(status: &Status, kind: &str) -> Vec<Entry> {
     let of_kind = status.capabilities.iter().filter(|capability| capability.kind == kind);
-    let entries = of_kind.filter_map(|capability| {
-        let plugin = status.plugins.iter().find(|plugin| plugin.name == capability.plugin)?;
-        Some(running(&capability.name, plugin))
+    let entries = of_kind.flat_map(|capability| {
+        let key = format!("{kind}:{}", capability.name);
+        let mut providers = capability.providers.clone();
+        // A version on trial may have the label of the one that serves: both are found by it.
+        providers.dedup();
+        let of = move |label: &String| {
+            let is = |plugin: &&PluginStatus| {
+                *label == format!("{}@{}", plugin.name, plugin.version)
+                    && plugin.capabilities.contains(&key)
+            };
+            status.plugins.iter().filter(is).collect::<Vec<_>>()
+        };
+        let plugins: Vec<_> = providers.iter().flat_map(of).collect();
+        plugins.into_iter().map(|plugin| running(&capability.name, plugin))
     });
     entries.collect()
 }
@@ -134,7 +146,7 @@ fn plugins(status: &Status) -> Vec<Entry> {
     running.chain(draining).chain(rejected).collect()
 }
 
-fn running(name: &str, plugin: &plugbay::PluginStatus) -> Entry {
+fn running(name: &str, plugin: &PluginStatus) -> Entry {
     Entry {
         name: name.to_owned(),
         plugin: plugin.name.clone(),

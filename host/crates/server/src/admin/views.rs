@@ -9,9 +9,10 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use plugbay::{Host, PluginStatus, RollbackError, Status};
+use plugbay::{Host, RollbackError, Status};
 use serde_json::{Value, json};
 
+use super::plugin::{self, Versions};
 use super::registry::{self, Registry};
 use crate::problem::Problem;
 use crate::server::Shared;
@@ -55,15 +56,10 @@ pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Answer<Value> 
     Ok(Json(json!({ "generation": status.generation, "plugins": status.plugins })))
 }
 
-pub(super) async fn plugin(State(shared): State<Arc<Shared>>, name: Name) -> Answer<PluginStatus> {
+pub(super) async fn plugin(State(shared): State<Arc<Shared>>, name: Name) -> Answer<Versions> {
     let name = named(name)?;
     let status = host(&shared)?.status();
-    let known: Vec<_> = status.plugins.iter().map(|plugin| plugin.name.clone()).collect();
-    let plugin = status.plugins.into_iter().find(|plugin| plugin.name == name);
-    plugin.map(Json).ok_or_else(|| {
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Problem::not_found(format!("no plugin {name:?} runs; these do: {known}"))
-    })
+    plugin::plugin(&status, &name).map(Json).map_err(Problem::not_found)
 }
 
 pub(super) async fn generations(State(shared): State<Arc<Shared>>) -> Answer<Value> {

@@ -20,12 +20,19 @@ pub(super) enum Outcome {
     No,
 }
 
+impl Outcome {
+    /// The exit code.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::No => 1,
+        }
+    }
+}
+
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::SUCCESS,
-            Outcome::No => Self::FAILURE,
-        }
+        outcome.code().into()
     }
 }
 
@@ -46,7 +53,12 @@ impl Failure {
 
     /// It was asked the wrong way.
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self { code: 2, ..Self::new(message) }
+        Self::new(message).of_the_caller()
+    }
+
+    /// It is the caller's mistake.
+    pub(super) fn of_the_caller(self) -> Self {
+        Self { code: 2, ..self }
     }
 
     /// All has been said on stdout.
@@ -61,7 +73,7 @@ impl Failure {
     }
 
     /// Prints it, and returns its exit code.
-    pub(super) fn report(self) -> ExitCode {
+    pub(super) fn report(self) -> u8 {
         use io::Write;
         if let Some(message) = &self.message {
             let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
@@ -72,7 +84,7 @@ impl Failure {
                 let _ = writeln!(out, "  {}", plain(&self.hint));
             }
         }
-        ExitCode::from(self.code)
+        self.code
     }
 }
 

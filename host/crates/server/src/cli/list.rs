@@ -54,17 +54,17 @@ impl List {
         };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if name.is_empty() || !name.bytes().all(plain) {
-            return Err(Failure::new(format!("expected plugins or a kind, found {name:?}")));
+            return Err(Failure::usage(format!("expected plugins or a kind, found {name:?}")));
         }
         let config = globals.layers().load()?;
         if let Some(answer) = source::ask(&config, &format!("/debug/registry/{name}"))? {
-            return source::value(answer);
+            return source::found(answer);
         }
         source::say_here(globals, &config);
         let status = source::here(globals)?.status();
         let registry = registry(&status, name).ok_or_else(|| {
             let known = names(&status).join(", ");
-            Failure::new(format!("no kind {name:?}; there are: {known}"))
+            Failure::usage(format!("no kind {name:?}; there are: {known}"))
         })?;
         Ok(serde_json::to_value(registry)?)
     }

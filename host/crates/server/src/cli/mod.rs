@@ -6,6 +6,7 @@
 //! | `failure` | exit codes, and how errors look |
 //! | `print` | tables, JSON, colour |
 //! | `source` | the host that is asked: the running one, or one made here |
+//! | `voice`, `outlet`, `signals`, `manager` | how `up` speaks, and what it hears |
 //! | `up` … `completions` | the subcommands |
 
 mod call;
@@ -13,16 +14,20 @@ mod check;
 mod completions;
 mod config;
 mod convert;
+mod facts;
 mod failure;
 mod generations;
 mod globals;
 mod inspect;
 mod list;
 mod manager;
+mod outlet;
 mod print;
+mod signals;
 mod source;
 mod up;
 mod version;
+mod voice;
 
 use std::process::ExitCode;
 
@@ -80,13 +85,16 @@ pub(crate) fn run() -> ExitCode {
     cli.globals.color();
     match dispatch(&cli) {
         Ok(outcome) => outcome.into(),
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report().into(),
     }
 }
 
 fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     let globals = &cli.globals;
-    globals.log()?;
+    if let Command::Up(up) = &cli.command {
+        return up.run(globals);
+    }
+    globals.log(std::io::stderr)?;
     match &cli.command {
         Command::Up(up) => up.run(globals),
         Command::List(list) => list.run(globals),

@@ -146,6 +146,12 @@ pub(super) fn value((status, body): Answer) -> Result<Value, Failure> {
     Err(Failure::new(format!("the running host says: {detail}")))
 }
 
+/// As [`value`], of what the command line names: that it is not there is the caller's mistake.
+pub(super) fn found(answer: Answer) -> Result<Value, Failure> {
+    let missing = answer.0 == StatusCode::NOT_FOUND;
+    value(answer).map_err(|failure| if missing { failure.of_the_caller() } else { failure })
+}
+
 /// Says on stderr that no host runs, and what is done instead.
 pub(super) fn say_here(globals: &Globals, config: &Config) {
     if !globals.quiet {

@@ -1,11 +1,15 @@
 //! H5: every figure agrees between the library, HTTP and the command line.
 
-use plugbay_fixtures::Guest;
+use std::path::Path;
+use std::time::Duration;
+
+use plugbay_fixtures::{Behaviour, Export, Guest};
 use plugbay_server::admin::registry;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use super::cli::plugbay;
-use super::support::host;
+use super::support::{Serving, host, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_figure_agrees() {
@@ -18,24 +22,102 @@ async fn every_figure_agrees() {
         .file("text.wasm", &plugbay_fixtures::not_wasm())
         .serve()
         .await;
-    let admin = format!("admin.listen={}", serving.admin());
-    let listed = async |arguments: &'static [&'static str]| -> Value {
-        let admin = admin.clone();
-        tokio::task::spawn_blocking(move || {
-            let output = plugbay(arguments).args(["--json", "--set", &admin]).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && said.is_empty(), "{said}");
-            serde_json::from_slice(&output.stdout).unwrap()
-        })
-        .await
-        .unwrap()
-    };
+    let library = agrees(&serving).await;
+    assert!(library["plugins"].as_array().unwrap().len() >= 2);
+    assert_eq!(library["rejected"].as_array().unwrap().len(), 2);
+    one_agrees(&serving, "both").await;
+    one_agrees(&serving, "codec:both").await;
 
+    // And the data plane speaks of the same codecs.
+    let codecs = serving.get("/v1/codecs").await.json();
+    let names: Vec<_> = codecs["codecs"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert_eq!(json!(names), json!(serving.server.host().names("codec")));
+}
+
+/// Several providers, a version on trial, one that drains, mapped libraries; and then all of it
+/// rolled back.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_agrees_while_much_goes_on() {
+    let shared = |name: &str| Guest::codec(name).capability("codec", "shared");
+    let slow =
+        Guest::handler("slow").on(Export::Handle, Behaviour::Wait(Duration::from_secs(3600)));
+    let mut setup = host()
+        .plugin("one.wasm", &shared("one"))
+        .plugin("two.wasm", &shared("two"))
+        .plugin("tried.wasm", &Guest::codec("tried"))
+        .plugin("slow.wasm", &slow)
+        .set("host.drain", "1h")
+        .set("server.timeout", "1h")
+        .toml(
+            "[defaults]\nhealth_every = '0s'\nisolation = 'in-process'\ndeadline = '1day'\n\
+             [plugins.slow.grants]\nclocks = true\n\
+             [capabilities.'codec:shared']\nstrategy = 'split'\nproviders = ['two', 'one']\n\
+             [capabilities.'codec:tried']\nstrategy = 'canary'\nevery = '1h'\n",
+        );
+    let libraries = tempfile::tempdir().unwrap();
+    let library = library(libraries.path());
+    if let Some(library) = &library {
+        setup = setup.file("rot13.so", library);
+    }
+    let serving = &setup.serve().await;
+    let status = || serving.server.host().status();
+    let mut client = tokio::net::TcpStream::connect(serving.data()).await.unwrap();
+    client.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    until("a call", || async { status().plugins.iter().any(|it| it.leases == 1) }).await;
+    serving.deploy("tried.wasm", &Guest::codec("tried").version("2.0.0"));
+    std::fs::remove_file(serving.setup.plugins().join("slow.wasm")).unwrap();
+    until("a trial, and a version that drains", || async {
+        let now = status();
+        now.draining.len() == 1 && now.plugins.iter().any(|it| it.trial.is_some())
+    })
+    .await;
+    let now = agrees(serving).await;
+    assert_eq!(now["libraries"].as_array().unwrap().len(), usize::from(library.is_some()));
+    for what in ["tried", "codec:tried", "codec:shared", "one"] {
+        one_agrees(serving, what).await;
+    }
+    let listed = |kind: &str| {
+        let view = registry(&status(), kind).unwrap();
+        let entries = view.entries.into_iter().map(|it| {
+            let version = it.version.unwrap_or_default();
+            (it.name, format!("{}@{version} {}", it.plugin, it.state.as_str()))
+        });
+        entries.collect::<Vec<_>>()
+    };
+    let codecs = listed("codec");
+    for (name, providers) in [
+        ("shared", &["two@1.0.0 running", "one@1.0.0 running"][..]),
+        ("tried", &["tried@1.0.0 running", "tried@2.0.0 canary"]),
+    ] {
+        let found = codecs.iter().filter(|(it, _)| it == name).map(|(_, state)| &**state);
+        assert_eq!(found.collect::<Vec<_>>(), providers);
+    }
+    assert!(listed("plugins").iter().any(|(_, state)| state == "slow@1.0.0 draining"));
+
+    serving.server.host().roll_back(1).await.unwrap();
+    until("the trial drains", || async { status().draining.len() == 1 }).await;
+    let now = agrees(serving).await;
+    assert_eq!((&now["pinned"], now["history"].as_array().unwrap().len() > 2), (&1.into(), true));
+    one_agrees(serving, "tried").await;
+    one_agrees(serving, "slow").await;
+    drop(client);
+}
+
+#[cfg(unix)]
+fn library(folder: &Path) -> Option<Vec<u8>> {
+    super::native::rot13(folder, "1.0.0").map(|library| std::fs::read(library).unwrap())
+}
+
+#[cfg(not(unix))]
+fn library(_: &Path) -> Option<Vec<u8>> {
+    None
+}
+
+/// Library, HTTP and command line agree in all that they list. Returns the library's status.
+async fn agrees(serving: &Serving) -> Value {
     let status = serving.server.host().status();
     let library = serde_json::to_value(&status).unwrap();
     assert_eq!(library, serving.admin_get("/v1/status").await.json());
-    assert!(library["plugins"].as_array().unwrap().len() >= 2);
-    assert_eq!(library["rejected"].as_array().unwrap().len(), 2);
 
     // Each part of the HTTP API is that part of the library's answer.
     for part in ["plugins", "rejected"] {
@@ -44,47 +126,66 @@ async fn every_figure_agrees() {
         assert_eq!(http["generation"], library["generation"], "{part}");
     }
     let generations = serving.admin_get("/v1/generations").await.json();
-    for part in ["generation", "published_at", "draining", "pending_restart"] {
+    for part in ["generation", "published_at", "pinned", "history", "draining", "pending_restart"] {
         assert_eq!(generations[part], library[part], "{part}");
     }
+    assert_eq!(generations, says(serving, &["generations"]).await);
 
-    // A name's registry: library, HTTP, command line; and its figures are those of the plugins.
-    let arguments: [(&str, &'static [&'static str]); 3] = [
-        ("plugins", &["list", "plugins"]),
-        ("codec", &["list", "codecs"]),
-        ("handler", &["list", "handlers"]),
-    ];
-    for (name, arguments) in arguments {
+    // A name's registry: library, HTTP, command line; and its figures are those of the status.
+    for (name, what) in [("plugins", "plugins"), ("codec", "codecs"), ("handler", "handlers")] {
         let view = serde_json::to_value(registry(&status, name).unwrap()).unwrap();
         let http = serving.admin_get(&format!("/debug/registry/{name}")).await.json();
         assert_eq!(view, http, "{name}");
-        assert_eq!(view, listed(arguments).await, "{name}");
-        for entry in view["entries"].as_array().unwrap() {
-            let plugins = library["plugins"].as_array().unwrap();
-            let Some(plugin) = plugins.iter().find(|it| it["name"] == entry["plugin"]) else {
-                assert_eq!(entry["state"], "rejected", "{entry}");
-                continue;
-            };
-            for figure in ["version", "digest", "size", "source", "generation"] {
-                assert_eq!(entry[figure], plugin[figure], "{figure} of {entry}");
-            }
+        assert_eq!(view, says(serving, &["list", what]).await, "{name}");
+        let entries = view["entries"].as_array().unwrap();
+        for entry in entries {
+            same_figures(entry, &library);
         }
         if name != "plugins" {
-            let names: Vec<_> = view["entries"].as_array().unwrap().iter().collect();
-            let names: Vec<_> = names.iter().map(|entry| entry["name"].clone()).collect();
+            let mut names: Vec<_> = entries.iter().map(|entry| entry["name"].clone()).collect();
+            names.dedup();
             assert_eq!(json!(names), json!(serving.server.host().names(name)), "{name}");
         }
     }
+    library
+}
 
-    // One plugin.
-    let http = serving.admin_get("/v1/plugins/both").await.json();
-    assert_eq!(http, listed(&["inspect", "both"]).await);
-    assert_eq!(http, listed(&["inspect", "codec:both"]).await);
-    let plugin = library["plugins"].as_array().unwrap().iter().find(|it| it["name"] == "both");
-    assert_eq!(Some(&http), plugin);
+/// What the registry says of a plugin is what the status says.
+fn same_figures(entry: &Value, library: &Value) {
+    let (part, figures) = match entry["state"].as_str().unwrap() {
+        "rejected" => ("rejected", &["source", "reason"][..]),
+        "draining" => ("draining", &[][..]),
+        _ => ("plugins", &["version", "size", "source", "generation", "state"][..]),
+    };
+    let of = |it: &&Value| {
+        let named = it["name"] == entry["plugin"] || part != "plugins";
+        named && it["digest"] == entry["digest"]
+    };
+    let it = library[part].as_array().unwrap().iter().find(of);
+    let it = it.unwrap_or_else(|| panic!("not in {part}: {entry}"));
+    for figure in figures {
+        assert_eq!(entry[figure], it[figure], "{figure} of {entry}");
+    }
+}
 
-    // And the data plane speaks of the same codecs.
-    let codecs = serving.get("/v1/codecs").await.json();
-    let names: Vec<_> = codecs["codecs"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
-    assert_eq!(json!(names), json!(serving.server.host().names("codec")));
+/// One plugin, by its name or by what it offers: the same for all, a version on trial with it.
+async fn one_agrees(serving: &Serving, what: &str) {
+    let mut http = serving.admin_get(&format!("/v1/plugins/{what}")).await.json();
+    assert_eq!(http, says(serving, &["inspect", what]).await, "{what}");
+    let canary = http.as_object_mut().unwrap().remove("canary");
+    let library = serde_json::to_value(serving.server.host().status()).unwrap();
+    let all = library["plugins"].as_array().unwrap();
+    let versions: Vec<_> = all.iter().filter(|it| it["name"] == http["name"]).cloned().collect();
+    assert_eq!(std::iter::once(http).chain(canary).collect::<Vec<_>>(), versions, "{what}");
+}
+
+/// The program's answer, as JSON.
+async fn says(serving: &Serving, arguments: &[&str]) -> Value {
+    let admin = format!("admin.listen={}", serving.admin());
+    let mut program = plugbay(arguments);
+    program.args(["--json", "--set", &admin]);
+    let output = tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
-use super::support::host;
+use super::support::{SOON, host, nobody};
 
 /// Without what the caller's environment says.
 pub(crate) fn clean(mut command: Command) -> Command {
@@ -58,7 +58,7 @@ pub(crate) fn settings() -> insta::Settings {
 
 #[test]
 fn help_of_every_command() {
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["up"],
         &["list"],
@@ -66,6 +66,9 @@ fn help_of_every_command() {
         &["check"],
         &["call"],
         &["convert"],
+        &["generations"],
+        &["rollback"],
+        &["resume"],
         &["config"],
         &["config", "check"],
         &["config", "show"],
@@ -91,6 +94,8 @@ fn mistakes_are_exit_code_2() {
         &["list", "--set", "host.plugin=x"],
         &["list", "--config", "absent.toml"],
         &["convert", "--from", "json"],
+        &["list", "no/kind"],
+        &["rollback", "minus"],
     ] {
         let output = plugbay(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
@@ -188,6 +193,67 @@ fn check_finds_clashes() {
     });
 }
 
+/// Neither what never ends nor what never begins is read.
+#[cfg(target_os = "linux")]
+#[test]
+fn check_reads_files_and_nothing_else() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let setup = host();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let pipe = elsewhere.path().join("pipe.wasm");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let large = elsewhere.path().join("large.wasm");
+    std::fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+    let mut command = plugbay(&["check", "/dev/zero"]);
+    command.args([&pipe, &large, elsewhere.path()]).args(setup.arguments()).timeout(SOON);
+    settings().bind(|| insta::assert_snapshot!("check_no_files", shown(command)));
+}
+
+/// A file that would break a rule of `[[migrations]]` alone, and keeps it with another.
+#[test]
+fn check_knows_the_migrations() {
+    let setup = host()
+        .plugin("a.wasm", &Guest::codec("a").capability("codec", "old"))
+        .toml("[[migrations]]\nremove = 'codec:old'\nrequires = 'codec:new'\n");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = |name: &str, guest: &Guest| {
+        let file = elsewhere.path().join(name);
+        std::fs::write(&file, guest.build()).unwrap();
+        file.display().to_string()
+    };
+    let without = file("a.wasm", &Guest::codec("a").version("2.0.0"));
+    let new = file("b.wasm", &Guest::codec("b").capability("codec", "new"));
+    let check = |files: &[&String]| {
+        let mut command = plugbay(&["check"]);
+        command.args(files).args(setup.arguments());
+        shown(command)
+    };
+    settings().bind(|| {
+        insta::assert_snapshot!("check_migrations", check(&[&without]));
+        insta::assert_snapshot!("check_migrations_kept", check(&[&without, &new]));
+    });
+}
+
+#[test]
+fn inspect_says_what_is_granted() {
+    let guest =
+        Guest::codec("both").on(Export::Encode, Behaviour::Wait(std::time::Duration::from_secs(1)));
+    let setup = host().set("admin.enabled", "false").plugin("both.wasm", &guest).toml(
+        "[plugins.both.grants]\nnetwork = ['api.example.org:443', 'localhost:*']\n\
+         environment = { TOKEN = 'hunter2' }\nrandom = true\n",
+    );
+    let file = setup.plugins().join("both.wasm").display().to_string();
+    let inspect = |what: &str| {
+        let mut command = plugbay(&["inspect", what, "--quiet"]);
+        command.args(setup.arguments());
+        shown(command)
+    };
+    settings().bind(|| {
+        insta::assert_snapshot!("inspect_granted", inspect("both"));
+        insta::assert_snapshot!("inspect_file_granted", inspect(&file));
+    });
+}
+
 #[test]
 fn inspect_a_file() {
     let guest = Guest::both("both").schema(r#"{"type":"object"}"#);
@@ -206,12 +272,11 @@ fn inspect_a_file() {
 
 #[test]
 fn list_without_a_host_looks_itself() {
-    // A port that was free a moment ago; 0 would say that there is none to ask.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, address) = nobody();
     let setup = host()
         .plugin("b.wasm", &Guest::codec("b"))
         .plugin("a.wasm", &Guest::both("a"))
-        .set("admin.listen", &free.to_string());
+        .set("admin.listen", &address.to_string());
     let list = |what: &str| {
         let mut command = plugbay(&["list", what]);
         command.args(setup.arguments());

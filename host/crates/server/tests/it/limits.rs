@@ -45,7 +45,7 @@ async fn limits_follow_the_configuration() {
 async fn slow_clients() {
     let serving = host()
         .plugin("echo.wasm", &Guest::handler("echo"))
-        .set("server.timeout", "300ms")
+        .set("server.timeout", "3s")
         .serve()
         .await;
     let begun = Instant::now();

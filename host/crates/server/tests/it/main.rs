@@ -9,6 +9,8 @@ mod codecs;
 #[cfg(unix)]
 mod compiler;
 mod deadlines;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod limits;
 #[cfg(unix)]
 mod native;
@@ -16,6 +18,8 @@ mod nested;
 #[cfg(unix)]
 mod operate;
 mod routes;
+#[cfg(unix)]
 mod stop;
 mod support;
+#[cfg(unix)]
 mod up;

@@ -9,13 +9,45 @@ use serde_json::Value;
 use super::support::{Serving, host, signal, until};
 
 /// The example of the C header, built by the system's compiler; `None` if there is none.
-fn rot13(folder: &Path, version: &str) -> Option<PathBuf> {
+pub(crate) fn rot13(folder: &Path, version: &str) -> Option<PathBuf> {
+    changed(folder, &format!("rot13-{version}"), |source| source.replace("1.0.0", version))
+}
+
+/// As [`rot13`], which makes the file `gate` when it is shut down or freed, and hangs.
+pub(crate) fn hangs_at_its_end(folder: &Path, gate: &Path) -> Option<PathBuf> {
+    changed(folder, "hanging", |source| {
+        let heads = [
+            "static void shutdown(const void *instance, plugbay_host host) {",
+            "static void destroy(void *instance, plugbay_host host) {",
+        ];
+        let hang = |source: String, head: &str| {
+            assert!(source.contains(head));
+            source.replace(head, &format!("{head} hang();"))
+        };
+        hanging(&heads.into_iter().fold(source, hang), "", gate)
+    })
+}
+
+/// As [`rot13`], which makes the file `gate` while the system's loader has it, and hangs.
+pub(crate) fn hangs_in_the_loader(folder: &Path, gate: &Path) -> Option<PathBuf> {
+    changed(folder, "loading", |source| hanging(&source, "__attribute__((constructor))", gate))
+}
+
+fn hanging(source: &str, attribute: &str, gate: &Path) -> String {
+    let gate = gate.display();
+    format!(
+        "#define _POSIX_C_SOURCE 200809L\n#include <stdio.h>\n#include <unistd.h>\n\
+         {attribute} static void hang(void) {{\n\
+         fclose(fopen(\"{gate}\", \"w\")); for (;;) {{ pause(); }}\n}}\n{source}"
+    )
+}
+
+fn changed(folder: &Path, name: &str, change: impl FnOnce(String) -> String) -> Option<PathBuf> {
     let c = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../plugin-sdk/c");
     let source = std::fs::read_to_string(c.join("examples/rot13.c")).unwrap();
-    let name = format!("rot13-{version}");
     let (source_file, library) =
         (folder.join(format!("{name}.c")), folder.join(format!("{name}.so")));
-    std::fs::write(&source_file, source.replace("1.0.0", version)).unwrap();
+    std::fs::write(&source_file, change(source)).unwrap();
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let built = Command::new(&compiler)
         .args(["-shared", "-fPIC", "-std=c99", "-fvisibility=hidden", "-I"])

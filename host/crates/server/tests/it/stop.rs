@@ -1,55 +1,43 @@
 //! H8: SIGTERM drains, and no accepted request is lost.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use plugbay_fixtures::Guest;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
 
 use super::cli::clean;
-use super::support::{SOON, host};
-use super::up::{Up, connect, status_of};
+use super::native::{hangs_at_its_end, hangs_in_the_loader, rot13};
+use super::support::{SOON, deploy, host};
+use super::up::{Program, Up, connect, status_of, until_it_stops, until_status};
 
 #[test]
 fn sigterm_under_load_loses_no_accepted_request() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo").stamp("!")));
-    let (answered, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let data = up.data;
-    let client = || {
-        let (answered, stop) = (Arc::clone(&answered), Arc::clone(&stop));
-        std::thread::spawn(move || {
-            let mut lost = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
-                // A refused connection was not accepted: nothing is lost.
-                let Ok(mut stream) = connect(data) else { break };
-                let request = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\
-                               connection: close\r\n\r\nhi";
-                let mut answer = String::new();
-                let done = stream.write_all(request.as_bytes());
-                let done = done.and_then(|()| stream.read_to_string(&mut answer));
-                if done.is_ok() && answer.starts_with("HTTP/1.1 200") && answer.ends_with("hi!") {
-                    answered.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    lost.push(format!("{done:?}: {answer:?}"));
-                }
-            }
-            lost
-        })
-    };
-    let clients: Vec<_> = (0..8).map(|_| client()).collect();
-    let end = Instant::now() + SOON;
-    while answered.load(Ordering::Relaxed) < 200 {
-        assert!(Instant::now() < end, "the load does not come up");
-        std::thread::yield_now();
-    }
+    let load = Load::of(8, move || {
+        move || {
+            let mut stream = connect(data).ok()?;
+            let request = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\
+                           connection: close\r\n\r\nhi";
+            let mut answer = String::new();
+            let done = stream.write_all(request.as_bytes());
+            let done = done.and_then(|()| stream.read_to_string(&mut answer));
+            let good = answer.starts_with("HTTP/1.1 200") && answer.ends_with("hi!");
+            Some(if done.is_ok() && good { Ok(()) } else { Err(format!("{done:?}: {answer:?}")) })
+        }
+    });
+    load.goes_well(200);
     up.signal(Signal::TERM);
     let (code, lines) = up.end();
-    stop.store(true, Ordering::Relaxed);
-    let lost: Vec<String> = clients.into_iter().flat_map(|it| it.join().unwrap()).collect();
-    assert!(lost.is_empty(), "{} lost, such as {}", lost.len(), lost[0]);
+    load.lost_nothing();
     assert_eq!(code, Some(0));
     let stopped = lines.last().unwrap();
     assert_eq!((&stopped["type"], &stopped["cut_off"]), (&"stopped".into(), &0.into()));
@@ -65,10 +53,8 @@ fn a_request_on_its_way_is_finished() {
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
     assert_eq!(status_of(up.admin, "/readyz").as_deref(), Some("200"));
     up.signal(Signal::TERM);
+    until_it_stops(&up);
     let end = Instant::now() + SOON;
-    while status_of(up.admin, "/readyz").as_deref() == Some("200") {
-        assert!(Instant::now() < end, "still ready");
-    }
     // Nobody new is let in once the port is closed.
     while connect(up.data).is_ok() {
         assert!(Instant::now() < end, "still open");
@@ -103,14 +89,229 @@ fn a_second_signal_ends_it_at_once() {
     let mut stream = connect(up.data).unwrap();
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
     up.signal(Signal::TERM);
-    let end = Instant::now() + SOON;
-    while status_of(up.admin, "/readyz").as_deref() == Some("200") {
-        assert!(Instant::now() < end, "still ready");
-    }
+    until_it_stops(&up);
     let begun = Instant::now();
     up.signal(Signal::INT);
     assert_eq!(up.end().0, Some(1));
     assert!(begun.elapsed() < Duration::from_secs(25), "it did not wait for the drain time");
+}
+
+/// Not even code in the host's own process that hangs is waited for.
+#[test]
+fn a_second_signal_ends_it_whatever_hangs() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let gate = elsewhere.path().join("gate");
+    let Some(library) = hangs_at_its_end(elsewhere.path(), &gate) else { return };
+    let setup = host()
+        .toml(
+            "[defaults]\nisolation = 'in-process'\ninit = '10m'\n[host]\ndrain = '1h'\n\
+             [plugins.one]\nartifact = 'hanging.so'\n[plugins.two]\nartifact = 'hanging.so'\n",
+        )
+        .file("hanging.so", &std::fs::read(library).unwrap());
+    let up = Up::start(setup);
+    up.signal(Signal::TERM);
+    until_there(&gate);
+    up.signal(Signal::TERM);
+    assert_eq!(up.end().0, Some(1));
+}
+
+fn until_there(file: &Path) {
+    let end = Instant::now() + SOON;
+    while !file.exists() {
+        assert!(Instant::now() < end, "{} does not come", file.display());
+        std::thread::yield_now();
+    }
+}
+
+/// A library that hangs in the system's loader holds up what ends a process in the usual way. Not
+/// this one.
+#[test]
+fn it_ends_beside_a_library_that_does_not_finish_loading() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let gate = elsewhere.path().join("gate");
+    let Some(library) = hangs_in_the_loader(elsewhere.path(), &gate) else { return };
+    let setup = host()
+        .toml("[defaults]\nisolation = 'in-process'\n")
+        .file("loading.so", &std::fs::read(library).unwrap());
+    let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
+    command.arg("up").args(setup.arguments());
+    let mut program = Program::start(command);
+    until_there(&gate);
+    program.signal(Signal::TERM);
+    assert_eq!(program.code(), Some(0));
+}
+
+/// The reader of its output is gone, as `tee` is where ctrl-c ends it too: the host serves on, and
+/// drains.
+#[test]
+fn a_reader_that_is_gone_ends_nothing() {
+    let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo")));
+    up.hear_no_more();
+    deploy(&up.setup.plugins(), "late.wasm", &Guest::handler("late"));
+    until_status(up.data, "/late", "200");
+    let mut stream = connect(up.data).unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
+    assert_eq!(status_of(up.data, "/echo").as_deref(), Some("200"));
+    up.signal(Signal::TERM);
+    until_it_stops(&up);
+    stream.write_all(b"lf").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("half"), "{answer}");
+    assert_eq!(up.code(), Some(0));
+}
+
+/// A reader that stands still fills what is between them; the host neither waits nor goes deaf.
+#[test]
+fn a_reader_that_stands_still_holds_nothing_up() {
+    let up = Up::start(host());
+    for number in 0..100 {
+        let file = up.setup.plugins().join(format!("text-{number}.wasm"));
+        std::fs::write(file, plugbay_fixtures::not_wasm()).unwrap();
+    }
+    deploy(&up.setup.plugins(), "one.wasm", &Guest::handler("one"));
+    until_status(up.data, "/one", "200");
+    // More was said by now than fits. It hears signals all the same.
+    deploy(&up.setup.plugins(), "two.wasm", &Guest::handler("two"));
+    up.signal(Signal::HUP);
+    until_status(up.data, "/two", "200");
+    up.signal(Signal::TERM);
+    assert_eq!(up.code(), Some(0));
+}
+
+/// Clients that keep their connection are told to end it, and lose nothing.
+#[test]
+fn sigterm_with_connections_that_are_kept() {
+    let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo").stamp("!")));
+    let data = up.data;
+    let load = Load::of(8, move || {
+        let mut connection: Option<BufReader<TcpStream>> = None;
+        move || {
+            let mut kept = match connection.take() {
+                Some(kept) => kept,
+                None => BufReader::new(connect(data).ok()?),
+            };
+            let request = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi";
+            let answer = kept.get_mut().write_all(request).and_then(|()| answer(&mut kept));
+            let closes = |head: &str| head.to_ascii_lowercase().contains("connection: close");
+            Some(match answer {
+                Ok((head, body)) if head.starts_with("HTTP/1.1 200") && body == "hi!" => {
+                    connection = (!closes(&head)).then_some(kept);
+                    Ok(())
+                }
+                other => Err(format!("{other:?}")),
+            })
+        }
+    });
+    load.goes_well(200);
+    up.signal(Signal::TERM);
+    let (code, lines) = up.end();
+    load.lost_nothing();
+    assert_eq!((code, &lines.last().unwrap()["cut_off"]), (Some(0), &0.into()));
+}
+
+/// Calls that workers serve end well too, and no worker is left.
+#[test]
+fn sigterm_with_workers() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let Some(library) = rot13(elsewhere.path(), "1.0.0") else { return };
+    let up = Up::start(
+        host()
+            .toml("defaults.isolation = 'process'")
+            .file("rot13.so", &std::fs::read(library).unwrap()),
+    );
+    let status: Value = serde_json::from_slice(&up.ask(&["inspect", "rot13", "--json"]).stdout)
+        .expect("the plugin's status");
+    let worker = status["stats"]["worker"]["pid"].as_i64().and_then(|it| i32::try_from(it).ok());
+    let worker = Pid::from_raw(worker.expect("a worker")).unwrap();
+    let data = up.data;
+    let load = Load::of(4, move || {
+        move || {
+            let mut stream = connect(data).ok()?;
+            let request = "POST /v1/codecs/rot13/encode HTTP/1.1\r\nhost: x\r\ncontent-type: \
+                           application/json\r\ncontent-length: 7\r\nconnection: close\r\n\r\n\"Hello\"";
+            let mut answer = String::new();
+            let done = stream.write_all(request.as_bytes());
+            let done = done.and_then(|()| stream.read_to_string(&mut answer));
+            let good = answer.starts_with("HTTP/1.1 200") && answer.ends_with("Uryyb");
+            Some(if done.is_ok() && good { Ok(()) } else { Err(format!("{done:?}: {answer:?}")) })
+        }
+    });
+    load.goes_well(50);
+    up.signal(Signal::TERM);
+    assert_eq!(up.end().0, Some(0));
+    load.lost_nothing();
+    let end = Instant::now() + SOON;
+    while rustix::process::test_kill_process(worker).is_ok() {
+        assert!(Instant::now() < end, "the worker is still there");
+    }
+}
+
+/// Clients that ask one after the other, as fast as they are answered.
+struct Load {
+    answered: Arc<AtomicU32>,
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Load {
+    /// So many clients. Each asks by what `client` makes, until that says `None`: a refused
+    /// connection was not accepted, and nothing is lost with it.
+    fn of<A>(clients: usize, client: impl Fn() -> A) -> Self
+    where
+        A: FnMut() -> Option<Result<(), String>> + Send + 'static,
+    {
+        let (answered, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let clients = (0..clients).map(|_| {
+            let mut ask = client();
+            let (answered, stop) = (Arc::clone(&answered), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut lost = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    match ask() {
+                        None => break,
+                        Some(Ok(())) => drop(answered.fetch_add(1, Ordering::Relaxed)),
+                        Some(Err(what)) => lost.push(what),
+                    }
+                }
+                lost
+            })
+        });
+        let clients = clients.collect();
+        Self { answered, stop, clients }
+    }
+
+    /// Waits until so many were answered.
+    fn goes_well(&self, answers: u32) {
+        let end = Instant::now() + SOON;
+        while self.answered.load(Ordering::Relaxed) < answers {
+            assert!(Instant::now() < end, "the load does not come up");
+            std::thread::yield_now();
+        }
+    }
+
+    fn lost_nothing(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let lost: Vec<String> =
+            self.clients.into_iter().flat_map(|it| it.join().unwrap()).collect();
+        assert!(lost.is_empty(), "{} lost, such as {}", lost.len(), lost[0]);
+    }
+}
+
+/// One answer on a connection that is kept: head and body.
+fn answer(from: &mut BufReader<TcpStream>) -> std::io::Result<(String, String)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if from.read_line(&mut head)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    let length = fields.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = length.and_then(|(_, length)| length.trim().parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    from.read_exact(&mut body)?;
+    Ok((head, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// What a person sees.
@@ -122,27 +323,23 @@ fn what_up_says() {
         .file("core.wasm", &plugbay_fixtures::core_module())
         .toml("[[routes]]\npath = \"/absent\"\nhandler = \"absent\"\n");
     let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
-    command.arg("up").args(setup.arguments()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let (mut said, mut line) = (String::new(), String::new());
-    let mut read_until = |last: &str| {
-        loop {
-            line.clear();
-            assert_ne!(out.read_line(&mut line).unwrap(), 0, "before {last:?}: {said}");
-            said.push_str(&line);
-            if line.contains(last) {
-                return said.clone();
-            }
+    command.arg("up").args(setup.arguments());
+    let mut program = Program::start(command);
+    let mut said = String::new();
+    let mut read_until = |program: &mut Program, last: &str| loop {
+        let line = program.line().unwrap_or_else(|| panic!("before {last:?}: {said}"));
+        said.push_str(&line);
+        if line.contains(last) {
+            return said.clone();
         }
     };
-    read_until("core-module");
+    read_until(&mut program, "core-module");
     let echo = Guest::both("echo").version("1.1.0");
-    super::support::deploy(&setup.plugins(), "echo.wasm", &echo);
-    read_until("echo@1.0.0 drained");
-    super::support::signal(child.id(), Signal::TERM);
-    let said = read_until("stopped");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    deploy(&setup.plugins(), "echo.wasm", &echo);
+    read_until(&mut program, "echo@1.0.0 drained");
+    program.signal(Signal::TERM);
+    let said = read_until(&mut program, "stopped");
+    assert_eq!(program.code(), Some(0));
     let mut settings = super::cli::settings();
     // Plugins are shut down in the reverse order of their start, which is parallel.
     settings.add_filter(r"(?s)(generation 2  \w+@\S+ drained in <time>\n){2}", "<both drained>\n");

@@ -1,8 +1,11 @@
 //! The program `plugbay up`, and plain connections to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command};
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -10,10 +13,59 @@ use serde_json::Value;
 use super::cli::clean;
 use super::support::{SOON, Setup};
 
+/// A program that runs, and what it prints. It ends with the test.
+pub(crate) struct Program {
+    child: Child,
+    out: BufReader<UnixStream>,
+}
+
+impl Program {
+    /// Starts it. Its output is a socket and no pipe, for reading from that has deadlines.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(SOON)).unwrap();
+        // The least there is, so that it is soon full where nobody reads.
+        socket2::SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
+        let child = command.stdout(OwnedFd::from(theirs)).spawn().unwrap();
+        // With the command goes our copy of its end.
+        drop(command);
+        Self { child, out: BufReader::new(ours) }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        super::support::signal(self.child.id(), signal);
+    }
+
+    /// The next line, with its end; none once nobody can print any more.
+    pub(crate) fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.out.read_line(&mut line).expect("a line, or the end, within the time");
+        (read > 0).then_some(line)
+    }
+
+    /// The exit code.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        let end = Instant::now() + SOON;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// `plugbay up` in a process of its own.
 pub(crate) struct Up {
-    child: Child,
-    out: BufReader<ChildStdout>,
+    program: Program,
     pub(crate) data: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) setup: Setup,
@@ -21,43 +73,44 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) fn start(setup: Setup) -> Self {
-        Self::start_with(setup, |_| {})
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_plugbay")), setup)
     }
 
-    /// As [`Up::start`], by a command that was changed before.
-    pub(crate) fn start_with(setup: Setup, change: impl FnOnce(&mut Command)) -> Self {
-        let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
-        change(&mut command);
+    /// As [`Up::start`], by a command to which the arguments are added.
+    pub(crate) fn start_by(command: Command, setup: Setup) -> Self {
+        let mut command = clean(command);
         command.args(["up", "--json"]).args(setup.arguments());
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
+        let mut program = Program::start(command);
+        let line = program.line().expect("it serves");
         let serving: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(serving["type"], "serving", "{serving}");
         let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
-        Self { child, out, data: address("data"), admin: address("admin"), setup }
+        Self { program, data: address("data"), admin: address("admin"), setup }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        super::support::signal(self.child.id(), signal);
+        self.program.signal(signal);
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.program.child.id()
     }
 
     /// Reads on until an event with this outcome comes.
     pub(crate) fn sees(&mut self, outcome: &str) -> Value {
-        let mut line = String::new();
         loop {
-            line.clear();
-            assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "before {outcome:?}");
+            let line = self.program.line();
+            let line = line.unwrap_or_else(|| panic!("it ended before {outcome:?}"));
             let event: Value = serde_json::from_str(&line).unwrap();
             if event["outcome"] == outcome {
                 return event;
             }
         }
+    }
+
+    /// From now on nobody can read what it prints.
+    pub(crate) fn hear_no_more(&self) {
+        self.program.out.get_ref().shutdown(Shutdown::Both).unwrap();
     }
 
     /// The program asks this host.
@@ -71,10 +124,30 @@ impl Up {
 
     /// The exit code, and what was printed last.
     pub(crate) fn end(mut self) -> (Option<i32>, Vec<Value>) {
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).unwrap();
-        let lines = rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        (self.child.wait().unwrap().code(), lines)
+        let lines = std::iter::from_fn(|| self.program.line());
+        let lines = lines.map(|line| serde_json::from_str(&line).unwrap()).collect();
+        (self.program.code(), lines)
+    }
+
+    /// The exit code, if nobody reads any more.
+    pub(crate) fn code(mut self) -> Option<i32> {
+        self.program.code()
+    }
+}
+
+/// Asks the admin plane until it says that the host is stopping.
+pub(crate) fn until_it_stops(up: &Up) {
+    let end = Instant::now() + SOON;
+    while status_of(up.admin, "/readyz").as_deref() == Some("200") {
+        assert!(Instant::now() < end, "still ready");
+    }
+}
+
+/// Asks until the answer has this status.
+pub(crate) fn until_status(address: SocketAddr, path: &str, status: &str) {
+    let end = Instant::now() + SOON;
+    while status_of(address, path).as_deref() != Some(status) {
+        assert!(Instant::now() < end, "{path}: never {status}");
     }
 }
 

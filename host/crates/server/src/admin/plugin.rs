@@ -1,0 +1,41 @@
+//! One plugin: the version that serves, and the one on trial beside it.
+//!
+//! One function makes this view of a [`Status`], for `/v1/plugins/{name}` and the command line
+//! alike.
+
+use plugbay::{PluginStatus, Status};
+use serde::Serialize;
+
+/// A plugin that serves.
+#[derive(Clone, Debug, Serialize)]
+pub struct Versions {
+    /// The version that serves.
+    #[serde(flatten)]
+    pub stable: PluginStatus,
+    /// The new version, while it is on trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<PluginStatus>,
+}
+
+/// The plugin of this name, or the first that offers this `KIND:NAME`.
+///
+/// # Errors
+///
+/// If there is none: who there is, for people.
+pub fn plugin(status: &Status, what: &str) -> Result<Versions, String> {
+    let offers = |kind: &str, name: &str| format!("{kind}:{name}") == what;
+    let mut capabilities = status.capabilities.iter();
+    let by_capability = capabilities.find(|it| offers(&it.kind, &it.name));
+    let name = by_capability.map_or(what, |capability| &capability.plugin);
+    let version = |on_trial: bool| {
+        let mut plugins = status.plugins.iter();
+        plugins.find(|it| it.name == name && it.trial.is_some() == on_trial).cloned()
+    };
+    let versions = version(false).map(|stable| Versions { stable, canary: version(true) });
+    versions.ok_or_else(|| {
+        let mut known: Vec<_> = status.plugins.iter().map(|plugin| &*plugin.name).collect();
+        known.dedup();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        format!("no plugin {what:?} runs; these do: {known}")
+    })
+}
