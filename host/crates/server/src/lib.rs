@@ -31,6 +31,7 @@
 //! |---|---|
 //! | `server` | binds, opens, stops: the order of things |
 //! | `listener` | the accept loop, limits of a connection, and its end |
+//! | `descriptors` | how many connections the process has room for |
 //! | `data` | routes and codecs |
 //! | `admin` | what runs, what was refused, what happened lately |
 //! | `problem` | errors as clients see them |
@@ -48,11 +49,13 @@
 pub mod admin;
 mod bundled;
 mod data;
+mod descriptors;
 pub mod document;
 mod listener;
 mod problem;
 mod server;
 
+pub use descriptors::raise_descriptor_limit;
 pub use problem::Problem;
 pub use server::{BindError, Listening, Server, Stopped};
 

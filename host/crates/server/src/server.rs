@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, History};
 use crate::data;
+use crate::descriptors;
 use crate::listener::{self, Bounds, Plane};
 
-/// Connections of the data plane at once.
+/// Connections of the data plane at once, where there are descriptors for them.
 const DATA_CONNECTIONS: usize = 8192;
 /// Connections of the admin plane at once.
 const ADMIN_CONNECTIONS: usize = 256;
@@ -192,10 +193,12 @@ impl Listening {
         // Nobody else sets it: `self` is gone after this.
         let _ = shared.host.set(host.clone());
         let settings = host.clone();
-        let bounds = Bounds {
-            connections: DATA_CONNECTIONS,
-            timeout: Box::new(move || settings.config().server.timeout),
-        };
+        let connections = descriptors::connections(DATA_CONNECTIONS);
+        if connections < DATA_CONNECTIONS {
+            tracing::warn!(connections, "few descriptors: the data plane takes fewer connections");
+        }
+        let bounds =
+            Bounds { connections, timeout: Box::new(move || settings.config().server.timeout) };
         let router = data::router(host.clone(), shared.draining.clone());
         let data = Plane::open(data, router, bounds);
         tracing::info!(address = %data_address, "data plane");

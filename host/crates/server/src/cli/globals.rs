@@ -1,5 +1,6 @@
 //! What every subcommand takes.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, ValueEnum};
@@ -106,8 +107,11 @@ impl Globals {
         ["defaults".to_owned()].into_iter().chain(file).chain(variables).chain(flags).collect()
     }
 
-    /// Sends the log to stderr.
-    pub(super) fn log(&self) -> Result<(), Failure> {
+    /// Sends the log to what `writer` makes: stderr, one way or another.
+    pub(super) fn log<W: io::Write + 'static>(
+        &self,
+        writer: impl Fn() -> W + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
         let default = match (self.quiet, self.verbose) {
             (true, _) => "error",
             (false, 0) => USUAL_LOG,
@@ -124,10 +128,8 @@ impl Globals {
         };
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_ansi(
-                anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
-            )
-            .with_writer(std::io::stderr)
+            .with_ansi(anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
+            .with_writer(writer)
             .init();
         Ok(())
     }

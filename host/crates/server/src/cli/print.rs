@@ -13,14 +13,6 @@ pub(super) fn json(value: &impl Serialize) -> io::Result<()> {
     writeln!(out)
 }
 
-/// Prints a value as one line of JSON, at once.
-pub(super) fn json_line(value: &impl Serialize) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    writeln!(out)?;
-    out.flush()
-}
-
 /// Prints a line.
 pub(super) fn line(text: &str) -> io::Result<()> {
     writeln!(anstream::stdout().lock(), "{text}")
