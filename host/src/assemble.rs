@@ -58,7 +58,12 @@ pub(crate) fn assemble(
     while let Some(member) = members.pop_front() {
         let name = member.running.identity.name.clone();
         let mut with_routes = router.clone();
-        let serves = holds(before, &member.running);
+        // Started anew, it is what it was.
+        let serves = holds(before, &member.running)
+            || before
+                .plugins
+                .get(&name)
+                .is_some_and(|it| it.running.identity == member.running.identity);
         let offers = offers(&member);
         let taken = offers.iter().find_map(|(key, _)| {
             let mut others = offered.get(&key.to_string())?.iter();

@@ -192,8 +192,29 @@ impl Store {
 
     /// Starts plugins, one group after the other, and of each at most `workers` at once.
     pub(crate) fn start(&mut self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
-        let (ready, stubborn, prepared_in) = (&self.ready, &self.stubborn, &self.prepared_in);
-        let journal = &self.shared.journal;
+        let started = self.start_unless(&self.stubborn, waves, workers);
+        for it in &started {
+            self.asked.push(it.wanted.identity.clone());
+            let known = self.stubborn.iter().any(|(identity, _)| *identity == it.wanted.identity);
+            if let (Err(refusal), false) = (&it.outcome, known) {
+                self.stubborn.push((it.wanted.identity.clone(), refusal.clone()));
+            }
+        }
+        started
+    }
+
+    /// As [`Store::start`], whatever came of it before, and without a part in what looks try.
+    pub(crate) fn start_anew(&self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
+        self.start_unless(&[], waves, workers)
+    }
+
+    fn start_unless(
+        &self,
+        stubborn: &[(Identity, Refusal)],
+        waves: Vec<Vec<Wanted>>,
+        workers: usize,
+    ) -> Vec<Started> {
+        let (ready, prepared_in, journal) = (&self.ready, &self.prepared_in, &self.shared.journal);
         let stopped = || self.shared.is_stopped();
         let start_one = |wanted: Wanted| {
             let began = Instant::now();
@@ -206,15 +227,7 @@ impl Store {
             Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
         };
         let waves = waves.into_iter().map(|wave| parallel(wave, workers, stopped, start_one));
-        let started: Vec<Started> = waves.flatten().collect();
-        for it in &started {
-            self.asked.push(it.wanted.identity.clone());
-            let known = self.stubborn.iter().any(|(identity, _)| *identity == it.wanted.identity);
-            if let (Err(refusal), false) = (&it.outcome, known) {
-                self.stubborn.push((it.wanted.identity.clone(), refusal.clone()));
-            }
-        }
-        started
+        waves.flatten().collect()
     }
 }
 

@@ -95,13 +95,21 @@ pub(crate) struct Publisher {
     history: History,
     /// What the last look refused.
     refused: Vec<Refused>,
+    /// What stands beside that, whatever looks find.
+    standing: Vec<Refused>,
     /// The configuration that the process started with: restart-only keys hold its values.
     booted: Arc<Config>,
 }
 
 impl Publisher {
     pub(crate) fn new(shared: Arc<Shared>, booted: Arc<Config>) -> Self {
-        Self { shared, history: History::default(), refused: Vec::new(), booted }
+        Self {
+            shared,
+            history: History::default(),
+            refused: Vec::new(),
+            standing: Vec::new(),
+            booted,
+        }
     }
 
     /// The generations that can be gone back to.
@@ -112,6 +120,11 @@ impl Publisher {
     /// What the last look refused.
     pub(crate) fn refused(&self) -> &[Refused] {
         &self.refused
+    }
+
+    /// From now on this stands beside what looks refuse. Returns whether that is news.
+    pub(crate) fn stands(&mut self, standing: Vec<Refused>) -> bool {
+        std::mem::replace(&mut self.standing, standing) != self.standing
     }
 
     /// Publishes the next set, if it differs from the one that serves, and retires what left.
@@ -274,6 +287,7 @@ impl Publisher {
         number: u64,
     ) -> Vec<Rejected> {
         self.refused.clone_from(&refused);
+        let refused = refused.into_iter().chain(self.standing.iter().cloned());
         let now = SystemTime::now();
         let mut rejected: Vec<Rejected> = Vec::new();
         for refused in refused {

@@ -25,7 +25,7 @@ use crate::publish::{NextSet, Publisher, Report, shut_down, violated};
 use crate::restarts::Restarter;
 use crate::shared::{ConfigSource, Shared};
 use crate::signal::{Order, Ordered, Signal, Signals, Wake};
-use crate::start::{Look, Next};
+use crate::start::{Look, Next, anew};
 use crate::trials::Trials;
 use crate::watch::Watch;
 
@@ -127,6 +127,10 @@ impl Reconciler {
         // a bad version.
         let ended = self.end_trials();
         let report = self.look_now(retry).after(ended);
+        let report = match self.restart() {
+            Some(restarted) => restarted.after(Some(report)),
+            None => report,
+        };
         self.shared.end_look();
         report
     }
@@ -142,6 +146,28 @@ impl Reconciler {
             members,
             started: Vec::new(),
             refused,
+            pinned: published.pinned,
+            source: self.source.file().map(Path::to_owned),
+        };
+        Some(self.publisher.publish(&published, set))
+    }
+
+    /// Starts plugins anew that are not well, if it is their time: as they are, whatever the look
+    /// refused.
+    fn restart(&mut self) -> Option<Report> {
+        let published = self.shared.cell.load();
+        let running = &published.generation;
+        let due = self.restarter.due(running, Instant::now());
+        let next = anew(&self.store, running, &due, workers(&running.config));
+        self.restarter.tried(&next.started, next.refused);
+        if !self.publisher.stands(self.restarter.refused()) && next.started.is_empty() {
+            return None;
+        }
+        let set = NextSet {
+            config: &running.config,
+            members: next.members,
+            started: next.started,
+            refused: self.publisher.refused().to_vec(),
             pinned: published.pinned,
             source: self.source.file().map(Path::to_owned),
         };
@@ -174,12 +200,13 @@ impl Reconciler {
             }
             return Ok(report);
         };
-        if let Some(refused) = report.rejected.first() {
+        // Not what stands against plugins that are to be started anew: they serve.
+        if let Some(refused) = self.publisher.refused().first() {
             // All of it or nothing: what ran goes on.
             let error = RollbackError::Refused {
                 wanted,
-                source_: refused.source.clone(),
-                message: refused.message.clone(),
+                source_: refused.source.to_string(),
+                message: refused.refusal.message.clone(),
             };
             self.pinned = before;
             self.look(false);
@@ -193,8 +220,6 @@ impl Reconciler {
         let mut refused = Vec::new();
         let published = self.shared.cell.load();
         let running = &published.generation;
-        let again = self.restarter.due(running, Instant::now());
-        let retry = retry || !again.is_empty();
         let (config, mut desired) = match self.pinned.clone() {
             Some(past) => (Arc::clone(&past.config), Desired::of(past.wanted.clone())),
             None => self.desire(running, retry, &mut refused),
@@ -236,7 +261,6 @@ impl Reconciler {
         let look = Look {
             running,
             config: &config,
-            again: &again,
             pinned: self.pinned.is_some(),
             workers: workers(&config),
             retry,

@@ -1,14 +1,17 @@
 //! Starts plugins anew that are not well, with pauses that grow, and not for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use plugbay_guard::{Next, RestartRules, Restarts};
 use plugbay_registry::Leased;
 
-use crate::generation::{Generation, Running};
+use crate::desired::Refused;
+use crate::generation::{Generation, Member, Running};
 use crate::outcome::{Outcome, millis};
+use crate::plan::Identity;
+use crate::publish::Fresh;
 use crate::shared::Shared;
 
 /// How long a restart counts.
@@ -17,6 +20,8 @@ const WINDOW: Duration = Duration::from_secs(600);
 const SOON: Duration = Duration::from_millis(100);
 
 /// What was begun for plugins that are not well. Lives with the reconciler.
+///
+/// It is no part of a look: whatever is refused now, what serves is to be well.
 pub(crate) struct Restarter {
     shared: Arc<Shared>,
     /// By plugin: also of those that are well again, as long as their restarts count.
@@ -24,10 +29,14 @@ pub(crate) struct Restarter {
 }
 
 struct Patient {
-    /// The version that is not well.
+    /// Whose restarts are counted: another version, or another configuration, has its own.
+    identity: Identity,
+    /// What is not well.
     running: Weak<Leased<Running>>,
     restarts: Restarts,
     step: Step,
+    /// Why it would not start the last time.
+    refused: Option<Refused>,
 }
 
 /// What comes next for a plugin that is not well.
@@ -41,45 +50,44 @@ enum Step {
     LeaveUntil(Instant),
 }
 
+impl Patient {
+    fn new(sick: &Running) -> Self {
+        Self {
+            identity: sick.identity.clone(),
+            running: Weak::new(),
+            restarts: Restarts::new(rules(sick.identity.policy.protection.restarts)),
+            step: Step::Decide,
+            refused: None,
+        }
+    }
+
+    /// The version that is not well, if it still serves, and alone: a trial is decided first.
+    fn sick(&self, generation: &Generation) -> Option<Arc<Leased<Running>>> {
+        let member = generation.plugins.get(&self.identity.name)?;
+        let running = self.running.upgrade()?;
+        let serves = member.canary.is_none() && Arc::ptr_eq(&member.running, &running);
+        (serves && !running.guard.health().is_healthy()).then_some(running)
+    }
+}
+
 impl Restarter {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared, patients: BTreeMap::new() }
     }
 
-    /// The plugins of a generation that are to be started anew now.
-    pub(crate) fn due(&mut self, generation: &Generation, now: Instant) -> BTreeSet<String> {
+    /// The members of a generation that are to be started anew now.
+    pub(crate) fn due(&mut self, generation: &Generation, now: Instant) -> Vec<Member> {
         for sick in self.shared.take_sick() {
-            let protection = &sick.identity.policy.protection;
-            let on_trial = generation.plugins.get(&sick.identity.name).and_then(|member| {
-                member.canary.as_ref().filter(|canary| Arc::ptr_eq(&canary.running, &sick))
-            });
-            if let Some(canary) = on_trial {
-                let why = sick.health.why().unwrap_or_default();
-                canary.trial.take_back(&self.shared, format!("its health checks fail: {why}"));
-                continue;
-            }
-            if protection.restarts == 0 {
-                continue;
-            }
-            let fresh = || Patient {
-                running: Weak::new(),
-                restarts: Restarts::new(rules(protection.restarts)),
-                step: Step::Decide,
-            };
-            let patient = self.patients.entry(sick.identity.name.clone()).or_insert_with(fresh);
-            patient.running = Arc::downgrade(&sick);
-            patient.step = Step::Decide;
+            self.admit(&sick, generation);
         }
-        let mut due = BTreeSet::new();
+        let mut due = Vec::new();
         self.patients.retain(|name, patient| {
-            let sick = patient.running.upgrade().filter(|running| {
-                let serves = generation.plugins.get(name);
-                // While there is a trial, it is decided first.
-                serves.is_some_and(|it| it.canary.is_none() && Arc::ptr_eq(&it.running, running))
-                    && !running.guard.health().is_healthy()
-            });
-            let Some(sick) = sick else {
+            let Some(sick) = patient.sick(generation) else {
                 // Well again, or replaced. Earlier restarts count on.
+                patient.refused = None;
+                if let Step::At(_) = std::mem::replace(&mut patient.step, Step::Decide) {
+                    patient.restarts.forgo();
+                }
                 return !patient.restarts.ran_well(now);
             };
             if patient.step == Step::Decide {
@@ -87,7 +95,7 @@ impl Restarter {
             }
             match patient.step {
                 Step::At(at) if at <= now => {
-                    due.insert(name.clone());
+                    due.extend(generation.plugins.get(name).cloned());
                     // If it does not help, this version is still there at the next look.
                     patient.step = Step::Decide;
                     self.shared.look_after(SOON);
@@ -101,6 +109,49 @@ impl Restarter {
             true
         });
         due
+    }
+
+    /// A plugin was found not to be well.
+    fn admit(&mut self, sick: &Arc<Leased<Running>>, generation: &Generation) {
+        let name = &sick.identity.name;
+        let on_trial = generation.plugins.get(name).and_then(|member| {
+            member.canary.as_ref().filter(|canary| Arc::ptr_eq(&canary.running, sick))
+        });
+        if let Some(canary) = on_trial {
+            let why = sick.health.why().unwrap_or_default();
+            canary.trial.take_back(&self.shared, format!("its health checks fail: {why}"));
+            return;
+        }
+        if sick.identity.policy.protection.restarts == 0 {
+            return;
+        }
+        let patient = self.patients.entry(name.clone()).or_insert_with(|| Patient::new(sick));
+        if patient.identity != sick.identity {
+            *patient = Patient::new(sick);
+        }
+        patient.running = Arc::downgrade(sick);
+        patient.step = Step::Decide;
+    }
+
+    /// What came of starting these anew.
+    pub(crate) fn tried(&mut self, started: &[Fresh], refused: Vec<Refused>) {
+        for fresh in started {
+            if let Some(patient) = self.patients.get_mut(&fresh.wanted.identity.name) {
+                patient.refused = None;
+            }
+        }
+        for refused in refused {
+            let patient = refused.plugin.as_ref().and_then(|name| self.patients.get_mut(name));
+            if let Some(patient) = patient {
+                patient.refused = Some(refused);
+            }
+        }
+    }
+
+    /// What stands against plugins that would not start anew. A look finds nothing wrong with
+    /// them.
+    pub(crate) fn refused(&self) -> Vec<Refused> {
+        self.patients.values().filter_map(|patient| patient.refused.clone()).collect()
     }
 }
 

@@ -5,7 +5,7 @@
 //! tried beside it; or the one that serves, under what the configuration says now: limits and
 //! grants reach whatever serves, be it a last good version or the other side of a trial.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plugbay_registry::Leased;
@@ -25,8 +25,6 @@ use crate::trials::{promoted, terms, trial};
 pub(crate) struct Look<'a> {
     pub(crate) running: &'a Generation,
     pub(crate) config: &'a Config,
-    /// Plugins that are started though nothing of them changed.
-    pub(crate) again: &'a BTreeSet<String>,
     /// Whether an operator went back to what is wanted: then nothing is tried.
     pub(crate) pinned: bool,
     /// How many are started at the same time.
@@ -143,8 +141,7 @@ impl Look<'_> {
 
     /// The way of a plugin whose only version is the wanted one.
     fn takes_over(&self, old: Member, wanted: Wanted) -> Way {
-        let again = self.again.contains(&wanted.identity.name);
-        if old.running.identity == wanted.identity && !again {
+        if old.running.identity == wanted.identity {
             return Way { old: Some(found_at(old, &wanted)), ..Way::default() };
         }
         Way { old: Some(old), aim: Some(wanted), ..Way::default() }
@@ -153,8 +150,7 @@ impl Look<'_> {
     /// The version that serves, if it is to be started anew.
     fn stable(&self, old: &Member) -> Option<Wanted> {
         let running = &old.running;
-        let again = self.again.contains(&running.identity.name);
-        if is_current(self.config, running) && !again {
+        if is_current(self.config, running) {
             return None;
         }
         let identity = as_configured(self.config, &running.identity, &running.offer);
@@ -219,6 +215,30 @@ impl Look<'_> {
         });
         Member { running, canary, since: self.running.number + 1, ..old }
     }
+}
+
+/// Starts members of a generation anew, as they are, and puts together what it is made of then.
+pub(crate) fn anew(store: &Store, generation: &Generation, due: &[Member], workers: usize) -> Next {
+    let wanted = due.iter().map(|member| {
+        let running = &member.running;
+        let offer = Offer { source: member.source.clone(), ..running.offer.clone() };
+        Wanted { identity: running.identity.clone(), offer }
+    });
+    let started = store.start_anew(waves(&generation.config, wanted.collect()), workers);
+    let mut next = Next::default();
+    let mut anew = BTreeMap::new();
+    for started in started {
+        let name = started.wanted.identity.name.clone();
+        if let Some(running) = next.keep(started, generation.plugins.get(&name)) {
+            anew.insert(name, running);
+        }
+    }
+    let members = generation.plugins.iter().map(|(name, member)| match anew.remove(name) {
+        Some(running) => Member { running, since: generation.number + 1, ..member.clone() },
+        None => member.clone(),
+    });
+    next.members = members.collect();
+    next
 }
 
 impl Next {

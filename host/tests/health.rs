@@ -10,11 +10,16 @@ use support::puppet::{Mood, Puppets, puppet};
 use support::{Site, place, until, wait};
 
 fn site(puppets: &Puppets, defaults: &str) -> Site {
+    site_with(puppets, "", &format!("[defaults]\n{defaults}"))
+}
+
+fn site_with(puppets: &Puppets, host_key: &str, sections: &str) -> Site {
     let runtime = Arc::new(puppets.clone());
     place()
         .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
         .plugin("b.wasm", puppet("b", "1.0.0", &["codec:b", "handler:h"]))
-        .config(&format!("[defaults]\n{defaults}"))
+        .host_key(host_key)
+        .config(sections)
         .host_with(|builder| builder.runtime(runtime))
 }
 
@@ -164,6 +169,52 @@ fn a_plugin_that_is_not_well_is_started_anew() {
     );
     until("the old one is stopped", || puppets.log().contains(&"stop a@1.0.0".to_owned()));
     assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was started anew");
+}
+
+#[test]
+fn what_serves_is_started_anew_whatever_else_is_refused() {
+    let rule = "[[migrations]]\nremove = 'codec:b'\nrequires = 'codec:not-there'\n";
+    let bad = |site: &Site| site.drop_in("a.wasm", b"a file of no plugin".to_vec());
+    let will_not_start = |site: &Site| site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
+    let another = |site: &Site| site.drop_in("c.wasm", b"a file of no plugin".to_vec());
+    let too_early = |site: &Site| site.remove("b.wasm");
+    let cases: [(&str, &str, &dyn Fn(&Site)); 4] = [
+        ("", "a.wasm", &bad),
+        ("", "a.wasm", &will_not_start),
+        ("strict = true", "c.wasm", &another),
+        ("", "config.toml", &too_early),
+    ];
+    for (key, refused, spoil) in cases {
+        let puppets = Puppets::default();
+        puppets.mood("a@2.0.0", Mood { wont_start: Some("no port".into()), ..Mood::default() });
+        let site = site_with(&puppets, key, &format!("[defaults]\n{QUICK}{rule}"));
+        spoil(&site);
+        until("it is refused", || site.rejected(refused).is_some());
+        puppets.mood("a@1.0.0", sick("wedged"));
+        until("it is started anew", || puppets.starts("a@1.0.0") > 1);
+        puppets.mood("a@1.0.0", Mood::default());
+        site.answers("a", "a@1.0.0");
+        until("it is well", || state(&site, "a") == PluginState::Running);
+        assert!(site.rejected(refused).is_some(), "{refused} is refused still");
+        assert_eq!(site.encode("b"), "b@1.0.0");
+        assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was started anew");
+        assert_eq!(site.count(|it| it.reason() == "recovered"), 0, "and was so all the time");
+    }
+}
+
+#[test]
+fn a_mended_version_has_restarts_of_its_own() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, &format!("{QUICK}restarts = 1\n"));
+    puppets.mood("a@1.0.0", sick("cannot go on"));
+    until("it is left alone", || state(&site, "a") == PluginState::CrashLoop);
+    puppets.mood("a@2.0.0", Mood::default());
+    site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
+    site.answers("a", "a@2.0.0");
+    puppets.mood("a@2.0.0", sick("a hiccup"));
+    until("it is started anew", || puppets.starts("a@2.0.0") == 2);
+    puppets.mood("a@2.0.0", Mood::default());
+    until("it is well", || state(&site, "a") == PluginState::Running);
 }
 
 #[test]

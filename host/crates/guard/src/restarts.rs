@@ -111,6 +111,13 @@ impl Restarts {
         Next::Wait(self.rules.base + span.mul_f64(fraction(random)))
     }
 
+    /// The restart that was granted last did not take place, and does not count.
+    pub fn forgo(&mut self) {
+        if self.granted.pop_back().is_some() {
+            self.row = self.row.saturating_sub(1);
+        }
+    }
+
     /// It runs at `now`, and well. After [`quiet`](RestartRules::quiet) since the last restart
     /// all is forgotten; says whether that happened.
     pub fn ran_well(&mut self, now: Instant) -> bool {
@@ -185,6 +192,17 @@ mod tests {
         assert!(!restarts.ran_well(quiet), "once");
         assert_eq!(restarts.next(quiet, 0), Next::Now);
         assert_eq!(restarts.next(quiet + rules.quiet, 0), Next::Now, "even if nobody said so");
+    }
+
+    #[test]
+    fn what_did_not_take_place_does_not_count() {
+        let rules = RestartRules { budget: 1, ..rules() };
+        let (mut restarts, now) = (Restarts::new(rules), Instant::now());
+        restarts.forgo();
+        assert_eq!(restarts.next(now, 0), Next::Now);
+        restarts.forgo();
+        assert_eq!(restarts.next(now, 0), Next::Now);
+        assert_eq!(restarts.next(now, 0), Next::Exhausted { since: now, restarts: 1 });
     }
 
     #[test]
