@@ -56,16 +56,18 @@ impl Ledger {
         }
     }
 
-    /// Writes a line of the plugin to the log, unless it has written too many.
+    /// Writes a line of the plugin to the log, unless it has written too many; says whether it did.
     pub(crate) fn write_log<N: AsRef<str>, V: AsRef<str>>(
         &self,
         level: LogLevel,
         message: &str,
         fields: &[(N, V)],
-    ) {
-        if self.logs.as_ref().is_none_or(|limit| limit.take(self)) {
+    ) -> bool {
+        let written = self.logs.as_ref().is_none_or(|limit| limit.take(self));
+        if written {
             write_log(&self.label, level, message, fields);
         }
+        written
     }
 
     /// What was done too often, by limit.

@@ -29,6 +29,7 @@ mod bulkhead;
 mod calls;
 mod code;
 mod describe;
+mod fault;
 pub mod header;
 mod ledger;
 mod libraries;

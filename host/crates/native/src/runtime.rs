@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use plugbay_abi::host::Incompatible;
 use plugbay_core::{
     Artifact, Description, Digest, Isolation, Notice, Plugin, Policy, Prepared, Reason, Refusal,
     Runtime, Source, StartPlugin,
@@ -14,9 +13,9 @@ use tokio::runtime::Handle;
 
 use crate::code::Code;
 use crate::describe::describe;
+use crate::fault::Fault;
 use crate::header::{self, HeaderError};
 use crate::libraries::{Libraries, LoadError};
-use crate::library::OpenError;
 use crate::plugin::NativePlugin;
 use crate::staging::{PrivateCopy, Staging};
 use crate::worker::{self, ProcessPlugin, WorkerCommand};
@@ -297,7 +296,7 @@ fn reason_of_header(error: &HeaderError) -> Reason {
 
 fn refusal_of_load(error: &LoadError) -> Refusal {
     match error {
-        LoadError::Open(error) => refusal_of_open(error),
+        LoadError::Open(error) => Fault::of(error).refusal(error.to_string()),
         // The word that has it asked again later.
         LoadError::Hung { .. } | LoadError::Busy { .. } => {
             Refusal::new(Reason::Describe, error.to_string()).hint(
@@ -305,23 +304,5 @@ fn refusal_of_load(error: &LoadError) -> Refusal {
                  \"process\"",
             )
         }
-    }
-}
-
-fn refusal_of_open(error: &OpenError) -> Refusal {
-    let refusal = |reason| Refusal::new(reason, error.to_string());
-    match error {
-        OpenError::Load { .. } => refusal(Reason::Loader)
-            .hint("install the library that it needs, or link that one statically"),
-        OpenError::Entry { .. } => refusal(Reason::NoEntry).hint("export it"),
-        OpenError::Panicked { .. } => {
-            refusal(Reason::NoEntry).hint("let it return a static vtable")
-        }
-        OpenError::Incompatible { source: Incompatible::Version { .. }, .. } => {
-            refusal(Reason::AbiVersion)
-                .hint("rebuild it with the plugbay-sdk or the plugbay.h of this host")
-        }
-        OpenError::Incompatible { .. } => refusal(Reason::BadHeader)
-            .hint("return a static vtable whose size is that of its struct"),
     }
 }

@@ -8,23 +8,27 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::{io, thread};
+use std::{fs, io, thread};
 
 use plugbay_abi::host::{Guest, HostCalls, Instance};
-use plugbay_abi::{Buffer, Error, Kind, Level};
+use plugbay_abi::{Buffer, Error, Kind};
 use rustix::net::sockopt::socket_domain;
 use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Signal, getpid, kill_process, kill_process_group};
 
-use super::MAX_LANES;
 use super::lane::{Lane, LaneError};
 use super::protect::{STACK, protect};
 use super::segment::{self, End};
 use super::shared::Shared;
+use super::signals;
 use super::socket::Socket;
 use super::spin::Spin;
 use super::upcalls::Upcalls;
-use super::wire::{Frame, Head, MAX_BODY, Op, PROTOCOL, Request, Setup, TOO_LARGE, meta};
+use super::wire::{
+    Frame, Head, LAST, MAX_BODY, MAX_MESSAGE, Op, PROTOCOL, Request, Setup, TOO_LARGE, meta,
+};
+use super::{MAX_LANES, Protections};
+use crate::fault::Fault;
 
 /// A request buffer that grew past this is not kept for the next request.
 const KEPT: usize = 1 << 20;
@@ -46,6 +50,7 @@ pub(super) enum StartError {
 
 /// Serves until the host goes.
 pub(super) fn run() -> Result<Infallible, StartError> {
+    let no_inherited_fds = has_standard_descriptors_only();
     let mut control = take_control()?;
     let (sockets, memory) = receive_lanes(&control)?;
     let mut frame = Frame::default();
@@ -62,11 +67,13 @@ pub(super) fn run() -> Result<Infallible, StartError> {
     drop(memory);
     let library = Path::new(OsStr::from_bytes(&setup.library));
 
-    let protections = protect(&setup, library);
+    let protections = Protections { no_inherited_fds, ..protect(&setup, library) };
     let watched = rustix::io::fcntl_dupfd_cloexec(&control, 3).map_err(io::Error::from)?;
-    thread::Builder::new()
-        .name("host".into())
-        .spawn(move || end_with_host(Lane::new(Socket::new(watched))))?;
+    thread::Builder::new().name("host".into()).spawn(move || {
+        // It begins before there is foreign code, which cannot change what this thread blocks.
+        let _ = signals::block();
+        end_with_host(Lane::new(Socket::new(watched)));
+    })?;
 
     // The library's constructors run here: everything that confines them stands.
     match crate::library::open(library).and_then(crate::library::Opened::enter) {
@@ -83,13 +90,21 @@ pub(super) fn run() -> Result<Infallible, StartError> {
             control.send(Head::new(Op::Reply), &meta(&protections)?, &[])?;
         }
         Err(error) => {
-            let head = Head::failed(Op::Reply, Kind::Unsupported);
-            control.send(head, &[], error.to_string().as_bytes())?;
+            let code = Fault::of(&error) as u16;
+            let head = Head { code, ..Head::failed(Op::Reply, Kind::Unsupported) };
+            let message = error.to_string();
+            control.send(head, &[], cut(&message, MAX_MESSAGE).as_bytes())?;
         }
     }
     loop {
         thread::park();
     }
+}
+
+/// Whether it got no descriptor but those three; false as well if the system does not say.
+fn has_standard_descriptors_only() -> bool {
+    // One is that of the list itself.
+    fs::read_dir("/proc/self/fd").is_ok_and(|list| list.count() == 4)
 }
 
 /// The control socket arrives as standard input, where the null device takes its place.
@@ -125,8 +140,15 @@ fn receive_lanes(control: &Lane<Socket>) -> Result<(Vec<OwnedFd>, OwnedFd), Star
 /// The host says nothing more there, so anything at all is the end.
 fn end_with_host(mut control: Lane<Socket>) {
     drop(control.receive(&mut Frame::default(), 0));
-    // A signal rather than an exit: no foreign code may have a say in it.
+    // A signal rather than an exit: no foreign code may have a say in it. Where nothing keeps a
+    // plugin from starting processes, they are of the worker's group.
+    let _ = kill_process_group(getpid(), Signal::KILL);
     let _ = kill_process(getpid(), Signal::KILL);
+}
+
+/// The beginning of a text, of at most so many bytes.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
 
 /// The plugin, as all lanes share it.
@@ -169,10 +191,15 @@ impl Plugin {
             }
             other => Err(Error::new(Kind::Internal, format!("expected a call, found {other:?}"))),
         };
-        if answer.as_ref().is_err_and(|error| error.kind == Kind::Panicked) {
-            self.replace(&host);
+        let panicked = answer.as_ref().is_err_and(|error| error.kind == Kind::Panicked);
+        match if panicked { self.replace(&host) } else { Ok(()) } {
+            Ok(()) => self.reply(lane, answer),
+            Err(error) => {
+                let message = format!("no new instance after a panic: {error}");
+                let head = Head { code: LAST, ..Head::failed(Op::Reply, Kind::Panicked) };
+                lane.send(head, &[], cut(&message, self.output.min(MAX_MESSAGE)).as_bytes())
+            }
         }
-        self.reply(lane, answer)
     }
 
     fn create(&self, host: &dyn HostCalls, frame: &Frame) -> Result<(), Error> {
@@ -193,17 +220,13 @@ impl Plugin {
         call(&*instance.ok_or_else(missing)?)
     }
 
-    /// A panic may have left the instance half changed: the next call gets a new one.
-    fn replace(&self, host: &dyn HostCalls) {
+    /// A panic may have left the instance half changed: the next call gets a new one. If there is
+    /// none to be had, this was the last call.
+    fn replace(&self, host: &dyn HostCalls) -> Result<(), Error> {
         let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
-        let Some((instance, config)) = current.as_mut() else { return };
-        match self.guest.create(host, config) {
-            Ok(new) => *instance = Arc::new(new),
-            Err(error) => {
-                let message = format!("no new instance after a panic: {error}");
-                host.log(Level::Error, &message, &[]);
-            }
-        }
+        let Some((instance, config)) = current.as_mut() else { return Ok(()) };
+        *instance = Arc::new(self.guest.create(host, config)?);
+        Ok(())
     }
 
     fn shutdown(&self, host: &dyn HostCalls) {
@@ -218,9 +241,7 @@ impl Plugin {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                // An error is a sentence; what is longer is cut.
-                let end = error.message.floor_char_boundary(self.output.min(64 * 1024));
-                let message = &error.message.as_bytes()[..end];
+                let message = cut(&error.message, self.output.min(MAX_MESSAGE)).as_bytes();
                 return lane.send(Head::failed(Op::Reply, error.kind), &[], message);
             }
         };

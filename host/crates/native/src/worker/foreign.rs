@@ -48,7 +48,7 @@ pub fn frames(ring: &[u8], socket: &[u8], written: Option<u32>) {
             drop(headers);
             drop(frame.answer());
         }
-        Err(LaneError::Late) => panic!("it waited for a worker that is gone"),
+        Err(LaneError::Late | LaneError::Waiting) => panic!("it waited for a worker that is gone"),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }

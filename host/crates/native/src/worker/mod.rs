@@ -52,13 +52,21 @@
 //! caller that goes away stops nothing: its call runs on and its answer is thrown away, within
 //! the same deadline.
 //!
+//! A plugin that waits for another has half a second past its deadline to reply, for it is not to
+//! blame; what it asks after its deadline is refused. A late answer to `health` ends nothing
+//! before the policy's `init` has passed.
+//!
 //! # A worker's end
 //!
 //! However it ends, the worker is reaped and the calls in flight say what happened. The next
 //! call starts a new one, as often and as soon as [`RestartRules`] allow: the first at once, then
 //! after pauses. Past their budget the plugin stays broken until it is loaded again: a window that
-//! moves on changes nothing then. When the host ends, however that ends, so do
-//! its workers: one of their threads waits for the control socket to close.
+//! moves on changes nothing then. A worker that the host had no descriptors, memory or threads for
+//! is no death: its calls are `overloaded`, and it is tried again.
+//!
+//! When the host ends, however that ends, so do its workers: one of their threads waits for the
+//! control socket to close, and the kernel does the same. Signals that ask processes to end they
+//! ignore: a service manager sends them to all at once, and the host drains first.
 //!
 //! # What a worker cannot do
 //!
@@ -109,7 +117,12 @@ mod segment;
 #[cfg(target_os = "linux")]
 mod shared;
 #[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "nothing safe sets what a thread does about signals")]
+mod signals;
+#[cfg(target_os = "linux")]
 mod socket;
+#[cfg(target_os = "linux")]
+mod spawn;
 #[cfg(target_os = "linux")]
 mod spin;
 #[cfg(target_os = "linux")]
@@ -121,6 +134,8 @@ mod supervisor;
 mod syscalls;
 #[cfg(target_os = "linux")]
 mod upcalls;
+#[cfg(target_os = "linux")]
+mod usage;
 #[cfg(target_os = "linux")]
 mod wire;
 

@@ -1,8 +1,9 @@
 //! What a worker prints goes to its plugin's log, line by line.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -14,35 +15,62 @@ use crate::ledger::Ledger;
 const LONGEST: u64 = 8 * 1024;
 /// How long the last line of a dead worker is waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// How much is read at once: what a pipe holds.
+const BLOCK: usize = 64 * 1024;
+/// How long nothing is read after a block of which lines were dropped. A worker that prints without
+/// end waits for the host, and costs it next to nothing.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The reader of one worker's output.
 #[derive(Debug)]
 pub(super) struct Output {
-    last: Mutex<Receiver<String>>,
+    ended: Mutex<Receiver<String>>,
+    last: OnceLock<String>,
 }
 
 impl Output {
     /// Forwards what comes out of `pipe` to the log of the plugin, until its end: as many lines as
     /// it may write.
     pub(super) fn forward(pipe: PipeReader, ledger: Arc<Ledger>) -> io::Result<Self> {
-        let (send, last) = sync_channel(1);
+        let (send, ended) = sync_channel(1);
         thread::Builder::new().name("worker-output".into()).spawn(move || {
             let mut line = String::new();
-            lines(BufReader::new(pipe), |next| {
-                ledger.write_log(LogLevel::Info, next, &[("stream", "output")]);
+            let flooded = Cell::new(false);
+            let pipe = BufReader::with_capacity(BLOCK, Slowed { from: pipe, flooded: &flooded });
+            lines(pipe, |next| {
+                if !ledger.write_log(LogLevel::Info, next, &[("stream", "output")]) {
+                    flooded.set(true);
+                }
                 next.clone_into(&mut line);
             });
             // Nobody may wait for it any more.
             drop(send.send(line));
         })?;
-        Ok(Self { last: Mutex::new(last) })
+        Ok(Self { ended: Mutex::new(ended), last: OnceLock::new() })
     }
 
     /// The last line, once the worker is dead; empty if there was none, or if something keeps
     /// the pipe open.
-    pub(super) fn last_line(&self) -> String {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.recv_timeout(PATIENCE).unwrap_or_default()
+    pub(super) fn last_line(&self) -> &str {
+        self.last.get_or_init(|| {
+            let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.recv_timeout(PATIENCE).unwrap_or_default()
+        })
+    }
+}
+
+/// Reads with a pause wherever it was flooded since the last time.
+struct Slowed<'a, R> {
+    from: R,
+    flooded: &'a Cell<bool>,
+}
+
+impl<R: Read> Read for Slowed<'_, R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.flooded.take() {
+            thread::park_timeout(PAUSE);
+        }
+        self.from.read(to)
     }
 }
 
@@ -66,6 +94,8 @@ fn lines(mut from: impl BufRead, mut each: impl FnMut(&str)) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -77,5 +107,24 @@ mod tests {
         assert_eq!(seen[..2], ["one", "tw\u{fffd}o"]);
         assert_eq!(seen[2..4].iter().map(String::len).collect::<Vec<_>>(), [8192, 1808]);
         assert_eq!(seen[4], "last");
+    }
+
+    #[test]
+    fn a_flood_is_read_slowly() {
+        let begun = Instant::now();
+        let (flooded, mut read) = (Cell::new(false), 0);
+        let flood = io::repeat(b'\n').take(5 * BLOCK as u64);
+        let mut from = Slowed { from: flood, flooded: &flooded };
+        let mut block = vec![0; BLOCK];
+        loop {
+            let size = from.read(&mut block).unwrap();
+            if size == 0 {
+                break;
+            }
+            read += size;
+            flooded.set(true);
+        }
+        assert_eq!(read, 5 * BLOCK);
+        assert!(begun.elapsed() >= 5 * PAUSE, "{:?}", begun.elapsed());
     }
 }

@@ -18,9 +18,10 @@ use plugbay_core::{
 use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
-use super::call::{Ask, ask};
+use super::call::{Ask, Until, ask};
 use super::lane::LaneError;
-use super::process::{self, output_limit};
+use super::process::Death;
+use super::spawn::{Failed, Spawned, broke, output_limit, spawn};
 use super::supervisor::{Spec, Supervisor};
 use super::wire::{Op, Request as Sent, meta};
 use super::{MAX_LANES, WorkerCommand, WorkerState};
@@ -44,23 +45,48 @@ pub fn describe(
     library: &Path,
     policy: &Policy,
 ) -> Result<Description, Refusal> {
-    let refuse = |message: String| Refusal::new(Reason::Describe, format!("describe: {message}"));
     let label = library.file_stem().unwrap_or_default().to_string_lossy();
-    let within = || Instant::now() + policy.init;
     let ledger = Arc::new(Ledger::bare(&label, policy));
-    let mut started = process::start(command, library, 1, policy, &ledger, within())
-        .map_err(|death| refuse(death.message))?;
-    let Some(lane) = started.lanes.first_mut() else { return Err(refuse("no lane".into())) };
+    let spawned = spawn(command, 1, policy, &ledger).map_err(|death| refuse(&death))?;
+    let process = Arc::clone(&spawned.process);
+    let described = process.watched(|| asked(spawned, library, policy));
+    process.end();
+    described.unwrap_or_else(|error| {
+        let message = format!("no worker could be watched: {error}");
+        Err(refuse(&Death::new(CallErrorKind::Overloaded, message)))
+    })
+}
+
+fn refuse(death: &Death) -> Refusal {
+    Refusal::new(Reason::Describe, format!("describe: {death}"))
+}
+
+fn asked(spawned: Spawned, library: &Path, policy: &Policy) -> Result<Description, Refusal> {
+    let within = || Instant::now() + policy.init;
+    let mut started = spawned.load(library, policy, within()).map_err(|failed| {
+        let Failed { refusal, kind } = failed;
+        // That the library does not open has a reason of its own.
+        if refusal.reason == Reason::Init {
+            return refuse(&Death::new(kind, refusal.message));
+        }
+        refusal
+    })?;
+    let failed = |kind, message: String| refuse(&Death::new(kind, message));
+    let Some(lane) = started.lanes.first_mut() else {
+        return Err(failed(CallErrorKind::Internal, "no lane".into()));
+    };
     let asked = Ask { op: Op::Describe, index: 0, meta: &[], body: &[] };
     let answer = ask(lane, asked, &NoHost, output_limit(policy), within());
     let answer = answer.map_err(|error| match error {
-        LaneError::Ended => refuse(started.process.end(None).message),
-        LaneError::Late | LaneError::Unsent => {
-            refuse(format!("did not answer within {:?}", policy.init))
+        LaneError::Ended => refuse(&started.process.end_early()),
+        LaneError::Late | LaneError::Waiting | LaneError::Unsent => {
+            let message = format!("did not answer within {:?}", policy.init);
+            failed(CallErrorKind::Deadline, message)
         }
-        error => refuse(format!("the worker broke the protocol: {error}")),
+        error => refuse(&broke(&error)),
     })?;
-    crate::describe::read(&answer.answer().map_err(|error| refuse(error.message))?.body)
+    let answer = answer.answer().map_err(|error| failed(CallErrorKind::Internal, error.message));
+    crate::describe::read(&answer?.body)
 }
 
 /// A started plugin whose library is loaded in a worker, never here.
@@ -177,9 +203,11 @@ impl Plugin for ProcessPlugin {
     fn health(&self, within: Duration) -> Result<(), CallError> {
         let host = Calls::outside(&self.supervisor.ledger);
         let asked = Ask { op: Op::Health, index: 0, meta: &[], body: &[] };
-        let deadline = Instant::now() + within;
-        let _place = self.supervisor.bulkhead.enter(deadline)?;
-        self.supervisor.call(asked, &host, deadline).map(drop)
+        // To answer late is no reason to end: whoever asks counts it, and decides.
+        let own = within.max(self.supervisor.spec.policy.init);
+        let until = Until::within(own).but_for_the_caller(within);
+        let _place = self.supervisor.bulkhead.enter(until.deadline)?;
+        self.supervisor.call(asked, &host, until).map(drop)
     }
 
     fn shutdown(&self) {
@@ -192,7 +220,7 @@ impl Plugin for ProcessPlugin {
             instances: process.is_some().into(),
             instantiations: self.supervisor.instantiations.load(Ordering::Relaxed),
             discarded: self.supervisor.discarded.load(Ordering::Relaxed),
-            memory: process.and_then(|process| process.memory()).unwrap_or_default(),
+            memory: process.and_then(|process| process.usage()).map_or(0, |usage| usage.memory),
             waiting: self.supervisor.waiting(),
             limited: self.supervisor.ledger.limited(),
             metrics: self.supervisor.ledger.metrics.snapshot(),
@@ -224,9 +252,9 @@ struct ProcessCalls {
 
 impl ProcessCalls {
     fn convert(&self, op: Op, context: &Context<'_>, body: &[u8]) -> Result<Vec<u8>, CallError> {
-        let deadline = Instant::now() + self.supervisor.spec.policy.deadline;
-        let _place = self.supervisor.bulkhead.enter(deadline)?;
-        self.convert_by(op, context, body, deadline)
+        let until = Until::of(context, self.supervisor.spec.policy.deadline);
+        let _place = self.supervisor.bulkhead.enter(until.deadline)?;
+        self.convert_by(op, context, body, until)
     }
 
     /// For whoever has a place.
@@ -235,18 +263,21 @@ impl ProcessCalls {
         op: Op,
         context: &Context<'_>,
         body: &[u8],
-        deadline: Instant,
+        until: Until,
     ) -> Result<Vec<u8>, CallError> {
         let supervisor = &self.supervisor;
-        let host = Calls::during(&supervisor.ledger, context);
+        let host = Calls::during(&supervisor.ledger, &context.until(until.deadline));
         let asked = Ask { op, index: self.capability, meta: &[], body };
-        Ok(host.outcome(supervisor.call(asked, &host, deadline))?.body)
+        Ok(host.outcome(supervisor.call(asked, &host, until))?.body)
     }
 
     fn convert_async<'a>(&self, op: Op, context: Context<'a>, body: Vec<u8>) -> CodecFuture<'a> {
         let calls = self.clone();
-        self.blocking()
-            .call(context, move |context, deadline| calls.convert_by(op, context, &body, deadline))
+        self.blocking().call(context, move |context, deadline| {
+            let own = Until::by(calls.supervisor.spec.policy.deadline, deadline);
+            let until = own.or_sooner(context.deadline());
+            calls.convert_by(op, context, &body, until)
+        })
     }
 
     /// Where calls that nobody lends a thread are made. A lane blocks its caller and keeps the
@@ -289,7 +320,7 @@ impl HandlerCall for ProcessCalls {
 }
 
 fn handle(
-    supervisor: &Supervisor,
+    supervisor: &Arc<Supervisor>,
     capability: u32,
     context: &Context<'_>,
     request: &Request,
@@ -297,7 +328,7 @@ fn handle(
 ) -> Result<Response, CallError> {
     let label = supervisor.spec.identity.label();
     let failed = |kind, message: String| CallError::new(kind, message).of(label);
-    let host = Calls::during(&supervisor.ledger, context);
+    let host = Calls::during(&supervisor.ledger, &context.until(deadline));
     let sent = Sent {
         method: &request.method,
         path: &request.path,
@@ -307,7 +338,8 @@ fn handle(
     };
     let meta = meta(&sent).map_err(|error| failed(CallErrorKind::Internal, error.to_string()))?;
     let asked = Ask { op: Op::Handle, index: capability, meta: &meta, body: &request.body };
-    let frame = host.outcome(supervisor.call(asked, &host, deadline))?;
+    let until = Until::by(supervisor.spec.policy.deadline, deadline).or_sooner(context.deadline());
+    let frame = host.outcome(supervisor.call(asked, &host, until))?;
     let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.read();
     let headers = headers.map_err(|error| failed(CallErrorKind::Contract, error.to_string()))?;
     let status = frame.head.code;

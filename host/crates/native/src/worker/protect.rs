@@ -24,6 +24,9 @@ use super::{Kept, Protections};
 const HEADROOM: u64 = 64 << 20;
 /// The stack of each thread that serves a lane.
 pub(super) const STACK: usize = 2 << 20;
+/// Address space beside what may be filled with data: for libraries, files that are mapped, and what
+/// allocators set aside for each thread. The tables of all of it take an eighth of a gigabyte.
+const ADDRESSES: u64 = 64 << 30;
 /// Descriptors beside those of the lanes: a loader opens some, and a library may.
 const DESCRIPTORS: u64 = 64;
 /// As many more if there are files or connections to open.
@@ -93,6 +96,7 @@ pub(super) fn protect(setup: &Setup, library: &Path) -> Protections {
         read: (reads || writes).then_some(folders),
         write: writes.then_some(if withheld { Kept::Withheld } else { folders }),
         tcp_ports: granted.network.as_ref().map(ports),
+        ..Protections::default()
     }
 }
 
@@ -106,6 +110,7 @@ fn limits(setup: &Setup, open: Open) -> bool {
         (!open.files).then_some((Resource::Fsize, 0)),
         Some((Resource::Nofile, DESCRIPTORS + more + lanes)),
         Some((Resource::Data, data)),
+        Some((Resource::As, data.saturating_add(ADDRESSES))),
     ];
     let set = |(resource, limit)| {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) }).is_ok()

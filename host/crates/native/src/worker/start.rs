@@ -1,5 +1,6 @@
 //! How a supervisor starts a worker: load, create, health.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -9,35 +10,50 @@ use plugbay_core::{CallErrorKind, Reason};
 use super::call::{Ask, ask};
 use super::granted;
 use super::lane::LaneError;
-use super::process::{self, Death, Started, output_limit};
+use super::process::Death;
+use super::spawn::{Failed, Spawned, Started, broke, output_limit, spawn};
 use super::supervisor::Supervisor;
 use super::wire::Op;
 use crate::calls::Calls;
 
-/// Why a plugin did not start: what kind of refusal that is, and how it ended.
-pub(super) type Failed = (Reason, Death);
+/// What to do about a granted folder that is missing.
+const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
 
 impl Supervisor {
     /// A worker with an instance that says it can serve. Each step has the policy's `init`.
     pub(super) fn start(&self) -> Result<Started, Failed> {
         let spec = &self.spec;
         granted::check(&spec.policy.grants.files).map_err(|missing| {
-            (Reason::Grant, Death::new(CallErrorKind::Unavailable, missing.to_string()))
+            let death = Death::new(CallErrorKind::Unavailable, missing.to_string());
+            let Failed { refusal, kind } = Failed::new(Reason::Grant, death);
+            Failed { refusal: refusal.hint(GRANT_HINT), kind }
         })?;
+        let spawned = spawn(&spec.command, spec.lanes, &spec.policy, &self.ledger)
+            .map_err(|death| Failed::new(Reason::Init, death))?;
+        let process = Arc::clone(&spawned.process);
+        self.began(&process);
+        let started = process.watched(|| self.steps(spawned)).unwrap_or_else(|error| {
+            let message = format!("no worker could be watched: {error}");
+            Err(Failed::new(Reason::Init, Death::new(CallErrorKind::Overloaded, message)))
+        });
+        if started.is_err() {
+            // Whoever else knows of it, it is gone now.
+            process.end();
+        }
+        started
+    }
+
+    fn steps(&self, spawned: Spawned) -> Result<Started, Failed> {
+        let spec = &self.spec;
         let within = Instant::now() + spec.policy.init;
-        let mut started = process::start(
-            &spec.command,
-            &spec.library,
-            spec.lanes,
-            &spec.policy,
-            &self.ledger,
-            within,
-        )
-        .map_err(|death| (Reason::Init, death))?;
+        let mut started = spawned.load(&spec.library, &spec.policy, within)?;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
-        let unkept = started.protections.unkept();
+        let (missing, unkept) = (started.protections.missing(), started.protections.unkept());
+        let plugin = &**spec.identity.label();
+        if !missing.is_empty() {
+            tracing::warn!(plugin, ?missing, "this system lacks what confines a worker");
+        }
         if !unkept.is_empty() {
-            let plugin = &**spec.identity.label();
             tracing::warn!(plugin, ?unkept, "this system cannot keep the worker to its grants");
         }
         self.step(&mut started, Op::Create, spec.config.as_bytes())
@@ -66,15 +82,12 @@ impl Supervisor {
             Err(error) => error,
         };
         Err(match error {
-            LaneError::Ended => started.process.end(None),
-            LaneError::Late | LaneError::Unsent => {
+            LaneError::Ended => started.process.end_early(),
+            LaneError::Late | LaneError::Waiting | LaneError::Unsent => {
                 let message = format!("did not answer within {:?} and was killed", policy.init);
                 Death::new(CallErrorKind::Deadline, message)
             }
-            error => {
-                let message = format!("the worker broke the protocol: {error}");
-                Death::new(CallErrorKind::Contract, message)
-            }
+            error => broke(&error),
         })
     }
 }
@@ -84,5 +97,5 @@ fn named(step: &str, reason: Reason, death: &Death) -> Failed {
         CallErrorKind::Deadline => Reason::InitDeadline,
         _ => reason,
     };
-    (reason, Death::new(death.kind, format!("{step}: {death}")))
+    Failed::new(reason, Death::new(death.kind, format!("{step}: {death}")))
 }

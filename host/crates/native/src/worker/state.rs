@@ -101,6 +101,8 @@ pub enum Kept {
 pub struct Protections {
     /// It cannot gain rights through a program that it starts.
     pub no_new_privs: bool,
+    /// It got no descriptor but its standard ones: nothing that the host has open leaked to it.
+    pub no_inherited_fds: bool,
     /// It holds no capability, even if its user is root.
     pub no_capabilities: bool,
     /// It leaves no core file, grows no file (not even one in memory: that ends it with
@@ -115,6 +117,10 @@ pub struct Protections {
     pub seccomp: bool,
     /// The kernel ends it with its host, should it not do so by itself.
     pub dies_with_host: bool,
+    /// The host sees what it uses, a few times a second, and ends it if that is more memory or more
+    /// threads than it may. Without `/proc` it cannot.
+    #[serde(skip)]
+    pub watched: bool,
     /// The folders that it may read; none if none is granted.
     pub read: Option<Kept>,
     /// Those that it may write.
@@ -125,9 +131,27 @@ pub struct Protections {
 }
 
 impl Protections {
+    /// The words for what some systems give up, and this one does not.
+    pub(super) fn missing(self) -> Vec<&'static str> {
+        let walls = self.walls().into_iter().filter(|(active, _)| !active).map(|(_, name)| name);
+        walls.chain(self.landlock.is_none().then_some("landlock")).collect()
+    }
+
     /// The words for the grants that the system cannot keep it to, though some systems can.
     pub(super) fn unkept(self) -> Vec<String> {
         self.grants().filter(|(_, kept)| *kept != Kept::AsGranted).map(word).collect()
+    }
+
+    fn walls(self) -> [(bool, &'static str); 7] {
+        [
+            (self.no_new_privs, "no-new-privs"),
+            (self.no_inherited_fds, "no-inherited-fds"),
+            (self.no_capabilities, "no-capabilities"),
+            (self.limits, "limits"),
+            (self.seccomp, "seccomp"),
+            (self.dies_with_host, "dies-with-host"),
+            (self.watched, "watched"),
+        ]
     }
 
     fn grants(self) -> impl Iterator<Item = (&'static str, Kept)> {
@@ -137,14 +161,7 @@ impl Protections {
 
     /// The words for those that are active, and for how grants are kept.
     fn names(self) -> Vec<String> {
-        let all = [
-            (self.no_new_privs, "no-new-privs"),
-            (self.no_capabilities, "no-capabilities"),
-            (self.limits, "limits"),
-            (self.seccomp, "seccomp"),
-            (self.dies_with_host, "dies-with-host"),
-        ];
-        let active = all.into_iter().filter(|(active, _)| *active);
+        let active = self.walls().into_iter().filter(|(active, _)| *active);
         let landlock = self.landlock.map(|version| format!("landlock-v{version}"));
         let network = self.tcp_ports.is_some();
         let never = [("hosts", Kept::Beyond), ("udp-ports", Kept::Beyond)];

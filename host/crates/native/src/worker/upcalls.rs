@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
@@ -11,6 +12,8 @@ use super::wire::{Codec, Frame, Head, Line, MAX_BODY, Op, meta};
 
 /// The longest message, field name or field value of a line, in bytes; what is longer is cut.
 const MAX_TEXT: usize = 8 * 1024;
+/// How long a worker may take to reply that waited for another plugin past its deadline.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 /// The most fields of a line.
 const MAX_FIELDS: usize = 32;
 
@@ -107,8 +110,11 @@ pub(super) fn answer(
     let reply = Head::new(Op::HostReply);
     match head.op {
         Op::Log => {
+            // Cut once more: it may be no worker of ours that sent it.
             let Line { message, fields } = frame.read()?;
-            host.log(level(), message, &fields);
+            let fields = fields.into_iter().take(MAX_FIELDS);
+            let fields: Vec<_> = fields.map(|(key, value)| (cut(key), cut(value))).collect();
+            host.log(level(), cut(message), &fields);
             Ok(())
         }
         Op::MetricAdd => {
@@ -129,11 +135,11 @@ pub(super) fn answer(
         }
         Op::HostEncode => {
             let name = frame.text()?;
-            converted(lane, catch(|| host.encode(name, &frame.body)))
+            converted(lane, || host.encode(name, &frame.body))
         }
         Op::HostDecode => {
             let name = frame.text()?;
-            converted(lane, catch(|| host.decode(name, &frame.body)))
+            converted(lane, || host.decode(name, &frame.body))
         }
         other => {
             Err(LaneError::Garbage(format!("expected a reply or a question, found {other:?}")))
@@ -141,7 +147,14 @@ pub(super) fn answer(
     }
 }
 
-fn converted(lane: &mut Lane, answer: Result<Vec<u8>, Error>) -> Result<(), LaneError> {
+fn converted(
+    lane: &mut Lane,
+    convert: impl FnOnce() -> Result<Vec<u8>, Error>,
+) -> Result<(), LaneError> {
+    lane.in_time()?;
+    let answer = catch(convert);
+    // If the other codec took the time, the worker is not to blame: it may hear of it, and reply.
+    lane.allow(Instant::now() + GRACE);
     let answer = answer.and_then(|bytes| {
         let fits = bytes.len() <= MAX_BODY;
         let found = bytes.len();

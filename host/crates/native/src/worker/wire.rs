@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | the operation, [`Op`] |
 //! | 1 | the status of a reply, as in the ABI |
-//! | 2..4 | the HTTP status of a response, or [`TOO_LARGE`] |
+//! | 2..4 | the HTTP status of a response, [`TOO_LARGE`], [`LAST`], or a [`Fault`](crate::fault::Fault) |
 //! | 4..8 | the capability's index, or the level of a log line |
 //! | 8..12 | bytes of metadata |
 //! | 12..16 | bytes of body |
@@ -24,12 +24,18 @@ use super::lane::LaneError;
 pub(super) const HEADER: usize = 16;
 /// The most bytes of a body, in either direction.
 pub(super) const MAX_BODY: usize = 256 << 20;
+/// The most bytes of a body of the frame that a worker starts with.
+pub(super) const MAX_CONTROL: usize = 64 * 1024;
+/// The most bytes of an error's message: it is a sentence. What is longer is cut, on both sides.
+pub(super) const MAX_MESSAGE: usize = 8 * 1024;
 /// The most bytes of metadata.
 pub(super) const MAX_META: usize = 1 << 20;
 /// In the field `code` of a failed reply: the answer was larger than allowed.
 pub(super) const TOO_LARGE: u16 = 1;
+/// In the field `code` of a failed reply: it was the last, because the plugin cannot go on.
+pub(super) const LAST: u16 = 2;
 /// The version of this protocol.
-pub(super) const PROTOCOL: u32 = 3;
+pub(super) const PROTOCOL: u32 = 4;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,7 +170,8 @@ impl Frame {
         match Status(u32::from(self.head.status)) {
             Status::OK => Ok(self),
             failed => {
-                let message = String::from_utf8_lossy(&self.body).into_owned();
+                let message = &self.body[..self.body.len().min(MAX_MESSAGE)];
+                let message = String::from_utf8_lossy(message).into_owned();
                 Err(Error::new(failed.into(), message))
             }
         }
@@ -277,6 +284,13 @@ mod tests {
             let _ = frame.read::<Vec<(String, Vec<u8>)>>();
             let _ = frame.read::<super::super::Protections>();
         }
+    }
+
+    #[test]
+    fn a_message_without_end_is_cut() {
+        let head = Head::failed(Op::Reply, Kind::Internal);
+        let error = Frame { head, body: vec![b'x'; 1 << 20], ..Frame::default() }.answer();
+        assert_eq!(error.unwrap_err().message.len(), MAX_MESSAGE);
     }
 
     #[test]

@@ -7,20 +7,30 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 typedef struct { const uint8_t *ptr; size_t len; } bytes;
@@ -83,6 +93,25 @@ static uint32_t text(buf *out, uint32_t status, const char *from) {
     return say(out, status, from, strlen(from));
 }
 
+/* Takes memory until there is none, or `limit` bytes are taken, and touches all of it. */
+static size_t hog(size_t limit) {
+    const size_t step = 1 << 20;
+    size_t taken = 0;
+    while (taken < limit) {
+        char *more = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (more == MAP_FAILED) break;
+        memset(more, 1, step);
+        taken += step;
+    }
+    return taken;
+}
+
+/* Takes so many MiB, and stays. */
+static void hold(size_t mib) {
+    hog(mib << 20);
+    for (;;) pause();
+}
+
 /* What the constructor saw: it runs when the library is loaded. */
 static int constructor_socket;
 
@@ -92,10 +121,20 @@ __attribute__((constructor)) static void constructed(void) {
 #ifdef CONSTRUCTOR_CRASHES
     *(volatile int *)8 = 1;
 #endif
+#ifdef CONSTRUCTOR_HOLDS
+    hold(CONSTRUCTOR_HOLDS);
+#endif
+#ifdef MISSING
+    extern int nobody_has_this(void);
+    constructor_socket = nobody_has_this();
+#endif
 }
 
 static uint32_t describe(host host, buf *out) {
     (void)host;
+#ifdef DESCRIBE_HOLDS
+    hold(DESCRIBE_HOLDS);
+#endif
     return text(out, OK,
         "{\"name\":\"hostile\",\"version\":\"1.0.0\",\"capabilities\":["
         "{\"kind\":\"codec\",\"name\":\"echo\"},"
@@ -110,6 +149,10 @@ static uint32_t create(host host, bytes config, void **instance, buf *out) {
     if (memmem(config.ptr, config.len, "hang", 4)) for (;;) pause();
     if (memmem(config.ptr, config.len, "crash", 5)) abort();
     stays = memmem(config.ptr, config.len, "stay", 4);
+    static int created;
+    if (created++ && memmem(config.ptr, config.len, "once", 4)) {
+        return text(out, UNAVAILABLE, "only once");
+    }
     const char *gate = getenv("GATE");
     while (gate && access(gate, F_OK) == 0) usleep(1000);
     host.vtable->log(host.ctx, 2, TEXT("created"), (pairs){NULL, 0});
@@ -119,6 +162,8 @@ static uint32_t create(host host, bytes config, void **instance, buf *out) {
 
 static uint32_t health(const void *instance, host host, buf *out) {
     (void)instance, (void)host;
+    const char *gate = getenv("HEALTH_GATE");
+    while (gate && access(gate, F_OK) == 0) usleep(1000);
     return text(out, OK, "");
 }
 
@@ -129,7 +174,7 @@ static void *in_a_thread(void *arg) {
 
 /* The name of each thing that should fail, and how it did. */
 static uint32_t forbidden(buf *out) {
-    static char report[4096];
+    static char report[8192];
     size_t at = 0;
 #define TRY(name, call)                                                                      \
     do {                                                                                     \
@@ -161,9 +206,64 @@ static uint32_t forbidden(buf *out) {
     TRY("io_uring", syscall(SYS_io_uring_setup, 1, NULL));
     TRY("chroot", chroot("/"));
     TRY("rlimit", setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}));
-    char *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    TRY("hole", madvise(shared, 4096, MADV_REMOVE));
+    void *own = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    TRY("hole", madvise(own, 4096, MADV_REMOVE));
+    struct iovec all = {own, 4096};
+    TRY("hole-else", syscall(440, -10000, &all, 1, MADV_REMOVE, 0));
     TRY("fallocate", syscall(SYS_fallocate, 0, 0, 0, 4096));
+    TRY("filter", syscall(SYS_seccomp, 2, 0, &(uint32_t){0}));
+
+    /* The host, by way of the scheduler. */
+    pid_t host = getppid();
+    TRY("nice-host", setpriority(PRIO_PROCESS, (id_t)host, 1));
+    TRY("nice-user", setpriority(PRIO_USER, 0, 1));
+    TRY("affinity-host", sched_setaffinity(host, sizeof(cpu_set_t), &(cpu_set_t){{1}}));
+    TRY("scheduler-host", sched_setscheduler(host, SCHED_IDLE, &(struct sched_param){0}));
+    TRY("param-host", sched_setparam(host, &(struct sched_param){0}));
+    TRY("attr-host", syscall(SYS_sched_setattr, host, NULL, 0));
+    TRY("io-host", syscall(SYS_ioprio_set, 1, host, 3 << 13));
+    TRY("move-host", syscall(SYS_move_pages, host, 0, NULL, NULL, NULL, 0));
+    TRY("migrate-host", syscall(SYS_migrate_pages, host, 0, NULL, NULL));
+    TRY("core-host", prctl(PR_SCHED_CORE, 2, host, 0, 0));
+    TRY("nice-self", setpriority(PRIO_PROCESS, 0, 0));
+
+    /* The host, by the signal of a file that changes. */
+    int ends[2];
+    (void)!pipe(ends);
+    TRY("owner", fcntl(ends[0], F_SETOWN, host));
+    TRY("owner-ex", fcntl(ends[0], F_SETOWN_EX, &(struct f_owner_ex){F_OWNER_PID, host}));
+    TRY("signal", fcntl(ends[0], F_SETSIG, SIGKILL));
+    TRY("owner-io", ioctl(ends[0], FIOSETOWN, &host));
+    TRY("group-io", ioctl(ends[0], SIOCSPGRP, &host));
+    TRY("lease", fcntl(0, F_SETLEASE, F_RDLCK));
+    TRY("notify", fcntl(0, F_NOTIFY, DN_MODIFY));
+    TRY("outlive", prctl(PR_SET_PDEATHSIG, 0));
+
+    /* Files, through what is open for reading. */
+    int file = open("/etc/ld.so.cache", O_RDONLY);
+    struct timespec times[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}};
+    TRY("fchmod", fchmod(file, 0644));
+    TRY("fchmodat2", syscall(452, AT_FDCWD, "/etc/ld.so.cache", 0644, 0));
+    TRY("fchown", fchown(file, (uid_t)-1, (gid_t)-1));
+    TRY("fsetxattr", fsetxattr(file, "user.x", "1", 1, XATTR_REPLACE));
+    TRY("lsetxattr", lsetxattr("/etc/ld.so.cache", "user.x", "1", 1, XATTR_REPLACE));
+    TRY("setxattrat", syscall(463, AT_FDCWD, "/etc/ld.so.cache", 0, "user.x", NULL, 0));
+    TRY("fremovexattr", fremovexattr(file, "user.x"));
+    TRY("lremovexattr", lremovexattr("/etc/ld.so.cache", "user.x"));
+    TRY("removexattrat", syscall(466, AT_FDCWD, "/etc/ld.so.cache", 0, "user.x"));
+    TRY("file_setattr", syscall(469, AT_FDCWD, "/etc/ld.so.cache", NULL, 0, 0));
+    TRY("times", futimens(file, times));
+    TRY("flags", ioctl(file, 0x40086602, &(long){0}));
+    TRY("cut", open("/tmp/plugbay-hostile", O_RDONLY | O_TRUNC));
+
+    /* Memory that no limit sees. */
+    TRY("shm", shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600));
+    TRY("messages", msgget(IPC_PRIVATE, IPC_CREAT | 0600));
+    TRY("semaphores", semget(IPC_PRIVATE, 1, IPC_CREAT | 0600));
+    TRY("queue", syscall(SYS_mq_open, "plugbay", O_RDWR | O_CREAT, 0600, NULL));
+    TRY("memfd", syscall(SYS_memfd_create, "x", 0));
+    TRY("shared", (long)mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    TRY("watches", syscall(SYS_inotify_init1, 0));
     pthread_t thread;
     int seen = 0;
     TRY("thread", pthread_create(&thread, NULL, in_a_thread, &seen) ? -1 : 0);
@@ -203,6 +303,8 @@ static uint32_t use(bytes input, buf *out) {
         int fd = open(object, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         result = fd < 0 ? -1 : write(fd, "written", 7);
         if (fd >= 0) close(fd);
+    } else if (strcmp(line, "cut") == 0) {
+        result = open(object, O_RDONLY | O_TRUNC);
     } else if (strcmp(line, "folder") == 0) {
         result = mkdir(object, 0700);
     } else if (strcmp(line, "unlink") == 0) {
@@ -267,19 +369,6 @@ static uint32_t look(buf *out) {
     return text(out, OK, report);
 }
 
-/* Takes memory until there is none, or `limit` bytes are taken, and touches all of it. */
-static size_t hog(size_t limit) {
-    const size_t step = 1 << 20;
-    size_t taken = 0;
-    while (taken < limit) {
-        char *more = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (more == MAP_FAILED) break;
-        memset(more, 1, step);
-        taken += step;
-    }
-    return taken;
-}
-
 struct list { char text[1024]; size_t at; };
 
 static void visit(void *arg, bytes name, texts media_types) {
@@ -290,6 +379,16 @@ static void visit(void *arg, bytes name, texts media_types) {
 
 static bool starts(bytes input, const char *word) {
     return input.len >= strlen(word) && memcmp(input.ptr, word, strlen(word)) == 0;
+}
+
+static void *for_ever(void *nothing) {
+    for (;;) pause();
+    return nothing;
+}
+
+static void deaf(int signal) {
+    (void)signal;
+    for (;;) pause();
 }
 
 /* `decode` does what its input says. */
@@ -336,7 +435,47 @@ static uint32_t decode(const void *instance, host host, uint32_t index, bytes in
         abort();
     }
     if (starts(input, "exit")) exit(3);
-    if (starts(input, "hang")) for (;;) pause();
+    if (starts(input, "hang")) {
+        host.vtable->log(host.ctx, 2, TEXT("hangs"), (pairs){NULL, 0});
+        for (;;) pause();
+    }
+    if (starts(input, "meet")) {
+        /* Returns once two are here. */
+        static atomic_int here;
+        here++;
+        while (here < 2) usleep(1000);
+    }
+    if (starts(input, "threads ")) {
+        pthread_attr_t small;
+        pthread_attr_init(&small);
+        pthread_attr_setstacksize(&small, 64 << 10);
+        pthread_t thread;
+        for (long i = strtol((const char *)input.ptr + 8, NULL, 10); i > 0; i--) {
+            pthread_create(&thread, &small, for_ever, NULL);
+        }
+        for (;;) pause();
+    }
+    if (starts(input, "fork")) {
+        pid_t child = fork();
+        if (child == 0) for (;;) pause();
+        char number[16];
+        snprintf(number, sizeof number, "%d", child);
+        return text(out, OK, number);
+    }
+    if (starts(input, "leave")) {
+        /* For the host's own group. */
+        int left = setpgid(0, getpgid(getppid()));
+        return text(out, OK, left ? strerrorname_np(errno) : "left");
+    }
+    if (starts(input, "deafen")) {
+        /* Every other thread runs a handler that never returns, if it can be made to. */
+        signal(SIGUSR1, deaf);
+        pid_t self = getpid(), this = (pid_t)syscall(SYS_gettid);
+        for (pid_t thread = self; thread < self + 200; thread++) {
+            if (thread != this) syscall(SYS_tgkill, self, thread, SIGUSR1);
+        }
+        return text(out, OK, "deaf");
+    }
     if (starts(input, "slow")) usleep(300000);
     if (starts(input, "hog")) {
         size_t taken = hog(SIZE_MAX);
@@ -345,8 +484,7 @@ static uint32_t decode(const void *instance, host host, uint32_t index, bytes in
         return text(out, INTERNAL, message);
     }
     if (starts(input, "hold ")) {
-        hog(strtoull((const char *)input.ptr + 5, NULL, 10) << 20);
-        for (;;) pause();
+        hold(strtoull((const char *)input.ptr + 5, NULL, 10));
     }
     if (starts(input, "big ")) {
         size_t size = strtoull((const char *)input.ptr + 4, NULL, 10);
@@ -411,9 +549,19 @@ static void destroy(void *instance, host host) {
     (void)instance, (void)host;
 }
 
+#ifdef NO_ENTRY
+#define plugbay_entry_v1 another_name
+#endif
+#ifndef VERSION
+#define VERSION 1
+#endif
+
 const vtable *plugbay_entry_v1(void) {
+#ifdef NULL_ENTRY
+    return NULL;
+#endif
     static const vtable table = {
-        sizeof(vtable), 1, describe, create, health, encode, decode, handle, shutdown_, destroy,
+        sizeof(vtable), VERSION, describe, create, health, encode, decode, handle, shutdown_, destroy,
     };
     return &table;
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 
+use plugbay_core::Plugin as _;
 use plugbay_native::worker::WorkerState;
 
 use crate::support::{Host, tests};
@@ -37,25 +38,24 @@ fn a_plugin_cannot_do_what_is_denied() {
         eprintln!("skipped: no seccomp here");
         return;
     }
-    let seen = host.tell("forbidden");
-    let confined = protections.landlock.is_some();
-    for path in ["read", "read-host"] {
-        assert!(!confined || seen.contains(&format!("{path}=EACCES\n")), "{seen}");
+    all_is_denied(&host.tell("forbidden"), protections.landlock.is_some());
+}
+
+/// What the plugin saw when it tried what it may not.
+#[track_caller]
+pub(crate) fn all_is_denied(seen: &str, landlock: bool) {
+    let (mut allowed, mut others) = (Vec::new(), Vec::new());
+    for line in seen.lines() {
+        match line.split_once('=').unwrap() {
+            ("read" | "read-host", answer) => assert!(!landlock || answer == "EACCES", "{line}"),
+            (what, "allowed") => allowed.push(what),
+            (what @ ("clone3" | "seen"), answer) => others.push((what, answer)),
+            (_, answer) => assert_eq!(answer, "EPERM", "{line}"),
+        }
     }
-    assert!(seen.contains("clone3=ENOSYS\n"), "{seen}");
-    let seen: String = seen
-        .lines()
-        .filter(|line| !line.starts_with("read") && !line.starts_with("clone3"))
-        .fold(String::new(), |text, line| text + line + "\n");
-    let (allowed, denied): (Vec<_>, Vec<_>) = seen
-        .lines()
-        .filter(|line| !line.contains("seen="))
-        .partition(|line| line.contains("=allowed"));
-    assert_eq!(allowed, ["thread=allowed", "kill-self=allowed"], "{seen}");
-    for line in &denied {
-        assert!(line.ends_with("=EPERM"), "{seen}");
-    }
-    assert!(seen.contains("seen=7\n") && seen.contains("constructor=EPERM\n"), "{seen}");
+    assert_eq!(allowed, ["nice-self", "thread", "kill-self"], "{seen}");
+    assert_eq!(others, [("clone3", "ENOSYS"), ("seen", "7")], "{seen}");
+    assert!(seen.contains("constructor=EPERM\n"), "{seen}");
 }
 
 fn protections_are_reported() {
@@ -69,5 +69,15 @@ fn protections_are_reported() {
     assert_eq!(has("CapPrm:\t0000000000000000"), protections.no_capabilities);
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     assert!(protections.limits && limits.contains("Max core file size        0"), "{limits}");
+    assert!(
+        limits
+            .lines()
+            .any(|line| { line.starts_with("Max address space") && !line.contains("unlimited") })
+    );
     assert!(protections.no_new_privs && protections.dies_with_host);
+    assert!(protections.no_inherited_fds && protections.watched);
+    let words = host.plugin.stats().worker.unwrap().protections;
+    for word in ["no-inherited-fds", "watched"] {
+        assert!(words.iter().any(|found| found == word), "{words:?}");
+    }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallErrorKind, Plugin as _, Reason};
+use plugbay_core::{CallErrorKind, Plugin as _, Policy, Reason};
 use plugbay_guard::RestartRules;
-use plugbay_native::worker::{WorkerCommand, WorkerState};
+use plugbay_native::worker::{WorkerCommand, WorkerState, describe};
 
 use crate::support::{
     Host, Setup, children, descriptors, eventually, kill, library, logged, shared_mappings, tests,
@@ -22,6 +22,8 @@ tests!(
     a_worker_that_closes_everything_is_killed,
     a_rogue_program_is_refused,
     a_program_that_is_no_worker_is_refused,
+    a_program_that_does_not_get_that_far_says_why,
+    a_library_that_does_not_open_is_refused_as_in_process,
     a_constructor_that_crashes_is_refused,
     create_that_refuses_hangs_or_crashes_is_refused,
     restarts_back_off_and_end,
@@ -53,15 +55,20 @@ fn a_crash_names_the_plugin_and_the_signal() {
 }
 
 fn a_hang_is_killed_and_other_calls_say_so() {
-    let host = Setup::deadline(Duration::from_millis(500)).host();
+    let host = Setup::deadline(Duration::from_secs(1)).host();
     thread::scope(|scope| {
+        let before = logged("hangs").len();
         let hang = scope.spawn(|| host.fails("hang"));
         // Begins later, so its own deadline is later, too.
-        thread::park_timeout(Duration::from_millis(100));
+        eventually("it to hang", || (logged("hangs").len() > before).then_some(()));
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(300) {
+            host.echo(b"meanwhile").unwrap();
+        }
         let other = scope.spawn(|| host.fails("hang"));
         let (kind, message) = hang.join().unwrap();
         assert_eq!(kind, CallErrorKind::Deadline);
-        assert_eq!(message, "plugin hostile@1.0.0: did not answer within 500ms and was killed");
+        assert_eq!(message, "plugin hostile@1.0.0: did not answer within 1s and was killed");
         let (kind, message) = other.join().unwrap();
         assert_eq!(kind, CallErrorKind::Crashed, "{message}");
         assert!(message.contains("another call did not answer"), "{message}");
@@ -135,6 +142,31 @@ fn a_program_that_is_no_worker_is_refused() {
     assert!(refusal.message.contains("no worker could be started"), "{refusal}");
 }
 
+fn a_program_that_does_not_get_that_far_says_why() {
+    let args = ["-c", "echo one >&2; echo no licence >&2; exit 7"].map(Into::into).to_vec();
+    let command = WorkerCommand { program: "/bin/sh".into(), args };
+    let refusal = Setup { command, ..Setup::default() }.start().err().unwrap();
+    assert_eq!(refusal.message, "the worker exited with code 7: no licence");
+}
+
+fn a_library_that_does_not_open_is_refused_as_in_process() {
+    for (flag, reason, part) in [
+        ("-DMISSING", Reason::Loader, "nobody_has_this"),
+        ("-DNO_ENTRY", Reason::NoEntry, "expected an exported symbol"),
+        ("-DNULL_ENTRY", Reason::BadHeader, "expected a vtable, found null"),
+        ("-DVERSION=99", Reason::AbiVersion, "99"),
+    ] {
+        let library = library(&format!("hostile{flag}.so"), &[flag]);
+        let policy = Policy::default();
+        let refusal = describe(&WorkerCommand::this_program(), &library, &policy).unwrap_err();
+        assert_eq!(refusal.reason, reason, "{flag}: {refusal}");
+        assert!(refusal.message.contains(part) && !refusal.hint.is_empty(), "{flag}: {refusal}");
+        let started = Setup { library, ..Setup::default() }.start().err().unwrap();
+        assert_eq!(started.reason, reason, "{flag}: {started}");
+    }
+    assert_eq!(children(), 0);
+}
+
 fn a_constructor_that_crashes_is_refused() {
     let library = library("crashing.so", &["-DCONSTRUCTOR_CRASHES"]);
     let refusal = Setup { library, ..Setup::default() }.start().err().unwrap();
@@ -145,11 +177,11 @@ fn a_constructor_that_crashes_is_refused() {
 fn create_that_refuses_hangs_or_crashes_is_refused() {
     for (config, reason, message) in [
         ("refuse", Reason::Init, "init: refused"),
-        ("hang", Reason::InitDeadline, "init: did not answer within 2s and was killed"),
+        ("hang", Reason::InitDeadline, "init: did not answer within 5s and was killed"),
         ("crash", Reason::Init, "init: the worker died: signal 6 (SIGABRT)"),
     ] {
         let mut setup = Setup { config, ..Setup::default() };
-        setup.policy.init = Duration::from_secs(2);
+        setup.policy.init = Duration::from_secs(5);
         let refusal = setup.start().err().unwrap();
         assert_eq!((refusal.reason, &*refusal.message), (reason, message));
     }
@@ -175,7 +207,9 @@ fn restarts_back_off_and_end() {
     assert_eq!(kind, CallErrorKind::Unavailable);
     assert!(message.contains("starts after a reload"), "{message}");
     assert!(matches!(host.plugin.state(), WorkerState::Broken { .. }));
-    assert_eq!(logged("no new worker until a reload").len(), 1);
+    eventually("that to be logged", || {
+        (logged("no new worker until a reload").len() == 1).then_some(())
+    });
 }
 
 fn a_panic_of_the_host_is_an_error_of_the_nested_call() {

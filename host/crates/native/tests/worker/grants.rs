@@ -131,6 +131,8 @@ fn a_folder_for_writing_is_written() {
     assert!(!path("write/folder/deep").exists());
     for (verb, object) in [
         ("symlink", "write/link"),
+        ("cut", "write/file"),
+        ("cut", "read/file"),
         ("write", "other/file"),
         ("write", "other/new"),
         ("unlink", "other/file"),
@@ -142,6 +144,7 @@ fn a_folder_for_writing_is_written() {
         assert!(denied(&answer), "{verb} {object}: {answer}");
     }
     assert_eq!(fs::read(path("other/file")).unwrap(), b"other");
+    assert_eq!(fs::read(path("write/file")).unwrap(), b"written");
 }
 
 fn a_folder_that_is_missing_is_refused() {

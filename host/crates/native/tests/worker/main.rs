@@ -19,13 +19,19 @@ mod grants;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
+mod neighbours;
+#[cfg(target_os = "linux")]
 mod old_kernel;
 #[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
 mod rates;
 #[cfg(target_os = "linux")]
+mod shortages;
+#[cfg(target_os = "linux")]
 mod support;
+#[cfg(target_os = "linux")]
+mod surroundings;
 
 use std::process::ExitCode;
 
@@ -41,7 +47,11 @@ fn main() -> ExitCode {
     }
     let mut args = std::env::args().skip(1);
     match (args.next().as_deref(), args.next()) {
-        (Some(orphans::HOST), Some(library)) => return orphans::host(library.as_ref()),
+        (Some(orphans::HOST), Some(first)) => {
+            let lacking: Vec<String> = args.collect();
+            let lacking: Vec<&str> = lacking.iter().map(String::as_str).collect();
+            return orphans::host(&first, &lacking);
+        }
         (Some(deaths::ROGUE), _) => return deaths::rogue(),
         (Some(old_kernel::OLD_KERNEL), what) => {
             return old_kernel::worker(what.into_iter().chain(args));
@@ -59,9 +69,12 @@ fn main() -> ExitCode {
         copies::tests(),
         deaths::tests(),
         grants::tests(),
+        neighbours::tests(),
         old_kernel::tests(),
         orphans::tests(),
         rates::tests(),
+        shortages::tests(),
+        surroundings::tests(),
     ];
     let tests = tests.concat();
     let tests = tests.into_iter().map(|(name, test)| {

@@ -8,9 +8,13 @@ use std::process::ExitCode;
 
 use plugbay_core::Plugin as _;
 use plugbay_native::worker::{WorkerCommand, serve};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
 
-use crate::support::{Host, Setup, tests};
+use crate::confinement::all_is_denied;
+use crate::support::{Host, Setup, logged, tests};
 
 tests![
     without_landlock_the_rest_is_given_up_and_reported,
@@ -31,13 +35,23 @@ fn calls(what: &str) -> &'static [i64] {
         ],
         "seccomp" => &[libc::SYS_seccomp],
         "capabilities" => &[libc::SYS_capset],
+        "death-signals" => &[libc::SYS_prctl],
         other => panic!("expected something that a kernel may lack, found {other}"),
     }
 }
 
 /// Serves as a worker to which the kernel lacks `what`.
 pub(crate) fn worker(what: impl Iterator<Item = String>) -> ExitCode {
-    let lacking = what.flat_map(|what| calls(&what)).map(|call| (*call, Vec::new()));
+    let rules = |call: i64| match call {
+        libc::SYS_prctl => {
+            let option = libc::PR_SET_PDEATHSIG.unsigned_abs().into();
+            let (len, is) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Eq);
+            let condition = SeccompCondition::new(0, len, is, option).unwrap();
+            vec![SeccompRule::new(vec![condition]).unwrap()]
+        }
+        _ => Vec::new(),
+    };
+    let lacking = what.flat_map(|what| calls(&what)).map(|call| (*call, rules(*call)));
     let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let arch = std::env::consts::ARCH.try_into().unwrap();
     let rules: BTreeMap<_, _> = lacking.collect();
@@ -78,13 +92,18 @@ fn reports_all_but(lacking: &[&str], what: &[&str]) -> Option<Host> {
 
 fn without_landlock_the_rest_is_given_up_and_reported() {
     let Some(host) = reports_all_but(&["landlock"], &["landlock"]) else { return };
+    // Nothing else keeps it from files, and from the host as little as ever.
     let seen = host.tell("forbidden");
-    assert!(seen.contains("read=allowed\n"), "nothing else keeps it from files: {seen}");
-    assert!(seen.contains("constructor=EPERM\n"), "{seen}");
+    assert!(seen.contains("\nread=allowed\n"), "{seen}");
+    all_is_denied(&seen, false);
+    assert!(logged("lacks what confines a worker").last().unwrap().contains("[\"landlock\"]"));
 }
 
 fn without_seccomp_the_rest_is_given_up_and_reported() {
-    reports_all_but(&["seccomp"], &["seccomp"]);
+    let Some(host) = reports_all_but(&["seccomp"], &["seccomp"]) else { return };
+    assert!(logged("lacks what confines a worker").last().unwrap().contains("[\"seccomp\"]"));
+    // It leads its session: there is no other group for it, where the host would not find it.
+    assert_eq!(host.tell("leave"), "EPERM");
 }
 
 fn without_either_and_without_capabilities_a_worker_still_serves() {

@@ -1,21 +1,32 @@
-//! A host that ends, however, leaves no worker.
+//! A host that ends, however, leaves no worker. Two ropes hold it, and each holds alone.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 
-use crate::support::{Setup, eventually, hostile, is_gone, tests};
+use plugbay_native::worker::WorkerCommand;
 
-tests!(a_killed_host_leaves_no_worker, a_worker_started_by_hand_says_so);
+use crate::old_kernel::{reported, without};
+use crate::support::{Host, Setup, eventually, is_gone, kill, signal, tests};
 
-/// The argument that makes this program a host.
+tests!(
+    a_killed_host_leaves_no_worker,
+    the_worker_sees_by_itself_that_its_host_is_gone,
+    no_handler_of_the_plugin_keeps_it_from_that,
+    what_a_worker_started_ends_with_it,
+    the_kernel_ends_a_worker_that_does_nothing_by_itself,
+    a_worker_started_by_hand_says_so,
+);
+
+/// The argument that makes this program a host. What it asks first, and what the worker's kernel
+/// lacks, follow.
 pub(crate) const HOST: &str = "host-to-be-killed";
 
-/// Starts a worker, prints its number, and waits for its own end.
-pub(crate) fn host(library: &Path) -> ExitCode {
-    let host = Setup { library: library.to_owned(), ..Setup::default() }.host();
-    println!("{}", host.pid().unwrap());
+/// Starts a worker, prints its number and its answer, and waits for its own end.
+pub(crate) fn host(first: &str, lacking: &[&str]) -> ExitCode {
+    let command = if lacking.is_empty() { WorkerCommand::this_program() } else { without(lacking) };
+    let host = Setup { command, ..Setup::default() }.host();
+    println!("{} {}", host.pid().unwrap(), host.tell(first));
     std::io::stdout().flush().unwrap();
     loop {
         // A stuck call, so that the worker has no quiet moment to notice.
@@ -24,20 +35,81 @@ pub(crate) fn host(library: &Path) -> ExitCode {
     }
 }
 
-fn a_killed_host_leaves_no_worker() {
+/// Such a host, its worker, and what that answered.
+fn started(first: &str, lacking: &[&str]) -> (Child, u32, String) {
     let mut host = Command::new("/proc/self/exe")
         .arg(HOST)
-        .arg(hostile())
+        .arg(first)
+        .args(lacking)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut line = String::new();
     BufReader::new(host.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let worker: u32 = line.trim().parse().unwrap();
+    let (worker, answer) = line.trim().split_once(' ').unwrap();
+    let worker = worker.parse().unwrap();
     assert!(!is_gone(worker));
+    (host, worker, answer.to_owned())
+}
+
+#[track_caller]
+fn ends_with(mut host: Child, worker: u32) {
     host.kill().unwrap();
     host.wait().unwrap();
     eventually("the worker to end", || is_gone(worker).then_some(()));
+}
+
+fn can_lack() -> bool {
+    let seccomp = reported(&Host::new()).iter().any(|name| name == "seccomp");
+    if !seccomp {
+        eprintln!("skipped: no seccomp here, so no other kernel can be had either");
+    }
+    seccomp
+}
+
+fn a_killed_host_leaves_no_worker() {
+    let (host, worker, _) = started("ready", &[]);
+    ends_with(host, worker);
+}
+
+fn the_worker_sees_by_itself_that_its_host_is_gone() {
+    if can_lack() {
+        let (host, worker, _) = started("ready", &["death-signals"]);
+        ends_with(host, worker);
+    }
+}
+
+fn no_handler_of_the_plugin_keeps_it_from_that() {
+    if can_lack() {
+        let (host, worker, answer) = started("deafen", &["death-signals"]);
+        assert_eq!(answer, "deaf");
+        ends_with(host, worker);
+    }
+}
+
+fn what_a_worker_started_ends_with_it() {
+    if !can_lack() {
+        return;
+    }
+    // With its host.
+    let (host, worker, child) = started("fork", &["seccomp", "death-signals"]);
+    ends_with(host, worker);
+    let child: u32 = child.parse().unwrap();
+    eventually("the child to end", || is_gone(child).then_some(()));
+    // And at the hand of its host.
+    let host = Setup { command: without(&["seccomp"]), ..Setup::default() }.host();
+    let child: u32 = host.tell("fork").parse().unwrap();
+    assert!(!is_gone(child));
+    drop(host);
+    eventually("the child to end", || is_gone(child).then_some(()));
+}
+
+fn the_kernel_ends_a_worker_that_does_nothing_by_itself() {
+    let (host, worker, _) = started("ready", &[]);
+    signal(worker, rustix::process::Signal::STOP);
+    ends_with(host, worker);
+    // In case it did not.
+    kill(worker);
 }
 
 fn a_worker_started_by_hand_says_so() {

@@ -15,6 +15,7 @@ use plugbay_core::{
 };
 use plugbay_guard::RestartRules;
 use plugbay_native::worker::{ProcessPlugin, WorkerCommand, WorkerState, describe};
+use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
 pub(crate) type Test = (&'static str, fn());
@@ -32,6 +33,21 @@ pub(crate) use tests;
 static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
 static TOKIO: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static SUBSCRIBER: Mutex<Option<Subscriber>> = Mutex::new(None);
+
+/// What is done with a line of the log before it is kept.
+type Subscriber = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Has `with` see the lines that are logged while `what` is done.
+pub(crate) fn subscribed<T>(
+    with: impl Fn(&str) + Send + Sync + 'static,
+    what: impl FnOnce() -> T,
+) -> T {
+    *SUBSCRIBER.lock().unwrap() = Some(Arc::new(with));
+    let done = what();
+    *SUBSCRIBER.lock().unwrap() = None;
+    done
+}
 
 /// The C plugin, compiled once for each set of flags.
 pub(crate) fn library(name: &str, flags: &[&str]) -> PathBuf {
@@ -65,6 +81,13 @@ impl Services for Reverser {
     fn decode(&self, context: &Context<'_>, _: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
         assert_eq!(context.depth(), 1);
         assert_ne!(bytes, b"panic", "as asked");
+        if bytes == b"wait" {
+            // Until nobody can still want it.
+            let until = Instant::now() + Duration::from_secs(1);
+            while let Some(left) = until.checked_duration_since(Instant::now()) {
+                thread::park_timeout(left);
+            }
+        }
         Ok(bytes.iter().rev().copied().collect())
     }
 }
@@ -142,6 +165,12 @@ impl Host {
         self.codec().decode(&Context::new(&self.services), input.as_ref())
     }
 
+    /// As [`Host::ask`], of a caller that has no more time than this.
+    pub(crate) fn ask_within(&self, time: Duration, input: &str) -> Result<Vec<u8>, CallError> {
+        let context = Context::new(&self.services).until(Instant::now() + time);
+        self.codec().decode(&context, input.as_ref())
+    }
+
     /// What it answers, as a text.
     pub(crate) fn tell(&self, input: &str) -> String {
         String::from_utf8(self.ask(input).unwrap()).unwrap()
@@ -201,8 +230,23 @@ pub(crate) fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> 
 }
 
 pub(crate) fn kill(pid: u32) {
+    signal(pid, Signal::KILL);
+}
+
+pub(crate) fn signal(pid: u32, signal: Signal) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    let _ = rustix::process::kill_process(pid, signal);
+}
+
+/// The threads of this process that belong to workers, by name.
+pub(crate) fn threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    // The first is that of this program, which is called so, too.
+    let main = std::process::id().to_string();
+    let tasks = tasks.filter(|task| task.as_ref().unwrap().file_name() != *main);
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+    let names = tasks.filter_map(|task| name(task.ok()?));
+    names.filter(|name| name.starts_with("worker-")).collect()
 }
 
 /// Whether the process is neither running nor a zombie of a parent that still may reap it.
@@ -241,6 +285,10 @@ pub(crate) fn record_logs() {
     struct Log;
     impl Write for Log {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let subscriber = SUBSCRIBER.lock().unwrap().clone();
+            if let Some(subscriber) = subscriber {
+                subscriber(&String::from_utf8_lossy(bytes));
+            }
             LOG.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
