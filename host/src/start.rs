@@ -65,7 +65,7 @@ impl Look<'_> {
         let wanted = desired.wanted.into_iter().map(|wanted| {
             let is_unchanged = plan.unchanged.contains(&wanted.identity.name);
             match self.running.plugins.get(&wanted.identity.name) {
-                Some(old) if self.pinned => self.goes_back(old, wanted),
+                Some(old) if self.pinned => goes_back(old, wanted),
                 Some(old) if is_unchanged => self.goes_on(found_at(old.clone(), &wanted)),
                 Some(old) => self.changes(old, wanted),
                 None => Way { aim: Some(wanted), ..Way::default() },
@@ -115,7 +115,7 @@ impl Look<'_> {
         if old.running.identity.digest == wanted.identity.digest {
             // The same code: whoever changed its section means it.
             let alone = Member { canary: None, ..old.clone() };
-            return self.takes_over(alone, wanted);
+            return takes_over(alone, wanted);
         }
         let is_over = |canary: &Canary| {
             canary.running.identity.digest == wanted.identity.digest && canary.trial.end().is_some()
@@ -127,24 +127,6 @@ impl Look<'_> {
             .filter(|_| canary::is_well(&old.running));
         let stable = terms.as_ref().and_then(|_| self.stable(old));
         Way { old: Some(old.clone()), aim: Some(wanted), stable, terms }
-    }
-
-    /// The way of a plugin that an operator went back with: all of what served then, at once.
-    fn goes_back(&self, old: &Member, wanted: Wanted) -> Way {
-        match &old.canary {
-            Some(canary) if canary.running.identity == wanted.identity => {
-                self.takes_over(promoted(canary), wanted)
-            }
-            _ => self.takes_over(Member { canary: None, ..old.clone() }, wanted),
-        }
-    }
-
-    /// The way of a plugin whose only version is the wanted one.
-    fn takes_over(&self, old: Member, wanted: Wanted) -> Way {
-        if old.running.identity == wanted.identity {
-            return Way { old: Some(found_at(old, &wanted)), ..Way::default() };
-        }
-        Way { old: Some(old), aim: Some(wanted), ..Way::default() }
     }
 
     /// The version that serves, if it is to be started anew.
@@ -215,6 +197,24 @@ impl Look<'_> {
         });
         Member { running, canary, since: self.running.number + 1, ..old }
     }
+}
+
+/// The way of a plugin that an operator went back with: all of what served then, at once.
+fn goes_back(old: &Member, wanted: Wanted) -> Way {
+    match &old.canary {
+        Some(canary) if canary.running.identity == wanted.identity => {
+            takes_over(promoted(canary), wanted)
+        }
+        _ => takes_over(Member { canary: None, ..old.clone() }, wanted),
+    }
+}
+
+/// The way of a plugin whose only version is the wanted one.
+fn takes_over(old: Member, wanted: Wanted) -> Way {
+    if old.running.identity == wanted.identity {
+        return Way { old: Some(found_at(old, &wanted)), ..Way::default() };
+    }
+    Way { old: Some(old), aim: Some(wanted), ..Way::default() }
 }
 
 /// Starts members of a generation anew, as they are, and puts together what it is made of then.

@@ -171,6 +171,9 @@ fn a_plugin_that_is_not_well_is_started_anew() {
     assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was started anew");
 }
 
+/// A line of `[host]`, what is refused, and how it comes to be so.
+type Spoilt<'a> = (&'a str, &'a str, &'a dyn Fn(&Site));
+
 #[test]
 fn what_serves_is_started_anew_whatever_else_is_refused() {
     let rule = "[[migrations]]\nremove = 'codec:b'\nrequires = 'codec:not-there'\n";
@@ -178,7 +181,7 @@ fn what_serves_is_started_anew_whatever_else_is_refused() {
     let will_not_start = |site: &Site| site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
     let another = |site: &Site| site.drop_in("c.wasm", b"a file of no plugin".to_vec());
     let too_early = |site: &Site| site.remove("b.wasm");
-    let cases: [(&str, &str, &dyn Fn(&Site)); 4] = [
+    let cases: [Spoilt<'_>; 4] = [
         ("", "a.wasm", &bad),
         ("", "a.wasm", &will_not_start),
         ("strict = true", "c.wasm", &another),
