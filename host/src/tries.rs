@@ -150,7 +150,6 @@ impl<'a, R> Tries<'a, R> {
     fn goes_on(&self, index: usize, blame: Blame, error: &CallError) -> bool {
         let tries = &self.spread.second_tries;
         let did_nothing = match (&self.spread.rule, blame) {
-            (_, Blame::Nobody | Blame::Unknown) => return false,
             // A version on trial has its share, which is no larger when the other one is busy.
             (Rule::Canary(_), Blame::NotCalled)
                 if index == 0 && error.kind() == CallErrorKind::Overloaded =>
@@ -159,7 +158,8 @@ impl<'a, R> Tries<'a, R> {
             }
             (_, Blame::NotCalled) => true,
             (Rule::Failover, Blame::Plugin) => error.kind() == CallErrorKind::Unavailable,
-            (Rule::Split(_) | Rule::Canary(_), Blame::Plugin) => return false,
+            (_, Blame::Nobody | Blame::Unknown)
+            | (Rule::Split(_) | Rule::Canary(_), Blame::Plugin) => return false,
         };
         if !self.has_time() {
             return false;

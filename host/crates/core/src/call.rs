@@ -224,13 +224,16 @@ impl CallError {
 /// not called, for want of room, say. Noted during a call, and asked once the plugin says that it
 /// cannot answer.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Hindrance(Option<Option<Duration>>);
+pub struct Hindrance {
+    is_hindered: bool,
+    wait: Option<Duration>,
+}
 
 impl Hindrance {
     /// Notes what came of a call that the plugin made.
     pub fn note(&mut self, error: &CallError) {
         if error.kind().blame() == Blame::NotCalled {
-            self.0 = Some(error.wait());
+            *self = Self { is_hindered: true, wait: error.wait() };
         }
     }
 
@@ -238,11 +241,9 @@ impl Hindrance {
     /// `overloaded`, which blames nobody.
     #[must_use]
     pub fn explain(self, mut error: CallError) -> CallError {
-        if let Some(wait) = self.0
-            && error.kind() == CallErrorKind::Unavailable
-        {
+        if self.is_hindered && error.kind() == CallErrorKind::Unavailable {
             error.0.kind = CallErrorKind::Overloaded;
-            error.0.retry_after = error.0.retry_after.or(wait);
+            error.0.retry_after = error.0.retry_after.or(self.wait);
         }
         error
     }
