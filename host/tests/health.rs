@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugbay::{CallErrorKind, Error, Outcome, PluginState, Reason};
+use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::puppet::{Mood, Puppets, puppet};
 use support::{Site, place, until, wait};
 
@@ -305,4 +306,28 @@ fn a_caller_that_goes_away_is_not_held_against_the_plugin() {
     }
     puppets.mood("b@1.0.0", Mood::default());
     assert_eq!(site.handle("h", "x").unwrap(), "b@1.0.0");
+}
+
+#[test]
+fn a_plugin_that_another_one_keeps_from_its_work_is_not_blamed() {
+    let broken = Guest::codec("broken").on(Export::Encode, Behaviour::Trap);
+    let calls = Behaviour::CallCodec("broken".into());
+    let site = place()
+        .plugin("broken.wasm", broken)
+        .plugin("caller.wasm", Guest::codec("caller").on(Export::Encode, calls))
+        .config("[defaults]\nhealth_every = '0s'\nbreaker_failures = 1\nbreaker_open = '1h'\n")
+        .host();
+    let fails = |codec| match site.codec(codec).unwrap().encode_document(b"\xf6").unwrap_err() {
+        Error::Call(error) => error,
+        other => panic!("expected a failed call, found {other}"),
+    };
+    assert_eq!(fails("broken").kind(), CallErrorKind::Trap);
+    // It says that it cannot answer now, and is right: the other one takes no calls.
+    for _ in 0..3 {
+        let error = fails("caller");
+        let expected = (CallErrorKind::Overloaded, Some("caller@1.0.0"));
+        assert_eq!((error.kind(), error.plugin()), expected, "{error}");
+        assert!(error.wait().unwrap() > Duration::from_mins(1), "{error:?}");
+    }
+    assert_eq!(state(&site, "caller"), PluginState::Running);
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
-use plugbay_core::{CallError, Context};
+use plugbay_core::{CallError, Context, Hindrance};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
@@ -100,7 +100,8 @@ impl WasmCodec {
     ) -> Result<Vec<u8>, CallError> {
         let Self(calls) = self;
         let call = convert(calls.capability(), direction, input.to_vec());
-        calls.answer(calls.call_blocking(context, call)?, Vec::len)
+        let (answer, hindrance) = calls.call_blocking(context, call)?;
+        calls.answer(answer, Vec::len).map_err(|error| hindrance.explain(error))
     }
 
     async fn awaited(
@@ -111,7 +112,8 @@ impl WasmCodec {
     ) -> Result<Vec<u8>, CallError> {
         let Self(calls) = self;
         let call = convert(calls.capability(), direction, input);
-        calls.answer(calls.call_async(context, call).await?, Vec::len)
+        let (answer, hindrance) = calls.call_async(context, call).await?;
+        calls.answer(answer, Vec::len).map_err(|error| hindrance.explain(error))
     }
 }
 
@@ -121,23 +123,23 @@ enum Direction {
     Decode,
 }
 
+/// What a guest said, and what kept it from its work.
+type Said = (Result<Vec<u8>, types::Error>, Hindrance);
+
 /// The call of a guest on a fiber.
 fn convert(
     index: u32,
     direction: Direction,
     input: Vec<u8>,
-) -> impl for<'s> FnOnce(
-    &'s mut Store<State>,
-    &'s CodecGuest,
-) -> CallFuture<'s, Result<Vec<u8>, types::Error>>
-+ Send {
+) -> impl for<'s> FnOnce(&'s mut Store<State>, &'s CodecGuest) -> CallFuture<'s, Said> + Send {
     move |store, guest| {
         Box::pin(async move {
             let guest = guest.on_fiber(store)?;
-            match direction {
-                Direction::Encode => guest.call_encode(store, index, &input).await,
-                Direction::Decode => guest.call_decode(store, index, &input).await,
-            }
+            let answer = match direction {
+                Direction::Encode => guest.call_encode(&mut *store, index, &input).await,
+                Direction::Decode => guest.call_decode(&mut *store, index, &input).await,
+            };
+            Ok((answer?, store.data().hindrance))
         })
     }
 }

@@ -49,15 +49,19 @@ impl HandlerCall for WasmHandler {
                 headers: request.headers,
                 body: request.body,
             };
-            let answer = calls
+            let (answer, hindrance) = calls
                 .call_async(context, move |store, guest| {
-                    Box::pin(async move { guest.call_handle(store, index, &request).await })
+                    Box::pin(async move {
+                        let answer = guest.call_handle(&mut *store, index, &request).await?;
+                        Ok((answer, store.data().hindrance))
+                    })
                 })
                 .await?;
             let response = calls.answer(answer, |response| {
                 response.body.len()
                     + response.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>()
-            })?;
+            });
+            let response = response.map_err(|error| hindrance.explain(error))?;
             if !(200..=599).contains(&response.status) {
                 let message =
                     format!("expected a status from 200 to 599, found {}", response.status);

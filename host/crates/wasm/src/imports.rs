@@ -74,6 +74,12 @@ impl State {
             CallError::new(CallErrorKind::Unavailable, message)
         }))
     }
+
+    /// Notes what kept the plugin from its work; returns what it is told.
+    fn failed(&mut self, error: &CallError) -> types::Error {
+        self.hindrance.note(error);
+        to_guest(error)
+    }
 }
 
 impl codecs::Host for State {
@@ -94,7 +100,7 @@ impl codecs::Host for State {
             let context = caller.get().nested()?;
             context.services().encode_async(context, &name, document).await
         };
-        Ok(answer.await.map_err(|error| to_guest(&error)))
+        Ok(answer.await.map_err(|error| self.failed(&error)))
     }
 
     async fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
@@ -104,7 +110,7 @@ impl codecs::Host for State {
             let context = caller.get().nested()?;
             context.services().decode_async(context, &name, bytes).await
         };
-        Ok(answer.await.map_err(|error| to_guest(&error)))
+        Ok(answer.await.map_err(|error| self.failed(&error)))
     }
 }
 

@@ -132,6 +132,27 @@ async fn codec_calls_beyond_the_queue_are_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_codec_call_ends_with_its_client() {
+    let spin = Guest::codec("spin").on(Export::Encode, HANGS);
+    let serving = host()
+        .plugin("spin.wasm", &spin)
+        .set("defaults.cpu", "1h")
+        .set("defaults.deadline", "1h")
+        .set("server.timeout", "1h")
+        .serve()
+        .await;
+    let plugin = async || plugins(&serving).await.swap_remove(0);
+    let mut stream = TcpStream::connect(serving.data()).await.unwrap();
+    let head = "POST /v1/codecs/spin/encode HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n1";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    until("it is called", || async { plugin().await["leases"] == 1 }).await;
+    drop(stream);
+    until("it ends", || async { plugin().await["leases"] == 0 }).await;
+    let calls = &plugin().await["calls"];
+    assert_eq!((&calls["cancelled"], &calls["failed"]), (&1.into(), &serde_json::json!({})));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_codec_whose_breaker_is_open_is_refused_before_its_body() {
     let trap = Guest::codec("trap").on(Export::Encode, Behaviour::Trap);
     let serving =
