@@ -24,10 +24,10 @@ pub(crate) async fn metered<T>(guest: impl Future<Output = T>) -> T {
     let mut guest = pin!(guest);
     let mut owed = 0;
     std::future::poll_fn(move |context| {
-        let turn = Turn::begin(owed);
+        let _turn = Turn::begin(owed);
         let poll = guest.as_mut().poll(context);
         if poll.is_pending() {
-            owed = turn.owed();
+            owed = uncharged();
         }
         poll
     })
@@ -45,6 +45,12 @@ pub(crate) fn charge() -> Option<Duration> {
     Some(Duration::from_nanos(u64::try_from(now - mark).unwrap_or_default()))
 }
 
+/// What the guest that is polled now was not charged yet.
+#[inline(never)]
+fn uncharged() -> i64 {
+    MARK.get().map_or(0, |mark| nanoseconds() - mark)
+}
+
 /// One poll of one guest.
 struct Turn {
     began: i64,
@@ -57,12 +63,6 @@ impl Turn {
     fn begin(owed: i64) -> Self {
         let began = nanoseconds();
         Self { began, outer: MARK.replace(Some(began - owed)) }
-    }
-
-    /// What was not charged until now.
-    #[inline(never)]
-    fn owed(&self) -> i64 {
-        MARK.get().map_or(0, |mark| nanoseconds() - mark)
     }
 }
 
