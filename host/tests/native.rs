@@ -103,7 +103,7 @@ fn a_storm_of_versions_loses_no_call() {
     });
     until("all but one are drained", || site.status().draining.is_empty());
     let drained = |outcome: &Outcome| matches!(outcome, Outcome::Drained { .. });
-    until("each says so", || site.count(drained) as u32 == VERSIONS - 1);
+    until("each says so", || site.count(drained) == VERSIONS as usize - 1);
     let late = |outcome: &Outcome| matches!(outcome, Outcome::DrainDeadline { .. });
     assert_eq!(site.count(late), 0);
     // `destroy` ends the thread that each instance has.

@@ -122,7 +122,6 @@ fn read_for(bytes: &[u8], host: Target) -> Result<LibraryHeader, HeaderError> {
 
 /// As [`read`], on a host of each system, for the fuzzer.
 #[doc(hidden)]
-#[must_use]
 pub fn read_on_each(bytes: &[u8]) -> [Result<LibraryHeader, HeaderError>; 3] {
     Target::EACH.map(|host| read_for(bytes, host))
 }

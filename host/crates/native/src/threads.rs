@@ -219,16 +219,13 @@ mod tests {
             let answer = Foreign(Arc::clone(&dropped));
             // About as long as a thread takes to start, so that either is first at times.
             let bound = Duration::from_micros(round % 200);
-            match threads.within(bound, move || answer) {
-                Ok(_answer) => {
-                    taken += 1;
-                    assert!(dropped.lock().unwrap().is_empty());
-                }
-                Err(_) => {
-                    late += 1;
-                    until(|| dropped.lock().unwrap().len() == 1);
-                    assert_ne!(dropped.lock().unwrap()[0], thread::current().id());
-                }
+            if let Ok(_answer) = threads.within(bound, move || answer) {
+                taken += 1;
+                assert!(dropped.lock().unwrap().is_empty());
+            } else {
+                late += 1;
+                until(|| dropped.lock().unwrap().len() == 1);
+                assert_ne!(dropped.lock().unwrap()[0], thread::current().id());
             }
         }
         eprintln!("{taken} were taken, {late} were late");

@@ -56,8 +56,8 @@ fn section_of_elf<'a, Elf: FileHeader<Endian = Endianness>>(
     }
     let names = file.elf_header().section_strings_index(endian, data)?;
     let names = sections.section(names)?.data(endian, data)?;
-    let mut named = sections.iter().filter(|it| is_named(names, it.sh_name(endian), name));
-    named.next().map(|section| section.data(endian, data)).transpose()
+    let mut found = sections.iter().filter(|it| is_named(names, it.sh_name(endian), name));
+    found.next().map(|section| section.data(endian, data)).transpose()
 }
 
 fn elf_exports<Elf: FileHeader<Endian = Endianness>>(
@@ -84,8 +84,8 @@ fn section_of_macho<'a, Mach: MachHeader<Endian = Endianness>>(
     name: &[u8],
 ) -> object::Result<Option<&'a [u8]>> {
     // Their names are 16 bytes in the table itself.
-    let mut named = file.sections().filter(|section| section.name_bytes() == Ok(name));
-    named.next().map(|section| section.data()).transpose()
+    let mut found = file.sections().filter(|section| section.name_bytes() == Ok(name));
+    found.next().map(|section| section.data()).transpose()
 }
 
 fn macho_exports<Mach: MachHeader<Endian = Endianness>>(
@@ -118,8 +118,8 @@ fn section_of_pe<'a, Pe: ImageNtHeaders>(
 ) -> object::Result<Option<&'a [u8]>> {
     // The name that the loader knows, of at most 8 bytes; none that lies among the symbols.
     let sections = file.section_table();
-    let mut named = sections.iter().filter(|section| section.raw_name() == name);
-    named.next().map(|section| section.pe_data(file.data())).transpose()
+    let mut found = sections.iter().filter(|section| section.raw_name() == name);
+    found.next().map(|section| section.pe_data(file.data())).transpose()
 }
 
 fn pe_exports<Pe: ImageNtHeaders>(file: &PeFile<'_, Pe>, name: &[u8]) -> object::Result<bool> {

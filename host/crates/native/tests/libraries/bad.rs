@@ -229,10 +229,10 @@ fn what_opens_and_is_of_no_use_is_mapped_all_the_same() {
         let parts = ["expected a vtable of 72 bytes, found 16"];
         says(&site.refusal(&path), Reason::BadHeader, &path, &parts);
         let loaded = Libraries::of_this_process().loaded();
-        let size = std::fs::metadata(&path).unwrap().len();
+        let bytes = std::fs::metadata(&path).unwrap().len();
         let sizes: Vec<u64> =
             loaded.iter().filter(|it| it.digest == digest).map(|it| it.size).collect();
-        assert_eq!(sizes, [size]);
+        assert_eq!(sizes, [bytes]);
     }
 }
 

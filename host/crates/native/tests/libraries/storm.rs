@@ -39,7 +39,7 @@ fn five_hundred_versions_run_one_after_the_other() {
     let (stop, calls) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut old = Vec::new();
     std::thread::scope(|scope| {
-        for _ in 0..CALLERS {
+        let caller = || {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     let (version, storm) = &*current.read().unwrap();
@@ -47,8 +47,9 @@ fn five_hundred_versions_run_one_after_the_other() {
                     assert_eq!(&answer[1..], marker(*version).as_bytes());
                     calls.fetch_add(1, Ordering::Relaxed);
                 }
-            });
-        }
+            })
+        };
+        let callers: Vec<_> = (0..CALLERS).map(|_| caller()).collect();
         for version in 2..=VERSIONS {
             let new = load(version);
             let (_, replaced) = std::mem::replace(&mut *current.write().unwrap(), new);
@@ -63,6 +64,10 @@ fn five_hundred_versions_run_one_after_the_other() {
             }
         }
         stop.store(true, Ordering::Relaxed);
+        // The scope itself waits for what they do, not for their ends.
+        for caller in callers {
+            caller.join().unwrap();
+        }
     });
     // The callers' threads have ended, and with them what each version kept for them: the
     // destructors ran in code of versions that were retired long ago.
