@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plugbay::{Outcome, Reason};
 
-use crate::support::puppet::{Puppets, puppet};
+use crate::support::puppet::{Mood, Puppets, puppet};
 use crate::support::{Site, place, until};
 use crate::{OFFERS, QUIET, begins, is_taken_back, sections, serve, site, under_load};
 
@@ -74,6 +74,25 @@ fn limits_and_grants_reach_who_serves_after_a_trial() {
     site.refuses("c.wasm", Reason::Canary, &["breaker opened"]);
     assert_eq!((puppets.starts("c@1.0.0"), puppets.starts("c@2.0.0")), (2, 1));
     assert_eq!(trials(&site), 1);
+}
+
+#[test]
+fn limits_and_grants_reach_a_last_good_version() {
+    let puppets = Puppets::default();
+    let quiet = |more: &str| format!("[defaults]\n{QUIET}{more}");
+    let place = place().plugin("c.wasm", puppet("c", "1.0.0", OFFERS)).config(&quiet(""));
+    let site = serve(place, &puppets);
+    puppets.mood("c@2.0.0", Mood { wont_start: Some("port in use".into()), ..Mood::default() });
+    site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
+    site.refuses("c.wasm", Reason::Init, &["port in use"]);
+    site.configure(&quiet("cpu = '7s'\n"));
+    until("it is started anew", || all_have(&site, Duration::from_secs(7)));
+    assert_eq!((site.encode("c").as_str(), puppets.starts("c@1.0.0")), ("c@1.0.0", 2));
+    site.refuses_still("c.wasm");
+    assert_eq!(puppets.starts("c@1.0.0"), 2);
+    puppets.mood("c@2.0.0", Mood::default());
+    assert!(site.look().published);
+    assert_eq!(site.encode("c"), "c@2.0.0");
 }
 
 #[test]
