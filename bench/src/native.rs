@@ -13,6 +13,7 @@ use plugbay::worker::WorkerCommand;
 use plugbay::{Digest, Host, Isolation};
 use plugbay_abi::host::NoHost;
 use plugbay_native::Libraries;
+use plugbay_native::worker::Bare;
 
 use crate::calls::document;
 use crate::measure::{Budget, Table};
@@ -30,16 +31,15 @@ const PARTNER: &str = "--partner";
 /// If there is no C compiler, or the host or the limit fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let here = "in-process call, 64 B, over the bare vtable";
-    let worker = [("64 B", 64, 1.2), ("64 KiB", 64 << 10, 2.0)].map(|(label, size, most)| {
-        (format!("worker call, {label}, over a bare ping-pong by socket"), size, most)
-    });
-    if !table.wants(here) && !worker.iter().any(|(name, ..)| table.wants(name)) {
+    let small = "worker call, 64 B, over a bare ping-pong by socket";
+    let large = "worker call, 64 KiB, over a memcpy through its lanes";
+    if ![here, small, large].iter().any(|name| table.wants(name)) {
         return Ok(());
     }
     let place = Place::new()?;
     let library = compile(&place)?;
     in_process(table, &place, &library, here)?;
-    in_a_worker(table, &place, &worker)
+    in_a_worker(table, &place, small, large)
 }
 
 /// Puts the library into the plugin folder; its bytes.
@@ -85,29 +85,30 @@ fn in_process(table: &mut Table, place: &Place, library: &[u8], name: &str) -> R
     )
 }
 
-fn in_a_worker(table: &mut Table, place: &Place, rows: &[(String, usize, f64)]) -> Result<()> {
+fn in_a_worker(table: &mut Table, place: &Place, small: &str, large: &str) -> Result<()> {
     let mut config = place.config();
     config.defaults.isolation = Isolation::Process;
     let worker = WorkerCommand::this_program();
     let host = Host::builder().config(config).watch(false).worker(worker).build_blocking()?;
     let echo = host.codec("echo")?;
-    for (name, size, most) in rows {
-        if !table.wants(name) {
-            continue;
-        }
-        let document = document(*size);
-        let mut partner = Partner::start(*size)?;
-        let mut back = vec![0; *size];
-        table.ratio(
-            name,
-            Budget::AtMost(*most),
-            || {
-                black_box(echo.encode_document(black_box(&document))?);
-                Ok(())
-            },
-            || partner.ping(black_box(&document), &mut back),
-        )?;
+    let call = |document: &[u8]| -> Result<()> {
+        black_box(echo.encode_document(black_box(document))?);
+        Ok(())
+    };
+    if table.wants(small) {
+        let document = document(64);
+        let mut partner = Partner::start(document.len())?;
+        let mut back = vec![0; document.len()];
+        let limit = || partner.ping(black_box(&document), &mut back);
+        table.ratio(small, Budget::AtMost(1.2), || call(&document), limit)?;
         partner.end()?;
+    }
+    if table.wants(large) {
+        let document = document(64 << 10);
+        let mut bare = Bare::start(document.len())?;
+        let mut back = Vec::with_capacity(document.len());
+        let limit = || Ok(bare.exchange(black_box(&document), &mut back)?);
+        table.ratio(large, Budget::AtMost(2.0), || call(&document), limit)?;
     }
     Ok(())
 }

@@ -90,6 +90,8 @@
 //! [`RestartRules`]: plugbay_guard::RestartRules
 
 #[cfg(target_os = "linux")]
+mod bare;
+#[cfg(target_os = "linux")]
 mod call;
 #[cfg(target_os = "linux")]
 mod child;
@@ -141,6 +143,9 @@ mod wire;
 
 use std::process::ExitCode;
 
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use bare::Bare;
 #[cfg(target_os = "linux")]
 use child::run;
 #[cfg(not(target_os = "linux"))]
