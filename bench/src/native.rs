@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use plugbay::worker::WorkerCommand;
-use plugbay::{Digest, Host, Isolation};
+use plugbay::{Calling, Codec, Digest, Host, Isolation};
 use plugbay_abi::host::NoHost;
 use plugbay_native::Libraries;
 use plugbay_native::worker::Bare;
@@ -65,17 +65,18 @@ fn in_process(table: &mut Table, place: &Place, library: &[u8], name: &str) -> R
     let mut config = place.config();
     config.defaults.isolation = Isolation::InProcess;
     let host = place.host(config)?;
-    let echo = host.codec("echo")?;
     // The very library that the host has loaded.
     let guest = Libraries::of_this_process().guest(&Digest::of(library));
     let guest = guest.context("expected the library to be loaded")?;
     let bare = guest.create(&NoHost, "{}")?;
+    // What it costs to find it and to have the right to it is a row of its own.
+    let echo = host.get::<Codec>("echo")?.lease()?;
     let document = document(64);
     table.ratio(
         name,
         Budget::Over(25.0),
         || {
-            black_box(echo.encode_document(black_box(&document))?);
+            black_box(echo.encode_document(Calling::default(), black_box(&document))?);
             Ok(())
         },
         || {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use plugbay::config::{PluginSettings, Size};
 use plugbay::wasm::{Engine, WasmRuntime};
-use plugbay::{CodecHandle, Config, Context, Host, Runtime};
+use plugbay::{Calling, CodecHandle, Config, Context, Host, Runtime};
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::{
     Artifact, CallError, CodecInfo, Identity, Isolation, Policy, Services, Source, StartPlugin,
@@ -54,7 +54,7 @@ pub fn run(table: &mut Table) -> Result<()> {
 }
 
 /// The same call, of the same plugin under the same policy, by the host and by nobody: without
-/// registry, lease, breaker and counters.
+/// guard, counters, and a choice of providers.
 fn over_the_bare_pool(table: &mut Table) -> Result<()> {
     let name = "all protections, over the bare pool call";
     if !table.wants(name) {
@@ -64,14 +64,15 @@ fn over_the_bare_pool(table: &mut Table) -> Result<()> {
     let place = Place::new()?;
     place.put("echo.wasm", &bytes)?;
     let host = place.host(place.config())?;
-    let echo = host.codec("echo")?;
+    // What it costs to find it and to have the right to it is a row of its own.
+    let echo = host.get::<Codec>("echo")?.lease()?;
     let bare = Bare::start(bytes)?;
     let document = document(64);
     table.ratio(
         name,
         Budget::AtMost(1.05),
         || {
-            black_box(echo.encode_document(black_box(&document))?);
+            black_box(echo.encode_document(Calling::default(), black_box(&document))?);
             Ok(())
         },
         || {
