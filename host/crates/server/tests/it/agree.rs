@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::cli::plugbay;
-use super::support::{Serving, host, until};
+use super::support::{Serving, host, mapping_alone, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_figure_agrees() {
@@ -38,6 +38,7 @@ async fn every_figure_agrees() {
 /// rolled back.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_figure_agrees_while_much_goes_on() {
+    let _alone = mapping_alone().await;
     let shared = |name: &str| Guest::codec(name).capability("codec", "shared");
     let slow =
         Guest::handler("slow").on(Export::Handle, Behaviour::Wait(Duration::from_secs(3600)));

@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::support::{Serving, host, signal, until};
+use super::support::{Serving, host, mapping_alone, signal, until};
 
 /// The example of the C header, built by the system's compiler; `None` if there is none.
 pub(crate) fn rot13(folder: &Path, version: &str) -> Option<PathBuf> {
@@ -133,11 +133,15 @@ async fn a_worker_that_is_killed_costs_a_call_at_most() {
     .await;
 }
 
-/// A host in which the first library has room, and no second one; what serves, and a second.
+/// A host in which the first library has room, and no second one; what serves, and a second. Nobody
+/// else may map a library meanwhile.
 async fn full(beyond: &str, elsewhere: &Path) -> Option<(Serving, Vec<u8>)> {
     let (one, two) = (rot13(elsewhere, "2.0.1")?, rot13(elsewhere, "2.0.2")?);
     let (one, two) = (std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
-    let room = one.len() + two.len() / 2;
+    let status = host().serve().await.admin_get("/v1/status").await.json();
+    let sizes = status["libraries"].as_array().into_iter().flatten().map(|it| it["size"].as_u64());
+    let mapped: u64 = sizes.flatten().sum();
+    let room = mapped + (one.len() + two.len() / 2) as u64;
     let serving = host()
         .toml(&format!(
             "defaults.isolation = 'in-process'\n[host]\nmapped = {room}\nmapped_beyond = '{beyond}'"
@@ -161,6 +165,7 @@ fn replace(serving: &Serving, bytes: &[u8]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_room_in_the_host_moves_to_a_worker() {
     let elsewhere = tempfile::tempdir().unwrap();
+    let _alone = mapping_alone().await;
     let Some((serving, second)) = full("process", elsewhere.path()).await else { return };
     let mut events = serving.server.host().subscribe();
     replace(&serving, &second);
@@ -179,6 +184,7 @@ async fn what_has_no_room_in_the_host_moves_to_a_worker() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_room_in_the_host_is_refused_and_the_old_version_serves_on() {
     let elsewhere = tempfile::tempdir().unwrap();
+    let _alone = mapping_alone().await;
     let Some((serving, second)) = full("refuse", elsewhere.path()).await else { return };
     replace(&serving, &second);
     until("it is refused", async || {
@@ -193,6 +199,7 @@ async fn what_has_no_room_in_the_host_is_refused_and_the_old_version_serves_on()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_shows_what_stays_mapped() {
+    let _alone = mapping_alone().await;
     let elsewhere = tempfile::tempdir().unwrap();
     let (Some(one), Some(two)) =
         (rot13(elsewhere.path(), "1.0.1"), rot13(elsewhere.path(), "1.0.2"))

@@ -19,9 +19,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// What a test waits for comes within this time, or the test fails.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
+
+/// Keeps other tests of this process from mapping libraries into it, until it is dropped: what may
+/// be mapped is bounded for the process.
+pub(crate) async fn mapping_alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    ALONE.lock().await
+}
 
 /// A host to be, in a folder of its own, without the bundled plugins.
 pub(crate) fn host() -> Setup {
