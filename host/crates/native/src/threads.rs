@@ -122,6 +122,8 @@ impl<T> Asked<T> {
     pub(crate) fn within(self, bound: Duration) -> Result<T, Hung> {
         let mut state = self.wait(bound);
         if matches!(*state, State::Open) {
+            // Under the lock that it was found open by: no answer comes in between.
+            self.leave(&mut state);
             return Err(Hung::Late(bound));
         }
         match std::mem::replace(&mut *state, State::LeftBehind) {
@@ -145,6 +147,12 @@ impl<T> Asked<T> {
         drop(thread::Builder::new().name("native-lifecycle".into()).spawn(wait));
     }
 
+    /// Leaves the thread behind.
+    fn leave(&self, state: &mut State<T>) {
+        *state = State::LeftBehind;
+        self.0.left_behind.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn wait(&self, bound: Duration) -> MutexGuard<'_, State<T>> {
         let open = |state: &mut State<T>| matches!(state, State::Open);
         let waited = self.0.answered.wait_timeout_while(self.0.lock(), bound, open);
@@ -156,8 +164,7 @@ impl<T> Drop for Asked<T> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         if matches!(*state, State::Open) {
-            *state = State::LeftBehind;
-            self.0.left_behind.fetch_add(1, Ordering::Relaxed);
+            self.leave(&mut state);
         }
     }
 }

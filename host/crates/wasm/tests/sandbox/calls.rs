@@ -71,6 +71,7 @@ fn a_dropped_call_leaves_the_queue() {
         tokio().spawn(async move { site.ask("in").await })
     };
     let first = ask();
+    until("it has the instance", || site.stats().instantiations == 1);
     let second = ask();
     until("one waits", || site.stats().waiting == 1);
     second.abort();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_lite::future::poll_once;
 use plugbay_core::{
     CallErrorKind, FolderGrant, Grants, HostPattern, NetworkGrant, Notice, Policy, Reuse,
 };
@@ -157,17 +158,16 @@ fn files_and_sockets_are_bounded() {
 #[test]
 fn files_are_bounded_over_all_instances_and_come_back_with_them() {
     let place = tempfile::tempdir().unwrap();
-    let site = Arc::new(probe_under("shares", Policy { instances: 2, ..opens(&place, 10) }));
+    let site = probe_under("shares", Policy { instances: 2, ..opens(&place, 10) });
     assert_eq!(site.attempt("hold /data a 10"), "10");
-    let busy = tokio().spawn({
-        let site = Arc::clone(&site);
-        async move { site.ask("passes 50000").await }
-    });
-    until("another instance finds none left", || {
-        site.attempt("hold /data a 1").starts_with("0: ") && site.stats().instances == 2
-    });
-    busy.abort();
-    until("the instance is gone", || site.stats().discarded == 1);
+    // Begun here, for it to have the instance that holds them.
+    let mut busy = Box::pin(site.ask("passes 50000"));
+    assert!(wait(poll_once(&mut busy)).is_none());
+    let answer = site.attempt("hold /data a 1");
+    assert!(answer.starts_with("0: "), "another instance finds some left: {answer}");
+    assert_eq!(site.stats().instances, 2);
+    drop(busy);
+    assert_eq!(site.stats().discarded, 1);
     until("all are back", || site.attempt("hold /data a 10\nrelease") == "10\n10");
 
     let site = probe_under("forgets", Policy { reuse: Reuse::Fresh, ..opens(&place, 10) });
