@@ -14,6 +14,7 @@ use plugbay::{Calling, Codec, Digest, Host, Isolation};
 use plugbay_abi::host::NoHost;
 use plugbay_native::Libraries;
 use plugbay_native::worker::Bare;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::calls::document;
 use crate::measure::{Budget, Table};
@@ -32,14 +33,15 @@ const PARTNER: &str = "--partner";
 pub fn run(table: &mut Table) -> Result<()> {
     let here = "in-process call, 64 B, over the bare vtable";
     let small = "worker call, 64 B, over a bare ping-pong by socket";
-    let large = "worker call, 64 KiB, over a memcpy through its lanes";
+    let large = "worker call, 64 KiB, over a memcpy through its lanes, on one core";
     if ![here, small, large].iter().any(|name| table.wants(name)) {
         return Ok(());
     }
     let place = Place::new()?;
     let library = compile(&place)?;
     in_process(table, &place, &library, here)?;
-    in_a_worker(table, &place, small, large)
+    small_in_a_worker(table, &place, small)?;
+    large_in_a_worker(table, &place, large)
 }
 
 /// Puts the library into the plugin folder; its bytes.
@@ -86,32 +88,61 @@ fn in_process(table: &mut Table, place: &Place, library: &[u8], name: &str) -> R
     )
 }
 
-fn in_a_worker(table: &mut Table, place: &Place, small: &str, large: &str) -> Result<()> {
+fn worker_host(place: &Place) -> Result<Host> {
     let mut config = place.config();
     config.defaults.isolation = Isolation::Process;
     let worker = WorkerCommand::this_program();
-    let host = Host::builder().config(config).watch(false).worker(worker).build_blocking()?;
+    Ok(Host::builder().config(config).watch(false).worker(worker).build_blocking()?)
+}
+
+fn small_in_a_worker(table: &mut Table, place: &Place, name: &str) -> Result<()> {
+    if !table.wants(name) {
+        return Ok(());
+    }
+    let host = worker_host(place)?;
     let echo = host.codec("echo")?;
-    let call = |document: &[u8]| -> Result<()> {
-        black_box(echo.encode_document(black_box(document))?);
-        Ok(())
-    };
-    if table.wants(small) {
-        let document = document(64);
-        let mut partner = Partner::start(document.len())?;
-        let mut back = vec![0; document.len()];
-        let limit = || partner.ping(black_box(&document), &mut back);
-        table.ratio(small, Budget::AtMost(1.2), || call(&document), limit)?;
-        partner.end()?;
+    let document = document(64);
+    let mut partner = Partner::start(document.len())?;
+    let mut back = vec![0; document.len()];
+    table.ratio(
+        name,
+        Budget::AtMost(1.2),
+        || {
+            black_box(echo.encode_document(black_box(&document))?);
+            Ok(())
+        },
+        || partner.ping(black_box(&document), &mut back),
+    )?;
+    partner.end()
+}
+
+/// Both sides of the pair on one core: how near two cores are to each other is the system's choice,
+/// another one for each side, and makes more of a difference than all that is measured.
+fn large_in_a_worker(table: &mut Table, place: &Place, name: &str) -> Result<()> {
+    if !table.wants(name) {
+        return Ok(());
     }
-    if table.wants(large) {
-        let document = document(64 << 10);
-        let mut bare = Bare::start(document.len())?;
-        let mut back = Vec::with_capacity(document.len());
-        let limit = || Ok(bare.exchange(black_box(&document), &mut back)?);
-        table.ratio(large, Budget::AtMost(2.0), || call(&document), limit)?;
-    }
-    Ok(())
+    let all = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    one.set((0..CpuSet::MAX_CPU).find(|core| all.is_set(*core)).unwrap_or(0));
+    // What is started from here on, threads and the worker, inherits it.
+    sched_setaffinity(None, &one)?;
+    let host = worker_host(place)?;
+    let echo = host.codec("echo")?;
+    let document = document(64 << 10);
+    let mut bare = Bare::start(document.len())?;
+    let mut back = Vec::with_capacity(document.len());
+    let measured = table.ratio(
+        name,
+        Budget::AtMost(2.0),
+        || {
+            black_box(echo.encode_document(black_box(&document))?);
+            Ok(())
+        },
+        || Ok(bare.exchange(black_box(&document), &mut back)?),
+    );
+    sched_setaffinity(None, &all)?;
+    measured
 }
 
 /// A process that sends back what it gets.

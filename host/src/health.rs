@@ -93,13 +93,16 @@ pub(crate) fn follow(shared: &Arc<Shared>, running: &Arc<Leased<Running>>) {
 }
 
 async fn ask_for_ever(shared: Weak<Shared>, plugin: Weak<Leased<Running>>) {
-    let Some(rules) = plugin.upgrade().map(|it| it.identity.policy.protection.clone()) else {
-        return;
-    };
+    let known =
+        plugin.upgrade().map(|it| (it.identity.policy.protection.clone(), it.goodbye.heard()));
+    let Some((rules, mut gone)) = known else { return };
     let mut streak = Streak::new(rules.health_fall, rules.health_rise);
     let mut late = None;
     loop {
-        tokio::time::sleep(jittered(rules.health_every)).await;
+        // Where plugins are replaced often, what is kept of each until its next question adds up.
+        if timeout(jittered(rules.health_every), gone.wait_for(|gone| *gone)).await.is_ok() {
+            return;
+        }
         let Some(probes) = shared.upgrade().map(|shared| Arc::clone(&shared.probes)) else {
             return;
         };

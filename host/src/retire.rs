@@ -28,6 +28,13 @@ pub(crate) struct Goodbye {
     over: watch::Sender<bool>,
 }
 
+impl Goodbye {
+    /// What becomes true once the version is gone, and is closed if nobody ever says so.
+    pub(crate) fn heard(&self) -> watch::Receiver<bool> {
+        self.over.subscribe()
+    }
+}
+
 impl Draining {
     /// What is under way.
     pub(crate) fn status(&self) -> Vec<DrainingStatus> {
