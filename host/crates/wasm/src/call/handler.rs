@@ -7,10 +7,9 @@ use plugbay_core::{CallError, CallErrorKind, Context};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+use super::calls::{Calls, WasmKind};
 use crate::bindings::fiber::handler as wit;
-use crate::call::Calls;
-use crate::kind::WasmKind;
-use crate::state::State;
+use crate::sandbox::state::State;
 
 impl WasmKind for Handler {
     const INTERFACE: &'static str = "plugbay:plugin/handler@1.0.0";

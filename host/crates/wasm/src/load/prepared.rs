@@ -13,19 +13,23 @@ use tokio_util::context::TokioContext;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+use super::scan::Shape;
+use super::world::list;
 use crate::bindings::plugbay::plugin::types;
-use crate::clock::{Allowance, before, late};
+use crate::call::erased::{AnyKind, Served};
+use crate::call::guest::AnyIndices;
+use crate::call::plugin::{Stage, WasmPlugin};
+use crate::call::pool::Pool;
+use crate::call::shared::{LifecycleIndices, Shared, new_store};
 use crate::engine::Engine;
-use crate::fault::fault;
-use crate::kind::{AnyIndices, AnyKind};
-use crate::limits::Budget;
-use crate::meter::metered;
-use crate::plugin::{LifecycleIndices, Shared, Stage, WasmPlugin, new_store};
-use crate::pool::Pool;
-use crate::sandbox::Sandbox;
-use crate::scan::Shape;
-use crate::state::State;
-use crate::wasi::{Folders, Wasi};
+use crate::sandbox::clock::{Allowance, before, late};
+use crate::sandbox::fault::fault;
+use crate::sandbox::folders::Folders;
+use crate::sandbox::grants::Sandbox;
+use crate::sandbox::limits::Budget;
+use crate::sandbox::meter::metered;
+use crate::sandbox::state::State;
+use crate::wasi::Wasi;
 
 const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
 
@@ -36,7 +40,7 @@ pub(crate) struct WasmPrepared {
     pub(crate) component: InstancePre<State>,
     pub(crate) lifecycle: Arc<LifecycleIndices>,
     /// The interfaces that it exports, and that the runtime serves.
-    pub(crate) kinds: Vec<Arc<dyn AnyIndices>>,
+    pub(crate) kinds: Vec<Arc<dyn Served>>,
     /// All that the runtime serves, to name them in a refusal.
     pub(crate) served: Arc<[Box<dyn AnyKind>]>,
     pub(crate) shape: Shape,
@@ -162,7 +166,7 @@ impl Prepared for WasmPrepared {
             tokio: self.tokio.clone(),
             component: self.component.clone(),
             lifecycle: Arc::clone(&self.lifecycle),
-            kinds: self.kinds.clone(),
+            kinds: self.kinds.iter().map(|kind| Arc::clone(kind) as Arc<dyn AnyIndices>).collect(),
             sandbox: Arc::clone(&sandbox),
             config: start.config.to_string(),
             wants_wasi: self.wants_wasi,
@@ -175,7 +179,11 @@ impl Prepared for WasmPrepared {
             discarded: AtomicU64::new(0),
             policy: start.policy,
         };
-        let plugin = WasmPlugin { shared: Arc::new(shared), description: start.description };
+        let plugin = WasmPlugin {
+            shared: Arc::new(shared),
+            description: start.description,
+            kinds: self.kinds.clone(),
+        };
         self.engine.idle().join(&plugin.shared);
         match plugin.warm_up() {
             Ok(()) => Ok(Arc::new(plugin)),
@@ -231,17 +239,4 @@ fn convert(answer: types::Description) -> Result<Description, DescriptionError> 
             .map(|schema| Description::parse_schema(&schema))
             .transpose()?,
     })
-}
-
-/// Names in a sentence, bounded.
-pub(crate) fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
-    const MOST: usize = 16;
-    let names: Vec<S> = names.into_iter().collect();
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    let shown: Vec<&str> = names.iter().take(MOST).map(AsRef::as_ref).collect();
-    let more = names.len().saturating_sub(MOST);
-    let and_more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    format!("{}{and_more}", shown.join(", "))
 }

@@ -1,42 +1,17 @@
 //! The kind `codec` on WIT.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
 use plugbay_core::{CallError, Context, Hindrance};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+use super::calls::{CallFuture, Calls, WasmKind};
+use super::codec_guest::{CodecGuest, CodecIndices};
+use super::guest::AnyGuest;
 use crate::bindings::plugbay::plugin::types;
-use crate::bindings::{direct, fiber};
-use crate::call::{CallFuture, Calls};
-use crate::kind::{AnyGuest, WasmKind};
-use crate::state::State;
-
-/// Where the functions are: on the caller's stack, and on a fiber for plugins that may wait.
-pub struct CodecIndices {
-    direct: direct::codec::GuestIndices,
-    fiber: fiber::codec::GuestIndices,
-}
-
-/// The functions of one instance. Finding a function checks its type, which costs a fresh
-/// instance dearly: those for a fiber are found when one is needed.
-pub struct CodecGuest {
-    direct: direct::codec::Guest,
-    fiber: OnceLock<fiber::codec::Guest>,
-    indices: fiber::codec::GuestIndices,
-    instance: Instance,
-}
-
-impl CodecGuest {
-    fn on_fiber(&self, store: &mut Store<State>) -> wasmtime::Result<&fiber::codec::Guest> {
-        if let Some(guest) = self.fiber.get() {
-            return Ok(guest);
-        }
-        let guest = self.indices.load(store, &self.instance)?;
-        Ok(self.fiber.get_or_init(|| guest))
-    }
-}
+use crate::sandbox::state::State;
 
 impl WasmKind for Codec {
     const INTERFACE: &'static str = "plugbay:plugin/codec@1.0.0";
@@ -44,10 +19,7 @@ impl WasmKind for Codec {
     type Guest = CodecGuest;
 
     fn indices(component: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
-        Ok(CodecIndices {
-            direct: direct::codec::GuestIndices::new(component)?,
-            fiber: fiber::codec::GuestIndices::new(component)?,
-        })
+        CodecIndices::new(component)
     }
 
     fn load(
@@ -55,12 +27,7 @@ impl WasmKind for Codec {
         store: &mut Store<State>,
         instance: &Instance,
     ) -> wasmtime::Result<Self::Guest> {
-        Ok(CodecGuest {
-            direct: indices.direct.load(store, instance)?,
-            fiber: OnceLock::new(),
-            indices: indices.fiber.clone(),
-            instance: *instance,
-        })
+        indices.load(store, instance)
     }
 
     fn provide(calls: Calls<Self>) -> Arc<Self::Call> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use plugbay_core::{CallError, CallErrorKind, Cancel, Context};
 
-use crate::meter;
+use super::meter;
 use crate::ticker::TICK;
 
 /// What one call may take, and took.

@@ -10,9 +10,17 @@ use plugbay_core::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::rate::Rate;
-use crate::tally::{Denials, Tally};
-use crate::wasi::{Folders, MOST_FILE_WORK, MOST_LOOKUPS};
+use super::folders::Folders;
+use super::rate::Rate;
+use super::tally::{Denials, Tally};
+
+/// The most work on files of one plugin that is under way at once: each holds a thread until the
+/// system answers, even if nobody waits for it any more.
+pub(crate) const MOST_FILE_WORK: usize = 8;
+
+/// The most look-ups of names of one plugin that are under way at once: each holds a thread until
+/// the system's resolver answers, even if nobody waits for it any more.
+pub(crate) const MOST_LOOKUPS: usize = 8;
 
 /// The keys of the limits that are told of.
 const FILES: &str = "files";

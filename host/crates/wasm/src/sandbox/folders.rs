@@ -43,12 +43,12 @@ impl Folders {
         Ok(Self { context: blocking().build().filesystem().clone(), open })
     }
 
-    pub(super) fn context(&self) -> WasiFilesystemCtx {
+    pub(crate) fn context(&self) -> WasiFilesystemCtx {
         self.context.clone()
     }
 
     /// Each folder, and where the plugin sees it.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Descriptor, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Descriptor, &str)> {
         self.open.iter().map(|(folder, guest)| (folder, &**guest))
     }
 }

@@ -1,37 +1,38 @@
-//! A started plugin: its instances, and how they begin and end.
+//! What all calls of one plugin share, and how its instances begin and end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
-use plugbay_core::{
-    CallError, CallErrorKind, Description, GuestMetrics, Plugin, PluginStats, Policy, Provider,
-    Reuse,
-};
+use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse};
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
+use super::guest::{AnyGuest, AnyIndices};
+use super::instance::{Instance, Lifecycle};
+use super::pool::Pool;
 use crate::bindings::plugbay::plugin::types;
 use crate::bindings::{direct, fiber};
-use crate::checkout::{Checkout, Patience, overloaded};
-use crate::clock::{Allowance, before};
 use crate::engine::Engine;
-use crate::fault::{fault, root_cause};
-use crate::instance::{Instance, Lifecycle};
-use crate::kind::{AnyGuest, AnyIndices};
-use crate::limits::Budget;
-use crate::meter::metered;
-use crate::pool::Pool;
-use crate::sandbox::Sandbox;
-use crate::state::State;
+use crate::idle::HoldsIdle;
+use crate::sandbox::clock::{Allowance, before};
+use crate::sandbox::fault::{fault, root_cause};
+use crate::sandbox::grants::Sandbox;
+use crate::sandbox::limits::Budget;
+use crate::sandbox::meter::metered;
+use crate::sandbox::state::State;
 use crate::wasi::Wasi;
 
 /// What may come out of an instance at once beside an answer as large as the policy allows:
 /// names, headers, the lists that they stand in.
 const BESIDE: u64 = 1 << 20;
+
+/// When to come back to an overloaded plugin. How long its calls take is not measured here: a
+/// look at the clock would cost each of them more than this hint is worth.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Where the functions of `lifecycle` are.
 pub(crate) struct LifecycleIndices {
@@ -92,7 +93,7 @@ impl Shared {
                 Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
                     // It may hold what there is too little of.
                     drop(store);
-                    if allowed.is_over() || !self.engine.idle().give_up_one() {
+                    if allowed.is_over() || !self.engine.idle().drop_one() {
                         return Err(self.no_room(&error));
                     }
                 }
@@ -158,7 +159,7 @@ impl Shared {
     }
 
     /// Bounds what may wait by a timer; what cannot wait is stopped by its own clock.
-    async fn bounded<R>(
+    pub(super) async fn bounded<R>(
         &self,
         on_fiber: bool,
         allowed: Allowance,
@@ -177,18 +178,8 @@ impl Shared {
         overloaded(self, format!("expected room for an instance: {}", root_cause(error)))
     }
 
-    /// Gives up an idle instance, if there is one.
-    pub(crate) fn give_up_idle(&self) -> bool {
-        let idle = self.pool.take();
-        idle.is_some_and(|instance| {
-            drop(instance);
-            self.pool.release();
-            true
-        })
-    }
-
     /// Calls `shutdown` on an instance that goes away.
-    fn say_goodbye(&self, instance: &mut Instance, within: Duration) {
+    pub(super) fn say_goodbye(&self, instance: &mut Instance, within: Duration) {
         let Instance { store, lifecycle, .. } = instance;
         let allowed = Allowance::step(within, None);
         store.data_mut().begin(allowed, lifecycle.is_on_fiber());
@@ -228,26 +219,25 @@ impl Shared {
         self.discarded.fetch_add(1, Ordering::Relaxed);
         self.pool.release();
     }
+}
 
-    /// Asks one instance whether it can serve.
-    fn examine(&self, mut checkout: Checkout<'_>, allowed: Allowance) -> Result<(), CallError> {
-        let Instance { store, lifecycle, .. } = checkout.instance()?;
-        store.data_mut().begin(allowed, lifecycle.is_on_fiber());
-        let answer = match lifecycle {
-            Lifecycle::Direct(guest) => guest.call_health(&mut *store),
-            Lifecycle::Fiber(guest) => {
-                let question = self.bounded(true, allowed, guest.call_health(&mut *store));
-                block_on(TokioContext::new(question, self.tokio.clone()))?
-            }
-        };
-        match store.data_mut().end().and(answer) {
-            Ok(answer) => {
-                checkout.done();
-                answer.map_err(|error| CallError::from(error).of(self.sandbox.label()))
-            }
-            Err(error) => Err(fault(&error, store.data_mut())),
-        }
+impl HoldsIdle for Shared {
+    fn drop_idle(&self) -> bool {
+        let idle = self.pool.take();
+        idle.is_some_and(|instance| {
+            drop(instance);
+            self.pool.release();
+            true
+        })
     }
+}
+
+/// The error of a call that was not made for want of something that comes again.
+#[cold]
+pub(crate) fn overloaded(plugin: &Shared, message: String) -> CallError {
+    CallError::new(CallErrorKind::Overloaded, message)
+        .retry_after(RETRY_AFTER)
+        .of(plugin.sandbox.label())
 }
 
 /// An instance that is about to end. It keeps its place until then: however long goodbyes take,
@@ -282,80 +272,4 @@ pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
     // The callback sets each deadline that follows.
     store.set_epoch_deadline(1);
     store
-}
-
-/// A started plugin, as the host sees it.
-pub(crate) struct WasmPlugin {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) description: Arc<Description>,
-}
-
-impl WasmPlugin {
-    /// Makes the first instance and asks for its health.
-    pub(crate) fn warm_up(&self) -> Result<(), (Stage, CallError)> {
-        let within = self.shared.policy.init;
-        // Nobody has called yet, so there is room.
-        let patience = Patience { within, ends: None, cancel: None };
-        let first = Checkout::take_within(&self.shared, patience);
-        let first = first.map_err(|error| (Stage::Init, error))?;
-        let examined = self.shared.examine(first, Allowance::step(within, None));
-        examined.map_err(|error| (Stage::Health, error))
-    }
-}
-
-/// How far a start came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Init,
-    Health,
-}
-
-impl Plugin for WasmPlugin {
-    fn provide(&self, capability: u32) -> Option<Provider> {
-        let described = self.description.capabilities.get(capability as usize)?;
-        let mut kinds = self.shared.kinds.iter().enumerate();
-        let (slot, kind) = kinds.find(|(_, kind)| kind.kind() == described.kind)?;
-        Some(kind.provide(&self.shared, slot, capability))
-    }
-
-    fn calls_others(&self) -> bool {
-        self.shared.wants_services
-    }
-
-    fn health(&self, within: Duration) -> Result<(), CallError> {
-        let allowed = Allowance::step(within, None);
-        let patience = Patience { within, ends: allowed.ends, cancel: None };
-        self.shared.examine(Checkout::take_within(&self.shared, patience)?, allowed)
-    }
-
-    fn shutdown(&self) {
-        let shared = &self.shared;
-        shared.pool.close();
-        let began = Instant::now();
-        while let Some(mut instance) = shared.pool.take() {
-            // All of them have the time of one: many that do not end must not hold up a host
-            // that does.
-            let left = shared.policy.init.saturating_sub(began.elapsed());
-            if !left.is_zero() {
-                shared.say_goodbye(&mut instance, left);
-            }
-            drop(instance);
-            shared.pool.release();
-        }
-    }
-
-    fn stats(&self) -> PluginStats {
-        let shared = &self.shared;
-        PluginStats {
-            instances: shared.pool.live().into(),
-            instantiations: shared.instantiations.load(Ordering::Relaxed),
-            discarded: shared.discarded.load(Ordering::Relaxed),
-            memory: shared.budget.used(),
-            waiting: shared.pool.waiting().into(),
-            denied: shared.sandbox.denials(),
-            limited: shared.sandbox.excesses(),
-            metrics: shared.metrics.snapshot(),
-            ..PluginStats::default()
-        }
-    }
 }

@@ -19,7 +19,7 @@ use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
 use event_listener::{Event, EventListener, IntoNotification as _, Listener};
 
-use crate::instance::Instance;
+use super::instance::Instance;
 
 type Slot = CachePadded<AtomicCell<Option<Box<Instance>>>>;
 

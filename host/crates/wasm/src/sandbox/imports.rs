@@ -5,8 +5,8 @@
 
 use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, OwnedContext, cut};
 
+use super::state::State;
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
-use crate::state::State;
 
 /// The field by which the SDK's panic hook marks its line.
 const PANIC_FIELD: &str = "panic";

@@ -5,14 +5,10 @@ use std::time::{Duration, Instant};
 
 use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Policy, Reuse};
 
-use crate::clock::{before, gone};
-use crate::instance::Instance;
-use crate::plugin::Shared;
-use crate::pool::{Returned, Waiter};
-
-/// When to come back to an overloaded plugin. How long its calls take is not measured here: a
-/// look at the clock would cost each of them more than this hint is worth.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+use super::instance::Instance;
+use super::pool::{Returned, Waiter};
+use super::shared::{Shared, overloaded};
+use crate::sandbox::clock::{before, gone};
 
 /// How often who waits on a thread looks whether anybody waits for the answer.
 pub(crate) const GLANCE: Duration = Duration::from_millis(50);
@@ -216,14 +212,6 @@ fn busy(plugin: &Shared, within: Duration) -> CallError {
         plugin.pool.limit()
     );
     overloaded(plugin, message)
-}
-
-/// The error of a call that was not made for want of something that comes again.
-#[cold]
-pub(crate) fn overloaded(plugin: &Shared, message: String) -> CallError {
-    CallError::new(CallErrorKind::Overloaded, message)
-        .retry_after(RETRY_AFTER)
-        .of(plugin.sandbox.label())
 }
 
 enum Found<'a> {

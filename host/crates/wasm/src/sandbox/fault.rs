@@ -6,8 +6,8 @@ use plugbay_core::{CallError, CallErrorKind};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::state::State;
-use crate::wasi::RESOURCES;
+use super::limits::RESOURCES;
+use super::state::State;
 
 /// The most frames of a backtrace that are shown.
 const MAX_FRAMES: usize = 32;

@@ -3,10 +3,10 @@
 use plugbay_core::Context;
 use wasmtime::Store;
 
+use super::guest::AnyGuest;
 use crate::bindings::{direct, fiber};
-use crate::clock::Allowance;
-use crate::kind::{AnyGuest, WasmKind};
-use crate::state::State;
+use crate::sandbox::clock::Allowance;
+use crate::sandbox::state::State;
 
 /// An instance that is initialised, or about to be. Exactly one owner at any time.
 pub(crate) struct Instance {
@@ -40,12 +40,8 @@ impl Instance {
 
     /// The store, and the functions of the interface in `slot`.
     #[inline]
-    pub(crate) fn guest<K: WasmKind>(
-        &mut self,
-        slot: usize,
-    ) -> Option<(&mut Store<State>, &K::Guest)> {
-        let guest = K::kept(self.guests.get(slot)?)?;
-        Some((&mut self.store, guest))
+    pub(super) fn guest(&mut self, slot: usize) -> Option<(&mut Store<State>, &AnyGuest)> {
+        Some((&mut self.store, self.guests.get(slot)?))
     }
 
     /// Sets what a call may use, and whom it is for.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use plugbay_core::{Context, GuestMetrics, Hindrance, OwnedContext, Policy};
 use wasmtime::UpdateDeadline;
 
-use crate::clock::{Allowance, Clock};
-use crate::limits::{Budget, Limits};
-use crate::sandbox::{Sandbox, TooManyHostCalls};
+use super::clock::{Allowance, Clock};
+use super::grants::{Sandbox, TooManyHostCalls};
+use super::limits::{Budget, Limits};
 use crate::wasi::Wasi;
 
 /// The data of every store: who the instance belongs to, its limits, and the host's
@@ -57,7 +57,7 @@ impl State {
     }
 
     /// Begins a call: sets what it may use, and forgets what earlier ones noted for
-    /// [`fault`](crate::fault::fault). A memory refusal that the guest got over, or a line that
+    /// [`fault`](crate::sandbox::fault::fault). A memory refusal that the guest got over, or a line that
     /// looked like a panic's, explains no later trap.
     #[inline]
     pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool) {

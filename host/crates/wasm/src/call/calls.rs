@@ -1,4 +1,4 @@
-//! How a kind calls a plugin's instances.
+//! How a kind of capability is called through WIT, and how it calls a plugin's instances.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,18 +7,73 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::block_on;
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Policy};
+use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Kind, Policy};
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
 
+use super::checkout::{Checkout, GLANCE, Patience};
+use super::guest::AnyGuest;
+use super::instance;
+use super::shared::Shared;
 use crate::bindings::plugbay::plugin::types;
-use crate::checkout::{Checkout, GLANCE, Patience};
-use crate::clock::{Allowance, before, gone, late};
-use crate::fault::fault;
-use crate::kind::WasmKind;
-use crate::meter::metered;
-use crate::plugin::Shared;
-use crate::state::State;
+use crate::sandbox::clock::{Allowance, before, gone, late};
+use crate::sandbox::fault::fault;
+use crate::sandbox::meter::metered;
+use crate::sandbox::state::State;
+
+/// A kind whose capabilities a component exports as one WIT interface.
+///
+/// `Indices` and `Guest` are what `wasmtime::component::bindgen!` generates for the
+/// interface: `GuestIndices` and `Guest`.
+pub trait WasmKind: Kind {
+    /// The exported interface, for instance `acme:greet/greeter@0.1.0`.
+    const INTERFACE: &'static str;
+
+    /// Where the interface's functions are, resolved once per plugin version.
+    type Indices: Send + Sync + 'static;
+
+    /// The functions of one instance.
+    type Guest: Send + Sync + 'static;
+
+    /// Resolves and type-checks the interface.
+    ///
+    /// # Errors
+    ///
+    /// If the component does not export it, or with other types.
+    fn indices(component: &InstancePre<State>) -> wasmtime::Result<Self::Indices>;
+
+    /// Finds the functions of one instance.
+    ///
+    /// # Errors
+    ///
+    /// If they are not there, which [`WasmKind::indices`] rules out.
+    fn load(
+        indices: &Self::Indices,
+        store: &mut Store<State>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Self::Guest>;
+
+    /// Makes the object that callers call.
+    fn provide(calls: Calls<Self>) -> Arc<Self::Call>
+    where
+        Self: Sized;
+
+    /// Erases an instance's functions. Not for implementers.
+    #[doc(hidden)]
+    fn keep(guest: Self::Guest) -> AnyGuest {
+        AnyGuest::Other(Box::new(guest))
+    }
+
+    /// An instance's functions, if they are of this kind. Not for implementers.
+    #[doc(hidden)]
+    fn kept(guest: &AnyGuest) -> Option<&Self::Guest> {
+        match guest {
+            AnyGuest::Other(guest) => guest.downcast_ref(),
+            AnyGuest::Codec(_) => None,
+        }
+    }
+}
 
 /// A guest call under way on a fiber.
 pub type CallFuture<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>>;
@@ -76,9 +131,7 @@ impl<K: WasmKind> Calls<K> {
         let (mut checkout, ends) = Checkout::take(plugin, context)?;
         let instance = checkout.instance()?;
         instance.begin(self.allowance(ends), false, context);
-        let Some((store, guest)) = instance.guest::<K>(self.slot) else {
-            return Err(self.blame(no_guest()));
-        };
+        let (store, guest) = self.guest(instance)?;
         match call(store, guest) {
             Ok(answer) => {
                 let finished = finish(answer);
@@ -87,6 +140,16 @@ impl<K: WasmKind> Calls<K> {
             }
             Err(error) => Err(fault(&error, store.data_mut())),
         }
+    }
+
+    #[inline]
+    fn guest<'i>(
+        &self,
+        instance: &'i mut instance::Instance,
+    ) -> Result<(&'i mut Store<State>, &'i K::Guest), CallError> {
+        let found = instance.guest(self.slot);
+        let found = found.and_then(|(store, guest)| Some((store, K::kept(guest)?)));
+        found.ok_or_else(|| self.blame(no_guest()))
     }
 
     #[inline]
@@ -154,9 +217,7 @@ impl<K: WasmKind> Calls<K> {
         if plugin.wants_services {
             instance.lend(context);
         }
-        let Some((store, guest)) = instance.guest::<K>(self.slot) else {
-            return Err(self.blame(no_guest()));
-        };
+        let (store, guest) = self.guest(instance)?;
         let answer = metered(call(&mut *store, guest)).await;
         match store.data_mut().end().and(answer) {
             Ok(answer) => {

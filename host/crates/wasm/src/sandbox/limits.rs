@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::ResourceLimiter;
 
+/// The most resources of one instance: open files and sockets, streams, timers.
+pub(crate) const RESOURCES: usize = 1024;
+
 /// Bytes of linear memory over all instances of a plugin.
 #[derive(Debug)]
 pub(crate) struct Budget {
