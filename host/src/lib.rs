@@ -148,7 +148,7 @@ pub mod runtime {
 /// The seam for an application's own kinds of plugin: see [`Builder::kind`].
 pub mod wasm {
     pub use plugbay_wasm::{
-        API_VERSIONS, AotCache, Builder, CallFuture, Calls, Engine, Resolve, State, WasmKind,
+        API_VERSIONS, AotCache, Builder, Calls, Engine, Exports, Resolve, State, WasmKind,
         WasmRuntime, codecs, log, metrics_import, scan, types, wasmtime,
     };
 }

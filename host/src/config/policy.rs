@@ -159,7 +159,7 @@ impl PluginDefaults {
         section.read_within("cpu", &mut self.cpu, MILLISECOND..=DAY);
         section.read_within("deadline", &mut self.deadline, MILLISECOND..=DAY);
         section.read_within("init", &mut self.init, MILLISECOND..=DAY);
-        section.read_within("output", &mut self.output, Size::bytes(1)..=MOST_MEMORY);
+        section.read_within("output", &mut self.output, LEAST_OUTPUT..=MOST_MEMORY);
         section.read("logs", &mut self.logs);
         section.read("host_calls", &mut self.host_calls);
         section.read("isolation", &mut self.isolation);
@@ -197,6 +197,7 @@ impl PluginDefaults {
 const ONE_PAGE: Size = Size::kib(64);
 /// What 32-bit WASM can address.
 const MOST_MEMORY: Size = Size::gib(4);
+const LEAST_OUTPUT: Size = Size::bytes(plugbay_core::Policy::LEAST_OUTPUT);
 /// What the pool of instances makes room for.
 const MOST_TABLES: u32 = 100_000;
 /// Few systems let one process have more.

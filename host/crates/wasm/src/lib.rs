@@ -31,7 +31,8 @@ mod wasi;
 
 pub use bindings::plugbay::plugin::types;
 pub use bindings::plugbay::plugin::{codecs, log, metrics as metrics_import};
-pub use call::calls::{CallFuture, Calls, WasmKind};
+pub use call::calls::{Calls, WasmKind};
+pub use call::exports::Exports;
 pub use engine::{Engine, EngineError};
 pub use load::cache::{AotCache, CacheError};
 pub use load::world::API_VERSIONS;

@@ -10,16 +10,15 @@ use tokio::runtime::Handle;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
-use crate::bindings::{direct, fiber};
 use crate::call::calls::WasmKind;
 use crate::call::erased::{AnyKind, Erased};
-use crate::call::shared::LifecycleIndices;
+use crate::call::lifecycle::Lifecycle;
 use crate::engine::{Engine, EngineError};
 use crate::load::cache::{AotCache, deserialize};
 use crate::load::compile::{Compiler, CompilerCommand};
 use crate::load::prepared::WasmPrepared;
 use crate::load::scan::{self, Form};
-use crate::load::world::{self, CODECS, IMPORTS, PACKAGE};
+use crate::load::world::{self, CODECS, IMPORTS, LIFECYCLE, PACKAGE};
 use crate::sandbox::state::State;
 use crate::wasi::{self, Resolve, System};
 
@@ -208,10 +207,7 @@ impl Runtime for WasmRuntime {
             )
         };
         let component = linker.instantiate_pre(&component).map_err(mismatch)?;
-        let lifecycle = LifecycleIndices {
-            direct: direct::lifecycle::GuestIndices::new(&component).map_err(mismatch)?,
-            fiber: fiber::lifecycle::GuestIndices::new(&component).map_err(mismatch)?,
-        };
+        let lifecycle = Lifecycle::find(&component, LIFECYCLE).map_err(mismatch)?;
         let exported = self
             .kinds
             .iter()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,11 +10,12 @@ use futures_lite::future::block_on;
 use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Kind, Policy};
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre};
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
 use super::checkout::{Checkout, GLANCE, Patience};
+use super::exports::Exports;
 use super::guest::AnyGuest;
-use super::instance;
+use super::instance::Instance;
 use super::shared::Shared;
 use crate::bindings::plugbay::plugin::types;
 use crate::sandbox::clock::{Allowance, before, gone, late};
@@ -24,35 +25,58 @@ use crate::sandbox::state::State;
 
 /// A kind whose capabilities a component exports as one WIT interface.
 ///
-/// `Indices` and `Guest` are what `wasmtime::component::bindgen!` generates for the
-/// interface: `GuestIndices` and `Guest`.
+/// ```
+/// use std::sync::Arc;
+///
+/// use plugbay_core::{CallError, Context, Kind};
+/// use plugbay_wasm::wasmtime::{self, component::TypedFunc};
+/// use plugbay_wasm::{Calls, Exports, WasmKind};
+///
+/// trait Greet: Send + Sync {
+///     fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError>;
+/// }
+///
+/// struct Greeter;
+///
+/// impl Kind for Greeter {
+///     const NAME: &'static str = "greeter";
+///     type Call = dyn Greet;
+/// }
+///
+/// // interface greeter { greet: func(capability: u32, name: string) -> string; }
+/// impl WasmKind for Greeter {
+///     const INTERFACE: &'static str = "acme:greet/greeter@0.1.0";
+///     type Guest = TypedFunc<(u32, String), (String,)>;
+///
+///     fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest> {
+///         exports.function("greet")
+///     }
+///
+///     fn provide(calls: Calls<Self>) -> Arc<dyn Greet> {
+///         Arc::new(calls)
+///     }
+/// }
+///
+/// impl Greet for Calls<Greeter> {
+///     fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError> {
+///         let params = (self.capability(), name.to_owned());
+///         self.call(context, |greet| greet, params, |(greeting,)| Ok(greeting))
+///     }
+/// }
+/// ```
 pub trait WasmKind: Kind {
     /// The exported interface, for instance `acme:greet/greeter@0.1.0`.
     const INTERFACE: &'static str;
 
-    /// Where the interface's functions are, resolved once per plugin version.
-    type Indices: Send + Sync + 'static;
-
-    /// The functions of one instance.
+    /// The functions of one instance: one [`TypedFunc`], or a struct of several.
     type Guest: Send + Sync + 'static;
-
-    /// Resolves and type-checks the interface.
-    ///
-    /// # Errors
-    ///
-    /// If the component does not export it, or with other types.
-    fn indices(component: &InstancePre<State>) -> wasmtime::Result<Self::Indices>;
 
     /// Finds the functions of one instance.
     ///
     /// # Errors
     ///
-    /// If they are not there, which [`WasmKind::indices`] rules out.
-    fn load(
-        indices: &Self::Indices,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Self::Guest>;
+    /// If the interface does not have them, or with other types: such a plugin is refused.
+    fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest>;
 
     /// Makes the object that callers call.
     fn provide(calls: Calls<Self>) -> Arc<Self::Call>
@@ -75,9 +99,6 @@ pub trait WasmKind: Kind {
     }
 }
 
-/// A guest call under way on a fiber.
-pub type CallFuture<'a, R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>>;
-
 /// Calls of one capability of one plugin: takes an instance, calls it within the plugin's
 /// limits, and puts it back, or throws it away if it trapped.
 pub struct Calls<K> {
@@ -88,7 +109,7 @@ pub struct Calls<K> {
 }
 
 impl<K: WasmKind> Calls<K> {
-    pub(crate) fn new(plugin: Arc<Shared>, slot: usize, capability: u32) -> Self {
+    pub(super) fn new(plugin: Arc<Shared>, slot: usize, capability: u32) -> Self {
         Self { plugin, slot, capability, kind: PhantomData }
     }
 
@@ -98,34 +119,74 @@ impl<K: WasmKind> Calls<K> {
         self.capability
     }
 
-    /// Whether the plugin imports what may wait (WASI, other codecs): such calls need a fiber.
-    #[must_use]
-    pub fn may_wait(&self) -> bool {
-        self.plugin.may_wait
-    }
-
-    /// Calls on the caller's stack, blocking while all instances are in calls.
+    /// Calls a function of the guest, and blocks until it has returned. Works for every component,
+    /// within and without an async runtime.
+    ///
+    /// `answer` says what the function's result is to the caller: a value, or an error that the
+    /// guest returned, which then names the plugin.
     ///
     /// # Errors
     ///
-    /// If no instance is free within the plugin's deadline, or the guest traps, panics or
-    /// uses up its CPU time or memory. Fails for plugins that [may wait](Calls::may_wait).
-    pub fn call<R>(
+    /// What `answer` says. If no instance comes free within the plugin's deadline. If the guest
+    /// traps, panics, uses up its CPU time or memory, or returns more bytes than the policy's
+    /// `output` allows.
+    pub fn call<P, R, T>(
         &self,
         context: &Context<'_>,
-        call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
-    ) -> Result<R, CallError> {
-        self.call_then(context, call, Ok)
+        function: impl FnOnce(&K::Guest) -> &TypedFunc<P, R>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        if self.needs_fiber(context) {
+            return self.on_fiber(context, |_, guest| Ok(*function(guest)), params, answer);
+        }
+        self.direct(context, |store, guest| function(guest).call(store, params), answer)
     }
 
-    /// As [`Calls::call`], then `finish`. What a guest returns is large for a value: finished
+    /// As [`Calls::call`], without blocking a thread: the guest gives way to other tasks at each
+    /// tick, and may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the guest; its instance is thrown away.
+    pub async fn call_async<P, R, T>(
+        &self,
+        context: Context<'_>,
+        function: impl FnOnce(&K::Guest) -> &TypedFunc<P, R>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        self.awaited(context, |_, guest| Ok(*function(guest)), params, answer).await
+    }
+
+    /// Whether a call that blocks needs a fiber: because the plugin may wait, or because another
+    /// plugin's guest is on this stack already. Each guest may use all the stack that guests
+    /// get; eight of them on the caller's would be more than a thread has.
+    #[inline]
+    pub(super) fn needs_fiber(&self, context: &Context<'_>) -> bool {
+        self.plugin.may_wait || context.depth() > 0
+    }
+
+    /// Calls on the caller's stack. What a guest returns is large for a value: finished by `answer`
     /// here, it is moved once.
     #[inline]
-    pub(crate) fn call_then<R, T>(
+    pub(super) fn direct<R, T>(
         &self,
         context: &Context<'_>,
         call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
-        finish: impl FnOnce(R) -> Result<T, CallError>,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
     ) -> Result<T, CallError> {
         let plugin = &self.plugin;
         let (mut checkout, ends) = Checkout::take(plugin, context)?;
@@ -133,10 +194,92 @@ impl<K: WasmKind> Calls<K> {
         instance.begin(self.allowance(ends), false, context);
         let (store, guest) = self.guest(instance)?;
         match call(store, guest) {
-            Ok(answer) => {
-                let finished = finish(answer);
+            Ok(result) => {
+                let answer = answer(result);
                 checkout.done();
-                finished
+                answer.map_err(|error| self.said(error))
+            }
+            Err(error) => Err(fault(&error, store.data_mut())),
+        }
+    }
+
+    /// Calls on a fiber, and blocks the caller's thread.
+    // A function of its own, so that a call without a fiber has a small frame.
+    #[inline(never)]
+    pub(super) fn on_fiber<P, R, T>(
+        &self,
+        context: &Context<'_>,
+        function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        block_on(async {
+            let answer = self.awaited(*context, function, params, answer);
+            let Some(cancel) = context.cancel() else { return answer.await };
+            let answer = unless_cancelled(cancel, answer);
+            let answer = TokioContext::new(answer, self.plugin.tokio.clone()).await;
+            answer.unwrap_or_else(|| Err(self.blame(gone())))
+        })
+    }
+
+    /// Calls on a fiber.
+    pub(super) async fn awaited<P, R, T>(
+        &self,
+        context: Context<'_>,
+        function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let plugin = &self.plugin;
+        let within = plugin.policy.deadline;
+        let bounded = async move {
+            // One deadline for waiting and for the call; who never had an instance is told so.
+            let ends = context.ends(Instant::now(), within);
+            let patience = Patience { within, ends, cancel: context.cancel() };
+            let checkout = Checkout::take_async(plugin, patience).await?;
+            let called = self.called(checkout, context, ends, function, params, answer);
+            before(ends, called).await.unwrap_or_else(|| Err(self.blame(late(within))))
+        };
+        TokioContext::new(bounded, plugin.tokio.clone()).await
+    }
+
+    async fn called<P, R, T>(
+        &self,
+        mut checkout: Checkout<'_>,
+        context: Context<'_>,
+        ends: Option<Instant>,
+        function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let instance = checkout.instance()?;
+        instance.begin(self.allowance(ends), true, &context);
+        if self.plugin.wants_services {
+            instance.lend(context);
+        }
+        let (store, guest) = self.guest(instance)?;
+        let result = match function(store, guest) {
+            Ok(function) => metered(function.call_async(&mut *store, params)).await,
+            Err(error) => Err(error),
+        };
+        match store.data_mut().end().and(result) {
+            Ok(result) => {
+                let hindrance = store.data().hindrance;
+                let answer = answer(result);
+                checkout.done();
+                answer.map_err(|error| hindrance.explain(self.said(error)))
             }
             Err(error) => Err(fault(&error, store.data_mut())),
         }
@@ -145,7 +288,7 @@ impl<K: WasmKind> Calls<K> {
     #[inline]
     fn guest<'i>(
         &self,
-        instance: &'i mut instance::Instance,
+        instance: &'i mut Instance,
     ) -> Result<(&'i mut Store<State>, &'i K::Guest), CallError> {
         let found = instance.guest(self.slot);
         let found = found.and_then(|(store, guest)| Some((store, K::kept(guest)?)));
@@ -158,106 +301,10 @@ impl<K: WasmKind> Calls<K> {
         Allowance { cpu, wall: deadline, ends }
     }
 
-    /// Calls on a fiber: the guest gives way to other tasks at each tick, and may wait.
-    ///
-    /// # Errors
-    ///
-    /// As [`Calls::call`], and if the plugin's deadline passes.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future stops the guest; its instance is thrown away.
-    pub async fn call_async<R>(
-        &self,
-        context: Context<'_>,
-        call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
-    ) -> Result<R, CallError> {
-        let plugin = &self.plugin;
-        let within = plugin.policy.deadline;
-        let bounded = async move {
-            // One deadline for waiting and for the call; who never had an instance is told so.
-            let ends = context.ends(Instant::now(), within);
-            let patience = Patience { within, ends, cancel: context.cancel() };
-            let checkout = Checkout::take_async(plugin, patience).await?;
-            let answer = before(ends, self.fiber(checkout, context, ends, call)).await;
-            answer.unwrap_or_else(|| Err(self.blame(late(within))))
-        };
-        TokioContext::new(bounded, plugin.tokio.clone()).await
-    }
-
-    /// As [`Calls::call_async`], blocking the caller's thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`Calls::call_async`].
-    pub fn call_blocking<R>(
-        &self,
-        context: &Context<'_>,
-        call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
-    ) -> Result<R, CallError> {
-        block_on(async {
-            let answer = self.call_async(*context, call);
-            let Some(cancel) = context.cancel() else { return answer.await };
-            let answer = unless_cancelled(cancel, answer);
-            let answer = TokioContext::new(answer, self.plugin.tokio.clone()).await;
-            answer.unwrap_or_else(|| Err(self.blame(gone())))
-        })
-    }
-
-    async fn fiber<R>(
-        &self,
-        mut checkout: Checkout<'_>,
-        context: Context<'_>,
-        ends: Option<Instant>,
-        call: impl for<'s> FnOnce(&'s mut Store<State>, &'s K::Guest) -> CallFuture<'s, R> + Send,
-    ) -> Result<R, CallError> {
-        let plugin = &self.plugin;
-        let instance = checkout.instance()?;
-        instance.begin(self.allowance(ends), true, &context);
-        if plugin.wants_services {
-            instance.lend(context);
-        }
-        let (store, guest) = self.guest(instance)?;
-        let answer = metered(call(&mut *store, guest)).await;
-        match store.data_mut().end().and(answer) {
-            Ok(answer) => {
-                checkout.done();
-                Ok(answer)
-            }
-            Err(error) => Err(fault(&error, store.data_mut())),
-        }
-    }
-
-    /// The guest's own answer: its error with the plugin's name, or its value if that is
-    /// not larger than the policy allows.
-    ///
-    /// # Errors
-    ///
-    /// What the guest said, or `output`.
-    #[inline]
-    pub fn answer<R>(
-        &self,
-        answer: Result<R, types::Error>,
-        size: impl FnOnce(&R) -> usize,
-    ) -> Result<R, CallError> {
-        let value = match answer {
-            Ok(value) => value,
-            Err(error) => return Err(self.said(error)),
-        };
-        let found = size(&value) as u64;
-        if found > self.plugin.policy.output { Err(self.too_large(found)) } else { Ok(value) }
-    }
-
+    /// The error that the guest returned.
     #[cold]
     fn said(&self, error: types::Error) -> CallError {
         self.blame(error.into())
-    }
-
-    #[cold]
-    fn too_large(&self, found: u64) -> CallError {
-        let limit = self.plugin.policy.output;
-        let message = format!("expected an answer of at most {limit} bytes, found {found}");
-        self.blame(CallError::new(CallErrorKind::Output, message))
     }
 
     /// Names this plugin as the one that failed.

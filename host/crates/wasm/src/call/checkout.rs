@@ -82,7 +82,8 @@ impl<'a> Checkout<'a> {
                 Some(Found::Room(room)) => {
                     drop((waiter, returned));
                     let instance = plugin.make_blocking(patience.ends)?;
-                    return Ok(Self::of(plugin, room.fill(instance)));
+                    room.fill();
+                    return Ok(Self::of(plugin, instance));
                 }
                 None => {}
             }
@@ -114,7 +115,8 @@ impl<'a> Checkout<'a> {
                 Some(Found::Room(room)) => {
                     drop((waiter, returned));
                     let instance = plugin.make(true, patience.ends).await?;
-                    return Ok(Self::of(plugin, room.fill(instance)));
+                    room.fill();
+                    return Ok(Self::of(plugin, instance));
                 }
                 None => {}
             }
@@ -225,9 +227,9 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    fn fill(mut self, instance: Box<Instance>) -> Box<Instance> {
+    /// The instance is there, and keeps the place.
+    fn fill(mut self) {
         self.plugin = None;
-        instance
     }
 }
 

@@ -8,6 +8,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use super::calls::{Calls, WasmKind};
+use super::exports::Interface;
 use super::guest::{AnyGuest, AnyIndices};
 use super::shared::Shared;
 use crate::sandbox::state::State;
@@ -44,15 +45,19 @@ impl<K: WasmKind> AnyKind for Erased<K> {
     }
 
     fn resolve(&self, component: &InstancePre<State>) -> wasmtime::Result<Arc<dyn Served>> {
-        Ok(Arc::new(Resolved::<K>(K::indices(component)?)))
+        let interface = Interface::find(component, K::INTERFACE)?;
+        Ok(Arc::new(Resolved::<K> { interface, kind: PhantomData }))
     }
 }
 
-struct Resolved<K: WasmKind>(K::Indices);
+struct Resolved<K> {
+    interface: Interface,
+    kind: PhantomData<fn() -> K>,
+}
 
 impl<K: WasmKind> AnyIndices for Resolved<K> {
     fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<AnyGuest> {
-        Ok(K::keep(K::load(&self.0, store, instance)?))
+        Ok(K::keep(K::load(&mut self.interface.of(store, instance))?))
     }
 }
 

@@ -16,7 +16,7 @@ pub enum AnyGuest {
     Other(Box<dyn Any + Send + Sync>),
 }
 
-/// A plugin's resolved interface of some kind: finds its functions in an instance.
+/// An interface of some kind that a plugin exports: finds its functions in an instance.
 pub(crate) trait AnyIndices: Send + Sync {
     fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<AnyGuest>;
 }

@@ -4,41 +4,28 @@ use std::sync::Arc;
 
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{CallError, CallErrorKind, Context};
-use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre};
+use wasmtime::component::TypedFunc;
 
 use super::calls::{Calls, WasmKind};
-use crate::bindings::fiber::handler as wit;
-use crate::sandbox::state::State;
+use super::exports::Exports;
+use crate::bindings::exports::plugbay::plugin::handler as wit;
+use crate::bindings::plugbay::plugin::types;
 
 impl WasmKind for Handler {
     const INTERFACE: &'static str = "plugbay:plugin/handler@1.0.0";
-    type Indices = wit::GuestIndices;
-    type Guest = wit::Guest;
+    type Guest = TypedFunc<(u32, wit::Request), (Result<wit::Response, types::Error>,)>;
 
-    fn indices(component: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
-        wit::GuestIndices::new(component)
-    }
-
-    fn load(
-        indices: &Self::Indices,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Self::Guest> {
-        indices.load(store, instance)
+    fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest> {
+        exports.function("handle")
     }
 
     fn provide(calls: Calls<Self>) -> Arc<Self::Call> {
-        Arc::new(WasmHandler(calls))
+        Arc::new(calls)
     }
 }
 
-struct WasmHandler(Calls<Handler>);
-
-impl HandlerCall for WasmHandler {
+impl HandlerCall for Calls<Handler> {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
-        let Self(calls) = self;
-        let index = calls.capability();
         Box::pin(async move {
             let request = wit::Request {
                 method: request.method,
@@ -48,23 +35,13 @@ impl HandlerCall for WasmHandler {
                 headers: request.headers,
                 body: request.body,
             };
-            let (answer, hindrance) = calls
-                .call_async(context, move |store, guest| {
-                    Box::pin(async move {
-                        let answer = guest.call_handle(&mut *store, index, &request).await?;
-                        Ok((answer, store.data().hindrance))
-                    })
-                })
-                .await?;
-            let response = calls.answer(answer, |response| {
-                response.body.len()
-                    + response.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>()
-            });
-            let response = response.map_err(|error| hindrance.explain(error))?;
+            let params = (self.capability(), request);
+            let response =
+                self.call_async(context, |handle| handle, params, |(answer,)| answer).await?;
             if !(200..=599).contains(&response.status) {
                 let message =
                     format!("expected a status from 200 to 599, found {}", response.status);
-                return Err(calls.blame(CallError::new(CallErrorKind::Contract, message)));
+                return Err(self.blame(CallError::new(CallErrorKind::Contract, message)));
             }
             Ok(Response { status: response.status, headers: response.headers, body: response.body })
         })

@@ -2,40 +2,30 @@
 
 use plugbay_core::Context;
 use wasmtime::Store;
+use wasmtime::component;
 
 use super::guest::AnyGuest;
-use crate::bindings::{direct, fiber};
 use crate::sandbox::clock::Allowance;
 use crate::sandbox::state::State;
 
 /// An instance that is initialised, or about to be. Exactly one owner at any time.
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
-    pub(crate) lifecycle: Lifecycle,
+    /// wasmtime's name for it within the store.
+    pub(crate) handle: component::Instance,
     /// One per interface that the plugin exports, in the order of `Shared::kinds`.
     guests: Vec<AnyGuest>,
     /// Calls so far.
     pub(crate) calls: u64,
 }
 
-/// The functions of `lifecycle`, the way in which they are called. Finding a function checks
-/// its type, and that is a good part of what a fresh instance costs: so only one way is found.
-pub(crate) enum Lifecycle {
-    /// On the caller's stack.
-    Direct(direct::lifecycle::Guest),
-    /// On a fiber.
-    Fiber(fiber::lifecycle::Guest),
-}
-
-impl Lifecycle {
-    pub(crate) fn is_on_fiber(&self) -> bool {
-        matches!(self, Self::Fiber(_))
-    }
-}
-
 impl Instance {
-    pub(crate) fn new(store: Store<State>, lifecycle: Lifecycle, guests: Vec<AnyGuest>) -> Self {
-        Self { store, lifecycle, guests, calls: 0 }
+    pub(crate) fn new(
+        store: Store<State>,
+        handle: component::Instance,
+        guests: Vec<AnyGuest>,
+    ) -> Self {
+        Self { store, handle, guests, calls: 0 }
     }
 
     /// The store, and the functions of the interface in `slot`.

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use futures_lite::future::block_on;
 use plugbay_core::{CallError, Description, Plugin, PluginStats, Provider};
-use tokio_util::context::TokioContext;
 
 use super::checkout::{Checkout, Patience};
 use super::erased::Served;
-use super::instance::{Instance, Lifecycle};
+use super::lifecycle::Lifecycle;
 use super::shared::Shared;
 use crate::sandbox::clock::Allowance;
 use crate::sandbox::fault::fault;
@@ -38,21 +36,14 @@ impl WasmPlugin {
     /// Asks one instance whether it can serve.
     fn examine(&self, mut checkout: Checkout<'_>, allowed: Allowance) -> Result<(), CallError> {
         let shared = &self.shared;
-        let Instance { store, lifecycle, .. } = checkout.instance()?;
-        store.data_mut().begin(allowed, lifecycle.is_on_fiber());
-        let answer = match lifecycle {
-            Lifecycle::Direct(guest) => guest.call_health(&mut *store),
-            Lifecycle::Fiber(guest) => {
-                let question = shared.bounded(true, allowed, guest.call_health(&mut *store));
-                block_on(TokioContext::new(question, shared.tokio.clone()))?
-            }
-        };
-        match store.data_mut().end().and(answer) {
-            Ok(answer) => {
+        let instance = checkout.instance()?;
+        let answer = shared.step(instance, allowed, Lifecycle::health)?;
+        match instance.store.data_mut().end().and(answer) {
+            Ok((answer,)) => {
                 checkout.done();
                 answer.map_err(|error| CallError::from(error).of(shared.sandbox.label()))
             }
-            Err(error) => Err(fault(&error, store.data_mut())),
+            Err(error) => Err(fault(&error, instance.store.data_mut())),
         }
     }
 }

@@ -9,13 +9,12 @@ use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse};
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{self, ComponentNamedList, InstancePre, Lift, TypedFunc};
 
 use super::guest::{AnyGuest, AnyIndices};
-use super::instance::{Instance, Lifecycle};
+use super::instance::Instance;
+use super::lifecycle::{self, Lifecycle};
 use super::pool::Pool;
-use crate::bindings::plugbay::plugin::types;
-use crate::bindings::{direct, fiber};
 use crate::engine::Engine;
 use crate::idle::HoldsIdle;
 use crate::sandbox::clock::{Allowance, before};
@@ -26,31 +25,25 @@ use crate::sandbox::meter::metered;
 use crate::sandbox::state::State;
 use crate::wasi::Wasi;
 
-/// What may come out of an instance at once beside an answer as large as the policy allows:
-/// names, headers, the lists that they stand in.
-const BESIDE: u64 = 1 << 20;
-
 /// When to come back to an overloaded plugin. How long its calls take is not measured here: a
 /// look at the clock would cost each of them more than this hint is worth.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Where the functions of `lifecycle` are.
-pub(crate) struct LifecycleIndices {
-    pub(crate) direct: direct::lifecycle::GuestIndices,
-    pub(crate) fiber: fiber::lifecycle::GuestIndices,
-}
+/// Finds a function of `lifecycle` that takes nothing.
+type Step<R> =
+    fn(&Lifecycle, &mut Store<State>, &component::Instance) -> wasmtime::Result<TypedFunc<(), R>>;
 
 /// What all calls of one plugin share.
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) tokio: Handle,
     pub(crate) component: InstancePre<State>,
-    pub(crate) lifecycle: Arc<LifecycleIndices>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
     /// The interfaces that the plugin exports; an instance's guests are in this order.
     pub(crate) kinds: Vec<Arc<dyn AnyIndices>>,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) policy: Policy,
-    pub(crate) config: String,
+    pub(crate) config: Arc<str>,
     /// Whether it imports WASI.
     pub(crate) wants_wasi: bool,
     /// Whether it imports `codecs`.
@@ -85,7 +78,7 @@ impl Shared {
         let on_fiber = on_fiber || self.may_wait;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
         let allowed = Allowance::step(self.policy.init, ends);
-        let (store, (lifecycle, guests)) = loop {
+        let (store, (handle, guests)) = loop {
             let mut store = self.store();
             let instantiate = self.instantiate(&mut store, on_fiber, allowed);
             match self.bounded(on_fiber, allowed, instantiate).await? {
@@ -100,11 +93,11 @@ impl Shared {
                 Err(error) => return Err(fault(&error, store.data_mut())),
             }
         };
-        let mut instance = Box::new(Instance::new(store, lifecycle, guests));
-        let init = self.init(&mut instance, allowed);
+        let mut instance = Box::new(Instance::new(store, handle, guests));
+        let init = self.init(&mut instance, on_fiber, allowed);
         match self.bounded(on_fiber, allowed, init).await {
-            Ok(Ok(Ok(()))) => Ok(instance),
-            Ok(Ok(Err(refused))) => Err(CallError::from(refused).of(self.sandbox.label())),
+            Ok(Ok((Ok(()),))) => Ok(instance),
+            Ok(Ok((Err(refused),))) => Err(CallError::from(refused).of(self.sandbox.label())),
             Ok(Err(error)) => Err(fault(&error, instance.store.data_mut())),
             Err(late) => Err(late),
         }
@@ -127,39 +120,58 @@ impl Shared {
         store: &mut Store<State>,
         on_fiber: bool,
         allowed: Allowance,
-    ) -> wasmtime::Result<(Lifecycle, Vec<AnyGuest>)> {
+    ) -> wasmtime::Result<(component::Instance, Vec<AnyGuest>)> {
         store.data_mut().begin(allowed, on_fiber);
         let instance = if on_fiber {
             self.component.instantiate_async(&mut *store).await?
         } else {
             self.component.instantiate(&mut *store)?
         };
-        let lifecycle = if on_fiber {
-            Lifecycle::Fiber(self.lifecycle.fiber.load(&mut *store, &instance)?)
-        } else {
-            Lifecycle::Direct(self.lifecycle.direct.load(&mut *store, &instance)?)
-        };
         let guests = self.kinds.iter().map(|kind| kind.load(store, &instance));
         let guests = guests.collect::<wasmtime::Result<_>>()?;
-        Ok((lifecycle, guests))
+        Ok((instance, guests))
     }
 
     async fn init(
         &self,
         instance: &mut Instance,
+        on_fiber: bool,
         allowed: Allowance,
-    ) -> wasmtime::Result<Result<(), types::Error>> {
-        let Instance { store, lifecycle, .. } = instance;
-        store.data_mut().begin(allowed, lifecycle.is_on_fiber());
-        let answer = match lifecycle {
-            Lifecycle::Direct(guest) => guest.call_init(&mut *store, &self.config),
-            Lifecycle::Fiber(guest) => guest.call_init(&mut *store, &self.config).await,
-        };
+    ) -> wasmtime::Result<lifecycle::Answer> {
+        let Instance { store, handle, .. } = instance;
+        store.data_mut().begin(allowed, on_fiber);
+        let init = self.lifecycle.init(store, handle)?;
+        let answer = lifecycle::call(store, init, (Arc::clone(&self.config),), on_fiber).await;
         store.data_mut().end().and(answer)
     }
 
+    /// Calls `health` or `shutdown`; blocks for at most the time allowed.
+    pub(super) fn step<R>(
+        &self,
+        instance: &mut Instance,
+        allowed: Allowance,
+        function: Step<R>,
+    ) -> Result<wasmtime::Result<R>, CallError>
+    where
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let Instance { store, handle, .. } = instance;
+        let on_fiber = self.may_wait;
+        store.data_mut().begin(allowed, on_fiber);
+        let work = async {
+            let function = function(&self.lifecycle, store, handle)?;
+            lifecycle::call(store, function, (), on_fiber).await
+        };
+        let work = self.bounded(on_fiber, allowed, work);
+        if on_fiber {
+            block_on(TokioContext::new(work, self.tokio.clone()))
+        } else {
+            block_on(work)
+        }
+    }
+
     /// Bounds what may wait by a timer; what cannot wait is stopped by its own clock.
-    pub(super) async fn bounded<R>(
+    async fn bounded<R>(
         &self,
         on_fiber: bool,
         allowed: Allowance,
@@ -180,20 +192,12 @@ impl Shared {
 
     /// Calls `shutdown` on an instance that goes away.
     pub(super) fn say_goodbye(&self, instance: &mut Instance, within: Duration) {
-        let Instance { store, lifecycle, .. } = instance;
         let allowed = Allowance::step(within, None);
-        store.data_mut().begin(allowed, lifecycle.is_on_fiber());
-        let said = match lifecycle {
-            Lifecycle::Direct(guest) => Ok(guest.call_shutdown(&mut *store)),
-            Lifecycle::Fiber(guest) => {
-                let farewell = self.bounded(true, allowed, guest.call_shutdown(&mut *store));
-                block_on(TokioContext::new(farewell, self.tokio.clone()))
-            }
-        };
+        let said = self.step(instance, allowed, Lifecycle::shutdown);
         match said {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                let error = fault(&error, store.data_mut());
+                let error = fault(&error, instance.store.data_mut());
                 tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
             }
             Err(error) => {
@@ -264,9 +268,9 @@ impl Drop for Leaving {
 
 /// A store with its limiter and its epoch callback.
 pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
-    let fuel = state.sandbox.output().saturating_add(BESIDE);
+    let most = state.sandbox.most_at_once();
     let mut store = Store::new(engine.wasmtime(), state);
-    store.set_hostcall_fuel(usize::try_from(fuel).unwrap_or(usize::MAX));
+    store.set_hostcall_fuel(usize::try_from(most).unwrap_or(usize::MAX));
     store.limiter(|state| &mut state.limits);
     store.epoch_deadline_callback(|mut store| store.data_mut().tick());
     // The callback sets each deadline that follows.

@@ -18,9 +18,10 @@ use super::world::list;
 use crate::bindings::plugbay::plugin::types;
 use crate::call::erased::{AnyKind, Served};
 use crate::call::guest::AnyIndices;
+use crate::call::lifecycle::{self, Lifecycle};
 use crate::call::plugin::{Stage, WasmPlugin};
 use crate::call::pool::Pool;
-use crate::call::shared::{LifecycleIndices, Shared, new_store};
+use crate::call::shared::{Shared, new_store};
 use crate::engine::Engine;
 use crate::sandbox::clock::{Allowance, before, late};
 use crate::sandbox::fault::fault;
@@ -38,7 +39,7 @@ pub(crate) struct WasmPrepared {
     pub(crate) engine: Engine,
     pub(crate) tokio: Handle,
     pub(crate) component: InstancePre<State>,
-    pub(crate) lifecycle: Arc<LifecycleIndices>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
     /// The interfaces that it exports, and that the runtime serves.
     pub(crate) kinds: Vec<Arc<dyn Served>>,
     /// All that the runtime serves, to name them in a refusal.
@@ -64,27 +65,22 @@ impl WasmPrepared {
         let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);
         let mut store = new_store(&self.engine, state);
         let allowed = Allowance::step(policy.init, None);
-        store.data_mut().begin(allowed, self.may_wait);
+        let on_fiber = self.may_wait;
+        store.data_mut().begin(allowed, on_fiber);
         let asked = async {
-            if self.may_wait {
-                let instance = self.component.instantiate_async(&mut store).await?;
-                let loaded = self.lifecycle.fiber.load(&mut store, &instance);
-                let guest = match self.load_kinds(&mut store, &instance).and(loaded) {
-                    Ok(guest) => guest,
-                    Err(error) => return Ok(Err(error)),
-                };
-                guest.call_describe(&mut store).await.map(Ok)
+            let instance = if on_fiber {
+                self.component.instantiate_async(&mut store).await?
             } else {
-                let instance = self.component.instantiate(&mut store)?;
-                let loaded = self.lifecycle.direct.load(&mut store, &instance);
-                let guest = match self.load_kinds(&mut store, &instance).and(loaded) {
-                    Ok(guest) => guest,
-                    Err(error) => return Ok(Err(error)),
-                };
-                guest.call_describe(&mut store).map(Ok)
-            }
+                self.component.instantiate(&mut store)?
+            };
+            let describe = self.lifecycle.describe(&mut store, &instance);
+            let describe = match self.load_kinds(&mut store, &instance).and(describe) {
+                Ok(describe) => describe,
+                Err(error) => return Ok(Err(error)),
+            };
+            lifecycle::call(&mut store, describe, (), on_fiber).await.map(Ok)
         };
-        let answer = if self.may_wait {
+        let answer = if on_fiber {
             let bounded = before(allowed.ends, metered(asked));
             block_on(TokioContext::new(bounded, self.tokio.clone()))
                 .ok_or_else(|| undescribed(&late(policy.init)))?
@@ -92,7 +88,7 @@ impl WasmPrepared {
             block_on(asked)
         };
         match answer {
-            Ok(Ok(description)) => Ok(description),
+            Ok(Ok((description,))) => Ok(description),
             Ok(Err(mismatch)) => {
                 let message =
                     format!("expected interfaces of the types that this host has: {mismatch:#}");
@@ -168,7 +164,7 @@ impl Prepared for WasmPrepared {
             lifecycle: Arc::clone(&self.lifecycle),
             kinds: self.kinds.iter().map(|kind| Arc::clone(kind) as Arc<dyn AnyIndices>).collect(),
             sandbox: Arc::clone(&sandbox),
-            config: start.config.to_string(),
+            config: start.config.to_string().into(),
             wants_wasi: self.wants_wasi,
             wants_services: self.wants_services,
             may_wait: self.may_wait,

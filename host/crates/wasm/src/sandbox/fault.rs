@@ -63,8 +63,13 @@ fn broken(error: &wasmtime::Error, state: &State) -> CallError {
     if !message.starts_with(TOO_MUCH) {
         return CallError::new(CallErrorKind::Contract, message);
     }
-    let output = state.sandbox.output();
-    let message = format!("expected at most {output} bytes from the plugin at once, found more");
+    let most = state.sandbox.most_at_once();
+    // Only what trapped within the guest has a backtrace.
+    let message = if error.is::<WasmBacktrace>() {
+        format!("expected a call of the host with at most {most} bytes, found more")
+    } else {
+        format!("expected an answer of at most {most} bytes, found more")
+    };
     CallError::new(CallErrorKind::Output, message)
 }
 

@@ -44,8 +44,7 @@ pub(crate) struct Sandbox {
     grants: Grants,
     /// The granted folders.
     pub(crate) folders: Folders,
-    /// The most bytes that may come out of an instance at once.
-    output: u64,
+    most_at_once: u64,
     logs: Option<Rate>,
     host_calls: Option<Rate>,
     per_second: u32,
@@ -75,7 +74,7 @@ impl Sandbox {
             identity,
             grants: policy.grants.clone(),
             folders,
-            output: policy.output,
+            most_at_once: policy.output.max(Policy::LEAST_OUTPUT),
             logs: Rate::new(policy.logs),
             host_calls: Rate::new(policy.host_calls),
             per_second: policy.host_calls,
@@ -106,9 +105,10 @@ impl Sandbox {
         &self.grants
     }
 
-    /// The most bytes that may come out of an instance at once.
-    pub(crate) fn output(&self) -> u64 {
-        self.output
+    /// The most bytes that may come out of an instance at once: an answer, or what it gives one
+    /// function of the host.
+    pub(crate) fn most_at_once(&self) -> u64 {
+        self.most_at_once
     }
 
     /// Counts a use of what is not granted. `tried` is what the plugin wanted, as a verb and
