@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plugbay_core::{
-    CapabilityKey, Description, Digest, Isolation, Policy, Reason, Refusal, Reuse, Source,
+    CapabilityKey, Description, Digest, Isolation, Policy, Reason, Refusal, Source,
 };
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::config::schema::check_plugin_config;
-use crate::config::{Config, PluginDefaults};
 use crate::generation::Generation;
 use crate::plan::Identity;
 use crate::router::{Origin, Route, Router};
@@ -260,7 +260,7 @@ pub(crate) fn as_configured(config: &Config, identity: &Identity, offer: &Offer)
 
 /// The limits and grants of a plugin.
 fn policy_of(config: &Config, offer: &Offer, name: &str) -> Policy {
-    let mut policy = policy(&config.policy(name));
+    let mut policy = config.policy(name).to_policy();
     let settings = config.plugins.get(name);
     policy.grants = settings.map(|settings| settings.grants.clone()).unwrap_or_default();
     if !offer.native {
@@ -308,34 +308,6 @@ fn check_config(name: &str, description: &Description, config: &Value) -> Result
         Refusal::new(Reason::ConfigSchema, format!("[plugins.{name}.config]: {}", all.join("; ")))
             .hint(format!("`plugbay inspect {name}` shows the schema"))
     })
-}
-
-/// The policy that settings come to; what the plugin is granted is not among them.
-pub(crate) fn policy(settings: &PluginDefaults) -> Policy {
-    let default = Policy::default();
-    Policy {
-        instances: if settings.instances == 0 { default.instances } else { settings.instances },
-        reuse: match settings.reuse {
-            crate::config::Reuse::Pooled => Reuse::Pooled,
-            crate::config::Reuse::Fresh => Reuse::Fresh,
-        },
-        recycle_calls: settings.recycle_calls,
-        recycle_memory: settings.recycle_memory.as_u64(),
-        memory: settings.memory.as_u64(),
-        total_memory: settings.total_memory.as_u64(),
-        cpu: settings.cpu,
-        deadline: settings.deadline,
-        init: settings.init,
-        output: settings.output.as_u64(),
-        queue: settings.queue,
-        tables: settings.tables,
-        files: settings.files,
-        logs: settings.logs,
-        host_calls: settings.host_calls,
-        isolation: settings.isolation,
-        protection: settings.protection(),
-        grants: default.grants,
-    }
 }
 
 /// Smaller comes first.

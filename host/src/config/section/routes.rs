@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::nearest::nearest;
-use super::report::Report;
-use super::section::{self, Refusal, Section};
-use super::tree::{Node, Table, Value};
-use super::{keys, render};
+use crate::config::problem::nearest::nearest;
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::read::keys;
+use crate::config::read::section::{self, Refusal, Section};
+use crate::config::read::tree::{Node, Table, Value};
 
 /// One route: which requests go to which handler.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -26,7 +27,7 @@ pub struct RouteSettings {
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 const LONGEST_PATH: usize = 1024;
 
-pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Vec<RouteSettings> {
+pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Vec<RouteSettings> {
     let Some(entry) = root.get("routes") else {
         return Vec::new();
     };

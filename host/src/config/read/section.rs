@@ -4,20 +4,23 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
-use super::nearest::nearest;
-use super::report::Report;
 use super::setting::{Refused, Setting};
 use super::tree::{self, Entry, Node, Table, Value};
-use super::{render, secret};
+use crate::config::problem::error::Origin;
+use crate::config::problem::nearest::nearest;
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::problem::source::FILE;
 
 /// What is wrong with a value, and what to do.
-pub(super) type Refusal = (String, Option<String>);
+pub(crate) type Refusal = (String, Option<String>);
 
 /// A table being read. Keys that it does not know are reported when it is opened.
-pub(super) struct Section<'a, 's> {
+pub(crate) struct Section<'a, 's> {
     path: String,
     table: Option<&'a Table>,
     pub report: &'a mut Report<'s>,
@@ -25,7 +28,7 @@ pub(super) struct Section<'a, 's> {
 
 impl<'a, 's> Section<'a, 's> {
     /// The section `name` of `parent`; one that is absent reads as empty.
-    pub(super) fn open(
+    pub(crate) fn open(
         parent: &'a Table,
         name: &str,
         known: &[&str],
@@ -35,7 +38,7 @@ impl<'a, 's> Section<'a, 's> {
         Section::over(table, name.to_owned(), known, report)
     }
 
-    pub(super) fn over(
+    pub(crate) fn over(
         table: Option<&'a Table>,
         path: String,
         known: &[&str],
@@ -50,49 +53,49 @@ impl<'a, 's> Section<'a, 's> {
     }
 
     /// The table below `key`; one that is absent reads as empty.
-    pub(super) fn nested(&mut self, key: &str, known: &[&str]) -> Section<'_, 's> {
+    pub(crate) fn nested(&mut self, key: &str, known: &[&str]) -> Section<'_, 's> {
         let (table, path) = (self.table(key), self.key(key));
         Section::over(table, path, known, self.report)
     }
 
     /// The table below `key`, of which any key is known.
-    pub(super) fn table(&mut self, key: &str) -> Option<&'a Table> {
+    pub(crate) fn table(&mut self, key: &str) -> Option<&'a Table> {
         let entry = self.table?.get(key)?;
         let path = self.key(key);
         as_table(entry, &path, self.report)
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    pub(super) fn key(&self, key: &str) -> String {
+    pub(crate) fn key(&self, key: &str) -> String {
         render::join_key(&self.path, key)
     }
 
-    pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
+    pub(crate) fn node(&self, key: &str) -> Option<&'a Node> {
         self.table.and_then(|table| table.get(key)).map(|entry| &entry.node)
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.node(key).is_some()
     }
 
     /// The value of `key`; what is of the wrong type is reported and reads as absent.
-    pub(super) fn get<T: Setting>(&mut self, key: &str) -> Option<T> {
+    pub(crate) fn get<T: Setting>(&mut self, key: &str) -> Option<T> {
         let node = self.node(key)?;
         let path = self.key(key);
         read_node(node, &path, self.report)
     }
 
-    pub(super) fn read<T: Setting>(&mut self, key: &str, into: &mut T) {
+    pub(crate) fn read<T: Setting>(&mut self, key: &str, into: &mut T) {
         if let Some(value) = self.get(key) {
             *into = value;
         }
     }
 
     /// As [`Section::read`], refusing what lies outside of `range`.
-    pub(super) fn read_within<T: Setting + PartialOrd>(
+    pub(crate) fn read_within<T: Setting + PartialOrd>(
         &mut self,
         key: &str,
         into: &mut T,
@@ -116,7 +119,7 @@ impl<'a, 's> Section<'a, 's> {
 
     /// The items of an array; anything else is reported and reads as absent. A variable or flag
     /// writes them as the file would.
-    pub(super) fn items(&mut self, key: &str, expected: &str) -> Option<Cow<'a, [Node]>> {
+    pub(crate) fn items(&mut self, key: &str, expected: &str) -> Option<Cow<'a, [Node]>> {
         let node = self.node(key)?;
         let path = self.key(key);
         if let Value::Array(items) = &node.value {
@@ -137,7 +140,7 @@ impl<'a, 's> Section<'a, 's> {
 
     /// An array of things that each stand there once, and that `check` finds good. `None` when
     /// the array is absent, or something was refused.
-    pub(super) fn list<T: Setting + Clone + Eq + Hash>(
+    pub(crate) fn list<T: Setting + Clone + Eq + Hash>(
         &mut self,
         key: &str,
         expected: &str,
@@ -164,7 +167,7 @@ impl<'a, 's> Section<'a, 's> {
     }
 
     /// Reports the value of a key that is there.
-    pub(super) fn refuse(&mut self, key: &str, message: String, hint: Option<String>) {
+    pub(crate) fn refuse(&mut self, key: &str, message: String, hint: Option<String>) {
         if let Some(node) = self.node(key) {
             let path = self.key(key);
             self.report.value(&node.at, &path, message, hint);
@@ -172,11 +175,11 @@ impl<'a, 's> Section<'a, 's> {
     }
 }
 
-pub(super) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report<'_>) -> Option<T> {
+pub(crate) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report<'_>) -> Option<T> {
     match T::from_node(node) {
         Ok(value) => Some(value),
         Err(Refused::Type) => {
-            let found = secret::found(path, &node.value);
+            let found = tree::found(path, &node.value);
             let message = format!("expected {}, found {found}", T::EXPECTED);
             report.wrong_type(&node.at, path, message, None);
             None
@@ -189,7 +192,7 @@ pub(super) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report
 }
 
 /// The table of an entry; anything else is reported.
-pub(super) fn as_table<'a>(
+pub(crate) fn as_table<'a>(
     entry: &'a Entry,
     path: &str,
     report: &mut Report<'_>,
@@ -197,7 +200,7 @@ pub(super) fn as_table<'a>(
     if let Value::Table(table) = &entry.node.value {
         return Some(table);
     }
-    let message = format!("expected a table, found {}", secret::found(path, &entry.node.value));
+    let message = format!("expected a table, found {}", tree::found(path, &entry.node.value));
     let hint = format!(
         "write [{path}] on a line of its own and its keys below, or name a key of it: {path}.KEY"
     );
@@ -206,7 +209,7 @@ pub(super) fn as_table<'a>(
 }
 
 /// Reports a key that does not exist, with the nearest that does.
-pub(super) fn unknown(
+pub(crate) fn unknown(
     key: &str,
     entry: &Entry,
     path: &str,
@@ -224,4 +227,18 @@ pub(super) fn unknown(
         format!("keys of [{path}]: {known}")
     };
     report.unknown_key(&entry.key_at, &render::join_key(path, key), message, Some(hint));
+}
+
+/// `folder`, joined to the folder of the file if that is where it was written, or nowhere.
+pub(crate) fn in_folder_of_file(
+    folder: &Path,
+    node: Option<&Node>,
+    report: &Report<'_>,
+) -> PathBuf {
+    match &report.sources().0[FILE].origin {
+        Origin::File(file) if node.is_none_or(|node| node.at.source == FILE) => {
+            file.parent().unwrap_or(Path::new("")).join(folder)
+        }
+        _ => folder.to_owned(),
+    }
 }

@@ -1,31 +1,30 @@
 //! Values that know where they were written.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Excerpt, Origin};
-use super::report::Report;
-use super::{render, secret};
+use crate::config::problem::report::Report;
+use crate::config::problem::source::{FILE, Place};
+use crate::config::problem::{render, secret};
 
-pub(super) type Table = BTreeMap<String, Entry>;
+pub(crate) type Table = BTreeMap<String, Entry>;
 
 /// A key and its value, each with its place.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key_at: Place,
     pub node: Node,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub at: Place,
     pub value: Value,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Boolean(bool),
     Integer(i128),
     Float(f64),
@@ -38,67 +37,16 @@ pub(super) enum Value {
     Text(String),
 }
 
-/// A span in one of the [`Sources`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub source: usize,
-    pub span: Range<usize>,
-}
-
-impl Place {
-    pub(super) fn new(source: usize, span: Range<usize>) -> Place {
-        Place { source, span }
-    }
-
-    /// The place of a part. Variables and flags have only one place.
-    fn inner(&self, span: Range<usize>) -> Place {
-        if self.source == FILE { Place::new(FILE, span) } else { self.clone() }
-    }
-}
-
-/// The index of the file, or of the defaults that stand in its place, in [`Sources`].
-pub(super) const FILE: usize = 0;
-
-/// Everything that values came from. Index 0 is the file.
-#[derive(Clone, Debug)]
-pub(super) struct Sources(pub Vec<Source>);
-
-#[derive(Clone, Debug)]
-pub(super) struct Source {
-    pub origin: Origin,
-    /// Empty for variables and flags.
-    pub text: String,
-}
-
-/// Bytes of a line that is worth showing a part of.
-const SHOWN_LINE: usize = 64 << 10;
-
-/// Line and column (from 1, in characters) of the beginning of a span, and its line.
-pub(super) fn locate(text: &str, span: Range<usize>) -> (usize, usize, Option<Excerpt>) {
-    let start = text.floor_char_boundary(span.start.min(text.len()));
-    let end = text.floor_char_boundary(span.end.clamp(start, text.len()));
-    let before = &text[..start];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    let line = 1 + before.matches('\n').count();
-    let column = 1 + text[line_start..start].chars().count();
-    let width = text[start..end.min(line_end)].chars().count();
-    let line_text = &text[line_start..line_end];
-    let shown = line_text.len() <= SHOWN_LINE && !secret::in_environment(&text[..line_start]);
-    let excerpt = shown.then(|| render::excerpt(line_text, column, width));
-    (line, column, excerpt)
-}
-
 /// More nesting than any plugin's config needs, and little enough for every recursion over it.
 const DEPTH: usize = 64;
 
 /// The file's tables as a tree. What cannot be kept is reported and left out.
-pub(super) fn from_toml(table: DeTable<'_>, report: &mut Report<'_>) -> Table {
+pub(crate) fn from_toml(table: DeTable<'_>, report: &mut Report<'_>) -> Table {
     table_from(table, &Place::new(FILE, 0..0), "", 0, report)
 }
 
 /// A single value, all of it at one place.
-pub(super) fn value_at(
+pub(crate) fn value_at(
     value: DeValue<'_>,
     at: &Place,
     path: &str,
@@ -180,7 +128,7 @@ fn value_from(
 
 impl Value {
     /// With an article, and with the value where it is short: `the integer 30`.
-    pub(super) fn found(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         match self {
             Value::Boolean(yes) => format!("the boolean {yes}"),
             Value::Integer(number) => format!("the integer {number}"),
@@ -194,7 +142,7 @@ impl Value {
     }
 
     /// With an article, and without the value: `an integer`.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Value::Boolean(_) => "a boolean",
             Value::Integer(_) => "an integer",
@@ -205,4 +153,22 @@ impl Value {
             Value::Table(_) => "a table",
         }
     }
+}
+
+/// The value at a path of keys, if it is there.
+pub(crate) fn find<'a>(root: &'a Table, path: &[&str]) -> Option<&'a Node> {
+    let (last, parents) = path.split_last()?;
+    let mut table = root;
+    for part in parents {
+        match &table.get(*part)?.node.value {
+            Value::Table(next) => table = next,
+            _ => return None,
+        }
+    }
+    table.get(*last).map(|entry| &entry.node)
+}
+
+/// What was found under a dotted key, as far as it may be shown.
+pub(crate) fn found(key: &str, value: &Value) -> String {
+    if secret::is_hidden(key) { value.kind().to_owned() } else { value.found() }
 }

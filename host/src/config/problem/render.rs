@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use super::error::{ConfigError, Excerpt, Problem};
+use super::error::{ConfigError, Excerpt, Origin, Problem};
 use super::secret;
 
 /// Characters of a line that are shown.
@@ -56,8 +56,23 @@ impl fmt::Display for Problem {
     }
 }
 
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File(path) => {
+                write!(f, "{}", printable(&path.to_string_lossy()))
+            }
+            Origin::Environment(name) => {
+                write!(f, "environment variable {}", printable(name))
+            }
+            Origin::Flag(key) => write!(f, "flag {}", printable(key)),
+            Origin::Default => f.write_str("defaults"),
+        }
+    }
+}
+
 /// The excerpt for `column` (from 1) and `width` in `line`.
-pub(super) fn excerpt(line: &str, column: usize, width: usize) -> Excerpt {
+pub(crate) fn excerpt(line: &str, column: usize, width: usize) -> Excerpt {
     let masked = secret::masked_line(line);
     let line: Vec<char> = masked.trim_end().chars().collect();
     let at = (column - 1).min(line.len());
@@ -90,24 +105,24 @@ fn visible(letter: char) -> char {
     }
 }
 
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
 /// A found text in quotes, escaped and shortened.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(VALUE).collect();
     if short.len() < text.len() { format!("{short:?}...") } else { format!("{short:?}") }
 }
 
 /// A part of a dotted key: bare where TOML lets it be bare.
-pub(super) fn key_part(part: &str) -> String {
+pub(crate) fn key_part(part: &str) -> String {
     let bare = !part.is_empty()
         && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if bare { part.to_owned() } else { quoted(part) }
 }
 
 /// `parent.part`, where `parent` may be empty.
-pub(super) fn join_key(parent: &str, part: &str) -> String {
+pub(crate) fn join_key(parent: &str, part: &str) -> String {
     if parent.is_empty() { key_part(part) } else { format!("{parent}.{}", key_part(part)) }
 }

@@ -1,12 +1,11 @@
 //! What was wrong with a configuration: a list of problems, each with its place and remedy.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
 /// Why a configuration was refused: all problems that were found, in the order of the layers and
-/// of the lines. Its [`Display`](fmt::Display) is made for a terminal.
+/// of the lines. Its [`Display`](std::fmt::Display) is made for a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfigError {
     /// Never empty; the first hundred.
@@ -99,21 +98,6 @@ pub enum Origin {
     Flag(String),
     /// Nowhere: the default of the program.
     Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::File(path) => {
-                write!(f, "{}", super::render::printable(&path.to_string_lossy()))
-            }
-            Origin::Environment(name) => {
-                write!(f, "environment variable {}", super::render::printable(name))
-            }
-            Origin::Flag(key) => write!(f, "flag {}", super::render::printable(key)),
-            Origin::Default => f.write_str("defaults"),
-        }
-    }
 }
 
 impl Serialize for Origin {

@@ -4,7 +4,7 @@
 ///
 /// Near means: at most a third of the letters differ (at least one, at most four), swapped
 /// neighbours counting as one; or one name is the beginning of the other.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     wrong: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use serde::Serializer;
 
+pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+
 /// # Errors
 /// A fragment that says what was found instead, e.g. `the unknown unit "parsecs"`.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     use humantime::DurationError;
     humantime::parse_duration(text).map_err(|error| match error {
         DurationError::UnknownUnit { unit, value, .. } if unit.is_empty() => {
@@ -21,18 +26,18 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     })
 }
 
-pub(super) fn show(duration: Duration) -> String {
+pub(crate) fn show(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
 /// For `#[serde(serialize_with = …)]`: the form that `parse` reads.
-pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&show(*duration))
 }
 
 /// As [`serialize`], for the overrides of a plugin.
 #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-pub(super) fn serialize_option<S: Serializer>(
+pub(crate) fn serialize_option<S: Serializer>(
     duration: &Option<Duration>,
     to: S,
 ) -> Result<S::Ok, S::Error> {

@@ -1,16 +1,17 @@
 //! `[[migrations]]`: what may be gone only where something else is there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::capabilities::{KEY_RULE, parse_key};
-use super::graph::{self, Needs};
-use super::report::Report;
-use super::section::Section;
-use super::tree::{Node, Table, Value};
-use super::{Config, keys, render};
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::read::keys;
+use crate::config::read::section::Section;
+use crate::config::read::tree::{Node, Table, Value};
+use crate::config::value::graph::{self, Needs};
 
 /// One rule: `remove` may be gone only where `requires` is there.
 ///
@@ -35,49 +36,8 @@ impl fmt::Display for Migration {
     }
 }
 
-/// A rule that does not hold: neither of its two is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Violation {
-    /// The rule.
-    pub migration: Migration,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Migration { remove, requires, reason } = &self.migration;
-        write!(f, "expected {remove} to stay until {requires} is there, found neither")?;
-        match reason {
-            Some(reason) => write!(f, " ({reason})"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The rules that do not hold where `present` says what is there, in the order of the file.
-#[must_use]
-pub fn violations(config: &Config, present: impl Fn(&str) -> bool) -> Vec<Violation> {
-    let broken = |rule: &&Migration| !present(&rule.remove) && !present(&rule.requires);
-    let rules = config.migrations.iter().filter(broken).cloned();
-    rules.map(|migration| Violation { migration }).collect()
-}
-
-/// Everything that the rules name, each once, after all that must be there before it may go.
-#[must_use]
-pub fn order(config: &Config) -> Vec<&str> {
-    graph::walk(&needs(&config.migrations)).order
-}
-
-/// The rules, in the order in which they can be carried out.
-#[must_use]
-pub fn rules_in_order(config: &Config) -> Vec<&Migration> {
-    let at: HashMap<&str, usize> =
-        order(config).into_iter().enumerate().map(|(index, name)| (name, index)).collect();
-    let mut rules: Vec<&Migration> = config.migrations.iter().collect();
-    rules.sort_by_key(|rule| (at.get(&*rule.remove), at.get(&*rule.requires)));
-    rules
-}
-
-fn needs(rules: &[Migration]) -> Needs<'_> {
+/// What each end of a rule needs to be there before it may go.
+pub(crate) fn needs(rules: &[Migration]) -> Needs<'_> {
     let mut needs = Needs::new();
     for rule in rules {
         needs.entry(&rule.remove).or_default().insert(&rule.requires);
@@ -85,7 +45,7 @@ fn needs(rules: &[Migration]) -> Needs<'_> {
     needs
 }
 
-pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Vec<Migration> {
+pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Vec<Migration> {
     let Some(entry) = root.get("migrations") else {
         return Vec::new();
     };

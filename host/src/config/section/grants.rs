@@ -7,12 +7,13 @@ use std::path::{self, Path, PathBuf};
 use plugbay_core::{Environment, FolderGrant, Grants};
 use serde::{Serialize, Serializer};
 
-use super::section::{self, Section};
-use super::settings::in_folder_of_file;
-use super::tree::{Node, Value};
-use super::{keys, network, render, secret};
+use super::network;
+use crate::config::problem::{render, secret};
+use crate::config::read::keys;
+use crate::config::read::section::{self, Section, in_folder_of_file};
+use crate::config::read::tree::{Node, Value};
 
-pub(super) fn read(plugin: &mut Section<'_, '_>) -> Grants {
+pub(crate) fn read(plugin: &mut Section<'_, '_>) -> Grants {
     let mut section = plugin.nested("grants", keys::GRANTS);
     let mut grants = Grants::default();
     let mut seen = HashMap::new();
@@ -149,7 +150,7 @@ fn read_environment(section: &mut Section<'_, '_>) -> Environment {
 
 /// For `#[serde(serialize_with = …)]`: as the file writes them, but for the values of the
 /// environment.
-pub(super) fn serialize<S: Serializer>(grants: &Grants, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(grants: &Grants, to: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     #[serde(untagged)]
     enum Folder<'a> {

@@ -2,15 +2,16 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::error::Origin;
 use super::keys;
-use super::nearest::nearest;
-use super::report::Report;
-use super::tree::{Entry, Node, Place, Source, Sources, Table, Value};
-use super::{render, secret};
+use super::tree::{self, Entry, Node, Table, Value};
+use crate::config::problem::error::Origin;
+use crate::config::problem::nearest::nearest;
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::problem::source::{Place, Source, Sources};
 
 /// A variable or a flag: where it goes, or why it goes nowhere.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     place: Place,
     target: Result<Vec<String>, Refusal>,
     text: String,
@@ -25,7 +26,7 @@ struct Refusal {
 
 /// The variables that are meant for us, each added to `sources`. Sorted, so that the answer does
 /// not depend on the order of the environment.
-pub(super) fn variables(env: &[(String, String)], sources: &mut Sources) -> Vec<Pair> {
+pub(crate) fn variables(env: &[(String, String)], sources: &mut Sources) -> Vec<Pair> {
     let mut ours: Vec<&(String, String)> = env
         .iter()
         .filter(|(name, value)| {
@@ -75,7 +76,7 @@ fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Ref
     Refusal { unknown: true, message, hint }
 }
 
-pub(super) fn flags(flags: &[(String, String)], sources: &mut Sources) -> Vec<Pair> {
+pub(crate) fn flags(flags: &[(String, String)], sources: &mut Sources) -> Vec<Pair> {
     flags
         .iter()
         .map(|(key, value)| Pair {
@@ -115,7 +116,7 @@ fn dotted(key: &str) -> Result<Vec<String>, Refusal> {
 }
 
 /// Puts every pair into the tree; later pairs win.
-pub(super) fn apply(pairs: Vec<Pair>, root: &mut Table, report: &mut Report<'_>) {
+pub(crate) fn apply(pairs: Vec<Pair>, root: &mut Table, report: &mut Report<'_>) {
     for Pair { place, target, text } in pairs {
         match target {
             Ok(parts) => put(&parts, text, &place, root, report),
@@ -142,7 +143,7 @@ fn put(parts: &[String], text: String, place: &Place, root: &mut Table, report: 
         match &mut entry.node.value {
             Value::Table(next) => table = next,
             other => {
-                let found = secret::found(&path, other);
+                let found = tree::found(&path, other);
                 let message = format!("expected a table at {path}, found {found}");
                 let hint = format!("set {path} as a whole, or change it in the file");
                 report.wrong_type(place, &path, message, Some(hint));

@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use plugbay_core::{CapabilityKey, Isolation};
 use serde::Serialize;
 
-use super::error::ConfigError;
-use super::layers::Layers;
-use super::report::Report;
-use super::section::{self, Section};
-use super::tree::{FILE, Node, Table};
-use super::{
-    CapabilitySettings, Migration, Origin, PluginDefaults, PluginSettings, Restart, RouteSettings,
-    Size,
-};
-use super::{capabilities, duration, keys, migrations, plugins, policy, restart, routes};
+use super::capabilities::{self, CapabilitySettings};
+use super::migrations::{self, Migration};
+use super::plugins::{self, PluginSettings};
+use super::policy::{self, PluginDefaults};
+use super::routes::{self, RouteSettings};
+use crate::config::problem::report::Report;
+use crate::config::read::keys;
+use crate::config::read::section::{self, Section, in_folder_of_file};
+use crate::config::read::tree::Table;
+use crate::config::value::duration::{self, DAY, MILLISECOND, MINUTE, SECOND};
+use crate::config::value::size::Size;
 
 /// Everything that an operator may say, checked.
 ///
@@ -134,20 +135,6 @@ impl Default for AdminSettings {
 }
 
 impl Config {
-    /// One file, no layers over it. `origin` names it in messages; relative folders in it are
-    /// joined to `origin`'s folder.
-    ///
-    /// # Errors
-    /// With every mistake that was found.
-    pub fn parse(text: &str, origin: &Path) -> Result<Config, ConfigError> {
-        Config::builder().text(text, origin).load()
-    }
-
-    /// Layers to load from: file, environment, flags.
-    pub fn builder() -> Layers {
-        Layers::default()
-    }
-
     /// What `plugin` may use: the defaults, overlaid with its own section.
     #[must_use]
     pub fn policy(&self, plugin: &str) -> PluginDefaults {
@@ -163,16 +150,10 @@ impl Config {
     pub fn start_depths(&self) -> BTreeMap<&str, usize> {
         plugins::start_depths(&self.plugins)
     }
-
-    /// What `next` changes that `running` can only take over by a restart.
-    #[must_use]
-    pub fn pending_restart(running: &Config, next: &Config) -> Vec<Restart> {
-        restart::pending(running, next)
-    }
 }
 
 /// Reads a whole tree. What is wrong is reported and keeps its default.
-pub(super) fn read(root: &Table, report: &mut Report<'_>) -> Config {
+pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Config {
     for (key, entry) in root {
         if !keys::SECTIONS.contains(&key.as_str()) {
             section::unknown(key, entry, "", keys::SECTIONS, report);
@@ -229,20 +210,6 @@ fn read_folder(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
     *folder = in_folder_of_file(folder, section.node(key), section.report);
 }
 
-/// `folder`, joined to the folder of the file if that is where it was written, or nowhere.
-pub(super) fn in_folder_of_file(
-    folder: &Path,
-    node: Option<&Node>,
-    report: &Report<'_>,
-) -> PathBuf {
-    match &report.sources().0[FILE].origin {
-        Origin::File(file) if node.is_none_or(|node| node.at.source == FILE) => {
-            file.parent().unwrap_or(Path::new("")).join(folder)
-        }
-        _ => folder.to_owned(),
-    }
-}
-
 fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
     let mut server = ServerSettings::default();
     let section = &mut Section::open(root, "server", keys::SERVER, report);
@@ -265,8 +232,3 @@ fn read_admin(root: &Table, report: &mut Report<'_>) -> AdminSettings {
     }
     admin
 }
-
-pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
-pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const MINUTE: Duration = Duration::from_mins(1);
-pub(super) const DAY: Duration = Duration::from_hours(24);

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use plugbay_core::{HostPattern, NetworkGrant};
 
-use super::render;
-use super::setting::{Refused, Setting, text};
-use super::tree::Node;
+use crate::config::problem::render;
+use crate::config::read::setting::{Refused, Setting, text};
+use crate::config::read::tree::Node;
 
 /// What was wrong is what was found; this is what to do.
 type Hint = String;
@@ -26,7 +26,7 @@ impl Setting for NetworkGrant {
 }
 
 /// As [`parse`] reads it.
-pub(super) fn written(grant: &NetworkGrant) -> String {
+pub(crate) fn written(grant: &NetworkGrant) -> String {
     match grant.port {
         Some(port) => format!("{}:{port}", grant.host),
         None => format!("{}:*", grant.host),

@@ -8,9 +8,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf, absolute};
 
-use super::report::Report;
-use super::tree::{FILE, Node, Table, Value};
-use super::{Config, Origin, relations, render};
+use crate::config::problem::error::Origin;
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::problem::source::FILE;
+use crate::config::read::tree::{self, Node, Table, Value};
+use crate::config::section::plugins::PluginSettings;
+use crate::config::section::settings::Config;
 
 /// As many links as Linux follows in one path.
 const MOST_LINKS: usize = 40;
@@ -18,7 +22,7 @@ const MOST_LINKS: usize = 40;
 const HINT: &str = "who may write in a folder can put a link in the place of what lies in it; keep \
                     such folders apart from all others";
 
-pub(super) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
+pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     let grants: Vec<Granted<'_>> = config.plugins.iter().flat_map(granted).collect();
     let own = own(config, report);
     for grant in grants.iter().filter(|grant| grant.write) {
@@ -49,7 +53,7 @@ struct Granted<'a> {
 }
 
 fn granted<'a>(
-    (plugin, settings): (&'a String, &'a super::PluginSettings),
+    (plugin, settings): (&'a String, &'a PluginSettings),
 ) -> impl Iterator<Item = Granted<'a>> {
     [false, true].into_iter().flat_map(move |write| {
         let folders = settings.grants.files.iter().filter(move |it| it.write == write);
@@ -72,7 +76,7 @@ impl Granted<'_> {
 
     /// The item of the array, or the array where a flag wrote it.
     fn node<'r>(&self, root: &'r Table) -> Option<&'r Node> {
-        let array = relations::find(root, &["plugins", self.plugin, "grants", self.word()])?;
+        let array = tree::find(root, &["plugins", self.plugin, "grants", self.word()])?;
         match &array.value {
             Value::Array(items) => items.get(self.index),
             _ => Some(array),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use plugbay_core::Isolation;
 
-use super::policy::Reuse;
-use super::size::Size;
 use super::tree::{Node, Value};
-use super::{duration, render};
+use crate::config::problem::render;
+use crate::config::value::duration;
+use crate::config::value::size::{Size, SizeError};
 
 /// Why a value was refused.
-pub(super) enum Refused {
+pub(crate) enum Refused {
     /// It is of another type.
     Type,
     /// It is of the right type, but: what was found, and what to do.
@@ -20,7 +20,7 @@ pub(super) enum Refused {
 }
 
 /// The type of a key's value.
-pub(super) trait Setting: Sized {
+pub(crate) trait Setting: Sized {
     /// With an article: `a duration such as "30s"`.
     const EXPECTED: &'static str;
 
@@ -31,14 +31,15 @@ pub(super) trait Setting: Sized {
 }
 
 /// The text of a string, or of a variable or flag.
-pub(super) fn text(node: &Node) -> Result<&str, Refused> {
+pub(crate) fn text(node: &Node) -> Result<&str, Refused> {
     match &node.value {
         Value::String(text) | Value::Text(text) => Ok(text),
         _ => Err(Refused::Type),
     }
 }
 
-fn value(found: impl Into<String>, hint: Option<&str>) -> Refused {
+/// A value of the right type that is not good.
+pub(crate) fn value(found: impl Into<String>, hint: Option<&str>) -> Refused {
     Refused::Value { found: found.into(), hint: hint.map(str::to_owned) }
 }
 
@@ -190,7 +191,7 @@ impl Setting for Size {
         let text = text(node)?;
         text.parse().map_err(|error| {
             let hint = match error {
-                super::size::SizeError::Fraction => {
+                SizeError::Fraction => {
                     "write a whole number of a smaller unit: \"1536MiB\" for one and a half GiB"
                 }
                 _ => "units: B, KB, MB, GB, TB (1000) and KiB, MiB, GiB, TiB (1024)",
@@ -249,31 +250,6 @@ impl Setting for Isolation {
 
     fn show(&self) -> String {
         render::quoted(self.as_str())
-    }
-}
-
-impl Setting for Reuse {
-    const EXPECTED: &'static str = "\"pooled\" or \"fresh\"";
-
-    fn from_node(node: &Node) -> Result<Reuse, Refused> {
-        match text(node)? {
-            "pooled" => Ok(Reuse::Pooled),
-            "fresh" => Ok(Reuse::Fresh),
-            other => Err(value(
-                render::quoted(other),
-                Some(
-                    "pooled: instances serve many calls and keep their memory; \
-                     fresh: every call gets a new instance",
-                ),
-            )),
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Reuse::Pooled => "\"pooled\"".to_owned(),
-            Reuse::Fresh => "\"fresh\"".to_owned(),
-        }
     }
 }
 

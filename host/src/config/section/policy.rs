@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use plugbay_core::{Isolation, Protection};
+use plugbay_core::{Isolation, Policy, Protection};
 use serde::Serialize;
 
-use super::report::Report;
-use super::section::Section;
-use super::settings::{DAY, MILLISECOND};
-use super::tree::Table;
-use super::{PluginSettings, Size, duration, keys};
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::read::keys;
+use crate::config::read::section::Section;
+use crate::config::read::setting::{Refused, Setting, text, value};
+use crate::config::read::tree::{Node, Table};
+use crate::config::value::duration::{self, DAY, MILLISECOND};
+use crate::config::value::size::Size;
 
 /// Limits and habits of one plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -114,39 +117,8 @@ impl Default for PluginDefaults {
 }
 
 impl PluginDefaults {
-    /// These, with what `plugin` says of its own in their place.
-    #[must_use]
-    pub fn overlaid(&self, plugin: &PluginSettings) -> PluginDefaults {
-        PluginDefaults {
-            instances: plugin.instances.unwrap_or(self.instances),
-            queue: plugin.queue.unwrap_or(self.queue),
-            reuse: plugin.reuse.unwrap_or(self.reuse),
-            recycle_calls: plugin.recycle_calls.unwrap_or(self.recycle_calls),
-            recycle_memory: plugin.recycle_memory.unwrap_or(self.recycle_memory),
-            memory: plugin.memory.unwrap_or(self.memory),
-            total_memory: plugin.total_memory.unwrap_or(self.total_memory),
-            tables: plugin.tables.unwrap_or(self.tables),
-            files: plugin.files.unwrap_or(self.files),
-            cpu: plugin.cpu.unwrap_or(self.cpu),
-            deadline: plugin.deadline.unwrap_or(self.deadline),
-            init: plugin.init.unwrap_or(self.init),
-            output: plugin.output.unwrap_or(self.output),
-            logs: plugin.logs.unwrap_or(self.logs),
-            host_calls: plugin.host_calls.unwrap_or(self.host_calls),
-            isolation: plugin.isolation.unwrap_or(self.isolation),
-            breaker_failures: plugin.breaker_failures.unwrap_or(self.breaker_failures),
-            breaker_open: plugin.breaker_open.unwrap_or(self.breaker_open),
-            breaker_successes: plugin.breaker_successes.unwrap_or(self.breaker_successes),
-            health_every: plugin.health_every.unwrap_or(self.health_every),
-            health_deadline: plugin.health_deadline.unwrap_or(self.health_deadline),
-            health_fall: plugin.health_fall.unwrap_or(self.health_fall),
-            health_rise: plugin.health_rise.unwrap_or(self.health_rise),
-            restarts: plugin.restarts.unwrap_or(self.restarts),
-        }
-    }
-
     /// Replaces what the section says.
-    pub(super) fn read(&mut self, section: &mut Section<'_, '_>) {
+    pub(crate) fn read(&mut self, section: &mut Section<'_, '_>) {
         section.read_within("instances", &mut self.instances, 0..=100_000);
         section.read_within("queue", &mut self.queue, 0..=1_000_000);
         section.read("reuse", &mut self.reuse);
@@ -177,6 +149,35 @@ impl PluginDefaults {
         section.read_within("restarts", &mut self.restarts, 0..=1000);
     }
 
+    /// The policy that they come to; what the plugin is granted is not among them.
+    #[must_use]
+    pub(crate) fn to_policy(&self) -> Policy {
+        let default = Policy::default();
+        Policy {
+            instances: if self.instances == 0 { default.instances } else { self.instances },
+            reuse: match self.reuse {
+                Reuse::Pooled => plugbay_core::Reuse::Pooled,
+                Reuse::Fresh => plugbay_core::Reuse::Fresh,
+            },
+            recycle_calls: self.recycle_calls,
+            recycle_memory: self.recycle_memory.as_u64(),
+            memory: self.memory.as_u64(),
+            total_memory: self.total_memory.as_u64(),
+            cpu: self.cpu,
+            deadline: self.deadline,
+            init: self.init,
+            output: self.output.as_u64(),
+            queue: self.queue,
+            tables: self.tables,
+            files: self.files,
+            logs: self.logs,
+            host_calls: self.host_calls,
+            isolation: self.isolation,
+            protection: self.protection(),
+            grants: default.grants,
+        }
+    }
+
     /// What stands around the plugin.
     #[must_use]
     pub fn protection(&self) -> Protection {
@@ -204,8 +205,33 @@ const MOST_FILES: u32 = 100_000;
 /// Of failures, or answers, that are counted in a row.
 const MOST_IN_A_ROW: u32 = 1_000_000;
 
-pub(super) fn read_defaults(root: &Table, report: &mut Report<'_>) -> PluginDefaults {
+pub(crate) fn read_defaults(root: &Table, report: &mut Report<'_>) -> PluginDefaults {
     let mut defaults = PluginDefaults::default();
     defaults.read(&mut Section::open(root, "defaults", keys::DEFAULTS, report));
     defaults
+}
+
+impl Setting for Reuse {
+    const EXPECTED: &'static str = "\"pooled\" or \"fresh\"";
+
+    fn from_node(node: &Node) -> Result<Reuse, Refused> {
+        match text(node)? {
+            "pooled" => Ok(Reuse::Pooled),
+            "fresh" => Ok(Reuse::Fresh),
+            other => Err(value(
+                render::quoted(other),
+                Some(
+                    "pooled: instances serve many calls and keep their memory; \
+                     fresh: every call gets a new instance",
+                ),
+            )),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Reuse::Pooled => "\"pooled\"".to_owned(),
+            Reuse::Fresh => "\"fresh\"".to_owned(),
+        }
+    }
 }

@@ -13,7 +13,7 @@ const STACK: usize = 64 << 20;
 
 /// Why there is no result.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// The work panicked: a mistake in it, which must not end the host.
     Panicked,
     /// There was no thread to be had.
@@ -21,7 +21,7 @@ pub(super) enum Failed {
 }
 
 /// Does `work` on a thread of its own and waits for it.
-pub(super) fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failed> {
+pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failed> {
     thread::scope(|scope| {
         thread::Builder::new()
             .name("plugbay-config".to_owned())

@@ -4,10 +4,10 @@
 //! holds `config.toml` and the reader against it.
 
 /// The tables at the top of the file.
-pub(super) const SECTIONS: &[&str] =
+pub(crate) const SECTIONS: &[&str] =
     &["host", "server", "admin", "defaults", "plugins", "routes", "capabilities", "migrations"];
 
-pub(super) const HOST: &[&str] = &[
+pub(crate) const HOST: &[&str] = &[
     "plugins",
     "cache",
     "linked",
@@ -21,9 +21,9 @@ pub(super) const HOST: &[&str] = &[
     "history",
     "probes",
 ];
-pub(super) const SERVER: &[&str] = &["listen", "max_body", "timeout"];
-pub(super) const ADMIN: &[&str] = &["enabled", "listen"];
-pub(super) const DEFAULTS: &[&str] = &[
+pub(crate) const SERVER: &[&str] = &["listen", "max_body", "timeout"];
+pub(crate) const ADMIN: &[&str] = &["enabled", "listen"];
+pub(crate) const DEFAULTS: &[&str] = &[
     "instances",
     "queue",
     "reuse",
@@ -50,7 +50,7 @@ pub(super) const DEFAULTS: &[&str] = &[
     "restarts",
 ];
 /// [`DEFAULTS`] and what only a plugin has.
-pub(super) const PLUGIN: &[&str] = &[
+pub(crate) const PLUGIN: &[&str] = &[
     "artifact",
     "enabled",
     "after",
@@ -81,11 +81,11 @@ pub(super) const PLUGIN: &[&str] = &[
     "health_rise",
     "restarts",
 ];
-pub(super) const GRANTS: &[&str] =
+pub(crate) const GRANTS: &[&str] =
     &["read", "write", "network", "environment", "clocks", "random", "stdio"];
 /// A folder of [`GRANTS`] that the plugin sees elsewhere.
-pub(super) const FOLDER: &[&str] = &["host", "guest"];
-pub(super) const CAPABILITY: &[&str] = &[
+pub(crate) const FOLDER: &[&str] = &["host", "guest"];
+pub(crate) const CAPABILITY: &[&str] = &[
     "strategy",
     "providers",
     "weights",
@@ -97,20 +97,20 @@ pub(super) const CAPABILITY: &[&str] = &[
     "latency",
     "calls",
 ];
-pub(super) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
-pub(super) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
+pub(crate) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
+pub(crate) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
 /// Sections whose keys can be set by a variable: those with a fixed set of keys.
 const IN_ENVIRONMENT: [(&str, &[&str]); 4] =
     [("host", HOST), ("server", SERVER), ("admin", ADMIN), ("defaults", DEFAULTS)];
 
-pub(super) const PREFIX: &str = "PLUGBAY_";
+pub(crate) const PREFIX: &str = "PLUGBAY_";
 
 /// Variables with our prefix that are not settings: the log filter, and where the file lies.
-pub(super) const NOT_SETTINGS: [&str; 2] = ["PLUGBAY_LOG", "PLUGBAY_CONFIG"];
+pub(crate) const NOT_SETTINGS: [&str; 2] = ["PLUGBAY_LOG", "PLUGBAY_CONFIG"];
 
 /// Every variable that sets a key: (variable, section, key).
-pub(super) fn variables() -> impl Iterator<Item = (String, &'static str, &'static str)> {
+pub(crate) fn variables() -> impl Iterator<Item = (String, &'static str, &'static str)> {
     IN_ENVIRONMENT.into_iter().flat_map(|(section, keys)| {
         keys.iter().map(move |&key| {
             let name = format!("{PREFIX}{section}_{key}").to_ascii_uppercase();
@@ -124,7 +124,7 @@ pub(super) fn variables() -> impl Iterator<Item = (String, &'static str, &'stati
 /// Kubernetes and Docker links describe services in every container's environment
 /// (`PLUGBAY_SERVICE_HOST`, `PLUGBAY_ADMIN_PORT_7071_TCP_ADDR`, `PLUGBAY_PORT=tcp://…`); a host
 /// must start there although nobody wrote them.
-pub(super) fn describes_a_service(name: &str, value: &str) -> bool {
+pub(crate) fn describes_a_service(name: &str, value: &str) -> bool {
     let Some(rest) = name.strip_prefix("PLUGBAY") else {
         return false;
     };

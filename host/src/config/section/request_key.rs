@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::render;
-use super::setting::{Refused, Setting, text};
-use super::tree::Node;
+use crate::config::problem::render;
+use crate::config::read::setting::{Refused, Setting, text};
+use crate::config::read::tree::Node;
 
 /// The part of a request by which it is sent to one of several plugins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

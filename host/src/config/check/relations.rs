@@ -1,13 +1,16 @@
 //! Settings that must fit each other. Checked on the merged whole only: a flag may complete what
 //! the file begins.
 
-use super::graph::{self, Needs};
-use super::report::Report;
-use super::setting::Setting as _;
-use super::tree::{Node, Table, Value};
-use super::{Config, PluginDefaults, folders, render};
+use super::folders;
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::read::setting::Setting as _;
+use crate::config::read::tree::{Table, find};
+use crate::config::section::policy::PluginDefaults;
+use crate::config::section::settings::Config;
+use crate::config::value::graph::{self, Needs};
 
-pub(super) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
+pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     listeners(config, root, report);
     let defaults = Limits { policy: &config.defaults, root, path: "defaults", at: &["defaults"] };
     defaults.memory(report);
@@ -121,16 +124,4 @@ fn starts(config: &Config, root: &Table, report: &mut Report<'_>) {
             report.value(&node.at, &path, message, Some(hint.to_owned()));
         }
     }
-}
-
-pub(super) fn find<'a>(root: &'a Table, path: &[&str]) -> Option<&'a Node> {
-    let (last, parents) = path.split_last()?;
-    let mut table = root;
-    for part in parents {
-        match &table.get(*part)?.node.value {
-            Value::Table(next) => table = next,
-            _ => return None,
-        }
-    }
-    table.get(*last).map(|entry| &entry.node)
 }

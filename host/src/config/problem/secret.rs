@@ -11,10 +11,8 @@
 use serde_json::Value;
 use toml::de::DeTable;
 
-use super::tree;
-
 /// What stands in the place of a hidden value.
-pub(super) const HIDDEN: &str = "<hidden>";
+pub(crate) const HIDDEN: &str = "<hidden>";
 
 const SOUNDS: [&str; 12] = [
     "password",
@@ -32,7 +30,7 @@ const SOUNDS: [&str; 12] = [
 ];
 
 /// Whether the last part of a dotted key names something that must not be shown.
-pub(super) fn sounds_secret(key: &str) -> bool {
+pub(crate) fn sounds_secret(key: &str) -> bool {
     let bare: String = key
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -45,17 +43,12 @@ pub(super) fn sounds_secret(key: &str) -> bool {
 const ENVIRONMENT: &str = "environment";
 
 /// Whether the value of a dotted key must not be shown.
-pub(super) fn is_hidden(key: &str) -> bool {
+pub(crate) fn is_hidden(key: &str) -> bool {
     sounds_secret(key) || key.contains(".grants.environment")
 }
 
-/// What was found under a dotted key, as far as it may be shown.
-pub(super) fn found(key: &str, value: &tree::Value) -> String {
-    if is_hidden(key) { value.kind().to_owned() } else { value.found() }
-}
-
 /// Whether the line after `above` may be one of the environment's.
-pub(super) fn in_environment(above: &str) -> bool {
+pub(crate) fn in_environment(above: &str) -> bool {
     let header =
         |line: &str| line.starts_with('[') && line.contains(']') && DeTable::parse(line).is_ok();
     for line in above.lines().rev().map(str::trim) {
@@ -70,7 +63,7 @@ pub(super) fn in_environment(above: &str) -> bool {
 }
 
 /// A copy of a plugin's config that may be shown.
-pub(super) fn masked(value: &Value) -> Value {
+pub(crate) fn masked(value: &Value) -> Value {
     match value {
         Value::Object(entries) => entries
             .iter()
@@ -92,7 +85,7 @@ pub(super) fn masked(value: &Value) -> Value {
 ///
 /// Used on lines that could not be parsed as well: what follows the first `=` that such a word
 /// stands before is hidden, to the end of the line.
-pub(super) fn masked_line(line: &str) -> String {
+pub(crate) fn masked_line(line: &str) -> String {
     let mut from = 0;
     for (equals, _) in line.match_indices('=') {
         let key = &line[from..equals];

@@ -8,10 +8,15 @@ use plugbay_core::{Grants, Isolation};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-use super::report::Report;
-use super::section::{self, Section};
-use super::tree::{Table, Value};
-use super::{PluginDefaults, Reuse, Size, duration, grants, graph, json, keys, render, secret};
+use super::grants;
+use super::policy::{PluginDefaults, Reuse};
+use crate::config::problem::report::Report;
+use crate::config::problem::{render, secret};
+use crate::config::read::section::{self, Section};
+use crate::config::read::tree::{Table, Value};
+use crate::config::read::{json, keys};
+use crate::config::value::size::Size;
+use crate::config::value::{duration, graph};
 
 /// One plugin: where it comes from, its config, and what it may use other than the defaults.
 ///
@@ -163,7 +168,40 @@ impl fmt::Debug for PluginSettings {
     }
 }
 
-pub(super) fn read(
+impl PluginDefaults {
+    /// These, with what `plugin` says of its own in their place.
+    #[must_use]
+    pub fn overlaid(&self, plugin: &PluginSettings) -> PluginDefaults {
+        PluginDefaults {
+            instances: plugin.instances.unwrap_or(self.instances),
+            queue: plugin.queue.unwrap_or(self.queue),
+            reuse: plugin.reuse.unwrap_or(self.reuse),
+            recycle_calls: plugin.recycle_calls.unwrap_or(self.recycle_calls),
+            recycle_memory: plugin.recycle_memory.unwrap_or(self.recycle_memory),
+            memory: plugin.memory.unwrap_or(self.memory),
+            total_memory: plugin.total_memory.unwrap_or(self.total_memory),
+            tables: plugin.tables.unwrap_or(self.tables),
+            files: plugin.files.unwrap_or(self.files),
+            cpu: plugin.cpu.unwrap_or(self.cpu),
+            deadline: plugin.deadline.unwrap_or(self.deadline),
+            init: plugin.init.unwrap_or(self.init),
+            output: plugin.output.unwrap_or(self.output),
+            logs: plugin.logs.unwrap_or(self.logs),
+            host_calls: plugin.host_calls.unwrap_or(self.host_calls),
+            isolation: plugin.isolation.unwrap_or(self.isolation),
+            breaker_failures: plugin.breaker_failures.unwrap_or(self.breaker_failures),
+            breaker_open: plugin.breaker_open.unwrap_or(self.breaker_open),
+            breaker_successes: plugin.breaker_successes.unwrap_or(self.breaker_successes),
+            health_every: plugin.health_every.unwrap_or(self.health_every),
+            health_deadline: plugin.health_deadline.unwrap_or(self.health_deadline),
+            health_fall: plugin.health_fall.unwrap_or(self.health_fall),
+            health_rise: plugin.health_rise.unwrap_or(self.health_rise),
+            restarts: plugin.restarts.unwrap_or(self.restarts),
+        }
+    }
+}
+
+pub(crate) fn read(
     root: &Table,
     defaults: &PluginDefaults,
     report: &mut Report<'_>,
@@ -188,11 +226,11 @@ pub(super) fn read(
     plugins
 }
 
-pub(super) const NAME_RULE: &str = "names are 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit; \
+pub(crate) const NAME_RULE: &str = "names are 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit; \
                          a name with a dot is quoted: [plugins.\"a.b\"]";
 
 /// `[a-z0-9][a-z0-9._-]{0,63}`
-pub(super) fn is_plugin_name(name: &str) -> bool {
+pub(crate) fn is_plugin_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     name.len() <= 64
         && name.bytes().next().is_some_and(plain)
@@ -268,7 +306,7 @@ fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
 
 /// Names of other plugins. That they make no circle is a matter of the whole file.
 /// How deep each plugin stands below those that start before it.
-pub(super) fn start_depths(plugins: &BTreeMap<String, PluginSettings>) -> BTreeMap<&str, usize> {
+pub(crate) fn start_depths(plugins: &BTreeMap<String, PluginSettings>) -> BTreeMap<&str, usize> {
     let needs: graph::Needs<'_> = plugins
         .iter()
         .map(|(name, it)| (name.as_str(), it.after.iter().map(String::as_str).collect()))

@@ -6,13 +6,15 @@ use std::time::Duration;
 use plugbay_core::{CapabilityKey, check_name};
 use serde::Serialize;
 
-use super::report::Report;
+use super::plugins;
 use super::request_key::RequestKey;
-use super::section::{self, Section};
-use super::setting::{Refused, Setting, text};
-use super::settings::{DAY, SECOND};
-use super::tree::{Node, Table};
-use super::{duration, keys, plugins, render};
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::read::keys;
+use crate::config::read::section::{self, Section};
+use crate::config::read::setting::{Refused, Setting, text};
+use crate::config::read::tree::{Node, Table};
+use crate::config::value::duration::{self, DAY, SECOND};
 
 /// How the calls of one capability are shared out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -128,7 +130,7 @@ impl Setting for Word {
     }
 }
 
-pub(super) fn read(
+pub(crate) fn read(
     root: &Table,
     report: &mut Report<'_>,
 ) -> BTreeMap<CapabilityKey, CapabilitySettings> {
@@ -156,12 +158,12 @@ pub(super) fn read(
     capabilities
 }
 
-pub(super) const KEY_EXPECTED: &str = "a capability such as \"codec:json\"";
-pub(super) const KEY_RULE: &str = "kinds and names are 1 to 64 of a-z, 0-9, '.', '_' and '-', \
+pub(crate) const KEY_EXPECTED: &str = "a capability such as \"codec:json\"";
+pub(crate) const KEY_RULE: &str = "kinds and names are 1 to 64 of a-z, 0-9, '.', '_' and '-', \
                                    beginning with a letter or digit";
 
 /// `kind:name`. Applications have kinds of their own: every kind is known.
-pub(super) fn parse_key(text: &str) -> Option<CapabilityKey> {
+pub(crate) fn parse_key(text: &str) -> Option<CapabilityKey> {
     let (kind, name) = text.split_once(':')?;
     let good = check_name(kind).is_ok() && check_name(name).is_ok();
     good.then(|| CapabilityKey::new(kind, name))

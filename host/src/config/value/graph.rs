@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
 
 /// What each name needs to come before it. A name that needs nothing may be left out.
-pub(super) type Needs<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+pub(crate) type Needs<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
 /// What a walk over all names found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     /// Every name once, after all that it needs; without meaning if there is a circle.
     pub order: Vec<&'a str>,
     /// Circles that share no name, at least one of those that hang together. Each name needs the
@@ -31,7 +31,7 @@ enum Seen {
 
 /// Walks in depth, and without recursion: a file may name as many as it likes. The time grows
 /// with names and needs only.
-pub(super) fn walk<'a>(needs: &Needs<'a>) -> Walk<'a> {
+pub(crate) fn walk<'a>(needs: &Needs<'a>) -> Walk<'a> {
     let mut found = Walk::default();
     let mut seen: HashMap<&str, Seen> = HashMap::new();
     for &start in needs.keys() {
@@ -83,7 +83,7 @@ fn circle<'a>(way: &mut [Step<'_, 'a>], from: usize) -> Vec<&'a str> {
 const SPELLED: usize = 12;
 
 /// A circle in words: `a after b after a`, for the word `after`.
-pub(super) fn spelled(circle: &[&str], word: &str) -> String {
+pub(crate) fn spelled(circle: &[&str], word: &str) -> String {
     let mut names: Vec<&str> = circle.iter().copied().take(SPELLED).collect();
     if circle.len() > SPELLED {
         names.push("…");

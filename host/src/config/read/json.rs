@@ -3,12 +3,12 @@
 use serde_json::{Map, Number, Value as Json};
 use toml::de::DeValue;
 
-use super::render;
-use super::report::Report;
 use super::tree::{self, Node, Value};
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
 
 /// The value as JSON. What JSON cannot hold is reported, and the whole is then `None`.
-pub(super) fn from_node(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Json> {
+pub(crate) fn from_node(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Json> {
     match &node.value {
         Value::Boolean(yes) => Some(Json::Bool(*yes)),
         Value::String(text) | Value::Datetime(text) => Some(Json::String(text.clone())),

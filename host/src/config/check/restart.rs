@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::settings::Config;
+use crate::config::section::settings::Config;
 
 /// A key whose new value waits for a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,7 +16,15 @@ pub struct Restart {
     pub next: String,
 }
 
-pub(super) fn pending(running: &Config, next: &Config) -> Vec<Restart> {
+impl Config {
+    /// What `next` changes that `running` can only take over by a restart.
+    #[must_use]
+    pub fn pending_restart(running: &Config, next: &Config) -> Vec<Restart> {
+        pending(running, next)
+    }
+}
+
+fn pending(running: &Config, next: &Config) -> Vec<Restart> {
     let each = |config: &Config| {
         [
             ("host.cache", config.host.cache.display().to_string()),
