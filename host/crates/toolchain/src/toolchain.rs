@@ -1,7 +1,6 @@
 //! Finds a way for each target, carries out what it takes, and remembers the result.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -195,7 +194,7 @@ impl Kit {
     pub(crate) fn cargo_build(&self) -> Command {
         let mut command = environment::command(&self.cargo);
         command.env("RUSTC", &self.rustc);
-        prepend_path(&mut command, debian::wasm_ld_folder(&self.linker));
+        environment::prepend_path(&mut command, debian::wasm_ld_folder(&self.linker));
         command.args(["rustc", "--crate-type", "cdylib", "--target", self.target.triple()]);
         // By --config, not by variables: paths with spaces survive, and a guest's own flags are kept.
         let key = format!("target.{}", self.target.triple());
@@ -227,14 +226,6 @@ impl Kit {
 /// A TOML basic string, which is a JSON string.
 fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// Puts a folder in front of the program path of `command`.
-pub(crate) fn prepend_path(command: &mut Command, folder: Option<PathBuf>) {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = folder.into_iter().chain(std::env::split_paths(&path));
-    // A folder whose name holds the separator cannot stand in the path; then it stays as it was.
-    command.env("PATH", std::env::join_paths(folders).unwrap_or_else(|_| OsString::from(&path)));
 }
 
 /// The user's cache folder, as the platform has it, or a temporary one.
