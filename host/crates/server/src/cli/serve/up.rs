@@ -5,13 +5,13 @@ use std::time::Duration;
 use clap::Args;
 use plugbay_server::{Server, raise_descriptor_limit};
 
-use super::failure::{Failure, Outcome};
-use super::globals::Globals;
 use super::manager::Manager;
 use super::signals::{Signal, Signals};
-use super::source;
-use super::source::Progress;
 use super::voice::Voice;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::globals::Globals;
+use crate::cli::source;
+use crate::cli::source::Progress;
 
 /// Serves the plugins, and watches the folder and the configuration
 ///
@@ -23,11 +23,11 @@ use super::voice::Voice;
   plugbay up
   plugbay up --set host.plugins=/srv/plugins --set server.listen=0.0.0.0:7070
   plugbay up --json                   one line of JSON when it serves, and one for each event")]
-pub(super) struct Up {}
+pub(in crate::cli) struct Up {}
 
 impl Up {
     #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
-    pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+    pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         let voice = Voice::new(globals)?;
         let log = voice.log();
         globals.log(move || log.clone())?;

@@ -16,13 +16,13 @@ const MOST: usize = 1 << 20;
 /// Where texts go. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Outlet {
-    shared: Arc<Shared>,
+    queue: Arc<Queue>,
     /// What is said of texts that were lost.
     lost: fn(u64) -> String,
 }
 
 #[derive(Default)]
-struct Shared {
+struct Queue {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -44,16 +44,16 @@ impl Outlet {
         to: impl Write + Send + 'static,
         lost: fn(u64) -> String,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let writer = Arc::clone(&shared);
+        let queue = Arc::new(Queue::default());
+        let writer = Arc::clone(&queue);
         // It ends with the process: somebody may speak until then.
         thread::Builder::new().name("output".into()).spawn(move || writer.write_on(to))?;
-        Ok(Self { shared, lost })
+        Ok(Self { queue, lost })
     }
 
     /// Says a whole line, or several. Never waits.
     pub(super) fn say(&self, text: String) {
-        let mut state = self.shared.lock();
+        let mut state = self.queue.lock();
         let note = if state.lost > 0 { (self.lost)(state.lost) } else { String::new() };
         let bytes = state.bytes + note.len() + text.len();
         if bytes > MOST && !state.waiting.is_empty() {
@@ -66,18 +66,18 @@ impl Outlet {
         }
         state.waiting.push_back(text);
         state.bytes = bytes;
-        self.shared.changed.notify_all();
+        self.queue.changed.notify_all();
     }
 
     /// Waits until all is written that was said, but no longer than this.
     pub(super) fn flush(&self, within: Duration) {
         let busy = |state: &mut State| state.writing || !state.waiting.is_empty();
-        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), within, busy);
+        let waited = self.queue.changed.wait_timeout_while(self.queue.lock(), within, busy);
         drop(waited);
     }
 }
 
-impl Shared {
+impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,7 +178,7 @@ mod tests {
             assert_eq!(seen.recv_timeout(LONG).unwrap(), "unheard");
             go_on.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
             outlet.flush(LONG);
-            assert_eq!(outlet.shared.lock().lost, 1);
+            assert_eq!(outlet.queue.lock().lost, 1);
             // The disk has room again, say.
             outlet.say("heard".into());
             for expected in ["1 lost", "heard"] {

@@ -10,9 +10,9 @@ use plugbay_server::{Server, Stopped};
 use serde::Serialize;
 use serde_json::json;
 
-use super::globals::Globals;
 use super::outlet::Outlet;
-use super::print;
+use crate::cli::globals::Globals;
+use crate::cli::print;
 
 /// How long the end of the process may be held up by a reader that stands still.
 const PATIENCE: Duration = Duration::from_secs(1);
