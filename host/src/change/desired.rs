@@ -3,8 +3,9 @@
 //! Every artifact that could be described becomes a plugin under the name that it gives
 //! itself, or under each `[plugins.NAME]` that claims it by `artifact = …`. Then names,
 //! capabilities and routes are given out, in order of precedence: what runs already from the
-//! same file, other files by name, linked plugins. Who comes too late is refused; a linked
-//! plugin just gives way, because a dropped file is meant to replace it.
+//! same file, other files by name, linked plugins. Who comes too late is contested: refused, unless
+//! what it clashes with does not start. A linked plugin gives way without a word, because a
+//! dropped file is meant to replace it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use plugbay_core::{Description, Isolation, Policy, Reason, Refusal, Source};
 use serde_json::Value;
 
-use super::claims::Claims;
+use super::claims::{Claim, Claims, Contested};
 use crate::config::schema::check_plugin_config;
 use crate::config::{Config, migrations};
 use crate::report::Refused;
@@ -25,6 +26,8 @@ pub(crate) struct Desired {
     pub(crate) wanted: Vec<Wanted>,
     /// Running plugins that stay as they are, because what should replace them was refused.
     pub(crate) kept: BTreeSet<String>,
+    /// Plugins that clash with what is wanted or kept, in order of precedence.
+    pub(crate) contested: Vec<Contested>,
     pub(crate) refused: Vec<Refused>,
 }
 
@@ -59,27 +62,35 @@ pub(crate) fn resolve(
     candidates.sort_by_key(|wanted| precedence(wanted, running));
     let mut claims = Claims::new(config);
     for name in &desired.kept {
-        if let Some(incumbent) = running.get(name) {
-            // What runs has no clash with what runs.
-            let _ = claims.keep(config, name, incumbent);
-        }
+        keep(&mut claims, name, running);
     }
     for wanted in candidates {
         let name = wanted.identity.name.clone();
-        match claims.claim(config, &name, &wanted.offer.source, &wanted.offer.description) {
-            Ok(()) => desired.wanted.push(wanted),
-            Err(_) if is_linked(&wanted.offer.source) => {}
-            Err(refusal) => {
-                desired.refuse(&wanted.offer, &name, refusal, running);
-                if let Some(incumbent) = running.get(&name)
-                    && desired.kept.contains(&name)
-                {
-                    let _ = claims.keep(config, &name, incumbent);
-                }
+        let refusal = match claims.claim(&Claim::of_wanted(&wanted)) {
+            Ok(()) => {
+                desired.wanted.push(wanted);
+                continue;
+            }
+            Err(refusal) => refusal,
+        };
+        if !is_linked(&wanted.offer.source) {
+            desired.keep(&name, running);
+            if desired.kept.contains(&name) {
+                keep(&mut claims, &name, running);
             }
         }
+        let replaces_running = refusal.reason != Reason::NameClash && desired.kept.contains(&name);
+        desired.contested.push(Contested { wanted, refusal, replaces_running });
     }
     desired
+}
+
+/// Gives a plugin that runs what it has.
+fn keep(claims: &mut Claims<'_>, name: &str, running: &BTreeMap<String, Incumbent>) {
+    if let Some(claim) = running.get(name).and_then(|it| Claim::of_incumbent(name, it)) {
+        // Plugins that run do not clash with each other.
+        let _ = claims.claim(&claim);
+    }
 }
 
 impl Desired {
@@ -100,6 +111,20 @@ impl Desired {
         Self { wanted, ..Self::default() }
     }
 
+    /// Refuses what clashes, whatever becomes of the rest.
+    pub(crate) fn refuse_contested(&mut self) {
+        let contested = std::mem::take(&mut self.contested);
+        self.refused.extend(contested.into_iter().filter_map(Contested::into_refused));
+    }
+
+    /// Has the running plugin of this name stay, unless another is to replace it.
+    fn keep(&mut self, name: &str, running: &BTreeMap<String, Incumbent>) {
+        let taken = self.wanted.iter().any(|wanted| wanted.identity.name == name);
+        if running.contains_key(name) && !taken {
+            self.kept.insert(name.to_owned());
+        }
+    }
+
     fn refuse(
         &mut self,
         offer: &Offer,
@@ -107,10 +132,7 @@ impl Desired {
         refusal: Refusal,
         running: &BTreeMap<String, Incumbent>,
     ) {
-        let taken = self.wanted.iter().any(|wanted| wanted.identity.name == name);
-        if running.contains_key(name) && !taken {
-            self.kept.insert(name.to_owned());
-        }
+        self.keep(name, running);
         self.refused.push(Refused {
             source: offer.source.clone(),
             plugin: Some(name.to_owned()),
@@ -309,10 +331,10 @@ impl Generation {
         places: &BTreeMap<String, Source>,
     ) -> BTreeMap<String, Incumbent> {
         let members = self.plugins.iter().map(|(name, member)| {
-            let description = Arc::clone(&member.running.description);
+            let descriptions = member.all().map(|it| Arc::clone(&it.description)).collect();
             let canary = member.canary.as_ref().map(|canary| &canary.source);
             let sources = places.get(name).into_iter().chain(canary).chain([&member.source]);
-            (name.to_owned(), Incumbent { sources: sources.cloned().collect(), description })
+            (name.to_owned(), Incumbent { sources: sources.cloned().collect(), descriptions })
         });
         members.collect()
     }

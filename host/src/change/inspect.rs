@@ -92,7 +92,8 @@ pub(crate) fn check(
     let mut incumbents = running.incumbents(&BTreeMap::new());
     incumbents.retain(|_, it| !it.sources.iter().any(replaced));
     let stays = incumbents.values().flat_map(|it| it.sources.iter().cloned()).collect();
-    let desired = resolve(&running.config, &offers, &stays, &incumbents);
+    let mut desired = resolve(&running.config, &offers, &stays, &incumbents);
+    desired.refuse_contested();
     let broken = violated(&running.config, |what| desired.holds(running, what), None);
     let verdict = |ready: &Ready, source: &Source| {
         if let Some(refused) = desired.refused.iter().find(|it| it.source == *source) {

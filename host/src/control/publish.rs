@@ -12,7 +12,7 @@ use plugbay_registry::Leased;
 use super::shared::Shared;
 use super::{canary, health};
 use crate::call::GenerationServices;
-use crate::change::{Fresh, History, assemble, is_same, trial_outcome, violated};
+use crate::change::{Fresh, History, assemble, is_same, settle, trial_outcome, violated};
 use crate::config::{Config, Restart};
 use crate::report::{Outcome, Refused, Rejected, Report};
 use crate::set::{Generation, Member, Published, Running, shut_down};
@@ -72,10 +72,12 @@ impl Publisher {
     pub(crate) fn publish(&mut self, before: &Arc<Published>, set: NextSet<'_>) -> Report {
         let NextSet { config, members, started, mut refused, pinned, source } = set;
         let running = &before.generation;
-        let (generation, left_out) = assemble(running, config, members, &mut refused);
-        for running in &left_out {
-            shut_down(running);
-        }
+        let settled = settle(running, config, members, &mut refused);
+        let generation = assemble(running, config, settled);
+        let serves = |fresh: &Fresh| generation.holds(&fresh.running);
+        let (started, unused): (Vec<Fresh>, Vec<Fresh>) = started.into_iter().partition(serves);
+        let end_all = |all: &[Fresh]| all.iter().for_each(|fresh| shut_down(&fresh.running));
+        end_all(&unused);
         let same = running.number > 0 && is_same(running, &generation);
         if same && before.pinned == pinned {
             return self.publish_rejected(before, config, refused, pinned);
@@ -85,14 +87,9 @@ impl Publisher {
             None => generation.capabilities.contains(what),
         };
         let violated = violated(config, present, source);
-        // Nothing changes: what was started for it goes again.
-        let give_up = || {
-            let started = started.iter().map(|fresh| &fresh.running);
-            let in_vain = started.filter(|it| !left_out.iter().any(|out| Arc::ptr_eq(out, it)));
-            in_vain.for_each(shut_down);
-        };
         if !violated.is_empty() {
-            give_up();
+            // Nothing changes.
+            end_all(&started);
             refused.extend(violated);
             return self.publish_rejected(before, &running.config, refused, before.pinned);
         }
@@ -114,7 +111,7 @@ impl Publisher {
             },
         });
         if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
-            give_up();
+            end_all(&started);
             return before.unchanged();
         }
         let stays = |it: &Arc<Leased<Running>>| generation.holds(it);
@@ -131,7 +128,7 @@ impl Publisher {
         let report = Report {
             generation: number,
             published: true,
-            loaded: labels(&mut started.iter().map(|it| &it.running).filter(|it| stays(it))),
+            loaded: labels(&mut started.iter().map(|it| &it.running)),
             retired: labels(&mut left.iter()),
             rejected: after.rejected.to_vec(),
         };
@@ -139,7 +136,7 @@ impl Publisher {
         if configured {
             self.shared.journal.note(number, Outcome::Configured);
         }
-        for fresh in started.into_iter().filter(|it| stays(&it.running)) {
+        for fresh in started {
             health::follow(&self.shared, &fresh.running);
             self.shared.journal.note(number, fresh.loaded);
         }

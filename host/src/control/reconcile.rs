@@ -240,13 +240,17 @@ impl Reconciler {
         };
         let source = self.source.file().map(Path::to_owned);
         let broken = violated(&config, |what| desired.holds(running, what), source.clone());
+        // Who goes back goes all the way. What was taken back changes nothing by being refused.
+        let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
+        if strict || !broken.is_empty() {
+            desired.refuse_contested();
+            refused.append(&mut desired.refused);
+        }
         if !broken.is_empty() {
             // Nothing is started for a set that may not be.
             refused.extend(taken_back.into_iter().chain(broken));
             return self.refuse(&published, refused);
         }
-        // Who goes back goes all the way. What was taken back changes nothing by being refused.
-        let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
         if strict && !refused.is_empty() {
             // Nothing of this change will serve: nothing is started for it.
             let changed = |it: &Wanted| {

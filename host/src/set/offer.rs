@@ -45,5 +45,6 @@ pub(crate) struct Incumbent {
     /// Where its versions come from, and where it was found last: that first. While any of these
     /// is there but cannot be read, it stays.
     pub(crate) sources: Vec<Source>,
-    pub(crate) description: Arc<Description>,
+    /// What its versions describe; the version that is not on trial first.
+    pub(crate) descriptions: Vec<Arc<Description>>,
 }
