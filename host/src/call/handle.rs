@@ -51,6 +51,13 @@ impl Position {
     }
 }
 
+/// What came of an attempt on one set.
+enum Attempt<R> {
+    Done(R),
+    /// The set of this number was retired meanwhile.
+    Retired(u64),
+}
+
 impl<K: Kind> Handle<K> {
     pub(crate) fn new(cell: Arc<Cell>, name: &str) -> Result<Self, NotFound> {
         let key = Arc::from(format!("{}:{name}", K::NAME));
@@ -89,28 +96,18 @@ impl<K: Kind> Handle<K> {
         how: Calling<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
-        let mut last = None;
-        loop {
+        self.on_current(|| {
             // Everything happens under the cheap guard, which cannot leave the closure.
-            let tried = self.cell.peek(|published| {
+            self.cell.peek(|published| {
                 let capability = self.find(published)?;
                 let Some(_entered) = published.enter(capability) else {
-                    return Ok(Err(published.generation.number));
+                    return Ok(Attempt::Retired(published.generation.number));
                 };
                 let context = how.bound(published.context())?;
-                Ok(Ok(dispatch::call::<K, R>(capability, &context, how, &mut call)?))
-            });
-            match tried {
-                Ok(Ok(answer)) => return Ok(answer),
-                Err(error) => return Err(error),
-                // Retired between the load and the lease: a newer set is published already,
-                // or none ever will be.
-                Ok(Err(generation)) if last == Some(generation) => {
-                    return Err(self.retired().into());
-                }
-                Ok(Err(generation)) => last = Some(generation),
-            }
-        }
+                let answer = dispatch::call::<K, R>(capability, &context, how, &mut call)?;
+                Ok(Attempt::Done(answer))
+            })
+        })
     }
 
     /// Takes a lease for a call that outlives this function: the snapshot and the plugin
@@ -120,19 +117,34 @@ impl<K: Kind> Handle<K> {
     ///
     /// If the running generation does not hold the capability.
     pub fn lease(&self) -> Result<Leased<K>, Error> {
-        let mut last = None;
-        loop {
+        self.on_current(|| {
             let published = self.cell.load();
             self.find(&published)?;
             match Leased::take(&published, &self.key) {
-                Ok(leased) => return Ok(leased),
-                Err(Missed::WrongKind(error)) => return Err(error.into()),
-                Err(Missed::Retired) => {}
+                Ok(leased) => Ok(Attempt::Done(leased)),
+                Err(Missed::WrongKind(error)) => Err(error.into()),
+                Err(Missed::Retired) => Ok(Attempt::Retired(published.generation.number)),
             }
-            if last == Some(published.generation.number) {
-                return Err(self.retired().into());
+        })
+    }
+
+    /// Attempts something on the set that serves; again, if that set was retired before the right
+    /// to call was taken.
+    #[inline]
+    fn on_current<R>(
+        &self,
+        mut attempt: impl FnMut() -> Result<Attempt<R>, Error>,
+    ) -> Result<R, Error> {
+        let mut last = None;
+        loop {
+            match attempt()? {
+                Attempt::Done(answer) => return Ok(answer),
+                // A retired set is followed by one that is published already, or by none.
+                Attempt::Retired(generation) if last == Some(generation) => {
+                    return Err(self.retired().into());
+                }
+                Attempt::Retired(generation) => last = Some(generation),
             }
-            last = Some(published.generation.number);
         }
     }
 

@@ -14,6 +14,7 @@ use super::problem::source::{FILE, Place, Source, Sources};
 use super::read::deep::{Failed, on_deep_stack};
 use super::read::overlay::{self, Pair};
 use super::read::tree::{self, Table};
+use super::section::keys;
 use super::section::settings::{self, Config};
 
 /// The layers of a configuration. [`Layers::load`] may be called again and again: it reads the
@@ -151,7 +152,7 @@ impl Layers {
         };
         let origin = self.origin();
         let mut sources = Sources(vec![Source { origin, text }]);
-        let env = overlay::variables(&self.env, &mut sources);
+        let env = overlay::variables(&self.env, &keys::IN_ENVIRONMENT, &mut sources);
         let flags = overlay::flags(&self.flags, &mut sources);
         let mut report = Report::new(&sources);
 

@@ -6,12 +6,12 @@ use std::hash::Hash;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use plugbay_registry::nearest;
 use toml::de::DeValue;
 
 use super::setting::{Refused, Setting};
 use super::tree::{self, Entry, Node, Table, Value};
 use crate::config::problem::error::Origin;
-use crate::config::problem::nearest::nearest;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::problem::source::FILE;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use plugbay_core::Isolation;
+use plugbay_core::{Isolation, Reuse};
 
 use super::tree::{Node, Value};
 use crate::config::problem::render;
@@ -38,8 +38,7 @@ pub(crate) fn text(node: &Node) -> Result<&str, Refused> {
     }
 }
 
-/// A value of the right type that is not good.
-pub(crate) fn value(found: impl Into<String>, hint: Option<&str>) -> Refused {
+fn value(found: impl Into<String>, hint: Option<&str>) -> Refused {
     Refused::Value { found: found.into(), hint: hint.map(str::to_owned) }
 }
 
@@ -250,6 +249,31 @@ impl Setting for Isolation {
 
     fn show(&self) -> String {
         render::quoted(self.as_str())
+    }
+}
+
+impl Setting for Reuse {
+    const EXPECTED: &'static str = "\"pooled\" or \"fresh\"";
+
+    fn from_node(node: &Node) -> Result<Reuse, Refused> {
+        match text(node)? {
+            "pooled" => Ok(Reuse::Pooled),
+            "fresh" => Ok(Reuse::Fresh),
+            other => Err(value(
+                render::quoted(other),
+                Some(
+                    "pooled: instances serve many calls and keep their memory; \
+                     fresh: every call gets a new instance",
+                ),
+            )),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Reuse::Pooled => "\"pooled\"".to_owned(),
+            Reuse::Fresh => "\"fresh\"".to_owned(),
+        }
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use plugbay_core::{CapabilityKey, check_name};
 use serde::Serialize;
 
+use super::keys;
 use super::plugins;
 use super::request_key::RequestKey;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
-use crate::config::read::keys;
 use crate::config::read::section::{self, Section};
 use crate::config::read::setting::{Refused, Setting, text};
 use crate::config::read::tree::{Node, Table};

@@ -63,7 +63,7 @@ fn texts_become_what_the_key_holds() {
     assert_eq!(config.defaults.cpu, Duration::from_millis(5));
     assert_eq!(config.admin.listen, "[::1]:9".parse::<SocketAddr>().expect("address"));
     assert!(!config.plugins["hello"].enabled);
-    assert_eq!(config.plugins["a.b"].memory, Some(Size::mib(1)));
+    assert_eq!(config.plugins["a.b"].limits.memory, Some(Size::mib(1)));
     assert_eq!(
         config.plugins["hello"].config,
         json!({"greeting": "Guten Tag", "depth": {"n": 3}, "list": [1, "x"]})
@@ -79,7 +79,7 @@ fn a_flag_changes_one_key_of_a_plugin_and_leaves_the_others() {
         .load()
         .expect("good");
     let x = &config.plugins["x"];
-    assert_eq!((x.enabled, x.memory), (false, Some(Size::mib(1))));
+    assert_eq!((x.enabled, x.limits.memory), (false, Some(Size::mib(1))));
     assert_eq!(x.config, json!({"a": 1, "b": 3}));
 }
 

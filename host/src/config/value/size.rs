@@ -131,6 +131,12 @@ impl fmt::Display for Size {
     }
 }
 
+impl From<Size> for u64 {
+    fn from(size: Size) -> u64 {
+        size.as_u64()
+    }
+}
+
 impl Serialize for Size {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
