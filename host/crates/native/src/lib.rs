@@ -1,11 +1,19 @@
 //! The native runtime of Plugbay.
 //!
 //! A native plugin is called through the versioned vtable of [`plugbay_abi`]. [`NativeRuntime`]
-//! serves those that are dynamic libraries: [`header`] reads a library's outside from its
-//! bytes, [`Staging`] makes a private copy of it, and only then is that copy loaded, to stay
-//! ([`Libraries`] says which are). [`LinkedRuntime`] serves those that are linked into the
-//! application and registered themselves. Either is described and started like any other.
-//! The module [`worker`] serves the vtable of a library in a process of its own.
+//! serves plugins that are dynamic libraries, [`LinkedRuntime`] those that are linked into the
+//! application and registered themselves.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | `file` | a library as a file: [`header`] reads from its bytes what it is, [`Staging`] makes the private copy from which alone it is loaded |
+//! | `in_process` | plugins whose code runs in this process; [`Libraries`] says which libraries are loaded |
+//! | [`worker`] | plugins that run in a process of their own |
+//!
+//! What both ways of running a plugin need stands beside them: `library` opens a library, `fault`
+//! names what is wrong with it, `description` checks what it says of itself, `calls` and `ledger` are
+//! the host as its calls see it, `bulkhead` bounds them, and `blocking` makes them from asynchronous
+//! code.
 //!
 //! Native code is trusted code. In this process a panic is caught at the edge and costs the
 //! instance, and a fault is a fault of the whole process; limits of CPU time and memory do not
@@ -18,8 +26,9 @@
 //! # What is deliberately absent
 //!
 //! No library is ever unloaded, and none is loaded from where others write. Hand-written
-//! `unsafe` stands in three places: where a library is opened, where a worker is started, and
-//! where bytes are copied to and from the memory that is shared with it.
+//! `unsafe` stands in four places: where a library is opened, where a worker is started, where bytes
+//! are copied to and from the memory that is shared with it, and where a worker sets what it does
+//! about signals.
 //! The safe side of the vtable is `plugbay_abi::host`.
 
 #![deny(unsafe_code)]
@@ -27,23 +36,19 @@
 mod blocking;
 mod bulkhead;
 mod calls;
-mod code;
-mod describe;
+mod description;
 mod fault;
-pub mod header;
+mod file;
+mod in_process;
 mod ledger;
-mod libraries;
 #[expect(unsafe_code, reason = "to load a library is to run it; each block says what it relies on")]
 mod library;
 mod linked;
-mod plugin;
 mod runtime;
-mod serving;
-mod staging;
-mod threads;
 pub mod worker;
 
-pub use libraries::{Libraries, LoadedLibrary};
+pub use file::header;
+pub use file::staging::{PrivateCopy, Staging, StagingError};
+pub use in_process::libraries::{Libraries, LoadedLibrary};
 pub use linked::LinkedRuntime;
 pub use runtime::{Ceiling, NativeRuntime};
-pub use staging::{PrivateCopy, Staging, StagingError};

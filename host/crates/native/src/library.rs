@@ -67,7 +67,7 @@ pub(crate) struct Opened {
 
 /// Opens the library at `path`.
 ///
-/// `path` is absolute, its header was read by [`header::read`](crate::header::read), and
+/// `path` is absolute, its header was read by [`header::read`](crate::file::header::read), and
 /// nobody writes to the file any more: it is a copy of [`Staging`](crate::Staging).
 ///
 /// # Errors

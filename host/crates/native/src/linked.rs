@@ -10,9 +10,8 @@ use plugbay_core::{
 };
 use tokio::runtime::Handle;
 
-use crate::code::Code;
-use crate::describe::describe;
-use crate::plugin::NativePlugin;
+use crate::in_process::code::Code;
+use crate::in_process::plugin::NativePlugin;
 
 /// Runs the plugins that registered themselves at link time.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ impl LinkedRuntime {
         let mut linked = BTreeMap::new();
         for (index, plugin) in plugbay_abi::linked::plugins().enumerate() {
             let code = Code::new(Guest::linked(plugin));
-            let description = describe(&code);
+            let description = code.description();
             let name = match &description {
                 Ok(description) => description.name.clone(),
                 Err(_) => format!("unnamed-{index}"),

@@ -11,13 +11,12 @@ use plugbay_core::{
 use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
-use crate::code::Code;
-use crate::describe::describe;
 use crate::fault::Fault;
-use crate::header::{self, HeaderError};
-use crate::libraries::{Libraries, LoadError};
-use crate::plugin::NativePlugin;
-use crate::staging::{PrivateCopy, Staging};
+use crate::file::header::{self, HeaderError};
+use crate::file::staging::{PrivateCopy, Staging};
+use crate::in_process::code::Code;
+use crate::in_process::libraries::{Libraries, LoadError};
+use crate::in_process::plugin::NativePlugin;
 use crate::worker::{self, ProcessPlugin, WorkerCommand};
 
 /// Runs plugins that are dynamic libraries: in worker processes, or in this one.
@@ -191,7 +190,7 @@ impl NativePrepared {
             let code = libraries
                 .load(self.digest, self.copy()?, self.size, self.ceiling.mapped)
                 .map_err(|error| refusal_of_load(&error))?;
-            code.map(|code| Ok((code.clone(), describe(&code)?))).transpose()
+            code.map(|code| Ok((code.clone(), code.description()?))).transpose()
         });
         opened.as_ref().map(Option::as_ref).map_err(Refusal::clone)
     }

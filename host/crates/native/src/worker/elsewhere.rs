@@ -10,7 +10,7 @@ use plugbay_core::{
 use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
-use super::{WorkerCommand, WorkerState};
+use super::state::{WorkerCommand, WorkerState};
 
 const MESSAGE: &str = "process isolation needs Linux";
 
@@ -35,7 +35,7 @@ impl ProcessPlugin {
     }
 
     /// Keeps nothing.
-    pub(crate) fn keep(self, _: crate::staging::PrivateCopy) -> Self {
+    pub(crate) fn keep(self, _: crate::file::staging::PrivateCopy) -> Self {
         self
     }
 

@@ -4,6 +4,9 @@
 //! for each started plugin, which loads the library and serves its vtable. The host keeps
 //! running, the calls in flight fail and name the plugin, and the next call starts a new worker.
 //!
+//! The module `child` is that process, `host` what starts, calls and watches it, and `link` what
+//! they have between them.
+//!
 //! # The two ends
 //!
 //! The host starts a program, [`WorkerCommand`], which gives itself over to [`serve`] before it
@@ -90,62 +93,17 @@
 //! [`RestartRules`]: plugbay_guard::RestartRules
 
 #[cfg(target_os = "linux")]
-mod bare;
-#[cfg(target_os = "linux")]
-mod call;
-#[cfg(target_os = "linux")]
 mod child;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
-mod foreign;
+mod host;
 #[cfg(target_os = "linux")]
-mod granted;
-#[cfg(target_os = "linux")]
-mod lane;
-#[cfg(target_os = "linux")]
-mod output;
-#[cfg(target_os = "linux")]
-mod plugin;
-#[cfg(target_os = "linux")]
-mod process;
-#[cfg(target_os = "linux")]
-mod protect;
-#[cfg(target_os = "linux")]
-mod ring;
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "memory that another process writes to; each block says why it may")]
-mod segment;
-#[cfg(target_os = "linux")]
-mod shared;
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "nothing safe sets what a thread does about signals")]
-mod signals;
-#[cfg(target_os = "linux")]
-mod socket;
-#[cfg(target_os = "linux")]
-mod spawn;
-#[cfg(target_os = "linux")]
-mod spin;
-#[cfg(target_os = "linux")]
-mod start;
+mod link;
 mod state;
-#[cfg(target_os = "linux")]
-mod supervisor;
-#[cfg(target_os = "linux")]
-mod syscalls;
-#[cfg(target_os = "linux")]
-mod upcalls;
-#[cfg(target_os = "linux")]
-mod usage;
-#[cfg(target_os = "linux")]
-mod wire;
 
 use std::process::ExitCode;
 
-#[cfg(target_os = "linux")]
-#[doc(hidden)]
-pub use bare::Bare;
 #[cfg(target_os = "linux")]
 use child::run;
 #[cfg(not(target_os = "linux"))]
@@ -154,18 +112,13 @@ use elsewhere::run;
 pub use elsewhere::{ProcessPlugin, describe};
 #[cfg(target_os = "linux")]
 #[doc(hidden)]
-pub use foreign::frames;
+pub use host::frames;
 #[cfg(target_os = "linux")]
-pub use plugin::{ProcessPlugin, describe};
-pub use state::{Kept, Protections, WorkerCommand, WorkerState};
-
-/// The first argument that makes [`serve_if_asked`] serve.
-pub const ARGUMENT: &str = "plugbay-native-worker";
-
+pub use host::{ProcessPlugin, describe};
 #[cfg(target_os = "linux")]
-/// The most lanes of a worker, whatever its plugin's policy says: as many descriptors as one
-/// message carries, with some to spare.
-const MAX_LANES: usize = 128;
+#[doc(hidden)]
+pub use link::bare::Bare;
+pub use state::{ARGUMENT, Kept, Protections, WorkerCommand, WorkerState};
 
 /// Serves as a worker, for the host at the other end of standard input.
 ///

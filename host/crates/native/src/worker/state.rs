@@ -7,7 +7,8 @@ use std::time::Duration;
 use plugbay_core::WorkerStatus;
 use serde::{Deserialize, Serialize};
 
-use super::ARGUMENT;
+/// The first argument that makes [`serve_if_asked`](super::serve_if_asked) serve.
+pub const ARGUMENT: &str = "plugbay-native-worker";
 
 /// The program that becomes a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
