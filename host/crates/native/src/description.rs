@@ -1,8 +1,8 @@
-//! What a native plugin says of itself: foreign bytes, like any other.
+//! A native plugin's description: JSON from foreign code, checked before it is used.
 
 use plugbay_core::{Description, Reason, Refusal};
 
-/// The longest description, in bytes of JSON: many times what a plugin of the longest schema has.
+/// The longest description, in bytes of JSON: many times that of a plugin with a long schema.
 const MAX_DESCRIPTION: usize = 1 << 20;
 
 /// Checks the JSON in which a plugin described itself.
@@ -17,7 +17,7 @@ pub(crate) fn read(json: &[u8]) -> Result<Description, Refusal> {
     }
     let text = std::str::from_utf8(json).map_err(|error| {
         let at = error.valid_up_to();
-        broken(format!("expected JSON in UTF-8, found bytes that are none at {at}"))
+        broken(format!("expected JSON in UTF-8, found invalid bytes at {at}"))
     })?;
     let description: Description = serde_json::from_str(text)
         .map_err(|error| broken(format!("expected a description as JSON, found: {error}")))?;

@@ -1,14 +1,14 @@
-//! Reads a native library's outside from its bytes, before any code of it runs.
+//! Reads from a library's bytes what it is, before any of its code runs.
 //!
-//! To open a library is to run it: its constructors run before `dlopen` returns. So all that
-//! can be told from the file is told from the file: what it is, whom it is for, and the
-//! [`Header`] that every plugin carries in a section of its own. The
-//! checks are made in the order in which [`HeaderError`] lists them.
+//! To open a library is to run it: its constructors run before `dlopen` returns. So everything that
+//! can be read from the file is read from the file: its kind, the system and processor that it was
+//! built for, and the [`Header`] that every plugin carries in a section of its own. The checks are
+//! made in the order in which [`HeaderError`] lists them.
 //!
 //! ELF: System V ABI, chapter 4; Mach-O: `mach-o/loader.h`; PE: Microsoft's "PE Format".
 //!
-//! Nothing here panics, allocates by a number that the file gives, or takes longer than to read
-//! the file once, whatever the bytes are.
+//! Whatever the bytes are, nothing here panics, allocates by a number that the file gives, or takes
+//! longer than reading the file once.
 
 mod error;
 mod extent;
@@ -42,8 +42,8 @@ pub struct LibraryHeader {
     pub vtable_size: u32,
 }
 
-/// How each kind of file that is read here begins. Archives are known, so that one who drops
-/// a static library is told that it is one.
+/// The first bytes of each kind of file that is read here. Archives are among them, so that the
+/// refusal of a static library can say that it is one.
 const MAGICS: [&[u8]; 9] = [
     b"\x7fELF",
     b"\xfe\xed\xfa\xce",
@@ -57,8 +57,8 @@ const MAGICS: [&[u8]; 9] = [
 ];
 const ARCHIVE: &[u8] = b"!<arch>\n";
 
-/// Whether the bytes begin as a native library does, of whatever system. A file that is
-/// shorter than that beginning counts as one: it is still being written.
+/// Whether the bytes begin like a native library of any system. A file that is shorter than such a
+/// beginning counts as a library: it may still be being written.
 #[must_use]
 pub fn recognises(bytes: &[u8]) -> bool {
     let begins = |magic: &&[u8]| {
@@ -68,18 +68,18 @@ pub fn recognises(bytes: &[u8]) -> bool {
     MAGICS.iter().any(begins) && !is_java(bytes)
 }
 
-/// A Java class begins like a universal Mach-O file. Where that says how many architectures it
-/// holds, a class has its version, which is at least 45.
+/// Whether the bytes are a Java class, which begins like a universal Mach-O file. Where such a file
+/// has the number of its architectures, a class has its version, which is at least 45.
 fn is_java(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xca\xfe\xba\xbe")
         && bytes.get(4..8).is_some_and(|at| u32::from_be_bytes([at[0], at[1], at[2], at[3]]) >= 45)
 }
 
-/// Reads the header of a library that this very process could load.
+/// Reads the header of a library for this process.
 ///
 /// # Errors
 ///
-/// The first thing that keeps the file from being a plugin for this host.
+/// The first check that the file fails.
 pub fn read(bytes: &[u8]) -> Result<LibraryHeader, HeaderError> {
     read_for(bytes, Target::host())
 }
@@ -120,13 +120,13 @@ fn read_for(bytes: &[u8], host: Target) -> Result<LibraryHeader, HeaderError> {
     Ok(header)
 }
 
-/// As [`read`], on a host of each system, for the fuzzer.
+/// As [`read`], for a host of each system, for the fuzzer.
 #[doc(hidden)]
 pub fn read_on_each(bytes: &[u8]) -> [Result<LibraryHeader, HeaderError>; 3] {
     Target::EACH.map(|host| read_for(bytes, host))
 }
 
-/// The part of a universal Mach-O file that is for this host.
+/// The part of a universal Mach-O file that is built for `host`.
 fn slice<'a, A: FatArch>(
     bytes: &'a [u8],
     arches: &[A],
@@ -152,7 +152,8 @@ fn check_kind(file: &File<'_>) -> Result<(), HeaderError> {
     Err(HeaderError::Kind { found })
 }
 
-/// ELF calls these shared objects too; only a flag tells them apart.
+/// Whether an ELF file is such an executable: its type is that of a shared library, too, and only a
+/// flag tells them apart.
 fn is_position_independent_executable(file: &File<'_>) -> bool {
     fn flagged<Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'_, Elf>) -> bool {
         let Ok(table) = file.elf_dynamic_table() else { return false };
@@ -165,7 +166,7 @@ fn is_position_independent_executable(file: &File<'_>) -> bool {
     }
 }
 
-/// Such a library takes the protection of its stacks from the whole process.
+/// Whether the library asks for executable stacks, which the loader would give the whole process.
 fn wants_executable_stack(file: &File<'_>) -> bool {
     fn asked<Elf: FileHeader<Endian = Endianness>>(file: &ElfFile<'_, Elf>) -> bool {
         let endian = file.endian();
@@ -180,7 +181,7 @@ fn wants_executable_stack(file: &File<'_>) -> bool {
     }
 }
 
-/// Reads the section that a plugin has and nothing else does.
+/// Reads the section that only plugins have.
 fn section(file: &File<'_>) -> Result<LibraryHeader, HeaderError> {
     let name = if file.format() == BinaryFormat::MachO { "__plugbay" } else { ".plugbay" };
     let data = find::section(file, name.as_bytes())
@@ -222,7 +223,7 @@ fn malformed(error: object::Error) -> HeaderError {
     HeaderError::Malformed { message: error.to_string() }
 }
 
-/// The first bytes, for people.
+/// The first bytes, in hexadecimal.
 fn beginning(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "no bytes".to_owned();

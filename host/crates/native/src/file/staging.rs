@@ -1,18 +1,19 @@
 //! Private copies of libraries, from which they are loaded.
 //!
-//! A loaded library is its file, mapped: whoever overwrites the file overwrites the code that
-//! runs, and whoever cuts it takes the code away. So no library is ever loaded from a place
-//! where others write. Each is copied under the name of its digest into a folder that only
-//! this user can write to. A copy is written once: under another name, then renamed. One that
-//! is there already is used if its bytes have the digest that its name says, and replaced by
-//! a rename if not; a rename leaves alone what is mapped of the file before.
+//! A loaded library is its file, mapped: to overwrite the file is to overwrite the code that runs,
+//! and to truncate it takes the code away. So no library is ever loaded from a place where others
+//! write. Each library is copied under the name of its digest into a folder that only this user can
+//! write to. A copy is written once: under another name, then renamed. An existing copy is used if
+//! its bytes have the digest that its name says, and is otherwise replaced by a rename; a rename does
+//! not change a file that is mapped already.
 //!
-//! A copy is in use as long as a process holds a shared lock on its file: what is loaded here,
-//! for good; what runs in a worker, as long as its plugin does, for the next worker opens it
-//! again. Several hosts may share a folder. A copy goes with the last that uses it; what is left
-//! of hosts that ended goes when another starts: [`Staging::sweep`].
+//! A copy is in use as long as a process holds a shared lock on its file. A library that is loaded
+//! into this process holds it for good; a plugin in a worker holds it as long as it runs, because its
+//! next worker opens the copy again. Several hosts may share a folder. The last user of a copy removes
+//! it; copies that are left from hosts that ended are removed when another host starts
+//! ([`Staging::sweep`]).
 //!
-//! The folder must lie where code may be run from: not on a volume mounted `noexec`.
+//! The folder must not be on a volume that is mounted `noexec`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use plugbay_core::{Artifact, Digest, private_folder};
 
-/// A copy cannot be made.
+/// Why a private copy cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StagingError {
@@ -32,7 +33,7 @@ pub enum StagingError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the folder.
         found: String,
     },
     /// The copy could not be written.
@@ -40,46 +41,46 @@ pub enum StagingError {
     Write {
         /// The copy.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// The file whose exclusive lock is the turn to change the folder.
-const TURN: &str = ".lock";
-/// How the name of a file begins that is being written.
-const WRITING: &str = ".writing-";
-/// How long whoever has it may take: to write one copy, or to look for old ones.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long whoever is done with a copy waits for the turn to remove it. What stays is swept.
-const BRIEFLY: Duration = Duration::from_secs(1);
+/// The file whose exclusive lock is the right to change the folder.
+const LOCK_FILE: &str = ".lock";
+/// How the name of a file begins while it is written.
+const WRITING_PREFIX: &str = ".writing-";
+/// How long to wait for that lock: its holder writes one copy, or looks for old ones.
+const LOCK_WITHIN: Duration = Duration::from_secs(10);
+/// How long to wait for it in order to remove a copy. A copy that stays is swept later.
+const UNLOCK_WITHIN: Duration = Duration::from_secs(1);
 
-/// A private copy of a library, which is in use until the last clone of this is dropped; then it
+/// A private copy of a library. It is in use until the last clone of this is dropped; then its file
 /// is removed, unless another process, or another artifact of these bytes, uses it too.
 #[derive(Clone, Debug)]
-pub struct PrivateCopy(Arc<Used>);
+pub struct PrivateCopy(Arc<InUse>);
 
 #[derive(Debug)]
-struct Used {
+struct InUse {
     path: PathBuf,
     folder: Staging,
     file: File,
 }
 
 impl PrivateCopy {
-    /// The copy.
+    /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 }
 
-impl Drop for Used {
+impl Drop for InUse {
     fn drop(&mut self) {
-        // Nobody may take it for one that stays while it goes.
-        let Ok(_turn) = self.folder.turn(BRIEFLY) else { return };
-        // The file itself, not the handle, has the lock, which a child that is being started may
-        // hold as well; and another file may have the name by now.
+        // Under the lock, so that no host starts to use the copy while it is removed.
+        let Ok(_lock) = self.folder.lock(UNLOCK_WITHIN) else { return };
+        // Unlocked explicitly, because a child that is being started may hold a duplicate of the
+        // handle. And another file may have the name by now, so the name is looked at again.
         if self.file.unlock().is_ok() && is_unlocked(&self.path).unwrap_or(false) {
             drop(fs::remove_file(&self.path));
         }
@@ -93,104 +94,104 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Opens `folder`, which is made with mode 0700 if it is not there.
+    /// Opens `folder`, which is created with mode 0700 if it does not exist.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be made, belongs to someone else, or others can write to it: what
-    /// lies there is code that this process will run.
+    /// If the folder cannot be created, belongs to another user, or can be written to by others: its
+    /// files are code that this process will run.
     pub fn open(folder: &Path) -> Result<Self, StagingError> {
         let refuse = |found: String| StagingError::Folder { path: folder.to_owned(), found };
         private_folder(folder).map_err(refuse)?;
-        // A loader looks up a name without a slash elsewhere, and a relative one from wherever
-        // the process stands by then.
+        // A loader searches its own folders for a name without a slash, and resolves a relative one
+        // against the working directory of that moment.
         let folder = folder.canonicalize().map_err(|error| refuse(error.to_string()))?;
         Ok(Self { folder })
     }
 
-    /// Where the private copies are.
+    /// The folder of the private copies.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The private copy of an artifact, made if it is not there.
+    /// The private copy of an artifact, written if it does not exist.
     ///
     /// Blocks while another thread or process changes the folder.
     ///
     /// # Errors
     ///
-    /// If it cannot be written, or the folder is being changed for more than 10 s.
+    /// If the copy cannot be written, or another one holds the folder's lock for more than 10 s.
     pub fn stage(&self, artifact: &Artifact) -> Result<PrivateCopy, StagingError> {
         let name = format!("{}.{}", artifact.digest.hex(), std::env::consts::DLL_EXTENSION);
         let path = self.folder.join(name);
         let file = self.copy(&path, artifact);
         let file = file.map_err(|source| StagingError::Write { path: path.clone(), source })?;
-        Ok(PrivateCopy(Arc::new(Used { path, folder: self.clone(), file })))
+        Ok(PrivateCopy(Arc::new(InUse { path, folder: self.clone(), file })))
     }
 
-    /// The copy at `path`, with a lock that says that it is used.
+    /// The copy at `path`, open and with a shared lock, which says that it is in use.
     fn copy(&self, path: &Path, artifact: &Artifact) -> io::Result<File> {
-        // Nobody sweeps between the look at the copy and its lock.
-        let _turn = self.turn(PATIENCE)?;
+        // Held until the copy itself is locked, so that no other host sweeps it in between.
+        let _lock = self.lock(LOCK_WITHIN)?;
         if !is_copy(path, artifact) {
             self.write(path, &artifact.bytes)?;
         }
         let used = File::open(path)?;
         match used.try_lock_shared() {
-            // Where there are no locks, nobody sweeps either.
+            // A volume without locks is not swept either.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(used),
             Err(TryLockError::WouldBlock) => {
-                Err(io::Error::other("somebody has locked it who is no host"))
+                Err(io::Error::other("a program that is not a host has locked it"))
             }
         }
     }
 
-    /// Waits for the turn to change the folder, which lasts until the file is closed.
-    fn turn(&self, patience: Duration) -> io::Result<File> {
-        let turn = self.turns()?;
+    /// Waits for the right to change the folder, which lasts until the file is closed.
+    fn lock(&self, patience: Duration) -> io::Result<File> {
+        let lock = self.lock_file()?;
         let until = Instant::now() + patience;
-        while let Err(TryLockError::WouldBlock) = turn.try_lock() {
+        while let Err(TryLockError::WouldBlock) = lock.try_lock() {
             if Instant::now() >= until {
-                let message = format!("that somebody else has changed the folder for {patience:?}");
+                let message = format!("another host has held the folder's lock for {patience:?}");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             thread::park_timeout(Duration::from_millis(1));
         }
-        Ok(turn)
+        Ok(lock)
     }
 
-    fn turns(&self) -> io::Result<File> {
-        let path = self.folder.join(TURN);
+    fn lock_file(&self) -> io::Result<File> {
+        let path = self.folder.join(LOCK_FILE);
         OpenOptions::new().create(true).truncate(false).write(true).open(path)
     }
 
-    /// Removes the copies that no process uses and that are older than `age`, and what a crash
-    /// left of one that was being written. Returns how many. Does nothing if the folder is being
-    /// changed, or if its volume has no locks.
+    /// Removes the copies that no process uses and that are older than `age`, and files that a crash
+    /// left half written. Returns how many were removed. Does nothing if the folder is being changed,
+    /// or if its volume has no locks.
     ///
     /// # Errors
     ///
     /// If the folder cannot be read.
     pub fn sweep(&self, age: Duration) -> io::Result<usize> {
-        let turn = self.turns()?;
-        if turn.try_lock().is_err() {
+        let lock = self.lock_file()?;
+        if lock.try_lock().is_err() {
             return Ok(0);
         }
         let mut removed = 0;
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            if is_ours(&path) && is_unused(&path, age).unwrap_or(false) {
+            if is_copy_name(&path) && is_unused(&path, age).unwrap_or(false) {
                 removed += usize::from(fs::remove_file(&path).is_ok());
             }
         }
         Ok(removed)
     }
 
-    /// Writes a fresh file, then gives it the name. Nothing waits for the disk: what a crash
-    /// of the machine leaves is found by its digest.
+    /// Writes a new file, then renames it to `path`. It is not synced to the disk: a file that a crash
+    /// of the machine damaged is found out by its digest.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(WRITING).tempfile_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(WRITING_PREFIX).tempfile_in(&self.folder)?;
         file.write_all(bytes)?;
         make_executable(file.as_file())?;
         file.persist(path)?;
@@ -198,21 +199,21 @@ impl Staging {
     }
 }
 
-/// Whether the name is one that this room gives: to a copy, or to one that is being written.
-fn is_ours(path: &Path) -> bool {
+/// Whether the name is that of a copy, or of a file that is being written.
+fn is_copy_name(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let digest = name.strip_suffix(std::env::consts::DLL_EXTENSION);
     let digest = digest.and_then(|name| name.strip_suffix('.'));
     let is_copy =
         digest.is_some_and(|it| it.len() == 64 && it.bytes().all(|b| b.is_ascii_hexdigit()));
-    is_copy || name.starts_with(WRITING)
+    is_copy || name.starts_with(WRITING_PREFIX)
 }
 
-/// Whether it is a plain file that was written longer than `age` ago and that nobody has locked.
-/// It stays so as long as nobody else has the turn.
+/// Whether the file is a regular file that was written longer than `age` ago and that no process has
+/// locked. Under the folder's lock the answer stays true.
 fn is_unused(path: &Path, age: Duration) -> io::Result<bool> {
     let metadata = fs::symlink_metadata(path)?;
-    // A clock that was set back makes a copy of the future: it is not old.
+    // A copy from the future, after the clock was set back, is not old.
     let old = metadata.modified()?.elapsed().is_ok_and(|it| it >= age);
     Ok(metadata.is_file() && old && is_unlocked(path)?)
 }
@@ -221,7 +222,7 @@ fn is_unlocked(path: &Path) -> io::Result<bool> {
     Ok(File::open(path)?.try_lock().is_ok())
 }
 
-/// Whether a plain file is there that holds what it should.
+/// Whether `path` is a regular file with the artifact's bytes.
 fn is_copy(path: &Path, artifact: &Artifact) -> bool {
     let Ok(metadata) = fs::symlink_metadata(path) else { return false };
     metadata.is_file()
@@ -229,7 +230,7 @@ fn is_copy(path: &Path, artifact: &Artifact) -> bool {
         && fs::read(path).is_ok_and(|bytes| Digest::of(&bytes) == artifact.digest)
 }
 
-/// Nobody writes to a copy again, its owner included.
+/// Makes a copy executable, and read-only even for its owner.
 #[cfg(unix)]
 fn make_executable(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -251,7 +252,7 @@ mod tests {
         Artifact::new(Source::Memory("test".into()), bytes)
     }
 
-    /// What is in the folder, sorted.
+    /// The names of the files in the folder, sorted.
     fn names(staging: &Staging) -> Vec<String> {
         let names = fs::read_dir(staging.folder()).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -272,7 +273,7 @@ mod tests {
         let made = fs::metadata(path).unwrap().modified().unwrap();
         assert_eq!(staging.stage(&artifact(b"code")).unwrap().path(), path);
         assert_eq!(fs::metadata(path).unwrap().modified().unwrap(), made);
-        assert_eq!(names(&staging), [TURN, path.file_name().unwrap().to_str().unwrap()]);
+        assert_eq!(names(&staging), [LOCK_FILE, path.file_name().unwrap().to_str().unwrap()]);
     }
 
     #[test]
@@ -289,11 +290,15 @@ mod tests {
         fs::write(&path, b"evil").unwrap();
         let mapped = fs::File::open(&path).unwrap();
         let _used = staging.stage(&artifact(b"code")).unwrap();
-        // Whoever used the old file lets go of that one only.
+        // Dropping the user of the old file leaves the new file alone.
         drop(used);
         assert_eq!(fs::read(&path).unwrap(), b"code");
-        assert_eq!(io::read_to_string(mapped).unwrap(), "evil", "what is open stays as it was");
-        // A link in its place is replaced too, and what it leads to is left alone.
+        assert_eq!(
+            io::read_to_string(mapped).unwrap(),
+            "evil",
+            "a file that is open does not change"
+        );
+        // A link in its place is replaced too, and its target is left alone.
         let elsewhere = folder.path().join("elsewhere");
         fs::write(&elsewhere, b"code").unwrap();
         fs::remove_file(&path).unwrap();
@@ -338,9 +343,9 @@ mod tests {
     }
 
     /// A copy that is left from a host that ended.
-    fn left(host: &Staging, bytes: &[u8]) -> PathBuf {
+    fn left_over(host: &Staging, bytes: &[u8]) -> PathBuf {
         let path = host.stage(&artifact(bytes)).unwrap().path().to_owned();
-        assert!(!path.exists(), "it went with the last that used it");
+        assert!(!path.exists(), "its last user removed it");
         fs::write(&path, bytes).unwrap();
         path
     }
@@ -352,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_host_uses_stays_until_that_lets_go_of_it() {
+    fn a_copy_stays_until_its_last_user_drops_it() {
         let (_folder, one, other) = hosts();
         let used = one.stage(&artifact(b"code")).unwrap();
         let path = used.path().to_owned();
@@ -360,9 +365,9 @@ mod tests {
         let used_twice = other.stage(&artifact(b"code")).unwrap();
         assert_eq!(other.sweep(DAY).unwrap(), 0);
         drop(used);
-        assert_eq!(one.sweep(DAY).unwrap(), 0, "the other one uses it");
+        assert_eq!(one.sweep(DAY).unwrap(), 0, "the other host uses it");
         drop(used_twice.clone());
-        assert_eq!(one.sweep(DAY).unwrap(), 0, "and does so still");
+        assert_eq!(one.sweep(DAY).unwrap(), 0, "and still does");
         assert!(path.exists());
         drop(used_twice);
         assert!(!path.exists());
@@ -372,9 +377,9 @@ mod tests {
     #[test]
     fn what_is_new_is_not_swept_and_neither_is_what_is_not_ours() {
         let (_folder, one, other) = hosts();
-        let path = left(&one, b"code");
+        let path = left_over(&one, b"code");
         assert_eq!(other.sweep(DAY).unwrap(), 0, "it is new");
-        let crashed = one.folder().join(format!("{WRITING}abc"));
+        let crashed = one.folder().join(format!("{WRITING_PREFIX}abc"));
         let foreign = one.folder().join("README");
         for path in [&crashed, &foreign] {
             fs::write(path, b"").unwrap();
@@ -384,17 +389,17 @@ mod tests {
             write_earlier(path, 2 * DAY);
         }
         assert_eq!(other.sweep(DAY).unwrap(), 2);
-        assert_eq!(names(&one), [TURN, "README"]);
+        assert_eq!(names(&one), [LOCK_FILE, "README"]);
     }
 
     #[test]
-    fn nobody_sweeps_while_a_copy_is_made() {
+    fn a_folder_that_is_locked_is_not_swept() {
         let (_folder, one, other) = hosts();
-        let path = left(&one, b"code");
+        let path = left_over(&one, b"code");
         write_earlier(&path, 2 * DAY);
-        let turn = one.turn(PATIENCE).unwrap();
+        let lock = one.lock(LOCK_WITHIN).unwrap();
         assert_eq!(other.sweep(DAY).unwrap(), 0);
-        drop(turn);
+        drop(lock);
         assert_eq!(other.sweep(DAY).unwrap(), 1);
     }
 
@@ -414,6 +419,6 @@ mod tests {
             }
         });
         one.sweep(Duration::ZERO).unwrap();
-        assert_eq!(names(&one), [TURN]);
+        assert_eq!(names(&one), [LOCK_FILE]);
     }
 }

@@ -9,14 +9,14 @@ use plugbay_abi::host::{Guest, Instance, NoHost};
 use plugbay_abi::{Buffer, Error};
 use plugbay_core::{Description, Policy, Reason, Refusal};
 
-use super::threads::{Asked, Hung, Threads};
-use crate::calls::Calls;
+use super::threads::{NoAnswer, Pending, Threads};
+use crate::call_host::CallHost;
 use crate::description;
 use crate::ledger::Ledger;
 
-/// How long whoever drops an instance waits until it is freed. Most are at once, so that a host
-/// that ends does so after them; and whoever it is, is not held up by one that is not.
-const MOMENT: Duration = Duration::from_millis(20);
+/// How long the thread that drops an instance waits until it is freed. Most instances are freed at
+/// once, so that a host that ends has freed them by then; one that hangs holds nothing up for long.
+const FREED_WITHIN: Duration = Duration::from_millis(20);
 
 /// The functions of a plugin, and the threads on which they run outside calls.
 #[derive(Clone, Debug)]
@@ -28,12 +28,12 @@ pub(crate) struct Code {
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StepError {
-    /// The plugin said so.
+    /// The plugin returned an error.
     #[error("{}", .0.message)]
     Own(Error),
-    /// It said nothing.
+    /// The plugin did not return.
     #[error(transparent)]
-    Hung(#[from] Hung),
+    NoAnswer(#[from] NoAnswer),
 }
 
 impl Code {
@@ -41,8 +41,8 @@ impl Code {
         Self { guest, threads: Threads::default() }
     }
 
-    /// What the plugin says of itself, checked. Blocks for at most the `init` of the default
-    /// policy: which plugin it is, and so its own policy, is known only afterwards.
+    /// Calls the plugin's `describe` and checks the description. Blocks for at most the `init` of
+    /// the default policy: the plugin's name, and so its own policy, is known only afterwards.
     pub(crate) fn description(&self) -> Result<Description, Refusal> {
         let json = self
             .describe(Policy::default().init)
@@ -50,65 +50,66 @@ impl Code {
         description::read(&json)
     }
 
-    /// The host offers the plugin nothing meanwhile.
+    /// Calls `describe`. The host offers the plugin no function meanwhile.
     fn describe(&self, bound: Duration) -> Result<Buffer, StepError> {
         let guest = self.guest;
-        self.threads.within(bound, move || guest.describe(&NoHost))?.map_err(StepError::Own)
+        self.threads.run_within(bound, move || guest.describe(&NoHost))?.map_err(StepError::Own)
     }
 }
 
-/// One plugin that is made of the code: what its instances are made with.
-pub(crate) struct Life {
+/// Creates the instances of one plugin from its code and its configuration.
+pub(crate) struct InstanceFactory {
     pub(crate) code: Code,
     pub(crate) config: String,
-    /// How long each step may take.
+    /// How long each step of an instance's life may take.
     pub(crate) bound: Duration,
     pub(crate) ledger: Ledger,
-    /// Instances made so far.
-    pub(crate) made: AtomicU64,
+    /// Instances created so far.
+    pub(crate) created: AtomicU64,
 }
 
-impl Life {
+impl InstanceFactory {
     pub(crate) fn label(&self) -> &Arc<str> {
         self.ledger.label()
     }
 
-    /// Takes a step on a thread of its own.
+    /// Runs a step on a thread of its own and waits for its result.
     fn step<T: Send + 'static>(
         self: &Arc<Self>,
         within: Duration,
-        step: impl FnOnce(&Self, &Calls<'_>) -> Result<T, Error> + Send + 'static,
+        step: impl FnOnce(&Self, &CallHost<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StepError> {
-        self.begin(step)?.within(within)?.map_err(StepError::Own)
+        self.begin(step)?.take_within(within)?.map_err(StepError::Own)
     }
 
+    /// Starts a step on a thread of its own.
     fn begin<T: Send + 'static>(
         self: &Arc<Self>,
-        step: impl FnOnce(&Self, &Calls<'_>) -> T + Send + 'static,
-    ) -> Result<Asked<T>, Hung> {
-        let life = Arc::clone(self);
-        self.code.threads.ask(move || step(&life, &Calls::outside(&life.ledger)))
+        step: impl FnOnce(&Self, &CallHost<'_>) -> T + Send + 'static,
+    ) -> Result<Pending<T>, NoAnswer> {
+        let factory = Arc::clone(self);
+        self.code.threads.spawn(move || step(&factory, &CallHost::outside(&factory.ledger)))
     }
 
-    /// Makes an instance.
-    pub(crate) fn create(self: &Arc<Self>, within: Duration) -> Result<Living, StepError> {
+    /// Creates an instance.
+    pub(crate) fn create(self: &Arc<Self>, within: Duration) -> Result<LiveInstance, StepError> {
         let instance =
-            self.step(within, |life, calls| life.code.guest.create(calls, &life.config))?;
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
-        Ok(Living { instance: Some(instance), life: Arc::clone(self), number })
+            self.step(within, |factory, host| factory.code.guest.create(host, &factory.config))?;
+        let number = self.created.fetch_add(1, Ordering::Relaxed);
+        Ok(LiveInstance { instance: Some(instance), factory: Arc::clone(self), number })
     }
 }
 
-/// An instance, which is freed on a thread of its own.
-pub(crate) struct Living {
-    /// None only while it is freed.
+/// An instance of a plugin. Dropped, it is freed on a thread of its own.
+pub(crate) struct LiveInstance {
+    /// `None` only while it is freed.
     instance: Option<Instance>,
-    life: Arc<Life>,
+    factory: Arc<InstanceFactory>,
     number: u64,
 }
 
-impl Living {
-    /// Which of its plugin's it is.
+impl LiveInstance {
+    /// Its number among the instances of its plugin.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
@@ -127,38 +128,38 @@ impl Living {
         }
     }
 
-    /// Asks whether it can serve.
+    /// Calls the instance's `health`.
     pub(crate) fn health(self: &Arc<Self>, within: Duration) -> Result<(), StepError> {
-        let living = Arc::clone(self);
-        self.life.step(within, move |_, calls| living.call(|instance| instance.health(calls)))
+        let instance = Arc::clone(self);
+        self.factory.step(within, move |_, host| instance.call(|instance| instance.health(host)))
     }
 
-    /// Makes the last call. If it hangs, the instance is never freed.
+    /// Calls the instance's `shutdown`. If that hangs, the instance is never freed.
     pub(crate) fn shutdown(self: &Arc<Self>) -> Result<(), StepError> {
-        let living = Arc::clone(self);
-        self.life.step(self.life.bound, move |_, calls| {
-            living.call(|instance| {
-                instance.shutdown(calls);
+        let instance = Arc::clone(self);
+        self.factory.step(self.factory.bound, move |_, host| {
+            instance.call(|instance| {
+                instance.shutdown(host);
                 Ok(())
             })
         })
     }
 }
 
-impl Drop for Living {
+impl Drop for LiveInstance {
     fn drop(&mut self) {
         let Some(instance) = self.instance.take() else { return };
-        // To free it is foreign code as well, which may run on no other thread than its own: if
-        // it cannot begin there, the instance leaks.
+        // Freeing an instance runs foreign code, too, which must not hold up this thread: without a
+        // thread of its own the instance leaks.
         let instance = ManuallyDrop::new(instance);
-        let freeing = self.life.begin(move |_, _| drop(ManuallyDrop::into_inner(instance)));
-        let label = Arc::clone(self.life.label());
-        let late = move |error: Hung| {
+        let freeing = self.factory.begin(move |_, _| drop(ManuallyDrop::into_inner(instance)));
+        let label = Arc::clone(self.factory.label());
+        let late = move |error: NoAnswer| {
             tracing::warn!(plugin = &*label, %error, "an instance was not freed");
         };
         match freeing {
-            Ok(freeing) if freeing.is_over(MOMENT) => {}
-            Ok(freeing) => freeing.later(self.life.bound, late),
+            Ok(freeing) if freeing.wait(FREED_WITHIN) => {}
+            Ok(freeing) => freeing.report_if_late(self.factory.bound, late),
             Err(error) => late(error),
         }
     }

@@ -1,9 +1,9 @@
-//! Which libraries are loaded.
+//! The libraries that are loaded into this process.
 //!
-//! There is one such list in a process, and it is global on purpose: it mirrors the loader's
-//! own, which is global too. Two hosts in one process that load the same bytes share the
-//! library and its static variables, whatever Plugbay writes down; a list per host would only
-//! hide it, and would load a second copy of what can never be unloaded.
+//! There is one such list in a process, and it is global on purpose: it mirrors the list of the
+//! system's loader, which is global too. Two hosts in one process that load the same bytes share the
+//! library and its static variables in any case; a list per host would only hide that, and would
+//! load a second copy of what can never be unloaded.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use plugbay_abi::host::Guest;
 use plugbay_core::{Digest, Policy};
 
 use super::code::Code;
-use super::threads::{Hung, Threads};
+use super::threads::{NoAnswer, Threads};
 use crate::file::staging::PrivateCopy;
 use crate::library::{self, OpenError};
 
@@ -30,30 +30,30 @@ pub struct LoadedLibrary {
     pub size: u64,
     /// When it was loaded.
     pub loaded_at: SystemTime,
-    /// Threads that hang in it, outside its calls; the host waits for them no more.
+    /// Threads that hang in it, outside its calls, and that the host no longer waits for.
     pub left_behind: usize,
 }
 
-/// A library that is not loaded.
+/// Why a library is not loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
-    /// It does not open.
+    /// The library does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It may still open, some day.
+    /// Its constructors or its entry did not return; they still may.
     #[error("{path}: load: {source}")]
     Hung {
         /// The library.
         path: PathBuf,
-        /// How it hangs.
-        source: Hung,
+        /// What its thread does.
+        source: NoAnswer,
     },
-    /// Another one hangs, and with it the system's loader.
-    #[error("{path}: load: expected a turn, found that {hangs} does not finish loading")]
+    /// Another library hangs while it is loaded, and blocks the system's loader.
+    #[error("{path}: load: expected the loader to be free, found that {hangs} is still loading")]
     Busy {
         /// The library.
         path: PathBuf,
-        /// The one that hangs.
+        /// The library that hangs.
         hangs: PathBuf,
     },
 }
@@ -62,22 +62,22 @@ pub(crate) enum LoadError {
 #[derive(Debug)]
 pub struct Libraries {
     loaded: Mutex<BTreeMap<Digest, Loaded>>,
-    /// The one that is being opened, so that each is opened once. The loader lets in one at a
-    /// time as well. Not the lock of the list: a constructor that hangs must not hide the status.
+    /// The library that is being opened: each is opened once, and the loader opens one at a time.
+    /// This is not the lock of the list, because a constructor that hangs must not hide the status.
     opening: Mutex<Option<PathBuf>>,
-    /// Told when that one is open.
+    /// Notified when that library is open, or failed to open.
     opened: Condvar,
 }
 
 /// What is known of a library that is loaded.
 #[derive(Debug)]
 struct Loaded {
-    /// What its entry returned; none before it returns. Without functions it is of no use, but
-    /// loaded it is.
+    /// What its entry returned; `None` before that. A library whose entry failed cannot be called,
+    /// but it is loaded.
     code: Option<Result<Code, OpenError>>,
     threads: Threads,
     library: LoadedLibrary,
-    /// In use for good.
+    /// Held so that the file stays.
     _copy: PrivateCopy,
 }
 
@@ -94,10 +94,10 @@ impl Libraries {
         &LIBRARIES
     }
 
-    /// What is loaded, the longest first.
+    /// The libraries that are loaded, in the order in which they were.
     #[must_use]
     pub fn loaded(&self) -> Vec<LoadedLibrary> {
-        let mut loaded: Vec<_> = lock(&self.loaded).values().map(Loaded::now).collect();
+        let mut loaded: Vec<_> = lock(&self.loaded).values().map(Loaded::status).collect();
         loaded.sort_by_key(|library| library.loaded_at);
         loaded
     }
@@ -115,10 +115,10 @@ impl Libraries {
         self.find(digest)?.ok().map(|code| code.guest)
     }
 
-    /// The plugin in the library of this digest, whose header was read; loads it from its copy if
-    /// it is not loaded yet. `None` if it would be more than `limit` bytes then, of all libraries
-    /// together; 0 is no limit. Blocks for at most twice the `init` of the default policy: once
-    /// for its turn, once for its constructors.
+    /// The plugin in the library `digest`, whose header was read. If the library is not loaded yet,
+    /// loads it from `copy`, or returns `None` if all libraries together would then have more than
+    /// `limit` bytes (0 is no limit). Blocks for at most twice the `init` of the default policy: once
+    /// for the loader, once for the library's constructors.
     pub(crate) fn load(
         &'static self,
         digest: Digest,
@@ -130,8 +130,8 @@ impl Libraries {
             return Ok(Some(code?));
         }
         let (bound, path) = (Policy::default().init, copy.path());
-        let opening = self.turn(path, bound)?;
-        // Someone else may have opened it while this thread waited.
+        let opening = self.start_opening(path, bound)?;
+        // Another thread may have opened it while this one waited.
         if let Some(code) = self.find(&digest) {
             return Ok(Some(code?));
         }
@@ -145,24 +145,24 @@ impl Libraries {
                 let opened = library::open(&path)?;
                 let loaded_at = SystemTime::now();
                 let library = LoadedLibrary { digest, path, size, loaded_at, left_behind: 0 };
-                // It is mapped from now on, whatever comes of it.
+                // The library is mapped from now on, whether or not its entry succeeds.
                 let loaded = Loaded { code: None, threads: threads.clone(), library, _copy: copy };
                 lock(&self.loaded).insert(digest, loaded);
                 let code = opened.enter().map(|guest| Code { guest, threads });
                 if let Some(loaded) = lock(&self.loaded).get_mut(&digest) {
                     loaded.code = Some(code.clone());
                 }
-                // Only now, and however long it took: the loader is busy as long.
+                // Only now, also if the caller has stopped waiting: until now the loader was busy.
                 drop(opening);
                 code
             }
         };
         let hung = |source| LoadError::Hung { path: path.to_owned(), source };
-        threads.within(bound, open).map_err(hung)?.map(Some).map_err(LoadError::Open)
+        threads.run_within(bound, open).map_err(hung)?.map(Some).map_err(LoadError::Open)
     }
 
-    /// Waits until no library is being opened.
-    fn turn(&'static self, path: &Path, bound: Duration) -> Result<Opening, LoadError> {
+    /// Waits until no library is being opened, and takes the right to open one.
+    fn start_opening(&'static self, path: &Path, bound: Duration) -> Result<Opening, LoadError> {
         let opening = lock(&self.opening);
         let waited = self.opened.wait_timeout_while(opening, bound, |it| it.is_some());
         let mut opening = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -179,12 +179,12 @@ impl Libraries {
 }
 
 impl Loaded {
-    fn now(&self) -> LoadedLibrary {
+    fn status(&self) -> LoadedLibrary {
         LoadedLibrary { left_behind: self.threads.left_behind(), ..self.library.clone() }
     }
 }
 
-/// The right to open a library.
+/// The right to open a library, given back when it is dropped.
 struct Opening(&'static Libraries);
 
 impl Drop for Opening {
@@ -194,7 +194,7 @@ impl Drop for Opening {
     }
 }
 
-/// Whoever panicked left nothing half done: each change is one insertion.
+/// A panic under a lock leaves nothing half done: each change is one insertion.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@
 //! dynamic libraries are loaded; plugins that are linked into the application are on no list.
 
 pub(crate) mod code;
+mod current;
 pub(crate) mod libraries;
 pub(crate) mod plugin;
-mod serving;
 mod threads;

@@ -1,4 +1,4 @@
-//! A started native plugin.
+//! A started plugin whose code runs in this process.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,48 +15,48 @@ use plugbay_core::{
 };
 use tokio::runtime::Handle;
 
-use super::code::{Code, Life, Living, StepError};
-use super::serving::Serving;
+use super::code::{Code, InstanceFactory, LiveInstance, StepError};
+use super::current::CurrentInstance;
 use crate::blocking::Blocking;
 use crate::bulkhead::Bulkhead;
-use crate::calls::{Calls, from_guest};
+use crate::call_host::{CallHost, from_guest};
 use crate::ledger::Ledger;
 
-/// What all calls of one plugin share.
-struct Shared {
-    life: Arc<Life>,
+/// The plugin, as all its calls share it.
+struct Callee {
+    factory: Arc<InstanceFactory>,
     policy: Policy,
     tokio: Handle,
-    /// Bounds its handlers.
+    /// Bounds the calls of its handlers.
     handlers: Arc<Bulkhead>,
-    /// Bounds its codecs where nobody lends a thread. Apart from its handlers, which may wait for
-    /// them. On their callers' own threads they are called without bound.
+    /// Bounds the asynchronous calls of its codecs, which need a thread of tokio. They have a bound
+    /// of their own because a handler may wait for a codec. Synchronous calls run on their caller's
+    /// thread and have no bound.
     codecs: Arc<Bulkhead>,
-    /// Serves all calls at once.
-    instance: Serving,
+    /// The one instance, which serves all calls at once.
+    instance: CurrentInstance,
 }
 
-/// A started native plugin.
-pub(crate) struct NativePlugin {
-    shared: Arc<Shared>,
+/// A started plugin whose code runs in this process.
+pub(crate) struct InProcessPlugin {
+    callee: Arc<Callee>,
     description: Arc<Description>,
 }
 
-impl NativePlugin {
-    /// Makes the instance and asks it whether it can serve. Blocks for at most twice the policy's
-    /// `init`.
+impl InProcessPlugin {
+    /// Creates the instance and calls its `health`. Blocks for at most twice the policy's `init`.
     pub(crate) fn start(code: Code, start: StartPlugin, tokio: Handle) -> Result<Self, Refusal> {
-        let life = Arc::new(Life {
+        let factory = Arc::new(InstanceFactory {
             code,
             ledger: Ledger::new(start.identity.label(), &start.policy, start.observer),
             config: start.config.to_string(),
             bound: start.policy.init,
-            made: AtomicU64::new(0),
+            created: AtomicU64::new(0),
         });
-        let instance = life.create(start.policy.init).map_err(|error| {
+        let instance = factory.create(start.policy.init).map_err(|error| {
             let reason = match error {
                 StepError::Own(_) => Reason::Init,
-                StepError::Hung(_) => Reason::InitDeadline,
+                StepError::NoAnswer(_) => Reason::InitDeadline,
             };
             Refusal::new(reason, format!("init: {error}"))
         })?;
@@ -65,91 +65,93 @@ impl NativePlugin {
             .health(start.policy.init)
             .map_err(|error| Refusal::new(Reason::Unhealthy, format!("health: {error}")))?;
         let Policy { instances, queue, .. } = start.policy;
-        let shared = Shared {
-            handlers: Bulkhead::new(life.label(), instances, queue),
-            codecs: Bulkhead::new(life.label(), instances, queue),
-            instance: Serving::new(Arc::clone(&life), instance),
-            life,
+        let callee = Callee {
+            handlers: Bulkhead::new(factory.label(), instances, queue),
+            codecs: Bulkhead::new(factory.label(), instances, queue),
+            instance: CurrentInstance::new(Arc::clone(&factory), instance),
+            factory,
             policy: start.policy,
             tokio,
         };
-        Ok(Self { shared: Arc::new(shared), description: start.description })
+        Ok(Self { callee: Arc::new(callee), description: start.description })
     }
 }
 
-impl Shared {
+impl Callee {
     fn label(&self) -> &Arc<str> {
-        self.life.label()
+        self.factory.label()
     }
 
     fn convert(
         &self,
         context: &Context<'_>,
-        convert: impl Fn(&Instance, &Calls<'_>) -> Result<Buffer, Error>,
+        convert: impl Fn(&Instance, &CallHost<'_>) -> Result<Buffer, Error>,
     ) -> Result<Vec<u8>, CallError> {
-        let calls = Calls::during(&self.life.ledger, context);
-        // The answer is taken where it is: its four words were just written, and the processor
-        // waits when they are moved two at a time. Each change of the result would move them.
-        let convert = |living: Option<&Living>| {
-            let Some(living) = living else { return Err(Failed::Empty) };
-            match living.call(|instance| convert(instance, &calls)) {
+        let host = CallHost::during(&self.factory.ledger, context);
+        // The answer is used where it was written: moving its four words two at a time, right after
+        // they were written, stalls the processor, and each change of the result would move them.
+        let convert = |instance: Option<&LiveInstance>| {
+            let Some(instance) = instance else { return Err(CallFailure::NoInstance) };
+            match instance.call(|instance| convert(instance, &host)) {
                 Ok(answer) => {
-                    calls.outcome(Ok(())).map_err(Failed::Call)?;
-                    self.bounded(answer.len()).map_err(Failed::Call)?;
+                    host.outcome(Ok(())).map_err(CallFailure::Call)?;
+                    self.check_output(answer.len()).map_err(CallFailure::Call)?;
                     Ok(answer.into_vec())
                 }
-                Err(error) => Err(self.failed(&calls, living, error)),
+                Err(error) => Err(self.failed(&host, instance, error)),
             }
         };
-        self.instance.peek(convert).or_else(|failed| self.settle(context, failed, convert))
+        self.instance.peek(convert).or_else(|failed| self.recover(context, failed, convert))
     }
 
-    /// Names the failure.
+    /// Classifies the error of a call.
     #[cold]
-    fn failed(&self, calls: &Calls<'_>, living: &Living, error: Error) -> Failed {
+    fn failed(&self, host: &CallHost<'_>, instance: &LiveInstance, error: Error) -> CallFailure {
         let panicked = error.kind == Kind::Panicked;
-        match calls.outcome::<()>(Err(from_guest(error, self.label()))) {
-            Err(error) if panicked => Failed::Panicked(error, living.number()),
-            Err(error) => Failed::Call(error),
-            Ok(()) => Failed::Empty,
+        match host.outcome::<()>(Err(from_guest(error, self.label()))) {
+            Err(error) if panicked => CallFailure::Panicked(error, instance.number()),
+            Err(error) => CallFailure::Call(error),
+            Ok(()) => CallFailure::NoInstance,
         }
     }
 
-    /// What comes of a failure: after a panic the instance is replaced; if there was none, the call
-    /// is made once there is.
+    /// Deals with a failed call: replaces the instance after a panic; if there was no instance,
+    /// creates one and makes the call again.
     #[cold]
-    fn settle<T>(
+    fn recover<T>(
         &self,
         context: &Context<'_>,
-        failed: Failed,
-        again: impl FnOnce(Option<&Living>) -> Result<T, Failed>,
+        failed: CallFailure,
+        again: impl FnOnce(Option<&LiveInstance>) -> Result<T, CallFailure>,
     ) -> Result<T, CallError> {
-        let within = self.left(context);
+        let within = self.time_left(context);
         let failed = match failed {
-            Failed::Empty => match again(Some(&*self.instance.revived(within)?)) {
+            CallFailure::NoInstance => match again(Some(&*self.instance.get_or_create(within)?)) {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             },
             failed => failed,
         };
         Err(match failed {
-            Failed::Call(error) => error,
-            Failed::Panicked(error, number) => {
+            CallFailure::Call(error) => error,
+            CallFailure::Panicked(error, number) => {
                 self.instance.replace(number, within);
                 error
             }
-            Failed::Empty => CallError::new(CallErrorKind::Unavailable, "expected an instance"),
+            CallFailure::NoInstance => {
+                CallError::new(CallErrorKind::Unavailable, "expected an instance")
+            }
         })
     }
 
-    /// How long a call of this context may take, from now on.
-    fn left(&self, context: &Context<'_>) -> Duration {
+    /// How long a call in this context may still take.
+    fn time_left(&self, context: &Context<'_>) -> Duration {
         let now = Instant::now();
         let ends = context.ends(now, self.policy.deadline);
         ends.map_or(self.policy.deadline, |ends| ends.saturating_duration_since(now))
     }
 
-    fn bounded(&self, size: usize) -> Result<(), CallError> {
+    fn check_output(&self, size: usize) -> Result<(), CallError> {
         if size as u64 <= self.policy.output {
             return Ok(());
         }
@@ -159,10 +161,10 @@ impl Shared {
     }
 }
 
-impl Plugin for NativePlugin {
+impl Plugin for InProcessPlugin {
     fn provide(&self, capability: u32) -> Option<Provider> {
         let described = self.description.capabilities.get(capability as usize)?;
-        let calls = NativeCalls { shared: Arc::clone(&self.shared), capability };
+        let calls = InProcessCapability { callee: Arc::clone(&self.callee), capability };
         match &*described.kind {
             Codec::NAME => Some(Provider::new::<Codec>(Arc::new(calls))),
             Handler::NAME => Some(Provider::new::<Handler>(Arc::new(calls))),
@@ -171,110 +173,111 @@ impl Plugin for NativePlugin {
     }
 
     fn calls_others(&self) -> bool {
-        // Which functions of the host a native plugin uses cannot be told beforehand.
+        // Which functions of the host a native plugin calls is not known beforehand.
         true
     }
 
     fn health(&self, within: Duration) -> Result<(), CallError> {
-        let shared = &self.shared;
-        let living = shared.instance.revived(within)?;
-        living.health(within).map_err(|error| match error {
+        let callee = &self.callee;
+        let instance = callee.instance.get_or_create(within)?;
+        instance.health(within).map_err(|error| match error {
             StepError::Own(error) => {
                 if error.kind == Kind::Panicked {
-                    shared.instance.replace(living.number(), within);
+                    callee.instance.replace(instance.number(), within);
                 }
-                from_guest(error, shared.label())
+                from_guest(error, callee.label())
             }
-            StepError::Hung(hung) => {
-                let message = format!("health: {hung}");
-                CallError::new(CallErrorKind::Deadline, message).of(shared.label())
+            StepError::NoAnswer(error) => {
+                let message = format!("health: {error}");
+                CallError::new(CallErrorKind::Deadline, message).of(callee.label())
             }
         })
     }
 
     fn shutdown(&self) {
-        let last = self.shared.instance.current().map(|living| living.shutdown());
+        let last = self.callee.instance.current().map(|instance| instance.shutdown());
         if let Some(Err(error)) = last {
-            let plugin = &**self.shared.label();
-            tracing::warn!(plugin, %error, "no answer to the last call");
+            let plugin = &**self.callee.label();
+            tracing::warn!(plugin, %error, "shutdown failed");
         }
     }
 
     fn stats(&self) -> PluginStats {
         PluginStats {
-            instances: self.shared.instance.current().is_some().into(),
-            instantiations: self.shared.life.made.load(Ordering::Relaxed),
-            discarded: self.shared.instance.discarded(),
-            waiting: u64::from(self.shared.handlers.waiting() + self.shared.codecs.waiting()),
-            limited: self.shared.life.ledger.limited(),
-            metrics: self.shared.life.ledger.metrics.snapshot(),
+            instances: self.callee.instance.current().is_some().into(),
+            instantiations: self.callee.factory.created.load(Ordering::Relaxed),
+            discarded: self.callee.instance.discarded(),
+            waiting: u64::from(self.callee.handlers.waiting() + self.callee.codecs.waiting()),
+            limited: self.callee.factory.ledger.limited(),
+            metrics: self.callee.factory.ledger.metrics.snapshot(),
             ..PluginStats::default()
         }
     }
 }
 
-/// One capability.
+/// One capability of a plugin.
 #[derive(Clone)]
-struct NativeCalls {
-    shared: Arc<Shared>,
+struct InProcessCapability {
+    callee: Arc<Callee>,
     capability: u32,
 }
 
-impl NativeCalls {
-    /// Where calls that nobody lends a thread are made.
+impl InProcessCapability {
+    /// For calls from asynchronous code.
     fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking {
         Blocking {
-            tokio: self.shared.tokio.clone(),
+            tokio: self.callee.tokio.clone(),
             bulkhead: Arc::clone(bulkhead),
-            deadline: self.shared.policy.deadline,
+            deadline: self.callee.policy.deadline,
             grace: Duration::ZERO,
         }
     }
 }
 
-impl CodecCall for NativeCalls {
+impl CodecCall for InProcessCapability {
     fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
-        let convert = |instance: &Instance, calls: &Calls<'_>| {
-            instance.encode(calls, self.capability, document)
+        let convert = |instance: &Instance, host: &CallHost<'_>| {
+            instance.encode(host, self.capability, document)
         };
-        self.shared.convert(context, convert)
+        self.callee.convert(context, convert)
     }
 
     fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        let convert =
-            |instance: &Instance, calls: &Calls<'_>| instance.decode(calls, self.capability, bytes);
-        self.shared.convert(context, convert)
+        let convert = |instance: &Instance, host: &CallHost<'_>| {
+            instance.decode(host, self.capability, bytes)
+        };
+        self.callee.convert(context, convert)
     }
 
     fn encode_async<'a>(&'a self, context: Context<'a>, document: Vec<u8>) -> CodecFuture<'a> {
         let calls = self.clone();
-        let blocking = self.blocking(&self.shared.codecs);
+        let blocking = self.blocking(&self.callee.codecs);
         blocking.call(context, move |context, _| calls.encode(context, &document))
     }
 
     fn decode_async<'a>(&'a self, context: Context<'a>, bytes: Vec<u8>) -> CodecFuture<'a> {
         let calls = self.clone();
-        let blocking = self.blocking(&self.shared.codecs);
+        let blocking = self.blocking(&self.callee.codecs);
         blocking.call(context, move |context, _| calls.decode(context, &bytes))
     }
 }
 
-impl HandlerCall for NativeCalls {
+impl HandlerCall for InProcessCapability {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
-        let (shared, capability) = (Arc::clone(&self.shared), self.capability);
-        let blocking = self.blocking(&shared.handlers);
-        // Nothing ends native code in this process, so its deadline is of no use to the call.
-        blocking.call(context, move |context, _| handle(&shared, capability, context, &request))
+        let (callee, capability) = (Arc::clone(&self.callee), self.capability);
+        let blocking = self.blocking(&callee.handlers);
+        // Nothing can end native code in this process, so the call does not use its deadline.
+        blocking.call(context, move |context, _| handle(&callee, capability, context, &request))
     }
 }
 
 fn handle(
-    shared: &Shared,
+    callee: &Callee,
     capability: u32,
     context: &Context<'_>,
     request: &Request,
 ) -> Result<Response, CallError> {
-    let calls = Calls::during(&shared.life.ledger, context);
+    let host = CallHost::during(&callee.factory.ledger, context);
     let params: Vec<(&str, &str)> =
         request.params.iter().map(|(name, value)| (&**name, &**value)).collect();
     let headers: Vec<(&str, &[u8])> =
@@ -287,38 +290,39 @@ fn handle(
         headers: &headers,
         body: &request.body,
     };
-    let handle = |living: Option<&Living>| {
-        let Some(living) = living else { return Err(Failed::Empty) };
-        match living.call(|instance| instance.handle(&calls, capability, borrowed)) {
-            Ok(answer) => calls.outcome(Ok(answer)).map_err(Failed::Call),
-            Err(error) => Err(shared.failed(&calls, living, error)),
+    let handle = |instance: Option<&LiveInstance>| {
+        let Some(instance) = instance else { return Err(CallFailure::NoInstance) };
+        match instance.call(|instance| instance.handle(&host, capability, borrowed)) {
+            Ok(answer) => host.outcome(Ok(answer)).map_err(CallFailure::Call),
+            Err(error) => Err(callee.failed(&host, instance, error)),
         }
     };
-    let living = shared.instance.current();
+    let instance = callee.instance.current();
     let answer =
-        handle(living.as_deref()).or_else(|failed| shared.settle(context, failed, handle))?;
-    // Before any of it is copied.
-    shared.bounded(answer.size())?;
-    let response = answer.copy().map_err(|error| from_guest(error, shared.label()))?;
+        handle(instance.as_deref()).or_else(|failed| callee.recover(context, failed, handle))?;
+    // Checked before anything is copied.
+    callee.check_output(answer.size())?;
+    let response = answer.copy().map_err(|error| from_guest(error, callee.label()))?;
     if !(200..=599).contains(&response.status) {
         let message = format!("expected a status from 200 to 599, found {}", response.status);
         let error = CallError::new(CallErrorKind::Contract, message);
-        return Err(error.of(shared.label()));
+        return Err(error.of(callee.label()));
     }
     Ok(Response { status: response.status, headers: response.headers, body: response.body })
 }
 
-/// A call without an answer, and what is to be done about it.
-enum Failed {
+/// Why a call gave no answer, by what is to be done about it.
+enum CallFailure {
+    /// Nothing is to be done.
     Call(CallError),
     /// The instance of this number panicked.
     Panicked(CallError, u64),
     /// There was no instance.
-    Empty,
+    NoInstance,
 }
 
-impl fmt::Debug for NativePlugin {
+impl fmt::Debug for InProcessPlugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("NativePlugin").field(self.shared.label()).finish()
+        f.debug_tuple("InProcessPlugin").field(self.callee.label()).finish()
     }
 }

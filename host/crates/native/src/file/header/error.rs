@@ -1,71 +1,71 @@
-//! Why a file is no plugin for this host.
+//! Why a file is not a plugin for this host.
 
 use super::ABI_VERSIONS;
 
-/// What keeps a file from being a plugin for this host, in the order of the checks.
+/// The checks that a file can fail, in their order.
 ///
-/// Each says what was expected and what was found; [`hint`](HeaderError::hint) says what to do.
+/// The messages say what was expected and what was found; [`hint`](HeaderError::hint) says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// No object file of any system.
+    /// The file is not an object file of any system.
     #[error("expected a native library, found a file that begins with {found}")]
     NoObject {
         /// Its first bytes, in hexadecimal.
         found: String,
     },
-    /// It begins as an object file does, and goes on as none does.
+    /// The file begins like an object file, but the rest cannot be read as one.
     #[error("expected a well-formed native library, found one that cannot be read: {message}")]
     Malformed {
         /// What the parser said.
         message: String,
     },
-    /// An object file, but not one that can be loaded.
+    /// The file is an object file, but not a shared library.
     #[error("expected a shared library, found {found}")]
     Kind {
-        /// What it is instead.
+        /// What the file is.
         found: &'static str,
     },
-    /// Made for another operating system.
+    /// The library was built for another operating system.
     #[error("expected a library in the format {expected}, found {found}")]
     System {
         /// The format of this host's system.
         expected: &'static str,
-        /// The file's.
+        /// The format of the file.
         found: &'static str,
     },
-    /// Made for another processor.
+    /// The library was built for another processor.
     #[error("expected a library for {expected}, found one for {found}")]
     Architecture {
-        /// This host's.
+        /// The processor of this host.
         expected: String,
-        /// The file's; all of them, if it holds several.
+        /// The processor that the file was built for; all of them, if there are several.
         found: String,
     },
-    /// A library, but none of Plugbay's.
-    #[error("expected a section {section}, found a library that is no Plugbay plugin")]
+    /// The library is not a Plugbay plugin.
+    #[error("expected a section {section}, found a library that is not a Plugbay plugin")]
     NoHeader {
         /// The section that every plugin has.
         section: String,
     },
-    /// The section holds something else.
+    /// The plugin's section does not begin with the magic bytes.
     #[error("expected a header that begins with PLUGBAY\\x00, found {found:?}")]
     Magic {
-        /// What it begins with.
+        /// What the section begins with.
         found: String,
     },
-    /// Built for an ABI that this host does not serve.
+    /// The plugin was built for a version of the ABI that this host does not serve.
     #[error("expected ABI version {}, found {found}", Versions)]
     Version {
-        /// The plugin's.
+        /// The plugin's version.
         found: u32,
     },
-    /// The header is smaller than this version of the ABI has it, or ends behind its section.
+    /// The header is smaller than that of this version of the ABI, or larger than its section.
     #[error("expected a header of at least {expected} bytes, found {found}")]
     HeaderSize {
         /// The size of [`plugbay_abi::Header`].
         expected: u32,
-        /// What the header says, or how many bytes there are.
+        /// The size that the header says, or the bytes that there are.
         found: u64,
     },
     /// The vtable lacks functions that this version of the ABI has.
@@ -73,23 +73,21 @@ pub enum HeaderError {
     VtableSize {
         /// The size of [`plugbay_abi::Vtable`].
         expected: u32,
-        /// What the header says.
+        /// The size that the header says.
         found: u32,
     },
-    /// The function is not there by which a host enters the plugin.
+    /// The library does not export the plugin's entry function.
     #[error("expected an exported symbol {symbol}, found none")]
     NoEntry {
         /// The missing symbol.
         symbol: &'static str,
     },
-    /// It asks the loader to make the stacks of the whole process executable.
-    #[error(
-        "expected a library that runs on stacks that are not executable, found one that asks for others"
-    )]
+    /// The library asks the loader to make the stacks of the whole process executable.
+    #[error("expected a library that needs no executable stack, found one that asks for it")]
     ExecutableStack,
 }
 
-/// The versions that this host serves, for people.
+/// Displays the versions that this host serves.
 struct Versions;
 
 impl std::fmt::Display for Versions {
@@ -115,10 +113,12 @@ impl HeaderError {
             Self::System { .. } => "build it for this system",
             Self::Architecture { .. } => "build it for this processor",
             Self::Magic { .. } | Self::HeaderSize { .. } | Self::VtableSize { .. } => {
-                "let plugbay-sdk or PLUGBAY_PLUGIN write the header"
+                "use plugbay-sdk, or PLUGBAY_PLUGIN of plugbay.h, which write the header"
             }
             Self::Version { .. } => "rebuild it with the plugbay-sdk or the plugbay.h of this host",
-            Self::NoEntry { .. } => "export it: its visibility is default, and no script hides it",
+            Self::NoEntry { .. } => {
+                "export it: give it default visibility, and let no linker script hide it"
+            }
             Self::ExecutableStack => "link it with -z noexecstack",
         }
     }

@@ -1,20 +1,20 @@
-//! How far a file reaches, by what its own tables say.
+//! How long a file should be, by its own tables.
 
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::read::macho::{FatArch, MachHeader, MachOFatFile};
 use object::{Endianness, FileKind, elf, macho, pe};
 
-/// Whether the bytes end where the file's tables say so, or later: false for a file that is
-/// still being written, or was cut. What has no such tables is whole; [`read`](super::read)
-/// then says what is wrong with it.
+/// Whether the file has all the bytes that its tables speak of: false for a file that is still being
+/// written, or was truncated. A file without such tables counts as whole; [`read`](super::read) then
+/// says what is wrong with it.
 #[must_use]
 pub fn is_whole(bytes: &[u8]) -> bool {
     extent(bytes).is_some_and(|extent| extent <= bytes.len() as u64)
 }
 
-/// How many bytes the file should have; `None` if it ends before it says so.
+/// How many bytes the file should have; `None` if it ends before the tables that say it.
 fn extent(bytes: &[u8]) -> Option<u64> {
-    // So many bytes the kind of a file is told by.
+    // The kind of a file is told by so many bytes.
     if bytes.len() < 16 {
         return None;
     }
@@ -25,7 +25,7 @@ fn extent(bytes: &[u8]) -> Option<u64> {
         Ok(FileKind::MachO64) => of_macho::<macho::MachHeader64<Endianness>>(bytes),
         Ok(FileKind::MachOFat32) => of_fat::<macho::FatArch32>(bytes),
         Ok(FileKind::MachOFat64) => of_fat::<macho::FatArch64>(bytes),
-        // By its two letters: the rest may not be there yet.
+        // Recognised by its two letters alone: the rest may not be there yet.
         _ if bytes.starts_with(b"MZ") => of_pe(bytes),
         _ => Some(0),
     }
@@ -40,7 +40,7 @@ fn of_elf<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<u64> {
     if bytes.len() < size_of::<Elf>() {
         return None;
     }
-    // The bytes suffice, so that it is the header itself which is wrong.
+    // There are enough bytes, so the header itself is wrong.
     let Ok(header) = Elf::parse(bytes) else { return Some(0) };
     let Ok(endian) = header.endian() else { return Some(0) };
     let segments = end(
@@ -96,7 +96,7 @@ fn of_macho<Mach: MachHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<u64> 
 }
 
 fn of_fat<A: FatArch>(bytes: &[u8]) -> Option<u64> {
-    // What is missing is a part of the list.
+    // The parse fails if a part of the list is missing.
     let fat = MachOFatFile::<A>::parse(bytes).ok()?;
     let ends = fat.arches().iter().map(|arch| {
         let (offset, size) = arch.file_range();

@@ -1,10 +1,10 @@
 //! Finds a section and an exported symbol by name.
 //!
-//! What a file says is foreign. Thousands of entries may lead to one name of megabytes, so that
-//! to read each to its end takes hours; the tables of symbol versions, and the trie of exports,
-//! can be made to take as long. So a name is compared where it stands, over as many bytes as the
-//! one that is looked for has, and no table is read but those of the names. What is done grows
-//! with the size of the file, and costs less than its digest did.
+//! The tables of a file are foreign. Thousands of entries may lead to one name of megabytes, and to
+//! read each of them to its end would take hours; tables of symbol versions and tries of exports can
+//! be made to take as long. So a name is compared in place, over as many bytes as the name that is
+//! looked for has, and no other tables are read than those of the names. The work is linear in the
+//! size of the file, and less than computing its digest.
 
 use object::elf::{SHN_UNDEF, STB_LOCAL, STV_DEFAULT, STV_PROTECTED};
 use object::pe::IMAGE_DIRECTORY_ENTRY_EXPORT;
@@ -13,7 +13,7 @@ use object::read::macho::{MachHeader, MachOFile, Nlist};
 use object::read::pe::{ExportTable, ImageNtHeaders, PeFile};
 use object::{Endianness, File, LittleEndian, Object, ObjectSection, SectionIndex};
 
-/// The content of the section `name`; of several, the first.
+/// The content of the first section called `name`.
 pub(super) fn section<'a>(file: &File<'a>, name: &[u8]) -> object::Result<Option<&'a [u8]>> {
     match file {
         File::Elf32(file) => section_of_elf(file, name),
@@ -39,7 +39,7 @@ pub(super) fn exports(file: &File<'_>, name: &str) -> object::Result<bool> {
     }
 }
 
-/// Whether `name` stands at `at` among texts of which each ends with a zero.
+/// Whether the zero-terminated text at `at` is `name`.
 fn is_named(texts: &[u8], at: u32, name: &[u8]) -> bool {
     let found = texts.get(at as usize..).unwrap_or_default();
     found.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&0))
@@ -83,7 +83,7 @@ fn section_of_macho<'a, Mach: MachHeader<Endian = Endianness>>(
     file: &MachOFile<'a, Mach>,
     name: &[u8],
 ) -> object::Result<Option<&'a [u8]>> {
-    // Their names are 16 bytes in the table itself.
+    // The names of sections are 16 bytes in the table itself.
     let mut found = file.sections().filter(|section| section.name_bytes() == Ok(name));
     found.next().map(|section| section.data()).transpose()
 }
@@ -94,7 +94,7 @@ fn macho_exports<Mach: MachHeader<Endian = Endianness>>(
 ) -> object::Result<bool> {
     let (endian, data) = (file.endian(), file.data());
     let mut commands = file.macho_load_commands()?;
-    // The last one, which is the one that the file's symbols are read from.
+    // The last symbol table, which is the one that `object` reads the symbols from.
     let mut names: &[u8] = &[];
     while let Some(command) = commands.next()? {
         if let Some(table) = command.symtab()? {
@@ -116,7 +116,7 @@ fn section_of_pe<'a, Pe: ImageNtHeaders>(
     file: &PeFile<'a, Pe>,
     name: &[u8],
 ) -> object::Result<Option<&'a [u8]>> {
-    // The name that the loader knows, of at most 8 bytes; none that lies among the symbols.
+    // The name in the table itself, of at most 8 bytes: the loader does not know longer ones.
     let sections = file.section_table();
     let mut found = sections.iter().filter(|section| section.raw_name() == name);
     found.next().map(|section| section.pe_data(file.data())).transpose()

@@ -1,4 +1,4 @@
-//! Whom a file is for: the format of its system, and its processor.
+//! What a file was built for: the format of its system, and its processor.
 
 use object::{Architecture, BinaryFormat, Endianness, File, Object};
 
@@ -11,7 +11,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// One of each system, for the fuzzer.
+    /// One target of each system, for the fuzzer.
     pub(super) const EACH: [Self; 3] = {
         let linux = Self {
             format: BinaryFormat::Elf,
@@ -23,7 +23,7 @@ impl Target {
         [linux, mac, Self { format: BinaryFormat::Pe, ..linux }]
     };
 
-    /// What this very process runs on.
+    /// The system and processor of this process.
     pub(super) fn host() -> Self {
         let format = if cfg!(target_vendor = "apple") {
             BinaryFormat::MachO
@@ -52,6 +52,7 @@ impl Target {
         Self { format, architecture, endianness }
     }
 
+    /// What `file` was built for.
     pub(super) fn of(file: &File<'_>) -> Self {
         Self {
             format: file.format(),
@@ -60,25 +61,25 @@ impl Target {
         }
     }
 
-    /// Whether a library for this runs on `host`. What the host's processor is called may not
-    /// be known here; then the loader judges.
+    /// Whether a library for this target runs on `host`. If the host's processor is not in the list
+    /// of [`Target::host`], the system's loader decides.
     pub(super) fn fits(self, host: Self) -> bool {
         let known = host.architecture != Architecture::Unknown;
         self.endianness == host.endianness && (self.architecture == host.architecture || !known)
     }
 
-    /// The format, and who has it.
+    /// The name of the format, with a system that uses it.
     pub(super) fn system(self) -> &'static str {
         match self.format {
             BinaryFormat::Elf => "ELF (Linux)",
             BinaryFormat::MachO => "Mach-O (macOS)",
             BinaryFormat::Pe => "PE (Windows)",
             BinaryFormat::Coff => "COFF (Windows)",
-            _ => "of another system",
+            _ => "another format",
         }
     }
 
-    /// The processor.
+    /// The name of the processor.
     pub(super) fn name(self) -> String {
         let name = name(self.architecture);
         match self.endianness {
@@ -88,7 +89,7 @@ impl Target {
     }
 }
 
-/// What people call a processor.
+/// The usual name of a processor.
 pub(super) fn name(architecture: Architecture) -> String {
     match architecture {
         Architecture::Unknown => "an unknown processor".to_owned(),

@@ -1,5 +1,5 @@
-//! The outside of libraries of every system, made byte by byte. What compilers make is in the
-//! crate's `tests/`.
+//! Libraries of every system, made byte by byte. Libraries that compilers make are in the crate's
+//! `tests/`.
 
 use object::write::{Object as Writer, Symbol, SymbolSection};
 use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope};
@@ -95,7 +95,7 @@ fn file_is_big(target: Target) -> bool {
     target.endianness == Endianness::Big
 }
 
-/// A Mach-O library, made of an object file by saying that it is one.
+/// A Mach-O library, made of an object file by changing its type.
 fn macho(architecture: Architecture) -> Vec<u8> {
     let mut file = Writer::new(BinaryFormat::MachO, architecture, Endianness::Little);
     let section =
@@ -162,14 +162,14 @@ fn pe(symbol: &str) -> Vec<u8> {
     file.bytes
 }
 
-/// A library for Linux with another header.
+/// A library for Linux whose header was changed.
 fn with(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut header = header_of(Endianness::Little);
     change(&mut header);
     elf(LINUX, &header, ENTRY)
 }
 
-/// One that a host like `host` loads, for every kind of system.
+/// For every system, a library that it loads.
 fn good() -> Vec<(&'static str, Target, Vec<u8>)> {
     let arm = macho(Architecture::Aarch64);
     let intel = macho(Architecture::X86_64);
@@ -198,7 +198,7 @@ fn libraries_of_every_system_are_read() {
 }
 
 #[test]
-fn no_beginning_of_a_library_is_whole() {
+fn a_truncated_library_is_not_whole() {
     for (name, target, bytes) in good() {
         for length in 0..bytes.len() {
             let cut = &bytes[..length];
@@ -212,7 +212,7 @@ fn no_beginning_of_a_library_is_whole() {
 }
 
 #[test]
-fn any_byte_may_be_wrong() {
+fn any_wrong_byte_is_refused_without_a_panic() {
     for (name, target, bytes) in good() {
         for at in 0..bytes.len() {
             for value in [0, 1, 0x7f, 0x80, 0xff, bytes[at] ^ 0x10] {
@@ -228,7 +228,7 @@ fn any_byte_may_be_wrong() {
     }
 }
 
-/// The error's text, for what no host like `host` loads.
+/// The message with which `host` refuses the library.
 fn refused(bytes: &[u8], host: Target) -> String {
     read_for(bytes, host).unwrap_err().to_string()
 }
@@ -289,7 +289,7 @@ fn the_header_is_checked_in_order() {
         let found = refused(&bytes, LINUX);
         assert!(found.contains(expected), "expected {expected}, found {found}");
     }
-    // What a later release appends is none of this one's business.
+    // A later release may append to the header.
     let longer = with(|header| {
         header[12] = 32;
         header[16] = 200;
@@ -299,7 +299,7 @@ fn the_header_is_checked_in_order() {
 }
 
 #[test]
-fn an_entry_under_another_name_is_none() {
+fn an_entry_under_another_name_is_refused() {
     let header = header_of(Endianness::Little);
     for bytes in [elf(LINUX, &header, "plugbay_entry_v2"), elf(LINUX, &header, "")] {
         assert_eq!(
@@ -321,7 +321,7 @@ fn other_files_are_named() {
     for (kind, found) in kinds {
         let mut bytes = elf(LINUX, &header_of(Endianness::Little), ENTRY);
         bytes[16] = kind;
-        // Whatever the host: the kind comes first.
+        // On every host, because the kind is checked first.
         assert_eq!(refused(&bytes, MAC), format!("expected a shared library, found {found}"));
     }
     assert_eq!(

@@ -1,11 +1,11 @@
 //! The worker's side: the process that loads a library and serves its vtable.
 //!
-//! [`serve`] is its life: it takes over its sockets, confines itself, loads the library, and then
-//! serves each lane on a thread. [`protect`] is what it gives up before it loads foreign code: one
-//! part of that is the filter of system calls, [`syscalls`]. [`signals`] is what it does about
-//! signals; the host calls that module once, between fork and exec.
+//! [`serve`] takes over the sockets, has [`protect`] confine the process, loads the library, and then
+//! serves each lane on a thread. A part of the confinement is the filter of system calls,
+//! [`syscalls`]. [`signals`] says which signals a worker ignores; the host calls that module, too,
+//! between fork and exec.
 //!
-//! The worker trusts its host, and the host does not trust it.
+//! A worker trusts its host; the host does not trust a worker.
 
 mod protect;
 mod serve;

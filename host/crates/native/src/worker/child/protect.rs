@@ -1,8 +1,8 @@
-//! What a worker gives up before it loads foreign code.
+//! Confines the worker's process before it loads foreign code.
 //!
-//! All of it is best effort: what a kernel does not offer is left out, and said so in
-//! [`Protections`]. It applies to the thread that asks and to those that it starts later, so it
-//! comes before there is a second thread.
+//! All of it is best effort: a protection that the kernel does not offer is left out, and
+//! [`Protections`] reports that. It applies to the calling thread and to those that it starts later,
+//! so it comes before there is a second thread.
 
 use std::fs;
 use std::path::Path;
@@ -15,26 +15,26 @@ use landlock::{
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
-use super::syscalls::{self, Open};
+use super::syscalls::{self, Exceptions};
 use crate::worker::link::granted::{Granted, Ports};
 use crate::worker::link::wire::Setup;
-use crate::worker::state::{Kept, Protections};
+use crate::worker::state::{Enforcement, Protections};
 
-/// Memory for the worker itself, on top of what the plugin may have.
+/// Memory for the worker itself, on top of the plugin's.
 const HEADROOM: u64 = 64 << 20;
 /// The stack of each thread that serves a lane.
 pub(super) const STACK: usize = 2 << 20;
-/// Address space beside what may be filled with data: for libraries, files that are mapped, and what
-/// allocators set aside for each thread. The tables of all of it take an eighth of a gigabyte.
+/// Address space on top of the limit of data: for libraries, mapped files, and what allocators reserve
+/// for each thread. The page tables of all of it take an eighth of a gigabyte.
 const ADDRESSES: u64 = 64 << 30;
-/// Descriptors beside those of the lanes: a loader opens some, and a library may.
+/// Descriptors besides those of the lanes: the loader opens some, and a library may.
 const DESCRIPTORS: u64 = 64;
-/// As many more if there are files or connections to open.
+/// How many more there are if files or connections are granted.
 const GRANTED_DESCRIPTORS: u64 = 1024;
-/// How much likelier than others the worker is to be ended when the machine runs out of memory.
+/// How much likelier than its host the worker is to be killed when the machine runs out of memory.
 const OOM_SCORE: &str = "500";
 
-/// Where systems keep the libraries that a library may need, and the list of them.
+/// Where systems keep the libraries that a library may need, and the index of them.
 const LIBRARIES: [&str; 9] = [
     "/lib",
     "/lib32",
@@ -47,26 +47,26 @@ const LIBRARIES: [&str; 9] = [
     "/etc/ld.so.cache",
 ];
 
-/// What a C library reads to look a name up.
+/// The files that a C library reads in order to resolve a host name.
 const RESOLVER: [&str; 5] =
     ["/etc/gai.conf", "/etc/host.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"];
 
-/// What is done in a folder that is granted for reading.
+/// The rights in a folder that is granted for reading.
 const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
-/// What more is done in one that is granted for writing: no links, devices or sockets.
+/// The further rights in a folder that is granted for writing: no links, devices or sockets.
 const WRITE: BitFlags<AccessFs> = make_bitflags!(
     AccessFs::{WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer}
 );
 
-/// The version of Landlock that knows TCP ports.
+/// The first version of Landlock that restricts TCP ports.
 const PORTS_SINCE: u32 = 4;
 
-/// Gives up what it can, and says what that was.
+/// Confines the process, and returns which protections are active.
 ///
-/// Without Landlock nothing tells a granted folder from another. Then all may be read, as without
-/// a grant; but the filter lets none be written, if there is one.
+/// Without Landlock a granted folder cannot be told from another. Then all may be read, as without a
+/// grant; and none may be written, if there is a filter of system calls.
 pub(super) fn protect(setup: &Setup, library: &Path) -> Protections {
-    // A hint to the kernel, and allowed to everyone: to be ended first is no loss to others.
+    // A hint to the kernel that needs no rights: the worker is killed before its host.
     drop(fs::write("/proc/self/oom_score_adj", OOM_SCORE));
     let dies_with_host = set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
     let no_new_privs = set_no_new_privs(true).is_ok();
@@ -76,15 +76,16 @@ pub(super) fn protect(setup: &Setup, library: &Path) -> Protections {
     let granted = &setup.granted;
     let landlock = landlock(library, granted).ok().and_then(|status| enforced(&status));
     let (reads, writes) = (granted.read().next().is_some(), granted.write().next().is_some());
-    let open = Open { files: writes && landlock.is_some(), network: granted.network.is_some() };
+    let open =
+        Exceptions { files: writes && landlock.is_some(), network: granted.network.is_some() };
     let limits = limits(setup, open);
     let seccomp = syscalls::deny(open);
 
-    let kept = |known| if known { Kept::AsGranted } else { Kept::Beyond };
-    let folders = kept(landlock.is_some());
+    let enforced_if = |known| if known { Enforcement::AsGranted } else { Enforcement::Beyond };
+    let folders = enforced_if(landlock.is_some());
     let withheld = seccomp && !open.files;
     let ports = |ports: &Ports| {
-        kept(*ports == Ports::All || landlock.is_some_and(|version| version >= PORTS_SINCE))
+        enforced_if(*ports == Ports::All || landlock.is_some_and(|version| version >= PORTS_SINCE))
     };
     Protections {
         no_new_privs,
@@ -94,14 +95,14 @@ pub(super) fn protect(setup: &Setup, library: &Path) -> Protections {
         seccomp,
         dies_with_host,
         read: (reads || writes).then_some(folders),
-        write: writes.then_some(if withheld { Kept::Withheld } else { folders }),
+        write: writes.then_some(if withheld { Enforcement::Withheld } else { folders }),
         tcp_ports: granted.network.as_ref().map(ports),
         ..Protections::default()
     }
 }
 
-/// No core file, no file that grows if none may be written, few descriptors, bounded memory.
-fn limits(setup: &Setup, open: Open) -> bool {
+/// Limits: no core file, no growing file if none may be written, few descriptors, bounded memory.
+fn limits(setup: &Setup, open: Exceptions) -> bool {
     let lanes = setup.lanes as u64;
     let data = setup.memory.saturating_add(HEADROOM).saturating_add(lanes * STACK as u64);
     let more = if setup.granted.any() { GRANTED_DESCRIPTORS } else { 0 };
@@ -115,12 +116,12 @@ fn limits(setup: &Setup, open: Open) -> bool {
     let set = |(resource, limit)| {
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) }).is_ok()
     };
-    // Each for itself: one that is refused keeps no other back.
+    // Each is set even if another one is refused.
     limits.map(|limit| limit.is_none_or(set)).iter().all(|set| *set)
 }
 
-/// Files may be read and mapped where libraries are, and used where it is granted, and nowhere
-/// else; no TCP port may be used but those that are granted, no process outside signalled.
+/// Restricts files to those of the libraries, for reading and mapping, and those that are granted;
+/// TCP ports to those that are granted; and signals to processes within the worker.
 fn landlock(library: &Path, granted: &Granted) -> Result<RestrictionStatus, RulesetError> {
     let abi = ABI::V6;
     let readable = LIBRARIES.into_iter().map(Path::new).chain([library]);

@@ -1,4 +1,4 @@
-//! The worker's side: one process, one plugin, one thread per lane.
+//! The life of a worker: one process, one plugin, one thread per lane.
 
 use std::convert::Infallible;
 use std::ffi::OsStr;
@@ -21,21 +21,21 @@ use super::signals;
 use crate::fault::Fault;
 use crate::worker::link::error::LaneError;
 use crate::worker::link::lane::Lane;
-use crate::worker::link::memory::Shared;
+use crate::worker::link::memory::SharedMemory;
 use crate::worker::link::segment::{self, End};
 use crate::worker::link::socket::Socket;
 use crate::worker::link::spin::Spin;
 use crate::worker::link::upcalls::Upcalls;
 use crate::worker::link::wire::{
-    Frame, Head, LAST, MAX_BODY, MAX_LANES, MAX_MESSAGE, Op, PROTOCOL, Request, Setup, TOO_LARGE,
-    meta,
+    Frame, HandleMeta, Head, LAST, MAX_BODY, MAX_LANES, MAX_MESSAGE, Op, PROTOCOL, Setup,
+    TOO_LARGE, encode_meta,
 };
 use crate::worker::state::Protections;
 
-/// A request buffer that grew past this is not kept for the next request.
-const KEPT: usize = 1 << 20;
+/// The largest request buffer that is kept for the next request.
+const MAX_KEPT_BUFFER: usize = 1 << 20;
 
-/// Why a worker could not begin.
+/// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error("expected a host at standard input: a worker is started by a host, not by hand")]
@@ -50,14 +50,14 @@ pub(crate) enum StartError {
     System(#[from] io::Error),
 }
 
-/// Serves until the host goes.
+/// Serves until the host ends.
 pub(crate) fn run() -> Result<Infallible, StartError> {
     let no_inherited_fds = has_standard_descriptors_only();
     let mut control = take_control()?;
     let (sockets, memory) = receive_lanes(&control)?;
     let mut frame = Frame::default();
     control.receive(&mut frame, 0)?;
-    let setup: Setup = frame.read()?;
+    let setup: Setup = frame.parse_meta()?;
     if setup.protocol != PROTOCOL {
         return Err(StartError::Protocol(setup.protocol));
     }
@@ -65,31 +65,31 @@ pub(crate) fn run() -> Result<Infallible, StartError> {
         return Err(StartError::Lanes { expected: setup.lanes, found: sockets.len() });
     }
     let areas = segment::open(&memory, setup.lanes).map_err(io::Error::from)?;
-    // The mapping is enough, and a plugin has no use for it.
+    // The mapping is enough, and a plugin must not have the descriptor.
     drop(memory);
     let library = Path::new(OsStr::from_bytes(&setup.library));
 
     let protections = Protections { no_inherited_fds, ..protect(&setup, library) };
     let watched = rustix::io::fcntl_dupfd_cloexec(&control, 3).map_err(io::Error::from)?;
     thread::Builder::new().name("host".into()).spawn(move || {
-        // It begins before there is foreign code, which cannot change what this thread blocks.
-        let _ = signals::block();
+        // Blocked before there is foreign code, which cannot unblock signals of another thread.
+        let _ = signals::block_all();
         end_with_host(Lane::new(Socket::new(watched)));
     })?;
 
-    // The library's constructors run here: everything that confines them stands.
+    // The library's constructors run here: the process is confined by now.
     match crate::library::open(library).and_then(crate::library::Opened::enter) {
         Ok(guest) => {
             let plugin =
-                Arc::new(Plugin { guest, config: RwLock::default(), output: setup.output });
+                Arc::new(ServedPlugin { guest, instance: RwLock::default(), output: setup.output });
             for (index, (socket, area)) in sockets.into_iter().zip(areas).enumerate() {
                 let plugin = Arc::clone(&plugin);
                 let (bell, spin) = (Socket::new(socket), Spin::new(setup.spin));
-                let lane = Lane::new(Shared::new(area, End::Worker, bell, spin));
+                let lane = Lane::new(SharedMemory::new(area, End::Worker, bell, spin));
                 let thread = thread::Builder::new().name(format!("lane-{index}"));
                 thread.stack_size(STACK).spawn(move || plugin.serve(lane))?;
             }
-            control.send(Head::new(Op::Reply), &meta(&protections)?, &[])?;
+            control.send(Head::new(Op::Reply), &encode_meta(&protections)?, &[])?;
         }
         Err(error) => {
             let code = Fault::of(&error) as u16;
@@ -103,13 +103,13 @@ pub(crate) fn run() -> Result<Infallible, StartError> {
     }
 }
 
-/// Whether it got no descriptor but those three; false as well if the system does not say.
+/// Whether the process has no descriptor but the standard ones; false if the system does not say.
 fn has_standard_descriptors_only() -> bool {
-    // One is that of the list itself.
+    // Three, and that of the list itself.
     fs::read_dir("/proc/self/fd").is_ok_and(|list| list.count() == 4)
 }
 
-/// The control socket arrives as standard input, where the null device takes its place.
+/// Takes the control socket, which arrives as standard input, and puts the null device in its place.
 fn take_control() -> Result<Lane<Socket>, StartError> {
     let stdin = io::stdin();
     if socket_domain(&stdin).ok() != Some(AddressFamily::UNIX) {
@@ -138,30 +138,30 @@ fn receive_lanes(control: &Lane<Socket>) -> Result<(Vec<OwnedFd>, OwnedFd), Star
     Ok((lanes, memory))
 }
 
-/// Ends the process, whatever its other threads do, when the host's end of `control` closes.
-/// The host says nothing more there, so anything at all is the end.
+/// Kills the process, whatever its other threads do, when the host's end of `control` closes. The host
+/// sends nothing there any more, so a frame ends the process, too.
 fn end_with_host(mut control: Lane<Socket>) {
     drop(control.receive(&mut Frame::default(), 0));
-    // A signal rather than an exit: no foreign code may have a say in it. Where nothing keeps a
-    // plugin from starting processes, they are of the worker's group.
+    // A signal rather than an exit, so that no foreign code runs. Processes that the plugin started,
+    // where no filter prevents that, belong to the worker's group.
     let _ = kill_process_group(getpid(), Signal::KILL);
     let _ = kill_process(getpid(), Signal::KILL);
 }
 
-/// The beginning of a text, of at most so many bytes.
+/// The beginning of a text, at most `most` bytes.
 fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
 /// The plugin, as all lanes share it.
-struct Plugin {
+struct ServedPlugin {
     guest: Guest,
-    /// The instance and the configuration that it was made with; none before and after.
-    config: RwLock<Option<(Arc<Instance>, String)>>,
+    /// The instance and its configuration; `None` before `create` and after `shutdown`.
+    instance: RwLock<Option<(Arc<Instance>, String)>>,
     output: usize,
 }
 
-impl Plugin {
+impl ServedPlugin {
     /// Serves one lane until the host closes it.
     fn serve(&self, mut lane: Lane) {
         let mut frame = Frame::default();
@@ -169,7 +169,7 @@ impl Plugin {
             if self.answer(&mut lane, &frame).is_err() {
                 return;
             }
-            if frame.body.capacity() > KEPT {
+            if frame.body.capacity() > MAX_KEPT_BUFFER {
                 frame.body = Vec::new();
             }
         }
@@ -183,10 +183,10 @@ impl Plugin {
         let answer = match frame.head.op {
             Op::Describe => self.guest.describe(&host).map(bytes),
             Op::Create => self.create(&host, frame).map(done),
-            Op::Health => self.with(|it| it.health(&host)).map(done),
-            Op::Encode => self.with(|it| it.encode(&host, index, &frame.body)).map(bytes),
-            Op::Decode => self.with(|it| it.decode(&host, index, &frame.body)).map(bytes),
-            Op::Handle => self.with(|it| handle(it, &host, frame)),
+            Op::Health => self.with_instance(|it| it.health(&host)).map(done),
+            Op::Encode => self.with_instance(|it| it.encode(&host, index, &frame.body)).map(bytes),
+            Op::Decode => self.with_instance(|it| it.decode(&host, index, &frame.body)).map(bytes),
+            Op::Handle => self.with_instance(|it| handle(it, &host, frame)),
             Op::Shutdown => {
                 self.shutdown(&host);
                 Ok(Answer::default())
@@ -207,32 +207,35 @@ impl Plugin {
     fn create(&self, host: &dyn HostCalls, frame: &Frame) -> Result<(), Error> {
         let config = String::from_utf8_lossy(&frame.body).into_owned();
         let instance = Arc::new(self.guest.create(host, &config)?);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Some((instance, config));
+        *self.instance.write().unwrap_or_else(PoisonError::into_inner) = Some((instance, config));
         Ok(())
     }
 
     fn current(&self) -> Option<Arc<Instance>> {
-        let current = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.instance.read().unwrap_or_else(PoisonError::into_inner);
         current.as_ref().map(|(instance, _)| Arc::clone(instance))
     }
 
-    fn with<T>(&self, call: impl FnOnce(&Instance) -> Result<T, Error>) -> Result<T, Error> {
+    fn with_instance<T>(
+        &self,
+        call: impl FnOnce(&Instance) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let instance = self.current();
         let missing = || Error::new(Kind::Unavailable, "expected an instance, found none");
         call(&*instance.ok_or_else(missing)?)
     }
 
-    /// A panic may have left the instance half changed: the next call gets a new one. If there is
-    /// none to be had, this was the last call.
+    /// Replaces the instance, which a panic may have left half changed. If that fails, the worker
+    /// cannot serve another call.
     fn replace(&self, host: &dyn HostCalls) -> Result<(), Error> {
-        let mut current = self.config.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.instance.write().unwrap_or_else(PoisonError::into_inner);
         let Some((instance, config)) = current.as_mut() else { return Ok(()) };
         *instance = Arc::new(self.guest.create(host, config)?);
         Ok(())
     }
 
     fn shutdown(&self, host: &dyn HostCalls) {
-        let last = self.config.write().unwrap_or_else(PoisonError::into_inner).take();
+        let last = self.instance.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((instance, _)) = last {
             instance.shutdown(host);
         }
@@ -257,7 +260,7 @@ impl Plugin {
             Err(LaneError::TooLarge { found, limit }) => {
                 let message = format!("expected an answer of at most {limit} bytes, found {found}");
                 let head = Head { code: TOO_LARGE, ..Head::failed(Op::Reply, Kind::Internal) };
-                // The limit may be too small for this message, too; then it goes without.
+                // The limit may be too small even for this message, which is then left out.
                 let message = if message.len() <= limit { message } else { String::new() };
                 lane.send(head, &[], message.as_bytes())
             }
@@ -266,7 +269,7 @@ impl Plugin {
     }
 }
 
-/// What a successful call sends back.
+/// The reply to a successful call.
 #[derive(Default)]
 struct Answer {
     code: u16,
@@ -295,7 +298,7 @@ impl Body {
 
 fn handle(instance: &Instance, host: &dyn HostCalls, frame: &Frame) -> Result<Answer, Error> {
     let broken = |error: LaneError| Error::new(Kind::Internal, error.to_string());
-    let request: Request<'_> = frame.read().map_err(broken)?;
+    let request: HandleMeta<'_> = frame.parse_meta().map_err(broken)?;
     let request = plugbay_abi::Request {
         method: request.method,
         path: request.path,
@@ -305,6 +308,6 @@ fn handle(instance: &Instance, host: &dyn HostCalls, frame: &Frame) -> Result<An
         body: &frame.body,
     };
     let response = instance.handle(host, frame.head.index, request)?.copy()?;
-    let meta = meta(&response.headers).map_err(broken)?;
+    let meta = encode_meta(&response.headers).map_err(broken)?;
     Ok(Answer { code: response.status, meta, body: Body::Owned(response.body) })
 }

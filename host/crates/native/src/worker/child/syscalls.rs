@@ -1,12 +1,12 @@
-//! The system calls that a worker gives up.
+//! The filter of system calls.
 //!
-//! The lists name what is denied, not what is allowed: a library may need what nobody thought
-//! of, and a newer C library may use what these lists have never heard of. (`ioctl` is the
-//! exception: what a worker needs of it is short, and what else there is has no end.) A denied call
-//! fails with EPERM and the plugin goes on. It is one wall of several, and not the strongest:
-//! without Landlock a plugin can still read what the host's user can read.
+//! The lists name the calls that are denied, not those that are allowed: a library may need calls that
+//! these lists do not foresee, and a newer C library may use calls that are newer than the lists.
+//! (`ioctl` is different: a worker needs few of its commands, and there is no end of others.) A denied
+//! call fails with EPERM and the plugin goes on. The filter is one protection of several, and not the
+//! strongest: without Landlock a plugin can still read what the host's user can read.
 //!
-//! What is granted opens it a little: [`Open`].
+//! Grants make [`Exceptions`].
 
 mod denied;
 
@@ -21,23 +21,23 @@ use seccompiler::{
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// What is granted that the filter would else deny.
+/// What is granted that the filter would deny otherwise.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Open {
-    /// Some files may be written: Landlock says which.
+pub(super) struct Exceptions {
+    /// Files may be written; Landlock restricts which.
     pub(super) files: bool,
     /// Connections by TCP and UDP may be made.
     pub(super) network: bool,
 }
 
-/// Applies the lists to this thread and those it will start, and says whether that worked.
-pub(super) fn deny(open: Open) -> bool {
+/// Filters the calls of this thread and of those that it will start. Returns whether that worked.
+pub(super) fn deny(open: Exceptions) -> bool {
     let Ok(programs) = programs(open) else { return false };
     programs.iter().all(|program| apply_filter(program).is_ok())
 }
 
-/// The one that denies further filters comes last.
-fn programs(open: Open) -> Result<Vec<BpfProgram>, BackendError> {
+/// The filters, in the order in which they are applied: the last one denies further filters.
+fn programs(open: Exceptions) -> Result<Vec<BpfProgram>, BackendError> {
     let mut rules = all(DENIED);
     rules.extend(all(DENIED_OLD));
     rules.extend(processes()?);
@@ -55,30 +55,30 @@ fn programs(open: Open) -> Result<Vec<BpfProgram>, BackendError> {
     Ok(programs)
 }
 
-/// No other process, and nothing of this one that keeps the host's hand from it.
+/// Denies acting on other processes, and whatever would keep the host from killing this one.
 fn processes() -> Result<Rules, BackendError> {
     const F_SETSIG: i32 = 10;
     const F_SETOWN_EX: i32 = 15;
     const PRIO_PROCESS: i32 = 0;
     let own = std::process::id().cast_signed();
     let this = || Ok::<_, BackendError>(vec![none_of(0, &[0, own])?]);
-    // A thread may be started, a process not.
+    // Threads may be started, processes may not.
     let thread = SeccompCmpOp::MaskedEq(u64::from(libc::CLONE_THREAD.unsigned_abs()));
     let process = SeccompCondition::new(0, SeccompCmpArgLen::Qword, thread, 0)?;
-    // Limits may be read, not set.
+    // Limits may be read, but not set.
     let sets = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
-    // The kernel ends the worker with its host, whatever the plugin says.
+    // The plugin must not change that the kernel kills the worker with its host.
     let options = [libc::PR_SET_PDEATHSIG, libc::PR_SET_SECCOMP, libc::PR_SCHED_CORE];
-    // A signal at the change of a file goes to whoever is its owner, of whatever process.
+    // A signal at a change of a file is sent to its owner, which may be another process.
     let signals = [libc::F_SETOWN, F_SETSIG, F_SETOWN_EX, libc::F_NOTIFY];
-    // A lease holds up whoever opens the file; pipes are of the user's memory.
+    // A lease delays every other process that opens the file; pipes use up the user's quota.
     let commands = [&signals[..], &[libc::F_SETLEASE, libc::F_SETPIPE_SZ]].concat();
     let mut rules = Rules::from([
         (libc::SYS_clone, vec![SeccompRule::new(vec![process])?]),
         (libc::SYS_prlimit64, vec![SeccompRule::new(vec![sets])?]),
         (libc::SYS_prctl, any_of(0, &options)?),
         (libc::SYS_fcntl, any_of(1, &commands)?),
-        // Its own turn on the processor is its own affair.
+        // It may change its own priority.
         (libc::SYS_setpriority, vec![none_of(0, &[PRIO_PROCESS])?, none_of(1, &[0, own])?]),
     ]);
     for call in [
@@ -92,7 +92,7 @@ fn processes() -> Result<Rules, BackendError> {
     ] {
         rules.insert(call, this()?);
     }
-    // To this process only: `abort` wants that.
+    // Signals to this process only, which `abort` needs.
     for call in
         [libc::SYS_kill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo]
     {
@@ -101,8 +101,8 @@ fn processes() -> Result<Rules, BackendError> {
     Ok(rules)
 }
 
-/// No memory that the limit of data does not count, and no hole in a file that is mapped, that is
-/// in the memory shared with the host.
+/// Denies memory that the limit of data does not count, and punching holes into a mapped file, such as
+/// the memory that is shared with the host.
 fn memory() -> Result<Rules, BackendError> {
     let shared = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
     Ok(Rules::from([
@@ -111,9 +111,9 @@ fn memory() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// No file is cut or changed by what is open for reading, and no device told anything.
+/// Denies truncating a file that is opened for reading, and commands to devices.
 fn files() -> Result<Rules, BackendError> {
-    // The kernel cuts the file, and Landlock before version 3 lets it.
+    // The kernel truncates the file, and Landlock before version 3 allows it.
     let cuts = |arg| {
         let mask = libc::O_ACCMODE | libc::O_TRUNC;
         condition(arg, SeccompCmpOp::MaskedEq(bits(mask)), libc::O_RDONLY | libc::O_TRUNC)
@@ -128,7 +128,7 @@ fn files() -> Result<Rules, BackendError> {
         libc::FIOCLEX,
         libc::FIONCLEX,
     ];
-    // The kernel looks at the lower half only, and so does the filter.
+    // The kernel looks only at the lower half of the number, and so does the filter.
     let known = known.map(|command| (command & 0xffff_ffff) as u32);
     Ok(Rules::from([
         (libc::SYS_openat, vec![cuts(2)?]),
@@ -138,7 +138,7 @@ fn files() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// A file may be opened for reading only.
+/// Denies opening a file except for reading.
 fn reading() -> Result<Rules, BackendError> {
     let writes = [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC];
     let opens = |arg| writes.into_iter().map(|flags| flag(arg, flags)).collect::<Result<_, _>>();
@@ -149,11 +149,11 @@ fn reading() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// Only sockets for TCP and UDP, and no way of theirs to connect that Landlock does not see: other
-/// protocols have no ports that it knows, and a message that connects is no `connect`.
+/// Denies sockets except for TCP and UDP, and connecting in a way that Landlock does not see: it knows
+/// no ports of other protocols, and a message that opens a connection is not a `connect`.
 fn connecting() -> Result<Rules, BackendError> {
     let kind = |kind: u64| {
-        // Above it are flags.
+        // The bits above the kind are flags.
         let same = SeccompCmpOp::MaskedEq(0xf);
         SeccompRule::new(vec![SeccompCondition::new(1, SeccompCmpArgLen::Dword, same, kind)?])
     };
@@ -173,29 +173,29 @@ fn connecting() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// No rule for a call means: whatever its arguments.
+/// Denies the calls whatever their arguments are, which a call without a rule means.
 fn all(calls: &[c_long]) -> Rules {
     calls.iter().map(|call| (*call, Vec::new())).collect()
 }
 
-/// One rule for each of `values`: holds if the argument is one of them.
+/// One rule for each of `values`: they match an argument that is one of them.
 fn any_of(arg: u8, values: &[i32]) -> Result<Vec<SeccompRule>, BackendError> {
     let is = |value: &i32| SeccompRule::new(vec![condition(arg, SeccompCmpOp::Eq, *value)?]);
     values.iter().map(is).collect()
 }
 
-/// Holds if the argument is none of `values`.
+/// Matches an argument that is none of `values`.
 fn none_of(arg: u8, values: &[i32]) -> Result<SeccompRule, BackendError> {
     let other = |value: &i32| condition(arg, SeccompCmpOp::Ne, *value);
     SeccompRule::new(values.iter().map(other).collect::<Result<_, _>>()?)
 }
 
-/// Holds if the argument has all bits of `flags`.
+/// Matches an argument that has all bits of `flags`.
 fn flag(arg: u8, flags: i32) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(vec![condition(arg, SeccompCmpOp::MaskedEq(bits(flags)), flags)?])
 }
 
-/// Of arguments of 32 bits.
+/// A condition on an argument of 32 bits.
 fn condition(arg: u8, op: SeccompCmpOp, value: i32) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(arg, SeccompCmpArgLen::Dword, op, bits(value))
 }
@@ -210,8 +210,7 @@ fn program(rules: Rules, errno: i32) -> Result<BpfProgram, BackendError> {
     SeccompFilter::new(rules, SeccompAction::Allow, denied, arch)?.try_into()
 }
 
-/// On x86-64 the calls have a second number each, where a kernel offers the x32 ABI: all of those
-/// are denied.
+/// Denies the second number that each call has on x86-64 if the kernel offers the x32 ABI.
 fn other_numbers() -> Option<BpfProgram> {
     const X32: u32 = 0x4000_0000;
     let [read, jump, end] = [
@@ -239,7 +238,7 @@ mod tests {
     #[test]
     fn every_filter_can_be_built() {
         for (files, network) in [(false, false), (false, true), (true, false), (true, true)] {
-            let programs = programs(Open { files, network }).unwrap();
+            let programs = programs(Exceptions { files, network }).unwrap();
             let sizes: Vec<_> = programs.iter().map(Vec::len).collect();
             assert!(sizes.iter().all(|size| *size > 3), "{sizes:?}");
         }

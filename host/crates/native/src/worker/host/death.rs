@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use plugbay_core::CallErrorKind;
 
-/// Why a worker is no more, or never was: how its calls fail, and a sentence.
+/// Why there is no worker: the kind of error that its calls get, and the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Death {
     pub(super) kind: CallErrorKind,
@@ -18,7 +18,7 @@ impl Death {
         Self { kind, message: message.into() }
     }
 
-    /// Whether it was for want of something that the host did not have.
+    /// Whether the host lacked something that a worker needs: the worker is not to blame.
     pub(super) fn is_shortage(&self) -> bool {
         self.kind == CallErrorKind::Overloaded
     }
@@ -30,18 +30,18 @@ impl fmt::Display for Death {
     }
 }
 
-/// What the system says of a worker's end. None if somebody else reaped it.
+/// The death of a process with this exit status; `None` if another part of the program reaped it.
 pub(super) fn death(status: Option<ExitStatus>, last_line: &str) -> Death {
     let signal = status.and_then(|status| status.signal());
     // What Rust's standard library prints before it aborts.
     if last_line.starts_with("memory allocation of ") && signal == Some(libc::SIGABRT) {
-        let message = format!("the worker ran out of the memory that it may have: {last_line}");
+        let message = format!("the worker reached its memory limit: {last_line}");
         return Death::new(CallErrorKind::Memory, message);
     }
     let message = match (signal, status.and_then(|status| status.code())) {
         (Some(signal), _) => format!("the worker died: signal {signal} ({})", name(signal)),
         (None, Some(code)) => format!("the worker exited with code {code}"),
-        (None, None) => "the worker ended, nobody knows how".to_owned(),
+        (None, None) => "the worker ended, and its exit status is lost".to_owned(),
     };
     Death::new(CallErrorKind::Crashed, message)
 }

@@ -1,17 +1,18 @@
 //! The host's side: what starts a worker, calls it, watches it and ends it.
 //!
-//! A plugin ([`plugin`]) has one supervisor ([`supervisor`]), which owns the worker of the moment
-//! and decides when there is a next one. To start a worker ([`start`]) is to start its program and
-//! have it load the library ([`spawn`]), and then to make the instance. What runs is a process
-//! ([`process`]), with its output ([`output`]) and what it uses of the machine ([`usage`]); how it
-//! ended is a [`death`]. A call ([`call`]) borrows a lane from the supervisor.
+//! A plugin is described in a worker of its own (`describe`). A started [`plugin`] has one
+//! [`supervisor`], which owns the current worker and decides when the next one may start. To
+//! [`start`] a worker is to [`spawn`] its program, which loads the library, and then to create the
+//! instance. A running worker is a [`process`], with its [`output`] and its [`usage`] of the machine;
+//! how it ended is a [`death`]. A call ([`call`]) takes a lane of the supervisor's until its [`deadline`].
 //!
-//! What a worker sends is foreign: it is checked where it is read, and [`foreign`] is the door for
-//! fuzzing that.
+//! What a worker sends is foreign, and is checked where it is read; [`fuzz`] is there to fuzz that.
 
 mod call;
+mod deadline;
 mod death;
-mod foreign;
+mod describe;
+mod fuzz;
 mod output;
 mod plugin;
 mod process;
@@ -20,5 +21,6 @@ mod start;
 mod supervisor;
 mod usage;
 
-pub use foreign::frames;
-pub use plugin::{ProcessPlugin, describe};
+pub use describe::describe;
+pub use fuzz::frames;
+pub use plugin::ProcessPlugin;

@@ -1,4 +1,4 @@
-//! What a worker prints goes to its plugin's log, line by line.
+//! Forwards what a worker prints to its plugin's log, line by line.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
@@ -13,12 +13,12 @@ use crate::ledger::Ledger;
 
 /// A longer line is cut into several.
 const LONGEST: u64 = 8 * 1024;
-/// How long the last line of a dead worker is waited for.
+/// How long to wait for the last line of a dead worker.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How much is read at once: what a pipe holds.
+/// How many bytes are read at once: as many as a pipe holds.
 const BLOCK: usize = 64 * 1024;
-/// How long nothing is read after a block of which lines were dropped. A worker that prints without
-/// end waits for the host, and costs it next to nothing.
+/// How long to pause after a block of which lines were dropped: a worker that prints without end
+/// then waits for the host, and costs it next to nothing.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The reader of one worker's output.
@@ -29,8 +29,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Forwards what comes out of `pipe` to the log of the plugin, until its end: as many lines as
-    /// it may write.
+    /// Starts a thread that forwards `pipe` to the plugin's log until the pipe ends, within the
+    /// plugin's limit of lines.
     pub(super) fn forward(pipe: PipeReader, ledger: Arc<Ledger>) -> io::Result<Self> {
         let (send, ended) = sync_channel(1);
         thread::Builder::new().name("worker-output".into()).spawn(move || {
@@ -43,14 +43,14 @@ impl Output {
                 }
                 next.clone_into(&mut line);
             });
-            // Nobody may wait for it any more.
+            // The receiver may be gone.
             drop(send.send(line));
         })?;
         Ok(Self { ended: Mutex::new(ended), last: OnceLock::new() })
     }
 
-    /// The last line, once the worker is dead; empty if there was none, or if something keeps
-    /// the pipe open.
+    /// The last line of a dead worker; empty if there was none, or if another process keeps the pipe
+    /// open.
     pub(super) fn last_line(&self) -> &str {
         self.last.get_or_init(|| {
             let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Output {
     }
 }
 
-/// Reads with a pause wherever it was flooded since the last time.
+/// A reader that pauses before a read if `flooded` was set since the last one.
 struct Slowed<'a, R> {
     from: R,
     flooded: &'a Cell<bool>,
@@ -74,7 +74,7 @@ impl<R: Read> Read for Slowed<'_, R> {
     }
 }
 
-/// Calls `each` with every line that is not empty. What is no UTF-8 becomes U+FFFD.
+/// Calls `each` with every line that is not empty. Bytes that are not UTF-8 become U+FFFD.
 fn lines(mut from: impl BufRead, mut each: impl FnMut(&str)) {
     let mut bytes = Vec::new();
     loop {

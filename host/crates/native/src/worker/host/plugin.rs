@@ -1,4 +1,4 @@
-//! A plugin that runs in a worker.
+//! A started plugin that runs in a worker.
 
 use std::fmt;
 use std::path::Path;
@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use plugbay_abi::host::NoHost;
 use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
@@ -18,99 +17,40 @@ use plugbay_core::{
 use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
-use super::call::{Ask, Until, ask};
-use super::death::Death;
-use super::spawn::{Failed, Spawned, broke, output_limit, spawn};
+use super::call::CallRequest;
+use super::deadline::CallDeadline;
 use super::supervisor::{Spec, Supervisor};
 use crate::blocking::Blocking;
-use crate::calls::Calls;
-use crate::description;
+use crate::call_host::CallHost;
 use crate::file::staging::PrivateCopy;
-use crate::ledger::Ledger;
 use crate::worker::link::error::LaneError;
-use crate::worker::link::wire::{MAX_LANES, Op, Request as Sent, meta};
+use crate::worker::link::wire::{HandleMeta, MAX_LANES, Op, encode_meta};
 use crate::worker::state::{WorkerCommand, WorkerState};
 
-/// How long past its deadline a handler's call may take to say that it passed.
+/// How long past its deadline a call may take to report that the deadline passed.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Asks the library what it is, in a worker of its own that ends with the answer.
-///
-/// Blocks for at most twice `policy.init`. The host offers it nothing.
-///
-/// # Errors
-///
-/// Refuses a library that does not load, crashes, hangs, or describes what breaks a rule.
-pub fn describe(
-    command: &WorkerCommand,
-    library: &Path,
-    policy: &Policy,
-) -> Result<Description, Refusal> {
-    let label = library.file_stem().unwrap_or_default().to_string_lossy();
-    let ledger = Arc::new(Ledger::bare(&label, policy));
-    let spawned = spawn(command, 1, policy, &ledger).map_err(|death| refuse(&death))?;
-    let process = Arc::clone(&spawned.process);
-    let described = process.watched(|| asked(spawned, library, policy));
-    process.end();
-    described.unwrap_or_else(|error| {
-        let message = format!("no worker could be watched: {error}");
-        Err(refuse(&Death::new(CallErrorKind::Overloaded, message)))
-    })
-}
-
-fn refuse(death: &Death) -> Refusal {
-    Refusal::new(Reason::Describe, format!("describe: {death}"))
-}
-
-fn asked(spawned: Spawned, library: &Path, policy: &Policy) -> Result<Description, Refusal> {
-    let within = || Instant::now() + policy.init;
-    let mut started = spawned.load(library, policy, within()).map_err(|failed| {
-        let Failed { refusal, kind } = failed;
-        // That the library does not open has a reason of its own.
-        if refusal.reason == Reason::Init {
-            return refuse(&Death::new(kind, refusal.message));
-        }
-        refusal
-    })?;
-    let failed = |kind, message: String| refuse(&Death::new(kind, message));
-    let Some(lane) = started.lanes.first_mut() else {
-        return Err(failed(CallErrorKind::Internal, "no lane".into()));
-    };
-    let asked = Ask { op: Op::Describe, index: 0, meta: &[], body: &[] };
-    let answer = ask(lane, asked, &NoHost, output_limit(policy), within());
-    let answer = answer.map_err(|error| match error {
-        LaneError::Ended => refuse(&started.process.end_early()),
-        LaneError::Late | LaneError::Waiting | LaneError::Unsent => {
-            let message = format!("did not answer within {:?}", policy.init);
-            failed(CallErrorKind::Deadline, message)
-        }
-        error => refuse(&broke(&error)),
-    })?;
-    let answer = answer.answer().map_err(|error| failed(CallErrorKind::Internal, error.message));
-    description::read(&answer?.body)
-}
-
-/// A started plugin whose library is loaded in a worker, never here.
+/// A started plugin whose library is loaded in a worker process only.
 ///
 /// Of its policy, `instances` bounds the calls at once, `queue` those that wait, `total_memory`
-/// the worker's memory, `output` an answer, `deadline` a call, `init` each step of the life, and
-/// `logs` and `host_calls` how often it uses the host; `grants` open its worker. The rest is about
-/// instances of WebAssembly: native code has no linear memory, and its CPU time is bounded by
-/// the deadline alone.
+/// the worker's memory, `output` an answer, `deadline` a call, `init` each step of the plugin's life,
+/// and `logs` and `host_calls` how often it calls the host; `grants` says what its worker may reach.
+/// The other settings concern instances of WebAssembly: native code has no linear memory, and its CPU
+/// time is bounded by the deadline alone.
 pub struct ProcessPlugin {
     supervisor: Arc<Supervisor>,
     description: Arc<Description>,
     tokio: Handle,
-    /// Ends once the plugin is stopped and its worker reaped.
+    /// The supervisor's thread, which ends once the plugin is stopped and its worker reaped.
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// What every new worker loads: in use as long as the plugin is.
+    /// The file that every new worker loads, held as long as the plugin runs.
     copy: Option<PrivateCopy>,
 }
 
 impl ProcessPlugin {
-    /// Starts a worker for `library`, makes the instance, and asks it whether it can serve. When it
-    /// dies, `rules` say when there may be another.
-    /// Handlers run on `tokio`'s threads for blocking work.
+    /// Starts a worker for `library`, creates the instance, and calls its `health`. When the worker
+    /// dies, `rules` say when the next one may start. Handlers run on `tokio`'s threads for blocking
+    /// work.
     ///
     /// Blocks for at most three times the policy's `init`.
     ///
@@ -140,11 +80,16 @@ impl ProcessPlugin {
             .name("worker-supervisor".into())
             .spawn({
                 let supervisor = Arc::clone(&supervisor);
-                // Nobody may wait for it any more.
+                // The receiver may be gone.
                 move || supervisor.run(|outcome| drop(send.send(outcome)))
             })
-            .map_err(|error| Refusal::new(Reason::Init, format!("no supervisor: {error}")))?;
-        let gone = || Refusal::new(Reason::Init, "the supervisor of the worker panicked");
+            .map_err(|error| {
+                Refusal::new(
+                    Reason::Init,
+                    format!("expected a thread for its supervisor, found: {error}"),
+                )
+            })?;
+        let gone = || Refusal::new(Reason::Init, "the host's supervisor of the worker panicked");
         first.recv().map_err(|_| gone())??;
         Ok(Self {
             supervisor,
@@ -155,13 +100,13 @@ impl ProcessPlugin {
         })
     }
 
-    /// Keeps the copy in use that its library is.
+    /// Holds `copy`, which is the plugin's library, as long as the plugin runs.
     pub(crate) fn keep(mut self, copy: PrivateCopy) -> Self {
         self.copy = Some(copy);
         self
     }
 
-    /// How its worker is now, and what that gave up.
+    /// The state of its worker.
     #[must_use]
     pub fn state(&self) -> WorkerState {
         self.supervisor.state()
@@ -171,13 +116,13 @@ impl ProcessPlugin {
         self.supervisor.stop(graceful);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // A panic of it was printed.
+            // If it panicked, the message was printed.
             drop(thread.join());
         }
     }
 }
 
-/// How many calls at once a worker serves: more threads than cores can use gain nothing.
+/// How many calls a worker serves at once: more threads than the cores can run gain nothing.
 fn lanes(policy: &Policy) -> usize {
     let cores = thread::available_parallelism().map_or(4, std::num::NonZero::get);
     let wanted = usize::try_from(policy.instances).unwrap_or(usize::MAX);
@@ -188,7 +133,7 @@ impl Plugin for ProcessPlugin {
     fn provide(&self, capability: u32) -> Option<Provider> {
         let described = self.description.capabilities.get(capability as usize)?;
         let (supervisor, tokio) = (Arc::clone(&self.supervisor), self.tokio.clone());
-        let calls = ProcessCalls { supervisor, tokio, capability };
+        let calls = ProcessCapability { supervisor, tokio, capability };
         match &*described.kind {
             Codec::NAME => Some(Provider::new::<Codec>(Arc::new(calls))),
             Handler::NAME => Some(Provider::new::<Handler>(Arc::new(calls))),
@@ -197,18 +142,18 @@ impl Plugin for ProcessPlugin {
     }
 
     fn calls_others(&self) -> bool {
-        // Which functions of the host a native plugin uses cannot be told beforehand.
+        // Which functions of the host a native plugin calls is not known beforehand.
         true
     }
 
     fn health(&self, within: Duration) -> Result<(), CallError> {
-        let host = Calls::outside(&self.supervisor.ledger);
-        let asked = Ask { op: Op::Health, index: 0, meta: &[], body: &[] };
-        // To answer late is no reason to end: whoever asks counts it, and decides.
+        let host = CallHost::outside(&self.supervisor.ledger);
+        let request = CallRequest { op: Op::Health, index: 0, meta: &[], body: &[] };
+        // A late answer is no reason to kill the worker: the caller counts it, and decides.
         let own = within.max(self.supervisor.spec.policy.init);
-        let until = Until::within(own).but_for_the_caller(within);
-        let _place = self.supervisor.bulkhead.enter(until.deadline)?;
-        self.supervisor.call(asked, &host, until).map(drop)
+        let until = CallDeadline::within(own).with_caller_within(within);
+        let _place = self.supervisor.bulkhead.enter(until.caller)?;
+        self.supervisor.call(request, &host, until).map(drop)
     }
 
     fn shutdown(&self) {
@@ -243,46 +188,46 @@ impl fmt::Debug for ProcessPlugin {
     }
 }
 
-/// One capability.
+/// One capability of a plugin.
 #[derive(Clone)]
-struct ProcessCalls {
+struct ProcessCapability {
     supervisor: Arc<Supervisor>,
     tokio: Handle,
     capability: u32,
 }
 
-impl ProcessCalls {
+impl ProcessCapability {
     fn convert(&self, op: Op, context: &Context<'_>, body: &[u8]) -> Result<Vec<u8>, CallError> {
-        let until = Until::of(context, self.supervisor.spec.policy.deadline);
-        let _place = self.supervisor.bulkhead.enter(until.deadline)?;
+        let until = CallDeadline::of(context, self.supervisor.spec.policy.deadline);
+        let _place = self.supervisor.bulkhead.enter(until.caller)?;
         self.convert_by(op, context, body, until)
     }
 
-    /// For whoever has a place.
+    /// As [`Self::convert`], for a caller that has a place.
     fn convert_by(
         &self,
         op: Op,
         context: &Context<'_>,
         body: &[u8],
-        until: Until,
+        until: CallDeadline,
     ) -> Result<Vec<u8>, CallError> {
         let supervisor = &self.supervisor;
-        let host = Calls::during(&supervisor.ledger, &context.until(until.deadline));
-        let asked = Ask { op, index: self.capability, meta: &[], body };
-        Ok(host.outcome(supervisor.call(asked, &host, until))?.body)
+        let host = CallHost::during(&supervisor.ledger, &context.until(until.caller));
+        let request = CallRequest { op, index: self.capability, meta: &[], body };
+        Ok(host.outcome(supervisor.call(request, &host, until))?.body)
     }
 
     fn convert_async<'a>(&self, op: Op, context: Context<'a>, body: Vec<u8>) -> CodecFuture<'a> {
         let calls = self.clone();
         self.blocking().call(context, move |context, deadline| {
-            let own = Until::by(calls.supervisor.spec.policy.deadline, deadline);
+            let own = CallDeadline::by(calls.supervisor.spec.policy.deadline, deadline);
             let until = own.or_sooner(context.deadline());
             calls.convert_by(op, context, &body, until)
         })
     }
 
-    /// Where calls that nobody lends a thread are made. A lane blocks its caller and keeps the
-    /// deadline; the grace is for the case that no thread is to be had.
+    /// For calls from asynchronous code. The call itself blocks on a lane and keeps the deadline; the
+    /// grace ends one for which tokio has no thread.
     fn blocking(&self) -> Blocking {
         Blocking {
             tokio: self.tokio.clone(),
@@ -293,7 +238,7 @@ impl ProcessCalls {
     }
 }
 
-impl CodecCall for ProcessCalls {
+impl CodecCall for ProcessCapability {
     fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
         self.convert(Op::Encode, context, document)
     }
@@ -311,7 +256,7 @@ impl CodecCall for ProcessCalls {
     }
 }
 
-impl HandlerCall for ProcessCalls {
+impl HandlerCall for ProcessCapability {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
         let (supervisor, capability) = (Arc::clone(&self.supervisor), self.capability);
         self.blocking().call(context, move |context, deadline| {
@@ -329,19 +274,22 @@ fn handle(
 ) -> Result<Response, CallError> {
     let label = supervisor.spec.identity.label();
     let failed = |kind, message: String| CallError::new(kind, message).of(label);
-    let host = Calls::during(&supervisor.ledger, &context.until(deadline));
-    let sent = Sent {
+    let host = CallHost::during(&supervisor.ledger, &context.until(deadline));
+    let sent = HandleMeta {
         method: &request.method,
         path: &request.path,
         query: request.query.as_deref(),
         params: request.params.iter().map(|(name, value)| (&**name, &**value)).collect(),
         headers: request.headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
     };
-    let meta = meta(&sent).map_err(|error| failed(CallErrorKind::Internal, error.to_string()))?;
-    let asked = Ask { op: Op::Handle, index: capability, meta: &meta, body: &request.body };
-    let until = Until::by(supervisor.spec.policy.deadline, deadline).or_sooner(context.deadline());
-    let frame = host.outcome(supervisor.call(asked, &host, until))?;
-    let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.read();
+    let meta =
+        encode_meta(&sent).map_err(|error| failed(CallErrorKind::Internal, error.to_string()))?;
+    let request =
+        CallRequest { op: Op::Handle, index: capability, meta: &meta, body: &request.body };
+    let until =
+        CallDeadline::by(supervisor.spec.policy.deadline, deadline).or_sooner(context.deadline());
+    let frame = host.outcome(supervisor.call(request, &host, until))?;
+    let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.parse_meta();
     let headers = headers.map_err(|error| failed(CallErrorKind::Contract, error.to_string()))?;
     let status = frame.head.code;
     if !(200..=599).contains(&status) {

@@ -19,7 +19,7 @@ use super::death::{Death, death};
 use super::output::Output;
 use super::usage::{self, Bounds, Usage};
 
-/// How often it is looked at what a worker uses.
+/// How often the host looks at what a worker uses.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 /// The most bytes of a worker's last line that are passed on.
 const LAST_WORDS: usize = 300;
@@ -28,14 +28,14 @@ const LAST_WORDS: usize = 300;
 #[derive(Debug)]
 pub(super) struct Process {
     pid: Pid,
-    /// None once it is reaped: then its number may be somebody else's.
+    /// `None` once it is reaped: from then on another process may have its number.
     child: Mutex<Option<Child>>,
-    /// The worker ends when this closes; it says nothing more on it once it has started.
+    /// The worker ends when this closes. Once it has started it sends nothing more here.
     control: OwnedFd,
     output: Output,
     bounds: Bounds,
     /// Why the host killed it, if it did.
-    doom: Mutex<Option<Death>>,
+    kill_reason: Mutex<Option<Death>>,
 }
 
 impl Process {
@@ -46,7 +46,7 @@ impl Process {
             control,
             output,
             bounds,
-            doom: Mutex::new(None),
+            kill_reason: Mutex::new(None),
         }
     }
 
@@ -54,28 +54,28 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Readable once the worker is gone, or breaks the protocol.
+    /// The socket that is readable once the worker is gone, or breaks the protocol.
     pub(super) fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
     }
 
-    /// Whether it said something where it has nothing to say.
-    pub(super) fn spoke(&self) -> bool {
+    /// Whether the worker sent something on the control socket after its start.
+    pub(super) fn has_unexpected_bytes(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         recv(&self.control, &mut [0_u8; 1], flags).is_ok_and(|(bytes, _)| bytes > 0)
     }
 
-    /// Does `what` while a thread sees to it that the worker uses no more than it may.
+    /// Runs `what` while another thread enforces the worker's bounds.
     ///
     /// # Errors
     ///
-    /// If there is no thread to be had.
-    pub(super) fn watched<T>(&self, what: impl FnOnce() -> T) -> io::Result<T> {
+    /// If no thread can be started.
+    pub(super) fn while_watched<T>(&self, what: impl FnOnce() -> T) -> io::Result<T> {
         let (over, waits) = channel::<()>();
         thread::scope(|scope| {
             thread::Builder::new().name("worker-watch".into()).spawn_scoped(scope, move || {
                 while waits.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                    self.check();
+                    self.enforce_bounds();
                 }
             })?;
             let _over = over;
@@ -83,51 +83,52 @@ impl Process {
         })
     }
 
-    /// Kills it if it uses more than it may, and says whether that was so.
-    pub(super) fn check(&self) -> bool {
+    /// Kills the worker if it exceeds its bounds, and returns whether it did.
+    pub(super) fn enforce_bounds(&self) -> bool {
         let Some(death) = self.usage().and_then(|usage| self.bounds.exceeded(usage)) else {
             return false;
         };
-        self.condemn(death);
+        self.kill_because(death);
         true
     }
 
-    /// What it uses; none if it is dead, or if the system does not say.
+    /// What the worker uses; `None` if it is dead, or if the system does not say.
     pub(super) fn usage(&self) -> Option<Usage> {
         usage::of(self.id())
     }
 
-    /// Kills it, for this reason if there is none yet.
-    pub(super) fn condemn(&self, death: Death) {
-        self.doom.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(death);
+    /// Kills the worker for this reason. The first reason counts.
+    pub(super) fn kill_because(&self, death: Death) {
+        self.kill_reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(death);
         self.kill();
     }
 
-    /// Kills it and whatever it started, unless it is reaped.
+    /// Kills the worker and the processes that it started, unless it is reaped.
     pub(super) fn kill(&self) {
         if self.child().is_some() {
-            // It may be dead already, and so may its group. It leads that, but who can tell
-            // what a program does that is no worker?
+            // Either may be dead already. A worker leads its group, but the program may not be a
+            // worker and may have left that group: so both are killed.
             let _ = kill_process_group(self.pid, Signal::KILL);
             let _ = kill_process(self.pid, Signal::KILL);
         }
     }
 
-    /// Whether it is dead, reaped or not.
+    /// Whether the worker is dead, reaped or not.
     pub(super) fn is_dead(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         !matches!(retry_on_intr(|| waitid(WaitId::Pid(self.pid), options)), Ok(None))
     }
 
-    /// Kills it if it lives, reaps it, and says why it ended.
+    /// Kills the worker if it is alive, reaps it, and returns why it ended.
     pub(super) fn end(&self) -> Death {
         self.kill();
         let status = self.reap();
-        let doom = self.doom.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        doom.unwrap_or_else(|| death(status, self.output.last_line()))
+        let kill_reason = self.kill_reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        kill_reason.unwrap_or_else(|| death(status, self.output.last_line()))
     }
 
-    /// As [`Process::end`], of a worker that never served: what it printed last says why.
+    /// As [`Process::end`], for a worker that never served: its last line of output is added to the
+    /// message.
     pub(super) fn end_early(&self) -> Death {
         let mut death = self.end();
         let line = self.output.last_line();
@@ -139,9 +140,9 @@ impl Process {
     }
 
     fn reap(&self) -> Option<ExitStatus> {
-        // Somebody else's process may have the number of one that was reaped.
+        // Another process may have the number of one that was reaped.
         self.child().as_ref()?;
-        // Waiting without reaping keeps the number ours, and the lock free, until it is dead.
+        // Waits without reaping, so that the number stays taken and the lock free until it is dead.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         let _ = retry_on_intr(|| waitid(WaitId::Pid(self.pid), options));
         self.child().take()?.wait().ok()

@@ -1,7 +1,7 @@
-//! Starting a worker's program, and having it load the library.
+//! Starts a worker's program, and has it load the library.
 //!
-//! Whatever the host has to have for it is made before there is a process: a host that is short of
-//! descriptors or of memory says so, and no worker is blamed.
+//! Everything that the host needs for a worker is made before there is a process: a host that is short
+//! of descriptors or of memory reports that, and no worker is blamed.
 
 use std::io::{self, IoSlice, PipeWriter};
 use std::mem::MaybeUninit;
@@ -28,25 +28,25 @@ use crate::worker::child::signals;
 use crate::worker::link::error::LaneError;
 use crate::worker::link::granted::Granted;
 use crate::worker::link::lane::Lane;
-use crate::worker::link::memory::Shared;
+use crate::worker::link::memory::SharedMemory;
 use crate::worker::link::segment::{self, End};
 use crate::worker::link::socket::Socket;
 use crate::worker::link::spin::{Spin, budget};
 use crate::worker::link::wire::{
-    Frame, Head, MAX_BODY, MAX_CONTROL, MAX_LANES, Op, PROTOCOL, Setup, meta,
+    Frame, Head, MAX_BODY, MAX_CONTROL, MAX_LANES, Op, PROTOCOL, Setup, encode_meta,
 };
 use crate::worker::state::{Protections, WorkerCommand};
 
-/// A program that runs, and waits to be told what to load.
+/// A worker that runs and waits for its [`Setup`].
 pub(super) struct Spawned {
     pub(super) process: Arc<Process>,
     control: Lane<Socket>,
     lanes: Vec<Lane>,
-    /// Its ends of the lanes, and then the memory of all.
+    /// The worker's ends of the lanes, and then the memory of all lanes.
     theirs: Vec<OwnedFd>,
 }
 
-/// A worker that loaded its library.
+/// A worker that has loaded its library.
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) process: Arc<Process>,
@@ -54,14 +54,14 @@ pub(super) struct Started {
     pub(super) protections: Protections,
 }
 
-/// Why there is no worker: as a plugin is refused for it, and as its calls fail.
+/// Why a worker did not start: the refusal of its plugin, and the kind of error that calls get.
 #[derive(Debug)]
-pub(super) struct Failed {
+pub(super) struct StartFailure {
     pub(super) refusal: Refusal,
     pub(super) kind: CallErrorKind,
 }
 
-impl Failed {
+impl StartFailure {
     pub(super) fn new(reason: Reason, death: Death) -> Self {
         Self { refusal: Refusal::new(reason, death.message), kind: death.kind }
     }
@@ -76,7 +76,7 @@ pub(super) fn output_limit(policy: &Policy) -> usize {
     usize::try_from(policy.output).unwrap_or(usize::MAX).min(MAX_BODY)
 }
 
-/// Starts a worker. It dies with the thread that calls this, where the system offers that.
+/// Starts a worker. Where the system offers it, the worker dies with the thread that calls this.
 ///
 /// # Errors
 ///
@@ -90,13 +90,13 @@ pub(super) fn spawn(
     let lanes = lanes.clamp(1, MAX_LANES);
     let (lanes, theirs) = make_lanes(lanes, budget()).map_err(|error| not_started(&error))?;
     let (control, its_control) = UnixStream::pair().map_err(|error| not_started(&error))?;
-    let shared = OwnedFd::from(control.try_clone().map_err(|error| not_started(&error))?);
-    let (pipe, prints) = io::pipe().map_err(|error| not_started(&error))?;
+    let watched = OwnedFd::from(control.try_clone().map_err(|error| not_started(&error))?);
+    let (pipe, writer) = io::pipe().map_err(|error| not_started(&error))?;
     let output = Output::forward(pipe, Arc::clone(ledger)).map_err(|error| not_started(&error))?;
-    let child = run(command, &policy.grants.environment, its_control, prints)
+    let child = run(command, &policy.grants.environment, its_control, writer)
         .map_err(|error| not_started(&error))?;
     // From here on a failure drops the process, which kills and reaps it.
-    let process = Process::new(child, shared, output, Bounds::of(policy, lanes.len()));
+    let process = Process::new(child, watched, output, Bounds::of(policy, lanes.len()));
     let control = Lane::new(Socket::new(control));
     Ok(Spawned { process: Arc::new(process), control, lanes, theirs })
 }
@@ -110,8 +110,8 @@ fn not_started(error: &io::Error) -> Death {
     Death::new(kind, format!("no worker could be started: {error}"))
 }
 
-/// Starts the program. Nothing is passed on but the variables of `environment` and the three
-/// standard descriptors: the control socket, and one pipe for both outputs.
+/// Starts the program. It gets nothing but the variables of `environment` and the three standard
+/// descriptors: the control socket, and one pipe for both outputs.
 #[expect(unsafe_code, reason = "nothing safe acts between fork and exec")]
 fn run(
     command: &WorkerCommand,
@@ -132,19 +132,19 @@ fn run(
         .stdout(Stdio::from(output.try_clone()?))
         .stderr(output);
     // SAFETY: between fork and exec only what is async-signal-safe may be called, and all of this
-    // is, `close_range` as a bare system call. With CLOEXEC it closes nothing now, so whoever owns
-    // a descriptor still does, standard's own pipe for a failed exec among them; the program
-    // that follows gets none of them.
+    // is, `close_range` as a bare system call. With CLOEXEC it closes nothing now, so every owner of
+    // a descriptor still has it, among them the standard library's pipe for a failed exec; the
+    // program that follows gets none of them.
     unsafe {
         command.pre_exec(|| {
-            // A session of its own: a group that it cannot leave, so that the host finds all that
-            // it started, and no terminal.
+            // A session of its own, without a terminal: a process group that the worker cannot leave,
+            // so that the host can kill everything that it started.
             if libc::setsid() < 0 {
                 return Err(io::Error::last_os_error());
             }
-            signals::ignore_ends();
+            signals::ignore_termination();
             let flags = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
-            // A kernel before 5.11 refuses. What Rust opens has the flag already.
+            // Fails before Linux 5.11. Descriptors that Rust opens have the flag already.
             libc::close_range(3, u32::MAX, flags);
             Ok(())
         });
@@ -152,8 +152,7 @@ fn run(
     command.spawn()
 }
 
-/// Makes the lanes: the host's ends, and for the worker a socket for each and then the memory of
-/// all.
+/// Makes the lanes: the host's ends, and for the worker the sockets and then the memory of all lanes.
 fn make_lanes(lanes: usize, spin: Duration) -> io::Result<(Vec<Lane>, Vec<OwnedFd>)> {
     let (areas, memory) = segment::create(lanes)?;
     let mut theirs = Vec::with_capacity(lanes + 1);
@@ -161,7 +160,12 @@ fn make_lanes(lanes: usize, spin: Duration) -> io::Result<(Vec<Lane>, Vec<OwnedF
     for area in areas {
         let (here, there) = UnixStream::pair()?;
         theirs.push(there.into());
-        ours.push(Lane::new(Shared::new(area, End::Host, Socket::new(here), Spin::new(spin))));
+        ours.push(Lane::new(SharedMemory::new(
+            area,
+            End::Host,
+            Socket::new(here),
+            Spin::new(spin),
+        )));
     }
     theirs.push(memory);
     Ok((ours, theirs))
@@ -176,21 +180,21 @@ fn send(control: &Lane<Socket>, descriptors: &[OwnedFd]) -> Result<(), LaneError
     let byte = [IoSlice::new(&[0])];
     match sendmsg(control, &byte, &mut ancillary, SendFlags::NOSIGNAL) {
         Ok(_) => Ok(()),
-        Err(Errno::PIPE | Errno::CONNRESET) => Err(LaneError::Ended),
+        Err(Errno::PIPE | Errno::CONNRESET) => Err(LaneError::Closed),
         Err(error) => Err(error.into()),
     }
 }
 
 impl Spawned {
-    /// Has it confine itself and load `library`.
+    /// Has the worker confine itself and load `library`.
     pub(super) fn load(
         mut self,
         library: &Path,
         policy: &Policy,
         deadline: Instant,
-    ) -> Result<Started, Failed> {
-        let failed = |death| Failed::new(Reason::Init, death);
-        // The worker's folder is another.
+    ) -> Result<Started, StartFailure> {
+        let failed = |death| StartFailure::new(Reason::Init, death);
+        // The worker has another working directory.
         let library = std::path::absolute(library).map_err(|error| failed(not_started(&error)))?;
         let setup = Setup {
             protocol: PROTOCOL,
@@ -201,40 +205,41 @@ impl Spawned {
             granted: Granted::of(&policy.grants),
             spin: budget(),
         };
-        let frame = self.tell(&setup, deadline).map_err(|error| {
+        let frame = self.send_setup(&setup, deadline).map_err(|error| {
             failed(match error {
-                LaneError::Late | LaneError::Waiting => {
+                LaneError::Late | LaneError::NoReply => {
                     let message = "the worker did not load its library in time and was killed";
                     Death::new(CallErrorKind::Deadline, message)
                 }
-                LaneError::Ended => self.process.end_early(),
+                LaneError::Closed => self.process.end_early(),
                 LaneError::System(error) => not_started(&error.into()),
-                error => broke(&error),
+                error => protocol_death(&error),
             })
         })?;
         let fault = Fault::numbered(frame.head.code);
-        let ready = frame.answer().map_err(|error| match fault {
+        let ready = frame.into_result().map_err(|error| match fault {
             Some(fault) => {
-                Failed { refusal: fault.refusal(error.message), kind: CallErrorKind::Crashed }
+                StartFailure { refusal: fault.refusal(error.message), kind: CallErrorKind::Crashed }
             }
             None => failed(Death::new(CallErrorKind::Crashed, error.message)),
         })?;
-        let told: Protections = ready.read().map_err(|error| failed(broke(&error)))?;
-        let protections = Protections { watched: self.process.usage().is_some(), ..told };
+        let reported: Protections =
+            ready.parse_meta().map_err(|error| failed(protocol_death(&error)))?;
+        let protections = Protections { watched: self.process.usage().is_some(), ..reported };
         Ok(Started { process: self.process, lanes: self.lanes, protections })
     }
 
-    fn tell(&mut self, setup: &Setup, deadline: Instant) -> Result<Frame, LaneError> {
+    fn send_setup(&mut self, setup: &Setup, deadline: Instant) -> Result<Frame, LaneError> {
         let mut frame = Frame::default();
-        self.control.until(deadline)?;
+        self.control.set_deadline(deadline)?;
         send(&self.control, &std::mem::take(&mut self.theirs))?;
-        self.control.send(Head::new(Op::Setup), &meta(setup)?, &[])?;
+        self.control.send(Head::new(Op::Setup), &encode_meta(setup)?, &[])?;
         self.control.receive(&mut frame, MAX_CONTROL)?;
         Ok(frame)
     }
 }
 
-/// How a worker ends whose frame is none.
-pub(super) fn broke(error: &LaneError) -> Death {
+/// The death of a worker that sent an invalid frame.
+pub(super) fn protocol_death(error: &LaneError) -> Death {
     Death::new(CallErrorKind::Contract, format!("the worker broke the protocol: {error}"))
 }

@@ -1,13 +1,13 @@
-//! One worker per started plugin: started, watched, buried, and started again.
+//! One worker per started plugin: started, watched, reaped, and started again.
 //!
 //! A thread owns the worker's life. It sleeps until a worker is wanted, starts it, watches it to
-//! its end, reaps it, and decides when there may be a next one. It lives as long as the plugin,
-//! because the kernel ends a worker with the thread that started it.
+//! its end, reaps it, and decides when the next one may start. The thread lives as long as the plugin,
+//! because the kernel kills a worker when the thread that started it ends.
 //!
-//! Everything that others see is in one place, [`Inner`], under one lock that is held for a few
-//! instructions. The idle lanes lie there too: a call takes one and, if all went well, puts it
-//! back. Each worker has a number, its *epoch*, and so has what is taken from it: nothing that
-//! comes back late ends up with the next worker.
+//! Everything that the thread and the calls share is in [`Inner`], under one lock that is held for a
+//! few instructions. The idle lanes are there too: a call takes one and, if all went well, puts it
+//! back. Each worker has a number, its *epoch*, and each lane that is taken carries it: so a lane that
+//! comes back late never ends up with the next worker.
 
 mod life;
 mod stop;
@@ -27,11 +27,12 @@ use crate::ledger::Ledger;
 use crate::worker::link::lane::Lane;
 use crate::worker::state::{Protections, WorkerCommand, WorkerState};
 
-/// How long a failed call waits to hear what became of the worker, at most; and at least, if its
-/// deadline is near.
-const INQUEST: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
+/// How long a call whose lane closed waits for the worker's exit, at most.
+const EXIT_WAIT: Duration = Duration::from_secs(2);
+/// How long it waits at least, however near its deadline is.
+const MIN_EXIT_WAIT: Duration = Duration::from_millis(500);
 
-/// What a worker is made from.
+/// What a worker is started with.
 pub(super) struct Spec {
     pub(super) command: WorkerCommand,
     pub(super) library: PathBuf,
@@ -42,17 +43,17 @@ pub(super) struct Spec {
     pub(super) rules: RestartRules,
 }
 
-/// What the thread and the calls share.
+/// The supervisor of one plugin's workers, which its thread and its calls share.
 pub(super) struct Supervisor {
     pub(super) spec: Spec,
-    /// The reader of a worker's output has it, too.
+    /// Shared with the thread that reads the worker's output.
     pub(super) ledger: Arc<Ledger>,
-    /// A place for each lane: whoever has one finds a lane idle, once there is a worker.
+    /// One place for each lane: a call with a place finds an idle lane once there is a worker.
     pub(super) bulkhead: Arc<Bulkhead>,
     inner: Mutex<Inner>,
-    /// Wakes calls: a lane is idle, or there will be none.
+    /// Wakes calls: a lane is idle, or the worker's state has changed.
     lanes: Condvar,
-    /// Wakes the thread: a worker is wanted, or none any more.
+    /// Wakes the thread: a worker is wanted, or the plugin is stopped.
     wanted: Condvar,
     pub(super) instantiations: AtomicU64,
     pub(super) discarded: AtomicU64,
@@ -60,7 +61,7 @@ pub(super) struct Supervisor {
 
 struct Inner {
     state: State,
-    /// The process of a worker that does not serve yet.
+    /// The process of a worker that is being started.
     starting: Option<Arc<Process>>,
     /// The number of the current worker, or of the last one.
     epoch: u64,
@@ -75,13 +76,13 @@ struct Inner {
 enum State {
     Starting,
     Running(Arc<Process>, Protections),
-    Down { until: Instant, death: Death },
+    BackingOff { until: Instant, death: Death },
     Broken(Death),
     Stopped(Option<Arc<Process>>),
 }
 
 /// A lane that a call has taken.
-pub(super) struct Taken {
+pub(super) struct TakenLane {
     pub(super) lane: Lane,
     pub(super) epoch: u64,
 }
@@ -113,7 +114,7 @@ impl Supervisor {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing that can panic runs under the lock, and nothing that waits: no log, above all.
+        // Nothing that can panic or wait runs under the lock; above all, nothing is logged.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -121,23 +122,23 @@ impl Supervisor {
         CallError::new(kind, message.into()).of(self.spec.identity.label())
     }
 
-    /// Takes an idle lane, starting a worker if there may be one. The caller has a place.
+    /// Takes an idle lane, and starts a worker if that is allowed. The caller has a place.
     ///
     /// # Errors
     ///
-    /// `unavailable` if there is no worker and none may start yet, or ever; `overloaded` if
-    /// there was no lane in time; `retired` after the shutdown.
-    pub(super) fn take(&self, deadline: Instant) -> Result<Taken, CallError> {
+    /// `unavailable` if there is no worker and none may start yet, or until a reload; `overloaded` if
+    /// no lane was idle in time; `retired` after the shutdown.
+    pub(super) fn take(&self, deadline: Instant) -> Result<TakenLane, CallError> {
         let mut inner = self.lock();
         loop {
             match &inner.state {
                 State::Running(..) => {
                     if let Some(lane) = inner.idle.pop() {
-                        return Ok(Taken { lane, epoch: inner.epoch });
+                        return Ok(TakenLane { lane, epoch: inner.epoch });
                     }
                 }
                 State::Starting => {}
-                State::Down { until, death } => {
+                State::BackingOff { until, death } => {
                     let pause = until.saturating_duration_since(Instant::now());
                     if !pause.is_zero() {
                         let message = format!("{death}; it starts again in {pause:.1?}");
@@ -170,20 +171,20 @@ impl Supervisor {
         }
     }
 
-    /// Puts a lane back that can be used on.
-    pub(super) fn put(&self, taken: Taken) {
+    /// Puts back a lane that can be used again.
+    pub(super) fn put(&self, taken: TakenLane) {
         let mut inner = self.lock();
         if inner.epoch == taken.epoch {
             inner.idle.push(taken.lane);
         }
         if inner.waiting > 0 {
-            // All of them: some wait for a death, and one of those would take the wake-up.
+            // Wakes all of them: some wait for a death, and one of those could take the only wake-up.
             self.lanes.notify_all();
         }
     }
 
-    /// Kills the worker `epoch`, if it lives; other calls in flight hear `death`.
-    pub(super) fn doom(&self, epoch: u64, death: Death) {
+    /// Kills the worker `epoch`, if it is alive; the other calls in flight fail with `death`.
+    pub(super) fn kill(&self, epoch: u64, death: Death) {
         let inner = self.lock();
         let (State::Running(process, _) | State::Stopped(Some(process))) = &inner.state else {
             return;
@@ -191,21 +192,21 @@ impl Supervisor {
         if inner.epoch == epoch {
             let process = Arc::clone(process);
             drop(inner);
-            process.condemn(death);
+            process.kill_because(death);
         }
     }
 
-    /// How the worker `epoch` ended. Waits a moment for it to be known, not much longer than until
-    /// `deadline`; a worker that closed a lane and lives on is killed.
-    pub(super) fn death(&self, epoch: u64, deadline: Instant) -> Death {
+    /// How the worker `epoch` ended. Waits until that is known, not much longer than until `deadline`;
+    /// kills a worker that closed a lane and is still alive.
+    pub(super) fn wait_for_death(&self, epoch: u64, deadline: Instant) -> Death {
         let unknown = |inner: &mut Inner| match &inner.death {
             Some((of, _)) => *of < epoch,
             None => true,
         };
-        let (least, most) = INQUEST;
-        let patience = deadline.saturating_duration_since(Instant::now()).clamp(least, most);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let exit_wait = left.clamp(MIN_EXIT_WAIT, EXIT_WAIT);
         let inner = self.lock();
-        let woken = self.lanes.wait_timeout_while(inner, patience, unknown);
+        let woken = self.lanes.wait_timeout_while(inner, exit_wait, unknown);
         let inner = woken.unwrap_or_else(PoisonError::into_inner).0;
         match &inner.death {
             Some((of, death)) if *of == epoch => death.clone(),
@@ -213,25 +214,25 @@ impl Supervisor {
                 drop(inner);
                 let message = "the worker closed a connection and was killed";
                 let death = Death::new(CallErrorKind::Contract, message);
-                self.doom(epoch, death.clone());
+                self.kill(epoch, death.clone());
                 death
             }
         }
     }
 
-    /// Calls that wait: for a place, or with one for a worker that starts.
+    /// How many calls wait: for a place, or with a place for a worker that starts.
     pub(super) fn waiting(&self) -> u64 {
         u64::from(self.bulkhead.waiting()) + self.lock().waiting as u64
     }
 
-    /// How the worker is now.
+    /// The state of the worker.
     pub(super) fn state(&self) -> WorkerState {
         match &self.lock().state {
             State::Starting => WorkerState::Starting,
             State::Running(process, protections) => {
                 WorkerState::Running { pid: process.id(), protections: *protections }
             }
-            State::Down { until, death } => {
+            State::BackingOff { until, death } => {
                 let pause = until.saturating_duration_since(Instant::now());
                 WorkerState::BackingOff { pause, reason: death.message.clone() }
             }

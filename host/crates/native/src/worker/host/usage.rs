@@ -1,7 +1,7 @@
-//! What a worker uses of the machine, and what it may.
+//! What a worker uses of the machine, and its bounds.
 //!
-//! The system's own limits are coarse, or of the user and not of a process, or do not exist. So the
-//! host looks, a few times a second.
+//! The system's own limits are coarse, or count for a user instead of a process, or do not exist. So
+//! the host reads a worker's usage a few times a second.
 
 use std::fs;
 
@@ -10,21 +10,21 @@ use plugbay_core::{CallErrorKind, Policy};
 use super::death::Death;
 use crate::worker::link::segment;
 
-/// What a worker has in use before its plugin has anything: its program and the C library. Its
-/// lanes come on top.
+/// The memory of a worker before its plugin uses any: its program and the C library. Its lanes are
+/// not counted in.
 const BASE: u64 = 16 << 20;
-/// Threads that a plugin may have of its own, or twice the cores if that is more.
+/// How many threads a plugin may start; twice the number of cores if that is more.
 const THREADS: u64 = 64;
 
 /// What a process uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// Bytes: what is in memory, what was moved out of it, and the tables that say where it is.
+    /// Bytes in memory, in swap, and in page tables.
     pub(super) memory: u64,
     pub(super) threads: u64,
 }
 
-/// What the process `pid` uses; none if it is dead, or if there is nowhere to read it.
+/// What the process `pid` uses; `None` if it is dead, or if there is no `/proc`.
 pub(super) fn of(pid: u32) -> Option<Usage> {
     parse(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
@@ -39,7 +39,7 @@ fn parse(status: &str) -> Option<Usage> {
     Some(Usage { memory: kibibytes * 1024, threads: value("Threads")? })
 }
 
-/// What a worker may use.
+/// The most that a worker may use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     memory: u64,
@@ -50,7 +50,7 @@ impl Bounds {
     pub(super) fn of(policy: &Policy, lanes: usize) -> Self {
         let base = BASE + segment::size(lanes) as u64;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        // One for each lane, the main thread, and the one that waits for the host's end.
+        // One thread for each lane, the main thread, and the one that waits for the host's end.
         let own = lanes as u64 + 2;
         Self {
             memory: policy.total_memory.saturating_add(base),
@@ -58,17 +58,17 @@ impl Bounds {
         }
     }
 
-    /// Why the worker has to end, if it uses too much.
+    /// Why the worker must be killed, if it uses too much.
     pub(super) fn exceeded(&self, usage: Usage) -> Option<Death> {
         let Self { memory, threads } = self;
         let killed = |kind, used: String| {
-            Death::new(kind, format!("the worker used {used} that it may, and was killed"))
+            Death::new(kind, format!("the worker used {used}, and was killed"))
         };
         if usage.memory > *memory {
-            let used = format!("{} bytes of {memory}", usage.memory);
+            let used = format!("{} bytes of memory of at most {memory}", usage.memory);
             return Some(killed(CallErrorKind::Memory, used));
         }
-        let used = format!("{} threads of {threads}", usage.threads);
+        let used = format!("{} threads of at most {threads}", usage.threads);
         (usage.threads > *threads).then(|| killed(CallErrorKind::Crashed, used))
     }
 }
@@ -78,11 +78,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_counted_wherever_it_is() {
+    fn memory_in_swap_and_page_tables_is_counted() {
         let status = "Name:\tVmRSS\nVmPeak:\t 9000 kB\nVmRSS:\t  100 kB\nRssFile:\t 20 kB\n\
                       VmPTE:\t    8 kB\nVmSwap:\t   30 kB\nHugetlbPages:\t    2 kB\nThreads:\t7\n";
         assert_eq!(parse(status), Some(Usage { memory: 140 * 1024, threads: 7 }));
-        // A dead process has none.
+        // A dead process has no memory.
         assert_eq!(parse("Name:\tdead\nState:\tZ (zombie)\nThreads:\t1\n"), None);
     }
 
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(death.kind, CallErrorKind::Memory);
         assert_eq!(
             of(0, 6).unwrap().message,
-            "the worker used 6 threads of 5 that it may, and was killed"
+            "the worker used 6 threads of at most 5, and was killed"
         );
     }
 }

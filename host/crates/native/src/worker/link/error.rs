@@ -1,36 +1,36 @@
-//! How a lane fails.
+//! The errors of a lane.
 
 use rustix::io::Errno;
 
-/// Why a frame could not be sent or received. Unless it says otherwise, the lane is of no more
-/// use.
+/// Why a frame could not be sent or received. Unless the variant says otherwise, the lane cannot be
+/// used again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaneError {
     /// The other end is closed.
     #[error("the other end is closed")]
-    Ended,
+    Closed,
     /// The deadline passed.
     #[error("the deadline passed")]
     Late,
-    /// The deadline passed before the next frame came, of which there is nothing yet: the lane can
-    /// be used on, if it waits for longer.
+    /// The deadline passed before anything of the next frame came: the lane can be used again, to wait
+    /// for that frame.
     #[error("the deadline passed before an answer came")]
-    Waiting,
-    /// The deadline passed before anything was sent: the lane can be used on.
+    NoReply,
+    /// The deadline passed before anything was sent: the lane can be used again.
     #[error("the deadline passed before the call began")]
-    Unsent,
-    /// The other end does not keep to the protocol.
+    NotSent,
+    /// The other end broke the protocol.
     #[error("{0}")]
-    Garbage(String),
-    /// A frame of our own is too large. Nothing of it was sent: the lane can be used on.
+    Protocol(String),
+    /// The frame to send is too large. Nothing of it was sent: the lane can be used again.
     #[error("expected at most {limit} bytes, found {found}")]
     TooLarge {
-        /// Its size.
+        /// The size of the frame's part.
         found: usize,
-        /// The most there may be.
+        /// The largest size.
         limit: usize,
     },
-    /// The system refused.
+    /// A system call failed.
     #[error(transparent)]
     System(#[from] Errno),
 }

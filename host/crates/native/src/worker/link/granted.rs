@@ -1,4 +1,4 @@
-//! What a worker is granted beyond its library, as it is told.
+//! What a worker is granted beyond its library, as its first frame says it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,19 +8,18 @@ use std::path::{Path, PathBuf};
 use plugbay_core::{FolderGrant, Grants};
 use serde::{Deserialize, Serialize};
 
-/// Folders and ports. Its environment it has from its start.
+/// The granted folders and ports. The granted environment is set when the program starts.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Granted {
-    /// Folders to read, as the system spells their paths.
+    /// Folders to read, by their paths as the system has them.
     read: Vec<Vec<u8>>,
     /// Folders to read and write.
     write: Vec<Vec<u8>>,
-    /// Where it may connect to, if anywhere.
+    /// The ports that it may connect to, if any.
     pub(crate) network: Option<Ports>,
 }
 
-/// The ports of any machine: what a connection is to, only its addresses tell, and those nobody
-/// checks.
+/// Ports, of any machine: the system checks the port of a connection, but not its address.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Ports {
     All,
@@ -28,6 +27,7 @@ pub(crate) enum Ports {
 }
 
 impl Granted {
+    /// The part of `grants` that a worker is told.
     pub(crate) fn of(grants: &Grants) -> Self {
         let folders = |write| -> Vec<Vec<u8>> {
             let folders = grants.files.iter().filter(|folder| folder.write == write);
@@ -42,23 +42,23 @@ impl Granted {
         }
     }
 
-    /// The folders that it may read but not write.
+    /// The folders that the worker may read but not write.
     pub(crate) fn read(&self) -> impl Iterator<Item = &Path> {
         self.read.iter().map(|path| Path::new(OsStr::from_bytes(path)))
     }
 
-    /// The folders that it may read and write.
+    /// The folders that the worker may read and write.
     pub(crate) fn write(&self) -> impl Iterator<Item = &Path> {
         self.write.iter().map(|path| Path::new(OsStr::from_bytes(path)))
     }
 
-    /// Whether there are folders, or a network.
+    /// Whether any folder or network is granted.
     pub(crate) fn any(&self) -> bool {
         *self != Self::default()
     }
 }
 
-/// A granted folder that is not there.
+/// A granted folder that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("expected the granted folder {} to be readable: {reason}", .folder.display())]
 pub(crate) struct NoFolder {
@@ -66,7 +66,7 @@ pub(crate) struct NoFolder {
     reason: std::io::Error,
 }
 
-/// Sees that the folders are there.
+/// Checks that the granted folders exist and can be read.
 pub(crate) fn check(folders: &[FolderGrant]) -> Result<(), NoFolder> {
     let check = |folder: &FolderGrant| match fs::read_dir(&folder.host) {
         Ok(_) => Ok(()),

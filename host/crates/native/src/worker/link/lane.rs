@@ -1,7 +1,7 @@
-//! A lane: one end of what carries one call at a time, as frames.
+//! A lane: a connection of host and worker that carries one call at a time, as frames.
 //!
-//! What moves the bytes is a [`Stream`]: [`Shared`] memory for calls, a [`Socket`] for the frames
-//! that a worker starts with.
+//! Its bytes go over a [`Stream`]: [`SharedMemory`] for calls, a [`Socket`] for the frames that a
+//! worker starts with.
 //!
 //! [`Socket`]: super::socket::Socket
 
@@ -9,15 +9,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use super::error::LaneError;
-use super::memory::Shared;
+use super::memory::SharedMemory;
 use super::stream::Stream;
 use super::wire::{Frame, HEADER, Head};
 
 /// One end of a lane.
 #[derive(Debug)]
-pub(crate) struct Lane<S = Shared> {
+pub(crate) struct Lane<S = SharedMemory> {
     stream: S,
-    /// A header, while it is read.
+    /// The header that is being read.
     header: Vec<u8>,
 }
 
@@ -26,26 +26,30 @@ impl<S: Stream> Lane<S> {
         Self { stream, header: Vec::with_capacity(HEADER) }
     }
 
-    /// Bounds what follows by `deadline`, which has not passed.
-    pub(crate) fn until(&mut self, deadline: Instant) -> Result<(), LaneError> {
-        self.stream.until(deadline);
-        self.in_time()
+    /// Sets the deadline of what follows.
+    ///
+    /// # Errors
+    ///
+    /// If it has passed.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) -> Result<(), LaneError> {
+        self.stream.set_deadline(deadline);
+        self.check_deadline()
     }
 
-    /// The bound of what follows, if there is one.
+    /// The deadline, if there is one.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.stream.deadline()
     }
 
-    /// Puts the deadline, if there is one, off until `least` if it is sooner.
-    pub(crate) fn allow(&mut self, least: Instant) {
+    /// Moves the deadline, if there is one, to `least` if it is sooner.
+    pub(crate) fn extend_deadline(&mut self, least: Instant) {
         if self.stream.deadline().is_some_and(|deadline| deadline < least) {
-            self.stream.until(least);
+            self.stream.set_deadline(least);
         }
     }
 
-    /// Whether the deadline, if there is one, has not passed.
-    pub(crate) fn in_time(&self) -> Result<(), LaneError> {
+    /// Fails if the deadline has passed.
+    pub(crate) fn check_deadline(&self) -> Result<(), LaneError> {
         let late = self.stream.deadline().is_some_and(|deadline| deadline <= Instant::now());
         if late { Err(LaneError::Late) } else { Ok(()) }
     }
@@ -61,10 +65,10 @@ impl<S: Stream> Lane<S> {
         let Self { stream, header } = self;
         header.clear();
         stream.read(header, HEADER).map_err(|error| match error {
-            LaneError::Late if header.is_empty() => LaneError::Waiting,
+            LaneError::Late if header.is_empty() => LaneError::NoReply,
             error => error,
         })?;
-        let Some(bytes) = header.first_chunk() else { return Err(LaneError::Ended) };
+        let Some(bytes) = header.first_chunk() else { return Err(LaneError::Closed) };
         let parsed = Head::read(*bytes, max_body)?;
         frame.head = parsed.head;
         frame.meta.clear();

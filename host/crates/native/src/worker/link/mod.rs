@@ -10,10 +10,10 @@
 //! - [`wire`] is the frames, [`granted`] the part of the first one that says what a worker is
 //!   granted;
 //! - [`lane`] sends and receives frames over a stream, and fails with an [`error`];
-//! - [`upcalls`] is what a plugin asks of its host during a call, as frames;
-//! - [`bare`] is a lane without frames, for benchmarks.
+//! - [`upcalls`] are the functions of the host that a plugin calls meanwhile, as frames;
+//! - [`echo`] sends bytes back over a stream, for benchmarks.
 
-pub(crate) mod bare;
+pub(crate) mod echo;
 pub(crate) mod error;
 pub(crate) mod granted;
 pub(crate) mod lane;

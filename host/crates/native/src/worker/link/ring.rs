@@ -1,22 +1,22 @@
-//! One end of a lane's two rings: who may copy how much, and what the other end hears of it.
+//! One end of a lane's two rings: how much it may copy, and how the other end learns of that.
 //!
-//! Each end counts what it wrote and what it read, keeps both numbers to itself, and publishes
-//! copies. Of the other end it believes a number only within bounds: there is never more to read
-//! than a ring holds, nor more on the way than was written.
+//! Each end counts the bytes that it wrote and read in private variables, and publishes copies in
+//! shared memory. It accepts the other end's numbers only within bounds: there is never more to read
+//! than a ring holds, and never more read than was written.
 //!
-//! # Who sleeps, and who rings
+//! # Sleeping and waking
 //!
-//! The sleeper says what it sleeps for, and then looks again; the other end publishes, and then
-//! looks whether somebody sleeps for that. Between the two steps of either stands a full fence:
-//! so at least one of them sees the other, and no wake-up is lost. A bell too many can come; it
-//! wakes a sleeper for nothing.
+//! An end that is about to sleep announces what it sleeps for, and then looks into the ring once more.
+//! The other end publishes, and then looks whether this one sleeps for what was published. Each does
+//! its two steps with a full fence between them: so at least one of them sees the other, and no
+//! wake-up is lost. A sleeper may be woken for nothing.
 
 use std::sync::atomic::{Ordering, fence};
 
 use super::error::LaneError;
 use super::segment::{Area, CAPACITY, End, Side};
 
-/// What an end waits for. The numbers are those of [`Side::asleep`].
+/// What an end waits for. The values are those of [`Side::asleep`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Awaited {
@@ -26,7 +26,7 @@ pub(crate) enum Awaited {
     Room = 2,
 }
 
-/// In [`Side::asleep`]: it does not sleep.
+/// The value of [`Side::asleep`] while an end does not sleep.
 const AWAKE: u32 = 0;
 
 /// One end.
@@ -34,7 +34,7 @@ const AWAKE: u32 = 0;
 pub(crate) struct Ring {
     area: Area,
     end: End,
-    /// What this end wrote and read; what lies in shared memory are copies for the other.
+    /// How many bytes this end wrote and read. The numbers in shared memory are copies of these.
     written: u32,
     read: u32,
 }
@@ -52,19 +52,19 @@ impl Ring {
         self.area.side(self.end.other())
     }
 
-    /// How many bytes there are to read.
+    /// How many bytes can be read.
     fn filled(&self) -> Result<usize, LaneError> {
         let written = self.theirs().written.load(Ordering::Acquire);
         within(written.wrapping_sub(self.read))
     }
 
-    /// How many bytes there is room for.
+    /// How many bytes can be written.
     fn room(&self) -> Result<usize, LaneError> {
         let read = self.theirs().read.load(Ordering::Acquire);
         Ok(CAPACITY - within(self.written.wrapping_sub(read))?)
     }
 
-    /// Whether there is what is waited for.
+    /// Whether there is `what`.
     pub(crate) fn has(&self, what: Awaited) -> Result<bool, LaneError> {
         let count = match what {
             Awaited::Bytes => self.filled(),
@@ -73,8 +73,8 @@ impl Ring {
         Ok(count? > 0)
     }
 
-    /// Writes the beginning of `bytes`, as much as there is room for, and says how much that
-    /// was. The other end hears of it from [`Self::publish`].
+    /// Writes as much of `bytes` as there is room for, and returns how much. The other end sees it
+    /// after [`Self::publish`].
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<usize, LaneError> {
         let count = bytes.len().min(self.room()?);
         self.area.copy_in(self.end, self.written, &bytes[..count]);
@@ -82,8 +82,8 @@ impl Ring {
         Ok(count)
     }
 
-    /// Appends what there is to read to `to`, at most `most` bytes, and says how many. The other
-    /// end hears of the room from [`Self::publish`].
+    /// Appends the bytes that can be read to `to`, at most `most`, and returns how many. The other end
+    /// sees the room after [`Self::publish`].
     pub(crate) fn get(&mut self, to: &mut Vec<u8>, most: usize) -> Result<usize, LaneError> {
         let count = most.min(self.filled()?);
         self.area.copy_out(self.end.other(), self.read, count, to);
@@ -91,17 +91,17 @@ impl Ring {
         Ok(count)
     }
 
-    /// Tells the other end what was written and read, if it looks.
+    /// Publishes how many bytes were written and read.
     pub(crate) fn publish(&self) {
         let mine = self.mine();
         mine.written.store(self.written, Ordering::Release);
         mine.read.store(self.read, Ordering::Release);
     }
 
-    /// After [`Self::publish`]: whether the other end sleeps for `what`, and must be rung for. It
-    /// says so once for each sleep.
+    /// To be called after [`Self::publish`]: returns whether the other end sleeps for `what` and must
+    /// be woken, and marks it as awake, so that each sleep is reported once.
     #[must_use = "a sleeper must be woken"]
-    pub(crate) fn sleeps(&self, what: Awaited) -> bool {
+    pub(crate) fn take_sleeper(&self, what: Awaited) -> bool {
         fence(Ordering::SeqCst);
         let (asleep, what) = (&self.theirs().asleep, what as u32);
         let relaxed = Ordering::Relaxed;
@@ -109,23 +109,24 @@ impl Ring {
             && asleep.compare_exchange(what, AWAKE, relaxed, relaxed).is_ok()
     }
 
-    /// Says that this end is about to sleep. Look again before it does.
-    pub(crate) fn doze(&self, what: Awaited) {
+    /// Announces that this end is about to sleep for `what`. The caller looks into the ring once more
+    /// before it does.
+    pub(crate) fn park(&self, what: Awaited) {
         self.mine().asleep.store(what as u32, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
-    /// Says that it does not sleep any more.
-    pub(crate) fn rouse(&self) {
+    /// Announces that this end does not sleep any more.
+    pub(crate) fn wake(&self) {
         self.mine().asleep.store(AWAKE, Ordering::Relaxed);
     }
 }
 
-/// A count of the other end's, if it can be one.
+/// A count of the other end, if it is possible.
 fn within(count: u32) -> Result<usize, LaneError> {
     match usize::try_from(count) {
         Ok(count) if count <= CAPACITY => Ok(count),
-        _ => Err(LaneError::Garbage(format!(
+        _ => Err(LaneError::Protocol(format!(
             "expected at most {CAPACITY} bytes in a ring, found {count}"
         ))),
     }
@@ -143,7 +144,7 @@ mod tests {
     use super::super::segment;
     use super::*;
 
-    /// Both ends, which have written and read `count` bytes each.
+    /// Both ends of a lane, which have written and read `count` bytes each.
     fn pair_at(count: u32) -> (Ring, Ring) {
         let (mut ours, memory) = segment::create(1).unwrap();
         let mut theirs = segment::open(&memory, 1).unwrap();
@@ -156,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_as_they_went_past_the_end_of_the_ring_and_of_the_numbers() {
+    fn bytes_survive_the_end_of_the_ring_and_of_the_counters() {
         let full: Vec<u8> = (0..=250).cycle().take(CAPACITY).collect();
         for count in [0, 5, low(CAPACITY) - 3, u32::MAX - 100] {
             let (mut here, mut there) = pair_at(count);
             for size in [1, 100, CAPACITY, CAPACITY - 1, 7] {
                 assert_eq!(here.put(&full[..size]).unwrap(), size);
                 let mut got = b"kept".to_vec();
-                // Not before it is told.
+                // Nothing is seen before it is published.
                 assert_eq!(there.get(&mut got, size).unwrap(), 0);
                 here.publish();
                 assert_eq!(there.get(&mut got, size).unwrap(), size);
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_ring_has_room_once_the_other_end_says_so() {
+    fn a_full_ring_has_room_once_the_other_end_publishes() {
         let (mut here, mut there) = pair_at(u32::MAX - 7);
         assert_eq!(here.put(&vec![1; CAPACITY + 5]).unwrap(), CAPACITY);
         assert_eq!(here.put(&[2]).unwrap(), 0);
@@ -203,15 +204,15 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_is_rung_for_once_and_only_for_what_it_awaits() {
+    fn a_sleeper_is_reported_once_and_only_for_what_it_awaits() {
         let (here, there) = pair_at(0);
-        assert!(!here.sleeps(Awaited::Bytes));
-        there.doze(Awaited::Bytes);
-        assert!(!here.sleeps(Awaited::Room));
-        assert!(here.sleeps(Awaited::Bytes));
-        assert!(!here.sleeps(Awaited::Bytes));
-        there.doze(Awaited::Room);
-        there.rouse();
-        assert!(!here.sleeps(Awaited::Room));
+        assert!(!here.take_sleeper(Awaited::Bytes));
+        there.park(Awaited::Bytes);
+        assert!(!here.take_sleeper(Awaited::Room));
+        assert!(here.take_sleeper(Awaited::Bytes));
+        assert!(!here.take_sleeper(Awaited::Bytes));
+        there.park(Awaited::Room);
+        there.wake();
+        assert!(!here.take_sleeper(Awaited::Room));
     }
 }

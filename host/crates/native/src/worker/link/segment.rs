@@ -1,16 +1,15 @@
-//! Memory that host and worker share: for each lane two rings of bytes, one for each way.
+//! Memory that host and worker share: for each lane two rings of bytes, one for each direction.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..128 | the counters that the host writes, [`Side`] |
-//! | 128..256 | those that the worker writes |
+//! | 128..256 | the counters that the worker writes |
 //! | 4096.. | the ring to the worker, then the ring to the host, [`CAPACITY`] bytes each |
 //!
-//! The worker may write whatever it likes, whenever it likes. So nobody gets a reference to the
-//! bytes: they are copied in and out, and what is read is looked at only once it is a copy. The
-//! counters are atomic. The memory is sealed before the worker gets it: it cannot be made
-//! shorter, which is what would end the host with SIGBUS. All of it is allocated at the start,
-//! so that a machine short of memory says so then.
+//! The worker may write anything at any time. So there is never a reference to the bytes: they are
+//! copied in and out, and only the copy is looked at. The counters are atomic. The memory is sealed
+//! before the worker gets it, so that the worker cannot truncate it, which would end the host with
+//! SIGBUS. All of it is allocated at the start, so that a shortage of memory is an error then.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::{self, NonNull};
@@ -35,21 +34,21 @@ const _: () = assert!(LANE.is_multiple_of(align_of::<Side>()) && 2 * size_of::<S
 /// The name of the memory in `/proc/…/maps`.
 const NAME: &str = "plugbay-lanes";
 
-/// What one end tells the other. Each end writes its own, but for `asleep`, which the other
-/// clears when it rings. On lines of its own, so that the ends disturb each other only to say
-/// something.
+/// What one end publishes for the other. Each end writes its own side, except `asleep`, which the
+/// other end clears when it wakes this one. Each side has cache lines of its own, so that writing to
+/// one does not slow down the other.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Side {
-    /// How many bytes it has written, from the start, modulo 2³².
+    /// How many bytes the end has written since the start, modulo 2³².
     pub(crate) written: AtomicU32,
-    /// How many it has read.
+    /// How many bytes it has read, likewise.
     pub(crate) read: AtomicU32,
-    /// What it sleeps for, if it does.
+    /// What it sleeps for, or 0 while it does not.
     pub(crate) asleep: AtomicU32,
 }
 
-/// Which end of a lane.
+/// An end of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Host,
@@ -65,7 +64,7 @@ impl End {
     }
 }
 
-/// The memory of one worker, mapped.
+/// The mapped memory of one worker.
 #[derive(Debug)]
 struct Segment {
     base: NonNull<u8>,
@@ -97,22 +96,22 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        // SAFETY: `map` mapped exactly this, and the last `Area` that used it is gone. It fails
-        // only for arguments that are none.
+        // SAFETY: `map` mapped exactly this, and the last `Area` that used it is gone. It fails only
+        // for invalid arguments.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), self.size) };
     }
 }
 
-/// Bytes of memory that so many lanes share.
+/// How many bytes of memory so many lanes take.
 pub(crate) fn size(lanes: usize) -> usize {
     lanes * LANE
 }
 
-/// Makes memory for so many lanes. The descriptor is for the worker.
+/// Creates memory for so many lanes. The descriptor is for the worker.
 pub(crate) fn create(lanes: usize) -> Result<(Vec<Area>, OwnedFd), Errno> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let memory = match memfd_create(NAME, flags | MemfdFlags::NOEXEC_SEAL) {
-        // A kernel before 6.3.
+        // Before Linux 6.3.
         Err(Errno::INVAL) => memfd_create(NAME, flags)?,
         made => made?,
     };
@@ -123,11 +122,11 @@ pub(crate) fn create(lanes: usize) -> Result<(Vec<Area>, OwnedFd), Errno> {
     Ok((Segment::map(&memory, lanes)?.areas(lanes), memory))
 }
 
-/// Maps what [`create`] made in another process.
+/// Maps the memory that [`create`] created in another process.
 ///
 /// # Errors
 ///
-/// `EINVAL` if it is not for so many lanes.
+/// `EINVAL` if it has another size than that of so many lanes.
 pub(crate) fn open(memory: &OwnedFd, lanes: usize) -> Result<Vec<Area>, Errno> {
     if u64::try_from(fstat(memory.as_fd())?.st_size) != Ok(size(lanes) as u64) {
         return Err(Errno::INVAL);
@@ -135,7 +134,7 @@ pub(crate) fn open(memory: &OwnedFd, lanes: usize) -> Result<Vec<Area>, Errno> {
     Ok(Segment::map(memory, lanes)?.areas(lanes))
 }
 
-/// The part of one lane.
+/// The part of the memory that belongs to one lane.
 #[derive(Debug)]
 pub(crate) struct Area {
     segment: Arc<Segment>,
@@ -143,6 +142,7 @@ pub(crate) struct Area {
 }
 
 impl Area {
+    /// The counters that the end `of` writes.
     pub(crate) fn side(&self, of: End) -> &Side {
         let at = self.offset + if of == End::Host { 0 } else { size_of::<Side>() };
         // SAFETY: `at` is within the mapping, which the borrow of `self` keeps, and aligned as
@@ -151,8 +151,8 @@ impl Area {
         unsafe { self.segment.base.add(at).cast().as_ref() }
     }
 
-    /// The byte number `at` of the ring that `writer` writes to, and how many follow it before
-    /// the ring begins anew.
+    /// The byte number `at` of the ring that `writer` writes to, and how many bytes there are from it
+    /// to the end of the ring.
     fn byte(&self, writer: End, at: u32) -> (NonNull<u8>, usize) {
         let ring = self.offset + RINGS + if writer == End::Host { 0 } else { CAPACITY };
         let within = at as usize % CAPACITY;
@@ -161,16 +161,16 @@ impl Area {
         (unsafe { self.segment.base.add(ring + within) }, CAPACITY - within)
     }
 
-    /// Copies `bytes`, at most [`CAPACITY`], to place `at` of the ring of `writer`, which is
-    /// this end; the other does not read there until it is told to.
+    /// Copies `bytes`, at most [`CAPACITY`], to place `at` of the ring of `writer`, which is this
+    /// end. The other end does not read there before the bytes are published.
     pub(crate) fn copy_in(&self, writer: End, at: u32, bytes: &[u8]) {
         assert!(bytes.len() <= CAPACITY, "more than a ring");
         let (to, straight) = self.byte(writer, at);
         let (bytes, wrapped) = bytes.split_at(bytes.len().min(straight));
         let (start, _) = self.byte(writer, 0);
         // SAFETY: both parts are within the ring, and no reference to shared memory exists that
-        // `bytes` could be. A worker that reads or writes here out of turn gets what it gets:
-        // nothing here depends on what the ring holds.
+        // `bytes` could be. A worker may read or write here out of turn: nothing depends on what the
+        // ring holds.
         unsafe {
             ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len());
             ptr::copy_nonoverlapping(wrapped.as_ptr(), start.as_ptr(), wrapped.len());
@@ -189,16 +189,15 @@ impl Area {
         let room = to.spare_capacity_mut().as_mut_ptr().cast::<u8>();
         // SAFETY: both parts are within the ring, and `room` is private memory of at least
         // `count` bytes, all of which are written before they count as the vector's. An honest
-        // writer does not touch these bytes until it is told that they are read. A hostile one
-        // may write while they are copied: it is another process, the copy does not depend on
-        // their values, any values are bytes, and the caller sees only the copy.
+        // writer does not touch these bytes before they are published as read. A hostile one may
+        // write while they are copied: it is another process, the copy does not depend on their
+        // values, any values are bytes, and the caller sees only the copy.
         unsafe {
             ptr::copy_nonoverlapping(from.as_ptr(), room, straight);
             ptr::copy_nonoverlapping(start.as_ptr(), room.add(straight), count - straight);
             to.set_len(end);
         }
-        // What is copied is not read from the ring a second time, not even by a compiler that
-        // finds that cheaper.
+        // Keeps the compiler from reading bytes from the ring again instead of from the copy.
         compiler_fence(Ordering::SeqCst);
     }
 }

@@ -1,8 +1,8 @@
-//! A socket with a deadline, which carries bytes, or only bells.
+//! A socket with a deadline, which carries bytes, or single bytes that wake the other end.
 //!
-//! The deadline lives in the socket, as its time-out, so that waiting needs no second thread and
-//! no further system call. It is set when there is something to wait for, and again only if it
-//! is off by more than one part in 64: deadlines are kept to that.
+//! The deadline is kept by the socket, as its time-out, so that waiting needs no second thread and
+//! no further system call. The time-out is set before a wait, and again only if it is off by more than
+//! one part in 64: deadlines are kept to that precision.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -24,9 +24,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: OwnedFd,
-    /// Bytes that came with those that were wanted.
+    /// Bytes that were received beyond those that were asked for.
     early: VecDeque<u8>,
-    /// The time-out that it has; zero for none.
+    /// The current time-out of the socket; zero for none.
     timeout: Duration,
     deadline: Option<Instant>,
 }
@@ -37,8 +37,12 @@ impl Socket {
         Self { stream: socket.into(), early, timeout, deadline: None }
     }
 
-    /// Has what follows wait until the deadline, if there is one and it has not passed.
-    fn arm(&mut self) -> Result<(), LaneError> {
+    /// Sets the socket's time-out to the time left until the deadline, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the deadline has passed.
+    fn set_timeout(&mut self) -> Result<(), LaneError> {
         let Some(deadline) = self.deadline else { return Ok(()) };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -59,7 +63,7 @@ impl Socket {
         let mut parts = parts.map(IoSlice::new);
         let mut rest = &mut parts[..];
         while left > 0 {
-            self.arm()?;
+            self.set_timeout()?;
             let nothing = &mut SendAncillaryBuffer::default();
             match sendmsg(&self.stream, rest, nothing, SendFlags::NOSIGNAL) {
                 Ok(sent) => {
@@ -78,38 +82,39 @@ impl Socket {
         let end = to.len() + size;
         to.extend(self.early.drain(..size.min(self.early.len())));
         while to.len() < end {
-            self.arm()?;
+            self.set_timeout()?;
             match recv(&self.stream, spare_capacity(to), RecvFlags::empty()) {
-                Ok((0, _)) => return Err(LaneError::Ended),
+                Ok((0, _)) => return Err(LaneError::Closed),
                 Ok(_) => {}
                 Err(error) => interrupted(error)?,
             }
         }
-        // A vector may have had more room than was asked for, and so got some of what follows.
+        // The vector may have more room than was asked for, and so have received the next bytes.
         self.early.extend(to.drain(end..));
         Ok(())
     }
 
-    /// Wakes the other end if it waits in [`Self::listen`], or has it not wait the next time.
-    pub(crate) fn ring(&self, bell: u8) -> Result<(), LaneError> {
+    /// Sends the byte `bell`, which wakes the other end now or ends its next [`Self::wait_byte`] at
+    /// once.
+    pub(crate) fn ring_bell(&self, bell: u8) -> Result<(), LaneError> {
         match send(&self.stream, &[bell], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            // So many bells that the other end has not heard wake it as well as one more. And if
-            // it is gone, whoever waits for it is told.
+            // A full socket has enough bytes to wake the other end. If the other end is closed, the
+            // next wait reports it.
             Ok(_) | Err(Errno::AGAIN | Errno::PIPE | Errno::CONNRESET) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Waits for one byte from the other end, and says which.
-    pub(crate) fn listen(&mut self) -> Result<u8, LaneError> {
+    /// Waits for one byte from the other end, and returns it.
+    pub(crate) fn wait_byte(&mut self) -> Result<u8, LaneError> {
         if let Some(byte) = self.early.pop_front() {
             return Ok(byte);
         }
         let mut byte = [0];
         loop {
-            self.arm()?;
+            self.set_timeout()?;
             match recv(&self.stream, &mut byte, RecvFlags::empty()) {
-                Ok((0, _)) => return Err(LaneError::Ended),
+                Ok((0, _)) => return Err(LaneError::Closed),
                 Ok(_) => return Ok(byte[0]),
                 Err(error) => interrupted(error)?,
             }
@@ -118,7 +123,7 @@ impl Socket {
 }
 
 impl Stream for Socket {
-    fn until(&mut self, deadline: Instant) {
+    fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
     }
 
@@ -145,11 +150,11 @@ impl AsFd for Socket {
     }
 }
 
-/// Lets pass what only means "try again, if there is time".
+/// Passes over errors that only mean "try again, if there is time".
 fn interrupted(error: Errno) -> Result<(), LaneError> {
     match error {
         Errno::AGAIN | Errno::INTR => Ok(()),
-        Errno::PIPE | Errno::CONNRESET => Err(LaneError::Ended),
+        Errno::PIPE | Errno::CONNRESET => Err(LaneError::Closed),
         error => Err(LaneError::System(error)),
     }
 }

@@ -1,16 +1,16 @@
-//! What carries the bytes of a lane.
+//! The connection under a lane, as bytes.
 
 use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::error::LaneError;
 
-/// Moves bytes to the other end and back, in order.
+/// Carries bytes to the other end and back, in order.
 pub(crate) trait Stream: AsFd {
-    /// Bounds what follows by `deadline`.
-    fn until(&mut self, deadline: Instant);
+    /// Sets the deadline of what follows.
+    fn set_deadline(&mut self, deadline: Instant);
 
-    /// The bound.
+    /// The deadline, if there is one.
     fn deadline(&self) -> Option<Instant>;
 
     /// Writes a frame.

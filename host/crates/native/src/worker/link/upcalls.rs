@@ -1,4 +1,4 @@
-//! What a plugin may ask the host for, as frames: asked in the worker, answered in the host.
+//! The functions of the host, called from a worker: [`Upcalls`] sends them, [`answer`] serves them.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,18 +9,19 @@ use plugbay_abi::{CodecInfo, Error, Kind, Level};
 
 use super::error::LaneError;
 use super::lane::Lane;
-use super::wire::{Codec, Frame, Head, Line, MAX_BODY, Op, meta};
+use super::wire::{CodecMeta, Frame, Head, LogLine, MAX_BODY, Op, encode_meta};
 
-/// The longest message, field name or field value of a line, in bytes; what is longer is cut.
+/// The most bytes of a message, field name or field value of a log line; a longer one is cut.
 const MAX_TEXT: usize = 8 * 1024;
-/// How long a worker may take to reply that waited for another plugin past its deadline.
+/// How long a worker that waited for another plugin past its deadline may take to reply.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
-/// The most fields of a line.
+/// The most fields of a log line; further ones are left out.
 const MAX_FIELDS: usize = 32;
 
 /// The host of one call, as the plugin in the worker sees it.
 ///
-/// What wants no answer is lost if the lane breaks: then the host is gone, or about to say so.
+/// If the lane fails, a function without an answer does nothing: the host is gone, or about to kill
+/// the worker.
 pub(crate) struct Upcalls<'a> {
     lane: RefCell<&'a mut Lane>,
     /// The most bytes of a body that leaves the worker.
@@ -32,11 +33,11 @@ impl<'a> Upcalls<'a> {
         Self { lane: RefCell::new(lane), output }
     }
 
-    fn tell(&self, head: Head, meta: &[u8], body: &[u8]) {
+    fn send(&self, head: Head, meta: &[u8], body: &[u8]) {
         drop(self.lane.borrow_mut().send(head, meta, body));
     }
 
-    fn ask(&self, head: Head, meta: &[u8], body: &[u8]) -> Result<Frame, Error> {
+    fn request(&self, head: Head, meta: &[u8], body: &[u8]) -> Result<Frame, Error> {
         if body.len() > self.output {
             let message =
                 format!("expected at most {} bytes for a codec, found {}", self.output, body.len());
@@ -47,7 +48,7 @@ impl<'a> Upcalls<'a> {
         lane.send(head, meta, body)
             .and_then(|()| lane.receive(&mut frame, MAX_BODY))
             .map_err(|error| Error::new(Kind::Unavailable, format!("the host: {error}")))?;
-        frame.answer()
+        frame.into_result()
     }
 }
 
@@ -55,37 +56,37 @@ impl HostCalls for Upcalls<'_> {
     fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]) {
         let fields = fields.iter().take(MAX_FIELDS);
         let fields = fields.map(|(key, value)| (cut(key), cut(value))).collect();
-        let line = Line { message: cut(message), fields };
-        if let Ok(meta) = meta(&line) {
-            self.tell(Head::indexed(Op::Log, level as u32), &meta, &[]);
+        let line = LogLine { message: cut(message), fields };
+        if let Ok(meta) = encode_meta(&line) {
+            self.send(Head::indexed(Op::Log, level as u32), &meta, &[]);
         }
     }
 
     fn log_enabled(&self, level: Level) -> bool {
-        let answer = self.ask(Head::indexed(Op::LogEnabled, level as u32), &[], &[]);
+        let answer = self.request(Head::indexed(Op::LogEnabled, level as u32), &[], &[]);
         answer.is_ok_and(|frame| frame.head.index != 0)
     }
 
     fn metric_add(&self, name: &str, delta: u64) {
-        self.tell(Head::new(Op::MetricAdd), name.as_bytes(), &delta.to_le_bytes());
+        self.send(Head::new(Op::MetricAdd), name.as_bytes(), &delta.to_le_bytes());
     }
 
     fn metric_set(&self, name: &str, value: f64) {
-        self.tell(Head::new(Op::MetricSet), name.as_bytes(), &value.to_le_bytes());
+        self.send(Head::new(Op::MetricSet), name.as_bytes(), &value.to_le_bytes());
     }
 
     fn codecs(&self) -> Vec<CodecInfo> {
-        let answer = self.ask(Head::new(Op::Codecs), &[], &[]).ok();
-        let codecs: Option<Vec<Codec>> = answer.and_then(|frame| frame.read().ok());
+        let answer = self.request(Head::new(Op::Codecs), &[], &[]).ok();
+        let codecs: Option<Vec<CodecMeta>> = answer.and_then(|frame| frame.parse_meta().ok());
         codecs.unwrap_or_default().into_iter().map(CodecInfo::from).collect()
     }
 
     fn encode(&self, name: &str, document: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(self.ask(Head::new(Op::HostEncode), name.as_bytes(), document)?.body)
+        Ok(self.request(Head::new(Op::HostEncode), name.as_bytes(), document)?.body)
     }
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(self.ask(Head::new(Op::HostDecode), name.as_bytes(), bytes)?.body)
+        Ok(self.request(Head::new(Op::HostDecode), name.as_bytes(), bytes)?.body)
     }
 }
 
@@ -93,11 +94,11 @@ fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
-/// Answers what a worker asks in `frame`, on the lane that it came on.
+/// Serves the function of the host that `frame` calls, and answers on its lane.
 ///
 /// # Errors
 ///
-/// Garbage if the frame is none of a worker's questions; otherwise what became of the lane.
+/// [`LaneError::Protocol`] if the frame calls no function of the host; otherwise the lane's error.
 pub(crate) fn answer(
     lane: &mut Lane,
     frame: &Frame,
@@ -111,8 +112,8 @@ pub(crate) fn answer(
     let reply = Head::new(Op::HostReply);
     match head.op {
         Op::Log => {
-            // Cut once more: it may be no worker of ours that sent it.
-            let Line { message, fields } = frame.read()?;
+            // Cut here as well, because a hostile worker sends longer ones.
+            let LogLine { message, fields } = frame.parse_meta()?;
             let fields = fields.into_iter().take(MAX_FIELDS);
             let fields: Vec<_> = fields.map(|(key, value)| (cut(key), cut(value))).collect();
             host.log(level(), cut(message), &fields);
@@ -131,31 +132,32 @@ pub(crate) fn answer(
             lane.send(Head { index: enabled, ..reply }, &[], &[])
         }
         Op::Codecs => {
-            let codecs: Vec<Codec> = host.codecs().into_iter().map(Codec::from).collect();
-            lane.send(reply, &meta(&codecs)?, &[])
+            let codecs: Vec<CodecMeta> = host.codecs().into_iter().map(CodecMeta::from).collect();
+            lane.send(reply, &encode_meta(&codecs)?, &[])
         }
         Op::HostEncode => {
             let name = frame.text()?;
-            converted(lane, || host.encode(name, &frame.body))
+            answer_conversion(lane, || host.encode(name, &frame.body))
         }
         Op::HostDecode => {
             let name = frame.text()?;
-            converted(lane, || host.decode(name, &frame.body))
+            answer_conversion(lane, || host.decode(name, &frame.body))
         }
-        other => {
-            Err(LaneError::Garbage(format!("expected a reply or a question, found {other:?}")))
-        }
+        other => Err(LaneError::Protocol(format!(
+            "expected a reply or a call of the host, found {other:?}"
+        ))),
     }
 }
 
-fn converted(
+fn answer_conversion(
     lane: &mut Lane,
     convert: impl FnOnce() -> Result<Vec<u8>, Error>,
 ) -> Result<(), LaneError> {
-    lane.in_time()?;
-    let answer = catch(convert);
-    // If the other codec took the time, the worker is not to blame: it may hear of it, and reply.
-    lane.allow(Instant::now() + GRACE);
+    lane.check_deadline()?;
+    let answer = catch_panic(convert);
+    // If the other codec used up the time, the worker is not to blame: it gets the answer, and may
+    // reply.
+    lane.extend_deadline(Instant::now() + GRACE);
     let answer = answer.and_then(|bytes| {
         let fits = bytes.len() <= MAX_BODY;
         let found = bytes.len();
@@ -170,9 +172,9 @@ fn converted(
     }
 }
 
-/// Runs a function of the host. As within a process, a panic of it stops here, and the plugin
-/// sees an error; that says enough to assert unwind safety.
-fn catch<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+/// Runs a function of the host. As within a process, a panic of it ends here, and the plugin gets an
+/// error. That is why unwind safety may be asserted.
+fn catch_panic<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|_| Err(Error::new(Kind::Panicked, "the host panicked")))
 }
@@ -180,5 +182,5 @@ fn catch<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 fn number(frame: &Frame) -> Result<[u8; 8], LaneError> {
     let found = frame.body.len();
     let number = frame.body.as_slice().try_into();
-    number.map_err(|_| LaneError::Garbage(format!("expected a number of 8 bytes, found {found}")))
+    number.map_err(|_| LaneError::Protocol(format!("expected a number of 8 bytes, found {found}")))
 }

@@ -1,4 +1,4 @@
-//! What goes over a lane: frames of a fixed header, a little metadata, and raw bytes.
+//! The frames of a lane: a fixed header, a little metadata, and raw bytes.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | 8..12 | bytes of metadata |
 //! | 12..16 | bytes of body |
 //!
-//! Numbers are little-endian. Both ends are of one build, so nothing here is versioned but the
-//! first frame, [`Setup`].
+//! Numbers are little-endian. Both ends are of one build, so only the first frame, [`Setup`], has a
+//! version.
 
 use std::time::Duration;
 
@@ -27,24 +27,24 @@ pub(crate) const MAX_LANES: usize = 128;
 pub(crate) const HEADER: usize = 16;
 /// The most bytes of a body, in either direction.
 pub(crate) const MAX_BODY: usize = 256 << 20;
-/// The most bytes of a body of the frame that a worker starts with.
+/// The most bytes of a body on the control socket.
 pub(crate) const MAX_CONTROL: usize = 64 * 1024;
-/// The most bytes of an error's message: it is a sentence. What is longer is cut, on both sides.
+/// The most bytes of an error's message, which is a sentence. Both sides cut a longer one.
 pub(crate) const MAX_MESSAGE: usize = 8 * 1024;
 /// The most bytes of metadata.
 pub(crate) const MAX_META: usize = 1 << 20;
 /// In the field `code` of a failed reply: the answer was larger than allowed.
 pub(crate) const TOO_LARGE: u16 = 1;
-/// In the field `code` of a failed reply: it was the last, because the plugin cannot go on.
+/// In the field `code` of a failed reply: the worker cannot serve another call.
 pub(crate) const LAST: u16 = 2;
 /// The version of this protocol.
 pub(crate) const PROTOCOL: u32 = 4;
 
-/// What a frame is.
+/// The operation of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Op {
-    /// Host to worker, first: what to load, and the lanes.
+    /// Host to worker, the first frame: what to load, and the lanes.
     Setup = 1,
     /// Host to worker: a function of the vtable.
     Describe,
@@ -54,10 +54,10 @@ pub(crate) enum Op {
     Decode,
     Handle,
     Shutdown,
-    /// Worker to host: how that ended.
+    /// Worker to host: the result of that function.
     #[default]
     Reply,
-    /// Worker to host, during a call: a function of the host. The first three want no answer.
+    /// Worker to host, during a call: a function of the host. The first three get no answer.
     Log,
     MetricAdd,
     MetricSet,
@@ -65,7 +65,7 @@ pub(crate) enum Op {
     Codecs,
     HostEncode,
     HostDecode,
-    /// Host to worker: how that ended.
+    /// Host to worker: the result of a function of the host.
     HostReply,
 }
 
@@ -109,13 +109,13 @@ impl Head {
         Self { index, ..Self::new(op) }
     }
 
-    /// A reply that says how a call failed; its body is the message.
+    /// The head of a failed reply, whose body is the message.
     pub(crate) fn failed(op: Op, kind: Kind) -> Self {
         let status = u8::try_from(Status::from(kind).0).unwrap_or(u8::MAX);
         Self { status, ..Self::new(op) }
     }
 
-    /// The bytes, with the lengths of what follows.
+    /// The header's bytes, with the lengths of what follows it.
     pub(crate) fn write(self, meta: usize, body: usize) -> Result<[u8; HEADER], LaneError> {
         let size = |found: usize, limit: usize| match u32::try_from(found) {
             Ok(size) if found <= limit => Ok(size.to_le_bytes()),
@@ -129,16 +129,16 @@ impl Head {
         Ok([op, self.status, c0, c1, i0, i1, i2, i3, m0, m1, m2, m3, b0, b1, b2, b3])
     }
 
-    /// The header and the lengths of what follows, which are within bounds.
+    /// Reads a header and the lengths of what follows it, which are checked.
     pub(crate) fn read(bytes: [u8; HEADER], max_body: usize) -> Result<Parsed, LaneError> {
         let [op, status, c0, c1, i0, i1, i2, i3, m0, m1, m2, m3, b0, b1, b2, b3] = bytes;
         let op = Op::ALL
             .into_iter()
             .find(|known| *known as u8 == op)
-            .ok_or_else(|| LaneError::Garbage(format!("expected an operation, found {op}")))?;
+            .ok_or_else(|| LaneError::Protocol(format!("expected an operation, found {op}")))?;
         let size = |bytes, limit: usize| match usize::try_from(u32::from_le_bytes(bytes)) {
             Ok(size) if size <= limit => Ok(size),
-            _ => Err(LaneError::Garbage(format!(
+            _ => Err(LaneError::Protocol(format!(
                 "expected at most {limit} bytes, found {}",
                 u32::from_le_bytes(bytes)
             ))),
@@ -151,7 +151,7 @@ impl Head {
     }
 }
 
-/// A header that was read, and how much follows it.
+/// A header that was read, and the lengths of what follows it.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) head: Head,
@@ -159,7 +159,7 @@ pub(crate) struct Parsed {
     pub(crate) body: usize,
 }
 
-/// A frame that was received. Used again, it keeps its room.
+/// A frame that was received. Receiving the next one into it reuses its buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
     pub(crate) head: Head,
@@ -168,8 +168,8 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// What a reply says: itself, or the error.
-    pub(crate) fn answer(self) -> Result<Frame, Error> {
+    /// The reply itself if it is a success, or its error.
+    pub(crate) fn into_result(self) -> Result<Frame, Error> {
         match Status(u32::from(self.head.status)) {
             Status::OK => Ok(self),
             failed => {
@@ -180,22 +180,23 @@ impl Frame {
         }
     }
 
-    /// The metadata as a value.
-    pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, LaneError> {
-        postcard::from_bytes(&self.meta)
-            .map_err(|error| LaneError::Garbage(format!("expected other metadata: {error}")))
+    /// Deserializes the metadata.
+    pub(crate) fn parse_meta<'a, T: Deserialize<'a>>(&'a self) -> Result<T, LaneError> {
+        postcard::from_bytes(&self.meta).map_err(|error| {
+            LaneError::Protocol(format!("expected valid metadata, found: {error}"))
+        })
     }
 
-    /// The metadata as a text.
+    /// The metadata as text.
     pub(crate) fn text(&self) -> Result<&str, LaneError> {
         std::str::from_utf8(&self.meta)
-            .map_err(|error| LaneError::Garbage(format!("expected a text: {error}")))
+            .map_err(|error| LaneError::Protocol(format!("expected text in UTF-8, found: {error}")))
     }
 }
 
-/// Metadata from a value.
-pub(crate) fn meta<T: Serialize>(value: &T) -> Result<Vec<u8>, LaneError> {
-    postcard::to_stdvec(value).map_err(|error| LaneError::Garbage(error.to_string()))
+/// Serializes metadata.
+pub(crate) fn encode_meta<T: Serialize>(value: &T) -> Result<Vec<u8>, LaneError> {
+    postcard::to_stdvec(value).map_err(|error| LaneError::Protocol(error.to_string()))
 }
 
 /// The first frame to a worker.
@@ -209,17 +210,17 @@ pub(crate) struct Setup {
     pub(crate) lanes: usize,
     /// The most bytes of a body that leaves the worker.
     pub(crate) output: usize,
-    /// What the plugin may have of memory, in bytes.
+    /// The memory that the plugin may use, in bytes.
     pub(crate) memory: u64,
-    /// What the plugin may reach.
+    /// What the plugin is granted.
     pub(crate) granted: Granted,
-    /// How long an end of a lane may look for bytes before it sleeps.
+    /// How long an end of a lane may spin before it sleeps.
     pub(crate) spin: Duration,
 }
 
 /// The metadata of [`Op::Handle`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Request<'a> {
+pub(crate) struct HandleMeta<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) query: Option<&'a str>,
@@ -231,7 +232,7 @@ pub(crate) struct Request<'a> {
 
 /// The metadata of [`Op::Log`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Line<'a> {
+pub(crate) struct LogLine<'a> {
     pub(crate) message: &'a str,
     #[serde(borrow)]
     pub(crate) fields: Vec<(&'a str, &'a str)>,
@@ -239,19 +240,19 @@ pub(crate) struct Line<'a> {
 
 /// One codec in the metadata of the answer to [`Op::Codecs`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Codec {
+pub(crate) struct CodecMeta {
     name: String,
     media_types: Vec<String>,
 }
 
-impl From<CodecInfo> for Codec {
+impl From<CodecInfo> for CodecMeta {
     fn from(info: CodecInfo) -> Self {
         Self { name: info.name, media_types: info.media_types }
     }
 }
 
-impl From<Codec> for CodecInfo {
-    fn from(codec: Codec) -> Self {
+impl From<CodecMeta> for CodecInfo {
+    fn from(codec: CodecMeta) -> Self {
         Self { name: codec.name, media_types: codec.media_types }
     }
 }
@@ -263,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_comes_back_as_it_was() {
+    fn a_header_survives_a_round_trip() {
         for op in Op::ALL {
             let head = Head { op, status: 3, code: 404, index: 7 };
             let bytes = head.write(5, 6).unwrap();
@@ -273,9 +274,9 @@ mod tests {
     }
 
     proptest! {
-        /// A worker may send anything: it is read within bounds, or refused.
+        /// Any bytes of a worker are read within bounds, or refused.
         #[test]
-        fn whatever_comes_is_refused_or_within_bounds(
+        fn any_frame_is_refused_or_within_bounds(
             header in any::<[u8; HEADER]>(),
             meta in prop::collection::vec(any::<u8>(), 0..200),
         ) {
@@ -283,25 +284,25 @@ mod tests {
                 prop_assert!(parsed.meta <= MAX_META && parsed.body <= 1000);
             }
             let frame = Frame { meta, ..Frame::default() };
-            let _ = frame.read::<Line<'_>>();
-            let _ = frame.read::<Vec<(String, Vec<u8>)>>();
-            let _ = frame.read::<crate::worker::state::Protections>();
+            let _ = frame.parse_meta::<LogLine<'_>>();
+            let _ = frame.parse_meta::<Vec<(String, Vec<u8>)>>();
+            let _ = frame.parse_meta::<crate::worker::state::Protections>();
         }
     }
 
     #[test]
-    fn a_message_without_end_is_cut() {
+    fn a_long_message_is_cut() {
         let head = Head::failed(Op::Reply, Kind::Internal);
-        let error = Frame { head, body: vec![b'x'; 1 << 20], ..Frame::default() }.answer();
+        let error = Frame { head, body: vec![b'x'; 1 << 20], ..Frame::default() }.into_result();
         assert_eq!(error.unwrap_err().message.len(), MAX_MESSAGE);
     }
 
     #[test]
-    fn what_is_unknown_or_too_large_is_garbage() {
+    fn an_unknown_or_too_large_frame_is_refused() {
         let good = Head::new(Op::Reply).write(0, 100).unwrap();
-        assert!(matches!(Head::read(good, 99), Err(LaneError::Garbage(_))));
-        assert!(matches!(Head::read([0; HEADER], 99), Err(LaneError::Garbage(_))));
-        assert!(matches!(Head::read([0xff; HEADER], MAX_BODY), Err(LaneError::Garbage(_))));
+        assert!(matches!(Head::read(good, 99), Err(LaneError::Protocol(_))));
+        assert!(matches!(Head::read([0; HEADER], 99), Err(LaneError::Protocol(_))));
+        assert!(matches!(Head::read([0xff; HEADER], MAX_BODY), Err(LaneError::Protocol(_))));
         let large = Head::new(Op::Reply).write(0, MAX_BODY + 1);
         assert!(matches!(large, Err(LaneError::TooLarge { .. })));
     }

@@ -1,5 +1,5 @@
-//! Libraries that a patient reader never finishes: tables of many entries, each of which leads to
-//! the same long name.
+//! Libraries that take a naive reader hours: tables of many entries, each of which leads to the same
+//! long name.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn with_sections(sections: &[Section<'_>]) -> Vec<u8> {
     let content: usize = sections.iter().map(|section| section.5.len()).sum();
     let after = (64 + content) as u64;
     let count = sections.len() as u64 + 1;
-    // More than the header can say stand in the first section.
+    // A number that is too large for the header is stored in the first section.
     let (few, many) = if count < 0xff00 { (count, 0) } else { (0, count) };
     let mut file = Bytes::new(little);
     file.raw(b"\x7fELF\x02\x01\x01").raw(&[0; 9]);
@@ -37,7 +37,7 @@ fn with_sections(sections: &[Section<'_>]) -> Vec<u8> {
     file.bytes
 }
 
-/// Reads it, and expects it to say soon that it is no plugin.
+/// Reads the library, and expects it to be refused within a bound.
 #[track_caller]
 fn is_soon_refused(bytes: &[u8], host: Target, found: &str) {
     let begun = Instant::now();
@@ -82,7 +82,7 @@ fn many_symbols_of_one_long_name() {
 fn many_versions_that_share_a_chain() {
     let (names, header) = (long_name(), header_of(Endianness::Little));
     let count = SIZE as u64 / 2 / 16;
-    // Each says that it has 65,535 names, and where the first is: the last of the table.
+    // Each version claims 65,535 names, of which the first is the last of the table.
     let mut versions = Bytes::new(Endianness::Little);
     for index in 0..count {
         let next = if index + 1 < count { 16 } else { 0 };
@@ -136,7 +136,7 @@ fn many_symbols_of_a_mac() {
 #[test]
 fn many_exports_of_a_dll() {
     let mut bytes = pe("plugbay_entry");
-    // The section of exports is the last; what it has grows.
+    // The section of exports is the last, so that it can grow.
     let base = 0x2000_u64;
     let count = SIZE as u64 / 2 / 6;
     let names = base + 40;

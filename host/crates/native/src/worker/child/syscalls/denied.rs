@@ -1,23 +1,24 @@
-//! The calls that are denied whatever their arguments, by what they would do.
+//! The calls that are denied whatever their arguments are.
 
 use libc::c_long;
 
-/// Denied in any case.
+/// Always denied.
 pub(super) const DENIED: &[c_long] = &[
-    // Another program, or another process.
+    // Starting another program.
     libc::SYS_execve,
     libc::SYS_execveat,
-    // Others that connect to it.
+    // Accepting connections.
     libc::SYS_bind,
     libc::SYS_listen,
-    // A pair of local sockets: one that knows datagrams sends them to any local service.
+    // A pair of local datagram sockets, which could send to any local service.
     libc::SYS_socketpair,
-    // Around this very list, or another one over it that keeps the watcher from its end.
+    // Ways around this filter, and further filters, which could keep the host-watching thread from
+    // ending the process.
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
     libc::SYS_seccomp,
-    // Other processes.
+    // Acting on other processes.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
@@ -31,7 +32,7 @@ pub(super) const DENIED: &[c_long] = &[
     libc::SYS_setpgid,
     libc::SYS_setsid,
     libc::SYS_ioprio_set,
-    // Limits and identity. A change of the last two has the kernel forget whose end is whose.
+    // Identity. After a change of the last two the kernel no longer kills the worker with its host.
     libc::SYS_setuid,
     libc::SYS_setgid,
     libc::SYS_setgroups,
@@ -42,8 +43,8 @@ pub(super) const DENIED: &[c_long] = &[
     libc::SYS_capset,
     libc::SYS_setfsuid,
     libc::SYS_setfsgid,
-    // Memory and quotas that belong to a user or to the machine, that no limit of a process sees,
-    // and some of which stay when it ends.
+    // Memory and quotas of a user or of the machine, which no limit of a process counts, and some of
+    // which outlive the process.
     libc::SYS_shmget,
     libc::SYS_shmat,
     libc::SYS_shmctl,
@@ -80,8 +81,8 @@ pub(super) const DENIED: &[c_long] = &[
     libc::SYS_quotactl,
     libc::SYS_name_to_handle_at,
     libc::SYS_open_by_handle_at,
-    // Files that exist, changed without being opened for writing. Whom a file belongs to, who may
-    // use it and when it was changed, Landlock does not know of, granted or not.
+    // Changing existing files without opening them for writing. Landlock does not restrict changes of
+    // a file's owner, mode and times, granted or not.
     libc::SYS_mknodat,
     libc::SYS_linkat,
     libc::SYS_symlinkat,
@@ -102,7 +103,7 @@ pub(super) const DENIED: &[c_long] = &[
     REMOVEXATTRAT,
     FILE_SETATTR,
     libc::SYS_utimensat,
-    // The kernel and the machine.
+    // Changing the kernel and the machine.
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
@@ -126,13 +127,13 @@ pub(super) const DENIED: &[c_long] = &[
     libc::SYS_keyctl,
 ];
 
-// Too new for the crate libc to name them everywhere; such calls have one number on all systems.
+// Calls that the crate libc does not name everywhere yet. New calls have one number on all systems.
 const FCHMODAT2: c_long = 452;
 const SETXATTRAT: c_long = 463;
 const REMOVEXATTRAT: c_long = 466;
 const FILE_SETATTR: c_long = 469;
 
-/// The older spellings, which newer architectures never had.
+/// Always denied: older forms of such calls, which newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 pub(super) const DENIED_OLD: &[c_long] = &[
     libc::SYS_setrlimit,
@@ -159,10 +160,10 @@ pub(super) const DENIED_OLD: &[c_long] = &[
     164,
 ];
 
-/// Denied unless a network is granted: there is no socket then but those that came with the start.
+/// Denied unless a network is granted: then the process has no sockets but those of its start.
 pub(super) const NETWORK: &[c_long] = &[libc::SYS_socket, libc::SYS_connect];
 
-/// Denied unless folders are granted for writing. Landlock knows which those are.
+/// Denied unless folders are granted for writing; Landlock restricts which.
 pub(super) const WRITING: &[c_long] = &[libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_mkdirat];
 #[cfg(target_arch = "x86_64")]
 pub(super) const WRITING_OLD: &[c_long] = &[
@@ -179,6 +180,6 @@ pub(super) const WRITING_OLD: &[c_long] = &[
     38,
 ];
 
-/// Said not to exist, so that the C library falls back to an older call whose arguments a
-/// filter can see: here they lie in memory, where it cannot look.
+/// Denied with ENOSYS, so that the C library falls back to an older call: the arguments of these are
+/// in memory, where a filter cannot look.
 pub(super) const ABSENT: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2];

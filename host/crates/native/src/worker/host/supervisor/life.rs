@@ -1,4 +1,4 @@
-//! The life of the thread that owns a plugin's workers.
+//! The thread that owns a plugin's workers.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -14,15 +14,16 @@ use super::super::process::{Process, TICK};
 use super::super::spawn::Started;
 use super::{State, Supervisor};
 
-/// How long until a worker is tried again for which the host lacked something.
+/// How long to wait before the next start after one for which the host lacked something.
 const SHORTAGE: Duration = Duration::from_secs(1);
 
 impl Supervisor {
-    /// The thread's life. `first` hears how the first start went; if it failed, that was all.
+    /// Runs until the plugin is stopped. Calls `first` with the result of the first start, and ends
+    /// if that failed.
     pub(in super::super) fn run(&self, first: impl FnOnce(Result<(), Refusal>)) {
         let mut first = Some(first);
-        let _unwound = Unwound(self);
-        while self.wanted() {
+        let _guard = PanicGuard(self);
+        while self.wait_until_wanted() {
             match self.start() {
                 Ok(started) => {
                     let process = self.publish(started);
@@ -30,21 +31,21 @@ impl Supervisor {
                         first(Ok(()));
                     }
                     watch(&process);
-                    self.bury(&process.end());
+                    self.record_death(&process.end());
                 }
                 Err(failed) => {
                     if let Some(first) = first.take() {
                         first(Err(failed.refusal));
                         return;
                     }
-                    self.bury(&failed.death());
+                    self.record_death(&failed.death());
                 }
             }
         }
     }
 
-    /// Waits until a worker is wanted; `false` if there shall be none any more.
-    fn wanted(&self) -> bool {
+    /// Waits until a worker is wanted; `false` once the plugin is stopped.
+    fn wait_until_wanted(&self) -> bool {
         let mut inner = self.lock();
         loop {
             match inner.state {
@@ -55,8 +56,9 @@ impl Supervisor {
         }
     }
 
-    /// Lets it be ended from now on by whoever ends the plugin.
-    pub(in super::super) fn began(&self, process: &Arc<Process>) {
+    /// Makes the process of a worker that is being started known, so that stopping the plugin kills
+    /// it.
+    pub(in super::super) fn register_starting(&self, process: &Arc<Process>) {
         let mut inner = self.lock();
         if let State::Starting = inner.state {
             inner.starting = Some(Arc::clone(process));
@@ -66,7 +68,7 @@ impl Supervisor {
         }
     }
 
-    /// Lets calls in.
+    /// Makes the worker's lanes available to calls.
     fn publish(&self, started: Started) -> Arc<Process> {
         let process = started.process;
         let mut inner = self.lock();
@@ -76,7 +78,7 @@ impl Supervisor {
         if let State::Starting = inner.state {
             inner.state = State::Running(Arc::clone(&process), started.protections);
         } else {
-            // Stopped meanwhile: nobody will call, and nobody else knows of the process.
+            // Stopped meanwhile, by a thread that does not know of the process.
             process.kill();
         }
         drop(inner);
@@ -84,8 +86,8 @@ impl Supervisor {
         process
     }
 
-    /// Takes note of a worker's end, and decides what follows.
-    fn bury(&self, death: &Death) {
+    /// Records how a worker ended, and decides when the next one may start.
+    fn record_death(&self, death: &Death) {
         let mut inner = self.lock();
         inner.idle.clear();
         inner.starting = None;
@@ -106,7 +108,7 @@ impl Supervisor {
             };
             let death = death.clone();
             inner.state = match pause {
-                Some(pause) => State::Down { until: now + pause, death },
+                Some(pause) => State::BackingOff { until: now + pause, death },
                 None => State::Broken(death),
             };
         }
@@ -121,28 +123,28 @@ impl Supervisor {
     }
 }
 
-/// Returns when the worker is dead or has closed its control socket, or has to die.
+/// Returns when the worker is dead, has closed its control socket, or was killed.
 fn watch(process: &Process) {
     let tick = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
     loop {
         let mut control = [PollFd::from_borrowed_fd(process.control(), PollFlags::IN)];
         let ready = retry_on_intr(|| poll(&mut control, Some(&tick)));
-        if process.spoke() {
+        if process.has_unexpected_bytes() {
             let message = "the worker broke the protocol and was killed";
-            process.condemn(Death::new(CallErrorKind::Contract, message));
+            process.kill_because(Death::new(CallErrorKind::Contract, message));
             return;
         }
-        if ready != Ok(0) || process.is_dead() || process.check() {
+        if ready != Ok(0) || process.is_dead() || process.enforce_bounds() {
             return;
         }
     }
 }
 
-/// Leaves nothing half done if the thread unwinds, because a subscriber of the log panicked, say:
-/// there is nobody then who starts a worker.
-struct Unwound<'a>(&'a Supervisor);
+/// Kills the worker and marks the plugin as broken if the thread panics, in a subscriber of the log,
+/// say: without the thread no worker is started or watched.
+struct PanicGuard<'a>(&'a Supervisor);
 
-impl Drop for Unwound<'_> {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
@@ -162,7 +164,7 @@ impl Drop for Unwound<'_> {
         }
         drop(inner);
         for process in starting.into_iter().chain(running) {
-            process.condemn(death.clone());
+            process.kill_because(death.clone());
         }
         self.0.lanes.notify_all();
     }

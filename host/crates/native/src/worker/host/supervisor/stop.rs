@@ -1,20 +1,21 @@
-//! The end of a plugin in a worker.
+//! Stops a plugin and its worker.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use plugbay_core::CallErrorKind;
 
-use super::super::call::{Ask, ask};
+use super::super::call::{CallRequest, exchange};
 use super::super::death::Death;
 use super::super::spawn::output_limit;
 use super::{Inner, State, Supervisor};
-use crate::calls::Calls;
+use crate::call_host::CallHost;
 use crate::worker::link::wire::Op;
 
 impl Supervisor {
-    /// Refuses further calls, gives the instance its last one, and ends the worker. `graceful`
-    /// is how long the calls in flight may take, and then again how long that last one may.
+    /// Refuses further calls, calls the instance's `shutdown`, and kills the worker. `graceful` is how
+    /// long the calls in flight may take, and then how long `shutdown` may; without it, the worker is
+    /// killed at once.
     pub(in super::super) fn stop(&self, graceful: Option<Duration>) {
         let mut inner = self.lock();
         let process = match &inner.state {
@@ -28,18 +29,19 @@ impl Supervisor {
         self.lanes.notify_all();
         self.wanted.notify_one();
         if let Some(starting) = starting {
-            starting.condemn(Death::new(CallErrorKind::Retired, "it was shut down as it started"));
+            starting
+                .kill_because(Death::new(CallErrorKind::Retired, "it was shut down as it started"));
         }
         let Some(process) = process else { return };
         if let Some(bound) = graceful {
-            self.last_call(bound);
+            self.call_shutdown(bound);
         }
         process.kill();
-        // Its control socket and its number live on only with the thread that buries it.
+        // Only the supervisor's thread keeps the process from now on, until it has reaped it.
         self.lock().state = State::Stopped(None);
     }
 
-    fn last_call(&self, bound: Duration) {
+    fn call_shutdown(&self, bound: Duration) {
         let mut inner = self.lock();
         inner.waiting += 1;
         let none = |inner: &mut Inner| {
@@ -50,12 +52,12 @@ impl Supervisor {
         inner.waiting -= 1;
         let Some(mut lane) = inner.idle.pop() else { return };
         drop(inner);
-        let host = Calls::outside(&self.ledger);
-        let asked = Ask { op: Op::Shutdown, index: 0, meta: &[], body: &[] };
+        let host = CallHost::outside(&self.ledger);
+        let request = CallRequest { op: Op::Shutdown, index: 0, meta: &[], body: &[] };
         let limit = output_limit(&self.spec.policy);
-        if let Err(error) = ask(&mut lane, asked, &host, limit, Instant::now() + bound) {
+        if let Err(error) = exchange(&mut lane, request, &host, limit, Instant::now() + bound) {
             let plugin = &**self.spec.identity.label();
-            tracing::warn!(plugin, %error, "no answer to the last call");
+            tracing::warn!(plugin, %error, "shutdown failed");
         }
     }
 }

@@ -27,7 +27,7 @@ fn pair_and_memory(spin: Duration) -> (Lane, Lane, Area) {
     let mut third = segment::open(&memory, 1).unwrap();
     let [one, other] = sockets();
     let lane = |areas: &mut Vec<_>, end, socket| {
-        Lane::new(Shared::new(areas.remove(0), end, socket, Spin::new(spin)))
+        Lane::new(SharedMemory::new(areas.remove(0), end, socket, Spin::new(spin)))
     };
     let host = lane(&mut ours, End::Host, one);
     (host, lane(&mut theirs, End::Worker, other), third.remove(0))
@@ -40,9 +40,9 @@ fn pair() -> (Lane, Lane) {
 
 const SIZES: [usize; 9] = [0, 1, 64, 4096, 65_520, LARGEST, LARGEST + 1, CAPACITY + 1, 3_000_000];
 
-/// A wake-up that is lost fails a test, and does not hang it.
+/// With a deadline, so that a lost wake-up fails the test instead of hanging it.
 fn patient<S: Stream>(mut lane: Lane<S>) -> Lane<S> {
-    lane.until(Instant::now() + Duration::from_secs(60)).unwrap();
+    lane.set_deadline(Instant::now() + Duration::from_secs(60)).unwrap();
     lane
 }
 
@@ -63,7 +63,7 @@ fn come_in_order<S: Stream + Send + 'static>(here: Lane<S>, there: Lane<S>) {
     }
     sender.join().unwrap();
     let ended = there.receive(&mut frame, MAX_BODY);
-    assert!(matches!(ended, Err(LaneError::Ended)), "{ended:?}");
+    assert!(matches!(ended, Err(LaneError::Closed)), "{ended:?}");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn frames_of_all_sizes_come_in_order() {
 }
 
 #[test]
-fn frames_come_in_order_through_a_socket_alone() {
+fn frames_come_in_order_through_a_socket_with_other_end_dropped() {
     let [one, other] = sockets().map(Lane::new);
     come_in_order(one, other);
 }
@@ -86,19 +86,19 @@ fn frames_come_in_order_through_a_socket_alone() {
 fn waiting_ends_at_the_deadline() {
     let (mut here, _there) = pair();
     let begun = Instant::now();
-    here.until(begun + Duration::from_millis(40)).unwrap();
+    here.set_deadline(begun + Duration::from_millis(40)).unwrap();
     let answer = here.receive(&mut Frame::default(), 0);
-    assert!(matches!(answer, Err(LaneError::Waiting)), "{answer:?}");
+    assert!(matches!(answer, Err(LaneError::NoReply)), "{answer:?}");
     assert!(begun.elapsed() >= Duration::from_millis(40));
 }
 
 #[test]
-fn nobody_reads_and_writing_ends_at_the_deadline() {
+fn writing_that_is_not_read_ends_at_the_deadline() {
     // The metadata fills the ring, the body the socket.
     for (meta, body) in [(CAPACITY + 1, 0), (0, 8 << 20)] {
         let (mut here, _there) = pair();
         let begun = Instant::now();
-        here.until(begun + Duration::from_millis(40)).unwrap();
+        here.set_deadline(begun + Duration::from_millis(40)).unwrap();
         let sent = here.send(Head::new(Op::Handle), &vec![1; meta], &vec![2; body]);
         assert!(matches!(sent, Err(LaneError::Late)), "{sent:?}");
         assert!(begun.elapsed() >= Duration::from_millis(40));
@@ -111,7 +111,7 @@ fn a_body_that_stops_half_way_ends_at_the_deadline() {
     let header = Head::new(Op::Reply).write(0, LARGEST).unwrap();
     memory.copy_in(End::Worker, 0, &header);
     memory.side(End::Worker).written.store(100, Ordering::Release);
-    here.until(Instant::now() + Duration::from_millis(40)).unwrap();
+    here.set_deadline(Instant::now() + Duration::from_millis(40)).unwrap();
     let answer = here.receive(&mut Frame::default(), MAX_BODY);
     assert!(matches!(answer, Err(LaneError::Late)), "{answer:?}");
 }
@@ -121,7 +121,7 @@ fn one_byte_at_a_time_does_not_outlast_the_deadline() {
     let (mut here, _there, memory) = pair_and_memory(Duration::from_secs(1));
     let header = Head::new(Op::Reply).write(MAX_META, 0).unwrap();
     memory.copy_in(End::Worker, 0, &header);
-    here.until(Instant::now() + Duration::from_millis(40)).unwrap();
+    here.set_deadline(Instant::now() + Duration::from_millis(40)).unwrap();
     let over = AtomicBool::new(false);
     let answer = thread::scope(|scope| {
         scope.spawn(|| {
@@ -137,8 +137,11 @@ fn one_byte_at_a_time_does_not_outlast_the_deadline() {
     assert!(matches!(answer, Err(LaneError::Late)), "{answer:?}");
 }
 
-/// Runs `act` with one end, and drops the other once that end sleeps for `asleep`.
-fn alone(asleep: u32, act: impl FnOnce(Lane) -> Result<(), LaneError> + Send + 'static) {
+/// Runs `act` with one end, and drops the other end once the first sleeps for `asleep`.
+fn with_other_end_dropped(
+    asleep: u32,
+    act: impl FnOnce(Lane) -> Result<(), LaneError> + Send + 'static,
+) {
     let (here, there, memory) = pair_and_memory(Duration::ZERO);
     let (send, ended) = channel();
     let acts = thread::spawn(move || send.send(act(here)).unwrap());
@@ -149,14 +152,14 @@ fn alone(asleep: u32, act: impl FnOnce(Lane) -> Result<(), LaneError> + Send + '
     }
     drop(there);
     let ended = ended.recv_timeout(Duration::from_secs(20)).expect("it sleeps on");
-    assert!(matches!(ended, Err(LaneError::Ended)), "{ended:?}");
+    assert!(matches!(ended, Err(LaneError::Closed)), "{ended:?}");
     acts.join().unwrap();
 }
 
 #[test]
 fn a_sleeper_wakes_when_the_other_end_is_gone() {
-    alone(1, |mut lane| lane.receive(&mut Frame::default(), MAX_BODY));
-    alone(2, |mut lane| lane.send(Head::new(Op::Handle), &vec![0; CAPACITY], &[]));
+    with_other_end_dropped(1, |mut lane| lane.receive(&mut Frame::default(), MAX_BODY));
+    with_other_end_dropped(2, |mut lane| lane.send(Head::new(Op::Handle), &vec![0; CAPACITY], &[]));
 }
 
 #[test]
@@ -167,28 +170,28 @@ fn what_was_sent_before_the_end_is_received() {
     let mut frame = Frame::default();
     here.receive(&mut frame, MAX_BODY).unwrap();
     assert_eq!((&*frame.meta, &*frame.body), (&b"last"[..], &b"words"[..]));
-    assert!(matches!(here.receive(&mut frame, MAX_BODY), Err(LaneError::Ended)));
+    assert!(matches!(here.receive(&mut frame, MAX_BODY), Err(LaneError::Closed)));
 }
 
 #[test]
-fn bells_without_end_do_not_keep_a_deadline_from_passing() {
+fn endless_bells_do_not_outlast_a_deadline() {
     let (mut here, there) = pair();
-    here.until(Instant::now() + Duration::from_millis(40)).unwrap();
+    here.set_deadline(Instant::now() + Duration::from_millis(40)).unwrap();
     let rings = thread::spawn(move || {
         let there = UnixStream::from(there.as_fd().try_clone_to_owned().unwrap());
         while std::io::Write::write_all(&mut &there, &[0, 7, 255]).is_ok() {}
     });
     let answer = here.receive(&mut Frame::default(), MAX_BODY);
-    assert!(matches!(answer, Err(LaneError::Waiting)), "{answer:?}");
+    assert!(matches!(answer, Err(LaneError::NoReply)), "{answer:?}");
     drop(here);
     rings.join().unwrap();
 }
 
 #[test]
-fn bells_that_nobody_hears_do_not_block() {
+fn bells_that_are_not_read_do_not_block() {
     let (mut here, _there, memory) = pair_and_memory(Duration::ZERO);
     for frame in 0..5000_u32 {
-        // It says that it sleeps, and reads nothing but the ring.
+        // The worker announces sleep, and reads only the ring, not the socket.
         memory.side(End::Worker).asleep.store(1, Ordering::Release);
         memory.side(End::Worker).read.store(frame * 16, Ordering::Release);
         here.send(Head::new(Op::Health), &[], &[]).unwrap();
@@ -196,16 +199,16 @@ fn bells_that_nobody_hears_do_not_block() {
 }
 
 #[test]
-fn counters_that_cannot_be_are_garbage() {
+fn impossible_counters_are_refused() {
     let (mut here, _there, memory) = pair_and_memory(budget());
     let side = memory.side(End::Worker);
     for count in [low(CAPACITY) + 1, 1 << 31] {
         side.written.store(count, Ordering::Release);
         let received = here.receive(&mut Frame::default(), MAX_BODY);
-        assert!(matches!(received, Err(LaneError::Garbage(_))), "{received:?}");
+        assert!(matches!(received, Err(LaneError::Protocol(_))), "{received:?}");
         side.read.store(count, Ordering::Release);
         let sent = here.send(Head::new(Op::Handle), &[], b"body");
-        assert!(matches!(sent, Err(LaneError::Garbage(_))), "{sent:?}");
+        assert!(matches!(sent, Err(LaneError::Protocol(_))), "{sent:?}");
     }
 }
 
@@ -214,11 +217,11 @@ fn low(count: usize) -> u32 {
 }
 
 #[test]
-fn lengths_past_the_bounds_are_garbage() {
+fn lengths_past_the_bounds_are_refused() {
     let (mut here, mut there) = pair();
     there.send(Head::new(Op::Reply), &[], &[0; 101]).unwrap();
     let received = here.receive(&mut Frame::default(), 100);
-    assert!(matches!(received, Err(LaneError::Garbage(_))), "{received:?}");
+    assert!(matches!(received, Err(LaneError::Protocol(_))), "{received:?}");
 }
 
 proptest! {
@@ -257,7 +260,7 @@ proptest! {
 }
 
 #[test]
-fn a_question_in_the_ring_is_answered_there() {
+fn a_call_of_the_host_is_answered_in_the_ring() {
     let (mut here, mut there) = pair();
     there.send(Head::indexed(Op::LogEnabled, 0), &[], &[]).unwrap();
     let mut frame = Frame::default();

@@ -1,4 +1,4 @@
-//! What a native plugin may ask of the host during a call.
+//! The functions of the host that a native plugin can call.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -9,58 +9,62 @@ use plugbay_core::{Blame, CallError, CallErrorKind, Context, Hindrance, LogLevel
 
 use crate::ledger::Ledger;
 
-/// The host's side of one call, or, without services, of `create`, `health` and `shutdown`.
+/// The host, as a plugin sees it during one call, or, without a context, during `create`, `health`
+/// and `shutdown`.
 ///
-/// Native code cannot be ended in the middle of a call. A function of the host that is called once
-/// too often does nothing, and says so if it can; the call's answer is thrown away in
-/// [`Calls::outcome`].
-pub(crate) struct Calls<'a> {
+/// Native code cannot be ended in the middle of a call. So once a plugin has called the host too
+/// often, further functions of the host do nothing, and return an error where they can; and
+/// [`CallHost::outcome`] replaces the call's answer by an error.
+pub(crate) struct CallHost<'a> {
     ledger: &'a Ledger,
     context: Option<Context<'a>>,
-    /// The limit of calls of the host, once this call went beyond.
-    beyond: Cell<Option<u32>>,
-    /// What the plugins that it called said.
+    /// The limit of calls of the host, once this call has exceeded it.
+    exceeded: Cell<Option<u32>>,
+    /// How the calls of other plugins failed.
     hindrance: Cell<Hindrance>,
 }
 
-impl<'a> Calls<'a> {
+impl<'a> CallHost<'a> {
+    /// The host outside calls.
     pub(crate) fn outside(ledger: &'a Ledger) -> Self {
-        Self { ledger, context: None, beyond: Cell::new(None), hindrance: Cell::default() }
+        Self { ledger, context: None, exceeded: Cell::new(None), hindrance: Cell::default() }
     }
 
+    /// The host during the call in `context`.
     pub(crate) fn during(ledger: &'a Ledger, context: &Context<'a>) -> Self {
         Self { context: Some(*context), ..Self::outside(ledger) }
     }
 
-    /// What comes of the call whose plugin answered so.
+    /// The outcome of the call to which the plugin gave `answer`.
     ///
     /// # Errors
     ///
-    /// `host-calls` if it called the host too often, unless something worse happened.
+    /// `host-calls` if the plugin called the host too often, unless something worse happened.
     #[inline]
     pub(crate) fn outcome<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
-        match self.beyond.get() {
-            Some(limit) => Err(self.too_many(limit, answer.err())),
+        match self.exceeded.get() {
+            Some(limit) => Err(self.too_many_host_calls(limit, answer.err())),
             None => answer.map_err(|error| self.hindrance.get().explain(error)),
         }
     }
 
     #[cold]
-    fn too_many(&self, limit: u32, error: Option<CallError>) -> CallError {
+    fn too_many_host_calls(&self, limit: u32, error: Option<CallError>) -> CallError {
         match error {
-            Some(error) if !is_own(error.kind()) => error,
+            Some(error) if !is_returned(error.kind()) => error,
             _ => CallError::new(CallErrorKind::HostCalls, message(limit)).of(self.ledger.label()),
         }
     }
 
-    /// Counts a call of the host.
+    /// Counts a call of the host, and refuses it beyond the plugin's limit.
     fn count(&self) -> Result<(), Error> {
         self.ledger.host_call().map_err(|limit| {
-            self.beyond.set(Some(limit));
+            self.exceeded.set(Some(limit));
             Error::new(Kind::Unavailable, message(limit))
         })
     }
 
+    /// Calls another plugin's codec.
     fn nested(
         &self,
         call: impl FnOnce(&dyn Services, &Context<'_>) -> Result<Vec<u8>, CallError>,
@@ -80,7 +84,7 @@ impl<'a> Calls<'a> {
     }
 }
 
-impl HostCalls for Calls<'_> {
+impl HostCalls for CallHost<'_> {
     fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]) {
         if self.count().is_ok() {
             self.ledger.write_log(log_level(level), message, fields);
@@ -127,8 +131,8 @@ fn message(limit: u32) -> String {
     format!("expected at most {limit} calls of the host in a second over all calls of the plugin")
 }
 
-/// Whether a plugin says such a thing itself.
-fn is_own(kind: CallErrorKind) -> bool {
+/// Whether a plugin itself returns errors of this kind.
+fn is_returned(kind: CallErrorKind) -> bool {
     use CallErrorKind::{Internal, InvalidInput, Unavailable, Unsupported};
     matches!(kind, InvalidInput | Unsupported | Unavailable | Internal)
 }
@@ -143,7 +147,7 @@ fn log_level(level: Level) -> LogLevel {
     }
 }
 
-/// A failed nested call, as the calling plugin sees it.
+/// The error of a nested call, as the calling plugin sees it.
 fn to_guest(error: &CallError) -> Error {
     match error.kind() {
         CallErrorKind::InvalidInput => Error::new(Kind::InvalidInput, error.message()),
@@ -157,7 +161,7 @@ fn to_guest(error: &CallError) -> Error {
     }
 }
 
-/// A plugin's error, as the host sees it.
+/// The error of a plugin, as the host sees it.
 pub(crate) fn from_guest(error: Error, label: &Arc<str>) -> CallError {
     let kind = match error.kind {
         Kind::InvalidInput => CallErrorKind::InvalidInput,

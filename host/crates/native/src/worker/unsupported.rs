@@ -1,4 +1,4 @@
-//! Systems on which there are no workers.
+//! Stands in for workers on systems that do not support them.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -12,14 +12,14 @@ use tokio::runtime::Handle;
 
 use super::state::{WorkerCommand, WorkerState};
 
-const MESSAGE: &str = "process isolation needs Linux";
+const MESSAGE: &str = "expected Linux, which isolation = \"process\" needs, found another system";
 
-/// What there is none of on this system.
+/// A plugin in a worker, which does not exist on this system.
 #[derive(Debug)]
 pub enum ProcessPlugin {}
 
 impl ProcessPlugin {
-    /// Starts nothing.
+    /// Refuses the plugin.
     ///
     /// # Errors
     ///
@@ -34,12 +34,12 @@ impl ProcessPlugin {
         Err(Refusal::new(Reason::Init, MESSAGE))
     }
 
-    /// Keeps nothing.
+    /// Does nothing.
     pub(crate) fn keep(self, _: crate::file::staging::PrivateCopy) -> Self {
         self
     }
 
-    /// How its worker is.
+    /// The state of its worker.
     #[must_use]
     pub fn state(&self) -> WorkerState {
         match *self {}
@@ -68,7 +68,7 @@ impl Plugin for ProcessPlugin {
     }
 }
 
-/// Asks nothing.
+/// Refuses the library.
 ///
 /// # Errors
 ///
@@ -77,7 +77,7 @@ pub fn describe(_: &WorkerCommand, _: &Path, _: &Policy) -> Result<Description, 
     Err(Refusal::new(Reason::Describe, MESSAGE))
 }
 
-/// Serves nobody.
+/// Fails.
 pub(super) fn run() -> Result<Infallible, &'static str> {
     Err(MESSAGE)
 }
