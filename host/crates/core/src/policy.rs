@@ -73,7 +73,7 @@ pub struct Policy {
     /// Wall time of `describe`, `init`, `health` and `shutdown`, each; of `shutdown` for all
     /// instances together, where the plugin ends.
     pub init: Duration,
-    /// The most bytes of one answer.
+    /// The most bytes of one answer, at least [`Policy::LEAST_OUTPUT`].
     pub output: u64,
     /// The most lines of log in a second, over all instances; 0 means no limit. Further ones are
     /// dropped and counted.
@@ -123,6 +123,12 @@ impl Default for Protection {
             restarts: 5,
         }
     }
+}
+
+impl Policy {
+    /// The least that `output` can be: a plugin has to give the host a piece of a stream, a line of
+    /// the log or the message of a panic, which a component runtime bounds by the same measure.
+    pub const LEAST_OUTPUT: u64 = 128 << 10;
 }
 
 impl Default for Policy {
