@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use plugbay::config::{PluginSettings, Size};
 use plugbay::wasm::{Engine, WasmRuntime};
-use plugbay::{Calling, CodecHandle, Config, Context, Host, Runtime};
+use plugbay::{CallOptions, CodecHandle, Config, Context, Host, Runtime};
 use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::{
     Artifact, CallError, CodecInfo, Identity, Isolation, Policy, Services, Source, StartPlugin,
@@ -72,7 +72,7 @@ fn over_the_bare_pool(table: &mut Table) -> Result<()> {
         name,
         Budget::AtMost(1.05),
         || {
-            black_box(echo.encode_document(Calling::default(), black_box(&document))?);
+            black_box(echo.encode_document(CallOptions::default(), black_box(&document))?);
             Ok(())
         },
         || {

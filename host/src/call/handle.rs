@@ -10,11 +10,11 @@ use plugbay_registry::NotFound;
 
 use super::dispatch;
 use super::error::Error;
-use super::leased::{Leased, Missed};
-use super::options::Calling;
-use crate::set::{Capability, Cell, Published};
+use super::leased::{CapabilityLease, LeaseError};
+use super::options::CallOptions;
+use crate::set::{Capability, Cell, PublishedSet};
 
-/// A capability by kind and name, whoever offers it at the time of the call.
+/// A capability by kind and name, from the plugin that offers it at the time of the call.
 ///
 /// A handle holds no plugin: a call goes to the generation that runs when the call begins,
 /// and stays with it to the end.
@@ -75,7 +75,7 @@ impl<K: Kind> Handle<K> {
     /// Calls the capability on this thread: one snapshot, one lease, given back on return.
     ///
     /// Of several providers the configuration says who is asked; `call` runs once for each that
-    /// is. Only you know whether your kind's calls may be made twice: `how` says so.
+    /// is. Only you know whether your kind's calls may be made twice: `options` says so.
     ///
     /// # Errors
     ///
@@ -83,17 +83,17 @@ impl<K: Kind> Handle<K> {
     /// plugin gets no calls at the moment.
     pub fn call<R>(
         &self,
-        how: Calling<'_>,
+        options: CallOptions<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
-        self.call_named(how, |target, context, _plugin| call(target, context))
+        self.call_named(options, |target, context, _plugin| call(target, context))
     }
 
     /// As [`Handle::call`]; `call` also gets `name@version` of the plugin that it calls.
     #[inline]
     pub(crate) fn call_named<R>(
         &self,
-        how: Calling<'_>,
+        options: CallOptions<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
         self.on_current(|| {
@@ -103,8 +103,8 @@ impl<K: Kind> Handle<K> {
                 let Some(_entered) = published.enter(capability) else {
                     return Ok(Attempt::Retired(published.generation.number));
                 };
-                let context = how.bound(published.context())?;
-                let answer = dispatch::call::<K, R>(capability, &context, how, &mut call)?;
+                let context = options.bound(published.context())?;
+                let answer = dispatch::call::<K, R>(capability, &context, options, &mut call)?;
                 Ok(Attempt::Done(answer))
             })
         })
@@ -116,14 +116,14 @@ impl<K: Kind> Handle<K> {
     /// # Errors
     ///
     /// If the running generation does not hold the capability.
-    pub fn lease(&self) -> Result<Leased<K>, Error> {
+    pub fn lease(&self) -> Result<CapabilityLease<K>, Error> {
         self.on_current(|| {
             let published = self.cell.load();
             self.find(&published)?;
-            match Leased::take(&published, &self.key) {
+            match CapabilityLease::take(&published, &self.key) {
                 Ok(leased) => Ok(Attempt::Done(leased)),
-                Err(Missed::WrongKind(error)) => Err(error.into()),
-                Err(Missed::Retired) => Ok(Attempt::Retired(published.generation.number)),
+                Err(LeaseError::WrongKind(error)) => Err(error.into()),
+                Err(LeaseError::Retired) => Ok(Attempt::Retired(published.generation.number)),
             }
         })
     }
@@ -149,7 +149,7 @@ impl<K: Kind> Handle<K> {
     }
 
     #[inline]
-    fn find<'a>(&self, published: &'a Published) -> Result<&'a Capability, NotFound> {
+    fn find<'a>(&self, published: &'a PublishedSet) -> Result<&'a Capability, NotFound> {
         let generation = &published.generation;
         if let Some((_, capability)) =
             self.position.get(generation.number).and_then(|index| generation.capabilities.at(index))

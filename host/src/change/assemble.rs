@@ -10,9 +10,7 @@ use plugbay_registry::{Leased, Table};
 
 use super::claims::Settled;
 use crate::config::{Config, Strategy};
-use crate::set::{
-    Capability, Generation, Member, Rule, Running, SecondTries, Spread, Target, Trial,
-};
+use crate::set::{Capability, Generation, Member, Retries, Rule, Running, Spread, Target, Trial};
 
 /// Whether two sets serve the same.
 pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
@@ -105,7 +103,7 @@ fn capability(
 ) -> Option<Capability> {
     let key = offered.first()?.key.clone();
     let settings = config.capabilities.get(&key);
-    let second_tries = second_tries(before, config, &key);
+    let retries = retries(before, config, &key);
     let without_share = |offered: &Offered| match settings.map(|it| &it.strategy) {
         Some(Strategy::Split { providers, weights, .. }) => {
             let place = providers.iter().position(|it| *it == offered.plugin);
@@ -118,7 +116,7 @@ fn capability(
         let sticky = settings.and_then(|settings| settings.strategy.key().cloned());
         let spread = canary.map(|(target, trial)| {
             let (others, rule) = (vec![target], Rule::Canary(trial));
-            Arc::new(Spread { others, rule, key: sticky, second_tries })
+            Arc::new(Spread { others, rule, key: sticky, retries })
         });
         return Some(Capability { key, first, spread });
     }
@@ -138,19 +136,19 @@ fn capability(
     let mut targets = offered.into_iter().map(|offered| offered.target);
     let first = targets.next()?;
     let (others, key_of_calls) = (targets.collect(), strategy.key().cloned());
-    let spread = Spread { others, rule, key: key_of_calls, second_tries };
+    let spread = Spread { others, rule, key: key_of_calls, retries };
     Some(Capability { key, first, spread: Some(Arc::new(spread)) })
 }
 
 /// The second tries of a capability: those that there were, if it is configured as it was.
-fn second_tries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<SecondTries> {
+fn retries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<Retries> {
     let settings = config.capabilities.get(key);
     let known = before.capabilities.get(&key.to_string()).and_then(|it| it.spread.as_ref());
     match known.filter(|_| before.config.capabilities.get(key) == settings) {
-        Some(spread) => Arc::clone(&spread.second_tries),
+        Some(spread) => Arc::clone(&spread.retries),
         None => Arc::new(match settings.map(|settings| &settings.strategy) {
-            Some(Strategy::Failover { retries, .. }) => SecondTries::within(*retries),
-            _ => SecondTries::default(),
+            Some(Strategy::Failover { retries, .. }) => Retries::within(*retries),
+            _ => Retries::default(),
         }),
     }
 }

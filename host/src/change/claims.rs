@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use plugbay_core::{CapabilityKey, Description, Reason, Refusal, Source};
 
 use crate::config::Config;
-use crate::report::Refused;
-use crate::set::{Generation, Incumbent, Member, Origin, Route, Router, Wanted};
+use crate::report::Rejection;
+use crate::set::{Generation, Incumbent, Member, Route, RouteOrigin, Router, Wanted};
 
 /// A plugin that clashed with another that should run.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Contested {
 
 impl Contested {
     /// The refusal, if it is to be reported. A linked plugin gives way without a word.
-    pub(crate) fn into_refused(self) -> Option<Refused> {
+    pub(crate) fn into_refused(self) -> Option<Rejection> {
         let reported = !matches!(self.wanted.offer.source, Source::Linked(_));
         reported.then(|| self.wanted.refused(self.refusal))
     }
@@ -172,7 +172,7 @@ pub(crate) fn settle(
     before: &Generation,
     config: &Config,
     members: Vec<Member>,
-    refused: &mut Vec<Refused>,
+    refused: &mut Vec<Rejection>,
 ) -> Settled {
     let mut claims = Claims::new(config);
     let mut settled: BTreeMap<String, Member> = BTreeMap::new();
@@ -197,12 +197,12 @@ pub(crate) fn settle(
     Settled { members: settled, router: claims.router }
 }
 
-fn refused_member(member: &Member, refusal: Refusal) -> Refused {
+fn refused_member(member: &Member, refusal: Refusal) -> Rejection {
     let (source, digest) = match &member.canary {
         Some(canary) => (&canary.source, canary.running.identity.digest),
         None => (&member.source, member.running.identity.digest),
     };
-    Refused {
+    Rejection {
         source: source.clone(),
         plugin: Some(member.running.identity.name.clone()),
         digest: Some(digest),
@@ -243,7 +243,7 @@ pub(crate) fn configured_routes(config: &Config) -> Router {
             path: route.path.clone(),
             methods: route.methods.clone(),
             handler: route.handler.clone(),
-            origin: Origin::Config,
+            origin: RouteOrigin::Config,
         });
         debug_assert!(inserted.is_ok(), "the configuration was checked: {inserted:?}");
     }
@@ -285,7 +285,7 @@ fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Ro
             path: route.path.clone(),
             methods: route.methods.clone(),
             handler: capability.name.clone(),
-            origin: Origin::Plugin(name.to_owned()),
+            origin: RouteOrigin::Plugin(name.to_owned()),
         })
     })
 }

@@ -17,8 +17,8 @@ use serde_json::Value;
 use super::claims::{Claim, Claims, Contested};
 use crate::config::schema::check_plugin_config;
 use crate::config::{Config, migrations};
-use crate::report::Refused;
-use crate::set::{Generation, Identity, Incumbent, Offer, Wanted};
+use crate::report::Rejection;
+use crate::set::{Generation, Incumbent, Offer, PluginIdentity, Wanted};
 
 /// What should run, and what was refused.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Desired {
     pub(crate) kept: BTreeSet<String>,
     /// Plugins that clash with what is wanted or kept, in order of precedence.
     pub(crate) contested: Vec<Contested>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Vec<Rejection>,
 }
 
 /// Resolves names, configurations and clashes.
@@ -133,7 +133,7 @@ impl Desired {
         running: &BTreeMap<String, Incumbent>,
     ) {
         self.keep(name, running);
-        self.refused.push(Refused {
+        self.refused.push(Rejection {
             source: offer.source.clone(),
             plugin: Some(name.to_owned()),
             digest: Some(offer.digest),
@@ -142,9 +142,9 @@ impl Desired {
     }
 }
 
-/// Where an artifact may be asked what it is, should it be native code: of the places that the
-/// plugins which claim it allow, the safest.
-pub(crate) fn asked_in(config: &Config, source: &Source) -> Isolation {
+/// Where an artifact may be described, should it be native code: of the places that the plugins
+/// which claim it allow, the safest.
+pub(crate) fn description_isolation(config: &Config, source: &Source) -> Isolation {
     let file = source.file_name();
     if is_linked(source) || file.to_ascii_lowercase().ends_with(".wasm") {
         return Isolation::Refuse;
@@ -158,7 +158,7 @@ pub(crate) fn asked_in(config: &Config, source: &Source) -> Isolation {
     allowed.into_iter().filter(|it| *it != Isolation::Refuse).min().unwrap_or_default()
 }
 
-/// Whether all plugins that claim the artifact are disabled: then nobody asks what it is.
+/// Whether all plugins that claim the artifact are disabled: then it is not described.
 pub(crate) fn is_disabled(config: &Config, source: &Source) -> bool {
     let file = source.file_name();
     let mut claims = config.plugins.values().filter(|it| it.artifact.as_ref() == Some(&file));
@@ -203,15 +203,23 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
     let description = described_as(&offer.description, name)?;
     check_config(name, &description, &plugin_config)?;
     let policy = policy_of(config, offer, name);
-    let identity =
-        Identity { name: name.to_owned(), digest: offer.digest, config: plugin_config, policy };
+    let identity = PluginIdentity {
+        name: name.to_owned(),
+        digest: offer.digest,
+        config: plugin_config,
+        policy,
+    };
     Ok(Some(Wanted { identity, offer: Offer { description, ..offer.clone() } }))
 }
 
 /// What a version that runs is under the configuration: its limits and grants are those of now,
 /// and so is what its section configures, unless that is for another version; then it keeps
 /// what it has.
-pub(crate) fn as_configured(config: &Config, identity: &Identity, offer: &Offer) -> Identity {
+pub(crate) fn as_configured(
+    config: &Config,
+    identity: &PluginIdentity,
+    offer: &Offer,
+) -> PluginIdentity {
     let name = &identity.name;
     let mut as_configured = identity.clone();
     let policy = policy_of(config, offer, name);
@@ -235,7 +243,7 @@ fn policy_of(config: &Config, offer: &Offer, name: &str) -> Policy {
     let settings = config.plugins.get(name);
     policy.grants = settings.map(|settings| settings.grants.clone()).unwrap_or_default();
     if !offer.native {
-        // It is none of its business: a change of it must not start the plugin anew.
+        // Isolation is for native code: a change of it must not restart any other plugin.
         policy.isolation = Isolation::Refuse;
     }
     policy
@@ -313,7 +321,7 @@ fn missing_artifacts(
         let message = format!(
             "[plugins.{name}] artifact: expected a file {artifact:?} in the plugin folder, found none"
         );
-        desired.refused.push(Refused {
+        desired.refused.push(Rejection {
             source: Source::File(artifact.into()),
             plugin: Some(name.clone()),
             digest: None,
@@ -346,9 +354,9 @@ pub(crate) fn violated(
     config: &Config,
     present: impl Fn(&str) -> bool,
     source: Option<PathBuf>,
-) -> Vec<Refused> {
+) -> Vec<Rejection> {
     let source = Source::File(source.unwrap_or_else(|| PathBuf::from("configuration")));
-    let refused = |violation: migrations::Violation| Refused {
+    let refused = |violation: migrations::Violation| Rejection {
         source: source.clone(),
         plugin: None,
         digest: None,

@@ -8,7 +8,7 @@ use plugbay_core::{
 };
 use serde::Serialize;
 
-use super::desired::{asked_in, names, resolve, violated};
+use super::desired::{description_isolation, names, resolve, violated};
 use super::prepare::{Ready, is_whole, prepare};
 use crate::config::Config;
 use crate::report::Journal;
@@ -31,7 +31,7 @@ pub struct Inspection {
     /// The interfaces it imports: what it asks the host for.
     pub imports: Vec<String>,
     /// What it asks to reach, by its imports: each needs a grant, or is denied.
-    pub asked: Vec<Grant>,
+    pub requested: Vec<Grant>,
     /// The interfaces it exports.
     pub exports: Vec<String>,
     /// What the plugin says of itself.
@@ -130,7 +130,7 @@ fn ready(
         );
         return Err(Refusal::new(Reason::Truncated, message).hint("copy the file again"));
     }
-    prepare(runtimes, artifact, asked_in(config, &artifact.source))
+    prepare(runtimes, artifact, description_isolation(config, &artifact.source))
 }
 
 fn offer(ready: &Ready, artifact: &Artifact, config: &Config) -> Offer {
@@ -139,7 +139,7 @@ fn offer(ready: &Ready, artifact: &Artifact, config: &Config) -> Offer {
         digest: artifact.digest,
         size: artifact.bytes.len() as u64,
         native: ready.prepared().is_native(),
-        asked: asked_in(config, &artifact.source),
+        described_in: description_isolation(config, &artifact.source),
         description: Arc::clone(ready.description()),
     }
 }
@@ -162,7 +162,7 @@ fn inspection(ready: &Ready, artifact: &Artifact, config: &Config) -> Inspection
         code_size: ready.prepared().code_size(),
         form: ready.runtime(),
         imports: ready.prepared().imports().to_vec(),
-        asked: Grant::asked(ready.prepared().imports()),
+        requested: Grant::requested(ready.prepared().imports()),
         exports: ready.prepared().exports().to_vec(),
         description: Arc::clone(ready.description()),
     }

@@ -42,6 +42,6 @@ pub(crate) use self::history::History;
 pub use self::inspect::{Inspection, Prospect};
 pub(crate) use self::inspect::{check, inspect};
 pub(crate) use self::prepare::is_whole;
-pub(crate) use self::start::{Fresh, Look, Next, anew};
-pub(crate) use self::store::{Origin, Store};
+pub(crate) use self::start::{Look, Next, StartedPlugin, restart_members};
+pub(crate) use self::store::{ArtifactSource, Store};
 pub(crate) use self::trials::{Trials, trial_outcome};

@@ -13,7 +13,7 @@ use plugbay_core::Source;
 use super::desired::{Desired, as_configured};
 use super::trials::terms;
 use crate::config::Config;
-use crate::set::{Identity, Member, Offer, Terms, Wanted, is_well};
+use crate::set::{Member, Offer, PluginIdentity, Terms, Wanted, is_well};
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ pub(crate) struct Serving<'a> {
 /// A version that runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Version<'a> {
-    pub(crate) identity: &'a Identity,
+    pub(crate) identity: &'a PluginIdentity,
     pub(crate) offer: &'a Offer,
     /// Where its bytes are now.
     pub(crate) source: &'a Source,
@@ -97,7 +97,7 @@ impl<'a> Serving<'a> {
     }
 
     /// What the plugin is, or is about to be.
-    fn newest(&self) -> &'a Identity {
+    fn newest(&self) -> &'a PluginIdentity {
         self.canary.as_ref().map_or(self.stable.identity, |canary| canary.version.identity)
     }
 }

@@ -11,7 +11,7 @@ use super::plan::{Plan, Planner, Serving, Transition, TrialChange};
 use super::store::{Started, Store};
 use super::trials::{promoted, trial};
 use crate::config::Config;
-use crate::report::{Outcome, Refused, millis};
+use crate::report::{Outcome, Rejection, millis};
 use crate::set::{Canary, Generation, Member, Offer, Running, Wanted};
 
 /// What one look starts from.
@@ -34,7 +34,7 @@ struct Step {
 }
 
 /// A plugin that was started for the next generation.
-pub(crate) struct Fresh {
+pub(crate) struct StartedPlugin {
     pub(crate) running: Arc<Leased<Running>>,
     pub(crate) wanted: Wanted,
     /// What is noted once it serves.
@@ -44,9 +44,9 @@ pub(crate) struct Fresh {
 /// What was started and what the next set is made of, in order of precedence.
 #[derive(Default)]
 pub(crate) struct Next {
-    pub(crate) started: Vec<Fresh>,
+    pub(crate) started: Vec<StartedPlugin>,
     pub(crate) members: Vec<Member>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Vec<Rejection>,
 }
 
 impl Look<'_> {
@@ -146,7 +146,7 @@ impl Look<'_> {
         left
     }
 
-    /// A member whose serving version was started anew: who is on trial is compared with that
+    /// A member whose serving version was restarted: who is on trial is compared with that
     /// one from now on.
     fn compared_with(&self, running: Arc<Leased<Running>>, old: Member) -> Member {
         let canary = old.canary.map(|canary| {
@@ -189,23 +189,28 @@ fn with_trial(mut member: Member, change: TrialChange) -> Member {
     }
 }
 
-/// Starts members of a generation anew, as they are, and puts together what it is made of then.
-pub(crate) fn anew(store: &Store, generation: &Generation, due: &[Member], workers: usize) -> Next {
+/// Restarts members of a generation, as they are, and puts together what it is made of then.
+pub(crate) fn restart_members(
+    store: &Store,
+    generation: &Generation,
+    due: &[Member],
+    workers: usize,
+) -> Next {
     let wanted = due.iter().map(|member| {
         let running = &member.running;
         let offer = Offer { source: member.source.clone(), ..running.offer.clone() };
         Wanted { identity: running.identity.clone(), offer }
     });
-    let started = store.start_anew(waves(&generation.config, wanted.collect()), workers);
+    let started = store.restart(waves(&generation.config, wanted.collect()), workers);
     let mut next = Next::default();
-    let mut anew = BTreeMap::new();
+    let mut restarted = BTreeMap::new();
     for started in started {
         let name = started.wanted.identity.name.clone();
         if let Some(running) = next.keep(started, generation.plugins.get(&name)) {
-            anew.insert(name, running);
+            restarted.insert(name, running);
         }
     }
-    let members = generation.plugins.iter().map(|(name, member)| match anew.remove(name) {
+    let members = generation.plugins.iter().map(|(name, member)| match restarted.remove(name) {
         Some(running) => Member { running, since: generation.number + 1, ..member.clone() },
         None => member.clone(),
     });
@@ -235,7 +240,7 @@ impl Next {
             replaces: replaces.map(|old| old.running.label.to_string()),
             took_ms: millis(took),
         };
-        self.started.push(Fresh { running: Arc::clone(&running), wanted, loaded });
+        self.started.push(StartedPlugin { running: Arc::clone(&running), wanted, loaded });
         Some(running)
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::check::relations;
-use super::problem::error::{ConfigError, Origin, Problem, ProblemKind};
+use super::problem::error::{ConfigError, ConfigSource, Problem, ProblemKind};
 use super::problem::report::{Report, locate};
 use super::problem::source::{FILE, Place, Source, Sources};
 use super::read::deep::{Failed, on_deep_stack};
@@ -137,10 +137,10 @@ impl Layers {
         })
     }
 
-    fn origin(&self) -> Origin {
+    fn origin(&self) -> ConfigSource {
         match &self.file {
-            Text::None => Origin::Default,
-            Text::File(path) | Text::Given { origin: path, .. } => Origin::File(path.clone()),
+            Text::None => ConfigSource::Default,
+            Text::File(path) | Text::Given { origin: path, .. } => ConfigSource::File(path.clone()),
         }
     }
 
@@ -207,7 +207,7 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
     };
     single(Problem {
         kind: ProblemKind::Io,
-        origin: Origin::File(path.to_owned()),
+        origin: ConfigSource::File(path.to_owned()),
         line: None,
         column: None,
         key: None,
@@ -223,7 +223,7 @@ fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
     let (line, column, excerpt) = locate(&text, at..at + 1);
     single(Problem {
         kind: ProblemKind::Syntax,
-        origin: Origin::File(path.to_owned()),
+        origin: ConfigSource::File(path.to_owned()),
         line: Some(line),
         column: Some(column),
         key: None,

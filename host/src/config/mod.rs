@@ -41,9 +41,9 @@ mod tests;
 
 pub use self::check::migrations;
 pub use self::check::migrations::{Migration, Violation};
-pub use self::check::restart::Restart;
+pub use self::check::restart::PendingRestart;
 pub use self::layers::Layers;
-pub use self::problem::error::{ConfigError, Excerpt, Origin, Problem, ProblemKind};
+pub use self::problem::error::{ConfigError, ConfigSource, Excerpt, Problem, ProblemKind};
 pub use self::schema::{Fault, SchemaViolation, check_plugin_config};
 pub use self::section::capabilities::{CapabilitySettings, Strategy};
 pub use self::section::limits::{PluginDefaults, PluginOverrides};

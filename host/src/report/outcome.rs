@@ -42,7 +42,7 @@ pub enum Outcome {
         /// What to do about it.
         hint: String,
     },
-    /// What was refused is so no more: mended, or gone.
+    /// Something that was refused is not refused any more: it was mended, or is gone.
     Recovered {
         /// Where it was found.
         source: String,
@@ -94,7 +94,7 @@ pub enum Outcome {
         /// The last failure.
         because: String,
     },
-    /// A call is tried on a plugin that got none.
+    /// A plugin that got no calls gets one, as a trial.
     BreakerTried {
         /// `name@version`.
         plugin: String,
@@ -104,36 +104,36 @@ pub enum Outcome {
         /// `name@version`.
         plugin: String,
     },
-    /// A plugin says that it is not well, or does not answer; it gets no calls.
+    /// Health checks of a plugin fail, or are not answered in time; it gets no calls.
     Unhealthy {
         /// `name@version`.
         plugin: String,
         /// Its last answer.
         because: String,
     },
-    /// A plugin that was not well is again.
+    /// A plugin that was unhealthy is healthy again.
     Healthy {
         /// `name@version`.
         plugin: String,
     },
-    /// A plugin that is not well will be started anew.
+    /// A plugin that is unhealthy will be restarted.
     Restarting {
         /// `name@version`.
         plugin: String,
         /// Milliseconds until then.
         in_ms: u64,
     },
-    /// A plugin was started anew so often that it is not tried again for now.
+    /// A plugin was restarted so often that it is not tried again for now.
     CrashLoop {
         /// `name@version`.
         plugin: String,
-        /// How often it was started anew.
+        /// How often it was restarted.
         restarts: u32,
         /// Its last answer.
         because: String,
     },
     /// A new version of a plugin begins its trial with a share of the calls.
-    CanaryBegun {
+    CanaryStarted {
         /// `name@version` of the new one.
         plugin: String,
         /// `name@version` of the one that it is compared with.
@@ -161,7 +161,7 @@ pub enum Outcome {
         because: String,
     },
     /// A version on trial did worse than the one that serves, which goes on alone.
-    CanaryTakenBack {
+    CanaryRolledBack {
         /// `name@version`.
         plugin: String,
         /// The figures that made it so.
@@ -172,7 +172,7 @@ pub enum Outcome {
         /// The generation whose plugins and configuration serve again.
         to: u64,
     },
-    /// Changes of files and configuration are taken over again.
+    /// Changes of files and configuration are applied again.
     Resumed,
     /// A new configuration is in force.
     Configured,
@@ -181,10 +181,10 @@ pub enum Outcome {
         /// The key.
         key: String,
     },
-    /// Changes are not seen at once, only at the slow look: the operating system gives no
-    /// watcher.
+    /// The operating system watches no files for the host: changes are found by polling, every
+    /// `host.rescan`.
     WatchLost {
-        /// What it said.
+        /// The operating system's error.
         message: String,
     },
 }
@@ -208,11 +208,11 @@ impl Outcome {
             Self::Healthy { .. } => "healthy",
             Self::Restarting { .. } => "restarting",
             Self::CrashLoop { .. } => "crash-loop",
-            Self::CanaryBegun { .. } => "canary-begun",
+            Self::CanaryStarted { .. } => "canary-started",
             Self::CanaryStep { .. } => "canary-step",
             Self::CanaryPromoted { .. } => "canary-promoted",
             Self::CanaryEnded { .. } => "canary-ended",
-            Self::CanaryTakenBack { .. } => "canary-taken-back",
+            Self::CanaryRolledBack { .. } => "canary-rolled-back",
             Self::RolledBack { .. } => "rolled-back",
             Self::Resumed => "resumed",
             Self::Configured => "configured",
@@ -257,7 +257,7 @@ impl Outcome {
                 | Self::BreakerOpened { .. }
                 | Self::Unhealthy { .. }
                 | Self::CrashLoop { .. }
-                | Self::CanaryTakenBack { .. }
+                | Self::CanaryRolledBack { .. }
                 | Self::WatchLost { .. }
         )
     }
@@ -292,20 +292,20 @@ impl fmt::Display for Outcome {
                 "{plugin} failed {failures} times in a row and gets no calls for {open_ms} ms: \
                  {because}"
             ),
-            Self::BreakerTried { plugin } => write!(f, "{plugin} is tried with a call"),
+            Self::BreakerTried { plugin } => write!(f, "{plugin} gets a trial call"),
             Self::BreakerClosed { plugin } => write!(f, "{plugin} gets calls again"),
             Self::Unhealthy { plugin, because } => {
-                write!(f, "{plugin} is not well and gets no calls: {because}")
+                write!(f, "{plugin} is unhealthy and gets no calls: {because}")
             }
-            Self::Healthy { plugin } => write!(f, "{plugin} is well again"),
+            Self::Healthy { plugin } => write!(f, "{plugin} is healthy again"),
             Self::Restarting { plugin, in_ms } => {
-                write!(f, "{plugin} will be started anew in {in_ms} ms")
+                write!(f, "{plugin} will be restarted in {in_ms} ms")
             }
             Self::CrashLoop { plugin, restarts, because } => write!(
                 f,
-                "{plugin} is not well after {restarts} restarts and is left alone for now: {because}"
+                "{plugin} is unhealthy after {restarts} restarts and is not restarted for now: {because}"
             ),
-            Self::CanaryBegun { plugin, stable } => {
+            Self::CanaryStarted { plugin, stable } => {
                 write!(f, "{plugin} gets its first share of the calls beside {stable}")
             }
             Self::CanaryStep { plugin, percent } => {
@@ -317,8 +317,8 @@ impl fmt::Display for Outcome {
             Self::CanaryEnded { plugin, because } => {
                 write!(f, "the trial of {plugin} ends undecided: {because}")
             }
-            Self::CanaryTakenBack { plugin, because } => {
-                write!(f, "{plugin} is taken back: {because}")
+            Self::CanaryRolledBack { plugin, because } => {
+                write!(f, "{plugin} is rolled back: {because}")
             }
             Self::RolledBack { to } => {
                 write!(
@@ -326,10 +326,12 @@ impl fmt::Display for Outcome {
                     "the plugins and configuration of generation {to} serve again; changes wait"
                 )
             }
-            Self::Resumed => write!(f, "changes are taken over again"),
+            Self::Resumed => write!(f, "applying changes again"),
             Self::Configured => write!(f, "the new configuration is in force"),
             Self::PendingRestart { key } => write!(f, "{key} changes with the next restart"),
-            Self::WatchLost { message } => write!(f, "changes are seen late: {message}"),
+            Self::WatchLost { message } => {
+                write!(f, "file watching unavailable, polling every host.rescan: {message}")
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ fn offer(source: Source, description: &Arc<Description>) -> Offer {
         digest,
         size: 1,
         native: false,
-        asked: Isolation::Refuse,
+        described_in: Isolation::Refuse,
         description: Arc::clone(description),
     }
 }
@@ -199,10 +199,10 @@ fn a_configured_route_wins_whatever_its_parameters_are_called() {
 }
 
 #[test]
-fn native_code_is_asked_where_the_safest_claim_allows() {
+fn native_code_is_described_where_the_safest_claim_allows() {
     let asked = |text: &str, file: &str| {
         let config = Config::parse(text, "config.toml".as_ref()).unwrap();
-        asked_in(&config, &Source::File(file.into()))
+        description_isolation(&config, &Source::File(file.into()))
     };
     assert_eq!(asked("", "plugins/a.so"), Isolation::Refuse);
     let folder = "defaults.isolation = 'in-process'\n";
@@ -231,7 +231,7 @@ fn an_artifact_is_disabled_when_all_who_claim_it_are() {
 }
 
 #[test]
-fn a_change_of_grants_starts_the_plugin_anew() {
+fn a_change_of_grants_restarts_the_plugin() {
     let a = description("a", &["codec:a"]);
     let wanted = |text: &str| {
         let offers = [offer(file("a.wasm"), &a)];

@@ -35,7 +35,7 @@ fn offer(name: &str, version: u8) -> Offer {
         digest: Digest::of(&[version]),
         size: 1,
         native: false,
-        asked: Isolation::Refuse,
+        described_in: Isolation::Refuse,
         description: Arc::new(Description {
             name: name.into(),
             version: "1.0.0".parse().unwrap(),
@@ -46,8 +46,8 @@ fn offer(name: &str, version: u8) -> Offer {
     }
 }
 
-fn identity(name: &str, version: &(u8, Policy)) -> Identity {
-    Identity {
+fn identity(name: &str, version: &(u8, Policy)) -> PluginIdentity {
+    PluginIdentity {
         name: name.into(),
         digest: Digest::of(&[version.0]),
         config: serde_json::json!({}),
@@ -180,7 +180,7 @@ fn carry_out(running: &BTreeMap<String, Model>, plan: &Plan) -> BTreeMap<String,
     after
 }
 
-fn newest(name: &str, model: &Model) -> Identity {
+fn newest(name: &str, model: &Model) -> PluginIdentity {
     identity(name, model.canary.as_ref().map_or(&model.stable, |canary| &canary.version))
 }
 
@@ -273,9 +273,9 @@ fn code_config_and_policy_are_identity() {
     assert!(of(now.clone()));
     assert!(!of(wanted(&config, "a", 2)));
     let other = serde_json::json!({ "level": 3 });
-    let changed = Identity { config: other, ..now.identity.clone() };
+    let changed = PluginIdentity { config: other, ..now.identity.clone() };
     assert!(!of(Wanted { identity: changed, offer: now.offer.clone() }));
     let policy = Policy { instances: 99, ..now.identity.policy.clone() };
-    let changed = Identity { policy, ..now.identity.clone() };
+    let changed = PluginIdentity { policy, ..now.identity.clone() };
     assert!(!of(Wanted { identity: changed, offer: now.offer }));
 }

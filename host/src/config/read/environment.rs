@@ -24,7 +24,7 @@ pub(crate) fn variables(
 ///
 /// Kubernetes and Docker links describe services in every container's environment
 /// (`PLUGBAY_SERVICE_HOST`, `PLUGBAY_ADMIN_PORT_7071_TCP_ADDR`, `PLUGBAY_PORT=tcp://…`); a host
-/// must start there although nobody wrote them.
+/// must start there although no operator wrote them.
 pub(crate) fn describes_a_service(name: &str, value: &str) -> bool {
     let Some(rest) = name.strip_prefix("PLUGBAY") else {
         return false;

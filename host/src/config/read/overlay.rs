@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::{self, Sections};
 use super::tree::{self, Entry, Node, Table, Value};
-use crate::config::problem::error::Origin;
+use crate::config::problem::error::ConfigSource;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::problem::source::{Place, Source, Sources};
@@ -43,7 +43,7 @@ pub(crate) fn variables(
     let known: Vec<_> = environment::variables(sections).collect();
     ours.into_iter()
         .map(|(name, value)| Pair {
-            place: add(sources, Origin::Environment(name.clone())),
+            place: add(sources, ConfigSource::Environment(name.clone())),
             target: known
                 .iter()
                 .find(|(variable, _, _)| variable == name)
@@ -84,14 +84,14 @@ pub(crate) fn flags(flags: &[(String, String)], sources: &mut Sources) -> Vec<Pa
     flags
         .iter()
         .map(|(key, value)| Pair {
-            place: add(sources, Origin::Flag(key.clone())),
+            place: add(sources, ConfigSource::Flag(key.clone())),
             target: dotted(key),
             text: value.clone(),
         })
         .collect()
 }
 
-fn add(sources: &mut Sources, origin: Origin) -> Place {
+fn add(sources: &mut Sources, origin: ConfigSource) -> Place {
     sources.0.push(Source { origin, text: String::new() });
     Place::new(sources.0.len() - 1, 0..0)
 }

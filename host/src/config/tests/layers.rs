@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{brief, good};
-use crate::config::{Config, Origin, Size};
+use crate::config::{Config, ConfigSource, Size};
 
 fn port(config: &Config) -> u16 {
     config.server.listen.port()
@@ -133,7 +133,7 @@ fn a_mistake_within_a_flag_is_the_flag_s() {
         .set("plugins.x.config.a", "[1, { b = inf }]")
         .load()
         .expect_err("a refusal");
-    assert_eq!(error.problems[0].origin, Origin::Flag("plugins.x.config.a".to_owned()));
+    assert_eq!(error.problems[0].origin, ConfigSource::Flag("plugins.x.config.a".to_owned()));
     assert_eq!(brief(&error), ["plugins.x.config.a[1].b: expected a finite number, found inf"],);
 }
 
@@ -165,7 +165,7 @@ fn variables_of_others_are_left_alone() {
         .expect("good");
     for name in ["PLUGBAY_PORT", "PLUGBAY_SERVER_PORT", "PLUGBAY_", "PLUGBAY_LOGS"] {
         let error = Config::builder().env([(name, "7070")]).load().expect_err(name);
-        assert_eq!(error.problems[0].origin, Origin::Environment(name.to_owned()));
+        assert_eq!(error.problems[0].origin, ConfigSource::Environment(name.to_owned()));
     }
 }
 

@@ -78,7 +78,7 @@ pub enum SizeError {
     /// The number is no whole one.
     #[error("expected a whole number, found a fraction")]
     Fraction,
-    /// Nobody knows the unit.
+    /// The unit is unknown.
     #[error("expected the unit B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, found {0:?}")]
     Unit(String),
     /// It does not fit into 64 bits.

@@ -68,7 +68,7 @@ fn trial(trial: &Value) -> String {
 
 /// What its imports lead to. Native code asks for nothing: it tries.
 fn asked(facts: &Value) -> String {
-    match list(&facts["asked"]) {
+    match list(&facts["requested"]) {
         none if none.is_empty() && text(facts, "form") == "wasm" => "nothing".to_owned(),
         asked => asked.join("\n"),
     }
@@ -117,7 +117,7 @@ fn grants(facts: &Value, grants: &Value) -> String {
     let switches = ["clocks", "random", "stdio"].into_iter();
     let switches = switches.filter(|door| grants[*door] == true).map(|it| (it, it.to_owned()));
     let open: Vec<_> = folders.chain(network).chain(variables).chain(switches).collect();
-    let denied = list(&facts["asked"]).into_iter();
+    let denied = list(&facts["requested"]).into_iter();
     let denied = denied.filter(|asked| !open.iter().any(|(door, _)| door == asked));
     let denied: Vec<_> = denied.map(|door| format!("not {door}")).collect();
     let lines: Vec<_> = open.into_iter().map(|(_, line)| line).chain(denied).collect();
@@ -144,7 +144,7 @@ mod tests {
         let all = "read /srv/data\nwrite /srv/x as /x\nnetwork *.example.org:443\n\
                    network 10.0.0.0/8:*\nenvironment TOKEN\nclocks";
         let asked = json!(["files", "clocks", "random"]);
-        let running = json!({ "form": "wasm", "asked": asked, "policy": { "grants": grants } });
+        let running = json!({ "form": "wasm", "requested": asked, "policy": { "grants": grants } });
         assert_eq!(granted(&running), format!("{all}\nnot random"));
         let file = |isolation: Value| {
             json!({ "form": "native", "plugins": [
