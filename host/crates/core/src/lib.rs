@@ -35,6 +35,7 @@ mod plugin;
 mod policy;
 mod private;
 mod refusal;
+mod wait_queue;
 
 pub use artifact::{Artifact, Source};
 pub use call::{Blame, CallError, CallErrorKind, Hindrance};
@@ -55,3 +56,4 @@ pub use plugin::{
 pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};
+pub use wait_queue::{CANCEL_CHECK, WaitError, WaitQueue, overloaded};
