@@ -1,7 +1,9 @@
 //! The first bytes of every item: three bits of kind, then a number in one of five widths.
 
-/// The kinds, in the upper three bits of an item's first byte. The eighth is floats and simple
-/// values, which are known by their whole first byte.
+use super::half;
+
+/// The kinds, in the upper three bits of an item's first byte. The eighth is simple values, and
+/// floats, which are known by their whole first byte.
 pub(crate) const UNSIGNED: u8 = 0;
 pub(crate) const NEGATIVE: u8 = 1;
 pub(crate) const BYTES: u8 = 2;
@@ -9,6 +11,7 @@ pub(crate) const TEXT: u8 = 3;
 pub(crate) const ARRAY: u8 = 4;
 pub(crate) const MAP: u8 = 5;
 pub(crate) const TAG: u8 = 6;
+pub(crate) const SIMPLE: u8 = 7;
 
 /// Where the number is, if the lower five bits are not it.
 pub(crate) const IN_1_BYTE: u8 = 0x18;
@@ -22,6 +25,7 @@ pub(crate) const FALSE: u8 = 0xf4;
 pub(crate) const TRUE: u8 = 0xf5;
 pub(crate) const NULL: u8 = 0xf6;
 pub(crate) const UNDEFINED: u8 = 0xf7;
+pub(crate) const FLOAT_16: u8 = 0xf9;
 pub(crate) const FLOAT_32: u8 = 0xfa;
 pub(crate) const FLOAT_64: u8 = 0xfb;
 pub(crate) const BREAK: u8 = 0xff;
@@ -103,6 +107,23 @@ pub(crate) fn write_f64(out: &mut Vec<u8>, number: f64) {
     out.extend_from_slice(&number.to_be_bytes());
 }
 
+/// Writes a float in the shortest of the three widths that holds it exactly. Every NaN becomes
+/// the plain one.
+pub(crate) fn write_shortest(out: &mut Vec<u8>, number: f64) {
+    #[expect(clippy::cast_possible_truncation, reason = "compared with the original below")]
+    let single = number as f32;
+    if number.is_nan() {
+        out.extend_from_slice(&[FLOAT_16, 0x7e, 0x00]);
+    } else if f64::from(single).to_bits() != number.to_bits() {
+        write_f64(out, number);
+    } else if let Some(half) = half::from_f32(single) {
+        out.push(FLOAT_16);
+        out.extend_from_slice(&half.to_be_bytes());
+    } else {
+        write_f32(out, single);
+    }
+}
+
 /// An array or a map whose length is known for sure only at its end.
 ///
 /// The head is written for the expected length and corrected at the end, which moves the content
@@ -123,8 +144,19 @@ impl Open {
         Self { kind, start, content: out.len(), expected }
     }
 
+    /// One whose head is at `start` and says that it is empty.
+    pub(crate) fn empty(kind: u8, start: usize) -> Self {
+        Self { kind, start, content: start + 1, expected: 0 }
+    }
+
     pub(crate) fn close(self, out: &mut Vec<u8>, found: u64) {
         if found == self.expected {
+            return;
+        }
+        if found < 24 && self.content == self.start + 1 {
+            #[expect(clippy::cast_possible_truncation, reason = "below 24")]
+            let short = found as u8;
+            out[self.start] = self.kind << 5 | short;
             return;
         }
         let mut head = Vec::with_capacity(9);

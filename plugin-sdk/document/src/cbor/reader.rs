@@ -2,34 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::head::{
+use super::half;
+use super::head::{
     ARRAY, BREAK, BYTES, FALSE, FLOAT_32, FLOAT_64, IN_1_BYTE, IN_2_BYTES, IN_4_BYTES, IN_8_BYTES,
     INDEFINITE, MAP, NEGATIVE, NULL, TAG, TAG_BIG_NEGATIVE, TAG_BIG_UNSIGNED, TAG_SELF_DESCRIBED,
     TEXT, TRUE, UNDEFINED, UNSIGNED,
 };
+use super::token::Token;
 use crate::{Error, MAX_DEPTH};
-
-/// What an item begins with, or all of it if it holds no others.
-#[derive(Debug)]
-pub(crate) enum Token<'a> {
-    Unsigned(u64),
-    /// Stands for `-1 - n`.
-    Negative(u64),
-    Bytes(Cow<'a, [u8]>),
-    Text(Cow<'a, str>),
-    /// So many items follow, or those up to a break.
-    Array(Option<usize>),
-    /// So many pairs of items follow, or those up to a break.
-    Map(Option<usize>),
-    Tag(u64),
-    Bool(bool),
-    Null,
-    Undefined,
-    /// The simple values that mean nothing yet.
-    Simple(u8),
-    F32(f32),
-    F64(f64),
-}
 
 /// A number that needs more than 64 bits.
 pub(crate) enum Wide {
@@ -37,9 +17,17 @@ pub(crate) enum Wide {
     Signed(i128),
 }
 
-/// A place in the bytes of an item.
-#[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
+/// Pulls [`Token`]s from the bytes of an item. A copy keeps the place, so that an item can be
+/// read again.
+///
+/// See the [module's page](crate::cbor) for an example.
+///
+/// # Errors
+///
+/// Every function fails on bytes that are not well-formed CBOR, and says at which byte, counted
+/// from 0. What is read after an error means nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
     rest: &'a [u8],
     /// How many bytes there were at the beginning.
     total: usize,
@@ -48,7 +36,9 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(cbor: &'a [u8]) -> Self {
+    /// Reads from the first of these bytes on, which need not be valid.
+    #[must_use]
+    pub fn new(cbor: &'a [u8]) -> Self {
         Self { rest: cbor, total: cbor.len(), depth: MAX_DEPTH }
     }
 
@@ -57,23 +47,41 @@ impl<'a> Reader<'a> {
         Error::malformed(self.total - self.rest.len(), message)
     }
 
-    /// Goes one level down; [`Reader::leave`] comes back up.
+    /// Counts one level down, into an array, a map or a tag; [`Reader::leave`] counts it back up.
+    /// A caller that recurses into items bounds its recursion so.
+    ///
+    /// # Errors
+    ///
+    /// More than [`MAX_DEPTH`] levels.
     #[inline]
-    pub(crate) fn enter(&mut self) -> Result<(), Error> {
+    pub fn enter(&mut self) -> Result<(), Error> {
         self.depth = self.depth.checked_sub(1).ok_or_else(Error::too_deep)?;
         Ok(())
     }
 
+    /// Counts one level up.
+    ///
+    /// # Panics
+    ///
+    /// In builds with debug assertions, if none was entered.
     #[inline]
-    pub(crate) fn leave(&mut self) {
+    pub fn leave(&mut self) {
+        debug_assert!(self.depth < MAX_DEPTH, "left more levels than were entered");
         self.depth += 1;
     }
 
-    /// Nothing may follow.
-    pub(crate) fn finish(&self) -> Result<(), Error> {
+    /// Checks that all bytes are read.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are left.
+    pub fn finish(&self) -> Result<(), Error> {
         match self.rest.len() {
             0 => Ok(()),
-            left => Err(self.malformed(format_args!("expected one item, found {left} bytes more"))),
+            1 => Err(self.malformed("expected one item, found 1 byte after it")),
+            left => {
+                Err(self.malformed(format_args!("expected one item, found {left} bytes after it")))
+            }
         }
     }
 
@@ -82,7 +90,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn peek(&self) -> Result<u8, Error> {
         match self.rest.first() {
             Some(byte) => Ok(*byte),
-            None => Err(self.malformed("expected an item, found the end")),
+            None => Err(self.malformed("expected an item, the input ended")),
         }
     }
 
@@ -96,10 +104,15 @@ impl<'a> Reader<'a> {
         Ok(found)
     }
 
-    /// Whether another element follows in an array or map, of which `left` remain, if that is
-    /// known. Takes the break at the end.
+    /// Whether another element of an array, or another pair of a map, follows. `left` is what
+    /// [`Token::Array`] or [`Token::Map`] holds, and is counted down; where it is `None`, the break
+    /// at the end is taken.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that end before the break.
     #[inline]
-    pub(crate) fn more(&mut self, left: &mut Option<usize>) -> Result<bool, Error> {
+    pub fn more(&mut self, left: &mut Option<usize>) -> Result<bool, Error> {
         match left {
             Some(0) => Ok(false),
             Some(left) => {
@@ -128,7 +141,7 @@ impl<'a> Reader<'a> {
     #[cold]
     fn short(&self, count: u64) -> Error {
         let left = self.rest.len();
-        self.malformed(format_args!("expected {count} bytes, found {left}"))
+        self.malformed(format_args!("expected {count} bytes, the input ended after {left}"))
     }
 
     /// The number of a head, or `None` for an indefinite length.
@@ -148,14 +161,18 @@ impl<'a> Reader<'a> {
             IN_4_BYTES => u64::from(u32::from_be_bytes(self.array()?)),
             IN_8_BYTES => u64::from_be_bytes(self.array()?),
             INDEFINITE => return Ok(None),
-            _ => return Err(self.malformed(format_args!("expected a head, found {first:#04x}"))),
+            _ => return Err(self.reserved(first)),
         }))
+    }
+
+    #[cold]
+    fn reserved(&self, first: u8) -> Error {
+        self.malformed(format_args!("expected an item, found the reserved byte {first:#04x}"))
     }
 
     #[inline]
     fn definite(&mut self, first: u8) -> Result<u64, Error> {
-        self.number(first)?
-            .ok_or_else(|| self.malformed(format_args!("expected a number, found {first:#04x}")))
+        self.number(first)?.ok_or_else(|| self.reserved(first))
     }
 
     /// A count of elements, each of which takes `width` bytes at least.
@@ -166,14 +183,21 @@ impl<'a> Reader<'a> {
         match usize::try_from(count) {
             Ok(count) if count <= left => Ok(Some(count)),
             _ => Err(self.malformed(format_args!(
-                "expected {count} elements, found the bytes of {left} at most"
+                "expected {count} {}, the input ended after {} bytes",
+                if width == 1 { "elements" } else { "pairs" },
+                self.rest.len()
             ))),
         }
     }
 
     /// Takes the next token.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not well-formed, a break where an item is expected, text that is not UTF-8,
+    /// and a length that the bytes cannot hold.
     #[inline]
-    pub(crate) fn next(&mut self) -> Result<Token<'a>, Error> {
+    pub fn next_token(&mut self) -> Result<Token<'a>, Error> {
         let first = self.peek()?;
         let start = *self;
         self.rest = &self.rest[1..];
@@ -199,14 +223,11 @@ impl<'a> Reader<'a> {
                         )));
                     }
                 },
-                0xf9 => Token::F32(half(u16::from_be_bytes(self.array()?))),
+                0xf9 => Token::F32(half::to_f32(u16::from_be_bytes(self.array()?))),
                 FLOAT_32 => Token::F32(f32::from_be_bytes(self.array()?)),
                 FLOAT_64 => Token::F64(f64::from_be_bytes(self.array()?)),
-                _ => {
-                    return Err(
-                        start.malformed(format_args!("expected an item, found {first:#04x}"))
-                    );
-                }
+                BREAK => return Err(start.malformed("expected an item, found a break")),
+                _ => return Err(start.reserved(first)),
             },
         })
     }
@@ -218,7 +239,7 @@ impl<'a> Reader<'a> {
         if let Some(count) = self.number(first)? {
             return match std::str::from_utf8(self.take(count)?) {
                 Ok(text) => Ok(Cow::Borrowed(text)),
-                Err(error) => Err(start.not_utf8(&error)),
+                Err(_) => Err(start.not_utf8()),
             };
         }
         self.text_in_chunks().map(Cow::Owned)
@@ -229,15 +250,15 @@ impl<'a> Reader<'a> {
         let start = *self;
         let mut text = String::new();
         self.chunks(TEXT, |chunk| {
-            text.push_str(std::str::from_utf8(chunk).map_err(|error| start.not_utf8(&error))?);
+            text.push_str(std::str::from_utf8(chunk).map_err(|_| start.not_utf8())?);
             Ok(())
         })?;
         Ok(text)
     }
 
     #[cold]
-    fn not_utf8(&self, error: &std::str::Utf8Error) -> Error {
-        self.malformed(format_args!("expected UTF-8: {error}"))
+    fn not_utf8(&self) -> Error {
+        self.malformed("expected utf-8 text, found other bytes")
     }
 
     #[inline]
@@ -266,8 +287,11 @@ impl<'a> Reader<'a> {
     ) -> Result<(), Error> {
         while !self.take_break()? {
             let first = self.peek()?;
-            if first >> 5 != kind {
-                return Err(self.malformed(format_args!("expected a chunk, found {first:#04x}")));
+            if first >> 5 != kind || first & 0x1f == INDEFINITE {
+                let what = if kind == TEXT { "text" } else { "byte string" };
+                return Err(
+                    self.malformed(format_args!("expected a chunk of {what}, found {first:#04x}"))
+                );
             }
             self.rest = &self.rest[1..];
             let count = self.definite(first)?;
@@ -289,7 +313,7 @@ impl<'a> Reader<'a> {
                 )));
             }
         };
-        let Token::Bytes(bytes) = self.next()? else {
+        let Token::Bytes(bytes) = self.next_token()? else {
             return Err(self.malformed("expected the bytes of a bignum"));
         };
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -313,9 +337,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Takes a whole item and checks it.
-    pub(crate) fn skip(&mut self) -> Result<(), Error> {
-        let (mut left, per_element) = match self.next()? {
+    /// Takes a whole item, with all that it holds, and checks it.
+    ///
+    /// # Errors
+    ///
+    /// An item that is not well-formed, or that nests deeper than [`MAX_DEPTH`] levels together
+    /// with those that are entered.
+    pub fn skip(&mut self) -> Result<(), Error> {
+        let (mut left, per_element) = match self.next_token()? {
             Token::Array(count) => (count, 1),
             Token::Map(count) => (count, 2),
             Token::Tag(_) => (Some(1), 1),
@@ -329,28 +358,5 @@ impl<'a> Reader<'a> {
         }
         self.leave();
         Ok(())
-    }
-}
-
-/// What the negative integer with the number `n` is, if `i64` holds it.
-pub(crate) fn negative(n: u64) -> Result<i64, i128> {
-    i64::try_from(n).map(|n| !n).map_err(|_| !i128::from(n))
-}
-
-/// A float of 16 bits: sign, five bits of exponent, ten of fraction.
-fn half(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let exponent = u32::from(bits >> 10 & 0x1f);
-    let fraction = u32::from(bits & 0x03ff);
-    match exponent {
-        // zero and subnormals: fraction × 2^-24, exact in 32 bits
-        0 => {
-            let magnitude = f32::from(bits & 0x03ff) * f32::from_bits(0x3380_0000);
-            f32::from_bits(sign | magnitude.to_bits())
-        }
-        // infinities and NaNs
-        31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
-        // from the bias of 15 to that of 127
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
     }
 }

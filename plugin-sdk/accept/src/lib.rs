@@ -1,5 +1,5 @@
-//! Content negotiation (RFC 9110 section 12.5.1): which of the media types that there are does a
-//! client want most?
+//! Content negotiation (RFC 9110 section 12.5.1): which of the media types that a server can send
+//! does a client want most?
 //!
 //! ```
 //! use plugbay_accept::{best, essence};
@@ -29,11 +29,13 @@ pub fn best(accept: Option<&str>, types: &[impl AsRef<str>]) -> Option<usize> {
 }
 
 /// The type and subtype of a `Content-Type` field in lower case, without parameters.
+#[must_use]
 pub fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
 /// A parameter of a media type, without its quotes.
+#[must_use]
 pub fn parameter<'f>(content_type: &'f str, name: &str) -> Option<&'f str> {
     split_outside_quotes(content_type, ';').skip(1).find_map(|parameter| {
         let (key, value) = parameter.split_once('=')?;
