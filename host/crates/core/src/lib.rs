@@ -35,9 +35,10 @@ mod plugin;
 mod policy;
 mod private;
 mod refusal;
+mod upstream;
 
 pub use artifact::{Artifact, Source};
-pub use call::{Blame, CallError, CallErrorKind, Hindrance};
+pub use call::{Blame, CallError, CallErrorKind};
 pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, OwnedContext, Services};
 pub use cut::cut;
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
@@ -55,3 +56,6 @@ pub use plugin::{
 pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};
+pub use upstream::UpstreamRejection;
+#[doc(hidden)]
+pub use upstream::UpstreamRejection as Hindrance;

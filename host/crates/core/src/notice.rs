@@ -1,13 +1,14 @@
 //! What a runtime notices of a plugin while it runs, and tells the host.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Grant;
 
 /// Something that the operator should know of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Notice {
@@ -23,7 +24,7 @@ pub enum Notice {
     /// The plugin did something more often than it may.
     Limited {
         /// The key of the limit: `logs`, `host_calls`.
-        limit: &'static str,
+        limit: Cow<'static, str>,
         /// How often since the last notice of this limit.
         times: u64,
     },

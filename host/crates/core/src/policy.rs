@@ -45,7 +45,7 @@ impl Isolation {
 }
 
 /// The limits one plugin runs under. Part of its identity: a change starts it anew.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
     /// The most instances at once. Further calls wait for one, within their deadline.
     pub instances: u32,
@@ -90,7 +90,7 @@ pub struct Policy {
 }
 
 /// What the host does so that a failing plugin costs its callers little.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Protection {
     /// Failures in a row after which the plugin gets no more calls for a while; 0 means never.
     pub breaker_failures: u32,

@@ -1,6 +1,7 @@
 //! What the host keeps of one plugin across its calls: its metrics, how often it may call the
 //! host and write to the log, and who is told when it does so more often.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,9 +72,9 @@ impl Ledger {
     }
 
     /// What was done too often, by limit.
-    pub(crate) fn limited(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn limited(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let limits = [&self.logs, &self.host_calls].into_iter().flatten();
-        let beyond = limits.map(|limit| (limit.key, limit.beyond.load(Ordering::Relaxed)));
+        let beyond = limits.map(|limit| (limit.key.into(), limit.beyond.load(Ordering::Relaxed)));
         beyond.filter(|(_, times)| *times > 0).collect()
     }
 }
@@ -114,7 +115,9 @@ impl Limit {
             self.beyond.fetch_add(1, Ordering::Relaxed);
             if self.notices.take(now / QUIET) {
                 let times = self.rate.refused();
-                ledger.observer.notice(&ledger.label, Notice::Limited { limit: self.key, times });
+                ledger
+                    .observer
+                    .notice(&ledger.label, Notice::Limited { limit: self.key.into(), times });
             }
         }
         taken
@@ -146,8 +149,9 @@ mod tests {
         assert!(ledger.limited().is_empty());
         let taken = |now| (0..5).filter(|_| limit.take_at(now, &ledger)).count();
         assert_eq!([0, 1, 9, 10].map(|second| taken(second * SECOND)), [2, 2, 2, 2]);
-        assert_eq!(ledger.limited(), [("logs", 12)].into());
-        let notice = |times| ("p@1.0.0".to_owned(), Notice::Limited { limit: "logs", times });
+        assert_eq!(ledger.limited(), [("logs".into(), 12)].into());
+        let notice =
+            |times| ("p@1.0.0".to_owned(), Notice::Limited { limit: "logs".into(), times });
         assert_eq!(*told.0.lock().unwrap(), [notice(1), notice(9)]);
     }
 

@@ -300,12 +300,10 @@ fn handle(
     // Before any of it is copied.
     shared.bounded(answer.size())?;
     let response = answer.copy().map_err(|error| from_guest(error, shared.label()))?;
-    if !(200..=599).contains(&response.status) {
-        let message = format!("expected a status from 200 to 599, found {}", response.status);
-        let error = CallError::new(CallErrorKind::Contract, message);
-        return Err(error.of(shared.label()));
-    }
-    Ok(Response { status: response.status, headers: response.headers, body: response.body })
+    let plugbay_abi::Response { status, headers, body } = response;
+    let response = Response { status, headers, body };
+    response.check().map_err(|error| error.of(shared.label()))?;
+    Ok(response)
 }
 
 /// A call without an answer, and what is to be done about it.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use plugbay_core::Context;
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
-use plugbay_core::{CallError, CallErrorKind, Context};
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
@@ -62,12 +62,10 @@ impl HandlerCall for WasmHandler {
                     + response.headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>()
             });
             let response = response.map_err(|error| hindrance.explain(error))?;
-            if !(200..=599).contains(&response.status) {
-                let message =
-                    format!("expected a status from 200 to 599, found {}", response.status);
-                return Err(calls.blame(CallError::new(CallErrorKind::Contract, message)));
-            }
-            Ok(Response { status: response.status, headers: response.headers, body: response.body })
+            let wit::Response { status, headers, body } = response;
+            let response = Response { status, headers, body };
+            response.check().map_err(|error| calls.blame(error))?;
+            Ok(response)
         })
     }
 }

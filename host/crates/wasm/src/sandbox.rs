@@ -1,6 +1,7 @@
 //! What stands between a plugin and the host: its grants, its rates, and the tally of what it
 //! tried in vain. One for all instances of a plugin.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -160,24 +161,27 @@ impl Sandbox {
 
     fn limited(&self, limit: &'static str, tally: &Tally) {
         if let Some(times) = tally.count() {
-            self.observer.notice(self.label(), Notice::Limited { limit, times });
+            self.observer.notice(self.label(), Notice::Limited { limit: limit.into(), times });
         }
     }
 
     /// Uses of what is not granted, by grant.
-    pub(crate) fn denials(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn denials(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let totals = self.denied.iter().map(Denials::total);
-        let all = Grant::ALL.into_iter().map(Grant::as_str).zip(totals);
+        let all = Grant::ALL.into_iter().map(|grant| grant.as_str().into()).zip(totals);
         all.filter(|(_, total)| *total > 0).collect()
     }
 
     /// What was done too often, by limit.
-    pub(crate) fn excesses(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn excesses(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let all = [
             (FILES, &self.refused_files),
             (LOGS, &self.dropped_lines),
             (HOST_CALLS, &self.refused_calls),
         ];
-        all.map(|(limit, tally)| (limit, tally.total())).into_iter().filter(|it| it.1 > 0).collect()
+        all.map(|(limit, tally)| (limit.into(), tally.total()))
+            .into_iter()
+            .filter(|it| it.1 > 0)
+            .collect()
     }
 }
