@@ -1,31 +1,34 @@
 //! What runs, what was refused and why: one answer for the library, HTTP and the CLI.
 
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
-use plugbay_core::{Grant, Isolation, PluginStats, Policy, Reason, Source};
+use plugbay_core::{Grant, Isolation, PluginStats, Policy, Source};
 use plugbay_guard::BreakerState;
 use plugbay_native::Libraries;
 use plugbay_registry::Leased;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::canary::{Trial, TrialStatus};
 use crate::config::Restart;
-use crate::desired::Wanted;
-use crate::generation::{Generation, Member, Published, Running};
-use crate::health::HealthStatus;
-use crate::history::{Past, previous};
-use crate::router::Origin;
-use crate::tally::CallStatus;
-use crate::tries::SecondTryStatus;
+use crate::control::{Draining, others};
+use crate::report::{Rejected, timestamp};
+use crate::set::{
+    CallStatus, Generation, HealthStatus, Member, Origin, Past, Published, Running,
+    SecondTryStatus, Trial, TrialStatus, Wanted, previous,
+};
 
 /// Everything a host holds, as of one generation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
     /// The number of the generation that serves.
     pub generation: u64,
     /// When it was published.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub published_at: SystemTime,
     /// What serves, by name.
     pub plugins: Vec<PluginStatus>,
@@ -51,20 +54,20 @@ pub struct Status {
 }
 
 /// A generation that can be gone back to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GenerationStatus {
     /// Its number.
     pub generation: u64,
     /// When it was published.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub published_at: SystemTime,
     /// Its plugins, as `name@version`.
     pub plugins: Vec<String>,
 }
 
 /// How a plugin is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PluginState {
@@ -98,7 +101,7 @@ impl PluginState {
 }
 
 /// A native library that is mapped into the host's process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LibraryStatus {
     /// SHA-256 of its bytes.
@@ -106,7 +109,7 @@ pub struct LibraryStatus {
     /// Bytes of its file.
     pub size: u64,
     /// When it was loaded.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub loaded_at: SystemTime,
     /// Whether a plugin of the generation that serves runs from it, in this process.
     pub serves: bool,
@@ -115,7 +118,7 @@ pub struct LibraryStatus {
 }
 
 /// A plugin that serves.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PluginStatus {
     /// The name it runs under.
@@ -127,7 +130,7 @@ pub struct PluginStatus {
     /// What it says of itself.
     pub description: String,
     /// The runtime: `wasm`, `linked`, `native`.
-    pub form: &'static str,
+    pub form: Cow<'static, str>,
     /// The file, or `linked:NAME`.
     pub source: String,
     /// SHA-256 of the artifact.
@@ -139,7 +142,7 @@ pub struct PluginStatus {
     /// The first generation that held it.
     pub generation: u64,
     /// When it was started.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub started_at: SystemTime,
     /// What it offers, as `kind:name`.
     pub capabilities: Vec<String>,
@@ -173,7 +176,7 @@ pub struct PluginStatus {
 }
 
 /// A capability that can be called.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CapabilityStatus {
     /// Its kind.
@@ -190,7 +193,7 @@ pub struct CapabilityStatus {
     pub media_types: Vec<String>,
     /// How calls are given out among several providers: `failover`, `split` or `canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub strategy: Option<&'static str>,
+    pub strategy: Option<Cow<'static, str>>,
     /// How often another provider was asked after the first one failed, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second_tries: Option<SecondTryStatus>,
@@ -200,7 +203,7 @@ pub struct CapabilityStatus {
 }
 
 /// A route of the data plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RouteStatus {
     /// The pattern.
@@ -215,29 +218,8 @@ pub struct RouteStatus {
     pub origin: String,
 }
 
-/// Something that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Rejected {
-    /// The file, or `linked:NAME`.
-    pub source: String,
-    /// The plugin's name, if it got so far.
-    pub plugin: Option<String>,
-    /// The digest, if the file could be read.
-    pub digest: Option<String>,
-    /// Why: a stable word.
-    pub reason: Reason,
-    /// What was expected and found.
-    pub message: String,
-    /// What to do about it; may be empty.
-    pub hint: String,
-    /// Since when, for this very reason.
-    #[serde(serialize_with = "timestamp")]
-    pub since: SystemTime,
-}
-
 /// A plugin version that left.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DrainingStatus {
     /// `name@version`.
@@ -252,11 +234,10 @@ pub struct DrainingStatus {
 }
 
 impl Status {
-    pub(crate) fn of(published: &Published, draining: Vec<DrainingStatus>) -> Self {
+    pub(crate) fn of(published: &Published, draining: &Draining) -> Self {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
             generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
-        let on_trial = plugins.iter().any(|plugin| plugin.trial.is_some());
         Self {
             generation: generation.number,
             published_at: generation.published,
@@ -265,13 +246,24 @@ impl Status {
             capabilities: capabilities(generation),
             routes: routes(generation),
             rejected: published.rejected.to_vec(),
-            draining,
+            draining: draining_versions(draining),
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,
-            history: published.history.iter().map(|past| past_status(past)).collect(),
-            previous: previous(&published.history, on_trial, published.pinned),
+            history: history(published),
+            previous: to_roll_back_to(published),
         }
     }
+}
+
+fn history(published: &Published) -> Vec<GenerationStatus> {
+    published.history.iter().map(|past| past_status(past)).collect()
+}
+
+/// The generation to roll back to if none is named.
+fn to_roll_back_to(published: &Published) -> Option<u64> {
+    let mut plugins = published.generation.plugins.iter();
+    let on_trial = plugins.any(|(_, member)| member.canary.is_some());
+    previous(&published.history, on_trial, published.pinned)
 }
 
 fn past_status(past: &Past) -> GenerationStatus {
@@ -328,7 +320,7 @@ fn plugin(
         version: description.version.to_string(),
         state: state(running, &health, &stats, trial),
         description: description.description.clone(),
-        form: running.runtime,
+        form: running.runtime.into(),
         source: source.to_string(),
         digest: running.identity.digest.to_string(),
         size: running.offer.size,
@@ -381,7 +373,7 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
             version: running.description.version.to_string(),
             description: described.description.clone(),
             media_types: described.media_types.clone(),
-            strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str()),
+            strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str().into()),
             second_tries: capability.spread.as_ref().map(|spread| spread.second_tries.status()),
             providers: capability.targets().map(|it| it.running.label.to_string()).collect(),
         }
@@ -403,7 +395,14 @@ fn routes(generation: &Generation) -> Vec<RouteStatus> {
     routes.collect()
 }
 
-/// RFC 3339, in UTC, to the millisecond.
-pub(crate) fn timestamp<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_millis(*at))
+/// What is under way of versions that left.
+fn draining_versions(draining: &Draining) -> Vec<DrainingStatus> {
+    let users = draining.users();
+    let versions = draining.versions().into_iter().map(|running| DrainingStatus {
+        plugin: running.label.to_string(),
+        digest: running.identity.digest.to_string(),
+        leases: running.leases(),
+        others: others(&running, &users),
+    });
+    versions.collect()
 }

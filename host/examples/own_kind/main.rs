@@ -4,21 +4,9 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use plugbay::wasm::{Calls, State, WasmKind, wasmtime};
+use plugbay::wasm::wasmtime::{self, component::TypedFunc};
+use plugbay::wasm::{Calls, Exports, WasmKind};
 use plugbay::{CallError, Calling, Context, Host, Kind};
-use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre};
-
-use bindings::exports::acme::greet::greeter as wit;
-
-#[allow(missing_docs, unreachable_pub, reason = "generated")]
-mod bindings {
-    plugbay::wasm::wasmtime::component::bindgen!({
-        path: ["../wit", "examples/own_kind/greeter.wit"],
-        world: "acme:greet/greets",
-        wasmtime_crate: plugbay::wasm::wasmtime,
-    });
-}
 
 /// What a caller of a greeter calls.
 pub(crate) trait Greet: Send + Sync {
@@ -36,19 +24,10 @@ impl Kind for Greeter {
 
 impl WasmKind for Greeter {
     const INTERFACE: &'static str = "acme:greet/greeter@0.1.0";
-    type Indices = wit::GuestIndices;
-    type Guest = wit::Guest;
+    type Guest = TypedFunc<(u32, String), (String,)>;
 
-    fn indices(component: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
-        wit::GuestIndices::new(component)
-    }
-
-    fn load(
-        indices: &wit::GuestIndices,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> wasmtime::Result<wit::Guest> {
-        indices.load(store, instance)
+    fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest> {
+        exports.function("greet")
     }
 
     fn provide(calls: Calls<Self>) -> Arc<dyn Greet> {
@@ -58,8 +37,8 @@ impl WasmKind for Greeter {
 
 impl Greet for Calls<Greeter> {
     fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError> {
-        let index = self.capability();
-        self.call(context, |store, guest| guest.call_greet(store, index, name))
+        let params = (self.capability(), name.to_owned());
+        self.call(context, |greet| greet, params, |(greeting,)| Ok(greeting))
     }
 }
 

@@ -50,7 +50,7 @@ mod tests {
     fn it_is_counted_by_room() {
         let sources = [
             Source::of("host/crates/native/src/lib.rs", "unsafe { a() } unsafe { b() }"),
-            Source::of("host/crates/wasm/src/cache.rs", "unsafe { a() }\nunsafe { b() }"),
+            Source::of("host/crates/wasm/src/load/cache.rs", "unsafe { a() }\nunsafe { b() }"),
             Source::of(
                 "host/crates/core/src/lib.rs",
                 "// unsafe\n#![forbid(unsafe_code)]\nunsafe fn c() {}",
@@ -61,7 +61,7 @@ mod tests {
             lines,
             [
                 "host/crates/core/src/lib.rs:3: unsafe has no place here",
-                "host/crates/wasm/src/cache.rs:2: one more unsafe than was argued",
+                "host/crates/wasm/src/load/cache.rs:2: one more unsafe than was argued",
             ]
         );
     }

@@ -47,9 +47,9 @@ pub enum CallErrorKind {
     HostCalls,
     /// Too many calls wait for the plugin already, or no instance came free in time.
     Overloaded,
-    /// The plugin failed too often of late: calls are held back from it for a while.
+    /// The plugin failed repeatedly: its circuit breaker is open for a while.
     BreakerOpen,
-    /// The plugin says that it is not well, or does not answer when it is asked.
+    /// The plugin's health checks fail.
     Unhealthy,
     /// The plugin's version was retired, and no newer one took its place.
     Retired,
@@ -87,7 +87,7 @@ impl CallErrorKind {
 /// What a failed call says of the plugin that was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// It answered, and is well: the caller asked for what it cannot have.
+    /// It answered, and is healthy: the caller's request was wrong.
     Nobody,
     /// It failed.
     Plugin,
@@ -176,14 +176,14 @@ impl CallError {
         self
     }
 
-    /// Adds when it may be worth to try again.
+    /// Adds how long to wait before another try.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
     }
 
-    /// How long to wait before another try is worth it, if anybody knows.
+    /// How long to wait before another try, if that is known.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         self.0.retry_after

@@ -20,7 +20,7 @@ pub enum Grant {
     Environment,
     /// The time of day, and time that passes.
     Clocks,
-    /// Random numbers that nobody can foresee.
+    /// Unpredictable random numbers.
     Random,
     /// Standard output and error, to the log.
     Stdio,
@@ -140,7 +140,7 @@ pub enum HostPattern {
     Below(String),
     /// The addresses of which the first so many bits are those of this one. Those of the host
     /// itself, of its link and of a cloud's metadata service are granted only by a network that
-    /// holds nothing else: who writes it knows it.
+    /// holds nothing else: its author knows what it grants.
     Network(IpAddr, u8),
     /// `localhost`: the addresses of the host itself.
     Loopback,

@@ -57,5 +57,3 @@ pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};
 pub use upstream::UpstreamRejection;
-#[doc(hidden)]
-pub use upstream::UpstreamRejection as Hindrance;

@@ -124,7 +124,7 @@ pub trait Plugin: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// What the plugin said, or how it failed to answer: `overloaded` if it could not be asked
+    /// What the plugin said, or how it failed to answer: `overloaded` if it could not be called
     /// at all, which says nothing of its health.
     fn health(&self, within: Duration) -> Result<(), CallError>;
 
@@ -149,7 +149,7 @@ pub struct PluginStats {
     pub memory: u64,
     /// Calls that wait for an instance.
     pub waiting: u64,
-    /// Uses of what it is not granted, by grant; those that never happened are left out.
+    /// Attempts to use what it is not granted, by grant; only those that happened.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub denied: BTreeMap<Cow<'static, str>, u64>,
     /// What it did more often than it may, by the limit's key.

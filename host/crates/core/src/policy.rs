@@ -23,7 +23,7 @@ pub enum Reuse {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
-    /// Nowhere: native code is trusted code, and nobody said that it is trusted.
+    /// Nowhere: native code is trusted code, and the configuration does not trust it.
     #[default]
     Refuse,
     /// In a worker process of its own, which may crash, and is confined as far as the system can.
@@ -44,7 +44,7 @@ impl Isolation {
     }
 }
 
-/// The limits one plugin runs under. Part of its identity: a change starts it anew.
+/// The limits one plugin runs under. Part of its identity: a change restarts it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
     /// The most instances at once. Further calls wait for one, within their deadline.
@@ -73,7 +73,7 @@ pub struct Policy {
     /// Wall time of `describe`, `init`, `health` and `shutdown`, each; of `shutdown` for all
     /// instances together, where the plugin ends.
     pub init: Duration,
-    /// The most bytes of one answer.
+    /// The most bytes of one answer, at least [`Policy::LEAST_OUTPUT`].
     pub output: u64,
     /// The most lines of log in a second, over all instances; 0 means no limit. Further ones are
     /// dropped and counted.
@@ -89,7 +89,7 @@ pub struct Policy {
     pub protection: Protection,
 }
 
-/// What the host does so that a failing plugin costs its callers little.
+/// How the host protects callers from a failing plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Protection {
     /// Failures in a row after which the plugin gets no more calls for a while; 0 means never.
@@ -98,15 +98,15 @@ pub struct Protection {
     pub breaker_open: Duration,
     /// Trial calls in a row that must succeed before all calls come back.
     pub breaker_successes: u8,
-    /// Time between two questions of health; zero means that it is never asked.
+    /// Time between two health checks; zero means that there are none.
     pub health_every: Duration,
-    /// Wall time of one question.
+    /// Wall time of one health check.
     pub health_deadline: Duration,
-    /// Bad answers in a row after which the plugin gets no more calls, and is started anew.
+    /// Failed checks in a row after which the plugin gets no more calls, and is restarted.
     pub health_fall: u32,
-    /// Good answers in a row after which it gets calls again.
+    /// Passed checks in a row after which it gets calls again.
     pub health_rise: u32,
-    /// How often an unhealthy plugin is started anew within 10 minutes; 0 means never.
+    /// How often an unhealthy plugin is restarted within 10 minutes; 0 means never.
     pub restarts: u32,
 }
 
@@ -123,6 +123,12 @@ impl Default for Protection {
             restarts: 5,
         }
     }
+}
+
+impl Policy {
+    /// The least that `output` can be: a plugin has to give the host a piece of a stream, a line of
+    /// the log or the message of a panic, which a component runtime bounds by the same measure.
+    pub const LEAST_OUTPUT: u64 = 128 << 10;
 }
 
 impl Default for Policy {

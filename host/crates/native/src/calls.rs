@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, Hindrance, LogLevel, Services};
+use plugbay_core::{
+    Blame, CallError, CallErrorKind, Context, LogLevel, Services, UpstreamRejection,
+};
 
 use crate::ledger::Ledger;
 
@@ -20,12 +22,12 @@ pub(crate) struct Calls<'a> {
     /// The limit of calls of the host, once this call went beyond.
     beyond: Cell<Option<u32>>,
     /// What the plugins that it called said.
-    hindrance: Cell<Hindrance>,
+    upstream: Cell<UpstreamRejection>,
 }
 
 impl<'a> Calls<'a> {
     pub(crate) fn outside(ledger: &'a Ledger) -> Self {
-        Self { ledger, context: None, beyond: Cell::new(None), hindrance: Cell::default() }
+        Self { ledger, context: None, beyond: Cell::new(None), upstream: Cell::default() }
     }
 
     pub(crate) fn during(ledger: &'a Ledger, context: &Context<'a>) -> Self {
@@ -41,7 +43,7 @@ impl<'a> Calls<'a> {
     pub(crate) fn outcome<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
         match self.beyond.get() {
             Some(limit) => Err(self.too_many(limit, answer.err())),
-            None => answer.map_err(|error| self.hindrance.get().explain(error)),
+            None => answer.map_err(|error| self.upstream.get().explain(error)),
         }
     }
 
@@ -72,9 +74,9 @@ impl<'a> Calls<'a> {
         };
         let nested = context.nested();
         nested.and_then(|context| call(&**context.services(), &context)).map_err(|error| {
-            let mut hindrance = self.hindrance.get();
-            hindrance.note(&error);
-            self.hindrance.set(hindrance);
+            let mut upstream = self.upstream.get();
+            upstream.note(&error);
+            self.upstream.set(upstream);
             to_guest(&error)
         })
     }

@@ -20,40 +20,24 @@
 //! but what the policy grants.
 
 mod bindings;
-mod cache;
 mod call;
-mod checkout;
-mod clock;
-mod codec;
-pub mod compile;
 mod engine;
-mod fault;
-mod handler;
 mod idle;
-mod imports;
-mod instance;
-mod kind;
-mod limits;
-mod meter;
-mod plugin;
-mod pool;
-mod prepared;
-mod rate;
+mod load;
 mod runtime;
 mod sandbox;
-pub mod scan;
-mod state;
-mod tally;
 mod ticker;
 mod wasi;
 
 pub use bindings::plugbay::plugin::types;
 pub use bindings::plugbay::plugin::{codecs, log, metrics as metrics_import};
-pub use cache::{AotCache, CacheError};
-pub use call::{CallFuture, Calls};
+pub use call::calls::{Calls, WasmKind};
+pub use call::exports::Exports;
 pub use engine::{Engine, EngineError};
-pub use kind::WasmKind;
-pub use runtime::{API_VERSIONS, Builder, WasmRuntime};
-pub use state::State;
+pub use load::cache::{AotCache, CacheError};
+pub use load::world::API_VERSIONS;
+pub use load::{compile, scan};
+pub use runtime::{Builder, WasmRuntime};
+pub use sandbox::state::State;
 pub use wasi::Resolve;
 pub use wasmtime;

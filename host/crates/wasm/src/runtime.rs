@@ -10,32 +10,17 @@ use tokio::runtime::Handle;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
-use crate::bindings::{direct, fiber};
-use crate::cache::{AotCache, deserialize};
-use crate::compile::{Compiler, CompilerCommand};
+use crate::call::calls::WasmKind;
+use crate::call::erased::{AnyKind, Erased};
+use crate::call::lifecycle::Lifecycle;
 use crate::engine::{Engine, EngineError};
-use crate::kind::{AnyKind, Erased, WasmKind};
-use crate::plugin::LifecycleIndices;
-use crate::prepared::{WasmPrepared, list};
-use crate::scan::{self, Form, Shape, version_of};
-use crate::state::State;
+use crate::load::cache::{AotCache, deserialize};
+use crate::load::compile::{Compiler, CompilerCommand};
+use crate::load::prepared::WasmPrepared;
+use crate::load::scan::{self, Form};
+use crate::load::world::{self, CODECS, IMPORTS, LIFECYCLE, PACKAGE};
+use crate::sandbox::state::State;
 use crate::wasi::{self, Resolve, System};
-
-/// The versions of `plugbay:plugin` that this runtime serves.
-pub const API_VERSIONS: &[&str] = &["1.0.0"];
-
-const PACKAGE: &str = "plugbay:plugin";
-const CODECS: &str = "plugbay:plugin/codecs@1.0.0";
-const LIFECYCLE: &str = "plugbay:plugin/lifecycle@1.0.0";
-const IMPORTS: [&str; 4] = [
-    "plugbay:plugin/types@1.0.0",
-    "plugbay:plugin/log@1.0.0",
-    "plugbay:plugin/metrics@1.0.0",
-    CODECS,
-];
-/// The packages of WASI 0.2 that are linked for components that import them.
-const WASI: [&str; 6] =
-    ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
 
 /// Runs plugins that are WebAssembly components.
 pub struct WasmRuntime {
@@ -177,56 +162,6 @@ impl WasmRuntime {
         }
         Ok((component, code.len() as u64))
     }
-
-    fn check_imports(&self, shape: &Shape) -> Result<(), Refusal> {
-        let known = |name: &String| {
-            self.offered.contains(name)
-                || WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.")
-        };
-        let missing: Vec<&String> = shape.imports.iter().filter(|name| !known(name)).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let message = format!(
-            "expected imports that this host offers, found {}; it offers {} and WASI 0.2",
-            list(&missing),
-            list(&self.offered)
-        );
-        Err(Refusal::new(Reason::MissingImport, message)
-            .hint("build the plugin against interfaces of this host"))
-    }
-}
-
-/// Checks the version of every `plugbay:plugin` interface that the component names.
-fn check_api_version(shape: &Shape) -> Result<(), Refusal> {
-    let names = shape.exports.iter().chain(&shape.imports);
-    let mut versions = names.filter_map(|name| version_of(name, PACKAGE));
-    match versions.find(|version| !API_VERSIONS.contains(version)) {
-        None => Ok(()),
-        Some(found) => {
-            let message = format!(
-                "expected {PACKAGE} in version {}, found {found}",
-                list(API_VERSIONS.iter().copied())
-            );
-            Err(Refusal::new(Reason::ApiVersion, message)
-                .hint("rebuild the plugin with the plugbay-sdk of this host's release"))
-        }
-    }
-}
-
-fn check_world(shape: &Shape) -> Result<(), Refusal> {
-    if shape.exports.iter().any(|name| name == LIFECYCLE) {
-        return Ok(());
-    }
-    let message =
-        format!("expected a component that exports {LIFECYCLE}, found {}", list(&shape.exports));
-    let command = shape.exports.iter().any(|name| name.starts_with("wasi:cli/run@"));
-    let hint = if command {
-        "this is a command, not a plugin"
-    } else {
-        "a plugin implements a world of the WIT package plugbay:plugin; see plugbay-sdk"
-    };
-    Err(Refusal::new(Reason::WrongWorld, message).hint(hint))
 }
 
 impl Runtime for WasmRuntime {
@@ -258,9 +193,9 @@ impl Runtime for WasmRuntime {
         }
         let shape = scan::shape(&artifact.bytes)
             .map_err(|error| Refusal::new(Reason::Malformed, error.to_string()))?;
-        check_api_version(&shape)?;
-        check_world(&shape)?;
-        self.check_imports(&shape)?;
+        world::check_api_version(&shape)?;
+        world::check_world(&shape)?;
+        world::check_imports(&shape, &self.offered)?;
         let (component, code_size) = self.compile(artifact)?;
         let wants_wasi = shape.imports.iter().any(|name| name.starts_with("wasi:"));
         let wants_services = shape.imports.iter().any(|name| name == CODECS);
@@ -272,10 +207,7 @@ impl Runtime for WasmRuntime {
             )
         };
         let component = linker.instantiate_pre(&component).map_err(mismatch)?;
-        let lifecycle = LifecycleIndices {
-            direct: direct::lifecycle::GuestIndices::new(&component).map_err(mismatch)?,
-            fiber: fiber::lifecycle::GuestIndices::new(&component).map_err(mismatch)?,
-        };
+        let lifecycle = Lifecycle::find(&component, LIFECYCLE).map_err(mismatch)?;
         let exported = self
             .kinds
             .iter()

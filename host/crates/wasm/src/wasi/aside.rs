@@ -7,11 +7,7 @@ use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
 
-use crate::sandbox::{Place, Sandbox};
-
-/// The most work on files of one plugin that is under way at once: each holds a thread until the
-/// system answers, even if nobody waits for it any more.
-pub(crate) const MOST: usize = 8;
+use crate::sandbox::grants::{Place, Sandbox};
 
 /// Work that is under way.
 pub(super) type Job<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -73,6 +69,7 @@ mod tests {
     use plugbay_core::Policy;
 
     use super::*;
+    use crate::sandbox::grants::MOST_FILE_WORK;
 
     #[test]
     fn only_so_much_is_done_at_the_same_time() {
@@ -80,8 +77,8 @@ mod tests {
         let sandbox = Sandbox::bare(&Policy::default());
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         // As many at once as there may be, twice; one more would wait for others, or count more.
-        let together = Arc::new(Barrier::new(MOST));
-        let jobs: Vec<_> = (0..MOST * 2)
+        let together = Arc::new(Barrier::new(MOST_FILE_WORK));
+        let jobs: Vec<_> = (0..MOST_FILE_WORK * 2)
             .map(|_| {
                 let (now, most, together) =
                     (Arc::clone(&now), Arc::clone(&most), Arc::clone(&together));
@@ -95,6 +92,6 @@ mod tests {
         for job in jobs {
             tokio.block_on(job).unwrap().unwrap();
         }
-        assert_eq!(most.load(Ordering::SeqCst), MOST);
+        assert_eq!(most.load(Ordering::SeqCst), MOST_FILE_WORK);
     }
 }

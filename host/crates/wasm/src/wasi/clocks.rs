@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 
 use super::Wasi;
-use crate::state::State;
+use crate::sandbox::state::State;
 
 impl State {
     /// The host's clocks, if they are granted.

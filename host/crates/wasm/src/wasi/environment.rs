@@ -4,7 +4,7 @@ use plugbay_core::Grant;
 use wasmtime_wasi::p2::bindings::cli::environment;
 
 use super::Wasi;
-use crate::state::State;
+use crate::sandbox::state::State;
 
 impl environment::Host for State {
     /// Asking for variables when none is granted is the use that is denied; a plugin that has

@@ -14,7 +14,7 @@ use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{InputStream, OutputStream, StreamError, StreamResult};
 
 use super::aside::{Bench, Job, Opened, aside};
-use crate::sandbox::Sandbox;
+use crate::sandbox::grants::Sandbox;
 
 /// The most bytes that are read or written at once.
 const PIECE: usize = 64 * 1024;

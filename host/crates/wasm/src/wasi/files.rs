@@ -22,8 +22,8 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 use super::aside::{Bench, Opened, aside};
 use super::file_streams::{Reader, To, Writer};
 use super::listing::Listing;
-use crate::sandbox::{Place, Sandbox};
-use crate::state::State;
+use crate::sandbox::grants::{Place, Sandbox};
+use crate::sandbox::state::State;
 
 impl preopens::Host for State {
     /// Looking for folders when none is granted is the use that is denied: with none, a guest

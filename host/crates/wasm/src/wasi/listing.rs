@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
 
 use super::aside::{Bench, Opened};
-use crate::sandbox::Place;
+use crate::sandbox::grants::Place;
 
 /// The entries that are read at once.
 const BATCH: usize = 64;

@@ -19,7 +19,6 @@ mod clocks;
 mod environment;
 mod file_streams;
 mod files;
-mod folders;
 mod listing;
 mod names;
 mod network;
@@ -38,17 +37,12 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io;
 
-use crate::sandbox::{Place, Sandbox};
-use crate::state::State;
+use crate::sandbox::grants::{Place, Sandbox};
+use crate::sandbox::limits::RESOURCES;
+use crate::sandbox::state::State;
 
-pub(crate) use aside::MOST as MOST_FILE_WORK;
-pub(crate) use folders::Folders;
-pub(crate) use names::MOST as MOST_LOOKUPS;
 pub use names::Resolve;
 pub(crate) use names::System;
-
-/// The most resources of one instance: open files and sockets, streams, timers.
-pub(crate) const RESOURCES: usize = 1024;
 
 /// What one instance holds of the host.
 pub(crate) struct Wasi {

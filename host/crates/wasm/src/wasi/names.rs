@@ -18,12 +18,8 @@ use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
 use super::{Wasi, address, network::Known};
-use crate::sandbox::Sandbox;
-use crate::state::State;
-
-/// The most look-ups of one plugin that are under way at once: each holds a thread until the
-/// system's resolver answers, even if nobody waits for it any more.
-pub(crate) const MOST: usize = 8;
+use crate::sandbox::grants::Sandbox;
+use crate::sandbox::state::State;
 
 /// Looks up names. Called on a thread that may block.
 pub trait Resolve: Send + Sync + 'static {

@@ -17,8 +17,8 @@ use wasmtime_wasi::p2::{Network, SocketError, SocketResult, TcpSocket, UdpSocket
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 
 use super::{Wasi, address};
-use crate::sandbox::{Place, Sandbox};
-use crate::state::State;
+use crate::sandbox::grants::{Place, Sandbox};
+use crate::sandbox::state::State;
 
 /// The most addresses that an instance keeps in mind; past them it forgets all.
 const MOST: usize = 1024;
@@ -170,7 +170,7 @@ mod tests {
     use plugbay_core::{Grants, HostPattern, Identity, NetworkGrant, Policy, Unobserved};
 
     use super::*;
-    use crate::wasi::Folders;
+    use crate::sandbox::folders::Folders;
     use SocketAddrUse::{TcpAccept, TcpBind, TcpConnect, TcpListen, UdpReceive, UdpSend};
 
     fn sandbox(network: Vec<NetworkGrant>) -> Sandbox {

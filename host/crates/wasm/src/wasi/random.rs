@@ -6,7 +6,7 @@ use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 use wasmtime_wasi::random::WasiRandomCtx;
 
 use super::Wasi;
-use crate::state::State;
+use crate::sandbox::state::State;
 
 /// The most bytes that are given at once.
 const MOST: u64 = 1 << 20;

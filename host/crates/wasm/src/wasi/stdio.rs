@@ -12,8 +12,8 @@ use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{DynOutputStream, OutputStream, StreamResult};
 
 use super::Wasi;
-use crate::sandbox::Sandbox;
-use crate::state::State;
+use crate::sandbox::grants::Sandbox;
+use crate::sandbox::state::State;
 
 /// The longest line; a longer one is written in pieces.
 const MAX_LINE: usize = 8 * 1024;

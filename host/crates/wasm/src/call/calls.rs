@@ -1,0 +1,340 @@
+//! How a kind of capability is called through WIT, and how it calls a plugin's instances.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_lite::future::block_on;
+use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Kind, Policy};
+use tokio_util::context::TokioContext;
+use wasmtime::Store;
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+
+use super::checkout::{Checkout, GLANCE, Patience};
+use super::exports::Exports;
+use super::guest::AnyGuest;
+use super::instance::Instance;
+use super::shared::Shared;
+use crate::bindings::plugbay::plugin::types;
+use crate::sandbox::clock::{Allowance, before, gone, late};
+use crate::sandbox::fault::fault;
+use crate::sandbox::meter::metered;
+use crate::sandbox::state::State;
+
+/// A kind whose capabilities a component exports as one WIT interface.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use plugbay_core::{CallError, Context, Kind};
+/// use plugbay_wasm::wasmtime::{self, component::TypedFunc};
+/// use plugbay_wasm::{Calls, Exports, WasmKind};
+///
+/// trait Greet: Send + Sync {
+///     fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError>;
+/// }
+///
+/// struct Greeter;
+///
+/// impl Kind for Greeter {
+///     const NAME: &'static str = "greeter";
+///     type Call = dyn Greet;
+/// }
+///
+/// // interface greeter { greet: func(capability: u32, name: string) -> string; }
+/// impl WasmKind for Greeter {
+///     const INTERFACE: &'static str = "acme:greet/greeter@0.1.0";
+///     type Guest = TypedFunc<(u32, String), (String,)>;
+///
+///     fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest> {
+///         exports.function("greet")
+///     }
+///
+///     fn provide(calls: Calls<Self>) -> Arc<dyn Greet> {
+///         Arc::new(calls)
+///     }
+/// }
+///
+/// impl Greet for Calls<Greeter> {
+///     fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError> {
+///         let params = (self.capability(), name.to_owned());
+///         self.call(context, |greet| greet, params, |(greeting,)| Ok(greeting))
+///     }
+/// }
+/// ```
+pub trait WasmKind: Kind {
+    /// The exported interface, for instance `acme:greet/greeter@0.1.0`.
+    const INTERFACE: &'static str;
+
+    /// The functions of one instance: one [`TypedFunc`], or a struct of several.
+    type Guest: Send + Sync + 'static;
+
+    /// Finds the functions of one instance.
+    ///
+    /// # Errors
+    ///
+    /// If the interface does not have them, or with other types: such a plugin is refused.
+    fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest>;
+
+    /// Makes the object that callers call.
+    fn provide(calls: Calls<Self>) -> Arc<Self::Call>
+    where
+        Self: Sized;
+
+    /// Erases an instance's functions. Not for implementers.
+    #[doc(hidden)]
+    fn keep(guest: Self::Guest) -> AnyGuest {
+        AnyGuest::Other(Box::new(guest))
+    }
+
+    /// An instance's functions, if they are of this kind. Not for implementers.
+    #[doc(hidden)]
+    fn kept(guest: &AnyGuest) -> Option<&Self::Guest> {
+        match guest {
+            AnyGuest::Other(guest) => guest.downcast_ref(),
+            AnyGuest::Codec(_) => None,
+        }
+    }
+}
+
+/// Calls of one capability of one plugin: takes an instance, calls it within the plugin's
+/// limits, and puts it back, or throws it away if it trapped.
+pub struct Calls<K> {
+    plugin: Arc<Shared>,
+    slot: usize,
+    capability: u32,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: WasmKind> Calls<K> {
+    pub(super) fn new(plugin: Arc<Shared>, slot: usize, capability: u32) -> Self {
+        Self { plugin, slot, capability, kind: PhantomData }
+    }
+
+    /// The capability's index in the plugin's description, which calls pass on.
+    #[must_use]
+    pub fn capability(&self) -> u32 {
+        self.capability
+    }
+
+    /// Calls a function of the guest, and blocks until it has returned. Works for every component,
+    /// within and without an async runtime.
+    ///
+    /// `answer` says what the function's result is to the caller: a value, or an error that the
+    /// guest returned, which then names the plugin.
+    ///
+    /// # Errors
+    ///
+    /// What `answer` says. If no instance comes free within the plugin's deadline. If the guest
+    /// traps, panics, uses up its CPU time or memory, or returns more bytes than the policy's
+    /// `output` allows.
+    pub fn call<P, R, T>(
+        &self,
+        context: &Context<'_>,
+        function: impl FnOnce(&K::Guest) -> &TypedFunc<P, R>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        if self.needs_fiber(context) {
+            return self.on_fiber(context, |_, guest| Ok(*function(guest)), params, answer);
+        }
+        self.direct(context, |store, guest| function(guest).call(store, params), answer)
+    }
+
+    /// As [`Calls::call`], without blocking a thread: the guest gives way to other tasks at each
+    /// tick, and may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the guest; its instance is thrown away.
+    pub async fn call_async<P, R, T>(
+        &self,
+        context: Context<'_>,
+        function: impl FnOnce(&K::Guest) -> &TypedFunc<P, R>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        self.awaited(context, |_, guest| Ok(*function(guest)), params, answer).await
+    }
+
+    /// Whether a call that blocks needs a fiber: because the plugin may wait, or because another
+    /// plugin's guest is on this stack already. Each guest may use all the stack that guests
+    /// get; eight of them on the caller's would be more than a thread has.
+    #[inline]
+    pub(super) fn needs_fiber(&self, context: &Context<'_>) -> bool {
+        self.plugin.may_wait || context.depth() > 0
+    }
+
+    /// Calls on the caller's stack. What a guest returns is large for a value: finished by `answer`
+    /// here, it is moved once.
+    #[inline]
+    pub(super) fn direct<R, T>(
+        &self,
+        context: &Context<'_>,
+        call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError> {
+        let plugin = &self.plugin;
+        let (mut checkout, ends) = Checkout::take(plugin, context)?;
+        let instance = checkout.instance()?;
+        instance.begin(self.allowance(ends), false, context);
+        let (store, guest) = self.guest(instance)?;
+        match call(store, guest) {
+            Ok(result) => {
+                let answer = answer(result);
+                checkout.done();
+                answer.map_err(|error| self.said(error))
+            }
+            Err(error) => Err(fault(&error, store.data_mut())),
+        }
+    }
+
+    /// Calls on a fiber, and blocks the caller's thread.
+    // A function of its own, so that a call without a fiber has a small frame.
+    #[inline(never)]
+    pub(super) fn on_fiber<P, R, T>(
+        &self,
+        context: &Context<'_>,
+        function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        block_on(async {
+            let answer = self.awaited(*context, function, params, answer);
+            let Some(cancel) = context.cancel() else { return answer.await };
+            let answer = unless_cancelled(cancel, answer);
+            let answer = TokioContext::new(answer, self.plugin.tokio.clone()).await;
+            answer.unwrap_or_else(|| Err(self.blame(gone())))
+        })
+    }
+
+    /// Calls on a fiber.
+    pub(super) async fn awaited<P, R, T>(
+        &self,
+        context: Context<'_>,
+        function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let plugin = &self.plugin;
+        let within = plugin.policy.deadline;
+        let bounded = async move {
+            // One deadline for waiting and for the call; who never had an instance is told so.
+            let ends = context.ends(Instant::now(), within);
+            let patience = Patience { within, ends, cancel: context.cancel() };
+            let checkout = Checkout::take_async(plugin, patience).await?;
+            let called = self.called(checkout, context, ends, function, params, answer);
+            before(ends, called).await.unwrap_or_else(|| Err(self.blame(late(within))))
+        };
+        TokioContext::new(bounded, plugin.tokio.clone()).await
+    }
+
+    async fn called<P, R, T>(
+        &self,
+        mut checkout: Checkout<'_>,
+        context: Context<'_>,
+        ends: Option<Instant>,
+        function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
+        params: P,
+        answer: impl FnOnce(R) -> Result<T, types::Error>,
+    ) -> Result<T, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let instance = checkout.instance()?;
+        instance.begin(self.allowance(ends), true, &context);
+        if self.plugin.wants_services {
+            instance.lend(context);
+        }
+        let (store, guest) = self.guest(instance)?;
+        let result = match function(store, guest) {
+            Ok(function) => metered(function.call_async(&mut *store, params)).await,
+            Err(error) => Err(error),
+        };
+        match store.data_mut().end().and(result) {
+            Ok(result) => {
+                let upstream = store.data().upstream;
+                let answer = answer(result);
+                checkout.done();
+                answer.map_err(|error| upstream.explain(self.said(error)))
+            }
+            Err(error) => Err(fault(&error, store.data_mut())),
+        }
+    }
+
+    #[inline]
+    fn guest<'i>(
+        &self,
+        instance: &'i mut Instance,
+    ) -> Result<(&'i mut Store<State>, &'i K::Guest), CallError> {
+        let found = instance.guest(self.slot);
+        let found = found.and_then(|(store, guest)| Some((store, K::kept(guest)?)));
+        found.ok_or_else(|| self.blame(no_guest()))
+    }
+
+    #[inline]
+    fn allowance(&self, ends: Option<Instant>) -> Allowance {
+        let Policy { cpu, deadline, .. } = self.plugin.policy;
+        Allowance { cpu, wall: deadline, ends }
+    }
+
+    /// The error that the guest returned.
+    #[cold]
+    fn said(&self, error: types::Error) -> CallError {
+        self.blame(error.into())
+    }
+
+    /// Names this plugin as the one that failed.
+    #[must_use]
+    pub fn blame(&self, error: CallError) -> CallError {
+        error.of(self.plugin.sandbox.label())
+    }
+}
+
+impl<K> fmt::Debug for Calls<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls")
+            .field("plugin", self.plugin.sandbox.label())
+            .field("capability", &self.capability)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What comes of the work, unless nobody waits for it any more. Nothing says so by itself.
+async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    loop {
+        match tokio::time::timeout(GLANCE, &mut work).await {
+            Ok(answer) => return Some(answer),
+            Err(_elapsed) if cancel.is_cancelled() => return None,
+            Err(_elapsed) => {}
+        }
+    }
+}
+
+fn no_guest() -> CallError {
+    CallError::new(CallErrorKind::Internal, "the plugin does not export this kind's interface")
+}

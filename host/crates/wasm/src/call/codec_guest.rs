@@ -1,0 +1,65 @@
+//! The functions of the kind `codec`.
+
+use std::sync::OnceLock;
+
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, Instance, TypedFunc};
+
+use super::exports::Exports;
+use crate::bindings::exports::plugbay::plugin::codec;
+use crate::bindings::plugbay::plugin::types;
+use crate::sandbox::state::State;
+
+/// A function that is called on a fiber: it owns what it is given.
+pub(super) type OnFiber = TypedFunc<(u32, Vec<u8>), (Result<Vec<u8>, types::Error>,)>;
+
+/// The functions of one instance. Finding a function checks its type, which costs a fresh
+/// instance dearly: those for a fiber are found when one is needed.
+pub struct CodecGuest {
+    /// Called on the caller's stack, with what the caller lends.
+    pub(super) direct: codec::Guest,
+    instance: Instance,
+    encode: Fiber,
+    decode: Fiber,
+}
+
+/// A function for a fiber, and where it is.
+struct Fiber {
+    index: ComponentExportIndex,
+    function: OnceLock<OnFiber>,
+}
+
+impl Fiber {
+    fn at(index: ComponentExportIndex) -> Self {
+        Self { index, function: OnceLock::new() }
+    }
+
+    fn get(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<OnFiber> {
+        if let Some(function) = self.function.get() {
+            return Ok(*function);
+        }
+        let function = instance.get_typed_func(store, self.index)?;
+        Ok(*self.function.get_or_init(|| function))
+    }
+}
+
+impl CodecGuest {
+    pub(super) fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self> {
+        let (encode, decode) = (exports.index("encode")?, exports.index("decode")?);
+        let (store, instance, indices) = exports.indices(codec::GuestIndices::new)?;
+        Ok(Self {
+            direct: indices.load(store, instance)?,
+            instance: *instance,
+            encode: Fiber::at(encode),
+            decode: Fiber::at(decode),
+        })
+    }
+
+    pub(super) fn encode(&self, store: &mut Store<State>) -> wasmtime::Result<OnFiber> {
+        self.encode.get(store, &self.instance)
+    }
+
+    pub(super) fn decode(&self, store: &mut Store<State>) -> wasmtime::Result<OnFiber> {
+        self.decode.get(store, &self.instance)
+    }
+}

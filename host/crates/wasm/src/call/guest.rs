@@ -1,0 +1,22 @@
+//! An instance's functions of any kind.
+
+use std::any::Any;
+
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use super::codec_guest::CodecGuest;
+use crate::sandbox::state::State;
+
+/// An instance's functions of any kind. A codec's are told by a tag, for the reason that
+/// `plugbay_core` tells its call object so.
+#[doc(hidden)]
+pub enum AnyGuest {
+    Codec(CodecGuest),
+    Other(Box<dyn Any + Send + Sync>),
+}
+
+/// An interface of some kind that a plugin exports: finds its functions in an instance.
+pub(crate) trait AnyIndices: Send + Sync {
+    fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<AnyGuest>;
+}

@@ -1,0 +1,55 @@
+//! One live instance: its store, and the functions found in it.
+
+use plugbay_core::Context;
+use wasmtime::Store;
+use wasmtime::component;
+
+use super::guest::AnyGuest;
+use crate::sandbox::clock::Allowance;
+use crate::sandbox::state::State;
+
+/// An instance that is initialised, or about to be. Exactly one owner at any time.
+pub(crate) struct Instance {
+    pub(crate) store: Store<State>,
+    /// wasmtime's name for it within the store.
+    pub(crate) handle: component::Instance,
+    /// One per interface that the plugin exports, in the order of `Shared::kinds`.
+    guests: Vec<AnyGuest>,
+    /// Calls so far.
+    pub(crate) calls: u64,
+}
+
+impl Instance {
+    pub(crate) fn new(
+        store: Store<State>,
+        handle: component::Instance,
+        guests: Vec<AnyGuest>,
+    ) -> Self {
+        Self { store, handle, guests, calls: 0 }
+    }
+
+    /// The store, and the functions of the interface in `slot`.
+    #[inline]
+    pub(super) fn guest(&mut self, slot: usize) -> Option<(&mut Store<State>, &AnyGuest)> {
+        Some((&mut self.store, self.guests.get(slot)?))
+    }
+
+    /// Sets what a call may use, and whom it is for.
+    #[inline]
+    pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool, context: &Context<'_>) {
+        let state = self.store.data_mut();
+        state.begin(allowed, on_fiber);
+        state.clock.heed(context);
+        self.calls += 1;
+    }
+
+    /// Lends the caller's services until [`Instance::end`].
+    pub(crate) fn lend(&mut self, context: Context<'_>) {
+        self.store.data_mut().lend(context);
+    }
+
+    /// Gives the caller's services back: an idle instance must not keep a generation alive.
+    pub(crate) fn end(&mut self) {
+        self.store.data_mut().context = None;
+    }
+}

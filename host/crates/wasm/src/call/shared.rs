@@ -1,0 +1,279 @@
+//! What all calls of one plugin share, and how its instances begin and end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_lite::future::block_on;
+use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse};
+use tokio::runtime::Handle;
+use tokio_util::context::TokioContext;
+use wasmtime::Store;
+use wasmtime::component::{self, ComponentNamedList, InstancePre, Lift, TypedFunc};
+
+use super::guest::{AnyGuest, AnyIndices};
+use super::instance::Instance;
+use super::lifecycle::{self, Lifecycle};
+use super::pool::Pool;
+use crate::engine::Engine;
+use crate::idle::HoldsIdle;
+use crate::sandbox::clock::{Allowance, before};
+use crate::sandbox::fault::{fault, root_cause};
+use crate::sandbox::grants::Sandbox;
+use crate::sandbox::limits::Budget;
+use crate::sandbox::meter::metered;
+use crate::sandbox::state::State;
+use crate::wasi::Wasi;
+
+/// When to come back to an overloaded plugin. How long its calls take is not measured here: a
+/// look at the clock would cost each of them more than this hint is worth.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Finds a function of `lifecycle` that takes nothing.
+type Step<R> =
+    fn(&Lifecycle, &mut Store<State>, &component::Instance) -> wasmtime::Result<TypedFunc<(), R>>;
+
+/// What all calls of one plugin share.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) tokio: Handle,
+    pub(crate) component: InstancePre<State>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    /// The interfaces that the plugin exports; an instance's guests are in this order.
+    pub(crate) kinds: Vec<Arc<dyn AnyIndices>>,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) policy: Policy,
+    pub(crate) config: Arc<str>,
+    /// Whether it imports WASI.
+    pub(crate) wants_wasi: bool,
+    /// Whether it imports `codecs`.
+    pub(crate) wants_services: bool,
+    /// Whether it imports either, and so may wait.
+    pub(crate) may_wait: bool,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) metrics: Arc<GuestMetrics>,
+    pub(crate) pool: Pool,
+    pub(crate) instantiations: AtomicU64,
+    pub(crate) discarded: AtomicU64,
+}
+
+impl Shared {
+    /// Makes and initialises an instance, blocking for at most the policy's `init` time, and not
+    /// past `ends`.
+    pub(crate) fn make_blocking(&self, ends: Option<Instant>) -> Result<Box<Instance>, CallError> {
+        if self.may_wait {
+            block_on(TokioContext::new(self.make(true, ends), self.tokio.clone()))
+        } else {
+            block_on(self.make(false, ends))
+        }
+    }
+
+    /// Makes and initialises an instance; without `on_fiber` it never waits. That it is not ready
+    /// by `ends` is the plugin's fault.
+    pub(crate) async fn make(
+        &self,
+        on_fiber: bool,
+        ends: Option<Instant>,
+    ) -> Result<Box<Instance>, CallError> {
+        let on_fiber = on_fiber || self.may_wait;
+        self.instantiations.fetch_add(1, Ordering::Relaxed);
+        let allowed = Allowance::step(self.policy.init, ends);
+        let (store, (handle, guests)) = loop {
+            let mut store = self.store();
+            let instantiate = self.instantiate(&mut store, on_fiber, allowed);
+            match self.bounded(on_fiber, allowed, instantiate).await? {
+                Ok(parts) => break (store, parts),
+                Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
+                    // It may hold what there is too little of.
+                    drop(store);
+                    if allowed.is_over() || !self.engine.idle().drop_one() {
+                        return Err(self.no_room(&error));
+                    }
+                }
+                Err(error) => return Err(fault(&error, store.data_mut())),
+            }
+        };
+        let mut instance = Box::new(Instance::new(store, handle, guests));
+        let init = self.init(&mut instance, on_fiber, allowed);
+        match self.bounded(on_fiber, allowed, init).await {
+            Ok(Ok((Ok(()),))) => Ok(instance),
+            Ok(Ok((Err(refused),))) => Err(CallError::from(refused).of(self.sandbox.label())),
+            Ok(Err(error)) => Err(fault(&error, instance.store.data_mut())),
+            Err(late) => Err(late),
+        }
+    }
+
+    fn store(&self) -> Store<State> {
+        let wasi = self.wants_wasi.then(|| Wasi::new(&self.sandbox));
+        let state = State::new(
+            Arc::clone(&self.sandbox),
+            Arc::clone(&self.budget),
+            &self.policy,
+            Arc::clone(&self.metrics),
+            wasi,
+        );
+        new_store(&self.engine, state)
+    }
+
+    async fn instantiate(
+        &self,
+        store: &mut Store<State>,
+        on_fiber: bool,
+        allowed: Allowance,
+    ) -> wasmtime::Result<(component::Instance, Vec<AnyGuest>)> {
+        store.data_mut().begin(allowed, on_fiber);
+        let instance = if on_fiber {
+            self.component.instantiate_async(&mut *store).await?
+        } else {
+            self.component.instantiate(&mut *store)?
+        };
+        let guests = self.kinds.iter().map(|kind| kind.load(store, &instance));
+        let guests = guests.collect::<wasmtime::Result<_>>()?;
+        Ok((instance, guests))
+    }
+
+    async fn init(
+        &self,
+        instance: &mut Instance,
+        on_fiber: bool,
+        allowed: Allowance,
+    ) -> wasmtime::Result<lifecycle::Answer> {
+        let Instance { store, handle, .. } = instance;
+        store.data_mut().begin(allowed, on_fiber);
+        let init = self.lifecycle.init(store, handle)?;
+        let answer = lifecycle::call(store, init, (Arc::clone(&self.config),), on_fiber).await;
+        store.data_mut().end().and(answer)
+    }
+
+    /// Calls `health` or `shutdown`; blocks for at most the time allowed.
+    pub(super) fn step<R>(
+        &self,
+        instance: &mut Instance,
+        allowed: Allowance,
+        function: Step<R>,
+    ) -> Result<wasmtime::Result<R>, CallError>
+    where
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let Instance { store, handle, .. } = instance;
+        let on_fiber = self.may_wait;
+        store.data_mut().begin(allowed, on_fiber);
+        let work = async {
+            let function = function(&self.lifecycle, store, handle)?;
+            lifecycle::call(store, function, (), on_fiber).await
+        };
+        let work = self.bounded(on_fiber, allowed, work);
+        if on_fiber {
+            block_on(TokioContext::new(work, self.tokio.clone()))
+        } else {
+            block_on(work)
+        }
+    }
+
+    /// Bounds what may wait by a timer; what cannot wait is stopped by its own clock.
+    async fn bounded<R>(
+        &self,
+        on_fiber: bool,
+        allowed: Allowance,
+        work: impl Future<Output = R>,
+    ) -> Result<R, CallError> {
+        if !on_fiber {
+            return Ok(work.await);
+        }
+        before(allowed.ends, metered(work)).await.ok_or_else(|| {
+            let message = format!("expected to be ready within {:?}", allowed.wall);
+            CallError::new(CallErrorKind::Deadline, message).of(self.sandbox.label())
+        })
+    }
+
+    fn no_room(&self, error: &wasmtime::Error) -> CallError {
+        overloaded(self, format!("expected room for an instance: {}", root_cause(error)))
+    }
+
+    /// Calls `shutdown` on an instance that goes away.
+    pub(super) fn say_goodbye(&self, instance: &mut Instance, within: Duration) {
+        let allowed = Allowance::step(within, None);
+        let said = self.step(instance, allowed, Lifecycle::shutdown);
+        match said {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = fault(&error, instance.store.data_mut());
+                tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
+            }
+            Err(error) => {
+                tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
+            }
+        }
+    }
+
+    /// Ends an instance that has served its time. Its goodbye is said on a thread that may
+    /// block: the caller has its answer, and others may share the caller's thread.
+    #[cold]
+    pub(crate) fn retire(self: &Arc<Self>, instance: Box<Instance>) {
+        if self.policy.reuse == Reuse::Fresh {
+            drop(instance);
+            return self.pool.release();
+        }
+        let mut leaving = Leaving { plugin: Arc::clone(self), instance: Some(instance) };
+        self.tokio.spawn_blocking(move || leaving.say_goodbye());
+    }
+
+    /// Counts an instance that was thrown away.
+    pub(crate) fn discard(&self) {
+        self.discarded.fetch_add(1, Ordering::Relaxed);
+        self.pool.release();
+    }
+}
+
+impl HoldsIdle for Shared {
+    fn drop_idle(&self) -> bool {
+        let idle = self.pool.take();
+        idle.is_some_and(|instance| {
+            drop(instance);
+            self.pool.release();
+            true
+        })
+    }
+}
+
+/// The error of a call that was not made for want of something that comes again.
+#[cold]
+pub(crate) fn overloaded(plugin: &Shared, message: String) -> CallError {
+    CallError::new(CallErrorKind::Overloaded, message)
+        .retry_after(RETRY_AFTER)
+        .of(plugin.sandbox.label())
+}
+
+/// An instance that is about to end. It keeps its place until then: however long goodbyes take,
+/// there are never more instances than the policy allows.
+struct Leaving {
+    plugin: Arc<Shared>,
+    instance: Option<Box<Instance>>,
+}
+
+impl Leaving {
+    fn say_goodbye(&mut self) {
+        if let Some(instance) = &mut self.instance {
+            self.plugin.say_goodbye(instance, self.plugin.policy.init);
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        drop(self.instance.take());
+        self.plugin.pool.release();
+    }
+}
+
+/// A store with its limiter and its epoch callback.
+pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
+    let most = state.sandbox.most_at_once();
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.set_hostcall_fuel(usize::try_from(most).unwrap_or(usize::MAX));
+    store.limiter(|state| &mut state.limits);
+    store.epoch_deadline_callback(|mut store| store.data_mut().tick());
+    // The callback sets each deadline that follows.
+    store.set_epoch_deadline(1);
+    store
+}

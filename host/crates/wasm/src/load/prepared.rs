@@ -1,0 +1,238 @@
+//! A compiled and linked component: described, then started.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use futures_lite::future::block_on;
+use plugbay_core::{
+    CallError, CallErrorKind, CapabilityDescription, Description, DescriptionError, GuestMetrics,
+    Isolation, Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin,
+};
+use tokio::runtime::Handle;
+use tokio_util::context::TokioContext;
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
+
+use super::scan::Shape;
+use super::world::list;
+use crate::bindings::plugbay::plugin::types;
+use crate::call::erased::{AnyKind, Served};
+use crate::call::guest::AnyIndices;
+use crate::call::lifecycle::{self, Lifecycle};
+use crate::call::plugin::{Stage, WasmPlugin};
+use crate::call::pool::Pool;
+use crate::call::shared::{Shared, new_store};
+use crate::engine::Engine;
+use crate::sandbox::clock::{Allowance, before, late};
+use crate::sandbox::fault::fault;
+use crate::sandbox::folders::Folders;
+use crate::sandbox::grants::Sandbox;
+use crate::sandbox::limits::Budget;
+use crate::sandbox::meter::metered;
+use crate::sandbox::state::State;
+use crate::wasi::Wasi;
+
+const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
+
+/// A component that was checked, compiled and linked.
+pub(crate) struct WasmPrepared {
+    pub(crate) engine: Engine,
+    pub(crate) tokio: Handle,
+    pub(crate) component: InstancePre<State>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    /// The interfaces that it exports, and that the runtime serves.
+    pub(crate) kinds: Vec<Arc<dyn Served>>,
+    /// All that the runtime serves, to name them in a refusal.
+    pub(crate) served: Arc<[Box<dyn AnyKind>]>,
+    pub(crate) shape: Shape,
+    /// Whether it imports WASI, `codecs`, or either, and so may wait.
+    pub(crate) wants_wasi: bool,
+    pub(crate) wants_services: bool,
+    pub(crate) may_wait: bool,
+    pub(crate) code_size: u64,
+}
+
+impl WasmPrepared {
+    /// Calls `describe` in an instance of its own, all of whose interfaces are found to have
+    /// the types that the runtime calls them by.
+    fn ask(&self) -> Result<types::Description, Refusal> {
+        // How much memory it may have is not known before it has said who it is.
+        let defaults = Policy::default();
+        let policy = Policy { memory: defaults.total_memory, ..defaults };
+        let sandbox = Arc::new(Sandbox::bare(&policy));
+        let budget = Budget::new(policy.total_memory);
+        let wasi = self.wants_wasi.then(|| Wasi::new(&sandbox));
+        let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);
+        let mut store = new_store(&self.engine, state);
+        let allowed = Allowance::step(policy.init, None);
+        let on_fiber = self.may_wait;
+        store.data_mut().begin(allowed, on_fiber);
+        let asked = async {
+            let instance = if on_fiber {
+                self.component.instantiate_async(&mut store).await?
+            } else {
+                self.component.instantiate(&mut store)?
+            };
+            let describe = self.lifecycle.describe(&mut store, &instance);
+            let describe = match self.load_kinds(&mut store, &instance).and(describe) {
+                Ok(describe) => describe,
+                Err(error) => return Ok(Err(error)),
+            };
+            lifecycle::call(&mut store, describe, (), on_fiber).await.map(Ok)
+        };
+        let answer = if on_fiber {
+            let bounded = before(allowed.ends, metered(asked));
+            block_on(TokioContext::new(bounded, self.tokio.clone()))
+                .ok_or_else(|| undescribed(&late(policy.init)))?
+        } else {
+            block_on(asked)
+        };
+        match answer {
+            Ok(Ok((description,))) => Ok(description),
+            Ok(Err(mismatch)) => {
+                let message =
+                    format!("expected interfaces of the types that this host has: {mismatch:#}");
+                Err(Refusal::new(Reason::WrongWorld, message))
+            }
+            Err(error) => Err(undescribed(&fault(&error, store.data_mut()))),
+        }
+    }
+
+    fn load_kinds(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
+        self.kinds.iter().try_for_each(|kind| kind.load(store, instance).map(drop))
+    }
+
+    /// The kinds of the description's capabilities must be interfaces that are there.
+    fn check_kinds(&self, description: &Description) -> Result<(), Refusal> {
+        for capability in &description.capabilities {
+            if self.kinds.iter().any(|kind| kind.kind() == capability.kind) {
+                continue;
+            }
+            let served = self.served.iter().find(|kind| kind.name() == capability.kind);
+            let message = match served {
+                Some(kind) => format!(
+                    "capability {}:{}: expected the component to export {}, found {}",
+                    capability.kind,
+                    capability.name,
+                    kind.interface(),
+                    list(&self.shape.exports)
+                ),
+                None => format!(
+                    "capability {}:{}: expected a kind that this host serves ({}), found {:?}",
+                    capability.kind,
+                    capability.name,
+                    list(self.served.iter().map(|kind| kind.name())),
+                    capability.kind
+                ),
+            };
+            return Err(Refusal::new(Reason::WrongWorld, message));
+        }
+        Ok(())
+    }
+}
+
+impl Prepared for WasmPrepared {
+    fn describe(&self, _isolation: Isolation) -> Result<Description, Refusal> {
+        let description = convert(self.ask()?)
+            .and_then(|description| description.check().map(|()| description))
+            .map_err(|error| Refusal::new(Reason::Description, format!("describe: {error}")))?;
+        self.check_kinds(&description)?;
+        Ok(description)
+    }
+
+    fn imports(&self) -> &[String] {
+        &self.shape.imports
+    }
+
+    fn exports(&self) -> &[String] {
+        &self.shape.exports
+    }
+
+    fn code_size(&self) -> u64 {
+        self.code_size
+    }
+
+    fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
+        let folders = Folders::open(&start.policy.grants)
+            .map_err(|error| Refusal::new(Reason::Grant, error.to_string()).hint(GRANT_HINT))?;
+        let sandbox =
+            Arc::new(Sandbox::new(start.identity, &start.policy, folders, start.observer));
+        let shared = Shared {
+            engine: self.engine.clone(),
+            tokio: self.tokio.clone(),
+            component: self.component.clone(),
+            lifecycle: Arc::clone(&self.lifecycle),
+            kinds: self.kinds.iter().map(|kind| Arc::clone(kind) as Arc<dyn AnyIndices>).collect(),
+            sandbox: Arc::clone(&sandbox),
+            config: start.config.to_string().into(),
+            wants_wasi: self.wants_wasi,
+            wants_services: self.wants_services,
+            may_wait: self.may_wait,
+            budget: Budget::new(start.policy.total_memory),
+            metrics: Arc::new(GuestMetrics::default()),
+            pool: Pool::new(start.policy.instances, start.policy.queue),
+            instantiations: AtomicU64::new(0),
+            discarded: AtomicU64::new(0),
+            policy: start.policy,
+        };
+        let plugin = WasmPlugin {
+            shared: Arc::new(shared),
+            description: start.description,
+            kinds: self.kinds.clone(),
+        };
+        self.engine.idle().join(&plugin.shared);
+        match plugin.warm_up() {
+            Ok(()) => Ok(Arc::new(plugin)),
+            Err((stage, error)) => Err(refuse(stage, &error)),
+        }
+    }
+}
+
+/// A failed `describe`, as the operator sees it.
+fn undescribed(error: &CallError) -> Refusal {
+    let hint = "describe runs with nothing granted and within 5 s; it must not depend on \
+                configuration, time or chance";
+    Refusal::new(Reason::Describe, format!("describe: {}", error.message())).hint(hint)
+}
+
+/// A failed start, as the operator sees it.
+fn refuse(stage: Stage, error: &CallError) -> Refusal {
+    let (name, refused) = match stage {
+        Stage::Init => ("init", Reason::Init),
+        Stage::Health => ("health", Reason::Unhealthy),
+    };
+    let reason = match (stage, error.kind()) {
+        (Stage::Init, CallErrorKind::Cpu | CallErrorKind::Deadline) => Reason::InitDeadline,
+        _ => refused,
+    };
+    let mut message = format!("{name}: {}", error.message());
+    if let Some(backtrace) = error.backtrace() {
+        message.push_str("; backtrace: ");
+        message.push_str(&backtrace.trim_end().replace('\n', " < "));
+    }
+    Refusal::new(reason, message)
+}
+
+fn convert(answer: types::Description) -> Result<Description, DescriptionError> {
+    let capabilities = answer.capabilities.into_iter().map(|capability| CapabilityDescription {
+        kind: capability.kind,
+        name: capability.name,
+        description: capability.description,
+        media_types: capability.media_types,
+        routes: capability
+            .routes
+            .into_iter()
+            .map(|route| RouteDescription { methods: route.methods, path: route.path })
+            .collect(),
+    });
+    Ok(Description {
+        name: answer.name,
+        version: Description::parse_version(&answer.version)?,
+        description: answer.description,
+        capabilities: capabilities.collect(),
+        config_schema: answer
+            .config_schema
+            .map(|schema| Description::parse_schema(&schema))
+            .transpose()?,
+    })
+}

@@ -1,0 +1,87 @@
+//! Which components are plugins that this host can run, by what they import and export.
+
+use plugbay_core::{Reason, Refusal};
+
+use super::scan::{Shape, version_of};
+
+/// The versions of `plugbay:plugin` that this runtime serves.
+pub const API_VERSIONS: &[&str] = &["1.0.0"];
+
+pub(crate) const PACKAGE: &str = "plugbay:plugin";
+pub(crate) const CODECS: &str = "plugbay:plugin/codecs@1.0.0";
+pub(crate) const LIFECYCLE: &str = "plugbay:plugin/lifecycle@1.0.0";
+pub(crate) const IMPORTS: [&str; 4] = [
+    "plugbay:plugin/types@1.0.0",
+    "plugbay:plugin/log@1.0.0",
+    "plugbay:plugin/metrics@1.0.0",
+    CODECS,
+];
+/// The packages of WASI 0.2 that are linked for components that import them.
+const WASI: [&str; 6] =
+    ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+
+/// Checks that the host offers every import of the component. `offered` are interfaces that are
+/// not WASI's.
+pub(crate) fn check_imports(shape: &Shape, offered: &[String]) -> Result<(), Refusal> {
+    let known = |name: &String| {
+        offered.contains(name)
+            || WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.")
+    };
+    let missing: Vec<&String> = shape.imports.iter().filter(|name| !known(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "expected imports that this host offers, found {}; it offers {} and WASI 0.2",
+        list(&missing),
+        list(offered)
+    );
+    Err(Refusal::new(Reason::MissingImport, message)
+        .hint("build the plugin against interfaces of this host"))
+}
+
+/// Checks the version of every `plugbay:plugin` interface that the component names.
+pub(crate) fn check_api_version(shape: &Shape) -> Result<(), Refusal> {
+    let names = shape.exports.iter().chain(&shape.imports);
+    let mut versions = names.filter_map(|name| version_of(name, PACKAGE));
+    match versions.find(|version| !API_VERSIONS.contains(version)) {
+        None => Ok(()),
+        Some(found) => {
+            let message = format!(
+                "expected {PACKAGE} in version {}, found {found}",
+                list(API_VERSIONS.iter().copied())
+            );
+            Err(Refusal::new(Reason::ApiVersion, message)
+                .hint("rebuild the plugin with the plugbay-sdk of this host's release"))
+        }
+    }
+}
+
+/// Checks that the component exports the interface that every plugin has.
+pub(crate) fn check_world(shape: &Shape) -> Result<(), Refusal> {
+    if shape.exports.iter().any(|name| name == LIFECYCLE) {
+        return Ok(());
+    }
+    let message =
+        format!("expected a component that exports {LIFECYCLE}, found {}", list(&shape.exports));
+    let command = shape.exports.iter().any(|name| name.starts_with("wasi:cli/run@"));
+    let hint = if command {
+        "this is a command, not a plugin"
+    } else {
+        "a plugin implements a world of the WIT package plugbay:plugin; see plugbay-sdk"
+    };
+    Err(Refusal::new(Reason::WrongWorld, message).hint(hint))
+}
+
+/// Names in a sentence, bounded.
+pub(crate) fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    const MOST: usize = 16;
+    let names: Vec<S> = names.into_iter().collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let shown: Vec<&str> = names.iter().take(MOST).map(AsRef::as_ref).collect();
+    let more = names.len().saturating_sub(MOST);
+    let and_more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("{}{and_more}", shown.join(", "))
+}

@@ -1,0 +1,195 @@
+//! What stands between a plugin and the host: its grants, its rates, and the tally of what it
+//! tried in vain. One for all instances of a plugin.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use plugbay_core::{
+    Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Unobserved, write_log,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::folders::Folders;
+use super::rate::Rate;
+use super::tally::{Denials, Tally};
+
+/// The most work on files of one plugin that is under way at once: each holds a thread until the
+/// system answers, even if nobody waits for it any more.
+pub(crate) const MOST_FILE_WORK: usize = 8;
+
+/// The most look-ups of names of one plugin that are under way at once: each holds a thread until
+/// the system's resolver answers, even if nobody waits for it any more.
+pub(crate) const MOST_LOOKUPS: usize = 8;
+
+/// The keys of the limits that are told of.
+const FILES: &str = "files";
+const LOGS: &str = "logs";
+const HOST_CALLS: &str = "host_calls";
+
+/// The longest account of what was tried, in bytes: paths are the plugin's to choose.
+const MAX_TRIED: usize = 256;
+
+/// The plugin called the host more often than it may: ends its call.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("expected at most {0} calls of the host in a second over all instances")]
+pub(crate) struct TooManyHostCalls(pub(crate) u32);
+
+/// The right to have one more file or socket open, until it is dropped.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+/// One plugin's sandbox.
+pub(crate) struct Sandbox {
+    identity: Identity,
+    grants: Grants,
+    /// The granted folders.
+    pub(crate) folders: Folders,
+    most_at_once: u64,
+    logs: Option<Rate>,
+    host_calls: Option<Rate>,
+    per_second: u32,
+    denied: [Denials; Grant::ALL.len()],
+    refused_files: Tally,
+    dropped_lines: Tally,
+    refused_calls: Tally,
+    /// What else may be open.
+    files: Arc<Semaphore>,
+    /// What other work on files may be under way.
+    pub(crate) file_work: Arc<Semaphore>,
+    /// What other look-ups of names may be under way.
+    pub(crate) lookups: Arc<Semaphore>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Sandbox {
+    /// The sandbox of a plugin under this policy, whose grants name these folders.
+    pub(crate) fn new(
+        identity: Identity,
+        policy: &Policy,
+        folders: Folders,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let places = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Self {
+            identity,
+            grants: policy.grants.clone(),
+            folders,
+            most_at_once: policy.output.max(Policy::LEAST_OUTPUT),
+            logs: Rate::new(policy.logs),
+            host_calls: Rate::new(policy.host_calls),
+            per_second: policy.host_calls,
+            denied: Default::default(),
+            refused_files: Tally::default(),
+            dropped_lines: Tally::default(),
+            refused_calls: Tally::default(),
+            files: places(usize::try_from(policy.files).unwrap_or(usize::MAX)),
+            file_work: places(MOST_FILE_WORK),
+            lookups: places(MOST_LOOKUPS),
+            observer,
+        }
+    }
+
+    /// One that grants nothing and tells nobody, for `describe`.
+    pub(crate) fn bare(policy: &Policy) -> Self {
+        let nobody = Identity::new("describe", &semver::Version::new(0, 0, 0));
+        Self::new(nobody, policy, Folders::default(), Arc::new(Unobserved))
+    }
+
+    /// The plugin, as `name@version`.
+    pub(crate) fn label(&self) -> &Arc<str> {
+        self.identity.label()
+    }
+
+    /// What is granted.
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// The most bytes that may come out of an instance at once: an answer, or what it gives one
+    /// function of the host.
+    pub(crate) fn most_at_once(&self) -> u64 {
+        self.most_at_once
+    }
+
+    /// Counts a use of what is not granted. `tried` is what the plugin wanted, as a verb and
+    /// its object.
+    #[cold]
+    pub(crate) fn deny(&self, grant: Grant, tried: impl fmt::Display) {
+        let index = Grant::ALL.iter().position(|it| *it == grant);
+        let Some(tally) = index.and_then(|index| self.denied.get(index)) else { return };
+        if let Some(times) = tally.count(&tried) {
+            let mut tried = tried.to_string();
+            tried.truncate(tried.floor_char_boundary(MAX_TRIED));
+            self.observer.notice(self.label(), Notice::Denied { grant, tried, times });
+        }
+    }
+
+    /// Counts a call of the host.
+    ///
+    /// # Errors
+    ///
+    /// If it is one too many.
+    #[inline]
+    pub(crate) fn host_call(&self) -> Result<(), TooManyHostCalls> {
+        match &self.host_calls {
+            Some(rate) if !rate.take() => Err(self.too_many()),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn too_many(&self) -> TooManyHostCalls {
+        self.limited(HOST_CALLS, &self.refused_calls);
+        TooManyHostCalls(self.per_second)
+    }
+
+    /// Writes a line of the plugin to the log, unless it has written too many.
+    pub(crate) fn write_log<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        level: LogLevel,
+        message: &str,
+        fields: &[(N, V)],
+    ) {
+        if self.logs.as_ref().is_none_or(Rate::take) {
+            write_log(self.label(), level, message, fields);
+        } else {
+            self.limited(LOGS, &self.dropped_lines);
+        }
+    }
+
+    /// The right to have one more file or socket open, unless there are too many.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let place = Arc::clone(&self.files).try_acquire_owned().ok();
+        if place.is_none() {
+            self.limited(FILES, &self.refused_files);
+        }
+        place
+    }
+
+    fn limited(&self, limit: &'static str, tally: &Tally) {
+        if let Some(times) = tally.count() {
+            self.observer.notice(self.label(), Notice::Limited { limit: limit.into(), times });
+        }
+    }
+
+    /// Uses of what is not granted, by grant.
+    pub(crate) fn denials(&self) -> BTreeMap<Cow<'static, str>, u64> {
+        let totals = self.denied.iter().map(Denials::total);
+        let all = Grant::ALL.into_iter().map(|grant| grant.as_str().into()).zip(totals);
+        all.filter(|(_, total)| *total > 0).collect()
+    }
+
+    /// What was done too often, by limit.
+    pub(crate) fn excesses(&self) -> BTreeMap<Cow<'static, str>, u64> {
+        let all = [
+            (FILES, &self.refused_files),
+            (LOGS, &self.dropped_lines),
+            (HOST_CALLS, &self.refused_calls),
+        ];
+        all.map(|(limit, tally)| (limit.into(), tally.total()))
+            .into_iter()
+            .filter(|it| it.1 > 0)
+            .collect()
+    }
+}

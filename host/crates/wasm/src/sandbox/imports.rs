@@ -1,0 +1,139 @@
+//! The host's side of the imports: `log`, `metrics`, `codecs`.
+//!
+//! A call of another plugin is awaited on the fiber of the caller: it holds up no thread, however
+//! long it takes.
+
+use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, OwnedContext, cut};
+
+use super::state::State;
+use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
+
+/// The field by which the SDK's panic hook marks its line.
+const PANIC_FIELD: &str = "panic";
+
+/// How much of a panic's message is kept, in bytes: an instance that got over it keeps it too.
+const MAX_PANIC: usize = 8 * 1024;
+
+/// What a nested call returns to the guest.
+type Answer = Result<Vec<u8>, types::Error>;
+
+impl types::Host for State {}
+
+impl log::Host for State {
+    fn write(
+        &mut self,
+        level: log::Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        self.host_call()?;
+        if level == log::Level::Error && fields.iter().any(|(name, _)| name == PANIC_FIELD) {
+            self.panic = Some(cut(&message, MAX_PANIC).into_owned());
+        }
+        self.sandbox.write_log(log_level(level), &message, &fields);
+        Ok(())
+    }
+
+    fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
+        self.host_call()?;
+        Ok(log_level(level).is_enabled())
+    }
+}
+
+fn log_level(level: log::Level) -> LogLevel {
+    match level {
+        log::Level::Error => LogLevel::Error,
+        log::Level::Warn => LogLevel::Warn,
+        log::Level::Info => LogLevel::Info,
+        log::Level::Debug => LogLevel::Debug,
+        log::Level::Trace => LogLevel::Trace,
+    }
+}
+
+impl metrics::Host for State {
+    fn add(&mut self, name: String, delta: u64) -> wasmtime::Result<()> {
+        self.host_call()?;
+        self.metrics.add(&name, delta);
+        Ok(())
+    }
+
+    fn set(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
+        self.host_call()?;
+        self.metrics.set(&name, value);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Counts a call of another plugin; returns what it is called with.
+    fn caller(&mut self) -> wasmtime::Result<Result<OwnedContext, CallError>> {
+        self.host_call()?;
+        let caller = self.context.clone();
+        Ok(caller.ok_or_else(|| {
+            let message = "codecs can be called during a call only, not in init";
+            CallError::new(CallErrorKind::Unavailable, message)
+        }))
+    }
+
+    /// Notes what kept the plugin from its work; returns what it is told.
+    fn failed(&mut self, error: &CallError) -> types::Error {
+        self.upstream.note(error);
+        to_guest(error)
+    }
+}
+
+impl codecs::Host for State {
+    fn available(&mut self) -> wasmtime::Result<Vec<codecs::CodecInfo>> {
+        self.host_call()?;
+        let infos = self.context.as_ref().map(|context| context.get().services().codecs());
+        let infos = infos
+            .unwrap_or_default()
+            .into_iter()
+            .map(|info| codecs::CodecInfo { name: info.name, media_types: info.media_types });
+        Ok(infos.collect())
+    }
+
+    async fn encode(&mut self, name: String, document: Vec<u8>) -> wasmtime::Result<Answer> {
+        let caller = self.caller()?;
+        let answer = async {
+            let caller = caller?;
+            let context = caller.get().nested()?;
+            context.services().encode_async(context, &name, document).await
+        };
+        Ok(answer.await.map_err(|error| self.failed(&error)))
+    }
+
+    async fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
+        let caller = self.caller()?;
+        let answer = async {
+            let caller = caller?;
+            let context = caller.get().nested()?;
+            context.services().decode_async(context, &name, bytes).await
+        };
+        Ok(answer.await.map_err(|error| self.failed(&error)))
+    }
+}
+
+/// A failed nested call, as the calling plugin sees it.
+fn to_guest(error: &CallError) -> types::Error {
+    let message = error.to_string();
+    match error.kind() {
+        CallErrorKind::InvalidInput => types::Error::InvalidInput(error.message().to_owned()),
+        CallErrorKind::Unsupported => types::Error::Unsupported(error.message().to_owned()),
+        CallErrorKind::Unavailable | CallErrorKind::Deadline => types::Error::Unavailable(message),
+        kind if kind.blame() == Blame::NotCalled => types::Error::Unavailable(message),
+        _ => types::Error::Internal(message),
+    }
+}
+
+impl From<types::Error> for CallError {
+    fn from(error: types::Error) -> Self {
+        let (kind, message) = match error {
+            types::Error::InvalidInput(message) => (CallErrorKind::InvalidInput, message),
+            types::Error::Unsupported(message) => (CallErrorKind::Unsupported, message),
+            types::Error::Unavailable(message) => (CallErrorKind::Unavailable, message),
+            types::Error::Internal(message) => (CallErrorKind::Internal, message),
+        };
+        Self::new(kind, message)
+    }
+}

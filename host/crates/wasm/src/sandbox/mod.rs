@@ -1,0 +1,17 @@
+//! What stands between a guest and the host, whatever the guest imports.
+//!
+//! [`state`] is the data of every store: the plugin's sandbox ([`grants`]: what it may reach, how
+//! often, and how often it was refused), the instance's memory ([`limits`]) and the time of its call
+//! ([`clock`], which has CPU time from [`meter`]). [`imports`] is the host's side of our own
+//! interfaces. [`fault`] says what a failed call was: a trap, a panic, or which limit.
+
+pub(crate) mod clock;
+pub(crate) mod fault;
+pub(crate) mod folders;
+pub(crate) mod grants;
+mod imports;
+pub(crate) mod limits;
+pub(crate) mod meter;
+mod rate;
+pub(crate) mod state;
+mod tally;

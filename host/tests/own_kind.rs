@@ -1,0 +1,211 @@
+//! A kind of the application's own is called like a built-in one, whatever its plugins import.
+
+mod support;
+
+#[path = "../examples/own_kind/main.rs"]
+#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
+mod own_kind;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use own_kind::Greeter;
+use plugbay::wasm::wasmtime::{self, component::TypedFunc};
+use plugbay::wasm::{Calls, Exports, WasmKind};
+use plugbay::{CallError, CallErrorKind, Calling, Context, Error, Handle, Kind};
+use plugbay_fixtures::{Guest, component};
+use support::{Site, place, wait};
+
+/// The example's guest, which imports more: `imports` are lines of its world and fields of its
+/// module, and `greet` is the body of its function, with the locals `$name`, `$len` and `$at`.
+fn guest(packages: &str, imports: [&str; 2], greet: &str) -> Vec<u8> {
+    let [lines, fields] = imports;
+    let wit = include_str!("../examples/own_kind/greeter.wit");
+    let wit = wit.replace("    export greeter;", &format!("    {lines}\n    export greeter;"));
+    let module = include_str!("../examples/own_kind/guest.wat");
+    let from = module.find("(func (export \"acme:greet").unwrap();
+    let to = module.find("(func (export \"cabi_post_acme").unwrap();
+    let module = format!(
+        "{}(func (export \"acme:greet/greeter@0.1.0#greet\")
+           (param i32) (param $name i32) (param $len i32) (result i32) (local $at i32)
+           {greet}
+           (i32.const 192))
+         {}",
+        &module[..from],
+        &module[to..]
+    );
+    let module = module.replacen("(memory ", &format!("{fields} (memory "), 1);
+    component(&format!("{wit}\n{packages}"), "greeter-plugin", &module)
+}
+
+/// Answers with its name, once it has read the clock: not at all if that stands still.
+fn reads_the_clock() -> Vec<u8> {
+    guest(
+        "package wasi:clocks@0.2.6 { interface monotonic-clock { now: func() -> u64; } }",
+        [
+            "import wasi:clocks/monotonic-clock@0.2.6;",
+            "(import \"wasi:clocks/monotonic-clock@0.2.6\" \"now\" (func $now (result i64)))",
+        ],
+        "(if (i64.eqz (call $now)) (then unreachable))
+         (i32.store (i32.const 192) (local.get $name))
+         (i32.store (i32.const 196) (local.get $len))",
+    )
+}
+
+/// Answers with what the codec `echo` makes of its name.
+fn calls_a_codec() -> Vec<u8> {
+    guest(
+        "",
+        [
+            "",
+            "(import \"plugbay:plugin/codecs@1.0.0\" \"encode\"
+               (func $encode (param i32 i32 i32 i32 i32)))
+             (data (i32.const 200) \"echo\")",
+        ],
+        "(call $encode (i32.const 200) (i32.const 4) (local.get $name) (local.get $len) (i32.const 208))
+         (if (i32.load8_u (i32.const 208)) (then unreachable))
+         (i32.store (i32.const 192) (i32.load (i32.const 212)))
+         (i32.store (i32.const 196) (i32.load (i32.const 216)))",
+    )
+}
+
+/// Answers with a mebibyte of zeros and one more for each byte of its name.
+fn answers_much() -> Vec<u8> {
+    guest(
+        "",
+        ["", ""],
+        "(drop (memory.grow (i32.const 17)))
+         (i32.store (i32.const 192) (i32.const 65536))
+         (i32.store (i32.const 196) (i32.add (i32.const 1048576) (local.get $len)))",
+    )
+}
+
+fn greet(greeter: &Handle<Greeter>, name: &str) -> Result<String, CallError> {
+    match greeter.call(Calling::default(), |greeter, context| greeter.greet(context, name)) {
+        Ok(greeting) => Ok(greeting),
+        Err(Error::Call(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn site(plugin: Vec<u8>, config: &str) -> Site {
+    place()
+        .plugin("hello.wasm", plugin)
+        .plugin("echo.wasm", Guest::codec("echo"))
+        .config(config)
+        .unwatched()
+        .host_with(|builder| builder.kind::<Greeter>())
+}
+
+const CLOCKS: &str = "[plugins.hello.grants]\nclocks = true";
+
+#[test]
+fn a_plugin_that_imports_wasi_is_called_within_and_without_a_runtime() {
+    let site = site(reads_the_clock(), CLOCKS);
+    let greeter = site.get::<Greeter>("hello").unwrap();
+    assert_eq!(greet(&greeter, "you").unwrap(), "you");
+    assert_eq!(wait(async { greet(&greeter, "you") }).unwrap(), "you");
+}
+
+#[test]
+fn a_plugin_that_imports_codecs_calls_them_in_the_callers_snapshot() {
+    let site = site(calls_a_codec(), "");
+    let greeter = site.get::<Greeter>("hello").unwrap();
+    assert_eq!(greet(&greeter, "you").unwrap(), "you");
+}
+
+#[test]
+fn what_a_plugin_returns_is_bounded_by_output() {
+    for guest in [answers_much(), reads_then_answers_much()] {
+        let site = site(guest, &format!("[plugins.hello]\noutput = '1MiB'\n{CLOCKS}"));
+        let greeter = site.get::<Greeter>("hello").unwrap();
+        assert_eq!(greet(&greeter, "").unwrap().len(), 1 << 20);
+        let error = greet(&greeter, "x").unwrap_err();
+        assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Output, Some("hello@1.0.0")));
+        let expected = "expected an answer of at most 1048576 bytes, found more";
+        assert_eq!(error.message(), expected);
+        assert_eq!(greet(&greeter, "").unwrap().len(), 1 << 20);
+    }
+}
+
+/// The same on a fiber.
+fn reads_then_answers_much() -> Vec<u8> {
+    guest(
+        "package wasi:clocks@0.2.6 { interface monotonic-clock { now: func() -> u64; } }",
+        [
+            "import wasi:clocks/monotonic-clock@0.2.6;",
+            "(import \"wasi:clocks/monotonic-clock@0.2.6\" \"now\" (func $now (result i64)))",
+        ],
+        "(drop (call $now))
+         (drop (memory.grow (i32.const 17)))
+         (i32.store (i32.const 192) (i32.const 65536))
+         (i32.store (i32.const 196) (i32.add (i32.const 1048576) (local.get $len)))",
+    )
+}
+
+#[test]
+fn a_plugin_that_imports_wasi_keeps_its_limits() {
+    let spins = guest(
+        "package wasi:clocks@0.2.6 { interface monotonic-clock { now: func() -> u64; } }",
+        [
+            "import wasi:clocks/monotonic-clock@0.2.6;",
+            "(import \"wasi:clocks/monotonic-clock@0.2.6\" \"now\" (func $now (result i64)))",
+        ],
+        "(drop (call $now)) (loop $again (br $again))",
+    );
+    let site = site(spins, &format!("[plugins.hello]\ncpu = '50ms'\n{CLOCKS}"));
+    let greeter = site.get::<Greeter>("hello").unwrap();
+    let error = greet(&greeter, "you").unwrap_err();
+    assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Cpu, Some("hello@1.0.0")));
+}
+
+/// A greeter whose callers wait for it.
+struct Later;
+
+type Greeting<'a> = Pin<Box<dyn Future<Output = Result<String, CallError>> + Send + 'a>>;
+
+trait GreetLater: Send + Sync {
+    fn greet<'a>(&'a self, context: Context<'a>, name: String) -> Greeting<'a>;
+}
+
+impl Kind for Later {
+    const NAME: &'static str = "greeter";
+    type Call = dyn GreetLater;
+}
+
+impl WasmKind for Later {
+    const INTERFACE: &'static str = "acme:greet/greeter@0.1.0";
+    type Guest = TypedFunc<(u32, String), (String,)>;
+
+    fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest> {
+        exports.function("greet")
+    }
+
+    fn provide(calls: Calls<Self>) -> Arc<dyn GreetLater> {
+        Arc::new(calls)
+    }
+}
+
+impl GreetLater for Calls<Later> {
+    fn greet<'a>(&'a self, context: Context<'a>, name: String) -> Greeting<'a> {
+        let params = (self.capability(), name);
+        Box::pin(self.call_async(context, |greet| greet, params, |(greeting,)| Ok(greeting)))
+    }
+}
+
+#[test]
+fn the_same_plugins_are_awaited() {
+    for guest in [own_kind::guest(), reads_the_clock(), calls_a_codec()] {
+        let site = place()
+            .plugin("hello.wasm", guest)
+            .plugin("echo.wasm", Guest::codec("echo"))
+            .config(CLOCKS)
+            .unwatched()
+            .host_with(|builder| builder.kind::<Later>());
+        let lease = site.get::<Later>("hello").unwrap().lease().unwrap();
+        let greeting = wait(lease.call_async(Calling::default(), |greeter, context| {
+            greeter.greet(context, "you".to_owned())
+        }));
+        assert!(greeting.unwrap().ends_with("you"));
+    }
+}
