@@ -45,15 +45,16 @@ pub struct Status {
     pub libraries: Vec<LibraryStatus>,
     /// Settings that only a restart applies.
     pub pending_restart: Vec<Restart>,
-    /// The generation that an operator went back to, while changes wait.
+    /// The generation that an operator rolled back to, while changes are held back.
     pub pinned: Option<u64>,
-    /// The generations that can be gone back to, oldest first; the last one serves.
+    /// The generations that can be rolled back to, oldest first; the last one serves.
     pub history: Vec<GenerationStatus>,
-    /// Of these, the newest that serves anything else: what to go back to if nobody says where.
+    /// Of these, the newest that differs from the serving one: the one to roll back to if none is
+    /// named.
     pub previous: Option<u64>,
 }
 
-/// A generation that can be gone back to.
+/// A generation that can be rolled back to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GenerationStatus {
@@ -66,7 +67,7 @@ pub struct GenerationStatus {
     pub plugins: Vec<String>,
 }
 
-/// How a plugin is.
+/// The state of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -75,13 +76,13 @@ pub enum PluginState {
     Running,
     /// A new version, which gets a share of the calls.
     Canary,
-    /// It failed so often in a row that it gets no calls for a while.
+    /// It failed several times in a row: its breaker is open, and it gets no calls for a while.
     BreakerOpen,
-    /// It is being tried with a call after that.
+    /// Its breaker is half-open: it gets a probe call.
     BreakerTried,
     /// Its health checks fail: it gets no calls.
     Unhealthy,
-    /// It, or its worker process, was started anew so often that it is left alone.
+    /// It, or its worker process, was restarted in vain, and is not restarted any more.
     CrashLoop,
 }
 
@@ -113,7 +114,7 @@ pub struct LibraryStatus {
     pub loaded_at: SystemTime,
     /// Whether a plugin of the generation that serves runs from it, in this process.
     pub serves: bool,
-    /// Threads that hang in it, outside its calls; the host waits for them no more.
+    /// Threads that hang in it, outside its calls; the host no longer waits for them.
     pub left_behind: usize,
 }
 
@@ -194,7 +195,7 @@ pub struct CapabilityStatus {
     /// How calls are given out among several providers: `failover`, `split` or `canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Cow<'static, str>>,
-    /// How often another provider was asked after the first one failed, if there are several.
+    /// How often another provider was called after the first one failed, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second_tries: Option<SecondTryStatus>,
     /// All who offer it, as `name@version`, in the order of the configuration; `plugin` is the
