@@ -37,10 +37,11 @@ mod plugin;
 mod policy;
 mod private;
 mod refusal;
+mod upstream;
 mod wait_queue;
 
 pub use artifact::{Artifact, Source};
-pub use call::{Blame, CallError, CallErrorKind, Hindrance};
+pub use call::{Blame, CallError, CallErrorKind};
 pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, OwnedContext, Services};
 pub use cut::cut;
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
@@ -58,4 +59,5 @@ pub use plugin::{
 pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};
+pub use upstream::UpstreamRejection;
 pub use wait_queue::{CANCEL_CHECK, WaitError, WaitQueue, overloaded};

@@ -1,6 +1,7 @@
 //! What the host records of one plugin across its calls: the plugin's metrics, and how often it
 //! called the host and wrote to the log, which its policy limits.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -70,9 +71,11 @@ impl Ledger {
     }
 
     /// How often each limit was exceeded; a limit that never was is left out.
-    pub(crate) fn limited(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn limited(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let all = [(LOGS, &self.logs), (HOST_CALLS, &self.host_calls)];
-        let exceeded = |(key, quota): (_, &Option<Quota>)| Some((key, quota.as_ref()?.exceeded()));
+        let exceeded = |(key, quota): (&'static str, &Option<Quota>)| {
+            Some((Cow::Borrowed(key), quota.as_ref()?.exceeded()))
+        };
         all.into_iter().filter_map(exceeded).filter(|(_, times)| *times > 0).collect()
     }
 
@@ -80,7 +83,7 @@ impl Ledger {
         let Some(quota) = quota else { return Ok(()) };
         quota.take(Instant::now()).map_err(|exceeded| {
             if let Some(times) = exceeded.report {
-                self.observer.notice(&self.label, Notice::Limited { limit, times });
+                self.observer.notice(&self.label, Notice::Limited { limit: limit.into(), times });
             }
             exceeded.per_second
         })
@@ -112,8 +115,8 @@ mod tests {
         let dropped = (0..100).map(write).filter(|written| !written).count();
         // One line, and one more for each second that the test takes.
         assert!(dropped > 1, "{dropped}");
-        assert_eq!(ledger.limited(), [("logs", dropped as u64)].into());
-        let notice = Notice::Limited { limit: "logs", times: 1 };
+        assert_eq!(ledger.limited(), [("logs".into(), dropped as u64)].into());
+        let notice = Notice::Limited { limit: "logs".into(), times: 1 };
         assert_eq!(notices.0.lock().unwrap().first(), Some(&("p@1.0.0".to_owned(), notice)));
     }
 

@@ -276,10 +276,10 @@ impl<K: WasmKind> Calls<K> {
         };
         match store.data_mut().end().and(result) {
             Ok(result) => {
-                let hindrance = store.data().hindrance;
+                let upstream = store.data().upstream;
                 let answer = answer(result);
                 checkout.done();
-                answer.map_err(|error| hindrance.explain(self.said(error)))
+                answer.map_err(|error| upstream.explain(self.said(error)))
             }
             Err(error) => Err(fault(&error, store.data_mut())),
         }

@@ -1,6 +1,7 @@
 //! What stands between a plugin and the host: its grants, its rates, and the tally of what it
 //! tried in vain. One for all instances of a plugin.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -164,25 +165,28 @@ impl Sandbox {
     /// Reports that a limit was exceeded, if a report is due.
     fn limited(&self, limit: &'static str, report: Option<u64>) {
         if let Some(times) = report {
-            self.observer.notice(self.label(), Notice::Limited { limit, times });
+            self.observer.notice(self.label(), Notice::Limited { limit: limit.into(), times });
         }
     }
 
     /// Uses of what is not granted, by grant.
-    pub(crate) fn denials(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn denials(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let totals = self.denied.iter().map(DistinctTally::total);
-        let all = Grant::ALL.into_iter().map(Grant::as_str).zip(totals);
+        let all = Grant::ALL.into_iter().map(|grant| grant.as_str().into()).zip(totals);
         all.filter(|(_, total)| *total > 0).collect()
     }
 
     /// How often each limit was exceeded; a limit that never was is left out.
-    pub(crate) fn excesses(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn excesses(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let exceeded = |quota: &Option<Quota>| quota.as_ref().map_or(0, Quota::exceeded);
         let all = [
             (FILES, self.refused_files.total()),
             (LOGS, exceeded(&self.logs)),
             (HOST_CALLS, exceeded(&self.host_calls)),
         ];
-        all.into_iter().filter(|(_, times)| *times > 0).collect()
+        all.into_iter()
+            .filter(|(_, times)| *times > 0)
+            .map(|(limit, times)| (limit.into(), times))
+            .collect()
     }
 }
