@@ -39,7 +39,9 @@
 //! - [`RetryBudget`] says whether a failed call may be tried elsewhere.
 //! - [`Trial`] compares the two [`Side`]s of a canary by a stated test, and [`Steps`] raise its
 //!   share.
-//! - [`RateLimit`] admits a number of events per second.
+//! - [`RateLimit`] lets so many through a second, [`Tally`] counts events and says when to report
+//!   them, and [`Quota`] is both: how often a plugin may do one thing, and how often it tried to do
+//!   it more often.
 //!
 //! # What is never done here
 //!
@@ -67,15 +69,19 @@ mod canary;
 mod guard;
 mod health;
 mod mix;
+mod quota;
 mod rate;
 mod restarts;
 mod retry;
 mod share;
+mod tally;
 
 pub use canary::{CanaryRules, Figures, Judgement, Side, Stage, Steps, Trial, Why};
 pub use guard::{Admitted, BreakerState, Guard, Permit, Refused, Rules, Transition, Verdict};
 pub use health::{Health, Streak};
+pub use quota::{Exceeded, Quota};
 pub use rate::RateLimit;
 pub use restarts::{Next, RestartRules, Restarts};
 pub use retry::{RetryBudget, RetryRules};
 pub use share::{Seat, pick, pick_among};
+pub use tally::{DistinctTally, Tally};
