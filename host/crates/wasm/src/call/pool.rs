@@ -1,4 +1,4 @@
-//! The instances of one plugin: how many live, which are idle, who waits for one.
+//! The instances of one plugin: how many live, which are idle, how many calls wait.
 //!
 //! An idle instance sits in a *hot slot* or in the queue behind. Threads are spread over
 //! the slots, so that a warm call takes and puts back with one atomic swap each, and finds
@@ -130,7 +130,7 @@ impl Pool {
         }
     }
 
-    /// Joins those who wait for an instance or for room; `None` if the queue is full.
+    /// Joins the calls that wait for an instance; `None` if the queue is full.
     pub(crate) fn join(&self) -> Option<Waiter<'_>> {
         let more = |waiters: u32| (waiters < self.queue).then_some(waiters + 1);
         let joined = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more);
@@ -143,8 +143,8 @@ impl Pool {
     }
 }
 
-/// A call that waits. It counts until it is dropped, so that one who was woken and came too
-/// late keeps its place.
+/// A call that waits. It counts until it is dropped, so that a call which was woken and
+/// found the instance taken keeps its place.
 pub(crate) struct Waiter<'a> {
     pool: &'a Pool,
 }

@@ -1,7 +1,7 @@
 //! The host's side of the imports: `log`, `metrics`, `codecs`.
 //!
-//! A call of another plugin is awaited on the fiber of the caller: it holds up no thread, however
-//! long it takes.
+//! A call of another plugin is awaited on the fiber of the caller: it blocks no thread, however long
+//! it takes.
 
 use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, OwnedContext, cut};
 
@@ -11,7 +11,7 @@ use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 /// The field by which the SDK's panic hook marks its line.
 const PANIC_FIELD: &str = "panic";
 
-/// How much of a panic's message is kept, in bytes: an instance that got over it keeps it too.
+/// How much of a panic's message is kept, in bytes.
 const MAX_PANIC: usize = 8 * 1024;
 
 /// What a nested call returns to the guest.
@@ -75,7 +75,7 @@ impl State {
         }))
     }
 
-    /// Notes what kept the plugin from its work; returns what it is told.
+    /// Notes whether the other plugin was overloaded; returns the error for the guest.
     fn failed(&mut self, error: &CallError) -> types::Error {
         self.hindrance.note(error);
         to_guest(error)

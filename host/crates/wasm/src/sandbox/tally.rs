@@ -1,4 +1,4 @@
-//! Counts what went wrong, and says when it is time to tell of it again.
+//! Counts of events, which say when the next notice of them is due.
 
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 /// The shortest time between two notices of one thing.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// The most different things that are told of within that time.
+/// The most different events that are reported within that time.
 const DIFFERENT: usize = 16;
 
-/// How often something happened. Its first time is told at once; after that, at most one
-/// notice in a while tells how often it happened since.
+/// How often an event happened. The first is reported at once; after that, one notice in a while
+/// reports how often it happened since the last.
 #[derive(Debug)]
 pub(crate) struct Tally {
     total: AtomicU64,
@@ -35,7 +35,7 @@ impl Tally {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Counts one more. Says how many are to be told of, if it is time to tell.
+    /// Counts one event. Returns how many to report, if a notice is due.
     pub(crate) fn count(&self) -> Option<u64> {
         self.count_at(self.start.elapsed())
     }
@@ -45,7 +45,7 @@ impl Tally {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let next = self.next.load(Ordering::Relaxed);
         let (due, after) = (nanos(now) >= next, nanos(now.saturating_add(QUIET)));
-        // Whoever moves the time on tells; the others counted, and are told of next time.
+        // The thread that moves the time on reports; what others counted is in the next notice.
         let tells = due
             && self
                 .next
@@ -54,19 +54,19 @@ impl Tally {
         tells.then(|| total.saturating_sub(self.told.swap(total, Ordering::Relaxed)))
     }
 
-    /// Tells of the one that was counted last, before its time.
+    /// Reports the event that was counted last, before a notice is due.
     fn tell_one(&self) -> u64 {
         self.told.fetch_add(1, Ordering::Relaxed);
         1
     }
 }
 
-/// A [`Tally`] of things that differ: one that was not told of lately is told of at once, so that
+/// A [`Tally`] of events that differ: one that was not reported lately is reported at once, so that
 /// a harmless one does not hide another.
 #[derive(Debug, Default)]
 pub(crate) struct Denials {
     tally: Tally,
-    /// Hashes of what was told of since the last notice that was due; zero for none.
+    /// Hashes of what was reported since the last notice that was due; zero for none.
     lately: [AtomicU64; DIFFERENT],
 }
 
@@ -76,7 +76,7 @@ impl Denials {
         self.tally.total()
     }
 
-    /// Counts one more. Says how many are to be told of, if it is time to tell.
+    /// Counts one event. Returns how many to report, if a notice is due.
     pub(crate) fn count(&self, what: &impl fmt::Display) -> Option<u64> {
         self.count_at(what, self.tally.start.elapsed())
     }
