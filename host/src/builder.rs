@@ -2,24 +2,32 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use plugbay_core::{Artifact, Refusal, Runtime, Source};
 use plugbay_native::worker::WorkerCommand;
 use plugbay_native::{Ceiling, LinkedRuntime, NativeRuntime};
-use plugbay_registry::Swap;
+use plugbay_registry::{Leased, Swap, Table};
 use plugbay_wasm::compile::CompilerCommand;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
-use crate::assemble::nothing;
+use crate::call::GenerationServices;
+use crate::change::{Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
+use crate::control::{ConfigSource, Reconciler, Shared, channel};
 use crate::host::{Background, Control, Host};
-use crate::load::Store;
-use crate::publish::Report;
-use crate::reconcile::Reconciler;
-use crate::shared::{ConfigSource, Shared};
-use crate::signal;
+use crate::report::Report;
+use crate::set::{Generation, Published};
 
 type Setup = Box<dyn FnOnce(plugbay_wasm::Builder) -> plugbay_wasm::Builder + Send>;
+
+impl Host {
+    /// Begins to build a host.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
 
 /// Builds a [`Host`].
 #[derive(Default)]
@@ -211,9 +219,12 @@ impl Builder {
         runtimes.push(Arc::new(linked));
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
-        let (signal, signals) = signal::channel();
+        let (signal, signals) = channel();
         let shared = Shared::new(cell, tokio.clone(), signal.clone(), config.host.probes);
-        let store = Store::new(runtimes.clone(), Arc::clone(&shared));
+        let store = Store::new(runtimes.clone(), shared.journal.clone(), {
+            let shared = Arc::clone(&shared);
+            move || shared.is_stopped()
+        });
         let mut reconciler = Reconciler::new(
             Arc::clone(&shared),
             source,
@@ -236,6 +247,27 @@ impl Builder {
         let ended = Mutex::new(Some(ended));
         let control = Control { signal, runtimes, ended, _tokio: background };
         Ok(Host { shared, control: Arc::new(control) })
+    }
+}
+
+/// The generation before the first: it holds nothing.
+fn nothing(config: Arc<Config>) -> Published {
+    let generation = Arc::new(Generation {
+        number: 0,
+        published: SystemTime::now(),
+        router: configured_routes(&config),
+        config,
+        plugins: Table::empty().called("plugin"),
+        capabilities: Table::empty().called("capability"),
+        users: Arc::new(Leased::new(())),
+    });
+    Published {
+        services: GenerationServices::of(Arc::clone(&generation)),
+        generation,
+        rejected: Arc::from([]),
+        pending_restart: Arc::from([]),
+        pinned: None,
+        history: Arc::from([]),
     }
 }
 

@@ -12,19 +12,12 @@ use plugbay_core::{Artifact, Kind, Refusal, Runtime};
 use plugbay_registry::NotFound;
 use tokio::sync::oneshot;
 
-use crate::builder::Builder;
+use crate::call::{CodecHandle, Handle, HandlerHandle, Snapshot};
+use crate::change::{Inspection, check, folder, inspect};
 use crate::config::Config;
-use crate::error::RollbackError;
-use crate::folder;
-use crate::generation::Snapshot;
-use crate::handle::{CodecHandle, Handle, HandlerHandle};
-use crate::inspect::{Inspection, check, inspect};
-use crate::outcome::Events;
-use crate::publish::Report;
-use crate::shared::Shared;
-use crate::signal::{Order, Signal};
+use crate::control::{Order, RollbackError, Shared, Signal, stop};
+use crate::report::{Events, Report};
 use crate::status::Status;
-use crate::stop;
 
 /// How long a look may take before the host no longer counts as alive.
 const STUCK: Duration = Duration::from_mins(5);
@@ -71,12 +64,6 @@ impl Drop for Background {
 }
 
 impl Host {
-    /// Begins to build a host.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     /// A handle to the codec `name`.
     ///
     /// # Errors
@@ -129,7 +116,7 @@ impl Host {
     /// What runs, what was refused and why.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::of(&self.shared.cell.load(), self.shared.draining.status())
+        Status::of(&self.shared.cell.load(), &self.shared.draining)
     }
 
     /// The configuration in force.
@@ -167,7 +154,7 @@ impl Host {
     }
 
     fn unchanged(&self) -> Report {
-        Report::unchanged(&self.shared.cell.load())
+        self.shared.cell.load().unchanged()
     }
 
     /// Serves again what an earlier generation served: its plugins and its configuration, under a
@@ -203,7 +190,7 @@ impl Host {
         done.await.unwrap_or(Err(RollbackError::Stopped))
     }
 
-    /// Whether the first generation is published: true from [`Builder::build`] on.
+    /// Whether the first generation is published: true from [`build`](crate::Builder::build) on.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.shared.cell.peek(|published| published.generation.number > 0)

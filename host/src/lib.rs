@@ -26,24 +26,18 @@
 //! `shutdown`. What is refused leaves the last good version in place and is listed, with
 //! the reason, in [`Status`].
 //!
+//! The code is in rooms, each of which imports only those to its left:
+//! `config`, `report` ← `set` ← `change`, `call` ← `control` ← `host`, `builder`, `status`.
+//! `change` makes the next generation of the folder and the configuration, `set` is what is
+//! published, `call` finds its way through that, `control` says who acts and when, and `report`
+//! is the vocabulary of what happened. The essay of each says more.
+//!
 //! | module | idea |
 //! |---|---|
 //! | [`config`] | `config.toml`, the environment and flags become one checked [`Config`] |
-//! | `folder` | lists and reads the plugin folder; half-written files are "not yet" |
-//! | `desired` | what the folder and the configuration ask for, clashes refused |
-//! | `plan` | desired against running: unchanged, start, retire |
-//! | `load` | prepares each digest once, and starts plugins, in parallel |
-//! | `start` | what of each plugin is started, and what the next set is made of |
-//! | `reconcile` | the only writer: looks, plans, loads |
-//! | `publish` | one store makes the next set serve; what left is retired |
-//! | `watch` | says "look again" when the folder or the configuration changes |
-//! | `generation`, `handle`, `router` | what callers see: snapshots, typed handles, routes |
-//! | `dispatch`, `spread` | a call past its plugin's guard, and on to other providers |
-//! | `health`, `restarts` | plugins are asked whether they are well, and started anew |
-//! | `canary`, `trials` | a new version on trial |
-//! | `history` | the last generations, to go back to |
-//! | `outcome` | every step ends in one closed [`Outcome`] |
-//! | `status` | what runs, what was refused and why |
+//! | [`worker`] | what this program does when it is started as a worker or compiler process |
+//! | [`runtime`] | the seam for an application's own runtime |
+//! | [`wasm`] | the seam for an application's own kinds of plugin |
 //!
 //! # What is deliberately absent
 //!
@@ -52,55 +46,25 @@
 
 #![forbid(unsafe_code)]
 
-mod apart;
-mod assemble;
 mod builder;
-mod calling;
-mod canary;
+mod call;
+mod change;
 pub mod config;
-mod desired;
-mod dispatch;
-mod error;
-mod folder;
-mod generation;
-mod handle;
-mod health;
-mod history;
+mod control;
 mod host;
-mod hosted;
-mod inspect;
-mod load;
-mod outcome;
-mod plan;
-mod publish;
-mod reconcile;
-mod restarts;
-mod retire;
-mod router;
-mod services;
-mod shared;
-mod signal;
-mod spread;
-mod start;
+mod report;
+mod set;
 mod status;
-mod sticky;
-mod stop;
-mod tally;
-mod trials;
-mod tries;
-mod watch;
 
 pub use builder::{BuildError, Builder};
-pub use calling::{CallFuture, Calling};
-pub use canary::TrialStatus;
+pub use call::{
+    CallFuture, Calling, CodecHandle, Error, Handle, HandlerHandle, Leased, RouteMatch, Routed,
+    Snapshot,
+};
+pub use change::{Inspection, Prospect};
 pub use config::Config;
-pub use error::{Error, Numbers, RollbackError};
-pub use generation::Snapshot;
-pub use handle::{CodecHandle, Handle, HandlerHandle, Leased};
-pub use health::HealthStatus;
+pub use control::{Numbers, RollbackError};
 pub use host::Host;
-pub use inspect::{Inspection, Prospect};
-pub use outcome::{Event, Events, Outcome};
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::{
@@ -110,14 +74,12 @@ pub use plugbay_core::{
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
-pub use publish::Report;
-pub use router::{RouteMatch, Routed};
+pub use report::{Event, Events, Outcome, Rejected, Report};
+pub use set::{CallStatus, HealthStatus, SecondTryStatus, TrialStatus};
 pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
-    Rejected, RouteStatus, Status,
+    RouteStatus, Status,
 };
-pub use tally::CallStatus;
-pub use tries::SecondTryStatus;
 
 /// What this program does in processes of their own: native plugins run there
 /// ([`Builder::worker`]), and components are compiled there ([`Builder::compiler`]).

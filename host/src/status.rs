@@ -2,21 +2,19 @@
 
 use std::time::{Instant, SystemTime};
 
-use plugbay_core::{Grant, Isolation, PluginStats, Policy, Reason, Source};
+use plugbay_core::{Grant, Isolation, PluginStats, Policy, Source};
 use plugbay_guard::BreakerState;
 use plugbay_native::Libraries;
 use plugbay_registry::Leased;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::canary::{Trial, TrialStatus};
 use crate::config::Restart;
-use crate::desired::Wanted;
-use crate::generation::{Generation, Member, Published, Running};
-use crate::health::HealthStatus;
-use crate::history::{Past, previous};
-use crate::router::Origin;
-use crate::tally::CallStatus;
-use crate::tries::SecondTryStatus;
+use crate::control::{Draining, others};
+use crate::report::{Rejected, timestamp};
+use crate::set::{
+    CallStatus, Generation, HealthStatus, Member, Origin, Past, Published, Running,
+    SecondTryStatus, Trial, TrialStatus, Wanted, previous,
+};
 
 /// Everything a host holds, as of one generation.
 #[derive(Clone, Debug, Serialize)]
@@ -215,27 +213,6 @@ pub struct RouteStatus {
     pub origin: String,
 }
 
-/// Something that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Rejected {
-    /// The file, or `linked:NAME`.
-    pub source: String,
-    /// The plugin's name, if it got so far.
-    pub plugin: Option<String>,
-    /// The digest, if the file could be read.
-    pub digest: Option<String>,
-    /// Why: a stable word.
-    pub reason: Reason,
-    /// What was expected and found.
-    pub message: String,
-    /// What to do about it; may be empty.
-    pub hint: String,
-    /// Since when, for this very reason.
-    #[serde(serialize_with = "timestamp")]
-    pub since: SystemTime,
-}
-
 /// A plugin version that left.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -252,7 +229,7 @@ pub struct DrainingStatus {
 }
 
 impl Status {
-    pub(crate) fn of(published: &Published, draining: Vec<DrainingStatus>) -> Self {
+    pub(crate) fn of(published: &Published, draining: &Draining) -> Self {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
             generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
@@ -265,7 +242,7 @@ impl Status {
             capabilities: capabilities(generation),
             routes: routes(generation),
             rejected: published.rejected.to_vec(),
-            draining,
+            draining: draining_versions(draining),
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,
             history: published.history.iter().map(|past| past_status(past)).collect(),
@@ -403,7 +380,14 @@ fn routes(generation: &Generation) -> Vec<RouteStatus> {
     routes.collect()
 }
 
-/// RFC 3339, in UTC, to the millisecond.
-pub(crate) fn timestamp<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_millis(*at))
+/// What is under way of versions that left.
+fn draining_versions(draining: &Draining) -> Vec<DrainingStatus> {
+    let users = draining.users();
+    let versions = draining.versions().into_iter().map(|running| DrainingStatus {
+        plugin: running.label.to_string(),
+        digest: running.identity.digest.to_string(),
+        leases: running.leases(),
+        others: others(&running, &users),
+    });
+    versions.collect()
 }

@@ -26,17 +26,26 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Build the host and the bundled plugins, then run them with ./config.toml
+    /// Build the host, with the bundled plugins linked in, and run it with ./config.toml
     Up {
         /// Build quickly instead of for speed
         #[arg(long)]
         dev: bool,
+        /// Build the bundled plugins as components, too
+        #[arg(long)]
+        plugins: bool,
+        /// Install missing system packages without asking
+        #[arg(long, short)]
+        yes: bool,
         /// Passed on to `plugbay up`
         #[arg(last = true)]
         args: Vec<String>,
     },
     /// Run every test: host, plugins, models, sanitizers
     Test {
+        /// Install missing system packages without asking
+        #[arg(long, short)]
+        yes: bool,
         /// Only tests whose names contain one of these; leaves models and sanitizers out
         #[arg(last = true)]
         filter: Vec<String>,
@@ -46,6 +55,9 @@ enum Chore {
         /// Where to put them [default: target/plugins]
         #[arg(long)]
         out: Option<PathBuf>,
+        /// Install missing system packages without asking
+        #[arg(long, short)]
+        yes: bool,
     },
     /// Run the benchmarks
     Bench {
@@ -59,9 +71,9 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
-        Chore::Up { dev, args } => up::run(dev, &args),
-        Chore::Test { filter } => test::run(&filter),
-        Chore::Plugins { out } => plugins::run(out),
+        Chore::Up { dev, plugins, yes, args } => up::run(&up::Options { dev, plugins, yes, args }),
+        Chore::Test { yes, filter } => test::run(&filter, yes),
+        Chore::Plugins { out, yes } => plugins::run(out, yes),
         Chore::Bench { args } => bench::run(&args),
         Chore::Tidy => tidy::run(),
     };

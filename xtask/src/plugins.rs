@@ -6,15 +6,21 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use plugbay_toolchain::{Build, Toolchain};
+use plugbay_toolchain::apt::Consent;
+use plugbay_toolchain::{Build, Options, Toolchain, ToolchainError};
 
 use crate::place::Place;
 
-pub(crate) fn run(out: Option<PathBuf>) -> Result<bool> {
+pub(crate) fn run(out: Option<PathBuf>, yes: bool) -> Result<bool> {
     let place = Place::find()?;
     let out = out.unwrap_or_else(|| folder(&place));
-    build(&place, &out)?;
+    build(&place, &toolchain(Consent::of(yes))?, &out)?;
     Ok(true)
+}
+
+/// What builds guests, made ready.
+pub(crate) fn toolchain(packages: Consent) -> Result<Toolchain, ToolchainError> {
+    Toolchain::find_with(Options { packages, ..Options::default() })
 }
 
 /// Where the components lie unless another folder is asked for.
@@ -23,16 +29,15 @@ pub(crate) fn folder(place: &Place) -> PathBuf {
 }
 
 /// Builds all of them and puts those that changed into `out`.
-pub(crate) fn build(place: &Place, out: &Path) -> Result<()> {
+pub(crate) fn build(place: &Place, toolchain: &Toolchain, out: &Path) -> Result<()> {
     let began = Instant::now();
     let manifest = place.root.join("plugins/Cargo.toml");
     if !manifest.exists() {
         println!("no plugins are bundled: {} is not there", manifest.display());
         return Ok(());
     }
-    let toolchain = Toolchain::find()?;
     let guests = Build { target_dir: Some(place.target.join("guests")), ..Build::new(manifest) };
-    let components = guests.run(&toolchain)?;
+    let components = guests.run(toolchain)?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     for built in &components {
         let name = built.package.strip_prefix("plugbay-plugin-").unwrap_or(&built.package);

@@ -3,17 +3,20 @@
 use std::process::Command;
 
 use anyhow::Result;
+use plugbay_toolchain::apt::Consent;
 
+use crate::needs::{self, Purpose};
 use crate::place::Place;
 use crate::stage::{Outcome, Stages, Tally, tests};
-use crate::{needs, plugins, sanitize};
+use crate::{plugins, sanitize};
 
-pub(crate) fn run(filter: &[String]) -> Result<bool> {
+pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
     let place = Place::find()?;
-    needs::install(&place);
+    let consent = Consent::of(yes);
+    needs::install(&place, Purpose::Test, consent);
     let mut stages = Stages::default();
     stages.run("bundled plugins, as components", || {
-        plugins::build(&place, &plugins::folder(&place))?;
+        plugins::build(&place, &plugins::toolchain(consent)?, &plugins::folder(&place))?;
         Ok(Outcome::Passed(Tally::default()))
     });
     stages.run("host, unit and integration tests", || tests(&mut host(&place, filter)));

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::deep::{Failed, on_deep_stack};
-use super::error::{ConfigError, Origin, Problem, ProblemKind};
-use super::overlay::{self, Pair};
-use super::report::Report;
-use super::tree::{self, FILE, Place, Source, Sources, Table};
-use super::{Config, relations, settings};
+use super::check::relations;
+use super::problem::error::{ConfigError, Origin, Problem, ProblemKind};
+use super::problem::report::{Report, locate};
+use super::problem::source::{FILE, Place, Source, Sources};
+use super::read::deep::{Failed, on_deep_stack};
+use super::read::overlay::{self, Pair};
+use super::read::tree::{self, Table};
+use super::section::settings::{self, Config};
 
 /// The layers of a configuration. [`Layers::load`] may be called again and again: it reads the
 /// file each time.
@@ -48,6 +50,22 @@ impl fmt::Debug for Layers {
         };
         let flags: Vec<&String> = self.flags.iter().map(|(key, _)| key).collect();
         f.debug_struct("Layers").field("file", &file).field("flags", &flags).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// One file, no layers over it. `origin` names it in messages; relative folders in it are
+    /// joined to `origin`'s folder.
+    ///
+    /// # Errors
+    /// With every mistake that was found.
+    pub fn parse(text: &str, origin: &Path) -> Result<Config, ConfigError> {
+        Config::builder().text(text, origin).load()
+    }
+
+    /// Layers to load from: file, environment, flags.
+    pub fn builder() -> Layers {
+        Layers::default()
     }
 }
 
@@ -201,7 +219,7 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
 fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
     let text = String::from_utf8_lossy(error.as_bytes());
     let at = error.utf8_error().valid_up_to();
-    let (line, column, excerpt) = tree::locate(&text, at..at + 1);
+    let (line, column, excerpt) = locate(&text, at..at + 1);
     single(Problem {
         kind: ProblemKind::Syntax,
         origin: Origin::File(path.to_owned()),

@@ -18,7 +18,7 @@ use jsonschema::PatternOptions;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::deep::{Failed, on_deep_stack};
+use super::read::deep::{Failed, on_deep_stack};
 
 /// One way in which a config does not fit its schema, or in which the schema is of no use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::call::{CallError, CallErrorKind};
-use crate::codec::CodecFuture;
+use crate::codec::future::CodecFuture;
 
 /// How deep calls from plugin to plugin may nest.
 pub const MAX_DEPTH: u8 = 8;

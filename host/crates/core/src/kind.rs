@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::codec::CodecCall;
+use crate::codec::call::CodecCall;
 
 /// A typed interface that capabilities have.
 ///

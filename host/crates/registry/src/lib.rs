@@ -97,6 +97,7 @@ pub use factories::{Build, Constructor, Factories};
 pub use generation::Generation;
 pub use global::global;
 pub use lease::{Closed, Lease, Leased, Pass};
+pub use names::nearest;
 pub use not_found::NotFound;
 pub use registry::{IntoEntry, Published, Registry};
 pub use swap::Swap;

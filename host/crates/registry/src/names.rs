@@ -14,6 +14,8 @@ const WIDTH: usize = 64;
 const LONGEST: usize = 64;
 /// Names that are compared for a suggestion.
 const COMPARED: usize = 1_024;
+/// Bytes that a name must have to be taken for the beginning of another.
+const SHORTEST_BEGINNING: usize = 3;
 
 /// Prints a name, shortened and with control characters escaped.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
@@ -55,31 +57,60 @@ impl fmt::Display for Hint<'_> {
     }
 }
 
-/// The known name that `name` was most likely meant to be, if one is near.
+/// The known name that `name` was most likely meant to be, if one is near: the
+/// "did you mean" of every error in this workspace.
 ///
-/// A third of the letters may be wrong, swapped, missing or too many, and at least
-/// one; case counts for little. Of equally near names the first wins.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// Near means that at most a third of the letters are wrong, missing or too many (at
+/// least one, at most four; two swapped neighbours are one mistake), or that one name
+/// is the beginning of the other. Case does not count, and `-` is `_`. Of equally near
+/// names the first wins.
+///
+/// The cost is bounded whatever `name` is: a name of more than 64 bytes gets no
+/// suggestion, and at most 1,024 known names are compared.
+///
+/// ```
+/// use plugbay_registry::nearest;
+///
+/// assert_eq!(nearest("jsno", ["cbor", "json", "yaml"]), Some("json"));
+/// assert_eq!(nearest("max-body", ["listen", "max_body"]), Some("max_body"));
+/// assert_eq!(nearest("time", ["listen", "timeout"]), Some("timeout"));
+/// assert_eq!(nearest("toml", ["cbor", "json", "yaml"]), None);
+/// ```
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.is_empty() || name.len() > LONGEST {
         return None;
     }
-    let wanted = name.to_lowercase();
-    let length = wanted.chars().count();
-    let allowed = (length / 3).max(1);
+    let wanted = fold(name);
     known
+        .into_iter()
         .take(COMPARED)
         .filter(|known| known.len() <= LONGEST)
-        .filter_map(|known| {
-            let lower = known.to_lowercase();
-            // The distance is at least the difference in length: skip what cannot win.
-            if lower.chars().count().abs_diff(length) > allowed {
-                return None;
-            }
-            let distance = strsim::osa_distance(&wanted, &lower);
-            (distance <= allowed).then_some((distance, known))
-        })
+        .filter_map(|known| Some((distance(&wanted, &fold(known))?, known)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
+}
+
+/// How far apart two folded names are; none if too far to be one another.
+fn distance(wanted: &str, known: &str) -> Option<usize> {
+    let lengths = (wanted.chars().count(), known.chars().count());
+    let allowed = (lengths.0.max(lengths.1) / 3).clamp(1, 4);
+    let begins = wanted.len().min(known.len()) >= SHORTEST_BEGINNING
+        && (known.starts_with(wanted) || wanted.starts_with(known));
+    let apart = lengths.0.abs_diff(lengths.1);
+    if begins {
+        // What is missing is all that differs.
+        return Some(apart);
+    }
+    // The distance is at least the difference in length: skip what cannot be near.
+    if apart > allowed {
+        return None;
+    }
+    Some(strsim::osa_distance(wanted, known)).filter(|distance| *distance <= allowed)
+}
+
+fn fold(name: &str) -> String {
+    name.to_lowercase().replace('-', "_")
 }
 
 #[cfg(test)]
@@ -87,7 +118,7 @@ mod tests {
     use super::*;
 
     fn near(name: &str) -> Option<&'static str> {
-        nearest(name, ["cbor", "json", "msgpack", "yaml"].into_iter())
+        nearest(name, ["cbor", "json", "msgpack", "yaml"])
     }
 
     #[test]
@@ -96,6 +127,23 @@ mod tests {
             assert_eq!(near(typo), Some("json"), "{typo}");
         }
         assert_eq!(near("mesgpak"), Some("msgpack"));
+    }
+
+    #[test]
+    fn the_beginning_of_a_name_finds_it_and_so_does_one_that_goes_on() {
+        assert_eq!(near("msg"), Some("msgpack"));
+        assert_eq!(near("json-lines"), Some("json"));
+        assert_eq!(near("ms"), None);
+    }
+
+    #[test]
+    fn case_and_hyphens_do_not_count() {
+        assert_eq!(nearest("Max-Body", ["max_bode", "max_body"]), Some("max_body"));
+    }
+
+    #[test]
+    fn the_first_of_equally_near_names_wins() {
+        assert_eq!(nearest("jsxn", ["json", "jsan"]), Some("json"));
     }
 
     #[test]

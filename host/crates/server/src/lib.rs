@@ -32,8 +32,10 @@
 //! | `server` | binds, opens, stops: the order of things |
 //! | `listener` | the accept loop, limits of a connection, and its end |
 //! | `descriptors` | how many connections the process has room for |
+//! | `shared` | what the server and both planes share |
+//! | `history` | the latest events |
 //! | `data` | routes and codecs |
-//! | `admin` | what runs, what was refused, what happened lately |
+//! | [`admin`] | what runs, what was refused, what happened lately |
 //! | `problem` | errors as clients see them |
 //! | [`document`] | documents as JSON or CBOR |
 //! | `bundled` | the plugins that are linked in |
@@ -51,9 +53,11 @@ mod bundled;
 mod data;
 mod descriptors;
 pub mod document;
+mod history;
 mod listener;
 mod problem;
 mod server;
+mod shared;
 
 pub use descriptors::raise_descriptor_limit;
 pub use problem::Problem;

@@ -26,7 +26,7 @@
 use std::borrow::Cow;
 
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use plugbay::{CallError, CallErrorKind, Error};
 use serde::Serialize;
@@ -186,6 +186,29 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
+}
+
+/// `OPTIONS` asks which methods there are; any other is refused with them.
+pub(crate) fn other_method(method: &Method, allow: &str) -> Response {
+    if *method != Method::OPTIONS {
+        return Problem::method_not_allowed(method.as_str(), allow).into_response();
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// A panic of this program as a 500: the connection stays open, and the log has the message.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = said.unwrap_or("of another type"), "a request panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed").into_response()
 }
 
 #[cfg(test)]

@@ -2,18 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use plugbay::{Config, Host};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, History};
+use crate::admin;
 use crate::data;
 use crate::descriptors;
 use crate::listener::{self, Bounds, Plane};
+use crate::shared::Shared;
 
 /// Connections of the data plane at once, where there are descriptors for them.
 const DATA_CONNECTIONS: usize = 8192;
@@ -26,17 +26,6 @@ const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 const LAME_DUCK: Duration = Duration::from_millis(250);
 /// How long the admin plane's last answers may take.
 const ADMIN_CLOSE: Duration = Duration::from_secs(1);
-
-/// What both planes know.
-pub(crate) struct Shared {
-    /// Absent until the first generation is built.
-    pub(crate) host: OnceLock<Host>,
-    pub(crate) history: Arc<History>,
-    /// The server stops: answers end their connections, and it is not ready any more.
-    pub(crate) draining: CancellationToken,
-    /// All but the admin plane's last answers is over: streams end.
-    pub(crate) over: CancellationToken,
-}
 
 /// Both planes bound: the admin plane answers, the data plane's connections wait.
 pub struct Listening {
@@ -125,12 +114,7 @@ impl Server {
     /// If one of the two addresses cannot be listened on.
     pub async fn bind(config: &Config) -> Result<Listening, BindError> {
         let (data, data_address) = bind("server.listen", config.server.listen).await?;
-        let shared = Arc::new(Shared {
-            host: OnceLock::new(),
-            history: Arc::new(History::default()),
-            draining: CancellationToken::new(),
-            over: CancellationToken::new(),
-        });
+        let shared = Arc::new(Shared::default());
         let admin = if config.admin.enabled {
             let (listener, address) = bind("admin.listen", config.admin.listen).await?;
             let bounds =

@@ -83,8 +83,11 @@ fn no_guide_is_forgotten() {
 #[test]
 fn operating_explains_every_reason() {
     let page = fs::read_to_string(root().join("docs/operating.md")).unwrap();
-    let sources =
-        ["host/crates/core/src/refusal.rs", "host/crates/core/src/call.rs", "host/src/outcome.rs"];
+    let sources = [
+        "host/crates/core/src/refusal.rs",
+        "host/crates/core/src/call.rs",
+        "host/src/report/outcome.rs",
+    ];
     for source in sources {
         let code = fs::read_to_string(root().join(source)).unwrap();
         let words = code.lines().filter_map(|line| {

@@ -1,5 +1,6 @@
-//! Debian's packages, installed when nobody has to be asked: as root, with apt-get.
+//! Debian's packages, installed as root, with apt-get, and with the user's consent.
 
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,38 @@ use crate::{environment, run};
 /// Fetching and unpacking a compiler on a slow line.
 const INSTALL_LIMIT: Duration = Duration::from_mins(15);
 const UPDATE_LIMIT: Duration = Duration::from_mins(3);
+
+/// Whether packages may be installed on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// They may.
+    Given,
+    /// The user, who sits at a terminal, is asked each time.
+    Ask,
+    /// They may not.
+    Withheld,
+}
+
+impl Default for Consent {
+    /// Given in CI, where the variable `CI` is set, and otherwise withheld.
+    fn default() -> Self {
+        let ci = std::env::var_os("CI").is_some_and(|ci| !ci.is_empty() && ci != "false");
+        if ci { Self::Given } else { Self::Withheld }
+    }
+}
+
+impl Consent {
+    /// Given if the user said `yes` in advance. Otherwise a user at a terminal is asked, and
+    /// without a terminal it is [the default](Consent::default).
+    #[must_use]
+    pub fn of(yes: bool) -> Self {
+        match Self::default() {
+            _ if yes => Self::Given,
+            Self::Withheld if io::stdin().is_terminal() && io::stderr().is_terminal() => Self::Ask,
+            other => other,
+        }
+    }
+}
 
 /// Whether [`install`] has a chance: the process is root's, and apt-get is there.
 #[must_use]
@@ -26,12 +59,30 @@ fn is_root() -> bool {
     false
 }
 
-/// Installs packages, saying so on standard error.
+/// The command with which the user can install packages.
+#[must_use]
+pub fn command_line(packages: &[&str]) -> String {
+    format!("sudo apt-get install -y --no-install-recommends {}", packages.join(" "))
+}
+
+/// Installs packages if there is consent, saying so on standard error.
 ///
 /// # Errors
 ///
-/// The end of what apt-get said, when it fails or takes longer than a quarter of an hour.
-pub fn install(packages: &[&str]) -> Result<(), String> {
+/// Why not, or the end of what apt-get said, when it fails or takes longer than a quarter of an
+/// hour.
+pub fn install(packages: &[&str], consent: Consent) -> Result<(), String> {
+    if !available() {
+        return Err("only root can install packages, and only where apt-get is".to_owned());
+    }
+    match consent {
+        Consent::Given => {}
+        Consent::Ask if agrees(packages, &mut io::stderr().lock(), io::stdin().lock()) => {}
+        Consent::Ask => return Err("the user declined to install packages".to_owned()),
+        Consent::Withheld => {
+            return Err("packages are only installed with the user's consent".to_owned());
+        }
+    }
     let began = Instant::now();
     eprintln!("plugbay: installing Debian packages: {}", packages.join(" "));
     let mut tick = |passed: Duration| {
@@ -48,8 +99,45 @@ pub fn install(packages: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// Asks the user. Anything but yes is a no.
+fn agrees(packages: &[&str], to: &mut impl Write, mut from: impl io::BufRead) -> bool {
+    let question = format!("Install these Debian packages: {}? [y/N] ", packages.join(" "));
+    let mut answer = String::new();
+    let asked = to.write_all(question.as_bytes()).and_then(|()| to.flush());
+    let read = asked.and_then(|()| from.read_line(&mut answer));
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
 fn apt_get() -> std::process::Command {
     let mut command = environment::command("/usr/bin/apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", "DPkg::Lock::Timeout=120"]);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yes_is_a_yes() {
+        for (answer, expected) in [
+            ("y\n", true),
+            ("Yes\n", true),
+            ("\n", false),
+            ("n\n", false),
+            ("", false),
+            ("yo\n", false),
+        ] {
+            let mut said = Vec::new();
+            assert_eq!(agrees(&["gcc"], &mut said, answer.as_bytes()), expected, "{answer:?}");
+            assert_eq!(said, b"Install these Debian packages: gcc? [y/N] ");
+        }
+    }
+
+    #[test]
+    fn nothing_is_installed_without_consent() {
+        let error = install(&["no-such-package"], Consent::Withheld).unwrap_err();
+        assert!(error.contains("only"), "{error}");
+        assert_eq!(Consent::of(true), Consent::Given);
+    }
 }

@@ -1,4 +1,4 @@
-//! One cargo call per plugin, from manifests to components.
+//! From manifests to components: one cargo call for each plugin whose inputs changed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,10 +6,12 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Stdio};
 use std::thread;
+use std::time::SystemTime;
 
 use cargo_metadata::Message;
 
 use crate::error::BuildErrorKind;
+use crate::fresh::{self, Stamp};
 use crate::manifest::{Plugin, Workspace};
 use crate::run::Tail;
 use crate::toolchain::Kit;
@@ -50,6 +52,15 @@ pub struct Built {
     pub bytes: u64,
 }
 
+/// What a build is about.
+struct Plan {
+    plugins: Vec<Plugin>,
+    /// The workspace's folder.
+    root: PathBuf,
+    /// Where cargo works.
+    target_dir: PathBuf,
+}
+
 impl Build {
     /// A release build of every plugin that the manifest covers, each for the target it asks for.
     #[must_use]
@@ -70,10 +81,11 @@ impl Build {
     ///
     /// When a manifest cannot be read or asks for what does not exist.
     pub fn plugins(&self) -> Result<Vec<Plugin>, BuildError> {
-        self.plan().map(|(plugins, _)| plugins).map_err(|kind| self.error(kind))
+        self.plan().map(|plan| plan.plugins).map_err(|kind| self.error(kind))
     }
 
-    /// Builds, and returns the components sorted by package. What cargo says goes to standard error.
+    /// Builds what changed, and returns the components sorted by package. What cargo says goes to
+    /// standard error.
     ///
     /// # Errors
     ///
@@ -86,15 +98,15 @@ impl Build {
         BuildError { manifest: self.manifest_path.clone(), kind }
     }
 
-    fn plan(&self) -> Result<(Vec<Plugin>, PathBuf), BuildErrorKind> {
+    fn plan(&self) -> Result<Plan, BuildErrorKind> {
         let workspace = Workspace::read(&self.manifest_path)?;
-        let target_dir =
-            self.target_dir.clone().unwrap_or_else(|| workspace.root.join("target/guests"));
-        Ok((workspace.chosen(self.package.as_deref())?, target_dir))
+        let root = workspace.root.clone();
+        let target_dir = self.target_dir.clone().unwrap_or_else(|| root.join("target/guests"));
+        Ok(Plan { plugins: workspace.chosen(self.package.as_deref())?, root, target_dir })
     }
 
     fn try_run(&self, toolchain: &Toolchain) -> Result<Vec<Built>, BuildErrorKind> {
-        let (plugins, target_dir) = self.plan()?;
+        let Plan { plugins, root, target_dir } = self.plan()?;
         let mut by_target: BTreeMap<Target, Vec<Plugin>> = BTreeMap::new();
         for plugin in plugins {
             by_target.entry(self.target.unwrap_or(plugin.target)).or_default().push(plugin);
@@ -103,9 +115,7 @@ impl Build {
         for (target, plugins) in by_target {
             let kit = toolchain.kit(target)?;
             for plugin in plugins {
-                let Some(path) = self.cargo(&kit, &plugin, &target_dir)? else {
-                    return Err(BuildErrorKind::NoArtifact(plugin.package));
-                };
+                let path = self.component(&kit, &plugin, &root, &target_dir)?;
                 let bytes = component_size(&path)?;
                 let package = plugin.package;
                 built.push(Built { package, target, path_to_component: path, bytes });
@@ -113,6 +123,32 @@ impl Build {
         }
         built.sort_by(|a, b| a.package.cmp(&b.package));
         Ok(built)
+    }
+
+    /// The plugin's `.wasm` file: the one that is there if nothing changed since it was built,
+    /// and otherwise what cargo makes.
+    fn component(
+        &self,
+        kit: &Kit,
+        plugin: &Plugin,
+        root: &Path,
+        target_dir: &Path,
+    ) -> Result<PathBuf, BuildErrorKind> {
+        let recipe = format!("{:?}", (&self.manifest_path, self.release, &self.features, kit));
+        let profile = if self.release { "release" } else { "debug" };
+        let name = format!("{}-{}-{profile}", plugin.package, kit.target().triple());
+        let stamp = Stamp::new(target_dir, &name, &recipe);
+        if let Some(path) = stamp.component() {
+            return Ok(path);
+        }
+        let began = SystemTime::now();
+        let path = self.cargo(kit, plugin, target_dir)?;
+        let path = path.ok_or_else(|| BuildErrorKind::NoArtifact(plugin.package.clone()))?;
+        let mut others = fresh::configuration(root);
+        others.extend([root.join("Cargo.lock"), root.join("Cargo.toml")]);
+        others.extend(kit.programs());
+        stamp.leave(&path, &others, began);
+        Ok(path)
     }
 
     /// One cargo call; the plugin's `.wasm` file.

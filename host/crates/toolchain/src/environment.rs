@@ -4,7 +4,8 @@
 //! that would steer the guest's build: another compiler, the sanitizer's flags, the host's target
 //! folder (and with it the lock that the surrounding cargo may hold).
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// `CARGO_…` variables by which a *user* sets up cargo: network, registries, colours, parallelism.
@@ -51,6 +52,14 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     clean(&mut command).stdin(std::process::Stdio::null());
     command
+}
+
+/// Puts a folder in front of the program path of `command`.
+pub(crate) fn prepend_path(command: &mut Command, folder: Option<PathBuf>) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = folder.into_iter().chain(std::env::split_paths(&path));
+    // A folder whose name holds the separator cannot stand in the path; then it stays as it was.
+    command.env("PATH", std::env::join_paths(folders).unwrap_or_else(|_| OsString::from(&path)));
 }
 
 #[cfg(test)]

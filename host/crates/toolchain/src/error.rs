@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::decide::{Found, MayAdd};
-use crate::{Target, debian};
+use crate::{Target, apt, debian};
 
 /// No toolchain could be found or made for a target.
 #[derive(Debug, Error)]
@@ -116,11 +116,7 @@ impl fmt::Display for NoWay {
             Target::Pure.triple(),
             Target::Wasi.triple()
         )?;
-        write!(
-            f,
-            "  on Debian: sudo apt-get install -y --no-install-recommends {}",
-            debian::PACKAGES.join(" ")
-        )
+        write!(f, "  on Debian: {}", apt::command_line(&debian::PACKAGES))
     }
 }
 

@@ -13,7 +13,8 @@
 //!    With `RUSTUP_AUTO_INSTALL=0` the user has said no to installations, so this is left out.
 //! 3. Debian's own Rust is there, with the source of its standard library: that library is built once
 //!    into a folder of the cache, and plain cargo is pointed at it.
-//! 4. We are root on a Debian-like system: its packages are installed, then as in 3.
+//! 4. We are root on a Debian-like system, and the user [consents](apt::Consent): its packages are
+//!    installed, then as in 3.
 //! 5. An error that names both remedies, command by command.
 //!
 //! The choice itself is a pure function of what was found ([`decide()`]), kept apart from the looking.
@@ -37,6 +38,7 @@ mod debian;
 mod decide;
 pub mod environment;
 mod error;
+mod fresh;
 mod lock;
 mod manifest;
 mod memo;

@@ -77,7 +77,7 @@ fn make(
 
     let built = scratch.join("target");
     let mut cargo = environment::command(debian::CARGO);
-    crate::toolchain::prepend_path(&mut cargo, debian::wasm_ld_folder(linker));
+    environment::prepend_path(&mut cargo, debian::wasm_ld_folder(linker));
     cargo
         .current_dir(&package)
         .args(["build", "--release", "-Zbuild-std=std,panic_abort", "--target", target.triple()])

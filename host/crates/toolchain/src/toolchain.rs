@@ -1,11 +1,11 @@
 //! Finds a way for each target, carries out what it takes, and remembers the result.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use crate::apt::Consent;
 use crate::decide::{Found, MayAdd, Rustup, Step, decide};
 use crate::error::{NoWay, ToolchainErrorKind};
 use crate::{Target, ToolchainError, apt, debian, environment, rustup, std_library};
@@ -15,15 +15,17 @@ use crate::{Target, ToolchainError, apt, debian, environment, rustup, std_librar
 pub struct Options {
     /// Where standard libraries and remembered failures are kept; best shared by all builds of a user.
     pub cache: PathBuf,
-    /// Whether rustup and apt-get may be asked to install what is missing.
-    pub install: bool,
+    /// Whether rustup may be asked to add a target that is missing.
+    pub add_targets: bool,
+    /// Whether Debian's packages may be installed.
+    pub packages: Consent,
     /// Take this way only. For tests, and for users who know better.
     pub only: Option<Way>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache: default_cache(), install: true, only: None }
+        Self { cache: default_cache(), add_targets: true, packages: Consent::default(), only: None }
     }
 }
 
@@ -56,7 +58,8 @@ pub(crate) struct Kit {
 }
 
 impl Toolchain {
-    /// Finds a toolchain, installing what is missing where that can be done unasked.
+    /// Finds a toolchain by the default [`Options`]: rustup may add a target, and in CI Debian's
+    /// packages are installed.
     ///
     /// # Errors
     ///
@@ -122,7 +125,9 @@ fn settle(options: &Options, target: Target) -> Result<Kit, ToolchainErrorKind> 
                 let version = found.debian.version.clone().unwrap_or_default();
                 return debian_kit(options, target, &version, linker);
             }
-            (Step::InstallPackages, _) => apt_tried = Some(apt::install(&debian::PACKAGES)),
+            (Step::InstallPackages, _) => {
+                apt_tried = Some(apt::install(&debian::PACKAGES, options.packages));
+            }
             _ => {
                 let apt = apt_tried.and_then(Result::err);
                 return Err(ToolchainErrorKind::NoWay(Box::new(NoWay { target, found, apt })));
@@ -136,9 +141,9 @@ fn look(options: &Options, target: Target) -> Found {
         rustup: rustup::look(target),
         may_add: MayAdd::No("installing was not asked for".to_owned()),
         debian: debian::look(target),
-        may_apt: options.install && apt::available(),
+        may_apt: options.packages != Consent::Withheld && apt::available(),
     };
-    if options.install && found.rustup.as_ref().is_some_and(|rustup| !rustup.has_target) {
+    if options.add_targets && found.rustup.as_ref().is_some_and(|rustup| !rustup.has_target) {
         found.may_add = rustup::may_add(&options.cache, target);
     }
     match options.only {
@@ -195,7 +200,7 @@ impl Kit {
     pub(crate) fn cargo_build(&self) -> Command {
         let mut command = environment::command(&self.cargo);
         command.env("RUSTC", &self.rustc);
-        prepend_path(&mut command, debian::wasm_ld_folder(&self.linker));
+        environment::prepend_path(&mut command, debian::wasm_ld_folder(&self.linker));
         command.args(["rustc", "--crate-type", "cdylib", "--target", self.target.triple()]);
         // By --config, not by variables: paths with spaces survive, and a guest's own flags are kept.
         let key = format!("target.{}", self.target.triple());
@@ -208,6 +213,16 @@ impl Kit {
             command.arg("--config").arg(format!("{key}.rustflags=[{}]", list.join(",")));
         }
         command
+    }
+
+    /// The target that it builds for.
+    pub(crate) fn target(&self) -> Target {
+        self.target
+    }
+
+    /// The compiler and the linker, whose replacement makes every component old.
+    pub(crate) fn programs(&self) -> [PathBuf; 2] {
+        [self.rustc.clone(), self.linker.clone()]
     }
 
     fn rustflags(&self) -> Vec<String> {
@@ -227,14 +242,6 @@ impl Kit {
 /// A TOML basic string, which is a JSON string.
 fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// Puts a folder in front of the program path of `command`.
-pub(crate) fn prepend_path(command: &mut Command, folder: Option<PathBuf>) {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = folder.into_iter().chain(std::env::split_paths(&path));
-    // A folder whose name holds the separator cannot stand in the path; then it stays as it was.
-    command.env("PATH", std::env::join_paths(folders).unwrap_or_else(|_| OsString::from(&path)));
 }
 
 /// The user's cache folder, as the platform has it, or a temporary one.

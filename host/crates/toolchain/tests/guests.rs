@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use plugbay_toolchain::apt::Consent;
 use plugbay_toolchain::{Build, BuildErrorKind, Options, Target, Toolchain, Way};
 use tempfile::TempDir;
 
@@ -61,7 +62,12 @@ fn a_workspace_becomes_components_of_both_targets() {
 #[test]
 fn debians_way_works_wherever_its_packages_are() {
     // Nothing is installed for this test, and the shared cache keeps std from being built again.
-    let options = Options { install: false, only: Some(Way::Debian), ..Options::default() };
+    let options = Options {
+        add_targets: false,
+        packages: Consent::Withheld,
+        only: Some(Way::Debian),
+        ..Options::default()
+    };
     let toolchain = match Toolchain::find_with(options) {
         Ok(toolchain) => toolchain,
         Err(error) if error.kind.reason() == "no-toolchain" => {

@@ -12,7 +12,7 @@ mod walk;
 use serde_json::Value;
 
 use super::SchemaViolation;
-use crate::config::render;
+use crate::config::problem::render;
 
 /// Bytes of one compiled pattern.
 pub(super) const PATTERN_PROGRAM: usize = 1 << 20;

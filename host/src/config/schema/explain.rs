@@ -5,8 +5,8 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
 use super::SchemaViolation;
-use crate::config::nearest::nearest;
-use crate::config::{render, secret};
+use crate::config::problem::nearest::nearest;
+use crate::config::problem::{render, secret};
 
 /// Names of a list that are shown.
 const LISTED: usize = 30;

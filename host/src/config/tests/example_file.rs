@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::good;
-use crate::config::{Config, keys};
+use crate::config::Config;
+use crate::config::read::keys;
 
 const FILE: &str = include_str!("../../../../config.toml");
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use crate::config::graph::{Needs, Walk, spelled, walk};
+use crate::config::value::graph::{Needs, Walk, spelled, walk};
 
 const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 

@@ -6,7 +6,7 @@ use super::{brief, good, refused};
 fn limits_reach_the_policy_of_the_core() {
     let config =
         good("[plugins.x]\nqueue=1\ntables=2\nfiles=6\nlogs=3\nhost_calls=4\nhealth_fall=5");
-    let policy = crate::desired::policy(&config.policy("x"));
+    let policy = config.policy("x").to_policy();
     assert_eq!((policy.queue, policy.tables, policy.logs, policy.host_calls), (1, 2, 3, 4));
     assert_eq!(policy.files, 6);
     let expected = plugbay_core::Protection { health_fall: 5, ..Default::default() };
@@ -15,7 +15,7 @@ fn limits_reach_the_policy_of_the_core() {
 
 #[test]
 fn the_defaults_are_those_of_the_core() {
-    let policy = crate::desired::policy(&good("").defaults);
+    let policy = good("").defaults.to_policy();
     assert_eq!(policy, plugbay_core::Policy::default());
 }
 

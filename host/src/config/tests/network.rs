@@ -6,7 +6,7 @@ use plugbay_core::{HostPattern, NetworkGrant};
 use proptest::prelude::*;
 
 use super::{brief, good, refused};
-use crate::config::network::written;
+use crate::config::section::network::written;
 
 fn config(entry: &str) -> String {
     format!("[plugins.x.grants]\nnetwork = [{entry:?}]")

@@ -5,7 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::good;
-use crate::config::nearest::nearest;
+use crate::config::problem::nearest::nearest;
+use crate::config::value::duration;
 use crate::config::{Size, SizeError};
 
 #[test]
@@ -81,6 +82,6 @@ proptest! {
     #[test]
     fn a_duration_reads_as_it_is_shown(nanos in 0..u64::MAX / 8) {
         let duration = Duration::from_nanos(nanos);
-        prop_assert_eq!(crate::config::duration::parse(&crate::config::duration::show(duration)), Ok(duration));
+        prop_assert_eq!(duration::parse(&duration::show(duration)), Ok(duration));
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::plugin::{self, Versions};
 use super::registry::{self, Registry};
 use crate::problem::Problem;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Name = Result<Path<String>, PathRejection>;

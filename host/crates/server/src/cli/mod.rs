@@ -2,15 +2,17 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `command` | the command line as a whole, and which subcommand runs |
 //! | `globals` | what every subcommand takes: configuration, output, log |
 //! | `failure` | exit codes, and how errors look |
 //! | `print` | tables, JSON, colour |
 //! | `source` | the host that is asked: the running one, or one made here |
-//! | `voice`, `outlet`, `signals`, `manager` | how `up` speaks, and what it hears |
-//! | `up` … `completions` | the subcommands |
+//! | `serve` | the subcommand `up`, its output, its signals and its service manager |
+//! | `call` … `version` | the other subcommands |
 
 mod call;
 mod check;
+mod command;
 mod completions;
 mod config;
 mod convert;
@@ -20,103 +22,9 @@ mod generations;
 mod globals;
 mod inspect;
 mod list;
-mod manager;
-mod outlet;
 mod print;
-mod signals;
+mod serve;
 mod source;
-mod up;
 mod version;
-mod voice;
 
-use std::process::ExitCode;
-
-use clap::{Parser, Subcommand};
-
-use self::failure::{Failure, Outcome};
-use self::globals::Globals;
-
-/// Serves plugins - WASM components and linked crates - and replaces them while they serve.
-///
-/// Drop a plugin into the folder, and it serves; save a change to the configuration, and it is in
-/// force. What is refused leaves the last good version in place and is listed with its reason.
-#[derive(Parser)]
-#[command(
-    name = "plugbay",
-    version,
-    propagate_version = false,
-    disable_help_subcommand = true,
-    max_term_width = 100,
-    after_help = "Examples:
-  plugbay up                               serve ./plugins and watch it
-  plugbay list codecs                      the codecs there are, one name a line
-  printf '{\"a\":1}' | plugbay convert --from json --to msgpack
-  plugbay check target/my_plugin.wasm      would the host load this?
-
-Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong."
-)]
-struct Cli {
-    #[command(flatten)]
-    globals: Globals,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Up(up::Up),
-    List(list::List),
-    Inspect(inspect::Inspect),
-    Check(check::Check),
-    Call(call::Call),
-    Convert(convert::Convert),
-    Generations(generations::Generations),
-    Rollback(generations::Rollback),
-    Resume(generations::Resume),
-    #[command(subcommand)]
-    Config(config::ConfigCommand),
-    Version(version::Version),
-    Completions(completions::Completions),
-}
-
-/// Runs the command line of this process.
-pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
-    cli.globals.color();
-    match dispatch(&cli) {
-        Ok(outcome) => outcome.into(),
-        Err(failure) => failure.report().into(),
-    }
-}
-
-fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
-    let globals = &cli.globals;
-    if let Command::Up(up) = &cli.command {
-        return up.run(globals);
-    }
-    globals.log(std::io::stderr)?;
-    match &cli.command {
-        Command::Up(up) => up.run(globals),
-        Command::List(list) => list.run(globals),
-        Command::Inspect(inspect) => inspect.run(globals),
-        Command::Check(check) => check.run(globals),
-        Command::Call(call) => call.run(globals),
-        Command::Convert(convert) => convert.run(globals),
-        Command::Generations(generations) => generations.run(globals),
-        Command::Rollback(rollback) => rollback.run(globals),
-        Command::Resume(resume) => resume.run(globals),
-        Command::Config(config) => config.run(globals),
-        Command::Version(version) => version.run(globals),
-        Command::Completions(completions) => completions.run(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        super::Cli::command().debug_assert();
-    }
-}
+pub(crate) use self::command::run;

@@ -15,8 +15,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tracing::Span;
 
-use super::context::BACKSTOP;
-use super::routes::late;
+use super::context::{BACKSTOP, late};
 use crate::problem::Problem;
 
 /// Calls of all codecs at once. tokio has 512 threads that may block, and codecs are not alone.

@@ -9,8 +9,9 @@ use plugbay::{Calling, Codec, Leased};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
 
+use super::body;
 use super::context::{Context, failed, served_by};
-use super::{Data, body};
+use super::state::Data;
 use crate::document::{Form, FormError};
 use crate::problem::Problem;
 

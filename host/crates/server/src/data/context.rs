@@ -1,28 +1,17 @@
-//! What is around every request: its id, its span, its one snapshot and its deadline.
+//! What a request carries through the data plane, and what is noted in its span.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use plugbay::Snapshot;
 use tokio::time::Instant;
-use tracing::{Instrument, Span, field};
+use tracing::Span;
 
-use super::Data;
 use crate::problem::Problem;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// How long after its deadline an answer is waited for. Plugins keep the deadline themselves; this
 /// is for one that cannot be stopped.
 pub(super) const BACKSTOP: Duration = Duration::from_secs(1);
-/// The longest id that is taken over from a client.
-const LONGEST_ID: usize = 128;
 
 /// What a request carries through the data plane.
 #[derive(Clone)]
@@ -64,89 +53,9 @@ pub(super) fn failed(error: &plugbay::Error) -> Problem {
     problem
 }
 
-pub(super) async fn around(State(data): State<Data>, mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let snapshot = data.host.snapshot();
-    let id = request_id(request.headers());
-    let span = tracing::info_span!(
-        target: "plugbay_server::request",
-        "request",
-        id = id.to_str().unwrap_or_default(),
-        method = %request.method(),
-        path = request.uri().path(),
-        generation = snapshot.generation(),
-        handler = field::Empty,
-        codec = field::Empty,
-        route = field::Empty,
-        plugin = field::Empty,
-    );
-    let arrives_by = begun + snapshot.config().server.timeout;
-    // Not one of the paths is known before there is a generation.
-    let ready = data.host.is_ready();
-    request.extensions_mut().insert(Context { snapshot, arrives_by });
-    let answer = async {
-        let response = match well_formed(&request) {
-            Ok(()) if !ready => Problem::starting().into_response(),
-            Ok(()) => next.run(request).await,
-            Err(problem) => problem.into_response(),
-        };
-        let status = response.status().as_u16();
-        let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::info!(target: "plugbay_server::request", status, took_us, "answered");
-        response
-    };
-    let mut response = answer.instrument(span).await;
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    if data.draining.is_cancelled() {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-/// What hyper lets through and RFC 9112, section 3.2 does not.
-fn well_formed(request: &Request) -> Result<(), Problem> {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() >= Version::HTTP_11) {
-        let detail = format!("expected one header field `Host`, found {hosts}");
-        return Err(Problem::bad_request(detail).closing());
-    }
-    Ok(())
-}
-
-/// The client's id if it is fit for a log, or a new one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let fit = |id: &&HeaderValue| {
-        let id = id.as_bytes();
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:+/=".contains(byte);
-        (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(plain)
-    };
-    headers.get(REQUEST_ID).filter(fit).cloned().unwrap_or_else(new_id)
-}
-
-/// Unique: a random number of this process, and a count.
-fn new_id() -> HeaderValue {
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    let id = format!("{:016x}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("-"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn taken(id: &str) -> bool {
-        let mut headers = HeaderMap::new();
-        headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
-        request_id(&headers) == id
-    }
-
-    #[test]
-    fn ids_that_would_spoil_a_log_are_replaced() {
-        assert!(taken("0af7651916cd43dd-8448eb211c80319c"));
-        assert!(!taken("") && !taken("a b") && !taken("a\"b") && !taken(&"x".repeat(129)));
-        assert_ne!(new_id(), new_id());
-    }
+/// The request's deadline passed, and the plugin could not be stopped.
+pub(super) fn late() -> Problem {
+    tracing::warn!(reason = "deadline", "no answer within server.timeout");
+    let detail = "no answer within the time that a request may take";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
 }

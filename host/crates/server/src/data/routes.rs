@@ -6,9 +6,9 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use plugbay::{Calling, Error, RouteMatch};
 
-use super::context::{BACKSTOP, Context, failed, served_by};
-use super::{body, exchange, other_method};
-use crate::problem::Problem;
+use super::context::{BACKSTOP, Context, failed, late, served_by};
+use super::{body, exchange};
+use crate::problem::{Problem, other_method};
 
 pub(super) async fn serve(
     Extension(context): Extension<Context>,
@@ -44,11 +44,4 @@ pub(super) async fn serve(
         Ok(Err(error)) => Err(failed(&error)),
         Err(_elapsed) => Err(late()),
     }
-}
-
-/// The request's deadline passed, and the plugin could not be stopped.
-pub(super) fn late() -> Problem {
-    tracing::warn!(reason = "deadline", "no answer within server.timeout");
-    let detail = "no answer within the time that a request may take";
-    Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
 }

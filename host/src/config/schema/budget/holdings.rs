@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{SchemaViolation, Verdict, below};
-use crate::config::render;
+use crate::config::problem::render;
 
 const VALUES: usize = 10_000;
 const DEPTH: usize = 64;

@@ -1,0 +1,96 @@
+//! The command line as a whole, and which subcommand runs.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use super::failure::{Failure, Outcome};
+use super::globals::Globals;
+use super::{
+    call, check, completions, config, convert, generations, inspect, list, serve, version,
+};
+
+/// Serves plugins - WASM components and linked crates - and replaces them while they serve.
+///
+/// Drop a plugin into the folder, and it serves; save a change to the configuration, and it is in
+/// force. What is refused leaves the last good version in place and is listed with its reason.
+#[derive(Parser)]
+#[command(
+    name = "plugbay",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Examples:
+  plugbay up                               serve ./plugins and watch it
+  plugbay list codecs                      the codecs there are, one name a line
+  printf '{\"a\":1}' | plugbay convert --from json --to msgpack
+  plugbay check target/my_plugin.wasm      would the host load this?
+
+Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong."
+)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Up(serve::Up),
+    List(list::List),
+    Inspect(inspect::Inspect),
+    Check(check::Check),
+    Call(call::Call),
+    Convert(convert::Convert),
+    Generations(generations::Generations),
+    Rollback(generations::Rollback),
+    Resume(generations::Resume),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    Version(version::Version),
+    Completions(completions::Completions),
+}
+
+/// Runs the command line of this process.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    cli.globals.color();
+    match dispatch(&cli) {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => failure.report().into(),
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
+    let globals = &cli.globals;
+    if let Command::Up(up) = &cli.command {
+        return up.run(globals);
+    }
+    globals.log(std::io::stderr)?;
+    match &cli.command {
+        Command::Up(up) => up.run(globals),
+        Command::List(list) => list.run(globals),
+        Command::Inspect(inspect) => inspect.run(globals),
+        Command::Check(check) => check.run(globals),
+        Command::Call(call) => call.run(globals),
+        Command::Convert(convert) => convert.run(globals),
+        Command::Generations(generations) => generations.run(globals),
+        Command::Rollback(rollback) => rollback.run(globals),
+        Command::Resume(resume) => resume.run(globals),
+        Command::Config(config) => config.run(globals),
+        Command::Version(version) => version.run(globals),
+        Command::Completions(completions) => completions.run(Cli::command()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,123 @@
+//! `up`
+
+use std::time::Duration;
+
+use clap::Args;
+use plugbay_server::{Server, raise_descriptor_limit};
+
+use super::manager::Manager;
+use super::signals::{Signal, Signals};
+use super::voice::Voice;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::globals::Globals;
+use crate::cli::source;
+use crate::cli::source::Progress;
+
+/// Serves the plugins, and watches the folder and the configuration
+///
+/// SIGTERM and ctrl-c stop it: what was accepted is answered within host.drain. A second signal
+/// ends it at once. SIGHUP has it look at the folder and the configuration now. Under systemd
+/// (Type=notify-reload) it says when it is ready, reloads and stops, and feeds the watchdog.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  plugbay up
+  plugbay up --set host.plugins=/srv/plugins --set server.listen=0.0.0.0:7070
+  plugbay up --json                   one line of JSON when it serves, and one for each event")]
+pub(in crate::cli) struct Up {}
+
+impl Up {
+    #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
+    pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        let voice = Voice::new(globals)?;
+        let log = voice.log();
+        globals.log(move || log.clone())?;
+        if let Err(error) = raise_descriptor_limit() {
+            tracing::warn!(%error, "the limit of descriptors stays as it is");
+        }
+        let runtime = source::runtime()?;
+        let outcome = runtime.block_on(serve(globals, &voice));
+        voice.flush();
+        let code = match outcome {
+            Ok(outcome) => outcome.code(),
+            Err(failure) => failure.report(),
+        };
+        end(code)
+    }
+}
+
+/// Ends the process, and runs nobody's code on the way: what is still there by now, a library whose
+/// constructor hangs, say, could hold up the end for as long as it likes.
+#[cfg(unix)]
+fn end(code: u8) -> Result<Outcome, Failure> {
+    signal_hook::low_level::exit(code.into())
+}
+
+#[cfg(not(unix))]
+fn end(code: u8) -> Result<Outcome, Failure> {
+    Err(Failure::said(code))
+}
+
+async fn serve(globals: &Globals, voice: &Voice) -> Result<Outcome, Failure> {
+    let mut signals = Signals::listen()?;
+    let layers = globals.layers();
+    let config = layers.load()?;
+    let listening = Server::bind(&config).await?;
+    let progress = Progress::new(globals);
+    let preparing = progress.around("preparing plugins", source::builder().layers(layers).build());
+    let host = tokio::select! {
+        host = preparing => host?,
+        () = signals.stop() => return Ok(Outcome::Done),
+    };
+    // Never dropped: its plugins are shut down in time or given up, and to wait for them once more
+    // gains nothing.
+    std::mem::forget(host.clone());
+    let mut events = host.subscribe();
+    let server = listening.serve(host.clone());
+    voice.announce(&server);
+    let mut manager = Manager::new();
+    manager.ready(&host);
+    let mut reloads = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(event) = events.recv() => {
+                voice.tell(&event);
+                manager.ready(&host);
+            }
+            signal = signals.next() => match signal {
+                Signal::Stop => break,
+                Signal::Reload => {
+                    voice.say("looking at the folder and the configuration");
+                    Manager::reloading();
+                    let host = host.clone();
+                    reloads.spawn(async move { host.reload().await });
+                }
+            },
+            Some(_report) = reloads.join_next() => manager.reloaded(&host),
+            () = manager.tick() => Manager::alive(&host),
+        }
+    }
+    Manager::stopping();
+    let drain = host.config().host.drain;
+    voice.say(&format!("stopping: up to {} for what is under way", seconds(drain)));
+    let mut end = std::pin::pin!(server.stop(drain));
+    let stopped = loop {
+        tokio::select! {
+            stopped = &mut end => break stopped,
+            Some(event) = events.recv() => voice.tell(&event),
+            () = manager.tick() => Manager::alive(&host),
+        }
+    };
+    while let Some(event) = events.try_recv() {
+        voice.tell(&event);
+    }
+    voice.stopped(stopped);
+    Ok(Outcome::Done)
+}
+
+fn seconds(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{} ms", duration.as_millis())
+    }
+}

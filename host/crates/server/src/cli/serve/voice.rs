@@ -1,0 +1,166 @@
+//! What a host says while it serves: where it serves, what happens, how it ends.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Style};
+use plugbay::{Event, Status};
+use plugbay_server::{Server, Stopped};
+use serde::Serialize;
+use serde_json::json;
+
+use super::outlet::Outlet;
+use crate::cli::globals::Globals;
+use crate::cli::print;
+
+/// How long the end of the process may be held up by a reader that stands still.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Stdout and the log of a host.
+pub(super) struct Voice {
+    json: bool,
+    out: Outlet,
+    log: Outlet,
+}
+
+impl Voice {
+    pub(super) fn new(globals: &Globals) -> io::Result<Self> {
+        let lost: fn(u64) -> String = if globals.json {
+            |lost| json_line(&json!({ "type": "lost", "lines": lost }))
+        } else {
+            |lost| format!("{lost} lines were lost: nobody read them in time\n")
+        };
+        Ok(Self {
+            json: globals.json,
+            out: Outlet::new(anstream::stdout(), lost)?,
+            log: Outlet::new(io::stderr(), |lost| {
+                format!("{lost} entries of the log were lost: nobody read them in time\n")
+            })?,
+        })
+    }
+
+    /// Where the log goes.
+    pub(super) fn log(&self) -> Outlet {
+        self.log.clone()
+    }
+
+    /// Waits a moment for those who read.
+    pub(super) fn flush(&self) {
+        let end = Instant::now() + PATIENCE;
+        for outlet in [&self.out, &self.log] {
+            outlet.flush(end.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Says what is served and where.
+    pub(super) fn announce(&self, server: &Server) {
+        let status = server.host().status();
+        let (data, admin) = (server.data_address(), server.admin_address());
+        if self.json {
+            let serving = json!({
+                "type": "serving", "data": data, "admin": admin, "status": status,
+            });
+            return self.out.say(json_line(&serving));
+        }
+        let config = server.host().config();
+        let mut places = vec![("serving", url(data))];
+        places.extend(admin.map(|admin| ("admin", url(admin))));
+        places.push(("watching", config.host.plugins.display().to_string()));
+        let places = places.iter().map(|(what, at)| format!("{what:<10}{}\n", print::plain(at)));
+        let mut text: String = places.collect();
+        for part in [plugins(&status), routes(&status), rejected(&status)].into_iter().flatten() {
+            text.extend(["\n", part.as_str(), "\n"]);
+        }
+        self.out.say(text + "\n");
+    }
+
+    /// Says what happened: a line.
+    pub(super) fn tell(&self, event: &Event) {
+        if self.json {
+            let event = serde_json::to_value(event).map(|mut event| {
+                event["type"] = "event".into();
+                event
+            });
+            return self.out.say(json_line(&event.unwrap_or_default()));
+        }
+        let dim = Style::new().dimmed();
+        let word = match &event.outcome {
+            plugbay::Outcome::Rejected { .. } => Style::new().fg_color(Some(AnsiColor::Red.into())),
+            alarming if alarming.is_alarming() => {
+                Style::new().fg_color(Some(AnsiColor::Yellow.into()))
+            }
+            _ => Style::new(),
+        };
+        let text = event.outcome.to_string();
+        let text = print::plain(&text);
+        let generation = event.generation;
+        self.out.say(format!("{dim}generation {generation}{dim:#}  {word}{text}{word:#}\n"));
+    }
+
+    /// Says a line to people.
+    pub(super) fn say(&self, text: &str) {
+        if !self.json {
+            self.out.say(format!("{text}\n"));
+        }
+    }
+
+    /// Says how it ended.
+    pub(super) fn stopped(&self, stopped: Stopped) {
+        match stopped {
+            Stopped { cut_off } if self.json => {
+                self.out.say(json_line(&json!({ "type": "stopped", "cut_off": cut_off })));
+            }
+            Stopped { cut_off: 0 } => self.say("stopped"),
+            Stopped { cut_off } => {
+                self.say(&format!("stopped; {cut_off} connections were cut off"));
+            }
+        }
+    }
+}
+
+fn json_line(value: &impl Serialize) -> String {
+    let line = serde_json::to_string(value);
+    line.unwrap_or_else(|error| json!({ "type": "error", "error": error.to_string() }).to_string())
+        + "\n"
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+fn plugins(status: &Status) -> Option<String> {
+    let rows = status.plugins.iter().map(|plugin| {
+        vec![
+            plugin.name.clone(),
+            plugin.version.clone(),
+            plugin.form.to_owned(),
+            plugin.capabilities.join(" "),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    (!rows.is_empty()).then(|| print::table(&["plugin", "version", "form", "capabilities"], rows))
+}
+
+fn routes(status: &Status) -> Option<String> {
+    let rows = status.routes.iter().map(|route| {
+        let methods =
+            if route.methods.is_empty() { "any".to_owned() } else { route.methods.join(" ") };
+        let handler = if route.serves {
+            route.handler.clone()
+        } else {
+            format!("{} (missing)", route.handler)
+        };
+        vec![route.path.clone(), methods, handler]
+    });
+    let rows: Vec<_> = rows.collect();
+    (!rows.is_empty()).then(|| print::table(&["route", "methods", "handler"], rows))
+}
+
+fn rejected(status: &Status) -> Option<String> {
+    let rows = status.rejected.iter().map(|refused| {
+        vec![refused.source.clone(), refused.reason.to_string(), refused.message.clone()]
+    });
+    let rows: Vec<_> = rows.collect();
+    (!rows.is_empty()).then(|| print::table(&["refused", "reason", "message"], rows))
+}

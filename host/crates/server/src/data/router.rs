@@ -1,0 +1,33 @@
+//! The paths of the data plane.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use axum::middleware;
+use axum::routing::{MethodRouter, get, post};
+use plugbay::Host;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::state::Data;
+use super::{around, codecs, routes};
+use crate::problem::{other_method, panicked};
+
+/// The data plane of `host`. Once `draining` is cancelled, every answer ends its connection.
+pub(crate) fn router(host: Host, draining: CancellationToken) -> Router {
+    let data = Data { host, draining, blocking: Arc::default() };
+    Router::new()
+        .route("/v1/codecs", only("GET, HEAD, OPTIONS", get(codecs::list)))
+        .route("/v1/codecs/{name}/encode", only("OPTIONS, POST", post(codecs::encode)))
+        .route("/v1/codecs/{name}/decode", only("OPTIONS, POST", post(codecs::decode)))
+        .fallback(routes::serve)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(data.clone(), around::around))
+        .with_state(data)
+}
+
+/// Answers the methods that a path does not have.
+fn only(allow: &'static str, methods: MethodRouter<Data>) -> MethodRouter<Data> {
+    methods.fallback(move |method: Method| async move { other_method(&method, allow) })
+}

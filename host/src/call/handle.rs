@@ -1,0 +1,174 @@
+//! Typed handles: what callers hold, and how a call finds its plugin.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use plugbay_core::{CallError, CallErrorKind, Context, Kind};
+use plugbay_registry::NotFound;
+
+use super::dispatch;
+use super::error::Error;
+use super::leased::{Leased, Missed};
+use super::options::Calling;
+use crate::set::{Capability, Cell, Published};
+
+/// A capability by kind and name, whoever offers it at the time of the call.
+///
+/// A handle holds no plugin: a call goes to the generation that runs when the call begins,
+/// and stays with it to the end.
+pub struct Handle<K> {
+    cell: Arc<Cell>,
+    /// `kind:name`.
+    key: Arc<str>,
+    position: Position,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// Where the capability stood when it was last looked up: the generation's number and the
+/// index in its table, in one word, so that a warm call compares instead of searching.
+#[derive(Default)]
+struct Position(AtomicU64);
+
+impl Position {
+    const INDEX_BITS: u32 = 20;
+    const INDEX_MASK: u64 = (1 << Self::INDEX_BITS) - 1;
+
+    /// The index, if it was noted in this generation. 0 stands for "nothing noted".
+    #[inline]
+    fn get(&self, generation: u64) -> Option<usize> {
+        let word = self.0.load(Ordering::Relaxed);
+        let noted = word >> Self::INDEX_BITS == (generation & (u64::MAX >> Self::INDEX_BITS));
+        (noted && word != 0).then_some((word & Self::INDEX_MASK) as usize)
+    }
+
+    fn set(&self, generation: u64, index: usize) {
+        let index = index as u64;
+        if index <= Self::INDEX_MASK {
+            self.0.store(generation << Self::INDEX_BITS | index, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<K: Kind> Handle<K> {
+    pub(crate) fn new(cell: Arc<Cell>, name: &str) -> Result<Self, NotFound> {
+        let key = Arc::from(format!("{}:{name}", K::NAME));
+        let handle = Self { cell, key, position: Position::default(), kind: PhantomData };
+        handle.cell.peek(|published| handle.find(published).map(|_| ()))?;
+        Ok(handle)
+    }
+
+    /// The capability's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.key.split_once(':').map_or(&*self.key, |(_, name)| name)
+    }
+
+    /// Calls the capability on this thread: one snapshot, one lease, given back on return.
+    ///
+    /// Of several providers the configuration says who is asked; `call` runs once for each that
+    /// is. Only you know whether your kind's calls may be made twice: `how` says so.
+    ///
+    /// # Errors
+    ///
+    /// If the running generation does not hold the capability, what `call` returns, or why the
+    /// plugin gets no calls at the moment.
+    pub fn call<R>(
+        &self,
+        how: Calling<'_>,
+        mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
+    ) -> Result<R, Error> {
+        self.call_named(how, |target, context, _plugin| call(target, context))
+    }
+
+    /// As [`Handle::call`]; `call` also gets `name@version` of the plugin that it calls.
+    #[inline]
+    pub(crate) fn call_named<R>(
+        &self,
+        how: Calling<'_>,
+        mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
+    ) -> Result<R, Error> {
+        let mut last = None;
+        loop {
+            // Everything happens under the cheap guard, which cannot leave the closure.
+            let tried = self.cell.peek(|published| {
+                let capability = self.find(published)?;
+                let Some(_entered) = published.enter(capability) else {
+                    return Ok(Err(published.generation.number));
+                };
+                let context = how.bound(published.context())?;
+                Ok(Ok(dispatch::call::<K, R>(capability, &context, how, &mut call)?))
+            });
+            match tried {
+                Ok(Ok(answer)) => return Ok(answer),
+                Err(error) => return Err(error),
+                // Retired between the load and the lease: a newer set is published already,
+                // or none ever will be.
+                Ok(Err(generation)) if last == Some(generation) => {
+                    return Err(self.retired().into());
+                }
+                Ok(Err(generation)) => last = Some(generation),
+            }
+        }
+    }
+
+    /// Takes a lease for a call that outlives this function: the snapshot and the plugin
+    /// version stay until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the running generation does not hold the capability.
+    pub fn lease(&self) -> Result<Leased<K>, Error> {
+        let mut last = None;
+        loop {
+            let published = self.cell.load();
+            self.find(&published)?;
+            match Leased::take(&published, &self.key) {
+                Ok(leased) => return Ok(leased),
+                Err(Missed::WrongKind(error)) => return Err(error.into()),
+                Err(Missed::Retired) => {}
+            }
+            if last == Some(published.generation.number) {
+                return Err(self.retired().into());
+            }
+            last = Some(published.generation.number);
+        }
+    }
+
+    #[inline]
+    fn find<'a>(&self, published: &'a Published) -> Result<&'a Capability, NotFound> {
+        let generation = &published.generation;
+        if let Some((_, capability)) =
+            self.position.get(generation.number).and_then(|index| generation.capabilities.at(index))
+        {
+            return Ok(capability);
+        }
+        let capability = generation.capability(K::NAME, &self.key)?;
+        if let Some(index) = generation.capabilities.index_of(&self.key) {
+            self.position.set(generation.number, index);
+        }
+        Ok(capability)
+    }
+
+    fn retired(&self) -> CallError {
+        CallError::new(CallErrorKind::Retired, format!("{}: the host is shut down", self.key))
+    }
+}
+
+impl<K> Clone for Handle<K> {
+    fn clone(&self) -> Self {
+        Self {
+            cell: Arc::clone(&self.cell),
+            key: Arc::clone(&self.key),
+            position: Position::default(),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<K> fmt::Debug for Handle<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.key).finish()
+    }
+}

@@ -1,0 +1,261 @@
+//! The right to call one capability in one generation.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use plugbay_core::codec::Codec;
+use plugbay_core::handler::{Handler, Request, Response};
+use plugbay_core::{CallError, CallErrorKind, CapabilityDescription, Context, Kind, Policy};
+use plugbay_document::Document;
+use plugbay_registry::Lease;
+
+use super::dispatch;
+use super::error::Error;
+use super::options::{CallFuture, Calling};
+use super::sticky::key_of;
+use crate::set::{Capability, Published, Running};
+
+/// Why a capability of a set gives no lease.
+pub(crate) enum Missed {
+    /// The set was retired: look for a newer one.
+    Retired,
+    /// The capability is of another kind, or gone.
+    WrongKind(CallError),
+}
+
+/// The right to call one capability in one generation: the plugin versions that offer it there
+/// are not shut down before this is dropped.
+pub struct Leased<K: Kind> {
+    /// Given back before the snapshot is let go, in the order of the fields.
+    _rights: Rights,
+    published: Arc<Published>,
+    /// Where the capability stands in the generation's table.
+    position: usize,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// What keeps the plugins of a lease from being shut down; given back in the order of fields.
+struct Rights {
+    _running: Option<Lease<Running>>,
+    /// Of the generation, if other plugins in it may be called.
+    _users: Option<Lease<()>>,
+}
+
+impl<K: Kind> Leased<K> {
+    /// Leases the capability `key` in this very set, or says why that cannot be.
+    pub(crate) fn take(published: &Arc<Published>, key: &str) -> Result<Self, Missed> {
+        let generation = &published.generation;
+        let found = generation.capabilities.index_of(key);
+        let found = found.and_then(|at| Some((at, generation.capabilities.at(at)?.1)));
+        let Some((position, capability)) = found else {
+            let message = format!("expected generation {} to hold {key}", generation.number);
+            let error = CallError::new(CallErrorKind::Internal, message);
+            return Err(Missed::WrongKind(error));
+        };
+        if capability.first.call::<K>().is_none() {
+            return Err(Missed::WrongKind(dispatch::wrong_kind::<K>(capability)));
+        }
+        let running = &capability.first.running;
+        let several = capability.spread.is_some();
+        let users = if several || running.calls_others {
+            Some(generation.users.lease().map_err(|_| Missed::Retired)?)
+        } else {
+            None
+        };
+        let running =
+            if several { None } else { Some(running.lease().map_err(|_| Missed::Retired)?) };
+        Ok(Self {
+            _rights: Rights { _running: running, _users: users },
+            published: Arc::clone(published),
+            position,
+            kind: PhantomData,
+        })
+    }
+
+    fn capability(&self) -> &Capability {
+        match self.published.generation.capabilities.at(self.position) {
+            Some((_, capability)) => capability,
+            None => unreachable!("a lease is taken where its capability stands"),
+        }
+    }
+
+    /// Calls the capability on this thread, as [`Handle::call`](super::handle::Handle::call) does.
+    ///
+    /// # Errors
+    ///
+    /// What `call` returns, or why the plugin gets no calls at the moment.
+    pub fn call<R>(
+        &self,
+        how: Calling<'_>,
+        mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
+    ) -> Result<R, CallError> {
+        let call =
+            |target: &K::Call, context: &Context<'_>, _plugin: &Arc<str>| call(target, context);
+        let context = how.bound(self.published.context())?;
+        dispatch::call::<K, R>(self.capability(), &context, how, call)
+    }
+
+    /// Calls the capability, waiting for its answer.
+    ///
+    /// `call` runs once for each provider that is asked.
+    ///
+    /// # Errors
+    ///
+    /// What `call` returns, or why the plugin gets no calls at the moment.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the futures that `call` makes; a plugin is not blamed for a caller that goes away.
+    pub async fn call_async<R>(
+        &self,
+        how: Calling<'_>,
+        mut call: impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
+    ) -> Result<R, CallError> {
+        self.call_judged(how, |_answer| None, &mut call).await
+    }
+
+    /// As [`Leased::call_async`]; `fault` says what an answer says of its plugin, if that is
+    /// nothing good.
+    async fn call_judged<R>(
+        &self,
+        how: Calling<'_>,
+        fault: impl Fn(&R) -> Option<CallError>,
+        call: &mut impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
+    ) -> Result<R, CallError> {
+        let context = how.bound(self.published.context())?;
+        dispatch::call_async::<K, R>(self.capability(), context, how, fault, call).await
+    }
+
+    /// Whether the capability takes calls now: says beforehand what a call would be refused with.
+    ///
+    /// # Errors
+    ///
+    /// Why all who offer it are refused; of several, for the shortest time.
+    pub fn takes_calls(&self) -> Result<(), CallError> {
+        dispatch::takes_calls(self.capability())
+    }
+
+    /// The policies of all plugins that offer the capability.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.capability().targets().map(|target| &target.running.identity.policy)
+    }
+
+    /// A name for what its calls have a share in: the plugin, or, where several offer it, the
+    /// capability.
+    #[must_use]
+    pub fn bulkhead(&self) -> Cow<'_, str> {
+        let capability = self.capability();
+        match &capability.spread {
+            None => Cow::Borrowed(&capability.first.running.identity.name),
+            Some(_) => Cow::Owned(capability.key.to_string()),
+        }
+    }
+
+    /// The number of the generation that the lease is of.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.published.generation.number
+    }
+
+    /// What the plugin says of the capability; of several, the first.
+    #[must_use]
+    pub fn description(&self) -> &CapabilityDescription {
+        self.capability().first.described()
+    }
+}
+
+impl Leased<Codec> {
+    /// Writes a document that is CBOR already: one item.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer.
+    pub fn encode_document(&self, how: Calling<'_>, document: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.call(how.repeatable(true), |codec, context| codec.encode(context, document))?)
+    }
+
+    /// Reads a document, checked to be one CBOR item.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer, or one that is no document.
+    pub fn decode_document(&self, how: Calling<'_>, bytes: &[u8]) -> Result<Document, Error> {
+        let capability = self.capability();
+        let name = &capability.key.name;
+        let (context, how) = (how.bound(self.published.context())?, how.repeatable(true));
+        Ok(dispatch::call::<Codec, _>(capability, &context, how, |codec, context, plugin| {
+            checked(codec.decode(context, bytes)?, name, plugin)
+        })?)
+    }
+}
+
+impl Leased<Handler> {
+    /// Answers one request. Whether it may be made twice says its method, and the key is the
+    /// configuration's, unless `how` says otherwise.
+    ///
+    /// A status of 500 and above is a failure of the plugin, though the response goes to the
+    /// caller like any other.
+    ///
+    /// # Errors
+    ///
+    /// If the handler gives no answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the plugin's work on this request; no other call notices.
+    pub async fn handle(&self, how: Calling<'_>, request: Request) -> Result<Response, CallError> {
+        let capability = self.capability();
+        let Some(spread) = &capability.spread else {
+            let mut request = Some(request);
+            // One provider is asked once.
+            return self
+                .call_judged(how, fault, &mut |handler, context| {
+                    handler.handle(context, request.take().unwrap_or_default())
+                })
+                .await;
+        };
+        let key = spread.key.as_ref().and_then(|key| key_of(key, &request));
+        let how = how.repeatable(how.repeatable || is_repeatable(&request.method));
+        let how = how.key(how.key.or(key.as_deref()));
+        self.call_judged(how, fault, &mut |handler, context| {
+            handler.handle(context, request.clone())
+        })
+        .await
+    }
+}
+
+/// What a response says of its handler: as proxies do, a status of the server's own errors counts
+/// as a failure, and 503 as one that says "not now".
+fn fault(response: &Response) -> Option<CallError> {
+    let kind = match response.status {
+        ..500 => return None,
+        503 => CallErrorKind::Unavailable,
+        _ => CallErrorKind::Internal,
+    };
+    Some(CallError::new(kind, format!("it answered with status {}", response.status)))
+}
+
+/// Whether a request may be made twice: its method is idempotent (RFC 9110, section 9.2.2).
+fn is_repeatable(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
+}
+
+/// A codec's answer as a document, if it is one.
+pub(crate) fn checked(
+    document: Vec<u8>,
+    codec: &str,
+    plugin: &Arc<str>,
+) -> Result<Document, CallError> {
+    Document::from_cbor(document).map_err(|error| {
+        let message = format!("codec {codec}: expected one CBOR item: {error}");
+        CallError::new(CallErrorKind::Contract, message).of(plugin)
+    })
+}
+
+impl<K: Kind> fmt::Debug for Leased<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leased").field("generation", &self.generation()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,60 @@
+//! A caller's view of one generation.
+
+use std::fmt;
+use std::sync::Arc;
+
+use plugbay_core::Kind;
+
+use super::error::Error;
+use super::handle::Handle;
+use super::leased::Leased;
+use crate::config::Config;
+use crate::set::{Cell, Published};
+
+/// A caller's view of one generation: whatever is asked of it comes from the same set.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) published: Arc<Published>,
+}
+
+impl Snapshot {
+    /// The generation's number: 1 for the first, one more for each that follows.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.published.generation.number
+    }
+
+    /// The names of a kind's capabilities, sorted.
+    #[must_use]
+    pub fn names(&self, kind: &str) -> Vec<String> {
+        self.published.generation.names(kind)
+    }
+
+    /// The configuration that this generation runs by.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.published.generation.config
+    }
+
+    /// Takes a lease of a capability in this generation.
+    ///
+    /// If the generation was retired since the snapshot was taken, the lease is of the one
+    /// that runs now: ask before the work begins, and keep the lease to its end.
+    ///
+    /// # Errors
+    ///
+    /// If the generation does not hold the capability, or the host is shut down.
+    pub fn lease<K: Kind>(&self, name: &str) -> Result<Leased<K>, Error> {
+        let key = format!("{}:{name}", K::NAME);
+        self.published.generation.capability(K::NAME, &key)?;
+        Leased::take(&self.published, &key)
+            .or_else(|_missed| Handle::new(Arc::clone(&self.cell), name)?.lease())
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("generation", &self.generation()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! Handles of the built-in kinds.
+
+use plugbay_core::codec::Codec;
+use plugbay_core::handler::{Handler, Request, Response};
+use plugbay_document::Document;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::Error;
+use super::handle::Handle;
+use super::leased::checked;
+use super::options::Calling;
+
+/// A codec: any `serde` value to the format's bytes and back, whatever the plugin is
+/// written in.
+#[derive(Clone, Debug)]
+pub struct CodecHandle(pub(crate) Handle<Codec>);
+
+impl CodecHandle {
+    /// The codec's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Writes a value in the codec's format.
+    ///
+    /// # Errors
+    ///
+    /// If the value does not serialise, or the codec gives no answer; see
+    /// [`CallErrorKind`].
+    pub fn encode(&self, value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Error> {
+        let document =
+            Document::from_value(value).map_err(|error| Error::Serialize(Box::new(error)))?;
+        self.encode_document(document.as_cbor())
+    }
+
+    /// Reads a value from the codec's format.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer, or its document is not of type `T`.
+    pub fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Error> {
+        let document = self.decode_document(bytes)?;
+        document.to_value().map_err(|error| Error::Deserialize(Box::new(error)))
+    }
+
+    /// Writes a document that is CBOR already: one item.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer.
+    pub fn encode_document(&self, document: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.call(Calling::codec(), |codec, context| codec.encode(context, document))
+    }
+
+    /// Reads a document, checked to be one CBOR item.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer, or one that is no document.
+    pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
+        self.0.call_named(Calling::codec(), |codec, context, plugin| {
+            checked(codec.decode(context, bytes)?, self.name(), plugin)
+        })
+    }
+}
+
+/// A handler of HTTP requests.
+#[derive(Clone, Debug)]
+pub struct HandlerHandle(pub(crate) Handle<Handler>);
+
+impl HandlerHandle {
+    /// The handler's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Answers one request on the plugin version that runs now.
+    ///
+    /// # Errors
+    ///
+    /// If the running generation does not hold the handler, or it gives no answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the plugin's work on this request; no other call notices.
+    pub async fn handle(&self, request: Request) -> Result<Response, Error> {
+        Ok(self.0.lease()?.handle(Calling::default(), request).await?)
+    }
+}

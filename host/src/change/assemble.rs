@@ -1,0 +1,232 @@
+//! Puts a generation together of what stays and what was started.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use plugbay_core::{CapabilityKey, Reason, Refusal};
+use plugbay_guard::Seat;
+use plugbay_registry::{Leased, Table};
+
+use super::claims::{configured_routes, may_share, routes_that_fit, suggested_routes};
+use crate::config::{Config, Strategy};
+use crate::report::Refused;
+use crate::set::{
+    Capability, Generation, Member, Rule, Running, SecondTries, Spread, Target, Trial,
+};
+
+/// Whether two sets serve the same.
+pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
+    let trial = |member: &Member| member.canary.as_ref().map(|it| Arc::as_ptr(&it.trial));
+    let same_versions = |old: &Member, new: &Member| {
+        old.all().count() == new.all().count()
+            && old.all().zip(new.all()).all(|(old, new)| Arc::ptr_eq(old, new))
+            && trial(old) == trial(new)
+    };
+    let same_member = |name: &str, member: &Member| {
+        old.plugins
+            .get(name)
+            .is_some_and(|it| same_versions(it, member) && it.source == member.source)
+    };
+    old.config == new.config
+        && old.plugins.len() == new.plugins.len()
+        && new.plugins.iter().all(|(name, member)| same_member(name, member))
+}
+
+/// Puts the next generation together. Members come in order of precedence; one that clashes
+/// with an earlier one (its capability is that of a last good version that stays) is left
+/// out, and its own last good version stays too. What serves already stays: at most it loses a
+/// route to the configuration.
+pub(crate) fn assemble(
+    before: &Generation,
+    config: &Arc<Config>,
+    members: Vec<Member>,
+    refused: &mut Vec<Refused>,
+) -> (Generation, Vec<Arc<Leased<Running>>>) {
+    let mut plugins: BTreeMap<String, Member> = BTreeMap::new();
+    let mut offered: BTreeMap<String, Vec<Offered>> = BTreeMap::new();
+    let mut router = configured_routes(config);
+    let mut left_out = Vec::new();
+    let mut members = VecDeque::from(members);
+    while let Some(member) = members.pop_front() {
+        let name = member.running.identity.name.clone();
+        let mut with_routes = router.clone();
+        // Started anew, it is what it was.
+        let serves = before.holds(&member.running)
+            || before
+                .plugins
+                .get(&name)
+                .is_some_and(|it| it.running.identity == member.running.identity);
+        let offers = offers(&member);
+        let taken = offers.iter().find_map(|(key, _)| {
+            let mut others = offered.get(&key.to_string())?.iter();
+            let other = others.find(|other| !may_share(config, key, &name, &other.plugin))?;
+            Some((key, &other.plugin))
+        });
+        let described = |running: &Arc<Leased<Running>>| Arc::clone(&running.description);
+        let clash = if let Some(other) = plugins.get(&name) {
+            let message =
+                format!("expected no other plugin {name:?}, found one in {}", other.source);
+            Err(Refusal::new(Reason::NameClash, message))
+        } else if let Some((key, owner)) = taken {
+            let message = format!("expected no other plugin to offer {key}, found {owner:?}");
+            Err(Refusal::new(Reason::CapabilityClash, message))
+        } else if serves {
+            for running in member.all() {
+                routes_that_fit(&mut with_routes, &name, &described(running));
+            }
+            Ok(())
+        } else {
+            let fits = suggested_routes(&mut with_routes, &name, &described(&member.running));
+            if let Some(canary) = &member.canary {
+                routes_that_fit(&mut with_routes, &name, &described(&canary.running));
+            }
+            fits
+        };
+        if let Err(refusal) = clash {
+            let is_new = |it: &&Arc<Leased<Running>>| !before.holds(it);
+            let (source, digest) = match &member.canary {
+                Some(canary) => (&canary.source, canary.running.identity.digest),
+                None => (&member.source, member.running.identity.digest),
+            };
+            refused.push(Refused {
+                source: source.clone(),
+                plugin: Some(name.clone()),
+                digest: Some(digest),
+                refusal: refusal.hint("the last good version of another plugin has it"),
+            });
+            if member.all().any(|it| is_new(&it)) && !plugins.contains_key(&name) {
+                members.extend(before.plugins.get(&name).cloned());
+            }
+            left_out.extend(member.all().filter(is_new).cloned());
+            continue;
+        }
+        router = with_routes;
+        for (key, offer) in offers {
+            offered.entry(key.to_string()).or_default().push(offer);
+        }
+        plugins.insert(name, member);
+    }
+    let capabilities = offered
+        .into_iter()
+        .filter_map(|(key, offered)| Some((key, capability(before, config, offered)?)))
+        .collect();
+    let generation = Generation {
+        number: before.number + 1,
+        published: SystemTime::now(),
+        config: Arc::clone(config),
+        plugins: table("plugin", plugins),
+        capabilities: table("capability", capabilities),
+        router,
+        users: Arc::new(Leased::new(())),
+    };
+    (generation, left_out)
+}
+
+/// What one plugin offers under one name.
+struct Offered {
+    plugin: String,
+    key: CapabilityKey,
+    target: Target,
+    /// The same of the version on trial.
+    canary: Option<(Target, Arc<Trial>)>,
+}
+
+/// All that a member offers: what both its versions do, and what either does alone.
+fn offers(member: &Member) -> Vec<(CapabilityKey, Offered)> {
+    let plugin = &member.running.identity.name;
+    let mut offers: Vec<(CapabilityKey, Offered)> = Vec::new();
+    for (key, target) in targets(&member.running) {
+        let offered = Offered { plugin: plugin.clone(), key: key.clone(), target, canary: None };
+        offers.push((key, offered));
+    }
+    let Some(canary) = &member.canary else { return offers };
+    for (key, target) in targets(&canary.running) {
+        if let Some((_, offered)) = offers.iter_mut().find(|(it, _)| *it == key) {
+            offered.canary = Some((target, Arc::clone(&canary.trial)));
+        } else {
+            let offered =
+                Offered { plugin: plugin.clone(), key: key.clone(), target, canary: None };
+            offers.push((key, offered));
+        }
+    }
+    offers
+}
+
+fn targets(running: &Arc<Leased<Running>>) -> Vec<(CapabilityKey, Target)> {
+    let described = running.description.capabilities.iter().enumerate();
+    let targets = described.filter_map(|(index, capability)| {
+        // A plugin starts with one provider for each capability that it describes.
+        let provider = running.providers.get(index).cloned()?;
+        let key = CapabilityKey::new(&*capability.kind, &*capability.name);
+        Some((key, Target { provider, running: Arc::clone(running), index }))
+    });
+    targets.collect()
+}
+
+/// A capability, of all who offer it.
+fn capability(
+    before: &Generation,
+    config: &Config,
+    mut offered: Vec<Offered>,
+) -> Option<Capability> {
+    let key = offered.first()?.key.clone();
+    let settings = config.capabilities.get(&key);
+    let second_tries = second_tries(before, config, &key);
+    let without_share = |offered: &Offered| match settings.map(|it| &it.strategy) {
+        Some(Strategy::Split { providers, weights, .. }) => {
+            let place = providers.iter().position(|it| *it == offered.plugin);
+            place.is_some_and(|place| weights.get(place) == Some(&0))
+        }
+        _ => false,
+    };
+    if offered.len() == 1 && !offered.iter().any(without_share) {
+        let Offered { target: first, canary, .. } = offered.pop()?;
+        let sticky = settings.and_then(|settings| settings.strategy.key().cloned());
+        let spread = canary.map(|(target, trial)| {
+            let (others, rule) = (vec![target], Rule::Canary(trial));
+            Arc::new(Spread { others, rule, key: sticky, second_tries })
+        });
+        return Some(Capability { key, first, spread });
+    }
+    let strategy = &settings?.strategy;
+    let place = |plugin: &str| strategy.providers().iter().position(|it| it == plugin);
+    offered.sort_by_key(|offered| place(&offered.plugin));
+    let rule = match strategy {
+        Strategy::Split { weights, .. } => {
+            let weight = |offered: &Offered| Some(*weights.get(place(&offered.plugin)?)?);
+            let seat = |it: &Offered| Seat::new(&it.plugin, weight(it).unwrap_or_default());
+            Rule::Split(offered.iter().map(seat).collect())
+        }
+        Strategy::Failover { .. } => Rule::Failover,
+        // It has one provider.
+        Strategy::Canary { .. } => return None,
+    };
+    let mut targets = offered.into_iter().map(|offered| offered.target);
+    let first = targets.next()?;
+    let (others, key_of_calls) = (targets.collect(), strategy.key().cloned());
+    let spread = Spread { others, rule, key: key_of_calls, second_tries };
+    Some(Capability { key, first, spread: Some(Arc::new(spread)) })
+}
+
+/// The second tries of a capability: those that there were, if it is configured as it was.
+fn second_tries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<SecondTries> {
+    let settings = config.capabilities.get(key);
+    let known = before.capabilities.get(&key.to_string()).and_then(|it| it.spread.as_ref());
+    match known.filter(|_| before.config.capabilities.get(key) == settings) {
+        Some(spread) => Arc::clone(&spread.second_tries),
+        None => Arc::new(match settings.map(|settings| &settings.strategy) {
+            Some(Strategy::Failover { retries, .. }) => SecondTries::within(*retries),
+            _ => SecondTries::default(),
+        }),
+    }
+}
+
+/// A table of a map: names are unique already.
+fn table<V: Clone>(what: &'static str, map: BTreeMap<String, V>) -> Table<V> {
+    let mut table = Table::empty().called(what);
+    if let Ok(full) = Table::try_from_iter(map) {
+        table = full.called(what);
+    }
+    table
+}

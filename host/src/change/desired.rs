@@ -1,0 +1,340 @@
+//! What the folder and the configuration ask for, together. Pure.
+//!
+//! Every artifact that could be described becomes a plugin under the name that it gives
+//! itself, or under each `[plugins.NAME]` that claims it by `artifact = …`. Then names,
+//! capabilities and routes are given out, in order of precedence: what runs already from the
+//! same file, other files by name, linked plugins. Who comes too late is refused; a linked
+//! plugin just gives way, because a dropped file is meant to replace it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use plugbay_core::{Description, Isolation, Policy, Reason, Refusal, Source};
+use serde_json::Value;
+
+use super::claims::Claims;
+use crate::config::schema::check_plugin_config;
+use crate::config::{Config, migrations};
+use crate::report::Refused;
+use crate::set::{Generation, Identity, Incumbent, Offer, Wanted};
+
+/// What should run, and what was refused.
+#[derive(Debug, Default)]
+pub(crate) struct Desired {
+    pub(crate) wanted: Vec<Wanted>,
+    /// Running plugins that stay as they are, because what should replace them was refused.
+    pub(crate) kept: BTreeSet<String>,
+    pub(crate) refused: Vec<Refused>,
+}
+
+/// Resolves names, configurations and clashes.
+///
+/// `failed` are the sources that are there but could not be read or described: what runs
+/// from them stays.
+pub(crate) fn resolve(
+    config: &Config,
+    offers: &[Offer],
+    failed: &BTreeSet<Source>,
+    running: &BTreeMap<String, Incumbent>,
+) -> Desired {
+    let mut desired = Desired::default();
+    let mut candidates = Vec::new();
+    for offer in offers {
+        for name in names(config, offer) {
+            match candidate(config, offer, &name) {
+                Ok(Some(wanted)) => candidates.push(wanted),
+                Ok(None) => {}
+                Err(refusal) => desired.refuse(offer, &name, refusal, running),
+            }
+        }
+    }
+    for (name, incumbent) in running {
+        let disabled = config.plugins.get(name).is_some_and(|settings| !settings.enabled);
+        if incumbent.sources.iter().any(|it| failed.contains(it)) && !disabled {
+            desired.kept.insert(name.clone());
+        }
+    }
+    missing_artifacts(config, offers, failed, &mut desired);
+    candidates.sort_by_key(|wanted| precedence(wanted, running));
+    let mut claims = Claims::new(config);
+    for name in &desired.kept {
+        if let Some(incumbent) = running.get(name) {
+            // What runs has no clash with what runs.
+            let _ = claims.keep(config, name, incumbent);
+        }
+    }
+    for wanted in candidates {
+        let name = wanted.identity.name.clone();
+        match claims.claim(config, &name, &wanted.offer.source, &wanted.offer.description) {
+            Ok(()) => desired.wanted.push(wanted),
+            Err(_) if is_linked(&wanted.offer.source) => {}
+            Err(refusal) => {
+                desired.refuse(&wanted.offer, &name, refusal, running);
+                if let Some(incumbent) = running.get(&name)
+                    && desired.kept.contains(&name)
+                {
+                    let _ = claims.keep(config, &name, incumbent);
+                }
+            }
+        }
+    }
+    desired
+}
+
+impl Desired {
+    /// Whether a set of what is wanted and kept would hold a `KIND:NAME` or `plugin:NAME`.
+    pub(crate) fn holds(&self, running: &Generation, what: &str) -> bool {
+        if let Some(plugin) = what.strip_prefix("plugin:") {
+            let mut wanted = self.wanted.iter();
+            return self.kept.contains(plugin) || wanted.any(|it| it.identity.name == plugin);
+        }
+        let kept = self.kept.iter().filter_map(|name| running.plugins.get(name));
+        let kept = kept.map(|member| &member.running.description);
+        let wanted = self.wanted.iter().map(|it| &it.offer.description);
+        wanted.chain(kept).any(|it| it.keys().any(|key| key.to_string() == what))
+    }
+
+    /// These, and nothing is refused.
+    pub(crate) fn of(wanted: Vec<Wanted>) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
+    fn refuse(
+        &mut self,
+        offer: &Offer,
+        name: &str,
+        refusal: Refusal,
+        running: &BTreeMap<String, Incumbent>,
+    ) {
+        let taken = self.wanted.iter().any(|wanted| wanted.identity.name == name);
+        if running.contains_key(name) && !taken {
+            self.kept.insert(name.to_owned());
+        }
+        self.refused.push(Refused {
+            source: offer.source.clone(),
+            plugin: Some(name.to_owned()),
+            digest: Some(offer.digest),
+            refusal,
+        });
+    }
+}
+
+/// Where an artifact may be asked what it is, should it be native code: of the places that the
+/// plugins which claim it allow, the safest.
+pub(crate) fn asked_in(config: &Config, source: &Source) -> Isolation {
+    let file = source.file_name();
+    if is_linked(source) || file.to_ascii_lowercase().ends_with(".wasm") {
+        return Isolation::Refuse;
+    }
+    let claims = config.plugins.iter().filter(|(_, it)| it.artifact.as_ref() == Some(&file));
+    let mut allowed: Vec<Isolation> =
+        claims.map(|(name, _)| config.policy(name).isolation).collect();
+    if allowed.is_empty() {
+        allowed.push(config.defaults.isolation);
+    }
+    allowed.into_iter().filter(|it| *it != Isolation::Refuse).min().unwrap_or_default()
+}
+
+/// Whether all plugins that claim the artifact are disabled: then nobody asks what it is.
+pub(crate) fn is_disabled(config: &Config, source: &Source) -> bool {
+    let file = source.file_name();
+    let mut claims = config.plugins.values().filter(|it| it.artifact.as_ref() == Some(&file));
+    claims.next().is_some_and(|first| !first.enabled && claims.all(|it| !it.enabled))
+}
+
+fn is_linked(source: &Source) -> bool {
+    matches!(source, Source::Linked(_))
+}
+
+/// The names under which an artifact runs.
+pub(crate) fn names(config: &Config, offer: &Offer) -> Vec<String> {
+    let file = offer.source.file_name();
+    let claims = config.plugins.iter().filter(|(_, settings)| {
+        settings.artifact.as_ref().is_some_and(|artifact| *artifact == file)
+    });
+    let claimed: Vec<String> = claims.map(|(name, _)| name.clone()).collect();
+    if claimed.is_empty() { vec![offer.description.name.clone()] } else { claimed }
+}
+
+/// The plugin that an artifact is under a name; `None` if it is disabled, or the name
+/// claims another artifact.
+fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted>, Refusal> {
+    let settings = config.plugins.get(name);
+    if settings.is_some_and(|settings| !settings.enabled) {
+        return Ok(None);
+    }
+    let file = offer.source.file_name();
+    if let Some(artifact) = settings.and_then(|settings| settings.artifact.as_ref())
+        && *artifact != file
+    {
+        if is_linked(&offer.source) {
+            return Ok(None);
+        }
+        let message = format!(
+            "expected plugin {name:?} to come from {artifact:?}, as [plugins.{name}] says, found it in {file:?} too"
+        );
+        return Err(Refusal::new(Reason::NameClash, message).hint("remove one of the two"));
+    }
+    let empty = Value::Object(serde_json::Map::new());
+    let plugin_config = settings.map_or(empty, |settings| settings.config.clone());
+    let description = described_as(&offer.description, name)?;
+    check_config(name, &description, &plugin_config)?;
+    let policy = policy_of(config, offer, name);
+    let identity =
+        Identity { name: name.to_owned(), digest: offer.digest, config: plugin_config, policy };
+    Ok(Some(Wanted { identity, offer: Offer { description, ..offer.clone() } }))
+}
+
+/// What a version that runs is under the configuration: its limits and grants are those of now,
+/// and so is what its section configures, unless that is for another version; then it keeps
+/// what it has.
+pub(crate) fn as_configured(config: &Config, identity: &Identity, offer: &Offer) -> Identity {
+    let name = &identity.name;
+    let mut as_configured = identity.clone();
+    let policy = policy_of(config, offer, name);
+    if offer.native && policy.isolation == Isolation::Refuse {
+        // It would not start, and is refused where its file is.
+        return as_configured;
+    }
+    as_configured.policy = policy;
+    let empty = Value::Object(serde_json::Map::new());
+    let section = config.plugins.get(name).map_or(empty, |settings| settings.config.clone());
+    let changed = section != as_configured.config;
+    if changed && check_config(name, &offer.description, &section).is_ok() {
+        as_configured.config = section;
+    }
+    as_configured
+}
+
+/// The limits and grants of a plugin.
+fn policy_of(config: &Config, offer: &Offer, name: &str) -> Policy {
+    let mut policy = config.policy(name).to_policy();
+    let settings = config.plugins.get(name);
+    policy.grants = settings.map(|settings| settings.grants.clone()).unwrap_or_default();
+    if !offer.native {
+        // It is none of its business: a change of it must not start the plugin anew.
+        policy.isolation = Isolation::Refuse;
+    }
+    policy
+}
+
+/// What a plugin is under another name than its own: the capability of its own name goes by
+/// that name too, others by that name, a dot and their own; and it suggests no routes. So
+/// one artifact can run as several plugins, side by side.
+fn described_as(description: &Arc<Description>, name: &str) -> Result<Arc<Description>, Refusal> {
+    if description.name == name {
+        return Ok(Arc::clone(description));
+    }
+    let mut renamed = Description::clone(description);
+    for capability in &mut renamed.capabilities {
+        capability.name = if capability.name == description.name {
+            name.to_owned()
+        } else {
+            format!("{name}.{}", capability.name)
+        };
+        capability.routes.clear();
+    }
+    name.clone_into(&mut renamed.name);
+    renamed.check().map_err(|error| {
+        Refusal::new(Reason::Description, format!("[plugins.{name}] artifact: {error}"))
+            .hint("give the plugin a shorter name")
+    })?;
+    Ok(Arc::new(renamed))
+}
+
+fn check_config(name: &str, description: &Description, config: &Value) -> Result<(), Refusal> {
+    let Some(schema) = &description.config_schema else {
+        if config.as_object().is_none_or(serde_json::Map::is_empty) {
+            return Ok(());
+        }
+        let message = format!("[plugins.{name}.config]: expected nothing, found keys");
+        return Err(Refusal::new(Reason::ConfigSchema, message)
+            .hint("the plugin declares no configuration"));
+    };
+    check_plugin_config(schema, config).map_err(|violations| {
+        let all: Vec<&str> = violations.iter().map(|it| &*it.message).collect();
+        Refusal::new(Reason::ConfigSchema, format!("[plugins.{name}.config]: {}", all.join("; ")))
+            .hint(format!("`plugbay inspect {name}` shows the schema"))
+    })
+}
+
+/// Smaller comes first.
+fn precedence(wanted: &Wanted, running: &BTreeMap<String, Incumbent>) -> (u8, Source) {
+    let source = &wanted.offer.source;
+    let incumbent = running.get(&wanted.identity.name);
+    let place = incumbent.and_then(|it| it.sources.iter().position(|it| it == source));
+    let rank = match (source, place) {
+        (Source::Linked(_), _) => 3,
+        (_, Some(0)) => 0,
+        (_, Some(_)) => 1,
+        (_, None) => 2,
+    };
+    (rank, source.clone())
+}
+
+/// `[plugins.NAME] artifact = …` that claims a file which is not there.
+fn missing_artifacts(
+    config: &Config,
+    offers: &[Offer],
+    failed: &BTreeSet<Source>,
+    desired: &mut Desired,
+) {
+    for (name, settings) in &config.plugins {
+        let Some(artifact) = settings.artifact.as_ref().filter(|_| settings.enabled) else {
+            continue;
+        };
+        let there = |source: &Source| source.file_name() == *artifact;
+        if offers.iter().any(|offer| there(&offer.source)) || failed.iter().any(there) {
+            continue;
+        }
+        let message = format!(
+            "[plugins.{name}] artifact: expected a file {artifact:?} in the plugin folder, found none"
+        );
+        desired.refused.push(Refused {
+            source: Source::File(artifact.into()),
+            plugin: Some(name.clone()),
+            digest: None,
+            refusal: Refusal::new(Reason::Unreadable, message)
+                .hint("drop the file into the folder, or remove the section"),
+        });
+    }
+}
+
+impl Generation {
+    /// What names, capabilities and routes of newcomers are judged by. `places` says where each
+    /// plugin was found last, which its last good version need not be from.
+    pub(crate) fn incumbents(
+        &self,
+        places: &BTreeMap<String, Source>,
+    ) -> BTreeMap<String, Incumbent> {
+        let members = self.plugins.iter().map(|(name, member)| {
+            let description = Arc::clone(&member.running.description);
+            let canary = member.canary.as_ref().map(|canary| &canary.source);
+            let sources = places.get(name).into_iter().chain(canary).chain([&member.source]);
+            (name.to_owned(), Incumbent { sources: sources.cloned().collect(), description })
+        });
+        members.collect()
+    }
+}
+
+/// The rules of `[[migrations]]` that a set would break, of which `present` says whether it holds
+/// a `KIND:NAME` or `plugin:NAME`.
+pub(crate) fn violated(
+    config: &Config,
+    present: impl Fn(&str) -> bool,
+    source: Option<PathBuf>,
+) -> Vec<Refused> {
+    let source = Source::File(source.unwrap_or_else(|| PathBuf::from("configuration")));
+    let refused = |violation: migrations::Violation| Refused {
+        source: source.clone(),
+        plugin: None,
+        digest: None,
+        refusal: Refusal::new(Reason::Migration, violation.to_string())
+            .hint("nothing of this change is in force; what runs stays"),
+    };
+    migrations::violations(config, present).into_iter().map(refused).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! What a file holds, for `inspect` and `check`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use plugbay_core::{
+    Artifact, Description, Grant, Grants, Isolation, Reason, Refusal, Runtime, Source,
+};
+use serde::Serialize;
+
+use super::desired::{asked_in, names, resolve, violated};
+use super::prepare::{Ready, is_whole, prepare};
+use crate::config::Config;
+use crate::report::Journal;
+use crate::set::{Generation, Offer};
+
+/// What a file holds.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// The file.
+    pub source: String,
+    /// SHA-256 of its bytes.
+    pub digest: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Bytes of compiled code.
+    pub code_size: u64,
+    /// The runtime that serves it.
+    pub form: &'static str,
+    /// The interfaces it imports: what it asks the host for.
+    pub imports: Vec<String>,
+    /// What it asks to reach, by its imports: each needs a grant, or is denied.
+    pub asked: Vec<Grant>,
+    /// The interfaces it exports.
+    pub exports: Vec<String>,
+    /// What the plugin says of itself.
+    pub description: Arc<Description>,
+    /// The plugins that the configuration makes of it.
+    pub plugins: Vec<Prospect>,
+}
+
+/// A plugin that a file would be.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Prospect {
+    /// The name it would run under.
+    pub name: String,
+    /// Where it would run, if it is native code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+    /// What the configuration would grant to it.
+    pub grants: Grants,
+}
+
+/// Says what an artifact holds, without starting it.
+pub(crate) fn inspect(
+    runtimes: &[Arc<dyn Runtime>],
+    artifact: &Artifact,
+    config: &Config,
+) -> Result<Inspection, Refusal> {
+    let ready = ready(runtimes, artifact, config)?;
+    Ok(inspection(&ready, artifact, config))
+}
+
+/// Does with each artifact all that a load would do — judged together, and beside what runs —
+/// and stops again what it started.
+pub(crate) fn check(
+    runtimes: &[Arc<dyn Runtime>],
+    artifacts: Vec<Result<Artifact, Refusal>>,
+    running: &Generation,
+) -> Vec<Result<Inspection, Refusal>> {
+    let checked = artifacts.into_iter().map(|artifact| {
+        let artifact = artifact?;
+        let ready = ready(runtimes, &artifact, &running.config)?;
+        let inspection = inspection(&ready, &artifact, &running.config);
+        Ok((ready, inspection, artifact))
+    });
+    let checked: Vec<Result<_, Refusal>> = checked.collect();
+    let good = || checked.iter().filter_map(|it| it.as_ref().ok());
+    let offers = good().map(|(ready, _, artifact)| offer(ready, artifact, &running.config));
+    // What runs stays, but for what these files would replace: the file of the same name, and
+    // linked plugins, which are offered again and give way to any file.
+    let is_linked = |source: &Source| matches!(source, Source::Linked(_));
+    let replaced = |source: &Source| {
+        is_linked(source)
+            || good().any(|(_, _, artifact)| artifact.source.file_name() == source.file_name())
+    };
+    let linked = running.plugins.iter().map(|(_, member)| &member.running.offer);
+    let linked = linked.filter(|offer| is_linked(&offer.source)).cloned();
+    let offers: Vec<Offer> = offers.chain(linked).collect();
+    let mut incumbents = running.incumbents(&BTreeMap::new());
+    incumbents.retain(|_, it| !it.sources.iter().any(replaced));
+    let stays = incumbents.values().flat_map(|it| it.sources.iter().cloned()).collect();
+    let desired = resolve(&running.config, &offers, &stays, &incumbents);
+    let broken = violated(&running.config, |what| desired.holds(running, what), None);
+    let verdict = |ready: &Ready, source: &Source| {
+        if let Some(refused) = desired.refused.iter().find(|it| it.source == *source) {
+            return Err(refused.refusal.clone());
+        }
+        // Of the change as a whole.
+        if let Some(rule) = broken.first() {
+            return Err(rule.refusal.clone());
+        }
+        for wanted in desired.wanted.iter().filter(|it| it.offer.source == *source) {
+            ready.start(wanted, &Journal::new())?.plugin.shutdown();
+        }
+        Ok(())
+    };
+    let verdicts = checked.into_iter().map(|it| {
+        let (ready, inspection, artifact) = it?;
+        verdict(&ready, &artifact.source).map(|()| inspection)
+    });
+    verdicts.collect()
+}
+
+fn ready(
+    runtimes: &[Arc<dyn Runtime>],
+    artifact: &Artifact,
+    config: &Config,
+) -> Result<Ready, Refusal> {
+    if artifact.bytes.is_empty() {
+        return Err(Refusal::new(Reason::Empty, "expected a plugin, found an empty file"));
+    }
+    if !is_whole(runtimes, artifact) {
+        let message = format!(
+            "expected a whole file, found {} bytes that end within a section",
+            artifact.bytes.len()
+        );
+        return Err(Refusal::new(Reason::Truncated, message).hint("copy the file again"));
+    }
+    prepare(runtimes, artifact, asked_in(config, &artifact.source))
+}
+
+fn offer(ready: &Ready, artifact: &Artifact, config: &Config) -> Offer {
+    Offer {
+        source: artifact.source.clone(),
+        digest: artifact.digest,
+        size: artifact.bytes.len() as u64,
+        native: ready.prepared().is_native(),
+        asked: asked_in(config, &artifact.source),
+        description: Arc::clone(ready.description()),
+    }
+}
+
+fn inspection(ready: &Ready, artifact: &Artifact, config: &Config) -> Inspection {
+    let native = ready.prepared().is_native();
+    let prospects = names(config, &offer(ready, artifact, config)).into_iter().map(|name| {
+        let settings = config.plugins.get(&name);
+        Prospect {
+            isolation: native.then(|| config.policy(&name).isolation),
+            grants: settings.map(|settings| settings.grants.clone()).unwrap_or_default(),
+            name,
+        }
+    });
+    Inspection {
+        plugins: prospects.collect(),
+        source: artifact.source.to_string(),
+        digest: artifact.digest.to_string(),
+        size: artifact.bytes.len() as u64,
+        code_size: ready.prepared().code_size(),
+        form: ready.runtime(),
+        imports: ready.prepared().imports().to_vec(),
+        asked: Grant::asked(ready.prepared().imports()),
+        exports: ready.prepared().exports().to_vec(),
+        description: Arc::clone(ready.description()),
+    }
+}

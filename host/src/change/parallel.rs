@@ -1,0 +1,35 @@
+//! Work on several threads of its own.
+
+use std::sync::{Mutex, PoisonError};
+
+/// Maps in order, on up to `workers` threads of their own: guest code may hang in there for
+/// as long as its limits allow, and must not hold up a pool that others use. Once it is `stopped`,
+/// nothing more is begun, and the rest has no result.
+pub(crate) fn parallel<T: Send, R: Send>(
+    items: Vec<T>,
+    workers: usize,
+    stopped: impl Fn() -> bool + Sync,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let workers = workers.min(items.len());
+    if workers <= 1 {
+        return items.into_iter().take_while(|_| !stopped()).map(work).collect();
+    }
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while !stopped() {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((index, item)) = next else { return };
+                    let result = work(item);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}

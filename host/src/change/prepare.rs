@@ -1,0 +1,132 @@
+//! Prepares artifacts and starts plugins from them: one at a time, without memory.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use plugbay_core::{
+    Artifact, Description, Digest, Identity as Label, Isolation, Prepared, Protection, Reason,
+    Refusal, Runtime, StartPlugin,
+};
+use plugbay_guard::{Guard, Rules};
+
+use crate::report::Journal;
+use crate::set::{Goodbye, HealthRecord, Hosted, Running, Tally, Wanted};
+
+/// A prepared artifact: kept as long as something asks for its digest.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    prepared: Arc<dyn Prepared>,
+    description: Arc<Description>,
+    runtime: &'static str,
+}
+
+/// How much longer than the first time a breaker stays open at most, while trials go on failing.
+const LONGEST_OPEN: u32 = 16;
+
+/// What is prepared once: the bytes, and where they may run to say what they are.
+pub(crate) type Key = (Digest, Isolation);
+
+pub(crate) fn key_of(wanted: &Wanted) -> Key {
+    (wanted.identity.digest, wanted.offer.asked)
+}
+
+/// Finds the runtime, checks and compiles, and asks for the description.
+pub(crate) fn prepare(
+    runtimes: &[Arc<dyn Runtime>],
+    artifact: &Artifact,
+    isolation: Isolation,
+) -> Result<Ready, Refusal> {
+    let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact)).ok_or_else(|| {
+        let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
+            use std::fmt::Write as _;
+            // Writing to a String cannot fail.
+            let _ = write!(found, "{byte:02x} ");
+            found
+        });
+        let message = format!(
+            "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00) or a native \
+             library, found {}",
+            found.trim_end()
+        );
+        Refusal::new(Reason::UnknownFormat, message)
+            .hint("build it with plugbay-sdk, for wasm32 or as a cdylib")
+    })?;
+    let prepared = runtime.prepare(artifact)?;
+    let description = prepared.describe(isolation)?;
+    Ok(Ready { prepared, description: Arc::new(description), runtime: runtime.name() })
+}
+
+impl Ready {
+    pub(crate) fn description(&self) -> &Arc<Description> {
+        &self.description
+    }
+
+    pub(crate) fn prepared(&self) -> &dyn Prepared {
+        &*self.prepared
+    }
+
+    pub(crate) fn runtime(&self) -> &'static str {
+        self.runtime
+    }
+
+    /// Starts a plugin from it.
+    pub(crate) fn start(&self, wanted: &Wanted, journal: &Journal) -> Result<Running, Refusal> {
+        let Wanted { identity, offer } = wanted;
+        let label = Label::new(&identity.name, &offer.description.version);
+        let plugin = self.prepared.start(StartPlugin {
+            identity: label.clone(),
+            description: Arc::clone(&offer.description),
+            config: identity.config.clone(),
+            policy: identity.policy.clone(),
+            observer: Arc::new(journal.clone()),
+        })?;
+        let mut providers = Vec::new();
+        for (index, capability) in offer.description.capabilities.iter().enumerate() {
+            let provider = u32::try_from(index).ok().and_then(|index| plugin.provide(index));
+            providers.push(provider.ok_or_else(|| {
+                let message = format!(
+                    "expected capability {}:{} to be of a kind that the runtime {} serves",
+                    capability.kind, capability.name, self.runtime
+                );
+                Refusal::new(Reason::WrongWorld, message)
+            })?);
+        }
+        Ok(Running {
+            identity: identity.clone(),
+            label: Arc::clone(label.label()),
+            description: Arc::clone(&offer.description),
+            calls_others: plugin.calls_others(),
+            plugin: Hosted::new(plugin),
+            providers,
+            runtime: self.runtime,
+            imports: self.prepared.imports().to_vec(),
+            exports: self.prepared.exports().to_vec(),
+            offer: offer.clone(),
+            code_size: self.prepared.code_size(),
+            started: SystemTime::now(),
+            guard: guard(&identity.policy.protection),
+            tally: Tally::default(),
+            health: HealthRecord::default(),
+            goodbye: Goodbye::default(),
+            journal: journal.clone(),
+        })
+    }
+}
+
+/// What stands around a plugin.
+fn guard(protection: &Protection) -> Guard {
+    let rules = Rules {
+        failures: protection.breaker_failures,
+        open: protection.breaker_open,
+        longest: protection.breaker_open.saturating_mul(LONGEST_OPEN),
+        probes: 1,
+        successes: protection.breaker_successes,
+    };
+    Guard::new(rules, Instant::now(), fastrand::u64(..))
+}
+
+/// Whether an artifact's bytes end where its format says so; what no runtime knows is whole.
+pub(crate) fn is_whole(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> bool {
+    let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact));
+    runtime.is_none_or(|runtime| runtime.is_whole(artifact))
+}

@@ -1,0 +1,237 @@
+//! Prepares each digest once, and starts plugins: in parallel, off the request path.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plugbay_core::{Artifact, Digest, Reason, Refusal, Runtime, Source};
+use plugbay_registry::Leased;
+
+use super::desired::asked_in;
+use super::folder::Found;
+use super::parallel::parallel;
+use super::prepare::{Key, Ready, key_of, prepare};
+use crate::config::Config;
+use crate::report::{Journal, Refused};
+use crate::set::{Identity, Offer, Running, Wanted};
+
+/// Where an offer's artifact comes from.
+pub(crate) enum Origin {
+    Folder(Found),
+    /// Linked into the program, or given by the application.
+    Given(Artifact),
+}
+
+impl Origin {
+    pub(crate) fn source(&self) -> Source {
+        match self {
+            Self::Folder(found) => found.source(),
+            Self::Given(artifact) => artifact.source.clone(),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Folder(found) => found.digest,
+            Self::Given(artifact) => artifact.digest,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Folder(found) => found.size,
+            Self::Given(artifact) => artifact.bytes.len() as u64,
+        }
+    }
+
+    fn artifact(&self) -> Result<Artifact, Refusal> {
+        match self {
+            Self::Folder(found) => found.artifact(),
+            Self::Given(artifact) => Ok(artifact.clone()),
+        }
+    }
+}
+
+/// Says whether the host is shut down.
+type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// What was prepared and what was refused, by digest, so that neither is tried again at
+/// each look.
+pub(crate) struct Store {
+    runtimes: Vec<Arc<dyn Runtime>>,
+    journal: Journal,
+    /// Whether the host is shut down.
+    stopped: Stopped,
+    ready: HashMap<Key, Result<Ready, Refusal>>,
+    /// How long the last look worked on each digest that was new to it.
+    prepared_in: HashMap<Key, Duration>,
+    /// Plugins that would not start: tried again when anything of them changes, when
+    /// somebody asks for it, and at the slow look.
+    stubborn: Vec<(Identity, Refusal)>,
+    /// What was to be started since the last look began.
+    asked: Vec<Identity>,
+}
+
+/// A plugin that was started, or why not.
+pub(crate) struct Started {
+    pub(crate) wanted: Wanted,
+    pub(crate) outcome: Result<Arc<Leased<Running>>, Refusal>,
+    /// From its bytes to the end of `init`: less, if the bytes were prepared earlier.
+    pub(crate) took: Duration,
+}
+
+impl Store {
+    pub(crate) fn new(
+        runtimes: Vec<Arc<dyn Runtime>>,
+        journal: Journal,
+        stopped: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            runtimes,
+            journal,
+            stopped: Box::new(stopped),
+            ready: HashMap::new(),
+            prepared_in: HashMap::new(),
+            stubborn: Vec::new(),
+            asked: Vec::new(),
+        }
+    }
+
+    pub(crate) fn runtimes(&self) -> &[Arc<dyn Runtime>] {
+        &self.runtimes
+    }
+
+    /// Prepares and describes every digest that is new, at most `workers` at once. `retry`
+    /// asks those again that failed for a reason that may have passed. What `keep` names stays
+    /// prepared though nothing asks for it now. `progress` is called after each.
+    pub(crate) fn prepare(
+        &mut self,
+        origins: &[Origin],
+        config: &Config,
+        keep: &BTreeSet<Key>,
+        workers: usize,
+        retry: bool,
+        progress: impl Fn() + Sync,
+    ) -> (Vec<Offer>, Vec<Refused>) {
+        let origins: Vec<(Key, &Origin)> = origins
+            .iter()
+            .map(|origin| ((origin.digest(), asked_in(config, &origin.source())), origin))
+            .collect();
+        let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
+        self.ready.retain(|key, ready| {
+            let again = retry && ready.as_ref().is_err_and(|refusal| refusal.reason.may_pass());
+            keep.contains(key) || wanted.contains(key) && !again
+        });
+        let mut new = BTreeMap::new();
+        for (key, origin) in &origins {
+            if !self.ready.contains_key(key) {
+                new.insert(*key, *origin);
+            }
+        }
+        let runtimes = &self.runtimes;
+        let stopped = &self.stopped;
+        let prepared = parallel(new.into_iter().collect(), workers, stopped, |(key, origin)| {
+            let began = Instant::now();
+            let ready = origin.artifact().map(|artifact| prepare(runtimes, &artifact, key.1));
+            progress();
+            (key, ready, began.elapsed())
+        });
+        let mut gone = HashMap::new();
+        self.prepared_in.clear();
+        for (key, ready, took) in prepared {
+            self.prepared_in.insert(key, took);
+            match ready {
+                Ok(ready) => drop(self.ready.insert(key, ready)),
+                // The file changed meanwhile: nothing is known of its digest.
+                Err(refusal) => drop(gone.insert(key, refusal)),
+            }
+        }
+        let mut offers = Vec::new();
+        let mut refused = Vec::new();
+        for (key, origin) in origins {
+            match self.ready.get(&key) {
+                Some(Ok(ready)) => offers.push(Offer {
+                    source: origin.source(),
+                    digest: key.0,
+                    size: origin.size(),
+                    native: ready.prepared().is_native(),
+                    asked: key.1,
+                    description: Arc::clone(ready.description()),
+                }),
+                Some(Err(refusal)) => refused.push(refuse(origin, refusal)),
+                None => refused.extend(gone.get(&key).map(|refusal| refuse(origin, refusal))),
+            }
+        }
+        (offers, refused)
+    }
+
+    /// A look begins to start plugins. `retry` tries those again that failed before for a reason
+    /// that may have passed.
+    pub(crate) fn begin(&mut self, retry: bool) {
+        let asked = std::mem::take(&mut self.asked);
+        self.stubborn.retain(|(identity, _)| !retry && asked.contains(identity));
+    }
+
+    /// Starts plugins, one group after the other, and of each at most `workers` at once.
+    pub(crate) fn start(&mut self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
+        let started = self.start_unless(&self.stubborn, waves, workers);
+        for it in &started {
+            self.asked.push(it.wanted.identity.clone());
+            let known = self.stubborn.iter().any(|(identity, _)| *identity == it.wanted.identity);
+            if let (Err(refusal), false) = (&it.outcome, known) {
+                self.stubborn.push((it.wanted.identity.clone(), refusal.clone()));
+            }
+        }
+        started
+    }
+
+    /// As [`Store::start`], whatever came of it before, and without a part in what looks try.
+    pub(crate) fn start_anew(&self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
+        self.start_unless(&[], waves, workers)
+    }
+
+    fn start_unless(
+        &self,
+        stubborn: &[(Identity, Refusal)],
+        waves: Vec<Vec<Wanted>>,
+        workers: usize,
+    ) -> Vec<Started> {
+        let (ready, prepared_in, journal) = (&self.ready, &self.prepared_in, &self.journal);
+        let stopped = &self.stopped;
+        let start_one = |wanted: Wanted| {
+            let began = Instant::now();
+            let before = stubborn.iter().find(|(identity, _)| *identity == wanted.identity);
+            let outcome = match before {
+                Some((_, refusal)) => Err(refusal.clone()),
+                None => start(ready, &wanted, journal),
+            };
+            let prepared_in = prepared_in.get(&key_of(&wanted)).copied();
+            Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
+        };
+        let waves = waves.into_iter().map(|wave| parallel(wave, workers, stopped, start_one));
+        waves.flatten().collect()
+    }
+}
+
+fn refuse(origin: &Origin, refusal: &Refusal) -> Refused {
+    Refused {
+        source: origin.source(),
+        plugin: None,
+        digest: Some(origin.digest()),
+        refusal: refusal.clone(),
+    }
+}
+
+fn start(
+    ready: &HashMap<Key, Result<Ready, Refusal>>,
+    wanted: &Wanted,
+    journal: &Journal,
+) -> Result<Arc<Leased<Running>>, Refusal> {
+    let ready = match ready.get(&key_of(wanted)) {
+        Some(Ok(ready)) => ready,
+        Some(Err(refusal)) => return Err(refusal.clone()),
+        // An offer is made of what is ready; kept as a refusal so that no bug can panic here.
+        None => return Err(Refusal::new(Reason::Unreadable, "expected a prepared artifact")),
+    };
+    Ok(Arc::new(Leased::new(ready.start(wanted, journal)?)))
+}

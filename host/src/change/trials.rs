@@ -1,0 +1,166 @@
+//! What the reconciler knows of trials: which version is tried and how, what came of it, and
+//! what was taken back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use plugbay_core::{Description, Digest, Reason, Refusal};
+use plugbay_guard::{CanaryRules, Steps};
+use plugbay_registry::Leased;
+
+use super::desired::Desired;
+use crate::config::{Config, Strategy};
+use crate::report::{Outcome, Refused};
+use crate::set::{Canary, End, Generation, Member, Running, Terms, Trial};
+
+/// The probability with which an equal version is taken back at one step.
+const SIGNIFICANCE: f64 = 0.01;
+
+/// What the reconciler knows of trials.
+#[derive(Default)]
+pub(crate) struct Trials {
+    /// By plugin and digest, why a version was taken back: not tried again until its file changes
+    /// or somebody asks. What else is configured for it has no part in that.
+    failed: BTreeMap<(String, Digest), Refusal>,
+}
+
+impl Trials {
+    /// What failed may be tried again.
+    pub(crate) fn forget(&mut self) {
+        self.failed.clear();
+    }
+
+    /// The members of a generation, with what its trials came to carried out; nothing if none
+    /// ended. Whatever else a look finds, a bad version leaves.
+    pub(crate) fn settle(&mut self, running: &Generation) -> Option<(Vec<Member>, Vec<Refused>)> {
+        let (mut any, mut refused) = (false, Vec::new());
+        let settled = running.plugins.iter().map(|(name, member)| {
+            let ended = member.canary.as_ref().and_then(|it| Some((it, it.trial.end()?)));
+            match ended {
+                Some((canary, End::Promoted(_))) => {
+                    any = true;
+                    promoted(canary)
+                }
+                Some((canary, End::TakenBack(why))) => {
+                    any = true;
+                    let refusal = Refusal::new(Reason::Canary, why)
+                        .hint("mend the plugin, or have it tried again: POST /v1/reload");
+                    let digest = canary.running.identity.digest;
+                    refused.push(Refused {
+                        source: canary.source.clone(),
+                        plugin: Some(name.to_owned()),
+                        digest: Some(digest),
+                        refusal: refusal.clone(),
+                    });
+                    self.failed.insert((name.to_owned(), digest), refusal);
+                    Member { canary: None, ..member.clone() }
+                }
+                Some((_, End::Over)) | None => member.clone(),
+            }
+        });
+        let settled = settled.collect();
+        any.then_some((settled, refused))
+    }
+
+    /// Takes what was taken back before out of what is wanted: what serves stays in its place.
+    /// Returns why, for each.
+    pub(crate) fn withhold(&mut self, desired: &mut Desired, running: &Generation) -> Vec<Refused> {
+        let mut refused = Vec::new();
+        let Desired { wanted, kept, .. } = desired;
+        wanted.retain(|wanted| {
+            let (name, digest) = (&wanted.identity.name, wanted.identity.digest);
+            // Its file changed.
+            self.failed.retain(|(it, failed), _| it != name || *failed == digest);
+            let serves = running.plugins.get(name).map(|member| member.running.identity.digest);
+            let key = (name.clone(), digest);
+            if serves.is_none_or(|serves| serves == digest) {
+                // There is nothing to keep in its place, or somebody went back to it.
+                self.failed.remove(&key);
+            }
+            let Some(refusal) = self.failed.get(&key) else { return true };
+            refused.push(wanted.refused(refusal.clone()));
+            kept.insert(name.clone());
+            false
+        });
+        refused
+    }
+}
+
+/// The one on trial, alone.
+pub(crate) fn promoted(canary: &Canary) -> Member {
+    let Canary { running, source, since, .. } = canary.clone();
+    Member { running, source, since, canary: None }
+}
+
+/// A trial of a new version beside the one that serves.
+pub(crate) fn trial(stable: &Running, new: &Running, terms: Terms) -> Arc<Trial> {
+    let labels = [Arc::clone(&stable.label), Arc::clone(&new.label)];
+    Arc::new(Trial::new(labels, terms))
+}
+
+/// How a version is tried beside one that serves, if any capability that both offer says so.
+pub(crate) fn terms(config: &Config, stable: &Description, new: &Description) -> Option<Terms> {
+    let mut both = stable.keys().filter(|key| new.keys().any(|it| it == *key));
+    both.find_map(|key| match &config.capabilities.get(&key)?.strategy {
+        Strategy::Canary { steps, every, errors, latency, calls, .. } => {
+            // The last step is all of the calls: there is nothing left to compare with.
+            let shares = steps.iter().filter(|share| **share < 100).map(|share| share * 10);
+            let steps = Steps { shares: shares.collect(), each: *every };
+            let rules = CanaryRules {
+                significance: SIGNIFICANCE,
+                difference: errors / 100.0,
+                latency: *latency,
+                least: (*calls).min(CanaryRules::default().least),
+                enough: *calls,
+                ..CanaryRules::default()
+            };
+            (!steps.shares.is_empty()).then_some(Terms { steps, rules })
+        }
+        Strategy::Failover { .. } | Strategy::Split { .. } => None,
+    })
+}
+
+/// Ends the trial of `before` if the set that serves now has it no more, and says what became of
+/// it: how it ended is known, or it was interrupted.
+pub(crate) fn trial_outcome(
+    before: &Canary,
+    after: Option<&Member>,
+    pinned: Option<u64>,
+) -> Option<Outcome> {
+    let is_it = |running: &Arc<Leased<Running>>| Arc::ptr_eq(running, &before.running);
+    let canary = after.and_then(|member| member.canary.as_ref());
+    if canary.is_some_and(|canary| Arc::ptr_eq(&canary.trial, &before.trial)) {
+        return None;
+    }
+    let plugin = before.trial.label().to_owned();
+    let because = match (after, canary) {
+        (None, _) => "its plugin left".to_owned(),
+        (Some(_), _) if pinned.is_some() => "an earlier generation serves again".to_owned(),
+        (_, Some(canary)) if is_it(&canary.running) => {
+            "it begins anew: its terms changed".to_owned()
+        }
+        (_, Some(canary)) if canary.running.identity.digest == before.running.identity.digest => {
+            "it begins anew: its plugin's section changed".to_owned()
+        }
+        (_, Some(canary)) => format!("{} takes its place", canary.running.label),
+        (Some(member), None) if is_it(&member.running) => {
+            "no capability of its plugin has canaries any more".to_owned()
+        }
+        (Some(_), None) => "its file or its plugin's section changed".to_owned(),
+    };
+    let takes_all = after.is_some_and(|member| is_it(&member.running));
+    match before.trial.end() {
+        Some(End::TakenBack(_)) => None,
+        Some(End::Promoted(because)) if takes_all => {
+            Some(Outcome::CanaryPromoted { plugin, because })
+        }
+        _ => {
+            before.trial.end_by(End::Over);
+            Some(if takes_all {
+                Outcome::CanaryPromoted { plugin, because }
+            } else {
+                Outcome::CanaryEnded { plugin, because }
+            })
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Settings that must fit each other. Checked on the merged whole only: a flag may complete what
+//! the file begins.
+
+use super::folders;
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::read::setting::Setting as _;
+use crate::config::read::tree::{Table, find};
+use crate::config::section::policy::PluginDefaults;
+use crate::config::section::settings::Config;
+use crate::config::value::graph::{self, Needs};
+
+pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
+    listeners(config, root, report);
+    let defaults = Limits { policy: &config.defaults, root, path: "defaults", at: &["defaults"] };
+    defaults.memory(report);
+    defaults.health(report);
+    for (name, settings) in &config.plugins {
+        let policy = &config.defaults.overlaid(settings);
+        let path = &render::join_key("plugins", name);
+        let own = Limits { policy, root, path, at: &["plugins", name] };
+        if own.says(&["memory", "total_memory", "recycle_memory"]) {
+            own.memory(report);
+        }
+        if own.says(&["health_every", "health_deadline"]) {
+            own.health(report);
+        }
+    }
+    starts(config, root, report);
+    folders::check(config, root, report);
+}
+
+fn listeners(config: &Config, root: &Table, report: &mut Report<'_>) {
+    let (server, admin) = (config.server.listen, config.admin.listen);
+    if !config.admin.enabled || server != admin || server.port() == 0 {
+        return;
+    }
+    let message =
+        format!("expected another address than [server] listen, found \"{admin}\" for both");
+    let hint = "the data plane and the admin plane each need a port of their own";
+    for section in ["admin", "server"] {
+        if let Some(node) = find(root, &[section, "listen"]) {
+            report.value(&node.at, &format!("{section}.listen"), message, Some(hint.to_owned()));
+            return;
+        }
+    }
+}
+
+/// What one table, over the defaults, comes to.
+struct Limits<'a> {
+    policy: &'a PluginDefaults,
+    root: &'a Table,
+    path: &'a str,
+    /// The table whose keys are blamed before those of `[defaults]`.
+    at: &'a [&'a str],
+}
+
+impl Limits<'_> {
+    /// Whether the table itself has one of the keys.
+    fn says(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| find(self.root, &[self.at, &[key]].concat()).is_some())
+    }
+
+    fn memory(&self, report: &mut Report<'_>) {
+        let policy = self.policy;
+        if policy.memory > policy.total_memory {
+            let message = format!(
+                "expected memory (one instance) of at most total_memory (all instances), \
+                 found \"{}\" and \"{}\"",
+                policy.memory, policy.total_memory
+            );
+            let hint = "raise total_memory, or lower memory";
+            self.refuse(["memory", "total_memory"], message, hint, report);
+        }
+        if policy.recycle_memory > policy.memory {
+            let message = format!(
+                "expected recycle_memory of at most memory, found \"{}\" and \"{}\"",
+                policy.recycle_memory, policy.memory
+            );
+            let hint = "an instance never holds more than memory, so it would never be replaced; \
+                        lower recycle_memory, or write \"0B\" for never";
+            self.refuse(["recycle_memory", "memory"], message, hint, report);
+        }
+    }
+
+    fn health(&self, report: &mut Report<'_>) {
+        let (every, deadline) = (self.policy.health_every, self.policy.health_deadline);
+        if !every.is_zero() && deadline > every {
+            let message = format!(
+                "expected health_deadline of at most health_every, found {} and {}",
+                deadline.show(),
+                every.show()
+            );
+            let hint = "a question is over before the next one is asked; lower health_deadline, \
+                        raise health_every, or write health_every = \"0s\" for never";
+            self.refuse(["health_deadline", "health_every"], message, hint, report);
+        }
+    }
+
+    /// Blames the first of the keys that the table has.
+    fn refuse(&self, keys: [&str; 2], message: String, hint: &str, report: &mut Report<'_>) {
+        let blamed = keys
+            .iter()
+            .find_map(|&key| find(self.root, &[self.at, &[key]].concat()).map(|node| (key, node)));
+        if let Some((key, node)) = blamed {
+            let path = format!("{}.{key}", self.path);
+            report.value(&node.at, &path, message, Some(hint.to_owned()));
+        }
+    }
+}
+
+/// No plugin may wait for itself.
+fn starts(config: &Config, root: &Table, report: &mut Report<'_>) {
+    let needs: Needs<'_> = config
+        .plugins
+        .iter()
+        .map(|(name, settings)| (&**name, settings.after.iter().map(|it| &**it).collect()))
+        .collect();
+    for circle in graph::walk(&needs).circles {
+        if let Some(node) = find(root, &["plugins", circle[0], "after"]) {
+            let message = format!("expected no circle, found {}", graph::spelled(&circle, "after"));
+            let path = format!("{}.after", render::join_key("plugins", circle[0]));
+            let hint = "take one of them out, so that one plugin can start first";
+            report.value(&node.at, &path, message, Some(hint.to_owned()));
+        }
+    }
+}

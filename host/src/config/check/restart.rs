@@ -1,0 +1,44 @@
+//! What a running host cannot take over live.
+
+use serde::Serialize;
+
+use crate::config::section::settings::Config;
+
+/// A key whose new value waits for a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Restart {
+    /// Dotted, e.g. `server.listen`.
+    pub key: &'static str,
+    /// What the running host uses.
+    pub running: String,
+    /// What the configuration asks for.
+    pub next: String,
+}
+
+impl Config {
+    /// What `next` changes that `running` can only take over by a restart.
+    #[must_use]
+    pub fn pending_restart(running: &Config, next: &Config) -> Vec<Restart> {
+        pending(running, next)
+    }
+}
+
+fn pending(running: &Config, next: &Config) -> Vec<Restart> {
+    let each = |config: &Config| {
+        [
+            ("host.cache", config.host.cache.display().to_string()),
+            ("host.mapped", config.host.mapped.to_string()),
+            ("host.mapped_beyond", config.host.mapped_beyond.as_str().to_owned()),
+            ("server.listen", config.server.listen.to_string()),
+            ("admin.enabled", config.admin.enabled.to_string()),
+            ("admin.listen", config.admin.listen.to_string()),
+        ]
+    };
+    each(running)
+        .into_iter()
+        .zip(each(next))
+        .filter(|((_, running), (_, next))| running != next)
+        .map(|((key, running), (_, next))| Restart { key, running, next })
+        .collect()
+}

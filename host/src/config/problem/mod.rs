@@ -1,0 +1,17 @@
+//! What was wrong with a configuration, where it was written, and how it looks on a terminal.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `error` | a list of problems: what the caller of [`Layers::load`](super::Layers::load) gets |
+//! | `source` | where values were written, and a place in one of those sources |
+//! | `report` | collects problems while reading goes on |
+//! | `render` | problems as text, with the line and a caret |
+//! | `secret` | which values are never shown |
+//! | `nearest` | "did you mean …?" |
+
+pub(super) mod error;
+pub(super) mod nearest;
+pub(super) mod render;
+pub(super) mod report;
+pub(super) mod secret;
+pub(super) mod source;

@@ -1,0 +1,34 @@
+//! Work on foreign nesting, on a stack that fits it.
+//!
+//! TOML's parser bounds the levels of brackets and the parts of a dotted key, but not their product:
+//! a few hundred kilobytes make values that are thousands of levels deep, and already dropping one
+//! overflows the stack of a worker thread, which ends the process. The same holds for compiling a
+//! chain of references in a plugin's schema.
+
+use std::thread;
+
+/// Several times what the deepest input takes in a debug build. It is address space: what is not
+/// touched costs nothing.
+const STACK: usize = 64 << 20;
+
+/// Why there is no result.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The work panicked: a mistake in it, which must not end the host.
+    Panicked,
+    /// There was no thread to be had.
+    NoThread(std::io::Error),
+}
+
+/// Does `work` on a thread of its own and waits for it.
+pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failed> {
+    thread::scope(|scope| {
+        thread::Builder::new()
+            .name("plugbay-config".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)
+            .map_err(Failed::NoThread)?
+            .join()
+            .map_err(|_| Failed::Panicked)
+    })
+}

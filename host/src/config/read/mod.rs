@@ -1,0 +1,19 @@
+//! From text to values of a type: every value knows where it was written until it has been read.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `tree` | values with places |
+//! | `keys` | the names of all keys and of their environment variables |
+//! | `overlay` | lays variables and flags over the file |
+//! | `section` | reads one table: known keys, types, ranges |
+//! | `setting` | reads one value as a type |
+//! | `json` | a plugin's own config as JSON |
+//! | `deep` | a stack for foreign nesting |
+
+pub(super) mod deep;
+pub(super) mod json;
+pub(super) mod keys;
+pub(super) mod overlay;
+pub(super) mod section;
+pub(super) mod setting;
+pub(super) mod tree;

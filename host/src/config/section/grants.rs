@@ -1,0 +1,192 @@
+//! `[plugins.NAME.grants]`: what a plugin may reach.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{self, Path, PathBuf};
+
+use plugbay_core::{Environment, FolderGrant, Grants};
+use serde::{Serialize, Serializer};
+
+use super::network;
+use crate::config::problem::{render, secret};
+use crate::config::read::keys;
+use crate::config::read::section::{self, Section, in_folder_of_file};
+use crate::config::read::tree::{Node, Value};
+
+pub(crate) fn read(plugin: &mut Section<'_, '_>) -> Grants {
+    let mut section = plugin.nested("grants", keys::GRANTS);
+    let mut grants = Grants::default();
+    let mut seen = HashMap::new();
+    for (key, write) in [("read", false), ("write", true)] {
+        read_folders(&mut section, key, write, &mut seen, &mut grants.files);
+    }
+    let expected = "an array such as [\"api.example.org:443\"]";
+    grants.network = section.list("network", expected, |_| Ok(())).unwrap_or_default();
+    grants.environment = read_environment(&mut section);
+    section.read("clocks", &mut grants.clocks);
+    section.read("random", &mut grants.random);
+    section.read("stdio", &mut grants.stdio);
+    grants
+}
+
+/// `seen`: guest paths, and the keys that gave them away.
+fn read_folders(
+    section: &mut Section<'_, '_>,
+    key: &str,
+    write: bool,
+    seen: &mut HashMap<String, String>,
+    folders: &mut Vec<FolderGrant>,
+) {
+    let path = section.key(key);
+    let items = section.items(key, "an array such as [\"/srv/data\"]");
+    for (index, node) in items.iter().flat_map(|items| items.iter()).enumerate() {
+        let path = format!("{path}[{index}]");
+        let Some((host, guest)) = read_folder(node, &path, section) else {
+            continue;
+        };
+        if let Some(other) = seen.get(&guest) {
+            let message = format!(
+                "expected each folder of the plugin once, found {} in {other} too",
+                render::quoted(&guest)
+            );
+            let hint = "a folder in `write` can be read as well; give others another path: \
+                        { host = \"/srv/x\", guest = \"/x\" }";
+            section.report.value(&node.at, &path, message, Some(hint.to_owned()));
+            continue;
+        }
+        seen.insert(guest.clone(), path);
+        folders.push(FolderGrant { host, guest, write });
+    }
+}
+
+/// `"/srv/data"` or `{ host = "/srv/x", guest = "/x" }`: the folder, and how the plugin sees it.
+fn read_folder(
+    node: &Node,
+    path: &str,
+    section: &mut Section<'_, '_>,
+) -> Option<(PathBuf, String)> {
+    let (written, guest) = match &node.value {
+        Value::Table(table) => {
+            let mut folder =
+                Section::over(Some(table), path.to_owned(), keys::FOLDER, section.report);
+            let (host, guest) = (folder.get::<PathBuf>("host"), folder.get::<String>("guest"));
+            if !folder.has("host") {
+                let message = "expected the key `host`, found none".to_owned();
+                let hint = "name the folder: { host = \"/srv/x\", guest = \"/x\" }";
+                folder.report.value(&node.at, path, message, Some(hint.to_owned()));
+            }
+            if folder.has("guest") && guest.is_none() {
+                return None;
+            }
+            (host?, guest)
+        }
+        _ => (section::read_node::<PathBuf>(node, path, section.report)?, None),
+    };
+    let refused = match &guest {
+        Some(guest) => guest_path(guest),
+        None => guest_path(&written.to_string_lossy()).map_err(|message| {
+            let hint = format!(
+                "say how the plugin sees it: {{ host = {}, guest = \"/data\" }}",
+                render::quoted(&written.to_string_lossy())
+            );
+            (message.0, hint)
+        }),
+    };
+    match refused {
+        Ok(guest) => Some((absolute(&written, node, section), guest)),
+        Err((message, hint)) => {
+            section.report.value(&node.at, path, message, Some(hint));
+            None
+        }
+    }
+}
+
+/// As WASI writes paths, whatever the system: absolute, without `.`, `..` and doubled slashes.
+fn guest_path(path: &str) -> Result<String, (String, String)> {
+    let expected = || {
+        format!("expected an absolute path for the plugin to see, found {}", render::quoted(path))
+    };
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    if !path.starts_with('/') || parts.contains(&"..") {
+        return Err((expected(), "write it from \"/\", without \"..\"".to_owned()));
+    }
+    if path.chars().any(char::is_control) {
+        return Err((expected(), "leave out what cannot be printed".to_owned()));
+    }
+    Ok(format!("/{}", parts.join("/")))
+}
+
+/// The host's folder: from that of the file, if the file names it; from the working directory
+/// otherwise.
+fn absolute(folder: &Path, node: &Node, section: &Section<'_, '_>) -> PathBuf {
+    let folder = in_folder_of_file(folder, Some(node), section.report);
+    // Without a working directory nothing relative will be found anyway.
+    path::absolute(&folder).unwrap_or(folder)
+}
+
+/// Names are shown in refusals, values never.
+fn read_environment(section: &mut Section<'_, '_>) -> Environment {
+    let mut environment = Environment::default();
+    let path = section.key("environment");
+    for (name, entry) in section.table("environment").into_iter().flatten() {
+        let shown = name.split(['=', '\0']).next().unwrap_or_default();
+        let key = render::join_key(&path, shown);
+        if name.is_empty() || shown.len() < name.len() {
+            let message = "expected a name that is not empty and has no '=' and no zero byte";
+            let hint = "write environment = { NAME = \"value\" }";
+            section.report.value(&entry.key_at, &key, message.to_owned(), Some(hint.to_owned()));
+        } else if let Some(value) = section::read_node::<String>(&entry.node, &key, section.report)
+        {
+            if value.contains('\0') {
+                let message = "expected a value without a zero byte".to_owned();
+                section.report.value(&entry.node.at, &key, message, None);
+            } else {
+                environment.0.insert(name.clone(), value);
+            }
+        }
+    }
+    environment
+}
+
+/// For `#[serde(serialize_with = …)]`: as the file writes them, but for the values of the
+/// environment.
+pub(crate) fn serialize<S: Serializer>(grants: &Grants, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Folder<'a> {
+        Same(&'a str),
+        Other { host: Cow<'a, str>, guest: &'a str },
+    }
+    #[derive(Serialize)]
+    struct Written<'a> {
+        read: Vec<Folder<'a>>,
+        write: Vec<Folder<'a>>,
+        network: Vec<String>,
+        clocks: bool,
+        random: bool,
+        stdio: bool,
+        environment: BTreeMap<&'a str, &'a str>,
+    }
+    let folders = |write: bool| {
+        let folders = grants.files.iter().filter(|folder| folder.write == write);
+        let written = folders.map(|FolderGrant { host, guest, .. }| {
+            if *host == Path::new(guest) {
+                Folder::Same(guest)
+            } else {
+                Folder::Other { host: host.to_string_lossy(), guest }
+            }
+        });
+        written.collect()
+    };
+    let names = grants.environment.0.keys();
+    Written {
+        read: folders(false),
+        write: folders(true),
+        network: grants.network.iter().map(network::written).collect(),
+        clocks: grants.clocks,
+        random: grants.random,
+        stdio: grants.stdio,
+        environment: names.map(|name| (&**name, secret::HIDDEN)).collect(),
+    }
+    .serialize(to)
+}

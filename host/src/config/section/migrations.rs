@@ -1,0 +1,137 @@
+//! `[[migrations]]`: what may be gone only where something else is there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::capabilities::{KEY_RULE, parse_key};
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::read::keys;
+use crate::config::read::section::Section;
+use crate::config::read::tree::{Node, Table, Value};
+use crate::config::value::graph::{self, Needs};
+
+/// One rule: `remove` may be gone only where `requires` is there.
+///
+/// Each is a capability, `kind:name`, or a plugin, `plugin:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Migration {
+    /// What may go.
+    pub remove: String,
+    /// What must be there before.
+    pub requires: String,
+    /// For people: why.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for Migration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} may go once {} is there", self.remove, self.requires)?;
+        match &self.reason {
+            Some(reason) => write!(f, " ({reason})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What each end of a rule needs to be there before it may go.
+pub(crate) fn needs(rules: &[Migration]) -> Needs<'_> {
+    let mut needs = Needs::new();
+    for rule in rules {
+        needs.entry(&rule.remove).or_default().insert(&rule.requires);
+    }
+    needs
+}
+
+pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Vec<Migration> {
+    let Some(entry) = root.get("migrations") else {
+        return Vec::new();
+    };
+    let Value::Array(items) = &entry.node.value else {
+        let message = format!("expected an array of tables, found {}", entry.node.value.found());
+        let hint = "migrations are written in the file only, each under a line [[migrations]]";
+        report.wrong_type(&entry.node.at, "migrations", message, Some(hint.to_owned()));
+        return Vec::new();
+    };
+    let mut rules: Vec<Migration> = Vec::with_capacity(items.len());
+    // By what they say: the key of the rule that said it first, and where.
+    let mut seen: BTreeMap<(String, String), (String, &Node)> = BTreeMap::new();
+    for (index, node) in items.iter().enumerate() {
+        let path = format!("migrations[{index}]");
+        let Some(rule) = read_one(node, &path, report) else {
+            continue;
+        };
+        let pair = (rule.remove.clone(), rule.requires.clone());
+        if let Some((other, _)) = seen.get(&pair) {
+            let message = format!("expected each rule once, found {other} as well");
+            report.value(&node.at, &path, message, Some("remove one of them".to_owned()));
+            continue;
+        }
+        seen.insert(pair, (path, node));
+        rules.push(rule);
+    }
+    for circle in graph::walk(&needs(&rules)).circles {
+        let pair = (circle[0].to_owned(), circle[1 % circle.len()].to_owned());
+        if let Some((path, node)) = seen.get(&pair) {
+            let found = graph::spelled(&circle, "requires");
+            let hint = "nothing of it could ever go; take one of the rules out";
+            let message = format!("expected no circle, found {found}");
+            report.value(&node.at, path, message, Some(hint.to_owned()));
+        }
+    }
+    rules
+}
+
+fn read_one(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Migration> {
+    let Value::Table(table) = &node.value else {
+        let message = format!("expected a table, found {}", node.value.found());
+        let hint = "write [[migrations]], and its keys below";
+        report.wrong_type(&node.at, path, message, Some(hint.to_owned()));
+        return None;
+    };
+    for required in ["remove", "requires"] {
+        if !table.contains_key(required) {
+            let hint = "say what may go and what must be there: remove = \"codec:json-v1\", \
+                        requires = \"codec:json-v2\"";
+            let message = format!("expected the key `{required}`, found none");
+            report.value(&node.at, path, message, Some(hint.to_owned()));
+        }
+    }
+    let mut section = Section::over(Some(table), path.to_owned(), keys::MIGRATION, report);
+    let remove = read_end(&mut section, "remove");
+    let requires = read_end(&mut section, "requires");
+    let reason = read_reason(&mut section);
+    let (remove, requires) = (remove?, requires?);
+    if remove == requires {
+        let message = format!("expected something else than `remove`, found {requires:?} again");
+        let hint = "name what takes the place of what goes";
+        section.refuse("requires", message, Some(hint.to_owned()));
+        return None;
+    }
+    Some(Migration { remove, requires, reason })
+}
+
+fn read_end(section: &mut Section<'_, '_>, key: &str) -> Option<String> {
+    let name: String = section.get(key)?;
+    if parse_key(&name).is_some() {
+        return Some(name);
+    }
+    let message = format!(
+        "expected a capability such as \"codec:json\" or a plugin such as \"plugin:hello\", found {}",
+        render::quoted(&name)
+    );
+    section.refuse(key, message, Some(KEY_RULE.to_owned()));
+    None
+}
+
+/// One line, for it is shown within one.
+fn read_reason(section: &mut Section<'_, '_>) -> Option<String> {
+    let reason: String = section.get("reason")?;
+    if reason.chars().any(char::is_control) {
+        let message = format!("expected one line of text, found {}", render::quoted(&reason));
+        section.refuse("reason", message, None);
+    }
+    Some(reason)
+}

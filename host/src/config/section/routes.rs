@@ -1,0 +1,240 @@
+//! `[[routes]]`.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::config::problem::nearest::nearest;
+use crate::config::problem::render;
+use crate::config::problem::report::Report;
+use crate::config::read::keys;
+use crate::config::read::section::{self, Refusal, Section};
+use crate::config::read::tree::{Node, Table, Value};
+
+/// One route: which requests go to which handler.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RouteSettings {
+    /// A pattern such as `/hello/{name}` or `/files/{*rest}`.
+    pub path: String,
+    /// Empty = every method.
+    pub methods: Vec<String>,
+    /// The name of a capability of the kind `handler`.
+    pub handler: String,
+    /// For people: metrics and logs name the route by it.
+    pub name: Option<String>,
+}
+
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+const LONGEST_PATH: usize = 1024;
+
+pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Vec<RouteSettings> {
+    let Some(entry) = root.get("routes") else {
+        return Vec::new();
+    };
+    let Value::Array(items) = &entry.node.value else {
+        let message = format!("expected an array of tables, found {}", entry.node.value.found());
+        let hint = "routes are written in the file only, each under a line [[routes]]";
+        report.wrong_type(&entry.node.at, "routes", message, Some(hint.to_owned()));
+        return Vec::new();
+    };
+    let mut seen = Seen::default();
+    let mut routes = Vec::with_capacity(items.len());
+    for (index, node) in items.iter().enumerate() {
+        routes.extend(read_one(node, &format!("routes[{index}]"), &mut seen, report));
+    }
+    routes
+}
+
+fn read_one(
+    node: &Node,
+    path: &str,
+    seen: &mut Seen,
+    report: &mut Report<'_>,
+) -> Option<RouteSettings> {
+    let Value::Table(table) = &node.value else {
+        let message = format!("expected a table, found {}", node.value.found());
+        report.wrong_type(
+            &node.at,
+            path,
+            message,
+            Some("write [[routes]], and its keys below".to_owned()),
+        );
+        return None;
+    };
+    for required in ["path", "handler"] {
+        if !table.contains_key(required) {
+            let hint =
+                "a route needs a path and a handler: path = \"/hello/{name}\", handler = \"hello\"";
+            let message = format!("expected the key `{required}`, found none");
+            report.value(&node.at, path, message, Some(hint.to_owned()));
+        }
+    }
+    let mut section = Section::over(Some(table), path.to_owned(), keys::ROUTE, report);
+    let methods = read_methods(&mut section);
+    let handler = read_handler(&mut section);
+    let name = section.get("name");
+    let path = section.get::<String>("path")?;
+    let methods = methods?;
+    if let Err((message, hint)) = seen.add(&path, &methods, &section) {
+        section.refuse("path", message, hint);
+        return None;
+    }
+    Some(RouteSettings { path, methods, handler: handler?, name })
+}
+
+/// `None` when a method was refused.
+fn read_methods(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
+    let Some(node) = section.node("methods") else {
+        return Some(Vec::new());
+    };
+    let path = section.key("methods");
+    let Value::Array(items) = &node.value else {
+        let message = format!("expected an array such as [\"GET\"], found {}", node.value.found());
+        section.report.wrong_type(&node.at, &path, message, None);
+        return None;
+    };
+    let mut methods: Vec<String> = Vec::with_capacity(items.len());
+    let mut good = true;
+    for (index, item) in items.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let Some(method) = section::read_node::<String>(item, &path, section.report) else {
+            good = false;
+            continue;
+        };
+        if !METHODS.contains(&method.as_str()) {
+            let message = match nearest(&method, METHODS) {
+                Some(near) => format!(
+                    "expected an HTTP method, found {}; did you mean {near:?}?",
+                    render::quoted(&method)
+                ),
+                None => format!("expected an HTTP method, found {}", render::quoted(&method)),
+            };
+            let hint = format!("methods: {}; an empty array means all", METHODS.join(", "));
+            section.report.value(&item.at, &path, message, Some(hint));
+            good = false;
+        } else if methods.contains(&method) {
+            let message = format!("expected each method once, found {method:?} again");
+            section.report.value(&item.at, &path, message, None);
+            good = false;
+        } else {
+            methods.push(method);
+        }
+    }
+    good.then_some(methods)
+}
+
+fn read_handler(section: &mut Section<'_, '_>) -> Option<String> {
+    let handler: String = section.get("handler")?;
+    let wrong = handler.is_empty()
+        || handler.len() > 128
+        || handler.chars().any(|c| c == ':' || c.is_whitespace() || c.is_control());
+    if wrong {
+        let hint = match handler.split_once(':') {
+            Some(("handler", name)) => {
+                format!("write the name without its kind: {}", render::quoted(name))
+            }
+            _ => "write the name of a capability of the kind handler, such as \"hello\"".to_owned(),
+        };
+        let message = format!("expected the name of a handler, found {}", render::quoted(&handler));
+        section.refuse("handler", message, Some(hint));
+        return None;
+    }
+    Some(handler)
+}
+
+/// The routes so far. Patterns are judged by the router that will serve them.
+#[derive(Default)]
+struct Seen {
+    router: matchit::Router<()>,
+    /// By path: (the methods, the key of the route that has them).
+    methods: HashMap<String, Vec<(Vec<String>, String)>>,
+}
+
+impl Seen {
+    fn add(
+        &mut self,
+        path: &str,
+        methods: &[String],
+        section: &Section<'_, '_>,
+    ) -> Result<(), Refusal> {
+        let mine = (methods.to_vec(), section.path().to_owned());
+        if let Some(others) = self.methods.get_mut(path) {
+            for (theirs, key) in &*others {
+                if let Some(method) = shared(methods, theirs) {
+                    return Err((
+                        format!(
+                            "expected one route for {method} {}, found {key} as well",
+                            render::quoted(path)
+                        ),
+                        Some("give the two routes different methods, or remove one".to_owned()),
+                    ));
+                }
+            }
+            others.push(mine);
+            return Ok(());
+        }
+        pattern(path)?;
+        self.router.insert(path, ()).map_err(|error| refusal(path, error))?;
+        self.methods.insert(path.to_owned(), vec![mine]);
+        Ok(())
+    }
+}
+
+/// A method that both answer.
+fn shared<'a>(mine: &'a [String], theirs: &'a [String]) -> Option<&'a str> {
+    match (mine, theirs) {
+        ([], []) => Some("every method of"),
+        ([], [any, ..]) | ([any, ..], []) => Some(any),
+        _ => mine.iter().find(|method| theirs.contains(method)).map(String::as_str),
+    }
+}
+
+/// What the router does not look at.
+fn pattern(path: &str) -> Result<(), Refusal> {
+    let expected = "expected a path that begins with '/'";
+    if !path.starts_with('/') {
+        let hint = format!("write {}", render::quoted(&format!("/{path}")));
+        return Err((format!("{expected}, found {}", render::quoted(path)), Some(hint)));
+    }
+    if path.len() > LONGEST_PATH {
+        return Err((format!("expected at most {LONGEST_PATH} bytes, found {}", path.len()), None));
+    }
+    if let Some(letter) =
+        path.chars().find(|c| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control())
+    {
+        return Err((
+            format!(
+                "{expected} and holds no blank, '?' or '#', found {letter:?} in {}",
+                render::quoted(path)
+            ),
+            Some("routes match the path only; a handler sees the query itself".to_owned()),
+        ));
+    }
+    Ok(())
+}
+
+fn refusal(path: &str, error: matchit::InsertError) -> Refusal {
+    let found = render::quoted(path);
+    let (message, hint) = match error {
+        matchit::InsertError::Conflict { with } => (
+            format!(
+                "expected a path of another shape than {}, found {found}",
+                render::quoted(&with)
+            ),
+            "both match the same requests; name their parameters alike, or change one path",
+        ),
+        matchit::InsertError::InvalidCatchAll => (
+            format!("expected {{*rest}} at the end of the path only, found {found}"),
+            "write the pattern as \"/files/{*rest}\"",
+        ),
+        matchit::InsertError::InvalidParamSegment => (
+            format!("expected one parameter between two slashes, found {found}"),
+            "write the pattern as \"/{first}/{second}\"",
+        ),
+        _ => (
+            format!("expected named parameters in matching braces, found {found}"),
+            "write the pattern as \"/hello/{name}\"; a literal brace is doubled: {{ or }}",
+        ),
+    };
+    (message, Some(hint.to_owned()))
+}

@@ -1,0 +1,234 @@
+//! The whole configuration, and the sections of the host itself.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use plugbay_core::{CapabilityKey, Isolation};
+use serde::Serialize;
+
+use super::capabilities::{self, CapabilitySettings};
+use super::migrations::{self, Migration};
+use super::plugins::{self, PluginSettings};
+use super::policy::{self, PluginDefaults};
+use super::routes::{self, RouteSettings};
+use crate::config::problem::report::Report;
+use crate::config::read::keys;
+use crate::config::read::section::{self, Section, in_folder_of_file};
+use crate::config::read::tree::Table;
+use crate::config::value::duration::{self, DAY, MILLISECOND, MINUTE, SECOND};
+use crate::config::value::size::Size;
+
+/// Everything that an operator may say, checked.
+///
+/// Serialised for people and APIs to read: as the file writes it, with the values of plugin keys
+/// that sound like secrets hidden. Compare `Config`s themselves, not what they serialise to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Config {
+    /// Where plugins come from, and how changes are taken over.
+    pub host: HostSettings,
+    /// The data plane.
+    pub server: ServerSettings,
+    /// The admin plane.
+    pub admin: AdminSettings,
+    /// What every plugin may use unless its own section says otherwise.
+    pub defaults: PluginDefaults,
+    /// By name. A plugin that is not named here runs with the defaults.
+    pub plugins: BTreeMap<String, PluginSettings>,
+    /// Routes to handlers; they win over those that plugins suggest.
+    pub routes: Vec<RouteSettings>,
+    /// How calls are shared out where several plugins, or versions of one, offer a capability.
+    pub capabilities: BTreeMap<CapabilityKey, CapabilitySettings>,
+    /// What may be gone only where something else is there.
+    pub migrations: Vec<Migration>,
+}
+
+/// `[host]`: where plugins come from and how changes are taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HostSettings {
+    /// The folder of artifacts. A relative path in the file (and the default) is joined to the
+    /// folder of the file; one in a variable or flag is left relative to the working directory.
+    pub plugins: PathBuf,
+    /// The folder of compiled artifacts; relative as `plugins`.
+    pub cache: PathBuf,
+    /// Whether the plugins that are linked into the binary serve.
+    pub linked: bool,
+    /// Whether any failure refuses the whole change.
+    pub strict: bool,
+    /// How long the folder must be quiet before it is looked at.
+    #[serde(serialize_with = "duration::serialize")]
+    pub debounce: Duration,
+    /// How often the folder is looked at without any event.
+    #[serde(serialize_with = "duration::serialize")]
+    pub rescan: Duration,
+    /// How long a retired plugin may finish its calls.
+    #[serde(serialize_with = "duration::serialize")]
+    pub drain: Duration,
+    /// Artifacts loaded at once; 0 = one per core.
+    pub parallel: u32,
+    /// Restart. The most of native libraries that is mapped into the host; zero = no limit.
+    pub mapped: Size,
+    /// Restart. Where an in-process library goes that would be beyond it: to a worker process, or
+    /// nowhere.
+    pub mapped_beyond: Isolation,
+    /// Generations that can be rolled back to.
+    pub history: u32,
+    /// Questions of health at the same time.
+    pub probes: u32,
+}
+
+impl Default for HostSettings {
+    fn default() -> HostSettings {
+        HostSettings {
+            plugins: PathBuf::from("plugins"),
+            cache: PathBuf::from(".plugbay/cache"),
+            linked: true,
+            strict: false,
+            debounce: Duration::from_millis(100),
+            rescan: Duration::from_secs(30),
+            drain: Duration::from_secs(30),
+            parallel: 0,
+            mapped: Size::gib(1),
+            mapped_beyond: Isolation::Process,
+            history: 5,
+            probes: 4,
+        }
+    }
+}
+
+/// `[server]`: the data plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerSettings {
+    /// Restart.
+    pub listen: SocketAddr,
+    /// The largest request body.
+    pub max_body: Size,
+    /// The longest that a request may take to arrive, and again to be answered.
+    #[serde(serialize_with = "duration::serialize")]
+    pub timeout: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> ServerSettings {
+        ServerSettings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            max_body: Size::mib(8),
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// `[admin]`: the admin plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AdminSettings {
+    /// Restart.
+    pub enabled: bool,
+    /// Restart. Always a loopback address.
+    pub listen: SocketAddr,
+}
+
+impl Default for AdminSettings {
+    fn default() -> AdminSettings {
+        AdminSettings { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 7071)) }
+    }
+}
+
+impl Config {
+    /// What `plugin` may use: the defaults, overlaid with its own section.
+    #[must_use]
+    pub fn policy(&self, plugin: &str) -> PluginDefaults {
+        match self.plugins.get(plugin) {
+            Some(settings) => self.defaults.overlaid(settings),
+            None => self.defaults.clone(),
+        }
+    }
+
+    /// How many plugins have to start one after the other before each of these may, by `after`;
+    /// zero for all that are not named here.
+    #[must_use]
+    pub fn start_depths(&self) -> BTreeMap<&str, usize> {
+        plugins::start_depths(&self.plugins)
+    }
+}
+
+/// Reads a whole tree. What is wrong is reported and keeps its default.
+pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Config {
+    for (key, entry) in root {
+        if !keys::SECTIONS.contains(&key.as_str()) {
+            section::unknown(key, entry, "", keys::SECTIONS, report);
+        }
+    }
+    let defaults = policy::read_defaults(root, report);
+    Config {
+        host: read_host(root, report),
+        server: read_server(root, report),
+        admin: read_admin(root, report),
+        plugins: plugins::read(root, &defaults, report),
+        routes: routes::read(root, report),
+        capabilities: capabilities::read(root, report),
+        migrations: migrations::read(root, report),
+        defaults,
+    }
+}
+
+fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
+    let mut host = HostSettings::default();
+    let section = &mut Section::open(root, "host", keys::HOST, report);
+    read_folder(section, "plugins", &mut host.plugins);
+    read_folder(section, "cache", &mut host.cache);
+    section.read("linked", &mut host.linked);
+    section.read("strict", &mut host.strict);
+    section.read_within("debounce", &mut host.debounce, Duration::ZERO..=MINUTE);
+    section.read_within("rescan", &mut host.rescan, SECOND..=DAY);
+    section.read_within("drain", &mut host.drain, Duration::ZERO..=DAY);
+    section.read_within("parallel", &mut host.parallel, 0..=1024);
+    section.read_within("mapped", &mut host.mapped, Size::ZERO..=Size::gib(1024));
+    read_beyond(section, &mut host.mapped_beyond);
+    section.read_within("history", &mut host.history, 0..=50);
+    section.read_within("probes", &mut host.probes, 1..=1024);
+    host
+}
+
+/// Where a library goes that has no room in the process: anywhere but there.
+fn read_beyond(section: &mut Section<'_, '_>, beyond: &mut Isolation) {
+    const KEY: &str = "mapped_beyond";
+    let mut wanted = *beyond;
+    section.read(KEY, &mut wanted);
+    if wanted != Isolation::InProcess {
+        *beyond = wanted;
+    } else if let Some(node) = section.node(KEY) {
+        let path = section.key(KEY);
+        let message = "expected \"process\" or \"refuse\", found \"in-process\"".to_owned();
+        section.report.value(&node.at, &path, message, None);
+    }
+}
+
+/// A folder, joined to that of the file unless a variable or flag names it.
+fn read_folder(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
+    section.read(key, folder);
+    *folder = in_folder_of_file(folder, section.node(key), section.report);
+}
+
+fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
+    let mut server = ServerSettings::default();
+    let section = &mut Section::open(root, "server", keys::SERVER, report);
+    section.read("listen", &mut server.listen);
+    section.read_within("max_body", &mut server.max_body, Size::bytes(1)..=Size::gib(4));
+    section.read_within("timeout", &mut server.timeout, MILLISECOND..=DAY);
+    server
+}
+
+fn read_admin(root: &Table, report: &mut Report<'_>) -> AdminSettings {
+    let mut admin = AdminSettings::default();
+    let section = &mut Section::open(root, "admin", keys::ADMIN, report);
+    section.read("enabled", &mut admin.enabled);
+    section.read("listen", &mut admin.listen);
+    if !admin.listen.ip().to_canonical().is_loopback() {
+        let message = format!("expected a loopback address, found \"{}\"", admin.listen);
+        let hint = "other addresses come with the admin API's tokens and TLS; until then listen on \
+                    \"127.0.0.1:7071\" and reach it through an SSH tunnel";
+        section.refuse("listen", message, Some(hint.to_owned()));
+    }
+    admin
+}

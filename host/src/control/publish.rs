@@ -1,0 +1,277 @@
+//! Publishing: one store makes the next set serve, and what left is retired.
+//!
+//! What was refused is published with the set, and noted when it is new or gone: a status
+//! page, the log and the events say the same.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use plugbay_registry::Leased;
+
+use super::shared::Shared;
+use super::{canary, health};
+use crate::call::GenerationServices;
+use crate::change::{Fresh, History, assemble, is_same, trial_outcome, violated};
+use crate::config::{Config, Restart};
+use crate::report::{Outcome, Refused, Rejected, Report};
+use crate::set::{Generation, Member, Published, Running, shut_down};
+
+/// What one look would have serve.
+pub(crate) struct NextSet<'a> {
+    pub(crate) config: &'a Arc<Config>,
+    /// In order of precedence.
+    pub(crate) members: Vec<Member>,
+    pub(crate) started: Vec<Fresh>,
+    pub(crate) refused: Vec<Refused>,
+    /// The generation that it is a copy of, if an operator went back to one.
+    pub(crate) pinned: Option<u64>,
+    /// The file of the configuration.
+    pub(crate) source: Option<PathBuf>,
+}
+
+/// Stores to the cell. There is one, on the reconciler's thread.
+pub(crate) struct Publisher {
+    shared: Arc<Shared>,
+    history: History,
+    /// What the last look refused.
+    refused: Vec<Refused>,
+    /// What stands beside that, whatever looks find.
+    standing: Vec<Refused>,
+    /// The configuration that the process started with: restart-only keys hold its values.
+    booted: Arc<Config>,
+}
+
+impl Publisher {
+    pub(crate) fn new(shared: Arc<Shared>, booted: Arc<Config>) -> Self {
+        Self {
+            shared,
+            history: History::default(),
+            refused: Vec::new(),
+            standing: Vec::new(),
+            booted,
+        }
+    }
+
+    /// The generations that can be gone back to.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What the last look refused.
+    pub(crate) fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// From now on this stands beside what looks refuse. Returns whether that is news.
+    pub(crate) fn stands(&mut self, standing: Vec<Refused>) -> bool {
+        std::mem::replace(&mut self.standing, standing) != self.standing
+    }
+
+    /// Publishes the next set, if it differs from the one that serves, and retires what left.
+    pub(crate) fn publish(&mut self, before: &Arc<Published>, set: NextSet<'_>) -> Report {
+        let NextSet { config, members, started, mut refused, pinned, source } = set;
+        let running = &before.generation;
+        let (generation, left_out) = assemble(running, config, members, &mut refused);
+        for running in &left_out {
+            shut_down(running);
+        }
+        let same = running.number > 0 && is_same(running, &generation);
+        if same && before.pinned == pinned {
+            return self.publish_rejected(before, config, refused, pinned);
+        }
+        let present = |what: &str| match what.strip_prefix("plugin:") {
+            Some(plugin) => generation.plugins.contains(plugin),
+            None => generation.capabilities.contains(what),
+        };
+        let violated = violated(config, present, source);
+        // Nothing changes: what was started for it goes again.
+        let give_up = || {
+            let started = started.iter().map(|fresh| &fresh.running);
+            let in_vain = started.filter(|it| !left_out.iter().any(|out| Arc::ptr_eq(out, it)));
+            in_vain.for_each(shut_down);
+        };
+        if !violated.is_empty() {
+            give_up();
+            refused.extend(violated);
+            return self.publish_rejected(before, &running.config, refused, before.pinned);
+        }
+        let configured = running.number > 0 && running.config != *config;
+        let generation = Arc::new(generation);
+        let number = generation.number;
+        let pending = Config::pending_restart(&self.booted, config);
+        self.note_restarts(before, &pending, number);
+        let rejected = self.note_rejected(before, refused, number);
+        let after = Arc::new(Published {
+            services: GenerationServices::of(Arc::clone(&generation)),
+            generation: Arc::clone(&generation),
+            rejected: rejected.into(),
+            pending_restart: pending.into(),
+            pinned,
+            history: {
+                self.history.keep(&generation, config.host.history as usize);
+                self.history.list()
+            },
+        });
+        if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
+            give_up();
+            return before.unchanged();
+        }
+        let stays = |it: &Arc<Leased<Running>>| generation.holds(it);
+        let left: Vec<_> = running
+            .plugins
+            .iter()
+            .flat_map(|(_, member)| member.all())
+            .filter(|it| !stays(it))
+            .cloned()
+            .collect();
+        let labels = |all: &mut dyn Iterator<Item = &Arc<Leased<Running>>>| -> Vec<String> {
+            all.map(|it| it.label.to_string()).collect()
+        };
+        let report = Report {
+            generation: number,
+            published: true,
+            loaded: labels(&mut started.iter().map(|it| &it.running).filter(|it| stays(it))),
+            retired: labels(&mut left.iter()),
+            rejected: after.rejected.to_vec(),
+        };
+        self.shared.set_probes(config.host.probes);
+        if configured {
+            self.shared.journal.note(number, Outcome::Configured);
+        }
+        for fresh in started.into_iter().filter(|it| stays(&it.running)) {
+            health::follow(&self.shared, &fresh.running);
+            self.shared.journal.note(number, fresh.loaded);
+        }
+        self.note_trials(running, &generation, pinned);
+        self.shared.journal.note(
+            number,
+            Outcome::Published {
+                plugins: generation.plugins.len(),
+                loaded: report.loaded.len(),
+                retired: report.retired.len(),
+            },
+        );
+        self.shared.draining.retire(
+            running,
+            left,
+            config.host.drain,
+            &self.shared.tokio,
+            &self.shared.journal,
+        );
+        report
+    }
+
+    /// Notes which trials are over, and begins to judge those that are new.
+    fn note_trials(&self, before: &Generation, after: &Generation, pinned: Option<u64>) {
+        for (name, member) in before.plugins.iter() {
+            let Some(canary) = &member.canary else { continue };
+            if let Some(outcome) = trial_outcome(canary, after.plugins.get(name), pinned) {
+                self.shared.journal.note(after.number, outcome);
+            }
+        }
+        for (name, member) in after.plugins.iter() {
+            let trial = |member: &Member| member.canary.as_ref().map(|it| Arc::as_ptr(&it.trial));
+            if trial(member) != before.plugins.get(name).and_then(trial) {
+                canary::follow(&self.shared, member);
+            }
+        }
+    }
+
+    /// The same generation goes on; only what was refused may differ, and whether changes wait.
+    pub(crate) fn publish_rejected(
+        &mut self,
+        before: &Arc<Published>,
+        config: &Arc<Config>,
+        refused: Vec<Refused>,
+        pinned: Option<u64>,
+    ) -> Report {
+        let number = before.generation.number;
+        let pending = Config::pending_restart(&self.booted, config);
+        self.note_restarts(before, &pending, number);
+        let rejected = self.note_rejected(before, refused, number);
+        if *before.rejected != *rejected
+            || *before.pending_restart != *pending
+            || before.pinned != pinned
+        {
+            self.shared.cell.store(Arc::new(Published {
+                generation: Arc::clone(&before.generation),
+                services: Arc::clone(&before.services),
+                rejected: rejected.clone().into(),
+                pending_restart: pending.into(),
+                pinned,
+                history: Arc::clone(&before.history),
+            }));
+        }
+        Report {
+            generation: number,
+            published: false,
+            loaded: Vec::new(),
+            retired: Vec::new(),
+            rejected,
+        }
+    }
+
+    fn note_restarts(&self, before: &Published, pending: &[Restart], number: u64) {
+        for restart in pending.iter().filter(|it| !before.pending_restart.contains(it)) {
+            let key = restart.key.to_owned();
+            self.shared.journal.note(number, Outcome::PendingRestart { key });
+        }
+    }
+
+    /// Turns refusals into what status shows: each with the time since when it stands for
+    /// this very reason. Notes what is new, and what is gone.
+    fn note_rejected(
+        &mut self,
+        before: &Published,
+        refused: Vec<Refused>,
+        number: u64,
+    ) -> Vec<Rejected> {
+        self.refused.clone_from(&refused);
+        let refused = refused.into_iter().chain(self.standing.iter().cloned());
+        let now = SystemTime::now();
+        let mut rejected: Vec<Rejected> = Vec::new();
+        for refused in refused {
+            let mut entry = Rejected {
+                source: refused.source.to_string(),
+                plugin: refused.plugin,
+                digest: refused.digest.map(|digest| digest.to_string()),
+                reason: refused.refusal.reason,
+                message: refused.refusal.message,
+                hint: refused.refusal.hint,
+                since: now,
+            };
+            let known = before
+                .rejected
+                .iter()
+                .find(|old| Rejected { since: now, ..(*old).clone() } == entry);
+            match known {
+                Some(known) => entry.since = known.since,
+                None => self.shared.journal.note(
+                    number,
+                    Outcome::Rejected {
+                        source: entry.source.clone(),
+                        plugin: entry.plugin.clone(),
+                        why: entry.reason,
+                        message: entry.message.clone(),
+                        hint: entry.hint.clone(),
+                    },
+                ),
+            }
+            rejected.push(entry);
+        }
+        rejected.sort_by(|a, b| (&a.source, &a.plugin).cmp(&(&b.source, &b.plugin)));
+        let gone = before.rejected.iter().filter(|old| {
+            // The same source may be refused for another reason, before or after its name
+            // is known: then it did not recover.
+            !rejected.iter().any(|new| {
+                let unnamed = new.plugin.is_none() || old.plugin.is_none();
+                new.source == old.source && (unnamed || new.plugin == old.plugin)
+            })
+        });
+        for gone in gone {
+            self.shared.journal.note(number, Outcome::Recovered { source: gone.source.clone() });
+        }
+        rejected
+    }
+}

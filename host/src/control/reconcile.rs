@@ -1,0 +1,446 @@
+//! The only writer: looks, compares, loads, and has the result published.
+//!
+//! A look takes no input. It reads the configuration and the folder as they are now, works
+//! out what should run (`desired` in [`change`](crate::change)), compares that with what runs
+//! (`plan`), starts what is new (`start`), and hands the whole set on to be published at once
+//! ([`publish`](super::publish)). What fails keeps its last good
+//! version and is listed as rejected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use plugbay_core::{Artifact, Reason, Refusal, Source};
+
+use super::publish::{NextSet, Publisher};
+use super::restarts::Restarter;
+use super::rollback::{Numbers, RollbackError};
+use super::shared::{ConfigSource, Shared};
+use super::signal::{Order, Ordered, Signal, Signals, Wake};
+use super::watch::Watch;
+use crate::change::{
+    Desired, Look, Next, Origin, Store, Trials, anew, folder, is_disabled, is_whole, resolve,
+    violated,
+};
+use crate::config::Config;
+use crate::report::{Outcome, Refused, Report};
+use crate::set::{Generation, Past, Published, Wanted, shut_down};
+
+/// The reconciler's own state. It lives on one thread.
+pub(crate) struct Reconciler {
+    shared: Arc<Shared>,
+    source: ConfigSource,
+    config: Arc<Config>,
+    publisher: Publisher,
+    store: Store,
+    memory: folder::Memory,
+    given: Vec<Artifact>,
+    linked: Vec<Artifact>,
+    watch: Option<Watch>,
+    watch_lost: bool,
+    /// Whether any file is still being written.
+    unsettled: bool,
+    restarter: Restarter,
+    trials: Trials,
+    /// Where each plugin was found last: its last good version may be from another file.
+    places: BTreeMap<String, Source>,
+    /// What an operator went back to: it serves instead of what is asked for.
+    pinned: Option<Arc<Past>>,
+}
+
+impl Reconciler {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        source: ConfigSource,
+        config: Arc<Config>,
+        store: Store,
+        given: Vec<Artifact>,
+        linked: Vec<Artifact>,
+    ) -> Self {
+        Self {
+            publisher: Publisher::new(Arc::clone(&shared), Arc::clone(&config)),
+            restarter: Restarter::new(Arc::clone(&shared)),
+            trials: Trials::default(),
+            places: BTreeMap::new(),
+            pinned: None,
+            shared,
+            source,
+            config,
+            store,
+            memory: folder::Memory::default(),
+            given,
+            linked,
+            watch: None,
+            watch_lost: false,
+            unsettled: false,
+        }
+    }
+
+    /// Watches from the next look on.
+    pub(crate) fn watch(&mut self, signal: Signal) {
+        match Watch::new(signal) {
+            Ok(watch) => self.watch = Some(watch),
+            Err(error) => self.lost(&error),
+        }
+    }
+
+    /// Looks whenever there is a reason to, until it is stopped.
+    pub(crate) fn run(mut self, signals: &Signals) {
+        loop {
+            // A file that is being written is looked at soon, whether or not an event comes.
+            // That look is for the file alone: what would not start is not tried again.
+            let (slow, soon) = (self.config.host.rescan, folder::SETTLE / 4);
+            let hurried = self.unsettled && soon < slow;
+            match signals.wait(self.config.host.debounce, if hurried { soon } else { slow }) {
+                Wake::Stop => return,
+                Wake::Look { replies, orders, retry } => {
+                    for (order, reply) in orders {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(self.obey(order));
+                    }
+                    let retry = retry && !(hurried && replies.is_empty());
+                    if !replies.is_empty() {
+                        // Somebody asks by name: what failed on trial may be tried again.
+                        self.trials.forget();
+                    }
+                    let report = self.look(retry);
+                    if self.shared.is_stopped() {
+                        // Who asked hears that, instead of a report that came to nothing.
+                        return;
+                    }
+                    for reply in replies {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(report.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// One look. `retry` tries again what would not start.
+    pub(crate) fn look(&mut self, retry: bool) -> Report {
+        self.shared.begin_look();
+        // Before all else, and whatever comes of the rest: a look that is refused must not keep
+        // a bad version.
+        let ended = self.end_trials();
+        let report = self.look_now(retry).after(ended);
+        let report = match self.restart() {
+            Some(restarted) => restarted.after(Some(report)),
+            None => report,
+        };
+        self.shared.end_look();
+        report
+    }
+
+    /// Carries out what trials came to, if any is over.
+    fn end_trials(&mut self) -> Option<Report> {
+        let published = self.shared.cell.load();
+        let (members, taken_back) = self.trials.settle(&published.generation)?;
+        let mut refused = self.publisher.refused().to_vec();
+        refused.extend(taken_back);
+        let set = NextSet {
+            config: &published.generation.config,
+            members,
+            started: Vec::new(),
+            refused,
+            pinned: published.pinned,
+            source: self.source.file().map(Path::to_owned),
+        };
+        Some(self.publisher.publish(&published, set))
+    }
+
+    /// Starts plugins anew that are not well, if it is their time: as they are, whatever the look
+    /// refused.
+    fn restart(&mut self) -> Option<Report> {
+        let published = self.shared.cell.load();
+        let running = &published.generation;
+        let due = self.restarter.due(running, Instant::now());
+        let next = anew(&self.store, running, &due, workers(&running.config));
+        self.restarter.tried(&next.started, next.refused);
+        if !self.publisher.stands(self.restarter.refused()) && next.started.is_empty() {
+            return None;
+        }
+        let set = NextSet {
+            config: &running.config,
+            members: next.members,
+            started: next.started,
+            refused: self.publisher.refused().to_vec(),
+            pinned: published.pinned,
+            source: self.source.file().map(Path::to_owned),
+        };
+        Some(self.publisher.publish(&published, set))
+    }
+
+    /// Does what an operator asks for.
+    fn obey(&mut self, order: Order) -> Ordered {
+        if self.shared.is_stopped() {
+            return Err(RollbackError::Stopped);
+        }
+        let (wanted, before) = match order {
+            Order::Resume => (None, self.pinned.take()),
+            Order::RollBack(number) => {
+                let history = self.publisher.history();
+                let Some(past) = history.find(number) else {
+                    let known = history.list().iter().map(|past| past.number).collect();
+                    return Err(RollbackError::Unknown { wanted: number, known: Numbers(known) });
+                };
+                (Some(number), self.pinned.replace(past))
+            }
+        };
+        let report = self.look(true);
+        if self.shared.is_stopped() {
+            return Err(RollbackError::Stopped);
+        }
+        let Some(wanted) = wanted else {
+            if before.is_some() {
+                self.shared.journal.note_now(Outcome::Resumed);
+            }
+            return Ok(report);
+        };
+        // Not what stands against plugins that are to be started anew: they serve.
+        if let Some(refused) = self.publisher.refused().first() {
+            // All of it or nothing: what ran goes on.
+            let error = RollbackError::Refused {
+                wanted,
+                source_: refused.source.to_string(),
+                message: refused.refusal.message.clone(),
+            };
+            self.pinned = before;
+            self.look(false);
+            return Err(error);
+        }
+        self.shared.journal.note_now(Outcome::RolledBack { to: wanted });
+        Ok(report)
+    }
+
+    fn look_now(&mut self, retry: bool) -> Report {
+        let mut refused = Vec::new();
+        let published = self.shared.cell.load();
+        let running = &published.generation;
+        let (config, mut desired) = match self.pinned.clone() {
+            Some(past) => (Arc::clone(&past.config), Desired::of(past.wanted.clone())),
+            None => self.desire(running, retry, &mut refused),
+        };
+        if self.shared.is_stopped() {
+            // Nothing will serve: nothing is started.
+            return published.unchanged();
+        }
+        for Wanted { identity, offer } in &desired.wanted {
+            self.places.insert(identity.name.clone(), offer.source.clone());
+        }
+        self.places.retain(|name, _| {
+            running.plugins.contains(name)
+                || desired.wanted.iter().any(|it| it.identity.name == *name)
+        });
+        // An operator who goes back to a version has seen why it was taken back.
+        let taken_back = match &self.pinned {
+            None => self.trials.withhold(&mut desired, running),
+            Some(_) => Vec::new(),
+        };
+        let source = self.source.file().map(Path::to_owned);
+        let broken = violated(&config, |what| desired.holds(running, what), source.clone());
+        if !broken.is_empty() {
+            // Nothing is started for a set that may not be.
+            refused.extend(taken_back.into_iter().chain(broken));
+            return self.refuse(&published, refused);
+        }
+        // Who goes back goes all the way. What was taken back changes nothing by being refused.
+        let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
+        if strict && !refused.is_empty() {
+            // Nothing of this change will serve: nothing is started for it.
+            let changed = |it: &Wanted| {
+                let runs = running.plugins.get(&it.identity.name);
+                runs.is_none_or(|member| *member.aim() != it.identity)
+            };
+            let held_back = desired.wanted.into_iter().filter(changed);
+            return self.refuse_all(&published, &config, held_back, refused, taken_back);
+        }
+        let look = Look {
+            running,
+            config: &config,
+            pinned: self.pinned.is_some(),
+            workers: workers(&config),
+            retry,
+        };
+        let next = look.start(&mut self.store, desired);
+        refused.extend(next.refused);
+        if strict && !refused.is_empty() {
+            for fresh in &next.started {
+                shut_down(&fresh.running);
+            }
+            let held_back = next.started.into_iter().map(|fresh| fresh.wanted);
+            return self.refuse_all(&published, &config, held_back, refused, taken_back);
+        }
+        refused.extend(taken_back);
+        let pinned = self.pinned.as_ref().map(|past| past.number);
+        let Next { members, started, .. } = next;
+        let set = NextSet { config: &config, members, started, refused, pinned, source };
+        let report = self.publisher.publish(&published, set);
+        if !report.rejected.iter().any(|it| it.reason == Reason::Migration) {
+            self.config = config;
+        }
+        report
+    }
+
+    /// Keeps everything as it is.
+    fn refuse(&mut self, before: &Arc<Published>, refused: Vec<Refused>) -> Report {
+        // What an operator wants to go back to does not serve, and so pins nothing.
+        let pinned = self.pinned.as_ref().and(before.pinned);
+        self.publisher.publish_rejected(before, &before.generation.config, refused, pinned)
+    }
+
+    /// What the configuration and the folder ask for.
+    fn desire(
+        &mut self,
+        running: &Generation,
+        retry: bool,
+        refused: &mut Vec<Refused>,
+    ) -> (Arc<Config>, Desired) {
+        let config = self.read_config(refused);
+        self.follow(&config);
+        let (origins, mut failed) = self.list(&config, running, refused);
+        let mut keep = self.publisher.history().keys();
+        let members = running.plugins.iter().flat_map(|(_, member)| member.all());
+        keep.extend(members.map(|it| (it.identity.digest, it.offer.asked)));
+        let (shared, most) = (&self.shared, workers(&config));
+        let progress = || shared.goes_on();
+        let (offers, unprepared) =
+            self.store.prepare(&origins, &config, &keep, most, retry, progress);
+        failed.extend(unprepared.iter().map(|it| it.source.clone()));
+        refused.extend(unprepared);
+        let mut desired = resolve(&config, &offers, &failed, &running.incumbents(&self.places));
+        refused.append(&mut desired.refused);
+        (config, desired)
+    }
+
+    /// Keeps everything as it is, because `host.strict` is set and something was refused;
+    /// says so of all that would have changed.
+    fn refuse_all(
+        &mut self,
+        before: &Arc<Published>,
+        config: &Arc<Config>,
+        held_back: impl Iterator<Item = Wanted>,
+        mut refused: Vec<Refused>,
+        taken_back: Vec<Refused>,
+    ) -> Report {
+        let because = refused.first().map(|it| it.source.to_string()).unwrap_or_default();
+        let message = match &self.pinned {
+            Some(past) => format!(
+                "expected all of generation {} to serve again, because it was rolled back to; \
+                 {because} is refused",
+                past.number
+            ),
+            None => format!(
+                "expected all of the change to be good, because host.strict is set; {because} is \
+                 refused"
+            ),
+        };
+        let refusal = Refusal::new(Reason::Strict, message).hint("mend or remove what is refused");
+        let strict =
+            |source, plugin, digest| Refused { source, plugin, digest, refusal: refusal.clone() };
+        refused.extend(
+            held_back
+                .map(|it| strict(it.offer.source, Some(it.identity.name), Some(it.offer.digest))),
+        );
+        if let Some(file) = self.source.file()
+            && before.generation.config != *config
+        {
+            refused.push(strict(Source::File(file.to_owned()), None, None));
+        }
+        refused.extend(taken_back);
+        self.refuse(before, refused)
+    }
+
+    /// Ends a host that never served: shuts down all that was started for it.
+    pub(crate) fn abandon(&self) {
+        for (_, member) in self.shared.cell.load().generation.plugins.iter() {
+            member.all().for_each(shut_down);
+        }
+    }
+
+    /// Reads the configuration; a bad one leaves the one that runs.
+    fn read_config(&self, refused: &mut Vec<Refused>) -> Arc<Config> {
+        match &self.source {
+            ConfigSource::Fixed(config) => Arc::clone(config),
+            ConfigSource::Layers(layers) => match layers.load() {
+                Ok(config) if config == *self.config => Arc::clone(&self.config),
+                Ok(config) => Arc::new(config),
+                Err(error) => {
+                    let file = layers.path().unwrap_or(Path::new("configuration"));
+                    refused.push(Refused {
+                        source: Source::File(file.to_owned()),
+                        plugin: None,
+                        digest: None,
+                        refusal: Refusal::new(Reason::Config, error.to_string())
+                            .hint("the running configuration stays"),
+                    });
+                    Arc::clone(&self.config)
+                }
+            },
+        }
+    }
+
+    fn follow(&mut self, config: &Config) {
+        let Some(watch) = &mut self.watch else { return };
+        match watch.follow(&config.host.plugins, self.source.file()) {
+            Ok(()) => self.watch_lost = false,
+            Err(error) => self.lost(&error),
+        }
+    }
+
+    fn lost(&mut self, error: &notify::Error) {
+        if !std::mem::replace(&mut self.watch_lost, true) {
+            let message = error.to_string();
+            self.shared.journal.note(self.shared.number(), Outcome::WatchLost { message });
+        }
+    }
+
+    /// All artifacts there are, and the sources that are there but say nothing.
+    fn list(
+        &mut self,
+        config: &Config,
+        running: &Generation,
+        refused: &mut Vec<Refused>,
+    ) -> (Vec<Origin>, BTreeSet<Source>) {
+        let mut origins = Vec::new();
+        let mut failed = BTreeSet::new();
+        let runtimes = self.store.runtimes();
+        let listed = folder::list(&config.host.plugins, &mut self.memory, |artifact| {
+            is_whole(runtimes, artifact)
+        });
+        match listed {
+            Ok(listing) => {
+                self.unsettled = !listing.not_yet.is_empty();
+                failed.extend(listing.not_yet.into_iter().map(Source::File));
+                for (source, refusal) in listing.refused {
+                    failed.insert(source.clone());
+                    refused.push(Refused { source, plugin: None, digest: None, refusal });
+                }
+                origins.extend(listing.artifacts.into_iter().map(Origin::Folder));
+            }
+            Err(refusal) => {
+                self.unsettled = false;
+                // Nothing is known of the files: all that came from files stays.
+                let incumbents = running.incumbents(&self.places);
+                let sources = incumbents.into_values().flat_map(|it| it.sources);
+                failed.extend(sources.filter(|source| matches!(source, Source::File(_))));
+                let source = Source::File(config.host.plugins.clone());
+                refused.push(Refused { source, plugin: None, digest: None, refusal });
+            }
+        }
+        origins.extend(self.given.iter().cloned().map(Origin::Given));
+        if config.host.linked {
+            origins.extend(self.linked.iter().cloned().map(Origin::Given));
+        }
+        origins.retain(|origin| !is_disabled(config, &origin.source()));
+        (origins, failed)
+    }
+}
+
+fn workers(config: &Config) -> usize {
+    match config.host.parallel {
+        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        workers => workers as usize,
+    }
+}

@@ -1,0 +1,97 @@
+//! The end of a host: its calls, its goodbyes, all within one deadline.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plugbay_registry::Leased;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::drain::{late, over};
+use super::shared::Shared;
+use crate::report::{Outcome, millis};
+use crate::set::Running;
+
+/// What all goodbyes together get at least, even if the calls used up the time.
+const LAST: Duration = Duration::from_secs(1);
+/// In place of a deadline that no clock can hold.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// So much later than now.
+pub(crate) fn after(wait: Duration) -> Instant {
+    Instant::now() + wait.min(FOR_EVER)
+}
+
+/// Refuses all calls, waits for those under way until `end`, and says goodbye to every version
+/// that is there: those that serve, and those that left and are not gone. Returns `name@version`
+/// of those whose calls were not over.
+///
+/// Who names another in `after` goes before it; all others go at the same time, so that many
+/// that hang take no longer than one. The groups share what is left of the time.
+///
+/// The host must be stopped: what the cell holds is the last there is.
+pub(crate) async fn stop_all(shared: &Arc<Shared>, end: Instant) -> Vec<String> {
+    let published = shared.cell.load();
+    let generation = &published.generation;
+    let serving = generation.plugins.iter().flat_map(|(_, member)| member.all().cloned());
+    let serving: Vec<_> = serving.collect();
+    generation.users.close();
+    for running in &serving {
+        running.close();
+    }
+    // A call that began in an earlier generation may still reach what this one shares with it.
+    let users = shared.draining.replaced(&generation.users);
+    let depths = generation.config.start_depths();
+    let mut groups: BTreeMap<Reverse<usize>, Vec<Arc<Leased<Running>>>> = BTreeMap::new();
+    for running in shared.draining.versions().into_iter().chain(serving) {
+        let depth = depths.get(&*running.identity.name).copied().unwrap_or_default();
+        groups.entry(Reverse(depth)).or_default().push(running);
+    }
+    let all = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+    let mut unfinished = Vec::new();
+    for (left, group) in (1..=all).rev().zip(groups.into_values()) {
+        let mut going = JoinSet::new();
+        for running in group {
+            let (shared, users) = (Arc::clone(shared), users.clone());
+            let number = generation.number;
+            going.spawn(async move {
+                let name = running.label.to_string();
+                let outcome = part(&shared, running, &users, end, |now| {
+                    (end.saturating_duration_since(now) / left).max(LAST / all)
+                });
+                let (in_time, outcome) = outcome.await;
+                if let Some(outcome) = outcome {
+                    shared.journal.note(number, outcome);
+                }
+                (!in_time).then_some(name)
+            });
+        }
+        while let Some(late) = going.join_next().await {
+            unfinished.extend(late.ok().flatten());
+        }
+    }
+    unfinished
+}
+
+/// Waits for a version's calls until `end`, and says goodbye to it. Returns whether they were over,
+/// and what is to be noted, unless another has done so.
+async fn part(
+    shared: &Shared,
+    running: Arc<Leased<Running>>,
+    users: &[Arc<Leased<()>>],
+    end: Instant,
+    bound: impl FnOnce(Instant) -> Duration,
+) -> (bool, Option<Outcome>) {
+    let began = Instant::now();
+    let in_time = timeout_at(end, over(&running, users)).await.is_ok();
+    let (label, late) = (Arc::clone(&running.label), late(&running, users));
+    let (first, mut gone) = shared.draining.goodbye(running);
+    if timeout(bound(Instant::now()), gone.wait_for(|gone| *gone)).await.is_err() {
+        tracing::warn!(plugin = &*label, "its shutdown did not end in time");
+    }
+    let drained =
+        || Outcome::Drained { plugin: label.to_string(), took_ms: millis(began.elapsed()) };
+    (in_time, first.then(|| if in_time { drained() } else { late }))
+}

@@ -1,0 +1,103 @@
+//! Where outcomes go: the log, and whoever subscribed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use plugbay_core::{Notice, Observer};
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use super::outcome::Outcome;
+use super::time::timestamp;
+
+/// How many events a slow subscriber may be behind before it misses the oldest.
+const BACKLOG: usize = 1024;
+
+/// An outcome, when it came, and the generation that served then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// When.
+    #[serde(serialize_with = "timestamp")]
+    pub at: SystemTime,
+    /// The generation's number.
+    pub generation: u64,
+    /// What.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// Where outcomes go: one log line each, and every subscriber.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    events: broadcast::Sender<Event>,
+    /// The newest generation that was noted.
+    newest: Arc<AtomicU64>,
+}
+
+impl Journal {
+    pub(crate) fn new() -> Self {
+        Self { events: broadcast::Sender::new(BACKLOG), newest: Arc::default() }
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        Events(self.events.subscribe())
+    }
+
+    /// Notes an outcome of the generation that serves now.
+    pub(crate) fn note_now(&self, outcome: Outcome) {
+        self.note(self.newest.load(Ordering::Relaxed), outcome);
+    }
+
+    /// Notes an outcome.
+    pub(crate) fn note(&self, generation: u64, outcome: Outcome) {
+        self.newest.fetch_max(generation, Ordering::Relaxed);
+        let reason = outcome.reason();
+        if outcome.is_alarming() {
+            tracing::warn!(target: "plugbay", generation, reason, "{outcome}");
+        } else {
+            tracing::info!(target: "plugbay", generation, reason, "{outcome}");
+        }
+        // Nobody listens: the log has it.
+        let _ = self.events.send(Event { at: SystemTime::now(), generation, outcome });
+    }
+}
+
+impl Observer for Journal {
+    fn notice(&self, plugin: &str, notice: Notice) {
+        self.note_now(Outcome::Noticed { plugin: plugin.to_owned(), notice });
+    }
+}
+
+/// A subscription to a host's events, from the moment of subscribing.
+#[derive(Debug)]
+pub struct Events(broadcast::Receiver<Event>);
+
+impl Events {
+    /// The next event; `None` once the host is gone. A subscriber that is more than 1,024
+    /// events behind misses the oldest.
+    ///
+    /// # Cancel safety
+    ///
+    /// No event is lost if the future is dropped.
+    pub async fn recv(&mut self) -> Option<Event> {
+        loop {
+            match self.0.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next event if one is there already.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        loop {
+            match self.0.try_recv() {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}

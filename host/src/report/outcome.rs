@@ -1,0 +1,335 @@
+//! Every step of a change ends in one of these.
+
+use std::fmt;
+
+use plugbay_core::{CallError, Notice, Reason};
+use plugbay_guard::{Health, Transition};
+use serde::Serialize;
+
+use super::time::millis;
+
+/// What came of one step. [`Outcome::reason`] is the stable word that logs, metrics, the
+/// event stream and the CLI share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A plugin was started and serves from this generation on.
+    Loaded {
+        /// `name@version`.
+        plugin: String,
+        /// Where it was found.
+        source: String,
+        /// Its digest.
+        digest: String,
+        /// The version that it takes the place of.
+        replaces: Option<String>,
+        /// Milliseconds that went into it: reading, compiling, describing and `init`, as far as this
+        /// look had to.
+        took_ms: u64,
+    },
+    /// A file, plugin or configuration was refused. What ran before still runs.
+    Rejected {
+        /// Where it was found.
+        source: String,
+        /// The plugin's name, if it got so far.
+        plugin: Option<String>,
+        /// Why.
+        #[serde(rename = "reason")]
+        why: Reason,
+        /// What was expected and found.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// What was refused is so no more: mended, or gone.
+    Recovered {
+        /// Where it was found.
+        source: String,
+    },
+    /// A new generation serves.
+    Published {
+        /// How many plugins it holds.
+        plugins: usize,
+        /// How many of them are new.
+        loaded: usize,
+        /// How many left.
+        retired: usize,
+    },
+    /// A plugin version left, and all its calls are over.
+    Drained {
+        /// `name@version`.
+        plugin: String,
+        /// Milliseconds from its last generation's end to now.
+        took_ms: u64,
+    },
+    /// A plugin version left, and calls were still under way at the deadline. Each of them
+    /// ends by itself, within its own limits, on the version it began with.
+    DrainDeadline {
+        /// `name@version`.
+        plugin: String,
+        /// How many calls of it.
+        leases: usize,
+        /// How many calls may still reach it: through other plugins, or as one of several
+        /// providers.
+        others: usize,
+    },
+    /// A runtime noticed something of a plugin: it used what it is not granted, did something more
+    /// often than it may, runs elsewhere than it was asked to, or its worker process ended.
+    Noticed {
+        /// `name@version`.
+        plugin: String,
+        /// What.
+        #[serde(flatten)]
+        notice: Notice,
+    },
+    /// A plugin failed so often in a row that it gets no calls for a while.
+    BreakerOpened {
+        /// `name@version`.
+        plugin: String,
+        /// Failures in a row.
+        failures: u32,
+        /// Milliseconds until a call is tried.
+        open_ms: u64,
+        /// The last failure.
+        because: String,
+    },
+    /// A call is tried on a plugin that got none.
+    BreakerTried {
+        /// `name@version`.
+        plugin: String,
+    },
+    /// A plugin that got no calls gets all of them again.
+    BreakerClosed {
+        /// `name@version`.
+        plugin: String,
+    },
+    /// A plugin says that it is not well, or does not answer; it gets no calls.
+    Unhealthy {
+        /// `name@version`.
+        plugin: String,
+        /// Its last answer.
+        because: String,
+    },
+    /// A plugin that was not well is again.
+    Healthy {
+        /// `name@version`.
+        plugin: String,
+    },
+    /// A plugin that is not well will be started anew.
+    Restarting {
+        /// `name@version`.
+        plugin: String,
+        /// Milliseconds until then.
+        in_ms: u64,
+    },
+    /// A plugin was started anew so often that it is not tried again for now.
+    CrashLoop {
+        /// `name@version`.
+        plugin: String,
+        /// How often it was started anew.
+        restarts: u32,
+        /// Its last answer.
+        because: String,
+    },
+    /// A new version of a plugin begins its trial with a share of the calls.
+    CanaryBegun {
+        /// `name@version` of the new one.
+        plugin: String,
+        /// `name@version` of the one that it is compared with.
+        stable: String,
+    },
+    /// A version on trial gets a larger share of the calls.
+    CanaryStep {
+        /// `name@version`.
+        plugin: String,
+        /// Percent.
+        percent: u32,
+    },
+    /// A version on trial takes all calls.
+    CanaryPromoted {
+        /// `name@version`.
+        plugin: String,
+        /// Why: it did well, or the other one is worse.
+        because: String,
+    },
+    /// A trial was interrupted before it was decided: something else changed.
+    CanaryEnded {
+        /// `name@version` of the one that was on trial.
+        plugin: String,
+        /// What.
+        because: String,
+    },
+    /// A version on trial did worse than the one that serves, which goes on alone.
+    CanaryTakenBack {
+        /// `name@version`.
+        plugin: String,
+        /// The figures that made it so.
+        because: String,
+    },
+    /// An operator went back to an earlier generation. Changes of files and configuration wait.
+    RolledBack {
+        /// The generation whose plugins and configuration serve again.
+        to: u64,
+    },
+    /// Changes of files and configuration are taken over again.
+    Resumed,
+    /// A new configuration is in force.
+    Configured,
+    /// A setting changed that only a restart applies.
+    PendingRestart {
+        /// The key.
+        key: String,
+    },
+    /// Changes are not seen at once, only at the slow look: the operating system gives no
+    /// watcher.
+    WatchLost {
+        /// What it said.
+        message: String,
+    },
+}
+
+impl Outcome {
+    /// The stable word.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Loaded { .. } => "loaded",
+            Self::Rejected { why, .. } => why.as_str(),
+            Self::Recovered { .. } => "recovered",
+            Self::Published { .. } => "published",
+            Self::Drained { .. } => "drained",
+            Self::DrainDeadline { .. } => "drain-deadline",
+            Self::Noticed { notice, .. } => notice.reason(),
+            Self::BreakerOpened { .. } => "breaker-opened",
+            Self::BreakerTried { .. } => "breaker-tried",
+            Self::BreakerClosed { .. } => "breaker-closed",
+            Self::Unhealthy { .. } => "unhealthy",
+            Self::Healthy { .. } => "healthy",
+            Self::Restarting { .. } => "restarting",
+            Self::CrashLoop { .. } => "crash-loop",
+            Self::CanaryBegun { .. } => "canary-begun",
+            Self::CanaryStep { .. } => "canary-step",
+            Self::CanaryPromoted { .. } => "canary-promoted",
+            Self::CanaryEnded { .. } => "canary-ended",
+            Self::CanaryTakenBack { .. } => "canary-taken-back",
+            Self::RolledBack { .. } => "rolled-back",
+            Self::Resumed => "resumed",
+            Self::Configured => "configured",
+            Self::PendingRestart { .. } => "pending-restart",
+            Self::WatchLost { .. } => "watch-lost",
+        }
+    }
+}
+
+impl Outcome {
+    /// A change of a plugin's guard, as an outcome.
+    pub(crate) fn of_guard(
+        plugin: &str,
+        transition: Transition,
+        because: Option<&CallError>,
+    ) -> Option<Self> {
+        let plugin = plugin.to_owned();
+        let because = || because.map(|error| error.message().to_owned()).unwrap_or_default();
+        Some(match transition {
+            Transition::Opened { failures, length } => Self::BreakerOpened {
+                plugin,
+                failures,
+                open_ms: millis(length),
+                because: because(),
+            },
+            Transition::HalfOpened => Self::BreakerTried { plugin },
+            Transition::Closed => Self::BreakerClosed { plugin },
+            Transition::Health(Health::Unhealthy) => Self::Unhealthy { plugin, because: because() },
+            Transition::Health(Health::Healthy) => Self::Healthy { plugin },
+            _ => return None,
+        })
+    }
+
+    /// Whether an operator should look.
+    #[must_use]
+    pub fn is_alarming(&self) -> bool {
+        matches!(
+            self,
+            Self::Rejected { .. }
+                | Self::Noticed { .. }
+                | Self::DrainDeadline { .. }
+                | Self::BreakerOpened { .. }
+                | Self::Unhealthy { .. }
+                | Self::CrashLoop { .. }
+                | Self::CanaryTakenBack { .. }
+                | Self::WatchLost { .. }
+        )
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loaded { plugin, source, replaces, took_ms, .. } => {
+                write!(f, "loaded {plugin} from {source} in {took_ms} ms")?;
+                match replaces {
+                    Some(old) => write!(f, ", in place of {old}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Rejected { source, why, message, hint, .. } => {
+                write!(f, "refused {source}: {why}: {message}")?;
+                if hint.is_empty() { Ok(()) } else { write!(f, " ({hint})") }
+            }
+            Self::Recovered { source } => write!(f, "{source} is no longer refused"),
+            Self::Published { plugins, loaded, retired } => {
+                write!(f, "{plugins} plugins serve, {loaded} new, {retired} retired")
+            }
+            Self::Drained { plugin, took_ms } => write!(f, "{plugin} drained in {took_ms} ms"),
+            Self::DrainDeadline { plugin, leases, others } => {
+                write!(f, "{plugin}: {leases} calls were still under way at the drain deadline")?;
+                if *others > 0 { write!(f, ", and {others} that may reach it") } else { Ok(()) }
+            }
+            Self::Noticed { plugin, notice } => notice.describe(plugin, f),
+            Self::BreakerOpened { plugin, failures, open_ms, because } => write!(
+                f,
+                "{plugin} failed {failures} times in a row and gets no calls for {open_ms} ms: \
+                 {because}"
+            ),
+            Self::BreakerTried { plugin } => write!(f, "{plugin} is tried with a call"),
+            Self::BreakerClosed { plugin } => write!(f, "{plugin} gets calls again"),
+            Self::Unhealthy { plugin, because } => {
+                write!(f, "{plugin} is not well and gets no calls: {because}")
+            }
+            Self::Healthy { plugin } => write!(f, "{plugin} is well again"),
+            Self::Restarting { plugin, in_ms } => {
+                write!(f, "{plugin} will be started anew in {in_ms} ms")
+            }
+            Self::CrashLoop { plugin, restarts, because } => write!(
+                f,
+                "{plugin} is not well after {restarts} restarts and is left alone for now: {because}"
+            ),
+            Self::CanaryBegun { plugin, stable } => {
+                write!(f, "{plugin} gets its first share of the calls beside {stable}")
+            }
+            Self::CanaryStep { plugin, percent } => {
+                write!(f, "{plugin} gets {percent} % of the calls now")
+            }
+            Self::CanaryPromoted { plugin, because } => {
+                write!(f, "{plugin} gets all calls: {because}")
+            }
+            Self::CanaryEnded { plugin, because } => {
+                write!(f, "the trial of {plugin} ends undecided: {because}")
+            }
+            Self::CanaryTakenBack { plugin, because } => {
+                write!(f, "{plugin} is taken back: {because}")
+            }
+            Self::RolledBack { to } => {
+                write!(
+                    f,
+                    "the plugins and configuration of generation {to} serve again; changes wait"
+                )
+            }
+            Self::Resumed => write!(f, "changes are taken over again"),
+            Self::Configured => write!(f, "the new configuration is in force"),
+            Self::PendingRestart { key } => write!(f, "{key} changes with the next restart"),
+            Self::WatchLost { message } => write!(f, "changes are seen late: {message}"),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What one look came to.
+
+use serde::Serialize;
+
+use super::rejected::Rejected;
+
+/// What one look came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The generation that serves now.
+    pub generation: u64,
+    /// Whether this look published it.
+    pub published: bool,
+    /// `name@version` of what was started.
+    pub loaded: Vec<String>,
+    /// `name@version` of what left.
+    pub retired: Vec<String>,
+    /// Everything that is refused now.
+    pub rejected: Vec<Rejected>,
+}
+
+impl Report {
+    /// What a look came to whose first act came to `first`.
+    pub(crate) fn after(mut self, first: Option<Self>) -> Self {
+        let Some(first) = first else { return self };
+        self.published |= first.published;
+        self.loaded.splice(0..0, first.loaded);
+        self.retired.splice(0..0, first.retired);
+        self
+    }
+}

@@ -1,0 +1,62 @@
+//! What is published: one immutable, numbered, complete set.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use plugbay_registry::{Leased, NotFound, Table};
+
+use super::capability::Capability;
+use super::member::Member;
+use super::router::Router;
+use super::running::Running;
+use crate::config::Config;
+
+/// One immutable, numbered, complete set.
+pub(crate) struct Generation {
+    pub(crate) number: u64,
+    pub(crate) published: SystemTime,
+    pub(crate) config: Arc<Config>,
+    pub(crate) plugins: Table<Member>,
+    /// By `kind:name`.
+    pub(crate) capabilities: Table<Capability>,
+    pub(crate) router: Router,
+    /// Counts the calls that may call other plugins of this generation. Plugins that the
+    /// generation holds are not shut down before they end: such a call keeps its snapshot
+    /// to the end, nested calls included.
+    pub(crate) users: Arc<Leased<()>>,
+}
+
+impl Generation {
+    /// The capability, with the names of its kind if it is not there.
+    pub(crate) fn capability(
+        &self,
+        kind: &'static str,
+        key: &str,
+    ) -> Result<&Capability, NotFound> {
+        self.capabilities.get(key).ok_or_else(|| self.not_found(kind, key))
+    }
+
+    /// Whether the generation holds this very plugin version.
+    pub(crate) fn holds(&self, running: &Arc<Leased<Running>>) -> bool {
+        let member = self.plugins.get(&running.identity.name);
+        member.is_some_and(|member| member.all().any(|it| Arc::ptr_eq(it, running)))
+    }
+
+    #[cold]
+    fn not_found(&self, kind: &'static str, key: &str) -> NotFound {
+        let name = key.split_once(':').map_or(key, |(_, name)| name);
+        let known = self.names(kind).into_iter().map(|name| (name, ()));
+        let table = Table::try_from_iter(known).unwrap_or_else(|_| Table::empty());
+        match table.called(kind).find(name) {
+            Err(missed) => missed,
+            // The key is not there, so its name is not among the names of its kind.
+            Ok(()) => Table::<()>::empty().called(kind).find(name).expect_err("an empty table"),
+        }
+    }
+
+    /// The names of a kind's capabilities, sorted.
+    pub(crate) fn names(&self, kind: &str) -> Vec<String> {
+        let of_kind = self.capabilities.iter().filter(|(_, it)| it.key.kind == kind);
+        of_kind.map(|(_, capability)| capability.key.name.clone()).collect()
+    }
+}

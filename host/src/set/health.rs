@@ -1,0 +1,72 @@
+//! What the health checks say of one plugin version.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use plugbay_core::CallError;
+use plugbay_guard::Health;
+use serde::Serialize;
+
+use crate::report::timestamp;
+
+/// What the checks say of one plugin version.
+#[derive(Default)]
+pub(crate) struct HealthRecord(Mutex<HealthStatus>);
+
+/// What the health checks say of a plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct HealthStatus {
+    /// Whether it gets calls.
+    pub healthy: bool,
+    /// Since when.
+    #[serde(serialize_with = "timestamp")]
+    pub since: SystemTime,
+    /// What the last bad answer was, while it counts.
+    pub why: Option<String>,
+    /// How often it was started anew before it was left alone, if it was.
+    pub crash_loop: Option<u32>,
+    /// How often it was asked.
+    pub asked: u64,
+}
+
+impl Default for HealthStatus {
+    fn default() -> Self {
+        Self { healthy: true, since: SystemTime::now(), why: None, crash_loop: None, asked: 0 }
+    }
+}
+
+impl HealthRecord {
+    pub(crate) fn status(&self) -> HealthStatus {
+        self.lock().clone()
+    }
+
+    /// What the last bad answer was.
+    pub(crate) fn why(&self) -> Option<String> {
+        self.lock().why.clone()
+    }
+
+    /// It was started anew so often that it is left alone. Returns whether that is news.
+    pub(crate) fn is_crash_loop(&self, restarts: u32) -> bool {
+        self.lock().crash_loop.replace(restarts).is_none()
+    }
+
+    /// Keeps an answer.
+    pub(crate) fn answered(&self, answer: &Result<(), CallError>) {
+        let mut status = self.lock();
+        status.asked += 1;
+        status.why = answer.as_ref().err().map(|error| error.message().to_owned());
+    }
+
+    /// The answers so far changed what it counts as.
+    pub(crate) fn changed(&self, health: Health) {
+        let mut status = self.lock();
+        status.healthy = health.is_healthy();
+        status.crash_loop = None;
+        status.since = SystemTime::now();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HealthStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

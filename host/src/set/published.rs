@@ -1,0 +1,74 @@
+//! What the one cell holds, and the right to call what it holds.
+
+use std::sync::Arc;
+
+use plugbay_core::{Context, Services};
+use plugbay_registry::{Pass, Swap};
+
+use super::capability::Capability;
+use super::generation::Generation;
+use super::past::Past;
+use super::running::Running;
+use crate::config::Restart;
+use crate::report::{Rejected, Report};
+
+/// What the cell holds: the generation that serves, and what the last look found beside it.
+/// One store publishes both, so that no reader sees one without the other.
+pub(crate) struct Published {
+    pub(crate) generation: Arc<Generation>,
+    /// The same generation, as plugins see it.
+    pub(crate) services: Arc<dyn Services>,
+    pub(crate) rejected: Arc<[Rejected]>,
+    /// The generation that an operator went back to, while changes wait.
+    pub(crate) pinned: Option<u64>,
+    /// What can be gone back to, oldest first.
+    pub(crate) history: Arc<[Arc<Past>]>,
+    pub(crate) pending_restart: Arc<[Restart]>,
+}
+
+/// The one cell that requests read and the reconciler stores to.
+pub(crate) type Cell = Swap<Published>;
+
+/// The counted right to call one capability in one generation.
+pub(crate) struct Entered<'a> {
+    /// Given back first, in the order of the fields.
+    _plugin: Option<Pass<'a, Running>>,
+    /// Of the generation, if other plugins in it may be called.
+    _users: Option<Pass<'a, ()>>,
+}
+
+impl Published {
+    /// Takes the right to call `capability`, or `None` if the set was retired meanwhile.
+    #[inline]
+    pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<Entered<'a>> {
+        if capability.spread.is_some() {
+            // Nobody knows yet who will answer. With the generation, no plugin in it can be
+            // shut down.
+            return Some(Entered {
+                _plugin: None,
+                _users: Some(self.generation.users.enter().ok()?),
+            });
+        }
+        let running = &capability.first.running;
+        let users =
+            if running.calls_others { Some(self.generation.users.enter().ok()?) } else { None };
+        Some(Entered { _plugin: Some(running.enter().ok()?), _users: users })
+    }
+
+    /// The context of a call from outside.
+    #[inline]
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context::new(&self.services)
+    }
+
+    /// The report of a look that changed nothing.
+    pub(crate) fn unchanged(&self) -> Report {
+        Report {
+            generation: self.generation.number,
+            published: false,
+            loaded: Vec::new(),
+            retired: Vec::new(),
+            rejected: self.rejected.to_vec(),
+        }
+    }
+}
