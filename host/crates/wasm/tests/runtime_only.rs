@@ -11,7 +11,7 @@ mod precompile;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plugbay_core::codec::Codec;
+use plugbay_core::codec::{Codec, Direction};
 use plugbay_core::handler::{Handler, Request};
 use plugbay_core::{
     CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Plugin, Policy, Reason,
@@ -54,11 +54,13 @@ impl Services for Alone {
         Vec::new()
     }
 
-    fn encode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-        Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
-    }
-
-    fn decode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn convert(
+        &self,
+        _: &Context<'_>,
+        name: &str,
+        _: Direction,
+        _: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
         Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
     }
 }
