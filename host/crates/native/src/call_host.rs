@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
 use plugbay_core::codec::Direction;
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, Hindrance, LogLevel};
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, UpstreamRejection};
 
 use crate::ledger::Ledger;
 
@@ -22,13 +22,13 @@ pub(crate) struct CallHost<'a> {
     /// The limit of calls of the host, once this call has exceeded it.
     exceeded: Cell<Option<u32>>,
     /// How the calls of other plugins failed.
-    hindrance: Cell<Hindrance>,
+    upstream: Cell<UpstreamRejection>,
 }
 
 impl<'a> CallHost<'a> {
     /// The host outside calls.
     pub(crate) fn outside(ledger: &'a Ledger) -> Self {
-        Self { ledger, context: None, exceeded: Cell::new(None), hindrance: Cell::default() }
+        Self { ledger, context: None, exceeded: Cell::new(None), upstream: Cell::default() }
     }
 
     /// The host during the call in `context`.
@@ -45,7 +45,7 @@ impl<'a> CallHost<'a> {
     pub(crate) fn outcome<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
         match self.exceeded.get() {
             Some(limit) => Err(self.too_many_host_calls(limit, answer.err())),
-            None => answer.map_err(|error| self.hindrance.get().explain(error)),
+            None => answer.map_err(|error| self.upstream.get().explain(error)),
         }
     }
 
@@ -76,9 +76,9 @@ impl<'a> CallHost<'a> {
             .nested()
             .and_then(|context| context.services().convert(&context, name, direction, input));
         nested.map_err(|error| {
-            let mut hindrance = self.hindrance.get();
-            hindrance.note(&error);
-            self.hindrance.set(hindrance);
+            let mut upstream = self.upstream.get();
+            upstream.note(&error);
+            self.upstream.set(upstream);
             to_guest(&error)
         })
     }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::block_on;
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Kind, Policy};
+use plugbay_core::{CANCEL_CHECK, CallError, CallErrorKind, Cancel, Context, Kind, Policy};
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
-use super::checkout::{CANCEL_POLL, Checkout, WaitLimit};
+use super::checkout::{Checkout, WaitLimit};
 use super::exports::Exports;
 use super::guest::AnyGuest;
 use super::instance::Instance;
@@ -278,10 +278,10 @@ impl<K: WasmKind> Calls<K> {
         };
         match store.data_mut().end().and(result) {
             Ok(result) => {
-                let hindrance = store.data().hindrance;
+                let upstream = store.data().upstream;
                 let answer = answer(result);
                 checkout.done();
-                answer.map_err(|error| hindrance.explain(self.guest_error(error)))
+                answer.map_err(|error| upstream.explain(self.guest_error(error)))
             }
             Err(error) => Err(fault(&error, store.data_mut())),
         }
@@ -330,7 +330,7 @@ impl<K> fmt::Debug for Calls<K> {
 async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     loop {
-        match tokio::time::timeout(CANCEL_POLL, &mut work).await {
+        match tokio::time::timeout(CANCEL_CHECK, &mut work).await {
             Ok(answer) => return Some(answer),
             Err(_elapsed) if cancel.is_cancelled() => return None,
             Err(_elapsed) => {}

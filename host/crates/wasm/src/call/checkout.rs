@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Policy, Reuse};
+use plugbay_core::{
+    CallError, CallErrorKind, Cancel, Context, Policy, Reuse, WaitError, overloaded,
+};
 
 use super::instance::Instance;
-use super::instances::{Instances, overloaded};
-use super::pool::{Returned, Waiter};
+use super::instances::Instances;
 use crate::sandbox::clock::{cancelled, until_deadline};
-
-/// How often a thread that waits checks whether its call was cancelled.
-pub(crate) const CANCEL_POLL: Duration = Duration::from_millis(50);
 
 /// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
 /// call's future was dropped half-way — the instance is thrown away.
@@ -23,19 +21,23 @@ pub(crate) struct Checkout<'a> {
 /// How long a call waits for an instance.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitLimit<'a> {
-    /// In all.
+    /// How long in all, as errors say it.
     pub(crate) within: Duration,
-    /// When that time ends; `None` is never.
+    /// When that is over; `None` is never.
     pub(crate) ends: Option<Instant>,
-    /// Ends the wait before.
+    /// Ends the wait before that.
     pub(crate) cancel: Option<&'a Cancel>,
 }
 
 impl WaitLimit<'_> {
-    /// Fails if the call was cancelled.
-    fn check_cancelled(&self, plugin: &Instances) -> Result<(), CallError> {
-        let is_cancelled = self.cancel.is_some_and(Cancel::is_cancelled);
-        if is_cancelled { Err(cancelled().of(plugin.sandbox.label())) } else { Ok(()) }
+    /// The error of a call that got no instance.
+    #[cold]
+    fn refusal(&self, plugin: &Instances, error: WaitError) -> CallError {
+        match error {
+            WaitError::Full => full(plugin),
+            WaitError::Late => busy(plugin, self.within),
+            WaitError::Cancelled => cancelled().of(plugin.sandbox.label()),
+        }
     }
 }
 
@@ -71,32 +73,16 @@ impl<'a> Checkout<'a> {
     /// Takes an idle instance, makes one, or waits for one on the caller's thread.
     pub(crate) fn take_within(
         plugin: &'a Arc<Instances>,
-        wait: WaitLimit<'_>,
+        limit: WaitLimit<'_>,
     ) -> Result<Self, CallError> {
-        let mut waiter = None;
-        let mut returned: Option<Returned> = None;
-        loop {
-            wait.check_cancelled(plugin)?;
-            match Self::try_take(plugin) {
-                Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
-                Some(Found::Reserved(reservation)) => {
-                    drop((waiter, returned));
-                    let instance = plugin.make_blocking(wait.ends)?;
-                    reservation.keep();
-                    return Ok(Self::of(plugin, instance));
-                }
-                None => {}
-            }
-            // Look once more between listening and waiting.
-            let Some(waiting) = returned.take() else {
-                returned = Some(queue(plugin, &mut waiter)?.listen());
-                continue;
-            };
-            // A cancelled call is not woken.
-            let next_poll = wait.cancel.and_then(|_| Instant::now().checked_add(CANCEL_POLL));
-            let woken = waiting.wait_until(wait.ends.into_iter().chain(next_poll).min());
-            if !woken && wait.ends.is_some_and(|ends| Instant::now() >= ends) {
-                return Err(busy(plugin, wait.within));
+        let WaitLimit { ends, cancel, .. } = limit;
+        let found = plugin.pool.waiters.wait(ends, cancel, || Self::try_take(plugin));
+        match found.map_err(|error| limit.refusal(plugin, error))? {
+            Found::Idle(instance) => Ok(Self::of(plugin, instance)),
+            Found::Reserved(reservation) => {
+                let instance = plugin.make_blocking(ends)?;
+                reservation.keep();
+                Ok(Self::of(plugin, instance))
             }
         }
     }
@@ -104,28 +90,23 @@ impl<'a> Checkout<'a> {
     /// As [`Checkout::take_within`], without blocking a thread.
     pub(crate) async fn take_async(
         plugin: &'a Arc<Instances>,
-        wait: WaitLimit<'_>,
+        limit: WaitLimit<'_>,
     ) -> Result<Self, CallError> {
-        let mut waiter = None;
-        let mut returned: Option<Returned> = None;
-        loop {
-            wait.check_cancelled(plugin)?;
-            match Self::try_take(plugin) {
-                Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
-                Some(Found::Reserved(reservation)) => {
-                    drop((waiter, returned));
-                    let instance = plugin.make(true, wait.ends).await?;
-                    reservation.keep();
-                    return Ok(Self::of(plugin, instance));
-                }
-                None => {}
-            }
-            let Some(waiting) = returned.take() else {
-                returned = Some(queue(plugin, &mut waiter)?.listen());
-                continue;
-            };
-            if until_deadline(wait.ends, waiting.wait()).await.is_none() {
-                return Err(busy(plugin, wait.within));
+        let WaitLimit { ends, cancel, .. } = limit;
+        let is_cancelled = cancel.is_some_and(Cancel::is_cancelled);
+        // A call that does not have to wait sets up no timer.
+        let found = if !is_cancelled && let Some(found) = Self::try_take(plugin) {
+            Ok(found)
+        } else {
+            let wait = plugin.pool.waiters.wait_async(cancel, || Self::try_take(plugin));
+            until_deadline(ends, wait).await.unwrap_or(Err(WaitError::Late))
+        };
+        match found.map_err(|error| limit.refusal(plugin, error))? {
+            Found::Idle(instance) => Ok(Self::of(plugin, instance)),
+            Found::Reserved(reservation) => {
+                let instance = plugin.make(true, ends).await?;
+                reservation.keep();
+                Ok(Self::of(plugin, instance))
             }
         }
     }
@@ -186,25 +167,14 @@ fn is_used_up(policy: &Policy, instance: &Instance) -> bool {
         || reached(policy.recycle_memory, instance.store.data().memory())
 }
 
-/// Joins the queue, or stays in it.
-fn queue<'w, 'a>(
-    plugin: &'a Instances,
-    waiter: &'w mut Option<Waiter<'a>>,
-) -> Result<&'w Waiter<'a>, CallError> {
-    if waiter.is_none() {
-        *waiter = Some(plugin.pool.join().ok_or_else(|| full(plugin))?);
-    }
-    waiter.as_ref().ok_or_else(|| full(plugin))
-}
-
 #[cold]
 fn full(plugin: &Instances) -> CallError {
     let message = format!(
         "expected at most {} calls to wait for an instance, found all {} in calls",
-        plugin.pool.queue(),
+        plugin.pool.waiters.bound(),
         plugin.pool.limit()
     );
-    overloaded(plugin, message)
+    overloaded(plugin.sandbox.label(), message)
 }
 
 #[cold]
@@ -213,7 +183,7 @@ fn busy(plugin: &Instances, within: Duration) -> CallError {
         "expected an instance within {within:?}, found none free of at most {}",
         plugin.pool.limit()
     );
-    overloaded(plugin, message)
+    overloaded(plugin.sandbox.label(), message)
 }
 
 enum Found<'a> {

@@ -96,7 +96,7 @@ impl Plugin for WasmPlugin {
             instantiations: instances.instantiations.load(Ordering::Relaxed),
             discarded: instances.discarded.load(Ordering::Relaxed),
             memory: instances.budget.used(),
-            waiting: instances.pool.waiting().into(),
+            waiting: instances.pool.waiters.waiting().into(),
             denied: instances.sandbox.denied_counts(),
             limited: instances.sandbox.limited_counts(),
             metrics: instances.metrics.snapshot(),

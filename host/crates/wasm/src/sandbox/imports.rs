@@ -94,7 +94,7 @@ impl State {
 
     /// Notes whether the other plugin was overloaded; returns the error for the guest.
     fn failed(&mut self, error: &CallError) -> types::Error {
-        self.hindrance.note(error);
+        self.upstream.note(error);
         to_guest(error)
     }
 }
