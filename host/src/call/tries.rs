@@ -150,6 +150,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use plugbay_core::codec::Direction;
     use plugbay_core::{CodecInfo, Services};
 
     use super::*;
@@ -161,12 +162,14 @@ mod tests {
             Vec::new()
         }
 
-        fn encode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-            unreachable!("nobody asks")
-        }
-
-        fn decode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-            unreachable!("nobody asks")
+        fn convert(
+            &self,
+            _: &Context<'_>,
+            _: &str,
+            _: Direction,
+            _: &[u8],
+        ) -> Result<Vec<u8>, CallError> {
+            unreachable!("no plugin calls another here")
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::call::{CallError, CallErrorKind};
+use crate::codec::direction::Direction;
 use crate::codec::future::CodecFuture;
 
 /// How deep calls from plugin to plugin may nest.
@@ -19,45 +20,30 @@ pub trait Services: Send + Sync + 'static {
     /// The codecs there are, sorted by name.
     fn codecs(&self) -> Vec<CodecInfo>;
 
-    /// Writes a document with the codec `name`. `context` is that of the call to make, so
-    /// [nested](Context::nested) in that of the plugin that asks.
+    /// Converts with the codec `name`. `context` is that of the call to make, so
+    /// [nested](Context::nested) in that of the plugin that calls.
     ///
     /// # Errors
     ///
     /// `unsupported` for an unknown name; otherwise the codec's own error.
-    fn encode(
+    fn convert(
         &self,
         context: &Context<'_>,
         name: &str,
-        document: &[u8],
+        direction: Direction,
+        input: &[u8],
     ) -> Result<Vec<u8>, CallError>;
 
-    /// Reads bytes with the codec `name`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Services::encode`].
-    fn decode(&self, context: &Context<'_>, name: &str, bytes: &[u8])
-    -> Result<Vec<u8>, CallError>;
-
-    /// As [`Services::encode`], by the codec's [`encode_async`](crate::codec::CodecCall::encode_async).
-    fn encode_async<'a>(
+    /// As [`Services::convert`], by the codec's
+    /// [`convert_async`](crate::codec::CodecCall::convert_async).
+    fn convert_async<'a>(
         &'a self,
         context: Context<'a>,
         name: &'a str,
-        document: Vec<u8>,
+        direction: Direction,
+        input: Vec<u8>,
     ) -> CodecFuture<'a> {
-        Box::pin(async move { self.encode(&context, name, &document) })
-    }
-
-    /// As [`Services::decode`], by the codec's [`decode_async`](crate::codec::CodecCall::decode_async).
-    fn decode_async<'a>(
-        &'a self,
-        context: Context<'a>,
-        name: &'a str,
-        bytes: Vec<u8>,
-    ) -> CodecFuture<'a> {
-        Box::pin(async move { self.decode(&context, name, &bytes) })
+        Box::pin(async move { self.convert(&context, name, direction, &input) })
     }
 }
 
@@ -244,11 +230,13 @@ mod tests {
             Vec::new()
         }
 
-        fn encode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-            Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
-        }
-
-        fn decode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+        fn convert(
+            &self,
+            _: &Context<'_>,
+            name: &str,
+            _: Direction,
+            _: &[u8],
+        ) -> Result<Vec<u8>, CallError> {
             Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
         }
     }
