@@ -64,7 +64,7 @@ impl Draining {
         }
     }
 
-    /// Remembers a replaced generation, and returns all whose calls are not over.
+    /// Adds a replaced generation, and returns all whose calls are not over.
     pub(crate) fn add_replaced(&self, users: &Arc<Leased<()>>) -> Vec<Arc<Leased<()>>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(users));
         self.users()

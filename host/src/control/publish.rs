@@ -213,7 +213,7 @@ impl Publisher {
 
     fn note_restarts(&self, before: &PublishedSet, pending: &[PendingRestart], number: u64) {
         for restart in pending.iter().filter(|it| !before.pending_restart.contains(it)) {
-            let key = restart.key.to_owned();
+            let key = restart.key.clone();
             self.shared.journal.note(number, Outcome::PendingRestart { key });
         }
     }

@@ -107,7 +107,7 @@ impl HostState {
         });
     }
 
-    /// A plugin was found not to be well: the reconciler will look at it.
+    /// Reports an unhealthy plugin to the reconciler, and wakes it.
     pub(crate) fn report_unhealthy(&self, running: &Arc<Leased<Running>>) {
         self.unhealthy().push(Arc::downgrade(running));
         self.signal.look();

@@ -6,13 +6,14 @@
 //! | `journal` | where outcomes go: the log and all subscribers |
 //! | `rejected` | what was refused, and why |
 //! | `look` | what one look of the reconciler came to |
-//! | `time` | times as all of these write them |
+//! | `time`, [`timestamp`] | durations and points in time as all of these write them |
 
 mod journal;
 mod look;
 mod outcome;
 mod rejected;
 mod time;
+pub mod timestamp;
 
 pub(crate) use self::journal::Journal;
 pub use self::journal::{Event, Events};
@@ -20,4 +21,4 @@ pub use self::look::Report;
 pub use self::outcome::Outcome;
 pub use self::rejected::Rejected;
 pub(crate) use self::rejected::Rejection;
-pub(crate) use self::time::{millis, timestamp};
+pub(crate) use self::time::millis;
