@@ -66,14 +66,14 @@ impl<'a, R> Tries<'a, R> {
                 Blame::Plugin => trial.record(index, began.elapsed(), true),
                 // It took at least as long as the caller had patience, on either side.
                 Blame::Unknown => trial.record(index, began.elapsed(), false),
-                Blame::Nobody => trial.refused(index),
+                Blame::Caller => trial.refused(index),
                 Blame::NotCalled => {}
             }
         }
         if !self.goes_on(index, blame, &error) {
             return Turn::Break(match self.best.take() {
                 // Any answer is better than an error, unless that is what the input deserves.
-                Some(Ok(answer)) if blame != Blame::Nobody => Ok(answer),
+                Some(Ok(answer)) if blame != Blame::Caller => Ok(answer),
                 _ => Err(error),
             });
         }
@@ -94,7 +94,7 @@ impl<'a, R> Tries<'a, R> {
             }
             (_, Blame::NotCalled) => true,
             (Rule::Failover, Blame::Plugin) => error.kind() == CallErrorKind::Unavailable,
-            (_, Blame::Nobody | Blame::Unknown)
+            (_, Blame::Caller | Blame::Unknown)
             | (Rule::Split(_) | Rule::Canary(_), Blame::Plugin) => return false,
         };
         if !self.has_time() {

@@ -56,18 +56,18 @@ pub struct CodecInfo {
     pub media_types: Vec<String>,
 }
 
-/// Says that nobody waits for a call's answer any more.
+/// Cancels a call: its caller no longer waits for the answer.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Says so, for good.
+    /// Cancels, for good.
     pub fn cancel(&self) {
-        // Relaxed: it guards nothing but itself, and is looked at again and again.
+        // Relaxed: it guards nothing but itself, and is polled.
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether that was said.
+    /// Whether it was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -75,7 +75,7 @@ impl Cancel {
 }
 
 /// What travels with a call into a plugin: the host's services in the caller's snapshot, how
-/// deep the call is nested, when it must be over, and whether anybody still waits for it.
+/// deep the call is nested, when it must be over, and whether it was cancelled.
 ///
 /// The time that a call may take is the lesser of two: what the plugin's policy gives each call,
 /// and what is left until the context's deadline, which the calls of one request share.
@@ -101,7 +101,7 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// Ends the call soon after `cancel` says so.
+    /// Ends the call soon after `cancel` is cancelled.
     #[must_use]
     pub fn cancelled_by(mut self, cancel: &'a Cancel) -> Self {
         self.cancel = Some(cancel);
@@ -156,13 +156,13 @@ impl<'a> Context<'a> {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Whether the caller no longer waits for the answer.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancel.is_some_and(Cancel::is_cancelled)
     }
 
-    /// What says whether anybody waits, if anything does.
+    /// What cancels the call, if anything can.
     #[must_use]
     pub fn cancel(&self) -> Option<&'a Cancel> {
         self.cancel
