@@ -74,7 +74,7 @@ pub use plugbay_core::{
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
-pub use report::{Event, Events, Outcome, Rejected, Report};
+pub use report::{Event, Events, Outcome, Rejected, Report, timestamp};
 pub use set::{CallStatus, HealthStatus, SecondTryStatus, TrialStatus};
 pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
@@ -99,7 +99,7 @@ pub mod worker {
 
 /// The seam for an application's own runtime: see [`Builder::runtime`].
 pub mod runtime {
-    pub use plugbay_core::codec::{CodecCall, CodecFuture};
+    pub use plugbay_core::codec::{CodecCall, CodecFuture, Direction};
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
         Artifact, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext, PluginStats,
