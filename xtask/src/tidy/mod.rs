@@ -4,6 +4,7 @@
 mod crates;
 mod layers;
 mod links;
+mod profiles;
 mod scan;
 mod secrets;
 mod sizes;
@@ -67,7 +68,7 @@ impl Source {
 pub(crate) fn run() -> Result<bool> {
     let place = Place::find()?;
     let sources = sources(&place.root)?;
-    let checks: [(&str, Vec<Violation>); 8] = [
+    let checks: [(&str, Vec<Violation>); 9] = [
         ("who knows whom", layers::check(&layers::edges(&place))),
         ("where unsafe is", unsafe_code::check(&sources)),
         ("sizes of modules", sizes::check(&sources)),
@@ -75,6 +76,7 @@ pub(crate) fn run() -> Result<bool> {
         ("words left over", words::check(&sources)),
         ("manifests and first lines of crates", crates::check(&place.root, &place.metadata)),
         ("machine paths and registries", secrets::check(&sources)),
+        ("levels of the shipped profile", profiles::check(&sources)),
         ("the changelog", changelog(&sources)),
     ];
     let mut errors = 0;
