@@ -181,10 +181,10 @@ pub enum Outcome {
         /// The key.
         key: String,
     },
-    /// Changes are not seen at once, only at the slow look: the operating system gives no
-    /// watcher.
+    /// Changes are not seen at once, only at the slow look: the operating system gives no watcher,
+    /// or the host is built without the feature `watch`.
     WatchLost {
-        /// What it said.
+        /// Why.
         message: String,
     },
 }
@@ -329,7 +329,9 @@ impl fmt::Display for Outcome {
             Self::Resumed => write!(f, "changes are taken over again"),
             Self::Configured => write!(f, "the new configuration is in force"),
             Self::PendingRestart { key } => write!(f, "{key} changes with the next restart"),
-            Self::WatchLost { message } => write!(f, "changes are seen late: {message}"),
+            Self::WatchLost { message } => {
+                write!(f, "file watching unavailable, polling every host.rescan: {message}")
+            }
         }
     }
 }
