@@ -13,7 +13,7 @@ use plugbay::worker::WorkerCommand;
 use plugbay::{Calling, Codec, Digest, Host, Isolation};
 use plugbay_abi::host::NoHost;
 use plugbay_native::Libraries;
-use plugbay_native::worker::Bare;
+use plugbay_native::worker::EchoLane;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::calls::document;
@@ -130,7 +130,7 @@ fn large_in_a_worker(table: &mut Table, place: &Place, name: &str) -> Result<()>
     let host = worker_host(place)?;
     let echo = host.codec("echo")?;
     let document = document(64 << 10);
-    let mut bare = Bare::start(document.len())?;
+    let mut lane = EchoLane::start(document.len())?;
     let mut back = Vec::with_capacity(document.len());
     let measured = table.ratio(
         name,
@@ -139,7 +139,7 @@ fn large_in_a_worker(table: &mut Table, place: &Place, name: &str) -> Result<()>
             black_box(echo.encode_document(black_box(&document))?);
             Ok(())
         },
-        || Ok(bare.exchange(black_box(&document), &mut back)?),
+        || Ok(lane.exchange(black_box(&document), &mut back)?),
     );
     sched_setaffinity(None, &all)?;
     measured

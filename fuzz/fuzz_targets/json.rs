@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use plugbay_document::Document;
-use plugbay_strict::{Bytes, MAX_DEPTH, Rules, View};
+use plugbay_document::format::{Bytes, Rules, View};
+use plugbay_document::{Document, MAX_DEPTH};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +19,11 @@ const JSON: Rules = Rules {
 };
 
 fuzz_target!(|bytes: &[u8]| {
+    let document = Document::from_trusted_cbor(bytes.to_vec());
     let mut json = Vec::new();
-    let written = View::new(bytes, &JSON).serialize(&mut serde_json::Serializer::new(&mut json));
+    let written = View::new(&document, &JSON).serialize(&mut serde_json::Serializer::new(&mut json));
     // What is no document at all only must not panic.
-    if written.is_ok() && Document::from_cbor(bytes).is_ok() {
+    if written.is_ok() && Document::check(bytes).is_ok() {
         let mut reader = serde_json::Deserializer::from_slice(&json);
         reader.disable_recursion_limit();
         assert!(IgnoredAny::deserialize(&mut reader).is_ok() && reader.end().is_ok());

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::reader::Reader;
+use crate::cbor::Reader;
 use crate::{Error, value_in, value_out};
 
 /// One CBOR item. See the [crate's page](crate) for what it can hold.

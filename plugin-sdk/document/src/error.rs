@@ -23,16 +23,16 @@ impl Error {
     /// Too many levels of nesting.
     #[cold]
     pub(crate) fn too_deep() -> Self {
-        Self::new(TooDeep)
+        Self::new(TooDeep(crate::MAX_DEPTH))
     }
 }
 
-/// What is said wherever the bound of nesting is met.
-pub(crate) struct TooDeep;
+/// What is said wherever a limit of so many levels is met.
+pub(crate) struct TooDeep(pub(crate) usize);
 
 impl fmt::Display for TooDeep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected at most {} levels of nesting, found more", crate::MAX_DEPTH)
+        write!(f, "nested deeper than {} levels", self.0)
     }
 }
 

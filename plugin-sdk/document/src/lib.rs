@@ -23,6 +23,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # What is here
+//!
+//! | for | |
+//! |---|---|
+//! | callers and plugins | [`Document`], to and from any `serde` value or format |
+//! | codecs that read or write head by head | [`cbor`]: a [pull reader](cbor::Reader), and a [writer](cbor::Writer) that refuses equal keys |
+//! | codecs that have a `serde` serializer | [`format`](mod@format): a document by the [rules](format::Rules) of a format that holds less than CBOR |
+//!
 //! # What survives
 //!
 //! | in `serde` | in the document | remarks |
@@ -60,12 +68,13 @@
 //!
 //! The CBOR crates read and write values well, but call themselves binary to `serde`, do not read
 //! numbers from text keys, and do not stream. Those three are what this crate is for; what remains
-//! is a few hundred lines. The tests hold it against cbor4ii and the vectors of RFC 8949.
+//! is some thousand lines. The tests hold it against cbor4ii and the vectors of RFC 8949.
 
+pub mod cbor;
 mod document;
 mod error;
-mod head;
-mod reader;
+pub mod format;
+mod path;
 mod stream_in;
 mod stream_out;
 mod value_in;
@@ -73,6 +82,8 @@ mod value_out;
 
 pub use document::Document;
 pub use error::Error;
+pub use path::Path;
 
-/// How deep the items of a document may nest: arrays, maps and tags.
+/// How many levels a document may have. Arrays, maps and tags are levels; a document that is a
+/// single number has none.
 pub const MAX_DEPTH: usize = 128;

@@ -4,33 +4,33 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::cbor::head::{self, ARRAY, FALSE, MAP, NULL, Open, TRUE, UNSIGNED};
 use crate::error::TooDeep;
-use crate::head::{self, ARRAY, FALSE, MAP, NULL, Open, TRUE, UNSIGNED};
 use crate::{Document, MAX_DEPTH};
 
 /// Takes whatever a self-describing format holds.
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut cbor = Vec::with_capacity(128);
-        Writer { out: &mut cbor, depth: MAX_DEPTH }.deserialize(deserializer)?;
+        Appender { out: &mut cbor, depth: MAX_DEPTH }.deserialize(deserializer)?;
         Ok(Document::from_trusted_cbor(cbor))
     }
 }
 
 /// Appends one item.
-struct Writer<'a> {
+struct Appender<'a> {
     out: &'a mut Vec<u8>,
     /// How many levels may still be entered.
     depth: usize,
 }
 
-impl Writer<'_> {
+impl Appender<'_> {
     fn down<E: Error>(&self) -> Result<usize, E> {
-        self.depth.checked_sub(1).ok_or_else(|| E::custom(TooDeep))
+        self.depth.checked_sub(1).ok_or_else(|| E::custom(TooDeep(MAX_DEPTH)))
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Writer<'_> {
+impl<'de> DeserializeSeed<'de> for Appender<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -38,7 +38,7 @@ impl<'de> DeserializeSeed<'de> for Writer<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Writer<'_> {
+impl<'de> Visitor<'de> for Appender<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +112,7 @@ impl<'de> Visitor<'de> for Writer<'_> {
         let depth = self.down()?;
         let open = Open::new(self.out, ARRAY, seq.size_hint());
         let mut count = 0;
-        while seq.next_element_seed(Writer { out: self.out, depth })?.is_some() {
+        while seq.next_element_seed(Appender { out: self.out, depth })?.is_some() {
             count += 1;
         }
         open.close(self.out, count);
@@ -123,8 +123,8 @@ impl<'de> Visitor<'de> for Writer<'_> {
         let depth = self.down()?;
         let open = Open::new(self.out, MAP, map.size_hint());
         let mut count = 0;
-        while map.next_key_seed(Writer { out: self.out, depth })?.is_some() {
-            map.next_value_seed(Writer { out: self.out, depth })?;
+        while map.next_key_seed(Appender { out: self.out, depth })?.is_some() {
+            map.next_value_seed(Appender { out: self.out, depth })?;
             count += 1;
         }
         open.close(self.out, count);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use crate::reader::{Reader, Token, Wide, negative};
+use crate::cbor::{Reader, Token, Wide, negative};
 use crate::{Document, Error};
 
 /// Streams the document: texts and bytes are borrowed from it.
@@ -53,7 +53,7 @@ impl<'a> Item<'a> {
 impl Serialize for Item<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut reader = self.start;
-        let token = reader.next().map_err(S::Error::custom)?;
+        let token = reader.next_token().map_err(S::Error::custom)?;
         let answer = match token {
             Token::Unsigned(n) => serializer.serialize_u64(n),
             Token::Negative(n) => match negative(n) {
@@ -152,7 +152,7 @@ mod tests {
         // [[1, 2], 3]
         let cbor = [0x82, 0x82, 0x01, 0x02, 0x03];
         let mut reader = Reader::new(&cbor);
-        assert!(matches!(reader.next(), Ok(Token::Array(Some(2)))));
+        assert!(matches!(reader.next_token(), Ok(Token::Array(Some(2)))));
         let first = Item::at(reader);
         assert_eq!(serde_json::to_string(&first).unwrap(), "[1,2]");
         assert_eq!(serde_json::to_string(&first).unwrap(), "[1,2]");

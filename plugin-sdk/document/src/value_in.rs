@@ -5,7 +5,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
-use crate::head::{self, ARRAY, FALSE, MAP, NULL, Open, TRUE, UNSIGNED};
+use crate::cbor::head::{self, ARRAY, FALSE, MAP, NULL, Open, TRUE, UNSIGNED};
 use crate::{Error, MAX_DEPTH};
 
 /// Appends one item.

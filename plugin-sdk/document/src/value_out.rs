@@ -9,8 +9,8 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use crate::Error;
-use crate::head::{NULL, TAG};
-use crate::reader::{Reader, Token, Wide, negative};
+use crate::cbor::head::{NULL, TAG};
+use crate::cbor::{Reader, Token, Wide, negative};
 use crate::stream_out::unnamed;
 
 /// Takes one item.
@@ -27,7 +27,7 @@ impl<'r, 'de> Deserializer<'r, 'de> {
     fn untagged(self) -> Result<Self, Error> {
         while self.reader.peek()? >> 5 == TAG {
             let start = *self.reader;
-            let Token::Tag(tag) = self.reader.next()? else { break };
+            let Token::Tag(tag) = self.reader.next_token()? else { break };
             if self.reader.tagged(tag)?.is_some() {
                 *self.reader = start;
                 break;
@@ -42,7 +42,7 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let reader = self.reader;
-        let token = reader.next()?;
+        let token = reader.next_token()?;
         match token {
             Token::Unsigned(n) => visitor.visit_u64(n),
             Token::Negative(n) => match negative(n) {
@@ -88,7 +88,7 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let inner = self.untagged()?;
         if inner.reader.peek()? == NULL {
-            inner.reader.next()?;
+            inner.reader.next_token()?;
             visitor.visit_none()
         } else {
             visitor.visit_some(inner)
@@ -110,7 +110,7 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let reader = self.untagged()?.reader;
-        match reader.next()? {
+        match reader.next_token()? {
             Token::Text(Cow::Borrowed(name)) => {
                 visitor.visit_enum(BorrowedStrDeserializer::new(name))
             }
@@ -230,7 +230,7 @@ macro_rules! parsed_keys {
     ($($method:ident $type:ty => $visit:ident),* $(,)?) => { $(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             let mut ahead = *self.reader;
-            if let Token::Text(text) = ahead.next()?
+            if let Token::Text(text) = ahead.next_token()?
                 && let Ok(value) = text.parse::<$type>()
             {
                 *self.reader = ahead;
@@ -266,7 +266,7 @@ impl<'de> serde::Deserializer<'de> for Key<'_, 'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if self.reader.peek()? == NULL {
-            self.reader.next()?;
+            self.reader.next_token()?;
             visitor.visit_none()
         } else {
             visitor.visit_some(self)

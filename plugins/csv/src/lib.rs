@@ -75,11 +75,11 @@ impl Codec for Csv {
     const DESCRIPTION: &'static str = "comma-separated values (RFC 4180)";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
-        write::write(document.as_cbor(), self.0)
+        write::write(document, self.0)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        Ok(Document::from_trusted_cbor(read::read(bytes, self.0)?))
+        read::read(bytes, self.0)
     }
 }
 
@@ -89,11 +89,11 @@ impl Codec for Tsv {
     const DESCRIPTION: &'static str = "tab-separated values";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
-        write::write(document.as_cbor(), self.0)
+        write::write(document, self.0)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        Ok(Document::from_trusted_cbor(read::read(bytes, self.0)?))
+        read::read(bytes, self.0)
     }
 }
 

@@ -1,13 +1,13 @@
 //! Tables to documents. Every cell is text: the format has no types, and guessing loses leading
 //! zeros, long numbers and whatever else looks like something it is not.
 
-use plugbay_sdk::{Error, Result};
-use plugbay_strict::{Builder, Refused};
+use plugbay_sdk::document::cbor::Writer;
+use plugbay_sdk::{Document, Error, Result, document};
 
 use crate::dialect::Dialect;
 use crate::quotes;
 
-pub(crate) fn read(bytes: &[u8], dialect: Dialect) -> Result<Vec<u8>> {
+pub(crate) fn read(bytes: &[u8], dialect: Dialect) -> Result<Document> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         Error::invalid_input(format_args!("expected utf-8 text, found other bytes at byte {at}"))
@@ -25,11 +25,11 @@ pub(crate) fn read(bytes: &[u8], dialect: Dialect) -> Result<Vec<u8>> {
     if let Some(header) = &header {
         check_names(header)?;
     }
-    let mut builder = Builder::with_capacity(bytes.len() * 2);
+    let mut writer = Writer::with_capacity(bytes.len() * 2);
     let mut record = csv::StringRecord::new();
     let mut columns = header.as_ref().map(csv::StringRecord::len);
     let mut number = 0;
-    builder.open_array()?;
+    writer.open_array()?;
     while reader.read_record(&mut record)? {
         number += 1;
         let (expected, found) = (*columns.get_or_insert(record.len()), record.len());
@@ -40,37 +40,37 @@ pub(crate) fn read(bytes: &[u8], dialect: Dialect) -> Result<Vec<u8>> {
             )));
         }
         match &header {
-            Some(header) => row(&mut builder, header, &record)?,
-            None => list(&mut builder, &record)?,
+            Some(header) => row(&mut writer, header, &record)?,
+            None => list(&mut writer, &record)?,
         }
     }
-    builder.close()?;
-    Ok(builder.finish())
+    writer.close()?;
+    Ok(writer.into_document())
 }
 
 /// Two columns of one name are refused even when no record follows.
-fn check_names(header: &csv::StringRecord) -> Result<(), Refused> {
-    let mut builder = Builder::default();
-    row(&mut builder, header, header)
+fn check_names(header: &csv::StringRecord) -> Result<(), document::Error> {
+    let mut writer = Writer::default();
+    row(&mut writer, header, header)
 }
 
 fn row(
-    builder: &mut Builder,
+    writer: &mut Writer,
     header: &csv::StringRecord,
     record: &csv::StringRecord,
-) -> Result<(), Refused> {
-    builder.open_map()?;
+) -> Result<(), document::Error> {
+    writer.open_map()?;
     for (name, cell) in header.iter().zip(record) {
-        builder.text(name)?;
-        builder.text(cell)?;
+        writer.text(name)?;
+        writer.text(cell)?;
     }
-    builder.close()
+    writer.close()
 }
 
-fn list(builder: &mut Builder, record: &csv::StringRecord) -> Result<(), Refused> {
-    builder.open_array()?;
+fn list(writer: &mut Writer, record: &csv::StringRecord) -> Result<(), document::Error> {
+    writer.open_array()?;
     for cell in record {
-        builder.text(cell)?;
+        writer.text(cell)?;
     }
-    builder.close()
+    writer.close()
 }

@@ -3,14 +3,16 @@
 
 use std::collections::HashMap;
 
-use plugbay_sdk::{Error, Result, bail};
-use plugbay_strict::{Item, Path, Reader};
+use plugbay_sdk::document::Path;
+use plugbay_sdk::document::cbor::{Reader, Token};
+use plugbay_sdk::{Document, Error, Result, bail};
 
 use crate::dialect::Dialect;
 
-pub(crate) fn write(document: &[u8], dialect: Dialect) -> Result<Vec<u8>> {
+pub(crate) fn write(document: &Document, dialect: Dialect) -> Result<Vec<u8>> {
+    let cbor = document.as_cbor();
     let mut table = Table {
-        reader: Reader::new(document, 0),
+        reader: Reader::new(cbor),
         dialect,
         out: csv::WriterBuilder::new()
             .delimiter(dialect.delimiter)
@@ -22,19 +24,15 @@ pub(crate) fn write(document: &[u8], dialect: Dialect) -> Result<Vec<u8>> {
             })
             .terminator(csv::Terminator::CRLF)
             .flexible(true)
-            .from_writer(Vec::with_capacity(document.len())),
+            .from_writer(Vec::with_capacity(cbor.len())),
         columns: None,
     };
-    let Item::Array(rows) = table.reader.pull()? else {
+    let Token::Array(mut rows) = table.reader.next_token()? else {
         bail!(unsupported, "{} cannot hold anything but a list of rows", dialect.name());
     };
     let mut index = 0;
-    while rows != Some(index) {
-        let item = table.reader.pull()?;
-        if item == Item::Break {
-            break;
-        }
-        table.row(usize::try_from(index)?, &item)?;
+    while table.reader.more(&mut rows)? {
+        table.row(index)?;
         index += 1;
     }
     let out = table.out.into_inner().map_err(|error| Error::internal(error.error()))?;
@@ -57,28 +55,25 @@ struct Columns {
     places: HashMap<String, usize>,
 }
 
-impl<'a> Table<'a> {
-    fn row(&mut self, index: usize, item: &Item<'a>) -> Result<()> {
+impl Table<'_> {
+    fn row(&mut self, index: usize) -> Result<()> {
         let path = Path::Index(&Path::Root, index);
-        match (item, self.dialect.header) {
-            (Item::Map(pairs), true) => self.map(path, *pairs),
-            (Item::Array(length), false) => self.list(path, *length),
+        match (self.reader.next_token()?, self.dialect.header) {
+            (Token::Map(pairs), true) => self.map(path, pairs),
+            (Token::Array(cells), false) => self.list(path, cells),
             (_, true) => self.refuse(path, "anything but a map with the columns' names as keys"),
             (_, false) => self.refuse(path, "anything but a list of cells"),
         }
     }
 
-    fn map(&mut self, path: Path<'_>, pairs: Option<u64>) -> Result<()> {
+    fn map(&mut self, path: Path<'_>, mut pairs: Option<usize>) -> Result<()> {
         let mut cells: Vec<(String, String)> = Vec::new();
-        while pairs != Some(cells.len() as u64) {
-            let name = match self.reader.pull()? {
-                Item::Break => break,
-                Item::Text(name) => name.into_owned(),
-                _ => return self.refuse(path, "a key that is not text"),
+        while self.reader.more(&mut pairs)? {
+            let Token::Text(name) = self.reader.next_token()? else {
+                return self.refuse(path, "a key that is not text");
             };
-            let item = self.reader.pull()?;
-            let cell = self.cell(Path::Key(&path, &name), item)?;
-            cells.push((name, cell));
+            let cell = self.cell(Path::Key(&path, &name))?;
+            cells.push((name.into_owned(), cell));
         }
         if self.columns.is_none() {
             let names: Vec<&String> = cells.iter().map(|(name, _)| name).collect();
@@ -108,14 +103,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn list(&mut self, path: Path<'_>, length: Option<u64>) -> Result<()> {
+    fn list(&mut self, path: Path<'_>, mut cells: Option<usize>) -> Result<()> {
         let mut record = Vec::new();
-        while length != Some(record.len() as u64) {
-            let item = self.reader.pull()?;
-            if item == Item::Break {
-                break;
-            }
-            record.push(self.cell(Path::Index(&path, record.len()), item)?);
+        while self.reader.more(&mut cells)? {
+            record.push(self.cell(Path::Index(&path, record.len()))?);
         }
         let count = record.len();
         let columns = self.columns.get_or_insert_with(|| Columns { count, places: HashMap::new() });
@@ -149,22 +140,21 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    fn cell(&self, path: Path<'_>, item: Item<'a>) -> Result<String> {
-        Ok(match item {
-            Item::Text(text) => text.into_owned(),
-            Item::Bool(value) => value.to_string(),
-            Item::Integer(value) => value.to_string(),
-            Item::Float(value) if value.is_finite() => format!("{value:?}"),
-            Item::Float(value) => return self.refuse(path, &format!("the float {value:?}")),
-            Item::Null => return self.refuse(path, "null"),
-            Item::Undefined => return self.refuse(path, "undefined"),
-            Item::Bytes(_) => return self.refuse(path, "a byte string"),
-            Item::Array(_) => return self.refuse(path, "an array in a cell"),
-            Item::Map(_) => return self.refuse(path, "a map in a cell"),
-            Item::Tag(tag) => return self.refuse(path, &format!("the tag {tag}")),
-            Item::Simple(value) => return self.refuse(path, &format!("simple value {value}")),
-            Item::Break => bail!(internal, "a break in a row of known length"),
-        })
+    fn cell(&mut self, path: Path<'_>) -> Result<String> {
+        let token = self.reader.next_token()?;
+        if let Some(value) = token.as_integer() {
+            return Ok(value.to_string());
+        }
+        if let Some(value) = token.as_float().filter(|value| value.is_finite()) {
+            return Ok(format!("{value:?}"));
+        }
+        match token {
+            Token::Text(text) => Ok(text.into_owned()),
+            Token::Bool(value) => Ok(value.to_string()),
+            Token::Bytes(_) => self.refuse(path, "a byte string"),
+            Token::Array(_) | Token::Map(_) => self.refuse(path, &format!("{token} in a cell")),
+            _ => self.refuse(path, &token.to_string()),
+        }
     }
 
     fn refuse<T>(&self, path: Path<'_>, what: &str) -> Result<T> {

@@ -9,34 +9,34 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use plugbay_sdk::{Error, Result};
-use plugbay_strict::Builder;
+use plugbay_sdk::document::cbor::Writer;
+use plugbay_sdk::{Document, Error, Result, document};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 /// 2^63: from here on a float may have been an integer.
 const BIG: f64 = 9_223_372_036_854_775_808.0;
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Document> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(Error::invalid_input("expected JSON text, found a byte order mark before it"));
     }
     let mut target = Target::new(bytes);
     target.read(bytes)?;
     if target.big == 0 {
-        return Ok(target.builder.finish());
+        return Ok(target.writer.into_document());
     }
     let numbers = big_numbers(bytes)?;
     if numbers.iter().all(Option::is_none) {
-        return Ok(target.builder.finish());
+        return Ok(target.writer.into_document());
     }
     let mut target = Target { exact: numbers, ..Target::new(bytes) };
     target.read(bytes)?;
-    Ok(target.builder.finish())
+    Ok(target.writer.into_document())
 }
 
 /// What a pass writes to.
 struct Target {
-    builder: Builder,
+    writer: Writer,
     /// How many floats from [`BIG`] on there were.
     big: usize,
     /// For each of them, in order, the integer that it was; empty in the first pass.
@@ -45,25 +45,25 @@ struct Target {
 
 impl Target {
     fn new(bytes: &[u8]) -> Self {
-        Self { builder: Builder::with_capacity(bytes.len()), big: 0, exact: VecDeque::new() }
+        Self { writer: Writer::with_capacity(bytes.len()), big: 0, exact: VecDeque::new() }
     }
 
     fn read(&mut self, bytes: &[u8]) -> serde_json::Result<()> {
         let mut reader = serde_json::Deserializer::from_slice(bytes);
-        // The builder bounds the depth, one level later than this limit would.
+        // The writer bounds the depth, one level later than this limit would.
         reader.disable_recursion_limit();
         Seed(self).deserialize(&mut reader)?;
         reader.end()
     }
 
-    fn float(&mut self, value: f64) -> Result<(), plugbay_strict::Refused> {
+    fn float(&mut self, value: f64) -> Result<(), document::Error> {
         if value.abs() >= BIG {
             self.big += 1;
             if let Some(Some(integer)) = self.exact.pop_front() {
-                return self.builder.integer(integer);
+                return self.writer.integer(integer);
             }
         }
-        self.builder.float(value)
+        self.writer.float(value)
     }
 }
 
@@ -85,19 +85,19 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.0.builder.null().map_err(E::custom)
+        self.0.writer.null().map_err(E::custom)
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        self.0.builder.bool(value).map_err(E::custom)
+        self.0.writer.bool(value).map_err(E::custom)
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        self.0.builder.integer(value.into()).map_err(E::custom)
+        self.0.writer.integer(value.into()).map_err(E::custom)
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.0.builder.integer(value.into()).map_err(E::custom)
+        self.0.writer.integer(value.into()).map_err(E::custom)
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
@@ -105,21 +105,21 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        self.0.builder.text(value).map_err(E::custom)
+        self.0.writer.text(value).map_err(E::custom)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        self.0.builder.open_array().map_err(A::Error::custom)?;
+        self.0.writer.open_array().map_err(A::Error::custom)?;
         while items.next_element_seed(Seed(self.0))?.is_some() {}
-        self.0.builder.close().map_err(A::Error::custom)
+        self.0.writer.close().map_err(A::Error::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<(), A::Error> {
-        self.0.builder.open_map().map_err(A::Error::custom)?;
+        self.0.writer.open_map().map_err(A::Error::custom)?;
         while pairs.next_key_seed(Seed(self.0))?.is_some() {
             pairs.next_value_seed(Seed(self.0))?;
         }
-        self.0.builder.close().map_err(A::Error::custom)
+        self.0.writer.close().map_err(A::Error::custom)
     }
 }
 

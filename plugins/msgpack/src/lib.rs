@@ -2,8 +2,9 @@
 
 mod read;
 
+use plugbay_sdk::document::MAX_DEPTH;
+use plugbay_sdk::document::format::{Bytes, Rules, View};
 use plugbay_sdk::prelude::*;
-use plugbay_strict::{Bytes, MAX_DEPTH, Rules, View};
 use serde::Serialize as _;
 
 /// The plugin, and its one codec.
@@ -39,13 +40,12 @@ impl Codec for Msgpack {
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(document.as_cbor().len());
-        View::new(document.as_cbor(), &RULES)
-            .serialize(&mut rmp_serde::Serializer::new(&mut out))?;
+        View::new(document, &RULES).serialize(&mut rmp_serde::Serializer::new(&mut out))?;
         Ok(out)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        Ok(Document::from_trusted_cbor(read::read(bytes)?))
+        read::read(bytes)
     }
 }
 

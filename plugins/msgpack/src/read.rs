@@ -1,25 +1,26 @@
 //! MessagePack to documents, marker by marker.
 
-use plugbay_sdk::{Error, Result};
-use plugbay_strict::{Builder, MAX_DEPTH};
+use plugbay_sdk::document::MAX_DEPTH;
+use plugbay_sdk::document::cbor::Writer;
+use plugbay_sdk::{Document, Error, Result};
 use rmp::Marker;
 
 /// The extension type of timestamps.
 const TIMESTAMP: i8 = -1;
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Document> {
     let mut input = Input { bytes, at: 0 };
-    let mut builder = Builder::with_capacity(bytes.len());
+    let mut writer = Writer::with_capacity(bytes.len());
     // How many items each open array or map still lacks.
     let mut lacking = Vec::with_capacity(MAX_DEPTH);
     loop {
-        if let Some(items) = input.item(&mut builder)? {
+        if let Some(items) = input.item(&mut writer)? {
             lacking.push(items);
         } else if let Some(items) = lacking.last_mut() {
             *items -= 1;
         }
         while lacking.last() == Some(&0) {
-            builder.close()?;
+            writer.close()?;
             lacking.pop();
             if let Some(items) = lacking.last_mut() {
                 *items -= 1;
@@ -30,7 +31,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>> {
         }
     }
     match bytes.len() - input.at {
-        0 => Ok(builder.finish()),
+        0 => Ok(writer.into_document()),
         1 => Err(Error::invalid_input("expected one value, found 1 byte after it")),
         more => Err(Error::invalid_input(format_args!(
             "expected one value, found {more} bytes after it"
@@ -45,47 +46,47 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Reads one value; of an array or a map only the head, and says how many items follow.
-    fn item(&mut self, builder: &mut Builder) -> Result<Option<u64>> {
+    fn item(&mut self, writer: &mut Writer) -> Result<Option<u64>> {
         let at = self.at;
         match Marker::from_u8(self.number::<1>()?.to_be_bytes()[7]) {
-            Marker::Null => builder.null()?,
-            Marker::True => builder.bool(true)?,
-            Marker::False => builder.bool(false)?,
-            Marker::FixPos(value) => builder.integer(value.into())?,
-            Marker::FixNeg(value) => builder.integer(value.into())?,
-            Marker::U8 => builder.integer(self.number::<1>()?.into())?,
-            Marker::U16 => builder.integer(self.number::<2>()?.into())?,
-            Marker::U32 => builder.integer(self.number::<4>()?.into())?,
-            Marker::U64 => builder.integer(self.number::<8>()?.into())?,
-            Marker::I8 => builder.integer(i8::from_be_bytes(self.array()?).into())?,
-            Marker::I16 => builder.integer(i16::from_be_bytes(self.array()?).into())?,
-            Marker::I32 => builder.integer(i32::from_be_bytes(self.array()?).into())?,
-            Marker::I64 => builder.integer(i64::from_be_bytes(self.array()?).into())?,
-            Marker::F32 => builder.float(f32::from_be_bytes(self.array()?).into())?,
-            Marker::F64 => builder.float(f64::from_be_bytes(self.array()?))?,
-            Marker::FixStr(length) => builder.text(self.text(at, length.into())?)?,
-            Marker::Str8 => self.sized_text::<1>(at, builder)?,
-            Marker::Str16 => self.sized_text::<2>(at, builder)?,
-            Marker::Str32 => self.sized_text::<4>(at, builder)?,
-            Marker::Bin8 => self.sized_bytes::<1>(builder)?,
-            Marker::Bin16 => self.sized_bytes::<2>(builder)?,
-            Marker::Bin32 => self.sized_bytes::<4>(builder)?,
-            Marker::FixArray(length) => return open_array(builder, length.into()),
-            Marker::Array16 => return open_array(builder, self.number::<2>()?),
-            Marker::Array32 => return open_array(builder, self.number::<4>()?),
-            Marker::FixMap(pairs) => return open_map(builder, pairs.into()),
-            Marker::Map16 => return open_map(builder, self.number::<2>()?),
-            Marker::Map32 => return open_map(builder, self.number::<4>()?),
+            Marker::Null => writer.null()?,
+            Marker::True => writer.bool(true)?,
+            Marker::False => writer.bool(false)?,
+            Marker::FixPos(value) => writer.integer(value.into())?,
+            Marker::FixNeg(value) => writer.integer(value.into())?,
+            Marker::U8 => writer.integer(self.number::<1>()?.into())?,
+            Marker::U16 => writer.integer(self.number::<2>()?.into())?,
+            Marker::U32 => writer.integer(self.number::<4>()?.into())?,
+            Marker::U64 => writer.integer(self.number::<8>()?.into())?,
+            Marker::I8 => writer.integer(i8::from_be_bytes(self.array()?).into())?,
+            Marker::I16 => writer.integer(i16::from_be_bytes(self.array()?).into())?,
+            Marker::I32 => writer.integer(i32::from_be_bytes(self.array()?).into())?,
+            Marker::I64 => writer.integer(i64::from_be_bytes(self.array()?).into())?,
+            Marker::F32 => writer.float(f32::from_be_bytes(self.array()?).into())?,
+            Marker::F64 => writer.float(f64::from_be_bytes(self.array()?))?,
+            Marker::FixStr(length) => writer.text(self.text(at, length.into())?)?,
+            Marker::Str8 => self.sized_text::<1>(at, writer)?,
+            Marker::Str16 => self.sized_text::<2>(at, writer)?,
+            Marker::Str32 => self.sized_text::<4>(at, writer)?,
+            Marker::Bin8 => self.sized_bytes::<1>(writer)?,
+            Marker::Bin16 => self.sized_bytes::<2>(writer)?,
+            Marker::Bin32 => self.sized_bytes::<4>(writer)?,
+            Marker::FixArray(length) => return open_array(writer, length.into()),
+            Marker::Array16 => return open_array(writer, self.number::<2>()?),
+            Marker::Array32 => return open_array(writer, self.number::<4>()?),
+            Marker::FixMap(pairs) => return open_map(writer, pairs.into()),
+            Marker::Map16 => return open_map(writer, self.number::<2>()?),
+            Marker::Map32 => return open_map(writer, self.number::<4>()?),
             Marker::FixExt1
             | Marker::FixExt2
             | Marker::FixExt4
             | Marker::FixExt8
             | Marker::FixExt16 => {
-                return self.extension(at, builder);
+                return self.extension(at, writer);
             }
-            Marker::Ext8 => return self.skip(1)?.extension(at, builder),
-            Marker::Ext16 => return self.skip(2)?.extension(at, builder),
-            Marker::Ext32 => return self.skip(4)?.extension(at, builder),
+            Marker::Ext8 => return self.skip(1)?.extension(at, writer),
+            Marker::Ext16 => return self.skip(2)?.extension(at, writer),
+            Marker::Ext32 => return self.skip(4)?.extension(at, writer),
             Marker::Reserved => {
                 return Err(Error::invalid_input(format_args!("byte {at}: 0xc1 is never used")));
             }
@@ -93,23 +94,23 @@ impl<'a> Input<'a> {
         Ok(None)
     }
 
-    fn extension(&mut self, at: usize, builder: &Builder) -> Result<Option<u64>> {
+    fn extension(&mut self, at: usize, writer: &Writer) -> Result<Option<u64>> {
         let what = match i8::from_be_bytes(self.array()?) {
             TIMESTAMP => "extension type -1 (timestamp)".to_owned(),
             other => format!("extension type {other}"),
         };
         let what = format_args!("byte {at}: a document has no place for {what}");
-        Err(Error::unsupported(builder.refused(what)))
+        Err(Error::unsupported(writer.error(what)))
     }
 
-    fn sized_text<const N: usize>(&mut self, at: usize, builder: &mut Builder) -> Result<()> {
+    fn sized_text<const N: usize>(&mut self, at: usize, writer: &mut Writer) -> Result<()> {
         let length = self.number::<N>()?;
-        Ok(builder.text(self.text(at, length)?)?)
+        Ok(writer.text(self.text(at, length)?)?)
     }
 
-    fn sized_bytes<const N: usize>(&mut self, builder: &mut Builder) -> Result<()> {
+    fn sized_bytes<const N: usize>(&mut self, writer: &mut Writer) -> Result<()> {
         let length = self.number::<N>()?;
-        Ok(builder.bytes(self.take(length)?)?)
+        Ok(writer.bytes(self.take(length)?)?)
     }
 
     fn text(&mut self, at: usize, length: u64) -> Result<&'a str> {
@@ -149,12 +150,12 @@ impl<'a> Input<'a> {
     }
 }
 
-fn open_array(builder: &mut Builder, length: u64) -> Result<Option<u64>> {
-    builder.open_array()?;
+fn open_array(writer: &mut Writer, length: u64) -> Result<Option<u64>> {
+    writer.open_array()?;
     Ok(Some(length))
 }
 
-fn open_map(builder: &mut Builder, pairs: u64) -> Result<Option<u64>> {
-    builder.open_map()?;
+fn open_map(writer: &mut Writer, pairs: u64) -> Result<Option<u64>> {
+    writer.open_map()?;
     Ok(Some(pairs * 2))
 }

@@ -1,6 +1,7 @@
 //! Diagnostic notation.
 
-use plugbay_strict::{Item, Reader, Refused};
+use plugbay_sdk::document::Error;
+use plugbay_sdk::document::cbor::{Reader, Token};
 
 /// Prints one CBOR item as RFC 8949 section 8 does, with lengths and widths left out.
 ///
@@ -8,69 +9,63 @@ use plugbay_strict::{Item, Reader, Refused};
 ///
 /// If `cbor` is not exactly one item.
 pub fn diagnostic(cbor: &[u8]) -> String {
-    let mut reader = Reader::new(cbor, 0);
+    let mut reader = Reader::new(cbor);
     let mut out = String::new();
-    let item = reader.pull().expect("an item");
-    write(&mut reader, &item, &mut out).expect("an item");
-    assert!(reader.rest().is_empty(), "more than one item: {out}");
+    write(&mut reader, &mut out).expect("an item");
+    reader.finish().expect("one item");
     out
 }
 
-fn write(reader: &mut Reader<'_>, item: &Item<'_>, out: &mut String) -> Result<(), Refused> {
-    match item {
-        Item::Null => out.push_str("null"),
-        Item::Undefined => out.push_str("undefined"),
-        Item::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Item::Integer(value) => out.push_str(&value.to_string()),
-        Item::Float(value) => out.push_str(&float(*value)),
-        Item::Bytes(bytes) => {
-            *out += &format!("h'{}'", data_encoding::HEXLOWER.encode(bytes));
-        }
-        Item::Text(value) => text(value, out),
-        Item::Simple(value) => *out += &format!("simple({value})"),
-        Item::Tag(tag) => {
+fn write(reader: &mut Reader<'_>, out: &mut String) -> Result<(), Error> {
+    let token = reader.next_token()?;
+    if let Some(value) = token.as_integer() {
+        *out += &value.to_string();
+        return Ok(());
+    }
+    if let Some(value) = token.as_float() {
+        *out += &float(value);
+        return Ok(());
+    }
+    match token {
+        Token::Bytes(bytes) => *out += &format!("h'{}'", data_encoding::HEXLOWER.encode(&bytes)),
+        Token::Text(value) => text(&value, out),
+        Token::Simple(value) => *out += &format!("simple({value})"),
+        Token::Tag(tag) => {
             *out += &format!("{tag}(");
-            let item = reader.pull()?;
-            write(reader, &item, out)?;
+            write(reader, out)?;
             out.push(')');
         }
-        Item::Array(length) => {
+        Token::Array(count) => {
             out.push('[');
-            list(reader, *length, out, write)?;
+            list(reader, count, out, write)?;
             out.push(']');
         }
-        Item::Map(pairs) => {
+        Token::Map(pairs) => {
             out.push('{');
-            list(reader, *pairs, out, |reader, key, out| {
-                write(reader, key, out)?;
+            list(reader, pairs, out, |reader, out| {
+                write(reader, out)?;
                 out.push_str(": ");
-                let value = reader.pull()?;
-                write(reader, &value, out)
+                write(reader, out)
             })?;
             out.push('}');
         }
-        Item::Break => panic!("a break where an item is expected"),
+        Token::Bool(value) => *out += &value.to_string(),
+        other => *out += &other.to_string(),
     }
     Ok(())
 }
 
 fn list(
     reader: &mut Reader<'_>,
-    length: Option<u64>,
+    mut left: Option<usize>,
     out: &mut String,
-    one: impl Fn(&mut Reader<'_>, &Item<'_>, &mut String) -> Result<(), Refused>,
-) -> Result<(), Refused> {
-    let mut index = 0;
-    while length != Some(index) {
-        let item = reader.pull()?;
-        if item == Item::Break {
-            break;
-        }
-        if index > 0 {
-            out.push_str(", ");
-        }
-        one(reader, &item, out)?;
-        index += 1;
+    one: impl Fn(&mut Reader<'_>, &mut String) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut separator = "";
+    while reader.more(&mut left)? {
+        out.push_str(separator);
+        one(reader, out)?;
+        separator = ", ";
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Documents for property tests.
 
 use plugbay_sdk::Document;
-use plugbay_strict::{Builder, Item, Refused};
+use plugbay_sdk::document::Error;
+use plugbay_sdk::document::cbor::{Token, Writer};
 use proptest::prelude::*;
 
 /// What a format can hold, as far as generated documents go.
@@ -25,7 +26,7 @@ pub struct Shape {
 /// A tree that a document is built from.
 #[derive(Clone, Debug)]
 enum Tree {
-    Leaf(Item<'static>),
+    Leaf(Token<'static>),
     List(Vec<Tree>),
     Map(Vec<(Tree, Tree)>),
 }
@@ -41,14 +42,14 @@ pub fn documents(shape: Shape) -> impl Strategy<Value = Document> {
     });
     let root = if shape.map { maps(shape, tree.boxed()).boxed() } else { tree.boxed() };
     root.prop_filter_map("keys that are the same", |tree| {
-        let mut builder = Builder::default();
-        build(&tree, &mut builder).ok()?;
-        Some(Document::from_trusted_cbor(builder.finish()))
+        let mut writer = Writer::default();
+        build(&tree, &mut writer).ok()?;
+        Some(writer.into_document())
     })
 }
 
 fn maps(shape: Shape, value: BoxedStrategy<Tree>) -> impl Strategy<Value = Tree> {
-    let text = texts().prop_map(|text| Tree::Leaf(Item::Text(text.into())));
+    let text = texts().prop_map(|text| Tree::Leaf(Token::Text(text.into())));
     let key = if shape.any_keys {
         prop_oneof![3 => text, 1 => value.clone()].boxed()
     } else {
@@ -57,7 +58,7 @@ fn maps(shape: Shape, value: BoxedStrategy<Tree>) -> impl Strategy<Value = Tree>
     proptest::collection::vec((key, value), 0..8).prop_map(Tree::Map)
 }
 
-fn leaves(shape: Shape) -> impl Strategy<Value = Item<'static>> {
+fn leaves(shape: Shape) -> impl Strategy<Value = Token<'static>> {
     let (least, greatest) = shape.integers;
     let float = if shape.non_finite {
         prop_oneof![any::<f64>(), Just(f64::NAN), Just(f64::INFINITY), Just(f64::NEG_INFINITY)]
@@ -69,17 +70,17 @@ fn leaves(shape: Shape) -> impl Strategy<Value = Item<'static>> {
         // There is one NaN: its sign and payload are not kept.
         .prop_map(|value| if value.is_nan() { f64::NAN } else { value });
     prop_oneof![
-        any::<bool>().prop_map(Item::Bool),
+        any::<bool>().prop_map(Token::Bool),
         prop_oneof![least..=greatest, -300i128..300, Just(least), Just(greatest)]
-            .prop_map(Item::Integer),
-        float.prop_map(Item::Float),
-        texts().prop_map(|text| Item::Text(text.into())),
+            .prop_filter_map("64 bits", Token::from_integer),
+        float.prop_map(Token::F64),
+        texts().prop_map(|text| Token::Text(text.into())),
         proptest::collection::vec(any::<u8>(), 0..9).prop_map(move |bytes| if shape.bytes {
-            Item::Bytes(bytes.into())
+            Token::Bytes(bytes.into())
         } else {
-            Item::Bool(true)
+            Token::Bool(true)
         }),
-        Just(if shape.null { Item::Null } else { Item::Bool(false) }),
+        Just(if shape.null { Token::Null } else { Token::Bool(false) }),
     ]
 }
 
@@ -98,21 +99,21 @@ fn texts() -> impl Strategy<Value = String> {
     ]
 }
 
-fn build(tree: &Tree, builder: &mut Builder) -> Result<(), Refused> {
+fn build(tree: &Tree, writer: &mut Writer) -> Result<(), Error> {
     match tree {
-        Tree::Leaf(item) => builder.item(item),
+        Tree::Leaf(token) => writer.token(token),
         Tree::List(items) => {
-            builder.open_array()?;
-            items.iter().try_for_each(|item| build(item, builder))?;
-            builder.close()
+            writer.open_array()?;
+            items.iter().try_for_each(|item| build(item, writer))?;
+            writer.close()
         }
         Tree::Map(pairs) => {
-            builder.open_map()?;
+            writer.open_map()?;
             for (key, value) in pairs {
-                build(key, builder)?;
-                build(value, builder)?;
+                build(key, writer)?;
+                build(value, writer)?;
             }
-            builder.close()
+            writer.close()
         }
     }
 }

@@ -2,8 +2,8 @@
 
 mod read;
 
+use plugbay_sdk::document::format::{Bytes, Rules, View};
 use plugbay_sdk::prelude::*;
-use plugbay_strict::{Bytes, Rules, View};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -62,11 +62,11 @@ impl Codec for Toml {
         // Major type 5 is a map.
         let is_map = document.as_cbor().first().is_some_and(|byte| byte >> 5 == 5);
         ensure!(is_map, unsupported, "TOML cannot hold anything but a map at the document");
-        Ok(::toml::to_string(&View::new(document.as_cbor(), &RULES))?.into_bytes())
+        Ok(::toml::to_string(&View::new(document, &RULES))?.into_bytes())
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        Ok(Document::from_trusted_cbor(read::read(bytes, self.config.datetimes)?))
+        read::read(bytes, self.config.datetimes)
     }
 }
 

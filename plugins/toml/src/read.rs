@@ -3,15 +3,15 @@
 
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
-use plugbay_sdk::{Error, Result};
-use plugbay_strict::Builder;
+use plugbay_sdk::document::cbor::Writer;
+use plugbay_sdk::{Document, Error, Result};
 
 use crate::Datetimes;
 
 /// How many levels of arrays, of inline tables and of dotted keys the parser follows.
 pub(crate) const MAX_DEPTH: usize = 80;
 
-pub(crate) fn read(bytes: &[u8], datetimes: Datetimes) -> Result<Vec<u8>> {
+pub(crate) fn read(bytes: &[u8], datetimes: Datetimes) -> Result<Document> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         Error::invalid_input(format_args!("expected utf-8 text, found other bytes at byte {at}"))
@@ -25,35 +25,35 @@ pub(crate) fn read(bytes: &[u8], datetimes: Datetimes) -> Result<Vec<u8>> {
         };
         Error::invalid_input(format_args!("{what} at line {line} column {column}"))
     })?;
-    let mut builder = Builder::with_capacity(bytes.len());
-    Tree { text, datetimes, builder: &mut builder }.table(table.get_ref())?;
-    Ok(builder.finish())
+    let mut writer = Writer::with_capacity(bytes.len());
+    Tree { text, datetimes, writer: &mut writer }.table(table.get_ref())?;
+    Ok(writer.into_document())
 }
 
 struct Tree<'t> {
     text: &'t str,
     datetimes: Datetimes,
-    builder: &'t mut Builder,
+    writer: &'t mut Writer,
 }
 
 impl Tree<'_> {
     fn table(&mut self, table: &DeTable<'_>) -> Result<()> {
-        self.builder.open_map()?;
+        self.writer.open_map()?;
         for (key, value) in table {
-            self.builder.text(key.get_ref())?;
+            self.writer.text(key.get_ref())?;
             self.value(value)?;
         }
-        Ok(self.builder.close()?)
+        Ok(self.writer.close()?)
     }
 
     fn value(&mut self, value: &Spanned<DeValue<'_>>) -> Result<()> {
         match value.get_ref() {
-            DeValue::String(text) => self.builder.text(text)?,
-            DeValue::Boolean(value) => self.builder.bool(*value)?,
+            DeValue::String(text) => self.writer.text(text)?,
+            DeValue::Boolean(value) => self.writer.bool(*value)?,
             DeValue::Integer(integer) => {
                 let number = i64::from_str_radix(integer.as_str(), integer.radix());
                 let what = format_args!("expected an integer of 64 bits, found {integer}");
-                self.builder.integer(number.map_err(|_| self.at(value, what))?.into())?;
+                self.writer.integer(number.map_err(|_| self.at(value, what))?.into())?;
             }
             DeValue::Float(float) => {
                 let number = float.as_str().parse::<f64>().ok();
@@ -61,7 +61,7 @@ impl Tree<'_> {
                     number.is_finite() || !float.as_str().contains(|c: char| c.is_ascii_digit())
                 };
                 let what = format_args!("expected a float of 64 bits, found {}", float.as_str());
-                self.builder.float(number.filter(finite).ok_or_else(|| self.at(value, what))?)?;
+                self.writer.float(number.filter(finite).ok_or_else(|| self.at(value, what))?)?;
             }
             DeValue::Datetime(datetime) => {
                 if self.datetimes == Datetimes::Refuse {
@@ -69,14 +69,14 @@ impl Tree<'_> {
                         format_args!("a document has no place for the date or time {datetime}");
                     return Err(Error::unsupported(self.at(value, what)));
                 }
-                self.builder.text(&datetime.to_string())?;
+                self.writer.text(&datetime.to_string())?;
             }
             DeValue::Array(items) => {
-                self.builder.open_array()?;
+                self.writer.open_array()?;
                 for item in items {
                     self.value(item)?;
                 }
-                self.builder.close()?;
+                self.writer.close()?;
             }
             DeValue::Table(table) => self.table(table)?,
         }

@@ -3,8 +3,10 @@
 mod read;
 mod scalar;
 
+use plugbay_sdk::document::MAX_DEPTH;
+use plugbay_sdk::document::cbor::{Reader, Token};
+use plugbay_sdk::document::format::{Bytes, Rules, View};
 use plugbay_sdk::prelude::*;
-use plugbay_strict::{Bytes, Item, MAX_DEPTH, Reader, Rules, View};
 
 /// The plugin, and its one codec.
 #[derive(Debug)]
@@ -39,18 +41,18 @@ impl Codec for Yaml {
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
         // The serializer writes a root of bytes as a sequence of numbers; anywhere else as binary.
-        if let Ok(Item::Bytes(bytes)) = Reader::new(document.as_cbor(), 0).pull() {
+        if let Ok(Token::Bytes(bytes)) = Reader::new(document.as_cbor()).next_token() {
             let base64 = data_encoding::BASE64.encode(&bytes);
             return Ok(format!("!!binary \"{base64}\"\n").into_bytes());
         }
-        let view = View::new(document.as_cbor(), &RULES);
+        let view = View::new(document, &RULES);
         // Block scalars depend on indentation; quotes say what they hold.
         let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
         Ok(serde_saphyr::to_string_with_options(&view, options)?.into_bytes())
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        Ok(Document::from_trusted_cbor(read::read(bytes)?))
+        read::read(bytes)
     }
 }
 

@@ -6,15 +6,15 @@
 use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
-use plugbay_sdk::{Error, Result};
-use plugbay_strict::{Builder, Item};
+use plugbay_sdk::document::cbor::{Token, Writer};
+use plugbay_sdk::{Document, Error, Result, document};
 
 use crate::scalar::{self, CORE};
 
 /// How many events all aliases of a text may replay.
 const MAX_REPLAYED: usize = 100_000;
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Document> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         Error::invalid_input(format_args!("expected utf-8 text, found other bytes at byte {at}"))
@@ -24,17 +24,17 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut composer = Composer {
         anchors: anchors(&events),
         events: &events,
-        builder: Builder::with_capacity(bytes.len()),
+        writer: Writer::with_capacity(bytes.len()),
         composing: Vec::new(),
         replaying: false,
         replayed: 0,
     };
     if events.is_empty() {
-        composer.builder.null()?;
+        composer.writer.null()?;
     } else {
         composer.node(0, false)?;
     }
-    Ok(composer.builder.finish())
+    Ok(composer.writer.into_document())
 }
 
 type Events<'t> = Vec<(Event<'t>, Span)>;
@@ -101,7 +101,7 @@ fn anchor(event: &Event<'_>) -> usize {
 struct Composer<'e, 't> {
     events: &'e Events<'t>,
     anchors: HashMap<usize, usize>,
-    builder: Builder,
+    writer: Writer,
     /// The anchors of the collections that are being composed.
     composing: Vec<usize>,
     replaying: bool,
@@ -121,13 +121,13 @@ impl Composer<'_, '_> {
         }
         match event {
             Event::Scalar(text, style, _, tag) => {
-                let item = scalar(text, *style, tag.as_deref(), span, is_key)?;
-                self.put(span, |builder| builder.item(&item))?;
+                let token = scalar(text, *style, tag.as_deref(), span, is_key)?;
+                self.put(span, |writer| writer.token(&token))?;
                 Ok(index + 1)
             }
             Event::SequenceStart(_, id, tag) => {
                 collection(tag.as_deref(), "seq", span)?;
-                self.put(span, Builder::open_array)?;
+                self.put(span, Writer::open_array)?;
                 self.composing.push(*id);
                 let mut next = index + 1;
                 while !matches!(self.events[next].0, Event::SequenceEnd) {
@@ -137,7 +137,7 @@ impl Composer<'_, '_> {
             }
             Event::MappingStart(_, id, tag) => {
                 collection(tag.as_deref(), "map", span)?;
-                self.put(span, Builder::open_map)?;
+                self.put(span, Writer::open_map)?;
                 self.composing.push(*id);
                 let mut next = index + 1;
                 while !matches!(self.events[next].0, Event::MappingEnd) {
@@ -157,7 +157,7 @@ impl Composer<'_, '_> {
     fn close(&mut self, end: usize) -> Result<usize> {
         let (_, span) = &self.events[end];
         self.composing.pop();
-        self.put(span, Builder::close)?;
+        self.put(span, Writer::close)?;
         Ok(end + 1)
     }
 
@@ -174,14 +174,13 @@ impl Composer<'_, '_> {
         Ok(())
     }
 
-    /// Tells the builder, and says where if it refuses.
+    /// Tells the writer, and says where if it refuses.
     fn put(
         &mut self,
         span: &Span,
-        put: impl FnOnce(&mut Builder) -> Result<(), plugbay_strict::Refused>,
+        put: impl FnOnce(&mut Writer) -> Result<(), document::Error>,
     ) -> Result<()> {
-        put(&mut self.builder)
-            .map_err(|refused| Error::invalid_input(place(&refused.to_string(), span)))
+        put(&mut self.writer).map_err(|error| Error::invalid_input(place(&error.to_string(), span)))
     }
 }
 
@@ -192,7 +191,7 @@ fn scalar<'s>(
     tag: Option<&Tag>,
     span: &Span,
     is_key: bool,
-) -> Result<Item<'s>> {
+) -> Result<Token<'s>> {
     let plain = style == ScalarStyle::Plain;
     let item = match tag.map(name).as_deref() {
         None if plain && is_key && text == "<<" => {
@@ -202,7 +201,7 @@ fn scalar<'s>(
         }
         None if plain => scalar::plain(text),
         // Quoted, and the non-specific tag: text.
-        None | Some("!") => Ok(Item::Text(text.into())),
+        None | Some("!") => Ok(Token::Text(text.into())),
         Some(tag) => match tag.strip_prefix(CORE).and_then(|tag| scalar::tagged(tag, text)) {
             Some(item) => item,
             None => return Err(wrong_tag(tag, "a scalar", span)),

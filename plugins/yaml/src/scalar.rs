@@ -2,54 +2,54 @@
 
 use std::borrow::Cow;
 
-use plugbay_strict::Item;
+use plugbay_sdk::document::cbor::Token;
 
 /// The prefix of the schema's tags.
 pub(crate) const CORE: &str = "tag:yaml.org,2002:";
 
 /// What a plain scalar without a tag is; an error says what it would be and cannot.
-pub(crate) fn plain(text: &str) -> Result<Item<'_>, String> {
-    if let Some(item) = null(text).or_else(|| bool(text)) {
-        return Ok(item);
+pub(crate) fn plain(text: &str) -> Result<Token<'_>, String> {
+    if let Some(token) = null(text).or_else(|| bool(text)) {
+        return Ok(token);
     }
     match int(text)? {
-        Some(item) => Ok(item),
-        None => Ok(float(text)?.unwrap_or(Item::Text(Cow::Borrowed(text)))),
+        Some(token) => Ok(token),
+        None => Ok(float(text)?.unwrap_or(Token::Text(Cow::Borrowed(text)))),
     }
 }
 
 /// What a scalar with one of the schema's tags is. The tag comes without its prefix; `None` if
 /// it is not one for scalars.
-pub(crate) fn tagged<'t>(tag: &str, text: &'t str) -> Option<Result<Item<'t>, String>> {
-    let item = match tag {
-        "str" => Ok(Some(Item::Text(text.into()))),
+pub(crate) fn tagged<'t>(tag: &str, text: &'t str) -> Option<Result<Token<'t>, String>> {
+    let token = match tag {
+        "str" => Ok(Some(Token::Text(text.into()))),
         "null" => Ok(null(text)),
         "bool" => Ok(bool(text)),
         "int" => int(text),
-        "float" => float(text).and_then(|item| match item {
-            None => Ok(int(text)?.and_then(|_| text.parse().ok()).map(Item::Float)),
+        "float" => float(text).and_then(|token| match token {
+            None => Ok(int(text)?.and_then(|_| text.parse().ok()).map(Token::F64)),
             found => Ok(found),
         }),
         "binary" => return Some(binary(text)),
         _ => return None,
     };
     let what = || format!("expected a scalar that satisfies the tag {CORE}{tag}, found {text:?}");
-    Some(item.and_then(|item| item.ok_or_else(what)))
+    Some(token.and_then(|token| token.ok_or_else(what)))
 }
 
-fn null(text: &str) -> Option<Item<'_>> {
-    matches!(text, "" | "~" | "null" | "Null" | "NULL").then_some(Item::Null)
+fn null(text: &str) -> Option<Token<'_>> {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL").then_some(Token::Null)
 }
 
-fn bool(text: &str) -> Option<Item<'_>> {
+fn bool(text: &str) -> Option<Token<'_>> {
     match text {
-        "true" | "True" | "TRUE" => Some(Item::Bool(true)),
-        "false" | "False" | "FALSE" => Some(Item::Bool(false)),
+        "true" | "True" | "TRUE" => Some(Token::Bool(true)),
+        "false" | "False" | "FALSE" => Some(Token::Bool(false)),
         _ => None,
     }
 }
 
-fn int(text: &str) -> Result<Option<Item<'_>>, String> {
+fn int(text: &str) -> Result<Option<Token<'_>>, String> {
     let digits = |text: &str, radix| !text.is_empty() && text.chars().all(|c| c.is_digit(radix));
     let number = if let Some(octal) = text.strip_prefix("0o").filter(|text| digits(text, 8)) {
         i128::from_str_radix(octal, 8)
@@ -60,27 +60,29 @@ fn int(text: &str) -> Result<Option<Item<'_>>, String> {
     } else {
         return Ok(None);
     };
-    match number {
-        Ok(number) if (-(1 << 64)..1 << 64).contains(&number) => Ok(Some(Item::Integer(number))),
-        _ => Err(format!("expected an integer from -2^64 to 2^64 - 1, found the integer {text}")),
+    match number.ok().and_then(Token::from_integer) {
+        Some(token) => Ok(Some(token)),
+        None => {
+            Err(format!("expected an integer from -2^64 to 2^64 - 1, found the integer {text}"))
+        }
     }
 }
 
-fn float(text: &str) -> Result<Option<Item<'_>>, String> {
+fn float(text: &str) -> Result<Option<Token<'_>>, String> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
         let infinity = if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY };
-        return Ok(Some(Item::Float(infinity)));
+        return Ok(Some(Token::F64(infinity)));
     }
     if matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return Ok(Some(Item::Float(f64::NAN)));
+        return Ok(Some(Token::F64(f64::NAN)));
     }
     // An integer is not a float: one needs a point or an exponent.
     if !unsigned.contains(['.', 'e', 'E']) || !is_float(unsigned) {
         return Ok(None);
     }
     match text.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(Some(Item::Float(number))),
+        Ok(number) if number.is_finite() => Ok(Some(Token::F64(number))),
         _ => Err(format!("expected a float of 64 bits, found the float {text}")),
     }
 }
@@ -101,10 +103,10 @@ fn is_float(unsigned: &str) -> bool {
         && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
 }
 
-fn binary(text: &str) -> Result<Item<'_>, String> {
+fn binary(text: &str) -> Result<Token<'_>, String> {
     let dense: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let bytes = data_encoding::BASE64.decode(dense.as_bytes());
-    bytes.map(|bytes| Item::Bytes(bytes.into())).map_err(|error| {
+    bytes.map(|bytes| Token::Bytes(bytes.into())).map_err(|error| {
         format!("expected base64 (RFC 4648 section 4) after the tag {CORE}binary: {error}")
     })
 }

@@ -1,7 +1,9 @@
 //! `tidy`: checks of what a compiler does not see. Each check is a function from what it looks at to
 //! the violations in it, so that a test can hand it a line or two.
 
+mod advisories;
 mod crates;
+mod imports;
 mod layers;
 mod links;
 mod profiles;
@@ -68,14 +70,16 @@ impl Source {
 pub(crate) fn run() -> Result<bool> {
     let place = Place::find()?;
     let sources = sources(&place.root)?;
-    let checks: [(&str, Vec<Violation>); 9] = [
+    let checks: [(&str, Vec<Violation>); 11] = [
         ("who knows whom", layers::check(&layers::edges(&place))),
+        ("which file imports which", imports::check(&sources)),
         ("where unsafe is", unsafe_code::check(&sources)),
         ("sizes of modules", sizes::check(&sources)),
         ("links in documents", links::check(&place.root, &sources)),
         ("words left over", words::check(&sources)),
         ("manifests and first lines of crates", crates::check(&place.root, &place.metadata)),
         ("machine paths and registries", secrets::check(&sources)),
+        ("known bad versions", advisories::check(&sources)),
         ("levels of the shipped profile", profiles::check(&sources)),
         ("the changelog", changelog(&sources)),
     ];

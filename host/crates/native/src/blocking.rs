@@ -1,4 +1,4 @@
-//! The asynchronous face of calls that block.
+//! Makes blocking calls for asynchronous callers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,25 +11,26 @@ use tokio_util::context::TokioContext;
 
 use crate::bulkhead::Bulkhead;
 
-/// Whose calls block, and for how long they may.
+/// Runs one blocking call on a thread of tokio.
 pub(crate) struct Blocking {
-    /// Whose threads for blocking work serve the call.
+    /// The runtime whose threads for blocking work run the call.
     pub(crate) tokio: Handle,
-    /// Where the call needs a place before it gets a thread.
+    /// The bulkhead in which the call needs a place before it gets a thread.
     pub(crate) bulkhead: Arc<Bulkhead>,
     /// How long the call may take, the wait for a place and for a thread included.
     pub(crate) deadline: Duration,
-    /// How long past its deadline the call itself may say that it passed.
+    /// How long past its deadline the call itself has to report that the deadline passed.
     pub(crate) grace: Duration,
 }
 
 impl Blocking {
-    /// Makes the call on a thread that may block, once it has a place, from the first poll on. It
-    /// is given its context and its deadline.
+    /// Makes the call, with its context and its deadline, on a thread that may block. Nothing happens
+    /// before the first poll. The caller needs no tokio of its own.
     ///
-    /// If the caller goes, or the deadline passes, the call ends by itself: a thread cannot be
-    /// stopped. It holds its place until it does. A call that waits for its place ends with its
-    /// caller. The caller needs no tokio of its own.
+    /// # Cancel safety
+    ///
+    /// A call that waits for its place is cancelled when the future is dropped. One that runs is not,
+    /// since a thread cannot be stopped: it holds its place until it ends by itself.
     pub(crate) fn call<R: Send + 'static>(
         self,
         context: Context<'_>,
@@ -41,9 +42,9 @@ impl Blocking {
             let Self { tokio, bulkhead, deadline, grace } = self;
             let begun = Instant::now();
             let ends = begun + deadline;
-            // The caller waits no longer than it may; a thread has the plugin's own time.
-            let leaves = owned.get().deadline();
-            let until = leaves.map_or(ends, |leaves| leaves.min(ends));
+            // The caller waits until its own deadline, the thread until the plugin's.
+            let callers = owned.get().deadline();
+            let until = callers.map_or(ends, |callers| callers.min(ends));
             let Ok(place) = timeout_at(until.into(), bulkhead.enter_async()).await else {
                 return Err(bulkhead.late());
             };
@@ -52,7 +53,7 @@ impl Blocking {
                 let _place = place;
                 call(&owned.get(), ends)
             });
-            let until = leaves.map_or(ends + grace, |leaves| leaves.min(ends + grace));
+            let until = callers.map_or(ends + grace, |callers| callers.min(ends + grace));
             match timeout_at(until.into(), work).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => {

@@ -1,11 +1,11 @@
-//! What is wrong with a library that does not open, in a word.
+//! Why a library does not open, as a code that a worker can send to its host.
 
 use plugbay_abi::host::Incompatible;
 use plugbay_core::{Reason, Refusal};
 
 use crate::library::OpenError;
 
-/// The word. Its number is how a worker tells its host.
+/// Why a library does not open. A worker sends the number to its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(crate) enum Fault {
@@ -15,9 +15,9 @@ pub(crate) enum Fault {
     NoEntry,
     /// Its entry panicked.
     EntryPanicked,
-    /// Its vtable is of another version.
+    /// Its vtable has another version.
     Version,
-    /// Its vtable is none.
+    /// Its vtable is not valid.
     Vtable,
 }
 
@@ -25,6 +25,7 @@ impl Fault {
     const ALL: [Self; 5] =
         [Self::Loader, Self::NoEntry, Self::EntryPanicked, Self::Version, Self::Vtable];
 
+    /// The fault that the error stands for.
     pub(crate) fn of(error: &OpenError) -> Self {
         match error {
             OpenError::Load { .. } => Self::Loader,
@@ -35,12 +36,13 @@ impl Fault {
         }
     }
 
-    /// The fault with this number, if there is one.
+    /// The fault that has this number, if there is one.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there are no workers"))]
     pub(crate) fn numbered(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| *fault as u16 == number)
     }
 
+    /// The refusal of a plugin for this fault.
     pub(crate) fn refusal(self, message: String) -> Refusal {
         let (reason, hint) = match self {
             Self::Loader => {

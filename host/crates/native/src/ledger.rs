@@ -1,5 +1,5 @@
-//! What the host keeps of one plugin across its calls: its metrics, how often it may call the
-//! host and write to the log, and who is told when it does so more often.
+//! What the host records of one plugin across its calls: the plugin's metrics, and how often it
+//! called the host and wrote to the log, which its policy limits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use std::time::Instant;
 use plugbay_core::{GuestMetrics, LogLevel, Notice, Observer, Policy, Unobserved, write_log};
 use plugbay_guard::RateLimit;
 
-/// Seconds between two notices of one limit, at least.
+/// The least seconds between two notices about one limit.
 const QUIET: u64 = 10;
 
 /// One plugin's ledger.
 pub(crate) struct Ledger {
     label: Arc<str>,
     pub(crate) metrics: GuestMetrics,
-    /// None: as many as it likes.
+    /// `None`: no limit.
     logs: Option<Limit>,
     host_calls: Option<Limit>,
     observer: Arc<dyn Observer>,
@@ -34,8 +34,8 @@ impl Ledger {
         }
     }
 
-    /// One that tells nobody, for `describe`.
-    pub(crate) fn bare(label: &str, policy: &Policy) -> Self {
+    /// A ledger without an observer, for `describe`.
+    pub(crate) fn unobserved(label: &str, policy: &Policy) -> Self {
         Self::new(&Arc::from(label), policy, Arc::new(Unobserved))
     }
 
@@ -48,7 +48,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// The most that there may be in a second, if it is one too many.
+    /// The limit in calls a second, if this call exceeds it.
     pub(crate) fn host_call(&self) -> Result<(), u32> {
         match &self.host_calls {
             Some(limit) if !limit.take(self) => Err(limit.per_second),
@@ -56,7 +56,8 @@ impl Ledger {
         }
     }
 
-    /// Writes a line of the plugin to the log, unless it has written too many; says whether it did.
+    /// Writes a line of the plugin to the log, unless the limit of lines is exceeded. Returns whether
+    /// it was written.
     pub(crate) fn write_log<N: AsRef<str>, V: AsRef<str>>(
         &self,
         level: LogLevel,
@@ -70,23 +71,23 @@ impl Ledger {
         written
     }
 
-    /// What was done too often, by limit.
+    /// How often each limit was exceeded; a limit that never was is left out.
     pub(crate) fn limited(&self) -> BTreeMap<&'static str, u64> {
         let limits = [&self.logs, &self.host_calls].into_iter().flatten();
-        let beyond = limits.map(|limit| (limit.key, limit.beyond.load(Ordering::Relaxed)));
-        beyond.filter(|(_, times)| *times > 0).collect()
+        let exceeded = limits.map(|limit| (limit.key, limit.exceeded.load(Ordering::Relaxed)));
+        exceeded.filter(|(_, times)| *times > 0).collect()
     }
 }
 
-/// So many a second, one second's worth at once.
+/// A limit per second, which may be used up at once.
 struct Limit {
     key: &'static str,
     per_second: u32,
     rate: RateLimit,
-    /// One in [`QUIET`] seconds: its clock is that much slower.
+    /// Allows one notice in [`QUIET`] seconds: it is given a clock that is so many times slower.
     notices: RateLimit,
-    /// How often it was gone beyond.
-    beyond: AtomicU64,
+    /// How often the limit was exceeded.
+    exceeded: AtomicU64,
     start: Instant,
 }
 
@@ -98,7 +99,7 @@ impl Limit {
             per_second,
             rate: RateLimit::new(per_second, per_second),
             notices: RateLimit::new(1, 1),
-            beyond: AtomicU64::new(0),
+            exceeded: AtomicU64::new(0),
             start: Instant::now(),
         };
         (per_second > 0).then(limit)
@@ -111,7 +112,7 @@ impl Limit {
     fn take_at(&self, now: u64, ledger: &Ledger) -> bool {
         let taken = self.rate.take(now);
         if !taken {
-            self.beyond.fetch_add(1, Ordering::Relaxed);
+            self.exceeded.fetch_add(1, Ordering::Relaxed);
             if self.notices.take(now / QUIET) {
                 let times = self.rate.refused();
                 ledger.observer.notice(&ledger.label, Notice::Limited { limit: self.key, times });
@@ -128,33 +129,33 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Told(Mutex<Vec<(String, Notice)>>);
+    struct Notices(Mutex<Vec<(String, Notice)>>);
 
-    impl Observer for Told {
+    impl Observer for Notices {
         fn notice(&self, plugin: &str, notice: Notice) {
             self.0.lock().unwrap().push((plugin.to_owned(), notice));
         }
     }
 
     #[test]
-    fn what_is_beyond_is_counted_and_told_of_once_in_a_while() {
+    fn exceeding_is_counted_and_reported_once_in_a_while() {
         const SECOND: u64 = 1_000_000_000;
-        let told = Arc::new(Told::default());
+        let notices = Arc::new(Notices::default());
         let policy = Policy { logs: 2, ..Policy::default() };
-        let ledger = Ledger::new(&Arc::from("p@1.0.0"), &policy, Arc::clone(&told) as _);
+        let ledger = Ledger::new(&Arc::from("p@1.0.0"), &policy, Arc::clone(&notices) as _);
         let limit = ledger.logs.as_ref().unwrap();
         assert!(ledger.limited().is_empty());
         let taken = |now| (0..5).filter(|_| limit.take_at(now, &ledger)).count();
         assert_eq!([0, 1, 9, 10].map(|second| taken(second * SECOND)), [2, 2, 2, 2]);
         assert_eq!(ledger.limited(), [("logs", 12)].into());
         let notice = |times| ("p@1.0.0".to_owned(), Notice::Limited { limit: "logs", times });
-        assert_eq!(*told.0.lock().unwrap(), [notice(1), notice(9)]);
+        assert_eq!(*notices.0.lock().unwrap(), [notice(1), notice(9)]);
     }
 
     #[test]
     fn zero_is_no_limit() {
         let policy = Policy { logs: 0, host_calls: 0, ..Policy::default() };
-        let ledger = Ledger::bare("p", &policy);
+        let ledger = Ledger::unobserved("p", &policy);
         assert!((0..10_000).all(|_| ledger.host_call().is_ok()));
         assert!(ledger.limited().is_empty());
     }

@@ -1,12 +1,12 @@
-//! Opening a library: the one place where this host vouches for foreign code.
+//! Opens a library and calls its entry: the one place that relies on what foreign code promises.
 //!
 //! A library is never closed. Unloading is unsound: its threads, its thread-local destructors,
 //! what it registered with `atexit`, and every function pointer that it handed out lead into
-//! its code for as long as the process lives, and nobody can tell when the last of them is
+//! its code for as long as the process lives, and no one can tell when the last of them is
 //! gone. So a new version is one more library beside the old, and what a version costs is its
 //! mapping.
 //!
-//! Each is opened for itself alone (`RTLD_LOCAL`): two versions of a plugin define the same
+//! Each library is opened with its symbols local to it (`RTLD_LOCAL`): two versions of a plugin define the same
 //! symbols. (C++ breaks this where it marks a symbol as unique to the process: build with
 //! `-fno-gnu-unique`.) All its symbols are bound at once (`RTLD_NOW`): one that is missing is
 //! an error now, not the end of the process in the middle of a call.
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use plugbay_abi::host::{Guest, Incompatible};
 use plugbay_abi::{ENTRY, Vtable};
 
-/// A library that does not open.
+/// Why a library does not open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum OpenError {
@@ -30,7 +30,7 @@ pub(crate) enum OpenError {
         /// The loader's own message, which names a library or a symbol that is missing.
         message: String,
     },
-    /// It has no entry.
+    /// The library has no entry.
     #[error("{path}: expected an exported symbol {ENTRY}, found: {message}")]
     Entry {
         /// The library.
@@ -38,27 +38,27 @@ pub(crate) enum OpenError {
         /// The loader's own message.
         message: String,
     },
-    /// Its entry panicked.
+    /// Its entry function panicked.
     #[error("{path}: expected {ENTRY} to return, found that it panicked")]
     Panicked {
         /// The library.
         path: PathBuf,
     },
-    /// Its entry returned what this host cannot call.
+    /// Its entry returned a vtable that this host cannot call.
     #[error("{path}: {ENTRY}: {source}")]
     Incompatible {
         /// The library.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the vtable.
         source: Incompatible,
     },
 }
 
-/// The entry. "C-unwind", so that a panic may reach the guard; a plugin in C is called the
-/// same way.
+/// The entry function of a library. "C-unwind", so that a panic may reach `catch_unwind`; a plugin
+/// in C is called the same way.
 type Entry = unsafe extern "C-unwind" fn() -> *const Vtable;
 
-/// A library that is open, and stays so: its constructors ran, and may have left threads behind.
+/// A library that is open, and stays so. Its constructors have run, and may have started threads.
 pub(crate) struct Opened {
     /// Never closed.
     library: ManuallyDrop<libloading::Library>,
@@ -67,8 +67,8 @@ pub(crate) struct Opened {
 
 /// Opens the library at `path`.
 ///
-/// `path` is absolute, its header was read by [`header::read`](crate::header::read), and
-/// nobody writes to the file any more: it is a copy of [`Staging`](crate::Staging).
+/// `path` is absolute, its header was read by [`header::read`](crate::file::header::read), and the
+/// file does not change any more: it is a private copy made by [`Staging`](crate::Staging).
 ///
 /// # Errors
 ///
@@ -80,11 +80,11 @@ pub(crate) fn open(path: &Path) -> Result<Opened, OpenError> {
 }
 
 impl Opened {
-    /// Enters the library.
+    /// Calls the library's entry.
     ///
     /// # Errors
     ///
-    /// If it has no entry, or if that returns nothing usable.
+    /// If the library has no entry, or if that returns no vtable that this host can call.
     pub(crate) fn enter(self) -> Result<Guest, OpenError> {
         let Self { library, path } = self;
         // SAFETY: `libloading` asks for the symbol's true type. A library with our header promises
@@ -110,7 +110,7 @@ impl Opened {
 #[cfg(unix)]
 fn load(path: &Path) -> Result<libloading::Library, libloading::Error> {
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-    // Even if someone else closes a handle of it, it stays.
+    // The library stays even if other code of this process closes its own handle of it.
     let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_NODELETE;
     // SAFETY: to load is to run the constructors of foreign code. The operator put the library
     // into the plugin folder: native plugins are trusted code (see the crate's documentation).
@@ -124,7 +124,7 @@ fn load(path: &Path) -> Result<libloading::Library, libloading::Error> {
     unsafe { libloading::Library::new(path) }
 }
 
-/// What the system said, without what `libloading` says around it.
+/// The system's own message, without what `libloading` adds to it.
 fn message(error: &libloading::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }

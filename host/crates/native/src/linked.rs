@@ -10,27 +10,26 @@ use plugbay_core::{
 };
 use tokio::runtime::Handle;
 
-use crate::code::Code;
-use crate::describe::describe;
-use crate::plugin::NativePlugin;
+use crate::in_process::code::Code;
+use crate::in_process::plugin::InProcessPlugin;
 
 /// Runs the plugins that registered themselves at link time.
 #[derive(Debug)]
 pub struct LinkedRuntime {
     tokio: Handle,
-    /// By the name under which their artifacts go. Two of one name are told apart by a
-    /// number, so that the host sees and refuses the clash.
+    /// The plugins by the name of their artifact. If two plugins have one name, the second one's
+    /// artifact gets a number, so that the host sees both and refuses the clash.
     linked: BTreeMap<String, (Code, Result<Description, Refusal>)>,
 }
 
 impl LinkedRuntime {
-    /// Collects and describes what is linked. Handlers run on `tokio`'s threads for blocking work.
+    /// Collects and describes the plugins that are linked. Handlers run on `tokio`'s threads for blocking work.
     #[must_use]
     pub fn new(tokio: Handle) -> Self {
         let mut linked = BTreeMap::new();
         for (index, plugin) in plugbay_abi::linked::plugins().enumerate() {
             let code = Code::new(Guest::linked(plugin));
-            let description = describe(&code);
+            let description = code.description();
             let name = match &description {
                 Ok(description) => description.name.clone(),
                 Err(_) => format!("unnamed-{index}"),
@@ -41,7 +40,7 @@ impl LinkedRuntime {
         Self { tokio, linked }
     }
 
-    /// An artifact for each, sorted by name.
+    /// An artifact for each plugin, sorted by name.
     #[must_use]
     pub fn artifacts(&self) -> Vec<Artifact> {
         let artifacts = self.linked.iter().map(|(name, (_, description))| {
@@ -108,6 +107,6 @@ impl Prepared for LinkedPrepared {
     }
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
-        Ok(Arc::new(NativePlugin::start(self.code.clone(), start, self.tokio.clone())?))
+        Ok(Arc::new(InProcessPlugin::start(self.code.clone(), start, self.tokio.clone())?))
     }
 }

@@ -1,4 +1,4 @@
-//! Plugins that are dynamic libraries, loaded into a worker or into this process.
+//! Plugins that are dynamic libraries: where each may run, and the steps that lead there.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,40 +11,39 @@ use plugbay_core::{
 use plugbay_guard::RestartRules;
 use tokio::runtime::Handle;
 
-use crate::code::Code;
-use crate::describe::describe;
 use crate::fault::Fault;
-use crate::header::{self, HeaderError};
-use crate::libraries::{Libraries, LoadError};
-use crate::plugin::NativePlugin;
-use crate::staging::{PrivateCopy, Staging};
+use crate::file::header::{self, HeaderError};
+use crate::file::staging::{PrivateCopy, Staging};
+use crate::in_process::code::Code;
+use crate::in_process::libraries::{Libraries, LoadError};
+use crate::in_process::plugin::InProcessPlugin;
 use crate::worker::{self, ProcessPlugin, WorkerCommand};
 
-/// Runs plugins that are dynamic libraries: in worker processes, or in this one.
+/// Runs plugins that are dynamic libraries, in worker processes or in this process.
 #[derive(Debug)]
 pub struct NativeRuntime {
-    /// Where the private copies are; made for the first library. None: nowhere.
+    /// The folder of the private copies, made for the first library. `None`: no library is loaded.
     copies: Option<PathBuf>,
     tokio: Handle,
     ceiling: Ceiling,
     worker: Option<WorkerCommand>,
 }
 
-/// How much of native libraries may be mapped into this process. What is loaded stays, old
-/// versions too, so every new version adds to it.
+/// How many bytes of native libraries may be mapped into this process. A library that is loaded
+/// stays, also when a newer version replaces it, so every new version adds to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ceiling {
     /// Bytes of library files; 0 is no limit.
     pub mapped: u64,
-    /// Where a plugin goes that would be beyond it: to a worker process, or nowhere.
+    /// What happens to a plugin that would exceed that: it runs in a worker process, or is refused.
     pub beyond: Isolation,
 }
 
 impl NativeRuntime {
-    /// A runtime that loads from private copies in the folder `copies`, from which it removes what
-    /// hosts that ended a day ago left there. Without such a folder it refuses all libraries.
-    /// Handlers run on `tokio`'s threads for blocking work. Without more, it loads into this
-    /// process only, and without a limit.
+    /// A runtime that loads from private copies in the folder `copies`, from which it removes the
+    /// copies that no host has used for a day. Without such a folder it refuses all libraries.
+    /// Handlers run on `tokio`'s threads for blocking work. Unless told otherwise, the runtime loads
+    /// into this process only, and without a limit.
     #[must_use]
     pub fn new(copies: impl Into<Option<PathBuf>>, tokio: Handle) -> Self {
         let copies = copies.into();
@@ -54,13 +53,13 @@ impl NativeRuntime {
         Self { copies, tokio, ceiling: Ceiling::default(), worker: None }
     }
 
-    /// Bounds what is mapped into this process.
+    /// Limits what is mapped into this process.
     #[must_use]
     pub fn ceiling(self, ceiling: Ceiling) -> Self {
         Self { ceiling, ..self }
     }
 
-    /// Says which program serves as a worker.
+    /// Sets the program that serves as a worker.
     #[must_use]
     pub fn worker(self, worker: WorkerCommand) -> Self {
         Self { worker: Some(worker), ..self }
@@ -80,7 +79,7 @@ impl Runtime for NativeRuntime {
         header::is_whole(&artifact.bytes)
     }
 
-    /// Does nothing yet: what native code may not run is neither read nor copied.
+    /// Does nothing yet: a library that policy refuses is neither read nor copied.
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
         Ok(Arc::new(NativePrepared {
             source: artifact.source.clone(),
@@ -92,68 +91,68 @@ impl Runtime for NativeRuntime {
             tokio: self.tokio.clone(),
             ceiling: self.ceiling,
             worker: self.worker.clone(),
-            opened: OnceLock::new(),
+            loaded: OnceLock::new(),
         }))
     }
 }
 
-/// How long a copy stays that nobody uses: what is loaded once a day is copied once.
-const UNUSED: Duration = Duration::from_hours(24);
+/// How long an unused copy stays: a library that is loaded every day is copied once.
+const UNUSED_FOR: Duration = Duration::from_hours(24);
 
-/// Removes the copies that are left from hosts that ended. That it fails is no reason not to
-/// start: whoever loads a library is told what is wrong with the folder.
+/// Removes the copies that are left from hosts that ended. A failure does not keep the host from
+/// starting: when a library is loaded, its refusal says what is wrong with the folder.
 fn sweep(copies: &Path) {
     if !copies.exists() {
         return;
     }
     let swept = Staging::open(copies).map_err(|error| error.to_string());
-    match swept.and_then(|copies| copies.sweep(UNUSED).map_err(|error| error.to_string())) {
+    match swept.and_then(|copies| copies.sweep(UNUSED_FOR).map_err(|error| error.to_string())) {
         Ok(0) => {}
-        Ok(removed) => tracing::debug!(removed, "removed private copies that nobody uses"),
-        Err(error) => tracing::debug!(error, "private copies stay that nobody may use"),
+        Ok(removed) => tracing::debug!(removed, "removed unused private copies"),
+        Err(error) => tracing::debug!(error, "unused private copies were not removed"),
     }
 }
 
-/// A library.
+/// A library that may be described and started.
 struct NativePrepared {
     source: Source,
     digest: Digest,
     size: u64,
-    /// Until its private copy is made.
+    /// Taken when the private copy is made.
     artifact: Mutex<Option<Artifact>>,
     copies: Option<PathBuf>,
-    /// Made once it is known that it may run somewhere, and that its header fits.
+    /// Made once policy allows the library to run and its header fits this host.
     copy: OnceLock<Result<PrivateCopy, Refusal>>,
     tokio: Handle,
     ceiling: Ceiling,
     worker: Option<WorkerCommand>,
-    /// Loaded into this process and described, once; `None` if the ceiling forbids it.
-    opened: OnceLock<Result<Option<(Code, Description)>, Refusal>>,
+    /// The library loaded into this process, and its description; `None` if the ceiling forbids it.
+    loaded: OnceLock<Result<Option<(Code, Description)>, Refusal>>,
 }
 
-/// Where a plugin runs, now that it is known to.
-enum Room<'a> {
-    Here(&'a (Code, Description)),
+/// Where a plugin runs.
+enum Placement<'a> {
+    InProcess(&'a (Code, Description)),
     Worker(&'a WorkerCommand, &'a PrivateCopy),
 }
 
 impl NativePrepared {
-    /// Where `isolation` and the ceiling let it run; loads it if that is here.
-    fn room(&self, isolation: Isolation) -> Result<Room<'_>, Refusal> {
+    /// Where `isolation` and the ceiling let the plugin run; loads its library if that is in this
+    /// process.
+    fn placement(&self, isolation: Isolation) -> Result<Placement<'_>, Refusal> {
         match isolation {
-            Isolation::Refuse => Err(self.not_allowed()),
-            Isolation::Process => self.a_worker(),
-            Isolation::InProcess => match self.opened()? {
-                Some(opened) => Ok(Room::Here(opened)),
-                None if self.ceiling.beyond == Isolation::Process => self.a_worker(),
-                None => Err(self.beyond()),
+            Isolation::Refuse => Err(self.native_refused()),
+            Isolation::Process => self.in_worker(),
+            Isolation::InProcess => match self.load()? {
+                Some(loaded) => Ok(Placement::InProcess(loaded)),
+                None if self.ceiling.beyond == Isolation::Process => self.in_worker(),
+                None => Err(self.beyond_ceiling()),
             },
         }
     }
 
-    /// Reads the header, then makes the private copy. Nothing of the library runs: it is loaded
-    /// when it is asked to describe itself.
-    fn copy(&self) -> Result<&PrivateCopy, Refusal> {
+    /// Reads the header, then makes the private copy. Nothing of the library runs yet.
+    fn private_copy(&self) -> Result<&PrivateCopy, Refusal> {
         let made = self.copy.get_or_init(|| {
             let artifact = self.artifact.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some(artifact) = artifact else {
@@ -176,27 +175,28 @@ impl NativePrepared {
         made.as_ref().map_err(Refusal::clone)
     }
 
-    fn a_worker(&self) -> Result<Room<'_>, Refusal> {
+    fn in_worker(&self) -> Result<Placement<'_>, Refusal> {
         let Some(worker) = &self.worker else {
             let message = "expected a program that serves as a worker process, found none";
             return Err(Refusal::new(Reason::Isolation, message)
                 .hint("the application that embeds Plugbay has to name one"));
         };
-        Ok(Room::Worker(worker, self.copy()?))
+        Ok(Placement::Worker(worker, self.private_copy()?))
     }
 
-    fn opened(&self) -> Result<Option<&(Code, Description)>, Refusal> {
-        let opened = self.opened.get_or_init(|| {
+    /// Loads the library into this process and describes the plugin, once.
+    fn load(&self) -> Result<Option<&(Code, Description)>, Refusal> {
+        let loaded = self.loaded.get_or_init(|| {
             let libraries = Libraries::of_this_process();
             let code = libraries
-                .load(self.digest, self.copy()?, self.size, self.ceiling.mapped)
+                .load(self.digest, self.private_copy()?, self.size, self.ceiling.mapped)
                 .map_err(|error| refusal_of_load(&error))?;
-            code.map(|code| Ok((code.clone(), describe(&code)?))).transpose()
+            code.map(|code| Ok((code.clone(), code.description()?))).transpose()
         });
-        opened.as_ref().map(Option::as_ref).map_err(Refusal::clone)
+        loaded.as_ref().map(Option::as_ref).map_err(Refusal::clone)
     }
 
-    fn not_allowed(&self) -> Refusal {
+    fn native_refused(&self) -> Refusal {
         let file = self.source.file_name();
         let message = "native code is trusted code: expected isolation = \"process\" or \"in-process\" for \
              it, found \"refuse\"";
@@ -205,7 +205,7 @@ impl NativePrepared {
         ))
     }
 
-    fn beyond(&self) -> Refusal {
+    fn beyond_ceiling(&self) -> Refusal {
         let message = format!(
             "expected at most {} bytes of native libraries in this process, found {} and {} more",
             self.ceiling.mapped,
@@ -218,8 +218,8 @@ impl NativePrepared {
         )
     }
 
-    /// Says which file the refusal is about.
-    fn named(&self, refusal: Refusal) -> Refusal {
+    /// Adds to the refusal which file it is about.
+    fn with_source(&self, refusal: Refusal) -> Refusal {
         let message = format!("{}: {}", self.source, refusal.message);
         Refusal { message, ..refusal }
     }
@@ -227,14 +227,14 @@ impl NativePrepared {
 
 impl Prepared for NativePrepared {
     fn describe(&self, isolation: Isolation) -> Result<Description, Refusal> {
-        let described = match self.room(isolation) {
-            Ok(Room::Here((_, description))) => Ok(description.clone()),
-            Ok(Room::Worker(worker, copy)) => {
+        let described = match self.placement(isolation) {
+            Ok(Placement::InProcess((_, description))) => Ok(description.clone()),
+            Ok(Placement::Worker(worker, copy)) => {
                 worker::describe(worker, copy.path(), &Policy::default())
             }
             Err(refusal) => Err(refusal),
         };
-        described.map_err(|refusal| self.named(refusal))
+        described.map_err(|refusal| self.with_source(refusal))
     }
 
     fn is_native(&self) -> bool {
@@ -255,24 +255,24 @@ impl Prepared for NativePrepared {
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
         let tokio = self.tokio.clone();
-        let (asked, label) = (start.policy.isolation, Arc::clone(start.identity.label()));
+        let (isolation, label) = (start.policy.isolation, Arc::clone(start.identity.label()));
         let observer = Arc::clone(&start.observer);
-        let started: Result<Arc<dyn Plugin>, Refusal> = match self.room(asked) {
-            Ok(Room::Here((code, _))) => {
-                NativePlugin::start(code.clone(), start, tokio).map(|it| Arc::new(it) as _)
+        let started: Result<Arc<dyn Plugin>, Refusal> = match self.placement(isolation) {
+            Ok(Placement::InProcess((code, _))) => {
+                InProcessPlugin::start(code.clone(), start, tokio).map(|it| Arc::new(it) as _)
             }
-            Ok(Room::Worker(worker, copy)) => {
+            Ok(Placement::Worker(worker, copy)) => {
                 let rules = RestartRules::default();
                 let started =
                     ProcessPlugin::start(worker.clone(), copy.path(), start, rules, tokio);
-                if started.is_ok() && asked == Isolation::InProcess {
+                if started.is_ok() && isolation == Isolation::InProcess {
                     observer.notice(&label, Notice::Moved { mapped: self.ceiling.mapped });
                 }
                 started.map(|it| Arc::new(it.keep(copy.clone())) as _)
             }
             Err(refusal) => Err(refusal),
         };
-        started.map_err(|refusal| self.named(refusal))
+        started.map_err(|refusal| self.with_source(refusal))
     }
 }
 
@@ -289,7 +289,7 @@ fn reason_of_header(error: &HeaderError) -> Reason {
         | HeaderError::VtableSize { .. } => Reason::BadHeader,
         HeaderError::Version { .. } => Reason::AbiVersion,
         HeaderError::NoEntry { .. } => Reason::NoEntry,
-        // The loader of a hardened system refuses it, too.
+        // As the loader of a hardened system would.
         HeaderError::ExecutableStack => Reason::Loader,
     }
 }
@@ -297,11 +297,11 @@ fn reason_of_header(error: &HeaderError) -> Reason {
 fn refusal_of_load(error: &LoadError) -> Refusal {
     match error {
         LoadError::Open(error) => Fault::of(error).refusal(error.to_string()),
-        // The word that has it asked again later.
+        // With this reason the host tries again later.
         LoadError::Hung { .. } | LoadError::Busy { .. } => {
             Refusal::new(Reason::Describe, error.to_string()).hint(
-                "the one that hangs holds the system's loader: kill the host, and run it with isolation = \
-                 \"process\"",
+                "the library that hangs blocks the system's loader: end the host, and run that plugin with \
+                 isolation = \"process\"",
             )
         }
     }

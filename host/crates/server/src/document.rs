@@ -2,7 +2,8 @@
 //! speak of.
 
 use plugbay::Document;
-use plugbay_strict::{Bytes, MAX_DEPTH, Rules, View};
+use plugbay_document::MAX_DEPTH;
+use plugbay_document::format::{Bytes, Rules, View};
 use serde::Serialize as _;
 
 /// How a document is written where it is no codec's format.
@@ -78,7 +79,7 @@ impl Form {
         match self {
             Self::Json => {
                 let mut json = Vec::with_capacity(document.as_cbor().len() * 5 / 4);
-                View::new(document.as_cbor(), &JSON)
+                View::new(&document, &JSON)
                     .serialize(&mut serde_json::Serializer::new(&mut json))
                     .map_err(|error| FormError::Unsupported { message: error.to_string() })?;
                 Ok(json)

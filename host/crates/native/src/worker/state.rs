@@ -1,4 +1,4 @@
-//! What is said to a worker, and of it.
+//! How a worker is started, and what its host reports of it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,26 +7,27 @@ use std::time::Duration;
 use plugbay_core::WorkerStatus;
 use serde::{Deserialize, Serialize};
 
-use super::ARGUMENT;
+/// The first argument that makes [`serve_if_asked`](super::serve_if_asked) serve.
+pub const ARGUMENT: &str = "plugbay-native-worker";
 
 /// The program that becomes a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerCommand {
-    /// Its absolute path.
+    /// The absolute path of the program.
     pub program: PathBuf,
-    /// Its arguments; they have it call [`serve`](super::serve) before anything else.
+    /// Its arguments, which make it call [`serve`](super::serve) before anything else.
     pub args: Vec<OsString>,
 }
 
 impl WorkerCommand {
-    /// The program that runs now, even if its file was replaced since; its `main` begins with
+    /// The running program, even if its file was replaced since. Its `main` begins with
     /// [`serve_if_asked`](super::serve_if_asked).
     #[must_use]
     pub fn this_program() -> Self {
         Self::this_program_with([ARGUMENT])
     }
 
-    /// The program that runs now, with arguments that have it call [`serve`](super::serve).
+    /// The running program, with arguments that make it call [`serve`](super::serve).
     #[must_use]
     pub fn this_program_with(args: impl IntoIterator<Item: Into<OsString>>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
@@ -34,27 +35,27 @@ impl WorkerCommand {
     }
 }
 
-/// How a plugin's worker is.
+/// The state of a plugin's worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkerState {
-    /// It loads the library, or makes the instance.
+    /// It loads the library, or creates the instance.
     Starting,
     /// It serves.
     Running {
-        /// Its process.
+        /// The process id.
         pid: u32,
-        /// What it gave up.
+        /// How it is confined.
         protections: Protections,
     },
-    /// It ended; the first call after `pause` starts another.
+    /// It ended; the first call after `pause` starts the next one.
     BackingOff {
-        /// How long until then; zero if that time has come.
+        /// How long until then; zero if it is over.
         pause: Duration,
         /// How it ended.
         reason: String,
     },
-    /// It ended too often: there is none until the plugin is loaded again.
+    /// It ended too often: no other one is started until the plugin is loaded again.
     Broken {
         /// How the last one ended.
         reason: String,
@@ -64,7 +65,7 @@ pub enum WorkerState {
 }
 
 impl WorkerState {
-    /// As status shows it.
+    /// The state as the status reports it.
     pub(super) fn status(self) -> WorkerStatus {
         let state = |state| WorkerStatus { state, ..WorkerStatus::default() };
         match self {
@@ -83,66 +84,70 @@ impl WorkerState {
     }
 }
 
-/// How the system keeps a worker to a grant.
+/// How exactly the system enforces a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kept {
-    /// It has what is granted, and no more.
+pub enum Enforcement {
+    /// The worker can reach what is granted, and no more.
     AsGranted,
-    /// It has more than that: the system cannot tell.
+    /// The worker can reach more than that, which this system cannot restrict.
     Beyond,
-    /// It has nothing of it: the system cannot tell, and more would be too much.
+    /// The worker can reach nothing of it, because this system could only allow too much.
     Withheld,
 }
 
-/// What a worker gave up before it loaded the library.
+/// How a worker is confined. It does that to itself before it loads the library.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a protection of its own")]
 #[non_exhaustive]
 pub struct Protections {
-    /// It cannot gain rights through a program that it starts.
+    /// The worker cannot gain rights through a program that it starts.
     pub no_new_privs: bool,
-    /// It got no descriptor but its standard ones: nothing that the host has open leaked to it.
+    /// It inherited no descriptor but the standard ones.
     pub no_inherited_fds: bool,
     /// It holds no capability, even if its user is root.
     pub no_capabilities: bool,
-    /// It leaves no core file, grows no file (not even one in memory: that ends it with
-    /// SIGXFSZ), opens few files, and has bounded memory: the policy's `total_memory`, 64 MiB
-    /// for itself, and the stacks of its lanes.
+    /// It writes no core file, cannot make a file grow (not even one in memory: SIGXFSZ ends it then),
+    /// can open few files, and has bounded memory: the policy's `total_memory`, 64 MiB for itself, and
+    /// the stacks of its lanes.
     pub limits: bool,
-    /// The version of Landlock that keeps it from all files but the library, the system's
-    /// libraries, and what is granted; none where the kernel offers none.
+    /// The version of Landlock that restricts it to the library, the system's libraries, and what is
+    /// granted; `None` if the kernel does not offer Landlock.
     pub landlock: Option<u32>,
-    /// A filter denies it other programs and processes, sockets and writing beyond its grants,
-    /// and what only administrators need.
+    /// A filter of system calls denies other programs and processes, sockets and writing beyond its
+    /// grants, and calls for administrators.
     pub seccomp: bool,
-    /// The kernel ends it with its host, should it not do so by itself.
+    /// The kernel kills it when its host ends, in case it does not end by itself.
     pub dies_with_host: bool,
-    /// The host sees what it uses, a few times a second, and ends it if that is more memory or more
-    /// threads than it may. Without `/proc` it cannot.
+    /// The host reads its usage a few times a second, and kills it if it uses more memory or threads
+    /// than it may. That needs `/proc`.
     #[serde(skip)]
     pub watched: bool,
-    /// The folders that it may read; none if none is granted.
-    pub read: Option<Kept>,
-    /// Those that it may write.
-    pub write: Option<Kept>,
-    /// The TCP ports that it may connect to; none if no network is granted. Which machines those
-    /// are of, and ports of UDP, nothing checks.
-    pub tcp_ports: Option<Kept>,
+    /// How the grant of folders to read is enforced; `None` if there is none.
+    pub read: Option<Enforcement>,
+    /// How the grant of folders to write is enforced; `None` if there is none.
+    pub write: Option<Enforcement>,
+    /// How the grant of TCP ports is enforced; `None` if no network is granted. The machines that it
+    /// connects to, and UDP ports, are never restricted.
+    pub tcp_ports: Option<Enforcement>,
 }
 
 impl Protections {
-    /// The words for what some systems give up, and this one does not.
+    /// The names of the protections that this system lacks.
     pub(super) fn missing(self) -> Vec<&'static str> {
-        let walls = self.walls().into_iter().filter(|(active, _)| !active).map(|(_, name)| name);
-        walls.chain(self.landlock.is_none().then_some("landlock")).collect()
+        let protections =
+            self.protections().into_iter().filter(|(active, _)| !active).map(|(_, name)| name);
+        protections.chain(self.landlock.is_none().then_some("landlock")).collect()
     }
 
-    /// The words for the grants that the system cannot keep it to, though some systems can.
-    pub(super) fn unkept(self) -> Vec<String> {
-        self.grants().filter(|(_, kept)| *kept != Kept::AsGranted).map(word).collect()
+    /// The names of the grants that this system does not enforce exactly, though other systems do.
+    pub(super) fn inexact(self) -> Vec<String> {
+        self.grants()
+            .filter(|(_, enforced)| *enforced != Enforcement::AsGranted)
+            .map(word)
+            .collect()
     }
 
-    fn walls(self) -> [(bool, &'static str); 7] {
+    fn protections(self) -> [(bool, &'static str); 7] {
         [
             (self.no_new_privs, "no-new-privs"),
             (self.no_inherited_fds, "no-inherited-fds"),
@@ -154,28 +159,28 @@ impl Protections {
         ]
     }
 
-    fn grants(self) -> impl Iterator<Item = (&'static str, Kept)> {
+    fn grants(self) -> impl Iterator<Item = (&'static str, Enforcement)> {
         let all = [("read", self.read), ("write", self.write), ("tcp-ports", self.tcp_ports)];
-        all.into_iter().filter_map(|(grant, kept)| Some((grant, kept?)))
+        all.into_iter().filter_map(|(grant, enforced)| Some((grant, enforced?)))
     }
 
-    /// The words for those that are active, and for how grants are kept.
+    /// The names of the active protections, and how each grant is enforced.
     fn names(self) -> Vec<String> {
-        let active = self.walls().into_iter().filter(|(active, _)| *active);
+        let active = self.protections().into_iter().filter(|(active, _)| *active);
         let landlock = self.landlock.map(|version| format!("landlock-v{version}"));
         let network = self.tcp_ports.is_some();
-        let never = [("hosts", Kept::Beyond), ("udp-ports", Kept::Beyond)];
+        let never = [("hosts", Enforcement::Beyond), ("udp-ports", Enforcement::Beyond)];
         let never = never.into_iter().filter(|_| network);
         let grants = self.grants().chain(never).map(word);
         active.map(|(_, name)| name.to_owned()).chain(landlock).chain(grants).collect()
     }
 }
 
-fn word((grant, kept): (&'static str, Kept)) -> String {
-    let kept = match kept {
-        Kept::AsGranted => "as-granted",
-        Kept::Beyond => "beyond-grant",
-        Kept::Withheld => "withheld",
+fn word((grant, enforced): (&'static str, Enforcement)) -> String {
+    let enforced = match enforced {
+        Enforcement::AsGranted => "as-granted",
+        Enforcement::Beyond => "beyond-grant",
+        Enforcement::Withheld => "withheld",
     };
-    format!("{grant}-{kept}")
+    format!("{grant}-{enforced}")
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::compile::{self, can_compile, patched, plugin};
 use crate::site::Site;
 
-/// The refusal names the file, and says all of `parts`.
+/// Asserts that the refusal names the file and contains all of `parts`.
 #[track_caller]
 fn says(refusal: &Refusal, reason: Reason, path: &Path, parts: &[&str]) {
     assert_eq!(refusal.reason, reason, "{refusal}");
@@ -73,11 +73,14 @@ fn no_entry() {
 }
 
 #[test]
-fn a_library_that_is_no_plugin() {
+fn a_library_that_is_not_a_plugin() {
     refused(
         &["-DNO_HEADER"],
         Reason::NoHeader,
-        &["expected a section .plugbay, found a library that is no Plugbay plugin", "plugbay-sdk"],
+        &[
+            "expected a section .plugbay, found a library that is not a Plugbay plugin",
+            "plugbay-sdk",
+        ],
     );
 }
 
@@ -154,7 +157,7 @@ fn another_system() {
 }
 
 #[test]
-fn files_that_are_no_shared_library() {
+fn files_that_are_not_shared_libraries() {
     if !can_compile() {
         return;
     }
@@ -181,7 +184,7 @@ fn files_that_are_no_shared_library() {
 }
 
 #[test]
-fn a_file_that_is_cut() {
+fn a_truncated_file() {
     if !can_compile() {
         return;
     }
@@ -192,7 +195,7 @@ fn a_file_that_is_cut() {
     let artifact = Site::read(&path);
     assert!(site.runtime().recognises(&artifact));
     assert!(!site.runtime().is_whole(&artifact), "a host waits for the rest");
-    // And refuses it if asked all the same.
+    // And refuses the file if it is prepared even so.
     let parts = ["expected a well-formed native library, found one that cannot be read"];
     says(&site.refusal(&path), Reason::Malformed, &path, &parts);
 }
@@ -218,7 +221,7 @@ fn an_entry_that_returns_nothing_usable() {
 }
 
 #[test]
-fn what_opens_and_is_of_no_use_is_mapped_all_the_same() {
+fn a_library_with_a_bad_entry_is_mapped_all_the_same() {
     if !can_compile() {
         return;
     }
@@ -238,7 +241,7 @@ fn what_opens_and_is_of_no_use_is_mapped_all_the_same() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_it_needs_is_missing() {
+fn a_library_whose_dependency_is_missing() {
     if !can_compile() {
         return;
     }
@@ -258,23 +261,20 @@ fn what_it_needs_is_missing() {
 }
 
 #[test]
-fn create_and_health_say_no() {
+fn create_and_health_that_refuse() {
     refused(&["-DCREATE_FAILS"], Reason::Init, &["init: expected a licence, found none"]);
     refused(&["-DCREATE_NULL"], Reason::Init, &["init: expected an instance, found null"]);
     refused(&["-DHEALTH_FAILS"], Reason::Unhealthy, &["health: expected a disk, found none"]);
 }
 
 #[test]
-fn descriptions_that_are_none() {
+fn invalid_descriptions() {
     refused(&["-DDESCRIBE_FAILS"], Reason::Describe, &["describe: no description today"]);
     let cases = [
         ("\"garbage\"", "expected a description as JSON, found: expected value"),
         ("\"\"", "expected a description as JSON, found: EOF"),
         ("\"[]\"", "expected a description as JSON, found: invalid"),
-        (
-            "\"{\\\"name\\\": \\\"\\xff\\\"}\"",
-            "expected JSON in UTF-8, found bytes that are none at 10",
-        ),
+        ("\"{\\\"name\\\": \\\"\\xff\\\"}\"", "expected JSON in UTF-8, found invalid bytes at 10"),
         (
             "\"{\\\"name\\\": \\\"A Plugin\\\", \\\"version\\\": \\\"1.0.0\\\", \\\"capabilities\\\": []}\"",
             "plugin name: expected a name",
@@ -295,7 +295,7 @@ fn descriptions_that_are_none() {
         Reason::Description,
         &["expected at most 1048576 bytes of JSON, found 67108864"],
     );
-    // As deep as a C literal may be long: no stack is used up by it.
+    // Nested as deeply as the length of a C literal allows: the parser bounds its depth.
     let schema = "[".repeat(4000);
     let nested = format!("-DDESCRIPTION=\"{{\\\"config_schema\\\": {schema}\"");
     refused(&[&nested], Reason::Description, &["found: recursion limit exceeded"]);
@@ -328,7 +328,7 @@ fn a_folder_for_copies_that_is_gone() {
 }
 
 #[test]
-fn a_status_that_nobody_knows_is_internal() {
+fn an_unknown_status_is_internal() {
     if !can_compile() {
         return;
     }
@@ -358,12 +358,12 @@ fn native_code_runs_only_where_it_may() {
     assert!(refused.message.contains(&path.display().to_string()), "{refused}");
     assert!(refused.hint.contains("artifact = \"rot13.so\""), "{refused}");
     assert!(!site.path("copies").exists(), "nothing that may not run is copied");
-    // Nor does it matter then what else is wrong: with the file, or with the place for copies.
+    // Nothing else that is wrong with the file or the folder for copies is looked at then.
     std::fs::write(site.path("copies"), b"in its place").unwrap();
     std::fs::write(site.path("broken.so"), b"\x7fELF").unwrap();
     let broken = site.runtime().prepare(&Site::read(&site.path("broken.so"))).unwrap();
     assert_eq!(broken.describe(Isolation::Refuse).unwrap_err().reason, Reason::Isolation);
-    // This runtime was told of no program that could be a worker.
+    // This runtime has no program for workers.
     let refused = prepared.describe(Isolation::Process).unwrap_err();
     assert_eq!(refused.reason, Reason::Isolation);
     assert!(refused.message.contains("a program that serves as a worker process"), "{refused}");
@@ -380,7 +380,7 @@ fn without_a_place_for_copies_each_library_is_refused() {
     let prepared = runtime.prepare(&Site::read(&path)).unwrap();
     let refused = prepared.describe(Isolation::InProcess).unwrap_err();
     says(&refused, Reason::Staging, &path, &["expected a folder for private copies", "host.cache"]);
-    // What is wrong with the library comes first.
+    // The library is checked first.
     std::fs::write(&path, b"\x7fELF").unwrap();
     let prepared = runtime.prepare(&Site::read(&path)).unwrap();
     assert_eq!(prepared.describe(Isolation::InProcess).unwrap_err().reason, Reason::Malformed);
@@ -397,10 +397,10 @@ fn stacks_stay_not_executable() {
 }
 
 #[test]
-fn what_is_mapped_has_a_ceiling() {
+fn mapped_bytes_have_a_ceiling() {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) = compile::example(folder.path(), "rot13.c") else { return };
-    // A digest of its own: another test may have loaded the library as it is.
+    // With a digest of its own: another test may have loaded the unchanged library.
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend_from_slice(b"beyond");
     std::fs::write(&path, &bytes).unwrap();
@@ -417,7 +417,7 @@ fn what_is_mapped_has_a_ceiling() {
     assert_eq!(refused.reason, Reason::Mapped);
     assert!(refused.message.contains("at most 1 bytes"), "{refused}");
     assert!(refused.message.contains(&bytes.len().to_string()), "{refused}");
-    // Moved to a worker, which this runtime does not have.
+    // It would move to a worker, for which this runtime has no program.
     assert_eq!(asked(&with(Isolation::Process)).reason, Reason::Isolation);
     let digest = Site::read(&path).digest;
     assert!(Libraries::of_this_process().loaded().iter().all(|it| it.digest != digest));

@@ -36,7 +36,8 @@ fn handlers_are_bounded_and_one_that_hangs_holds_its_place() {
     std::fs::write(&gate, b"").unwrap();
     let error = site.tokio().block_on(handle(&started)).unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::Deadline, "{error}");
-    // Its thread is still in the library: the next one waits in vain, and a third does not wait.
+    // Its thread is still in the library: the next call waits until its deadline, and a third one finds
+    // the queue full.
     let begun = Instant::now();
     let (waited, refused) = site.tokio().block_on(async {
         tokio::join!(biased; handle(&started), async {
@@ -85,7 +86,7 @@ fn a_call_that_calls_the_host_too_often_fails_once_it_returns() {
     assert_eq!((error.kind(), error.plugin()), (CallErrorKind::HostCalls, Some("fixture@1.0.0")));
     assert!(started.plugin.stats().limited["host_calls"] > 900);
     assert_eq!(*told.0.lock().unwrap(), [Notice::Limited { limit: "host_calls", times: 1 }]);
-    // One that asks nothing is none of it.
+    // A call that does not call the host is not counted.
     assert_eq!(started.decode(0, b"").unwrap(), b"\x6fmarker:00000000");
 }
 

@@ -45,7 +45,7 @@ fn a_codec_in_c_converts() {
         lines,
         [r#"INFO message=created plugin="rot13@1.0.0" fields=language="C""#.to_owned()]
     );
-    // "Hello, World!", as a CBOR text and as it is
+    // "Hello, World!", as a CBOR text and as plain bytes
     assert_eq!(rot13.encode(0, b"\x6dHello, World!").unwrap(), b"Uryyb, Jbeyq!");
     assert_eq!(rot13.decode(0, b"Uryyb, Jbeyq!").unwrap(), b"\x6dHello, World!");
     for length in [0, 23, 24, 255, 256, 65_535, 65_536] {
@@ -93,7 +93,7 @@ fn a_codec_in_c_calls_the_hosts_codecs() {
     let text = rot13.encode(1, document).unwrap();
     assert_eq!(text, br#"{"n":[1,gehr]}"#);
     assert_eq!(rot13.decode(1, &text).unwrap(), document);
-    // The host's error comes through the plugin.
+    // The plugin passes the host's error on.
     let error = rot13.decode(1, b"{").unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::InvalidInput);
     assert!(error.message().contains("EOF"), "{error}");

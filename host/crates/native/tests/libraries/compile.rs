@@ -53,7 +53,7 @@ pub(crate) fn example(folder: &Path, name: &str) -> Option<PathBuf> {
     Some(to)
 }
 
-/// One of `tests/plugins`, built as `flags` say, as the file `to`.
+/// Compiles a file of `tests/plugins` with `flags` to the file `to`.
 ///
 /// # Panics
 ///
@@ -72,7 +72,7 @@ pub(crate) fn panicking() -> Vec<u8> {
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plugins/panicking/Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)
-        // Flags for the tests, such as a sanitizer's, are not meant for it.
+        // Without flags for the tests, such as a sanitizer's.
         .env_remove("RUSTFLAGS")
         .output()
         .unwrap();
@@ -81,7 +81,7 @@ pub(crate) fn panicking() -> Vec<u8> {
     std::fs::read(target.join(format!("debug/{prefix}plugbay_panicking{suffix}"))).unwrap()
 }
 
-/// Replaces the one place where `from` stands in a library by `to`, which makes it another one.
+/// Replaces the only occurrence of `from` in a library by `to`, which changes its digest.
 pub(crate) fn patched(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = bytes.to_vec();

@@ -44,12 +44,12 @@ fn panics_never_cross_the_edge() {
     );
     let stats = panicking.plugin.stats();
     assert_eq!(stats.instantiations, stats.discarded + 1, "one for each that was discarded");
-    // Those that panicked at once may have had the same one.
+    // Calls that panicked at the same time may have shared an instance.
     assert!((4..=7).contains(&stats.discarded), "{}", stats.discarded);
 }
 
 #[test]
-fn without_a_new_instance_after_a_panic_there_is_none_until_there_can_be() {
+fn a_plugin_without_an_instance_gets_one_once_it_can_be_created() {
     if !can_compile() {
         return;
     }
@@ -63,7 +63,7 @@ fn without_a_new_instance_after_a_panic_there_is_none_until_there_can_be() {
     std::fs::write(&gate, b"").unwrap();
     let error = gated.encode(0, b"\xf6").unwrap_err();
     assert_eq!((error.kind(), error.message()), (CallErrorKind::Panic, "as asked"));
-    // What is half changed serves no more, neither codecs nor handlers.
+    // The half changed instance serves neither codecs nor handlers.
     let refused = |error: CallError| {
         assert_eq!(error.kind(), CallErrorKind::Unavailable);
         assert_eq!(error.plugin(), Some("fixture@1.0.0"));
@@ -77,7 +77,7 @@ fn without_a_new_instance_after_a_panic_there_is_none_until_there_can_be() {
     refused(gated.plugin.health(Duration::from_secs(5)).unwrap_err());
     let stats = gated.plugin.stats();
     assert_eq!((stats.instances, stats.discarded, stats.instantiations), (0, 1, 1));
-    // A later call finds that there can be one.
+    // A later call creates one.
     std::fs::remove_file(&gate).unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
     loop {

@@ -11,12 +11,12 @@ use crate::compile::{can_compile, plugin};
 use crate::log::logged_of;
 use crate::site::{Site, Started};
 
-/// How long a step may take here: longer than a busy machine takes for one that does not hang.
+/// How long a step may take here: longer than a step that does not hang takes on a busy machine.
 const BOUND: Duration = Duration::from_secs(5);
-/// How long one is waited for that does.
+/// How long to wait for a step that hangs.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// A library that hangs in one place, and the file that keeps it there.
+/// A library that hangs in one function, and the file that makes it hang.
 struct Hanging {
     site: Site,
     path: PathBuf,
@@ -24,12 +24,12 @@ struct Hanging {
 }
 
 impl Hanging {
-    /// It hangs where `flag` says, once the gate is closed.
+    /// A library that hangs in the function of `flag` while the gate is closed.
     fn new(flag: &str) -> Self {
         Self::at(&[flag])
     }
 
-    /// It hangs where any of `flags` says.
+    /// A library that hangs in the functions of `flags`.
     fn at(flags: &[&str]) -> Self {
         let site = Site::new();
         let gate = site.path("gate");
@@ -58,7 +58,7 @@ impl Hanging {
         loaded.iter().find(|it| it.digest == digest).unwrap().left_behind
     }
 
-    /// Lets the library go on, and sees that all threads that hung in it end.
+    /// Opens the gate, and waits until all threads that hung in the library have ended.
     fn open(&self) {
         std::fs::remove_file(&self.gate).unwrap();
         let patience = Instant::now() + Duration::from_secs(20);
@@ -68,7 +68,7 @@ impl Hanging {
         }
     }
 
-    /// Starts it while it hangs, and expects the refusal to say so.
+    /// Starts the plugin while it hangs, and expects a refusal that says so.
     #[track_caller]
     fn refused(&self, reason: Reason, step: &str) {
         self.close();
@@ -107,7 +107,7 @@ fn a_first_health_that_hangs_is_left_behind() {
 }
 
 #[test]
-fn a_later_health_that_hangs_is_asked_a_few_times_only_and_calls_go_on() {
+fn a_later_health_that_hangs_is_called_a_few_times_only_and_calls_go_on() {
     if !can_compile() {
         return;
     }
@@ -130,14 +130,13 @@ fn a_later_health_that_hangs_is_asked_a_few_times_only_and_calls_go_on() {
 }
 
 #[test]
-fn a_last_call_that_hangs_keeps_nobody() {
+fn a_shutdown_that_hangs_holds_up_no_caller() {
     if !can_compile() {
         return;
     }
-    for (flag, logs) in [
-        ("-DSHUTDOWN_HANGS", "no answer to the last call"),
-        ("-DDESTROY_HANGS", "an instance was not freed"),
-    ] {
+    for (flag, logs) in
+        [("-DSHUTDOWN_HANGS", "shutdown failed"), ("-DDESTROY_HANGS", "an instance was not freed")]
+    {
         let hanging = Hanging::new(flag);
         let started = hanging.start().unwrap();
         hanging.close();
@@ -153,7 +152,7 @@ fn a_last_call_that_hangs_keeps_nobody() {
 }
 
 #[test]
-fn whoever_drops_an_instance_does_not_wait_for_it() {
+fn dropping_an_instance_does_not_wait_for_it() {
     if !can_compile() {
         return;
     }
@@ -178,11 +177,11 @@ fn an_instance_that_no_thread_can_free_leaks() {
     let hanging = Hanging::at(&["-DHEALTH_HANGS", "-DDESTROY_HANGS"]);
     let (started, other) = (hanging.start().unwrap(), hanging.start().unwrap());
     hanging.close();
-    // Each of these keeps the instance that it asks.
+    // Each of these calls keeps its instance.
     while hanging.left_behind() < 8 {
         other.plugin.health(SHORT).unwrap_err();
     }
-    // On this thread it would hang for good.
+    // On this thread it would hang for ever.
     let lines = logged_of(|| drop(started));
     let says = "an instance was not freed";
     assert!(lines[0].contains(says) && lines[0].contains("at most 8 threads"), "{lines:?}");
@@ -191,7 +190,7 @@ fn an_instance_that_no_thread_can_free_leaks() {
 }
 
 #[test]
-fn what_hangs_in_describe_is_not_what_another_waits_for() {
+fn a_describe_that_hangs_does_not_hold_up_another() {
     if !can_compile() {
         return;
     }
@@ -204,7 +203,7 @@ fn what_hangs_in_describe_is_not_what_another_waits_for() {
         assert_eq!(other.start().unwrap().encode(0, b"\xf6").unwrap(), b"\xf6");
         assert!(!describing.is_finished(), "it waits for its library still");
         std::fs::remove_file(&hanging.gate).unwrap();
-        // The hang was shorter than its bound: no harm done.
+        // The hang was shorter than its bound, and is not reported.
         assert_eq!(describing.join().unwrap().unwrap().name, "fixture");
     });
     assert_eq!(hanging.left_behind(), 0);

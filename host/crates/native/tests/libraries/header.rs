@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::compile;
 use crate::site::Site;
 
-/// An unstripped library of a few pages, as the compiler makes it.
+/// An unstripped library of a few pages, as the compiler writes it.
 fn library() -> Option<Vec<u8>> {
     let site = Site::new();
     let path = compile::example(site.folder(), "rot13.c")?;
@@ -21,7 +21,7 @@ fn look(bytes: &[u8]) -> Result<header::LibraryHeader, HeaderError> {
 }
 
 #[test]
-fn it_is_read() {
+fn the_header_is_read() {
     let Some(bytes) = library() else { return };
     assert!(header::recognises(&bytes) && header::is_whole(&bytes));
     let found = look(&bytes).unwrap();
@@ -29,7 +29,7 @@ fn it_is_read() {
 }
 
 #[test]
-fn no_beginning_of_it_is_whole() {
+fn a_truncated_library_is_not_whole() {
     let Some(bytes) = library() else { return };
     for length in 0..bytes.len() {
         assert!(!header::is_whole(&bytes[..length]), "{length} of {} bytes", bytes.len());
@@ -38,7 +38,7 @@ fn no_beginning_of_it_is_whole() {
 }
 
 #[test]
-fn any_byte_of_it_may_be_wrong() {
+fn any_wrong_byte_is_refused_without_a_panic() {
     let Some(mut bytes) = library() else { return };
     for at in 0..bytes.len() {
         let right = bytes[at];

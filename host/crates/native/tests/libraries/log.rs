@@ -51,7 +51,7 @@ pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     (result, lines)
 }
 
-/// Runs `work`; the lines that are logged of it, once there is one, on whatever thread.
+/// Runs `work`, and returns the lines that it logs, on any thread, once there is one.
 pub(crate) fn logged_of(work: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), work);

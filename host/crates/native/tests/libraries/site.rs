@@ -50,7 +50,7 @@ impl Site {
         &self.tokio
     }
 
-    /// What a host reads of a dropped file.
+    /// The artifact that a host reads from a dropped file.
     pub(crate) fn read(path: &Path) -> Artifact {
         Artifact::new(Source::File(path.to_owned()), std::fs::read(path).unwrap())
     }
@@ -62,7 +62,7 @@ impl Site {
         self.runtime.prepare(&Self::read(&path))
     }
 
-    /// All that a host does with a dropped file.
+    /// Prepares, describes and starts a dropped file, as a host does.
     pub(crate) fn run(&self, path: &Path, config: Value) -> Result<Started, Refusal> {
         Self::start(&*self.runtime.prepare(&Self::read(path))?, config)
     }
@@ -99,7 +99,7 @@ impl Site {
         Ok(Started { plugin, services: Arc::new(Json) })
     }
 
-    /// The refusal of a file that runs nowhere.
+    /// The refusal of a file that cannot run.
     pub(crate) fn refusal(&self, path: &Path) -> Refusal {
         self.run(path, json!({})).err().expect("a refusal")
     }

@@ -54,7 +54,7 @@ fn five_hundred_versions_run_one_after_the_other() {
             let new = load(version);
             let (_, replaced) = std::mem::replace(&mut *current.write().unwrap(), new);
             replaced.plugin.shutdown();
-            // One in fifty stays, to be asked afterwards.
+            // One version in fifty is kept, to be called afterwards.
             if version % 50 == 0 {
                 old.push(replaced);
             }
@@ -64,7 +64,7 @@ fn five_hundred_versions_run_one_after_the_other() {
             }
         }
         stop.store(true, Ordering::Relaxed);
-        // The scope itself waits for what they do, not for their ends.
+        // The scope waits for the closures of the threads, but not for the threads to end.
         for caller in callers {
             caller.join().unwrap();
         }

@@ -20,7 +20,7 @@ use compile::{can_compile, plugin};
 use site::Site;
 
 #[test]
-fn a_constructor_that_hangs_keeps_nobody() {
+fn a_constructor_that_hangs_holds_up_no_caller() {
     if !can_compile() {
         return;
     }
@@ -36,7 +36,7 @@ fn a_constructor_that_hangs_keeps_nobody() {
     for part in [&*stuck.to_string_lossy(), "load: expected it to return", "left behind"] {
         assert!(refusal.message.contains(part), "expected {part:?}, found: {refusal}");
     }
-    // The next one is told which library is in its way.
+    // The refusal of the next library says which library hangs.
     let refusal = site.refusal(&good);
     assert_eq!(refusal.reason, Reason::Describe, "{refusal}");
     for part in [&*good.to_string_lossy(), "load: expected a turn", "does not finish loading"] {
@@ -44,7 +44,7 @@ fn a_constructor_that_hangs_keeps_nobody() {
     }
     assert!(Libraries::of_this_process().loaded().is_empty());
 
-    // It returns after all: both can be had.
+    // The constructor returns after all: both libraries can be used.
     std::fs::remove_file(&gate).unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
     while Libraries::of_this_process().loaded().is_empty() {

@@ -19,12 +19,12 @@ tests!(
     an_error_of_the_plugin_stays_one,
     an_answer_past_the_limit_is_refused_and_the_worker_lives_on,
     a_panic_costs_the_instance_not_the_worker,
-    an_instance_that_cannot_be_replaced_was_the_last,
+    an_instance_that_cannot_be_replaced_ends_the_worker,
     lanes_run_at_once_and_further_calls_wait,
     the_queue_is_bounded_and_a_wait_ends_at_the_deadline,
     a_call_that_waits_for_a_worker_to_start_is_not_the_plugins_fault,
     a_request_that_is_too_large_is_refused_before_it_is_sent,
-    a_caller_that_goes_away_stops_nothing,
+    a_dropped_call_runs_on,
     shutdown_is_the_last_call,
     a_shutdown_that_hangs_is_killed,
 );
@@ -123,7 +123,7 @@ fn a_panic_costs_the_instance_not_the_worker() {
     assert_eq!((host.pid(), host.plugin.stats().instantiations), (pid, 2));
 }
 
-fn an_instance_that_cannot_be_replaced_was_the_last() {
+fn an_instance_that_cannot_be_replaced_ends_the_worker() {
     let host = Setup { config: "once", ..Setup::default() }.host();
     let pid = host.pid();
     let (kind, message) = host.fails("panic");
@@ -143,7 +143,7 @@ fn lanes_run_at_once_and_further_calls_wait() {
             scope.spawn(|| assert_eq!(host.tell("meet"), "meet"));
         }
     });
-    // And never more than two at once.
+    // Never more than two ran at once.
     let begun = Instant::now();
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -192,7 +192,7 @@ fn a_call_that_waits_for_a_worker_to_start_is_not_the_plugins_fault() {
     let variables = [("GATE".to_owned(), gate.display().to_string())];
     setup.policy.grants.environment = Environment(variables.into());
     let host = setup.host();
-    // The next worker hangs in `create` as long as the gate is there.
+    // The next worker hangs in `create` as long as the gate file exists.
     std::fs::write(&gate, b"").unwrap();
     kill(host.pid().unwrap());
     let message = eventually("a call to wait for the next worker", || {
@@ -224,7 +224,7 @@ fn a_request_that_is_too_large_is_refused_before_it_is_sent() {
     assert_eq!(host.pid(), pid);
 }
 
-fn a_caller_that_goes_away_stops_nothing() {
+fn a_dropped_call_runs_on() {
     let mut setup = Setup::default();
     setup.policy.instances = 1;
     let host = setup.host();

@@ -15,7 +15,7 @@ tests!(
 );
 
 fn a_plugin_finds_only_what_is_granted() {
-    // A descriptor that this program leaks to whatever it starts.
+    // A descriptor that this program leaks to every process that it starts.
     let leak = File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(leak.as_fd(), rustix::io::FdFlags::empty()).unwrap();
     let host = Host::new();
@@ -41,7 +41,7 @@ fn a_plugin_cannot_do_what_is_denied() {
     all_is_denied(&host.tell("forbidden"), protections.landlock.is_some());
 }
 
-/// What the plugin saw when it tried what it may not.
+/// The results of the calls that the plugin must not make.
 #[track_caller]
 pub(crate) fn all_is_denied(seen: &str, landlock: bool) {
     let (mut allowed, mut others) = (Vec::new(), Vec::new());

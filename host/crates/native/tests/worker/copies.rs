@@ -17,13 +17,13 @@ use crate::support::{eventually, kill, tests};
 
 tests![a_copy_stays_as_long_as_a_worker_may_load_it_again];
 
-/// A runtime on the folder, as a host makes it that starts.
+/// A runtime on the folder, as a starting host makes it.
 fn runtime(copies: &Path, tokio: &tokio::runtime::Runtime) -> NativeRuntime {
     NativeRuntime::new(copies.to_owned(), tokio.handle().clone())
         .worker(WorkerCommand::this_program())
 }
 
-/// Starts the library in a worker; what was prepared is forgotten.
+/// Starts the library in a worker, and drops what was prepared.
 fn start(runtime: &NativeRuntime, library: &Path) -> Arc<dyn Plugin> {
     let bytes = fs::read(library).unwrap();
     let prepared = runtime.prepare(&Artifact::new(Source::File(library.to_owned()), bytes));
@@ -58,13 +58,13 @@ fn a_copy_stays_as_long_as_a_worker_may_load_it_again() {
     let long_ago = SystemTime::now() - Duration::from_hours(48);
     File::open(&copy).unwrap().set_modified(long_ago).unwrap();
 
-    // Another host starts beside it: it has never heard of the plugin.
+    // Another host starts, which does not run the plugin.
     drop(runtime(&copies, &tokio));
     let worker = |plugin: &Arc<dyn Plugin>| plugin.stats().worker.unwrap().pid;
     let first = worker(&plugin).unwrap();
     kill(first);
     eventually("another worker", || {
-        // A call starts it.
+        // The call starts a worker.
         drop(plugin.health(Duration::from_secs(5)));
         worker(&plugin).filter(|pid| *pid != first)
     });
@@ -72,5 +72,5 @@ fn a_copy_stays_as_long_as_a_worker_may_load_it_again() {
     plugin.shutdown();
     drop(plugin);
     drop(runtime(&copies, &tokio));
-    assert!(!copy.exists(), "nobody uses it any more");
+    assert!(!copy.exists(), "no plugin uses it any more");
 }

@@ -21,8 +21,8 @@ tests!(
     a_worker_that_breaks_the_protocol_is_killed,
     a_worker_that_closes_everything_is_killed,
     a_rogue_program_is_refused,
-    a_program_that_is_no_worker_is_refused,
-    a_program_that_does_not_get_that_far_says_why,
+    a_program_that_is_not_a_worker_is_refused,
+    a_program_that_exits_early_says_why,
     a_library_that_does_not_open_is_refused_as_in_process,
     a_constructor_that_crashes_is_refused,
     create_that_refuses_hangs_or_crashes_is_refused,
@@ -39,14 +39,14 @@ fn a_crash_names_the_plugin_and_the_signal() {
         (
             "starve",
             CallErrorKind::Memory,
-            "the worker ran out of the memory that it may have: \
+            "the worker reached its memory limit: \
              memory allocation of 99 bytes failed",
         ),
     ] {
         let host = Host::new();
         let first = host.pid();
         assert_eq!(host.fails(input), (kind, format!("plugin hostile@1.0.0: {end}")));
-        // The first new worker comes at once.
+        // The first new worker starts at once.
         assert_eq!(host.tell("again"), "again");
         assert_ne!(host.pid(), first);
         assert_eq!(host.plugin.stats().instantiations, 2);
@@ -59,7 +59,7 @@ fn a_hang_is_killed_and_other_calls_say_so() {
     thread::scope(|scope| {
         let before = logged("hangs").len();
         let hang = scope.spawn(|| host.fails("hang"));
-        // Begins later, so its own deadline is later, too.
+        // This call begins later, so its deadline is later, too.
         eventually("it to hang", || (logged("hangs").len() > before).then_some(()));
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(300) {
@@ -89,7 +89,7 @@ fn memory_past_the_budget_is_refused_or_kills() {
     eventually("the worker to be replaced", || host.ask("again").ok());
     let (kind, message) = host.fails("hold 130");
     assert_eq!(kind, CallErrorKind::Memory, "{message}");
-    assert!(message.contains("that it may, and was killed"), "{message}");
+    assert!(message.contains("bytes of memory of at most"), "{message}");
 }
 
 fn a_worker_that_breaks_the_protocol_is_killed() {
@@ -102,8 +102,8 @@ fn a_worker_that_breaks_the_protocol_is_killed() {
 
 fn a_worker_that_closes_everything_is_killed() {
     let host = Host::new();
-    // The host finds its lane closed; or the worker's own watcher finds its socket gone, if it
-    // has not begun to wait on it, and ends the worker.
+    // Either the host finds its lane closed, or the worker's thread that watches the host finds its
+    // socket closed before it waits on it, and ends the worker.
     let (kind, message) = host.fails("close");
     match kind {
         CallErrorKind::Contract => assert!(message.contains("closed a connection"), "{message}"),
@@ -112,7 +112,7 @@ fn a_worker_that_closes_everything_is_killed() {
     eventually("the worker to be replaced", || host.ask("again").ok());
 }
 
-/// The argument that makes this program a worker that speaks no protocol.
+/// The argument that makes this program a worker that breaks the protocol.
 pub(crate) const ROGUE: &str = "rogue";
 
 pub(crate) fn rogue() -> ExitCode {
@@ -131,7 +131,7 @@ fn a_rogue_program_is_refused() {
     assert_eq!(children(), 0);
 }
 
-fn a_program_that_is_no_worker_is_refused() {
+fn a_program_that_is_not_a_worker_is_refused() {
     let refused = |program: &str| {
         let command = WorkerCommand { program: program.into(), args: Vec::new() };
         Setup { command, ..Setup::default() }.start().err().unwrap()
@@ -142,7 +142,7 @@ fn a_program_that_is_no_worker_is_refused() {
     assert!(refusal.message.contains("no worker could be started"), "{refusal}");
 }
 
-fn a_program_that_does_not_get_that_far_says_why() {
+fn a_program_that_exits_early_says_why() {
     let args = ["-c", "echo one >&2; echo no licence >&2; exit 7"].map(Into::into).to_vec();
     let command = WorkerCommand { program: "/bin/sh".into(), args };
     let refusal = Setup { command, ..Setup::default() }.start().err().unwrap();
@@ -193,7 +193,7 @@ fn restarts_back_off_and_end() {
     let host = Setup { rules, ..Setup::default() }.host();
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
-    // The second death: calls fail at once, and say when to come again.
+    // After the second death calls fail at once, and say when to try again.
     let begun = Instant::now();
     let (kind, message) = host.fails("too early");
     assert_eq!(kind, CallErrorKind::Unavailable);
@@ -201,7 +201,7 @@ fn restarts_back_off_and_end() {
     assert!(begun.elapsed() < Duration::from_secs(1));
     assert!(matches!(host.plugin.state(), WorkerState::BackingOff { .. }));
     eventually("the pause to end", || host.ask("again").ok());
-    // The third is one too many.
+    // The third death is one too many.
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
     let (kind, message) = host.fails("never");
     assert_eq!(kind, CallErrorKind::Unavailable);
@@ -222,7 +222,7 @@ fn a_panic_of_the_host_is_an_error_of_the_nested_call() {
 }
 
 fn a_hundred_kills_under_load_lose_no_call() {
-    // What is left of earlier tests ends meanwhile.
+    // Mappings that are left from earlier tests go meanwhile.
     let ended = Host::new();
     drop(ended);
     eventually("earlier workers to be reaped", || (children() == 0).then_some(()));
@@ -271,7 +271,7 @@ fn a_hundred_kills_under_load_lose_no_call() {
         let mut last = None;
         for _ in 0..100 {
             let pid = eventually("a new worker", || host.pid().filter(|pid| Some(*pid) != last));
-            // It is in use before it is killed.
+            // The worker is in use before it is killed.
             let count = answered.load(Ordering::Relaxed);
             eventually("answers", || (answered.load(Ordering::Relaxed) > count).then_some(()));
             kill(pid);
@@ -284,7 +284,7 @@ fn a_hundred_kills_under_load_lose_no_call() {
     eprintln!("100 kills: {answered:?} answered, {failed:?} failed, slowest {slowest:?}");
     assert!(slowest.unwrap() < Duration::from_secs(5), "{slowest:?}");
     assert!(host.plugin.stats().discarded >= 100);
-    // That of the worker that runs; those of a hundred dead ones are gone.
+    // The mapping of the running worker; those of the dead ones are gone.
     assert_eq!(shared_mappings(), 1);
     drop(host);
     assert_eq!(children(), 0);

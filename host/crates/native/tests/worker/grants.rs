@@ -23,7 +23,7 @@ tests!(
     names_are_looked_up_with_the_network,
     nothing_but_tcp_and_udp_is_opened_with_the_network,
     without_landlock_nothing_is_written_and_the_rest_is_reported,
-    without_grants_nothing_of_them_is_reported,
+    without_grants_none_is_reported,
 );
 
 /// A folder that is granted for reading, one for writing, and one that is not granted.
@@ -56,7 +56,7 @@ impl Folders {
     }
 }
 
-/// What becomes of it.
+/// The result of that.
 fn uses(host: &Host, verb: &str, path: &Path) -> String {
     host.tell(&format!("use {verb} {}", path.display()))
 }
@@ -102,7 +102,7 @@ fn a_folder_for_reading_is_read_and_not_written() {
         assert!(denied(&answer), "{verb} {path}: {answer}");
     }
     assert!(denied(&uses(&host, "read", Path::new("/etc/passwd"))));
-    // The guest's path means nothing to native code.
+    // The path for guests does not apply to native code.
     assert_eq!(uses(&host, "read", Path::new("/elsewhere/file")), "ENOENT");
     assert_eq!(fs::read(folders.path("read/file")).unwrap(), b"read");
 }
@@ -207,7 +207,7 @@ fn ports_are_reached_as_granted_where_the_kernel_knows_them() {
         assert!(is_reported(&host, "tcp-ports-beyond-grant"), "{:?}", reported(&host));
         assert_eq!(reaches, "done");
     }
-    // Nobody knows of machines and of the ports of UDP, and that is said.
+    // Machines and UDP ports are not restricted, which is reported.
     for word in ["hosts-beyond-grant", "udp-ports-beyond-grant"] {
         assert!(is_reported(&host, word), "{:?}", reported(&host));
     }
@@ -281,12 +281,12 @@ fn without_landlock_nothing_is_written_and_the_rest_is_reported() {
     setup.policy.grants.files = vec![folders.grant("read", false), folders.grant("write", true)];
     let host = HostPattern::Loopback;
     setup.policy.grants.network = vec![NetworkGrant { host, port: Some(port ^ 1) }];
-    let before = logged("cannot keep the worker to its grants").len();
+    let before = logged("cannot enforce the worker's grants exactly").len();
     let host = setup.host();
     for word in ["read-beyond-grant", "write-withheld", "tcp-ports-beyond-grant"] {
         assert!(is_reported(&host, word), "{:?}", reported(&host));
     }
-    let warned = logged("cannot keep the worker to its grants");
+    let warned = logged("cannot enforce the worker's grants exactly");
     assert_eq!(warned.len(), before + 1);
     assert!(warned[before].contains("write-withheld"), "{warned:?}");
     assert_eq!(uses(&host, "read", &folders.path("read/file")), "read");
@@ -295,7 +295,7 @@ fn without_landlock_nothing_is_written_and_the_rest_is_reported() {
     assert_eq!(host.tell(&format!("use tcp {port}")), "done");
 }
 
-fn without_grants_nothing_of_them_is_reported() {
+fn without_grants_none_is_reported() {
     let words = reported(&Host::new());
     let about = |word: &String| word.contains("grant") || word.contains("withheld");
     assert!(!words.iter().any(about), "{words:?}");

@@ -28,7 +28,7 @@ pub(crate) const PARTNER: &str = "partner";
 /// The argument that makes this program keep a core busy.
 pub(crate) const BUSY: &str = "busy";
 
-/// Sends back what it gets, `size` bytes at a time, until there is no more.
+/// Sends back the bytes that it receives, `size` at a time, until the end.
 pub(crate) fn partner(size: &str) -> ExitCode {
     let mut socket = UnixStream::from(rustix::io::dup(std::io::stdin()).unwrap());
     let mut bytes = vec![0; size.parse().unwrap()];
@@ -47,7 +47,7 @@ pub(crate) fn busy() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Itself, as something else.
+/// This program, with arguments.
 fn this_program(args: [&str; 2]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.args(args);
@@ -66,7 +66,7 @@ impl Exchange {
     const THEIRS: u32 = 1;
     const OVER: u32 = 2;
 
-    /// Waits until it is somebody else's turn than `turn`, and says whose.
+    /// Waits until the turn is another than `turn`, and returns it.
     fn until_not(&self, turn: u32) -> u32 {
         let mut looks = 0_u32;
         loop {
@@ -98,7 +98,7 @@ impl Exchange {
     }
 }
 
-/// The CPU time that a process has used, exact but for its running threads' last moments.
+/// The CPU time that a process has used, up to the current time slices of its threads.
 fn used(pid: u32) -> Duration {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let of = |stat: String| -> Option<u64> { stat.split(' ').next()?.parse().ok() };
@@ -107,7 +107,7 @@ fn used(pid: u32) -> Duration {
     Duration::from_nanos(times.sum())
 }
 
-/// Times of something, taken in rounds.
+/// Times that are measured in rounds.
 struct Taken<'a> {
     what: &'static str,
     act: Box<dyn FnMut() + 'a>,
@@ -124,7 +124,7 @@ impl<'a> Taken<'a> {
 
     fn round(&mut self, calls: u32) {
         let used = || self.pids.iter().map(|pid| used(*pid)).sum::<Duration>();
-        // Whoever took part in another's round sleeps again.
+        // Lets the processes of other rounds go to sleep again.
         thread::park_timeout(Duration::from_millis(1));
         let (before, begun) = (used(), Instant::now());
         (0..calls).for_each(|_| (self.act)());
@@ -204,7 +204,7 @@ fn sizes(host: &Host, cores: Cores, rounds: u32, sizes: &[(usize, u32)]) {
             print!("{size} bytes:");
             all.iter_mut().for_each(Taken::print);
             if cores.ours != cores.theirs {
-                // By itself: the thread that serves it never sleeps.
+                // Pinned alone: the thread that serves it never sleeps.
                 scope.spawn(|| {
                     Cores::pin(None, cores.theirs);
                     exchange.serve(size);

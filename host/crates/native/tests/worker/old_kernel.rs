@@ -17,15 +17,15 @@ use crate::confinement::all_is_denied;
 use crate::support::{Host, Setup, logged, tests};
 
 tests![
-    without_landlock_the_rest_is_given_up_and_reported,
-    without_seccomp_the_rest_is_given_up_and_reported,
+    without_landlock_the_other_protections_are_active_and_reported,
+    without_seccomp_the_other_protections_are_active_and_reported,
     without_either_and_without_capabilities_a_worker_still_serves,
 ];
 
-/// The argument that makes this program a worker on an old kernel. What that lacks follows.
+/// The argument that makes this program a worker on an old kernel. The features that it lacks follow.
 pub(crate) const OLD_KERNEL: &str = "old-kernel";
 
-/// The calls that make up what a kernel may lack.
+/// The system calls of each feature that a kernel may lack.
 fn calls(what: &str) -> &'static [i64] {
     match what {
         "landlock" => &[
@@ -40,7 +40,7 @@ fn calls(what: &str) -> &'static [i64] {
     }
 }
 
-/// Serves as a worker to which the kernel lacks `what`.
+/// Serves as a worker on a kernel that lacks `what`.
 pub(crate) fn worker(what: impl Iterator<Item = String>) -> ExitCode {
     let rules = |call: i64| match call {
         libc::SYS_prctl => {
@@ -60,22 +60,22 @@ pub(crate) fn worker(what: impl Iterator<Item = String>) -> ExitCode {
     serve()
 }
 
-/// A host whose worker runs where the kernel lacks `what`.
+/// A host whose worker runs on a kernel that lacks `what`.
 fn host_without(what: &[&str]) -> Host {
     Setup { command: without(what), ..Setup::default() }.host()
 }
 
-/// A worker where the kernel lacks `what`.
+/// The command of a worker on a kernel that lacks `what`.
 pub(crate) fn without(what: &[&str]) -> WorkerCommand {
     WorkerCommand::this_program_with([&[OLD_KERNEL], what].concat())
 }
 
-/// What status says of the worker.
+/// The status of the worker.
 pub(crate) fn reported(host: &Host) -> Vec<String> {
     host.plugin.stats().worker.unwrap().protections
 }
 
-/// The worker reports all that it would here, but `lacking`; and it serves.
+/// The worker reports every protection of this system except `lacking`, and serves.
 #[track_caller]
 fn reports_all_but(lacking: &[&str], what: &[&str]) -> Option<Host> {
     let mut expected = reported(&Host::new());
@@ -90,19 +90,19 @@ fn reports_all_but(lacking: &[&str], what: &[&str]) -> Option<Host> {
     Some(host)
 }
 
-fn without_landlock_the_rest_is_given_up_and_reported() {
+fn without_landlock_the_other_protections_are_active_and_reported() {
     let Some(host) = reports_all_but(&["landlock"], &["landlock"]) else { return };
-    // Nothing else keeps it from files, and from the host as little as ever.
+    // Nothing else keeps it from reading files.
     let seen = host.tell("forbidden");
     assert!(seen.contains("\nread=allowed\n"), "{seen}");
     all_is_denied(&seen, false);
-    assert!(logged("lacks what confines a worker").last().unwrap().contains("[\"landlock\"]"));
+    assert!(logged("cannot confine workers completely").last().unwrap().contains("[\"landlock\"]"));
 }
 
-fn without_seccomp_the_rest_is_given_up_and_reported() {
+fn without_seccomp_the_other_protections_are_active_and_reported() {
     let Some(host) = reports_all_but(&["seccomp"], &["seccomp"]) else { return };
-    assert!(logged("lacks what confines a worker").last().unwrap().contains("[\"seccomp\"]"));
-    // It leads its session: there is no other group for it, where the host would not find it.
+    assert!(logged("cannot confine workers completely").last().unwrap().contains("[\"seccomp\"]"));
+    // It leads its session, so it cannot join another group, in which the host would not find it.
     assert_eq!(host.tell("leave"), "EPERM");
 }
 

@@ -11,31 +11,31 @@ use crate::support::{Host, Setup, eventually, is_gone, kill, signal, tests};
 
 tests!(
     a_killed_host_leaves_no_worker,
-    the_worker_sees_by_itself_that_its_host_is_gone,
-    no_handler_of_the_plugin_keeps_it_from_that,
-    what_a_worker_started_ends_with_it,
+    a_worker_notices_by_itself_that_its_host_is_gone,
+    a_signal_handler_of_the_plugin_does_not_keep_a_worker_alive,
+    processes_of_a_worker_end_with_it,
     the_kernel_ends_a_worker_that_does_nothing_by_itself,
-    a_worker_started_by_hand_says_so,
+    a_worker_started_by_hand_reports_it,
 );
 
-/// The argument that makes this program a host. What it asks first, and what the worker's kernel
-/// lacks, follow.
+/// The argument that makes this program a host. The input of its first call, and the features that
+/// the worker's kernel lacks, follow.
 pub(crate) const HOST: &str = "host-to-be-killed";
 
-/// Starts a worker, prints its number and its answer, and waits for its own end.
+/// Starts a worker, prints its process id and its answer, and waits to be killed.
 pub(crate) fn host(first: &str, lacking: &[&str]) -> ExitCode {
     let command = if lacking.is_empty() { WorkerCommand::this_program() } else { without(lacking) };
     let host = Setup { command, ..Setup::default() }.host();
     println!("{} {}", host.pid().unwrap(), host.tell(first));
     std::io::stdout().flush().unwrap();
     loop {
-        // A stuck call, so that the worker has no quiet moment to notice.
+        // A stuck call, so that the worker is never idle.
         let _ = host.ask("hang");
         thread::yield_now();
     }
 }
 
-/// Such a host, its worker, and what that answered.
+/// A host in another process, its worker, and the answer to its first call.
 fn started(first: &str, lacking: &[&str]) -> (Child, u32, String) {
     let mut host = Command::new("/proc/self/exe")
         .arg(HOST)
@@ -72,14 +72,14 @@ fn a_killed_host_leaves_no_worker() {
     ends_with(host, worker);
 }
 
-fn the_worker_sees_by_itself_that_its_host_is_gone() {
+fn a_worker_notices_by_itself_that_its_host_is_gone() {
     if can_lack() {
         let (host, worker, _) = started("ready", &["death-signals"]);
         ends_with(host, worker);
     }
 }
 
-fn no_handler_of_the_plugin_keeps_it_from_that() {
+fn a_signal_handler_of_the_plugin_does_not_keep_a_worker_alive() {
     if can_lack() {
         let (host, worker, answer) = started("deafen", &["death-signals"]);
         assert_eq!(answer, "deaf");
@@ -87,7 +87,7 @@ fn no_handler_of_the_plugin_keeps_it_from_that() {
     }
 }
 
-fn what_a_worker_started_ends_with_it() {
+fn processes_of_a_worker_end_with_it() {
     if !can_lack() {
         return;
     }
@@ -96,7 +96,7 @@ fn what_a_worker_started_ends_with_it() {
     ends_with(host, worker);
     let child: u32 = child.parse().unwrap();
     eventually("the child to end", || is_gone(child).then_some(()));
-    // And at the hand of its host.
+    // Killed by its host as well.
     let host = Setup { command: without(&["seccomp"]), ..Setup::default() }.host();
     let child: u32 = host.tell("fork").parse().unwrap();
     assert!(!is_gone(child));
@@ -108,11 +108,11 @@ fn the_kernel_ends_a_worker_that_does_nothing_by_itself() {
     let (host, worker, _) = started("ready", &[]);
     signal(worker, rustix::process::Signal::STOP);
     ends_with(host, worker);
-    // In case it did not.
+    // In case it is still alive.
     kill(worker);
 }
 
-fn a_worker_started_by_hand_says_so() {
+fn a_worker_started_by_hand_reports_it() {
     let output = Command::new("/proc/self/exe")
         .arg(plugbay_native::worker::ARGUMENT)
         .stdin(Stdio::null())

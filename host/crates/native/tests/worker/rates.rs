@@ -9,7 +9,7 @@ use crate::support::{Host, Setup, eventually, logged, tests};
 tests!(
     lines_beyond_the_rate_are_dropped_and_counted,
     printed_lines_count_as_well,
-    a_call_that_calls_the_host_too_often_ends_so_and_the_worker_lives_on,
+    a_call_that_calls_the_host_too_often_fails_and_the_worker_lives_on,
 );
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Observer for Told {
 }
 
 impl Told {
-    /// The limits that were told of, once each.
+    /// The limits that notices were about, once each.
     fn limits(&self) -> Vec<&'static str> {
         let told = self.0.lock().unwrap();
         let limit = |(plugin, notice): &(String, Notice)| match notice {
@@ -45,9 +45,9 @@ fn lines_beyond_the_rate_are_dropped_and_counted() {
     let before = logged("one of many").len();
     assert_eq!(host.tell("flood 2000"), "cba");
     let dropped = host.plugin.stats().limited["logs"];
-    // What was written came at once, or in the time that it took.
+    // Lines were written at once, or within the time that the test took.
     let written = u64::try_from(logged("one of many").len() - before).unwrap();
-    // And one that it prints.
+    // One line is printed.
     assert!((2000..=2001).contains(&(written + dropped)), "{written} and {dropped}");
     assert!((9..1000).contains(&written), "{written} lines");
     assert_eq!(told.limits(), ["logs"]);
@@ -61,7 +61,7 @@ fn printed_lines_count_as_well() {
     assert_eq!(told.limits(), ["logs"]);
 }
 
-fn a_call_that_calls_the_host_too_often_ends_so_and_the_worker_lives_on() {
+fn a_call_that_calls_the_host_too_often_fails_and_the_worker_lives_on() {
     let (host, told) = host(0, 20);
     let pid = host.pid();
     let (kind, message) = host.fails("flood 2000");
@@ -69,11 +69,11 @@ fn a_call_that_calls_the_host_too_often_ends_so_and_the_worker_lives_on() {
     assert!(message.starts_with("plugin hostile@1.0.0: expected at most 20 calls"), "{message}");
     assert!(host.plugin.stats().limited["host_calls"] > 1000);
     assert_eq!(told.limits(), ["host_calls"]);
-    // The plugin heard of it: unavailable.
+    // The plugin got the error `unavailable`.
     eventually("what it prints", || {
         (!logged("after the flood: status 3").is_empty()).then_some(())
     });
-    // A call that asks nothing of the host is none of it, and the rate comes back.
+    // A call that does not call the host is not counted, and the rate recovers.
     assert_eq!(host.tell("quiet"), "quiet");
     eventually("the rate to come back", || host.ask("codecs").ok());
     assert_eq!(host.pid(), pid);

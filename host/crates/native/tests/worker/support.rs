@@ -35,10 +35,10 @@ static TOKIO: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static SUBSCRIBER: Mutex<Option<Subscriber>> = Mutex::new(None);
 
-/// What is done with a line of the log before it is kept.
+/// Called with each line of the log before it is kept.
 type Subscriber = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Has `with` see the lines that are logged while `what` is done.
+/// Calls `with` for the lines that are logged while `what` runs.
 pub(crate) fn subscribed<T>(
     with: impl Fn(&str) + Send + Sync + 'static,
     what: impl FnOnce() -> T,
@@ -65,7 +65,7 @@ pub(crate) fn hostile() -> PathBuf {
     library("hostile.so", &[])
 }
 
-/// The other codecs: one, which turns bytes around.
+/// The codecs of the host: one, which reverses bytes.
 struct Reverser;
 
 impl Services for Reverser {
@@ -82,7 +82,7 @@ impl Services for Reverser {
         assert_eq!(context.depth(), 1);
         assert_ne!(bytes, b"panic", "as asked");
         if bytes == b"wait" {
-            // Until nobody can still want it.
+            // Long enough for the test.
             let until = Instant::now() + Duration::from_secs(1);
             while let Some(left) = until.checked_duration_since(Instant::now()) {
                 thread::park_timeout(left);
@@ -99,7 +99,7 @@ pub(crate) struct Host {
     services: Arc<dyn Services>,
 }
 
-/// How to start one.
+/// How to start a host.
 pub(crate) struct Setup {
     pub(crate) library: PathBuf,
     pub(crate) command: WorkerCommand,
@@ -160,23 +160,23 @@ impl Host {
         self.provider.get::<Codec>().unwrap()
     }
 
-    /// Has the plugin do what `input` says.
+    /// Calls the plugin, which does what `input` says.
     pub(crate) fn ask(&self, input: impl AsRef<[u8]>) -> Result<Vec<u8>, CallError> {
         self.codec().decode(&Context::new(&self.services), input.as_ref())
     }
 
-    /// As [`Host::ask`], of a caller that has no more time than this.
+    /// As [`Host::ask`], for a caller whose deadline is this far away.
     pub(crate) fn ask_within(&self, time: Duration, input: &str) -> Result<Vec<u8>, CallError> {
         let context = Context::new(&self.services).until(Instant::now() + time);
         self.codec().decode(&context, input.as_ref())
     }
 
-    /// What it answers, as a text.
+    /// The answer as text.
     pub(crate) fn tell(&self, input: &str) -> String {
         String::from_utf8(self.ask(input).unwrap()).unwrap()
     }
 
-    /// Writes `input`, which comes back as it is.
+    /// Encodes `input`, which comes back unchanged.
     pub(crate) fn echo(&self, input: &[u8]) -> Result<Vec<u8>, CallError> {
         self.codec().encode(&Context::new(&self.services), input)
     }
@@ -195,7 +195,7 @@ impl Host {
         TOKIO.block_on(handler.handle(Context::new(&self.services), request))
     }
 
-    /// What it answers, if that takes no longer than `patience`; else the future is dropped.
+    /// The answer, or `None` if it takes longer than `patience`; the call is then dropped.
     pub(crate) fn handle_for(
         &self,
         patience: Duration,
@@ -217,7 +217,7 @@ impl Host {
     }
 }
 
-/// Polls until `done` says something.
+/// Polls until `done` returns a value.
 pub(crate) fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -241,7 +241,7 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
 /// The threads of this process that belong to workers, by name.
 pub(crate) fn threads() -> Vec<String> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    // The first is that of this program, which is called so, too.
+    // The first one is the program itself, whose name begins like that, too.
     let main = std::process::id().to_string();
     let tasks = tasks.filter(|task| task.as_ref().unwrap().file_name() != *main);
     let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
@@ -300,7 +300,7 @@ pub(crate) fn record_logs() {
     tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init();
 }
 
-/// The lines that hold `what`.
+/// The lines that contain `what`.
 pub(crate) fn logged(what: &str) -> Vec<String> {
     let log = LOG.lock().unwrap();
     let log = String::from_utf8_lossy(&log);

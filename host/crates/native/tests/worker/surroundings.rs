@@ -12,14 +12,14 @@ use rustix::process::Signal;
 use crate::support::{Host, Setup, eventually, signal, subscribed, tests};
 
 tests!(
-    a_late_answer_to_health_ends_nothing,
-    another_plugin_that_is_slow_ends_nothing,
-    a_caller_with_little_time_ends_nothing,
+    a_late_answer_to_health_does_not_kill_the_worker,
+    another_slow_plugin_does_not_kill_the_worker,
+    a_caller_with_little_time_does_not_kill_the_worker,
     signals_to_end_are_for_the_host,
-    a_subscriber_of_the_log_may_ask_and_panic,
+    a_subscriber_of_the_log_may_read_the_state_and_panic,
 );
 
-fn a_late_answer_to_health_ends_nothing() {
+fn a_late_answer_to_health_does_not_kill_the_worker() {
     let folder = tempfile::tempdir().unwrap();
     let gate = folder.path().join("gate");
     let mut setup = Setup::default();
@@ -38,15 +38,15 @@ fn a_late_answer_to_health_ends_nothing() {
     assert_eq!(host.pid(), pid);
 }
 
-fn another_plugin_that_is_slow_ends_nothing() {
+fn another_slow_plugin_does_not_kill_the_worker() {
     let host = Setup::deadline(Duration::from_millis(300)).host();
     let pid = host.pid();
-    // It takes a second. What the worker makes of it in time, it may say.
+    // The nested call takes a second. The worker may still answer within the grace.
     assert_eq!(host.tell("nested wait"), "tiaw");
     assert_eq!(host.pid(), pid);
 }
 
-fn a_caller_with_little_time_ends_nothing() {
+fn a_caller_with_little_time_does_not_kill_the_worker() {
     let mut setup = Setup::default();
     setup.policy.instances = 1;
     let host = setup.host();
@@ -59,7 +59,7 @@ fn a_caller_with_little_time_ends_nothing() {
     assert_eq!(host.tell("next"), "next");
     assert_eq!(host.pid(), pid);
 
-    // The plugin's own time passes all the same.
+    // The plugin's own deadline passes all the same.
     let mut setup = Setup::deadline(Duration::from_secs(1));
     setup.policy.instances = 1;
     let host = setup.host();
@@ -84,7 +84,7 @@ fn signals_to_end_are_for_the_host() {
     assert_eq!(host.pid(), Some(pid));
 }
 
-fn a_subscriber_of_the_log_may_ask_and_panic() {
+fn a_subscriber_of_the_log_may_read_the_state_and_panic() {
     let host = Arc::new(Host::new());
     let asked = Arc::new(AtomicU64::new(0));
     let weak: Weak<Host> = Arc::downgrade(&host);

@@ -1,0 +1,166 @@
+//! The first bytes of every item: three bits of kind, then a number in one of five widths.
+
+use super::half;
+
+/// The kinds, in the upper three bits of an item's first byte. The eighth is simple values, and
+/// floats, which are known by their whole first byte.
+pub(crate) const UNSIGNED: u8 = 0;
+pub(crate) const NEGATIVE: u8 = 1;
+pub(crate) const BYTES: u8 = 2;
+pub(crate) const TEXT: u8 = 3;
+pub(crate) const ARRAY: u8 = 4;
+pub(crate) const MAP: u8 = 5;
+pub(crate) const TAG: u8 = 6;
+pub(crate) const SIMPLE: u8 = 7;
+
+/// Where the number is, if the lower five bits are not it.
+pub(crate) const IN_1_BYTE: u8 = 0x18;
+pub(crate) const IN_2_BYTES: u8 = 0x19;
+pub(crate) const IN_4_BYTES: u8 = 0x1a;
+pub(crate) const IN_8_BYTES: u8 = 0x1b;
+/// There is none: the length is indefinite.
+pub(crate) const INDEFINITE: u8 = 0x1f;
+
+pub(crate) const FALSE: u8 = 0xf4;
+pub(crate) const TRUE: u8 = 0xf5;
+pub(crate) const NULL: u8 = 0xf6;
+pub(crate) const UNDEFINED: u8 = 0xf7;
+pub(crate) const FLOAT_16: u8 = 0xf9;
+pub(crate) const FLOAT_32: u8 = 0xfa;
+pub(crate) const FLOAT_64: u8 = 0xfb;
+pub(crate) const BREAK: u8 = 0xff;
+
+/// Bignums: a byte string under one of these tags.
+pub(crate) const TAG_BIG_UNSIGNED: u64 = 2;
+pub(crate) const TAG_BIG_NEGATIVE: u64 = 3;
+/// "What follows is CBOR": says nothing that is not known here.
+pub(crate) const TAG_SELF_DESCRIBED: u64 = 55_799;
+
+/// Writes a head in the shortest width.
+pub(crate) fn write(out: &mut Vec<u8>, kind: u8, number: u64) {
+    let kind = kind << 5;
+    if number < 24 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 24")]
+        out.push(kind | number as u8);
+    } else if let Ok(number) = u8::try_from(number) {
+        out.extend_from_slice(&[kind | IN_1_BYTE, number]);
+    } else if let Ok(number) = u16::try_from(number) {
+        let [a, b] = number.to_be_bytes();
+        out.extend_from_slice(&[kind | IN_2_BYTES, a, b]);
+    } else if let Ok(number) = u32::try_from(number) {
+        let [a, b, c, d] = number.to_be_bytes();
+        out.extend_from_slice(&[kind | IN_4_BYTES, a, b, c, d]);
+    } else {
+        out.push(kind | IN_8_BYTES);
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
+    write(out, TEXT, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    write(out, BYTES, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+pub(crate) fn write_signed(out: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        // -1 - n, which is the complement
+        write(out, NEGATIVE, !number.cast_unsigned());
+    } else {
+        write(out, UNSIGNED, number.cast_unsigned());
+    }
+}
+
+pub(crate) fn write_u128(out: &mut Vec<u8>, number: u128) {
+    write_wide(out, UNSIGNED, TAG_BIG_UNSIGNED, number);
+}
+
+pub(crate) fn write_i128(out: &mut Vec<u8>, number: i128) {
+    if number < 0 {
+        write_wide(out, NEGATIVE, TAG_BIG_NEGATIVE, !number.cast_unsigned());
+    } else {
+        write_u128(out, number.cast_unsigned());
+    }
+}
+
+fn write_wide(out: &mut Vec<u8>, kind: u8, tag: u64, number: u128) {
+    if let Ok(number) = u64::try_from(number) {
+        write(out, kind, number);
+    } else {
+        write(out, TAG, tag);
+        let zeros = number.leading_zeros() as usize / 8;
+        write_bytes(out, &number.to_be_bytes()[zeros..]);
+    }
+}
+
+pub(crate) fn write_f32(out: &mut Vec<u8>, number: f32) {
+    out.push(FLOAT_32);
+    out.extend_from_slice(&number.to_be_bytes());
+}
+
+pub(crate) fn write_f64(out: &mut Vec<u8>, number: f64) {
+    out.push(FLOAT_64);
+    out.extend_from_slice(&number.to_be_bytes());
+}
+
+/// Writes a float in the shortest of the three widths that holds it exactly. Every NaN becomes
+/// the plain one.
+pub(crate) fn write_shortest(out: &mut Vec<u8>, number: f64) {
+    #[expect(clippy::cast_possible_truncation, reason = "compared with the original below")]
+    let single = number as f32;
+    if number.is_nan() {
+        out.extend_from_slice(&[FLOAT_16, 0x7e, 0x00]);
+    } else if f64::from(single).to_bits() != number.to_bits() {
+        write_f64(out, number);
+    } else if let Some(half) = half::from_f32(single) {
+        out.push(FLOAT_16);
+        out.extend_from_slice(&half.to_be_bytes());
+    } else {
+        write_f32(out, single);
+    }
+}
+
+/// An array or a map whose length is known for sure only at its end.
+///
+/// The head is written for the expected length and corrected at the end, which moves the content
+/// only if the width turns out to be another: documents always have definite lengths, which every
+/// reader knows, and which lets it reserve.
+pub(crate) struct Open {
+    kind: u8,
+    start: usize,
+    content: usize,
+    expected: u64,
+}
+
+impl Open {
+    pub(crate) fn new(out: &mut Vec<u8>, kind: u8, expected: Option<usize>) -> Self {
+        let expected = expected.unwrap_or(0) as u64;
+        let start = out.len();
+        write(out, kind, expected);
+        Self { kind, start, content: out.len(), expected }
+    }
+
+    /// One whose head is at `start` and says that it is empty.
+    pub(crate) fn empty(kind: u8, start: usize) -> Self {
+        Self { kind, start, content: start + 1, expected: 0 }
+    }
+
+    pub(crate) fn close(self, out: &mut Vec<u8>, found: u64) {
+        if found == self.expected {
+            return;
+        }
+        if found < 24 && self.content == self.start + 1 {
+            #[expect(clippy::cast_possible_truncation, reason = "below 24")]
+            let short = found as u8;
+            out[self.start] = self.kind << 5 | short;
+            return;
+        }
+        let mut head = Vec::with_capacity(9);
+        write(&mut head, self.kind, found);
+        out.splice(self.start..self.content, head);
+    }
+}

@@ -1,0 +1,362 @@
+//! Reads CBOR one head at a time, and trusts no length.
+
+use std::borrow::Cow;
+
+use super::half;
+use super::head::{
+    ARRAY, BREAK, BYTES, FALSE, FLOAT_32, FLOAT_64, IN_1_BYTE, IN_2_BYTES, IN_4_BYTES, IN_8_BYTES,
+    INDEFINITE, MAP, NEGATIVE, NULL, TAG, TAG_BIG_NEGATIVE, TAG_BIG_UNSIGNED, TAG_SELF_DESCRIBED,
+    TEXT, TRUE, UNDEFINED, UNSIGNED,
+};
+use super::token::Token;
+use crate::{Error, MAX_DEPTH};
+
+/// A number that needs more than 64 bits.
+pub(crate) enum Wide {
+    Unsigned(u128),
+    Signed(i128),
+}
+
+/// Pulls [`Token`]s from the bytes of an item. A copy keeps the place, so that an item can be
+/// read again.
+///
+/// See the [module's page](crate::cbor) for an example.
+///
+/// # Errors
+///
+/// Every function fails on bytes that are not well-formed CBOR, and says at which byte, counted
+/// from 0. What is read after an error means nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+    /// How many bytes there were at the beginning.
+    total: usize,
+    /// How many levels may still be entered.
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from the first of these bytes on, which need not be valid.
+    #[must_use]
+    pub fn new(cbor: &'a [u8]) -> Self {
+        Self { rest: cbor, total: cbor.len(), depth: MAX_DEPTH }
+    }
+
+    #[cold]
+    fn malformed(&self, message: impl std::fmt::Display) -> Error {
+        Error::malformed(self.total - self.rest.len(), message)
+    }
+
+    /// Counts one level down, into an array, a map or a tag; [`Reader::leave`] counts it back up.
+    /// A caller that recurses into items bounds its recursion so.
+    ///
+    /// # Errors
+    ///
+    /// More than [`MAX_DEPTH`] levels.
+    #[inline]
+    pub fn enter(&mut self) -> Result<(), Error> {
+        self.depth = self.depth.checked_sub(1).ok_or_else(Error::too_deep)?;
+        Ok(())
+    }
+
+    /// Counts one level up.
+    ///
+    /// # Panics
+    ///
+    /// In builds with debug assertions, if none was entered.
+    #[inline]
+    pub fn leave(&mut self) {
+        debug_assert!(self.depth < MAX_DEPTH, "left more levels than were entered");
+        self.depth += 1;
+    }
+
+    /// Checks that all bytes are read.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are left.
+    pub fn finish(&self) -> Result<(), Error> {
+        match self.rest.len() {
+            0 => Ok(()),
+            1 => Err(self.malformed("expected one item, found 1 byte after it")),
+            left => {
+                Err(self.malformed(format_args!("expected one item, found {left} bytes after it")))
+            }
+        }
+    }
+
+    /// The first byte of what follows.
+    #[inline]
+    pub(crate) fn peek(&self) -> Result<u8, Error> {
+        match self.rest.first() {
+            Some(byte) => Ok(*byte),
+            None => Err(self.malformed("expected an item, the input ended")),
+        }
+    }
+
+    /// Takes the break that ends an item of indefinite length, if it is what follows.
+    #[inline]
+    pub(crate) fn take_break(&mut self) -> Result<bool, Error> {
+        let found = self.peek()? == BREAK;
+        if found {
+            self.rest = &self.rest[1..];
+        }
+        Ok(found)
+    }
+
+    /// Whether another element of an array, or another pair of a map, follows. `left` is what
+    /// [`Token::Array`] or [`Token::Map`] holds, and is counted down; where it is `None`, the break
+    /// at the end is taken.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that end before the break.
+    #[inline]
+    pub fn more(&mut self, left: &mut Option<usize>) -> Result<bool, Error> {
+        match left {
+            Some(0) => Ok(false),
+            Some(left) => {
+                *left -= 1;
+                Ok(true)
+            }
+            None => Ok(!self.take_break()?),
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, count: u64) -> Result<&'a [u8], Error> {
+        let taken = usize::try_from(count).ok().and_then(|count| self.rest.split_at_checked(count));
+        let (taken, rest) = taken.ok_or_else(|| self.short(count))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or_else(|| self.short(N as u64))?;
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    #[cold]
+    fn short(&self, count: u64) -> Error {
+        let left = self.rest.len();
+        self.malformed(format_args!("expected {count} bytes, the input ended after {left}"))
+    }
+
+    /// The number of a head, or `None` for an indefinite length.
+    #[inline]
+    fn number(&mut self, first: u8) -> Result<Option<u64>, Error> {
+        match first & 0x1f {
+            // most heads
+            small @ 0..IN_1_BYTE => Ok(Some(u64::from(small))),
+            _ => self.number_behind(first),
+        }
+    }
+
+    fn number_behind(&mut self, first: u8) -> Result<Option<u64>, Error> {
+        Ok(Some(match first & 0x1f {
+            IN_1_BYTE => u64::from(u8::from_be_bytes(self.array()?)),
+            IN_2_BYTES => u64::from(u16::from_be_bytes(self.array()?)),
+            IN_4_BYTES => u64::from(u32::from_be_bytes(self.array()?)),
+            IN_8_BYTES => u64::from_be_bytes(self.array()?),
+            INDEFINITE => return Ok(None),
+            _ => return Err(self.reserved(first)),
+        }))
+    }
+
+    #[cold]
+    fn reserved(&self, first: u8) -> Error {
+        self.malformed(format_args!("expected an item, found the reserved byte {first:#04x}"))
+    }
+
+    #[inline]
+    fn definite(&mut self, first: u8) -> Result<u64, Error> {
+        self.number(first)?.ok_or_else(|| self.reserved(first))
+    }
+
+    /// A count of elements, each of which takes `width` bytes at least.
+    #[inline]
+    fn count(&mut self, first: u8, width: usize) -> Result<Option<usize>, Error> {
+        let Some(count) = self.number(first)? else { return Ok(None) };
+        let left = self.rest.len() / width;
+        match usize::try_from(count) {
+            Ok(count) if count <= left => Ok(Some(count)),
+            _ => Err(self.malformed(format_args!(
+                "expected {count} {}, the input ended after {} bytes",
+                if width == 1 { "elements" } else { "pairs" },
+                self.rest.len()
+            ))),
+        }
+    }
+
+    /// Takes the next token.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not well-formed, a break where an item is expected, text that is not UTF-8,
+    /// and a length that the bytes cannot hold.
+    #[inline]
+    pub fn next_token(&mut self) -> Result<Token<'a>, Error> {
+        let first = self.peek()?;
+        let start = *self;
+        self.rest = &self.rest[1..];
+        Ok(match first >> 5 {
+            UNSIGNED => Token::Unsigned(self.definite(first)?),
+            NEGATIVE => Token::Negative(self.definite(first)?),
+            BYTES => Token::Bytes(self.string(first)?),
+            TEXT => Token::Text(self.text(first)?),
+            ARRAY => Token::Array(self.count(first, 1)?),
+            MAP => Token::Map(self.count(first, 2)?),
+            TAG => Token::Tag(self.definite(first)?),
+            _ => match first {
+                FALSE => Token::Bool(false),
+                TRUE => Token::Bool(true),
+                NULL => Token::Null,
+                UNDEFINED => Token::Undefined,
+                0xe0..=0xf3 => Token::Simple(first & 0x1f),
+                0xf8 => match self.array()? {
+                    [value @ 32..=255] => Token::Simple(value),
+                    [value] => {
+                        return Err(start.malformed(format_args!(
+                            "expected a simple value above 31, found {value}"
+                        )));
+                    }
+                },
+                0xf9 => Token::F32(half::to_f32(u16::from_be_bytes(self.array()?))),
+                FLOAT_32 => Token::F32(f32::from_be_bytes(self.array()?)),
+                FLOAT_64 => Token::F64(f64::from_be_bytes(self.array()?)),
+                BREAK => return Err(start.malformed("expected an item, found a break")),
+                _ => return Err(start.reserved(first)),
+            },
+        })
+    }
+
+    /// A text. Its chunks, if it comes in any, are texts themselves.
+    #[inline]
+    fn text(&mut self, first: u8) -> Result<Cow<'a, str>, Error> {
+        let start = *self;
+        if let Some(count) = self.number(first)? {
+            return match std::str::from_utf8(self.take(count)?) {
+                Ok(text) => Ok(Cow::Borrowed(text)),
+                Err(_) => Err(start.not_utf8()),
+            };
+        }
+        self.text_in_chunks().map(Cow::Owned)
+    }
+
+    #[cold]
+    fn text_in_chunks(&mut self) -> Result<String, Error> {
+        let start = *self;
+        let mut text = String::new();
+        self.chunks(TEXT, |chunk| {
+            text.push_str(std::str::from_utf8(chunk).map_err(|_| start.not_utf8())?);
+            Ok(())
+        })?;
+        Ok(text)
+    }
+
+    #[cold]
+    fn not_utf8(&self) -> Error {
+        self.malformed("expected utf-8 text, found other bytes")
+    }
+
+    #[inline]
+    fn string(&mut self, first: u8) -> Result<Cow<'a, [u8]>, Error> {
+        if let Some(count) = self.number(first)? {
+            return self.take(count).map(Cow::Borrowed);
+        }
+        self.bytes_in_chunks().map(Cow::Owned)
+    }
+
+    #[cold]
+    fn bytes_in_chunks(&mut self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.chunks(BYTES, |chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// The chunks of a string of indefinite length: strings of that kind and of definite length.
+    fn chunks(
+        &mut self,
+        kind: u8,
+        mut each: impl FnMut(&'a [u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        while !self.take_break()? {
+            let first = self.peek()?;
+            if first >> 5 != kind || first & 0x1f == INDEFINITE {
+                let what = if kind == TEXT { "text" } else { "byte string" };
+                return Err(
+                    self.malformed(format_args!("expected a chunk of {what}, found {first:#04x}"))
+                );
+            }
+            self.rest = &self.rest[1..];
+            let count = self.definite(first)?;
+            each(self.take(count)?)?;
+        }
+        Ok(())
+    }
+
+    /// What follows a tag that `serde` has a word for: a bignum, or `None` where the tag says
+    /// nothing and the item after it is meant.
+    pub(crate) fn tagged(&mut self, tag: u64) -> Result<Option<Wide>, Error> {
+        let negative = match tag {
+            TAG_BIG_UNSIGNED => false,
+            TAG_BIG_NEGATIVE => true,
+            TAG_SELF_DESCRIBED => return Ok(None),
+            _ => {
+                return Err(Error::new(format_args!(
+                    "expected a plain value, found CBOR tag {tag}, which only CBOR can hold"
+                )));
+            }
+        };
+        let Token::Bytes(bytes) = self.next_token()? else {
+            return Err(self.malformed("expected the bytes of a bignum"));
+        };
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        let digits = &bytes[zeros..];
+        let mut number = [0; 16];
+        let wide = (number.len().checked_sub(digits.len()))
+            .map(|gap| {
+                number[gap..].copy_from_slice(digits);
+                u128::from_be_bytes(number)
+            })
+            .and_then(|number| {
+                if negative {
+                    i128::try_from(number).ok().map(|number| Wide::Signed(!number))
+                } else {
+                    Some(Wide::Unsigned(number))
+                }
+            });
+        wide.map(Some).ok_or_else(|| {
+            let bits = digits.len() * 8;
+            Error::new(format_args!("expected an integer of 128 bits, found one of about {bits}"))
+        })
+    }
+
+    /// Takes a whole item, with all that it holds, and checks it.
+    ///
+    /// # Errors
+    ///
+    /// An item that is not well-formed, or that nests deeper than [`MAX_DEPTH`] levels together
+    /// with those that are entered.
+    pub fn skip(&mut self) -> Result<(), Error> {
+        let (mut left, per_element) = match self.next_token()? {
+            Token::Array(count) => (count, 1),
+            Token::Map(count) => (count, 2),
+            Token::Tag(_) => (Some(1), 1),
+            _ => return Ok(()),
+        };
+        self.enter()?;
+        while self.more(&mut left)? {
+            for _ in 0..per_element {
+                self.skip()?;
+            }
+        }
+        self.leave();
+        Ok(())
+    }
+}

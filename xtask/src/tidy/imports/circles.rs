@@ -1,0 +1,140 @@
+//! Circles of files within a crate: files that cannot be read one after the other.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::tree::Import;
+use crate::tidy::Violation;
+
+/// Circles that stay, each by all of its files. Add none: move what both files need into a third.
+const ALLOWED: [&[&str]; 0] = [];
+
+type Graph<'a> = BTreeMap<&'a str, BTreeMap<&'a str, &'a Import>>;
+
+pub(super) fn check(imports: &[Import]) -> Vec<Violation> {
+    check_against(imports, &ALLOWED)
+}
+
+fn check_against(imports: &[Import], allowed: &[&[&str]]) -> Vec<Violation> {
+    let mut graph: Graph<'_> = BTreeMap::new();
+    for import in imports {
+        graph.entry(&import.from).or_default().insert(&import.to, import);
+    }
+    let mut seen = BTreeSet::new();
+    let mut violations = Vec::new();
+    for &file in graph.keys() {
+        if seen.contains(file) {
+            continue;
+        }
+        let circle = circle(&graph, file);
+        seen.extend(circle.iter().copied());
+        let is_allowed = allowed.iter().any(|it| circle.iter().all(|file| it.contains(file)));
+        if !circle.is_empty() && !is_allowed {
+            violations.push(describe(&graph, file, &circle));
+        }
+    }
+    violations
+}
+
+/// All files that `file` reaches and that reach it, itself included; none if there is no other.
+fn circle<'a>(graph: &Graph<'a>, file: &'a str) -> BTreeSet<&'a str> {
+    let there = reached(graph, file);
+    let back = |it: &&str| reached(graph, it).contains(file);
+    there.into_iter().filter(back).collect()
+}
+
+fn reached<'a>(graph: &Graph<'a>, from: &str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<&str> = vec![from];
+    while let Some(file) = open.pop() {
+        for &next in graph.get(file).into_iter().flat_map(BTreeMap::keys) {
+            if reached.insert(next) {
+                open.push(next);
+            }
+        }
+    }
+    reached
+}
+
+/// The shortest way around from `file`, with the line of each import.
+fn describe(graph: &Graph<'_>, file: &str, circle: &BTreeSet<&str>) -> Violation {
+    let way = shortest(graph, file);
+    let line = way.first().map_or(1, |import| import.line);
+    let steps: Vec<String> = way
+        .iter()
+        .map(|it| format!("{}:{} imports {} of {}", it.from, it.line, it.path, it.to))
+        .collect();
+    let message = format!(
+        "expected no circle of imports, found one of {} files: {}",
+        circle.len(),
+        steps.join("; ")
+    );
+    Violation::new(file, line, message)
+}
+
+fn shortest<'a>(graph: &Graph<'a>, file: &str) -> Vec<&'a Import> {
+    let mut open = VecDeque::from([(file, Vec::new())]);
+    let mut seen = BTreeSet::new();
+    while let Some((at, way)) = open.pop_front() {
+        for (&next, &import) in graph.get(at).into_iter().flatten() {
+            let way = [way.as_slice(), &[import]].concat();
+            if next == file {
+                return way;
+            }
+            if seen.insert(next) {
+                open.push_back((next, way));
+            }
+        }
+    }
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::Source;
+    use crate::tidy::imports::tree::{Tree, crates};
+
+    fn found(files: &[(&str, &str)], allowed: &[&[&str]]) -> Vec<String> {
+        let sources: Vec<Source> =
+            files.iter().map(|(path, text)| Source::of(path, text)).collect();
+        let imports: Vec<Import> = crates(&sources).iter().flat_map(Tree::imports).collect();
+        check_against(&imports, allowed).iter().map(ToString::to_string).collect()
+    }
+
+    const CIRCLE: [(&str, &str); 4] = [
+        ("a/src/lib.rs", "mod b; mod c; mod d;"),
+        ("a/src/b.rs", "use crate::d::D;\npub struct B;"),
+        ("a/src/c.rs", "\nuse super::b::B; pub struct C;"),
+        ("a/src/d.rs", "use crate::c::C; pub struct D;"),
+    ];
+
+    #[test]
+    fn a_circle_is_found_and_shown_step_by_step() {
+        assert_eq!(
+            found(&CIRCLE, &[]),
+            ["a/src/b.rs:1: expected no circle of imports, found one of 3 files: a/src/b.rs:1 \
+              imports crate::d::D of a/src/d.rs; a/src/d.rs:1 imports crate::c::C of a/src/c.rs; \
+              a/src/c.rs:2 imports super::b::B of a/src/b.rs"]
+        );
+    }
+
+    #[test]
+    fn a_named_circle_is_allowed_but_not_a_greater_one() {
+        let files = ["a/src/b.rs", "a/src/c.rs", "a/src/d.rs"];
+        assert_eq!(found(&CIRCLE, &[&files]), [""; 0]);
+        assert_eq!(found(&CIRCLE, &[&files[..2]]).len(), 1);
+    }
+
+    #[test]
+    fn a_clean_tree_passes_and_two_crates_make_no_circle() {
+        let files = [
+            ("a/src/lib.rs", "mod b; mod c;"),
+            ("a/src/b.rs", "use crate::c::C;"),
+            ("a/src/c.rs", "pub struct C;"),
+            ("d/src/lib.rs", "mod b; mod c;"),
+            ("d/src/c.rs", "use crate::b::B;"),
+            ("d/src/b.rs", "pub struct B;"),
+        ];
+        assert_eq!(found(&files, &[]), [""; 0]);
+    }
+}

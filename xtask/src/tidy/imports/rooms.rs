@@ -1,0 +1,95 @@
+//! The rooms of `host/src`, and which may import which.
+//!
+//! ```text
+//! config ← report ← set ← {change, call} ← control ← host
+//! ```
+
+use super::tree::Import;
+use crate::tidy::Violation;
+
+const HOUSE: &str = "host/src/";
+
+/// A folder, or a file beside them, with all that it may import besides itself.
+const ROOMS: [(&str, &[&str]); 7] = [
+    ("error", &[]),
+    ("config", &["error"]),
+    ("report", &["error", "config"]),
+    ("set", &["error", "config", "report"]),
+    ("change", &["error", "config", "report", "set"]),
+    ("call", &["error", "config", "report", "set"]),
+    ("control", &["error", "config", "report", "set", "change", "call"]),
+];
+/// Files above all rooms.
+const ROOF: [&str; 4] = ["builder", "host", "lib", "status"];
+
+pub(super) fn check(imports: &[Import]) -> Vec<Violation> {
+    imports.iter().filter_map(problem).collect()
+}
+
+fn problem(import: &Import) -> Option<Violation> {
+    let (from, to) = (room(&import.from)?, room(&import.to)?);
+    if from == to || ROOF.contains(&from) {
+        return None;
+    }
+    let Some((_, known)) = ROOMS.iter().find(|(room, _)| *room == from) else {
+        let message = format!(
+            "{from} is no room that tidy knows; give it a line in xtask/src/tidy/imports/rooms.rs"
+        );
+        return Some(Violation::new(&import.from, 1, message));
+    };
+    (!known.contains(&to)).then(|| {
+        let Import { path, to: file, .. } = import;
+        let message = format!(
+            "expected {from} to import nothing above {}, found {path} of {file}",
+            known.join(", ")
+        );
+        Violation::new(&import.from, import.line, message)
+    })
+}
+
+/// The folder of a file within `host/src`, or its own name if it stands beside them.
+fn room(path: &str) -> Option<&str> {
+    let path = path.strip_prefix(HOUSE)?;
+    Some(path.split_once('/').map_or(path.trim_end_matches(".rs"), |(folder, _)| folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(from: &str, to: &str) -> Vec<String> {
+        let (from, to) = (format!("{HOUSE}{from}"), format!("{HOUSE}{to}"));
+        let import = Import { from, to, line: 3, path: "crate::a::B".to_owned() };
+        check(&[import]).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_import_that_runs_up_is_found() {
+        assert_eq!(
+            problems("set/member.rs", "call/leased.rs"),
+            [
+                "host/src/set/member.rs:3: expected set to import nothing above error, config, report, \
+              found crate::a::B of host/src/call/leased.rs"
+            ]
+        );
+        assert_eq!(
+            problems("change/start.rs", "call/leased.rs").len(),
+            1,
+            "they stand side by side"
+        );
+        assert_eq!(problems("control/stop.rs", "host.rs").len(), 1);
+    }
+
+    #[test]
+    fn down_and_within_a_room_is_fine() {
+        assert_eq!(problems("call/leased.rs", "set/member.rs"), [""; 0]);
+        assert_eq!(problems("set/member.rs", "set/running.rs"), [""; 0]);
+        assert_eq!(problems("host.rs", "builder.rs"), [""; 0]);
+    }
+
+    #[test]
+    fn a_new_folder_needs_a_room() {
+        assert_eq!(problems("attic/a.rs", "set/b.rs").len(), 1);
+        assert_eq!(problems("set/b.rs", "attic/a.rs").len(), 1);
+    }
+}
