@@ -1,5 +1,10 @@
 //! What runs, what was refused and why: one answer for the library, HTTP and the CLI.
 
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
 use plugbay_core::{Grant, Isolation, PluginStats, Policy, Source};
@@ -7,7 +12,7 @@ use plugbay_guard::BreakerState;
 #[cfg(feature = "native")]
 use plugbay_native::Libraries;
 use plugbay_registry::Leased;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Restart;
 use crate::control::{Draining, others};
@@ -18,13 +23,13 @@ use crate::set::{
 };
 
 /// Everything a host holds, as of one generation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
     /// The number of the generation that serves.
     pub generation: u64,
     /// When it was published.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub published_at: SystemTime,
     /// What serves, by name.
     pub plugins: Vec<PluginStatus>,
@@ -41,29 +46,30 @@ pub struct Status {
     pub libraries: Vec<LibraryStatus>,
     /// Settings that only a restart applies.
     pub pending_restart: Vec<Restart>,
-    /// The generation that an operator went back to, while changes wait.
+    /// The generation that an operator rolled back to, while changes are held back.
     pub pinned: Option<u64>,
-    /// The generations that can be gone back to, oldest first; the last one serves.
+    /// The generations that can be rolled back to, oldest first; the last one serves.
     pub history: Vec<GenerationStatus>,
-    /// Of these, the newest that serves anything else: what to go back to if nobody says where.
+    /// Of these, the newest that differs from the serving one: the one to roll back to if none is
+    /// named.
     pub previous: Option<u64>,
 }
 
-/// A generation that can be gone back to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A generation that can be rolled back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GenerationStatus {
     /// Its number.
     pub generation: u64,
     /// When it was published.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub published_at: SystemTime,
     /// Its plugins, as `name@version`.
     pub plugins: Vec<String>,
 }
 
-/// How a plugin is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The state of a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PluginState {
@@ -71,13 +77,13 @@ pub enum PluginState {
     Running,
     /// A new version, which gets a share of the calls.
     Canary,
-    /// It failed so often in a row that it gets no calls for a while.
+    /// It failed several times in a row: its breaker is open, and it gets no calls for a while.
     BreakerOpen,
-    /// It is being tried with a call after that.
+    /// Its breaker is half-open: it gets a probe call.
     BreakerTried,
     /// Its health checks fail: it gets no calls.
     Unhealthy,
-    /// It, or its worker process, was started anew so often that it is left alone.
+    /// It, or its worker process, was restarted in vain, and is not restarted any more.
     CrashLoop,
 }
 
@@ -97,7 +103,7 @@ impl PluginState {
 }
 
 /// A native library that is mapped into the host's process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LibraryStatus {
     /// SHA-256 of its bytes.
@@ -105,16 +111,16 @@ pub struct LibraryStatus {
     /// Bytes of its file.
     pub size: u64,
     /// When it was loaded.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub loaded_at: SystemTime,
     /// Whether a plugin of the generation that serves runs from it, in this process.
     pub serves: bool,
-    /// Threads that hang in it, outside its calls; the host waits for them no more.
+    /// Threads that hang in it, outside its calls; the host no longer waits for them.
     pub left_behind: usize,
 }
 
 /// A plugin that serves.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PluginStatus {
     /// The name it runs under.
@@ -126,7 +132,7 @@ pub struct PluginStatus {
     /// What it says of itself.
     pub description: String,
     /// The runtime: `wasm`, `linked`, `native`.
-    pub form: &'static str,
+    pub form: Cow<'static, str>,
     /// The file, or `linked:NAME`.
     pub source: String,
     /// SHA-256 of the artifact.
@@ -138,7 +144,7 @@ pub struct PluginStatus {
     /// The first generation that held it.
     pub generation: u64,
     /// When it was started.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub started_at: SystemTime,
     /// What it offers, as `kind:name`.
     pub capabilities: Vec<String>,
@@ -172,7 +178,7 @@ pub struct PluginStatus {
 }
 
 /// A capability that can be called.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CapabilityStatus {
     /// Its kind.
@@ -189,8 +195,8 @@ pub struct CapabilityStatus {
     pub media_types: Vec<String>,
     /// How calls are given out among several providers: `failover`, `split` or `canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub strategy: Option<&'static str>,
-    /// How often another provider was asked after the first one failed, if there are several.
+    pub strategy: Option<Cow<'static, str>>,
+    /// How often another provider was called after the first one failed, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second_tries: Option<SecondTryStatus>,
     /// All who offer it, as `name@version`, in the order of the configuration; `plugin` is the
@@ -199,7 +205,7 @@ pub struct CapabilityStatus {
 }
 
 /// A route of the data plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RouteStatus {
     /// The pattern.
@@ -215,7 +221,7 @@ pub struct RouteStatus {
 }
 
 /// A plugin version that left.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DrainingStatus {
     /// `name@version`.
@@ -234,7 +240,6 @@ impl Status {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
             generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
-        let on_trial = plugins.iter().any(|plugin| plugin.trial.is_some());
         Self {
             generation: generation.number,
             published_at: generation.published,
@@ -246,10 +251,21 @@ impl Status {
             draining: draining_versions(draining),
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,
-            history: published.history.iter().map(|past| past_status(past)).collect(),
-            previous: previous(&published.history, on_trial, published.pinned),
+            history: history(published),
+            previous: to_roll_back_to(published),
         }
     }
+}
+
+fn history(published: &Published) -> Vec<GenerationStatus> {
+    published.history.iter().map(|past| past_status(past)).collect()
+}
+
+/// The generation to roll back to if none is named.
+fn to_roll_back_to(published: &Published) -> Option<u64> {
+    let mut plugins = published.generation.plugins.iter();
+    let on_trial = plugins.any(|(_, member)| member.canary.is_some());
+    previous(&published.history, on_trial, published.pinned)
 }
 
 fn past_status(past: &Past) -> GenerationStatus {
@@ -306,7 +322,7 @@ fn plugin(
         version: description.version.to_string(),
         state: state(running, &health, &stats, trial),
         description: description.description.clone(),
-        form: running.runtime,
+        form: running.runtime.into(),
         source: source.to_string(),
         digest: running.identity.digest.to_string(),
         size: running.offer.size,
@@ -365,7 +381,7 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
             version: running.description.version.to_string(),
             description: described.description.clone(),
             media_types: described.media_types.clone(),
-            strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str()),
+            strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str().into()),
             second_tries: capability.spread.as_ref().map(|spread| spread.second_tries.status()),
             providers: capability.targets().map(|it| it.running.label.to_string()).collect(),
         }

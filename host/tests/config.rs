@@ -178,7 +178,7 @@ fn what_only_a_restart_applies_is_pending() {
     site.configure("[server]\nlisten = '127.0.0.1:1'");
     until("it is pending", || !site.status().pending_restart.is_empty());
     let pending = site.status().pending_restart;
-    assert_eq!((pending.len(), pending[0].key), (1, "server.listen"));
+    assert_eq!((pending.len(), &*pending[0].key), (1, "server.listen"));
     assert_eq!((&*pending[0].running, &*pending[0].next), ("127.0.0.1:7070", "127.0.0.1:1"));
     let said =
         |it: &Outcome| matches!(it, Outcome::PendingRestart { key } if key == "server.listen");

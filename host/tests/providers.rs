@@ -58,7 +58,7 @@ fn a_second_provider_is_a_conflict_unless_both_are_named() {
     site.configure(FAILOVER);
     site.recovers("two.wasm");
     let codec = site.status().capabilities.into_iter().find(|it| it.kind == "codec").unwrap();
-    assert_eq!(codec.strategy, Some("failover"));
+    assert_eq!(codec.strategy.as_deref(), Some("failover"));
     assert_eq!(codec.providers, ["one@1.0.0", "two@1.0.0"]);
 }
 

@@ -104,7 +104,7 @@ impl<'a, R> Tries<'a, R> {
             tries.pass_on();
             return true;
         }
-        self.repeatable && tries.may_repeat()
+        self.repeatable && tries.try_repeat()
     }
 
     /// Whether another try can still be worth it.

@@ -1,12 +1,13 @@
 //! What a file holds, for `inspect` and `check`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plugbay_core::{
     Artifact, Description, Grant, Grants, Isolation, Reason, Refusal, Runtime, Source,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::desired::{asked_in, names, resolve, violated};
 use super::prepare::{Ready, is_whole, prepare};
@@ -15,7 +16,7 @@ use crate::report::Journal;
 use crate::set::{Generation, Offer};
 
 /// What a file holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Inspection {
     /// The file.
@@ -27,7 +28,7 @@ pub struct Inspection {
     /// Bytes of compiled code.
     pub code_size: u64,
     /// The runtime that serves it.
-    pub form: &'static str,
+    pub form: Cow<'static, str>,
     /// The interfaces it imports: what it asks the host for.
     pub imports: Vec<String>,
     /// What it asks to reach, by its imports: each needs a grant, or is denied.
@@ -41,7 +42,7 @@ pub struct Inspection {
 }
 
 /// A plugin that a file would be.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Prospect {
     /// The name it would run under.
@@ -159,7 +160,7 @@ fn inspection(ready: &Ready, artifact: &Artifact, config: &Config) -> Inspection
         digest: artifact.digest.to_string(),
         size: artifact.bytes.len() as u64,
         code_size: ready.prepared().code_size(),
-        form: ready.runtime(),
+        form: ready.runtime().into(),
         imports: ready.prepared().imports().to_vec(),
         asked: Grant::asked(ready.prepared().imports()),
         exports: ready.prepared().exports().to_vec(),

@@ -25,7 +25,7 @@ pub(crate) fn take_back(trial: &Trial, shared: &Shared, why: String) {
 fn ended(trial: &Trial, shared: &Shared) {
     if let Some(End::TakenBack(because)) = trial.end() {
         let plugin = trial.label().to_owned();
-        shared.journal.note_now(Outcome::CanaryTakenBack { plugin, because });
+        shared.journal.note_now(Outcome::CanaryRolledBack { plugin, because });
     }
     shared.look_after(Duration::ZERO);
 }

@@ -42,7 +42,7 @@ impl Draining {
         for running in &left {
             running.close();
         }
-        let users = self.replaced(&old.users);
+        let users = self.add_replaced(&old.users);
         let number = old.number;
         for running in left {
             self.plugins().push(Arc::clone(&running));
@@ -64,8 +64,8 @@ impl Draining {
         }
     }
 
-    /// Remembers a replaced generation, and returns all whose calls are not over.
-    pub(crate) fn replaced(&self, users: &Arc<Leased<()>>) -> Vec<Arc<Leased<()>>> {
+    /// Adds a replaced generation, and returns all whose calls are not over.
+    pub(crate) fn add_replaced(&self, users: &Arc<Leased<()>>) -> Vec<Arc<Leased<()>>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(users));
         self.users()
     }

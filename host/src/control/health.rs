@@ -71,7 +71,7 @@ fn note(
         }
     }
     if !health.is_healthy() {
-        shared.is_sick(running);
+        shared.report_unhealthy(running);
     }
 }
 

@@ -214,7 +214,7 @@ impl Publisher {
 
     fn note_restarts(&self, before: &Published, pending: &[Restart], number: u64) {
         for restart in pending.iter().filter(|it| !before.pending_restart.contains(it)) {
-            let key = restart.key.to_owned();
+            let key = restart.key.clone();
             self.shared.journal.note(number, Outcome::PendingRestart { key });
         }
     }

@@ -87,7 +87,7 @@ impl Restarter {
                 if let Step::At(_) = std::mem::replace(&mut patient.step, Step::Decide) {
                     patient.restarts.forgo();
                 }
-                return !patient.restarts.ran_well(now);
+                return !patient.restarts.forget_if_quiet(now);
             };
             if patient.step == Step::Decide {
                 patient.step = decide(&self.shared, &sick, &mut patient.restarts, now);
@@ -171,7 +171,7 @@ fn decide(shared: &Arc<Shared>, sick: &Running, restarts: &mut Restarts, now: In
         Next::Wait(wait) => wait,
         Next::Exhausted { since, restarts } => {
             let because = sick.health.why().unwrap_or_default();
-            if sick.health.is_crash_loop(restarts) {
+            if sick.health.enter_crash_loop(restarts) {
                 shared.journal.note_now(Outcome::CrashLoop { plugin, restarts, because });
             }
             let until = since + WINDOW;

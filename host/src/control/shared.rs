@@ -107,8 +107,8 @@ impl Shared {
         });
     }
 
-    /// A plugin was found not to be well: the reconciler will look at it.
-    pub(crate) fn is_sick(&self, running: &Arc<Leased<Running>>) {
+    /// Reports an unhealthy plugin to the reconciler, and wakes it.
+    pub(crate) fn report_unhealthy(&self, running: &Arc<Leased<Running>>) {
         self.sick_ones().push(Arc::downgrade(running));
         self.signal.look();
     }

@@ -42,7 +42,7 @@ pub(crate) async fn stop_all(shared: &Arc<Shared>, end: Instant) -> Vec<String> 
         running.close();
     }
     // A call that began in an earlier generation may still reach what this one shares with it.
-    let users = shared.draining.replaced(&generation.users);
+    let users = shared.draining.add_replaced(&generation.users);
     let depths = generation.config.start_depths();
     let mut groups: BTreeMap<Reverse<usize>, Vec<Arc<Leased<Running>>>> = BTreeMap::new();
     for running in shared.draining.versions().into_iter().chain(serving) {

@@ -6,13 +6,14 @@
 //! | `journal` | where outcomes go: the log, and whoever subscribed |
 //! | `rejected` | what was refused, and why |
 //! | `report` | what one look came to |
-//! | `time` | times as all of these write them |
+//! | `time`, [`timestamp`] | durations and points in time as all of these write them |
 
 mod journal;
 mod outcome;
 mod rejected;
 mod report;
 mod time;
+pub mod timestamp;
 
 pub(crate) use self::journal::Journal;
 pub use self::journal::{Event, Events};
@@ -20,4 +21,4 @@ pub use self::outcome::Outcome;
 pub(crate) use self::rejected::Refused;
 pub use self::rejected::Rejected;
 pub use self::report::Report;
-pub(crate) use self::time::{millis, timestamp};
+pub(crate) use self::time::millis;

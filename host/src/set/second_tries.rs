@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plugbay_guard::{RetryBudget, RetryRules};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Second tries of one capability. It outlives the generation, as long as the capability is
 /// configured the same: a reload makes nothing forgotten and no retry free.
@@ -18,7 +18,7 @@ pub(crate) struct SecondTries {
 }
 
 /// Second tries of a capability with several providers, since it was configured so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SecondTryStatus {
     /// The next provider was asked because one did nothing: it took no calls, or said that it
@@ -58,8 +58,8 @@ impl SecondTries {
         count(&self.passed_on);
     }
 
-    /// Whether a call that failed half-way may be made again.
-    pub(crate) fn may_repeat(&self) -> bool {
+    /// Takes a retry from the budget for a call that failed half-way; false if there is none.
+    pub(crate) fn try_repeat(&self) -> bool {
         let granted = self.budget.as_ref().is_some_and(|budget| budget.take(Instant::now()));
         count(if granted { &self.repeated } else { &self.refused });
         granted

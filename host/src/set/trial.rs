@@ -5,13 +5,14 @@
 //! moment on, and is taken back with the figures that made it so. One that got through all the
 //! steps takes all calls.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use plugbay_guard::{CanaryRules, Figures, Seat, Side, Stage, Steps, Trial as Judge};
 use plugbay_registry::Swap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a version is tried.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +71,7 @@ pub(crate) enum Change {
 }
 
 /// How a trial goes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrialStatus {
     /// `name@version` of the version that it is compared with.
@@ -80,7 +81,7 @@ pub struct TrialStatus {
     /// of so many, before it gets all calls.
     pub steps: usize,
     /// What is known of it: `undecided`, `good` or `bad`.
-    pub judgement: &'static str,
+    pub judgement: Cow<'static, str>,
     /// Percent of the calls that it gets.
     pub share: f64,
     /// Its calls since the step began.
@@ -166,7 +167,7 @@ impl Trial {
                 _ => steps,
             },
             steps,
-            judgement: state.judge.judgement().as_str(),
+            judgement: state.judge.judgement().as_str().into(),
             share: f64::from(self.share.load(Ordering::Relaxed)) / 10.0,
             calls: canary.calls(),
             errors: canary.errors(),
@@ -284,11 +285,11 @@ mod tests {
         calls(&trial, 900, 100);
         assert_eq!(trial.look(start, WELL), Change::Nothing);
         let status = trial.status();
-        assert_eq!((status.step, status.steps, status.judgement), (1, 2, "good"));
+        assert_eq!((status.step, status.steps, &*status.judgement), (1, 2, "good"));
         assert!(status.latency_ms.unwrap() >= 1.0 && status.stable_latency_ms.unwrap() < 1.2);
         assert_eq!(trial.look(start + 61_000 * MS, WELL), Change::Step(50));
         let status = trial.status();
-        assert_eq!((status.step, status.judgement, status.calls), (2, "undecided", 0));
+        assert_eq!((status.step, &*status.judgement, status.calls), (2, "undecided", 0));
         calls(&trial, 100, 100);
         assert_eq!(trial.look(start + 122_000 * MS, WELL), Change::End);
         assert!(matches!(trial.end(), Some(End::Promoted(_))));

@@ -105,7 +105,7 @@ fn other_steps_begin_the_trial_anew() {
     let plugins = site.status().plugins;
     let trial = plugins.iter().find_map(|it| it.trial.as_ref()).unwrap();
     assert!((trial.share - 20.0).abs() < 0.1, "{trial:?}");
-    assert_eq!((trial.step, trial.steps, trial.judgement), (1, 1, "undecided"));
+    assert_eq!((trial.step, trial.steps, &*trial.judgement), (1, 1, "undecided"));
     assert_eq!((puppets.starts("c@1.0.0"), puppets.starts("c@2.0.0")), (1, 1));
     is_taken_back(&site, &puppets);
 }

@@ -44,7 +44,7 @@ fn a_version_with_five_percent_errors_is_taken_back_with_its_figures() {
     });
     assert!(failed > 0, "nobody noticed");
     site.sees("the end of the trial", |it| {
-        matches!(it, Outcome::CanaryTakenBack { plugin, because }
+        matches!(it, Outcome::CanaryRolledBack { plugin, because }
             if plugin == "c@2.0.0" && because.contains("the canary failed"))
     });
     until("it left", || site.status().plugins.len() == 1);

@@ -82,7 +82,7 @@ fn is_taken_back(site: &Site, puppets: &Puppets) {
     under_load(site, || {
         site.sees(
             "the end of the trial",
-            |it| matches!(it, Outcome::CanaryTakenBack { plugin, .. } if plugin == "c@2.0.0"),
+            |it| matches!(it, Outcome::CanaryRolledBack { plugin, .. } if plugin == "c@2.0.0"),
         );
         until("it left", || site.status().plugins.len() == 1);
     });

@@ -279,7 +279,8 @@ impl Plugin for Marionette {
     }
 
     fn stats(&self) -> PluginStats {
-        let worker = |state| WorkerStatus { state, ..WorkerStatus::default() };
+        let worker =
+            |state: &'static str| WorkerStatus { state: state.into(), ..WorkerStatus::default() };
         PluginStats { worker: self.now().worker.map(worker), ..PluginStats::default() }
     }
 }

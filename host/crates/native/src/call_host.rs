@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, Hindrance, LogLevel, Services};
+use plugbay_core::{
+    Blame, CallError, CallErrorKind, Context, LogLevel, Services, UpstreamRejection,
+};
 
 use crate::ledger::Ledger;
 
@@ -21,13 +23,13 @@ pub(crate) struct CallHost<'a> {
     /// The limit of calls of the host, once this call has exceeded it.
     exceeded: Cell<Option<u32>>,
     /// How the calls of other plugins failed.
-    hindrance: Cell<Hindrance>,
+    upstream: Cell<UpstreamRejection>,
 }
 
 impl<'a> CallHost<'a> {
     /// The host outside calls.
     pub(crate) fn outside(ledger: &'a Ledger) -> Self {
-        Self { ledger, context: None, exceeded: Cell::new(None), hindrance: Cell::default() }
+        Self { ledger, context: None, exceeded: Cell::new(None), upstream: Cell::default() }
     }
 
     /// The host during the call in `context`.
@@ -44,7 +46,7 @@ impl<'a> CallHost<'a> {
     pub(crate) fn outcome<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
         match self.exceeded.get() {
             Some(limit) => Err(self.too_many_host_calls(limit, answer.err())),
-            None => answer.map_err(|error| self.hindrance.get().explain(error)),
+            None => answer.map_err(|error| self.upstream.get().explain(error)),
         }
     }
 
@@ -76,9 +78,9 @@ impl<'a> CallHost<'a> {
         };
         let nested = context.nested();
         nested.and_then(|context| call(&**context.services(), &context)).map_err(|error| {
-            let mut hindrance = self.hindrance.get();
-            hindrance.note(&error);
-            self.hindrance.set(hindrance);
+            let mut upstream = self.upstream.get();
+            upstream.note(&error);
+            self.upstream.set(upstream);
             to_guest(&error)
         })
     }

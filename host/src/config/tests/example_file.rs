@@ -99,10 +99,8 @@ fn it_says_restart_where_a_restart_is_needed() {
     other.host.mapped = crate::config::Size::mib(1);
     other.host.mapped_beyond = plugbay_core::Isolation::Refuse;
     other.admin.enabled = false;
-    let needed: Vec<&str> = Config::pending_restart(&Config::default(), &other)
-        .iter()
-        .map(|restart| restart.key)
-        .collect();
+    let pending = Config::pending_restart(&Config::default(), &other);
+    let needed: Vec<&str> = pending.iter().map(|restart| restart.key.as_str()).collect();
     assert_eq!(marked, needed);
 }
 

@@ -256,8 +256,8 @@ fn what_waits_for_a_restart() {
     assert_eq!(
         pending,
         [
-            ("server.listen", "127.0.0.1:7070".to_owned(), "127.0.0.1:1".to_owned()),
-            ("admin.enabled", "true".to_owned(), "false".to_owned()),
+            ("server.listen".to_owned(), "127.0.0.1:7070".to_owned(), "127.0.0.1:1".to_owned()),
+            ("admin.enabled".to_owned(), "true".to_owned(), "false".to_owned()),
         ]
     );
     assert!(Config::pending_restart(&next, &next).is_empty());

@@ -22,10 +22,9 @@ pub trait CodecCall: Send + Sync {
     fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError>;
 
     /// As [`CodecCall::encode`], for a plugin that calls another on a thread which many calls
-    /// share: whatever the codec does or waits for, it holds up nobody else.
+    /// share: however long the codec takes, it blocks no other call.
     ///
-    /// As it is written here it does all of it when it is polled first, and fits a codec that
-    /// takes no time.
+    /// The default does all the work in the first poll, which suits a codec that takes no time.
     ///
     /// # Cancel safety
     ///

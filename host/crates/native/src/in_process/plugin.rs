@@ -303,12 +303,10 @@ fn handle(
     // Checked before anything is copied.
     callee.check_output(answer.size())?;
     let response = answer.copy().map_err(|error| from_guest(error, callee.label()))?;
-    if !(200..=599).contains(&response.status) {
-        let message = format!("expected a status from 200 to 599, found {}", response.status);
-        let error = CallError::new(CallErrorKind::Contract, message);
-        return Err(error.of(callee.label()));
-    }
-    Ok(Response { status: response.status, headers: response.headers, body: response.body })
+    let plugbay_abi::Response { status, headers, body } = response;
+    let response = Response { status, headers, body };
+    response.check().map_err(|error| error.of(callee.label()))?;
+    Ok(response)
 }
 
 /// Why a call gave no answer, by what is to be done about it.

@@ -32,15 +32,15 @@ struct Entry {
 }
 
 pub(super) async fn list(State(data): State<Data>) -> Json<Listing> {
-    let status = data.host.status();
-    let codecs = status.capabilities.into_iter().filter(|it| it.kind == "codec").map(|it| Entry {
+    let now = data.host.snapshot();
+    let codecs = now.capabilities().into_iter().filter(|it| it.kind == "codec").map(|it| Entry {
         name: it.name,
         description: it.description,
         media_types: it.media_types,
         plugin: it.plugin,
         version: it.version,
     });
-    Json(Listing { generation: status.generation, codecs: codecs.collect() })
+    Json(Listing { generation: now.generation(), codecs: codecs.collect() })
 }
 
 pub(super) async fn encode(

@@ -35,7 +35,7 @@ pub(super) async fn serve(
     let answer = routed.handle(how, exchange::request(&parts, body));
     match tokio::time::timeout_at(deadline + BACKSTOP, answer).await {
         Ok(Ok(answer)) => exchange::response(answer, method, as_get),
-        // The route is there: that nobody serves it is not the client's mistake.
+        // The route exists, only its handler is missing: not the client's mistake.
         Ok(Err(error @ Error::NotFound(_))) => {
             tracing::warn!(reason = "not-found", "a route without its handler: {error}");
             let detail = "the handler of this route is not loaded";

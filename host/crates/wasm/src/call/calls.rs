@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::block_on;
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Kind, Policy};
+use plugbay_core::{CANCEL_CHECK, CallError, CallErrorKind, Cancel, Context, Kind, Policy};
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
-use super::checkout::{Checkout, GLANCE, Patience};
+use super::checkout::{Checkout, Patience};
 use super::exports::Exports;
 use super::guest::AnyGuest;
 use super::instance::Instance;
@@ -276,10 +276,10 @@ impl<K: WasmKind> Calls<K> {
         };
         match store.data_mut().end().and(result) {
             Ok(result) => {
-                let hindrance = store.data().hindrance;
+                let upstream = store.data().upstream;
                 let answer = answer(result);
                 checkout.done();
-                answer.map_err(|error| hindrance.explain(self.said(error)))
+                answer.map_err(|error| upstream.explain(self.said(error)))
             }
             Err(error) => Err(fault(&error, store.data_mut())),
         }
@@ -327,7 +327,7 @@ impl<K> fmt::Debug for Calls<K> {
 async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     loop {
-        match tokio::time::timeout(GLANCE, &mut work).await {
+        match tokio::time::timeout(CANCEL_CHECK, &mut work).await {
             Ok(answer) => return Some(answer),
             Err(_elapsed) if cancel.is_cancelled() => return None,
             Err(_elapsed) => {}

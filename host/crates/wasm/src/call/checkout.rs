@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Policy, Reuse};
+use plugbay_core::{
+    CallError, CallErrorKind, Cancel, Context, Policy, Reuse, WaitError, overloaded,
+};
 
 use super::instance::Instance;
-use super::pool::{Returned, Waiter};
-use super::shared::{Shared, overloaded};
+use super::shared::Shared;
 use crate::sandbox::clock::{before, gone};
-
-/// How often who waits on a thread looks whether anybody waits for the answer.
-pub(crate) const GLANCE: Duration = Duration::from_millis(50);
 
 /// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
 /// call's future was dropped half-way — the instance is thrown away.
@@ -20,22 +18,26 @@ pub(crate) struct Checkout<'a> {
     instance: Option<Box<Instance>>,
 }
 
-/// How long somebody waits for an instance.
+/// How long a call waits for an instance.
 #[derive(Clone, Copy)]
 pub(crate) struct Patience<'a> {
-    /// All in all.
+    /// How long in all, as errors say it.
     pub(crate) within: Duration,
-    /// When that is over; `None` is too far off to come.
+    /// When that is over; `None` is never.
     pub(crate) ends: Option<Instant>,
-    /// What says that it is over before.
+    /// Ends the wait before that.
     pub(crate) cancel: Option<&'a Cancel>,
 }
 
 impl Patience<'_> {
-    /// Whether anybody waits for the answer.
-    fn ask(&self, plugin: &Shared) -> Result<(), CallError> {
-        let gone_before = self.cancel.is_some_and(Cancel::is_cancelled);
-        if gone_before { Err(gone().of(plugin.sandbox.label())) } else { Ok(()) }
+    /// The error of a call that got no instance.
+    #[cold]
+    fn refusal(&self, plugin: &Shared, error: WaitError) -> CallError {
+        match error {
+            WaitError::Full => full(plugin),
+            WaitError::Late => busy(plugin, self.within),
+            WaitError::Cancelled => gone().of(plugin.sandbox.label()),
+        }
     }
 }
 
@@ -73,30 +75,14 @@ impl<'a> Checkout<'a> {
         plugin: &'a Arc<Shared>,
         patience: Patience<'_>,
     ) -> Result<Self, CallError> {
-        let mut waiter = None;
-        let mut returned: Option<Returned> = None;
-        loop {
-            patience.ask(plugin)?;
-            match Self::try_take(plugin) {
-                Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
-                Some(Found::Room(room)) => {
-                    drop((waiter, returned));
-                    let instance = plugin.make_blocking(patience.ends)?;
-                    room.fill();
-                    return Ok(Self::of(plugin, instance));
-                }
-                None => {}
-            }
-            // Look once more between beginning to wait and waiting.
-            let Some(waiting) = returned.take() else {
-                returned = Some(queue(plugin, &mut waiter)?.listen());
-                continue;
-            };
-            // Nothing wakes whoever is cancelled.
-            let glance = patience.cancel.and_then(|_| Instant::now().checked_add(GLANCE));
-            let woken = waiting.wait_until(patience.ends.into_iter().chain(glance).min());
-            if !woken && patience.ends.is_some_and(|ends| Instant::now() >= ends) {
-                return Err(busy(plugin, patience.within));
+        let Patience { ends, cancel, .. } = patience;
+        let found = plugin.pool.waiters.wait(ends, cancel, || Self::try_take(plugin));
+        match found.map_err(|error| patience.refusal(plugin, error))? {
+            Found::Idle(instance) => Ok(Self::of(plugin, instance)),
+            Found::Room(room) => {
+                let instance = plugin.make_blocking(ends)?;
+                room.fill();
+                Ok(Self::of(plugin, instance))
             }
         }
     }
@@ -106,26 +92,21 @@ impl<'a> Checkout<'a> {
         plugin: &'a Arc<Shared>,
         patience: Patience<'_>,
     ) -> Result<Self, CallError> {
-        let mut waiter = None;
-        let mut returned: Option<Returned> = None;
-        loop {
-            patience.ask(plugin)?;
-            match Self::try_take(plugin) {
-                Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
-                Some(Found::Room(room)) => {
-                    drop((waiter, returned));
-                    let instance = plugin.make(true, patience.ends).await?;
-                    room.fill();
-                    return Ok(Self::of(plugin, instance));
-                }
-                None => {}
-            }
-            let Some(waiting) = returned.take() else {
-                returned = Some(queue(plugin, &mut waiter)?.listen());
-                continue;
-            };
-            if before(patience.ends, waiting.wait()).await.is_none() {
-                return Err(busy(plugin, patience.within));
+        let Patience { ends, cancel, .. } = patience;
+        let cancelled = cancel.is_some_and(Cancel::is_cancelled);
+        // A call that does not have to wait sets up no timer.
+        let found = if !cancelled && let Some(found) = Self::try_take(plugin) {
+            Ok(found)
+        } else {
+            let wait = plugin.pool.waiters.wait_async(cancel, || Self::try_take(plugin));
+            before(ends, wait).await.unwrap_or(Err(WaitError::Late))
+        };
+        match found.map_err(|error| patience.refusal(plugin, error))? {
+            Found::Idle(instance) => Ok(Self::of(plugin, instance)),
+            Found::Room(room) => {
+                let instance = plugin.make(true, ends).await?;
+                room.fill();
+                Ok(Self::of(plugin, instance))
             }
         }
     }
@@ -186,25 +167,14 @@ fn is_spent(policy: &Policy, instance: &Instance) -> bool {
         || used_up(policy.recycle_memory, instance.store.data().memory())
 }
 
-/// Joins the queue, or stays in it.
-fn queue<'w, 'a>(
-    plugin: &'a Shared,
-    waiter: &'w mut Option<Waiter<'a>>,
-) -> Result<&'w Waiter<'a>, CallError> {
-    if waiter.is_none() {
-        *waiter = Some(plugin.pool.join().ok_or_else(|| full(plugin))?);
-    }
-    waiter.as_ref().ok_or_else(|| full(plugin))
-}
-
 #[cold]
 fn full(plugin: &Shared) -> CallError {
     let message = format!(
         "expected at most {} calls to wait for an instance, found all {} in calls",
-        plugin.pool.queue(),
+        plugin.pool.waiters.bound(),
         plugin.pool.limit()
     );
-    overloaded(plugin, message)
+    overloaded(plugin.sandbox.label(), message)
 }
 
 #[cold]
@@ -213,7 +183,7 @@ fn busy(plugin: &Shared, within: Duration) -> CallError {
         "expected an instance within {within:?}, found none free of at most {}",
         plugin.pool.limit()
     );
-    overloaded(plugin, message)
+    overloaded(plugin.sandbox.label(), message)
 }
 
 enum Found<'a> {

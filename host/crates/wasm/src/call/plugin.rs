@@ -96,7 +96,7 @@ impl Plugin for WasmPlugin {
             instantiations: shared.instantiations.load(Ordering::Relaxed),
             discarded: shared.discarded.load(Ordering::Relaxed),
             memory: shared.budget.used(),
-            waiting: shared.pool.waiting().into(),
+            waiting: shared.pool.waiters.waiting().into(),
             denied: shared.sandbox.denials(),
             limited: shared.sandbox.excesses(),
             metrics: shared.metrics.snapshot(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
-use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse};
+use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse, overloaded};
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
@@ -24,10 +24,6 @@ use crate::sandbox::limits::Budget;
 use crate::sandbox::meter::metered;
 use crate::sandbox::state::State;
 use crate::wasi::Wasi;
-
-/// When to come back to an overloaded plugin. How long its calls take is not measured here: a
-/// look at the clock would cost each of them more than this hint is worth.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Finds a function of `lifecycle` that takes nothing.
 type Step<R> =
@@ -187,7 +183,10 @@ impl Shared {
     }
 
     fn no_room(&self, error: &wasmtime::Error) -> CallError {
-        overloaded(self, format!("expected room for an instance: {}", root_cause(error)))
+        overloaded(
+            self.sandbox.label(),
+            format!("expected room for an instance: {}", root_cause(error)),
+        )
     }
 
     /// Calls `shutdown` on an instance that goes away.
@@ -234,14 +233,6 @@ impl HoldsIdle for Shared {
             true
         })
     }
-}
-
-/// The error of a call that was not made for want of something that comes again.
-#[cold]
-pub(crate) fn overloaded(plugin: &Shared, message: String) -> CallError {
-    CallError::new(CallErrorKind::Overloaded, message)
-        .retry_after(RETRY_AFTER)
-        .of(plugin.sandbox.label())
 }
 
 /// An instance that is about to end. It keeps its place until then: however long goodbyes take,

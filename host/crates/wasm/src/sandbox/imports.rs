@@ -77,7 +77,7 @@ impl State {
 
     /// Notes what kept the plugin from its work; returns what it is told.
     fn failed(&mut self, error: &CallError) -> types::Error {
-        self.hindrance.note(error);
+        self.upstream.note(error);
         to_guest(error)
     }
 }

@@ -12,6 +12,4 @@ pub(crate) mod grants;
 mod imports;
 pub(crate) mod limits;
 pub(crate) mod meter;
-mod rate;
 pub(crate) mod state;
-mod tally;

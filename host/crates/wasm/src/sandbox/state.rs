@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Context, GuestMetrics, Hindrance, OwnedContext, Policy};
+use plugbay_core::{Context, GuestMetrics, OwnedContext, Policy, UpstreamRejection};
 use wasmtime::UpdateDeadline;
 
 use super::clock::{Allowance, Clock};
@@ -19,7 +19,7 @@ pub struct State {
     /// Present during a call, if the plugin imports `codecs`.
     pub(crate) context: Option<OwnedContext>,
     /// What the plugins that it called in this call said.
-    pub(crate) hindrance: Hindrance,
+    pub(crate) upstream: UpstreamRejection,
     /// What the call may take, and what it took.
     pub(crate) clock: Clock,
     /// The message of the guest's panic hook.
@@ -43,7 +43,7 @@ impl State {
             limits: Limits::new(budget, policy.memory, policy.tables),
             metrics,
             context: None,
-            hindrance: Hindrance::default(),
+            upstream: UpstreamRejection::default(),
             clock: Clock::default(),
             panic: None,
             excess: None,
@@ -98,7 +98,7 @@ impl State {
     pub(crate) fn lend(&mut self, context: Context<'_>) {
         let context = self.clock.ends().map_or(context, |ends| context.until(ends));
         self.context = Some(context.to_owned());
-        self.hindrance = Hindrance::default();
+        self.upstream = UpstreamRejection::default();
     }
 
     /// What happens at each epoch deadline, which is never more than a tick away, and may be

@@ -291,10 +291,7 @@ fn handle(
     let frame = host.outcome(supervisor.call(request, &host, until))?;
     let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.parse_meta();
     let headers = headers.map_err(|error| failed(CallErrorKind::Contract, error.to_string()))?;
-    let status = frame.head.code;
-    if !(200..=599).contains(&status) {
-        let message = format!("expected a status from 200 to 599, found {status}");
-        return Err(failed(CallErrorKind::Contract, message));
-    }
-    Ok(Response { status, headers, body: frame.body })
+    let response = Response { status: frame.head.code, headers, body: frame.body };
+    response.check().map_err(|error| error.of(label))?;
+    Ok(response)
 }
