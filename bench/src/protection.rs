@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use plugbay::config::{PluginSettings, Size};
 use plugbay::wasm::{Engine, WasmRuntime};
 use plugbay::{Calling, CodecHandle, Config, Context, Host, Runtime};
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::codec::{Codec, CodecCall, Direction};
 use plugbay_core::{
     Artifact, CallError, CodecInfo, Identity, Isolation, Policy, Services, Source, StartPlugin,
     Unobserved,
@@ -117,11 +117,13 @@ impl Services for Nobody {
         Vec::new()
     }
 
-    fn encode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-        Ok(Vec::new())
-    }
-
-    fn decode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn convert(
+        &self,
+        _: &Context<'_>,
+        _: &str,
+        _: Direction,
+        _: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
         Ok(Vec::new())
     }
 }

@@ -115,7 +115,7 @@ pub mod worker {
 
 /// The seam for an application's own runtime: see [`Builder::runtime`].
 pub mod runtime {
-    pub use plugbay_core::codec::{CodecCall, CodecFuture};
+    pub use plugbay_core::codec::{CodecCall, CodecFuture, Direction};
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
         Artifact, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext, PluginStats,

@@ -267,7 +267,7 @@ impl Running {
         }
         let verdict = match blame {
             // It answered: the input is wrong.
-            Blame::Nobody => Verdict::Success,
+            Blame::Caller => Verdict::Success,
             Blame::Plugin => Verdict::Failure,
             Blame::NotCalled | Blame::Unknown => Verdict::Neutral,
         };

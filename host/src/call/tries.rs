@@ -66,14 +66,14 @@ impl<'a, R> Tries<'a, R> {
                 Blame::Plugin => trial.record(index, began.elapsed(), true),
                 // It took at least as long as the caller had patience, on either side.
                 Blame::Unknown => trial.record(index, began.elapsed(), false),
-                Blame::Nobody => trial.refused(index),
+                Blame::Caller => trial.refused(index),
                 Blame::NotCalled => {}
             }
         }
         if !self.goes_on(index, blame, &error) {
             return Turn::Break(match self.best.take() {
                 // Any answer is better than an error, unless that is what the input deserves.
-                Some(Ok(answer)) if blame != Blame::Nobody => Ok(answer),
+                Some(Ok(answer)) if blame != Blame::Caller => Ok(answer),
                 _ => Err(error),
             });
         }
@@ -94,7 +94,7 @@ impl<'a, R> Tries<'a, R> {
             }
             (_, Blame::NotCalled) => true,
             (Rule::Failover, Blame::Plugin) => error.kind() == CallErrorKind::Unavailable,
-            (_, Blame::Nobody | Blame::Unknown)
+            (_, Blame::Caller | Blame::Unknown)
             | (Rule::Split(_) | Rule::Canary(_), Blame::Plugin) => return false,
         };
         if !self.has_time() {
@@ -150,6 +150,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use plugbay_core::codec::Direction;
     use plugbay_core::{CodecInfo, Services};
 
     use super::*;
@@ -161,12 +162,14 @@ mod tests {
             Vec::new()
         }
 
-        fn encode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-            unreachable!("nobody asks")
-        }
-
-        fn decode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-            unreachable!("nobody asks")
+        fn convert(
+            &self,
+            _: &Context<'_>,
+            _: &str,
+            _: Direction,
+            _: &[u8],
+        ) -> Result<Vec<u8>, CallError> {
+            unreachable!("no plugin calls another here")
         }
     }
 

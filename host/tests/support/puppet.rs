@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use plugbay::runtime::{
-    Artifact, CapabilityDescription, CodecCall, HandlerCall, HandlerFuture, PluginStats,
+    Artifact, CapabilityDescription, CodecCall, Direction, HandlerCall, HandlerFuture, PluginStats,
     RouteDescription, StartPlugin, WorkerStatus,
 };
 use plugbay::{
@@ -286,11 +286,7 @@ impl Plugin for Marionette {
 }
 
 impl CodecCall for Marionette {
-    fn encode(&self, _: &Context<'_>, _: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.answer()
-    }
-
-    fn decode(&self, _: &Context<'_>, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn convert(&self, _: &Context<'_>, _: Direction, _: &[u8]) -> Result<Vec<u8>, CallError> {
         self.answer()
     }
 }

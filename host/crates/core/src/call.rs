@@ -88,7 +88,7 @@ impl CallErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// It answered, and is healthy: the caller's request was wrong.
-    Nobody,
+    Caller,
     /// It failed.
     Plugin,
     /// It was not called at all: another provider may be.
@@ -102,7 +102,7 @@ impl CallErrorKind {
     #[must_use]
     pub fn blame(self) -> Blame {
         match self {
-            Self::InvalidInput | Self::Unsupported => Blame::Nobody,
+            Self::InvalidInput | Self::Unsupported => Blame::Caller,
             Self::Overloaded | Self::BreakerOpen | Self::Unhealthy | Self::Retired => {
                 Blame::NotCalled
             }

@@ -34,7 +34,7 @@ pub trait Runtime: Send + Sync + 'static {
 
 /// A checked and compiled artifact. Shared by all plugins that are started from it.
 pub trait Prepared: Send + Sync + 'static {
-    /// Asks the plugin what it is, in an instance that is granted nothing. Native code is asked
+    /// Calls `describe` of the plugin, in an instance that is granted nothing. Native code runs
     /// where `isolation` says.
     ///
     /// # Errors
@@ -69,15 +69,15 @@ pub trait Prepared: Send + Sync + 'static {
 /// What a plugin is started with.
 #[derive(Clone)]
 pub struct StartPlugin {
-    /// Who it will be.
+    /// Its name and version.
     pub identity: Identity,
-    /// What it said of itself.
+    /// Its description.
     pub description: Arc<Description>,
     /// A JSON object that satisfies its schema.
     pub config: Value,
     /// What it may use.
     pub policy: Policy,
-    /// Whom to tell what is noticed while it runs.
+    /// Receives what is noticed while it runs.
     pub observer: Arc<dyn Observer>,
 }
 

@@ -191,7 +191,11 @@ mod tests {
         assert!(restarts.forget_if_quiet(quiet));
         assert!(!restarts.forget_if_quiet(quiet), "once");
         assert_eq!(restarts.next(quiet, 0), Next::Now);
-        assert_eq!(restarts.next(quiet + rules.quiet, 0), Next::Now, "even if nobody said so");
+        assert_eq!(
+            restarts.next(quiet + rules.quiet, 0),
+            Next::Now,
+            "even without forget_if_quiet"
+        );
     }
 
     #[test]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{
-    Blame, CallError, CallErrorKind, Context, LogLevel, Services, UpstreamRejection,
-};
+use plugbay_core::codec::Direction;
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, UpstreamRejection};
 
 use crate::ledger::Ledger;
 
@@ -67,17 +66,16 @@ impl<'a> CallHost<'a> {
     }
 
     /// Calls another plugin's codec.
-    fn nested(
-        &self,
-        call: impl FnOnce(&dyn Services, &Context<'_>) -> Result<Vec<u8>, CallError>,
-    ) -> Result<Vec<u8>, Error> {
+    fn convert(&self, name: &str, direction: Direction, input: &[u8]) -> Result<Vec<u8>, Error> {
         self.count()?;
         let Some(context) = self.context else {
             let message = "codecs can be called during a call only, not while a plugin starts";
             return Err(Error::new(Kind::Unavailable, message));
         };
-        let nested = context.nested();
-        nested.and_then(|context| call(&**context.services(), &context)).map_err(|error| {
+        let nested = context
+            .nested()
+            .and_then(|context| context.services().convert(&context, name, direction, input));
+        nested.map_err(|error| {
             let mut upstream = self.upstream.get();
             upstream.note(&error);
             self.upstream.set(upstream);
@@ -121,11 +119,11 @@ impl HostCalls for CallHost<'_> {
     }
 
     fn encode(&self, name: &str, document: &[u8]) -> Result<Vec<u8>, Error> {
-        self.nested(|services, context| services.encode(context, name, document))
+        self.convert(name, Direction::Encode, document)
     }
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-        self.nested(|services, context| services.decode(context, name, bytes))
+        self.convert(name, Direction::Decode, bytes)
     }
 }
 

@@ -96,9 +96,9 @@ fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Probl
     }
 }
 
-/// Leases the codec in the request's own generation, if it takes calls. Asked twice: before the
-/// body is read, to say at once that there is none; and after, because a slow client must hold up
-/// no drain.
+/// Leases the codec in the request's own generation, if it takes calls. Called twice: before the
+/// body is read, to report a missing codec at once; and after, because a slow client must not delay a
+/// drain.
 fn find(context: &Context, name: &str) -> Result<Leased<Codec>, Problem> {
     let codec: Leased<Codec> = context.snapshot.lease(name).map_err(|error| failed(&error))?;
     codec.takes_calls().map_err(|error| failed(&error.into()))?;

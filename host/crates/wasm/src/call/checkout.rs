@@ -1,4 +1,4 @@
-//! Taking an instance for one call, and what becomes of it afterwards.
+//! Taking an instance for one call, and putting it back or throwing it away.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,19 +8,19 @@ use plugbay_core::{
 };
 
 use super::instance::Instance;
-use super::shared::Shared;
-use crate::sandbox::clock::{before, gone};
+use super::instances::Instances;
+use crate::sandbox::clock::{cancelled, until_deadline};
 
 /// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
 /// call's future was dropped half-way — the instance is thrown away.
 pub(crate) struct Checkout<'a> {
-    plugin: &'a Arc<Shared>,
+    plugin: &'a Arc<Instances>,
     instance: Option<Box<Instance>>,
 }
 
 /// How long a call waits for an instance.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience<'a> {
+pub(crate) struct WaitLimit<'a> {
     /// How long in all, as errors say it.
     pub(crate) within: Duration,
     /// When that is over; `None` is never.
@@ -29,14 +29,14 @@ pub(crate) struct Patience<'a> {
     pub(crate) cancel: Option<&'a Cancel>,
 }
 
-impl Patience<'_> {
+impl WaitLimit<'_> {
     /// The error of a call that got no instance.
     #[cold]
-    fn refusal(&self, plugin: &Shared, error: WaitError) -> CallError {
+    fn refusal(&self, plugin: &Instances, error: WaitError) -> CallError {
         match error {
             WaitError::Full => full(plugin),
             WaitError::Late => busy(plugin, self.within),
-            WaitError::Cancelled => gone().of(plugin.sandbox.label()),
+            WaitError::Cancelled => cancelled().of(plugin.sandbox.label()),
         }
     }
 }
@@ -47,7 +47,7 @@ impl<'a> Checkout<'a> {
     /// clock.
     #[inline]
     pub(crate) fn take(
-        plugin: &'a Arc<Shared>,
+        plugin: &'a Arc<Instances>,
         context: &Context<'_>,
     ) -> Result<(Self, Option<Instant>), CallError> {
         if plugin.policy.reuse == Reuse::Pooled
@@ -61,27 +61,27 @@ impl<'a> Checkout<'a> {
     #[cold]
     #[inline(never)]
     fn take_slowly(
-        plugin: &'a Arc<Shared>,
+        plugin: &'a Arc<Instances>,
         context: &Context<'_>,
     ) -> Result<(Self, Option<Instant>), CallError> {
         let within = plugin.policy.deadline;
         let ends = context.ends(Instant::now(), within);
-        let patience = Patience { within, ends, cancel: context.cancel() };
-        Ok((Self::take_within(plugin, patience)?, ends))
+        let wait = WaitLimit { within, ends, cancel: context.cancel() };
+        Ok((Self::take_within(plugin, wait)?, ends))
     }
 
     /// Takes an idle instance, makes one, or waits for one on the caller's thread.
     pub(crate) fn take_within(
-        plugin: &'a Arc<Shared>,
-        patience: Patience<'_>,
+        plugin: &'a Arc<Instances>,
+        limit: WaitLimit<'_>,
     ) -> Result<Self, CallError> {
-        let Patience { ends, cancel, .. } = patience;
+        let WaitLimit { ends, cancel, .. } = limit;
         let found = plugin.pool.waiters.wait(ends, cancel, || Self::try_take(plugin));
-        match found.map_err(|error| patience.refusal(plugin, error))? {
+        match found.map_err(|error| limit.refusal(plugin, error))? {
             Found::Idle(instance) => Ok(Self::of(plugin, instance)),
-            Found::Room(room) => {
+            Found::Reserved(reservation) => {
                 let instance = plugin.make_blocking(ends)?;
-                room.fill();
+                reservation.keep();
                 Ok(Self::of(plugin, instance))
             }
         }
@@ -89,40 +89,40 @@ impl<'a> Checkout<'a> {
 
     /// As [`Checkout::take_within`], without blocking a thread.
     pub(crate) async fn take_async(
-        plugin: &'a Arc<Shared>,
-        patience: Patience<'_>,
+        plugin: &'a Arc<Instances>,
+        limit: WaitLimit<'_>,
     ) -> Result<Self, CallError> {
-        let Patience { ends, cancel, .. } = patience;
-        let cancelled = cancel.is_some_and(Cancel::is_cancelled);
+        let WaitLimit { ends, cancel, .. } = limit;
+        let is_cancelled = cancel.is_some_and(Cancel::is_cancelled);
         // A call that does not have to wait sets up no timer.
-        let found = if !cancelled && let Some(found) = Self::try_take(plugin) {
+        let found = if !is_cancelled && let Some(found) = Self::try_take(plugin) {
             Ok(found)
         } else {
             let wait = plugin.pool.waiters.wait_async(cancel, || Self::try_take(plugin));
-            before(ends, wait).await.unwrap_or(Err(WaitError::Late))
+            until_deadline(ends, wait).await.unwrap_or(Err(WaitError::Late))
         };
-        match found.map_err(|error| patience.refusal(plugin, error))? {
+        match found.map_err(|error| limit.refusal(plugin, error))? {
             Found::Idle(instance) => Ok(Self::of(plugin, instance)),
-            Found::Room(room) => {
+            Found::Reserved(reservation) => {
                 let instance = plugin.make(true, ends).await?;
-                room.fill();
+                reservation.keep();
                 Ok(Self::of(plugin, instance))
             }
         }
     }
 
-    fn try_take(plugin: &'a Shared) -> Option<Found<'a>> {
+    fn try_take(plugin: &'a Instances) -> Option<Found<'a>> {
         if plugin.policy.reuse == Reuse::Pooled
             && let Some(instance) = plugin.pool.take()
         {
             return Some(Found::Idle(instance));
         }
-        // Made only if there is room: a dropped one gives its place back.
-        plugin.pool.reserve().then(|| Found::Room(Room { plugin: Some(plugin) }))
+        // Made only if there is reservation: a dropped one gives its place back.
+        plugin.pool.reserve().then(|| Found::Reserved(Reservation { plugin: Some(plugin) }))
     }
 
     #[inline]
-    fn of(plugin: &'a Arc<Shared>, instance: Box<Instance>) -> Self {
+    fn of(plugin: &'a Arc<Instances>, instance: Box<Instance>) -> Self {
         Self { plugin, instance: Some(instance) }
     }
 
@@ -135,11 +135,11 @@ impl<'a> Checkout<'a> {
             .ok_or_else(|| CallError::new(CallErrorKind::Internal, "the call is over"))
     }
 
-    /// The call returned: puts the instance back, unless it has served its time.
+    /// The call returned: puts the instance back, unless it is used up.
     #[inline]
     pub(crate) fn done(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
-        if is_spent(&self.plugin.policy, &instance) {
+        if is_used_up(&self.plugin.policy, &instance) {
             return self.plugin.retire(instance);
         }
         if self.plugin.wants_services {
@@ -158,17 +158,17 @@ impl Drop for Checkout<'_> {
     }
 }
 
-/// Whether an instance has served its time.
+/// Whether an instance has reached a limit after which it is replaced.
 #[inline]
-fn is_spent(policy: &Policy, instance: &Instance) -> bool {
-    let used_up = |limit: u64, used: u64| limit != 0 && used >= limit;
+fn is_used_up(policy: &Policy, instance: &Instance) -> bool {
+    let reached = |limit: u64, used: u64| limit != 0 && used >= limit;
     policy.reuse == Reuse::Fresh
-        || used_up(policy.recycle_calls, instance.calls)
-        || used_up(policy.recycle_memory, instance.store.data().memory())
+        || reached(policy.recycle_calls, instance.calls)
+        || reached(policy.recycle_memory, instance.store.data().memory())
 }
 
 #[cold]
-fn full(plugin: &Shared) -> CallError {
+fn full(plugin: &Instances) -> CallError {
     let message = format!(
         "expected at most {} calls to wait for an instance, found all {} in calls",
         plugin.pool.waiters.bound(),
@@ -178,7 +178,7 @@ fn full(plugin: &Shared) -> CallError {
 }
 
 #[cold]
-fn busy(plugin: &Shared, within: Duration) -> CallError {
+fn busy(plugin: &Instances, within: Duration) -> CallError {
     let message = format!(
         "expected an instance within {within:?}, found none free of at most {}",
         plugin.pool.limit()
@@ -188,22 +188,22 @@ fn busy(plugin: &Shared, within: Duration) -> CallError {
 
 enum Found<'a> {
     Idle(Box<Instance>),
-    Room(Room<'a>),
+    Reserved(Reservation<'a>),
 }
 
 /// A reserved place for an instance that is being made; given back if it cannot be.
-struct Room<'a> {
-    plugin: Option<&'a Shared>,
+struct Reservation<'a> {
+    plugin: Option<&'a Instances>,
 }
 
-impl Room<'_> {
+impl Reservation<'_> {
     /// The instance is there, and keeps the place.
-    fn fill(mut self) {
+    fn keep(mut self) {
         self.plugin = None;
     }
 }
 
-impl Drop for Room<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if let Some(plugin) = self.plugin {
             plugin.pool.release();

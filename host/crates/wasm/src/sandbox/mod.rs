@@ -7,6 +7,10 @@
 
 pub(crate) mod clock;
 pub(crate) mod fault;
+#[cfg(feature = "wasi")]
+pub(crate) mod folders;
+#[cfg(not(feature = "wasi"))]
+#[path = "without_folders.rs"]
 pub(crate) mod folders;
 pub(crate) mod grants;
 mod imports;

@@ -10,7 +10,7 @@ use super::grants::{Sandbox, TooManyHostCalls};
 use super::limits::{Budget, Limits};
 use crate::wasi::Wasi;
 
-/// The data of every store: who the instance belongs to, its limits, and the host's
+/// The data of every store: the plugin's sandbox, the instance's limits, and the host's
 /// services for the length of a call.
 pub struct State {
     pub(crate) sandbox: Arc<Sandbox>,
@@ -18,7 +18,7 @@ pub struct State {
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
     pub(crate) context: Option<OwnedContext>,
-    /// What the plugins that it called in this call said.
+    /// Whether a plugin that it called in this call was overloaded.
     pub(crate) upstream: UpstreamRejection,
     /// What the call may take, and what it took.
     pub(crate) clock: Clock,
@@ -57,8 +57,8 @@ impl State {
     }
 
     /// Begins a call: sets what it may use, and forgets what earlier ones noted for
-    /// [`fault`](crate::sandbox::fault::fault). A memory refusal that the guest got over, or a line that
-    /// looked like a panic's, explains no later trap.
+    /// [`fault`](crate::sandbox::fault::fault). A memory refusal that the guest survived, or a log line
+    /// that looked like a panic's, does not explain a later trap.
     #[inline]
     pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool) {
         self.clock.begin(allowed, on_fiber);
