@@ -253,10 +253,11 @@ fn every_outcome_is_read_back() {
     }
 }
 
-/// Adds a field to every object, as a newer host might.
+/// Adds a field to every object, as a newer host might; a duration of the standard library stays.
 fn extend(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(extend),
+        Value::Object(fields) if fields.contains_key("secs") => {}
         Value::Object(fields) => {
             fields.values_mut().for_each(extend);
             fields.insert("added_later".into(), json!({ "a": [1] }));
