@@ -1,12 +1,15 @@
 //! Builds a host.
 
+#[cfg(feature = "native")]
+mod native;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use plugbay_core::{Artifact, Refusal, Runtime, Source};
+#[cfg(feature = "native")]
 use plugbay_native::worker::WorkerCommand;
-use plugbay_native::{Ceiling, LinkedRuntime, NativeRuntime};
 use plugbay_registry::{Leased, Swap, Table};
 use plugbay_wasm::compile::CompilerCommand;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
@@ -38,6 +41,7 @@ pub struct Builder {
     runtimes: Vec<Arc<dyn Runtime>>,
     setups: Vec<Setup>,
     engine: Option<Engine>,
+    #[cfg(feature = "native")]
     worker: Option<WorkerCommand>,
     compiler: Option<CompilerCommand>,
 }
@@ -129,6 +133,7 @@ impl Builder {
     /// Names the program that serves as a worker process, for native plugins with `isolation =
     /// "process"`: usually [`WorkerCommand::this_program`], if `main` begins with
     /// [`serve_if_asked`](crate::worker::serve_if_asked).
+    #[cfg(feature = "native")]
     #[must_use]
     pub fn worker(mut self, worker: WorkerCommand) -> Self {
         self.worker = Some(worker);
@@ -196,27 +201,16 @@ impl Builder {
         if let Some(compiler) = self.compiler {
             wasm = wasm.compiler(compiler);
         }
-        // Private copies of native libraries need a place as well; without one, each is refused.
-        let mut copies = None;
         if !config.host.cache.as_os_str().is_empty() {
             wasm = wasm.cache(AotCache::open(&config.host.cache)?);
-            copies = Some(config.host.cache.join("native"));
         }
-        let native = NativeRuntime::new(copies, tokio.clone()).ceiling(Ceiling {
-            mapped: config.host.mapped.as_u64(),
-            beyond: config.host.mapped_beyond,
-        });
-        let native = match self.worker {
-            Some(worker) => native.worker(worker),
-            None => native,
-        };
         let wasm = self.setups.into_iter().fold(wasm, |wasm, setup| setup(wasm)).build()?;
-        let linked = LinkedRuntime::new(tokio.clone());
-        let artifacts = linked.artifacts();
         let mut runtimes = self.runtimes;
         runtimes.push(Arc::new(wasm));
-        runtimes.push(Arc::new(native));
-        runtimes.push(Arc::new(linked));
+        #[cfg(feature = "native")]
+        let linked = native::add(&mut runtimes, &config, self.worker, &tokio);
+        #[cfg(not(feature = "native"))]
+        let linked = Vec::new();
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = channel();
@@ -231,7 +225,7 @@ impl Builder {
             Arc::clone(&config),
             store,
             self.artifacts,
-            artifacts,
+            linked,
         );
         if !self.no_watch {
             reconciler.watch(signal.clone());

@@ -39,6 +39,17 @@
 //! | [`runtime`] | the seam for an application's own runtime |
 //! | [`wasm`] | the seam for an application's own kinds of plugin |
 //!
+//! # Features
+//!
+//! All are on unless `default-features = false` says otherwise, and each adds to what there is. What a
+//! build lacks is refused by name where it is needed.
+//!
+//! | feature | what it adds | without it |
+//! |---|---|---|
+//! | `native` | native libraries, worker processes, plugins linked into the application | a library is rejected |
+//! | `schema` | plugins' configuration is checked against the schemas that they declare | a plugin that declares one runs only without configuration |
+//! | `watch` | changes of files are seen at once | the folder is polled every `host.rescan` |
+//!
 //! # What is deliberately absent
 //!
 //! This library opens no socket, never reads the environment, never installs a global
@@ -86,14 +97,19 @@ pub use status::{
 pub mod worker {
     use std::process::ExitCode;
 
+    #[cfg(feature = "native")]
     pub use plugbay_native::worker::{ARGUMENT, WorkerCommand, serve};
     pub use plugbay_wasm::compile::{ARGUMENT as COMPILER_ARGUMENT, Bounds, CompilerCommand};
 
-    /// Does one of these if the program was started for it, as [`WorkerCommand::this_program`] and
+    /// Does one of these if the program was started for it, as `WorkerCommand::this_program` and
     /// [`CompilerCommand::this_program`] do; else returns at once, with nothing.
     #[must_use = "the program should end with this code if there is one"]
     pub fn serve_if_asked() -> Option<ExitCode> {
-        plugbay_native::worker::serve_if_asked().or_else(plugbay_wasm::compile::serve_if_asked)
+        #[cfg(feature = "native")]
+        if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+            return Some(ended);
+        }
+        plugbay_wasm::compile::serve_if_asked()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use plugbay_core::{Grant, Isolation, PluginStats, Policy, Source};
 use plugbay_guard::BreakerState;
+#[cfg(feature = "native")]
 use plugbay_native::Libraries;
 use plugbay_registry::Leased;
 use serde::{Deserialize, Serialize};
@@ -348,6 +349,12 @@ fn plugin(
     }
 }
 
+#[cfg(not(feature = "native"))]
+fn libraries(_plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
+    Vec::new()
+}
+
+#[cfg(feature = "native")]
 fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
     let here = |it: &&PluginStatus| it.isolation == Some(Isolation::InProcess);
     let loaded = Libraries::of_this_process().loaded().into_iter().map(|library| {

@@ -36,24 +36,34 @@ pub(crate) fn prepare(
     artifact: &Artifact,
     isolation: Isolation,
 ) -> Result<Ready, Refusal> {
-    let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact)).ok_or_else(|| {
-        let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
-            use std::fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(found, "{byte:02x} ");
-            found
-        });
-        let message = format!(
-            "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00) or a native \
-             library, found {}",
-            found.trim_end()
-        );
-        Refusal::new(Reason::UnknownFormat, message)
-            .hint("build it with plugbay-sdk, for wasm32 or as a cdylib")
-    })?;
+    let runtime = runtimes
+        .iter()
+        .find(|runtime| runtime.recognises(artifact))
+        .ok_or_else(|| unknown(artifact))?;
     let prepared = runtime.prepare(artifact)?;
     let description = prepared.describe(isolation)?;
     Ok(Ready { prepared, description: Arc::new(description), runtime: runtime.name() })
+}
+
+/// A library is named, where this build has no runtime for it.
+fn unknown(artifact: &Artifact) -> Refusal {
+    let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
+        use std::fmt::Write as _;
+        // Writing to a String cannot fail.
+        let _ = write!(found, "{byte:02x} ");
+        found
+    });
+    let library = if cfg!(feature = "native") {
+        " or a native library"
+    } else {
+        "; this host is built without the feature `native`, which loads native libraries"
+    };
+    let message = format!(
+        "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00){library}, found {}",
+        found.trim_end()
+    );
+    let how = if cfg!(feature = "native") { "for wasm32 or as a cdylib" } else { "for wasm32" };
+    Refusal::new(Reason::UnknownFormat, message).hint(format!("build it with plugbay-sdk, {how}"))
 }
 
 impl Ready {

@@ -7,7 +7,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `signal` | "look again", and what an operator orders |
-//! | `watch` | says "look again" when the folder or the configuration changes |
+//! | `watch` | says "look again" when the folder or the configuration changes; `unwatched` takes its place in a build without the feature `watch` |
 //! | `reconcile` | the only writer: one look after the other |
 //! | `publish` | one store makes the next set serve |
 //! | `drain`, `stop` | what left is drained; the end of the host |
@@ -26,6 +26,9 @@ mod rollback;
 mod shared;
 mod signal;
 pub(crate) mod stop;
+#[cfg(not(feature = "watch"))]
+mod unwatched;
+#[cfg(feature = "watch")]
 mod watch;
 
 pub(crate) use self::drain::{Draining, others};

@@ -7,6 +7,7 @@
 //! version and is listed as rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,6 +19,9 @@ use super::restarts::Restarter;
 use super::rollback::{Numbers, RollbackError};
 use super::shared::{ConfigLoader, HostState};
 use super::signal::{CommandResult, OperatorCommand, Signal, Signals, Wake};
+#[cfg(not(feature = "watch"))]
+use super::unwatched::Watch;
+#[cfg(feature = "watch")]
 use super::watch::Watch;
 use crate::change::{
     ArtifactSource, Desired, Look, Next, Store, Trials, folder, is_disabled, is_whole, resolve,
@@ -393,7 +397,7 @@ impl Reconciler {
         }
     }
 
-    fn lost(&mut self, error: &notify::Error) {
+    fn lost(&mut self, error: &impl Display) {
         if !std::mem::replace(&mut self.watch_lost, true) {
             let message = error.to_string();
             self.shared.journal.note(self.shared.number(), Outcome::WatchLost { message });

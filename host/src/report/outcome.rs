@@ -183,10 +183,10 @@ pub enum Outcome {
         /// The key.
         key: String,
     },
-    /// The operating system provides no file watcher: changes are found by polling, every
-    /// `host.rescan`.
+    /// The operating system provides no file watcher, or the host is built without the feature `watch`:
+    /// changes are found by polling, every `host.rescan`.
     WatchLost {
-        /// The operating system's error.
+        /// Why: the operating system's error, or that the feature is left out.
         message: String,
     },
 }
