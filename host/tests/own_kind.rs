@@ -94,7 +94,7 @@ fn site(plugin: Vec<u8>, config: &str) -> Site {
         .plugin("echo.wasm", Guest::codec("echo"))
         .config(config)
         .unwatched()
-        .host_with(|builder| builder.kind::<Greeter>())
+        .host_with(plugbay::Builder::kind::<Greeter>)
 }
 
 const CLOCKS: &str = "[plugins.hello.grants]\nclocks = true";
@@ -201,7 +201,7 @@ fn the_same_plugins_are_awaited() {
             .plugin("echo.wasm", Guest::codec("echo"))
             .config(CLOCKS)
             .unwatched()
-            .host_with(|builder| builder.kind::<Later>());
+            .host_with(plugbay::Builder::kind::<Later>);
         let lease = site.get::<Later>("hello").unwrap().lease().unwrap();
         let greeting = wait(lease.call_async(CallOptions::default(), |greeter, context| {
             greeter.greet(context, "you".to_owned())

@@ -14,7 +14,6 @@ use std::time::Duration;
 use plugbay_core::{Isolation, Policy, Protection, Reuse};
 use serde::{Serialize, Serializer};
 
-use super::keys;
 use crate::config::problem::report::Report;
 use crate::config::read::section::Section;
 use crate::config::read::tree::Table;
@@ -189,7 +188,7 @@ const MOST_IN_A_ROW: u32 = 1_000_000;
 
 pub(crate) fn read_defaults(root: &Table, report: &mut Report<'_>) -> PluginDefaults {
     let mut defaults = PluginDefaults::default();
-    defaults.read(&mut Section::open(root, "defaults", keys::DEFAULTS, report));
+    defaults.read(&mut Section::open(root, "defaults", LIMITS, report));
     defaults
 }
 
