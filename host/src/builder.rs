@@ -17,10 +17,10 @@ use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRunt
 use crate::call::GenerationServices;
 use crate::change::{Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
-use crate::control::{ConfigSource, Reconciler, Shared, channel};
+use crate::control::{ConfigLoader, HostState, Reconciler, channel};
 use crate::host::{Background, Control, Host};
 use crate::report::Report;
-use crate::set::{Generation, Published};
+use crate::set::{Generation, PublishedSet};
 
 type Setup = Box<dyn FnOnce(plugbay_wasm::Builder) -> plugbay_wasm::Builder + Send>;
 
@@ -35,7 +35,7 @@ impl Host {
 /// Builds a [`Host`].
 #[derive(Default)]
 pub struct Builder {
-    config: Option<ConfigSource>,
+    config: Option<ConfigLoader>,
     no_watch: bool,
     artifacts: Vec<Artifact>,
     runtimes: Vec<Arc<dyn Runtime>>,
@@ -71,14 +71,14 @@ impl Builder {
     /// Runs by this configuration, which does not change.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.config = Some(ConfigSource::Fixed(Arc::new(config)));
+        self.config = Some(ConfigLoader::Fixed(Arc::new(config)));
         self
     }
 
     /// Runs by these layers; their file is read again when it changes.
     #[must_use]
     pub fn layers(mut self, layers: Layers) -> Self {
-        self.config = Some(ConfigSource::Layers(layers));
+        self.config = Some(ConfigLoader::Layers(layers));
         self
     }
 
@@ -170,7 +170,7 @@ impl Builder {
     pub async fn build(self) -> Result<Host, BuildError> {
         let (done, built) = tokio::sync::oneshot::channel();
         std::thread::Builder::new().name("plugbay-build".into()).spawn(move || {
-            // Whoever waited may have gone; the host then goes too.
+            // The receiver may be gone; the host is then dropped.
             let _ = done.send(self.build_blocking());
         })?;
         built.await.unwrap_or_else(|_panicked| {
@@ -185,10 +185,10 @@ impl Builder {
     /// As [`Builder::build`].
     pub fn build_blocking(self) -> Result<Host, BuildError> {
         let source =
-            self.config.unwrap_or_else(|| ConfigSource::Fixed(Arc::new(Config::default())));
+            self.config.unwrap_or_else(|| ConfigLoader::Fixed(Arc::new(Config::default())));
         let config = match &source {
-            ConfigSource::Fixed(config) => Arc::clone(config),
-            ConfigSource::Layers(layers) => Arc::new(layers.load()?),
+            ConfigLoader::Fixed(config) => Arc::clone(config),
+            ConfigLoader::Layers(layers) => Arc::new(layers.load()?),
         };
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -214,7 +214,7 @@ impl Builder {
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = channel();
-        let shared = Shared::new(cell, tokio.clone(), signal.clone(), config.host.probes);
+        let shared = HostState::new(cell, tokio.clone(), signal.clone(), config.host.probes);
         let store = Store::new(runtimes.clone(), shared.journal.clone(), {
             let shared = Arc::clone(&shared);
             move || shared.is_stopped()
@@ -245,7 +245,7 @@ impl Builder {
 }
 
 /// The generation before the first: it holds nothing.
-fn nothing(config: Arc<Config>) -> Published {
+fn nothing(config: Arc<Config>) -> PublishedSet {
     let generation = Arc::new(Generation {
         number: 0,
         published: SystemTime::now(),
@@ -255,7 +255,7 @@ fn nothing(config: Arc<Config>) -> Published {
         capabilities: Table::empty().called("capability"),
         users: Arc::new(Leased::new(())),
     });
-    Published {
+    PublishedSet {
         services: GenerationServices::of(Arc::clone(&generation)),
         generation,
         rejected: Arc::from([]),

@@ -69,8 +69,8 @@ mod status;
 
 pub use builder::{BuildError, Builder};
 pub use call::{
-    CallFuture, Calling, CodecHandle, Error, Handle, HandlerHandle, Leased, RouteMatch, Routed,
-    Snapshot,
+    CallFuture, CallOptions, CapabilityLease, CodecHandle, Error, Handle, HandlerHandle,
+    RouteMatch, Routed, Snapshot,
 };
 pub use change::{Inspection, Prospect};
 pub use config::Config;
@@ -86,7 +86,7 @@ pub use plugbay_core::{
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
 pub use report::{Event, Events, Outcome, Rejected, Report, timestamp};
-pub use set::{CallStatus, HealthStatus, SecondTryStatus, TrialStatus};
+pub use set::{CallStatus, HealthStatus, RetryStatus, TrialStatus};
 pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
     RouteStatus, Status,

@@ -10,7 +10,7 @@ use plugbay_core::{
 use plugbay_guard::{Guard, Rules};
 
 use crate::report::Journal;
-use crate::set::{Goodbye, HealthRecord, Hosted, Running, Tally, Wanted};
+use crate::set::{HealthRecord, Hosted, Running, Shutdown, Tally, Wanted};
 
 /// A prepared artifact: kept as long as something asks for its digest.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ const LONGEST_OPEN: u32 = 16;
 pub(crate) type Key = (Digest, Isolation);
 
 pub(crate) fn key_of(wanted: &Wanted) -> Key {
-    (wanted.identity.digest, wanted.offer.asked)
+    (wanted.identity.digest, wanted.offer.described_in)
 }
 
 /// Finds the runtime, checks and compiles, and asks for the description.
@@ -117,7 +117,7 @@ impl Ready {
             guard: guard(&identity.policy.protection),
             tally: Tally::default(),
             health: HealthRecord::default(),
-            goodbye: Goodbye::default(),
+            shutdown: Shutdown::default(),
             journal: journal.clone(),
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! One thread, the reconciler, looks at the folder and the configuration and publishes what
 //! `change` makes of them. It is woken by `signal`: because `watch` saw a change, an operator
-//! ordered something, a timer ran out, a plugin is not well, or a trial is decided.
+//! ordered something, a timer ran out, a plugin is unhealthy, or a trial is decided.
 //!
 //! | file | idea |
 //! |---|---|
@@ -34,5 +34,5 @@ mod watch;
 pub(crate) use self::drain::{Draining, others};
 pub(crate) use self::reconcile::Reconciler;
 pub use self::rollback::{Numbers, RollbackError};
-pub(crate) use self::shared::{ConfigSource, Shared};
-pub(crate) use self::signal::{Order, Signal, channel};
+pub(crate) use self::shared::{ConfigLoader, HostState};
+pub(crate) use self::signal::{OperatorCommand, Signal, channel};
