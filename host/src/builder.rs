@@ -11,6 +11,7 @@ use plugbay_core::{Artifact, Refusal, Runtime, Source};
 #[cfg(feature = "native")]
 use plugbay_native::worker::WorkerCommand;
 use plugbay_registry::{Leased, Swap, Table};
+#[cfg(feature = "compile")]
 use plugbay_wasm::compile::CompilerCommand;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
@@ -43,6 +44,7 @@ pub struct Builder {
     engine: Option<Engine>,
     #[cfg(feature = "native")]
     worker: Option<WorkerCommand>,
+    #[cfg(feature = "compile")]
     compiler: Option<CompilerCommand>,
 }
 
@@ -144,6 +146,7 @@ impl Builder {
     /// [`CompilerCommand::this_program`], if `main` begins with
     /// [`serve_if_asked`](crate::worker::serve_if_asked). Without it they are compiled in this
     /// process, and one that is made to be hard to compile takes what time and memory it likes.
+    #[cfg(feature = "compile")]
     #[must_use]
     pub fn compiler(mut self, compiler: CompilerCommand) -> Self {
         self.compiler = Some(compiler);
@@ -198,6 +201,7 @@ impl Builder {
         let (background, tokio) = Background::new(tokio);
         let engine = self.engine.map_or_else(Engine::new, Ok)?;
         let mut wasm = WasmRuntime::builder(engine, tokio.clone());
+        #[cfg(feature = "compile")]
         if let Some(compiler) = self.compiler {
             wasm = wasm.compiler(compiler);
         }
