@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use plugbay_core::{CapabilityKey, Description, Reason, Refusal, Source};
+use plugbay_registry::router::same_shape;
 
 use crate::config::Config;
-use crate::set::{Incumbent, Origin, Route, Router};
+use crate::set::{Incumbent, Origin, Route, RouteTarget, Router};
 
 /// Names, capabilities and routes that are given out.
 pub(crate) struct Claims {
@@ -91,12 +92,8 @@ pub(crate) fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: 
 pub(crate) fn configured_routes(config: &Config) -> Router {
     let mut router = Router::default();
     for route in &config.routes {
-        let inserted = router.insert(Route {
-            path: route.path.clone(),
-            methods: route.methods.clone(),
-            handler: route.handler.clone(),
-            origin: Origin::Config,
-        });
+        let target = RouteTarget { handler: route.handler.clone(), origin: Origin::Config };
+        let inserted = router.insert(Route::new(&route.path, target).on(&route.methods));
         debug_assert!(inserted.is_ok(), "the configuration was checked: {inserted:?}");
     }
     router
@@ -109,11 +106,16 @@ pub(crate) fn suggested_routes(
     description: &Description,
 ) -> Result<(), Refusal> {
     for route in suggestions(name, description) {
-        if router.is_configured(&route) || router.leads(&route) {
+        if is_configured(router, &route) || is_there(router, &route) {
             continue;
         }
+        let owner = router.taken(&route).map(|other| other.value.handler.clone());
         router.insert(route).map_err(|error| {
-            Refusal::new(Reason::RouteClash, error.to_string())
+            let message = match owner {
+                Some(handler) => format!("{error} to handler {handler}"),
+                None => error.to_string(),
+            };
+            Refusal::new(Reason::RouteClash, message)
                 .hint("say in [[routes]] which handler serves the path")
         })?;
     }
@@ -123,7 +125,7 @@ pub(crate) fn suggested_routes(
 /// Adds those routes of a plugin that can stand beside the ones that are there.
 pub(crate) fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
     for route in suggestions(name, description) {
-        if !router.is_configured(&route) && !router.leads(&route) {
+        if !is_configured(router, &route) && !is_there(router, &route) {
             // What does not fit is refused where the plugin is.
             let _ = router.insert(route);
         }
@@ -133,11 +135,23 @@ pub(crate) fn routes_that_fit(router: &mut Router, name: &str, description: &Des
 fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
     let handlers = description.capabilities.iter().filter(|it| it.kind == "handler");
     handlers.flat_map(move |capability| {
-        capability.routes.iter().map(move |route| Route {
-            path: route.path.clone(),
-            methods: route.methods.clone(),
-            handler: capability.name.clone(),
-            origin: Origin::Plugin(name.to_owned()),
+        capability.routes.iter().map(move |route| {
+            let origin = Origin::Plugin(name.to_owned());
+            let target = RouteTarget { handler: capability.name.clone(), origin };
+            Route::new(&route.path, target).on(&route.methods)
         })
     })
+}
+
+/// Whether the configuration says who serves what `route` asks for, by whatever names its
+/// pattern has for the parameters.
+fn is_configured(router: &Router, route: &Route) -> bool {
+    let mut configured = router.routes().filter(|it| it.value.origin == Origin::Config);
+    configured.any(|it| it.shares_methods(route) && same_shape(&it.pattern, &route.pattern))
+}
+
+/// Whether the route is there already: another provider of the same handler suggests it too.
+fn is_there(router: &Router, route: &Route) -> bool {
+    let mut others = router.of_pattern(&route.pattern);
+    others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)
 }

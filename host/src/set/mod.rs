@@ -43,7 +43,7 @@ pub(crate) use self::member::{Canary, Member, condition, is_well};
 pub(crate) use self::offer::{Incumbent, Offer, Wanted};
 pub(crate) use self::past::{Past, previous};
 pub(crate) use self::published::{Cell, Published};
-pub(crate) use self::router::{Origin, Route, Router};
+pub(crate) use self::router::{Origin, Route, RouteTarget, Router};
 pub(crate) use self::running::{Goodbye, Running, shut_down};
 pub(crate) use self::second_tries::SecondTries;
 pub use self::second_tries::SecondTryStatus;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use plugbay_core::{Grants, Isolation};
+use plugbay_registry::order;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
@@ -15,8 +16,8 @@ use crate::config::problem::{render, secret};
 use crate::config::read::section::{self, Section};
 use crate::config::read::tree::{Table, Value};
 use crate::config::read::{json, keys};
+use crate::config::value::duration;
 use crate::config::value::size::Size;
-use crate::config::value::{duration, graph};
 
 /// One plugin: where it comes from, its config, and what it may use other than the defaults.
 ///
@@ -307,13 +308,13 @@ fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
 /// Names of other plugins. That they make no circle is a matter of the whole file.
 /// How deep each plugin stands below those that start before it.
 pub(crate) fn start_depths(plugins: &BTreeMap<String, PluginSettings>) -> BTreeMap<&str, usize> {
-    let needs: graph::Needs<'_> = plugins
+    let needs: order::Needs<'_> = plugins
         .iter()
         .map(|(name, it)| (name.as_str(), it.after.iter().map(String::as_str).collect()))
         .collect();
     let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
     // Circles were refused, so each comes after all that it needs.
-    for name in graph::walk(&needs).order {
+    for name in order::walk(&needs).order {
         let above = needs.get(name).into_iter().flatten().filter_map(|need| depths.get(need));
         let depth = above.max().map_or(0, |deepest| deepest + 1);
         depths.insert(name, depth);
