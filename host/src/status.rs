@@ -9,16 +9,17 @@ use std::time::{Instant, SystemTime};
 
 use plugbay_core::{Grant, Isolation, PluginStats, Policy, Source};
 use plugbay_guard::BreakerState;
+#[cfg(feature = "native")]
 use plugbay_native::Libraries;
 use plugbay_registry::Leased;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Restart;
+use crate::config::PendingRestart;
 use crate::control::{Draining, others};
 use crate::report::{Rejected, timestamp};
 use crate::set::{
-    CallStatus, Generation, HealthStatus, Member, Origin, Past, Published, Running,
-    SecondTryStatus, Trial, TrialStatus, Wanted, previous,
+    CallStatus, Generation, HealthStatus, Member, Past, PublishedSet, RetryStatus, RouteOrigin,
+    Running, Trial, TrialStatus, Wanted, previous,
 };
 
 /// Everything a host holds, as of one generation.
@@ -44,7 +45,7 @@ pub struct Status {
     /// ends, whether a plugin still runs from them or not.
     pub libraries: Vec<LibraryStatus>,
     /// Settings that only a restart applies.
-    pub pending_restart: Vec<Restart>,
+    pub pending_restart: Vec<PendingRestart>,
     /// The generation that an operator rolled back to, while changes are held back.
     pub pinned: Option<u64>,
     /// The generations that can be rolled back to, oldest first; the last one serves.
@@ -149,8 +150,8 @@ pub struct PluginStatus {
     pub capabilities: Vec<String>,
     /// The interfaces it imports.
     pub imports: Vec<String>,
-    /// What it asks to reach, by its imports.
-    pub asked: Vec<Grant>,
+    /// What it wants to reach, by its imports.
+    pub requested: Vec<Grant>,
     /// What of that, or beyond it, the configuration grants; see `policy.grants`.
     pub granted: Vec<Grant>,
     /// The interfaces it exports.
@@ -197,7 +198,7 @@ pub struct CapabilityStatus {
     pub strategy: Option<Cow<'static, str>>,
     /// How often another provider was called after the first one failed, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub second_tries: Option<SecondTryStatus>,
+    pub retries: Option<RetryStatus>,
     /// All who offer it, as `name@version`, in the order of the configuration; `plugin` is the
     /// first of them.
     pub providers: Vec<String>,
@@ -235,7 +236,7 @@ pub struct DrainingStatus {
 }
 
 impl Status {
-    pub(crate) fn of(published: &Published, draining: &Draining) -> Self {
+    pub(crate) fn of(published: &PublishedSet, draining: &Draining) -> Self {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
             generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
@@ -256,12 +257,12 @@ impl Status {
     }
 }
 
-fn history(published: &Published) -> Vec<GenerationStatus> {
+fn history(published: &PublishedSet) -> Vec<GenerationStatus> {
     published.history.iter().map(|past| past_status(past)).collect()
 }
 
 /// The generation to roll back to if none is named.
-fn to_roll_back_to(published: &Published) -> Option<u64> {
+fn to_roll_back_to(published: &PublishedSet) -> Option<u64> {
     let mut plugins = published.generation.plugins.iter();
     let on_trial = plugins.any(|(_, member)| member.canary.is_some());
     previous(&published.history, on_trial, published.pinned)
@@ -334,7 +335,7 @@ fn plugin(
             .map(|capability| format!("{}:{}", capability.kind, capability.name))
             .collect(),
         imports: running.imports.clone(),
-        asked: Grant::asked(&running.imports),
+        requested: Grant::requested(&running.imports),
         granted: running.identity.policy.grants.open(),
         exports: running.exports.clone(),
         config_schema: description.config_schema.clone(),
@@ -348,6 +349,12 @@ fn plugin(
     }
 }
 
+#[cfg(not(feature = "native"))]
+fn libraries(_plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
+    Vec::new()
+}
+
+#[cfg(feature = "native")]
 fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
     let here = |it: &&PluginStatus| it.isolation == Some(Isolation::InProcess);
     let loaded = Libraries::of_this_process().loaded().into_iter().map(|library| {
@@ -375,7 +382,7 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
             description: described.description.clone(),
             media_types: described.media_types.clone(),
             strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str().into()),
-            second_tries: capability.spread.as_ref().map(|spread| spread.second_tries.status()),
+            retries: capability.spread.as_ref().map(|spread| spread.retries.status()),
             providers: capability.targets().map(|it| it.running.label.to_string()).collect(),
         }
     });
@@ -389,8 +396,8 @@ fn routes(generation: &Generation) -> Vec<RouteStatus> {
         handler: route.value.handler.clone(),
         serves: generation.capabilities.contains(&format!("handler:{}", route.value.handler)),
         origin: match &route.value.origin {
-            Origin::Config => "config".to_owned(),
-            Origin::Plugin(name) => format!("plugin:{name}"),
+            RouteOrigin::Config => "config".to_owned(),
+            RouteOrigin::Plugin(name) => format!("plugin:{name}"),
         },
     });
     routes.collect()

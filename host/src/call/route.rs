@@ -4,7 +4,7 @@ use plugbay_core::handler::{Handler, Request, Response};
 use plugbay_registry::router::{Found, Match};
 
 use super::error::Error;
-use super::options::Calling;
+use super::options::CallOptions;
 use super::snapshot::Snapshot;
 
 impl Snapshot {
@@ -91,12 +91,16 @@ impl Routed {
     /// # Cancel safety
     ///
     /// Dropping the future stops the plugin's work on this request; no other call notices.
-    pub async fn handle(self, how: Calling<'_>, mut request: Request) -> Result<Response, Error> {
+    pub async fn handle(
+        self,
+        options: CallOptions<'_>,
+        mut request: Request,
+    ) -> Result<Response, Error> {
         request.params = self.params;
         if self.head {
             request.method = "GET".into();
         }
         let leased = self.snapshot.lease::<Handler>(&self.handler)?;
-        Ok(leased.handle(how, request).await?)
+        Ok(leased.handle(options, request).await?)
     }
 }

@@ -6,7 +6,7 @@ use plugbay_core::codec::{Codec, CodecFuture, Direction};
 use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
 
 use super::dispatch;
-use super::options::Calling;
+use super::options::CallOptions;
 use crate::set::{Capability, Generation};
 
 /// A generation, as plugins see it.
@@ -48,8 +48,8 @@ impl Services for GenerationServices {
         direction: Direction,
         input: &[u8],
     ) -> Result<Vec<u8>, CallError> {
-        let (codec, how) = (self.codec(name)?, Calling::codec());
-        dispatch::call::<Codec, _>(codec, context, how, |codec, context, _plugin| {
+        let (codec, options) = (self.codec(name)?, CallOptions::codec());
+        dispatch::call::<Codec, _>(codec, context, options, |codec, context, _plugin| {
             codec.convert(context, direction, input)
         })
     }
@@ -65,11 +65,11 @@ impl Services for GenerationServices {
         Box::pin(async move {
             let codec = self.codec(name)?;
             let called_once = codec.spread.is_none();
-            let (how, no_fault) = (Calling::codec(), |_: &Vec<u8>| None);
+            let (options, no_fault) = (CallOptions::codec(), |_: &Vec<u8>| None);
             dispatch::call_async::<Codec, _>(
                 codec,
                 context,
-                how,
+                options,
                 no_fault,
                 &mut |codec, context| {
                     let input =

@@ -13,7 +13,7 @@ pub(crate) struct Tries<'a, R> {
     /// Whether the call may be made twice.
     repeatable: bool,
     context: Context<'a>,
-    /// What the caller gets if nobody does better.
+    /// What the caller gets if no other provider does better.
     best: Option<Result<R, CallError>>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) type Turn<R> = ControlFlow<Result<R, CallError>>;
 
 impl<'a, R> Tries<'a, R> {
     pub(crate) fn new(spread: &'a Spread, repeatable: bool, context: Context<'a>) -> Self {
-        spread.second_tries.called();
+        spread.retries.called();
         Self { spread, repeatable, context, best: None }
     }
 
@@ -34,7 +34,7 @@ impl<'a, R> Tries<'a, R> {
     }
 
     /// The provider of this index gave an answer that says it failed. That is passed on if
-    /// nobody gives a better one.
+    /// no other provider gives a better one.
     pub(crate) fn answered_badly(
         &mut self,
         index: usize,
@@ -53,7 +53,7 @@ impl<'a, R> Tries<'a, R> {
         if !go_on {
             return Turn::Break(Ok(answer));
         }
-        self.spread.second_tries.pass_on();
+        self.spread.retries.fail_over();
         self.best = Some(Ok(answer));
         Turn::Continue(())
     }
@@ -84,7 +84,7 @@ impl<'a, R> Tries<'a, R> {
     }
 
     fn goes_on(&self, index: usize, blame: Blame, error: &CallError) -> bool {
-        let tries = &self.spread.second_tries;
+        let tries = &self.spread.retries;
         let did_nothing = match (&self.spread.rule, blame) {
             // A version on trial has its share, which is no larger when the other one is busy.
             (Rule::Canary(_), Blame::NotCalled)
@@ -101,7 +101,7 @@ impl<'a, R> Tries<'a, R> {
             return false;
         }
         if did_nothing {
-            tries.pass_on();
+            tries.fail_over();
             return true;
         }
         self.repeatable && tries.try_repeat()
@@ -127,8 +127,8 @@ impl<'a, R> Tries<'a, R> {
         }
     }
 
-    /// All were asked, and none answered well.
-    pub(crate) fn nobody(self, capability: &Capability) -> Result<R, CallError> {
+    /// All providers were asked, and none answered well.
+    pub(crate) fn exhausted(self, capability: &Capability) -> Result<R, CallError> {
         self.best.unwrap_or_else(|| {
             let message = format!("expected a provider of {} to be well", capability.key);
             Err(CallError::new(CallErrorKind::Unavailable, message))
@@ -155,9 +155,9 @@ mod tests {
 
     use super::*;
 
-    struct Nobody;
+    struct NoServices;
 
-    impl Services for Nobody {
+    impl Services for NoServices {
         fn codecs(&self) -> Vec<CodecInfo> {
             Vec::new()
         }
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_nested_call_is_not_blamed_for_the_time_that_its_caller_took() {
-        let services: Arc<dyn Services> = Arc::new(Nobody);
+        let services: Arc<dyn Services> = Arc::new(NoServices);
         let late = CallError::new(CallErrorKind::Deadline, "no answer");
         let now = Instant::now();
         let outer = Context::new(&services).until(now);

@@ -9,7 +9,7 @@ use plugbay_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::desired::{asked_in, names, resolve, violated};
+use super::desired::{description_isolation, names, resolve, violated};
 use super::prepare::{Ready, is_whole, prepare};
 use crate::config::Config;
 use crate::report::Journal;
@@ -32,7 +32,7 @@ pub struct Inspection {
     /// The interfaces it imports: what it asks the host for.
     pub imports: Vec<String>,
     /// What it asks to reach, by its imports: each needs a grant, or is denied.
-    pub asked: Vec<Grant>,
+    pub requested: Vec<Grant>,
     /// The interfaces it exports.
     pub exports: Vec<String>,
     /// What the plugin says of itself.
@@ -93,7 +93,8 @@ pub(crate) fn check(
     let mut incumbents = running.incumbents(&BTreeMap::new());
     incumbents.retain(|_, it| !it.sources.iter().any(replaced));
     let stays = incumbents.values().flat_map(|it| it.sources.iter().cloned()).collect();
-    let desired = resolve(&running.config, &offers, &stays, &incumbents);
+    let mut desired = resolve(&running.config, &offers, &stays, &incumbents);
+    desired.refuse_contested();
     let broken = violated(&running.config, |what| desired.holds(running, what), None);
     let verdict = |ready: &Ready, source: &Source| {
         if let Some(refused) = desired.refused.iter().find(|it| it.source == *source) {
@@ -130,7 +131,7 @@ fn ready(
         );
         return Err(Refusal::new(Reason::Truncated, message).hint("copy the file again"));
     }
-    prepare(runtimes, artifact, asked_in(config, &artifact.source))
+    prepare(runtimes, artifact, description_isolation(config, &artifact.source))
 }
 
 fn offer(ready: &Ready, artifact: &Artifact, config: &Config) -> Offer {
@@ -139,7 +140,7 @@ fn offer(ready: &Ready, artifact: &Artifact, config: &Config) -> Offer {
         digest: artifact.digest,
         size: artifact.bytes.len() as u64,
         native: ready.prepared().is_native(),
-        asked: asked_in(config, &artifact.source),
+        described_in: description_isolation(config, &artifact.source),
         description: Arc::clone(ready.description()),
     }
 }
@@ -162,7 +163,7 @@ fn inspection(ready: &Ready, artifact: &Artifact, config: &Config) -> Inspection
         code_size: ready.prepared().code_size(),
         form: ready.runtime().into(),
         imports: ready.prepared().imports().to_vec(),
-        asked: Grant::asked(ready.prepared().imports()),
+        requested: Grant::requested(ready.prepared().imports()),
         exports: ready.prepared().exports().to_vec(),
         description: Arc::clone(ready.description()),
     }

@@ -1,4 +1,4 @@
-//! Where outcomes go: the log, and whoever subscribed.
+//! Where outcomes go: the log and all subscribers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,7 +58,7 @@ impl Journal {
         } else {
             tracing::info!(target: "plugbay", generation, reason, "{outcome}");
         }
-        // Nobody listens: the log has it.
+        // Fails if there is no subscriber: the log has it.
         let _ = self.events.send(Event { at: SystemTime::now(), generation, outcome });
     }
 }

@@ -134,7 +134,7 @@ pub enum Outcome {
         because: String,
     },
     /// A new version of a plugin begins its trial with a share of the calls.
-    CanaryBegun {
+    CanaryStarted {
         /// `name@version` of the new one.
         plugin: String,
         /// `name@version` of the one that it is compared with.
@@ -183,10 +183,10 @@ pub enum Outcome {
         /// The key.
         key: String,
     },
-    /// The operating system provides no file watcher: changes are found by polling, every
-    /// `host.rescan`.
+    /// The operating system provides no file watcher, or the host is built without the feature `watch`:
+    /// changes are found by polling, every `host.rescan`.
     WatchLost {
-        /// What it said.
+        /// Why: the operating system's error, or that the feature is left out.
         message: String,
     },
 }
@@ -210,7 +210,7 @@ impl Outcome {
             Self::Healthy { .. } => "healthy",
             Self::Restarting { .. } => "restarting",
             Self::CrashLoop { .. } => "crash-loop",
-            Self::CanaryBegun { .. } => "canary-begun",
+            Self::CanaryStarted { .. } => "canary-started",
             Self::CanaryStep { .. } => "canary-step",
             Self::CanaryPromoted { .. } => "canary-promoted",
             Self::CanaryEnded { .. } => "canary-ended",
@@ -307,7 +307,7 @@ impl fmt::Display for Outcome {
                 f,
                 "{plugin} is still unhealthy after {restarts} restarts, no more for now: {because}"
             ),
-            Self::CanaryBegun { plugin, stable } => {
+            Self::CanaryStarted { plugin, stable } => {
                 write!(f, "canary {plugin} gets its first share of the calls beside {stable}")
             }
             Self::CanaryStep { plugin, percent } => {

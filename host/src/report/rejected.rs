@@ -9,7 +9,7 @@ use super::timestamp;
 
 /// Something that was refused on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct Rejection {
     pub(crate) source: Source,
     pub(crate) plugin: Option<String>,
     pub(crate) digest: Option<Digest>,

@@ -26,13 +26,13 @@ pub struct HealthStatus {
     pub why: Option<String>,
     /// How often it was restarted in vain, if it is not restarted any more.
     pub crash_loop: Option<u32>,
-    /// How often it was asked.
-    pub asked: u64,
+    /// How many checks were answered, or failed to be.
+    pub checks: u64,
 }
 
 impl Default for HealthStatus {
     fn default() -> Self {
-        Self { healthy: true, since: SystemTime::now(), why: None, crash_loop: None, asked: 0 }
+        Self { healthy: true, since: SystemTime::now(), why: None, crash_loop: None, checks: 0 }
     }
 }
 
@@ -55,7 +55,7 @@ impl HealthRecord {
     /// Keeps an answer.
     pub(crate) fn answered(&self, answer: &Result<(), CallError>) {
         let mut status = self.lock();
-        status.asked += 1;
+        status.checks += 1;
         status.why = answer.as_ref().err().map(|error| error.message().to_owned());
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// Who asked for a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Origin {
+pub(crate) enum RouteOrigin {
     /// `[[routes]]` in the configuration.
     Config,
     /// The plugin's description.
@@ -20,7 +20,7 @@ pub(crate) enum Origin {
 pub(crate) struct RouteTarget {
     /// The name of a capability of the kind `handler`.
     pub(crate) handler: String,
-    pub(crate) origin: Origin,
+    pub(crate) origin: RouteOrigin,
 }
 
 /// One route: a handler's name for some methods of a pattern.

@@ -7,7 +7,7 @@ use super::{
     to_roll_back_to,
 };
 use crate::call::Snapshot;
-use crate::config::Restart;
+use crate::config::PendingRestart;
 use crate::host::Host;
 use crate::report::Rejected;
 
@@ -38,7 +38,7 @@ impl Snapshot {
 
     /// Settings that only a restart applies, as of the last look.
     #[must_use]
-    pub fn pending_restart(&self) -> &[Restart] {
+    pub fn pending_restart(&self) -> &[PendingRestart] {
         &self.published.pending_restart
     }
 

@@ -63,7 +63,7 @@ impl Grant {
 
     /// The doors that imported interfaces lead to, in order, each once.
     #[must_use]
-    pub fn asked(imports: &[String]) -> Vec<Self> {
+    pub fn requested(imports: &[String]) -> Vec<Self> {
         let mut asked: Vec<Self> = imports.iter().filter_map(|it| Self::of_import(it)).collect();
         asked.sort();
         asked.dedup();
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn imports_lead_to_doors() {
         let imports = ["wasi:random/random@0.2.6", "wasi:cli/stderr@0.2.6", "wasi:cli/exit@0.2.6"];
-        let asked = Grant::asked(&imports.map(str::to_owned));
+        let asked = Grant::requested(&imports.map(str::to_owned));
         assert_eq!(asked, [Grant::Random, Grant::Stdio]);
         assert_eq!(Grant::of_import("plugbay:plugin/log@1.0.0"), None);
     }

@@ -1,12 +1,12 @@
 //! `[[routes]]`.
 
+use plugbay_registry::nearest;
 use plugbay_registry::router::{PatternProblem, Route, RouteError, Router};
 use serde::Serialize;
 
-use crate::config::problem::nearest::nearest;
+use super::keys;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
-use crate::config::read::keys;
 use crate::config::read::section::{self, Refusal, Section};
 use crate::config::read::tree::{Node, Table, Value};
 

@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use plugbay::config::Restart;
+use plugbay::config::PendingRestart;
 use plugbay::{DrainingStatus, GenerationStatus, PluginStatus, Rejected, timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ pub struct Generations {
     /// Plugin versions that left and still have calls under way.
     pub draining: Vec<DrainingStatus>,
     /// Settings that only a restart applies.
-    pub pending_restart: Vec<Restart>,
+    pub pending_restart: Vec<PendingRestart>,
     /// The latest events, oldest first.
     pub events: Vec<Record>,
 }

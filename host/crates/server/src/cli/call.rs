@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
-use plugbay::{Calling, Host, Request, Response, RouteMatch};
+use plugbay::{CallOptions, Host, Request, Response, RouteMatch};
 use plugbay_server::document::Form;
 use serde_json::{Value, json};
 
@@ -164,7 +164,7 @@ async fn answer(host: &Host, name: &str, request: Request) -> Result<Response, F
     let handler = host.handler(name).map_err(|missed| source::missing(host, &missed))?;
     match host.snapshot().route(&request.method, &request.path) {
         RouteMatch::Found(routed) if routed.handler() == name => {
-            Ok(routed.handle(Calling::default(), request).await?)
+            Ok(routed.handle(CallOptions::default(), request).await?)
         }
         _ => Ok(handler.handle(request).await?),
     }

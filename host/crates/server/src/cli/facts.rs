@@ -21,8 +21,8 @@ pub(super) fn of_running(plugin: &PluginStatus) -> Vec<Vec<String>> {
         ("state", plugin.state.as_str().to_owned()),
         ("trial", plugin.trial.as_ref().map(trial).unwrap_or_default()),
         ("imports", plugin.imports.join("\n")),
-        ("asks for", asked(&plugin.form, &plugin.asked)),
-        ("granted", granted(&plugin.form, &plugin.stats, &plugin.policy.grants, &plugin.asked)),
+        ("asks for", requested(&plugin.form, &plugin.requested)),
+        ("granted", granted(&plugin.form, &plugin.stats, &plugin.policy.grants, &plugin.requested)),
         ("protections", protections),
         ("exports", plugin.exports.join("\n")),
     ])
@@ -41,8 +41,8 @@ pub(super) fn of_file(file: &Inspection) -> Vec<Vec<String>> {
         ("code size", print::size(file.code_size)),
         ("offers", offers.collect::<Vec<_>>().join("\n")),
         ("imports", file.imports.join("\n")),
-        ("asks for", asked(&file.form, &file.asked)),
-        ("granted", granted_to_each(&file.plugins, &file.asked)),
+        ("asks for", requested(&file.form, &file.requested)),
+        ("granted", granted_to_each(&file.plugins, &file.requested)),
         ("exports", file.exports.join("\n")),
     ])
 }
@@ -65,28 +65,28 @@ fn trial(trial: &TrialStatus) -> String {
 }
 
 /// What its imports lead to. Native code asks for nothing: it tries.
-fn asked(form: &str, asked: &[Grant]) -> String {
-    if asked.is_empty() && form == "wasm" {
+fn requested(form: &str, requested: &[Grant]) -> String {
+    if requested.is_empty() && form == "wasm" {
         return "nothing".to_owned();
     }
-    asked.iter().map(|grant| grant.as_str()).collect::<Vec<_>>().join("\n")
+    requested.iter().map(|grant| grant.as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// What is open to a plugin that runs, and what it asks for and is not granted.
-fn granted(form: &str, stats: &PluginStats, open: &Grants, asked: &[Grant]) -> String {
+fn granted(form: &str, stats: &PluginStats, open: &Grants, requested: &[Grant]) -> String {
     if form != "wasm" && stats.worker.is_none() {
         return "everything (in-process)".to_owned();
     }
-    grants(open, asked)
+    grants(open, requested)
 }
 
 /// What the configuration would grant to the plugins that it makes of a file.
-fn granted_to_each(plugins: &[Prospect], asked: &[Grant]) -> String {
+fn granted_to_each(plugins: &[Prospect], requested: &[Grant]) -> String {
     let each = plugins.iter().map(|prospect| {
         let granted = match prospect.isolation {
             Some(Isolation::InProcess) => "everything (in-process)".to_owned(),
             Some(Isolation::Refuse) => "no place to run: isolation = \"refuse\"".to_owned(),
-            _ => grants(&prospect.grants, asked),
+            _ => grants(&prospect.grants, requested),
         };
         if plugins.len() == 1 {
             granted
@@ -98,7 +98,7 @@ fn granted_to_each(plugins: &[Prospect], asked: &[Grant]) -> String {
 }
 
 /// Grants in full, but for the values of variables, a line each.
-fn grants(open: &Grants, asked: &[Grant]) -> String {
+fn grants(open: &Grants, requested: &[Grant]) -> String {
     let folders = open.files.iter().map(|folder| {
         let how = if folder.write { "write" } else { "read" };
         let (host, guest) = (folder.host.display().to_string(), &folder.guest);
@@ -113,7 +113,7 @@ fn grants(open: &Grants, asked: &[Grant]) -> String {
     let switches = open.open().into_iter();
     let switches =
         switches.filter(|grant| matches!(grant, Grant::Clocks | Grant::Random | Grant::Stdio));
-    let denied = asked.iter().filter(|asked| !open.open().contains(asked));
+    let denied = requested.iter().filter(|grant| !open.open().contains(grant));
     let lines: Vec<String> = folders
         .chain(network)
         .chain(variables)
@@ -147,9 +147,9 @@ mod tests {
     fn grants_are_shown_in_full() {
         let all = "read /srv/data\nwrite /srv/x as /x\nnetwork *.example.org:443\n\
                    network 10.0.0.0/8:*\nenvironment TOKEN\nclocks";
-        let asked = [Grant::Files, Grant::Clocks, Grant::Random];
+        let requested = [Grant::Files, Grant::Clocks, Grant::Random];
         let stats = PluginStats::default();
-        assert_eq!(granted("wasm", &stats, &some(), &asked), format!("{all}\nnot random"));
+        assert_eq!(granted("wasm", &stats, &some(), &requested), format!("{all}\nnot random"));
         let file = |isolation: Value| {
             let prospect = json!({ "name": "a", "isolation": isolation, "grants": some() });
             granted_to_each(&[serde_json::from_value(prospect).unwrap()], &[])

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
-use plugbay::{Calling, Cancel, Codec, Leased};
+use plugbay::{CallOptions, Cancel, CapabilityLease, Codec};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tracing::Span;
@@ -45,9 +45,9 @@ impl Bulkheads {
     /// place until it does.
     pub(super) async fn run<R: Send + 'static>(
         &self,
-        codec: Leased<Codec>,
+        codec: CapabilityLease<Codec>,
         deadline: Instant,
-        call: impl FnOnce(&Leased<Codec>, Calling<'_>) -> R + Send + 'static,
+        call: impl FnOnce(&CapabilityLease<Codec>, CallOptions<'_>) -> R + Send + 'static,
     ) -> Result<R, Problem> {
         let place = self.of(&codec).enter(&self.threads, deadline).await?;
         let cancel = Cancel::default();
@@ -55,7 +55,7 @@ impl Bulkheads {
         let span = Span::current();
         let called = tokio::task::spawn_blocking(move || {
             let _place = place;
-            let how = Calling::default().until(deadline.into_std()).cancelled_by(&cancel);
+            let how = CallOptions::default().until(deadline.into_std()).cancelled_by(&cancel);
             span.in_scope(|| call(&codec, how))
         });
         match timeout_at(deadline + BACKSTOP, called).await {
@@ -70,7 +70,7 @@ impl Bulkheads {
     }
 
     /// The bulkhead of the codec's plugin, sized by its current policy.
-    fn of(&self, codec: &Leased<Codec>) -> Arc<Bulkhead> {
+    fn of(&self, codec: &CapabilityLease<Codec>) -> Arc<Bulkhead> {
         let (places, queue) = codec.policies().fold((0, 0), |(places, queue): (usize, _), it| {
             (places.saturating_add(size(it.instances)), size(it.queue).max(queue))
         });

@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use plugbay::{Calling, Codec, Leased};
+use plugbay::{CallOptions, CapabilityLease, Codec};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ pub(super) async fn encode(
     let form = form_of(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
     let codec = find(&context, &name)?;
-    let call = move |codec: &Leased<Codec>, how: Calling<'_>| {
+    let call = move |codec: &CapabilityLease<Codec>, how: CallOptions<'_>| {
         let document = form.read(&body).map_err(|error| malformed(&error))?;
         let bytes = codec.encode_document(how, document.as_cbor());
         let bytes = bytes.map_err(|error| failed(&error))?;
@@ -79,7 +79,7 @@ pub(super) async fn decode(
     let form = wanted_form(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
     let codec = find(&context, &name)?;
-    let call = move |codec: &Leased<Codec>, how: Calling<'_>| {
+    let call = move |codec: &CapabilityLease<Codec>, how: CallOptions<'_>| {
         let document = codec.decode_document(how, &body).map_err(|error| failed(&error))?;
         form.write(document).map_err(|error| malformed(&error))
     };
@@ -99,8 +99,9 @@ fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Probl
 /// Leases the codec in the request's own generation, if it takes calls. Called twice: before the
 /// body is read, to report a missing codec at once; and after, because a slow client must not delay a
 /// drain.
-fn find(context: &Context, name: &str) -> Result<Leased<Codec>, Problem> {
-    let codec: Leased<Codec> = context.snapshot.lease(name).map_err(|error| failed(&error))?;
+fn find(context: &Context, name: &str) -> Result<CapabilityLease<Codec>, Problem> {
+    let codec: CapabilityLease<Codec> =
+        context.snapshot.lease(name).map_err(|error| failed(&error))?;
     codec.takes_calls().map_err(|error| failed(&error.into()))?;
     Ok(codec)
 }

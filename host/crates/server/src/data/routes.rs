@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use plugbay::{Calling, Error, RouteMatch};
+use plugbay::{CallOptions, Error, RouteMatch};
 
 use super::context::{BACKSTOP, Context, failed, late, served_by};
 use super::{body, exchange};
@@ -31,7 +31,7 @@ pub(super) async fn serve(
     let body = body::read(&context, &parts.headers, body).await?;
     let as_get = routed.is_head();
     let deadline = context.answers_by();
-    let how = Calling::default().until(deadline.into_std());
+    let how = CallOptions::default().until(deadline.into_std());
     let answer = routed.handle(how, exchange::request(&parts, body));
     match tokio::time::timeout_at(deadline + BACKSTOP, answer).await {
         Ok(Ok(answer)) => exchange::response(answer, method, as_get),
