@@ -5,6 +5,7 @@ use std::cell::Cell;
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::cbor::{Reader, Token, Wide, negative};
+use crate::value_out::unnamed;
 use crate::{Document, Error};
 
 /// Streams the document: texts and bytes are borrowed from it.
@@ -76,16 +77,6 @@ impl Serialize for Item<'_> {
         }?;
         self.end.set(Some(reader));
         Ok(answer)
-    }
-}
-
-/// What is said of a value that `serde` has no word for.
-pub(crate) fn unnamed(token: &Token<'_>) -> Error {
-    match token {
-        Token::Simple(n) => Error::new(format_args!(
-            "expected a plain value, found CBOR simple value {n}, which only CBOR can hold"
-        )),
-        _ => Error::new("expected a plain value, found undefined, which only CBOR can hold"),
     }
 }
 

@@ -11,7 +11,6 @@ use serde::forward_to_deserialize_any;
 use crate::Error;
 use crate::cbor::head::{NULL, TAG};
 use crate::cbor::{Reader, Token, Wide, negative};
-use crate::stream_out::unnamed;
 
 /// Takes one item.
 pub(crate) struct Deserializer<'r, 'de> {
@@ -332,5 +331,15 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         serde::Deserializer::deserialize_any(Deserializer::new(self.reader), visitor)
+    }
+}
+
+/// What is said of a value that `serde` has no word for.
+pub(crate) fn unnamed(token: &Token<'_>) -> Error {
+    match token {
+        Token::Simple(n) => Error::new(format_args!(
+            "expected a plain value, found CBOR simple value {n}, which only CBOR can hold"
+        )),
+        _ => Error::new("expected a plain value, found undefined, which only CBOR can hold"),
     }
 }
