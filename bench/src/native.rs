@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use plugbay::worker::WorkerCommand;
-use plugbay::{Calling, Codec, Digest, Host, Isolation};
+use plugbay::{CallOptions, Codec, Digest, Host, Isolation};
 use plugbay_abi::host::NoHost;
 use plugbay_native::Libraries;
 use plugbay_native::worker::EchoLane;
@@ -78,7 +78,7 @@ fn in_process(table: &mut Table, place: &Place, library: &[u8], name: &str) -> R
         name,
         Budget::Over(25.0),
         || {
-            black_box(echo.encode_document(Calling::default(), black_box(&document))?);
+            black_box(echo.encode_document(CallOptions::default(), black_box(&document))?);
             Ok(())
         },
         || {

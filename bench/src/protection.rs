@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use plugbay::config::{PluginSettings, Size};
+use plugbay::config::{PluginOverrides, PluginSettings, Size};
 use plugbay::wasm::{Engine, WasmRuntime};
-use plugbay::{Calling, CodecHandle, Config, Context, Host, Runtime};
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay::{CallOptions, CodecHandle, Config, Context, Host, Runtime};
+use plugbay_core::codec::{Codec, CodecCall, Direction};
 use plugbay_core::{
     Artifact, CallError, CodecInfo, Identity, Isolation, Policy, Services, Source, StartPlugin,
     Unobserved,
@@ -72,7 +72,7 @@ fn over_the_bare_pool(table: &mut Table) -> Result<()> {
         name,
         Budget::AtMost(1.05),
         || {
-            black_box(echo.encode_document(Calling::default(), black_box(&document))?);
+            black_box(echo.encode_document(CallOptions::default(), black_box(&document))?);
             Ok(())
         },
         || {
@@ -117,11 +117,13 @@ impl Services for Nobody {
         Vec::new()
     }
 
-    fn encode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-        Ok(Vec::new())
-    }
-
-    fn decode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn convert(
+        &self,
+        _: &Context<'_>,
+        _: &str,
+        _: Direction,
+        _: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
         Ok(Vec::new())
     }
 }
@@ -148,10 +150,13 @@ fn beside(behaviour: &Behaviour) -> Result<f64> {
 /// The hostile plugin may go on as long as others do, and nobody stops calling it.
 fn at_its_limits(mut config: Config) -> Config {
     let bad = PluginSettings {
-        cpu: Some(Duration::from_millis(100)),
-        memory: Some(Size::mib(64)),
-        breaker_failures: Some(0),
-        health_every: Some(Duration::ZERO),
+        limits: PluginOverrides {
+            cpu: Some(Duration::from_millis(100)),
+            memory: Some(Size::mib(64)),
+            breaker_failures: Some(0),
+            health_every: Some(Duration::ZERO),
+            ..PluginOverrides::default()
+        },
         ..PluginSettings::default()
     };
     config.plugins.insert("bad".into(), bad);

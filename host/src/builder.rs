@@ -1,23 +1,27 @@
 //! Builds a host.
 
+#[cfg(feature = "native")]
+mod native;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use plugbay_core::{Artifact, Refusal, Runtime, Source};
+#[cfg(feature = "native")]
 use plugbay_native::worker::WorkerCommand;
-use plugbay_native::{Ceiling, LinkedRuntime, NativeRuntime};
 use plugbay_registry::{Leased, Swap, Table};
+#[cfg(feature = "compile")]
 use plugbay_wasm::compile::CompilerCommand;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
 use crate::call::GenerationServices;
 use crate::change::{Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
-use crate::control::{ConfigSource, Reconciler, Shared, channel};
+use crate::control::{ConfigLoader, HostState, Reconciler, channel};
 use crate::host::{Background, Control, Host};
 use crate::report::Report;
-use crate::set::{Generation, Published};
+use crate::set::{Generation, PublishedSet};
 
 type Setup = Box<dyn FnOnce(plugbay_wasm::Builder) -> plugbay_wasm::Builder + Send>;
 
@@ -32,13 +36,15 @@ impl Host {
 /// Builds a [`Host`].
 #[derive(Default)]
 pub struct Builder {
-    config: Option<ConfigSource>,
+    config: Option<ConfigLoader>,
     no_watch: bool,
     artifacts: Vec<Artifact>,
     runtimes: Vec<Arc<dyn Runtime>>,
     setups: Vec<Setup>,
     engine: Option<Engine>,
+    #[cfg(feature = "native")]
     worker: Option<WorkerCommand>,
+    #[cfg(feature = "compile")]
     compiler: Option<CompilerCommand>,
 }
 
@@ -67,14 +73,14 @@ impl Builder {
     /// Runs by this configuration, which does not change.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.config = Some(ConfigSource::Fixed(Arc::new(config)));
+        self.config = Some(ConfigLoader::Fixed(Arc::new(config)));
         self
     }
 
     /// Runs by these layers; their file is read again when it changes.
     #[must_use]
     pub fn layers(mut self, layers: Layers) -> Self {
-        self.config = Some(ConfigSource::Layers(layers));
+        self.config = Some(ConfigLoader::Layers(layers));
         self
     }
 
@@ -129,6 +135,7 @@ impl Builder {
     /// Names the program that serves as a worker process, for native plugins with `isolation =
     /// "process"`: usually [`WorkerCommand::this_program`], if `main` begins with
     /// [`serve_if_asked`](crate::worker::serve_if_asked).
+    #[cfg(feature = "native")]
     #[must_use]
     pub fn worker(mut self, worker: WorkerCommand) -> Self {
         self.worker = Some(worker);
@@ -139,6 +146,7 @@ impl Builder {
     /// [`CompilerCommand::this_program`], if `main` begins with
     /// [`serve_if_asked`](crate::worker::serve_if_asked). Without it they are compiled in this
     /// process, and one that is made to be hard to compile takes what time and memory it likes.
+    #[cfg(feature = "compile")]
     #[must_use]
     pub fn compiler(mut self, compiler: CompilerCommand) -> Self {
         self.compiler = Some(compiler);
@@ -165,7 +173,7 @@ impl Builder {
     pub async fn build(self) -> Result<Host, BuildError> {
         let (done, built) = tokio::sync::oneshot::channel();
         std::thread::Builder::new().name("plugbay-build".into()).spawn(move || {
-            // Whoever waited may have gone; the host then goes too.
+            // The receiver may be gone; the host is then dropped.
             let _ = done.send(self.build_blocking());
         })?;
         built.await.unwrap_or_else(|_panicked| {
@@ -180,10 +188,10 @@ impl Builder {
     /// As [`Builder::build`].
     pub fn build_blocking(self) -> Result<Host, BuildError> {
         let source =
-            self.config.unwrap_or_else(|| ConfigSource::Fixed(Arc::new(Config::default())));
+            self.config.unwrap_or_else(|| ConfigLoader::Fixed(Arc::new(Config::default())));
         let config = match &source {
-            ConfigSource::Fixed(config) => Arc::clone(config),
-            ConfigSource::Layers(layers) => Arc::new(layers.load()?),
+            ConfigLoader::Fixed(config) => Arc::clone(config),
+            ConfigLoader::Layers(layers) => Arc::new(layers.load()?),
         };
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -193,34 +201,24 @@ impl Builder {
         let (background, tokio) = Background::new(tokio);
         let engine = self.engine.map_or_else(Engine::new, Ok)?;
         let mut wasm = WasmRuntime::builder(engine, tokio.clone());
+        #[cfg(feature = "compile")]
         if let Some(compiler) = self.compiler {
             wasm = wasm.compiler(compiler);
         }
-        // Private copies of native libraries need a place as well; without one, each is refused.
-        let mut copies = None;
         if !config.host.cache.as_os_str().is_empty() {
             wasm = wasm.cache(AotCache::open(&config.host.cache)?);
-            copies = Some(config.host.cache.join("native"));
         }
-        let native = NativeRuntime::new(copies, tokio.clone()).ceiling(Ceiling {
-            mapped: config.host.mapped.as_u64(),
-            beyond: config.host.mapped_beyond,
-        });
-        let native = match self.worker {
-            Some(worker) => native.worker(worker),
-            None => native,
-        };
         let wasm = self.setups.into_iter().fold(wasm, |wasm, setup| setup(wasm)).build()?;
-        let linked = LinkedRuntime::new(tokio.clone());
-        let artifacts = linked.artifacts();
         let mut runtimes = self.runtimes;
         runtimes.push(Arc::new(wasm));
-        runtimes.push(Arc::new(native));
-        runtimes.push(Arc::new(linked));
+        #[cfg(feature = "native")]
+        let linked = native::add(&mut runtimes, &config, self.worker, &tokio);
+        #[cfg(not(feature = "native"))]
+        let linked = Vec::new();
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = channel();
-        let shared = Shared::new(cell, tokio.clone(), signal.clone(), config.host.probes);
+        let shared = HostState::new(cell, tokio.clone(), signal.clone(), config.host.probes);
         let store = Store::new(runtimes.clone(), shared.journal.clone(), {
             let shared = Arc::clone(&shared);
             move || shared.is_stopped()
@@ -231,7 +229,7 @@ impl Builder {
             Arc::clone(&config),
             store,
             self.artifacts,
-            artifacts,
+            linked,
         );
         if !self.no_watch {
             reconciler.watch(signal.clone());
@@ -251,7 +249,7 @@ impl Builder {
 }
 
 /// The generation before the first: it holds nothing.
-fn nothing(config: Arc<Config>) -> Published {
+fn nothing(config: Arc<Config>) -> PublishedSet {
     let generation = Arc::new(Generation {
         number: 0,
         published: SystemTime::now(),
@@ -261,7 +259,7 @@ fn nothing(config: Arc<Config>) -> Published {
         capabilities: Table::empty().called("capability"),
         users: Arc::new(Leased::new(())),
     });
-    Published {
+    PublishedSet {
         services: GenerationServices::of(Arc::clone(&generation)),
         generation,
         rejected: Arc::from([]),

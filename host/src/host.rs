@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::call::{CodecHandle, Handle, HandlerHandle, Snapshot};
 use crate::change::{Inspection, check, folder, inspect};
 use crate::config::Config;
-use crate::control::{Order, RollbackError, Shared, Signal, stop};
+use crate::control::{HostState, OperatorCommand, RollbackError, Signal, stop};
 use crate::report::{Events, Report};
 use crate::status::Status;
 
@@ -25,7 +25,7 @@ const STUCK: Duration = Duration::from_mins(5);
 /// A running set of plugins. Cheap to clone; the last clone to go ends the reconciler.
 #[derive(Clone)]
 pub struct Host {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<HostState>,
     pub(crate) control: Arc<Control>,
 }
 
@@ -44,7 +44,7 @@ impl Drop for Control {
     }
 }
 
-/// The host's own async runtime. Wherever it is dropped, nobody waits for its tasks:
+/// The host's own async runtime. Dropping it waits for no task of it:
 /// blocking would panic inside another async runtime.
 pub(crate) struct Background(Option<tokio::runtime::Runtime>);
 
@@ -138,7 +138,7 @@ impl Host {
     ///
     /// The look goes on if the future is dropped.
     pub async fn reload(&self) -> Report {
-        let report = self.control.signal.ask();
+        let report = self.control.signal.request_look();
         report.await.unwrap_or_else(|_stopped| self.unchanged())
     }
 
@@ -149,7 +149,7 @@ impl Host {
     /// Inside an async runtime: use [`Host::reload`] there.
     #[must_use = "the report says what was refused"]
     pub fn reload_blocking(&self) -> Report {
-        let report = self.control.signal.ask();
+        let report = self.control.signal.request_look();
         report.blocking_recv().unwrap_or_else(|_stopped| self.unchanged())
     }
 
@@ -161,7 +161,7 @@ impl Host {
     /// new number. Changes of files and configuration wait until [`Host::resume`], which the
     /// end of the process does too. Nothing of it is tried as a canary. The generations that can be
     /// named are in [`Status::history`], and each before such a one that served the same;
-    /// [`Status::previous`] is the one to take if nobody says which.
+    /// [`Status::previous`] is the default of the command line.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Host {
     ///
     /// It goes on if the future is dropped.
     pub async fn roll_back(&self, generation: u64) -> Result<Report, RollbackError> {
-        let done = self.control.signal.order(Order::RollBack(generation));
+        let done = self.control.signal.command(OperatorCommand::RollBack(generation));
         done.await.unwrap_or(Err(RollbackError::Stopped))
     }
 
@@ -186,7 +186,7 @@ impl Host {
     ///
     /// It goes on if the future is dropped.
     pub async fn resume(&self) -> Result<Report, RollbackError> {
-        let done = self.control.signal.order(Order::Resume);
+        let done = self.control.signal.command(OperatorCommand::Resume);
         done.await.unwrap_or(Err(RollbackError::Stopped))
     }
 
@@ -245,7 +245,7 @@ impl Host {
         let work = async move {
             let look = async {
                 if let Some(ended) = ended {
-                    // A look that was under way says goodbye to what it had started.
+                    // A look that was under way shuts down what it had started.
                     let _ = tokio::time::timeout_at(end, ended).await;
                 }
             };

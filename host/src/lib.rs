@@ -39,6 +39,19 @@
 //! | [`runtime`] | the seam for an application's own runtime |
 //! | [`wasm`] | the seam for an application's own kinds of plugin |
 //!
+//! # Features
+//!
+//! All are on unless `default-features = false` says otherwise, and each adds to what there is. What a
+//! build lacks is refused by name where it is needed.
+//!
+//! | feature | what it adds | without it |
+//! |---|---|---|
+//! | `compile` | components are compiled (Cranelift) | only code that a build with it left in the cache runs |
+//! | `native` | native libraries, worker processes, plugins linked into the application | a library is rejected |
+//! | `schema` | plugins' configuration is checked against the schemas that they declare | a plugin that declares one runs only without configuration |
+//! | `wasi` | components may import WASI 0.2 | such a component is rejected |
+//! | `watch` | changes of files are seen at once | the folder is polled every `host.rescan` |
+//!
 //! # What is deliberately absent
 //!
 //! This library opens no socket, never reads the environment, never installs a global
@@ -58,8 +71,8 @@ mod status;
 
 pub use builder::{BuildError, Builder};
 pub use call::{
-    CallFuture, Calling, CodecHandle, Error, Handle, HandlerHandle, Leased, RouteMatch, Routed,
-    Snapshot,
+    CallFuture, CallOptions, CapabilityLease, CodecHandle, Error, Handle, HandlerHandle,
+    RouteMatch, Routed, Snapshot,
 };
 pub use change::{Inspection, Prospect};
 pub use config::Config;
@@ -74,32 +87,42 @@ pub use plugbay_core::{
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
-pub use report::{Event, Events, Outcome, Rejected, Report};
-pub use set::{CallStatus, HealthStatus, SecondTryStatus, TrialStatus};
+pub use report::{Event, Events, Outcome, Rejected, Report, timestamp};
+pub use set::{CallStatus, HealthStatus, RetryStatus, TrialStatus};
 pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
     RouteStatus, Status,
 };
 
 /// What this program does in processes of their own: native plugins run there
-/// ([`Builder::worker`]), and components are compiled there ([`Builder::compiler`]).
+/// (`Builder::worker`), and components are compiled there (`Builder::compiler`).
 pub mod worker {
     use std::process::ExitCode;
 
+    #[cfg(feature = "native")]
     pub use plugbay_native::worker::{ARGUMENT, WorkerCommand, serve};
+    #[cfg(feature = "compile")]
     pub use plugbay_wasm::compile::{ARGUMENT as COMPILER_ARGUMENT, Bounds, CompilerCommand};
 
-    /// Does one of these if the program was started for it, as [`WorkerCommand::this_program`] and
-    /// [`CompilerCommand::this_program`] do; else returns at once, with nothing.
+    /// Does one of these if the program was started for it, as `WorkerCommand::this_program` and
+    /// `CompilerCommand::this_program` do; else returns at once, with nothing.
     #[must_use = "the program should end with this code if there is one"]
     pub fn serve_if_asked() -> Option<ExitCode> {
-        plugbay_native::worker::serve_if_asked().or_else(plugbay_wasm::compile::serve_if_asked)
+        #[cfg(feature = "native")]
+        if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+            return Some(ended);
+        }
+        #[cfg(feature = "compile")]
+        if let Some(ended) = plugbay_wasm::compile::serve_if_asked() {
+            return Some(ended);
+        }
+        None
     }
 }
 
 /// The seam for an application's own runtime: see [`Builder::runtime`].
 pub mod runtime {
-    pub use plugbay_core::codec::{CodecCall, CodecFuture};
+    pub use plugbay_core::codec::{CodecCall, CodecFuture, Direction};
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
         Artifact, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext, PluginStats,
@@ -109,8 +132,10 @@ pub mod runtime {
 
 /// The seam for an application's own kinds of plugin: see [`Builder::kind`].
 pub mod wasm {
+    #[cfg(feature = "wasi")]
+    pub use plugbay_wasm::Resolve;
     pub use plugbay_wasm::{
-        API_VERSIONS, AotCache, Builder, Calls, Engine, Exports, Resolve, State, WasmKind,
-        WasmRuntime, codecs, log, metrics_import, scan, types, wasmtime,
+        API_VERSIONS, AotCache, Builder, Calls, Engine, Exports, State, WasmKind, WasmRuntime,
+        codecs, log, metrics_import, scan, types, wasmtime,
     };
 }

@@ -1,29 +1,35 @@
 //! What runs, what was refused and why: one answer for the library, HTTP and the CLI.
 
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
 use plugbay_core::{Grant, Isolation, PluginStats, Policy, Source};
 use plugbay_guard::BreakerState;
+#[cfg(feature = "native")]
 use plugbay_native::Libraries;
 use plugbay_registry::Leased;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::config::Restart;
+use crate::config::PendingRestart;
 use crate::control::{Draining, others};
 use crate::report::{Rejected, timestamp};
 use crate::set::{
-    CallStatus, Generation, HealthStatus, Member, Origin, Past, Published, Running,
-    SecondTryStatus, Trial, TrialStatus, Wanted, previous,
+    CallStatus, Generation, HealthStatus, Member, Past, PublishedSet, RetryStatus, RouteOrigin,
+    Running, Trial, TrialStatus, Wanted, previous,
 };
 
 /// Everything a host holds, as of one generation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
     /// The number of the generation that serves.
     pub generation: u64,
     /// When it was published.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub published_at: SystemTime,
     /// What serves, by name.
     pub plugins: Vec<PluginStatus>,
@@ -39,30 +45,31 @@ pub struct Status {
     /// ends, whether a plugin still runs from them or not.
     pub libraries: Vec<LibraryStatus>,
     /// Settings that only a restart applies.
-    pub pending_restart: Vec<Restart>,
-    /// The generation that an operator went back to, while changes wait.
+    pub pending_restart: Vec<PendingRestart>,
+    /// The generation that an operator rolled back to, while changes are held back.
     pub pinned: Option<u64>,
-    /// The generations that can be gone back to, oldest first; the last one serves.
+    /// The generations that can be rolled back to, oldest first; the last one serves.
     pub history: Vec<GenerationStatus>,
-    /// Of these, the newest that serves anything else: what to go back to if nobody says where.
+    /// Of these, the newest that differs from the serving one: the one to roll back to if none is
+    /// named.
     pub previous: Option<u64>,
 }
 
-/// A generation that can be gone back to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A generation that can be rolled back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GenerationStatus {
     /// Its number.
     pub generation: u64,
     /// When it was published.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub published_at: SystemTime,
     /// Its plugins, as `name@version`.
     pub plugins: Vec<String>,
 }
 
-/// How a plugin is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The state of a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PluginState {
@@ -70,13 +77,13 @@ pub enum PluginState {
     Running,
     /// A new version, which gets a share of the calls.
     Canary,
-    /// It failed so often in a row that it gets no calls for a while.
+    /// It failed several times in a row: its breaker is open, and it gets no calls for a while.
     BreakerOpen,
-    /// It is being tried with a call after that.
+    /// Its breaker is half-open: it gets a probe call.
     BreakerTried,
     /// Its health checks fail: it gets no calls.
     Unhealthy,
-    /// It, or its worker process, was started anew so often that it is left alone.
+    /// It, or its worker process, was restarted in vain, and is not restarted any more.
     CrashLoop,
 }
 
@@ -96,7 +103,7 @@ impl PluginState {
 }
 
 /// A native library that is mapped into the host's process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LibraryStatus {
     /// SHA-256 of its bytes.
@@ -104,16 +111,16 @@ pub struct LibraryStatus {
     /// Bytes of its file.
     pub size: u64,
     /// When it was loaded.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub loaded_at: SystemTime,
     /// Whether a plugin of the generation that serves runs from it, in this process.
     pub serves: bool,
-    /// Threads that hang in it, outside its calls; the host waits for them no more.
+    /// Threads that hang in it, outside its calls; the host no longer waits for them.
     pub left_behind: usize,
 }
 
 /// A plugin that serves.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PluginStatus {
     /// The name it runs under.
@@ -125,7 +132,7 @@ pub struct PluginStatus {
     /// What it says of itself.
     pub description: String,
     /// The runtime: `wasm`, `linked`, `native`.
-    pub form: &'static str,
+    pub form: Cow<'static, str>,
     /// The file, or `linked:NAME`.
     pub source: String,
     /// SHA-256 of the artifact.
@@ -137,14 +144,14 @@ pub struct PluginStatus {
     /// The first generation that held it.
     pub generation: u64,
     /// When it was started.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub started_at: SystemTime,
     /// What it offers, as `kind:name`.
     pub capabilities: Vec<String>,
     /// The interfaces it imports.
     pub imports: Vec<String>,
-    /// What it asks to reach, by its imports.
-    pub asked: Vec<Grant>,
+    /// What it wants to reach, by its imports.
+    pub requested: Vec<Grant>,
     /// What of that, or beyond it, the configuration grants; see `policy.grants`.
     pub granted: Vec<Grant>,
     /// The interfaces it exports.
@@ -171,7 +178,7 @@ pub struct PluginStatus {
 }
 
 /// A capability that can be called.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CapabilityStatus {
     /// Its kind.
@@ -188,17 +195,17 @@ pub struct CapabilityStatus {
     pub media_types: Vec<String>,
     /// How calls are given out among several providers: `failover`, `split` or `canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub strategy: Option<&'static str>,
-    /// How often another provider was asked after the first one failed, if there are several.
+    pub strategy: Option<Cow<'static, str>>,
+    /// How often another provider was called after the first one failed, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub second_tries: Option<SecondTryStatus>,
+    pub retries: Option<RetryStatus>,
     /// All who offer it, as `name@version`, in the order of the configuration; `plugin` is the
     /// first of them.
     pub providers: Vec<String>,
 }
 
 /// A route of the data plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RouteStatus {
     /// The pattern.
@@ -214,7 +221,7 @@ pub struct RouteStatus {
 }
 
 /// A plugin version that left.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DrainingStatus {
     /// `name@version`.
@@ -229,11 +236,10 @@ pub struct DrainingStatus {
 }
 
 impl Status {
-    pub(crate) fn of(published: &Published, draining: &Draining) -> Self {
+    pub(crate) fn of(published: &PublishedSet, draining: &Draining) -> Self {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
             generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
-        let on_trial = plugins.iter().any(|plugin| plugin.trial.is_some());
         Self {
             generation: generation.number,
             published_at: generation.published,
@@ -245,10 +251,21 @@ impl Status {
             draining: draining_versions(draining),
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,
-            history: published.history.iter().map(|past| past_status(past)).collect(),
-            previous: previous(&published.history, on_trial, published.pinned),
+            history: history(published),
+            previous: to_roll_back_to(published),
         }
     }
+}
+
+fn history(published: &PublishedSet) -> Vec<GenerationStatus> {
+    published.history.iter().map(|past| past_status(past)).collect()
+}
+
+/// The generation to roll back to if none is named.
+fn to_roll_back_to(published: &PublishedSet) -> Option<u64> {
+    let mut plugins = published.generation.plugins.iter();
+    let on_trial = plugins.any(|(_, member)| member.canary.is_some());
+    previous(&published.history, on_trial, published.pinned)
 }
 
 fn past_status(past: &Past) -> GenerationStatus {
@@ -305,7 +322,7 @@ fn plugin(
         version: description.version.to_string(),
         state: state(running, &health, &stats, trial),
         description: description.description.clone(),
-        form: running.runtime,
+        form: running.runtime.into(),
         source: source.to_string(),
         digest: running.identity.digest.to_string(),
         size: running.offer.size,
@@ -318,7 +335,7 @@ fn plugin(
             .map(|capability| format!("{}:{}", capability.kind, capability.name))
             .collect(),
         imports: running.imports.clone(),
-        asked: Grant::asked(&running.imports),
+        requested: Grant::requested(&running.imports),
         granted: running.identity.policy.grants.open(),
         exports: running.exports.clone(),
         config_schema: description.config_schema.clone(),
@@ -332,6 +349,12 @@ fn plugin(
     }
 }
 
+#[cfg(not(feature = "native"))]
+fn libraries(_plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
+    Vec::new()
+}
+
+#[cfg(feature = "native")]
 fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
     let here = |it: &&PluginStatus| it.isolation == Some(Isolation::InProcess);
     let loaded = Libraries::of_this_process().loaded().into_iter().map(|library| {
@@ -358,8 +381,8 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
             version: running.description.version.to_string(),
             description: described.description.clone(),
             media_types: described.media_types.clone(),
-            strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str()),
-            second_tries: capability.spread.as_ref().map(|spread| spread.second_tries.status()),
+            strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str().into()),
+            retries: capability.spread.as_ref().map(|spread| spread.retries.status()),
             providers: capability.targets().map(|it| it.running.label.to_string()).collect(),
         }
     });
@@ -373,8 +396,8 @@ fn routes(generation: &Generation) -> Vec<RouteStatus> {
         handler: route.handler.clone(),
         serves: generation.capabilities.contains(&format!("handler:{}", route.handler)),
         origin: match &route.origin {
-            Origin::Config => "config".to_owned(),
-            Origin::Plugin(name) => format!("plugin:{name}"),
+            RouteOrigin::Config => "config".to_owned(),
+            RouteOrigin::Plugin(name) => format!("plugin:{name}"),
         },
     });
     routes.collect()

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use plugbay::{
-    CallErrorKind, Calling, CodecHandle, Config, Document, Error, Host, Request, Response,
+    CallErrorKind, CallOptions, CodecHandle, Config, Document, Error, Host, Request, Response,
     RouteMatch, Status,
 };
 use plugbay_toolchain::{Build, Toolchain};
@@ -303,7 +303,7 @@ fn asks(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Respo
         };
         let header = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
         wait(routed.handle(
-            Calling::default(),
+            CallOptions::default(),
             Request {
                 method: method.into(),
                 path: path.into(),

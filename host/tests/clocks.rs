@@ -6,7 +6,7 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use plugbay::{CallError, CallErrorKind, Calling, Cancel, Codec, Error};
+use plugbay::{CallError, CallErrorKind, CallOptions, Cancel, Codec, Error};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Site, place, request, until};
 
@@ -134,7 +134,7 @@ fn a_call_for_which_nobody_waits_ends() {
         let cancel = Cancel::default();
         let call = || {
             let lease = site.get::<Codec>("bad").unwrap().lease().unwrap();
-            let how = Calling::default().cancelled_by(&cancel);
+            let how = CallOptions::default().cancelled_by(&cancel);
             call_error(lease.encode_document(how, b"in")).unwrap_err()
         };
         let began = Instant::now();

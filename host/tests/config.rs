@@ -2,7 +2,7 @@
 
 mod support;
 
-use plugbay::{Calling, Outcome, Reason, RouteMatch};
+use plugbay::{CallOptions, Outcome, Reason, RouteMatch};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Place, Site, place, request, until, wait};
 
@@ -16,7 +16,7 @@ fn lives(site: &Site) -> Vec<(String, std::time::SystemTime, u64)> {
     plugins.map(|it| (it.name, it.started_at, it.stats.instantiations)).collect()
 }
 
-/// Configures, blocks until that serves, and says which plugins were started anew.
+/// Configures, blocks until that serves, and says which plugins were restarted.
 fn touched(site: &Site, sections: &str) -> Vec<String> {
     let (before, generation) = (lives(site), site.status().generation);
     site.configure(sections);
@@ -141,10 +141,10 @@ fn routes_change() {
         .plugin("i.wasm", Guest::handler("i").stamp("i"))
         .host();
     let get = |method: &str, path: &str| match site.snapshot().route(method, path) {
-        RouteMatch::Found(routed) => {
-            String::from_utf8(wait(routed.handle(Calling::default(), request(""))).unwrap().body)
-                .unwrap()
-        }
+        RouteMatch::Found(routed) => String::from_utf8(
+            wait(routed.handle(CallOptions::default(), request(""))).unwrap().body,
+        )
+        .unwrap(),
         RouteMatch::MethodNotAllowed { allow } => allow.join(" "),
         RouteMatch::NotFound => "none".into(),
     };
@@ -165,7 +165,7 @@ fn routes_change() {
     let RouteMatch::Found(found) = site.snapshot().route("GET", "/later") else {
         panic!("expected a route")
     };
-    let error = wait(found.handle(Calling::default(), request(""))).unwrap_err();
+    let error = wait(found.handle(CallOptions::default(), request(""))).unwrap_err();
     assert_eq!(error.reason(), "not-found");
     site.drop_in("later.wasm", Guest::handler("later").stamp("later"));
     until("the handler is there", || site.handler("later").is_ok());
@@ -178,7 +178,7 @@ fn what_only_a_restart_applies_is_pending() {
     site.configure("[server]\nlisten = '127.0.0.1:1'");
     until("it is pending", || !site.status().pending_restart.is_empty());
     let pending = site.status().pending_restart;
-    assert_eq!((pending.len(), pending[0].key), (1, "server.listen"));
+    assert_eq!((pending.len(), &*pending[0].key), (1, "server.listen"));
     assert_eq!((&*pending[0].running, &*pending[0].next), ("127.0.0.1:7070", "127.0.0.1:1"));
     let said =
         |it: &Outcome| matches!(it, Outcome::PendingRestart { key } if key == "server.listen");

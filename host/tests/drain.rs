@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use plugbay::{Calling, Codec, Error, Outcome};
+use plugbay::{CallOptions, Codec, Error, Outcome};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Site, place, request, until, wait};
 
@@ -83,10 +83,10 @@ fn a_snapshots_lease_is_of_its_own_generation_while_that_lives() {
     site.drop_in("c.wasm", codec("2"));
     site.look();
     // What was leased answers as it would have; what was not is gone, and the next set answers.
-    assert_eq!(held.encode_document(Calling::default(), b"\xf6").unwrap(), b"\xf61");
+    assert_eq!(held.encode_document(CallOptions::default(), b"\xf6").unwrap(), b"\xf61");
     let late = snapshot.lease::<Codec>("c").unwrap();
     assert_eq!(late.generation(), 2);
-    assert_eq!(late.encode_document(Calling::default(), b"\xf6").unwrap(), b"\xf62");
+    assert_eq!(late.encode_document(CallOptions::default(), b"\xf6").unwrap(), b"\xf62");
     assert_eq!(drained(&site, "c@1.0.0"), 0);
     drop(held);
     site.sees(
@@ -141,7 +141,7 @@ fn a_routed_request_keeps_its_snapshot() {
     site.look();
     assert_eq!((routed.generation(), site.snapshot().generation()), (1, 2));
     // It had not begun, so it begins on what serves now.
-    let response = wait(routed.handle(Calling::default(), request(""))).unwrap();
+    let response = wait(routed.handle(CallOptions::default(), request(""))).unwrap();
     assert_eq!(response.body, b"2");
 }
 

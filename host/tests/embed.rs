@@ -12,7 +12,7 @@ mod own_kind;
 
 use own_kind::Greeter;
 use plugbay::wasm::Engine;
-use plugbay::{CallErrorKind, Calling, Error, Host, Reason};
+use plugbay::{CallErrorKind, CallOptions, Error, Host, Reason};
 use plugbay_fixtures::{Guest, component};
 use support::{place, wait};
 
@@ -41,7 +41,7 @@ fn a_kind_of_its_own_is_served_like_any_other() {
     assert_eq!(site.running("hello").unwrap().capabilities, ["greeter:hello"]);
     let greeter = site.get::<Greeter>("hello").unwrap();
     let greet = |name: &str| {
-        greeter.call(Calling::default(), |greeter, context| greeter.greet(context, name))
+        greeter.call(CallOptions::default(), |greeter, context| greeter.greet(context, name))
     };
     for _ in 0..10_000 {
         assert_eq!(greet("you").unwrap(), "Hello, you");

@@ -1,4 +1,4 @@
-//! Plugins that are not well: skipped, started anew, left alone.
+//! Plugins that are unhealthy: skipped, restarted, left alone.
 
 mod support;
 
@@ -43,7 +43,7 @@ fn a_plugin_that_fails_and_recovers_is_skipped_and_used_again() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
     puppets.mood("a@1.0.0", sick("no database"));
-    until("a is not well", || state(&site, "a") == PluginState::Unhealthy);
+    until("a is unhealthy", || state(&site, "a") == PluginState::Unhealthy);
     let calls = puppets.calls("a@1.0.0");
     let Error::Call(error) = site.codec("a").unwrap().encode_document(&[]).unwrap_err() else {
         panic!("expected a failed call")
@@ -69,7 +69,7 @@ fn one_bad_answer_is_none() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}health_fall = 1000000\n"));
     puppets.mood("a@1.0.0", sick("a hiccup"));
-    until("it was asked", || site.running("a").unwrap().health.asked > 5);
+    until("it was asked", || site.running("a").unwrap().health.checks > 5);
     assert_eq!(state(&site, "a"), PluginState::Running);
     assert_eq!(site.encode("a"), "a@1.0.0");
 }
@@ -80,7 +80,7 @@ fn an_answer_that_comes_late_is_none() {
     let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
     // Beyond the deadline and its grace, every time: there is never a good answer.
     puppets.mood("a@1.0.0", Mood { ponders: Duration::from_millis(150), ..Mood::default() });
-    until("a is not well", || state(&site, "a") == PluginState::Unhealthy);
+    until("a is unhealthy", || state(&site, "a") == PluginState::Unhealthy);
     let health = site.running("a").unwrap().health;
     assert!(health.why.unwrap().contains("within 10ms"));
     puppets.mood("a@1.0.0", Mood::default());
@@ -92,7 +92,7 @@ fn a_question_that_hangs_is_not_asked_twice() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
     puppets.mood("a@1.0.0", Mood { stuck_in: Some("health"), ..Mood::default() });
-    until("a is not well", || state(&site, "a") == PluginState::Unhealthy);
+    until("a is unhealthy", || state(&site, "a") == PluginState::Unhealthy);
     // The neighbour may be asked at the same time.
     assert!(puppets.asked_at_once() <= 2);
     puppets.mood("a@1.0.0", Mood::default());
@@ -113,7 +113,9 @@ fn so_many_plugins_are_asked_at_the_same_time() {
         .host_key("probes = 2")
         .config("[defaults]\nhealth_every = '1ms'\nhealth_deadline = '1ms'\n")
         .host_with(|builder| builder.runtime(runtime));
-    until("all were asked", || site.status().plugins.iter().all(|plugin| plugin.health.asked >= 5));
+    until("all were asked", || {
+        site.status().plugins.iter().all(|plugin| plugin.health.checks >= 5)
+    });
     assert_eq!(puppets.asked_at_once(), 2);
 }
 
@@ -154,7 +156,7 @@ fn a_plugin_that_is_not_well_is_started_anew() {
     let site = site(&puppets, QUICK);
     let generation = site.snapshot().generation();
     puppets.mood("a@1.0.0", sick("wedged"));
-    until("it is started anew", || {
+    until("it is restarted", || {
         let again = puppets.starts("a@1.0.0") > 1;
         if again {
             puppets.mood("a@1.0.0", Mood::default());
@@ -169,7 +171,7 @@ fn a_plugin_that_is_not_well_is_started_anew() {
         |it| matches!(it, Outcome::Restarting { plugin, .. } if plugin == "a@1.0.0"),
     );
     until("the old one is stopped", || puppets.log().contains(&"stop a@1.0.0".to_owned()));
-    assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was started anew");
+    assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was restarted");
 }
 
 /// A line of `[host]`, what is refused, and how it comes to be so.
@@ -195,13 +197,13 @@ fn what_serves_is_started_anew_whatever_else_is_refused() {
         spoil(&site);
         until("it is refused", || site.rejected(refused).is_some());
         puppets.mood("a@1.0.0", sick("wedged"));
-        until("it is started anew", || puppets.starts("a@1.0.0") > 1);
+        until("it is restarted", || puppets.starts("a@1.0.0") > 1);
         puppets.mood("a@1.0.0", Mood::default());
         site.answers("a", "a@1.0.0");
         until("it is well", || state(&site, "a") == PluginState::Running);
         assert!(site.rejected(refused).is_some(), "{refused} is refused still");
         assert_eq!(site.encode("b"), "b@1.0.0");
-        assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was started anew");
+        assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was restarted");
         assert_eq!(site.count(|it| it.reason() == "recovered"), 0, "and was so all the time");
     }
 }
@@ -216,7 +218,7 @@ fn a_mended_version_has_restarts_of_its_own() {
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
     site.answers("a", "a@2.0.0");
     puppets.mood("a@2.0.0", sick("a hiccup"));
-    until("it is started anew", || puppets.starts("a@2.0.0") == 2);
+    until("it is restarted", || puppets.starts("a@2.0.0") == 2);
     puppets.mood("a@2.0.0", Mood::default());
     until("it is well", || state(&site, "a") == PluginState::Running);
 }

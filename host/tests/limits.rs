@@ -207,7 +207,7 @@ fn a_status_out_of_range() {
         let site = place().plugin("bad.wasm", guest).unwatched().host();
         let error = handle(&site, "bad").unwrap_err();
         assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Contract, Some("bad@1.0.0")));
-        let expected = format!("expected a status from 200 to 599, found {status}");
+        let expected = format!("status {status} is not valid: expected 200 to 599");
         assert_eq!(error.message(), expected);
     }
 }

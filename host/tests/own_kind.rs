@@ -12,7 +12,7 @@ use std::sync::Arc;
 use own_kind::Greeter;
 use plugbay::wasm::wasmtime::{self, component::TypedFunc};
 use plugbay::wasm::{Calls, Exports, WasmKind};
-use plugbay::{CallError, CallErrorKind, Calling, Context, Error, Handle, Kind};
+use plugbay::{CallError, CallErrorKind, CallOptions, Context, Error, Handle, Kind};
 use plugbay_fixtures::{Guest, component};
 use support::{Site, place, wait};
 
@@ -81,7 +81,7 @@ fn answers_much() -> Vec<u8> {
 }
 
 fn greet(greeter: &Handle<Greeter>, name: &str) -> Result<String, CallError> {
-    match greeter.call(Calling::default(), |greeter, context| greeter.greet(context, name)) {
+    match greeter.call(CallOptions::default(), |greeter, context| greeter.greet(context, name)) {
         Ok(greeting) => Ok(greeting),
         Err(Error::Call(error)) => Err(error),
         Err(error) => panic!("{error}"),
@@ -94,7 +94,7 @@ fn site(plugin: Vec<u8>, config: &str) -> Site {
         .plugin("echo.wasm", Guest::codec("echo"))
         .config(config)
         .unwatched()
-        .host_with(|builder| builder.kind::<Greeter>())
+        .host_with(plugbay::Builder::kind::<Greeter>)
 }
 
 const CLOCKS: &str = "[plugins.hello.grants]\nclocks = true";
@@ -201,9 +201,9 @@ fn the_same_plugins_are_awaited() {
             .plugin("echo.wasm", Guest::codec("echo"))
             .config(CLOCKS)
             .unwatched()
-            .host_with(|builder| builder.kind::<Later>());
+            .host_with(plugbay::Builder::kind::<Later>);
         let lease = site.get::<Later>("hello").unwrap().lease().unwrap();
-        let greeting = wait(lease.call_async(Calling::default(), |greeter, context| {
+        let greeting = wait(lease.call_async(CallOptions::default(), |greeter, context| {
             greeter.greet(context, "you".to_owned())
         }));
         assert!(greeting.unwrap().ends_with("you"));

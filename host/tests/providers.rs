@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use plugbay::{CallErrorKind, Calling, Codec, Error, Handler, Outcome, Reason, Request};
+use plugbay::{CallErrorKind, CallOptions, Codec, Error, Handler, Outcome, Reason, Request};
 use support::puppet::{Mood, Puppets, puppet};
 use support::{Place, Site, is_over, place, until, wait};
 
@@ -25,10 +25,10 @@ fn pair() -> Place {
 const QUIET: &str = "[defaults]\nhealth_every = '0s'\nbreaker_open = '1h'\n";
 
 /// How often another provider of `codec:c` was asked: passed on, repeated, refused.
-fn second_tries(site: &Site) -> (u64, u64, u64) {
+fn retries(site: &Site) -> (u64, u64, u64) {
     let codec = site.status().capabilities.into_iter().find(|it| it.name == "c").unwrap();
-    let tries = codec.second_tries.unwrap();
-    (tries.passed_on, tries.repeated, tries.refused)
+    let tries = codec.retries.unwrap();
+    (tries.failed_over, tries.retried, tries.budget_exhausted)
 }
 
 const FAILOVER: &str = "[capabilities.'codec:c']\nstrategy = 'failover'\nproviders = ['one', 'two']\n\
@@ -58,7 +58,7 @@ fn a_second_provider_is_a_conflict_unless_both_are_named() {
     site.configure(FAILOVER);
     site.recovers("two.wasm");
     let codec = site.status().capabilities.into_iter().find(|it| it.kind == "codec").unwrap();
-    assert_eq!(codec.strategy, Some("failover"));
+    assert_eq!(codec.strategy.as_deref(), Some("failover"));
     assert_eq!(codec.providers, ["one@1.0.0", "two@1.0.0"]);
 }
 
@@ -133,17 +133,17 @@ fn retries_stay_within_their_budget() {
     let codec = site.codec("c").unwrap();
     let answers = |calls: u64| (0..calls).filter(|_| codec.encode_document(&[]).is_ok()).count();
     assert_eq!(answers(500), 0, "0 is none");
-    assert_eq!(second_tries(&site), (0, 0, 500));
+    assert_eq!(retries(&site), (0, 0, 500));
     // Ten a second for ten seconds are there whatever the share.
     let one = config.replace("retries = 0", "retries = 1");
     site.configure(&format!("{QUIET}breaker_failures = 0\n{one}"));
-    until("the new budget", || second_tries(&site).2 == 0);
+    until("the new budget", || retries(&site).2 == 0);
     assert!((100..=200).contains(&answers(500)));
     // A new generation is no new budget.
-    let (_, repeated, refused) = second_tries(&site);
+    let (_, repeated, refused) = retries(&site);
     site.drop_in("more.wasm", puppet("more", "1.0.0", &["codec:more"]));
     site.answers("more", "more@1.0.0");
-    assert_eq!(second_tries(&site), (0, repeated, refused));
+    assert_eq!(retries(&site), (0, repeated, refused));
     assert!(answers(50) <= 10);
 }
 
@@ -154,9 +154,9 @@ fn an_applications_own_call_is_made_twice_only_if_it_says_so() {
     puppets.mood("one@1.0.0", fails(CallErrorKind::Trap));
     let handle = site.get::<Codec>("c").unwrap();
     let call = |how| handle.call(how, |codec, context| codec.encode(context, &[]));
-    assert_eq!(call(Calling::default()).unwrap_err().reason(), "trap");
+    assert_eq!(call(CallOptions::default()).unwrap_err().reason(), "trap");
     assert_eq!(puppets.calls("two@1.0.0"), 0);
-    assert_eq!(call(Calling::default().repeatable(true)).unwrap(), b"two@1.0.0");
+    assert_eq!(call(CallOptions::default().repeatable(true)).unwrap(), b"two@1.0.0");
 }
 
 fn answers(status: u16) -> Mood {
@@ -233,7 +233,7 @@ fn a_call_that_outlives_its_deadline_is_the_plugins_failure() {
     let puppets = Puppets::default();
     let site = two(&puppets, "breaker_failures = 2\n");
     puppets.mood("one@1.0.0", Mood { hangs: true, ..Mood::default() });
-    let give_up = |how: Calling<'_>, passes: bool| {
+    let give_up = |how: CallOptions<'_>, passes: bool| {
         let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
         let mut call = Box::pin(lease.handle(how, with_method("GET")));
         assert!(!is_over(&mut call));
@@ -241,12 +241,12 @@ fn a_call_that_outlives_its_deadline_is_the_plugins_failure() {
             until("the deadline", || how.deadline.is_none_or(|it| it < Instant::now()));
         }
     };
-    let soon = || Calling::default().until(Instant::now() + Duration::from_millis(500));
+    let soon = || CallOptions::default().until(Instant::now() + Duration::from_millis(500));
     let state = || site.running("one").unwrap().state.as_str();
     // Whoever leaves earlier says nothing of it.
     for _ in 0..3 {
-        give_up(Calling::default(), true);
-        give_up(Calling::default().until(Instant::now() + Duration::from_hours(1)), false);
+        give_up(CallOptions::default(), true);
+        give_up(CallOptions::default().until(Instant::now() + Duration::from_hours(1)), false);
     }
     assert_eq!(state(), "running");
     give_up(soon(), true);
@@ -256,7 +256,8 @@ fn a_call_that_outlives_its_deadline_is_the_plugins_failure() {
     assert_eq!((calls.cancelled, calls.failed["deadline"]), (6, 2));
     // No time at all is nobody's failure.
     let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
-    let error = wait(lease.handle(Calling::default().until(Instant::now()), with_method("GET")));
+    let error =
+        wait(lease.handle(CallOptions::default().until(Instant::now()), with_method("GET")));
     let error = error.unwrap_err();
     assert_eq!((error.reason(), error.plugin()), ("deadline", None));
 }

@@ -140,7 +140,7 @@ fn what_is_started_anew_drives_nothing_out() {
     let first = site.snapshot().generation();
     puppets.mood("a@2.0.0", Mood { sick: Some("wedged".into()), ..Mood::default() });
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
-    until("it is started anew", || puppets.starts("a@2.0.0") > 2);
+    until("it is restarted", || puppets.starts("a@2.0.0") > 2);
     let status = site.status();
     let numbers: Vec<u64> = status.history.iter().map(|it| it.generation).collect();
     assert_eq!((numbers.len(), numbers[0]), (2, first), "{numbers:?}");

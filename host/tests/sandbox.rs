@@ -31,7 +31,7 @@ fn what_is_denied_is_told_and_what_is_granted_is_there_at_once() {
     // Some libraries look for folders once, when they start: before this test listened.
     assert!(status.stats.denied["files"] >= 1);
     assert!(status.granted.is_empty(), "{:?}", status.granted);
-    assert!(status.asked.contains(&Grant::Files), "{:?}", status.asked);
+    assert!(status.requested.contains(&Grant::Files), "{:?}", status.requested);
 
     let grants = format!(
         "[plugins.probe.grants]\nread = [{{ host = {:?}, guest = \"/data\" }}]\n\

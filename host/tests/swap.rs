@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use plugbay::{Calling, Outcome, RouteMatch};
+use plugbay::{CallOptions, Outcome, RouteMatch};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Site, lines, place, request, until, wait};
 
@@ -78,7 +78,7 @@ fn call(site: &Site, serving: &AtomicU64, over: &AtomicBool) -> u64 {
         let RouteMatch::Found(routed) = site.snapshot().route("POST", "/a") else {
             panic!("expected a route")
         };
-        let answer = wait(routed.handle(Calling::default(), request(""))).unwrap();
+        let answer = wait(routed.handle(CallOptions::default(), request(""))).unwrap();
         assert!(stamps(&answer.body)[0] >= began, "{answer:?} after {began}");
         calls += 4;
         // The swaps need a processor too, or this takes minutes on a small machine.

@@ -24,6 +24,7 @@ pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
         let mut cargo = place.cargo();
         tests(cargo.args(["test", "--workspace", "--doc", "--no-fail-fast", "--"]).args(filter))
     });
+    stages.run("components without a compiler", || runtime_only(&place));
     stages.run("bundled plugins, natively", || {
         let manifest = place.root.join("plugins/Cargo.toml");
         if !manifest.exists() {
@@ -64,6 +65,28 @@ fn host(place: &Place, filter: &[String]) -> Command {
         cargo.args(filter);
     }
     cargo
+}
+
+/// A build that has no compiler, and one of each feature alone. It runs what a build with all features
+/// has put into a cache.
+fn runtime_only(place: &Place) -> Result<Outcome> {
+    const PACKAGE: [&str; 2] = ["--package", "plugbay-wasm"];
+    let cache = place.target.join("runtime-only-cache");
+    let mut cargo = place.cargo();
+    cargo.arg("run").args(PACKAGE).args(["--example", "precompile", "--"]).arg(&cache);
+    anyhow::ensure!(cargo.status()?.success(), "the cache was not filled");
+    for feature in ["compile", "wasi"] {
+        let mut cargo = place.cargo();
+        cargo.arg("check").args(PACKAGE).args(["--no-default-features", "--features", feature]);
+        anyhow::ensure!(cargo.status()?.success(), "a build with {feature} alone failed");
+    }
+    let mut cargo = place.cargo();
+    cargo
+        .arg("test")
+        .args(PACKAGE)
+        .args(["--no-default-features", "--lib", "--test", "runtime_only"])
+        .env("PLUGBAY_TEST_CACHE", &cache);
+    tests(&mut cargo)
 }
 
 /// The tests whose names say loom, built with loom's own atomics. That none ran is a failure: a typing

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use plugbay::wasm::wasmtime::{self, component::TypedFunc};
 use plugbay::wasm::{Calls, Exports, WasmKind};
-use plugbay::{CallError, Calling, Context, Host, Kind};
+use plugbay::{CallError, CallOptions, Context, Host, Kind};
 
 /// What a caller of a greeter calls.
 pub(crate) trait Greet: Send + Sync {
@@ -48,7 +48,7 @@ pub(crate) fn greet(plugin: Vec<u8>, name: &str) -> Result<String, Box<dyn Error
     let builder = Host::builder().plugins(folder.path()).kind::<Greeter>();
     let host = builder.artifact("greeter", plugin).build_blocking()?;
     let greeter = host.get::<Greeter>("hello")?;
-    Ok(greeter.call(Calling::default(), |greeter, context| greeter.greet(context, name))?)
+    Ok(greeter.call(CallOptions::default(), |greeter, context| greeter.greet(context, name))?)
 }
 
 /// The plugin of this folder.

@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 use plugbay_core::{Blame, CallError, CallErrorKind, Context, Kind};
 use plugbay_guard::{BreakerState, Guard, Permit, Refused, Verdict};
 
-use super::options::{CallFuture, Calling};
-use super::order::Order;
+use super::options::{CallFuture, CallOptions};
+use super::order::ProviderOrder;
 use super::tries::{Tries, Turn, blame};
 use crate::report::Outcome;
 use crate::set::{Capability, Rule, Running, Spread, Target, Trial};
 
-/// How long to wait where nobody knows better.
+/// How long a refused caller is told to wait where the guard does not say.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Calls a capability on this thread. The caller holds the right to
-/// ([`Published::enter`](crate::set::Published::enter)). `call` gets `name@version` too.
+/// ([`PublishedSet::enter`](crate::set::PublishedSet::enter)). `call` gets `name@version` too.
 #[inline]
 pub(crate) fn call<K: Kind, R>(
     capability: &Capability,
     context: &Context<'_>,
-    how: Calling<'_>,
+    options: CallOptions<'_>,
     mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
 ) -> Result<R, CallError> {
     let mut attempt = |target: &Target| {
@@ -46,7 +46,7 @@ pub(crate) fn call<K: Kind, R>(
     };
     match &capability.spread {
         None => attempt(&capability.first),
-        Some(spread) => among(capability, spread, context, how, attempt),
+        Some(spread) => among(capability, spread, context, options, attempt),
     }
 }
 
@@ -56,11 +56,11 @@ fn among<R>(
     capability: &Capability,
     spread: &Spread,
     context: &Context<'_>,
-    how: Calling<'_>,
+    options: CallOptions<'_>,
     mut attempt: impl FnMut(&Target) -> Result<R, CallError>,
 ) -> Result<R, CallError> {
-    let mut tries = Tries::new(spread, how.repeatable, *context);
-    for (index, target) in Order::new(capability, how.key) {
+    let mut tries = Tries::new(spread, options.repeatable, *context);
+    for (index, target) in ProviderOrder::new(capability, options.key) {
         let began = Instant::now();
         let _under_way = target.running.enter();
         match attempt(target) {
@@ -75,7 +75,7 @@ fn among<R>(
             }
         }
     }
-    tries.nobody(capability)
+    tries.exhausted(capability)
 }
 
 /// Calls a capability, waiting for the answer. `fault` says what an answer says of its plugin, if
@@ -83,7 +83,7 @@ fn among<R>(
 pub(crate) async fn call_async<K: Kind, R>(
     capability: &Capability,
     context: Context<'_>,
-    how: Calling<'_>,
+    options: CallOptions<'_>,
     fault: impl Fn(&R) -> Option<CallError>,
     call: &mut impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
 ) -> Result<R, CallError> {
@@ -96,8 +96,8 @@ pub(crate) async fn call_async<K: Kind, R>(
         Rule::Canary(trial) => Some(&**trial),
         Rule::Failover | Rule::Split(_) => None,
     };
-    let mut tries = Tries::new(spread, how.repeatable, context);
-    for (index, target) in Order::new(capability, how.key) {
+    let mut tries = Tries::new(spread, options.repeatable, context);
+    for (index, target) in ProviderOrder::new(capability, options.key) {
         let began = Instant::now();
         let _under_way = target.running.enter();
         let trial = trial.map(|trial| (trial, index));
@@ -114,7 +114,7 @@ pub(crate) async fn call_async<K: Kind, R>(
             return end;
         }
     }
-    tries.nobody(capability)
+    tries.exhausted(capability)
 }
 
 async fn attempt_async<K: Kind, R>(
@@ -267,7 +267,7 @@ impl Running {
         }
         let verdict = match blame {
             // It answered: the input is wrong.
-            Blame::Nobody => Verdict::Success,
+            Blame::Caller => Verdict::Success,
             Blame::Plugin => Verdict::Failure,
             Blame::NotCalled | Blame::Unknown => Verdict::Neutral,
         };

@@ -10,11 +10,11 @@ use plugbay_registry::NotFound;
 
 use super::dispatch;
 use super::error::Error;
-use super::leased::{Leased, Missed};
-use super::options::Calling;
-use crate::set::{Capability, Cell, Published};
+use super::leased::{CapabilityLease, LeaseError};
+use super::options::CallOptions;
+use crate::set::{Capability, Cell, PublishedSet};
 
-/// A capability by kind and name, whoever offers it at the time of the call.
+/// A capability by kind and name, from the plugin that offers it at the time of the call.
 ///
 /// A handle holds no plugin: a call goes to the generation that runs when the call begins,
 /// and stays with it to the end.
@@ -51,6 +51,13 @@ impl Position {
     }
 }
 
+/// What came of an attempt on one set.
+enum Attempt<R> {
+    Done(R),
+    /// The set of this number was retired meanwhile.
+    Retired(u64),
+}
+
 impl<K: Kind> Handle<K> {
     pub(crate) fn new(cell: Arc<Cell>, name: &str) -> Result<Self, NotFound> {
         let key = Arc::from(format!("{}:{name}", K::NAME));
@@ -68,7 +75,7 @@ impl<K: Kind> Handle<K> {
     /// Calls the capability on this thread: one snapshot, one lease, given back on return.
     ///
     /// Of several providers the configuration says who is asked; `call` runs once for each that
-    /// is. Only you know whether your kind's calls may be made twice: `how` says so.
+    /// is. Only you know whether your kind's calls may be made twice: `options` says so.
     ///
     /// # Errors
     ///
@@ -76,41 +83,31 @@ impl<K: Kind> Handle<K> {
     /// plugin gets no calls at the moment.
     pub fn call<R>(
         &self,
-        how: Calling<'_>,
+        options: CallOptions<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
-        self.call_named(how, |target, context, _plugin| call(target, context))
+        self.call_named(options, |target, context, _plugin| call(target, context))
     }
 
     /// As [`Handle::call`]; `call` also gets `name@version` of the plugin that it calls.
     #[inline]
     pub(crate) fn call_named<R>(
         &self,
-        how: Calling<'_>,
+        options: CallOptions<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
-        let mut last = None;
-        loop {
+        self.on_current(|| {
             // Everything happens under the cheap guard, which cannot leave the closure.
-            let tried = self.cell.peek(|published| {
+            self.cell.peek(|published| {
                 let capability = self.find(published)?;
                 let Some(_entered) = published.enter(capability) else {
-                    return Ok(Err(published.generation.number));
+                    return Ok(Attempt::Retired(published.generation.number));
                 };
-                let context = how.bound(published.context())?;
-                Ok(Ok(dispatch::call::<K, R>(capability, &context, how, &mut call)?))
-            });
-            match tried {
-                Ok(Ok(answer)) => return Ok(answer),
-                Err(error) => return Err(error),
-                // Retired between the load and the lease: a newer set is published already,
-                // or none ever will be.
-                Ok(Err(generation)) if last == Some(generation) => {
-                    return Err(self.retired().into());
-                }
-                Ok(Err(generation)) => last = Some(generation),
-            }
-        }
+                let context = options.bound(published.context())?;
+                let answer = dispatch::call::<K, R>(capability, &context, options, &mut call)?;
+                Ok(Attempt::Done(answer))
+            })
+        })
     }
 
     /// Takes a lease for a call that outlives this function: the snapshot and the plugin
@@ -119,25 +116,40 @@ impl<K: Kind> Handle<K> {
     /// # Errors
     ///
     /// If the running generation does not hold the capability.
-    pub fn lease(&self) -> Result<Leased<K>, Error> {
-        let mut last = None;
-        loop {
+    pub fn lease(&self) -> Result<CapabilityLease<K>, Error> {
+        self.on_current(|| {
             let published = self.cell.load();
             self.find(&published)?;
-            match Leased::take(&published, &self.key) {
-                Ok(leased) => return Ok(leased),
-                Err(Missed::WrongKind(error)) => return Err(error.into()),
-                Err(Missed::Retired) => {}
+            match CapabilityLease::take(&published, &self.key) {
+                Ok(leased) => Ok(Attempt::Done(leased)),
+                Err(LeaseError::WrongKind(error)) => Err(error.into()),
+                Err(LeaseError::Retired) => Ok(Attempt::Retired(published.generation.number)),
             }
-            if last == Some(published.generation.number) {
-                return Err(self.retired().into());
+        })
+    }
+
+    /// Attempts something on the set that serves; again, if that set was retired before the right
+    /// to call was taken.
+    #[inline]
+    fn on_current<R>(
+        &self,
+        mut attempt: impl FnMut() -> Result<Attempt<R>, Error>,
+    ) -> Result<R, Error> {
+        let mut last = None;
+        loop {
+            match attempt()? {
+                Attempt::Done(answer) => return Ok(answer),
+                // A retired set is followed by one that is published already, or by none.
+                Attempt::Retired(generation) if last == Some(generation) => {
+                    return Err(self.retired().into());
+                }
+                Attempt::Retired(generation) => last = Some(generation),
             }
-            last = Some(published.generation.number);
         }
     }
 
     #[inline]
-    fn find<'a>(&self, published: &'a Published) -> Result<&'a Capability, NotFound> {
+    fn find<'a>(&self, published: &'a PublishedSet) -> Result<&'a Capability, NotFound> {
         let generation = &published.generation;
         if let Some((_, capability)) =
             self.position.get(generation.number).and_then(|index| generation.capabilities.at(index))

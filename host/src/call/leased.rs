@@ -13,12 +13,12 @@ use plugbay_registry::Lease;
 
 use super::dispatch;
 use super::error::Error;
-use super::options::{CallFuture, Calling};
+use super::options::{CallFuture, CallOptions};
 use super::sticky::key_of;
-use crate::set::{Capability, Published, Running};
+use crate::set::{Capability, PublishedSet, Running};
 
 /// Why a capability of a set gives no lease.
-pub(crate) enum Missed {
+pub(crate) enum LeaseError {
     /// The set was retired: look for a newer one.
     Retired,
     /// The capability is of another kind, or gone.
@@ -27,10 +27,10 @@ pub(crate) enum Missed {
 
 /// The right to call one capability in one generation: the plugin versions that offer it there
 /// are not shut down before this is dropped.
-pub struct Leased<K: Kind> {
+pub struct CapabilityLease<K: Kind> {
     /// Given back before the snapshot is let go, in the order of the fields.
     _rights: Rights,
-    published: Arc<Published>,
+    published: Arc<PublishedSet>,
     /// Where the capability stands in the generation's table.
     position: usize,
     kind: PhantomData<fn() -> K>,
@@ -43,29 +43,29 @@ struct Rights {
     _users: Option<Lease<()>>,
 }
 
-impl<K: Kind> Leased<K> {
+impl<K: Kind> CapabilityLease<K> {
     /// Leases the capability `key` in this very set, or says why that cannot be.
-    pub(crate) fn take(published: &Arc<Published>, key: &str) -> Result<Self, Missed> {
+    pub(crate) fn take(published: &Arc<PublishedSet>, key: &str) -> Result<Self, LeaseError> {
         let generation = &published.generation;
         let found = generation.capabilities.index_of(key);
         let found = found.and_then(|at| Some((at, generation.capabilities.at(at)?.1)));
         let Some((position, capability)) = found else {
             let message = format!("expected generation {} to hold {key}", generation.number);
             let error = CallError::new(CallErrorKind::Internal, message);
-            return Err(Missed::WrongKind(error));
+            return Err(LeaseError::WrongKind(error));
         };
         if capability.first.call::<K>().is_none() {
-            return Err(Missed::WrongKind(dispatch::wrong_kind::<K>(capability)));
+            return Err(LeaseError::WrongKind(dispatch::wrong_kind::<K>(capability)));
         }
         let running = &capability.first.running;
         let several = capability.spread.is_some();
         let users = if several || running.calls_others {
-            Some(generation.users.lease().map_err(|_| Missed::Retired)?)
+            Some(generation.users.lease().map_err(|_| LeaseError::Retired)?)
         } else {
             None
         };
         let running =
-            if several { None } else { Some(running.lease().map_err(|_| Missed::Retired)?) };
+            if several { None } else { Some(running.lease().map_err(|_| LeaseError::Retired)?) };
         Ok(Self {
             _rights: Rights { _running: running, _users: users },
             published: Arc::clone(published),
@@ -88,13 +88,13 @@ impl<K: Kind> Leased<K> {
     /// What `call` returns, or why the plugin gets no calls at the moment.
     pub fn call<R>(
         &self,
-        how: Calling<'_>,
+        options: CallOptions<'_>,
         mut call: impl FnMut(&K::Call, &Context<'_>) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
         let call =
             |target: &K::Call, context: &Context<'_>, _plugin: &Arc<str>| call(target, context);
-        let context = how.bound(self.published.context())?;
-        dispatch::call::<K, R>(self.capability(), &context, how, call)
+        let context = options.bound(self.published.context())?;
+        dispatch::call::<K, R>(self.capability(), &context, options, call)
     }
 
     /// Calls the capability, waiting for its answer.
@@ -110,22 +110,22 @@ impl<K: Kind> Leased<K> {
     /// That of the futures that `call` makes; a plugin is not blamed for a caller that goes away.
     pub async fn call_async<R>(
         &self,
-        how: Calling<'_>,
+        options: CallOptions<'_>,
         mut call: impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
     ) -> Result<R, CallError> {
-        self.call_judged(how, |_answer| None, &mut call).await
+        self.call_judged(options, |_answer| None, &mut call).await
     }
 
-    /// As [`Leased::call_async`]; `fault` says what an answer says of its plugin, if that is
+    /// As [`CapabilityLease::call_async`]; `fault` says what an answer says of its plugin, if that is
     /// nothing good.
     async fn call_judged<R>(
         &self,
-        how: Calling<'_>,
+        options: CallOptions<'_>,
         fault: impl Fn(&R) -> Option<CallError>,
         call: &mut impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
     ) -> Result<R, CallError> {
-        let context = how.bound(self.published.context())?;
-        dispatch::call_async::<K, R>(self.capability(), context, how, fault, call).await
+        let context = options.bound(self.published.context())?;
+        dispatch::call_async::<K, R>(self.capability(), context, options, fault, call).await
     }
 
     /// Whether the capability takes calls now: says beforehand what a call would be refused with.
@@ -166,14 +166,18 @@ impl<K: Kind> Leased<K> {
     }
 }
 
-impl Leased<Codec> {
+impl CapabilityLease<Codec> {
     /// Writes a document that is CBOR already: one item.
     ///
     /// # Errors
     ///
     /// If the codec gives no answer.
-    pub fn encode_document(&self, how: Calling<'_>, document: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(self.call(how.repeatable(true), |codec, context| codec.encode(context, document))?)
+    pub fn encode_document(
+        &self,
+        options: CallOptions<'_>,
+        document: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        Ok(self.call(options.repeatable(true), |codec, context| codec.encode(context, document))?)
     }
 
     /// Reads a document, checked to be one CBOR item.
@@ -181,19 +185,24 @@ impl Leased<Codec> {
     /// # Errors
     ///
     /// If the codec gives no answer, or one that is no document.
-    pub fn decode_document(&self, how: Calling<'_>, bytes: &[u8]) -> Result<Document, Error> {
+    pub fn decode_document(
+        &self,
+        options: CallOptions<'_>,
+        bytes: &[u8],
+    ) -> Result<Document, Error> {
         let capability = self.capability();
         let name = &capability.key.name;
-        let (context, how) = (how.bound(self.published.context())?, how.repeatable(true));
-        Ok(dispatch::call::<Codec, _>(capability, &context, how, |codec, context, plugin| {
+        let (context, options) =
+            (options.bound(self.published.context())?, options.repeatable(true));
+        Ok(dispatch::call::<Codec, _>(capability, &context, options, |codec, context, plugin| {
             checked(codec.decode(context, bytes)?, name, plugin)
         })?)
     }
 }
 
-impl Leased<Handler> {
+impl CapabilityLease<Handler> {
     /// Answers one request. Whether it may be made twice says its method, and the key is the
-    /// configuration's, unless `how` says otherwise.
+    /// configuration's, unless `options` says otherwise.
     ///
     /// A status of 500 and above is a failure of the plugin, though the response goes to the
     /// caller like any other.
@@ -205,21 +214,25 @@ impl Leased<Handler> {
     /// # Cancel safety
     ///
     /// Dropping the future stops the plugin's work on this request; no other call notices.
-    pub async fn handle(&self, how: Calling<'_>, request: Request) -> Result<Response, CallError> {
+    pub async fn handle(
+        &self,
+        options: CallOptions<'_>,
+        request: Request,
+    ) -> Result<Response, CallError> {
         let capability = self.capability();
         let Some(spread) = &capability.spread else {
             let mut request = Some(request);
             // One provider is asked once.
             return self
-                .call_judged(how, fault, &mut |handler, context| {
+                .call_judged(options, fault, &mut |handler, context| {
                     handler.handle(context, request.take().unwrap_or_default())
                 })
                 .await;
         };
         let key = spread.key.as_ref().and_then(|key| key_of(key, &request));
-        let how = how.repeatable(how.repeatable || is_repeatable(&request.method));
-        let how = how.key(how.key.or(key.as_deref()));
-        self.call_judged(how, fault, &mut |handler, context| {
+        let options = options.repeatable(options.repeatable || is_repeatable(&request.method));
+        let options = options.key(options.key.or(key.as_deref()));
+        self.call_judged(options, fault, &mut |handler, context| {
             handler.handle(context, request.clone())
         })
         .await
@@ -254,8 +267,10 @@ pub(crate) fn checked(
     })
 }
 
-impl<K: Kind> fmt::Debug for Leased<K> {
+impl<K: Kind> fmt::Debug for CapabilityLease<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leased").field("generation", &self.generation()).finish_non_exhaustive()
+        f.debug_struct("CapabilityLease")
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `snapshot`, `route` | a caller's view of one generation; the handler of an HTTP request |
-//! | `handle`, `typed` | a capability by name, whoever offers it; codecs and handlers |
+//! | `handle`, `typed` | a capability by name, from any provider; codecs and handlers |
 //! | `leased` | the right to call one capability, for a call that outlives a function |
 //! | `options` | how a call may be made |
 //! | `dispatch` | past a provider's guard, on the caller's thread or waiting |
@@ -34,8 +34,8 @@ mod typed;
 
 pub use self::error::Error;
 pub use self::handle::Handle;
-pub use self::leased::Leased;
-pub use self::options::{CallFuture, Calling};
+pub use self::leased::CapabilityLease;
+pub use self::options::{CallFuture, CallOptions};
 pub use self::route::{RouteMatch, Routed};
 pub(crate) use self::services::GenerationServices;
 pub use self::snapshot::Snapshot;

@@ -5,22 +5,22 @@ use std::time::Instant;
 
 use plugbay_core::{CallError, CallErrorKind, Cancel, Context};
 
-/// How a call may be made: by default once, by anybody, in the time that the plugin's policy gives
+/// How a call may be made: by default once, by any provider, in the time that the plugin's policy gives
 /// it.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
-pub struct Calling<'a> {
+pub struct CallOptions<'a> {
     /// Whether it may be made twice: then a provider that failed half-way is followed by another.
     pub repeatable: bool,
     /// Calls of the same key find the same provider, where several share the calls.
     pub key: Option<&'a [u8]>,
     /// When it must be over, all providers and nested calls included.
     pub deadline: Option<Instant>,
-    /// What says that nobody waits for the answer any more.
+    /// Says that the caller stopped waiting for the answer.
     pub cancel: Option<&'a Cancel>,
 }
 
-impl<'a> Calling<'a> {
+impl<'a> CallOptions<'a> {
     /// A codec's call: it changes nothing.
     pub(crate) fn codec() -> Self {
         Self::default().repeatable(true)
@@ -48,7 +48,7 @@ impl<'a> Calling<'a> {
         self
     }
 
-    /// A call that ends soon after `cancel` says that nobody waits for it. The plugin is not
+    /// A call that ends soon after `cancel` says that the caller stopped waiting. The plugin is not
     /// blamed.
     #[must_use]
     pub fn cancelled_by(mut self, cancel: &'a Cancel) -> Self {
@@ -60,7 +60,7 @@ impl<'a> Calling<'a> {
     ///
     /// # Errors
     ///
-    /// `deadline`, of nobody, if no time is left for it.
+    /// `deadline`, with no plugin to blame, if no time is left for it.
     #[inline]
     pub(crate) fn bound<'c>(&self, context: Context<'c>) -> Result<Context<'c>, CallError>
     where

@@ -5,7 +5,7 @@ use plugbay_guard::{Seat, pick_among};
 use crate::set::{Capability, Rule, Target};
 
 /// The providers of one call, in the order in which they are asked.
-pub(crate) struct Order<'a> {
+pub(crate) struct ProviderOrder<'a> {
     capability: &'a Capability,
     /// What is left to choose from: a seat for each provider, without weight for those that were
     /// asked. Empty if they are asked in their own order.
@@ -14,7 +14,7 @@ pub(crate) struct Order<'a> {
     next: usize,
 }
 
-impl<'a> Order<'a> {
+impl<'a> ProviderOrder<'a> {
     /// `key` makes a split sticky: the same key finds the same provider.
     pub(crate) fn new(capability: &'a Capability, key: Option<&'a [u8]>) -> Self {
         let rule = capability.spread.as_ref().map(|spread| &spread.rule);
@@ -27,7 +27,7 @@ impl<'a> Order<'a> {
     }
 }
 
-impl<'a> Iterator for Order<'a> {
+impl<'a> Iterator for ProviderOrder<'a> {
     /// A provider, and which it is.
     type Item = (usize, &'a Target);
 
@@ -41,7 +41,7 @@ impl<'a> Iterator for Order<'a> {
         let index = if self.seats.is_empty() {
             asked
         } else {
-            // Who has no weight is asked by nobody, not even in place of another that was asked
+            // A provider without weight gets no calls, not even in place of another that was asked
             // or is not there.
             if self.seats.iter().all(|seat| seat.weight == 0) {
                 return None;

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use plugbay_core::handler::{Handler, Request, Response};
 
 use super::error::Error;
-use super::options::Calling;
+use super::options::CallOptions;
 use super::snapshot::Snapshot;
 use crate::set::Route;
 
@@ -13,14 +13,16 @@ impl Snapshot {
     /// query.
     #[must_use]
     pub fn route(&self, method: &str, path: &str) -> RouteMatch {
-        let router = &self.published.generation.router;
-        let Some((routes, params)) = router.at(path) else { return RouteMatch::NotFound };
+        let generation = &self.published.generation;
+        let Some((routes, params)) = generation.router.at(path) else {
+            return RouteMatch::NotFound;
+        };
         let for_method = |method: &str| {
             routes
                 .iter()
                 .find(|route| route.methods.is_empty() || route.methods.iter().any(|m| m == method))
         };
-        // A HEAD that nobody asked for is a GET without its body (RFC 9110, section 9.3.2).
+        // A HEAD without a route of its own is a GET without its body (RFC 9110, section 9.3.2).
         let (route, head) = match for_method(method) {
             Some(route) => (Some(route), method == "HEAD" && route.methods.is_empty()),
             None if method == "HEAD" => (for_method("GET"), true),
@@ -120,12 +122,16 @@ impl Routed {
     /// # Cancel safety
     ///
     /// Dropping the future stops the plugin's work on this request; no other call notices.
-    pub async fn handle(self, how: Calling<'_>, mut request: Request) -> Result<Response, Error> {
+    pub async fn handle(
+        self,
+        options: CallOptions<'_>,
+        mut request: Request,
+    ) -> Result<Response, Error> {
         request.params = self.params;
         if self.head {
             request.method = "GET".into();
         }
         let leased = self.snapshot.lease::<Handler>(&self.handler)?;
-        Ok(leased.handle(how, request).await?)
+        Ok(leased.handle(options, request).await?)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
+use plugbay_core::codec::{Codec, CodecFuture, Direction};
 use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
 
 use super::dispatch;
-use super::options::Calling;
+use super::options::CallOptions;
 use crate::set::{Capability, Generation};
 
 /// A generation, as plugins see it.
@@ -27,32 +27,6 @@ impl GenerationServices {
             .capability("codec", &key)
             .map_err(|missed| CallError::new(CallErrorKind::Unsupported, missed.to_string()))
     }
-
-    /// Calls another codec, waiting for the answer. Each provider that is asked gets `input`.
-    fn awaited<'a>(
-        &'a self,
-        context: Context<'a>,
-        name: &'a str,
-        mut input: Vec<u8>,
-        call: for<'c> fn(&'c dyn CodecCall, Context<'c>, Vec<u8>) -> CodecFuture<'c>,
-    ) -> CodecFuture<'a> {
-        Box::pin(async move {
-            let codec = self.codec(name)?;
-            let asked_once = codec.spread.is_none();
-            let (how, no_fault) = (Calling::codec(), |_: &Vec<u8>| None);
-            dispatch::call_async::<Codec, _>(
-                codec,
-                context,
-                how,
-                no_fault,
-                &mut |codec, context| {
-                    let input = if asked_once { std::mem::take(&mut input) } else { input.clone() };
-                    call(codec, context, input)
-                },
-            )
-            .await
-        })
-    }
 }
 
 impl Services for GenerationServices {
@@ -67,49 +41,43 @@ impl Services for GenerationServices {
             .collect()
     }
 
-    fn encode(
+    fn convert(
         &self,
         context: &Context<'_>,
         name: &str,
-        document: &[u8],
+        direction: Direction,
+        input: &[u8],
     ) -> Result<Vec<u8>, CallError> {
-        let (codec, how) = (self.codec(name)?, Calling::codec());
-        dispatch::call::<Codec, _>(codec, context, how, |codec, context, _plugin| {
-            codec.encode(context, document)
+        let (codec, options) = (self.codec(name)?, CallOptions::codec());
+        dispatch::call::<Codec, _>(codec, context, options, |codec, context, _plugin| {
+            codec.convert(context, direction, input)
         })
     }
 
-    fn decode(
-        &self,
-        context: &Context<'_>,
-        name: &str,
-        bytes: &[u8],
-    ) -> Result<Vec<u8>, CallError> {
-        let (codec, how) = (self.codec(name)?, Calling::codec());
-        dispatch::call::<Codec, _>(codec, context, how, |codec, context, _plugin| {
-            codec.decode(context, bytes)
-        })
-    }
-
-    fn encode_async<'a>(
+    /// Each provider that is called gets `input`.
+    fn convert_async<'a>(
         &'a self,
         context: Context<'a>,
         name: &'a str,
-        document: Vec<u8>,
+        direction: Direction,
+        mut input: Vec<u8>,
     ) -> CodecFuture<'a> {
-        self.awaited(context, name, document, |codec, context, document| {
-            codec.encode_async(context, document)
-        })
-    }
-
-    fn decode_async<'a>(
-        &'a self,
-        context: Context<'a>,
-        name: &'a str,
-        bytes: Vec<u8>,
-    ) -> CodecFuture<'a> {
-        self.awaited(context, name, bytes, |codec, context, bytes| {
-            codec.decode_async(context, bytes)
+        Box::pin(async move {
+            let codec = self.codec(name)?;
+            let called_once = codec.spread.is_none();
+            let (options, no_fault) = (CallOptions::codec(), |_: &Vec<u8>| None);
+            dispatch::call_async::<Codec, _>(
+                codec,
+                context,
+                options,
+                no_fault,
+                &mut |codec, context| {
+                    let input =
+                        if called_once { std::mem::take(&mut input) } else { input.clone() };
+                    codec.convert_async(context, direction, input)
+                },
+            )
+            .await
         })
     }
 }

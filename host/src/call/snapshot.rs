@@ -7,15 +7,15 @@ use plugbay_core::Kind;
 
 use super::error::Error;
 use super::handle::Handle;
-use super::leased::Leased;
+use super::leased::CapabilityLease;
 use crate::config::Config;
-use crate::set::{Cell, Published};
+use crate::set::{Cell, PublishedSet};
 
 /// A caller's view of one generation: whatever is asked of it comes from the same set.
 #[derive(Clone)]
 pub struct Snapshot {
     pub(crate) cell: Arc<Cell>,
-    pub(crate) published: Arc<Published>,
+    pub(crate) published: Arc<PublishedSet>,
 }
 
 impl Snapshot {
@@ -45,10 +45,10 @@ impl Snapshot {
     /// # Errors
     ///
     /// If the generation does not hold the capability, or the host is shut down.
-    pub fn lease<K: Kind>(&self, name: &str) -> Result<Leased<K>, Error> {
+    pub fn lease<K: Kind>(&self, name: &str) -> Result<CapabilityLease<K>, Error> {
         let key = format!("{}:{name}", K::NAME);
         self.published.generation.capability(K::NAME, &key)?;
-        Leased::take(&self.published, &key)
+        CapabilityLease::take(&self.published, &key)
             .or_else(|_missed| Handle::new(Arc::clone(&self.cell), name)?.lease())
     }
 }

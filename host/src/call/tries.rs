@@ -13,7 +13,7 @@ pub(crate) struct Tries<'a, R> {
     /// Whether the call may be made twice.
     repeatable: bool,
     context: Context<'a>,
-    /// What the caller gets if nobody does better.
+    /// What the caller gets if no other provider does better.
     best: Option<Result<R, CallError>>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) type Turn<R> = ControlFlow<Result<R, CallError>>;
 
 impl<'a, R> Tries<'a, R> {
     pub(crate) fn new(spread: &'a Spread, repeatable: bool, context: Context<'a>) -> Self {
-        spread.second_tries.called();
+        spread.retries.called();
         Self { spread, repeatable, context, best: None }
     }
 
@@ -34,7 +34,7 @@ impl<'a, R> Tries<'a, R> {
     }
 
     /// The provider of this index gave an answer that says it failed. That is passed on if
-    /// nobody gives a better one.
+    /// no other provider gives a better one.
     pub(crate) fn answered_badly(
         &mut self,
         index: usize,
@@ -53,7 +53,7 @@ impl<'a, R> Tries<'a, R> {
         if !go_on {
             return Turn::Break(Ok(answer));
         }
-        self.spread.second_tries.pass_on();
+        self.spread.retries.fail_over();
         self.best = Some(Ok(answer));
         Turn::Continue(())
     }
@@ -66,14 +66,14 @@ impl<'a, R> Tries<'a, R> {
                 Blame::Plugin => trial.record(index, began.elapsed(), true),
                 // It took at least as long as the caller had patience, on either side.
                 Blame::Unknown => trial.record(index, began.elapsed(), false),
-                Blame::Nobody => trial.refused(index),
+                Blame::Caller => trial.refused(index),
                 Blame::NotCalled => {}
             }
         }
         if !self.goes_on(index, blame, &error) {
             return Turn::Break(match self.best.take() {
                 // Any answer is better than an error, unless that is what the input deserves.
-                Some(Ok(answer)) if blame != Blame::Nobody => Ok(answer),
+                Some(Ok(answer)) if blame != Blame::Caller => Ok(answer),
                 _ => Err(error),
             });
         }
@@ -84,7 +84,7 @@ impl<'a, R> Tries<'a, R> {
     }
 
     fn goes_on(&self, index: usize, blame: Blame, error: &CallError) -> bool {
-        let tries = &self.spread.second_tries;
+        let tries = &self.spread.retries;
         let did_nothing = match (&self.spread.rule, blame) {
             // A version on trial has its share, which is no larger when the other one is busy.
             (Rule::Canary(_), Blame::NotCalled)
@@ -94,17 +94,17 @@ impl<'a, R> Tries<'a, R> {
             }
             (_, Blame::NotCalled) => true,
             (Rule::Failover, Blame::Plugin) => error.kind() == CallErrorKind::Unavailable,
-            (_, Blame::Nobody | Blame::Unknown)
+            (_, Blame::Caller | Blame::Unknown)
             | (Rule::Split(_) | Rule::Canary(_), Blame::Plugin) => return false,
         };
         if !self.has_time() {
             return false;
         }
         if did_nothing {
-            tries.pass_on();
+            tries.fail_over();
             return true;
         }
-        self.repeatable && tries.may_repeat()
+        self.repeatable && tries.try_repeat()
     }
 
     /// Whether another try can still be worth it.
@@ -127,8 +127,8 @@ impl<'a, R> Tries<'a, R> {
         }
     }
 
-    /// All were asked, and none answered well.
-    pub(crate) fn nobody(self, capability: &Capability) -> Result<R, CallError> {
+    /// All providers were asked, and none answered well.
+    pub(crate) fn exhausted(self, capability: &Capability) -> Result<R, CallError> {
         self.best.unwrap_or_else(|| {
             let message = format!("expected a provider of {} to be well", capability.key);
             Err(CallError::new(CallErrorKind::Unavailable, message))
@@ -150,29 +150,32 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use plugbay_core::codec::Direction;
     use plugbay_core::{CodecInfo, Services};
 
     use super::*;
 
-    struct Nobody;
+    struct NoServices;
 
-    impl Services for Nobody {
+    impl Services for NoServices {
         fn codecs(&self) -> Vec<CodecInfo> {
             Vec::new()
         }
 
-        fn encode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-            unreachable!("nobody asks")
-        }
-
-        fn decode(&self, _: &Context<'_>, _: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-            unreachable!("nobody asks")
+        fn convert(
+            &self,
+            _: &Context<'_>,
+            _: &str,
+            _: Direction,
+            _: &[u8],
+        ) -> Result<Vec<u8>, CallError> {
+            unreachable!("no plugin calls another here")
         }
     }
 
     #[test]
     fn a_nested_call_is_not_blamed_for_the_time_that_its_caller_took() {
-        let services: Arc<dyn Services> = Arc::new(Nobody);
+        let services: Arc<dyn Services> = Arc::new(NoServices);
         let late = CallError::new(CallErrorKind::Deadline, "no answer");
         let now = Instant::now();
         let outer = Context::new(&services).until(now);

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::error::Error;
 use super::handle::Handle;
 use super::leased::checked;
-use super::options::Calling;
+use super::options::CallOptions;
 
 /// A codec: any `serde` value to the format's bytes and back, whatever the plugin is
 /// written in.
@@ -51,7 +51,7 @@ impl CodecHandle {
     ///
     /// If the codec gives no answer.
     pub fn encode_document(&self, document: &[u8]) -> Result<Vec<u8>, Error> {
-        self.0.call(Calling::codec(), |codec, context| codec.encode(context, document))
+        self.0.call(CallOptions::codec(), |codec, context| codec.encode(context, document))
     }
 
     /// Reads a document, checked to be one CBOR item.
@@ -60,7 +60,7 @@ impl CodecHandle {
     ///
     /// If the codec gives no answer, or one that is no document.
     pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
-        self.0.call_named(Calling::codec(), |codec, context, plugin| {
+        self.0.call_named(CallOptions::codec(), |codec, context, plugin| {
             checked(codec.decode(context, bytes)?, self.name(), plugin)
         })
     }
@@ -87,6 +87,6 @@ impl HandlerHandle {
     ///
     /// Dropping the future stops the plugin's work on this request; no other call notices.
     pub async fn handle(&self, request: Request) -> Result<Response, Error> {
-        Ok(self.0.lease()?.handle(Calling::default(), request).await?)
+        Ok(self.0.lease()?.handle(CallOptions::default(), request).await?)
     }
 }

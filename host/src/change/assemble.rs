@@ -1,19 +1,16 @@
 //! Puts a generation together of what stays and what was started.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use plugbay_core::{CapabilityKey, Reason, Refusal};
+use plugbay_core::CapabilityKey;
 use plugbay_guard::Seat;
 use plugbay_registry::{Leased, Table};
 
-use super::claims::{configured_routes, may_share, routes_that_fit, suggested_routes};
+use super::claims::Settled;
 use crate::config::{Config, Strategy};
-use crate::report::Refused;
-use crate::set::{
-    Capability, Generation, Member, Rule, Running, SecondTries, Spread, Target, Trial,
-};
+use crate::set::{Capability, Generation, Member, Retries, Rule, Running, Spread, Target, Trial};
 
 /// Whether two sets serve the same.
 pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
@@ -33,94 +30,28 @@ pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
         && new.plugins.iter().all(|(name, member)| same_member(name, member))
 }
 
-/// Puts the next generation together. Members come in order of precedence; one that clashes
-/// with an earlier one (its capability is that of a last good version that stays) is left
-/// out, and its own last good version stays too. What serves already stays: at most it loses a
-/// route to the configuration.
-pub(crate) fn assemble(
-    before: &Generation,
-    config: &Arc<Config>,
-    members: Vec<Member>,
-    refused: &mut Vec<Refused>,
-) -> (Generation, Vec<Arc<Leased<Running>>>) {
-    let mut plugins: BTreeMap<String, Member> = BTreeMap::new();
+/// Puts the next generation together of members that do not clash.
+pub(crate) fn assemble(before: &Generation, config: &Arc<Config>, settled: Settled) -> Generation {
+    let Settled { members, router } = settled;
     let mut offered: BTreeMap<String, Vec<Offered>> = BTreeMap::new();
-    let mut router = configured_routes(config);
-    let mut left_out = Vec::new();
-    let mut members = VecDeque::from(members);
-    while let Some(member) = members.pop_front() {
-        let name = member.running.identity.name.clone();
-        let mut with_routes = router.clone();
-        // Started anew, it is what it was.
-        let serves = before.holds(&member.running)
-            || before
-                .plugins
-                .get(&name)
-                .is_some_and(|it| it.running.identity == member.running.identity);
-        let offers = offers(&member);
-        let taken = offers.iter().find_map(|(key, _)| {
-            let mut others = offered.get(&key.to_string())?.iter();
-            let other = others.find(|other| !may_share(config, key, &name, &other.plugin))?;
-            Some((key, &other.plugin))
-        });
-        let described = |running: &Arc<Leased<Running>>| Arc::clone(&running.description);
-        let clash = if let Some(other) = plugins.get(&name) {
-            let message =
-                format!("expected no other plugin {name:?}, found one in {}", other.source);
-            Err(Refusal::new(Reason::NameClash, message))
-        } else if let Some((key, owner)) = taken {
-            let message = format!("expected no other plugin to offer {key}, found {owner:?}");
-            Err(Refusal::new(Reason::CapabilityClash, message))
-        } else if serves {
-            for running in member.all() {
-                routes_that_fit(&mut with_routes, &name, &described(running));
-            }
-            Ok(())
-        } else {
-            let fits = suggested_routes(&mut with_routes, &name, &described(&member.running));
-            if let Some(canary) = &member.canary {
-                routes_that_fit(&mut with_routes, &name, &described(&canary.running));
-            }
-            fits
-        };
-        if let Err(refusal) = clash {
-            let is_new = |it: &&Arc<Leased<Running>>| !before.holds(it);
-            let (source, digest) = match &member.canary {
-                Some(canary) => (&canary.source, canary.running.identity.digest),
-                None => (&member.source, member.running.identity.digest),
-            };
-            refused.push(Refused {
-                source: source.clone(),
-                plugin: Some(name.clone()),
-                digest: Some(digest),
-                refusal: refusal.hint("the last good version of another plugin has it"),
-            });
-            if member.all().any(|it| is_new(&it)) && !plugins.contains_key(&name) {
-                members.extend(before.plugins.get(&name).cloned());
-            }
-            left_out.extend(member.all().filter(is_new).cloned());
-            continue;
-        }
-        router = with_routes;
-        for (key, offer) in offers {
+    for member in members.values() {
+        for (key, offer) in offers(member) {
             offered.entry(key.to_string()).or_default().push(offer);
         }
-        plugins.insert(name, member);
     }
     let capabilities = offered
         .into_iter()
         .filter_map(|(key, offered)| Some((key, capability(before, config, offered)?)))
         .collect();
-    let generation = Generation {
+    Generation {
         number: before.number + 1,
         published: SystemTime::now(),
         config: Arc::clone(config),
-        plugins: table("plugin", plugins),
+        plugins: table("plugin", members),
         capabilities: table("capability", capabilities),
         router,
         users: Arc::new(Leased::new(())),
-    };
-    (generation, left_out)
+    }
 }
 
 /// What one plugin offers under one name.
@@ -172,7 +103,7 @@ fn capability(
 ) -> Option<Capability> {
     let key = offered.first()?.key.clone();
     let settings = config.capabilities.get(&key);
-    let second_tries = second_tries(before, config, &key);
+    let retries = retries(before, config, &key);
     let without_share = |offered: &Offered| match settings.map(|it| &it.strategy) {
         Some(Strategy::Split { providers, weights, .. }) => {
             let place = providers.iter().position(|it| *it == offered.plugin);
@@ -185,7 +116,7 @@ fn capability(
         let sticky = settings.and_then(|settings| settings.strategy.key().cloned());
         let spread = canary.map(|(target, trial)| {
             let (others, rule) = (vec![target], Rule::Canary(trial));
-            Arc::new(Spread { others, rule, key: sticky, second_tries })
+            Arc::new(Spread { others, rule, key: sticky, retries })
         });
         return Some(Capability { key, first, spread });
     }
@@ -205,19 +136,19 @@ fn capability(
     let mut targets = offered.into_iter().map(|offered| offered.target);
     let first = targets.next()?;
     let (others, key_of_calls) = (targets.collect(), strategy.key().cloned());
-    let spread = Spread { others, rule, key: key_of_calls, second_tries };
+    let spread = Spread { others, rule, key: key_of_calls, retries };
     Some(Capability { key, first, spread: Some(Arc::new(spread)) })
 }
 
 /// The second tries of a capability: those that there were, if it is configured as it was.
-fn second_tries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<SecondTries> {
+fn retries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<Retries> {
     let settings = config.capabilities.get(key);
     let known = before.capabilities.get(&key.to_string()).and_then(|it| it.spread.as_ref());
     match known.filter(|_| before.config.capabilities.get(key) == settings) {
-        Some(spread) => Arc::clone(&spread.second_tries),
+        Some(spread) => Arc::clone(&spread.retries),
         None => Arc::new(match settings.map(|settings| &settings.strategy) {
-            Some(Strategy::Failover { retries, .. }) => SecondTries::within(*retries),
-            _ => SecondTries::default(),
+            Some(Strategy::Failover { retries, .. }) => Retries::within(*retries),
+            _ => Retries::default(),
         }),
     }
 }

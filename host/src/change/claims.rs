@@ -1,85 +1,233 @@
-//! Who may have which name, capability and route.
+//! Who may have which name, capability and route: the one judge of clashes.
+//!
+//! It is asked three times in a look, each time with the same rules: for what is wanted, before
+//! anything is started ([`resolve`](super::desired::resolve)); for those that were refused then,
+//! once it is known what did not start ([`readmitted`]); and for what is about to be published
+//! ([`settle`]), where a last good version may stand in the place of one that did not start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use plugbay_core::{CapabilityKey, Description, Reason, Refusal, Source};
 
 use crate::config::Config;
-use crate::set::{Incumbent, Origin, Route, Router};
+use crate::report::Rejection;
+use crate::set::{Generation, Incumbent, Member, Route, RouteOrigin, Router, Wanted};
+
+/// A plugin that clashed with another that should run.
+#[derive(Clone, Debug)]
+pub(crate) struct Contested {
+    pub(crate) wanted: Wanted,
+    pub(crate) refusal: Refusal,
+    /// Whether the version that runs under its name stays only because this one is refused: then
+    /// this one does not clash with it.
+    pub(crate) replaces_running: bool,
+}
+
+impl Contested {
+    /// The refusal, if it is to be reported. A linked plugin gives way without a word.
+    pub(crate) fn into_refused(self) -> Option<Rejection> {
+        let reported = !matches!(self.wanted.offer.source, Source::Linked(_));
+        reported.then(|| self.wanted.refused(self.refusal))
+    }
+}
+
+/// What one plugin asks for.
+pub(crate) struct Claim<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) source: &'a Source,
+    /// What its versions describe; the version that is not on trial first.
+    pub(crate) descriptions: Vec<&'a Description>,
+    /// Whether it serves already: then it keeps what it has, and at most loses a route to the
+    /// configuration.
+    pub(crate) serves: bool,
+}
+
+impl<'a> Claim<'a> {
+    /// That of a plugin that should run.
+    pub(crate) fn of_wanted(wanted: &'a Wanted) -> Self {
+        Self {
+            name: &wanted.identity.name,
+            source: &wanted.offer.source,
+            descriptions: vec![&wanted.offer.description],
+            serves: false,
+        }
+    }
+
+    /// That of a plugin that runs.
+    pub(crate) fn of_incumbent(name: &'a str, it: &'a Incumbent) -> Option<Self> {
+        let descriptions = it.descriptions.iter().map(|it| &**it).collect();
+        Some(Self { name, source: it.sources.first()?, descriptions, serves: true })
+    }
+
+    fn of_member(member: &'a Member, serves: bool) -> Self {
+        Self {
+            name: &member.running.identity.name,
+            source: &member.source,
+            descriptions: member.all().map(|running| &*running.description).collect(),
+            serves,
+        }
+    }
+
+    fn keys(&self) -> BTreeSet<CapabilityKey> {
+        self.descriptions.iter().flat_map(|it| it.keys()).collect()
+    }
+}
 
 /// Names, capabilities and routes that are given out.
-pub(crate) struct Claims {
+pub(crate) struct Claims<'c> {
+    config: &'c Config,
     /// And where each comes from.
     names: BTreeMap<String, Source>,
     /// And who offers each.
-    capabilities: BTreeMap<(String, String), Vec<String>>,
+    capabilities: BTreeMap<CapabilityKey, Vec<String>>,
     router: Router,
 }
 
-impl Claims {
-    pub(crate) fn new(config: &Config) -> Self {
+impl<'c> Claims<'c> {
+    pub(crate) fn new(config: &'c Config) -> Self {
         Self {
+            config,
             names: BTreeMap::new(),
             capabilities: BTreeMap::new(),
             router: configured_routes(config),
         }
     }
 
-    /// Gives a plugin that runs what it has.
-    pub(crate) fn keep(
-        &mut self,
-        config: &Config,
-        name: &str,
-        it: &Incumbent,
-    ) -> Result<(), Refusal> {
-        let Some(source) = it.sources.first() else { return Ok(()) };
-        self.claim(config, name, source, &it.description)
-    }
-
-    /// Gives a plugin all that it describes, or nothing.
-    pub(crate) fn claim(
-        &mut self,
-        config: &Config,
-        name: &str,
-        source: &Source,
-        description: &Description,
-    ) -> Result<(), Refusal> {
-        if let Some(other) = self.names.get(name) {
-            let message = format!("expected no other plugin {name:?}, found one in {other}");
-            return Err(Refusal::new(Reason::NameClash, message).hint(
-                "remove one of the files, or run this one under another name: \
-                 [plugins.OTHER] artifact = \"…\"",
-            ));
+    /// Gives a plugin all that it asks for, or nothing.
+    pub(crate) fn claim(&mut self, claim: &Claim<'_>) -> Result<(), Refusal> {
+        if let Some(other) = self.names.get(claim.name) {
+            return Err(name_clash(claim.name, other));
         }
-        let keys = || description.capabilities.iter().map(|it| (it.kind.clone(), it.name.clone()));
-        for key in keys() {
-            let others = self.capabilities.get(&key).into_iter().flatten();
-            let asked_for = CapabilityKey::new(&*key.0, &*key.1);
-            let mut clashing = others.filter(|other| !may_share(config, &asked_for, name, other));
-            if let Some(owner) = clashing.next() {
-                let message = format!(
-                    "expected no other plugin to offer {}:{}, found {owner:?}",
-                    key.0, key.1
-                );
-                return Err(Refusal::new(Reason::CapabilityClash, message).hint(format!(
-                    "remove one, disable it ([plugins.{owner}] enabled = false), or name both in \
-                     [capabilities.\"{asked_for}\"] providers"
-                )));
+        let keys = claim.keys();
+        for key in &keys {
+            let mut owners = self.capabilities.get(key).into_iter().flatten();
+            if let Some(owner) = owners.find(|it| !may_share(self.config, key, claim.name, it)) {
+                return Err(capability_clash(key, owner));
             }
         }
-        let mut router = self.router.clone();
-        suggested_routes(&mut router, name, description)?;
-        self.router = router;
-        for key in keys() {
-            self.capabilities.entry(key).or_default().push(name.to_owned());
+        self.router = self.with_routes(claim)?;
+        for key in keys {
+            self.capabilities.entry(key).or_default().push(claim.name.to_owned());
         }
-        self.names.insert(name.to_owned(), source.clone());
+        self.names.insert(claim.name.to_owned(), claim.source.clone());
         Ok(())
+    }
+
+    /// The routes that there would be with those of a claim.
+    fn with_routes(&self, claim: &Claim<'_>) -> Result<Router, Refusal> {
+        let mut router = self.router.clone();
+        for (index, description) in claim.descriptions.iter().enumerate() {
+            // A version on trial does not keep its plugin from serving.
+            if claim.serves || index > 0 {
+                routes_that_fit(&mut router, claim.name, description);
+            } else {
+                suggested_routes(&mut router, claim.name, description)?;
+            }
+        }
+        Ok(router)
     }
 }
 
+/// Plugins that clashed only with what did not start, and so may run after all: taken out of
+/// `contested`. `members` is what the next set would hold without them.
+pub(crate) fn readmitted(
+    config: &Config,
+    members: &[Member],
+    contested: &mut Vec<Contested>,
+) -> Vec<Wanted> {
+    let mut admitted: Vec<Wanted> = Vec::new();
+    contested.retain(|it| {
+        let name = &it.wanted.identity.name;
+        let mut claims = Claims::new(config);
+        for member in members {
+            let other = &member.running.identity.name;
+            let replaced = other == name && it.replaces_running;
+            if !replaced && !admitted.iter().any(|it| it.identity.name == *other) {
+                // Two members that clash are judged when the set is settled.
+                let _ = claims.claim(&Claim::of_member(member, true));
+            }
+        }
+        for other in &admitted {
+            let _ = claims.claim(&Claim::of_wanted(other));
+        }
+        let fits = claims.claim(&Claim::of_wanted(&it.wanted)).is_ok();
+        if fits {
+            admitted.push(it.wanted.clone());
+        }
+        !fits
+    });
+    admitted
+}
+
+/// Members of the next set that do not clash, and all routes.
+pub(crate) struct Settled {
+    pub(crate) members: BTreeMap<String, Member>,
+    pub(crate) router: Router,
+}
+
+/// Gives out names, capabilities and routes to members in their order. One that clashes with an
+/// earlier one (a last good version that stays has its capability) is refused, and its own last
+/// good version stays too.
+pub(crate) fn settle(
+    before: &Generation,
+    config: &Config,
+    members: Vec<Member>,
+    refused: &mut Vec<Rejection>,
+) -> Settled {
+    let mut claims = Claims::new(config);
+    let mut settled: BTreeMap<String, Member> = BTreeMap::new();
+    let mut members = VecDeque::from(members);
+    while let Some(member) = members.pop_front() {
+        let name = member.running.identity.name.clone();
+        let last = before.plugins.get(&name);
+        // A plugin that was restarted is what it was.
+        let restarted = last.is_some_and(|it| it.running.identity == member.running.identity);
+        let serves = before.holds(&member.running) || restarted;
+        match claims.claim(&Claim::of_member(&member, serves)) {
+            Ok(()) => drop(settled.insert(name, member)),
+            Err(refusal) => {
+                refused.push(refused_member(&member, refusal));
+                let is_new = member.all().any(|it| !before.holds(it));
+                if is_new && !settled.contains_key(&name) {
+                    members.extend(last.cloned());
+                }
+            }
+        }
+    }
+    Settled { members: settled, router: claims.router }
+}
+
+fn refused_member(member: &Member, refusal: Refusal) -> Rejection {
+    let (source, digest) = match &member.canary {
+        Some(canary) => (&canary.source, canary.running.identity.digest),
+        None => (&member.source, member.running.identity.digest),
+    };
+    Rejection {
+        source: source.clone(),
+        plugin: Some(member.running.identity.name.clone()),
+        digest: Some(digest),
+        refusal: refusal.hint("the last good version of another plugin has it"),
+    }
+}
+
+fn name_clash(name: &str, other: &Source) -> Refusal {
+    let message = format!("expected no other plugin {name:?}, found one in {other}");
+    Refusal::new(Reason::NameClash, message).hint(
+        "remove one of the files, or run this one under another name: \
+         [plugins.OTHER] artifact = \"…\"",
+    )
+}
+
+fn capability_clash(key: &CapabilityKey, owner: &str) -> Refusal {
+    let message = format!("expected no other plugin to offer {key}, found {owner:?}");
+    Refusal::new(Reason::CapabilityClash, message).hint(format!(
+        "remove one, disable it ([plugins.{owner}] enabled = false), or name both in \
+         [capabilities.\"{key}\"] providers"
+    ))
+}
+
 /// Whether the configuration lets two plugins offer the same capability.
-pub(crate) fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: &str) -> bool {
+fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: &str) -> bool {
     let settings = config.capabilities.get(key);
     let listed = |name: &str| {
         settings.is_some_and(|settings| settings.strategy.providers().iter().any(|it| it == name))
@@ -95,7 +243,7 @@ pub(crate) fn configured_routes(config: &Config) -> Router {
             path: route.path.clone(),
             methods: route.methods.clone(),
             handler: route.handler.clone(),
-            origin: Origin::Config,
+            origin: RouteOrigin::Config,
         });
         debug_assert!(inserted.is_ok(), "the configuration was checked: {inserted:?}");
     }
@@ -103,7 +251,7 @@ pub(crate) fn configured_routes(config: &Config) -> Router {
 }
 
 /// Adds the routes that a plugin suggests. Where the configuration says otherwise, it wins.
-pub(crate) fn suggested_routes(
+fn suggested_routes(
     router: &mut Router,
     name: &str,
     description: &Description,
@@ -121,10 +269,10 @@ pub(crate) fn suggested_routes(
 }
 
 /// Adds those routes of a plugin that can stand beside the ones that are there.
-pub(crate) fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
+fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
     for route in suggestions(name, description) {
         if !router.is_configured(&route) && !router.leads(&route) {
-            // What does not fit is refused where the plugin is.
+            // The plugin serves without a route that does not fit.
             let _ = router.insert(route);
         }
     }
@@ -137,7 +285,7 @@ fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Ro
             path: route.path.clone(),
             methods: route.methods.clone(),
             handler: capability.name.clone(),
-            origin: Origin::Plugin(name.to_owned()),
+            origin: RouteOrigin::Plugin(name.to_owned()),
         })
     })
 }

@@ -3,8 +3,9 @@
 //! Every artifact that could be described becomes a plugin under the name that it gives
 //! itself, or under each `[plugins.NAME]` that claims it by `artifact = …`. Then names,
 //! capabilities and routes are given out, in order of precedence: what runs already from the
-//! same file, other files by name, linked plugins. Who comes too late is refused; a linked
-//! plugin just gives way, because a dropped file is meant to replace it.
+//! same file, other files by name, linked plugins. Who comes too late is contested: refused, unless
+//! what it clashes with does not start. A linked plugin gives way without a word, because a
+//! dropped file is meant to replace it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,11 +14,11 @@ use std::sync::Arc;
 use plugbay_core::{Description, Isolation, Policy, Reason, Refusal, Source};
 use serde_json::Value;
 
-use super::claims::Claims;
+use super::claims::{Claim, Claims, Contested};
 use crate::config::schema::check_plugin_config;
 use crate::config::{Config, migrations};
-use crate::report::Refused;
-use crate::set::{Generation, Identity, Incumbent, Offer, Wanted};
+use crate::report::Rejection;
+use crate::set::{Generation, Incumbent, Offer, PluginIdentity, Wanted};
 
 /// What should run, and what was refused.
 #[derive(Debug, Default)]
@@ -25,7 +26,9 @@ pub(crate) struct Desired {
     pub(crate) wanted: Vec<Wanted>,
     /// Running plugins that stay as they are, because what should replace them was refused.
     pub(crate) kept: BTreeSet<String>,
-    pub(crate) refused: Vec<Refused>,
+    /// Plugins that clash with what is wanted or kept, in order of precedence.
+    pub(crate) contested: Vec<Contested>,
+    pub(crate) refused: Vec<Rejection>,
 }
 
 /// Resolves names, configurations and clashes.
@@ -59,27 +62,35 @@ pub(crate) fn resolve(
     candidates.sort_by_key(|wanted| precedence(wanted, running));
     let mut claims = Claims::new(config);
     for name in &desired.kept {
-        if let Some(incumbent) = running.get(name) {
-            // What runs has no clash with what runs.
-            let _ = claims.keep(config, name, incumbent);
-        }
+        keep(&mut claims, name, running);
     }
     for wanted in candidates {
         let name = wanted.identity.name.clone();
-        match claims.claim(config, &name, &wanted.offer.source, &wanted.offer.description) {
-            Ok(()) => desired.wanted.push(wanted),
-            Err(_) if is_linked(&wanted.offer.source) => {}
-            Err(refusal) => {
-                desired.refuse(&wanted.offer, &name, refusal, running);
-                if let Some(incumbent) = running.get(&name)
-                    && desired.kept.contains(&name)
-                {
-                    let _ = claims.keep(config, &name, incumbent);
-                }
+        let refusal = match claims.claim(&Claim::of_wanted(&wanted)) {
+            Ok(()) => {
+                desired.wanted.push(wanted);
+                continue;
+            }
+            Err(refusal) => refusal,
+        };
+        if !is_linked(&wanted.offer.source) {
+            desired.keep(&name, running);
+            if desired.kept.contains(&name) {
+                keep(&mut claims, &name, running);
             }
         }
+        let replaces_running = refusal.reason != Reason::NameClash && desired.kept.contains(&name);
+        desired.contested.push(Contested { wanted, refusal, replaces_running });
     }
     desired
+}
+
+/// Gives a plugin that runs what it has.
+fn keep(claims: &mut Claims<'_>, name: &str, running: &BTreeMap<String, Incumbent>) {
+    if let Some(claim) = running.get(name).and_then(|it| Claim::of_incumbent(name, it)) {
+        // Plugins that run do not clash with each other.
+        let _ = claims.claim(&claim);
+    }
 }
 
 impl Desired {
@@ -100,6 +111,20 @@ impl Desired {
         Self { wanted, ..Self::default() }
     }
 
+    /// Refuses what clashes, whatever becomes of the rest.
+    pub(crate) fn refuse_contested(&mut self) {
+        let contested = std::mem::take(&mut self.contested);
+        self.refused.extend(contested.into_iter().filter_map(Contested::into_refused));
+    }
+
+    /// Has the running plugin of this name stay, unless another is to replace it.
+    fn keep(&mut self, name: &str, running: &BTreeMap<String, Incumbent>) {
+        let taken = self.wanted.iter().any(|wanted| wanted.identity.name == name);
+        if running.contains_key(name) && !taken {
+            self.kept.insert(name.to_owned());
+        }
+    }
+
     fn refuse(
         &mut self,
         offer: &Offer,
@@ -107,11 +132,8 @@ impl Desired {
         refusal: Refusal,
         running: &BTreeMap<String, Incumbent>,
     ) {
-        let taken = self.wanted.iter().any(|wanted| wanted.identity.name == name);
-        if running.contains_key(name) && !taken {
-            self.kept.insert(name.to_owned());
-        }
-        self.refused.push(Refused {
+        self.keep(name, running);
+        self.refused.push(Rejection {
             source: offer.source.clone(),
             plugin: Some(name.to_owned()),
             digest: Some(offer.digest),
@@ -120,9 +142,9 @@ impl Desired {
     }
 }
 
-/// Where an artifact may be asked what it is, should it be native code: of the places that the
-/// plugins which claim it allow, the safest.
-pub(crate) fn asked_in(config: &Config, source: &Source) -> Isolation {
+/// Where an artifact may be described, should it be native code: of the places that the plugins
+/// which claim it allow, the safest.
+pub(crate) fn description_isolation(config: &Config, source: &Source) -> Isolation {
     let file = source.file_name();
     if is_linked(source) || file.to_ascii_lowercase().ends_with(".wasm") {
         return Isolation::Refuse;
@@ -136,7 +158,7 @@ pub(crate) fn asked_in(config: &Config, source: &Source) -> Isolation {
     allowed.into_iter().filter(|it| *it != Isolation::Refuse).min().unwrap_or_default()
 }
 
-/// Whether all plugins that claim the artifact are disabled: then nobody asks what it is.
+/// Whether all plugins that claim the artifact are disabled: then it is not described.
 pub(crate) fn is_disabled(config: &Config, source: &Source) -> bool {
     let file = source.file_name();
     let mut claims = config.plugins.values().filter(|it| it.artifact.as_ref() == Some(&file));
@@ -181,15 +203,23 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
     let description = described_as(&offer.description, name)?;
     check_config(name, &description, &plugin_config)?;
     let policy = policy_of(config, offer, name);
-    let identity =
-        Identity { name: name.to_owned(), digest: offer.digest, config: plugin_config, policy };
+    let identity = PluginIdentity {
+        name: name.to_owned(),
+        digest: offer.digest,
+        config: plugin_config,
+        policy,
+    };
     Ok(Some(Wanted { identity, offer: Offer { description, ..offer.clone() } }))
 }
 
 /// What a version that runs is under the configuration: its limits and grants are those of now,
 /// and so is what its section configures, unless that is for another version; then it keeps
 /// what it has.
-pub(crate) fn as_configured(config: &Config, identity: &Identity, offer: &Offer) -> Identity {
+pub(crate) fn as_configured(
+    config: &Config,
+    identity: &PluginIdentity,
+    offer: &Offer,
+) -> PluginIdentity {
     let name = &identity.name;
     let mut as_configured = identity.clone();
     let policy = policy_of(config, offer, name);
@@ -213,7 +243,7 @@ fn policy_of(config: &Config, offer: &Offer, name: &str) -> Policy {
     let settings = config.plugins.get(name);
     policy.grants = settings.map(|settings| settings.grants.clone()).unwrap_or_default();
     if !offer.native {
-        // It is none of its business: a change of it must not start the plugin anew.
+        // Isolation is for native code: a change of it must not restart any other plugin.
         policy.isolation = Isolation::Refuse;
     }
     policy
@@ -291,7 +321,7 @@ fn missing_artifacts(
         let message = format!(
             "[plugins.{name}] artifact: expected a file {artifact:?} in the plugin folder, found none"
         );
-        desired.refused.push(Refused {
+        desired.refused.push(Rejection {
             source: Source::File(artifact.into()),
             plugin: Some(name.clone()),
             digest: None,
@@ -309,10 +339,10 @@ impl Generation {
         places: &BTreeMap<String, Source>,
     ) -> BTreeMap<String, Incumbent> {
         let members = self.plugins.iter().map(|(name, member)| {
-            let description = Arc::clone(&member.running.description);
+            let descriptions = member.all().map(|it| Arc::clone(&it.description)).collect();
             let canary = member.canary.as_ref().map(|canary| &canary.source);
             let sources = places.get(name).into_iter().chain(canary).chain([&member.source]);
-            (name.to_owned(), Incumbent { sources: sources.cloned().collect(), description })
+            (name.to_owned(), Incumbent { sources: sources.cloned().collect(), descriptions })
         });
         members.collect()
     }
@@ -324,9 +354,9 @@ pub(crate) fn violated(
     config: &Config,
     present: impl Fn(&str) -> bool,
     source: Option<PathBuf>,
-) -> Vec<Refused> {
+) -> Vec<Rejection> {
     let source = Source::File(source.unwrap_or_else(|| PathBuf::from("configuration")));
-    let refused = |violation: migrations::Violation| Refused {
+    let refused = |violation: migrations::Violation| Rejection {
         source: source.clone(),
         plugin: None,
         digest: None,

@@ -93,7 +93,7 @@ pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
 }
 
 /// The size of a file; `None` of what is none. Asked before opening: a pipe with an artifact's
-/// name must not hang whoever looks.
+/// name must not hang the reconciler.
 fn size(path: &Path) -> io::Result<Option<u64>> {
     let metadata = fs::metadata(path)?;
     Ok(metadata.is_file().then_some(metadata.len()))

@@ -13,7 +13,7 @@ pub(crate) struct History(VecDeque<Arc<Past>>);
 impl History {
     /// Remembers a generation that was published, and forgets the oldest beyond `most` that came
     /// before it. One that serves what the one before did takes its place: a plugin that is
-    /// started anew again and again must not drive out what it should be rolled back to.
+    /// restarted again and again must not drive out what it should be rolled back to.
     pub(crate) fn keep(&mut self, generation: &Generation, most: usize) {
         let mut past = Past::of(generation);
         if let Some(last) = self.0.pop_back_if(|last| last.serves_as(&past)) {

@@ -1,21 +1,22 @@
 //! What a file holds, for `inspect` and `check`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plugbay_core::{
     Artifact, Description, Grant, Grants, Isolation, Reason, Refusal, Runtime, Source,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::desired::{asked_in, names, resolve, violated};
+use super::desired::{description_isolation, names, resolve, violated};
 use super::prepare::{Ready, is_whole, prepare};
 use crate::config::Config;
 use crate::report::Journal;
 use crate::set::{Generation, Offer};
 
 /// What a file holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Inspection {
     /// The file.
@@ -27,11 +28,11 @@ pub struct Inspection {
     /// Bytes of compiled code.
     pub code_size: u64,
     /// The runtime that serves it.
-    pub form: &'static str,
+    pub form: Cow<'static, str>,
     /// The interfaces it imports: what it asks the host for.
     pub imports: Vec<String>,
     /// What it asks to reach, by its imports: each needs a grant, or is denied.
-    pub asked: Vec<Grant>,
+    pub requested: Vec<Grant>,
     /// The interfaces it exports.
     pub exports: Vec<String>,
     /// What the plugin says of itself.
@@ -41,7 +42,7 @@ pub struct Inspection {
 }
 
 /// A plugin that a file would be.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Prospect {
     /// The name it would run under.
@@ -92,7 +93,8 @@ pub(crate) fn check(
     let mut incumbents = running.incumbents(&BTreeMap::new());
     incumbents.retain(|_, it| !it.sources.iter().any(replaced));
     let stays = incumbents.values().flat_map(|it| it.sources.iter().cloned()).collect();
-    let desired = resolve(&running.config, &offers, &stays, &incumbents);
+    let mut desired = resolve(&running.config, &offers, &stays, &incumbents);
+    desired.refuse_contested();
     let broken = violated(&running.config, |what| desired.holds(running, what), None);
     let verdict = |ready: &Ready, source: &Source| {
         if let Some(refused) = desired.refused.iter().find(|it| it.source == *source) {
@@ -129,7 +131,7 @@ fn ready(
         );
         return Err(Refusal::new(Reason::Truncated, message).hint("copy the file again"));
     }
-    prepare(runtimes, artifact, asked_in(config, &artifact.source))
+    prepare(runtimes, artifact, description_isolation(config, &artifact.source))
 }
 
 fn offer(ready: &Ready, artifact: &Artifact, config: &Config) -> Offer {
@@ -138,7 +140,7 @@ fn offer(ready: &Ready, artifact: &Artifact, config: &Config) -> Offer {
         digest: artifact.digest,
         size: artifact.bytes.len() as u64,
         native: ready.prepared().is_native(),
-        asked: asked_in(config, &artifact.source),
+        described_in: description_isolation(config, &artifact.source),
         description: Arc::clone(ready.description()),
     }
 }
@@ -159,9 +161,9 @@ fn inspection(ready: &Ready, artifact: &Artifact, config: &Config) -> Inspection
         digest: artifact.digest.to_string(),
         size: artifact.bytes.len() as u64,
         code_size: ready.prepared().code_size(),
-        form: ready.runtime(),
+        form: ready.runtime().into(),
         imports: ready.prepared().imports().to_vec(),
-        asked: Grant::asked(ready.prepared().imports()),
+        requested: Grant::requested(ready.prepared().imports()),
         exports: ready.prepared().exports().to_vec(),
         description: Arc::clone(ready.description()),
     }

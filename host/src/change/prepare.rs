@@ -10,7 +10,7 @@ use plugbay_core::{
 use plugbay_guard::{Guard, Rules};
 
 use crate::report::Journal;
-use crate::set::{Goodbye, HealthRecord, Hosted, Running, Tally, Wanted};
+use crate::set::{HealthRecord, Hosted, Running, Shutdown, Tally, Wanted};
 
 /// A prepared artifact: kept as long as something asks for its digest.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ const LONGEST_OPEN: u32 = 16;
 pub(crate) type Key = (Digest, Isolation);
 
 pub(crate) fn key_of(wanted: &Wanted) -> Key {
-    (wanted.identity.digest, wanted.offer.asked)
+    (wanted.identity.digest, wanted.offer.described_in)
 }
 
 /// Finds the runtime, checks and compiles, and asks for the description.
@@ -36,24 +36,34 @@ pub(crate) fn prepare(
     artifact: &Artifact,
     isolation: Isolation,
 ) -> Result<Ready, Refusal> {
-    let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact)).ok_or_else(|| {
-        let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
-            use std::fmt::Write as _;
-            // Writing to a String cannot fail.
-            let _ = write!(found, "{byte:02x} ");
-            found
-        });
-        let message = format!(
-            "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00) or a native \
-             library, found {}",
-            found.trim_end()
-        );
-        Refusal::new(Reason::UnknownFormat, message)
-            .hint("build it with plugbay-sdk, for wasm32 or as a cdylib")
-    })?;
+    let runtime = runtimes
+        .iter()
+        .find(|runtime| runtime.recognises(artifact))
+        .ok_or_else(|| unknown(artifact))?;
     let prepared = runtime.prepare(artifact)?;
     let description = prepared.describe(isolation)?;
     Ok(Ready { prepared, description: Arc::new(description), runtime: runtime.name() })
+}
+
+/// A library is named, where this build has no runtime for it.
+fn unknown(artifact: &Artifact) -> Refusal {
+    let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
+        use std::fmt::Write as _;
+        // Writing to a String cannot fail.
+        let _ = write!(found, "{byte:02x} ");
+        found
+    });
+    let library = if cfg!(feature = "native") {
+        " or a native library"
+    } else {
+        "; this host is built without the feature `native`, which loads native libraries"
+    };
+    let message = format!(
+        "expected a WebAssembly component (it begins with 00 61 73 6d 0d 00 01 00){library}, found {}",
+        found.trim_end()
+    );
+    let how = if cfg!(feature = "native") { "for wasm32 or as a cdylib" } else { "for wasm32" };
+    Refusal::new(Reason::UnknownFormat, message).hint(format!("build it with plugbay-sdk, {how}"))
 }
 
 impl Ready {
@@ -107,7 +117,7 @@ impl Ready {
             guard: guard(&identity.policy.protection),
             tally: Tally::default(),
             health: HealthRecord::default(),
-            goodbye: Goodbye::default(),
+            shutdown: Shutdown::default(),
             journal: journal.clone(),
         })
     }

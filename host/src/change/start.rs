@@ -1,22 +1,18 @@
-//! Starts what is new, and puts together what the next set is made of.
-//!
-//! Each plugin goes one of two ways: it stays as it is, or something of it is started. What is
-//! started is the version that is wanted, which takes the place of the one that serves or is
-//! tried beside it; or the one that serves, under what the configuration says now: limits and
-//! grants reach whatever serves, be it a last good version or the other side of a trial.
+//! Carries a plan out: starts what is new, and puts together what the next set is made of.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plugbay_registry::Leased;
 
-use super::desired::{Desired, as_configured};
-use super::plan::plan;
+use super::claims::{Contested, readmitted};
+use super::desired::Desired;
+use super::plan::{Plan, Planner, Serving, Transition, TrialChange};
 use super::store::{Started, Store};
-use super::trials::{promoted, terms, trial};
+use super::trials::{promoted, trial};
 use crate::config::Config;
-use crate::report::{Outcome, Refused, millis};
-use crate::set::{Canary, Generation, Member, Offer, Running, Terms, Wanted, is_well};
+use crate::report::{Outcome, Rejection, millis};
+use crate::set::{Canary, Generation, Member, Offer, Running, Wanted};
 
 /// What one look starts from.
 pub(crate) struct Look<'a> {
@@ -30,21 +26,15 @@ pub(crate) struct Look<'a> {
     pub(crate) retry: bool,
 }
 
-/// What becomes of one plugin. One of which nothing is started stays as it is.
-#[derive(Default)]
-struct Way {
-    /// What serves now.
+/// A plugin on its way into the next set.
+struct Step {
+    /// What serves now, with what the transition makes of its trial.
     old: Option<Member>,
-    /// The version that is wanted, if it has to be started.
-    aim: Option<Wanted>,
-    /// The version that serves, as it is configured now, if it has to be started anew.
-    stable: Option<Wanted>,
-    /// How the first is tried beside the second; else it takes its place.
-    terms: Option<Terms>,
+    transition: Transition,
 }
 
 /// A plugin that was started for the next generation.
-pub(crate) struct Fresh {
+pub(crate) struct StartedPlugin {
     pub(crate) running: Arc<Leased<Running>>,
     pub(crate) wanted: Wanted,
     /// What is noted once it serves.
@@ -54,100 +44,63 @@ pub(crate) struct Fresh {
 /// What was started and what the next set is made of, in order of precedence.
 #[derive(Default)]
 pub(crate) struct Next {
-    pub(crate) started: Vec<Fresh>,
+    pub(crate) started: Vec<StartedPlugin>,
     pub(crate) members: Vec<Member>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) refused: Vec<Rejection>,
 }
 
 impl Look<'_> {
     /// Starts what is new, and puts the next set together: what runs and stays first.
-    pub(crate) fn start(&self, store: &mut Store, desired: Desired) -> Next {
-        let identities = self.running.plugins.iter().map(|(name, it)| (name, it.aim())).collect();
-        let wanted = desired.wanted.iter().map(|it| (&*it.identity.name, &it.identity)).collect();
-        let plan = plan(&identities, &wanted);
-        let kept = desired.kept.iter().filter_map(|name| self.running.plugins.get(name));
-        let kept = kept.map(|member| self.goes_on(member.clone()));
-        let wanted = desired.wanted.into_iter().map(|wanted| {
-            let is_unchanged = plan.unchanged.contains(&wanted.identity.name);
-            match self.running.plugins.get(&wanted.identity.name) {
-                Some(old) if self.pinned => goes_back(old, wanted),
-                Some(old) if is_unchanged => self.goes_on(found_at(old.clone(), &wanted)),
-                Some(old) => self.changes(old, wanted),
-                None => Way { aim: Some(wanted), ..Way::default() },
-            }
-        });
-        let mut ways: Vec<Way> = wanted.chain(kept).collect();
-        let mut next = Next::default();
+    pub(crate) fn start(&self, store: &mut Store, mut desired: Desired) -> Next {
+        let running = || self.running.plugins.iter();
+        let serving = running().map(|(name, member)| (name, Serving::of(member))).collect();
+        let mut contested = std::mem::take(&mut desired.contested);
+        let Plan { transitions, retire } = self.planner().plan(&serving, desired);
+        let mut stays: BTreeMap<&str, Member> =
+            running().map(|(name, member)| (name, member.clone())).collect();
+        stays.retain(|name, _| !retire.iter().any(|it| it == name));
+        let steps = transitions.into_iter().map(|it| step(stays.remove(&*it.name), it));
+        let mut steps: Vec<Step> = steps.collect();
+        let mut next = Next { members: stays.into_values().collect(), ..Next::default() };
         store.begin(self.retry);
-        // What would not start leaves what serves, of which something may have to be started.
-        while !ways.is_empty() {
-            ways = self.go(store, ways, &mut next);
+        while !steps.is_empty() {
+            let refused = next.refused.len();
+            // What did not start leaves what serves, of which something may have to be started.
+            while !steps.is_empty() {
+                steps = self.go(store, steps, &mut next);
+            }
+            if next.refused.len() > refused {
+                // It has no claim to a name, a capability or a route.
+                steps = self.readmit(&mut contested, &mut next);
+            }
         }
+        next.refused.extend(contested.into_iter().filter_map(Contested::into_refused));
         next.members.sort_by_key(|member| !self.running.holds(&member.running));
         next
     }
 
-    /// The way of a plugin of which nothing changed, or whose change was refused.
-    fn goes_on(&self, old: Member) -> Way {
-        let old = self.tried(old);
-        Way { stable: self.stable(&old), old: Some(old), ..Way::default() }
+    fn planner(&self) -> Planner<'_> {
+        Planner { config: self.config, pinned: self.pinned }
     }
 
-    /// A member that goes on, with its trial as the configuration has it now.
-    fn tried(&self, mut old: Member) -> Member {
-        let Some(canary) = old.canary.take() else { return old };
-        if canary.trial.end().is_some() {
-            // The next look carries it out.
-            return Member { canary: Some(canary), ..old };
-        }
-        if !is_current(self.config, &canary.running) {
-            // It is not what it should be, and there is nothing to start it from.
-            return old;
-        }
-        match terms(self.config, &old.running.description, &canary.running.description) {
-            // Without such a section, a new version just serves.
-            None => promoted(&canary),
-            Some(terms) if terms == *canary.trial.terms() => Member { canary: Some(canary), ..old },
-            Some(terms) => {
-                let trial = trial(&old.running, &canary.running, terms);
-                Member { canary: Some(Canary { trial, ..canary }), ..old }
-            }
-        }
+    /// The steps of plugins that clashed only with what did not start.
+    fn readmit(&self, contested: &mut Vec<Contested>, next: &mut Next) -> Vec<Step> {
+        let admitted = readmitted(self.config, &next.members, contested);
+        let steps = admitted.into_iter().map(|wanted| {
+            let name = &wanted.identity.name;
+            let at = next.members.iter().position(|it| it.running.identity.name == *name);
+            let old = at.map(|at| next.members.remove(at));
+            let serving = old.as_ref().map(Serving::of);
+            let transition = self.planner().transition(serving.as_ref(), wanted);
+            step(old, transition)
+        });
+        steps.collect()
     }
 
-    /// The way of a plugin of which something else is wanted.
-    fn changes(&self, old: &Member, wanted: Wanted) -> Way {
-        if old.running.identity.digest == wanted.identity.digest {
-            // The same code: whoever changed its section means it.
-            let alone = Member { canary: None, ..old.clone() };
-            return takes_over(alone, wanted);
-        }
-        let is_over = |canary: &Canary| {
-            canary.running.identity.digest == wanted.identity.digest && canary.trial.end().is_some()
-        };
-        if old.canary.as_ref().is_some_and(is_over) {
-            return self.goes_on(old.clone());
-        }
-        let terms = terms(self.config, &old.running.description, &wanted.offer.description)
-            .filter(|_| is_well(&old.running));
-        let stable = terms.as_ref().and_then(|_| self.stable(old));
-        Way { old: Some(old.clone()), aim: Some(wanted), stable, terms }
-    }
-
-    /// The version that serves, if it is to be started anew.
-    fn stable(&self, old: &Member) -> Option<Wanted> {
-        let running = &old.running;
-        if is_current(self.config, running) {
-            return None;
-        }
-        let identity = as_configured(self.config, &running.identity, &running.offer);
-        let offer = Offer { source: old.source.clone(), ..running.offer.clone() };
-        Some(Wanted { identity, offer })
-    }
-
-    /// Starts what is to be started, and returns the ways of those whose new version would not.
-    fn go(&self, store: &mut Store, ways: Vec<Way>, next: &mut Next) -> Vec<Way> {
-        let all = ways.iter().flat_map(|it| it.aim.iter().chain(&it.stable)).cloned();
+    /// Starts what is to be started, and returns the steps of those whose new version would not.
+    fn go(&self, store: &mut Store, steps: Vec<Step>, next: &mut Next) -> Vec<Step> {
+        let all = steps.iter().map(|it| &it.transition);
+        let all = all.flat_map(|it| it.target.iter().chain(&it.restart)).cloned();
         let mut started = store.start(waves(self.config, all.collect()), self.workers);
         let mut take = |wanted: Option<&Wanted>, replaces: Option<&Member>, next: &mut Next| {
             let identity = &wanted?.identity;
@@ -155,34 +108,37 @@ impl Look<'_> {
             next.keep(started.swap_remove(at), replaces)
         };
         let mut left = Vec::new();
-        for Way { old, aim, stable, terms } in ways {
-            let anew = take(stable.as_ref(), old.as_ref(), next);
+        for Step { old, transition } in steps {
+            let Transition { target, restart, terms, .. } = transition;
+            let restarted = take(restart.as_ref(), old.as_ref(), next);
             // On trial, it is beside the other one.
             let replaces = old.as_ref().filter(|_| terms.is_none());
-            let new = take(aim.as_ref(), replaces, next);
-            let serves = old.map(|old| match anew {
+            let new = take(target.as_ref(), replaces, next);
+            let serves = old.map(|old| match restarted {
                 None => old,
                 Some(running) => self.compared_with(running, old),
             });
             let since = self.running.number + 1;
-            match (new, aim, serves, terms) {
-                (Some(running), Some(aim), Some(serves), Some(terms)) => {
+            match (new, target, serves, terms) {
+                (Some(running), Some(target), Some(serves), Some(terms)) => {
                     let trial = trial(&serves.running, &running, terms);
-                    let source = aim.offer.source;
+                    let source = target.offer.source;
                     let canary = Some(Canary { running, source, since, trial });
                     next.members.push(Member { canary, ..serves });
                 }
-                (Some(running), Some(aim), ..) => {
-                    let source = aim.offer.source;
+                (Some(running), Some(target), ..) => {
+                    let source = target.offer.source;
                     next.members.push(Member { running, source, since, canary: None });
                 }
-                (None, Some(aim), Some(serves), None)
-                    if aim.identity.digest != serves.running.identity.digest && !self.pinned =>
+                (None, Some(target), Some(serves), None)
+                    if target.identity.digest != serves.running.identity.digest && !self.pinned =>
                 {
-                    left.push(self.goes_on(serves));
+                    let transition = self.planner().goes_on(&Serving::of(&serves));
+                    left.push(step(Some(serves), transition));
                 }
                 (_, Some(_), Some(serves), _) if !self.pinned => {
-                    next.members.push(self.tried(serves));
+                    let trial = self.planner().trial_of(&Serving::of(&serves));
+                    next.members.push(with_trial(serves, trial));
                 }
                 (_, _, serves, _) => next.members.extend(serves),
             }
@@ -190,7 +146,7 @@ impl Look<'_> {
         left
     }
 
-    /// A member whose serving version was started anew: who is on trial is compared with that
+    /// A member whose serving version was restarted: who is on trial is compared with that
     /// one from now on.
     fn compared_with(&self, running: Arc<Leased<Running>>, old: Member) -> Member {
         let canary = old.canary.map(|canary| {
@@ -204,41 +160,57 @@ impl Look<'_> {
     }
 }
 
-/// The way of a plugin that an operator went back with: all of what served then, at once.
-fn goes_back(old: &Member, wanted: Wanted) -> Way {
-    match &old.canary {
-        Some(canary) if canary.running.identity == wanted.identity => {
-            takes_over(promoted(canary), wanted)
+fn step(old: Option<Member>, transition: Transition) -> Step {
+    let old = old.map(|old| {
+        let mut member = with_trial(old, transition.trial.clone());
+        if let Some(found_at) = &transition.found_at {
+            let source = match &mut member.canary {
+                Some(canary) => &mut canary.source,
+                None => &mut member.source,
+            };
+            source.clone_from(found_at);
         }
-        _ => takes_over(Member { canary: None, ..old.clone() }, wanted),
+        member
+    });
+    Step { old, transition }
+}
+
+/// A member after a change of its trial.
+fn with_trial(mut member: Member, change: TrialChange) -> Member {
+    let Some(canary) = member.canary.take() else { return member };
+    match change {
+        TrialChange::Keep => Member { canary: Some(canary), ..member },
+        TrialChange::Restart(terms) => {
+            let trial = trial(&member.running, &canary.running, terms);
+            Member { canary: Some(Canary { trial, ..canary }), ..member }
+        }
+        TrialChange::End => member,
+        TrialChange::Promote => promoted(&canary),
     }
 }
 
-/// The way of a plugin whose only version is the wanted one.
-fn takes_over(old: Member, wanted: Wanted) -> Way {
-    if old.running.identity == wanted.identity {
-        return Way { old: Some(found_at(old, &wanted)), ..Way::default() };
-    }
-    Way { old: Some(old), aim: Some(wanted), ..Way::default() }
-}
-
-/// Starts members of a generation anew, as they are, and puts together what it is made of then.
-pub(crate) fn anew(store: &Store, generation: &Generation, due: &[Member], workers: usize) -> Next {
+/// Restarts members of a generation, as they are, and puts together what it is made of then.
+pub(crate) fn restart_members(
+    store: &Store,
+    generation: &Generation,
+    due: &[Member],
+    workers: usize,
+) -> Next {
     let wanted = due.iter().map(|member| {
         let running = &member.running;
         let offer = Offer { source: member.source.clone(), ..running.offer.clone() };
         Wanted { identity: running.identity.clone(), offer }
     });
-    let started = store.start_anew(waves(&generation.config, wanted.collect()), workers);
+    let started = store.restart(waves(&generation.config, wanted.collect()), workers);
     let mut next = Next::default();
-    let mut anew = BTreeMap::new();
+    let mut restarted = BTreeMap::new();
     for started in started {
         let name = started.wanted.identity.name.clone();
         if let Some(running) = next.keep(started, generation.plugins.get(&name)) {
-            anew.insert(name, running);
+            restarted.insert(name, running);
         }
     }
-    let members = generation.plugins.iter().map(|(name, member)| match anew.remove(name) {
+    let members = generation.plugins.iter().map(|(name, member)| match restarted.remove(name) {
         Some(running) => Member { running, since: generation.number + 1, ..member.clone() },
         None => member.clone(),
     });
@@ -268,24 +240,9 @@ impl Next {
             replaces: replaces.map(|old| old.running.label.to_string()),
             took_ms: millis(took),
         };
-        self.started.push(Fresh { running: Arc::clone(&running), wanted, loaded });
+        self.started.push(StartedPlugin { running: Arc::clone(&running), wanted, loaded });
         Some(running)
     }
-}
-
-/// Whether a version that runs is as the configuration would have it.
-fn is_current(config: &Config, running: &Running) -> bool {
-    as_configured(config, &running.identity, &running.offer) == running.identity
-}
-
-/// A member whose newest version is where the wanted one was found.
-fn found_at(mut member: Member, wanted: &Wanted) -> Member {
-    let source = match &mut member.canary {
-        Some(canary) => &mut canary.source,
-        None => &mut member.source,
-    };
-    source.clone_from(&wanted.offer.source);
-    member
 }
 
 /// Plugins to start, in groups: all of a group start before the next does. A plugin comes after

@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 use plugbay_core::{Artifact, Digest, Reason, Refusal, Runtime, Source};
 use plugbay_registry::Leased;
 
-use super::desired::asked_in;
+use super::desired::description_isolation;
 use super::folder::Found;
 use super::parallel::parallel;
 use super::prepare::{Key, Ready, key_of, prepare};
 use crate::config::Config;
-use crate::report::{Journal, Refused};
-use crate::set::{Identity, Offer, Running, Wanted};
+use crate::report::{Journal, Rejection};
+use crate::set::{Offer, PluginIdentity, Running, Wanted};
 
 /// Where an offer's artifact comes from.
-pub(crate) enum Origin {
+pub(crate) enum ArtifactSource {
     Folder(Found),
     /// Linked into the program, or given by the application.
     Given(Artifact),
 }
 
-impl Origin {
+impl ArtifactSource {
     pub(crate) fn source(&self) -> Source {
         match self {
             Self::Folder(found) => found.source(),
@@ -66,10 +66,10 @@ pub(crate) struct Store {
     /// How long the last look worked on each digest that was new to it.
     prepared_in: HashMap<Key, Duration>,
     /// Plugins that would not start: tried again when anything of them changes, when
-    /// somebody asks for it, and at the slow look.
-    stubborn: Vec<(Identity, Refusal)>,
+    /// an operator asks for a look, and at the slow look.
+    failed_starts: Vec<(PluginIdentity, Refusal)>,
     /// What was to be started since the last look began.
-    asked: Vec<Identity>,
+    attempted: Vec<PluginIdentity>,
 }
 
 /// A plugin that was started, or why not.
@@ -92,8 +92,8 @@ impl Store {
             stopped: Box::new(stopped),
             ready: HashMap::new(),
             prepared_in: HashMap::new(),
-            stubborn: Vec::new(),
-            asked: Vec::new(),
+            failed_starts: Vec::new(),
+            attempted: Vec::new(),
         }
     }
 
@@ -106,16 +106,18 @@ impl Store {
     /// prepared though nothing asks for it now. `progress` is called after each.
     pub(crate) fn prepare(
         &mut self,
-        origins: &[Origin],
+        origins: &[ArtifactSource],
         config: &Config,
         keep: &BTreeSet<Key>,
         workers: usize,
         retry: bool,
         progress: impl Fn() + Sync,
-    ) -> (Vec<Offer>, Vec<Refused>) {
-        let origins: Vec<(Key, &Origin)> = origins
+    ) -> (Vec<Offer>, Vec<Rejection>) {
+        let origins: Vec<(Key, &ArtifactSource)> = origins
             .iter()
-            .map(|origin| ((origin.digest(), asked_in(config, &origin.source())), origin))
+            .map(|origin| {
+                ((origin.digest(), description_isolation(config, &origin.source())), origin)
+            })
             .collect();
         let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
         self.ready.retain(|key, ready| {
@@ -155,7 +157,7 @@ impl Store {
                     digest: key.0,
                     size: origin.size(),
                     native: ready.prepared().is_native(),
-                    asked: key.1,
+                    described_in: key.1,
                     description: Arc::clone(ready.description()),
                 }),
                 Some(Err(refusal)) => refused.push(refuse(origin, refusal)),
@@ -168,31 +170,32 @@ impl Store {
     /// A look begins to start plugins. `retry` tries those again that failed before for a reason
     /// that may have passed.
     pub(crate) fn begin(&mut self, retry: bool) {
-        let asked = std::mem::take(&mut self.asked);
-        self.stubborn.retain(|(identity, _)| !retry && asked.contains(identity));
+        let attempted = std::mem::take(&mut self.attempted);
+        self.failed_starts.retain(|(identity, _)| !retry && attempted.contains(identity));
     }
 
     /// Starts plugins, one group after the other, and of each at most `workers` at once.
     pub(crate) fn start(&mut self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
-        let started = self.start_unless(&self.stubborn, waves, workers);
+        let started = self.start_unless(&self.failed_starts, waves, workers);
         for it in &started {
-            self.asked.push(it.wanted.identity.clone());
-            let known = self.stubborn.iter().any(|(identity, _)| *identity == it.wanted.identity);
+            self.attempted.push(it.wanted.identity.clone());
+            let known =
+                self.failed_starts.iter().any(|(identity, _)| *identity == it.wanted.identity);
             if let (Err(refusal), false) = (&it.outcome, known) {
-                self.stubborn.push((it.wanted.identity.clone(), refusal.clone()));
+                self.failed_starts.push((it.wanted.identity.clone(), refusal.clone()));
             }
         }
         started
     }
 
     /// As [`Store::start`], whatever came of it before, and without a part in what looks try.
-    pub(crate) fn start_anew(&self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
+    pub(crate) fn restart(&self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
         self.start_unless(&[], waves, workers)
     }
 
     fn start_unless(
         &self,
-        stubborn: &[(Identity, Refusal)],
+        failed_starts: &[(PluginIdentity, Refusal)],
         waves: Vec<Vec<Wanted>>,
         workers: usize,
     ) -> Vec<Started> {
@@ -200,7 +203,7 @@ impl Store {
         let stopped = &self.stopped;
         let start_one = |wanted: Wanted| {
             let began = Instant::now();
-            let before = stubborn.iter().find(|(identity, _)| *identity == wanted.identity);
+            let before = failed_starts.iter().find(|(identity, _)| *identity == wanted.identity);
             let outcome = match before {
                 Some((_, refusal)) => Err(refusal.clone()),
                 None => start(ready, &wanted, journal),
@@ -213,8 +216,8 @@ impl Store {
     }
 }
 
-fn refuse(origin: &Origin, refusal: &Refusal) -> Refused {
-    Refused {
+fn refuse(origin: &ArtifactSource, refusal: &Refusal) -> Rejection {
+    Rejection {
         source: origin.source(),
         plugin: None,
         digest: Some(origin.digest()),

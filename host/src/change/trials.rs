@@ -1,5 +1,5 @@
 //! What the reconciler knows of trials: which version is tried and how, what came of it, and
-//! what was taken back.
+//! what was rolled back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use plugbay_registry::Leased;
 
 use super::desired::Desired;
 use crate::config::{Config, Strategy};
-use crate::report::{Outcome, Refused};
+use crate::report::{Outcome, Rejection};
 use crate::set::{Canary, End, Generation, Member, Running, Terms, Trial};
 
-/// The probability with which an equal version is taken back at one step.
+/// The probability with which an equal version is rolled back at one step.
 const SIGNIFICANCE: f64 = 0.01;
 
 /// What the reconciler knows of trials.
 #[derive(Default)]
 pub(crate) struct Trials {
-    /// By plugin and digest, why a version was taken back: not tried again until its file changes
-    /// or somebody asks. What else is configured for it has no part in that.
+    /// By plugin and digest, why a version was rolled back: not tried again until its file changes
+    /// or an operator asks for a look. What else is configured for it has no part in that.
     failed: BTreeMap<(String, Digest), Refusal>,
 }
 
@@ -32,7 +32,7 @@ impl Trials {
 
     /// The members of a generation, with what its trials came to carried out; nothing if none
     /// ended. Whatever else a look finds, a bad version leaves.
-    pub(crate) fn settle(&mut self, running: &Generation) -> Option<(Vec<Member>, Vec<Refused>)> {
+    pub(crate) fn settle(&mut self, running: &Generation) -> Option<(Vec<Member>, Vec<Rejection>)> {
         let (mut any, mut refused) = (false, Vec::new());
         let settled = running.plugins.iter().map(|(name, member)| {
             let ended = member.canary.as_ref().and_then(|it| Some((it, it.trial.end()?)));
@@ -41,12 +41,12 @@ impl Trials {
                     any = true;
                     promoted(canary)
                 }
-                Some((canary, End::TakenBack(why))) => {
+                Some((canary, End::RolledBack(why))) => {
                     any = true;
                     let refusal = Refusal::new(Reason::Canary, why)
                         .hint("mend the plugin, or have it tried again: POST /v1/reload");
                     let digest = canary.running.identity.digest;
-                    refused.push(Refused {
+                    refused.push(Rejection {
                         source: canary.source.clone(),
                         plugin: Some(name.to_owned()),
                         digest: Some(digest),
@@ -62,9 +62,13 @@ impl Trials {
         any.then_some((settled, refused))
     }
 
-    /// Takes what was taken back before out of what is wanted: what serves stays in its place.
+    /// Takes what was rolled back before out of what is wanted: what serves stays in its place.
     /// Returns why, for each.
-    pub(crate) fn withhold(&mut self, desired: &mut Desired, running: &Generation) -> Vec<Refused> {
+    pub(crate) fn withhold(
+        &mut self,
+        desired: &mut Desired,
+        running: &Generation,
+    ) -> Vec<Rejection> {
         let mut refused = Vec::new();
         let Desired { wanted, kept, .. } = desired;
         wanted.retain(|wanted| {
@@ -74,7 +78,7 @@ impl Trials {
             let serves = running.plugins.get(name).map(|member| member.running.identity.digest);
             let key = (name.clone(), digest);
             if serves.is_none_or(|serves| serves == digest) {
-                // There is nothing to keep in its place, or somebody went back to it.
+                // There is nothing to keep in its place, or an operator went back to it.
                 self.failed.remove(&key);
             }
             let Some(refusal) = self.failed.get(&key) else { return true };
@@ -137,10 +141,10 @@ pub(crate) fn trial_outcome(
         (None, _) => "its plugin left".to_owned(),
         (Some(_), _) if pinned.is_some() => "an earlier generation serves again".to_owned(),
         (_, Some(canary)) if is_it(&canary.running) => {
-            "it begins anew: its terms changed".to_owned()
+            "it begins again: its terms changed".to_owned()
         }
         (_, Some(canary)) if canary.running.identity.digest == before.running.identity.digest => {
-            "it begins anew: its plugin's section changed".to_owned()
+            "it begins again: its plugin's section changed".to_owned()
         }
         (_, Some(canary)) => format!("{} takes its place", canary.running.label),
         (Some(member), None) if is_it(&member.running) => {
@@ -150,7 +154,7 @@ pub(crate) fn trial_outcome(
     };
     let takes_all = after.is_some_and(|member| is_it(&member.running));
     match before.trial.end() {
-        Some(End::TakenBack(_)) => None,
+        Some(End::RolledBack(_)) => None,
         Some(End::Promoted(because)) if takes_all => {
             Some(Outcome::CanaryPromoted { plugin, because })
         }

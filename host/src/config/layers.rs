@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::check::relations;
-use super::problem::error::{ConfigError, Origin, Problem, ProblemKind};
+use super::problem::error::{ConfigError, ConfigSource, Problem, ProblemKind};
 use super::problem::report::{Report, locate};
 use super::problem::source::{FILE, Place, Source, Sources};
 use super::read::deep::{Failed, on_deep_stack};
 use super::read::overlay::{self, Pair};
 use super::read::tree::{self, Table};
+use super::section::keys;
 use super::section::settings::{self, Config};
 
 /// The layers of a configuration. [`Layers::load`] may be called again and again: it reads the
@@ -136,10 +137,10 @@ impl Layers {
         })
     }
 
-    fn origin(&self) -> Origin {
+    fn origin(&self) -> ConfigSource {
         match &self.file {
-            Text::None => Origin::Default,
-            Text::File(path) | Text::Given { origin: path, .. } => Origin::File(path.clone()),
+            Text::None => ConfigSource::Default,
+            Text::File(path) | Text::Given { origin: path, .. } => ConfigSource::File(path.clone()),
         }
     }
 
@@ -151,7 +152,7 @@ impl Layers {
         };
         let origin = self.origin();
         let mut sources = Sources(vec![Source { origin, text }]);
-        let env = overlay::variables(&self.env, &mut sources);
+        let env = overlay::variables(&self.env, &keys::IN_ENVIRONMENT, &mut sources);
         let flags = overlay::flags(&self.flags, &mut sources);
         let mut report = Report::new(&sources);
 
@@ -206,7 +207,7 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
     };
     single(Problem {
         kind: ProblemKind::Io,
-        origin: Origin::File(path.to_owned()),
+        origin: ConfigSource::File(path.to_owned()),
         line: None,
         column: None,
         key: None,
@@ -222,7 +223,7 @@ fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
     let (line, column, excerpt) = locate(&text, at..at + 1);
     single(Problem {
         kind: ProblemKind::Syntax,
-        origin: Origin::File(path.to_owned()),
+        origin: ConfigSource::File(path.to_owned()),
         line: Some(line),
         column: Some(column),
         key: None,

@@ -41,14 +41,16 @@ mod tests;
 
 pub use self::check::migrations;
 pub use self::check::migrations::{Migration, Violation};
-pub use self::check::restart::Restart;
+pub use self::check::restart::PendingRestart;
 pub use self::layers::Layers;
-pub use self::problem::error::{ConfigError, Excerpt, Origin, Problem, ProblemKind};
+pub use self::problem::error::{ConfigError, ConfigSource, Excerpt, Problem, ProblemKind};
 pub use self::schema::{Fault, SchemaViolation, check_plugin_config};
 pub use self::section::capabilities::{CapabilitySettings, Strategy};
+pub use self::section::limits::{PluginDefaults, PluginOverrides};
 pub use self::section::plugins::PluginSettings;
-pub use self::section::policy::{PluginDefaults, Reuse};
 pub use self::section::request_key::RequestKey;
 pub use self::section::routes::RouteSettings;
 pub use self::section::settings::{AdminSettings, Config, HostSettings, ServerSettings};
+pub use plugbay_core::Reuse;
+
 pub use self::value::size::{Size, SizeError};

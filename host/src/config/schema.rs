@@ -8,17 +8,27 @@
 //! fits what the bounds let through and whose panic is an answer.
 //!
 //! Drafts 7, 2019-09 and 2020-12 are spoken, the latest where `$schema` is absent.
+//!
+//! Without the feature `schema` there is no validator. A plugin that declares a schema then runs
+//! without configuration only.
 
+#[cfg(feature = "schema")]
 mod budget;
+#[cfg(feature = "schema")]
+mod check;
+#[cfg(feature = "schema")]
 mod explain;
+#[cfg(not(feature = "schema"))]
+mod unchecked;
 
 use std::fmt;
 
-use jsonschema::PatternOptions;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::read::deep::{Failed, on_deep_stack};
+#[cfg(feature = "schema")]
+pub use self::check::check_plugin_config;
+#[cfg(not(feature = "schema"))]
+pub use self::unchecked::check_plugin_config;
 
 /// One way in which a config does not fit its schema, or in which the schema is of no use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +74,7 @@ impl SchemaViolation {
         SchemaViolation { key, expected, found, message, fault: Fault::Config }
     }
 
+    #[cfg(feature = "schema")]
     fn schema(
         pointer: &str,
         expected: impl Into<String>,
@@ -80,42 +91,4 @@ impl fmt::Display for SchemaViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
-}
-
-/// Violations reported of one config.
-const REPORTED: usize = 50;
-
-/// Checks `config` against `schema`.
-///
-/// Takes time in proportion to both, at most about a second, whatever the schema says; blocks for
-/// as long.
-///
-/// # Errors
-/// With every violation, up to fifty; with exactly one when the schema itself cannot be used.
-pub fn check_plugin_config(schema: &Value, config: &Value) -> Result<(), Vec<SchemaViolation>> {
-    let unusable = |found: String| {
-        let expected = "a schema that can be checked";
-        Err(vec![SchemaViolation::schema("", expected, found)])
-    };
-    match on_deep_stack(|| check(schema, config)) {
-        Ok(verdict) => verdict,
-        Err(Failed::Panicked) => unusable("one that makes the checker panic".to_owned()),
-        Err(Failed::NoThread(error)) => unusable(format!("no thread to check it on: {error}")),
-    }
-}
-
-fn check(schema: &Value, config: &Value) -> Result<(), Vec<SchemaViolation>> {
-    budget::check(schema, config).map_err(|violation| vec![violation])?;
-    let validator = jsonschema::options()
-        .offline()
-        .with_pattern_options(PatternOptions::regex().size_limit(budget::PATTERN_PROGRAM))
-        .build(schema)
-        .map_err(|error| vec![explain::unusable(&error)])?;
-    let violations: Vec<SchemaViolation> = validator
-        .iter_errors(config)
-        .take(REPORTED)
-        .flat_map(|error| explain::violations(&error, schema, config))
-        .take(REPORTED)
-        .collect();
-    if violations.is_empty() { Ok(()) } else { Err(violations) }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use plugbay_registry::Leased;
 
-use super::shared::Shared;
+use super::shared::HostState;
 use crate::report::Outcome;
 use crate::set::{Change, End, Member, Running, Trial, condition};
 
@@ -15,35 +15,35 @@ use crate::set::{Change, End, Member, Running, Trial, condition};
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Ends a trial: the version that served goes on alone.
-pub(crate) fn take_back(trial: &Trial, shared: &Shared, why: String) {
-    if trial.end_by(End::TakenBack(why)) {
+pub(crate) fn roll_back_trial(trial: &Trial, shared: &HostState, why: String) {
+    if trial.end_by(End::RolledBack(why)) {
         ended(trial, shared);
     }
 }
 
 /// Has the reconciler carry out how it ended.
-fn ended(trial: &Trial, shared: &Shared) {
-    if let Some(End::TakenBack(because)) = trial.end() {
+fn ended(trial: &Trial, shared: &HostState) {
+    if let Some(End::RolledBack(because)) = trial.end() {
         let plugin = trial.label().to_owned();
-        shared.journal.note_now(Outcome::CanaryTakenBack { plugin, because });
+        shared.journal.note_now(Outcome::CanaryRolledBack { plugin, because });
     }
     shared.look_after(Duration::ZERO);
 }
 
 /// Judges a trial that just began, in the background, until it is over.
-pub(crate) fn follow(shared: &Arc<Shared>, member: &Member) {
+pub(crate) fn follow(shared: &Arc<HostState>, member: &Member) {
     let Some(canary) = &member.canary else { return };
     let [stable, plugin] = canary.trial.labels().each_ref().map(ToString::to_string);
-    shared.journal.note_now(Outcome::CanaryBegun { plugin, stable });
+    shared.journal.note_now(Outcome::CanaryStarted { plugin, stable });
     let versions = [&member.running, &canary.running].map(Arc::downgrade);
     let (host, trial) = (Arc::downgrade(shared), Arc::downgrade(&canary.trial));
     shared.tokio.spawn(judge(host, trial, versions));
 }
 
-async fn judge(host: Weak<Shared>, trial: Weak<Trial>, versions: [Weak<Leased<Running>>; 2]) {
+async fn judge(host: Weak<HostState>, trial: Weak<Trial>, versions: [Weak<Leased<Running>>; 2]) {
     loop {
         tokio::time::sleep(EVERY).await;
-        // Whoever goes, goes: the next set holds no such trial, or there is no host.
+        // The next set holds no such trial, or the host is dropped.
         let (Some(shared), Some(trial)) = (host.upgrade(), trial.upgrade()) else { return };
         let [Some(stable), Some(canary)] = versions.each_ref().map(Weak::upgrade) else { return };
         if shared.is_stopped() {

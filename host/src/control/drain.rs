@@ -1,4 +1,4 @@
-//! What left a generation: waits for its calls, then says goodbye to it.
+//! What left a generation: waits for its calls, then shuts down it.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::report::{Journal, Outcome, millis};
-use crate::set::{Generation, Goodbye, Running, apart};
+use crate::set::{Generation, Running, Shutdown, spawn_dedicated};
 
 /// Plugin versions that left, and generations whose calls may still reach them.
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Draining {
     /// Closes a generation that was replaced, and those of its plugins that the next one
     /// does not hold; waits for their calls, and shuts the plugins down, in the background.
     ///
-    /// The next generation must be published already: whoever finds a closed lease looks
+    /// The next generation must be published already: a caller that finds a closed lease looks
     /// for a newer set.
     pub(crate) fn retire(
         self: &Arc<Self>,
@@ -42,7 +42,7 @@ impl Draining {
         for running in &left {
             running.close();
         }
-        let users = self.replaced(&old.users);
+        let users = self.add_replaced(&old.users);
         let number = old.number;
         for running in left {
             self.plugins().push(Arc::clone(&running));
@@ -52,8 +52,8 @@ impl Draining {
                 let in_time = tokio::time::timeout(deadline, over(&running, &users)).await.is_ok();
                 let late = late(&running, &users);
                 let plugin = running.label.to_string();
-                let (first, mut gone) = draining.goodbye(running);
-                // Whoever says it is gone, one way or the other.
+                let (first, mut gone) = draining.shutdown(running);
+                // It ends too if the sender is dropped.
                 let _ = gone.wait_for(|gone| *gone).await;
                 if first {
                     let took_ms = millis(began.elapsed());
@@ -64,24 +64,25 @@ impl Draining {
         }
     }
 
-    /// Remembers a replaced generation, and returns all whose calls are not over.
-    pub(crate) fn replaced(&self, users: &Arc<Leased<()>>) -> Vec<Arc<Leased<()>>> {
+    /// Adds a replaced generation, and returns all whose calls are not over.
+    pub(crate) fn add_replaced(&self, users: &Arc<Leased<()>>) -> Vec<Arc<Leased<()>>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(users));
         self.users()
     }
 
-    /// Tells a version that this is its end, unless somebody has told it already, on a thread of
+    /// Shuts a version down, unless that has begun already, on a thread of
     /// its own. Returns whether this was the first to tell it, and what becomes true when it has
     /// taken note.
-    pub(crate) fn goodbye(
+    pub(crate) fn shutdown(
         self: &Arc<Self>,
         running: Arc<Leased<Running>>,
     ) -> (bool, watch::Receiver<bool>) {
-        let Goodbye { said, over } = &running.goodbye;
+        let Shutdown { said, over } = &running.shutdown;
         let (first, gone) = (!said.swap(true, Ordering::SeqCst), over.subscribe());
         if first {
             let last = Last { running, draining: Arc::clone(self) };
-            if let Err(error) = apart("goodbye", move || last.running.plugin.shutdown()) {
+            if let Err(error) = spawn_dedicated("shutdown", move || last.running.plugin.shutdown())
+            {
                 tracing::error!(%error, "expected a thread for a plugin's shutdown");
             }
         }
@@ -109,12 +110,12 @@ struct Last {
 impl Drop for Last {
     fn drop(&mut self) {
         self.draining.plugins().retain(|other| !Arc::ptr_eq(other, &self.running));
-        self.running.goodbye.over.send_replace(true);
+        self.running.shutdown.over.send_replace(true);
     }
 }
 
 /// Waits for a version's calls, and for calls that may still reach it: through other plugins, or
-/// because nobody knows yet which provider will answer.
+/// because it is open which provider will answer.
 pub(crate) async fn over(running: &Leased<Running>, users: &[Arc<Leased<()>>]) {
     running.drained().await;
     for users in users {

@@ -9,16 +9,16 @@ use plugbay_registry::Leased;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::shared::Shared;
+use super::shared::HostState;
 use crate::report::Outcome;
-use crate::set::{Running, apart};
+use crate::set::{Running, spawn_dedicated};
 
-/// How long an answer may be late before nobody waits for it any more: native code cannot be
+/// How late an answer may be before the check counts as failed: native code cannot be
 /// stopped, and a limit of CPU time is kept to a tick.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// Begins to ask a plugin that was just published. Ends by itself once the plugin leaves.
-pub(crate) fn follow(shared: &Arc<Shared>, running: &Arc<Leased<Running>>) {
+pub(crate) fn follow(shared: &Arc<HostState>, running: &Arc<Leased<Running>>) {
     if running.identity.policy.protection.health_every.is_zero() {
         return;
     }
@@ -28,9 +28,9 @@ pub(crate) fn follow(shared: &Arc<Shared>, running: &Arc<Leased<Running>>) {
     }
 }
 
-async fn ask_for_ever(shared: Weak<Shared>, plugin: Weak<Leased<Running>>) {
+async fn ask_for_ever(shared: Weak<HostState>, plugin: Weak<Leased<Running>>) {
     let known =
-        plugin.upgrade().map(|it| (it.identity.policy.protection.clone(), it.goodbye.heard()));
+        plugin.upgrade().map(|it| (it.identity.policy.protection.clone(), it.shutdown.heard()));
     let Some((rules, mut gone)) = known else { return };
     let mut streak = Streak::new(rules.health_fall, rules.health_rise);
     let mut late = None;
@@ -50,9 +50,9 @@ async fn ask_for_ever(shared: Weak<Shared>, plugin: Weak<Leased<Running>>) {
     }
 }
 
-/// Counts an answer, and has a plugin looked at that is not well.
+/// Counts an answer, and has a plugin looked at that is unhealthy.
 fn note(
-    shared: &Arc<Shared>,
+    shared: &Arc<HostState>,
     running: &Arc<Leased<Running>>,
     streak: &mut Streak,
     answer: &Result<(), CallError>,
@@ -71,7 +71,7 @@ fn note(
         }
     }
     if !health.is_healthy() {
-        shared.is_sick(running);
+        shared.report_unhealthy(running);
     }
 }
 
@@ -100,7 +100,7 @@ async fn ask(
         *late = None;
     }
     let plugin = Arc::clone(&*running.plugin);
-    let asked = apart("health", move || plugin.health(within));
+    let asked = spawn_dedicated("health", move || plugin.health(within));
     let mut question = asked.map_err(|error| {
         let message = format!("expected a thread to ask for its health: {error}");
         CallError::new(CallErrorKind::Overloaded, message)

@@ -2,12 +2,12 @@
 //!
 //! One thread, the reconciler, looks at the folder and the configuration and publishes what
 //! `change` makes of them. It is woken by `signal`: because `watch` saw a change, an operator
-//! ordered something, a timer ran out, a plugin is not well, or a trial is decided.
+//! ordered something, a timer ran out, a plugin is unhealthy, or a trial is decided.
 //!
 //! | file | idea |
 //! |---|---|
 //! | `signal` | "look again", and what an operator orders |
-//! | `watch` | says "look again" when the folder or the configuration changes |
+//! | `watch` | says "look again" when the folder or the configuration changes; `unwatched` takes its place in a build without the feature `watch` |
 //! | `reconcile` | the only writer: one look after the other |
 //! | `publish` | one store makes the next set serve |
 //! | `drain`, `stop` | what left is drained; the end of the host |
@@ -26,10 +26,13 @@ mod rollback;
 mod shared;
 mod signal;
 pub(crate) mod stop;
+#[cfg(not(feature = "watch"))]
+mod unwatched;
+#[cfg(feature = "watch")]
 mod watch;
 
 pub(crate) use self::drain::{Draining, others};
 pub(crate) use self::reconcile::Reconciler;
 pub use self::rollback::{Numbers, RollbackError};
-pub(crate) use self::shared::{ConfigSource, Shared};
-pub(crate) use self::signal::{Order, Signal, channel};
+pub(crate) use self::shared::{ConfigLoader, HostState};
+pub(crate) use self::signal::{OperatorCommand, Signal, channel};

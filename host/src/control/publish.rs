@@ -9,21 +9,21 @@ use std::time::SystemTime;
 
 use plugbay_registry::Leased;
 
-use super::shared::Shared;
+use super::shared::HostState;
 use super::{canary, health};
 use crate::call::GenerationServices;
-use crate::change::{Fresh, History, assemble, is_same, trial_outcome, violated};
-use crate::config::{Config, Restart};
-use crate::report::{Outcome, Refused, Rejected, Report};
-use crate::set::{Generation, Member, Published, Running, shut_down};
+use crate::change::{History, StartedPlugin, assemble, is_same, settle, trial_outcome, violated};
+use crate::config::{Config, PendingRestart};
+use crate::report::{Outcome, Rejected, Rejection, Report};
+use crate::set::{Generation, Member, PublishedSet, Running, shut_down};
 
 /// What one look would have serve.
 pub(crate) struct NextSet<'a> {
     pub(crate) config: &'a Arc<Config>,
     /// In order of precedence.
     pub(crate) members: Vec<Member>,
-    pub(crate) started: Vec<Fresh>,
-    pub(crate) refused: Vec<Refused>,
+    pub(crate) started: Vec<StartedPlugin>,
+    pub(crate) refused: Vec<Rejection>,
     /// The generation that it is a copy of, if an operator went back to one.
     pub(crate) pinned: Option<u64>,
     /// The file of the configuration.
@@ -32,18 +32,18 @@ pub(crate) struct NextSet<'a> {
 
 /// Stores to the cell. There is one, on the reconciler's thread.
 pub(crate) struct Publisher {
-    shared: Arc<Shared>,
+    shared: Arc<HostState>,
     history: History,
     /// What the last look refused.
-    refused: Vec<Refused>,
+    refused: Vec<Rejection>,
     /// What stands beside that, whatever looks find.
-    standing: Vec<Refused>,
+    standing: Vec<Rejection>,
     /// The configuration that the process started with: restart-only keys hold its values.
     booted: Arc<Config>,
 }
 
 impl Publisher {
-    pub(crate) fn new(shared: Arc<Shared>, booted: Arc<Config>) -> Self {
+    pub(crate) fn new(shared: Arc<HostState>, booted: Arc<Config>) -> Self {
         Self {
             shared,
             history: History::default(),
@@ -59,23 +59,27 @@ impl Publisher {
     }
 
     /// What the last look refused.
-    pub(crate) fn refused(&self) -> &[Refused] {
+    pub(crate) fn refused(&self) -> &[Rejection] {
         &self.refused
     }
 
     /// From now on this stands beside what looks refuse. Returns whether that is news.
-    pub(crate) fn stands(&mut self, standing: Vec<Refused>) -> bool {
+    pub(crate) fn stands(&mut self, standing: Vec<Rejection>) -> bool {
         std::mem::replace(&mut self.standing, standing) != self.standing
     }
 
     /// Publishes the next set, if it differs from the one that serves, and retires what left.
-    pub(crate) fn publish(&mut self, before: &Arc<Published>, set: NextSet<'_>) -> Report {
+    pub(crate) fn publish(&mut self, before: &Arc<PublishedSet>, set: NextSet<'_>) -> Report {
         let NextSet { config, members, started, mut refused, pinned, source } = set;
         let running = &before.generation;
-        let (generation, left_out) = assemble(running, config, members, &mut refused);
-        for running in &left_out {
-            shut_down(running);
-        }
+        let settled = settle(running, config, members, &mut refused);
+        let generation = assemble(running, config, settled);
+        let serves = |fresh: &StartedPlugin| generation.holds(&fresh.running);
+        let (started, unused): (Vec<StartedPlugin>, Vec<StartedPlugin>) =
+            started.into_iter().partition(serves);
+        let end_all =
+            |all: &[StartedPlugin]| all.iter().for_each(|fresh| shut_down(&fresh.running));
+        end_all(&unused);
         let same = running.number > 0 && is_same(running, &generation);
         if same && before.pinned == pinned {
             return self.publish_rejected(before, config, refused, pinned);
@@ -85,14 +89,9 @@ impl Publisher {
             None => generation.capabilities.contains(what),
         };
         let violated = violated(config, present, source);
-        // Nothing changes: what was started for it goes again.
-        let give_up = || {
-            let started = started.iter().map(|fresh| &fresh.running);
-            let in_vain = started.filter(|it| !left_out.iter().any(|out| Arc::ptr_eq(out, it)));
-            in_vain.for_each(shut_down);
-        };
         if !violated.is_empty() {
-            give_up();
+            // Nothing changes.
+            end_all(&started);
             refused.extend(violated);
             return self.publish_rejected(before, &running.config, refused, before.pinned);
         }
@@ -102,7 +101,7 @@ impl Publisher {
         let pending = Config::pending_restart(&self.booted, config);
         self.note_restarts(before, &pending, number);
         let rejected = self.note_rejected(before, refused, number);
-        let after = Arc::new(Published {
+        let after = Arc::new(PublishedSet {
             services: GenerationServices::of(Arc::clone(&generation)),
             generation: Arc::clone(&generation),
             rejected: rejected.into(),
@@ -114,7 +113,7 @@ impl Publisher {
             },
         });
         if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
-            give_up();
+            end_all(&started);
             return before.unchanged();
         }
         let stays = |it: &Arc<Leased<Running>>| generation.holds(it);
@@ -131,7 +130,7 @@ impl Publisher {
         let report = Report {
             generation: number,
             published: true,
-            loaded: labels(&mut started.iter().map(|it| &it.running).filter(|it| stays(it))),
+            loaded: labels(&mut started.iter().map(|it| &it.running)),
             retired: labels(&mut left.iter()),
             rejected: after.rejected.to_vec(),
         };
@@ -139,7 +138,7 @@ impl Publisher {
         if configured {
             self.shared.journal.note(number, Outcome::Configured);
         }
-        for fresh in started.into_iter().filter(|it| stays(&it.running)) {
+        for fresh in started {
             health::follow(&self.shared, &fresh.running);
             self.shared.journal.note(number, fresh.loaded);
         }
@@ -181,9 +180,9 @@ impl Publisher {
     /// The same generation goes on; only what was refused may differ, and whether changes wait.
     pub(crate) fn publish_rejected(
         &mut self,
-        before: &Arc<Published>,
+        before: &Arc<PublishedSet>,
         config: &Arc<Config>,
-        refused: Vec<Refused>,
+        refused: Vec<Rejection>,
         pinned: Option<u64>,
     ) -> Report {
         let number = before.generation.number;
@@ -194,7 +193,7 @@ impl Publisher {
             || *before.pending_restart != *pending
             || before.pinned != pinned
         {
-            self.shared.cell.store(Arc::new(Published {
+            self.shared.cell.store(Arc::new(PublishedSet {
                 generation: Arc::clone(&before.generation),
                 services: Arc::clone(&before.services),
                 rejected: rejected.clone().into(),
@@ -212,9 +211,9 @@ impl Publisher {
         }
     }
 
-    fn note_restarts(&self, before: &Published, pending: &[Restart], number: u64) {
+    fn note_restarts(&self, before: &PublishedSet, pending: &[PendingRestart], number: u64) {
         for restart in pending.iter().filter(|it| !before.pending_restart.contains(it)) {
-            let key = restart.key.to_owned();
+            let key = restart.key.clone();
             self.shared.journal.note(number, Outcome::PendingRestart { key });
         }
     }
@@ -223,8 +222,8 @@ impl Publisher {
     /// this very reason. Notes what is new, and what is gone.
     fn note_rejected(
         &mut self,
-        before: &Published,
-        refused: Vec<Refused>,
+        before: &PublishedSet,
+        refused: Vec<Rejection>,
         number: u64,
     ) -> Vec<Rejected> {
         self.refused.clone_from(&refused);

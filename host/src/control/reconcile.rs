@@ -7,6 +7,7 @@
 //! version and is listed as rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,21 +17,24 @@ use plugbay_core::{Artifact, Reason, Refusal, Source};
 use super::publish::{NextSet, Publisher};
 use super::restarts::Restarter;
 use super::rollback::{Numbers, RollbackError};
-use super::shared::{ConfigSource, Shared};
-use super::signal::{Order, Ordered, Signal, Signals, Wake};
+use super::shared::{ConfigLoader, HostState};
+use super::signal::{CommandResult, OperatorCommand, Signal, Signals, Wake};
+#[cfg(not(feature = "watch"))]
+use super::unwatched::Watch;
+#[cfg(feature = "watch")]
 use super::watch::Watch;
 use crate::change::{
-    Desired, Look, Next, Origin, Store, Trials, anew, folder, is_disabled, is_whole, resolve,
-    violated,
+    ArtifactSource, Desired, Look, Next, Store, Trials, folder, is_disabled, is_whole, resolve,
+    restart_members, violated,
 };
 use crate::config::Config;
-use crate::report::{Outcome, Refused, Report};
-use crate::set::{Generation, Past, Published, Wanted, shut_down};
+use crate::report::{Outcome, Rejection, Report};
+use crate::set::{Generation, Past, PublishedSet, Wanted, shut_down};
 
 /// The reconciler's own state. It lives on one thread.
 pub(crate) struct Reconciler {
-    shared: Arc<Shared>,
-    source: ConfigSource,
+    shared: Arc<HostState>,
+    source: ConfigLoader,
     config: Arc<Config>,
     publisher: Publisher,
     store: Store,
@@ -51,8 +55,8 @@ pub(crate) struct Reconciler {
 
 impl Reconciler {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        source: ConfigSource,
+        shared: Arc<HostState>,
+        source: ConfigLoader,
         config: Arc<Config>,
         store: Store,
         given: Vec<Artifact>,
@@ -94,14 +98,14 @@ impl Reconciler {
             let hurried = self.unsettled && soon < slow;
             match signals.wait(self.config.host.debounce, if hurried { soon } else { slow }) {
                 Wake::Stop => return,
-                Wake::Look { replies, orders, retry } => {
-                    for (order, reply) in orders {
-                        // Whoever asked may have gone.
-                        let _ = reply.send(self.obey(order));
+                Wake::Look { replies, commands, retry } => {
+                    for (command, reply) in commands {
+                        // The caller may have stopped waiting.
+                        let _ = reply.send(self.execute(command));
                     }
                     let retry = retry && !(hurried && replies.is_empty());
                     if !replies.is_empty() {
-                        // Somebody asks by name: what failed on trial may be tried again.
+                        // A caller asked for the look: what failed on trial may be tried again.
                         self.trials.forget();
                     }
                     let report = self.look(retry);
@@ -110,7 +114,7 @@ impl Reconciler {
                         return;
                     }
                     for reply in replies {
-                        // Whoever asked may have gone.
+                        // The caller may have stopped waiting.
                         let _ = reply.send(report.clone());
                     }
                 }
@@ -136,9 +140,9 @@ impl Reconciler {
     /// Carries out what trials came to, if any is over.
     fn end_trials(&mut self) -> Option<Report> {
         let published = self.shared.cell.load();
-        let (members, taken_back) = self.trials.settle(&published.generation)?;
+        let (members, rolled_back) = self.trials.settle(&published.generation)?;
         let mut refused = self.publisher.refused().to_vec();
-        refused.extend(taken_back);
+        refused.extend(rolled_back);
         let set = NextSet {
             config: &published.generation.config,
             members,
@@ -150,13 +154,13 @@ impl Reconciler {
         Some(self.publisher.publish(&published, set))
     }
 
-    /// Starts plugins anew that are not well, if it is their time: as they are, whatever the look
+    /// Restarts unhealthy plugins, if it is their time: as they are, whatever the look
     /// refused.
     fn restart(&mut self) -> Option<Report> {
         let published = self.shared.cell.load();
         let running = &published.generation;
         let due = self.restarter.due(running, Instant::now());
-        let next = anew(&self.store, running, &due, workers(&running.config));
+        let next = restart_members(&self.store, running, &due, workers(&running.config));
         self.restarter.tried(&next.started, next.refused);
         if !self.publisher.stands(self.restarter.refused()) && next.started.is_empty() {
             return None;
@@ -173,13 +177,13 @@ impl Reconciler {
     }
 
     /// Does what an operator asks for.
-    fn obey(&mut self, order: Order) -> Ordered {
+    fn execute(&mut self, command: OperatorCommand) -> CommandResult {
         if self.shared.is_stopped() {
             return Err(RollbackError::Stopped);
         }
-        let (wanted, before) = match order {
-            Order::Resume => (None, self.pinned.take()),
-            Order::RollBack(number) => {
+        let (wanted, before) = match command {
+            OperatorCommand::Resume => (None, self.pinned.take()),
+            OperatorCommand::RollBack(number) => {
                 let history = self.publisher.history();
                 let Some(past) = history.find(number) else {
                     let known = history.list().iter().map(|past| past.number).collect();
@@ -198,7 +202,7 @@ impl Reconciler {
             }
             return Ok(report);
         };
-        // Not what stands against plugins that are to be started anew: they serve.
+        // Not what stands against plugins that are to be restarted: they serve.
         if let Some(refused) = self.publisher.refused().first() {
             // All of it or nothing: what ran goes on.
             let error = RollbackError::Refused {
@@ -233,20 +237,24 @@ impl Reconciler {
             running.plugins.contains(name)
                 || desired.wanted.iter().any(|it| it.identity.name == *name)
         });
-        // An operator who goes back to a version has seen why it was taken back.
-        let taken_back = match &self.pinned {
+        // An operator who goes back to a version has seen why it was rolled back.
+        let rolled_back = match &self.pinned {
             None => self.trials.withhold(&mut desired, running),
             Some(_) => Vec::new(),
         };
         let source = self.source.file().map(Path::to_owned);
         let broken = violated(&config, |what| desired.holds(running, what), source.clone());
+        // Who goes back goes all the way. What was rolled back changes nothing by being refused.
+        let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
+        if strict || !broken.is_empty() {
+            desired.refuse_contested();
+            refused.append(&mut desired.refused);
+        }
         if !broken.is_empty() {
             // Nothing is started for a set that may not be.
-            refused.extend(taken_back.into_iter().chain(broken));
+            refused.extend(rolled_back.into_iter().chain(broken));
             return self.refuse(&published, refused);
         }
-        // Who goes back goes all the way. What was taken back changes nothing by being refused.
-        let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
         if strict && !refused.is_empty() {
             // Nothing of this change will serve: nothing is started for it.
             let changed = |it: &Wanted| {
@@ -254,7 +262,7 @@ impl Reconciler {
                 runs.is_none_or(|member| *member.aim() != it.identity)
             };
             let held_back = desired.wanted.into_iter().filter(changed);
-            return self.refuse_all(&published, &config, held_back, refused, taken_back);
+            return self.refuse_all(&published, &config, held_back, refused, rolled_back);
         }
         let look = Look {
             running,
@@ -270,9 +278,9 @@ impl Reconciler {
                 shut_down(&fresh.running);
             }
             let held_back = next.started.into_iter().map(|fresh| fresh.wanted);
-            return self.refuse_all(&published, &config, held_back, refused, taken_back);
+            return self.refuse_all(&published, &config, held_back, refused, rolled_back);
         }
-        refused.extend(taken_back);
+        refused.extend(rolled_back);
         let pinned = self.pinned.as_ref().map(|past| past.number);
         let Next { members, started, .. } = next;
         let set = NextSet { config: &config, members, started, refused, pinned, source };
@@ -284,7 +292,7 @@ impl Reconciler {
     }
 
     /// Keeps everything as it is.
-    fn refuse(&mut self, before: &Arc<Published>, refused: Vec<Refused>) -> Report {
+    fn refuse(&mut self, before: &Arc<PublishedSet>, refused: Vec<Rejection>) -> Report {
         // What an operator wants to go back to does not serve, and so pins nothing.
         let pinned = self.pinned.as_ref().and(before.pinned);
         self.publisher.publish_rejected(before, &before.generation.config, refused, pinned)
@@ -295,14 +303,14 @@ impl Reconciler {
         &mut self,
         running: &Generation,
         retry: bool,
-        refused: &mut Vec<Refused>,
+        refused: &mut Vec<Rejection>,
     ) -> (Arc<Config>, Desired) {
         let config = self.read_config(refused);
         self.follow(&config);
         let (origins, mut failed) = self.list(&config, running, refused);
         let mut keep = self.publisher.history().keys();
         let members = running.plugins.iter().flat_map(|(_, member)| member.all());
-        keep.extend(members.map(|it| (it.identity.digest, it.offer.asked)));
+        keep.extend(members.map(|it| (it.identity.digest, it.offer.described_in)));
         let (shared, most) = (&self.shared, workers(&config));
         let progress = || shared.goes_on();
         let (offers, unprepared) =
@@ -318,11 +326,11 @@ impl Reconciler {
     /// says so of all that would have changed.
     fn refuse_all(
         &mut self,
-        before: &Arc<Published>,
+        before: &Arc<PublishedSet>,
         config: &Arc<Config>,
         held_back: impl Iterator<Item = Wanted>,
-        mut refused: Vec<Refused>,
-        taken_back: Vec<Refused>,
+        mut refused: Vec<Rejection>,
+        rolled_back: Vec<Rejection>,
     ) -> Report {
         let because = refused.first().map(|it| it.source.to_string()).unwrap_or_default();
         let message = match &self.pinned {
@@ -338,7 +346,7 @@ impl Reconciler {
         };
         let refusal = Refusal::new(Reason::Strict, message).hint("mend or remove what is refused");
         let strict =
-            |source, plugin, digest| Refused { source, plugin, digest, refusal: refusal.clone() };
+            |source, plugin, digest| Rejection { source, plugin, digest, refusal: refusal.clone() };
         refused.extend(
             held_back
                 .map(|it| strict(it.offer.source, Some(it.identity.name), Some(it.offer.digest))),
@@ -348,7 +356,7 @@ impl Reconciler {
         {
             refused.push(strict(Source::File(file.to_owned()), None, None));
         }
-        refused.extend(taken_back);
+        refused.extend(rolled_back);
         self.refuse(before, refused)
     }
 
@@ -360,15 +368,15 @@ impl Reconciler {
     }
 
     /// Reads the configuration; a bad one leaves the one that runs.
-    fn read_config(&self, refused: &mut Vec<Refused>) -> Arc<Config> {
+    fn read_config(&self, refused: &mut Vec<Rejection>) -> Arc<Config> {
         match &self.source {
-            ConfigSource::Fixed(config) => Arc::clone(config),
-            ConfigSource::Layers(layers) => match layers.load() {
+            ConfigLoader::Fixed(config) => Arc::clone(config),
+            ConfigLoader::Layers(layers) => match layers.load() {
                 Ok(config) if config == *self.config => Arc::clone(&self.config),
                 Ok(config) => Arc::new(config),
                 Err(error) => {
                     let file = layers.path().unwrap_or(Path::new("configuration"));
-                    refused.push(Refused {
+                    refused.push(Rejection {
                         source: Source::File(file.to_owned()),
                         plugin: None,
                         digest: None,
@@ -389,7 +397,7 @@ impl Reconciler {
         }
     }
 
-    fn lost(&mut self, error: &notify::Error) {
+    fn lost(&mut self, error: &impl Display) {
         if !std::mem::replace(&mut self.watch_lost, true) {
             let message = error.to_string();
             self.shared.journal.note(self.shared.number(), Outcome::WatchLost { message });
@@ -401,8 +409,8 @@ impl Reconciler {
         &mut self,
         config: &Config,
         running: &Generation,
-        refused: &mut Vec<Refused>,
-    ) -> (Vec<Origin>, BTreeSet<Source>) {
+        refused: &mut Vec<Rejection>,
+    ) -> (Vec<ArtifactSource>, BTreeSet<Source>) {
         let mut origins = Vec::new();
         let mut failed = BTreeSet::new();
         let runtimes = self.store.runtimes();
@@ -415,9 +423,9 @@ impl Reconciler {
                 failed.extend(listing.not_yet.into_iter().map(Source::File));
                 for (source, refusal) in listing.refused {
                     failed.insert(source.clone());
-                    refused.push(Refused { source, plugin: None, digest: None, refusal });
+                    refused.push(Rejection { source, plugin: None, digest: None, refusal });
                 }
-                origins.extend(listing.artifacts.into_iter().map(Origin::Folder));
+                origins.extend(listing.artifacts.into_iter().map(ArtifactSource::Folder));
             }
             Err(refusal) => {
                 self.unsettled = false;
@@ -426,12 +434,12 @@ impl Reconciler {
                 let sources = incumbents.into_values().flat_map(|it| it.sources);
                 failed.extend(sources.filter(|source| matches!(source, Source::File(_))));
                 let source = Source::File(config.host.plugins.clone());
-                refused.push(Refused { source, plugin: None, digest: None, refusal });
+                refused.push(Rejection { source, plugin: None, digest: None, refusal });
             }
         }
-        origins.extend(self.given.iter().cloned().map(Origin::Given));
+        origins.extend(self.given.iter().cloned().map(ArtifactSource::Given));
         if config.host.linked {
-            origins.extend(self.linked.iter().cloned().map(Origin::Given));
+            origins.extend(self.linked.iter().cloned().map(ArtifactSource::Given));
         }
         origins.retain(|origin| !is_disabled(config, &origin.source()));
         (origins, failed)

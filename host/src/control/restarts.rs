@@ -1,4 +1,4 @@
-//! Starts plugins anew that are not well, with pauses that grow, and not for ever.
+//! Restarts unhealthy plugins, with pauses that grow, and not for ever.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -7,49 +7,49 @@ use std::time::{Duration, Instant};
 use plugbay_guard::{Next, RestartRules, Restarts};
 use plugbay_registry::Leased;
 
-use super::canary::take_back;
-use super::shared::Shared;
-use crate::change::Fresh;
-use crate::report::{Outcome, Refused, millis};
-use crate::set::{Generation, Identity, Member, Running};
+use super::canary::roll_back_trial;
+use super::shared::HostState;
+use crate::change::StartedPlugin;
+use crate::report::{Outcome, Rejection, millis};
+use crate::set::{Generation, Member, PluginIdentity, Running};
 
 /// How long a restart counts.
 const WINDOW: Duration = Duration::from_secs(600);
 /// After what time the reconciler looks whether a restart helped.
 const SOON: Duration = Duration::from_millis(100);
 
-/// What was begun for plugins that are not well. Lives with the reconciler.
+/// What was begun for unhealthy plugins. Lives with the reconciler.
 ///
 /// It is no part of a look: whatever is refused now, what serves is to be well.
 pub(crate) struct Restarter {
-    shared: Arc<Shared>,
+    shared: Arc<HostState>,
     /// By plugin: also of those that are well again, as long as their restarts count.
-    patients: BTreeMap<String, Patient>,
+    patients: BTreeMap<String, UnhealthyPlugin>,
 }
 
-struct Patient {
+struct UnhealthyPlugin {
     /// Whose restarts are counted: another version, or another configuration, has its own.
-    identity: Identity,
-    /// What is not well.
+    identity: PluginIdentity,
+    /// The version that is unhealthy.
     running: Weak<Leased<Running>>,
     restarts: Restarts,
     step: Step,
     /// Why it would not start the last time.
-    refused: Option<Refused>,
+    refused: Option<Rejection>,
 }
 
-/// What comes next for a plugin that is not well.
+/// What comes next for a plugin that is unhealthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// Decide what.
     Decide,
-    /// Start it anew, not earlier than this.
+    /// Restart it, not earlier than this.
     At(Instant),
     /// It was started so often that it is left alone until then.
     LeaveUntil(Instant),
 }
 
-impl Patient {
+impl UnhealthyPlugin {
     fn new(sick: &Running) -> Self {
         Self {
             identity: sick.identity.clone(),
@@ -60,7 +60,7 @@ impl Patient {
         }
     }
 
-    /// The version that is not well, if it still serves, and alone: a trial is decided first.
+    /// The version that is unhealthy, if it still serves, and alone: a trial is decided first.
     fn sick(&self, generation: &Generation) -> Option<Arc<Leased<Running>>> {
         let member = generation.plugins.get(&self.identity.name)?;
         let running = self.running.upgrade()?;
@@ -70,13 +70,13 @@ impl Patient {
 }
 
 impl Restarter {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<HostState>) -> Self {
         Self { shared, patients: BTreeMap::new() }
     }
 
-    /// The members of a generation that are to be started anew now.
+    /// The members of a generation that are to be restarted now.
     pub(crate) fn due(&mut self, generation: &Generation, now: Instant) -> Vec<Member> {
-        for sick in self.shared.take_sick() {
+        for sick in self.shared.take_unhealthy() {
             self.admit(&sick, generation);
         }
         let mut due = Vec::new();
@@ -87,7 +87,7 @@ impl Restarter {
                 if let Step::At(_) = std::mem::replace(&mut patient.step, Step::Decide) {
                     patient.restarts.forgo();
                 }
-                return !patient.restarts.ran_well(now);
+                return !patient.restarts.forget_if_quiet(now);
             };
             if patient.step == Step::Decide {
                 patient.step = decide(&self.shared, &sick, &mut patient.restarts, now);
@@ -118,22 +118,23 @@ impl Restarter {
         });
         if let Some(canary) = on_trial {
             let why = sick.health.why().unwrap_or_default();
-            take_back(&canary.trial, &self.shared, format!("its health checks fail: {why}"));
+            roll_back_trial(&canary.trial, &self.shared, format!("its health checks fail: {why}"));
             return;
         }
         if sick.identity.policy.protection.restarts == 0 {
             return;
         }
-        let patient = self.patients.entry(name.clone()).or_insert_with(|| Patient::new(sick));
+        let patient =
+            self.patients.entry(name.clone()).or_insert_with(|| UnhealthyPlugin::new(sick));
         if patient.identity != sick.identity {
-            *patient = Patient::new(sick);
+            *patient = UnhealthyPlugin::new(sick);
         }
         patient.running = Arc::downgrade(sick);
         patient.step = Step::Decide;
     }
 
-    /// What came of starting these anew.
-    pub(crate) fn tried(&mut self, started: &[Fresh], refused: Vec<Refused>) {
+    /// Takes note of what came of restarting these.
+    pub(crate) fn tried(&mut self, started: &[StartedPlugin], refused: Vec<Rejection>) {
         for fresh in started {
             if let Some(patient) = self.patients.get_mut(&fresh.wanted.identity.name) {
                 patient.refused = None;
@@ -147,9 +148,9 @@ impl Restarter {
         }
     }
 
-    /// What stands against plugins that would not start anew. A look finds nothing wrong with
+    /// Why plugins did not restart. A look finds nothing wrong with
     /// them.
-    pub(crate) fn refused(&self) -> Vec<Refused> {
+    pub(crate) fn refused(&self) -> Vec<Rejection> {
         self.patients.values().filter_map(|patient| patient.refused.clone()).collect()
     }
 }
@@ -164,14 +165,14 @@ fn rules(budget: u32) -> RestartRules {
     }
 }
 
-fn decide(shared: &Arc<Shared>, sick: &Running, restarts: &mut Restarts, now: Instant) -> Step {
+fn decide(shared: &Arc<HostState>, sick: &Running, restarts: &mut Restarts, now: Instant) -> Step {
     let plugin = sick.label.to_string();
     let wait = match restarts.next(now, fastrand::u64(..)) {
         Next::Now => Duration::ZERO,
         Next::Wait(wait) => wait,
         Next::Exhausted { since, restarts } => {
             let because = sick.health.why().unwrap_or_default();
-            if sick.health.is_crash_loop(restarts) {
+            if sick.health.enter_crash_loop(restarts) {
                 shared.journal.note_now(Outcome::CrashLoop { plugin, restarts, because });
             }
             let until = since + WINDOW;

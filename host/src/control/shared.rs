@@ -17,12 +17,12 @@ use crate::set::{Cell, Running};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
-pub(crate) enum ConfigSource {
+pub(crate) enum ConfigLoader {
     Fixed(Arc<Config>),
     Layers(Layers),
 }
 
-impl ConfigSource {
+impl ConfigLoader {
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::Fixed(_) => None,
@@ -32,7 +32,7 @@ impl ConfigSource {
 }
 
 /// What the reconciler shares with the host's handles.
-pub(crate) struct Shared {
+pub(crate) struct HostState {
     pub(crate) cell: Arc<Cell>,
     pub(crate) journal: Journal,
     pub(crate) draining: Arc<Draining>,
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     born: Instant,
 }
 
-impl Shared {
+impl HostState {
     pub(crate) fn new(cell: Arc<Cell>, tokio: Handle, signal: Signal, probes: u32) -> Arc<Self> {
         Arc::new(Self {
             cell,
@@ -107,15 +107,15 @@ impl Shared {
         });
     }
 
-    /// A plugin was found not to be well: the reconciler will look at it.
-    pub(crate) fn is_sick(&self, running: &Arc<Leased<Running>>) {
-        self.sick_ones().push(Arc::downgrade(running));
+    /// Reports an unhealthy plugin to the reconciler, and wakes it.
+    pub(crate) fn report_unhealthy(&self, running: &Arc<Leased<Running>>) {
+        self.unhealthy().push(Arc::downgrade(running));
         self.signal.look();
     }
 
     /// Those that were found since this was asked last, and still run.
-    pub(crate) fn take_sick(&self) -> Vec<Arc<Leased<Running>>> {
-        std::mem::take(&mut *self.sick_ones()).iter().filter_map(Weak::upgrade).collect()
+    pub(crate) fn take_unhealthy(&self) -> Vec<Arc<Leased<Running>>> {
+        std::mem::take(&mut *self.unhealthy()).iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Has the reconciler look again after `wait`.
@@ -127,7 +127,7 @@ impl Shared {
         });
     }
 
-    fn sick_ones(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Leased<Running>>>> {
+    fn unhealthy(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Leased<Running>>>> {
         self.sick.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -16,30 +16,30 @@ const MOST_QUIET_PERIODS: u32 = 10;
 #[derive(Clone)]
 pub(crate) struct Signal {
     dirty: SyncSender<()>,
-    asked: Arc<Mutex<Asked>>,
+    pending: Arc<Mutex<Pending>>,
 }
 
-/// What somebody waits for.
+/// What callers wait for.
 #[derive(Default)]
-struct Asked {
+struct Pending {
     replies: Vec<oneshot::Sender<Report>>,
-    orders: Vec<(Order, oneshot::Sender<Ordered>)>,
-    /// From then on nobody looks, and nobody who asks waits.
+    commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
+    /// From then on there are no looks, and requests fail at once.
     stopped: bool,
 }
 
-impl Asked {
+impl Pending {
     /// Returns whether that is news. Who waits hears of it: the ends that would answer are gone.
     fn stop(&mut self) -> bool {
         self.replies.clear();
-        self.orders.clear();
+        self.commands.clear();
         !std::mem::replace(&mut self.stopped, true)
     }
 }
 
 /// What an operator may ask of the reconciler beyond a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum OperatorCommand {
     /// Serve what this generation served, until told otherwise.
     RollBack(u64),
     /// Take over changes again.
@@ -47,12 +47,12 @@ pub(crate) enum Order {
 }
 
 /// What came of an order.
-pub(crate) type Ordered = Result<Report, RollbackError>;
+pub(crate) type CommandResult = Result<Report, RollbackError>;
 
 /// The reconciler's end.
 pub(crate) struct Signals {
     dirty: Receiver<()>,
-    asked: Arc<Mutex<Asked>>,
+    pending: Arc<Mutex<Pending>>,
 }
 
 /// Why the reconciler wakes.
@@ -62,8 +62,8 @@ pub(crate) enum Wake {
         /// Who waits for the report.
         replies: Vec<oneshot::Sender<Report>>,
         /// What is to be done, and who waits for it.
-        orders: Vec<(Order, oneshot::Sender<Ordered>)>,
-        /// Whether somebody asked by name, or the slow timer ran: failures that may have
+        commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
+        /// Whether a caller asked for a look, or the slow timer ran: failures that may have
         /// passed are tried again.
         retry: bool,
     },
@@ -75,8 +75,8 @@ pub(crate) enum Wake {
 pub(crate) fn channel() -> (Signal, Signals) {
     // One place is enough: two "look again" say no more than one.
     let (dirty, received) = mpsc::sync_channel(1);
-    let asked = Arc::new(Mutex::new(Asked::default()));
-    (Signal { dirty, asked: Arc::clone(&asked) }, Signals { dirty: received, asked })
+    let pending = Arc::new(Mutex::new(Pending::default()));
+    (Signal { dirty, pending: Arc::clone(&pending) }, Signals { dirty: received, pending })
 }
 
 impl Signal {
@@ -87,25 +87,25 @@ impl Signal {
     }
 
     /// Looks at once, and says what came of it; fails once it is stopped.
-    pub(crate) fn ask(&self) -> oneshot::Receiver<Report> {
+    pub(crate) fn request_look(&self) -> oneshot::Receiver<Report> {
         let (reply, report) = oneshot::channel();
-        let mut asked = self.lock();
-        if !asked.stopped {
-            asked.replies.push(reply);
+        let mut pending = self.lock();
+        if !pending.stopped {
+            pending.replies.push(reply);
         }
-        drop(asked);
+        drop(pending);
         self.look();
         report
     }
 
     /// Does this at once, and says what came of it; fails once it is stopped.
-    pub(crate) fn order(&self, order: Order) -> oneshot::Receiver<Ordered> {
+    pub(crate) fn command(&self, command: OperatorCommand) -> oneshot::Receiver<CommandResult> {
         let (reply, done) = oneshot::channel();
-        let mut asked = self.lock();
-        if !asked.stopped {
-            asked.orders.push((order, reply));
+        let mut pending = self.lock();
+        if !pending.stopped {
+            pending.commands.push((command, reply));
         }
-        drop(asked);
+        drop(pending);
         self.look();
         done
     }
@@ -126,15 +126,15 @@ impl Signal {
     /// Does this unless it is stopped, and not while it is being stopped. Returns whether it was
     /// done. It must be short.
     pub(crate) fn unless_stopped(&self, work: impl FnOnce()) -> bool {
-        let asked = self.lock();
-        if !asked.stopped {
+        let pending = self.lock();
+        if !pending.stopped {
             work();
         }
-        !asked.stopped
+        !pending.stopped
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,20 +145,20 @@ impl Signals {
         let timed_out = self.dirty.recv_timeout(timer) == Err(RecvTimeoutError::Timeout);
         let latest = Instant::now() + quiet.saturating_mul(MOST_QUIET_PERIODS);
         loop {
-            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            if asked.stopped {
+            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            if pending.stopped {
                 return Wake::Stop;
             }
-            let replies = std::mem::take(&mut asked.replies);
-            let orders = std::mem::take(&mut asked.orders);
-            drop(asked);
+            let replies = std::mem::take(&mut pending.replies);
+            let commands = std::mem::take(&mut pending.commands);
+            drop(pending);
             let retry = timed_out || !replies.is_empty();
-            if retry || !orders.is_empty() || Instant::now() >= latest {
-                return Wake::Look { replies, orders, retry };
+            if retry || !commands.is_empty() || Instant::now() >= latest {
+                return Wake::Look { replies, commands, retry };
             }
             match self.dirty.recv_timeout(quiet) {
                 Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => return Wake::Look { replies, orders, retry },
+                Err(RecvTimeoutError::Timeout) => return Wake::Look { replies, commands, retry },
                 Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
             }
         }
@@ -167,8 +167,8 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        // However the reconciler ended: nobody answers any more.
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).stop();
+        // However the reconciler ended, it answers no more.
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).stop();
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_question_does_not_wait_for_quiet() {
         let (signal, signals) = channel();
-        let _report = signal.ask();
+        let _report = signal.request_look();
         match signals.wait(LONG, LONG) {
             Wake::Look { replies, retry, .. } => assert!(retry && replies.len() == 1),
             Wake::Stop => panic!("not stopped"),
@@ -202,11 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_who_is_stopped() {
+    fn requests_fail_once_it_is_stopped() {
         let (signal, signals) = channel();
-        let (report, done) = (signal.ask(), signal.order(Order::Resume));
+        let (report, done) = (signal.request_look(), signal.command(OperatorCommand::Resume));
         assert!(signal.stop() && !signal.stop());
-        let (late, too_late) = (signal.ask(), signal.order(Order::Resume));
+        let (late, too_late) = (signal.request_look(), signal.command(OperatorCommand::Resume));
         assert!(report.blocking_recv().is_err() && late.blocking_recv().is_err());
         assert!(done.blocking_recv().is_err() && too_late.blocking_recv().is_err());
         assert!(!signal.unless_stopped(|| panic!("it is stopped")));
@@ -214,11 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_who_is_gone() {
+    fn requests_fail_once_the_reconciler_is_gone() {
         let (signal, signals) = channel();
-        let report = signal.ask();
+        let report = signal.request_look();
         drop(signals);
         assert!(signal.is_stopped());
-        assert!(report.blocking_recv().is_err() && signal.ask().blocking_recv().is_err());
+        assert!(report.blocking_recv().is_err() && signal.request_look().blocking_recv().is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a host: its calls, its goodbyes, all within one deadline.
+//! The end of a host: its calls, its shutdowns, all within one deadline.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::drain::{late, over};
-use super::shared::Shared;
+use super::shared::HostState;
 use crate::report::{Outcome, millis};
 use crate::set::Running;
 
-/// What all goodbyes together get at least, even if the calls used up the time.
+/// What all shutdowns together get at least, even if the calls used up the time.
 const LAST: Duration = Duration::from_secs(1);
 /// In place of a deadline that no clock can hold.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -24,7 +24,7 @@ pub(crate) fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(FOR_EVER)
 }
 
-/// Refuses all calls, waits for those under way until `end`, and says goodbye to every version
+/// Refuses all calls, waits for those under way until `end`, and shuts down every version
 /// that is there: those that serve, and those that left and are not gone. Returns `name@version`
 /// of those whose calls were not over.
 ///
@@ -32,7 +32,7 @@ pub(crate) fn after(wait: Duration) -> Instant {
 /// that hang take no longer than one. The groups share what is left of the time.
 ///
 /// The host must be stopped: what the cell holds is the last there is.
-pub(crate) async fn stop_all(shared: &Arc<Shared>, end: Instant) -> Vec<String> {
+pub(crate) async fn stop_all(shared: &Arc<HostState>, end: Instant) -> Vec<String> {
     let published = shared.cell.load();
     let generation = &published.generation;
     let serving = generation.plugins.iter().flat_map(|(_, member)| member.all().cloned());
@@ -42,7 +42,7 @@ pub(crate) async fn stop_all(shared: &Arc<Shared>, end: Instant) -> Vec<String> 
         running.close();
     }
     // A call that began in an earlier generation may still reach what this one shares with it.
-    let users = shared.draining.replaced(&generation.users);
+    let users = shared.draining.add_replaced(&generation.users);
     let depths = generation.config.start_depths();
     let mut groups: BTreeMap<Reverse<usize>, Vec<Arc<Leased<Running>>>> = BTreeMap::new();
     for running in shared.draining.versions().into_iter().chain(serving) {
@@ -75,10 +75,10 @@ pub(crate) async fn stop_all(shared: &Arc<Shared>, end: Instant) -> Vec<String> 
     unfinished
 }
 
-/// Waits for a version's calls until `end`, and says goodbye to it. Returns whether they were over,
+/// Waits for a version's calls until `end`, and shuts down it. Returns whether they were over,
 /// and what is to be noted, unless another has done so.
 async fn part(
-    shared: &Shared,
+    shared: &HostState,
     running: Arc<Leased<Running>>,
     users: &[Arc<Leased<()>>],
     end: Instant,
@@ -87,7 +87,7 @@ async fn part(
     let began = Instant::now();
     let in_time = timeout_at(end, over(&running, users)).await.is_ok();
     let (label, late) = (Arc::clone(&running.label), late(&running, users));
-    let (first, mut gone) = shared.draining.goodbye(running);
+    let (first, mut gone) = shared.draining.shutdown(running);
     if timeout(bound(Instant::now()), gone.wait_for(|gone| *gone)).await.is_err() {
         tracing::warn!(plugin = &*label, "its shutdown did not end in time");
     }

@@ -8,7 +8,7 @@
 //!
 //! A folder that is moved away takes its watch with it, and the watcher forgets it by its
 //! path, even if that path leads to a folder again by then, or to the same one. So whatever
-//! is heard of a watched folder itself makes all watches doubtful, and they are set anew.
+//! is heard of a watched folder itself makes all watches doubtful, and all of them are set again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -100,7 +100,7 @@ impl Watch {
         if let Some(error) = failed {
             return Err(error);
         }
-        // What changed between asking what is there and watching it was heard by nobody.
+        // A change between looking at the folder and watching it gave no event.
         self.again.look();
         Ok(())
     }

@@ -1,24 +1,24 @@
-//! Where outcomes go: the log, and whoever subscribed.
+//! Where outcomes go: the log and all subscribers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use plugbay_core::{Notice, Observer};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use super::outcome::Outcome;
-use super::time::timestamp;
+use super::timestamp;
 
 /// How many events a slow subscriber may be behind before it misses the oldest.
 const BACKLOG: usize = 1024;
 
 /// An outcome, when it came, and the generation that served then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub at: SystemTime,
     /// The generation's number.
     pub generation: u64,
@@ -58,7 +58,7 @@ impl Journal {
         } else {
             tracing::info!(target: "plugbay", generation, reason, "{outcome}");
         }
-        // Nobody listens: the log has it.
+        // Fails if there is no subscriber: the log has it.
         let _ = self.events.send(Event { at: SystemTime::now(), generation, outcome });
     }
 }

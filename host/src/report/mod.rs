@@ -3,21 +3,22 @@
 //! | file | idea |
 //! |---|---|
 //! | `outcome` | every step of a change ends in one closed [`Outcome`] |
-//! | `journal` | where outcomes go: the log, and whoever subscribed |
+//! | `journal` | where outcomes go: the log and all subscribers |
 //! | `rejected` | what was refused, and why |
-//! | `report` | what one look came to |
-//! | `time` | times as all of these write them |
+//! | `look` | what one look of the reconciler came to |
+//! | `time`, [`timestamp`] | durations and points in time as all of these write them |
 
 mod journal;
+mod look;
 mod outcome;
 mod rejected;
-mod report;
 mod time;
+pub mod timestamp;
 
 pub(crate) use self::journal::Journal;
 pub use self::journal::{Event, Events};
+pub use self::look::Report;
 pub use self::outcome::Outcome;
-pub(crate) use self::rejected::Refused;
 pub use self::rejected::Rejected;
-pub use self::report::Report;
-pub(crate) use self::time::{millis, timestamp};
+pub(crate) use self::rejected::Rejection;
+pub(crate) use self::time::millis;

@@ -4,13 +4,13 @@ use std::fmt;
 
 use plugbay_core::{CallError, Notice, Reason};
 use plugbay_guard::{Health, Transition};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::time::millis;
 
 /// What came of one step. [`Outcome::reason`] is the stable word that logs, metrics, the
 /// event stream and the CLI share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -42,7 +42,7 @@ pub enum Outcome {
         /// What to do about it.
         hint: String,
     },
-    /// What was refused is so no more: mended, or gone.
+    /// A file, plugin or configuration is no longer refused: it was fixed, or is gone.
     Recovered {
         /// Where it was found.
         source: String,
@@ -83,7 +83,8 @@ pub enum Outcome {
         #[serde(flatten)]
         notice: Notice,
     },
-    /// A plugin failed so often in a row that it gets no calls for a while.
+    /// A plugin failed several times in a row; its breaker is open, and it gets no calls for a
+    /// while.
     BreakerOpened {
         /// `name@version`.
         plugin: String,
@@ -94,46 +95,46 @@ pub enum Outcome {
         /// The last failure.
         because: String,
     },
-    /// A call is tried on a plugin that got none.
+    /// A plugin whose breaker was open gets a probe call.
     BreakerTried {
         /// `name@version`.
         plugin: String,
     },
-    /// A plugin that got no calls gets all of them again.
+    /// A plugin's breaker is closed: it gets all its calls again.
     BreakerClosed {
         /// `name@version`.
         plugin: String,
     },
-    /// A plugin says that it is not well, or does not answer; it gets no calls.
+    /// A plugin's health checks fail; it gets no calls.
     Unhealthy {
         /// `name@version`.
         plugin: String,
         /// Its last answer.
         because: String,
     },
-    /// A plugin that was not well is again.
+    /// A plugin that was unhealthy is healthy again.
     Healthy {
         /// `name@version`.
         plugin: String,
     },
-    /// A plugin that is not well will be started anew.
+    /// An unhealthy plugin will be restarted.
     Restarting {
         /// `name@version`.
         plugin: String,
         /// Milliseconds until then.
         in_ms: u64,
     },
-    /// A plugin was started anew so often that it is not tried again for now.
+    /// A plugin stayed unhealthy after several restarts; it is not restarted again for now.
     CrashLoop {
         /// `name@version`.
         plugin: String,
-        /// How often it was started anew.
+        /// How often it was restarted.
         restarts: u32,
         /// Its last answer.
         because: String,
     },
     /// A new version of a plugin begins its trial with a share of the calls.
-    CanaryBegun {
+    CanaryStarted {
         /// `name@version` of the new one.
         plugin: String,
         /// `name@version` of the one that it is compared with.
@@ -160,19 +161,20 @@ pub enum Outcome {
         /// What.
         because: String,
     },
-    /// A version on trial did worse than the one that serves, which goes on alone.
-    CanaryTakenBack {
+    /// A version on trial did worse than the one that serves, which gets all calls again.
+    CanaryRolledBack {
         /// `name@version`.
         plugin: String,
         /// The figures that made it so.
         because: String,
     },
-    /// An operator went back to an earlier generation. Changes of files and configuration wait.
+    /// An operator rolled back to an earlier generation. Changes of files and configuration are
+    /// held back.
     RolledBack {
         /// The generation whose plugins and configuration serve again.
         to: u64,
     },
-    /// Changes of files and configuration are taken over again.
+    /// Changes of files and configuration are applied again.
     Resumed,
     /// A new configuration is in force.
     Configured,
@@ -181,10 +183,10 @@ pub enum Outcome {
         /// The key.
         key: String,
     },
-    /// Changes are not seen at once, only at the slow look: the operating system gives no
-    /// watcher.
+    /// The operating system provides no file watcher, or the host is built without the feature `watch`:
+    /// changes are found by polling, every `host.rescan`.
     WatchLost {
-        /// What it said.
+        /// Why: the operating system's error, or that the feature is left out.
         message: String,
     },
 }
@@ -208,11 +210,11 @@ impl Outcome {
             Self::Healthy { .. } => "healthy",
             Self::Restarting { .. } => "restarting",
             Self::CrashLoop { .. } => "crash-loop",
-            Self::CanaryBegun { .. } => "canary-begun",
+            Self::CanaryStarted { .. } => "canary-started",
             Self::CanaryStep { .. } => "canary-step",
             Self::CanaryPromoted { .. } => "canary-promoted",
             Self::CanaryEnded { .. } => "canary-ended",
-            Self::CanaryTakenBack { .. } => "canary-taken-back",
+            Self::CanaryRolledBack { .. } => "canary-rolled-back",
             Self::RolledBack { .. } => "rolled-back",
             Self::Resumed => "resumed",
             Self::Configured => "configured",
@@ -257,7 +259,7 @@ impl Outcome {
                 | Self::BreakerOpened { .. }
                 | Self::Unhealthy { .. }
                 | Self::CrashLoop { .. }
-                | Self::CanaryTakenBack { .. }
+                | Self::CanaryRolledBack { .. }
                 | Self::WatchLost { .. }
         )
     }
@@ -292,44 +294,46 @@ impl fmt::Display for Outcome {
                 "{plugin} failed {failures} times in a row and gets no calls for {open_ms} ms: \
                  {because}"
             ),
-            Self::BreakerTried { plugin } => write!(f, "{plugin} is tried with a call"),
+            Self::BreakerTried { plugin } => write!(f, "{plugin} gets a probe call"),
             Self::BreakerClosed { plugin } => write!(f, "{plugin} gets calls again"),
             Self::Unhealthy { plugin, because } => {
-                write!(f, "{plugin} is not well and gets no calls: {because}")
+                write!(f, "{plugin} is unhealthy and gets no calls: {because}")
             }
-            Self::Healthy { plugin } => write!(f, "{plugin} is well again"),
+            Self::Healthy { plugin } => write!(f, "{plugin} is healthy again"),
             Self::Restarting { plugin, in_ms } => {
-                write!(f, "{plugin} will be started anew in {in_ms} ms")
+                write!(f, "{plugin} restarts in {in_ms} ms")
             }
             Self::CrashLoop { plugin, restarts, because } => write!(
                 f,
-                "{plugin} is not well after {restarts} restarts and is left alone for now: {because}"
+                "{plugin} is still unhealthy after {restarts} restarts, no more for now: {because}"
             ),
-            Self::CanaryBegun { plugin, stable } => {
-                write!(f, "{plugin} gets its first share of the calls beside {stable}")
+            Self::CanaryStarted { plugin, stable } => {
+                write!(f, "canary {plugin} gets its first share of the calls beside {stable}")
             }
             Self::CanaryStep { plugin, percent } => {
-                write!(f, "{plugin} gets {percent} % of the calls now")
+                write!(f, "canary {plugin} gets {percent} % of the calls")
             }
             Self::CanaryPromoted { plugin, because } => {
-                write!(f, "{plugin} gets all calls: {because}")
+                write!(f, "canary {plugin} promoted to all calls: {because}")
             }
             Self::CanaryEnded { plugin, because } => {
-                write!(f, "the trial of {plugin} ends undecided: {because}")
+                write!(f, "canary {plugin} ended undecided: {because}")
             }
-            Self::CanaryTakenBack { plugin, because } => {
-                write!(f, "{plugin} is taken back: {because}")
+            Self::CanaryRolledBack { plugin, because } => {
+                write!(f, "canary {plugin} rolled back: {because}")
             }
             Self::RolledBack { to } => {
                 write!(
                     f,
-                    "the plugins and configuration of generation {to} serve again; changes wait"
+                    "rolled back to the plugins and configuration of generation {to}; changes are held back"
                 )
             }
-            Self::Resumed => write!(f, "changes are taken over again"),
+            Self::Resumed => write!(f, "applying changes again"),
             Self::Configured => write!(f, "the new configuration is in force"),
-            Self::PendingRestart { key } => write!(f, "{key} changes with the next restart"),
-            Self::WatchLost { message } => write!(f, "changes are seen late: {message}"),
+            Self::PendingRestart { key } => write!(f, "{key} takes effect after a restart"),
+            Self::WatchLost { message } => {
+                write!(f, "file watching unavailable, polling every host.rescan: {message}")
+            }
         }
     }
 }

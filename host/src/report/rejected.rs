@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use plugbay_core::{Digest, Reason, Refusal, Source};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::time::timestamp;
+use super::timestamp;
 
 /// Something that was refused on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct Rejection {
     pub(crate) source: Source,
     pub(crate) plugin: Option<String>,
     pub(crate) digest: Option<Digest>,
@@ -17,7 +17,7 @@ pub(crate) struct Refused {
 }
 
 /// Something that was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rejected {
     /// The file, or `linked:NAME`.
@@ -33,6 +33,6 @@ pub struct Rejected {
     /// What to do about it; may be empty.
     pub hint: String,
     /// Since when, for this very reason.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub since: SystemTime,
 }

@@ -6,8 +6,8 @@ use plugbay_core::{CapabilityDescription, CapabilityKey, Kind, Provider};
 use plugbay_guard::Seat;
 use plugbay_registry::Leased;
 
+use super::retries::Retries;
 use super::running::Running;
-use super::second_tries::SecondTries;
 use super::trial::Trial;
 use crate::config::RequestKey;
 
@@ -68,7 +68,7 @@ pub(crate) struct Spread {
     /// What makes requests of a handler stick to one provider.
     pub(crate) key: Option<RequestKey>,
     /// What the calls that go on to another provider cost.
-    pub(crate) second_tries: Arc<SecondTries>,
+    pub(crate) retries: Arc<Retries>,
 }
 
 /// How calls are given out.

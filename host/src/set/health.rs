@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use plugbay_core::CallError;
 use plugbay_guard::Health;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::report::timestamp;
 
@@ -14,25 +14,25 @@ use crate::report::timestamp;
 pub(crate) struct HealthRecord(Mutex<HealthStatus>);
 
 /// What the health checks say of a plugin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HealthStatus {
     /// Whether it gets calls.
     pub healthy: bool,
     /// Since when.
-    #[serde(serialize_with = "timestamp")]
+    #[serde(with = "timestamp")]
     pub since: SystemTime,
     /// What the last bad answer was, while it counts.
     pub why: Option<String>,
-    /// How often it was started anew before it was left alone, if it was.
+    /// How often it was restarted in vain, if it is not restarted any more.
     pub crash_loop: Option<u32>,
-    /// How often it was asked.
-    pub asked: u64,
+    /// How many checks were answered, or failed to be.
+    pub checks: u64,
 }
 
 impl Default for HealthStatus {
     fn default() -> Self {
-        Self { healthy: true, since: SystemTime::now(), why: None, crash_loop: None, asked: 0 }
+        Self { healthy: true, since: SystemTime::now(), why: None, crash_loop: None, checks: 0 }
     }
 }
 
@@ -46,15 +46,16 @@ impl HealthRecord {
         self.lock().why.clone()
     }
 
-    /// It was started anew so often that it is left alone. Returns whether that is news.
-    pub(crate) fn is_crash_loop(&self, restarts: u32) -> bool {
+    /// Notes that the plugin is not restarted any more, after so many restarts. Returns whether that
+    /// is new.
+    pub(crate) fn enter_crash_loop(&self, restarts: u32) -> bool {
         self.lock().crash_loop.replace(restarts).is_none()
     }
 
     /// Keeps an answer.
     pub(crate) fn answered(&self, answer: &Result<(), CallError>) {
         let mut status = self.lock();
-        status.asked += 1;
+        status.checks += 1;
         status.why = answer.as_ref().err().map(|error| error.message().to_owned());
     }
 

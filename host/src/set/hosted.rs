@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use plugbay_core::{CallError, CallErrorKind, Plugin, PluginStats, Provider};
 
-use super::apart::apart;
+use super::dedicated::spawn_dedicated;
 
-/// A started plugin. It is freed on a thread of its own, whoever lets it go last: that runs foreign
+/// A started plugin. It is freed on a thread of its own, wherever it is dropped: that runs foreign
 /// code, which may take its time, and the last may be an async task that timers wait for, or the
 /// reconciler.
 pub(crate) struct Hosted(Arc<dyn Plugin>);
@@ -31,11 +31,11 @@ impl Drop for Hosted {
     fn drop(&mut self) {
         let plugin = std::mem::replace(&mut self.0, Arc::new(Gone));
         // Without a thread, it is freed here.
-        let _ = apart("free", move || drop(plugin));
+        let _ = spawn_dedicated("free", move || drop(plugin));
     }
 }
 
-/// What stands in the place of a plugin that is being freed. Nobody ever sees it.
+/// Stands in the place of a plugin that is being freed, for the length of its `drop`.
 struct Gone;
 
 impl Plugin for Gone {

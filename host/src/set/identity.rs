@@ -3,9 +3,9 @@
 use plugbay_core::{Digest, Policy};
 use serde_json::Value;
 
-/// What makes two plugins the same: change any of it, and the plugin is started anew.
+/// What makes two plugins the same: change any of it, and the plugin is restarted.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Identity {
+pub(crate) struct PluginIdentity {
     /// The name it runs under.
     pub(crate) name: String,
     /// Its artifact's bytes.

@@ -7,7 +7,7 @@ use plugbay_core::Source;
 use plugbay_guard::BreakerState;
 use plugbay_registry::Leased;
 
-use super::identity::Identity;
+use super::identity::PluginIdentity;
 use super::running::Running;
 use super::trial::{Condition, Trial};
 
@@ -40,7 +40,7 @@ impl Member {
     }
 
     /// What it is, or is about to be.
-    pub(crate) fn aim(&self) -> &Identity {
+    pub(crate) fn aim(&self) -> &PluginIdentity {
         let canary = self.canary.as_ref().map(|canary| &canary.running.identity);
         canary.unwrap_or(&self.running.identity)
     }

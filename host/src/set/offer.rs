@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use plugbay_core::{Description, Digest, Isolation, Refusal, Source};
 
-use super::identity::Identity;
-use crate::report::Refused;
+use super::identity::PluginIdentity;
+use crate::report::Rejection;
 
 /// An artifact that was described.
 #[derive(Clone, Debug)]
@@ -15,22 +15,22 @@ pub(crate) struct Offer {
     pub(crate) size: u64,
     /// Whether it is native code.
     pub(crate) native: bool,
-    /// Where it was asked for its description, if it is.
-    pub(crate) asked: Isolation,
+    /// Where it was described, if it is.
+    pub(crate) described_in: Isolation,
     pub(crate) description: Arc<Description>,
 }
 
 /// A plugin that should run.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
-    pub(crate) identity: Identity,
+    pub(crate) identity: PluginIdentity,
     pub(crate) offer: Offer,
 }
 
 impl Wanted {
     /// It is refused.
-    pub(crate) fn refused(&self, refusal: Refusal) -> Refused {
-        Refused {
+    pub(crate) fn refused(&self, refusal: Refusal) -> Rejection {
+        Rejection {
             source: self.offer.source.clone(),
             plugin: Some(self.identity.name.clone()),
             digest: Some(self.offer.digest),
@@ -45,5 +45,6 @@ pub(crate) struct Incumbent {
     /// Where its versions come from, and where it was found last: that first. While any of these
     /// is there but cannot be read, it stays.
     pub(crate) sources: Vec<Source>,
-    pub(crate) description: Arc<Description>,
+    /// What its versions describe; the version that is not on trial first.
+    pub(crate) descriptions: Vec<Arc<Description>>,
 }

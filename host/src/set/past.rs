@@ -40,7 +40,7 @@ impl Past {
     }
 }
 
-/// What somebody goes back to who names no generation: the newest of `history` that serves
+/// What a rollback that names no generation goes back to: the newest of `history` that serves
 /// anything else. While there is a trial that is the newest of all, which serves without it; after
 /// a rollback it is one from before the generation that was gone back to.
 pub(crate) fn previous(history: &[Arc<Past>], on_trial: bool, pinned: Option<u64>) -> Option<u64> {

@@ -9,12 +9,12 @@ use super::capability::Capability;
 use super::generation::Generation;
 use super::past::Past;
 use super::running::Running;
-use crate::config::Restart;
+use crate::config::PendingRestart;
 use crate::report::{Rejected, Report};
 
 /// What the cell holds: the generation that serves, and what the last look found beside it.
 /// One store publishes both, so that no reader sees one without the other.
-pub(crate) struct Published {
+pub(crate) struct PublishedSet {
     pub(crate) generation: Arc<Generation>,
     /// The same generation, as plugins see it.
     pub(crate) services: Arc<dyn Services>,
@@ -23,28 +23,28 @@ pub(crate) struct Published {
     pub(crate) pinned: Option<u64>,
     /// What can be gone back to, oldest first.
     pub(crate) history: Arc<[Arc<Past>]>,
-    pub(crate) pending_restart: Arc<[Restart]>,
+    pub(crate) pending_restart: Arc<[PendingRestart]>,
 }
 
 /// The one cell that requests read and the reconciler stores to.
-pub(crate) type Cell = Swap<Published>;
+pub(crate) type Cell = Swap<PublishedSet>;
 
 /// The counted right to call one capability in one generation.
-pub(crate) struct Entered<'a> {
+pub(crate) struct CallPass<'a> {
     /// Given back first, in the order of the fields.
     _plugin: Option<Pass<'a, Running>>,
     /// Of the generation, if other plugins in it may be called.
     _users: Option<Pass<'a, ()>>,
 }
 
-impl Published {
+impl PublishedSet {
     /// Takes the right to call `capability`, or `None` if the set was retired meanwhile.
     #[inline]
-    pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<Entered<'a>> {
+    pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<CallPass<'a>> {
         if capability.spread.is_some() {
-            // Nobody knows yet who will answer. With the generation, no plugin in it can be
+            // It is open which provider will answer. With the generation, no plugin in it can be
             // shut down.
-            return Some(Entered {
+            return Some(CallPass {
                 _plugin: None,
                 _users: Some(self.generation.users.enter().ok()?),
             });
@@ -52,7 +52,7 @@ impl Published {
         let running = &capability.first.running;
         let users =
             if running.calls_others { Some(self.generation.users.enter().ok()?) } else { None };
-        Some(Entered { _plugin: Some(running.enter().ok()?), _users: users })
+        Some(CallPass { _plugin: Some(running.enter().ok()?), _users: users })
     }
 
     /// The context of a call from outside.

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// Who asked for a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Origin {
+pub(crate) enum RouteOrigin {
     /// `[[routes]]` in the configuration.
     Config,
     /// The plugin's description.
@@ -25,7 +25,7 @@ pub(crate) struct Route {
     /// Upper case; empty means every method.
     pub(crate) methods: Vec<String>,
     pub(crate) handler: String,
-    pub(crate) origin: Origin,
+    pub(crate) origin: RouteOrigin,
 }
 
 impl Route {
@@ -84,7 +84,7 @@ impl Router {
     /// its pattern has for the parameters.
     pub(crate) fn is_configured(&self, route: &Route) -> bool {
         let wanted = shape(&route.path);
-        let mut there = self.paths.iter().flatten().filter(|it| it.origin == Origin::Config);
+        let mut there = self.paths.iter().flatten().filter(|it| it.origin == RouteOrigin::Config);
         there.any(|other| other.overlaps(route) && shape(&other.path) == wanted)
     }
 

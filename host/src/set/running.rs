@@ -11,14 +11,14 @@ use tokio::sync::watch;
 
 use super::health::HealthRecord;
 use super::hosted::Hosted;
-use super::identity::Identity;
+use super::identity::PluginIdentity;
 use super::offer::Offer;
 use super::tally::Tally;
 use crate::report::Journal;
 
 /// A started plugin version: what a lease is a lease of.
 pub(crate) struct Running {
-    pub(crate) identity: Identity,
+    pub(crate) identity: PluginIdentity,
     pub(crate) label: Arc<str>,
     pub(crate) description: Arc<Description>,
     /// What the plugin says of it, at hand for every call.
@@ -41,20 +41,20 @@ pub(crate) struct Running {
     /// What its health checks say.
     pub(crate) health: HealthRecord,
     /// Whether it was told that it ends.
-    pub(crate) goodbye: Goodbye,
+    pub(crate) shutdown: Shutdown,
     /// Where changes of the two are noted.
     pub(crate) journal: Journal,
 }
 
-/// The last words with a plugin version: said once, by whoever comes first.
+/// The shutdown of a plugin version: it is called once.
 #[derive(Default)]
-pub(crate) struct Goodbye {
+pub(crate) struct Shutdown {
     pub(crate) said: AtomicBool,
     pub(crate) over: watch::Sender<bool>,
 }
 
-impl Goodbye {
-    /// What becomes true once the version is gone, and is closed if nobody ever says so.
+impl Shutdown {
+    /// Becomes true once the version is gone; closes if it is dropped without a shutdown.
     pub(crate) fn heard(&self) -> watch::Receiver<bool> {
         self.over.subscribe()
     }

@@ -1,10 +1,11 @@
 //! What came of a plugin's calls.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thread_local::ThreadLocal;
 
 /// Counts the calls of one plugin version, by what came of them.
@@ -20,13 +21,13 @@ pub(crate) struct Tally {
 }
 
 /// Calls of one plugin version since it was started.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CallStatus {
     /// Calls that were answered.
     pub answered: u64,
     /// Calls that failed, by the reason of their error.
-    pub failed: BTreeMap<&'static str, u64>,
+    pub failed: BTreeMap<Cow<'static, str>, u64>,
     /// Calls whose caller went away.
     pub cancelled: u64,
 }
@@ -53,7 +54,7 @@ impl Tally {
     pub(crate) fn status(&self) -> CallStatus {
         CallStatus {
             answered: self.answered.iter().map(|count| count.load(Ordering::Relaxed)).sum(),
-            failed: self.lock().clone(),
+            failed: self.lock().iter().map(|(&reason, &count)| (reason.into(), count)).collect(),
             cancelled: self.cancelled.load(Ordering::Relaxed),
         }
     }
@@ -83,6 +84,6 @@ mod tests {
         tally.cancelled();
         let status = tally.status();
         assert_eq!((status.answered, status.cancelled), (THREADS * 1000, 1));
-        assert_eq!(status.failed, [("trap", 2)].into());
+        assert_eq!(status.failed, [("trap".into(), 2)].into());
     }
 }

@@ -1,17 +1,18 @@
 //! A new version on trial: a share of the calls, compared with the version that serves.
 //!
-//! The share grows by the steps of the configuration. At each step the two are compared anew by
+//! The share grows by the steps of the configuration. At each step the two are compared by
 //! the test that [`plugbay_guard`] states; a version that does worse gets no calls from that
-//! moment on, and is taken back with the figures that made it so. One that got through all the
+//! moment on, and is rolled back with the figures that made it so. One that got through all the
 //! steps takes all calls.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use plugbay_guard::{CanaryRules, Figures, Seat, Side, Stage, Steps, Trial as Judge};
 use plugbay_registry::Swap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a version is tried.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +45,7 @@ pub(crate) enum End {
     /// The one on trial takes all calls: why.
     Promoted(String),
     /// The one that served goes on alone: why.
-    TakenBack(String),
+    RolledBack(String),
     /// Something else changed, and there is nothing to try any more.
     Over,
 }
@@ -70,7 +71,7 @@ pub(crate) enum Change {
 }
 
 /// How a trial goes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrialStatus {
     /// `name@version` of the version that it is compared with.
@@ -80,7 +81,7 @@ pub struct TrialStatus {
     /// of so many, before it gets all calls.
     pub steps: usize,
     /// What is known of it: `undecided`, `good` or `bad`.
-    pub judgement: &'static str,
+    pub judgement: Cow<'static, str>,
     /// Percent of the calls that it gets.
     pub share: f64,
     /// Its calls since the step began.
@@ -166,7 +167,7 @@ impl Trial {
                 _ => steps,
             },
             steps,
-            judgement: state.judge.judgement().as_str(),
+            judgement: state.judge.judgement().as_str().into(),
             share: f64::from(self.share.load(Ordering::Relaxed)) / 10.0,
             calls: canary.calls(),
             errors: canary.errors(),
@@ -184,7 +185,7 @@ impl Trial {
         self.lock().end.clone()
     }
 
-    /// Ends it, unless it ended before: returns whether it did not. Who is taken back gets no
+    /// Ends it, unless it ended before: returns whether it did not. Who is rolled back gets no
     /// calls from now on, whenever the next set is published.
     pub(crate) fn end_by(&self, end: End) -> bool {
         self.end_in(&mut self.lock(), end)
@@ -194,7 +195,7 @@ impl Trial {
         if state.end.is_some() {
             return false;
         }
-        if matches!(end, End::TakenBack(_)) {
+        if matches!(end, End::RolledBack(_)) {
             self.share.store(0, Ordering::Relaxed);
         }
         state.end = Some(end);
@@ -212,9 +213,9 @@ impl Trial {
         let State { stage, judge, .. } = &mut *state;
         let next = self.terms.steps.advance(*stage, now, judge, &stable, &canary);
         let end = match (next, conditions) {
-            (Stage::RolledBack, _) => End::TakenBack(why(judge)),
+            (Stage::RolledBack, _) => End::RolledBack(why(judge)),
             // It gets no calls then, so that nothing more would be seen of it.
-            (_, [_, Condition::Broken]) => End::TakenBack(format!(
+            (_, [_, Condition::Broken]) => End::RolledBack(format!(
                 "its breaker opened: it failed {} of {} calls at this step, the stable version \
                  {} of {}",
                 canary.errors(),
@@ -223,10 +224,10 @@ impl Trial {
                 stable.calls()
             )),
             (Stage::Done, _) => End::Promoted("it did well at all steps".to_owned()),
-            // The same goes for the other one: there is nothing to compare with, and whoever is
-            // well is better.
+            // The same goes for the other one: there is nothing to compare with, and the
+            // healthy version is better.
             (_, [Condition::Sick, Condition::Well]) => {
-                End::Promoted(format!("{} is not well", self.labels[0]))
+                End::Promoted(format!("{} is unhealthy", self.labels[0]))
             }
             // This may pass, so that a few calls are waited for; it stands in for all of them.
             (_, [Condition::Broken, Condition::Well])
@@ -284,11 +285,11 @@ mod tests {
         calls(&trial, 900, 100);
         assert_eq!(trial.look(start, WELL), Change::Nothing);
         let status = trial.status();
-        assert_eq!((status.step, status.steps, status.judgement), (1, 2, "good"));
+        assert_eq!((status.step, status.steps, &*status.judgement), (1, 2, "good"));
         assert!(status.latency_ms.unwrap() >= 1.0 && status.stable_latency_ms.unwrap() < 1.2);
         assert_eq!(trial.look(start + 61_000 * MS, WELL), Change::Step(50));
         let status = trial.status();
-        assert_eq!((status.step, status.judgement, status.calls), (2, "undecided", 0));
+        assert_eq!((status.step, &*status.judgement, status.calls), (2, "undecided", 0));
         calls(&trial, 100, 100);
         assert_eq!(trial.look(start + 122_000 * MS, WELL), Change::End);
         assert!(matches!(trial.end(), Some(End::Promoted(_))));
@@ -298,12 +299,12 @@ mod tests {
     fn who_is_taken_back_gets_no_calls_and_is_not_promoted_after_all() {
         let (trial, start) = (trial(), Instant::now());
         calls(&trial, 900, 100);
-        assert!(trial.end_by(End::TakenBack("its health checks fail".into())));
+        assert!(trial.end_by(End::RolledBack("its health checks fail".into())));
         assert_eq!(trial.seats().map(|seat| seat.weight), [1000, 0]);
         // Its judge, if one is left, announces nothing more and changes nothing.
         assert_eq!(trial.look(start + 61_000 * MS, WELL), Change::End);
         assert!(!trial.end_by(End::Promoted(String::new())));
-        assert!(matches!(trial.end(), Some(End::TakenBack(_))));
+        assert!(matches!(trial.end(), Some(End::RolledBack(_))));
         assert_eq!(trial.seats().map(|seat| seat.weight), [1000, 0]);
     }
 
@@ -317,11 +318,11 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_well_is_better_than_one_who_is_not() {
+    fn a_healthy_version_is_better_than_an_unhealthy_one() {
         let start = Instant::now();
         let sick = trial();
         assert_eq!(sick.look(start, [Condition::Sick, Condition::Well]), Change::End);
-        assert_eq!(sick.end(), Some(End::Promoted("c@1.0.0 is not well".into())));
+        assert_eq!(sick.end(), Some(End::Promoted("c@1.0.0 is unhealthy".into())));
         let neither = trial();
         assert_eq!(neither.look(start, [Condition::Sick, Condition::Sick]), Change::Nothing);
         // A breaker may close again: it is not for nothing that there is a trial.
@@ -340,7 +341,7 @@ mod tests {
         (0..5).for_each(|_| trial.record(1, MS, true));
         let conditions = [Condition::Well, Condition::Broken];
         assert_eq!(trial.look(Instant::now(), conditions), Change::End);
-        let Some(End::TakenBack(why)) = trial.end() else { panic!("it is bad") };
+        let Some(End::RolledBack(why)) = trial.end() else { panic!("it is bad") };
         assert_eq!(
             why,
             "its breaker opened: it failed 5 of 7 calls at this step, the stable version 0 of 9"

@@ -6,7 +6,7 @@ use plugbay::{Outcome, Reason};
 
 use crate::support::puppet::{Mood, Puppets, puppet};
 use crate::support::{Site, place, until};
-use crate::{OFFERS, QUIET, begins, is_taken_back, sections, serve, site, under_load};
+use crate::{OFFERS, QUIET, begins, is_rolled_back, sections, serve, site, under_load};
 
 const HALF: &str = "steps = [50, 100]\nevery = '1h'\n";
 
@@ -18,7 +18,7 @@ fn on_trial(puppets: &Puppets, canary: &str) -> Site {
 }
 
 fn trials(site: &Site) -> usize {
-    site.count(|it| matches!(it, Outcome::CanaryBegun { .. }))
+    site.count(|it| matches!(it, Outcome::CanaryStarted { .. }))
 }
 
 fn interrupted(site: &Site, because: &str) {
@@ -38,7 +38,7 @@ fn a_change_of_configuration_is_no_trial() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.configure(&format!("{}[plugins.c]\ncpu = '7s'\n", sections(QUIET, HALF)));
-    until("it is started anew", || puppets.starts("c@1.0.0") == 2);
+    until("it is restarted", || puppets.starts("c@1.0.0") == 2);
     assert_eq!(trials(&site), 0);
 }
 
@@ -47,7 +47,7 @@ fn limits_and_grants_reach_both_versions() {
     let puppets = Puppets::default();
     let site = on_trial(&puppets, HALF);
     site.configure(&format!("{}[plugins.c]\ncpu = '7s'\n", sections(QUIET, HALF)));
-    until("both are started anew", || all_have(&site, Duration::from_secs(7)));
+    until("both are restarted", || all_have(&site, Duration::from_secs(7)));
     assert_eq!((puppets.starts("c@1.0.0"), puppets.starts("c@2.0.0")), (2, 2));
     let plugins = site.status().plugins;
     assert_eq!(plugins.len(), 2, "they are compared anew");
@@ -57,7 +57,7 @@ fn limits_and_grants_reach_both_versions() {
     site.drop_in("c.wasm", b"".as_slice());
     until("the file is refused", || site.rejected("c.wasm").is_some());
     site.configure(&format!("{}[plugins.c]\ncpu = '8s'\n", sections(QUIET, HALF)));
-    until("who serves is started anew", || all_have(&site, Duration::from_secs(8)));
+    until("who serves is restarted", || all_have(&site, Duration::from_secs(8)));
     assert_eq!(site.encode("c"), "c@1.0.0");
     assert_eq!(puppets.starts("c@1.0.0"), 3);
 }
@@ -66,11 +66,11 @@ fn limits_and_grants_reach_both_versions() {
 fn limits_and_grants_reach_who_serves_after_a_trial() {
     let puppets = Puppets::default();
     let site = on_trial(&puppets, HALF);
-    is_taken_back(&site, &puppets);
+    is_rolled_back(&site, &puppets);
     site.configure(&sections(&format!("{QUIET}cpu = '7s'\n"), HALF));
-    until("it is started anew", || all_have(&site, Duration::from_secs(7)));
+    until("it is restarted", || all_have(&site, Duration::from_secs(7)));
     assert_eq!(site.encode("c"), "c@1.0.0");
-    // The version that was taken back is as bad as before: its file is the same.
+    // The version that was rolled back is as bad as before: its file is the same.
     site.refuses("c.wasm", Reason::Canary, &["breaker opened"]);
     assert_eq!((puppets.starts("c@1.0.0"), puppets.starts("c@2.0.0")), (2, 1));
     assert_eq!(trials(&site), 1);
@@ -86,7 +86,7 @@ fn limits_and_grants_reach_a_last_good_version() {
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
     site.refuses("c.wasm", Reason::Init, &["port in use"]);
     site.configure(&quiet("cpu = '7s'\n"));
-    until("it is started anew", || all_have(&site, Duration::from_secs(7)));
+    until("it is restarted", || all_have(&site, Duration::from_secs(7)));
     assert_eq!((site.encode("c").as_str(), puppets.starts("c@1.0.0")), ("c@1.0.0", 2));
     site.refuses_still("c.wasm");
     assert_eq!(puppets.starts("c@1.0.0"), 2);
@@ -105,9 +105,9 @@ fn other_steps_begin_the_trial_anew() {
     let plugins = site.status().plugins;
     let trial = plugins.iter().find_map(|it| it.trial.as_ref()).unwrap();
     assert!((trial.share - 20.0).abs() < 0.1, "{trial:?}");
-    assert_eq!((trial.step, trial.steps, trial.judgement), (1, 1, "undecided"));
+    assert_eq!((trial.step, trial.steps, &*trial.judgement), (1, 1, "undecided"));
     assert_eq!((puppets.starts("c@1.0.0"), puppets.starts("c@2.0.0")), (1, 1));
-    is_taken_back(&site, &puppets);
+    is_rolled_back(&site, &puppets);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_version_in_the_name_of_a_file_loses_nobody() {
     };
     let failed = under_load(&site, || assert_eq!(break_and_mend(), ["1.0.0", "2.0.0"]));
     assert_eq!(failed, 0);
-    is_taken_back(&site, &puppets);
+    is_rolled_back(&site, &puppets);
     // Now the version that serves is from a file that is gone.
     let failed = under_load(&site, || assert_eq!(break_and_mend(), ["1.0.0"]));
     assert_eq!(failed, 0);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use plugbay::{CallErrorKind, Calling, Handler, Outcome, PluginState, Reason};
+use plugbay::{CallErrorKind, CallOptions, Handler, Outcome, PluginState, Reason};
 
 use crate::support::puppet::{Mood, Puppets, puppet};
 use crate::support::{Site, is_over, place, request, until, wait};
@@ -33,7 +33,7 @@ fn a_good_version_goes_through_its_steps_and_takes_all_calls() {
 }
 
 #[test]
-fn a_version_with_five_percent_errors_is_taken_back_with_its_figures() {
+fn a_version_with_five_percent_errors_is_rolled_back_with_its_figures() {
     let puppets = Puppets::default();
     let site = site(&puppets, "steps = [10, 100]\nevery = '1h'\ncalls = 1000\nerrors = 1.0\n");
     let bad = Mood { fails: Some(CallErrorKind::Internal), one_in: 20, ..Mood::default() };
@@ -44,7 +44,7 @@ fn a_version_with_five_percent_errors_is_taken_back_with_its_figures() {
     });
     assert!(failed > 0, "nobody noticed");
     site.sees("the end of the trial", |it| {
-        matches!(it, Outcome::CanaryTakenBack { plugin, because }
+        matches!(it, Outcome::CanaryRolledBack { plugin, because }
             if plugin == "c@2.0.0" && because.contains("the canary failed"))
     });
     until("it left", || site.status().plugins.len() == 1);
@@ -61,7 +61,7 @@ fn a_version_with_five_percent_errors_is_taken_back_with_its_figures() {
 }
 
 #[test]
-fn a_version_that_is_much_slower_is_taken_back() {
+fn a_version_that_is_much_slower_is_rolled_back() {
     let puppets = Puppets::default();
     let site = site(&puppets, "steps = [50, 100]\nevery = '1h'\ncalls = 1000\nlatency = 2.0\n");
     let slow = Mood { takes: Duration::from_millis(5), ..Mood::default() };
@@ -90,7 +90,7 @@ fn a_version_whose_every_call_fails_hurts_few() {
 }
 
 #[test]
-fn a_version_that_refuses_what_the_old_one_takes_is_taken_back() {
+fn a_version_that_refuses_what_the_old_one_takes_is_rolled_back() {
     let puppets = Puppets::default();
     let site = site(&puppets, "steps = [50, 100]\nevery = '1h'\ncalls = 1000\n");
     let refuses = Mood { fails: Some(CallErrorKind::InvalidInput), ..Mood::default() };
@@ -112,13 +112,13 @@ fn handler(puppets: &Puppets) -> Site {
 }
 
 #[test]
-fn a_version_that_answers_with_500_is_taken_back() {
+fn a_version_that_answers_with_500_is_rolled_back() {
     let puppets = Puppets::default();
     let site = handler(&puppets);
     puppets.mood("h@2.0.0", Mood { status: 500, ..Mood::default() });
     site.drop_in("h.wasm", puppet("h", "2.0.0", &["handler:h"]));
     begins(&site, "h@2.0.0");
-    until("it is taken back", || {
+    until("it is rolled back", || {
         wait(site.handler("h").unwrap().handle(request(""))).unwrap();
         site.rejected("h.wasm").is_some_and(|it| it.message.contains("the canary failed"))
     });
@@ -135,7 +135,7 @@ fn a_version_that_hangs_is_not_judged_by_its_other_calls() {
     // Its caller has no patience: that says how long it took at least, and not whose fault it was.
     until("a call that was given up", || {
         let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
-        is_over(&mut Box::pin(lease.handle(Calling::default(), request(""))));
+        is_over(&mut Box::pin(lease.handle(CallOptions::default(), request(""))));
         trial().calls > 0
     });
     let before = trial();
@@ -143,7 +143,7 @@ fn a_version_that_hangs_is_not_judged_by_its_other_calls() {
     until("a call past its deadline", || {
         let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
         let deadline = Instant::now() + Duration::from_millis(500);
-        let mut call = Box::pin(lease.handle(Calling::default().until(deadline), request("")));
+        let mut call = Box::pin(lease.handle(CallOptions::default().until(deadline), request("")));
         if !is_over(&mut call) {
             until("the deadline", || Instant::now() > deadline);
         }
@@ -191,18 +191,18 @@ fn a_mended_version_of_a_plugin_that_is_not_well_serves_at_once() {
     let settings = "health_every = '200ms'\nhealth_deadline = '200ms'\nrestarts = 0\n";
     let site = crate::site_with(&puppets, settings, "steps = [1, 100]\nevery = '1h'\n");
     puppets.mood("c@1.0.0", sick.clone());
-    until("it is not well", || site.running("c").unwrap().state == PluginState::Unhealthy);
+    until("it is unhealthy", || site.running("c").unwrap().state == PluginState::Unhealthy);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
     site.answers("c", "c@2.0.0");
     until("the old one left", || site.status().plugins.len() == 1);
-    assert_eq!(site.count(|it| matches!(it, Outcome::CanaryBegun { .. })), 0);
+    assert_eq!(site.count(|it| matches!(it, Outcome::CanaryStarted { .. })), 0);
     // The next one is tried, until there is nothing to compare it with.
     site.drop_in("c.wasm", puppet("c", "3.0.0", OFFERS));
     begins(&site, "c@3.0.0");
     puppets.mood("c@2.0.0", sick);
     site.sees("the promotion", |it| {
         matches!(it, Outcome::CanaryPromoted { plugin, because }
-            if plugin == "c@3.0.0" && because == "c@2.0.0 is not well")
+            if plugin == "c@3.0.0" && because == "c@2.0.0 is unhealthy")
     });
     until("the old one left", || site.status().plugins.len() == 1);
     assert_eq!(site.encode("c"), "c@3.0.0");

@@ -72,17 +72,17 @@ impl Drop for Over<'_> {
 fn begins(site: &Site, label: &str) {
     site.sees(
         "the trial",
-        |it| matches!(it, Outcome::CanaryBegun { plugin, .. } if plugin == label),
+        |it| matches!(it, Outcome::CanaryStarted { plugin, .. } if plugin == label),
     );
 }
 
-/// Has the version on trial, `c@2.0.0`, fail until it is taken back; then `c@1.0.0` serves alone.
-fn is_taken_back(site: &Site, puppets: &Puppets) {
+/// Has the version on trial, `c@2.0.0`, fail until it is rolled back; then `c@1.0.0` serves alone.
+fn is_rolled_back(site: &Site, puppets: &Puppets) {
     puppets.mood("c@2.0.0", Mood { fails: Some(CallErrorKind::Trap), ..Mood::default() });
     under_load(site, || {
         site.sees(
             "the end of the trial",
-            |it| matches!(it, Outcome::CanaryTakenBack { plugin, .. } if plugin == "c@2.0.0"),
+            |it| matches!(it, Outcome::CanaryRolledBack { plugin, .. } if plugin == "c@2.0.0"),
         );
         until("it left", || site.status().plugins.len() == 1);
     });

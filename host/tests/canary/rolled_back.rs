@@ -4,7 +4,7 @@ use plugbay::{Outcome, Reason};
 
 use crate::support::puppet::{Mood, Puppets, puppet};
 use crate::support::wait;
-use crate::{OFFERS, begins, is_promoted, is_taken_back, site};
+use crate::{OFFERS, begins, is_promoted, is_rolled_back, site};
 
 const QUICK: &str = "steps = [50, 100]\nevery = '1s'\ncalls = 20\n";
 
@@ -26,7 +26,7 @@ fn after_a_promotion() {
     assert!(previous > first, "the trial serves what was there before, under a new number");
     wait(site.roll_back(previous)).unwrap();
     alone(&site, "c@1.0.0");
-    assert_eq!(site.count(|it| matches!(it, Outcome::CanaryBegun { .. })), 1);
+    assert_eq!(site.count(|it| matches!(it, Outcome::CanaryStarted { .. })), 1);
     // And on again: now it is a new version as any other.
     wait(site.resume()).unwrap();
     assert_eq!(site.status().plugins.len(), 2);
@@ -65,7 +65,7 @@ fn to_a_version_that_failed_its_trial_since() {
     is_promoted(&site, "1.0.0");
     // Then it fails, and is not to be tried again.
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
-    is_taken_back(&site, &puppets);
+    is_rolled_back(&site, &puppets);
     site.refuses("c.wasm", Reason::Canary, &[]);
     puppets.mood("c@2.0.0", Mood::default());
     wait(site.roll_back(with_second)).unwrap();

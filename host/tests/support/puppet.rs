@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use plugbay::runtime::{
-    Artifact, CapabilityDescription, CodecCall, HandlerCall, HandlerFuture, PluginStats,
+    Artifact, CapabilityDescription, CodecCall, Direction, HandlerCall, HandlerFuture, PluginStats,
     RouteDescription, StartPlugin, WorkerStatus,
 };
 use plugbay::{
@@ -279,17 +279,14 @@ impl Plugin for Marionette {
     }
 
     fn stats(&self) -> PluginStats {
-        let worker = |state| WorkerStatus { state, ..WorkerStatus::default() };
+        let worker =
+            |state: &'static str| WorkerStatus { state: state.into(), ..WorkerStatus::default() };
         PluginStats { worker: self.now().worker.map(worker), ..PluginStats::default() }
     }
 }
 
 impl CodecCall for Marionette {
-    fn encode(&self, _: &Context<'_>, _: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.answer()
-    }
-
-    fn decode(&self, _: &Context<'_>, _: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn convert(&self, _: &Context<'_>, _: Direction, _: &[u8]) -> Result<Vec<u8>, CallError> {
         self.answer()
     }
 }

@@ -6,6 +6,7 @@ mod crates;
 mod imports;
 mod layers;
 mod links;
+mod profiles;
 mod scan;
 mod secrets;
 mod sizes;
@@ -69,7 +70,7 @@ impl Source {
 pub(crate) fn run() -> Result<bool> {
     let place = Place::find()?;
     let sources = sources(&place.root)?;
-    let checks: [(&str, Vec<Violation>); 10] = [
+    let checks: [(&str, Vec<Violation>); 11] = [
         ("who knows whom", layers::check(&layers::edges(&place))),
         ("which file imports which", imports::check(&sources)),
         ("where unsafe is", unsafe_code::check(&sources)),
@@ -79,6 +80,7 @@ pub(crate) fn run() -> Result<bool> {
         ("manifests and first lines of crates", crates::check(&place.root, &place.metadata)),
         ("machine paths and registries", secrets::check(&sources)),
         ("known bad versions", advisories::check(&sources)),
+        ("levels of the shipped profile", profiles::check(&sources)),
         ("the changelog", changelog(&sources)),
     ];
     let mut errors = 0;

@@ -47,9 +47,9 @@ pub enum CallErrorKind {
     HostCalls,
     /// Too many calls wait for the plugin already, or no instance came free in time.
     Overloaded,
-    /// The plugin failed too often of late: calls are held back from it for a while.
+    /// The plugin failed repeatedly: its circuit breaker is open for a while.
     BreakerOpen,
-    /// The plugin says that it is not well, or does not answer when it is asked.
+    /// The plugin's health checks fail.
     Unhealthy,
     /// The plugin's version was retired, and no newer one took its place.
     Retired,
@@ -87,8 +87,8 @@ impl CallErrorKind {
 /// What a failed call says of the plugin that was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// It answered, and is well: the caller asked for what it cannot have.
-    Nobody,
+    /// It answered, and is healthy: the caller's request was wrong.
+    Caller,
     /// It failed.
     Plugin,
     /// It was not called at all: another provider may be.
@@ -102,7 +102,7 @@ impl CallErrorKind {
     #[must_use]
     pub fn blame(self) -> Blame {
         match self {
-            Self::InvalidInput | Self::Unsupported => Blame::Nobody,
+            Self::InvalidInput | Self::Unsupported => Blame::Caller,
             Self::Overloaded | Self::BreakerOpen | Self::Unhealthy | Self::Retired => {
                 Blame::NotCalled
             }
@@ -176,14 +176,14 @@ impl CallError {
         self
     }
 
-    /// Adds when it may be worth to try again.
+    /// Adds how long to wait before another try.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
     }
 
-    /// How long to wait before another try is worth it, if anybody knows.
+    /// How long to wait before another try, if that is known.
     #[must_use]
     pub fn wait(&self) -> Option<Duration> {
         self.0.retry_after
@@ -213,39 +213,17 @@ impl CallError {
         self.0.plugin.as_deref()
     }
 
+    /// As `overloaded`, with a time to wait unless it has one.
+    pub(crate) fn overloaded(mut self, wait: Option<Duration>) -> Self {
+        self.0.kind = CallErrorKind::Overloaded;
+        self.0.retry_after = self.0.retry_after.or(wait);
+        self
+    }
+
     /// Where the guest trapped, a frame a line, innermost first.
     #[must_use]
     pub fn backtrace(&self) -> Option<&str> {
         self.0.backtrace.as_deref()
-    }
-}
-
-/// Why a plugin could not do its work, if it was not its own doing: another one that it needs was
-/// not called, for want of room, say. Noted during a call, and asked once the plugin says that it
-/// cannot answer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Hindrance {
-    is_hindered: bool,
-    wait: Option<Duration>,
-}
-
-impl Hindrance {
-    /// Notes what came of a call that the plugin made.
-    pub fn note(&mut self, error: &CallError) {
-        if error.kind().blame() == Blame::NotCalled {
-            *self = Self { is_hindered: true, wait: error.wait() };
-        }
-    }
-
-    /// What the plugin's own error comes to: one that says `unavailable` because it was hindered is
-    /// `overloaded`, which blames nobody.
-    #[must_use]
-    pub fn explain(self, mut error: CallError) -> CallError {
-        if self.is_hindered && error.kind() == CallErrorKind::Unavailable {
-            error.0.kind = CallErrorKind::Overloaded;
-            error.0.retry_after = error.0.retry_after.or(self.wait);
-        }
-        error
     }
 }
 
@@ -260,20 +238,6 @@ mod tests {
             .of(&Arc::from("transcode@1.0.0"));
         assert_eq!(error.to_string(), "plugin json@1.0.0: out of bounds");
         assert_eq!(error.reason(), "trap");
-    }
-
-    #[test]
-    fn who_was_hindered_by_another_is_not_blamed() {
-        let unavailable = || CallError::new(CallErrorKind::Unavailable, "not now");
-        let mut hindrance = Hindrance::default();
-        hindrance.note(&CallError::new(CallErrorKind::Trap, "it failed"));
-        assert_eq!(hindrance.explain(unavailable()).kind(), CallErrorKind::Unavailable);
-        let wait = Duration::from_secs(7);
-        hindrance.note(&CallError::new(CallErrorKind::Overloaded, "no room").retry_after(wait));
-        let error = hindrance.explain(unavailable());
-        assert_eq!((error.kind().blame(), error.wait()), (Blame::NotCalled, Some(wait)));
-        let trap = hindrance.explain(CallError::new(CallErrorKind::Trap, "it failed"));
-        assert_eq!(trap.kind(), CallErrorKind::Trap);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The kind `codec`: documents to a format's bytes and back.
 
 pub(crate) mod call;
+pub(crate) mod direction;
 pub(crate) mod future;
 
 use std::sync::Arc;
 
 pub use self::call::CodecCall;
+pub use self::direction::Direction;
 pub use self::future::CodecFuture;
 use crate::Kind;
 use crate::kind::AnyCall;

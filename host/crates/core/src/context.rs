@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::call::{CallError, CallErrorKind};
+use crate::codec::direction::Direction;
 use crate::codec::future::CodecFuture;
 
 /// How deep calls from plugin to plugin may nest.
@@ -19,45 +20,30 @@ pub trait Services: Send + Sync + 'static {
     /// The codecs there are, sorted by name.
     fn codecs(&self) -> Vec<CodecInfo>;
 
-    /// Writes a document with the codec `name`. `context` is that of the call to make, so
-    /// [nested](Context::nested) in that of the plugin that asks.
+    /// Converts with the codec `name`. `context` is that of the call to make, so
+    /// [nested](Context::nested) in that of the plugin that calls.
     ///
     /// # Errors
     ///
     /// `unsupported` for an unknown name; otherwise the codec's own error.
-    fn encode(
+    fn convert(
         &self,
         context: &Context<'_>,
         name: &str,
-        document: &[u8],
+        direction: Direction,
+        input: &[u8],
     ) -> Result<Vec<u8>, CallError>;
 
-    /// Reads bytes with the codec `name`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Services::encode`].
-    fn decode(&self, context: &Context<'_>, name: &str, bytes: &[u8])
-    -> Result<Vec<u8>, CallError>;
-
-    /// As [`Services::encode`], by the codec's [`encode_async`](crate::codec::CodecCall::encode_async).
-    fn encode_async<'a>(
+    /// As [`Services::convert`], by the codec's
+    /// [`convert_async`](crate::codec::CodecCall::convert_async).
+    fn convert_async<'a>(
         &'a self,
         context: Context<'a>,
         name: &'a str,
-        document: Vec<u8>,
+        direction: Direction,
+        input: Vec<u8>,
     ) -> CodecFuture<'a> {
-        Box::pin(async move { self.encode(&context, name, &document) })
-    }
-
-    /// As [`Services::decode`], by the codec's [`decode_async`](crate::codec::CodecCall::decode_async).
-    fn decode_async<'a>(
-        &'a self,
-        context: Context<'a>,
-        name: &'a str,
-        bytes: Vec<u8>,
-    ) -> CodecFuture<'a> {
-        Box::pin(async move { self.decode(&context, name, &bytes) })
+        Box::pin(async move { self.convert(&context, name, direction, &input) })
     }
 }
 
@@ -70,18 +56,18 @@ pub struct CodecInfo {
     pub media_types: Vec<String>,
 }
 
-/// Says that nobody waits for a call's answer any more.
+/// Cancels a call: its caller no longer waits for the answer.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Says so, for good.
+    /// Cancels, for good.
     pub fn cancel(&self) {
-        // Relaxed: it guards nothing but itself, and is looked at again and again.
+        // Relaxed: it guards nothing but itself, and is polled.
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether that was said.
+    /// Whether it was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -89,7 +75,7 @@ impl Cancel {
 }
 
 /// What travels with a call into a plugin: the host's services in the caller's snapshot, how
-/// deep the call is nested, when it must be over, and whether anybody still waits for it.
+/// deep the call is nested, when it must be over, and whether it was cancelled.
 ///
 /// The time that a call may take is the lesser of two: what the plugin's policy gives each call,
 /// and what is left until the context's deadline, which the calls of one request share.
@@ -115,7 +101,7 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// Ends the call soon after `cancel` says so.
+    /// Ends the call soon after `cancel` is cancelled.
     #[must_use]
     pub fn cancelled_by(mut self, cancel: &'a Cancel) -> Self {
         self.cancel = Some(cancel);
@@ -170,13 +156,13 @@ impl<'a> Context<'a> {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Whether the caller no longer waits for the answer.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancel.is_some_and(Cancel::is_cancelled)
     }
 
-    /// What says whether anybody waits, if anything does.
+    /// What cancels the call, if anything can.
     #[must_use]
     pub fn cancel(&self) -> Option<&'a Cancel> {
         self.cancel
@@ -244,11 +230,13 @@ mod tests {
             Vec::new()
         }
 
-        fn encode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-            Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
-        }
-
-        fn decode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
+        fn convert(
+            &self,
+            _: &Context<'_>,
+            name: &str,
+            _: Direction,
+            _: &[u8],
+        ) -> Result<Vec<u8>, CallError> {
             Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
         }
     }

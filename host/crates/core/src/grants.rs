@@ -5,10 +5,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The doors of the sandbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Grant {
     /// Files in folders of the host.
     Files,
@@ -18,7 +20,7 @@ pub enum Grant {
     Environment,
     /// The time of day, and time that passes.
     Clocks,
-    /// Random numbers that nobody can foresee.
+    /// Unpredictable random numbers.
     Random,
     /// Standard output and error, to the log.
     Stdio,
@@ -61,7 +63,7 @@ impl Grant {
 
     /// The doors that imported interfaces lead to, in order, each once.
     #[must_use]
-    pub fn asked(imports: &[String]) -> Vec<Self> {
+    pub fn requested(imports: &[String]) -> Vec<Self> {
         let mut asked: Vec<Self> = imports.iter().filter_map(|it| Self::of_import(it)).collect();
         asked.sort();
         asked.dedup();
@@ -75,14 +77,8 @@ impl fmt::Display for Grant {
     }
 }
 
-impl Serialize for Grant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
 /// What one plugin may reach. The default is nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Grants {
     /// Folders of the host.
     pub files: Vec<FolderGrant>,
@@ -115,7 +111,7 @@ impl Grants {
 }
 
 /// One folder of the host, and how the plugin sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FolderGrant {
     /// The folder, absolute.
     pub host: PathBuf,
@@ -126,7 +122,7 @@ pub struct FolderGrant {
 }
 
 /// Where a plugin may connect to: by TCP, and by UDP.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NetworkGrant {
     /// Which machines.
     pub host: HostPattern,
@@ -144,7 +140,7 @@ pub enum HostPattern {
     Below(String),
     /// The addresses of which the first so many bits are those of this one. Those of the host
     /// itself, of its link and of a cloud's metadata service are granted only by a network that
-    /// holds nothing else: who writes it knows it.
+    /// holds nothing else: its author knows what it grants.
     Network(IpAddr, u8),
     /// `localhost`: the addresses of the host itself.
     Loopback,
@@ -164,14 +160,48 @@ impl fmt::Display for HostPattern {
     }
 }
 
+impl HostPattern {
+    /// Reads what [`Display`](fmt::Display) writes. What people write in a configuration is
+    /// checked there; here a text that is neither an address nor a network is a name.
+    fn read(text: &str) -> Option<Self> {
+        if text == "localhost" {
+            return Some(Self::Loopback);
+        }
+        if let Some(name) = text.strip_prefix("*.") {
+            return Some(Self::Below(name.to_owned()));
+        }
+        let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
+        let (address, bits) = match bare.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse().ok()?)),
+            None => (bare, None),
+        };
+        match address.parse::<IpAddr>() {
+            Ok(address) => {
+                let all = if address.is_ipv4() { 32 } else { 128 };
+                Some(Self::Network(address, bits.unwrap_or(all)))
+            }
+            Err(_) => (bare == text && bits.is_none()).then(|| Self::Name(text.to_owned())),
+        }
+    }
+}
+
 impl Serialize for HostPattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
+impl<'de> Deserialize<'de> for HostPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::read(&text).ok_or_else(|| {
+            D::Error::custom(format!("expected a name, an address or a network, found {text:?}"))
+        })
+    }
+}
+
 /// Environment variables by name. Their values may be secrets: `Debug` and `Serialize` show
-/// the names alone.
+/// the names alone, so that what `Deserialize` reads back has empty values.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Environment(pub BTreeMap<String, String>);
 
@@ -187,6 +217,13 @@ impl Serialize for Environment {
     }
 }
 
+impl<'de> Deserialize<'de> for Environment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        Ok(Self(names.into_iter().map(|name| (name, String::new())).collect()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +231,7 @@ mod tests {
     #[test]
     fn imports_lead_to_doors() {
         let imports = ["wasi:random/random@0.2.6", "wasi:cli/stderr@0.2.6", "wasi:cli/exit@0.2.6"];
-        let asked = Grant::asked(&imports.map(str::to_owned));
+        let asked = Grant::requested(&imports.map(str::to_owned));
         assert_eq!(asked, [Grant::Random, Grant::Stdio]);
         assert_eq!(Grant::of_import("plugbay:plugin/log@1.0.0"), None);
     }
@@ -206,5 +243,33 @@ mod tests {
         assert_eq!(grants.open(), [Grant::Environment]);
         let shown = format!("{grants:?} {}", serde_json::to_string(&grants).unwrap());
         assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn grants_are_read_back_but_for_the_values_of_variables() {
+        let network = |host, port| NetworkGrant { host, port };
+        let address = |text: &str| text.parse().unwrap();
+        let grants = Grants {
+            files: vec![FolderGrant { host: "/srv".into(), guest: "/s".into(), write: true }],
+            network: vec![
+                network(HostPattern::Name("api.example.org".into()), Some(443)),
+                network(HostPattern::Below("example.org".into()), None),
+                network(HostPattern::Network(address("10.0.0.0"), 8), None),
+                network(HostPattern::Network(address("10.1.2.3"), 32), None),
+                network(HostPattern::Network(address("fd00::"), 8), None),
+                network(HostPattern::Network(address("::1"), 128), Some(80)),
+                network(HostPattern::Loopback, None),
+            ],
+            environment: Environment([("TOKEN".to_owned(), String::new())].into()),
+            clocks: true,
+            random: true,
+            stdio: true,
+        };
+        let json = serde_json::to_string(&grants).unwrap();
+        assert_eq!(serde_json::from_str::<Grants>(&json).unwrap(), grants);
+        let doors = serde_json::to_string(&Grant::ALL).unwrap();
+        assert_eq!(doors, r#"["files","network","environment","clocks","random","stdio"]"#);
+        assert_eq!(serde_json::from_str::<[Grant; 6]>(&doors).unwrap(), Grant::ALL);
+        assert!(serde_json::from_str::<HostPattern>(r#""10.0.0.0/x""#).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use crate::{CallError, Context, Kind};
+use crate::{CallError, CallErrorKind, Context, Kind};
 
 /// The kind `handler`.
 #[derive(Debug)]
@@ -53,4 +53,37 @@ pub struct Response {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The whole body.
     pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Checks the status. Each runtime calls this on what a plugin answers, before anything else
+    /// sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallErrorKind::Contract`] for a status that is not from 200 to 599.
+    pub fn check(&self) -> Result<(), CallError> {
+        if (200..=599).contains(&self.status) {
+            return Ok(());
+        }
+        let message = format!("status {} is not valid: expected 200 to 599", self.status);
+        Err(CallError::new(CallErrorKind::Contract, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_final_statuses_are_valid() {
+        let check = |status| Response { status, ..Response::default() }.check();
+        for good in [200, 404, 599] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [0, 7, 101, 199, 600, u16::MAX] {
+            assert_eq!(check(bad).unwrap_err().kind(), CallErrorKind::Contract, "{bad}");
+        }
+        assert_eq!(check(7).unwrap_err().to_string(), "status 7 is not valid: expected 200 to 599");
+    }
 }

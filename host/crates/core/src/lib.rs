@@ -1,4 +1,4 @@
-//! The words that every room of Plugbay shares, and nothing else.
+//! The words that every room of Plugbay shares, and what both runtimes need.
 //!
 //! A file or a linked crate is an [`Artifact`], known by its [`Digest`]. A [`Runtime`]
 //! recognises it and turns it into something [`Prepared`]: compiled, its version checked,
@@ -6,6 +6,8 @@
 //! it is a [`Plugin`], which hands out a [`Provider`] for each [capability](CapabilityKey)
 //! that it described. What a caller calls is typed by a [`Kind`]: [`codec`] and [`handler`]
 //! are two, an application defines its own the same way.
+//!
+//! Calls for which something is not free wait in a [`WaitQueue`], in either runtime.
 //!
 //! What goes wrong has two shapes. A [`Refusal`] says why an artifact does not run; a
 //! [`CallError`] says why a call got no answer. Both carry a stable `reason()`.
@@ -35,9 +37,11 @@ mod plugin;
 mod policy;
 mod private;
 mod refusal;
+mod upstream;
+mod wait_queue;
 
 pub use artifact::{Artifact, Source};
-pub use call::{Blame, CallError, CallErrorKind, Hindrance};
+pub use call::{Blame, CallError, CallErrorKind};
 pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, OwnedContext, Services};
 pub use cut::cut;
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
@@ -55,3 +59,5 @@ pub use plugin::{
 pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};
+pub use upstream::UpstreamRejection;
+pub use wait_queue::{CANCEL_CHECK, WaitError, WaitQueue, overloaded};

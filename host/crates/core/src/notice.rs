@@ -1,13 +1,14 @@
-//! What a runtime notices of a plugin while it runs, and tells the host.
+//! What a runtime notices of a plugin while it runs, and reports to the host.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Grant;
 
 /// Something that the operator should know of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Notice {
@@ -23,7 +24,7 @@ pub enum Notice {
     /// The plugin did something more often than it may.
     Limited {
         /// The key of the limit: `logs`, `host_calls`.
-        limit: &'static str,
+        limit: Cow<'static, str>,
         /// How often since the last notice of this limit.
         times: u64,
     },
@@ -34,8 +35,8 @@ pub enum Notice {
         /// Milliseconds until another may start.
         again_in_ms: u64,
     },
-    /// The process that the plugin runs in ended, as others before it did: none starts any more
-    /// until the plugin is started anew.
+    /// The process that the plugin runs in ended, as others before it did: none is started any more
+    /// until the plugin is restarted.
     WorkerBroken {
         /// How the last one ended.
         because: String,
@@ -96,15 +97,15 @@ impl Notice {
     }
 }
 
-/// Whom a runtime tells. Notices of one kind come at most once in a while, so that a plugin
-/// cannot flood whoever listens.
+/// Receives the notices of a runtime. Notices of one kind are rate limited, so that a plugin cannot
+/// flood the observer.
 pub trait Observer: Send + Sync + 'static {
-    /// The plugin `name@version` was noticed doing something. Must not block: it is told during
-    /// the plugin's call.
+    /// Receives a notice of the plugin `name@version`. Must not block: it is called during the
+    /// plugin's call.
     fn notice(&self, plugin: &str, notice: Notice);
 }
 
-/// Tells nobody.
+/// Ignores all notices.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 

@@ -1,10 +1,11 @@
 //! What a runtime implements: recognise, prepare, describe, start.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Artifact, CallError, Description, Isolation, Observer, Policy, Provider, Refusal};
@@ -33,7 +34,7 @@ pub trait Runtime: Send + Sync + 'static {
 
 /// A checked and compiled artifact. Shared by all plugins that are started from it.
 pub trait Prepared: Send + Sync + 'static {
-    /// Asks the plugin what it is, in an instance that is granted nothing. Native code is asked
+    /// Calls `describe` of the plugin, in an instance that is granted nothing. Native code runs
     /// where `isolation` says.
     ///
     /// # Errors
@@ -68,15 +69,15 @@ pub trait Prepared: Send + Sync + 'static {
 /// What a plugin is started with.
 #[derive(Clone)]
 pub struct StartPlugin {
-    /// Who it will be.
+    /// Its name and version.
     pub identity: Identity,
-    /// What it said of itself.
+    /// Its description.
     pub description: Arc<Description>,
     /// A JSON object that satisfies its schema.
     pub config: Value,
     /// What it may use.
     pub policy: Policy,
-    /// Whom to tell what is noticed while it runs.
+    /// Receives what is noticed while it runs.
     pub observer: Arc<dyn Observer>,
 }
 
@@ -123,7 +124,7 @@ pub trait Plugin: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// What the plugin said, or how it failed to answer: `overloaded` if it could not be asked
+    /// What the plugin said, or how it failed to answer: `overloaded` if it could not be called
     /// at all, which says nothing of its health.
     fn health(&self, within: Duration) -> Result<(), CallError>;
 
@@ -136,7 +137,7 @@ pub trait Plugin: Send + Sync + 'static {
 }
 
 /// What a plugin uses, and has used.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PluginStats {
     /// Instances that live, idle or in a call.
     pub instances: u64,
@@ -148,12 +149,12 @@ pub struct PluginStats {
     pub memory: u64,
     /// Calls that wait for an instance.
     pub waiting: u64,
-    /// Uses of what it is not granted, by grant; those that never happened are left out.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub denied: BTreeMap<&'static str, u64>,
+    /// Attempts to use what it is not granted, by grant; only those that happened.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub denied: BTreeMap<Cow<'static, str>, u64>,
     /// What it did more often than it may, by the limit's key.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub limited: BTreeMap<&'static str, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limited: BTreeMap<Cow<'static, str>, u64>,
     /// The plugin's own metrics.
     pub metrics: Vec<GuestMetric>,
     /// The worker process, of a plugin that runs in one.
@@ -162,10 +163,10 @@ pub struct PluginStats {
 }
 
 /// How a plugin's worker process is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// `starting`, `running`, `backing-off`, `broken` or `stopped`.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Its process, while it runs.
     pub pid: Option<u32>,
     /// How the last one ended, while there is none.
@@ -175,7 +176,7 @@ pub struct WorkerStatus {
 }
 
 /// A figure that a plugin reports of itself.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum GuestMetric {
     /// Only ever grows.

@@ -23,7 +23,7 @@ pub enum Reuse {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
-    /// Nowhere: native code is trusted code, and nobody said that it is trusted.
+    /// Nowhere: native code is trusted code, and the configuration does not trust it.
     #[default]
     Refuse,
     /// In a worker process of its own, which may crash, and is confined as far as the system can.
@@ -44,8 +44,8 @@ impl Isolation {
     }
 }
 
-/// The limits one plugin runs under. Part of its identity: a change starts it anew.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+/// The limits one plugin runs under. Part of its identity: a change restarts it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
     /// The most instances at once. Further calls wait for one, within their deadline.
     pub instances: u32,
@@ -89,8 +89,8 @@ pub struct Policy {
     pub protection: Protection,
 }
 
-/// What the host does so that a failing plugin costs its callers little.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+/// How the host protects callers from a failing plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Protection {
     /// Failures in a row after which the plugin gets no more calls for a while; 0 means never.
     pub breaker_failures: u32,
@@ -98,15 +98,15 @@ pub struct Protection {
     pub breaker_open: Duration,
     /// Trial calls in a row that must succeed before all calls come back.
     pub breaker_successes: u8,
-    /// Time between two questions of health; zero means that it is never asked.
+    /// Time between two health checks; zero means that there are none.
     pub health_every: Duration,
-    /// Wall time of one question.
+    /// Wall time of one health check.
     pub health_deadline: Duration,
-    /// Bad answers in a row after which the plugin gets no more calls, and is started anew.
+    /// Failed checks in a row after which the plugin gets no more calls, and is restarted.
     pub health_fall: u32,
-    /// Good answers in a row after which it gets calls again.
+    /// Passed checks in a row after which it gets calls again.
     pub health_rise: u32,
-    /// How often an unhealthy plugin is started anew within 10 minutes; 0 means never.
+    /// How often an unhealthy plugin is restarted within 10 minutes; 0 means never.
     pub restarts: u32,
 }
 

@@ -36,7 +36,7 @@ fn check_private(folder: &Path) -> Result<(), String> {
     if metadata.mode() & 0o022 != 0 {
         return Err(format!("mode {:03o}: others can write to it", metadata.mode() & 0o777));
     }
-    // A file made now belongs to whoever this process is.
+    // A file made now belongs to the user of this process.
     let probe = tempfile::tempfile_in(folder).map_err(|error| error.to_string())?;
     let user = probe.metadata().map_err(|error| error.to_string())?.uid();
     if metadata.uid() == user { Ok(()) } else { Err(format!("owner {}", metadata.uid())) }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cut;
 
@@ -11,7 +11,8 @@ use crate::cut;
 const MAX_TEXT: usize = 16 * 1024;
 
 /// The closed list of reasons; [`Reason::as_str`] is what metrics, logs and APIs show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The file or folder could not be read.
     Unreadable,
@@ -145,14 +146,8 @@ impl fmt::Display for Reason {
     }
 }
 
-impl Serialize for Reason {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
 /// A refusal: the reason, what was expected and found, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}{}", Hint(hint))]
 pub struct Refusal {
     /// The stable reason.
@@ -189,5 +184,65 @@ impl Refusal {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.reason.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Reason; 36] = [
+        Reason::Unreadable,
+        Reason::Empty,
+        Reason::Truncated,
+        Reason::UnknownFormat,
+        Reason::CoreModule,
+        Reason::Malformed,
+        Reason::Compile,
+        Reason::Compiler,
+        Reason::WrongWorld,
+        Reason::ApiVersion,
+        Reason::MissingImport,
+        Reason::NotALibrary,
+        Reason::WrongSystem,
+        Reason::WrongArchitecture,
+        Reason::NoHeader,
+        Reason::BadHeader,
+        Reason::AbiVersion,
+        Reason::NoEntry,
+        Reason::Isolation,
+        Reason::Mapped,
+        Reason::Staging,
+        Reason::Loader,
+        Reason::Describe,
+        Reason::Description,
+        Reason::NameClash,
+        Reason::CapabilityClash,
+        Reason::RouteClash,
+        Reason::ConfigSchema,
+        Reason::Config,
+        Reason::Grant,
+        Reason::Init,
+        Reason::InitDeadline,
+        Reason::Unhealthy,
+        Reason::Canary,
+        Reason::Migration,
+        Reason::Strict,
+    ];
+
+    #[test]
+    fn every_reason_is_read_from_its_word() {
+        for reason in ALL {
+            let json = serde_json::to_string(&reason).unwrap();
+            assert_eq!(json, format!("\"{}\"", reason.as_str()));
+            assert_eq!(serde_json::from_str::<Reason>(&json).unwrap(), reason);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_read_back() {
+        let refusal = Refusal::new(Reason::Init, "init said no").hint("ask it why");
+        let json = serde_json::to_string(&refusal).unwrap();
+        assert_eq!(serde_json::from_str::<Refusal>(&json).unwrap(), refusal);
     }
 }

@@ -37,8 +37,8 @@
 //! # The collisions
 //!
 //! *Two failures at the threshold.* Both are read-modify-writes of one word, so one comes first
-//! and opens; the other finds it open and is not counted. Whoever's exchange made the change
-//! holds the [`Transition`]; there is exactly one per change, because an exchange that changes
+//! and opens; the other finds it open and is not counted. The thread whose exchange made the change
+//! gets the [`Transition`]; there is exactly one per change, because an exchange that changes
 //! the state succeeds once.
 //!
 //! *A success against the last failure.* Failure first: it opens, and the success finds it open.
@@ -48,8 +48,8 @@
 //!
 //! # Orderings
 //!
-//! All relaxed. An ordering would publish other memory through the word, and there is none: who
-//! reads the word has read everything. The changes of one atomic have one order that all
+//! All relaxed. An ordering would publish other memory through the word, and there is none: a
+//! thread that reads the word has read everything. The changes of one atomic have one order that all
 //! threads agree on, whatever the ordering. The number of an episode is from a counter of its
 //! own, whose one property, never to give a number twice, also needs no ordering.
 //!
@@ -299,7 +299,7 @@ impl Guard {
                 }
             })
         });
-        // Others have closed it meanwhile; now this call is one like any other.
+        // Other probes have closed it meanwhile: this call counts like any other.
         match outcome {
             Outcome::Success if is_late => self.end_count(),
             Outcome::Failure(now) if is_late => return self.failed(now),
@@ -308,7 +308,8 @@ impl Guard {
         transition.flatten()
     }
 
-    /// The word as it is now, and `f` of it, until nobody was faster; nothing if `f` has none.
+    /// Replaces the word by `f` of it, again until no other thread was faster; nothing if `f` gives
+    /// none.
     fn change<T>(&self, mut f: impl FnMut(Word) -> Option<(Word, T)>) -> Option<T> {
         let mut before = self.word.load(Relaxed);
         loop {

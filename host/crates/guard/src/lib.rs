@@ -1,12 +1,12 @@
-//! What stands around a plugin, so that a bad one harms nobody but itself: a breaker, a
-//! health record, a restart budget, the choice among providers, a retry budget, the judge of
-//! a canary, and rate limits.
+//! What protects callers from a failing plugin: a circuit breaker, a health record, a restart
+//! budget, the choice among providers, a retry budget, the comparison of a canary with the stable
+//! version, and rate limits.
 //!
-//! **The rule of this crate: it decides, it never does.** It reads no clock, starts no task,
-//! waits for nothing, opens nothing and logs nothing. The time is an argument, and so is
-//! chance. Whoever asks gets an answer (admitted or refused, wait this long, this provider,
-//! roll back) and, if something changed, the change as a value, so that it can note it. So
-//! every test here is exact and takes no time, and [loom] can try every interleaving.
+//! **The rule of this crate: it decides, it never acts.** It reads no clock, starts no task,
+//! waits for nothing, opens nothing and logs nothing. Time and random numbers are arguments. A
+//! caller gets a decision (admitted or refused, wait this long, this provider, roll back) and, if
+//! the state changed, the transition as a value, so that the caller can report it. So every test
+//! here is exact and takes no time, and [loom] can try every interleaving.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -31,22 +31,24 @@
 //!
 //! # The pieces
 //!
-//! - [`Guard`] is the one that every call passes: circuit breaker and health in one word,
-//!   which is zero while nothing is wrong. Its file opens with the protocol.
+//! - [`Guard`] is on the way of every call: circuit breaker and health in one word, which is zero
+//!   while nothing is wrong. Its file opens with the protocol.
 //! - [`Streak`] turns single health checks into healthy and unhealthy.
-//! - [`Restarts`] says when what died may start again, and when to give up.
+//! - [`Restarts`] says when a crashed plugin may be restarted, and when to give up.
 //! - [`pick`] and [`pick_among`] choose among providers by weight, sticky by a key.
 //! - [`RetryBudget`] says whether a failed call may be tried elsewhere.
 //! - [`Trial`] compares the two [`Side`]s of a canary by a stated test, and [`Steps`] raise its
 //!   share.
-//! - [`RateLimit`] lets so many through a second.
+//! - [`RateLimit`] lets so many through a second, [`Tally`] counts events and says when to report
+//!   them, and [`Quota`] is both: how often a plugin may do one thing, and how often it tried to do
+//!   it more often.
 //!
 //! # What is never done here
 //!
 //! - A healthy call writes nothing: it loads one word before and one after.
-//! - No caller learns of a change that another caller learns of too, and no change is lost.
+//! - Each transition is returned to exactly one caller, and none is lost.
 //! - No file or socket, no log line, no clock, no thread, no async runtime, no unsafe code.
-//! - Nothing is known of plugins: this crate depends on no other room.
+//! - This crate knows nothing of plugins, and depends on no other crate of Plugbay.
 //!
 //! # How it is checked
 //!
@@ -67,15 +69,19 @@ mod canary;
 mod guard;
 mod health;
 mod mix;
+mod quota;
 mod rate;
 mod restarts;
 mod retry;
 mod share;
+mod tally;
 
 pub use canary::{CanaryRules, Figures, Judgement, Side, Stage, Steps, Trial, Why};
 pub use guard::{Admitted, BreakerState, Guard, Permit, Refused, Rules, Transition, Verdict};
 pub use health::{Health, Streak};
+pub use quota::{Exceeded, Quota};
 pub use rate::RateLimit;
 pub use restarts::{Next, RestartRules, Restarts};
 pub use retry::{RetryBudget, RetryRules};
 pub use share::{Seat, pick, pick_among};
+pub use tally::{DistinctTally, Tally};

@@ -1,4 +1,4 @@
-//! So many a second, and a few at once.
+//! A limit per second, of which some may be used at once.
 
 #[cfg(all(loom, test))]
 use loom::sync::atomic::AtomicU64;
@@ -25,13 +25,10 @@ const SECOND: u64 = 1_000_000_000;
 /// assert!(lines.take(0) && lines.take(0));
 /// assert!(!lines.take(0));
 /// assert!(lines.take(100_000_000)); // a tenth of a second later
-/// assert_eq!(lines.refused(), 1); // "one line was left out"
-/// assert_eq!(lines.refused(), 0);
 /// ```
 #[derive(Debug)]
 pub struct RateLimit {
     full: AtomicU64,
-    refused: AtomicU64,
     /// Nanoseconds between two tokens; 0 if none ever comes.
     interval: u64,
     /// Nanoseconds that a bucket with one token left is short of full.
@@ -48,7 +45,7 @@ impl RateLimit {
             rate => (SECOND / rate).max(1),
         };
         let slack = interval.saturating_mul(u64::from(burst.max(1) - 1));
-        Self { full: AtomicU64::new(0), refused: AtomicU64::new(0), interval, slack }
+        Self { full: AtomicU64::new(0), interval, slack }
     }
 
     /// Takes a token at `now`, in nanoseconds, if there is one.
@@ -58,7 +55,6 @@ impl RateLimit {
         loop {
             let from = full.max(now);
             if from - now > self.slack || self.interval == 0 {
-                self.refused.fetch_add(1, Relaxed);
                 return false;
             }
             let after = from.saturating_add(self.interval);
@@ -67,12 +63,6 @@ impl RateLimit {
                 Err(current) => full = current,
             }
         }
-    }
-
-    /// How many were refused since this was asked last.
-    #[must_use = "the count starts again"]
-    pub fn refused(&self) -> u64 {
-        self.refused.swap(0, Relaxed)
     }
 }
 
@@ -93,7 +83,6 @@ mod tests {
         assert_eq!(taken(3 * quarter), 2);
         assert_eq!(taken(100 * quarter), 3, "never more than the bucket holds");
         assert_eq!(taken(0), 0, "a clock that goes back gives nothing away");
-        assert_eq!(limit.refused(), 60 - 9);
     }
 
     #[test]
@@ -157,7 +146,7 @@ mod models {
             for taker in takers {
                 taken += usize::from(taker.join().expect("no panic"));
             }
-            assert_eq!((taken, limit.refused()), (2, 1));
+            assert_eq!(taken, 2);
         });
     }
 }

@@ -1,4 +1,4 @@
-//! When what died may start again, and when it has died too often.
+//! When a crashed plugin may be restarted, and when it has crashed too often.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub struct RestartRules {
     pub budget: u32,
     /// How long a restart counts.
     pub window: Duration,
-    /// Having run for so long without a death makes all of them forgotten.
+    /// After running for so long without a crash, all restarts are forgotten.
     pub quiet: Duration,
 }
 
@@ -33,15 +33,15 @@ impl Default for RestartRules {
     }
 }
 
-/// What follows a death.
+/// What follows a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Start again at once.
     Now,
     /// Start again after this time.
     Wait(Duration),
-    /// Do not: the budget is used up. Whether that is for good is the caller's matter; asked
-    /// again once the window has moved on, the answer may be another.
+    /// Do not restart: the budget is used up. Once the window has moved on, a restart may be granted
+    /// again.
     Exhausted {
         /// When the oldest of them was.
         since: Instant,
@@ -52,9 +52,9 @@ pub enum Next {
 
 /// The restarts that still count.
 ///
-/// The first is immediate: most deaths are accidents. Each further one may wait up to twice
+/// The first is immediate: most crashes are accidents. Each further one may wait up to twice
 /// as long as the one before, from `base` to `cap`, and how long exactly is left to chance over
-/// that whole span ("full jitter"), so that what died together does not come back together.
+/// that whole span ("full jitter"), so that plugins that crashed together do not restart together.
 /// Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015; the
 /// floor of `base` is ours, since a full jitter from zero restarts some at once.
 ///
@@ -84,7 +84,7 @@ impl Restarts {
         Self { rules, granted: VecDeque::new(), row: 0 }
     }
 
-    /// Counts a death at `now`, and says what follows. Any `random` number will do.
+    /// Counts a crash at `now`, and says what follows. Any `random` number will do.
     #[must_use = "the restart is counted as granted"]
     pub fn next(&mut self, now: Instant, random: u64) -> Next {
         let age = |at: &Instant| now.saturating_duration_since(*at);
@@ -111,16 +111,16 @@ impl Restarts {
         Next::Wait(self.rules.base + span.mul_f64(fraction(random)))
     }
 
-    /// The restart that was granted last did not take place, and does not count.
+    /// Takes back the restart that was granted last: it did not take place, and does not count.
     pub fn forgo(&mut self) {
         if self.granted.pop_back().is_some() {
             self.row = self.row.saturating_sub(1);
         }
     }
 
-    /// It runs at `now`, and well. After [`quiet`](RestartRules::quiet) since the last restart
-    /// all is forgotten; says whether that happened.
-    pub fn ran_well(&mut self, now: Instant) -> bool {
+    /// Forgets all restarts if the last one was at least [`quiet`](RestartRules::quiet) before `now`,
+    /// for a plugin that is running well at `now`. Returns whether it did.
+    pub fn forget_if_quiet(&mut self, now: Instant) -> bool {
         let last = self.granted.back();
         let quiet = last.is_some_and(|at| now.saturating_duration_since(*at) >= self.rules.quiet);
         if quiet {
@@ -183,15 +183,19 @@ mod tests {
         let almost = |time: Instant| time.checked_sub(MS).unwrap();
         let rules = RestartRules { budget: 2, window: Duration::MAX, ..rules() };
         let (mut restarts, now) = (Restarts::new(rules), Instant::now());
-        assert!(!restarts.ran_well(now + rules.quiet), "there is nothing to forget");
+        assert!(!restarts.forget_if_quiet(now + rules.quiet), "there is nothing to forget");
         assert_eq!(restarts.next(now, 0), Next::Now);
-        assert!(!restarts.ran_well(almost(now + rules.quiet)));
+        assert!(!restarts.forget_if_quiet(almost(now + rules.quiet)));
         assert!(matches!(restarts.next(almost(now + rules.quiet), 0), Next::Wait(_)));
         let quiet = now + 2 * rules.quiet;
-        assert!(restarts.ran_well(quiet));
-        assert!(!restarts.ran_well(quiet), "once");
+        assert!(restarts.forget_if_quiet(quiet));
+        assert!(!restarts.forget_if_quiet(quiet), "once");
         assert_eq!(restarts.next(quiet, 0), Next::Now);
-        assert_eq!(restarts.next(quiet + rules.quiet, 0), Next::Now, "even if nobody said so");
+        assert_eq!(
+            restarts.next(quiet + rules.quiet, 0),
+            Next::Now,
+            "even without forget_if_quiet"
+        );
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Default for RetryRules {
 /// Engineering", chapter 22, "Addressing cascading failures".
 ///
 /// A call is counted without a lock, yet in a word that all callers share, which costs more
-/// than a healthy call has to spare. So whoever has no second provider to try must not have a
+/// than a healthy call has to spare. So a capability with one provider must not have a
 /// budget at all; and a retry takes a short lock, so that no two spend the last one.
 ///
 /// ```
@@ -277,7 +277,7 @@ mod models {
         loom::model(|| {
             let (budget, now) = budget();
             budget.called(now);
-            // The same word, a window later: both would start it anew.
+            // The same word, a window later: both would reset it.
             let later = now + Duration::from_secs(10);
             let other = Arc::clone(&budget);
             let other = thread::spawn(move || other.called(later));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
 use plugbay_abi::{CodecInfo, Error, Kind, Level};
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, Hindrance, LogLevel, Services};
+use plugbay_core::codec::Direction;
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, UpstreamRejection};
 
 use crate::ledger::Ledger;
 
@@ -21,13 +22,13 @@ pub(crate) struct CallHost<'a> {
     /// The limit of calls of the host, once this call has exceeded it.
     exceeded: Cell<Option<u32>>,
     /// How the calls of other plugins failed.
-    hindrance: Cell<Hindrance>,
+    upstream: Cell<UpstreamRejection>,
 }
 
 impl<'a> CallHost<'a> {
     /// The host outside calls.
     pub(crate) fn outside(ledger: &'a Ledger) -> Self {
-        Self { ledger, context: None, exceeded: Cell::new(None), hindrance: Cell::default() }
+        Self { ledger, context: None, exceeded: Cell::new(None), upstream: Cell::default() }
     }
 
     /// The host during the call in `context`.
@@ -44,7 +45,7 @@ impl<'a> CallHost<'a> {
     pub(crate) fn outcome<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
         match self.exceeded.get() {
             Some(limit) => Err(self.too_many_host_calls(limit, answer.err())),
-            None => answer.map_err(|error| self.hindrance.get().explain(error)),
+            None => answer.map_err(|error| self.upstream.get().explain(error)),
         }
     }
 
@@ -65,20 +66,19 @@ impl<'a> CallHost<'a> {
     }
 
     /// Calls another plugin's codec.
-    fn nested(
-        &self,
-        call: impl FnOnce(&dyn Services, &Context<'_>) -> Result<Vec<u8>, CallError>,
-    ) -> Result<Vec<u8>, Error> {
+    fn convert(&self, name: &str, direction: Direction, input: &[u8]) -> Result<Vec<u8>, Error> {
         self.count()?;
         let Some(context) = self.context else {
             let message = "codecs can be called during a call only, not while a plugin starts";
             return Err(Error::new(Kind::Unavailable, message));
         };
-        let nested = context.nested();
-        nested.and_then(|context| call(&**context.services(), &context)).map_err(|error| {
-            let mut hindrance = self.hindrance.get();
-            hindrance.note(&error);
-            self.hindrance.set(hindrance);
+        let nested = context
+            .nested()
+            .and_then(|context| context.services().convert(&context, name, direction, input));
+        nested.map_err(|error| {
+            let mut upstream = self.upstream.get();
+            upstream.note(&error);
+            self.upstream.set(upstream);
             to_guest(&error)
         })
     }
@@ -119,11 +119,11 @@ impl HostCalls for CallHost<'_> {
     }
 
     fn encode(&self, name: &str, document: &[u8]) -> Result<Vec<u8>, Error> {
-        self.nested(|services, context| services.encode(context, name, document))
+        self.convert(name, Direction::Encode, document)
     }
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-        self.nested(|services, context| services.decode(context, name, bytes))
+        self.convert(name, Direction::Decode, bytes)
     }
 }
 

@@ -1,35 +1,37 @@
 //! What the host records of one plugin across its calls: the plugin's metrics, and how often it
 //! called the host and wrote to the log, which its policy limits.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plugbay_core::{GuestMetrics, LogLevel, Notice, Observer, Policy, Unobserved, write_log};
-use plugbay_guard::RateLimit;
+use plugbay_guard::Quota;
 
-/// The least seconds between two notices about one limit.
-const QUIET: u64 = 10;
+/// The keys of the limits, as notices and the status name them.
+const LOGS: &str = "logs";
+const HOST_CALLS: &str = "host_calls";
 
 /// One plugin's ledger.
 pub(crate) struct Ledger {
     label: Arc<str>,
     pub(crate) metrics: GuestMetrics,
     /// `None`: no limit.
-    logs: Option<Limit>,
-    host_calls: Option<Limit>,
+    logs: Option<Quota>,
+    host_calls: Option<Quota>,
     observer: Arc<dyn Observer>,
 }
 
 impl Ledger {
     /// The ledger of the plugin `label` under this policy.
     pub(crate) fn new(label: &Arc<str>, policy: &Policy, observer: Arc<dyn Observer>) -> Self {
+        let now = Instant::now();
         Self {
             label: Arc::clone(label),
             metrics: GuestMetrics::default(),
-            logs: Limit::new("logs", policy.logs),
-            host_calls: Limit::new("host_calls", policy.host_calls),
+            logs: Quota::new(policy.logs, now),
+            host_calls: Quota::new(policy.host_calls, now),
             observer,
         }
     }
@@ -50,10 +52,7 @@ impl Ledger {
     ///
     /// The limit in calls a second, if this call exceeds it.
     pub(crate) fn host_call(&self) -> Result<(), u32> {
-        match &self.host_calls {
-            Some(limit) if !limit.take(self) => Err(limit.per_second),
-            _ => Ok(()),
-        }
+        self.take(HOST_CALLS, self.host_calls.as_ref())
     }
 
     /// Writes a line of the plugin to the log, unless the limit of lines is exceeded. Returns whether
@@ -64,7 +63,7 @@ impl Ledger {
         message: &str,
         fields: &[(N, V)],
     ) -> bool {
-        let written = self.logs.as_ref().is_none_or(|limit| limit.take(self));
+        let written = self.take(LOGS, self.logs.as_ref()).is_ok();
         if written {
             write_log(&self.label, level, message, fields);
         }
@@ -72,53 +71,22 @@ impl Ledger {
     }
 
     /// How often each limit was exceeded; a limit that never was is left out.
-    pub(crate) fn limited(&self) -> BTreeMap<&'static str, u64> {
-        let limits = [&self.logs, &self.host_calls].into_iter().flatten();
-        let exceeded = limits.map(|limit| (limit.key, limit.exceeded.load(Ordering::Relaxed)));
-        exceeded.filter(|(_, times)| *times > 0).collect()
-    }
-}
-
-/// A limit per second, which may be used up at once.
-struct Limit {
-    key: &'static str,
-    per_second: u32,
-    rate: RateLimit,
-    /// Allows one notice in [`QUIET`] seconds: it is given a clock that is so many times slower.
-    notices: RateLimit,
-    /// How often the limit was exceeded.
-    exceeded: AtomicU64,
-    start: Instant,
-}
-
-impl Limit {
-    /// `None` for 0, which means no limit.
-    fn new(key: &'static str, per_second: u32) -> Option<Self> {
-        let limit = || Self {
-            key,
-            per_second,
-            rate: RateLimit::new(per_second, per_second),
-            notices: RateLimit::new(1, 1),
-            exceeded: AtomicU64::new(0),
-            start: Instant::now(),
+    pub(crate) fn limited(&self) -> BTreeMap<Cow<'static, str>, u64> {
+        let all = [(LOGS, &self.logs), (HOST_CALLS, &self.host_calls)];
+        let exceeded = |(key, quota): (&'static str, &Option<Quota>)| {
+            Some((Cow::Borrowed(key), quota.as_ref()?.exceeded()))
         };
-        (per_second > 0).then(limit)
+        all.into_iter().filter_map(exceeded).filter(|(_, times)| *times > 0).collect()
     }
 
-    fn take(&self, ledger: &Ledger) -> bool {
-        self.take_at(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX), ledger)
-    }
-
-    fn take_at(&self, now: u64, ledger: &Ledger) -> bool {
-        let taken = self.rate.take(now);
-        if !taken {
-            self.exceeded.fetch_add(1, Ordering::Relaxed);
-            if self.notices.take(now / QUIET) {
-                let times = self.rate.refused();
-                ledger.observer.notice(&ledger.label, Notice::Limited { limit: self.key, times });
+    fn take(&self, limit: &'static str, quota: Option<&Quota>) -> Result<(), u32> {
+        let Some(quota) = quota else { return Ok(()) };
+        quota.take(Instant::now()).map_err(|exceeded| {
+            if let Some(times) = exceeded.report {
+                self.observer.notice(&self.label, Notice::Limited { limit: limit.into(), times });
             }
-        }
-        taken
+            exceeded.per_second
+        })
     }
 }
 
@@ -138,18 +106,18 @@ mod tests {
     }
 
     #[test]
-    fn exceeding_is_counted_and_reported_once_in_a_while() {
-        const SECOND: u64 = 1_000_000_000;
+    fn an_exceeded_limit_is_counted_and_noticed() {
         let notices = Arc::new(Notices::default());
-        let policy = Policy { logs: 2, ..Policy::default() };
+        let policy = Policy { logs: 1, ..Policy::default() };
         let ledger = Ledger::new(&Arc::from("p@1.0.0"), &policy, Arc::clone(&notices) as _);
-        let limit = ledger.logs.as_ref().unwrap();
+        let write = |_| ledger.write_log::<&str, &str>(LogLevel::Info, "line", &[]);
         assert!(ledger.limited().is_empty());
-        let taken = |now| (0..5).filter(|_| limit.take_at(now, &ledger)).count();
-        assert_eq!([0, 1, 9, 10].map(|second| taken(second * SECOND)), [2, 2, 2, 2]);
-        assert_eq!(ledger.limited(), [("logs", 12)].into());
-        let notice = |times| ("p@1.0.0".to_owned(), Notice::Limited { limit: "logs", times });
-        assert_eq!(*notices.0.lock().unwrap(), [notice(1), notice(9)]);
+        let dropped = (0..100).map(write).filter(|written| !written).count();
+        // One line, and one more for each second that the test takes.
+        assert!(dropped > 1, "{dropped}");
+        assert_eq!(ledger.limited(), [("logs".into(), dropped as u64)].into());
+        let notice = Notice::Limited { limit: "logs".into(), times: 1 };
+        assert_eq!(notices.0.lock().unwrap().first(), Some(&("p@1.0.0".to_owned(), notice)));
     }
 
     #[test]

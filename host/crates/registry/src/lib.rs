@@ -27,24 +27,45 @@
 //!
 //! # The pieces, from the bottom
 //!
+//! The [`cell`] is what everything stands on, and can be used without the rest:
+//!
 //! - [`Swap`] holds one `Arc` that many read and few replace.
 //! - [`Leased`] is a value with its *lease word*: it counts who uses the value, can
 //!   be closed, and says when the last user of a closed value has gone. Its file
 //!   opens with the protocol, and why its orderings are enough.
 //! - [`Table`] is an immutable set of names. A lookup that misses says which names
-//!   there are, and which was probably meant.
+//!   there are, and which was probably meant ([`nearest`]).
+//!
+//! The registry puts the three together:
+//!
 //! - [`Generation`] is one numbered table of leased entries: what a reader sees.
 //! - [`Registry`] swaps generations. [`Changes`] tells of new ones.
-//! - [`Factories`] is a registry of constructors; [`linked`] fills a registry with
-//!   what was linked into the program; [`global`](fn@global) keeps one per type for
-//!   the process, for those who want that.
+//! - [`linked`] fills a registry with what was linked into the program;
+//!   [`global`](fn@global) keeps one per type for the process, for those who want
+//!   that.
 //!
-//! # The three forms
+//! # The forms
 //!
 //! What is registered is a type parameter, so a form is a choice of type, and one
-//! cannot be taken for another: a `Registry<Arc<dyn Codec>>` holds implementations,
-//! [`Factories`] holds ways to make one, and a `Registry<Handler>`, with `Handler` a
-//! boxed closure, holds code to be run by name.
+//! cannot be taken for another:
+//!
+//! | form | from | to |
+//! |---|---|---|
+//! | `Registry<Arc<dyn Codec>>` | a name | an implementation |
+//! | [`Factories`] | a name and an input | what its constructor makes of the input |
+//! | `Registry<Handler>`, `Handler` a boxed closure | a name | code to be run |
+//! | [`Types`] | a document that names its type | a value of that type |
+//! | [`Router`](router::Router) | a method and a path | what was registered for the pattern |
+//! | [`Migrator`] | rules over the names of any registries | which of them a set would break |
+//!
+//! The last two are plain values, built whole and then only read: put one beside a
+//! table, publish both by one [`Swap`], and they belong together.
+//!
+//! # Features
+//!
+//! Both are on unless `default-features = false` says otherwise: `router` brings
+//! [`router`] with the crates matchit and percent-encoding, `serde` brings
+//! [`Types::register_type`] and makes rules of migration serialisable.
 //!
 //! # What is never done here
 //!
@@ -78,27 +99,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod changes;
-mod errors;
-mod factories;
-mod generation;
-mod global;
-mod lease;
-pub mod linked;
+pub mod cell;
+pub mod migrate;
 mod names;
 mod not_found;
+pub mod order;
 mod registry;
-mod swap;
-mod table;
+#[cfg(feature = "router")]
+pub mod router;
+pub mod types;
 
-pub use changes::Changes;
-pub use errors::{Attempt, RegisterError, RegisterErrorKind};
-pub use factories::{Build, Constructor, Factories};
-pub use generation::Generation;
-pub use global::global;
-pub use lease::{Closed, Lease, Leased, Pass};
+pub use cell::{Closed, DuplicateName, Lease, Leased, Pass, Swap, Table};
+pub use migrate::Migrator;
 pub use names::nearest;
 pub use not_found::NotFound;
-pub use registry::{IntoEntry, Published, Registry};
-pub use swap::Swap;
-pub use table::{DuplicateName, Table};
+pub use registry::{
+    Attempt, Build, Changes, Constructor, Factories, Generation, IntoEntry, Published,
+    RegisterError, RegisterErrorKind, Registry, global, linked,
+};
+#[cfg(feature = "router")]
+pub use router::Router;
+pub use types::Types;

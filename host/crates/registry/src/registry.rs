@@ -12,6 +12,12 @@
 //! out, and the refusal shows the reader all that came before it, so looking the
 //! name up once more finds what replaced the entry, or that nothing did.
 
+mod changes;
+mod errors;
+mod factories;
+mod generation;
+mod global;
+pub mod linked;
 mod publish;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -21,13 +27,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use self::changes::Bell;
+pub use self::changes::Changes;
+pub use self::errors::{Attempt, RegisterError, RegisterErrorKind};
+pub use self::factories::{Build, Constructor, Factories};
+pub use self::generation::Generation;
+pub use self::global::global;
 pub use self::publish::{IntoEntry, Published};
-use crate::changes::{Bell, Changes};
-use crate::generation::Generation;
-use crate::lease::{Closed, Lease, Leased};
+use crate::cell::{Closed, Lease, Leased, Swap, Table};
 use crate::not_found::NotFound;
-use crate::swap::Swap;
-use crate::table::Table;
 
 /// Named values of one type that can be looked up, leased, and replaced while in
 /// use.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plugbay::{Event, Host};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 const KEPT: usize = 256;
 
 /// An event and its sequence number.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Record {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
     /// From 1, without gaps.
-    pub(crate) seq: u64,
+    pub seq: u64,
+    /// What happened, and when.
     #[serde(flatten)]
-    pub(crate) event: Arc<Event>,
+    pub event: Arc<Event>,
 }
 
 /// The latest events, and a way to wait for the next.

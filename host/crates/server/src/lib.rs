@@ -60,7 +60,8 @@ mod server;
 mod shared;
 
 pub use descriptors::raise_descriptor_limit;
-pub use problem::Problem;
+pub use history::Record;
+pub use problem::{Problem, ProblemDetails};
 pub use server::{BindError, Listening, Server, Stopped};
 
 // Here, because linked plugins are at hand.

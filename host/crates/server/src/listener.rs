@@ -5,7 +5,7 @@
 //! what is not HTTP with a bare 400 or 431. Beyond [`Bounds::connections`] the kernel's queue
 //! holds newcomers.
 //!
-//! The end has steps, so that nobody who was let in goes without an answer:
+//! The end has steps, so that every accepted connection gets its answers:
 //!
 //! 1. *Lame duck*: connections are still accepted, and every answer ends its connection. The
 //!    caller decides how long.
@@ -48,7 +48,7 @@ const MOMENT: Duration = Duration::from_millis(250);
 pub(crate) struct Bounds {
     /// Open at once.
     pub(crate) connections: usize,
-    /// Asked for each connection: the timeout of a request, which also bounds its header and
+    /// Called for each connection: the timeout of a request, which also bounds its header and
     /// each pause in which the client does not read.
     pub(crate) timeout: Box<dyn Fn() -> Duration + Send + Sync>,
 }
@@ -169,7 +169,7 @@ impl Acceptor {
             let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             match listener.accept().await {
                 Ok((stream, _)) => return (stream, permit),
-                Err(error) if is_the_clients(&error) => {}
+                Err(error) if is_caused_by_client(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -192,8 +192,8 @@ impl Acceptor {
                         self.serve((stream, None));
                     }
                 }
-                Err(error) if is_the_clients(&error) => {}
-                // Nobody is left, or nobody can be taken.
+                Err(error) if is_caused_by_client(&error) => {}
+                // The queue is empty, or the system refuses.
                 Err(_) => return,
             }
         }
@@ -230,7 +230,7 @@ impl Acceptor {
 /// One of the connections that may be open at once.
 type Permit = Option<tokio::sync::OwnedSemaphorePermit>;
 
-fn is_the_clients(error: &io::Error) -> bool {
+fn is_caused_by_client(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

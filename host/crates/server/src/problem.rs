@@ -8,16 +8,16 @@
 //! |---|---|---|
 //! | `bad-request` | 400 | the request breaks HTTP, or its body broke off |
 //! | `invalid-input`, `serialize`, `deserialize` | 400 | the plugin says that the input is wrong |
-//! | `forbidden` | 403 | a page of another origin asks the admin plane |
+//! | `forbidden` | 403 | a web page of another origin called the admin plane |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
 //! | `unknown-generation` | 404 | that generation is not remembered |
 //! | `method-not-allowed` | 405 | the path is there for other methods, listed in `Allow` |
 //! | `not-acceptable` | 406 | `Accept` takes neither JSON nor CBOR |
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
-//! | `refused` | 409 | something of an earlier generation does not start any more |
+//! | `refused` | 409 | a plugin of an earlier generation no longer starts |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body` |
 //! | `unsupported` | 415 | the plugin cannot do this, or the body's media type is not known |
-//! | `misdirected` | 421 | the admin plane is asked under a name that is not this machine's |
+//! | `misdirected` | 421 | `Host` does not name this machine |
 //! | `internal` | 500 | the plugin says that it failed, or the server did |
 //! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed its side |
 //! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | not now; `Retry-After` is set |
@@ -29,7 +29,7 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use plugbay::{CallError, CallErrorKind, Error};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An error as a client sees it. As small as a pointer, because every answer has room for one.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl Problem {
         self.0.status
     }
 
-    /// The stable word.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.code
@@ -117,17 +117,20 @@ impl Problem {
             Unsupported => (StatusCode::UNSUPPORTED_MEDIA_TYPE, said()),
             Unavailable => (StatusCode::SERVICE_UNAVAILABLE, said()),
             Retired => (StatusCode::SERVICE_UNAVAILABLE, "the plugin was retired".into()),
-            Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "too many calls wait already".into()),
-            BreakerOpen => {
-                (StatusCode::SERVICE_UNAVAILABLE, "the plugin failed too often of late".into())
-            }
-            Unhealthy => (StatusCode::SERVICE_UNAVAILABLE, "the plugin is not well".into()),
+            Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "the plugin's queue is full".into()),
+            BreakerOpen => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the plugin failed repeatedly and gets no calls for a while".into(),
+            ),
+            Unhealthy => (StatusCode::SERVICE_UNAVAILABLE, "the plugin is unhealthy".into()),
             Deadline => (StatusCode::GATEWAY_TIMEOUT, "no answer within the deadline".into()),
             Cpu => (StatusCode::BAD_GATEWAY, "the plugin used up its CPU time".into()),
             Trap => (StatusCode::BAD_GATEWAY, "the plugin trapped".into()),
             Panic => (StatusCode::BAD_GATEWAY, "the plugin panicked".into()),
             Crashed => (StatusCode::BAD_GATEWAY, "the plugin's process ended".into()),
-            HostCalls => (StatusCode::BAD_GATEWAY, "the plugin called the host too often".into()),
+            HostCalls => {
+                (StatusCode::BAD_GATEWAY, "the plugin exceeded its limit of host calls".into())
+            }
             Memory => (StatusCode::BAD_GATEWAY, "the plugin ran out of memory".into()),
             Output => (StatusCode::BAD_GATEWAY, "the plugin's answer was too large".into()),
             Contract => (StatusCode::BAD_GATEWAY, "the plugin's answer was malformed".into()),
@@ -156,27 +159,35 @@ impl From<&Error> for Problem {
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    code: &'static str,
-    detail: &'a str,
+/// The body of a problem (RFC 9457), as it is written, and as clients read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProblemDetails<'a> {
+    /// Always `about:blank`: the code says more.
+    pub r#type: Cow<'a, str>,
+    /// The HTTP status in words.
+    pub title: Cow<'a, str>,
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code.
+    pub code: Cow<'a, str>,
+    /// What went wrong, for people.
+    pub detail: Cow<'a, str>,
+    /// The plugin that failed, as `name@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    plugin: Option<&'a str>,
+    pub plugin: Option<Cow<'a, str>>,
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Parts { status, code, detail, plugin, headers: own } = *self.0;
-        let body = Body {
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
+        let body = ProblemDetails {
+            r#type: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
             status: status.as_u16(),
-            code,
-            detail: &detail,
-            plugin: plugin.as_deref(),
+            code: code.into(),
+            detail,
+            plugin: plugin.map(Cow::Owned),
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (status, body).into_response();
@@ -222,6 +233,21 @@ mod tests {
             .with_backtrace("0: secret_function");
         let body = serde_json::to_string(&Problem::from(&Error::Call(trap)).0.detail).unwrap();
         assert_eq!(body, r#""the plugin trapped""#);
+    }
+
+    #[test]
+    fn details_are_read_back_with_fields_of_a_later_host_in_it() {
+        let details = ProblemDetails {
+            r#type: "about:blank".into(),
+            title: "Not Found".into(),
+            status: 404,
+            code: "not-found".into(),
+            detail: "no route has this path".into(),
+            plugin: Some("a@1.0.0".into()),
+        };
+        let mut json = serde_json::to_value(&details).unwrap();
+        json["instance"] = "/a".into();
+        assert_eq!(serde_json::from_value::<ProblemDetails<'_>>(json).unwrap(), details);
     }
 
     #[test]

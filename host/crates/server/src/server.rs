@@ -21,8 +21,8 @@ const DATA_CONNECTIONS: usize = 8192;
 const ADMIN_CONNECTIONS: usize = 256;
 /// The request timeout of the admin plane. A reload may take long and is not bounded by it.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long answers end their connections before idle ones are closed. A request that is on its
-/// way when the signal comes finds somebody there.
+/// How long answers end their connections before idle ones are closed: a request that is on its way
+/// when the signal comes is still accepted.
 const LAME_DUCK: Duration = Duration::from_millis(250);
 /// How long the admin plane's last answers may take.
 const ADMIN_CLOSE: Duration = Duration::from_secs(1);
@@ -153,7 +153,7 @@ impl Server {
         let deadline = Instant::now() + drain;
         self.shared.draining.cancel();
         tracing::info!(?drain, "stopping");
-        // Nobody connected, nobody to wait for.
+        // Ends early once no connection is open.
         let _ = tokio::time::timeout(LAME_DUCK.min(drain / 2), self.data.quiet()).await;
         let cut_off = self.data.close(deadline).await;
         if cut_off > 0 {
@@ -174,7 +174,7 @@ impl Listening {
     pub fn serve(self, host: Host) -> Server {
         let Self { data, data_address, admin, shared } = self;
         shared.history.follow(&host, shared.over.clone());
-        // Nobody else sets it: `self` is gone after this.
+        // Cannot be set already: only this function sets it, and it consumes `self`.
         let _ = shared.host.set(host.clone());
         let settings = host.clone();
         let connections = descriptors::connections(DATA_CONNECTIONS);

@@ -15,7 +15,7 @@ pub struct Found {
     pub may_apt: bool,
 }
 
-/// The active Rust toolchain, whoever installed it.
+/// The active Rust toolchain, however it was installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rustup {
     /// Its folder, `rustc --print sysroot`.

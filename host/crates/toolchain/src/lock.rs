@@ -10,7 +10,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, waiting for whoever holds it. `waiting` is called once when that is so.
+    /// Takes the lock, waiting for the process that holds it; `waiting` is called once before that.
     pub(crate) fn take(path: &Path, waiting: impl FnOnce()) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {

@@ -36,7 +36,7 @@ pub(crate) fn sysroot(
         eprintln!("plugbay: waiting for another process that builds the standard library");
     })
     .map_err(at(&lock))?;
-    // Whoever held the lock may have made it.
+    // The process that held the lock may have made it.
     if !is_whole(&place, target) {
         make(cache, &place, linker, target)?;
     }

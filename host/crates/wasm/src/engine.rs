@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wasmtime::{
-    Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
-};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::idle::Idle;
 use crate::ticker::Ticker;
@@ -85,6 +83,7 @@ impl fmt::Debug for Engine {
 }
 
 /// An engine whose code every [`Engine`] takes, with nothing that only running needs.
+#[cfg(feature = "compile")]
 pub(crate) fn compiling() -> Result<wasmtime::Engine, EngineError> {
     wasmtime::Engine::new(&config(None)).map_err(EngineError)
 }
@@ -92,13 +91,13 @@ pub(crate) fn compiling() -> Result<wasmtime::Engine, EngineError> {
 fn config(pool_size: Option<u32>) -> Config {
     let mut config = Config::new();
     config
-        // Whatever `WASMTIME_BACKTRACE_DETAILS` says: a library does not look at the environment, and
-        // who makes a plugin should not have the host read its debugging sections.
+        // Not from `WASMTIME_BACKTRACE_DETAILS`: a library does not read the environment, and a
+        // plugin must not have the host parse its debugging sections.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_component_model(true)
-        .epoch_interruption(true)
-        .parallel_compilation(true)
-        .cranelift_opt_level(OptLevel::Speed);
+        .epoch_interruption(true);
+    #[cfg(feature = "compile")]
+    config.parallel_compilation(true).cranelift_opt_level(wasmtime::OptLevel::Speed);
     if let Some(size) = pool_size {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(size)));
     }
@@ -125,7 +124,7 @@ fn pool(size: u32) -> PoolingAllocationConfig {
     pool
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "compile"))]
 mod tests {
     use std::hash::{DefaultHasher, Hash, Hasher};
 

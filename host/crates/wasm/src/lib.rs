@@ -5,10 +5,11 @@
 //! before anything else ([`scan`]), compiles it or fetches it from the private
 //! [`AotCache`], links it once, and starts plugins from it. A started plugin keeps a pool
 //! of warm instances; a call takes one, sets its CPU budget, calls, and puts it back. What may
-//! wait, for WASI or for another plugin, runs on a fiber and holds up no thread. An
+//! wait, for WASI or for another plugin, runs on a fiber and blocks no thread. An
 //! instance that trapped, or whose call was dropped, never goes back.
 //!
-//! [`compile`] is where a component's price is bounded before it is known.
+//! The rooms: `load`, from the bytes of a component to a plugin that can start; `call`, a call of a
+//! started plugin; `sandbox`, what stands between a guest and the host; and `wasi`.
 //!
 //! A [`WasmKind`] is how a kind of capability is called through WIT. `codec` and `handler`
 //! are two, written against the same trait that an application's own kind uses.
@@ -16,8 +17,8 @@
 //! # What is deliberately absent
 //!
 //! No instance is shared by two calls at once; nothing here waits for `Arc` counts; no
-//! component runs before its API version is checked; nothing of the host is in reach of WASI
-//! but what the policy grants.
+//! component runs before its API version is checked; WASI reaches nothing of the host but what the
+//! policy grants.
 
 mod bindings;
 mod call;
@@ -27,6 +28,10 @@ mod load;
 mod runtime;
 mod sandbox;
 mod ticker;
+#[cfg(feature = "wasi")]
+mod wasi;
+#[cfg(not(feature = "wasi"))]
+#[path = "without_wasi.rs"]
 mod wasi;
 
 pub use bindings::plugbay::plugin::types;
@@ -35,9 +40,12 @@ pub use call::calls::{Calls, WasmKind};
 pub use call::exports::Exports;
 pub use engine::{Engine, EngineError};
 pub use load::cache::{AotCache, CacheError};
+#[cfg(feature = "compile")]
+pub use load::compile;
+pub use load::scan;
 pub use load::world::API_VERSIONS;
-pub use load::{compile, scan};
 pub use runtime::{Builder, WasmRuntime};
 pub use sandbox::state::State;
+#[cfg(feature = "wasi")]
 pub use wasi::Resolve;
 pub use wasmtime;

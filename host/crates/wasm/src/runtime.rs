@@ -7,32 +7,35 @@ use plugbay_core::codec::Codec;
 use plugbay_core::handler::Handler;
 use plugbay_core::{Artifact, Prepared, Reason, Refusal, Runtime};
 use tokio::runtime::Handle;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 use crate::call::calls::WasmKind;
 use crate::call::erased::{AnyKind, Erased};
 use crate::call::lifecycle::Lifecycle;
 use crate::engine::{Engine, EngineError};
-use crate::load::cache::{AotCache, deserialize};
+use crate::load::cache::AotCache;
+use crate::load::code::Code;
+#[cfg(feature = "compile")]
 use crate::load::compile::{Compiler, CompilerCommand};
 use crate::load::prepared::WasmPrepared;
 use crate::load::scan::{self, Form};
 use crate::load::world::{self, CODECS, IMPORTS, LIFECYCLE, PACKAGE};
 use crate::sandbox::state::State;
+#[cfg(feature = "wasi")]
 use crate::wasi::{self, Resolve, System};
 
 /// Runs plugins that are WebAssembly components.
 pub struct WasmRuntime {
     engine: Engine,
     tokio: Handle,
-    cache: Option<AotCache>,
-    compiler: Compiler,
+    code: Code,
     kinds: Arc<[Box<dyn AnyKind>]>,
     offered: Vec<String>,
     /// Links our own interfaces. Calls run on the caller's stack, unless `codecs` is among them.
     pure: Linker<State>,
     /// The same and WASI: calls run on fibers.
+    #[cfg(feature = "wasi")]
     wasi: Linker<State>,
 }
 
@@ -44,10 +47,12 @@ pub struct Builder {
     engine: Engine,
     tokio: Handle,
     cache: Option<AotCache>,
+    #[cfg(feature = "compile")]
     compiler: Option<CompilerCommand>,
     kinds: Vec<Box<dyn AnyKind>>,
     offered: Vec<String>,
     links: Vec<Link>,
+    #[cfg(feature = "wasi")]
     resolver: Arc<dyn Resolve>,
 }
 
@@ -61,6 +66,7 @@ impl Builder {
 
     /// Compiles each component in a process of its own, this program. Without it a component that is
     /// made to be hard to compile takes what time and memory it likes.
+    #[cfg(feature = "compile")]
     #[must_use]
     pub fn compiler(mut self, compiler: CompilerCommand) -> Self {
         self.compiler = Some(compiler);
@@ -88,6 +94,7 @@ impl Builder {
     }
 
     /// Looks up names for plugins with this, and not with the system's resolver.
+    #[cfg(feature = "wasi")]
     #[must_use]
     pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = resolver;
@@ -108,17 +115,24 @@ impl Builder {
         for link in &self.links {
             link(&mut pure)?;
         }
-        let mut with_wasi = pure.clone();
-        wasi::add_to_linker(&mut with_wasi, &self.resolver)?;
+        let code = Code {
+            cache: self.cache,
+            #[cfg(feature = "compile")]
+            compiler: Compiler::new(self.compiler).map_err(wasmtime::Error::from)?,
+        };
         Ok(WasmRuntime {
             engine: self.engine,
             tokio: self.tokio,
-            cache: self.cache,
-            compiler: Compiler::new(self.compiler).map_err(wasmtime::Error::from)?,
+            code,
             kinds: self.kinds.into(),
             offered: self.offered,
+            #[cfg(feature = "wasi")]
+            wasi: {
+                let mut linker = pure.clone();
+                wasi::add_to_linker(&mut linker, &self.resolver)?;
+                linker
+            },
             pure,
-            wasi: with_wasi,
         })
     }
 }
@@ -132,35 +146,28 @@ impl WasmRuntime {
             engine,
             tokio,
             cache: None,
+            #[cfg(feature = "compile")]
             compiler: None,
             kinds: Vec::new(),
             offered: IMPORTS.map(String::from).to_vec(),
             links: Vec::new(),
+            #[cfg(feature = "wasi")]
             resolver: Arc::new(System),
         }
         .kind::<Codec>()
         .kind::<Handler>()
     }
+}
 
-    /// Compiles the component, or fetches it from the cache. Also says how large its code is.
-    fn compile(&self, artifact: &Artifact) -> Result<(Component, u64), Refusal> {
-        if let Some(cache) = &self.cache
-            && let Some(cached) = cache.load(&self.engine, &artifact.digest)
-        {
-            return Ok(cached);
-        }
-        let code = self.compiler.compile(self.engine.wasmtime(), &artifact.bytes)?;
-        let component = deserialize(&self.engine, &code).map_err(|error| {
-            let message = format!("expected a component that this host has room for: {error:#}");
-            Refusal::new(Reason::Malformed, message)
-        })?;
-        if let Some(cache) = &self.cache
-            && let Err(error) = cache.store(&self.engine, &artifact.digest, &code)
-        {
-            // The plugin runs all the same; only the next start is slower.
-            tracing::warn!(%error, source = %artifact.source, "compiled code was not cached");
-        }
-        Ok((component, code.len() as u64))
+impl WasmRuntime {
+    #[cfg(feature = "wasi")]
+    fn linker(&self, wants_wasi: bool) -> &Linker<State> {
+        if wants_wasi { &self.wasi } else { &self.pure }
+    }
+
+    #[cfg(not(feature = "wasi"))]
+    fn linker(&self, _wants_wasi: bool) -> &Linker<State> {
+        &self.pure
     }
 }
 
@@ -196,10 +203,10 @@ impl Runtime for WasmRuntime {
         world::check_api_version(&shape)?;
         world::check_world(&shape)?;
         world::check_imports(&shape, &self.offered)?;
-        let (component, code_size) = self.compile(artifact)?;
+        let (component, code_size) = self.code.of(&self.engine, artifact)?;
         let wants_wasi = shape.imports.iter().any(|name| name.starts_with("wasi:"));
         let wants_services = shape.imports.iter().any(|name| name == CODECS);
-        let linker = if wants_wasi { &self.wasi } else { &self.pure };
+        let linker = self.linker(wants_wasi);
         let mismatch = |error: wasmtime::Error| {
             Refusal::new(
                 Reason::WrongWorld,

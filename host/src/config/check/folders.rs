@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf, absolute};
 
-use crate::config::problem::error::Origin;
+use crate::config::problem::error::ConfigSource;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::problem::source::FILE;
@@ -114,7 +114,7 @@ fn own(config: &Config, report: &Report<'_>) -> Vec<Own> {
         of("the folder of compiled plugins,", &config.host.cache, true),
         of("the folder of plugins,", &config.host.plugins, false),
     ];
-    if let Origin::File(file) = &report.sources().0[FILE].origin {
+    if let ConfigSource::File(file) = &report.sources().0[FILE].origin {
         own.push(of("the configuration,", file, false));
     }
     own

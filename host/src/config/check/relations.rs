@@ -6,7 +6,7 @@ use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::read::setting::Setting as _;
 use crate::config::read::tree::{Table, find};
-use crate::config::section::policy::PluginDefaults;
+use crate::config::section::limits::PluginDefaults;
 use crate::config::section::settings::Config;
 use crate::config::value::graph::{self, Needs};
 
@@ -16,7 +16,7 @@ pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     defaults.memory(report);
     defaults.health(report);
     for (name, settings) in &config.plugins {
-        let policy = &config.defaults.overlaid(settings);
+        let policy = &config.defaults.overlaid(&settings.limits);
         let path = &render::join_key("plugins", name);
         let own = Limits { policy, root, path, at: &["plugins", name] };
         if own.says(&["memory", "total_memory", "recycle_memory"]) {

@@ -1,15 +1,15 @@
 //! What a running host cannot take over live.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::section::settings::Config;
 
 /// A key whose new value waits for a restart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Restart {
+pub struct PendingRestart {
     /// Dotted, e.g. `server.listen`.
-    pub key: &'static str,
+    pub key: String,
     /// What the running host uses.
     pub running: String,
     /// What the configuration asks for.
@@ -19,12 +19,12 @@ pub struct Restart {
 impl Config {
     /// What `next` changes that `running` can only take over by a restart.
     #[must_use]
-    pub fn pending_restart(running: &Config, next: &Config) -> Vec<Restart> {
+    pub fn pending_restart(running: &Config, next: &Config) -> Vec<PendingRestart> {
         pending(running, next)
     }
 }
 
-fn pending(running: &Config, next: &Config) -> Vec<Restart> {
+fn pending(running: &Config, next: &Config) -> Vec<PendingRestart> {
     let each = |config: &Config| {
         [
             ("host.cache", config.host.cache.display().to_string()),
@@ -39,6 +39,6 @@ fn pending(running: &Config, next: &Config) -> Vec<Restart> {
         .into_iter()
         .zip(each(next))
         .filter(|((_, running), (_, next))| running != next)
-        .map(|((key, running), (_, next))| Restart { key, running, next })
+        .map(|((key, running), (_, next))| PendingRestart { key: key.to_owned(), running, next })
         .collect()
 }

@@ -35,7 +35,7 @@ pub struct Problem {
     /// What kind of mistake it is.
     pub kind: ProblemKind,
     /// Where it was written.
-    pub origin: Origin,
+    pub origin: ConfigSource,
     /// From 1; `None` where there are no lines (variables, flags, a file that cannot be read).
     pub line: Option<usize>,
     /// From 1, counted in characters.
@@ -89,7 +89,7 @@ impl Serialize for ProblemKind {
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Origin {
+pub enum ConfigSource {
     /// In this file.
     File(PathBuf),
     /// An environment variable, by its full name.
@@ -100,7 +100,7 @@ pub enum Origin {
     Default,
 }
 
-impl Serialize for Origin {
+impl Serialize for ConfigSource {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

@@ -7,10 +7,8 @@
 //! | `report` | collects problems while reading goes on |
 //! | `render` | problems as text, with the line and a caret |
 //! | `secret` | which values are never shown |
-//! | `nearest` | "did you mean …?" |
 
 pub(super) mod error;
-pub(super) mod nearest;
 pub(super) mod render;
 pub(super) mod report;
 pub(super) mod secret;

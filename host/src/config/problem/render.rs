@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use super::error::{ConfigError, Excerpt, Origin, Problem};
+use super::error::{ConfigError, ConfigSource, Excerpt, Problem};
 use super::secret;
 
 /// Characters of a line that are shown.
@@ -56,17 +56,17 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::File(path) => {
+            ConfigSource::File(path) => {
                 write!(f, "{}", printable(&path.to_string_lossy()))
             }
-            Origin::Environment(name) => {
+            ConfigSource::Environment(name) => {
                 write!(f, "environment variable {}", printable(name))
             }
-            Origin::Flag(key) => write!(f, "flag {}", printable(key)),
-            Origin::Default => f.write_str("defaults"),
+            ConfigSource::Flag(key) => write!(f, "flag {}", printable(key)),
+            ConfigSource::Default => f.write_str("defaults"),
         }
     }
 }

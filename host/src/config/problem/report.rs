@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::error::{ConfigError, Excerpt, Origin, Problem, ProblemKind};
+use super::error::{ConfigError, ConfigSource, Excerpt, Problem, ProblemKind};
 use super::source::{FILE, Place, Sources};
 use super::{render, secret};
 
@@ -81,7 +81,7 @@ impl<'s> Report<'s> {
             hint,
             excerpt: None,
         };
-        if matches!(source.origin, Origin::File(_)) {
+        if matches!(source.origin, ConfigSource::File(_)) {
             let (line, column, excerpt) = locate(&source.text, at.span.clone());
             problem.line = Some(line);
             problem.column = Some(column);
@@ -101,12 +101,12 @@ impl<'s> Report<'s> {
     }
 }
 
-fn layer(origin: &Origin) -> u8 {
+fn layer(origin: &ConfigSource) -> u8 {
     match origin {
-        Origin::Default => 0,
-        Origin::File(_) => 1,
-        Origin::Environment(_) => 2,
-        Origin::Flag(_) => 3,
+        ConfigSource::Default => 0,
+        ConfigSource::File(_) => 1,
+        ConfigSource::Environment(_) => 2,
+        ConfigSource::Flag(_) => 3,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::error::Origin;
+use super::error::ConfigSource;
 
 /// A span in one of the [`Sources`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) struct Sources(pub(crate) Vec<Source>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
-    pub(crate) origin: Origin,
+    pub(crate) origin: ConfigSource,
     /// Empty for variables and flags.
     pub(crate) text: String,
 }

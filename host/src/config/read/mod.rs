@@ -3,7 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `tree` | values with places |
-//! | `keys` | the names of all keys and of their environment variables |
+//! | `environment` | which environment variables are meant for us |
 //! | `overlay` | lays variables and flags over the file |
 //! | `section` | reads one table: known keys, types, ranges |
 //! | `setting` | reads one value as a type |
@@ -11,8 +11,8 @@
 //! | `deep` | a stack for foreign nesting |
 
 pub(super) mod deep;
+pub(super) mod environment;
 pub(super) mod json;
-pub(super) mod keys;
 pub(super) mod overlay;
 pub(super) mod section;
 pub(super) mod setting;

@@ -1,11 +1,11 @@
 //! Laying variables and flags over the file.
 
+use plugbay_registry::nearest;
 use toml::de::{DeTable, DeValue};
 
-use super::keys;
+use super::environment::{self, Sections};
 use super::tree::{self, Entry, Node, Table, Value};
-use crate::config::problem::error::Origin;
-use crate::config::problem::nearest::nearest;
+use crate::config::problem::error::ConfigSource;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::problem::source::{Place, Source, Sources};
@@ -26,20 +26,24 @@ struct Refusal {
 
 /// The variables that are meant for us, each added to `sources`. Sorted, so that the answer does
 /// not depend on the order of the environment.
-pub(crate) fn variables(env: &[(String, String)], sources: &mut Sources) -> Vec<Pair> {
+pub(crate) fn variables(
+    env: &[(String, String)],
+    sections: &Sections,
+    sources: &mut Sources,
+) -> Vec<Pair> {
     let mut ours: Vec<&(String, String)> = env
         .iter()
         .filter(|(name, value)| {
-            name.starts_with(keys::PREFIX)
-                && !keys::NOT_SETTINGS.contains(&name.as_str())
-                && !keys::describes_a_service(name, value)
+            name.starts_with(environment::PREFIX)
+                && !environment::NOT_SETTINGS.contains(&name.as_str())
+                && !environment::describes_a_service(name, value)
         })
         .collect();
     ours.sort();
-    let known: Vec<_> = keys::variables().collect();
+    let known: Vec<_> = environment::variables(sections).collect();
     ours.into_iter()
         .map(|(name, value)| Pair {
-            place: add(sources, Origin::Environment(name.clone())),
+            place: add(sources, ConfigSource::Environment(name.clone())),
             target: known
                 .iter()
                 .find(|(variable, _, _)| variable == name)
@@ -53,7 +57,7 @@ pub(crate) fn variables(env: &[(String, String)], sources: &mut Sources) -> Vec<
 }
 
 fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Refusal {
-    let near = nearest(name, known.chain(keys::NOT_SETTINGS));
+    let near = nearest(name, known.chain(environment::NOT_SETTINGS));
     let message = match near {
         Some(near) => format!("unknown variable; did you mean {near}?"),
         None => "unknown variable".to_owned(),
@@ -69,8 +73,8 @@ fn unknown_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Ref
         format!(
             "variables are {prefix}SECTION_KEY for the keys of [host], [server], [admin] and [defaults], \
              and {}; unset what is not meant for plugbay",
-            keys::NOT_SETTINGS.join(", "),
-            prefix = keys::PREFIX,
+            environment::NOT_SETTINGS.join(", "),
+            prefix = environment::PREFIX,
         )
     };
     Refusal { unknown: true, message, hint }
@@ -80,14 +84,14 @@ pub(crate) fn flags(flags: &[(String, String)], sources: &mut Sources) -> Vec<Pa
     flags
         .iter()
         .map(|(key, value)| Pair {
-            place: add(sources, Origin::Flag(key.clone())),
+            place: add(sources, ConfigSource::Flag(key.clone())),
             target: dotted(key),
             text: value.clone(),
         })
         .collect()
 }
 
-fn add(sources: &mut Sources, origin: Origin) -> Place {
+fn add(sources: &mut Sources, origin: ConfigSource) -> Place {
     sources.0.push(Source { origin, text: String::new() });
     Place::new(sources.0.len() - 1, 0..0)
 }

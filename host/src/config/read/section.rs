@@ -6,12 +6,12 @@ use std::hash::Hash;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use plugbay_registry::nearest;
 use toml::de::DeValue;
 
-use super::setting::{Refused, Setting};
+use super::setting::{BadValue, Setting};
 use super::tree::{self, Entry, Node, Table, Value};
-use crate::config::problem::error::Origin;
-use crate::config::problem::nearest::nearest;
+use crate::config::problem::error::ConfigSource;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::problem::source::FILE;
@@ -178,13 +178,13 @@ impl<'a, 's> Section<'a, 's> {
 pub(crate) fn read_node<T: Setting>(node: &Node, path: &str, report: &mut Report<'_>) -> Option<T> {
     match T::from_node(node) {
         Ok(value) => Some(value),
-        Err(Refused::Type) => {
+        Err(BadValue::Type) => {
             let found = tree::found(path, &node.value);
             let message = format!("expected {}, found {found}", T::EXPECTED);
             report.wrong_type(&node.at, path, message, None);
             None
         }
-        Err(Refused::Value { found, hint }) => {
+        Err(BadValue::Value { found, hint }) => {
             report.value(&node.at, path, format!("expected {}, found {found}", T::EXPECTED), hint);
             None
         }
@@ -236,7 +236,7 @@ pub(crate) fn in_folder_of_file(
     report: &Report<'_>,
 ) -> PathBuf {
     match &report.sources().0[FILE].origin {
-        Origin::File(file) if node.is_none_or(|node| node.at.source == FILE) => {
+        ConfigSource::File(file) if node.is_none_or(|node| node.at.source == FILE) => {
             file.parent().unwrap_or(Path::new("")).join(folder)
         }
         _ => folder.to_owned(),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use plugbay_core::Isolation;
+use plugbay_core::{Isolation, Reuse};
 
 use super::tree::{Node, Value};
 use crate::config::problem::render;
@@ -12,7 +12,7 @@ use crate::config::value::duration;
 use crate::config::value::size::{Size, SizeError};
 
 /// Why a value was refused.
-pub(crate) enum Refused {
+pub(crate) enum BadValue {
     /// It is of another type.
     Type,
     /// It is of the right type, but: what was found, and what to do.
@@ -24,33 +24,32 @@ pub(crate) trait Setting: Sized {
     /// With an article: `a duration such as "30s"`.
     const EXPECTED: &'static str;
 
-    fn from_node(node: &Node) -> Result<Self, Refused>;
+    fn from_node(node: &Node) -> Result<Self, BadValue>;
 
     /// As an operator would write it.
     fn show(&self) -> String;
 }
 
 /// The text of a string, or of a variable or flag.
-pub(crate) fn text(node: &Node) -> Result<&str, Refused> {
+pub(crate) fn text(node: &Node) -> Result<&str, BadValue> {
     match &node.value {
         Value::String(text) | Value::Text(text) => Ok(text),
-        _ => Err(Refused::Type),
+        _ => Err(BadValue::Type),
     }
 }
 
-/// A value of the right type that is not good.
-pub(crate) fn value(found: impl Into<String>, hint: Option<&str>) -> Refused {
-    Refused::Value { found: found.into(), hint: hint.map(str::to_owned) }
+fn value(found: impl Into<String>, hint: Option<&str>) -> BadValue {
+    BadValue::Value { found: found.into(), hint: hint.map(str::to_owned) }
 }
 
 impl Setting for bool {
     const EXPECTED: &'static str = "true or false";
 
-    fn from_node(node: &Node) -> Result<bool, Refused> {
+    fn from_node(node: &Node) -> Result<bool, BadValue> {
         match &node.value {
             Value::Boolean(yes) => Ok(*yes),
-            Value::Text(text) => text.trim().parse().map_err(|_| Refused::Type),
-            _ => Err(Refused::Type),
+            Value::Text(text) => text.trim().parse().map_err(|_| BadValue::Type),
+            _ => Err(BadValue::Type),
         }
     }
 
@@ -60,11 +59,11 @@ impl Setting for bool {
 }
 
 /// A whole number that is not negative.
-fn whole(node: &Node, max: u64) -> Result<u64, Refused> {
+fn whole(node: &Node, max: u64) -> Result<u64, BadValue> {
     let number = match &node.value {
         Value::Integer(number) => *number,
-        Value::Text(text) => text.trim().parse().map_err(|_| Refused::Type)?,
-        _ => return Err(Refused::Type),
+        Value::Text(text) => text.trim().parse().map_err(|_| BadValue::Type)?,
+        _ => return Err(BadValue::Type),
     };
     let fits = u64::try_from(number).ok().filter(|&number| number <= max);
     fits.ok_or_else(|| {
@@ -76,7 +75,7 @@ fn whole(node: &Node, max: u64) -> Result<u64, Refused> {
 impl Setting for u8 {
     const EXPECTED: &'static str = "a whole number";
 
-    fn from_node(node: &Node) -> Result<u8, Refused> {
+    fn from_node(node: &Node) -> Result<u8, BadValue> {
         whole(node, u64::from(u8::MAX)).map(|number| u8::try_from(number).unwrap_or(u8::MAX))
     }
 
@@ -88,7 +87,7 @@ impl Setting for u8 {
 impl Setting for u32 {
     const EXPECTED: &'static str = "a whole number";
 
-    fn from_node(node: &Node) -> Result<u32, Refused> {
+    fn from_node(node: &Node) -> Result<u32, BadValue> {
         whole(node, u64::from(u32::MAX)).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
     }
 
@@ -100,7 +99,7 @@ impl Setting for u32 {
 impl Setting for u64 {
     const EXPECTED: &'static str = "a whole number";
 
-    fn from_node(node: &Node) -> Result<u64, Refused> {
+    fn from_node(node: &Node) -> Result<u64, BadValue> {
         whole(node, u64::MAX)
     }
 
@@ -113,12 +112,12 @@ impl Setting for f64 {
     const EXPECTED: &'static str = "a number";
 
     #[expect(clippy::cast_precision_loss, reason = "numbers that large are out of every range")]
-    fn from_node(node: &Node) -> Result<f64, Refused> {
+    fn from_node(node: &Node) -> Result<f64, BadValue> {
         let number = match &node.value {
             Value::Float(number) => *number,
             Value::Integer(number) => *number as f64,
-            Value::Text(text) => text.trim().parse().map_err(|_| Refused::Type)?,
-            _ => return Err(Refused::Type),
+            Value::Text(text) => text.trim().parse().map_err(|_| BadValue::Type)?,
+            _ => return Err(BadValue::Type),
         };
         if number.is_finite() { Ok(number) } else { Err(value(number.to_string(), None)) }
     }
@@ -131,7 +130,7 @@ impl Setting for f64 {
 impl Setting for String {
     const EXPECTED: &'static str = "a string";
 
-    fn from_node(node: &Node) -> Result<String, Refused> {
+    fn from_node(node: &Node) -> Result<String, BadValue> {
         text(node).map(str::to_owned)
     }
 
@@ -143,7 +142,7 @@ impl Setting for String {
 impl Setting for PathBuf {
     const EXPECTED: &'static str = "a path";
 
-    fn from_node(node: &Node) -> Result<PathBuf, Refused> {
+    fn from_node(node: &Node) -> Result<PathBuf, BadValue> {
         match text(node)? {
             "" => Err(value("an empty string", Some("write \".\" for the folder of the file"))),
             text if text.contains('\0') => Err(value("a path with a zero byte", None)),
@@ -159,7 +158,7 @@ impl Setting for PathBuf {
 impl Setting for Duration {
     const EXPECTED: &'static str = "a duration such as \"250ms\", \"30s\", \"5m\" or \"1h\"";
 
-    fn from_node(node: &Node) -> Result<Duration, Refused> {
+    fn from_node(node: &Node) -> Result<Duration, BadValue> {
         if let Value::Integer(number) = &node.value {
             return Err(value(
                 format!("the integer {number} without a unit"),
@@ -181,7 +180,7 @@ impl Setting for Duration {
 impl Setting for Size {
     const EXPECTED: &'static str = "a size such as \"64MiB\", \"8MB\" or \"1024\"";
 
-    fn from_node(node: &Node) -> Result<Size, Refused> {
+    fn from_node(node: &Node) -> Result<Size, BadValue> {
         if let Value::Integer(number) = &node.value {
             let bytes = u64::try_from(*number).map_err(|_| {
                 value(format!("the integer {number}"), Some("write 0 or more bytes"))
@@ -208,7 +207,7 @@ impl Setting for Size {
 impl Setting for SocketAddr {
     const EXPECTED: &'static str = "an address and port such as \"127.0.0.1:7070\"";
 
-    fn from_node(node: &Node) -> Result<SocketAddr, Refused> {
+    fn from_node(node: &Node) -> Result<SocketAddr, BadValue> {
         let text = text(node)?;
         text.trim().parse().map_err(|_| {
             let hint = match text.rsplit_once(':') {
@@ -234,7 +233,7 @@ impl Setting for SocketAddr {
 impl Setting for Isolation {
     const EXPECTED: &'static str = "\"refuse\", \"process\" or \"in-process\"";
 
-    fn from_node(node: &Node) -> Result<Isolation, Refused> {
+    fn from_node(node: &Node) -> Result<Isolation, BadValue> {
         let all = [Isolation::Refuse, Isolation::Process, Isolation::InProcess];
         let found = text(node)?;
         all.into_iter().find(|isolation| isolation.as_str() == found).ok_or_else(|| {
@@ -253,12 +252,37 @@ impl Setting for Isolation {
     }
 }
 
+impl Setting for Reuse {
+    const EXPECTED: &'static str = "\"pooled\" or \"fresh\"";
+
+    fn from_node(node: &Node) -> Result<Reuse, BadValue> {
+        match text(node)? {
+            "pooled" => Ok(Reuse::Pooled),
+            "fresh" => Ok(Reuse::Fresh),
+            other => Err(value(
+                render::quoted(other),
+                Some(
+                    "pooled: instances serve many calls and keep their memory; \
+                     fresh: every call gets a new instance",
+                ),
+            )),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Reuse::Pooled => "\"pooled\"".to_owned(),
+            Reuse::Fresh => "\"fresh\"".to_owned(),
+        }
+    }
+}
+
 impl<T: Setting> Setting for Vec<T> {
     const EXPECTED: &'static str = "an array";
 
-    fn from_node(node: &Node) -> Result<Vec<T>, Refused> {
+    fn from_node(node: &Node) -> Result<Vec<T>, BadValue> {
         let Value::Array(items) = &node.value else {
-            return Err(Refused::Type);
+            return Err(BadValue::Type);
         };
         items.iter().map(T::from_node).collect()
     }

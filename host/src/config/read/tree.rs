@@ -33,7 +33,7 @@ pub(crate) enum Value {
     Datetime(String),
     Array(Vec<Node>),
     Table(Table),
-    /// From a variable or a flag: whoever reads it decides what it is.
+    /// From a variable or a flag: the reader of the key decides its type.
     Text(String),
 }
 

@@ -2,10 +2,10 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use plugbay_registry::nearest;
 use serde_json::Value;
 
 use super::SchemaViolation;
-use crate::config::problem::nearest::nearest;
 use crate::config::problem::{render, secret};
 
 /// Names of a list that are shown.

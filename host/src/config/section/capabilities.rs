@@ -6,13 +6,13 @@ use std::time::Duration;
 use plugbay_core::{CapabilityKey, check_name};
 use serde::Serialize;
 
+use super::keys;
 use super::plugins;
 use super::request_key::RequestKey;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
-use crate::config::read::keys;
 use crate::config::read::section::{self, Section};
-use crate::config::read::setting::{Refused, Setting, text};
+use crate::config::read::setting::{BadValue, Setting, text};
 use crate::config::read::tree::{Node, Table};
 use crate::config::value::duration::{self, DAY, SECOND};
 
@@ -42,7 +42,7 @@ pub enum Strategy {
         providers: Vec<String>,
         /// The share of each provider, in the same order: as many, and not all zero.
         weights: Vec<u32>,
-        /// What makes a request sticky; for handlers only. `None` = each call is shared out anew.
+        /// What makes a request sticky; for handlers only. `None` = each call chooses a provider by itself.
         key: Option<RequestKey>,
     },
     /// A new version of a plugin gets more and more of the calls, as long as it is not worse than
@@ -60,7 +60,7 @@ pub enum Strategy {
         latency: f64,
         /// The fewest calls that it has had at a step before it goes on.
         calls: u64,
-        /// What makes a request sticky; for handlers only. `None` = each call is shared out anew.
+        /// What makes a request sticky; for handlers only. `None` = each call chooses a provider by itself.
         key: Option<RequestKey>,
     },
 }
@@ -116,12 +116,12 @@ impl Word {
 impl Setting for Word {
     const EXPECTED: &'static str = "\"failover\", \"split\" or \"canary\"";
 
-    fn from_node(node: &Node) -> Result<Word, Refused> {
+    fn from_node(node: &Node) -> Result<Word, BadValue> {
         let found = text(node)?;
         Word::ALL.into_iter().find(|word| word.as_str() == found).ok_or_else(|| {
             let hint = "failover: the first plugin that is well; split: each plugin its share; \
                         canary: a new version of one plugin, step by step";
-            Refused::Value { found: render::quoted(found), hint: Some(hint.to_owned()) }
+            BadValue::Value { found: render::quoted(found), hint: Some(hint.to_owned()) }
         })
     }
 

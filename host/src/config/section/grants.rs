@@ -7,9 +7,9 @@ use std::path::{self, Path, PathBuf};
 use plugbay_core::{Environment, FolderGrant, Grants};
 use serde::{Serialize, Serializer};
 
+use super::keys;
 use super::network;
 use crate::config::problem::{render, secret};
-use crate::config::read::keys;
 use crate::config::read::section::{self, Section, in_folder_of_file};
 use crate::config::read::tree::{Node, Value};
 

@@ -6,9 +6,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::capabilities::{KEY_RULE, parse_key};
+use super::keys;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
-use crate::config::read::keys;
 use crate::config::read::section::Section;
 use crate::config::read::tree::{Node, Table, Value};
 use crate::config::value::graph::{self, Needs};

@@ -3,7 +3,8 @@
 //! | file | idea |
 //! |---|---|
 //! | `settings` | the whole [`Config`](super::Config), `[host]`, `[server]`, `[admin]` |
-//! | `policy` | `[defaults]`: what one plugin may use, and how a plugin overrides it |
+//! | `limits` | `[defaults]`: what one plugin may use, and how a plugin overrides it |
+//! | `keys` | the names of all keys |
 //! | `plugins`, `routes` | `[plugins.NAME]` and `[[routes]]` |
 //! | `grants`, `network` | `[plugins.NAME.grants]`: folders, addresses, variables |
 //! | `capabilities`, `request_key` | `[capabilities."KIND:NAME"]`: several plugins behind one name |
@@ -11,10 +12,11 @@
 
 pub(super) mod capabilities;
 pub(super) mod grants;
+pub(super) mod keys;
+pub(super) mod limits;
 pub(super) mod migrations;
 pub(super) mod network;
 pub(super) mod plugins;
-pub(super) mod policy;
 pub(super) mod request_key;
 pub(super) mod routes;
 pub(super) mod settings;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use plugbay_core::{HostPattern, NetworkGrant};
 
 use crate::config::problem::render;
-use crate::config::read::setting::{Refused, Setting, text};
+use crate::config::read::setting::{BadValue, Setting, text};
 use crate::config::read::tree::Node;
 
 /// What was wrong is what was found; this is what to do.
@@ -15,9 +15,10 @@ type Hint = String;
 impl Setting for NetworkGrant {
     const EXPECTED: &'static str = "a host and port such as \"api.example.org:443\"";
 
-    fn from_node(node: &Node) -> Result<NetworkGrant, Refused> {
+    fn from_node(node: &Node) -> Result<NetworkGrant, BadValue> {
         let text = text(node)?;
-        parse(text).map_err(|hint| Refused::Value { found: render::quoted(text), hint: Some(hint) })
+        parse(text)
+            .map_err(|hint| BadValue::Value { found: render::quoted(text), hint: Some(hint) })
     }
 
     fn show(&self) -> String {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::config::problem::render;
-use crate::config::read::setting::{Refused, Setting, text};
+use crate::config::read::setting::{BadValue, Setting, text};
 use crate::config::read::tree::Node;
 
 /// The part of a request by which it is sent to one of several plugins.
@@ -41,12 +41,12 @@ impl Serialize for RequestKey {
 impl Setting for RequestKey {
     const EXPECTED: &'static str = "what makes a request sticky, such as \"header:x-user\"";
 
-    fn from_node(node: &Node) -> Result<RequestKey, Refused> {
+    fn from_node(node: &Node) -> Result<RequestKey, BadValue> {
         let text = text(node)?;
         parse(text).ok_or_else(|| {
             let hint = "write \"header:NAME\", \"query:NAME\", \"param:NAME\" (of the route's path) \
                         or \"path\"";
-            Refused::Value { found: render::quoted(text), hint: Some(hint.to_owned()) }
+            BadValue::Value { found: render::quoted(text), hint: Some(hint.to_owned()) }
         })
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use plugbay_registry::nearest;
 use serde::Serialize;
 
-use crate::config::problem::nearest::nearest;
+use super::keys;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
-use crate::config::read::keys;
 use crate::config::read::section::{self, Refusal, Section};
 use crate::config::read::tree::{Node, Table, Value};
 

@@ -9,12 +9,12 @@ use plugbay_core::{CapabilityKey, Isolation};
 use serde::Serialize;
 
 use super::capabilities::{self, CapabilitySettings};
+use super::keys;
+use super::limits::{self, PluginDefaults};
 use super::migrations::{self, Migration};
 use super::plugins::{self, PluginSettings};
-use super::policy::{self, PluginDefaults};
 use super::routes::{self, RouteSettings};
 use crate::config::problem::report::Report;
-use crate::config::read::keys;
 use crate::config::read::section::{self, Section, in_folder_of_file};
 use crate::config::read::tree::Table;
 use crate::config::value::duration::{self, DAY, MILLISECOND, MINUTE, SECOND};
@@ -139,7 +139,7 @@ impl Config {
     #[must_use]
     pub fn policy(&self, plugin: &str) -> PluginDefaults {
         match self.plugins.get(plugin) {
-            Some(settings) => self.defaults.overlaid(settings),
+            Some(settings) => self.defaults.overlaid(&settings.limits),
             None => self.defaults.clone(),
         }
     }
@@ -159,7 +159,7 @@ pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Config {
             section::unknown(key, entry, "", keys::SECTIONS, report);
         }
     }
-    let defaults = policy::read_defaults(root, report);
+    let defaults = limits::read_defaults(root, report);
     Config {
         host: read_host(root, report),
         server: read_server(root, report),

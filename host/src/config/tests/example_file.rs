@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::good;
 use crate::config::Config;
-use crate::config::read::keys;
+use crate::config::section::keys;
 
 const FILE: &str = include_str!("../../../../config.toml");
 
@@ -68,7 +68,7 @@ fn it_documents_every_key() {
         ("server", keys::SERVER),
         ("admin", keys::ADMIN),
         ("defaults", keys::DEFAULTS),
-        ("plugins", keys::PLUGIN),
+        ("plugins", &keys::PLUGIN),
         ("plugins.grants", keys::GRANTS),
         ("routes", keys::ROUTE),
         ("capabilities", keys::CAPABILITY),
@@ -99,10 +99,8 @@ fn it_says_restart_where_a_restart_is_needed() {
     other.host.mapped = crate::config::Size::mib(1);
     other.host.mapped_beyond = plugbay_core::Isolation::Refuse;
     other.admin.enabled = false;
-    let needed: Vec<&str> = Config::pending_restart(&Config::default(), &other)
-        .iter()
-        .map(|restart| restart.key)
-        .collect();
+    let pending = Config::pending_restart(&Config::default(), &other);
+    let needed: Vec<&str> = pending.iter().map(|restart| restart.key.as_str()).collect();
     assert_eq!(marked, needed);
 }
 
@@ -113,7 +111,7 @@ fn every_listed_key_is_read() {
         ("[server]", keys::SERVER),
         ("[admin]", keys::ADMIN),
         ("[defaults]", keys::DEFAULTS),
-        ("[plugins.x]", keys::PLUGIN),
+        ("[plugins.x]", &keys::PLUGIN),
         ("[plugins.x.grants]", keys::GRANTS),
         ("[[routes]]", keys::ROUTE),
         ("[capabilities.'codec:x']", keys::CAPABILITY),

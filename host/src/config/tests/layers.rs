@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{brief, good};
-use crate::config::{Config, Origin, Size};
+use crate::config::{Config, ConfigSource, Size};
 
 fn port(config: &Config) -> u16 {
     config.server.listen.port()
@@ -63,7 +63,7 @@ fn texts_become_what_the_key_holds() {
     assert_eq!(config.defaults.cpu, Duration::from_millis(5));
     assert_eq!(config.admin.listen, "[::1]:9".parse::<SocketAddr>().expect("address"));
     assert!(!config.plugins["hello"].enabled);
-    assert_eq!(config.plugins["a.b"].memory, Some(Size::mib(1)));
+    assert_eq!(config.plugins["a.b"].limits.memory, Some(Size::mib(1)));
     assert_eq!(
         config.plugins["hello"].config,
         json!({"greeting": "Guten Tag", "depth": {"n": 3}, "list": [1, "x"]})
@@ -79,7 +79,7 @@ fn a_flag_changes_one_key_of_a_plugin_and_leaves_the_others() {
         .load()
         .expect("good");
     let x = &config.plugins["x"];
-    assert_eq!((x.enabled, x.memory), (false, Some(Size::mib(1))));
+    assert_eq!((x.enabled, x.limits.memory), (false, Some(Size::mib(1))));
     assert_eq!(x.config, json!({"a": 1, "b": 3}));
 }
 
@@ -133,7 +133,7 @@ fn a_mistake_within_a_flag_is_the_flag_s() {
         .set("plugins.x.config.a", "[1, { b = inf }]")
         .load()
         .expect_err("a refusal");
-    assert_eq!(error.problems[0].origin, Origin::Flag("plugins.x.config.a".to_owned()));
+    assert_eq!(error.problems[0].origin, ConfigSource::Flag("plugins.x.config.a".to_owned()));
     assert_eq!(brief(&error), ["plugins.x.config.a[1].b: expected a finite number, found inf"],);
 }
 
@@ -165,7 +165,7 @@ fn variables_of_others_are_left_alone() {
         .expect("good");
     for name in ["PLUGBAY_PORT", "PLUGBAY_SERVER_PORT", "PLUGBAY_", "PLUGBAY_LOGS"] {
         let error = Config::builder().env([(name, "7070")]).load().expect_err(name);
-        assert_eq!(error.problems[0].origin, Origin::Environment(name.to_owned()));
+        assert_eq!(error.problems[0].origin, ConfigSource::Environment(name.to_owned()));
     }
 }
 
@@ -256,8 +256,8 @@ fn what_waits_for_a_restart() {
     assert_eq!(
         pending,
         [
-            ("server.listen", "127.0.0.1:7070".to_owned(), "127.0.0.1:1".to_owned()),
-            ("admin.enabled", "true".to_owned(), "false".to_owned()),
+            ("server.listen".to_owned(), "127.0.0.1:7070".to_owned(), "127.0.0.1:1".to_owned()),
+            ("admin.enabled".to_owned(), "true".to_owned(), "false".to_owned()),
         ]
     );
     assert!(Config::pending_restart(&next, &next).is_empty());

@@ -25,7 +25,7 @@ fn a_plugin_overrides_the_defaults() {
 fn every_override_reaches_the_policy() {
     let config = good(
         "[plugins.x]\ninstances=1\nreuse='fresh'\nrecycle_calls=2\nrecycle_memory='3MiB'\nmemory='4MiB'\n\
-         total_memory='5MiB'\ncpu='6s'\ndeadline='7s'\ninit='8s'\noutput='9B'\n\
+         total_memory='5MiB'\ncpu='6s'\ndeadline='7s'\ninit='8s'\noutput='9MiB'\n\
          isolation='process'\nqueue=1\ntables=2\nfiles=13\nlogs=3\nhost_calls=4\nbreaker_failures=5\nbreaker_open='6s'\n\
          breaker_successes=7\nhealth_every='8s'\nhealth_deadline='7s'\nhealth_fall=10\nhealth_rise=11\n\
          restarts=12",
@@ -33,7 +33,7 @@ fn every_override_reaches_the_policy() {
     let policy = serde_json::to_value(config.policy("x")).expect("json");
     let expected = json!({
         "instances": 1, "reuse": "fresh", "recycle_calls": 2, "recycle_memory": "3MiB", "memory": "4MiB",
-        "total_memory": "5MiB", "cpu": "6s", "deadline": "7s", "init": "8s", "output": "9B",
+        "total_memory": "5MiB", "cpu": "6s", "deadline": "7s", "init": "8s", "output": "9MiB",
         "isolation": "process", "queue": 1, "tables": 2, "files": 13, "logs": 3, "host_calls": 4, "breaker_failures": 5,
         "breaker_open": "6s", "breaker_successes": 7, "health_every": "8s", "health_deadline": "7s",
         "health_fall": 10, "health_rise": 11, "restarts": 12,

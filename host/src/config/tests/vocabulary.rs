@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use plugbay_registry::nearest;
 use proptest::prelude::*;
 
 use super::good;
-use crate::config::problem::nearest::nearest;
 use crate::config::value::duration;
 use crate::config::{Size, SizeError};
 

@@ -34,15 +34,3 @@ pub(crate) fn show(duration: Duration) -> String {
 pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&show(*duration))
 }
-
-/// As [`serialize`], for the overrides of a plugin.
-#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-pub(crate) fn serialize_option<S: Serializer>(
-    duration: &Option<Duration>,
-    to: S,
-) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => serialize(duration, to),
-        None => to.serialize_none(),
-    }
-}

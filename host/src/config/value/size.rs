@@ -78,7 +78,7 @@ pub enum SizeError {
     /// The number is no whole one.
     #[error("expected a whole number, found a fraction")]
     Fraction,
-    /// Nobody knows the unit.
+    /// The unit is unknown.
     #[error("expected the unit B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, found {0:?}")]
     Unit(String),
     /// It does not fit into 64 bits.
@@ -128,6 +128,12 @@ impl fmt::Display for Size {
             Some(&(unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}B", self.0),
         }
+    }
+}
+
+impl From<Size> for u64 {
+    fn from(size: Size) -> u64 {
+        size.as_u64()
     }
 }
 

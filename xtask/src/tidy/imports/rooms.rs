@@ -59,7 +59,7 @@ mod tests {
 
     fn problems(from: &str, to: &str) -> Vec<String> {
         let (from, to) = (format!("{HOUSE}{from}"), format!("{HOUSE}{to}"));
-        let import = Import { from, to, line: 3, path: "crate::a::B".to_owned() };
+        let import = Import { from, to, line: 3, path: "crate::a::B".to_owned(), to_parent: false };
         check(&[import]).iter().map(ToString::to_string).collect()
     }
 

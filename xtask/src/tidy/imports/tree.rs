@@ -31,6 +31,8 @@ pub(super) struct Import {
     pub(super) line: usize,
     /// As it is written.
     pub(super) path: String,
+    /// `to` is a module that `from` is part of.
+    pub(super) to_parent: bool,
 }
 
 /// Every crate among the sources.
@@ -82,7 +84,7 @@ impl<'a> Tree<'a> {
         for (module, (from, file)) in &self.files {
             let uses = file.uses.iter().map(|it| &it.path);
             for path in uses.chain(&file.paths) {
-                let Some(to) = self.leads_to(module, path) else { continue };
+                let Some((target, to)) = self.leads_to(module, path) else { continue };
                 if to == *from {
                     continue;
                 }
@@ -91,6 +93,7 @@ impl<'a> Tree<'a> {
                     to: to.to_owned(),
                     line: path.line,
                     path: path.segments.join("::"),
+                    to_parent: module.starts_with(target),
                 };
                 let kept = imports.entry((from, to)).or_insert_with(|| import.clone());
                 if import.line < kept.line {
@@ -102,10 +105,10 @@ impl<'a> Tree<'a> {
     }
 
     /// The file of this crate that defines what a path names.
-    fn leads_to(&self, module: &Module, path: &Path) -> Option<&'a str> {
+    fn leads_to(&self, module: &Module, path: &Path) -> Option<(&Module, &'a str)> {
         let (Found::Module(found) | Found::ItemOf(found)) =
             self.resolve(module, &path.scope, &path.segments, DEEPEST)?;
-        self.files.get(&found).map(|(path, _)| *path)
+        self.files.get_key_value(&found).map(|(module, (path, _))| (module, *path))
     }
 
     /// None if the path leads out of the crate.

@@ -1,45 +1,60 @@
 //! What a caller of a codec calls.
 
+use super::direction::Direction;
 use super::future::CodecFuture;
 use crate::{CallError, Context};
 
 /// What a caller of a codec calls. A document is one CBOR data item (RFC 8949).
 pub trait CodecCall: Send + Sync {
+    /// Converts a document to bytes of the codec's format, or such bytes to a document.
+    ///
+    /// # Errors
+    ///
+    /// To encode: `unsupported` if the format cannot hold the document; `invalid-input` if it is not
+    /// one CBOR item. To decode: `invalid-input` if the bytes are not of the format. Otherwise what
+    /// went wrong with the plugin.
+    fn convert(
+        &self,
+        context: &Context<'_>,
+        direction: Direction,
+        input: &[u8],
+    ) -> Result<Vec<u8>, CallError>;
+
+    /// As [`CodecCall::convert`], for a plugin that calls another on a thread which many calls
+    /// share: the call blocks no thread, whatever the codec does or waits for.
+    ///
+    /// The provided body does all of the work in the first poll, which fits a codec that takes no
+    /// time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call; no other call notices.
+    fn convert_async<'a>(
+        &'a self,
+        context: Context<'a>,
+        direction: Direction,
+        input: Vec<u8>,
+    ) -> CodecFuture<'a> {
+        Box::pin(async move { self.convert(&context, direction, &input) })
+    }
+
     /// Writes `document` in the codec's format.
     ///
     /// # Errors
     ///
-    /// `unsupported` if the format cannot hold the document; `invalid-input` if it is not
-    /// one CBOR item; otherwise what went wrong with the plugin.
-    fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError>;
+    /// Those of [`CodecCall::convert`].
+    #[inline]
+    fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.convert(context, Direction::Encode, document)
+    }
 
     /// Reads `bytes` into a document.
     ///
     /// # Errors
     ///
-    /// `invalid-input` if the bytes are not of the format; otherwise what went wrong with
-    /// the plugin.
-    fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError>;
-
-    /// As [`CodecCall::encode`], for a plugin that calls another on a thread which many calls
-    /// share: whatever the codec does or waits for, it holds up nobody else.
-    ///
-    /// As it is written here it does all of it when it is polled first, and fits a codec that
-    /// takes no time.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future gives the call up; no other call notices.
-    fn encode_async<'a>(&'a self, context: Context<'a>, document: Vec<u8>) -> CodecFuture<'a> {
-        Box::pin(async move { self.encode(&context, &document) })
-    }
-
-    /// As [`CodecCall::decode`], in the way of [`CodecCall::encode_async`].
-    ///
-    /// # Cancel safety
-    ///
-    /// That of [`CodecCall::encode_async`].
-    fn decode_async<'a>(&'a self, context: Context<'a>, bytes: Vec<u8>) -> CodecFuture<'a> {
-        Box::pin(async move { self.decode(&context, &bytes) })
+    /// Those of [`CodecCall::convert`].
+    #[inline]
+    fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.convert(context, Direction::Decode, bytes)
     }
 }

@@ -11,7 +11,7 @@ use super::histogram::{BUCKETS, bucket, end};
 
 /// The counts of one side of a trial, the stable or the canary's. Two kilobytes.
 ///
-/// Each call is one relaxed addition. Whoever has no canary has no side, and pays nothing.
+/// Each call is one relaxed addition. Without a canary there is no side, and no cost.
 #[derive(Debug)]
 pub struct Side {
     errors: AtomicU64,

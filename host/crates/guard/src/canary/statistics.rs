@@ -5,7 +5,7 @@ use super::side::count;
 /// `errors` or more of all errors on one side, if every call had the same chance to fail: the
 /// upper tail of the hypergeometric distribution, which is Fisher's exact test, one-sided.
 ///
-/// 1 if there are not more than expected: below the middle nobody needs the exact figure.
+/// 1 if there are not more than expected: below the middle the exact figure is not needed.
 pub(super) fn fisher(errors: u64, calls: u64, other_errors: u64, other_calls: u64) -> f64 {
     let (all_errors, all) = (errors + other_errors, calls + other_calls);
     if all == 0 || count(errors) * count(all) <= count(all_errors) * count(calls) {

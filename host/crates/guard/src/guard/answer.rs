@@ -1,4 +1,4 @@
-//! What a guard says.
+//! What a guard decides and reports.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use thiserror::Error;
 
 use crate::Health;
 
-/// What a call's end says of the plugin.
+/// What a call's result says of the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// It answered, if only to say that the caller's input is wrong.
     Success,
     /// It trapped, ran out of time, or failed by its own account.
     Failure,
-    /// The end says nothing of it: the caller went away, or the host had no room. Changes
+    /// The result says nothing of it: the caller went away, or the host had no room. Changes
     /// nothing; a probe gives its slot back.
     Neutral,
 }
@@ -26,13 +26,13 @@ pub enum Refused {
     #[error("its health checks fail; calls resume when they pass")]
     Unhealthy,
     /// Its breaker is open.
-    #[error("it failed too often in a row; the next call is tried in {wait:.1?}")]
+    #[error("it failed too often in a row; the next call is admitted in {wait:.1?}")]
     Open {
-        /// How long until a call is tried: what `Retry-After` wants. Never zero.
+        /// How long until a call is admitted, for `Retry-After`. Never zero.
         wait: Duration,
     },
-    /// Its breaker is half-open, and as many calls are being tried as may be.
-    #[error("it failed too often in a row, and is being tried with another call")]
+    /// Its breaker is half-open, and all probe slots are taken.
+    #[error("it failed too often in a row, and is being probed with another call")]
     Probing,
 }
 
@@ -47,7 +47,7 @@ impl Refused {
         }
     }
 
-    /// How long to wait before it is worth asking again, if that is known.
+    /// How long to wait before another try, if that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -57,10 +57,10 @@ impl Refused {
     }
 }
 
-/// What changed, told to the one caller that changed it.
+/// A change of state, returned to the one caller that caused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "nobody else is told"]
+#[must_use = "no other caller is told"]
 pub enum Transition {
     /// The breaker refuses calls from now on.
     Opened {
@@ -69,11 +69,11 @@ pub enum Transition {
         /// For how long.
         length: Duration,
     },
-    /// The breaker lets a few calls through, to see.
+    /// The breaker lets a few probe calls through.
     HalfOpened,
     /// The breaker lets every call through again.
     Closed,
-    /// The health checks changed their mind.
+    /// The health checks changed their result.
     Health(Health),
 }
 
@@ -90,17 +90,17 @@ impl Transition {
     }
 }
 
-/// A breaker as people see it.
+/// The state of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
-    /// Every call is let through.
+    /// Every call is admitted.
     Closed,
-    /// No call is.
+    /// No call is admitted.
     Open {
         /// For how long still. Never zero.
         left: Duration,
     },
-    /// A few are, to see.
+    /// A few probe calls are admitted.
     HalfOpen,
 }
 

@@ -24,7 +24,7 @@ pub struct Permit<G: Deref<Target = Guard>> {
 pub struct Admitted<G: Deref<Target = Guard>> {
     /// The right to it.
     pub permit: Permit<G>,
-    /// What changed because somebody asked: an open breaker whose time had come is half-open.
+    /// What the request changed: an open breaker whose time had come is half-open.
     pub transition: Option<Transition>,
 }
 
@@ -90,7 +90,7 @@ impl<G: Deref<Target = Guard>> Drop for Permit<G> {
     #[inline]
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            // A slot given back changes no state that anybody is told of.
+            // Giving a slot back causes no transition.
             let _ = self.guard.leave(slot, Outcome::Neutral);
         }
     }

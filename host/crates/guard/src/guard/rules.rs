@@ -38,7 +38,7 @@ impl Rules {
     pub(super) fn length(&self, doublings: u8, chance: u64) -> Duration {
         let factor = 1_u32.checked_shl(doublings.into()).unwrap_or(u32::MAX);
         let longest = self.longest.max(self.open);
-        // Longer than anybody waits, and far from where the arithmetic ends.
+        // Ten years: longer than any process runs, and far from where the arithmetic overflows.
         let most = longest.min(Duration::from_secs(10 * 365 * 24 * 3600));
         let length = self.open.saturating_mul(factor).min(most);
         let length = length.mul_f64(0.9 + 0.2 * fraction(mix(chance)));

@@ -83,7 +83,7 @@ fn an_open_one_refuses_and_says_for_how_long() {
     assert_eq!((refused.retry_after(), refused.reason()), (Some(7 * MS), "breaker_open"));
     assert_eq!(
         refused.to_string(),
-        "it failed too often in a row; the next call is tried in 7.0ms"
+        "it failed too often in a row; the next call is admitted in 7.0ms"
     );
     guard.succeeded();
     assert_eq!(

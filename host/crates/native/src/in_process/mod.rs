@@ -1,6 +1,6 @@
 //! Plugins whose code runs in this process.
 //!
-//! A call runs on its caller's thread and reaches the instance through [`serving`]. Everything else
+//! A call runs on its caller's thread and reaches the instance through [`current`]. Everything else
 //! that is foreign code (constructors, `describe`, `create`, `health`, `shutdown`, and freeing an
 //! instance) runs on a thread of its own, which [`threads`] waits for within a deadline and leaves
 //! behind past it. [`code`] has those steps, and [`plugin`] the calls. [`libraries`] lists which

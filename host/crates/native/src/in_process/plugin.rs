@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use plugbay_abi::host::Instance;
 use plugbay_abi::{Buffer, Error, Kind};
-use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
+use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
     CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
@@ -235,30 +235,29 @@ impl InProcessCapability {
 }
 
 impl CodecCall for InProcessCapability {
-    fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
-        let convert = |instance: &Instance, host: &CallHost<'_>| {
-            instance.encode(host, self.capability, document)
+    #[inline]
+    fn convert(
+        &self,
+        context: &Context<'_>,
+        direction: Direction,
+        input: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let convert = |instance: &Instance, host: &CallHost<'_>| match direction {
+            Direction::Encode => instance.encode(host, self.capability, input),
+            Direction::Decode => instance.decode(host, self.capability, input),
         };
         self.callee.convert(context, convert)
     }
 
-    fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        let convert = |instance: &Instance, host: &CallHost<'_>| {
-            instance.decode(host, self.capability, bytes)
-        };
-        self.callee.convert(context, convert)
-    }
-
-    fn encode_async<'a>(&'a self, context: Context<'a>, document: Vec<u8>) -> CodecFuture<'a> {
+    fn convert_async<'a>(
+        &'a self,
+        context: Context<'a>,
+        direction: Direction,
+        input: Vec<u8>,
+    ) -> CodecFuture<'a> {
         let calls = self.clone();
         let blocking = self.blocking(&self.callee.codecs);
-        blocking.call(context, move |context, _| calls.encode(context, &document))
-    }
-
-    fn decode_async<'a>(&'a self, context: Context<'a>, bytes: Vec<u8>) -> CodecFuture<'a> {
-        let calls = self.clone();
-        let blocking = self.blocking(&self.callee.codecs);
-        blocking.call(context, move |context, _| calls.decode(context, &bytes))
+        blocking.call(context, move |context, _| calls.convert(context, direction, &input))
     }
 }
 
@@ -303,12 +302,10 @@ fn handle(
     // Checked before anything is copied.
     callee.check_output(answer.size())?;
     let response = answer.copy().map_err(|error| from_guest(error, callee.label()))?;
-    if !(200..=599).contains(&response.status) {
-        let message = format!("expected a status from 200 to 599, found {}", response.status);
-        let error = CallError::new(CallErrorKind::Contract, message);
-        return Err(error.of(callee.label()));
-    }
-    Ok(Response { status: response.status, headers: response.headers, body: response.body })
+    let plugbay_abi::Response { status, headers, body } = response;
+    let response = Response { status, headers, body };
+    response.check().map_err(|error| error.of(callee.label()))?;
+    Ok(response)
 }
 
 /// Why a call gave no answer, by what is to be done about it.

@@ -67,7 +67,8 @@ pub enum WorkerState {
 impl WorkerState {
     /// The state as the status reports it.
     pub(super) fn status(self) -> WorkerStatus {
-        let state = |state| WorkerStatus { state, ..WorkerStatus::default() };
+        let state =
+            |state: &'static str| WorkerStatus { state: state.into(), ..WorkerStatus::default() };
         match self {
             Self::Starting => state("starting"),
             Self::Running { pid, protections } => WorkerStatus {

@@ -402,7 +402,7 @@ fn stacks_stay_not_executable() {
     refused(
         &["-Wl,-z,execstack"],
         Reason::Loader,
-        &["expected a library that runs on stacks that are not executable", "-z noexecstack"],
+        &["expected a library that needs no executable stack", "-z noexecstack"],
     );
 }
 

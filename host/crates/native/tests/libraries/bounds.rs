@@ -85,7 +85,7 @@ fn a_call_that_calls_the_host_too_often_fails_once_it_returns() {
     let error = started.encode(0, b"\xf6").unwrap_err();
     assert_eq!((error.kind(), error.plugin()), (CallErrorKind::HostCalls, Some("fixture@1.0.0")));
     assert!(started.plugin.stats().limited["host_calls"] > 900);
-    assert_eq!(*told.0.lock().unwrap(), [Notice::Limited { limit: "host_calls", times: 1 }]);
+    assert_eq!(*told.0.lock().unwrap(), [Notice::Limited { limit: "host_calls".into(), times: 1 }]);
     // A call that does not call the host is not counted.
     assert_eq!(started.decode(0, b"").unwrap(), b"\x6fmarker:00000000");
 }

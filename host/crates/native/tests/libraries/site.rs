@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::codec::{Codec, CodecCall, Direction};
 use plugbay_core::document::Document;
 use plugbay_core::{
     Artifact, CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Observer, Plugin,
@@ -139,25 +139,26 @@ impl Services for Json {
         vec![CodecInfo { name: "json".into(), media_types: vec!["application/json".into()] }]
     }
 
-    fn encode(
+    fn convert(
         &self,
         context: &Context<'_>,
         name: &str,
-        document: &[u8],
+        direction: Direction,
+        input: &[u8],
     ) -> Result<Vec<u8>, CallError> {
         assert_eq!(context.depth(), 1);
         if name != "json" {
             return Err(no_codec(name));
         }
-        let document = Document::from_cbor(document).map_err(|error| invalid(&error))?;
-        serde_json::to_vec(&document).map_err(|error| invalid(&error))
-    }
-
-    fn decode(&self, _: &Context<'_>, name: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        if name != "json" {
-            return Err(no_codec(name));
+        match direction {
+            Direction::Encode => {
+                let document = Document::from_cbor(input).map_err(|error| invalid(&error))?;
+                serde_json::to_vec(&document).map_err(|error| invalid(&error))
+            }
+            Direction::Decode => {
+                let document = serde_json::from_slice::<Document>(input);
+                Ok(document.map_err(|error| invalid(&error))?.into_cbor())
+            }
         }
-        let document: Document = serde_json::from_slice(bytes).map_err(|error| invalid(&error))?;
-        Ok(document.into_cbor())
     }
 }

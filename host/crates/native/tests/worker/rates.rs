@@ -23,10 +23,10 @@ impl Observer for Told {
 
 impl Told {
     /// The limits that notices were about, once each.
-    fn limits(&self) -> Vec<&'static str> {
+    fn limits(&self) -> Vec<String> {
         let told = self.0.lock().unwrap();
         let limit = |(plugin, notice): &(String, Notice)| match notice {
-            Notice::Limited { limit, .. } if plugin == "hostile@1.0.0" => *limit,
+            Notice::Limited { limit, .. } if plugin == "hostile@1.0.0" => limit.to_string(),
             other => panic!("{plugin}: {other:?}"),
         };
         told.iter().map(limit).collect()

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::codec::{Codec, CodecCall, Direction};
 use plugbay_core::handler::{Handler, HandlerCall};
 use plugbay_core::{
     CallError, CallErrorKind, CodecInfo, Context, Identity, Observer, Plugin, Policy, Provider,
@@ -74,11 +74,16 @@ impl Services for Reverser {
         vec![CodecInfo { name: "other".into(), media_types }]
     }
 
-    fn encode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-        Err(CallError::new(CallErrorKind::Unsupported, format!("no encoder {name}")))
-    }
-
-    fn decode(&self, context: &Context<'_>, _: &str, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+    fn convert(
+        &self,
+        context: &Context<'_>,
+        name: &str,
+        direction: Direction,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        if direction == Direction::Encode {
+            return Err(CallError::new(CallErrorKind::Unsupported, format!("no encoder {name}")));
+        }
         assert_eq!(context.depth(), 1);
         assert_ne!(bytes, b"panic", "as asked");
         if bytes == b"wait" {

@@ -5,11 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Registry;
+use super::errors::{Attempt, RegisterError, RegisterErrorKind};
+use super::generation::Generation;
 use super::write::{Change, Entries};
-use crate::errors::{Attempt, RegisterError, RegisterErrorKind};
-use crate::generation::Generation;
-use crate::lease::Leased;
-use crate::table::Table;
+use crate::cell::{Leased, Table};
 
 /// What can stand in a set that is published: a new value, or an entry that may be
 /// in the running generation already and then stays as it is.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
+use super::errors::{Attempt, RegisterErrorKind as Kind};
 use super::*;
-use crate::errors::{Attempt, RegisterErrorKind as Kind};
 
 /// Far longer than anything here takes; reached only by a lost wake-up.
 const LONG: Duration = Duration::from_secs(30);

@@ -3,12 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::errors::{Attempt, RegisterError, RegisterErrorKind};
+use super::generation::Generation;
 use super::{Miss, Registry};
-use crate::errors::{Attempt, RegisterError, RegisterErrorKind};
-use crate::generation::Generation;
-use crate::lease::{Lease, Leased};
+use crate::cell::{Lease, Leased, Table};
 use crate::names::nearest;
-use crate::table::Table;
 
 pub(super) type Entries<T> = Table<Arc<Leased<T>>>;
 /// The generation that a change replaced, and the one it stored.

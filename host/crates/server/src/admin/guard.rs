@@ -1,12 +1,12 @@
 //! Keeps web pages out of the admin plane.
 //!
-//! The plane listens on loopback, so whoever asks is on this machine; but a browser here runs
+//! The plane listens on loopback, so that every client is on this machine; but a browser here runs
 //! pages from anywhere. Two ways lead from such a page to a loopback port:
 //!
 //! - *DNS rebinding*: the page's own name is made to resolve to 127.0.0.1, and the browser takes
 //!   the plane for the page's origin. `Host` then carries that name: names that are not this
 //!   machine's are refused. Ports are not compared, so that an SSH tunnel may use another.
-//! - *Cross-site requests*: the page asks without being able to read the answer. Browsers say so
+//! - *Cross-site requests*: the page sends a request without being able to read the answer. Browsers say so
 //!   in `Origin` and `Sec-Fetch-Site`; following a link to the plane is the one thing allowed.
 
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::problem::Problem;
 
-pub(super) async fn refuse_strangers(request: Request, next: Next) -> Response {
+pub(super) async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
     match check(request.method(), request.headers(), request.uri().authority()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {

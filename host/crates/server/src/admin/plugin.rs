@@ -3,25 +3,15 @@
 //! One function makes this view of a [`Status`], for `/v1/plugins/{name}` and the command line
 //! alike.
 
-use plugbay::{PluginStatus, Status};
-use serde::Serialize;
+use plugbay::Status;
 
-/// A plugin that serves.
-#[derive(Clone, Debug, Serialize)]
-pub struct Versions {
-    /// The version that serves.
-    #[serde(flatten)]
-    pub stable: PluginStatus,
-    /// The new version, while it is on trial.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub canary: Option<PluginStatus>,
-}
+use super::bodies::Versions;
 
 /// The plugin of this name, or the first that offers this `KIND:NAME`.
 ///
 /// # Errors
 ///
-/// If there is none: who there is, for people.
+/// If there is none: the plugins there are, for people.
 pub fn plugin(status: &Status, what: &str) -> Result<Versions, String> {
     let offers = |kind: &str, name: &str| format!("{kind}:{name}") == what;
     let mut capabilities = status.capabilities.iter();
@@ -36,6 +26,6 @@ pub fn plugin(status: &Status, what: &str) -> Result<Versions, String> {
         let mut known: Vec<_> = status.plugins.iter().map(|plugin| &*plugin.name).collect();
         known.dedup();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        format!("no plugin {what:?} runs; these do: {known}")
+        format!("no plugin {what:?} is running; running: {known}")
     })
 }

@@ -1,13 +1,14 @@
-//! The names of a kind, or of all plugins: who stands behind each, and in which state.
+//! The names of a kind, or of all plugins: which plugins provide each, and in which state.
 //!
 //! One function makes this view of a [`Status`], for `/debug/registry/{name}` and the command
 //! line alike.
 
-use plugbay::{PluginState, PluginStatus, Status};
-use serde::{Serialize, Serializer};
+use plugbay::{CapabilityStatus, PluginState, PluginStatus, Reason, Status};
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The names of one kind, or of all plugins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registry {
     /// The kind, or `plugins`.
     pub name: String,
@@ -19,7 +20,7 @@ pub struct Registry {
 }
 
 /// One name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The name: of a capability, or of a plugin. Empty for a refused file of which no name is
     /// known.
@@ -39,7 +40,7 @@ pub struct Entry {
     /// Whether it runs, and how it is.
     pub state: State,
     /// Why it was refused.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Reason>,
 }
 
 /// Whether a plugin runs, and how it is.
@@ -71,13 +72,24 @@ impl Serialize for State {
     }
 }
 
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Ok(match word.as_str() {
+            "draining" => Self::Draining,
+            "rejected" => Self::Rejected,
+            state => Self::Serving(PluginState::deserialize(StrDeserializer::new(state))?),
+        })
+    }
+}
+
 /// The names of the kind `name`, or of `plugins`. `None` if there is no such kind: `codec` and
 /// `handler` are always there.
 #[must_use]
 pub fn registry(status: &Status, name: &str) -> Option<Registry> {
     let entries = if name == "plugins" {
         plugins(status)
-    } else if names(status).iter().any(|kind| kind == name) {
+    } else if names(&status.capabilities).iter().any(|kind| kind == name) {
         capabilities(status, name)
     } else {
         return None;
@@ -85,10 +97,10 @@ pub fn registry(status: &Status, name: &str) -> Option<Registry> {
     Some(Registry { name: name.to_owned(), generation: status.generation, entries })
 }
 
-/// What [`registry`] can be asked for, sorted.
+/// The names that [`registry`] takes, sorted.
 #[must_use]
-pub fn names(status: &Status) -> Vec<String> {
-    let kinds = status.capabilities.iter().map(|capability| capability.kind.as_str());
+pub fn names(capabilities: &[CapabilityStatus]) -> Vec<String> {
+    let kinds = capabilities.iter().map(|capability| capability.kind.as_str());
     let mut names: Vec<String> =
         kinds.chain(["codec", "handler", "plugins"]).map(str::to_owned).collect();
     names.sort();
@@ -141,7 +153,7 @@ fn plugins(status: &Status) -> Vec<Entry> {
         source: Some(refused.source.clone()),
         generation: None,
         state: State::Rejected,
-        reason: Some(refused.reason.as_str()),
+        reason: Some(refused.reason),
     });
     running.chain(draining).chain(rejected).collect()
 }
@@ -157,5 +169,38 @@ fn running(name: &str, plugin: &PluginStatus) -> Entry {
         generation: Some(plugin.generation),
         state: State::Serving(plugin.state),
         reason: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_read_back() {
+        let entry = |state, reason| Entry {
+            name: "a".into(),
+            plugin: "a".into(),
+            version: None,
+            digest: None,
+            size: Some(1),
+            source: Some("a.wasm".into()),
+            generation: Some(1),
+            state,
+            reason,
+        };
+        let registry = Registry {
+            name: "plugins".into(),
+            generation: 1,
+            entries: vec![
+                entry(State::Serving(PluginState::CrashLoop), None),
+                entry(State::Draining, None),
+                entry(State::Rejected, Some(Reason::Init)),
+            ],
+        };
+        let json = serde_json::to_string(&registry).unwrap();
+        assert!(json.contains(r#""state":"crash-loop""#) && json.contains(r#""reason":"init""#));
+        assert_eq!(serde_json::from_str::<Registry>(&json).unwrap(), registry);
+        assert!(serde_json::from_str::<State>(r#""sleeping""#).is_err());
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             "default-src 'none'; frame-ancestors 'none'",
         ))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(guard::refuse_strangers))
+        .layer(middleware::from_fn(guard::refuse_foreign_pages))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), views::ending));
     Router::new()
         .route("/v1/status", read(get(views::status)))

@@ -10,9 +10,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use plugbay::{Host, RollbackError, Status};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::plugin::{self, Versions};
+use super::bodies::{Generations, Names, Plugins, RejectedList, Versions};
 use super::registry::{self, Registry};
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -51,37 +51,38 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Answer<Status> 
     Ok(Json(host(&shared)?.status()))
 }
 
-pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Answer<Value> {
-    let status = host(&shared)?.status();
-    Ok(Json(json!({ "generation": status.generation, "plugins": status.plugins })))
+pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Answer<Plugins> {
+    let Status { generation, plugins, .. } = host(&shared)?.status();
+    Ok(Json(Plugins { generation, plugins }))
 }
 
 pub(super) async fn plugin(State(shared): State<Arc<Shared>>, name: Name) -> Answer<Versions> {
     let name = named(name)?;
     let status = host(&shared)?.status();
-    plugin::plugin(&status, &name).map(Json).map_err(Problem::not_found)
+    super::plugin(&status, &name).map(Json).map_err(Problem::not_found)
 }
 
-pub(super) async fn generations(State(shared): State<Arc<Shared>>) -> Answer<Value> {
-    let status = host(&shared)?.status();
-    Ok(Json(json!({
-        "generation": status.generation,
-        "published_at": serde_json::to_value(&status).map(|mut it| it["published_at"].take()).ok(),
-        "pinned": status.pinned,
-        "history": status.history,
-        "previous": status.previous,
-        "draining": status.draining,
-        "pending_restart": status.pending_restart,
-        "events": shared.history.after(0),
-    })))
+pub(super) async fn generations(State(shared): State<Arc<Shared>>) -> Answer<Generations> {
+    let host = host(&shared)?;
+    let now = host.snapshot();
+    Ok(Json(Generations {
+        generation: now.generation(),
+        published_at: now.published_at(),
+        pinned: now.pinned(),
+        history: now.history(),
+        previous: now.previous(),
+        draining: host.draining(),
+        pending_restart: now.pending_restart().to_vec(),
+        events: shared.history.after(0),
+    }))
 }
 
-pub(super) async fn rejected(State(shared): State<Arc<Shared>>) -> Answer<Value> {
-    let status = host(&shared)?.status();
-    Ok(Json(json!({ "generation": status.generation, "rejected": status.rejected })))
+pub(super) async fn rejected(State(shared): State<Arc<Shared>>) -> Answer<RejectedList> {
+    let now = host(&shared)?.snapshot();
+    Ok(Json(RejectedList { generation: now.generation(), rejected: now.rejected().to_vec() }))
 }
 
-/// The look goes on if the client leaves.
+/// The reload goes on if the client leaves.
 pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Answer<plugbay::Report> {
     Ok(Json(host(&shared)?.reload().await))
 }
@@ -112,16 +113,17 @@ fn not_rolled_back(error: &RollbackError) -> Problem {
     Problem::new(status, error.reason(), error.to_string())
 }
 
-pub(super) async fn registries(State(shared): State<Arc<Shared>>) -> Answer<Value> {
-    let status = host(&shared)?.status();
-    Ok(Json(json!({ "generation": status.generation, "names": registry::names(&status) })))
+pub(super) async fn registries(State(shared): State<Arc<Shared>>) -> Answer<Names> {
+    let now = host(&shared)?.snapshot();
+    let names = registry::names(&now.capabilities());
+    Ok(Json(Names { generation: now.generation(), names }))
 }
 
 pub(super) async fn registry(State(shared): State<Arc<Shared>>, name: Name) -> Answer<Registry> {
     let name = named(name)?;
     let status = host(&shared)?.status();
     registry::registry(&status, &name).map(Json).ok_or_else(|| {
-        let known = registry::names(&status).join(", ");
+        let known = registry::names(&status.capabilities).join(", ");
         Problem::not_found(format!("no kind {name:?}; there are: {known}"))
     })
 }
@@ -143,10 +145,11 @@ pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     if host.is_ready() {
         return probe(true, "ready", "");
     }
-    // It looked, and published nothing: somebody has to mend something.
-    let why = host.status().rejected.into_iter().next();
-    let why =
-        why.map(|it| format!("the first generation was refused: {}: {}", it.source, it.message));
+    // The first look published nothing: the operator has to fix what was refused.
+    let now = host.snapshot();
+    let refused = now.rejected().first();
+    let why = refused
+        .map(|it| format!("the first generation was refused: {}: {}", it.source, it.message));
     probe(false, "", why.unwrap_or_else(|| "the host is shut down".to_owned()))
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
-use plugbay::{Calling, Host, Request, Response, RouteMatch};
+use plugbay::{CallOptions, Host, Request, Response, RouteMatch};
 use plugbay_server::document::Form;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use super::{print, source};
 
 /// Makes one call and prints the answer
 ///
-/// The plugins are prepared in this process. The answer's bytes go to stdout as they are. A handler's
+/// The plugins are loaded in this process. The answer's bytes go to stdout unchanged. A handler's
 /// status of 400 or above is exit code 1.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -28,14 +28,14 @@ pub(super) struct Call {
     #[arg(value_name = "KIND:NAME")]
     target: String,
 
-    /// For codecs: what to do with stdin
+    /// For codecs: the direction in which stdin is converted
     operation: Option<Operation>,
 
-    /// For `encode`: how the document on stdin is written
+    /// For `encode`: the form of the document on stdin
     #[arg(long, value_name = "FORM", default_value = "json")]
     input: FormName,
 
-    /// For `decode`: how the document is printed
+    /// For `decode`: the form in which the document is printed
     #[arg(long, value_name = "FORM", default_value = "json")]
     output: FormName,
 
@@ -159,12 +159,12 @@ impl Call {
     }
 }
 
-/// By the route that leads to the handler, if there is one: it knows the path's parameters.
+/// Calls the handler by its route, if one matches: the route provides the path's parameters.
 async fn answer(host: &Host, name: &str, request: Request) -> Result<Response, Failure> {
     let handler = host.handler(name).map_err(|missed| source::missing(host, &missed))?;
     match host.snapshot().route(&request.method, &request.path) {
         RouteMatch::Found(routed) if routed.handler() == name => {
-            Ok(routed.handle(Calling::default(), request).await?)
+            Ok(routed.handle(CallOptions::default(), request).await?)
         }
         _ => Ok(handler.handle(request).await?),
     }

@@ -10,11 +10,11 @@ use super::globals::Globals;
 use super::source::Progress;
 use super::{print, source};
 
-/// Does with files all that a load would do, and publishes nothing
+/// Checks whether the host would load files, without publishing them
 ///
-/// Compiles each file, asks what it is, looks for clashes with the others and with what the plugin
-/// folder holds, checks the configuration against its schema, starts it and shuts it down again.
-/// Exit code 1 if one would be refused.
+/// Compiles each file, reads its description, looks for clashes with the other files and with the
+/// plugin folder, checks the configuration against its schema, starts the plugin and shuts it down
+/// again. Exit code 1 if one would be refused.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay check target/wasm32-unknown-unknown/release/my_plugin.wasm

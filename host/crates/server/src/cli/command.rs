@@ -12,8 +12,8 @@ use super::{
 
 /// Serves plugins - WASM components and linked crates - and replaces them while they serve.
 ///
-/// Drop a plugin into the folder, and it serves; save a change to the configuration, and it is in
-/// force. What is refused leaves the last good version in place and is listed with its reason.
+/// Drop a plugin into the folder, and it is loaded; save the configuration, and it is applied. A
+/// plugin that is refused is listed with the reason, and its last good version keeps running.
 #[derive(Parser)]
 #[command(
     name = "plugbay",
@@ -23,7 +23,7 @@ use super::{
     max_term_width = 100,
     after_help = "Examples:
   plugbay up                               serve ./plugins and watch it
-  plugbay list codecs                      the codecs there are, one name a line
+  plugbay list codecs                      the available codecs, one name per line
   printf '{\"a\":1}' | plugbay convert --from json --to msgpack
   plugbay check target/my_plugin.wasm      would the host load this?
 

@@ -12,8 +12,8 @@ use super::{print, source};
 
 /// Reads a document by one codec and writes it by another
 ///
-/// The plugins are prepared in this process. What a format cannot hold is the codec's error, and
-/// nothing is written.
+/// The plugins are loaded in this process. If the format cannot hold the document, the codec's error
+/// is printed and nothing is written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   printf '{\"a\":1}' | plugbay convert --from json --to msgpack | xxd
@@ -34,7 +34,7 @@ pub(super) struct Convert {
 impl Convert {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         let host = source::here(globals)?;
-        // Both names before any input: a typing error should not wait for a terminal.
+        // Both names are checked before stdin is read: a typing error should not wait for a terminal.
         let from = host.codec(&self.from).map_err(|missed| source::missing(&host, &missed))?;
         let to = host.codec(&self.to).map_err(|missed| source::missing(&host, &missed))?;
         let document = from.decode_document(&input(self.file.as_deref())?)?;

@@ -1,138 +1,137 @@
-//! What people want to know of a plugin: of its status, or of what a file holds.
+//! What people want to know of a plugin: of one that runs, or of what a file holds.
 
-use serde_json::Value;
+use plugbay::runtime::PluginStats;
+use plugbay::{Grant, Grants, Inspection, Isolation, PluginStatus, Prospect, TrialStatus};
 
 use super::print;
 
-pub(super) fn text<'a>(of: &'a Value, key: &str) -> &'a str {
-    of[key].as_str().unwrap_or_default()
+/// Of a plugin that runs: a fact a row.
+pub(super) fn of_running(plugin: &PluginStatus) -> Vec<Vec<String>> {
+    let worker = plugin.stats.worker.as_ref();
+    let protections = worker.map(|worker| worker.protections.join("\n")).unwrap_or_default();
+    rows([
+        ("about", plugin.description.clone()),
+        ("source", plugin.source.clone()),
+        ("form", plugin.form.to_string()),
+        ("digest", plugin.digest.clone()),
+        ("size", print::size(plugin.size)),
+        ("code size", print::size(plugin.code_size)),
+        ("since generation", plugin.generation.to_string()),
+        ("offers", plugin.capabilities.join("\n")),
+        ("state", plugin.state.as_str().to_owned()),
+        ("trial", plugin.trial.as_ref().map(trial).unwrap_or_default()),
+        ("imports", plugin.imports.join("\n")),
+        ("asks for", requested(&plugin.form, &plugin.requested)),
+        ("granted", granted(&plugin.form, &plugin.stats, &plugin.policy.grants, &plugin.requested)),
+        ("protections", protections),
+        ("exports", plugin.exports.join("\n")),
+    ])
 }
 
-/// A fact a row.
-pub(super) fn rows(facts: &Value) -> Vec<Vec<String>> {
-    let described = &facts["description"];
-    let about = described.as_str().unwrap_or_else(|| text(described, "description"));
-    let offers = facts.get("capabilities").unwrap_or(&described["capabilities"]);
-    let bytes = |key: &str| facts[key].as_u64().map(print::size).unwrap_or_default();
-    let rows = [
-        ("about", about.to_owned()),
-        ("source", text(facts, "source").to_owned()),
-        ("form", text(facts, "form").to_owned()),
-        ("digest", text(facts, "digest").to_owned()),
-        ("size", bytes("size")),
-        ("code size", bytes("code_size")),
-        (
-            "since generation",
-            facts["generation"].as_u64().map(|n| n.to_string()).unwrap_or_default(),
-        ),
-        ("offers", list(offers).join("\n")),
-        ("state", text(facts, "state").to_owned()),
-        ("trial", trial(&facts["trial"])),
-        ("imports", list(&facts["imports"]).join("\n")),
-        ("asks for", asked(facts)),
-        ("granted", granted(facts)),
-        ("protections", list(&facts["stats"]["worker"]["protections"]).join("\n")),
-        ("exports", list(&facts["exports"]).join("\n")),
-    ];
-    let known = rows.into_iter().filter(|(_, value)| !value.is_empty());
+/// Of what a file holds.
+pub(super) fn of_file(file: &Inspection) -> Vec<Vec<String>> {
+    let described = &file.description;
+    let offers = described.capabilities.iter().map(|it| format!("{}:{}", it.kind, it.name));
+    rows([
+        ("about", described.description.clone()),
+        ("source", file.source.clone()),
+        ("form", file.form.to_string()),
+        ("digest", file.digest.clone()),
+        ("size", print::size(file.size)),
+        ("code size", print::size(file.code_size)),
+        ("offers", offers.collect::<Vec<_>>().join("\n")),
+        ("imports", file.imports.join("\n")),
+        ("asks for", requested(&file.form, &file.requested)),
+        ("granted", granted_to_each(&file.plugins, &file.requested)),
+        ("exports", file.exports.join("\n")),
+    ])
+}
+
+fn rows<const N: usize>(facts: [(&str, String); N]) -> Vec<Vec<String>> {
+    let known = facts.into_iter().filter(|(_, value)| !value.is_empty());
     known.map(|(name, value)| vec![name.to_owned(), value]).collect()
 }
 
-fn items(of: &Value) -> &[Value] {
-    of.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-/// Words, or capabilities as `kind:name`.
-fn list(of: &Value) -> Vec<String> {
-    let named = |item: &Value| match item.as_str() {
-        Some(item) => item.to_owned(),
-        None => format!("{}:{}", text(item, "kind"), text(item, "name")),
-    };
-    items(of).iter().map(named).collect()
-}
-
-fn trial(trial: &Value) -> String {
-    if trial.is_null() {
-        return String::new();
-    }
+fn trial(trial: &TrialStatus) -> String {
     format!(
         "{} % of the calls, {} failed of {}\n{}: {} failed of {}",
-        trial["share"],
-        trial["errors"],
-        trial["calls"],
-        text(trial, "stable"),
-        trial["stable_errors"],
-        trial["stable_calls"]
+        trial.share,
+        trial.errors,
+        trial.calls,
+        trial.stable,
+        trial.stable_errors,
+        trial.stable_calls
     )
 }
 
 /// What its imports lead to. Native code asks for nothing: it tries.
-fn asked(facts: &Value) -> String {
-    match list(&facts["asked"]) {
-        none if none.is_empty() && text(facts, "form") == "wasm" => "nothing".to_owned(),
-        asked => asked.join("\n"),
+fn requested(form: &str, requested: &[Grant]) -> String {
+    if requested.is_empty() && form == "wasm" {
+        return "nothing".to_owned();
     }
+    requested.iter().map(|grant| grant.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// What of the world is open to it, and what it asks for in vain.
-fn granted(facts: &Value) -> String {
-    let Some(prospects) = facts["plugins"].as_array() else {
-        let everything = text(facts, "form") != "wasm" && facts["stats"]["worker"].is_null();
-        return if everything {
-            "everything (in-process)".to_owned()
-        } else {
-            grants(facts, &facts["policy"]["grants"])
+/// What is open to a plugin that runs, and what it asks for and is not granted.
+fn granted(form: &str, stats: &PluginStats, open: &Grants, requested: &[Grant]) -> String {
+    if form != "wasm" && stats.worker.is_none() {
+        return "everything (in-process)".to_owned();
+    }
+    grants(open, requested)
+}
+
+/// What the configuration would grant to the plugins that it makes of a file.
+fn granted_to_each(plugins: &[Prospect], requested: &[Grant]) -> String {
+    let each = plugins.iter().map(|prospect| {
+        let granted = match prospect.isolation {
+            Some(Isolation::InProcess) => "everything (in-process)".to_owned(),
+            Some(Isolation::Refuse) => "no place to run: isolation = \"refuse\"".to_owned(),
+            _ => grants(&prospect.grants, requested),
         };
-    };
-    // A file: what the configuration would grant.
-    let each = prospects.iter().map(|prospect| {
-        let granted = match prospect["isolation"].as_str() {
-            Some("in-process") => "everything (in-process)".to_owned(),
-            Some("refuse") => "no place to run: isolation = \"refuse\"".to_owned(),
-            _ => grants(facts, &prospect["grants"]),
-        };
-        if prospects.len() == 1 {
+        if plugins.len() == 1 {
             granted
         } else {
-            format!("to {}: {}", text(prospect, "name"), granted.replace('\n', ", "))
+            format!("to {}: {}", prospect.name, granted.replace('\n', ", "))
         }
     });
     each.collect::<Vec<_>>().join("\n")
 }
 
 /// Grants in full, but for the values of variables, a line each.
-fn grants(facts: &Value, grants: &Value) -> String {
-    let folders = items(&grants["files"]).iter().map(|folder| {
-        let how = if folder["write"] == true { "write" } else { "read" };
-        let (host, guest) = (text(folder, "host"), text(folder, "guest"));
-        let seen_as = if host == guest { String::new() } else { format!(" as {guest}") };
-        ("files", format!("{how} {host}{seen_as}"))
+fn grants(open: &Grants, requested: &[Grant]) -> String {
+    let folders = open.files.iter().map(|folder| {
+        let how = if folder.write { "write" } else { "read" };
+        let (host, guest) = (folder.host.display().to_string(), &folder.guest);
+        let seen_as = if host == *guest { String::new() } else { format!(" as {guest}") };
+        format!("{how} {host}{seen_as}")
     });
-    let network = items(&grants["network"]).iter().map(|entry| {
-        let port = entry["port"].as_u64().map_or("*".to_owned(), |port| port.to_string());
-        ("network", format!("network {}:{port}", text(entry, "host")))
+    let network = open.network.iter().map(|entry| {
+        let port = entry.port.map_or("*".to_owned(), |port| port.to_string());
+        format!("network {}:{port}", entry.host)
     });
-    let variables = list(&grants["environment"]).into_iter();
-    let variables = variables.map(|name| ("environment", format!("environment {name}")));
-    let switches = ["clocks", "random", "stdio"].into_iter();
-    let switches = switches.filter(|door| grants[*door] == true).map(|it| (it, it.to_owned()));
-    let open: Vec<_> = folders.chain(network).chain(variables).chain(switches).collect();
-    let denied = list(&facts["asked"]).into_iter();
-    let denied = denied.filter(|asked| !open.iter().any(|(door, _)| door == asked));
-    let denied: Vec<_> = denied.map(|door| format!("not {door}")).collect();
-    let lines: Vec<_> = open.into_iter().map(|(_, line)| line).chain(denied).collect();
+    let variables = open.environment.0.keys().map(|name| format!("environment {name}"));
+    let switches = open.open().into_iter();
+    let switches =
+        switches.filter(|grant| matches!(grant, Grant::Clocks | Grant::Random | Grant::Stdio));
+    let denied = requested.iter().filter(|grant| !open.open().contains(grant));
+    let lines: Vec<String> = folders
+        .chain(network)
+        .chain(variables)
+        .chain(switches.map(|grant| grant.to_string()))
+        .chain(denied.map(|grant| format!("not {grant}")))
+        .collect();
     if lines.is_empty() { "nothing".to_owned() } else { lines.join("\n") }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use plugbay::runtime::WorkerStatus;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    #[test]
-    fn grants_are_shown_in_full() {
-        let grants = json!({
+    fn some() -> Grants {
+        serde_json::from_value(json!({
             "files": [
                 { "host": "/srv/data", "guest": "/srv/data", "write": false },
                 { "host": "/srv/x", "guest": "/x", "write": true },
@@ -140,31 +139,35 @@ mod tests {
             "network": [{ "host": "*.example.org", "port": 443 }, { "host": "10.0.0.0/8", "port": null }],
             "environment": ["TOKEN"],
             "clocks": true, "random": false, "stdio": false,
-        });
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn grants_are_shown_in_full() {
         let all = "read /srv/data\nwrite /srv/x as /x\nnetwork *.example.org:443\n\
                    network 10.0.0.0/8:*\nenvironment TOKEN\nclocks";
-        let asked = json!(["files", "clocks", "random"]);
-        let running = json!({ "form": "wasm", "asked": asked, "policy": { "grants": grants } });
-        assert_eq!(granted(&running), format!("{all}\nnot random"));
+        let requested = [Grant::Files, Grant::Clocks, Grant::Random];
+        let stats = PluginStats::default();
+        assert_eq!(granted("wasm", &stats, &some(), &requested), format!("{all}\nnot random"));
         let file = |isolation: Value| {
-            json!({ "form": "native", "plugins": [
-                { "name": "a", "isolation": isolation, "grants": grants },
-            ] })
+            let prospect = json!({ "name": "a", "isolation": isolation, "grants": some() });
+            granted_to_each(&[serde_json::from_value(prospect).unwrap()], &[])
         };
-        assert_eq!(granted(&file(Value::Null)), all);
-        assert_eq!(granted(&file("process".into())), all);
-        assert_eq!(granted(&file("in-process".into())), "everything (in-process)");
+        assert_eq!(file(Value::Null), all);
+        assert_eq!(file("process".into()), all);
+        assert_eq!(file("in-process".into()), "everything (in-process)");
     }
 
     #[test]
     fn who_is_granted_nothing_is_told_from_who_has_everything() {
-        let nothing = json!({ "grants": {} });
-        let of = |form: &str, worker: Value| {
-            granted(&json!({ "form": form, "policy": nothing, "stats": { "worker": worker } }))
+        let of = |form: &str, worker: Option<WorkerStatus>| {
+            let stats = PluginStats { worker, ..PluginStats::default() };
+            granted(form, &stats, &Grants::default(), &[])
         };
-        assert_eq!(of("wasm", Value::Null), "nothing");
-        assert_eq!(of("native", json!({ "state": "running" })), "nothing");
-        assert_eq!(of("native", Value::Null), "everything (in-process)");
-        assert_eq!(of("linked", Value::Null), "everything (in-process)");
+        assert_eq!(of("wasm", None), "nothing");
+        assert_eq!(of("native", Some(WorkerStatus::default())), "nothing");
+        assert_eq!(of("native", None), "everything (in-process)");
+        assert_eq!(of("linked", None), "everything (in-process)");
     }
 }

@@ -11,7 +11,7 @@ use plugbay_server::document::FormError;
 
 use super::print::plain;
 
-/// How a command ended that did what it was asked to.
+/// How a command ended that did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Exit code 0.
@@ -36,11 +36,11 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct Failure {
     code: u8,
-    /// `None`: all has been said, or whoever read the output is gone.
+    /// `None`: everything has been printed, or the reader of the output is gone.
     message: Option<String>,
     hint: String,
 }
@@ -51,7 +51,7 @@ impl Failure {
         Self { code: 1, message: Some(message.into()), hint: String::new() }
     }
 
-    /// It was asked the wrong way.
+    /// The command line is wrong.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::new(message).of_the_caller()
     }
@@ -61,7 +61,7 @@ impl Failure {
         Self { code: 2, ..self }
     }
 
-    /// All has been said on stdout.
+    /// Everything has been printed on stdout.
     pub(super) fn said(code: u8) -> Self {
         Self { code, message: None, hint: String::new() }
     }
@@ -78,7 +78,7 @@ impl Failure {
         if let Some(message) = &self.message {
             let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
             let mut out = anstream::stderr().lock();
-            // Nowhere is left to say that this failed.
+            // There is no other place to report that this failed.
             let _ = writeln!(out, "{red}error{red:#}: {}", plain(message));
             if !self.hint.is_empty() {
                 let _ = writeln!(out, "  {}", plain(&self.hint));

@@ -1,15 +1,16 @@
 //! `generations`, `rollback`, `resume`
 
 use clap::Args;
-use serde_json::Value;
+use plugbay::{Report, timestamp};
+use plugbay_server::admin;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{print, source};
 
-/// Lists the generations that can be gone back to
+/// Lists the generations that can be rolled back to
 ///
-/// The running host remembers host.history of them; the last one serves.
+/// The running host keeps the last host.history of them; the last one listed is serving.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay generations
@@ -24,21 +25,15 @@ impl Generations {
             print::json(&answer)?;
             return Ok(Outcome::Done);
         }
-        let serving = answer["generation"].as_u64();
-        let rows = history(&answer).map(|past| {
-            let number = past["generation"].as_u64();
-            let mark = if number == serving { "serves" } else { "" };
-            let plugins = past["plugins"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let plugins: Vec<_> = plugins.iter().filter_map(Value::as_str).collect();
-            let number = number.map(|number| number.to_string()).unwrap_or_default();
-            let published = past["published_at"].as_str().unwrap_or_default().to_owned();
-            vec![number, published, mark.to_owned(), plugins.join(" ")]
+        let rows = answer.history.iter().map(|past| {
+            let mark = if past.generation == answer.generation { "serves" } else { "" };
+            let published = timestamp::text(past.published_at);
+            vec![past.generation.to_string(), published, mark.to_owned(), past.plugins.join(" ")]
         });
-        let rows: Vec<_> = rows.collect();
-        print::line(&print::table(&["generation", "published", "", "plugins"], rows))?;
-        if let Some(pinned) = answer["pinned"].as_u64() {
+        print::line(&print::table(&["generation", "published", "", "plugins"], rows.collect()))?;
+        if let Some(pinned) = answer.pinned {
             let pinned = format!(
-                "\nrolled back to generation {pinned}: changes wait until `plugbay resume`"
+                "\nrolled back to generation {pinned}: changes are held back until `plugbay resume`"
             );
             print::line(&pinned)?;
         }
@@ -46,17 +41,17 @@ impl Generations {
     }
 }
 
-/// Serves again what an earlier generation served
+/// Rolls back to the plugins and configuration of an earlier generation
 ///
-/// Its plugins and its configuration serve under a new number, or nothing changes. From then on
-/// changes of files and configuration wait, until `plugbay resume` or the end of the host.
+/// They are published as a new generation, or nothing changes. Changes of files and configuration
+/// are then held back until `plugbay resume` or a restart of the host.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  plugbay rollback           to the newest generation that serves anything else
+  plugbay rollback           to the newest generation that differs from the serving one
   plugbay rollback 12
-  plugbay generations        those that can be named")]
+  plugbay generations        lists the generations to choose from")]
 pub(super) struct Rollback {
-    /// The generation; left out, the newest that serves anything else
+    /// The generation [default: the newest that differs from the serving one]
     generation: Option<u64>,
 }
 
@@ -68,14 +63,14 @@ impl Rollback {
         };
         order(globals, &format!("/v1/generations/{to}/rollback"), |now| {
             format!(
-                "generation {now} serves, as generation {to} did; changes wait until \
+                "generation {now} serves what generation {to} served; changes are held back until \
                  `plugbay resume`"
             )
         })
     }
 }
 
-/// Takes over changes again, after a rollback
+/// Applies changes again after a rollback
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay resume")]
@@ -84,43 +79,41 @@ pub(super) struct Resume {}
 impl Resume {
     #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        order(globals, "/v1/resume", |now| format!("generation {now} serves; changes are seen"))
+        order(globals, "/v1/resume", |now| {
+            format!("generation {now} serves; changes are applied again")
+        })
     }
 }
 
-fn history(answer: &Value) -> impl Iterator<Item = &Value> {
-    answer["history"].as_array().map(Vec::as_slice).unwrap_or_default().iter()
-}
-
-/// The newest generation that serves anything else.
-fn before(answer: &Value) -> Result<u64, Failure> {
-    answer["previous"].as_u64().ok_or_else(|| {
-        Failure::new("expected an earlier generation, found none that the host remembers")
-            .hint("host.history says how many it remembers")
+/// The newest generation that differs from the serving one.
+fn before(answer: &admin::Generations) -> Result<u64, Failure> {
+    answer.previous.ok_or_else(|| {
+        Failure::new("expected an earlier generation that differs, found none in the history")
+            .hint("host.history sets how many generations the host keeps")
     })
 }
 
-fn ask(globals: &Globals) -> Result<Value, Failure> {
+fn ask(globals: &Globals) -> Result<admin::Generations, Failure> {
     let config = globals.layers().load()?;
     match source::ask(&config, "/v1/generations")? {
-        Some(answer) => source::value(answer),
-        None => Err(source::nobody(&config)),
+        Some(answer) => source::read(answer),
+        None => Err(source::no_host(&config)),
     }
 }
 
-/// Has the running host do something, and says what came of it.
+/// Sends an order to the running host, and prints the result.
 fn order(
     globals: &Globals,
     path: &str,
     done: impl FnOnce(u64) -> String,
 ) -> Result<Outcome, Failure> {
     let config = globals.layers().load()?;
-    let Some(answer) = source::order(&config, path)? else { return Err(source::nobody(&config)) };
-    let report = source::value(answer)?;
+    let Some(answer) = source::order(&config, path)? else { return Err(source::no_host(&config)) };
+    let report: Report = source::read(answer)?;
     if globals.json {
         print::json(&report)?;
     } else {
-        print::line(&done(report["generation"].as_u64().unwrap_or_default()))?;
+        print::line(&done(report.generation))?;
     }
     Ok(Outcome::Done)
 }

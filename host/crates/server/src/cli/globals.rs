@@ -13,14 +13,14 @@ use super::failure::Failure;
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
 const PREFIX: &str = "PLUGBAY_";
-/// What is logged when nobody says more. The library logs each event, and those are printed, or
-/// are beside the point, by then.
+/// The default log filter. The library logs each event, which `up` prints on stdout and the other
+/// commands do not need.
 const USUAL_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Globals {
-    /// The configuration [default: ./config.toml if it exists]
+    /// The configuration file [default: ./config.toml if it exists]
     #[arg(
         long,
         global = true,
@@ -30,7 +30,7 @@ pub(super) struct Globals {
     )]
     config: Option<PathBuf>,
 
-    /// Sets a key of the configuration, over file and environment; repeatable
+    /// Sets a configuration key; overrides file and environment; repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<(String, String)>,
 
@@ -42,11 +42,11 @@ pub(super) struct Globals {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
 
-    /// Logs more to stderr; twice for still more. `PLUGBAY_LOG=FILTER` says it in detail
+    /// Logs more to stderr; repeat for still more. `PLUGBAY_LOG=FILTER` sets a filter
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
 
-    /// Logs errors only, and prints no progress
+    /// Logs errors only, and shows no progress
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 }

@@ -3,18 +3,19 @@
 use std::path::Path;
 
 use clap::Args;
-use plugbay_server::admin;
+use plugbay::PluginStatus;
+use plugbay_server::admin::{self, Versions};
 use serde_json::Value;
 
-use super::facts::{self, text};
+use super::facts;
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{print, source};
 
-/// Says what a plugin is, offers, asks for and is granted
+/// Shows what a plugin is, offers, asks for and is granted
 ///
-/// A file is compiled and described, and not started. A name is looked up in the running host; when
-/// no host answers, among the plugins prepared in this process.
+/// A file is compiled and described, but not started. A name is looked up in the running host; if no
+/// host answers, among the plugins loaded in this process.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay inspect plugins/hello.wasm
@@ -30,35 +31,41 @@ impl Inspect {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         if is_file(&self.what) {
             let inspection = source::bare(globals)?.inspect_file(Path::new(&self.what))?;
+            if globals.json {
+                print::json(&inspection)?;
+                return Ok(Outcome::Done);
+            }
             let described = &inspection.description;
             let title = format!("{} {}", described.name, described.version);
-            show(globals, &title, &serde_json::to_value(&inspection)?)?;
+            show(&title, facts::of_file(&inspection), described.config_schema.as_ref())?;
             return Ok(Outcome::Done);
         }
-        let facts = self.running(globals)?;
-        let title = format!("{} {}", text(&facts, "name"), text(&facts, "version"));
-        show(globals, &title, &facts)?;
-        if let Some(canary) = facts.get("canary").filter(|_| !globals.json) {
-            let title = format!("\n{} {}, on trial", text(canary, "name"), text(canary, "version"));
-            show(globals, &title, canary)?;
+        let versions = self.running(globals)?;
+        if globals.json {
+            print::json(&versions)?;
+            return Ok(Outcome::Done);
+        }
+        show_running(&versions.stable, "", "")?;
+        if let Some(canary) = &versions.canary {
+            show_running(canary, "\n", ", on trial")?;
         }
         Ok(Outcome::Done)
     }
 
     /// The status of a plugin, by its name or by what it offers.
-    fn running(&self, globals: &Globals) -> Result<Value, Failure> {
+    fn running(&self, globals: &Globals) -> Result<Versions, Failure> {
         let config = globals.layers().load()?;
         let path = format!("/v1/plugins/{}", percent_encode(&self.what));
         if let Some(answer) = source::ask(&config, &path)? {
-            return source::value(answer);
+            return source::read(answer);
         }
         source::say_here(globals, &config);
-        let plugin = admin::plugin(&source::here(globals)?.status(), &self.what);
-        Ok(serde_json::to_value(plugin.map_err(Failure::new)?)?)
+        let status = source::here(globals)?.status();
+        admin::plugin(&status, &self.what).map_err(Failure::new)
     }
 }
 
-/// Whether this is a file, and not the name of a plugin or of what it offers; both may have dots.
+/// Whether this is a file, and not the name of a plugin or capability; both may have dots.
 fn is_file(what: &str) -> bool {
     let path = Path::new(what);
     let extension = path.extension().and_then(|it| it.to_str()).map(str::to_ascii_lowercase);
@@ -77,15 +84,15 @@ fn percent_encode(text: &str) -> String {
     encoded.collect()
 }
 
-fn show(globals: &Globals, title: &str, facts: &Value) -> Result<(), Failure> {
-    if globals.json {
-        return Ok(print::json(facts)?);
-    }
+fn show_running(plugin: &PluginStatus, before: &str, after: &str) -> Result<(), Failure> {
+    let title = format!("{before}{} {}{after}", plugin.name, plugin.version);
+    show(&title, facts::of_running(plugin), plugin.config_schema.as_ref())
+}
+
+fn show(title: &str, rows: Vec<Vec<String>>, schema: Option<&Value>) -> Result<(), Failure> {
     print::line(&print::plain(title))?;
-    print::line(&print::table(&["", ""], facts::rows(facts)))?;
-    // What is described stands at the top for a running plugin, one level down for a file.
-    let schema = [&facts["config_schema"], &facts["description"]["config_schema"]];
-    if let Some(schema) = schema.into_iter().find(|schema| !schema.is_null()) {
+    print::line(&print::table(&["", ""], rows))?;
+    if let Some(schema) = schema.filter(|schema| !schema.is_null()) {
         let schema = serde_json::to_string_pretty(schema)?;
         print::line(&format!("\nconfig schema\n{}", print::plain(&schema)))?;
     }

@@ -1,22 +1,21 @@
 //! `list`
 
 use clap::Args;
-use plugbay_server::admin::{names, registry};
-use serde_json::Value;
+use plugbay_server::admin::{Registry, State, names, registry};
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{print, source};
 
-/// Lists what runs, one name a line
+/// Lists the running plugins, or the capabilities of a kind, one name per line
 ///
-/// Asks the running host by its admin plane. When no host answers, prepares the plugins in this
+/// Queries the admin plane of the running host. If no host answers, loads the plugins in this
 /// process and says so on stderr.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay list codecs
   plugbay list plugins --json      with version, digest, size, source, generation and state,
-                                   draining and rejected ones too")]
+                                   including draining and rejected plugins")]
 pub(super) struct List {
     /// plugins, codecs, handlers, or the name of another kind
     #[arg(default_value = "plugins")]
@@ -30,13 +29,8 @@ impl List {
             print::json(&registry)?;
             return Ok(Outcome::Done);
         }
-        let entries = registry["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let gone = |entry: &&Value| entry["state"] == "draining" || entry["state"] == "rejected";
-        let mut names: Vec<_> = entries
-            .iter()
-            .filter(|entry| !gone(entry))
-            .filter_map(|entry| entry["name"].as_str())
-            .collect();
+        let serving = registry.entries.iter().filter(|it| matches!(it.state, State::Serving(_)));
+        let mut names: Vec<_> = serving.map(|entry| entry.name.as_str()).collect();
         // Two versions of a plugin serve while one of them is on trial.
         names.dedup();
         for name in names {
@@ -45,7 +39,7 @@ impl List {
         Ok(Outcome::Done)
     }
 
-    fn registry(&self, globals: &Globals) -> Result<Value, Failure> {
+    fn registry(&self, globals: &Globals) -> Result<Registry, Failure> {
         let name = match self.what.as_str() {
             "codecs" => "codec",
             "handlers" => "handler",
@@ -58,14 +52,13 @@ impl List {
         }
         let config = globals.layers().load()?;
         if let Some(answer) = source::ask(&config, &format!("/debug/registry/{name}"))? {
-            return source::found(answer);
+            return source::read_named(answer);
         }
         source::say_here(globals, &config);
         let status = source::here(globals)?.status();
-        let registry = registry(&status, name).ok_or_else(|| {
-            let known = names(&status).join(", ");
+        registry(&status, name).ok_or_else(|| {
+            let known = names(&status.capabilities).join(", ");
             Failure::usage(format!("no kind {name:?}; there are: {known}"))
-        })?;
-        Ok(serde_json::to_value(registry)?)
+        })
     }
 }

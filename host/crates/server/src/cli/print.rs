@@ -1,4 +1,4 @@
-//! Tables, JSON, and text that a terminal may be trusted with.
+//! Tables, JSON, and text that is safe to print on a terminal.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -41,7 +41,7 @@ pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-/// Text of plugins and files: nothing in it that a terminal obeys, newlines aside.
+/// Text of plugins and files, without control characters other than newlines.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     let obeyed = |letter: char| {
         (letter.is_control() && letter != '\n')

@@ -1,4 +1,4 @@
-//! The host that a command asks: the running one by its admin plane, or one made here.
+//! The host that a command queries: the running one by its admin plane, or one built in this process.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,20 +10,21 @@ use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
 use plugbay::worker::{CompilerCommand, WorkerCommand};
 use plugbay::{Builder, Config, Host, NotFound};
-use serde_json::Value;
+use plugbay_server::ProblemDetails;
+use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use super::failure::Failure;
 use super::globals::Globals;
 
-/// How long a running host may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may take to start the plugins of another generation.
-const MUCH_PATIENCE: Duration = Duration::from_secs(300);
+/// How long a running host may take to answer a query.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a running host may take for an order: it may start the plugins of another generation.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(300);
 /// The largest answer of an admin plane.
 const LARGEST: usize = 64 << 20;
-/// Work that takes longer than this shows that it goes on.
+/// Work that takes longer than this shows a spinner.
 const SOON: Duration = Duration::from_millis(300);
 
 /// An async runtime for one command.
@@ -38,27 +39,27 @@ pub(super) fn builder() -> Builder {
     Host::builder().worker(worker).compiler(CompilerCommand::this_program())
 }
 
-/// Builds a host in this process that serves nobody, and looks once.
+/// Builds a host in this process: it reads the folder once, and serves no requests.
 pub(super) fn here(globals: &Globals) -> Result<Host, Failure> {
     let builder = builder().layers(globals.layers()).watch(false);
     let progress = Progress::new(globals);
-    let host = progress.during("preparing plugins", || builder.build_blocking())?;
+    let host = progress.during("loading plugins", || builder.build_blocking())?;
     Ok(host)
 }
 
-/// The codec or handler `name` is not there. What was refused may be why.
+/// The codec or handler is not there; plugins that were refused may be the reason.
 pub(super) fn missing(host: &Host, missed: &NotFound) -> Failure {
-    let refused = host.status().rejected;
-    let refused = refused.iter().map(|it| format!("refused: {}: {}", it.source, it.message));
+    let now = host.snapshot();
+    let refused = now.rejected().iter().map(|it| format!("refused: {}: {}", it.source, it.message));
     Failure::new(missed.to_string()).hint(refused.collect::<Vec<_>>().join("\n  "))
 }
 
-/// As [`here`], whatever is wrong with what lies in the folder: enough to judge files beside it.
+/// As [`here`], but tolerates refused plugins in the folder: enough to check other files.
 pub(super) fn lenient(globals: &Globals) -> Result<Host, Failure> {
     let mut config = globals.layers().load()?;
     config.host.strict = false;
     let builder = builder().config(config).watch(false);
-    Ok(Progress::new(globals).during("preparing plugins", || builder.build_blocking())?)
+    Ok(Progress::new(globals).during("loading plugins", || builder.build_blocking())?)
 }
 
 /// As [`here`], with no plugin in it: enough to look at a file.
@@ -71,19 +72,18 @@ pub(super) fn bare(globals: &Globals) -> Result<Host, Failure> {
     Ok(builder().config(config).watch(false).build_blocking()?)
 }
 
-/// What `path` of the running host's admin plane answers, or `None` if no host runs.
+/// Queries `path` of the running host's admin plane; `None` if no host runs.
 pub(super) fn ask(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
-    call(config, &Method::GET, path, PATIENCE)
+    call(config, &Method::GET, path, QUERY_TIMEOUT)
 }
 
-/// What comes of telling the running host's admin plane to do something, or `None` if no host
-/// runs.
+/// Posts an order to the running host's admin plane; `None` if no host runs.
 pub(super) fn order(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
-    call(config, &Method::POST, path, MUCH_PATIENCE)
+    call(config, &Method::POST, path, ORDER_TIMEOUT)
 }
 
-/// No host runs that could be asked.
-pub(super) fn nobody(config: &Config) -> Failure {
+/// No host is running.
+pub(super) fn no_host(config: &Config) -> Failure {
     let address = config.admin.listen;
     Failure::new(format!("expected a running host at {address} (admin.listen), found none"))
         .hint("start one: plugbay up")
@@ -93,14 +93,14 @@ fn call(
     config: &Config,
     method: &Method,
     path: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Option<Answer>, Failure> {
     if !config.admin.enabled || config.admin.listen.port() == 0 {
         return Ok(None);
     }
     let address = config.admin.listen;
     let asked = send(address, method, path);
-    let asked = runtime()?.block_on(async { tokio::time::timeout(patience, asked).await });
+    let asked = runtime()?.block_on(async { tokio::time::timeout(timeout, asked).await });
     match asked {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Failure::new(format!(
@@ -121,7 +121,7 @@ async fn send(
     method: &Method,
     path: &str,
 ) -> Result<Option<Answer>, AnyError> {
-    // Nobody listens: that is an answer too.
+    // No host runs: the caller decides what to do then.
     let Ok(stream) = TcpStream::connect(address).await else { return Ok(None) };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -135,32 +135,34 @@ async fn send(
     Ok(Some((status, body)))
 }
 
-/// The JSON of a good answer; a problem's detail is a failure.
-pub(super) fn value((status, body): Answer) -> Result<Value, Failure> {
-    let value: Value = serde_json::from_slice(&body)
-        .map_err(|_| Failure::new("expected JSON from the admin plane (admin.listen)"))?;
+/// Reads the JSON of a good answer; a problem's detail is a failure.
+pub(super) fn read<T: DeserializeOwned>((status, body): Answer) -> Result<T, Failure> {
+    let foreign = |error: serde_json::Error| {
+        let message = "expected the JSON of a plugbay host from the admin plane (admin.listen)";
+        Failure::new(format!("{message}: {error}"))
+    };
     if status.is_success() {
-        return Ok(value);
+        return serde_json::from_slice(&body).map_err(foreign);
     }
-    let detail = value["detail"].as_str().unwrap_or("no detail");
-    Err(Failure::new(format!("the running host says: {detail}")))
+    let problem: ProblemDetails<'_> = serde_json::from_slice(&body).map_err(foreign)?;
+    Err(Failure::new(format!("the running host answered: {}", problem.detail)))
 }
 
-/// As [`value`], of what the command line names: that it is not there is the caller's mistake.
-pub(super) fn found(answer: Answer) -> Result<Value, Failure> {
+/// As [`read`], of what the command line names: that it is not there is the caller's mistake.
+pub(super) fn read_named<T: DeserializeOwned>(answer: Answer) -> Result<T, Failure> {
     let missing = answer.0 == StatusCode::NOT_FOUND;
-    value(answer).map_err(|failure| if missing { failure.of_the_caller() } else { failure })
+    read(answer).map_err(|failure| if missing { failure.of_the_caller() } else { failure })
 }
 
 /// Says on stderr that no host runs, and what is done instead.
 pub(super) fn say_here(globals: &Globals, config: &Config) {
     if !globals.quiet {
         let address = config.admin.listen;
-        anstream::eprintln!("no host answers at {address}; looking at the plugins from here");
+        anstream::eprintln!("no host answers at {address}; loading the plugins in this process");
     }
 }
 
-/// Shows on a terminal that long work goes on.
+/// Shows a spinner on a terminal while work takes long.
 pub(super) struct Progress(Option<ProgressBar>);
 
 impl Progress {

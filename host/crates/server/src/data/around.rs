@@ -37,7 +37,7 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
         plugin = field::Empty,
     );
     let arrives_by = begun + snapshot.config().server.timeout;
-    // Not one of the paths is known before there is a generation.
+    // Before the first generation no route is known.
     let ready = data.host.is_ready();
     request.extensions_mut().insert(Context { snapshot, arrives_by });
     let answer = async {

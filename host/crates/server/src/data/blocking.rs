@@ -2,15 +2,15 @@
 //!
 //! A codec may compute for as long as its limits let it, and the threads that may block are
 //! counted. Each plugin gets as many of them as it may have `instances`, and as many calls may wait
-//! as its `queue` says: what is beyond that is refused at once. What waits for longer than half of
-//! its time is not begun: there would be too little left to call anybody late.
+//! as its `queue` says: a call beyond that is refused at once. A call that has waited for half of its
+//! time is refused as well: a plugin with little time left would be blamed for being late.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
-use plugbay::{Calling, Cancel, Codec, Leased};
+use plugbay::{CallOptions, Cancel, CapabilityLease, Codec};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tracing::Span;
@@ -38,24 +38,24 @@ impl Default for Bulkheads {
 }
 
 impl Bulkheads {
-    /// Makes a call on a thread that may block. `call` is told how: until when, and that it ends
-    /// with its client.
+    /// Makes a call on a thread that may block, with a deadline and a cancellation that follows its
+    /// client.
     ///
     /// A call that waits ends with this future. One that has begun is told to end, and holds its
     /// place until it does.
     pub(super) async fn run<R: Send + 'static>(
         &self,
-        codec: Leased<Codec>,
+        codec: CapabilityLease<Codec>,
         deadline: Instant,
-        call: impl FnOnce(&Leased<Codec>, Calling<'_>) -> R + Send + 'static,
+        call: impl FnOnce(&CapabilityLease<Codec>, CallOptions<'_>) -> R + Send + 'static,
     ) -> Result<R, Problem> {
         let place = self.of(&codec).enter(&self.threads, deadline).await?;
         let cancel = Cancel::default();
-        let _gone = Gone(cancel.clone());
+        let _gone = CancelOnDrop(cancel.clone());
         let span = Span::current();
         let called = tokio::task::spawn_blocking(move || {
             let _place = place;
-            let how = Calling::default().until(deadline.into_std()).cancelled_by(&cancel);
+            let how = CallOptions::default().until(deadline.into_std()).cancelled_by(&cancel);
             span.in_scope(|| call(&codec, how))
         });
         match timeout_at(deadline + BACKSTOP, called).await {
@@ -69,8 +69,8 @@ impl Bulkheads {
         }
     }
 
-    /// The bounds of who offers this codec, as its policy is now.
-    fn of(&self, codec: &Leased<Codec>) -> Arc<Bulkhead> {
+    /// The bulkhead of the codec's plugin, sized by its current policy.
+    fn of(&self, codec: &CapabilityLease<Codec>) -> Arc<Bulkhead> {
         let (places, queue) = codec.policies().fold((0, 0), |(places, queue): (usize, _), it| {
             (places.saturating_add(size(it.instances)), size(it.queue).max(queue))
         });
@@ -82,7 +82,7 @@ impl Bulkheads {
         {
             return Arc::clone(known);
         }
-        // What nobody uses is forgotten: plugins come and go.
+        // Bulkheads without a call are dropped: plugins come and go.
         plugins.retain(|_, it| Arc::strong_count(it) > 1);
         let bulkhead = Arc::new(Bulkhead::new(places, queue));
         plugins.insert(name.into_owned(), Arc::clone(&bulkhead));
@@ -94,10 +94,10 @@ fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Says that the client is gone, or has its answer, when it is dropped.
-struct Gone(Cancel);
+/// Cancels the call when the request is dropped: its client is gone, or has its answer.
+struct CancelOnDrop(Cancel);
 
-impl Drop for Gone {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
     }
@@ -137,7 +137,7 @@ impl Bulkhead {
         }
         let more = |waiting: usize| (waiting < self.queue).then_some(waiting + 1);
         if self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
-            return Err(overloaded("as many calls of this codec wait as may"));
+            return Err(overloaded("the codec's queue is full"));
         }
         let waiting = Waiting(&self);
         let now = Instant::now();
@@ -153,7 +153,7 @@ impl Bulkhead {
             Ok(Ok((plugin, thread))) => {
                 Ok(Place { _plugin: plugin, _thread: thread, _bulkhead: self })
             }
-            _ => Err(overloaded("no call of this codec ended in time")),
+            _ => Err(overloaded("no running call of this codec ended in time")),
         }
     }
 }

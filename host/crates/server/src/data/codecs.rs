@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use plugbay::{Calling, Codec, Leased};
+use plugbay::{CallOptions, CapabilityLease, Codec};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
 
@@ -32,15 +32,15 @@ struct Entry {
 }
 
 pub(super) async fn list(State(data): State<Data>) -> Json<Listing> {
-    let status = data.host.status();
-    let codecs = status.capabilities.into_iter().filter(|it| it.kind == "codec").map(|it| Entry {
+    let now = data.host.snapshot();
+    let codecs = now.capabilities().into_iter().filter(|it| it.kind == "codec").map(|it| Entry {
         name: it.name,
         description: it.description,
         media_types: it.media_types,
         plugin: it.plugin,
         version: it.version,
     });
-    Json(Listing { generation: status.generation, codecs: codecs.collect() })
+    Json(Listing { generation: now.generation(), codecs: codecs.collect() })
 }
 
 pub(super) async fn encode(
@@ -56,7 +56,7 @@ pub(super) async fn encode(
     let form = form_of(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
     let codec = find(&context, &name)?;
-    let call = move |codec: &Leased<Codec>, how: Calling<'_>| {
+    let call = move |codec: &CapabilityLease<Codec>, how: CallOptions<'_>| {
         let document = form.read(&body).map_err(|error| malformed(&error))?;
         let bytes = codec.encode_document(how, document.as_cbor());
         let bytes = bytes.map_err(|error| failed(&error))?;
@@ -79,7 +79,7 @@ pub(super) async fn decode(
     let form = wanted_form(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
     let codec = find(&context, &name)?;
-    let call = move |codec: &Leased<Codec>, how: Calling<'_>| {
+    let call = move |codec: &CapabilityLease<Codec>, how: CallOptions<'_>| {
         let document = codec.decode_document(how, &body).map_err(|error| failed(&error))?;
         form.write(document).map_err(|error| malformed(&error))
     };
@@ -96,11 +96,12 @@ fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Probl
     }
 }
 
-/// Leases the codec in the request's own generation, if it takes calls. Asked twice: before the
-/// body is read, to say at once that there is none; and after, because a slow client must hold up
-/// no drain.
-fn find(context: &Context, name: &str) -> Result<Leased<Codec>, Problem> {
-    let codec: Leased<Codec> = context.snapshot.lease(name).map_err(|error| failed(&error))?;
+/// Leases the codec in the request's own generation, if it takes calls. Called twice: before the
+/// body is read, to report a missing codec at once; and after, because a slow client must not delay a
+/// drain.
+fn find(context: &Context, name: &str) -> Result<CapabilityLease<Codec>, Problem> {
+    let codec: CapabilityLease<Codec> =
+        context.snapshot.lease(name).map_err(|error| failed(&error))?;
     codec.takes_calls().map_err(|error| failed(&error.into()))?;
     Ok(codec)
 }

@@ -63,15 +63,14 @@ pub(super) fn response(
     method: &Method,
     as_get: bool,
 ) -> Result<Response, Problem> {
-    let status = StatusCode::from_u16(answer.status)
-        .ok()
-        .filter(|status| !status.is_informational())
-        .ok_or_else(|| contract("its status is none"))?;
+    answer.check().map_err(|error| contract(error.message()))?;
+    let status =
+        StatusCode::from_u16(answer.status).map_err(|error| contract(&error.to_string()))?;
     let mut headers = fields(&answer.headers)?;
     let claimed = headers.remove(header::CONTENT_LENGTH);
     let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let body = if *method == Method::HEAD {
-        // Who answers HEAD itself may know the length without having the body.
+        // A handler that answers HEAD itself may know the length of a body that it does not send.
         let own = claimed.filter(|length| !as_get && is_number(length));
         let length = own.unwrap_or_else(|| answer.body.len().into());
         if !bodiless {
@@ -94,14 +93,14 @@ fn fields(answer: &[(String, Vec<u8>)]) -> Result<HeaderMap, Problem> {
     let connection = answer.iter().filter(|(name, _)| is_connection(name));
     let connection = named_by(connection.map(|(_, value)| value.as_slice()));
     if answer.len() > MOST_FIELDS {
-        return Err(contract("it has too many header fields"));
+        return Err(contract("it has more than 256 header fields"));
     }
     let mut headers = HeaderMap::with_capacity(answer.len());
     for (name, value) in answer {
         let name = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| contract("a header field's name is none"))?;
+            .map_err(|_| contract("the name of a header field is not valid"))?;
         let value = HeaderValue::from_bytes(value)
-            .map_err(|_| contract("a header field's value is none"))?;
+            .map_err(|_| contract("the value of a header field is not valid"))?;
         if is_hop_by_hop(name.as_str(), &connection) {
             continue;
         }
@@ -157,6 +156,7 @@ mod tests {
         assert_eq!(sent(answer(200, &[("a", "1\r\nb: 2")], "")), Err("contract"));
         assert_eq!(sent(answer(101, &[], "")), Err("contract"));
         assert_eq!(sent(answer(7, &[], "")), Err("contract"));
+        assert_eq!(sent(answer(700, &[], "")), Err("contract"));
         let many = sent(answer(200, &[("a", "1"); 257], ""));
         assert_eq!(many.map(|sent| sent.len()), Err("contract"));
     }

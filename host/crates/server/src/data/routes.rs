@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use plugbay::{Calling, Error, RouteMatch};
+use plugbay::{CallOptions, Error, RouteMatch};
 
 use super::context::{BACKSTOP, Context, failed, late, served_by};
 use super::{body, exchange};
@@ -31,11 +31,11 @@ pub(super) async fn serve(
     let body = body::read(&context, &parts.headers, body).await?;
     let as_get = routed.is_head();
     let deadline = context.answers_by();
-    let how = Calling::default().until(deadline.into_std());
+    let how = CallOptions::default().until(deadline.into_std());
     let answer = routed.handle(how, exchange::request(&parts, body));
     match tokio::time::timeout_at(deadline + BACKSTOP, answer).await {
         Ok(Ok(answer)) => exchange::response(answer, method, as_get),
-        // The route is there: that nobody serves it is not the client's mistake.
+        // The route exists, only its handler is missing: not the client's mistake.
         Ok(Err(error @ Error::NotFound(_))) => {
             tracing::warn!(reason = "not-found", "a route without its handler: {error}");
             let detail = "the handler of this route is not loaded";

@@ -34,7 +34,7 @@ fn back_to_an_earlier_generation_and_on_again() {
 
     let back = up.ask(&["rollback"]);
     assert!(back.status.success(), "{}", text(&back.stderr));
-    assert!(text(&back.stdout).starts_with("generation 3 serves, as generation 1 did"));
+    assert!(text(&back.stdout).starts_with("generation 3 serves what generation 1 served"));
     let inspected: Value =
         serde_json::from_slice(&up.ask(&["inspect", "a", "--json"]).stdout).unwrap();
     assert_eq!(inspected["version"], "1.0.1");

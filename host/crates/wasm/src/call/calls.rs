@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::block_on;
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Kind, Policy};
+use plugbay_core::{CANCEL_CHECK, CallError, CallErrorKind, Cancel, Context, Kind, Policy};
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
-use super::checkout::{Checkout, GLANCE, Patience};
+use super::checkout::{Checkout, WaitLimit};
 use super::exports::Exports;
 use super::guest::AnyGuest;
 use super::instance::Instance;
-use super::shared::Shared;
+use super::instances::Instances;
 use crate::bindings::plugbay::plugin::types;
-use crate::sandbox::clock::{Allowance, before, gone, late};
+use crate::sandbox::clock::{Allowance, cancelled, deadline_passed, until_deadline};
 use crate::sandbox::fault::fault;
 use crate::sandbox::meter::metered;
 use crate::sandbox::state::State;
@@ -102,14 +102,14 @@ pub trait WasmKind: Kind {
 /// Calls of one capability of one plugin: takes an instance, calls it within the plugin's
 /// limits, and puts it back, or throws it away if it trapped.
 pub struct Calls<K> {
-    plugin: Arc<Shared>,
+    plugin: Arc<Instances>,
     slot: usize,
     capability: u32,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K: WasmKind> Calls<K> {
-    pub(super) fn new(plugin: Arc<Shared>, slot: usize, capability: u32) -> Self {
+    pub(super) fn new(plugin: Arc<Instances>, slot: usize, capability: u32) -> Self {
         Self { plugin, slot, capability, kind: PhantomData }
     }
 
@@ -197,7 +197,7 @@ impl<K: WasmKind> Calls<K> {
             Ok(result) => {
                 let answer = answer(result);
                 checkout.done();
-                answer.map_err(|error| self.said(error))
+                answer.map_err(|error| self.guest_error(error))
             }
             Err(error) => Err(fault(&error, store.data_mut())),
         }
@@ -222,7 +222,7 @@ impl<K: WasmKind> Calls<K> {
             let Some(cancel) = context.cancel() else { return answer.await };
             let answer = unless_cancelled(cancel, answer);
             let answer = TokioContext::new(answer, self.plugin.tokio.clone()).await;
-            answer.unwrap_or_else(|| Err(self.blame(gone())))
+            answer.unwrap_or_else(|| Err(self.blame(cancelled())))
         })
     }
 
@@ -241,12 +241,14 @@ impl<K: WasmKind> Calls<K> {
         let plugin = &self.plugin;
         let within = plugin.policy.deadline;
         let bounded = async move {
-            // One deadline for waiting and for the call; who never had an instance is told so.
+            // One deadline for waiting and for the call; the error says which of them it passed in.
             let ends = context.ends(Instant::now(), within);
-            let patience = Patience { within, ends, cancel: context.cancel() };
-            let checkout = Checkout::take_async(plugin, patience).await?;
+            let wait = WaitLimit { within, ends, cancel: context.cancel() };
+            let checkout = Checkout::take_async(plugin, wait).await?;
             let called = self.called(checkout, context, ends, function, params, answer);
-            before(ends, called).await.unwrap_or_else(|| Err(self.blame(late(within))))
+            until_deadline(ends, called)
+                .await
+                .unwrap_or_else(|| Err(self.blame(deadline_passed(within))))
         };
         TokioContext::new(bounded, plugin.tokio.clone()).await
     }
@@ -276,10 +278,10 @@ impl<K: WasmKind> Calls<K> {
         };
         match store.data_mut().end().and(result) {
             Ok(result) => {
-                let hindrance = store.data().hindrance;
+                let upstream = store.data().upstream;
                 let answer = answer(result);
                 checkout.done();
-                answer.map_err(|error| hindrance.explain(self.said(error)))
+                answer.map_err(|error| upstream.explain(self.guest_error(error)))
             }
             Err(error) => Err(fault(&error, store.data_mut())),
         }
@@ -303,7 +305,7 @@ impl<K: WasmKind> Calls<K> {
 
     /// The error that the guest returned.
     #[cold]
-    fn said(&self, error: types::Error) -> CallError {
+    fn guest_error(&self, error: types::Error) -> CallError {
         self.blame(error.into())
     }
 
@@ -323,11 +325,12 @@ impl<K> fmt::Debug for Calls<K> {
     }
 }
 
-/// What comes of the work, unless nobody waits for it any more. Nothing says so by itself.
+/// The result of the work; `None` if the call is cancelled first, which is polled for: a
+/// `Cancel` wakes no task.
 async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     loop {
-        match tokio::time::timeout(GLANCE, &mut work).await {
+        match tokio::time::timeout(CANCEL_CHECK, &mut work).await {
             Ok(answer) => return Some(answer),
             Err(_elapsed) if cancel.is_cancelled() => return None,
             Err(_elapsed) => {}

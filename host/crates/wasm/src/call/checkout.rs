@@ -1,41 +1,43 @@
-//! Taking an instance for one call, and what becomes of it afterwards.
+//! Taking an instance for one call, and putting it back or throwing it away.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Policy, Reuse};
+use plugbay_core::{
+    CallError, CallErrorKind, Cancel, Context, Policy, Reuse, WaitError, overloaded,
+};
 
 use super::instance::Instance;
-use super::pool::{Returned, Waiter};
-use super::shared::{Shared, overloaded};
-use crate::sandbox::clock::{before, gone};
-
-/// How often who waits on a thread looks whether anybody waits for the answer.
-pub(crate) const GLANCE: Duration = Duration::from_millis(50);
+use super::instances::Instances;
+use crate::sandbox::clock::{cancelled, until_deadline};
 
 /// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
 /// call's future was dropped half-way — the instance is thrown away.
 pub(crate) struct Checkout<'a> {
-    plugin: &'a Arc<Shared>,
+    plugin: &'a Arc<Instances>,
     instance: Option<Box<Instance>>,
 }
 
-/// How long somebody waits for an instance.
+/// How long a call waits for an instance.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience<'a> {
-    /// All in all.
+pub(crate) struct WaitLimit<'a> {
+    /// How long in all, as errors say it.
     pub(crate) within: Duration,
-    /// When that is over; `None` is too far off to come.
+    /// When that is over; `None` is never.
     pub(crate) ends: Option<Instant>,
-    /// What says that it is over before.
+    /// Ends the wait before that.
     pub(crate) cancel: Option<&'a Cancel>,
 }
 
-impl Patience<'_> {
-    /// Whether anybody waits for the answer.
-    fn ask(&self, plugin: &Shared) -> Result<(), CallError> {
-        let gone_before = self.cancel.is_some_and(Cancel::is_cancelled);
-        if gone_before { Err(gone().of(plugin.sandbox.label())) } else { Ok(()) }
+impl WaitLimit<'_> {
+    /// The error of a call that got no instance.
+    #[cold]
+    fn refusal(&self, plugin: &Instances, error: WaitError) -> CallError {
+        match error {
+            WaitError::Full => full(plugin),
+            WaitError::Late => busy(plugin, self.within),
+            WaitError::Cancelled => cancelled().of(plugin.sandbox.label()),
+        }
     }
 }
 
@@ -45,7 +47,7 @@ impl<'a> Checkout<'a> {
     /// clock.
     #[inline]
     pub(crate) fn take(
-        plugin: &'a Arc<Shared>,
+        plugin: &'a Arc<Instances>,
         context: &Context<'_>,
     ) -> Result<(Self, Option<Instant>), CallError> {
         if plugin.policy.reuse == Reuse::Pooled
@@ -59,89 +61,68 @@ impl<'a> Checkout<'a> {
     #[cold]
     #[inline(never)]
     fn take_slowly(
-        plugin: &'a Arc<Shared>,
+        plugin: &'a Arc<Instances>,
         context: &Context<'_>,
     ) -> Result<(Self, Option<Instant>), CallError> {
         let within = plugin.policy.deadline;
         let ends = context.ends(Instant::now(), within);
-        let patience = Patience { within, ends, cancel: context.cancel() };
-        Ok((Self::take_within(plugin, patience)?, ends))
+        let wait = WaitLimit { within, ends, cancel: context.cancel() };
+        Ok((Self::take_within(plugin, wait)?, ends))
     }
 
     /// Takes an idle instance, makes one, or waits for one on the caller's thread.
     pub(crate) fn take_within(
-        plugin: &'a Arc<Shared>,
-        patience: Patience<'_>,
+        plugin: &'a Arc<Instances>,
+        limit: WaitLimit<'_>,
     ) -> Result<Self, CallError> {
-        let mut waiter = None;
-        let mut returned: Option<Returned> = None;
-        loop {
-            patience.ask(plugin)?;
-            match Self::try_take(plugin) {
-                Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
-                Some(Found::Room(room)) => {
-                    drop((waiter, returned));
-                    let instance = plugin.make_blocking(patience.ends)?;
-                    room.fill();
-                    return Ok(Self::of(plugin, instance));
-                }
-                None => {}
-            }
-            // Look once more between beginning to wait and waiting.
-            let Some(waiting) = returned.take() else {
-                returned = Some(queue(plugin, &mut waiter)?.listen());
-                continue;
-            };
-            // Nothing wakes whoever is cancelled.
-            let glance = patience.cancel.and_then(|_| Instant::now().checked_add(GLANCE));
-            let woken = waiting.wait_until(patience.ends.into_iter().chain(glance).min());
-            if !woken && patience.ends.is_some_and(|ends| Instant::now() >= ends) {
-                return Err(busy(plugin, patience.within));
+        let WaitLimit { ends, cancel, .. } = limit;
+        let found = plugin.pool.waiters.wait(ends, cancel, || Self::try_take(plugin));
+        match found.map_err(|error| limit.refusal(plugin, error))? {
+            Found::Idle(instance) => Ok(Self::of(plugin, instance)),
+            Found::Reserved(reservation) => {
+                let instance = plugin.make_blocking(ends)?;
+                reservation.keep();
+                Ok(Self::of(plugin, instance))
             }
         }
     }
 
     /// As [`Checkout::take_within`], without blocking a thread.
     pub(crate) async fn take_async(
-        plugin: &'a Arc<Shared>,
-        patience: Patience<'_>,
+        plugin: &'a Arc<Instances>,
+        limit: WaitLimit<'_>,
     ) -> Result<Self, CallError> {
-        let mut waiter = None;
-        let mut returned: Option<Returned> = None;
-        loop {
-            patience.ask(plugin)?;
-            match Self::try_take(plugin) {
-                Some(Found::Idle(instance)) => return Ok(Self::of(plugin, instance)),
-                Some(Found::Room(room)) => {
-                    drop((waiter, returned));
-                    let instance = plugin.make(true, patience.ends).await?;
-                    room.fill();
-                    return Ok(Self::of(plugin, instance));
-                }
-                None => {}
-            }
-            let Some(waiting) = returned.take() else {
-                returned = Some(queue(plugin, &mut waiter)?.listen());
-                continue;
-            };
-            if before(patience.ends, waiting.wait()).await.is_none() {
-                return Err(busy(plugin, patience.within));
+        let WaitLimit { ends, cancel, .. } = limit;
+        let is_cancelled = cancel.is_some_and(Cancel::is_cancelled);
+        // A call that does not have to wait sets up no timer.
+        let found = if !is_cancelled && let Some(found) = Self::try_take(plugin) {
+            Ok(found)
+        } else {
+            let wait = plugin.pool.waiters.wait_async(cancel, || Self::try_take(plugin));
+            until_deadline(ends, wait).await.unwrap_or(Err(WaitError::Late))
+        };
+        match found.map_err(|error| limit.refusal(plugin, error))? {
+            Found::Idle(instance) => Ok(Self::of(plugin, instance)),
+            Found::Reserved(reservation) => {
+                let instance = plugin.make(true, ends).await?;
+                reservation.keep();
+                Ok(Self::of(plugin, instance))
             }
         }
     }
 
-    fn try_take(plugin: &'a Shared) -> Option<Found<'a>> {
+    fn try_take(plugin: &'a Instances) -> Option<Found<'a>> {
         if plugin.policy.reuse == Reuse::Pooled
             && let Some(instance) = plugin.pool.take()
         {
             return Some(Found::Idle(instance));
         }
-        // Made only if there is room: a dropped one gives its place back.
-        plugin.pool.reserve().then(|| Found::Room(Room { plugin: Some(plugin) }))
+        // Made only if there is reservation: a dropped one gives its place back.
+        plugin.pool.reserve().then(|| Found::Reserved(Reservation { plugin: Some(plugin) }))
     }
 
     #[inline]
-    fn of(plugin: &'a Arc<Shared>, instance: Box<Instance>) -> Self {
+    fn of(plugin: &'a Arc<Instances>, instance: Box<Instance>) -> Self {
         Self { plugin, instance: Some(instance) }
     }
 
@@ -154,11 +135,11 @@ impl<'a> Checkout<'a> {
             .ok_or_else(|| CallError::new(CallErrorKind::Internal, "the call is over"))
     }
 
-    /// The call returned: puts the instance back, unless it has served its time.
+    /// The call returned: puts the instance back, unless it is used up.
     #[inline]
     pub(crate) fn done(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
-        if is_spent(&self.plugin.policy, &instance) {
+        if is_used_up(&self.plugin.policy, &instance) {
             return self.plugin.retire(instance);
         }
         if self.plugin.wants_services {
@@ -177,63 +158,52 @@ impl Drop for Checkout<'_> {
     }
 }
 
-/// Whether an instance has served its time.
+/// Whether an instance has reached a limit after which it is replaced.
 #[inline]
-fn is_spent(policy: &Policy, instance: &Instance) -> bool {
-    let used_up = |limit: u64, used: u64| limit != 0 && used >= limit;
+fn is_used_up(policy: &Policy, instance: &Instance) -> bool {
+    let reached = |limit: u64, used: u64| limit != 0 && used >= limit;
     policy.reuse == Reuse::Fresh
-        || used_up(policy.recycle_calls, instance.calls)
-        || used_up(policy.recycle_memory, instance.store.data().memory())
-}
-
-/// Joins the queue, or stays in it.
-fn queue<'w, 'a>(
-    plugin: &'a Shared,
-    waiter: &'w mut Option<Waiter<'a>>,
-) -> Result<&'w Waiter<'a>, CallError> {
-    if waiter.is_none() {
-        *waiter = Some(plugin.pool.join().ok_or_else(|| full(plugin))?);
-    }
-    waiter.as_ref().ok_or_else(|| full(plugin))
+        || reached(policy.recycle_calls, instance.calls)
+        || reached(policy.recycle_memory, instance.store.data().memory())
 }
 
 #[cold]
-fn full(plugin: &Shared) -> CallError {
+fn full(plugin: &Instances) -> CallError {
     let message = format!(
         "expected at most {} calls to wait for an instance, found all {} in calls",
-        plugin.pool.queue(),
+        plugin.pool.waiters.bound(),
         plugin.pool.limit()
     );
-    overloaded(plugin, message)
+    overloaded(plugin.sandbox.label(), message)
 }
 
 #[cold]
-fn busy(plugin: &Shared, within: Duration) -> CallError {
+fn busy(plugin: &Instances, within: Duration) -> CallError {
     let message = format!(
         "expected an instance within {within:?}, found none free of at most {}",
         plugin.pool.limit()
     );
-    overloaded(plugin, message)
+    overloaded(plugin.sandbox.label(), message)
 }
 
 enum Found<'a> {
     Idle(Box<Instance>),
-    Room(Room<'a>),
+    Reserved(Reservation<'a>),
 }
 
 /// A reserved place for an instance that is being made; given back if it cannot be.
-struct Room<'a> {
-    plugin: Option<&'a Shared>,
+struct Reservation<'a> {
+    plugin: Option<&'a Instances>,
 }
 
-impl Room<'_> {
+impl Reservation<'_> {
     /// The instance is there, and keeps the place.
-    fn fill(mut self) {
+    fn keep(mut self) {
         self.plugin = None;
     }
 }
 
-impl Drop for Room<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if let Some(plugin) = self.plugin {
             plugin.pool.release();

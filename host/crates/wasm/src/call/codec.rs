@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
+use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
 use plugbay_core::{CallError, Context};
 use wasmtime::Store;
 
 use super::calls::{Calls, WasmKind};
-use super::codec_guest::{CodecGuest, OnFiber};
+use super::codec_guest::CodecGuest;
 use super::exports::Exports;
 use super::guest::AnyGuest;
 use crate::sandbox::state::State;
@@ -37,22 +37,7 @@ impl WasmKind for Codec {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Direction {
-    Encode,
-    Decode,
-}
-
-impl Direction {
-    fn on_fiber(self, store: &mut Store<State>, guest: &CodecGuest) -> wasmtime::Result<OnFiber> {
-        match self {
-            Self::Encode => guest.encode(store),
-            Self::Decode => guest.decode(store),
-        }
-    }
-}
-
-impl Calls<Codec> {
+impl CodecCall for Calls<Codec> {
     #[inline]
     fn convert(
         &self,
@@ -63,7 +48,7 @@ impl Calls<Codec> {
         let index = self.capability();
         if self.needs_fiber(context) {
             let function =
-                |store: &mut Store<State>, guest: &CodecGuest| direction.on_fiber(store, guest);
+                |store: &mut Store<State>, guest: &CodecGuest| guest.on_fiber(store, direction);
             return self.on_fiber(context, function, (index, input.to_vec()), |(answer,)| answer);
         }
         self.direct(
@@ -83,26 +68,8 @@ impl Calls<Codec> {
         input: Vec<u8>,
     ) -> CodecFuture<'a> {
         let function =
-            move |store: &mut Store<State>, guest: &CodecGuest| direction.on_fiber(store, guest);
+            move |store: &mut Store<State>, guest: &CodecGuest| guest.on_fiber(store, direction);
         let params = (self.capability(), input);
         Box::pin(self.awaited(context, function, params, |(answer,)| answer))
-    }
-}
-
-impl CodecCall for Calls<Codec> {
-    fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.convert(context, Direction::Encode, document)
-    }
-
-    fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.convert(context, Direction::Decode, bytes)
-    }
-
-    fn encode_async<'a>(&'a self, context: Context<'a>, document: Vec<u8>) -> CodecFuture<'a> {
-        self.convert_async(context, Direction::Encode, document)
-    }
-
-    fn decode_async<'a>(&'a self, context: Context<'a>, bytes: Vec<u8>) -> CodecFuture<'a> {
-        self.convert_async(context, Direction::Decode, bytes)
     }
 }

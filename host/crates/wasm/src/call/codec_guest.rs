@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use plugbay_core::codec::Direction;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, TypedFunc};
 
@@ -55,11 +56,16 @@ impl CodecGuest {
         })
     }
 
-    pub(super) fn encode(&self, store: &mut Store<State>) -> wasmtime::Result<OnFiber> {
-        self.encode.get(store, &self.instance)
-    }
-
-    pub(super) fn decode(&self, store: &mut Store<State>) -> wasmtime::Result<OnFiber> {
-        self.decode.get(store, &self.instance)
+    /// The function that converts this way on a fiber.
+    pub(super) fn on_fiber(
+        &self,
+        store: &mut Store<State>,
+        direction: Direction,
+    ) -> wasmtime::Result<OnFiber> {
+        let function = match direction {
+            Direction::Encode => &self.encode,
+            Direction::Decode => &self.decode,
+        };
+        function.get(store, &self.instance)
     }
 }

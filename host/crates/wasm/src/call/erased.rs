@@ -10,7 +10,7 @@ use wasmtime::component::{Instance, InstancePre};
 use super::calls::{Calls, WasmKind};
 use super::exports::Interface;
 use super::guest::{AnyGuest, AnyIndices};
-use super::shared::Shared;
+use super::instances::Instances;
 use crate::sandbox::state::State;
 
 /// A kind that the runtime serves.
@@ -23,7 +23,7 @@ pub(crate) trait AnyKind: Send + Sync {
 /// An interface that a plugin exports, and that the runtime serves.
 pub(crate) trait Served: AnyIndices {
     fn kind(&self) -> &'static str;
-    fn provide(&self, plugin: &Arc<Shared>, slot: usize, capability: u32) -> Provider;
+    fn provide(&self, plugin: &Arc<Instances>, slot: usize, capability: u32) -> Provider;
 }
 
 /// Erases `K`.
@@ -66,7 +66,7 @@ impl<K: WasmKind> Served for Resolved<K> {
         K::NAME
     }
 
-    fn provide(&self, plugin: &Arc<Shared>, slot: usize, capability: u32) -> Provider {
+    fn provide(&self, plugin: &Arc<Instances>, slot: usize, capability: u32) -> Provider {
         Provider::new::<K>(K::provide(Calls::new(Arc::clone(plugin), slot, capability)))
     }
 }

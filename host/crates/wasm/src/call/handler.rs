@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use plugbay_core::Context;
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
-use plugbay_core::{CallError, CallErrorKind, Context};
 use wasmtime::component::TypedFunc;
 
 use super::calls::{Calls, WasmKind};
@@ -38,12 +38,10 @@ impl HandlerCall for Calls<Handler> {
             let params = (self.capability(), request);
             let response =
                 self.call_async(context, |handle| handle, params, |(answer,)| answer).await?;
-            if !(200..=599).contains(&response.status) {
-                let message =
-                    format!("expected a status from 200 to 599, found {}", response.status);
-                return Err(self.blame(CallError::new(CallErrorKind::Contract, message)));
-            }
-            Ok(Response { status: response.status, headers: response.headers, body: response.body })
+            let wit::Response { status, headers, body } = response;
+            let response = Response { status, headers, body };
+            response.check().map_err(|error| self.blame(error))?;
+            Ok(response)
         })
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     /// wasmtime's name for it within the store.
     pub(crate) handle: component::Instance,
-    /// One per interface that the plugin exports, in the order of `Shared::kinds`.
+    /// One per interface that the plugin exports, in the order of `Instances::kinds`.
     guests: Vec<AnyGuest>,
     /// Calls so far.
     pub(crate) calls: u64,
@@ -39,7 +39,7 @@ impl Instance {
     pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool, context: &Context<'_>) {
         let state = self.store.data_mut();
         state.begin(allowed, on_fiber);
-        state.clock.heed(context);
+        state.clock.cancelled_by(context);
         self.calls += 1;
     }
 

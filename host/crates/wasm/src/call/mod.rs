@@ -1,8 +1,8 @@
 //! A call of a started plugin.
 //!
 //! [`calls`] is the way in: it takes an instance by [`checkout`] from the plugin's [`pool`], sets
-//! its limits, calls its functions ([`guest`]), and puts it back. [`shared`] is what all calls of a
-//! plugin share, and makes and ends its [`instance`]s. [`plugin`] is the plugin as the host sees it.
+//! its limits, calls its functions ([`guest`]), and puts it back. [`instances`] makes
+//! and ends each [`instance`], and holds what the calls of a plugin share. [`plugin`] is the plugin as the host sees it.
 //!
 //! [`codec`] and [`handler`] are kinds, written against [`calls::WasmKind`] as an application's own
 //! are. [`erased`] is how a runtime keeps kinds of different types in one list.
@@ -16,7 +16,7 @@ pub(crate) mod exports;
 pub(crate) mod guest;
 mod handler;
 mod instance;
+pub(crate) mod instances;
 pub(crate) mod lifecycle;
 pub(crate) mod plugin;
 pub(crate) mod pool;
-pub(crate) mod shared;

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use plugbay_core::{CallError, Description, Plugin, PluginStats, Provider};
 
-use super::checkout::{Checkout, Patience};
+use super::checkout::{Checkout, WaitLimit};
 use super::erased::Served;
+use super::instances::Instances;
 use super::lifecycle::Lifecycle;
-use super::shared::Shared;
 use crate::sandbox::clock::Allowance;
 use crate::sandbox::fault::fault;
 
 /// A started plugin, as the host sees it.
 pub(crate) struct WasmPlugin {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) instances: Arc<Instances>,
     pub(crate) description: Arc<Description>,
     /// The interfaces that the plugin exports, in the order of the instances' guests.
     pub(crate) kinds: Vec<Arc<dyn Served>>,
@@ -24,10 +24,10 @@ pub(crate) struct WasmPlugin {
 impl WasmPlugin {
     /// Makes the first instance and asks for its health.
     pub(crate) fn warm_up(&self) -> Result<(), (Stage, CallError)> {
-        let within = self.shared.policy.init;
-        // Nobody has called yet, so there is room.
-        let patience = Patience { within, ends: None, cancel: None };
-        let first = Checkout::take_within(&self.shared, patience);
+        let within = self.instances.policy.init;
+        // There were no calls yet, so an instance can be made.
+        let wait = WaitLimit { within, ends: None, cancel: None };
+        let first = Checkout::take_within(&self.instances, wait);
         let first = first.map_err(|error| (Stage::Init, error))?;
         let examined = self.examine(first, Allowance::step(within, None));
         examined.map_err(|error| (Stage::Health, error))
@@ -35,13 +35,13 @@ impl WasmPlugin {
 
     /// Asks one instance whether it can serve.
     fn examine(&self, mut checkout: Checkout<'_>, allowed: Allowance) -> Result<(), CallError> {
-        let shared = &self.shared;
+        let instances = &self.instances;
         let instance = checkout.instance()?;
-        let answer = shared.step(instance, allowed, Lifecycle::health)?;
+        let answer = instances.step(instance, allowed, Lifecycle::health)?;
         match instance.store.data_mut().end().and(answer) {
             Ok((answer,)) => {
                 checkout.done();
-                answer.map_err(|error| CallError::from(error).of(shared.sandbox.label()))
+                answer.map_err(|error| CallError::from(error).of(instances.sandbox.label()))
             }
             Err(error) => Err(fault(&error, instance.store.data_mut())),
         }
@@ -60,46 +60,46 @@ impl Plugin for WasmPlugin {
         let described = self.description.capabilities.get(capability as usize)?;
         let mut kinds = self.kinds.iter().enumerate();
         let (slot, kind) = kinds.find(|(_, kind)| kind.kind() == described.kind)?;
-        Some(kind.provide(&self.shared, slot, capability))
+        Some(kind.provide(&self.instances, slot, capability))
     }
 
     fn calls_others(&self) -> bool {
-        self.shared.wants_services
+        self.instances.wants_services
     }
 
     fn health(&self, within: Duration) -> Result<(), CallError> {
         let allowed = Allowance::step(within, None);
-        let patience = Patience { within, ends: allowed.ends, cancel: None };
-        self.examine(Checkout::take_within(&self.shared, patience)?, allowed)
+        let wait = WaitLimit { within, ends: allowed.ends, cancel: None };
+        self.examine(Checkout::take_within(&self.instances, wait)?, allowed)
     }
 
     fn shutdown(&self) {
-        let shared = &self.shared;
-        shared.pool.close();
+        let instances = &self.instances;
+        instances.pool.close();
         let began = Instant::now();
-        while let Some(mut instance) = shared.pool.take() {
+        while let Some(mut instance) = instances.pool.take() {
             // All of them have the time of one: many that do not end must not hold up a host
             // that does.
-            let left = shared.policy.init.saturating_sub(began.elapsed());
+            let left = instances.policy.init.saturating_sub(began.elapsed());
             if !left.is_zero() {
-                shared.say_goodbye(&mut instance, left);
+                instances.call_shutdown(&mut instance, left);
             }
             drop(instance);
-            shared.pool.release();
+            instances.pool.release();
         }
     }
 
     fn stats(&self) -> PluginStats {
-        let shared = &self.shared;
+        let instances = &self.instances;
         PluginStats {
-            instances: shared.pool.live().into(),
-            instantiations: shared.instantiations.load(Ordering::Relaxed),
-            discarded: shared.discarded.load(Ordering::Relaxed),
-            memory: shared.budget.used(),
-            waiting: shared.pool.waiting().into(),
-            denied: shared.sandbox.denials(),
-            limited: shared.sandbox.excesses(),
-            metrics: shared.metrics.snapshot(),
+            instances: instances.pool.live().into(),
+            instantiations: instances.instantiations.load(Ordering::Relaxed),
+            discarded: instances.discarded.load(Ordering::Relaxed),
+            memory: instances.budget.used(),
+            waiting: instances.pool.waiters.waiting().into(),
+            denied: instances.sandbox.denied_counts(),
+            limited: instances.sandbox.limited_counts(),
+            metrics: instances.metrics.snapshot(),
             ..PluginStats::default()
         }
     }

@@ -1,23 +1,20 @@
-//! The instances of one plugin: how many live, which are idle, who waits for one.
+//! The instances of one plugin: how many there are, which are idle, and the calls that wait for one.
 //!
 //! An idle instance sits in a *hot slot* or in the queue behind. Threads are spread over
 //! the slots, so that a warm call takes and puts back with one atomic swap each, and finds
 //! the instance whose memory its core has in cache. Swaps hand over ownership: an instance
 //! is in one place only, and no lock is held while it is used.
 //!
-//! A call that finds none idle makes one, if fewer than the limit live; else it waits. A
-//! waiter first counts itself, if the queue has room, then listens, then looks again; a returner first puts, then
-//! looks at the count. Between its put and its look stands a full fence, and between a
-//! waiter's count and its look too: so one of them sees the other, and no wake-up is lost.
+//! A call that finds no idle instance makes one, if there are fewer than the limit; otherwise it waits
+//! in a [`WaitQueue`], and is woken when an instance is put back or released.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::atomic::AtomicCell;
-use event_listener::{Event, EventListener, IntoNotification as _, Listener};
+use plugbay_core::WaitQueue;
 
 use super::instance::Instance;
 
@@ -29,10 +26,8 @@ pub(crate) struct Pool {
     idle: ArrayQueue<Box<Instance>>,
     live: AtomicU32,
     limit: u32,
-    waiters: AtomicU32,
-    /// The most that wait at once.
-    queue: u32,
-    returned: Event,
+    /// The calls that wait for an idle instance, or for room to make one.
+    pub(crate) waiters: WaitQueue,
     closed: AtomicBool,
 }
 
@@ -47,9 +42,7 @@ impl Pool {
             idle: ArrayQueue::new(limit as usize),
             live: AtomicU32::new(0),
             limit,
-            waiters: AtomicU32::new(0),
-            queue,
-            returned: Event::new(),
+            waiters: WaitQueue::new(queue),
             closed: AtomicBool::new(false),
         }
     }
@@ -61,16 +54,6 @@ impl Pool {
     /// Instances that live, idle or in a call.
     pub(crate) fn live(&self) -> u32 {
         self.live.load(Ordering::Relaxed)
-    }
-
-    /// Calls that wait for an instance.
-    pub(crate) fn waiting(&self) -> u32 {
-        self.waiters.load(Ordering::Relaxed)
-    }
-
-    /// The most of them.
-    pub(crate) fn queue(&self) -> u32 {
-        self.queue
     }
 
     /// Takes an idle instance.
@@ -96,10 +79,7 @@ impl Pool {
                 self.release();
             }
         }
-        fence_after_swap();
-        if self.waiters.load(Ordering::SeqCst) != 0 {
-            self.returned.notify(1.additional());
-        }
+        self.waiters.wake_one();
         if self.closed.load(Ordering::Relaxed) {
             self.empty();
         }
@@ -124,73 +104,13 @@ impl Pool {
     /// Counts one less: the instance is gone, or could not be made.
     pub(crate) fn release(&self) {
         self.live.fetch_sub(1, Ordering::AcqRel);
-        fence_after_swap();
-        if self.waiters.load(Ordering::SeqCst) != 0 {
-            self.returned.notify(1.additional());
-        }
-    }
-
-    /// Joins those who wait for an instance or for room; `None` if the queue is full.
-    pub(crate) fn join(&self) -> Option<Waiter<'_>> {
-        let more = |waiters: u32| (waiters < self.queue).then_some(waiters + 1);
-        let joined = self.waiters.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more);
-        joined.is_ok().then(|| Waiter { pool: self })
+        self.waiters.wake_one();
     }
 
     /// Keeps nothing from now on; what is idle is the caller's to take.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
-}
-
-/// A call that waits. It counts until it is dropped, so that one who was woken and came too
-/// late keeps its place.
-pub(crate) struct Waiter<'a> {
-    pool: &'a Pool,
-}
-
-impl Waiter<'_> {
-    /// Begins to listen. Look again after this, then wait.
-    pub(crate) fn listen(&self) -> Returned {
-        let listener = self.pool.returned.listen();
-        fence(Ordering::SeqCst);
-        Returned(listener)
-    }
-}
-
-impl Drop for Waiter<'_> {
-    fn drop(&mut self) {
-        self.pool.waiters.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// An instance that will come back.
-pub(crate) struct Returned(EventListener);
-
-impl Returned {
-    /// Blocks until one came back; false if none did in time.
-    pub(crate) fn wait_until(self, deadline: Option<Instant>) -> bool {
-        let Some(deadline) = deadline else {
-            self.0.wait();
-            return true;
-        };
-        self.0.wait_deadline(deadline).is_some()
-    }
-
-    /// Waits until one came back.
-    pub(crate) async fn wait(self) {
-        self.0.await;
-    }
-}
-
-/// A full fence behind an atomic swap. On x86-64 a swap is one already, and only the
-/// compiler has to be told.
-#[inline]
-fn fence_after_swap() {
-    #[cfg(target_arch = "x86_64")]
-    std::sync::atomic::compiler_fence(Ordering::SeqCst);
-    #[cfg(not(target_arch = "x86_64"))]
-    fence(Ordering::SeqCst);
 }
 
 /// How many hot slots: one a core, as far as the instances go, and a power of two so that

@@ -2,11 +2,13 @@
 //!
 //! An entry is named by what it was compiled by (wasmtime's compatibility hash) and from
 //! (the component's digest), written once by rename, and begins with that digest and a
-//! checksum. A bad, foreign or truncated entry is a miss, never a crash. One that nobody has used
-//! for a month goes when a host starts.
+//! checksum. A bad, foreign or truncated entry is a miss, never a crash. An entry that was not
+//! used for a month is removed when a host starts.
 
 use std::fs;
+#[cfg(feature = "compile")]
 use std::hash::{Hash, Hasher};
+#[cfg(feature = "compile")]
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -21,9 +23,9 @@ const MAGIC: &[u8; 16] = b"plugbay-aot-v2\0\0";
 
 /// What ends the name of an entry.
 const EXTENSION: &str = "aot";
-/// An entry that nobody has used for so long is not kept.
+/// An entry that was not used for so long is removed.
 const UNUSED: Duration = Duration::from_hours(30 * 24);
-/// How exactly it is known when an entry was used last.
+/// How often the time of an entry's last use is noted.
 const USED: Duration = Duration::from_hours(24);
 
 /// The cache folder cannot be used.
@@ -56,6 +58,7 @@ impl AotCache {
     }
 
     /// The entry's file for a component of this digest.
+    #[cfg(feature = "compile")]
     fn path(&self, engine: &Engine, digest: &Digest) -> PathBuf {
         let mut hasher = Sha256Hasher::default();
         engine.wasmtime().precompile_compatibility_hash().hash(&mut hasher);
@@ -64,23 +67,40 @@ impl AotCache {
 
     /// The compiled component and the size of its code, if a good entry is there. A bad one
     /// is removed.
+    #[cfg(feature = "compile")]
     pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Option<(Component, u64)> {
         let path = self.path(engine, digest);
         let entry = fs::read(&path).ok()?;
-        let code = code(&entry, digest);
-        let component =
-            code.and_then(|code| Some((deserialize(engine, code).ok()?, code.len() as u64)));
+        let component = component(&entry, engine, digest);
         if component.is_none() {
-            // Whoever finds it bad removes it; a lost race is as good.
+            // Another host may have removed it already: that is as good.
             let _ = fs::remove_file(&path);
-        } else if age(&path).is_some_and(|age| age > USED) {
-            // A stamp of use: without it, the entry is compiled again in a month.
-            let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        } else {
+            stamp(&path);
         }
         component
     }
 
+    /// The compiled component and the size of its code, if a good entry is there. Only a compiler
+    /// knows the name that it gives an entry: so all entries of the component are tried, and none is
+    /// removed, which may be good for another host.
+    #[cfg(not(feature = "compile"))]
+    pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Option<(Component, u64)> {
+        let name = format!("-{}.{EXTENSION}", digest.hex());
+        let is_of = |path: &Path| {
+            path.file_name().is_some_and(|it| it.as_encoded_bytes().ends_with(name.as_bytes()))
+        };
+        let entries = fs::read_dir(&self.folder).ok()?;
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        paths.filter(|path| is_of(path)).find_map(|path| {
+            let component = component(&fs::read(&path).ok()?, engine, digest)?;
+            stamp(&path);
+            Some(component)
+        })
+    }
+
     /// Writes an entry: temporary file, then rename, so that no reader sees half of it.
+    #[cfg(feature = "compile")]
     pub(crate) fn store(&self, engine: &Engine, digest: &Digest, code: &[u8]) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(MAGIC)?;
@@ -92,12 +112,25 @@ impl AotCache {
     }
 }
 
+/// Notes that an entry is used: without that, it is removed in a month.
+fn stamp(path: &Path) {
+    if age(path).is_some_and(|age| age > USED) {
+        let _ = fs::File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    }
+}
+
+/// The component of a good entry, and the size of its code.
+fn component(entry: &[u8], engine: &Engine, digest: &Digest) -> Option<(Component, u64)> {
+    let code = code(entry, digest)?;
+    Some((deserialize(engine, code).ok()?, code.len() as u64))
+}
+
 /// How long ago the file was written, or used.
 fn age(path: &Path) -> Option<Duration> {
     fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }
 
-/// Removes what nobody uses. What cannot be removed stays.
+/// Removes entries that were not used for long. What cannot be removed stays.
 fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
@@ -123,23 +156,26 @@ fn code<'a>(entry: &'a [u8], digest: &Digest) -> Option<&'a [u8]> {
 pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` requires bytes that `Engine::precompile_component`
     // or `Component::serialize` produced, unmodified. They come either straight from the
-    // former, in this process or in one that this program became for it, or from an entry that this module wrote into a folder which only this user
-    // can write to (`AotCache::open`), and whose SHA-256 still matches. wasmtime itself
+    // former, in this process or in its compiler process, or from an entry that this module wrote
+    // into a folder which only this user can write to (`AotCache::open`), and whose SHA-256 still matches. wasmtime itself
     // checks version and settings. The bytes are copied, so that the file may change.
     unsafe { Component::deserialize(engine.wasmtime(), code) }
 }
 
 /// A `Hasher` that keeps all it is fed: the compatibility hash must not depend on a random
 /// or changing hash function.
+#[cfg(feature = "compile")]
 #[derive(Default)]
 struct Sha256Hasher(Vec<u8>);
 
+#[cfg(feature = "compile")]
 impl Sha256Hasher {
     fn digest(&self) -> Digest {
         Digest::of(&self.0)
     }
 }
 
+#[cfg(feature = "compile")]
 impl Hasher for Sha256Hasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);

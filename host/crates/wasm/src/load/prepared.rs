@@ -18,12 +18,12 @@ use super::world::list;
 use crate::bindings::plugbay::plugin::types;
 use crate::call::erased::{AnyKind, Served};
 use crate::call::guest::AnyIndices;
+use crate::call::instances::{Instances, new_store};
 use crate::call::lifecycle::{self, Lifecycle};
 use crate::call::plugin::{Stage, WasmPlugin};
 use crate::call::pool::Pool;
-use crate::call::shared::{Shared, new_store};
 use crate::engine::Engine;
-use crate::sandbox::clock::{Allowance, before, late};
+use crate::sandbox::clock::{Allowance, deadline_passed, until_deadline};
 use crate::sandbox::fault::fault;
 use crate::sandbox::folders::Folders;
 use crate::sandbox::grants::Sandbox;
@@ -53,21 +53,21 @@ pub(crate) struct WasmPrepared {
 }
 
 impl WasmPrepared {
-    /// Calls `describe` in an instance of its own, all of whose interfaces are found to have
-    /// the types that the runtime calls them by.
-    fn ask(&self) -> Result<types::Description, Refusal> {
-        // How much memory it may have is not known before it has said who it is.
+    /// Calls `describe` in an instance of its own, after checking the types of all interfaces
+    /// that the runtime calls.
+    fn call_describe(&self) -> Result<types::Description, Refusal> {
+        // Its own limit of memory is not known before it has said its name.
         let defaults = Policy::default();
         let policy = Policy { memory: defaults.total_memory, ..defaults };
         let sandbox = Arc::new(Sandbox::bare(&policy));
         let budget = Budget::new(policy.total_memory);
-        let wasi = self.wants_wasi.then(|| Wasi::new(&sandbox));
+        let wasi = Wasi::of(&sandbox, self.wants_wasi);
         let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);
         let mut store = new_store(&self.engine, state);
         let allowed = Allowance::step(policy.init, None);
         let on_fiber = self.may_wait;
         store.data_mut().begin(allowed, on_fiber);
-        let asked = async {
+        let describe_call = async {
             let instance = if on_fiber {
                 self.component.instantiate_async(&mut store).await?
             } else {
@@ -81,11 +81,11 @@ impl WasmPrepared {
             lifecycle::call(&mut store, describe, (), on_fiber).await.map(Ok)
         };
         let answer = if on_fiber {
-            let bounded = before(allowed.ends, metered(asked));
+            let bounded = until_deadline(allowed.ends, metered(describe_call));
             block_on(TokioContext::new(bounded, self.tokio.clone()))
-                .ok_or_else(|| undescribed(&late(policy.init)))?
+                .ok_or_else(|| describe_failed(&deadline_passed(policy.init)))?
         } else {
-            block_on(asked)
+            block_on(describe_call)
         };
         match answer {
             Ok(Ok((description,))) => Ok(description),
@@ -94,7 +94,7 @@ impl WasmPrepared {
                     format!("expected interfaces of the types that this host has: {mismatch:#}");
                 Err(Refusal::new(Reason::WrongWorld, message))
             }
-            Err(error) => Err(undescribed(&fault(&error, store.data_mut()))),
+            Err(error) => Err(describe_failed(&fault(&error, store.data_mut()))),
         }
     }
 
@@ -133,7 +133,7 @@ impl WasmPrepared {
 
 impl Prepared for WasmPrepared {
     fn describe(&self, _isolation: Isolation) -> Result<Description, Refusal> {
-        let description = convert(self.ask()?)
+        let description = convert(self.call_describe()?)
             .and_then(|description| description.check().map(|()| description))
             .map_err(|error| Refusal::new(Reason::Description, format!("describe: {error}")))?;
         self.check_kinds(&description)?;
@@ -157,7 +157,7 @@ impl Prepared for WasmPrepared {
             .map_err(|error| Refusal::new(Reason::Grant, error.to_string()).hint(GRANT_HINT))?;
         let sandbox =
             Arc::new(Sandbox::new(start.identity, &start.policy, folders, start.observer));
-        let shared = Shared {
+        let instances = Instances {
             engine: self.engine.clone(),
             tokio: self.tokio.clone(),
             component: self.component.clone(),
@@ -176,11 +176,11 @@ impl Prepared for WasmPrepared {
             policy: start.policy,
         };
         let plugin = WasmPlugin {
-            shared: Arc::new(shared),
+            instances: Arc::new(instances),
             description: start.description,
             kinds: self.kinds.clone(),
         };
-        self.engine.idle().join(&plugin.shared);
+        self.engine.idle().join(&plugin.instances);
         match plugin.warm_up() {
             Ok(()) => Ok(Arc::new(plugin)),
             Err((stage, error)) => Err(refuse(stage, &error)),
@@ -189,7 +189,7 @@ impl Prepared for WasmPrepared {
 }
 
 /// A failed `describe`, as the operator sees it.
-fn undescribed(error: &CallError) -> Refusal {
+fn describe_failed(error: &CallError) -> Refusal {
     let hint = "describe runs with nothing granted and within 5 s; it must not depend on \
                 configuration, time or chance";
     Refusal::new(Reason::Describe, format!("describe: {}", error.message())).hint(hint)

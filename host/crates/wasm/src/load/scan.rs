@@ -1,5 +1,4 @@
-//! Reads a WebAssembly file's outside: what it is, whether it is whole, what it imports
-//! and exports. Nothing is compiled and nothing runs.
+//! Reads what a WebAssembly file is, whether it is complete, and what it imports and exports. Nothing is compiled and nothing runs.
 //!
 //! Binary format: WebAssembly core specification 2.0, section 5.5, and the component
 //! model's `Binary.md` (preamble with layer 1).
@@ -24,7 +23,7 @@ pub enum Form {
     Component,
     /// A core module.
     CoreModule,
-    /// It begins as WebAssembly does, with a version that nobody here knows.
+    /// It begins as WebAssembly does, with an unknown version.
     Unknown,
     /// No WebAssembly.
     Other,

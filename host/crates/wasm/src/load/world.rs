@@ -20,24 +20,30 @@ pub(crate) const IMPORTS: [&str; 4] = [
 const WASI: [&str; 6] =
     ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
 
+const WITH_WASI: bool = cfg!(feature = "wasi");
+
 /// Checks that the host offers every import of the component. `offered` are interfaces that are
 /// not WASI's.
 pub(crate) fn check_imports(shape: &Shape, offered: &[String]) -> Result<(), Refusal> {
-    let known = |name: &String| {
-        offered.contains(name)
-            || WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.")
-    };
+    let is_wasi =
+        |name: &str| WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.");
+    let known = |name: &String| offered.contains(name) || WITH_WASI && is_wasi(name);
     let missing: Vec<&String> = shape.imports.iter().filter(|name| !known(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let message = format!(
-        "expected imports that this host offers, found {}; it offers {} and WASI 0.2",
+        "expected imports that this host offers, found {}; it offers {}{}",
         list(&missing),
-        list(offered)
+        list(offered),
+        if WITH_WASI { " and WASI 0.2" } else { "" }
     );
-    Err(Refusal::new(Reason::MissingImport, message)
-        .hint("build the plugin against interfaces of this host"))
+    let hint = if missing.iter().any(|name| is_wasi(name)) {
+        "this host is built without the feature `wasi`: build it with that, or the plugin without WASI"
+    } else {
+        "build the plugin against interfaces of this host"
+    };
+    Err(Refusal::new(Reason::MissingImport, message).hint(hint))
 }
 
 /// Checks the version of every `plugbay:plugin` interface that the component names.

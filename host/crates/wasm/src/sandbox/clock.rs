@@ -1,4 +1,4 @@
-//! What one call may take of the two clocks, CPU and wall, and whether anybody waits for it.
+//! What one call may take of the two clocks, CPU and wall, and whether its caller still waits.
 //!
 //! Nothing is looked at before the first tick: a call that ends before it costs no look at any
 //! clock. After that each tick looks at all of them.
@@ -35,7 +35,7 @@ pub(crate) struct Allowance {
     pub(crate) cpu: Duration,
     /// Wall time, counted from the first tick on unless `ends` says more.
     pub(crate) wall: Duration,
-    /// When it must be over, if anybody looked at a clock.
+    /// When it must be over, if a clock was read for it.
     pub(crate) ends: Option<Instant>,
 }
 
@@ -76,9 +76,9 @@ impl Clock {
         self.stopped = None;
     }
 
-    /// Stops the call soon after its caller goes.
+    /// Stops the call soon after its caller cancels it.
     #[inline]
-    pub(crate) fn heed(&mut self, context: &Context<'_>) {
+    pub(crate) fn cancelled_by(&mut self, context: &Context<'_>) {
         if let Some(cancel) = context.cancel() {
             self.cancel = Some(cancel.clone());
         }
@@ -127,11 +127,11 @@ impl Clock {
     }
 
     /// Why the guest's call was interrupted.
-    pub(crate) fn verdict(&self) -> CallError {
+    pub(crate) fn stop_error(&self) -> CallError {
         let Self { cpu, wall, .. } = self;
         match self.stopped {
-            Some(Stop::Cancelled) => gone(),
-            Some(Stop::Late) => late(*wall),
+            Some(Stop::Cancelled) => cancelled(),
+            Some(Stop::Late) => deadline_passed(*wall),
             Some(Stop::Cpu) | None => CallError::new(
                 CallErrorKind::Cpu,
                 format!("expected to finish within {cpu:?} of CPU time"),
@@ -140,20 +140,23 @@ impl Clock {
     }
 }
 
-/// The error of a call that was given so much time, and took more.
+/// The error of a call that took longer than `within`.
 #[cold]
-pub(crate) fn late(within: Duration) -> CallError {
+pub(crate) fn deadline_passed(within: Duration) -> CallError {
     CallError::new(CallErrorKind::Deadline, format!("expected an answer within {within:?}"))
 }
 
-/// The error of a call for whose answer nobody waits.
+/// The error of a call whose caller has gone.
 #[cold]
-pub(crate) fn gone() -> CallError {
-    CallError::new(CallErrorKind::Cancelled, "nobody waits for the answer any more")
+pub(crate) fn cancelled() -> CallError {
+    CallError::new(CallErrorKind::Cancelled, "the caller cancelled the call")
 }
 
-/// What comes of the work, unless its time is over first.
-pub(crate) async fn before<T>(ends: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+/// The result of the work; `None` if the deadline passes first.
+pub(crate) async fn until_deadline<T>(
+    ends: Option<Instant>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     match ends {
         Some(ends) => tokio::time::timeout_at(ends.into(), work).await.ok(),
         None => Some(work.await),

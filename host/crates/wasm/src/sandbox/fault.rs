@@ -1,4 +1,4 @@
-//! What a failed call was: a trap, a panic, a limit.
+//! Why a guest call failed: a trap, a panic, a limit.
 
 use std::fmt::{self, Write as _};
 
@@ -28,7 +28,7 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
         _ if let Some(excess) = state.excess.take() => {
             CallError::new(CallErrorKind::HostCalls, excess.to_string())
         }
-        Some(Trap::Interrupt) => state.clock.verdict(),
+        Some(Trap::Interrupt) => state.clock.stop_error(),
         Some(Trap::UnreachableCodeReached) if refused.is_some() => {
             CallError::new(CallErrorKind::Memory, refused.unwrap_or_default())
         }
@@ -48,8 +48,8 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
     }
 }
 
-/// What is neither a trap nor a limit of ours: the guest broke the contract, or holds too much
-/// of the host, or gave more than the host takes at once, which wasmtime says by its message
+/// An error that is neither a trap nor from a limit of ours: the guest broke the contract, holds too
+/// many resources, or passed more than the host takes at once, which wasmtime tells by its message
 /// alone.
 fn broken(error: &wasmtime::Error, state: &State) -> CallError {
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
@@ -84,7 +84,7 @@ fn backtrace(error: &wasmtime::Error) -> Option<String> {
     let mut text = String::new();
     for frame in backtrace.frames().iter().take(MAX_FRAMES) {
         let mut name = Short(String::new());
-        // One that is cut is as good a name: the plugin's file says how long each is.
+        // A name may be cut: the plugin chooses how long it is.
         let _ = match frame.func_name() {
             Some(found) => write!(name, "{:#}", rustc_demangle::demangle(found)),
             None => write!(name, "function {}", frame.func_index()),

@@ -1,33 +1,34 @@
-//! What stands between a plugin and the host: its grants, its rates, and the tally of what it
-//! tried in vain. One for all instances of a plugin.
+//! What stands between a plugin and the host: its grants, its rates, and the counts of
+//! what it was refused. All instances of a plugin share one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use plugbay_core::{
     Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Unobserved, write_log,
 };
+use plugbay_guard::{DistinctTally, Exceeded, Quota, Tally};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::folders::Folders;
-use super::rate::Rate;
-use super::tally::{Denials, Tally};
 
 /// The most work on files of one plugin that is under way at once: each holds a thread until the
-/// system answers, even if nobody waits for it any more.
+/// system answers, even after the call that waited for it has ended.
 pub(crate) const MOST_FILE_WORK: usize = 8;
 
 /// The most look-ups of names of one plugin that are under way at once: each holds a thread until
-/// the system's resolver answers, even if nobody waits for it any more.
+/// the system's resolver answers, even after the call that waited for it has ended.
 pub(crate) const MOST_LOOKUPS: usize = 8;
 
-/// The keys of the limits that are told of.
+/// The keys of the limits whose excess is reported.
 const FILES: &str = "files";
 const LOGS: &str = "logs";
 const HOST_CALLS: &str = "host_calls";
 
-/// The longest account of what was tried, in bytes: paths are the plugin's to choose.
+/// The longest report of what a plugin tried, in bytes: it chooses its paths.
 const MAX_TRIED: usize = 256;
 
 /// The plugin called the host more often than it may: ends its call.
@@ -35,8 +36,8 @@ const MAX_TRIED: usize = 256;
 #[error("expected at most {0} calls of the host in a second over all instances")]
 pub(crate) struct TooManyHostCalls(pub(crate) u32);
 
-/// The right to have one more file or socket open, until it is dropped.
-pub(crate) type Place = OwnedSemaphorePermit;
+/// The permit to have one more file or socket open, given back on drop.
+pub(crate) type OpenPermit = OwnedSemaphorePermit;
 
 /// One plugin's sandbox.
 pub(crate) struct Sandbox {
@@ -45,18 +46,16 @@ pub(crate) struct Sandbox {
     /// The granted folders.
     pub(crate) folders: Folders,
     most_at_once: u64,
-    logs: Option<Rate>,
-    host_calls: Option<Rate>,
-    per_second: u32,
-    denied: [Denials; Grant::ALL.len()],
+    /// `None`: no limit.
+    logs: Option<Quota>,
+    host_calls: Option<Quota>,
+    denied: [DistinctTally; Grant::ALL.len()],
     refused_files: Tally,
-    dropped_lines: Tally,
-    refused_calls: Tally,
-    /// What else may be open.
+    /// Permits for what may still be opened.
     files: Arc<Semaphore>,
-    /// What other work on files may be under way.
+    /// Permits for further work on files.
     pub(crate) file_work: Arc<Semaphore>,
-    /// What other look-ups of names may be under way.
+    /// Permits for further look-ups of names.
     pub(crate) lookups: Arc<Semaphore>,
     observer: Arc<dyn Observer>,
 }
@@ -69,30 +68,28 @@ impl Sandbox {
         folders: Folders,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        let places = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        let now = Instant::now();
+        let permits = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         Self {
             identity,
             grants: policy.grants.clone(),
             folders,
             most_at_once: policy.output.max(Policy::LEAST_OUTPUT),
-            logs: Rate::new(policy.logs),
-            host_calls: Rate::new(policy.host_calls),
-            per_second: policy.host_calls,
-            denied: Default::default(),
-            refused_files: Tally::default(),
-            dropped_lines: Tally::default(),
-            refused_calls: Tally::default(),
-            files: places(usize::try_from(policy.files).unwrap_or(usize::MAX)),
-            file_work: places(MOST_FILE_WORK),
-            lookups: places(MOST_LOOKUPS),
+            logs: Quota::new(policy.logs, now),
+            host_calls: Quota::new(policy.host_calls, now),
+            denied: Grant::ALL.map(|_| DistinctTally::new(now)),
+            refused_files: Tally::new(now),
+            files: permits(usize::try_from(policy.files).unwrap_or(usize::MAX)),
+            file_work: permits(MOST_FILE_WORK),
+            lookups: permits(MOST_LOOKUPS),
             observer,
         }
     }
 
-    /// One that grants nothing and tells nobody, for `describe`.
+    /// A sandbox that grants nothing and reports to no observer, for `describe`.
     pub(crate) fn bare(policy: &Policy) -> Self {
-        let nobody = Identity::new("describe", &semver::Version::new(0, 0, 0));
-        Self::new(nobody, policy, Folders::default(), Arc::new(Unobserved))
+        let identity = Identity::new("describe", &semver::Version::new(0, 0, 0));
+        Self::new(identity, policy, Folders::default(), Arc::new(Unobserved))
     }
 
     /// The plugin, as `name@version`.
@@ -111,13 +108,13 @@ impl Sandbox {
         self.most_at_once
     }
 
-    /// Counts a use of what is not granted. `tried` is what the plugin wanted, as a verb and
-    /// its object.
+    /// Counts and reports a use of what is not granted. `tried` is what the plugin tried, as a verb
+    /// and its object.
     #[cold]
     pub(crate) fn deny(&self, grant: Grant, tried: impl fmt::Display) {
         let index = Grant::ALL.iter().position(|it| *it == grant);
         let Some(tally) = index.and_then(|index| self.denied.get(index)) else { return };
-        if let Some(times) = tally.count(&tried) {
+        if let Some(times) = tally.count(&tried, Instant::now()) {
             let mut tried = tried.to_string();
             tried.truncate(tried.floor_char_boundary(MAX_TRIED));
             self.observer.notice(self.label(), Notice::Denied { grant, tried, times });
@@ -132,15 +129,15 @@ impl Sandbox {
     #[inline]
     pub(crate) fn host_call(&self) -> Result<(), TooManyHostCalls> {
         match &self.host_calls {
-            Some(rate) if !rate.take() => Err(self.too_many()),
-            _ => Ok(()),
+            Some(quota) => quota.take(Instant::now()).map_err(|it| self.too_many_calls(it)),
+            None => Ok(()),
         }
     }
 
     #[cold]
-    fn too_many(&self) -> TooManyHostCalls {
-        self.limited(HOST_CALLS, &self.refused_calls);
-        TooManyHostCalls(self.per_second)
+    fn too_many_calls(&self, exceeded: Exceeded) -> TooManyHostCalls {
+        self.report_limit(HOST_CALLS, exceeded.report);
+        TooManyHostCalls(exceeded.per_second)
     }
 
     /// Writes a line of the plugin to the log, unless it has written too many.
@@ -150,42 +147,46 @@ impl Sandbox {
         message: &str,
         fields: &[(N, V)],
     ) {
-        if self.logs.as_ref().is_none_or(Rate::take) {
-            write_log(self.label(), level, message, fields);
-        } else {
-            self.limited(LOGS, &self.dropped_lines);
+        match self.logs.as_ref().map_or(Ok(()), |quota| quota.take(Instant::now())) {
+            Ok(()) => write_log(self.label(), level, message, fields),
+            Err(exceeded) => self.report_limit(LOGS, exceeded.report),
         }
     }
 
-    /// The right to have one more file or socket open, unless there are too many.
-    pub(crate) fn place(&self) -> Option<Place> {
-        let place = Arc::clone(&self.files).try_acquire_owned().ok();
-        if place.is_none() {
-            self.limited(FILES, &self.refused_files);
+    /// The permit to have one more file or socket open; `None` if there are too many.
+    pub(crate) fn open_permit(&self) -> Option<OpenPermit> {
+        let permit = Arc::clone(&self.files).try_acquire_owned().ok();
+        if permit.is_none() {
+            self.report_limit(FILES, self.refused_files.count(Instant::now()));
         }
-        place
+        permit
     }
 
-    fn limited(&self, limit: &'static str, tally: &Tally) {
-        if let Some(times) = tally.count() {
-            self.observer.notice(self.label(), Notice::Limited { limit, times });
+    /// Reports that a limit was exceeded, if a report is due.
+    fn report_limit(&self, limit: &'static str, report: Option<u64>) {
+        if let Some(times) = report {
+            self.observer.notice(self.label(), Notice::Limited { limit: limit.into(), times });
         }
     }
 
     /// Uses of what is not granted, by grant.
-    pub(crate) fn denials(&self) -> BTreeMap<&'static str, u64> {
-        let totals = self.denied.iter().map(Denials::total);
-        let all = Grant::ALL.into_iter().map(Grant::as_str).zip(totals);
+    pub(crate) fn denied_counts(&self) -> BTreeMap<Cow<'static, str>, u64> {
+        let totals = self.denied.iter().map(DistinctTally::total);
+        let all = Grant::ALL.into_iter().map(|grant| grant.as_str().into()).zip(totals);
         all.filter(|(_, total)| *total > 0).collect()
     }
 
-    /// What was done too often, by limit.
-    pub(crate) fn excesses(&self) -> BTreeMap<&'static str, u64> {
+    /// How often each limit was exceeded; a limit that never was is left out.
+    pub(crate) fn limited_counts(&self) -> BTreeMap<Cow<'static, str>, u64> {
+        let exceeded = |quota: &Option<Quota>| quota.as_ref().map_or(0, Quota::exceeded);
         let all = [
-            (FILES, &self.refused_files),
-            (LOGS, &self.dropped_lines),
-            (HOST_CALLS, &self.refused_calls),
+            (FILES, self.refused_files.total()),
+            (LOGS, exceeded(&self.logs)),
+            (HOST_CALLS, exceeded(&self.host_calls)),
         ];
-        all.map(|(limit, tally)| (limit, tally.total())).into_iter().filter(|it| it.1 > 0).collect()
+        all.into_iter()
+            .filter(|(_, times)| *times > 0)
+            .map(|(limit, times)| (limit.into(), times))
+            .collect()
     }
 }

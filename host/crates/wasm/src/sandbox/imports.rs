@@ -1,8 +1,9 @@
 //! The host's side of the imports: `log`, `metrics`, `codecs`.
 //!
-//! A call of another plugin is awaited on the fiber of the caller: it holds up no thread, however
-//! long it takes.
+//! A call of another plugin is awaited on the fiber of the caller: it blocks no thread, however long
+//! it takes.
 
+use plugbay_core::codec::Direction;
 use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, OwnedContext, cut};
 
 use super::state::State;
@@ -11,7 +12,7 @@ use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 /// The field by which the SDK's panic hook marks its line.
 const PANIC_FIELD: &str = "panic";
 
-/// How much of a panic's message is kept, in bytes: an instance that got over it keeps it too.
+/// How much of a panic's message is kept, in bytes.
 const MAX_PANIC: usize = 8 * 1024;
 
 /// What a nested call returns to the guest.
@@ -75,9 +76,25 @@ impl State {
         }))
     }
 
-    /// Notes what kept the plugin from its work; returns what it is told.
+    /// Calls another plugin's codec.
+    async fn convert(
+        &mut self,
+        name: &str,
+        direction: Direction,
+        input: Vec<u8>,
+    ) -> wasmtime::Result<Answer> {
+        let caller = self.caller()?;
+        let answer = async {
+            let caller = caller?;
+            let context = caller.get().nested()?;
+            context.services().convert_async(context, name, direction, input).await
+        };
+        Ok(answer.await.map_err(|error| self.failed(&error)))
+    }
+
+    /// Notes whether the other plugin was overloaded; returns the error for the guest.
     fn failed(&mut self, error: &CallError) -> types::Error {
-        self.hindrance.note(error);
+        self.upstream.note(error);
         to_guest(error)
     }
 }
@@ -94,23 +111,11 @@ impl codecs::Host for State {
     }
 
     async fn encode(&mut self, name: String, document: Vec<u8>) -> wasmtime::Result<Answer> {
-        let caller = self.caller()?;
-        let answer = async {
-            let caller = caller?;
-            let context = caller.get().nested()?;
-            context.services().encode_async(context, &name, document).await
-        };
-        Ok(answer.await.map_err(|error| self.failed(&error)))
+        self.convert(&name, Direction::Encode, document).await
     }
 
     async fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
-        let caller = self.caller()?;
-        let answer = async {
-            let caller = caller?;
-            let context = caller.get().nested()?;
-            context.services().decode_async(context, &name, bytes).await
-        };
-        Ok(answer.await.map_err(|error| self.failed(&error)))
+        self.convert(&name, Direction::Decode, bytes).await
     }
 }
 

@@ -50,14 +50,14 @@ pub(crate) struct Limits {
     tables: u64,
     /// Elements that they have.
     elements: u64,
-    /// What it was granted last, until that is known to be in vain.
+    /// What it was granted last, to take back if the memory cannot grow after all.
     granted: u64,
     /// What it was refused last: tells a failed allocation from another `unreachable`.
     refused: Option<String>,
 }
 
-/// Whether growing so far is in vain whatever is granted: the guest itself declared less. wasmtime
-/// asks here first.
+/// Whether the guest itself declared a smaller maximum: wasmtime asks the limiter first, and then
+/// refuses.
 fn is_beyond(maximum: Option<usize>, desired: usize) -> bool {
     maximum.is_some_and(|maximum| desired > maximum)
 }
@@ -123,7 +123,7 @@ impl ResourceLimiter for Limits {
         Ok(true)
     }
 
-    /// The system had no such memory, or the allocator no such room.
+    /// The system or the allocator refused what the limits allowed.
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
         let granted = std::mem::take(&mut self.granted);
         self.held -= granted;

@@ -83,7 +83,7 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::try_from(now).unwrap_or_default()
 }
 
-/// Where no clock says it, time passes for the thread as for everybody.
+/// Without a clock of the thread, all time counts as its own.
 #[cfg(not(unix))]
 pub(crate) fn cpu_time() -> Duration {
     use std::sync::LazyLock;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Context, GuestMetrics, Hindrance, OwnedContext, Policy};
+use plugbay_core::{Context, GuestMetrics, OwnedContext, Policy, UpstreamRejection};
 use wasmtime::UpdateDeadline;
 
 use super::clock::{Allowance, Clock};
@@ -10,7 +10,7 @@ use super::grants::{Sandbox, TooManyHostCalls};
 use super::limits::{Budget, Limits};
 use crate::wasi::Wasi;
 
-/// The data of every store: who the instance belongs to, its limits, and the host's
+/// The data of every store: the plugin's sandbox, the instance's limits, and the host's
 /// services for the length of a call.
 pub struct State {
     pub(crate) sandbox: Arc<Sandbox>,
@@ -18,8 +18,8 @@ pub struct State {
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
     pub(crate) context: Option<OwnedContext>,
-    /// What the plugins that it called in this call said.
-    pub(crate) hindrance: Hindrance,
+    /// Whether a plugin that it called in this call was overloaded.
+    pub(crate) upstream: UpstreamRejection,
     /// What the call may take, and what it took.
     pub(crate) clock: Clock,
     /// The message of the guest's panic hook.
@@ -43,7 +43,7 @@ impl State {
             limits: Limits::new(budget, policy.memory, policy.tables),
             metrics,
             context: None,
-            hindrance: Hindrance::default(),
+            upstream: UpstreamRejection::default(),
             clock: Clock::default(),
             panic: None,
             excess: None,
@@ -57,8 +57,8 @@ impl State {
     }
 
     /// Begins a call: sets what it may use, and forgets what earlier ones noted for
-    /// [`fault`](crate::sandbox::fault::fault). A memory refusal that the guest got over, or a line that
-    /// looked like a panic's, explains no later trap.
+    /// [`fault`](crate::sandbox::fault::fault). A memory refusal that the guest survived, or a log line
+    /// that looked like a panic's, does not explain a later trap.
     #[inline]
     pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool) {
         self.clock.begin(allowed, on_fiber);
@@ -98,7 +98,7 @@ impl State {
     pub(crate) fn lend(&mut self, context: Context<'_>) {
         let context = self.clock.ends().map_or(context, |ends| context.until(ends));
         self.context = Some(context.to_owned());
-        self.hindrance = Hindrance::default();
+        self.upstream = UpstreamRejection::default();
     }
 
     /// What happens at each epoch deadline, which is never more than a tick away, and may be

@@ -11,7 +11,7 @@ pub(super) fn canonical(address: IpAddr) -> IpAddr {
 
 /// Addresses of the host itself, of its link, of many machines or of none, and those at which clouds
 /// serve what a machine may know of itself, its keys among it. Each is a network and its bits.
-const INNER_V4: [(Ipv4Addr, u8); 8] = [
+const INTERNAL_V4: [(Ipv4Addr, u8); 8] = [
     // "This host" (RFC 6890); reserved, and the broadcast address; multicast.
     (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(240, 0, 0, 0), 4),
@@ -25,15 +25,15 @@ const INNER_V4: [(Ipv4Addr, u8); 8] = [
     (Ipv4Addr::new(192, 0, 0, 0), 24),
 ];
 
-/// As [`INNER_V4`].
-const INNER_V6: [(Ipv6Addr, u8); 9] = [
+/// As [`INTERNAL_V4`].
+const INTERNAL_V6: [(Ipv6Addr, u8); 9] = [
     (Ipv6Addr::UNSPECIFIED, 128),
     (Ipv6Addr::LOCALHOST, 128),
     (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
     (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
     // Site-local, as link-local was once widened (RFC 3879).
     (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10),
-    // A gateway of the own network (RFC 8215): where it keeps the IPv4 address, nobody knows.
+    // A gateway of the own network (RFC 8215): where it keeps the IPv4 address is not known.
     (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48),
     // Amazon, Google, Scaleway.
     (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32),
@@ -41,10 +41,10 @@ const INNER_V6: [(Ipv6Addr, u8); 9] = [
     (Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0), 32),
 ];
 
-/// Whether an address is one that who controls a name could make it mean to do harm; only a grant
-/// that names it opens it. Private networks are not among them: names of a company's own machines
+/// Whether an address must not be reached by a name that someone else controls; only a grant that
+/// names the address opens it. Private networks are not among them: names of a company's own machines
 /// lead there.
-pub(super) fn is_inner(address: IpAddr) -> bool {
+pub(super) fn is_internal(address: IpAddr) -> bool {
     inner(address).is_some()
 }
 
@@ -54,12 +54,13 @@ fn inner(address: IpAddr) -> Option<u8> {
     let among = |network: IpAddr, bits| within(network, bits, address).then_some(bits);
     match address {
         IpAddr::V4(_) => {
-            INNER_V4.iter().find_map(|(network, bits)| among((*network).into(), *bits))
+            INTERNAL_V4.iter().find_map(|(network, bits)| among((*network).into(), *bits))
         }
         IpAddr::V6(v6) => {
-            let found = INNER_V6.iter().find_map(|(network, bits)| among((*network).into(), *bits));
-            let is_inner_v4 = |v4: Ipv4Addr| inner(v4.into()).is_some();
-            found.or_else(|| embedded(v6).into_iter().flatten().any(is_inner_v4).then_some(128))
+            let found =
+                INTERNAL_V6.iter().find_map(|(network, bits)| among((*network).into(), *bits));
+            let is_internal_v4 = |v4: Ipv4Addr| inner(v4.into()).is_some();
+            found.or_else(|| embedded(v6).into_iter().flatten().any(is_internal_v4).then_some(128))
         }
     }
 }
@@ -85,7 +86,7 @@ fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 3] {
 }
 
 /// Whether the grant names this address, whatever its port. A network that holds others beside them
-/// does not name inner addresses: who grants `0.0.0.0/0` means the world, not the host.
+/// does not name internal addresses: a grant of `0.0.0.0/0` means the world, not the host.
 pub(super) fn covers(grant: &NetworkGrant, address: IpAddr) -> bool {
     let address = canonical(address);
     match &grant.host {
@@ -190,7 +191,7 @@ mod tests {
             "168.63.129.16",
             "64:ff9b:1:7f00:0:100::",
         ] {
-            assert!(is_inner(address(inner)), "{inner}");
+            assert!(is_internal(address(inner)), "{inner}");
         }
     }
 
@@ -213,7 +214,7 @@ mod tests {
             "fe00::1",
             "2001:0:101:101::fefe:fefe",
         ] {
-            assert!(!is_inner(address(outer)), "{outer}");
+            assert!(!is_internal(address(outer)), "{outer}");
         }
     }
 

@@ -7,8 +7,8 @@ use super::Wasi;
 use crate::sandbox::state::State;
 
 impl environment::Host for State {
-    /// Asking for variables when none is granted is the use that is denied; a plugin that has
-    /// some, and looks for another, looks at a list that it was given.
+    /// With no variable granted, reading them is what is denied. A plugin that is granted some reads
+    /// their list, which says nothing of others.
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
         self.host_call()?;
         if self.sandbox.grants().environment.0.is_empty() {

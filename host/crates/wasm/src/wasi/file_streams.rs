@@ -13,20 +13,20 @@ use wasmtime_wasi_io::bytes::Bytes;
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{InputStream, OutputStream, StreamError, StreamResult};
 
-use super::aside::{Bench, Job, Opened, aside};
+use super::blocking::{FileView, Job, Opened, run_blocking};
 use crate::sandbox::grants::Sandbox;
 
 /// The most bytes that are read or written at once.
-const PIECE: usize = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 /// What is read for a guest that waits for bytes before it has said how many.
 const FIRST: usize = 4 * 1024;
 
 /// Work on the stream's file.
 fn begin<T: Send + 'static>(
     sandbox: &Sandbox,
-    work: impl FnOnce(&mut Bench<'_>) -> StreamResult<T> + Send + 'static,
+    work: impl FnOnce(&mut FileView<'_>) -> StreamResult<T> + Send + 'static,
 ) -> Job<StreamResult<T>> {
-    let job = aside(sandbox, work);
+    let job = run_blocking(sandbox, work);
     Box::pin(async { job.await.unwrap_or_else(|error| Err(StreamError::Trap(error))) })
 }
 
@@ -63,11 +63,11 @@ impl Reader {
         if !matches!(self.state, Reading::Idle) {
             return;
         }
-        let (file, position, size) = (self.file.clone(), self.position, size.min(PIECE));
-        self.state = Reading::UnderWay(begin(&self.sandbox, move |bench| {
-            let file = file.lay_on(bench).map_err(StreamError::Trap)?;
-            let stream = HostDescriptor::read_via_stream(bench, file, position).map_err(trap)?;
-            block_on(bench.table.get_mut(&stream)?.blocking_read(size))
+        let (file, position, size) = (self.file.clone(), self.position, size.min(CHUNK));
+        self.state = Reading::UnderWay(begin(&self.sandbox, move |view| {
+            let file = file.push_to(view).map_err(StreamError::Trap)?;
+            let stream = HostDescriptor::read_via_stream(view, file, position).map_err(trap)?;
+            block_on(view.table.get_mut(&stream)?.blocking_read(size))
         }));
     }
 
@@ -151,15 +151,15 @@ impl Writer {
 
     fn begin(&mut self, bytes: Bytes) {
         let (file, to) = (self.file.clone(), self.to);
-        self.state = Writing::UnderWay(begin(&self.sandbox, move |bench| {
-            let file = file.lay_on(bench).map_err(StreamError::Trap)?;
+        self.state = Writing::UnderWay(begin(&self.sandbox, move |view| {
+            let file = file.push_to(view).map_err(StreamError::Trap)?;
             let stream = match to {
-                To::Position(position) => HostDescriptor::write_via_stream(bench, file, position),
-                To::End => HostDescriptor::append_via_stream(bench, file),
+                To::Position(position) => HostDescriptor::write_via_stream(view, file, position),
+                To::End => HostDescriptor::append_via_stream(view, file),
             };
             let stream = stream.map_err(trap)?;
             let written = bytes.len() as u64;
-            block_on(bench.table.get_mut(&stream)?.blocking_write_and_flush(bytes))?;
+            block_on(view.table.get_mut(&stream)?.blocking_write_and_flush(bytes))?;
             Ok(written)
         }));
     }
@@ -215,7 +215,7 @@ impl OutputStream for Writer {
             Writing::Closed => Err(StreamError::Closed),
             Writing::Ready => {
                 self.state = Writing::Ready;
-                Ok(PIECE)
+                Ok(CHUNK)
             }
             job @ Writing::UnderWay(_) => {
                 self.state = job;

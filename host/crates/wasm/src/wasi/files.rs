@@ -1,9 +1,9 @@
 //! `wasi:filesystem`: the granted folders, and nothing outside of them. That paths and links
-//! lead nowhere else is wasmtime-wasi's work; here stands who was turned back, and how much a
+//! lead nowhere else is wasmtime-wasi's work; here is what is reported as denied, and how much a
 //! plugin may have open.
 //!
-//! The guest's descriptors and listings are of our own types, which count. wasmtime-wasi's
-//! functions see them only on a bench, on a thread that may block.
+//! The guest's descriptors and listings are of our own types, which count. wasmtime-wasi's functions
+//! get them one at a time, as a [`FileView`], on a thread that may block.
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
-use super::aside::{Bench, Opened, aside};
+use super::blocking::{FileView, Opened, run_blocking};
 use super::file_streams::{Reader, To, Writer};
 use super::listing::Listing;
-use crate::sandbox::grants::{Place, Sandbox};
+use crate::sandbox::grants::{OpenPermit, Sandbox};
 use crate::sandbox::state::State;
 
 impl preopens::Host for State {
-    /// Looking for folders when none is granted is the use that is denied: with none, a guest
-    /// cannot even name a file.
+    /// With no folder granted, listing them is what is denied: a guest without a folder cannot name
+    /// a file.
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Folder, String)>> {
         self.host_call()?;
         let sandbox = Arc::clone(&self.sandbox);
@@ -44,50 +44,50 @@ impl preopens::Host for State {
     }
 }
 
-/// Selects [`Door`] in a linker.
+/// Selects [`GuestFiles`] in a linker.
 pub(super) struct Files;
 
 impl HasData for Files {
-    type Data<'a> = Door<'a>;
+    type Data<'a> = GuestFiles<'a>;
 }
 
-/// The guest's files, and whom to tell of what is refused.
-pub(super) struct Door<'a> {
+/// The guest's files, and the sandbox that reports what is refused.
+pub(super) struct GuestFiles<'a> {
     inner: WasiFilesystemCtxView<'a>,
     sandbox: Arc<Sandbox>,
 }
 
 impl State {
-    pub(super) fn files(&mut self) -> Door<'_> {
+    pub(super) fn files(&mut self) -> GuestFiles<'_> {
         let sandbox = Arc::clone(&self.sandbox);
-        Door { inner: self.files_call(), sandbox }
+        GuestFiles { inner: self.files_call(), sandbox }
     }
 }
 
-impl Door<'_> {
+impl GuestFiles<'_> {
     fn get(&self, file: &Folder) -> Result<Opened, ResourceTableError> {
         let file = Resource::<Opened>::new_borrow(file.rep());
         Ok(self.inner.table.get(&file)?.clone())
     }
 
-    /// The right to have one more thing open.
-    fn place(&self) -> FsResult<Place> {
-        Ok(self.sandbox.place().ok_or(ErrorCode::Quota)?)
+    /// The permit to have one more thing open.
+    fn open_permit(&self) -> FsResult<OpenPermit> {
+        Ok(self.sandbox.open_permit().ok_or(ErrorCode::Quota)?)
     }
 
-    /// Does what may block.
-    fn aside<T, W>(&self, work: W) -> impl Future<Output = FsResult<T>> + Send + use<T, W>
+    /// Does work that may block.
+    fn run_blocking<T, W>(&self, work: W) -> impl Future<Output = FsResult<T>> + Send + use<T, W>
     where
         T: Send + 'static,
-        W: FnOnce(&mut Bench<'_>) -> FsResult<T> + Send + 'static,
+        W: FnOnce(&mut FileView<'_>) -> FsResult<T> + Send + 'static,
     {
-        let job = aside(&self.sandbox, work);
+        let job = run_blocking(&self.sandbox, work);
         async { job.await.map_err(FsError::trap)? }
     }
 
-    /// Tells of what was not permitted: a path out of the folder, or a change in one that is
+    /// Reports what was not permitted: a path out of the folder, or a change in a folder that is
     /// granted for reading.
-    fn look<T>(&self, result: FsResult<T>, verb: &str, path: &str) -> FsResult<T> {
+    fn report_denied<T>(&self, result: FsResult<T>, verb: &str, path: &str) -> FsResult<T> {
         if let Err(error) = &result
             && matches!(error.downcast_ref(), Some(ErrorCode::NotPermitted))
         {
@@ -105,36 +105,36 @@ impl Door<'_> {
             }
             Descriptor::File(_) => {}
         }
-        let file = Opened::new(file.descriptor, self.place()?);
+        let file = Opened::new(file.descriptor, self.open_permit()?);
         let stream: DynOutputStream = Box::new(Writer::new(Arc::clone(&self.sandbox), file, to));
         Ok(self.inner.table.push(stream)?)
     }
 }
 
-/// Lays a file on a bench.
-fn lay(file: &Opened, bench: &mut Bench<'_>) -> FsResult<Folder> {
-    file.lay_on(bench).map_err(FsError::trap)
+/// Puts a file into a view.
+fn push(file: &Opened, view: &mut FileView<'_>) -> FsResult<Folder> {
+    file.push_to(view).map_err(FsError::trap)
 }
 
-/// Opens a file or a folder, and nothing else: to open a pipe takes a thread for as long as nobody
-/// opens its other end, and what a device does nobody knows.
+/// Opens a file or a folder, and nothing else: opening a pipe blocks a thread until its other end is
+/// opened, and what opening a device does is not known.
 fn open(
-    bench: &mut Bench<'_>,
+    view: &mut FileView<'_>,
     folder: &Opened,
     path_flags: PathFlags,
     path: String,
     open_flags: OpenFlags,
     flags: DescriptorFlags,
 ) -> FsResult<Descriptor> {
-    let at = lay(folder, bench)?;
-    let there = block_on(HostDescriptor::stat_at(bench, at, path_flags, path.clone()));
+    let at = push(folder, view)?;
+    let there = block_on(HostDescriptor::stat_at(view, at, path_flags, path.clone()));
     there.map_or(Ok(()), |stat| check_type(stat.type_))?;
-    let at = lay(folder, bench)?;
-    let opened = block_on(HostDescriptor::open_at(bench, at, path_flags, path, open_flags, flags))?;
-    let opened = bench.table.delete(opened)?;
-    // Another thing may have come there in between.
-    let again = bench.table.push(opened.clone())?;
-    check_type(block_on(HostDescriptor::get_type(bench, again))?)?;
+    let at = push(folder, view)?;
+    let opened = block_on(HostDescriptor::open_at(view, at, path_flags, path, open_flags, flags))?;
+    let opened = view.table.delete(opened)?;
+    // Something else may be there by now.
+    let again = view.table.push(opened.clone())?;
+    check_type(block_on(HostDescriptor::get_type(view, again))?)?;
     Ok(opened)
 }
 
@@ -147,7 +147,7 @@ fn check_type(found: DescriptorType) -> FsResult<()> {
     }
 }
 
-impl Host for Door<'_> {
+impl Host for GuestFiles<'_> {
     fn convert_error_code(&mut self, error: FsError) -> wasmtime::Result<ErrorCode> {
         Host::convert_error_code(&mut self.inner, error)
     }
@@ -160,19 +160,19 @@ impl Host for Door<'_> {
     }
 }
 
-/// Methods that are done by wasmtime-wasi; with a verb and a path, a refusal is told of.
+/// Methods that wasmtime-wasi does; with a verb and a path, a refusal is reported.
 macro_rules! pass_on {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty $(, $verb:literal $path:ident)?;)*) => {
         $(async fn $name(&mut self, file: Folder, $($argument: $type),*) -> FsResult<$answer> {
             let file = self.get(&file)?;
             $(let tried = $path.clone();)?
             let result = self
-                .aside(move |bench| {
-                    let file = lay(&file, bench)?;
-                    block_on(HostDescriptor::$name(bench, file, $($argument),*))
+                .run_blocking(move |view| {
+                    let file = push(&file, view)?;
+                    block_on(HostDescriptor::$name(view, file, $($argument),*))
                 })
                 .await;
-            $(let result = self.look(result, $verb, &tried);)?
+            $(let result = self.report_denied(result, $verb, &tried);)?
             result
         })*
     };
@@ -180,7 +180,7 @@ macro_rules! pass_on {
 
 type Folder = Resource<Descriptor>;
 
-impl HostDescriptor for Door<'_> {
+impl HostDescriptor for GuestFiles<'_> {
     pass_on! {
         advise(offset: Filesize, len: Filesize, advice: Advice) -> ();
         sync_data() -> ();
@@ -216,14 +216,14 @@ impl HostDescriptor for Door<'_> {
         open_flags: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Folder> {
-        let (folder, place, tried) = (self.get(&folder)?, self.place()?, path.clone());
+        let (folder, permit, tried) = (self.get(&folder)?, self.open_permit()?, path.clone());
         let opened = self
-            .aside(move |bench| {
-                let opened = open(bench, &folder, path_flags, path, open_flags, flags)?;
-                Ok(Opened::new(opened, place))
+            .run_blocking(move |view| {
+                let opened = open(view, &folder, path_flags, path, open_flags, flags)?;
+                Ok(Opened::new(opened, permit))
             })
             .await;
-        let kept = self.inner.table.push(self.look(opened, "open", &tried)?)?;
+        let kept = self.inner.table.push(self.report_denied(opened, "open", &tried)?)?;
         Ok(Resource::new_own(kept.rep()))
     }
 
@@ -236,12 +236,12 @@ impl HostDescriptor for Door<'_> {
         new: String,
     ) -> FsResult<()> {
         let (folder, target, tried) = (self.get(&folder)?, self.get(&target)?, old.clone());
-        let linked = self.aside(move |bench| {
-            let (folder, target) = (lay(&folder, bench)?, lay(&target, bench)?);
-            block_on(HostDescriptor::link_at(bench, folder, flags, old, target, new))
+        let linked = self.run_blocking(move |view| {
+            let (folder, target) = (push(&folder, view)?, push(&target, view)?);
+            block_on(HostDescriptor::link_at(view, folder, flags, old, target, new))
         });
         let linked = linked.await;
-        self.look(linked, "link", &tried)
+        self.report_denied(linked, "link", &tried)
     }
 
     async fn rename_at(
@@ -252,17 +252,17 @@ impl HostDescriptor for Door<'_> {
         new: String,
     ) -> FsResult<()> {
         let (folder, target, tried) = (self.get(&folder)?, self.get(&target)?, old.clone());
-        let renamed = self.aside(move |bench| {
-            let (folder, target) = (lay(&folder, bench)?, lay(&target, bench)?);
-            block_on(HostDescriptor::rename_at(bench, folder, old, target, new))
+        let renamed = self.run_blocking(move |view| {
+            let (folder, target) = (push(&folder, view)?, push(&target, view)?);
+            block_on(HostDescriptor::rename_at(view, folder, old, target, new))
         });
         let renamed = renamed.await;
-        self.look(renamed, "rename", &tried)
+        self.report_denied(renamed, "rename", &tried)
     }
 
     async fn read_directory(&mut self, folder: Folder) -> FsResult<Resource<DirectoryEntryStream>> {
-        let (folder, place) = (self.get(&folder)?, self.place()?);
-        let listing = self.aside(move |bench| Listing::begin(bench, &folder, place)).await?;
+        let (folder, permit) = (self.get(&folder)?, self.open_permit()?);
+        let listing = self.run_blocking(move |view| Listing::begin(view, &folder, permit)).await?;
         let kept = self.inner.table.push(listing)?;
         Ok(Resource::new_own(kept.rep()))
     }
@@ -276,7 +276,7 @@ impl HostDescriptor for Door<'_> {
         if matches!(file.descriptor, Descriptor::Dir(_)) {
             return Err(ErrorCode::IsDirectory.into());
         }
-        let file = Opened::new(file.descriptor, self.place()?);
+        let file = Opened::new(file.descriptor, self.open_permit()?);
         let stream: DynInputStream = Box::new(Reader::new(Arc::clone(&self.sandbox), file, offset));
         Ok(self.inner.table.push(stream)?)
     }
@@ -295,9 +295,9 @@ impl HostDescriptor for Door<'_> {
 
     async fn is_same_object(&mut self, one: Folder, other: Folder) -> wasmtime::Result<bool> {
         let (one, other) = (self.get(&one)?, self.get(&other)?);
-        let same = aside(&self.sandbox, move |bench| {
-            let (one, other) = (one.lay_on(bench)?, other.lay_on(bench)?);
-            block_on(HostDescriptor::is_same_object(bench, one, other))
+        let same = run_blocking(&self.sandbox, move |view| {
+            let (one, other) = (one.push_to(view)?, other.push_to(view)?);
+            block_on(HostDescriptor::is_same_object(view, one, other))
         });
         same.await?
     }
@@ -308,7 +308,7 @@ impl HostDescriptor for Door<'_> {
     }
 }
 
-impl HostDirectoryEntryStream for Door<'_> {
+impl HostDirectoryEntryStream for GuestFiles<'_> {
     async fn read_directory_entry(
         &mut self,
         entries: Resource<DirectoryEntryStream>,
@@ -319,7 +319,7 @@ impl HostDirectoryEntryStream for Door<'_> {
             return entry.map(Some);
         }
         let Some(rest) = known.rest() else { return Ok(None) };
-        let read = self.aside(move |_| Ok(rest.read())).await?;
+        let read = self.run_blocking(move |_| Ok(rest.read())).await?;
         let known = self.inner.table.get_mut(&listing)?;
         *known = read;
         known.next().transpose()

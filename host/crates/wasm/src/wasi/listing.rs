@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
 
-use super::aside::{Bench, Opened};
-use crate::sandbox::grants::Place;
+use super::blocking::{FileView, Opened};
+use crate::sandbox::grants::OpenPermit;
 
 /// The entries that are read at once.
 const BATCH: usize = 64;
@@ -22,14 +22,18 @@ pub(super) struct Listing {
 pub(super) struct Rest {
     entries: Box<dyn Iterator<Item = FsResult<DirectoryEntry>> + Send>,
     /// Until the folder is read to its end.
-    _place: Place,
+    _permit: OpenPermit,
 }
 
 impl Listing {
     /// Begins to read. Blocks.
-    pub(super) fn begin(bench: &mut Bench<'_>, folder: &Opened, place: Place) -> FsResult<Self> {
-        let entries = Box::new(system::entries(bench, folder)?);
-        Ok(Rest { entries, _place: place }.read())
+    pub(super) fn begin(
+        view: &mut FileView<'_>,
+        folder: &Opened,
+        permit: OpenPermit,
+    ) -> FsResult<Self> {
+        let entries = Box::new(system::entries(view, folder)?);
+        Ok(Rest { entries, _permit: permit }.read())
     }
 
     /// The next of the entries that are read already.
@@ -62,10 +66,10 @@ mod system {
     use wasmtime_wasi::filesystem::Descriptor;
     use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, ErrorCode};
 
-    use super::{Bench, DirectoryEntry, FsResult, Opened};
+    use super::{DirectoryEntry, FileView, FsResult, Opened};
 
     pub(super) fn entries(
-        _bench: &mut Bench<'_>,
+        _view: &mut FileView<'_>,
         folder: &Opened,
     ) -> FsResult<impl Iterator<Item = FsResult<DirectoryEntry>> + use<>> {
         let Descriptor::Dir(folder) = &folder.descriptor else {
@@ -125,14 +129,14 @@ mod system {
     use futures_lite::future::block_on;
     use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
 
-    use super::{Bench, DirectoryEntry, FsResult, Opened};
+    use super::{DirectoryEntry, FileView, FsResult, Opened};
 
     pub(super) fn entries(
-        bench: &mut Bench<'_>,
+        view: &mut FileView<'_>,
         folder: &Opened,
     ) -> FsResult<impl Iterator<Item = FsResult<DirectoryEntry>> + use<>> {
-        let folder = folder.lay_on(bench).map_err(wasmtime_wasi::p2::FsError::trap)?;
-        let entries = block_on(HostDescriptor::read_directory(bench, folder))?;
-        Ok(bench.table.delete(entries)?.into_iter())
+        let folder = folder.push_to(view).map_err(wasmtime_wasi::p2::FsError::trap)?;
+        let entries = block_on(HostDescriptor::read_directory(view, folder))?;
+        Ok(view.table.delete(entries)?.into_iter())
     }
 }

@@ -1,12 +1,13 @@
-//! WASI 0.2 as a plugin sees it: every door shut, unless its grants open it.
+//! WASI 0.2 as a plugin sees it: nothing is in reach unless its grants say so.
 //!
 //! What a plugin lacks the grant for does not trap: it finds no folders and no variables, its
-//! clocks stand still, its random numbers are the same each time, nobody hears what it prints,
-//! and it reaches no machine. Each such use counts, and is told to the plugin's observer.
+//! clocks stand still, its random numbers are the same each time, what it prints is dropped,
+//! and it reaches no machine. Each such use is counted, and reported to the plugin's observer.
 //!
 //! Small interfaces are written here, on [`State`] itself. Of large ones only the way in is
 //! ours ([`State::wasi_call`]), and the rest is wasmtime-wasi's. Files are between the two: what
-//! they do is wasmtime-wasi's, what they hold is counted here, and the work is done aside.
+//! they do is wasmtime-wasi's, what they hold is counted here, and the work is done on threads
+//! that may block.
 //!
 //! # What is deliberately absent
 //!
@@ -14,7 +15,7 @@
 //! that no grant names.
 
 mod address;
-mod aside;
+mod blocking;
 mod clocks;
 mod environment;
 mod file_streams;
@@ -37,7 +38,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io;
 
-use crate::sandbox::grants::{Place, Sandbox};
+use crate::sandbox::grants::{OpenPermit, Sandbox};
 use crate::sandbox::limits::RESOURCES;
 use crate::sandbox::state::State;
 
@@ -48,25 +49,30 @@ pub(crate) use names::System;
 pub(crate) struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
-    /// Always empty and full at once: stands for `table` once the plugin called too often, so
-    /// that whatever it does next fails.
-    shut: ResourceTable,
+    /// A table with no room: it stands for `table` once the plugin called the host too often, so that
+    /// its next use of a resource fails.
+    closed: ResourceTable,
     /// What sockets count, by where they are in the table.
-    sockets: HashMap<u32, Place>,
+    sockets: HashMap<u32, OpenPermit>,
     random: random::Sequence,
-    known: Arc<network::Known>,
+    known: Arc<network::GrantedAddresses>,
     out: Arc<stdio::Printer>,
     err: Arc<stdio::Printer>,
 }
 
 impl Wasi {
-    pub(crate) fn new(sandbox: &Arc<Sandbox>) -> Box<Self> {
+    /// What an instance needs of WASI, if its component imports it.
+    pub(crate) fn of(sandbox: &Arc<Sandbox>, imported: bool) -> Option<Box<Self>> {
+        imported.then(|| Self::new(sandbox))
+    }
+
+    fn new(sandbox: &Arc<Sandbox>) -> Box<Self> {
         let mut builder = WasiCtxBuilder::new();
         let grants = sandbox.grants();
         for (name, value) in &grants.environment.0 {
             builder.env(name, value);
         }
-        let known = Arc::new(network::Known::default());
+        let known = Arc::new(network::GrantedAddresses::default());
         // Names are resolved by `names`, which asks nothing of the context.
         let connects = !grants.network.is_empty();
         builder.allow_tcp(connects).allow_udp(connects).allow_ip_name_lookup(false);
@@ -75,12 +81,12 @@ impl Wasi {
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
-        let mut shut = ResourceTable::new();
-        shut.set_max_capacity(0);
+        let mut closed = ResourceTable::new();
+        closed.set_max_capacity(0);
         Box::new(Self {
             context: builder.build(),
             table,
-            shut,
+            closed,
             sockets: HashMap::new(),
             random: random::Sequence::default(),
             known,
@@ -103,12 +109,12 @@ impl State {
         wasi.get_or_insert_with(|| Wasi::new(sandbox))
     }
 
-    /// A call of an interface all of whose functions take or give a resource: counted, and
-    /// bound to fail if it is one too many.
+    /// A call of an interface all of whose functions take or return a resource: it is counted, and
+    /// fails if it is one too many.
     fn wasi_call(&mut self) -> WasiCtxView<'_> {
         let counted = self.host_call();
-        let Wasi { context, table, shut, .. } = self.wasi();
-        WasiCtxView { ctx: context, table: if counted.is_ok() { table } else { shut } }
+        let Wasi { context, table, closed, .. } = self.wasi();
+        WasiCtxView { ctx: context, table: if counted.is_ok() { table } else { closed } }
     }
 
     fn cli_call(&mut self) -> WasiCliCtxView<'_> {
@@ -180,5 +186,5 @@ pub(crate) fn add_to_linker(
     sockets::network::add_to_linker::<_, Own>(l, &(&options).into(), |state| state)?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets_call)?;
     sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets_call)?;
-    network::see_sockets_end(l)
+    network::release_sockets(l)
 }

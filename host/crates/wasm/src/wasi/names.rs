@@ -1,5 +1,5 @@
-//! `wasi:sockets/ip-name-lookup`, written anew: only names that a grant names are looked up,
-//! and addresses that a name in foreign hands could be made to mean are left out.
+//! `wasi:sockets/ip-name-lookup`, our own implementation: only granted names are looked up, and
+//! internal addresses are left out of the answer, since others control what a name resolves to.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
@@ -17,7 +17,7 @@ use wasmtime_wasi::p2::{DynPollable, Network};
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
-use super::{Wasi, address, network::Known};
+use super::{Wasi, address, network::GrantedAddresses};
 use crate::sandbox::grants::Sandbox;
 use crate::sandbox::state::State;
 
@@ -27,7 +27,7 @@ pub trait Resolve: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If there is no such machine, or nobody can be asked.
+    /// If there is no such machine, or no resolver answers.
     fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -73,7 +73,7 @@ impl Pollable for Lookup {
 fn begin(
     resolve: &Arc<dyn Resolve>,
     sandbox: &Arc<Sandbox>,
-    known: &Arc<Known>,
+    known: &Arc<GrantedAddresses>,
     asked: &str,
 ) -> Lookup {
     if let Some(literal) = literal(asked) {
@@ -94,13 +94,13 @@ fn begin(
         sandbox.deny(Grant::Network, format_args!("look up {name}"));
         return Lookup::Over(Err(ErrorCode::AccessDenied));
     }
-    let Ok(place) = Arc::clone(&sandbox.lookups).try_acquire_owned() else {
+    let Ok(permit) = Arc::clone(&sandbox.lookups).try_acquire_owned() else {
         return Lookup::Over(Err(ErrorCode::TemporaryResolverFailure));
     };
     let (resolve, sandbox) = (Arc::clone(resolve), Arc::clone(sandbox));
     let known = Arc::clone(known);
     Lookup::UnderWay(tokio::task::spawn_blocking(move || {
-        let _place = place;
+        let _permit = permit;
         let found = resolve.resolve(&name).map_err(|_error| ErrorCode::NameUnresolvable)?;
         let safe = safe(&sandbox, &known, &name, found, &ports);
         if safe.is_empty() { Err(ErrorCode::NameUnresolvable) } else { Ok(safe.into_iter()) }
@@ -113,18 +113,18 @@ fn literal(asked: &str) -> Option<IpAddr> {
     bare.parse().ok()
 }
 
-/// The addresses that a granted name may lead to, which are kept in mind.
+/// The addresses that a granted name may lead to, which are remembered.
 fn safe(
     sandbox: &Sandbox,
-    known: &Known,
+    known: &GrantedAddresses,
     name: &str,
     found: Vec<IpAddr>,
     ports: &[Option<u16>],
 ) -> Vec<IpAddr> {
     let mut safe = Vec::with_capacity(found.len());
     for found in found.into_iter().map(address::canonical) {
-        if !address::is_inner(found) {
-            known.learn(found, ports);
+        if !address::is_internal(found) {
+            known.add(found, ports);
         } else if !sandbox.grants().network.iter().any(|grant| address::covers(grant, found)) {
             sandbox.deny(Grant::Network, format_args!("reach {found} by the name {name}"));
             continue;

@@ -1,7 +1,7 @@
 //! Where an instance may connect to: the addresses that its grants name, and those that a
 //! granted name led to when this very instance looked it up. The address that was checked is
-//! the one that is connected to, so that a name that means another one meanwhile changes
-//! nothing.
+//! the one that is connected to, so that a name which resolves differently
+//! later changes nothing.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,19 +17,19 @@ use wasmtime_wasi::p2::{Network, SocketError, SocketResult, TcpSocket, UdpSocket
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView};
 
 use super::{Wasi, address};
-use crate::sandbox::grants::{Place, Sandbox};
+use crate::sandbox::grants::{OpenPermit, Sandbox};
 use crate::sandbox::state::State;
 
-/// The most addresses that an instance keeps in mind; past them it forgets all.
+/// The most addresses that an instance remembers; past them it forgets all.
 const MOST: usize = 1024;
 
 /// The addresses that granted names led to, and the ports that are granted with them.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<IpAddr, Vec<Option<u16>>>>);
+pub(super) struct GrantedAddresses(Mutex<HashMap<IpAddr, Vec<Option<u16>>>>);
 
-impl Known {
-    /// Keeps an address in mind.
-    pub(super) fn learn(&self, address: IpAddr, ports: &[Option<u16>]) {
+impl GrantedAddresses {
+    /// Remembers an address.
+    pub(super) fn add(&self, address: IpAddr, ports: &[Option<u16>]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST && !known.contains_key(&address) {
             known.clear();
@@ -50,14 +50,23 @@ impl Known {
 }
 
 /// Checks each address before a socket uses it.
-pub(super) fn guard(builder: &mut WasiCtxBuilder, sandbox: Arc<Sandbox>, known: Arc<Known>) {
+pub(super) fn guard(
+    builder: &mut WasiCtxBuilder,
+    sandbox: Arc<Sandbox>,
+    known: Arc<GrantedAddresses>,
+) {
     builder.socket_addr_check(move |to, usage| {
         let allowed = check(&sandbox, &known, to, usage);
         Box::pin(std::future::ready(allowed))
     });
 }
 
-fn check(sandbox: &Sandbox, known: &Known, to: SocketAddr, usage: SocketAddrUse) -> bool {
+fn check(
+    sandbox: &Sandbox,
+    known: &GrantedAddresses,
+    to: SocketAddr,
+    usage: SocketAddrUse,
+) -> bool {
     let granted = || {
         let grants = &sandbox.grants().network;
         let mut covering = grants.iter().filter(|grant| address::covers(grant, to.ip()));
@@ -81,20 +90,20 @@ fn check(sandbox: &Sandbox, known: &Known, to: SocketAddr, usage: SocketAddrUse)
 }
 
 impl State {
-    /// The way to a new socket, and its place among what is open. Without any grant of the network
-    /// there is none, which is told.
-    fn socket(&mut self, tried: &str) -> SocketResult<(WasiSocketsCtxView<'_>, Place)> {
+    /// What makes a socket, and the permit to have it open. Without any grant of the network no
+    /// socket can connect, which is reported.
+    fn socket(&mut self, tried: &str) -> SocketResult<(WasiSocketsCtxView<'_>, OpenPermit)> {
         self.host_call().map_err(SocketError::trap)?;
         if self.sandbox.grants().network.is_empty() {
             self.sandbox.deny(Grant::Network, tried);
         }
-        let place = self.sandbox.place().ok_or(ErrorCode::NewSocketLimit)?;
+        let permit = self.sandbox.open_permit().ok_or(ErrorCode::NewSocketLimit)?;
         let Wasi { context, table, .. } = self.wasi();
-        Ok((WasiSocketsCtxView { ctx: context.sockets(), table }, place))
+        Ok((WasiSocketsCtxView { ctx: context.sockets(), table }, permit))
     }
 
-    fn keep<T: 'static>(&mut self, socket: Resource<T>, place: Place) -> Resource<T> {
-        self.wasi().sockets.insert(socket.rep(), place);
+    fn keep<T: 'static>(&mut self, socket: Resource<T>, permit: OpenPermit) -> Resource<T> {
+        self.wasi().sockets.insert(socket.rep(), permit);
         socket
     }
 
@@ -108,8 +117,8 @@ impl State {
     }
 }
 
-/// Sockets are wasmtime-wasi's, but that they give their place back when they end.
-pub(super) fn see_sockets_end(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+/// Lets sockets, which are wasmtime-wasi's, give their permit back when they are dropped.
+pub(super) fn release_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     type Call<'a> = StoreContextMut<'a, State>;
     linker.allow_shadowing(true);
     linker.instance("wasi:sockets/tcp@0.2.12")?.resource(
@@ -148,9 +157,9 @@ impl network::HostNetwork for State {
 
 impl tcp_create_socket::Host for State {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        let (mut view, place) = self.socket("open a TCP socket")?;
+        let (mut view, permit) = self.socket("open a TCP socket")?;
         let socket = tcp_create_socket::Host::create_tcp_socket(&mut view, family)?;
-        Ok(self.keep(socket, place))
+        Ok(self.keep(socket, permit))
     }
 }
 
@@ -159,9 +168,9 @@ impl udp_create_socket::Host for State {
         &mut self,
         family: IpAddressFamily,
     ) -> SocketResult<Resource<UdpSocket>> {
-        let (mut view, place) = self.socket("open a UDP socket")?;
+        let (mut view, permit) = self.socket("open a UDP socket")?;
         let socket = udp_create_socket::Host::create_udp_socket(&mut view, family).await?;
-        Ok(self.keep(socket, place))
+        Ok(self.keep(socket, permit))
     }
 }
 
@@ -183,8 +192,8 @@ mod tests {
     #[test]
     fn connections_go_where_a_grant_or_a_granted_name_leads() {
         let loopback = NetworkGrant { host: HostPattern::Loopback, port: Some(80) };
-        let (sandbox, known) = (sandbox(vec![loopback]), Known::default());
-        known.learn("10.0.0.1".parse().unwrap(), &[Some(443)]);
+        let (sandbox, known) = (sandbox(vec![loopback]), GrantedAddresses::default());
+        known.add("10.0.0.1".parse().unwrap(), &[Some(443)]);
         let may = |to: &str, usage| check(&sandbox, &known, to.parse().unwrap(), usage);
         assert!(may("127.0.0.1:80", TcpConnect) && may("[::1]:80", UdpSend));
         assert!(!may("127.0.0.1:81", TcpConnect) && !may("169.254.169.254:80", TcpConnect));
@@ -193,8 +202,8 @@ mod tests {
         assert!(may("0.0.0.0:0", TcpBind) && may("[::]:0", TcpBind));
         assert!(!may("127.0.0.1:0", TcpBind) && !may("0.0.0.0:8080", TcpBind));
         assert!(!may("0.0.0.0:0", TcpListen) && !may("127.0.0.1:80", TcpAccept));
-        let before = sandbox.denials()["network"];
+        let before = sandbox.denied_counts()["network"];
         assert!(!may("9.9.9.9:53", UdpReceive));
-        assert_eq!(sandbox.denials()["network"], before);
+        assert_eq!(sandbox.denied_counts()["network"], before);
     }
 }

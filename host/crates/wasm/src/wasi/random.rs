@@ -1,5 +1,5 @@
-//! `wasi:random`: the host's with the grant; without, one fixed sequence, which each instance
-//! begins anew.
+//! `wasi:random`: the host's with the grant; without, one fixed sequence, the same
+//! in each instance.
 
 use plugbay_core::Grant;
 use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};

@@ -50,7 +50,7 @@ fn lines_of_log_are_bounded() {
     // Ten at once, and a few more if the call took a while.
     assert!((10..400).contains(&written), "{written}");
     assert_eq!(site.stats().limited["logs"], 500 - written);
-    assert_eq!(site.notices(), [Notice::Limited { limit: "logs", times: 1 }]);
+    assert_eq!(site.notices(), [Notice::Limited { limit: "logs".into(), times: 1 }]);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn calls_of_the_host_are_bounded() {
     let written = lines("calls").len();
     assert!((20..400).contains(&written), "{written}");
     assert_eq!((site.stats().discarded, site.stats().limited["host_calls"]), (1, 1));
-    assert_eq!(site.notices(), [Notice::Limited { limit: "host_calls", times: 1 }]);
+    assert_eq!(site.notices(), [Notice::Limited { limit: "host_calls".into(), times: 1 }]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn files_and_sockets_are_bounded() {
         assert!(answer.starts_with(found) && answer.contains(why), "{body}: {answer}");
     }
     assert_eq!(site.stats().limited["files"], 3);
-    assert_eq!(site.notices()[0], Notice::Limited { limit: "files", times: 1 });
+    assert_eq!(site.notices()[0], Notice::Limited { limit: "files".into(), times: 1 });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_core::codec::{Codec, CodecCall};
+use plugbay_core::codec::{Codec, CodecCall, Direction};
 use plugbay_core::handler::{Handler, HandlerCall, Request};
 use plugbay_core::{
     Artifact, CallError, CodecInfo, Context, Grants, Identity, Isolation, Kind, Notice, Observer,
@@ -70,17 +70,14 @@ impl Services for Alone {
         Vec::new()
     }
 
-    fn encode(&self, _: &Context<'_>, name: &str, _: &[u8]) -> Result<Vec<u8>, CallError> {
-        Err(CallError::new(plugbay_core::CallErrorKind::Unsupported, name.to_owned()))
-    }
-
-    fn decode(
+    fn convert(
         &self,
-        context: &Context<'_>,
+        _: &Context<'_>,
         name: &str,
-        bytes: &[u8],
+        _: Direction,
+        _: &[u8],
     ) -> Result<Vec<u8>, CallError> {
-        self.encode(context, name, bytes)
+        Err(CallError::new(plugbay_core::CallErrorKind::Unsupported, name.to_owned()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use plugbay_core::codec::{Codec, CodecCall, CodecFuture};
+use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
     CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
@@ -197,13 +197,7 @@ struct ProcessCapability {
 }
 
 impl ProcessCapability {
-    fn convert(&self, op: Op, context: &Context<'_>, body: &[u8]) -> Result<Vec<u8>, CallError> {
-        let until = CallDeadline::of(context, self.supervisor.spec.policy.deadline);
-        let _place = self.supervisor.bulkhead.enter(until.caller)?;
-        self.convert_by(op, context, body, until)
-    }
-
-    /// As [`Self::convert`], for a caller that has a place.
+    /// Converts, for a caller that has a place.
     fn convert_by(
         &self,
         op: Op,
@@ -215,15 +209,6 @@ impl ProcessCapability {
         let host = CallHost::during(&supervisor.ledger, &context.until(until.caller));
         let request = CallRequest { op, index: self.capability, meta: &[], body };
         Ok(host.outcome(supervisor.call(request, &host, until))?.body)
-    }
-
-    fn convert_async<'a>(&self, op: Op, context: Context<'a>, body: Vec<u8>) -> CodecFuture<'a> {
-        let calls = self.clone();
-        self.blocking().call(context, move |context, deadline| {
-            let own = CallDeadline::by(calls.supervisor.spec.policy.deadline, deadline);
-            let until = own.or_sooner(context.deadline());
-            calls.convert_by(op, context, &body, until)
-        })
     }
 
     /// For calls from asynchronous code. The call itself blocks on a lane and keeps the deadline; the
@@ -238,21 +223,38 @@ impl ProcessCapability {
     }
 }
 
+/// The worker's function that converts this way.
+fn op(direction: Direction) -> Op {
+    match direction {
+        Direction::Encode => Op::Encode,
+        Direction::Decode => Op::Decode,
+    }
+}
+
 impl CodecCall for ProcessCapability {
-    fn encode(&self, context: &Context<'_>, document: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.convert(Op::Encode, context, document)
+    fn convert(
+        &self,
+        context: &Context<'_>,
+        direction: Direction,
+        input: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let until = CallDeadline::of(context, self.supervisor.spec.policy.deadline);
+        let _place = self.supervisor.bulkhead.enter(until.caller)?;
+        self.convert_by(op(direction), context, input, until)
     }
 
-    fn decode(&self, context: &Context<'_>, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.convert(Op::Decode, context, bytes)
-    }
-
-    fn encode_async<'a>(&'a self, context: Context<'a>, document: Vec<u8>) -> CodecFuture<'a> {
-        self.convert_async(Op::Encode, context, document)
-    }
-
-    fn decode_async<'a>(&'a self, context: Context<'a>, bytes: Vec<u8>) -> CodecFuture<'a> {
-        self.convert_async(Op::Decode, context, bytes)
+    fn convert_async<'a>(
+        &'a self,
+        context: Context<'a>,
+        direction: Direction,
+        input: Vec<u8>,
+    ) -> CodecFuture<'a> {
+        let calls = self.clone();
+        self.blocking().call(context, move |context, deadline| {
+            let own = CallDeadline::by(calls.supervisor.spec.policy.deadline, deadline);
+            let until = own.or_sooner(context.deadline());
+            calls.convert_by(op(direction), context, &input, until)
+        })
     }
 }
 
@@ -291,10 +293,7 @@ fn handle(
     let frame = host.outcome(supervisor.call(request, &host, until))?;
     let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.parse_meta();
     let headers = headers.map_err(|error| failed(CallErrorKind::Contract, error.to_string()))?;
-    let status = frame.head.code;
-    if !(200..=599).contains(&status) {
-        let message = format!("expected a status from 200 to 599, found {status}");
-        return Err(failed(CallErrorKind::Contract, message));
-    }
-    Ok(Response { status, headers, body: frame.body })
+    let response = Response { status: frame.head.code, headers, body: frame.body };
+    response.check().map_err(|error| error.of(label))?;
+    Ok(response)
 }

@@ -1,5 +1,5 @@
-//! Tells the service manager, if one started this process, how it goes: systemd's protocol of
-//! `sd_notify(3)`. Other systems have none that speaks it.
+//! Reports readiness, reloads and liveness to the service manager that started this process, by
+//! systemd's protocol of `sd_notify(3)`. On other systems there is nothing to report to.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Interval;
 /// The service manager, if there is one.
 pub(super) struct Manager {
     ready: bool,
-    /// Half the time after which it takes a silent process for dead.
+    /// Half the time after which it restarts a silent process.
     watchdog: Option<Interval>,
 }
 
@@ -22,7 +22,7 @@ enum News<'a> {
 }
 
 impl Manager {
-    /// Finds out whether there is one. Nothing is ever said where there is none.
+    /// Finds out whether there is one. Without one nothing is reported.
     pub(super) fn new() -> Self {
         let half = watchdog().map(|limit| limit / 2).filter(|half| *half > Duration::ZERO);
         Self { ready: false, watchdog: half.map(tokio::time::interval) }
@@ -44,9 +44,9 @@ impl Manager {
     pub(super) fn reloaded(&mut self, host: &Host) {
         if host.is_ready() {
             self.ready = true;
-            let status = host.status();
-            let (plugins, rejected) = (status.plugins.len(), status.rejected.len());
-            let generation = status.generation;
+            let now = host.snapshot();
+            let (plugins, rejected) = (now.plugin_count(), now.rejected().len());
+            let generation = now.generation();
             let line =
                 format!("generation {generation}: {plugins} plugins serve, {rejected} refused");
             tell(&News::Ready(&line));
@@ -58,7 +58,7 @@ impl Manager {
         tell(&News::Stopping);
     }
 
-    /// When to say again that the process lives; never, if nobody waits for that.
+    /// When to feed the watchdog again; never without a watchdog.
     pub(super) async fn tick(&mut self) {
         match &mut self.watchdog {
             Some(watchdog) => drop(watchdog.tick().await),
@@ -66,7 +66,7 @@ impl Manager {
         }
     }
 
-    /// Says that the process lives, if its host does.
+    /// Feeds the watchdog, if the host is alive.
     pub(super) fn alive(host: &Host) {
         if host.is_alive() {
             tell(&News::Alive);
@@ -91,7 +91,7 @@ fn tell(news: &News<'_>) {
         News::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
     };
     if let Err(error) = told {
-        tracing::warn!(%error, "the service manager could not be told");
+        tracing::warn!(%error, "cannot notify the service manager");
     }
 }
 

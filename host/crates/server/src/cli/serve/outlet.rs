@@ -1,8 +1,8 @@
-//! Output that nobody has to read: a host serves on, whoever reads what it says, or does not.
+//! Output that never blocks the host, however slowly it is read.
 //!
-//! A thread of its own writes. What waits for it is bounded: a reader that is slow, stands still or
-//! is gone costs lines, which are counted and told of once there is room, and never the time of the
-//! one who speaks.
+//! A thread of its own writes from a bounded queue. If the reader is slow, has stopped or is gone,
+//! lines that find the queue full are dropped and counted, and the count is printed once there is
+//! room.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -32,7 +32,7 @@ struct State {
     waiting: VecDeque<String>,
     /// Bytes of those that wait.
     bytes: usize,
-    /// Texts that nobody was told of yet that they are lost.
+    /// Texts that were dropped since the last note of that.
     lost: u64,
     /// Whether a text is being written.
     writing: bool,
@@ -46,7 +46,7 @@ impl Outlet {
     ) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let writer = Arc::clone(&queue);
-        // It ends with the process: somebody may speak until then.
+        // It ends with the process: there may be output until then.
         thread::Builder::new().name("output".into()).spawn(move || writer.write_on(to))?;
         Ok(Self { queue, lost })
     }

@@ -63,8 +63,8 @@ impl Signals {
     }
 }
 
-/// Has the second signal to stop end the process within its handler, with code 1: whatever hangs
-/// by then, a plugin, an output or this program, has no say in it.
+/// Has the second signal to stop end the process within its handler, with code 1, whatever hangs by
+/// then: a plugin, an output or this program.
 #[cfg(unix)]
 fn second_ends_at_once() -> io::Result<()> {
     use std::sync::Arc;

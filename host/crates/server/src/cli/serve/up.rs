@@ -15,14 +15,14 @@ use crate::cli::source::Progress;
 
 /// Serves the plugins, and watches the folder and the configuration
 ///
-/// SIGTERM and ctrl-c stop it: what was accepted is answered within host.drain. A second signal
-/// ends it at once. SIGHUP has it look at the folder and the configuration now. Under systemd
-/// (Type=notify-reload) it says when it is ready, reloads and stops, and feeds the watchdog.
+/// SIGTERM and ctrl-c stop it: accepted requests are answered within host.drain. A second signal
+/// ends the process at once. SIGHUP reloads the folder and the configuration now. Under systemd
+/// (Type=notify-reload) it reports when it is ready, reloads and stops, and feeds the watchdog.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay up
   plugbay up --set host.plugins=/srv/plugins --set server.listen=0.0.0.0:7070
-  plugbay up --json                   one line of JSON when it serves, and one for each event")]
+  plugbay up --json                   prints a line of JSON when it serves, and one per event")]
 pub(in crate::cli) struct Up {}
 
 impl Up {
@@ -45,8 +45,8 @@ impl Up {
     }
 }
 
-/// Ends the process, and runs nobody's code on the way: what is still there by now, a library whose
-/// constructor hangs, say, could hold up the end for as long as it likes.
+/// Ends the process without running destructors: a native library whose code hangs could hold up the
+/// end for as long as it likes.
 #[cfg(unix)]
 fn end(code: u8) -> Result<Outcome, Failure> {
     signal_hook::low_level::exit(code.into())
@@ -63,13 +63,13 @@ async fn serve(globals: &Globals, voice: &Voice) -> Result<Outcome, Failure> {
     let config = layers.load()?;
     let listening = Server::bind(&config).await?;
     let progress = Progress::new(globals);
-    let preparing = progress.around("preparing plugins", source::builder().layers(layers).build());
+    let preparing = progress.around("loading plugins", source::builder().layers(layers).build());
     let host = tokio::select! {
         host = preparing => host?,
         () = signals.stop() => return Ok(Outcome::Done),
     };
-    // Never dropped: its plugins are shut down in time or given up, and to wait for them once more
-    // gains nothing.
+    // Never dropped: `stop` shuts its plugins down or gives them up at the deadline, and dropping the
+    // host would wait for them once more.
     std::mem::forget(host.clone());
     let mut events = host.subscribe();
     let server = listening.serve(host.clone());
@@ -86,7 +86,7 @@ async fn serve(globals: &Globals, voice: &Voice) -> Result<Outcome, Failure> {
             signal = signals.next() => match signal {
                 Signal::Stop => break,
                 Signal::Reload => {
-                    voice.say("looking at the folder and the configuration");
+                    voice.say("reloading the folder and the configuration");
                     Manager::reloading();
                     let host = host.clone();
                     reloads.spawn(async move { host.reload().await });
@@ -98,7 +98,7 @@ async fn serve(globals: &Globals, voice: &Voice) -> Result<Outcome, Failure> {
     }
     Manager::stopping();
     let drain = host.config().host.drain;
-    voice.say(&format!("stopping: up to {} for what is under way", seconds(drain)));
+    voice.say(&format!("stopping: up to {} for requests under way", seconds(drain)));
     let mut end = std::pin::pin!(server.stop(drain));
     let stopped = loop {
         tokio::select! {

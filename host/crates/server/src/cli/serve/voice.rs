@@ -1,4 +1,4 @@
-//! What a host says while it serves: where it serves, what happens, how it ends.
+//! What `up` prints while it serves: where it serves, each event, how it ended.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ use super::outlet::Outlet;
 use crate::cli::globals::Globals;
 use crate::cli::print;
 
-/// How long the end of the process may be held up by a reader that stands still.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a reader that has stopped reading may delay the end of the process.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Stdout and the log of a host.
 pub(super) struct Voice {
@@ -29,13 +29,13 @@ impl Voice {
         let lost: fn(u64) -> String = if globals.json {
             |lost| json_line(&json!({ "type": "lost", "lines": lost }))
         } else {
-            |lost| format!("{lost} lines were lost: nobody read them in time\n")
+            |lost| format!("{lost} lines were lost: the reader was too slow\n")
         };
         Ok(Self {
             json: globals.json,
             out: Outlet::new(anstream::stdout(), lost)?,
             log: Outlet::new(io::stderr(), |lost| {
-                format!("{lost} entries of the log were lost: nobody read them in time\n")
+                format!("{lost} log entries were lost: the reader was too slow\n")
             })?,
         })
     }
@@ -45,15 +45,15 @@ impl Voice {
         self.log.clone()
     }
 
-    /// Waits a moment for those who read.
+    /// Waits a moment until the readers have read everything.
     pub(super) fn flush(&self) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + FLUSH_TIMEOUT;
         for outlet in [&self.out, &self.log] {
             outlet.flush(end.saturating_duration_since(Instant::now()));
         }
     }
 
-    /// Says what is served and where.
+    /// Prints what is served and where.
     pub(super) fn announce(&self, server: &Server) {
         let status = server.host().status();
         let (data, admin) = (server.data_address(), server.admin_address());
@@ -75,7 +75,7 @@ impl Voice {
         self.out.say(text + "\n");
     }
 
-    /// Says what happened: a line.
+    /// Prints an event: a line.
     pub(super) fn tell(&self, event: &Event) {
         if self.json {
             let event = serde_json::to_value(event).map(|mut event| {
@@ -98,14 +98,14 @@ impl Voice {
         self.out.say(format!("{dim}generation {generation}{dim:#}  {word}{text}{word:#}\n"));
     }
 
-    /// Says a line to people.
+    /// Prints a line for people.
     pub(super) fn say(&self, text: &str) {
         if !self.json {
             self.out.say(format!("{text}\n"));
         }
     }
 
-    /// Says how it ended.
+    /// Prints how it ended.
     pub(super) fn stopped(&self, stopped: Stopped) {
         match stopped {
             Stopped { cut_off } if self.json => {
@@ -134,7 +134,7 @@ fn plugins(status: &Status) -> Option<String> {
         vec![
             plugin.name.clone(),
             plugin.version.clone(),
-            plugin.form.to_owned(),
+            plugin.form.to_string(),
             plugin.capabilities.join(" "),
         ]
     });

@@ -17,38 +17,38 @@ pub(super) const REFUSED: u8 = 3;
 pub(super) fn serve() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::Component(error)) => {
-            // Nobody listens any more: nothing is left to say it to.
+        Err(ServeError::Component(error)) => {
+            // If the host has closed the pipe, there is no one to tell.
             let _ = write!(io::stdout(), "{error:#}");
             ExitCode::from(REFUSED)
         }
-        Err(Failed::System(error)) => {
+        Err(ServeError::System(error)) => {
             let _ = write!(io::stdout(), "{error}");
             ExitCode::FAILURE
         }
     }
 }
 
-enum Failed {
+enum ServeError {
     Component(wasmtime::Error),
     System(String),
 }
 
-fn run() -> Result<(), Failed> {
+fn run() -> Result<(), ServeError> {
     let [cpu, memory] = bounds().ok_or_else(|| system("bounds as arguments", "none"))?;
     bound(cpu, memory).map_err(|error| system("bounds of CPU time and memory", error))?;
     let engine = engine::compiling().map_err(|error| system("an engine", error))?;
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes).map_err(|error| system("a component", error))?;
-    let code = engine.precompile_component(&bytes).map_err(Failed::Component)?;
+    let code = engine.precompile_component(&bytes).map_err(ServeError::Component)?;
     let mut out = io::stdout().lock();
     out.write_all(&code)
         .and_then(|()| out.flush())
-        .map_err(|error| system("somebody who takes the code", error))
+        .map_err(|error| system("a reader of the code", error))
 }
 
-fn system(expected: &str, error: impl fmt::Display) -> Failed {
-    Failed::System(format!("expected {expected}: {error}"))
+fn system(expected: &str, error: impl fmt::Display) -> ServeError {
+    ServeError::System(format!("expected {expected}: {error}"))
 }
 
 /// Seconds of CPU time and bytes of memory, the last two arguments.
@@ -60,7 +60,7 @@ fn bounds() -> Option<[u64; 2]> {
 /// Gives this process its bounds, for good.
 fn bound(cpu: u64, memory: u64) -> io::Result<()> {
     let at_most = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-    // The first bound ends it by a signal that tells why; the second is for who ignores that.
+    // The first bound ends it by a signal that tells why; the second is for a compiler that ignores it.
     let cpu = Rlimit { current: Some(cpu), maximum: Some(cpu.saturating_add(5)) };
     setrlimit(Resource::Cpu, cpu)?;
     setrlimit(Resource::Data, at_most(memory))?;

@@ -1,4 +1,4 @@
-//! Compiling: out of the way of whoever serves, and within bounds where a program is named for it.
+//! Compiling: out of the way of calls, and within bounds if a program is named for it.
 //!
 //! What a compiler needs for a component is not bounded by its size. One of 12 KB, of nested blocks
 //! that take and give a thousand values, took 100 s and 7 GB here; one of 16 KB did not end. Nothing
@@ -8,7 +8,7 @@
 //! refused.
 //!
 //! Without such a program the component is compiled here. Either way it is done at a low priority, on
-//! threads that nobody else uses.
+//! threads of its own.
 
 #[cfg(unix)]
 mod child;
@@ -28,8 +28,8 @@ use wasmtime::Engine;
 /// The first argument that makes [`serve_if_asked`] compile.
 pub const ARGUMENT: &str = "plugbay-compiler";
 
-/// By how much compiling is nicer than what else the host does: it gets about a tenth of a core that
-/// somebody else wants, and all of one that nobody does.
+/// By how much compiling is nicer than the host's other work: it gets about a tenth of a core that
+/// other work wants, and all of an idle one.
 #[cfg(unix)]
 const NICE: i32 = 10;
 
@@ -112,7 +112,7 @@ impl Compiler {
             _ => {
                 let pool = ThreadPoolBuilder::new()
                     .thread_name(|index| format!("plugbay-compile-{index}"))
-                    .start_handler(|_| give_way())
+                    .start_handler(|_| lower_priority())
                     .build();
                 pool.map(Self::Threads).map_err(io::Error::other)
             }
@@ -138,7 +138,7 @@ fn invalid(message: &str) -> Refusal {
 
 /// Lowers this thread's priority. Where a thread has none of its own, that of the process is left
 /// alone.
-fn give_way() {
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{getpriority_process, setpriority_process};

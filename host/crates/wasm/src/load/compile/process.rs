@@ -23,19 +23,21 @@ const MESSAGE: usize = 4096;
 /// Compiles in a process of its own; blocks until that has ended.
 pub(super) fn compile(command: &CompilerCommand, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let deadline = Instant::now() + DEADLINE;
-    let mut process = Running::start(command).map_err(|error| compiler(&error.to_string()))?;
-    let answer = process.exchange(bytes, deadline).map_err(|error| compiler(&error.to_string()))?;
+    let mut process =
+        Running::start(command).map_err(|error| compiler_failed(&error.to_string()))?;
+    let answer =
+        process.exchange(bytes, deadline).map_err(|error| compiler_failed(&error.to_string()))?;
     let Some(answer) = answer else {
-        return Err(compiler(&format!("no end within {DEADLINE:?}")));
+        return Err(compiler_failed(&format!("no end within {DEADLINE:?}")));
     };
-    let status = process.0.wait().map_err(|error| compiler(&error.to_string()))?;
+    let status = process.0.wait().map_err(|error| compiler_failed(&error.to_string()))?;
     if status.success() {
         return Ok(answer);
     }
     Err(failed(status, &answer, command.bounds))
 }
 
-/// What its end says.
+/// The refusal for how the process ended.
 fn failed(status: ExitStatus, answer: &[u8], bounds: Bounds) -> Refusal {
     let message = String::from_utf8_lossy(&answer[..answer.len().min(MESSAGE)]);
     if status.code() == Some(i32::from(REFUSED)) {
@@ -43,20 +45,20 @@ fn failed(status: ExitStatus, answer: &[u8], bounds: Bounds) -> Refusal {
     }
     let ended_by = |signal: Signal| status.signal() == Some(signal.as_raw());
     if ended_by(Signal::XCPU) {
-        return costly(bounds, "one that takes more time");
+        return over_bounds(bounds, "one that takes more time");
     }
     // What cannot allocate aborts; a fault of the compiler is one of these, too.
     if ended_by(Signal::ABORT) || ended_by(Signal::SEGV) || status.code() == Some(PANICKED) {
-        return costly(
+        return over_bounds(
             bounds,
             &format!("one that takes more memory, or ends the compiler ({status})"),
         );
     }
-    compiler(&format!("{status} {message}"))
+    compiler_failed(&format!("{status} {message}"))
 }
 
-/// The component is to blame.
-fn costly(bounds: Bounds, found: &str) -> Refusal {
+/// The component is at fault.
+fn over_bounds(bounds: Bounds, found: &str) -> Refusal {
     let message = format!(
         "expected a component that compiles within {:?} of CPU time and {} MiB, found {found}",
         bounds.cpu,
@@ -66,10 +68,10 @@ fn costly(bounds: Bounds, found: &str) -> Refusal {
         .hint("split what it does over several plugins, or make its functions smaller")
 }
 
-/// The system is to blame.
-fn compiler(found: &str) -> Refusal {
-    Refusal::new(Reason::Compiler, format!("expected a compiler that does its work, found {found}"))
-        .hint("it is a process of the host's own program; look for what keeps it from running")
+/// The compiler or the system is at fault.
+fn compiler_failed(found: &str) -> Refusal {
+    Refusal::new(Reason::Compiler, format!("expected the compiler to finish, found {found}"))
+        .hint("the compiler is a process of the host's own program: check that the program may start processes, and the machine's memory")
 }
 
 /// The process, killed and awaited on drop.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::errors::RegisterError;
+use super::Registry;
+use super::errors::RegisterError;
 use crate::not_found::NotFound;
-use crate::registry::Registry;
 
 /// A constructor behind a name.
 pub type Constructor<A, T, E> = Box<dyn Fn(A) -> Result<T, E> + Send + Sync>;

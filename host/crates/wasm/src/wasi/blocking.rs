@@ -1,5 +1,5 @@
-//! Work on files: on a thread that may block, and so much at most at a time for a plugin that
-//! the threads which other plugins and the host need are never used up.
+//! Work on files: on a thread that may block, with a bound for each plugin, so that it cannot use up
+//! the threads which other plugins and the host need.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,53 +7,56 @@ use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
 
-use crate::sandbox::grants::{Place, Sandbox};
+use crate::sandbox::grants::{OpenPermit, Sandbox};
 
 /// Work that is under way.
 pub(super) type Job<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// wasmtime-wasi's functions, with what one piece of work is about and nothing else.
-pub(super) type Bench<'a> = WasiFilesystemCtxView<'a>;
+/// wasmtime-wasi's functions, on a table that holds nothing but what the work is about.
+pub(super) type FileView<'a> = WasiFilesystemCtxView<'a>;
 
 /// A file or a folder that a guest holds. It stays open, and counts, until the last clone is gone:
-/// the guest's, those of streams, and those of work that nobody waits for any more.
+/// the guest's, those of streams, and those of work whose call has ended.
 #[derive(Clone)]
 pub(super) struct Opened {
     pub(super) descriptor: Descriptor,
     /// None for granted folders, which are open anyway.
-    _place: Option<Arc<Place>>,
+    _permit: Option<Arc<OpenPermit>>,
 }
 
 impl Opened {
-    pub(super) fn new(descriptor: Descriptor, place: Place) -> Self {
-        Self { descriptor, _place: Some(Arc::new(place)) }
+    pub(super) fn new(descriptor: Descriptor, permit: OpenPermit) -> Self {
+        Self { descriptor, _permit: Some(Arc::new(permit)) }
     }
 
     pub(super) fn granted(descriptor: &Descriptor) -> Self {
-        Self { descriptor: descriptor.clone(), _place: None }
+        Self { descriptor: descriptor.clone(), _permit: None }
     }
 
-    /// Lays it on the bench.
-    pub(super) fn lay_on(&self, bench: &mut Bench<'_>) -> wasmtime::Result<Resource<Descriptor>> {
-        Ok(bench.table.push(self.descriptor.clone())?)
+    /// Puts it into the view's table.
+    pub(super) fn push_to(
+        &self,
+        view: &mut FileView<'_>,
+    ) -> wasmtime::Result<Resource<Descriptor>> {
+        Ok(view.table.push(self.descriptor.clone())?)
     }
 }
 
-/// Does `work` as soon as the plugin has a place for it. Dropped once it has begun, it goes on, and
-/// keeps its place until it ends.
-pub(super) fn aside<T, W>(
+/// Does `work` as soon as there is a permit for it. Dropped once it has begun, it goes on, and
+/// keeps its permit until it ends.
+pub(super) fn run_blocking<T, W>(
     sandbox: &Sandbox,
     work: W,
 ) -> impl Future<Output = wasmtime::Result<T>> + Send + use<T, W>
 where
     T: Send + 'static,
-    W: FnOnce(&mut Bench<'_>) -> T + Send + 'static,
+    W: FnOnce(&mut FileView<'_>) -> T + Send + 'static,
 {
-    let (places, mut context) = (Arc::clone(&sandbox.file_work), sandbox.folders.context());
+    let (permits, mut context) = (Arc::clone(&sandbox.file_work), sandbox.folders.context());
     async move {
-        let place = places.acquire_owned().await?;
+        let permit = permits.acquire_owned().await?;
         let done = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _permit = permit;
             let mut table = ResourceTable::new();
             work(&mut WasiFilesystemCtxView { ctx: &mut context, table: &mut table })
         });
@@ -82,7 +85,7 @@ mod tests {
             .map(|_| {
                 let (now, most, together) =
                     (Arc::clone(&now), Arc::clone(&most), Arc::clone(&together));
-                tokio.spawn(aside(&sandbox, move |_| {
+                tokio.spawn(run_blocking(&sandbox, move |_| {
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     together.wait();
                     now.fetch_sub(1, Ordering::SeqCst);

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::lease::{Lease, Leased};
+use crate::cell::{Lease, Leased, Table};
 use crate::not_found::NotFound;
-use crate::table::Table;
 
 /// One immutable, numbered, complete set of entries.
 ///

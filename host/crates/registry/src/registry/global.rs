@@ -4,8 +4,8 @@ use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use crate::linked;
-use crate::registry::Registry;
+use super::Registry;
+use super::linked;
 
 type Shared = &'static (dyn Any + Send + Sync);
 

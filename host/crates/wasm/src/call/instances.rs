@@ -1,11 +1,11 @@
-//! What all calls of one plugin share, and how its instances begin and end.
+//! The instances of one plugin: how they begin and end, and what their calls share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
-use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse};
+use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse, overloaded};
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
@@ -17,7 +17,7 @@ use super::lifecycle::{self, Lifecycle};
 use super::pool::Pool;
 use crate::engine::Engine;
 use crate::idle::HoldsIdle;
-use crate::sandbox::clock::{Allowance, before};
+use crate::sandbox::clock::{Allowance, until_deadline};
 use crate::sandbox::fault::{fault, root_cause};
 use crate::sandbox::grants::Sandbox;
 use crate::sandbox::limits::Budget;
@@ -25,16 +25,12 @@ use crate::sandbox::meter::metered;
 use crate::sandbox::state::State;
 use crate::wasi::Wasi;
 
-/// When to come back to an overloaded plugin. How long its calls take is not measured here: a
-/// look at the clock would cost each of them more than this hint is worth.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 /// Finds a function of `lifecycle` that takes nothing.
 type Step<R> =
     fn(&Lifecycle, &mut Store<State>, &component::Instance) -> wasmtime::Result<TypedFunc<(), R>>;
 
-/// What all calls of one plugin share.
-pub(crate) struct Shared {
+/// The instances of one plugin: what they are made of, their pool, and what their calls share.
+pub(crate) struct Instances {
     pub(crate) engine: Engine,
     pub(crate) tokio: Handle,
     pub(crate) component: InstancePre<State>,
@@ -57,7 +53,7 @@ pub(crate) struct Shared {
     pub(crate) discarded: AtomicU64,
 }
 
-impl Shared {
+impl Instances {
     /// Makes and initialises an instance, blocking for at most the policy's `init` time, and not
     /// past `ends`.
     pub(crate) fn make_blocking(&self, ends: Option<Instant>) -> Result<Box<Instance>, CallError> {
@@ -104,7 +100,7 @@ impl Shared {
     }
 
     fn store(&self) -> Store<State> {
-        let wasi = self.wants_wasi.then(|| Wasi::new(&self.sandbox));
+        let wasi = Wasi::of(&self.sandbox, self.wants_wasi);
         let state = State::new(
             Arc::clone(&self.sandbox),
             Arc::clone(&self.budget),
@@ -180,18 +176,21 @@ impl Shared {
         if !on_fiber {
             return Ok(work.await);
         }
-        before(allowed.ends, metered(work)).await.ok_or_else(|| {
+        until_deadline(allowed.ends, metered(work)).await.ok_or_else(|| {
             let message = format!("expected to be ready within {:?}", allowed.wall);
             CallError::new(CallErrorKind::Deadline, message).of(self.sandbox.label())
         })
     }
 
     fn no_room(&self, error: &wasmtime::Error) -> CallError {
-        overloaded(self, format!("expected room for an instance: {}", root_cause(error)))
+        overloaded(
+            self.sandbox.label(),
+            format!("expected room for an instance: {}", root_cause(error)),
+        )
     }
 
     /// Calls `shutdown` on an instance that goes away.
-    pub(super) fn say_goodbye(&self, instance: &mut Instance, within: Duration) {
+    pub(super) fn call_shutdown(&self, instance: &mut Instance, within: Duration) {
         let allowed = Allowance::step(within, None);
         let said = self.step(instance, allowed, Lifecycle::shutdown);
         match said {
@@ -206,16 +205,16 @@ impl Shared {
         }
     }
 
-    /// Ends an instance that has served its time. Its goodbye is said on a thread that may
-    /// block: the caller has its answer, and others may share the caller's thread.
+    /// Ends an instance that is used up. `shutdown` is called on a thread that may block: the
+    /// caller has its answer, and other calls may share the caller's thread.
     #[cold]
     pub(crate) fn retire(self: &Arc<Self>, instance: Box<Instance>) {
         if self.policy.reuse == Reuse::Fresh {
             drop(instance);
             return self.pool.release();
         }
-        let mut leaving = Leaving { plugin: Arc::clone(self), instance: Some(instance) };
-        self.tokio.spawn_blocking(move || leaving.say_goodbye());
+        let mut retiring = Retiring { plugin: Arc::clone(self), instance: Some(instance) };
+        self.tokio.spawn_blocking(move || retiring.call_shutdown());
     }
 
     /// Counts an instance that was thrown away.
@@ -225,7 +224,7 @@ impl Shared {
     }
 }
 
-impl HoldsIdle for Shared {
+impl HoldsIdle for Instances {
     fn drop_idle(&self) -> bool {
         let idle = self.pool.take();
         idle.is_some_and(|instance| {
@@ -236,30 +235,22 @@ impl HoldsIdle for Shared {
     }
 }
 
-/// The error of a call that was not made for want of something that comes again.
-#[cold]
-pub(crate) fn overloaded(plugin: &Shared, message: String) -> CallError {
-    CallError::new(CallErrorKind::Overloaded, message)
-        .retry_after(RETRY_AFTER)
-        .of(plugin.sandbox.label())
-}
-
-/// An instance that is about to end. It keeps its place until then: however long goodbyes take,
-/// there are never more instances than the policy allows.
-struct Leaving {
-    plugin: Arc<Shared>,
+/// An instance that is about to end. It counts until then: however long `shutdown` takes, there
+/// are never more instances than the policy allows.
+struct Retiring {
+    plugin: Arc<Instances>,
     instance: Option<Box<Instance>>,
 }
 
-impl Leaving {
-    fn say_goodbye(&mut self) {
+impl Retiring {
+    fn call_shutdown(&mut self) {
         if let Some(instance) = &mut self.instance {
-            self.plugin.say_goodbye(instance, self.plugin.policy.init);
+            self.plugin.call_shutdown(instance, self.plugin.policy.init);
         }
     }
 }
 
-impl Drop for Leaving {
+impl Drop for Retiring {
     fn drop(&mut self) {
         drop(self.instance.take());
         self.plugin.pool.release();

@@ -35,10 +35,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::errors::{Attempt, RegisterError, RegisterErrorKind};
-use crate::lease::Leased;
-use crate::registry::Registry;
-use crate::table::Table;
+use super::Registry;
+use super::errors::{Attempt, RegisterError, RegisterErrorKind};
+use crate::cell::{Leased, Table};
 
 /// What the macro needs; not for use by hand.
 #[doc(hidden)]

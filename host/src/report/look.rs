@@ -1,11 +1,11 @@
 //! What one look came to.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::rejected::Rejected;
 
 /// What one look came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The generation that serves now.

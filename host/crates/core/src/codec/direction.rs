@@ -1,0 +1,10 @@
+//! Which way a codec converts.
+
+/// Which way a codec converts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From a document to bytes of the codec's format.
+    Encode,
+    /// From bytes of the codec's format to a document.
+    Decode,
+}

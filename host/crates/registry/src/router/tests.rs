@@ -1,0 +1,100 @@
+use super::*;
+
+fn router(routes: &[(&str, &[&str], &'static str)]) -> Router<&'static str> {
+    let mut made = Router::new();
+    for (pattern, methods, value) in routes {
+        let route = Route::new(*pattern, *value).on(methods.iter().copied());
+        made.insert(route).expect("routes that can stand beside each other");
+    }
+    made
+}
+
+/// What serves a request, in one line.
+fn found(router: &Router<&'static str>, method: &str, path: &str) -> String {
+    match router.find(method, path) {
+        Match::Found(Found { route, params, head }) => {
+            let params: Vec<String> = params.iter().map(|(k, v)| format!(" {k}={v}")).collect();
+            format!("{}{}{}", route.value, params.concat(), if head { " head" } else { "" })
+        }
+        Match::MethodNotAllowed { allow } => format!("405 {}", allow.join(" ")),
+        Match::NotFound => "404".to_owned(),
+    }
+}
+
+#[test]
+fn a_table_of_requests() {
+    let router = router(&[
+        ("/a", &["GET"], "get a"),
+        ("/a", &["POST", "PUT"], "post a"),
+        ("/a/{id}", &[], "any"),
+        ("/a/new", &["GET"], "new"),
+        ("/files/{*rest}", &["GET"], "files"),
+        ("/files/index", &["GET"], "index"),
+        ("/x{{y}}", &["PUT"], "braces"),
+    ]);
+    for (method, path, expected) in [
+        ("GET", "/a", "get a"),
+        ("HEAD", "/a", "get a head"),
+        ("PUT", "/a", "post a"),
+        ("DELETE", "/a", "405 GET HEAD OPTIONS POST PUT"),
+        ("OPTIONS", "/a", "405 GET HEAD OPTIONS POST PUT"),
+        ("GET", "/a/new", "new"),
+        ("DELETE", "/a/new", "405 GET HEAD OPTIONS"),
+        ("PATCH", "/a/1%2F2%20%C3%A9", "any id=1/2 é"),
+        ("HEAD", "/a/1", "any id=1 head"),
+        ("GET", "/files/b/c", "files rest=b/c"),
+        ("GET", "/files/index", "index"),
+        ("GET", "/files/", "404"),
+        ("PUT", "/x{y}", "braces"),
+        ("get", "/a", "405 GET HEAD OPTIONS POST PUT"),
+        ("GET", "/a/", "404"),
+        ("GET", "/", "404"),
+        ("GET", "", "404"),
+    ] {
+        assert_eq!(found(&router, method, path), expected, "{method} {path}");
+    }
+}
+
+#[test]
+fn two_routes_of_a_pattern_share_no_method() {
+    let mut router = router(&[("/a", &["GET", "PUT"], "first")]);
+    for methods in [&["PUT"][..], &[]] {
+        let route = Route::new("/a", "second").on(methods.iter().copied());
+        assert_eq!(router.taken(&route).map(|it| it.value), Some("first"));
+        let refused = router.insert(route).expect_err("PUT is taken");
+        assert_eq!(
+            refused.to_string(),
+            "route /a: expected no other route for the same methods, found one"
+        );
+    }
+    assert_eq!(router.routes().count(), 1);
+}
+
+#[test]
+fn a_refused_pattern_leaves_the_router_as_it_was() {
+    let mut router = router(&[("/a/{id}", &["GET"], "first")]);
+    for (pattern, message) in [
+        ("/a/{name}", "a path of another shape than /a/{id}"),
+        ("/a/{*rest}", "a path of another shape than /a/{id}"),
+        ("/{a}{b}", "one parameter between two slashes"),
+        ("/b/{", "named parameters in matching braces"),
+        ("/{*rest}/b", "{*rest} at the end of the path only"),
+    ] {
+        let refused = router.insert(Route::new(pattern, "second")).expect_err("a bad pattern");
+        assert_eq!(refused.to_string(), format!("route {pattern}: expected {message}"));
+    }
+    assert_eq!(found(&router, "GET", "/a/1"), "first id=1");
+    assert_eq!(router.routes().count(), 1);
+}
+
+#[test]
+fn a_shape_knows_no_names() {
+    let router =
+        router(&[("/a/{id}", &["GET"], "a"), ("/b/{*rest}", &[], "b"), ("/c/{{d}}", &[], "c")]);
+    let shaped = |pattern: &str| router.of_shape(pattern).map(|it| it.value).collect::<Vec<_>>();
+    assert_eq!(shaped("/a/{name}"), ["a"]);
+    assert_eq!(shaped("/b/{*all}"), ["b"]);
+    assert_eq!(shaped("/b/{all}"), [""; 0]);
+    assert_eq!(shaped("/c/{{e}}"), [""; 0]);
+    assert_eq!(router.of_pattern("/a/{name}").count(), 0);
+}

@@ -1,0 +1,136 @@
+//! The bodies of the admin plane's answers, as it writes them and clients read them.
+//!
+//! Clients of one version read what a host of a later one writes: fields that they do not know are
+//! passed over.
+
+use std::time::SystemTime;
+
+use plugbay::config::PendingRestart;
+use plugbay::{DrainingStatus, GenerationStatus, PluginStatus, Rejected, timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::history::Record;
+
+/// `GET /v1/plugins`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Plugins {
+    /// The number of the generation that serves.
+    pub generation: u64,
+    /// Its plugins, by name.
+    pub plugins: Vec<PluginStatus>,
+}
+
+/// `GET /v1/plugins/{name}`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Versions {
+    /// The version that serves.
+    #[serde(flatten)]
+    pub stable: PluginStatus,
+    /// The new version, while it is on trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<PluginStatus>,
+}
+
+/// `GET /v1/generations`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Generations {
+    /// The number of the generation that serves.
+    pub generation: u64,
+    /// When it was published.
+    #[serde(with = "timestamp")]
+    pub published_at: SystemTime,
+    /// The generation that an operator rolled back to, while changes are held back.
+    pub pinned: Option<u64>,
+    /// The generations that can be rolled back to, oldest first; the last one serves.
+    pub history: Vec<GenerationStatus>,
+    /// Of these, the one to roll back to if none is named.
+    pub previous: Option<u64>,
+    /// Plugin versions that left and still have calls under way.
+    pub draining: Vec<DrainingStatus>,
+    /// Settings that only a restart applies.
+    pub pending_restart: Vec<PendingRestart>,
+    /// The latest events, oldest first.
+    pub events: Vec<Record>,
+}
+
+/// `GET /v1/rejected`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RejectedList {
+    /// The number of the generation that serves.
+    pub generation: u64,
+    /// What was refused, by source.
+    pub rejected: Vec<Rejected>,
+}
+
+/// `GET /debug/registry`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Names {
+    /// The number of the generation that serves.
+    pub generation: u64,
+    /// The kinds, and `plugins`, sorted.
+    pub names: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use plugbay::{Event, Outcome};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn round<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+        let mut written = serde_json::to_value(value).unwrap();
+        assert_eq!(serde_json::from_value::<T>(written.clone()).unwrap(), *value);
+        written["added_later"] = json!([1]);
+        assert_eq!(serde_json::from_value::<T>(written).unwrap(), *value);
+    }
+
+    fn plugin() -> PluginStatus {
+        let mut plugin: Value = json!({
+            "name": "a", "version": "1.0.0", "state": "running", "description": "", "form": "wasm",
+            "source": "a.wasm", "digest": "00", "size": 1, "code_size": 1, "generation": 1,
+            "started_at": "2026-01-31T12:00:00.123Z", "capabilities": ["codec:a"], "imports": [],
+            "asked": [], "granted": [], "exports": [], "config_schema": null, "leases": 0,
+            "calls": { "answered": 1, "failed": { "trap": 1 }, "cancelled": 0 },
+            "health": {
+                "healthy": true, "since": "2026-01-31T12:00:00Z", "why": null, "crash_loop": null,
+                "asked": 3,
+            },
+            "stats": {
+                "instances": 1, "instantiations": 1, "discarded": 0, "memory": 1, "waiting": 0,
+                "metrics": [{ "type": "gauge", "name": "g", "value": 0.5 }],
+            },
+        });
+        plugin["policy"] = serde_json::to_value(plugbay::Policy::default()).unwrap();
+        serde_json::from_value(plugin).unwrap()
+    }
+
+    #[test]
+    fn every_body_is_read_back_with_fields_of_a_later_host_in_it() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        round(&Plugins { generation: 1, plugins: vec![plugin()] });
+        round(&Versions { stable: plugin(), canary: None });
+        round(&Versions { stable: plugin(), canary: Some(plugin()) });
+        let event = Arc::new(Event { at, generation: 1, outcome: Outcome::Configured });
+        round(&Generations {
+            generation: 1,
+            published_at: at,
+            pinned: Some(1),
+            history: Vec::new(),
+            previous: None,
+            draining: Vec::new(),
+            pending_restart: Vec::new(),
+            events: vec![Record { seq: 1, event }],
+        });
+        round(&RejectedList { generation: 1, rejected: Vec::new() });
+        round(&Names { generation: 1, names: vec!["codec".into()] });
+    }
+}

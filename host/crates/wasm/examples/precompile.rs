@@ -1,0 +1,41 @@
+//! Fills a cache with the code of components, for hosts that are built without a compiler:
+//! `cargo run --example precompile -- FOLDER`.
+
+use std::error::Error;
+use std::path::Path;
+
+use plugbay_core::{Artifact, Runtime, Source};
+use plugbay_fixtures::Guest;
+use plugbay_wasm::{AotCache, Engine, WasmRuntime};
+
+/// The components: a codec and a handler.
+pub(crate) fn guests() -> [Vec<u8>; 2] {
+    [
+        Guest::codec("echo").stamp("codec ").build(),
+        Guest::handler("hello").stamp("handler ").build(),
+    ]
+}
+
+/// A runtime that keeps code in `folder`.
+pub(crate) fn runtime(
+    folder: &Path,
+    tokio: &tokio::runtime::Handle,
+) -> Result<WasmRuntime, Box<dyn Error>> {
+    let cache = AotCache::open(folder)?;
+    Ok(WasmRuntime::builder(Engine::new()?, tokio.clone()).cache(cache).build()?)
+}
+
+/// A component, as the host reads it from a file.
+pub(crate) fn artifact(bytes: Vec<u8>) -> Artifact {
+    Artifact::new(Source::Memory("guest".into()), bytes)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args_os().nth(1).ok_or("expected a folder as the argument")?;
+    let tokio = tokio::runtime::Runtime::new()?;
+    let runtime = runtime(Path::new(&folder), tokio.handle())?;
+    for guest in guests() {
+        runtime.prepare(&artifact(guest))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! A build without a compiler runs what a build with one has left in the cache, and nothing else.
+//! `cargo xtask test` fills the cache, which is the folder `PLUGBAY_TEST_CACHE`, by the example
+//! `precompile`, and runs this with `--no-default-features`.
+
+#![cfg(not(feature = "compile"))]
+
+#[path = "../examples/precompile.rs"]
+#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
+mod precompile;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plugbay_core::codec::{Codec, Direction};
+use plugbay_core::handler::{Handler, Request};
+use plugbay_core::{
+    CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Plugin, Policy, Reason,
+    Refusal, Runtime, Services, StartPlugin, Unobserved,
+};
+use plugbay_fixtures::{Behaviour, Export, Guest};
+use precompile::{artifact, guests, runtime};
+
+fn cache() -> PathBuf {
+    let folder = std::env::var_os("PLUGBAY_TEST_CACHE");
+    folder.expect("expected PLUGBAY_TEST_CACHE, which `cargo xtask test` sets").into()
+}
+
+fn tokio() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+fn start(
+    bytes: Vec<u8>,
+    folder: &Path,
+    tokio: &tokio::runtime::Runtime,
+) -> Result<Arc<dyn Plugin>, Refusal> {
+    let runtime = runtime(folder, tokio.handle()).unwrap();
+    let prepared = runtime.prepare(&artifact(bytes))?;
+    let description = prepared.describe(Isolation::Refuse)?;
+    prepared.start(StartPlugin {
+        identity: Identity::new(&description.name, &description.version),
+        description: Arc::new(description),
+        config: serde_json::json!({}),
+        policy: Policy::default(),
+        observer: Arc::new(Unobserved),
+    })
+}
+
+/// A host without other codecs.
+struct Alone;
+
+impl Services for Alone {
+    fn codecs(&self) -> Vec<CodecInfo> {
+        Vec::new()
+    }
+
+    fn convert(
+        &self,
+        _: &Context<'_>,
+        name: &str,
+        _: Direction,
+        _: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
+    }
+}
+
+#[test]
+fn code_from_the_cache_runs() {
+    let (tokio, services) = (tokio(), Arc::new(Alone) as Arc<dyn Services>);
+    let [codec, handler] = guests().map(|guest| start(guest, &cache(), &tokio).unwrap());
+    let codec = codec.provide(0).unwrap().get::<Codec>().unwrap().clone();
+    assert_eq!(codec.encode(&Context::new(&services), b"in").unwrap(), b"codec in");
+    let handler = handler.provide(0).unwrap().get::<Handler>().unwrap().clone();
+    let request = Request { method: "POST".into(), body: b"in".to_vec(), ..Request::default() };
+    let response = tokio.block_on(handler.handle(Context::new(&services), request)).unwrap();
+    assert_eq!(response.body, b"handler in");
+}
+
+#[test]
+fn what_is_not_in_the_cache_is_refused_and_a_bad_entry_is_left_alone() {
+    let (tokio, folder) = (tokio(), tempfile::tempdir().unwrap());
+    let [guest, _] = guests();
+    let name = format!("other-{}.aot", artifact(guest.clone()).digest.hex());
+    std::fs::write(folder.path().join(&name), "not an entry").unwrap();
+    let refusal = start(guest, folder.path(), &tokio).err().unwrap();
+    assert_eq!(refusal.reason, Reason::Compiler);
+    assert!(refusal.message.contains("found none in the cache"), "{}", refusal.message);
+    assert!(refusal.hint.contains("feature `compile`"));
+    assert!(folder.path().join(name).exists());
+}
+
+#[cfg(not(feature = "wasi"))]
+#[test]
+fn a_component_that_imports_wasi_is_refused() {
+    let wait = Behaviour::Wait(std::time::Duration::ZERO);
+    let guest = Guest::codec("late").on(Export::Encode, wait).build();
+    let refusal = start(guest, &cache(), &tokio()).err().unwrap();
+    assert_eq!(refusal.reason, Reason::MissingImport);
+    assert!(refusal.message.contains("wasi:clocks/monotonic-clock@0.2"), "{}", refusal.message);
+    assert!(refusal.hint.contains("feature `wasi`"));
+}

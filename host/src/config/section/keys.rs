@@ -1,0 +1,66 @@
+//! The names of all keys, in one place.
+//!
+//! The reader refuses what is not listed here, the environment is matched against it, and a test
+//! holds `config.toml` and the reader against it. Those of `[defaults]` are listed in `limits`.
+
+use super::limits::LIMITS;
+
+/// The tables at the top of the file.
+pub(crate) const SECTIONS: &[&str] =
+    &["host", "server", "admin", "defaults", "plugins", "routes", "capabilities", "migrations"];
+
+pub(crate) const HOST: &[&str] = &[
+    "plugins",
+    "cache",
+    "linked",
+    "strict",
+    "debounce",
+    "rescan",
+    "drain",
+    "parallel",
+    "mapped",
+    "mapped_beyond",
+    "history",
+    "probes",
+];
+pub(crate) const SERVER: &[&str] = &["listen", "max_body", "timeout"];
+pub(crate) const ADMIN: &[&str] = &["enabled", "listen"];
+pub(crate) const DEFAULTS: &[&str] = LIMITS;
+
+/// What only a plugin has.
+const OF_A_PLUGIN: [&str; 5] = ["artifact", "enabled", "after", "config", "grants"];
+/// [`DEFAULTS`] and what only a plugin has.
+pub(crate) const PLUGIN: [&str; OF_A_PLUGIN.len() + LIMITS.len()] = {
+    let mut keys = [""; OF_A_PLUGIN.len() + LIMITS.len()];
+    let mut at = 0;
+    while at < keys.len() {
+        keys[at] = match at.checked_sub(OF_A_PLUGIN.len()) {
+            None => OF_A_PLUGIN[at],
+            Some(at) => LIMITS[at],
+        };
+        at += 1;
+    }
+    keys
+};
+pub(crate) const GRANTS: &[&str] =
+    &["read", "write", "network", "environment", "clocks", "random", "stdio"];
+/// A folder of [`GRANTS`] that the plugin sees elsewhere.
+pub(crate) const FOLDER: &[&str] = &["host", "guest"];
+pub(crate) const CAPABILITY: &[&str] = &[
+    "strategy",
+    "providers",
+    "weights",
+    "key",
+    "retries",
+    "steps",
+    "every",
+    "errors",
+    "latency",
+    "calls",
+];
+pub(crate) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
+pub(crate) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
+
+/// Sections whose keys can be set by a variable: those with a fixed set of keys.
+pub(crate) const IN_ENVIRONMENT: [(&str, &[&str]); 4] =
+    [("host", HOST), ("server", SERVER), ("admin", ADMIN), ("defaults", DEFAULTS)];

@@ -1,0 +1,94 @@
+//! Clashes of names, capabilities and routes with a plugin that does not start.
+
+mod support;
+
+use plugbay::Reason;
+use plugbay_fixtures::{Behaviour, Export, Guest};
+use support::puppet::{Mood, Puppets, puppet};
+use support::{Place, Site, place};
+
+fn serve(place: Place, puppets: &Puppets) -> Site {
+    let runtime = std::sync::Arc::new(puppets.clone());
+    place.unwatched().host_with(|builder| builder.runtime(runtime))
+}
+
+fn does_not_start(puppets: &Puppets, label: &str) {
+    let mood = Mood { wont_start: Some("port in use".into()), ..Mood::default() };
+    puppets.mood(label, mood);
+}
+
+fn reason(site: &Site, file: &str) -> Option<Reason> {
+    site.rejected(file).map(|it| it.reason)
+}
+
+#[test]
+fn a_capability_goes_to_the_next_if_the_first_does_not_start() {
+    let puppets = Puppets::default();
+    does_not_start(&puppets, "one@1.0.0");
+    let two_of_them = place()
+        .plugin("one.wasm", puppet("one", "1.0.0", &["codec:x"]))
+        .plugin("two.wasm", puppet("two", "1.0.0", &["codec:x"]));
+    let site = serve(two_of_them, &puppets);
+    assert_eq!(site.encode("x"), "two@1.0.0");
+    assert_eq!((reason(&site, "one.wasm"), reason(&site, "two.wasm")), (Some(Reason::Init), None));
+    // It keeps what it got, also when the other one would start.
+    puppets.mood("one@1.0.0", Mood::default());
+    site.look();
+    assert_eq!((site.encode("x"), puppets.starts("two@1.0.0")), ("two@1.0.0".into(), 1));
+    assert_eq!(reason(&site, "one.wasm"), Some(Reason::CapabilityClash));
+}
+
+#[test]
+fn a_last_good_version_claims_again_what_its_next_version_gave_up() {
+    let puppets = Puppets::default();
+    let first = place().plugin("one.wasm", puppet("one", "1.0.0", &["codec:x"]));
+    let site = serve(first, &puppets);
+    does_not_start(&puppets, "one@2.0.0");
+    site.drop_in("one.wasm", puppet("one", "2.0.0", &["codec:y"]));
+    site.drop_in("two.wasm", puppet("two", "1.0.0", &["codec:y"]));
+    site.drop_in("three.wasm", puppet("three", "1.0.0", &["codec:x"]));
+    site.look();
+    // The failed version has no claim to y, and so leaves it to a newcomer.
+    assert_eq!((site.encode("x"), site.encode("y")), ("one@1.0.0".into(), "two@1.0.0".into()));
+    assert_eq!((reason(&site, "one.wasm"), reason(&site, "two.wasm")), (Some(Reason::Init), None));
+    assert_eq!(reason(&site, "three.wasm"), Some(Reason::CapabilityClash));
+    assert!(puppets.log().contains(&"stop three@1.0.0".into()), "it started in vain");
+}
+
+#[test]
+fn a_route_goes_to_the_next_if_the_first_does_not_start() {
+    let failing = Guest::handler("a").route("GET", "/x").on(Export::Init, Behaviour::Trap);
+    let two_of_them =
+        place().plugin("1.wasm", failing).plugin("2.wasm", Guest::handler("b").route("GET", "/x"));
+    let site = serve(two_of_them, &Puppets::default());
+    let routes = site.status().routes;
+    let of_b = routes.iter().filter(|it| it.path == "/x" && it.handler == "b" && it.serves);
+    assert_eq!(of_b.count(), 1, "{routes:?}");
+    assert_eq!(reason(&site, "2.wasm"), None);
+}
+
+#[test]
+fn a_name_goes_to_the_next_if_the_first_does_not_start() {
+    let puppets = Puppets::default();
+    does_not_start(&puppets, "a@1.0.0");
+    let two_of_them = place()
+        .plugin("1.wasm", puppet("a", "1.0.0", &["codec:a"]))
+        .plugin("2.wasm", puppet("a", "2.0.0", &["codec:a"]));
+    let site = serve(two_of_them, &puppets);
+    assert_eq!(site.encode("a"), "a@2.0.0");
+    assert_eq!((reason(&site, "1.wasm"), reason(&site, "2.wasm")), (Some(Reason::Init), None));
+}
+
+#[test]
+fn a_name_stays_with_the_last_good_version() {
+    let puppets = Puppets::default();
+    let site = serve(place().plugin("2.wasm", puppet("a", "1.0.0", &["codec:a"])), &puppets);
+    does_not_start(&puppets, "a@2.0.0");
+    site.drop_in("2.wasm", puppet("a", "2.0.0", &["codec:a"]));
+    site.drop_in("1.wasm", puppet("a", "3.0.0", &["codec:a"]));
+    site.look();
+    assert_eq!(site.encode("a"), "a@1.0.0");
+    let reasons = (reason(&site, "2.wasm"), reason(&site, "1.wasm"));
+    assert_eq!(reasons, (Some(Reason::Init), Some(Reason::NameClash)));
+    assert_eq!(puppets.starts("a@3.0.0"), 0);
+}
