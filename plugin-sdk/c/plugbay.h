@@ -351,7 +351,7 @@ typedef struct {
 /**
  * The functions of the kind `codec`. All are required.
  *
- * `instance` is what `Vtable::create`(crate::raw::Vtable::create) made. Each writes one `plugbay_buf`
+ * `instance` is what `create` made. Each writes one `plugbay_buf`
  * to `out` whatever it returns: the answer, which may be empty, if `PLUGBAY_OK`, else the
  * message. It never reads what `out` held.
  */
@@ -439,7 +439,7 @@ typedef struct {
 /**
  * The functions of the kind `handler`. All are required.
  *
- * `instance` is what `Vtable::create`(crate::raw::Vtable::create) made.
+ * `instance` is what `create` made.
  */
 typedef struct {
   /**
