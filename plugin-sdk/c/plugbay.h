@@ -1,10 +1,11 @@
 /*
  * The C ABI between a Plugbay host and its native plugins.
  *
- * Made of plugin-sdk/abi/src/raw.rs. Do not edit.
+ * Made of plugin-sdk/abi/src/raw.rs and src/kind. Do not edit.
  *
- * A plugin fills in one `plugbay_vtable`, names it in `PLUGBAY_PLUGIN`, and is linked as a shared
- * library: `cc -shared -fPIC -fvisibility=hidden`. examples/rot13.c is a whole one.
+ * A plugin fills in one `plugbay_vtable` and a table for each kind of its capabilities, names the
+ * first in `PLUGBAY_PLUGIN`, and is linked as a shared library: `cc -shared -fPIC
+ * -fvisibility=hidden`. examples/rot13.c is a whole one.
  *
  * - Who makes a buffer frees it. What is handed out carries its own `free`; what is handed in is
  *   borrowed until the call returns.
@@ -33,7 +34,7 @@ extern "C" {
 /**
  * The version of this ABI. Hosts refuse what they do not know.
  */
-#define PLUGBAY_VERSION 1
+#define PLUGBAY_VERSION 2
 
 /**
  * How a header begins.
@@ -258,6 +259,126 @@ typedef struct {
 } plugbay_host;
 
 /**
+ * The functions of one kind of capability that a plugin offers.
+ */
+typedef struct {
+  /**
+   * The kind's name, as in the description's capabilities: `codec`.
+   */
+  plugbay_bytes name;
+  /**
+   * The table of the kind's functions, for a codec a `plugbay_codec_table`; never null. Each begins
+   * with its size in bytes and its version, two numbers of 32 bits.
+   */
+  const void *table;
+} plugbay_kind;
+
+/**
+ * Borrowed array. `ptr` is valid for the call for reads of `len` elements and aligned for them;
+ * when `len` is 0 it may be null or dangle.
+ */
+typedef struct {
+  /**
+   * The first element.
+   */
+  const plugbay_kind *ptr;
+  /**
+   * How many.
+   */
+  size_t len;
+} plugbay_kinds;
+
+/**
+ * A plugin's functions, and its kinds. All functions are required: none may be null.
+ *
+ * It and all that it points to stay as they are for as long as the library is loaded. `instance`
+ * is what `create` made and `destroy` has not yet taken. A function with `out` writes one `plugbay_buf`
+ * there whatever it returns: the answer, which may be empty, if `PLUGBAY_OK`, else the message.
+ * It never reads what `out` held.
+ */
+typedef struct {
+  /**
+   * The size of this struct in bytes; what lies beyond is not there.
+   */
+  uint32_t size;
+  /**
+   * `PLUGBAY_VERSION`.
+   */
+  uint32_t version;
+  /**
+   * Says what the plugin is, as JSON (a C plugin writes it as a literal):
+   *
+   * ```json
+   * {
+   *   "name": "tabular", "version": "1.2.0", "description": "tables as text",
+   *   "capabilities": [
+   *     {"kind": "codec", "name": "csv", "description": "", "media_types": ["text/csv"]},
+   *     {"kind": "handler", "name": "stats", "description": "",
+   *      "routes": [{"methods": ["GET"], "path": "/stats/{table}"}]}
+   *   ],
+   *   "config_schema": {"type": "object"}
+   * }
+   * ```
+   *
+   * `media_types`, `routes` and `config_schema` may be absent; a null schema is an absent one.
+   */
+  plugbay_status (*describe)(plugbay_host host, plugbay_buf *out);
+  /**
+   * Makes one instance. `config` is a JSON object. Writes `instance` only if it returns
+   * `PLUGBAY_OK`, and then not null.
+   */
+  plugbay_status (*create)(
+      plugbay_host host, plugbay_bytes config, void **instance, plugbay_buf *out);
+  /**
+   * Says whether the instance can serve.
+   */
+  plugbay_status (*health)(const void *instance, plugbay_host host, plugbay_buf *out);
+  /**
+   * The last call that an instance gets before `destroy`.
+   */
+  void (*shutdown)(const void *instance, plugbay_host host);
+  /**
+   * Frees the instance. No other call of it may be running, and none may follow.
+   */
+  void (*destroy)(void *instance, plugbay_host host);
+  /**
+   * The kinds of the capabilities that `describe` names, each once. A host skips those that it
+   * does not know.
+   */
+  plugbay_kinds kinds;
+} plugbay_vtable;
+
+/**
+ * The functions of the kind `codec`. All are required.
+ *
+ * `instance` is what `create` made. Each writes one `plugbay_buf`
+ * to `out` whatever it returns: the answer, which may be empty, if `PLUGBAY_OK`, else the
+ * message. It never reads what `out` held.
+ */
+typedef struct {
+  /**
+   * The size of this struct in bytes; what lies beyond is not there.
+   */
+  uint32_t size;
+  /**
+   * 1.
+   */
+  uint32_t version;
+  /**
+   * Writes `document` (one CBOR item) with the capability `index`.
+   */
+  plugbay_status (*encode)(
+      const void *instance, plugbay_host host, uint32_t index, plugbay_bytes document,
+      plugbay_buf *out);
+  /**
+   * Reads `bytes` with the capability `index` into one CBOR item.
+   */
+  plugbay_status (*decode)(
+      const void *instance, plugbay_host host, uint32_t index, plugbay_bytes bytes,
+      plugbay_buf *out);
+} plugbay_codec_table;
+
+/**
  * A request to a handler. Everything in it is valid for the call.
  */
 typedef struct {
@@ -316,12 +437,9 @@ typedef struct {
 } plugbay_response;
 
 /**
- * A plugin's functions, in the order in which a host calls them. All are required: none may be
- * null. One that a plugin has no use for answers `PLUGBAY_UNSUPPORTED`, or does nothing.
+ * The functions of the kind `handler`. All are required.
  *
- * `instance` is what `create` made and `destroy` has not yet taken. A function with `out` (or
- * `error`) writes one `plugbay_buf` there whatever it returns: the answer, which may be empty, if
- * `PLUGBAY_OK`, else the message. It never reads what `out` held.
+ * `instance` is what `create` made.
  */
 typedef struct {
   /**
@@ -329,49 +447,9 @@ typedef struct {
    */
   uint32_t size;
   /**
-   * `PLUGBAY_VERSION`.
+   * 1.
    */
   uint32_t version;
-  /**
-   * Says what the plugin is, as JSON (a C plugin writes it as a literal):
-   *
-   * ```json
-   * {
-   *   "name": "tabular", "version": "1.2.0", "description": "tables as text",
-   *   "capabilities": [
-   *     {"kind": "codec", "name": "csv", "description": "", "media_types": ["text/csv"]},
-   *     {"kind": "handler", "name": "stats", "description": "",
-   *      "routes": [{"methods": ["GET"], "path": "/stats/{table}"}]}
-   *   ],
-   *   "config_schema": {"type": "object"}
-   * }
-   * ```
-   *
-   * `media_types`, `routes` and `config_schema` may be absent; a null schema is an absent one.
-   */
-  plugbay_status (*describe)(plugbay_host host, plugbay_buf *out);
-  /**
-   * Makes one instance. `config` is a JSON object. Writes `instance` only if it returns
-   * `PLUGBAY_OK`, and then not null.
-   */
-  plugbay_status (*create)(
-      plugbay_host host, plugbay_bytes config, void **instance, plugbay_buf *out);
-  /**
-   * Says whether the instance can serve.
-   */
-  plugbay_status (*health)(const void *instance, plugbay_host host, plugbay_buf *out);
-  /**
-   * Writes `document` (one CBOR item) with the capability `index`.
-   */
-  plugbay_status (*encode)(
-      const void *instance, plugbay_host host, uint32_t index, plugbay_bytes document,
-      plugbay_buf *out);
-  /**
-   * Reads `bytes` with the capability `index` into one CBOR item.
-   */
-  plugbay_status (*decode)(
-      const void *instance, plugbay_host host, uint32_t index, plugbay_bytes bytes,
-      plugbay_buf *out);
   /**
    * Answers one request with the capability `index`. Writes `response` only if it returns
    * `PLUGBAY_OK`, and `error` only if it does not.
@@ -379,15 +457,7 @@ typedef struct {
   plugbay_status (*handle)(
       const void *instance, plugbay_host host, uint32_t index, const plugbay_request *request,
       plugbay_response *response, plugbay_buf *error);
-  /**
-   * The last call that an instance gets before `destroy`.
-   */
-  void (*shutdown)(const void *instance, plugbay_host host);
-  /**
-   * Frees the instance. No other call of it may be running, and none may follow.
-   */
-  void (*destroy)(void *instance, plugbay_host host);
-} plugbay_vtable;
+} plugbay_handler_table;
 
 #if defined(_WIN32)
 #define PLUGBAY_EXPORT __declspec(dllexport)
@@ -412,17 +482,24 @@ extern PLUGBAY_EXPORT const plugbay_header plugbay_abi;
 /**
  * Where a host enters the plugin.
  */
-PLUGBAY_EXPORT const plugbay_vtable *plugbay_entry_v1(void);
+PLUGBAY_EXPORT const plugbay_vtable *plugbay_entry_v2(void);
 
 /**
  * Makes the library a plugin: once, outside of any function. `vtable` is a static
  * `plugbay_vtable` whose `size` is its `sizeof` and whose `version` is `PLUGBAY_VERSION`.
  */
 #define PLUGBAY_PLUGIN(vtable)                                                 \
-  const plugbay_vtable *plugbay_entry_v1(void) { return &(vtable); }           \
+  const plugbay_vtable *plugbay_entry_v2(void) { return &(vtable); }           \
   PLUGBAY_IN_SECTION const plugbay_header plugbay_abi = {                      \
       PLUGBAY_MAGIC, PLUGBAY_VERSION, sizeof(plugbay_header),                  \
       sizeof(plugbay_vtable), 0}
+
+/**
+ * An element of a vtable's kinds: `{PLUGBAY_KIND("codec", table)}`, where `table` is a static
+ * `plugbay_codec_table` whose `version` is 1.
+ */
+#define PLUGBAY_KIND(name, table)                                              \
+  {{(const uint8_t *)(name), sizeof(name) - 1}, &(table)}
 
 /**
  * A text that ends with a zero, for as long as it is there.

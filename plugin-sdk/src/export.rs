@@ -1,6 +1,7 @@
 //! What [`export!`](crate::export) writes, and the table of capabilities that it fills.
 
-use crate::{Codec, Document, Error, Handler, Plugin, Request, Response, Result, Route};
+use crate::kind::Functions;
+use crate::{Error, Plugin, Result, Route};
 
 /// Makes the crate a plugin. Once per crate, at its top level.
 ///
@@ -33,13 +34,13 @@ use crate::{Codec, Document, Error, Handler, Plugin, Request, Response, Result, 
 /// # fn main() {}
 /// ```
 ///
-/// The plugin's version is its crate's. In a component the macro exports the world that fits:
-/// `codec-plugin`, `handler-plugin`, or `plugin` for both. In a native library it defines the
+/// The plugin's version is its crate's. In a component the macro exports the world of each kind,
+/// `codec-plugin` and `handler-plugin`, which the linker merges. In a native library it defines the
 /// entry symbol; with the SDK's feature `linked` it registers the plugin instead.
 #[macro_export]
 macro_rules! export {
     ($plugin:ident : $($capabilities:tt)+) => {
-        $crate::__capabilities! { $plugin [] [none] $($capabilities)+ }
+        $crate::__capabilities! { $plugin [] [] $($capabilities)+ }
     };
     ($($other:tt)*) => {
         ::core::compile_error!(
@@ -49,38 +50,19 @@ macro_rules! export {
     };
 }
 
-/// Walks the capabilities; keeps the table's entries and the world that they need.
+/// Walks the capabilities; keeps the table's entries and their kinds.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __capabilities {
-    ($p:ident [$($e:tt)*] [$w:ident] codec $field:ident $(, $($rest:tt)*)?) => {
-        $crate::__capabilities! { $p [$($e)* { codec p p.$field }] [$w codec] $($($rest)*)? }
+    ($p:ident [$($e:tt)*] [$($k:ident)*] $kind:ident $field:ident $(, $($rest:tt)*)?) => {
+        $crate::__capabilities! {
+            $p [$($e)* { $kind p p.$field }] [$($k)* $kind] $($($rest)*)?
+        }
     };
-    ($p:ident [$($e:tt)*] [$w:ident] handler $field:ident $(, $($rest:tt)*)?) => {
-        $crate::__capabilities! { $p [$($e)* { handler p p.$field }] [$w handler] $($($rest)*)? }
+    ($p:ident [$($e:tt)*] [$($k:ident)*] $kind:ident $(, $($rest:tt)*)?) => {
+        $crate::__capabilities! { $p [$($e)* { $kind p *p }] [$($k)* $kind] $($($rest)*)? }
     };
-    ($p:ident [$($e:tt)*] [$w:ident] codec $(, $($rest:tt)*)?) => {
-        $crate::__capabilities! { $p [$($e)* { codec p *p }] [$w codec] $($($rest)*)? }
-    };
-    ($p:ident [$($e:tt)*] [$w:ident] handler $(, $($rest:tt)*)?) => {
-        $crate::__capabilities! { $p [$($e)* { handler p *p }] [$w handler] $($($rest)*)? }
-    };
-    ($p:ident $e:tt [none codec] $($rest:tt)*) => {
-        $crate::__capabilities! { $p $e [codec] $($rest)* }
-    };
-    ($p:ident $e:tt [none handler] $($rest:tt)*) => {
-        $crate::__capabilities! { $p $e [handler] $($rest)* }
-    };
-    ($p:ident $e:tt [codec codec] $($rest:tt)*) => {
-        $crate::__capabilities! { $p $e [codec] $($rest)* }
-    };
-    ($p:ident $e:tt [handler handler] $($rest:tt)*) => {
-        $crate::__capabilities! { $p $e [handler] $($rest)* }
-    };
-    ($p:ident $e:tt [$a:ident $b:ident] $($rest:tt)*) => {
-        $crate::__capabilities! { $p $e [both] $($rest)* }
-    };
-    ($p:ident [$({ $kind:ident $self:ident $($place:tt)+ })+] [$world:ident]) => {
+    ($p:ident [$({ $kind:ident $self:ident $($place:tt)+ })+] $kinds:tt) => {
         #[doc(hidden)]
         #[allow(non_camel_case_types, dead_code, reason = "only its name matters")]
         struct __plugbay_export_stands_once_in_a_crate;
@@ -89,34 +71,16 @@ macro_rules! __capabilities {
             impl $crate::__private::Exported for $p {
                 const VERSION: &'static str = ::core::env!("CARGO_PKG_VERSION");
                 const CAPABILITIES: &'static [$crate::__private::Capability<Self>] =
-                    &[$($crate::__capability!($kind $p $self $($place)+)),+];
+                    &[$($crate::__kind!($kind capability $p $self $($place)+)),+];
             }
-            $crate::__form!($p $world);
+            $crate::__distinct! { __form ($p) $kinds }
         };
     };
-    ($p:ident $e:tt $w:tt $($rest:tt)+) => {
+    ($p:ident $e:tt $k:tt $($rest:tt)+) => {
         ::core::compile_error!(::core::concat!(
             "expected `codec`, `handler`, `codec FIELD` or `handler FIELD`, found `",
             ::core::stringify!($($rest)+), "`"
         ));
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __capability {
-    (codec $plugin:ident $p:ident $($place:tt)+) => {
-        $crate::__private::Capability::Codec {
-            info: || $crate::__private::codec_info(|$p: &$plugin| &$($place)+),
-            encode: |$p, document| $crate::Codec::encode(&$($place)+, document),
-            decode: |$p, bytes| $crate::Codec::decode(&$($place)+, bytes),
-        }
-    };
-    (handler $plugin:ident $p:ident $($place:tt)+) => {
-        $crate::__private::Capability::Handler {
-            info: || $crate::__private::handler_info(|$p: &$plugin| &$($place)+),
-            handle: |$p, request| $crate::Handler::handle(&$($place)+, request),
-        }
     };
 }
 
@@ -129,23 +93,11 @@ pub trait Exported: Plugin {
 }
 
 /// One capability: what it says of itself, and its functions applied to where it lives.
-pub enum Capability<P> {
-    /// A codec.
-    Codec {
-        /// Its constants.
-        info: fn() -> Info,
-        /// [`Codec::encode`].
-        encode: fn(&P, &Document) -> Result<Vec<u8>>,
-        /// [`Codec::decode`].
-        decode: fn(&P, &[u8]) -> Result<Document>,
-    },
-    /// A handler.
-    Handler {
-        /// Its constants.
-        info: fn() -> Info,
-        /// [`Handler::handle`].
-        handle: fn(&P, Request) -> Result<Response>,
-    },
+pub struct Capability<P> {
+    /// Its constants.
+    pub info: fn() -> Info,
+    /// Its functions.
+    pub functions: Functions<P>,
 }
 
 /// The constants of a capability.
@@ -158,69 +110,22 @@ pub struct Info {
     pub(crate) routes: &'static [Route],
 }
 
-/// The constants of the codec that `_place` leads to; the macro cannot name a field's type.
-pub fn codec_info<P, C: Codec>(_place: fn(&P) -> &C) -> Info {
-    Info {
-        kind: "codec",
-        name: C::NAME,
-        description: C::DESCRIPTION,
-        media_types: C::MEDIA_TYPES,
-        routes: &[],
-    }
-}
-
-/// The constants of the handler that `_place` leads to.
-pub fn handler_info<P, H: Handler>(_place: fn(&P) -> &H) -> Info {
-    Info {
-        kind: "handler",
-        name: H::NAME,
-        description: H::DESCRIPTION,
-        media_types: &[],
-        routes: H::ROUTES,
-    }
-}
-
-impl<P> Capability<P> {
-    pub(crate) fn info(&self) -> Info {
-        match self {
-            Self::Codec { info, .. } | Self::Handler { info, .. } => info(),
-        }
-    }
-}
-
-/// The capability that a call names.
-fn find<P: Exported>(index: u32) -> Result<&'static Capability<P>> {
-    let known = P::CAPABILITIES;
-    known.get(index as usize).ok_or_else(|| {
-        let count = known.len();
-        Error::internal(format_args!("expected a capability below {count}, found {index}"))
+/// The functions of the capability that a call names by its index, if it is of the kind that
+/// `pick` picks.
+pub(crate) fn find<P: Exported, F>(
+    index: u32,
+    kind: &str,
+    pick: impl FnOnce(&'static Functions<P>) -> Option<&'static F>,
+) -> Result<&'static F> {
+    let Some(capability) = P::CAPABILITIES.get(index as usize) else {
+        let count = P::CAPABILITIES.len();
+        let message = format_args!("expected a capability below {count}, found {index}");
+        return Err(Error::internal(message));
+    };
+    pick(&capability.functions).ok_or_else(|| {
+        let Info { kind: found, name, .. } = (capability.info)();
+        Error::internal(format_args!(
+            "expected capability {index} to be a {kind}, found {found}:{name}"
+        ))
     })
-}
-
-fn mismatch<T>(index: u32, expected: &str, found: Info) -> Result<T> {
-    let Info { kind, name, .. } = found;
-    Err(Error::internal(format_args!(
-        "expected capability {index} to be a {expected}, found {kind}:{name}"
-    )))
-}
-
-pub(crate) fn encode<P: Exported>(plugin: &P, index: u32, document: &Document) -> Result<Vec<u8>> {
-    match find::<P>(index)? {
-        Capability::Codec { encode, .. } => encode(plugin, document),
-        other @ Capability::Handler { .. } => mismatch(index, "codec", other.info()),
-    }
-}
-
-pub(crate) fn decode<P: Exported>(plugin: &P, index: u32, bytes: &[u8]) -> Result<Document> {
-    match find::<P>(index)? {
-        Capability::Codec { decode, .. } => decode(plugin, bytes),
-        other @ Capability::Handler { .. } => mismatch(index, "codec", other.info()),
-    }
-}
-
-pub(crate) fn handle<P: Exported>(plugin: &P, index: u32, request: Request) -> Result<Response> {
-    match find::<P>(index)? {
-        Capability::Handler { handle, .. } => handle(plugin, request),
-        other @ Capability::Codec { .. } => mismatch(index, "handler", other.info()),
-    }
 }

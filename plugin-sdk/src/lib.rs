@@ -29,7 +29,7 @@
 //!
 //! | form | built by | what `export!` writes |
 //! |---|---|---|
-//! | component | a wasm target | the exports of the WIT world that fits the capabilities |
+//! | component | a wasm target | the exports of the WIT world of each kind |
 //! | native library | any other target, `crate-type = ["cdylib"]` | a header and an entry symbol |
 //! | linked crate | any other target, the SDK's feature `linked` | a registration that the host finds |
 //!
@@ -62,36 +62,36 @@
 //! With `default-features = false` the SDK of a component compiles neither `schemars` nor
 //! `serde_json`; [`Plugin::Config`] is `()` then, and [`Response`] has no `json`.
 
-mod codec;
 pub mod codecs;
 mod error;
 mod export;
 mod form;
-mod handler;
+mod kind;
 pub mod log;
 pub mod metrics;
 mod plugin;
 
-pub use codec::Codec;
 pub use error::{Error, Kind, Result};
-pub use handler::{Handler, Request, Response, Route};
+pub use kind::api::*;
 pub use plugbay_document as document;
 pub use plugbay_document::Document;
 pub use plugin::{Config, Plugin};
 
 /// What most plugins use: `use plugbay_sdk::prelude::*;`.
 pub mod prelude {
+    pub use crate::kind::api::*;
     pub use crate::{
-        Codec, Document, Error, Handler, Kind, Plugin, Request, Response, Result, Route, bail,
-        codecs, debug, ensure, error, export, info, metrics, trace, warn,
+        Document, Error, Kind, Plugin, Result, bail, codecs, debug, ensure, error, export, info,
+        metrics, trace, warn,
     };
 }
 
 /// For what [`export!`] writes, and for nothing else.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::export::{Capability, Exported, codec_info, handler_info};
+    pub use crate::export::{Capability, Exported};
     pub use crate::form::*;
+    pub use crate::kind::*;
 }
 
 #[cfg(doctest)]

@@ -112,12 +112,12 @@ export!(Tabular: codec, codec tsv, handler stats);
 #[cfg(not(feature = "linked"))]
 fn guest() -> Guest {
     unsafe extern "C" {
-        fn plugbay_entry_v1() -> *const plugbay_abi::Vtable;
+        fn plugbay_entry_v2() -> *const plugbay_abi::Vtable;
         #[link_name = "plugbay_abi"]
         static HEADER: plugbay_abi::Header;
     }
     // SAFETY: `export!` above defines both.
-    let (header, vtable) = unsafe { (HEADER, plugbay_entry_v1()) };
+    let (header, vtable) = unsafe { (HEADER, plugbay_entry_v2()) };
     assert_eq!(header, plugbay_abi::Header::CURRENT);
     // SAFETY: it is a static table of `guest::vtable`.
     unsafe { Guest::from_raw(vtable) }.unwrap()

@@ -6,12 +6,22 @@ mod entry;
 pub use calls::{codecs, decode, encode, inside, log, log_enabled, metric_add, metric_set};
 pub use entry::vtable;
 
-use crate::{Error, Request, Response};
+pub(crate) use calls::Scope;
+
+use crate::Error;
+use crate::raw::Kind;
 
 /// What a plugin does, without any pointer. [`vtable`] makes the functions of the ABI of it.
 ///
 /// A panic in any of these becomes [`Kind::Panicked`](crate::Kind::Panicked).
+///
+/// The functions of its kinds are in traits of their own, as
+/// [`CodecExports`](crate::kind::codec::CodecExports).
 pub trait Exports: Sized + Send + Sync + 'static {
+    /// The kinds of its capabilities, each once, as
+    /// [`CodecExports::CODEC`](crate::kind::codec::CodecExports::CODEC).
+    const KINDS: &'static [Kind];
+
     /// What it says of itself, in the JSON that [`Vtable::describe`](crate::Vtable::describe)
     /// documents.
     ///
@@ -33,27 +43,6 @@ pub trait Exports: Sized + Send + Sync + 'static {
     ///
     /// `Unavailable` means "not now".
     fn health(&self) -> Result<(), Error>;
-
-    /// Writes `document` with the capability `index`.
-    ///
-    /// # Errors
-    ///
-    /// The plugin's own.
-    fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error>;
-
-    /// Reads `bytes` with the capability `index`.
-    ///
-    /// # Errors
-    ///
-    /// The plugin's own.
-    fn decode(&self, index: u32, bytes: &[u8]) -> Result<Vec<u8>, Error>;
-
-    /// Answers one request with the capability `index`.
-    ///
-    /// # Errors
-    ///
-    /// The plugin's own.
-    fn handle(&self, index: u32, request: Request<'_>) -> Result<Response, Error>;
 
     /// The last call before it is dropped.
     fn shutdown(&self);

@@ -4,7 +4,7 @@
 //! # fn entry() -> *const plugbay_abi::Vtable { std::ptr::null() }
 //! use plugbay_abi::host::{Guest, NoHost};
 //!
-//! // SAFETY: `entry` is the function `plugbay_entry_v1` of a library that stays loaded.
+//! // SAFETY: `entry` is the function `plugbay_entry_v2` of a library that stays loaded.
 //! let guest = unsafe { Guest::from_raw(entry()) }?;
 //! let description = guest.describe(&NoHost)?;
 //! let instance = guest.create(&NoHost, "{}")?;
@@ -17,9 +17,12 @@ mod guest;
 mod incompatible;
 mod table;
 
-pub use guest::{Answer, Guest, Instance};
+pub use guest::{Guest, Instance};
 pub use incompatible::Incompatible;
+pub(crate) use incompatible::find;
+pub(crate) use table::host_ref;
 
+pub use crate::kind::handler::Answer;
 use crate::{CodecInfo, Error, Kind, Level};
 
 /// What a host answers while a plugin's function runs, on the thread that called it.
@@ -82,4 +85,13 @@ impl HostCalls for NoHost {
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         self.encode(name, bytes)
     }
+}
+
+/// Why a capability of a kind cannot be called whose functions the plugin does not list.
+#[cold]
+pub(crate) fn lacks(kind: &str) -> Error {
+    Error::new(
+        Kind::Contract,
+        format!("expected a plugin with functions of the kind {kind}, found none"),
+    )
 }

@@ -6,7 +6,8 @@
 //! 1. a [`Header`] in a section of its own, which a host reads from the file before any code of
 //!    it runs;
 //! 2. one symbol, [`ENTRY`], whose function returns
-//! 3. a [`Vtable`]: describe, create an instance, call it, end it.
+//! 3. a [`Vtable`]: describe, create an instance, end it, and for each [kind](kind) of capability
+//!    that the plugin offers a table of the functions that call it.
 //!
 //! A plugin that is linked into the application has only the third, and registers it (module
 //! `linked`, behind the feature of that name).
@@ -21,13 +22,14 @@
 //!   returns, on the thread that it is called on. The plugin's side keeps it in a thread-local,
 //!   so that logging works anywhere below; a nested call puts back what it found.
 //! * **An instance is shared between threads.** All its functions but `destroy` may run at once.
-//! * **Growth is at the end.** Within one [`VERSION`], functions are only added behind the last;
-//!   a table's `size` says how far it reaches. Anything else is a new version and a new
-//!   [`ENTRY`].
+//! * **Growth is at the end.** Within one [`VERSION`], fields are only added behind the last; a
+//!   table's `size` says how far it reaches. Anything else is a new version and a new [`ENTRY`].
+//!   A kind's table has a version of its own, and a kind that a host does not know is no error.
 //!
 //! # Table of contents
 //!
 //! * [`raw`]: the types that cross, with the contract of each pointer;
+//! * [`kind`]: the kinds of capabilities, each with its table and both of its sides;
 //! * [`guest`]: the plugin's side; turns an implementation of the safe trait [`guest::Exports`]
 //!   into a [`Vtable`];
 //! * `host` (feature `host`): the caller's side; `Guest` and `Instance` are safe to use, their
@@ -38,12 +40,14 @@ mod convert;
 pub mod guest;
 #[cfg(feature = "host")]
 pub mod host;
+pub mod kind;
 #[cfg(feature = "linked")]
 pub mod linked;
 mod panics;
 pub mod raw;
 
 pub use convert::Buffer;
+pub use kind::handler::{Request, Response};
 pub use raw::{
     ENTRY, HEADER, Header, HostRef, HostVtable, MAGIC, SECTION, Status, VERSION, Vtable,
 };
@@ -119,32 +123,4 @@ pub struct CodecInfo {
     pub name: String,
     /// Its media types, the preferred one first.
     pub media_types: Vec<String>,
-}
-
-/// What a handler answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The HTTP status, 200 to 599.
-    pub status: u16,
-    /// Header fields, names in lower case.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// The whole body.
-    pub body: Vec<u8>,
-}
-
-/// A request to a handler, borrowed from the caller.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The upper-case method.
-    pub method: &'a str,
-    /// The path, percent-encoded as it came, without the query.
-    pub path: &'a str,
-    /// The query without `?`; none if there was none.
-    pub query: Option<&'a str>,
-    /// The path parameters of the route's pattern, percent-decoded, in its order.
-    pub params: &'a [(&'a str, &'a str)],
-    /// The header fields in the order in which they came, names in lower case.
-    pub headers: &'a [(&'a str, &'a [u8])],
-    /// The whole body.
-    pub body: &'a [u8],
 }

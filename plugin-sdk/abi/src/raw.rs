@@ -3,19 +3,22 @@
 //! "Valid for the call" means: readable, unchanged by anyone, until the function that it is an
 //! argument of returns. All texts are UTF-8 without a terminating zero.
 //!
-//! `plugin-sdk/c/plugbay.h` is made of this file, comments included: after a change,
-//! `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header`.
+//! `plugin-sdk/c/plugbay.h` is made of this file and of the tables in [`kind`](crate::kind),
+//! comments included: after a change, `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header`.
 
 use std::ffi::c_void;
+
+pub use crate::kind::codec::CodecTable;
+pub use crate::kind::handler::raw::{HandlerTable, Request, Response};
 
 /// What [`Header::magic`] holds.
 pub const MAGIC: [u8; 8] = *b"PLUGBAY\0";
 
 /// The version of this ABI. Hosts refuse what they do not know.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The symbol of the function `extern "C" fn() -> *const Vtable`; its number is [`VERSION`].
-pub const ENTRY: &str = "plugbay_entry_v1";
+pub const ENTRY: &str = "plugbay_entry_v2";
 
 /// The symbol of the [`Header`], which lies in the section [`SECTION`].
 pub const HEADER: &str = "plugbay_abi";
@@ -116,42 +119,6 @@ pub struct Buf {
     pub free: Option<unsafe extern "C" fn(ptr: *mut u8, len: usize, cap: usize)>,
 }
 
-/// A request to a handler. Everything in it is valid for the call.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Request {
-    /// The upper-case method.
-    pub method: Bytes,
-    /// The path, percent-encoded as it came, without the query.
-    pub path: Bytes,
-    /// The query without `?`; null if there was none.
-    pub query: Bytes,
-    /// The path parameters, percent-decoded, in the order of the route's pattern.
-    pub params: Array<Pair>,
-    /// The header fields, names in lower case.
-    pub headers: Array<Pair>,
-    /// The whole body.
-    pub body: Bytes,
-}
-
-/// What a handler answers. Whoever receives one calls `free` exactly once, from any thread, with
-/// `owner`; everything in it is valid until then. A null `free` means that there is nothing to
-/// free.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Response {
-    /// The HTTP status, 200 to 599.
-    pub status: u16,
-    /// The header fields, names in lower case.
-    pub headers: Array<Pair>,
-    /// The whole body.
-    pub body: Bytes,
-    /// For `free`.
-    pub owner: *mut c_void,
-    /// Frees it.
-    pub free: Option<unsafe extern "C" fn(owner: *mut c_void)>,
-}
-
 /// Where the plugin finds the host. Both pointers are valid for the call, on the thread of the
 /// call only. The host passes `ctx` to itself; it means nothing to the plugin.
 #[repr(C)]
@@ -204,12 +171,23 @@ pub struct HostVtable {
     ) -> Status,
 }
 
-/// A plugin's functions, in the order in which a host calls them. All are required: none may be
-/// null. One that a plugin has no use for answers [`Status::UNSUPPORTED`], or does nothing.
+/// The functions of one kind of capability that a plugin offers.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The kind's name, as in the description's capabilities: `codec`.
+    pub name: Bytes,
+    /// The table of the kind's functions, for a codec a [`CodecTable`]; never null. Each begins
+    /// with its size in bytes and its version, two numbers of 32 bits.
+    pub table: *const c_void,
+}
+
+/// A plugin's functions, and its kinds. All functions are required: none may be null.
 ///
-/// `instance` is what `create` made and `destroy` has not yet taken. A function with `out` (or
-/// `error`) writes one [`Buf`] there whatever it returns: the answer, which may be empty, if
-/// [`Status::OK`], else the message. It never reads what `out` held.
+/// It and all that it points to stay as they are for as long as the library is loaded. `instance`
+/// is what `create` made and `destroy` has not yet taken. A function with `out` writes one [`Buf`]
+/// there whatever it returns: the answer, which may be empty, if [`Status::OK`], else the message.
+/// It never reads what `out` held.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Vtable {
@@ -244,34 +222,20 @@ pub struct Vtable {
     /// Says whether the instance can serve.
     pub health:
         unsafe extern "C" fn(instance: *const c_void, host: HostRef, out: *mut Buf) -> Status,
-    /// Writes `document` (one CBOR item) with the capability `index`.
-    pub encode: unsafe extern "C" fn(
-        instance: *const c_void,
-        host: HostRef,
-        index: u32,
-        document: Bytes,
-        out: *mut Buf,
-    ) -> Status,
-    /// Reads `bytes` with the capability `index` into one CBOR item.
-    pub decode: unsafe extern "C" fn(
-        instance: *const c_void,
-        host: HostRef,
-        index: u32,
-        bytes: Bytes,
-        out: *mut Buf,
-    ) -> Status,
-    /// Answers one request with the capability `index`. Writes `response` only if it returns
-    /// [`Status::OK`], and `error` only if it does not.
-    pub handle: unsafe extern "C" fn(
-        instance: *const c_void,
-        host: HostRef,
-        index: u32,
-        request: *const Request,
-        response: *mut Response,
-        error: *mut Buf,
-    ) -> Status,
     /// The last call that an instance gets before `destroy`.
     pub shutdown: unsafe extern "C" fn(instance: *const c_void, host: HostRef),
     /// Frees the instance. No other call of it may be running, and none may follow.
     pub destroy: unsafe extern "C" fn(instance: *mut c_void, host: HostRef),
+    /// The kinds of the capabilities that `describe` names, each once. A host skips those that it
+    /// does not know.
+    pub kinds: Array<Kind>,
 }
+
+// SAFETY: by the contract of `Vtable` nothing changes what they point to.
+unsafe impl Send for Kind {}
+// SAFETY: as above.
+unsafe impl Sync for Kind {}
+// SAFETY: as above.
+unsafe impl Send for Vtable {}
+// SAFETY: as above.
+unsafe impl Sync for Vtable {}

@@ -8,13 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plugbay_abi::guest::{self, Exports};
 use plugbay_abi::host::{Guest, Incompatible, Instance, NoHost};
-use plugbay_abi::raw::{self, Array, Buf, Bytes, Pair};
+use plugbay_abi::kind::codec::{self, CodecExports};
+use plugbay_abi::kind::handler::{self, HandlerExports};
+use plugbay_abi::raw::{self, Array, Buf, Bytes, CodecTable, HandlerTable, Pair};
 use plugbay_abi::{Error, HostRef, Kind, Request, Response, Status, Vtable};
 
 /// A plugin that behaves, for what of a table is not the point.
 struct Good;
 
 impl Exports for Good {
+    const KINDS: &'static [raw::Kind] = &[Self::CODEC, Self::HANDLER];
+
     fn describe() -> Result<Vec<u8>, Error> {
         Ok(Vec::new())
     }
@@ -27,6 +31,10 @@ impl Exports for Good {
         Ok(())
     }
 
+    fn shutdown(&self) {}
+}
+
+impl CodecExports for Good {
     fn encode(&self, _: u32, _: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(Vec::new())
     }
@@ -34,21 +42,28 @@ impl Exports for Good {
     fn decode(&self, _: u32, _: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(Vec::new())
     }
+}
 
+impl HandlerExports for Good {
     fn handle(&self, _: u32, _: Request<'_>) -> Result<Response, Error> {
         Ok(Response { status: 200, headers: Vec::new(), body: Vec::new() })
     }
-
-    fn shutdown(&self) {}
 }
 
 static GOOD: Vtable = guest::vtable::<Good>();
 
+/// A plugin that lists one kind, by a table that stays.
+fn with_kind<T>(name: &'static str, table: T) -> Vtable {
+    let table = std::ptr::from_ref(Box::leak(Box::new(table))).cast();
+    let kinds = Box::leak(Box::new([raw::Kind { name: name.into(), table }]));
+    Vtable { kinds: Array::from(&kinds[..]), ..GOOD }
+}
+
 /// An instance behind these functions.
-fn instance(vtable: Vtable) -> Instance {
-    // SAFETY: a table of functions that keep their contracts, but for what the host checks. It
-    // stays for good.
-    let guest = unsafe { Guest::from_raw(Box::leak(Box::new(vtable))) }.unwrap();
+fn instance<T>(kind: &'static str, table: T) -> Instance {
+    // SAFETY: tables of functions that keep their contracts, but for what the host checks. They
+    // stay for good.
+    let guest = unsafe { Guest::from_raw(Box::leak(Box::new(with_kind(kind, table)))) }.unwrap();
     guest.create(&NoHost, "{}").unwrap()
 }
 
@@ -86,7 +101,7 @@ unsafe extern "C" fn hand_out(
 
 #[test]
 fn buffers_that_cannot_be_read_are_no_answers() {
-    let instance = instance(Vtable { encode: hand_out, ..GOOD });
+    let instance = instance("codec", CodecTable { encode: hand_out, ..codec::table::<Good>() });
     for (index, len) in [(0, "7 elements"), (1, "18446744073709551615 elements"), (2, "7 ")] {
         let error = instance.encode(&NoHost, index, b"").unwrap_err();
         assert_eq!(error.kind, Kind::Contract, "{error}");
@@ -127,7 +142,8 @@ unsafe extern "C" fn respond(
 
 #[test]
 fn responses_that_cannot_be_read_are_no_answers() {
-    let instance = instance(Vtable { handle: respond, ..GOOD });
+    let instance =
+        instance("handler", HandlerTable { handle: respond, ..handler::table::<Good>() });
     let request =
         Request { method: "", path: "", query: None, params: &[], headers: &[], body: b"" };
     for index in 0..5 {
@@ -146,9 +162,6 @@ fn every_function_is_required() {
         (offset_of!(Vtable, describe), "describe"),
         (offset_of!(Vtable, create), "create"),
         (offset_of!(Vtable, health), "health"),
-        (offset_of!(Vtable, encode), "encode"),
-        (offset_of!(Vtable, decode), "decode"),
-        (offset_of!(Vtable, handle), "handle"),
         (offset_of!(Vtable, shutdown), "shutdown"),
         (offset_of!(Vtable, destroy), "destroy"),
     ];
@@ -161,14 +174,73 @@ fn every_function_is_required() {
     assert_eq!(Words::of(&GOOD).load(1), Err(Incompatible::Unaligned));
 }
 
+/// What loading a plugin says whose one kind has this table.
+fn load_kind<T: Copy>(name: &'static str, table: &T, change: impl FnOnce(&mut Words)) -> String {
+    let mut words = Words::of(table);
+    change(&mut words);
+    let vtable = with_kind(name, words);
+    // SAFETY: a table that behaves, and one of a kind with what is wrong in it.
+    match unsafe { Guest::from_raw(&raw const vtable) } {
+        Ok(_) => "fine".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn every_function_of_a_kind_is_required() {
+    let (codec, handler) = (codec::table::<Good>(), handler::table::<Good>());
+    let without = |at| move |words: &mut Words| words.0[at / size_of::<usize>()] = ptr::null();
+    for (found, function) in [
+        (load_kind("codec", &codec, without(offset_of!(CodecTable, encode))), "codec encode"),
+        (load_kind("codec", &codec, without(offset_of!(CodecTable, decode))), "codec decode"),
+        (
+            load_kind("handler", &handler, without(offset_of!(HandlerTable, handle))),
+            "handler handle",
+        ),
+    ] {
+        let (kind, function) = function.split_once(' ').unwrap();
+        let expected =
+            format!("kind {kind}: expected a vtable with a function {function}, found null");
+        assert_eq!(found, expected);
+    }
+    assert_eq!(load_kind("codec", &codec, |_| ()), "fine");
+}
+
+#[test]
+fn a_kind_of_another_version_or_size_is_refused() {
+    let codec = codec::table::<Good>();
+    let other = CodecTable { version: 2, ..codec };
+    assert_eq!(load_kind("codec", &other, |_| ()), "kind codec: expected ABI version 1, found 2");
+    let other = CodecTable { size: codec.size - 8, ..codec };
+    let found = load_kind("codec", &other, |_| ());
+    assert!(found.starts_with("kind codec: expected a vtable of "), "{found}");
+    let other = CodecTable { size: codec.size + 8, ..codec };
+    assert_eq!(load_kind("codec", &other, |_| ()), "fine");
+}
+
+#[test]
+fn a_list_of_kinds_that_cannot_be_read_is_refused() {
+    let load = |kinds| {
+        let vtable = Vtable { kinds, ..GOOD };
+        // SAFETY: a table that behaves but for its list.
+        unsafe { Guest::from_raw(&raw const vtable) }.map(drop)
+    };
+    assert_eq!(load(Array { ptr: ptr::null(), len: 1 }), Err(Incompatible::Kinds));
+    assert_eq!(load(Array { ptr: ptr::null(), len: 0 }), Ok(()));
+    let null = [raw::Kind { name: "codec".into(), table: ptr::null() }];
+    let problem = Box::new(Incompatible::Null);
+    assert_eq!(load(Array::from(&null[..])), Err(Incompatible::Kind { kind: "codec", problem }));
+}
+
 /// A table as its plugin has it in memory, where a function may be null.
 struct Words([*const c_void; 16]);
 
 impl Words {
-    fn of(vtable: &Vtable) -> Self {
+    fn of<T: Copy>(table: &T) -> Self {
+        assert!(size_of::<T>() <= size_of::<Self>());
         let mut words = [ptr::null::<c_void>(); 16];
         // SAFETY: a table is no larger, is as aligned, and has no padding.
-        unsafe { words.as_mut_ptr().cast::<Vtable>().write(*vtable) };
+        unsafe { words.as_mut_ptr().cast::<T>().write(*table) };
         Self(words)
     }
 

@@ -1,4 +1,4 @@
-//! The checked-in C header is what `cbindgen` makes of `src/raw.rs`.
+//! The checked-in C header is what `cbindgen` makes of `src/raw.rs` and of the tables in `src/kind`.
 //!
 //! To write it anew: `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header`.
 
@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use cbindgen::{Config, Language, Style};
 use plugbay_abi::{ENTRY, HEADER, Level, MAGIC, SECTION};
 
-/// What each type is called in C. What is not listed here keeps its name.
-const NAMES: [(&str, &str); 14] = [
+/// What each type is called in C. What is not listed here keeps its name, but for the tables of
+/// kinds: `CodecTable` is `plugbay_codec_table`.
+const NAMES: [(&str, &str); 16] = [
+    ("Array_Kind", "plugbay_kinds"),
     ("Array_Bytes", "plugbay_texts"),
     ("Array_Pair", "plugbay_pairs"),
     ("Buf", "plugbay_buf"),
@@ -17,6 +19,7 @@ const NAMES: [(&str, &str); 14] = [
     ("Header", "plugbay_header"),
     ("HostRef", "plugbay_host"),
     ("HostVtable", "plugbay_host_vtable"),
+    ("Kind", "plugbay_kind"),
     ("MAGIC", "PLUGBAY_MAGIC"),
     ("Pair", "plugbay_pair"),
     ("Request", "plugbay_request"),
@@ -29,10 +32,11 @@ const NAMES: [(&str, &str); 14] = [
 const ESSAY: &str = "/*
  * The C ABI between a Plugbay host and its native plugins.
  *
- * Made of plugin-sdk/abi/src/raw.rs. Do not edit.
+ * Made of plugin-sdk/abi/src/raw.rs and src/kind. Do not edit.
  *
- * A plugin fills in one `plugbay_vtable`, names it in `PLUGBAY_PLUGIN`, and is linked as a shared
- * library: `cc -shared -fPIC -fvisibility=hidden`. examples/rot13.c is a whole one.
+ * A plugin fills in one `plugbay_vtable` and a table for each kind of its capabilities, names the
+ * first in `PLUGBAY_PLUGIN`, and is linked as a shared library: `cc -shared -fPIC
+ * -fvisibility=hidden`. examples/rot13.c is a whole one.
  *
  * - Who makes a buffer frees it. What is handed out carries its own `free`; what is handed in is
  *   borrowed until the call returns.
@@ -81,17 +85,24 @@ extern PLUGBAY_EXPORT const plugbay_header plugbay_abi;
 /**
  * Where a host enters the plugin.
  */
-PLUGBAY_EXPORT const plugbay_vtable *plugbay_entry_v1(void);
+PLUGBAY_EXPORT const plugbay_vtable *plugbay_entry_v2(void);
 
 /**
  * Makes the library a plugin: once, outside of any function. `vtable` is a static
  * `plugbay_vtable` whose `size` is its `sizeof` and whose `version` is `PLUGBAY_VERSION`.
  */
 #define PLUGBAY_PLUGIN(vtable)                                                 \
-  const plugbay_vtable *plugbay_entry_v1(void) { return &(vtable); }           \
+  const plugbay_vtable *plugbay_entry_v2(void) { return &(vtable); }           \
   PLUGBAY_IN_SECTION const plugbay_header plugbay_abi = {                      \
       PLUGBAY_MAGIC, PLUGBAY_VERSION, sizeof(plugbay_header),                  \
       sizeof(plugbay_vtable), 0}
+
+/**
+ * An element of a vtable's kinds: `{PLUGBAY_KIND("codec", table)}`, where `table` is a static
+ * `plugbay_codec_table` whose `version` is 1.
+ */
+#define PLUGBAY_KIND(name, table)                                              \
+  {{(const uint8_t *)(name), sizeof(name) - 1}, &(table)}
 
 /**
  * A text that ends with a zero, for as long as it is there.
@@ -140,16 +151,40 @@ fn generated() -> String {
         line_length: usize::MAX, // they are folded once the names are C's
         ..Config::default()
     };
+    let kinds = sources(&root().join("src/kind"));
     config.export.include = ["Header", "Status", "Vtable"].map(String::from).to_vec();
+    config.export.include.extend(kinds.iter().flat_map(|(_, text)| tables(text)).map(String::from));
     config.export.exclude = vec!["VERSION".to_owned(), "ENTRY".to_owned(), "HEADER".to_owned()];
-    let bindings = cbindgen::Builder::new()
-        .with_config(config)
-        .with_src(root().join("src/raw.rs"))
-        .generate()
-        .unwrap();
+    let builder = cbindgen::Builder::new().with_config(config).with_src(root().join("src/raw.rs"));
+    let builder = kinds.iter().fold(builder, |builder, (file, _)| builder.with_src(file));
+    let bindings = builder.generate().unwrap();
     let mut header = Vec::new();
     bindings.write(&mut header);
     String::from_utf8(header).unwrap()
+}
+
+/// The files of the kinds with types that cross, in the order of their names.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        if text.contains("#[repr(C)]") {
+            found.push((path, text));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The names of the tables that a file defines.
+fn tables(text: &str) -> impl Iterator<Item = &str> {
+    let structs = text.lines().filter_map(|line| line.strip_prefix("pub struct "));
+    structs.filter_map(|line| line.split(' ').next()).filter(|name| name.ends_with("Table"))
 }
 
 /// The constants, with their values as Rust has them.
@@ -179,8 +214,25 @@ fn renamed(word: &str) -> String {
     if word == "VERSION" {
         return "PLUGBAY_VERSION".to_owned();
     }
-    let name = NAMES.iter().find(|(rust, _)| *rust == word);
-    name.map_or(word, |(_, c)| c).to_owned()
+    if let Some((_, name)) = NAMES.iter().find(|(rust, _)| *rust == word) {
+        return (*name).to_owned();
+    }
+    match word.strip_suffix("Table") {
+        Some(kind) if !kind.is_empty() => format!("plugbay_{}_table", snake_case(kind)),
+        _ => word.to_owned(),
+    }
+}
+
+/// `RequestFilter` as `request_filter`.
+fn snake_case(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
 }
 
 /// A line in C's names. In a comment only what stands between backticks is a name.
@@ -243,7 +295,7 @@ fn the_checked_in_header_is_current() {
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == expected,
-        "plugbay.h is not what src/raw.rs says; run \
+        "plugbay.h is not what src/raw.rs and src/kind say; run \
          `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header` and look at the change"
     );
 }

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plugbay_abi::guest::{self, Exports};
 use plugbay_abi::host::{Guest, HostCalls, Incompatible, Instance, NoHost};
+use plugbay_abi::kind::codec::CodecExports;
+use plugbay_abi::kind::handler::HandlerExports;
+use plugbay_abi::raw;
 use plugbay_abi::{CodecInfo, Error, Kind, Level, Request, Response, VERSION, Vtable};
 
 /// How many instances there are of those with the config `counted`.
@@ -30,6 +33,8 @@ impl Drop for Probe {
 }
 
 impl Exports for Probe {
+    const KINDS: &'static [raw::Kind] = &[Self::CODEC, Self::HANDLER];
+
     fn describe() -> Result<Vec<u8>, Error> {
         Ok(b"{}".to_vec())
     }
@@ -52,6 +57,13 @@ impl Exports for Probe {
         }
     }
 
+    fn shutdown(&self) {
+        guest::log(Level::Info, "bye", &[]);
+        assert_ne!(self.config, "panic in shutdown", "as asked");
+    }
+}
+
+impl CodecExports for Probe {
     fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
         match index {
             0 => Ok(document.to_vec()),
@@ -76,7 +88,9 @@ impl Exports for Probe {
             .collect();
         Ok(names.join(",").into_bytes())
     }
+}
 
+impl HandlerExports for Probe {
     fn handle(&self, index: u32, request: Request<'_>) -> Result<Response, Error> {
         assert_eq!(index, 0, "no such handler");
         let Request { method, path, query, params, headers, body } = request;
@@ -85,11 +99,6 @@ impl Exports for Probe {
             headers: headers.iter().map(|(key, value)| ((*key).into(), value.to_vec())).collect(),
             body: format!("{method} {path} {query:?} {params:?} {body:?}").into_bytes(),
         })
-    }
-
-    fn shutdown(&self) {
-        guest::log(Level::Info, "bye", &[]);
-        assert_ne!(self.config, "panic in shutdown", "as asked");
     }
 }
 
@@ -299,9 +308,38 @@ fn a_table_of_another_version_is_refused() {
     let load = |vtable: *const Vtable| unsafe { Guest::from_raw(vtable) }.map(drop);
     assert_eq!(load(std::ptr::null()), Err(Incompatible::Null));
     let newer = Vtable { version: VERSION + 1, ..VTABLE };
-    assert_eq!(load(&raw const newer), Err(Incompatible::Version { found: VERSION + 1 }));
+    let refused = Incompatible::Version { expected: VERSION, found: VERSION + 1 };
+    assert_eq!(load(&raw const newer), Err(refused));
     let shorter = Vtable { size: VTABLE.size - 8, ..VTABLE };
-    assert_eq!(load(&raw const shorter), Err(Incompatible::Size { found: VTABLE.size - 8 }));
+    let refused = Incompatible::Size { expected: VTABLE.size, found: VTABLE.size - 8 };
+    assert_eq!(load(&raw const shorter), Err(refused));
     let longer = Vtable { size: VTABLE.size + 8, ..VTABLE };
     assert_eq!(load(&raw const longer), Ok(()));
+}
+
+#[test]
+fn kinds_that_the_host_does_not_know_are_skipped() {
+    let unknown = raw::Kind { name: "scorer".into(), table: std::ptr::null() };
+    let kinds = Box::leak(Box::new([unknown, Probe::CODEC]));
+    let vtable = Box::leak(Box::new(Vtable { kinds: raw::Array::from(&kinds[..]), ..VTABLE }));
+    // SAFETY: a static table of `guest::vtable`, and a static list.
+    let guest = unsafe { Guest::from_raw(vtable) }.unwrap();
+    assert_eq!(
+        ["codec", "handler", "scorer"].map(|it| guest.offers(it)),
+        [Some(true), Some(false), None]
+    );
+    let instance = guest.create(&NoHost, "").unwrap();
+    assert_eq!(&*instance.encode(&NoHost, 0, b"document").unwrap(), b"document");
+}
+
+#[test]
+fn a_kind_that_a_plugin_does_not_list_cannot_be_called() {
+    let vtable = Box::leak(Box::new(Vtable { kinds: raw::Array::from(&[][..]), ..VTABLE }));
+    // SAFETY: a static table of `guest::vtable`.
+    let instance = unsafe { Guest::from_raw(vtable) }.unwrap().create(&NoHost, "").unwrap();
+    let expected = "expected a plugin with functions of the kind codec, found none";
+    assert_eq!(failure(instance.encode(&NoHost, 0, b"")), (Kind::Contract, expected.into()));
+    let request =
+        Request { method: "", path: "", query: None, params: &[], headers: &[], body: b"" };
+    assert_eq!(failure(instance.handle(&NoHost, 0, request)).0, Kind::Contract);
 }

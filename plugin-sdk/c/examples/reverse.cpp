@@ -81,19 +81,17 @@ plugbay_status decode(const void *, plugbay_host, uint32_t, plugbay_bytes bytes,
   });
 }
 
-plugbay_status handle(const void *, plugbay_host, uint32_t, const plugbay_request *,
-                      plugbay_response *, plugbay_buf *error) noexcept {
-  *error = plugbay_literal("expected a codec's call, found a request");
-  return PLUGBAY_UNSUPPORTED;
-}
-
 void shutdown(const void *, plugbay_host) noexcept {}
 
 void destroy(void *instance, plugbay_host) noexcept { delete static_cast<std::string *>(instance); }
 
+const plugbay_codec_table codec = {sizeof(plugbay_codec_table), 1, encode, decode};
+
+const plugbay_kind kinds[] = {PLUGBAY_KIND("codec", codec)};
+
 const plugbay_vtable vtable = {
-    sizeof(plugbay_vtable), PLUGBAY_VERSION, describe, create, health,
-    encode,                 decode,          handle,   shutdown, destroy,
+    sizeof(plugbay_vtable), PLUGBAY_VERSION, describe, create, health, shutdown, destroy,
+    {kinds, 1},
 };
 
 } // namespace

@@ -221,17 +221,6 @@ static plugbay_status decode(const void *instance, plugbay_host host, uint32_t i
   return index == 0 ? decode_text(bytes, out) : decode_json(host, bytes, out);
 }
 
-static plugbay_status handle(const void *instance, plugbay_host host, uint32_t index,
-                             const plugbay_request *request, plugbay_response *response,
-                             plugbay_buf *error) {
-  (void)instance;
-  (void)host;
-  (void)index;
-  (void)request;
-  (void)response;
-  return fail(PLUGBAY_UNSUPPORTED, "expected a codec's call, found a request", error);
-}
-
 static void shutdown(const void *instance, plugbay_host host) {
   (void)instance;
   (void)host;
@@ -242,9 +231,18 @@ static void destroy(void *instance, plugbay_host host) {
   (void)host;
 }
 
+static const plugbay_codec_table codec = {
+    sizeof(plugbay_codec_table),
+    1,
+    encode,
+    decode,
+};
+
+static const plugbay_kind kinds[] = {PLUGBAY_KIND("codec", codec)};
+
 static const plugbay_vtable vtable = {
-    sizeof(plugbay_vtable), PLUGBAY_VERSION, describe, create, health,
-    encode,                 decode,          handle,   shutdown, destroy,
+    sizeof(plugbay_vtable), PLUGBAY_VERSION, describe, create, health, shutdown, destroy,
+    {kinds, 1},
 };
 
 PLUGBAY_PLUGIN(vtable);

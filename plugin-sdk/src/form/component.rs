@@ -4,13 +4,14 @@
 //! # How a component gets its world
 //!
 //! A component's type comes from `component-type` sections that the linker finds in the core
-//! module, merged. `bindings.rs`, generated for the world `plugin`, holds one that lists the
-//! imports only; whatever of them the code does not call, the linker leaves out. The exports are
-//! listed by a second section, of which there is one per world in `worlds.rs`, as macros:
-//! [`export!`](crate::export) expands the one that fits, and the entry functions of its
+//! module, and merges: an export that two of them list is one. `bindings.rs`, generated for the
+//! world of all kinds, `plugin`, holds one that lists the imports only; whatever of them the code
+//! does not call, the linker leaves out. The exports of each kind, and the lifecycle's, are listed
+//! by one more, of which there is one for each kind in `worlds.rs`, as macros:
+//! [`export!`](crate::export) expands those of the plugin's kinds, and the entry functions of their
 //! interfaces, into the plugin's own crate.
 //!
-//! `tests/bindings.rs` generates both files anew and compares.
+//! `tests/bindings.rs` generates both files again and compares.
 
 #[rustfmt::skip]
 #[allow(
@@ -24,32 +25,20 @@ mod worlds;
 use std::marker::PhantomData;
 use std::sync::{Once, OnceLock};
 
-use bindings::exports::plugbay::plugin::{codec, handler, lifecycle};
+use bindings::exports::plugbay::plugin::lifecycle;
 use bindings::plugbay::plugin as wit;
 
 use crate::codecs::CodecInfo;
-use crate::export::{self, Exported, Info};
+use crate::export::{Exported, Info};
 use crate::log::Level;
 use crate::plugin::Config;
-use crate::{Document, Error, Kind, Request, Response, Result};
+use crate::{Error, Kind, Result};
 
-/// The exports of the world that fits the capabilities.
+/// The exports of a component: the lifecycle, and what each kind has.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __form {
-    ($plugin:ident codec) => {
-        $crate::__form!($plugin: lifecycle codec);
-        $crate::__world_codec_plugin!();
-    };
-    ($plugin:ident handler) => {
-        $crate::__form!($plugin: lifecycle handler);
-        $crate::__world_handler_plugin!();
-    };
-    ($plugin:ident both) => {
-        $crate::__form!($plugin: lifecycle codec handler);
-        $crate::__world_plugin!();
-    };
-    ($plugin:ident: $($interface:ident)+) => {
+    (($plugin:ident) [$($kind:ident)*]) => {
         impl $crate::__private::Kept for $plugin {
             fn cell() -> &'static ::std::sync::OnceLock<Self> {
                 static CELL: ::std::sync::OnceLock<$plugin> = ::std::sync::OnceLock::new();
@@ -57,25 +46,9 @@ macro_rules! __form {
             }
         }
         type PlugbayComponent = $crate::__private::Component<$plugin>;
-        $($crate::__interface!($interface PlugbayComponent);)+
-    };
-}
-
-/// The entry functions of one interface.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __interface {
-    (lifecycle $component:ident) => {
-        $crate::__export_plugbay_plugin_lifecycle_1_0_0_cabi!($component with_types_in
+        $crate::__export_plugbay_plugin_lifecycle_1_0_0_cabi!(PlugbayComponent with_types_in
             $crate::__private::bindings::exports::plugbay::plugin::lifecycle);
-    };
-    (codec $component:ident) => {
-        $crate::__export_plugbay_plugin_codec_1_0_0_cabi!($component with_types_in
-            $crate::__private::bindings::exports::plugbay::plugin::codec);
-    };
-    (handler $component:ident) => {
-        $crate::__export_plugbay_plugin_handler_1_0_0_cabi!($component with_types_in
-            $crate::__private::bindings::exports::plugbay::plugin::handler);
+        $($crate::__kind!($kind component PlugbayComponent);)*
     };
 }
 
@@ -88,7 +61,7 @@ pub trait Kept: Exported {
 /// The plugin `P` behind the WIT world.
 pub struct Component<P>(PhantomData<P>);
 
-fn instance<P: Kept>() -> Result<&'static P> {
+pub(crate) fn instance<P: Kept>() -> Result<&'static P> {
     P::cell().get().ok_or_else(|| Error::internal("expected a call of init first"))
 }
 
@@ -96,7 +69,7 @@ impl<P: Kept> lifecycle::Guest for Component<P> {
     fn describe() -> wit::types::Description {
         report_panics();
         let capabilities = P::CAPABILITIES.iter().map(|capability| {
-            let Info { kind, name, description, media_types, routes } = capability.info();
+            let Info { kind, name, description, media_types, routes } = (capability.info)();
             wit::types::Capability {
                 kind: kind.into(),
                 name: name.into(),
@@ -138,37 +111,6 @@ impl<P: Kept> lifecycle::Guest for Component<P> {
     }
 }
 
-impl<P: Kept> codec::Guest for Component<P> {
-    fn encode(index: u32, document: Vec<u8>) -> Result<Vec<u8>, wit::types::Error> {
-        // The host has checked it, and the document takes the bytes as they are.
-        let document = Document::from_trusted_cbor(document);
-        instance::<P>()
-            .and_then(|plugin| export::encode(plugin, index, &document))
-            .map_err(outward(Kind::Unsupported))
-    }
-
-    fn decode(index: u32, bytes: Vec<u8>) -> Result<Vec<u8>, wit::types::Error> {
-        instance::<P>()
-            .and_then(|plugin| export::decode(plugin, index, &bytes))
-            .map(Document::into_cbor)
-            .map_err(outward(Kind::InvalidInput))
-    }
-}
-
-impl<P: Kept> handler::Guest for Component<P> {
-    fn handle(
-        index: u32,
-        request: handler::Request,
-    ) -> Result<handler::Response, wit::types::Error> {
-        let handler::Request { method, path, query, params, headers, body } = request;
-        let request = Request { method, path, query, params, headers, body };
-        let Response { status, headers, body } = instance::<P>()
-            .and_then(|plugin| export::handle(plugin, index, request))
-            .map_err(outward(Kind::Internal))?;
-        Ok(handler::Response { status, headers, body })
-    }
-}
-
 /// Lets the host see the message of a panic, which otherwise is a bare trap.
 fn report_panics() {
     static ONCE: Once = Once::new();
@@ -180,7 +122,7 @@ fn report_panics() {
 }
 
 /// The plugin's error as the host's, where `surfacing` is what it is by default.
-fn outward(surfacing: Kind) -> impl Fn(Error) -> wit::types::Error {
+pub(crate) fn outward(surfacing: Kind) -> impl Fn(Error) -> wit::types::Error {
     move |error| {
         let (kind, message) = error.into_parts(surfacing);
         match kind {

@@ -3,23 +3,26 @@
 pub use plugbay_abi::guest::vtable;
 #[cfg(feature = "linked")]
 pub use plugbay_abi::linked::{Linked, inventory};
+pub use plugbay_abi::raw::Kind as NativeKind;
 pub use plugbay_abi::{Header, Vtable};
 
 use plugbay_abi::guest::{self, Exports};
 use serde_json::json;
 
 use crate::codecs::CodecInfo;
-use crate::export::{self, Exported, Info};
+use crate::export::{Exported, Info};
 use crate::log::Level;
 use crate::plugin::Config;
-use crate::{Document, Error, Kind, Request, Response, Result};
+use crate::{Error, Kind, Result};
 
 /// A native library: a header in its own section, and the entry symbol.
 #[cfg(not(feature = "linked"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __form {
-    ($plugin:ident $world:ident) => {
+    (($plugin:ident) $kinds:tt) => {
+        $crate::__listed!($plugin $kinds);
+
         // SAFETY: nothing else defines this symbol, and the section holds nothing else.
         #[unsafe(export_name = "plugbay_abi")]
         #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__plugbay"))]
@@ -27,7 +30,7 @@ macro_rules! __form {
         pub static PLUGBAY_ABI: $crate::__private::Header = $crate::__private::Header::CURRENT;
 
         // SAFETY: nothing else defines this symbol.
-        #[unsafe(export_name = "plugbay_entry_v1")]
+        #[unsafe(export_name = "plugbay_entry_v2")]
         pub extern "C" fn plugbay_entry() -> *const $crate::__private::Vtable {
             static VTABLE: $crate::__private::Vtable =
                 $crate::__private::vtable::<$crate::__private::Native<$plugin>>();
@@ -41,22 +44,44 @@ macro_rules! __form {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __form {
-    ($plugin:ident $world:ident) => {
+    (($plugin:ident) $kinds:tt) => {
+        $crate::__listed!($plugin $kinds);
+
         $crate::__private::inventory::submit! {
             $crate::__private::Linked::new::<$crate::__private::Native<$plugin>>()
         }
     };
 }
 
-/// One instance of the plugin `P` behind the ABI.
-pub struct Native<P>(P);
+/// The list of a native plugin's kinds.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __listed {
+    ($plugin:ident [$($kind:ident)*]) => {
+        impl $crate::__private::Listed for $plugin {
+            const KINDS: &'static [$crate::__private::NativeKind] =
+                &[$($crate::__kind!($kind native $plugin)),*];
+        }
+    };
+}
 
-impl<P: Exported> Exports for Native<P> {
+/// What `export!` implements for a native plugin, next to [`Exported`].
+pub trait Listed: Exported {
+    /// The kinds of its capabilities, each once.
+    const KINDS: &'static [NativeKind];
+}
+
+/// One instance of the plugin `P` behind the ABI.
+pub struct Native<P>(pub(crate) P);
+
+impl<P: Listed> Exports for Native<P> {
+    const KINDS: &'static [NativeKind] = P::KINDS;
+
     fn describe() -> Result<Vec<u8>, plugbay_abi::Error> {
         let capabilities: Vec<_> = P::CAPABILITIES
             .iter()
             .map(|capability| {
-                let Info { kind, name, description, media_types, routes } = capability.info();
+                let Info { kind, name, description, media_types, routes } = (capability.info)();
                 let routes: Vec<_> = routes
                     .iter()
                     .map(|route| json!({ "methods": route.methods(), "path": route.path() }))
@@ -90,47 +115,13 @@ impl<P: Exported> Exports for Native<P> {
         self.0.health().map_err(outward(Kind::Internal))
     }
 
-    fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, plugbay_abi::Error> {
-        Document::with_borrowed(document, |document| export::encode(&self.0, index, document))
-            .map_err(outward(Kind::Unsupported))
-    }
-
-    fn decode(&self, index: u32, bytes: &[u8]) -> Result<Vec<u8>, plugbay_abi::Error> {
-        export::decode(&self.0, index, bytes)
-            .map(Document::into_cbor)
-            .map_err(outward(Kind::InvalidInput))
-    }
-
-    fn handle(
-        &self,
-        index: u32,
-        request: plugbay_abi::Request<'_>,
-    ) -> Result<plugbay_abi::Response, plugbay_abi::Error> {
-        let text = |text: &&str| (*text).to_owned();
-        let request = Request {
-            method: request.method.to_owned(),
-            path: request.path.to_owned(),
-            query: request.query.map(str::to_owned),
-            params: request.params.iter().map(|(key, value)| (text(key), text(value))).collect(),
-            headers: request
-                .headers
-                .iter()
-                .map(|(key, value)| (text(key), value.to_vec()))
-                .collect(),
-            body: request.body.to_vec(),
-        };
-        let Response { status, headers, body } =
-            export::handle(&self.0, index, request).map_err(outward(Kind::Internal))?;
-        Ok(plugbay_abi::Response { status, headers, body })
-    }
-
     fn shutdown(&self) {
         self.0.shutdown();
     }
 }
 
 /// The plugin's error as the ABI's, where `surfacing` is what it is by default.
-fn outward(surfacing: Kind) -> impl Fn(Error) -> plugbay_abi::Error {
+pub(crate) fn outward(surfacing: Kind) -> impl Fn(Error) -> plugbay_abi::Error {
     move |error| {
         let (kind, message) = error.into_parts(surfacing);
         let kind = match kind {

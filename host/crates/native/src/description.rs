@@ -1,5 +1,6 @@
 //! A native plugin's description: JSON from foreign code, checked before it is used.
 
+use plugbay_abi::host::Guest;
 use plugbay_core::{Description, Reason, Refusal};
 
 /// The longest description, in bytes of JSON: many times that of a plugin with a long schema.
@@ -23,4 +24,20 @@ pub(crate) fn read(json: &[u8]) -> Result<Description, Refusal> {
         .map_err(|error| broken(format!("expected a description as JSON, found: {error}")))?;
     description.check().map_err(|error| broken(error.to_string()))?;
     Ok(description)
+}
+
+/// Checks that the plugin has the functions of each kind that it describes.
+///
+/// # Errors
+///
+/// The first capability whose kind has none, as a message.
+pub(crate) fn check_kinds(description: &Description, guest: &Guest) -> Result<(), String> {
+    let missing = |kind: &str| guest.offers(kind) == Some(false);
+    match description.capabilities.iter().find(|it| missing(&it.kind)) {
+        Some(found) => Err(format!(
+            "expected a vtable that lists the kind {0}, for {0}:{1}, found none",
+            found.kind, found.name
+        )),
+        None => Ok(()),
+    }
 }

@@ -31,8 +31,15 @@ impl Fault {
             OpenError::Load { .. } => Self::Loader,
             OpenError::Entry { .. } => Self::NoEntry,
             OpenError::Panicked { .. } => Self::EntryPanicked,
-            OpenError::Incompatible { source: Incompatible::Version { .. }, .. } => Self::Version,
-            OpenError::Incompatible { .. } => Self::Vtable,
+            OpenError::Incompatible { source, .. } => match source {
+                Incompatible::Version { .. } => Self::Version,
+                Incompatible::Kind { problem, .. }
+                    if matches!(**problem, Incompatible::Version { .. }) =>
+                {
+                    Self::Version
+                }
+                _ => Self::Vtable,
+            },
         }
     }
 

@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// For its life the host of this thread is the one of the call that runs.
-pub(super) struct Scope {
+pub(crate) struct Scope {
     previous: Option<HostRef>,
 }
 
@@ -24,7 +24,7 @@ impl Scope {
     /// # Safety
     ///
     /// The contract of [`HostRef`] holds until the scope is dropped.
-    pub(super) unsafe fn enter(host: HostRef) -> Self {
+    pub(crate) unsafe fn enter(host: HostRef) -> Self {
         Self { previous: HOST.replace(Some(host)) }
     }
 }

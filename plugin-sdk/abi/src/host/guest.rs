@@ -7,13 +7,15 @@ use super::incompatible::{Incompatible, check};
 use super::table::host_ref;
 use super::{HostCalls, NoHost};
 use crate::convert::replied;
-use crate::raw::{self, Array, Buf, Bytes, Pair};
-use crate::{Buffer, Error, Kind, Request, Response, Status, Vtable};
+use crate::kind::Tables;
+use crate::raw::Buf;
+use crate::{Buffer, Error, Kind, Vtable};
 
 /// A plugin: describes itself and makes instances.
 #[derive(Clone, Copy, Debug)]
 pub struct Guest {
     vtable: &'static Vtable,
+    tables: Tables,
 }
 
 impl Guest {
@@ -21,9 +23,10 @@ impl Guest {
     ///
     /// # Safety
     ///
-    /// Unless null, `vtable` is a [`Vtable`] whose functions, unless null, keep their contracts,
-    /// which nothing changes, and which stays as long as the process does: its library is never
-    /// unloaded. (Of a vtable of another version or size only its first two fields are read.)
+    /// Unless null, `vtable` is a [`Vtable`] whose functions, unless null, keep their contracts, and
+    /// so are the tables of its kinds. Nothing changes them, and they stay as long as the process
+    /// does: their library is never unloaded. (Of a table of another version or size only the first
+    /// two fields are read.)
     ///
     /// # Errors
     ///
@@ -31,16 +34,31 @@ impl Guest {
     pub unsafe fn from_raw(vtable: *const Vtable) -> Result<Self, Incompatible> {
         // SAFETY: the contract above.
         unsafe { check(vtable) }?;
-        // SAFETY: it is of our version and has all our fields, of which none is null; the rest is
-        // the contract above.
-        Ok(Self { vtable: unsafe { &*vtable } })
+        // SAFETY: it is of our version and has all our fields, of which no function is null; the
+        // rest is the contract above.
+        let vtable = unsafe { &*vtable };
+        // SAFETY: the contract above, for the list and each table in it.
+        let tables =
+            unsafe { Tables::find(vtable.kinds.slice().map_err(|_| Incompatible::Kinds)?) }?;
+        Ok(Self { vtable, tables })
     }
 
     /// A plugin that the application was linked with.
     #[cfg(feature = "linked")]
     #[must_use]
     pub fn linked(plugin: crate::linked::Linked) -> Self {
-        Self { vtable: plugin.vtable() }
+        // SAFETY: `Linked` holds only tables of `guest::vtable`, which are static.
+        match unsafe { Self::from_raw(plugin.vtable()) } {
+            Ok(guest) => guest,
+            Err(_) => unreachable!("tables of this very crate fit it"),
+        }
+    }
+
+    /// Whether the plugin lists the functions of a kind, so that its capabilities of that kind can
+    /// be called; `None` for a kind that this ABI does not have.
+    #[must_use]
+    pub fn offers(&self, kind: &str) -> Option<bool> {
+        self.tables.offers(kind)
     }
 
     /// What the plugin says of itself, in the JSON that [`Vtable::describe`] documents.
@@ -90,6 +108,18 @@ unsafe impl Send for Instance {}
 unsafe impl Sync for Instance {}
 
 impl Instance {
+    /// The tables of its plugin's kinds.
+    #[inline]
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.guest.tables
+    }
+
+    /// What the plugin's functions take as the instance. It is alive as long as `self` is.
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *const c_void {
+        self.instance.as_ptr()
+    }
+
     /// Says whether the instance can serve.
     ///
     /// # Errors
@@ -102,94 +132,6 @@ impl Instance {
         let status = unsafe { health(self.instance.as_ptr(), host_ref(&host), &raw mut out) };
         // SAFETY: the plugin wrote a `Buf` for us alone.
         unsafe { replied(status, out) }.map(drop)
-    }
-
-    /// Writes `document` (one CBOR item) with the capability `index`.
-    ///
-    /// # Errors
-    ///
-    /// The plugin's own.
-    pub fn encode(
-        &self,
-        host: &dyn HostCalls,
-        index: u32,
-        document: &[u8],
-    ) -> Result<Buffer, Error> {
-        self.convert(self.guest.vtable.encode, host, index, document)
-    }
-
-    /// Reads `bytes` with the capability `index` into one CBOR item. Whether it is one is for
-    /// the caller to check.
-    ///
-    /// # Errors
-    ///
-    /// The plugin's own.
-    pub fn decode(&self, host: &dyn HostCalls, index: u32, bytes: &[u8]) -> Result<Buffer, Error> {
-        self.convert(self.guest.vtable.decode, host, index, bytes)
-    }
-
-    fn convert(
-        &self,
-        function: unsafe extern "C" fn(*const c_void, raw::HostRef, u32, Bytes, *mut Buf) -> Status,
-        host: &dyn HostCalls,
-        index: u32,
-        input: &[u8],
-    ) -> Result<Buffer, Error> {
-        let mut out = Buf::EMPTY;
-        let instance = self.instance.as_ptr();
-        // SAFETY: the instance is alive until `drop`; `host`, `input` and `out` outlive the call.
-        let status =
-            unsafe { function(instance, host_ref(&host), index, input.into(), &raw mut out) };
-        // SAFETY: the plugin wrote a `Buf` for us alone.
-        unsafe { replied(status, out) }
-    }
-
-    /// Answers one request with the capability `index`.
-    ///
-    /// # Errors
-    ///
-    /// The plugin's own.
-    pub fn handle(
-        &self,
-        host: &dyn HostCalls,
-        index: u32,
-        request: Request<'_>,
-    ) -> Result<Answer, Error> {
-        let params: Vec<Pair> =
-            request.params.iter().map(|(key, value)| Pair::new(key, *value)).collect();
-        let headers: Vec<Pair> =
-            request.headers.iter().map(|(key, value)| Pair::new(key, *value)).collect();
-        let request = raw::Request {
-            method: request.method.into(),
-            path: request.path.into(),
-            query: request.query.map_or(Bytes::NULL, Bytes::from),
-            params: Array::from(params.as_slice()),
-            headers: Array::from(headers.as_slice()),
-            body: request.body.into(),
-        };
-        let mut response = raw::Response {
-            status: 0,
-            headers: Array { ptr: ptr::null(), len: 0 },
-            body: Bytes::NULL,
-            owner: ptr::null_mut(),
-            free: None,
-        };
-        let mut error = Buf::EMPTY;
-        // SAFETY: the instance is alive until `drop`; all arguments outlive the call.
-        let status = unsafe {
-            (self.guest.vtable.handle)(
-                self.instance.as_ptr(),
-                host_ref(&host),
-                index,
-                &raw const request,
-                &raw mut response,
-                &raw mut error,
-            )
-        };
-        // SAFETY: the plugin wrote `error` for us alone, or left it empty.
-        unsafe { replied(status, error) }?;
-        // SAFETY: with `OK` the plugin wrote a response for us alone.
-        unsafe { Answer::new(response) }
     }
 
     /// The last call before the instance is dropped.
@@ -205,72 +147,5 @@ impl Drop for Instance {
         let host: &dyn HostCalls = &NoHost;
         // SAFETY: `&mut self` says that no other call runs, and none can follow.
         unsafe { (self.guest.vtable.destroy)(self.instance.as_ptr(), host_ref(&host)) };
-    }
-}
-
-/// A response where the plugin made it. Dropping it gives it back.
-#[derive(Debug)]
-pub struct Answer {
-    response: raw::Response,
-    size: usize,
-}
-
-impl Answer {
-    /// What a header field counts beside its bytes, as HTTP/2 has it (RFC 9113, 6.5.2).
-    const FIELD: usize = 32;
-
-    /// Takes it over, and sees how large it is.
-    ///
-    /// # Safety
-    ///
-    /// The contract of [`raw::Response`] holds, and nothing else reads or frees it. As with
-    /// [`Array::slice`], null, alignment and impossible lengths are checked.
-    unsafe fn new(response: raw::Response) -> Result<Self, Error> {
-        let mut answer = Self { response, size: 0 };
-        let raw::Response { headers, body, .. } = answer.response;
-        // SAFETY: the contract above.
-        let mut size = unsafe { body.slice() }?.len();
-        // SAFETY: the contract above.
-        for pair in unsafe { headers.slice() }? {
-            let field = pair.key.len.saturating_add(pair.value.len);
-            size = size.saturating_add(field).saturating_add(Self::FIELD);
-        }
-        answer.size = size;
-        Ok(answer)
-    }
-
-    /// Bytes of the body and of the header fields, and 32 more for each of these.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    /// Copies it.
-    ///
-    /// # Errors
-    ///
-    /// `Internal` for a header whose name is no text, `Contract` for one that cannot be read.
-    pub fn copy(&self) -> Result<Response, Error> {
-        let raw::Response { status, headers, body, .. } = self.response;
-        // SAFETY: the contract that `Answer::new` asks for, for the array and each field in it.
-        let pairs = unsafe { headers.slice() }?;
-        let mut headers = Vec::with_capacity(pairs.len());
-        for pair in pairs {
-            // SAFETY: as above.
-            let (key, value) = unsafe { (pair.key.text()?, pair.value.slice()?) };
-            headers.push((key.to_owned(), value.to_vec()));
-        }
-        // SAFETY: as above.
-        let body = unsafe { body.slice() }?.to_vec();
-        Ok(Response { status, headers, body })
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if let Some(free) = self.response.free {
-            // SAFETY: the response asks for exactly one call with its owner, and this is it.
-            unsafe { free(self.response.owner) };
-        }
     }
 }

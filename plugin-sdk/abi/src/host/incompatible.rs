@@ -1,9 +1,10 @@
-//! Whether a vtable can be called.
+//! Whether a vtable, and the tables of its kinds, can be called.
 
 use std::fmt;
 use std::mem::offset_of;
 
-use crate::raw::size_of_u32;
+use crate::kind::Table;
+use crate::raw::{Kind, size_of_u32};
 use crate::{VERSION, Vtable};
 
 /// Why a vtable was refused.
@@ -16,11 +17,15 @@ pub enum Incompatible {
     Unaligned,
     /// It is of another version of the ABI.
     Version {
+        /// What this host knows.
+        expected: u32,
         /// What the plugin has.
         found: u32,
     },
     /// It lacks functions that this version of the ABI has.
     Size {
+        /// What this host knows, in bytes.
+        expected: u32,
         /// What the plugin has, in bytes.
         found: u32,
     },
@@ -28,6 +33,15 @@ pub enum Incompatible {
     Missing {
         /// The field.
         function: &'static str,
+    },
+    /// Its list of kinds cannot be read.
+    Kinds,
+    /// The table of one of its kinds cannot be used.
+    Kind {
+        /// The kind's name.
+        kind: &'static str,
+        /// What is wrong with it.
+        problem: Box<Incompatible>,
     },
 }
 
@@ -39,14 +53,17 @@ impl fmt::Display for Incompatible {
                 let align = align_of::<Vtable>();
                 write!(f, "expected a vtable at a multiple of {align}, found another address")
             }
-            Self::Version { found } => write!(f, "expected ABI version {VERSION}, found {found}"),
-            Self::Size { found } => {
-                let expected = size_of_u32::<Vtable>();
+            Self::Version { expected, found } => {
+                write!(f, "expected ABI version {expected}, found {found}")
+            }
+            Self::Size { expected, found } => {
                 write!(f, "expected a vtable of {expected} bytes, found {found}")
             }
             Self::Missing { function } => {
                 write!(f, "expected a vtable with a function {function}, found null")
             }
+            Self::Kinds => f.write_str("expected a list of kinds, found what cannot be read"),
+            Self::Kind { kind, problem } => write!(f, "kind {kind}: {problem}"),
         }
     }
 }
@@ -54,47 +71,83 @@ impl fmt::Display for Incompatible {
 impl std::error::Error for Incompatible {}
 
 /// The functions of a [`Vtable`], in its order: one pointer each, behind one another.
-const FUNCTIONS: [&str; 8] =
-    ["describe", "create", "health", "encode", "decode", "handle", "shutdown", "destroy"];
+const FUNCTIONS: &[&str] = &["describe", "create", "health", "shutdown", "destroy"];
 
-/// What any of them is to one who only asks whether it is there.
+/// What a pointer to any function is to code that asks only whether it is null.
 type Function = Option<unsafe extern "C" fn()>;
 
+/// How a table begins: its size and its version, each of 32 bits.
+type Head = [u32; 2];
+
 const _: () = {
-    let end = offset_of!(Vtable, describe) + FUNCTIONS.len() * size_of::<Function>();
-    assert!(end == size_of::<Vtable>(), "each function has its name");
+    assert!(offset_of!(Vtable, describe) == size_of::<Head>(), "functions follow the head");
+    let end =
+        size_of::<Head>() + size_of_val(FUNCTIONS) / size_of::<&str>() * size_of::<Function>();
+    assert!(offset_of!(Vtable, kinds) == end, "each function has its name");
 };
 
-/// Sees whether this host can call it.
+/// Checks that this host can call it.
 ///
 /// # Safety
 ///
 /// Unless null or unaligned, `vtable` is a [`Vtable`] of some version, which nothing changes. (Of
 /// one of another version or size only its first two fields are read.)
 pub(super) unsafe fn check(vtable: *const Vtable) -> Result<(), Incompatible> {
-    if vtable.is_null() {
+    // SAFETY: the contract above; the functions are where `FUNCTIONS` says, see there.
+    unsafe { check_table(vtable, VERSION, FUNCTIONS) }
+}
+
+/// The table of the kind that `T` is of, if it is in a plugin's list.
+///
+/// # Safety
+///
+/// The contract of [`Vtable::kinds`] holds, but for what [`Incompatible`] names.
+pub(crate) unsafe fn find<T: Table>(kinds: &[Kind]) -> Result<Option<&'static T>, Incompatible> {
+    const { assert!(size_of::<T>() == size_of::<Head>() + T::FUNCTIONS.len() * size_of::<Function>()) };
+    // SAFETY: the names are valid as long as the list is.
+    let is_of_kind = |kind: &&Kind| unsafe { kind.name.slice() } == Ok(T::KIND.as_bytes());
+    let Some(found) = kinds.iter().find(is_of_kind) else { return Ok(None) };
+    let table = found.table.cast::<T>();
+    // SAFETY: by its name it is a table of this kind, of some version.
+    unsafe { check_table(table, T::VERSION, T::FUNCTIONS) }
+        .map_err(|problem| Incompatible::Kind { kind: T::KIND, problem: problem.into() })?;
+    // SAFETY: it is of our version and has all our fields, of which none is null.
+    Ok(Some(unsafe { &*table }))
+}
+
+/// Checks that a table is of a version and that none of these functions is null.
+///
+/// # Safety
+///
+/// Unless null or unaligned, `table` points to a [`Head`]; if that has this version and the size of
+/// a `T`, these functions follow it, one pointer each.
+unsafe fn check_table<T>(
+    table: *const T,
+    version: u32,
+    functions: &[&'static str],
+) -> Result<(), Incompatible> {
+    if table.is_null() {
         return Err(Incompatible::Null);
     }
-    if !vtable.is_aligned() {
+    if !table.is_aligned() {
         return Err(Incompatible::Unaligned);
     }
-    // SAFETY: neither null nor unaligned, so by the contract above a table of some version; each
-    // begins with `size` and `version`.
-    let (size, version) = unsafe { ((*vtable).size, (*vtable).version) };
-    if version != VERSION {
-        return Err(Incompatible::Version { found: version });
+    // SAFETY: neither null nor unaligned, so by the contract above there is a head.
+    let [size, found] = unsafe { table.cast::<Head>().read() };
+    if found != version {
+        return Err(Incompatible::Version { expected: version, found });
     }
-    if size < size_of_u32::<Vtable>() {
-        return Err(Incompatible::Size { found: size });
+    let expected = size_of_u32::<T>();
+    if size < expected {
+        return Err(Incompatible::Size { expected, found: size });
     }
     // A function pointer of Rust may not even be looked at if it is null; an optional one may.
-    // SAFETY: it is of our version and has all our fields; where the first function is, lies a
-    // pointer for each of them.
-    let functions = unsafe { vtable.byte_add(offset_of!(Vtable, describe)) }.cast::<Function>();
-    for (index, function) in FUNCTIONS.into_iter().enumerate() {
+    // SAFETY: it is of this version and has all fields of a `T`.
+    let first = unsafe { table.byte_add(size_of::<Head>()) }.cast::<Function>();
+    for (index, function) in functions.iter().enumerate() {
         // SAFETY: as above. `None` is how null reads, and a function of any type is one of `fn()`
-        // to one who does not call it.
-        if unsafe { functions.add(index).read() }.is_none() {
+        // to code that does not call it.
+        if unsafe { first.add(index).read() }.is_none() {
             return Err(Incompatible::Missing { function });
         }
     }

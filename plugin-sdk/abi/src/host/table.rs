@@ -22,7 +22,7 @@ static TABLE: HostVtable = HostVtable {
 };
 
 /// The host, for a call: valid as long as `host` is borrowed.
-pub(super) fn host_ref(host: &&dyn HostCalls) -> HostRef {
+pub(crate) fn host_ref(host: &&dyn HostCalls) -> HostRef {
     HostRef { ctx: std::ptr::from_ref(host).cast(), vtable: &raw const TABLE }
 }
 

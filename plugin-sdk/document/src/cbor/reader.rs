@@ -165,9 +165,11 @@ impl<'a> Reader<'a> {
         }))
     }
 
+    /// `first` was the last byte that was taken.
     #[cold]
     fn reserved(&self, first: u8) -> Error {
-        self.malformed(format_args!("expected an item, found the reserved byte {first:#04x}"))
+        let at = self.total - self.rest.len() - 1;
+        Error::malformed(at, format_args!("expected an item, found the reserved byte {first:#04x}"))
     }
 
     #[inline]
@@ -205,7 +207,7 @@ impl<'a> Reader<'a> {
             UNSIGNED => Token::Unsigned(self.definite(first)?),
             NEGATIVE => Token::Negative(self.definite(first)?),
             BYTES => Token::Bytes(self.string(first)?),
-            TEXT => Token::Text(self.text(first)?),
+            TEXT => Token::Text(self.text(start, first)?),
             ARRAY => Token::Array(self.count(first, 1)?),
             MAP => Token::Map(self.count(first, 2)?),
             TAG => Token::Tag(self.definite(first)?),
@@ -227,27 +229,25 @@ impl<'a> Reader<'a> {
                 FLOAT_32 => Token::F32(f32::from_be_bytes(self.array()?)),
                 FLOAT_64 => Token::F64(f64::from_be_bytes(self.array()?)),
                 BREAK => return Err(start.malformed("expected an item, found a break")),
-                _ => return Err(start.reserved(first)),
+                _ => return Err(self.reserved(first)),
             },
         })
     }
 
-    /// A text. Its chunks, if it comes in any, are texts themselves.
+    /// A text that begins at `start`. Its chunks, if it comes in any, are texts themselves.
     #[inline]
-    fn text(&mut self, first: u8) -> Result<Cow<'a, str>, Error> {
-        let start = *self;
+    fn text(&mut self, start: Self, first: u8) -> Result<Cow<'a, str>, Error> {
         if let Some(count) = self.number(first)? {
             return match std::str::from_utf8(self.take(count)?) {
                 Ok(text) => Ok(Cow::Borrowed(text)),
                 Err(_) => Err(start.not_utf8()),
             };
         }
-        self.text_in_chunks().map(Cow::Owned)
+        self.text_in_chunks(start).map(Cow::Owned)
     }
 
     #[cold]
-    fn text_in_chunks(&mut self) -> Result<String, Error> {
-        let start = *self;
+    fn text_in_chunks(&mut self, start: Self) -> Result<String, Error> {
         let mut text = String::new();
         self.chunks(TEXT, |chunk| {
             text.push_str(std::str::from_utf8(chunk).map_err(|_| start.not_utf8())?);

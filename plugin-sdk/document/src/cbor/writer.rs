@@ -303,6 +303,7 @@ impl Writer {
     }
 
     /// Counts the item that begins at `start` and ends here.
+    #[inline]
     fn done(&mut self, mut start: usize) -> Result<(), Error> {
         while let Some(level) = self.open.last_mut() {
             level.items += 1;
@@ -316,6 +317,12 @@ impl Writer {
                 _ => return Ok(()),
             }
         }
+        self.end(start)
+    }
+
+    /// The item that begins at `start` is in no other.
+    #[cold]
+    fn end(&mut self, start: usize) -> Result<(), Error> {
         if self.complete {
             self.out.truncate(start);
             return Err(Error::new("expected one item, found another after it"));

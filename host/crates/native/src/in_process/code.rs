@@ -47,7 +47,10 @@ impl Code {
         let json = self
             .describe(Policy::default().init)
             .map_err(|error| Refusal::new(Reason::Describe, format!("describe: {error}")))?;
-        description::read(&json)
+        let description = description::read(&json)?;
+        description::check_kinds(&description, &self.guest)
+            .map_err(|message| Refusal::new(Reason::Description, format!("describe: {message}")))?;
+        Ok(description)
     }
 
     /// Calls `describe`. The host offers the plugin no function meanwhile.

@@ -61,17 +61,25 @@ typedef struct {
     uint32_t (*decode)(const void *, bytes, bytes, buf *);
 } host_vtable;
 typedef struct { const void *ctx; const host_vtable *vtable; } host;
+typedef struct { bytes name; const void *table; } kind;
 typedef struct {
     uint32_t size, version;
     uint32_t (*describe)(host, buf *);
     uint32_t (*create)(host, bytes, void **, buf *);
     uint32_t (*health)(const void *, host, buf *);
-    uint32_t (*encode)(const void *, host, uint32_t, bytes, buf *);
-    uint32_t (*decode)(const void *, host, uint32_t, bytes, buf *);
-    uint32_t (*handle)(const void *, host, uint32_t, const request *, response *, buf *);
     void (*shutdown)(const void *, host);
     void (*destroy)(void *, host);
+    struct { const kind *ptr; size_t len; } kinds;
 } vtable;
+typedef struct {
+    uint32_t size, version;
+    uint32_t (*encode)(const void *, host, uint32_t, bytes, buf *);
+    uint32_t (*decode)(const void *, host, uint32_t, bytes, buf *);
+} codec_table;
+typedef struct {
+    uint32_t size, version;
+    uint32_t (*handle)(const void *, host, uint32_t, const request *, response *, buf *);
+} handler_table;
 
 enum { OK, INVALID_INPUT, UNSUPPORTED, UNAVAILABLE, INTERNAL, PANICKED };
 
@@ -550,18 +558,24 @@ static void destroy(void *instance, host host) {
 }
 
 #ifdef NO_ENTRY
-#define plugbay_entry_v1 another_name
+#define plugbay_entry_v2 another_name
 #endif
 #ifndef VERSION
-#define VERSION 1
+#define VERSION 2
 #endif
 
-const vtable *plugbay_entry_v1(void) {
+const vtable *plugbay_entry_v2(void) {
 #ifdef NULL_ENTRY
     return NULL;
 #endif
+    static const codec_table codec = {sizeof(codec_table), 1, encode, decode};
+    static const handler_table handler = {sizeof(handler_table), 1, handle};
+    static const kind kinds[] = {
+        {{(const uint8_t *)"codec", 5}, &codec},
+        {{(const uint8_t *)"handler", 7}, &handler},
+    };
     static const vtable table = {
-        sizeof(vtable), VERSION, describe, create, health, encode, decode, handle, shutdown_, destroy,
+        sizeof(vtable), VERSION, describe, create, health, shutdown_, destroy, {kinds, 2},
     };
     return &table;
 }

@@ -68,7 +68,7 @@ fn no_entry() {
     refused(
         &["-DNO_ENTRY"],
         Reason::NoEntry,
-        &["expected an exported symbol plugbay_entry_v1, found none", "export it"],
+        &["expected an exported symbol plugbay_entry_v2, found none", "export it"],
     );
 }
 
@@ -101,10 +101,10 @@ fn wrong_abi_version() {
     refused_with(
         |bytes| {
             let at = header(bytes) + 8;
-            bytes[at..at + 4].copy_from_slice(&2_u32.to_ne_bytes());
+            bytes[at..at + 4].copy_from_slice(&3_u32.to_ne_bytes());
         },
         Reason::AbiVersion,
-        &["expected ABI version 1, found 2", "rebuild it"],
+        &["expected ABI version 2, found 3", "rebuild it"],
     );
 }
 
@@ -206,17 +206,27 @@ fn an_entry_that_returns_nothing_usable() {
     refused(
         &["-DVTABLE_SIZE=8"],
         Reason::BadHeader,
-        &["plugbay_entry_v1", "expected a vtable of 72 bytes, found 8"],
+        &["plugbay_entry_v2", "expected a vtable of 64 bytes, found 8"],
     );
     refused(
         &["-DNULL_FUNCTION"],
         Reason::BadHeader,
-        &["plugbay_entry_v1", "expected a vtable with a function handle, found null"],
+        &["plugbay_entry_v2", "expected a vtable with a function handle, found null"],
     );
     refused(
         &["-DVTABLE_VERSION=7"],
         Reason::AbiVersion,
-        &["expected ABI version 1, found 7", "rebuild it"],
+        &["expected ABI version 2, found 7", "rebuild it"],
+    );
+    refused(
+        &["-DCODEC_VERSION=7"],
+        Reason::AbiVersion,
+        &["kind codec: expected ABI version 1, found 7", "rebuild it"],
+    );
+    refused(
+        &["-DCODECS_ALONE"],
+        Reason::Description,
+        &["expected a vtable that lists the kind handler, for handler:hand, found none"],
     );
 }
 
@@ -229,7 +239,7 @@ fn a_library_with_a_bad_entry_is_mapped_all_the_same() {
     let path = plugin("fixture.c", &["-shared", "-DVTABLE_SIZE=16"], &site.path("bad.so"));
     let digest = Site::read(&path).digest;
     for _ in 0..2 {
-        let parts = ["expected a vtable of 72 bytes, found 16"];
+        let parts = ["expected a vtable of 64 bytes, found 16"];
         says(&site.refusal(&path), Reason::BadHeader, &path, &parts);
         let loaded = Libraries::of_this_process().loaded();
         let bytes = std::fs::metadata(&path).unwrap().len();
@@ -247,9 +257,9 @@ fn a_library_whose_dependency_is_missing() {
     }
     let site = Site::new();
     let other = plugin("fixture.c", &["-shared"], &site.path("libother.so"));
-    let flags = ["-shared", "-DNEEDS=plugbay_entry_v1_of_other", "-Wl,-z,lazy"];
+    let flags = ["-shared", "-DNEEDS=plugbay_entry_v2_of_other", "-Wl,-z,lazy"];
     let path = plugin("fixture.c", &flags, &site.path("lazy.so"));
-    let parts = ["expected a library that the system can load", "plugbay_entry_v1_of_other"];
+    let parts = ["expected a library that the system can load", "plugbay_entry_v2_of_other"];
     says(&site.refusal(&path), Reason::Loader, &path, &parts);
 
     let search = format!("-L{}", site.folder().display());

@@ -202,15 +202,37 @@ static void destroy(void *instance, plugbay_host host) {
 #define HANDLE handle
 #endif
 
+#ifndef CODEC_VERSION
+#define CODEC_VERSION 1
+#endif
+
+static const plugbay_codec_table codec = {
+    sizeof(plugbay_codec_table), CODEC_VERSION, encode, decode,
+};
+
+static const plugbay_handler_table handler = {
+    sizeof(plugbay_handler_table), 1, HANDLE,
+};
+
+static const plugbay_kind kinds[] = {
+    PLUGBAY_KIND("codec", codec),
+    PLUGBAY_KIND("handler", handler),
+};
+
+#if defined(CODECS_ALONE)
+#define KINDS 1
+#else
+#define KINDS 2
+#endif
+
 static const plugbay_vtable vtable = {
-    VTABLE_SIZE, VTABLE_VERSION, describe, create,   health,
-    encode,      decode,         HANDLE,   shutdown, destroy,
+    VTABLE_SIZE, VTABLE_VERSION, describe, create, health, shutdown, destroy, {kinds, KINDS},
 };
 
 #if defined(NULL_FUNCTION)
 /* Used in this way only. */
-extern plugbay_vtable unused;
-plugbay_vtable unused = {.handle = handle};
+extern plugbay_handler_table unused;
+plugbay_handler_table unused = {.handle = handle};
 #endif
 
 #if defined(NEEDS)
@@ -220,13 +242,13 @@ PLUGBAY_EXPORT int needs(void) { return NEEDS(); }
 #endif
 
 #if defined(NO_HEADER)
-const plugbay_vtable *plugbay_entry_v1(void) { return &vtable; }
+const plugbay_vtable *plugbay_entry_v2(void) { return &vtable; }
 #elif defined(NO_ENTRY)
 PLUGBAY_EXPORT const void *plugbay_entry_v0(void) { return &vtable; }
 PLUGBAY_IN_SECTION const plugbay_header plugbay_abi = {
     PLUGBAY_MAGIC, PLUGBAY_VERSION, sizeof(plugbay_header), sizeof(plugbay_vtable), 0};
 #elif defined(NULL_ENTRY)
-const plugbay_vtable *plugbay_entry_v1(void) { return (void)vtable, NULL; }
+const plugbay_vtable *plugbay_entry_v2(void) { return (void)vtable, NULL; }
 PLUGBAY_IN_SECTION const plugbay_header plugbay_abi = {
     PLUGBAY_MAGIC, PLUGBAY_VERSION, sizeof(plugbay_header), sizeof(plugbay_vtable), 0};
 #else

@@ -120,18 +120,6 @@ static plugbay_status decode(const void *instance, plugbay_host host, uint32_t i
   return PLUGBAY_OK;
 }
 
-static plugbay_status handle(const void *instance, plugbay_host host, uint32_t index,
-                             const plugbay_request *request, plugbay_response *response,
-                             plugbay_buf *error) {
-  (void)instance;
-  (void)host;
-  (void)index;
-  (void)request;
-  (void)response;
-  *error = plugbay_literal("no handler");
-  return PLUGBAY_UNSUPPORTED;
-}
-
 static void shutdown(const void *instance, plugbay_host host) {
   (void)instance;
   (void)host;
@@ -150,9 +138,13 @@ static void destroy(void *instance, plugbay_host host) {
   free(self);
 }
 
+static const plugbay_codec_table codec = {sizeof(plugbay_codec_table), 1, encode, decode};
+
+static const plugbay_kind kinds[] = {PLUGBAY_KIND("codec", codec)};
+
 static const plugbay_vtable vtable = {
-    sizeof(plugbay_vtable), PLUGBAY_VERSION, describe, create,   health,
-    encode,                 decode,          handle,   shutdown, destroy,
+    sizeof(plugbay_vtable), PLUGBAY_VERSION, describe, create, health, shutdown, destroy,
+    {kinds, 1},
 };
 
 PLUGBAY_PLUGIN(vtable);

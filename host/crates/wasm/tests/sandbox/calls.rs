@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallErrorKind, Policy};
+use plugbay_core::{CallErrorKind, Grants, Policy};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
-use crate::site::{Site, probe_under, start, tokio, until, wait};
+use crate::site::{Site, probe, probe_under, start, tokio, until, wait};
 
 const LONG: Duration = Duration::from_secs(50);
 
@@ -79,4 +79,13 @@ fn a_dropped_call_leaves_the_queue() {
     first.abort();
     until("the instance is gone", || site.stats().instances == 0);
     assert_eq!(site.stats().discarded, 1);
+}
+
+/// Its two worlds have the lifecycle in common; the linker merges them.
+#[test]
+fn a_component_of_two_kinds_serves_both() {
+    let site = probe("two-kinds", Grants::default());
+    assert_eq!(site.attempt("variable HOME"), "unset");
+    assert_eq!(site.decode(&[0xf6]).unwrap(), [0xf6]);
+    assert_eq!(site.decode(&[0x1c]).unwrap_err().kind(), CallErrorKind::InvalidInput);
 }

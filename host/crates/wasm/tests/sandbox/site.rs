@@ -159,6 +159,11 @@ impl Site {
         self.call::<Codec>(0)
     }
 
+    /// What the probe's codec, its second capability, reads from these bytes.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        self.call::<Codec>(1).decode(&Context::new(&ALONE), bytes)
+    }
+
     pub(crate) fn handler(&self) -> Arc<dyn HandlerCall> {
         self.call::<Handler>(0)
     }

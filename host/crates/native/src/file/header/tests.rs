@@ -279,11 +279,11 @@ fn the_header_is_checked_in_order() {
     let cases = [
         (with(|header| header[0] = b'p'), "begins with PLUGBAY\\x00, found \"pLUGBAY\\\\x00\""),
         (with(|header| header.truncate(4)), "begins with PLUGBAY\\x00, found \"PLUG\""),
-        (with(|header| header[8] = 9), "expected ABI version 1, found 9"),
+        (with(|header| header[8] = 9), "expected ABI version 2, found 9"),
         (with(|header| header.truncate(14)), "expected a header of at least 24 bytes, found 14"),
         (with(|header| header[12] = 23), "expected a header of at least 24 bytes, found 23"),
         (with(|header| header[12] = 25), "expected a header of at least 24 bytes, found 24"),
-        (with(|header| header[16] = 8), "expected a vtable of at least 72 bytes, found 8"),
+        (with(|header| header[16] = 8), "expected a vtable of at least 64 bytes, found 8"),
     ];
     for (bytes, expected) in cases {
         let found = refused(&bytes, LINUX);
@@ -304,10 +304,10 @@ fn an_entry_under_another_name_is_refused() {
     for bytes in [elf(LINUX, &header, "plugbay_entry_v2"), elf(LINUX, &header, "")] {
         assert_eq!(
             refused(&bytes, LINUX),
-            "expected an exported symbol plugbay_entry_v1, found none"
+            "expected an exported symbol plugbay_entry_v2, found none"
         );
     }
-    assert!(refused(&pe("plugbay_entry"), WINDOWS).contains("plugbay_entry_v1"));
+    assert!(refused(&pe("plugbay_entry"), WINDOWS).contains("plugbay_entry_v2"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use rustix::process::{Signal, getpid, kill_process, kill_process_group};
 
 use super::protect::{STACK, protect};
 use super::signals;
+use crate::description;
 use crate::fault::Fault;
 use crate::worker::link::error::LaneError;
 use crate::worker::link::lane::Lane;
@@ -181,7 +182,7 @@ impl ServedPlugin {
         let index = frame.head.index;
         let host = Upcalls::new(lane, self.output);
         let answer = match frame.head.op {
-            Op::Describe => self.guest.describe(&host).map(bytes),
+            Op::Describe => self.describe(&host).map(bytes),
             Op::Create => self.create(&host, frame).map(done),
             Op::Health => self.with_instance(|it| it.health(&host)).map(done),
             Op::Encode => self.with_instance(|it| it.encode(&host, index, &frame.body)).map(bytes),
@@ -202,6 +203,17 @@ impl ServedPlugin {
                 lane.send(head, &[], cut(&message, self.output.min(MAX_MESSAGE)).as_bytes())
             }
         }
+    }
+
+    /// The description as it came: the host checks it. What only this process knows is whether the
+    /// functions of its kinds are there.
+    fn describe(&self, host: &dyn HostCalls) -> Result<Buffer, Error> {
+        let json = self.guest.describe(host)?;
+        if let Ok(description) = description::read(&json) {
+            description::check_kinds(&description, &self.guest)
+                .map_err(|message| Error::new(Kind::Internal, message))?;
+        }
+        Ok(json)
     }
 
     fn create(&self, host: &dyn HostCalls, frame: &Frame) -> Result<(), Error> {

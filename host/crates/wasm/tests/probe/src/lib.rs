@@ -42,6 +42,19 @@ impl Handler for Probe {
     }
 }
 
+/// Documents as they are: it is there to be one kind more.
+impl Codec for Probe {
+    const NAME: &'static str = "probe";
+
+    fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        Ok(document.as_cbor().to_vec())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Document> {
+        Ok(Document::from_cbor(bytes)?)
+    }
+}
+
 fn attempt(words: &[&str]) -> io::Result<String> {
     match *words {
         ["read", path] => fs::read_to_string(path),
@@ -110,4 +123,4 @@ fn print(to: &mut dyn Write, words: &[&str]) -> io::Result<String> {
     Ok("printed".into())
 }
 
-export!(Probe: handler);
+export!(Probe: handler, codec);

@@ -51,7 +51,7 @@ fn long_name() -> Vec<u8> {
     [b"\0.plugbay\0".as_slice(), &vec![b'a'; SIZE / 2], b"\0"].concat()
 }
 
-const NO_ENTRY: &str = "expected an exported symbol plugbay_entry_v1, found none";
+const NO_ENTRY: &str = "expected an exported symbol plugbay_entry_v2, found none";
 
 #[test]
 fn many_sections_of_one_long_name() {

@@ -4,6 +4,9 @@
 //! It is made of `plugbay-abi` alone, which is built in a second.
 
 use plugbay_abi::guest::{self, Exports};
+use plugbay_abi::kind::codec::CodecExports;
+use plugbay_abi::kind::handler::HandlerExports;
+use plugbay_abi::raw::Kind;
 use plugbay_abi::{Error, Header, Request, Response, Vtable};
 
 /// Tests change `well` in the file, which makes another library.
@@ -29,6 +32,8 @@ impl Drop for Bomb {
 }
 
 impl Exports for Panicking {
+    const KINDS: &'static [Kind] = &[Self::CODEC, Self::HANDLER];
+
     fn describe() -> Result<Vec<u8>, Error> {
         assert!(std::hint::black_box(MARK).ends_with(b"well"), "nothing to describe");
         Ok(br#"{"name": "panicking", "version": "1.0.0",
@@ -47,6 +52,12 @@ impl Exports for Panicking {
         Ok(())
     }
 
+    fn shutdown(&self) {
+        self.at("shutdown");
+    }
+}
+
+impl CodecExports for Panicking {
     fn encode(&self, _: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
         match document {
             // null, undefined
@@ -59,13 +70,11 @@ impl Exports for Panicking {
     fn decode(&self, _: u32, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(vec![bytes[0] & 0x17])
     }
+}
 
+impl HandlerExports for Panicking {
     fn handle(&self, _: u32, request: Request<'_>) -> Result<Response, Error> {
         panic!("no answer to {}", request.path);
-    }
-
-    fn shutdown(&self) {
-        self.at("shutdown");
     }
 }
 
@@ -82,7 +91,7 @@ impl Drop for Panicking {
 static HEADER: Header = Header::CURRENT;
 
 // SAFETY: nothing else defines this symbol.
-#[unsafe(export_name = "plugbay_entry_v1")]
+#[unsafe(export_name = "plugbay_entry_v2")]
 extern "C" fn entry() -> *const Vtable {
     static VTABLE: Vtable = guest::vtable::<Panicking>();
     &raw const VTABLE

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Result;
+use crate::export::{self, Exported, Info};
 
 /// A capability of the kind `handler`: answers HTTP requests, whole bodies at a time.
 #[diagnostic::on_unimplemented(
@@ -206,5 +207,115 @@ impl Response {
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
+    }
+}
+
+/// What [`export!`](crate::export) writes for a handler.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __handler {
+    // An entry of the table of capabilities, `$place` is where `$p` has it.
+    (capability $plugin:ident $p:ident $($place:tt)+) => {
+        $crate::__private::Capability {
+            info: || $crate::__private::handler::info(|$p: &$plugin| &$($place)+),
+            functions: $crate::__private::Functions::Handler(
+                $crate::__private::handler::Functions {
+                    handle: |$p, request| $crate::Handler::handle(&$($place)+, request),
+                }
+            ),
+        }
+    };
+    // The entry functions of a component, and the world that has them.
+    (component $component:ident) => {
+        $crate::__export_plugbay_plugin_handler_1_0_0_cabi!($component with_types_in
+            $crate::__private::bindings::exports::plugbay::plugin::handler);
+        $crate::__world_handler_plugin!();
+    };
+    // An entry of a native plugin's list of kinds.
+    (native $plugin:ident) => {
+        <$crate::__private::Native<$plugin> as $crate::__private::handler::HandlerExports>::HANDLER
+    };
+}
+
+/// The functions of a handler, applied to where it lives in a plugin `P`.
+pub struct Functions<P> {
+    /// [`Handler::handle`].
+    pub handle: fn(&P, Request) -> Result<Response>,
+}
+
+/// The constants of the handler that `_place` leads to; the macro cannot name a field's type.
+pub fn info<P, H: Handler>(_place: fn(&P) -> &H) -> Info {
+    Info {
+        kind: "handler",
+        name: H::NAME,
+        description: H::DESCRIPTION,
+        media_types: &[],
+        routes: H::ROUTES,
+    }
+}
+
+/// The functions of the handler with this index.
+fn functions<P: Exported>(index: u32) -> Result<&'static Functions<P>> {
+    export::find(index, "handler", |functions| {
+        let super::Functions::Handler(functions) = functions else { return None };
+        Some(functions)
+    })
+}
+
+#[cfg(target_family = "wasm")]
+mod component {
+    use super::{Request, Response, functions};
+    use crate::form::bindings::exports::plugbay::plugin::handler as wit;
+    use crate::form::bindings::plugbay::plugin::types::Error;
+    use crate::form::{Component, Kept, instance, outward};
+    use crate::{Kind, Result};
+
+    impl<P: Kept> wit::Guest for Component<P> {
+        fn handle(index: u32, request: wit::Request) -> Result<wit::Response, Error> {
+            let wit::Request { method, path, query, params, headers, body } = request;
+            let request = Request { method, path, query, params, headers, body };
+            let Response { status, headers, body } = instance::<P>()
+                .and_then(|plugin| (functions::<P>(index)?.handle)(plugin, request))
+                .map_err(outward(Kind::Internal))?;
+            Ok(wit::Response { status, headers, body })
+        }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub use plugbay_abi::kind::handler::HandlerExports;
+
+#[cfg(not(target_family = "wasm"))]
+mod native {
+    use plugbay_abi::Error;
+
+    use super::{HandlerExports, Request, Response, functions};
+    use crate::form::{Listed, Native, outward};
+    use crate::{Kind, Result};
+
+    impl<P: Listed> HandlerExports for Native<P> {
+        fn handle(
+            &self,
+            index: u32,
+            request: plugbay_abi::Request<'_>,
+        ) -> Result<plugbay_abi::Response, Error> {
+            let text = |text: &&str| (*text).to_owned();
+            let pairs = |pairs: &[(&str, &str)]| {
+                pairs.iter().map(|(key, value)| (text(key), text(value))).collect()
+            };
+            let headers = request.headers.iter().map(|(key, value)| (text(key), value.to_vec()));
+            let request = Request {
+                method: request.method.to_owned(),
+                path: request.path.to_owned(),
+                query: request.query.map(str::to_owned),
+                params: pairs(request.params),
+                headers: headers.collect(),
+                body: request.body.to_vec(),
+            };
+            let Response { status, headers, body } = functions::<P>(index)
+                .and_then(|handler| (handler.handle)(&self.0, request))
+                .map_err(outward(Kind::Internal))?;
+            Ok(plugbay_abi::Response { status, headers, body })
+        }
     }
 }

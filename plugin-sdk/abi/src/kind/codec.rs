@@ -1,0 +1,185 @@
+//! The kind `codec`: documents to bytes and back.
+
+use std::ffi::c_void;
+
+use super::{Table, entry};
+use crate::Error;
+use crate::convert::reply;
+use crate::guest::{Exports, Scope};
+use crate::panics::catch;
+use crate::raw::{Buf, Bytes, HostRef, Kind, Status, size_of_u32};
+
+/// The functions of the kind `codec`. All are required.
+///
+/// `instance` is what `create` made. Each writes one [`Buf`]
+/// to `out` whatever it returns: the answer, which may be empty, if [`Status::OK`], else the
+/// message. It never reads what `out` held.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CodecTable {
+    /// The size of this struct in bytes; what lies beyond is not there.
+    pub size: u32,
+    /// 1.
+    pub version: u32,
+    /// Writes `document` (one CBOR item) with the capability `index`.
+    pub encode: unsafe extern "C" fn(
+        instance: *const c_void,
+        host: HostRef,
+        index: u32,
+        document: Bytes,
+        out: *mut Buf,
+    ) -> Status,
+    /// Reads `bytes` with the capability `index` into one CBOR item.
+    pub decode: unsafe extern "C" fn(
+        instance: *const c_void,
+        host: HostRef,
+        index: u32,
+        bytes: Bytes,
+        out: *mut Buf,
+    ) -> Status,
+}
+
+// SAFETY: as the struct has it.
+unsafe impl Table for CodecTable {
+    const KIND: &'static str = "codec";
+    const VERSION: u32 = 1;
+    const FUNCTIONS: &'static [&'static str] = &["encode", "decode"];
+}
+
+/// What a plugin that offers codecs does.
+pub trait CodecExports: Exports {
+    /// The entry for the list [`Exports::KINDS`].
+    const CODEC: Kind = entry(const { &table::<Self>() });
+
+    /// Writes `document` (one CBOR item) with the capability `index`.
+    ///
+    /// # Errors
+    ///
+    /// The plugin's own.
+    fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error>;
+
+    /// Reads `bytes` with the capability `index` into one CBOR item.
+    ///
+    /// # Errors
+    ///
+    /// The plugin's own.
+    fn decode(&self, index: u32, bytes: &[u8]) -> Result<Vec<u8>, Error>;
+}
+
+/// The table of the plugin `E`.
+#[must_use]
+pub const fn table<E: CodecExports>() -> CodecTable {
+    CodecTable {
+        size: size_of_u32::<CodecTable>(),
+        version: CodecTable::VERSION,
+        encode: encode::<E>,
+        decode: decode::<E>,
+    }
+}
+
+unsafe extern "C" fn encode<E: CodecExports>(
+    instance: *const c_void,
+    host: HostRef,
+    index: u32,
+    document: Bytes,
+    out: *mut Buf,
+) -> Status {
+    // SAFETY: the contract of `CodecTable::encode` is that of `convert`.
+    unsafe { convert(E::encode, instance, host, index, document, out) }
+}
+
+unsafe extern "C" fn decode<E: CodecExports>(
+    instance: *const c_void,
+    host: HostRef,
+    index: u32,
+    bytes: Bytes,
+    out: *mut Buf,
+) -> Status {
+    // SAFETY: the contract of `CodecTable::decode` is that of `convert`.
+    unsafe { convert(E::decode, instance, host, index, bytes, out) }
+}
+
+/// `encode` and `decode`, which differ in the method alone.
+///
+/// # Safety
+///
+/// `instance` came from `create` and is alive; `host` and `input` are valid for the call, `out` is
+/// valid for a write.
+#[inline]
+unsafe fn convert<E: CodecExports>(
+    method: impl FnOnce(&E, u32, &[u8]) -> Result<Vec<u8>, Error>,
+    instance: *const c_void,
+    host: HostRef,
+    index: u32,
+    input: Bytes,
+    out: *mut Buf,
+) -> Status {
+    // SAFETY: `host` is valid for the call, which the scope ends with.
+    let _scope = unsafe { Scope::enter(host) };
+    // SAFETY: `instance` is the alive `E` that `create` boxed; shared, as `E` is `Sync`.
+    let instance = unsafe { &*instance.cast::<E>() };
+    // SAFETY: `input` is valid for the call.
+    let input = unsafe { input.slice() };
+    // SAFETY: `out` is valid for a write.
+    unsafe { reply(out, catch(|| method(instance, index, input?))) }
+}
+
+#[cfg(feature = "host")]
+mod host {
+    use super::{Buf, Bytes, CodecTable, Error, HostRef, Status, Table, c_void};
+    use crate::Buffer;
+    use crate::convert::replied;
+    use crate::host::{HostCalls, Instance, host_ref, lacks};
+
+    type Convert = unsafe extern "C" fn(*const c_void, HostRef, u32, Bytes, *mut Buf) -> Status;
+
+    impl Instance {
+        /// Writes `document` (one CBOR item) with the capability `index`.
+        ///
+        /// # Errors
+        ///
+        /// The plugin's own; `Contract` if it does not list the kind `codec`.
+        pub fn encode(
+            &self,
+            host: &dyn HostCalls,
+            index: u32,
+            document: &[u8],
+        ) -> Result<Buffer, Error> {
+            self.convert(|table| table.encode, host, index, document)
+        }
+
+        /// Reads `bytes` with the capability `index` into one CBOR item. Whether it is one is for
+        /// the caller to check.
+        ///
+        /// # Errors
+        ///
+        /// As for [`Instance::encode`].
+        pub fn decode(
+            &self,
+            host: &dyn HostCalls,
+            index: u32,
+            bytes: &[u8],
+        ) -> Result<Buffer, Error> {
+            self.convert(|table| table.decode, host, index, bytes)
+        }
+
+        #[inline]
+        fn convert(
+            &self,
+            function: fn(&CodecTable) -> Convert,
+            host: &dyn HostCalls,
+            index: u32,
+            input: &[u8],
+        ) -> Result<Buffer, Error> {
+            let Some(table) = self.tables().codec else { return Err(lacks(CodecTable::KIND)) };
+            let mut out = Buf::EMPTY;
+            let (function, instance) = (function(table), self.as_ptr());
+            // SAFETY: the instance is alive until `drop`; `host`, `input` and `out` outlive the
+            // call.
+            let status =
+                unsafe { function(instance, host_ref(&host), index, input.into(), &raw mut out) };
+            // SAFETY: the plugin wrote a `Buf` for us alone.
+            unsafe { replied(status, out) }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The types of the kind `handler` that cross.
+
+use std::ffi::c_void;
+
+use crate::kind::Table;
+use crate::raw::{Array, Buf, Bytes, HostRef, Pair, Status};
+
+/// A request to a handler. Everything in it is valid for the call.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Request {
+    /// The upper-case method.
+    pub method: Bytes,
+    /// The path, percent-encoded as it came, without the query.
+    pub path: Bytes,
+    /// The query without `?`; null if there was none.
+    pub query: Bytes,
+    /// The path parameters, percent-decoded, in the order of the route's pattern.
+    pub params: Array<Pair>,
+    /// The header fields, names in lower case.
+    pub headers: Array<Pair>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// What a handler answers. Whoever receives one calls `free` exactly once, from any thread, with
+/// `owner`; everything in it is valid until then. A null `free` means that there is nothing to
+/// free.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Response {
+    /// The HTTP status, 200 to 599.
+    pub status: u16,
+    /// The header fields, names in lower case.
+    pub headers: Array<Pair>,
+    /// The whole body.
+    pub body: Bytes,
+    /// For `free`.
+    pub owner: *mut c_void,
+    /// Frees it.
+    pub free: Option<unsafe extern "C" fn(owner: *mut c_void)>,
+}
+
+/// The functions of the kind `handler`. All are required.
+///
+/// `instance` is what `create` made.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct HandlerTable {
+    /// The size of this struct in bytes; what lies beyond is not there.
+    pub size: u32,
+    /// 1.
+    pub version: u32,
+    /// Answers one request with the capability `index`. Writes `response` only if it returns
+    /// [`Status::OK`], and `error` only if it does not.
+    pub handle: unsafe extern "C" fn(
+        instance: *const c_void,
+        host: HostRef,
+        index: u32,
+        request: *const Request,
+        response: *mut Response,
+        error: *mut Buf,
+    ) -> Status,
+}
+
+// SAFETY: as the struct has it.
+unsafe impl Table for HandlerTable {
+    const KIND: &'static str = "handler";
+    const VERSION: u32 = 1;
+    const FUNCTIONS: &'static [&'static str] = &["handle"];
+}

@@ -1,0 +1,149 @@
+//! The kind `codec`.
+
+use crate::export::{self, Exported, Info};
+use crate::{Document, Result};
+
+/// A capability of the kind `codec`: turns documents into a format's bytes and back.
+///
+/// A [`Document`] goes into every `serde` serializer and comes out of every self-describing
+/// `serde` deserializer, so for a format with a `serde` crate each method is one line.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a codec",
+    label = "exported as a codec, but does not implement `Codec`",
+    note = "write `impl Codec for {Self} {{ .. }}` with NAME, encode and decode, or export it as what it is"
+)]
+pub trait Codec: 'static {
+    /// The name that callers ask for: lowercase letters, digits, `-`, `_`, `.`; at most 64
+    /// characters; unique among the codecs of a generation.
+    const NAME: &'static str;
+
+    /// The media types it answers for, without parameters, the preferred one first.
+    const MEDIA_TYPES: &'static [&'static str] = &[];
+
+    /// One line for people, at most 1,024 characters.
+    const DESCRIPTION: &'static str = "";
+
+    /// Writes `document` in the format.
+    ///
+    /// # Errors
+    ///
+    /// What the format cannot hold is an error, never dropped. An error without a kind is
+    /// [`Kind::Unsupported`](crate::Kind::Unsupported).
+    fn encode(&self, document: &Document) -> Result<Vec<u8>>;
+
+    /// Reads `bytes` of the format.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not of the format are an error. An error without a kind is
+    /// [`Kind::InvalidInput`](crate::Kind::InvalidInput).
+    fn decode(&self, bytes: &[u8]) -> Result<Document>;
+}
+
+/// What [`export!`](crate::export) writes for a codec.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __codec {
+    // An entry of the table of capabilities, `$place` is where `$p` has it.
+    (capability $plugin:ident $p:ident $($place:tt)+) => {
+        $crate::__private::Capability {
+            info: || $crate::__private::codec::info(|$p: &$plugin| &$($place)+),
+            functions: $crate::__private::Functions::Codec($crate::__private::codec::Functions {
+                encode: |$p, document| $crate::Codec::encode(&$($place)+, document),
+                decode: |$p, bytes| $crate::Codec::decode(&$($place)+, bytes),
+            }),
+        }
+    };
+    // The entry functions of a component, and the world that has them.
+    (component $component:ident) => {
+        $crate::__export_plugbay_plugin_codec_1_0_0_cabi!($component with_types_in
+            $crate::__private::bindings::exports::plugbay::plugin::codec);
+        $crate::__world_codec_plugin!();
+    };
+    // An entry of a native plugin's list of kinds.
+    (native $plugin:ident) => {
+        <$crate::__private::Native<$plugin> as $crate::__private::codec::CodecExports>::CODEC
+    };
+}
+
+/// The functions of a codec, applied to where it lives in a plugin `P`.
+pub struct Functions<P> {
+    /// [`Codec::encode`].
+    pub encode: fn(&P, &Document) -> Result<Vec<u8>>,
+    /// [`Codec::decode`].
+    pub decode: fn(&P, &[u8]) -> Result<Document>,
+}
+
+/// The constants of the codec that `_place` leads to; the macro cannot name a field's type.
+pub fn info<P, C: Codec>(_place: fn(&P) -> &C) -> Info {
+    Info {
+        kind: "codec",
+        name: C::NAME,
+        description: C::DESCRIPTION,
+        media_types: C::MEDIA_TYPES,
+        routes: &[],
+    }
+}
+
+/// The functions of the codec with this index.
+fn functions<P: Exported>(index: u32) -> Result<&'static Functions<P>> {
+    export::find(index, "codec", |functions| {
+        let super::Functions::Codec(functions) = functions else { return None };
+        Some(functions)
+    })
+}
+
+#[cfg(target_family = "wasm")]
+mod component {
+    use super::functions;
+    use crate::form::bindings::exports::plugbay::plugin::codec::Guest;
+    use crate::form::bindings::plugbay::plugin::types::Error;
+    use crate::form::{Component, Kept, instance, outward};
+    use crate::{Document, Kind, Result};
+
+    impl<P: Kept> Guest for Component<P> {
+        fn encode(index: u32, document: Vec<u8>) -> Result<Vec<u8>, Error> {
+            // The host has checked it, and the document takes the bytes as they are.
+            let document = Document::from_trusted_cbor(document);
+            instance::<P>()
+                .and_then(|plugin| (functions::<P>(index)?.encode)(plugin, &document))
+                .map_err(outward(Kind::Unsupported))
+        }
+
+        fn decode(index: u32, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+            instance::<P>()
+                .and_then(|plugin| (functions::<P>(index)?.decode)(plugin, &bytes))
+                .map(Document::into_cbor)
+                .map_err(outward(Kind::InvalidInput))
+        }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub use plugbay_abi::kind::codec::CodecExports;
+
+#[cfg(not(target_family = "wasm"))]
+mod native {
+    use plugbay_abi::Error;
+
+    use super::{CodecExports, functions};
+    use crate::form::{Listed, Native, outward};
+    use crate::{Document, Kind, Result};
+
+    impl<P: Listed> CodecExports for Native<P> {
+        fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
+            functions::<P>(index)
+                .and_then(|codec| {
+                    Document::with_borrowed(document, |document| (codec.encode)(&self.0, document))
+                })
+                .map_err(outward(Kind::Unsupported))
+        }
+
+        fn decode(&self, index: u32, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+            functions::<P>(index)
+                .and_then(|codec| (codec.decode)(&self.0, bytes))
+                .map(Document::into_cbor)
+                .map_err(outward(Kind::InvalidInput))
+        }
+    }
+}
