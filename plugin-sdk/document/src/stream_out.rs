@@ -72,20 +72,10 @@ impl Serialize for Item<'_> {
             Token::Array(count) => array(&mut reader, count, serializer),
             Token::Map(count) => map(&mut reader, count, serializer),
             Token::Tag(tag) => tagged(&mut reader, tag, serializer),
-            Token::Undefined | Token::Simple(_) => Err(S::Error::custom(unnamed(&token))),
+            Token::Undefined | Token::Simple(_) => Err(S::Error::custom(token.unnamed())),
         }?;
         self.end.set(Some(reader));
         Ok(answer)
-    }
-}
-
-/// What is said of a value that `serde` has no word for.
-pub(crate) fn unnamed(token: &Token<'_>) -> Error {
-    match token {
-        Token::Simple(n) => Error::new(format_args!(
-            "expected a plain value, found CBOR simple value {n}, which only CBOR can hold"
-        )),
-        _ => Error::new("expected a plain value, found undefined, which only CBOR can hold"),
     }
 }
 

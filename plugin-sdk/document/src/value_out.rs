@@ -11,7 +11,6 @@ use serde::forward_to_deserialize_any;
 use crate::Error;
 use crate::cbor::head::{NULL, TAG};
 use crate::cbor::{Reader, Token, Wide, negative};
-use crate::stream_out::unnamed;
 
 /// Takes one item.
 pub(crate) struct Deserializer<'r, 'de> {
@@ -81,7 +80,7 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
                     Ok(value)
                 }
             },
-            Token::Undefined | Token::Simple(_) => Err(unnamed(&token)),
+            Token::Undefined | Token::Simple(_) => Err(token.unnamed()),
         }
     }
 
