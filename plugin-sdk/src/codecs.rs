@@ -2,16 +2,11 @@
 //!
 //! Outside of a call, as in a plugin's own tests, there are none.
 
-use crate::{Document, Result, form};
+mod info;
 
-/// What a codec says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodecInfo {
-    /// The capability's name.
-    pub name: String,
-    /// Its media types, the preferred one first.
-    pub media_types: Vec<String>,
-}
+pub use info::CodecInfo;
+
+use crate::{Document, Result, form};
 
 /// The codecs there are, sorted by name.
 #[must_use]

@@ -1,7 +1,7 @@
 //! What [`export!`](crate::export) writes, and the table of capabilities that it fills.
 
-use crate::kind::Functions;
-use crate::{Error, Plugin, Result, Route};
+use crate::plugin::Plugin;
+use crate::route::Route;
 
 /// Makes the crate a plugin. Once per crate, at its top level.
 ///
@@ -70,8 +70,12 @@ macro_rules! __capabilities {
         const _: () = {
             impl $crate::__private::Exported for $p {
                 const VERSION: &'static str = ::core::env!("CARGO_PKG_VERSION");
-                const CAPABILITIES: &'static [$crate::__private::Capability<Self>] =
-                    &[$($crate::__kind!($kind capability $p $self $($place)+)),+];
+                const INFOS: &'static [fn() -> $crate::__private::Info] =
+                    &[$($crate::__kind!($kind info $p $self $($place)+)),+];
+            }
+            impl $crate::__private::Callable for $p {
+                const FUNCTIONS: &'static [$crate::__private::Functions<Self>] =
+                    &[$($crate::__kind!($kind functions $p $self $($place)+)),+];
             }
             $crate::__distinct! { __form ($p) $kinds }
         };
@@ -88,16 +92,8 @@ macro_rules! __capabilities {
 pub trait Exported: Plugin {
     /// The version of the plugin's crate.
     const VERSION: &'static str;
-    /// What it offers. Calls name a capability by its index here.
-    const CAPABILITIES: &'static [Capability<Self>];
-}
-
-/// One capability: what it says of itself, and its functions applied to where it lives.
-pub struct Capability<P> {
-    /// Its constants.
-    pub info: fn() -> Info,
-    /// Its functions.
-    pub functions: Functions<P>,
+    /// What each of its capabilities says of itself. Calls name a capability by its index here.
+    const INFOS: &'static [fn() -> Info];
 }
 
 /// The constants of a capability.
@@ -108,24 +104,4 @@ pub struct Info {
     pub(crate) description: &'static str,
     pub(crate) media_types: &'static [&'static str],
     pub(crate) routes: &'static [Route],
-}
-
-/// The functions of the capability that a call names by its index, if it is of the kind that
-/// `pick` picks.
-pub(crate) fn find<P: Exported, F>(
-    index: u32,
-    kind: &str,
-    pick: impl FnOnce(&'static Functions<P>) -> Option<&'static F>,
-) -> Result<&'static F> {
-    let Some(capability) = P::CAPABILITIES.get(index as usize) else {
-        let count = P::CAPABILITIES.len();
-        let message = format_args!("expected a capability below {count}, found {index}");
-        return Err(Error::internal(message));
-    };
-    pick(&capability.functions).ok_or_else(|| {
-        let Info { kind: found, name, .. } = (capability.info)();
-        Error::internal(format_args!(
-            "expected capability {index} to be a {kind}, found {found}:{name}"
-        ))
-    })
 }

@@ -70,26 +70,28 @@ mod kind;
 pub mod log;
 pub mod metrics;
 mod plugin;
+mod route;
 
 pub use error::{Error, Kind, Result};
 pub use kind::api::*;
 pub use plugbay_document as document;
 pub use plugbay_document::Document;
 pub use plugin::{Config, Plugin};
+pub use route::Route;
 
 /// What most plugins use: `use plugbay_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::kind::api::*;
     pub use crate::{
-        Document, Error, Kind, Plugin, Result, bail, codecs, debug, ensure, error, export, info,
-        metrics, trace, warn,
+        Document, Error, Kind, Plugin, Result, Route, bail, codecs, debug, ensure, error, export,
+        info, metrics, trace, warn,
     };
 }
 
 /// For what [`export!`] writes, and for nothing else.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::export::{Capability, Exported};
+    pub use crate::export::{Exported, Info};
     pub use crate::form::*;
     pub use crate::kind::*;
 }

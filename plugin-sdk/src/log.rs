@@ -14,22 +14,11 @@
 //! `key` alone is `key = key`. Nothing of a line is evaluated unless its level is
 //! [`enabled`]. Outside of a call, as in a plugin's own tests, lines go nowhere.
 
-use crate::form;
+mod level;
 
-/// How much a line matters, most first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// Something failed.
-    Error,
-    /// Something is off.
-    Warn,
-    /// Something worth knowing happened.
-    Info,
-    /// For those who look for a fault.
-    Debug,
-    /// For those who look very closely.
-    Trace,
-}
+pub use level::Level;
+
+use crate::form;
 
 /// Whether lines of this level go anywhere.
 #[must_use]

@@ -14,15 +14,13 @@
 //! ```
 
 mod guest;
-mod incompatible;
+pub(crate) mod incompatible;
 mod table;
 
 pub use guest::{Guest, Instance};
 pub use incompatible::Incompatible;
-pub(crate) use incompatible::find;
 pub(crate) use table::host_ref;
 
-pub use crate::kind::handler::Answer;
 use crate::{CodecInfo, Error, Kind, Level};
 
 /// What a host answers while a plugin's function runs, on the thread that called it.
@@ -85,13 +83,4 @@ impl HostCalls for NoHost {
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         self.encode(name, bytes)
     }
-}
-
-/// Why a capability of a kind cannot be called whose functions the plugin does not list.
-#[cold]
-pub(crate) fn lacks(kind: &str) -> Error {
-    Error::new(
-        Kind::Contract,
-        format!("expected a plugin with functions of the kind {kind}, found none"),
-    )
 }

@@ -8,9 +8,6 @@
 
 use std::ffi::c_void;
 
-pub use crate::kind::codec::CodecTable;
-pub use crate::kind::handler::raw::{HandlerTable, Request, Response};
-
 /// What [`Header::magic`] holds.
 pub const MAGIC: [u8; 8] = *b"PLUGBAY\0";
 
@@ -177,7 +174,7 @@ pub struct HostVtable {
 pub struct Kind {
     /// The kind's name, as in the description's capabilities: `codec`.
     pub name: Bytes,
-    /// The table of the kind's functions, for a codec a [`CodecTable`]; never null. Each begins
+    /// The table of the kind's functions, for a codec a `CodecTable`; never null. Each begins
     /// with its size in bytes and its version, two numbers of 32 bits.
     pub table: *const c_void,
 }

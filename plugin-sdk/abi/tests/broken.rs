@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plugbay_abi::guest::{self, Exports};
 use plugbay_abi::host::{Guest, Incompatible, Instance, NoHost};
-use plugbay_abi::kind::codec::{self, CodecExports};
-use plugbay_abi::kind::handler::{self, HandlerExports};
-use plugbay_abi::raw::{self, Array, Buf, Bytes, CodecTable, HandlerTable, Pair};
+use plugbay_abi::kind::codec::{self, CodecExports, CodecTable};
+use plugbay_abi::kind::handler::raw::{Request as RawRequest, Response as RawResponse};
+use plugbay_abi::kind::handler::{self, HandlerExports, HandlerTable};
+use plugbay_abi::raw::{self, Array, Buf, Bytes, Pair};
 use plugbay_abi::{Error, HostRef, Kind, Request, Response, Status, Vtable};
 
 /// A plugin that behaves, for what of a table is not the point.
@@ -119,8 +120,8 @@ unsafe extern "C" fn respond(
     _: *const c_void,
     _: HostRef,
     index: u32,
-    _: *const raw::Request,
-    response: *mut raw::Response,
+    _: *const RawRequest,
+    response: *mut RawResponse,
     _: *mut Buf,
 ) -> Status {
     let huge = Bytes { ptr: ptr::without_provenance(1), len: usize::MAX };
@@ -134,7 +135,7 @@ unsafe extern "C" fn respond(
         4 => (none, Bytes { ptr: ptr::without_provenance(1), len: usize::MAX }),
         _ => (Array { ptr: huge.as_ptr(), len: 2 }, Bytes::NULL),
     };
-    let made = raw::Response { status: 200, headers, body, owner: ptr::null_mut(), free: None };
+    let made = RawResponse { status: 200, headers, body, owner: ptr::null_mut(), free: None };
     // SAFETY: `response` is valid for a write.
     unsafe { response.write(made) };
     Status::OK

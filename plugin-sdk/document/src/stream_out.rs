@@ -73,7 +73,7 @@ impl Serialize for Item<'_> {
             Token::Array(count) => array(&mut reader, count, serializer),
             Token::Map(count) => map(&mut reader, count, serializer),
             Token::Tag(tag) => tagged(&mut reader, tag, serializer),
-            Token::Undefined | Token::Simple(_) => Err(S::Error::custom(unnamed(&token))),
+            Token::Undefined | Token::Simple(_) => Err(S::Error::custom(token.unnamed())),
         }?;
         self.end.set(Some(reader));
         Ok(answer)

@@ -80,7 +80,7 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
                     Ok(value)
                 }
             },
-            Token::Undefined | Token::Simple(_) => Err(unnamed(&token)),
+            Token::Undefined | Token::Simple(_) => Err(token.unnamed()),
         }
     }
 

@@ -68,8 +68,8 @@ pub(crate) fn instance<P: Kept>() -> Result<&'static P> {
 impl<P: Kept> lifecycle::Guest for Component<P> {
     fn describe() -> wit::types::Description {
         report_panics();
-        let capabilities = P::CAPABILITIES.iter().map(|capability| {
-            let Info { kind, name, description, media_types, routes } = (capability.info)();
+        let capabilities = P::INFOS.iter().map(|info| {
+            let Info { kind, name, description, media_types, routes } = info();
             wit::types::Capability {
                 kind: kind.into(),
                 name: name.into(),

@@ -66,7 +66,7 @@ macro_rules! __listed {
 }
 
 /// What `export!` implements for a native plugin, next to [`Exported`].
-pub trait Listed: Exported {
+pub trait Listed {
     /// The kinds of its capabilities, each once.
     const KINDS: &'static [NativeKind];
 }
@@ -74,14 +74,14 @@ pub trait Listed: Exported {
 /// One instance of the plugin `P` behind the ABI.
 pub struct Native<P>(pub(crate) P);
 
-impl<P: Listed> Exports for Native<P> {
+impl<P: Exported + Listed> Exports for Native<P> {
     const KINDS: &'static [NativeKind] = P::KINDS;
 
     fn describe() -> Result<Vec<u8>, plugbay_abi::Error> {
-        let capabilities: Vec<_> = P::CAPABILITIES
+        let capabilities: Vec<_> = P::INFOS
             .iter()
-            .map(|capability| {
-                let Info { kind, name, description, media_types, routes } = (capability.info)();
+            .map(|info| {
+                let Info { kind, name, description, media_types, routes } = info();
                 let routes: Vec<_> = routes
                     .iter()
                     .map(|route| json!({ "methods": route.methods(), "path": route.path() }))

@@ -1,6 +1,7 @@
 //! The kind `codec`.
 
-use crate::export::{self, Exported, Info};
+use super::{Callable, find};
+use crate::export::Info;
 use crate::{Document, Result};
 
 /// A capability of the kind `codec`: turns documents into a format's bytes and back.
@@ -44,15 +45,16 @@ pub trait Codec: 'static {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __codec {
-    // An entry of the table of capabilities, `$place` is where `$p` has it.
-    (capability $plugin:ident $p:ident $($place:tt)+) => {
-        $crate::__private::Capability {
-            info: || $crate::__private::codec::info(|$p: &$plugin| &$($place)+),
-            functions: $crate::__private::Functions::Codec($crate::__private::codec::Functions {
-                encode: |$p, document| $crate::Codec::encode(&$($place)+, document),
-                decode: |$p, bytes| $crate::Codec::decode(&$($place)+, bytes),
-            }),
-        }
+    // Its constants; `$place` is where the plugin `$p` has it.
+    (info $plugin:ident $p:ident $($place:tt)+) => {
+        || $crate::__private::codec::info(|$p: &$plugin| &$($place)+)
+    };
+    // Its functions.
+    (functions $plugin:ident $p:ident $($place:tt)+) => {
+        $crate::__private::Functions::Codec($crate::__private::codec::Functions {
+            encode: |$p, document| $crate::Codec::encode(&$($place)+, document),
+            decode: |$p, bytes| $crate::Codec::decode(&$($place)+, bytes),
+        })
     };
     // The entry functions of a component, and the world that has them.
     (component $component:ident) => {
@@ -86,8 +88,8 @@ pub fn info<P, C: Codec>(_place: fn(&P) -> &C) -> Info {
 }
 
 /// The functions of the codec with this index.
-fn functions<P: Exported>(index: u32) -> Result<&'static Functions<P>> {
-    export::find(index, "codec", |functions| {
+fn functions<P: Callable>(index: u32) -> Result<&'static Functions<P>> {
+    find(index, "codec", |functions| {
         let super::Functions::Codec(functions) = functions else { return None };
         Some(functions)
     })
@@ -99,9 +101,10 @@ mod component {
     use crate::form::bindings::exports::plugbay::plugin::codec::Guest;
     use crate::form::bindings::plugbay::plugin::types::Error;
     use crate::form::{Component, Kept, instance, outward};
+    use crate::kind::Callable;
     use crate::{Document, Kind, Result};
 
-    impl<P: Kept> Guest for Component<P> {
+    impl<P: Callable + Kept> Guest for Component<P> {
         fn encode(index: u32, document: Vec<u8>) -> Result<Vec<u8>, Error> {
             // The host has checked it, and the document takes the bytes as they are.
             let document = Document::from_trusted_cbor(document);
@@ -128,9 +131,10 @@ mod native {
 
     use super::{CodecExports, functions};
     use crate::form::{Listed, Native, outward};
+    use crate::kind::Callable;
     use crate::{Document, Kind, Result};
 
-    impl<P: Listed> CodecExports for Native<P> {
+    impl<P: Callable + Listed> CodecExports for Native<P> {
         fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
             functions::<P>(index)
                 .and_then(|codec| {

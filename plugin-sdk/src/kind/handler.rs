@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::{Callable, find};
 use crate::Result;
-use crate::export::{self, Exported, Info};
+use crate::export::Info;
+use crate::route::Route;
 
 /// A capability of the kind `handler`: answers HTTP requests, whole bodies at a time.
 #[diagnostic::on_unimplemented(
@@ -30,34 +32,6 @@ pub trait Handler: 'static {
     /// `unavailable` 503, `internal` 500. An error without a kind is
     /// [`Kind::Internal`](crate::Kind::Internal).
     fn handle(&self, request: Request) -> Result<Response>;
-}
-
-/// A route that a handler suggests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
-    methods: &'static [&'static str],
-    path: &'static str,
-}
-
-impl Route {
-    /// Requests with one of `methods` (upper case; none means any) whose path matches `path`:
-    /// literal segments, `{name}` for one segment, `{*name}` for the rest.
-    #[must_use]
-    pub const fn new(methods: &'static [&'static str], path: &'static str) -> Self {
-        Self { methods, path }
-    }
-
-    /// Its methods, upper case; empty means any.
-    #[must_use]
-    pub const fn methods(&self) -> &'static [&'static str] {
-        self.methods
-    }
-
-    /// Its path pattern.
-    #[must_use]
-    pub const fn path(&self) -> &'static str {
-        self.path
-    }
 }
 
 /// A request as the router saw it.
@@ -214,16 +188,15 @@ impl Response {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __handler {
-    // An entry of the table of capabilities, `$place` is where `$p` has it.
-    (capability $plugin:ident $p:ident $($place:tt)+) => {
-        $crate::__private::Capability {
-            info: || $crate::__private::handler::info(|$p: &$plugin| &$($place)+),
-            functions: $crate::__private::Functions::Handler(
-                $crate::__private::handler::Functions {
-                    handle: |$p, request| $crate::Handler::handle(&$($place)+, request),
-                }
-            ),
-        }
+    // Its constants; `$place` is where the plugin `$p` has it.
+    (info $plugin:ident $p:ident $($place:tt)+) => {
+        || $crate::__private::handler::info(|$p: &$plugin| &$($place)+)
+    };
+    // Its functions.
+    (functions $plugin:ident $p:ident $($place:tt)+) => {
+        $crate::__private::Functions::Handler($crate::__private::handler::Functions {
+            handle: |$p, request| $crate::Handler::handle(&$($place)+, request),
+        })
     };
     // The entry functions of a component, and the world that has them.
     (component $component:ident) => {
@@ -255,8 +228,8 @@ pub fn info<P, H: Handler>(_place: fn(&P) -> &H) -> Info {
 }
 
 /// The functions of the handler with this index.
-fn functions<P: Exported>(index: u32) -> Result<&'static Functions<P>> {
-    export::find(index, "handler", |functions| {
+fn functions<P: Callable>(index: u32) -> Result<&'static Functions<P>> {
+    find(index, "handler", |functions| {
         let super::Functions::Handler(functions) = functions else { return None };
         Some(functions)
     })
@@ -268,9 +241,10 @@ mod component {
     use crate::form::bindings::exports::plugbay::plugin::handler as wit;
     use crate::form::bindings::plugbay::plugin::types::Error;
     use crate::form::{Component, Kept, instance, outward};
+    use crate::kind::Callable;
     use crate::{Kind, Result};
 
-    impl<P: Kept> wit::Guest for Component<P> {
+    impl<P: Callable + Kept> wit::Guest for Component<P> {
         fn handle(index: u32, request: wit::Request) -> Result<wit::Response, Error> {
             let wit::Request { method, path, query, params, headers, body } = request;
             let request = Request { method, path, query, params, headers, body };
@@ -291,9 +265,10 @@ mod native {
 
     use super::{HandlerExports, Request, Response, functions};
     use crate::form::{Listed, Native, outward};
+    use crate::kind::Callable;
     use crate::{Kind, Result};
 
-    impl<P: Listed> HandlerExports for Native<P> {
+    impl<P: Callable + Listed> HandlerExports for Native<P> {
         fn handle(
             &self,
             index: u32,

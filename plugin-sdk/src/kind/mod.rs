@@ -11,8 +11,11 @@ pub mod handler;
 /// What authors write against.
 pub mod api {
     pub use super::codec::Codec;
-    pub use super::handler::{Handler, Request, Response, Route};
+    pub use super::handler::{Handler, Request, Response};
 }
+
+use crate::export::{Exported, Info};
+use crate::{Error, Result};
 
 /// The functions of one capability, applied to where it lives.
 pub enum Functions<P> {
@@ -20,6 +23,32 @@ pub enum Functions<P> {
     Codec(codec::Functions<P>),
     /// Of a handler.
     Handler(handler::Functions<P>),
+}
+
+/// What [`export!`](crate::export) implements for a plugin, next to [`Exported`].
+pub trait Callable: Exported {
+    /// The functions of its capabilities, in the order of [`Exported::INFOS`].
+    const FUNCTIONS: &'static [Functions<Self>];
+}
+
+/// The functions of the capability that a call names by its index, if it is of the kind that
+/// `pick` picks.
+fn find<P: Callable, F>(
+    index: u32,
+    kind: &str,
+    pick: impl FnOnce(&'static Functions<P>) -> Option<&'static F>,
+) -> Result<&'static F> {
+    let Some(functions) = P::FUNCTIONS.get(index as usize) else {
+        let count = P::FUNCTIONS.len();
+        let message = format_args!("expected a capability below {count}, found {index}");
+        return Err(Error::internal(message));
+    };
+    pick(functions).ok_or_else(|| {
+        let Info { kind: found, name, .. } = P::INFOS[index as usize]();
+        Error::internal(format_args!(
+            "expected capability {index} to be a {kind}, found {found}:{name}"
+        ))
+    })
 }
 
 /// What a kind's own macro writes.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::mem::offset_of;
 
-use crate::kind::Table;
+use crate::kind::table::Table;
 use crate::raw::{Kind, size_of_u32};
 use crate::{VERSION, Vtable};
 

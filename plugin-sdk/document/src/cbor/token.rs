@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::Error;
+
 /// What an item begins with, or all of it if it holds no others.
 ///
 /// Displays as a message names it: `the integer 7`, `a byte string (3 bytes)`, `an array`.
@@ -81,6 +83,18 @@ impl Token<'_> {
             Self::F64(n) => Some(*n),
             _ => None,
         }
+    }
+}
+
+impl Token<'_> {
+    /// What is said of a value that `serde` has no word for.
+    #[cold]
+    pub(crate) fn unnamed(&self) -> Error {
+        let what = match self {
+            Self::Simple(n) => format!("CBOR simple value {n}"),
+            _ => self.to_string(),
+        };
+        Error::new(format_args!("expected a plain value, found {what}, which only CBOR can hold"))
     }
 }
 

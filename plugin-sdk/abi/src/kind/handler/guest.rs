@@ -7,7 +7,7 @@ use super::{Request, Response};
 use crate::Error;
 use crate::convert::reply;
 use crate::guest::{Exports, Scope};
-use crate::kind::{Table, entry};
+use crate::kind::table::{Table, entry};
 use crate::panics::catch;
 use crate::raw::{Array, Buf, HostRef, Kind, Pair, Status, size_of_u32};
 

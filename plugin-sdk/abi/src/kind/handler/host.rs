@@ -6,8 +6,8 @@ use super::raw::{self, HandlerTable};
 use super::{Request, Response};
 use crate::Error;
 use crate::convert::replied;
-use crate::host::{HostCalls, Instance, host_ref, lacks};
-use crate::kind::Table;
+use crate::host::{HostCalls, Instance, host_ref};
+use crate::kind::table::{Table, missing};
 use crate::raw::{Array, Buf, Bytes, Pair};
 
 impl Instance {
@@ -22,7 +22,7 @@ impl Instance {
         index: u32,
         request: Request<'_>,
     ) -> Result<Answer, Error> {
-        let Some(table) = self.tables().handler else { return Err(lacks(HandlerTable::KIND)) };
+        let Some(table) = self.tables().handler else { return Err(missing(HandlerTable::KIND)) };
         let params: Vec<Pair> =
             request.params.iter().map(|(key, value)| Pair::new(key, *value)).collect();
         let headers: Vec<Pair> =

@@ -3,11 +3,12 @@
 mod guest;
 #[cfg(feature = "host")]
 mod host;
-pub(crate) mod raw;
+pub mod raw;
 
 pub use guest::{HandlerExports, table};
 #[cfg(feature = "host")]
 pub use host::Answer;
+pub use raw::HandlerTable;
 
 /// What a handler answers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use crate::kind::Table;
+use crate::kind::table::Table;
 use crate::raw::{Array, Buf, Bytes, HostRef, Pair, Status};
 
 /// A request to a handler. Everything in it is valid for the call.

@@ -1,8 +1,11 @@
 //! The kind `codec`: documents to bytes and back.
 
+#[cfg(feature = "host")]
+mod host;
+
 use std::ffi::c_void;
 
-use super::{Table, entry};
+use super::table::{Table, entry};
 use crate::Error;
 use crate::convert::reply;
 use crate::guest::{Exports, Scope};
@@ -122,64 +125,4 @@ unsafe fn convert<E: CodecExports>(
     let input = unsafe { input.slice() };
     // SAFETY: `out` is valid for a write.
     unsafe { reply(out, catch(|| method(instance, index, input?))) }
-}
-
-#[cfg(feature = "host")]
-mod host {
-    use super::{Buf, Bytes, CodecTable, Error, HostRef, Status, Table, c_void};
-    use crate::Buffer;
-    use crate::convert::replied;
-    use crate::host::{HostCalls, Instance, host_ref, lacks};
-
-    type Convert = unsafe extern "C" fn(*const c_void, HostRef, u32, Bytes, *mut Buf) -> Status;
-
-    impl Instance {
-        /// Writes `document` (one CBOR item) with the capability `index`.
-        ///
-        /// # Errors
-        ///
-        /// The plugin's own; `Contract` if it does not list the kind `codec`.
-        pub fn encode(
-            &self,
-            host: &dyn HostCalls,
-            index: u32,
-            document: &[u8],
-        ) -> Result<Buffer, Error> {
-            self.convert(|table| table.encode, host, index, document)
-        }
-
-        /// Reads `bytes` with the capability `index` into one CBOR item. Whether it is one is for
-        /// the caller to check.
-        ///
-        /// # Errors
-        ///
-        /// As for [`Instance::encode`].
-        pub fn decode(
-            &self,
-            host: &dyn HostCalls,
-            index: u32,
-            bytes: &[u8],
-        ) -> Result<Buffer, Error> {
-            self.convert(|table| table.decode, host, index, bytes)
-        }
-
-        #[inline]
-        fn convert(
-            &self,
-            function: fn(&CodecTable) -> Convert,
-            host: &dyn HostCalls,
-            index: u32,
-            input: &[u8],
-        ) -> Result<Buffer, Error> {
-            let Some(table) = self.tables().codec else { return Err(lacks(CodecTable::KIND)) };
-            let mut out = Buf::EMPTY;
-            let (function, instance) = (function(table), self.as_ptr());
-            // SAFETY: the instance is alive until `drop`; `host`, `input` and `out` outlive the
-            // call.
-            let status =
-                unsafe { function(instance, host_ref(&host), index, input.into(), &raw mut out) };
-            // SAFETY: the plugin wrote a `Buf` for us alone.
-            unsafe { replied(status, out) }
-        }
-    }
 }
