@@ -5,7 +5,6 @@ use std::cell::Cell;
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::cbor::{Reader, Token, Wide, negative};
-use crate::value_out::unnamed;
 use crate::{Document, Error};
 
 /// Streams the document: texts and bytes are borrowed from it.

@@ -333,13 +333,3 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         serde::Deserializer::deserialize_any(Deserializer::new(self.reader), visitor)
     }
 }
-
-/// What is said of a value that `serde` has no word for.
-pub(crate) fn unnamed(token: &Token<'_>) -> Error {
-    match token {
-        Token::Simple(n) => Error::new(format_args!(
-            "expected a plain value, found CBOR simple value {n}, which only CBOR can hold"
-        )),
-        _ => Error::new("expected a plain value, found undefined, which only CBOR can hold"),
-    }
-}
