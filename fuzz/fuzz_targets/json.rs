@@ -21,7 +21,8 @@ const JSON: Rules = Rules {
 fuzz_target!(|bytes: &[u8]| {
     let document = Document::from_trusted_cbor(bytes.to_vec());
     let mut json = Vec::new();
-    let written = View::new(&document, &JSON).serialize(&mut serde_json::Serializer::new(&mut json));
+    let written =
+        View::new(&document, &JSON).serialize(&mut serde_json::Serializer::new(&mut json));
     // What is no document at all only must not panic.
     if written.is_ok() && Document::check(bytes).is_ok() {
         let mut reader = serde_json::Deserializer::from_slice(&json);
