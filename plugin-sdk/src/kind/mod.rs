@@ -26,14 +26,14 @@ pub enum Functions<P> {
 }
 
 /// What [`export!`](crate::export) implements for a plugin, next to [`Exported`].
-pub trait Callable: Exported {
+pub trait Callable: Sized + 'static {
     /// The functions of its capabilities, in the order of [`Exported::INFOS`].
     const FUNCTIONS: &'static [Functions<Self>];
 }
 
 /// The functions of the capability that a call names by its index, if it is of the kind that
 /// `pick` picks.
-fn find<P: Callable, F>(
+fn find<P: Exported + Callable, F>(
     index: u32,
     kind: &str,
     pick: impl FnOnce(&'static Functions<P>) -> Option<&'static F>,
@@ -51,12 +51,20 @@ fn find<P: Callable, F>(
     })
 }
 
+/// Stands for the functions of a kind that there is not: the compiler refuses the kind where its
+/// constants stand.
+#[must_use]
+pub const fn unknown_kind<P>() -> Functions<P> {
+    panic!("expected a kind")
+}
+
 /// What a kind's own macro writes.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __kind {
     (codec $($what:tt)+) => { $crate::__codec!($($what)+) };
     (handler $($what:tt)+) => { $crate::__handler!($($what)+) };
+    ($other:ident functions $($what:tt)+) => { $crate::__private::unknown_kind() };
     ($other:ident $($what:tt)+) => {
         ::core::compile_error!(::core::concat!(
             "expected `codec`, `handler`, `codec FIELD` or `handler FIELD`, found `",
