@@ -391,11 +391,11 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
 
 fn routes(generation: &Generation) -> Vec<RouteStatus> {
     let routes = generation.router.routes().map(|route| RouteStatus {
-        path: route.path.clone(),
+        path: route.pattern.clone(),
         methods: route.methods.clone(),
-        handler: route.handler.clone(),
-        serves: generation.capabilities.contains(&format!("handler:{}", route.handler)),
-        origin: match &route.origin {
+        handler: route.value.handler.clone(),
+        serves: generation.capabilities.contains(&format!("handler:{}", route.value.handler)),
+        origin: match &route.value.origin {
             RouteOrigin::Config => "config".to_owned(),
             RouteOrigin::Plugin(name) => format!("plugin:{name}"),
         },

@@ -65,7 +65,7 @@ enum Chore {
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Check what a compiler does not: who knows whom, where unsafe is, sizes, links
+    /// Check what a compiler does not: who imports whom, where unsafe is, known bad versions, sizes, links
     Tidy,
 }
 

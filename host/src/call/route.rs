@@ -1,60 +1,29 @@
 //! What serves an HTTP request: a route of the caller's snapshot, and the call of its handler.
 
-use percent_encoding::percent_decode_str;
 use plugbay_core::handler::{Handler, Request, Response};
+use plugbay_registry::router::{Found, Match};
 
 use super::error::Error;
 use super::options::CallOptions;
 use super::snapshot::Snapshot;
-use crate::set::Route;
 
 impl Snapshot {
     /// Finds what serves an HTTP request. `path` is percent-encoded as it came, without the
     /// query.
     #[must_use]
     pub fn route(&self, method: &str, path: &str) -> RouteMatch {
-        let generation = &self.published.generation;
-        let Some((routes, params)) = generation.router.at(path) else {
-            return RouteMatch::NotFound;
-        };
-        let for_method = |method: &str| {
-            routes
-                .iter()
-                .find(|route| route.methods.is_empty() || route.methods.iter().any(|m| m == method))
-        };
-        // A HEAD without a route of its own is a GET without its body (RFC 9110, section 9.3.2).
-        let (route, head) = match for_method(method) {
-            Some(route) => (Some(route), method == "HEAD" && route.methods.is_empty()),
-            None if method == "HEAD" => (for_method("GET"), true),
-            None => (None, false),
-        };
-        let Some(route) = route else {
-            return RouteMatch::MethodNotAllowed { allow: allow(routes) };
-        };
-        let params = params.iter().map(|(name, value)| {
-            (name.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned())
-        });
-        RouteMatch::Found(Routed {
-            snapshot: self.clone(),
-            handler: route.handler.clone(),
-            pattern: route.path.clone(),
-            params: params.collect(),
-            head,
-        })
+        match self.published.generation.router.find(method, path) {
+            Match::Found(Found { route, params, head }) => RouteMatch::Found(Routed {
+                snapshot: self.clone(),
+                handler: route.value.handler.clone(),
+                pattern: route.pattern.clone(),
+                params,
+                head,
+            }),
+            Match::MethodNotAllowed { allow } => RouteMatch::MethodNotAllowed { allow },
+            Match::NotFound => RouteMatch::NotFound,
+        }
     }
-}
-
-/// The methods of some routes, as the header `Allow` lists them.
-fn allow(routes: &[Route]) -> Vec<String> {
-    let mut methods: Vec<String> =
-        routes.iter().flat_map(|route| route.methods.iter().cloned()).collect();
-    if methods.iter().any(|method| method == "GET") {
-        methods.push("HEAD".into());
-    }
-    methods.push("OPTIONS".into());
-    methods.sort();
-    methods.dedup();
-    methods
 }
 
 /// What serves an HTTP request.

@@ -28,7 +28,7 @@ impl CodecHandle {
     /// # Errors
     ///
     /// If the value does not serialise, or the codec gives no answer; see
-    /// [`CallErrorKind`].
+    /// [`CallErrorKind`](crate::CallErrorKind).
     pub fn encode(&self, value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Error> {
         let document =
             Document::from_value(value).map_err(|error| Error::Serialize(Box::new(error)))?;

@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use plugbay_core::{CapabilityKey, Description, Reason, Refusal, Source};
+use plugbay_registry::router::same_shape;
 
 use crate::config::Config;
 use crate::report::Rejection;
-use crate::set::{Generation, Incumbent, Member, Route, RouteOrigin, Router, Wanted};
+use crate::set::{Generation, Incumbent, Member, Route, RouteOrigin, RouteTarget, Router, Wanted};
 
 /// A plugin that clashed with another that should run.
 #[derive(Clone, Debug)]
@@ -239,12 +240,8 @@ fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: &str) -> bo
 pub(crate) fn configured_routes(config: &Config) -> Router {
     let mut router = Router::default();
     for route in &config.routes {
-        let inserted = router.insert(Route {
-            path: route.path.clone(),
-            methods: route.methods.clone(),
-            handler: route.handler.clone(),
-            origin: RouteOrigin::Config,
-        });
+        let target = RouteTarget { handler: route.handler.clone(), origin: RouteOrigin::Config };
+        let inserted = router.insert(Route::new(&route.path, target).on(&route.methods));
         debug_assert!(inserted.is_ok(), "the configuration was checked: {inserted:?}");
     }
     router
@@ -257,11 +254,16 @@ fn suggested_routes(
     description: &Description,
 ) -> Result<(), Refusal> {
     for route in suggestions(name, description) {
-        if router.is_configured(&route) || router.leads(&route) {
+        if is_configured(router, &route) || is_there(router, &route) {
             continue;
         }
+        let owner = router.taken(&route).map(|other| other.value.handler.clone());
         router.insert(route).map_err(|error| {
-            Refusal::new(Reason::RouteClash, error.to_string())
+            let message = match owner {
+                Some(handler) => format!("{error} to handler {handler}"),
+                None => error.to_string(),
+            };
+            Refusal::new(Reason::RouteClash, message)
                 .hint("say in [[routes]] which handler serves the path")
         })?;
     }
@@ -271,7 +273,7 @@ fn suggested_routes(
 /// Adds those routes of a plugin that can stand beside the ones that are there.
 fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
     for route in suggestions(name, description) {
-        if !router.is_configured(&route) && !router.leads(&route) {
+        if !is_configured(router, &route) && !is_there(router, &route) {
             // The plugin serves without a route that does not fit.
             let _ = router.insert(route);
         }
@@ -281,11 +283,23 @@ fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
 fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
     let handlers = description.capabilities.iter().filter(|it| it.kind == "handler");
     handlers.flat_map(move |capability| {
-        capability.routes.iter().map(move |route| Route {
-            path: route.path.clone(),
-            methods: route.methods.clone(),
-            handler: capability.name.clone(),
-            origin: RouteOrigin::Plugin(name.to_owned()),
+        capability.routes.iter().map(move |route| {
+            let origin = RouteOrigin::Plugin(name.to_owned());
+            let target = RouteTarget { handler: capability.name.clone(), origin };
+            Route::new(&route.path, target).on(&route.methods)
         })
     })
+}
+
+/// Whether the configuration says who serves what `route` asks for, by whatever names its
+/// pattern has for the parameters.
+fn is_configured(router: &Router, route: &Route) -> bool {
+    let mut configured = router.routes().filter(|it| it.value.origin == RouteOrigin::Config);
+    configured.any(|it| it.shares_methods(route) && same_shape(&it.pattern, &route.pattern))
+}
+
+/// Whether the route is there already: another provider of the same handler suggests it too.
+fn is_there(router: &Router, route: &Route) -> bool {
+    let mut others = router.of_pattern(&route.pattern);
+    others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)
 }

@@ -12,11 +12,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use plugbay_core::{Description, Isolation, Policy, Reason, Refusal, Source};
+use plugbay_registry::migrate::Violation;
 use serde_json::Value;
 
 use super::claims::{Claim, Claims, Contested};
+use crate::config::Config;
 use crate::config::schema::check_plugin_config;
-use crate::config::{Config, migrations};
 use crate::report::Rejection;
 use crate::set::{Generation, Incumbent, Offer, PluginIdentity, Wanted};
 
@@ -356,14 +357,14 @@ pub(crate) fn violated(
     source: Option<PathBuf>,
 ) -> Vec<Rejection> {
     let source = Source::File(source.unwrap_or_else(|| PathBuf::from("configuration")));
-    let refused = |violation: migrations::Violation| Rejection {
+    let refused = |violation: Violation| Rejection {
         source: source.clone(),
         plugin: None,
         digest: None,
         refusal: Refusal::new(Reason::Migration, violation.to_string())
             .hint("nothing of this change is in force; what runs stays"),
     };
-    migrations::violations(config, present).into_iter().map(refused).collect()
+    config.migrations.violations(present).into_iter().map(refused).collect()
 }
 
 #[cfg(test)]

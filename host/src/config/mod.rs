@@ -39,8 +39,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use self::check::migrations;
-pub use self::check::migrations::{Migration, Violation};
+pub use plugbay_registry::migrate;
+
 pub use self::check::restart::PendingRestart;
 pub use self::layers::Layers;
 pub use self::problem::error::{ConfigError, ConfigSource, Excerpt, Problem, ProblemKind};

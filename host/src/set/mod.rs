@@ -45,7 +45,7 @@ pub(crate) use self::past::{Past, previous};
 pub(crate) use self::published::{Cell, PublishedSet};
 pub(crate) use self::retries::Retries;
 pub use self::retries::RetryStatus;
-pub(crate) use self::router::{Route, RouteOrigin, Router};
+pub(crate) use self::router::{Route, RouteOrigin, RouteTarget, Router};
 pub(crate) use self::running::{Running, Shutdown, shut_down};
 pub use self::tally::CallStatus;
 pub(crate) use self::tally::Tally;

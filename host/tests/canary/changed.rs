@@ -51,7 +51,7 @@ fn limits_and_grants_reach_both_versions() {
     assert_eq!((puppets.starts("c@1.0.0"), puppets.starts("c@2.0.0")), (2, 2));
     let plugins = site.status().plugins;
     assert_eq!(plugins.len(), 2, "they are compared anew");
-    interrupted(&site, "it begins anew: its plugin's section changed");
+    interrupted(&site, "it begins again: its plugin's section changed");
     assert_eq!(trials(&site), 2);
     // And they do while the file of the one on trial is broken: who serves has them.
     site.drop_in("c.wasm", b"".as_slice());
@@ -100,8 +100,8 @@ fn other_steps_begin_the_trial_anew() {
     let puppets = Puppets::default();
     let site = on_trial(&puppets, HALF);
     site.configure(&sections(QUIET, "steps = [20, 100]\nevery = '1h'\n"));
-    until("it begins anew", || trials(&site) == 2);
-    interrupted(&site, "it begins anew: its terms changed");
+    until("it begins again", || trials(&site) == 2);
+    interrupted(&site, "it begins again: its terms changed");
     let plugins = site.status().plugins;
     let trial = plugins.iter().find_map(|it| it.trial.as_ref()).unwrap();
     assert!((trial.share - 20.0).abs() < 0.1, "{trial:?}");

@@ -6,7 +6,7 @@
 //! 1. a [`Header`] in a section of its own, which a host reads from the file before any code of
 //!    it runs;
 //! 2. one symbol, [`ENTRY`], whose function returns
-//! 3. a [`Vtable`]: describe, create an instance, end it, and for each [kind](kind) of capability
+//! 3. a [`Vtable`]: describe, create an instance, end it, and for each [`kind`] of capability
 //!    that the plugin offers a table of the functions that call it.
 //!
 //! A plugin that is linked into the application has only the third, and registers it (module

@@ -55,7 +55,7 @@
 //! | [`Factories`] | a name and an input | what its constructor makes of the input |
 //! | `Registry<Handler>`, `Handler` a boxed closure | a name | code to be run |
 //! | [`Types`] | a document that names its type | a value of that type |
-//! | [`Router`](router::Router) | a method and a path | what was registered for the pattern |
+//! | [`Router`] | a method and a path | what was registered for the pattern |
 //! | [`Migrator`] | rules over the names of any registries | which of them a set would break |
 //!
 //! The last two are plain values, built whole and then only read: put one beside a

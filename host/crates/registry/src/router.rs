@@ -36,7 +36,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
-pub use self::pattern::PatternProblem;
+pub use self::pattern::{PatternProblem, same_shape};
 
 /// A route: some methods of a pattern, and what serves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,13 +169,6 @@ impl<V> Router<V> {
     /// All routes of exactly this pattern.
     pub fn of_pattern(&self, pattern: &str) -> impl Iterator<Item = &Route<V>> {
         self.index.get(pattern).into_iter().flat_map(|&index| &self.paths[index])
-    }
-
-    /// All routes that match what this pattern matches, by whatever names the patterns have
-    /// for their parameters.
-    pub fn of_shape(&self, pattern: &str) -> impl Iterator<Item = &Route<V>> {
-        let wanted = pattern::shape(pattern);
-        self.routes().filter(move |route| pattern::shape(&route.pattern) == wanted)
     }
 
     /// All routes, by pattern.

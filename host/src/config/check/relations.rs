@@ -1,6 +1,8 @@
 //! Settings that must fit each other. Checked on the merged whole only: a flag may complete what
 //! the file begins.
 
+use plugbay_registry::order::{self, Needs};
+
 use super::folders;
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
@@ -8,7 +10,6 @@ use crate::config::read::setting::Setting as _;
 use crate::config::read::tree::{Table, find};
 use crate::config::section::limits::PluginDefaults;
 use crate::config::section::settings::Config;
-use crate::config::value::graph::{self, Needs};
 
 pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     listeners(config, root, report);
@@ -116,9 +117,9 @@ fn starts(config: &Config, root: &Table, report: &mut Report<'_>) {
         .iter()
         .map(|(name, settings)| (&**name, settings.after.iter().map(|it| &**it).collect()))
         .collect();
-    for circle in graph::walk(&needs).circles {
+    for circle in order::walk(&needs).circles {
         if let Some(node) = find(root, &["plugins", circle[0], "after"]) {
-            let message = format!("expected no circle, found {}", graph::spelled(&circle, "after"));
+            let message = format!("expected no circle, found {}", order::spelled(&circle, "after"));
             let path = format!("{}.after", render::join_key("plugins", circle[0]));
             let hint = "take one of them out, so that one plugin can start first";
             report.value(&node.at, &path, message, Some(hint.to_owned()));

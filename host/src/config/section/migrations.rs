@@ -1,9 +1,9 @@
 //! `[[migrations]]`: what may be gone only where something else is there.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Serialize;
+use plugbay_registry::migrate::{Migrator, Rule};
+use plugbay_registry::order;
 
 use super::capabilities::{KEY_RULE, parse_key};
 use super::keys;
@@ -11,51 +11,18 @@ use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::read::section::Section;
 use crate::config::read::tree::{Node, Table, Value};
-use crate::config::value::graph::{self, Needs};
 
-/// One rule: `remove` may be gone only where `requires` is there.
-///
-/// Each is a capability, `kind:name`, or a plugin, `plugin:NAME`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Migration {
-    /// What may go.
-    pub remove: String,
-    /// What must be there before.
-    pub requires: String,
-    /// For people: why.
-    pub reason: Option<String>,
-}
-
-impl fmt::Display for Migration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} may go once {} is there", self.remove, self.requires)?;
-        match &self.reason {
-            Some(reason) => write!(f, " ({reason})"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// What each end of a rule needs to be there before it may go.
-pub(crate) fn needs(rules: &[Migration]) -> Needs<'_> {
-    let mut needs = Needs::new();
-    for rule in rules {
-        needs.entry(&rule.remove).or_default().insert(&rule.requires);
-    }
-    needs
-}
-
-pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Vec<Migration> {
+pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Migrator {
     let Some(entry) = root.get("migrations") else {
-        return Vec::new();
+        return Migrator::default();
     };
     let Value::Array(items) = &entry.node.value else {
         let message = format!("expected an array of tables, found {}", entry.node.value.found());
         let hint = "migrations are written in the file only, each under a line [[migrations]]";
         report.wrong_type(&entry.node.at, "migrations", message, Some(hint.to_owned()));
-        return Vec::new();
+        return Migrator::default();
     };
-    let mut rules: Vec<Migration> = Vec::with_capacity(items.len());
+    let mut rules: Vec<Rule> = Vec::with_capacity(items.len());
     // By what they say: the key of the rule that said it first, and where.
     let mut seen: BTreeMap<(String, String), (String, &Node)> = BTreeMap::new();
     for (index, node) in items.iter().enumerate() {
@@ -72,19 +39,23 @@ pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Vec<Migration> {
         seen.insert(pair, (path, node));
         rules.push(rule);
     }
-    for circle in graph::walk(&needs(&rules)).circles {
-        let pair = (circle[0].to_owned(), circle[1 % circle.len()].to_owned());
+    let circles = match Migrator::new(rules) {
+        Ok(migrator) => return migrator,
+        Err(refused) => refused.circles,
+    };
+    for circle in circles {
+        let pair = (circle[0].clone(), circle[1 % circle.len()].clone());
         if let Some((path, node)) = seen.get(&pair) {
-            let found = graph::spelled(&circle, "requires");
+            let found = order::spelled(&circle, "requires");
             let hint = "nothing of it could ever go; take one of the rules out";
             let message = format!("expected no circle, found {found}");
             report.value(&node.at, path, message, Some(hint.to_owned()));
         }
     }
-    rules
+    Migrator::default()
 }
 
-fn read_one(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Migration> {
+fn read_one(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Rule> {
     let Value::Table(table) = &node.value else {
         let message = format!("expected a table, found {}", node.value.found());
         let hint = "write [[migrations]], and its keys below";
@@ -110,7 +81,7 @@ fn read_one(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Migratio
         section.refuse("requires", message, Some(hint.to_owned()));
         return None;
     }
-    Some(Migration { remove, requires, reason })
+    Some(Rule { remove, requires, reason })
 }
 
 fn read_end(section: &mut Section<'_, '_>, key: &str) -> Option<String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use plugbay_core::Grants;
+use plugbay_registry::order;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
@@ -15,7 +16,6 @@ use crate::config::problem::{render, secret};
 use crate::config::read::json;
 use crate::config::read::section::{self, Section};
 use crate::config::read::tree::{Table, Value};
-use crate::config::value::graph;
 
 /// One plugin: where it comes from, its config, and what it may use other than the defaults.
 ///
@@ -150,13 +150,13 @@ fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
 
 /// How deep each plugin stands below those that start before it.
 pub(crate) fn start_depths(plugins: &BTreeMap<String, PluginSettings>) -> BTreeMap<&str, usize> {
-    let needs: graph::Needs<'_> = plugins
+    let needs: order::Needs<'_> = plugins
         .iter()
         .map(|(name, it)| (name.as_str(), it.after.iter().map(String::as_str).collect()))
         .collect();
     let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
     // Circles were refused, so each comes after all that it needs.
-    for name in graph::walk(&needs).order {
+    for name in order::walk(&needs).order {
         let above = needs.get(name).into_iter().flatten().filter_map(|need| depths.get(need));
         let depth = above.max().map_or(0, |deepest| deepest + 1);
         depths.insert(name, depth);

@@ -1,8 +1,7 @@
 //! `[[routes]]`.
 
-use std::collections::HashMap;
-
 use plugbay_registry::nearest;
+use plugbay_registry::router::{PatternProblem, Route, RouteError, Router};
 use serde::Serialize;
 
 use super::keys;
@@ -142,13 +141,9 @@ fn read_handler(section: &mut Section<'_, '_>) -> Option<String> {
     Some(handler)
 }
 
-/// The routes so far. Patterns are judged by the router that will serve them.
+/// The routes so far, judged by the router that will serve them. Each leads to its key.
 #[derive(Default)]
-struct Seen {
-    router: matchit::Router<()>,
-    /// By path: (the methods, the key of the route that has them).
-    methods: HashMap<String, Vec<(Vec<String>, String)>>,
-}
+struct Seen(Router<String>);
 
 impl Seen {
     fn add(
@@ -157,26 +152,26 @@ impl Seen {
         methods: &[String],
         section: &Section<'_, '_>,
     ) -> Result<(), Refusal> {
-        let mine = (methods.to_vec(), section.path().to_owned());
-        if let Some(others) = self.methods.get_mut(path) {
-            for (theirs, key) in &*others {
-                if let Some(method) = shared(methods, theirs) {
-                    return Err((
-                        format!(
-                            "expected one route for {method} {}, found {key} as well",
-                            render::quoted(path)
-                        ),
-                        Some("give the two routes different methods, or remove one".to_owned()),
-                    ));
-                }
+        let Self(router) = self;
+        let mut is_new = true;
+        for other in router.of_pattern(path) {
+            is_new = false;
+            if let Some(method) = shared(methods, &other.methods) {
+                return Err((
+                    format!(
+                        "expected one route for {method} {}, found {} as well",
+                        render::quoted(path),
+                        other.value
+                    ),
+                    Some("give the two routes different methods, or remove one".to_owned()),
+                ));
             }
-            others.push(mine);
-            return Ok(());
         }
-        pattern(path)?;
-        self.router.insert(path, ()).map_err(|error| refusal(path, error))?;
-        self.methods.insert(path.to_owned(), vec![mine]);
-        Ok(())
+        if is_new {
+            pattern(path)?;
+        }
+        let route = Route::new(path, section.path().to_owned()).on(methods);
+        router.insert(route).map_err(|error| refusal(path, &error))
     }
 }
 
@@ -213,21 +208,22 @@ fn pattern(path: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn refusal(path: &str, error: matchit::InsertError) -> Refusal {
+fn refusal(path: &str, error: &RouteError) -> Refusal {
     let found = render::quoted(path);
-    let (message, hint) = match error {
-        matchit::InsertError::Conflict { with } => (
+    let RouteError::Pattern { problem, .. } = error else { return (error.to_string(), None) };
+    let (message, hint) = match problem {
+        PatternProblem::Conflict { with } => (
             format!(
                 "expected a path of another shape than {}, found {found}",
-                render::quoted(&with)
+                render::quoted(with)
             ),
             "both match the same requests; name their parameters alike, or change one path",
         ),
-        matchit::InsertError::InvalidCatchAll => (
+        PatternProblem::CatchAll => (
             format!("expected {{*rest}} at the end of the path only, found {found}"),
             "write the pattern as \"/files/{*rest}\"",
         ),
-        matchit::InsertError::InvalidParamSegment => (
+        PatternProblem::Segment => (
             format!("expected one parameter between two slashes, found {found}"),
             "write the pattern as \"/{first}/{second}\"",
         ),

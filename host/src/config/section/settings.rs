@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use plugbay_core::{CapabilityKey, Isolation};
+use plugbay_registry::migrate::Migrator;
 use serde::Serialize;
 
 use super::capabilities::{self, CapabilitySettings};
 use super::keys;
 use super::limits::{self, PluginDefaults};
-use super::migrations::{self, Migration};
+use super::migrations;
 use super::plugins::{self, PluginSettings};
 use super::routes::{self, RouteSettings};
 use crate::config::problem::report::Report;
@@ -41,7 +42,7 @@ pub struct Config {
     /// How calls are shared out where several plugins, or versions of one, offer a capability.
     pub capabilities: BTreeMap<CapabilityKey, CapabilitySettings>,
     /// What may be gone only where something else is there.
-    pub migrations: Vec<Migration>,
+    pub migrations: Migrator,
 }
 
 /// `[host]`: where plugins come from and how changes are taken over.

@@ -32,7 +32,7 @@ fn its_examples_are_good() {
     assert_eq!(hello.config["greeting"], "Hello");
     assert_eq!(config.routes[0].handler, "hello");
     assert_eq!(config.capabilities.len(), 3);
-    assert_eq!(config.migrations[0].requires, "codec:json-v2");
+    assert_eq!(config.migrations.rules()[0].requires, "codec:json-v2");
 }
 
 /// Every key of the file, as `section.key`, with the comment above it.

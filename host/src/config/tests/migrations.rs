@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::{brief, good, parse, refused};
 use crate::config::Config;
-use crate::config::migrations::{order, rules_in_order, violations};
 
 fn rule(remove: &str, requires: &str) -> String {
     format!("[[migrations]]\nremove = '{remove}'\nrequires = '{requires}'\n")
@@ -15,7 +14,7 @@ fn a_rule_holds_while_one_of_the_two_is_there() {
     let text = rule("codec:json-v1", "codec:json-v2") + "reason = 'old clients'\n";
     let config = good(&(text + &rule("plugin:legacy", "handler:shop")));
     let broken = |present: &[&str]| -> Vec<String> {
-        let found = violations(&config, |name| present.contains(&name));
+        let found = config.migrations.violations(|name| present.contains(&name));
         found.iter().map(ToString::to_string).collect()
     };
     let v1 =
@@ -30,14 +29,15 @@ fn a_rule_holds_while_one_of_the_two_is_there() {
 #[test]
 fn the_order_is_for_people() {
     let config = good(&(rule("codec:v2", "codec:v3") + &rule("codec:v1", "codec:v2")));
-    assert_eq!(order(&config), ["codec:v3", "codec:v2", "codec:v1"]);
+    assert_eq!(config.migrations.order(), ["codec:v3", "codec:v2", "codec:v1"]);
     let reversed = good(&(rule("codec:v1", "codec:v2") + &rule("codec:v2", "codec:v3")));
-    let lines: Vec<String> = rules_in_order(&reversed).iter().map(ToString::to_string).collect();
+    let lines: Vec<String> =
+        reversed.migrations.rules_in_order().iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
         ["codec:v2 may go once codec:v3 is there", "codec:v1 may go once codec:v2 is there"]
     );
-    assert!(order(&Config::default()).is_empty());
+    assert!(Config::default().migrations.order().is_empty());
 }
 
 #[test]
@@ -105,12 +105,12 @@ proptest! {
             Err(_) => prop_assert!(!left.is_empty(), "refused without a circle:\n{text}"),
             Ok(config) => {
                 prop_assert!(left.is_empty(), "accepted with a circle:\n{text}");
-                let order = order(&config);
+                let order = config.migrations.order();
                 let at = |n: u8| order.iter().position(|it| *it == name(n));
                 for &(remove, requires) in &pairs {
                     prop_assert!(at(requires).is_some() && at(requires) < at(remove), "{order:?}");
                 }
-                let rules = rules_in_order(&config);
+                let rules = config.migrations.rules_in_order();
                 prop_assert_eq!(rules.len(), pairs.len());
                 for (index, rule) in rules.iter().enumerate() {
                     let later = &rules[index..];

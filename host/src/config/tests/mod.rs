@@ -5,7 +5,6 @@ mod example_file;
 #[cfg(unix)]
 mod folders;
 mod grants;
-mod graph;
 mod hostile;
 mod layers;
 mod limits;

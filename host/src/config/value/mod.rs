@@ -5,8 +5,6 @@
 //! |---|---|
 //! | `duration` | `"30s"`, and the durations that ranges begin and end with |
 //! | `size` | `"64MiB"` |
-//! | `graph` | an order of names that need each other, or the circles that stand against one |
 
 pub(super) mod duration;
-pub(super) mod graph;
 pub(super) mod size;

@@ -34,8 +34,21 @@ impl From<matchit::InsertError> for PatternProblem {
     }
 }
 
+/// Whether two patterns match the same paths, by whatever names they have for their parameters.
+///
+/// ```
+/// use plugbay_registry::router::same_shape;
+///
+/// assert!(same_shape("/users/{id}", "/users/{name}"));
+/// assert!(!same_shape("/users/{id}", "/users/{*rest}"));
+/// ```
+#[must_use]
+pub fn same_shape(one: &str, other: &str) -> bool {
+    shape(one) == shape(other)
+}
+
 /// A pattern without the names of its parameters.
-pub(super) fn shape(pattern: &str) -> String {
+fn shape(pattern: &str) -> String {
     let mut shape = String::with_capacity(pattern.len());
     let mut rest = pattern.chars().peekable();
     while let Some(next) = rest.next() {

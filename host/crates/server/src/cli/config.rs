@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use plugbay::Config;
-use plugbay::config::migrations;
 use serde_json::json;
 
 use super::failure::{Failure, Outcome};
@@ -65,7 +64,7 @@ impl Check {
                 "layers": sources,
                 "problems": problems,
                 "omitted": omitted,
-                "migrations": loaded.as_ref().map(migrations::rules_in_order).unwrap_or_default(),
+                "migrations": loaded.as_ref().map(|it| it.migrations.rules_in_order()).unwrap_or_default(),
             }))?;
             // The answer is complete on stdout; the code still says "wrong configuration".
             return match loaded {
@@ -75,10 +74,10 @@ impl Check {
         }
         let config = loaded?;
         print::line(&format!("good: {}", sources.join(", ")))?;
-        if !config.migrations.is_empty() {
+        if !config.migrations.rules().is_empty() {
             print::line("migrations, in order:")?;
         }
-        for (index, rule) in migrations::rules_in_order(&config).iter().enumerate() {
+        for (index, rule) in config.migrations.rules_in_order().iter().enumerate() {
             print::line(&format!("  {}. {rule}", index + 1))?;
         }
         Ok(Outcome::Done)

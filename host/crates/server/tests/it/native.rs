@@ -133,10 +133,14 @@ async fn a_worker_that_is_killed_costs_a_call_at_most() {
     .await;
 }
 
-/// A host in which the first library has room, and no second one; what serves, and a second. Nobody
-/// else may map a library meanwhile.
-async fn full(beyond: &str, elsewhere: &Path) -> Option<(Serving, Vec<u8>)> {
-    let (one, two) = (rot13(elsewhere, "2.0.1")?, rot13(elsewhere, "2.0.2")?);
+/// A host in which the first library has room, and no second one; what serves, and a second. No other
+/// test may map a library meanwhile, nor have mapped one of these versions, which would need no room.
+async fn full(
+    beyond: &str,
+    [first, second]: [&str; 2],
+    elsewhere: &Path,
+) -> Option<(Serving, Vec<u8>)> {
+    let (one, two) = (rot13(elsewhere, first)?, rot13(elsewhere, second)?);
     let (one, two) = (std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
     let status = host().serve().await.admin_get("/v1/status").await.json();
     let sizes = status["libraries"].as_array().into_iter().flatten().map(|it| it["size"].as_u64());
@@ -149,7 +153,7 @@ async fn full(beyond: &str, elsewhere: &Path) -> Option<(Serving, Vec<u8>)> {
         .file("rot13.so", &one)
         .serve()
         .await;
-    let plugin = serves(&serving, "2.0.1").await;
+    let plugin = serves(&serving, first).await;
     assert_eq!(plugin["isolation"], "in-process", "{plugin}");
     assert!(plugin["stats"].get("worker").is_none(), "{plugin}");
     Some((serving, two))
@@ -166,7 +170,10 @@ fn replace(serving: &Serving, bytes: &[u8]) {
 async fn what_has_no_room_in_the_host_moves_to_a_worker() {
     let elsewhere = tempfile::tempdir().unwrap();
     let _alone = mapping_alone().await;
-    let Some((serving, second)) = full("process", elsewhere.path()).await else { return };
+    let Some((serving, second)) = full("process", ["2.0.1", "2.0.2"], elsewhere.path()).await
+    else {
+        return;
+    };
     let mut events = serving.server.host().subscribe();
     replace(&serving, &second);
     let plugin = serves(&serving, "2.0.2").await;
@@ -185,14 +192,16 @@ async fn what_has_no_room_in_the_host_moves_to_a_worker() {
 async fn what_has_no_room_in_the_host_is_refused_and_the_old_version_serves_on() {
     let elsewhere = tempfile::tempdir().unwrap();
     let _alone = mapping_alone().await;
-    let Some((serving, second)) = full("refuse", elsewhere.path()).await else { return };
+    let Some((serving, second)) = full("refuse", ["2.1.1", "2.1.2"], elsewhere.path()).await else {
+        return;
+    };
     replace(&serving, &second);
     until("it is refused", async || {
         let rejected = serving.admin_get("/v1/rejected").await.json();
         rejected["rejected"][0]["reason"] == "mapped"
     })
     .await;
-    let plugin = serves(&serving, "2.0.1").await;
+    let plugin = serves(&serving, "2.1.1").await;
     assert_eq!(plugin["isolation"], "in-process", "{plugin}");
     assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
 }

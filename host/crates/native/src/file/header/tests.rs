@@ -301,7 +301,7 @@ fn the_header_is_checked_in_order() {
 #[test]
 fn an_entry_under_another_name_is_refused() {
     let header = header_of(Endianness::Little);
-    for bytes in [elf(LINUX, &header, "plugbay_entry_v2"), elf(LINUX, &header, "")] {
+    for bytes in [elf(LINUX, &header, "plugbay_entry_v1"), elf(LINUX, &header, "")] {
         assert_eq!(
             refused(&bytes, LINUX),
             "expected an exported symbol plugbay_entry_v2, found none"
