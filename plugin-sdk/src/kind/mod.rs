@@ -51,25 +51,26 @@ fn find<P: Exported + Callable, F>(
     })
 }
 
-/// Stands for the functions of a kind that there is not: the compiler refuses the kind where its
-/// constants stand.
-#[must_use]
-pub const fn unknown_kind<P>() -> Functions<P> {
-    panic!("expected a kind")
-}
-
 /// What a kind's own macro writes.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __kind {
     (codec $($what:tt)+) => { $crate::__codec!($($what)+) };
     (handler $($what:tt)+) => { $crate::__handler!($($what)+) };
-    ($other:ident functions $($what:tt)+) => { $crate::__private::unknown_kind() };
-    ($other:ident $($what:tt)+) => {
+}
+
+/// Checks that each of the kinds is known, and writes what follows them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __known {
+    ([] $($then:tt)+) => { $($then)+ };
+    ([codec $($kinds:ident)*] $($then:tt)+) => { $crate::__known! { [$($kinds)*] $($then)+ } };
+    ([handler $($kinds:ident)*] $($then:tt)+) => { $crate::__known! { [$($kinds)*] $($then)+ } };
+    ([$other:ident $($kinds:ident)*] $($then:tt)+) => {
         ::core::compile_error!(::core::concat!(
             "expected `codec`, `handler`, `codec FIELD` or `handler FIELD`, found `",
             ::core::stringify!($other), "`"
-        ))
+        ));
     };
 }
 
