@@ -62,6 +62,21 @@ macro_rules! __capabilities {
     ($p:ident [$($e:tt)*] [$($k:ident)*] $kind:ident $(, $($rest:tt)*)?) => {
         $crate::__capabilities! { $p [$($e)* { $kind p *p }] [$($k)* $kind] $($($rest)*)? }
     };
+    ($p:ident $entries:tt $kinds:tt) => {
+        $crate::__known! { $kinds $crate::__plugin! { $p $entries $kinds } }
+    };
+    ($p:ident $e:tt $k:tt $($rest:tt)+) => {
+        ::core::compile_error!(::core::concat!(
+            "expected `codec`, `handler`, `codec FIELD` or `handler FIELD`, found `",
+            ::core::stringify!($($rest)+), "`"
+        ));
+    };
+}
+
+/// Writes the plugin. Its kinds are known ones.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __plugin {
     ($p:ident [$({ $kind:ident $self:ident $($place:tt)+ })+] $kinds:tt) => {
         #[doc(hidden)]
         #[allow(non_camel_case_types, dead_code, reason = "only its name matters")]
@@ -79,12 +94,6 @@ macro_rules! __capabilities {
             }
             $crate::__distinct! { __form ($p) $kinds }
         };
-    };
-    ($p:ident $e:tt $k:tt $($rest:tt)+) => {
-        ::core::compile_error!(::core::concat!(
-            "expected `codec`, `handler`, `codec FIELD` or `handler FIELD`, found `",
-            ::core::stringify!($($rest)+), "`"
-        ));
     };
 }
 

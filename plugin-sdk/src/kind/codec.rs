@@ -1,7 +1,7 @@
 //! The kind `codec`.
 
 use super::{Callable, find};
-use crate::export::Info;
+use crate::export::{Exported, Info};
 use crate::{Document, Result};
 
 /// A capability of the kind `codec`: turns documents into a format's bytes and back.
@@ -88,7 +88,7 @@ pub fn info<P, C: Codec>(_place: fn(&P) -> &C) -> Info {
 }
 
 /// The functions of the codec with this index.
-fn functions<P: Callable>(index: u32) -> Result<&'static Functions<P>> {
+fn functions<P: Exported + Callable>(index: u32) -> Result<&'static Functions<P>> {
     find(index, "codec", |functions| {
         let super::Functions::Codec(functions) = functions else { return None };
         Some(functions)
@@ -130,11 +130,12 @@ mod native {
     use plugbay_abi::Error;
 
     use super::{CodecExports, functions};
+    use crate::export::Exported;
     use crate::form::{Listed, Native, outward};
     use crate::kind::Callable;
     use crate::{Document, Kind, Result};
 
-    impl<P: Callable + Listed> CodecExports for Native<P> {
+    impl<P: Exported + Callable + Listed> CodecExports for Native<P> {
         fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
             functions::<P>(index)
                 .and_then(|codec| {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Callable, find};
 use crate::Result;
-use crate::export::Info;
+use crate::export::{Exported, Info};
 use crate::route::Route;
 
 /// A capability of the kind `handler`: answers HTTP requests, whole bodies at a time.
@@ -228,7 +228,7 @@ pub fn info<P, H: Handler>(_place: fn(&P) -> &H) -> Info {
 }
 
 /// The functions of the handler with this index.
-fn functions<P: Callable>(index: u32) -> Result<&'static Functions<P>> {
+fn functions<P: Exported + Callable>(index: u32) -> Result<&'static Functions<P>> {
     find(index, "handler", |functions| {
         let super::Functions::Handler(functions) = functions else { return None };
         Some(functions)
@@ -264,11 +264,12 @@ mod native {
     use plugbay_abi::Error;
 
     use super::{HandlerExports, Request, Response, functions};
+    use crate::export::Exported;
     use crate::form::{Listed, Native, outward};
     use crate::kind::Callable;
     use crate::{Kind, Result};
 
-    impl<P: Callable + Listed> HandlerExports for Native<P> {
+    impl<P: Exported + Callable + Listed> HandlerExports for Native<P> {
         fn handle(
             &self,
             index: u32,

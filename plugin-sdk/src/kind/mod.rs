@@ -26,14 +26,14 @@ pub enum Functions<P> {
 }
 
 /// What [`export!`](crate::export) implements for a plugin, next to [`Exported`].
-pub trait Callable: Exported {
+pub trait Callable: Sized + 'static {
     /// The functions of its capabilities, in the order of [`Exported::INFOS`].
     const FUNCTIONS: &'static [Functions<Self>];
 }
 
 /// The functions of the capability that a call names by its index, if it is of the kind that
 /// `pick` picks.
-fn find<P: Callable, F>(
+fn find<P: Exported + Callable, F>(
     index: u32,
     kind: &str,
     pick: impl FnOnce(&'static Functions<P>) -> Option<&'static F>,
@@ -57,11 +57,20 @@ fn find<P: Callable, F>(
 macro_rules! __kind {
     (codec $($what:tt)+) => { $crate::__codec!($($what)+) };
     (handler $($what:tt)+) => { $crate::__handler!($($what)+) };
-    ($other:ident $($what:tt)+) => {
+}
+
+/// Checks that each of the kinds is known, and writes what follows them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __known {
+    ([] $($then:tt)+) => { $($then)+ };
+    ([codec $($kinds:ident)*] $($then:tt)+) => { $crate::__known! { [$($kinds)*] $($then)+ } };
+    ([handler $($kinds:ident)*] $($then:tt)+) => { $crate::__known! { [$($kinds)*] $($then)+ } };
+    ([$other:ident $($kinds:ident)*] $($then:tt)+) => {
         ::core::compile_error!(::core::concat!(
             "expected `codec`, `handler`, `codec FIELD` or `handler FIELD`, found `",
             ::core::stringify!($other), "`"
-        ))
+        ));
     };
 }
 
