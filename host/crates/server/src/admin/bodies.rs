@@ -98,11 +98,11 @@ mod tests {
             "name": "a", "version": "1.0.0", "state": "running", "description": "", "form": "wasm",
             "source": "a.wasm", "digest": "00", "size": 1, "code_size": 1, "generation": 1,
             "started_at": "2026-01-31T12:00:00.123Z", "capabilities": ["codec:a"], "imports": [],
-            "asked": [], "granted": [], "exports": [], "config_schema": null, "leases": 0,
+            "requested": [], "granted": [], "exports": [], "config_schema": null, "leases": 0,
             "calls": { "answered": 1, "failed": { "trap": 1 }, "cancelled": 0 },
             "health": {
                 "healthy": true, "since": "2026-01-31T12:00:00Z", "why": null, "crash_loop": null,
-                "asked": 3,
+                "checks": 3,
             },
             "stats": {
                 "instances": 1, "instantiations": 1, "discarded": 0, "memory": 1, "waiting": 0,
