@@ -11,8 +11,8 @@ use crate::needs::{self, Purpose};
 use crate::place::Place;
 use crate::plugins;
 
-/// CPU seconds of a first build, in release and with `--dev`, as measured on 2026-11-29. Cores that
-/// wait for each other add a tenth.
+/// CPU seconds of a first build, in release and with `--dev`: rough estimates, not measured yet
+/// (docs/adr/0018-build-time.md). Cores that wait for each other add a tenth.
 const FIRST_BUILD: [u32; 2] = [1050, 420];
 
 /// What `up` was asked for.
