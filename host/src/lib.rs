@@ -125,8 +125,8 @@ pub mod runtime {
     pub use plugbay_core::codec::{CodecCall, CodecFuture, Direction};
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
-        Artifact, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext, PluginStats,
-        RouteDescription, Services, StartPlugin, WorkerStatus,
+        Artifact, Bulkhead, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext,
+        Place, PluginStats, RouteDescription, Services, StartPlugin, WorkerStatus,
     };
 }
 

@@ -7,7 +7,8 @@
 //! that it described. What a caller calls is typed by a [`Kind`]: [`codec`] and [`handler`]
 //! are two, an application defines its own the same way.
 //!
-//! Calls for which something is not free wait in a [`WaitQueue`], in either runtime.
+//! Calls for which something is not free wait in a [`WaitQueue`], in either runtime; a [`Bulkhead`]
+//! is such a queue and the number of calls that run at once.
 //!
 //! What goes wrong has two shapes. A [`Refusal`] says why an artifact does not run; a
 //! [`CallError`] says why a call got no answer. Both carry a stable `reason()`.
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod artifact;
+mod bulkhead;
 mod call;
 pub mod codec;
 mod context;
@@ -41,6 +43,7 @@ mod upstream;
 mod wait_queue;
 
 pub use artifact::{Artifact, Source};
+pub use bulkhead::{Bulkhead, Place};
 pub use call::{Blame, CallError, CallErrorKind};
 pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, OwnedContext, Services};
 pub use cut::cut;

@@ -12,8 +12,8 @@
 //!
 //! Both ways of running a plugin use the modules beside these: `library` opens a library, `fault` says
 //! why one does not open, `description` checks a plugin's description, `call_host` has the functions
-//! of the host that a plugin can call and `ledger` what the host records of that, `bulkhead` bounds
-//! the calls, and `blocking` makes them from asynchronous code.
+//! of the host that a plugin can call and `ledger` what the host records of that, and `blocking` makes
+//! calls from asynchronous code.
 //!
 //! Native code is trusted code. In this process a panic is caught at the edge and costs the
 //! instance, and a fault is a fault of the whole process; limits of CPU time and memory do not
@@ -34,7 +34,6 @@
 #![deny(unsafe_code)]
 
 mod blocking;
-mod bulkhead;
 mod call_host;
 mod description;
 mod fault;

@@ -10,15 +10,14 @@ use plugbay_abi::{Buffer, Error, Kind};
 use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
-    CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
-    Provider, Reason, Refusal, StartPlugin,
+    Bulkhead, CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats,
+    Policy, Provider, Reason, Refusal, StartPlugin,
 };
 use tokio::runtime::Handle;
 
 use super::code::{Code, InstanceFactory, LiveInstance, StepError};
 use super::current::CurrentInstance;
 use crate::blocking::Blocking;
-use crate::bulkhead::Bulkhead;
 use crate::call_host::{CallHost, from_guest};
 use crate::ledger::Ledger;
 
