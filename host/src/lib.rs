@@ -80,6 +80,7 @@ pub use control::{Numbers, RollbackError};
 pub use host::Host;
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
+pub use plugbay_core::kind;
 pub use plugbay_core::{
     CallError, CallErrorKind, Cancel, CapabilityKey, Context, Description, Digest, Environment,
     FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice, Plugin, Policy,

@@ -7,7 +7,8 @@ mod tests;
 use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
-use plugbay_core::{Grant, Isolation, PluginStats, Policy, Source};
+use plugbay_core::handler::Handler;
+use plugbay_core::{Grant, Isolation, Kind as _, PluginStats, Policy, Source};
 use plugbay_guard::BreakerState;
 #[cfg(feature = "native")]
 use plugbay_native::Libraries;
@@ -394,7 +395,11 @@ fn routes(generation: &Generation) -> Vec<RouteStatus> {
         path: route.pattern.clone(),
         methods: route.methods.clone(),
         handler: route.value.handler.clone(),
-        serves: generation.capabilities.contains(&format!("handler:{}", route.value.handler)),
+        serves: generation.capabilities.contains(&format!(
+            "{}:{}",
+            Handler::NAME,
+            route.value.handler
+        )),
         origin: match &route.value.origin {
             RouteOrigin::Config => "config".to_owned(),
             RouteOrigin::Plugin(name) => format!("plugin:{name}"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plugbay_core::codec::{Codec, CodecFuture, Direction};
-use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
+use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Kind as _, Services};
 
 use super::dispatch;
 use super::options::CallOptions;
@@ -22,9 +22,9 @@ impl GenerationServices {
     /// A codec of the generation. To call it needs no lease: the outermost call holds one of the
     /// whole generation, because its plugin imports `codecs`.
     fn codec(&self, name: &str) -> Result<&Capability, CallError> {
-        let key = format!("{}:{name}", <Codec as plugbay_core::Kind>::NAME);
+        let key = format!("{}:{name}", Codec::NAME);
         self.generation
-            .capability("codec", &key)
+            .capability(Codec::NAME, &key)
             .map_err(|missed| CallError::new(CallErrorKind::Unsupported, missed.to_string()))
     }
 }
@@ -32,7 +32,7 @@ impl GenerationServices {
 impl Services for GenerationServices {
     fn codecs(&self) -> Vec<CodecInfo> {
         let capabilities = self.generation.capabilities.iter();
-        let codecs = capabilities.filter(|(_, it)| it.key.kind == "codec");
+        let codecs = capabilities.filter(|(_, it)| it.key.kind == Codec::NAME);
         codecs
             .map(|(_, codec)| CodecInfo {
                 name: codec.key.name.clone(),

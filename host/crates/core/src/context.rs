@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::call::{CallError, CallErrorKind};
-use crate::codec::direction::Direction;
-use crate::codec::future::CodecFuture;
+use crate::kind::codec::direction::Direction;
+use crate::kind::codec::future::CodecFuture;
 
 /// How deep calls from plugin to plugin may nest.
 pub const MAX_DEPTH: u8 = 8;

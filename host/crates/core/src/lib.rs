@@ -4,8 +4,8 @@
 //! recognises it and turns it into something [`Prepared`]: compiled, its version checked,
 //! able to [describe](Description) itself. Started under a [`Policy`] and a configuration
 //! it is a [`Plugin`], which hands out a [`Provider`] for each [capability](CapabilityKey)
-//! that it described. What a caller calls is typed by a [`Kind`]: [`codec`] and [`handler`]
-//! are two, an application defines its own the same way.
+//! that it described. What a caller calls is typed by a [`Kind`]. Some are
+//! [built in](BUILT_IN), an application defines its own the same way.
 //!
 //! Calls for which something is not free wait in a [`WaitQueue`], in either runtime; a [`Bulkhead`]
 //! is such a queue and the number of calls that run at once.
@@ -23,15 +23,13 @@
 mod artifact;
 mod bulkhead;
 mod call;
-pub mod codec;
 mod context;
 mod cut;
 mod description;
 mod digest;
 mod grants;
 mod guest_log;
-pub mod handler;
-mod kind;
+pub mod kind;
 mod metrics;
 mod name;
 mod notice;
@@ -51,7 +49,8 @@ pub use description::{CapabilityDescription, Description, DescriptionError, Rout
 pub use digest::{Digest, ParseDigestError};
 pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};
 pub use guest_log::{LogLevel, write_log};
-pub use kind::{CapabilityKey, Kind, Provider};
+pub use kind::built_in::*;
+pub use kind::{BUILT_IN, BuiltIn, CapabilityKey, Kind, Provider};
 pub use metrics::GuestMetrics;
 pub use name::{MAX_NAME, NameError, check_name};
 pub use notice::{Notice, Observer, Unobserved};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use plugbay_core::{CapabilityKey, check_name};
+use plugbay_core::handler::Handler;
+use plugbay_core::{CapabilityKey, Kind as _, check_name};
 use serde::Serialize;
 
 use super::keys;
@@ -259,7 +260,7 @@ fn read_numbers(
 
 fn read_key(section: &mut Section<'_, '_>, kind: &str) -> Option<RequestKey> {
     let key = section.get("key")?;
-    if !matches!(kind, "" | "handler") {
+    if !["", Handler::NAME].contains(&kind) {
         let message = format!("expected no key, for capabilities of the kind {kind:?} have none");
         let hint = "only requests to handlers can be sticky; leave it out";
         section.refuse("key", message, Some(hint.to_owned()));

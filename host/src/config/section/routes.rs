@@ -1,5 +1,7 @@
 //! `[[routes]]`.
 
+use plugbay_core::Kind as _;
+use plugbay_core::handler::Handler;
 use plugbay_registry::nearest;
 use plugbay_registry::router::{PatternProblem, Route, RouteError, Router};
 use serde::Serialize;
@@ -129,7 +131,7 @@ fn read_handler(section: &mut Section<'_, '_>) -> Option<String> {
         || handler.chars().any(|c| c == ':' || c.is_whitespace() || c.is_control());
     if wrong {
         let hint = match handler.split_once(':') {
-            Some(("handler", name)) => {
+            Some((Handler::NAME, name)) => {
                 format!("write the name without its kind: {}", render::quoted(name))
             }
             _ => "write the name of a capability of the kind handler, such as \"hello\"".to_owned(),

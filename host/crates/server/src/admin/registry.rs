@@ -3,6 +3,7 @@
 //! One function makes this view of a [`Status`], for `/debug/registry/{name}` and the command
 //! line alike.
 
+use plugbay::kind::BUILT_IN;
 use plugbay::{CapabilityStatus, PluginState, PluginStatus, Reason, Status};
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -83,8 +84,8 @@ impl<'de> Deserialize<'de> for State {
     }
 }
 
-/// The names of the kind `name`, or of `plugins`. `None` if there is no such kind: `codec` and
-/// `handler` are always there.
+/// The names of the kind `name`, or of `plugins`. `None` if there is no such kind: the built-in ones
+/// are always there.
 #[must_use]
 pub fn registry(status: &Status, name: &str) -> Option<Registry> {
     let entries = if name == "plugins" {
@@ -102,7 +103,7 @@ pub fn registry(status: &Status, name: &str) -> Option<Registry> {
 pub fn names(capabilities: &[CapabilityStatus]) -> Vec<String> {
     let kinds = capabilities.iter().map(|capability| capability.kind.as_str());
     let mut names: Vec<String> =
-        kinds.chain(["codec", "handler", "plugins"]).map(str::to_owned).collect();
+        kinds.chain(BUILT_IN.map(|kind| kind.name)).chain(["plugins"]).map(str::to_owned).collect();
     names.sort();
     names.dedup();
     names

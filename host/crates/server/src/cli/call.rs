@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
-use plugbay::{CallOptions, Host, Request, Response, RouteMatch};
+use plugbay::{CallOptions, Codec, Handler, Host, Kind as _, Request, Response, RouteMatch};
 use plugbay_server::document::Form;
 use serde_json::{Value, json};
 
@@ -96,12 +96,14 @@ impl Call {
             Failure::usage(message).hint(example)
         })?;
         match (kind, self.operation) {
-            ("codec", Some(operation)) => self.codec(globals, name, operation),
-            ("codec", None) => Err(Failure::usage("expected what to do with the codec")
+            (Codec::NAME, Some(operation)) => self.codec(globals, name, operation),
+            (Codec::NAME, None) => Err(Failure::usage("expected what to do with the codec")
                 .hint(format!("plugbay call {} encode, or decode", self.target))),
-            ("handler", None) => self.handler(globals, name),
-            ("handler", Some(_)) => Err(Failure::usage("a handler neither encodes nor decodes")
-                .hint(format!("plugbay call {} --method GET --path /", self.target))),
+            (Handler::NAME, None) => self.handler(globals, name),
+            (Handler::NAME, Some(_)) => {
+                Err(Failure::usage("a handler neither encodes nor decodes")
+                    .hint(format!("plugbay call {} --method GET --path /", self.target)))
+            }
             _ => Err(Failure::usage(format!("expected the kind codec or handler, found {kind:?}"))
                 .hint(example)),
         }

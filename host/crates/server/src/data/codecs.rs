@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use plugbay::{CallOptions, CapabilityLease, Codec};
+use plugbay::{CallOptions, CapabilityLease, Codec, Kind as _};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
 
@@ -33,13 +33,14 @@ struct Entry {
 
 pub(super) async fn list(State(data): State<Data>) -> Json<Listing> {
     let now = data.host.snapshot();
-    let codecs = now.capabilities().into_iter().filter(|it| it.kind == "codec").map(|it| Entry {
-        name: it.name,
-        description: it.description,
-        media_types: it.media_types,
-        plugin: it.plugin,
-        version: it.version,
-    });
+    let codecs =
+        now.capabilities().into_iter().filter(|it| it.kind == Codec::NAME).map(|it| Entry {
+            name: it.name,
+            description: it.description,
+            media_types: it.media_types,
+            plugin: it.plugin,
+            version: it.version,
+        });
     Json(Listing { generation: now.generation(), codecs: codecs.collect() })
 }
 
@@ -51,7 +52,7 @@ pub(super) async fn encode(
 ) -> Result<Response, Problem> {
     let name = codec_name(name)?;
     find(&context, &name)?;
-    served_by("codec", &name, "/v1/codecs/{name}/encode");
+    served_by(Codec::NAME, &name, "/v1/codecs/{name}/encode");
     let (parts, body) = request.into_parts();
     let form = form_of(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;
@@ -74,7 +75,7 @@ pub(super) async fn decode(
 ) -> Result<Response, Problem> {
     let name = codec_name(name)?;
     find(&context, &name)?;
-    served_by("codec", &name, "/v1/codecs/{name}/decode");
+    served_by(Codec::NAME, &name, "/v1/codecs/{name}/decode");
     let (parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
     let body = body::read(&context, &parts.headers, body).await?;

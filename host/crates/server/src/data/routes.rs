@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use plugbay::{CallOptions, Error, RouteMatch};
+use plugbay::{CallOptions, Error, Handler, Kind as _, RouteMatch};
 
 use super::context::{BACKSTOP, Context, failed, late, served_by};
 use super::{body, exchange};
@@ -27,7 +27,7 @@ pub(super) async fn serve(
         }
         RouteMatch::NotFound => return Err(Problem::not_found("no route has this path")),
     };
-    served_by("handler", routed.handler(), routed.pattern());
+    served_by(Handler::NAME, routed.handler(), routed.pattern());
     let body = body::read(&context, &parts.headers, body).await?;
     let as_get = routed.is_head();
     let deadline = context.answers_by();

@@ -9,8 +9,7 @@ use std::sync::Arc;
 pub use self::call::CodecCall;
 pub use self::direction::Direction;
 pub use self::future::CodecFuture;
-use crate::Kind;
-use crate::kind::AnyCall;
+use super::{AnyCall, Kind};
 
 /// The kind `codec`.
 #[derive(Debug)]

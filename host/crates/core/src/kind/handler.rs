@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 
-use crate::{CallError, CallErrorKind, Context, Kind};
+use super::Kind;
+use crate::{CallError, CallErrorKind, Context};
 
 /// The kind `handler`.
 #[derive(Debug)]
