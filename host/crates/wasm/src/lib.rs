@@ -9,10 +9,11 @@
 //! instance that trapped, or whose call was dropped, never goes back.
 //!
 //! The rooms: `load`, from the bytes of a component to a plugin that can start; `call`, a call of a
-//! started plugin; `sandbox`, what stands between a guest and the host; and `wasi`.
+//! started plugin; `kind`, the built-in kinds; `sandbox`, what stands between a guest and the host; and
+//! `wasi`.
 //!
-//! A [`WasmKind`] is how a kind of capability is called through WIT. `codec` and `handler`
-//! are two, written against the same trait that an application's own kind uses.
+//! A [`WasmKind`] is how a kind of capability is called through WIT. The built-in kinds are written
+//! against the same trait that an application's own kind uses.
 //!
 //! # What is deliberately absent
 //!
@@ -24,6 +25,7 @@ mod bindings;
 mod call;
 mod engine;
 mod idle;
+mod kind;
 mod load;
 mod runtime;
 mod sandbox;

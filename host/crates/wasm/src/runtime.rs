@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use plugbay_core::codec::Codec;
-use plugbay_core::handler::Handler;
 use plugbay_core::{Artifact, Prepared, Reason, Refusal, Runtime};
 use tokio::runtime::Handle;
 use wasmtime::component::{HasSelf, Linker};
@@ -14,6 +12,7 @@ use crate::call::calls::WasmKind;
 use crate::call::erased::{AnyKind, Erased};
 use crate::call::lifecycle::Lifecycle;
 use crate::engine::{Engine, EngineError};
+use crate::kind;
 use crate::load::cache::AotCache;
 use crate::load::code::Code;
 #[cfg(feature = "compile")]
@@ -138,8 +137,8 @@ impl Builder {
 }
 
 impl WasmRuntime {
-    /// A runtime on `engine` that serves codecs and handlers. `tokio` is where calls that
-    /// wait find their timers.
+    /// A runtime on `engine` that serves the built-in kinds. `tokio` is where calls that wait find
+    /// their timers.
     #[must_use]
     pub fn builder(engine: Engine, tokio: Handle) -> Builder {
         Builder {
@@ -148,14 +147,12 @@ impl WasmRuntime {
             cache: None,
             #[cfg(feature = "compile")]
             compiler: None,
-            kinds: Vec::new(),
+            kinds: kind::built_in(),
             offered: IMPORTS.map(String::from).to_vec(),
             links: Vec::new(),
             #[cfg(feature = "wasi")]
             resolver: Arc::new(System),
         }
-        .kind::<Codec>()
-        .kind::<Handler>()
     }
 }
 

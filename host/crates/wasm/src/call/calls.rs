@@ -175,14 +175,14 @@ impl<K: WasmKind> Calls<K> {
     /// plugin's guest is on this stack already. Each guest may use all the stack that guests
     /// get; eight of them on the caller's would be more than a thread has.
     #[inline]
-    pub(super) fn needs_fiber(&self, context: &Context<'_>) -> bool {
+    pub(crate) fn needs_fiber(&self, context: &Context<'_>) -> bool {
         self.plugin.may_wait || context.depth() > 0
     }
 
     /// Calls on the caller's stack. What a guest returns is large for a value: finished by `answer`
     /// here, it is moved once.
     #[inline]
-    pub(super) fn direct<R, T>(
+    pub(crate) fn direct<R, T>(
         &self,
         context: &Context<'_>,
         call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
@@ -206,7 +206,7 @@ impl<K: WasmKind> Calls<K> {
     /// Calls on a fiber, and blocks the caller's thread.
     // A function of its own, so that a call without a fiber has a small frame.
     #[inline(never)]
-    pub(super) fn on_fiber<P, R, T>(
+    pub(crate) fn on_fiber<P, R, T>(
         &self,
         context: &Context<'_>,
         function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
@@ -227,7 +227,7 @@ impl<K: WasmKind> Calls<K> {
     }
 
     /// Calls on a fiber.
-    pub(super) async fn awaited<P, R, T>(
+    pub(crate) async fn awaited<P, R, T>(
         &self,
         context: Context<'_>,
         function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,

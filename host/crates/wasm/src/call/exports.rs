@@ -68,7 +68,7 @@ impl Exports<'_> {
     }
 
     /// Where the function of this name is.
-    pub(super) fn index(&self, name: &str) -> Result<ComponentExportIndex> {
+    pub(crate) fn index(&self, name: &str) -> Result<ComponentExportIndex> {
         let Interface { name: interface, functions, .. } = self.interface;
         let found = functions.iter().find(|(function, _)| function == name);
         let (_, index) =
@@ -78,7 +78,7 @@ impl Exports<'_> {
 
     /// The store, the instance, and what `make` made of the component for the first of its
     /// instances.
-    pub(super) fn indices<I: Any + Send + Sync>(
+    pub(crate) fn indices<I: Any + Send + Sync>(
         &mut self,
         make: impl FnOnce(&InstancePre<State>) -> Result<I>,
     ) -> Result<(&mut Store<State>, &Instance, &I)> {

@@ -5,7 +5,7 @@ use std::any::Any;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
-use super::codec_guest::CodecGuest;
+use crate::kind::codec::guest::CodecGuest;
 use crate::sandbox::state::State;
 
 /// An instance's functions of any kind. A codec's are told by a tag, for the reason that

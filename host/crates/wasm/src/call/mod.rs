@@ -4,17 +4,14 @@
 //! its limits, calls its functions ([`guest`]), and puts it back. [`instances`] makes
 //! and ends each [`instance`], and holds what the calls of a plugin share. [`plugin`] is the plugin as the host sees it.
 //!
-//! [`codec`] and [`handler`] are kinds, written against [`calls::WasmKind`] as an application's own
-//! are. [`erased`] is how a runtime keeps kinds of different types in one list.
+//! How a kind is called is a [`calls::WasmKind`]. [`erased`] is how a runtime keeps kinds of different
+//! types in one list.
 
 pub(crate) mod calls;
 pub(crate) mod checkout;
-mod codec;
-mod codec_guest;
 pub(crate) mod erased;
 pub(crate) mod exports;
 pub(crate) mod guest;
-mod handler;
 mod instance;
 pub(crate) mod instances;
 pub(crate) mod lifecycle;

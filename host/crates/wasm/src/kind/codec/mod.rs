@@ -1,15 +1,17 @@
 //! The kind `codec` on WIT.
 
+pub(crate) mod guest;
+
 use std::sync::Arc;
 
 use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
 use plugbay_core::{CallError, Context};
 use wasmtime::Store;
 
-use super::calls::{Calls, WasmKind};
-use super::codec_guest::CodecGuest;
-use super::exports::Exports;
-use super::guest::AnyGuest;
+use self::guest::CodecGuest;
+use crate::call::calls::{Calls, WasmKind};
+use crate::call::exports::Exports;
+use crate::call::guest::AnyGuest;
 use crate::sandbox::state::State;
 
 impl WasmKind for Codec {

@@ -1,4 +1,4 @@
-//! The functions of the kind `codec`.
+//! The functions of a codec in one instance.
 
 use std::sync::OnceLock;
 
@@ -6,9 +6,9 @@ use plugbay_core::codec::Direction;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, TypedFunc};
 
-use super::exports::Exports;
 use crate::bindings::exports::plugbay::plugin::codec;
 use crate::bindings::plugbay::plugin::types;
+use crate::call::exports::Exports;
 use crate::sandbox::state::State;
 
 /// A function that is called on a fiber: it owns what it is given.
