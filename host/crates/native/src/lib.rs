@@ -9,6 +9,7 @@
 //! | `file` | a library as a file: [`header`] reads from its bytes what it is, [`Staging`] makes the private copy from which alone it is loaded |
 //! | `in_process` | plugins whose code runs in this process; [`Libraries`] says which libraries are loaded |
 //! | [`worker`] | plugins that run in a process of their own |
+//! | `kind` | the built-in kinds: how their functions are called in this process and in a worker |
 //!
 //! Both ways of running a plugin use the modules beside these: `library` opens a library, `fault` says
 //! why one does not open, `description` checks a plugin's description, `call_host` has the functions
@@ -39,6 +40,7 @@ mod description;
 mod fault;
 mod file;
 mod in_process;
+mod kind;
 mod ledger;
 #[expect(unsafe_code, reason = "to load a library is to run it; each block says what it relies on")]
 mod library;

@@ -96,7 +96,7 @@ mod child;
 #[cfg(target_os = "linux")]
 mod host;
 #[cfg(target_os = "linux")]
-mod link;
+pub(crate) mod link;
 mod state;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;

@@ -20,6 +20,8 @@ use super::protect::{STACK, protect};
 use super::signals;
 use crate::description;
 use crate::fault::Fault;
+use crate::kind;
+use crate::kind::wire::{Incoming, Reply};
 use crate::worker::link::error::LaneError;
 use crate::worker::link::lane::Lane;
 use crate::worker::link::memory::SharedMemory;
@@ -28,8 +30,8 @@ use crate::worker::link::socket::Socket;
 use crate::worker::link::spin::Spin;
 use crate::worker::link::upcalls::Upcalls;
 use crate::worker::link::wire::{
-    Frame, HandleMeta, Head, LAST, MAX_BODY, MAX_LANES, MAX_MESSAGE, Op, PROTOCOL, Setup,
-    TOO_LARGE, encode_meta,
+    Frame, Head, LAST, MAX_BODY, MAX_LANES, MAX_MESSAGE, Op, PROTOCOL, Setup, TOO_LARGE,
+    encode_meta,
 };
 use crate::worker::state::Protections;
 
@@ -177,21 +179,18 @@ impl ServedPlugin {
     }
 
     fn answer(&self, lane: &mut Lane, frame: &Frame) -> Result<(), LaneError> {
-        let done = |()| Answer::default();
-        let bytes = |body: Buffer| Answer { body: Body::Lent(body), ..Answer::default() };
-        let index = frame.head.index;
+        let done = |()| Reply::default();
         let host = Upcalls::new(lane, self.output);
         let answer = match frame.head.op {
-            Op::Describe => self.describe(&host).map(bytes),
+            Op::Describe => self.describe(&host).map(Reply::lent),
             Op::Create => self.create(&host, frame).map(done),
             Op::Health => self.with_instance(|it| it.health(&host)).map(done),
-            Op::Encode => self.with_instance(|it| it.encode(&host, index, &frame.body)).map(bytes),
-            Op::Decode => self.with_instance(|it| it.decode(&host, index, &frame.body)).map(bytes),
-            Op::Handle => self.with_instance(|it| handle(it, &host, frame)),
             Op::Shutdown => {
                 self.shutdown(&host);
-                Ok(Answer::default())
+                Ok(Reply::default())
             }
+            Op::Call => self
+                .with_instance(|instance| kind::serve(&Incoming { instance, host: &host, frame })),
             other => Err(Error::new(Kind::Internal, format!("expected a call, found {other:?}"))),
         };
         let panicked = answer.as_ref().is_err_and(|error| error.kind == Kind::Panicked);
@@ -253,7 +252,7 @@ impl ServedPlugin {
         }
     }
 
-    fn reply(&self, lane: &mut Lane, answer: Result<Answer, Error>) -> Result<(), LaneError> {
+    fn reply(&self, lane: &mut Lane, answer: Result<Reply, Error>) -> Result<(), LaneError> {
         let head = Head::new(Op::Reply);
         let answer = match answer {
             Ok(answer) => answer,
@@ -279,47 +278,4 @@ impl ServedPlugin {
             sent => sent,
         }
     }
-}
-
-/// The reply to a successful call.
-#[derive(Default)]
-struct Answer {
-    code: u16,
-    meta: Vec<u8>,
-    body: Body,
-}
-
-#[derive(Default)]
-enum Body {
-    #[default]
-    None,
-    /// The plugin's own buffer, sent without a copy.
-    Lent(Buffer),
-    Owned(Vec<u8>),
-}
-
-impl Body {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Body::None => &[],
-            Body::Lent(buffer) => buffer,
-            Body::Owned(bytes) => bytes,
-        }
-    }
-}
-
-fn handle(instance: &Instance, host: &dyn HostCalls, frame: &Frame) -> Result<Answer, Error> {
-    let broken = |error: LaneError| Error::new(Kind::Internal, error.to_string());
-    let request: HandleMeta<'_> = frame.parse_meta().map_err(broken)?;
-    let request = plugbay_abi::Request {
-        method: request.method,
-        path: request.path,
-        query: request.query,
-        params: &request.params,
-        headers: &request.headers,
-        body: &frame.body,
-    };
-    let response = instance.handle(host, frame.head.index, request)?.copy()?;
-    let meta = encode_meta(&response.headers).map_err(broken)?;
-    Ok(Answer { code: response.status, meta, body: Body::Owned(response.body) })
 }

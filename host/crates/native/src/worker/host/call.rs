@@ -19,11 +19,10 @@ use crate::worker::link::lane::Lane;
 use crate::worker::link::upcalls::answer;
 use crate::worker::link::wire::{Frame, Head, LAST, Op, TOO_LARGE};
 
-/// A function of the vtable that a worker is to call, and its arguments.
+/// The function that a worker is to call, and its arguments.
 #[derive(Clone, Copy)]
 pub(super) struct CallRequest<'a> {
-    pub(super) op: Op,
-    pub(super) index: u32,
+    pub(super) head: Head,
     pub(super) meta: &'a [u8],
     pub(super) body: &'a [u8],
 }
@@ -40,7 +39,7 @@ pub(super) fn exchange(
         LaneError::Late => LaneError::NotSent,
         error => error,
     })?;
-    lane.send(Head::indexed(request.op, request.index), request.meta, request.body)?;
+    lane.send(request.head, request.meta, request.body)?;
     await_reply(lane, host, limit, deadline)
 }
 

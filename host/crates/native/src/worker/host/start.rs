@@ -14,7 +14,7 @@ use super::supervisor::Supervisor;
 use crate::call_host::CallHost;
 use crate::worker::link::error::LaneError;
 use crate::worker::link::granted;
-use crate::worker::link::wire::Op;
+use crate::worker::link::wire::{Head, Op};
 
 /// What to do about a granted folder that is missing.
 const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
@@ -72,7 +72,7 @@ impl Supervisor {
         let host = CallHost::outside(&self.ledger);
         // There is always a lane.
         let Some(lane) = started.lanes.first_mut() else { return Ok(()) };
-        let request = CallRequest { op, index: 0, meta: &[], body };
+        let request = CallRequest { head: Head::new(op), meta: &[], body };
         let within = Instant::now() + policy.init;
         let error = match exchange(lane, request, &host, output_limit(policy), within) {
             Ok(frame) => {

@@ -99,7 +99,7 @@ fn writing_that_is_not_read_ends_at_the_deadline() {
         let (mut here, _there) = pair();
         let begun = Instant::now();
         here.set_deadline(begun + Duration::from_millis(40)).unwrap();
-        let sent = here.send(Head::new(Op::Handle), &vec![1; meta], &vec![2; body]);
+        let sent = here.send(Head::new(Op::Call), &vec![1; meta], &vec![2; body]);
         assert!(matches!(sent, Err(LaneError::Late)), "{sent:?}");
         assert!(begun.elapsed() >= Duration::from_millis(40));
     }
@@ -159,7 +159,7 @@ fn with_other_end_dropped(
 #[test]
 fn a_sleeper_wakes_when_the_other_end_is_gone() {
     with_other_end_dropped(1, |mut lane| lane.receive(&mut Frame::default(), MAX_BODY));
-    with_other_end_dropped(2, |mut lane| lane.send(Head::new(Op::Handle), &vec![0; CAPACITY], &[]));
+    with_other_end_dropped(2, |mut lane| lane.send(Head::new(Op::Call), &vec![0; CAPACITY], &[]));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn impossible_counters_are_refused() {
         let received = here.receive(&mut Frame::default(), MAX_BODY);
         assert!(matches!(received, Err(LaneError::Protocol(_))), "{received:?}");
         side.read.store(count, Ordering::Release);
-        let sent = here.send(Head::new(Op::Handle), &[], b"body");
+        let sent = here.send(Head::new(Op::Call), &[], b"body");
         assert!(matches!(sent, Err(LaneError::Protocol(_))), "{sent:?}");
     }
 }
@@ -248,7 +248,7 @@ proptest! {
             let bytes = |size: usize| -> Vec<u8> {
                 (0..size).map(|at| byte.wrapping_add(at.to_le_bytes()[0])).collect()
             };
-            let head = Head { code: byte.into(), ..Head::indexed(Op::Handle, low(body)) };
+            let head = Head { code: byte.into(), ..Head::indexed(Op::Call, low(body)) };
             here.send(head, &bytes(meta), &bytes(body)).unwrap();
             here.receive(&mut frame, MAX_BODY).unwrap();
             prop_assert_eq!(frame.head, head);
