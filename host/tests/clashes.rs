@@ -7,6 +7,10 @@ use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::puppet::{Mood, Puppets, puppet};
 use support::{Place, Site, place};
 
+// Keeps it in the program, where it registers itself: the linked plugin of these tests.
+use plugbay_plugin_json as _;
+use plugbay_sdk as _;
+
 fn serve(place: Place, puppets: &Puppets) -> Site {
     let runtime = std::sync::Arc::new(puppets.clone());
     place.unwatched().host_with(|builder| builder.runtime(runtime))
@@ -91,4 +95,50 @@ fn a_name_stays_with_the_last_good_version() {
     let reasons = (reason(&site, "2.wasm"), reason(&site, "1.wasm"));
     assert_eq!(reasons, (Some(Reason::Init), Some(Reason::NameClash)));
     assert_eq!(puppets.starts("a@3.0.0"), 0);
+}
+
+/// What the linked codec makes of a number.
+fn linked_answer(site: &Site) -> Vec<u8> {
+    site.codec("json").unwrap().encode(&7).unwrap()
+}
+
+#[test]
+fn a_linked_plugin_stays_in_service_if_a_file_of_its_name_or_capability_does_not_start() {
+    for name in ["json", "other"] {
+        let puppets = Puppets::default();
+        let label = format!("{name}@9.0.0");
+        does_not_start(&puppets, &label);
+        let site = serve(place().linked(), &puppets);
+        assert_eq!(linked_answer(&site), b"7");
+        let before = site.running("json").unwrap();
+        site.drop_in("new.wasm", puppet(name, "9.0.0", &["codec:json"]));
+        // Once when the file is new, and once when it is known that it does not start.
+        site.look();
+        site.look();
+        assert_eq!(linked_answer(&site), b"7");
+        let after = site.running("json").unwrap();
+        assert_eq!(
+            (&*after.source, after.generation, after.started_at),
+            ("linked:json", before.generation, before.started_at),
+            "{label}: the same instance serves"
+        );
+        assert_eq!(reason(&site, "new.wasm"), Some(Reason::Init));
+        assert_eq!(reason(&site, "linked:json"), None, "a linked plugin is not reported");
+        // The file replaces it as soon as it starts.
+        puppets.mood(&label, Mood::default());
+        site.look();
+        assert_eq!((site.encode("json"), reason(&site, "new.wasm")), (label, None));
+    }
+}
+
+#[test]
+fn a_linked_plugin_serves_from_the_start_if_the_file_does_not_start() {
+    for name in ["json", "other"] {
+        let puppets = Puppets::default();
+        does_not_start(&puppets, &format!("{name}@9.0.0"));
+        let file = puppet(name, "9.0.0", &["codec:json"]);
+        let site = serve(place().linked().plugin("new.wasm", file), &puppets);
+        assert_eq!(linked_answer(&site), b"7");
+        assert_eq!(reason(&site, "new.wasm"), Some(Reason::Init));
+    }
 }

@@ -1,13 +1,14 @@
-//! Who may have which name, capability and route: the one judge of clashes.
+//! Gives names, capabilities and routes to plugins, and refuses plugins that clash.
 //!
-//! It is asked three times in a look, each time with the same rules: for what is wanted, before
-//! anything is started ([`resolve`](super::desired::resolve)); for those that were refused then,
-//! once it is known what did not start ([`readmitted`]); and for what is about to be published
-//! ([`settle`]), where a last good version may stand in the place of one that did not start.
+//! A look applies the same rules three times: to the plugins that are wanted, before any is started
+//! ([`resolve`](super::desired::resolve)); to the plugins that were refused then, once it is known which
+//! others did not start ([`readmitted`]); and to the set that is about to be published ([`settle`]),
+//! where a last good version may have taken the place of a version that did not start.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use plugbay_core::{CapabilityKey, Description, Reason, Refusal, Source};
+use plugbay_core::handler::Handler;
+use plugbay_core::{CapabilityKey, Description, Kind as _, Reason, Refusal, Source};
 use plugbay_registry::router::same_shape;
 
 use crate::config::Config;
@@ -25,7 +26,8 @@ pub(crate) struct Contested {
 }
 
 impl Contested {
-    /// The refusal, if it is to be reported. A linked plugin gives way without a word.
+    /// The refusal, if it is to be reported. That of a linked plugin is not: a file is meant to replace
+    /// it.
     pub(crate) fn into_refused(self) -> Option<Rejection> {
         let reported = !matches!(self.wanted.offer.source, Source::Linked(_));
         reported.then(|| self.wanted.refused(self.refusal))
@@ -74,12 +76,12 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Names, capabilities and routes that are given out.
+/// Names, capabilities and routes that plugins have.
 pub(crate) struct Claims<'c> {
     config: &'c Config,
-    /// And where each comes from.
+    /// The names, and where the plugin of each comes from.
     names: BTreeMap<String, Source>,
-    /// And who offers each.
+    /// The capabilities, and the plugins that offer each.
     capabilities: BTreeMap<CapabilityKey, Vec<String>>,
     router: Router,
 }
@@ -144,7 +146,7 @@ pub(crate) fn readmitted(
             let other = &member.running.identity.name;
             let replaced = other == name && it.replaces_running;
             if !replaced && !admitted.iter().any(|it| it.identity.name == *other) {
-                // Two members that clash are judged when the set is settled.
+                // If two members clash, `settle` refuses one of them.
                 let _ = claims.claim(&Claim::of_member(member, true));
             }
         }
@@ -166,9 +168,9 @@ pub(crate) struct Settled {
     pub(crate) router: Router,
 }
 
-/// Gives out names, capabilities and routes to members in their order. One that clashes with an
-/// earlier one (a last good version that stays has its capability) is refused, and its own last
-/// good version stays too.
+/// Gives names, capabilities and routes to the members in their order. A member that clashes with an
+/// earlier one (a last good version that stays, say, has its capability) is refused, and its own last
+/// good version stays.
 pub(crate) fn settle(
     before: &Generation,
     config: &Config,
@@ -281,7 +283,7 @@ fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
 }
 
 fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
-    let handlers = description.capabilities.iter().filter(|it| it.kind == "handler");
+    let handlers = description.capabilities.iter().filter(|it| it.kind == Handler::NAME);
     handlers.flat_map(move |capability| {
         capability.routes.iter().map(move |route| {
             let origin = RouteOrigin::Plugin(name.to_owned());

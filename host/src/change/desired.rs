@@ -1,10 +1,10 @@
 //! What the folder and the configuration ask for, together. Pure.
 //!
 //! Every artifact that could be described becomes a plugin under the name that it gives
-//! itself, or under each `[plugins.NAME]` that claims it by `artifact = …`. Then names,
-//! capabilities and routes are given out, in order of precedence: what runs already from the
-//! same file, other files by name, linked plugins. Who comes too late is contested: refused, unless
-//! what it clashes with does not start. A linked plugin gives way without a word, because a
+//! itself, or under each `[plugins.NAME]` that claims it by `artifact = …`. Then plugins get names,
+//! capabilities and routes, in order of precedence: what runs already from the same file, other files
+//! by name, linked plugins. A plugin that clashes with an earlier one is contested: it is refused,
+//! unless the other one does not start. The refusal of a linked plugin is not reported, because a
 //! dropped file is meant to replace it.
 
 use std::collections::{BTreeMap, BTreeSet};

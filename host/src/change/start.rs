@@ -89,7 +89,11 @@ impl Look<'_> {
         let steps = admitted.into_iter().map(|wanted| {
             let name = &wanted.identity.name;
             let at = next.members.iter().position(|it| it.running.identity.name == *name);
-            let old = at.map(|at| next.members.remove(at));
+            // If it serves and was about to leave, it stays as it is.
+            let old = match at {
+                Some(at) => Some(next.members.remove(at)),
+                None => self.running.plugins.get(name).cloned(),
+            };
             let serving = old.as_ref().map(Serving::of);
             let transition = self.planner().transition(serving.as_ref(), wanted);
             step(old, transition)

@@ -82,7 +82,8 @@ impl From<&[u8]> for Bytes {
 pub(crate) fn place() -> Place {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("plugins")).unwrap();
-    Place { root, host: String::new(), rest: String::new(), watch: true, engine: None }
+    let (host, rest) = Default::default();
+    Place { root, host, rest, watch: true, linked: false, engine: None }
 }
 
 /// A place with the good first version of `a`, and a neighbour.
@@ -103,6 +104,7 @@ pub(crate) struct Place {
     host: String,
     rest: String,
     watch: bool,
+    linked: bool,
     engine: Option<Engine>,
 }
 
@@ -136,6 +138,13 @@ impl Place {
         self
     }
 
+    /// With the plugins that the test program is linked with.
+    #[must_use]
+    pub(crate) fn linked(mut self) -> Self {
+        self.linked = true;
+        self
+    }
+
     /// On this engine.
     #[must_use]
     pub(crate) fn engine(mut self, engine: &Engine) -> Self {
@@ -160,9 +169,9 @@ impl Place {
     fn text(&self, sections: &str) -> String {
         let own = if self.host.contains("drain") { "" } else { "drain = \"60s\"\n" };
         format!(
-            "[host]\nplugins = \"plugins\"\ncache = \"cache\"\nlinked = false\n\
+            "[host]\nplugins = \"plugins\"\ncache = \"cache\"\nlinked = {}\n\
              debounce = \"10ms\"\nrescan = \"1day\"\n{own}{}\n{sections}",
-            self.host
+            self.linked, self.host
         )
     }
 
