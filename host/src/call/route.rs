@@ -1,4 +1,4 @@
-//! What serves an HTTP request: a route of the caller's snapshot, and the call of its handler.
+//! Routing of an HTTP request: finds the route in the caller's snapshot, and calls its handler.
 
 use plugbay_core::handler::{Handler, Request, Response};
 use plugbay_registry::router::{Found, Match};
@@ -8,7 +8,7 @@ use super::options::CallOptions;
 use super::snapshot::Snapshot;
 
 impl Snapshot {
-    /// Finds what serves an HTTP request. `path` is percent-encoded as it came, without the
+    /// Finds the handler for an HTTP request. `path` is percent-encoded as received, without the
     /// query.
     #[must_use]
     pub fn route(&self, method: &str, path: &str) -> RouteMatch {
@@ -26,17 +26,17 @@ impl Snapshot {
     }
 }
 
-/// What serves an HTTP request.
+/// The result of routing an HTTP request.
 #[derive(Debug)]
 pub enum RouteMatch {
-    /// A handler.
+    /// A route and its handler.
     Found(Routed),
-    /// The path is there, for other methods: these, sorted, `HEAD` and `OPTIONS` included.
+    /// The path has routes for other methods only: these, sorted, `HEAD` and `OPTIONS` included.
     MethodNotAllowed {
         /// The value of the header `Allow`.
         allow: Vec<String>,
     },
-    /// No route has the path.
+    /// No route matches the path.
     NotFound,
 }
 
@@ -81,12 +81,11 @@ impl Routed {
         self.snapshot.generation()
     }
 
-    /// Answers the request. Its `params` and, for a HEAD, its `method` are set here.
+    /// Answers the request. Sets its `params`, and its `method` for a HEAD request.
     ///
     /// # Errors
-    ///
     /// If the handler gives no answer, or the generation does not hold it: a route of the
-    /// configuration may name one that is not there.
+    /// configuration may name a handler that is not loaded.
     ///
     /// # Cancel safety
     ///

@@ -1,4 +1,5 @@
-//! What plugins may ask of the generation that their call began with.
+//! The host services for plugins: calls of other codecs in the generation that their call began
+//! with.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::dispatch;
 use super::options::CallOptions;
 use crate::set::{Capability, Generation};
 
-/// A generation, as plugins see it.
+/// The services of one generation.
 pub(crate) struct GenerationServices {
     generation: Arc<Generation>,
 }
@@ -19,8 +20,8 @@ impl GenerationServices {
         Arc::new(Self { generation })
     }
 
-    /// A codec of the generation. To call it needs no lease: the outermost call holds one of the
-    /// whole generation, because its plugin imports `codecs`.
+    /// A codec of the generation. Calling it needs no lease: the outermost call holds a lease of
+    /// the whole generation, because its plugin imports `codecs`.
     fn codec(&self, name: &str) -> Result<&Capability, CallError> {
         let key = format!("{}:{name}", Codec::NAME);
         self.generation
@@ -54,7 +55,7 @@ impl Services for GenerationServices {
         })
     }
 
-    /// Each provider that is called gets `input`.
+    /// `input` is copied only if several providers may be called.
     fn convert_async<'a>(
         &'a self,
         context: Context<'a>,
@@ -64,7 +65,7 @@ impl Services for GenerationServices {
     ) -> CodecFuture<'a> {
         Box::pin(async move {
             let codec = self.codec(name)?;
-            let called_once = codec.spread.is_none();
+            let called_once = codec.balancing.is_none();
             let (options, no_fault) = (CallOptions::codec(), |_: &Vec<u8>| None);
             dispatch::call_async::<Codec, _>(
                 codec,

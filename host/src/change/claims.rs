@@ -1,9 +1,8 @@
-//! Gives names, capabilities and routes to plugins, and refuses plugins that clash.
-//!
-//! A look applies the same rules three times: to the plugins that are wanted, before any is started
-//! ([`resolve`](super::desired::resolve)); to the plugins that were refused then, once it is known which
-//! others did not start ([`readmitted`]); and to the set that is about to be published ([`settle`]),
-//! where a last good version may have taken the place of a version that did not start.
+//! Assigns names, capabilities and routes to plugins: the one arbiter of clashes. Each
+//! reconciliation uses it three times, with the same rules: for the desired plugins, before any of
+//! them is started ([`resolve`](super::desired::resolve)); for those that were refused then, after
+//! some plugins did not start ([`readmitted`]); and for the members of the next set ([`settle`]),
+//! in which a last good version may replace one that did not start.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -20,33 +19,33 @@ use crate::set::{Generation, Incumbent, Member, Route, RouteOrigin, RouteTarget,
 pub(crate) struct Contested {
     pub(crate) wanted: Wanted,
     pub(crate) refusal: Refusal,
-    /// Whether the version that runs under its name stays only because this one is refused: then
-    /// this one does not clash with it.
+    /// Whether the running version with the same name stays only because this one is refused: then
+    /// the two do not clash.
     pub(crate) replaces_running: bool,
 }
 
 impl Contested {
-    /// The refusal, if it is to be reported. That of a linked plugin is not: a file is meant to replace
-    /// it.
+    /// The refusal, unless the plugin is linked: a linked plugin that clashes is left out without a
+    /// report.
     pub(crate) fn into_refused(self) -> Option<Rejection> {
         let reported = !matches!(self.wanted.offer.source, Source::Linked(_));
         reported.then(|| self.wanted.refused(self.refusal))
     }
 }
 
-/// What one plugin asks for.
+/// The name, capabilities and routes that one plugin asks for.
 pub(crate) struct Claim<'a> {
     pub(crate) name: &'a str,
     pub(crate) source: &'a Source,
-    /// What its versions describe; the version that is not on trial first.
+    /// The descriptions of its versions; the version that is not on trial first.
     pub(crate) descriptions: Vec<&'a Description>,
-    /// Whether it serves already: then it keeps what it has, and at most loses a route to the
-    /// configuration.
+    /// Whether it serves already: then it keeps what it has, and at most loses a route to one in
+    /// the configuration.
     pub(crate) serves: bool,
 }
 
 impl<'a> Claim<'a> {
-    /// That of a plugin that should run.
+    /// The claim of a desired plugin.
     pub(crate) fn of_wanted(wanted: &'a Wanted) -> Self {
         Self {
             name: &wanted.identity.name,
@@ -56,7 +55,7 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// That of a plugin that runs.
+    /// The claim of a running plugin.
     pub(crate) fn of_incumbent(name: &'a str, it: &'a Incumbent) -> Option<Self> {
         let descriptions = it.descriptions.iter().map(|it| &**it).collect();
         Some(Self { name, source: it.sources.first()?, descriptions, serves: true })
@@ -76,12 +75,12 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Names, capabilities and routes that plugins have.
+/// Names, capabilities and routes that are assigned so far.
 pub(crate) struct Claims<'c> {
     config: &'c Config,
-    /// The names, and where the plugin of each comes from.
+    /// The assigned names, and the source of each plugin.
     names: BTreeMap<String, Source>,
-    /// The capabilities, and the plugins that offer each.
+    /// The assigned capabilities, and the plugins that offer each.
     capabilities: BTreeMap<CapabilityKey, Vec<String>>,
     router: Router,
 }
@@ -96,7 +95,7 @@ impl<'c> Claims<'c> {
         }
     }
 
-    /// Gives a plugin all that it asks for, or nothing.
+    /// Assigns to a plugin all that it asks for, or nothing.
     pub(crate) fn claim(&mut self, claim: &Claim<'_>) -> Result<(), Refusal> {
         if let Some(other) = self.names.get(claim.name) {
             return Err(name_clash(claim.name, other));
@@ -116,11 +115,11 @@ impl<'c> Claims<'c> {
         Ok(())
     }
 
-    /// The routes that there would be with those of a claim.
+    /// The router with the routes of a claim added.
     fn with_routes(&self, claim: &Claim<'_>) -> Result<Router, Refusal> {
         let mut router = self.router.clone();
         for (index, description) in claim.descriptions.iter().enumerate() {
-            // A version on trial does not keep its plugin from serving.
+            // A clash of a version on trial does not keep its plugin from serving.
             if claim.serves || index > 0 {
                 routes_that_fit(&mut router, claim.name, description);
             } else {
@@ -131,8 +130,8 @@ impl<'c> Claims<'c> {
     }
 }
 
-/// Plugins that clashed only with what did not start, and so may run after all: taken out of
-/// `contested`. `members` is what the next set would hold without them.
+/// Takes plugins out of `contested` that clashed only with plugins that did not start, and so may
+/// run after all. `members` is what the next set would hold without them.
 pub(crate) fn readmitted(
     config: &Config,
     members: &[Member],
@@ -146,7 +145,7 @@ pub(crate) fn readmitted(
             let other = &member.running.identity.name;
             let replaced = other == name && it.replaces_running;
             if !replaced && !admitted.iter().any(|it| it.identity.name == *other) {
-                // If two members clash, `settle` refuses one of them.
+                // A clash of two members is resolved by `settle`.
                 let _ = claims.claim(&Claim::of_member(member, true));
             }
         }
@@ -162,15 +161,15 @@ pub(crate) fn readmitted(
     admitted
 }
 
-/// Members of the next set that do not clash, and all routes.
+/// The members of the next set, free of clashes, and all routes.
 pub(crate) struct Settled {
     pub(crate) members: BTreeMap<String, Member>,
     pub(crate) router: Router,
 }
 
-/// Gives names, capabilities and routes to the members in their order. A member that clashes with an
-/// earlier one (a last good version that stays, say, has its capability) is refused, and its own last
-/// good version stays.
+/// Assigns names, capabilities and routes to members in their order. A member that clashes with an
+/// earlier one (such as a last good version that stays and has its capability) is refused, and its
+/// own last good version stays too.
 pub(crate) fn settle(
     before: &Generation,
     config: &Config,
@@ -183,7 +182,7 @@ pub(crate) fn settle(
     while let Some(member) = members.pop_front() {
         let name = member.running.identity.name.clone();
         let last = before.plugins.get(&name);
-        // A plugin that was restarted is what it was.
+        // A restarted plugin keeps its claims.
         let restarted = last.is_some_and(|it| it.running.identity == member.running.identity);
         let serves = before.holds(&member.running) || restarted;
         match claims.claim(&Claim::of_member(&member, serves)) {
@@ -209,7 +208,8 @@ fn refused_member(member: &Member, refusal: Refusal) -> Rejection {
         source: source.clone(),
         plugin: Some(member.running.identity.name.clone()),
         digest: Some(digest),
-        refusal: refusal.hint("the last good version of another plugin has it"),
+        refusal: refusal
+            .hint("it clashes with the last good version of another plugin, which still runs"),
     }
 }
 
@@ -238,7 +238,7 @@ fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: &str) -> bo
     listed(one) && listed(other)
 }
 
-/// The routes of the configuration. It was checked that they do not clash.
+/// The routes of the configuration, which was checked for clashes.
 pub(crate) fn configured_routes(config: &Config) -> Router {
     let mut router = Router::default();
     for route in &config.routes {
@@ -249,7 +249,7 @@ pub(crate) fn configured_routes(config: &Config) -> Router {
     router
 }
 
-/// Adds the routes that a plugin suggests. Where the configuration says otherwise, it wins.
+/// Adds the routes that a plugin suggests, except those that the configuration defines.
 fn suggested_routes(
     router: &mut Router,
     name: &str,
@@ -272,11 +272,11 @@ fn suggested_routes(
     Ok(())
 }
 
-/// Adds those routes of a plugin that can stand beside the ones that are there.
+/// Adds those routes of a plugin that clash with no other.
 fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
     for route in suggestions(name, description) {
         if !is_configured(router, &route) && !is_there(router, &route) {
-            // The plugin serves without a route that does not fit.
+            // The plugin serves without the route that clashes.
             let _ = router.insert(route);
         }
     }
@@ -293,14 +293,14 @@ fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Ro
     })
 }
 
-/// Whether the configuration says who serves what `route` asks for, by whatever names its
-/// pattern has for the parameters.
+/// Whether the configuration defines this route; the names of path parameters do not matter.
 fn is_configured(router: &Router, route: &Route) -> bool {
     let mut configured = router.routes().filter(|it| it.value.origin == RouteOrigin::Config);
     configured.any(|it| it.shares_methods(route) && same_shape(&it.pattern, &route.pattern))
 }
 
-/// Whether the route is there already: another provider of the same handler suggests it too.
+/// Whether the router has the route already, because another provider of the same handler suggests
+/// it too.
 fn is_there(router: &Router, route: &Route) -> bool {
     let mut others = router.of_pattern(&route.pattern);
     others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)

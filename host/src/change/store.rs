@@ -15,10 +15,10 @@ use crate::config::Config;
 use crate::report::{Journal, Rejection};
 use crate::set::{Offer, PluginIdentity, Running, Wanted};
 
-/// Where an offer's artifact comes from.
+/// The source of an offer's artifact.
 pub(crate) enum ArtifactSource {
     Folder(Found),
-    /// Linked into the program, or given by the application.
+    /// An artifact that is linked into the program, or passed in by the application.
     Given(Artifact),
 }
 
@@ -52,23 +52,22 @@ impl ArtifactSource {
     }
 }
 
-/// Says whether the host is shut down.
+/// Returns whether the host is shut down.
 type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
 
-/// What was prepared and what was refused, by digest, so that neither is tried again at
-/// each look.
+/// Prepared and refused artifacts, by digest, so that a reconciliation does not prepare them again.
 pub(crate) struct Store {
     runtimes: Vec<Arc<dyn Runtime>>,
     journal: Journal,
     /// Whether the host is shut down.
     stopped: Stopped,
     ready: HashMap<Key, Result<Ready, Refusal>>,
-    /// How long the last look worked on each digest that was new to it.
+    /// How long the last reconciliation took to prepare each new digest.
     prepared_in: HashMap<Key, Duration>,
-    /// Plugins that would not start: tried again when anything of them changes, when
-    /// an operator asks for a look, and at the slow look.
+    /// Plugins that did not start. They are tried again when their identity changes, when an
+    /// operator asks for a reload, and at each rescan.
     failed_starts: Vec<(PluginIdentity, Refusal)>,
-    /// What was to be started since the last look began.
+    /// The plugins that this reconciliation tried to start.
     attempted: Vec<PluginIdentity>,
 }
 
@@ -76,7 +75,8 @@ pub(crate) struct Store {
 pub(crate) struct Started {
     pub(crate) wanted: Wanted,
     pub(crate) outcome: Result<Arc<Leased<Running>>, Refusal>,
-    /// From its bytes to the end of `init`: less, if the bytes were prepared earlier.
+    /// The time from reading the bytes to the end of `init`; less if the bytes were prepared
+    /// earlier.
     pub(crate) took: Duration,
 }
 
@@ -101,9 +101,9 @@ impl Store {
         &self.runtimes
     }
 
-    /// Prepares and describes every digest that is new, at most `workers` at once. `retry`
-    /// asks those again that failed for a reason that may have passed. What `keep` names stays
-    /// prepared though nothing asks for it now. `progress` is called after each.
+    /// Prepares and describes every new digest, at most `workers` at once. `retry` also prepares
+    /// those again that failed for a reason that may be transient. Artifacts in `keep` stay
+    /// prepared though they are not in `origins`. `progress` is called after each artifact.
     pub(crate) fn prepare(
         &mut self,
         origins: &[ArtifactSource],
@@ -121,7 +121,7 @@ impl Store {
             .collect();
         let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
         self.ready.retain(|key, ready| {
-            let again = retry && ready.as_ref().is_err_and(|refusal| refusal.reason.may_pass());
+            let again = retry && ready.as_ref().is_err_and(|refusal| refusal.reason.is_transient());
             keep.contains(key) || wanted.contains(key) && !again
         });
         let mut new = BTreeMap::new();
@@ -144,7 +144,7 @@ impl Store {
             self.prepared_in.insert(key, took);
             match ready {
                 Ok(ready) => drop(self.ready.insert(key, ready)),
-                // The file changed meanwhile: nothing is known of its digest.
+                // The file changed meanwhile: nothing is known about its digest.
                 Err(refusal) => drop(gone.insert(key, refusal)),
             }
         }
@@ -167,14 +167,14 @@ impl Store {
         (offers, refused)
     }
 
-    /// A look begins to start plugins. `retry` tries those again that failed before for a reason
-    /// that may have passed.
+    /// Begins the starts of one reconciliation. `retry` also tries plugins again that failed to
+    /// start before.
     pub(crate) fn begin(&mut self, retry: bool) {
         let attempted = std::mem::take(&mut self.attempted);
         self.failed_starts.retain(|(identity, _)| !retry && attempted.contains(identity));
     }
 
-    /// Starts plugins, one group after the other, and of each at most `workers` at once.
+    /// Starts plugins, one group after the other, and at most `workers` of a group at once.
     pub(crate) fn start(&mut self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
         let started = self.start_unless(&self.failed_starts, waves, workers);
         for it in &started {
@@ -188,7 +188,7 @@ impl Store {
         started
     }
 
-    /// As [`Store::start`], whatever came of it before, and without a part in what looks try.
+    /// As [`Store::start`], but ignores earlier failures and does not remember new ones.
     pub(crate) fn restart(&self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
         self.start_unless(&[], waves, workers)
     }
@@ -233,8 +233,8 @@ fn start(
     let ready = match ready.get(&key_of(wanted)) {
         Some(Ok(ready)) => ready,
         Some(Err(refusal)) => return Err(refusal.clone()),
-        // An offer is made of what is ready; kept as a refusal so that no bug can panic here.
-        None => return Err(Refusal::new(Reason::Unreadable, "expected a prepared artifact")),
+        // Every offer has a prepared artifact; a refusal here avoids a panic if there is a bug.
+        None => return Err(Refusal::new(Reason::Unreadable, "the artifact is not prepared")),
     };
     Ok(Arc::new(Leased::new(ready.start(wanted, journal)?)))
 }

@@ -1,4 +1,4 @@
-//! Binds, opens, stops: the order of things.
+//! Binds both planes, serves, and stops.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ use crate::descriptors;
 use crate::listener::{self, Bounds, Plane};
 use crate::shared::Shared;
 
-/// Connections of the data plane at once, where there are descriptors for them.
+/// The maximum number of connections of the data plane, if there are enough descriptors.
 const DATA_CONNECTIONS: usize = 8192;
-/// Connections of the admin plane at once.
+/// The maximum number of connections of the admin plane.
 const ADMIN_CONNECTIONS: usize = 256;
 /// The request timeout of the admin plane. A reload may take long and is not bounded by it.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long answers end their connections before idle ones are closed: a request that is on its way
-/// when the signal comes is still accepted.
+/// How long answers close their connections before idle ones are closed: a request that is on its
+/// way when the signal arrives is still accepted.
 const LAME_DUCK: Duration = Duration::from_millis(250);
 /// How long the admin plane's last answers may take.
 const ADMIN_CLOSE: Duration = Duration::from_secs(1);
 
-/// Both planes bound: the admin plane answers, the data plane's connections wait.
+/// Both planes, bound. The admin plane answers; connections of the data plane wait.
 pub struct Listening {
     data: TcpListener,
     data_address: SocketAddr,
@@ -44,7 +44,7 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// How a server ended.
+/// The result of stopping a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
     /// Connections of the data plane that were still busy at the deadline.
@@ -53,18 +53,18 @@ pub struct Stopped {
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({key}): {}", why(source))]
+#[error("cannot listen on {address} ({key}): {}", cause(source))]
 pub struct BindError {
     key: &'static str,
     address: SocketAddr,
     source: io::Error,
 }
 
-fn why(error: &io::Error) -> String {
+fn cause(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there".into(),
+        io::ErrorKind::AddrInUse => "another process listens on this address".into(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
-        io::ErrorKind::PermissionDenied => "this user may not listen there".into(),
+        io::ErrorKind::PermissionDenied => "this user may not listen on this address".into(),
         _ => error.to_string(),
     }
 }
@@ -82,9 +82,11 @@ impl BindError {
         let variable = format!("PLUGBAY_{}", self.key.replace('.', "_").to_ascii_uppercase());
         let port = self.address.port();
         let first = match self.source.kind() {
-            io::ErrorKind::AddrInUse => format!("stop what listens on port {port}, or "),
+            io::ErrorKind::AddrInUse => {
+                format!("stop the process that listens on port {port}, or ")
+            }
             io::ErrorKind::PermissionDenied if port < 1024 => {
-                "take a port of 1024 or above, or let a proxy have the low port: ".into()
+                "use a port of 1024 or above, with a proxy on the low port: ".into()
             }
             _ => String::new(),
         };
@@ -96,7 +98,7 @@ impl BindError {
     }
 }
 
-/// The address without its port, as it stands before one.
+/// The IP address, in brackets if it is IPv6, as it is written before a port.
 fn bracketed(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(address) => address.ip().to_string(),
@@ -105,13 +107,13 @@ fn bracketed(address: SocketAddr) -> String {
 }
 
 impl Server {
-    /// Binds both planes. From here on the admin plane answers: alive, and not ready.
+    /// Binds both planes. From now on the admin plane answers: alive, but not ready.
     ///
-    /// Must be called in a tokio runtime, which then serves.
+    /// Must be called in a tokio runtime, which runs the server.
     ///
     /// # Errors
     ///
-    /// If one of the two addresses cannot be listened on.
+    /// If one of the two addresses cannot be bound.
     pub async fn bind(config: &Config) -> Result<Listening, BindError> {
         let (data, data_address) = bind("server.listen", config.server.listen).await?;
         let shared = Arc::new(Shared::default());
@@ -120,7 +122,7 @@ impl Server {
             let bounds =
                 Bounds { connections: ADMIN_CONNECTIONS, timeout: Box::new(|| ADMIN_TIMEOUT) };
             let plane = Plane::open(listener, admin::router(Arc::clone(&shared)), bounds);
-            tracing::info!(%address, "admin plane");
+            tracing::info!(%address, "admin plane listening");
             Some((plane, address))
         } else {
             None
@@ -128,13 +130,13 @@ impl Server {
         Ok(Listening { data, data_address, admin, shared })
     }
 
-    /// Where the data plane listens: the port that was chosen if the configuration says 0.
+    /// The address of the data plane, with the chosen port if the configuration says 0.
     #[must_use]
     pub fn data_address(&self) -> SocketAddr {
         self.data_address
     }
 
-    /// Where the admin plane listens, if there is one.
+    /// The address of the admin plane, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|(_, address)| *address)
@@ -146,21 +148,21 @@ impl Server {
         &self.host
     }
 
-    /// Stops without losing an accepted request: answers what comes for a moment longer, closes
-    /// the port, finishes what is under way, then shuts the host down. `drain` bounds all of it, but
-    /// for a second that plugins have for their `shutdown` if calls used it up.
+    /// Stops without losing an accepted request: answers new requests for a moment, closes the
+    /// port, waits for requests in flight, then shuts the host down. `drain` bounds all of this; if
+    /// calls use it up, the plugins' `shutdown` gets one second more.
     pub async fn stop(self, drain: Duration) -> Stopped {
         let deadline = Instant::now() + drain;
         self.shared.draining.cancel();
         tracing::info!(?drain, "stopping");
         // Ends early once no connection is open.
-        let _ = tokio::time::timeout(LAME_DUCK.min(drain / 2), self.data.quiet()).await;
+        let _ = tokio::time::timeout(LAME_DUCK.min(drain / 2), self.data.idle()).await;
         let cut_off = self.data.close(deadline).await;
         if cut_off > 0 {
-            tracing::warn!(cut_off, "connections were busy at the drain deadline");
+            tracing::warn!(cut_off, "cut off connections that were busy at the drain deadline");
         }
         self.host.shutdown(deadline.saturating_duration_since(Instant::now())).await;
-        self.shared.over.cancel();
+        self.shared.stopped.cancel();
         if let Some((admin, _)) = self.admin {
             admin.close(Instant::now() + ADMIN_CLOSE).await;
         }
@@ -173,29 +175,32 @@ impl Listening {
     #[must_use]
     pub fn serve(self, host: Host) -> Server {
         let Self { data, data_address, admin, shared } = self;
-        shared.history.follow(&host, shared.over.clone());
+        shared.history.follow(&host, shared.stopped.clone());
         // Cannot be set already: only this function sets it, and it consumes `self`.
         let _ = shared.host.set(host.clone());
         let settings = host.clone();
         let connections = descriptors::connections(DATA_CONNECTIONS);
         if connections < DATA_CONNECTIONS {
-            tracing::warn!(connections, "few descriptors: the data plane takes fewer connections");
+            tracing::warn!(
+                connections,
+                "few open descriptors allowed, so the data plane accepts fewer connections; raise the limit (ulimit -n)"
+            );
         }
         let bounds =
             Bounds { connections, timeout: Box::new(move || settings.config().server.timeout) };
         let router = data::router(host.clone(), shared.draining.clone());
         let data = Plane::open(data, router, bounds);
-        tracing::info!(address = %data_address, "data plane");
+        tracing::info!(address = %data_address, "data plane listening");
         Server { host, data, data_address, admin, shared }
     }
 
-    /// Where the data plane will listen: the port that was chosen if the configuration says 0.
+    /// The address of the data plane, with the chosen port if the configuration says 0.
     #[must_use]
     pub fn data_address(&self) -> SocketAddr {
         self.data_address
     }
 
-    /// Where the admin plane listens, if there is one.
+    /// The address of the admin plane, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|(_, address)| *address)
@@ -222,11 +227,11 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "cannot listen on 127.0.0.1:7070 (server.listen): another process listens there"
+            "cannot listen on 127.0.0.1:7070 (server.listen): another process listens on this address"
         );
         assert_eq!(
             error.hint(),
-            "stop what listens on port 7070, or choose another address: \
+            "stop the process that listens on port 7070, or choose another address: \
              --set server.listen=127.0.0.1:0, PLUGBAY_SERVER_LISTEN, or the key in config.toml"
         );
     }

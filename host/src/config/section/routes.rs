@@ -83,7 +83,7 @@ fn read_one(
     Some(RouteSettings { path, methods, handler: handler?, name })
 }
 
-/// `None` when a method was refused.
+/// The methods; `None` if one was refused.
 fn read_methods(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
     let Some(node) = section.node("methods") else {
         return Some(Vec::new());
@@ -143,7 +143,7 @@ fn read_handler(section: &mut Section<'_, '_>) -> Option<String> {
     Some(handler)
 }
 
-/// The routes so far, judged by the router that will serve them. Each leads to its key.
+/// The routes so far, in a router that detects clashes. The value of each is its key.
 #[derive(Default)]
 struct Seen(Router<String>);
 
@@ -177,7 +177,7 @@ impl Seen {
     }
 }
 
-/// A method that both answer.
+/// A method that both routes serve.
 fn shared<'a>(mine: &'a [String], theirs: &'a [String]) -> Option<&'a str> {
     match (mine, theirs) {
         ([], []) => Some("every method of"),
@@ -186,7 +186,7 @@ fn shared<'a>(mine: &'a [String], theirs: &'a [String]) -> Option<&'a str> {
     }
 }
 
-/// What the router does not look at.
+/// Checks that the router does not make.
 fn pattern(path: &str) -> Result<(), Refusal> {
     let expected = "expected a path that begins with '/'";
     if !path.starts_with('/') {

@@ -1,4 +1,4 @@
-//! The kind `handler`: HTTP requests to responses, whole bodies at a time.
+//! The kind `handler`: answers HTTP requests, with whole bodies.
 
 use std::pin::Pin;
 
@@ -17,35 +17,35 @@ impl Kind for Handler {
 /// A future of a handler's answer.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, CallError>> + Send + 'a>>;
 
-/// What a caller of a handler calls.
+/// The interface of a handler.
 pub trait HandlerCall: Send + Sync {
     /// Answers one request.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the plugin; its instance is thrown away and no other call
-    /// notices.
+    /// Dropping the future stops the plugin. Its instance is discarded; other calls are not
+    /// affected.
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a>;
 }
 
-/// A request as the router saw it.
+/// A request for a handler.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The upper-case method.
     pub method: String,
-    /// The path, percent-encoded as it came, without the query.
+    /// The path, percent-encoded as received, without the query.
     pub path: String,
     /// The query without `?`.
     pub query: Option<String>,
     /// The route's path parameters, percent-decoded, in the pattern's order.
     pub params: Vec<(String, String)>,
-    /// Header fields with lowercase names, in the order in which they came.
+    /// Header fields with lowercase names, in the order of the request.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// What a handler answers.
+/// The answer of a handler.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status, 200 to 599.
@@ -57,8 +57,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// Checks the status. Each runtime calls this on what a plugin answers, before anything else
-    /// sees it.
+    /// Checks the status. Each runtime calls this on each answer of a plugin, before it returns the
+    /// answer.
     ///
     /// # Errors
     ///

@@ -56,14 +56,14 @@ impl List {
             return Err(Failure::usage(format!("expected plugins or a kind, found {name:?}")));
         }
         let config = globals.layers().load()?;
-        if let Some(answer) = source::ask(&config, &format!("/debug/registry/{name}"))? {
+        if let Some(answer) = source::query(&config, &format!("/debug/registry/{name}"))? {
             return source::read_named(answer);
         }
-        source::say_here(globals, &config);
-        let status = source::here(globals)?.status();
+        source::announce_in_process(globals, &config);
+        let status = source::in_process(globals)?.status();
         registry(&status, name).ok_or_else(|| {
             let known = names(&status.capabilities).join(", ");
-            Failure::usage(format!("no kind {name:?}; there are: {known}"))
+            Failure::usage(format!("no kind {name:?}; known: {known}"))
         })
     }
 }

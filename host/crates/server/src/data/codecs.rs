@@ -1,4 +1,4 @@
-//! Codecs over HTTP: documents to bytes and back.
+//! Codecs over HTTP: encodes documents to bytes, and decodes bytes to documents.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -103,11 +103,11 @@ fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Probl
 fn find(context: &Context, name: &str) -> Result<CapabilityLease<Codec>, Problem> {
     let codec: CapabilityLease<Codec> =
         context.snapshot.lease(name).map_err(|error| failed(&error))?;
-    codec.takes_calls().map_err(|error| failed(&error.into()))?;
+    codec.check_available().map_err(|error| failed(&error.into()))?;
     Ok(codec)
 }
 
-/// How the document of a request is written. One without a type is taken for JSON.
+/// The form of a request's document. Without `Content-Type` it is JSON.
 fn form_of(headers: &HeaderMap) -> Result<Form, Problem> {
     let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(Form::Json) };
     let found = essence(&String::from_utf8_lossy(content_type.as_bytes()));
@@ -126,7 +126,7 @@ fn form_of(headers: &HeaderMap) -> Result<Form, Problem> {
     }
 }
 
-/// How the client wants the document of an answer.
+/// The form of an answer's document that the client accepts.
 fn wanted_form(headers: &HeaderMap) -> Result<Form, Problem> {
     const FORMS: [Form; 2] = [Form::Json, Form::Cbor];
     let accept: Vec<_> =
@@ -134,7 +134,7 @@ fn wanted_form(headers: &HeaderMap) -> Result<Form, Problem> {
     let accept = (!accept.is_empty()).then(|| accept.join(","));
     best(accept.as_deref(), &FORMS.map(Form::media_type)).map(|index| FORMS[index]).ok_or_else(
         || {
-            let detail = "expected Accept to take application/json or application/cbor";
+            let detail = "expected application/json or application/cbor in Accept";
             Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail)
         },
     )

@@ -1,4 +1,4 @@
-//! The routes of the running generation.
+//! Serves the routes of the generation of a request.
 
 use axum::Extension;
 use axum::extract::Request;
@@ -21,7 +21,7 @@ pub(super) async fn serve(
         RouteMatch::MethodNotAllowed { allow } => {
             return Ok(other_method(method, &allow.join(", ")));
         }
-        // `OPTIONS *` asks about the server as a whole (RFC 9110, section 9.3.7).
+        // `OPTIONS *` concerns the server as a whole (RFC 9110, section 9.3.7).
         RouteMatch::NotFound if *method == Method::OPTIONS && path == "*" => {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
@@ -37,7 +37,7 @@ pub(super) async fn serve(
         Ok(Ok(answer)) => exchange::response(answer, method, as_get),
         // The route exists, only its handler is missing: not the client's mistake.
         Ok(Err(error @ Error::NotFound(_))) => {
-            tracing::warn!(reason = "not-found", "a route without its handler: {error}");
+            tracing::warn!(reason = "not-found", "the handler of a route is not loaded: {error}");
             let detail = "the handler of this route is not loaded";
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail))
         }

@@ -1,4 +1,4 @@
-//! The kind `codec`: documents to a format's bytes and back.
+//! The kind `codec`: converts documents to bytes of a format, and back.
 
 pub(crate) mod call;
 pub(crate) mod direction;
