@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use plugbay::worker::serve_if_asked;
+use plugbay::worker::serve_if_child;
 use plugbay_bench::measure::Table;
 #[cfg(target_os = "linux")]
 use plugbay_bench::native;
 use plugbay_bench::{calls, lookup, memory, protection, reload, startup};
 
 fn main() -> Result<ExitCode> {
-    if let Some(ended) = serve_if_asked() {
+    if let Some(ended) = serve_if_child() {
         return Ok(ended);
     }
     if startup::child()? {

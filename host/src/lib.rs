@@ -107,13 +107,13 @@ pub mod worker {
     /// Does one of these if the program was started for it, as `WorkerCommand::this_program` and
     /// `CompilerCommand::this_program` do; else returns at once, with nothing.
     #[must_use = "the program should end with this code if there is one"]
-    pub fn serve_if_asked() -> Option<ExitCode> {
+    pub fn serve_if_child() -> Option<ExitCode> {
         #[cfg(feature = "native")]
-        if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+        if let Some(ended) = plugbay_native::worker::serve_if_child() {
             return Some(ended);
         }
         #[cfg(feature = "compile")]
-        if let Some(ended) = plugbay_wasm::compile::serve_if_asked() {
+        if let Some(ended) = plugbay_wasm::compile::serve_if_child() {
             return Some(ended);
         }
         None

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // A worker or a compiler has one task, and nothing of a command line must run before it.
-    if let Some(ended) = plugbay::worker::serve_if_asked() {
+    if let Some(ended) = plugbay::worker::serve_if_child() {
         return ended;
     }
     cli::run()

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+    if let Some(ended) = plugbay_native::worker::serve_if_child() {
         return ended;
     }
     let mut args = std::env::args().skip(1);

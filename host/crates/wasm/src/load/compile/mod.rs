@@ -25,7 +25,7 @@ use plugbay_core::{Reason, Refusal};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use wasmtime::Engine;
 
-/// The first argument that makes [`serve_if_asked`] compile.
+/// The first argument that makes [`serve_if_child`] compile.
 pub const ARGUMENT: &str = "plugbay-compiler";
 
 /// By how much compiling is nicer than the host's other work: it gets about a tenth of a core that
@@ -62,7 +62,7 @@ impl Default for Bounds {
 
 impl CompilerCommand {
     /// The program that runs now, even if its file was replaced since; its `main` begins with
-    /// [`serve_if_asked`].
+    /// [`serve_if_child`].
     #[must_use]
     pub fn this_program() -> Self {
         let args = vec![ARGUMENT.into()];
@@ -88,7 +88,7 @@ pub fn serve() -> ExitCode {
 /// Compiles if the program was started with the argument [`ARGUMENT`] and bounds, as
 /// [`CompilerCommand::this_program`] does; else returns at once, with nothing.
 #[must_use = "the program should end with this code if there is one"]
-pub fn serve_if_asked() -> Option<ExitCode> {
+pub fn serve_if_child() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     (args.next()? == ARGUMENT && args.count() == 2).then(serve)
 }
