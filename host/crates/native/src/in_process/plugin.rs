@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use plugbay_abi::host::Instance;
-use plugbay_abi::{Buffer, Error, Kind};
+use plugbay_abi::{Buffer, Error, ErrorKind};
 use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
@@ -107,7 +107,7 @@ impl Callee {
     /// Classifies the error of a call.
     #[cold]
     fn failed(&self, host: &CallHost<'_>, instance: &LiveInstance, error: Error) -> CallFailure {
-        let panicked = error.kind == Kind::Panicked;
+        let panicked = error.kind == ErrorKind::Panicked;
         match host.outcome::<()>(Err(from_guest(error, self.label()))) {
             Err(error) if panicked => CallFailure::Panicked(error, instance.number()),
             Err(error) => CallFailure::Call(error),
@@ -182,7 +182,7 @@ impl Plugin for InProcessPlugin {
         let instance = callee.instance.get_or_create(within)?;
         instance.health(within).map_err(|error| match error {
             StepError::Own(error) => {
-                if error.kind == Kind::Panicked {
+                if error.kind == ErrorKind::Panicked {
                     callee.instance.replace(instance.number(), within);
                 }
                 from_guest(error, callee.label())
