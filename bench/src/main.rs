@@ -1,4 +1,4 @@
-//! Runs every row, or those whose names contain one of the arguments.
+//! Runs all rows, or those whose names contain one of the arguments.
 
 use std::process::ExitCode;
 
@@ -13,11 +13,11 @@ fn main() -> Result<ExitCode> {
     if let Some(ended) = serve_if_child() {
         return Ok(ended);
     }
-    if startup::child()? {
+    if startup::run_as_child()? {
         return Ok(ExitCode::SUCCESS);
     }
     #[cfg(target_os = "linux")]
-    if native::partner()? {
+    if native::run_as_echo()? {
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::of_arguments();

@@ -52,7 +52,7 @@ fn bad(behaviour: &Behaviour, limits: &str) -> Site {
 /// Each wait takes more than a tick of the clock by which guests are stopped.
 #[test]
 fn waiting_for_the_host_costs_no_cpu_time() {
-    let site = bad(&Behaviour::Naps(30, Duration::from_millis(20)), "cpu = '50ms'");
+    let site = bad(&Behaviour::WaitRepeatedly(30, Duration::from_millis(20)), "cpu = '50ms'");
     assert_eq!(encode(&site, "bad").unwrap(), b"in");
     assert_eq!(handle(&site, "bad").unwrap(), "in");
 }

@@ -31,11 +31,11 @@ fn a_flood_of_metrics() {
 /// Each alarm is memory of the host's, and there is a most that a plugin may hold.
 #[test]
 fn a_hoard_of_alarms() {
-    withstand(&attack(&Behaviour::Hoard).limits("cpu = '1s'").once().ends_as(&[Memory]));
+    withstand(&attack(&Behaviour::LeakTimers).limits("cpu = '1s'").once().ends_as(&[Memory]));
 }
 
 /// Nothing is granted, so nothing is opened, by however many instances.
 #[test]
 fn file_descriptors() {
-    withstand(&attack(&Behaviour::Open(100)).instances(16).limits("cpu = '10s'"));
+    withstand(&attack(&Behaviour::OpenResources(100)).instances(16).limits("cpu = '10s'"));
 }
