@@ -134,7 +134,7 @@ impl Builder {
 
     /// Names the program that serves as a worker process, for native plugins with `isolation =
     /// "process"`: usually [`WorkerCommand::this_program`], if `main` begins with
-    /// [`run_if_child`](crate::worker::run_if_child).
+    /// [`serve_if_child`](crate::worker::serve_if_child).
     #[cfg(feature = "native")]
     #[must_use]
     pub fn worker(mut self, worker: WorkerCommand) -> Self {
@@ -144,7 +144,7 @@ impl Builder {
 
     /// Names the program that compiles components, each in a bounded process of its own: usually
     /// [`CompilerCommand::this_program`], if `main` begins with
-    /// [`run_if_child`](crate::worker::run_if_child). Without it components are compiled in this
+    /// [`serve_if_child`](crate::worker::serve_if_child). Without it components are compiled in this
     /// process, and a malicious component can take any amount of time and memory to compile.
     #[cfg(feature = "compile")]
     #[must_use]

@@ -103,13 +103,13 @@ pub mod worker {
     /// `WorkerCommand::this_program` or `CompilerCommand::this_program`, and returns its exit code.
     /// Otherwise returns `None` at once.
     #[must_use = "the program must exit with this code if there is one"]
-    pub fn run_if_child() -> Option<ExitCode> {
+    pub fn serve_if_child() -> Option<ExitCode> {
         #[cfg(feature = "native")]
-        if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+        if let Some(ended) = plugbay_native::worker::serve_if_child() {
             return Some(ended);
         }
         #[cfg(feature = "compile")]
-        if let Some(ended) = plugbay_wasm::compile::serve_if_asked() {
+        if let Some(ended) = plugbay_wasm::compile::serve_if_child() {
             return Some(ended);
         }
         None

@@ -51,7 +51,7 @@ fn bad(behaviour: &Behaviour, limits: &str) -> Site {
 /// Each wait is longer than a tick of the clock that interrupts guests.
 #[test]
 fn waiting_for_the_host_costs_no_cpu_time() {
-    let site = bad(&Behaviour::Naps(30, Duration::from_millis(20)), "cpu = '50ms'");
+    let site = bad(&Behaviour::WaitRepeatedly(30, Duration::from_millis(20)), "cpu = '50ms'");
     assert_eq!(encode(&site, "bad").unwrap(), b"in");
     assert_eq!(handle(&site, "bad").unwrap(), "in");
 }

@@ -83,7 +83,7 @@ fn a_kind_whose_interface_has_other_types_is_refused() {
         .host_with(plugbay::Builder::kind::<Greeter>);
     let rejected = site.rejected("hello.wasm").unwrap();
     assert_eq!(rejected.reason, Reason::WrongWorld, "{}", rejected.message);
-    assert!(rejected.message.contains("expected interfaces of the types"), "{}", rejected.message);
+    assert!(rejected.message.contains("expected functions of the types"), "{}", rejected.message);
 }
 
 #[test]

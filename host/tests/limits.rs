@@ -231,7 +231,7 @@ fn an_answer_that_is_no_cbor() {
 #[test]
 fn a_handled_failure_does_not_explain_a_later_trap() {
     let guest = Guest::codec("bad")
-        .on(Export::Encode, Behaviour::AskMemory { pages: 1000 })
+        .on(Export::Encode, Behaviour::RequestMemory { pages: 1000 })
         .on(Export::Decode, Behaviour::Trap);
     let limits = "[plugins.bad]\nmemory = '1MiB'\ninstances = 1";
     let site = place().plugin("bad.wasm", guest).config(limits).unwatched().host();

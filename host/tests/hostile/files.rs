@@ -121,7 +121,7 @@ fn a_custom_section_that_ends_within_its_name() {
 #[test]
 fn ten_thousand_components_within_each_other() {
     let file = [guest().build(), nested(10_000)].concat();
-    refused(&file, Reason::Malformed, "components within components");
+    refused(&file, Reason::Malformed, "components nested");
 }
 
 /// A section with a component with a section with a component, and so on.

@@ -30,12 +30,12 @@ fn a_flood_of_metrics() {
 
 /// Each timer uses memory of the host, so their number is limited.
 #[test]
-fn a_hoard_of_timers() {
-    withstand(&attack(&Behaviour::Hoard).limits("cpu = '1s'").once().ends_as(&[Memory]));
+fn a_leak_of_timers() {
+    withstand(&attack(&Behaviour::LeakTimers).limits("cpu = '1s'").once().ends_as(&[Memory]));
 }
 
 /// Without grants no instance can open a file.
 #[test]
 fn file_descriptors() {
-    withstand(&attack(&Behaviour::Open(100)).instances(16).limits("cpu = '10s'"));
+    withstand(&attack(&Behaviour::OpenResources(100)).instances(16).limits("cpu = '10s'"));
 }

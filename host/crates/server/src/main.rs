@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // A worker or compiler process must not run any code of the command line.
-    if let Some(ended) = plugbay::worker::run_if_child() {
+    if let Some(ended) = plugbay::worker::serve_if_child() {
         return ended;
     }
     cli::run()

@@ -1,10 +1,10 @@
-//! One thread that advances the epoch, whatever the number of plugins and calls.
+//! The thread that advances the epoch, one for all plugins and calls.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often the epoch advances: how late a guest may notice that its time is over.
+/// How often the epoch advances: a guest is stopped at most this long after its time is over.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// Advances an engine's epoch until it is dropped.
@@ -37,7 +37,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
-            // The thread only ticks: it has nothing to report.
+            // The thread returns nothing, and cannot panic.
             let _ = thread.join();
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use plugbay_abi::{Error, Kind};
+use plugbay_abi::{Error, ErrorKind};
 use plugbay_core::{
     Bulkhead, CallError, CallErrorKind, Context, Description, Plugin, PluginStats, Policy,
     Provider, Reason, Refusal, StartPlugin,
@@ -86,7 +86,7 @@ impl InProcessCallee {
     /// Classifies the error of a call.
     #[cold]
     fn failed(&self, host: &CallHost<'_>, instance: &LiveInstance, error: Error) -> CallFailure {
-        let panicked = error.kind == Kind::Panicked;
+        let panicked = error.kind == ErrorKind::Panicked;
         match host.outcome::<()>(Err(from_guest(error, self.label()))) {
             Err(error) if panicked => CallFailure::Panicked(error, instance.number()),
             Err(error) => CallFailure::Call(error),
@@ -160,7 +160,7 @@ impl Plugin for InProcessPlugin {
         let instance = callee.instance.get_or_create(within)?;
         instance.health(within).map_err(|error| match error {
             StepError::Own(error) => {
-                if error.kind == Kind::Panicked {
+                if error.kind == ErrorKind::Panicked {
                     callee.instance.replace(instance.number(), within);
                 }
                 from_guest(error, callee.label())

@@ -91,7 +91,7 @@ pub(super) mod worker {
     use std::sync::Arc;
 
     use plugbay_abi::kind::handler::Answer;
-    use plugbay_abi::{Error, Kind};
+    use plugbay_abi::{Error, ErrorKind};
     use plugbay_core::handler::Response;
     use plugbay_core::{CallError, CallErrorKind};
 
@@ -141,6 +141,6 @@ pub(super) mod worker {
     }
 
     fn broken(error: &LaneError) -> Error {
-        Error::new(Kind::Internal, error.to_string())
+        Error::new(ErrorKind::Internal, error.to_string())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plugbay_abi::host::{HostCalls, Instance};
-use plugbay_abi::{Buffer, Error, Kind};
+use plugbay_abi::{Buffer, Error, ErrorKind};
 use plugbay_core::CallError;
 
 use super::call::KindCall;
@@ -83,7 +83,7 @@ impl Incoming<'_> {
         let Function(kind, number) = self.function();
         let message =
             format!("expected a function of a kind, found function {number} of kind {kind}");
-        Error::new(Kind::Internal, message)
+        Error::new(ErrorKind::Internal, message)
     }
 }
 

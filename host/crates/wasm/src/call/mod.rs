@@ -2,7 +2,8 @@
 //!
 //! [`calls`] is the way in: it takes an instance by [`checkout`] from the plugin's [`pool`], sets
 //! its limits, calls its functions ([`guest`]), and puts it back. [`instances`] makes
-//! and ends each [`instance`], and holds what the calls of a plugin share. [`plugin`] is the plugin as the host sees it.
+//! and ends each [`instance`], and holds what the calls of a plugin share. [`plugin`] implements
+//! the host's trait for a started plugin.
 //!
 //! How a kind is called is a [`calls::WasmKind`]. [`erased`] is how a runtime keeps kinds of different
 //! types in one list.

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::{fs, io, thread};
 
 use plugbay_abi::host::{Guest, HostCalls, Instance};
-use plugbay_abi::{Buffer, Error, Kind};
+use plugbay_abi::{Buffer, Error, ErrorKind};
 use rustix::net::sockopt::socket_domain;
 use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Signal, getpid, kill_process, kill_process_group};
@@ -96,7 +96,7 @@ pub(crate) fn run() -> Result<Infallible, StartError> {
         }
         Err(error) => {
             let code = Fault::of(&error) as u16;
-            let head = Head { code, ..Head::failed(Op::Reply, Kind::Unsupported) };
+            let head = Head { code, ..Head::failed(Op::Reply, ErrorKind::Unsupported) };
             let message = error.to_string();
             control.send(head, &[], cut(&message, MAX_MESSAGE).as_bytes())?;
         }
@@ -191,14 +191,16 @@ impl ServedPlugin {
             }
             Op::Call => self
                 .with_instance(|instance| kind::serve(&Incoming { instance, host: &host, frame })),
-            other => Err(Error::new(Kind::Internal, format!("expected a call, found {other:?}"))),
+            other => {
+                Err(Error::new(ErrorKind::Internal, format!("expected a call, found {other:?}")))
+            }
         };
-        let panicked = answer.as_ref().is_err_and(|error| error.kind == Kind::Panicked);
+        let panicked = answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Panicked);
         match if panicked { self.replace(&host) } else { Ok(()) } {
             Ok(()) => self.reply(lane, answer),
             Err(error) => {
                 let message = format!("no new instance after a panic: {error}");
-                let head = Head { code: LAST, ..Head::failed(Op::Reply, Kind::Panicked) };
+                let head = Head { code: LAST, ..Head::failed(Op::Reply, ErrorKind::Panicked) };
                 lane.send(head, &[], cut(&message, self.output.min(MAX_MESSAGE)).as_bytes())
             }
         }
@@ -210,7 +212,7 @@ impl ServedPlugin {
         let json = self.guest.describe(host)?;
         if let Ok(description) = description::read(&json) {
             description::check_kinds(&description, &self.guest)
-                .map_err(|message| Error::new(Kind::Internal, message))?;
+                .map_err(|message| Error::new(ErrorKind::Internal, message))?;
         }
         Ok(json)
     }
@@ -232,7 +234,7 @@ impl ServedPlugin {
         call: impl FnOnce(&Instance) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let instance = self.current();
-        let missing = || Error::new(Kind::Unavailable, "expected an instance, found none");
+        let missing = || Error::new(ErrorKind::Unavailable, "expected an instance, found none");
         call(&*instance.ok_or_else(missing)?)
     }
 
@@ -270,7 +272,7 @@ impl ServedPlugin {
         match sent {
             Err(LaneError::TooLarge { found, limit }) => {
                 let message = format!("expected an answer of at most {limit} bytes, found {found}");
-                let head = Head { code: TOO_LARGE, ..Head::failed(Op::Reply, Kind::Internal) };
+                let head = Head { code: TOO_LARGE, ..Head::failed(Op::Reply, ErrorKind::Internal) };
                 // The limit may be too small even for this message, which is then left out.
                 let message = if message.len() <= limit { message } else { String::new() };
                 lane.send(head, &[], message.as_bytes())

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
-use plugbay_abi::Kind;
+use plugbay_abi::ErrorKind;
 use plugbay_abi::host::HostCalls;
 use plugbay_core::{CallError, CallErrorKind};
 
@@ -158,7 +158,7 @@ impl Supervisor {
             if code == TOO_LARGE {
                 return CallError::new(CallErrorKind::Output, error.message).of(label);
             }
-            if error.kind == Kind::Panicked && code != LAST {
+            if error.kind == ErrorKind::Panicked && code != LAST {
                 // The worker has made a new instance.
                 self.discarded.fetch_add(1, Ordering::Relaxed);
                 self.instantiations.fetch_add(1, Ordering::Relaxed);

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use plugbay_abi::{CodecInfo, Error, Kind, Status};
+use plugbay_abi::{CodecInfo, Error, ErrorKind, Status};
 use serde::{Deserialize, Serialize};
 
 use super::error::LaneError;
@@ -107,7 +107,7 @@ impl Head {
     }
 
     /// The head of a failed reply, whose body is the message.
-    pub(crate) fn failed(op: Op, kind: Kind) -> Self {
+    pub(crate) fn failed(op: Op, kind: ErrorKind) -> Self {
         let status = u8::try_from(Status::from(kind).0).unwrap_or(u8::MAX);
         Self { status, ..Self::new(op) }
     }
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut() {
-        let head = Head::failed(Op::Reply, Kind::Internal);
+        let head = Head::failed(Op::Reply, ErrorKind::Internal);
         let error = Frame { head, body: vec![b'x'; 1 << 20], ..Frame::default() }.into_result();
         assert_eq!(error.unwrap_err().message.len(), MAX_MESSAGE);
     }

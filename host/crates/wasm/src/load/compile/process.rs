@@ -1,4 +1,4 @@
-//! The host's side: starts the compiler, gives it the component, and takes the code.
+//! The host's side: starts the compiler process, sends it the component, and reads the code.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -13,12 +13,12 @@ use rustix::process::Signal;
 use super::child::REFUSED;
 use super::{Bounds, CompilerCommand, invalid};
 
-/// The longest by the clock. On a machine that has better to do, CPU time takes its time.
+/// The limit of wall time, well above that of CPU time, which passes more slowly on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(4);
-/// The code of a program that panicked.
+/// The exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
-/// How much of a message is kept.
-const MESSAGE: usize = 4096;
+/// Messages of the process are cut to this many bytes.
+const MAX_MESSAGE: usize = 4096;
 
 /// Compiles in a process of its own; blocks until that has ended.
 pub(super) fn compile(command: &CompilerCommand, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -28,7 +28,7 @@ pub(super) fn compile(command: &CompilerCommand, bytes: &[u8]) -> Result<Vec<u8>
     let answer =
         process.exchange(bytes, deadline).map_err(|error| compiler_failed(&error.to_string()))?;
     let Some(answer) = answer else {
-        return Err(compiler_failed(&format!("no end within {DEADLINE:?}")));
+        return Err(compiler_failed(&format!("it still running after {DEADLINE:?}")));
     };
     let status = process.0.wait().map_err(|error| compiler_failed(&error.to_string()))?;
     if status.success() {
@@ -39,7 +39,7 @@ pub(super) fn compile(command: &CompilerCommand, bytes: &[u8]) -> Result<Vec<u8>
 
 /// The refusal for how the process ended.
 fn failed(status: ExitStatus, answer: &[u8], bounds: Bounds) -> Refusal {
-    let message = String::from_utf8_lossy(&answer[..answer.len().min(MESSAGE)]);
+    let message = String::from_utf8_lossy(&answer[..answer.len().min(MAX_MESSAGE)]);
     if status.code() == Some(i32::from(REFUSED)) {
         return invalid(&message);
     }
@@ -47,7 +47,7 @@ fn failed(status: ExitStatus, answer: &[u8], bounds: Bounds) -> Refusal {
     if ended_by(Signal::XCPU) {
         return over_bounds(bounds, "one that takes more time");
     }
-    // What cannot allocate aborts; a fault of the compiler is one of these, too.
+    // A process that cannot allocate aborts; a bug in the compiler can look the same.
     if ended_by(Signal::ABORT) || ended_by(Signal::SEGV) || status.code() == Some(PANICKED) {
         return over_bounds(
             bounds,
@@ -57,7 +57,7 @@ fn failed(status: ExitStatus, answer: &[u8], bounds: Bounds) -> Refusal {
     compiler_failed(&format!("{status} {message}"))
 }
 
-/// The component is at fault.
+/// The refusal of a component that exceeds the bounds.
 fn over_bounds(bounds: Bounds, found: &str) -> Refusal {
     let message = format!(
         "expected a component that compiles within {:?} of CPU time and {} MiB, found {found}",
@@ -65,16 +65,19 @@ fn over_bounds(bounds: Bounds, found: &str) -> Refusal {
         bounds.memory >> 20
     );
     Refusal::new(Reason::Compile, message)
-        .hint("split what it does over several plugins, or make its functions smaller")
+        .hint("make the functions of the component smaller, or split it into several plugins")
 }
 
-/// The compiler or the system is at fault.
+/// The refusal if the compiler or the system failed, and not the component.
 fn compiler_failed(found: &str) -> Refusal {
-    Refusal::new(Reason::Compiler, format!("expected the compiler to finish, found {found}"))
-        .hint("the compiler is a process of the host's own program: check that the program may start processes, and the machine's memory")
+    let message = format!("expected the compiler process to finish, found {found}");
+    Refusal::new(Reason::Compiler, message).hint(
+        "the compiler is a process of the host's own program: check that the host may start \
+         processes, and that the machine has free memory",
+    )
 }
 
-/// The process, killed and awaited on drop.
+/// The compiler process. Dropping it kills the process and waits for its end.
 struct Running(Child);
 
 impl Running {
@@ -91,18 +94,19 @@ impl Running {
             .map(Self)
     }
 
-    /// Gives it all of `bytes` and takes all that it writes; `None` if it does not end in time.
+    /// Sends the process all of `bytes` and reads all of its output; `None` if it does not end in
+    /// time.
     fn exchange(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<Option<Vec<u8>>> {
         let (Some(mut stdin), Some(mut stdout)) = (self.0.stdin.take(), self.0.stdout.take())
         else {
             return Err(io::Error::other("a process without its pipes"));
         };
         std::thread::scope(|scope| {
-            // It may end before it has read all: then its end says why.
+            // It fails if the process ends before it has read all; its exit status says why.
             let writer = scope.spawn(move || drop(stdin.write_all(bytes)));
             let answer = read(&mut stdout, deadline);
             if !matches!(answer, Ok(Some(_))) {
-                // Or the writer would wait for a reader.
+                // Ends the writer, which otherwise waits for the process to read.
                 let _ = self.0.kill();
             }
             let _ = writer.join();

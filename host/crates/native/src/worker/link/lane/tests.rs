@@ -7,7 +7,7 @@ use std::time::Duration;
 use plugbay_abi::host::NoHost;
 use proptest::prelude::*;
 
-use super::super::memory::LARGEST;
+use super::super::memory::MAX_RING_BODY;
 use super::super::segment::{self, Area, CAPACITY, End};
 use super::super::socket::Socket;
 use super::super::spin::{Spin, budget};
@@ -38,7 +38,8 @@ fn pair() -> (Lane, Lane) {
     (here, there)
 }
 
-const SIZES: [usize; 9] = [0, 1, 64, 4096, 65_520, LARGEST, LARGEST + 1, CAPACITY + 1, 3_000_000];
+const SIZES: [usize; 9] =
+    [0, 1, 64, 4096, 65_520, MAX_RING_BODY, MAX_RING_BODY + 1, CAPACITY + 1, 3_000_000];
 
 /// With a deadline, so that a lost wake-up fails the test instead of hanging it.
 fn patient<S: Stream>(mut lane: Lane<S>) -> Lane<S> {
@@ -108,7 +109,7 @@ fn writing_that_is_not_read_ends_at_the_deadline() {
 #[test]
 fn a_body_that_stops_half_way_ends_at_the_deadline() {
     let (mut here, _there, memory) = pair_and_memory(Duration::ZERO);
-    let header = Head::new(Op::Reply).write(0, LARGEST).unwrap();
+    let header = Head::new(Op::Reply).write(0, MAX_RING_BODY).unwrap();
     memory.copy_in(End::Worker, 0, &header);
     memory.side(End::Worker).written.store(100, Ordering::Release);
     here.set_deadline(Instant::now() + Duration::from_millis(40)).unwrap();
@@ -227,7 +228,7 @@ fn lengths_past_the_bounds_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-    /// Any sequence of frames arrives as it was sent, in both directions, whoever is faster.
+    /// Any sequence of frames arrives as it was sent, in both directions, whichever end is faster.
     #[test]
     fn random_frames_arrive_whole(
         frames in prop::collection::vec((0_usize..40_000, 0_usize..200_000, any::<u8>()), 1..20),
