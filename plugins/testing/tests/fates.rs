@@ -43,6 +43,7 @@ fn json() {
             ("129 levels", &deep),
             ("2^64 - 1", "18446744073709551615"),
             ("2^64", "[18446744073709551616]"),
+            ("an integer of 400 digits", &"9".repeat(400)),
             ("-0", "-0"),
             ("1e400", "1e400"),
             ("0.1 and 1.0", "[0.1, 1.0]"),
@@ -70,6 +71,8 @@ fn cbor() {
             ("an indefinite length", "9f01ff"),
             ("a half float", "f93e00"),
             ("NaN with a payload", "fb7ff8000000000001"),
+            ("a bignum of one byte", "c24101"),
+            ("a bignum with leading zeros", "c24a00010000000000000000"),
             ("a reserved byte", "1c"),
         ],
     );
@@ -77,9 +80,11 @@ fn cbor() {
 
 #[test]
 fn msgpack() {
+    let codec = plugbay_plugin_msgpack::Msgpack::new(plugbay_plugin_msgpack::Config::default())
+        .expect("a plugin");
     check(
         "msgpack",
-        &plugbay_plugin_msgpack::Msgpack,
+        &codec,
         ("", ""),
         false,
         &[
@@ -92,6 +97,8 @@ fn msgpack() {
             ("a length of 2^32 - 1", "ddffffffff"),
             ("a float of 32 bits", "ca3fc00000"),
             ("a timestamp", "d6ff00000000"),
+            ("a timestamp with a billion nanoseconds", "c70cff 3b9aca00 0000000000000000"),
+            ("a timestamp of the year 10000", "c70cff 00000000 0000003afff44180"),
             ("an extension type", "d40500"),
             ("the byte 0xc1", "c1"),
         ],
@@ -128,9 +135,11 @@ fn toml() {
 #[test]
 fn yaml() {
     let deep = "[".repeat(129);
+    let codec =
+        plugbay_plugin_yaml::Yaml::new(plugbay_plugin_yaml::Config::default()).expect("a plugin");
     check(
         "yaml",
-        &plugbay_plugin_yaml::Yaml,
+        &codec,
         ("", ""),
         true,
         &[
@@ -142,6 +151,7 @@ fn yaml() {
             ("a lone surrogate", r#""\ud800""#),
             ("129 levels", &deep),
             ("2^64", "18446744073709551616"),
+            ("an integer of 400 digits", &"9".repeat(400)),
             ("1e400", "1e400"),
             ("-0", "-0"),
             ("yes, no, on, off", "[yes, no, on, off]"),
@@ -178,6 +188,7 @@ fn csv() {
             ("a quote inside a field", "a\n1\"2\n"),
             ("a line break in quotes", "a\n\"1\n2\"\n"),
             ("a number", "a\n007\n"),
+            ("an empty line of two columns", "a,b\n\n1,2\n"),
         ],
     );
 }

@@ -59,6 +59,7 @@ impl Codec for Toml {
     const DESCRIPTION: &'static str = "TOML 1.1; 1.0 is part of it";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        document.verify().map_err(Error::invalid_input)?;
         // Major type 5 is a map.
         let is_map = document.as_cbor().first().is_some_and(|byte| byte >> 5 == 5);
         ensure!(is_map, unsupported, "TOML cannot hold anything but a map at the document");
