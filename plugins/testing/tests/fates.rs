@@ -109,7 +109,7 @@ fn msgpack() {
 fn toml() {
     let codec =
         plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin");
-    let deep = format!("a = {}1{}", "[".repeat(81), "]".repeat(81));
+    let deep = format!("a = {}1{}", "[".repeat(128), "]".repeat(128));
     check(
         "toml",
         &codec,
@@ -120,12 +120,14 @@ fn toml() {
             ("a duplicate key", "a = 1\na = 2"),
             ("a byte order mark", "\u{feff}a = 1"),
             ("a lone surrogate", r#"a = "\ud800""#),
-            ("81 levels", &deep),
+            ("129 levels", &deep),
             ("2^63 - 1", "a = 9223372036854775807"),
             ("2^63", "a = 9223372036854775808"),
             ("-0", "a = -0"),
             ("1 and 1.0", "a = [1, 1.0]"),
             ("an offset date-time", "a = 1979-05-27 07:32:00Z"),
+            ("a day", "a = 1979-05-27"),
+            ("a date and a time without an offset", "a = 1979-05-27T07:32:00"),
             ("a local time", "a = 07:32"),
             ("a null", "a = null"),
         ],

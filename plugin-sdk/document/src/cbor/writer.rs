@@ -348,6 +348,12 @@ impl Writer {
         self.range(item).is_ok_and(|range| self.out[range.start] >> 5 == MAP)
     }
 
+    /// The bytes so far. The heads of what is open change when it is closed.
+    #[must_use]
+    pub fn written(&self) -> &[u8] {
+        &self.out
+    }
+
     /// How many pairs the innermost map has so far.
     #[must_use]
     pub fn pairs(&self) -> usize {
