@@ -1,7 +1,7 @@
 //! MessagePack to documents, marker by marker.
 
-use plugbay_sdk::document::MAX_DEPTH;
 use plugbay_sdk::document::cbor::Writer;
+use plugbay_sdk::document::{MAX_DEPTH, repeats};
 use plugbay_sdk::{Document, Error, Result};
 use rmp::Marker;
 
@@ -13,7 +13,7 @@ pub(crate) const EXT: &str = "$ext";
 pub(crate) const DATA: &str = "$data";
 
 pub(crate) fn read(bytes: &[u8], config: &Config) -> Result<Document> {
-    let mut input = Input { bytes, at: 0, config };
+    let mut input = Input { bytes, at: 0, config, repeats: repeats(bytes.len()) };
     let mut writer = Writer::with_capacity(bytes.len());
     // How many items each open array or map still lacks.
     let mut lacking = Vec::with_capacity(MAX_DEPTH);
@@ -47,6 +47,8 @@ struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
     config: &'a Config,
+    /// How many bytes of the keys of extension types' maps there may still be.
+    repeats: usize,
 }
 
 impl<'a> Input<'a> {
@@ -129,6 +131,12 @@ impl<'a> Input<'a> {
         if self.config.ext == Ext::Refuse {
             return refuse(&format_args!("extension type {kind}"));
         }
+        // What the keys, and what stands around them, take in the longest of the bundled formats.
+        let left = self.repeats.checked_sub(32);
+        let Some(left) = left else {
+            return refuse(&"so many extension types: their maps would be several times the input");
+        };
+        self.repeats = left;
         writer.open_map()?;
         writer.text(EXT)?;
         writer.integer(kind.into())?;

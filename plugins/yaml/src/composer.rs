@@ -10,6 +10,8 @@ use crate::read::{Events, place};
 use crate::scalar::{self, CORE, Scalar};
 use crate::{Config, MergeKeys, Tags};
 
+const TOO_MUCH: &str = "the aliases would make the document several times as long as the text";
+
 pub(crate) struct Composer<'c> {
     pub(crate) writer: Writer,
     config: &'c Config,
@@ -112,7 +114,7 @@ impl<'c> Composer<'c> {
             }
             Event::Alias(id) => {
                 let item = self.anchored(id, span)?;
-                self.spend(item, 0, span)?;
+                self.spend(item, span)?;
                 self.put(span, |writer| writer.repeat(item))
             }
             _ => Err(Error::internal("the parser's events do not nest")),
@@ -152,14 +154,10 @@ impl<'c> Composer<'c> {
         Ok(item)
     }
 
-    /// Counts an item, and so many bytes more, against what may be repeated.
-    fn spend(&mut self, item: Kept, more: usize, span: &Span) -> Result<()> {
-        let weight = self.writer.weight(item)? + more;
-        let left = self.repeats.checked_sub(weight).ok_or_else(|| {
-            let what = "the aliases would make the document several times as long as the text";
-            Error::unsupported(place(what, span))
-        })?;
-        self.repeats = left;
+    /// Counts an item against what may be repeated.
+    fn spend(&mut self, item: Kept, span: &Span) -> Result<()> {
+        let left = self.repeats.checked_sub(self.writer.weight(item)?);
+        self.repeats = left.ok_or_else(|| Error::unsupported(place(TOO_MUCH, span)))?;
         Ok(())
     }
 
@@ -209,10 +207,10 @@ impl<'c> Composer<'c> {
             return Err(Error::unsupported(format_args!("{what}; {how}")));
         }
         match events.next()? {
-            (Event::Alias(id), span) => self.merged(merges, id, span)?,
+            (Event::Alias(id), span) => self.merged(merges, id, &span)?,
             (Event::SequenceStart(..), _) => loop {
                 match events.next()? {
-                    (Event::Alias(id), span) => self.merged(merges, id, span)?,
+                    (Event::Alias(id), span) => self.merged(merges, id, &span)?,
                     (Event::SequenceEnd, _) => break,
                     (_, span) => return Err(no_alias(&span)),
                 }
@@ -222,21 +220,24 @@ impl<'c> Composer<'c> {
         Ok(())
     }
 
-    fn merged(&mut self, merges: &mut Merges, id: usize, span: Span) -> Result<()> {
-        let item = self.anchored(id, &span)?;
+    fn merged(&mut self, merges: &mut Merges, id: usize, span: &Span) -> Result<()> {
+        let item = self.anchored(id, span)?;
         if !self.writer.is_map(item) {
-            return Err(no_alias(&span));
+            return Err(no_alias(span));
         }
+        self.spend(item, span)?;
         merges.push(item, span);
         Ok(())
     }
 
     /// Adds the pairs of the merged mappings to the one that is open.
     fn merge(&mut self, merges: &Merges) -> Result<()> {
-        for (item, span) in merges.iter() {
+        for merge in merges.iter() {
             // Its keys are looked up among those that there are.
-            self.spend(*item, 8 * self.writer.pairs(), span)?;
-            self.put(span, |writer| writer.merge(*item))?;
+            let left = self.repeats.checked_sub(8 * self.writer.pairs());
+            self.repeats = left.ok_or_else(|| Error::unsupported(merge.place(TOO_MUCH)))?;
+            let merged = self.writer.merge(merge.item);
+            merged.map_err(|error| Error::invalid_input(merge.place(&error.to_string())))?;
         }
         Ok(())
     }
