@@ -34,10 +34,13 @@ use plugbay_sdk as _;
 
 const PLUGINS: [&str; 10] =
     ["cbor", "csv", "hash", "hello", "json", "msgpack", "render", "toml", "transcode", "yaml"];
-const CODECS: [&str; 7] = ["cbor", "csv", "json", "msgpack", "toml", "tsv", "yaml"];
+const CODECS: [&str; 9] =
+    ["cbor", "csv", "json", "jsonl", "msgpack", "toml", "tsv", "yaml", "yaml-stream"];
 const HANDLERS: [&str; 4] = ["hash", "hello", "render", "transcode"];
 /// The codecs that hold only rows of text.
 const TABLES: [&str; 2] = ["csv", "tsv"];
+/// What holds a list of documents.
+const LISTS: [&str; 2] = ["jsonl", "yaml-stream"];
 
 /// The same plugins in each form.
 struct Forms {
@@ -213,6 +216,8 @@ fn every_codec_takes_and_gives_any_value() {
     for codec in CODECS {
         if TABLES.contains(&codec) {
             round_trip(codec, &rows());
+        } else if LISTS.contains(&codec) {
+            round_trip(codec, &[order()].to_vec());
         } else {
             round_trip(codec, &order());
         }
@@ -251,7 +256,7 @@ fn nested(codec: &str, depth: usize) -> Vec<u8> {
     match codec {
         "cbor" => [vec![0x81; depth], vec![0xf6]].concat(),
         "msgpack" => [vec![0x91; depth], vec![0xc0]].concat(),
-        "json" | "yaml" => around("[", "1", "]"),
+        "json" | "jsonl" | "yaml" | "yaml-stream" => around("[", "1", "]"),
         "toml" => [b"a = ".to_vec(), around("[", "1", "]")].concat(),
         _ => around("\"", "x", "\""),
     }
@@ -269,7 +274,7 @@ fn deep_documents_do_not_trap() {
                     .map(|it| result_of(it.decode_document(&bytes), |it| it.as_cbor().to_vec())),
                 &format!("{codec} reads {depth} levels"),
             );
-            if depth <= 127 && ["cbor", "json", "msgpack", "yaml"].contains(&codec) {
+            if depth <= 127 && !TABLES.contains(&codec) {
                 assert!(read.is_ok(), "{codec} reads {depth} levels: {read:?}");
             }
             let document = nested("cbor", depth);
@@ -346,7 +351,7 @@ fn transcode_answers() {
         .status()
         .capabilities
         .into_iter()
-        .filter(|it| it.kind == "codec" && !TABLES.contains(&&*it.name))
+        .filter(|it| it.kind == "codec" && ![TABLES, LISTS].as_flattened().contains(&&*it.name))
         .map(|it| (it.name, it.media_types[0].clone()))
         .collect();
     let value = BTreeMap::from([("a", vec![1, 2]), ("b", vec![])]);

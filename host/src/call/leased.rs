@@ -257,10 +257,13 @@ pub(crate) fn checked(
     codec: &str,
     plugin: &Arc<str>,
 ) -> Result<Document, CallError> {
-    Document::from_cbor(document).map_err(|error| {
-        let message = format!("codec {codec}: expected one CBOR item: {error}");
-        CallError::new(CallErrorKind::Contract, message).of(plugin)
-    })
+    Document::from_cbor(document).map_err(|error| no_document(codec, &error).of(plugin))
+}
+
+/// The failure of a codec whose answer is no document.
+pub(super) fn no_document(codec: &str, error: &plugbay_document::Error) -> CallError {
+    let message = format!("codec {codec}: expected one CBOR item: {error}");
+    CallError::new(CallErrorKind::Contract, message)
 }
 
 impl<K: Kind> fmt::Debug for CapabilityLease<K> {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use plugbay_core::codec::{Codec, CodecFuture, Direction};
 use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Kind as _, Services};
+use plugbay_document::Document;
 
 use super::dispatch;
+use super::leased::no_document;
 use super::options::CallOptions;
 use crate::set::{Capability, Generation};
 
@@ -50,8 +52,9 @@ impl Services for GenerationServices {
         input: &[u8],
     ) -> Result<Vec<u8>, CallError> {
         let (codec, options) = (self.codec(name)?, CallOptions::codec());
-        dispatch::call::<Codec, _>(codec, context, options, |codec, context, _plugin| {
-            codec.convert(context, direction, input)
+        dispatch::call::<Codec, _>(codec, context, options, |codec, context, plugin| {
+            let answer = codec.convert(context, direction, input)?;
+            strict(answer, direction, name).map_err(|error| error.of(plugin))
         })
     }
 
@@ -75,10 +78,21 @@ impl Services for GenerationServices {
                 &mut |codec, context| {
                     let input =
                         if called_once { std::mem::take(&mut input) } else { input.clone() };
-                    codec.convert_async(context, direction, input)
+                    let (answer, name) =
+                        (codec.convert_async(context, direction, input), name.to_owned());
+                    Box::pin(async move { strict(answer.await?, direction, &name) })
                 },
             )
             .await
         })
     }
+}
+
+/// A document that a codec answers is checked before another plugin gets it, as it is before a
+/// caller does.
+fn strict(answer: Vec<u8>, direction: Direction, codec: &str) -> Result<Vec<u8>, CallError> {
+    if direction == Direction::Decode {
+        Document::check(&answer).map_err(|error| no_document(codec, &error))?;
+    }
+    Ok(answer)
 }

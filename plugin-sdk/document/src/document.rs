@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::cbor::Reader;
+use crate::cbor::keys::Keys;
 use crate::{Error, value_in, value_out};
 
 /// One CBOR item. See the [crate's page](crate) for what it can hold.
@@ -22,8 +23,8 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// A value that nests deeper than [`MAX_DEPTH`](crate::MAX_DEPTH), or whose `Serialize`
-    /// fails.
+    /// A value that nests deeper than [`MAX_DEPTH`](crate::MAX_DEPTH), that has equal keys in a
+    /// map, or whose `Serialize` fails.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         let mut cbor = Vec::with_capacity(128);
         value.serialize(value_in::Serializer::new(&mut cbor))?;
@@ -43,7 +44,8 @@ impl Document {
     }
 
     /// The document with these bytes, checked: exactly one well-formed item, valid UTF-8 in its
-    /// texts, at most [`MAX_DEPTH`](crate::MAX_DEPTH) levels.
+    /// texts, at most [`MAX_DEPTH`](crate::MAX_DEPTH) levels, no equal keys in a map. Keys are
+    /// equal that are the same item in preferred form, however they are written.
     ///
     /// A `Vec` is taken as it is, a slice is copied.
     ///
@@ -63,8 +65,18 @@ impl Document {
     /// As for [`Document::from_cbor`].
     pub fn check(cbor: &[u8]) -> Result<(), Error> {
         let mut reader = Reader::new(cbor);
-        reader.skip()?;
+        reader.check(cbor, &mut Keys::default())?;
         reader.finish()
+    }
+
+    /// Whether [`Document::from_cbor`] would take its bytes: for who is not sure that someone has
+    /// checked those of a document that was lent or trusted.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Document::from_cbor`].
+    pub fn verify(&self) -> Result<(), Error> {
+        Self::check(&self.cbor)
     }
 
     /// The document with these bytes, which someone has checked: the host checks what crosses to

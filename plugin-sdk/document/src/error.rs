@@ -20,6 +20,12 @@ impl Error {
         Self { message: message.to_string().into() }
     }
 
+    /// A map with equal keys: `at` is where the later one is.
+    #[cold]
+    pub(crate) fn duplicate(at: usize, key: impl fmt::Display) -> Self {
+        Self::new(format_args!("duplicate key {key} at byte {at}"))
+    }
+
     /// Too many levels of nesting.
     #[cold]
     pub(crate) fn too_deep() -> Self {

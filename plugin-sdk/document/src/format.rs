@@ -53,11 +53,12 @@ pub struct Rules {
 }
 
 /// What becomes of byte strings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Bytes {
     /// They are handed to the serializer as bytes.
     Native,
     /// They are refused.
+    #[default]
     Refuse,
     /// They are written as the text that the function writes, in base64 for example.
     Text(fn(&[u8], &mut fmt::Formatter<'_>) -> fmt::Result),
@@ -170,6 +171,23 @@ impl<'d> Node<'_, 'd> {
         map.end()
     }
 
+    /// A bignum within the rules' integers, and a date as its text.
+    fn tagged<S: Serializer>(&self, tag: u64, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut reader = self.view.end.get();
+        if let Some(text) = reader.date(tag).map_err(S::Error::custom)? {
+            self.view.end.set(reader);
+            return serializer.serialize_str(&text);
+        }
+        let Some(integer) = reader.bignum(tag).map_err(S::Error::custom)? else {
+            return Err(self.refuse(Token::Tag(tag)));
+        };
+        self.view.end.set(reader);
+        match integer.to_i128() {
+            Some(value) => self.integer(value, serializer),
+            None => Err(self.refuse(format_args!("the integer {integer}"))),
+        }
+    }
+
     fn integer<S: Serializer>(&self, value: i128, serializer: S) -> Result<S::Ok, S::Error> {
         let (least, greatest) = self.view.rules.integers;
         if value < least || value > greatest {
@@ -209,15 +227,16 @@ impl Serialize for Node<'_, '_> {
                 Bytes::Text(write) => serializer.collect_str(&Written { bytes: &bytes, write }),
                 Bytes::Refuse => Err(self.refuse(Token::Bytes(bytes))),
             },
+            Token::Tag(tag) => self.tagged(tag, serializer),
             other => Err(self.refuse(other)),
         }
     }
 }
 
 /// Bytes as text.
-struct Written<'a> {
-    bytes: &'a [u8],
-    write: fn(&[u8], &mut fmt::Formatter<'_>) -> fmt::Result,
+pub(crate) struct Written<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) write: fn(&[u8], &mut fmt::Formatter<'_>) -> fmt::Result,
 }
 
 impl fmt::Display for Written<'_> {
@@ -258,6 +277,10 @@ mod tests {
             ),
             (&[0xa1, 0x01, 0x00], "the format cannot hold the integer 1 as a key in the document"),
             (&[0xc0, 0x00], "the format cannot hold the tag 0 at the document"),
+            (
+                &[0xc2, 0x49, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+                "the format cannot hold the integer 18446744073709551616 at the document",
+            ),
             (&[0xf7], "the format cannot hold undefined at the document"),
             (&[0x81, 0x81, 0x80], "nested deeper than 2 levels"),
             (

@@ -30,6 +30,7 @@
 //! | callers and plugins | [`Document`], to and from any `serde` value or format |
 //! | codecs that read or write head by head | [`cbor`]: a [pull reader](cbor::Reader), and a [writer](cbor::Writer) that refuses equal keys |
 //! | codecs that have a `serde` serializer | [`format`](mod@format): a document by the [rules](format::Rules) of a format that holds less than CBOR |
+//! | who reads or writes JSON | `json`, with the feature of that name: exact integers, no equal keys, the same depth |
 //!
 //! # What survives
 //!
@@ -53,10 +54,19 @@
 //! written by hand, and a value, thus agree on how such types look. For the same reason a map key
 //! that is text can be read as a number or a `bool`: JSON has no other way to write it.
 //!
-//! What `serde` has no word for is refused by name and never dropped: tags other than 2 and 3 (and
+//! Dates (tag 0, a date and a time; tag 1004, a day) are their texts to `serde`.
+//!
+//! What `serde` has no word for is refused by name and never dropped: tags other than these (and
 //! 55799, which only says "this is CBOR"), `undefined`, and the unassigned simple values stay in
 //! the document as long as it stays CBOR ([`Document::as_cbor`]), but neither
 //! [`Document::to_value`] nor a serializer takes them.
+//!
+//! # Equal keys
+//!
+//! No document has equal keys in a map: every way in refuses them, that is [`Document::from_cbor`],
+//! [`Document::from_value`], a `serde` deserializer, and a [`cbor::Writer`]. Only
+//! [`Document::from_trusted_cbor`] and [`Document::with_borrowed`] take bytes that someone else has
+//! checked.
 //!
 //! # Hostile bytes
 //!
@@ -74,6 +84,9 @@ pub mod cbor;
 mod document;
 mod error;
 pub mod format;
+mod grow;
+#[cfg(feature = "json")]
+pub mod json;
 mod path;
 mod stream_in;
 mod stream_out;
@@ -82,6 +95,7 @@ mod value_out;
 
 pub use document::Document;
 pub use error::Error;
+pub use grow::{repeats, reserve};
 pub use path::Path;
 
 /// How many levels a document may have. Arrays, maps and tags are levels; a document that is a

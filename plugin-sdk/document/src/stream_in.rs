@@ -4,31 +4,20 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::cbor::head::{self, ARRAY, FALSE, MAP, NULL, Open, TRUE, UNSIGNED};
-use crate::error::TooDeep;
-use crate::{Document, MAX_DEPTH};
+use crate::Document;
+use crate::cbor::{Token, Writer};
 
-/// Takes whatever a self-describing format holds.
+/// Takes whatever a self-describing format holds, and refuses equal keys in a map.
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut cbor = Vec::with_capacity(128);
-        Appender { out: &mut cbor, depth: MAX_DEPTH }.deserialize(deserializer)?;
-        Ok(Document::from_trusted_cbor(cbor))
+        let mut writer = Writer::with_capacity(128);
+        Appender(&mut writer).deserialize(deserializer)?;
+        Ok(writer.into_document())
     }
 }
 
-/// Appends one item.
-struct Appender<'a> {
-    out: &'a mut Vec<u8>,
-    /// How many levels may still be entered.
-    depth: usize,
-}
-
-impl Appender<'_> {
-    fn down<E: Error>(&self) -> Result<usize, E> {
-        self.depth.checked_sub(1).ok_or_else(|| E::custom(TooDeep(MAX_DEPTH)))
-    }
-}
+/// Appends one item. The writer bounds the depth.
+pub(crate) struct Appender<'a>(pub(crate) &'a mut Writer);
 
 impl<'de> DeserializeSeed<'de> for Appender<'_> {
     type Value = ();
@@ -38,6 +27,14 @@ impl<'de> DeserializeSeed<'de> for Appender<'_> {
     }
 }
 
+macro_rules! scalars {
+    ($($visit:ident $type:ty => $write:ident),* $(,)?) => { $(
+        fn $visit<E: Error>(self, value: $type) -> Result<(), E> {
+            self.0.$write(value.into()).map_err(E::custom)
+        }
+    )* };
+}
+
 impl<'de> Visitor<'de> for Appender<'_> {
     type Value = ();
 
@@ -45,59 +42,30 @@ impl<'de> Visitor<'de> for Appender<'_> {
         f.write_str("a value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.out.push(if value { TRUE } else { FALSE });
-        Ok(())
+    scalars! {
+        visit_bool bool => bool,
+        visit_i64 i64 => integer,
+        visit_i128 i128 => integer,
+        visit_f32 f32 => single,
+        visit_f64 f64 => float,
+        visit_str &str => text,
+        visit_bytes &[u8] => bytes,
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        head::write_signed(self.out, value);
-        Ok(())
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.0.token(&Token::Unsigned(value)).map_err(E::custom)
     }
 
-    fn visit_i128<E>(self, value: i128) -> Result<(), E> {
-        head::write_i128(self.out, value);
-        Ok(())
+    fn visit_u128<E: Error>(self, value: u128) -> Result<(), E> {
+        self.0.unsigned(value).map_err(E::custom)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        head::write(self.out, UNSIGNED, value);
-        Ok(())
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        self.0.null().map_err(E::custom)
     }
 
-    fn visit_u128<E>(self, value: u128) -> Result<(), E> {
-        head::write_u128(self.out, value);
-        Ok(())
-    }
-
-    fn visit_f32<E>(self, value: f32) -> Result<(), E> {
-        head::write_f32(self.out, value);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        head::write_f64(self.out, value);
-        Ok(())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        head::write_text(self.out, value);
-        Ok(())
-    }
-
-    fn visit_bytes<E>(self, value: &[u8]) -> Result<(), E> {
-        head::write_bytes(self.out, value);
-        Ok(())
-    }
-
-    fn visit_none<E>(self) -> Result<(), E> {
-        self.out.push(NULL);
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.out.push(NULL);
-        Ok(())
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.0.null().map_err(E::custom)
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -109,25 +77,16 @@ impl<'de> Visitor<'de> for Appender<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let depth = self.down()?;
-        let open = Open::new(self.out, ARRAY, seq.size_hint());
-        let mut count = 0;
-        while seq.next_element_seed(Appender { out: self.out, depth })?.is_some() {
-            count += 1;
-        }
-        open.close(self.out, count);
-        Ok(())
+        self.0.open_array().map_err(A::Error::custom)?;
+        while seq.next_element_seed(Appender(self.0))?.is_some() {}
+        self.0.close().map_err(A::Error::custom)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let depth = self.down()?;
-        let open = Open::new(self.out, MAP, map.size_hint());
-        let mut count = 0;
-        while map.next_key_seed(Appender { out: self.out, depth })?.is_some() {
-            map.next_value_seed(Appender { out: self.out, depth })?;
-            count += 1;
+        self.0.open_map().map_err(A::Error::custom)?;
+        while map.next_key_seed(Appender(self.0))?.is_some() {
+            map.next_value_seed(Appender(self.0))?;
         }
-        open.close(self.out, count);
-        Ok(())
+        self.0.close().map_err(A::Error::custom)
     }
 }

@@ -119,8 +119,15 @@ fn tagged<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match reader.tagged(tag).map_err(S::Error::custom)? {
-        Some(Wide::Unsigned(n)) => serializer.serialize_u128(n),
-        Some(Wide::Signed(n)) => serializer.serialize_i128(n),
+        // A bignum that is not in preferred form may be an ordinary integer.
+        Some(Wide::Unsigned(n)) => match u64::try_from(n) {
+            Ok(n) => serializer.serialize_u64(n),
+            Err(_) => serializer.serialize_u128(n),
+        },
+        Some(Wide::Signed(n)) => match i64::try_from(n) {
+            Ok(n) => serializer.serialize_i64(n),
+            Err(_) => serializer.serialize_i128(n),
+        },
         None => {
             reader.enter().map_err(S::Error::custom)?;
             let item = Item::at(*reader);

@@ -5,7 +5,9 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
+use crate::cbor::Reader;
 use crate::cbor::head::{self, ARRAY, FALSE, MAP, NULL, Open, TRUE, UNSIGNED};
+use crate::cbor::keys::{FEW, Key, is_due, sorted};
 use crate::{Error, MAX_DEPTH};
 
 /// Appends one item.
@@ -23,7 +25,7 @@ impl<'a> Serializer<'a> {
     fn open(self, kind: u8, expected: Option<usize>) -> Result<Elements<'a>, Error> {
         let depth = self.depth.checked_sub(1).ok_or_else(Error::too_deep)?;
         let open = Open::new(self.out, kind, expected);
-        Ok(Elements { out: self.out, depth, open, count: 0 })
+        Ok(Elements { out: self.out, depth, open, count: 0, keys: Vec::new() })
     }
 
     /// The map of one pair that an enum's variant with content is; what follows is its value.
@@ -41,6 +43,8 @@ pub(crate) struct Elements<'a> {
     depth: usize,
     open: Open,
     count: u64,
+    /// Of a map, where its keys are. The names of a struct's fields differ.
+    keys: Vec<(u32, u32)>,
 }
 
 impl Elements<'_> {
@@ -59,8 +63,40 @@ impl Elements<'_> {
         self.value(value)
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "what the traits below return")]
+    fn key<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        let start = self.out.len();
+        self.element(value)?;
+        let place = |at| u32::try_from(at).map_err(|_| Error::new("a document of 4 GiB"));
+        let key = &self.out[start..];
+        let repeated = self.keys.len() < FEW && self.keys.iter().any(|it| self.bytes(it) == key);
+        if repeated {
+            return Err(self.duplicate(start));
+        }
+        self.keys.push((place(start)?, place(self.out.len())?));
+        if is_due(self.keys.len()) { self.distinct() } else { Ok(()) }
+    }
+
+    fn bytes(&self, &(start, end): &(u32, u32)) -> &[u8] {
+        &self.out[start as usize..end as usize]
+    }
+
+    fn distinct(&self) -> Result<(), Error> {
+        match sorted(self.keys.len(), |index| self.bytes(&self.keys[index])) {
+            Ok(_) => Ok(()),
+            Err(repeated) => Err(self.duplicate(self.keys[repeated].0 as usize)),
+        }
+    }
+
+    #[cold]
+    fn duplicate(&self, start: usize) -> Error {
+        let key = Reader::new(&self.out[start..]);
+        Error::new(format_args!("duplicate key {}", Key(&key)))
+    }
+
     fn close(self) -> Result<(), Error> {
+        if self.keys.len() > FEW {
+            self.distinct()?;
+        }
         self.open.close(self.out, self.count);
         Ok(())
     }
@@ -274,7 +310,7 @@ impl SerializeMap for Elements<'_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.element(key)
+        self.key(key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {

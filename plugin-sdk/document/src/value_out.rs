@@ -71,8 +71,15 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
                 Ok(value)
             }
             Token::Tag(tag) => match reader.tagged(tag)? {
-                Some(Wide::Unsigned(n)) => visitor.visit_u128(n),
-                Some(Wide::Signed(n)) => visitor.visit_i128(n),
+                // A bignum that is not in preferred form may be an ordinary integer.
+                Some(Wide::Unsigned(n)) => match u64::try_from(n) {
+                    Ok(n) => visitor.visit_u64(n),
+                    Err(_) => visitor.visit_u128(n),
+                },
+                Some(Wide::Signed(n)) => match i64::try_from(n) {
+                    Ok(n) => visitor.visit_i64(n),
+                    Err(_) => visitor.visit_i128(n),
+                },
                 None => {
                     reader.enter()?;
                     let value = Deserializer { reader }.deserialize_any(visitor)?;

@@ -143,7 +143,7 @@ fn what_only_cbor_can_hold_stays_and_is_refused_by_name() {
         ("f7", "undefined"),
         ("f0", "simple value 16"),
         ("f8ff", "simple value 255"),
-        ("c074323031332d30332d32315432303a30343a30305a", "tag 0"),
+        ("c001", "tag 0"),
         ("c11a514b67b0", "tag 1"),
         ("c1fb41d452d9e8200000", "tag 1"),
         ("d74401020304", "tag 23"),

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 use plugbay_sdk::document;
-use plugbay_sdk::document::cbor::{Floats, Order, Reader, Token, Writer};
+use plugbay_sdk::document::cbor::{Floats, Order, Reader, Writer};
 use plugbay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -54,30 +54,7 @@ export!(Cbor: codec);
 /// length given and every argument as short as it can be.
 fn rewrite(bytes: &[u8], mut writer: Writer) -> Result<Writer, document::Error> {
     let mut reader = Reader::new(bytes);
-    copy(&mut reader, &mut writer)?;
+    writer.copy(&mut reader)?;
     reader.finish()?;
     Ok(writer)
-}
-
-/// Copies one item. The writer bounds the depth, and so the recursion.
-fn copy(reader: &mut Reader<'_>, writer: &mut Writer) -> Result<(), document::Error> {
-    let token = reader.next_token()?;
-    writer.token(&token)?;
-    match token {
-        Token::Array(mut left) => {
-            while reader.more(&mut left)? {
-                copy(reader, writer)?;
-            }
-            writer.close()
-        }
-        Token::Map(mut left) => {
-            while reader.more(&mut left)? {
-                copy(reader, writer)?;
-                copy(reader, writer)?;
-            }
-            writer.close()
-        }
-        Token::Tag(_) => copy(reader, writer),
-        _ => Ok(()),
-    }
 }

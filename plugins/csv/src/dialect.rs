@@ -2,17 +2,24 @@
 
 use plugbay_sdk::{Error, Result};
 
-/// Delimiter, quote, header.
+use crate::{Config, Form, Quotes, Ragged};
+
+/// Delimiter, quote, header, and what is forgiven.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
     pub(crate) delimiter: u8,
     /// None: fields are never quoted, and cannot hold delimiters or line breaks.
     pub(crate) quote: Option<u8>,
     pub(crate) header: bool,
+    pub(crate) form: Form,
+    pub(crate) ragged: Ragged,
+    pub(crate) quotes: Quotes,
+    /// A byte order mark is written first.
+    pub(crate) bom: bool,
 }
 
 impl Dialect {
-    pub(crate) fn new(delimiter: char, quote: Option<char>, header: bool) -> Result<Self> {
+    pub(crate) fn new(delimiter: char, quote: Option<char>, config: &Config) -> Result<Self> {
         let byte = |what, c: char| match u8::try_from(c) {
             Ok(byte) if byte.is_ascii() && byte != b'\n' && byte != b'\r' => Ok(byte),
             _ => Err(Error::invalid_input(format_args!(
@@ -22,7 +29,11 @@ impl Dialect {
         let dialect = Self {
             delimiter: byte("the delimiter", delimiter)?,
             quote: quote.map(|quote| byte("the quote", quote)).transpose()?,
-            header,
+            header: config.header,
+            form: config.form,
+            ragged: config.ragged,
+            quotes: config.quotes,
+            bom: config.bom,
         };
         if Some(dialect.delimiter) == dialect.quote {
             return Err(Error::invalid_input("expected a delimiter and a quote that differ"));

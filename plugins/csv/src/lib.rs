@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod dialect;
-mod quotes;
 mod read;
 mod write;
 
@@ -37,11 +36,64 @@ pub struct Config {
     /// Whether the first record names the columns. A document is a list of maps then, and a list
     /// of lists otherwise. For `tsv` too.
     pub header: bool,
+    /// What a table is read as. For `tsv` too.
+    pub form: Form,
+    /// What becomes of records that have fewer or more fields than the first. For `tsv` too.
+    pub ragged: Ragged,
+    /// What becomes of quotes inside a field, and of text after a closing quote.
+    pub quotes: Quotes,
+    /// Write a byte order mark first, as some spreadsheets want it. One is always read. For `tsv`
+    /// too.
+    pub bom: bool,
+}
+
+/// What a table is read as. Both forms are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// A list of rows. Without rows the header is lost.
+    #[default]
+    Rows,
+    /// A map of `columns`, the names, and `rows`, a list of lists. The names are kept also when
+    /// there are no rows, and stand in the document once.
+    Table,
+}
+
+/// What becomes of records that have fewer or more fields than the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ragged {
+    /// They are refused, in both directions.
+    #[default]
+    Refuse,
+    /// A record that is too short lacks the last columns; rows of lists are as long as they are. A
+    /// row that lacks a column is written with an empty cell. A cell that no column names is refused.
+    Accept,
+}
+
+/// What becomes of quotes where RFC 4180 has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Quotes {
+    /// They are refused.
+    #[default]
+    Strict,
+    /// A quote inside a field that is not quoted is part of it, and so is text after a closing
+    /// quote.
+    Lax,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { delimiter: ',', quote: '"', header: true }
+        Self {
+            delimiter: ',',
+            quote: '"',
+            header: true,
+            form: Form::default(),
+            ragged: Ragged::default(),
+            quotes: Quotes::default(),
+            bom: false,
+        }
     }
 }
 
@@ -51,8 +103,8 @@ impl Plugin for Tabular {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        let csv = Dialect::new(config.delimiter, Some(config.quote), config.header)?;
-        let tsv = Dialect::new('\t', None, config.header)?;
+        let csv = Dialect::new(config.delimiter, Some(config.quote), &config)?;
+        let tsv = Dialect::new('\t', None, &config)?;
         Ok(Self { csv: Csv(csv), tsv: Tsv(tsv) })
     }
 }
@@ -75,6 +127,7 @@ impl Codec for Csv {
     const DESCRIPTION: &'static str = "comma-separated values (RFC 4180)";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        document.verify().map_err(Error::invalid_input)?;
         write::write(document, self.0)
     }
 
@@ -89,6 +142,7 @@ impl Codec for Tsv {
     const DESCRIPTION: &'static str = "tab-separated values";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        document.verify().map_err(Error::invalid_input)?;
         write::write(document, self.0)
     }
 

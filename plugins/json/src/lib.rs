@@ -1,16 +1,25 @@
 #![doc = include_str!("../README.md")]
 
-mod read;
-mod write;
+mod lines;
 
+use data_encoding::BASE64;
+use plugbay_document::format;
+use plugbay_document::json::{self, Options};
 use plugbay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The plugin, and its one codec.
+/// The plugin, and its codec `json`. A field of it is the codec `jsonl`.
 #[derive(Debug)]
 pub struct Json {
-    config: Config,
+    options: Options,
+    lines: JsonLines,
+}
+
+/// The codec `jsonl`: a list of documents, each on a line of its own.
+#[derive(Debug)]
+pub struct JsonLines {
+    options: Options,
 }
 
 /// `[plugins.json.config]`
@@ -19,7 +28,9 @@ pub struct Json {
 pub struct Config {
     /// What becomes of byte strings, which JSON does not have.
     pub bytes: Bytes,
-    /// Indent what is written by two spaces.
+    /// What becomes of keys that are integers: JSON's are text.
+    pub integer_keys: IntegerKeys,
+    /// Indent what `json` writes by two spaces. `jsonl` has each document on one line.
     pub pretty: bool,
 }
 
@@ -34,13 +45,43 @@ pub enum Bytes {
     Base64,
 }
 
+/// What becomes of keys that are integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IntegerKeys {
+    /// The document is refused as unsupported.
+    #[default]
+    Refuse,
+    /// They are written as text, in decimal digits, and read back as that text. A map that has
+    /// such a text as a key as well is refused.
+    Text,
+}
+
 impl Plugin for Json {
     const NAME: &'static str = "json";
-    const DESCRIPTION: &'static str = "JSON text (RFC 8259)";
+    const DESCRIPTION: &'static str = "JSON text (RFC 8259), and JSON Lines";
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        Ok(Self { config })
+        let options = Options {
+            bytes: match config.bytes {
+                Bytes::Refuse => format::Bytes::Refuse,
+                Bytes::Base64 => format::Bytes::Text(|bytes, f| BASE64.encode_write(bytes, f)),
+            },
+            integer_keys: match config.integer_keys {
+                IntegerKeys::Refuse => json::Keys::Refuse,
+                IntegerKeys::Text => json::Keys::Text,
+            },
+            pretty: config.pretty,
+        };
+        Ok(Self { options, lines: JsonLines { options: Options { pretty: false, ..options } } })
+    }
+}
+
+impl Json {
+    /// Its codec `jsonl`.
+    pub fn lines(&self) -> &JsonLines {
+        &self.lines
     }
 }
 
@@ -50,12 +91,29 @@ impl Codec for Json {
     const DESCRIPTION: &'static str = "JSON text (RFC 8259)";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
-        Ok(write::write(document, &self.config)?)
+        document.verify().map_err(Error::invalid_input)?;
+        Ok(json::write(document, &self.options)?)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        read::read(bytes)
+        Ok(json::read(bytes)?)
     }
 }
 
-export!(Json: codec);
+impl Codec for JsonLines {
+    const NAME: &'static str = "jsonl";
+    const MEDIA_TYPES: &'static [&'static str] =
+        &["application/jsonl", "application/x-ndjson", "application/json-lines"];
+    const DESCRIPTION: &'static str = "JSON Lines: a JSON text a line";
+
+    fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        document.verify().map_err(Error::invalid_input)?;
+        lines::write(document, &self.options)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Document> {
+        lines::read(bytes)
+    }
+}
+
+export!(Json: codec, codec lines);

@@ -1,34 +1,59 @@
 #![doc = include_str!("../README.md")]
 
 mod read;
+mod time;
+mod write;
 
-use plugbay_sdk::document::MAX_DEPTH;
-use plugbay_sdk::document::format::{Bytes, Rules, View};
 use plugbay_sdk::prelude::*;
-use serde::Serialize as _;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// The plugin, and its one codec.
 #[derive(Debug)]
-pub struct Msgpack;
+pub struct Msgpack {
+    config: Config,
+}
 
-/// All that MessagePack has no form for are integers below -2^63, tags and simple values.
-const RULES: Rules = Rules {
-    format: "MessagePack",
-    null: true,
-    bytes: Bytes::Native,
-    non_finite: true,
-    integers: (i64::MIN as i128, u64::MAX as i128),
-    any_keys: true,
-    depth: MAX_DEPTH,
-};
+/// `[plugins.msgpack.config]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What becomes of extension types other than timestamps, which documents do not have.
+    pub ext: Ext,
+    /// What becomes of timestamps.
+    pub timestamps: Timestamps,
+}
+
+/// What becomes of extension types.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ext {
+    /// They are read as a map of two keys, `$ext` with the type and `$data` with the bytes; and
+    /// such a map is written as an extension type.
+    #[default]
+    Map,
+    /// They are refused as unsupported, and no map is written as one.
+    Refuse,
+}
+
+/// What becomes of timestamps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Timestamps {
+    /// They are read as dates, and dates are written as timestamps.
+    #[default]
+    Date,
+    /// They are refused as unsupported, as dates are.
+    Refuse,
+}
 
 impl Plugin for Msgpack {
     const NAME: &'static str = "msgpack";
     const DESCRIPTION: &'static str = "MessagePack";
-    type Config = ();
+    type Config = Config;
 
-    fn new((): ()) -> Result<Self> {
-        Ok(Self)
+    fn new(config: Config) -> Result<Self> {
+        Ok(Self { config })
     }
 }
 
@@ -39,13 +64,12 @@ impl Codec for Msgpack {
     const DESCRIPTION: &'static str = "MessagePack, in its shortest forms";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
-        let mut out = Vec::with_capacity(document.as_cbor().len());
-        View::new(document, &RULES).serialize(&mut rmp_serde::Serializer::new(&mut out))?;
-        Ok(out)
+        document.verify().map_err(Error::invalid_input)?;
+        write::write(document, &self.config)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        read::read(bytes)
+        read::read(bytes, &self.config)
     }
 }
 

@@ -1,15 +1,19 @@
 //! MessagePack to documents, marker by marker.
 
-use plugbay_sdk::document::MAX_DEPTH;
 use plugbay_sdk::document::cbor::Writer;
+use plugbay_sdk::document::{MAX_DEPTH, repeats};
 use plugbay_sdk::{Document, Error, Result};
 use rmp::Marker;
 
-/// The extension type of timestamps.
-const TIMESTAMP: i8 = -1;
+use crate::time::{TIMESTAMP, Time};
+use crate::{Config, Ext, Timestamps};
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Document> {
-    let mut input = Input { bytes, at: 0 };
+/// The keys of the map that stands for an extension type.
+pub(crate) const EXT: &str = "$ext";
+pub(crate) const DATA: &str = "$data";
+
+pub(crate) fn read(bytes: &[u8], config: &Config) -> Result<Document> {
+    let mut input = Input { bytes, at: 0, config, repeats: repeats(bytes.len()) };
     let mut writer = Writer::with_capacity(bytes.len());
     // How many items each open array or map still lacks.
     let mut lacking = Vec::with_capacity(MAX_DEPTH);
@@ -42,6 +46,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Document> {
 struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
+    config: &'a Config,
+    /// How many bytes of the keys of extension types' maps there may still be.
+    repeats: usize,
 }
 
 impl<'a> Input<'a> {
@@ -77,16 +84,14 @@ impl<'a> Input<'a> {
             Marker::FixMap(pairs) => return open_map(writer, pairs.into()),
             Marker::Map16 => return open_map(writer, self.number::<2>()?),
             Marker::Map32 => return open_map(writer, self.number::<4>()?),
-            Marker::FixExt1
-            | Marker::FixExt2
-            | Marker::FixExt4
-            | Marker::FixExt8
-            | Marker::FixExt16 => {
-                return self.extension(at, writer);
-            }
-            Marker::Ext8 => return self.skip(1)?.extension(at, writer),
-            Marker::Ext16 => return self.skip(2)?.extension(at, writer),
-            Marker::Ext32 => return self.skip(4)?.extension(at, writer),
+            Marker::FixExt1 => self.extension(at, 1, writer)?,
+            Marker::FixExt2 => self.extension(at, 2, writer)?,
+            Marker::FixExt4 => self.extension(at, 4, writer)?,
+            Marker::FixExt8 => self.extension(at, 8, writer)?,
+            Marker::FixExt16 => self.extension(at, 16, writer)?,
+            Marker::Ext8 => self.sized_extension::<1>(at, writer)?,
+            Marker::Ext16 => self.sized_extension::<2>(at, writer)?,
+            Marker::Ext32 => self.sized_extension::<4>(at, writer)?,
             Marker::Reserved => {
                 return Err(Error::invalid_input(format_args!("byte {at}: 0xc1 is never used")));
             }
@@ -94,13 +99,50 @@ impl<'a> Input<'a> {
         Ok(None)
     }
 
-    fn extension(&mut self, at: usize, writer: &Writer) -> Result<Option<u64>> {
-        let what = match i8::from_be_bytes(self.array()?) {
-            TIMESTAMP => "extension type -1 (timestamp)".to_owned(),
-            other => format!("extension type {other}"),
+    fn sized_extension<const N: usize>(&mut self, at: usize, writer: &mut Writer) -> Result<()> {
+        let length = self.number::<N>()?;
+        self.extension(at, length, writer)
+    }
+
+    fn extension(&mut self, at: usize, length: u64, writer: &mut Writer) -> Result<()> {
+        let kind = i8::from_be_bytes(self.array()?);
+        let data = self.take(length)?;
+        let refuse = |what: &dyn std::fmt::Display| {
+            let what = format_args!("byte {at}: a document has no place for {what}");
+            Err(Error::unsupported(writer.error(what)))
         };
-        let what = format_args!("byte {at}: a document has no place for {what}");
-        Err(Error::unsupported(writer.error(what)))
+        if kind == TIMESTAMP {
+            if self.config.timestamps == Timestamps::Refuse {
+                return refuse(&"extension type -1 (timestamp)");
+            }
+            let Some(time) = Time::from_bytes(data) else {
+                return Err(Error::invalid_input(format_args!(
+                    "byte {at}: expected a timestamp of 4, 8 or 12 bytes with less than 10^9 \
+                     nanoseconds, found another"
+                )));
+            };
+            let Some(text) = time.to_text() else {
+                return refuse(&"a timestamp outside the years 0 to 9999");
+            };
+            writer.open_tag(0)?;
+            writer.text(&text)?;
+            return Ok(());
+        }
+        if self.config.ext == Ext::Refuse {
+            return refuse(&format_args!("extension type {kind}"));
+        }
+        // What the keys, and what stands around them, take in the longest of the bundled formats.
+        let left = self.repeats.checked_sub(32);
+        let Some(left) = left else {
+            return refuse(&"so many extension types: their maps would be several times the input");
+        };
+        self.repeats = left;
+        writer.open_map()?;
+        writer.text(EXT)?;
+        writer.integer(kind.into())?;
+        writer.text(DATA)?;
+        writer.bytes(data)?;
+        Ok(writer.close()?)
     }
 
     fn sized_text<const N: usize>(&mut self, at: usize, writer: &mut Writer) -> Result<()> {
@@ -117,11 +159,6 @@ impl<'a> Input<'a> {
         std::str::from_utf8(self.take(length)?).map_err(|_| {
             Error::invalid_input(format_args!("byte {at}: expected utf-8 text, found other bytes"))
         })
-    }
-
-    fn skip(&mut self, bytes: u64) -> Result<&mut Self> {
-        self.take(bytes)?;
-        Ok(self)
     }
 
     /// An unsigned number of `N` bytes, at most 8.

@@ -23,6 +23,8 @@ pub const PROBES: &[(&str, &str)] = &[
     ("-2^63", "3b7fffffffffffffff"),
     ("-2^64", "3bffffffffffffffff"),
     ("a bignum, 2^64", "c249010000000000000000"),
+    ("a bignum, -2^64 - 1", "c349010000000000000000"),
+    ("a bignum of 1,025 bits", "c25881⟦01*129⟧"),
     ("the empty text", "60"),
     ("text that looks like a number", "6131"),
     ("text with a line break and a NUL", "63610a00"),
@@ -36,7 +38,9 @@ pub const PROBES: &[(&str, &str)] = &[
     ("keys b, a in this order", "a2 6162 01 6161 02"),
     ("undefined", "f7"),
     ("simple value 16", "f0"),
-    ("a date (tag 0)", "c0 74 323031332d30332d32315432303a30343a30305a"),
+    ("a date and a time (tag 0)", "c0 74 323031332d30332d32315432303a30343a30305a"),
+    ("a day (tag 1004)", "d903ec 6a 323031332d30332d3231"),
+    ("a decimal fraction (tag 4)", "c4 82 21 196ab3"),
 ];
 
 /// A codec, with the parameters of its tables.

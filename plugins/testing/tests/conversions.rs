@@ -43,6 +43,7 @@ fn json() {
             ("129 levels", &deep),
             ("2^64 - 1", "18446744073709551615"),
             ("2^64", "[18446744073709551616]"),
+            ("an integer of 400 digits", &"9".repeat(400)),
             ("-0", "-0"),
             ("1e400", "1e400"),
             ("0.1 and 1.0", "[0.1, 1.0]"),
@@ -70,6 +71,8 @@ fn cbor() {
             ("an indefinite length", "9f01ff"),
             ("a half float", "f93e00"),
             ("NaN with a payload", "fb7ff8000000000001"),
+            ("a bignum of one byte", "c24101"),
+            ("a bignum with leading zeros", "c24a00010000000000000000"),
             ("a reserved byte", "1c"),
         ],
     );
@@ -77,9 +80,11 @@ fn cbor() {
 
 #[test]
 fn msgpack() {
+    let codec = plugbay_plugin_msgpack::Msgpack::new(plugbay_plugin_msgpack::Config::default())
+        .expect("a plugin");
     check(
         "msgpack",
-        &plugbay_plugin_msgpack::Msgpack,
+        &codec,
         ("", ""),
         false,
         &[
@@ -92,6 +97,8 @@ fn msgpack() {
             ("a length of 2^32 - 1", "ddffffffff"),
             ("a float of 32 bits", "ca3fc00000"),
             ("a timestamp", "d6ff00000000"),
+            ("a timestamp with a billion nanoseconds", "c70cff 3b9aca00 0000000000000000"),
+            ("a timestamp of the year 10000", "c70cff 00000000 0000003afff44180"),
             ("an extension type", "d40500"),
             ("the byte 0xc1", "c1"),
         ],
@@ -102,7 +109,7 @@ fn msgpack() {
 fn toml() {
     let codec =
         plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin");
-    let deep = format!("a = {}1{}", "[".repeat(81), "]".repeat(81));
+    let deep = format!("a = {}1{}", "[".repeat(128), "]".repeat(128));
     check(
         "toml",
         &codec,
@@ -113,12 +120,14 @@ fn toml() {
             ("a duplicate key", "a = 1\na = 2"),
             ("a byte order mark", "\u{feff}a = 1"),
             ("a lone surrogate", r#"a = "\ud800""#),
-            ("81 levels", &deep),
+            ("129 levels", &deep),
             ("2^63 - 1", "a = 9223372036854775807"),
             ("2^63", "a = 9223372036854775808"),
             ("-0", "a = -0"),
             ("1 and 1.0", "a = [1, 1.0]"),
             ("an offset date-time", "a = 1979-05-27 07:32:00Z"),
+            ("a day", "a = 1979-05-27"),
+            ("a date and a time without an offset", "a = 1979-05-27T07:32:00"),
             ("a local time", "a = 07:32"),
             ("a null", "a = null"),
         ],
@@ -128,9 +137,11 @@ fn toml() {
 #[test]
 fn yaml() {
     let deep = "[".repeat(129);
+    let codec =
+        plugbay_plugin_yaml::Yaml::new(plugbay_plugin_yaml::Config::default()).expect("a plugin");
     check(
         "yaml",
-        &plugbay_plugin_yaml::Yaml,
+        &codec,
         ("", ""),
         true,
         &[
@@ -142,6 +153,7 @@ fn yaml() {
             ("a lone surrogate", r#""\ud800""#),
             ("129 levels", &deep),
             ("2^64", "18446744073709551616"),
+            ("an integer of 400 digits", &"9".repeat(400)),
             ("1e400", "1e400"),
             ("-0", "-0"),
             ("yes, no, on, off", "[yes, no, on, off]"),
@@ -178,6 +190,7 @@ fn csv() {
             ("a quote inside a field", "a\n1\"2\n"),
             ("a line break in quotes", "a\n\"1\n2\"\n"),
             ("a number", "a\n007\n"),
+            ("an empty line of two columns", "a,b\n\n1,2\n"),
         ],
     );
 }

@@ -19,6 +19,11 @@ struct Inner {
     unsigned: u32,
 }
 
+fn msgpack() -> plugbay_plugin_msgpack::Msgpack {
+    plugbay_plugin_msgpack::Msgpack::new(plugbay_plugin_msgpack::Config::default())
+        .expect("a plugin")
+}
+
 fn sample() -> Sample {
     let inner = |flag, unsigned| Inner { flag, unsigned };
     Sample {
@@ -63,11 +68,9 @@ fn cbor() {
 }
 
 #[test]
-fn msgpack() {
+fn message_pack() {
     let theirs = rmp_serde::to_vec_named(&sample()).expect("bytes");
-    agree(&plugbay_plugin_msgpack::Msgpack, &theirs, |bytes| {
-        rmp_serde::from_slice(bytes).expect("a sample")
-    });
+    agree(&msgpack(), &theirs, |bytes| rmp_serde::from_slice(bytes).expect("a sample"));
 }
 
 #[test]

@@ -17,6 +17,15 @@ fn json() -> plugbay_plugin_json::Json {
     plugbay_plugin_json::Json::new(plugbay_plugin_json::Config::default()).expect("a plugin")
 }
 
+fn msgpack() -> plugbay_plugin_msgpack::Msgpack {
+    plugbay_plugin_msgpack::Msgpack::new(plugbay_plugin_msgpack::Config::default())
+        .expect("a plugin")
+}
+
+fn yaml() -> plugbay_plugin_yaml::Yaml {
+    plugbay_plugin_yaml::Yaml::new(plugbay_plugin_yaml::Config::default()).expect("a plugin")
+}
+
 fn cbor(sorted: bool) -> plugbay_plugin_cbor::Cbor {
     plugbay_plugin_cbor::Cbor::new(plugbay_plugin_cbor::Config { sorted }).expect("a plugin")
 }
@@ -79,12 +88,12 @@ proptest! {
 
     #[test]
     fn msgpack_holds_what_it_can(document in documents(Shape { integers: (i64::MIN.into(), u64::MAX.into()), ..ALL })) {
-        prop_assert_eq!(again(&plugbay_plugin_msgpack::Msgpack, &document)?, as_is(&document));
+        prop_assert_eq!(again(&msgpack(), &document)?, as_is(&document));
     }
 
     #[test]
     fn yaml_holds_everything(document in documents(ALL)) {
-        prop_assert_eq!(again(&plugbay_plugin_yaml::Yaml, &document)?, as_is(&document));
+        prop_assert_eq!(again(&yaml(), &document)?, as_is(&document));
     }
 
     /// TOML writes tables after values, so documents are compared with their keys sorted.
@@ -131,9 +140,9 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         reads_or_refuses(&json(), &bytes)?;
         reads_or_refuses(&cbor(true), &bytes)?;
-        reads_or_refuses(&plugbay_plugin_msgpack::Msgpack, &bytes)?;
+        reads_or_refuses(&msgpack(), &bytes)?;
         reads_or_refuses(&toml(), &bytes)?;
-        reads_or_refuses(&plugbay_plugin_yaml::Yaml, &bytes)?;
+        reads_or_refuses(&yaml(), &bytes)?;
         reads_or_refuses(tabular(true).csv(), &bytes)?;
         reads_or_refuses(tabular(false).tsv(), &bytes)?;
     }
@@ -142,7 +151,7 @@ proptest! {
     fn any_text_is_read_or_refused(text in "[\\[\\]{}:,\"'0-9a-c .\\-#&*!|>=\n\t\\\\e+?%~]{0,40}") {
         reads_or_refuses(&json(), text.as_bytes())?;
         reads_or_refuses(&toml(), text.as_bytes())?;
-        reads_or_refuses(&plugbay_plugin_yaml::Yaml, text.as_bytes())?;
+        reads_or_refuses(&yaml(), text.as_bytes())?;
         reads_or_refuses(tabular(true).csv(), text.as_bytes())?;
         reads_or_refuses(tabular(true).tsv(), text.as_bytes())?;
     }

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod date;
 mod read;
+mod tree;
+mod write;
 
-use plugbay_sdk::document::format::{Bytes, Rules, View};
 use plugbay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,31 +19,37 @@ pub struct Toml {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What becomes of dates and times, which documents do not have.
+    /// What becomes of dates and times.
     pub datetimes: Datetimes,
+    /// What becomes of keys that are integers: TOML's are text.
+    pub integer_keys: IntegerKeys,
 }
 
 /// What becomes of dates and times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Datetimes {
-    /// They are read as text, in the notation of RFC 3339 with a `T`.
+    /// Dates with a time and its offset, and days, are read as dates, and dates are written as
+    /// such. Times without an offset, which documents do not have, are read as text.
     #[default]
+    Date,
+    /// All are read as text, in the notation of RFC 3339 with a `T`.
     Text,
     /// The text is refused as unsupported.
     Refuse,
 }
 
-/// The depth is what the parser reads.
-const RULES: Rules = Rules {
-    format: "TOML",
-    null: false,
-    bytes: Bytes::Refuse,
-    non_finite: true,
-    integers: (i64::MIN as i128, i64::MAX as i128),
-    any_keys: false,
-    depth: read::MAX_DEPTH,
-};
+/// What becomes of keys that are integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IntegerKeys {
+    /// The document is refused as unsupported.
+    #[default]
+    Refuse,
+    /// They are written as text, in decimal digits, and read back as that text. A map that has
+    /// such a text as a key as well is refused.
+    Text,
+}
 
 impl Plugin for Toml {
     const NAME: &'static str = "toml";
@@ -59,10 +67,8 @@ impl Codec for Toml {
     const DESCRIPTION: &'static str = "TOML 1.1; 1.0 is part of it";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
-        // Major type 5 is a map.
-        let is_map = document.as_cbor().first().is_some_and(|byte| byte >> 5 == 5);
-        ensure!(is_map, unsupported, "TOML cannot hold anything but a map at the document");
-        Ok(::toml::to_string(&View::new(document, &RULES))?.into_bytes())
+        document.verify().map_err(Error::invalid_input)?;
+        write::write(document, self.config.integer_keys)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {

@@ -1,35 +1,78 @@
 #![doc = include_str!("../README.md")]
 
+mod composer;
+mod merge;
+mod plain;
 mod read;
 mod scalar;
+mod write;
 
-use plugbay_sdk::document::MAX_DEPTH;
-use plugbay_sdk::document::cbor::{Reader, Token};
-use plugbay_sdk::document::format::{Bytes, Rules, View};
 use plugbay_sdk::prelude::*;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-/// The plugin, and its one codec.
+/// The plugin, and its codec `yaml`. A field of it is the codec `yaml-stream`.
 #[derive(Debug)]
-pub struct Yaml;
+pub struct Yaml {
+    config: Config,
+    stream: YamlStream,
+}
 
-/// YAML's own core schema sets no limits; what CBOR holds beyond it are tags and simple values.
-const RULES: Rules = Rules {
-    format: "YAML",
-    null: true,
-    bytes: Bytes::Native,
-    non_finite: true,
-    integers: (-(1 << 64), (1 << 64) - 1),
-    any_keys: true,
-    depth: MAX_DEPTH,
-};
+/// The codec `yaml-stream`: a list of documents.
+#[derive(Debug)]
+pub struct YamlStream {
+    config: Config,
+}
+
+/// `[plugins.yaml.config]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What becomes of merge keys, `<<`, which are of YAML 1.1.
+    pub merge_keys: MergeKeys,
+    /// What becomes of tags that are not of the core schema.
+    pub tags: Tags,
+}
+
+/// What becomes of merge keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MergeKeys {
+    /// The text is refused as unsupported.
+    #[default]
+    Refuse,
+    /// The pairs of the mappings that `<<` names by aliases are added to those of its own mapping,
+    /// whose keys win; of several mappings the first wins.
+    Merge,
+}
+
+/// What becomes of tags that are not of the core schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tags {
+    /// The text is refused as unsupported.
+    #[default]
+    Refuse,
+    /// The tag is left out. A scalar that had one is text.
+    Drop,
+    /// The node becomes a map of one pair: its key is the tag as it is written, its value the node.
+    Map,
+}
 
 impl Plugin for Yaml {
     const NAME: &'static str = "yaml";
-    const DESCRIPTION: &'static str = "YAML 1.2, core schema";
-    type Config = ();
+    const DESCRIPTION: &'static str = "YAML 1.2, core schema: documents, and streams of them";
+    type Config = Config;
 
-    fn new((): ()) -> Result<Self> {
-        Ok(Self)
+    fn new(config: Config) -> Result<Self> {
+        Ok(Self { stream: YamlStream { config: config.clone() }, config })
+    }
+}
+
+impl Yaml {
+    /// Its codec `yaml-stream`.
+    pub fn stream(&self) -> &YamlStream {
+        &self.stream
     }
 }
 
@@ -40,20 +83,28 @@ impl Codec for Yaml {
     const DESCRIPTION: &'static str = "YAML 1.2, core schema, one document";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
-        // The serializer writes a root of bytes as a sequence of numbers; anywhere else as binary.
-        if let Ok(Token::Bytes(bytes)) = Reader::new(document.as_cbor()).next_token() {
-            let base64 = data_encoding::BASE64.encode(&bytes);
-            return Ok(format!("!!binary \"{base64}\"\n").into_bytes());
-        }
-        let view = View::new(document, &RULES);
-        // Block scalars depend on indentation; quotes say what they hold.
-        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-        Ok(serde_saphyr::to_string_with_options(&view, options)?.into_bytes())
+        document.verify().map_err(Error::invalid_input)?;
+        write::write(document)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
-        read::read(bytes)
+        read::document(bytes, &self.config)
     }
 }
 
-export!(Yaml: codec);
+impl Codec for YamlStream {
+    const NAME: &'static str = "yaml-stream";
+    const MEDIA_TYPES: &'static [&'static str] = &["application/yaml-stream"];
+    const DESCRIPTION: &'static str = "YAML 1.2, core schema, a list of documents";
+
+    fn encode(&self, document: &Document) -> Result<Vec<u8>> {
+        document.verify().map_err(Error::invalid_input)?;
+        write::write_stream(document)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Document> {
+        read::stream(bytes, &self.config)
+    }
+}
+
+export!(Yaml: codec, codec stream);

@@ -2,39 +2,56 @@
 
 use std::borrow::Cow;
 
-use plugbay_sdk::document::cbor::Token;
+use plugbay_sdk::document::cbor::{Integer, Token};
 
 /// The prefix of the schema's tags.
 pub(crate) const CORE: &str = "tag:yaml.org,2002:";
 
+/// What a scalar becomes.
+#[derive(Debug)]
+pub(crate) enum Scalar<'t> {
+    Token(Token<'t>),
+    /// An integer that no token holds.
+    Big(Integer),
+}
+
+impl<'t> From<Token<'t>> for Scalar<'t> {
+    fn from(token: Token<'t>) -> Self {
+        Self::Token(token)
+    }
+}
+
 /// What a plain scalar without a tag is; an error says what it would be and cannot.
-pub(crate) fn plain(text: &str) -> Result<Token<'_>, String> {
+pub(crate) fn plain(text: &str) -> Result<Scalar<'_>, String> {
     if let Some(token) = null(text).or_else(|| bool(text)) {
-        return Ok(token);
+        return Ok(token.into());
     }
     match int(text)? {
-        Some(token) => Ok(token),
-        None => Ok(float(text)?.unwrap_or(Token::Text(Cow::Borrowed(text)))),
+        Some(scalar) => Ok(scalar),
+        None => Ok(float(text)?.unwrap_or(Token::Text(Cow::Borrowed(text))).into()),
     }
 }
 
 /// What a scalar with one of the schema's tags is. The tag comes without its prefix; `None` if
 /// it is not one for scalars.
-pub(crate) fn tagged<'t>(tag: &str, text: &'t str) -> Option<Result<Token<'t>, String>> {
-    let token = match tag {
-        "str" => Ok(Some(Token::Text(text.into()))),
-        "null" => Ok(null(text)),
-        "bool" => Ok(bool(text)),
+pub(crate) fn tagged<'t>(tag: &str, text: &'t str) -> Option<Result<Scalar<'t>, String>> {
+    let scalar = match tag {
+        "str" => Ok(Some(Token::Text(text.into()).into())),
+        "null" => Ok(null(text).map(Scalar::from)),
+        "bool" => Ok(bool(text).map(Scalar::from)),
         "int" => int(text),
         "float" => float(text).and_then(|token| match token {
-            None => Ok(int(text)?.and_then(|_| text.parse().ok()).map(Token::F64)),
-            found => Ok(found),
+            None => {
+                let number = int(text)?.and_then(|_| text.parse().ok());
+                Ok(number.map(Token::F64).map(Scalar::from))
+            }
+            found => Ok(found.map(Scalar::from)),
         }),
-        "binary" => return Some(binary(text)),
+        "binary" => return Some(binary(text).map(Scalar::from)),
         _ => return None,
     };
     let what = || format!("expected a scalar that satisfies the tag {CORE}{tag}, found {text:?}");
-    Some(token.and_then(|token| token.ok_or_else(what)))
+    Some(scalar.and_then(|scalar| scalar.ok_or_else(what)))
 }
 
 fn null(text: &str) -> Option<Token<'_>> {
@@ -49,21 +66,29 @@ fn bool(text: &str) -> Option<Token<'_>> {
     }
 }
 
-fn int(text: &str) -> Result<Option<Token<'_>>, String> {
+fn int(text: &str) -> Result<Option<Scalar<'_>>, String> {
     let digits = |text: &str, radix| !text.is_empty() && text.chars().all(|c| c.is_digit(radix));
-    let number = if let Some(octal) = text.strip_prefix("0o").filter(|text| digits(text, 8)) {
-        i128::from_str_radix(octal, 8)
-    } else if let Some(hex) = text.strip_prefix("0x").filter(|text| digits(text, 16)) {
-        i128::from_str_radix(hex, 16)
-    } else if digits(text.strip_prefix(['-', '+']).unwrap_or(text), 10) {
-        text.parse()
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (number, radix) = if let Some(octal) = text.strip_prefix("0o").filter(|it| digits(it, 8)) {
+        (octal, 8)
+    } else if let Some(hex) = text.strip_prefix("0x").filter(|it| digits(it, 16)) {
+        (hex, 16)
+    } else if digits(unsigned, 10) {
+        (unsigned, 10)
     } else {
         return Ok(None);
     };
-    match number.ok().and_then(Token::from_integer) {
-        Some(token) => Ok(Some(token)),
+    let negative = text.starts_with('-');
+    if let Ok(number) = u64::from_str_radix(number, radix) {
+        let number = if negative { -i128::from(number) } else { number.into() };
+        return Ok(Token::from_integer(number).map(Scalar::from));
+    }
+    match Integer::from_digits(negative, number, radix) {
+        Some(integer) => Ok(Some(Scalar::Big(integer))),
         None => {
-            Err(format!("expected an integer from -2^64 to 2^64 - 1, found the integer {text}"))
+            let bits = Integer::MAX_BITS;
+            let start: String = text.chars().take(64).collect();
+            Err(format!("expected an integer of at most {bits} bits, found the integer {start}…"))
         }
     }
 }

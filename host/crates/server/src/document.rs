@@ -1,9 +1,7 @@
 //! Documents as JSON or CBOR, as the HTTP API and the command line read and write them.
 
 use plugbay::Document;
-use plugbay_document::MAX_DEPTH;
-use plugbay_document::format::{Bytes, Rules, View};
-use serde::Serialize as _;
+use plugbay_document::json::{self, Options};
 
 /// The form of a document outside of codecs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +32,6 @@ pub enum FormError {
     },
 }
 
-/// The values that JSON can hold. Writing a byte string or NaN as something else would lose it
-/// silently.
-const JSON: Rules = Rules {
-    format: "JSON",
-    null: true,
-    bytes: Bytes::Refuse,
-    non_finite: false,
-    integers: (-(1 << 64), (1 << 64) - 1),
-    any_keys: false,
-    depth: MAX_DEPTH,
-};
-
 impl Form {
     /// The form's media type.
     #[must_use]
@@ -63,7 +49,7 @@ impl Form {
     /// If the bytes are not of this form.
     pub fn read(self, bytes: &[u8]) -> Result<Document, FormError> {
         match self {
-            Self::Json => serde_json::from_slice(bytes)
+            Self::Json => json::read(bytes)
                 .map_err(|error| FormError::Malformed { form: "JSON", message: error.to_string() }),
             Self::Cbor => Document::from_cbor(bytes)
                 .map_err(|error| FormError::Malformed { form: "CBOR", message: error.to_string() }),
@@ -77,13 +63,9 @@ impl Form {
     /// If the form cannot hold it: JSON has no byte strings and no NaN.
     pub fn write(self, document: Document) -> Result<Vec<u8>, FormError> {
         match self {
-            Self::Json => {
-                let mut json = Vec::with_capacity(document.as_cbor().len() * 5 / 4);
-                View::new(&document, &JSON)
-                    .serialize(&mut serde_json::Serializer::new(&mut json))
-                    .map_err(|error| FormError::Unsupported { message: error.to_string() })?;
-                Ok(json)
-            }
+            // Writing a byte string or NaN as something else would lose it silently.
+            Self::Json => json::write(&document, &Options::default())
+                .map_err(|error| FormError::Unsupported { message: error.to_string() }),
             Self::Cbor => Ok(document.into_cbor()),
         }
     }
@@ -110,5 +92,25 @@ mod tests {
         let again = Form::Cbor.read(&cbor).unwrap();
         assert_eq!(Form::Json.write(again).unwrap(), br#"{"a":[1,-2,0.1,null,"x"]}"#);
         assert!(Form::Json.read(b"{").is_err() && Form::Cbor.read(b"\x81").is_err());
+    }
+
+    /// As the codecs read and write them.
+    #[test]
+    fn both_forms_are_exact_and_strict() {
+        for text in ["18446744073709551616", "-9223372036854775809", "-18446744073709551616"] {
+            let document = Form::Json.read(text.as_bytes()).unwrap();
+            assert_eq!(Form::Json.write(document).unwrap(), text.as_bytes());
+        }
+        let deep = |levels| [vec![b'['; levels], vec![b']'; levels]].concat();
+        assert!(Form::Json.read(&deep(128)).is_ok() && Form::Json.read(&deep(129)).is_err());
+        for (form, equal) in [
+            (Form::Json, &br#"{"a":1,"a":2}"#[..]),
+            (Form::Json, br#"[{"b":{"a":1,"\u0061":2}}]"#),
+            (Form::Cbor, b"\xa2\x61a\x01\x61a\x02"),
+            (Form::Cbor, b"\x81\xa1\x61b\xa2\x01\x00\x18\x01\x00"),
+        ] {
+            let error = form.read(equal).unwrap_err().to_string();
+            assert!(error.contains("duplicate key"), "{error}");
+        }
     }
 }

@@ -33,6 +33,9 @@ pub(crate) const BREAK: u8 = 0xff;
 /// Bignums: a byte string under one of these tags.
 pub(crate) const TAG_BIG_UNSIGNED: u64 = 2;
 pub(crate) const TAG_BIG_NEGATIVE: u64 = 3;
+/// A date and time as text (RFC 3339), and a day as text (RFC 8943).
+pub(crate) const TAG_DATE_TIME: u64 = 0;
+pub(crate) const TAG_DATE: u64 = 1004;
 /// "What follows is CBOR": says nothing that is not known here.
 pub(crate) const TAG_SELF_DESCRIBED: u64 = 55_799;
 
@@ -94,6 +97,20 @@ fn write_wide(out: &mut Vec<u8>, kind: u8, tag: u64, number: u128) {
         write(out, TAG, tag);
         let zeros = number.leading_zeros() as usize / 8;
         write_bytes(out, &number.to_be_bytes()[zeros..]);
+    }
+}
+
+/// Writes an integer of any size in its preferred form: a bignum only where 64 bits do not hold it.
+/// `bytes` are big-endian; of a negative integer they are those of -1 minus it.
+pub(crate) fn write_big(out: &mut Vec<u8>, negative: bool, bytes: &[u8]) {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let bytes = &bytes[zeros..];
+    if bytes.len() <= 8 {
+        let number = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        write(out, if negative { NEGATIVE } else { UNSIGNED }, number);
+    } else {
+        write(out, TAG, if negative { TAG_BIG_NEGATIVE } else { TAG_BIG_UNSIGNED });
+        write_bytes(out, bytes);
     }
 }
 

@@ -39,19 +39,22 @@
 //! | limit | [`Reader`] | [`Writer`] |
 //! |---|---|---|
 //! | levels of arrays, maps and tags | [`Reader::skip`] refuses more than [`MAX_DEPTH`](crate::MAX_DEPTH); callers that recurse count theirs with [`Reader::enter`] | refuses more than [`MAX_DEPTH`](crate::MAX_DEPTH) |
-//! | equal keys in a map | passes them on | refuses them, also those written in other widths |
-//! | integers | exact, from -2^64 to 2^64-1 | exact, refuses others |
+//! | equal keys in a map | passes them on; [`Document::check`](crate::Document::check) refuses them | refuses them, also those written in other widths |
+//! | integers | exact, as tokens from -2^64 to 2^64-1; others as [`Integer`]s, by [`Reader::bignum`] | exact, of any size, in preferred form |
 //! | lengths | refuses those that the input cannot hold, before anything is reserved | always known, written as short as they can be |
 //! | text | refuses what is not UTF-8 | |
 
 mod half;
 pub(crate) mod head;
+mod integer;
+pub(crate) mod keys;
 mod reader;
 mod token;
 mod writer;
 
+pub use integer::Integer;
 pub use reader::Reader;
 pub(crate) use reader::Wide;
 pub use token::Token;
 pub(crate) use token::negative;
-pub use writer::{Floats, Order, Writer};
+pub use writer::{Floats, Kept, Order, Writer, escaped};

@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use super::half;
 use super::head::{
     ARRAY, BREAK, BYTES, FALSE, FLOAT_32, FLOAT_64, IN_1_BYTE, IN_2_BYTES, IN_4_BYTES, IN_8_BYTES,
-    INDEFINITE, MAP, NEGATIVE, NULL, TAG, TAG_BIG_NEGATIVE, TAG_BIG_UNSIGNED, TAG_SELF_DESCRIBED,
-    TEXT, TRUE, UNDEFINED, UNSIGNED,
+    INDEFINITE, MAP, NEGATIVE, NULL, TAG, TAG_BIG_NEGATIVE, TAG_BIG_UNSIGNED, TAG_DATE,
+    TAG_DATE_TIME, TAG_SELF_DESCRIBED, TEXT, TRUE, UNDEFINED, UNSIGNED,
 };
+use super::integer::Integer;
+use super::keys::Keys;
 use super::token::Token;
 use crate::{Error, MAX_DEPTH};
 
@@ -40,6 +42,16 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn new(cbor: &'a [u8]) -> Self {
         Self { rest: cbor, total: cbor.len(), depth: MAX_DEPTH }
+    }
+
+    /// How many bytes are read.
+    pub(crate) fn offset(&self) -> usize {
+        self.total - self.rest.len()
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     #[cold]
@@ -300,28 +312,76 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// The integer that `tag`, which was taken last, and the bytes after it stand for; `None`, and
+    /// nothing is taken, if the tag is none of bignums (2 and 3) or no bytes follow.
+    ///
+    /// ```
+    /// use plugbay_document::cbor::{Reader, Token};
+    ///
+    /// // 2(h'010000000000000000')
+    /// let cbor = [0xc2, 0x49, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    /// let mut reader = Reader::new(&cbor);
+    /// let Token::Tag(tag) = reader.next_token()? else { panic!("expected a tag") };
+    /// let integer = reader.bignum(tag)?.expect("a bignum");
+    /// assert_eq!(integer.to_string(), "18446744073709551616");
+    /// # Ok::<(), plugbay_document::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not well-formed.
+    pub fn bignum(&mut self, tag: u64) -> Result<Option<Integer>, Error> {
+        if !matches!(tag, TAG_BIG_UNSIGNED | TAG_BIG_NEGATIVE) {
+            return Ok(None);
+        }
+        let start = *self;
+        let Token::Bytes(bytes) = self.next_token()? else {
+            *self = start;
+            return Ok(None);
+        };
+        Ok(Some(Integer::from_bytes(tag == TAG_BIG_NEGATIVE, &bytes)))
+    }
+
+    /// The text of the date, or date and time, that `tag`, which was taken last, and the text
+    /// after it stand for (tags 0 and 1004); `None`, and nothing is taken, if it is none.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not well-formed.
+    pub fn date(&mut self, tag: u64) -> Result<Option<Cow<'a, str>>, Error> {
+        if !matches!(tag, TAG_DATE_TIME | TAG_DATE) {
+            return Ok(None);
+        }
+        let start = *self;
+        let Token::Text(text) = self.next_token()? else {
+            *self = start;
+            return Ok(None);
+        };
+        Ok(Some(text))
+    }
+
     /// What follows a tag that `serde` has a word for: a bignum, or `None` where the tag says
-    /// nothing and the item after it is meant.
+    /// nothing, or that a text is a date, and the item after it is meant.
     pub(crate) fn tagged(&mut self, tag: u64) -> Result<Option<Wide>, Error> {
         let negative = match tag {
             TAG_BIG_UNSIGNED => false,
             TAG_BIG_NEGATIVE => true,
             TAG_SELF_DESCRIBED => return Ok(None),
+            TAG_DATE_TIME | TAG_DATE if self.peek()? >> 5 == TEXT => return Ok(None),
             _ => {
                 return Err(Error::new(format_args!(
                     "expected a plain value, found CBOR tag {tag}, which only CBOR can hold"
                 )));
             }
         };
-        let Token::Bytes(bytes) = self.next_token()? else {
+        let Some(integer) = self.bignum(tag)? else {
             return Err(self.malformed("expected the bytes of a bignum"));
         };
-        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-        let digits = &bytes[zeros..];
+        let bytes = integer.as_bytes();
         let mut number = [0; 16];
-        let wide = (number.len().checked_sub(digits.len()))
+        let wide = (number.len().checked_sub(bytes.len()))
             .map(|gap| {
-                number[gap..].copy_from_slice(digits);
+                number[gap..].copy_from_slice(bytes);
                 u128::from_be_bytes(number)
             })
             .and_then(|number| {
@@ -332,7 +392,7 @@ impl<'a> Reader<'a> {
                 }
             });
         wide.map(Some).ok_or_else(|| {
-            let bits = digits.len() * 8;
+            let bits = bytes.len() * 8;
             Error::new(format_args!("expected an integer of 128 bits, found one of about {bits}"))
         })
     }
@@ -355,6 +415,37 @@ impl<'a> Reader<'a> {
             for _ in 0..per_element {
                 self.skip()?;
             }
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Takes a whole item as [`Reader::skip`] does, and refuses equal keys in a map.
+    pub(crate) fn check(&mut self, cbor: &'a [u8], keys: &mut Keys) -> Result<(), Error> {
+        match self.next_token()? {
+            Token::Array(mut left) => {
+                self.enter()?;
+                while self.more(&mut left)? {
+                    self.check(cbor, keys)?;
+                }
+            }
+            Token::Map(mut left) => {
+                self.enter()?;
+                let mark = keys.begin();
+                while self.more(&mut left)? {
+                    let mut key = *self;
+                    // A key that is a map has keys as well.
+                    self.check(cbor, keys)?;
+                    keys.take(mark, cbor, &mut key)?;
+                    self.check(cbor, keys)?;
+                }
+                keys.end(mark, cbor)?;
+            }
+            Token::Tag(_) => {
+                self.enter()?;
+                self.check(cbor, keys)?;
+            }
+            _ => return Ok(()),
         }
         self.leave();
         Ok(())
