@@ -36,7 +36,7 @@ impl Plugin for Hello {
 
 /// The body of an answer in JSON.
 #[derive(Serialize)]
-struct Greeting<'a> {
+struct HelloAnswer<'a> {
     greeting: &'a str,
     name: &'a str,
     message: &'a str,
@@ -56,7 +56,7 @@ impl Handler for Hello {
             plugbay_accept::best(request.header("accept"), &["text/plain", "application/json"])
                 == Some(1);
         let response = if json {
-            Response::json(&Greeting { greeting, name, message: &message })?
+            Response::json(&HelloAnswer { greeting, name, message: &message })?
         } else {
             // A client that accepts neither gets text.
             Response::text(&message)
