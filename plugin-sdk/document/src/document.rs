@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cbor::Reader;
-use crate::cbor::keys::Keys;
+use crate::cbor::distinct::{self, Keys};
+use crate::cbor::{Reader, Writer};
 use crate::{Error, value_in, value_out};
 
 /// One CBOR item. See the [crate's page](crate) for what it can hold.
@@ -65,7 +65,7 @@ impl Document {
     /// As for [`Document::from_cbor`].
     pub fn check(cbor: &[u8]) -> Result<(), Error> {
         let mut reader = Reader::new(cbor);
-        reader.check(cbor, &mut Keys::default())?;
+        distinct::check(&mut reader, cbor, &mut Keys::default())?;
         reader.finish()
     }
 
@@ -133,5 +133,26 @@ impl fmt::Debug for Document {
 impl Default for Document {
     fn default() -> Self {
         Self { cbor: Cow::Owned(vec![0xf6]) }
+    }
+}
+
+impl Writer {
+    /// The item as a document.
+    ///
+    /// # Panics
+    ///
+    /// As [`Writer::finish`].
+    ///
+    /// ```
+    /// use plugbay_document::{Document, cbor::Writer};
+    ///
+    /// let mut writer = Writer::default();
+    /// writer.bool(true)?;
+    /// assert_eq!(writer.into_document(), Document::from_value(&true)?);
+    /// # Ok::<(), plugbay_document::Error>(())
+    /// ```
+    #[must_use]
+    pub fn into_document(self) -> Document {
+        Document::from_trusted_cbor(self.finish())
     }
 }

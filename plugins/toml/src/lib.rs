@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod date;
+mod position;
 mod read;
 mod tree;
 mod write;

@@ -15,6 +15,7 @@ use toml_parser::decoder::{Encoding, ScalarKind};
 use toml_parser::lexer::{Lexer, Token, TokenKind};
 use toml_parser::{ErrorSink, Expected, ParseError, Raw, Source};
 
+use crate::position::position;
 use crate::tree::{Name, Tree};
 use crate::{Datetimes, date};
 
@@ -408,12 +409,4 @@ impl ErrorSink for First {
     fn report_error(&mut self, error: ParseError) {
         self.0.get_or_insert(error);
     }
-}
-
-/// The line and the column of a byte, both from 1, columns in characters.
-pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = 1 + before.matches('\n').count();
-    let column = 1 + before.rsplit('\n').next().map_or(0, |line| line.chars().count());
-    (line, column)
 }

@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, RandomState};
 use plugbay_sdk::document::cbor::{Reader, Writer};
 use plugbay_sdk::{Error, Result};
 
-use crate::read::position;
+use crate::position::position;
 
 /// No entry.
 const NONE: u32 = u32::MAX;

@@ -5,8 +5,8 @@ use plugbay_sdk::document::cbor::{Kept, Token, Writer};
 use plugbay_sdk::document::repeats;
 use plugbay_sdk::{Error, Result, document};
 
+use crate::events::{Events, place};
 use crate::merge::Merges;
-use crate::read::{Events, place};
 use crate::scalar::{self, CORE, Scalar};
 use crate::{Config, MergeKeys, Tags};
 

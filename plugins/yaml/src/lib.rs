@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod composer;
+mod events;
 mod merge;
 mod plain;
 mod read;

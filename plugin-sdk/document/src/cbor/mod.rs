@@ -44,6 +44,7 @@
 //! | lengths | refuses those that the input cannot hold, before anything is reserved | always known, written as short as they can be |
 //! | text | refuses what is not UTF-8 | |
 
+pub(crate) mod distinct;
 mod half;
 pub(crate) mod head;
 mod integer;

@@ -9,7 +9,6 @@ use super::head::{
     TAG_DATE_TIME, TAG_SELF_DESCRIBED, TEXT, TRUE, UNDEFINED, UNSIGNED,
 };
 use super::integer::Integer;
-use super::keys::Keys;
 use super::token::Token;
 use crate::{Error, MAX_DEPTH};
 
@@ -415,37 +414,6 @@ impl<'a> Reader<'a> {
             for _ in 0..per_element {
                 self.skip()?;
             }
-        }
-        self.leave();
-        Ok(())
-    }
-
-    /// Takes a whole item as [`Reader::skip`] does, and refuses equal keys in a map.
-    pub(crate) fn check(&mut self, cbor: &'a [u8], keys: &mut Keys) -> Result<(), Error> {
-        match self.next_token()? {
-            Token::Array(mut left) => {
-                self.enter()?;
-                while self.more(&mut left)? {
-                    self.check(cbor, keys)?;
-                }
-            }
-            Token::Map(mut left) => {
-                self.enter()?;
-                let mark = keys.begin();
-                while self.more(&mut left)? {
-                    let mut key = *self;
-                    // A key that is a map has keys as well.
-                    self.check(cbor, keys)?;
-                    keys.take(mark, cbor, &mut key)?;
-                    self.check(cbor, keys)?;
-                }
-                keys.end(mark, cbor)?;
-            }
-            Token::Tag(_) => {
-                self.enter()?;
-                self.check(cbor, keys)?;
-            }
-            _ => return Ok(()),
         }
         self.leave();
         Ok(())

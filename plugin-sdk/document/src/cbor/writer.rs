@@ -8,7 +8,7 @@ use super::head::{
 };
 use super::keys::{self, FEW, Key};
 use super::{Integer, Reader, Token};
-use crate::{Document, Error, MAX_DEPTH, Path, reserve};
+use crate::{Error, MAX_DEPTH, Path, reserve};
 
 /// In which width a [`Writer`] writes floats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,25 +123,6 @@ impl Writer {
     pub fn finish(self) -> Vec<u8> {
         assert!(self.complete && self.open.is_empty(), "expected a whole item, found part of one");
         self.out
-    }
-
-    /// The item as a document.
-    ///
-    /// # Panics
-    ///
-    /// As [`Writer::finish`].
-    ///
-    /// ```
-    /// use plugbay_document::{Document, cbor::Writer};
-    ///
-    /// let mut writer = Writer::default();
-    /// writer.bool(true)?;
-    /// assert_eq!(writer.into_document(), Document::from_value(&true)?);
-    /// # Ok::<(), plugbay_document::Error>(())
-    /// ```
-    #[must_use]
-    pub fn into_document(self) -> Document {
-        Document::from_trusted_cbor(self.finish())
     }
 
     /// Writes an item that holds no others, or opens a level for one that does; the length that
