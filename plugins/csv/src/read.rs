@@ -140,9 +140,9 @@ impl Table<'_> {
     fn open(&mut self) -> Result<bool> {
         let named = self.header.is_some() && self.dialect.form == Form::Rows;
         if named {
-            self.writer.open_map()?
+            self.writer.open_map()?;
         } else {
-            self.writer.open_array()?
+            self.writer.open_array()?;
         }
         Ok(named)
     }

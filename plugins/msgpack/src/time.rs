@@ -17,20 +17,23 @@ const DAY: i64 = 86_400;
 impl Time {
     /// What the bytes of a timestamp say: 4, 8 or 12 of them.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let time = match *bytes {
-            [a, b, c, d] => {
-                Self { seconds: u32::from_be_bytes([a, b, c, d]).into(), nanoseconds: 0 }
+        let time = match bytes.len() {
+            4 => {
+                let seconds = u32::from_be_bytes(bytes.try_into().ok()?);
+                Self { seconds: seconds.into(), nanoseconds: 0 }
             }
-            [a, b, c, d, e, f, g, h] => {
-                let both = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+            8 => {
+                let both = u64::from_be_bytes(bytes.try_into().ok()?);
                 let seconds = i64::try_from(both & ((1 << 34) - 1)).ok()?;
                 Self { seconds, nanoseconds: u32::try_from(both >> 34).ok()? }
             }
-            [a, b, c, d, e, f, g, h, i, j, k, l] => Self {
-                seconds: i64::from_be_bytes([e, f, g, h, i, j, k, l]),
-                nanoseconds: u32::from_be_bytes([a, b, c, d]),
-            },
-            _ => return None,
+            _ => {
+                let (nanoseconds, seconds) = bytes.split_first_chunk()?;
+                Self {
+                    seconds: i64::from_be_bytes(seconds.try_into().ok()?),
+                    nanoseconds: u32::from_be_bytes(*nanoseconds),
+                }
+            }
         };
         (time.nanoseconds < 1_000_000_000).then_some(time)
     }

@@ -35,7 +35,7 @@ impl Output<'_> {
                 Err(_) => return Err(refuse(path, &token)),
             },
             Token::Bool(value) => {
-                encode::write_bool(&mut self.out, *value).map_err(Error::internal)?
+                encode::write_bool(&mut self.out, *value).map_err(Error::internal)?;
             }
             Token::Null => encode::write_nil(&mut self.out).map_err(Error::internal)?,
             Token::F32(value) => encode::write_f64(&mut self.out, (*value).into())?,

@@ -4,6 +4,8 @@
 //! A request is a body that one codec reads and another writes, as `convert` and `/transcode` have it.
 //! The body, the document and the answer are there at once.
 
+#![expect(clippy::format_collect, reason = "texts of a test")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -204,6 +206,7 @@ fn deep(levels: usize, inside: &str) -> String {
 }
 
 /// Bodies that are meant to take much, for codecs by name.
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn hostile() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let long = "x".repeat(BODY / 2);
     let mut bodies: Vec<(&str, &str, Vec<u8>)> = Vec::new();

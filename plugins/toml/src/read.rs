@@ -377,7 +377,7 @@ impl<'t> Parser<'t> {
     #[cold]
     fn duplicate(&self, tree: &Tree<'_>, name: Name) -> Error {
         let what = format_args!("duplicate key {}", tree.shown(name));
-        self.at(what, tree.start(name).unwrap_or(self.expression))
+        self.at(what, name.start().unwrap_or(self.expression))
     }
 
     #[cold]

@@ -69,7 +69,15 @@ enum Kind {
     Array,
 }
 
+impl Name {
+    /// Where it is in the text, if it is there as it is.
+    pub(crate) fn start(self) -> Option<usize> {
+        self.in_text.then_some(self.start as usize)
+    }
+}
+
 /// Where a value goes: into a table, under a name.
+#[derive(Clone, Copy)]
 pub(crate) struct Place {
     table: u32,
     name: Name,
@@ -98,6 +106,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Keeps a name.
+    #[expect(clippy::needless_pass_by_value, reason = "tells what is borrowed from what is owned")]
     pub(crate) fn name(&mut self, name: Cow<'t, str>) -> Name {
         // Texts are shorter than 4 GiB, and names no longer than they are in the text.
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
@@ -126,11 +135,6 @@ impl<'t> Tree<'t> {
         } else {
             format!("{text:?}")
         }
-    }
-
-    /// Where it is in the text, if it is there as it is.
-    pub(crate) fn start(&self, name: Name) -> Option<usize> {
-        name.in_text.then_some(name.start as usize)
     }
 
     /// The table that a header opens; or the part of its key that is something else already.
@@ -307,7 +311,7 @@ impl<'t> Tree<'t> {
     /// A name that the writer has already: where it is.
     #[cold]
     fn refused(&self, error: &plugbay_sdk::document::Error, name: Name) -> Error {
-        let Some(at) = self.start(name) else { return Error::invalid_input(error) };
+        let Some(at) = name.start() else { return Error::invalid_input(error) };
         let (line, column) = position(self.text, at);
         let name = self.shown(name);
         Error::invalid_input(format_args!("duplicate key {name} at line {line} column {column}"))

@@ -1,5 +1,7 @@
 //! The TOML specifications, example by example.
 
+#![expect(clippy::format_collect, reason = "texts of a test")]
+
 use plugbay_plugin_testing::{diagnostic, vectors};
 use plugbay_plugin_toml::{Config, Datetimes, IntegerKeys, Toml};
 use plugbay_sdk::{Codec as _, Document, ErrorKind, Plugin as _};

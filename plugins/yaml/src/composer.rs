@@ -66,7 +66,7 @@ impl<'c> Composer<'c> {
                 match item.map_err(|what| Error::invalid_input(place(&what, span)))? {
                     Scalar::Token(token) => self.put(span, |writer| writer.token(&token))?,
                     Scalar::Big(integer) => {
-                        self.put(span, |writer| writer.big_integer(&integer))?
+                        self.put(span, |writer| writer.big_integer(&integer))?;
                     }
                 }
                 self.end(kept, tagged, span)
@@ -236,8 +236,8 @@ impl<'c> Composer<'c> {
             // Its keys are looked up among those that there are.
             let left = self.repeats.checked_sub(8 * self.writer.pairs());
             self.repeats = left.ok_or_else(|| Error::unsupported(merge.place(TOO_MUCH)))?;
-            let merged = self.writer.merge(merge.item);
-            merged.map_err(|error| Error::invalid_input(merge.place(&error.to_string())))?;
+            let result = self.writer.merge(merge.item);
+            result.map_err(|error| Error::invalid_input(merge.place(&error.to_string())))?;
         }
         Ok(())
     }

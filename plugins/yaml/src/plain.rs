@@ -21,7 +21,7 @@ pub(crate) fn is_plain(text: &str, place: Place) -> bool {
         return first.is_ascii_alphabetic() && text.chars().all(word) && !is_special(text);
     }
     let begins = match first {
-        '-' | '?' => text.chars().nth(1).is_some_and(|second| second.is_alphanumeric()),
+        '-' | '?' => text.chars().nth(1).is_some_and(char::is_alphanumeric),
         ',' | ':' | '[' | ']' | '{' | '}' | '#' | '&' | '*' | '!' | '|' | '>' | '\'' | '"'
         | '%' | '@' | '`' | ' ' => false,
         _ => true,

@@ -83,13 +83,12 @@ fn int(text: &str) -> Result<Option<Scalar<'_>>, String> {
         let number = if negative { -i128::from(number) } else { number.into() };
         return Ok(Token::from_integer(number).map(Scalar::from));
     }
-    match Integer::from_digits(negative, number, radix) {
-        Some(integer) => Ok(Some(Scalar::Big(integer))),
-        None => {
-            let bits = Integer::MAX_BITS;
-            let start: String = text.chars().take(64).collect();
-            Err(format!("expected an integer of at most {bits} bits, found the integer {start}…"))
-        }
+    if let Some(integer) = Integer::from_digits(negative, number, radix) {
+        Ok(Some(Scalar::Big(integer)))
+    } else {
+        let bits = Integer::MAX_BITS;
+        let start: String = text.chars().take(64).collect();
+        Err(format!("expected an integer of at most {bits} bits, found the integer {start}…"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The YAML 1.2.2 specification, example by example, and hostile texts.
 
+#![expect(clippy::format_collect, reason = "texts of a test")]
+
 use plugbay_plugin_testing::{diagnostic, vectors};
 use plugbay_plugin_yaml::{Config, MergeKeys, Tags, Yaml};
 use plugbay_sdk::{Codec as _, Document, ErrorKind, Plugin as _};
