@@ -116,8 +116,8 @@ fn a_linked_plugin_stays_in_service_if_a_file_of_its_name_or_capability_does_not
         let before = site.running("json").unwrap();
         site.drop_in("new.wasm", puppet(name, "9.0.0", &["codec:json"]));
         // Once when the file is new, and once when it is known that it does not start.
-        site.look();
-        site.look();
+        site.reconcile();
+        site.reconcile();
         assert_eq!(linked_answer(&site), b"7");
         let after = site.running("json").unwrap();
         assert_eq!(
@@ -128,8 +128,8 @@ fn a_linked_plugin_stays_in_service_if_a_file_of_its_name_or_capability_does_not
         assert_eq!(reason(&site, "new.wasm"), Some(Reason::Init));
         assert_eq!(reason(&site, "linked:json"), None, "a linked plugin is not reported");
         // The file replaces it as soon as it starts.
-        puppets.mood(&label, Mood::default());
-        site.look();
+        puppets.script(&label, Script::default());
+        site.reconcile();
         assert_eq!((site.encode("json"), reason(&site, "new.wasm")), (label, None));
     }
 }
