@@ -68,7 +68,7 @@ impl Elements<'_> {
         self.element(value)?;
         let place = |at| u32::try_from(at).map_err(|_| Error::new("a document of 4 GiB"));
         let key = &self.out[start..];
-        let repeated = self.keys.len() < FEW && self.keys.iter().any(|it| self.bytes(it) == key);
+        let repeated = self.keys.len() < FEW && self.keys.iter().any(|it| self.bytes(*it) == key);
         if repeated {
             return Err(self.duplicate(start));
         }
@@ -76,12 +76,12 @@ impl Elements<'_> {
         if is_due(self.keys.len()) { self.distinct() } else { Ok(()) }
     }
 
-    fn bytes(&self, &(start, end): &(u32, u32)) -> &[u8] {
+    fn bytes(&self, (start, end): (u32, u32)) -> &[u8] {
         &self.out[start as usize..end as usize]
     }
 
     fn distinct(&self) -> Result<(), Error> {
-        match sorted(self.keys.len(), |index| self.bytes(&self.keys[index])) {
+        match sorted(self.keys.len(), |index| self.bytes(self.keys[index])) {
             Ok(_) => Ok(()),
             Err(repeated) => Err(self.duplicate(self.keys[repeated].0 as usize)),
         }

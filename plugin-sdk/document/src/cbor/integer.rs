@@ -1,6 +1,6 @@
 //! Integers of any size: CBOR's bignums, and their digits in text.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// An integer of any size.
 ///
@@ -160,7 +160,7 @@ impl fmt::Display for Integer {
         }
         let mut digits = chunks.pop().unwrap_or(0).to_string();
         for chunk in chunks.iter().rev() {
-            digits += &format!("{chunk:09}");
+            write!(digits, "{chunk:09}")?;
         }
         f.pad_integral(!self.negative, "", &digits)
     }

@@ -80,8 +80,8 @@ impl Json<'_, '_, '_> {
             Token::Null => self.out.put(b"null"),
             Token::F32(value) if value.is_finite() => self.out.json(&f64::from(value)),
             Token::F64(value) if value.is_finite() => self.out.json(&value),
-            Token::Array(count) => return self.list(path, depth, count, pretty),
-            Token::Map(count) => return self.map(path, depth, count, pretty),
+            Token::Array(count) => self.list(path, depth, count, pretty),
+            Token::Map(count) => self.map(path, depth, count, pretty),
             Token::Bytes(bytes) => {
                 let Bytes::Text(write) = self.options.bytes else {
                     return Err(refuse(path, &Token::Bytes(bytes)));
@@ -227,6 +227,7 @@ fn refuse(path: Path<'_>, what: &dyn std::fmt::Display) -> Error {
 struct Out<'o>(&'o mut Vec<u8>);
 
 impl Out<'_> {
+    #[expect(clippy::unnecessary_wraps, reason = "as all that is written")]
     fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
         reserve(self.0, bytes.len());
         self.0.extend_from_slice(bytes);
@@ -312,7 +313,7 @@ mod tests {
         let options = Options { pretty: true, ..Options::default() };
         let mut cbor = vec![0x81; 100];
         cbor.extend([0x9a, 0, 1, 0, 0]);
-        cbor.extend([0x00; 65_536]);
+        cbor.extend(std::iter::repeat_n(0x00, 65_536));
         let text = written(&cbor, &options).unwrap();
         assert!(text.starts_with("[\n  [\n    [") && text.len() < 8 << 20, "{}", text.len());
         let mut small = vec![0x81; 100];
