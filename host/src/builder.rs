@@ -16,7 +16,7 @@ use plugbay_wasm::compile::CompilerCommand;
 use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
 
 use crate::call::GenerationServices;
-use crate::change::{Store, configured_routes};
+use crate::change::{Retry, Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
 use crate::control::{ConfigLoader, HostState, Reconciler, channel};
 use crate::host::{Background, Control, Host};
@@ -219,10 +219,13 @@ impl Builder {
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = channel();
         let shared = HostState::new(cell, tokio.clone(), signal.clone(), config.host.probes);
-        let store = Store::new(runtimes.clone(), shared.journal.clone(), {
+        let stopped = {
             let shared = Arc::clone(&shared);
             move || shared.is_stopped()
-        });
+        };
+        let wake = signal.clone();
+        let store =
+            Store::new(runtimes.clone(), shared.journal.clone(), stopped, move || wake.prepared());
         let mut reconciler = Reconciler::new(
             Arc::clone(&shared),
             source,
@@ -234,7 +237,7 @@ impl Builder {
         if !self.no_watch {
             reconciler.watch(signal.clone());
         }
-        let first = reconciler.look(false);
+        let first = reconciler.look(Retry::None);
         strictly(&config, &first).inspect_err(|_| reconciler.abandon())?;
         let (over, ended) = tokio::sync::oneshot::channel();
         std::thread::Builder::new().name("plugbay-reconcile".into()).spawn(move || {

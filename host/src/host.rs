@@ -38,9 +38,18 @@ pub(crate) struct Control {
     pub(crate) _tokio: Background,
 }
 
+impl Control {
+    /// Ends the reconciler, and what is being prepared. Returns whether that is news.
+    fn stop(&self) -> bool {
+        let first = self.signal.stop();
+        self.runtimes.iter().for_each(|runtime| runtime.stop());
+        first
+    }
+}
+
 impl Drop for Control {
     fn drop(&mut self) {
-        self.signal.stop();
+        self.stop();
     }
 }
 
@@ -236,7 +245,7 @@ impl Host {
     ///
     /// This cannot fail; calls that come later are refused as retired.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<String> {
-        if !self.control.signal.stop() {
+        if !self.control.stop() {
             return Vec::new();
         }
         let end = stop::after(deadline);

@@ -139,7 +139,7 @@ async fn attempt_async<K: Kind, R>(
             Ok((answer, Some(fault)))
         }
         Ok((None, answer)) => Ok((running.settle(permit, &context, Ok(answer))?, None)),
-        Err(error) => Err(running.failed(permit, &context, error)),
+        Err(error) => Err(running.failed(permit, &context, error.of(&running.label))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use plugbay_core::codec::Codec;
+use plugbay_core::codec::{Codec, Direction};
 use plugbay_core::handler::{Handler, Request, Response};
 use plugbay_core::{CallError, CallErrorKind, CapabilityDescription, Context, Kind, Policy};
 use plugbay_document::Document;
@@ -195,9 +195,63 @@ impl CapabilityLease<Codec> {
         let (context, options) =
             (options.bound(self.published.context())?, options.repeatable(true));
         Ok(dispatch::call::<Codec, _>(capability, &context, options, |codec, context, plugin| {
-            checked(codec.decode(context, bytes)?, name, plugin)
+            checked(codec.decode(context, bytes)?, name).map_err(|error| error.of(plugin))
         })?)
     }
+
+    /// As [`encode_document`](Self::encode_document), without blocking a thread.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the plugin's work on this document; no other call notices.
+    pub async fn encode_document_async(
+        &self,
+        options: CallOptions<'_>,
+        mut document: Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
+        let called_once = self.capability().spread.is_none();
+        Ok(self
+            .call_judged(options.repeatable(true), |_bytes| None, &mut |codec, context| {
+                let document = take_or_copy(&mut document, called_once);
+                codec.convert_async(context, Direction::Encode, document)
+            })
+            .await?)
+    }
+
+    /// As [`decode_document`](Self::decode_document), without blocking a thread.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer, or one that is no document.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the plugin's work on these bytes; no other call notices.
+    pub async fn decode_document_async(
+        &self,
+        options: CallOptions<'_>,
+        mut bytes: Vec<u8>,
+    ) -> Result<Document, Error> {
+        let capability = self.capability();
+        let called_once = capability.spread.is_none();
+        Ok(self
+            .call_judged(options.repeatable(true), |_document| None, &mut |codec, context| {
+                let name = capability.key.name.clone();
+                let bytes = take_or_copy(&mut bytes, called_once);
+                let document = codec.convert_async(context, Direction::Decode, bytes);
+                Box::pin(async move { checked(document.await?, &name) })
+            })
+            .await?)
+    }
+}
+
+/// What one provider is given: the bytes, or a copy where another may be asked, too.
+fn take_or_copy(bytes: &mut Vec<u8>, called_once: bool) -> Vec<u8> {
+    if called_once { std::mem::take(bytes) } else { bytes.clone() }
 }
 
 impl CapabilityLease<Handler> {
@@ -256,14 +310,10 @@ fn is_repeatable(method: &str) -> bool {
 }
 
 /// A codec's answer as a document, if it is one.
-pub(crate) fn checked(
-    document: Vec<u8>,
-    codec: &str,
-    plugin: &Arc<str>,
-) -> Result<Document, CallError> {
+pub(crate) fn checked(document: Vec<u8>, codec: &str) -> Result<Document, CallError> {
     Document::from_cbor(document).map_err(|error| {
         let message = format!("codec {codec}: expected one CBOR item: {error}");
-        CallError::new(CallErrorKind::Contract, message).of(plugin)
+        CallError::new(CallErrorKind::Contract, message)
     })
 }
 

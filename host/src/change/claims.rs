@@ -5,10 +5,10 @@
 //! once it is known what did not start ([`readmitted`]); and for what is about to be published
 //! ([`settle`]), where a last good version may stand in the place of one that did not start.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use plugbay_core::{CapabilityKey, Description, Reason, Refusal, Source};
-use plugbay_registry::router::same_shape;
+use plugbay_registry::router::{PatternProblem, RouteError, shape};
 
 use crate::config::Config;
 use crate::report::Rejection;
@@ -82,16 +82,18 @@ pub(crate) struct Claims<'c> {
     /// And who offers each.
     capabilities: BTreeMap<CapabilityKey, Vec<String>>,
     router: Router,
+    /// The routes of the configuration, by the shape of their patterns.
+    configured: HashMap<String, Vec<Route>>,
 }
 
 impl<'c> Claims<'c> {
     pub(crate) fn new(config: &'c Config) -> Self {
-        Self {
-            config,
-            names: BTreeMap::new(),
-            capabilities: BTreeMap::new(),
-            router: configured_routes(config),
+        let router = configured_routes(config);
+        let mut configured: HashMap<String, Vec<Route>> = HashMap::new();
+        for route in router.routes() {
+            configured.entry(shape(&route.pattern)).or_default().push(route.clone());
         }
+        Self { config, names: BTreeMap::new(), capabilities: BTreeMap::new(), router, configured }
     }
 
     /// Gives a plugin all that it asks for, or nothing.
@@ -106,7 +108,7 @@ impl<'c> Claims<'c> {
                 return Err(capability_clash(key, owner));
             }
         }
-        self.router = self.with_routes(claim)?;
+        self.claim_routes(claim)?;
         for key in keys {
             self.capabilities.entry(key).or_default().push(claim.name.to_owned());
         }
@@ -114,18 +116,64 @@ impl<'c> Claims<'c> {
         Ok(())
     }
 
-    /// The routes that there would be with those of a claim.
-    fn with_routes(&self, claim: &Claim<'_>) -> Result<Router, Refusal> {
-        let mut router = self.router.clone();
+    /// Gives a plugin all the routes that it asks for, or none.
+    fn claim_routes(&mut self, claim: &Claim<'_>) -> Result<(), Refusal> {
         for (index, description) in claim.descriptions.iter().enumerate() {
             // A version on trial does not keep its plugin from serving.
             if claim.serves || index > 0 {
-                routes_that_fit(&mut router, claim.name, description);
+                self.add_routes_that_fit(claim.name, description);
             } else {
-                suggested_routes(&mut router, claim.name, description)?;
+                self.add_routes(claim.name, description)?;
             }
         }
-        Ok(router)
+        Ok(())
+    }
+
+    /// Adds all routes that a plugin suggests, or none. Where the configuration says otherwise, it
+    /// wins.
+    fn add_routes(&mut self, name: &str, description: &Description) -> Result<(), Refusal> {
+        let mut added: Vec<String> = Vec::new();
+        for route in suggestions(name, description) {
+            if self.is_configured(&route) || self.is_there(&route) {
+                continue;
+            }
+            let pattern = route.pattern.clone();
+            let owner = self.router.taken(&route).map(|other| other.value.handler.clone());
+            if let Err(error) = self.router.insert(route) {
+                for pattern in added.iter().rev() {
+                    self.router.undo_insert(pattern);
+                }
+                return Err(refused_route(&error, owner));
+            }
+            added.push(pattern);
+        }
+        Ok(())
+    }
+
+    /// Adds those routes of a plugin that can stand beside the ones that are there.
+    fn add_routes_that_fit(&mut self, name: &str, description: &Description) {
+        for route in suggestions(name, description) {
+            if !self.is_configured(&route) && !self.is_there(&route) {
+                // The plugin serves without a route that does not fit.
+                let _ = self.router.insert(route);
+            }
+        }
+    }
+
+    /// Whether the configuration says who serves what `route` asks for, by whatever names its
+    /// pattern has for the parameters.
+    fn is_configured(&self, route: &Route) -> bool {
+        if self.configured.is_empty() {
+            return false;
+        }
+        let configured = self.configured.get(&shape(&route.pattern));
+        configured.is_some_and(|all| all.iter().any(|it| it.shares_methods(route)))
+    }
+
+    /// Whether the route is there already: another provider of the same handler suggests it too.
+    fn is_there(&self, route: &Route) -> bool {
+        let mut others = self.router.of_pattern(&route.pattern);
+        others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)
     }
 }
 
@@ -247,37 +295,22 @@ pub(crate) fn configured_routes(config: &Config) -> Router {
     router
 }
 
-/// Adds the routes that a plugin suggests. Where the configuration says otherwise, it wins.
-fn suggested_routes(
-    router: &mut Router,
-    name: &str,
-    description: &Description,
-) -> Result<(), Refusal> {
-    for route in suggestions(name, description) {
-        if is_configured(router, &route) || is_there(router, &route) {
-            continue;
-        }
-        let owner = router.taken(&route).map(|other| other.value.handler.clone());
-        router.insert(route).map_err(|error| {
-            let message = match owner {
-                Some(handler) => format!("{error} to handler {handler}"),
-                None => error.to_string(),
-            };
-            Refusal::new(Reason::RouteClash, message)
-                .hint("say in [[routes]] which handler serves the path")
-        })?;
+/// A pattern that is no pattern is the description's fault; one that another plugin has is a clash.
+fn refused_route(error: &RouteError, owner: Option<String>) -> Refusal {
+    let malformed = matches!(
+        error,
+        RouteError::Pattern { problem, .. } if !matches!(problem, PatternProblem::Conflict { .. })
+    );
+    if malformed {
+        return Refusal::new(Reason::Description, error.to_string())
+            .hint("such as /users/{id}, or /files/{*rest} for all that follows");
     }
-    Ok(())
-}
-
-/// Adds those routes of a plugin that can stand beside the ones that are there.
-fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
-    for route in suggestions(name, description) {
-        if !is_configured(router, &route) && !is_there(router, &route) {
-            // The plugin serves without a route that does not fit.
-            let _ = router.insert(route);
-        }
-    }
+    let message = match owner {
+        Some(handler) => format!("{error} to handler {handler}"),
+        None => error.to_string(),
+    };
+    Refusal::new(Reason::RouteClash, message)
+        .hint("say in [[routes]] which handler serves the path")
 }
 
 fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
@@ -289,17 +322,4 @@ fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Ro
             Route::new(&route.path, target).on(&route.methods)
         })
     })
-}
-
-/// Whether the configuration says who serves what `route` asks for, by whatever names its
-/// pattern has for the parameters.
-fn is_configured(router: &Router, route: &Route) -> bool {
-    let mut configured = router.routes().filter(|it| it.value.origin == RouteOrigin::Config);
-    configured.any(|it| it.shares_methods(route) && same_shape(&it.pattern, &route.pattern))
-}
-
-/// Whether the route is there already: another provider of the same handler suggests it too.
-fn is_there(router: &Router, route: &Route) -> bool {
-    let mut others = router.of_pattern(&route.pattern);
-    others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)
 }

@@ -2,11 +2,12 @@
 //!
 //! Every artifact that could be described becomes a plugin under the name that it gives
 //! itself, or under each `[plugins.NAME]` that claims it by `artifact = …`. Then names,
-//! capabilities and routes are given out, in order of precedence: what runs already from the
-//! same file, other files by name, linked plugins. Who comes too late is contested: refused, unless
-//! what it clashes with does not start. A linked plugin gives way without a word, because a
-//! dropped file is meant to replace it.
+//! capabilities and routes are given out, in order of precedence: linked plugins and those that run
+//! already, then others by file name; of one plugin the newest version. What comes too late is contested:
+//! refused, unless what it clashes with does not start. A linked plugin gives way to a file of the same plugin name, and only
+//! to that, without a word: such a file is meant to replace it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +61,28 @@ pub(crate) fn resolve(
         }
     }
     missing_artifacts(config, offers, failed, &mut desired);
-    candidates.sort_by_key(|wanted| precedence(wanted, running));
+    let in_files = candidates.iter().filter(|it| !is_linked(&it.offer.source));
+    let in_files: BTreeSet<String> = in_files.map(|it| it.identity.name.clone()).collect();
+    let mut first_found: BTreeMap<String, Source> = BTreeMap::new();
+    for Wanted { identity, offer } in &candidates {
+        let first =
+            first_found.entry(identity.name.clone()).or_insert_with(|| offer.source.clone());
+        if offer.source < *first {
+            first.clone_from(&offer.source);
+        }
+    }
+    candidates.sort_by_cached_key(|Wanted { identity, offer }| {
+        let linked = is_linked(&offer.source);
+        let rank = match linked {
+            true if in_files.contains(&identity.name) => 2,
+            true => 0,
+            false => u8::from(!running.contains_key(&identity.name)),
+        };
+        // Of the files that hold one plugin the newest version comes first, whichever of them runs: or
+        // another one would run after a restart.
+        let newest = Reverse(offer.description.version.clone());
+        (rank, first_found.get(&identity.name).cloned(), newest, offer.source.clone())
+    });
     let mut claims = Claims::new(config);
     for name in &desired.kept {
         keep(&mut claims, name, running);
@@ -288,20 +310,6 @@ fn check_config(name: &str, description: &Description, config: &Value) -> Result
         Refusal::new(Reason::ConfigSchema, format!("[plugins.{name}.config]: {}", all.join("; ")))
             .hint(format!("`plugbay inspect {name}` shows the schema"))
     })
-}
-
-/// Smaller comes first.
-fn precedence(wanted: &Wanted, running: &BTreeMap<String, Incumbent>) -> (u8, Source) {
-    let source = &wanted.offer.source;
-    let incumbent = running.get(&wanted.identity.name);
-    let place = incumbent.and_then(|it| it.sources.iter().position(|it| it == source));
-    let rank = match (source, place) {
-        (Source::Linked(_), _) => 3,
-        (_, Some(0)) => 0,
-        (_, Some(_)) => 1,
-        (_, None) => 2,
-    };
-    (rank, source.clone())
 }
 
 /// `[plugins.NAME] artifact = …` that claims a file which is not there.

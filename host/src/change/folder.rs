@@ -3,13 +3,15 @@
 //! A file counts if its extension is an artifact's and its name does not begin with a dot:
 //! editors and `ConfigMap`s keep their halves of a change in such names. A link counts as
 //! the file that it leads to. A file that changed while it was read, or that ends too early
-//! and was written to a moment ago, is "not yet": it is looked at again, not refused.
+//! and was written to a moment ago, is "not yet": it is looked at again, not refused. What has an
+//! artifact's name and is no file (a folder, a pipe, a link that leads nowhere) is refused, and never
+//! opened.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use plugbay_core::{Artifact, Digest, Reason, Refusal, Source};
 
@@ -22,6 +24,10 @@ const TRUSTED_AGE: Duration = Duration::from_secs(3);
 
 /// The largest artifact.
 const MAX_ARTIFACT: u64 = 256 << 20;
+
+/// How many bytes of new artifacts one look keeps for those who prepare them; the others are read again
+/// then, one by one.
+const MOST_KEPT: u64 = 64 << 20;
 
 const EXTENSIONS: [&str; 4] = ["wasm", "so", "dylib", "dll"];
 
@@ -80,9 +86,9 @@ impl Found {
 ///
 /// If it cannot be read, is no file, is too large, or changes meanwhile.
 pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
-    let Some(size) = size(path).map_err(|error| unreadable_file(&error))? else {
-        let message = "expected a file, found a folder, a pipe or a device";
-        return Err(Refusal::new(Reason::Unreadable, message));
+    let size = match size(path).map_err(|error| unreadable_file(&error))? {
+        Ok(size) => size,
+        Err(found) => return Err(no_file(found)),
     };
     let file = File::open(path).map_err(|error| unreadable_file(&error))?;
     let bytes = bytes(&file, size)?.map_err(|error| unreadable_file(&error))?;
@@ -92,11 +98,24 @@ pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
     Ok(Artifact::new(Source::File(path.to_owned()), bytes))
 }
 
-/// The size of a file; `None` of what is none. Asked before opening: a pipe with an artifact's
-/// name must not hang the reconciler.
-fn size(path: &Path) -> io::Result<Option<u64>> {
-    let metadata = fs::metadata(path)?;
-    Ok(metadata.is_file().then_some(metadata.len()))
+/// The size of a file, or what there is instead. Asked before opening: a pipe with an artifact's name
+/// must not hang the reconciler.
+fn size(path: &Path) -> io::Result<Result<u64, &'static str>> {
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            return Ok(Err("a link that leads nowhere"));
+        }
+        metadata => metadata?,
+    };
+    Ok(match metadata.file_type() {
+        kind if kind.is_file() => Ok(metadata.len()),
+        kind if kind.is_dir() => Err("a folder"),
+        _ => Err("a pipe, a socket or a device"),
+    })
+}
+
+fn no_file(found: &str) -> Refusal {
+    Refusal::new(Reason::Unreadable, format!("expected a file, found {found}"))
 }
 
 /// The bytes of a file of this size, and one more if it has grown since.
@@ -119,11 +138,16 @@ fn restless() -> Refusal {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     read: HashMap<PathBuf, (Stamp, Found)>,
+    /// Since when each file that was read has been as it is: its own time stamp may lie in the future.
+    seen: HashMap<PathBuf, (Stamp, Instant)>,
 }
 
 fn unreadable_file(error: &io::Error) -> Refusal {
-    Refusal::new(Reason::Unreadable, format!("expected a readable file: {error}"))
-        .hint("the host's user needs read permission")
+    let refusal = Refusal::new(Reason::Unreadable, format!("expected a readable file: {error}"));
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => refusal.hint("the host's user needs read permission"),
+        _ => refusal,
+    }
 }
 
 /// What changes when a file does.
@@ -147,10 +171,9 @@ impl Stamp {
         Self { size: metadata.len(), modified: metadata.modified().ok(), inode }
     }
 
-    /// Whether the file was left alone for so long.
-    fn is_older_than(&self, age: Duration) -> bool {
-        let since = self.modified.and_then(|modified| modified.elapsed().ok());
-        since.is_some_and(|since| since >= age)
+    /// For how long the file was left alone, as far as its time stamp says.
+    fn age(&self) -> Duration {
+        self.modified.and_then(|modified| modified.elapsed().ok()).unwrap_or_default()
     }
 }
 
@@ -180,10 +203,18 @@ pub(crate) fn list(
     }
     paths.sort();
     memory.read.retain(|path, _| paths.binary_search(path).is_ok());
+    memory.seen.retain(|path, _| paths.binary_search(path).is_ok());
     let mut listing = Listing::default();
+    let mut kept = 0;
     for path in paths {
         match memory.look(&path, &is_whole) {
-            Ok(Look::Artifact(found)) => listing.artifacts.push(found),
+            Ok(Look::Artifact(mut found)) => {
+                if found.artifact.is_some() {
+                    kept += found.size;
+                    found.artifact = found.artifact.filter(|_| kept <= MOST_KEPT);
+                }
+                listing.artifacts.push(found);
+            }
             Ok(Look::NotYet) => listing.not_yet.push(path),
             Ok(Look::Nothing) => {}
             Err(refusal) => listing.refused.push((Source::File(path), refusal)),
@@ -201,7 +232,7 @@ fn is_candidate(path: &Path) -> bool {
 enum Look {
     Artifact(Found),
     NotYet,
-    /// A folder, or a file that went away between listing and reading.
+    /// It went away between listing and reading.
     Nothing,
 }
 
@@ -223,8 +254,8 @@ impl Memory {
         path: &Path,
         is_whole: &impl Fn(&Artifact) -> bool,
     ) -> io::Result<Result<Look, Refusal>> {
-        if size(path)?.is_none() {
-            return Ok(Ok(Look::Nothing));
+        if let Err(found) = size(path)? {
+            return Ok(Err(no_file(found)));
         }
         let file = File::open(path)?;
         let before = Stamp::of(&file.metadata()?);
@@ -242,7 +273,8 @@ impl Memory {
         if before != after || bytes.len() as u64 != before.size {
             return Ok(Ok(Look::NotYet));
         }
-        let settled = before.is_older_than(SETTLE);
+        let age = self.age(path, &before);
+        let settled = age >= SETTLE;
         if bytes.is_empty() {
             let refusal = Refusal::new(Reason::Empty, "expected a plugin, found an empty file");
             return Ok(if settled { Err(refusal) } else { Ok(Look::NotYet) });
@@ -258,11 +290,22 @@ impl Memory {
             return Ok(if settled { Err(refusal) } else { Ok(Look::NotYet) });
         }
         let found = Found::new(path, artifact);
-        if before.is_older_than(TRUSTED_AGE) {
+        if age >= TRUSTED_AGE {
+            self.seen.remove(path);
             let remembered = Found { artifact: None, ..found.clone() };
             self.read.insert(path.to_owned(), (before, remembered));
         }
         Ok(Ok(Look::Artifact(found)))
+    }
+
+    /// For how long a file was left alone, as its time stamp says or looks have seen.
+    fn age(&mut self, path: &Path, stamp: &Stamp) -> Duration {
+        let now = Instant::now();
+        let seen = self.seen.entry(path.to_owned()).or_insert_with(|| (stamp.clone(), now));
+        if seen.0 != *stamp {
+            *seen = (stamp.clone(), now);
+        }
+        stamp.age().max(now.duration_since(seen.1))
     }
 }
 
@@ -285,9 +328,73 @@ mod tests {
         for name in ["a.wasm", "B.WASM", ".hidden.wasm", "readme.md", "b.wasm~", "c.so"] {
             fs::write(folder.path().join(name), b"x").unwrap();
         }
-        fs::create_dir(folder.path().join("d.wasm")).unwrap();
         let listing = list(folder.path(), &mut Memory::default(), |_| true).unwrap();
         assert_eq!(names(&listing), ["B.WASM", "a.wasm", "c.so"]);
+        assert!(listing.refused.is_empty() && listing.not_yet.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_has_an_artifacts_name_and_is_no_file_is_listed_and_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("folder.wasm")).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("link.wasm")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("device.wasm")).unwrap();
+        std::os::unix::fs::symlink("round.wasm", path("round.wasm")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket.so")).unwrap();
+        let listing = list(folder.path(), &mut Memory::default(), |_| true).unwrap();
+        let refused = listing.refused.iter();
+        let refused = refused.map(|(source, it)| format!("{}: {}", source.file_name(), it.message));
+        let mut refused: Vec<_> = refused.collect();
+        refused.swap(3, 4);
+        assert_eq!(
+            refused[..4],
+            [
+                "device.wasm: expected a file, found a pipe, a socket or a device",
+                "folder.wasm: expected a file, found a folder",
+                "link.wasm: expected a file, found a link that leads nowhere",
+                "socket.so: expected a file, found a pipe, a socket or a device",
+            ]
+        );
+        assert!(refused[4].starts_with("round.wasm: expected a readable file"), "{refused:?}");
+        assert!(listing.refused.iter().all(|(_, it)| it.hint.is_empty()), "{:?}", listing.refused);
+        assert!(listing.artifacts.is_empty() && listing.not_yet.is_empty());
+    }
+
+    #[test]
+    fn a_time_stamp_in_the_future_does_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wasm");
+        fs::write(&path, b"half").unwrap();
+        let future = SystemTime::now() + Duration::from_hours(1000);
+        File::options().append(true).open(&path).unwrap().set_modified(future).unwrap();
+        let mut memory = Memory::default();
+        let mut listed = |whole: bool| list(folder.path(), &mut memory, |_| whole).unwrap();
+        assert_eq!(listed(false).not_yet.len(), 1);
+        let begun = Instant::now();
+        while listed(false).refused.is_empty() {
+            std::thread::yield_now();
+            assert!(begun.elapsed() < 10 * SETTLE, "it never settles");
+        }
+        assert!(begun.elapsed() >= SETTLE);
+        while listed(true).artifacts[0].artifact.is_some() {
+            std::thread::yield_now();
+            assert!(begun.elapsed() < 10 * TRUSTED_AGE, "it is read again and again");
+        }
+    }
+
+    #[test]
+    fn one_look_keeps_a_bounded_number_of_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.wasm", "b.wasm", "c.wasm"] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_len(MOST_KEPT / 2).unwrap();
+        }
+        let listing = list(folder.path(), &mut Memory::default(), |_| true).unwrap();
+        let kept = listing.artifacts.iter().filter(|found| found.artifact.is_some()).count();
+        assert_eq!((listing.artifacts.len(), kept), (3, 2));
+        assert!(listing.artifacts[2].artifact().is_ok(), "it is read again");
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `folder` | lists and reads the plugin folder; half-written files are "not yet" |
-//! | `prepare`, `store`, `parallel` | prepares each digest once, and starts plugins, in parallel |
+//! | `prepare`, `preparing`, `store`, `parallel` | prepares each digest once, each aside, and starts plugins in parallel |
 //! | `desired` | what the folder and the configuration ask for, together |
 //! | `claims` | who may have which name, capability and route: the one judge of clashes |
 //! | `plan` | what becomes of each plugin: it stays, something of it is started, or it leaves |
@@ -31,6 +31,7 @@ mod inspect;
 mod parallel;
 mod plan;
 mod prepare;
+mod preparing;
 mod start;
 mod store;
 mod trials;
@@ -41,7 +42,7 @@ pub(crate) use self::desired::{Desired, is_disabled, resolve, violated};
 pub(crate) use self::history::History;
 pub use self::inspect::{Inspection, Prospect};
 pub(crate) use self::inspect::{check, inspect};
-pub(crate) use self::prepare::is_whole;
+pub(crate) use self::prepare::{Key, is_whole};
 pub(crate) use self::start::{Look, Next, StartedPlugin, restart_members};
-pub(crate) use self::store::{ArtifactSource, Store};
+pub(crate) use self::store::{ArtifactSource, Preparation, Retry, Store};
 pub(crate) use self::trials::{Trials, trial_outcome};

@@ -8,7 +8,7 @@ use plugbay_registry::Leased;
 use super::claims::{Contested, readmitted};
 use super::desired::Desired;
 use super::plan::{Plan, Planner, Serving, Transition, TrialChange};
-use super::store::{Started, Store};
+use super::store::{Retry, Started, Store};
 use super::trials::{promoted, trial};
 use crate::config::Config;
 use crate::report::{Outcome, Rejection, millis};
@@ -23,7 +23,7 @@ pub(crate) struct Look<'a> {
     /// How many are started at the same time.
     pub(crate) workers: usize,
     /// Whether what would not start is tried again.
-    pub(crate) retry: bool,
+    pub(crate) retry: Retry,
 }
 
 /// A plugin on its way into the next set.

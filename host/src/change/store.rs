@@ -1,4 +1,5 @@
-//! Prepares each digest once, and starts plugins: in parallel, off the request path.
+//! What was prepared and what was refused, each digest once, and the start of plugins: in parallel, off
+//! the request path.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,12 +11,14 @@ use plugbay_registry::Leased;
 use super::desired::description_isolation;
 use super::folder::Found;
 use super::parallel::parallel;
-use super::prepare::{Key, Ready, key_of, prepare};
+use super::prepare::{Key, Ready, key_of};
+use super::preparing::{Done, Preparing};
 use crate::config::Config;
 use crate::report::{Journal, Rejection};
 use crate::set::{Offer, PluginIdentity, Running, Wanted};
 
 /// Where an offer's artifact comes from.
+#[derive(Clone)]
 pub(crate) enum ArtifactSource {
     Folder(Found),
     /// Linked into the program, or given by the application.
@@ -37,20 +40,52 @@ impl ArtifactSource {
         }
     }
 
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         match self {
             Self::Folder(found) => found.size,
             Self::Given(artifact) => artifact.bytes.len() as u64,
         }
     }
 
-    fn artifact(&self) -> Result<Artifact, Refusal> {
+    pub(super) fn artifact(&self) -> Result<Artifact, Refusal> {
         match self {
             Self::Folder(found) => found.artifact(),
             Self::Given(artifact) => Ok(artifact.clone()),
         }
     }
 }
+
+/// Which of the refusals that may pass a look tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// None: the look is for what changed.
+    None,
+    /// Those whose time has come: each waits longer after each failure.
+    Due,
+    /// All: an operator or the application asks.
+    All,
+}
+
+/// What a look has to work with.
+#[derive(Default)]
+pub(crate) struct Preparation {
+    /// What is prepared.
+    pub(crate) offers: Vec<Offer>,
+    pub(crate) refused: Vec<Rejection>,
+    /// What is on its way: another look follows when it ends.
+    pub(crate) pending: BTreeMap<Key, Source>,
+}
+
+/// A digest that was refused for a reason that may pass.
+struct Failures {
+    count: u32,
+    /// When it is tried again, if nobody asks for it before.
+    due: Instant,
+}
+
+/// How long such a digest waits after its first failure, and at most.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Says whether the host is shut down.
 type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
@@ -63,7 +98,11 @@ pub(crate) struct Store {
     /// Whether the host is shut down.
     stopped: Stopped,
     ready: HashMap<Key, Result<Ready, Refusal>>,
-    /// How long the last look worked on each digest that was new to it.
+    preparing: Preparing,
+    /// What changed while it was read.
+    restless: HashMap<Key, Refusal>,
+    failures: HashMap<Key, Failures>,
+    /// How long it took to prepare each digest that the last look found ready.
     prepared_in: HashMap<Key, Duration>,
     /// Plugins that would not start: tried again when anything of them changes, when
     /// an operator asks for a look, and at the slow look.
@@ -85,8 +124,12 @@ impl Store {
         runtimes: Vec<Arc<dyn Runtime>>,
         journal: Journal,
         stopped: impl Fn() -> bool + Send + Sync + 'static,
+        wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         Self {
+            preparing: Preparing::new(runtimes.clone(), wake),
+            restless: HashMap::new(),
+            failures: HashMap::new(),
             runtimes,
             journal,
             stopped: Box::new(stopped),
@@ -101,77 +144,102 @@ impl Store {
         &self.runtimes
     }
 
-    /// Prepares and describes every digest that is new, at most `workers` at once. `retry`
-    /// asks those again that failed for a reason that may have passed. What `keep` names stays
-    /// prepared though nothing asks for it now. `progress` is called after each.
+    /// Has every digest that is new prepared and described, at most `workers` at once, and says what
+    /// is ready. What `keep` names stays prepared though nothing asks for it now.
     pub(crate) fn prepare(
         &mut self,
-        origins: &[ArtifactSource],
+        sources: &[ArtifactSource],
         config: &Config,
         keep: &BTreeSet<Key>,
         workers: usize,
-        retry: bool,
-        progress: impl Fn() + Sync,
-    ) -> (Vec<Offer>, Vec<Rejection>) {
-        let origins: Vec<(Key, &ArtifactSource)> = origins
-            .iter()
-            .map(|origin| {
-                ((origin.digest(), description_isolation(config, &origin.source())), origin)
-            })
-            .collect();
-        let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
-        self.ready.retain(|key, ready| {
-            let again = retry && ready.as_ref().is_err_and(|refusal| refusal.reason.may_pass());
-            keep.contains(key) || wanted.contains(key) && !again
-        });
-        let mut new = BTreeMap::new();
-        for (key, origin) in &origins {
-            if !self.ready.contains_key(key) {
-                new.insert(*key, *origin);
-            }
-        }
-        let runtimes = &self.runtimes;
-        let stopped = &self.stopped;
-        let prepared = parallel(new.into_iter().collect(), workers, stopped, |(key, origin)| {
-            let began = Instant::now();
-            let ready = origin.artifact().map(|artifact| prepare(runtimes, &artifact, key.1));
-            progress();
-            (key, ready, began.elapsed())
-        });
-        let mut gone = HashMap::new();
+        retry: Retry,
+    ) -> Preparation {
+        let isolation = |it: &ArtifactSource| description_isolation(config, &it.source());
+        let sources: Vec<(Key, &ArtifactSource)> =
+            sources.iter().map(|it| ((it.digest(), isolation(it)), it)).collect();
+        let wanted: BTreeSet<Key> = sources.iter().map(|(key, _)| *key).collect();
         self.prepared_in.clear();
-        for (key, ready, took) in prepared {
-            self.prepared_in.insert(key, took);
-            match ready {
-                Ok(ready) => drop(self.ready.insert(key, ready)),
-                // The file changed meanwhile: nothing is known of its digest.
-                Err(refusal) => drop(gone.insert(key, refusal)),
+        self.collect();
+        self.forget(&wanted, keep, retry);
+        for (key, source) in &sources {
+            let is_known = self.ready.contains_key(key) || self.restless.contains_key(key);
+            if !is_known {
+                self.preparing.begin(*key, source, workers);
             }
         }
-        let mut offers = Vec::new();
-        let mut refused = Vec::new();
-        for (key, origin) in origins {
+        let mut preparation = Preparation::default();
+        for (key, source) in sources {
             match self.ready.get(&key) {
-                Some(Ok(ready)) => offers.push(Offer {
-                    source: origin.source(),
+                Some(Ok(ready)) => preparation.offers.push(Offer {
+                    source: source.source(),
                     digest: key.0,
-                    size: origin.size(),
+                    size: source.size(),
                     native: ready.prepared().is_native(),
                     described_in: key.1,
                     description: Arc::clone(ready.description()),
                 }),
-                Some(Err(refusal)) => refused.push(refuse(origin, refusal)),
-                None => refused.extend(gone.get(&key).map(|refusal| refuse(origin, refusal))),
+                Some(Err(refusal)) => preparation.refused.push(refuse(source, refusal)),
+                None => match self.restless.get(&key) {
+                    Some(refusal) => preparation.refused.push(refuse(source, refusal)),
+                    None => drop(preparation.pending.insert(key, source.source())),
+                },
             }
         }
-        (offers, refused)
+        // It is read again at the next look.
+        self.restless.clear();
+        preparation
     }
 
-    /// A look begins to start plugins. `retry` tries those again that failed before for a reason
-    /// that may have passed.
-    pub(crate) fn begin(&mut self, retry: bool) {
+    /// Waits until all that is on its way has ended, or nothing has for `patience`.
+    pub(crate) fn wait(&self, patience: Duration, progress: impl Fn() -> bool) {
+        self.preparing.wait(patience, || progress() && !(self.stopped)());
+    }
+
+    /// Takes over what has ended.
+    fn collect(&mut self) {
+        for Done { key, ready, took } in self.preparing.take_done() {
+            self.prepared_in.insert(key, took);
+            let ready = match ready {
+                Ok(ready) => ready,
+                Err(refusal) => {
+                    self.restless.insert(key, refusal);
+                    continue;
+                }
+            };
+            if ready.as_ref().is_err_and(|refusal| refusal.reason.may_pass()) {
+                let count = self.failures.get(&key).map_or(0, |it| it.count);
+                let wait = FIRST_WAIT.saturating_mul(1 << count.min(16)).min(LONGEST_WAIT);
+                let failures = Failures { count: count + 1, due: Instant::now() + wait };
+                self.failures.insert(key, failures);
+            } else {
+                self.failures.remove(&key);
+            }
+            self.ready.insert(key, ready);
+        }
+    }
+
+    /// Forgets what nothing asks for, and what is to be tried again.
+    fn forget(&mut self, wanted: &BTreeSet<Key>, keep: &BTreeSet<Key>, retry: Retry) {
+        let now = Instant::now();
+        let failures = &self.failures;
+        let again = |key: &Key, refusal: &Refusal| {
+            let is_due = || failures.get(key).is_none_or(|it| it.due <= now);
+            refusal.reason.may_pass() && (retry == Retry::All || (retry == Retry::Due && is_due()))
+        };
+        self.ready.retain(|key, ready| {
+            let is_over = ready.as_ref().is_err_and(|refusal| again(key, refusal));
+            keep.contains(key) || (wanted.contains(key) && !is_over)
+        });
+        self.failures.retain(|key, _| wanted.contains(key));
+        self.preparing.keep_only(wanted);
+    }
+
+    /// A look begins to start plugins, and tries those again that failed before unless it is for what
+    /// changed alone.
+    pub(crate) fn begin(&mut self, retry: Retry) {
         let attempted = std::mem::take(&mut self.attempted);
-        self.failed_starts.retain(|(identity, _)| !retry && attempted.contains(identity));
+        let is_tried_again = retry != Retry::None;
+        self.failed_starts.retain(|(identity, _)| !is_tried_again && attempted.contains(identity));
     }
 
     /// Starts plugins, one group after the other, and of each at most `workers` at once.

@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plugbay_core::{Artifact, Reason, Refusal, Source};
+use tokio::sync::oneshot;
 
 use super::publish::{NextSet, Publisher};
 use super::restarts::Restarter;
@@ -24,8 +25,8 @@ use super::unwatched::Watch;
 #[cfg(feature = "watch")]
 use super::watch::Watch;
 use crate::change::{
-    ArtifactSource, Desired, Look, Next, Store, Trials, folder, is_disabled, is_whole, resolve,
-    restart_members, violated,
+    ArtifactSource, Desired, Key, Look, Next, Preparation, Retry, Store, Trials, folder,
+    is_disabled, is_whole, resolve, restart_members, violated,
 };
 use crate::config::Config;
 use crate::report::{Outcome, Rejection, Report};
@@ -51,7 +52,23 @@ pub(crate) struct Reconciler {
     places: BTreeMap<String, Source>,
     /// What an operator went back to: it serves instead of what is asked for.
     pinned: Option<Arc<Past>>,
+    /// What the last look found on its way.
+    pending: BTreeMap<Key, Source>,
+    /// Callers whose look began something that is on its way.
+    waiting: Vec<Waiting>,
 }
+
+/// A caller who asked for a look, and what came of it so far.
+struct Waiting {
+    reply: oneshot::Sender<Report>,
+    report: Report,
+    /// What it waits for.
+    pending: BTreeSet<Key>,
+}
+
+/// How long a host that starts waits for the next artifact to be prepared. What takes longer is taken
+/// over later: one that is slow, or hostile, keeps no other from serving.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Reconciler {
     pub(crate) fn new(
@@ -68,6 +85,8 @@ impl Reconciler {
             trials: Trials::default(),
             places: BTreeMap::new(),
             pinned: None,
+            pending: BTreeMap::new(),
+            waiting: Vec::new(),
             shared,
             source,
             config,
@@ -98,12 +117,16 @@ impl Reconciler {
             let hurried = self.unsettled && soon < slow;
             match signals.wait(self.config.host.debounce, if hurried { soon } else { slow }) {
                 Wake::Stop => return,
-                Wake::Look { replies, commands, retry } => {
+                Wake::Look { replies, commands, timed_out } => {
                     for (command, reply) in commands {
                         // The caller may have stopped waiting.
                         let _ = reply.send(self.execute(command));
                     }
-                    let retry = retry && !(hurried && replies.is_empty());
+                    let retry = match replies.is_empty() {
+                        false => Retry::All,
+                        true if timed_out && !hurried => Retry::Due,
+                        true => Retry::None,
+                    };
                     if !replies.is_empty() {
                         // A caller asked for the look: what failed on trial may be tried again.
                         self.trials.forget();
@@ -113,17 +136,32 @@ impl Reconciler {
                         // Who asked hears that, instead of a report that came to nothing.
                         return;
                     }
-                    for reply in replies {
-                        // The caller may have stopped waiting.
-                        let _ = reply.send(report.clone());
-                    }
+                    self.answer(replies, &report);
                 }
             }
         }
     }
 
-    /// One look. `retry` tries again what would not start.
-    pub(crate) fn look(&mut self, retry: bool) -> Report {
+    /// Gives callers their reports, once nothing is on its way any more that their looks found.
+    fn answer(&mut self, replies: Vec<oneshot::Sender<Report>>, report: &Report) {
+        for waiting in &mut self.waiting {
+            let so_far = std::mem::replace(&mut waiting.report, report.clone());
+            waiting.report = waiting.report.clone().after(Some(so_far));
+            waiting.pending.retain(|key| self.pending.contains_key(key));
+        }
+        self.waiting.extend(replies.into_iter().map(|reply| {
+            let pending = self.pending.keys().copied().collect();
+            Waiting { reply, report: report.clone(), pending }
+        }));
+        let ended = |waiting: &mut Waiting| waiting.pending.is_empty() || waiting.reply.is_closed();
+        for Waiting { reply, report, .. } in self.waiting.extract_if(.., ended) {
+            // The caller may have stopped waiting.
+            let _ = reply.send(report);
+        }
+    }
+
+    /// One look. It waits for nothing that takes long to prepare, unless it is the first.
+    pub(crate) fn look(&mut self, retry: Retry) -> Report {
         self.shared.begin_look();
         // Before all else, and whatever comes of the rest: a look that is refused must not keep
         // a bad version.
@@ -134,7 +172,8 @@ impl Reconciler {
             None => report,
         };
         self.shared.end_look();
-        report
+        let preparing = self.pending.values().map(ToString::to_string).collect();
+        Report { preparing, ..report }
     }
 
     /// Carries out what trials came to, if any is over.
@@ -192,7 +231,7 @@ impl Reconciler {
                 (Some(number), self.pinned.replace(past))
             }
         };
-        let report = self.look(true);
+        let report = self.look(Retry::All);
         if self.shared.is_stopped() {
             return Err(RollbackError::Stopped);
         }
@@ -211,17 +250,18 @@ impl Reconciler {
                 message: refused.refusal.message.clone(),
             };
             self.pinned = before;
-            self.look(false);
+            self.look(Retry::None);
             return Err(error);
         }
         self.shared.journal.note_now(Outcome::RolledBack { to: wanted });
         Ok(report)
     }
 
-    fn look_now(&mut self, retry: bool) -> Report {
+    fn look_now(&mut self, retry: Retry) -> Report {
         let mut refused = Vec::new();
         let published = self.shared.cell.load();
         let running = &published.generation;
+        self.pending.clear();
         let (config, mut desired) = match self.pinned.clone() {
             Some(past) => (Arc::clone(&past.config), Desired::of(past.wanted.clone())),
             None => self.desire(running, retry, &mut refused),
@@ -246,6 +286,10 @@ impl Reconciler {
         let broken = violated(&config, |what| desired.holds(running, what), source.clone());
         // Who goes back goes all the way. What was rolled back changes nothing by being refused.
         let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
+        if strict && !self.pending.is_empty() {
+            // Whether all of the change is good is not known yet.
+            return published.unchanged();
+        }
         if strict || !broken.is_empty() {
             desired.refuse_contested();
             refused.append(&mut desired.refused);
@@ -302,7 +346,7 @@ impl Reconciler {
     fn desire(
         &mut self,
         running: &Generation,
-        retry: bool,
+        retry: Retry,
         refused: &mut Vec<Rejection>,
     ) -> (Arc<Config>, Desired) {
         let config = self.read_config(refused);
@@ -311,11 +355,21 @@ impl Reconciler {
         let mut keep = self.publisher.history().keys();
         let members = running.plugins.iter().flat_map(|(_, member)| member.all());
         keep.extend(members.map(|it| (it.identity.digest, it.offer.described_in)));
-        let (shared, most) = (&self.shared, workers(&config));
-        let progress = || shared.goes_on();
-        let (offers, unprepared) =
-            self.store.prepare(&origins, &config, &keep, most, retry, progress);
+        let most = workers(&config);
+        let mut prepared = self.store.prepare(&origins, &config, &keep, most, retry);
+        if running.number == 0 && !prepared.pending.is_empty() {
+            let is_watched = self.watch.is_some() && !config.host.strict;
+            let patience = if is_watched { PATIENCE } else { Duration::MAX };
+            self.store.wait(patience, || {
+                self.shared.goes_on();
+                true
+            });
+            prepared = self.store.prepare(&origins, &config, &keep, most, Retry::None);
+        }
+        let Preparation { offers, refused: unprepared, pending } = prepared;
         failed.extend(unprepared.iter().map(|it| it.source.clone()));
+        failed.extend(pending.values().cloned());
+        self.pending = pending;
         refused.extend(unprepared);
         let mut desired = resolve(&config, &offers, &failed, &running.incumbents(&self.places));
         refused.append(&mut desired.refused);

@@ -24,6 +24,8 @@ pub(crate) struct Signal {
 struct Pending {
     replies: Vec<oneshot::Sender<Report>>,
     commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
+    /// Whether an artifact was prepared since the last look.
+    prepared: bool,
     /// From then on there are no looks, and requests fail at once.
     stopped: bool,
 }
@@ -63,9 +65,8 @@ pub(crate) enum Wake {
         replies: Vec<oneshot::Sender<Report>>,
         /// What is to be done, and who waits for it.
         commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
-        /// Whether a caller asked for a look, or the slow timer ran: failures that may have
-        /// passed are tried again.
-        retry: bool,
+        /// Whether the slow timer ran: failures that may have passed are tried again.
+        timed_out: bool,
     },
     /// The host is dropped or shut down.
     Stop,
@@ -84,6 +85,12 @@ impl Signal {
     pub(crate) fn look(&self) {
         // Full means that a look is due already.
         let _ = self.dirty.try_send(());
+    }
+
+    /// An artifact was prepared: the look that takes it over does not wait for quiet.
+    pub(crate) fn prepared(&self) {
+        self.lock().prepared = true;
+        self.look();
     }
 
     /// Looks at once, and says what came of it; fails once it is stopped.
@@ -139,8 +146,8 @@ impl Signal {
 }
 
 impl Signals {
-    /// Waits for a reason to look: a signal and then `quiet` without another, a question,
-    /// or `timer`.
+    /// Waits for a reason to look: a signal and then `quiet` without another, a question, an artifact
+    /// that was prepared, or `timer`.
     pub(crate) fn wait(&self, quiet: Duration, timer: Duration) -> Wake {
         let timed_out = self.dirty.recv_timeout(timer) == Err(RecvTimeoutError::Timeout);
         let latest = Instant::now() + quiet.saturating_mul(MOST_QUIET_PERIODS);
@@ -151,14 +158,17 @@ impl Signals {
             }
             let replies = std::mem::take(&mut pending.replies);
             let commands = std::mem::take(&mut pending.commands);
+            let prepared = std::mem::take(&mut pending.prepared);
             drop(pending);
-            let retry = timed_out || !replies.is_empty();
-            if retry || !commands.is_empty() || Instant::now() >= latest {
-                return Wake::Look { replies, commands, retry };
+            let asked = !replies.is_empty() || !commands.is_empty();
+            if timed_out || asked || prepared || Instant::now() >= latest {
+                return Wake::Look { replies, commands, timed_out };
             }
             match self.dirty.recv_timeout(quiet) {
                 Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => return Wake::Look { replies, commands, retry },
+                Err(RecvTimeoutError::Timeout) => {
+                    return Wake::Look { replies, commands, timed_out };
+                }
                 Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
             }
         }
@@ -185,18 +195,20 @@ mod tests {
             signal.look();
         }
         let quiet = Duration::from_millis(5);
-        assert!(matches!(signals.wait(quiet, LONG), Wake::Look { retry: false, .. }));
-        assert!(matches!(signals.wait(quiet, Duration::ZERO), Wake::Look { retry: true, .. }));
+        assert!(matches!(signals.wait(quiet, LONG), Wake::Look { timed_out: false, .. }));
+        assert!(matches!(signals.wait(quiet, Duration::ZERO), Wake::Look { timed_out: true, .. }));
     }
 
     #[test]
-    fn a_question_does_not_wait_for_quiet() {
+    fn a_question_and_what_was_prepared_do_not_wait_for_quiet() {
         let (signal, signals) = channel();
         let _report = signal.request_look();
         match signals.wait(LONG, LONG) {
-            Wake::Look { replies, retry, .. } => assert!(retry && replies.len() == 1),
+            Wake::Look { replies, .. } => assert_eq!(replies.len(), 1),
             Wake::Stop => panic!("not stopped"),
         }
+        signal.prepared();
+        assert!(matches!(signals.wait(LONG, LONG), Wake::Look { timed_out: false, .. }));
         signal.stop();
         assert!(matches!(signals.wait(LONG, LONG), Wake::Stop));
     }

@@ -176,6 +176,7 @@ fn a_report_and_an_inspection_are_read_back() {
         loaded: vec!["a@1.0.0".into()],
         retired: Vec::new(),
         rejected: vec![rejected()],
+        preparing: vec!["b.wasm".into()],
     });
     round(&Inspection {
         source: "a.wasm".into(),

@@ -30,6 +30,9 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// Refuses what is not a plugin that this host can serve, saying what was expected.
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal>;
+
+    /// The host is shut down: nothing is prepared any more, and what is being prepared is given up.
+    fn stop(&self) {}
 }
 
 /// A checked and compiled artifact. Shared by all plugins that are started from it.

@@ -36,6 +36,7 @@
 //! | `history` | the latest events |
 //! | `data` | routes and codecs |
 //! | [`admin`] | what runs, what was refused, what happened lately |
+//! | `guests` | the threads on which plugins go on that take longer than a slice |
 //! | `problem` | errors as clients see them |
 //! | [`document`] | documents as JSON or CBOR |
 //! | `bundled` | the plugins that are linked in |
@@ -53,6 +54,7 @@ mod bundled;
 mod data;
 mod descriptors;
 pub mod document;
+mod guests;
 mod history;
 mod listener;
 mod problem;

@@ -16,9 +16,12 @@
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
 //! | `refused` | 409 | a plugin of an earlier generation no longer starts |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body` |
+//! | `content-coding` | 415 | the body has a content coding, such as gzip |
 //! | `unsupported` | 415 | the plugin cannot do this, or the body's media type is not known |
+//! | `expectation` | 417 | `Expect` is not `100-continue` |
 //! | `misdirected` | 421 | `Host` does not name this machine |
 //! | `internal` | 500 | the plugin says that it failed, or the server did |
+//! | `transfer-coding` | 501 | the request has a transfer coding that is not `chunked` |
 //! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed its side |
 //! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | not now; `Retry-After` is set |
 //! | `deadline` | 504 | no answer within the deadline |
@@ -42,6 +45,17 @@ struct Parts {
     detail: Cow<'static, str>,
     plugin: Option<String>,
     headers: HeaderMap,
+}
+
+/// How much of what a client sent an answer repeats, in characters.
+const REPEATED: usize = 60;
+
+/// The beginning of a text that a client sent, to repeat in an answer.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(REPEATED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Seconds after which a client may try again.
@@ -76,6 +90,7 @@ impl Problem {
     }
 
     pub(crate) fn method_not_allowed(method: &str, allow: &str) -> Self {
+        let method = shortened(method);
         let detail = format!("expected one of the methods {allow}, found {method}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
             .header(header::ALLOW, allow)
@@ -133,7 +148,8 @@ impl Problem {
             }
             Memory => (StatusCode::BAD_GATEWAY, "the plugin ran out of memory".into()),
             Output => (StatusCode::BAD_GATEWAY, "the plugin's answer was too large".into()),
-            Contract => (StatusCode::BAD_GATEWAY, "the plugin's answer was malformed".into()),
+            // Of its answer only, which the client would have seen.
+            Contract => (StatusCode::BAD_GATEWAY, said()),
             Internal => (StatusCode::INTERNAL_SERVER_ERROR, "the plugin failed".into()),
             // A kind that is newer than this table.
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "the call failed".into()),

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use plugbay::{Config, Host};
 use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
 use tokio::time::Instant;
 
 use crate::admin;
 use crate::data;
 use crate::descriptors;
+use crate::guests::Guests;
 use crate::listener::{self, Bounds, Plane};
 use crate::shared::Shared;
 
@@ -31,8 +33,9 @@ const ADMIN_CLOSE: Duration = Duration::from_secs(1);
 pub struct Listening {
     data: TcpListener,
     data_address: SocketAddr,
-    admin: Option<(Plane, SocketAddr)>,
+    admin: Option<Admin>,
     shared: Arc<Shared>,
+    guests: Arc<Guests>,
 }
 
 /// Both planes, served.
@@ -40,8 +43,26 @@ pub struct Server {
     host: Host,
     data: Plane,
     data_address: SocketAddr,
-    admin: Option<(Plane, SocketAddr)>,
+    admin: Option<Admin>,
     shared: Arc<Shared>,
+}
+
+/// The admin plane, on a thread of its own: it answers whatever the data plane does.
+struct Admin {
+    plane: Plane,
+    address: SocketAddr,
+    _runtime: AdminRuntime,
+}
+
+/// Ended in the background: a runtime must not be dropped where another one works.
+struct AdminRuntime(Option<Runtime>);
+
+impl Drop for AdminRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// How a server ended.
@@ -51,13 +72,23 @@ pub struct Stopped {
     pub cut_off: usize,
 }
 
-/// An address that cannot be listened on.
+/// What keeps a server from listening.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({key}): {}", why(source))]
-pub struct BindError {
-    key: &'static str,
-    address: SocketAddr,
-    source: io::Error,
+#[non_exhaustive]
+pub enum BindError {
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {}", why(source))]
+    Address {
+        /// The key of the configuration that names the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The operating system gives no threads.
+    #[error("expected threads to serve on: {0}")]
+    Threads(#[source] io::Error),
 }
 
 fn why(error: &io::Error) -> String {
@@ -70,18 +101,15 @@ fn why(error: &io::Error) -> String {
 }
 
 impl BindError {
-    /// The key of the configuration that names the address.
-    #[must_use]
-    pub fn key(&self) -> &'static str {
-        self.key
-    }
-
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let variable = format!("PLUGBAY_{}", self.key.replace('.', "_").to_ascii_uppercase());
-        let port = self.address.port();
-        let first = match self.source.kind() {
+        let Self::Address { key, address, source } = self else {
+            return "raise the limit of threads of this user or container".into();
+        };
+        let variable = format!("PLUGBAY_{}", key.replace('.', "_").to_ascii_uppercase());
+        let port = address.port();
+        let first = match source.kind() {
             io::ErrorKind::AddrInUse => format!("stop what listens on port {port}, or "),
             io::ErrorKind::PermissionDenied if port < 1024 => {
                 "take a port of 1024 or above, or let a proxy have the low port: ".into()
@@ -89,9 +117,8 @@ impl BindError {
             _ => String::new(),
         };
         format!(
-            "{first}choose another address: --set {}={}:0, {variable}, or the key in config.toml",
-            self.key,
-            bracketed(self.address)
+            "{first}choose another address: --set {key}={}:0, {variable}, or the key in config.toml",
+            bracketed(*address)
         )
     }
 }
@@ -107,25 +134,24 @@ fn bracketed(address: SocketAddr) -> String {
 impl Server {
     /// Binds both planes. From here on the admin plane answers: alive, and not ready.
     ///
-    /// Must be called in a tokio runtime, which then serves.
+    /// Must be called in a tokio runtime, which then serves the data plane. Starts threads of its own
+    /// for the admin plane, and for plugins that take longer than a slice.
     ///
     /// # Errors
     ///
-    /// If one of the two addresses cannot be listened on.
+    /// If one of the two addresses cannot be listened on, or there are no threads.
     pub async fn bind(config: &Config) -> Result<Listening, BindError> {
-        let (data, data_address) = bind("server.listen", config.server.listen).await?;
+        let (data, data_address) = bind("server.listen", config.server.listen)?;
         let shared = Arc::new(Shared::default());
         let admin = if config.admin.enabled {
-            let (listener, address) = bind("admin.listen", config.admin.listen).await?;
-            let bounds =
-                Bounds { connections: ADMIN_CONNECTIONS, timeout: Box::new(|| ADMIN_TIMEOUT) };
-            let plane = Plane::open(listener, admin::router(Arc::clone(&shared)), bounds);
-            tracing::info!(%address, "admin plane");
-            Some((plane, address))
+            let admin = Admin::open(config.admin.listen, Arc::clone(&shared))?;
+            tracing::info!(address = %admin.address, "admin plane");
+            Some(admin)
         } else {
             None
         };
-        Ok(Listening { data, data_address, admin, shared })
+        let guests = Arc::new(Guests::start().map_err(BindError::Threads)?);
+        Ok(Listening { data, data_address, admin, shared, guests })
     }
 
     /// Where the data plane listens: the port that was chosen if the configuration says 0.
@@ -137,7 +163,7 @@ impl Server {
     /// Where the admin plane listens, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|(_, address)| *address)
+        self.admin.as_ref().map(|admin| admin.address)
     }
 
     /// The host that serves.
@@ -161,8 +187,8 @@ impl Server {
         }
         self.host.shutdown(deadline.saturating_duration_since(Instant::now())).await;
         self.shared.over.cancel();
-        if let Some((admin, _)) = self.admin {
-            admin.close(Instant::now() + ADMIN_CLOSE).await;
+        if let Some(Admin { plane, _runtime, .. }) = self.admin {
+            plane.close(Instant::now() + ADMIN_CLOSE).await;
         }
         Stopped { cut_off }
     }
@@ -172,7 +198,7 @@ impl Listening {
     /// Opens the data plane.
     #[must_use]
     pub fn serve(self, host: Host) -> Server {
-        let Self { data, data_address, admin, shared } = self;
+        let Self { data, data_address, admin, shared, guests } = self;
         shared.history.follow(&host, shared.over.clone());
         // Cannot be set already: only this function sets it, and it consumes `self`.
         let _ = shared.host.set(host.clone());
@@ -183,7 +209,7 @@ impl Listening {
         }
         let bounds =
             Bounds { connections, timeout: Box::new(move || settings.config().server.timeout) };
-        let router = data::router(host.clone(), shared.draining.clone());
+        let router = data::router(host.clone(), shared.draining.clone(), guests);
         let data = Plane::open(data, router, bounds);
         tracing::info!(address = %data_address, "data plane");
         Server { host, data, data_address, admin, shared }
@@ -198,15 +224,29 @@ impl Listening {
     /// Where the admin plane listens, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|(_, address)| *address)
+        self.admin.as_ref().map(|admin| admin.address)
     }
 }
 
-async fn bind(
-    key: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), BindError> {
-    listener::bind(address).await.map_err(|source| BindError { key, address, source })
+impl Admin {
+    fn open(address: SocketAddr, shared: Arc<Shared>) -> Result<Self, BindError> {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("plugbay-admin")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(BindError::Threads)?;
+        // The listener and its connections are served where they are made.
+        let _entered = runtime.enter();
+        let (listener, address) = bind("admin.listen", address)?;
+        let bounds = Bounds { connections: ADMIN_CONNECTIONS, timeout: Box::new(|| ADMIN_TIMEOUT) };
+        let plane = Plane::open(listener, admin::router(shared), bounds);
+        Ok(Self { plane, address, _runtime: AdminRuntime(Some(runtime)) })
+    }
+}
+
+fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    listener::bind(address).map_err(|source| BindError::Address { key, address, source })
 }
 
 #[cfg(test)]
@@ -215,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_port_in_use_names_the_key_and_the_remedy() {
-        let error = BindError {
+        let error = BindError::Address {
             key: "server.listen",
             address: ([127, 0, 0, 1], 7070).into(),
             source: io::ErrorKind::AddrInUse.into(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::idle::Idle;
-use crate::ticker::Ticker;
+use crate::ticker::{Noticed, Ticker};
 
 /// An engine could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,7 @@ struct Inner {
     engine: wasmtime::Engine,
     pool_size: Option<u32>,
     idle: Idle,
+    noticed: Noticed,
     _ticker: Ticker,
 }
 
@@ -52,16 +53,22 @@ impl Engine {
             Some(pooled) => pooled,
             None => (wasmtime::Engine::new(&config(None)).map_err(EngineError)?, None),
         };
-        let ticker = Ticker::start(&engine).map_err(|error| EngineError(error.into()))?;
-        Ok(Self {
-            inner: Arc::new(Inner { engine, pool_size, idle: Idle::default(), _ticker: ticker }),
-        })
+        let noticed = Noticed::default();
+        let ticker = Ticker::start(&engine, noticed.clone());
+        let _ticker = ticker.map_err(|error| EngineError(error.into()))?;
+        let idle = Idle::default();
+        Ok(Self { inner: Arc::new(Inner { engine, pool_size, idle, noticed, _ticker }) })
     }
 
     /// wasmtime's engine.
     #[must_use]
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner.engine
+    }
+
+    /// Tells the ticker that a guest computes.
+    pub(crate) fn noticed(&self) -> &Noticed {
+        &self.inner.noticed
     }
 
     /// The plugins whose idle instances make room for others.

@@ -234,6 +234,11 @@ impl Runtime for WasmRuntime {
             code_size,
         }))
     }
+
+    #[cfg(feature = "compile")]
+    fn stop(&self) {
+        self.code.compiler.stop();
+    }
 }
 
 impl fmt::Debug for WasmRuntime {

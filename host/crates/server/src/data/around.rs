@@ -5,13 +5,14 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use tracing::{Instrument, field};
 
 use super::context::Context;
+use super::framing;
 use super::state::Data;
 use crate::problem::Problem;
 
@@ -41,7 +42,7 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
     let ready = data.host.is_ready();
     request.extensions_mut().insert(Context { snapshot, arrives_by });
     let answer = async {
-        let response = match well_formed(&request) {
+        let response = match framing::check(&request) {
             Ok(()) if !ready => Problem::starting().into_response(),
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
@@ -59,16 +60,6 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-/// What hyper lets through and RFC 9112, section 3.2 does not.
-fn well_formed(request: &Request) -> Result<(), Problem> {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() >= Version::HTTP_11) {
-        let detail = format!("expected one header field `Host`, found {hosts}");
-        return Err(Problem::bad_request(detail).closing());
-    }
-    Ok(())
 }
 
 /// The client's id if it is fit for a log, or a new one.

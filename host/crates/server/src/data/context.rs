@@ -59,3 +59,9 @@ pub(super) fn late() -> Problem {
     let detail = "no answer within the time that a request may take";
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
 }
+
+/// The call was lost with the threads that would have run it: the server is about to end.
+pub(super) fn lost() -> Problem {
+    tracing::error!(reason = "internal", "the call was lost");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed")
+}

@@ -8,11 +8,12 @@
 //! - Every other path belongs to the routes. They cannot take `/v1/codecs` away.
 
 mod around;
-mod blocking;
 mod body;
+mod budget;
 mod codecs;
 mod context;
 mod exchange;
+mod framing;
 mod router;
 mod routes;
 mod state;

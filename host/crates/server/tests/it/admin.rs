@@ -133,3 +133,32 @@ async fn strangers_are_refused() {
     assert_eq!(own.status, 200, "{own:?}");
     assert_eq!(own.header("access-control-allow-origin"), None);
 }
+
+/// Event streams have a bound of their own: probes answer beside as many as there may be.
+#[tokio::test(flavor = "multi_thread")]
+async fn event_streams_keep_no_probe_out() {
+    let serving = host().serve().await;
+    let request = "GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut streams = Vec::new();
+    let refused = loop {
+        let mut stream = BufReader::new(TcpStream::connect(serving.admin()).await.unwrap());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = String::new();
+        stream.read_line(&mut status).await.unwrap();
+        if !status.contains("200") {
+            break status;
+        }
+        streams.push(stream);
+    };
+    assert_eq!((refused.trim(), streams.len()), ("HTTP/1.1 503 Service Unavailable", 64));
+    assert_eq!(serving.admin_get("/livez").await.status, 200);
+    streams.pop();
+    let opens_again = async || {
+        let mut stream = BufReader::new(TcpStream::connect(serving.admin()).await.unwrap());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = String::new();
+        stream.read_line(&mut status).await.unwrap();
+        status.contains("200")
+    };
+    until("a stream that ends makes room", opens_again).await;
+}

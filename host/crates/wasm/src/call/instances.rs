@@ -263,7 +263,11 @@ pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
     let mut store = Store::new(engine.wasmtime(), state);
     store.set_hostcall_fuel(usize::try_from(most).unwrap_or(usize::MAX));
     store.limiter(|state| &mut state.limits);
-    store.epoch_deadline_callback(|mut store| store.data_mut().tick());
+    let noticed = engine.noticed().clone();
+    store.epoch_deadline_callback(move |mut store| {
+        noticed.note();
+        store.data_mut().tick()
+    });
     // The callback sets each deadline that follows.
     store.set_epoch_deadline(1);
     store

@@ -5,7 +5,8 @@
 //! within a process can stop it, or what it allocates. So a host that has a program for it
 //! ([`CompilerCommand`]) compiles each component in a process of its own, which gives itself bounds
 //! of CPU time and memory before it reads a byte ([`serve`]); the worst is then a component that is
-//! refused.
+//! refused. What all these processes take together is bounded, too, and none of them outlives the host's
+//! stop ([`process`]).
 //!
 //! Without such a program the component is compiled here. Either way it is done at a low priority, on
 //! threads of its own.
@@ -98,7 +99,7 @@ pub fn serve_if_asked() -> Option<ExitCode> {
 pub(crate) enum Compiler {
     /// In a process for each.
     #[cfg(unix)]
-    Process(CompilerCommand),
+    Process(process::Processes),
     /// On threads of this process. wasmtime alone would use those that the whole program shares.
     Threads(ThreadPool),
 }
@@ -108,7 +109,7 @@ impl Compiler {
     pub(crate) fn new(command: Option<CompilerCommand>) -> io::Result<Self> {
         match command {
             #[cfg(unix)]
-            Some(command) => Ok(Self::Process(command)),
+            Some(command) => Ok(Self::Process(process::Processes::new(command))),
             _ => {
                 let pool = ThreadPoolBuilder::new()
                     .thread_name(|index| format!("plugbay-compile-{index}"))
@@ -123,10 +124,21 @@ impl Compiler {
     pub(crate) fn compile(&self, engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         match self {
             #[cfg(unix)]
-            Self::Process(command) => process::compile(command, bytes),
+            Self::Process(processes) => processes.compile(bytes),
             Self::Threads(pool) => pool
                 .install(|| engine.precompile_component(bytes))
                 .map_err(|error| invalid(&format!("{error:#}"))),
+        }
+    }
+}
+
+impl Compiler {
+    /// Ends what is being compiled, where that can be ended, and compiles no more there.
+    pub(crate) fn stop(&self) {
+        match self {
+            #[cfg(unix)]
+            Self::Process(processes) => processes.stop(),
+            Self::Threads(_) => {}
         }
     }
 }

@@ -1,0 +1,214 @@
+//! Calls that take longer than a slice: threads of their own, and turns by plugin.
+//!
+//! A call that is ready to go on waits in its plugin's queue. The threads take one call of one plugin, then
+//! one of the next: a plugin with many calls that compute holds up its own, not those of another.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+
+use async_task::{FallibleTask, Runnable};
+
+/// By how much these threads are nicer than those that serve sockets: of a processor that both want they
+/// get about a quarter.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
+/// The threads, and who waits for them.
+pub(super) struct Queue(Arc<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    turns: Mutex<Turns>,
+    ready: Condvar,
+}
+
+/// Calls that are ready to go on.
+#[derive(Default)]
+struct Turns {
+    /// By plugin; none of the queues is empty.
+    calls: HashMap<Arc<str>, VecDeque<Runnable>>,
+    /// The plugins that have such calls, in the order of their turns.
+    order: VecDeque<Arc<str>>,
+    is_closed: bool,
+}
+
+impl Queue {
+    /// Starts a thread for each core, and two at least: one that does not come back leaves another.
+    pub(super) fn start() -> io::Result<Self> {
+        let queue = Self(Arc::default());
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        for number in 0..cores.max(2) {
+            let waiting = Arc::clone(&queue.0);
+            let name = format!("plugbay-guest-{number}");
+            thread::Builder::new().name(name).spawn(move || waiting.run())?;
+        }
+        Ok(queue)
+    }
+
+    /// Has the threads run a call of the plugin. Dropping the task drops the call; there is no answer if the
+    /// queue is dropped first.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        plugin: &str,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> FallibleTask<T> {
+        let (waiting, plugin) = (Arc::downgrade(&self.0), Arc::<str>::from(plugin));
+        let schedule = move |call| {
+            if let Some(waiting) = waiting.upgrade() {
+                waiting.add(&plugin, call);
+            }
+        };
+        let builder = async_task::Builder::new().propagate_panic(true);
+        let (call, task) = builder.spawn(|()| call, schedule);
+        call.schedule();
+        task.fallible()
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let mut turns = self.0.lock();
+        turns.is_closed = true;
+        // Dropping a call may wake another, which looks for its turn.
+        let calls = std::mem::take(&mut turns.calls);
+        turns.order.clear();
+        drop(turns);
+        drop(calls);
+        self.0.ready.notify_all();
+    }
+}
+
+impl Waiting {
+    fn add(&self, plugin: &Arc<str>, call: Runnable) {
+        let mut turns = self.lock();
+        if turns.is_closed {
+            drop(turns);
+            return;
+        }
+        let Turns { calls, order, .. } = &mut *turns;
+        let queue = calls.entry(Arc::clone(plugin)).or_insert_with(|| {
+            order.push_back(Arc::clone(plugin));
+            VecDeque::new()
+        });
+        queue.push_back(call);
+        drop(turns);
+        self.ready.notify_one();
+    }
+
+    fn run(&self) {
+        leave_the_processor();
+        while let Some(call) = self.next() {
+            // A panic is passed on to the call's caller.
+            call.run();
+        }
+    }
+
+    /// The call whose turn it is; `None` once the queue is closed.
+    fn next(&self) -> Option<Runnable> {
+        let mut turns = self.lock();
+        loop {
+            if turns.is_closed {
+                return None;
+            }
+            if let Some(call) = turns.next() {
+                return Some(call);
+            }
+            turns = self.ready.wait(turns).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turns {
+    fn next(&mut self) -> Option<Runnable> {
+        let plugin = self.order.pop_front()?;
+        let queue = self.calls.get_mut(&plugin)?;
+        let call = queue.pop_front();
+        if queue.is_empty() {
+            self.calls.remove(&plugin);
+        } else {
+            self.order.push_back(plugin);
+        }
+        call
+    }
+}
+
+/// Lowers this thread's priority, where a thread has one of its own.
+fn leave_the_processor() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let nice = getpriority_process(None).unwrap_or(0).saturating_add(NICE).min(19);
+        // At the usual priority plugins are served, too.
+        let _ = setpriority_process(None, nice);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::{block_on, yield_now};
+
+    use super::*;
+
+    fn turns() -> Arc<Mutex<Vec<&'static str>>> {
+        Arc::default()
+    }
+
+    /// A queue whose threads are the test's.
+    fn idle() -> Queue {
+        Queue(Arc::default())
+    }
+
+    #[test]
+    fn plugins_take_turns() {
+        let (queue, seen) = (idle(), turns());
+        let call = |plugin: &'static str| {
+            let seen = Arc::clone(&seen);
+            queue.spawn(plugin, async move {
+                for _ in 0..2 {
+                    seen.lock().unwrap().push(plugin);
+                    yield_now().await;
+                }
+            })
+        };
+        let tasks = [call("many"), call("many"), call("many"), call("one")];
+        while let Some(call) = { queue.0.lock().next() } {
+            call.run();
+        }
+        // As long as both want a turn, each has every other one.
+        let expected = ["many", "one", "many", "one", "many", "many", "many", "many"];
+        assert_eq!(*seen.lock().unwrap(), expected);
+        for task in tasks {
+            assert_eq!(block_on(task), Some(()));
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_given_up_is_dropped_and_a_panic_goes_to_its_caller() {
+        let queue = Queue::start().unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let task = queue.spawn("a", async move {
+            let _sender = sender;
+            std::future::pending::<()>().await;
+        });
+        drop(task);
+        assert!(receiver.recv().is_err(), "its future is dropped");
+        let task = queue.spawn("a", async { panic!("the call panicked") });
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block_on(task)));
+        assert!(caught.is_err());
+        assert_eq!(block_on(queue.spawn("a", async { 7 })), Some(7), "the thread goes on");
+    }
+
+    #[test]
+    fn calls_end_with_the_queue() {
+        let queue = idle();
+        let task = queue.spawn("a", async {});
+        drop(queue);
+        assert_eq!(block_on(task), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! Artifacts on their way from bytes to a description: each on a thread of its own, none waited for.
+//!
+//! What a compiler or a `describe` takes is bounded, by minutes. So a look never waits for one: it begins
+//! what is new and goes on with what is there. Each that ends asks for another look.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plugbay_core::{Refusal, Runtime};
+
+use super::prepare::{Key, Ready, prepare};
+use super::store::ArtifactSource;
+
+/// How long one that is prepared takes the place of another. One that takes longer is slow, or hostile:
+/// others begin beside it.
+const SLOW: Duration = Duration::from_secs(1);
+/// The most that are prepared at the same time, the slow ones included.
+const THREADS: usize = 32;
+/// Bytes of all artifacts that are prepared at the same time. A larger one has them to itself.
+const BYTES: u64 = 512 << 20;
+
+/// An artifact that was prepared, or why not.
+pub(super) struct Done {
+    pub(super) key: Key,
+    /// An error of the outer kind says that the file changed meanwhile: nothing is known of its digest.
+    pub(super) ready: Result<Result<Ready, Refusal>, Refusal>,
+    pub(super) took: Duration,
+}
+
+/// The artifacts that are on their way.
+pub(super) struct Preparing(Arc<Shared>);
+
+struct Shared {
+    runtimes: Vec<Arc<dyn Runtime>>,
+    /// Asks for another look.
+    wake: Box<dyn Fn() + Send + Sync>,
+    work: Mutex<Work>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    queue: VecDeque<(Key, ArtifactSource)>,
+    running: HashMap<Key, Running>,
+    /// How many of them may be quick.
+    workers: usize,
+    threads: usize,
+    done: Vec<Done>,
+    is_stopped: bool,
+}
+
+struct Running {
+    began: Instant,
+    bytes: u64,
+}
+
+impl Preparing {
+    /// Nothing is on its way yet. `wake` is called after each that ends.
+    pub(super) fn new(
+        runtimes: Vec<Arc<dyn Runtime>>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            runtimes,
+            wake: Box::new(wake),
+            work: Mutex::default(),
+            ended: Condvar::new(),
+        }))
+    }
+
+    /// Begins to prepare an artifact, unless it is on its way, beside `workers` others at most that are
+    /// not slow.
+    pub(super) fn begin(&self, key: Key, source: &ArtifactSource, workers: usize) {
+        let mut work = self.0.lock();
+        work.workers = workers.max(1);
+        let waits = work.queue.iter().any(|(known, _)| *known == key);
+        if waits || work.running.contains_key(&key) || work.is_stopped {
+            return;
+        }
+        work.queue.push_back((key, source.clone()));
+        if work.threads >= THREADS {
+            return;
+        }
+        work.threads += 1;
+        drop(work);
+        let shared = Arc::clone(&self.0);
+        let spawned = thread::Builder::new().name("plugbay-prepare".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.run()
+        });
+        if spawned.is_err() {
+            // Better late than never: on this thread.
+            shared.run();
+        }
+    }
+
+    /// Drops what nothing asks for any more, if it has not begun.
+    pub(super) fn keep_only(&self, wanted: &BTreeSet<Key>) {
+        self.0.lock().queue.retain(|(key, _)| wanted.contains(key));
+    }
+
+    /// What ended since this was asked last.
+    pub(super) fn take_done(&self) -> Vec<Done> {
+        std::mem::take(&mut self.0.lock().done)
+    }
+
+    /// Waits until all have ended, or none has for `patience`. `progress` is called now and then; the wait
+    /// ends when it says no.
+    pub(super) fn wait(&self, patience: Duration, progress: impl Fn() -> bool) {
+        const CHECK: Duration = Duration::from_millis(100);
+        let mut work = self.0.lock();
+        let (mut ended, mut since) = (work.done.len(), Instant::now());
+        while !(work.queue.is_empty() && work.running.is_empty()) && since.elapsed() < patience {
+            let waited = self.0.ended.wait_timeout(work, CHECK);
+            work = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if work.done.len() > ended {
+                (ended, since) = (work.done.len(), Instant::now());
+            }
+            if !progress() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Preparing {
+    fn drop(&mut self) {
+        let mut work = self.0.lock();
+        work.is_stopped = true;
+        work.queue.clear();
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        while let Some((key, source)) = self.next() {
+            let began = Instant::now();
+            let ready = source.artifact().map(|artifact| prepare(&self.runtimes, &artifact, key.1));
+            let mut work = self.lock();
+            work.running.remove(&key);
+            work.done.push(Done { key, ready, took: began.elapsed() });
+            drop(work);
+            self.ended.notify_all();
+            (self.wake)();
+        }
+    }
+
+    /// The next artifact for which there is room; `None` ends the thread.
+    fn next(&self) -> Option<(Key, ArtifactSource)> {
+        let mut work = self.lock();
+        loop {
+            if work.queue.is_empty() {
+                work.threads -= 1;
+                return None;
+            }
+            let now = Instant::now();
+            if let Some((key, source)) = work.take(now) {
+                work.running.insert(key, Running { began: now, bytes: source.size() });
+                return Some((key, source));
+            }
+            // Until one ends, or is slow.
+            let waited = self.ended.wait_timeout(work, SLOW);
+            work = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work {
+    /// The first in the queue that may begin now.
+    fn take(&mut self, now: Instant) -> Option<(Key, ArtifactSource)> {
+        let quick = self.running.values().filter(|it| now.duration_since(it.began) < SLOW).count();
+        if quick >= self.workers {
+            return None;
+        }
+        let held: u64 = self.running.values().map(|it| it.bytes).sum();
+        let fits = |(_, source): &(Key, ArtifactSource)| held == 0 || held + source.size() <= BYTES;
+        let at = self.queue.iter().position(fits)?;
+        self.queue.remove(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plugbay_core::{Artifact, Digest, Isolation, Source};
+
+    use super::*;
+
+    /// An artifact of so many bytes, as it is listed.
+    fn queued(name: &str, bytes: usize) -> (Key, ArtifactSource) {
+        let artifact = Artifact::new(Source::Linked(name.into()), vec![0; bytes]);
+        ((Digest::of(name.as_bytes()), Isolation::Refuse), ArtifactSource::Given(artifact))
+    }
+
+    fn began(work: &mut Work, name: &str, at: Instant, bytes: u64) {
+        let key = (Digest::of(name.as_bytes()), Isolation::Refuse);
+        work.running.insert(key, Running { began: at, bytes });
+    }
+
+    #[test]
+    fn what_is_slow_keeps_no_other_waiting() {
+        let mut work = Work { workers: 2, ..Work::default() };
+        let now = Instant::now();
+        work.queue.extend([queued("a", 1), queued("b", 1), queued("c", 1)]);
+        began(&mut work, "x", now, 1);
+        assert!(work.take(now).is_some());
+        began(&mut work, "a", now, 1);
+        assert!(work.take(now).is_none(), "two at the same time");
+        assert!(work.take(now + SLOW).is_some(), "both are slow by now");
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_the_others_lets_smaller_ones_pass() {
+        let mut work = Work { workers: 8, ..Work::default() };
+        let now = Instant::now();
+        work.queue.extend([queued("large", 2), queued("small", 1)]);
+        began(&mut work, "x", now, BYTES - 1);
+        let (key, _) = work.take(now).expect("the small one fits");
+        assert_eq!(key.0, Digest::of(b"small"));
+        assert!(work.take(now).is_none());
+        work.running.clear();
+        assert!(work.take(now).is_some(), "alone it may be of any size");
+    }
+
+    #[test]
+    fn each_that_ends_asks_for_a_look_and_is_found_by_it() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let preparing = Preparing::new(Vec::new(), move || drop(sender.send(())));
+        let all = [queued("a", 1), queued("b", 1)];
+        for (key, source) in &all {
+            preparing.begin(*key, source, 1);
+            preparing.begin(*key, source, 1);
+        }
+        receiver.recv().unwrap();
+        receiver.recv().unwrap();
+        preparing.wait(Duration::from_mins(1), || true);
+        let done = preparing.take_done();
+        assert_eq!(done.len(), 2, "each once");
+        // No runtime knows them.
+        assert!(done.iter().all(|done| matches!(done.ready, Ok(Err(_)))));
+    }
+}
