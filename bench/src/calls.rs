@@ -1,4 +1,4 @@
-//! Warm and fresh calls beside raw wasmtime.
+//! Warm and fresh calls, compared with raw wasmtime.
 
 use std::hint::black_box;
 
@@ -7,12 +7,12 @@ use plugbay_fixtures::Guest;
 
 use crate::measure::{Budget, Table};
 use crate::raw::{Raw, ok};
-use crate::setup::Place;
+use crate::setup::HostFolder;
 
 /// Sizes of documents.
 pub const SIZES: [(&str, usize); 2] = [("64 B", 64), ("64 KiB", 64 << 10)];
 
-/// A CBOR byte string that takes `size` bytes in all.
+/// A CBOR byte string of `size` bytes in all.
 #[must_use]
 pub fn document(size: usize) -> Vec<u8> {
     let mut document = if size < 256 {
@@ -28,13 +28,13 @@ pub fn document(size: usize) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// If the host or the limit fails.
+/// If the host or the baseline fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let bytes = Guest::codec("echo").build();
-    let place = Place::new()?;
-    place.put("echo.wasm", &bytes)?;
+    let folder = HostFolder::new()?;
+    folder.put("echo.wasm", &bytes)?;
     let raw = ok(Raw::new(&bytes))?;
-    let host = place.host(place.config())?;
+    let host = folder.host(folder.config())?;
     let echo = host.codec("echo")?;
     for (label, size) in SIZES {
         let document = document(size);
@@ -54,9 +54,9 @@ pub fn run(table: &mut Table) -> Result<()> {
             },
         )?;
     }
-    let mut config = place.config();
+    let mut config = folder.config();
     config.defaults.reuse = plugbay::config::Reuse::Fresh;
-    let fresh = place.host(config)?;
+    let fresh = folder.host(config)?;
     let echo = fresh.codec("echo")?;
     let document = document(64);
     table.ratio(

@@ -1,15 +1,14 @@
-//! Measures Plugbay against its limits, each in the same run on the same component.
+//! Measures Plugbay and its baselines, each in the same run on the same component.
 //!
-//! A row is a ratio: what Plugbay takes over what the limit takes, pair by pair, so that a
-//! drifting machine shifts both. The median of the pairs counts. `cargo xtask bench` builds
-//! and runs this; words after it choose rows by name. Exit status 1 means that a budget
-//! was not met.
+//! A row is a ratio: Plugbay's time over that of the baseline, in pairs, so that changes of the
+//! machine affect both. The median of the pairs counts. `cargo xtask bench` builds and runs this;
+//! its arguments select rows by parts of their names. Exit status 1 means that a budget was not met.
 
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    reason = "figures for people: a rounded nanosecond is no harm"
+    reason = "the results are for people: a rounded nanosecond does not matter"
 )]
 
 pub mod calls;
@@ -26,7 +25,7 @@ pub mod startup;
 
 pub use plugbay::config::Reuse;
 
-/// The limits of a plugin whose configuration says nothing.
+/// The default limits of a plugin.
 #[must_use]
 pub fn defaults() -> plugbay::config::PluginDefaults {
     plugbay::config::PluginDefaults::default()

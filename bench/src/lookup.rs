@@ -1,4 +1,4 @@
-//! Lookup and lease, beside the least that could do it.
+//! Lookup and lease, compared with a map in an `ArcSwap`.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -17,7 +17,7 @@ const READS: u32 = 10_000;
 ///
 /// # Errors
 ///
-/// If the host or the limit fails.
+/// If the host or the baseline fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let names: Vec<String> = (0..64).map(|index| format!("codec-{index}")).collect();
     let registry = Registry::new("codec");
@@ -26,7 +26,7 @@ pub fn run(table: &mut Table) -> Result<()> {
         registry.register(name.as_str(), index)?;
         map.insert(name.clone(), Arc::new(index));
     }
-    let limit = ArcSwap::from_pointee(map);
+    let baseline = ArcSwap::from_pointee(map);
     let leased = || -> Result<()> {
         drop(black_box(registry.get(black_box("codec-42"))?));
         Ok(())
@@ -36,7 +36,7 @@ pub fn run(table: &mut Table) -> Result<()> {
         Ok(())
     };
     let cloned = || {
-        black_box(limit.load().get(black_box("codec-42")).map(Arc::clone));
+        black_box(baseline.load().get(black_box("codec-42")).map(Arc::clone));
         Ok(())
     };
     let budget = Budget::AtMost(1.2);

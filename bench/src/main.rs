@@ -1,23 +1,23 @@
-//! Runs every row, or those whose names contain one of the arguments.
+//! Runs all rows, or those whose names contain one of the arguments.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use plugbay::worker::serve_if_asked;
+use plugbay::worker::serve_if_child;
 use plugbay_bench::measure::Table;
 #[cfg(target_os = "linux")]
 use plugbay_bench::native;
 use plugbay_bench::{calls, lookup, memory, protection, reload, startup};
 
 fn main() -> Result<ExitCode> {
-    if let Some(ended) = serve_if_asked() {
+    if let Some(ended) = serve_if_child() {
         return Ok(ended);
     }
-    if startup::child()? {
+    if startup::run_as_child()? {
         return Ok(ExitCode::SUCCESS);
     }
     #[cfg(target_os = "linux")]
-    if native::partner()? {
+    if native::run_as_echo()? {
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::of_arguments();

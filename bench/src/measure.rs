@@ -1,4 +1,4 @@
-//! Pairs, medians, and the table that is printed.
+//! Measures pairs, and prints the table of their medians.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ const PAIRS: usize = 61;
 /// How long one side of a pair runs.
 const BATCH: Duration = Duration::from_millis(15);
 
-/// A row: what was measured, and whether the budget holds.
+/// A row: the result, and whether the budget was met.
 struct Row {
     name: String,
     measured: String,
@@ -17,38 +17,38 @@ struct Row {
     met: bool,
 }
 
-/// The rows so far.
+/// The rows that were measured.
 pub struct Table {
     only: Vec<String>,
     rows: Vec<Row>,
 }
 
-/// What a ratio is held to.
+/// The budget of a row.
 #[derive(Clone, Copy)]
 pub enum Budget {
-    /// At most so many times the limit.
+    /// At most this many times the baseline's time.
     AtMost(f64),
-    /// At least so many times as fast as the other.
+    /// At least this many times as fast as the baseline.
     FasterBy(f64),
-    /// At most so many nanoseconds more than the limit.
+    /// At most this many nanoseconds more than the baseline.
     Over(f64),
 }
 
 impl Table {
-    /// A table of the rows that the program's arguments ask for.
+    /// A table of the rows that the program's arguments select.
     #[must_use]
     pub fn of_arguments() -> Self {
         let only = std::env::args().skip(1).filter(|word| !word.starts_with('-'));
         Self { only: only.collect(), rows: Vec::new() }
     }
 
-    /// Whether a row is asked for.
+    /// Whether a row is selected.
     #[must_use]
-    pub fn wants(&self, name: &str) -> bool {
+    pub fn selects(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|word| name.contains(&**word))
     }
 
-    /// Measures `ours` against `limit`, both in nanoseconds per call.
+    /// Measures `ours` and `baseline`, both in nanoseconds per call, and adds a row.
     ///
     /// # Errors
     ///
@@ -58,21 +58,21 @@ impl Table {
         name: &str,
         budget: Budget,
         mut ours: impl FnMut() -> Result<()>,
-        mut limit: impl FnMut() -> Result<()>,
+        mut baseline: impl FnMut() -> Result<()>,
     ) -> Result<()> {
-        if !self.wants(name) {
+        if !self.selects(name) {
             return Ok(());
         }
-        let (ours_per, limit_per) = (calibrate(&mut ours)?, calibrate(&mut limit)?);
+        let (our_calls, their_calls) = (calibrate(&mut ours)?, calibrate(&mut baseline)?);
         let mut pairs = Vec::with_capacity(PAIRS);
         for pair in 0..PAIRS {
-            // Which side goes first alternates: a drift within a pair favours neither.
+            // The side that is measured first alternates: a drift within a pair favours neither.
             let (mine, theirs) = if pair % 2 == 0 {
-                let mine = time(&mut ours, ours_per)?;
-                (mine, time(&mut limit, limit_per)?)
+                let mine = time(&mut ours, our_calls)?;
+                (mine, time(&mut baseline, their_calls)?)
             } else {
-                let theirs = time(&mut limit, limit_per)?;
-                (time(&mut ours, ours_per)?, theirs)
+                let theirs = time(&mut baseline, their_calls)?;
+                (time(&mut ours, our_calls)?, theirs)
             };
             pairs.push((mine, theirs));
         }
@@ -94,7 +94,7 @@ impl Table {
         Ok(())
     }
 
-    /// Adds a row whose budget is a bound on a figure.
+    /// Adds a row whose budget is an upper bound of a number.
     pub fn bound(&mut self, name: &str, measured: f64, unit: &str, most: f64, note: &str) {
         let measured_text = format!("{measured:.1} {unit}{note}");
         self.push(name, measured_text, format!("≤ {most} {unit}"), measured <= most);
@@ -106,7 +106,7 @@ impl Table {
         self.rows.push(Row { name: name.to_owned(), measured, budget, met });
     }
 
-    /// Prints what was missed.
+    /// Prints the budgets that were missed.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl Table {
     }
 }
 
-/// How many calls fill a batch.
+/// The number of calls that take about as long as [`BATCH`].
 fn calibrate(call: &mut impl FnMut() -> Result<()>) -> Result<u32> {
     let mut calls = 1_u32;
     loop {
@@ -155,11 +155,11 @@ fn time(call: &mut impl FnMut() -> Result<()>, calls: u32) -> Result<f64> {
     Ok(began.elapsed().as_nanos() as f64 / f64::from(calls))
 }
 
-/// The middle of some figures.
-pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+/// The median of some numbers.
+pub fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
 
 fn nanos(nanos: f64) -> String {

@@ -4,32 +4,32 @@ use anyhow::Result;
 use plugbay_fixtures::Guest;
 
 use crate::measure::Table;
-use crate::setup::{Place, resident};
+use crate::setup::{HostFolder, resident};
 
 const RELOADS: u32 = 10_000;
-/// Reloads after which the allocators have what they need.
+/// The number of reloads after which the allocators have reached their size.
 const WARM_UP: u32 = 500;
 
 /// Measures the rows of this module.
 ///
 /// # Errors
 ///
-/// If the host or the limit fails.
+/// If the host fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let name = "resident memory over 10,000 reloads";
-    if !table.wants(name) {
+    if !table.selects(name) {
         return Ok(());
     }
-    let place = Place::new()?;
+    let folder = HostFolder::new()?;
     let versions = ["a", "b"].map(|stamp| Guest::codec("echo").stamp(stamp).build());
     let host = {
-        place.put("echo.wasm", &versions[0])?;
-        place.host(place.config())?
+        folder.put("echo.wasm", &versions[0])?;
+        folder.host(folder.config())?
     };
     let echo = host.codec("echo")?;
     let mut warm = 0;
     for reload in 1..=RELOADS {
-        place.put("echo.wasm", &versions[(reload % 2) as usize])?;
+        folder.put("echo.wasm", &versions[(reload % 2) as usize])?;
         let report = host.reload_blocking();
         anyhow::ensure!(report.published, "reload {reload}: {report:?}");
         echo.encode_document(&[0xf6])?;

@@ -1,5 +1,5 @@
-//! What stands around a plugin: what it costs the plugin's own calls, and what a hostile
-//! neighbour costs them in spite of it.
+//! The protections around a plugin: their cost for the plugin's own calls, and how much a hostile
+//! plugin slows down another.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -19,23 +19,23 @@ use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use crate::calls::document;
 use crate::measure::{Budget, Table, median};
-use crate::setup::Place;
+use crate::setup::HostFolder;
 
-/// How long the neighbour is called in quiet, and then beside the attack.
+/// How long the other plugin is called without an attack, and then during it.
 const WINDOW: Duration = Duration::from_millis(300);
-/// Pairs of windows, per attack.
+/// Pairs of windows for each attack.
 const PAIRS: usize = 11;
 
 /// Measures the rows of this module.
 ///
 /// # Errors
 ///
-/// If the host or the limit fails.
+/// If the host or the baseline fails.
 pub fn run(table: &mut Table) -> Result<()> {
     over_the_bare_pool(table)?;
     let name = "neighbour's p99 beside a hostile plugin, over its quiet p99";
-    if table.wants(name) {
-        // What the server does with a line: it is written out, as text.
+    if table.selects(name) {
+        // Log lines are formatted as text, as the server does.
         let _ = tracing_subscriber::fmt().with_writer(std::io::sink).try_init();
         let mut worst = ("nothing", 0.0);
         for (attack, behaviour) in [
@@ -43,7 +43,7 @@ pub fn run(table: &mut Table) -> Result<()> {
             ("a memory bomb", Behaviour::GrowMemory { pages: 16 }),
             ("a log flood", Behaviour::FloodLog),
         ] {
-            let ratio = beside(&behaviour)?;
+            let ratio = slowdown(&behaviour)?;
             if ratio > worst.1 {
                 worst = (attack, ratio);
             }
@@ -53,18 +53,18 @@ pub fn run(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// The same call, of the same plugin under the same policy, by the host and by nobody: without
-/// guard, counters, and a choice of providers.
+/// The same call of the same plugin under the same policy: by the host, and by its runtime alone,
+/// without guard, counters and a choice of providers.
 fn over_the_bare_pool(table: &mut Table) -> Result<()> {
     let name = "all protections, over the bare pool call";
-    if !table.wants(name) {
+    if !table.selects(name) {
         return Ok(());
     }
     let bytes = Guest::codec("echo").build();
-    let place = Place::new()?;
-    place.put("echo.wasm", &bytes)?;
-    let host = place.host(place.config())?;
-    // What it costs to find it and to have the right to it is a row of its own.
+    let folder = HostFolder::new()?;
+    folder.put("echo.wasm", &bytes)?;
+    let host = folder.host(folder.config())?;
+    // Lookup and lease are a row of their own.
     let echo = host.get::<Codec>("echo")?.lease()?;
     let bare = Bare::start(bytes)?;
     let document = document(64);
@@ -83,7 +83,7 @@ fn over_the_bare_pool(table: &mut Table) -> Result<()> {
     )
 }
 
-/// A codec that its runtime has started, and nothing around it.
+/// A codec that its runtime has started, without a host.
 struct Bare {
     codec: Arc<dyn CodecCall>,
     services: Arc<dyn Services>,
@@ -105,14 +105,14 @@ impl Bare {
         })?;
         let provider = plugin.provide(0).context("expected a capability")?;
         let codec = Arc::clone(provider.get::<Codec>().context("expected a codec")?);
-        Ok(Self { codec, services: Arc::new(Nobody), _tokio: tokio })
+        Ok(Self { codec, services: Arc::new(NoServices), _tokio: tokio })
     }
 }
 
-/// No other plugins.
-struct Nobody;
+/// The services of a host without codecs.
+struct NoServices;
 
-impl Services for Nobody {
+impl Services for NoServices {
     fn codecs(&self) -> Vec<CodecInfo> {
         Vec::new()
     }
@@ -128,13 +128,13 @@ impl Services for Nobody {
     }
 }
 
-/// The 99th percentile of a warm call while one thread calls a plugin that does this, over that
-/// in quiet: the median of the pairs.
-fn beside(behaviour: &Behaviour) -> Result<f64> {
-    let place = Place::new()?;
-    place.put("bad.wasm", &Guest::codec("bad").on(Export::Encode, behaviour.clone()).build())?;
-    place.put("echo.wasm", &Guest::codec("echo").build())?;
-    let host = place.host(at_its_limits(place.config()))?;
+/// The 99th percentile of a warm call while a thread calls a plugin with this behaviour, over that
+/// without an attack: the median of the pairs.
+fn slowdown(behaviour: &Behaviour) -> Result<f64> {
+    let folder = HostFolder::new()?;
+    folder.put("bad.wasm", &Guest::codec("bad").on(Export::Encode, behaviour.clone()).build())?;
+    folder.put("echo.wasm", &Guest::codec("echo").build())?;
+    let host = folder.host(at_its_limits(folder.config()))?;
     let echo = host.codec("echo")?;
     let document = document(64);
     p99(&echo, &document)?;
@@ -147,7 +147,8 @@ fn beside(behaviour: &Behaviour) -> Result<f64> {
     Ok(median(ratios.into_iter()))
 }
 
-/// The hostile plugin may go on as long as others do, and nobody stops calling it.
+/// The configuration with the default limits for the hostile plugin, but without its breaker and
+/// health checks, so that calls reach it all the time.
 fn at_its_limits(mut config: Config) -> Config {
     let bad = PluginSettings {
         limits: PluginOverrides {
@@ -163,7 +164,7 @@ fn at_its_limits(mut config: Config) -> Config {
     config
 }
 
-/// Works while a thread calls the hostile plugin, again and again.
+/// Runs `work` while a thread calls the hostile plugin again and again.
 fn attacked<R>(host: &Host, work: impl FnOnce() -> Result<R>) -> Result<R> {
     let bad = host.codec("bad")?;
     let (over, calls) = (AtomicBool::new(false), AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! The limit: the same component on bare wasmtime, through generated bindings.
+//! The baseline: the same component on raw wasmtime, through generated bindings.
 
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
@@ -13,16 +13,16 @@ mod bindings {
 use bindings::plugbay::plugin::{codecs, log, metrics, types};
 use bindings::{CodecPlugin, CodecPluginPre};
 
-/// wasmtime's error, as the other benchmarks return it.
+/// Converts wasmtime's error to `anyhow`'s.
 ///
 /// # Errors
 ///
-/// The one that it was given.
+/// That of `result`.
 pub fn ok<T>(result: Result<T>) -> anyhow::Result<T> {
     result.map_err(|error| anyhow::anyhow!("{error:#}"))
 }
 
-/// The host's side: nothing.
+/// The host's side, which does nothing.
 pub struct Nothing;
 
 impl types::Host for Nothing {}
@@ -84,7 +84,7 @@ impl Raw {
         store.set_epoch_deadline(1 << 40);
         let plugin = self.pre.instantiate(&mut store)?;
         let ready = plugin.plugbay_plugin_lifecycle().call_init(&mut store, "{}")?;
-        wasmtime::ensure!(ready.is_ok(), "init");
+        wasmtime::ensure!(ready.is_ok(), "init failed: {ready:?}");
         Ok((store, plugin))
     }
 }

@@ -1,4 +1,4 @@
-//! From a file's rename to the first call on the new version; calls lost meanwhile.
+//! The time from a file's rename to the first call of the new version, and calls lost during swaps.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use wasmtime::component::Component;
 
 use crate::measure::{Table, median};
 use crate::raw::{self, ok};
-use crate::setup::Place;
+use crate::setup::HostFolder;
 
 const DEBOUNCE: Duration = Duration::from_millis(20);
 const POLL: Duration = Duration::from_micros(100);
@@ -23,36 +23,36 @@ const THREADS: usize = 8;
 ///
 /// # Errors
 ///
-/// If the host or the limit fails.
+/// If the host or the baseline fails.
 pub fn run(table: &mut Table) -> Result<()> {
     for (name, cold) in
         [("reload, cold, over debounce + compile", true), ("reload, cached, over debounce", false)]
     {
-        if table.wants(name) {
+        if table.selects(name) {
             let over = latency(cold)?;
             table.bound(name, over, "ms", 10.0, "");
         }
     }
     let name = "calls lost in 1,000 swaps under full load";
-    if table.wants(name) {
+    if table.selects(name) {
         let (lost, calls) = lost()?;
         table.bound(name, lost as f64, "calls", 0.0, &format!(" of {calls}"));
     }
     Ok(())
 }
 
-/// The median of what a reload takes beyond the debounce and, if cold, the compilation.
-#[expect(clippy::disallowed_methods, reason = "nothing is waited for: it looks every so often")]
+/// The median time of a reload, less the debounce and, if `cold`, the compilation.
+#[expect(clippy::disallowed_methods, reason = "it polls: the time is what is measured")]
 fn latency(cold: bool) -> Result<f64> {
-    let place = Place::new()?;
+    let folder = HostFolder::new()?;
     let version = |number: usize| {
         let stamp = format!("v{number}");
         Guest::codec("echo").version("1.0.0").functions(200).stamp(stamp.as_str()).build()
     };
-    place.put("echo.wasm", &version(0))?;
-    let mut config = place.config();
+    folder.put("echo.wasm", &version(0))?;
+    let mut config = folder.config();
     config.host.debounce = DEBOUNCE;
-    // As the server does: in a process of its own.
+    // Compiles in a process of its own, as the server does.
     let compiler = CompilerCommand::this_program();
     let host = Host::builder().config(config).compiler(compiler).build_blocking()?;
     let echo = host.codec("echo")?;
@@ -71,8 +71,8 @@ fn latency(cold: bool) -> Result<f64> {
         let mut expected = vec![0xf6];
         expected.extend_from_slice(format!("v{number}").as_bytes());
         let began = Instant::now();
-        place.put("echo.wasm", &bytes)?;
-        // Looks often, and leaves the processors to the compiler: it had them for the limit.
+        folder.put("echo.wasm", &bytes)?;
+        // Polls often, and sleeps in between: the compiler had all cores for the baseline, too.
         while echo.encode_document(&[0xf6])? != expected {
             std::thread::sleep(POLL);
         }
@@ -86,12 +86,12 @@ fn latency(cold: bool) -> Result<f64> {
     Ok(median(over.into_iter()))
 }
 
-/// Calls that failed while the plugin was swapped, and calls in all.
+/// The number of calls that failed while the plugin was swapped, and of all calls.
 fn lost() -> Result<(u64, u64)> {
-    let place = Place::new()?;
+    let folder = HostFolder::new()?;
     let versions = ["a", "b"].map(|stamp| Guest::codec("echo").stamp(stamp).build());
-    place.put("echo.wasm", &versions[0])?;
-    let host = place.host(place.config())?;
+    folder.put("echo.wasm", &versions[0])?;
+    let host = folder.host(folder.config())?;
     let (lost, calls, stop) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -111,7 +111,7 @@ fn lost() -> Result<(u64, u64)> {
             });
         }
         let swapped = (1..=SWAPS).try_for_each(|swap| {
-            place.put("echo.wasm", &versions[(swap % 2) as usize])?;
+            folder.put("echo.wasm", &versions[(swap % 2) as usize])?;
             let report = host.reload_blocking();
             anyhow::ensure!(report.published, "swap {swap} was not published: {report:?}");
             Ok(())

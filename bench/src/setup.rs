@@ -1,4 +1,4 @@
-//! Hosts in a temporary folder.
+//! Hosts with a temporary folder.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,43 +7,43 @@ use anyhow::Result;
 use plugbay::{Config, Host};
 use tempfile::TempDir;
 
-/// A folder for plugins and a cache beside it.
-pub struct Place {
-    /// Gone when dropped.
-    pub folder: TempDir,
+/// A temporary folder with plugins and a cache.
+pub struct HostFolder {
+    /// The folder, which is removed on drop.
+    pub root: TempDir,
 }
 
-impl Place {
-    /// An empty one.
+impl HostFolder {
+    /// Creates a folder without plugins.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be made.
+    /// If the folder cannot be created.
     pub fn new() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        std::fs::create_dir(folder.path().join("plugins"))?;
-        Ok(Self { folder })
+        let root = tempfile::tempdir()?;
+        std::fs::create_dir(root.path().join("plugins"))?;
+        Ok(Self { root })
     }
 
-    /// Puts a file into the plugin folder, whole at once.
+    /// Writes a file into the plugin folder, by a rename.
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let hidden = self.folder.path().join("plugins").join(format!(".{name}"));
+        let hidden = self.root.path().join("plugins").join(format!(".{name}"));
         std::fs::write(&hidden, bytes)?;
-        std::fs::rename(hidden, self.folder.path().join("plugins").join(name))?;
+        std::fs::rename(hidden, self.root.path().join("plugins").join(name))?;
         Ok(())
     }
 
-    /// The configuration of a host here.
+    /// The configuration of a host with this folder.
     #[must_use]
     pub fn config(&self) -> Config {
-        config(self.folder.path())
+        config(self.root.path())
     }
 
-    /// A host that looks only when told to.
+    /// Starts a host that does not watch its folder.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-/// A host that looks only when told to.
+/// Starts a host that does not watch its folder.
 ///
 /// # Errors
 ///
@@ -73,11 +73,11 @@ pub fn config(folder: &Path) -> Config {
     config
 }
 
-/// Bytes of memory that this process has resident.
+/// The resident memory of this process in bytes.
 ///
 /// # Errors
 ///
-/// Where there is no `/proc`.
+/// If the system has no `/proc`.
 pub fn resident() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/statm")?;
     let pages: u64 = status.split_whitespace().nth(1).unwrap_or("0").parse()?;

@@ -1,4 +1,4 @@
-//! A hundred cached plugins: how long until ready, and what they hold when idle.
+//! A hundred cached plugins: the time until the host is ready, and the memory of an idle plugin.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,34 +8,34 @@ use anyhow::{Context, Result};
 use plugbay_fixtures::Guest;
 
 use crate::measure::Table;
-use crate::setup::{Place, host_of, resident};
+use crate::setup::{HostFolder, host_of, resident};
 
 const PLUGINS: usize = 100;
-/// Makes a component of about 100 KB.
+/// The number of functions of a component of about 100 KB.
 const FUNCTIONS: u32 = 1_200;
-/// The argument by which this program runs itself once more.
+/// The argument with which this program measures in a child process.
 const CHILD: &str = "--ready-with";
 
 /// Measures the rows of this module.
 ///
 /// # Errors
 ///
-/// If the host or the limit fails.
+/// If the host or the baseline fails.
 pub fn run(table: &mut Table) -> Result<()> {
     let (ready, idle) = (
         "ready with 100 cached plugins, over reading them",
         "idle memory per plugin, over its code",
     );
-    if !table.wants(ready) && !table.wants(idle) {
+    if !table.selects(ready) && !table.selects(idle) {
         return Ok(());
     }
-    let place = Place::new()?;
+    let folder = HostFolder::new()?;
     for index in 0..PLUGINS {
         let name = format!("p{index}");
-        place.put(&format!("{name}.wasm"), &Guest::codec(&name).functions(FUNCTIONS).build())?;
+        folder.put(&format!("{name}.wasm"), &Guest::codec(&name).functions(FUNCTIONS).build())?;
     }
-    drop(place.host(place.config())?);
-    let Found { reading, took, held, code } = in_a_process_of_its_own(place.folder.path())?;
+    drop(folder.host(folder.config())?);
+    let Measured { reading, took, held, code } = measure_in_child(folder.root.path())?;
     let note = format!(" (reading {reading:.0} ms)");
     table.bound(ready, (took - reading).max(0.0), "ms", 500.0, &note);
     let note = format!(" ({:.0} KB held, {:.0} KB of code)", held / 1e3, code / 1e3);
@@ -43,17 +43,17 @@ pub fn run(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// What the child measured: milliseconds, and bytes per plugin.
-struct Found {
+/// The child's results: times in milliseconds, and bytes for each plugin.
+struct Measured {
     reading: f64,
     took: f64,
     held: f64,
     code: f64,
 }
 
-/// The allocator of this process has memory left from compiling: what plugins hold shows only in
-/// one that never compiled.
-fn in_a_process_of_its_own(folder: &Path) -> Result<Found> {
+/// Measures in a child process: the allocator of this one holds memory from compiling, which would
+/// hide the memory of the plugins.
+fn measure_in_child(folder: &Path) -> Result<Measured> {
     let mut child = Command::new(std::env::current_exe()?);
     let output = child.arg(CHILD).arg(folder).output().context("cannot start the child")?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -62,24 +62,26 @@ fn in_a_process_of_its_own(folder: &Path) -> Result<Found> {
         "the child failed: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let figures: Vec<f64> = text.split_whitespace().filter_map(|it| it.parse().ok()).collect();
-    let &[reading, took, held, code] = &*figures else {
-        anyhow::bail!("expected four figures, found {text:?}")
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|it| it.parse().ok()).collect();
+    let &[reading, took, held, code] = &*numbers else {
+        anyhow::bail!("expected four numbers from the child, found {text:?}")
     };
-    Ok(Found { reading, took, held, code })
+    Ok(Measured { reading, took, held, code })
 }
 
-/// Runs as that child, if the program's arguments say so.
+/// Measures as the child if the program's arguments say so, and returns whether they do.
 ///
 /// # Errors
 ///
-/// If the host fails, or compiles what should be cached.
-pub fn child() -> Result<bool> {
+/// If the host fails, or refuses a plugin.
+pub fn run_as_child() -> Result<bool> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|first| first != CHILD) {
         return Ok(false);
     }
-    let folder = PathBuf::from(arguments.next().context("expected a folder")?);
+    let folder = PathBuf::from(
+        arguments.next().context("expected a folder after --ready-with, found none")?,
+    );
     let began = Instant::now();
     for name in ["plugins", "cache"] {
         for entry in std::fs::read_dir(folder.join(name))? {
@@ -87,7 +89,7 @@ pub fn child() -> Result<bool> {
         }
     }
     let reading = began.elapsed();
-    // An engine holds memory of its own, whatever it serves.
+    // The memory of the engine itself is not a plugin's, and is subtracted.
     let empty = tempfile::tempdir()?;
     let bare = host_of(crate::setup::config(empty.path()))?;
     let before = resident()?;

@@ -1,5 +1,5 @@
-//! The header fields by which a client says which media types it takes and sends: whatever they
-//! hold, one of those that there are is chosen, or none; never a panic.
+//! Content negotiation: for all header fields one of the media types is chosen, or none, and nothing
+//! panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

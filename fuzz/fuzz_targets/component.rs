@@ -1,5 +1,5 @@
-//! A file in the plugin folder, before anything is compiled: what it is, whether it is whole, what
-//! it imports and exports. Never a panic, and never a cut component taken for a whole one.
+//! Scanning a file of the plugin folder before it is compiled: its form, whether it is complete, its
+//! imports and exports. Nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,6 +11,6 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(form, Form::Component);
         assert!(shape.imports.is_sorted() && shape.exports.is_sorted());
     }
-    // What is seen of a file while it is being written is "not yet" or wrong, but never a panic.
+    // A file that is still being written does not panic either.
     let _ = scan::is_whole(&bytes[..bytes.len() / 2]);
 });

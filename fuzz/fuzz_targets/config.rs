@@ -1,5 +1,5 @@
-//! `config.toml`, whatever an editor or a half-finished copy left in it: a configuration or an
-//! error that says where, never a panic. And a plugin's configuration against any schema.
+//! Reading `config.toml`: any text is a configuration or an error with a message, and nothing panics.
+//! The same for checking a plugin's configuration against any schema.
 #![no_main]
 
 use std::path::Path;

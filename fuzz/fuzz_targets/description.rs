@@ -1,4 +1,4 @@
-//! What a native plugin says of itself, and the words in it: never a panic.
+//! Reading the description of a native plugin, and the names and versions in it: nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

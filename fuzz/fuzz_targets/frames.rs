@@ -1,7 +1,6 @@
-//! What a worker leaves in the memory that it shares with the host, and in its socket: frames of
-//! any kind and length, counters that cannot be. The host's side of a call answers what is asked,
-//! takes a reply, or refuses; never a panic, a body past its limit, or a wait for what will not
-//! come.
+//! The host's side of a call into a worker, with any content of the shared memory and of the socket:
+//! frames of any kind and length, impossible counters. The host answers the worker's calls, takes a
+//! reply, or refuses; it does not panic, accept a body beyond its limit, or wait forever.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! A document as JSON, as the HTTP API and the command line write it: JSON comes of it, or a refusal;
-//! never a panic, whatever the bytes are.
+//! Writing a document as JSON, as the HTTP API and the command line do: for any bytes the result is
+//! JSON or an error, and nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut json = Vec::new();
     let written =
         View::new(&document, &JSON).serialize(&mut serde_json::Serializer::new(&mut json));
-    // What is no document at all only must not panic.
+    // For bytes that are not a document it only must not panic.
     if written.is_ok() && Document::check(bytes).is_ok() {
         let mut reader = serde_json::Deserializer::from_slice(&json);
         reader.disable_recursion_limit();

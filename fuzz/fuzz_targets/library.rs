@@ -1,6 +1,5 @@
-//! A native library in the plugin folder, before any of it runs: whether it is whole, and what its
-//! header says, on a host of each system. Never a panic, and every refusal says what was expected
-//! and what to do.
+//! Reading the header of a native library before any of its code runs, on a host of each system:
+//! nothing panics, and every error says what was expected and what to do.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -19,6 +18,6 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
-    // What is seen of a file while it is being written is "not yet" or wrong, but never a panic.
+    // A file that is still being written does not panic either.
     let _ = header::is_whole(&bytes[..bytes.len() / 2]);
 });

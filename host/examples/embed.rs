@@ -27,7 +27,7 @@ pub(crate) fn swap(first: &[u8], second: &[u8]) -> Result<[Vec<u8>; 2], Box<dyn 
     let codec = host.codec(&name)?;
     let order = Order { number: 7, items: vec!["tea".into(), "cup".into()] };
     let before = codec.encode(&order)?;
-    // Written under another name, then renamed: nobody ever sees half of it.
+    // Written under another name, then renamed, so that the host never reads half of it.
     let next = folder.path().join(".codec.wasm");
     fs::write(&next, second)?;
     fs::rename(&next, &file)?;

@@ -62,29 +62,29 @@ pub enum BuildError {
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// The operating system gave no thread.
-    #[error("expected a thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
-    /// `host.strict` is set, and something was refused.
-    #[error("expected every plugin to start, because host.strict is set: {0}")]
+    /// `host.strict` is set, and a plugin or the configuration was refused.
+    #[error("host.strict is set, and not everything can be loaded: {0}")]
     Strict(Refusal),
 }
 
 impl Builder {
-    /// Runs by this configuration, which does not change.
+    /// Uses this configuration, which does not change.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = Some(ConfigLoader::Fixed(Arc::new(config)));
         self
     }
 
-    /// Runs by these layers; their file is read again when it changes.
+    /// Uses these configuration layers; their file is read again when it changes.
     #[must_use]
     pub fn layers(mut self, layers: Layers) -> Self {
         self.config = Some(ConfigLoader::Layers(layers));
         self
     }
 
-    /// Serves the plugins in this folder, by a configuration of defaults.
+    /// Serves the plugins in this folder, with the default configuration.
     #[must_use]
     pub fn plugins(self, folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
@@ -94,22 +94,22 @@ impl Builder {
         self.config(config)
     }
 
-    /// Whether changes are looked for; else only [`Host::reload`] looks. True unless said
-    /// otherwise.
+    /// Whether the host watches for changes. If false, only [`Host::reload`] applies them. The
+    /// default is true.
     #[must_use]
     pub fn watch(mut self, watch: bool) -> Self {
         self.no_watch = !watch;
         self
     }
 
-    /// Serves a plugin whose bytes the application gives, under a name for messages.
+    /// Serves a plugin from these bytes; `name` identifies them in messages.
     #[must_use]
     pub fn artifact(mut self, name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
         self.artifacts.push(Artifact::new(Source::Memory(name.into()), bytes));
         self
     }
 
-    /// Serves one more kind of WASM plugin: the application's own.
+    /// Adds a kind of WASM plugin that the application defines.
     #[must_use]
     pub fn kind<K: WasmKind>(self) -> Self {
         self.wasm(plugbay_wasm::Builder::kind::<K>)
@@ -125,7 +125,7 @@ impl Builder {
         self
     }
 
-    /// Shares an engine with other hosts of this process: its pool and its ticker.
+    /// Uses an engine that other hosts of this process share, with its pool and its ticker.
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Self {
         self.engine = Some(engine);
@@ -134,7 +134,7 @@ impl Builder {
 
     /// Names the program that serves as a worker process, for native plugins with `isolation =
     /// "process"`: usually [`WorkerCommand::this_program`], if `main` begins with
-    /// [`serve_if_asked`](crate::worker::serve_if_asked).
+    /// [`serve_if_child`](crate::worker::serve_if_child).
     #[cfg(feature = "native")]
     #[must_use]
     pub fn worker(mut self, worker: WorkerCommand) -> Self {
@@ -144,8 +144,8 @@ impl Builder {
 
     /// Names the program that compiles components, each in a bounded process of its own: usually
     /// [`CompilerCommand::this_program`], if `main` begins with
-    /// [`serve_if_asked`](crate::worker::serve_if_asked). Without it they are compiled in this
-    /// process, and one that is made to be hard to compile takes what time and memory it likes.
+    /// [`serve_if_child`](crate::worker::serve_if_child). Without it components are compiled in this
+    /// process, and a malicious component can take any amount of time and memory to compile.
     #[cfg(feature = "compile")]
     #[must_use]
     pub fn compiler(mut self, compiler: CompilerCommand) -> Self {
@@ -153,7 +153,7 @@ impl Builder {
         self
     }
 
-    /// Adds a runtime of the application's own. It is asked before the built-in ones.
+    /// Adds a runtime that the application defines. It comes before the built-in ones.
     #[must_use]
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
         self.runtimes.push(runtime);
@@ -237,8 +237,8 @@ impl Builder {
         if !self.no_watch {
             reconciler.watch(signal.clone());
         }
-        let first = reconciler.look(Retry::None);
-        strictly(&config, &first).inspect_err(|_| reconciler.abandon())?;
+        let first = reconciler.reconcile(Retry::None);
+        check_strict(&config, &first).inspect_err(|_| reconciler.abandon())?;
         let (over, ended) = tokio::sync::oneshot::channel();
         std::thread::Builder::new().name("plugbay-reconcile".into()).spawn(move || {
             // Dropped last, however the reconciler ends.
@@ -251,7 +251,7 @@ impl Builder {
     }
 }
 
-/// The generation before the first: it holds nothing.
+/// The empty set before the first generation.
 fn nothing(config: Arc<Config>) -> PublishedSet {
     let generation = Arc::new(Generation {
         number: 0,
@@ -272,8 +272,8 @@ fn nothing(config: Arc<Config>) -> PublishedSet {
     }
 }
 
-/// A strict host does not start without what it should serve.
-fn strictly(config: &Config, first: &Report) -> Result<(), BuildError> {
+/// Fails the build of a strict host if the first reconciliation refused something.
+fn check_strict(config: &Config, first: &Report) -> Result<(), BuildError> {
     match first.rejected.first() {
         Some(rejected) if config.host.strict => {
             let message = format!("{}: {}", rejected.source, rejected.message);

@@ -1,4 +1,4 @@
-//! The host: what an application holds.
+//! The host, which an application holds.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::control::{HostState, OperatorCommand, RollbackError, Signal, stop};
 use crate::report::{Events, Report};
 use crate::status::Status;
 
-/// How long a look may take before the host no longer counts as alive.
+/// How long one step of a reconciliation may take before the host no longer counts as alive.
 const STUCK: Duration = Duration::from_mins(5);
 
 /// A running set of plugins. Cheap to clone; the last clone to go ends the reconciler.
@@ -29,7 +29,7 @@ pub struct Host {
     pub(crate) control: Arc<Control>,
 }
 
-/// What ends with the last clone of a host.
+/// State that is dropped with the last clone of a host.
 pub(crate) struct Control {
     pub(crate) signal: Signal,
     pub(crate) runtimes: Vec<Arc<dyn Runtime>>,
@@ -53,8 +53,8 @@ impl Drop for Control {
     }
 }
 
-/// The host's own async runtime. Dropping it waits for no task of it:
-/// blocking would panic inside another async runtime.
+/// The host's own async runtime. Dropping it does not wait for its tasks: blocking would panic
+/// inside another async runtime.
 pub(crate) struct Background(Option<tokio::runtime::Runtime>);
 
 impl Background {
@@ -122,7 +122,7 @@ impl Host {
         Snapshot { cell: Arc::clone(&self.shared.cell), published: self.shared.cell.load() }
     }
 
-    /// What runs, what was refused and why.
+    /// The full status: what runs, what was refused and why.
     #[must_use]
     pub fn status(&self) -> Status {
         Status::of(&self.shared.cell.load(), &self.shared.draining)
@@ -140,14 +140,13 @@ impl Host {
         self.shared.journal.subscribe()
     }
 
-    /// Looks at the folder and the configuration now, and says what came of it. What failed
-    /// to start before is tried again.
+    /// Reads the folder and the configuration now, applies the changes, and returns a report.
+    /// Plugins that failed to start before are tried again.
     ///
     /// # Cancel safety
-    ///
-    /// The look goes on if the future is dropped.
+    /// The reload goes on if the future is dropped.
     pub async fn reload(&self) -> Report {
-        let report = self.control.signal.request_look();
+        let report = self.control.signal.request_reconcile();
         report.await.unwrap_or_else(|_stopped| self.unchanged())
     }
 
@@ -158,7 +157,7 @@ impl Host {
     /// Inside an async runtime: use [`Host::reload`] there.
     #[must_use = "the report says what was refused"]
     pub fn reload_blocking(&self) -> Report {
-        let report = self.control.signal.request_look();
+        let report = self.control.signal.request_reconcile();
         report.blocking_recv().unwrap_or_else(|_stopped| self.unchanged())
     }
 
@@ -166,34 +165,31 @@ impl Host {
         self.shared.cell.load().unchanged()
     }
 
-    /// Serves again what an earlier generation served: its plugins and its configuration, under a
-    /// new number. Changes of files and configuration wait until [`Host::resume`], which the
-    /// end of the process does too. Nothing of it is tried as a canary. The generations that can be
-    /// named are in [`Status::history`], and each before such a one that served the same;
-    /// [`Status::previous`] is the default of the command line.
+    /// Rolls back to an earlier generation: publishes its plugins and configuration as a new
+    /// generation. Changes of files and configuration are held back until [`Host::resume`] or the
+    /// end of the process. No version is put on trial. `generation` is one of [`Status::history`],
+    /// or one before it that served the same; [`Status::previous`] is the default of the command
+    /// line.
     ///
     /// # Errors
-    ///
-    /// If the generation is not remembered, or something of it does not start any more; then
-    /// what runs stays.
+    /// If the generation is not remembered, or one of its plugins no longer starts; then the
+    /// current generation stays.
     ///
     /// # Cancel safety
-    ///
-    /// It goes on if the future is dropped.
+    /// The operation goes on if the future is dropped.
     pub async fn roll_back(&self, generation: u64) -> Result<Report, RollbackError> {
         let done = self.control.signal.command(OperatorCommand::RollBack(generation));
         done.await.unwrap_or(Err(RollbackError::Stopped))
     }
 
-    /// Takes over changes of files and configuration again, after [`Host::roll_back`].
+    /// Applies changes of files and configuration again, after [`Host::roll_back`].
     ///
     /// # Errors
     ///
     /// If the host is shut down.
     ///
     /// # Cancel safety
-    ///
-    /// It goes on if the future is dropped.
+    /// The operation goes on if the future is dropped.
     pub async fn resume(&self) -> Result<Report, RollbackError> {
         let done = self.control.signal.command(OperatorCommand::Resume);
         done.await.unwrap_or(Err(RollbackError::Stopped))
@@ -205,41 +201,37 @@ impl Host {
         self.shared.cell.peek(|published| published.generation.number > 0)
     }
 
-    /// Whether the reconciler makes progress: false once a single step of a look, such as compiling
-    /// one plugin, takes more than 5 minutes.
+    /// Whether the reconciler makes progress: false once a single step of a reconciliation, such as
+    /// compiling one plugin, takes more than 5 minutes.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.shared.looking_for() < STUCK
+        self.shared.stalled_for() < STUCK
     }
 
-    /// Does with files all that a load would do if they lay in the plugin folder: checks,
-    /// compiles, describes, looks for clashes among them and with what runs, starts them with
-    /// the configuration in force, and shuts them down again. Publishes nothing. Blocks.
+    /// Checks files as if they were in the plugin folder: compiles and describes them, finds
+    /// clashes among them and with running plugins, starts them with the configuration in force,
+    /// and shuts them down again. Publishes nothing. Blocks.
     ///
-    /// The answers are in the order of `files`: what the file holds, or why it would be
-    /// refused.
+    /// Returns for each file, in order, what it holds, or why it would be refused.
     pub fn check_files(&self, files: &[impl AsRef<Path>]) -> Vec<Result<Inspection, Refusal>> {
         let artifacts = files.iter().map(|file| read(file.as_ref())).collect();
         let published = self.shared.cell.load();
         check(&self.control.runtimes, artifacts, &published.generation)
     }
 
-    /// Says what a file holds, without starting it. Blocks.
+    /// Returns what a file holds, without starting it. Blocks.
     ///
     /// # Errors
-    ///
-    /// Why it holds no plugin that this host can serve.
+    /// If the file holds no plugin that this host can serve.
     pub fn inspect_file(&self, path: &Path) -> Result<Inspection, Refusal> {
         inspect(&self.control.runtimes, &read(path)?, &self.config())
     }
 
-    /// Ends the host: no new call gets a lease, calls under way finish within `deadline`,
-    /// then every plugin is shut down: those that name others in `after` before them, all others
-    /// at the same time. Returns `name@version` of those whose calls were not over, versions
-    /// that left before included.
-    ///
-    /// A look that is under way is given up, and all of it takes `deadline` at most. If calls use
-    /// that up, what plugins do in `shutdown` gets one second more.
+    /// Shuts the host down: no new call gets a lease, calls in flight finish within `deadline`,
+    /// then every plugin is shut down: those that name others in `after` before them, all others at
+    /// the same time. Returns the `name@version` of plugins whose calls did not end, including
+    /// versions that were retired before. A running reconciliation is given up. All of this takes
+    /// `deadline` at most; if calls use that up, the plugins' `shutdown` gets one second more.
     ///
     /// # Errors
     ///
@@ -252,22 +244,22 @@ impl Host {
         let ended = self.control.ended.lock().ok().and_then(|mut ended| ended.take());
         let shared = Arc::clone(&self.shared);
         let work = async move {
-            let look = async {
+            let reconciled = async {
                 if let Some(ended) = ended {
-                    // A look that was under way shuts down what it had started.
+                    // A running reconciliation shuts down what it had started.
                     let _ = tokio::time::timeout_at(end, ended).await;
                 }
             };
-            tokio::join!(stop::stop_all(&shared, end), look).0
+            tokio::join!(stop::stop_all(&shared, end), reconciled).0
         };
-        // On the host's own runtime: the caller's may be of another make.
+        // On the host's own runtime: the caller's may not be tokio.
         self.shared.tokio.spawn(work).await.unwrap_or_default()
     }
 }
 
 fn read(path: &Path) -> Result<Artifact, Refusal> {
     folder::read(path).map_err(|refusal| {
-        // It is asked for by name, and not looked at again.
+        // The file is given by name, and is not read again: the hint of the folder does not apply.
         Refusal::new(refusal.reason, format!("{}: {}", path.display(), refusal.message))
     })
 }

@@ -1,8 +1,6 @@
-//! Plugbay, an embeddable plugin runtime.
-//!
-//! A [`Host`] keeps a set of plugins: WASM components found in a folder, crates linked into
-//! the program, bytes that the application gives. Callers ask for what plugins offer, by
-//! kind and name, and never for plugins:
+//! Plugbay, an embeddable plugin runtime. A [`Host`] keeps a set of plugins: WASM components found
+//! in a folder, crates linked into the program, bytes that the application passes in. Callers ask
+//! for capabilities by kind and name, and never for plugins:
 //!
 //! ```
 //! use plugbay::Host;
@@ -17,32 +15,28 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! When a file or the configuration changes, one thread — the *reconciler* — looks again:
-//! it lists the folder, reads and digests what it finds, and compares that with what runs.
-//! What is new is checked, compiled, described and initialised off the request path; then
-//! the whole new set, a [generation](Snapshot), is published by one atomic store. Plugins
-//! that left are drained: no new call gets a lease, those under way finish, then comes
-//! `shutdown`. What is refused leaves the last good version in place and is listed, with
-//! the reason, in [`Status`].
-//!
-//! The code is in rooms, each of which imports only those to its left:
-//! `config`, `report` ← `set` ← `change`, `call` ← `control` ← `host`, `builder`, `status`.
-//! `change` makes the next generation of the folder and the configuration, `set` is what is
-//! published, `call` finds its way through that, `control` says who acts and when, and `report`
-//! is the vocabulary of what happened. The essay of each says more.
+//! When a file or the configuration changes, one thread, the *reconciler*, lists the folder, reads
+//! and digests the files, and compares them with the running plugins. New versions are checked,
+//! compiled, described and initialized off the request path; then the whole new set, a
+//! [generation](Snapshot), is published by one atomic store. Retired versions are drained: no new
+//! call gets a lease, calls in flight finish, then `shutdown` is called. When a version is refused,
+//! the last good one stays, and [`Status`] lists the refusal with its reason. The code is in
+//! modules, each of which imports only those to its left: `config`, `report` ← `set` ← `change`,
+//! `call` ← `control` ← `host`, `builder`, `status`. `change` computes the next generation from the
+//! folder and the configuration, `set` holds what is published, `call` calls capabilities in it,
+//! `control` decides when to reconcile, and `report` defines the outcomes. See the documentation of
+//! each module.
 //!
 //! | module | idea |
 //! |---|---|
 //! | [`config`] | `config.toml`, the environment and flags become one checked [`Config`] |
-//! | [`worker`] | what this program does when it is started as a worker or compiler process |
-//! | [`runtime`] | the seam for an application's own runtime |
-//! | [`wasm`] | the seam for an application's own kinds of plugin |
+//! | [`worker`] | runs this program as a worker or compiler process |
+//! | [`runtime`] | the interface for an application's own runtime |
+//! | [`wasm`] | the interface for an application's own kinds of plugin |
 //!
 //! # Features
-//!
-//! All are on unless `default-features = false` says otherwise, and each adds to what there is. What a
-//! build lacks is refused by name where it is needed.
+//! All are on unless `default-features = false` is set, and all are additive. If a build lacks a
+//! feature that is needed, the error names it.
 //!
 //! | feature | what it adds | without it |
 //! |---|---|---|
@@ -50,7 +44,7 @@
 //! | `native` | native libraries, worker processes, plugins linked into the application | a library is rejected |
 //! | `schema` | plugins' configuration is checked against the schemas that they declare | a plugin that declares one runs only without configuration |
 //! | `wasi` | components may import WASI 0.2 | such a component is rejected |
-//! | `watch` | changes of files are seen at once | the folder is polled every `host.rescan` |
+//! | `watch` | changes of files are noticed at once | the folder is polled every `host.rescan` |
 //!
 //! # What is deliberately absent
 //!
@@ -74,12 +68,13 @@ pub use call::{
     CallFuture, CallOptions, CapabilityLease, CodecHandle, Error, Handle, HandlerHandle,
     RouteMatch, Routed, Snapshot,
 };
-pub use change::{Inspection, Prospect};
+pub use change::{Inspection, PlannedPlugin};
 pub use config::Config;
-pub use control::{Numbers, RollbackError};
+pub use control::{GenerationNumbers, RollbackError};
 pub use host::Host;
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
+pub use plugbay_core::kind;
 pub use plugbay_core::{
     CallError, CallErrorKind, Cancel, CapabilityKey, Context, Description, Digest, Environment,
     FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice, Plugin, Policy,
@@ -94,8 +89,8 @@ pub use status::{
     RouteStatus, Status,
 };
 
-/// What this program does in processes of their own: native plugins run there
-/// (`Builder::worker`), and components are compiled there (`Builder::compiler`).
+/// Child processes of this program: native plugins run in them (`Builder::worker`), and components
+/// are compiled in them (`Builder::compiler`).
 pub mod worker {
     use std::process::ExitCode;
 
@@ -104,33 +99,34 @@ pub mod worker {
     #[cfg(feature = "compile")]
     pub use plugbay_wasm::compile::{ARGUMENT as COMPILER_ARGUMENT, Bounds, CompilerCommand};
 
-    /// Does one of these if the program was started for it, as `WorkerCommand::this_program` and
-    /// `CompilerCommand::this_program` do; else returns at once, with nothing.
-    #[must_use = "the program should end with this code if there is one"]
-    pub fn serve_if_asked() -> Option<ExitCode> {
+    /// Runs the worker or the compiler if this process was started as one, by
+    /// `WorkerCommand::this_program` or `CompilerCommand::this_program`, and returns its exit code.
+    /// Otherwise returns `None` at once.
+    #[must_use = "the program must exit with this code if there is one"]
+    pub fn serve_if_child() -> Option<ExitCode> {
         #[cfg(feature = "native")]
-        if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+        if let Some(ended) = plugbay_native::worker::serve_if_child() {
             return Some(ended);
         }
         #[cfg(feature = "compile")]
-        if let Some(ended) = plugbay_wasm::compile::serve_if_asked() {
+        if let Some(ended) = plugbay_wasm::compile::serve_if_child() {
             return Some(ended);
         }
         None
     }
 }
 
-/// The seam for an application's own runtime: see [`Builder::runtime`].
+/// The interface for an application's own runtime: see [`Builder::runtime`].
 pub mod runtime {
     pub use plugbay_core::codec::{CodecCall, CodecFuture, Direction};
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
-        Artifact, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext, PluginStats,
-        RouteDescription, Services, StartPlugin, WorkerStatus,
+        Artifact, Bulkhead, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext,
+        Place, PluginStats, RouteDescription, Services, StartPlugin, WorkerStatus,
     };
 }
 
-/// The seam for an application's own kinds of plugin: see [`Builder::kind`].
+/// The interface for an application's own kinds of plugin: see [`Builder::kind`].
 pub mod wasm {
     #[cfg(feature = "wasi")]
     pub use plugbay_wasm::Resolve;

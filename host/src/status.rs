@@ -1,4 +1,4 @@
-//! What runs, what was refused and why: one answer for the library, HTTP and the CLI.
+//! The status of a host: what runs, what was refused and why, for the library, HTTP and the CLI.
 
 mod parts;
 #[cfg(test)]
@@ -7,7 +7,8 @@ mod tests;
 use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
-use plugbay_core::{Grant, Isolation, PluginStats, Policy, Source};
+use plugbay_core::handler::Handler;
+use plugbay_core::{Grant, Isolation, Kind as _, PluginStats, Policy, Source};
 use plugbay_guard::BreakerState;
 #[cfg(feature = "native")]
 use plugbay_native::Libraries;
@@ -15,14 +16,14 @@ use plugbay_registry::Leased;
 use serde::{Deserialize, Serialize};
 
 use crate::config::PendingRestart;
-use crate::control::{Draining, others};
+use crate::control::{Draining, other_calls};
 use crate::report::{Rejected, timestamp};
 use crate::set::{
-    CallStatus, Generation, HealthStatus, Member, Past, PublishedSet, RetryStatus, RouteOrigin,
-    Running, Trial, TrialStatus, Wanted, previous,
+    CallStatus, Generation, HealthStatus, Member, PastGeneration, PublishedSet, RetryStatus,
+    RouteOrigin, Running, Trial, TrialStatus, Wanted, previous,
 };
 
-/// Everything a host holds, as of one generation.
+/// The status of a host, as of one generation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
@@ -31,18 +32,18 @@ pub struct Status {
     /// When it was published.
     #[serde(with = "timestamp")]
     pub published_at: SystemTime,
-    /// What serves, by name.
+    /// The plugins that serve, by name.
     pub plugins: Vec<PluginStatus>,
-    /// What can be called, by kind and name.
+    /// The capabilities that can be called, by kind and name.
     pub capabilities: Vec<CapabilityStatus>,
     /// The routes of the data plane, by pattern.
     pub routes: Vec<RouteStatus>,
-    /// What was refused, by source.
+    /// The rejections, by source.
     pub rejected: Vec<Rejected>,
-    /// Plugin versions that left and still have calls under way.
+    /// Retired plugin versions that still have calls in flight.
     pub draining: Vec<DrainingStatus>,
-    /// Native libraries that are mapped into this process, the longest first. They stay until it
-    /// ends, whether a plugin still runs from them or not.
+    /// Native libraries that are mapped into this process, the oldest first. They stay mapped until
+    /// the process ends, whether a plugin still uses them or not.
     pub libraries: Vec<LibraryStatus>,
     /// Settings that only a restart applies.
     pub pending_restart: Vec<PendingRestart>,
@@ -50,8 +51,7 @@ pub struct Status {
     pub pinned: Option<u64>,
     /// The generations that can be rolled back to, oldest first; the last one serves.
     pub history: Vec<GenerationStatus>,
-    /// Of these, the newest that differs from the serving one: the one to roll back to if none is
-    /// named.
+    /// The newest of these that differs from the serving one: the default target of a rollback.
     pub previous: Option<u64>,
 }
 
@@ -73,17 +73,19 @@ pub struct GenerationStatus {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PluginState {
-    /// It gets calls.
+    /// The plugin gets calls.
     Running,
-    /// A new version, which gets a share of the calls.
+    /// The plugin is a new version, which gets a share of the calls.
     Canary,
-    /// It failed several times in a row: its breaker is open, and it gets no calls for a while.
+    /// The plugin failed several times in a row: its breaker is open, and it gets no calls for a
+    /// while.
     BreakerOpen,
-    /// Its breaker is half-open: it gets a probe call.
-    BreakerTried,
-    /// Its health checks fail: it gets no calls.
+    /// The breaker is half-open: the plugin gets a probe call.
+    BreakerHalfOpen,
+    /// The plugin's health checks fail: it gets no calls.
     Unhealthy,
-    /// It, or its worker process, was restarted in vain, and is not restarted any more.
+    /// Restarts of the plugin, or of its worker process, did not help, and it is not restarted any
+    /// more.
     CrashLoop,
 }
 
@@ -95,7 +97,7 @@ impl PluginState {
             Self::Running => "running",
             Self::Canary => "canary",
             Self::BreakerOpen => "breaker-open",
-            Self::BreakerTried => "breaker-tried",
+            Self::BreakerHalfOpen => "breaker-half-open",
             Self::Unhealthy => "unhealthy",
             Self::CrashLoop => "crash-loop",
         }
@@ -115,21 +117,22 @@ pub struct LibraryStatus {
     pub loaded_at: SystemTime,
     /// Whether a plugin of the generation that serves runs from it, in this process.
     pub serves: bool,
-    /// Threads that hang in it, outside its calls; the host no longer waits for them.
-    pub left_behind: usize,
+    /// Threads that hang in the library's code, outside of calls; the host no longer waits for
+    /// them.
+    pub hung_threads: usize,
 }
 
 /// A plugin that serves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PluginStatus {
-    /// The name it runs under.
+    /// The name under which it runs.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// How it is.
+    /// Its state.
     pub state: PluginState,
-    /// What it says of itself.
+    /// Its own description.
     pub description: String,
     /// The runtime: `wasm`, `linked`, `native`.
     pub form: Cow<'static, str>,
@@ -146,34 +149,34 @@ pub struct PluginStatus {
     /// When it was started.
     #[serde(with = "timestamp")]
     pub started_at: SystemTime,
-    /// What it offers, as `kind:name`.
+    /// The capabilities that it offers, as `kind:name`.
     pub capabilities: Vec<String>,
-    /// The interfaces it imports.
+    /// The interfaces that it imports.
     pub imports: Vec<String>,
-    /// What it wants to reach, by its imports.
+    /// The grants that its imports need.
     pub requested: Vec<Grant>,
-    /// What of that, or beyond it, the configuration grants; see `policy.grants`.
+    /// The grants that the configuration gives it; see `policy.grants`.
     pub granted: Vec<Grant>,
-    /// The interfaces it exports.
+    /// The interfaces that it exports.
     pub exports: Vec<String>,
     /// The JSON Schema of its configuration.
     pub config_schema: Option<serde_json::Value>,
-    /// Calls under way.
+    /// Calls in flight.
     pub leases: usize,
-    /// What came of its calls since it was started.
+    /// The results of its calls since it was started.
     pub calls: CallStatus,
-    /// What its health checks say.
+    /// The results of its health checks.
     pub health: HealthStatus,
-    /// How its trial goes, if it is a canary.
+    /// The state of its trial, if it is a canary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trial: Option<TrialStatus>,
-    /// What it may use.
+    /// Its limits, grants and protection settings.
     pub policy: Policy,
-    /// Where it runs, if it is native code. Beyond `host.mapped` that is a worker process, whatever
-    /// its policy asks for.
+    /// Where it runs, if it is native code. A library that exceeds `host.mapped` runs in a worker
+    /// process, whatever its policy says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
-    /// What it uses.
+    /// The resources that it uses.
     pub stats: PluginStats,
 }
 
@@ -189,18 +192,18 @@ pub struct CapabilityStatus {
     pub plugin: String,
     /// That plugin's version.
     pub version: String,
-    /// What the plugin says of it.
+    /// The plugin's description of it.
     pub description: String,
     /// For codecs: media types, the preferred one first.
     pub media_types: Vec<String>,
-    /// How calls are given out among several providers: `failover`, `split` or `canary`.
+    /// How calls are distributed among several providers: `failover`, `split` or `canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Cow<'static, str>>,
-    /// How often another provider was called after the first one failed, if there are several.
+    /// The retries with another provider, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<RetryStatus>,
-    /// All who offer it, as `name@version`, in the order of the configuration; `plugin` is the
-    /// first of them.
+    /// All providers, as `name@version`, in the order of the configuration; `plugin` is the first
+    /// of them.
     pub providers: Vec<String>,
 }
 
@@ -220,7 +223,7 @@ pub struct RouteStatus {
     pub origin: String,
 }
 
-/// A plugin version that left.
+/// A retired plugin version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DrainingStatus {
@@ -228,10 +231,10 @@ pub struct DrainingStatus {
     pub plugin: String,
     /// Its digest.
     pub digest: String,
-    /// Calls of it under way.
+    /// Calls of it in flight.
     pub leases: usize,
-    /// Calls under way in generations that were replaced, which may still reach it: through other
-    /// plugins, or as one of several providers.
+    /// Calls in flight in replaced generations that may still reach it: through other plugins, or
+    /// as one of several providers.
     pub others: usize,
 }
 
@@ -252,7 +255,7 @@ impl Status {
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,
             history: history(published),
-            previous: to_roll_back_to(published),
+            previous: default_rollback(published),
         }
     }
 }
@@ -261,14 +264,14 @@ fn history(published: &PublishedSet) -> Vec<GenerationStatus> {
     published.history.iter().map(|past| past_status(past)).collect()
 }
 
-/// The generation to roll back to if none is named.
-fn to_roll_back_to(published: &PublishedSet) -> Option<u64> {
+/// The default target of a rollback.
+fn default_rollback(published: &PublishedSet) -> Option<u64> {
     let mut plugins = published.generation.plugins.iter();
     let on_trial = plugins.any(|(_, member)| member.canary.is_some());
     previous(&published.history, on_trial, published.pinned)
 }
 
-fn past_status(past: &Past) -> GenerationStatus {
+fn past_status(past: &PastGeneration) -> GenerationStatus {
     let label = |it: &Wanted| format!("{}@{}", it.identity.name, it.offer.description.version);
     GenerationStatus {
         generation: past.number,
@@ -301,7 +304,7 @@ fn state(
     }
     match running.guard.state(Instant::now()) {
         BreakerState::Open { .. } => PluginState::BreakerOpen,
-        BreakerState::HalfOpen => PluginState::BreakerTried,
+        BreakerState::HalfOpen => PluginState::BreakerHalfOpen,
         BreakerState::Closed if trial.is_some() => PluginState::Canary,
         BreakerState::Closed => PluginState::Running,
     }
@@ -362,7 +365,7 @@ fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
         LibraryStatus {
             size: library.size,
             loaded_at: library.loaded_at,
-            left_behind: library.left_behind,
+            hung_threads: library.left_behind,
             serves: plugins.iter().filter(here).any(|plugin| plugin.digest == digest),
             digest,
         }
@@ -381,8 +384,8 @@ fn capabilities(generation: &Generation) -> Vec<CapabilityStatus> {
             version: running.description.version.to_string(),
             description: described.description.clone(),
             media_types: described.media_types.clone(),
-            strategy: capability.spread.as_ref().map(|spread| spread.rule.as_str().into()),
-            retries: capability.spread.as_ref().map(|spread| spread.retries.status()),
+            strategy: capability.balancing.as_ref().map(|balancing| balancing.rule.as_str().into()),
+            retries: capability.balancing.as_ref().map(|balancing| balancing.retries.status()),
             providers: capability.targets().map(|it| it.running.label.to_string()).collect(),
         }
     });
@@ -394,7 +397,11 @@ fn routes(generation: &Generation) -> Vec<RouteStatus> {
         path: route.pattern.clone(),
         methods: route.methods.clone(),
         handler: route.value.handler.clone(),
-        serves: generation.capabilities.contains(&format!("handler:{}", route.value.handler)),
+        serves: generation.capabilities.contains(&format!(
+            "{}:{}",
+            Handler::NAME,
+            route.value.handler
+        )),
         origin: match &route.value.origin {
             RouteOrigin::Config => "config".to_owned(),
             RouteOrigin::Plugin(name) => format!("plugin:{name}"),
@@ -403,14 +410,14 @@ fn routes(generation: &Generation) -> Vec<RouteStatus> {
     routes.collect()
 }
 
-/// What is under way of versions that left.
+/// The retired versions, with their calls in flight.
 fn draining_versions(draining: &Draining) -> Vec<DrainingStatus> {
     let users = draining.users();
     let versions = draining.versions().into_iter().map(|running| DrainingStatus {
         plugin: running.label.to_string(),
         digest: running.identity.digest.to_string(),
         leases: running.leases(),
-        others: others(&running, &users),
+        others: other_calls(&running, &users),
     });
     versions.collect()
 }

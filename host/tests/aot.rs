@@ -1,5 +1,5 @@
-//! The cache of compiled code: a good entry is used, a bad one is a miss and is written
-//! again, and a folder that others can write to is refused.
+//! The cache of compiled code: a valid entry is used, a damaged one is ignored and written again,
+//! and a folder that others can write to is refused.
 
 mod support;
 
@@ -30,8 +30,8 @@ fn entry(site: &Site) -> PathBuf {
     entries[0].clone()
 }
 
-/// The entry after a change is the good one again, and its plugin works.
-fn mends(change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+/// Asserts that a changed entry is replaced by a valid one, and that its plugin works.
+fn assert_repaired(change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let site = one();
     let path = entry(&site);
     let good = fs::read(&path).unwrap();
@@ -58,7 +58,7 @@ fn a_good_entry_is_used() {
 }
 
 #[test]
-fn an_entry_that_nobody_uses_goes_and_one_in_use_stays() {
+fn unused_entries_are_removed_and_used_ones_are_kept() {
     let site = one();
     let used = entry(&site);
     let unused = used.with_file_name("of-an-older-engine.aot");
@@ -73,31 +73,31 @@ fn an_entry_that_nobody_uses_goes_and_one_in_use_stays() {
     let site = site.restart();
     assert_eq!(entries(&site.place), std::slice::from_ref(&used));
     let since = fs::metadata(&used).unwrap().modified().unwrap().elapsed().unwrap();
-    assert!(since < Duration::from_hours(1), "its use was not noted: {since:?}");
+    assert!(since < Duration::from_hours(1), "its use was not recorded: {since:?}");
 }
 
 #[test]
 fn a_truncated_entry() {
     for keep in [0, 1, 15, 16, 47, 48, 79, 80, 81, 1000] {
-        mends(|good| good[..keep].to_vec());
+        assert_repaired(|good| good[..keep].to_vec());
     }
-    mends(|good| good[..good.len() - 1].to_vec());
+    assert_repaired(|good| good[..good.len() - 1].to_vec());
 }
 
 #[test]
 fn a_longer_entry() {
-    mends(|good| [&good[..], b"more"].concat());
+    assert_repaired(|good| [&good[..], b"more"].concat());
 }
 
 #[test]
 fn a_flipped_bit() {
     for at in [0, 15, 16, 47, 48, 79, 80, 500] {
-        mends(|mut good| {
+        assert_repaired(|mut good| {
             good[at] ^= 1;
             good
         });
     }
-    mends(|mut good| {
+    assert_repaired(|mut good| {
         *good.last_mut().unwrap() ^= 0x80;
         good
     });
@@ -108,12 +108,12 @@ fn an_entry_that_no_engine_wrote() {
     // All checksums are right; wasmtime itself must refuse what follows them.
     let sealed =
         |good: &[u8], code: &[u8]| [&good[..48], Digest::of(code).as_bytes(), code].concat();
-    mends(|good| sealed(&good, b"no machine code"));
-    mends(|good| sealed(&good, b""));
-    // An engine with other settings is another engine.
+    assert_repaired(|good| sealed(&good, b"no machine code"));
+    assert_repaired(|good| sealed(&good, b""));
+    // An engine with other settings does not use the entry.
     let other = wasmtime::Engine::default();
     let code = other.precompile_component(&Guest::codec("a").stamp("a").build()).unwrap();
-    mends(|good| sealed(&good, &code));
+    assert_repaired(|good| sealed(&good, &code));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_entry_of_another_component() {
     let site = place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched().host();
     let a = entry(&site);
     site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
-    site.look();
+    site.reconcile();
     let b = entries(&site.place).into_iter().find(|path| *path != a).unwrap();
     let (good_a, good_b) = (fs::read(&a).unwrap(), fs::read(&b).unwrap());
     fs::write(&a, &good_b).unwrap();
@@ -142,15 +142,15 @@ fn an_entry_that_is_a_folder() {
 }
 
 #[test]
-fn a_cache_that_goes_away_slows_nothing_but_the_start() {
+fn a_removed_cache_only_slows_the_start() {
     let site = one();
     fs::remove_dir_all(site.place.path("cache")).unwrap();
     site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
-    site.look();
+    site.reconcile();
     assert_eq!((site.encode("a"), site.encode("b")), ("a".into(), "b".into()));
 }
 
-/// Why a host does not start with a cache folder like this.
+/// The error of a host with a cache folder like this.
 fn refused(prepare: impl FnOnce(&Place)) -> String {
     let place = place();
     prepare(&place);

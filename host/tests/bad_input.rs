@@ -1,5 +1,5 @@
-//! Whatever is put into the folder: what served before serves on, the neighbours do not
-//! notice, and status and events say what is wrong until it is mended.
+//! Bad input in the folder: the last good version keeps serving, other plugins are not affected,
+//! and status and events report the error until it is fixed.
 
 mod support;
 
@@ -10,10 +10,10 @@ use plugbay::{BuildError, Outcome, Reason};
 use plugbay_fixtures::{
     Behaviour, ErrorKind, Export, Guest, core_module, not_wasm, truncated, wrong_world,
 };
-use support::{Bytes, lines, neighbours, place, serves_on, until};
+use support::{Bytes, assert_neighbours_serve, lines, neighbours, place, until};
 
-/// Drops `bad` over the good version: it is refused, and what ran runs; the next good
-/// version is taken.
+/// Replaces the good version by `bad`. Asserts that it is refused, that the good version keeps
+/// running, and that the next good version is loaded.
 fn refused(bad: impl Into<Bytes>, reason: Reason, parts: &[&str]) {
     refused_under("", bad, reason, parts);
 }
@@ -22,12 +22,12 @@ fn refused_under(config: &str, bad: impl Into<Bytes>, reason: Reason, parts: &[&
     let site = neighbours().config(config).host();
     site.drop_in("a.wasm", bad);
     let rejected = site.refuses("plugins/a.wasm", reason, parts);
-    serves_on(&site);
-    // Looking again changes nothing and says nothing twice.
-    let report = site.look();
+    assert_neighbours_serve(&site);
+    // Another reconciliation changes nothing, and reports nothing again.
+    let report = site.reconcile();
     assert_eq!((report.published, &report.rejected[..]), (false, &[rejected][..]));
     assert_eq!(site.count(|it| matches!(it, Outcome::Rejected { .. })), 1);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("mended"));
     site.answers("a", "mended");
     site.recovers("plugins/a.wasm");
@@ -52,14 +52,14 @@ fn a_half_written_file_is_not_yet() {
     let (first, second) = whole.split_at(whole.len() / 2);
     let mut file = fs::File::create(site.file("a.wasm")).unwrap();
     for half in [first, second] {
-        serves_on(&site);
+        assert_neighbours_serve(&site);
         file.write_all(half).unwrap();
         file.flush().unwrap();
         if half == first {
-            // However slow this test is, the file was written to a moment ago.
+            // Even on a slow machine, the file was written to a moment ago.
             let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
             file.set_modified(soon).unwrap();
-            let report = site.look();
+            let report = site.reconcile();
             assert_eq!((report.published, report.rejected.len()), (false, 0));
         }
     }
@@ -171,7 +171,7 @@ fn init_hangs() {
     site.drop_in("slow.wasm", Guest::codec("slow").on(Export::Init, Behaviour::Spin));
     let parts = ["init: expected an answer within 50ms"];
     site.refuses("slow.wasm", Reason::InitDeadline, &parts);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.remove("slow.wasm");
     site.recovers("slow.wasm");
 }
@@ -183,7 +183,7 @@ fn init_waits_too_long() {
     let site = neighbours().config("[plugins.slow]\ninit = '50ms'").host();
     site.drop_in("slow.wasm", guest);
     site.refuses("slow.wasm", Reason::InitDeadline, &["init: expected to be ready within 50ms"]);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.remove("slow.wasm");
     site.recovers("slow.wasm");
 }
@@ -209,24 +209,24 @@ fn a_config_that_breaks_the_schema() {
     site.configure(config);
     let parts = ["[plugins.a.config]", "size", "expected", "integer", "found", "large"];
     site.refuses("plugins/a.wasm", Reason::ConfigSchema, &parts);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.configure("[plugins.a.config]\nsize = 3");
     site.recovers("plugins/a.wasm");
-    serves_on(&site);
+    assert_neighbours_serve(&site);
 }
 
 #[test]
 fn a_config_for_a_plugin_that_takes_none() {
     let site = neighbours().host();
     site.configure("[plugins.a.config]\nsize = 3");
-    let parts = ["[plugins.a.config]: expected nothing"];
+    let parts = ["[plugins.a.config]: expected no keys"];
     site.refuses("plugins/a.wasm", Reason::ConfigSchema, &parts);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.configure("");
     site.recovers("plugins/a.wasm");
 }
 
-/// `second` cannot stand beside `a`; once `a` is gone it serves.
+/// Asserts that `second` clashes with `a`, and that it serves once `a` is removed.
 fn clashes(second: &Guest, reason: Reason, parts: &[&str]) {
     let site = place()
         .plugin("a.wasm", Guest::both("a").stamp("good"))
@@ -234,7 +234,7 @@ fn clashes(second: &Guest, reason: Reason, parts: &[&str]) {
         .host();
     site.drop_in("0.wasm", second.build());
     site.refuses("plugins/0.wasm", reason, parts);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.remove("a.wasm");
     site.recovers("plugins/0.wasm");
     until("it serves", || site.status().plugins.iter().any(|it| it.source.ends_with("0.wasm")));
@@ -260,13 +260,13 @@ fn another_plugin_has_the_route() {
 }
 
 #[test]
-fn a_name_clash_with_a_last_good_version_is_said() {
+fn a_name_clash_with_a_last_good_version_is_reported() {
     let site = neighbours().host();
     site.drop_in("a.wasm", not_wasm());
     site.refuses("plugins/a.wasm", Reason::UnknownFormat, &[]);
     site.drop_in("a2.wasm", Guest::codec("a").version("2.0.0").stamp("second"));
     site.refuses("plugins/a2.wasm", Reason::NameClash, &["expected no other plugin \"a\""]);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.remove("a.wasm");
     site.answers("a", "second");
     site.recovers("plugins/a2.wasm");
@@ -274,14 +274,14 @@ fn a_name_clash_with_a_last_good_version_is_said() {
 
 #[test]
 fn a_last_good_version_keeps_its_capability() {
-    // What comes from another file sorts first, and wants what the failing one still has.
+    // The other file sorts first, and offers the capability that the failing plugin still has.
     let site = place().unwatched().plugin("z.wasm", Guest::codec("a").stamp("good")).host();
     site.remove("z.wasm");
     let failing =
         Guest::codec("other").named("a").version("2.0.0").on(Export::Init, Behaviour::Trap);
     site.drop_in("y.wasm", failing);
     site.drop_in("0.wasm", Guest::codec("a").named("thief").stamp("stolen"));
-    let report = site.look();
+    let report = site.reconcile();
     let mut refused: Vec<_> = report.rejected.iter().map(|it| it.reason).collect();
     refused.sort();
     assert_eq!(refused, [Reason::CapabilityClash, Reason::Init]);
@@ -297,7 +297,7 @@ fn the_configuration_may_take_a_running_plugins_route() {
         .host();
     let started = site.running("h").unwrap().started_at;
     site.configure("[[routes]]\npath = '/x/{two}'\nhandler = 'i'");
-    site.sees("the configuration", |it| matches!(it, Outcome::Configured));
+    site.wait_for_event("the configuration", |it| matches!(it, Outcome::Configured));
     assert_eq!(site.running("h").map(|it| it.started_at), Some(started));
     let plugbay::RouteMatch::Found(routed) = site.snapshot().route("GET", "/x/1") else {
         panic!("expected a route")
@@ -307,7 +307,7 @@ fn the_configuration_may_take_a_running_plugins_route() {
 }
 
 #[test]
-fn a_refused_candidate_is_not_tried_at_each_look() {
+fn a_refused_version_is_not_retried_at_each_reconciliation() {
     // Each start writes a line in `init`, each description one in `describe`.
     let unhealthy = Behaviour::Error(ErrorKind::Unavailable, "not yet".into());
     let started = Guest::codec("started").on(Export::Init, Behaviour::Log(1));
@@ -325,16 +325,17 @@ fn a_refused_candidate_is_not_tried_at_each_look() {
         until(&name, || site.codec(&name).is_ok());
     }
     assert_eq!(tried(), (1, 1));
-    // A file that is being written makes for many looks, soon after one another.
+    // A file that is being written causes many reconciliations in a short time.
     fs::write(site.file("half.wasm"), truncated(&Guest::codec("half").build())).unwrap();
     site.refuses("half.wasm", Reason::Truncated, &[]);
     assert_eq!(tried(), (1, 1));
-    // Whoever asks by name gets another try.
-    site.look();
+    // A reload retries it.
+    site.reconcile();
     assert_eq!(tried(), (2, 2));
 }
 
-/// A broken `config.toml`: what runs stays, the file, line and reason are said.
+/// Asserts that a broken `config.toml` changes nothing, and that its file, line and reason are
+/// reported.
 fn config_refused(sections: &str, parts: &[&str]) {
     let site = neighbours().host();
     let config = site.config();
@@ -342,13 +343,13 @@ fn config_refused(sections: &str, parts: &[&str]) {
     let rejected = site.refuses("config.toml", Reason::Config, parts);
     assert!(rejected.message.contains("config.toml"), "{}", rejected.message);
     assert_eq!(site.config(), config);
-    serves_on(&site);
-    // The folder is looked at all the same.
+    assert_neighbours_serve(&site);
+    // The folder is still read.
     site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
     site.answers("b", "b");
     site.configure("[defaults]\ncpu = '2s'");
     site.recovers("config.toml");
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     assert_eq!(site.config().defaults.cpu, std::time::Duration::from_secs(2));
 }
 
@@ -380,7 +381,7 @@ fn a_configuration_that_is_deleted() {
     let site = neighbours().host();
     fs::remove_file(site.place.path("config.toml")).unwrap();
     site.refuses("config.toml", Reason::Config, &["config.toml"]);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.configure("");
     site.recovers("config.toml");
 }
@@ -397,9 +398,9 @@ fn a_strict_host_keeps_everything() {
     site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("second"));
     site.refuses("plugins/a.wasm", Reason::Strict, &[]);
     site.remove("neighbour.wasm");
-    let report = site.look();
+    let report = site.reconcile();
     assert_eq!((report.generation, report.published), (generation, false));
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     assert!(site.codec("c").is_err());
     site.remove("bad.wasm");
     site.answers("a", "second");
@@ -415,9 +416,9 @@ fn a_strict_host_keeps_its_configuration() {
     site.drop_in("bad.wasm", not_wasm());
     site.refuses("bad.wasm", Reason::UnknownFormat, &[]);
     site.configure("[plugins.a]\nenabled = false");
-    let report = site.look();
+    let report = site.reconcile();
     assert_eq!((report.published, site.config()), (false, config));
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.remove("bad.wasm");
     until("the new configuration", || site.codec("a").is_err());
 }

@@ -1,5 +1,5 @@
 //! The bundled plugins in all of their forms - components, native libraries, linked into this
-//! program: one source each, and however it is built, users see the same codec.
+//! program: each has one source, and behaves in the same way in each form.
 
 mod support;
 
@@ -36,7 +36,7 @@ const PLUGINS: [&str; 10] =
     ["cbor", "csv", "hash", "hello", "json", "msgpack", "render", "toml", "transcode", "yaml"];
 const CODECS: [&str; 7] = ["cbor", "csv", "json", "msgpack", "toml", "tsv", "yaml"];
 const HANDLERS: [&str; 4] = ["hash", "hello", "render", "transcode"];
-/// What holds rows of text and nothing else.
+/// The codecs that hold only rows of text.
 const TABLES: [&str; 2] = ["csv", "tsv"];
 
 /// The same plugins in each form.
@@ -75,8 +75,8 @@ impl Forms {
     }
 }
 
-/// Builds each plugin as a library, without a word changed. Where the plugins' own tests are
-/// built, so that what they share is there.
+/// Builds each plugin as a library, without any change, in the target folder of the plugins' own
+/// tests, so that it shares their artifacts.
 fn libraries() -> Vec<(&'static str, PathBuf)> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("plugins-native");
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/Cargo.toml");
@@ -98,7 +98,7 @@ fn libraries() -> Vec<(&'static str, PathBuf)> {
     built.into()
 }
 
-/// What every form gives, if it is the same.
+/// Asserts that every form returns the same, and returns it.
 #[track_caller]
 fn same<T: PartialEq + Debug>([component, library, linked]: [T; 3], what: &str) -> T {
     assert_eq!(component, library, "as a component and as a library: {what}");
@@ -116,13 +116,13 @@ fn every_host_serves_all_of_them() {
         assert_eq!(host.names("codec"), CODECS);
         assert_eq!(host.names("handler"), HANDLERS);
     }
-    // The one thing against the linked host is its missing folder.
+    // The linked host only reports its missing folder.
     let rejected = |host: &Host| host.status().rejected.len();
     assert_eq!(FORMS.all().map(rejected), [0, 0, 1]);
 }
 
 #[test]
-fn every_form_says_the_same_of_itself() {
+fn every_form_has_the_same_description() {
     let plugins = |status: &Status| {
         let said = status.plugins.iter().map(|it| {
             (it.name.clone(), it.version.clone(), it.description.clone(), it.config_schema.clone())
@@ -166,7 +166,7 @@ struct Line {
     note: Option<String>,
 }
 
-/// What a table holds.
+/// A row of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Row {
     name: String,
@@ -197,8 +197,8 @@ fn rows() -> Vec<Row> {
     vec![row("Ada", "London"), row("Żółć", "a city, with a comma"), row("x", "\"quoted\"")]
 }
 
-/// The value through one codec: each form writes the same bytes, and reads the others'.
-fn goes_round<T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &str, value: &T) {
+/// Round trip of a value: each form writes the same bytes, and reads those of the others.
+fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &str, value: &T) {
     let handles = FORMS.all().map(|host| host.codec(codec).unwrap());
     let bytes = same(handles.each_ref().map(|it| it.encode(value).unwrap()), codec);
     for handle in &handles {
@@ -212,9 +212,9 @@ fn goes_round<T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &str, 
 fn every_codec_takes_and_gives_any_value() {
     for codec in CODECS {
         if TABLES.contains(&codec) {
-            goes_round(codec, &rows());
+            round_trip(codec, &rows());
         } else {
-            goes_round(codec, &order());
+            round_trip(codec, &order());
         }
     }
 }
@@ -227,8 +227,11 @@ fn msgpack_is_msgpack() {
     }
 }
 
-/// What became of a call, comparable.
-fn fate<T>(answer: Result<T, Error>, bytes: impl Fn(&T) -> Vec<u8>) -> Result<Vec<u8>, String> {
+/// The result of a call, in a form that can be compared.
+fn result_of<T>(
+    answer: Result<T, Error>,
+    bytes: impl Fn(&T) -> Vec<u8>,
+) -> Result<Vec<u8>, String> {
     match answer {
         Ok(answer) => Ok(bytes(&answer)),
         Err(Error::Call(error)) => {
@@ -240,7 +243,7 @@ fn fate<T>(answer: Result<T, Error>, bytes: impl Fn(&T) -> Vec<u8>) -> Result<Ve
     }
 }
 
-/// So many lists in one another, as each format writes them.
+/// This many nested lists, in the format of the codec.
 fn nested(codec: &str, depth: usize) -> Vec<u8> {
     let around = |open: &str, inner: &str, close: &str| {
         [open.repeat(depth), inner.to_owned(), close.repeat(depth)].concat().into_bytes()
@@ -263,7 +266,7 @@ fn deep_documents_do_not_trap() {
             let read = same(
                 handles
                     .each_ref()
-                    .map(|it| fate(it.decode_document(&bytes), |it| it.as_cbor().to_vec())),
+                    .map(|it| result_of(it.decode_document(&bytes), |it| it.as_cbor().to_vec())),
                 &format!("{codec} reads {depth} levels"),
             );
             if depth <= 127 && ["cbor", "json", "msgpack", "yaml"].contains(&codec) {
@@ -271,7 +274,7 @@ fn deep_documents_do_not_trap() {
             }
             let document = nested("cbor", depth);
             let written =
-                handles.each_ref().map(|it| fate(it.encode_document(&document), Vec::clone));
+                handles.each_ref().map(|it| result_of(it.encode_document(&document), Vec::clone));
             drop(same(written, &format!("{codec} writes {depth} levels")));
         }
         for host in FORMS.all() {
@@ -282,20 +285,20 @@ fn deep_documents_do_not_trap() {
 }
 
 #[test]
-fn what_is_not_of_the_format_is_the_callers_mistake() {
+fn input_in_another_format_is_the_callers_mistake() {
     let garbage: [&[u8]; 6] = [b"", b"\xff\xfe", b"{", b"[1, 2", b"\x9f", b"a: b: c: ["];
     for codec in CODECS {
         let handles = FORMS.all().map(|host| host.codec(codec).unwrap());
         for bytes in garbage {
             let read =
-                |it: &CodecHandle| fate(it.decode_document(bytes), |it| it.as_cbor().to_vec());
+                |it: &CodecHandle| result_of(it.decode_document(bytes), |it| it.as_cbor().to_vec());
             drop(same(handles.each_ref().map(read), &format!("{codec} reads {bytes:?}")));
         }
     }
 }
 
-/// The answer of every form to one request, which is the same.
-fn asks(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+/// Sends a request to every form. Asserts that the answers are equal, and returns them.
+fn request_all(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, it)| (path, Some(it)));
     let answers = FORMS.all().map(|host| {
         let RouteMatch::Found(routed) = host.snapshot().route(method, path) else {
@@ -324,10 +327,10 @@ fn text(response: &Response) -> &str {
 
 #[test]
 fn hello_answers() {
-    let response = asks("GET", "/hello", &[], "");
+    let response = request_all("GET", "/hello", &[], "");
     assert_eq!((response.status, text(&response)), (200, "Hello, world!"));
-    assert_eq!(text(&asks("GET", "/hello/J%C3%BCrgen", &[], "")), "Hello, Jürgen!");
-    let json = asks("GET", "/hello/you", &[("accept", "application/json")], "");
+    assert_eq!(text(&request_all("GET", "/hello/J%C3%BCrgen", &[], "")), "Hello, Jürgen!");
+    let json = request_all("GET", "/hello/you", &[("accept", "application/json")], "");
     let said: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
     assert_eq!(said["message"], "Hello, you!");
 }
@@ -335,7 +338,7 @@ fn hello_answers() {
 #[test]
 fn transcode_answers() {
     let headers = [("content-type", "application/json"), ("accept", "application/cbor")];
-    let response = asks("POST", "/transcode", &headers, r#"{"a": [1, true]}"#);
+    let response = request_all("POST", "/transcode", &headers, r#"{"a": [1, true]}"#);
     assert_eq!((response.status, &response.body[..]), (200, &b"\xa1\x61a\x82\x01\xf5"[..]));
     // Every codec that holds a map, from every other.
     let types: Vec<(String, String)> = FORMS
@@ -349,33 +352,33 @@ fn transcode_answers() {
     let value = BTreeMap::from([("a", vec![1, 2]), ("b", vec![])]);
     for (from, content_type) in &types {
         let body = FORMS.linked.codec(from).unwrap().encode(&value).unwrap();
-        // Request bodies here are text; the binary formats have their turn as answers.
+        // The request bodies are text; the binary formats are tested as answers.
         let Ok(body) = String::from_utf8(body) else { continue };
         for (to, accept) in &types {
             let headers = [("content-type", &**content_type), ("accept", &**accept)];
-            let response = asks("POST", "/transcode", &headers, &body);
+            let response = request_all("POST", "/transcode", &headers, &body);
             assert_eq!(response.status, 200, "{from} to {to}: {}", text(&response));
             let expected = FORMS.linked.codec(to).unwrap().encode(&value).unwrap();
             assert_eq!(response.body, expected, "{from} to {to}");
         }
     }
-    let response = asks("POST", "/transcode", &[("content-type", "image/png")], "");
+    let response = request_all("POST", "/transcode", &[("content-type", "image/png")], "");
     assert_eq!(response.status, 415);
 }
 
 #[test]
 fn render_answers() {
-    let response = asks("POST", "/render", &[("content-type", "text/markdown")], "# *One*");
+    let response = request_all("POST", "/render", &[("content-type", "text/markdown")], "# *One*");
     assert_eq!(response.status, 200);
     assert!(text(&response).contains("<h1"), "{}", text(&response));
     assert!(text(&response).contains("<em>One</em>"), "{}", text(&response));
-    let script = asks("POST", "/render", &[], "<script>alert(1)</script>");
+    let script = request_all("POST", "/render", &[], "<script>alert(1)</script>");
     assert!(!text(&script).contains("<script"), "{}", text(&script));
 }
 
 #[test]
 fn hash_answers() {
-    let response = asks("POST", "/hash?alg=sha256,crc32", &[], "abc");
+    let response = request_all("POST", "/hash?alg=sha256,crc32", &[], "abc");
     let answer: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
     assert_eq!((response.status, &answer["bytes"]), (200, &3.into()));
     let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

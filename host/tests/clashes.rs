@@ -4,8 +4,12 @@ mod support;
 
 use plugbay::Reason;
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::puppet::{Mood, Puppets, puppet};
+use support::puppet::{Puppets, Script, puppet};
 use support::{Place, Site, place};
+
+// Keeps it in the program, where it registers itself: the linked plugin of these tests.
+use plugbay_plugin_json as _;
+use plugbay_sdk as _;
 
 fn serve(place: Place, puppets: &Puppets) -> Site {
     let runtime = std::sync::Arc::new(puppets.clone());
@@ -13,8 +17,8 @@ fn serve(place: Place, puppets: &Puppets) -> Site {
 }
 
 fn does_not_start(puppets: &Puppets, label: &str) {
-    let mood = Mood { wont_start: Some("port in use".into()), ..Mood::default() };
-    puppets.mood(label, mood);
+    let script = Script { start_error: Some("port in use".into()), ..Script::default() };
+    puppets.script(label, script);
 }
 
 fn reason(site: &Site, file: &str) -> Option<Reason> {
@@ -31,9 +35,9 @@ fn a_capability_goes_to_the_next_if_the_first_does_not_start() {
     let site = serve(two_of_them, &puppets);
     assert_eq!(site.encode("x"), "two@1.0.0");
     assert_eq!((reason(&site, "one.wasm"), reason(&site, "two.wasm")), (Some(Reason::Init), None));
-    // It keeps what it got, also when the other one would start.
-    puppets.mood("one@1.0.0", Mood::default());
-    site.look();
+    // It keeps the capability, even when the other plugin could start.
+    puppets.script("one@1.0.0", Script::default());
+    site.reconcile();
     assert_eq!((site.encode("x"), puppets.starts("two@1.0.0")), ("two@1.0.0".into(), 1));
     assert_eq!(reason(&site, "one.wasm"), Some(Reason::CapabilityClash));
 }
@@ -47,12 +51,15 @@ fn a_last_good_version_claims_again_what_its_next_version_gave_up() {
     site.drop_in("one.wasm", puppet("one", "2.0.0", &["codec:y"]));
     site.drop_in("two.wasm", puppet("two", "1.0.0", &["codec:y"]));
     site.drop_in("three.wasm", puppet("three", "1.0.0", &["codec:x"]));
-    site.look();
-    // The failed version has no claim to y, and so leaves it to a newcomer.
+    site.reconcile();
+    // The failed version does not claim `y`, so that a new plugin gets it.
     assert_eq!((site.encode("x"), site.encode("y")), ("one@1.0.0".into(), "two@1.0.0".into()));
     assert_eq!((reason(&site, "one.wasm"), reason(&site, "two.wasm")), (Some(Reason::Init), None));
     assert_eq!(reason(&site, "three.wasm"), Some(Reason::CapabilityClash));
-    assert!(puppets.log().contains(&"stop three@1.0.0".into()), "it started in vain");
+    assert!(
+        puppets.log().contains(&"stop three@1.0.0".into()),
+        "expected that it was started and stopped"
+    );
 }
 
 #[test]
@@ -86,9 +93,55 @@ fn a_name_stays_with_the_last_good_version() {
     does_not_start(&puppets, "a@2.0.0");
     site.drop_in("2.wasm", puppet("a", "2.0.0", &["codec:a"]));
     site.drop_in("1.wasm", puppet("a", "3.0.0", &["codec:a"]));
-    site.look();
+    site.reconcile();
     assert_eq!(site.encode("a"), "a@1.0.0");
     let reasons = (reason(&site, "2.wasm"), reason(&site, "1.wasm"));
     assert_eq!(reasons, (Some(Reason::Init), Some(Reason::NameClash)));
     assert_eq!(puppets.starts("a@3.0.0"), 0);
+}
+
+/// What the linked codec makes of a number.
+fn linked_answer(site: &Site) -> Vec<u8> {
+    site.codec("json").unwrap().encode(&7).unwrap()
+}
+
+#[test]
+fn a_linked_plugin_stays_in_service_if_a_file_of_its_name_or_capability_does_not_start() {
+    for name in ["json", "other"] {
+        let puppets = Puppets::default();
+        let label = format!("{name}@9.0.0");
+        does_not_start(&puppets, &label);
+        let site = serve(place().linked(), &puppets);
+        assert_eq!(linked_answer(&site), b"7");
+        let before = site.running("json").unwrap();
+        site.drop_in("new.wasm", puppet(name, "9.0.0", &["codec:json"]));
+        // Once when the file is new, and once when it is known that it does not start.
+        site.look();
+        site.look();
+        assert_eq!(linked_answer(&site), b"7");
+        let after = site.running("json").unwrap();
+        assert_eq!(
+            (&*after.source, after.generation, after.started_at),
+            ("linked:json", before.generation, before.started_at),
+            "{label}: the same instance serves"
+        );
+        assert_eq!(reason(&site, "new.wasm"), Some(Reason::Init));
+        assert_eq!(reason(&site, "linked:json"), None, "a linked plugin is not reported");
+        // The file replaces it as soon as it starts.
+        puppets.mood(&label, Mood::default());
+        site.look();
+        assert_eq!((site.encode("json"), reason(&site, "new.wasm")), (label, None));
+    }
+}
+
+#[test]
+fn a_linked_plugin_serves_from_the_start_if_the_file_does_not_start() {
+    for name in ["json", "other"] {
+        let puppets = Puppets::default();
+        does_not_start(&puppets, &format!("{name}@9.0.0"));
+        let file = puppet(name, "9.0.0", &["codec:json"]);
+        let site = serve(place().linked().plugin("new.wasm", file), &puppets);
+        assert_eq!(linked_answer(&site), b"7");
+        assert_eq!(reason(&site, "new.wasm"), Some(Reason::Init));
+    }
 }

@@ -1,5 +1,4 @@
-//! The two clocks of a call: the CPU time that its guest uses, and the time that passes. And
-//! what the host does once nobody waits for the answer.
+//! The limits of CPU time and wall time of calls, and calls whose caller no longer waits.
 
 mod support;
 
@@ -12,8 +11,8 @@ use support::{Site, place, request, until};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How long what ends within a second may take on a busy machine: less than a wait that nobody
-/// cut short.
+/// A limit for steps that take less than a second, on a busy machine: less than a wait that is not
+/// ended early.
 const SOON: Duration = Duration::from_secs(20);
 
 fn call_error<T>(answer: Result<T, Error>) -> Result<T, CallError> {
@@ -31,7 +30,7 @@ fn handle(site: &Site, handler: &str) -> Result<String, CallError> {
     call_error(site.handle(handler, "in"))
 }
 
-/// How the codec fails, and how the handler does.
+/// The kinds of failure of the codec and of the handler.
 fn encoded(site: &Site, codec: &str) -> CallErrorKind {
     encode(site, codec).unwrap_err().kind()
 }
@@ -40,7 +39,7 @@ fn handled(site: &Site, handler: &str) -> CallErrorKind {
     handle(site, handler).unwrap_err().kind()
 }
 
-/// The plugin `bad` whose codec and handler do this, alone with `config`.
+/// A host with the plugin `bad`, whose codec and handler do this.
 fn bad(behaviour: &Behaviour, limits: &str) -> Site {
     let guest = Guest::both("bad")
         .on(Export::Encode, behaviour.clone())
@@ -49,10 +48,10 @@ fn bad(behaviour: &Behaviour, limits: &str) -> Site {
     place().plugin("bad.wasm", guest).config(&config).unwatched().host()
 }
 
-/// Each wait takes more than a tick of the clock by which guests are stopped.
+/// Each wait is longer than a tick of the clock that interrupts guests.
 #[test]
 fn waiting_for_the_host_costs_no_cpu_time() {
-    let site = bad(&Behaviour::Naps(30, Duration::from_millis(20)), "cpu = '50ms'");
+    let site = bad(&Behaviour::WaitRepeatedly(30, Duration::from_millis(20)), "cpu = '50ms'");
     assert_eq!(encode(&site, "bad").unwrap(), b"in");
     assert_eq!(handle(&site, "bad").unwrap(), "in");
 }
@@ -72,9 +71,9 @@ fn waiting_for_another_plugin_costs_no_cpu_time() {
     assert_eq!(encode(&site, "outer").unwrap(), b"in");
 }
 
-/// Each copy takes many ticks, and brings one.
+/// Each copy takes many ticks, but is one instruction.
 #[test]
-fn a_long_instruction_costs_what_it_takes() {
+fn a_long_instruction_counts_as_cpu_time() {
     let limits = "memory = '1100MiB'\ntotal_memory = '1100MiB'\ncpu = '400ms'\n\
                   deadline = '10m'\ninstances = 1";
     let site = bad(&Behaviour::Copies(30, 1 << 30), limits);
@@ -82,7 +81,7 @@ fn a_long_instruction_costs_what_it_takes() {
     assert_eq!(handled(&site, "bad"), CallErrorKind::Cpu);
 }
 
-/// A call within a call has what is left of the other's time.
+/// A nested call has the remaining time of its caller.
 #[test]
 fn a_nested_call_ends_with_its_caller() {
     let call = Behaviour::CallCodec("slow".into());
@@ -96,20 +95,20 @@ fn a_nested_call_ends_with_its_caller() {
         .host();
     for call in [encoded as fn(&Site, &str) -> CallErrorKind, handled] {
         let began = Instant::now();
-        // Either may notice first; whoever called them learns of it at once.
+        // Either of the two calls may end first; the outer caller gets its error at once.
         let kind = call(&site, "outer");
         assert!(matches!(kind, CallErrorKind::Deadline | CallErrorKind::Unavailable), "{kind:?}");
         let took = began.elapsed();
         assert!(took < SOON, "a call of 300 ms took {took:?}");
     }
-    until("the instances of those who waited are gone", || {
+    until("the instances of both calls are discarded", || {
         site.running("slow").unwrap().stats.instances == 0
     });
 }
 
-/// The time for a call is also that for the instance that is made for it.
+/// The time of a call includes the creation of its instance.
 #[test]
-fn an_instance_that_is_not_ready_in_time_is_its_plugins_fault() {
+fn a_slow_instantiation_is_a_failure_of_the_plugin() {
     let slow = Behaviour::Wait(Duration::from_secs(2));
     let busy = Behaviour::Count(300_000);
     for init in [slow, busy] {
@@ -124,9 +123,10 @@ fn an_instance_that_is_not_ready_in_time_is_its_plugins_fault() {
     }
 }
 
-/// Whoever called is gone: the guest is stopped, and its instance and its place are free.
+/// After the caller cancels, the guest is stopped, and its instance and its place in the queue are
+/// free.
 #[test]
-fn a_call_for_which_nobody_waits_ends() {
+fn a_cancelled_call_ends() {
     for behaviour in [Behaviour::Spin, Behaviour::Wait(HOUR)] {
         let limits = "instances = 1\ncpu = '1h'\ndeadline = '1h'";
         let site = bad(&behaviour.after(1), limits);
@@ -155,9 +155,10 @@ fn a_call_for_which_nobody_waits_ends() {
     }
 }
 
-/// Idle instances of others make room. Once there are none, nobody is blamed for it.
+/// Idle instances of other plugins are removed to make room. If there are none, no plugin is
+/// blamed.
 #[test]
-fn more_instances_than_the_engine_has_room_for() {
+fn more_instances_than_the_engine_can_hold() {
     let engine = plugbay::wasm::Engine::new().unwrap();
     let Some(room) = engine.pool_size() else { return };
     let limits = format!(
@@ -183,7 +184,7 @@ fn more_instances_than_the_engine_has_room_for() {
     });
     assert_eq!(refused.kind(), CallErrorKind::Overloaded, "{refused}");
     assert!(refused.wait().is_some());
-    // And with it all that wait.
+    // Waiting calls fail in the same way.
     drop(runtime);
     assert_eq!(site.running("idle").unwrap().stats.instances, 0);
     until("room again", || encode(&site, "idle").is_ok());

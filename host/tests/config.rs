@@ -1,4 +1,4 @@
-//! `config.toml` changes while the host runs: what it touches starts anew, nothing else.
+//! Changes of `config.toml` restart only the plugins that they affect.
 
 mod support;
 
@@ -16,7 +16,8 @@ fn lives(site: &Site) -> Vec<(String, std::time::SystemTime, u64)> {
     plugins.map(|it| (it.name, it.started_at, it.stats.instantiations)).collect()
 }
 
-/// Configures, blocks until that serves, and says which plugins were restarted.
+/// Changes the configuration, waits until it is in force, and returns the plugins that were
+/// restarted.
 fn touched(site: &Site, sections: &str) -> Vec<String> {
     let (before, generation) = (lives(site), site.status().generation);
     site.configure(sections);
@@ -33,7 +34,7 @@ fn limits_of_one_plugin_restart_that_plugin() {
     assert_eq!(site.running("b").unwrap().policy.memory, 64 << 20);
     assert_eq!(touched(&site, "[plugins.a]\nmemory = '32MiB'\ncpu = '3s'"), ["a"]);
     assert_eq!(touched(&site, "[plugins.b]\nreuse = 'fresh'"), ["a", "b"]);
-    site.sees("the configuration", |it| matches!(it, Outcome::Configured));
+    site.wait_for_event("the configuration", |it| matches!(it, Outcome::Configured));
     assert!(site.status().rejected.is_empty());
 }
 
@@ -46,7 +47,7 @@ fn defaults_restart_those_that_have_them() {
 }
 
 #[test]
-fn settings_of_the_host_restart_nobody() {
+fn settings_of_the_host_restart_no_plugin() {
     let site = two().host();
     let sections = "[server]\nmax_body = '1MiB'";
     assert!(touched(&site, sections).is_empty());
@@ -58,7 +59,7 @@ fn a_comment_changes_nothing() {
     let site = two().host();
     let generation = site.status().generation;
     site.configure("# a comment");
-    let report = site.look();
+    let report = site.reconcile();
     assert_eq!((report.generation, report.published), (generation, false));
 }
 
@@ -102,7 +103,7 @@ fn one_artifact_serves_as_two_plugins() {
     assert_eq!(site.names("handler"), ["a", "other"]);
     let digests: Vec<String> = site.status().plugins.into_iter().map(|it| it.digest).collect();
     assert_eq!((digests.len(), &digests[0]), (2, &digests[1]));
-    // The route that it suggests is that of the plugin of its own name.
+    // The route that the artifact suggests belongs to the plugin of the same name.
     let served = |path: &str| match site.snapshot().route("POST", path) {
         RouteMatch::Found(routed) => Some(routed.handler().to_owned()),
         _ => None,
@@ -111,7 +112,7 @@ fn one_artifact_serves_as_two_plugins() {
     let routes = "\n[[routes]]\npath = '/b'\nhandler = 'other'";
     assert!(touched(&site, &format!("{config}{routes}")).is_empty());
     assert_eq!(served("/b").as_deref(), Some("other"));
-    // A change of one's config is no change of the other's.
+    // A change of the configuration of one plugin does not affect the other one.
     assert_eq!(touched(&site, &config.replace("n = 2", "n = 3")), ["other"]);
     assert_eq!(site.handle("other", "in").unwrap(), "in");
 }
@@ -154,7 +155,7 @@ fn routes_change() {
     assert_eq!((get("GET", "/x/1"), get("POST", "/x/1")), ("h".into(), "GET HEAD OPTIONS".into()));
     assert!(touched(&site, &route.replace("'h'", "'i'")).is_empty());
     assert_eq!(get("GET", "/x/1"), "i");
-    // The configuration wins over what a plugin suggests.
+    // The configuration overrides a plugin's suggestion.
     assert!(touched(&site, "[[routes]]\npath = '/h'\nhandler = 'i'").is_empty());
     assert_eq!((get("GET", "/h"), get("GET", "/x/1")), ("i".into(), "none".into()));
     let absent = "[[routes]]\npath = '/later'\nhandler = 'later'";
@@ -173,7 +174,7 @@ fn routes_change() {
 }
 
 #[test]
-fn what_only_a_restart_applies_is_pending() {
+fn settings_that_need_a_restart_are_pending() {
     let site = two().host();
     site.configure("[server]\nlisten = '127.0.0.1:1'");
     until("it is pending", || !site.status().pending_restart.is_empty());
@@ -182,8 +183,8 @@ fn what_only_a_restart_applies_is_pending() {
     assert_eq!((&*pending[0].running, &*pending[0].next), ("127.0.0.1:7070", "127.0.0.1:1"));
     let said =
         |it: &Outcome| matches!(it, Outcome::PendingRestart { key } if key == "server.listen");
-    site.sees("the restart", said);
-    site.look();
+    site.wait_for_event("the restart", said);
+    site.reconcile();
     assert_eq!(site.count(said), 1);
     site.configure("");
     until("it is not pending", || site.status().pending_restart.is_empty());

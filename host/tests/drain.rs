@@ -1,4 +1,4 @@
-//! Calls under way while their plugin is replaced, and calls that wait for an instance.
+//! Calls in flight while their plugin is replaced, and calls that wait for an instance.
 
 mod support;
 
@@ -24,9 +24,9 @@ fn a_slow_request_finishes_on_the_version_it_began_with() {
     let site = place().plugin("h.wasm", handler("1", SLOW)).unwatched().host();
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| site.handle("h", "").unwrap());
-        until("the request is under way", || site.running("h").unwrap().leases == 1);
+        until("the request is in flight", || site.running("h").unwrap().leases == 1);
         site.drop_in("h.wasm", handler("2", Behaviour::Normal));
-        let report = site.look();
+        let report = site.reconcile();
         assert_eq!(
             (&report.loaded[..], &report.retired[..]),
             (&["h@2.0.0".to_owned()][..], &["h@1.0.0".to_owned()][..])
@@ -38,7 +38,7 @@ fn a_slow_request_finishes_on_the_version_it_began_with() {
         assert_eq!(drained(&site, "h@1.0.0"), 0);
         assert_eq!(slow.join().unwrap(), "1");
     });
-    site.sees(
+    site.wait_for_event(
         "it drains",
         |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "h@1.0.0"),
     );
@@ -58,15 +58,15 @@ fn a_slow_call_reaches_the_other_plugins_of_its_own_generation() {
         .host();
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| site.encode("outer"));
-        until("the call is under way", || site.running("outer").unwrap().leases == 1);
+        until("the call is in flight", || site.running("outer").unwrap().leases == 1);
         site.drop_in("inner.wasm", inner("2"));
-        site.look();
+        site.reconcile();
         assert_eq!(site.encode("inner"), "2");
-        // Its first call of `inner` is yet to come: that version must live until then.
+        // It has not called `inner` yet, so that version must not be shut down.
         assert_eq!(drained(&site, "inner@1.0.0"), 0);
         assert_eq!(slow.join().unwrap(), "1");
     });
-    site.sees(
+    site.wait_for_event(
         "it drains",
         |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "inner@1.0.0"),
     );
@@ -81,15 +81,15 @@ fn a_snapshots_lease_is_of_its_own_generation_while_that_lives() {
     let held = snapshot.lease::<Codec>("c").unwrap();
     assert_eq!((held.generation(), &*held.description().name), (1, "c"));
     site.drop_in("c.wasm", codec("2"));
-    site.look();
-    // What was leased answers as it would have; what was not is gone, and the next set answers.
+    site.reconcile();
+    // A leased capability still answers. Others are retired, and the next generation answers.
     assert_eq!(held.encode_document(CallOptions::default(), b"\xf6").unwrap(), b"\xf61");
     let late = snapshot.lease::<Codec>("c").unwrap();
     assert_eq!(late.generation(), 2);
     assert_eq!(late.encode_document(CallOptions::default(), b"\xf6").unwrap(), b"\xf62");
     assert_eq!(drained(&site, "c@1.0.0"), 0);
     drop(held);
-    site.sees(
+    site.wait_for_event(
         "it drains",
         |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "c@1.0.0"),
     );
@@ -102,15 +102,15 @@ fn a_call_that_does_not_end_meets_the_drain_deadline() {
     let site = place().plugin("h.wasm", slow).host_key("drain = '50ms'").unwatched().host();
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| site.handle("h", "").unwrap());
-        until("the request is under way", || site.running("h").unwrap().leases == 1);
+        until("the request is in flight", || site.running("h").unwrap().leases == 1);
         site.drop_in("h.wasm", handler("2", Behaviour::Normal));
-        site.look();
-        site.sees(
+        site.reconcile();
+        site.wait_for_event(
             "the deadline",
             |it| matches!(it, Outcome::DrainDeadline { plugin, leases: 1, others: 0 } if plugin == "h@1.0.0"),
         );
         assert_eq!(site.handle("h", "").unwrap(), "2");
-        // It ends by itself, on its version.
+        // The call ends on its version.
         assert_eq!(slow.join().unwrap(), "1");
     });
     assert_eq!(drained(&site, "h@1.0.0"), 0);
@@ -121,9 +121,9 @@ fn a_removed_plugin_finishes_its_calls() {
     let site = place().plugin("h.wasm", handler("1", SLOW)).unwatched().host();
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| site.handle("h", "").unwrap());
-        until("the request is under way", || site.running("h").unwrap().leases == 1);
+        until("the request is in flight", || site.running("h").unwrap().leases == 1);
         site.remove("h.wasm");
-        site.look();
+        site.reconcile();
         assert!(site.handler("h").is_err());
         assert_eq!(slow.join().unwrap(), "1");
     });
@@ -138,20 +138,20 @@ fn a_routed_request_keeps_its_snapshot() {
         panic!("expected a route")
     };
     site.drop_in("h.wasm", version("2"));
-    site.look();
+    site.reconcile();
     assert_eq!((routed.generation(), site.snapshot().generation()), (1, 2));
-    // It had not begun, so it begins on what serves now.
+    // A call that had not begun is served by the current generation.
     let response = wait(routed.handle(CallOptions::default(), request(""))).unwrap();
     assert_eq!(response.body, b"2");
 }
 
 #[test]
-fn shutdown_waits_for_calls_and_names_the_late() {
+fn shutdown_waits_for_calls_and_names_late_plugins() {
     for (deadline, late) in [(Duration::from_secs(60), 0), (Duration::from_millis(10), 1)] {
         let site = place().plugin("h.wasm", handler("1", SLOW)).unwatched().host();
         std::thread::scope(|scope| {
             let slow = scope.spawn(|| site.handle("h", "").unwrap());
-            until("the request is under way", || site.running("h").unwrap().leases == 1);
+            until("the request is in flight", || site.running("h").unwrap().leases == 1);
             let names = wait(site.shutdown(deadline));
             assert_eq!(names, vec!["h@1.0.0".to_owned(); late]);
             let error = site.handle("h", "").unwrap_err();
@@ -162,7 +162,7 @@ fn shutdown_waits_for_calls_and_names_the_late() {
 }
 
 #[test]
-fn shutdown_leaves_an_older_generation_what_its_calls_reach() {
+fn shutdown_waits_for_calls_of_an_older_generation() {
     let chain = Behaviour::Chain(vec!["slow".into(), "inner".into()]);
     let site = place()
         .plugin("outer.wasm", Guest::codec("outer").on(Export::Encode, chain))
@@ -172,10 +172,11 @@ fn shutdown_leaves_an_older_generation_what_its_calls_reach() {
         .host();
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| site.encode("outer"));
-        until("the call is under way", || site.running("outer").unwrap().leases == 1);
-        // The call's generation is replaced, and all three of its plugins are in the next, too.
+        until("the call is in flight", || site.running("outer").unwrap().leases == 1);
+        // The generation of the call is replaced, and all three of its plugins are also in the next
+        // one.
         site.drop_in("other.wasm", Guest::codec("other"));
-        assert!(site.look().published);
+        assert!(site.reconcile().published);
         assert!(wait(site.shutdown(Duration::from_secs(60))).is_empty());
         assert_eq!(slow.join().unwrap(), "inner");
     });
@@ -194,10 +195,10 @@ fn a_provider_among_several_counts_the_calls_that_may_reach_it() {
         .host();
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| site.handle("h", "").unwrap());
-        until("the request is under way", || site.running("a").unwrap().stats.instances == 1);
+        until("the request is in flight", || site.running("a").unwrap().stats.instances == 1);
         site.drop_in("a.wasm", provider("a").version("2.0.0"));
-        site.look();
-        site.sees("the deadline", |it| matches!(it, Outcome::DrainDeadline { plugin, others: 1, .. } if plugin.starts_with("a@")));
+        site.reconcile();
+        site.wait_for_event("the deadline", |it| matches!(it, Outcome::DrainDeadline { plugin, others: 1, .. } if plugin.starts_with("a@")));
         slow.join().unwrap();
     });
 }
@@ -265,9 +266,9 @@ fn waiting_for_an_instance_ends_at_the_deadline() {
         assert_eq!(error.plugin(), Some("a@1.0.0"));
         assert!(error.message().contains("within 500ms"), "{error}");
     }
-    // Whoever has the instance runs into the deadline, and whoever waits for it too.
+    // The call with the instance reaches its deadline, and so does the one that waits for it.
     let reasons: std::collections::BTreeSet<_> = errors.iter().map(Error::reason).collect();
     assert_eq!(reasons, ["deadline", "overloaded"].into());
-    // What was thrown away is made anew, in whatever time that takes here.
+    // A discarded instance is replaced.
     until("it decodes", || site.codec("a").unwrap().decode_document(b"\xf6").is_ok());
 }

@@ -1,4 +1,4 @@
-//! Applications: a host inside of one, and a kind of plugin that one defines itself.
+//! Applications with a host, and with their own kind of plugin.
 
 mod support;
 
@@ -21,7 +21,7 @@ fn the_example_that_swaps_a_codec() {
     let version = |version: &str| Guest::codec("mine").version(version).stamp(version).build();
     let [before, after] = embed::swap(&version("1.0.0"), &version("2.0.0")).unwrap();
     assert!(before.ends_with(b"1.0.0") && after.ends_with(b"2.0.0"));
-    // A version that is refused says so.
+    // A refused version is reported.
     let error = embed::swap(&version("1.0.0"), &version("two")).unwrap_err();
     assert!(error.to_string().contains("expected `major.minor.patch`"), "{error}");
 }
@@ -46,18 +46,18 @@ fn a_kind_of_its_own_is_served_like_any_other() {
     for _ in 0..10_000 {
         assert_eq!(greet("you").unwrap(), "Hello, you");
     }
-    // A trap is a trap: this guest has no room for so long a name.
+    // The guest traps, because it has no room for a name of this length.
     let Error::Call(error) = greet(&"x".repeat(100_000)).unwrap_err() else { panic!("a call") };
     assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Trap, Some("hello@1.0.0")));
     assert_eq!(greet("again").unwrap(), "Hello, again");
     site.remove("hello.wasm");
-    support::until("it is gone", || greet("you").is_err());
+    support::until("the plugin is removed", || greet("you").is_err());
     let missed = site.get::<Greeter>("hello").unwrap_err();
     assert_eq!(missed.to_string(), "no greeter \"hello\"; known: none");
 }
 
 #[test]
-fn a_kind_that_nobody_serves_is_refused() {
+fn an_unknown_kind_is_refused() {
     let site = place().plugin("hello.wasm", own_kind::guest()).unwatched().host();
     let rejected = site.rejected("hello.wasm").unwrap();
     assert_eq!(rejected.reason, Reason::WrongWorld);
@@ -83,7 +83,7 @@ fn a_kind_whose_interface_has_other_types_is_refused() {
         .host_with(plugbay::Builder::kind::<Greeter>);
     let rejected = site.rejected("hello.wasm").unwrap();
     assert_eq!(rejected.reason, Reason::WrongWorld, "{}", rejected.message);
-    assert!(rejected.message.contains("expected interfaces of the types"), "{}", rejected.message);
+    assert!(rejected.message.contains("expected functions of the types"), "{}", rejected.message);
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! The plugin folder goes away, comes back, flips and fills: as operators, editors and
-//! `ConfigMap`s change it.
+//! Changes of the plugin folder, as operators, editors and `ConfigMap`s make them.
 
 mod support;
 
@@ -8,28 +7,28 @@ use std::os::unix::fs::symlink;
 
 use plugbay::{Outcome, Reason};
 use plugbay_fixtures::Guest;
-use support::{neighbours, place, serves_on, until};
+use support::{assert_neighbours_serve, neighbours, place, until};
 
 #[test]
 fn a_link_that_leads_nowhere_is_no_file() {
     let site = neighbours().host();
     symlink("nowhere", site.file("b.wasm")).unwrap();
     fs::create_dir(site.file("folder.wasm")).unwrap();
-    let report = site.look();
+    let report = site.reconcile();
     assert_eq!((report.published, report.rejected.len()), (false, 0));
-    // What it leads to appears: now it is one.
+    // Once its target exists, it is a file.
     support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
     site.answers("b", "found");
-    serves_on(&site);
+    assert_neighbours_serve(&site);
 }
 
 #[test]
 fn an_unreadable_file() {
-    // Root reads every file, but follows no link that leads to itself.
+    // Root can read every file, but cannot follow a link to itself.
     let site = neighbours().host();
     fs::remove_file(site.file("a.wasm")).unwrap();
     symlink("a.wasm", site.file("a.wasm")).unwrap();
-    // Whether a look came between the two lines decides who is left.
+    // The result depends on whether there was a reconciliation between the two lines.
     site.refuses("plugins/a.wasm", Reason::Unreadable, &["expected a readable file"]);
     assert_eq!(site.encode("neighbour"), "here");
     site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("mended"));
@@ -42,15 +41,15 @@ fn an_unreadable_file_keeps_what_ran_from_it() {
     let site = neighbours().unwatched().host();
     fs::remove_file(site.file("a.wasm")).unwrap();
     symlink("a.wasm", site.file("a.wasm")).unwrap();
-    site.look();
+    site.reconcile();
     site.refuses("plugins/a.wasm", Reason::Unreadable, &["expected a readable file"]);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
 }
 
 #[test]
 fn a_folder_that_is_missing_and_then_appears() {
     let site = place().without_folder().host();
-    // That was so before the events began.
+    // The folder was missing before the host began to report events.
     assert_eq!(site.rejected("plugins").unwrap().reason, Reason::Unreadable);
     fs::create_dir(site.place.path("plugins")).unwrap();
     site.recovers("plugins");
@@ -63,10 +62,10 @@ fn a_folder_that_goes_away_keeps_all_that_runs() {
     let site = neighbours().host();
     fs::rename(site.place.path("plugins"), site.place.path("away")).unwrap();
     site.refuses("plugins", Reason::Unreadable, &["expected a readable folder"]);
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     fs::rename(site.place.path("away"), site.place.path("plugins")).unwrap();
     site.recovers("plugins");
-    serves_on(&site);
+    assert_neighbours_serve(&site);
     site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("second"));
     site.answers("a", "second");
 }
@@ -83,13 +82,13 @@ fn a_folder_that_is_replaced() {
     fs::rename(site.place.path("plugins"), site.place.path("old")).unwrap();
     fs::rename(&next, site.place.path("plugins")).unwrap();
     site.answers("a", "two");
-    until("the neighbour left", || site.codec("neighbour").is_err());
-    // It is the new folder that is watched now.
+    until("the neighbour is retired", || site.codec("neighbour").is_err());
+    // The new folder is watched.
     site.drop_in("a.wasm", Guest::codec("a").version("3.0.0").stamp("three"));
     site.answers("a", "three");
 }
 
-/// Points the link `name` elsewhere, at once.
+/// Points a link to another target, atomically.
 fn flip(link: &std::path::Path, target: &str) {
     let next = link.with_file_name("..next");
     symlink(target, &next).unwrap();
@@ -97,7 +96,7 @@ fn flip(link: &std::path::Path, target: &str) {
 }
 
 #[test]
-fn links_that_flip_as_config_maps_do() {
+fn links_that_are_swapped_as_in_config_maps() {
     let site = place().without_folder().host();
     let plugins = site.place.path("plugins");
     let version = |name: &str, stamp: &str| {
@@ -116,13 +115,13 @@ fn links_that_flip_as_config_maps_do() {
         fs::remove_dir_all(plugins.join(old)).unwrap();
         site.answers("a", stamp);
     }
-    // Events come after what they tell of.
+    // Events are sent after the change that they report.
     until("each was loaded once", || site.count(|it| matches!(it, Outcome::Loaded { .. })) == 3);
     assert_eq!(site.encode("a"), "3");
 }
 
 #[test]
-fn a_plugin_folder_that_is_a_link_and_flips() {
+fn a_plugin_folder_that_is_a_swapped_link() {
     let site = place().without_folder().host();
     for stamp in ["1", "2", "3"] {
         let folder = site.place.path(&format!("release-{stamp}"));
@@ -132,7 +131,7 @@ fn a_plugin_folder_that_is_a_link_and_flips() {
         flip(&site.place.path("plugins"), &format!("release-{stamp}"));
         site.answers("a", stamp);
     }
-    // What the link leads to is watched, not what it led to.
+    // The new target of the link is watched.
     site.drop_in("a.wasm", Guest::codec("a").version("4.0.0").stamp("4"));
     site.answers("a", "4");
 }
@@ -180,17 +179,17 @@ fn two_hundred_files_at_once() {
     let generations = site.status().generation - before;
     assert!((1..=5).contains(&generations), "{generations} generations");
     assert!(site.status().rejected.is_empty());
-    serves_on(&site);
+    assert_neighbours_serve(&site);
 }
 
 #[test]
 fn a_folder_that_is_away_for_a_moment() {
     let site = neighbours().host();
     for stamp in ["2", "3", "4"] {
-        // The same folder comes back before anybody looks: it is watched all the same.
+        // The same folder returns before the next reconciliation. It must be watched again.
         fs::rename(site.place.path("plugins"), site.place.path("away")).unwrap();
         fs::rename(site.place.path("away"), site.place.path("plugins")).unwrap();
-        site.look();
+        site.reconcile();
         site.drop_in("a.wasm", Guest::codec("a").version(&format!("{stamp}.0.0")).stamp(stamp));
         site.answers("a", stamp);
     }

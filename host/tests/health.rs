@@ -1,4 +1,4 @@
-//! Plugins that are unhealthy: skipped, restarted, left alone.
+//! Unhealthy plugins: they get no calls, and are restarted within a budget.
 
 mod support;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use plugbay::{CallErrorKind, Error, Outcome, PluginState, Reason};
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::puppet::{Mood, Puppets, puppet};
+use support::puppet::{Puppets, Script, puppet};
 use support::{Site, place, until, wait};
 
 fn site(puppets: &Puppets, defaults: &str) -> Site {
@@ -26,12 +26,12 @@ fn site_with(puppets: &Puppets, host_key: &str, sections: &str) -> Site {
 
 const QUICK: &str = "health_every = '10ms'\nhealth_deadline = '10ms'\n";
 
-fn sick(why: &str) -> Mood {
-    Mood { sick: Some(why.into()), ..Mood::default() }
+fn unhealthy(error: &str) -> Script {
+    Script { unhealthy: Some(error.into()), ..Script::default() }
 }
 
-fn fails(kind: CallErrorKind) -> Mood {
-    Mood { fails: Some(kind), ..Mood::default() }
+fn fails(kind: CallErrorKind) -> Script {
+    Script { fails: Some(kind), ..Script::default() }
 }
 
 fn state(site: &Site, plugin: &str) -> PluginState {
@@ -42,7 +42,7 @@ fn state(site: &Site, plugin: &str) -> PluginState {
 fn a_plugin_that_fails_and_recovers_is_skipped_and_used_again() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
-    puppets.mood("a@1.0.0", sick("no database"));
+    puppets.script("a@1.0.0", unhealthy("no database"));
     until("a is unhealthy", || state(&site, "a") == PluginState::Unhealthy);
     let calls = puppets.calls("a@1.0.0");
     let Error::Call(error) = site.codec("a").unwrap().encode_document(&[]).unwrap_err() else {
@@ -54,10 +54,10 @@ fn a_plugin_that_fails_and_recovers_is_skipped_and_used_again() {
     assert_eq!(puppets.calls("a@1.0.0"), calls, "it was called");
     assert_eq!(site.encode("b"), "b@1.0.0");
     let health = site.running("a").unwrap().health;
-    assert_eq!((health.healthy, health.why.as_deref()), (false, Some("no database")));
-    puppets.mood("a@1.0.0", Mood::default());
+    assert_eq!((health.healthy, health.last_error.as_deref()), (false, Some("no database")));
+    puppets.script("a@1.0.0", Script::default());
     site.answers("a", "a@1.0.0");
-    site.sees(
+    site.wait_for_event(
         "the recovery",
         |it| matches!(it, Outcome::Healthy { plugin } if plugin == "a@1.0.0"),
     );
@@ -65,47 +65,51 @@ fn a_plugin_that_fails_and_recovers_is_skipped_and_used_again() {
 }
 
 #[test]
-fn one_bad_answer_is_none() {
+fn one_failed_check_is_ignored() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}health_fall = 1000000\n"));
-    puppets.mood("a@1.0.0", sick("a hiccup"));
-    until("it was asked", || site.running("a").unwrap().health.checks > 5);
+    puppets.script("a@1.0.0", unhealthy("a hiccup"));
+    until("it was checked", || site.running("a").unwrap().health.checks > 5);
     assert_eq!(state(&site, "a"), PluginState::Running);
     assert_eq!(site.encode("a"), "a@1.0.0");
 }
 
 #[test]
-fn an_answer_that_comes_late_is_none() {
+fn a_late_answer_is_a_failed_check() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
-    // Beyond the deadline and its grace, every time: there is never a good answer.
-    puppets.mood("a@1.0.0", Mood { ponders: Duration::from_millis(150), ..Mood::default() });
+    // Each answer is later than the deadline and its grace period, so each check fails.
+    puppets.script(
+        "a@1.0.0",
+        Script { health_takes: Duration::from_millis(150), ..Script::default() },
+    );
     until("a is unhealthy", || state(&site, "a") == PluginState::Unhealthy);
     let health = site.running("a").unwrap().health;
-    assert!(health.why.unwrap().contains("within 10ms"));
-    puppets.mood("a@1.0.0", Mood::default());
-    until("a is well", || state(&site, "a") == PluginState::Running);
+    assert!(health.last_error.unwrap().contains("within 10ms"));
+    puppets.script("a@1.0.0", Script::default());
+    until("a is healthy", || state(&site, "a") == PluginState::Running);
 }
 
 #[test]
-fn a_question_that_hangs_is_not_asked_twice() {
+fn a_hanging_check_is_not_repeated() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 0\n"));
-    puppets.mood("a@1.0.0", Mood { stuck_in: Some("health"), ..Mood::default() });
+    puppets.script("a@1.0.0", Script { stuck_in: Some("health"), ..Script::default() });
     until("a is unhealthy", || state(&site, "a") == PluginState::Unhealthy);
-    // The neighbour may be asked at the same time.
-    assert!(puppets.asked_at_once() <= 2);
-    puppets.mood("a@1.0.0", Mood::default());
-    until("a is well", || state(&site, "a") == PluginState::Running);
+    // The neighbour may be checked at the same time.
+    assert!(puppets.max_health_checks() <= 2);
+    puppets.script("a@1.0.0", Script::default());
+    until("a is healthy", || state(&site, "a") == PluginState::Running);
 }
 
 #[test]
-fn so_many_plugins_are_asked_at_the_same_time() {
+fn the_number_of_checks_at_the_same_time_is_limited() {
     let puppets = Puppets::default();
     let names: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
     let place = names.iter().fold(place(), |place, name| {
         let label = format!("{name}@1.0.0");
-        puppets.mood(&label, Mood { ponders: Duration::from_millis(5), ..Mood::default() });
+        puppets
+            .script(&label, Script { health_takes: Duration::from_millis(5), ..Script::default() });
         place.plugin(&format!("{name}.wasm"), puppet(name, "1.0.0", &[&format!("codec:{name}")]))
     });
     let runtime = Arc::new(puppets.clone());
@@ -113,22 +117,22 @@ fn so_many_plugins_are_asked_at_the_same_time() {
         .host_key("probes = 2")
         .config("[defaults]\nhealth_every = '1ms'\nhealth_deadline = '1ms'\n")
         .host_with(|builder| builder.runtime(runtime));
-    until("all were asked", || {
+    until("all were checked", || {
         site.status().plugins.iter().all(|plugin| plugin.health.checks >= 5)
     });
-    assert_eq!(puppets.asked_at_once(), 2);
+    assert_eq!(puppets.max_health_checks(), 2);
 }
 
 #[test]
-fn a_breaker_lets_one_call_through_on_trial() {
+fn a_half_open_breaker_admits_one_probe_call() {
     let puppets = Puppets::default();
     let rules =
         "health_every = '0s'\nbreaker_failures = 1\nbreaker_open = '1ms'\nbreaker_successes = 1\n";
     let site = site(&puppets, rules);
-    puppets.mood("b@1.0.0", fails(CallErrorKind::Trap));
+    puppets.script("b@1.0.0", fails(CallErrorKind::Trap));
     assert_eq!(site.handle("h", "x").unwrap_err().reason(), "trap");
-    until("it may be tried", || state(&site, "b") == PluginState::BreakerTried);
-    puppets.mood("b@1.0.0", Mood { hangs: true, ..Mood::default() });
+    until("it is half-open", || state(&site, "b") == PluginState::BreakerHalfOpen);
+    puppets.script("b@1.0.0", Script { hangs: true, ..Script::default() });
     let handler = site.handler("h").unwrap();
     wait(async {
         let mut trial = std::pin::pin!(handler.handle(support::request("x")));
@@ -143,30 +147,30 @@ fn a_breaker_lets_one_call_through_on_trial() {
             assert_eq!(error.reason(), "breaker-open");
         }
     });
-    assert_eq!(puppets.calls("b@1.0.0"), 2, "another was let through");
-    // Its caller went away, which says nothing: the next one is on trial.
-    puppets.mood("b@1.0.0", Mood::default());
+    assert_eq!(puppets.calls("b@1.0.0"), 2, "a second probe call was admitted");
+    // The caller cancelled the probe, which does not count: the next call is the probe.
+    puppets.script("b@1.0.0", Script::default());
     assert_eq!(site.handle("h", "x").unwrap(), "b@1.0.0");
     assert_eq!(state(&site, "b"), PluginState::Running);
 }
 
 #[test]
-fn a_plugin_that_is_not_well_is_started_anew() {
+fn an_unhealthy_plugin_is_restarted() {
     let puppets = Puppets::default();
     let site = site(&puppets, QUICK);
     let generation = site.snapshot().generation();
-    puppets.mood("a@1.0.0", sick("wedged"));
+    puppets.script("a@1.0.0", unhealthy("wedged"));
     until("it is restarted", || {
         let again = puppets.starts("a@1.0.0") > 1;
         if again {
-            puppets.mood("a@1.0.0", Mood::default());
+            puppets.script("a@1.0.0", Script::default());
         }
         again
     });
     site.answers("a", "a@1.0.0");
-    until("it is well", || state(&site, "a") == PluginState::Running);
+    until("it is healthy", || state(&site, "a") == PluginState::Running);
     assert!(site.snapshot().generation() > generation);
-    site.sees(
+    site.wait_for_event(
         "the restart",
         |it| matches!(it, Outcome::Restarting { plugin, .. } if plugin == "a@1.0.0"),
     );
@@ -174,17 +178,17 @@ fn a_plugin_that_is_not_well_is_started_anew() {
     assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was restarted");
 }
 
-/// A line of `[host]`, what is refused, and how it comes to be so.
-type Spoilt<'a> = (&'a str, &'a str, &'a dyn Fn(&Site));
+/// A line of `[host]`, the source that is refused, and the change that causes it.
+type RejectionCase<'a> = (&'a str, &'a str, &'a dyn Fn(&Site));
 
 #[test]
-fn what_serves_is_started_anew_whatever_else_is_refused() {
+fn an_unhealthy_plugin_is_restarted_whatever_else_is_refused() {
     let rule = "[[migrations]]\nremove = 'codec:b'\nrequires = 'codec:not-there'\n";
     let bad = |site: &Site| site.drop_in("a.wasm", b"a file of no plugin".to_vec());
     let will_not_start = |site: &Site| site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
     let another = |site: &Site| site.drop_in("c.wasm", b"a file of no plugin".to_vec());
     let too_early = |site: &Site| site.remove("b.wasm");
-    let cases: [Spoilt<'_>; 4] = [
+    let cases: [RejectionCase<'_>; 4] = [
         ("", "a.wasm", &bad),
         ("", "a.wasm", &will_not_start),
         ("strict = true", "c.wasm", &another),
@@ -192,44 +196,49 @@ fn what_serves_is_started_anew_whatever_else_is_refused() {
     ];
     for (key, refused, spoil) in cases {
         let puppets = Puppets::default();
-        puppets.mood("a@2.0.0", Mood { wont_start: Some("no port".into()), ..Mood::default() });
+        puppets
+            .script("a@2.0.0", Script { start_error: Some("no port".into()), ..Script::default() });
         let site = site_with(&puppets, key, &format!("[defaults]\n{QUICK}{rule}"));
         spoil(&site);
         until("it is refused", || site.rejected(refused).is_some());
-        puppets.mood("a@1.0.0", sick("wedged"));
+        puppets.script("a@1.0.0", unhealthy("wedged"));
         until("it is restarted", || puppets.starts("a@1.0.0") > 1);
-        puppets.mood("a@1.0.0", Mood::default());
+        puppets.script("a@1.0.0", Script::default());
         site.answers("a", "a@1.0.0");
-        until("it is well", || state(&site, "a") == PluginState::Running);
-        assert!(site.rejected(refused).is_some(), "{refused} is refused still");
+        until("it is healthy", || state(&site, "a") == PluginState::Running);
+        assert!(site.rejected(refused).is_some(), "{refused} is no longer refused");
         assert_eq!(site.encode("b"), "b@1.0.0");
         assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was restarted");
-        assert_eq!(site.count(|it| it.reason() == "recovered"), 0, "and was so all the time");
+        assert_eq!(
+            site.count(|it| it.reason() == "recovered"),
+            0,
+            "{refused} was accepted meanwhile"
+        );
     }
 }
 
 #[test]
-fn a_mended_version_has_restarts_of_its_own() {
+fn a_new_version_has_its_own_restart_budget() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 1\n"));
-    puppets.mood("a@1.0.0", sick("cannot go on"));
-    until("it is left alone", || state(&site, "a") == PluginState::CrashLoop);
-    puppets.mood("a@2.0.0", Mood::default());
+    puppets.script("a@1.0.0", unhealthy("cannot go on"));
+    until("it is in a crash loop", || state(&site, "a") == PluginState::CrashLoop);
+    puppets.script("a@2.0.0", Script::default());
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
     site.answers("a", "a@2.0.0");
-    puppets.mood("a@2.0.0", sick("a hiccup"));
+    puppets.script("a@2.0.0", unhealthy("a hiccup"));
     until("it is restarted", || puppets.starts("a@2.0.0") == 2);
-    puppets.mood("a@2.0.0", Mood::default());
-    until("it is well", || state(&site, "a") == PluginState::Running);
+    puppets.script("a@2.0.0", Script::default());
+    until("it is healthy", || state(&site, "a") == PluginState::Running);
 }
 
 #[test]
-fn a_crash_loop_ends_in_a_state_with_its_reason() {
+fn a_crash_loop_is_reported_with_its_reason() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 1\n"));
-    puppets.mood("a@1.0.0", sick("cannot go on"));
-    until("it is left alone", || state(&site, "a") == PluginState::CrashLoop);
-    site.sees("the crash loop", |it| {
+    puppets.script("a@1.0.0", unhealthy("cannot go on"));
+    until("it is in a crash loop", || state(&site, "a") == PluginState::CrashLoop);
+    site.wait_for_event("the crash loop", |it| {
         matches!(it, Outcome::CrashLoop { plugin, restarts: 1, because }
             if plugin == "a@1.0.0" && because == "cannot go on")
     });
@@ -241,32 +250,32 @@ fn a_crash_loop_ends_in_a_state_with_its_reason() {
 fn a_worker_that_ended_too_often_is_a_crash_loop() {
     let puppets = Puppets::default();
     let site = site(&puppets, "");
-    puppets.mood("a@1.0.0", Mood { worker: Some("backing-off"), ..Mood::default() });
+    puppets.script("a@1.0.0", Script { worker: Some("backing-off"), ..Script::default() });
     assert_eq!(state(&site, "a"), PluginState::Running);
-    puppets.mood("a@1.0.0", Mood { worker: Some("broken"), ..Mood::default() });
+    puppets.script("a@1.0.0", Script { worker: Some("broken"), ..Script::default() });
     assert_eq!(state(&site, "a"), PluginState::CrashLoop);
 }
 
 #[test]
-fn a_restart_that_fails_leaves_what_runs_and_is_tried_again() {
+fn a_failed_restart_keeps_the_version_and_is_retried() {
     let puppets = Puppets::default();
     let site = site(&puppets, QUICK);
-    let broken = Mood { wont_start: Some("no port".into()), ..sick("wedged") };
-    puppets.mood("a@1.0.0", broken);
+    let broken = Script { start_error: Some("no port".into()), ..unhealthy("wedged") };
+    puppets.script("a@1.0.0", broken);
     site.refuses("a.wasm", Reason::Init, &["no port"]);
     assert_eq!(puppets.starts("a@1.0.0"), 1);
-    puppets.mood("a@1.0.0", Mood::default());
+    puppets.script("a@1.0.0", Script::default());
     site.recovers("a.wasm");
     site.answers("a", "a@1.0.0");
 }
 
 #[test]
-fn a_breaker_opens_is_tried_and_closes() {
+fn a_breaker_opens_admits_a_probe_and_closes() {
     let puppets = Puppets::default();
     let open =
         "health_every = '0s'\nbreaker_failures = 3\nbreaker_open = '1s'\nbreaker_successes = 2\n";
     let site = site(&puppets, open);
-    puppets.mood("a@1.0.0", fails(CallErrorKind::Trap));
+    puppets.script("a@1.0.0", fails(CallErrorKind::Trap));
     let codec = site.codec("a").unwrap();
     for _ in 0..3 {
         assert_eq!(codec.encode_document(&[]).unwrap_err().reason(), "trap");
@@ -275,13 +284,13 @@ fn a_breaker_opens_is_tried_and_closes() {
     assert_eq!(puppets.calls("a@1.0.0"), 3);
     // A neighbour has a breaker of its own.
     assert_eq!(site.encode("b"), "b@1.0.0");
-    puppets.mood("a@1.0.0", Mood::default());
+    puppets.script("a@1.0.0", Script::default());
     site.answers("a", "a@1.0.0");
     site.answers("a", "a@1.0.0");
     until("it is closed", || state(&site, "a") == PluginState::Running);
     let matches = |wanted: &str| site.count(|it| it.reason() == wanted);
     assert_eq!(
-        (matches("breaker-opened"), matches("breaker-tried"), matches("breaker-closed")),
+        (matches("breaker-opened"), matches("breaker-half-open"), matches("breaker-closed")),
         (1, 1, 1)
     );
     let calls = site.running("a").unwrap().calls;
@@ -290,10 +299,10 @@ fn a_breaker_opens_is_tried_and_closes() {
 }
 
 #[test]
-fn a_caller_that_goes_away_is_not_held_against_the_plugin() {
+fn a_cancelled_call_does_not_count_as_a_failure() {
     let puppets = Puppets::default();
     let site = site(&puppets, "health_every = '0s'\nbreaker_failures = 1\n");
-    puppets.mood("b@1.0.0", Mood { hangs: true, ..Mood::default() });
+    puppets.script("b@1.0.0", Script { hangs: true, ..Script::default() });
     let handler = site.handler("h").unwrap();
     for call in 1..=5 {
         wait(async {
@@ -306,12 +315,12 @@ fn a_caller_that_goes_away_is_not_held_against_the_plugin() {
         });
         assert_eq!(site.running("b").unwrap().calls.cancelled, call);
     }
-    puppets.mood("b@1.0.0", Mood::default());
+    puppets.script("b@1.0.0", Script::default());
     assert_eq!(site.handle("h", "x").unwrap(), "b@1.0.0");
 }
 
 #[test]
-fn a_plugin_that_another_one_keeps_from_its_work_is_not_blamed() {
+fn a_plugin_is_not_blamed_for_the_rejection_by_another_one() {
     let broken = Guest::codec("broken").on(Export::Encode, Behaviour::Trap);
     let calls = Behaviour::CallCodec("broken".into());
     let site = place()
@@ -324,7 +333,7 @@ fn a_plugin_that_another_one_keeps_from_its_work_is_not_blamed() {
         other => panic!("expected a failed call, found {other}"),
     };
     assert_eq!(fails("broken").kind(), CallErrorKind::Trap);
-    // It says that it cannot answer now, and is right: the other one takes no calls.
+    // It answers `unavailable`, because the other plugin takes no calls.
     for _ in 0..3 {
         let error = fails("caller");
         let expected = (CallErrorKind::Overloaded, Some("caller@1.0.0"));

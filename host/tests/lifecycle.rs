@@ -1,4 +1,4 @@
-//! The order of starts and stops, and rules of what may go only after what.
+//! The order of starts and stops, and the rules of migrations.
 
 mod support;
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use plugbay::{Outcome, Reason, Report, RollbackError};
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::puppet::{Mood, Puppets, puppet};
+use support::puppet::{Puppets, Script, puppet};
 use support::{Place, Site, place, until, wait};
 
 fn with(place: Place, puppets: &Puppets) -> Site {
@@ -33,7 +33,7 @@ fn plugins_start_in_order_and_stop_in_reverse() {
         &puppets,
     );
     assert_eq!(lines(&puppets, "start"), ["c", "b", "a"]);
-    // `c` is the last that was started, and still the last to stop.
+    // `c` was started last, and is still the last to stop.
     site.drop_in("c.wasm", puppet("c", "2.0.0", &["codec:c"]));
     site.answers("c", "c@2.0.0");
     until("the old one is stopped", || lines(&puppets, "stop").len() == 1);
@@ -42,30 +42,30 @@ fn plugins_start_in_order_and_stop_in_reverse() {
 }
 
 #[test]
-fn nobody_waits_for_a_host_that_is_shut_down() {
+fn requests_to_a_host_that_is_shut_down_return() {
     let site =
         with(place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])), &Puppets::default());
     let generation = site.snapshot().generation();
     std::thread::scope(|scope| {
-        // Whoever asks while it goes gets an answer, of one kind or the other.
+        // A request during the shutdown gets an answer or an error.
         for _ in 0..4 {
             scope.spawn(|| while serves(&site) && site.reload_blocking().rejected.is_empty() {});
             scope.spawn(|| while !stopped(wait(site.roll_back(generation))) {});
             scope.spawn(|| while !stopped(wait(site.resume())) {});
         }
-        until("they ask", || site.snapshot().generation() > generation);
+        until("the requests are sent", || site.snapshot().generation() > generation);
         wait(site.shutdown(Duration::from_secs(60)));
     });
-    assert!(!site.look().published);
+    assert!(!site.reconcile().published);
     assert!(stopped(wait(site.roll_back(1))) && stopped(wait(site.resume())));
 }
 
 const SOON: Duration = Duration::from_millis(200);
-/// What a stop may take beyond its deadline: its last second, on a busy machine.
+/// How much longer than its deadline a stop may take on a busy machine.
 const BUSY: Duration = Duration::from_secs(20);
 
-fn stuck(place: &'static str) -> Mood {
-    Mood { stuck_in: Some(place), ..Mood::default() }
+fn stuck(place: &'static str) -> Script {
+    Script { stuck_in: Some(place), ..Script::default() }
 }
 
 #[test]
@@ -73,38 +73,38 @@ fn many_that_hang_in_shutdown_take_no_longer_than_one() {
     let puppets = Puppets::default();
     let names: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
     let place = names.iter().fold(place(), |place, name| {
-        puppets.mood(&format!("{name}@1.0.0"), stuck("shutdown"));
+        puppets.script(&format!("{name}@1.0.0"), stuck("shutdown"));
         place.plugin(&format!("{name}.wasm"), puppet(name, "1.0.0", &[&format!("codec:{name}")]))
     });
-    // They hang in groups, too.
+    // They also hang in several groups.
     let order = (1..10).map(|number| format!("[plugins.p{number}]\nafter = ['p0']\n"));
     let site = with(place.config(&order.collect::<String>()), &puppets);
     let began = Instant::now();
-    assert!(wait(site.shutdown(SOON)).is_empty(), "no calls were under way");
+    assert!(wait(site.shutdown(SOON)).is_empty(), "no calls were in flight");
     assert!(began.elapsed() < SOON + BUSY, "it took {:?}", began.elapsed());
-    assert_eq!(lines(&puppets, "stop").len(), names.len(), "each is told");
+    assert_eq!(lines(&puppets, "stop").len(), names.len(), "each is shut down");
     for name in names {
-        puppets.mood(&format!("{name}@1.0.0"), Mood::default());
+        puppets.script(&format!("{name}@1.0.0"), Script::default());
     }
 }
 
 #[test]
-fn a_host_stops_in_the_middle_of_a_look() {
+fn a_host_stops_during_a_reconciliation() {
     let puppets = Puppets::default();
     let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])).unwatched();
     let site = with(place.config("[plugins.late]\nafter = ['b']\n"), &puppets);
-    puppets.mood("b@1.0.0", stuck("start"));
+    puppets.script("b@1.0.0", stuck("start"));
     site.drop_in("b.wasm", puppet("b", "1.0.0", &["codec:b"]));
     site.drop_in("late.wasm", puppet("late", "1.0.0", &["codec:late"]));
     std::thread::scope(|scope| {
-        let look = scope.spawn(|| site.look());
+        let look = scope.spawn(|| site.reconcile());
         until("b is being started", || puppets.log().contains(&"try b@1.0.0".to_owned()));
         let began = Instant::now();
         wait(site.shutdown(SOON));
         assert!(began.elapsed() < SOON + BUSY, "it took {:?}", began.elapsed());
         assert_eq!(lines(&puppets, "stop"), ["a"]);
-        puppets.mood("b@1.0.0", Mood::default());
-        // What was started in vain is told so, and nothing more is started or published.
+        puppets.script("b@1.0.0", Script::default());
+        // A plugin that was started in vain is shut down, and nothing more is started or published.
         assert!(!look.join().unwrap().published);
         assert_eq!(lines(&puppets, "stop"), ["a", "b"]);
         assert_eq!(puppets.starts("late@1.0.0"), 0);
@@ -113,11 +113,11 @@ fn a_host_stops_in_the_middle_of_a_look() {
 }
 
 #[test]
-fn a_host_that_stops_waits_for_versions_that_left_before() {
+fn a_host_that_stops_waits_for_retired_versions() {
     let puppets = Puppets::default();
     let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["handler:h"])).unwatched();
     let site = with(place, &puppets);
-    puppets.mood("a@1.0.0", Mood { hangs: true, ..Mood::default() });
+    puppets.script("a@1.0.0", Script { hangs: true, ..Script::default() });
     let handler = site.handler("h").unwrap();
     let call = std::thread::scope(|scope| {
         let (done, over) = tokio::sync::oneshot::channel::<()>();
@@ -129,15 +129,15 @@ fn a_host_that_stops_waits_for_versions_that_left_before() {
                 }
             });
         });
-        until("the call is under way", || site.running("a").unwrap().leases == 1);
+        until("the call is in flight", || site.running("a").unwrap().leases == 1);
         site.drop_in("a.wasm", puppet("a", "2.0.0", &["handler:h"]));
-        site.look();
+        site.reconcile();
         assert_eq!(site.handle("h", "").unwrap(), "a@2.0.0");
         let late = wait(site.shutdown(SOON));
         assert_eq!(late, ["a@1.0.0"]);
         let mut stopped = lines(&puppets, "gone");
         stopped.sort();
-        assert_eq!(stopped, ["a", "a"], "both are told");
+        assert_eq!(stopped, ["a", "a"], "both are shut down");
         let deadline = |it: &Outcome| matches!(it, Outcome::DrainDeadline { plugin, leases: 1, others: 0 } if plugin == "a@1.0.0");
         assert_eq!(site.count(deadline), 1);
         done.send(()).unwrap();
@@ -147,26 +147,26 @@ fn a_host_that_stops_waits_for_versions_that_left_before() {
 }
 
 #[test]
-fn a_host_that_stops_waits_for_a_goodbye_under_way() {
+fn a_host_that_stops_waits_for_a_running_shutdown() {
     let puppets = Puppets::default();
     let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])).unwatched();
     let site = with(place, &puppets);
-    puppets.mood("a@1.0.0", stuck("shutdown"));
+    puppets.script("a@1.0.0", stuck("shutdown"));
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
-    site.look();
-    until("the old one is told", || lines(&puppets, "stop").len() == 1);
+    site.reconcile();
+    until("the shutdown of the old version begins", || lines(&puppets, "stop").len() == 1);
     std::thread::scope(|scope| {
         let stop = scope.spawn(|| wait(site.shutdown(Duration::from_secs(60))));
-        until("the new one is told", || lines(&puppets, "gone").len() == 1);
+        until("the new version is shut down", || lines(&puppets, "gone").len() == 1);
         assert!(!stop.is_finished());
-        puppets.mood("a@1.0.0", Mood::default());
+        puppets.script("a@1.0.0", Script::default());
         assert!(stop.join().unwrap().is_empty());
     });
     assert_eq!((lines(&puppets, "stop").len(), lines(&puppets, "gone").len()), (2, 2));
 }
 
 #[test]
-fn a_plugin_that_is_slow_to_free_holds_up_no_deadline() {
+fn a_plugin_that_is_slow_to_free_delays_no_deadline() {
     let puppets = Puppets::default();
     let waits = Guest::handler("h").on(Export::Handle, Behaviour::Wait(Duration::from_secs(3600)));
     let place = place()
@@ -174,16 +174,16 @@ fn a_plugin_that_is_slow_to_free_holds_up_no_deadline() {
         .plugin("h.wasm", waits)
         .config("[plugins.h]\ndeadline = '100ms'\n");
     let site = with(place.unwatched(), &puppets);
-    puppets.mood("a@1.0.0", stuck("free"));
+    puppets.script("a@1.0.0", stuck("free"));
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
-    site.look();
+    site.reconcile();
     until("it is being freed", || lines(&puppets, "free").len() == 1);
     let handler = site.handler("h").unwrap();
     let call = std::thread::spawn(move || wait(handler.handle(support::request("x"))));
-    until("the neighbour's call is over", || call.is_finished());
+    until("the neighbour's call is done", || call.is_finished());
     assert_eq!(call.join().unwrap().unwrap_err().reason(), "deadline");
     assert_eq!(lines(&puppets, "gone"), ["a"]);
-    puppets.mood("a@1.0.0", Mood::default());
+    puppets.script("a@1.0.0", Script::default());
 }
 
 #[test]
@@ -196,11 +196,11 @@ fn the_same_bytes_are_prepared_once() {
             let site = &site;
             scope.spawn(move || {
                 site.drop_in(&format!("copy{copy}.wasm"), puppet("a", "1.0.0", &["codec:a"]));
-                site.look();
+                site.reconcile();
             });
         }
     });
-    assert_eq!(site.look().rejected.len(), 9, "the copies are refused");
+    assert_eq!(site.reconcile().rejected.len(), 9, "the copies are refused");
     assert_eq!(puppets.log(), ["prepare a 1.0.0", "start a@1.0.0"]);
 }
 
@@ -215,7 +215,7 @@ fn stopped(done: Result<Report, RollbackError>) -> bool {
 const RULE: &str = "[[migrations]]\nremove = 'codec:v1'\nrequires = 'codec:v2'\n";
 
 #[test]
-fn a_capability_stays_until_what_takes_its_place_is_there() {
+fn a_capability_stays_until_its_replacement_serves() {
     let puppets = Puppets::default();
     let site = with(
         place()
@@ -227,26 +227,26 @@ fn a_capability_stays_until_what_takes_its_place_is_there() {
     let generation = site.snapshot().generation();
     site.remove("one.wasm");
     let rejected = site.refuses("config.toml", Reason::Migration, &["codec:v1", "codec:v2"]);
-    assert!(rejected.hint.contains("what runs stays"), "{}", rejected.hint);
+    assert!(rejected.hint.contains("the running generation stays"), "{}", rejected.hint);
     assert_eq!(site.snapshot().generation(), generation);
     assert_eq!(site.encode("v1"), "one@1.0.0");
-    // Nothing of the change is in force, other parts of it neither.
+    // No part of the change is in force.
     site.drop_in("other.wasm", puppet("other", "2.0.0", &["codec:other"]));
-    assert!(!site.look().published);
-    assert_eq!(puppets.starts("other@2.0.0"), 0, "it was started in vain");
+    assert!(!site.reconcile().published);
+    assert_eq!(puppets.starts("other@2.0.0"), 0, "expected that it was not started");
     assert_eq!(site.encode("other"), "other@1.0.0");
-    // In one change, or one after the other: once it is there, the old one may go.
+    // Once the replacement serves, in the same change or before, the old capability may be removed.
     site.drop_in("two.wasm", puppet("two", "1.0.0", &["codec:v2"]));
     site.answers("v2", "two@1.0.0");
     site.recovers("config.toml");
-    until("the old one left", || site.codec("v1").is_err());
+    until("the old capability is removed", || site.codec("v1").is_err());
     site.answers("other", "other@2.0.0");
 }
 
 #[test]
 fn a_misordered_rollout_stops_at_the_first_host() {
-    // The fleet serves v1. Hosts are restarted one after the other, with a folder in which v1 is
-    // gone and v2 is not there yet.
+    // The fleet serves v1. Hosts are restarted one after the other, with a folder without v1 that
+    // has no v2 yet.
     let puppets = Puppets::default();
     let fleet: Vec<_> = (0..3)
         .map(|_| {
@@ -258,7 +258,7 @@ fn a_misordered_rollout_stops_at_the_first_host() {
     for site in fleet {
         let stopped = rolled.iter().any(|site: &support::Site| !site.is_ready());
         if stopped {
-            // Whoever rolls out waits for each host to be ready.
+            // A rollout waits until each host is ready.
             assert_eq!(site.encode("v1"), "one@1.0.0");
             continue;
         }
@@ -271,7 +271,7 @@ fn a_misordered_rollout_stops_at_the_first_host() {
     assert!(!first.is_ready());
     let rejected = first.rejected("config.toml").unwrap();
     assert_eq!(rejected.reason, Reason::Migration);
-    // The right order mends it, without another restart.
+    // The right order fixes it, without another restart.
     first.drop_in("two.wasm", puppet("two", "1.0.0", &["codec:v2"]));
     until("it is ready", || first.is_ready());
     first.answers("v2", "two@1.0.0");

@@ -1,5 +1,5 @@
-//! A guest that misbehaves: the call says how, the instance is gone, the next call works,
-//! and nobody else notices.
+//! Guests that misbehave: the call's error says how, the instance is discarded, the next call
+//! works, and other plugins are not affected.
 
 mod support;
 
@@ -10,7 +10,7 @@ use plugbay::{CallError, CallErrorKind, Error};
 use plugbay_fixtures::{Behaviour, ErrorKind, Export, Guest};
 use support::{Site, lines, place, request, until, wait};
 
-/// `bad` works once and then does this, in its codec and in its handler.
+/// A host with the plugin `bad`, whose codec and handler work once and then do this.
 fn site(behaviour: &Behaviour, limits: &str) -> Site {
     let late = || behaviour.clone().after(1);
     let bad = Guest::both("bad").on(Export::Encode, late()).on(Export::Handle, late());
@@ -41,13 +41,13 @@ fn discarded(site: &Site) -> u64 {
     site.running("bad").unwrap().stats.discarded
 }
 
-/// Whoever calls a misbehaving guest learns what it did; its instance is thrown away if
-/// `is_fatal`, and the call after that works.
+/// Asserts that a call of a misbehaving guest fails with this error, that its instance is discarded
+/// if `is_fatal`, and that the next call works.
 fn fails(behaviour: &Behaviour, limits: &str, is_fatal: bool, kind: CallErrorKind, part: &str) {
     let site = site(behaviour, limits);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // The neighbour answers all the while.
+        // The neighbour answers meanwhile.
         let neighbour = scope.spawn(|| {
             let mut answers = 0_u32;
             while !over.load(Ordering::Relaxed) || answers == 0 {
@@ -86,7 +86,7 @@ fn fails(behaviour: &Behaviour, limits: &str, is_fatal: bool, kind: CallErrorKin
 }
 
 #[test]
-fn a_trap_says_where() {
+fn a_trap_has_a_backtrace() {
     fails(&Behaviour::Trap, "", true, CallErrorKind::Trap, "unreachable");
     let site = site(&Behaviour::Trap, "");
     encode(&site, "bad").unwrap();
@@ -106,7 +106,7 @@ fn a_spinning_guest_runs_into_the_deadline_of_its_call() {
     fails(&Behaviour::Spin, limits, true, CallErrorKind::Deadline, "within 200ms");
 }
 
-/// One copy may take longer than the whole budget, and is one instruction.
+/// One copy may take longer than the whole budget, but is one instruction.
 #[test]
 fn a_guest_that_copies_a_gigabyte_forever_runs_out_of_cpu_time() {
     let (copy, limits) = (
@@ -159,7 +159,7 @@ fn recursion_is_bounded() {
 }
 
 #[test]
-fn a_panic_says_its_message() {
+fn a_panic_has_its_message() {
     let panic = Behaviour::Panic("expected a header, found none".into());
     fails(&panic, "", true, CallErrorKind::Panic, "expected a header, found none");
 }
@@ -188,7 +188,7 @@ fn an_answer_that_is_too_large() {
 }
 
 #[test]
-fn errors_of_the_guest_are_its_own() {
+fn errors_of_the_guest_are_passed_on() {
     for (said, kind) in [
         (ErrorKind::InvalidInput, CallErrorKind::InvalidInput),
         (ErrorKind::Unsupported, CallErrorKind::Unsupported),
@@ -229,9 +229,9 @@ fn an_answer_that_is_no_cbor() {
 }
 
 #[test]
-fn what_an_earlier_call_got_over_explains_no_later_trap() {
+fn a_handled_failure_does_not_explain_a_later_trap() {
     let guest = Guest::codec("bad")
-        .on(Export::Encode, Behaviour::AskMemory { pages: 1000 })
+        .on(Export::Encode, Behaviour::RequestMemory { pages: 1000 })
         .on(Export::Decode, Behaviour::Trap);
     let limits = "[plugins.bad]\nmemory = '1MiB'\ninstances = 1";
     let site = place().plugin("bad.wasm", guest).config(limits).unwatched().host();
@@ -263,7 +263,7 @@ fn a_plugin_that_calls_itself_is_stopped() {
     let site = place().plugin("again.wasm", guest).config(limits).unwatched().host();
     let error = encode(&site, "again").unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::Unsupported);
-    assert!(error.message().contains("nest at most 8 deep"), "{error}");
+    assert!(error.message().contains("nested too deep: expected at most 8"), "{error}");
 }
 
 #[test]
@@ -278,17 +278,17 @@ fn a_plugin_that_calls_itself_with_all_its_stack_in_use_does_not_end_the_process
     let site = place().plugin("again.wasm", guest).config(limits).unwatched().host();
     for _ in 0..3 {
         let error = encode(&site, "again").unwrap_err();
-        assert!(error.message().contains("nest at most 8 deep"), "{error}");
+        assert!(error.message().contains("nested too deep: expected at most 8"), "{error}");
         let error = handle(&site, "again").unwrap_err();
-        assert!(error.message().contains("nest at most 8 deep"), "{error}");
+        assert!(error.message().contains("nested too deep: expected at most 8"), "{error}");
     }
 }
 
-/// So many frames of a small function take most of a guest's 512 KiB of stack.
+/// This many frames of a small function use most of a guest's 512 KiB of stack.
 const DEEP: u32 = 7_000;
 
 #[test]
-fn deep_enough_to_matter() {
+fn the_recursion_uses_most_of_the_stack() {
     let deep = |frames| {
         let guest = Guest::codec("deep").on(Export::Encode, Behaviour::Normal.below(frames));
         let site = place().plugin("deep.wasm", guest).unwatched().host();
@@ -299,14 +299,14 @@ fn deep_enough_to_matter() {
 }
 
 #[test]
-fn a_dropped_call_throws_its_instance_away() {
+fn a_dropped_call_discards_its_instance() {
     let site = site(&Behaviour::Spin, "cpu = '5m'\ndeadline = '10m'");
     assert_eq!(handle(&site, "bad").unwrap(), "in");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let handler = site.handler("bad").unwrap();
         let call = handler.handle(request("in"));
-        // It gives way at each tick, so the timer gets its turn.
+        // The guest yields at each tick, so that the timer can run.
         let late = tokio::time::timeout(Duration::from_millis(50), call).await;
         assert!(late.is_err());
     });
@@ -327,7 +327,8 @@ fn a_slow_handler_meets_its_deadline() {
     assert_eq!(discarded(&site), 1);
 }
 
-/// Calls a plugin that counts its shutdowns: so many instances are made, live, and said goodbye.
+/// Calls a plugin that counts its shutdowns. Asserts the numbers of instances that were made, live,
+/// and were shut down.
 fn takes(name: &str, limits: &str, input: usize, calls: usize, expected: (u64, u64, usize)) {
     let guest = Guest::codec(name).on(Export::Shutdown, Behaviour::Log(1));
     let site = place()
@@ -341,7 +342,7 @@ fn takes(name: &str, limits: &str, input: usize, calls: usize, expected: (u64, u
         assert_eq!(codec.encode_document(&input).unwrap().len(), input.len());
     }
     let mut found = (0, 0, 0);
-    // Goodbyes are said in the background.
+    // Instances are shut down in the background.
     until(&format!("{expected:?} instances"), || {
         let stats = site.running(name).unwrap().stats;
         assert_eq!(stats.discarded, 0);
@@ -369,7 +370,7 @@ fn an_instance_is_replaced_once_its_memory_is_large() {
 
 #[test]
 fn a_fresh_instance_for_each_call() {
-    // One more at the start, which said that it is healthy. Nobody says goodbye to them.
+    // One more instance at the start, for the health check. Fresh instances are not shut down.
     takes("fresh", "reuse = 'fresh'", 1, 5, (6, 0, 0));
     let site = site(&Behaviour::Trap, "reuse = 'fresh'");
     for _ in 0..5 {

@@ -38,7 +38,7 @@ fn library(source: &str, flags: &[&str], to: &Path) -> Option<Vec<u8>> {
     Some(fs::read(to).unwrap())
 }
 
-/// The library with these digits in its mark, which makes it another one.
+/// The library with this number in its mark, which changes its digest.
 fn version(bytes: &[u8], number: u32) -> Vec<u8> {
     let mark = b"marker:00000000";
     let at = bytes.windows(mark.len()).position(|it| it == mark).unwrap();
@@ -58,23 +58,24 @@ fn threads() -> usize {
     fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// What is copied of libraries.
+/// The private copies of libraries.
 fn copies(cache: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(cache.join("native")).unwrap();
     entries.map(|it| it.unwrap().path()).filter(|it| it.extension().is_some()).collect()
 }
 
-/// Held by a test while it maps libraries: the list of them, and of threads, is the process's.
+/// Held by a test while it maps libraries: the lists of libraries and threads belong to the
+/// process.
 static MAPPING: Mutex<()> = Mutex::new(());
 
 fn mapping_alone() -> MutexGuard<'static, ()> {
     MAPPING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Thread-locals, threads of its own, and destructors that run when a caller's thread ends: a
-/// library that holds on to all of these is replaced, through a host, as quickly as it will.
+/// Replaces a library with thread-locals, its own threads, and destructors that run at the end of a
+/// caller's thread, as fast as possible.
 #[test]
-fn a_storm_of_versions_loses_no_call() {
+fn many_quick_replacements_lose_no_call() {
     let _alone = mapping_alone();
     let elsewhere = tempfile::tempdir().unwrap();
     let Some(bytes) = library("storm.c", &[], &elsewhere.path().join("storm.so")) else { return };
@@ -101,7 +102,7 @@ fn a_storm_of_versions_loses_no_call() {
         }
         for next in 2..=VERSIONS {
             site.drop_in("storm.so", version(&bytes, next));
-            let report = site.look();
+            let report = site.reconcile();
             assert!(report.rejected.is_empty(), "{:?}", report.rejected);
             let codec = site.codec("storm").unwrap();
             assert_eq!(number(&codec.encode_document(&[0xf6]).unwrap()), next);
@@ -113,20 +114,20 @@ fn a_storm_of_versions_loses_no_call() {
     });
     until("all but one are drained", || site.status().draining.is_empty());
     let drained = |outcome: &Outcome| matches!(outcome, Outcome::Drained { .. });
-    until("each says so", || site.count(drained) == VERSIONS as usize - 1);
+    until("each drain is reported", || site.count(drained) == VERSIONS as usize - 1);
     let late = |outcome: &Outcome| matches!(outcome, Outcome::DrainDeadline { .. });
     assert_eq!(site.count(late), 0);
-    // `destroy` ends the thread that each instance has.
+    // `destroy` ends the thread of each instance.
     until("their threads end", || threads() <= before);
     let status = site.status();
     assert_eq!(status.libraries.len() - earlier, VERSIONS as usize);
     assert_eq!(status.libraries.iter().filter(|it| it.serves).count(), 1);
-    assert!(status.libraries.iter().all(|it| it.left_behind == 0));
+    assert!(status.libraries.iter().all(|it| it.hung_threads == 0));
     eprintln!("{VERSIONS} versions, {} calls", calls.load(Ordering::Relaxed));
 }
 
 #[test]
-fn a_library_that_lacked_another_is_tried_again() {
+fn a_library_with_a_missing_dependency_is_retried() {
     let _alone = mapping_alone();
     let elsewhere = tempfile::tempdir().unwrap();
     let other = elsewhere.path().join("libother.so");
@@ -137,11 +138,11 @@ fn a_library_that_lacked_another_is_tried_again() {
     fs::remove_file(&other).unwrap();
     let site = place().config("[defaults]\nisolation = 'in-process'").unwatched().host();
     site.drop_in("needy.so", version(&bytes, 7));
-    site.look();
+    site.reconcile();
     site.refuses("needy.so", Reason::Loader, &["libother.so"]);
-    assert!(copies(&site.place.path("cache")).is_empty(), "what is refused leaves no copy");
+    assert!(copies(&site.place.path("cache")).is_empty(), "a refused library leaves no copy");
     fs::write(&other, needed).unwrap();
-    site.look();
+    site.reconcile();
     site.recovers("needy.so");
     let codec = site.codec("echo").unwrap();
     assert_eq!(codec.encode_document(&[0xf6]).unwrap(), [0xf6]);

@@ -1,4 +1,4 @@
-//! A kind of the application's own is called like a built-in one, whatever its plugins import.
+//! A kind of the application is called like a built-in one, whatever its plugins import.
 
 mod support;
 
@@ -16,7 +16,7 @@ use plugbay::{CallError, CallErrorKind, CallOptions, Context, Error, Handle, Kin
 use plugbay_fixtures::{Guest, component};
 use support::{Site, place, wait};
 
-/// The example's guest, which imports more: `imports` are lines of its world and fields of its
+/// The example's guest, with more imports: `imports` are lines of its world and fields of its
 /// module, and `greet` is the body of its function, with the locals `$name`, `$len` and `$at`.
 fn guest(packages: &str, imports: [&str; 2], greet: &str) -> Vec<u8> {
     let [lines, fields] = imports;
@@ -38,7 +38,7 @@ fn guest(packages: &str, imports: [&str; 2], greet: &str) -> Vec<u8> {
     component(&format!("{wit}\n{packages}"), "greeter-plugin", &module)
 }
 
-/// Answers with its name, once it has read the clock: not at all if that stands still.
+/// Answers with its name, once the clock advances.
 fn reads_the_clock() -> Vec<u8> {
     guest(
         "package wasi:clocks@0.2.6 { interface monotonic-clock { now: func() -> u64; } }",
@@ -52,7 +52,7 @@ fn reads_the_clock() -> Vec<u8> {
     )
 }
 
-/// Answers with what the codec `echo` makes of its name.
+/// Answers with its name, encoded by the codec `echo`.
 fn calls_a_codec() -> Vec<u8> {
     guest(
         "",
@@ -128,7 +128,7 @@ fn what_a_plugin_returns_is_bounded_by_output() {
     }
 }
 
-/// The same on a fiber.
+/// As [`answers_much`], on a fiber.
 fn reads_then_answers_much() -> Vec<u8> {
     guest(
         "package wasi:clocks@0.2.6 { interface monotonic-clock { now: func() -> u64; } }",
@@ -159,21 +159,21 @@ fn a_plugin_that_imports_wasi_keeps_its_limits() {
     assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Cpu, Some("hello@1.0.0")));
 }
 
-/// A greeter whose callers wait for it.
-struct Later;
+/// A greeter with asynchronous calls.
+struct AsyncGreeter;
 
 type Greeting<'a> = Pin<Box<dyn Future<Output = Result<String, CallError>> + Send + 'a>>;
 
-trait GreetLater: Send + Sync {
+trait GreetAsync: Send + Sync {
     fn greet<'a>(&'a self, context: Context<'a>, name: String) -> Greeting<'a>;
 }
 
-impl Kind for Later {
+impl Kind for AsyncGreeter {
     const NAME: &'static str = "greeter";
-    type Call = dyn GreetLater;
+    type Call = dyn GreetAsync;
 }
 
-impl WasmKind for Later {
+impl WasmKind for AsyncGreeter {
     const INTERFACE: &'static str = "acme:greet/greeter@0.1.0";
     type Guest = TypedFunc<(u32, String), (String,)>;
 
@@ -181,12 +181,12 @@ impl WasmKind for Later {
         exports.function("greet")
     }
 
-    fn provide(calls: Calls<Self>) -> Arc<dyn GreetLater> {
+    fn provide(calls: Calls<Self>) -> Arc<dyn GreetAsync> {
         Arc::new(calls)
     }
 }
 
-impl GreetLater for Calls<Later> {
+impl GreetAsync for Calls<AsyncGreeter> {
     fn greet<'a>(&'a self, context: Context<'a>, name: String) -> Greeting<'a> {
         let params = (self.capability(), name);
         Box::pin(self.call_async(context, |greet| greet, params, |(greeting,)| Ok(greeting)))
@@ -194,15 +194,15 @@ impl GreetLater for Calls<Later> {
 }
 
 #[test]
-fn the_same_plugins_are_awaited() {
+fn the_same_plugins_serve_asynchronous_calls() {
     for guest in [own_kind::guest(), reads_the_clock(), calls_a_codec()] {
         let site = place()
             .plugin("hello.wasm", guest)
             .plugin("echo.wasm", Guest::codec("echo"))
             .config(CLOCKS)
             .unwatched()
-            .host_with(plugbay::Builder::kind::<Later>);
-        let lease = site.get::<Later>("hello").unwrap().lease().unwrap();
+            .host_with(plugbay::Builder::kind::<AsyncGreeter>);
+        let lease = site.get::<AsyncGreeter>("hello").unwrap().lease().unwrap();
         let greeting = wait(lease.call_async(CallOptions::default(), |greeter, context| {
             greeter.greet(context, "you".to_owned())
         }));

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use plugbay::{CallErrorKind, CallOptions, Codec, Error, Handler, Outcome, Reason, Request};
-use support::puppet::{Mood, Puppets, puppet};
-use support::{Place, Site, is_over, place, until, wait};
+use support::puppet::{Puppets, Script, puppet};
+use support::{Place, Site, is_done, place, until, wait};
 
 /// Two plugins that both offer `codec:c` and `handler:h`.
 fn two(puppets: &Puppets, config: &str) -> Site {
@@ -24,7 +24,7 @@ fn pair() -> Place {
 
 const QUIET: &str = "[defaults]\nhealth_every = '0s'\nbreaker_open = '1h'\n";
 
-/// How often another provider of `codec:c` was asked: passed on, repeated, refused.
+/// The counts of retries of `codec:c`: failovers, retries, and retries beyond the budget.
 fn retries(site: &Site) -> (u64, u64, u64) {
     let codec = site.status().capabilities.into_iter().find(|it| it.name == "c").unwrap();
     let tries = codec.retries.unwrap();
@@ -34,8 +34,8 @@ fn retries(site: &Site) -> (u64, u64, u64) {
 const FAILOVER: &str = "[capabilities.'codec:c']\nstrategy = 'failover'\nproviders = ['one', 'two']\n\
     [capabilities.'handler:h']\nstrategy = 'failover'\nproviders = ['one', 'two']\n";
 
-fn fails(kind: CallErrorKind) -> Mood {
-    Mood { fails: Some(kind), ..Mood::default() }
+fn fails(kind: CallErrorKind) -> Script {
+    Script { fails: Some(kind), ..Script::default() }
 }
 
 fn handled(site: &Site, request: Request) -> Result<String, Error> {
@@ -83,12 +83,12 @@ fn failover_loses_no_call() {
         };
         more(100);
         assert_eq!(puppets.calls("two@1.0.0"), 0);
-        puppets.mood("one@1.0.0", fails(CallErrorKind::Unavailable));
+        puppets.script("one@1.0.0", fails(CallErrorKind::Unavailable));
         more(1000);
         over.store(true, Ordering::Relaxed);
     });
-    // Its breaker is open: it is not even asked any more.
-    site.sees(
+    // Its breaker is open: it gets no calls.
+    site.wait_for_event(
         "the open breaker",
         |outcome| matches!(outcome, Outcome::BreakerOpened { plugin, .. } if plugin == "one@1.0.0"),
     );
@@ -99,10 +99,10 @@ fn failover_loses_no_call() {
 }
 
 #[test]
-fn the_callers_mistake_is_nobodys_failure() {
+fn the_callers_mistake_is_not_a_failure() {
     let puppets = Puppets::default();
     let site = two(&puppets, FAILOVER);
-    puppets.mood("one@1.0.0", fails(CallErrorKind::InvalidInput));
+    puppets.script("one@1.0.0", fails(CallErrorKind::InvalidInput));
     for _ in 0..20 {
         let error = site.codec("c").unwrap().encode_document(&[]).unwrap_err();
         assert_eq!(error.reason(), "invalid-input");
@@ -112,15 +112,15 @@ fn the_callers_mistake_is_nobodys_failure() {
 }
 
 #[test]
-fn what_may_have_changed_something_is_not_done_twice() {
+fn unsafe_requests_are_not_repeated() {
     let puppets = Puppets::default();
     let site = two(&puppets, FAILOVER);
-    puppets.mood("one@1.0.0", fails(CallErrorKind::Trap));
+    puppets.script("one@1.0.0", fails(CallErrorKind::Trap));
     assert_eq!(handled(&site, with_method("GET")).unwrap(), "two@1.0.0");
     assert_eq!(handled(&site, with_method("POST")).unwrap_err().reason(), "trap");
     assert_eq!(site.encode("c"), "two@1.0.0");
-    // It says that it did nothing: then anybody may do it.
-    puppets.mood("one@1.0.0", fails(CallErrorKind::Unavailable));
+    // `unavailable` says that the plugin did nothing, so another provider may be called.
+    puppets.script("one@1.0.0", fails(CallErrorKind::Unavailable));
     assert_eq!(handled(&site, with_method("POST")).unwrap(), "two@1.0.0");
 }
 
@@ -129,17 +129,17 @@ fn retries_stay_within_their_budget() {
     let puppets = Puppets::default();
     let config = FAILOVER.replace("['one', 'two']\n", "['one', 'two']\nretries = 0\n");
     let site = two(&puppets, &format!("breaker_failures = 0\n{config}"));
-    puppets.mood("one@1.0.0", fails(CallErrorKind::Internal));
+    puppets.script("one@1.0.0", fails(CallErrorKind::Internal));
     let codec = site.codec("c").unwrap();
     let answers = |calls: u64| (0..calls).filter(|_| codec.encode_document(&[]).is_ok()).count();
-    assert_eq!(answers(500), 0, "0 is none");
+    assert_eq!(answers(500), 0, "a budget of 0 allows no retries");
     assert_eq!(retries(&site), (0, 0, 500));
-    // Ten a second for ten seconds are there whatever the share.
+    // The budget always allows ten retries per second for ten seconds.
     let one = config.replace("retries = 0", "retries = 1");
     site.configure(&format!("{QUIET}breaker_failures = 0\n{one}"));
     until("the new budget", || retries(&site).2 == 0);
     assert!((100..=200).contains(&answers(500)));
-    // A new generation is no new budget.
+    // A new generation does not reset the budget.
     let (_, repeated, refused) = retries(&site);
     site.drop_in("more.wasm", puppet("more", "1.0.0", &["codec:more"]));
     site.answers("more", "more@1.0.0");
@@ -148,10 +148,10 @@ fn retries_stay_within_their_budget() {
 }
 
 #[test]
-fn an_applications_own_call_is_made_twice_only_if_it_says_so() {
+fn calls_of_an_own_kind_are_repeated_only_if_they_are_marked_repeatable() {
     let puppets = Puppets::default();
     let site = two(&puppets, FAILOVER);
-    puppets.mood("one@1.0.0", fails(CallErrorKind::Trap));
+    puppets.script("one@1.0.0", fails(CallErrorKind::Trap));
     let handle = site.get::<Codec>("c").unwrap();
     let call = |how| handle.call(how, |codec, context| codec.encode(context, &[]));
     assert_eq!(call(CallOptions::default()).unwrap_err().reason(), "trap");
@@ -159,15 +159,15 @@ fn an_applications_own_call_is_made_twice_only_if_it_says_so() {
     assert_eq!(call(CallOptions::default().repeatable(true)).unwrap(), b"two@1.0.0");
 }
 
-fn answers(status: u16) -> Mood {
-    Mood { status, ..Mood::default() }
+fn answers(status: u16) -> Script {
+    Script { status, ..Script::default() }
 }
 
 #[test]
 fn a_status_of_500_is_a_failure_and_goes_to_the_caller() {
     let puppets = Puppets::default();
     let site = two(&puppets, "");
-    puppets.mood("one@1.0.0", answers(500));
+    puppets.script("one@1.0.0", answers(500));
     for _ in 0..5 {
         let response = wait(site.handler("h").unwrap().handle(with_method("GET"))).unwrap();
         assert_eq!((response.status, &*response.body), (500, &b"one@1.0.0"[..]));
@@ -181,29 +181,29 @@ fn a_status_of_500_is_a_failure_and_goes_to_the_caller() {
 fn a_status_of_503_finds_the_next_provider_if_the_request_may_be_repeated() {
     let puppets = Puppets::default();
     let site = two(&puppets, FAILOVER);
-    puppets.mood("one@1.0.0", answers(503));
+    puppets.script("one@1.0.0", answers(503));
     let status = |method| {
         let response = wait(site.handler("h").unwrap().handle(with_method(method))).unwrap();
         (response.status, String::from_utf8(response.body).unwrap())
     };
     assert_eq!(status("GET"), (200, "two@1.0.0".to_owned()));
     assert_eq!(status("POST"), (503, "one@1.0.0".to_owned()));
-    // Nobody does better: the last response is passed on, and is better than an error.
-    puppets.mood("two@1.0.0", answers(503));
+    // If no provider does better, the caller gets the last response instead of an error.
+    puppets.script("two@1.0.0", answers(503));
     assert_eq!(status("GET"), (503, "two@1.0.0".to_owned()));
-    puppets.mood("two@1.0.0", fails(CallErrorKind::Trap));
+    puppets.script("two@1.0.0", fails(CallErrorKind::Trap));
     assert_eq!(status("GET"), (503, "one@1.0.0".to_owned()));
-    // What was answered badly is no success: both are out after five.
+    // A bad status is not a success: both breakers open after five.
     assert_eq!(status("GET"), (503, "one@1.0.0".to_owned()));
     assert_eq!(site.running("one").unwrap().state.as_str(), "breaker-open");
 }
 
 #[test]
-fn whoever_takes_calls_first_says_when_to_come_back() {
+fn retry_after_is_the_shortest_time_of_all_providers() {
     let puppets = Puppets::default();
     let site = two(&puppets, &format!("{FAILOVER}[plugins.two]\nbreaker_open = '1d'\n"));
     for label in ["one@1.0.0", "two@1.0.0"] {
-        puppets.mood(label, fails(CallErrorKind::Unavailable));
+        puppets.script(label, fails(CallErrorKind::Unavailable));
     }
     let codec = site.codec("c").unwrap();
     for _ in 0..5 {
@@ -215,13 +215,13 @@ fn whoever_takes_calls_first_says_when_to_come_back() {
 }
 
 #[test]
-fn calls_under_way_are_shown_for_each_provider() {
+fn calls_in_flight_are_shown_for_each_provider() {
     let puppets = Puppets::default();
     let site = two(&puppets, FAILOVER);
-    puppets.mood("one@1.0.0", Mood { hangs: true, ..Mood::default() });
+    puppets.script("one@1.0.0", Script { hangs: true, ..Script::default() });
     let handler = site.handler("h").unwrap();
     let mut call = Box::pin(handler.handle(with_method("GET")));
-    assert!(!is_over(&mut call));
+    assert!(!is_done(&mut call));
     let leases = |name| site.running(name).unwrap().leases;
     assert_eq!((leases("one"), leases("two")), (1, 0));
     drop(call);
@@ -232,18 +232,18 @@ fn calls_under_way_are_shown_for_each_provider() {
 fn a_call_that_outlives_its_deadline_is_the_plugins_failure() {
     let puppets = Puppets::default();
     let site = two(&puppets, "breaker_failures = 2\n");
-    puppets.mood("one@1.0.0", Mood { hangs: true, ..Mood::default() });
+    puppets.script("one@1.0.0", Script { hangs: true, ..Script::default() });
     let give_up = |how: CallOptions<'_>, passes: bool| {
         let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
         let mut call = Box::pin(lease.handle(how, with_method("GET")));
-        assert!(!is_over(&mut call));
+        assert!(!is_done(&mut call));
         if passes {
             until("the deadline", || how.deadline.is_none_or(|it| it < Instant::now()));
         }
     };
     let soon = || CallOptions::default().until(Instant::now() + Duration::from_millis(500));
     let state = || site.running("one").unwrap().state.as_str();
-    // Whoever leaves earlier says nothing of it.
+    // A call that is cancelled before its deadline does not count.
     for _ in 0..3 {
         give_up(CallOptions::default(), true);
         give_up(CallOptions::default().until(Instant::now() + Duration::from_hours(1)), false);
@@ -254,7 +254,7 @@ fn a_call_that_outlives_its_deadline_is_the_plugins_failure() {
     assert_eq!(state(), "breaker-open");
     let calls = site.running("one").unwrap().calls;
     assert_eq!((calls.cancelled, calls.failed["deadline"]), (6, 2));
-    // No time at all is nobody's failure.
+    // A call without any time left does not count as a failure.
     let lease = site.get::<Handler>("h").unwrap().lease().unwrap();
     let error =
         wait(lease.handle(CallOptions::default().until(Instant::now()), with_method("GET")));
@@ -263,11 +263,11 @@ fn a_call_that_outlives_its_deadline_is_the_plugins_failure() {
 }
 
 #[test]
-fn nobody_left_is_said_with_what_the_last_one_said() {
+fn without_any_provider_left_the_last_error_is_returned() {
     let puppets = Puppets::default();
     let site = two(&puppets, FAILOVER);
-    puppets.mood("one@1.0.0", fails(CallErrorKind::Unavailable));
-    puppets.mood("two@1.0.0", fails(CallErrorKind::Unavailable));
+    puppets.script("one@1.0.0", fails(CallErrorKind::Unavailable));
+    puppets.script("two@1.0.0", fails(CallErrorKind::Unavailable));
     let codec = site.codec("c").unwrap();
     for _ in 0..5 {
         let Error::Call(error) = codec.encode_document(&[]).unwrap_err() else { panic!() };
@@ -279,7 +279,7 @@ fn nobody_left_is_said_with_what_the_last_one_said() {
 }
 
 #[test]
-fn calls_are_given_out_by_weight_and_stick_to_their_key() {
+fn calls_are_split_by_weight_and_sticky_by_key() {
     let puppets = Puppets::default();
     let site = two(
         &puppets,
@@ -306,21 +306,21 @@ fn calls_are_given_out_by_weight_and_stick_to_their_key() {
 }
 
 #[test]
-fn a_share_of_the_calls_finds_the_others_when_its_plugin_is_out() {
+fn the_share_of_a_failing_plugin_goes_to_the_others() {
     let puppets = Puppets::default();
     let site = two(
         &puppets,
         "[capabilities.'codec:c']\nstrategy = 'split'\nproviders = ['one', 'two']\n\
          [capabilities.'handler:h']\nstrategy = 'split'\nproviders = ['one', 'two']\n",
     );
-    puppets.mood("one@1.0.0", fails(CallErrorKind::Trap));
+    puppets.script("one@1.0.0", fails(CallErrorKind::Trap));
     let codec = site.codec("c").unwrap();
     let failed = (0..200).filter(|_| codec.encode_document(&[]).is_err()).count();
     assert_eq!(failed, 5, "as many as open the breaker");
 }
 
 #[test]
-fn who_has_no_share_does_not_get_that_of_one_who_is_absent() {
+fn a_plugin_with_weight_zero_does_not_get_the_share_of_an_absent_one() {
     let puppets = Puppets::default();
     let site = two(
         &puppets,
@@ -329,27 +329,31 @@ fn who_has_no_share_does_not_get_that_of_one_who_is_absent() {
     );
     assert_eq!(site.encode("c"), "one@1.0.0");
     site.remove("one.wasm");
-    until("it left", || site.running("one").is_none());
+    until("it is removed", || site.running("one").is_none());
     let error = site.codec("c").unwrap().encode_document(&[]).unwrap_err();
     assert_eq!(error.reason(), "unavailable");
-    assert_eq!(handled(&site, with_method("GET")).unwrap(), "two@1.0.0", "it has one there");
+    assert_eq!(
+        handled(&site, with_method("GET")).unwrap(),
+        "two@1.0.0",
+        "it has a share of the handler"
+    );
     assert_eq!(puppets.calls("two@1.0.0"), 1);
 }
 
 #[test]
-fn who_clashes_with_a_last_good_version_leaves_its_own() {
+fn a_version_that_clashes_with_a_last_good_version_keeps_its_own_last_good_version() {
     let puppets = Puppets::default();
     let site = place()
         .plugin("one.wasm", puppet("one", "1.0.0", &["codec:x", "codec:one"]))
         .plugin("two.wasm", puppet("two", "1.0.0", &["codec:two"]))
         .unwatched()
         .host_with(|builder| builder.runtime(std::sync::Arc::new(puppets.clone())));
-    // The one gives up what the other takes over, but would not start.
-    let wont = Mood { wont_start: Some("port in use".into()), ..Mood::default() };
-    puppets.mood("one@2.0.0", wont);
+    // One plugin gives up the capability that the other one takes over, but fails to start.
+    let wont = Script { start_error: Some("port in use".into()), ..Script::default() };
+    puppets.script("one@2.0.0", wont);
     site.drop_in("one.wasm", puppet("one", "2.0.0", &["codec:one"]));
     site.drop_in("two.wasm", puppet("two", "2.0.0", &["codec:two", "codec:x"]));
-    let report = site.look();
+    let report = site.reconcile();
     assert_eq!(report.rejected.len(), 2, "{report:?}");
     assert_eq!(site.encode("x"), "one@1.0.0");
     assert_eq!(site.encode("two"), "two@1.0.0");

@@ -1,4 +1,4 @@
-//! Going back to an earlier generation, and on again.
+//! Rollback to an earlier generation, and the resumption after it.
 
 mod support;
 
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use plugbay::{Outcome, Reason, RollbackError};
 use plugbay_fixtures::Guest;
-use support::puppet::{Mood, Puppets, puppet};
+use support::puppet::{Puppets, Script, puppet};
 use support::{Site, place, until, wait};
 
-/// A host that went through the versions 1 and 2 of `a`; returns the numbers of both.
+/// A host that served the versions 1 and 2 of `a`; returns the numbers of both generations.
 fn two_versions() -> (Site, u64, u64) {
     let site = place().plugin("a.wasm", Guest::codec("a").stamp("1")).host();
     let first = site.snapshot().generation();
@@ -21,7 +21,7 @@ fn two_versions() -> (Site, u64, u64) {
 }
 
 #[test]
-fn back_and_on_again_without_a_lost_call() {
+fn rollback_and_resumption_lose_no_call() {
     let (site, first, second) = two_versions();
     let numbers: Vec<u64> = site.status().history.iter().map(|it| it.generation).collect();
     assert_eq!(numbers, [first, second]);
@@ -37,23 +37,26 @@ fn back_and_on_again_without_a_lost_call() {
         assert!(report.published && report.generation > second);
         assert_eq!(site.encode("a"), "1");
         assert_eq!(site.status().pinned, Some(first));
-        site.sees("the rollback", |it| matches!(it, Outcome::RolledBack { to } if *to == first));
-        // The bad file is still there, and so is this one: both wait.
+        site.wait_for_event(
+            "the rollback",
+            |it| matches!(it, Outcome::RolledBack { to } if *to == first),
+        );
+        // Both files, the bad one and the new one, are ignored until the resumption.
         site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
-        assert!(!site.look().published);
+        assert!(!site.reconcile().published);
         assert_eq!((site.encode("a").as_str(), site.names("codec").len()), ("1", 1));
         let report = wait(site.resume()).unwrap();
         assert!(report.published);
         assert_eq!((site.encode("a").as_str(), site.encode("b").as_str()), ("2", "b"));
         assert_eq!(site.status().pinned, None);
-        site.sees("the end of it", |it| matches!(it, Outcome::Resumed));
+        site.wait_for_event("the resumption", |it| matches!(it, Outcome::Resumed));
         over.store(true, Ordering::Relaxed);
         caller.join().unwrap();
     });
 }
 
 #[test]
-fn the_configuration_goes_back_too() {
+fn the_configuration_is_rolled_back_too() {
     let puppets = Puppets::default();
     let site = place()
         .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
@@ -68,7 +71,7 @@ fn the_configuration_goes_back_too() {
 }
 
 #[test]
-fn a_generation_that_is_not_remembered_is_refused_by_name() {
+fn an_unknown_generation_is_refused_with_the_known_ones() {
     let (site, first, second) = two_versions();
     let error = wait(site.roll_back(99)).unwrap_err();
     assert_eq!(
@@ -79,21 +82,21 @@ fn a_generation_that_is_not_remembered_is_refused_by_name() {
 }
 
 #[test]
-fn only_so_many_are_remembered() {
+fn the_history_is_limited() {
     let site =
         place().plugin("a.wasm", Guest::codec("a").stamp("0")).host_key("history = 2").host();
     for version in 1..=4 {
         site.drop_in("a.wasm", Guest::codec("a").stamp(version.to_string()));
         site.answers("a", &version.to_string());
     }
-    assert_eq!(site.status().history.len(), 3, "two, and the one that serves");
+    assert_eq!(site.status().history.len(), 3, "two earlier generations, and the one that serves");
     let oldest = site.status().history[0].generation;
     wait(site.roll_back(oldest)).unwrap();
     assert_eq!(site.encode("a"), "2");
 }
 
 #[test]
-fn all_of_it_or_nothing() {
+fn a_rollback_is_all_or_nothing() {
     let puppets = Puppets::default();
     let site = place()
         .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
@@ -104,13 +107,14 @@ fn all_of_it_or_nothing() {
     site.answers("a", "a@2.0.0");
     site.drop_in("b.wasm", puppet("b", "2.0.0", &["codec:b"]));
     site.answers("b", "b@2.0.0");
-    puppets.mood("a@1.0.0", Mood { wont_start: Some("port in use".into()), ..Mood::default() });
+    puppets
+        .script("a@1.0.0", Script { start_error: Some("port in use".into()), ..Script::default() });
     let error = wait(site.roll_back(first)).unwrap_err();
     assert!(matches!(&error, RollbackError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("port in use"), "{error}");
     assert_eq!((site.encode("a").as_str(), site.encode("b").as_str()), ("a@2.0.0", "b@2.0.0"));
     assert_eq!(site.status().pinned, None);
-    // What was started for it is stopped again, and changes are seen as before.
+    // The plugins that were started for it are shut down, and changes are applied as before.
     until("b 1 is stopped", || {
         puppets.log().iter().filter(|line| *line == "stop b@1.0.0").count()
             == puppets.starts("b@1.0.0")
@@ -120,7 +124,7 @@ fn all_of_it_or_nothing() {
 }
 
 #[test]
-fn what_was_refused_meanwhile_is_refused_again_after() {
+fn bad_files_are_refused_after_the_resumption() {
     let (site, first, _) = two_versions();
     wait(site.roll_back(first)).unwrap();
     site.drop_in("c.wasm", b"not wasm at all".as_slice());
@@ -130,7 +134,7 @@ fn what_was_refused_meanwhile_is_refused_again_after() {
 }
 
 #[test]
-fn what_is_started_anew_drives_nothing_out() {
+fn restarts_do_not_push_generations_out_of_the_history() {
     let puppets = Puppets::default();
     let site = place()
         .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
@@ -138,7 +142,7 @@ fn what_is_started_anew_drives_nothing_out() {
         .config("[defaults]\nhealth_every = '200ms'\nhealth_deadline = '200ms'\n")
         .host_with(|builder| builder.runtime(Arc::new(puppets.clone())));
     let first = site.snapshot().generation();
-    puppets.mood("a@2.0.0", Mood { sick: Some("wedged".into()), ..Mood::default() });
+    puppets.script("a@2.0.0", Script { unhealthy: Some("wedged".into()), ..Script::default() });
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
     until("it is restarted", || puppets.starts("a@2.0.0") > 2);
     let status = site.status();
@@ -150,19 +154,23 @@ fn what_is_started_anew_drives_nothing_out() {
 }
 
 #[test]
-fn who_names_no_generation_goes_further_back_each_time() {
+fn without_a_number_each_rollback_goes_further_back() {
     let (site, first, second) = two_versions();
     site.drop_in("a.wasm", Guest::codec("a").stamp("3"));
     site.answers("a", "3");
     assert_eq!(site.status().previous, Some(second));
     wait(site.roll_back(second)).unwrap();
-    assert_eq!(site.status().previous, Some(first), "and not to what it came from");
+    assert_eq!(
+        site.status().previous,
+        Some(first),
+        "expected the generation before, not the one that was rolled back"
+    );
     wait(site.roll_back(first)).unwrap();
     assert_eq!((site.encode("a").as_str(), site.status().previous), ("1", None));
 }
 
 #[test]
-fn changes_do_not_wait_after_a_resumption_that_is_refused() {
+fn changes_are_applied_after_a_refused_resumption() {
     let site =
         place().plugin("a.wasm", Guest::codec("a").stamp("1")).host_key("strict = true").host();
     let first = site.snapshot().generation();

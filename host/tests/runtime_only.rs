@@ -1,5 +1,5 @@
-//! A host without any feature: it runs components, and names the feature that it lacks where one is
-//! needed. Run by `cargo test -p plugbay --no-default-features --test runtime_only`.
+//! A host without any feature: it runs components, and its errors name the feature that is missing.
+//! Run by `cargo test -p plugbay --no-default-features --test runtime_only`.
 
 #![cfg(not(any(
     feature = "compile",

@@ -1,5 +1,5 @@
-//! Grants in `config.toml`, from end to end: a real guest of WASI tries, the operator hears of
-//! it, grants it, and the plugin has it without a restart of the host.
+//! Grants in `config.toml`, end to end: a WASI guest is denied access, the operator gets a notice
+//! and grants it, and the plugin has access without a restart of the host.
 
 #[path = "support/probe.rs"]
 mod probe;
@@ -17,18 +17,18 @@ fn denied(outcome: &Outcome, wanted: Grant) -> bool {
 }
 
 #[test]
-fn what_is_denied_is_told_and_what_is_granted_is_there_at_once() {
+fn denials_are_reported_and_grants_apply_at_once() {
     let data = tempfile::tempdir().unwrap();
     fs::write(data.path().join("a"), "content").unwrap();
     let site = place().plugin("probe.wasm", PROBE.clone()).unwatched().host();
     assert_eq!(site.handle("probe", "time\nvariable MODE").unwrap(), "0\nunset");
     assert!(site.handle("probe", "read /data/a").unwrap().starts_with("error"));
     for grant in [Grant::Clocks, Grant::Environment] {
-        site.sees(grant.as_str(), |outcome| denied(outcome, grant));
+        site.wait_for_event(grant.as_str(), |outcome| denied(outcome, grant));
     }
     let status = site.running("probe").unwrap();
     assert_eq!(status.stats.denied["clocks"], 1);
-    // Some libraries look for folders once, when they start: before this test listened.
+    // Some libraries look for folders once, at their start, before this test subscribed to events.
     assert!(status.stats.denied["files"] >= 1);
     assert!(status.granted.is_empty(), "{:?}", status.granted);
     assert!(status.requested.contains(&Grant::Files), "{:?}", status.requested);
@@ -39,7 +39,7 @@ fn what_is_denied_is_told_and_what_is_granted_is_there_at_once() {
         data.path()
     );
     site.configure(&grants);
-    site.look();
+    site.reconcile();
     let found = site.handle("probe", "read /data/a\nvariable MODE\ntime").unwrap();
     let found: Vec<&str> = found.lines().collect();
     assert_eq!(found[..2], ["content", "fast"]);
@@ -48,13 +48,13 @@ fn what_is_denied_is_told_and_what_is_granted_is_there_at_once() {
     assert_eq!(status.granted, [Grant::Files, Grant::Environment, Grant::Clocks]);
     assert!(!status.stats.denied.contains_key("clocks"), "{:?}", status.stats.denied);
 
-    // A grant of what is not there keeps the plugin as it was.
+    // A grant of a missing folder is refused, and the plugin stays as it was.
     site.configure(&grants.replace(data.path().to_str().unwrap(), "/no/such/folder"));
-    site.look();
+    site.reconcile();
     site.refuses("probe.wasm", Reason::Grant, &["/no/such/folder"]);
     assert!(site.handle("probe", "read /data/a").unwrap().contains("content"));
 
     site.configure("");
-    site.look();
+    site.reconcile();
     assert_eq!(site.handle("probe", "time").unwrap(), "0");
 }

@@ -1,4 +1,4 @@
-//! The main job, end to end, on real components.
+//! The main use case, end to end, with real components.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 #[test]
-fn dropped_called_replaced_removed() {
+fn a_plugin_is_added_called_replaced_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let plugins = folder.path().join("plugins");
     std::fs::create_dir(&plugins).unwrap();

@@ -1,7 +1,7 @@
-//! A thousand swaps under full load: no call fails, none is answered by a version older
-//! than what served when it began, each old version is shut down once, and memory is flat.
+//! A thousand swaps under full load: no call fails, no call is answered by an older version than
+//! the one that served when it began, each old version is shut down once, and memory does not grow.
 //!
-//! The one test of its file: it measures the process.
+//! The only test of its file, because it measures the process.
 
 mod support;
 
@@ -14,19 +14,19 @@ use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Site, lines, place, request, until, wait};
 
 const SWAPS: u64 = 1_000;
-/// Of so many swaps of `a`, one swaps `b` as well.
+/// One in this many swaps of `a` also swaps `b`.
 const EVERY: u64 = 10;
-/// What is allocated once is there by then.
+/// The number of swaps after which caches are filled.
 const WARM: u64 = SWAPS / 2;
-/// What the process may grow by afterwards.
+/// How much the process may grow afterwards, in bytes.
 const GROWTH: u64 = 12 << 20;
 
-/// Components of one plugin that differ in their version alone.
+/// Components of one plugin that differ only in their version.
 struct Versions {
     bytes: Vec<u8>,
 }
 
-/// The number in the template: as long as every other.
+/// The number in the template, with as many digits as all others.
 const TEMPLATE: u64 = 5_555_555;
 
 impl Versions {
@@ -57,8 +57,8 @@ fn resident() -> Option<u64> {
     Some(statm.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
 }
 
-/// Calls until the end, one way after the other, and checks every answer against the
-/// version that served when the call began.
+/// Calls in all ways in turn until `over`, and compares every answer with the version that served
+/// when the call began.
 fn call(site: &Site, serving: &AtomicU64, over: &AtomicBool) -> u64 {
     let (codec, outer) = (site.codec("a").unwrap(), site.codec("outer").unwrap());
     let handler = site.handler("a").unwrap();
@@ -81,7 +81,7 @@ fn call(site: &Site, serving: &AtomicU64, over: &AtomicBool) -> u64 {
         let answer = wait(routed.handle(CallOptions::default(), request(""))).unwrap();
         assert!(stamps(&answer.body)[0] >= began, "{answer:?} after {began}");
         calls += 4;
-        // The swaps need a processor too, or this takes minutes on a small machine.
+        // The swaps need a processor too; otherwise this takes minutes on a small machine.
         std::thread::park_timeout(Duration::from_micros(500));
     }
     calls
@@ -110,7 +110,7 @@ fn a_thousand_swaps_lose_no_call() {
             if number % EVERY == 0 {
                 site.drop_in("b.wasm", b.version(number / EVERY));
             }
-            let report = site.look();
+            let report = site.reconcile();
             assert_eq!((report.published, report.rejected.len()), (true, 0), "{report:?}");
             serving.store(number, Ordering::SeqCst);
             while let Some(event) = events.try_recv() {
@@ -126,7 +126,7 @@ fn a_thousand_swaps_lose_no_call() {
         over.store(true, Ordering::Relaxed);
         callers.into_iter().map(|caller| caller.join().unwrap()).sum()
     });
-    assert!(calls > SWAPS, "{calls} calls are no load");
+    assert!(calls > SWAPS, "expected more than {SWAPS} calls, found {calls}");
     until("all old versions are drained", || {
         while let Some(event) = events.try_recv() {
             note(&event.outcome, &mut drained);

@@ -1,17 +1,17 @@
 /*
  * The C ABI between a Plugbay host and its native plugins.
  *
- * Made of plugin-sdk/abi/src/raw.rs and src/kind. Do not edit.
+ * Generated from plugin-sdk/abi/src/raw.rs and src/kind. Do not edit.
  *
- * A plugin fills in one `plugbay_vtable` and a table for each kind of its capabilities, names the
- * first in `PLUGBAY_PLUGIN`, and is linked as a shared library: `cc -shared -fPIC
- * -fvisibility=hidden`. examples/rot13.c is a whole one.
+ * A plugin defines a `plugbay_vtable` and a table for each kind of its capabilities, passes the
+ * vtable to `PLUGBAY_PLUGIN`, and is linked as a shared library: `cc -shared -fPIC
+ * -fvisibility=hidden`. examples/rot13.c is a complete plugin.
  *
- * - Who makes a buffer frees it. What is handed out carries its own `free`; what is handed in is
- *   borrowed until the call returns.
- * - The host comes with every call, is valid until it returns, and on its thread only.
+ * - The side that allocates a buffer frees it. A returned buffer carries its own `free`; an argument
+ *   is borrowed until the call returns.
+ * - The host is an argument of every call, valid until the call returns, on its thread only.
  * - An instance is shared between threads: all its functions but `destroy` may run at once.
- * - No exception of C++ may leave a function; `noexcept` says so.
+ * - No C++ exception may leave a function: declare the functions `noexcept`.
  * - C++: build with -fno-gnu-unique. Otherwise two versions of a plugin share static variables of
  *   templates and inline functions.
  *
@@ -32,17 +32,17 @@ extern "C" {
 #endif
 
 /**
- * The version of this ABI. Hosts refuse what they do not know.
+ * The version of this ABI. A host refuses a plugin of another version.
  */
 #define PLUGBAY_VERSION 2
 
 /**
- * How a header begins.
+ * The first bytes of a header.
  */
 #define PLUGBAY_MAGIC {0x50, 0x4c, 0x55, 0x47, 0x42, 0x41, 0x59, 0x00}
 
 /*
- * The levels of log lines, what matters most first.
+ * The levels of log lines, the most severe first.
  */
 #define PLUGBAY_LEVEL_ERROR 0
 #define PLUGBAY_LEVEL_WARN 1
@@ -51,7 +51,7 @@ extern "C" {
 #define PLUGBAY_LEVEL_TRACE 4
 
 /**
- * What a host reads from the file before any code of the plugin runs.
+ * The header, which a host reads from the file before any code of the plugin runs.
  */
 typedef struct {
   /**
@@ -71,19 +71,19 @@ typedef struct {
    */
   uint32_t vtable_size;
   /**
-   * Zero.
+   * Reserved: zero.
    */
   uint32_t reserved;
 } plugbay_header;
 
 /**
- * How a call ended.
+ * The status of a call.
  *
- * Not an enum: the other side may return any number, and an unknown one counts as internal.
+ * Not an enum: the other side may return any number. An unknown one counts as `INTERNAL`.
  */
 typedef uint32_t plugbay_status;
 /**
- * It gave its answer.
+ * The call succeeded.
  */
 #define PLUGBAY_OK 0
 /**
@@ -91,19 +91,19 @@ typedef uint32_t plugbay_status;
  */
 #define PLUGBAY_INVALID_INPUT 1
 /**
- * It cannot do what the input asks.
+ * The input is valid, but the callee cannot do what it asks for.
  */
 #define PLUGBAY_UNSUPPORTED 2
 /**
- * It cannot answer now.
+ * The callee cannot answer now.
  */
 #define PLUGBAY_UNAVAILABLE 3
 /**
- * It failed.
+ * The callee failed.
  */
 #define PLUGBAY_INTERNAL 4
 /**
- * It panicked; the instance should serve no more calls.
+ * The callee panicked; if it is an instance, it should serve no more calls.
  */
 #define PLUGBAY_PANICKED 5
 
@@ -117,7 +117,7 @@ typedef struct {
    */
   const uint8_t *ptr;
   /**
-   * How many.
+   * The number of bytes.
    */
   size_t len;
 } plugbay_bytes;
@@ -146,7 +146,7 @@ typedef struct {
    */
   const plugbay_pair *ptr;
   /**
-   * How many.
+   * The number of elements.
    */
   size_t len;
 } plugbay_pairs;
@@ -161,7 +161,7 @@ typedef struct {
    */
   const plugbay_bytes *ptr;
   /**
-   * How many.
+   * The number of elements.
    */
   size_t len;
 } plugbay_texts;
@@ -172,8 +172,8 @@ typedef struct {
 typedef void (*plugbay_visit)(void *arg, plugbay_bytes name, plugbay_texts media_types);
 
 /**
- * Bytes that change hands. Whoever receives one calls `free` exactly once, from any thread,
- * with its own three numbers; a null `free` means that there is nothing to free.
+ * Owned bytes. Their receiver calls `free` exactly once, from any thread, with `ptr`, `len` and
+ * `cap`. If `free` is null there is nothing to free.
  *
  * `ptr` is valid for reads of `len` bytes until then, and may be null when `len` is 0.
  */
@@ -183,28 +183,28 @@ typedef struct {
    */
   uint8_t *ptr;
   /**
-   * How many.
+   * The number of bytes.
    */
   size_t len;
   /**
-   * For its maker, who often needs the capacity.
+   * The capacity of the allocation, for `free`. The receiver does not use it.
    */
   size_t cap;
   /**
-   * Frees it.
+   * Frees the bytes.
    */
   void (*free)(uint8_t *ptr, size_t len, size_t cap);
 } plugbay_buf;
 
 /**
- * What a plugin may ask the host for, during a call.
+ * The functions of the host, which a plugin may call during a call.
  *
- * `ctx` is that of the `plugbay_host`. A function with `out` writes one `plugbay_buf` there whatever it
- * returns: the answer if `PLUGBAY_OK`, else the message. It never reads what `out` held.
+ * `ctx` is that of the `plugbay_host`. A function with `out` writes one `plugbay_buf` there, whatever status
+ * it returns: with `PLUGBAY_OK` the result, else the error message. It never reads `out`.
  */
 typedef struct {
   /**
-   * The size of this struct in bytes; what lies beyond is not there.
+   * The size of this struct in bytes; a plugin reads no fields beyond it.
    */
   uint32_t size;
   /**
@@ -212,23 +212,23 @@ typedef struct {
    */
   uint32_t version;
   /**
-   * Writes a log line with fields. `level` is 0 (error) to 4 (trace); more counts as trace.
+   * Writes a log line with fields. `level` is 0 (error) to 4 (trace); a greater one counts as 4.
    */
   void (*log)(const void *ctx, uint32_t level, plugbay_bytes message, plugbay_pairs fields);
   /**
-   * Whether lines of this level go anywhere.
+   * Whether the host records lines of this level.
    */
   bool (*log_enabled)(const void *ctx, uint32_t level);
   /**
-   * Adds to a counter.
+   * Adds `delta` to the counter `name`.
    */
   void (*metric_add)(const void *ctx, plugbay_bytes name, uint64_t delta);
   /**
-   * Sets a gauge.
+   * Sets the gauge `name` to `value`.
    */
   void (*metric_set)(const void *ctx, plugbay_bytes name, double value);
   /**
-   * Calls `visit` with `arg` once for each codec, in the order of their names.
+   * Calls `visit` with `arg` once for each codec of the host, sorted by name.
    */
   void (*codecs)(const void *ctx, plugbay_visit visit, void *arg);
   /**
@@ -244,12 +244,12 @@ typedef struct {
 } plugbay_host_vtable;
 
 /**
- * Where the plugin finds the host. Both pointers are valid for the call, on the thread of the
- * call only. The host passes `ctx` to itself; it means nothing to the plugin.
+ * The host of a call. Both pointers are valid for the call, on the thread of the call only. `ctx`
+ * is opaque to the plugin.
  */
 typedef struct {
   /**
-   * What the host's functions want as their first argument.
+   * The first argument of each of the host's functions.
    */
   const void *ctx;
   /**
@@ -267,8 +267,8 @@ typedef struct {
    */
   plugbay_bytes name;
   /**
-   * The table of the kind's functions, for a codec a `plugbay_codec_table`; never null. Each begins
-   * with its size in bytes and its version, two numbers of 32 bits.
+   * The table of the kind's functions, for a codec a `plugbay_codec_table`; never null. Every table
+   * begins with its size in bytes and its version, two numbers of 32 bits.
    */
   const void *table;
 } plugbay_kind;
@@ -283,7 +283,7 @@ typedef struct {
    */
   const plugbay_kind *ptr;
   /**
-   * How many.
+   * The number of elements.
    */
   size_t len;
 } plugbay_kinds;
@@ -291,14 +291,14 @@ typedef struct {
 /**
  * A plugin's functions, and its kinds. All functions are required: none may be null.
  *
- * It and all that it points to stay as they are for as long as the library is loaded. `instance`
- * is what `create` made and `destroy` has not yet taken. A function with `out` writes one `plugbay_buf`
- * there whatever it returns: the answer, which may be empty, if `PLUGBAY_OK`, else the message.
- * It never reads what `out` held.
+ * The vtable and all that it points to do not change as long as the library is loaded. `instance`
+ * is a pointer that `create` wrote and that was not yet passed to `destroy`. A function with `out`
+ * writes one `plugbay_buf` there, whatever status it returns: with `PLUGBAY_OK` the result, which may
+ * be empty, else the error message. It never reads `out`.
  */
 typedef struct {
   /**
-   * The size of this struct in bytes; what lies beyond is not there.
+   * The size of this struct in bytes; a host reads no fields beyond it.
    */
   uint32_t size;
   /**
@@ -306,7 +306,7 @@ typedef struct {
    */
   uint32_t version;
   /**
-   * Says what the plugin is, as JSON (a C plugin writes it as a literal):
+   * Describes the plugin, as JSON (a C plugin writes it as a literal):
    *
    * ```json
    * {
@@ -320,12 +320,12 @@ typedef struct {
    * }
    * ```
    *
-   * `media_types`, `routes` and `config_schema` may be absent; a null schema is an absent one.
+   * `media_types`, `routes` and `config_schema` may be absent; a null schema counts as absent.
    */
   plugbay_status (*describe)(plugbay_host host, plugbay_buf *out);
   /**
-   * Makes one instance. `config` is a JSON object. Writes `instance` only if it returns
-   * `PLUGBAY_OK`, and then not null.
+   * Creates an instance. `config` is a JSON object. Only with `PLUGBAY_OK` the function writes
+   * `instance`, which then is not null.
    */
   plugbay_status (*create)(
       plugbay_host host, plugbay_bytes config, void **instance, plugbay_buf *out);
@@ -338,7 +338,7 @@ typedef struct {
    */
   void (*shutdown)(const void *instance, plugbay_host host);
   /**
-   * Frees the instance. No other call of it may be running, and none may follow.
+   * Frees the instance. No other call of the instance may be running, and none may follow.
    */
   void (*destroy)(void *instance, plugbay_host host);
   /**
@@ -351,17 +351,17 @@ typedef struct {
 /**
  * The functions of the kind `codec`. All are required.
  *
- * `instance` is what `create` made. Each writes one `plugbay_buf`
- * to `out` whatever it returns: the answer, which may be empty, if `PLUGBAY_OK`, else the
- * message. It never reads what `out` held.
+ * `instance` is the pointer that `create` wrote. Each function writes one `plugbay_buf` to `out`,
+ * whatever status it returns: with `PLUGBAY_OK` the result, which may be empty, else the error
+ * message. It never reads `out`.
  */
 typedef struct {
   /**
-   * The size of this struct in bytes; what lies beyond is not there.
+   * The size of this struct in bytes; a host reads no fields beyond it.
    */
   uint32_t size;
   /**
-   * 1.
+   * The version of this table: 1.
    */
   uint32_t version;
   /**
@@ -391,7 +391,7 @@ typedef struct {
    */
   plugbay_bytes path;
   /**
-   * The query without `?`; null if there was none.
+   * The query without `?`; null for a URL without one.
    */
   plugbay_bytes query;
   /**
@@ -409,8 +409,8 @@ typedef struct {
 } plugbay_request;
 
 /**
- * What a handler answers. Whoever receives one calls `free` exactly once, from any thread, with
- * `owner`; everything in it is valid until then. A null `free` means that there is nothing to
+ * A handler's answer to a request. Its receiver calls `free` with `owner` exactly once, from any
+ * thread; everything in the response is valid until then. If `free` is null there is nothing to
  * free.
  */
 typedef struct {
@@ -427,11 +427,11 @@ typedef struct {
    */
   plugbay_bytes body;
   /**
-   * For `free`.
+   * The argument of `free`.
    */
   void *owner;
   /**
-   * Frees it.
+   * Frees the response.
    */
   void (*free)(void *owner);
 } plugbay_response;
@@ -439,15 +439,15 @@ typedef struct {
 /**
  * The functions of the kind `handler`. All are required.
  *
- * `instance` is what `create` made.
+ * `instance` is the pointer that `create` wrote.
  */
 typedef struct {
   /**
-   * The size of this struct in bytes; what lies beyond is not there.
+   * The size of this struct in bytes; a host reads no fields beyond it.
    */
   uint32_t size;
   /**
-   * 1.
+   * The version of this table: 1.
    */
   uint32_t version;
   /**
@@ -475,17 +475,17 @@ typedef struct {
 #endif
 
 /**
- * Read from the file before any code of the plugin runs.
+ * The header of the plugin. A host reads it from the file before any code of the plugin runs.
  */
 extern PLUGBAY_EXPORT const plugbay_header plugbay_abi;
 
 /**
- * Where a host enters the plugin.
+ * The entry function of the plugin.
  */
 PLUGBAY_EXPORT const plugbay_vtable *plugbay_entry_v2(void);
 
 /**
- * Makes the library a plugin: once, outside of any function. `vtable` is a static
+ * Makes the library a plugin. Use it once, outside of any function. `vtable` is a static
  * `plugbay_vtable` whose `size` is its `sizeof` and whose `version` is `PLUGBAY_VERSION`.
  */
 #define PLUGBAY_PLUGIN(vtable)                                                 \
@@ -502,7 +502,7 @@ PLUGBAY_EXPORT const plugbay_vtable *plugbay_entry_v2(void);
   {{(const uint8_t *)(name), sizeof(name) - 1}, &(table)}
 
 /**
- * A text that ends with a zero, for as long as it is there.
+ * The bytes of a text that ends with a zero, without the zero. Valid as long as `text` is.
  */
 static inline plugbay_bytes plugbay_text(const char *text) {
   plugbay_bytes bytes;
@@ -512,7 +512,7 @@ static inline plugbay_bytes plugbay_text(const char *text) {
 }
 
 /**
- * A text that is there for ever, as an answer: there is nothing to free.
+ * A result or an error message that is a literal: there is nothing to free.
  */
 static inline plugbay_buf plugbay_literal(const char *text) {
   plugbay_buf buf;

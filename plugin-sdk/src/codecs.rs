@@ -8,7 +8,7 @@ pub use info::CodecInfo;
 
 use crate::{Document, Result, form};
 
-/// The codecs there are, sorted by name.
+/// All codecs of the host, sorted by name.
 #[must_use]
 pub fn available() -> Vec<CodecInfo> {
     form::codecs()
@@ -18,8 +18,8 @@ pub fn available() -> Vec<CodecInfo> {
 ///
 /// # Errors
 ///
-/// The codec's own; [`Kind::Unsupported`](crate::Kind::Unsupported) if there is none of that
-/// name, which lists those that are.
+/// The codec's own; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if the host has no
+/// codec `name`: the message lists those that it has.
 pub fn encode(name: &str, document: &Document) -> Result<Vec<u8>> {
     form::encode(name, document.as_cbor())
 }
@@ -30,6 +30,6 @@ pub fn encode(name: &str, document: &Document) -> Result<Vec<u8>> {
 ///
 /// As for [`encode`].
 pub fn decode(name: &str, bytes: &[u8]) -> Result<Document> {
-    // The host has checked what the codec answered.
+    // The host has checked that the codec returned a valid document.
     Ok(Document::from_trusted_cbor(form::decode(name, bytes)?))
 }

@@ -1,36 +1,37 @@
-//! Why a call gave no answer.
+//! The error of a plugin's functions.
 
 use std::fmt;
 
 /// What a plugin's functions return.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
-/// What kind of failure an [`Error`] is. The host acts on it: it decides the HTTP status, and
-/// whether another provider is worth asking.
+/// The kind of an [`Error`]. It decides the HTTP status, and whether the host tries another
+/// provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Kind {
-    /// The caller's input is wrong; it will fail again, with any provider.
+pub enum ErrorKind {
+    /// The caller's input is wrong: it will fail again, with any provider.
     InvalidInput,
-    /// The input is understood, but it cannot be done.
+    /// The input is valid, but the plugin cannot do what it asks for.
     Unsupported,
-    /// Not now; another provider, or a later try, may answer.
+    /// The plugin cannot answer now: another provider, or a later try, may.
     Unavailable,
     /// The plugin itself failed.
     Internal,
 }
 
-/// Why a call gave no answer: a message for people, and most of the time a [`Kind`].
+/// Why a call failed: a message for people and, unless it came from `?`, an [`ErrorKind`].
 ///
-/// `?` turns every [`std::error::Error`] into one. Such an error does not know its kind, and gets
-/// it from where it surfaces: from `decode` it is [`Kind::InvalidInput`], from `encode`
-/// [`Kind::Unsupported`], from anywhere else [`Kind::Internal`]. The constructors here say it
-/// outright, and [`bail!`](crate::bail) and [`ensure!`](crate::ensure) leave with one.
+/// `?` turns every [`std::error::Error`] into one without a kind. The function that returns it
+/// decides its kind: from `decode` it is [`ErrorKind::InvalidInput`], from `encode`
+/// [`ErrorKind::Unsupported`], from any other function [`ErrorKind::Internal`]. The constructors
+/// set a kind, and so do [`bail!`](crate::bail) and [`ensure!`](crate::ensure), which return from
+/// the function.
 ///
 /// Messages are lowercase fragments that say what was expected and what was found.
 ///
 /// ```
-/// use plugbay_sdk::{Error, Kind, Result};
+/// use plugbay_sdk::{Error, ErrorKind, Result};
 ///
 /// fn port(text: &str) -> Result<u16> {
 ///     if text.is_empty() {
@@ -39,46 +40,46 @@ pub enum Kind {
 ///     Ok(text.parse()?)
 /// }
 ///
-/// assert_eq!(port("").unwrap_err().kind(), Some(Kind::InvalidInput));
+/// assert_eq!(port("").unwrap_err().kind(), Some(ErrorKind::InvalidInput));
 /// assert_eq!(port("x").unwrap_err().kind(), None);
 /// ```
 // It does not implement `std::error::Error`: the blanket `From` below would then overlap with
 // the reflexive `impl From<T> for T`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error {
-    kind: Option<Kind>,
+    kind: Option<ErrorKind>,
     message: String,
 }
 
 impl Error {
-    /// The caller's input is wrong; it will fail again, with any provider.
+    /// An error of the kind [`ErrorKind::InvalidInput`].
     pub fn invalid_input(message: impl fmt::Display) -> Self {
-        Self::new(Kind::InvalidInput, message)
+        Self::new(ErrorKind::InvalidInput, message)
     }
 
-    /// The input is understood, but it cannot be done.
+    /// An error of the kind [`ErrorKind::Unsupported`].
     pub fn unsupported(message: impl fmt::Display) -> Self {
-        Self::new(Kind::Unsupported, message)
+        Self::new(ErrorKind::Unsupported, message)
     }
 
-    /// Not now; another provider, or a later try, may answer.
+    /// An error of the kind [`ErrorKind::Unavailable`].
     pub fn unavailable(message: impl fmt::Display) -> Self {
-        Self::new(Kind::Unavailable, message)
+        Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// The plugin itself failed.
+    /// An error of the kind [`ErrorKind::Internal`].
     pub fn internal(message: impl fmt::Display) -> Self {
-        Self::new(Kind::Internal, message)
+        Self::new(ErrorKind::Internal, message)
     }
 
     /// An error of the kind `kind`.
-    pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
+    pub fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
         Self { kind: Some(kind), message: message.to_string() }
     }
 
-    /// Its kind, if it has one already.
+    /// Its kind; `None` for one that came from `?` and was not given a kind since.
     #[must_use]
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<ErrorKind> {
         self.kind
     }
 
@@ -88,23 +89,23 @@ impl Error {
         &self.message
     }
 
-    /// Says what was being done: `"{context}: {message}"`. The kind stays.
+    /// Puts what was being done before the message: `"{context}: {message}"`. The kind stays.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
     }
 
-    /// The same error with the kind `kind`, whatever it had.
+    /// Sets the kind, in place of the one that it had.
     #[must_use]
-    pub fn with_kind(mut self, kind: Kind) -> Self {
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = Some(kind);
         self
     }
 
-    /// Where an error surfaces: its own kind, or else `surfacing`.
-    pub(crate) fn into_parts(self, surfacing: Kind) -> (Kind, String) {
-        (self.kind.unwrap_or(surfacing), self.message)
+    /// Its kind and its message; `default` is the kind of an error without one.
+    pub(crate) fn into_parts(self, default: ErrorKind) -> (ErrorKind, String) {
+        (self.kind.unwrap_or(default), self.message)
     }
 }
 
@@ -142,7 +143,7 @@ impl<E: std::error::Error> From<E> for Error {
     }
 }
 
-/// Leaves the function with an [`Error`] of a kind: `bail!(invalid_input, "no column {name}")`.
+/// Returns an [`Error`] of a kind: `bail!(invalid_input, "no column {name}")`.
 ///
 /// The kind is the name of one of [`Error`]'s constructors.
 ///

@@ -1,11 +1,15 @@
-//! What [`export!`](crate::export) writes, and the table of capabilities that it fills.
+//! [`export!`](crate::export), above the forms and the kinds. It expands to the macro of each of
+//! the plugin's kinds, in `kind/`, and to `__form!`, of which there is one for each form below.
+//! Nothing in `kind/` or `form/` refers to it.
 
-use crate::plugin::Plugin;
-use crate::route::Route;
+#[cfg(target_family = "wasm")]
+mod component;
+#[cfg(not(target_family = "wasm"))]
+mod native;
 
 /// Makes the crate a plugin. Once per crate, at its top level.
 ///
-/// What stands before the colon is the type that implements [`Plugin`]. What follows are its
+/// The type before the colon implements [`Plugin`](crate::Plugin). After the colon stand its
 /// capabilities: `codec` or `handler` when the type itself is one, and `codec FIELD` or
 /// `handler FIELD` when a field of it is.
 ///
@@ -50,7 +54,7 @@ macro_rules! export {
     };
 }
 
-/// Walks the capabilities; keeps the table's entries and their kinds.
+/// Reads the capabilities one by one, and collects an entry of the table and a kind for each.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __capabilities {
@@ -63,7 +67,7 @@ macro_rules! __capabilities {
         $crate::__capabilities! { $p [$($e)* { $kind p *p }] [$($k)* $kind] $($($rest)*)? }
     };
     ($p:ident $entries:tt $kinds:tt) => {
-        $crate::__known! { $kinds $crate::__plugin! { $p $entries $kinds } }
+        $crate::__check_kinds! { $kinds $crate::__plugin! { $p $entries $kinds } }
     };
     ($p:ident $e:tt $k:tt $($rest:tt)+) => {
         ::core::compile_error!(::core::concat!(
@@ -73,14 +77,14 @@ macro_rules! __capabilities {
     };
 }
 
-/// Writes the plugin. Its kinds are known ones.
+/// Implements what every form needs, then the form. All kinds have passed `__check_kinds!`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __plugin {
     ($p:ident [$({ $kind:ident $self:ident $($place:tt)+ })+] $kinds:tt) => {
         #[doc(hidden)]
         #[allow(non_camel_case_types, dead_code, reason = "only its name matters")]
-        struct __plugbay_export_stands_once_in_a_crate;
+        struct __plugbay_export_must_appear_once_per_crate;
 
         const _: () = {
             impl $crate::__private::Exported for $p {
@@ -92,25 +96,7 @@ macro_rules! __plugin {
                 const FUNCTIONS: &'static [$crate::__private::Functions<Self>] =
                     &[$($crate::__kind!($kind functions $p $self $($place)+)),+];
             }
-            $crate::__distinct! { __form ($p) $kinds }
+            $crate::__distinct_kinds! { __form ($p) $kinds }
         };
     };
-}
-
-/// What [`export!`](crate::export) implements for a plugin.
-pub trait Exported: Plugin {
-    /// The version of the plugin's crate.
-    const VERSION: &'static str;
-    /// What each of its capabilities says of itself. Calls name a capability by its index here.
-    const INFOS: &'static [fn() -> Info];
-}
-
-/// The constants of a capability.
-#[derive(Clone, Copy)]
-pub struct Info {
-    pub(crate) kind: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) description: &'static str,
-    pub(crate) media_types: &'static [&'static str],
-    pub(crate) routes: &'static [Route],
 }

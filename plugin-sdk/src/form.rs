@@ -1,4 +1,5 @@
-//! The forms that a plugin can have, behind one set of functions.
+//! The forms that a plugin can have. Each has the same functions for calls to the host (`log`,
+//! `codecs`, …), and a type that carries a plugin behind the interface of the form.
 
 #[cfg(not(target_family = "wasm"))]
 mod native;

@@ -24,8 +24,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! That is the whole plugin. `cargo xtask plugins` makes components of the bundled ones, `cargo build` a native
-//! library, and an application may link it:
+//! That is the whole plugin. A plugin has one of three forms, which the build decides:
 //!
 //! | form | built by | what `export!` writes |
 //! |---|---|---|
@@ -35,17 +34,22 @@
 //!
 //! # Table of contents
 //!
-//! * [`Plugin`]: name, configuration, life; [`Config`] says which types configure;
+//! * [`Plugin`]: name, configuration, lifecycle; [`Config`]: the types that a configuration can have;
 //! * [`Codec`] with [`Document`], and [`Handler`] with [`Request`], [`Response`] and [`Route`]:
 //!   the two kinds;
 //! * [`export!`]: makes the crate a plugin;
-//! * [`Error`], [`Kind`], [`bail!`], [`ensure!`]: failures, and whose fault they are;
+//! * [`Error`], [`ErrorKind`], [`bail!`], [`ensure!`]: failures, and whose fault they are;
 //! * [`mod@log`], [`metrics`], [`codecs`]: what the host offers during a call;
 //! * [`prelude`]: what most plugins use.
 //!
+//! Inside, no module imports one above it: `export` (the macro, and what it writes for each form)
+//! → `kind` (the list of kinds, and a module for each) → `form` (component and native) →
+//! `exported` (the trait that the macro implements) → `plugin`, `route`, `error`.
+//!
 //! # The rules that matter
 //!
-//! * An error says whose fault it is; one without a kind gets it from where it surfaces.
+//! * An error's kind says whose fault it is. An error without a kind gets one from the function
+//!   that returns it.
 //! * A panic never takes the host down: a component's instance is thrown away, a native one's
 //!   call fails. The host logs the message in both cases.
 //! * Nothing is granted that the operator does not grant. The plainest components ("pure": built
@@ -65,6 +69,7 @@
 pub mod codecs;
 mod error;
 mod export;
+mod exported;
 mod form;
 mod kind;
 pub mod log;
@@ -72,7 +77,7 @@ pub mod metrics;
 mod plugin;
 mod route;
 
-pub use error::{Error, Kind, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use kind::api::*;
 pub use plugbay_document as document;
 pub use plugbay_document::Document;
@@ -83,15 +88,15 @@ pub use route::Route;
 pub mod prelude {
     pub use crate::kind::api::*;
     pub use crate::{
-        Document, Error, Kind, Plugin, Result, Route, bail, codecs, debug, ensure, error, export,
-        info, metrics, trace, warn,
+        Document, Error, ErrorKind, Plugin, Result, Route, bail, codecs, debug, ensure, error,
+        export, info, metrics, trace, warn,
     };
 }
 
-/// For what [`export!`] writes, and for nothing else.
+/// What the code that [`export!`] writes refers to. Not for anything else.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::export::{Exported, Info};
+    pub use crate::exported::{Exported, Info};
     pub use crate::form::*;
     pub use crate::kind::*;
 }

@@ -1,4 +1,4 @@
-//! Log lines, through the host: it adds the plugin's name and version, the generation and the
+//! Log lines. The host writes them, and adds the plugin's name and version, the generation and the
 //! request. The macros are in the style of `tracing`:
 //!
 //! ```
@@ -10,9 +10,9 @@
 //! debug!(user, parts = ?[1, 2], "details");
 //! ```
 //!
-//! `key = value` and `key = %value` take what is `Display`, `key = ?value` what is `Debug`, and
-//! `key` alone is `key = key`. Nothing of a line is evaluated unless its level is
-//! [`enabled`]. Outside of a call, as in a plugin's own tests, lines go nowhere.
+//! `key = value` and `key = %value` take a value that is `Display`, `key = ?value` one that is
+//! `Debug`, and `key` alone is `key = key`. The values and the message are evaluated only if the
+//! level is [`enabled`]. Outside of a call, as in a plugin's own tests, lines are dropped.
 
 mod level;
 
@@ -20,13 +20,13 @@ pub use level::Level;
 
 use crate::form;
 
-/// Whether lines of this level go anywhere.
+/// Whether the host records lines of this level.
 #[must_use]
 pub fn enabled(level: Level) -> bool {
     form::log_enabled(level)
 }
 
-/// Writes one line with fields. The macros are more comfortable.
+/// Writes one line with fields. The macros call it.
 pub fn write(level: Level, message: &str, fields: &[(&str, &str)]) {
     form::log(level, message, fields);
 }
@@ -61,7 +61,7 @@ macro_rules! __log {
     };
 }
 
-/// Collects the fields; what is left is the message.
+/// Collects the fields; the rest is the message.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_line {

@@ -1,6 +1,6 @@
-//! The plugin's own figures, which the host shows under the plugin's name.
+//! The plugin's own metrics, which the host exports under the plugin's name.
 //!
-//! Names have lowercase letters, digits and `_`, at most 64 characters; the host takes at most
+//! A name has lowercase letters, digits and `_`, at most 64 characters; the host keeps at most
 //! 64 names per plugin.
 
 use crate::form;
@@ -10,7 +10,7 @@ pub fn add(name: &str, delta: u64) {
     form::metric_add(name, delta);
 }
 
-/// Sets the gauge `name`.
+/// Sets the gauge `name` to `value`.
 pub fn set(name: &str, value: f64) {
     form::metric_set(name, value);
 }

@@ -1,8 +1,8 @@
-//! What every plugin is: a name, a configuration, a life.
+//! What every plugin has: a name, a configuration, a lifecycle.
 
 use crate::Result;
 
-/// A plugin: what an artifact holds. [`export!`](crate::export) makes it one.
+/// A plugin: what an artifact holds. [`export!`](crate::export) makes the crate one.
 ///
 /// The host makes any number of instances of it, each by [`new`](Plugin::new), and drops each
 /// after [`shutdown`](Plugin::shutdown). A component's instance serves one call at a time; a
@@ -22,22 +22,23 @@ pub trait Plugin: Sized + Send + Sync + 'static {
 
     /// Its configuration: `()`, or a struct that derives `serde::Deserialize` and
     /// `schemars::JsonSchema`. The operator writes it under `[plugins.NAME.config]`; the host
-    /// checks it against the derived schema before anything of the plugin runs.
+    /// checks it against the derived schema before it makes an instance.
     type Config: Config;
 
     /// Prepares one instance: called exactly once for each, before any other method.
     ///
     /// # Errors
     ///
-    /// An error refuses this version of the plugin, and the last good one stays. An error
-    /// without a kind is [`Kind::Internal`](crate::Kind::Internal).
+    /// With an error the host refuses this version of the plugin, and keeps the last good one. An
+    /// error without a kind is [`ErrorKind::Internal`](crate::ErrorKind::Internal).
     fn new(config: Self::Config) -> Result<Self>;
 
-    /// Says whether the instance can serve. Called after `new`, and from time to time.
+    /// Says whether the instance can serve. Called after `new`, and periodically.
     ///
     /// # Errors
     ///
-    /// [`Error::unavailable`](crate::Error::unavailable) means "not now"; any other error counts as a failure.
+    /// [`Error::unavailable`](crate::Error::unavailable) says that the instance cannot serve now;
+    /// any other error counts as a failure.
     fn health(&self) -> Result<()> {
         Ok(())
     }
@@ -54,7 +55,7 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     note = "derive it: `#[derive(serde::Deserialize, schemars::JsonSchema)]`, or use `type Config = ()`"
 )]
 pub trait Config: Sized + 'static {
-    /// Its JSON Schema (draft 2020-12) as JSON text; none if there is nothing to configure.
+    /// Its JSON Schema (draft 2020-12) as JSON text; `None` for `()`.
     #[doc(hidden)]
     fn schema() -> Option<String>;
 
@@ -77,7 +78,7 @@ impl<T: serde::de::DeserializeOwned + schemars::JsonSchema + 'static> Config for
 
     fn parse(json: &str) -> Result<Self> {
         if is_unit::<T>() {
-            // Keeps the JSON reader out of plugins that have nothing to configure.
+            // Keeps the JSON reader out of plugins without a configuration.
             let unit = serde::de::value::UnitDeserializer::<serde::de::value::Error>::new();
             return Ok(T::deserialize(unit)?);
         }
@@ -90,7 +91,7 @@ impl<T: serde::de::DeserializeOwned + schemars::JsonSchema + 'static> Config for
     }
 }
 
-/// Whether `T` is `()`. The compiler folds it, and drops what only configurations need.
+/// Whether `T` is `()`. The compiler folds it, and drops the code that only a struct needs.
 #[cfg(feature = "config")]
 fn is_unit<T: 'static>() -> bool {
     std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>()

@@ -1,6 +1,6 @@
 //! The checked-in bindings are what `wit-bindgen` makes of `wit/`.
 //!
-//! To write them anew: `PLUGBAY_BLESS=1 cargo test -p plugbay-sdk --test bindings`.
+//! To regenerate them: `PLUGBAY_BLESS=1 cargo test -p plugbay-sdk --test bindings`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

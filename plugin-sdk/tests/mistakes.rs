@@ -1,6 +1,6 @@
 //! The mistakes that authors make, and what the compiler says to them.
 //!
-//! The texts are those of the toolchain in `rust-toolchain.toml`; to write them anew:
+//! The texts are those of the toolchain in `rust-toolchain.toml`. To regenerate them:
 //! `TRYBUILD=overwrite cargo test -p plugbay-sdk --test mistakes`.
 
 #[test]

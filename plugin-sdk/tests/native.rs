@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use plugbay_abi::host::{Guest, HostCalls, Instance, NoHost};
-use plugbay_abi::{CodecInfo, Error as AbiError, Kind, Level};
+use plugbay_abi::{CodecInfo, Error as AbiError, ErrorKind, Level};
 use plugbay_sdk::prelude::*;
 use serde_json::{Value, json};
 
@@ -135,7 +135,7 @@ fn instance() -> Instance {
     guest().create(&NoHost, r#"{"separator": ";"}"#).unwrap()
 }
 
-fn failure<T>(result: std::result::Result<T, AbiError>) -> (Kind, String) {
+fn failure<T>(result: std::result::Result<T, AbiError>) -> (ErrorKind, String) {
     let error = result.err().expect("an error");
     (error.kind, error.message)
 }
@@ -200,12 +200,12 @@ fn it_describes_itself() {
 fn config_errors_say_where() {
     let refusal = |config: &str| failure(guest().create(&NoHost, config).map(drop));
     let (kind, message) = refusal(r#"{"separator": 3}"#);
-    assert_eq!(kind, Kind::InvalidInput);
+    assert_eq!(kind, ErrorKind::InvalidInput);
     assert!(message.starts_with("config.separator: invalid type: integer `3`"), "{message}");
     let (_, message) = refusal("{}");
     assert!(message.starts_with("config: missing field `separator`"), "{message}");
     let (kind, message) = refusal(r#"{"separator": "\n"}"#);
-    assert_eq!(kind, Kind::InvalidInput);
+    assert_eq!(kind, ErrorKind::InvalidInput);
     assert_eq!(message, "expected a separator, found a newline");
 }
 
@@ -213,7 +213,7 @@ fn config_errors_say_where() {
 fn health_and_shutdown_pass() {
     instance().health(&NoHost).unwrap();
     let ill = guest().create(&NoHost, r#"{"separator": ",", "healthy": false}"#).unwrap();
-    assert_eq!(failure(ill.health(&NoHost)), (Kind::Unavailable, "asked to be ill".into()));
+    assert_eq!(failure(ill.health(&NoHost)), (ErrorKind::Unavailable, "asked to be ill".into()));
     let host = Host { instance: &ill, seen: RefCell::default() };
     ill.shutdown(&host);
     assert_eq!(*host.seen.borrow(), [r#"Info "done" []"#]);
@@ -237,13 +237,13 @@ fn codecs_convert_and_log() {
 }
 
 #[test]
-fn an_error_without_a_kind_gets_it_where_it_surfaces() {
+fn an_error_without_a_kind_gets_the_kind_of_its_step() {
     let instance = instance();
-    assert_eq!(failure(instance.decode(&NoHost, 0, b"\xff")).0, Kind::InvalidInput);
+    assert_eq!(failure(instance.decode(&NoHost, 0, b"\xff")).0, ErrorKind::InvalidInput);
     let number = Document::from_value(&7).unwrap();
-    assert_eq!(failure(instance.encode(&NoHost, 0, number.as_cbor())).0, Kind::Unsupported);
+    assert_eq!(failure(instance.encode(&NoHost, 0, number.as_cbor())).0, ErrorKind::Unsupported);
     // bytes that are no CBOR
-    assert_eq!(failure(instance.encode(&NoHost, 0, b"")).0, Kind::Unsupported);
+    assert_eq!(failure(instance.encode(&NoHost, 0, b"")).0, ErrorKind::Unsupported);
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn codecs_reach_the_hosts_codecs() {
     let document = Document::from_cbor(document).unwrap();
     assert_eq!(document.to_value::<Vec<String>>().unwrap(), ["x", "y"]);
     let (kind, message) = failure(instance.decode(&NoHost, 1, b"x;y"));
-    assert_eq!((kind, message.as_str()), (Kind::Internal, "found []"));
+    assert_eq!((kind, message.as_str()), (ErrorKind::Internal, "found []"));
 }
 
 #[test]
@@ -263,15 +263,15 @@ fn panics_and_wrong_indices_are_errors() {
     let document = Document::default();
     assert_eq!(
         failure(instance.encode(&NoHost, 1, document.as_cbor())),
-        (Kind::Panicked, "panicked: tsv cannot".into())
+        (ErrorKind::Panicked, "panicked: tsv cannot".into())
     );
     assert_eq!(
         failure(instance.encode(&NoHost, 2, document.as_cbor())),
-        (Kind::Internal, "expected capability 2 to be a codec, found handler:stats".into())
+        (ErrorKind::Internal, "expected capability 2 to be a codec, found handler:stats".into())
     );
     assert_eq!(
         failure(instance.decode(&NoHost, 3, b"")),
-        (Kind::Internal, "expected a capability below 3, found 3".into())
+        (ErrorKind::Internal, "expected a capability index below 3, found 3".into())
     );
 }
 
@@ -299,8 +299,8 @@ fn handlers_answer() {
     let request = plugbay_abi::Request { params: &[], ..request };
     assert_eq!(
         failure(instance.handle(&host, 2, request)),
-        (Kind::InvalidInput, "expected a table in /stats/orders".into())
+        (ErrorKind::InvalidInput, "expected a table in /stats/orders".into())
     );
     let request = plugbay_abi::Request { query: None, params: &[("table", "t")], ..request };
-    assert_eq!(failure(instance.handle(&host, 2, request)).0, Kind::Internal);
+    assert_eq!(failure(instance.handle(&host, 2, request)).0, ErrorKind::Internal);
 }

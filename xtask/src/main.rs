@@ -1,11 +1,11 @@
-//! The chores of this repository, as `cargo xtask <chore>`.
+//! The tasks of this repository, as `cargo xtask <task>`.
 
 #![forbid(unsafe_code)]
 
 mod bench;
 mod needs;
-mod place;
 mod plugins;
+mod repository;
 mod sanitize;
 mod stage;
 mod test;
@@ -18,41 +18,41 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The chores of this repository")]
+#[command(name = "cargo xtask", about = "The tasks of this repository")]
 struct Cli {
     #[command(subcommand)]
-    chore: Chore,
+    task: Task,
 }
 
 #[derive(Subcommand)]
-enum Chore {
-    /// Build the host, with the bundled plugins linked in, and run it with ./config.toml
+enum Task {
+    /// Build the host with the bundled plugins linked in, and run it with ./config.toml
     Up {
-        /// Build quickly instead of for speed
+        /// Build without optimisation, which is quicker
         #[arg(long)]
         dev: bool,
-        /// Build the bundled plugins as components, too
+        /// Also build the bundled plugins as components
         #[arg(long)]
         plugins: bool,
         /// Install missing system packages without asking
         #[arg(long, short)]
         yes: bool,
-        /// Passed on to `plugbay up`
+        /// Arguments for `plugbay up`
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Run every test: host, plugins, models, sanitizers
+    /// Run all tests: of the host, of the plugins, the loom models, and under sanitizers
     Test {
         /// Install missing system packages without asking
         #[arg(long, short)]
         yes: bool,
-        /// Only tests whose names contain one of these; leaves models and sanitizers out
+        /// Run only tests whose names contain one of these, without models and sanitizers
         #[arg(last = true)]
         filter: Vec<String>,
     },
     /// Build every bundled plugin as a component
     Plugins {
-        /// Where to put them [default: target/plugins]
+        /// The folder for the components [default: target/plugins]
         #[arg(long)]
         out: Option<PathBuf>,
         /// Install missing system packages without asking
@@ -61,21 +61,21 @@ enum Chore {
     },
     /// Run the benchmarks
     Bench {
-        /// Passed on to the benchmark
+        /// Run only benchmarks whose names contain one of these
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Check what a compiler does not: who imports whom, where unsafe is, known bad versions, sizes, links
+    /// Check dependencies, imports, unsafe code, known bad versions, file sizes, links and manifests
     Tidy,
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().chore {
-        Chore::Up { dev, plugins, yes, args } => up::run(&up::Options { dev, plugins, yes, args }),
-        Chore::Test { yes, filter } => test::run(&filter, yes),
-        Chore::Plugins { out, yes } => plugins::run(out, yes),
-        Chore::Bench { args } => bench::run(&args),
-        Chore::Tidy => tidy::run(),
+    let done = match Cli::parse().task {
+        Task::Up { dev, plugins, yes, args } => up::run(&up::Options { dev, plugins, yes, args }),
+        Task::Test { yes, filter } => test::run(&filter, yes),
+        Task::Plugins { out, yes } => plugins::run(out, yes),
+        Task::Bench { args } => bench::run(&args),
+        Task::Tidy => tidy::run(),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

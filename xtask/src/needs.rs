@@ -1,57 +1,57 @@
-//! What this repository wants from the system beside Rust.
+//! The programs besides Rust that the builds and tests of this repository need.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use plugbay_toolchain::apt::{self, Consent};
 
-use crate::place::Place;
+use crate::repository::Repository;
 
-/// A program, and the Debian packages that bring it.
+/// A program, and the Debian packages that contain it.
 struct Need {
     program: &'static str,
     packages: &'static [&'static str],
-    wanted: Wanted,
+    needed: Needed,
 }
 
-/// What wants a program.
-enum Wanted {
-    /// Every build.
+/// When a program is needed.
+enum Needed {
+    /// For every build.
     ToBuild,
-    /// The tests alone.
+    /// For the tests only.
     ToTest,
-    /// A build, if the lock file names this crate.
+    /// For a build, if the lock file lists this crate.
     ByCrate(&'static str),
 }
 
 const NEEDS: [Need; 4] = [
     // Crates with C in them, and the linker.
-    Need { program: "cc", packages: &["gcc", "libc6-dev"], wanted: Wanted::ToBuild },
+    Need { program: "cc", packages: &["gcc", "libc6-dev"], needed: Needed::ToBuild },
     // The native plugin in C++ that the tests build, and libFuzzer.
-    Need { program: "c++", packages: &["g++"], wanted: Wanted::ToTest },
-    // The guides' commands are run as they stand.
-    Need { program: "curl", packages: &["curl"], wanted: Wanted::ToTest },
+    Need { program: "c++", packages: &["g++"], needed: Needed::ToTest },
+    // The commands in the guides run as tests.
+    Need { program: "curl", packages: &["curl"], needed: Needed::ToTest },
     Need {
         program: "protoc",
         packages: &["protobuf-compiler", "libprotobuf-dev"],
-        wanted: Wanted::ByCrate("etcd-client"),
+        needed: Needed::ByCrate("etcd-client"),
     },
 ];
 
-/// What is done with the repository.
+/// The purpose for which programs are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Builds it.
+    /// To build.
     Build,
-    /// Builds and tests it.
+    /// To build and test.
     Test,
 }
 
-/// Sees what is missing for it, and installs it if there is consent. Otherwise says what is
-/// missing and prints the command that installs it. Never an error: the build itself shows whether
-/// a thing was needed after all.
-pub(crate) fn install(place: &Place, purpose: Purpose, consent: Consent) {
-    let lock = fs::read_to_string(place.root.join("Cargo.lock")).unwrap_or_default();
+/// Installs the programs that are missing for the purpose, if there is consent. Otherwise prints
+/// which are missing, and the command that installs them. It returns no error: the build fails if it
+/// needs a missing program.
+pub(crate) fn install(repository: &Repository, purpose: Purpose, consent: Consent) {
+    let lock = fs::read_to_string(repository.root.join("Cargo.lock")).unwrap_or_default();
     let missing = missing(purpose, &lock, has);
     if missing.is_empty() {
         return;
@@ -66,12 +66,12 @@ pub(crate) fn install(place: &Place, purpose: Purpose, consent: Consent) {
 }
 
 fn missing(purpose: Purpose, lock: &str, has: impl Fn(&str) -> bool) -> Vec<&'static Need> {
-    let wanted = |need: &&Need| match need.wanted {
-        Wanted::ToBuild => true,
-        Wanted::ToTest => purpose == Purpose::Test,
-        Wanted::ByCrate(name) => lock.contains(&format!("name = \"{name}\"")),
+    let is_needed = |need: &&Need| match need.needed {
+        Needed::ToBuild => true,
+        Needed::ToTest => purpose == Purpose::Test,
+        Needed::ByCrate(name) => lock.contains(&format!("name = \"{name}\"")),
     };
-    NEEDS.iter().filter(wanted).filter(|need| !has(need.program)).collect()
+    NEEDS.iter().filter(is_needed).filter(|need| !has(need.program)).collect()
 }
 
 /// Whether a program can be started.
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_build_wants_less_than_the_tests() {
+    fn a_build_needs_less_than_the_tests() {
         let programs = |purpose, lock| {
             missing(purpose, lock, |_| false).iter().map(|need| need.program).collect::<Vec<_>>()
         };

@@ -1,4 +1,4 @@
-//! `plugins`: the bundled plugins, as components, in a folder from which a host can load them.
+//! `plugins`: builds the bundled plugins as components, into a folder from which a host loads them.
 
 use std::fs;
 use std::io;
@@ -9,46 +9,47 @@ use anyhow::{Context, Result};
 use plugbay_toolchain::apt::Consent;
 use plugbay_toolchain::{Build, Options, Toolchain, ToolchainError};
 
-use crate::place::Place;
+use crate::repository::Repository;
 
 pub(crate) fn run(out: Option<PathBuf>, yes: bool) -> Result<bool> {
-    let place = Place::find()?;
-    let out = out.unwrap_or_else(|| folder(&place));
-    build(&place, &toolchain(Consent::of(yes))?, &out)?;
+    let repository = Repository::find()?;
+    let out = out.unwrap_or_else(|| folder(&repository));
+    build(&repository, &toolchain(Consent::of(yes))?, &out)?;
     Ok(true)
 }
 
-/// What builds guests, made ready.
+/// The toolchain that builds guests; found or installed.
 pub(crate) fn toolchain(packages: Consent) -> Result<Toolchain, ToolchainError> {
     Toolchain::find_with(Options { packages, ..Options::default() })
 }
 
-/// Where the components lie unless another folder is asked for.
-pub(crate) fn folder(place: &Place) -> PathBuf {
-    place.target.join("plugins")
+/// The default folder of the components.
+pub(crate) fn folder(repository: &Repository) -> PathBuf {
+    repository.target.join("plugins")
 }
 
-/// Builds all of them and puts those that changed into `out`.
-pub(crate) fn build(place: &Place, toolchain: &Toolchain, out: &Path) -> Result<()> {
+/// Builds all bundled plugins, and writes the components that changed into `out`.
+pub(crate) fn build(repository: &Repository, toolchain: &Toolchain, out: &Path) -> Result<()> {
     let began = Instant::now();
-    let manifest = place.root.join("plugins/Cargo.toml");
+    let manifest = repository.root.join("plugins/Cargo.toml");
     if !manifest.exists() {
-        println!("no plugins are bundled: {} is not there", manifest.display());
+        println!("no plugins are bundled: {} does not exist", manifest.display());
         return Ok(());
     }
-    let guests = Build { target_dir: Some(place.target.join("guests")), ..Build::new(manifest) };
+    let guests =
+        Build { target_dir: Some(repository.target.join("guests")), ..Build::new(manifest) };
     let components = guests.run(toolchain)?;
-    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
     for built in &components {
         let name = built.package.strip_prefix("plugbay-plugin-").unwrap_or(&built.package);
         let to = out.join(format!("{name}.wasm"));
-        let news = place_file(&built.path_to_component, &to)
+        let changed = write_if_changed(&built.path_to_component, &to)
             .with_context(|| format!("cannot write {}", to.display()))?;
         println!(
             "{name:<16} {:>9} bytes  {}  {}",
             built.bytes,
             built.target,
-            if news { "new" } else { "unchanged" }
+            if changed { "new" } else { "unchanged" }
         );
     }
     println!(
@@ -60,9 +61,10 @@ pub(crate) fn build(place: &Place, toolchain: &Toolchain, out: &Path) -> Result<
     Ok(())
 }
 
-/// Copies by temporary name and rename, and only when the bytes differ: a running host may be watching
-/// `to`, and must see the old file or the new one, and no event for nothing.
-fn place_file(from: &Path, to: &Path) -> io::Result<bool> {
+/// Copies `from` to `to`, unless they have the same bytes. A running host may watch `to`: the file is
+/// replaced by a rename, so that the host never reads half of it, and an unchanged file causes no
+/// event. Returns whether `to` was replaced.
+fn write_if_changed(from: &Path, to: &Path) -> io::Result<bool> {
     let bytes = fs::read(from)?;
     if fs::read(to).is_ok_and(|old| old == bytes) {
         return Ok(false);
@@ -78,14 +80,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_bytes_are_left_alone() {
+    fn an_unchanged_file_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to.wasm"));
         fs::write(&from, "one").unwrap();
-        assert!(place_file(&from, &to).unwrap());
-        assert!(!place_file(&from, &to).unwrap());
+        assert!(write_if_changed(&from, &to).unwrap());
+        assert!(!write_if_changed(&from, &to).unwrap());
         fs::write(&from, "two").unwrap();
-        assert!(place_file(&from, &to).unwrap());
+        assert!(write_if_changed(&from, &to).unwrap());
         assert_eq!(fs::read(&to).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }

@@ -1,19 +1,20 @@
-//! Address and thread sanitizer over the crates that share memory between threads or over an edge.
-//! They need a nightly compiler; the thread sanitizer, the source of the standard library besides.
+//! Runs tests under the address and thread sanitizers: of the crates that share memory between threads
+//! or across the native ABI. Both need a nightly compiler; the thread sanitizer also needs the source
+//! of the standard library.
 
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use plugbay_toolchain::environment;
 
-use crate::place::Place;
+use crate::repository::Repository;
 use crate::stage::{Outcome, Stages, tests};
 
-/// One of them over some packages.
+/// One sanitizer and the tests that run under it.
 struct Run {
     kind: &'static str,
     packages: &'static [&'static str],
-    /// Which of their tests.
+    /// Arguments of `cargo test` that select the tests.
     targets: &'static [&'static str],
 }
 
@@ -23,8 +24,8 @@ const RUNS: [Run; 3] = [
         packages: &["plugbay-registry", "plugbay-abi"],
         targets: &["--lib", "--tests"],
     },
-    // Not its test `worker`: a worker bounds its memory, and what the sanitizer reserves for
-    // itself, terabytes of addresses, counts.
+    // Without the test `worker`: a worker limits its address space, and the sanitizer reserves
+    // terabytes of it.
     Run {
         kind: "address",
         packages: &["plugbay-native"],
@@ -37,19 +38,19 @@ const RUNS: [Run; 3] = [
     },
 ];
 
-pub(crate) fn run(place: &Place, stages: &mut Stages) {
+pub(crate) fn run(repository: &Repository, stages: &mut Stages) {
     for run in &RUNS {
         let name = format!("{} sanitizer: {}", run.kind, run.packages.join(", "));
-        stages.run(&name, || sanitizer(place, run));
+        stages.run(&name, || sanitizer(repository, run));
     }
 }
 
-fn sanitizer(place: &Place, run: &Run) -> Result<Outcome> {
+fn sanitizer(repository: &Repository, run: &Run) -> Result<Outcome> {
     let Run { kind, packages, targets } = run;
     if !cfg!(target_os = "linux") {
-        return Ok(Outcome::Skipped("only run on Linux".to_owned()));
+        return Ok(Outcome::Skipped("the sanitizers run on Linux only".to_owned()));
     }
-    let found: Vec<_> = packages.iter().filter(|name| place.has_package(name)).collect();
+    let found: Vec<_> = packages.iter().filter(|name| repository.has_package(name)).collect();
     if found.is_empty() {
         return Ok(Outcome::Skipped(format!("there is no package {}", packages.join(" or "))));
     }
@@ -59,26 +60,27 @@ fn sanitizer(place: &Place, run: &Run) -> Result<Outcome> {
                 .to_owned(),
         ));
     };
-    // A standard library that is not instrumented hides its own synchronisation from the thread
-    // sanitizer: false alarms. The address sanitizer does without, and five minutes sooner.
+    // The thread sanitizer does not see the synchronisation of a standard library that is not
+    // instrumented, and reports false races. The address sanitizer works without, and five minutes
+    // sooner.
     let own_std = *kind == "thread";
     if own_std && !has_source(&nightly) {
         return Ok(Outcome::Skipped(format!(
             "{nightly} lacks rust-src (rustup component add --toolchain {nightly} rust-src)"
         )));
     }
-    // Without --target the flags would reach build scripts and macros too.
+    // Without --target the flags would apply to build scripts and procedural macros, too.
     let host = host(&nightly)?;
     let mut cargo = environment::command("rustup");
     cargo
-        .current_dir(&place.root)
+        .current_dir(&repository.root)
         .args(["run", &nightly, "cargo", "test"])
         .args(*targets)
         .args(["--target", &host]);
     if own_std {
         cargo.arg("-Zbuild-std");
     }
-    cargo.arg("--target-dir").arg(place.target.join(format!("sanitize-{kind}")));
+    cargo.arg("--target-dir").arg(repository.target.join(format!("sanitize-{kind}")));
     for package in found {
         cargo.args(["--package", package]);
     }
@@ -86,7 +88,7 @@ fn sanitizer(place: &Place, run: &Run) -> Result<Outcome> {
     tests(&mut cargo)
 }
 
-/// The installed nightly; the undated one before a dated one.
+/// The installed nightly toolchain, preferably one without a date.
 fn nightly() -> Option<String> {
     let list = rustup(&["toolchain", "list", "--quiet"])?;
     let mut names: Vec<&str> =
@@ -102,9 +104,9 @@ fn has_source(nightly: &str) -> bool {
 }
 
 fn host(nightly: &str) -> Result<String> {
-    let text = rustup(&["run", nightly, "rustc", "-vV"]).context("rustc does not start")?;
+    let text = rustup(&["run", nightly, "rustc", "-vV"]).context("cannot start rustc")?;
     let line = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(line.context("rustc -vV names no host")?.to_owned())
+    Ok(line.context("expected a line \"host: …\" of rustc -vV, found none")?.to_owned())
 }
 
 fn rustup(args: &[&str]) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Stages that run one after the other, whatever became of those before, and their summary.
+//! Stages that run one after the other, even if an earlier one failed, and their summary.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -16,19 +16,18 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
-/// Tests counted from what the runners printed.
+/// Counts of tests, read from the output of the test runners.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
-    /// Names of failed tests, as far as the runner's lines show them.
+    /// Names of failed tests, if the runner prints them.
     pub(crate) failures: Vec<String>,
 }
 
 impl Tally {
-    /// Takes one line of output into account: the closing lines of libtest and of nextest, and the
-    /// lines that name a failed test.
+    /// Counts one line of output: a summary of libtest or nextest, or a line that names a failed test.
     pub(crate) fn read(&mut self, line: &str) {
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("test result:") {
@@ -43,7 +42,7 @@ impl Tally {
         {
             self.name(name);
         } else if let Some((_, name)) = line.split_once("] ").filter(|_| is_nextest_failure(line)) {
-            // nextest says it once more at its end, and counts its tests as it goes: "(1/20) crate name".
+            // nextest numbers the tests, "(1/20) crate name", and repeats failures at its end.
             let name = name.trim_start();
             self.name(
                 name.split_once(") ")
@@ -62,7 +61,7 @@ impl Tally {
             };
             match word {
                 "passed" => self.passed += count,
-                // "timed out" is nextest's word for a test that was ended because it hung.
+                // nextest counts a test that it killed because it hung as "timed out".
                 "failed" | "timed" => self.failed += count,
                 word if word == skipped => self.skipped += count,
                 _ => {}
@@ -88,7 +87,7 @@ fn is_nextest_failure(line: &str) -> bool {
     ["FAIL [", "TIMEOUT [", "SIGABRT [", "SIGSEGV ["].iter().any(|start| line.starts_with(start))
 }
 
-/// Runs `command`, passes on what it says, and counts tests in it.
+/// Runs `command`, copies its output to standard output, and counts the tests in it.
 pub(crate) fn tests(command: &mut Command) -> Result<Outcome> {
     let mut child = command
         .stdin(Stdio::null())
@@ -119,17 +118,17 @@ fn pass_on(pipe: impl Read, tally: &Mutex<Tally>) {
     for line in BufReader::new(pipe).split(b'\n').map_while(io::Result::ok) {
         tally.lock().unwrap_or_else(PoisonError::into_inner).read(&String::from_utf8_lossy(&line));
         let mut out = io::stdout().lock();
-        // A closed output must not stop the reading: the tests would block on a full pipe.
+        // If standard output is closed, reading goes on: the tests would block on a full pipe.
         let _ = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
     }
 }
 
-/// The stages so far.
+/// The results of the stages that have run.
 #[derive(Default)]
 pub(crate) struct Stages(Vec<(String, Outcome, f64)>);
 
 impl Stages {
-    /// Runs one stage. An error of its own, too, is a failure and no reason to stop.
+    /// Runs one stage. An error counts as a failure of the stage, and the next stages still run.
     pub(crate) fn run(&mut self, name: &str, stage: impl FnOnce() -> Result<Outcome>) {
         println!("\n==> {name}");
         let began = Instant::now();
@@ -145,7 +144,7 @@ impl Stages {
         self.0.push((name.to_owned(), outcome, began.elapsed().as_secs_f64()));
     }
 
-    /// Prints every stage with its result; true when none failed.
+    /// Prints all stages with their results. Returns whether none failed.
     pub(crate) fn finish(&self) -> bool {
         print!("{}", self.summary());
         let _ = io::stdout().flush();

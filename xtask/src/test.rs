@@ -1,4 +1,4 @@
-//! `test`: every test there is, each kind as a stage.
+//! `test`: runs all tests, each kind as a stage.
 
 use std::process::Command;
 
@@ -6,47 +6,51 @@ use anyhow::Result;
 use plugbay_toolchain::apt::Consent;
 
 use crate::needs::{self, Purpose};
-use crate::place::Place;
+use crate::repository::Repository;
 use crate::stage::{Outcome, Stages, Tally, tests};
 use crate::{plugins, sanitize};
 
 pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
-    let place = Place::find()?;
+    let repository = Repository::find()?;
     let consent = Consent::of(yes);
-    needs::install(&place, Purpose::Test, consent);
+    needs::install(&repository, Purpose::Test, consent);
     let mut stages = Stages::default();
     stages.run("bundled plugins, as components", || {
-        plugins::build(&place, &plugins::toolchain(consent)?, &plugins::folder(&place))?;
+        plugins::build(&repository, &plugins::toolchain(consent)?, &plugins::folder(&repository))?;
         Ok(Outcome::Passed(Tally::default()))
     });
-    stages.run("host, unit and integration tests", || tests(&mut host(&place, filter)));
+    stages.run("host, unit and integration tests", || tests(&mut host(&repository, filter)));
     stages.run("host, documentation tests", || {
-        let mut cargo = place.cargo();
+        let mut cargo = repository.cargo();
         tests(cargo.args(["test", "--workspace", "--doc", "--no-fail-fast", "--"]).args(filter))
     });
-    stages.run("components without a compiler", || runtime_only(&place));
+    stages.run("components without a compiler", || runtime_only(&repository));
     stages.run("bundled plugins, natively", || {
-        let manifest = place.root.join("plugins/Cargo.toml");
+        let manifest = repository.root.join("plugins/Cargo.toml");
         if !manifest.exists() {
             return Ok(Outcome::Skipped("no plugins are bundled".to_owned()));
         }
-        let mut cargo = place.cargo();
+        let mut cargo = repository.cargo();
         cargo.args(["test", "--workspace", "--no-fail-fast", "--manifest-path"]).arg(manifest);
-        // A folder of its own: another workspace's crates would only push the host's out.
-        cargo.arg("--target-dir").arg(place.target.join("plugins-native")).arg("--").args(filter);
+        // A target folder of its own, so that this workspace's crates do not replace the host's.
+        cargo
+            .arg("--target-dir")
+            .arg(repository.target.join("plugins-native"))
+            .arg("--")
+            .args(filter);
         tests(&mut cargo)
     });
     if filter.is_empty() {
-        stages.run("models of the registry (loom)", || loom(&place, "plugbay-registry"));
-        stages.run("models of the guard (loom)", || loom(&place, "plugbay-guard"));
-        sanitize::run(&place, &mut stages);
+        stages.run("models of the registry (loom)", || loom(&repository, "plugbay-registry"));
+        stages.run("models of the guard (loom)", || loom(&repository, "plugbay-guard"));
+        sanitize::run(&repository, &mut stages);
     }
     Ok(stages.finish())
 }
 
-/// nextest where it is there: it runs the crates' tests side by side. A fresh machine has none.
-fn host(place: &Place, filter: &[String]) -> Command {
-    let mut cargo = place.cargo();
+/// The tests of the host by nextest, which runs the crates' tests in parallel; without it by cargo.
+fn host(repository: &Repository, filter: &[String]) -> Command {
+    let mut cargo = repository.cargo();
     if needs::has("cargo-nextest") {
         cargo
             .args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=pass"])
@@ -67,20 +71,20 @@ fn host(place: &Place, filter: &[String]) -> Command {
     cargo
 }
 
-/// A build that has no compiler, and one of each feature alone. It runs what a build with all features
-/// has put into a cache.
-fn runtime_only(place: &Place) -> Result<Outcome> {
+/// Checks a build of the WASM runtime with each feature alone, and runs the tests of one with none,
+/// whose components come from a cache that a build with all features fills.
+fn runtime_only(repository: &Repository) -> Result<Outcome> {
     const PACKAGE: [&str; 2] = ["--package", "plugbay-wasm"];
-    let cache = place.target.join("runtime-only-cache");
-    let mut cargo = place.cargo();
+    let cache = repository.target.join("runtime-only-cache");
+    let mut cargo = repository.cargo();
     cargo.arg("run").args(PACKAGE).args(["--example", "precompile", "--"]).arg(&cache);
-    anyhow::ensure!(cargo.status()?.success(), "the cache was not filled");
+    anyhow::ensure!(cargo.status()?.success(), "the example precompile failed to fill the cache");
     for feature in ["compile", "wasi"] {
-        let mut cargo = place.cargo();
+        let mut cargo = repository.cargo();
         cargo.arg("check").args(PACKAGE).args(["--no-default-features", "--features", feature]);
         anyhow::ensure!(cargo.status()?.success(), "a build with {feature} alone failed");
     }
-    let mut cargo = place.cargo();
+    let mut cargo = repository.cargo();
     cargo
         .arg("test")
         .args(PACKAGE)
@@ -89,16 +93,16 @@ fn runtime_only(place: &Place) -> Result<Outcome> {
     tests(&mut cargo)
 }
 
-/// The tests whose names say loom, built with loom's own atomics. That none ran is a failure: a typing
-/// error in a `cfg` would else pass for a proof.
-fn loom(place: &Place, package: &str) -> Result<Outcome> {
-    if !place.has_package(package) {
+/// Runs the tests with `loom` in their names, built with loom's own atomics. It is a failure if none
+/// ran: otherwise a typing error in a `cfg` would go unnoticed.
+fn loom(repository: &Repository, package: &str) -> Result<Outcome> {
+    if !repository.has_package(package) {
         return Ok(Outcome::Skipped(format!("there is no package {package}")));
     }
-    let mut cargo = place.cargo();
+    let mut cargo = repository.cargo();
     cargo
         .args(["test", "--package", package, "--lib", "--tests", "--release", "--target-dir"])
-        .arg(place.target.join("loom"))
+        .arg(repository.target.join("loom"))
         .args(["--", "loom"])
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", "--cfg loom");

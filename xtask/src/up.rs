@@ -1,4 +1,4 @@
-//! `up`: from a fresh clone to a running host.
+//! `up`: builds and starts the host, from a fresh clone.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,58 +8,58 @@ use anyhow::{Context, Result, ensure};
 use plugbay_toolchain::apt::Consent;
 
 use crate::needs::{self, Purpose};
-use crate::place::Place;
 use crate::plugins;
+use crate::repository::Repository;
 
 /// CPU seconds of a first build, in release and with `--dev`: rough estimates, not measured yet
 /// (docs/adr/0018-build-time.md). Cores that wait for each other add a tenth.
 const FIRST_BUILD: [u32; 2] = [1050, 420];
 
-/// What `up` was asked for.
+/// The options of `up`.
 pub(crate) struct Options {
-    /// Build quickly instead of for speed.
+    /// Build without optimisation, which is quicker.
     pub(crate) dev: bool,
-    /// Build the bundled plugins as components, too.
+    /// Also build the bundled plugins as components.
     pub(crate) plugins: bool,
     /// Install packages without asking.
     pub(crate) yes: bool,
-    /// Passed on to `plugbay up`.
+    /// Arguments for `plugbay up`.
     pub(crate) args: Vec<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
-    let place = Place::find()?;
+    let repository = Repository::find()?;
     let consent = Consent::of(options.yes);
-    needs::install(&place, Purpose::Build, consent);
+    needs::install(&repository, Purpose::Build, consent);
     let profile = if options.dev { "debug" } else { "release" };
     let program =
-        place.target.join(profile).join(format!("plugbay{}", std::env::consts::EXE_SUFFIX));
+        repository.target.join(profile).join(format!("plugbay{}", std::env::consts::EXE_SUFFIX));
     println!("building the host: {}", estimate(options.dev, program.exists(), cores()));
-    let folder = plugins::folder(&place);
+    let folder = plugins::folder(&repository);
     if options.plugins {
-        // The guests' standard library, where it is built from source, keeps one core busy for a
-        // minute: long enough for the host's build to have it done beside.
+        // If the guests' standard library has to be built from source, that takes one core about a
+        // minute. It is done in parallel with the host's build, which takes longer.
         let toolchain = thread::spawn(move || plugins::toolchain(consent));
-        build(&place, options.dev)?;
+        build(&repository, options.dev)?;
         let toolchain =
-            toolchain.join().map_err(|_| anyhow::anyhow!("the toolchain panicked"))??;
+            toolchain.join().map_err(|_| anyhow::anyhow!("finding a toolchain panicked"))??;
         println!("building the bundled plugins");
-        plugins::build(&place, &toolchain, &folder)?;
+        plugins::build(&repository, &toolchain, &folder)?;
     } else {
-        build(&place, options.dev)?;
+        build(&repository, options.dev)?;
         note_built_before(&folder);
     }
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     println!("starting the host");
     let mut host = Command::new(&program);
-    host.current_dir(&place.root).args(["up", "--config", "config.toml", "--set"]);
-    // The config's own folder, ./plugins, holds their source.
+    host.current_dir(&repository.root).args(["up", "--config", "config.toml", "--set"]);
+    // Not ./plugins, as in the configuration: in this repository it has the plugins' source.
     host.arg(format!("host.plugins={}", folder.display())).args(&options.args);
     start(host).with_context(|| format!("cannot start {}", program.display()))
 }
 
-fn build(place: &Place, dev: bool) -> Result<()> {
-    let mut build = place.cargo();
+fn build(repository: &Repository, dev: bool) -> Result<()> {
+    let mut build = repository.cargo();
     build.args(["build", "--package", "plugbay-server", "--bin", "plugbay"]);
     if !dev {
         build.arg("--release");
@@ -71,7 +71,7 @@ fn build(place: &Place, dev: bool) -> Result<()> {
 /// How long the build may take, for people.
 fn estimate(dev: bool, built_before: bool, cores: u32) -> String {
     if built_before {
-        return "what changed since the last time".to_owned();
+        return "only what changed since the last build".to_owned();
     }
     let seconds = FIRST_BUILD[usize::from(dev)] * 11 / 10 / cores;
     let minutes = seconds.div_ceil(60);
@@ -86,19 +86,21 @@ fn cores() -> u32 {
     u32::try_from(cores).unwrap_or(1).min(16)
 }
 
-/// Components of an earlier time take the place of the plugins that are linked into the host.
+/// Prints how many components an earlier build has left: they replace the linked plugins of the same
+/// names.
 fn note_built_before(folder: &Path) {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let count = files.filter(|it| it.path().extension().is_some_and(|ext| ext == "wasm")).count();
     if count > 0 {
         println!(
-            "{} holds {count} components of an earlier build; --plugins builds them again",
+            "{} has {count} components of an earlier build, which replace the linked plugins; \
+             --plugins builds them again",
             folder.display()
         );
     }
 }
 
-/// The host takes this process's place, so that signals reach it and nothing outlives it.
+/// Replaces this process by the host, so that the host gets its signals.
 #[cfg(unix)]
 fn start(mut host: Command) -> Result<bool> {
     use std::os::unix::process::CommandExt;
@@ -115,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_estimate_goes_by_cores_and_by_what_is_there() {
+    fn the_estimate_depends_on_cores_and_on_an_earlier_build() {
         assert_eq!(
             estimate(false, false, 2),
             "about 10 minutes the first time, on 2 cores; --dev is quicker"

@@ -1,4 +1,4 @@
-//! Plugbay beside Extism, for the same work: a plugin that gives its input back.
+//! Plugbay and Extism with the same work: a plugin that returns its input.
 
 use std::hint::black_box;
 
@@ -8,10 +8,10 @@ use plugbay_fixtures::Guest;
 
 use plugbay_bench::calls::{SIZES, document};
 use plugbay_bench::measure::{Budget, Table};
-use plugbay_bench::setup::Place;
+use plugbay_bench::setup::HostFolder;
 
-/// Takes the input into its own memory and gives it back from there, eight bytes at a time, as
-/// Extism's own kit for plugins does: what Plugbay's guest gets done for it by the host.
+/// Copies the input into its own memory and returns it from there, eight bytes at a time, as Extism's
+/// own plugin kit does. In Plugbay the host copies the bytes.
 const ECHO: &str = r#"(module
   (import "extism:host/env" "input_length" (func $input_length (result i64)))
   (import "extism:host/env" "input_load_u8" (func $input_load_u8 (param i64) (result i32)))
@@ -66,11 +66,11 @@ fn main() -> Result<()> {
 
 fn run(table: &mut Table) -> Result<()> {
     let compiled = compiled()?;
-    let place = Place::new()?;
-    place.put("echo.wasm", &Guest::codec("echo").build())?;
-    let host = place.host(place.config())?;
+    let folder = HostFolder::new()?;
+    folder.put("echo.wasm", &Guest::codec("echo").build())?;
+    let host = folder.host(folder.config())?;
     let echo = host.codec("echo")?;
-    // Raw wasmtime itself is some 12 times as fast at 64 B: docs/adr/0010-beside-extism.md.
+    // Raw wasmtime is about 12 times as fast at 64 B: docs/adr/0010-beside-extism.md.
     for ((label, size), faster) in SIZES.into_iter().zip([9.0, 15.0]) {
         let document = document(size);
         let mut plugin = Plugin::new_from_compiled(&compiled).map_err(wrap)?;
@@ -89,9 +89,9 @@ fn run(table: &mut Table) -> Result<()> {
             },
         )?;
     }
-    let mut config = place.config();
+    let mut config = folder.config();
     config.defaults.reuse = plugbay_bench::Reuse::Fresh;
-    let fresh = place.host(config)?;
+    let fresh = folder.host(config)?;
     let echo = fresh.codec("echo")?;
     let document = document(64);
     table.ratio(
@@ -110,7 +110,7 @@ fn run(table: &mut Table) -> Result<()> {
     )
 }
 
-/// Under the limits that Plugbay's defaults set: memory, and how long a call may compute.
+/// The plugin with the limits of Plugbay's defaults: memory, and the CPU time of a call.
 fn compiled() -> Result<CompiledPlugin> {
     let limits = plugbay_bench::defaults();
     let pages = u32::try_from(limits.memory.as_usize() / 65_536)?;
@@ -120,7 +120,7 @@ fn compiled() -> Result<CompiledPlugin> {
     CompiledPlugin::new(PluginBuilder::new(manifest)).map_err(wrap)
 }
 
-/// Extism's errors are of another make.
+/// An error of Extism, which has another `anyhow`, as one of this crate's.
 fn wrap(error: extism::Error) -> anyhow::Error {
     anyhow!("{error:#}")
 }

@@ -1,25 +1,24 @@
-//! One call: past the guard of a provider, and on to the next where that is allowed.
-//!
-//! A capability with one provider whose guard is clear is the whole of the fast path: a load
-//! before the call, and a load and a count after it. Everything else is written apart.
+//! Makes one call: admission by the provider's guard, the call, and another provider where that is
+//! allowed. The fast path is a capability with one provider whose guard is clear: a load before the
+//! call, and a load and a count after it. Everything else is in cold functions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugbay_core::{Blame, CallError, CallErrorKind, Context, Kind};
-use plugbay_guard::{BreakerState, Guard, Permit, Refused, Verdict};
+use plugbay_guard::{AdmissionError, BreakerState, Guard, Permit, Verdict};
 
 use super::options::{CallFuture, CallOptions};
 use super::order::ProviderOrder;
 use super::tries::{Tries, Turn, blame};
 use crate::report::Outcome;
-use crate::set::{Capability, Rule, Running, Spread, Target, Trial};
+use crate::set::{Balancing, Capability, Rule, Running, Target, Trial};
 
-/// How long a refused caller is told to wait where the guard does not say.
+/// `Retry-After` of a rejected call where the guard gives no time.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Calls a capability on this thread. The caller holds the right to
-/// ([`PublishedSet::enter`](crate::set::PublishedSet::enter)). `call` gets `name@version` too.
+/// Calls a capability on this thread. The caller holds a [pass](crate::set::PublishedSet::enter)
+/// for it. `call` also gets the `name@version` of the plugin.
 #[inline]
 pub(crate) fn call<K: Kind, R>(
     capability: &Capability,
@@ -31,9 +30,9 @@ pub(crate) fn call<K: Kind, R>(
         let running = &*target.running;
         let Some(provider) = target.call::<K>() else { return Err(wrong_kind::<K>(capability)) };
         if !running.guard.is_clear() {
-            let permit = running.ask()?;
+            let permit = running.admit()?;
             let answer = call(provider, context, &running.label);
-            return running.settle(permit, context, answer);
+            return running.record(permit, context, answer);
         }
         match call(provider, context, &running.label) {
             Ok(answer) => {
@@ -44,25 +43,25 @@ pub(crate) fn call<K: Kind, R>(
             Err(error) => Err(running.failed(running.guard.pass(), context, error)),
         }
     };
-    match &capability.spread {
+    match &capability.balancing {
         None => attempt(&capability.first),
-        Some(spread) => among(capability, spread, context, options, attempt),
+        Some(balancing) => call_providers(capability, balancing, context, options, attempt),
     }
 }
 
-/// Calls one provider after the other.
+/// Calls one provider after the other, until one answers or no further try is allowed.
 #[cold]
-fn among<R>(
+fn call_providers<R>(
     capability: &Capability,
-    spread: &Spread,
+    balancing: &Balancing,
     context: &Context<'_>,
     options: CallOptions<'_>,
     mut attempt: impl FnMut(&Target) -> Result<R, CallError>,
 ) -> Result<R, CallError> {
-    let mut tries = Tries::new(spread, options.repeatable, *context);
+    let mut tries = Tries::new(balancing, options.repeatable, *context);
     for (index, target) in ProviderOrder::new(capability, options.key) {
         let began = Instant::now();
-        let _under_way = target.running.enter();
+        let _in_flight = target.running.enter();
         match attempt(target) {
             Ok(answer) => {
                 tries.answered(index, began);
@@ -78,8 +77,8 @@ fn among<R>(
     tries.exhausted(capability)
 }
 
-/// Calls a capability, waiting for the answer. `fault` says what an answer says of its plugin, if
-/// that is nothing good; the answer goes to the caller all the same.
+/// Calls a capability asynchronously. `fault` returns an error for an answer that counts as a
+/// failure of the plugin; the caller gets the answer in either case.
 pub(crate) async fn call_async<K: Kind, R>(
     capability: &Capability,
     context: Context<'_>,
@@ -87,19 +86,19 @@ pub(crate) async fn call_async<K: Kind, R>(
     fault: impl Fn(&R) -> Option<CallError>,
     call: &mut impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
 ) -> Result<R, CallError> {
-    let Some(spread) = &capability.spread else {
+    let Some(balancing) = &capability.balancing else {
         let answer =
             attempt_async::<K, R>(capability, &capability.first, context, None, fault, call).await;
         return answer.map(|(answer, _fault)| answer);
     };
-    let trial = match &spread.rule {
+    let trial = match &balancing.rule {
         Rule::Canary(trial) => Some(&**trial),
         Rule::Failover | Rule::Split(_) => None,
     };
-    let mut tries = Tries::new(spread, options.repeatable, context);
+    let mut tries = Tries::new(balancing, options.repeatable, context);
     for (index, target) in ProviderOrder::new(capability, options.key) {
         let began = Instant::now();
-        let _under_way = target.running.enter();
+        let _in_flight = target.running.enter();
         let trial = trial.map(|trial| (trial, index));
         let answer = attempt_async::<K, R>(capability, target, context, trial, &fault, call).await;
         let turn = match answer {
@@ -107,7 +106,7 @@ pub(crate) async fn call_async<K: Kind, R>(
                 tries.answered(index, began);
                 return Ok(answer);
             }
-            Ok((answer, Some(fault))) => tries.answered_badly(index, began, answer, &fault),
+            Ok((answer, Some(fault))) => tries.answered_with_fault(index, began, answer, &fault),
             Err(error) => tries.failed(index, began, error),
         };
         if let Turn::Break(end) = turn {
@@ -128,42 +127,43 @@ async fn attempt_async<K: Kind, R>(
     let running = &*target.running;
     let Some(provider) = target.call::<K>() else { return Err(wrong_kind::<K>(capability)) };
     let permit = Some(running.permit()?);
-    let mut under_way = UnderWay { running, context, trial, began: Instant::now(), permit };
+    let mut in_flight = InFlight { running, context, trial, began: Instant::now(), permit };
     let answer = call(provider, context).await;
-    let Some(permit) = under_way.permit.take() else {
-        return Err(CallError::new(CallErrorKind::Internal, "the call is over"));
+    let Some(permit) = in_flight.permit.take() else {
+        return Err(CallError::new(CallErrorKind::Internal, "the call has already ended"));
     };
     match answer.map(|answer| (fault(&answer), answer)) {
         Ok((Some(fault), answer)) => {
             let fault = running.failed(permit, &context, fault.of(&running.label));
             Ok((answer, Some(fault)))
         }
-        Ok((None, answer)) => Ok((running.settle(permit, &context, Ok(answer))?, None)),
+        Ok((None, answer)) => Ok((running.record(permit, &context, Ok(answer))?, None)),
         Err(error) => Err(running.failed(permit, &context, error.of(&running.label))),
     }
 }
 
-/// A call whose answer is waited for. Dropped before there is one, it was given up: by a caller
-/// that went away, which says nothing of the plugin; or because its time was over, and the plugin
-/// did not stop by itself.
-struct UnderWay<'a> {
+/// An asynchronous call in flight. If it is dropped before there is an answer, either the caller
+/// went away, which says nothing about the plugin; or the deadline passed and the plugin did not
+/// stop by itself, which counts as its failure.
+struct InFlight<'a> {
     running: &'a Running,
     context: Context<'a>,
     trial: Option<(&'a Trial, usize)>,
     began: Instant,
-    /// None once there is an answer.
+    /// `None` once there is an answer.
     permit: Option<Permit<&'a Guard>>,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let Some(permit) = self.permit.take() else { return };
         let kind =
             if self.context.is_late() { CallErrorKind::Deadline } else { CallErrorKind::Cancelled };
-        let error = CallError::new(kind, "no answer in the time that the call had");
+        let error = CallError::new(kind, "the call ended before the plugin answered");
         let error = self.running.failed(permit, &self.context, error.of(&self.running.label));
         if let Some((trial, index)) = self.trial {
-            // What was given up took at least as long as the caller had patience, on either side.
+            // A cancelled call took at least as long as its caller waited, on either side of the
+            // trial.
             let failed = blame(&error, &self.context) == Blame::Plugin;
             trial.record(index, self.began.elapsed(), failed);
         }
@@ -171,16 +171,16 @@ impl Drop for UnderWay<'_> {
 }
 
 pub(crate) fn wrong_kind<K: Kind>(capability: &Capability) -> CallError {
-    let message = format!("expected {} to be called as a {}", capability.key, K::NAME);
+    let message = format!("capability {} is not of the kind {}", capability.key, K::NAME);
     CallError::new(CallErrorKind::Internal, message)
 }
 
-/// Whether anybody who offers the capability takes calls now. Takes nothing: what a half-open
-/// breaker lets through is the call itself.
-pub(crate) fn takes_calls(capability: &Capability) -> Result<(), CallError> {
+/// Checks whether any provider of the capability takes calls now. Takes no probe slot of a
+/// half-open breaker: only a call does.
+pub(crate) fn check_available(capability: &Capability) -> Result<(), CallError> {
     let mut shortest: Option<CallError> = None;
     for target in capability.targets() {
-        let Some(error) = target.running.refusal() else { return Ok(()) };
+        let Some(error) = target.running.rejection() else { return Ok(()) };
         if shortest.as_ref().is_none_or(|known| error.wait() < known.wait()) {
             shortest = Some(error);
         }
@@ -189,53 +189,55 @@ pub(crate) fn takes_calls(capability: &Capability) -> Result<(), CallError> {
 }
 
 impl Running {
-    /// Why a call would be refused now.
-    fn refusal(&self) -> Option<CallError> {
+    /// Why a call would be rejected now.
+    fn rejection(&self) -> Option<CallError> {
         if self.guard.is_clear() {
             return None;
         }
         if !self.guard.health().is_healthy() {
-            return Some(self.refused(Refused::Unhealthy));
+            return Some(self.rejected(AdmissionError::Unhealthy));
         }
         match self.guard.state(Instant::now()) {
-            BreakerState::Open { left } => Some(self.refused(Refused::Open { wait: left })),
+            BreakerState::Open { remaining } => {
+                Some(self.rejected(AdmissionError::Open { wait: remaining }))
+            }
             BreakerState::Closed | BreakerState::HalfOpen => None,
         }
     }
 
-    /// Asks the guard, which is not clear, for a call.
+    /// Asks the guard, which is not clear, to admit a call.
     #[cold]
-    pub(crate) fn ask(&self) -> Result<Permit<&Guard>, CallError> {
+    pub(crate) fn admit(&self) -> Result<Permit<&Guard>, CallError> {
         match self.guard.admit(Instant::now()) {
             Ok(admitted) => {
                 self.note(admitted.transition, None);
                 Ok(admitted.permit)
             }
-            Err(refused) => Err(self.refused(refused)),
+            Err(refused) => Err(self.rejected(refused)),
         }
     }
 
-    /// A permit for a call, whatever the guard says now.
+    /// A permit for a call, by the fast or the slow path.
     #[inline]
     pub(crate) fn permit(&self) -> Result<Permit<&Guard>, CallError> {
-        if self.guard.is_clear() { Ok(self.guard.pass()) } else { self.ask() }
+        if self.guard.is_clear() { Ok(self.guard.pass()) } else { self.admit() }
     }
 
-    fn refused(&self, refused: Refused) -> CallError {
+    fn rejected(&self, refused: AdmissionError) -> CallError {
         let (kind, wait) = match refused {
-            Refused::Unhealthy => (CallErrorKind::Unhealthy, SOON),
+            AdmissionError::Unhealthy => (CallErrorKind::Unhealthy, SOON),
             refused => (CallErrorKind::BreakerOpen, refused.retry_after().unwrap_or(SOON)),
         };
-        let message = match self.health.why() {
-            Some(why) if kind == CallErrorKind::Unhealthy => format!("{refused}: {why}"),
+        let message = match self.health.last_error() {
+            Some(error) if kind == CallErrorKind::Unhealthy => format!("{refused}: {error}"),
             _ => refused.to_string(),
         };
         self.tally.failed(kind.reason());
         CallError::new(kind, message).of(&self.label).retry_after(wait)
     }
 
-    /// Counts what came of a call.
-    pub(crate) fn settle<R>(
+    /// Records the result of a call in the guard and in the tally.
+    pub(crate) fn record<R>(
         &self,
         permit: Permit<&Guard>,
         context: &Context<'_>,
@@ -266,7 +268,7 @@ impl Running {
             self.tally.failed(error.reason());
         }
         let verdict = match blame {
-            // It answered: the input is wrong.
+            // The plugin answered: the input is wrong.
             Blame::Caller => Verdict::Success,
             Blame::Plugin => Verdict::Failure,
             Blame::NotCalled | Blame::Unknown => Verdict::Neutral,
@@ -275,7 +277,7 @@ impl Running {
         error
     }
 
-    /// Notes a change of the guard, if there is one.
+    /// Writes a transition of the guard to the journal, if there is one.
     fn note(&self, transition: Option<plugbay_guard::Transition>, because: Option<&CallError>) {
         let Some(transition) = transition else { return };
         if let Some(outcome) = Outcome::of_guard(&self.label, transition, because) {

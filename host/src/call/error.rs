@@ -3,23 +3,23 @@
 use plugbay_core::CallError;
 use plugbay_registry::NotFound;
 
-/// A typed call failed: before the plugin, in it, or after it.
+/// A typed call failed: before it reached the plugin, in the plugin, or after it.
 ///
-/// Small, because every answer has room for one.
+/// Its variants are boxed, because every call returns a `Result` with it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The running generation does not hold the capability any more.
+    /// The running generation does not hold the capability.
     #[error(transparent)]
     NotFound(Box<NotFound>),
-    /// The plugin, or the host around it, gave no answer.
+    /// The call failed in the plugin or in the host.
     #[error(transparent)]
     Call(#[from] CallError),
     /// The value could not be turned into a document.
-    #[error("expected a value that serialises: {0}")]
+    #[error("the value cannot be serialized: {0}")]
     Serialize(#[source] Box<plugbay_document::Error>),
-    /// The document does not have the shape of the wanted type.
-    #[error("expected a document of the wanted type: {0}")]
+    /// The document does not have the requested type.
+    #[error("the document does not have the requested type: {0}")]
     Deserialize(#[source] Box<plugbay_document::Error>),
 }
 

@@ -1,4 +1,4 @@
-//! Typed handles: what callers hold, and how a call finds its plugin.
+//! Typed handles: callers hold one, and each call through it finds the current plugin.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use super::leased::{CapabilityLease, LeaseError};
 use super::options::CallOptions;
 use crate::set::{Capability, Cell, PublishedSet};
 
-/// A capability by kind and name, from the plugin that offers it at the time of the call.
+/// A capability by kind and name, provided by the plugin that offers it at the time of the call.
 ///
 /// A handle holds no plugin: a call goes to the generation that runs when the call begins,
 /// and stays with it to the end.
@@ -26,8 +26,8 @@ pub struct Handle<K> {
     kind: PhantomData<fn() -> K>,
 }
 
-/// Where the capability stood when it was last looked up: the generation's number and the
-/// index in its table, in one word, so that a warm call compares instead of searching.
+/// The position of the last lookup: the generation's number and the index in its table, in one
+/// word, so that a warm call compares instead of searching.
 #[derive(Default)]
 struct Position(AtomicU64);
 
@@ -35,7 +35,8 @@ impl Position {
     const INDEX_BITS: u32 = 20;
     const INDEX_MASK: u64 = (1 << Self::INDEX_BITS) - 1;
 
-    /// The index, if it was noted in this generation. 0 stands for "nothing noted".
+    /// The index, if it was stored for this generation. The word 0 means that no position is
+    /// stored.
     #[inline]
     fn get(&self, generation: u64) -> Option<usize> {
         let word = self.0.load(Ordering::Relaxed);
@@ -51,10 +52,10 @@ impl Position {
     }
 }
 
-/// What came of an attempt on one set.
+/// The result of an attempt on one set.
 enum Attempt<R> {
     Done(R),
-    /// The set of this number was retired meanwhile.
+    /// The set with this number was retired meanwhile.
     Retired(u64),
 }
 
@@ -72,15 +73,15 @@ impl<K: Kind> Handle<K> {
         self.key.split_once(':').map_or(&*self.key, |(_, name)| name)
     }
 
-    /// Calls the capability on this thread: one snapshot, one lease, given back on return.
-    ///
-    /// Of several providers the configuration says who is asked; `call` runs once for each that
-    /// is. Only you know whether your kind's calls may be made twice: `options` says so.
+    /// Calls the capability on this thread: one snapshot, one lease, given back on return. If there
+    /// are several providers, the configuration decides which are called, and `call` runs once for
+    /// each of them. `options` says whether the call may be repeated, because the host cannot know
+    /// that for your kind.
     ///
     /// # Errors
     ///
-    /// If the running generation does not hold the capability, what `call` returns, or why the
-    /// plugin gets no calls at the moment.
+    /// If the running generation does not hold the capability, if the plugin takes no calls at the
+    /// moment, or the error that `call` returns.
     pub fn call<R>(
         &self,
         options: CallOptions<'_>,
@@ -97,7 +98,7 @@ impl<K: Kind> Handle<K> {
         mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
     ) -> Result<R, Error> {
         self.on_current(|| {
-            // Everything happens under the cheap guard, which cannot leave the closure.
+            // The whole call runs under the cell's cheap guard, which cannot leave the closure.
             self.cell.peek(|published| {
                 let capability = self.find(published)?;
                 let Some(_entered) = published.enter(capability) else {
@@ -128,8 +129,8 @@ impl<K: Kind> Handle<K> {
         })
     }
 
-    /// Attempts something on the set that serves; again, if that set was retired before the right
-    /// to call was taken.
+    /// Runs `attempt` on the current set, and again on the next one if the set was retired before
+    /// `attempt` took the right to call.
     #[inline]
     fn on_current<R>(
         &self,
@@ -139,7 +140,8 @@ impl<K: Kind> Handle<K> {
         loop {
             match attempt()? {
                 Attempt::Done(answer) => return Ok(answer),
-                // A retired set is followed by one that is published already, or by none.
+                // A set is retired after the next one was published, or because the host is shut
+                // down.
                 Attempt::Retired(generation) if last == Some(generation) => {
                     return Err(self.retired().into());
                 }

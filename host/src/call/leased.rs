@@ -17,40 +17,40 @@ use super::options::{CallFuture, CallOptions};
 use super::sticky::key_of;
 use crate::set::{Capability, PublishedSet, Running};
 
-/// Why a capability of a set gives no lease.
+/// Why a set gives no lease of a capability.
 pub(crate) enum LeaseError {
-    /// The set was retired: look for a newer one.
+    /// The set was retired: try the newer one.
     Retired,
-    /// The capability is of another kind, or gone.
+    /// The capability is of another kind, or missing.
     WrongKind(CallError),
 }
 
 /// The right to call one capability in one generation: the plugin versions that offer it there
 /// are not shut down before this is dropped.
 pub struct CapabilityLease<K: Kind> {
-    /// Given back before the snapshot is let go, in the order of the fields.
+    /// Dropped before the snapshot, in the order of the fields.
     _rights: Rights,
     published: Arc<PublishedSet>,
-    /// Where the capability stands in the generation's table.
+    /// The capability's index in the generation's table.
     position: usize,
     kind: PhantomData<fn() -> K>,
 }
 
-/// What keeps the plugins of a lease from being shut down; given back in the order of fields.
+/// The leases that keep the plugins from being shut down; dropped in the order of the fields.
 struct Rights {
     _running: Option<Lease<Running>>,
-    /// Of the generation, if other plugins in it may be called.
+    /// Of the whole generation, if other plugins in it may be called.
     _users: Option<Lease<()>>,
 }
 
 impl<K: Kind> CapabilityLease<K> {
-    /// Leases the capability `key` in this very set, or says why that cannot be.
+    /// Leases the capability `key` in exactly this set.
     pub(crate) fn take(published: &Arc<PublishedSet>, key: &str) -> Result<Self, LeaseError> {
         let generation = &published.generation;
         let found = generation.capabilities.index_of(key);
         let found = found.and_then(|at| Some((at, generation.capabilities.at(at)?.1)));
         let Some((position, capability)) = found else {
-            let message = format!("expected generation {} to hold {key}", generation.number);
+            let message = format!("generation {} has no capability {key}", generation.number);
             let error = CallError::new(CallErrorKind::Internal, message);
             return Err(LeaseError::WrongKind(error));
         };
@@ -58,7 +58,7 @@ impl<K: Kind> CapabilityLease<K> {
             return Err(LeaseError::WrongKind(dispatch::wrong_kind::<K>(capability)));
         }
         let running = &capability.first.running;
-        let several = capability.spread.is_some();
+        let several = capability.balancing.is_some();
         let users = if several || running.calls_others {
             Some(generation.users.lease().map_err(|_| LeaseError::Retired)?)
         } else {
@@ -84,8 +84,7 @@ impl<K: Kind> CapabilityLease<K> {
     /// Calls the capability on this thread, as [`Handle::call`](super::handle::Handle::call) does.
     ///
     /// # Errors
-    ///
-    /// What `call` returns, or why the plugin gets no calls at the moment.
+    /// The error that `call` returns, or why the plugin takes no calls at the moment.
     pub fn call<R>(
         &self,
         options: CallOptions<'_>,
@@ -97,13 +96,10 @@ impl<K: Kind> CapabilityLease<K> {
         dispatch::call::<K, R>(self.capability(), &context, options, call)
     }
 
-    /// Calls the capability, waiting for its answer.
-    ///
-    /// `call` runs once for each provider that is asked.
+    /// Calls the capability asynchronously. `call` runs once for each provider that is called.
     ///
     /// # Errors
-    ///
-    /// What `call` returns, or why the plugin gets no calls at the moment.
+    /// The error that `call` returns, or why the plugin takes no calls at the moment.
     ///
     /// # Cancel safety
     ///
@@ -113,12 +109,12 @@ impl<K: Kind> CapabilityLease<K> {
         options: CallOptions<'_>,
         mut call: impl for<'a> FnMut(&'a K::Call, Context<'a>) -> CallFuture<'a, R>,
     ) -> Result<R, CallError> {
-        self.call_judged(options, |_answer| None, &mut call).await
+        self.call_with_fault(options, |_answer| None, &mut call).await
     }
 
-    /// As [`CapabilityLease::call_async`]; `fault` says what an answer says of its plugin, if that is
-    /// nothing good.
-    async fn call_judged<R>(
+    /// As [`CapabilityLease::call_async`]; `fault` returns an error for an answer that counts as a
+    /// failure of the plugin.
+    async fn call_with_fault<R>(
         &self,
         options: CallOptions<'_>,
         fault: impl Fn(&R) -> Option<CallError>,
@@ -128,13 +124,13 @@ impl<K: Kind> CapabilityLease<K> {
         dispatch::call_async::<K, R>(self.capability(), context, options, fault, call).await
     }
 
-    /// Whether the capability takes calls now: says beforehand what a call would be refused with.
+    /// Checks whether the capability takes calls now, and returns the error with which a call would
+    /// be rejected.
     ///
     /// # Errors
-    ///
-    /// Why all who offer it are refused; of several, for the shortest time.
-    pub fn takes_calls(&self) -> Result<(), CallError> {
-        dispatch::takes_calls(self.capability())
+    /// Why no provider takes calls; of several errors, the one with the shortest time to wait.
+    pub fn check_available(&self) -> Result<(), CallError> {
+        dispatch::check_available(self.capability())
     }
 
     /// The policies of all plugins that offer the capability.
@@ -142,12 +138,12 @@ impl<K: Kind> CapabilityLease<K> {
         self.capability().targets().map(|target| &target.running.identity.policy)
     }
 
-    /// A name for what its calls have a share in: the plugin, or, where several offer it, the
-    /// capability.
+    /// The name of the bulkhead that the calls share: that of the plugin or, if several plugins offer
+    /// the capability, that of the capability.
     #[must_use]
     pub fn bulkhead(&self) -> Cow<'_, str> {
         let capability = self.capability();
-        match &capability.spread {
+        match &capability.balancing {
             None => Cow::Borrowed(&capability.first.running.identity.name),
             Some(_) => Cow::Owned(capability.key.to_string()),
         }
@@ -159,7 +155,7 @@ impl<K: Kind> CapabilityLease<K> {
         self.published.generation.number
     }
 
-    /// What the plugin says of the capability; of several, the first.
+    /// The plugin's description of the capability; of several plugins, that of the first.
     #[must_use]
     pub fn description(&self) -> &CapabilityDescription {
         self.capability().first.described()
@@ -207,15 +203,15 @@ impl CapabilityLease<Codec> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the plugin's work on this document; no other call notices.
+    /// Dropping the future stops the plugin's work on this document; other calls are not affected.
     pub async fn encode_document_async(
         &self,
         options: CallOptions<'_>,
         mut document: Vec<u8>,
     ) -> Result<Vec<u8>, Error> {
-        let called_once = self.capability().spread.is_none();
+        let called_once = self.capability().balancing.is_none();
         Ok(self
-            .call_judged(options.repeatable(true), |_bytes| None, &mut |codec, context| {
+            .call_with_fault(options.repeatable(true), |_bytes| None, &mut |codec, context| {
                 let document = take_or_copy(&mut document, called_once);
                 codec.convert_async(context, Direction::Encode, document)
             })
@@ -230,16 +226,16 @@ impl CapabilityLease<Codec> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the plugin's work on these bytes; no other call notices.
+    /// Dropping the future stops the plugin's work on these bytes; other calls are not affected.
     pub async fn decode_document_async(
         &self,
         options: CallOptions<'_>,
         mut bytes: Vec<u8>,
     ) -> Result<Document, Error> {
         let capability = self.capability();
-        let called_once = capability.spread.is_none();
+        let called_once = capability.balancing.is_none();
         Ok(self
-            .call_judged(options.repeatable(true), |_document| None, &mut |codec, context| {
+            .call_with_fault(options.repeatable(true), |_document| None, &mut |codec, context| {
                 let name = capability.key.name.clone();
                 let bytes = take_or_copy(&mut bytes, called_once);
                 let document = codec.convert_async(context, Direction::Decode, bytes);
@@ -249,14 +245,14 @@ impl CapabilityLease<Codec> {
     }
 }
 
-/// What one provider is given: the bytes, or a copy where another may be asked, too.
+/// The bytes for one provider: a copy if another provider may be called after it.
 fn take_or_copy(bytes: &mut Vec<u8>, called_once: bool) -> Vec<u8> {
     if called_once { std::mem::take(bytes) } else { bytes.clone() }
 }
 
 impl CapabilityLease<Handler> {
-    /// Answers one request. Whether it may be made twice says its method, and the key is the
-    /// configuration's, unless `options` says otherwise.
+    /// Answers one request. Unless `options` says otherwise, the method decides whether the call
+    /// may be repeated, and the configuration decides by which key it is sticky.
     ///
     /// A status of 500 and above is a failure of the plugin, though the response goes to the
     /// caller like any other.
@@ -274,42 +270,42 @@ impl CapabilityLease<Handler> {
         request: Request,
     ) -> Result<Response, CallError> {
         let capability = self.capability();
-        let Some(spread) = &capability.spread else {
+        let Some(balancing) = &capability.balancing else {
             let mut request = Some(request);
-            // One provider is asked once.
+            // The only provider is called once.
             return self
-                .call_judged(options, fault, &mut |handler, context| {
+                .call_with_fault(options, fault, &mut |handler, context| {
                     handler.handle(context, request.take().unwrap_or_default())
                 })
                 .await;
         };
-        let key = spread.key.as_ref().and_then(|key| key_of(key, &request));
+        let key = balancing.key.as_ref().and_then(|key| key_of(key, &request));
         let options = options.repeatable(options.repeatable || is_repeatable(&request.method));
         let options = options.key(options.key.or(key.as_deref()));
-        self.call_judged(options, fault, &mut |handler, context| {
+        self.call_with_fault(options, fault, &mut |handler, context| {
             handler.handle(context, request.clone())
         })
         .await
     }
 }
 
-/// What a response says of its handler: as proxies do, a status of the server's own errors counts
-/// as a failure, and 503 as one that says "not now".
+/// The failure that a response reports, if it reports one: as in proxies, a status of 500 or above
+/// counts as a failure of the handler, and 503 as `unavailable`.
 fn fault(response: &Response) -> Option<CallError> {
     let kind = match response.status {
         ..500 => return None,
         503 => CallErrorKind::Unavailable,
         _ => CallErrorKind::Internal,
     };
-    Some(CallError::new(kind, format!("it answered with status {}", response.status)))
+    Some(CallError::new(kind, format!("the handler answered with status {}", response.status)))
 }
 
-/// Whether a request may be made twice: its method is idempotent (RFC 9110, section 9.2.2).
+/// Whether a request may be repeated: its method is idempotent (RFC 9110, section 9.2.2).
 fn is_repeatable(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE")
 }
 
-/// A codec's answer as a document, if it is one.
+/// Checks that a codec's answer is one document.
 pub(crate) fn checked(document: Vec<u8>, codec: &str) -> Result<Document, CallError> {
     Document::from_cbor(document).map_err(|error| {
         let message = format!("codec {codec}: expected one CBOR item: {error}");

@@ -1,4 +1,4 @@
-//! How a call finds its plugin, and comes back.
+//! The path of a call to its plugin and back.
 //!
 //! ```text
 //! snapshot ─▶ route ─▶ handle ─▶ lease ─▶ dispatch ─▶ tries ─▶ plugin
@@ -6,7 +6,7 @@
 //!
 //! A call reads one published set from beginning to end. It takes the counted right to call before
 //! it goes to a plugin, so that no plugin is shut down under it; if the set was retired in between,
-//! it looks once more. Nothing here changes what is published.
+//! it tries once more on the next set. Nothing here changes what is published.
 //!
 //! | file | idea |
 //! |---|---|
@@ -14,9 +14,9 @@
 //! | `handle`, `typed` | a capability by name, from any provider; codecs and handlers |
 //! | `leased` | the right to call one capability, for a call that outlives a function |
 //! | `options` | how a call may be made |
-//! | `dispatch` | past a provider's guard, on the caller's thread or waiting |
-//! | `order`, `sticky`, `tries` | several providers: in which order, by which key, and which next |
-//! | `services` | what plugins may call themselves |
+//! | `dispatch` | admission by a provider's guard, and the call, synchronous or asynchronous |
+//! | `order`, `sticky`, `tries` | several providers: in which order, by which key, and when the next one is tried |
+//! | `services` | the calls that plugins may make |
 //! | `error` | why a typed call failed |
 
 mod dispatch;

@@ -1,66 +1,65 @@
-//! How a call may be made.
+//! Options of a call.
 
 use std::pin::Pin;
 use std::time::Instant;
 
 use plugbay_core::{CallError, CallErrorKind, Cancel, Context};
 
-/// How a call may be made: by default once, by any provider, in the time that the plugin's policy gives
-/// it.
+/// Options of a call. By default it is made once, by any provider, with the deadline of the
+/// plugin's policy.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct CallOptions<'a> {
-    /// Whether it may be made twice: then a provider that failed half-way is followed by another.
+    /// Whether the call may be repeated: if it fails half-way, another provider may get it.
     pub repeatable: bool,
-    /// Calls of the same key find the same provider, where several share the calls.
+    /// The key of a sticky call: calls with the same key go to the same provider, where several
+    /// share the calls.
     pub key: Option<&'a [u8]>,
-    /// When it must be over, all providers and nested calls included.
+    /// The deadline of the call, all providers and nested calls included.
     pub deadline: Option<Instant>,
-    /// Says that the caller stopped waiting for the answer.
+    /// Cancels the call when its caller no longer waits for the answer.
     pub cancel: Option<&'a Cancel>,
 }
 
 impl<'a> CallOptions<'a> {
-    /// A codec's call: it changes nothing.
+    /// The options of a codec's call, which has no effects and may be repeated.
     pub(crate) fn codec() -> Self {
         Self::default().repeatable(true)
     }
 
-    /// A call that may be made twice.
+    /// Sets whether the call may be repeated.
     #[must_use]
     pub fn repeatable(mut self, repeatable: bool) -> Self {
         self.repeatable = repeatable;
         self
     }
 
-    /// A call whose choice of provider is sticky by `key`.
+    /// Makes the choice of the provider sticky by `key`.
     #[must_use]
     pub fn key(mut self, key: Option<&'a [u8]>) -> Self {
         self.key = key;
         self
     }
 
-    /// A call that must be over at `deadline`. A plugin that is called and gives no answer by then
-    /// is blamed for it.
+    /// Ends the call at `deadline`. A plugin that was called and gives no answer by then is blamed
+    /// for it.
     #[must_use]
     pub fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// A call that ends soon after `cancel` says that the caller stopped waiting. The plugin is not
-    /// blamed.
+    /// Ends the call soon after `cancel` is cancelled. The plugin is not blamed.
     #[must_use]
     pub fn cancelled_by(mut self, cancel: &'a Cancel) -> Self {
         self.cancel = Some(cancel);
         self
     }
 
-    /// The context of the call.
+    /// Adds the deadline and the cancellation to the context of the call.
     ///
     /// # Errors
-    ///
-    /// `deadline`, with no plugin to blame, if no time is left for it.
+    /// `deadline`, without blaming a plugin, if the deadline has passed.
     #[inline]
     pub(crate) fn bound<'c>(&self, context: Context<'c>) -> Result<Context<'c>, CallError>
     where
@@ -80,11 +79,11 @@ impl<'a> CallOptions<'a> {
 #[cold]
 fn bounded(context: Context<'_>) -> Result<Context<'_>, CallError> {
     if context.is_late() {
-        let message = "expected to be called before the deadline";
+        let message = "the deadline passed before the call began";
         return Err(CallError::new(CallErrorKind::Deadline, message));
     }
     Ok(context)
 }
 
-/// An answer that is waited for.
+/// The future of an asynchronous call.
 pub type CallFuture<'a, R> = Pin<Box<dyn Future<Output = Result<R, CallError>> + Send + 'a>>;

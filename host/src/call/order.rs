@@ -1,15 +1,15 @@
-//! Several providers of one capability: who is asked, in which order, and who is asked next.
+//! The order in which the providers of one capability are called.
 
-use plugbay_guard::{Seat, pick_among};
+use plugbay_guard::{WeightedProvider, pick_among};
 
 use crate::set::{Capability, Rule, Target};
 
-/// The providers of one call, in the order in which they are asked.
+/// The providers of one call, in the order in which they are called.
 pub(crate) struct ProviderOrder<'a> {
     capability: &'a Capability,
-    /// What is left to choose from: a seat for each provider, without weight for those that were
-    /// asked. Empty if they are asked in their own order.
-    seats: Vec<Seat>,
+    /// The weights of the providers, zero for those that were called already. Empty if the
+    /// providers are called in their configured order.
+    providers: Vec<WeightedProvider>,
     key: Option<&'a [u8]>,
     next: usize,
 }
@@ -17,37 +17,38 @@ pub(crate) struct ProviderOrder<'a> {
 impl<'a> ProviderOrder<'a> {
     /// `key` makes a split sticky: the same key finds the same provider.
     pub(crate) fn new(capability: &'a Capability, key: Option<&'a [u8]>) -> Self {
-        let rule = capability.spread.as_ref().map(|spread| &spread.rule);
-        let seats = match rule {
+        let rule = capability.balancing.as_ref().map(|balancing| &balancing.rule);
+        let providers = match rule {
             None | Some(Rule::Failover) => Vec::new(),
-            Some(Rule::Split(seats)) => seats.clone(),
-            Some(Rule::Canary(trial)) => trial.seats().to_vec(),
+            Some(Rule::Split(providers)) => providers.clone(),
+            Some(Rule::Canary(trial)) => trial.providers().to_vec(),
         };
-        Self { capability, seats, key, next: 0 }
+        Self { capability, providers, key, next: 0 }
     }
 }
 
 impl<'a> Iterator for ProviderOrder<'a> {
-    /// A provider, and which it is.
+    /// A provider, and its index.
     type Item = (usize, &'a Target);
 
     fn next(&mut self) -> Option<Self::Item> {
         let asked = self.next;
         self.next += 1;
-        let others = self.capability.spread.as_ref().map_or(0, |spread| spread.others.len());
+        let others =
+            self.capability.balancing.as_ref().map_or(0, |balancing| balancing.others.len());
         if asked > others {
             return None;
         }
-        let index = if self.seats.is_empty() {
+        let index = if self.providers.is_empty() {
             asked
         } else {
-            // A provider without weight gets no calls, not even in place of another that was asked
-            // or is not there.
-            if self.seats.iter().all(|seat| seat.weight == 0) {
+            // A provider without weight gets no calls, not even in place of another that was called
+            // already or is missing.
+            if self.providers.iter().all(|provider| provider.weight == 0) {
                 return None;
             }
-            let index = pick_among(&self.seats, self.key, || fastrand::u64(..))?;
-            self.seats[index].weight = 0;
+            let index = pick_among(&self.providers, self.key, || fastrand::u64(..))?;
+            self.providers[index].weight = 0;
             index
         };
         Some((index, self.capability.target(index)?))

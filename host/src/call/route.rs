@@ -1,4 +1,4 @@
-//! What serves an HTTP request: a route of the caller's snapshot, and the call of its handler.
+//! Routing of an HTTP request: finds the route in the caller's snapshot, and calls its handler.
 
 use plugbay_core::handler::{Handler, Request, Response};
 use plugbay_registry::router::{Found, Match};
@@ -9,7 +9,7 @@ use super::options::CallOptions;
 use super::snapshot::Snapshot;
 
 impl Snapshot {
-    /// Finds what serves an HTTP request. `path` is percent-encoded as it came, without the
+    /// Finds the handler for an HTTP request. `path` is percent-encoded as received, without the
     /// query.
     #[must_use]
     pub fn route(&self, method: &str, path: &str) -> RouteMatch {
@@ -27,17 +27,17 @@ impl Snapshot {
     }
 }
 
-/// What serves an HTTP request.
+/// The result of routing an HTTP request.
 #[derive(Debug)]
 pub enum RouteMatch {
-    /// A handler.
+    /// A route and its handler.
     Found(Routed),
-    /// The path is there, for other methods: these, sorted, `HEAD` and `OPTIONS` included.
+    /// The path has routes for other methods only: these, sorted, `HEAD` and `OPTIONS` included.
     MethodNotAllowed {
         /// The value of the header `Allow`.
         allow: Vec<String>,
     },
-    /// No route has the path.
+    /// No route matches the path.
     NotFound,
 }
 
@@ -82,13 +82,13 @@ impl Routed {
         self.snapshot.generation()
     }
 
-    /// Leases the handler, for a call of [`CapabilityLease::handle`] with the request that is returned:
-    /// its `params` and, for a HEAD, its `method` are set here.
+    /// Leases the handler, for a call of [`CapabilityLease::handle`] with the returned request. Sets
+    /// the request's `params`, and its `method` for a HEAD request.
     ///
     /// # Errors
     ///
-    /// If the generation does not hold the handler: a route of the configuration may name one that is
-    /// not there.
+    /// If the generation does not hold the handler: a route of the configuration may name a handler
+    /// that is not loaded.
     pub fn into_call(
         self,
         mut request: Request,
@@ -100,12 +100,11 @@ impl Routed {
         Ok((self.snapshot.lease(&self.handler)?, request))
     }
 
-    /// Answers the request. Its `params` and, for a HEAD, its `method` are set here.
+    /// Answers the request. Sets its `params`, and its `method` for a HEAD request.
     ///
     /// # Errors
-    ///
     /// If the handler gives no answer, or the generation does not hold it: a route of the
-    /// configuration may name one that is not there.
+    /// configuration may name a handler that is not loaded.
     ///
     /// # Cancel safety
     ///

@@ -1,15 +1,16 @@
-//! What plugins may ask of the generation that their call began with.
+//! The host services for plugins: calls of other codecs in the generation that their call began
+//! with.
 
 use std::sync::Arc;
 
 use plugbay_core::codec::{Codec, CodecFuture, Direction};
-use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Services};
+use plugbay_core::{CallError, CallErrorKind, CodecInfo, Context, Kind as _, Services};
 
 use super::dispatch;
 use super::options::CallOptions;
 use crate::set::{Capability, Generation};
 
-/// A generation, as plugins see it.
+/// The services of one generation.
 pub(crate) struct GenerationServices {
     generation: Arc<Generation>,
 }
@@ -19,12 +20,12 @@ impl GenerationServices {
         Arc::new(Self { generation })
     }
 
-    /// A codec of the generation. To call it needs no lease: the outermost call holds one of the
-    /// whole generation, because its plugin imports `codecs`.
+    /// A codec of the generation. Calling it needs no lease: the outermost call holds a lease of
+    /// the whole generation, because its plugin imports `codecs`.
     fn codec(&self, name: &str) -> Result<&Capability, CallError> {
-        let key = format!("{}:{name}", <Codec as plugbay_core::Kind>::NAME);
+        let key = format!("{}:{name}", Codec::NAME);
         self.generation
-            .capability("codec", &key)
+            .capability(Codec::NAME, &key)
             .map_err(|missed| CallError::new(CallErrorKind::Unsupported, missed.to_string()))
     }
 }
@@ -32,7 +33,7 @@ impl GenerationServices {
 impl Services for GenerationServices {
     fn codecs(&self) -> Vec<CodecInfo> {
         let capabilities = self.generation.capabilities.iter();
-        let codecs = capabilities.filter(|(_, it)| it.key.kind == "codec");
+        let codecs = capabilities.filter(|(_, it)| it.key.kind == Codec::NAME);
         codecs
             .map(|(_, codec)| CodecInfo {
                 name: codec.key.name.clone(),
@@ -54,7 +55,7 @@ impl Services for GenerationServices {
         })
     }
 
-    /// Each provider that is called gets `input`.
+    /// `input` is copied only if several providers may be called.
     fn convert_async<'a>(
         &'a self,
         context: Context<'a>,
@@ -64,7 +65,7 @@ impl Services for GenerationServices {
     ) -> CodecFuture<'a> {
         Box::pin(async move {
             let codec = self.codec(name)?;
-            let called_once = codec.spread.is_none();
+            let called_once = codec.balancing.is_none();
             let (options, no_fault) = (CallOptions::codec(), |_: &Vec<u8>| None);
             dispatch::call_async::<Codec, _>(
                 codec,

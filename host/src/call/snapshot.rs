@@ -11,7 +11,7 @@ use super::leased::CapabilityLease;
 use crate::config::Config;
 use crate::set::{Cell, PublishedSet};
 
-/// A caller's view of one generation: whatever is asked of it comes from the same set.
+/// A caller's view of one generation: everything it returns comes from the same set.
 #[derive(Clone)]
 pub struct Snapshot {
     pub(crate) cell: Arc<Cell>,
@@ -31,16 +31,15 @@ impl Snapshot {
         self.published.generation.names(kind)
     }
 
-    /// The configuration that this generation runs by.
+    /// The configuration of this generation.
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
         &self.published.generation.config
     }
 
-    /// Takes a lease of a capability in this generation.
-    ///
-    /// If the generation was retired since the snapshot was taken, the lease is of the one
-    /// that runs now: ask before the work begins, and keep the lease to its end.
+    /// Takes a lease of a capability in this generation. If the generation was retired since the
+    /// snapshot was taken, the lease is of the current generation. So take the lease before the
+    /// work begins, and keep it to the end.
     ///
     /// # Errors
     ///

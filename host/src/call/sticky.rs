@@ -1,4 +1,4 @@
-//! What makes requests stick to one of several providers.
+//! The key that makes requests stick to one of several providers.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use plugbay_core::handler::Request;
 
 use crate::config::RequestKey;
 
-/// The part of a request by which a provider is chosen, if it has that part: the same part, the
-/// same provider.
+/// The value of a request's sticky key, if the request has it: requests with the same value go to
+/// the same provider.
 pub(crate) fn key_of<'a>(key: &RequestKey, request: &'a Request) -> Option<Cow<'a, [u8]>> {
     match key {
         RequestKey::Header(name) => {

@@ -1,78 +1,80 @@
-//! The tries of one call among several providers: who is asked next, and what that costs.
+//! The tries of one call among several providers: when the next provider is tried, and by which
+//! budget.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use plugbay_core::{Blame, CallError, CallErrorKind, Context};
 
-use crate::set::{Capability, Rule, Spread};
+use crate::set::{Balancing, Capability, Rule};
 
 /// The tries of one call.
 pub(crate) struct Tries<'a, R> {
-    spread: &'a Spread,
-    /// Whether the call may be made twice.
+    balancing: &'a Balancing,
+    /// Whether the call may be repeated.
     repeatable: bool,
     context: Context<'a>,
-    /// What the caller gets if no other provider does better.
+    /// The result for the caller if no other provider gives a better one.
     best: Option<Result<R, CallError>>,
 }
 
-/// What the caller gets, or the next provider's turn.
+/// Either the result for the caller, or the next provider is tried.
 pub(crate) type Turn<R> = ControlFlow<Result<R, CallError>>;
 
 impl<'a, R> Tries<'a, R> {
-    pub(crate) fn new(spread: &'a Spread, repeatable: bool, context: Context<'a>) -> Self {
-        spread.retries.called();
-        Self { spread, repeatable, context, best: None }
+    pub(crate) fn new(balancing: &'a Balancing, repeatable: bool, context: Context<'a>) -> Self {
+        balancing.retries.called();
+        Self { balancing, repeatable, context, best: None }
     }
 
-    /// The provider of this index answered.
+    /// The provider with this index answered.
     pub(crate) fn answered(&self, index: usize, began: Instant) {
-        if let Rule::Canary(trial) = &self.spread.rule {
+        if let Rule::Canary(trial) = &self.balancing.rule {
             trial.record(index, began.elapsed(), false);
         }
     }
 
-    /// The provider of this index gave an answer that says it failed. That is passed on if
-    /// no other provider gives a better one.
-    pub(crate) fn answered_badly(
+    /// The provider with this index gave an answer that reports a failure. The caller gets it if no
+    /// other provider gives a better one.
+    pub(crate) fn answered_with_fault(
         &mut self,
         index: usize,
         began: Instant,
         answer: R,
         fault: &CallError,
     ) -> Turn<R> {
-        if let Rule::Canary(trial) = &self.spread.rule {
+        if let Rule::Canary(trial) = &self.balancing.rule {
             trial.record(index, began.elapsed(), true);
         }
-        // Unlike an error, it says no word of what was done.
-        let go_on = matches!(self.spread.rule, Rule::Failover)
+        // Unlike an error, such an answer does not say whether the call had effects.
+        let go_on = matches!(self.balancing.rule, Rule::Failover)
             && fault.kind() == CallErrorKind::Unavailable
             && self.repeatable
             && self.has_time();
         if !go_on {
             return Turn::Break(Ok(answer));
         }
-        self.spread.retries.fail_over();
+        self.balancing.retries.fail_over();
         self.best = Some(Ok(answer));
         Turn::Continue(())
     }
 
-    /// The provider of this index failed.
+    /// The call of the provider with this index failed.
     pub(crate) fn failed(&mut self, index: usize, began: Instant, error: CallError) -> Turn<R> {
         let blame = blame(&error, &self.context);
-        if let Rule::Canary(trial) = &self.spread.rule {
+        if let Rule::Canary(trial) = &self.balancing.rule {
             match blame {
                 Blame::Plugin => trial.record(index, began.elapsed(), true),
-                // It took at least as long as the caller had patience, on either side.
+                // The call took at least as long as its caller waited, on either side of the trial.
                 Blame::Unknown => trial.record(index, began.elapsed(), false),
-                Blame::Caller => trial.refused(index),
+                Blame::Caller => trial.input_refused(index),
                 Blame::NotCalled => {}
             }
         }
         if !self.goes_on(index, blame, &error) {
             return Turn::Break(match self.best.take() {
-                // Any answer is better than an error, unless that is what the input deserves.
+                // Any answer is better than an error, unless the error says that the input is
+                // wrong.
                 Some(Ok(answer)) if blame != Blame::Caller => Ok(answer),
                 _ => Err(error),
             });
@@ -84,9 +86,10 @@ impl<'a, R> Tries<'a, R> {
     }
 
     fn goes_on(&self, index: usize, blame: Blame, error: &CallError) -> bool {
-        let tries = &self.spread.retries;
-        let did_nothing = match (&self.spread.rule, blame) {
-            // A version on trial has its share, which is no larger when the other one is busy.
+        let tries = &self.balancing.retries;
+        let did_nothing = match (&self.balancing.rule, blame) {
+            // A version on trial keeps its share: calls that the stable version has no room for do
+            // not add to it.
             (Rule::Canary(_), Blame::NotCalled)
                 if index == 0 && error.kind() == CallErrorKind::Overloaded =>
             {
@@ -107,13 +110,14 @@ impl<'a, R> Tries<'a, R> {
         self.repeatable && tries.try_repeat()
     }
 
-    /// Whether another try can still be worth it.
+    /// Whether there is time for another try.
     fn has_time(&self) -> bool {
         !self.context.is_late() && !self.context.is_cancelled()
     }
 
-    /// Whether an error says more than what is known: what a provider said tells more than that
-    /// another was not asked; and of those, the first to take calls again says when that is.
+    /// Whether an error is more useful than the best one so far: the error of a provider that was
+    /// called is better than one of a provider that was not; and of two providers that were not
+    /// called, the one with the shorter time to wait.
     fn is_better(&self, error: &CallError) -> bool {
         match &self.best {
             None => true,
@@ -127,17 +131,17 @@ impl<'a, R> Tries<'a, R> {
         }
     }
 
-    /// All providers were asked, and none answered well.
+    /// The result when no provider is left to try.
     pub(crate) fn exhausted(self, capability: &Capability) -> Result<R, CallError> {
         self.best.unwrap_or_else(|| {
-            let message = format!("expected a provider of {} to be well", capability.key);
+            let message = format!("no provider of {} takes calls", capability.key);
             Err(CallError::new(CallErrorKind::Unavailable, message))
         })
     }
 }
 
-/// What an error says of the plugin that was called in this context. A call between plugins whose
-/// time is over because that of the one above is, says nothing of the one below.
+/// What an error says about the plugin that was called in this context. A nested call that ran out
+/// of time because its caller had too little left says nothing about the called plugin.
 pub(crate) fn blame(error: &CallError, context: &Context<'_>) -> Blame {
     match error.kind() {
         CallErrorKind::Deadline if context.depth() > 0 && context.is_late() => Blame::Unknown,
@@ -181,7 +185,7 @@ mod tests {
         let outer = Context::new(&services).until(now);
         assert_eq!(blame(&late, &outer), Blame::Plugin);
         assert_eq!(blame(&late, &outer.nested().unwrap()), Blame::Unknown);
-        // Its own policy was the shorter one.
+        // The limit of its own policy was the shorter one.
         let outer = Context::new(&services).until(now + Duration::from_hours(1));
         assert_eq!(blame(&late, &outer.nested().unwrap()), Blame::Plugin);
         let trap = CallError::new(CallErrorKind::Trap, "unreachable");

@@ -38,8 +38,7 @@ impl CodecHandle {
     /// Reads a value from the codec's format.
     ///
     /// # Errors
-    ///
-    /// If the codec gives no answer, or its document is not of type `T`.
+    /// If the codec gives no answer, or its document cannot be read as a `T`.
     pub fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Error> {
         let document = self.decode_document(bytes)?;
         document.to_value().map_err(|error| Error::Deserialize(Box::new(error)))

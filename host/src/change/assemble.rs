@@ -1,18 +1,20 @@
-//! Puts a generation together of what stays and what was started.
+//! Assembles a generation from the members that stay and those that were started.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use plugbay_core::CapabilityKey;
-use plugbay_guard::Seat;
+use plugbay_guard::WeightedProvider;
 use plugbay_registry::{Leased, Table};
 
 use super::claims::Settled;
 use crate::config::{Config, Strategy};
-use crate::set::{Capability, Generation, Member, Retries, Rule, Running, Spread, Target, Trial};
+use crate::set::{
+    Balancing, Capability, Generation, Member, Retries, Rule, Running, Target, Trial,
+};
 
-/// Whether two sets serve the same.
+/// Whether two generations serve the same plugin versions, with the same configuration and trials.
 pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
     let trial = |member: &Member| member.canary.as_ref().map(|it| Arc::as_ptr(&it.trial));
     let same_versions = |old: &Member, new: &Member| {
@@ -30,7 +32,7 @@ pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
         && new.plugins.iter().all(|(name, member)| same_member(name, member))
 }
 
-/// Puts the next generation together of members that do not clash.
+/// Assembles the next generation from members that do not clash.
 pub(crate) fn assemble(before: &Generation, config: &Arc<Config>, settled: Settled) -> Generation {
     let Settled { members, router } = settled;
     let mut offered: BTreeMap<String, Vec<Offered>> = BTreeMap::new();
@@ -54,16 +56,17 @@ pub(crate) fn assemble(before: &Generation, config: &Arc<Config>, settled: Settl
     }
 }
 
-/// What one plugin offers under one name.
+/// One capability that one plugin offers.
 struct Offered {
     plugin: String,
     key: CapabilityKey,
     target: Target,
-    /// The same of the version on trial.
+    /// The same capability of the version on trial.
     canary: Option<(Target, Arc<Trial>)>,
 }
 
-/// All that a member offers: what both its versions do, and what either does alone.
+/// All capabilities that a member offers: those that both its versions have, and those that one of
+/// them has.
 fn offers(member: &Member) -> Vec<(CapabilityKey, Offered)> {
     let plugin = &member.running.identity.name;
     let mut offers: Vec<(CapabilityKey, Offered)> = Vec::new();
@@ -95,7 +98,7 @@ fn targets(running: &Arc<Leased<Running>>) -> Vec<(CapabilityKey, Target)> {
     targets.collect()
 }
 
-/// A capability, of all who offer it.
+/// A capability, assembled from all plugins that offer it.
 fn capability(
     before: &Generation,
     config: &Config,
@@ -114,11 +117,11 @@ fn capability(
     if offered.len() == 1 && !offered.iter().any(without_share) {
         let Offered { target: first, canary, .. } = offered.pop()?;
         let sticky = settings.and_then(|settings| settings.strategy.key().cloned());
-        let spread = canary.map(|(target, trial)| {
+        let balancing = canary.map(|(target, trial)| {
             let (others, rule) = (vec![target], Rule::Canary(trial));
-            Arc::new(Spread { others, rule, key: sticky, retries })
+            Arc::new(Balancing { others, rule, key: sticky, retries })
         });
-        return Some(Capability { key, first, spread });
+        return Some(Capability { key, first, balancing });
     }
     let strategy = &settings?.strategy;
     let place = |plugin: &str| strategy.providers().iter().position(|it| it == plugin);
@@ -126,26 +129,27 @@ fn capability(
     let rule = match strategy {
         Strategy::Split { weights, .. } => {
             let weight = |offered: &Offered| Some(*weights.get(place(&offered.plugin)?)?);
-            let seat = |it: &Offered| Seat::new(&it.plugin, weight(it).unwrap_or_default());
-            Rule::Split(offered.iter().map(seat).collect())
+            let provider =
+                |it: &Offered| WeightedProvider::new(&it.plugin, weight(it).unwrap_or_default());
+            Rule::Split(offered.iter().map(provider).collect())
         }
         Strategy::Failover { .. } => Rule::Failover,
-        // It has one provider.
+        // A canary has one provider, which is handled above.
         Strategy::Canary { .. } => return None,
     };
     let mut targets = offered.into_iter().map(|offered| offered.target);
     let first = targets.next()?;
     let (others, key_of_calls) = (targets.collect(), strategy.key().cloned());
-    let spread = Spread { others, rule, key: key_of_calls, retries };
-    Some(Capability { key, first, spread: Some(Arc::new(spread)) })
+    let balancing = Balancing { others, rule, key: key_of_calls, retries };
+    Some(Capability { key, first, balancing: Some(Arc::new(balancing)) })
 }
 
-/// The second tries of a capability: those that there were, if it is configured as it was.
+/// The retries of a capability: those of the generation before, if its settings are unchanged.
 fn retries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<Retries> {
     let settings = config.capabilities.get(key);
-    let known = before.capabilities.get(&key.to_string()).and_then(|it| it.spread.as_ref());
+    let known = before.capabilities.get(&key.to_string()).and_then(|it| it.balancing.as_ref());
     match known.filter(|_| before.config.capabilities.get(key) == settings) {
-        Some(spread) => Arc::clone(&spread.retries),
+        Some(balancing) => Arc::clone(&balancing.retries),
         None => Arc::new(match settings.map(|settings| &settings.strategy) {
             Some(Strategy::Failover { retries, .. }) => Retries::within(*retries),
             _ => Retries::default(),
@@ -153,7 +157,7 @@ fn retries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<Ret
     }
 }
 
-/// A table of a map: names are unique already.
+/// A table from a map, whose names are unique.
 fn table<V: Clone>(what: &'static str, map: BTreeMap<String, V>) -> Table<V> {
     let mut table = Table::empty().called(what);
     if let Ok(full) = Table::try_from_iter(map) {

@@ -1,13 +1,13 @@
-//! Who may have which name, capability and route: the one judge of clashes.
-//!
-//! It is asked three times in a look, each time with the same rules: for what is wanted, before
-//! anything is started ([`resolve`](super::desired::resolve)); for those that were refused then,
-//! once it is known what did not start ([`readmitted`]); and for what is about to be published
-//! ([`settle`]), where a last good version may stand in the place of one that did not start.
+//! Assigns names, capabilities and routes to plugins: the one arbiter of clashes. Each
+//! reconciliation uses it three times, with the same rules: for the desired plugins, before any of
+//! them is started ([`resolve`](super::desired::resolve)); for those that were refused then, after
+//! some plugins did not start ([`readmitted`]); and for the members of the next set ([`settle`]),
+//! in which a last good version may replace one that did not start.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use plugbay_core::{CapabilityKey, Description, Reason, Refusal, Source};
+use plugbay_core::handler::Handler;
+use plugbay_core::{CapabilityKey, Description, Kind as _, Reason, Refusal, Source};
 use plugbay_registry::router::{PatternProblem, RouteError, shape};
 
 use crate::config::Config;
@@ -19,32 +19,33 @@ use crate::set::{Generation, Incumbent, Member, Route, RouteOrigin, RouteTarget,
 pub(crate) struct Contested {
     pub(crate) wanted: Wanted,
     pub(crate) refusal: Refusal,
-    /// Whether the version that runs under its name stays only because this one is refused: then
-    /// this one does not clash with it.
+    /// Whether the running version with the same name stays only because this one is refused: then
+    /// the two do not clash.
     pub(crate) replaces_running: bool,
 }
 
 impl Contested {
-    /// The refusal, if it is to be reported. A linked plugin gives way without a word.
+    /// The refusal, unless the plugin is linked: a linked plugin that clashes is left out without a
+    /// report.
     pub(crate) fn into_refused(self) -> Option<Rejection> {
         let reported = !matches!(self.wanted.offer.source, Source::Linked(_));
         reported.then(|| self.wanted.refused(self.refusal))
     }
 }
 
-/// What one plugin asks for.
+/// The name, capabilities and routes that one plugin asks for.
 pub(crate) struct Claim<'a> {
     pub(crate) name: &'a str,
     pub(crate) source: &'a Source,
-    /// What its versions describe; the version that is not on trial first.
+    /// The descriptions of its versions; the version that is not on trial first.
     pub(crate) descriptions: Vec<&'a Description>,
-    /// Whether it serves already: then it keeps what it has, and at most loses a route to the
-    /// configuration.
+    /// Whether it serves already: then it keeps what it has, and at most loses a route to one in
+    /// the configuration.
     pub(crate) serves: bool,
 }
 
 impl<'a> Claim<'a> {
-    /// That of a plugin that should run.
+    /// The claim of a desired plugin.
     pub(crate) fn of_wanted(wanted: &'a Wanted) -> Self {
         Self {
             name: &wanted.identity.name,
@@ -54,7 +55,7 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// That of a plugin that runs.
+    /// The claim of a running plugin.
     pub(crate) fn of_incumbent(name: &'a str, it: &'a Incumbent) -> Option<Self> {
         let descriptions = it.descriptions.iter().map(|it| &**it).collect();
         Some(Self { name, source: it.sources.first()?, descriptions, serves: true })
@@ -74,12 +75,12 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// Names, capabilities and routes that are given out.
+/// Names, capabilities and routes that are assigned so far.
 pub(crate) struct Claims<'c> {
     config: &'c Config,
-    /// And where each comes from.
+    /// The assigned names, and the source of each plugin.
     names: BTreeMap<String, Source>,
-    /// And who offers each.
+    /// The assigned capabilities, and the plugins that offer each.
     capabilities: BTreeMap<CapabilityKey, Vec<String>>,
     router: Router,
     /// The routes of the configuration, by the shape of their patterns.
@@ -96,7 +97,7 @@ impl<'c> Claims<'c> {
         Self { config, names: BTreeMap::new(), capabilities: BTreeMap::new(), router, configured }
     }
 
-    /// Gives a plugin all that it asks for, or nothing.
+    /// Assigns to a plugin all that it asks for, or nothing.
     pub(crate) fn claim(&mut self, claim: &Claim<'_>) -> Result<(), Refusal> {
         if let Some(other) = self.names.get(claim.name) {
             return Err(name_clash(claim.name, other));
@@ -119,7 +120,7 @@ impl<'c> Claims<'c> {
     /// Gives a plugin all the routes that it asks for, or none.
     fn claim_routes(&mut self, claim: &Claim<'_>) -> Result<(), Refusal> {
         for (index, description) in claim.descriptions.iter().enumerate() {
-            // A version on trial does not keep its plugin from serving.
+            // A clash of a version on trial does not keep its plugin from serving.
             if claim.serves || index > 0 {
                 self.add_routes_that_fit(claim.name, description);
             } else {
@@ -177,8 +178,8 @@ impl<'c> Claims<'c> {
     }
 }
 
-/// Plugins that clashed only with what did not start, and so may run after all: taken out of
-/// `contested`. `members` is what the next set would hold without them.
+/// Takes plugins out of `contested` that clashed only with plugins that did not start, and so may
+/// run after all. `members` is what the next set would hold without them.
 pub(crate) fn readmitted(
     config: &Config,
     members: &[Member],
@@ -192,7 +193,7 @@ pub(crate) fn readmitted(
             let other = &member.running.identity.name;
             let replaced = other == name && it.replaces_running;
             if !replaced && !admitted.iter().any(|it| it.identity.name == *other) {
-                // Two members that clash are judged when the set is settled.
+                // A clash of two members is resolved by `settle`.
                 let _ = claims.claim(&Claim::of_member(member, true));
             }
         }
@@ -208,15 +209,15 @@ pub(crate) fn readmitted(
     admitted
 }
 
-/// Members of the next set that do not clash, and all routes.
+/// The members of the next set, free of clashes, and all routes.
 pub(crate) struct Settled {
     pub(crate) members: BTreeMap<String, Member>,
     pub(crate) router: Router,
 }
 
-/// Gives out names, capabilities and routes to members in their order. One that clashes with an
-/// earlier one (a last good version that stays has its capability) is refused, and its own last
-/// good version stays too.
+/// Assigns names, capabilities and routes to members in their order. A member that clashes with an
+/// earlier one (such as a last good version that stays and has its capability) is refused, and its
+/// own last good version stays too.
 pub(crate) fn settle(
     before: &Generation,
     config: &Config,
@@ -229,7 +230,7 @@ pub(crate) fn settle(
     while let Some(member) = members.pop_front() {
         let name = member.running.identity.name.clone();
         let last = before.plugins.get(&name);
-        // A plugin that was restarted is what it was.
+        // A restarted plugin keeps its claims.
         let restarted = last.is_some_and(|it| it.running.identity == member.running.identity);
         let serves = before.holds(&member.running) || restarted;
         match claims.claim(&Claim::of_member(&member, serves)) {
@@ -255,7 +256,8 @@ fn refused_member(member: &Member, refusal: Refusal) -> Rejection {
         source: source.clone(),
         plugin: Some(member.running.identity.name.clone()),
         digest: Some(digest),
-        refusal: refusal.hint("the last good version of another plugin has it"),
+        refusal: refusal
+            .hint("it clashes with the last good version of another plugin, which still runs"),
     }
 }
 
@@ -284,7 +286,7 @@ fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: &str) -> bo
     listed(one) && listed(other)
 }
 
-/// The routes of the configuration. It was checked that they do not clash.
+/// The routes of the configuration, which was checked for clashes.
 pub(crate) fn configured_routes(config: &Config) -> Router {
     let mut router = Router::default();
     for route in &config.routes {
@@ -314,7 +316,7 @@ fn refused_route(error: &RouteError, owner: Option<String>) -> Refusal {
 }
 
 fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
-    let handlers = description.capabilities.iter().filter(|it| it.kind == "handler");
+    let handlers = description.capabilities.iter().filter(|it| it.kind == Handler::NAME);
     handlers.flat_map(move |capability| {
         capability.routes.iter().map(move |route| {
             let origin = RouteOrigin::Plugin(name.to_owned());

@@ -1,11 +1,12 @@
-//! What the folder and the configuration ask for, together. Pure.
+//! Computes the desired plugins from the folder and the configuration. Pure.
 //!
-//! Every artifact that could be described becomes a plugin under the name that it gives
-//! itself, or under each `[plugins.NAME]` that claims it by `artifact = …`. Then names,
-//! capabilities and routes are given out, in order of precedence: linked plugins and those that run
-//! already, then others by file name; of one plugin the newest version. What comes too late is contested:
-//! refused, unless what it clashes with does not start. A linked plugin gives way to a file of the same plugin name, and only
-//! to that, without a word: such a file is meant to replace it.
+//! Every artifact that could be described becomes a plugin under the name in its description, or
+//! under each `[plugins.NAME]` that claims it by `artifact = …`. Then names, capabilities and
+//! routes are assigned, in order of precedence: linked plugins and plugins that run already, then
+//! others by file name; of one plugin the newest version. A plugin that clashes with an earlier one
+//! is contested: it is refused, unless the other one does not start. A linked plugin is left out
+//! without a report if a file has the same plugin name, because such a file is meant to replace it.
+//! It gives way to nothing else.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ use crate::config::schema::check_plugin_config;
 use crate::report::Rejection;
 use crate::set::{Generation, Incumbent, Offer, PluginIdentity, Wanted};
 
-/// What should run, and what was refused.
+/// The plugins that should run, and what was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Desired {
     pub(crate) wanted: Vec<Wanted>,
@@ -35,8 +36,8 @@ pub(crate) struct Desired {
 
 /// Resolves names, configurations and clashes.
 ///
-/// `failed` are the sources that are there but could not be read or described: what runs
-/// from them stays.
+/// `failed` are the sources that are there but could not be read or described: plugins that run
+/// from them stay.
 pub(crate) fn resolve(
     config: &Config,
     offers: &[Offer],
@@ -108,16 +109,17 @@ pub(crate) fn resolve(
     desired
 }
 
-/// Gives a plugin that runs what it has.
+/// Assigns to a running plugin what it has.
 fn keep(claims: &mut Claims<'_>, name: &str, running: &BTreeMap<String, Incumbent>) {
     if let Some(claim) = running.get(name).and_then(|it| Claim::of_incumbent(name, it)) {
-        // Plugins that run do not clash with each other.
+        // Running plugins do not clash with each other.
         let _ = claims.claim(&claim);
     }
 }
 
 impl Desired {
-    /// Whether a set of what is wanted and kept would hold a `KIND:NAME` or `plugin:NAME`.
+    /// Whether the wanted and the kept plugins together would provide a `KIND:NAME` or
+    /// `plugin:NAME`.
     pub(crate) fn holds(&self, running: &Generation, what: &str) -> bool {
         if let Some(plugin) = what.strip_prefix("plugin:") {
             let mut wanted = self.wanted.iter();
@@ -129,18 +131,18 @@ impl Desired {
         wanted.chain(kept).any(|it| it.keys().any(|key| key.to_string() == what))
     }
 
-    /// These, and nothing is refused.
+    /// A desired state of these plugins, with nothing refused.
     pub(crate) fn of(wanted: Vec<Wanted>) -> Self {
         Self { wanted, ..Self::default() }
     }
 
-    /// Refuses what clashes, whatever becomes of the rest.
+    /// Refuses all contested plugins.
     pub(crate) fn refuse_contested(&mut self) {
         let contested = std::mem::take(&mut self.contested);
         self.refused.extend(contested.into_iter().filter_map(Contested::into_refused));
     }
 
-    /// Has the running plugin of this name stay, unless another is to replace it.
+    /// Keeps the running plugin with this name, unless a wanted plugin replaces it.
     fn keep(&mut self, name: &str, running: &BTreeMap<String, Incumbent>) {
         let taken = self.wanted.iter().any(|wanted| wanted.identity.name == name);
         if running.contains_key(name) && !taken {
@@ -165,8 +167,8 @@ impl Desired {
     }
 }
 
-/// Where an artifact may be described, should it be native code: of the places that the plugins
-/// which claim it allow, the safest.
+/// Where an artifact may be described if it is native code: the safest of the places that the
+/// plugins which claim it allow.
 pub(crate) fn description_isolation(config: &Config, source: &Source) -> Isolation {
     let file = source.file_name();
     if is_linked(source) || file.to_ascii_lowercase().ends_with(".wasm") {
@@ -202,8 +204,8 @@ pub(crate) fn names(config: &Config, offer: &Offer) -> Vec<String> {
     if claimed.is_empty() { vec![offer.description.name.clone()] } else { claimed }
 }
 
-/// The plugin that an artifact is under a name; `None` if it is disabled, or the name
-/// claims another artifact.
+/// The plugin that an artifact becomes under a name; `None` if it is disabled, or the name claims
+/// another artifact.
 fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted>, Refusal> {
     let settings = config.plugins.get(name);
     if settings.is_some_and(|settings| !settings.enabled) {
@@ -217,7 +219,7 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
             return Ok(None);
         }
         let message = format!(
-            "expected plugin {name:?} to come from {artifact:?}, as [plugins.{name}] says, found it in {file:?} too"
+            "[plugins.{name}] takes plugin {name:?} from {artifact:?}, found it in {file:?} too"
         );
         return Err(Refusal::new(Reason::NameClash, message).hint("remove one of the two"));
     }
@@ -235,9 +237,9 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
     Ok(Some(Wanted { identity, offer: Offer { description, ..offer.clone() } }))
 }
 
-/// What a version that runs is under the configuration: its limits and grants are those of now,
-/// and so is what its section configures, unless that is for another version; then it keeps
-/// what it has.
+/// The identity of a running version under the current configuration: current limits and grants,
+/// and the current config of its section, unless that does not satisfy this version's schema; then
+/// it keeps the config that it has.
 pub(crate) fn as_configured(
     config: &Config,
     identity: &PluginIdentity,
@@ -247,7 +249,7 @@ pub(crate) fn as_configured(
     let mut as_configured = identity.clone();
     let policy = policy_of(config, offer, name);
     if offer.native && policy.isolation == Isolation::Refuse {
-        // It would not start, and is refused where its file is.
+        // The version would not start; its file is refused elsewhere.
         return as_configured;
     }
     as_configured.policy = policy;
@@ -272,9 +274,9 @@ fn policy_of(config: &Config, offer: &Offer, name: &str) -> Policy {
     policy
 }
 
-/// What a plugin is under another name than its own: the capability of its own name goes by
-/// that name too, others by that name, a dot and their own; and it suggests no routes. So
-/// one artifact can run as several plugins, side by side.
+/// The description of a plugin under another name than its own: a capability with the plugin's own
+/// name gets the new name, the others get the new name, a dot and their own name; and it suggests
+/// no routes. So one artifact can run as several plugins, side by side.
 fn described_as(description: &Arc<Description>, name: &str) -> Result<Arc<Description>, Refusal> {
     if description.name == name {
         return Ok(Arc::clone(description));
@@ -301,7 +303,7 @@ fn check_config(name: &str, description: &Description, config: &Value) -> Result
         if config.as_object().is_none_or(serde_json::Map::is_empty) {
             return Ok(());
         }
-        let message = format!("[plugins.{name}.config]: expected nothing, found keys");
+        let message = format!("[plugins.{name}.config]: expected no keys, found some");
         return Err(Refusal::new(Reason::ConfigSchema, message)
             .hint("the plugin declares no configuration"));
     };
@@ -312,7 +314,7 @@ fn check_config(name: &str, description: &Description, config: &Value) -> Result
     })
 }
 
-/// `[plugins.NAME] artifact = …` that claims a file which is not there.
+/// Refuses each `[plugins.NAME] artifact = …` whose file is missing.
 fn missing_artifacts(
     config: &Config,
     offers: &[Offer],
@@ -341,8 +343,8 @@ fn missing_artifacts(
 }
 
 impl Generation {
-    /// What names, capabilities and routes of newcomers are judged by. `places` says where each
-    /// plugin was found last, which its last good version need not be from.
+    /// The running plugins, against which new ones are checked for clashes. `places` says where
+    /// each plugin was found last; its last good version may come from another file.
     pub(crate) fn incumbents(
         &self,
         places: &BTreeMap<String, Source>,
@@ -357,8 +359,8 @@ impl Generation {
     }
 }
 
-/// The rules of `[[migrations]]` that a set would break, of which `present` says whether it holds
-/// a `KIND:NAME` or `plugin:NAME`.
+/// The rules of `[[migrations]]` that a set would break. `present` says whether the set holds a
+/// `KIND:NAME` or `plugin:NAME`.
 pub(crate) fn violated(
     config: &Config,
     present: impl Fn(&str) -> bool,
@@ -370,7 +372,7 @@ pub(crate) fn violated(
         plugin: None,
         digest: None,
         refusal: Refusal::new(Reason::Migration, violation.to_string())
-            .hint("nothing of this change is in force; what runs stays"),
+            .hint("nothing of this change was applied; the running generation stays"),
     };
     config.migrations.violations(present).into_iter().map(refused).collect()
 }

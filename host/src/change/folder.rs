@@ -1,11 +1,10 @@
-//! The plugin folder: which artifacts are in it, read once each.
+//! The plugin folder: lists its artifacts and reads each once.
 //!
-//! A file counts if its extension is an artifact's and its name does not begin with a dot:
-//! editors and `ConfigMap`s keep their halves of a change in such names. A link counts as
-//! the file that it leads to. A file that changed while it was read, or that ends too early
-//! and was written to a moment ago, is "not yet": it is looked at again, not refused. What has an
-//! artifact's name and is no file (a folder, a pipe, a link that leads nowhere) is refused, and never
-//! opened.
+//! A file counts if its extension is an artifact's and its name does not begin with a dot: editors
+//! and `ConfigMap`s use such names for unfinished changes. A link counts as the file that it points
+//! to. A file that changed while it was read, or that ends too early and was written to a moment
+//! ago, is "not yet": it is read again later, not refused. If something that is not a file (a folder,
+//! a pipe, a dangling link) has an artifact's name, it is refused, and never opened.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
@@ -15,28 +14,28 @@ use std::time::{Duration, Instant, SystemTime};
 
 use plugbay_core::{Artifact, Digest, Reason, Refusal, Source};
 
-/// How long a file must be left alone before its being cut counts as final.
+/// How long a file must be unchanged before a truncated file is refused.
 pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 
-/// How old a file's last change must be for its time stamps to tell it from the next one.
-/// Coarse clocks tick every few milliseconds; file systems over a network are worse.
+/// How old a file's last change must be before equal time stamps mean that the file is unchanged.
+/// Coarse clocks tick every few milliseconds; network file systems are worse.
 const TRUSTED_AGE: Duration = Duration::from_secs(3);
 
-/// The largest artifact.
+/// The largest artifact, in bytes.
 const MAX_ARTIFACT: u64 = 256 << 20;
 
 /// How many bytes of new artifacts one look keeps for those who prepare them; the others are read again
 /// then, one by one.
-const MOST_KEPT: u64 = 64 << 20;
+const MAX_KEPT: u64 = 64 << 20;
 
 const EXTENSIONS: [&str; 4] = ["wasm", "so", "dylib", "dll"];
 
-/// What the folder holds now.
+/// The current content of the folder.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     /// Whole artifacts, by path.
     pub(crate) artifacts: Vec<Found>,
-    /// Files that are there and cannot be read.
+    /// Files that cannot be read or are truncated.
     pub(crate) refused: Vec<(Source, Refusal)>,
     /// Files that are still being written.
     pub(crate) not_yet: Vec<PathBuf>,
@@ -48,7 +47,7 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
-    /// Its bytes, if they were read in this look.
+    /// Its bytes, if they were read in this reconciliation.
     artifact: Option<Artifact>,
 }
 
@@ -66,25 +65,23 @@ impl Found {
         Source::File(self.path.clone())
     }
 
-    /// The artifact with its bytes: those of this look, or read again now.
+    /// The artifact with its bytes: those read in this reconciliation, or read again now.
     ///
     /// # Errors
-    ///
-    /// If the file cannot be read any more, or holds other bytes by now.
+    /// If the file can no longer be read, or has other bytes now.
     pub(crate) fn artifact(&self) -> Result<Artifact, Refusal> {
         if let Some(artifact) = &self.artifact {
             return Ok(artifact.clone());
         }
         let artifact = read(&self.path)?;
-        if artifact.digest == self.digest { Ok(artifact) } else { Err(restless()) }
+        if artifact.digest == self.digest { Ok(artifact) } else { Err(changed_while_read()) }
     }
 }
 
 /// Reads a file that may be an artifact, whole or not at all.
 ///
 /// # Errors
-///
-/// If it cannot be read, is no file, is too large, or changes meanwhile.
+/// If it cannot be read, is not a regular file, is too large, or changes meanwhile.
 pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
     let size = match size(path).map_err(|error| unreadable_file(&error))? {
         Ok(size) => size,
@@ -93,17 +90,17 @@ pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
     let file = File::open(path).map_err(|error| unreadable_file(&error))?;
     let bytes = bytes(&file, size)?.map_err(|error| unreadable_file(&error))?;
     if bytes.len() as u64 != size {
-        return Err(restless());
+        return Err(changed_while_read());
     }
     Ok(Artifact::new(Source::File(path.to_owned()), bytes))
 }
 
-/// The size of a file, or what there is instead. Asked before opening: a pipe with an artifact's name
-/// must not hang the reconciler.
+/// The size of a regular file, or what was found instead. Called before opening: a pipe with an
+/// artifact's name must not hang the reconciler.
 fn size(path: &Path) -> io::Result<Result<u64, &'static str>> {
     let metadata = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
-            return Ok(Err("a link that leads nowhere"));
+            return Ok(Err("a dangling link"));
         }
         metadata => metadata?,
     };
@@ -118,7 +115,7 @@ fn no_file(found: &str) -> Refusal {
     Refusal::new(Reason::Unreadable, format!("expected a file, found {found}"))
 }
 
-/// The bytes of a file of this size, and one more if it has grown since.
+/// The bytes of a file of this size, and one byte more if it has grown since.
 fn bytes(file: &File, size: u64) -> Result<io::Result<Vec<u8>>, Refusal> {
     if size > MAX_ARTIFACT {
         let message = format!("expected an artifact of at most {MAX_ARTIFACT} bytes, found {size}");
@@ -128,13 +125,13 @@ fn bytes(file: &File, size: u64) -> Result<io::Result<Vec<u8>>, Refusal> {
     Ok(file.take(size + 1).read_to_end(&mut bytes).map(|_| bytes))
 }
 
-fn restless() -> Refusal {
-    Refusal::new(Reason::Unreadable, "expected the file to stay as it is while it is read")
-        .hint("it is looked at again")
+fn changed_while_read() -> Refusal {
+    Refusal::new(Reason::Unreadable, "the file changed while it was read")
+        .hint("the host reads it again")
 }
 
-/// What is remembered of files that were read, so that an unchanged one is not read again.
-/// Their bytes are not kept.
+/// The files that were read before, so that an unchanged file is not read again. Their bytes are
+/// not kept.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     read: HashMap<PathBuf, (Stamp, Found)>,
@@ -150,12 +147,12 @@ fn unreadable_file(error: &io::Error) -> Refusal {
     }
 }
 
-/// What changes when a file does.
+/// The metadata that changes when a file changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     size: u64,
     modified: Option<SystemTime>,
-    /// Device, inode and time of change, where there are such.
+    /// Device, inode and change time, where the system has them.
     inode: (u64, u64, i64, i64),
 }
 
@@ -171,19 +168,16 @@ impl Stamp {
         Self { size: metadata.len(), modified: metadata.modified().ok(), inode }
     }
 
-    /// For how long the file was left alone, as far as its time stamp says.
+    /// The time since the file's last modification, by its time stamp; zero if that is in the future.
     fn age(&self) -> Duration {
         self.modified.and_then(|modified| modified.elapsed().ok()).unwrap_or_default()
     }
 }
 
-/// Lists and reads the folder.
-///
-/// `is_whole` says whether an artifact's bytes end where its format says so.
+/// Lists and reads the folder. `is_whole` says whether an artifact is complete by its format.
 ///
 /// # Errors
-///
-/// If the folder is not there or cannot be listed: then nothing is known of its files.
+/// If the folder is missing or cannot be listed: then nothing is known about its files.
 pub(crate) fn list(
     folder: &Path,
     memory: &mut Memory,
@@ -192,7 +186,7 @@ pub(crate) fn list(
     let unreadable = |error: io::Error| {
         let message = format!("folder {}: expected a readable folder: {error}", folder.display());
         Refusal::new(Reason::Unreadable, message)
-            .hint("make it, or set host.plugins; it is looked for again")
+            .hint("create it, or set host.plugins; the host checks again every host.rescan")
     };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -207,16 +201,16 @@ pub(crate) fn list(
     let mut listing = Listing::default();
     let mut kept = 0;
     for path in paths {
-        match memory.look(&path, &is_whole) {
-            Ok(Look::Artifact(mut found)) => {
+        match memory.check(&path, &is_whole) {
+            Ok(FileState::Artifact(mut found)) => {
                 if found.artifact.is_some() {
                     kept += found.size;
-                    found.artifact = found.artifact.filter(|_| kept <= MOST_KEPT);
+                    found.artifact = found.artifact.filter(|_| kept <= MAX_KEPT);
                 }
                 listing.artifacts.push(found);
             }
-            Ok(Look::NotYet) => listing.not_yet.push(path),
-            Ok(Look::Nothing) => {}
+            Ok(FileState::NotYet) => listing.not_yet.push(path),
+            Ok(FileState::Nothing) => {}
             Err(refusal) => listing.refused.push((Source::File(path), refusal)),
         }
     }
@@ -229,7 +223,7 @@ fn is_candidate(path: &Path) -> bool {
     !hidden && extension.is_some_and(|it| EXTENSIONS.contains(&it.to_ascii_lowercase().as_str()))
 }
 
-enum Look {
+enum FileState {
     Artifact(Found),
     NotYet,
     /// It went away between listing and reading.
@@ -237,23 +231,23 @@ enum Look {
 }
 
 impl Memory {
-    fn look(
+    fn check(
         &mut self,
         path: &Path,
         is_whole: &impl Fn(&Artifact) -> bool,
-    ) -> Result<Look, Refusal> {
-        match self.try_look(path, is_whole) {
-            Ok(look) => look,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Look::Nothing),
+    ) -> Result<FileState, Refusal> {
+        match self.try_check(path, is_whole) {
+            Ok(check) => check,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(FileState::Nothing),
             Err(error) => Err(unreadable_file(&error)),
         }
     }
 
-    fn try_look(
+    fn try_check(
         &mut self,
         path: &Path,
         is_whole: &impl Fn(&Artifact) -> bool,
-    ) -> io::Result<Result<Look, Refusal>> {
+    ) -> io::Result<Result<FileState, Refusal>> {
         if let Err(found) = size(path)? {
             return Ok(Err(no_file(found)));
         }
@@ -262,22 +256,22 @@ impl Memory {
         if let Some((stamp, found)) = self.read.get(path)
             && *stamp == before
         {
-            return Ok(Ok(Look::Artifact(found.clone())));
+            return Ok(Ok(FileState::Artifact(found.clone())));
         }
         let bytes = match bytes(&file, before.size) {
             Ok(bytes) => bytes?,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        // The name may lead to another file by now: then that one is looked at again.
+        // The name may lead to another file by now: then that file is read next time.
         let after = Stamp::of(&fs::metadata(path)?);
         if before != after || bytes.len() as u64 != before.size {
-            return Ok(Ok(Look::NotYet));
+            return Ok(Ok(FileState::NotYet));
         }
         let age = self.age(path, &before);
         let settled = age >= SETTLE;
         if bytes.is_empty() {
             let refusal = Refusal::new(Reason::Empty, "expected a plugin, found an empty file");
-            return Ok(if settled { Err(refusal) } else { Ok(Look::NotYet) });
+            return Ok(if settled { Err(refusal) } else { Ok(FileState::NotYet) });
         }
         let artifact = Artifact::new(Source::File(path.to_owned()), bytes);
         if !is_whole(&artifact) {
@@ -287,7 +281,7 @@ impl Memory {
             );
             let refusal = Refusal::new(Reason::Truncated, message)
                 .hint("copy the file again; write to a temporary name and rename it");
-            return Ok(if settled { Err(refusal) } else { Ok(Look::NotYet) });
+            return Ok(if settled { Err(refusal) } else { Ok(FileState::NotYet) });
         }
         let found = Found::new(path, artifact);
         if age >= TRUSTED_AGE {
@@ -295,7 +289,7 @@ impl Memory {
             let remembered = Found { artifact: None, ..found.clone() };
             self.read.insert(path.to_owned(), (before, remembered));
         }
-        Ok(Ok(Look::Artifact(found)))
+        Ok(Ok(FileState::Artifact(found)))
     }
 
     /// For how long a file was left alone, as its time stamp says or looks have seen.
@@ -389,7 +383,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.wasm", "b.wasm", "c.wasm"] {
             let file = File::create(folder.path().join(name)).unwrap();
-            file.set_len(MOST_KEPT / 2).unwrap();
+            file.set_len(MAX_KEPT / 2).unwrap();
         }
         let listing = list(folder.path(), &mut Memory::default(), |_| true).unwrap();
         let kept = listing.artifacts.iter().filter(|found| found.artifact.is_some()).count();

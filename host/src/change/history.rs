@@ -1,21 +1,21 @@
-//! The last generations, to go back to.
+//! The last generations, for rollback.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::prepare::{Key, key_of};
-use crate::set::{Generation, Past};
+use crate::set::{Generation, PastGeneration};
 
-/// The generations that can be gone back to: the newest is the one that serves.
+/// The generations that can be rolled back to; the newest is the one that serves.
 #[derive(Default)]
-pub(crate) struct History(VecDeque<Arc<Past>>);
+pub(crate) struct History(VecDeque<Arc<PastGeneration>>);
 
 impl History {
-    /// Remembers a generation that was published, and forgets the oldest beyond `most` that came
-    /// before it. One that serves what the one before did takes its place: a plugin that is
-    /// restarted again and again must not drive out what it should be rolled back to.
+    /// Remembers a published generation and at most `most` before it, and forgets older ones. A
+    /// generation that serves the same as the one before replaces it: repeated restarts of a plugin
+    /// must not push out the generation to roll back to.
     pub(crate) fn keep(&mut self, generation: &Generation, most: usize) {
-        let mut past = Past::of(generation);
+        let mut past = PastGeneration::of(generation);
         if let Some(last) = self.0.pop_back_if(|last| last.serves_as(&past)) {
             past.first = last.first;
         }
@@ -25,19 +25,20 @@ impl History {
         }
     }
 
-    /// The generation of this number, if it is remembered.
-    pub(crate) fn find(&self, number: u64) -> Option<Arc<Past>> {
+    /// The generation with this number, if it is remembered.
+    pub(crate) fn find(&self, number: u64) -> Option<Arc<PastGeneration>> {
         let past = self.0.iter().find(|past| (past.first..=past.number).contains(&number))?;
-        Some(Arc::new(Past { number, ..Past::clone(past) }))
+        Some(Arc::new(PastGeneration { number, ..PastGeneration::clone(past) }))
     }
 
-    /// What has to stay prepared so that each can be made again.
+    /// The keys of the artifacts that must stay prepared, so that each generation can be published
+    /// again.
     pub(crate) fn keys(&self) -> BTreeSet<Key> {
         self.0.iter().flat_map(|past| &past.wanted).map(key_of).collect()
     }
 
     /// All of them, oldest first.
-    pub(crate) fn list(&self) -> Arc<[Arc<Past>]> {
+    pub(crate) fn list(&self) -> Arc<[Arc<PastGeneration>]> {
         self.0.iter().cloned().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What a file holds, for `inspect` and `check`.
+//! Inspects files, for `inspect` and `check`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::report::Journal;
 use crate::set::{Generation, Offer};
 
-/// What a file holds.
+/// The content of a file that may hold a plugin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Inspection {
@@ -29,23 +29,23 @@ pub struct Inspection {
     pub code_size: u64,
     /// The runtime that serves it.
     pub form: Cow<'static, str>,
-    /// The interfaces it imports: what it asks the host for.
+    /// The interfaces that it imports from the host.
     pub imports: Vec<String>,
-    /// What it asks to reach, by its imports: each needs a grant, or is denied.
+    /// The grants that its imports need; without a grant, their use is denied.
     pub requested: Vec<Grant>,
     /// The interfaces it exports.
     pub exports: Vec<String>,
-    /// What the plugin says of itself.
+    /// The plugin's own description.
     pub description: Arc<Description>,
-    /// The plugins that the configuration makes of it.
-    pub plugins: Vec<Prospect>,
+    /// The plugins that the configuration would make of it.
+    pub plugins: Vec<PlannedPlugin>,
 }
 
-/// A plugin that a file would be.
+/// A plugin that a file would become.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Prospect {
-    /// The name it would run under.
+pub struct PlannedPlugin {
+    /// The name under which it would run.
     pub name: String,
     /// Where it would run, if it is native code.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct Prospect {
     pub grants: Grants,
 }
 
-/// Says what an artifact holds, without starting it.
+/// Inspects an artifact without starting it.
 pub(crate) fn inspect(
     runtimes: &[Arc<dyn Runtime>],
     artifact: &Artifact,
@@ -64,8 +64,8 @@ pub(crate) fn inspect(
     Ok(inspection(&ready, artifact, config))
 }
 
-/// Does with each artifact all that a load would do — judged together, and beside what runs —
-/// and stops again what it started.
+/// Checks artifacts as a load would: checks them together and against the running plugins, starts
+/// each, and shuts it down again.
 pub(crate) fn check(
     runtimes: &[Arc<dyn Runtime>],
     artifacts: Vec<Result<Artifact, Refusal>>,
@@ -80,8 +80,8 @@ pub(crate) fn check(
     let checked: Vec<Result<_, Refusal>> = checked.collect();
     let good = || checked.iter().filter_map(|it| it.as_ref().ok());
     let offers = good().map(|(ready, _, artifact)| offer(ready, artifact, &running.config));
-    // What runs stays, but for what these files would replace: the file of the same name, and
-    // linked plugins, which are offered again and give way to any file.
+    // Running plugins stay, except those that these files would replace: the file of the same name,
+    // and linked plugins, which are offered again and are replaced by any file.
     let is_linked = |source: &Source| matches!(source, Source::Linked(_));
     let replaced = |source: &Source| {
         is_linked(source)
@@ -100,7 +100,7 @@ pub(crate) fn check(
         if let Some(refused) = desired.refused.iter().find(|it| it.source == *source) {
             return Err(refused.refusal.clone());
         }
-        // Of the change as a whole.
+        // A broken rule refuses the change as a whole.
         if let Some(rule) = broken.first() {
             return Err(rule.refusal.clone());
         }
@@ -149,7 +149,7 @@ fn inspection(ready: &Ready, artifact: &Artifact, config: &Config) -> Inspection
     let native = ready.prepared().is_native();
     let prospects = names(config, &offer(ready, artifact, config)).into_iter().map(|name| {
         let settings = config.plugins.get(&name);
-        Prospect {
+        PlannedPlugin {
             isolation: native.then(|| config.policy(&name).isolation),
             grants: settings.map(|settings| settings.grants.clone()).unwrap_or_default(),
             name,

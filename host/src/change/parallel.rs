@@ -1,10 +1,10 @@
-//! Work on several threads of its own.
+//! Runs work on several threads.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Maps in order, on up to `workers` threads of their own: guest code may hang in there for
-/// as long as its limits allow, and must not hold up a pool that others use. Once it is `stopped`,
-/// nothing more is begun, and the rest has no result.
+/// Maps items in order, on up to `workers` threads that are started for it: guest code may hang for
+/// as long as its limits allow, and must not block a shared thread pool. Once `stopped` returns
+/// true, no further item is begun, and the rest has no result.
 pub(crate) fn parallel<T: Send, R: Send>(
     items: Vec<T>,
     workers: usize,

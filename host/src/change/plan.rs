@@ -1,10 +1,11 @@
-//! What becomes of each plugin: it stays as it is, something of it is started, or it leaves. Pure.
+//! Plans for each plugin whether it stays as it is, a version of it is started, or it is retired.
+//! Pure.
 //!
-//! What is started is the version that is wanted, which takes the place of the one that serves or
-//! is tried beside it; or the one that serves, under what the configuration says now: limits and
-//! grants reach whatever serves, be it a last good version or the other side of a trial.
-//! [`Look::start`](super::start::Look::start) carries the plan out, and asks again for a plugin
-//! whose new version did not start.
+//! Either the wanted version is started, which replaces the serving one or is tried beside it; or
+//! the serving version is restarted, with the current limits and grants: these apply to every
+//! version that serves, including a last good version and both sides of a trial.
+//! [`Reconciliation::start`](super::start::Reconciliation::start) carries out the plan, and plans
+//! again for a plugin whose new version did not start.
 
 use std::collections::BTreeMap;
 
@@ -13,61 +14,62 @@ use plugbay_core::Source;
 use super::desired::{Desired, as_configured};
 use super::trials::terms;
 use crate::config::Config;
-use crate::set::{Member, Offer, PluginIdentity, Terms, Wanted, is_well};
+use crate::set::{Member, Offer, PluginIdentity, Terms, Wanted, gets_calls};
 
-/// What is to be done.
+/// The transitions of all plugins.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// One for each plugin that is wanted or kept: first those, in order of precedence.
+    /// One for each plugin that is wanted or kept: first the wanted ones, in order of precedence.
     pub(crate) transitions: Vec<Transition>,
-    /// Plugins that leave, because nothing asks for them.
+    /// Plugins to retire, because they are neither wanted nor kept.
     pub(crate) retire: Vec<String>,
 }
 
-/// What becomes of one plugin that is to serve.
+/// The next step of one plugin that is to serve.
 #[derive(Debug, Default)]
 pub(crate) struct Transition {
     pub(crate) name: String,
-    /// What becomes of its trial, before anything is started.
+    /// The change of its trial, before anything is started.
     pub(crate) trial: TrialChange,
-    /// Where the newest version that stays was found now.
+    /// The current source of the newest version that stays.
     pub(crate) found_at: Option<Source>,
-    /// The version that serves, under the configuration as it is now, if that differs.
+    /// The serving version under the current configuration, if it has to be restarted for it.
     pub(crate) restart: Option<Wanted>,
-    /// The version that is wanted, if it does not run.
+    /// The wanted version, if it is not running.
     pub(crate) target: Option<Wanted>,
-    /// How the target is tried beside the version that serves; else it takes its place.
+    /// The terms of a trial of the target beside the serving version; `None` if the target replaces
+    /// it.
     pub(crate) terms: Option<Terms>,
 }
 
-/// What becomes of the trial that a plugin has.
+/// The change of a plugin's running trial.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum TrialChange {
-    /// It goes on.
+    /// The trial goes on.
     #[default]
     Keep,
-    /// It begins again, with these terms.
+    /// The trial begins again, with these terms.
     Restart(Terms),
-    /// The version that served before goes on alone.
+    /// The trial ends, and the stable version serves alone.
     End,
     /// The version on trial takes all calls.
     Promote,
 }
 
-/// A plugin that serves, as far as the plan depends on it.
+/// A serving plugin, as far as the plan depends on it.
 pub(crate) struct Serving<'a> {
     pub(crate) stable: Version<'a>,
     pub(crate) canary: Option<OnTrial<'a>>,
     /// Whether the stable version gets calls: only then a new one can be compared with it.
-    pub(crate) is_well: bool,
+    pub(crate) gets_calls: bool,
 }
 
-/// A version that runs.
+/// A running version.
 #[derive(Clone, Copy)]
 pub(crate) struct Version<'a> {
     pub(crate) identity: &'a PluginIdentity,
     pub(crate) offer: &'a Offer,
-    /// Where its bytes are now.
+    /// The current location of its bytes.
     pub(crate) source: &'a Source,
 }
 
@@ -75,7 +77,7 @@ pub(crate) struct Version<'a> {
 pub(crate) struct OnTrial<'a> {
     pub(crate) version: Version<'a>,
     pub(crate) terms: &'a Terms,
-    /// Whether the trial is decided; the next look carries the decision out.
+    /// Whether the trial is decided; the next reconciliation carries out the decision.
     pub(crate) decided: bool,
 }
 
@@ -93,10 +95,10 @@ impl<'a> Serving<'a> {
             terms: canary.trial.terms(),
             decided: canary.trial.end().is_some(),
         });
-        Self { stable, canary, is_well: is_well(running) }
+        Self { stable, canary, gets_calls: gets_calls(running) }
     }
 
-    /// What the plugin is, or is about to be.
+    /// The identity of the newest version: that on trial, if there is one.
     fn newest(&self) -> &'a PluginIdentity {
         self.canary.as_ref().map_or(self.stable.identity, |canary| canary.version.identity)
     }
@@ -110,15 +112,15 @@ impl Transition {
     }
 }
 
-/// Decides by the configuration that is to be in force.
+/// Makes plans by the configuration that is to be in force.
 pub(crate) struct Planner<'a> {
     pub(crate) config: &'a Config,
-    /// Whether an operator went back to what is wanted: then nothing is tried.
+    /// Whether an operator rolled back to the wanted plugins: then no version is tried.
     pub(crate) pinned: bool,
 }
 
 impl Planner<'_> {
-    /// What becomes of all plugins that run or should run.
+    /// Plans the transitions of all plugins that run or should run.
     pub(crate) fn plan(&self, running: &BTreeMap<&str, Serving<'_>>, desired: Desired) -> Plan {
         let Desired { wanted, kept, .. } = desired;
         let stays =
@@ -133,7 +135,7 @@ impl Planner<'_> {
         Plan { transitions: transitions.chain(kept).collect(), retire }
     }
 
-    /// What becomes of a plugin of which this version is wanted.
+    /// The transition of a plugin of which this version is wanted.
     pub(crate) fn transition(&self, serving: Option<&Serving<'_>>, wanted: Wanted) -> Transition {
         match serving {
             None => Transition {
@@ -144,7 +146,7 @@ impl Planner<'_> {
             Some(serving) if self.pinned => rolls_back(serving, wanted),
             Some(serving) if *serving.newest() == wanted.identity => {
                 let on = self.goes_on(serving);
-                // The version that was found does not stay, if its trial ends.
+                // If its trial ends, the version that was found does not stay.
                 let found = (on.trial != TrialChange::End).then_some(wanted.offer.source);
                 Transition { found_at: found, ..on }
             }
@@ -152,7 +154,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What becomes of a plugin of which nothing else is wanted, or whose change was refused.
+    /// The transition of a plugin that is unchanged, or whose change was refused.
     pub(crate) fn goes_on(&self, serving: &Serving<'_>) -> Transition {
         let trial = self.trial_of(serving);
         let stays = match (&trial, &serving.canary) {
@@ -167,28 +169,28 @@ impl Planner<'_> {
         }
     }
 
-    /// What becomes of a trial under the configuration as it is now.
+    /// The change of a trial under the current configuration.
     pub(crate) fn trial_of(&self, serving: &Serving<'_>) -> TrialChange {
         let Some(canary) = serving.canary.as_ref().filter(|canary| !canary.decided) else {
             return TrialChange::Keep;
         };
         if self.restarted(&canary.version).is_some() {
-            // It is not what it should be, and there is nothing to start it from.
+            // The canary would have to be restarted, and there is nothing to start it from.
             return TrialChange::End;
         }
         let (stable, new) = (serving.stable.offer, canary.version.offer);
         match terms(self.config, &stable.description, &new.description) {
-            // Without a section that tries it, a new version just serves.
+            // Without a section with the strategy canary, a new version serves at once.
             None => TrialChange::Promote,
             Some(terms) if terms == *canary.terms => TrialChange::Keep,
             Some(terms) => TrialChange::Restart(terms),
         }
     }
 
-    /// What becomes of a plugin of which another version, or another configuration, is wanted.
+    /// The transition of a plugin of which another version, or another configuration, is wanted.
     fn changes(&self, serving: &Serving<'_>, wanted: Wanted) -> Transition {
         if serving.stable.identity.digest == wanted.identity.digest {
-            // The same code: a change of its section is not tried.
+            // The same code: a change of the plugin's section is not put on trial.
             return takes_over(&serving.stable, TrialChange::End, wanted);
         }
         let is_decided = |canary: &OnTrial<'_>| {
@@ -199,7 +201,7 @@ impl Planner<'_> {
         }
         let terms =
             terms(self.config, &serving.stable.offer.description, &wanted.offer.description)
-                .filter(|_| serving.is_well);
+                .filter(|_| serving.gets_calls);
         let restart = terms.as_ref().and_then(|_| self.restarted(&serving.stable));
         Transition {
             name: wanted.identity.name.clone(),
@@ -210,7 +212,8 @@ impl Planner<'_> {
         }
     }
 
-    /// A version as the configuration would have it, if it is not so already.
+    /// The version to start instead, if the current configuration differs from the one that it runs
+    /// with.
     fn restarted(&self, version: &Version<'_>) -> Option<Wanted> {
         let identity = as_configured(self.config, version.identity, version.offer);
         let offer = Offer { source: version.source.clone(), ..version.offer.clone() };
@@ -218,7 +221,7 @@ impl Planner<'_> {
     }
 }
 
-/// What becomes of a plugin that an operator went back with: all of what served then, at once.
+/// The transition of a plugin in a rollback: the version that served then takes all calls at once.
 fn rolls_back(serving: &Serving<'_>, wanted: Wanted) -> Transition {
     match &serving.canary {
         Some(canary) if *canary.version.identity == wanted.identity => {
@@ -228,8 +231,8 @@ fn rolls_back(serving: &Serving<'_>, wanted: Wanted) -> Transition {
     }
 }
 
-/// What becomes of a plugin whose only version is to be the wanted one; `serving` is the one that
-/// is left when its trial is over.
+/// The transition of a plugin whose only version is to be the wanted one; `serving` is the version
+/// that is left after the change of its trial.
 fn takes_over(serving: &Version<'_>, trial: TrialChange, wanted: Wanted) -> Transition {
     let name = wanted.identity.name.clone();
     if *serving.identity == wanted.identity {

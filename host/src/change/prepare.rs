@@ -1,4 +1,4 @@
-//! Prepares artifacts and starts plugins from them: one at a time, without memory.
+//! Prepares artifacts and starts plugins from them: one at a time, and without state.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -10,9 +10,9 @@ use plugbay_core::{
 use plugbay_guard::{Guard, Rules};
 
 use crate::report::Journal;
-use crate::set::{HealthRecord, Hosted, Running, Shutdown, Tally, Wanted};
+use crate::set::{DropOnThread, HealthRecord, Running, Shutdown, Tally, Wanted};
 
-/// A prepared artifact: kept as long as something asks for its digest.
+/// A prepared artifact: kept as long as its digest is in use.
 #[derive(Clone)]
 pub(crate) struct Ready {
     prepared: Arc<dyn Prepared>,
@@ -20,17 +20,17 @@ pub(crate) struct Ready {
     runtime: &'static str,
 }
 
-/// How much longer than the first time a breaker stays open at most, while trials go on failing.
+/// The most that a breaker's open time grows by, as a factor, while its probes fail.
 const LONGEST_OPEN: u32 = 16;
 
-/// What is prepared once: the bytes, and where they may run to say what they are.
+/// The key of a prepared artifact: its digest, and where it may run to be described.
 pub(crate) type Key = (Digest, Isolation);
 
 pub(crate) fn key_of(wanted: &Wanted) -> Key {
     (wanted.identity.digest, wanted.offer.described_in)
 }
 
-/// Finds the runtime, checks and compiles, and asks for the description.
+/// Finds the runtime, checks and compiles the artifact, and calls `describe`.
 pub(crate) fn prepare(
     runtimes: &[Arc<dyn Runtime>],
     artifact: &Artifact,
@@ -45,7 +45,7 @@ pub(crate) fn prepare(
     Ok(Ready { prepared, description: Arc::new(description), runtime: runtime.name() })
 }
 
-/// A library is named, where this build has no runtime for it.
+/// The refusal of an unknown format. Mentions the feature `native` in a build without it.
 fn unknown(artifact: &Artifact) -> Refusal {
     let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
         use std::fmt::Write as _;
@@ -79,7 +79,7 @@ impl Ready {
         self.runtime
     }
 
-    /// Starts a plugin from it.
+    /// Starts a plugin from this artifact.
     pub(crate) fn start(&self, wanted: &Wanted, journal: &Journal) -> Result<Running, Refusal> {
         let Wanted { identity, offer } = wanted;
         let label = Label::new(&identity.name, &offer.description.version);
@@ -106,7 +106,7 @@ impl Ready {
             label: Arc::clone(label.label()),
             description: Arc::clone(&offer.description),
             calls_others: plugin.calls_others(),
-            plugin: Hosted::new(plugin),
+            plugin: DropOnThread::new(plugin),
             providers,
             runtime: self.runtime,
             imports: self.prepared.imports().to_vec(),
@@ -123,19 +123,19 @@ impl Ready {
     }
 }
 
-/// What stands around a plugin.
+/// The guard of a plugin, by its protection settings.
 fn guard(protection: &Protection) -> Guard {
     let rules = Rules {
         failures: protection.breaker_failures,
         open: protection.breaker_open,
-        longest: protection.breaker_open.saturating_mul(LONGEST_OPEN),
+        max_open: protection.breaker_open.saturating_mul(LONGEST_OPEN),
         probes: 1,
         successes: protection.breaker_successes,
     };
     Guard::new(rules, Instant::now(), fastrand::u64(..))
 }
 
-/// Whether an artifact's bytes end where its format says so; what no runtime knows is whole.
+/// Whether an artifact is complete by its format; an unknown format counts as complete.
 pub(crate) fn is_whole(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> bool {
     let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact));
     runtime.is_none_or(|runtime| runtime.is_whole(artifact))

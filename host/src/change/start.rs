@@ -1,4 +1,4 @@
-//! Carries a plan out: starts what is new, and puts together what the next set is made of.
+//! Carries out a plan: starts new versions, and collects the members of the next set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use crate::config::Config;
 use crate::report::{Outcome, Rejection, millis};
 use crate::set::{Canary, Generation, Member, Offer, Running, Wanted};
 
-/// What one look starts from.
-pub(crate) struct Look<'a> {
+/// The input of one reconciliation.
+pub(crate) struct Reconciliation<'a> {
     pub(crate) running: &'a Generation,
     pub(crate) config: &'a Config,
-    /// Whether an operator went back to what is wanted: then nothing is tried.
+    /// Whether an operator rolled back to the desired plugins: then no version is tried.
     pub(crate) pinned: bool,
-    /// How many are started at the same time.
+    /// How many plugins are started at the same time.
     pub(crate) workers: usize,
-    /// Whether what would not start is tried again.
+    /// Which plugins that failed to start before are tried again.
     pub(crate) retry: Retry,
 }
 
 /// A plugin on its way into the next set.
 struct Step {
-    /// What serves now, with what the transition makes of its trial.
+    /// The serving member, after the change of its trial.
     old: Option<Member>,
     transition: Transition,
 }
@@ -37,11 +37,11 @@ struct Step {
 pub(crate) struct StartedPlugin {
     pub(crate) running: Arc<Leased<Running>>,
     pub(crate) wanted: Wanted,
-    /// What is noted once it serves.
+    /// The outcome to report once the plugin serves.
     pub(crate) loaded: Outcome,
 }
 
-/// What was started and what the next set is made of, in order of precedence.
+/// The plugins that were started, and the members of the next set in order of precedence.
 #[derive(Default)]
 pub(crate) struct Next {
     pub(crate) started: Vec<StartedPlugin>,
@@ -49,8 +49,9 @@ pub(crate) struct Next {
     pub(crate) refused: Vec<Rejection>,
 }
 
-impl Look<'_> {
-    /// Starts what is new, and puts the next set together: what runs and stays first.
+impl Reconciliation<'_> {
+    /// Starts new versions, and collects the members of the next set: running ones that stay come
+    /// first.
     pub(crate) fn start(&self, store: &mut Store, mut desired: Desired) -> Next {
         let running = || self.running.plugins.iter();
         let serving = running().map(|(name, member)| (name, Serving::of(member))).collect();
@@ -65,12 +66,12 @@ impl Look<'_> {
         store.begin(self.retry);
         while !steps.is_empty() {
             let refused = next.refused.len();
-            // What did not start leaves what serves, of which something may have to be started.
+            // If a version does not start, the serving one stays, which may have to be restarted.
             while !steps.is_empty() {
                 steps = self.go(store, steps, &mut next);
             }
             if next.refused.len() > refused {
-                // It has no claim to a name, a capability or a route.
+                // A plugin that did not start claims no name, capability or route.
                 steps = self.readmit(&mut contested, &mut next);
             }
         }
@@ -83,13 +84,17 @@ impl Look<'_> {
         Planner { config: self.config, pinned: self.pinned }
     }
 
-    /// The steps of plugins that clashed only with what did not start.
+    /// The steps of plugins that clashed only with plugins that did not start.
     fn readmit(&self, contested: &mut Vec<Contested>, next: &mut Next) -> Vec<Step> {
         let admitted = readmitted(self.config, &next.members, contested);
         let steps = admitted.into_iter().map(|wanted| {
             let name = &wanted.identity.name;
             let at = next.members.iter().position(|it| it.running.identity.name == *name);
-            let old = at.map(|at| next.members.remove(at));
+            // If it serves and was about to leave, it stays as it is.
+            let old = match at {
+                Some(at) => Some(next.members.remove(at)),
+                None => self.running.plugins.get(name).cloned(),
+            };
             let serving = old.as_ref().map(Serving::of);
             let transition = self.planner().transition(serving.as_ref(), wanted);
             step(old, transition)
@@ -97,7 +102,8 @@ impl Look<'_> {
         steps.collect()
     }
 
-    /// Starts what is to be started, and returns the steps of those whose new version would not.
+    /// Starts the versions of these steps, and returns new steps for plugins whose new version did
+    /// not start.
     fn go(&self, store: &mut Store, steps: Vec<Step>, next: &mut Next) -> Vec<Step> {
         let all = steps.iter().map(|it| &it.transition);
         let all = all.flat_map(|it| it.target.iter().chain(&it.restart)).cloned();
@@ -111,7 +117,7 @@ impl Look<'_> {
         for Step { old, transition } in steps {
             let Transition { target, restart, terms, .. } = transition;
             let restarted = take(restart.as_ref(), old.as_ref(), next);
-            // On trial, it is beside the other one.
+            // A version on trial replaces none.
             let replaces = old.as_ref().filter(|_| terms.is_none());
             let new = take(target.as_ref(), replaces, next);
             let serves = old.map(|old| match restarted {
@@ -146,8 +152,8 @@ impl Look<'_> {
         left
     }
 
-    /// A member whose serving version was restarted: who is on trial is compared with that
-    /// one from now on.
+    /// A member whose serving version was restarted: a version on trial is compared with the new
+    /// instance from now on.
     fn compared_with(&self, running: Arc<Leased<Running>>, old: Member) -> Member {
         let canary = old.canary.map(|canary| {
             if canary.trial.end().is_some() {
@@ -189,7 +195,8 @@ fn with_trial(mut member: Member, change: TrialChange) -> Member {
     }
 }
 
-/// Restarts members of a generation, as they are, and puts together what it is made of then.
+/// Restarts members of a generation with their current identity, and collects the members of the
+/// next set.
 pub(crate) fn restart_members(
     store: &Store,
     generation: &Generation,
@@ -219,7 +226,7 @@ pub(crate) fn restart_members(
 }
 
 impl Next {
-    /// Keeps what was started, or says why it was not.
+    /// Adds a plugin that was started, or the reason why it was not.
     fn keep(
         &mut self,
         started: Started,
@@ -245,7 +252,7 @@ impl Next {
     }
 }
 
-/// Plugins to start, in groups: all of a group start before the next does. A plugin comes after
+/// Groups plugins to start: all of a group start before the next group does. A plugin comes after
 /// those that its section names in `after`.
 fn waves(config: &Config, wanted: Vec<Wanted>) -> Vec<Vec<Wanted>> {
     let depths = config.start_depths();

@@ -17,11 +17,11 @@ use crate::config::Config;
 use crate::report::{Journal, Rejection};
 use crate::set::{Offer, PluginIdentity, Running, Wanted};
 
-/// Where an offer's artifact comes from.
+/// The source of an offer's artifact.
 #[derive(Clone)]
 pub(crate) enum ArtifactSource {
     Folder(Found),
-    /// Linked into the program, or given by the application.
+    /// An artifact that is linked into the program, or passed in by the application.
     Given(Artifact),
 }
 
@@ -55,43 +55,43 @@ impl ArtifactSource {
     }
 }
 
-/// Which of the refusals that may pass a look tries again.
+/// Which transient failures a reconciliation tries again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retry {
-    /// None: the look is for what changed.
+    /// None: the reconciliation is for changed files.
     None,
-    /// Those whose time has come: each waits longer after each failure.
+    /// Those whose wait is over: each waits longer after each failure.
     Due,
-    /// All: an operator or the application asks.
+    /// All: an operator or the application asks for it.
     All,
 }
 
-/// What a look has to work with.
+/// The result of [`Store::prepare`].
 #[derive(Default)]
 pub(crate) struct Preparation {
-    /// What is prepared.
+    /// The artifacts that are prepared.
     pub(crate) offers: Vec<Offer>,
     pub(crate) refused: Vec<Rejection>,
-    /// What is on its way: another look follows when it ends.
+    /// The artifacts that are being prepared: another reconciliation follows when one is ready.
     pub(crate) pending: BTreeMap<Key, Source>,
 }
 
-/// A digest that was refused for a reason that may pass.
+/// The transient failures of a digest.
 struct Failures {
     count: u32,
-    /// When it is tried again, if nobody asks for it before.
+    /// When it is tried again, if no caller asks for it before.
     due: Instant,
 }
 
-/// How long such a digest waits after its first failure, and at most.
+/// The wait after the first transient failure of a digest; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// The longest such wait.
+const MAX_WAIT: Duration = Duration::from_hours(1);
 
-/// Says whether the host is shut down.
+/// Returns whether the host is shut down.
 type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
 
-/// What was prepared and what was refused, by digest, so that neither is tried again at
-/// each look.
+/// Prepared and refused artifacts, by digest, so that a reconciliation does not prepare them again.
 pub(crate) struct Store {
     runtimes: Vec<Arc<dyn Runtime>>,
     journal: Journal,
@@ -99,15 +99,15 @@ pub(crate) struct Store {
     stopped: Stopped,
     ready: HashMap<Key, Result<Ready, Refusal>>,
     preparing: Preparing,
-    /// What changed while it was read.
-    restless: HashMap<Key, Refusal>,
+    /// The artifacts that changed while they were read.
+    unsettled: HashMap<Key, Refusal>,
     failures: HashMap<Key, Failures>,
-    /// How long it took to prepare each digest that the last look found ready.
+    /// How long it took to prepare each digest that the last reconciliation found ready.
     prepared_in: HashMap<Key, Duration>,
-    /// Plugins that would not start: tried again when anything of them changes, when
-    /// an operator asks for a look, and at the slow look.
+    /// Plugins that did not start. They are tried again when their identity changes, when an
+    /// operator asks for a reload, and at each rescan.
     failed_starts: Vec<(PluginIdentity, Refusal)>,
-    /// What was to be started since the last look began.
+    /// The plugins that this reconciliation tried to start.
     attempted: Vec<PluginIdentity>,
 }
 
@@ -115,7 +115,8 @@ pub(crate) struct Store {
 pub(crate) struct Started {
     pub(crate) wanted: Wanted,
     pub(crate) outcome: Result<Arc<Leased<Running>>, Refusal>,
-    /// From its bytes to the end of `init`: less, if the bytes were prepared earlier.
+    /// The time from reading the bytes to the end of `init`; less if the bytes were prepared
+    /// earlier.
     pub(crate) took: Duration,
 }
 
@@ -128,7 +129,7 @@ impl Store {
     ) -> Self {
         Self {
             preparing: Preparing::new(runtimes.clone(), wake),
-            restless: HashMap::new(),
+            unsettled: HashMap::new(),
             failures: HashMap::new(),
             runtimes,
             journal,
@@ -144,8 +145,8 @@ impl Store {
         &self.runtimes
     }
 
-    /// Has every digest that is new prepared and described, at most `workers` at once, and says what
-    /// is ready. What `keep` names stays prepared though nothing asks for it now.
+    /// Begins to prepare and describe every new digest, at most `workers` at once, and returns what
+    /// is ready. Does not block. Artifacts in `keep` stay prepared though they are not in `sources`.
     pub(crate) fn prepare(
         &mut self,
         sources: &[ArtifactSource],
@@ -162,7 +163,7 @@ impl Store {
         self.collect();
         self.forget(&wanted, keep, retry);
         for (key, source) in &sources {
-            let is_known = self.ready.contains_key(key) || self.restless.contains_key(key);
+            let is_known = self.ready.contains_key(key) || self.unsettled.contains_key(key);
             if !is_known {
                 self.preparing.begin(*key, source, workers);
             }
@@ -179,36 +180,36 @@ impl Store {
                     description: Arc::clone(ready.description()),
                 }),
                 Some(Err(refusal)) => preparation.refused.push(refuse(source, refusal)),
-                None => match self.restless.get(&key) {
+                None => match self.unsettled.get(&key) {
                     Some(refusal) => preparation.refused.push(refuse(source, refusal)),
                     None => drop(preparation.pending.insert(key, source.source())),
                 },
             }
         }
-        // It is read again at the next look.
-        self.restless.clear();
+        // These are read again at the next reconciliation.
+        self.unsettled.clear();
         preparation
     }
 
-    /// Waits until all that is on its way has ended, or nothing has for `patience`.
+    /// Waits until all artifacts are prepared, or until none became ready for `patience`.
     pub(crate) fn wait(&self, patience: Duration, progress: impl Fn() -> bool) {
         self.preparing.wait(patience, || progress() && !(self.stopped)());
     }
 
-    /// Takes over what has ended.
+    /// Takes over the artifacts that are prepared.
     fn collect(&mut self) {
         for Done { key, ready, took } in self.preparing.take_done() {
             self.prepared_in.insert(key, took);
             let ready = match ready {
                 Ok(ready) => ready,
                 Err(refusal) => {
-                    self.restless.insert(key, refusal);
+                    self.unsettled.insert(key, refusal);
                     continue;
                 }
             };
-            if ready.as_ref().is_err_and(|refusal| refusal.reason.may_pass()) {
+            if ready.as_ref().is_err_and(|refusal| refusal.reason.is_transient()) {
                 let count = self.failures.get(&key).map_or(0, |it| it.count);
-                let wait = FIRST_WAIT.saturating_mul(1 << count.min(16)).min(LONGEST_WAIT);
+                let wait = FIRST_WAIT.saturating_mul(1 << count.min(16)).min(MAX_WAIT);
                 let failures = Failures { count: count + 1, due: Instant::now() + wait };
                 self.failures.insert(key, failures);
             } else {
@@ -218,13 +219,14 @@ impl Store {
         }
     }
 
-    /// Forgets what nothing asks for, and what is to be tried again.
+    /// Forgets artifacts that are not wanted any more, and failures that are to be tried again.
     fn forget(&mut self, wanted: &BTreeSet<Key>, keep: &BTreeSet<Key>, retry: Retry) {
         let now = Instant::now();
         let failures = &self.failures;
         let again = |key: &Key, refusal: &Refusal| {
             let is_due = || failures.get(key).is_none_or(|it| it.due <= now);
-            refusal.reason.may_pass() && (retry == Retry::All || (retry == Retry::Due && is_due()))
+            let is_tried = retry == Retry::All || (retry == Retry::Due && is_due());
+            refusal.reason.is_transient() && is_tried
         };
         self.ready.retain(|key, ready| {
             let is_over = ready.as_ref().is_err_and(|refusal| again(key, refusal));
@@ -234,15 +236,15 @@ impl Store {
         self.preparing.keep_only(wanted);
     }
 
-    /// A look begins to start plugins, and tries those again that failed before unless it is for what
-    /// changed alone.
+    /// Begins the starts of one reconciliation. Unless `retry` is [`Retry::None`], plugins that
+    /// failed to start before are tried again.
     pub(crate) fn begin(&mut self, retry: Retry) {
         let attempted = std::mem::take(&mut self.attempted);
         let is_tried_again = retry != Retry::None;
         self.failed_starts.retain(|(identity, _)| !is_tried_again && attempted.contains(identity));
     }
 
-    /// Starts plugins, one group after the other, and of each at most `workers` at once.
+    /// Starts plugins, one group after the other, and at most `workers` of a group at once.
     pub(crate) fn start(&mut self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
         let started = self.start_unless(&self.failed_starts, waves, workers);
         for it in &started {
@@ -256,7 +258,7 @@ impl Store {
         started
     }
 
-    /// As [`Store::start`], whatever came of it before, and without a part in what looks try.
+    /// As [`Store::start`], but ignores earlier failures and does not remember new ones.
     pub(crate) fn restart(&self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
         self.start_unless(&[], waves, workers)
     }
@@ -301,8 +303,8 @@ fn start(
     let ready = match ready.get(&key_of(wanted)) {
         Some(Ok(ready)) => ready,
         Some(Err(refusal)) => return Err(refusal.clone()),
-        // An offer is made of what is ready; kept as a refusal so that no bug can panic here.
-        None => return Err(Refusal::new(Reason::Unreadable, "expected a prepared artifact")),
+        // Every offer has a prepared artifact; a refusal here avoids a panic if there is a bug.
+        None => return Err(Refusal::new(Reason::Unreadable, "the artifact is not prepared")),
     };
     Ok(Arc::new(Leased::new(ready.start(wanted, journal)?)))
 }

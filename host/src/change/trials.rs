@@ -1,5 +1,5 @@
-//! What the reconciler knows of trials: which version is tried and how, what came of it, and
-//! what was rolled back.
+//! The reconciler's record of trials: which version is on trial and by which terms, the result, and
+//! which versions were rolled back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,25 +13,25 @@ use crate::config::{Config, Strategy};
 use crate::report::{Outcome, Rejection};
 use crate::set::{Canary, End, Generation, Member, Running, Terms, Trial};
 
-/// The probability with which an equal version is rolled back at one step.
+/// The greatest probability with which an equal version is rolled back at one step.
 const SIGNIFICANCE: f64 = 0.01;
 
-/// What the reconciler knows of trials.
+/// The versions that were rolled back.
 #[derive(Default)]
 pub(crate) struct Trials {
-    /// By plugin and digest, why a version was rolled back: not tried again until its file changes
-    /// or an operator asks for a look. What else is configured for it has no part in that.
+    /// By plugin and digest, why a version was rolled back. It is not tried again until its file
+    /// changes or an operator asks for a reload, whatever else changes in its configuration.
     failed: BTreeMap<(String, Digest), Refusal>,
 }
 
 impl Trials {
-    /// What failed may be tried again.
+    /// Lets versions that were rolled back be tried again.
     pub(crate) fn forget(&mut self) {
         self.failed.clear();
     }
 
-    /// The members of a generation, with what its trials came to carried out; nothing if none
-    /// ended. Whatever else a look finds, a bad version leaves.
+    /// The members of a generation after its decided trials are carried out; `None` if none is
+    /// decided. A bad version is removed whatever else the reconciliation finds.
     pub(crate) fn settle(&mut self, running: &Generation) -> Option<(Vec<Member>, Vec<Rejection>)> {
         let (mut any, mut refused) = (false, Vec::new());
         let settled = running.plugins.iter().map(|(name, member)| {
@@ -44,7 +44,7 @@ impl Trials {
                 Some((canary, End::RolledBack(why))) => {
                     any = true;
                     let refusal = Refusal::new(Reason::Canary, why)
-                        .hint("mend the plugin, or have it tried again: POST /v1/reload");
+                        .hint("fix the plugin, or try it again with POST /v1/reload");
                     let digest = canary.running.identity.digest;
                     refused.push(Rejection {
                         source: canary.source.clone(),
@@ -62,8 +62,8 @@ impl Trials {
         any.then_some((settled, refused))
     }
 
-    /// Takes what was rolled back before out of what is wanted: what serves stays in its place.
-    /// Returns why, for each.
+    /// Removes versions from the desired plugins that were rolled back before; the serving versions
+    /// stay. Returns the reason for each.
     pub(crate) fn withhold(
         &mut self,
         desired: &mut Desired,
@@ -73,12 +73,12 @@ impl Trials {
         let Desired { wanted, kept, .. } = desired;
         wanted.retain(|wanted| {
             let (name, digest) = (&wanted.identity.name, wanted.identity.digest);
-            // Its file changed.
+            // Forget rolled-back versions whose file changed.
             self.failed.retain(|(it, failed), _| it != name || *failed == digest);
             let serves = running.plugins.get(name).map(|member| member.running.identity.digest);
             let key = (name.clone(), digest);
             if serves.is_none_or(|serves| serves == digest) {
-                // There is nothing to keep in its place, or an operator went back to it.
+                // No other version serves, or an operator rolled back to this one.
                 self.failed.remove(&key);
             }
             let Some(refusal) = self.failed.get(&key) else { return true };
@@ -90,32 +90,33 @@ impl Trials {
     }
 }
 
-/// The one on trial, alone.
+/// The member after its canary was promoted.
 pub(crate) fn promoted(canary: &Canary) -> Member {
     let Canary { running, source, since, .. } = canary.clone();
     Member { running, source, since, canary: None }
 }
 
-/// A trial of a new version beside the one that serves.
+/// A trial of a new version beside the stable one.
 pub(crate) fn trial(stable: &Running, new: &Running, terms: Terms) -> Arc<Trial> {
     let labels = [Arc::clone(&stable.label), Arc::clone(&new.label)];
     Arc::new(Trial::new(labels, terms))
 }
 
-/// How a version is tried beside one that serves, if any capability that both offer says so.
+/// The terms of a trial of a new version, if any capability that both versions offer has the
+/// strategy canary.
 pub(crate) fn terms(config: &Config, stable: &Description, new: &Description) -> Option<Terms> {
     let mut both = stable.keys().filter(|key| new.keys().any(|it| it == *key));
     both.find_map(|key| match &config.capabilities.get(&key)?.strategy {
         Strategy::Canary { steps, every, errors, latency, calls, .. } => {
-            // The last step is all of the calls: there is nothing left to compare with.
+            // A step of all calls is no trial: there is nothing left to compare with.
             let shares = steps.iter().filter(|share| **share < 100).map(|share| share * 10);
-            let steps = Steps { shares: shares.collect(), each: *every };
+            let steps = Steps { shares: shares.collect(), step_duration: *every };
             let rules = CanaryRules {
                 significance: SIGNIFICANCE,
-                difference: errors / 100.0,
-                latency: *latency,
-                least: (*calls).min(CanaryRules::default().least),
-                enough: *calls,
+                rate_margin: errors / 100.0,
+                latency_factor: *latency,
+                min_calls: (*calls).min(CanaryRules::default().min_calls),
+                enough_calls: *calls,
                 ..CanaryRules::default()
             };
             (!steps.shares.is_empty()).then_some(Terms { steps, rules })
@@ -124,8 +125,8 @@ pub(crate) fn terms(config: &Config, stable: &Description, new: &Description) ->
     })
 }
 
-/// Ends the trial of `before` if the set that serves now has it no more, and says what became of
-/// it: how it ended is known, or it was interrupted.
+/// Ends the trial of `before` if the new set no longer has it, and returns the outcome: promoted,
+/// or interrupted.
 pub(crate) fn trial_outcome(
     before: &Canary,
     after: Option<&Member>,
@@ -138,19 +139,21 @@ pub(crate) fn trial_outcome(
     }
     let plugin = before.trial.label().to_owned();
     let because = match (after, canary) {
-        (None, _) => "its plugin left".to_owned(),
-        (Some(_), _) if pinned.is_some() => "an earlier generation serves again".to_owned(),
+        (None, _) => "the plugin was removed".to_owned(),
+        (Some(_), _) if pinned.is_some() => {
+            "an operator rolled back to an earlier generation".to_owned()
+        }
         (_, Some(canary)) if is_it(&canary.running) => {
-            "it begins again: its terms changed".to_owned()
+            "the trial restarts: its settings changed".to_owned()
         }
         (_, Some(canary)) if canary.running.identity.digest == before.running.identity.digest => {
-            "it begins again: its plugin's section changed".to_owned()
+            "the trial restarts: the plugin's section changed".to_owned()
         }
-        (_, Some(canary)) => format!("{} takes its place", canary.running.label),
+        (_, Some(canary)) => format!("replaced by {}", canary.running.label),
         (Some(member), None) if is_it(&member.running) => {
-            "no capability of its plugin has canaries any more".to_owned()
+            "no capability of the plugin has the strategy canary any more".to_owned()
         }
-        (Some(_), None) => "its file or its plugin's section changed".to_owned(),
+        (Some(_), None) => "the plugin's file or section changed".to_owned(),
     };
     let takes_all = after.is_some_and(|member| is_it(&member.running));
     match before.trial.end() {

@@ -1,4 +1,4 @@
-//! The builder: file, environment and flags, and how they become one [`Config`].
+//! The builder: merges file, environment and flags into one [`Config`].
 
 use std::fmt;
 use std::fs::File;
@@ -31,7 +31,7 @@ pub struct Layers {
 enum Text {
     #[default]
     None,
-    /// To be read from here.
+    /// A file that is read by each load.
     File(PathBuf),
     Given {
         text: String,
@@ -39,10 +39,10 @@ enum Text {
     },
 }
 
-/// A file that is larger than this is not a configuration.
+/// The largest configuration file, in bytes.
 const LARGEST: u64 = 4 << 20;
 
-/// Names the layers, not their values.
+/// Shows the names of the layers, not their values.
 impl fmt::Debug for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = match &self.file {
@@ -55,8 +55,8 @@ impl fmt::Debug for Layers {
 }
 
 impl Config {
-    /// One file, no layers over it. `origin` names it in messages; relative folders in it are
-    /// joined to `origin`'s folder.
+    /// Parses one file without other layers. `origin` names it in messages; relative folders in it
+    /// are joined to `origin`'s folder.
     ///
     /// # Errors
     /// With every mistake that was found.
@@ -86,13 +86,13 @@ impl Layers {
         }
     }
 
-    /// A file that was read already; `origin` names it.
+    /// Uses the text of a file that was read already; `origin` names it.
     pub fn text(mut self, text: impl Into<String>, origin: impl AsRef<Path>) -> Layers {
         self.file = Text::Given { text: text.into(), origin: origin.as_ref().to_owned() };
         self
     }
 
-    /// The environment; what does not begin with `PLUGBAY_` is passed over.
+    /// Adds environment variables; those that do not begin with `PLUGBAY_` are ignored.
     pub fn env<K, V>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Layers
     where
         K: Into<String>,
@@ -102,26 +102,27 @@ impl Layers {
         self
     }
 
-    /// A flag: a dotted key as in the file (`plugins."a.b".enabled`) and its value. A later flag
-    /// wins over an earlier one.
+    /// Adds a flag: a dotted key as in the file (`plugins."a.b".enabled`) and its value. A later
+    /// flag wins over an earlier one.
     pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Layers {
         self.flags.push((key.into(), value.into()));
         self
     }
 
+    /// Loads and merges all layers.
+    ///
     /// # Errors
     /// With every mistake that was found in any layer.
     pub fn load(&self) -> Result<Config, ConfigError> {
         on_deep_stack(|| self.load_here()).unwrap_or_else(|failed| {
             let (message, hint) = match failed {
                 Failed::NoThread(error) => (
-                    format!("expected a thread to read the configuration on, found: {error}"),
-                    "let the process have more threads or memory",
+                    format!("cannot start a thread to read the configuration: {error}"),
+                    "allow the process more threads or memory",
                 ),
                 Failed::Panicked => (
-                    "expected to be able to read the configuration, found a fault of plugbay"
-                        .to_owned(),
-                    "report it, with the file",
+                    "reading the configuration panicked; this is a bug in plugbay".to_owned(),
+                    "report it, with the configuration file",
                 ),
             };
             Err(single(Problem {
@@ -160,13 +161,13 @@ impl Layers {
             report.finish()?;
             return Ok(Config::default());
         };
-        // Alone first: a mistake in the file must not hide behind the layers over it.
+        // The file is read alone first: a mistake in it must not hide behind the layers over it.
         settings::read(&root, &mut report);
-        report.file_is_done(true);
+        report.set_file_done(true);
         let pairs: Vec<Pair> = env.into_iter().chain(flags).collect();
         overlay::apply(pairs, &mut root, &mut report);
         let config = settings::read(&root, &mut report);
-        report.file_is_done(false);
+        report.set_file_done(false);
         relations::check(&config, &root, &mut report);
         report.finish()?;
         Ok(config)

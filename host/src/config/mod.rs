@@ -1,4 +1,4 @@
-//! The configuration room: from `config.toml`, the environment and flags to one checked [`Config`].
+//! The configuration: from `config.toml`, the environment and flags to one checked [`Config`].
 //!
 //! ```text
 //! file ──parse──▶ tree ──┐
@@ -10,23 +10,20 @@
 //! refusal can show the line, the caret and the remedy. Reading goes on after a mistake: all
 //! mistakes of a file are reported together; only syntax errors stop, for what follows one is a
 //! guess. Later layers win: flags > environment > file > defaults. The file is also checked alone,
-//! so that a mistake in it does not hide behind a flag.
-//!
-//! What this room never does: it never reads the environment (the caller passes the pairs), never
-//! logs, never opens anything but the one file that [`Layers::file`] names (of granted folders it looks
-//! where links lead), and never shows a value whose key sounds like a secret (`secret`).
-//!
-//! | room | idea |
+//! so that a mistake in it does not hide behind a flag. What this module never does: it never reads
+//! the environment (the caller passes the variables), never logs, never opens any file but the one
+//! that [`Layers::file`] names (it resolves the links of granted folders), and never shows a value
+//! whose key sounds like a secret (`secret`).
+//! | module | idea |
 //! |---|---|
-//! | `value` | durations, sizes, orders: small vocabulary |
-//! | `problem` | what was wrong, where it was written, and how it looks on a terminal |
+//! | `value` | durations and sizes |
+//! | `problem` | mistakes: what was wrong, where it was written, and how it is printed |
 //! | `read` | values with places, and reading them as types |
 //! | `section` | [`Config`] and its sections |
-//! | `check` | what holds between sections, and what needs a restart |
+//! | `check` | checks between sections, and changes that need a restart |
 //! | `layers` | the builder: file, environment and flags become one [`Config`] |
 //! | [`schema`] | a plugin's own config against the schema that it declares |
-//!
-//! Each room imports those above it in the table, never the other way.
+//! Each module imports those above it in the table, never the other way.
 
 mod check;
 mod layers;

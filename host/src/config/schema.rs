@@ -1,13 +1,12 @@
 //! A plugin's config against the JSON Schema that the plugin declares.
 //!
-//! The config is the operator's, and small. The schema is the plugin's, and a plugin is foreign: its
-//! schema may be huge, may refer to itself without end, may name files and addresses to fetch, may
-//! hold patterns that never finish. So before the schema is compiled, `budget` bounds what it holds,
-//! and walks it over the config to bound what checking will cost; patterns go to the engine whose
-//! time is linear; nothing is ever fetched; and the work happens on a thread of its own, whose stack
-//! fits what the bounds let through and whose panic is an answer.
-//!
-//! Drafts 7, 2019-09 and 2020-12 are spoken, the latest where `$schema` is absent.
+//! The config is the operator's, and small. The schema is the plugin's, and plugins are untrusted:
+//! a schema may be huge, may refer to itself without end, may name files and addresses to fetch,
+//! and may hold patterns that never finish. So before the schema is compiled, `budget` bounds its
+//! size, and estimates what checking the config will cost; patterns run on an engine with linear
+//! time; nothing is ever fetched; and the work runs on a separate thread, whose stack is large
+//! enough for what the bounds allow and whose panic becomes an error. Drafts 7, 2019-09 and 2020-12
+//! are supported; a schema without `$schema` is of the latest.
 //!
 //! Without the feature `schema` there is no validator. A plugin that declares a schema then runs
 //! without configuration only.
@@ -30,24 +29,24 @@ pub use self::check::check_plugin_config;
 #[cfg(not(feature = "schema"))]
 pub use self::unchecked::check_plugin_config;
 
-/// One way in which a config does not fit its schema, or in which the schema is of no use.
+/// One way in which a config does not satisfy its schema, or in which the schema cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SchemaViolation {
-    /// Dotted, within the plugin's config; empty for the whole. Within the schema, and written as
-    /// a JSON pointer that begins with `#`, where the schema is at fault.
+    /// The dotted key within the plugin's config; empty for the whole config. If the schema is at
+    /// fault, a JSON pointer into the schema, which begins with `#`.
     pub key: String,
-    /// What the schema asks for.
+    /// What the schema expects.
     pub expected: String,
-    /// Values whose keys sound like secrets are not named.
+    /// What was found. Values whose keys sound like secrets are not shown.
     pub found: String,
-    /// A lowercase fragment with all of it, and the nearest known key where one is near.
+    /// A lowercase fragment with all of this, and the nearest known key, if there is one.
     pub message: String,
     /// Whether the configuration or the schema is at fault.
     pub fault: Fault,
 }
 
-/// Who has to mend it.
+/// Who has to fix a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -1,6 +1,5 @@
-//! Judges trials in the background, and says how they went.
-//!
-//! What a trial came to is carried out by the reconciler ([`Trials`](crate::change::Trials)).
+//! Judges trials in the background, and reports the results. The reconciler carries out the
+//! decision of a trial ([`Trials`](crate::change::Trials)).
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -11,26 +10,26 @@ use super::shared::HostState;
 use crate::report::Outcome;
 use crate::set::{Change, End, Member, Running, Trial, condition};
 
-/// How often a trial is judged.
+/// The interval at which a trial is judged.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Ends a trial: the version that served goes on alone.
+/// Ends a trial: the stable version gets all calls.
 pub(crate) fn roll_back_trial(trial: &Trial, shared: &HostState, why: String) {
     if trial.end_by(End::RolledBack(why)) {
         ended(trial, shared);
     }
 }
 
-/// Has the reconciler carry out how it ended.
+/// Reports a decided trial, and wakes the reconciler to carry out the decision.
 fn ended(trial: &Trial, shared: &HostState) {
     if let Some(End::RolledBack(because)) = trial.end() {
         let plugin = trial.label().to_owned();
         shared.journal.note_now(Outcome::CanaryRolledBack { plugin, because });
     }
-    shared.look_after(Duration::ZERO);
+    shared.wake_after(Duration::ZERO);
 }
 
-/// Judges a trial that just began, in the background, until it is over.
+/// Judges a new trial in the background until it is over.
 pub(crate) fn follow(shared: &Arc<HostState>, member: &Member) {
     let Some(canary) = &member.canary else { return };
     let [stable, plugin] = canary.trial.labels().each_ref().map(ToString::to_string);
@@ -50,7 +49,7 @@ async fn judge(host: Weak<HostState>, trial: Weak<Trial>, versions: [Weak<Leased
             return;
         }
         let now = Instant::now();
-        match trial.look(now, [&*stable, &*canary].map(|running| condition(running, now))) {
+        match trial.evaluate(now, [&*stable, &*canary].map(|running| condition(running, now))) {
             Change::Nothing => {}
             Change::Step(percent) => {
                 let plugin = trial.label().to_owned();

@@ -1,4 +1,4 @@
-//! What left a generation: waits for its calls, then shuts down it.
+//! Drains plugin versions that were retired: waits for their calls, then shuts them down.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,25 +11,25 @@ use tokio::sync::watch;
 use crate::report::{Journal, Outcome, millis};
 use crate::set::{Generation, Running, Shutdown, spawn_dedicated};
 
-/// Plugin versions that left, and generations whose calls may still reach them.
+/// Retired plugin versions, and replaced generations whose calls may still reach them.
 #[derive(Default)]
 pub(crate) struct Draining {
     plugins: Mutex<Vec<Arc<Leased<Running>>>>,
-    /// The users of generations that were replaced, until they are drained.
+    /// The users of replaced generations, until they are drained.
     users: Mutex<Vec<Arc<Leased<()>>>>,
 }
 
 impl Draining {
-    /// Versions that left, and are not gone.
+    /// Retired versions that are not shut down yet.
     pub(crate) fn versions(&self) -> Vec<Arc<Leased<Running>>> {
         self.plugins().clone()
     }
 
-    /// Closes a generation that was replaced, and those of its plugins that the next one
-    /// does not hold; waits for their calls, and shuts the plugins down, in the background.
+    /// Closes a replaced generation, and those of its plugins that the next one does not hold;
+    /// waits for their calls, and shuts the plugins down, in the background.
     ///
-    /// The next generation must be published already: a caller that finds a closed lease looks
-    /// for a newer set.
+    /// The next generation must be published already: a caller that finds a closed lease tries the
+    /// newer set.
     pub(crate) fn retire(
         self: &Arc<Self>,
         old: &Generation,
@@ -49,11 +49,12 @@ impl Draining {
             let (draining, users, journal) = (Arc::clone(self), users.clone(), journal.clone());
             tokio.spawn(async move {
                 let began = Instant::now();
-                let in_time = tokio::time::timeout(deadline, over(&running, &users)).await.is_ok();
-                let late = late(&running, &users);
+                let in_time =
+                    tokio::time::timeout(deadline, calls_ended(&running, &users)).await.is_ok();
+                let late = deadline_outcome(&running, &users);
                 let plugin = running.label.to_string();
                 let (first, mut gone) = draining.shutdown(running);
-                // It ends too if the sender is dropped.
+                // The wait also ends if the sender is dropped.
                 let _ = gone.wait_for(|gone| *gone).await;
                 if first {
                     let took_ms = millis(began.elapsed());
@@ -64,32 +65,31 @@ impl Draining {
         }
     }
 
-    /// Adds a replaced generation, and returns all whose calls are not over.
+    /// Adds the users of a replaced generation, and returns all users that are not drained.
     pub(crate) fn add_replaced(&self, users: &Arc<Leased<()>>) -> Vec<Arc<Leased<()>>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(users));
         self.users()
     }
 
-    /// Shuts a version down, unless that has begun already, on a thread of
-    /// its own. Returns whether this was the first to tell it, and what becomes true when it has
-    /// taken note.
+    /// Shuts a version down on a separate thread, unless its shutdown has begun already. Returns
+    /// whether this call began it, and a receiver that becomes true when the shutdown is done.
     pub(crate) fn shutdown(
         self: &Arc<Self>,
         running: Arc<Leased<Running>>,
     ) -> (bool, watch::Receiver<bool>) {
-        let Shutdown { said, over } = &running.shutdown;
-        let (first, gone) = (!said.swap(true, Ordering::SeqCst), over.subscribe());
+        let Shutdown { called, done } = &running.shutdown;
+        let (first, gone) = (!called.swap(true, Ordering::SeqCst), done.subscribe());
         if first {
-            let last = Last { running, draining: Arc::clone(self) };
-            if let Err(error) = spawn_dedicated("shutdown", move || last.running.plugin.shutdown())
+            let guard = ShutdownGuard { running, draining: Arc::clone(self) };
+            if let Err(error) = spawn_dedicated("shutdown", move || guard.running.plugin.shutdown())
             {
-                tracing::error!(%error, "expected a thread for a plugin's shutdown");
+                tracing::error!(%error, "cannot start a thread for the plugin's shutdown");
             }
         }
         (first, gone)
     }
 
-    /// Users of generations that were replaced, and are not drained.
+    /// Users of replaced generations that are not drained.
     pub(crate) fn users(&self) -> Vec<Arc<Leased<()>>> {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         users.retain(|users| !users.is_drained());
@@ -101,40 +101,40 @@ impl Draining {
     }
 }
 
-/// A version at its last words. However they end, it is gone then.
-struct Last {
+/// Marks a version as shut down when it is dropped, even if the shutdown panicked.
+struct ShutdownGuard {
     running: Arc<Leased<Running>>,
     draining: Arc<Draining>,
 }
 
-impl Drop for Last {
+impl Drop for ShutdownGuard {
     fn drop(&mut self) {
         self.draining.plugins().retain(|other| !Arc::ptr_eq(other, &self.running));
-        self.running.shutdown.over.send_replace(true);
+        self.running.shutdown.done.send_replace(true);
     }
 }
 
-/// Waits for a version's calls, and for calls that may still reach it: through other plugins, or
-/// because it is open which provider will answer.
-pub(crate) async fn over(running: &Leased<Running>, users: &[Arc<Leased<()>>]) {
+/// Waits for a version's calls, and for calls that may still reach it: through other plugins, or as
+/// one of several providers.
+pub(crate) async fn calls_ended(running: &Leased<Running>, users: &[Arc<Leased<()>>]) {
     running.drained().await;
     for users in users {
         users.drained().await;
     }
 }
 
-/// What is noted of a version whose calls are not over in time.
-pub(crate) fn late(running: &Leased<Running>, users: &[Arc<Leased<()>>]) -> Outcome {
+/// The outcome of a version whose calls did not end before the drain deadline.
+pub(crate) fn deadline_outcome(running: &Leased<Running>, users: &[Arc<Leased<()>>]) -> Outcome {
     Outcome::DrainDeadline {
         plugin: running.label.to_string(),
         leases: running.leases(),
-        others: others(running, users),
+        others: other_calls(running, users),
     }
 }
 
-/// Calls of others that hold a whole generation.
-pub(crate) fn others(running: &Leased<Running>, users: &[Arc<Leased<()>>]) -> usize {
+/// The number of other calls that hold a whole generation.
+pub(crate) fn other_calls(running: &Leased<Running>, users: &[Arc<Leased<()>>]) -> usize {
     let all: usize = users.iter().map(|users| users.leases()).sum();
-    // Its own do so too, if it calls others.
+    // Calls of this version hold their generation too, if it calls others.
     all.saturating_sub(if running.calls_others { running.leases() } else { 0 })
 }

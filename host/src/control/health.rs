@@ -1,4 +1,4 @@
-//! Asks plugins, from time to time, whether they are well.
+//! Runs the periodic health checks of plugins.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,29 +13,31 @@ use super::shared::HostState;
 use crate::report::Outcome;
 use crate::set::{Running, spawn_dedicated};
 
-/// How late an answer may be before the check counts as failed: native code cannot be
-/// stopped, and a limit of CPU time is kept to a tick.
+/// How much later than its deadline an answer may come before the check fails: native code cannot
+/// be stopped, and a CPU limit has the precision of a tick.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Begins to ask a plugin that was just published. Ends by itself once the plugin leaves.
+/// Begins the health checks of a plugin that was just published. They end when the plugin is
+/// retired.
 pub(crate) fn follow(shared: &Arc<HostState>, running: &Arc<Leased<Running>>) {
     if running.identity.policy.protection.health_every.is_zero() {
         return;
     }
     let (shared, running) = (Arc::downgrade(shared), Arc::downgrade(running));
     if let Some(tokio) = shared.upgrade().map(|shared| shared.tokio.clone()) {
-        tokio.spawn(ask_for_ever(shared, running));
+        tokio.spawn(check_periodically(shared, running));
     }
 }
 
-async fn ask_for_ever(shared: Weak<HostState>, plugin: Weak<Leased<Running>>) {
+async fn check_periodically(shared: Weak<HostState>, plugin: Weak<Leased<Running>>) {
     let known =
-        plugin.upgrade().map(|it| (it.identity.policy.protection.clone(), it.shutdown.heard()));
+        plugin.upgrade().map(|it| (it.identity.policy.protection.clone(), it.shutdown.subscribe()));
     let Some((rules, mut gone)) = known else { return };
     let mut streak = Streak::new(rules.health_fall, rules.health_rise);
     let mut late = None;
     loop {
-        // Where plugins are replaced often, what is kept of each until its next question adds up.
+        // Ends as soon as the plugin is gone: where plugins are replaced often, waiting tasks would
+        // pile up.
         if timeout(jittered(rules.health_every), gone.wait_for(|gone| *gone)).await.is_ok() {
             return;
         }
@@ -43,14 +45,14 @@ async fn ask_for_ever(shared: Weak<HostState>, plugin: Weak<Leased<Running>>) {
             return;
         };
         let Some(running) = plugin.upgrade().filter(|running| !running.is_closed()) else { return };
-        let answer = ask(&probes, &running, rules.health_deadline, &mut late).await;
+        let answer = probe(&probes, &running, rules.health_deadline, &mut late).await;
         if let Some(shared) = shared.upgrade() {
             note(&shared, &running, &mut streak, &answer);
         }
     }
 }
 
-/// Counts an answer, and has a plugin looked at that is unhealthy.
+/// Counts the result of a check, and reports an unhealthy plugin to the reconciler.
 fn note(
     shared: &Arc<HostState>,
     running: &Arc<Leased<Running>>,
@@ -58,12 +60,12 @@ fn note(
     answer: &Result<(), CallError>,
 ) {
     if matches!(answer, Err(error) if error.kind() == CallErrorKind::Overloaded) {
-        // It could not be asked: that says nothing of its health.
+        // The plugin could not be called: that says nothing about its health.
         return;
     }
-    running.health.answered(answer);
+    running.health.record(answer);
     let Some(health) = streak.note(answer.is_ok()) else { return };
-    running.health.changed(health);
+    running.health.set_health(health);
     if let Some(transition) = running.guard.set_health(health) {
         let because = answer.as_ref().err();
         if let Some(outcome) = Outcome::of_guard(&running.label, transition, because) {
@@ -75,50 +77,51 @@ fn note(
     }
 }
 
-/// A question that is under way.
-type Question = oneshot::Receiver<Result<(), CallError>>;
+/// A health check in progress.
+type PendingCheck = oneshot::Receiver<Result<(), CallError>>;
 
-/// Asks once; not more plugins at the same time than may be. A question that got no answer in
-/// time is kept in `late`, and another is only asked once it is over: each holds a thread. What is
-/// answered late is no answer to the next question.
-async fn ask(
+/// Runs one health check, once `probes` has a permit. A check that did not end in time is kept in
+/// `late`, and the next one begins only after it has ended, because each holds a thread. A late
+/// answer does not count as the answer of the next check.
+async fn probe(
     probes: &Semaphore,
     running: &Running,
     within: Duration,
-    late: &mut Option<Question>,
+    late: &mut Option<PendingCheck>,
 ) -> Result<(), CallError> {
-    // It is never closed.
+    // The semaphore is never closed.
     let _turn = probes.acquire().await;
-    let silent = || {
-        let message = format!("expected an answer to health within {within:?}");
+    let no_answer = || {
+        let message = format!("no answer to the health check within {within:?}");
         Err(CallError::new(CallErrorKind::Deadline, message))
     };
-    if let Some(question) = late {
-        if timeout(within + GRACE, question).await.is_err() {
-            return silent();
+    if let Some(check) = late {
+        if timeout(within + GRACE, check).await.is_err() {
+            return no_answer();
         }
         *late = None;
     }
     let plugin = Arc::clone(&*running.plugin);
-    let asked = spawn_dedicated("health", move || plugin.health(within));
-    let mut question = asked.map_err(|error| {
-        let message = format!("expected a thread to ask for its health: {error}");
+    let started = spawn_dedicated("health", move || plugin.health(within));
+    let mut check = started.map_err(|error| {
+        let message = format!("cannot start a thread for the health check: {error}");
         CallError::new(CallErrorKind::Overloaded, message)
     })?;
-    match timeout(within + GRACE, &mut question).await {
+    match timeout(within + GRACE, &mut check).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_gone)) => {
-            let message = "expected an answer to health, found a panic";
+        Ok(Err(_panicked)) => {
+            let message = "the health check panicked";
             Err(CallError::new(CallErrorKind::Panic, message))
         }
         Err(_elapsed) => {
-            *late = Some(question);
-            silent()
+            *late = Some(check);
+            no_answer()
         }
     }
 }
 
-/// From 90 % to 110 % of a duration: plugins that were started together are asked apart.
+/// A random duration from 90 % to 110 % of this one, so that plugins that were started together are
+/// not all checked at the same time.
 fn jittered(every: Duration) -> Duration {
     every.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
@@ -128,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plugins_that_were_started_together_are_asked_apart() {
+    fn plugins_that_were_started_together_are_checked_at_different_times() {
         let every = Duration::from_secs(10);
         let pauses: Vec<Duration> = (0..1000).map(|_| jittered(every)).collect();
         let (least, most) = (every.mul_f64(0.9), every.mul_f64(1.1));

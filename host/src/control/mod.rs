@@ -1,20 +1,19 @@
-//! Who acts, and when: the only room that changes what is published.
-//!
-//! One thread, the reconciler, looks at the folder and the configuration and publishes what
-//! `change` makes of them. It is woken by `signal`: because `watch` saw a change, an operator
-//! ordered something, a timer ran out, a plugin is unhealthy, or a trial is decided.
+//! Decides when to act: the only module that changes what is published. One thread, the reconciler,
+//! reads the folder and the configuration and publishes the generation that `change` computes from
+//! them. `signal` wakes it: when `watch` saw a change, an operator sent a command, a timer ran out,
+//! a plugin is unhealthy, or a trial is decided.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `signal` | "look again", and what an operator orders |
-//! | `watch` | says "look again" when the folder or the configuration changes; `unwatched` takes its place in a build without the feature `watch` |
-//! | `reconcile` | the only writer: one look after the other |
-//! | `publish` | one store makes the next set serve |
-//! | `drain`, `stop` | what left is drained; the end of the host |
-//! | `health`, `restarts` | asks plugins whether they are well; starts those again that are not |
+//! | `signal` | wakes the reconciler, and carries the commands of operators |
+//! | `watch` | wakes the reconciler when the folder or the configuration changes; `unwatched` replaces it in a build without the feature `watch` |
+//! | `reconcile` | the only writer: one reconciliation after the other |
+//! | `publish` | publishes the next set by one atomic store |
+//! | `drain`, `stop` | drains retired plugins; stops the host |
+//! | `health`, `restarts` | runs health checks; restarts unhealthy plugins |
 //! | `canary` | judges versions on trial |
-//! | `rollback` | why an earlier generation cannot serve again |
-//! | `shared` | what all of these share with the host's handles |
+//! | `rollback` | why a rollback failed |
+//! | `shared` | the state that these share with the host's handles |
 
 mod canary;
 mod drain;
@@ -31,8 +30,8 @@ mod unwatched;
 #[cfg(feature = "watch")]
 mod watch;
 
-pub(crate) use self::drain::{Draining, others};
+pub(crate) use self::drain::{Draining, other_calls};
 pub(crate) use self::reconcile::Reconciler;
-pub use self::rollback::{Numbers, RollbackError};
+pub use self::rollback::{GenerationNumbers, RollbackError};
 pub(crate) use self::shared::{ConfigLoader, HostState};
 pub(crate) use self::signal::{OperatorCommand, Signal, channel};

@@ -1,7 +1,6 @@
-//! Publishing: one store makes the next set serve, and what left is retired.
-//!
-//! What was refused is published with the set, and noted when it is new or gone: a status
-//! page, the log and the events say the same.
+//! Publishes the next set by one atomic store, and retires the plugins that it no longer holds.
+//! Rejections are published with the set, and reported when they are new or gone, so that status,
+//! log and events agree.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,28 +16,28 @@ use crate::config::{Config, PendingRestart};
 use crate::report::{Outcome, Rejected, Rejection, Report};
 use crate::set::{Generation, Member, PublishedSet, Running, shut_down};
 
-/// What one look would have serve.
+/// The set that one reconciliation wants to publish.
 pub(crate) struct NextSet<'a> {
     pub(crate) config: &'a Arc<Config>,
     /// In order of precedence.
     pub(crate) members: Vec<Member>,
     pub(crate) started: Vec<StartedPlugin>,
     pub(crate) refused: Vec<Rejection>,
-    /// The generation that it is a copy of, if an operator went back to one.
+    /// The generation that it is a copy of, if an operator rolled back to one.
     pub(crate) pinned: Option<u64>,
-    /// The file of the configuration.
+    /// The configuration file.
     pub(crate) source: Option<PathBuf>,
 }
 
-/// Stores to the cell. There is one, on the reconciler's thread.
+/// Stores sets to the cell. There is one publisher, on the reconciler's thread.
 pub(crate) struct Publisher {
     shared: Arc<HostState>,
     history: History,
-    /// What the last look refused.
+    /// What the last reconciliation refused.
     refused: Vec<Rejection>,
-    /// What stands beside that, whatever looks find.
-    standing: Vec<Rejection>,
-    /// The configuration that the process started with: restart-only keys hold its values.
+    /// Plugins that failed to restart; they stay rejected whatever a reconciliation finds.
+    restart_failures: Vec<Rejection>,
+    /// The configuration that the process started with: keys that need a restart have its values.
     booted: Arc<Config>,
 }
 
@@ -48,27 +47,28 @@ impl Publisher {
             shared,
             history: History::default(),
             refused: Vec::new(),
-            standing: Vec::new(),
+            restart_failures: Vec::new(),
             booted,
         }
     }
 
-    /// The generations that can be gone back to.
+    /// The generations that can be rolled back to.
     pub(crate) fn history(&self) -> &History {
         &self.history
     }
 
-    /// What the last look refused.
+    /// What the last reconciliation refused.
     pub(crate) fn refused(&self) -> &[Rejection] {
         &self.refused
     }
 
-    /// From now on this stands beside what looks refuse. Returns whether that is news.
-    pub(crate) fn stands(&mut self, standing: Vec<Rejection>) -> bool {
-        std::mem::replace(&mut self.standing, standing) != self.standing
+    /// Sets the plugins that failed to restart. Returns whether they changed.
+    pub(crate) fn set_restart_failures(&mut self, failures: Vec<Rejection>) -> bool {
+        std::mem::replace(&mut self.restart_failures, failures) != self.restart_failures
     }
 
-    /// Publishes the next set, if it differs from the one that serves, and retires what left.
+    /// Publishes the next set if it differs from the current one, and retires the plugins that it
+    /// no longer holds.
     pub(crate) fn publish(&mut self, before: &Arc<PublishedSet>, set: NextSet<'_>) -> Report {
         let NextSet { config, members, started, mut refused, pinned, source } = set;
         let running = &before.generation;
@@ -90,7 +90,7 @@ impl Publisher {
         };
         let violated = violated(config, present, source);
         if !violated.is_empty() {
-            // Nothing changes.
+            // The change is refused as a whole.
             end_all(&started);
             refused.extend(violated);
             return self.publish_rejected(before, &running.config, refused, before.pinned);
@@ -162,7 +162,7 @@ impl Publisher {
         report
     }
 
-    /// Notes which trials are over, and begins to judge those that are new.
+    /// Reports trials that are over, and begins to judge new ones.
     fn note_trials(&self, before: &Generation, after: &Generation, pinned: Option<u64>) {
         for (name, member) in before.plugins.iter() {
             let Some(canary) = &member.canary else { continue };
@@ -178,7 +178,7 @@ impl Publisher {
         }
     }
 
-    /// The same generation goes on; only what was refused may differ, and whether changes wait.
+    /// Keeps the current generation, and publishes changed rejections and pins.
     pub(crate) fn publish_rejected(
         &mut self,
         before: &Arc<PublishedSet>,
@@ -220,8 +220,8 @@ impl Publisher {
         }
     }
 
-    /// Turns refusals into what status shows: each with the time since when it stands for
-    /// this very reason. Notes what is new, and what is gone.
+    /// Turns refusals into the entries of the status, each with the time since when it is refused
+    /// for the same reason. Reports new rejections and recoveries.
     fn note_rejected(
         &mut self,
         before: &PublishedSet,
@@ -229,7 +229,7 @@ impl Publisher {
         number: u64,
     ) -> Vec<Rejected> {
         self.refused.clone_from(&refused);
-        let refused = refused.into_iter().chain(self.standing.iter().cloned());
+        let refused = refused.into_iter().chain(self.restart_failures.iter().cloned());
         let now = SystemTime::now();
         let mut rejected: Vec<Rejected> = Vec::new();
         for refused in refused {
@@ -253,7 +253,7 @@ impl Publisher {
                     Outcome::Rejected {
                         source: entry.source.clone(),
                         plugin: entry.plugin.clone(),
-                        why: entry.reason,
+                        reason: entry.reason,
                         message: entry.message.clone(),
                         hint: entry.hint.clone(),
                     },
@@ -263,8 +263,8 @@ impl Publisher {
         }
         rejected.sort_by(|a, b| (&a.source, &a.plugin).cmp(&(&b.source, &b.plugin)));
         let gone = before.rejected.iter().filter(|old| {
-            // The same source may be refused for another reason, before or after its name
-            // is known: then it did not recover.
+            // The same source may now be refused for another reason, before or after its name is
+            // known: then it has not recovered.
             !rejected.iter().any(|new| {
                 let unnamed = new.plugin.is_none() || old.plugin.is_none();
                 new.source == old.source && (unnamed || new.plugin == old.plugin)

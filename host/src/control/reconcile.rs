@@ -1,10 +1,9 @@
-//! The only writer: looks, compares, loads, and has the result published.
-//!
-//! A look takes no input. It reads the configuration and the folder as they are now, works
-//! out what should run (`desired` in [`change`](crate::change)), compares that with what runs
-//! (`plan`), starts what is new (`start`), and hands the whole set on to be published at once
-//! ([`publish`](super::publish)). What fails keeps its last good
-//! version and is listed as rejected.
+//! The reconciler, the only writer: reads, compares, loads, and publishes the result. A
+//! reconciliation takes no input. It reads the configuration and the folder as they are now,
+//! computes the desired plugins (`desired` in [`change`](crate::change)), compares them with the
+//! running ones (`plan`), starts new versions (`start`), and publishes the whole set at once
+//! ([`publish`](super::publish)). A plugin that fails keeps its last good version and is listed as
+//! rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -17,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::publish::{NextSet, Publisher};
 use super::restarts::Restarter;
-use super::rollback::{Numbers, RollbackError};
+use super::rollback::{GenerationNumbers, RollbackError};
 use super::shared::{ConfigLoader, HostState};
 use super::signal::{CommandResult, OperatorCommand, Signal, Signals, Wake};
 #[cfg(not(feature = "watch"))]
@@ -25,14 +24,14 @@ use super::unwatched::Watch;
 #[cfg(feature = "watch")]
 use super::watch::Watch;
 use crate::change::{
-    ArtifactSource, Desired, Key, Look, Next, Preparation, Retry, Store, Trials, folder,
+    ArtifactSource, Desired, Key, Next, Preparation, Reconciliation, Retry, Store, Trials, folder,
     is_disabled, is_whole, resolve, restart_members, violated,
 };
 use crate::config::Config;
 use crate::report::{Outcome, Rejection, Report};
-use crate::set::{Generation, Past, PublishedSet, Wanted, shut_down};
+use crate::set::{Generation, PastGeneration, PublishedSet, Wanted, shut_down};
 
-/// The reconciler's own state. It lives on one thread.
+/// The reconciler's state. It lives on one thread.
 pub(crate) struct Reconciler {
     shared: Arc<HostState>,
     source: ConfigLoader,
@@ -48,27 +47,27 @@ pub(crate) struct Reconciler {
     unsettled: bool,
     restarter: Restarter,
     trials: Trials,
-    /// Where each plugin was found last: its last good version may be from another file.
+    /// The last source of each plugin: its last good version may come from another file.
     places: BTreeMap<String, Source>,
-    /// What an operator went back to: it serves instead of what is asked for.
-    pinned: Option<Arc<Past>>,
-    /// What the last look found on its way.
+    /// The generation that an operator rolled back to: it serves instead of the desired plugins.
+    pinned: Option<Arc<PastGeneration>>,
+    /// The artifacts that are being prepared.
     pending: BTreeMap<Key, Source>,
-    /// Callers whose look began something that is on its way.
+    /// The callers that wait until the artifacts of their reload are prepared.
     waiting: Vec<Waiting>,
 }
 
-/// A caller who asked for a look, and what came of it so far.
+/// A caller that asked for a reload, and its report so far.
 struct Waiting {
     reply: oneshot::Sender<Report>,
     report: Report,
-    /// What it waits for.
+    /// The artifacts that it waits for.
     pending: BTreeSet<Key>,
 }
 
-/// How long a host that starts waits for the next artifact to be prepared. What takes longer is taken
-/// over later: one that is slow, or hostile, keeps no other from serving.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a host that starts waits for the next artifact to be prepared. Slower artifacts are taken
+/// over later, so that a slow or hostile one keeps no other from serving.
+const START_WAIT: Duration = Duration::from_secs(10);
 
 impl Reconciler {
     pub(crate) fn new(
@@ -100,24 +99,24 @@ impl Reconciler {
         }
     }
 
-    /// Watches from the next look on.
+    /// Watches the folder and the configuration, beginning with the next reconciliation.
     pub(crate) fn watch(&mut self, signal: Signal) {
         match Watch::new(signal) {
             Ok(watch) => self.watch = Some(watch),
-            Err(error) => self.lost(&error),
+            Err(error) => self.watch_failed(&error),
         }
     }
 
-    /// Looks whenever there is a reason to, until it is stopped.
+    /// Reconciles at each wake-up, until the host is stopped.
     pub(crate) fn run(mut self, signals: &Signals) {
         loop {
-            // A file that is being written is looked at soon, whether or not an event comes.
-            // That look is for the file alone: what would not start is not tried again.
+            // A file that is being written is read again soon, whether or not an event comes. Such
+            // a reconciliation does not retry plugins that failed to start.
             let (slow, soon) = (self.config.host.rescan, folder::SETTLE / 4);
             let hurried = self.unsettled && soon < slow;
             match signals.wait(self.config.host.debounce, if hurried { soon } else { slow }) {
                 Wake::Stop => return,
-                Wake::Look { replies, commands, timed_out } => {
+                Wake::Reconcile { replies, commands, timed_out } => {
                     for (command, reply) in commands {
                         // The caller may have stopped waiting.
                         let _ = reply.send(self.execute(command));
@@ -128,12 +127,13 @@ impl Reconciler {
                         true => Retry::None,
                     };
                     if !replies.is_empty() {
-                        // A caller asked for the look: what failed on trial may be tried again.
+                        // A caller asked for a reload: versions that were rolled back may be tried
+                        // again.
                         self.trials.forget();
                     }
-                    let report = self.look(retry);
+                    let report = self.reconcile(retry);
                     if self.shared.is_stopped() {
-                        // Who asked hears that, instead of a report that came to nothing.
+                        // Dropping the replies tells the callers that the host is stopped.
                         return;
                     }
                     self.answer(replies, &report);
@@ -142,7 +142,7 @@ impl Reconciler {
         }
     }
 
-    /// Gives callers their reports, once nothing is on its way any more that their looks found.
+    /// Sends callers their reports, once all artifacts are prepared that their reload found.
     fn answer(&mut self, replies: Vec<oneshot::Sender<Report>>, report: &Report) {
         for waiting in &mut self.waiting {
             let so_far = std::mem::replace(&mut waiting.report, report.clone());
@@ -160,23 +160,23 @@ impl Reconciler {
         }
     }
 
-    /// One look. It waits for nothing that takes long to prepare, unless it is the first.
-    pub(crate) fn look(&mut self, retry: Retry) -> Report {
-        self.shared.begin_look();
-        // Before all else, and whatever comes of the rest: a look that is refused must not keep
+    /// Reconciles once. Waits for no artifact to be prepared, except the first time.
+    pub(crate) fn reconcile(&mut self, retry: Retry) -> Report {
+        self.shared.step_begins();
+        // Trials end first, whatever the rest finds: a reconciliation that is refused must not keep
         // a bad version.
         let ended = self.end_trials();
-        let report = self.look_now(retry).after(ended);
+        let report = self.reconcile_now(retry).after(ended);
         let report = match self.restart() {
             Some(restarted) => restarted.after(Some(report)),
             None => report,
         };
-        self.shared.end_look();
+        self.shared.pass_ends();
         let preparing = self.pending.values().map(ToString::to_string).collect();
         Report { preparing, ..report }
     }
 
-    /// Carries out what trials came to, if any is over.
+    /// Carries out decided trials, if there are any.
     fn end_trials(&mut self) -> Option<Report> {
         let published = self.shared.cell.load();
         let (members, rolled_back) = self.trials.settle(&published.generation)?;
@@ -193,15 +193,15 @@ impl Reconciler {
         Some(self.publisher.publish(&published, set))
     }
 
-    /// Restarts unhealthy plugins, if it is their time: as they are, whatever the look
-    /// refused.
+    /// Restarts unhealthy plugins that are due, unchanged, whatever the reconciliation refused.
     fn restart(&mut self) -> Option<Report> {
         let published = self.shared.cell.load();
         let running = &published.generation;
         let due = self.restarter.due(running, Instant::now());
         let next = restart_members(&self.store, running, &due, workers(&running.config));
         self.restarter.tried(&next.started, next.refused);
-        if !self.publisher.stands(self.restarter.refused()) && next.started.is_empty() {
+        if !self.publisher.set_restart_failures(self.restarter.refused()) && next.started.is_empty()
+        {
             return None;
         }
         let set = NextSet {
@@ -215,7 +215,7 @@ impl Reconciler {
         Some(self.publisher.publish(&published, set))
     }
 
-    /// Does what an operator asks for.
+    /// Executes an operator's command.
     fn execute(&mut self, command: OperatorCommand) -> CommandResult {
         if self.shared.is_stopped() {
             return Err(RollbackError::Stopped);
@@ -226,12 +226,15 @@ impl Reconciler {
                 let history = self.publisher.history();
                 let Some(past) = history.find(number) else {
                     let known = history.list().iter().map(|past| past.number).collect();
-                    return Err(RollbackError::Unknown { wanted: number, known: Numbers(known) });
+                    return Err(RollbackError::Unknown {
+                        wanted: number,
+                        known: GenerationNumbers(known),
+                    });
                 };
                 (Some(number), self.pinned.replace(past))
             }
         };
-        let report = self.look(Retry::All);
+        let report = self.reconcile(Retry::All);
         if self.shared.is_stopped() {
             return Err(RollbackError::Stopped);
         }
@@ -241,23 +244,23 @@ impl Reconciler {
             }
             return Ok(report);
         };
-        // Not what stands against plugins that are to be restarted: they serve.
+        // Plugins that failed to restart do not count here: they still serve.
         if let Some(refused) = self.publisher.refused().first() {
-            // All of it or nothing: what ran goes on.
+            // All of it or nothing: the generation before goes on.
             let error = RollbackError::Refused {
                 wanted,
-                source_: refused.source.to_string(),
+                artifact: refused.source.to_string(),
                 message: refused.refusal.message.clone(),
             };
             self.pinned = before;
-            self.look(Retry::None);
+            self.reconcile(Retry::None);
             return Err(error);
         }
         self.shared.journal.note_now(Outcome::RolledBack { to: wanted });
         Ok(report)
     }
 
-    fn look_now(&mut self, retry: Retry) -> Report {
+    fn reconcile_now(&mut self, retry: Retry) -> Report {
         let mut refused = Vec::new();
         let published = self.shared.cell.load();
         let running = &published.generation;
@@ -267,7 +270,7 @@ impl Reconciler {
             None => self.desire(running, retry, &mut refused),
         };
         if self.shared.is_stopped() {
-            // Nothing will serve: nothing is started.
+            // The host stops: nothing is started.
             return published.unchanged();
         }
         for Wanted { identity, offer } in &desired.wanted {
@@ -277,14 +280,15 @@ impl Reconciler {
             running.plugins.contains(name)
                 || desired.wanted.iter().any(|it| it.identity.name == *name)
         });
-        // An operator who goes back to a version has seen why it was rolled back.
+        // An operator may roll back to a version that a trial had rolled back.
         let rolled_back = match &self.pinned {
             None => self.trials.withhold(&mut desired, running),
             Some(_) => Vec::new(),
         };
         let source = self.source.file().map(Path::to_owned);
         let broken = violated(&config, |what| desired.holds(running, what), source.clone());
-        // Who goes back goes all the way. What was rolled back changes nothing by being refused.
+        // A rollback is all or nothing. Versions that a trial rolled back do not count as refused
+        // here.
         let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
         if strict && !self.pending.is_empty() {
             // Whether all of the change is good is not known yet.
@@ -295,27 +299,27 @@ impl Reconciler {
             refused.append(&mut desired.refused);
         }
         if !broken.is_empty() {
-            // Nothing is started for a set that may not be.
+            // Nothing is started for a set that breaks a migration rule.
             refused.extend(rolled_back.into_iter().chain(broken));
             return self.refuse(&published, refused);
         }
         if strict && !refused.is_empty() {
-            // Nothing of this change will serve: nothing is started for it.
+            // The change is refused as a whole: nothing is started for it.
             let changed = |it: &Wanted| {
                 let runs = running.plugins.get(&it.identity.name);
-                runs.is_none_or(|member| *member.aim() != it.identity)
+                runs.is_none_or(|member| *member.newest_identity() != it.identity)
             };
             let held_back = desired.wanted.into_iter().filter(changed);
             return self.refuse_all(&published, &config, held_back, refused, rolled_back);
         }
-        let look = Look {
+        let reconciliation = Reconciliation {
             running,
             config: &config,
             pinned: self.pinned.is_some(),
             workers: workers(&config),
             retry,
         };
-        let next = look.start(&mut self.store, desired);
+        let next = reconciliation.start(&mut self.store, desired);
         refused.extend(next.refused);
         if strict && !refused.is_empty() {
             for fresh in &next.started {
@@ -335,14 +339,14 @@ impl Reconciler {
         report
     }
 
-    /// Keeps everything as it is.
+    /// Keeps the current generation, and publishes the rejections.
     fn refuse(&mut self, before: &Arc<PublishedSet>, refused: Vec<Rejection>) -> Report {
-        // What an operator wants to go back to does not serve, and so pins nothing.
+        // The generation of a failed rollback does not serve, and so pins nothing.
         let pinned = self.pinned.as_ref().and(before.pinned);
         self.publisher.publish_rejected(before, &before.generation.config, refused, pinned)
     }
 
-    /// What the configuration and the folder ask for.
+    /// The configuration in force, and the desired plugins.
     fn desire(
         &mut self,
         running: &Generation,
@@ -359,9 +363,9 @@ impl Reconciler {
         let mut prepared = self.store.prepare(&origins, &config, &keep, most, retry);
         if running.number == 0 && !prepared.pending.is_empty() {
             let is_watched = self.watch.is_some() && !config.host.strict;
-            let patience = if is_watched { PATIENCE } else { Duration::MAX };
+            let patience = if is_watched { START_WAIT } else { Duration::MAX };
             self.store.wait(patience, || {
-                self.shared.goes_on();
+                self.shared.step_begins_again();
                 true
             });
             prepared = self.store.prepare(&origins, &config, &keep, most, Retry::None);
@@ -376,8 +380,8 @@ impl Reconciler {
         (config, desired)
     }
 
-    /// Keeps everything as it is, because `host.strict` is set and something was refused;
-    /// says so of all that would have changed.
+    /// Keeps the current generation, because `host.strict` is set and something was refused;
+    /// rejects everything that would have changed.
     fn refuse_all(
         &mut self,
         before: &Arc<PublishedSet>,
@@ -389,16 +393,12 @@ impl Reconciler {
         let because = refused.first().map(|it| it.source.to_string()).unwrap_or_default();
         let message = match &self.pinned {
             Some(past) => format!(
-                "expected all of generation {} to serve again, because it was rolled back to; \
-                 {because} is refused",
+                "the rollback to generation {} needs all its plugins, and {because} is refused",
                 past.number
             ),
-            None => format!(
-                "expected all of the change to be good, because host.strict is set; {because} is \
-                 refused"
-            ),
+            None => format!("host.strict is set, and {because} is refused"),
         };
-        let refusal = Refusal::new(Reason::Strict, message).hint("mend or remove what is refused");
+        let refusal = Refusal::new(Reason::Strict, message).hint("fix or remove what is refused");
         let strict =
             |source, plugin, digest| Rejection { source, plugin, digest, refusal: refusal.clone() };
         refused.extend(
@@ -414,14 +414,14 @@ impl Reconciler {
         self.refuse(before, refused)
     }
 
-    /// Ends a host that never served: shuts down all that was started for it.
+    /// Shuts down all plugins of a host that never served.
     pub(crate) fn abandon(&self) {
         for (_, member) in self.shared.cell.load().generation.plugins.iter() {
             member.all().for_each(shut_down);
         }
     }
 
-    /// Reads the configuration; a bad one leaves the one that runs.
+    /// Reads the configuration; if it has a mistake, the current one stays.
     fn read_config(&self, refused: &mut Vec<Rejection>) -> Arc<Config> {
         match &self.source {
             ConfigLoader::Fixed(config) => Arc::clone(config),
@@ -447,18 +447,18 @@ impl Reconciler {
         let Some(watch) = &mut self.watch else { return };
         match watch.follow(&config.host.plugins, self.source.file()) {
             Ok(()) => self.watch_lost = false,
-            Err(error) => self.lost(&error),
+            Err(error) => self.watch_failed(&error),
         }
     }
 
-    fn lost(&mut self, error: &impl Display) {
+    fn watch_failed(&mut self, error: &impl Display) {
         if !std::mem::replace(&mut self.watch_lost, true) {
             let message = error.to_string();
             self.shared.journal.note(self.shared.number(), Outcome::WatchLost { message });
         }
     }
 
-    /// All artifacts there are, and the sources that are there but say nothing.
+    /// All artifacts, and the sources that exist but could not be read.
     fn list(
         &mut self,
         config: &Config,
@@ -483,7 +483,7 @@ impl Reconciler {
             }
             Err(refusal) => {
                 self.unsettled = false;
-                // Nothing is known of the files: all that came from files stays.
+                // Nothing is known about the files: all plugins that came from files stay.
                 let incumbents = running.incumbents(&self.places);
                 let sources = incumbents.into_values().flat_map(|it| it.sources);
                 failed.extend(sources.filter(|source| matches!(source, Source::File(_))));

@@ -1,4 +1,4 @@
-//! Restarts unhealthy plugins, with pauses that grow, and not for ever.
+//! Restarts unhealthy plugins, with growing pauses and a budget.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -13,55 +13,55 @@ use crate::change::StartedPlugin;
 use crate::report::{Outcome, Rejection, millis};
 use crate::set::{Generation, Member, PluginIdentity, Running};
 
-/// How long a restart counts.
+/// How long a restart counts against the budget.
 const WINDOW: Duration = Duration::from_secs(600);
-/// After what time the reconciler looks whether a restart helped.
+/// The time after a restart at which the reconciler checks whether it succeeded.
 const SOON: Duration = Duration::from_millis(100);
 
-/// What was begun for unhealthy plugins. Lives with the reconciler.
-///
-/// It is no part of a look: whatever is refused now, what serves is to be well.
+/// The restarts of unhealthy plugins. Lives with the reconciler. Restarts do not depend on what a
+/// reconciliation refuses: the serving version is restarted.
 pub(crate) struct Restarter {
     shared: Arc<HostState>,
-    /// By plugin: also of those that are well again, as long as their restarts count.
-    patients: BTreeMap<String, UnhealthyPlugin>,
+    /// By plugin name, including plugins that are healthy again, as long as their restarts count.
+    plugins: BTreeMap<String, UnhealthyPlugin>,
 }
 
 struct UnhealthyPlugin {
-    /// Whose restarts are counted: another version, or another configuration, has its own.
+    /// The identity whose restarts are counted: another version, or another configuration, has its
+    /// own count.
     identity: PluginIdentity,
     /// The version that is unhealthy.
     running: Weak<Leased<Running>>,
     restarts: Restarts,
     step: Step,
-    /// Why it would not start the last time.
+    /// Why its last restart failed.
     refused: Option<Rejection>,
 }
 
-/// What comes next for a plugin that is unhealthy.
+/// The next step for an unhealthy plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Decide what.
+    /// Decide whether and when to restart it.
     Decide,
-    /// Restart it, not earlier than this.
+    /// Restart it at this time.
     At(Instant),
-    /// It was started so often that it is left alone until then.
-    LeaveUntil(Instant),
+    /// The budget is used up: do not restart it before this time.
+    GiveUpUntil(Instant),
 }
 
 impl UnhealthyPlugin {
-    fn new(sick: &Running) -> Self {
+    fn new(running: &Running) -> Self {
         Self {
-            identity: sick.identity.clone(),
+            identity: running.identity.clone(),
             running: Weak::new(),
-            restarts: Restarts::new(rules(sick.identity.policy.protection.restarts)),
+            restarts: Restarts::new(rules(running.identity.policy.protection.restarts)),
             step: Step::Decide,
             refused: None,
         }
     }
 
-    /// The version that is unhealthy, if it still serves, and alone: a trial is decided first.
-    fn sick(&self, generation: &Generation) -> Option<Arc<Leased<Running>>> {
+    /// The unhealthy version, if it still serves and no trial is running: a trial is decided first.
+    fn unhealthy_version(&self, generation: &Generation) -> Option<Arc<Leased<Running>>> {
         let member = generation.plugins.get(&self.identity.name)?;
         let running = self.running.upgrade()?;
         let serves = member.canary.is_none() && Arc::ptr_eq(&member.running, &running);
@@ -71,37 +71,37 @@ impl UnhealthyPlugin {
 
 impl Restarter {
     pub(crate) fn new(shared: Arc<HostState>) -> Self {
-        Self { shared, patients: BTreeMap::new() }
+        Self { shared, plugins: BTreeMap::new() }
     }
 
-    /// The members of a generation that are to be restarted now.
+    /// The members of a generation that are due for a restart now.
     pub(crate) fn due(&mut self, generation: &Generation, now: Instant) -> Vec<Member> {
-        for sick in self.shared.take_unhealthy() {
-            self.admit(&sick, generation);
+        for running in self.shared.take_unhealthy() {
+            self.admit(&running, generation);
         }
         let mut due = Vec::new();
-        self.patients.retain(|name, patient| {
-            let Some(sick) = patient.sick(generation) else {
-                // Well again, or replaced. Earlier restarts count on.
-                patient.refused = None;
-                if let Step::At(_) = std::mem::replace(&mut patient.step, Step::Decide) {
-                    patient.restarts.forgo();
+        self.plugins.retain(|name, unhealthy| {
+            let Some(running) = unhealthy.unhealthy_version(generation) else {
+                // Healthy again, or replaced. Earlier restarts still count.
+                unhealthy.refused = None;
+                if let Step::At(_) = std::mem::replace(&mut unhealthy.step, Step::Decide) {
+                    unhealthy.restarts.cancel_last();
                 }
-                return !patient.restarts.forget_if_quiet(now);
+                return !unhealthy.restarts.forget_if_quiet(now);
             };
-            if patient.step == Step::Decide {
-                patient.step = decide(&self.shared, &sick, &mut patient.restarts, now);
+            if unhealthy.step == Step::Decide {
+                unhealthy.step = decide(&self.shared, &running, &mut unhealthy.restarts, now);
             }
-            match patient.step {
+            match unhealthy.step {
                 Step::At(at) if at <= now => {
                     due.extend(generation.plugins.get(name).cloned());
-                    // If it does not help, this version is still there at the next look.
-                    patient.step = Step::Decide;
-                    self.shared.look_after(SOON);
+                    // If the restart fails, this version is still there at the next reconciliation.
+                    unhealthy.step = Step::Decide;
+                    self.shared.wake_after(SOON);
                 }
-                Step::LeaveUntil(at) if at <= now => {
-                    patient.step = Step::Decide;
-                    self.shared.look_after(Duration::ZERO);
+                Step::GiveUpUntil(at) if at <= now => {
+                    unhealthy.step = Step::Decide;
+                    self.shared.wake_after(Duration::ZERO);
                 }
                 _ => {}
             }
@@ -110,48 +110,51 @@ impl Restarter {
         due
     }
 
-    /// A plugin was found not to be well.
-    fn admit(&mut self, sick: &Arc<Leased<Running>>, generation: &Generation) {
-        let name = &sick.identity.name;
+    /// Adds a plugin that became unhealthy.
+    fn admit(&mut self, running: &Arc<Leased<Running>>, generation: &Generation) {
+        let name = &running.identity.name;
         let on_trial = generation.plugins.get(name).and_then(|member| {
-            member.canary.as_ref().filter(|canary| Arc::ptr_eq(&canary.running, sick))
+            member.canary.as_ref().filter(|canary| Arc::ptr_eq(&canary.running, running))
         });
         if let Some(canary) = on_trial {
-            let why = sick.health.why().unwrap_or_default();
-            roll_back_trial(&canary.trial, &self.shared, format!("its health checks fail: {why}"));
+            let error = running.health.last_error().unwrap_or_default();
+            roll_back_trial(
+                &canary.trial,
+                &self.shared,
+                format!("its health checks fail: {error}"),
+            );
             return;
         }
-        if sick.identity.policy.protection.restarts == 0 {
+        if running.identity.policy.protection.restarts == 0 {
             return;
         }
-        let patient =
-            self.patients.entry(name.clone()).or_insert_with(|| UnhealthyPlugin::new(sick));
-        if patient.identity != sick.identity {
-            *patient = UnhealthyPlugin::new(sick);
+        let unhealthy =
+            self.plugins.entry(name.clone()).or_insert_with(|| UnhealthyPlugin::new(running));
+        if unhealthy.identity != running.identity {
+            *unhealthy = UnhealthyPlugin::new(running);
         }
-        patient.running = Arc::downgrade(sick);
-        patient.step = Step::Decide;
+        unhealthy.running = Arc::downgrade(running);
+        unhealthy.step = Step::Decide;
     }
 
-    /// Takes note of what came of restarting these.
+    /// Records the results of restarts.
     pub(crate) fn tried(&mut self, started: &[StartedPlugin], refused: Vec<Rejection>) {
         for fresh in started {
-            if let Some(patient) = self.patients.get_mut(&fresh.wanted.identity.name) {
-                patient.refused = None;
+            if let Some(unhealthy) = self.plugins.get_mut(&fresh.wanted.identity.name) {
+                unhealthy.refused = None;
             }
         }
         for refused in refused {
-            let patient = refused.plugin.as_ref().and_then(|name| self.patients.get_mut(name));
-            if let Some(patient) = patient {
-                patient.refused = Some(refused);
+            let unhealthy = refused.plugin.as_ref().and_then(|name| self.plugins.get_mut(name));
+            if let Some(unhealthy) = unhealthy {
+                unhealthy.refused = Some(refused);
             }
         }
     }
 
-    /// Why plugins did not restart. A look finds nothing wrong with
-    /// them.
+    /// Why plugins failed to restart. A reconciliation does not find these failures.
     pub(crate) fn refused(&self) -> Vec<Rejection> {
-        self.patients.values().filter_map(|patient| patient.refused.clone()).collect()
+        self.plugins.values().filter_map(|unhealthy| unhealthy.refused.clone()).collect()
     }
 }
 
@@ -165,25 +168,30 @@ fn rules(budget: u32) -> RestartRules {
     }
 }
 
-fn decide(shared: &Arc<HostState>, sick: &Running, restarts: &mut Restarts, now: Instant) -> Step {
-    let plugin = sick.label.to_string();
+fn decide(
+    shared: &Arc<HostState>,
+    running: &Running,
+    restarts: &mut Restarts,
+    now: Instant,
+) -> Step {
+    let plugin = running.label.to_string();
     let wait = match restarts.next(now, fastrand::u64(..)) {
         Next::Now => Duration::ZERO,
         Next::Wait(wait) => wait,
         Next::Exhausted { since, restarts } => {
-            let because = sick.health.why().unwrap_or_default();
-            if sick.health.enter_crash_loop(restarts) {
+            let because = running.health.last_error().unwrap_or_default();
+            if running.health.enter_crash_loop(restarts) {
                 shared.journal.note_now(Outcome::CrashLoop { plugin, restarts, because });
             }
             let until = since + WINDOW;
-            shared.look_after(until.saturating_duration_since(now));
-            return Step::LeaveUntil(until);
+            shared.wake_after(until.saturating_duration_since(now));
+            return Step::GiveUpUntil(until);
         }
     };
     let outcome = Outcome::Restarting { plugin, in_ms: millis(wait) };
     shared.journal.note_now(outcome);
     if !wait.is_zero() {
-        shared.look_after(wait);
+        shared.wake_after(wait);
     }
     Step::At(now + wait)
 }

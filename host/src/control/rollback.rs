@@ -1,26 +1,26 @@
-//! Why an earlier generation cannot serve again.
+//! Why a rollback failed.
 
 use std::fmt;
 
-/// An earlier generation cannot serve again.
+/// A rollback, or the resume after it, failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RollbackError {
-    /// It is not remembered.
+    /// The generation is not remembered.
     #[error("expected one of the generations {known}, found {wanted}")]
     Unknown {
         /// The generation that was asked for.
         wanted: u64,
-        /// Those that are remembered, oldest first.
-        known: Numbers,
+        /// The generations that are remembered, oldest first.
+        known: GenerationNumbers,
     },
-    /// Something of it would not start any more. What runs stays.
-    #[error("expected all of generation {wanted} to start again: {source_}: {message}")]
+    /// A plugin of the generation no longer starts. The current generation stays.
+    #[error("generation {wanted} cannot be started again: {artifact}: {message}")]
     Refused {
         /// The generation that was asked for.
         wanted: u64,
-        /// What would not start.
-        source_: String,
+        /// The source of what was refused.
+        artifact: String,
         /// Why.
         message: String,
     },
@@ -41,11 +41,11 @@ impl RollbackError {
     }
 }
 
-/// Numbers of generations, written with commas.
+/// Numbers of generations, separated by commas when printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Numbers(pub Vec<u64>);
+pub struct GenerationNumbers(pub Vec<u64>);
 
-impl fmt::Display for Numbers {
+impl fmt::Display for GenerationNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, number) in self.0.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };

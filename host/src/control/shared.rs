@@ -1,4 +1,4 @@
-//! What the reconciler shares with the host's handles.
+//! State that the reconciler shares with the host's handles.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use crate::config::{Config, Layers};
 use crate::report::{Journal, millis};
 use crate::set::{Cell, Running};
 
-/// Where the configuration comes from.
+/// The source of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) enum ConfigLoader {
     Fixed(Arc<Config>),
@@ -31,21 +31,22 @@ impl ConfigLoader {
     }
 }
 
-/// What the reconciler shares with the host's handles.
+/// State that the reconciler shares with the host's handles.
 pub(crate) struct HostState {
     pub(crate) cell: Arc<Cell>,
     pub(crate) journal: Journal,
     pub(crate) draining: Arc<Draining>,
     pub(crate) tokio: Handle,
-    /// How many questions of health may be asked at the same time.
+    /// Permits for health checks at the same time.
     pub(crate) probes: Arc<Semaphore>,
     most_probes: AtomicU32,
-    /// Plugins that were found not to be well, until the reconciler looked at them.
-    sick: Mutex<Vec<Weak<Leased<Running>>>>,
+    /// Plugins that became unhealthy since the reconciler last took them.
+    unhealthy: Mutex<Vec<Weak<Leased<Running>>>>,
     signal: Signal,
-    /// Milliseconds since `born` when the look under way began; 0 while none is.
-    looking_since: AtomicU64,
-    born: Instant,
+    /// When the current step of a reconciliation began, in milliseconds since `start`; 0 while none
+    /// is running.
+    step_started: AtomicU64,
+    start: Instant,
 }
 
 impl HostState {
@@ -57,40 +58,39 @@ impl HostState {
             tokio,
             probes: Arc::new(Semaphore::new(probes.max(1) as usize)),
             most_probes: AtomicU32::new(probes.max(1)),
-            sick: Mutex::default(),
+            unhealthy: Mutex::default(),
             signal,
-            looking_since: AtomicU64::new(0),
-            born: Instant::now(),
+            step_started: AtomicU64::new(0),
+            start: Instant::now(),
         })
     }
 
-    /// For how long the look under way got nowhere.
-    pub(crate) fn looking_for(&self) -> Duration {
-        match self.looking_since.load(Ordering::Relaxed) {
+    /// How long the current step of a reconciliation has been running.
+    pub(crate) fn stalled_for(&self) -> Duration {
+        match self.step_started.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
-            since => self.born.elapsed().saturating_sub(Duration::from_millis(since)),
+            since => self.start.elapsed().saturating_sub(Duration::from_millis(since)),
         }
     }
 
-    /// Notes that a look begins.
-    pub(crate) fn begin_look(&self) {
-        self.looking_since.store(millis(self.born.elapsed()).max(1), Ordering::Relaxed);
+    /// Notes that a step of a reconciliation begins.
+    pub(crate) fn step_begins(&self) {
+        self.step_started.store(millis(self.start.elapsed()).max(1), Ordering::Relaxed);
     }
 
-    /// Notes that the look under way got somewhere: what comes next may take as long again.
-    pub(crate) fn goes_on(&self) {
-        if self.looking_since.load(Ordering::Relaxed) != 0 {
-            self.begin_look();
+    /// Notes that the running reconciliation made progress: its next step may take as long again.
+    pub(crate) fn step_begins_again(&self) {
+        if self.step_started.load(Ordering::Relaxed) != 0 {
+            self.step_begins();
         }
     }
 
-    /// Notes that it ended.
-    pub(crate) fn end_look(&self) {
-        self.looking_since.store(0, Ordering::Relaxed);
+    /// Notes that the reconciliation ended.
+    pub(crate) fn pass_ends(&self) {
+        self.step_started.store(0, Ordering::Relaxed);
     }
 
-    /// So many questions of health may be asked at the same time from now on. Those under way
-    /// end.
+    /// Sets how many health checks may run at the same time. Running checks are not interrupted.
     pub(crate) fn set_probes(&self, most: u32) {
         let most = most.max(1);
         let before = self.most_probes.swap(most, Ordering::Relaxed);
@@ -100,7 +100,7 @@ impl HostState {
         }
         let probes = Arc::clone(&self.probes);
         self.tokio.spawn(async move {
-            // It is never closed.
+            // The semaphore is never closed.
             if let Ok(permits) = probes.acquire_many_owned(before - most).await {
                 permits.forget();
             }
@@ -110,25 +110,25 @@ impl HostState {
     /// Reports an unhealthy plugin to the reconciler, and wakes it.
     pub(crate) fn report_unhealthy(&self, running: &Arc<Leased<Running>>) {
         self.unhealthy().push(Arc::downgrade(running));
-        self.signal.look();
+        self.signal.wake();
     }
 
-    /// Those that were found since this was asked last, and still run.
+    /// Takes the plugins that became unhealthy since the last call, and still run.
     pub(crate) fn take_unhealthy(&self) -> Vec<Arc<Leased<Running>>> {
         std::mem::take(&mut *self.unhealthy()).iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Has the reconciler look again after `wait`.
-    pub(crate) fn look_after(&self, wait: Duration) {
+    /// Wakes the reconciler after `wait`.
+    pub(crate) fn wake_after(&self, wait: Duration) {
         let signal = self.signal.clone();
         self.tokio.spawn(async move {
             tokio::time::sleep(wait).await;
-            signal.look();
+            signal.wake();
         });
     }
 
     fn unhealthy(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Leased<Running>>>> {
-        self.sick.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the host is shut down, or gone.
@@ -136,7 +136,8 @@ impl HostState {
         self.signal.is_stopped()
     }
 
-    /// Does this unless the host is shut down, and not while it is being shut down.
+    /// Runs `work` unless the host is shut down, and not while it is being shut down. Returns
+    /// whether it ran.
     pub(crate) fn unless_stopped(&self, work: impl FnOnce()) -> bool {
         self.signal.unless_stopped(work)
     }

@@ -1,4 +1,4 @@
-//! "Look again": all that anybody ever tells the reconciler.
+//! Wakes the reconciler, and passes commands to it.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,29 +9,30 @@ use tokio::sync::oneshot;
 use super::rollback::RollbackError;
 use crate::report::Report;
 
-/// How many quiet periods a steady stream of events can delay a look.
-const MOST_QUIET_PERIODS: u32 = 10;
+/// For how many quiet periods a steady stream of events can delay a reconciliation.
+const MAX_QUIET_PERIODS: u32 = 10;
 
-/// Tells the reconciler to look again. Cheap to clone.
+/// Wakes the reconciler. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Signal {
     dirty: SyncSender<()>,
     pending: Arc<Mutex<Pending>>,
 }
 
-/// What callers wait for.
+/// Requests that the reconciler has not taken yet.
 #[derive(Default)]
 struct Pending {
     replies: Vec<oneshot::Sender<Report>>,
     commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
-    /// Whether an artifact was prepared since the last look.
+    /// Whether an artifact was prepared since the last reconciliation.
     prepared: bool,
-    /// From then on there are no looks, and requests fail at once.
+    /// Whether the reconciler is stopped: then requests fail at once.
     stopped: bool,
 }
 
 impl Pending {
-    /// Returns whether that is news. Who waits hears of it: the ends that would answer are gone.
+    /// Stops, and drops all requests, so that their callers get an error. Returns whether it was
+    /// not stopped before.
     fn stop(&mut self) -> bool {
         self.replies.clear();
         self.commands.clear();
@@ -39,19 +40,19 @@ impl Pending {
     }
 }
 
-/// What an operator may ask of the reconciler beyond a look.
+/// A command of an operator to the reconciler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OperatorCommand {
-    /// Serve what this generation served, until told otherwise.
+    /// Serve what this generation served, until `Resume`.
     RollBack(u64),
-    /// Take over changes again.
+    /// Apply changes again.
     Resume,
 }
 
-/// What came of an order.
+/// The result of a command.
 pub(crate) type CommandResult = Result<Report, RollbackError>;
 
-/// The reconciler's end.
+/// The receiving end, which the reconciler holds.
 pub(crate) struct Signals {
     dirty: Receiver<()>,
     pending: Arc<Mutex<Pending>>,
@@ -59,53 +60,55 @@ pub(crate) struct Signals {
 
 /// Why the reconciler wakes.
 pub(crate) enum Wake {
-    /// Something may have changed, and it is quiet since.
-    Look {
-        /// Who waits for the report.
+    /// Something may have changed, and the quiet period is over; or there are requests.
+    Reconcile {
+        /// The callers that wait for the report.
         replies: Vec<oneshot::Sender<Report>>,
-        /// What is to be done, and who waits for it.
+        /// The commands to execute, and the callers that wait for their results.
         commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
-        /// Whether the slow timer ran: failures that may have passed are tried again.
+        /// Whether the rescan timer ran out: then transient failures are tried again.
         timed_out: bool,
     },
     /// The host is dropped or shut down.
     Stop,
 }
 
-/// A signal and its receiving end.
+/// Makes a signal and its receiving end.
 pub(crate) fn channel() -> (Signal, Signals) {
-    // One place is enough: two "look again" say no more than one.
+    // A capacity of one is enough: several wake-ups mean the same as one.
     let (dirty, received) = mpsc::sync_channel(1);
     let pending = Arc::new(Mutex::new(Pending::default()));
     (Signal { dirty, pending: Arc::clone(&pending) }, Signals { dirty: received, pending })
 }
 
 impl Signal {
-    /// Something may have changed.
-    pub(crate) fn look(&self) {
-        // Full means that a look is due already.
+    /// Wakes the reconciler, because something may have changed.
+    pub(crate) fn wake(&self) {
+        // A full channel means that a wake-up is due already.
         let _ = self.dirty.try_send(());
     }
 
-    /// An artifact was prepared: the look that takes it over does not wait for quiet.
+    /// Reports that an artifact was prepared: the reconciliation that takes it over does not wait for
+    /// the end of the quiet period.
     pub(crate) fn prepared(&self) {
         self.lock().prepared = true;
-        self.look();
+        self.wake();
     }
 
-    /// Looks at once, and says what came of it; fails once it is stopped.
-    pub(crate) fn request_look(&self) -> oneshot::Receiver<Report> {
+    /// Requests a reconciliation without delay, and returns its report; fails once the reconciler
+    /// is stopped.
+    pub(crate) fn request_reconcile(&self) -> oneshot::Receiver<Report> {
         let (reply, report) = oneshot::channel();
         let mut pending = self.lock();
         if !pending.stopped {
             pending.replies.push(reply);
         }
         drop(pending);
-        self.look();
+        self.wake();
         report
     }
 
-    /// Does this at once, and says what came of it; fails once it is stopped.
+    /// Sends a command without delay, and returns its result; fails once the reconciler is stopped.
     pub(crate) fn command(&self, command: OperatorCommand) -> oneshot::Receiver<CommandResult> {
         let (reply, done) = oneshot::channel();
         let mut pending = self.lock();
@@ -113,25 +116,25 @@ impl Signal {
             pending.commands.push((command, reply));
         }
         drop(pending);
-        self.look();
+        self.wake();
         done
     }
 
-    /// Ends the reconciler: a look that is under way is given up at its next step, and comes to
-    /// nothing. Returns whether it was not stopped before.
+    /// Stops the reconciler: a running reconciliation is given up at its next step, and publishes
+    /// nothing. Returns whether the reconciler was not stopped before.
     pub(crate) fn stop(&self) -> bool {
         let first = self.lock().stop();
-        self.look();
+        self.wake();
         first
     }
 
-    /// Whether it was stopped.
+    /// Whether the reconciler is stopped.
     pub(crate) fn is_stopped(&self) -> bool {
         self.lock().stopped
     }
 
-    /// Does this unless it is stopped, and not while it is being stopped. Returns whether it was
-    /// done. It must be short.
+    /// Runs `work` unless the reconciler is stopped, and not while it is being stopped. Returns
+    /// whether it ran. `work` must be short.
     pub(crate) fn unless_stopped(&self, work: impl FnOnce()) -> bool {
         let pending = self.lock();
         if !pending.stopped {
@@ -146,11 +149,11 @@ impl Signal {
 }
 
 impl Signals {
-    /// Waits for a reason to look: a signal and then `quiet` without another, a question, an artifact
-    /// that was prepared, or `timer`.
+    /// Waits until there is a reason to reconcile: a wake-up followed by `quiet` without another, a
+    /// request, an artifact that was prepared, or the end of `timer`.
     pub(crate) fn wait(&self, quiet: Duration, timer: Duration) -> Wake {
         let timed_out = self.dirty.recv_timeout(timer) == Err(RecvTimeoutError::Timeout);
-        let latest = Instant::now() + quiet.saturating_mul(MOST_QUIET_PERIODS);
+        let latest = Instant::now() + quiet.saturating_mul(MAX_QUIET_PERIODS);
         loop {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             if pending.stopped {
@@ -160,14 +163,14 @@ impl Signals {
             let commands = std::mem::take(&mut pending.commands);
             let prepared = std::mem::take(&mut pending.prepared);
             drop(pending);
-            let asked = !replies.is_empty() || !commands.is_empty();
-            if timed_out || asked || prepared || Instant::now() >= latest {
-                return Wake::Look { replies, commands, timed_out };
+            let requested = !replies.is_empty() || !commands.is_empty();
+            if timed_out || requested || prepared || Instant::now() >= latest {
+                return Wake::Reconcile { replies, commands, timed_out };
             }
             match self.dirty.recv_timeout(quiet) {
                 Ok(()) => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    return Wake::Look { replies, commands, timed_out };
+                    return Wake::Reconcile { replies, commands, timed_out };
                 }
                 Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
             }
@@ -177,7 +180,7 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        // However the reconciler ended, it answers no more.
+        // The reconciler ended, perhaps by a panic: it answers no more requests.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).stop();
     }
 }
@@ -189,48 +192,52 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_burst_is_one_look() {
+    fn a_burst_is_one_reconciliation() {
         let (signal, signals) = channel();
         for _ in 0..100 {
-            signal.look();
+            signal.wake();
         }
         let quiet = Duration::from_millis(5);
-        assert!(matches!(signals.wait(quiet, LONG), Wake::Look { timed_out: false, .. }));
-        assert!(matches!(signals.wait(quiet, Duration::ZERO), Wake::Look { timed_out: true, .. }));
+        assert!(matches!(signals.wait(quiet, LONG), Wake::Reconcile { timed_out: false, .. }));
+        let timed_out = signals.wait(quiet, Duration::ZERO);
+        assert!(matches!(timed_out, Wake::Reconcile { timed_out: true, .. }));
     }
 
     #[test]
-    fn a_question_and_what_was_prepared_do_not_wait_for_quiet() {
+    fn requests_and_prepared_artifacts_do_not_wait_for_quiet() {
         let (signal, signals) = channel();
-        let _report = signal.request_look();
+        let _report = signal.request_reconcile();
         match signals.wait(LONG, LONG) {
-            Wake::Look { replies, .. } => assert_eq!(replies.len(), 1),
+            Wake::Reconcile { replies, .. } => assert_eq!(replies.len(), 1),
             Wake::Stop => panic!("not stopped"),
         }
         signal.prepared();
-        assert!(matches!(signals.wait(LONG, LONG), Wake::Look { timed_out: false, .. }));
+        assert!(matches!(signals.wait(LONG, LONG), Wake::Reconcile { timed_out: false, .. }));
         signal.stop();
         assert!(matches!(signals.wait(LONG, LONG), Wake::Stop));
     }
 
     #[test]
-    fn requests_fail_once_it_is_stopped() {
+    fn requests_fail_once_the_reconciler_is_stopped() {
         let (signal, signals) = channel();
-        let (report, done) = (signal.request_look(), signal.command(OperatorCommand::Resume));
+        let (report, done) = (signal.request_reconcile(), signal.command(OperatorCommand::Resume));
         assert!(signal.stop() && !signal.stop());
-        let (late, too_late) = (signal.request_look(), signal.command(OperatorCommand::Resume));
+        let (late, too_late) =
+            (signal.request_reconcile(), signal.command(OperatorCommand::Resume));
         assert!(report.blocking_recv().is_err() && late.blocking_recv().is_err());
         assert!(done.blocking_recv().is_err() && too_late.blocking_recv().is_err());
-        assert!(!signal.unless_stopped(|| panic!("it is stopped")));
+        assert!(!signal.unless_stopped(|| panic!("the reconciler is stopped")));
         drop(signals);
     }
 
     #[test]
     fn requests_fail_once_the_reconciler_is_gone() {
         let (signal, signals) = channel();
-        let report = signal.request_look();
+        let report = signal.request_reconcile();
         drop(signals);
         assert!(signal.is_stopped());
-        assert!(report.blocking_recv().is_err() && signal.request_look().blocking_recv().is_err());
+        assert!(
+            report.blocking_recv().is_err() && signal.request_reconcile().blocking_recv().is_err()
+        );
     }
 }

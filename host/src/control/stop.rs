@@ -1,4 +1,4 @@
-//! The end of a host: its calls, its shutdowns, all within one deadline.
+//! Stops a host: waits for calls and shuts plugins down, all within one deadline.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,29 +9,27 @@ use plugbay_registry::Leased;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::drain::{late, over};
+use super::drain::{calls_ended, deadline_outcome};
 use super::shared::HostState;
 use crate::report::{Outcome, millis};
 use crate::set::Running;
 
-/// What all shutdowns together get at least, even if the calls used up the time.
-const LAST: Duration = Duration::from_secs(1);
-/// In place of a deadline that no clock can hold.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// The minimum time for all shutdowns together, even if the calls used up the deadline.
+const MIN_SHUTDOWN_TIME: Duration = Duration::from_secs(1);
+/// The longest wait; a longer one could overflow the clock.
+const MAX_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// So much later than now.
+/// The instant after this wait.
 pub(crate) fn after(wait: Duration) -> Instant {
-    Instant::now() + wait.min(FOR_EVER)
+    Instant::now() + wait.min(MAX_WAIT)
 }
 
-/// Refuses all calls, waits for those under way until `end`, and shuts down every version
-/// that is there: those that serve, and those that left and are not gone. Returns `name@version`
-/// of those whose calls were not over.
-///
-/// Who names another in `after` goes before it; all others go at the same time, so that many
-/// that hang take no longer than one. The groups share what is left of the time.
-///
-/// The host must be stopped: what the cell holds is the last there is.
+/// Refuses new calls, waits for those in flight until `end`, and shuts down every version: those
+/// that serve, and retired ones that are not shut down yet. Returns the `name@version` of versions
+/// whose calls did not end. A plugin that names another in `after` is shut down before it; all
+/// others are shut down at the same time, so that many that hang take no longer than one. The
+/// groups share the remaining time. The host must be stopped before, so that the cell holds its
+/// last set.
 pub(crate) async fn stop_all(shared: &Arc<HostState>, end: Instant) -> Vec<String> {
     let published = shared.cell.load();
     let generation = &published.generation;
@@ -58,8 +56,8 @@ pub(crate) async fn stop_all(shared: &Arc<HostState>, end: Instant) -> Vec<Strin
             let number = generation.number;
             going.spawn(async move {
                 let name = running.label.to_string();
-                let outcome = part(&shared, running, &users, end, |now| {
-                    (end.saturating_duration_since(now) / left).max(LAST / all)
+                let outcome = shut_down_one(&shared, running, &users, end, |now| {
+                    (end.saturating_duration_since(now) / left).max(MIN_SHUTDOWN_TIME / all)
                 });
                 let (in_time, outcome) = outcome.await;
                 if let Some(outcome) = outcome {
@@ -75,9 +73,9 @@ pub(crate) async fn stop_all(shared: &Arc<HostState>, end: Instant) -> Vec<Strin
     unfinished
 }
 
-/// Waits for a version's calls until `end`, and shuts down it. Returns whether they were over,
-/// and what is to be noted, unless another has done so.
-async fn part(
+/// Waits for a version's calls until `end`, and shuts it down. Returns whether the calls ended, and
+/// the outcome to report, unless another task reports it.
+async fn shut_down_one(
     shared: &HostState,
     running: Arc<Leased<Running>>,
     users: &[Arc<Leased<()>>],
@@ -85,11 +83,11 @@ async fn part(
     bound: impl FnOnce(Instant) -> Duration,
 ) -> (bool, Option<Outcome>) {
     let began = Instant::now();
-    let in_time = timeout_at(end, over(&running, users)).await.is_ok();
-    let (label, late) = (Arc::clone(&running.label), late(&running, users));
+    let in_time = timeout_at(end, calls_ended(&running, users)).await.is_ok();
+    let (label, late) = (Arc::clone(&running.label), deadline_outcome(&running, users));
     let (first, mut gone) = shared.draining.shutdown(running);
     if timeout(bound(Instant::now()), gone.wait_for(|gone| *gone)).await.is_err() {
-        tracing::warn!(plugin = &*label, "its shutdown did not end in time");
+        tracing::warn!(plugin = &*label, "the plugin's shutdown did not return in time");
     }
     let drained =
         || Outcome::Drained { plugin: label.to_string(), took_ms: millis(began.elapsed()) };

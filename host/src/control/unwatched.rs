@@ -1,14 +1,14 @@
-//! Stands where a build without the feature `watch` has no watcher of files.
+//! Replaces the file watcher in a build without the feature `watch`.
 
 use std::convert::Infallible;
 use std::path::Path;
 
 use super::signal::Signal;
 
-/// A watcher that never is.
+/// A watcher that cannot be created.
 pub(crate) struct Watch(Infallible);
 
-/// Why there is none.
+/// Why there is no watcher.
 #[derive(Debug, thiserror::Error)]
 #[error("this host is built without the feature `watch`")]
 pub(crate) struct Unwatched;

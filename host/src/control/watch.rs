@@ -1,14 +1,11 @@
-//! Says "look again" when the plugin folder or the configuration file may have changed.
-//!
-//! It is the folders that are watched, never the files in them: a file that is renamed over
-//! has another inode. A link on the way to the folder is watched in the folder that holds
-//! it, because that is where it flips. Everything here may be lost or late — inotify has
-//! limits, network file systems say nothing — which is why the reconciler also looks at a
-//! slow timer, and why an event says no more than "look".
-//!
-//! A folder that is moved away takes its watch with it, and the watcher forgets it by its
-//! path, even if that path leads to a folder again by then, or to the same one. So whatever
-//! is heard of a watched folder itself makes all watches doubtful, and all of them are set again.
+//! Wakes the reconciler when the plugin folder or the configuration file may have changed. Folders
+//! are watched, never the files in them: a file that is replaced by rename has another inode. A
+//! link on the path to the folder is watched in the folder that holds it, because that is where it
+//! is swapped. Events may be lost or late: inotify has limits, and network file systems send none.
+//! So the reconciler also runs at each `host.rescan`, and an event only wakes it. A folder that is
+//! moved away takes its watch with it, and the watcher forgets it by its path, even if that path
+//! leads to a folder again by then, or to the same one. So any event about a watched folder itself
+//! makes all watches doubtful, and all of them are set again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -22,52 +19,51 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::signal::Signal;
 
-/// What in a folder matters.
+/// The entries of a folder whose events matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Interest {
     /// Every entry.
     All,
-    /// These entries, and those that begin with `..`, which is where `ConfigMap`s flip.
+    /// These entries, and those that begin with `..`, which `ConfigMap`s swap.
     Names(BTreeSet<OsString>),
 }
 
 type Interests = BTreeMap<PathBuf, Interest>;
 
-/// The watched folders, as they are now.
+/// The watcher, and the folders that it watches.
 pub(crate) struct Watch {
     watcher: RecommendedWatcher,
     interests: Arc<Mutex<Interests>>,
-    again: Signal,
-    /// Whether a watched folder moved or went, and perhaps its watch with it.
+    signal: Signal,
+    /// Whether a watched folder was moved or removed, perhaps with its watch.
     doubtful: Arc<AtomicBool>,
-    /// What is watched, and which inode it was: another folder by the same name is another
-    /// folder.
+    /// The watched folders, with their inodes: another folder with the same name has another inode.
     watched: BTreeMap<PathBuf, Option<(u64, u64)>>,
 }
 
 impl Watch {
-    /// A watcher that watches nothing yet.
+    /// A watcher without any watched folder.
     pub(crate) fn new(signal: Signal) -> notify::Result<Self> {
         let interests = Arc::new(Mutex::new(Interests::new()));
         let shared = Arc::clone(&interests);
-        let again = signal.clone();
+        let own = signal.clone();
         let doubtful = Arc::new(AtomicBool::new(false));
         let doubt = Arc::clone(&doubtful);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let interests = shared.lock().unwrap_or_else(PoisonError::into_inner);
             // An error means that events were lost: then anything may have changed.
-            if event.as_ref().map_or(true, |event| moves(event, &interests)) {
+            if event.as_ref().map_or(true, |event| moves_watched(event, &interests)) {
                 doubt.store(true, Ordering::SeqCst);
             }
             if event.map_or(true, |event| matters(&event, &interests)) {
-                signal.look();
+                signal.wake();
             }
         })?;
-        Ok(Self { watcher, interests, again, doubtful, watched: BTreeMap::new() })
+        Ok(Self { watcher, interests, signal: own, doubtful, watched: BTreeMap::new() })
     }
 
-    /// Watches what leads to `folder` and to `file`. Called before each look, so that what
-    /// changes during the look is seen after it.
+    /// Watches the folders on the paths to `folder` and `file`. Called before each reconciliation,
+    /// so that a change during it is seen after it.
     ///
     /// # Errors
     ///
@@ -84,7 +80,7 @@ impl Watch {
             return Ok(());
         }
         for path in self.watched.keys() {
-            // Gone already, if its folder is.
+            // The watch is gone already if its folder is.
             let _ = self.watcher.unwatch(path);
         }
         self.watched.clear();
@@ -92,7 +88,7 @@ impl Watch {
         for (path, inode) in current {
             match self.watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => drop(self.watched.insert(path, inode)),
-                // It went meanwhile.
+                // The folder was removed meanwhile.
                 Err(_) if !path.exists() => {}
                 Err(error) => drop(failed.get_or_insert(error)),
             }
@@ -100,14 +96,14 @@ impl Watch {
         if let Some(error) = failed {
             return Err(error);
         }
-        // A change between looking at the folder and watching it gave no event.
-        self.again.look();
+        // A change between reading the folder and watching it gave no event.
+        self.signal.wake();
         Ok(())
     }
 }
 
-/// Whether an event says that a watched folder itself moved or went.
-fn moves(event: &Event, interests: &Interests) -> bool {
+/// Whether an event says that a watched folder itself was moved or removed.
+fn moves_watched(event: &Event, interests: &Interests) -> bool {
     let kind = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
     kind && event.paths.iter().any(|path| interests.contains_key(path))
 }
@@ -137,12 +133,12 @@ fn is_of(path: &Path, interests: &Interests) -> bool {
     }
 }
 
-/// The folders to watch, and what in them matters.
+/// The folders to watch, and the entries of each that matter.
 fn interests(folder: &Path, file: Option<&Path>) -> Interests {
     let mut interests = Interests::new();
-    way_to(folder, &mut interests);
+    add_path_to(folder, &mut interests);
     if let Some(file) = file {
-        way_to(file, &mut interests);
+        add_path_to(file, &mut interests);
     }
     if folder.is_dir() {
         interests.insert(folder.to_owned(), Interest::All);
@@ -150,9 +146,9 @@ fn interests(folder: &Path, file: Option<&Path>) -> Interests {
     interests
 }
 
-/// Adds the folder that holds `path`, the nearest one that exists, and the folders of all
-/// links on the way.
-fn way_to(path: &Path, interests: &mut Interests) {
+/// Adds the folder that holds `path`, the nearest one that exists, and the folders of all links on
+/// the path.
+fn add_path_to(path: &Path, interests: &mut Interests) {
     let mut ancestors: Vec<&Path> = path.ancestors().collect();
     ancestors.reverse();
     let mut missing = false;
@@ -166,7 +162,7 @@ fn way_to(path: &Path, interests: &mut Interests) {
             add(ancestor, name, interests);
         }
         if is_link && let Ok(target) = fs::read_link(ancestor) {
-            // A link to a link: the next one flips in a folder of its own.
+            // A link to a link: the second one is swapped in another folder.
             let holder = ancestor.parent().unwrap_or(Path::new("."));
             let target = holder.join(target);
             if fs::symlink_metadata(&target).is_ok_and(|it| it.is_symlink())
@@ -209,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_and_reads_do_not_matter() {
+    fn unrelated_files_and_reads_do_not_matter() {
         let root = tempfile::tempdir().unwrap();
         let (folder, config) = (root.path().join("plugins"), root.path().join("config.toml"));
         fs::create_dir(&folder).unwrap();
@@ -236,7 +232,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_watched_where_they_flip() {
+    fn links_are_watched_in_the_folder_that_holds_them() {
         let root = tempfile::tempdir().unwrap();
         let real = root.path().join("v1/plugins");
         fs::create_dir_all(&real).unwrap();

@@ -1,4 +1,4 @@
-//! Where outcomes go: the log and all subscribers.
+//! Sends outcomes to the log and to all subscribers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,27 +11,27 @@ use tokio::sync::broadcast;
 use super::outcome::Outcome;
 use super::timestamp;
 
-/// How many events a slow subscriber may be behind before it misses the oldest.
+/// How many events a slow subscriber may lag behind before it misses the oldest.
 const BACKLOG: usize = 1024;
 
-/// An outcome, when it came, and the generation that served then.
+/// An outcome, its time, and the generation that served then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     #[serde(with = "timestamp")]
     pub at: SystemTime,
     /// The generation's number.
     pub generation: u64,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
-/// Where outcomes go: one log line each, and every subscriber.
+/// Sends each outcome to the log, as one line, and to every subscriber.
 #[derive(Clone)]
 pub(crate) struct Journal {
     events: broadcast::Sender<Event>,
-    /// The newest generation that was noted.
+    /// The newest generation of which an outcome was reported.
     newest: Arc<AtomicU64>,
 }
 
@@ -44,12 +44,12 @@ impl Journal {
         Events(self.events.subscribe())
     }
 
-    /// Notes an outcome of the generation that serves now.
+    /// Reports an outcome of the newest generation.
     pub(crate) fn note_now(&self, outcome: Outcome) {
         self.note(self.newest.load(Ordering::Relaxed), outcome);
     }
 
-    /// Notes an outcome.
+    /// Reports an outcome.
     pub(crate) fn note(&self, generation: u64, outcome: Outcome) {
         self.newest.fetch_max(generation, Ordering::Relaxed);
         let reason = outcome.reason();
@@ -58,7 +58,7 @@ impl Journal {
         } else {
             tracing::info!(target: "plugbay", generation, reason, "{outcome}");
         }
-        // Fails if there is no subscriber: the log has it.
+        // This fails if there is no subscriber; the log has the outcome.
         let _ = self.events.send(Event { at: SystemTime::now(), generation, outcome });
     }
 }

@@ -1,4 +1,4 @@
-//! Every step of a change ends in one of these.
+//! The outcomes of the steps of a change.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::time::millis;
 
-/// What came of one step. [`Outcome::reason`] is the stable word that logs, metrics, the
-/// event stream and the CLI share.
+/// The outcome of one step. [`Outcome::reason`] is the stable word that logs, metrics, the event
+/// stream and the CLI share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -22,21 +22,20 @@ pub enum Outcome {
         source: String,
         /// Its digest.
         digest: String,
-        /// The version that it takes the place of.
+        /// The version that it replaces.
         replaces: Option<String>,
-        /// Milliseconds that went into it: reading, compiling, describing and `init`, as far as this
-        /// look had to.
+        /// Milliseconds that the load took. Reading, compiling, describing and `init` count only if
+        /// this reconciliation had to do them.
         took_ms: u64,
     },
-    /// A file, plugin or configuration was refused. What ran before still runs.
+    /// A file, plugin or configuration was refused. The version before still runs.
     Rejected {
         /// Where it was found.
         source: String,
-        /// The plugin's name, if it got so far.
+        /// The plugin's name, if it is known.
         plugin: Option<String>,
         /// Why.
-        #[serde(rename = "reason")]
-        why: Reason,
+        reason: Reason,
         /// What was expected and found.
         message: String,
         /// What to do about it.
@@ -53,29 +52,29 @@ pub enum Outcome {
         plugins: usize,
         /// How many of them are new.
         loaded: usize,
-        /// How many left.
+        /// How many were retired.
         retired: usize,
     },
-    /// A plugin version left, and all its calls are over.
+    /// A retired plugin version has finished its calls.
     Drained {
         /// `name@version`.
         plugin: String,
-        /// Milliseconds from its last generation's end to now.
+        /// Milliseconds since it was retired.
         took_ms: u64,
     },
-    /// A plugin version left, and calls were still under way at the deadline. Each of them
-    /// ends by itself, within its own limits, on the version it began with.
+    /// Calls of a retired plugin version were still in flight at the drain deadline. Each of them
+    /// ends within its own limits, on the version that it began with.
     DrainDeadline {
         /// `name@version`.
         plugin: String,
-        /// How many calls of it.
+        /// How many calls of it are in flight.
         leases: usize,
         /// How many calls may still reach it: through other plugins, or as one of several
         /// providers.
         others: usize,
     },
-    /// A runtime noticed something of a plugin: it used what it is not granted, did something more
-    /// often than it may, runs elsewhere than it was asked to, or its worker process ended.
+    /// A runtime reports something about a plugin: a use of something that is not granted, an
+    /// exceeded limit, a move to a worker process, or the end of its worker process.
     Noticed {
         /// `name@version`.
         plugin: String,
@@ -90,13 +89,13 @@ pub enum Outcome {
         plugin: String,
         /// Failures in a row.
         failures: u32,
-        /// Milliseconds until a call is tried.
+        /// Milliseconds until a probe call is admitted.
         open_ms: u64,
         /// The last failure.
         because: String,
     },
     /// A plugin whose breaker was open gets a probe call.
-    BreakerTried {
+    BreakerHalfOpen {
         /// `name@version`.
         plugin: String,
     },
@@ -109,7 +108,7 @@ pub enum Outcome {
     Unhealthy {
         /// `name@version`.
         plugin: String,
-        /// Its last answer.
+        /// The error of the last health check.
         because: String,
     },
     /// A plugin that was unhealthy is healthy again.
@@ -121,7 +120,7 @@ pub enum Outcome {
     Restarting {
         /// `name@version`.
         plugin: String,
-        /// Milliseconds until then.
+        /// Milliseconds until the restart.
         in_ms: u64,
     },
     /// A plugin stayed unhealthy after several restarts; it is not restarted again for now.
@@ -130,7 +129,7 @@ pub enum Outcome {
         plugin: String,
         /// How often it was restarted.
         restarts: u32,
-        /// Its last answer.
+        /// The error of the last health check.
         because: String,
     },
     /// A new version of a plugin begins its trial with a share of the calls.
@@ -144,28 +143,28 @@ pub enum Outcome {
     CanaryStep {
         /// `name@version`.
         plugin: String,
-        /// Percent.
+        /// Its share of the calls, in percent.
         percent: u32,
     },
     /// A version on trial takes all calls.
     CanaryPromoted {
         /// `name@version`.
         plugin: String,
-        /// Why: it did well, or the other one is worse.
+        /// Why: it passed the trial, or the stable version is worse.
         because: String,
     },
     /// A trial was interrupted before it was decided: something else changed.
     CanaryEnded {
         /// `name@version` of the one that was on trial.
         plugin: String,
-        /// What.
+        /// What changed.
         because: String,
     },
     /// A version on trial did worse than the one that serves, which gets all calls again.
     CanaryRolledBack {
         /// `name@version`.
         plugin: String,
-        /// The figures that made it so.
+        /// The figures of the decision.
         because: String,
     },
     /// An operator rolled back to an earlier generation. Changes of files and configuration are
@@ -183,28 +182,28 @@ pub enum Outcome {
         /// The key.
         key: String,
     },
-    /// The operating system provides no file watcher, or the host is built without the feature `watch`:
-    /// changes are found by polling, every `host.rescan`.
+    /// File watching is unavailable: the operating system refuses it, or the host is built without
+    /// the feature `watch`. The folder is polled every `host.rescan`.
     WatchLost {
-        /// Why: the operating system's error, or that the feature is left out.
+        /// The operating system's error, or that the build lacks the feature.
         message: String,
     },
 }
 
 impl Outcome {
-    /// The stable word.
+    /// The stable word for logs, metrics and APIs.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Loaded { .. } => "loaded",
-            Self::Rejected { why, .. } => why.as_str(),
+            Self::Rejected { reason, .. } => reason.as_str(),
             Self::Recovered { .. } => "recovered",
             Self::Published { .. } => "published",
             Self::Drained { .. } => "drained",
             Self::DrainDeadline { .. } => "drain-deadline",
             Self::Noticed { notice, .. } => notice.reason(),
             Self::BreakerOpened { .. } => "breaker-opened",
-            Self::BreakerTried { .. } => "breaker-tried",
+            Self::BreakerHalfOpen { .. } => "breaker-half-open",
             Self::BreakerClosed { .. } => "breaker-closed",
             Self::Unhealthy { .. } => "unhealthy",
             Self::Healthy { .. } => "healthy",
@@ -234,13 +233,13 @@ impl Outcome {
         let plugin = plugin.to_owned();
         let because = || because.map(|error| error.message().to_owned()).unwrap_or_default();
         Some(match transition {
-            Transition::Opened { failures, length } => Self::BreakerOpened {
+            Transition::Opened { failures, duration } => Self::BreakerOpened {
                 plugin,
                 failures,
-                open_ms: millis(length),
+                open_ms: millis(duration),
                 because: because(),
             },
-            Transition::HalfOpened => Self::BreakerTried { plugin },
+            Transition::HalfOpened => Self::BreakerHalfOpen { plugin },
             Transition::Closed => Self::BreakerClosed { plugin },
             Transition::Health(Health::Unhealthy) => Self::Unhealthy { plugin, because: because() },
             Transition::Health(Health::Healthy) => Self::Healthy { plugin },
@@ -248,7 +247,7 @@ impl Outcome {
         })
     }
 
-    /// Whether an operator should look.
+    /// Whether the outcome needs the attention of an operator. Such outcomes are logged as warnings.
     #[must_use]
     pub fn is_alarming(&self) -> bool {
         matches!(
@@ -275,8 +274,8 @@ impl fmt::Display for Outcome {
                     None => Ok(()),
                 }
             }
-            Self::Rejected { source, why, message, hint, .. } => {
-                write!(f, "refused {source}: {why}: {message}")?;
+            Self::Rejected { source, reason, message, hint, .. } => {
+                write!(f, "refused {source}: {reason}: {message}")?;
                 if hint.is_empty() { Ok(()) } else { write!(f, " ({hint})") }
             }
             Self::Recovered { source } => write!(f, "{source} is no longer refused"),
@@ -285,7 +284,7 @@ impl fmt::Display for Outcome {
             }
             Self::Drained { plugin, took_ms } => write!(f, "{plugin} drained in {took_ms} ms"),
             Self::DrainDeadline { plugin, leases, others } => {
-                write!(f, "{plugin}: {leases} calls were still under way at the drain deadline")?;
+                write!(f, "{plugin}: {leases} calls were still in flight at the drain deadline")?;
                 if *others > 0 { write!(f, ", and {others} that may reach it") } else { Ok(()) }
             }
             Self::Noticed { plugin, notice } => notice.describe(plugin, f),
@@ -294,7 +293,7 @@ impl fmt::Display for Outcome {
                 "{plugin} failed {failures} times in a row and gets no calls for {open_ms} ms: \
                  {because}"
             ),
-            Self::BreakerTried { plugin } => write!(f, "{plugin} gets a probe call"),
+            Self::BreakerHalfOpen { plugin } => write!(f, "{plugin} gets a probe call"),
             Self::BreakerClosed { plugin } => write!(f, "{plugin} gets calls again"),
             Self::Unhealthy { plugin, because } => {
                 write!(f, "{plugin} is unhealthy and gets no calls: {because}")

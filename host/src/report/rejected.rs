@@ -1,4 +1,4 @@
-//! What was refused: as the host works with it, and as status shows it.
+//! Rejections: as the host uses them internally, and as the status shows them.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::timestamp;
 
-/// Something that was refused on the way.
+/// A refused file, plugin or configuration, as the host uses it internally.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) source: Source,
@@ -16,23 +16,23 @@ pub(crate) struct Rejection {
     pub(crate) refusal: Refusal,
 }
 
-/// Something that was refused.
+/// A refused file, plugin or configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rejected {
     /// The file, or `linked:NAME`.
     pub source: String,
-    /// The plugin's name, if it got so far.
+    /// The plugin's name, if it is known.
     pub plugin: Option<String>,
     /// The digest, if the file could be read.
     pub digest: Option<String>,
-    /// Why: a stable word.
+    /// The stable reason.
     pub reason: Reason,
     /// What was expected and found.
     pub message: String,
     /// What to do about it; may be empty.
     pub hint: String,
-    /// Since when, for this very reason.
+    /// Since when it is refused for this reason.
     #[serde(with = "timestamp")]
     pub since: SystemTime,
 }

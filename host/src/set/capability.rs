@@ -1,9 +1,9 @@
-//! A capability in a generation: who offers it, and how calls are given out among several.
+//! A capability in a generation: its providers, and how calls are distributed among them.
 
 use std::sync::Arc;
 
 use plugbay_core::{CapabilityDescription, CapabilityKey, Kind, Provider};
-use plugbay_guard::Seat;
+use plugbay_guard::WeightedProvider;
 use plugbay_registry::Leased;
 
 use super::retries::Retries;
@@ -14,7 +14,7 @@ use crate::config::RequestKey;
 /// A plugin that offers a capability.
 #[derive(Clone)]
 pub(crate) struct Target {
-    /// The running plugin's, at hand for every call.
+    /// The provider of the running plugin, kept here for fast access.
     pub(crate) provider: Provider,
     pub(crate) running: Arc<Leased<Running>>,
     /// The capability's index in the plugin's description.
@@ -22,7 +22,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// What the plugin says of the capability.
+    /// The plugin's description of the capability.
     pub(crate) fn described(&self) -> &CapabilityDescription {
         &self.running.description.capabilities[self.index]
     }
@@ -38,46 +38,46 @@ impl Target {
 #[derive(Clone)]
 pub(crate) struct Capability {
     pub(crate) key: CapabilityKey,
-    /// Who offers it; of several, the first.
+    /// The first provider.
     pub(crate) first: Target,
-    /// The others, if there are any.
-    pub(crate) spread: Option<Arc<Spread>>,
+    /// The other providers, if there are any, and the rule of distribution.
+    pub(crate) balancing: Option<Arc<Balancing>>,
 }
 
 impl Capability {
-    /// The provider of this index: 0 is the first.
+    /// The provider with this index; 0 is the first.
     pub(crate) fn target(&self, index: usize) -> Option<&Target> {
         match index.checked_sub(1) {
             None => Some(&self.first),
-            Some(index) => self.spread.as_ref()?.others.get(index),
+            Some(index) => self.balancing.as_ref()?.others.get(index),
         }
     }
 
-    /// All who offer it, in order.
+    /// All providers, in order.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
-        let others = self.spread.iter().flat_map(|spread| &spread.others);
+        let others = self.balancing.iter().flat_map(|balancing| &balancing.others);
         std::iter::once(&self.first).chain(others)
     }
 }
 
-/// The providers beside the first, and how calls are given out among them all.
-pub(crate) struct Spread {
+/// The providers besides the first, and how calls are distributed among all of them.
+pub(crate) struct Balancing {
     /// In the order of the configuration.
     pub(crate) others: Vec<Target>,
     pub(crate) rule: Rule,
-    /// What makes requests of a handler stick to one provider.
+    /// The key by which requests of a handler are sticky.
     pub(crate) key: Option<RequestKey>,
-    /// What the calls that go on to another provider cost.
+    /// The budget and the counts of retries.
     pub(crate) retries: Arc<Retries>,
 }
 
-/// How calls are given out.
+/// How calls are distributed.
 pub(crate) enum Rule {
-    /// To the first that is well; to the next where one fails.
+    /// To the first healthy provider; to the next where one fails.
     Failover,
-    /// By weight, one seat for each provider.
-    Split(Vec<Seat>),
-    /// A small share to the second, a new version of the first's plugin.
+    /// By weight, with one entry for each provider.
+    Split(Vec<WeightedProvider>),
+    /// A share of the calls goes to the second provider, a new version of the first one's plugin.
     Canary(Arc<Trial>),
 }
 

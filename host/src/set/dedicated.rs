@@ -1,13 +1,13 @@
-//! Threads for the lifecycle calls of plugins: health checks, shutdown, freeing.
+//! Dedicated threads for the lifecycle calls of plugins: health checks, shutdown, freeing.
 
 use std::io;
 use std::thread;
 
 use tokio::sync::oneshot;
 
-/// Runs `work` on a thread of its own, and sends its result. Plugins cannot use up such threads,
-/// as they can the blocking threads of the async runtime, on which calls run; and a plugin that
-/// hangs delays no other.
+/// Runs `work` on a new thread, and sends its result. Plugins cannot use up such threads, unlike
+/// the blocking threads of the async runtime, on which calls run; and a plugin that hangs delays no
+/// other plugin.
 ///
 /// The receiver fails if the work panics.
 ///

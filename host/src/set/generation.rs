@@ -1,4 +1,4 @@
-//! What is published: one immutable, numbered, complete set.
+//! A generation: one immutable, numbered, complete set.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,14 +20,14 @@ pub(crate) struct Generation {
     /// By `kind:name`.
     pub(crate) capabilities: Table<Capability>,
     pub(crate) router: Router,
-    /// Counts the calls that may call other plugins of this generation. Plugins that the
-    /// generation holds are not shut down before they end: such a call keeps its snapshot
-    /// to the end, nested calls included.
+    /// Counts the calls that may call other plugins of this generation. The plugins of the
+    /// generation are not shut down before these calls end: such a call keeps its snapshot to the
+    /// end, nested calls included.
     pub(crate) users: Arc<Leased<()>>,
 }
 
 impl Generation {
-    /// The capability, with the names of its kind if it is not there.
+    /// The capability, or an error that lists the names of its kind.
     pub(crate) fn capability(
         &self,
         kind: &'static str,
@@ -36,7 +36,7 @@ impl Generation {
         self.capabilities.get(key).ok_or_else(|| self.not_found(kind, key))
     }
 
-    /// Whether the generation holds this very plugin version.
+    /// Whether the generation holds exactly this running plugin version.
     pub(crate) fn holds(&self, running: &Arc<Leased<Running>>) -> bool {
         let member = self.plugins.get(&running.identity.name);
         member.is_some_and(|member| member.all().any(|it| Arc::ptr_eq(it, running)))
@@ -49,7 +49,7 @@ impl Generation {
         let table = Table::try_from_iter(known).unwrap_or_else(|_| Table::empty());
         match table.called(kind).find(name) {
             Err(missed) => missed,
-            // The key is not there, so its name is not among the names of its kind.
+            // The key is missing, so its name is not among the names of its kind.
             Ok(()) => Table::<()>::empty().called(kind).find(name).expect_err("an empty table"),
         }
     }

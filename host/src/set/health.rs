@@ -1,4 +1,4 @@
-//! What the health checks say of one plugin version.
+//! The results of the health checks of one plugin version.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -9,30 +9,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::timestamp;
 
-/// What the checks say of one plugin version.
+/// The results of the health checks of one plugin version.
 #[derive(Default)]
 pub(crate) struct HealthRecord(Mutex<HealthStatus>);
 
-/// What the health checks say of a plugin.
+/// The result of a plugin's health checks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HealthStatus {
-    /// Whether it gets calls.
+    /// Whether the plugin is healthy and gets calls.
     pub healthy: bool,
-    /// Since when.
+    /// Since when it is healthy or unhealthy.
     #[serde(with = "timestamp")]
     pub since: SystemTime,
-    /// What the last bad answer was, while it counts.
-    pub why: Option<String>,
-    /// How often it was restarted in vain, if it is not restarted any more.
+    /// The error of the last check, if it failed.
+    pub last_error: Option<String>,
+    /// In a crash loop, the number of restarts that did not help.
     pub crash_loop: Option<u32>,
-    /// How many checks were answered, or failed to be.
+    /// How many checks were made.
     pub checks: u64,
 }
 
 impl Default for HealthStatus {
     fn default() -> Self {
-        Self { healthy: true, since: SystemTime::now(), why: None, crash_loop: None, checks: 0 }
+        Self {
+            healthy: true,
+            since: SystemTime::now(),
+            last_error: None,
+            crash_loop: None,
+            checks: 0,
+        }
     }
 }
 
@@ -41,26 +47,26 @@ impl HealthRecord {
         self.lock().clone()
     }
 
-    /// What the last bad answer was.
-    pub(crate) fn why(&self) -> Option<String> {
-        self.lock().why.clone()
+    /// The error of the last check, if it failed.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.lock().last_error.clone()
     }
 
-    /// Notes that the plugin is not restarted any more, after so many restarts. Returns whether that
-    /// is new.
+    /// Notes that the plugin is not restarted any more, after this many restarts. Returns whether
+    /// that is new.
     pub(crate) fn enter_crash_loop(&self, restarts: u32) -> bool {
         self.lock().crash_loop.replace(restarts).is_none()
     }
 
-    /// Keeps an answer.
-    pub(crate) fn answered(&self, answer: &Result<(), CallError>) {
+    /// Records the result of a check.
+    pub(crate) fn record(&self, answer: &Result<(), CallError>) {
         let mut status = self.lock();
         status.checks += 1;
-        status.why = answer.as_ref().err().map(|error| error.message().to_owned());
+        status.last_error = answer.as_ref().err().map(|error| error.message().to_owned());
     }
 
-    /// The answers so far changed what it counts as.
-    pub(crate) fn changed(&self, health: Health) {
+    /// Records a change of the plugin's health.
+    pub(crate) fn set_health(&self, health: Health) {
         let mut status = self.lock();
         status.healthy = health.is_healthy();
         status.crash_loop = None;

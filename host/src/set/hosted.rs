@@ -1,4 +1,4 @@
-//! A started plugin, and where it is freed.
+//! Frees a plugin on a dedicated thread.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use plugbay_core::{CallError, CallErrorKind, Plugin, PluginStats, Provider};
 
 use super::dedicated::spawn_dedicated;
 
-/// A started plugin. It is freed on a thread of its own, wherever it is dropped: that runs foreign
-/// code, which may take its time, and the last may be an async task that timers wait for, or the
+/// A started plugin that is freed on a dedicated thread, wherever it is dropped: freeing it runs
+/// the plugin's code, which may take long, and the last owner may be an async task or the
 /// reconciler.
-pub(crate) struct Hosted(Arc<dyn Plugin>);
+pub(crate) struct DropOnThread(Arc<dyn Plugin>);
 
-impl Hosted {
+impl DropOnThread {
     pub(crate) fn new(plugin: Arc<dyn Plugin>) -> Self {
         Self(plugin)
     }
 }
 
-impl Deref for Hosted {
+impl Deref for DropOnThread {
     type Target = Arc<dyn Plugin>;
 
     fn deref(&self) -> &Arc<dyn Plugin> {
@@ -27,18 +27,18 @@ impl Deref for Hosted {
     }
 }
 
-impl Drop for Hosted {
+impl Drop for DropOnThread {
     fn drop(&mut self) {
-        let plugin = std::mem::replace(&mut self.0, Arc::new(Gone));
-        // Without a thread, it is freed here.
+        let plugin = std::mem::replace(&mut self.0, Arc::new(Freed));
+        // If no thread can be started, the plugin is freed here.
         let _ = spawn_dedicated("free", move || drop(plugin));
     }
 }
 
-/// Stands in the place of a plugin that is being freed, for the length of its `drop`.
-struct Gone;
+/// A placeholder for a plugin that is being freed.
+struct Freed;
 
-impl Plugin for Gone {
+impl Plugin for Freed {
     fn provide(&self, _capability: u32) -> Option<Provider> {
         None
     }
@@ -48,7 +48,7 @@ impl Plugin for Gone {
     }
 
     fn health(&self, _within: Duration) -> Result<(), CallError> {
-        Err(CallError::new(CallErrorKind::Retired, "it was freed"))
+        Err(CallError::new(CallErrorKind::Retired, "the plugin was freed"))
     }
 
     fn shutdown(&self) {}

@@ -1,14 +1,14 @@
-//! What makes two plugins the same.
+//! The identity of a plugin.
 
 use plugbay_core::{Digest, Policy};
 use serde_json::Value;
 
-/// What makes two plugins the same: change any of it, and the plugin is restarted.
+/// The identity of a plugin: a change of any field restarts it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PluginIdentity {
-    /// The name it runs under.
+    /// The name under which it runs.
     pub(crate) name: String,
-    /// Its artifact's bytes.
+    /// The digest of its artifact.
     pub(crate) digest: Digest,
     /// Its configuration.
     pub(crate) config: Value,

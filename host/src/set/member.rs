@@ -15,7 +15,7 @@ use super::trial::{Condition, Trial};
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) running: Arc<Leased<Running>>,
-    /// Where its bytes are now: a renamed file is the same plugin.
+    /// The current location of its bytes: a renamed file is the same plugin.
     pub(crate) source: Source,
     /// The first generation that held it.
     pub(crate) since: u64,
@@ -34,28 +34,29 @@ pub(crate) struct Canary {
 }
 
 impl Member {
-    /// All versions of it that serve.
+    /// All its versions that serve.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Leased<Running>>> {
         std::iter::once(&self.running).chain(self.canary.iter().map(|canary| &canary.running))
     }
 
-    /// What it is, or is about to be.
-    pub(crate) fn aim(&self) -> &PluginIdentity {
+    /// The identity of its newest version: that on trial, if there is one.
+    pub(crate) fn newest_identity(&self) -> &PluginIdentity {
         let canary = self.canary.as_ref().map(|canary| &canary.running.identity);
         canary.unwrap_or(&self.running.identity)
     }
 }
 
-/// How a version is, as its guard says.
+/// The condition of a version, by its guard.
 pub(crate) fn condition(running: &Running, now: Instant) -> Condition {
     match running.guard.state(now) {
-        _ if !running.guard.health().is_healthy() => Condition::Sick,
-        BreakerState::Closed => Condition::Well,
-        BreakerState::Open { .. } | BreakerState::HalfOpen => Condition::Broken,
+        _ if !running.guard.health().is_healthy() => Condition::Unhealthy,
+        BreakerState::Closed => Condition::Serving,
+        BreakerState::Open { .. } | BreakerState::HalfOpen => Condition::BreakerOpen,
     }
 }
 
-/// Whether a version gets calls as things are: one that does not is nothing to compare with.
-pub(crate) fn is_well(running: &Running) -> bool {
-    condition(running, Instant::now()) == Condition::Well
+/// Whether a version is healthy and its breaker closed: only then can a new version be compared
+/// with it.
+pub(crate) fn gets_calls(running: &Running) -> bool {
+    condition(running, Instant::now()) == Condition::Serving
 }

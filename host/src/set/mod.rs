@@ -1,20 +1,18 @@
-//! What is published: one immutable, numbered, complete set, and what it is made of.
-//!
-//! Everything here is read by calls and immutable once it is published, but for counters, guards
-//! and the figures of a trial. This room decides nothing: the rooms above it start, stop and
-//! publish.
+//! The published state: one immutable, numbered, complete set, and its parts. Calls read everything
+//! here, and it is immutable once it is published, except for counters, guards and the figures of a
+//! trial. This module decides nothing: the modules above it start, stop and publish.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `identity`, `offer` | what makes two plugins the same; a described artifact; a plugin that should run |
-//! | `running`, `hosted`, `dedicated` | a started plugin version, and where it is freed |
-//! | `tally`, `health` | what came of its calls and of its health checks |
-//! | `member`, `trial` | a plugin in a generation; its new version on trial |
-//! | `capability`, `retries` | who offers a capability, and how calls are given out among several |
+//! | `identity`, `offer` | the identity of a plugin; a described artifact; a plugin that should run |
+//! | `running`, `hosted`, `dedicated` | a started plugin version, and the thread that frees it |
+//! | `tally`, `health` | the results of its calls and of its health checks |
+//! | `member`, `trial` | a plugin in a generation, and its new version on trial |
+//! | `capability`, `retries` | the providers of a capability, and how calls are distributed among them |
 //! | `router` | the routes of a generation |
 //! | `generation` | the set itself |
-//! | `past` | a generation that can be gone back to |
-//! | `published` | what the one cell holds, and the right to call what it holds |
+//! | `past` | a generation that can be rolled back to |
+//! | `published` | the content of the one cell, and the right to call a capability in it |
 
 mod capability;
 mod dedicated;
@@ -32,16 +30,16 @@ mod running;
 mod tally;
 mod trial;
 
-pub(crate) use self::capability::{Capability, Rule, Spread, Target};
+pub(crate) use self::capability::{Balancing, Capability, Rule, Target};
 pub(crate) use self::dedicated::spawn_dedicated;
 pub(crate) use self::generation::Generation;
 pub(crate) use self::health::HealthRecord;
 pub use self::health::HealthStatus;
-pub(crate) use self::hosted::Hosted;
+pub(crate) use self::hosted::DropOnThread;
 pub(crate) use self::identity::PluginIdentity;
-pub(crate) use self::member::{Canary, Member, condition, is_well};
+pub(crate) use self::member::{Canary, Member, condition, gets_calls};
 pub(crate) use self::offer::{Incumbent, Offer, Wanted};
-pub(crate) use self::past::{Past, previous};
+pub(crate) use self::past::{PastGeneration, previous};
 pub(crate) use self::published::{Cell, PublishedSet};
 pub(crate) use self::retries::Retries;
 pub use self::retries::RetryStatus;

@@ -15,7 +15,7 @@ pub(crate) struct Offer {
     pub(crate) size: u64,
     /// Whether it is native code.
     pub(crate) native: bool,
-    /// Where it was described, if it is.
+    /// If it is native code, where it was described.
     pub(crate) described_in: Isolation,
     pub(crate) description: Arc<Description>,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// It is refused.
+    /// A rejection of this plugin.
     pub(crate) fn refused(&self, refusal: Refusal) -> Rejection {
         Rejection {
             source: self.offer.source.clone(),
@@ -39,12 +39,12 @@ impl Wanted {
     }
 }
 
-/// A plugin that runs: what clashes and precedence are judged by.
+/// A running plugin, as far as clashes and precedence depend on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Incumbent {
-    /// Where its versions come from, and where it was found last: that first. While any of these
-    /// is there but cannot be read, it stays.
+    /// The sources of its versions, and first the source where it was found last. While one of
+    /// these exists but cannot be read, the plugin stays.
     pub(crate) sources: Vec<Source>,
-    /// What its versions describe; the version that is not on trial first.
+    /// The descriptions of its versions; the version that is not on trial first.
     pub(crate) descriptions: Vec<Arc<Description>>,
 }

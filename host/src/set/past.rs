@@ -1,4 +1,4 @@
-//! A generation that was published: enough to make it again.
+//! A generation that was published before, with all that is needed to publish it again.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,19 +7,19 @@ use super::generation::Generation;
 use super::offer::{Offer, Wanted};
 use crate::config::Config;
 
-/// What a generation was made of: enough to make it again.
+/// The content of an earlier generation, with all that is needed to publish it again.
 #[derive(Clone, Debug)]
-pub(crate) struct Past {
+pub(crate) struct PastGeneration {
     pub(crate) number: u64,
-    /// The first of those before it, without a gap, that served the same.
+    /// The first of the consecutive generations before it that served the same.
     pub(crate) first: u64,
     pub(crate) published: SystemTime,
     pub(crate) config: Arc<Config>,
     pub(crate) wanted: Vec<Wanted>,
 }
 
-impl Past {
-    /// Whether both serve the same plugins by the same configuration.
+impl PastGeneration {
+    /// Whether both serve the same plugins with the same configuration.
     pub(crate) fn serves_as(&self, other: &Self) -> bool {
         let identities = self.wanted.iter().map(|it| &it.identity);
         self.config == other.config && identities.eq(other.wanted.iter().map(|it| &it.identity))
@@ -40,10 +40,14 @@ impl Past {
     }
 }
 
-/// What a rollback that names no generation goes back to: the newest of `history` that serves
-/// anything else. While there is a trial that is the newest of all, which serves without it; after
-/// a rollback it is one from before the generation that was gone back to.
-pub(crate) fn previous(history: &[Arc<Past>], on_trial: bool, pinned: Option<u64>) -> Option<u64> {
+/// The default target of a rollback: the newest generation of `history` that serves something else.
+/// During a trial this is the newest generation itself, without the trial; after a rollback it is
+/// one before the generation that was rolled back to.
+pub(crate) fn previous(
+    history: &[Arc<PastGeneration>],
+    on_trial: bool,
+    pinned: Option<u64>,
+) -> Option<u64> {
     let serving = history.last()?;
     if on_trial {
         return Some(serving.number);

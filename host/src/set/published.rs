@@ -1,4 +1,4 @@
-//! What the one cell holds, and the right to call what it holds.
+//! The content of the one cell, and the right to call a capability in it.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use plugbay_registry::{Pass, Swap};
 
 use super::capability::Capability;
 use super::generation::Generation;
-use super::past::Past;
+use super::past::PastGeneration;
 use super::running::Running;
 use crate::config::PendingRestart;
 use crate::report::{Rejected, Report};
 
-/// What the cell holds: the generation that serves, and what the last look found beside it.
-/// One store publishes both, so that no reader sees one without the other.
+/// The content of the cell: the generation that serves, and the other results of the last
+/// reconciliation. One store publishes both, so that no reader sees one without the other.
 pub(crate) struct PublishedSet {
     pub(crate) generation: Arc<Generation>,
-    /// The same generation, as plugins see it.
+    /// The services of this generation for plugins.
     pub(crate) services: Arc<dyn Services>,
     pub(crate) rejected: Arc<[Rejected]>,
-    /// The generation that an operator went back to, while changes wait.
+    /// The generation that an operator rolled back to, while changes are held back.
     pub(crate) pinned: Option<u64>,
-    /// What can be gone back to, oldest first.
-    pub(crate) history: Arc<[Arc<Past>]>,
+    /// The generations that can be rolled back to, oldest first.
+    pub(crate) history: Arc<[Arc<PastGeneration>]>,
     pub(crate) pending_restart: Arc<[PendingRestart]>,
 }
 
@@ -31,9 +31,9 @@ pub(crate) type Cell = Swap<PublishedSet>;
 
 /// The counted right to call one capability in one generation.
 pub(crate) struct CallPass<'a> {
-    /// Given back first, in the order of the fields.
+    /// Dropped first, in the order of the fields.
     _plugin: Option<Pass<'a, Running>>,
-    /// Of the generation, if other plugins in it may be called.
+    /// The pass of the whole generation, if other plugins in it may be called.
     _users: Option<Pass<'a, ()>>,
 }
 
@@ -41,9 +41,9 @@ impl PublishedSet {
     /// Takes the right to call `capability`, or `None` if the set was retired meanwhile.
     #[inline]
     pub(crate) fn enter<'a>(&'a self, capability: &'a Capability) -> Option<CallPass<'a>> {
-        if capability.spread.is_some() {
-            // It is open which provider will answer. With the generation, no plugin in it can be
-            // shut down.
+        if capability.balancing.is_some() {
+            // It is not known yet which provider will answer. A pass of the generation keeps all
+            // its plugins from being shut down.
             return Some(CallPass {
                 _plugin: None,
                 _users: Some(self.generation.users.enter().ok()?),
@@ -61,7 +61,7 @@ impl PublishedSet {
         Context::new(&self.services)
     }
 
-    /// The report of a look that changed nothing.
+    /// The report of a reconciliation that changed nothing.
     pub(crate) fn unchanged(&self) -> Report {
         Report {
             generation: self.generation.number,

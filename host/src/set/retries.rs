@@ -1,4 +1,4 @@
-//! What the calls of a capability that go on to another provider cost.
+//! The retries of a capability: their budget and their counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -6,32 +6,32 @@ use std::time::Instant;
 use plugbay_guard::{RetryBudget, RetryRules};
 use serde::{Deserialize, Serialize};
 
-/// Second tries of one capability. It outlives the generation, as long as the capability is
-/// configured the same: a reload makes nothing forgotten and no retry free.
+/// The retries of one capability. They outlive the generation, as long as the settings of the
+/// capability are unchanged: a reload resets neither the counts nor the budget.
 #[derive(Default)]
 pub(crate) struct Retries {
-    /// None if a call that failed half-way is never made again.
+    /// `None` if a call that failed half-way is never repeated.
     budget: Option<RetryBudget>,
     failed_over: AtomicU64,
     retried: AtomicU64,
     budget_exhausted: AtomicU64,
 }
 
-/// Second tries of a capability with several providers, since it was configured so.
+/// The retries of a capability with several providers, since its settings changed last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RetryStatus {
-    /// The next provider was asked because one did nothing: it took no calls, or said that it
-    /// could not answer now.
+    /// Calls that went to the next provider because one did nothing: it took no calls, or answered
+    /// `unavailable`.
     pub failed_over: u64,
-    /// The next one was asked after one had failed half-way, within `retries`.
+    /// Calls that were repeated with the next provider after one had failed half-way.
     pub retried: u64,
-    /// It would have been, had `retries` allowed for more.
+    /// Calls that were not repeated because the budget `retries` was used up.
     pub budget_exhausted: u64,
 }
 
 impl Retries {
-    /// What `percent` of the calls may be retried; none if that is 0.
+    /// Retries with a budget of `percent` of the calls; no budget if that is 0.
     pub(crate) fn within(percent: u32) -> Self {
         let rules = RetryRules { share: f64::from(percent) / 100.0, ..RetryRules::default() };
         let budget = (percent > 0).then(|| RetryBudget::new(rules, Instant::now()));
@@ -46,19 +46,20 @@ impl Retries {
         }
     }
 
-    /// A call begins.
+    /// Counts a call that begins.
     pub(crate) fn called(&self) {
         if let Some(budget) = &self.budget {
             budget.called(Instant::now());
         }
     }
 
-    /// The next provider is asked because one did nothing.
+    /// Counts a call that goes to the next provider because one did nothing.
     pub(crate) fn fail_over(&self) {
         count(&self.failed_over);
     }
 
-    /// Takes a retry from the budget for a call that failed half-way; false if there is none.
+    /// Takes a retry from the budget for a call that failed half-way. Returns false if the budget
+    /// is used up.
     pub(crate) fn try_repeat(&self) -> bool {
         let granted = self.budget.as_ref().is_some_and(|budget| budget.take(Instant::now()));
         count(if granted { &self.retried } else { &self.budget_exhausted });

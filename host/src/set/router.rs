@@ -1,11 +1,10 @@
-//! HTTP routes of one generation: method and pattern to handler.
-//!
-//! The router itself is the registry's; here is what its routes lead to.
+//! HTTP routes of one generation: method and pattern to handler. The router itself is in the
+//! registry crate; this module has the values of its routes.
 
 use plugbay_registry::router;
 use serde::Serialize;
 
-/// Who asked for a route.
+/// Where a route comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RouteOrigin {
@@ -15,7 +14,7 @@ pub(crate) enum RouteOrigin {
     Plugin(String),
 }
 
-/// What a route leads to.
+/// The handler of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RouteTarget {
     /// The name of a capability of the kind `handler`.

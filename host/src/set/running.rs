@@ -10,23 +10,23 @@ use plugbay_registry::Leased;
 use tokio::sync::watch;
 
 use super::health::HealthRecord;
-use super::hosted::Hosted;
+use super::hosted::DropOnThread;
 use super::identity::PluginIdentity;
 use super::offer::Offer;
 use super::tally::Tally;
 use crate::report::Journal;
 
-/// A started plugin version: what a lease is a lease of.
+/// A started plugin version, which calls lease.
 pub(crate) struct Running {
     pub(crate) identity: PluginIdentity,
     pub(crate) label: Arc<str>,
     pub(crate) description: Arc<Description>,
-    /// What the plugin says of it, at hand for every call.
+    /// Whether it may call other plugins, kept here for fast access.
     pub(crate) calls_others: bool,
     /// One per described capability, in that order.
     pub(crate) providers: Vec<Provider>,
-    /// NB: after the providers, which hold parts of it. So it is the last of them to go.
-    pub(crate) plugin: Hosted,
+    /// NB: declared after the providers, which hold parts of it, so that it is dropped last.
+    pub(crate) plugin: DropOnThread,
     pub(crate) runtime: &'static str,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
@@ -34,33 +34,33 @@ pub(crate) struct Running {
     pub(crate) offer: Offer,
     pub(crate) code_size: u64,
     pub(crate) started: SystemTime,
-    /// What its calls have to pass.
+    /// The circuit breaker and health that admit its calls.
     pub(crate) guard: Guard,
-    /// What came of its calls.
+    /// The counts of its calls.
     pub(crate) tally: Tally,
-    /// What its health checks say.
+    /// The results of its health checks.
     pub(crate) health: HealthRecord,
-    /// Whether it was told that it ends.
+    /// The state of its shutdown.
     pub(crate) shutdown: Shutdown,
-    /// Where changes of the two are noted.
+    /// The journal for changes of the guard and of the health.
     pub(crate) journal: Journal,
 }
 
-/// The shutdown of a plugin version: it is called once.
+/// The shutdown of a plugin version, which is called once.
 #[derive(Default)]
 pub(crate) struct Shutdown {
-    pub(crate) said: AtomicBool,
-    pub(crate) over: watch::Sender<bool>,
+    pub(crate) called: AtomicBool,
+    pub(crate) done: watch::Sender<bool>,
 }
 
 impl Shutdown {
     /// Becomes true once the version is gone; closes if it is dropped without a shutdown.
-    pub(crate) fn heard(&self) -> watch::Receiver<bool> {
-        self.over.subscribe()
+    pub(crate) fn subscribe(&self) -> watch::Receiver<bool> {
+        self.done.subscribe()
     }
 }
 
-/// Ends a plugin that never served.
+/// Shuts down a plugin that never served.
 pub(crate) fn shut_down(running: &Arc<Leased<Running>>) {
     running.close();
     running.plugin.shutdown();

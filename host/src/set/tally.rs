@@ -1,4 +1,4 @@
-//! What came of a plugin's calls.
+//! Counts of a plugin's calls.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,14 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use thread_local::ThreadLocal;
 
-/// Counts the calls of one plugin version, by what came of them.
+/// Counts the calls of one plugin version by result.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Nearly all of them. A thread's count is written by that thread alone, so that it needs no
-    /// atomic addition, which would be a large part of what all protections may cost; a thread
-    /// that ends leaves its count to one that comes.
+    /// Answered calls, which are nearly all. Each thread has a count that only it writes, so that
+    /// no atomic addition is needed, which would be a large part of the cost of all protections;
+    /// the count of a thread that ends passes to a later thread.
     answered: ThreadLocal<AtomicU64>,
-    /// By reason.
+    /// Failed calls by reason.
     failed: Mutex<BTreeMap<&'static str, u64>>,
     cancelled: AtomicU64,
 }
@@ -33,7 +33,7 @@ pub struct CallStatus {
 }
 
 impl Tally {
-    /// A call was answered.
+    /// Counts a call that was answered.
     #[inline]
     pub(crate) fn answered(&self) {
         let count = self.answered.get_or_default();
@@ -41,12 +41,12 @@ impl Tally {
         count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// A call failed.
+    /// Counts a call that failed.
     pub(crate) fn failed(&self, reason: &'static str) {
         *self.lock().entry(reason).or_default() += 1;
     }
 
-    /// A caller went away.
+    /// Counts a call whose caller went away.
     pub(crate) fn cancelled(&self) {
         self.cancelled.fetch_add(1, Ordering::Relaxed);
     }

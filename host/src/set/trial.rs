@@ -1,34 +1,32 @@
-//! A new version on trial: a share of the calls, compared with the version that serves.
-//!
-//! The share grows by the steps of the configuration. At each step the two are compared by
-//! the test that [`plugbay_guard`] states; a version that does worse gets no calls from that
-//! moment on, and is rolled back with the figures that made it so. One that got through all the
-//! steps takes all calls.
+//! A new version on trial: a share of the calls, compared with the version that serves. The share
+//! grows by the steps of the configuration. At each step the two versions are compared by the test
+//! in [`plugbay_guard`]; a version that does worse gets no calls from that moment on, and is rolled
+//! back with the figures of the decision. A version that passes all steps takes all calls.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_guard::{CanaryRules, Figures, Seat, Side, Stage, Steps, Trial as Judge};
+use plugbay_guard::{CanaryRules, Figures, Side, Stage, Steps, Trial as Judge, WeightedProvider};
 use plugbay_registry::Swap;
 use serde::{Deserialize, Serialize};
 
-/// How a version is tried.
+/// The terms of a trial.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Terms {
     pub(crate) steps: Steps,
     pub(crate) rules: CanaryRules,
 }
 
-/// A version on trial beside the one that serves.
+/// A version on trial beside the stable version.
 pub(crate) struct Trial {
     /// `name@version` of the one that serves, and of the one on trial.
     labels: [Arc<str>; 2],
     terms: Terms,
-    /// Thousandths of the calls that the one on trial gets.
+    /// The share of the calls that the canary gets, in thousandths.
     share: AtomicU32,
-    /// What came of the calls of each, since the step began.
+    /// The counts of the calls of both versions since the step began.
     sides: Swap<[Side; 2]>,
     state: Mutex<State>,
 }
@@ -42,63 +40,63 @@ struct State {
 /// How a trial ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The one on trial takes all calls: why.
+    /// The canary takes all calls, for this reason.
     Promoted(String),
-    /// The one that served goes on alone: why.
+    /// The stable version gets all calls again, for this reason.
     RolledBack(String),
-    /// Something else changed, and there is nothing to try any more.
+    /// The trial was interrupted by another change.
     Over,
 }
 
-/// How the two are as their guards say.
+/// The condition of a version, by its guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    Well,
+    Serving,
     /// Its breaker is not closed.
-    Broken,
+    BreakerOpen,
     /// Its health checks fail.
-    Sick,
+    Unhealthy,
 }
 
-/// What a look at a trial changed.
+/// The change of a trial by one evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Nothing,
-    /// It gets this share now, in percent.
+    /// The canary gets this share now, in percent.
     Step(u32),
-    /// It is over.
+    /// The trial is over.
     End,
 }
 
-/// How a trial goes.
+/// The state of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrialStatus {
-    /// `name@version` of the version that it is compared with.
+    /// `name@version` of the stable version.
     pub stable: String,
-    /// The step that it is at, from 1,
+    /// The current step, from 1,
     pub step: usize,
-    /// of so many, before it gets all calls.
+    /// of this many, before the canary gets all calls.
     pub steps: usize,
-    /// What is known of it: `undecided`, `good` or `bad`.
+    /// The judgement: `undecided`, `good` or `bad`.
     pub judgement: Cow<'static, str>,
-    /// Percent of the calls that it gets.
+    /// The canary's share of the calls, in percent.
     pub share: f64,
-    /// Its calls since the step began.
+    /// Calls of the canary since the step began.
     pub calls: u64,
-    /// Of those, how many failed by its fault.
+    /// Of those, the calls that it failed.
     pub errors: u64,
-    /// Of those, how many had an input that it refused.
+    /// Of those, the calls whose input it refused.
     pub refusals: u64,
-    /// The 95th percentile of the time that the others took, in milliseconds, to an eighth.
+    /// The 95th percentile of the time that the other calls took, in milliseconds, to an eighth.
     pub latency_ms: Option<f64>,
     /// Calls of the stable version since the step began.
     pub stable_calls: u64,
-    /// Of those, how many failed by its fault.
+    /// Of those, the calls that it failed.
     pub stable_errors: u64,
-    /// Of those, how many had an input that it refused.
+    /// Of those, the calls whose input it refused.
     pub stable_refusals: u64,
-    /// As `latency_ms`, of the stable version.
+    /// As `latency_ms`, for the stable version.
     pub stable_latency_ms: Option<f64>,
 }
 
@@ -125,13 +123,16 @@ impl Trial {
         &self.labels[1]
     }
 
-    /// The seats of the two.
-    pub(crate) fn seats(&self) -> [Seat; 2] {
+    /// The weights of the two versions.
+    pub(crate) fn providers(&self) -> [WeightedProvider; 2] {
         let share = self.share.load(Ordering::Relaxed);
-        [Seat { name: 0, weight: Steps::ALL - share }, Seat { name: 1, weight: share }]
+        [
+            WeightedProvider { name: 0, weight: Steps::ALL - share },
+            WeightedProvider { name: 1, weight: share },
+        ]
     }
 
-    /// Counts a call of the version that serves (0) or the one on trial (1).
+    /// Counts a call of the stable version (0) or the canary (1).
     pub(crate) fn record(&self, version: usize, took: Duration, failed: bool) {
         self.sides.peek(|sides| match (sides.get(version), failed) {
             (Some(side), true) => side.failed(),
@@ -141,7 +142,7 @@ impl Trial {
     }
 
     /// Counts a call whose input the version refused.
-    pub(crate) fn refused(&self, version: usize) {
+    pub(crate) fn input_refused(&self, version: usize) {
         self.sides.peek(|sides| {
             if let Some(side) = sides.get(version) {
                 side.refused();
@@ -180,13 +181,13 @@ impl Trial {
         }
     }
 
-    /// How it ended, if it did.
+    /// How the trial ended, if it did.
     pub(crate) fn end(&self) -> Option<End> {
         self.lock().end.clone()
     }
 
-    /// Ends it, unless it ended before: returns whether it did not. Who is rolled back gets no
-    /// calls from now on, whenever the next set is published.
+    /// Ends the trial. Returns false if it had ended before. A canary that is rolled back gets no
+    /// calls from now on, even before the next set is published.
     pub(crate) fn end_by(&self, end: End) -> bool {
         self.end_in(&mut self.lock(), end)
     }
@@ -202,9 +203,9 @@ impl Trial {
         true
     }
 
-    /// Judges it as of `now`. The conditions are those of the one that serves, and of the one
-    /// on trial.
-    pub(crate) fn look(&self, now: Instant, conditions: [Condition; 2]) -> Change {
+    /// Evaluates the trial as of `now`. The conditions are those of the stable version and of the
+    /// canary.
+    pub(crate) fn evaluate(&self, now: Instant, conditions: [Condition; 2]) -> Change {
         let [stable, canary] = self.figures();
         let mut state = self.lock();
         if state.end.is_some() {
@@ -213,9 +214,9 @@ impl Trial {
         let State { stage, judge, .. } = &mut *state;
         let next = self.terms.steps.advance(*stage, now, judge, &stable, &canary);
         let end = match (next, conditions) {
-            (Stage::RolledBack, _) => End::RolledBack(why(judge)),
-            // It gets no calls then, so that nothing more would be seen of it.
-            (_, [_, Condition::Broken]) => End::RolledBack(format!(
+            (Stage::RolledBack, _) => End::RolledBack(reason(judge)),
+            // With an open breaker the canary gets no calls, so that nothing more would be learned.
+            (_, [_, Condition::BreakerOpen]) => End::RolledBack(format!(
                 "its breaker opened: it failed {} of {} calls at this step, the stable version \
                  {} of {}",
                 canary.errors(),
@@ -223,15 +224,16 @@ impl Trial {
                 stable.errors(),
                 stable.calls()
             )),
-            (Stage::Done, _) => End::Promoted("it did well at all steps".to_owned()),
-            // The same goes for the other one: there is nothing to compare with, and the
-            // healthy version is better.
-            (_, [Condition::Sick, Condition::Well]) => {
+            (Stage::Done, _) => End::Promoted("it passed all steps of the trial".to_owned()),
+            // An unhealthy stable version gets no calls, so that there is nothing to compare with,
+            // and the healthy version is better.
+            (_, [Condition::Unhealthy, Condition::Serving]) => {
                 End::Promoted(format!("{} is unhealthy", self.labels[0]))
             }
-            // This may pass, so that a few calls are waited for; it stands in for all of them.
-            (_, [Condition::Broken, Condition::Well])
-                if canary.calls() >= self.terms.rules.least =>
+            // An open breaker may close again, so a few calls are awaited; meanwhile the canary
+            // serves all of them.
+            (_, [Condition::BreakerOpen, Condition::Serving])
+                if canary.calls() >= self.terms.rules.min_calls =>
             {
                 End::Promoted(format!("the breaker of {} is open", self.labels[0]))
             }
@@ -254,9 +256,9 @@ impl Trial {
     }
 }
 
-fn why(judge: &Judge) -> String {
+fn reason(judge: &Judge) -> String {
     match judge.judgement() {
-        plugbay_guard::Judgement::Bad(why) => why.to_string(),
+        plugbay_guard::Judgement::Bad(regression) => regression.to_string(),
         other => other.as_str().to_owned(),
     }
 }
@@ -266,11 +268,11 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
-    const WELL: [Condition; 2] = [Condition::Well; 2];
+    const SERVING: [Condition; 2] = [Condition::Serving; 2];
 
     fn trial() -> Trial {
-        let steps = Steps { shares: vec![100, 500], each: Duration::from_secs(60) };
-        let rules = CanaryRules { enough: 100, ..CanaryRules::default() };
+        let steps = Steps { shares: vec![100, 500], step_duration: Duration::from_secs(60) };
+        let rules = CanaryRules { enough_calls: 100, ..CanaryRules::default() };
         Trial::new(["c@1.0.0".into(), "c@2.0.0".into()], Terms { steps, rules })
     }
 
@@ -280,67 +282,73 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_through_its_steps_and_says_where_it_stands() {
+    fn a_trial_advances_through_its_steps_and_reports_its_progress() {
         let (trial, start) = (trial(), Instant::now());
         calls(&trial, 900, 100);
-        assert_eq!(trial.look(start, WELL), Change::Nothing);
+        assert_eq!(trial.evaluate(start, SERVING), Change::Nothing);
         let status = trial.status();
         assert_eq!((status.step, status.steps, &*status.judgement), (1, 2, "good"));
         assert!(status.latency_ms.unwrap() >= 1.0 && status.stable_latency_ms.unwrap() < 1.2);
-        assert_eq!(trial.look(start + 61_000 * MS, WELL), Change::Step(50));
+        assert_eq!(trial.evaluate(start + 61_000 * MS, SERVING), Change::Step(50));
         let status = trial.status();
         assert_eq!((status.step, &*status.judgement, status.calls), (2, "undecided", 0));
         calls(&trial, 100, 100);
-        assert_eq!(trial.look(start + 122_000 * MS, WELL), Change::End);
+        assert_eq!(trial.evaluate(start + 122_000 * MS, SERVING), Change::End);
         assert!(matches!(trial.end(), Some(End::Promoted(_))));
     }
 
     #[test]
-    fn who_is_taken_back_gets_no_calls_and_is_not_promoted_after_all() {
+    fn a_canary_that_is_rolled_back_gets_no_calls_and_is_not_promoted() {
         let (trial, start) = (trial(), Instant::now());
         calls(&trial, 900, 100);
         assert!(trial.end_by(End::RolledBack("its health checks fail".into())));
-        assert_eq!(trial.seats().map(|seat| seat.weight), [1000, 0]);
-        // Its judge, if one is left, announces nothing more and changes nothing.
-        assert_eq!(trial.look(start + 61_000 * MS, WELL), Change::End);
+        assert_eq!(trial.providers().map(|provider| provider.weight), [1000, 0]);
+        // A later evaluation changes nothing.
+        assert_eq!(trial.evaluate(start + 61_000 * MS, SERVING), Change::End);
         assert!(!trial.end_by(End::Promoted(String::new())));
         assert!(matches!(trial.end(), Some(End::RolledBack(_))));
-        assert_eq!(trial.seats().map(|seat| seat.weight), [1000, 0]);
+        assert_eq!(trial.providers().map(|provider| provider.weight), [1000, 0]);
     }
 
     #[test]
-    fn a_trial_that_is_over_has_no_more_steps() {
+    fn a_trial_that_ended_has_no_more_steps() {
         let (trial, start) = (trial(), Instant::now());
         calls(&trial, 900, 100);
         assert!(trial.end_by(End::Over));
-        assert_eq!(trial.look(start + 61_000 * MS, WELL), Change::End);
-        assert_eq!(trial.seats()[1].weight, 100, "who holds an old set sees no new share");
+        assert_eq!(trial.evaluate(start + 61_000 * MS, SERVING), Change::End);
+        assert_eq!(trial.providers()[1].weight, 100, "an old set keeps its share");
     }
 
     #[test]
     fn a_healthy_version_is_better_than_an_unhealthy_one() {
         let start = Instant::now();
-        let sick = trial();
-        assert_eq!(sick.look(start, [Condition::Sick, Condition::Well]), Change::End);
-        assert_eq!(sick.end(), Some(End::Promoted("c@1.0.0 is unhealthy".into())));
-        let neither = trial();
-        assert_eq!(neither.look(start, [Condition::Sick, Condition::Sick]), Change::Nothing);
-        // A breaker may close again: it is not for nothing that there is a trial.
-        let (broken, conditions) = (trial(), [Condition::Broken, Condition::Well]);
+        let unhealthy = trial();
+        assert_eq!(
+            unhealthy.evaluate(start, [Condition::Unhealthy, Condition::Serving]),
+            Change::End
+        );
+        assert_eq!(unhealthy.end(), Some(End::Promoted("c@1.0.0 is unhealthy".into())));
+        let both = trial();
+        assert_eq!(
+            both.evaluate(start, [Condition::Unhealthy, Condition::Unhealthy]),
+            Change::Nothing
+        );
+        // A breaker may close again, so the trial goes on until the canary has enough calls.
+        let (broken, conditions) = (trial(), [Condition::BreakerOpen, Condition::Serving]);
         calls(&broken, 5, 49);
-        assert_eq!(broken.look(start, conditions), Change::Nothing);
+        assert_eq!(broken.evaluate(start, conditions), Change::Nothing);
         calls(&broken, 0, 1);
-        assert_eq!(broken.look(start, conditions), Change::End);
+        assert_eq!(broken.evaluate(start, conditions), Change::End);
         assert!(matches!(broken.end(), Some(End::Promoted(_))));
     }
 
     #[test]
-    fn an_open_breaker_is_told_with_the_figures_of_both() {
+    fn an_open_breaker_is_reported_with_the_figures_of_both_versions() {
         let trial = trial();
         calls(&trial, 9, 2);
         (0..5).for_each(|_| trial.record(1, MS, true));
-        let conditions = [Condition::Well, Condition::Broken];
-        assert_eq!(trial.look(Instant::now(), conditions), Change::End);
+        let conditions = [Condition::Serving, Condition::BreakerOpen];
+        assert_eq!(trial.evaluate(Instant::now(), conditions), Change::End);
         let Some(End::RolledBack(why)) = trial.end() else { panic!("it is bad") };
         assert_eq!(
             why,

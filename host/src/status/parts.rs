@@ -1,10 +1,10 @@
-//! Parts of the status, each without the price of the rest.
+//! Parts of the status, each without the cost of the rest.
 
 use std::time::SystemTime;
 
 use super::{
-    CapabilityStatus, DrainingStatus, GenerationStatus, capabilities, draining_versions, history,
-    to_roll_back_to,
+    CapabilityStatus, DrainingStatus, GenerationStatus, capabilities, default_rollback,
+    draining_versions, history,
 };
 use crate::call::Snapshot;
 use crate::config::PendingRestart;
@@ -24,19 +24,20 @@ impl Snapshot {
         self.published.generation.plugins.len()
     }
 
-    /// What can be called; see [`Status::capabilities`](crate::Status::capabilities).
+    /// The capabilities that can be called; see
+    /// [`Status::capabilities`](crate::Status::capabilities).
     #[must_use]
     pub fn capabilities(&self) -> Vec<CapabilityStatus> {
         capabilities(&self.published.generation)
     }
 
-    /// What was refused, by source, as of the last look.
+    /// The rejections, by source, as of the last reconciliation.
     #[must_use]
     pub fn rejected(&self) -> &[Rejected] {
         &self.published.rejected
     }
 
-    /// Settings that only a restart applies, as of the last look.
+    /// Settings that only a restart applies, as of the last reconciliation.
     #[must_use]
     pub fn pending_restart(&self) -> &[PendingRestart] {
         &self.published.pending_restart
@@ -54,16 +55,15 @@ impl Snapshot {
         history(&self.published)
     }
 
-    /// Of these, the one to roll back to if none is named; see
-    /// [`Status::previous`](crate::Status::previous).
+    /// The default target of a rollback; see [`Status::previous`](crate::Status::previous).
     #[must_use]
     pub fn previous(&self) -> Option<u64> {
-        to_roll_back_to(&self.published)
+        default_rollback(&self.published)
     }
 }
 
 impl Host {
-    /// Plugin versions that left and still have calls under way; see
+    /// Retired plugin versions that still have calls in flight; see
     /// [`Status::draining`](crate::Status::draining).
     #[must_use]
     pub fn draining(&self) -> Vec<DrainingStatus> {

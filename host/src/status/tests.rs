@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::change::{Inspection, Prospect};
+use crate::change::{Inspection, PlannedPlugin};
 use crate::report::{Event, Outcome, Report};
 
 /// Writes and reads a value, and compares.
@@ -48,7 +48,7 @@ fn plugin() -> PluginStatus {
     PluginStatus {
         name: "a".into(),
         version: "1.0.0".into(),
-        state: PluginState::BreakerTried,
+        state: PluginState::BreakerHalfOpen,
         description: "does a".into(),
         form: "native".into(),
         source: "plugins/a.so".into(),
@@ -65,7 +65,11 @@ fn plugin() -> PluginStatus {
         config_schema: Some(json!({ "type": "object" })),
         leases: 2,
         calls: CallStatus { answered: 5, failed: [("trap".into(), 1)].into(), cancelled: 1 },
-        health: HealthStatus { since: time(), why: Some("tired".into()), ..Default::default() },
+        health: HealthStatus {
+            since: time(),
+            last_error: Some("tired".into()),
+            ..Default::default()
+        },
         trial: Some(trial()),
         policy: Policy { isolation: Isolation::Process, ..Policy::default() },
         isolation: Some(Isolation::Process),
@@ -123,7 +127,7 @@ fn status() -> Status {
             size: 9,
             loaded_at: time(),
             serves: false,
-            left_behind: 0,
+            hung_threads: 0,
         }],
         pending_restart: vec![serde_json::from_value(restart).unwrap()],
         pinned: None,
@@ -157,7 +161,7 @@ fn every_part_of_a_status_is_read_back() {
         PluginState::Running,
         PluginState::Canary,
         PluginState::BreakerOpen,
-        PluginState::BreakerTried,
+        PluginState::BreakerHalfOpen,
         PluginState::Unhealthy,
         PluginState::CrashLoop,
     ] {
@@ -193,7 +197,7 @@ fn a_report_and_an_inspection_are_read_back() {
             }))
             .unwrap(),
         ),
-        plugins: vec![Prospect {
+        plugins: vec![PlannedPlugin {
             name: "a".into(),
             isolation: None,
             grants: plugbay_core::Grants::default(),
@@ -217,7 +221,7 @@ fn every_outcome_is_read_back() {
         Outcome::Rejected {
             source: "a.wasm".into(),
             plugin: None,
-            why: Reason::NotALibrary,
+            reason: Reason::NotALibrary,
             message: because(),
             hint: String::new(),
         },
@@ -231,7 +235,7 @@ fn every_outcome_is_read_back() {
         noticed(Notice::WorkerBroken { because: because() }),
         noticed(Notice::Moved { mapped: 1 << 30 }),
         Outcome::BreakerOpened { plugin: plugin(), failures: 5, open_ms: 9, because: because() },
-        Outcome::BreakerTried { plugin: plugin() },
+        Outcome::BreakerHalfOpen { plugin: plugin() },
         Outcome::BreakerClosed { plugin: plugin() },
         Outcome::Unhealthy { plugin: plugin(), because: because() },
         Outcome::Healthy { plugin: plugin() },

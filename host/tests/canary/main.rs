@@ -12,19 +12,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use plugbay::{CallErrorKind, Outcome};
-use support::puppet::{Mood, Puppets, puppet};
+use support::puppet::{Puppets, Script, puppet};
 use support::{Place, Site, place, until};
 
 const OFFERS: &[&str] = &["codec:c"];
-/// The settings of every plugin: nobody asks for its health, and a breaker that opens stays so.
+/// The settings of every plugin: no health checks, and an open breaker stays open.
 const QUIET: &str = "health_every = '0s'\nbreaker_open = '1h'\n";
 
-/// The sections of a configuration by which new versions of `c` are tried.
+/// The sections of a configuration that puts new versions of `c` on trial.
 fn sections(defaults: &str, canary: &str) -> String {
     format!("[defaults]\n{defaults}[capabilities.'codec:c']\nstrategy = 'canary'\n{canary}")
 }
 
-fn trying(canary: &str) -> Place {
+fn canary_place(canary: &str) -> Place {
     place().plugin("c.wasm", puppet("c", "1.0.0", OFFERS)).config(&sections(QUIET, canary))
 }
 
@@ -34,14 +34,14 @@ fn serve(place: Place, puppets: &Puppets) -> Site {
 }
 
 fn site(puppets: &Puppets, canary: &str) -> Site {
-    serve(trying(canary), puppets)
+    serve(canary_place(canary), puppets)
 }
 
 fn site_with(puppets: &Puppets, defaults: &str, canary: &str) -> Site {
-    serve(trying("").config(&sections(defaults, canary)), puppets)
+    serve(canary_place("").config(&sections(defaults, canary)), puppets)
 }
 
-/// Calls all the while that `watch` watches; returns how many calls failed.
+/// Makes calls while `watch` runs; returns how many failed.
 fn under_load(site: &Site, watch: impl FnOnce()) -> u64 {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -53,46 +53,46 @@ fn under_load(site: &Site, watch: impl FnOnce()) -> u64 {
             }
             failed
         });
-        // Also if it does not see what it watches for.
-        let over = Over(&over);
+        // The calls also stop if `watch` panics.
+        let over = StopOnDrop(&over);
         watch();
         drop(over);
         caller.join().unwrap()
     })
 }
 
-struct Over<'a>(&'a AtomicBool);
+struct StopOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Over<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-fn begins(site: &Site, label: &str) {
-    site.sees(
+fn wait_for_trial(site: &Site, label: &str) {
+    site.wait_for_event(
         "the trial",
         |it| matches!(it, Outcome::CanaryStarted { plugin, .. } if plugin == label),
     );
 }
 
-/// Has the version on trial, `c@2.0.0`, fail until it is rolled back; then `c@1.0.0` serves alone.
-fn is_rolled_back(site: &Site, puppets: &Puppets) {
-    puppets.mood("c@2.0.0", Mood { fails: Some(CallErrorKind::Trap), ..Mood::default() });
+/// Makes the canary `c@2.0.0` fail until it is rolled back, and `c@1.0.0` serves alone.
+fn fail_canary(site: &Site, puppets: &Puppets) {
+    puppets.script("c@2.0.0", Script { fails: Some(CallErrorKind::Trap), ..Script::default() });
     under_load(site, || {
-        site.sees(
+        site.wait_for_event(
             "the end of the trial",
             |it| matches!(it, Outcome::CanaryRolledBack { plugin, .. } if plugin == "c@2.0.0"),
         );
-        until("it left", || site.status().plugins.len() == 1);
+        until("the canary is retired", || site.status().plugins.len() == 1);
     });
     for _ in 0..100 {
         assert_eq!(site.encode("c"), "c@1.0.0");
     }
 }
 
-/// Drops this version, and waits until it got through its trial.
-fn is_promoted(site: &Site, version: &str) {
+/// Deploys this version, and waits until it is promoted.
+fn deploy_and_promote(site: &Site, version: &str) {
     let label = format!("c@{version}");
     let promotions = |outcome: &Outcome| matches!(outcome, Outcome::CanaryPromoted { plugin, .. } if *plugin == label);
     let before = site.count(promotions);

@@ -1,24 +1,24 @@
-//! A bad version is rolled back whatever else a look finds.
+//! A bad version is rolled back whatever else a reconciliation finds.
 
 use plugbay::Reason;
 
-use crate::support::puppet::{Mood, Puppets, puppet};
+use crate::support::puppet::{Puppets, Script, puppet};
 use crate::support::until;
-use crate::{OFFERS, QUIET, begins, is_rolled_back, sections, serve, site, trying};
+use crate::{OFFERS, QUIET, canary_place, fail_canary, sections, serve, site, wait_for_trial};
 
 const HALF: &str = "steps = [50, 100]\nevery = '1h'\n";
 
 #[test]
 fn by_a_strict_host() {
     let puppets = Puppets::default();
-    let site = serve(trying(HALF).host_key("strict = true"), &puppets);
+    let site = serve(canary_place(HALF).host_key("strict = true"), &puppets);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
-    begins(&site, "c@2.0.0");
-    is_rolled_back(&site, &puppets);
+    wait_for_trial(&site, "c@2.0.0");
+    fail_canary(&site, &puppets);
     site.refuses("c.wasm", Reason::Canary, &["breaker opened"]);
-    site.refuses_still("c.wasm");
+    site.assert_still_refused("c.wasm");
     assert_eq!(puppets.starts("c@2.0.0"), 1);
-    // That it stays refused holds up nothing else.
+    // The refused version does not block other changes.
     site.drop_in("d.wasm", puppet("d", "1.0.0", &["codec:d"]));
     site.answers("d", "d@1.0.0");
     assert_eq!(site.rejected("c.wasm").unwrap().reason, Reason::Canary);
@@ -29,12 +29,13 @@ fn while_its_successor_does_not_start() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
-    begins(&site, "c@2.0.0");
-    puppets.mood("c@3.0.0", Mood { wont_start: Some("port in use".into()), ..Mood::default() });
+    wait_for_trial(&site, "c@2.0.0");
+    puppets
+        .script("c@3.0.0", Script { start_error: Some("port in use".into()), ..Script::default() });
     site.drop_in("c.wasm", puppet("c", "3.0.0", OFFERS));
     site.refuses("c.wasm", Reason::Init, &["port in use"]);
     assert_eq!(site.status().plugins.len(), 2, "the trial goes on");
-    is_rolled_back(&site, &puppets);
+    fail_canary(&site, &puppets);
 }
 
 #[test]
@@ -42,11 +43,11 @@ fn while_its_file_is_broken() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
-    begins(&site, "c@2.0.0");
+    wait_for_trial(&site, "c@2.0.0");
     site.drop_in("c.wasm", b"".as_slice());
     until("the file is refused", || site.rejected("c.wasm").is_some());
     assert_eq!(site.status().plugins.len(), 2, "the trial goes on");
-    is_rolled_back(&site, &puppets);
+    fail_canary(&site, &puppets);
 }
 
 #[test]
@@ -54,12 +55,12 @@ fn while_a_rule_of_migration_is_broken() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
-    begins(&site, "c@2.0.0");
+    wait_for_trial(&site, "c@2.0.0");
     let rule = "[[migrations]]\nremove = 'codec:gone'\nrequires = 'codec:absent'\n";
     site.configure(&format!("{}{rule}", sections(QUIET, HALF)));
     site.refuses("config.toml", Reason::Migration, &["codec:gone"]);
-    is_rolled_back(&site, &puppets);
+    fail_canary(&site, &puppets);
     site.refuses("c.wasm", Reason::Canary, &["breaker opened"]);
-    site.refuses_still("c.wasm");
+    site.assert_still_refused("c.wasm");
     assert_eq!(site.rejected("config.toml").unwrap().reason, Reason::Migration);
 }

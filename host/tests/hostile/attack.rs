@@ -1,5 +1,5 @@
-//! An attack by calls: a hostile version replaces the good one, is called from several threads
-//! at once, and leaves again.
+//! An attack by calls: a hostile version replaces the good one, is called from several threads at
+//! once, and is replaced again.
 
 use plugbay::{CallError, CallErrorKind, Error};
 use plugbay_fixtures::{Behaviour, Export, Guest};
@@ -8,12 +8,12 @@ use crate::figures::{Figures, alone};
 use crate::neighbour::Watch;
 use crate::support::{Bytes, Place, Site, place, until};
 
-/// Threads that call the hostile plugin, unless told otherwise.
+/// The default number of threads that call the hostile plugin.
 const THREADS: usize = 3;
-/// How often each of them calls its codec and its handler, unless told otherwise.
+/// The default number of calls of its codec and its handler by each thread.
 const ROUNDS: usize = 4;
 
-/// A hostile plugin, its limits, and how calls of it end.
+/// A hostile plugin, its limits, and the expected results of its calls.
 pub(crate) struct Attack {
     guest: Guest,
     instances: u32,
@@ -24,7 +24,7 @@ pub(crate) struct Attack {
     holds: u64,
 }
 
-/// By a plugin whose codec and handler do this whenever they are called.
+/// An attack by a plugin whose codec and handler do this at each call.
 pub(crate) fn attack(behaviour: &Behaviour) -> Attack {
     let guest = Guest::both("bad");
     attack_by(
@@ -34,7 +34,7 @@ pub(crate) fn attack(behaviour: &Behaviour) -> Attack {
     )
 }
 
-/// By this plugin, which is named `bad`.
+/// An attack by this plugin, which is named `bad`.
 pub(crate) fn attack_by(guest: Guest) -> Attack {
     Attack {
         guest: guest.version("2.0.0"),
@@ -48,39 +48,40 @@ pub(crate) fn attack_by(guest: Guest) -> Attack {
 }
 
 impl Attack {
-    /// With so many instances at most, instead of two.
+    /// Sets the maximum number of instances, which is two by default.
     pub(crate) fn instances(mut self, instances: u32) -> Self {
         self.instances = instances;
         self
     }
 
-    /// By one thread, one instance, and one round: where a call takes long.
+    /// Uses one thread, one instance and one round, for long calls.
     pub(crate) fn once(mut self) -> Self {
         (self.instances, self.threads, self.rounds) = (1, 1, 1);
         self
     }
 
-    /// With these lines in `[plugins.bad]`.
+    /// Adds lines to `[plugins.bad]`.
     pub(crate) fn limits(mut self, lines: &str) -> Self {
         lines.clone_into(&mut self.limits);
         self
     }
 
-    /// Every call ends as one of these; without any, every call succeeds.
+    /// Sets the kinds of errors with which every call must end; without any, every call must
+    /// succeed.
     pub(crate) fn ends_as(mut self, kinds: &[CallErrorKind]) -> Self {
         self.ends = kinds.to_vec();
         self
     }
 
-    /// The process holds so many MiB more at its height.
+    /// Expects that the process uses this many MiB more at its peak.
     pub(crate) fn holds_mib(mut self, mib: u64) -> Self {
         self.holds = mib << 20;
         self
     }
 }
 
-/// A place with a good version of `bad` and its neighbour. The limits are for `bad`, which is
-/// neither kept from failing nor asked how it is.
+/// A place with a good version of `bad` and its neighbour. The limits are for `bad`, which has no
+/// breaker and no health checks.
 pub(crate) fn beside_a_neighbour(limits: &str) -> Place {
     place()
         .plugin("bad.wasm", good())
@@ -89,7 +90,7 @@ pub(crate) fn beside_a_neighbour(limits: &str) -> Place {
             "[plugins.bad]\nbreaker_failures = 0\nhealth_every = '0s'\n{limits}\n\
              [plugins.neighbour]\ndeadline = '4s'\nhealth_every = '0s'\n"
         ))
-        // What could be gone back to stays in memory.
+        // Generations of the history stay in memory.
         .host_key("history = 0")
         .unwatched()
 }
@@ -98,26 +99,27 @@ pub(crate) fn good() -> Guest {
     Guest::both("bad").stamp("good")
 }
 
-/// Drops these bytes over `bad` and looks.
+/// Replaces the file of `bad`, and reconciles.
 pub(crate) fn replace(site: &Site, bytes: impl Into<Bytes>) -> plugbay::Report {
     site.drop_in("bad.wasm", bytes);
-    site.look()
+    site.reconcile()
 }
 
-/// The good version comes back, and what it replaces is gone to the last instance.
+/// Restores the good version, and waits until the old version is shut down.
 pub(crate) fn make_good(site: &Site) {
     let report = replace(site, good());
     assert!(report.rejected.is_empty(), "{report:?}");
-    until("the old version leaves", || site.status().draining.is_empty());
+    until("the old version is shut down", || site.status().draining.is_empty());
     assert_eq!(site.encode("bad"), "good");
 }
 
-/// The neighbour answers throughout, and all that the attack took comes back.
+/// Runs the attack. Asserts that the neighbour answers meanwhile, and that all resources are
+/// released.
 pub(crate) fn withstand(attack: &Attack) {
     let _alone = alone();
     let limits = format!("instances = {}\n{}", attack.instances, attack.limits);
     let site = beside_a_neighbour(&limits).host();
-    // Once before anything is measured: what is kept for the next time is there then.
+    // Once before the measurement, so that caches are filled.
     strike(&site, attack, 1, 1);
     let before = Figures::before();
     Watch::during(&site, || strike(&site, attack, attack.threads, attack.rounds));

@@ -1,4 +1,4 @@
-//! Guests that misbehave by themselves, in a call.
+//! Guests that misbehave in a call.
 
 use std::time::Duration;
 
@@ -37,11 +37,11 @@ fn a_stack_overflow() {
     withstand(&attack(&Behaviour::Recurse).ends_as(&[Trap]));
 }
 
-/// Frames of a small function that take most of a guest's stack.
+/// The number of frames of a small function that use most of a guest's stack.
 const DEEP: u32 = 7_000;
 
-/// Through itself, each time with nearly all of its stack in use. Calls that wait for an
-/// instance while others wait for theirs end by their deadline.
+/// The plugin calls itself, each time with nearly all of its stack in use. Calls that wait for an
+/// instance end at their deadline.
 #[test]
 fn deep_recursion() {
     let again = Behaviour::CallCodec("bad".into());
@@ -53,13 +53,13 @@ fn deep_recursion() {
     withstand(&attack.ends_as(&[Unsupported, Unavailable, Internal, Overloaded, Deadline]));
 }
 
-/// No instance may hold so much: it fails inside the guest.
+/// No instance may use so much memory: the call fails inside the guest.
 #[test]
 fn an_answer_of_1_gib_beyond_its_memory() {
     withstand(&attack(&Behaviour::Output(1 << 30)).limits("cpu = '10s'").ends_as(&[Memory]));
 }
 
-/// The instance may hold it, but the host takes no copy of it.
+/// The instance may use so much memory, but the host does not copy the answer.
 #[test]
 fn an_answer_of_1_gib() {
     let output = attack(&Behaviour::Output(1 << 30));
@@ -67,7 +67,7 @@ fn an_answer_of_1_gib() {
     withstand(&output.limits(limits).once().ends_as(&[Output]).holds_mib(1000));
 }
 
-/// Nothing interrupts it half-way, but the time of each copy counts: the call ends after a few.
+/// A copy cannot be interrupted, but its time counts: the call ends after a few copies.
 #[test]
 fn a_memory_copy_of_1_gib() {
     let copy = attack(&Behaviour::MemoryCopy(1 << 30));
@@ -91,7 +91,7 @@ fn a_panic_on_every_call() {
 fn garbage_in_place_of_a_document() {
     let garbage =
         Behaviour::Garbage(b"\x9f\x9f\x9f\xff\xfe\x5b\xff\xff\xff\xff\xff\xff\xff\xff".into());
-    // What `encode` returns is the plugin's own format, whatever it is.
+    // `encode` returns bytes in the plugin's own format, which the host does not check.
     let guest = Guest::both("bad")
         .on(Export::Encode, Behaviour::Trap)
         .on(Export::Decode, garbage)

@@ -1,15 +1,15 @@
-//! What this process holds of the machine.
+//! The resources that this process uses.
 
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::support::until;
 
-/// By how much resident memory may exceed what it was: allocators and the pool of instances keep
-/// some of what they once had.
+/// How much larger resident memory may be afterwards: allocators and the pool of instances keep
+/// some memory.
 const ALLOWANCE: u64 = 64 << 20;
 
-/// Memory, threads and file descriptors. All zero where there is no `/proc`.
+/// Memory, threads and file descriptors. All are zero if there is no `/proc`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     resident: u64,
@@ -27,8 +27,7 @@ impl Figures {
         Self { resident: status("VmRSS:"), threads, files }
     }
 
-    /// Blocks until no more is held than there was. Threads that were needed linger for some
-    /// seconds.
+    /// Blocks until no more is used than before. Idle threads end after some seconds.
     pub(crate) fn come_back(&self) {
         let is_back = |now: &Self| {
             now.resident <= self.resident + ALLOWANCE
@@ -42,16 +41,16 @@ impl Figures {
         });
     }
 
-    /// As [`Figures::now`]; the height of memory counts anew from here.
+    /// As [`Figures::now`]; also resets the peak of memory.
     pub(crate) fn before() -> Self {
-        // A kernel that forbids it counts from the start of the process: a single test's figure is
-        // right all the same.
+        // If the kernel forbids the reset, the peak counts from the start of the process, which is
+        // right for a single test.
         let _ = fs::write("/proc/self/clear_refs", "5");
         Self::now()
     }
 
-    /// Panics unless since [`Figures::before`] so many bytes more were held at some time: the
-    /// attack was one.
+    /// Panics unless the peak since [`Figures::before`] was this many bytes higher: otherwise the
+    /// attack did nothing.
     pub(crate) fn was_exceeded_by(&self, bytes: u64) {
         if !cfg!(target_os = "linux") {
             return;
@@ -61,7 +60,7 @@ impl Figures {
     }
 }
 
-/// Bytes in a line of `/proc/self/status`.
+/// The number of bytes in a line of `/proc/self/status`.
 fn status(line: &str) -> u64 {
     let text = fs::read_to_string("/proc/self/status").unwrap();
     let value = text.lines().find_map(|it| it.strip_prefix(line)).unwrap();

@@ -1,5 +1,5 @@
-//! Files that are large, odd, or broken within: refused or served, in time, while the neighbour
-//! answers.
+//! Files that are large, unusual or damaged: they are refused or served in time, and the neighbour
+//! answers meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::attack::{beside_a_neighbour, make_good, replace};
 use crate::figures::{Figures, alone};
 use crate::neighbour::Watch;
 
-/// How long a look at any of these files may take, unoptimised and on a busy machine.
-const LOOK: Duration = Duration::from_mins(1);
+/// How long a reconciliation with any of these files may take, unoptimized and on a busy machine.
+const RECONCILE_TIMEOUT: Duration = Duration::from_mins(1);
 const MB: usize = 1_000_000;
 
-/// Drops the file over the good version, and the good version over it. It is served, or refused
-/// for this reason with this in the message.
+/// Replaces the good version by the file, and restores it. The file is served, or refused with this
+/// reason and this part of the message.
 fn withstand(file: &[u8], refused: Option<(Reason, &str)>) {
     let _alone = alone();
     let site = beside_a_neighbour("").host();
@@ -23,7 +23,7 @@ fn withstand(file: &[u8], refused: Option<(Reason, &str)>) {
         let began = Instant::now();
         let report = replace(&site, bytes);
         let took = began.elapsed();
-        assert!(took < LOOK, "the look took {took:?}");
+        assert!(took < RECONCILE_TIMEOUT, "the reconciliation took {took:?}");
         match (refused, &report.rejected[..]) {
             (None, []) => assert_eq!(report.loaded, ["bad@2.0.0"]),
             (Some((reason, part)), [rejected]) => {
@@ -37,7 +37,7 @@ fn withstand(file: &[u8], refused: Option<(Reason, &str)>) {
         assert_eq!(site.encode("bad"), expected);
         make_good(&site);
     };
-    // Once before anything is measured; one more section makes it another file.
+    // Once before the measurement; one more section makes it another file.
     visit(with_section(file, "first", &[]));
     let before = Figures::now();
     Watch::during(&site, || visit(file.to_vec()));
@@ -80,13 +80,13 @@ fn a_memory_of_100_mb_from_the_start() {
 #[test]
 fn a_file_of_100_mb_that_only_begins_as_a_component() {
     let mut file = guest().build();
-    // A section of all the rest, of a kind that does not exist.
+    // A section with the rest of the file, of an unknown kind.
     file.extend([0x7f, 0x80, 0xc2, 0xd7, 0x2f]);
     file.resize(file.len() + 100 * MB, 0);
     refused(&file, Reason::Malformed, "malformed section id: 127");
 }
 
-/// Names of sections that tools give a meaning.
+/// Names of sections that have a meaning for tools.
 const KNOWN: [&str; 7] = [
     "name",
     "component-name",
@@ -97,7 +97,7 @@ const KNOWN: [&str; 7] = [
     ".debug_info",
 ];
 
-/// What such a section says is for backtraces: nonsense there is no reason to refuse a plugin.
+/// Such sections are only used for backtraces: garbage in them is not a reason to refuse a plugin.
 #[test]
 fn custom_sections_of_garbage() {
     served(&KNOWN.iter().fold(guest().build(), |bytes, name| {
@@ -117,11 +117,11 @@ fn a_custom_section_that_ends_within_its_name() {
     refused(&with_cut_section(&guest().build()), Reason::Malformed, "unexpected end");
 }
 
-/// Each level is read by all those around it: to compile so many took seconds.
+/// Each level is read by all outer levels: to compile this many takes seconds.
 #[test]
 fn ten_thousand_components_within_each_other() {
     let file = [guest().build(), nested(10_000)].concat();
-    refused(&file, Reason::Malformed, "components within components");
+    refused(&file, Reason::Malformed, "components nested");
 }
 
 /// A section with a component with a section with a component, and so on.

@@ -1,11 +1,11 @@
-//! Guests that call the host until they are stopped.
+//! Guests that call the host without end.
 
 use plugbay::CallErrorKind::{Cpu, Memory};
 use plugbay_fixtures::Behaviour;
 
 use crate::attack::{attack, withstand};
 
-/// The neighbour serves the flood, and everybody else.
+/// The neighbour serves the flood and the other callers.
 #[test]
 fn a_flood_of_calls_of_its_neighbour() {
     let flood = attack(&Behaviour::FloodCodecs("neighbour".into()));
@@ -28,14 +28,14 @@ fn a_flood_of_metrics() {
     withstand(&attack(&Behaviour::Count(10_000)).limits("cpu = '10s'"));
 }
 
-/// Each alarm is memory of the host's, and there is a most that a plugin may hold.
+/// Each timer uses memory of the host, so their number is limited.
 #[test]
-fn a_hoard_of_alarms() {
-    withstand(&attack(&Behaviour::Hoard).limits("cpu = '1s'").once().ends_as(&[Memory]));
+fn a_leak_of_timers() {
+    withstand(&attack(&Behaviour::LeakTimers).limits("cpu = '1s'").once().ends_as(&[Memory]));
 }
 
-/// Nothing is granted, so nothing is opened, by however many instances.
+/// Without grants no instance can open a file.
 #[test]
 fn file_descriptors() {
-    withstand(&attack(&Behaviour::Open(100)).instances(16).limits("cpu = '10s'"));
+    withstand(&attack(&Behaviour::OpenResources(100)).instances(16).limits("cpu = '10s'"));
 }

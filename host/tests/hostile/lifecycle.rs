@@ -1,4 +1,4 @@
-//! Guests that misbehave when they are described, started, asked how they are, or ended.
+//! Guests that misbehave in `describe`, `init`, `health` or `shutdown`.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use crate::figures::{Figures, alone};
 use crate::neighbour::{DEADLINE, Watch};
 use crate::support::{request, until, wait};
 
-/// A plugin that does this there is refused for this reason, its good version serves on, and
-/// the neighbour notices nothing.
+/// Asserts that a plugin that does this in the export is refused with this reason, and that its
+/// good version and the neighbour keep serving.
 fn refused(export: Export, behaviour: &Behaviour, reason: Reason) {
     let _alone = alone();
     let site = beside_a_neighbour("init = '200ms'").host();
@@ -23,7 +23,7 @@ fn refused(export: Export, behaviour: &Behaviour, reason: Reason) {
         assert!(source.ends_with("bad.wasm") && why == reason && !report.published, "{report:?}");
         assert_eq!(site.encode("bad"), "good");
     };
-    // Once before anything is measured: what is kept for the next time is there then.
+    // Once before the measurement, so that caches are filled.
     drop_in("2.0.0");
     make_good(&site);
     let before = Figures::now();
@@ -125,9 +125,9 @@ fn a_log_flood_in_describe() {
     refused(Export::Describe, &Behaviour::FloodLog, Reason::Describe);
 }
 
-/// Each instance may take its time to say goodbye, but not all of them one after another.
+/// Each instance may take its time for `shutdown`, but not all of them one after another.
 #[test]
-fn many_instances_that_do_not_end() {
+fn many_instances_that_hang_in_shutdown() {
     const INSTANCES: u64 = 16;
     let _alone = alone();
     let guest = Guest::both("bad")
@@ -146,13 +146,13 @@ fn many_instances_that_do_not_end() {
     let began = Instant::now();
     Watch::during(&site, || make_good(&site));
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(8), "{INSTANCES} goodbyes of 1 s each took {took:?}");
+    assert!(took < Duration::from_secs(8), "{INSTANCES} shutdowns of 1 s each took {took:?}");
 }
 
-/// The caller of the last call of an instance does not wait for its goodbye, nor does anyone
-/// else on the caller's thread.
+/// The caller of an instance's last call does not wait for its `shutdown`, and it does not block
+/// the caller's thread.
 #[test]
-fn a_recycled_instance_that_does_not_end() {
+fn a_recycled_instance_that_hangs_in_shutdown() {
     let _alone = alone();
     let guest = Guest::both("bad").version("2.0.0").on(Export::Shutdown, Behaviour::Spin);
     let site = beside_a_neighbour("init = '10s'\ninstances = 8\nrecycle_calls = 1").host();
@@ -165,5 +165,5 @@ fn a_recycled_instance_that_does_not_end() {
     });
     assert_eq!(site.encode("bad"), "");
     let took = began.elapsed();
-    assert!(took < DEADLINE * 2, "two calls beside a goodbye of 10 s took {took:?}");
+    assert!(took < DEADLINE * 2, "two calls beside a shutdown of 10 s took {took:?}");
 }

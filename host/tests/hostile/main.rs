@@ -1,9 +1,9 @@
-//! Hostile guests, one test each, named by what is attacked: while a plugin does its worst,
-//! every call of its neighbour succeeds in time; afterwards memory, threads and file
-//! descriptors are what they were, and the plugin's good version serves.
+//! Hostile guests, one test each, named by the attack. During the attack every call of the
+//! neighbour succeeds in time. Afterwards memory, threads and file descriptors are as before, and
+//! the plugin's good version serves.
 //!
-//! The figures are those of the process, so the tests of this file run one after another
-//! where they share one (`cargo test`).
+//! The figures are those of the process, so the tests run one after another if they share a process
+//! (`cargo test`).
 
 #[path = "../support/probe.rs"]
 mod probe;

@@ -1,4 +1,4 @@
-//! The neighbour: called all the time while an attack is under way.
+//! The neighbour: called all the time during an attack.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Site, request, until};
 
-/// What the neighbour's configuration says: no call may take longer. Far more than a call takes on
-/// a busy machine, and less than a plugin may spin in `describe`.
+/// The deadline of the neighbour's calls. Far more than a call takes on a busy machine, and less
+/// than a plugin may spin in `describe`.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(4);
 
-/// Calls of the neighbour that an attack must see begin and succeed.
+/// The minimum number of the neighbour's calls during an attack.
 const CALLS: u64 = 100;
 
-/// What became of the neighbour's calls.
+/// The results of the neighbour's calls.
 pub(crate) struct Watch {
     over: AtomicBool,
     answered: AtomicU64,
@@ -22,7 +22,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Calls the neighbour's codec and its handler, each on a thread of its own, for as long as
+    /// Calls the neighbour's codec and its handler, each on a separate thread, for as long as
     /// `attack` takes and at least a hundred times. Panics unless every call succeeded within
     /// the neighbour's deadline.
     pub(crate) fn during<R>(site: &Site, attack: impl FnOnce() -> R) -> R {
@@ -48,10 +48,10 @@ impl Watch {
                     Err(error) => Err(error.to_string()),
                 });
             });
-            // Whatever becomes of the attack, the two threads end.
+            // The two threads end even if the attack panics.
             let _end = End(&watch.over);
             let result = attack();
-            watch.sees_some();
+            watch.wait_for_calls();
             result
         });
         assert_eq!(*watch.failed.lock().unwrap(), None);
@@ -75,7 +75,7 @@ impl Watch {
         }
     }
 
-    fn sees_some(&self) {
+    fn wait_for_calls(&self) {
         until("calls of the neighbour", || {
             self.answered.load(Ordering::Relaxed) >= CALLS || self.failed.lock().unwrap().is_some()
         });

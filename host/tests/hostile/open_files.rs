@@ -1,4 +1,4 @@
-//! A guest that opens all that it can.
+//! A guest that opens as many files as it can.
 
 use std::time::Instant;
 
@@ -10,11 +10,11 @@ use crate::probe::PROBE;
 use crate::support::{place, until};
 
 const INSTANCES: u64 = 16;
-/// What `files` is unless the configuration says otherwise.
+/// The default of `files`.
 const FILES: usize = 256;
 
-/// Each instance opens a file as often as it may, and keeps it. Beside it another plugin reads
-/// files.
+/// Each instance opens a file as often as it can, and keeps it open. Another plugin reads files
+/// meanwhile.
 #[test]
 fn in_a_granted_folder_by_many_instances() {
     let _alone = alone();
@@ -50,13 +50,13 @@ fn in_a_granted_folder_by_many_instances() {
             assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
         }
         let more = Figures::now().files.saturating_sub(before.files);
-        // Some are the reader's, and the tests' own.
+        // Some belong to the reader, and to the test.
         assert!((FILES..FILES + 32).contains(&more), "{more}");
         assert!(site.running("hoarder").unwrap().stats.limited["files"] >= INSTANCES - 1);
     });
     site.configure(&format!("{}{reader}{neighbour}", section("hoarder", "")));
-    site.look();
-    until("the hoarder leaves", || site.status().draining.is_empty());
+    site.reconcile();
+    until("the hoarder is shut down", || site.status().draining.is_empty());
     before.come_back();
     assert!(site.handle("hoarder", "hold /data a 1").unwrap().contains("no such folder"));
     assert_eq!(site.handle("reader", "read /data/a").unwrap(), "content");

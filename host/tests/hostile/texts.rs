@@ -1,4 +1,4 @@
-//! Guests that say too much: what of it the host keeps.
+//! Guests with long texts, which the host cuts.
 
 use plugbay::{CallError, CallErrorKind, Error, Reason};
 use plugbay_fixtures::{Behaviour, ErrorKind, Export, Guest, with_core_section};
@@ -9,7 +9,7 @@ use crate::support::Bytes;
 
 const MIB: usize = 1 << 20;
 
-/// How a call of this version of `bad` fails.
+/// The error of a call of this version of `bad`.
 fn failure(guest: impl Into<Bytes>) -> CallError {
     let _alone = alone();
     let site = beside_a_neighbour("").host();
@@ -41,7 +41,7 @@ fn a_panic_of_a_mib() {
 }
 
 #[test]
-fn a_complaint_of_32_mib() {
+fn a_log_line_of_32_mib() {
     let _alone = alone();
     let site = beside_a_neighbour("").host();
     let guest = Guest::both("bad").version("2.0.0").on(Export::Health, Behaviour::Output(32 * MIB));
@@ -57,7 +57,7 @@ fn a_complaint_of_32_mib() {
 fn functions_with_names_of_100_kb() {
     const FUNCTIONS: u32 = 64;
     const LENGTH: u32 = 100_000;
-    // A name section whose one part names the functions.
+    // A name section with the names of the functions.
     let mut names = leb(FUNCTIONS);
     for index in 0..FUNCTIONS {
         names.extend([leb(index), leb(LENGTH), vec![b'n'; LENGTH as usize]].concat());
@@ -69,7 +69,7 @@ fn functions_with_names_of_100_kb() {
     assert!(backtrace.starts_with("nnn") && backtrace.len() < 10_000, "{backtrace}");
 }
 
-/// An unsigned number as WebAssembly writes it.
+/// An unsigned number in LEB128.
 fn leb(mut number: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {

@@ -10,7 +10,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 static LINES: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
-/// Begins to count, once in a process.
+/// Begins to count, once per process.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Counter).unwrap());

@@ -1,5 +1,4 @@
-//! A small language for the tests: a place on disk, a host that serves it, and what must
-//! come true.
+//! Helpers of the tests: a place on disk, a host that serves it, and assertions that wait.
 //!
 //! ```text
 //! let site = place().plugin("a.wasm", Guest::codec("a").stamp("1")).host();
@@ -30,25 +29,25 @@ use plugbay::{
 use plugbay_fixtures::Guest;
 use tempfile::TempDir;
 
-/// How long a thing that must come true may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a condition may take to become true on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Blocks until `done`, and gives way in between.
+/// Blocks until `done` returns true.
 pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while !done() {
-        assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < end, "{what}: not within {TIMEOUT:?}");
         std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
-/// What a future comes to, on a runtime of its own.
+/// Runs a future on a new runtime, and returns its result.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// Polls a future once; returns whether it is over.
-pub(crate) fn is_over<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> bool {
+/// Polls a future once; returns whether it is done.
+pub(crate) fn is_done<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> bool {
     future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
@@ -82,7 +81,8 @@ impl From<&[u8]> for Bytes {
 pub(crate) fn place() -> Place {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("plugins")).unwrap();
-    Place { root, host: String::new(), rest: String::new(), watch: true, engine: None }
+    let (host, rest) = Default::default();
+    Place { root, host, rest, watch: true, linked: false, engine: None }
 }
 
 /// A place with the good first version of `a`, and a neighbour.
@@ -92,8 +92,8 @@ pub(crate) fn neighbours() -> Place {
         .plugin("neighbour.wasm", Guest::codec("neighbour").stamp("here"))
 }
 
-/// What [`neighbours`] offer is what they offered from the start.
-pub(crate) fn serves_on(site: &Site) {
+/// Asserts that the [`neighbours`] still serve their first versions.
+pub(crate) fn assert_neighbours_serve(site: &Site) {
     assert_eq!((site.encode("a"), site.encode("neighbour")), ("good".into(), "here".into()));
 }
 
@@ -103,18 +103,19 @@ pub(crate) struct Place {
     host: String,
     rest: String,
     watch: bool,
+    linked: bool,
     engine: Option<Engine>,
 }
 
 impl Place {
-    /// With this file in the plugin folder.
+    /// Adds a file to the plugin folder.
     #[must_use]
     pub(crate) fn plugin(self, file: &str, bytes: impl Into<Bytes>) -> Self {
         drop_in(&self.root.path().join("plugins").join(file), &bytes.into().0);
         self
     }
 
-    /// With this line in `[host]`.
+    /// Adds a line to `[host]`.
     #[must_use]
     pub(crate) fn host_key(mut self, line: &str) -> Self {
         self.host += line;
@@ -122,47 +123,54 @@ impl Place {
         self
     }
 
-    /// With these sections in `config.toml`.
+    /// Adds sections to `config.toml`.
     #[must_use]
     pub(crate) fn config(mut self, sections: &str) -> Self {
         sections.clone_into(&mut self.rest);
         self
     }
 
-    /// Nothing is looked at unless the test asks.
+    /// Disables the watcher and the rescan: the host reconciles only when the test requests it.
     #[must_use]
     pub(crate) fn unwatched(mut self) -> Self {
         self.watch = false;
         self
     }
 
-    /// On this engine.
+    /// With the plugins that the test program is linked with.
+    #[must_use]
+    pub(crate) fn linked(mut self) -> Self {
+        self.linked = true;
+        self
+    }
+
+    /// Sets the engine.
     #[must_use]
     pub(crate) fn engine(mut self, engine: &Engine) -> Self {
         self.engine = Some(engine.clone());
         self
     }
 
-    /// Without its plugin folder.
+    /// Removes the plugin folder.
     #[must_use]
     pub(crate) fn without_folder(self) -> Self {
         fs::remove_dir_all(self.root.path().join("plugins")).unwrap();
         self
     }
 
-    /// A path in it.
+    /// A path in the place.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
-    /// The text of `config.toml` with these sections. The slow look is out of reach: what
-    /// the tests see, the watcher saw.
+    /// The text of `config.toml` with these sections. The rescan is too slow for the tests, so that
+    /// they test the watcher.
     fn text(&self, sections: &str) -> String {
         let own = if self.host.contains("drain") { "" } else { "drain = \"60s\"\n" };
         format!(
-            "[host]\nplugins = \"plugins\"\ncache = \"cache\"\nlinked = false\n\
+            "[host]\nplugins = \"plugins\"\ncache = \"cache\"\nlinked = {}\n\
              debounce = \"10ms\"\nrescan = \"1day\"\n{own}{}\n{sections}",
-            self.host
+            self.linked, self.host
         )
     }
 
@@ -177,26 +185,26 @@ impl Place {
         }
     }
 
-    /// A host on it.
+    /// Starts a host in this place.
     pub(crate) fn host(self) -> Site {
         self.host_with(|builder| builder)
     }
 
-    /// A host on it, built in another way.
+    /// Starts a host in this place, with other settings of its builder.
     pub(crate) fn host_with(self, setup: impl FnOnce(Builder) -> Builder) -> Site {
         let host = setup(self.builder()).build_blocking().unwrap();
         let events = Mutex::new((host.subscribe(), Vec::new()));
         Site { host, place: self, events }
     }
 
-    /// Why no host starts on it.
+    /// Expects that no host starts, and returns the error.
     pub(crate) fn fails(self) -> BuildError {
         self.builder().build_blocking().unwrap_err()
     }
 }
 
-/// Puts a file there as a careful operator does: written under another name, then renamed.
-/// It looks left alone for a while, so that what is cut counts as cut.
+/// Writes a file under another name, and then renames it. Its modification time is in the past, so
+/// that a truncated file counts as truncated.
 pub(crate) fn drop_in(path: &Path, bytes: &[u8]) {
     let name = path.file_name().unwrap().to_str().unwrap();
     let half = path.with_file_name(format!(".{name}.part"));
@@ -207,7 +215,7 @@ pub(crate) fn drop_in(path: &Path, bytes: &[u8]) {
     fs::rename(&half, path).unwrap();
 }
 
-/// A host, the place it serves, and the events since it started.
+/// A host, the place that it serves, and its events since it started.
 pub(crate) struct Site {
     pub(crate) host: Host,
     pub(crate) place: Place,
@@ -241,42 +249,41 @@ impl Site {
         drop_in(&self.place.path("config.toml"), self.place.text(sections).as_bytes());
     }
 
-    /// What the codec makes of nothing: the stamp of its version.
+    /// Encodes null with the codec, and returns the stamp of its version.
     pub(crate) fn encode(&self, codec: &str) -> String {
         let bytes = self.host.codec(codec).unwrap().encode_document(&[]).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
-    /// What the handler makes of this body.
+    /// Calls the handler with this body.
     pub(crate) fn handle(&self, handler: &str, body: &str) -> Result<String, Error> {
         let response = wait(self.host.handler(handler)?.handle(request(body)))?;
         Ok(String::from_utf8(response.body).unwrap())
     }
 
-    /// Looks now.
-    pub(crate) fn look(&self) -> Report {
+    /// Reconciles now.
+    pub(crate) fn reconcile(&self) -> Report {
         self.host.reload_blocking()
     }
 
-    /// The host ends, and another begins in the same place.
+    /// Shuts the host down, and starts another one in the same place.
     pub(crate) fn restart(self) -> Self {
         self.restart_with(|builder| builder)
     }
 
-    /// As [`Site::restart`], built in another way.
+    /// As [`Site::restart`], with other settings of the builder.
     pub(crate) fn restart_with(self, setup: impl FnOnce(Builder) -> Builder) -> Self {
         let Self { host, place, .. } = self;
-        wait(host.shutdown(PATIENCE));
+        wait(host.shutdown(TIMEOUT));
         drop(host);
         place.host_with(setup)
     }
 
-    /// Looks again as the slow timer does, by a change that says nothing: what stands against
-    /// the file still does.
-    pub(crate) fn refuses_still(&self, source: &str) {
+    /// Causes a reconciliation by an unrelated change, and asserts that the file is still rejected.
+    pub(crate) fn assert_still_refused(&self, source: &str) {
         let before = self.rejected(source).unwrap();
         self.drop_in("note.wasm", b"a file of no plugin".as_slice());
-        until("the look", || self.rejected("note.wasm").is_some());
+        until("the reconciliation", || self.rejected("note.wasm").is_some());
         assert_eq!(self.rejected(source), Some(before));
         self.remove("note.wasm");
     }
@@ -294,13 +301,13 @@ impl Site {
         self.status().plugins.into_iter().find(|plugin| plugin.name == name)
     }
 
-    /// What stands against a file, or against anything whose source ends so.
+    /// The rejection whose source ends with this.
     pub(crate) fn rejected(&self, source: &str) -> Option<Rejected> {
         self.status().rejected.into_iter().find(|it| it.source.ends_with(source))
     }
 
-    /// Blocks until the file is refused for this reason; the message has all the parts, and
-    /// an event said the same.
+    /// Blocks until the file is refused for this reason. Asserts that the message has all the
+    /// parts, and that an event reported the same.
     pub(crate) fn refuses(&self, source: &str, reason: Reason, parts: &[&str]) -> Rejected {
         until(&format!("{source} is refused as {reason}"), || {
             self.rejected(source).is_some_and(|it| it.reason == reason)
@@ -309,26 +316,26 @@ impl Site {
         for part in parts {
             assert!(rejected.message.contains(part), "{part:?} in {:?}", rejected.message);
         }
-        self.sees("the refusal", |outcome| match outcome {
-            Outcome::Rejected { source, why, message, .. } => {
-                (source, why, message) == (&rejected.source, &reason, &rejected.message)
+        self.wait_for_event("the refusal", |outcome| match outcome {
+            Outcome::Rejected { source, reason: found, message, .. } => {
+                (source, found, message) == (&rejected.source, &reason, &rejected.message)
             }
             _ => false,
         });
         rejected
     }
 
-    /// Blocks until nothing stands against the file, and an event said so.
+    /// Blocks until the file is no longer rejected, and an event reported it.
     pub(crate) fn recovers(&self, source: &str) {
-        until(&format!("{source} is refused no more"), || self.rejected(source).is_none());
-        self.sees("the recovery", |outcome| match outcome {
+        until(&format!("{source} is no longer refused"), || self.rejected(source).is_none());
+        self.wait_for_event("the recovery", |outcome| match outcome {
             Outcome::Recovered { source: it } => it.ends_with(source),
             _ => false,
         });
     }
 
-    /// Blocks until there is, or was, such an event.
-    pub(crate) fn sees(&self, what: &str, matches: impl Fn(&Outcome) -> bool) {
+    /// Blocks until there is or was such an event.
+    pub(crate) fn wait_for_event(&self, what: &str, matches: impl Fn(&Outcome) -> bool) {
         until(&format!("{what} among {:#?}", self.outcomes()), || {
             self.outcomes().iter().any(&matches)
         });

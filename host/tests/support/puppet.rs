@@ -1,8 +1,7 @@
-//! A runtime whose plugins do what the test says, at once.
+//! A runtime whose plugins, the puppets, do what the test's script says.
 //!
-//! An artifact is a line of text: `puppet NAME VERSION KIND:NAME…`. Every started version has
-//! a mood, which the test may change while it runs; all versions of a plugin that were started
-//! under one label share it.
+//! An artifact is a line of text: `puppet NAME VERSION KIND:NAME…`. Each label `name@version` has a
+//! script, which the test can change while the plugin runs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,59 +19,60 @@ use plugbay::{
 
 use super::Bytes;
 
-/// An artifact of the plugin `name` in `version`, which offers these.
+/// An artifact of the plugin `name` in `version`, which offers these capabilities.
 pub(crate) fn puppet(name: &str, version: &str, offers: &[&str]) -> Bytes {
     Bytes(format!("puppet {name} {version} {}", offers.join(" ")).into_bytes())
 }
 
-/// What one version does.
+/// The behavior of one version.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Mood {
-    /// What calls come to; nothing means that they are answered with the label.
+pub(crate) struct Script {
+    /// The kind of error of its calls. Without one they are answered with the label.
     pub(crate) fails: Option<CallErrorKind>,
-    /// One call in so many fails so; 0 and 1 mean each.
+    /// One call in this many fails; 0 and 1 mean each.
     pub(crate) one_in: u64,
-    /// How long an answer takes.
-    pub(crate) takes: Duration,
-    /// What it says when it is asked for its health.
-    pub(crate) sick: Option<String>,
-    /// Why it does not start.
-    pub(crate) wont_start: Option<String>,
+    /// How long a call takes.
+    pub(crate) call_takes: Duration,
+    /// The error of its health checks.
+    pub(crate) unhealthy: Option<String>,
+    /// The error of its start.
+    pub(crate) start_error: Option<String>,
     /// Whether calls of a handler never end.
     pub(crate) hangs: bool,
-    /// What does not end until the mood is another: `start`, `health`, `shutdown`, `free`.
+    /// The function that does not return until the script changes: `start`, `health`, `shutdown`,
+    /// `free`.
     pub(crate) stuck_in: Option<&'static str>,
-    /// How long it takes to say how it is.
-    pub(crate) ponders: Duration,
-    /// How its worker process is, if it has one.
+    /// How long a health check takes.
+    pub(crate) health_takes: Duration,
+    /// The state of its worker process, if it has one.
     pub(crate) worker: Option<&'static str>,
     /// The status of a handler's answers; 0 is 200.
     pub(crate) status: u16,
 }
 
 #[derive(Default)]
-struct Strings {
-    moods: Mutex<HashMap<String, Mood>>,
+struct Shared {
+    scripts: Mutex<HashMap<String, Script>>,
     calls: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
-    /// `prepare NAME VERSION`, `start LABEL`, `stop LABEL`, `gone LABEL` and `free LABEL`, in the
-    /// order in which they came, and `try LABEL` for a start that does not end.
+    /// `prepare NAME VERSION`, `start LABEL`, `stop LABEL`, `gone LABEL` and `free LABEL`, in
+    /// order, and `try LABEL` for a start that does not end.
     log: Mutex<Vec<String>>,
-    /// How many are asked for their health now, and were at most.
-    asked: Mutex<(usize, usize)>,
+    /// The number of health checks that run now, and the maximum so far.
+    health_checks: Mutex<(usize, usize)>,
 }
 
-/// The runtime, and the test's hold on it.
+/// The runtime, and the handle of the test.
 #[derive(Clone, Default)]
-pub(crate) struct Puppets(Arc<Strings>);
+pub(crate) struct Puppets(Arc<Shared>);
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Puppets {
-    /// Changes the mood of `name@version`, now and for every later start.
-    pub(crate) fn mood(&self, label: &str, mood: Mood) {
-        lock(&self.0.moods).insert(label.to_owned(), mood);
+    /// Sets the script of `name@version`, now and for every later start.
+    pub(crate) fn script(&self, label: &str, script: Script) {
+        lock(&self.0.scripts).insert(label.to_owned(), script);
     }
 
     /// How many calls reached `name@version`.
@@ -80,17 +80,17 @@ impl Puppets {
         lock(&self.0.calls).get(label).map_or(0, |calls| calls.load(Ordering::SeqCst))
     }
 
-    /// What was started and stopped so far.
+    /// The starts and stops so far.
     pub(crate) fn log(&self) -> Vec<String> {
         lock(&self.0.log).clone()
     }
 
-    /// How many plugins were asked for their health at the same time, at most.
-    pub(crate) fn asked_at_once(&self) -> usize {
-        lock(&self.0.asked).1
+    /// The maximum number of health checks at the same time.
+    pub(crate) fn max_health_checks(&self) -> usize {
+        lock(&self.0.health_checks).1
     }
 
-    /// How often it was started.
+    /// How often `name@version` was started.
     pub(crate) fn starts(&self, label: &str) -> usize {
         let started = format!("start {label}");
         self.log().iter().filter(|line| **line == started).count()
@@ -114,16 +114,16 @@ impl Runtime for Puppets {
         let text = String::from_utf8(artifact.bytes.to_vec()).unwrap();
         let name: Vec<&str> = text.split_whitespace().skip(1).take(2).collect();
         lock(&self.0.log).push(format!("prepare {}", name.join(" ")));
-        Ok(Arc::new(Doll { strings: Arc::clone(&self.0), text }))
+        Ok(Arc::new(PreparedPuppet { shared: Arc::clone(&self.0), text }))
     }
 }
 
-struct Doll {
-    strings: Arc<Strings>,
+struct PreparedPuppet {
+    shared: Arc<Shared>,
     text: String,
 }
 
-impl Prepared for Doll {
+impl Prepared for PreparedPuppet {
     fn describe(&self, _: Isolation) -> Result<Description, Refusal> {
         let mut words = self.text.split_whitespace().skip(1);
         let (name, version) = (words.next().unwrap(), words.next().unwrap());
@@ -161,85 +161,85 @@ impl Prepared for Doll {
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
         let label = start.identity.label().to_string();
-        let marionette = Marionette {
-            calls: Arc::clone(lock(&self.strings.calls).entry(label.clone()).or_default()),
+        let puppet = RunningPuppet {
+            calls: Arc::clone(lock(&self.shared.calls).entry(label.clone()).or_default()),
             description: Arc::clone(&start.description),
-            soul: Arc::new(Soul { strings: Arc::clone(&self.strings), label }),
+            instance: Arc::new(Instance { shared: Arc::clone(&self.shared), label }),
         };
-        if marionette.now().stuck_in == Some("start") {
-            marionette.log("try");
-            marionette.stuck("start");
+        if puppet.script().stuck_in == Some("start") {
+            puppet.log("try");
+            puppet.block_while_stuck("start");
         }
-        if let Some(why) = marionette.now().wont_start {
-            return Err(Refusal::new(Reason::Init, why));
+        if let Some(message) = puppet.script().start_error {
+            return Err(Refusal::new(Reason::Init, message));
         }
-        marionette.log("start");
-        Ok(Arc::new(marionette))
+        puppet.log("start");
+        Ok(Arc::new(puppet))
     }
 }
 
 #[derive(Clone)]
-struct Marionette {
+struct RunningPuppet {
     calls: Arc<AtomicU64>,
     description: Arc<Description>,
-    soul: Arc<Soul>,
+    instance: Arc<Instance>,
 }
 
-impl std::ops::Deref for Marionette {
-    type Target = Soul;
+impl std::ops::Deref for RunningPuppet {
+    type Target = Instance;
 
-    fn deref(&self) -> &Soul {
-        &self.soul
+    fn deref(&self) -> &Instance {
+        &self.instance
     }
 }
 
-/// What is freed with the last of a started plugin.
-struct Soul {
-    strings: Arc<Strings>,
+/// Freed with the last handle of a started plugin.
+struct Instance {
+    shared: Arc<Shared>,
     label: String,
 }
 
-impl Drop for Soul {
+impl Drop for Instance {
     fn drop(&mut self) {
         self.log("free");
-        self.stuck("free");
+        self.block_while_stuck("free");
     }
 }
 
-impl Soul {
-    fn now(&self) -> Mood {
-        lock(&self.strings.moods).get(&self.label).cloned().unwrap_or_default()
+impl Instance {
+    fn script(&self) -> Script {
+        lock(&self.shared.scripts).get(&self.label).cloned().unwrap_or_default()
     }
 
     fn log(&self, what: &str) {
-        lock(&self.strings.log).push(format!("{what} {}", self.label));
+        lock(&self.shared.log).push(format!("{what} {}", self.label));
     }
 
-    /// Blocks while its mood says so.
-    fn stuck(&self, here: &str) {
-        while self.now().stuck_in == Some(here) {
+    /// Blocks while the script says that this function is stuck.
+    fn block_while_stuck(&self, here: &str) {
+        while self.script().stuck_in == Some(here) {
             std::thread::park_timeout(Duration::from_millis(1));
         }
     }
 }
 
-impl Marionette {
+impl RunningPuppet {
     fn answer(&self) -> Result<Vec<u8>, CallError> {
-        let (mood, call) = (self.now(), self.calls.fetch_add(1, Ordering::SeqCst));
-        if !mood.takes.is_zero() {
-            #[expect(clippy::disallowed_methods, reason = "it is slow: nothing is waited for")]
-            std::thread::sleep(mood.takes);
+        let (script, call) = (self.script(), self.calls.fetch_add(1, Ordering::SeqCst));
+        if !script.call_takes.is_zero() {
+            #[expect(clippy::disallowed_methods, reason = "simulates slow code")]
+            std::thread::sleep(script.call_takes);
         }
-        match mood.fails {
-            Some(kind) if call.is_multiple_of(mood.one_in.max(1)) => {
-                Err(CallError::new(kind, "as the test says").of(&self.label.as_str().into()))
+        match script.fails {
+            Some(kind) if call.is_multiple_of(script.one_in.max(1)) => {
+                Err(CallError::new(kind, "failed by the script").of(&self.label.as_str().into()))
             }
             _ => Ok(self.label.clone().into_bytes()),
         }
     }
 }
 
-impl Plugin for Marionette {
+impl Plugin for RunningPuppet {
     fn provide(&self, capability: u32) -> Option<Provider> {
         let kind = &self.description.capabilities.get(capability as usize)?.kind;
         match kind.as_str() {
@@ -255,51 +255,51 @@ impl Plugin for Marionette {
 
     fn health(&self, _within: Duration) -> Result<(), CallError> {
         {
-            let mut asked = lock(&self.strings.asked);
-            asked.0 += 1;
-            asked.1 = asked.1.max(asked.0);
+            let mut checks = lock(&self.shared.health_checks);
+            checks.0 += 1;
+            checks.1 = checks.1.max(checks.0);
         }
-        let mood = self.now();
-        if !mood.ponders.is_zero() {
-            #[expect(clippy::disallowed_methods, reason = "it is slow: nothing is waited for")]
-            std::thread::sleep(mood.ponders);
+        let script = self.script();
+        if !script.health_takes.is_zero() {
+            #[expect(clippy::disallowed_methods, reason = "simulates slow code")]
+            std::thread::sleep(script.health_takes);
         }
-        self.stuck("health");
-        lock(&self.strings.asked).0 -= 1;
-        match self.now().sick {
-            Some(why) => Err(CallError::new(CallErrorKind::Internal, why)),
+        self.block_while_stuck("health");
+        lock(&self.shared.health_checks).0 -= 1;
+        match self.script().unhealthy {
+            Some(message) => Err(CallError::new(CallErrorKind::Internal, message)),
             None => Ok(()),
         }
     }
 
     fn shutdown(&self) {
         self.log("stop");
-        self.stuck("shutdown");
+        self.block_while_stuck("shutdown");
         self.log("gone");
     }
 
     fn stats(&self) -> PluginStats {
         let worker =
             |state: &'static str| WorkerStatus { state: state.into(), ..WorkerStatus::default() };
-        PluginStats { worker: self.now().worker.map(worker), ..PluginStats::default() }
+        PluginStats { worker: self.script().worker.map(worker), ..PluginStats::default() }
     }
 }
 
-impl CodecCall for Marionette {
+impl CodecCall for RunningPuppet {
     fn convert(&self, _: &Context<'_>, _: Direction, _: &[u8]) -> Result<Vec<u8>, CallError> {
         self.answer()
     }
 }
 
-impl HandlerCall for Marionette {
+impl HandlerCall for RunningPuppet {
     fn handle<'a>(&'a self, _: Context<'a>, _: Request) -> HandlerFuture<'a> {
         Box::pin(async move {
-            if self.now().hangs {
+            if self.script().hangs {
                 self.calls.fetch_add(1, Ordering::SeqCst);
                 std::future::pending::<()>().await;
             }
             let body = self.answer()?;
-            let status = Some(self.now().status).filter(|status| *status != 0).unwrap_or(200);
+            let status = Some(self.script().status).filter(|status| *status != 0).unwrap_or(200);
             Ok(Response { status, headers: Vec::new(), body })
         })
     }

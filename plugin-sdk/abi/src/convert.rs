@@ -1,14 +1,14 @@
-//! Between the types that cross and those of Rust. Both sides use it.
+//! Conversions between the types that cross the boundary and those of Rust, for both sides.
 //!
-//! Turning Rust into raw is safe: a raw value promises nothing by itself. Turning raw into Rust
-//! is unsafe: it relies on the contracts that [`raw`](crate::raw) states.
+//! From Rust to raw is safe: a raw value promises nothing by itself. From raw to Rust is unsafe:
+//! it relies on the contracts that [`raw`](crate::raw) states.
 
 use std::ops::Deref;
 
 use crate::raw::{Array, Buf, Bytes, Pair, Status};
-use crate::{Error, Kind, Level};
+use crate::{Error, ErrorKind, Level};
 
-/// The longest message of a failure that is taken over, in bytes: it is a sentence.
+/// Error messages of the other side are cut to this many bytes.
 const MAX_MESSAGE: usize = 1024;
 
 impl Bytes {
@@ -33,8 +33,9 @@ impl Bytes {
     pub(crate) unsafe fn text<'a>(self) -> Result<&'a str, Error> {
         // SAFETY: the caller's promise is ours.
         let bytes = unsafe { self.slice() }?;
-        std::str::from_utf8(bytes)
-            .map_err(|error| Error::new(Kind::Internal, format!("expected a text: {error}")))
+        std::str::from_utf8(bytes).map_err(|error| {
+            Error::new(ErrorKind::Internal, format!("expected a text in UTF-8: {error}"))
+        })
     }
 }
 
@@ -71,15 +72,15 @@ impl<T> Array<T> {
     }
 }
 
-/// Whether no object has so many bytes.
+/// Whether `size` is more bytes than an object can have.
 fn is_impossible(size: usize) -> bool {
     isize::try_from(size).is_err()
 }
 
 #[cold]
 fn unreadable(ptr: *const u8, len: usize) -> Error {
-    let message = format!("expected a pointer to {len} elements that can be read, found {ptr:p}");
-    Error::new(Kind::Contract, message)
+    let message = format!("expected a readable pointer to {len} elements, found {ptr:p}");
+    Error::new(ErrorKind::Contract, message)
 }
 
 impl<T> From<&[T]> for Array<T> {
@@ -99,7 +100,7 @@ impl Buf {
     pub const EMPTY: Buf = Buf { ptr: std::ptr::null_mut(), len: 0, cap: 0, free: None };
 }
 
-/// Hands the bytes out; they leak unless the receiver frees them.
+/// Gives the bytes away; they leak unless the receiver frees them.
 impl From<Vec<u8>> for Buf {
     fn from(bytes: Vec<u8>) -> Self {
         let mut bytes = std::mem::ManuallyDrop::new(bytes);
@@ -112,17 +113,17 @@ impl From<Vec<u8>> for Buf {
     }
 }
 
-/// Frees what `Buf::from(Vec<u8>)` handed out.
+/// Frees the bytes of a `Buf::from(Vec<u8>)`.
 ///
 /// # Safety
 ///
 /// The three are those of one such `Buf`, and this is the only call for it.
 unsafe extern "C" fn free_vec(ptr: *mut u8, len: usize, cap: usize) {
-    // SAFETY: by the contract above they are the parts of a `Vec` that nobody else owns.
+    // SAFETY: by the contract above they are the parts of a `Vec` that nothing else owns.
     drop(unsafe { Vec::from_raw_parts(ptr, len, cap) });
 }
 
-/// Bytes that the other side made. Dropping it gives them back.
+/// Bytes that the other side allocated. Dropping a `Buffer` frees them there.
 #[derive(Debug)]
 pub struct Buffer(Buf);
 
@@ -133,7 +134,7 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// Takes over what the other side made.
+    /// Takes ownership of bytes that the other side allocated.
     ///
     /// # Safety
     ///
@@ -142,7 +143,7 @@ impl Buffer {
     ///
     /// # Errors
     ///
-    /// `Contract` if it cannot be read. It is given back all the same.
+    /// `Contract` if `buf` cannot be read. It is freed all the same.
     #[inline]
     pub(crate) unsafe fn new(buf: Buf) -> Result<Self, Error> {
         let buffer = Self(buf);
@@ -153,8 +154,8 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// The bytes as a `Vec`: without a copy if this very copy of the crate made them (a linked
-    /// plugin's), else with one.
+    /// The bytes as a `Vec`: without copying them if this instance of the crate allocated them, as
+    /// for a linked plugin.
     #[must_use]
     pub fn into_vec(self) -> Vec<u8> {
         let Buf { ptr, len, cap, free } = self.0;
@@ -167,7 +168,7 @@ impl Buffer {
         self.to_vec()
     }
 
-    /// The beginning of the bytes as a text; what is no UTF-8 becomes U+FFFD.
+    /// The bytes as an error message, cut to [`MAX_MESSAGE`]; invalid UTF-8 becomes U+FFFD.
     fn message(&self) -> String {
         let mut end = self.len().min(MAX_MESSAGE);
         // Not in the middle of a character.
@@ -208,7 +209,7 @@ impl Drop for Buffer {
     }
 }
 
-/// Writes the outcome of a call where the caller wants it.
+/// Writes the result of a call to `out`, and returns its status.
 ///
 /// # Safety
 ///
@@ -223,7 +224,7 @@ pub(crate) unsafe fn reply(out: *mut Buf, result: Result<Vec<u8>, Error>) -> Sta
     status
 }
 
-/// What the other side replied.
+/// The result of a call that the other side answered with `status` and `out`.
 ///
 /// # Safety
 ///
@@ -237,20 +238,20 @@ pub(crate) unsafe fn replied(status: Status, out: Buf) -> Result<Buffer, Error> 
     }
 }
 
-impl From<Kind> for Status {
-    fn from(kind: Kind) -> Self {
+impl From<ErrorKind> for Status {
+    fn from(kind: ErrorKind) -> Self {
         match kind {
-            Kind::InvalidInput => Self::INVALID_INPUT,
-            Kind::Unsupported => Self::UNSUPPORTED,
-            Kind::Unavailable => Self::UNAVAILABLE,
-            Kind::Internal | Kind::Contract => Self::INTERNAL,
-            Kind::Panicked => Self::PANICKED,
+            ErrorKind::InvalidInput => Self::INVALID_INPUT,
+            ErrorKind::Unsupported => Self::UNSUPPORTED,
+            ErrorKind::Unavailable => Self::UNAVAILABLE,
+            ErrorKind::Internal | ErrorKind::Contract => Self::INTERNAL,
+            ErrorKind::Panicked => Self::PANICKED,
         }
     }
 }
 
-/// The kind of a failure; [`Status::OK`] is none, and counts as internal like every unknown one.
-impl From<Status> for Kind {
+/// The kind of an error; [`Status::OK`] is no error, and counts as internal like an unknown status.
+impl From<Status> for ErrorKind {
     fn from(status: Status) -> Self {
         match status {
             Status::INVALID_INPUT => Self::InvalidInput,

@@ -1,4 +1,4 @@
-//! The plugin's side: a safe trait, and the vtable that is made of it.
+//! The plugin's side: a safe trait, and the vtable of a type that implements it.
 
 mod calls;
 mod entry;
@@ -11,9 +11,9 @@ pub(crate) use calls::Scope;
 use crate::Error;
 use crate::raw::Kind;
 
-/// What a plugin does, without any pointer. [`vtable`] makes the functions of the ABI of it.
+/// The functions of a plugin, without pointers. [`vtable`] wraps them in those of the ABI.
 ///
-/// A panic in any of these becomes [`Kind::Panicked`](crate::Kind::Panicked).
+/// A panic in any of these becomes [`ErrorKind::Panicked`](crate::ErrorKind::Panicked).
 ///
 /// The functions of its kinds are in traits of their own, as
 /// [`CodecExports`](crate::kind::codec::CodecExports).
@@ -22,26 +22,25 @@ pub trait Exports: Sized + Send + Sync + 'static {
     /// [`CodecExports::CODEC`](crate::kind::codec::CodecExports::CODEC).
     const KINDS: &'static [Kind];
 
-    /// What it says of itself, in the JSON that [`Vtable::describe`](crate::Vtable::describe)
-    /// documents.
+    /// Its description, in the JSON that [`Vtable::describe`](crate::Vtable::describe) documents.
     ///
     /// # Errors
     ///
-    /// An error refuses the artifact, as it does in `create`.
+    /// With an error the host refuses the artifact.
     fn describe() -> Result<Vec<u8>, Error>;
 
     /// Makes one instance from a JSON object.
     ///
     /// # Errors
     ///
-    /// An error refuses this version of the plugin.
+    /// With an error the host refuses this version of the plugin.
     fn create(config: &str) -> Result<Self, Error>;
 
     /// Says whether the instance can serve.
     ///
     /// # Errors
     ///
-    /// `Unavailable` means "not now".
+    /// `Unavailable` says that it cannot serve now.
     fn health(&self) -> Result<(), Error>;
 
     /// The last call before it is dropped.

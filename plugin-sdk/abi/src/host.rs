@@ -21,16 +21,16 @@ pub use guest::{Guest, Instance};
 pub use incompatible::Incompatible;
 pub(crate) use table::host_ref;
 
-use crate::{CodecInfo, Error, Kind, Level};
+use crate::{CodecInfo, Error, ErrorKind, Level};
 
-/// What a host answers while a plugin's function runs, on the thread that called it.
+/// The host's functions that a plugin can call during a call, on the thread of the call.
 ///
-/// A panic in any of these stops at the edge: the plugin sees an error, or nothing.
+/// A panic in any of them is caught: the plugin gets an error if the function returns a result.
 pub trait HostCalls {
     /// Writes a log line with fields.
     fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]);
 
-    /// Whether lines of this level go anywhere.
+    /// Whether the host records lines of this level.
     fn log_enabled(&self, level: Level) -> bool;
 
     /// Adds to a counter of the plugin.
@@ -39,14 +39,14 @@ pub trait HostCalls {
     /// Sets a gauge of the plugin.
     fn metric_set(&self, name: &str, value: f64);
 
-    /// The codecs there are, sorted by name.
+    /// The host's codecs, sorted by name.
     fn codecs(&self) -> Vec<CodecInfo>;
 
     /// Writes `document` (one CBOR item) with the codec `name`.
     ///
     /// # Errors
     ///
-    /// The codec's own; `Unsupported` if there is none of that name.
+    /// The codec's own; `Unsupported` if the host has no codec `name`.
     fn encode(&self, name: &str, document: &[u8]) -> Result<Vec<u8>, Error>;
 
     /// Reads `bytes` with the codec `name` into one CBOR item.
@@ -57,7 +57,7 @@ pub trait HostCalls {
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error>;
 }
 
-/// A host that grants nothing: for `describe`, and for tests.
+/// A host that offers nothing: for `describe`, for `destroy`, and for tests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoHost;
 
@@ -77,7 +77,8 @@ impl HostCalls for NoHost {
     }
 
     fn encode(&self, name: &str, _: &[u8]) -> Result<Vec<u8>, Error> {
-        Err(Error::new(Kind::Unsupported, format!("no codec {name}: nothing is granted here")))
+        let message = format!("expected no use of codecs here, found a call of the codec {name}");
+        Err(Error::new(ErrorKind::Unsupported, message))
     }
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {

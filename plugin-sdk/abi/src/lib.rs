@@ -1,13 +1,13 @@
 //! The C ABI between a Plugbay host and its native plugins.
 //!
-//! It mirrors the WIT package `plugbay:plugin` one to one, so that what a plugin can say and be
-//! asked does not depend on its form. A plugin, as a library, is three things:
+//! It mirrors the WIT package `plugbay:plugin` one to one, so that a plugin's functions do not
+//! depend on its form. A plugin, as a library, is three things:
 //!
 //! 1. a [`Header`] in a section of its own, which a host reads from the file before any code of
 //!    it runs;
 //! 2. one symbol, [`ENTRY`], whose function returns
-//! 3. a [`Vtable`]: describe, create an instance, end it, and for each [`kind`] of capability
-//!    that the plugin offers a table of the functions that call it.
+//! 3. a [`Vtable`]: describe, create an instance, shut it down, destroy it, and for each [`kind`] of
+//!    capability that the plugin offers a table of the functions that call it.
 //!
 //! A plugin that is linked into the application has only the third, and registers it (module
 //! `linked`, behind the feature of that name).
@@ -15,12 +15,12 @@
 //! # The rules
 //!
 //! * **Nothing of Rust crosses.** Only the `repr(C)` types of [`raw`] do; a plugin can be C.
-//! * **Who makes a buffer frees it.** What is handed out carries its own `free`; what is handed
-//!   in is borrowed until the call returns.
-//! * **No panic crosses.** Both sides catch theirs at the edge and report [`Status::PANICKED`].
+//! * **The side that allocates a buffer frees it.** A returned buffer carries its own `free`; an
+//!   argument is borrowed until the call returns.
+//! * **No panic crosses.** Each side catches its own panics and reports [`Status::PANICKED`].
 //! * **The host comes with every call.** Each function takes a [`HostRef`], valid until it
 //!   returns, on the thread that it is called on. The plugin's side keeps it in a thread-local,
-//!   so that logging works anywhere below; a nested call puts back what it found.
+//!   so that logging works anywhere below; a nested call restores the host of the outer one.
 //! * **An instance is shared between threads.** All its functions but `destroy` may run at once.
 //! * **Growth is at the end.** Within one [`VERSION`], fields are only added behind the last; a
 //!   table's `size` says how far it reaches. Anything else is a new version and a new [`ENTRY`].
@@ -52,37 +52,37 @@ pub use raw::{
     ENTRY, HEADER, Header, HostRef, HostVtable, MAGIC, SECTION, Status, VERSION, Vtable,
 };
 
-/// What kind of failure an [`Error`] is.
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The caller's input is wrong; it will fail again, with any provider.
+pub enum ErrorKind {
+    /// The caller's input is wrong: it will fail again, with any provider.
     InvalidInput,
-    /// The input is understood, but it cannot be done.
+    /// The input is valid, but the other side cannot do what it asks for.
     Unsupported,
-    /// Not now; another provider, or a later try, may answer.
+    /// The other side cannot answer now: another provider, or a later try, may.
     Unavailable,
     /// The other side itself failed.
     Internal,
-    /// The other side panicked, which it must not: like `Internal`, but what it left half done
-    /// may stay so. An instance that panicked should serve no more calls.
+    /// The other side panicked: like `Internal`, but its state may be inconsistent. An instance
+    /// that panicked should serve no more calls.
     Panicked,
-    /// The other side handed out what cannot be read: a null pointer to some bytes, more bytes
-    /// than memory has. It never says so itself.
+    /// The other side broke the contract of this ABI: it returned a pointer that cannot be read, or
+    /// does not list the kind that is called. Only the caller's side reports it.
     Contract,
 }
 
-/// Why a call gave no answer.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What kind of failure it is.
-    pub kind: Kind,
+    /// The kind of the error.
+    pub kind: ErrorKind,
     /// What went wrong, for people: a lowercase fragment.
     pub message: String,
 }
 
 impl Error {
     /// An error of the kind `kind`.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 }
@@ -95,18 +95,18 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// How much a log line matters, most first.
+/// The level of a log line, the most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Something failed.
+    /// A failure.
     Error,
-    /// Something is off.
+    /// A problem that failed nothing yet.
     Warn,
-    /// Something worth knowing happened.
+    /// An event of normal operation.
     Info,
-    /// For those who look for a fault.
+    /// Details for finding a fault.
     Debug,
-    /// For those who look very closely.
+    /// Every step, for finding a fault.
     Trace,
 }
 
@@ -116,7 +116,7 @@ impl Level {
         [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
 }
 
-/// What a codec of the host says of itself.
+/// A codec of the host, as it is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodecInfo {
     /// The capability's name.

@@ -1,20 +1,20 @@
-//! The edge that no panic passes.
+//! Catches panics, which must not cross the boundary.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Error, Kind};
+use crate::{Error, ErrorKind};
 
 /// Runs `call`; a panic becomes an error with its message.
 ///
-/// Asserting unwind safety is right here because the error says [`Kind::Panicked`], upon which
-/// the instance is not to be used again.
+/// Asserting unwind safety is right here because the error is [`ErrorKind::Panicked`], after which
+/// the instance must not be used again.
 pub(crate) fn catch<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|payload| Err(Error::new(Kind::Panicked, message(payload))))
+        .unwrap_or_else(|payload| Err(Error::new(ErrorKind::Panicked, message(payload))))
 }
 
-/// Runs `call`, which has nobody to report to; a panic ends it.
+/// Runs `call`, whose caller expects no result; a panic ends it, and is not reported.
 pub(crate) fn quietly(call: impl FnOnce()) {
     drop(catch(|| {
         call();

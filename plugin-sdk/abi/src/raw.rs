@@ -3,18 +3,18 @@
 //! "Valid for the call" means: readable, unchanged by anyone, until the function that it is an
 //! argument of returns. All texts are UTF-8 without a terminating zero.
 //!
-//! `plugin-sdk/c/plugbay.h` is made of this file and of the tables in [`kind`](crate::kind),
+//! `plugin-sdk/c/plugbay.h` is generated from this file and from the tables in [`kind`](crate::kind),
 //! comments included: after a change, `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header`.
 
 use std::ffi::c_void;
 
-/// What [`Header::magic`] holds.
+/// The value of [`Header::magic`].
 pub const MAGIC: [u8; 8] = *b"PLUGBAY\0";
 
-/// The version of this ABI. Hosts refuse what they do not know.
+/// The version of this ABI. A host refuses a plugin of another version.
 pub const VERSION: u32 = 2;
 
-/// The symbol of the function `extern "C" fn() -> *const Vtable`; its number is [`VERSION`].
+/// The symbol of the entry function, `extern "C" fn() -> *const Vtable`; its number is [`VERSION`].
 pub const ENTRY: &str = "plugbay_entry_v2";
 
 /// The symbol of the [`Header`], which lies in the section [`SECTION`].
@@ -23,7 +23,7 @@ pub const HEADER: &str = "plugbay_abi";
 /// The section that holds the [`Header`], as the file format spells it.
 pub const SECTION: &str = if cfg!(target_vendor = "apple") { "__plugbay" } else { ".plugbay" };
 
-/// What a host reads from the file before any code of the plugin runs.
+/// The header, which a host reads from the file before any code of the plugin runs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -35,7 +35,7 @@ pub struct Header {
     pub header_size: u32,
     /// The size of the plugin's [`Vtable`] in bytes.
     pub vtable_size: u32,
-    /// Zero.
+    /// Reserved: zero.
     pub reserved: u32,
 }
 
@@ -45,25 +45,25 @@ pub(crate) const fn size_of_u32<T>() -> u32 {
     size_of::<T>() as u32
 }
 
-/// How a call ended.
+/// The status of a call.
 ///
-/// Not an enum: the other side may return any number, and an unknown one counts as internal.
+/// Not an enum: the other side may return any number. An unknown one counts as `INTERNAL`.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(pub u32);
 
 impl Status {
-    /// It gave its answer.
+    /// The call succeeded.
     pub const OK: Status = Status(0);
     /// The caller's input is wrong.
     pub const INVALID_INPUT: Status = Status(1);
-    /// It cannot do what the input asks.
+    /// The input is valid, but the callee cannot do what it asks for.
     pub const UNSUPPORTED: Status = Status(2);
-    /// It cannot answer now.
+    /// The callee cannot answer now.
     pub const UNAVAILABLE: Status = Status(3);
-    /// It failed.
+    /// The callee failed.
     pub const INTERNAL: Status = Status(4);
-    /// It panicked; the instance should serve no more calls.
+    /// The callee panicked; if it is an instance, it should serve no more calls.
     pub const PANICKED: Status = Status(5);
 }
 
@@ -74,7 +74,7 @@ impl Status {
 pub struct Bytes {
     /// The first byte.
     pub ptr: *const u8,
-    /// How many.
+    /// The number of bytes.
     pub len: usize,
 }
 
@@ -85,7 +85,7 @@ pub struct Bytes {
 pub struct Array<T> {
     /// The first element.
     pub ptr: *const T,
-    /// How many.
+    /// The number of elements.
     pub len: usize,
 }
 
@@ -99,8 +99,8 @@ pub struct Pair {
     pub value: Bytes,
 }
 
-/// Bytes that change hands. Whoever receives one calls `free` exactly once, from any thread,
-/// with its own three numbers; a null `free` means that there is nothing to free.
+/// Owned bytes. Their receiver calls `free` exactly once, from any thread, with `ptr`, `len` and
+/// `cap`. If `free` is null there is nothing to free.
 ///
 /// `ptr` is valid for reads of `len` bytes until then, and may be null when `len` is 0.
 #[repr(C)]
@@ -108,20 +108,20 @@ pub struct Pair {
 pub struct Buf {
     /// The first byte.
     pub ptr: *mut u8,
-    /// How many.
+    /// The number of bytes.
     pub len: usize,
-    /// For its maker, who often needs the capacity.
+    /// The capacity of the allocation, for `free`. The receiver does not use it.
     pub cap: usize,
-    /// Frees it.
+    /// Frees the bytes.
     pub free: Option<unsafe extern "C" fn(ptr: *mut u8, len: usize, cap: usize)>,
 }
 
-/// Where the plugin finds the host. Both pointers are valid for the call, on the thread of the
-/// call only. The host passes `ctx` to itself; it means nothing to the plugin.
+/// The host of a call. Both pointers are valid for the call, on the thread of the call only. `ctx`
+/// is opaque to the plugin.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct HostRef {
-    /// What the host's functions want as their first argument.
+    /// The first argument of each of the host's functions.
     pub ctx: *const c_void,
     /// The host's functions; never null.
     pub vtable: *const HostVtable,
@@ -130,27 +130,27 @@ pub struct HostRef {
 /// Receives one codec of the host: its name and its media types, valid for the call.
 pub type Visit = unsafe extern "C" fn(arg: *mut c_void, name: Bytes, media_types: Array<Bytes>);
 
-/// What a plugin may ask the host for, during a call.
+/// The functions of the host, which a plugin may call during a call.
 ///
-/// `ctx` is that of the [`HostRef`]. A function with `out` writes one [`Buf`] there whatever it
-/// returns: the answer if [`Status::OK`], else the message. It never reads what `out` held.
+/// `ctx` is that of the [`HostRef`]. A function with `out` writes one [`Buf`] there, whatever status
+/// it returns: with [`Status::OK`] the result, else the error message. It never reads `out`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct HostVtable {
-    /// The size of this struct in bytes; what lies beyond is not there.
+    /// The size of this struct in bytes; a plugin reads no fields beyond it.
     pub size: u32,
     /// [`VERSION`].
     pub version: u32,
-    /// Writes a log line with fields. `level` is 0 (error) to 4 (trace); more counts as trace.
+    /// Writes a log line with fields. `level` is 0 (error) to 4 (trace); a greater one counts as 4.
     pub log:
         unsafe extern "C" fn(ctx: *const c_void, level: u32, message: Bytes, fields: Array<Pair>),
-    /// Whether lines of this level go anywhere.
+    /// Whether the host records lines of this level.
     pub log_enabled: unsafe extern "C" fn(ctx: *const c_void, level: u32) -> bool,
-    /// Adds to a counter.
+    /// Adds `delta` to the counter `name`.
     pub metric_add: unsafe extern "C" fn(ctx: *const c_void, name: Bytes, delta: u64),
-    /// Sets a gauge.
+    /// Sets the gauge `name` to `value`.
     pub metric_set: unsafe extern "C" fn(ctx: *const c_void, name: Bytes, value: f64),
-    /// Calls `visit` with `arg` once for each codec, in the order of their names.
+    /// Calls `visit` with `arg` once for each codec of the host, sorted by name.
     pub codecs: unsafe extern "C" fn(ctx: *const c_void, visit: Visit, arg: *mut c_void),
     /// Writes `document` (one CBOR item) with the codec `name`.
     pub encode: unsafe extern "C" fn(
@@ -174,25 +174,25 @@ pub struct HostVtable {
 pub struct Kind {
     /// The kind's name, as in the description's capabilities: `codec`.
     pub name: Bytes,
-    /// The table of the kind's functions, for a codec a `CodecTable`; never null. Each begins
-    /// with its size in bytes and its version, two numbers of 32 bits.
+    /// The table of the kind's functions, for a codec a `CodecTable`; never null. Every table
+    /// begins with its size in bytes and its version, two numbers of 32 bits.
     pub table: *const c_void,
 }
 
 /// A plugin's functions, and its kinds. All functions are required: none may be null.
 ///
-/// It and all that it points to stay as they are for as long as the library is loaded. `instance`
-/// is what `create` made and `destroy` has not yet taken. A function with `out` writes one [`Buf`]
-/// there whatever it returns: the answer, which may be empty, if [`Status::OK`], else the message.
-/// It never reads what `out` held.
+/// The vtable and all that it points to do not change as long as the library is loaded. `instance`
+/// is a pointer that `create` wrote and that was not yet passed to `destroy`. A function with `out`
+/// writes one [`Buf`] there, whatever status it returns: with [`Status::OK`] the result, which may
+/// be empty, else the error message. It never reads `out`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Vtable {
-    /// The size of this struct in bytes; what lies beyond is not there.
+    /// The size of this struct in bytes; a host reads no fields beyond it.
     pub size: u32,
     /// [`VERSION`].
     pub version: u32,
-    /// Says what the plugin is, as JSON (a C plugin writes it as a literal):
+    /// Describes the plugin, as JSON (a C plugin writes it as a literal):
     ///
     /// ```json
     /// {
@@ -206,10 +206,10 @@ pub struct Vtable {
     /// }
     /// ```
     ///
-    /// `media_types`, `routes` and `config_schema` may be absent; a null schema is an absent one.
+    /// `media_types`, `routes` and `config_schema` may be absent; a null schema counts as absent.
     pub describe: unsafe extern "C" fn(host: HostRef, out: *mut Buf) -> Status,
-    /// Makes one instance. `config` is a JSON object. Writes `instance` only if it returns
-    /// [`Status::OK`], and then not null.
+    /// Creates an instance. `config` is a JSON object. Only with [`Status::OK`] the function writes
+    /// `instance`, which then is not null.
     pub create: unsafe extern "C" fn(
         host: HostRef,
         config: Bytes,
@@ -221,7 +221,7 @@ pub struct Vtable {
         unsafe extern "C" fn(instance: *const c_void, host: HostRef, out: *mut Buf) -> Status,
     /// The last call that an instance gets before `destroy`.
     pub shutdown: unsafe extern "C" fn(instance: *const c_void, host: HostRef),
-    /// Frees the instance. No other call of it may be running, and none may follow.
+    /// Frees the instance. No other call of the instance may be running, and none may follow.
     pub destroy: unsafe extern "C" fn(instance: *mut c_void, host: HostRef),
     /// The kinds of the capabilities that `describe` names, each once. A host skips those that it
     /// does not know.

@@ -1,5 +1,5 @@
-//! Plugins that break the contract in ways that can be seen: each is an error, and nothing is read
-//! that is not there.
+//! Plugins that break the contract in ways that the host can detect: each call is an error, and no
+//! invalid memory is read.
 
 use std::ffi::c_void;
 use std::mem::offset_of;
@@ -12,9 +12,9 @@ use plugbay_abi::kind::codec::{self, CodecExports, CodecTable};
 use plugbay_abi::kind::handler::raw::{Request as RawRequest, Response as RawResponse};
 use plugbay_abi::kind::handler::{self, HandlerExports, HandlerTable};
 use plugbay_abi::raw::{self, Array, Buf, Bytes, Pair};
-use plugbay_abi::{Error, HostRef, Kind, Request, Response, Status, Vtable};
+use plugbay_abi::{Error, ErrorKind, HostRef, Request, Response, Status, Vtable};
 
-/// A plugin that behaves, for what of a table is not the point.
+/// A plugin that keeps the contract: the tests replace single functions of its tables.
 struct Good;
 
 impl Exports for Good {
@@ -53,7 +53,7 @@ impl HandlerExports for Good {
 
 static GOOD: Vtable = guest::vtable::<Good>();
 
-/// A plugin that lists one kind, by a table that stays.
+/// A plugin that lists one kind, by a table that is never freed.
 fn with_kind<T>(name: &'static str, table: T) -> Vtable {
     let table = std::ptr::from_ref(Box::leak(Box::new(table))).cast();
     let kinds = Box::leak(Box::new([raw::Kind { name: name.into(), table }]));
@@ -62,21 +62,21 @@ fn with_kind<T>(name: &'static str, table: T) -> Vtable {
 
 /// An instance behind these functions.
 fn instance<T>(kind: &'static str, table: T) -> Instance {
-    // SAFETY: tables of functions that keep their contracts, but for what the host checks. They
-    // stay for good.
+    // SAFETY: the functions keep their contracts, except for what the host checks; the tables are
+    // never freed.
     let guest = unsafe { Guest::from_raw(Box::leak(Box::new(with_kind(kind, table)))) }.unwrap();
     guest.create(&NoHost, "{}").unwrap()
 }
 
-/// How often a buffer of [`hand_out`] was given back.
+/// How often a buffer of [`write_result`] was freed.
 static FREED: AtomicUsize = AtomicUsize::new(0);
 
 unsafe extern "C" fn free(_: *mut u8, _: usize, _: usize) {
     FREED.fetch_add(1, Ordering::SeqCst);
 }
 
-/// What it hands out is told by the capability's index.
-unsafe extern "C" fn hand_out(
+/// Writes a result that depends on the capability's index.
+unsafe extern "C" fn write_result(
     _: *const c_void,
     _: HostRef,
     index: u32,
@@ -90,7 +90,7 @@ unsafe extern "C" fn hand_out(
         2 => (Status::UNAVAILABLE, buf(ptr::null(), 7)),
         3 => (Status::OK, buf(ptr::null(), 0)),
         _ => {
-            // One byte, then characters of two: the end falls into one.
+            // One byte, then characters of two bytes each: the cut would be within one.
             let text = Box::leak(format!("x{}", "é".repeat(1 << 20)).into_boxed_str());
             (Status::INVALID_INPUT, buf(text.as_ptr(), text.len()))
         }
@@ -102,17 +102,17 @@ unsafe extern "C" fn hand_out(
 
 #[test]
 fn buffers_that_cannot_be_read_are_no_answers() {
-    let instance = instance("codec", CodecTable { encode: hand_out, ..codec::table::<Good>() });
+    let instance = instance("codec", CodecTable { encode: write_result, ..codec::table::<Good>() });
     for (index, len) in [(0, "7 elements"), (1, "18446744073709551615 elements"), (2, "7 ")] {
         let error = instance.encode(&NoHost, index, b"").unwrap_err();
-        assert_eq!(error.kind, Kind::Contract, "{error}");
+        assert_eq!(error.kind, ErrorKind::Contract, "{error}");
         assert!(cfg!(not(target_pointer_width = "64")) || error.message.contains(len), "{error}");
     }
     assert!(instance.encode(&NoHost, 3, b"").unwrap().is_empty());
-    // Each is given back all the same.
+    // Each was freed all the same.
     assert_eq!(FREED.load(Ordering::SeqCst), 4);
     let error = instance.encode(&NoHost, 4, b"").unwrap_err();
-    assert_eq!((error.kind, error.message.len()), (Kind::InvalidInput, 1023));
+    assert_eq!((error.kind, error.message.len()), (ErrorKind::InvalidInput, 1023));
     assert!(error.message.ends_with('é'));
 }
 
@@ -149,12 +149,12 @@ fn responses_that_cannot_be_read_are_no_answers() {
         Request { method: "", path: "", query: None, params: &[], headers: &[], body: b"" };
     for index in 0..5 {
         let error = instance.handle(&NoHost, index, request).unwrap_err();
-        assert_eq!(error.kind, Kind::Contract, "{index}: {error}");
+        assert_eq!(error.kind, ErrorKind::Contract, "{index}: {error}");
     }
-    // Its size is told before any of it is copied.
+    // The size is known before anything is copied.
     let huge = instance.handle(&NoHost, 5, request).unwrap();
     assert_eq!(huge.size(), usize::MAX);
-    assert_eq!(huge.copy().unwrap_err().kind, Kind::Contract);
+    assert_eq!(huge.copy().unwrap_err().kind, ErrorKind::Contract);
 }
 
 #[test]
@@ -175,12 +175,12 @@ fn every_function_is_required() {
     assert_eq!(Words::of(&GOOD).load(1), Err(Incompatible::Unaligned));
 }
 
-/// What loading a plugin says whose one kind has this table.
+/// The error of loading a plugin whose one kind has this table, or "fine".
 fn load_kind<T: Copy>(name: &'static str, table: &T, change: impl FnOnce(&mut Words)) -> String {
     let mut words = Words::of(table);
     change(&mut words);
     let vtable = with_kind(name, words);
-    // SAFETY: a table that behaves, and one of a kind with what is wrong in it.
+    // SAFETY: the vtable keeps its contract, except for what the host checks in the kind's table.
     match unsafe { Guest::from_raw(&raw const vtable) } {
         Ok(_) => "fine".to_owned(),
         Err(error) => error.to_string(),
@@ -223,7 +223,7 @@ fn a_kind_of_another_version_or_size_is_refused() {
 fn a_list_of_kinds_that_cannot_be_read_is_refused() {
     let load = |kinds| {
         let vtable = Vtable { kinds, ..GOOD };
-        // SAFETY: a table that behaves but for its list.
+        // SAFETY: the vtable keeps its contract, except for its list.
         unsafe { Guest::from_raw(&raw const vtable) }.map(drop)
     };
     assert_eq!(load(Array { ptr: ptr::null(), len: 1 }), Err(Incompatible::Kinds));
@@ -233,7 +233,7 @@ fn a_list_of_kinds_that_cannot_be_read_is_refused() {
     assert_eq!(load(Array::from(&null[..])), Err(Incompatible::Kind { kind: "codec", problem }));
 }
 
-/// A table as its plugin has it in memory, where a function may be null.
+/// The words of a table in memory, of which a function may be null.
 struct Words([*const c_void; 16]);
 
 impl Words {

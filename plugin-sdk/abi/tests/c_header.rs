@@ -1,6 +1,6 @@
 //! The checked-in C header is what `cbindgen` makes of `src/raw.rs` and of the tables in `src/kind`.
 //!
-//! To write it anew: `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header`.
+//! To write it again: `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,17 +32,17 @@ const NAMES: [(&str, &str); 16] = [
 const ESSAY: &str = "/*
  * The C ABI between a Plugbay host and its native plugins.
  *
- * Made of plugin-sdk/abi/src/raw.rs and src/kind. Do not edit.
+ * Generated from plugin-sdk/abi/src/raw.rs and src/kind. Do not edit.
  *
- * A plugin fills in one `plugbay_vtable` and a table for each kind of its capabilities, names the
- * first in `PLUGBAY_PLUGIN`, and is linked as a shared library: `cc -shared -fPIC
- * -fvisibility=hidden`. examples/rot13.c is a whole one.
+ * A plugin defines a `plugbay_vtable` and a table for each kind of its capabilities, passes the
+ * vtable to `PLUGBAY_PLUGIN`, and is linked as a shared library: `cc -shared -fPIC
+ * -fvisibility=hidden`. examples/rot13.c is a complete plugin.
  *
- * - Who makes a buffer frees it. What is handed out carries its own `free`; what is handed in is
- *   borrowed until the call returns.
- * - The host comes with every call, is valid until it returns, and on its thread only.
+ * - The side that allocates a buffer frees it. A returned buffer carries its own `free`; an argument
+ *   is borrowed until the call returns.
+ * - The host is an argument of every call, valid until the call returns, on its thread only.
  * - An instance is shared between threads: all its functions but `destroy` may run at once.
- * - No exception of C++ may leave a function; `noexcept` says so.
+ * - No C++ exception may leave a function: declare the functions `noexcept`.
  * - C++: build with -fno-gnu-unique. Otherwise two versions of a plugin share static variables of
  *   templates and inline functions.
  *
@@ -50,7 +50,7 @@ const ESSAY: &str = "/*
  * argument of returns. All texts are UTF-8 without a terminating zero.
  */";
 
-/// `cbindgen` would end its own before what follows its declarations.
+/// The include guard. That of `cbindgen` would end before `REST`.
 const GUARD: &str = "
 #ifndef PLUGBAY_H
 #define PLUGBAY_H";
@@ -60,7 +60,7 @@ const OPEN: &str = "
 extern \"C\" {
 #endif";
 
-/// What no type says: the symbols, their section, and some help.
+/// The symbols of a plugin, their section, and helpers: `cbindgen` does not generate these.
 const REST: &str = r#"
 #if defined(_WIN32)
 #define PLUGBAY_EXPORT __declspec(dllexport)
@@ -78,17 +78,17 @@ const REST: &str = r#"
 #endif
 
 /**
- * Read from the file before any code of the plugin runs.
+ * The header of the plugin. A host reads it from the file before any code of the plugin runs.
  */
 extern PLUGBAY_EXPORT const plugbay_header plugbay_abi;
 
 /**
- * Where a host enters the plugin.
+ * The entry function of the plugin.
  */
 PLUGBAY_EXPORT const plugbay_vtable *plugbay_entry_v2(void);
 
 /**
- * Makes the library a plugin: once, outside of any function. `vtable` is a static
+ * Makes the library a plugin. Use it once, outside of any function. `vtable` is a static
  * `plugbay_vtable` whose `size` is its `sizeof` and whose `version` is `PLUGBAY_VERSION`.
  */
 #define PLUGBAY_PLUGIN(vtable)                                                 \
@@ -105,7 +105,7 @@ PLUGBAY_EXPORT const plugbay_vtable *plugbay_entry_v2(void);
   {{(const uint8_t *)(name), sizeof(name) - 1}, &(table)}
 
 /**
- * A text that ends with a zero, for as long as it is there.
+ * The bytes of a text that ends with a zero, without the zero. Valid as long as `text` is.
  */
 static inline plugbay_bytes plugbay_text(const char *text) {
   plugbay_bytes bytes;
@@ -115,7 +115,7 @@ static inline plugbay_bytes plugbay_text(const char *text) {
 }
 
 /**
- * A text that is there for ever, as an answer: there is nothing to free.
+ * A result or an error message that is a literal: there is nothing to free.
  */
 static inline plugbay_buf plugbay_literal(const char *text) {
   plugbay_buf buf;
@@ -190,15 +190,15 @@ fn tables(text: &str) -> impl Iterator<Item = &str> {
 /// The constants, with their values as Rust has them.
 fn constants() -> String {
     let mut text = format!(
-        "\n/**\n * The version of this ABI. Hosts refuse what they do not know.\n */\n\
-         #define PLUGBAY_VERSION {}\n\n/**\n * How a header begins.\n */\n#define PLUGBAY_MAGIC {{",
+        "\n/**\n * The version of this ABI. A host refuses a plugin of another version.\n */\n\
+         #define PLUGBAY_VERSION {}\n\n/**\n * The first bytes of a header.\n */\n#define PLUGBAY_MAGIC {{",
         plugbay_abi::VERSION
     );
     for (index, byte) in MAGIC.iter().enumerate() {
         let separator = if index == 0 { "" } else { ", " };
         write!(text, "{separator}0x{byte:02x}").unwrap();
     }
-    text.push_str("}\n\n/*\n * The levels of log lines, what matters most first.\n */");
+    text.push_str("}\n\n/*\n * The levels of log lines, the most severe first.\n */");
     for (number, level) in Level::ALL.iter().enumerate() {
         let name = format!("{level:?}").to_uppercase();
         write!(text, "\n#define PLUGBAY_LEVEL_{name} {number}").unwrap();
@@ -296,6 +296,6 @@ fn the_checked_in_header_is_current() {
     assert!(
         found == expected,
         "plugbay.h is not what src/raw.rs and src/kind say; run \
-         `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header` and look at the change"
+         `PLUGBAY_BLESS=1 cargo test -p plugbay-abi --test c_header` and review the change"
     );
 }

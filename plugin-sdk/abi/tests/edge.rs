@@ -1,4 +1,4 @@
-//! Both sides of the ABI against each other: what passes the edge, and what must not.
+//! Both sides of the ABI against each other: what crosses the boundary, and what must not.
 //!
 //! Worth running under `AddressSanitizer`, which sees the buffers that are freed twice or never:
 //! `RUSTFLAGS=-Zsanitizer=address cargo +nightly test -p plugbay-abi --all-features --target
@@ -12,12 +12,12 @@ use plugbay_abi::host::{Guest, HostCalls, Incompatible, Instance, NoHost};
 use plugbay_abi::kind::codec::CodecExports;
 use plugbay_abi::kind::handler::HandlerExports;
 use plugbay_abi::raw;
-use plugbay_abi::{CodecInfo, Error, Kind, Level, Request, Response, VERSION, Vtable};
+use plugbay_abi::{CodecInfo, Error, ErrorKind, Level, Request, Response, VERSION, Vtable};
 
-/// How many instances there are of those with the config `counted`.
+/// How many instances with the config `counted` are alive.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
 
-/// A plugin whose capability 0 behaves, while higher ones misbehave in one way each.
+/// A plugin whose capability 0 works, while each of the others fails in its own way.
 struct Probe {
     config: String,
 }
@@ -41,7 +41,7 @@ impl Exports for Probe {
 
     fn create(config: &str) -> Result<Self, Error> {
         match config {
-            "refuse" => Err(Error::new(Kind::InvalidInput, "expected another config")),
+            "refuse" => Err(Error::new(ErrorKind::InvalidInput, "expected another config")),
             "panic" => panic!("no config"),
             config => {
                 ALIVE.fetch_add(usize::from(config == "counted"), Ordering::SeqCst);
@@ -52,7 +52,7 @@ impl Exports for Probe {
 
     fn health(&self) -> Result<(), Error> {
         match self.config.as_str() {
-            "ill" => Err(Error::new(Kind::Unavailable, "warming up")),
+            "ill" => Err(Error::new(ErrorKind::Unavailable, "warming up")),
             _ => Ok(()),
         }
     }
@@ -67,7 +67,7 @@ impl CodecExports for Probe {
     fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
         match index {
             0 => Ok(document.to_vec()),
-            1 => Err(Error::new(Kind::Unsupported, "")),
+            1 => Err(Error::new(ErrorKind::Unsupported, "")),
             2 => panic!("capability {index}"),
             3 => std::panic::panic_any(Bomb),
             5 => Ok(elsewhere()),
@@ -80,7 +80,7 @@ impl CodecExports for Probe {
         guest::metric_add("decoded", bytes.len() as u64);
         guest::metric_set("ratio", 0.5);
         if !guest::log_enabled(Level::Trace) {
-            return Err(Error::new(Kind::InvalidInput, "trace is off"));
+            return Err(Error::new(ErrorKind::InvalidInput, "trace is off"));
         }
         let names: Vec<String> = guest::codecs()
             .into_iter()
@@ -102,7 +102,7 @@ impl HandlerExports for Probe {
     }
 }
 
-/// What a thread of the plugin's own finds of the host, while a call waits for it.
+/// What a thread that the plugin started can reach of the host, while a call waits for it.
 fn elsewhere() -> Vec<u8> {
     let ask = || {
         guest::log(Level::Error, "unheard", &[]);
@@ -114,7 +114,7 @@ fn elsewhere() -> Vec<u8> {
     std::thread::scope(|scope| scope.spawn(ask).join()).unwrap()
 }
 
-/// A payload that no one can print, and that goes off when it is dropped.
+/// A panic payload that cannot be printed, and panics when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -123,7 +123,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Writes down what it is asked; its codec `other` calls the guest once more.
+/// Records the plugin's calls; its codec `other` calls `nested`.
 #[derive(Default)]
 struct Host<'a> {
     seen: RefCell<Vec<String>>,
@@ -147,7 +147,7 @@ impl HostCalls for Host<'_> {
 
     fn metric_set(&self, name: &str, value: f64) {
         self.seen.borrow_mut().push(format!("{name}={value}"));
-        // stays on this side
+        // The host's panics stay on the host's side.
         panic!("a host that panics");
     }
 
@@ -187,7 +187,7 @@ fn instance(config: &str) -> Instance {
     probe().create(&NoHost, config).unwrap()
 }
 
-fn failure<T>(result: Result<T, Error>) -> (Kind, String) {
+fn failure<T>(result: Result<T, Error>) -> (ErrorKind, String) {
     let error = result.err().expect("an error");
     (error.kind, error.message)
 }
@@ -219,15 +219,21 @@ fn answers_pass() {
 #[test]
 fn errors_keep_their_kind_and_message() {
     let refused = probe().create(&NoHost, "refuse").map(drop);
-    assert_eq!(failure(refused), (Kind::InvalidInput, "expected another config".into()));
-    assert_eq!(failure(instance("ill").health(&NoHost)), (Kind::Unavailable, "warming up".into()));
-    assert_eq!(failure(instance("{}").encode(&NoHost, 1, b"")), (Kind::Unsupported, String::new()));
-    assert_eq!(failure(instance("{}").decode(&NoHost, 0, b"")).0, Kind::InvalidInput);
+    assert_eq!(failure(refused), (ErrorKind::InvalidInput, "expected another config".into()));
+    assert_eq!(
+        failure(instance("ill").health(&NoHost)),
+        (ErrorKind::Unavailable, "warming up".into())
+    );
+    assert_eq!(
+        failure(instance("{}").encode(&NoHost, 1, b"")),
+        (ErrorKind::Unsupported, String::new())
+    );
+    assert_eq!(failure(instance("{}").decode(&NoHost, 0, b"")).0, ErrorKind::InvalidInput);
 }
 
 #[test]
 fn no_panic_passes() {
-    let panicked = |message: &str| (Kind::Panicked, format!("panicked{message}"));
+    let panicked = |message: &str| (ErrorKind::Panicked, format!("panicked{message}"));
     let refused = probe().create(&NoHost, "panic").map(drop);
     assert_eq!(failure(refused), panicked(": no config"));
     let instance = instance("panic in shutdown");
@@ -236,11 +242,11 @@ fn no_panic_passes() {
     let request =
         Request { method: "", path: "", query: None, params: &[], headers: &[], body: b"" };
     let (kind, message) = failure(instance.handle(&NoHost, 1, request));
-    assert_eq!(kind, Kind::Panicked);
+    assert_eq!(kind, ErrorKind::Panicked);
     assert!(message.contains("no such handler"), "{message}");
     instance.shutdown(&NoHost);
     drop(probe().create(&NoHost, "panic in drop").unwrap());
-    // nor does one of the host, on its way into the plugin
+    // A panic of the host does not reach the plugin either.
     let host = Host::default();
     assert_eq!(failure(instance.encode(&host, 4, b"")), panicked(": no codec other"));
 }
@@ -263,7 +269,7 @@ fn the_host_is_there_during_a_call_and_only_then() {
     assert!(!guest::inside());
     assert!(!guest::log_enabled(Level::Error));
     assert!(guest::codecs().is_empty());
-    assert_eq!(failure(guest::encode("json", b"")).0, Kind::Unavailable);
+    assert_eq!(failure(guest::encode("json", b"")).0, ErrorKind::Unavailable);
 }
 
 #[test]
@@ -280,7 +286,7 @@ fn nested_calls_put_back_the_host_they_found() {
     let outer = instance("outer");
     let host = Host { nested: Some(&inner), ..Host::default() };
     assert_eq!(&*outer.encode(&host, 4, b"abc").unwrap(), b"ax/a+x/b,b");
-    // the inner call's lines went to the inner host: three, and one from here
+    // The inner host got the three lines of the inner call, the outer host only this one.
     assert_eq!(*host.seen.borrow(), ["inside: 3"]);
 }
 
@@ -337,9 +343,9 @@ fn a_kind_that_a_plugin_does_not_list_cannot_be_called() {
     let vtable = Box::leak(Box::new(Vtable { kinds: raw::Array::from(&[][..]), ..VTABLE }));
     // SAFETY: a static table of `guest::vtable`.
     let instance = unsafe { Guest::from_raw(vtable) }.unwrap().create(&NoHost, "").unwrap();
-    let expected = "expected a plugin with functions of the kind codec, found none";
-    assert_eq!(failure(instance.encode(&NoHost, 0, b"")), (Kind::Contract, expected.into()));
+    let expected = "expected a plugin that lists the kind codec, found none in its vtable";
+    assert_eq!(failure(instance.encode(&NoHost, 0, b"")), (ErrorKind::Contract, expected.into()));
     let request =
         Request { method: "", path: "", query: None, params: &[], headers: &[], body: b"" };
-    assert_eq!(failure(instance.handle(&NoHost, 0, request)).0, Kind::Contract);
+    assert_eq!(failure(instance.handle(&NoHost, 0, request)).0, ErrorKind::Contract);
 }

@@ -62,7 +62,7 @@ struct Range<'a> {
 impl<'a> Range<'a> {
     const ANY: Self = Self { kind: "*", subtype: "*", quality: 1000 };
 
-    /// A range that is no range is as if it were not there.
+    /// A range that is not valid is ignored.
     fn parse(range: &'a str) -> Option<Self> {
         let essence = range.split(';').next()?.trim();
         let (kind, subtype) = match essence.split_once('/') {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_passed_over() {
+    fn invalid_ranges_are_ignored() {
         assert_eq!(asked(""), Some("application/json"));
         assert_eq!(asked(",,"), Some("application/json"));
         assert_eq!(asked("nonsense, text/csv"), Some("text/csv"));

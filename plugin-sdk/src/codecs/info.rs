@@ -1,6 +1,6 @@
-//! What a codec of the host says of itself.
+//! The description of a codec of the host.
 
-/// What a codec says of itself.
+/// A codec of the host, as it is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodecInfo {
     /// The capability's name.

@@ -5,11 +5,10 @@
 //!
 //! A component's type comes from `component-type` sections that the linker finds in the core
 //! module, and merges: an export that two of them list is one. `bindings.rs`, generated for the
-//! world of all kinds, `plugin`, holds one that lists the imports only; whatever of them the code
-//! does not call, the linker leaves out. The exports of each kind, and the lifecycle's, are listed
-//! by one more, of which there is one for each kind in `worlds.rs`, as macros:
-//! [`export!`](crate::export) expands those of the plugin's kinds, and the entry functions of their
-//! interfaces, into the plugin's own crate.
+//! world of all kinds, `plugin`, holds one that lists the imports only; the linker leaves out those
+//! that the code does not call. `worlds.rs` has one section for each kind, which lists the exports
+//! of the kind and of the lifecycle. Each is a macro: [`export!`](crate::export) expands those of
+//! the plugin's kinds, and the entry functions of their interfaces, into the plugin's own crate.
 //!
 //! `tests/bindings.rs` generates both files again and compares.
 
@@ -29,43 +28,28 @@ use bindings::exports::plugbay::plugin::lifecycle;
 use bindings::plugbay::plugin as wit;
 
 use crate::codecs::CodecInfo;
-use crate::export::{Exported, Info};
+use crate::exported::{Exported, Info};
 use crate::log::Level;
 use crate::plugin::Config;
-use crate::{Error, Kind, Result};
+use crate::{Error, ErrorKind, Result};
 
-/// The exports of a component: the lifecycle, and what each kind has.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __form {
-    (($plugin:ident) [$($kind:ident)*]) => {
-        impl $crate::__private::Kept for $plugin {
-            fn cell() -> &'static ::std::sync::OnceLock<Self> {
-                static CELL: ::std::sync::OnceLock<$plugin> = ::std::sync::OnceLock::new();
-                &CELL
-            }
-        }
-        type PlugbayComponent = $crate::__private::Component<$plugin>;
-        $crate::__export_plugbay_plugin_lifecycle_1_0_0_cabi!(PlugbayComponent with_types_in
-            $crate::__private::bindings::exports::plugbay::plugin::lifecycle);
-        $($crate::__kind!($kind component PlugbayComponent);)*
-    };
-}
-
-/// Where the one instance is, which `init` makes.
-pub trait Kept: Exported {
-    /// The place; `export!` makes it, as there are no generic statics.
+/// A plugin with a place for its one instance, which `init` makes. `export!` implements it, as
+/// there are no generic statics.
+pub trait InstanceCell: Exported {
+    /// The place.
     fn cell() -> &'static OnceLock<Self>;
 }
 
 /// The plugin `P` behind the WIT world.
 pub struct Component<P>(PhantomData<P>);
 
-pub(crate) fn instance<P: Kept>() -> Result<&'static P> {
-    P::cell().get().ok_or_else(|| Error::internal("expected a call of init first"))
+pub(crate) fn instance<P: InstanceCell>() -> Result<&'static P> {
+    P::cell()
+        .get()
+        .ok_or_else(|| Error::internal("expected init to be called first, found no instance"))
 }
 
-impl<P: Kept> lifecycle::Guest for Component<P> {
+impl<P: InstanceCell> lifecycle::Guest for Component<P> {
     fn describe() -> wit::types::Description {
         report_panics();
         let capabilities = P::INFOS.iter().map(|info| {
@@ -94,14 +78,15 @@ impl<P: Kept> lifecycle::Guest for Component<P> {
 
     fn init(config: String) -> Result<(), wit::types::Error> {
         report_panics();
-        let plugin = P::Config::parse(&config).and_then(P::new).map_err(outward(Kind::Internal))?;
-        P::cell()
-            .set(plugin)
-            .map_err(|_| wit::types::Error::Internal("expected one call of init, found two".into()))
+        let plugin =
+            P::Config::parse(&config).and_then(P::new).map_err(to_host(ErrorKind::Internal))?;
+        P::cell().set(plugin).map_err(|_| {
+            wit::types::Error::Internal("expected one call of init, found a second".into())
+        })
     }
 
     fn health() -> Result<(), wit::types::Error> {
-        instance::<P>().and_then(P::health).map_err(outward(Kind::Internal))
+        instance::<P>().and_then(P::health).map_err(to_host(ErrorKind::Internal))
     }
 
     fn shutdown() {
@@ -111,7 +96,7 @@ impl<P: Kept> lifecycle::Guest for Component<P> {
     }
 }
 
-/// Lets the host see the message of a panic, which otherwise is a bare trap.
+/// Logs the message of a panic through the host, which otherwise sees only a trap.
 fn report_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -121,21 +106,21 @@ fn report_panics() {
     });
 }
 
-/// The plugin's error as the host's, where `surfacing` is what it is by default.
-pub(crate) fn outward(surfacing: Kind) -> impl Fn(Error) -> wit::types::Error {
+/// Converts an error of the plugin for the host; `default` is the kind of an error without one.
+pub(crate) fn to_host(default: ErrorKind) -> impl Fn(Error) -> wit::types::Error {
     move |error| {
-        let (kind, message) = error.into_parts(surfacing);
+        let (kind, message) = error.into_parts(default);
         match kind {
-            Kind::InvalidInput => wit::types::Error::InvalidInput(message),
-            Kind::Unsupported => wit::types::Error::Unsupported(message),
-            Kind::Unavailable => wit::types::Error::Unavailable(message),
-            Kind::Internal => wit::types::Error::Internal(message),
+            ErrorKind::InvalidInput => wit::types::Error::InvalidInput(message),
+            ErrorKind::Unsupported => wit::types::Error::Unsupported(message),
+            ErrorKind::Unavailable => wit::types::Error::Unavailable(message),
+            ErrorKind::Internal => wit::types::Error::Internal(message),
         }
     }
 }
 
-/// The host's error as the plugin's.
-fn inward(error: wit::types::Error) -> Error {
+/// Converts an error that the host returned.
+fn from_host(error: wit::types::Error) -> Error {
     match error {
         wit::types::Error::InvalidInput(message) => Error::invalid_input(message),
         wit::types::Error::Unsupported(message) => Error::unsupported(message),
@@ -180,9 +165,9 @@ pub(crate) fn codecs() -> Vec<CodecInfo> {
 }
 
 pub(crate) fn encode(name: &str, document: &[u8]) -> Result<Vec<u8>> {
-    wit::codecs::encode(name, document).map_err(inward)
+    wit::codecs::encode(name, document).map_err(from_host)
 }
 
 pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
-    wit::codecs::decode(name, bytes).map_err(inward)
+    wit::codecs::decode(name, bytes).map_err(from_host)
 }

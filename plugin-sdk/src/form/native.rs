@@ -10,63 +10,13 @@ use plugbay_abi::guest::{self, Exports};
 use serde_json::json;
 
 use crate::codecs::CodecInfo;
-use crate::export::{Exported, Info};
+use crate::exported::{Exported, Info};
 use crate::log::Level;
 use crate::plugin::Config;
-use crate::{Error, Kind, Result};
+use crate::{Error, ErrorKind, Result};
 
-/// A native library: a header in its own section, and the entry symbol.
-#[cfg(not(feature = "linked"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __form {
-    (($plugin:ident) $kinds:tt) => {
-        $crate::__listed!($plugin $kinds);
-
-        // SAFETY: nothing else defines this symbol, and the section holds nothing else.
-        #[unsafe(export_name = "plugbay_abi")]
-        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__plugbay"))]
-        #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".plugbay"))]
-        pub static PLUGBAY_ABI: $crate::__private::Header = $crate::__private::Header::CURRENT;
-
-        // SAFETY: nothing else defines this symbol.
-        #[unsafe(export_name = "plugbay_entry_v2")]
-        pub extern "C" fn plugbay_entry() -> *const $crate::__private::Vtable {
-            static VTABLE: $crate::__private::Vtable =
-                $crate::__private::vtable::<$crate::__private::Native<$plugin>>();
-            &raw const VTABLE
-        }
-    };
-}
-
-/// A linked crate: found by the host at its start.
-#[cfg(feature = "linked")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __form {
-    (($plugin:ident) $kinds:tt) => {
-        $crate::__listed!($plugin $kinds);
-
-        $crate::__private::inventory::submit! {
-            $crate::__private::Linked::new::<$crate::__private::Native<$plugin>>()
-        }
-    };
-}
-
-/// The list of a native plugin's kinds.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __listed {
-    ($plugin:ident [$($kind:ident)*]) => {
-        impl $crate::__private::Listed for $plugin {
-            const KINDS: &'static [$crate::__private::NativeKind] =
-                &[$($crate::__kind!($kind native $plugin)),*];
-        }
-    };
-}
-
-/// What `export!` implements for a native plugin, next to [`Exported`].
-pub trait Listed {
+/// The kinds that a native plugin offers. `export!` implements it, next to [`Exported`].
+pub trait NativeKinds {
     /// The kinds of its capabilities, each once.
     const KINDS: &'static [NativeKind];
 }
@@ -74,7 +24,7 @@ pub trait Listed {
 /// One instance of the plugin `P` behind the ABI.
 pub struct Native<P>(pub(crate) P);
 
-impl<P: Exported + Listed> Exports for Native<P> {
+impl<P: Exported + NativeKinds> Exports for Native<P> {
     const KINDS: &'static [NativeKind] = P::KINDS;
 
     fn describe() -> Result<Vec<u8>, plugbay_abi::Error> {
@@ -108,11 +58,11 @@ impl<P: Exported + Listed> Exports for Native<P> {
     }
 
     fn create(config: &str) -> Result<Self, plugbay_abi::Error> {
-        P::Config::parse(config).and_then(P::new).map(Self).map_err(outward(Kind::Internal))
+        P::Config::parse(config).and_then(P::new).map(Self).map_err(to_host(ErrorKind::Internal))
     }
 
     fn health(&self) -> Result<(), plugbay_abi::Error> {
-        self.0.health().map_err(outward(Kind::Internal))
+        self.0.health().map_err(to_host(ErrorKind::Internal))
     }
 
     fn shutdown(&self) {
@@ -120,29 +70,29 @@ impl<P: Exported + Listed> Exports for Native<P> {
     }
 }
 
-/// The plugin's error as the ABI's, where `surfacing` is what it is by default.
-pub(crate) fn outward(surfacing: Kind) -> impl Fn(Error) -> plugbay_abi::Error {
+/// Converts an error of the plugin for the host; `default` is the kind of an error without one.
+pub(crate) fn to_host(default: ErrorKind) -> impl Fn(Error) -> plugbay_abi::Error {
     move |error| {
-        let (kind, message) = error.into_parts(surfacing);
+        let (kind, message) = error.into_parts(default);
         let kind = match kind {
-            Kind::InvalidInput => plugbay_abi::Kind::InvalidInput,
-            Kind::Unsupported => plugbay_abi::Kind::Unsupported,
-            Kind::Unavailable => plugbay_abi::Kind::Unavailable,
-            Kind::Internal => plugbay_abi::Kind::Internal,
+            ErrorKind::InvalidInput => plugbay_abi::ErrorKind::InvalidInput,
+            ErrorKind::Unsupported => plugbay_abi::ErrorKind::Unsupported,
+            ErrorKind::Unavailable => plugbay_abi::ErrorKind::Unavailable,
+            ErrorKind::Internal => plugbay_abi::ErrorKind::Internal,
         };
         plugbay_abi::Error { kind, message }
     }
 }
 
-/// The host's error as the plugin's.
-fn inward(error: plugbay_abi::Error) -> Error {
+/// Converts an error that the host returned.
+fn from_host(error: plugbay_abi::Error) -> Error {
     let kind = match error.kind {
-        plugbay_abi::Kind::InvalidInput => Kind::InvalidInput,
-        plugbay_abi::Kind::Unsupported => Kind::Unsupported,
-        plugbay_abi::Kind::Unavailable => Kind::Unavailable,
-        plugbay_abi::Kind::Internal | plugbay_abi::Kind::Panicked | plugbay_abi::Kind::Contract => {
-            Kind::Internal
-        }
+        plugbay_abi::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
+        plugbay_abi::ErrorKind::Unsupported => ErrorKind::Unsupported,
+        plugbay_abi::ErrorKind::Unavailable => ErrorKind::Unavailable,
+        plugbay_abi::ErrorKind::Internal
+        | plugbay_abi::ErrorKind::Panicked
+        | plugbay_abi::ErrorKind::Contract => ErrorKind::Internal,
     };
     Error::new(kind, error.message)
 }
@@ -182,9 +132,9 @@ pub(crate) fn codecs() -> Vec<CodecInfo> {
 }
 
 pub(crate) fn encode(name: &str, document: &[u8]) -> Result<Vec<u8>> {
-    guest::encode(name, document).map(plugbay_abi::Buffer::into_vec).map_err(inward)
+    guest::encode(name, document).map(plugbay_abi::Buffer::into_vec).map_err(from_host)
 }
 
 pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
-    guest::decode(name, bytes).map(plugbay_abi::Buffer::into_vec).map_err(inward)
+    guest::decode(name, bytes).map(plugbay_abi::Buffer::into_vec).map_err(from_host)
 }

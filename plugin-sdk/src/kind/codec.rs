@@ -1,7 +1,7 @@
 //! The kind `codec`.
 
 use super::{Callable, find};
-use crate::export::{Exported, Info};
+use crate::exported::{Exported, Info};
 use crate::{Document, Result};
 
 /// A capability of the kind `codec`: turns documents into a format's bytes and back.
@@ -11,14 +11,14 @@ use crate::{Document, Result};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a codec",
     label = "exported as a codec, but does not implement `Codec`",
-    note = "write `impl Codec for {Self} {{ .. }}` with NAME, encode and decode, or export it as what it is"
+    note = "write `impl Codec for {Self} {{ .. }}` with NAME, encode and decode, or export it as a kind that it implements"
 )]
 pub trait Codec: 'static {
     /// The name that callers ask for: lowercase letters, digits, `-`, `_`, `.`; at most 64
     /// characters; unique among the codecs of a generation.
     const NAME: &'static str;
 
-    /// The media types it answers for, without parameters, the preferred one first.
+    /// The media types of the format, without parameters, the preferred one first.
     const MEDIA_TYPES: &'static [&'static str] = &[];
 
     /// One line for people, at most 1,024 characters.
@@ -28,28 +28,29 @@ pub trait Codec: 'static {
     ///
     /// # Errors
     ///
-    /// What the format cannot hold is an error, never dropped. An error without a kind is
-    /// [`Kind::Unsupported`](crate::Kind::Unsupported).
+    /// If the document holds what the format cannot express: a codec must not drop it. An error
+    /// without a kind is
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
     fn encode(&self, document: &Document) -> Result<Vec<u8>>;
 
     /// Reads `bytes` of the format.
     ///
     /// # Errors
     ///
-    /// Bytes that are not of the format are an error. An error without a kind is
-    /// [`Kind::InvalidInput`](crate::Kind::InvalidInput).
+    /// If the bytes are not of the format. An error without a kind is
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
     fn decode(&self, bytes: &[u8]) -> Result<Document>;
 }
 
-/// What [`export!`](crate::export) writes for a codec.
+/// The code that [`export!`](crate::export) writes for a codec.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __codec {
-    // Its constants; `$place` is where the plugin `$p` has it.
+    // The constants of the codec; `$place` is the expression for it in the plugin `$p`.
     (info $plugin:ident $p:ident $($place:tt)+) => {
         || $crate::__private::codec::info(|$p: &$plugin| &$($place)+)
     };
-    // Its functions.
+    // The functions of the codec.
     (functions $plugin:ident $p:ident $($place:tt)+) => {
         $crate::__private::Functions::Codec($crate::__private::codec::Functions {
             encode: |$p, document| $crate::Codec::encode(&$($place)+, document),
@@ -68,7 +69,7 @@ macro_rules! __codec {
     };
 }
 
-/// The functions of a codec, applied to where it lives in a plugin `P`.
+/// The functions of a codec of a plugin `P`.
 pub struct Functions<P> {
     /// [`Codec::encode`].
     pub encode: fn(&P, &Document) -> Result<Vec<u8>>,
@@ -100,24 +101,24 @@ mod component {
     use super::functions;
     use crate::form::bindings::exports::plugbay::plugin::codec::Guest;
     use crate::form::bindings::plugbay::plugin::types::Error;
-    use crate::form::{Component, Kept, instance, outward};
+    use crate::form::{Component, InstanceCell, instance, to_host};
     use crate::kind::Callable;
-    use crate::{Document, Kind, Result};
+    use crate::{Document, ErrorKind, Result};
 
-    impl<P: Callable + Kept> Guest for Component<P> {
+    impl<P: Callable + InstanceCell> Guest for Component<P> {
         fn encode(index: u32, document: Vec<u8>) -> Result<Vec<u8>, Error> {
-            // The host has checked it, and the document takes the bytes as they are.
+            // The host has checked that the bytes are a valid document.
             let document = Document::from_trusted_cbor(document);
             instance::<P>()
                 .and_then(|plugin| (functions::<P>(index)?.encode)(plugin, &document))
-                .map_err(outward(Kind::Unsupported))
+                .map_err(to_host(ErrorKind::Unsupported))
         }
 
         fn decode(index: u32, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
             instance::<P>()
                 .and_then(|plugin| (functions::<P>(index)?.decode)(plugin, &bytes))
                 .map(Document::into_cbor)
-                .map_err(outward(Kind::InvalidInput))
+                .map_err(to_host(ErrorKind::InvalidInput))
         }
     }
 }
@@ -130,25 +131,25 @@ mod native {
     use plugbay_abi::Error;
 
     use super::{CodecExports, functions};
-    use crate::export::Exported;
-    use crate::form::{Listed, Native, outward};
+    use crate::exported::Exported;
+    use crate::form::{Native, NativeKinds, to_host};
     use crate::kind::Callable;
-    use crate::{Document, Kind, Result};
+    use crate::{Document, ErrorKind, Result};
 
-    impl<P: Exported + Callable + Listed> CodecExports for Native<P> {
+    impl<P: Exported + Callable + NativeKinds> CodecExports for Native<P> {
         fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
             functions::<P>(index)
                 .and_then(|codec| {
                     Document::with_borrowed(document, |document| (codec.encode)(&self.0, document))
                 })
-                .map_err(outward(Kind::Unsupported))
+                .map_err(to_host(ErrorKind::Unsupported))
         }
 
         fn decode(&self, index: u32, bytes: &[u8]) -> Result<Vec<u8>, Error> {
             functions::<P>(index)
                 .and_then(|codec| (codec.decode)(&self.0, bytes))
                 .map(Document::into_cbor)
-                .map_err(outward(Kind::InvalidInput))
+                .map_err(to_host(ErrorKind::InvalidInput))
         }
     }
 }

@@ -4,21 +4,21 @@ use std::fmt;
 
 use super::{Callable, find};
 use crate::Result;
-use crate::export::{Exported, Info};
+use crate::exported::{Exported, Info};
 use crate::route::Route;
 
 /// A capability of the kind `handler`: answers HTTP requests, whole bodies at a time.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
     label = "exported as a handler, but does not implement `Handler`",
-    note = "write `impl Handler for {Self} {{ .. }}` with NAME and handle, or export it as what it is"
+    note = "write `impl Handler for {Self} {{ .. }}` with NAME and handle, or export it as a kind that it implements"
 )]
 pub trait Handler: 'static {
     /// The name that routes ask for: lowercase letters, digits, `-`, `_`, `.`; at most 64
     /// characters; unique among the handlers of a generation.
     const NAME: &'static str;
 
-    /// The routes that it suggests. The operator's come first.
+    /// The routes that it suggests. Routes in the operator's configuration take precedence.
     const ROUTES: &'static [Route] = &[];
 
     /// One line for people, at most 1,024 characters.
@@ -30,18 +30,18 @@ pub trait Handler: 'static {
     ///
     /// An error becomes a problem+json answer: `invalid_input` 400, `unsupported` 415,
     /// `unavailable` 503, `internal` 500. An error without a kind is
-    /// [`Kind::Internal`](crate::Kind::Internal).
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal).
     fn handle(&self, request: Request) -> Result<Response>;
 }
 
-/// A request as the router saw it.
+/// A request, as the router passes it on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The upper-case method. A HEAD request arrives as `GET`.
     pub method: String,
     /// The path, percent-encoded as it came, without the query.
     pub path: String,
-    /// The query without `?`; none if there was none.
+    /// The query without `?`; `None` for a URL without one.
     pub query: Option<String>,
     /// The path parameters of the route's pattern, percent-decoded, in its order.
     pub params: Vec<(String, String)>,
@@ -118,7 +118,7 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
-/// What to answer.
+/// The answer to a request.
 ///
 /// ```
 /// use plugbay_sdk::Response;
@@ -184,15 +184,15 @@ impl Response {
     }
 }
 
-/// What [`export!`](crate::export) writes for a handler.
+/// The code that [`export!`](crate::export) writes for a handler.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __handler {
-    // Its constants; `$place` is where the plugin `$p` has it.
+    // The constants of the handler; `$place` is the expression for it in the plugin `$p`.
     (info $plugin:ident $p:ident $($place:tt)+) => {
         || $crate::__private::handler::info(|$p: &$plugin| &$($place)+)
     };
-    // Its functions.
+    // The functions of the handler.
     (functions $plugin:ident $p:ident $($place:tt)+) => {
         $crate::__private::Functions::Handler($crate::__private::handler::Functions {
             handle: |$p, request| $crate::Handler::handle(&$($place)+, request),
@@ -210,7 +210,7 @@ macro_rules! __handler {
     };
 }
 
-/// The functions of a handler, applied to where it lives in a plugin `P`.
+/// The functions of a handler of a plugin `P`.
 pub struct Functions<P> {
     /// [`Handler::handle`].
     pub handle: fn(&P, Request) -> Result<Response>,
@@ -240,17 +240,17 @@ mod component {
     use super::{Request, Response, functions};
     use crate::form::bindings::exports::plugbay::plugin::handler as wit;
     use crate::form::bindings::plugbay::plugin::types::Error;
-    use crate::form::{Component, Kept, instance, outward};
+    use crate::form::{Component, InstanceCell, instance, to_host};
     use crate::kind::Callable;
-    use crate::{Kind, Result};
+    use crate::{ErrorKind, Result};
 
-    impl<P: Callable + Kept> wit::Guest for Component<P> {
+    impl<P: Callable + InstanceCell> wit::Guest for Component<P> {
         fn handle(index: u32, request: wit::Request) -> Result<wit::Response, Error> {
             let wit::Request { method, path, query, params, headers, body } = request;
             let request = Request { method, path, query, params, headers, body };
             let Response { status, headers, body } = instance::<P>()
                 .and_then(|plugin| (functions::<P>(index)?.handle)(plugin, request))
-                .map_err(outward(Kind::Internal))?;
+                .map_err(to_host(ErrorKind::Internal))?;
             Ok(wit::Response { status, headers, body })
         }
     }
@@ -264,12 +264,12 @@ mod native {
     use plugbay_abi::Error;
 
     use super::{HandlerExports, Request, Response, functions};
-    use crate::export::Exported;
-    use crate::form::{Listed, Native, outward};
+    use crate::exported::Exported;
+    use crate::form::{Native, NativeKinds, to_host};
     use crate::kind::Callable;
-    use crate::{Kind, Result};
+    use crate::{ErrorKind, Result};
 
-    impl<P: Exported + Callable + Listed> HandlerExports for Native<P> {
+    impl<P: Exported + Callable + NativeKinds> HandlerExports for Native<P> {
         fn handle(
             &self,
             index: u32,
@@ -290,7 +290,7 @@ mod native {
             };
             let Response { status, headers, body } = functions::<P>(index)
                 .and_then(|handler| (handler.handle)(&self.0, request))
-                .map_err(outward(Kind::Internal))?;
+                .map_err(to_host(ErrorKind::Internal))?;
             Ok(plugbay_abi::Response { status, headers, body })
         }
     }

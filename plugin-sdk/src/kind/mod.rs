@@ -1,23 +1,23 @@
 //! The kinds of capabilities that [`export!`](crate::export) knows.
 //!
-//! A kind is one module here: its trait, what `export!` writes for it, and how each form of a
-//! plugin calls it. What a new kind adds elsewhere in this crate is its line in each of the lists
-//! below; its world, `KIND-plugin` in `wit/`, and its table in `plugbay-abi` are found by
-//! their names.
+//! A kind is one module here: its trait, the code that `export!` writes for it, and the functions
+//! by which each form of a plugin calls it. The only other thing that a new kind adds to this crate
+//! is a line in each of the lists below; its world, `KIND-plugin` in `wit/`, and its table in
+//! `plugbay-abi` are found by their names.
 
 pub mod codec;
 pub mod handler;
 
-/// What authors write against.
+/// The public names of the kinds: their traits, and the types of these.
 pub mod api {
     pub use super::codec::Codec;
     pub use super::handler::{Handler, Request, Response};
 }
 
-use crate::export::{Exported, Info};
+use crate::exported::{Exported, Info};
 use crate::{Error, Result};
 
-/// The functions of one capability, applied to where it lives.
+/// The functions of one capability of a plugin `P`.
 pub enum Functions<P> {
     /// Of a codec.
     Codec(codec::Functions<P>),
@@ -25,7 +25,8 @@ pub enum Functions<P> {
     Handler(handler::Functions<P>),
 }
 
-/// What [`export!`](crate::export) implements for a plugin, next to [`Exported`].
+/// A plugin whose capabilities can be called. [`export!`](crate::export) implements it, next to
+/// [`Exported`].
 pub trait Callable: Sized + 'static {
     /// The functions of its capabilities, in the order of [`Exported::INFOS`].
     const FUNCTIONS: &'static [Functions<Self>];
@@ -40,7 +41,7 @@ fn find<P: Exported + Callable, F>(
 ) -> Result<&'static F> {
     let Some(functions) = P::FUNCTIONS.get(index as usize) else {
         let count = P::FUNCTIONS.len();
-        let message = format_args!("expected a capability below {count}, found {index}");
+        let message = format_args!("expected a capability index below {count}, found {index}");
         return Err(Error::internal(message));
     };
     pick(functions).ok_or_else(|| {
@@ -51,7 +52,7 @@ fn find<P: Exported + Callable, F>(
     })
 }
 
-/// What a kind's own macro writes.
+/// Calls the kind's own macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __kind {
@@ -59,13 +60,13 @@ macro_rules! __kind {
     (handler $($what:tt)+) => { $crate::__handler!($($what)+) };
 }
 
-/// Checks that each of the kinds is known, and writes what follows them.
+/// Checks that each of the kinds is in the list, and writes the tokens that follow them.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __known {
+macro_rules! __check_kinds {
     ([] $($then:tt)+) => { $($then)+ };
-    ([codec $($kinds:ident)*] $($then:tt)+) => { $crate::__known! { [$($kinds)*] $($then)+ } };
-    ([handler $($kinds:ident)*] $($then:tt)+) => { $crate::__known! { [$($kinds)*] $($then)+ } };
+    ([codec $($kinds:ident)*] $($then:tt)+) => { $crate::__check_kinds! { [$($kinds)*] $($then)+ } };
+    ([handler $($kinds:ident)*] $($then:tt)+) => { $crate::__check_kinds! { [$($kinds)*] $($then)+ } };
     ([$other:ident $($kinds:ident)*] $($then:tt)+) => {
         ::core::compile_error!(::core::concat!(
             "expected `codec`, `handler`, `codec FIELD` or `handler FIELD`, found `",
@@ -74,31 +75,31 @@ macro_rules! __known {
     };
 }
 
-/// Writes `$then! { $args KINDS }`, where each kind stands once, however many capabilities are of
-/// it. Entry functions and tables exist once for a kind.
+/// Writes `$then! { $args KINDS }`, where KINDS has each kind once, however many capabilities are
+/// of it: entry functions and tables exist once for a kind.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __distinct {
+macro_rules! __distinct_kinds {
     ($then:ident $args:tt $all:tt) => {
-        $crate::__distinct! { $then $args [codec handler] $all $all [] }
+        $crate::__distinct_kinds! { $then $args [codec handler] $all $all [] }
     };
-    // The first of the kinds that are left is found in what is left of all.
+    // The first of the kinds still to look for is the first of those still to compare with: found.
     ($t:ident $a:tt [codec $($k:ident)*] [codec $($rest:ident)*] $all:tt [$($found:ident)*]) => {
-        $crate::__distinct! { $t $a [$($k)*] $all $all [$($found)* codec] }
+        $crate::__distinct_kinds! { $t $a [$($k)*] $all $all [$($found)* codec] }
     };
     ($t:ident $a:tt [handler $($k:ident)*] [handler $($rest:ident)*] $all:tt [$($found:ident)*]) => {
-        $crate::__distinct! { $t $a [$($k)*] $all $all [$($found)* handler] }
+        $crate::__distinct_kinds! { $t $a [$($k)*] $all $all [$($found)* handler] }
     };
-    // None is left.
+    // No kind is left to look for.
     ($then:ident $args:tt [] $rest:tt $all:tt $found:tt) => {
         $crate::$then! { $args $found }
     };
-    // It is in none of them.
+    // The first kind is none of the plugin's.
     ($then:ident $args:tt [$absent:ident $($kinds:ident)*] [] $all:tt $found:tt) => {
-        $crate::__distinct! { $then $args [$($kinds)*] $all $all $found }
+        $crate::__distinct_kinds! { $then $args [$($kinds)*] $all $all $found }
     };
-    // It is not the next.
+    // The first kind is not this one: compare it with the next.
     ($then:ident $args:tt $kinds:tt [$other:ident $($rest:ident)*] $all:tt $found:tt) => {
-        $crate::__distinct! { $then $args $kinds [$($rest)*] $all $found }
+        $crate::__distinct_kinds! { $then $args $kinds [$($rest)*] $all $found }
     };
 }

@@ -1,16 +1,16 @@
 //! Levels of log lines.
 
-/// How much a line matters, most first.
+/// The level of a log line, the most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Something failed.
+    /// A failure.
     Error,
-    /// Something is off.
+    /// A problem that failed nothing yet.
     Warn,
-    /// Something worth knowing happened.
+    /// An event of normal operation.
     Info,
-    /// For those who look for a fault.
+    /// Details for finding a fault.
     Debug,
-    /// For those who look very closely.
+    /// Every step, for finding a fault.
     Trace,
 }

@@ -2,7 +2,7 @@
 
 use plugbay_plugin_csv::{Config, Tabular};
 use plugbay_plugin_testing::{diagnostic, vectors};
-use plugbay_sdk::{Codec, Kind, Plugin as _};
+use plugbay_sdk::{Codec, ErrorKind, Plugin as _};
 
 fn tabular(config: Config) -> Tabular {
     Tabular::new(config).expect("a plugin")
@@ -52,7 +52,7 @@ fn delimiter_and_quote_can_be_others() {
     for (delimiter, quote) in [('"', '"'), ('é', '"'), ('\n', '"'), (',', '😀')] {
         let error =
             Tabular::new(Config { delimiter, quote, header: true }).expect_err("no dialect");
-        assert_eq!(error.kind(), Some(Kind::InvalidInput));
+        assert_eq!(error.kind(), Some(ErrorKind::InvalidInput));
     }
 }
 

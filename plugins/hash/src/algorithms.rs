@@ -1,4 +1,4 @@
-//! The algorithms there are.
+//! The digest algorithms.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use data_encoding::HEXLOWER;
 use plugbay_sdk::{Error, Result};
 use sha2::Digest;
 
-/// One algorithm.
+/// A digest algorithm.
 #[derive(Clone, Copy)]
 pub struct Algorithm {
     /// The name that requests use.
     pub name: &'static str,
-    /// The digest of some bytes in hexadecimal.
+    /// Computes the digest of some bytes, in hexadecimal.
     pub digest: fn(&[u8]) -> String,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Debug for Algorithm {
     }
 }
 
-/// All of them, sorted by name.
+/// All algorithms, sorted by name.
 pub const ALGORITHMS: &[Algorithm] = &[
     Algorithm { name: "blake2b", digest: hex::<blake2::Blake2b512> },
     Algorithm { name: "blake2s", digest: hex::<blake2::Blake2s256> },
@@ -40,15 +40,15 @@ fn hex<D: Digest>(bytes: &[u8]) -> String {
     HEXLOWER.encode(&D::digest(bytes))
 }
 
-/// The algorithms of a list with commas. One that is not there is refused with those that are.
-pub(crate) fn named(names: &str) -> Result<Vec<Algorithm>> {
+/// The algorithms of a list that is separated by commas. For an unknown one, the error lists all.
+pub(crate) fn parse(names: &str) -> Result<Vec<Algorithm>> {
     let one = |name: &str| {
         let name = name.trim();
         let known = ALGORITHMS.iter().find(|algorithm| algorithm.name.eq_ignore_ascii_case(name));
         known.copied().ok_or_else(|| {
             let names: Vec<&str> = ALGORITHMS.iter().map(|algorithm| algorithm.name).collect();
             Error::invalid_input(format_args!(
-                "expected algorithms out of {}, found {name:?}",
+                "expected one of the algorithms {}, found {name:?}",
                 names.join(", ")
             ))
         })

@@ -20,7 +20,7 @@ pub struct Hash {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The algorithms to use where a request names none, separated by commas.
+    /// The algorithms for requests without `alg`, separated by commas.
     pub default: String,
 }
 
@@ -36,11 +36,11 @@ impl Plugin for Hash {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
-        Ok(Self { default: algorithms::named(&config.default)? })
+        Ok(Self { default: algorithms::parse(&config.default)? })
     }
 }
 
-/// The answer.
+/// The body of an answer.
 #[derive(Serialize)]
 struct Digests {
     /// The length of the body.
@@ -55,13 +55,13 @@ impl Handler for Hash {
     const DESCRIPTION: &'static str = "digests of a body: POST /hash?alg=sha256,blake3";
 
     fn handle(&self, request: Request) -> Result<Response> {
-        let asked = match request.query_param("alg") {
-            Some(names) => algorithms::named(&names)?,
+        let algorithms = match request.query_param("alg") {
+            Some(names) => algorithms::parse(&names)?,
             None => self.default.clone(),
         };
         let body = request.body.as_slice();
         let digests =
-            asked.iter().map(|algorithm| (algorithm.name, (algorithm.digest)(body))).collect();
+            algorithms.iter().map(|algorithm| (algorithm.name, (algorithm.digest)(body))).collect();
         Response::json(&Digests { bytes: body.len(), digests })
     }
 }

@@ -2,7 +2,7 @@
 //! appendices A and B, the BLAKE3 paper's test vectors, and the check value of CRC-32/ISO-HDLC.
 
 use plugbay_plugin_hash::{ALGORITHMS, Config, Hash};
-use plugbay_sdk::{Handler as _, Kind, Plugin as _, Request, Response, Result};
+use plugbay_sdk::{ErrorKind, Handler as _, Plugin as _, Request, Response, Result};
 
 fn ask(query: Option<&str>, body: &[u8]) -> Result<Response> {
     let request = Request {
@@ -99,10 +99,10 @@ fn the_default_is_configured() {
 }
 
 #[test]
-fn an_unknown_algorithm_is_told_those_there_are() {
+fn the_error_for_an_unknown_algorithm_lists_all() {
     for query in ["alg=md5", "alg=sha256,md5", "alg=", "alg=sha256,"] {
         let error = ask(Some(query), b"").expect_err(query);
-        assert_eq!(error.kind(), Some(Kind::InvalidInput));
+        assert_eq!(error.kind(), Some(ErrorKind::InvalidInput));
         assert!(
             error.message().contains("blake2b, blake2s, blake3, crc32, sha1, sha224"),
             "{error}"

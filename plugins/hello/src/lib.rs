@@ -26,7 +26,7 @@ impl Default for Config {
 
 impl Plugin for Hello {
     const NAME: &'static str = "hello";
-    const DESCRIPTION: &'static str = "greets";
+    const DESCRIPTION: &'static str = "answers with a greeting";
     type Config = Config;
 
     fn new(config: Config) -> Result<Self> {
@@ -34,9 +34,9 @@ impl Plugin for Hello {
     }
 }
 
-/// What is said, as JSON.
+/// The body of an answer in JSON.
 #[derive(Serialize)]
-struct Said<'a> {
+struct Greeting<'a> {
     greeting: &'a str,
     name: &'a str,
     message: &'a str,
@@ -46,7 +46,7 @@ impl Handler for Hello {
     const NAME: &'static str = "hello";
     const ROUTES: &'static [Route] =
         &[Route::new(&["GET"], "/hello"), Route::new(&["GET"], "/hello/{name}")];
-    const DESCRIPTION: &'static str = "greets whom the path names, or the world";
+    const DESCRIPTION: &'static str = "greets the name in the path, or the world";
 
     fn handle(&self, request: Request) -> Result<Response> {
         let greeting = &self.config.greeting;
@@ -56,9 +56,9 @@ impl Handler for Hello {
             plugbay_accept::best(request.header("accept"), &["text/plain", "application/json"])
                 == Some(1);
         let response = if json {
-            Response::json(&Said { greeting, name, message: &message })?
+            Response::json(&Greeting { greeting, name, message: &message })?
         } else {
-            // A client that wants neither gets text rather than nothing.
+            // A client that accepts neither gets text.
             Response::text(&message)
         };
         Ok(response.header("vary", "accept"))

@@ -1,9 +1,9 @@
-//! What the handler answers.
+//! The answers of the handler.
 
 use plugbay_plugin_hello::{Config, Hello};
 use plugbay_sdk::{Handler as _, Plugin as _, Request};
 
-/// Asks as `name` with an `Accept` field, and gives the content type and the body.
+/// Sends a request with a name and an `Accept` field, and returns the content type and the body.
 fn ask(config: Config, name: Option<&str>, accept: Option<&str>) -> (String, String) {
     let request = Request {
         params: name.map(|name| ("name".to_owned(), name.to_owned())).into_iter().collect(),
@@ -19,7 +19,7 @@ fn ask(config: Config, name: Option<&str>, accept: Option<&str>) -> (String, Str
 }
 
 #[test]
-fn greets_the_world_and_whom_the_path_names() {
+fn greets_the_world_or_the_name_in_the_path() {
     assert_eq!(ask(Config::default(), None, None).1, "Hello, world!");
     assert_eq!(ask(Config::default(), Some("Ada"), None).1, "Hello, Ada!");
     let config = Config { greeting: "Grüß Gott".to_owned() };
@@ -27,7 +27,7 @@ fn greets_the_world_and_whom_the_path_names() {
 }
 
 #[test]
-fn answers_text_or_json_as_accept_asks() {
+fn answers_in_text_or_json_by_the_accept_field() {
     let text = "text/plain; charset=utf-8";
     for accept in ["*/*", "text/plain", "text/*, application/json;q=0.9", "image/png"] {
         assert_eq!(ask(Config::default(), None, Some(accept)).0, text, "{accept}");

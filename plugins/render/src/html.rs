@@ -1,8 +1,8 @@
-//! Markdown to HTML that is safe by construction.
+//! Converts Markdown to HTML that is safe by construction.
 //!
-//! The writer knows a closed set of elements and attributes. Everything that comes from the text
-//! goes through [`Page::text`], which leaves no character that HTML gives a meaning; raw HTML is
-//! text like any other; an address that is not safe loses its link and keeps its words.
+//! The writer has a fixed set of elements and attributes. All input text goes through
+//! [`Page::text`], which escapes every character with a meaning in HTML. Raw HTML is written as text.
+//! A link with an unsafe address is written as its text, without the link.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEn
 
 use crate::url::{is_safe_image, is_safe_link};
 
-/// The page would be longer than it may.
+/// The page would exceed the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the page is longer than it may be")
+        f.write_str("the page exceeds its limit of bytes")
     }
 }
 
 impl std::error::Error for TooLong {}
 
-/// Renders CommonMark, in at most `max` bytes.
+/// Renders CommonMark as HTML of at most `max` bytes.
 pub fn html(markdown: &str, max: usize) -> Result<String, TooLong> {
     let mut page = Page { out: String::new(), links: Vec::new(), image: None };
     for event in Parser::new_ext(markdown, Options::empty()) {
@@ -36,10 +36,10 @@ pub fn html(markdown: &str, max: usize) -> Result<String, TooLong> {
 
 struct Page {
     out: String,
-    /// For each open link whether it got an element.
+    /// For each open link, whether its element was written.
     links: Vec<bool>,
-    /// Inside an image: how many are open, and whether the outermost got an element. What stands
-    /// inside is its description, so only the text counts.
+    /// Inside an image: how many are open, and whether the element of the outermost was written. The
+    /// content of an image is its description, of which only the text is written.
     image: Option<(usize, bool)>,
 }
 
@@ -60,7 +60,7 @@ impl Page {
             Event::SoftBreak => self.out.push('\n'),
             Event::HardBreak => self.out.push_str("<br>\n"),
             Event::Rule => self.out.push_str("<hr>\n"),
-            // Extensions, which are off.
+            // Extensions, which are disabled.
             _ => {}
         }
     }
@@ -147,7 +147,7 @@ impl Page {
         self.out.push_str("\" rel=\"nofollow noopener\">");
     }
 
-    /// The first word after the fence names the language, for highlighters.
+    /// Begins a code block. The first word after the fence is the language, for highlighters.
     fn code_block(&mut self, kind: &CodeBlockKind<'_>) {
         let language = match kind {
             CodeBlockKind::Fenced(info) => info.split_whitespace().next().unwrap_or(""),
@@ -161,7 +161,7 @@ impl Page {
         }
     }
 
-    /// Text, as HTML shows it between tags and in quoted attributes alike.
+    /// Writes text, escaped for use between tags and in quoted attributes.
     fn text(&mut self, text: &str) {
         for c in text.chars() {
             match c {

@@ -19,10 +19,10 @@ pub struct Render {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The longest Markdown that is rendered, in bytes. Longer ones are answered with 413.
+    /// The most bytes of Markdown; more are answered with status 413.
     pub max_input: usize,
-    /// The longest HTML that is answered, in bytes: link definitions let a short text become a
-    /// long page. Longer ones are answered with 413.
+    /// The most bytes of HTML, as link definitions can make a long page of a short text; more are
+    /// answered with status 413.
     pub max_output: usize,
 }
 
@@ -59,14 +59,14 @@ impl Handler for Render {
             return Ok(too_long("Markdown", self.config.max_input));
         }
         let Ok(markdown) = std::str::from_utf8(&request.body) else {
-            bail!(invalid_input, "expected utf-8 text, found other bytes");
+            bail!(invalid_input, "expected text in UTF-8, found other bytes");
         };
         let Ok(html) = html(markdown, self.config.max_output) else {
             return Ok(too_long("HTML", self.config.max_output));
         };
         Ok(Response::new(200)
             .header("content-type", "text/html; charset=utf-8")
-            // The page is safe by construction; should that fail, the browser still runs nothing.
+            // A second protection: even if the page were unsafe, the browser would run no script.
             .header("content-security-policy", "default-src 'none'; img-src http: https: 'self'")
             .header("x-content-type-options", "nosniff")
             .body(html))

@@ -1,14 +1,14 @@
-//! What becomes of Markdown, and the handler around it.
+//! The HTML for Markdown, and the answers of the handler.
 
 use plugbay_plugin_render::{Config, Render, html};
-use plugbay_sdk::{Handler as _, Kind, Plugin as _, Request, Response, Result};
+use plugbay_sdk::{ErrorKind, Handler as _, Plugin as _, Request, Response, Result};
 
 fn page(markdown: &str) -> String {
     html(markdown, 100_000).expect("short")
 }
 
 #[test]
-fn every_element_that_there_is() {
+fn every_element() {
     for (markdown, expected) in [
         ("# a\n###### b", "<h1>a</h1>\n<h6>b</h6>\n"),
         ("a\nb  \nc", "<p>a\nb<br>\nc</p>\n"),
@@ -27,7 +27,7 @@ fn every_element_that_there_is() {
 }
 
 #[test]
-fn links_and_images_that_are_safe() {
+fn links_and_images() {
     let rel = "rel=\"nofollow noopener\"";
     for (markdown, expected) in [
         ("[a](https://e.example/?x=1&y=2)", format!("<p><a href=\"https://e.example/?x=1&amp;y=2\" {rel}>a</a></p>\n")),
@@ -59,7 +59,7 @@ fn post(config: Config, content_type: &str, body: &[u8]) -> Result<Response> {
 }
 
 #[test]
-fn the_answer_is_html_that_runs_nothing() {
+fn the_answer_has_headers_that_forbid_scripts() {
     let response = post(Config::default(), "text/markdown; charset=utf-8", b"a").expect("a page");
     assert_eq!(response.body, b"<p>a</p>\n");
     let field = |name: &str| response.headers.iter().any(|(key, _)| key == name);
@@ -73,9 +73,9 @@ fn the_answer_is_html_that_runs_nothing() {
 #[test]
 fn other_types_and_other_bytes_are_refused() {
     let error = post(Config::default(), "application/json", b"{}").expect_err("no Markdown");
-    assert_eq!(error.kind(), Some(Kind::Unsupported));
+    assert_eq!(error.kind(), Some(ErrorKind::Unsupported));
     let error = post(Config::default(), "text/plain", b"\xff").expect_err("no text");
-    assert_eq!(error.kind(), Some(Kind::InvalidInput));
+    assert_eq!(error.kind(), Some(ErrorKind::InvalidInput));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn sizes_are_limited() {
     let config = || Config { max_input: 100, max_output: 200 };
     assert_eq!(post(config(), "text/plain", &[b'a'; 100]).expect("an answer").status, 200);
     assert_eq!(post(config(), "text/plain", &[b'a'; 101]).expect("an answer").status, 413);
-    // One definition, used often: 100 bytes in, thousands out.
+    // One link definition that is used often: 100 bytes of Markdown are thousands of HTML.
     let bomb = format!("[a]: /{}\n{}", "x".repeat(60), "\n[a]".repeat(9));
     let response = post(config(), "text/plain", &bomb.as_bytes()[..100]).expect("an answer");
     assert_eq!(response.status, 413);

@@ -1,9 +1,9 @@
-//! Diagnostic notation.
+//! The diagnostic notation of CBOR.
 
 use plugbay_sdk::document::Error;
 use plugbay_sdk::document::cbor::{Reader, Token};
 
-/// Prints one CBOR item as RFC 8949 section 8 does, with lengths and widths left out.
+/// One CBOR item in the diagnostic notation of RFC 8949 section 8, without lengths and widths.
 ///
 /// # Panics
 ///
@@ -70,7 +70,8 @@ fn list(
     Ok(())
 }
 
-/// `1.0`, `1.0e+300`, `5.0e-324`, `Infinity`: as the examples of RFC 8949 appendix A have it.
+/// A float in the form of the examples of RFC 8949 appendix A: `1.0`, `1.0e+300`, `5.0e-324`,
+/// `Infinity`.
 fn float(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();

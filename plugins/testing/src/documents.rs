@@ -1,25 +1,25 @@
-//! Documents for property tests.
+//! Generates documents for property tests.
 
 use plugbay_sdk::Document;
 use plugbay_sdk::document::Error;
 use plugbay_sdk::document::cbor::{Token, Writer};
 use proptest::prelude::*;
 
-/// What a format can hold, as far as generated documents go.
+/// The values that a format can express, of those that are generated.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent, and each test names them")]
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// It has null.
+    /// Whether the format has null.
     pub null: bool,
-    /// It has byte strings.
+    /// Whether the format has byte strings.
     pub bytes: bool,
-    /// It has NaN and the infinities.
+    /// Whether the format has NaN and the infinities.
     pub non_finite: bool,
-    /// Its least and its greatest integer.
+    /// The format's least and greatest integer.
     pub integers: (i128, i128),
-    /// Its keys can be any item.
+    /// Whether keys of maps can be any item.
     pub any_keys: bool,
-    /// The document itself is a map.
+    /// Whether a document must be a map.
     pub map: bool,
 }
 
@@ -31,7 +31,7 @@ enum Tree {
     Map(Vec<(Tree, Tree)>),
 }
 
-/// Documents that fit a shape. Keys of a map differ.
+/// Documents of a shape. The keys of a map are distinct.
 pub fn documents(shape: Shape) -> impl Strategy<Value = Document> {
     let leaf = leaves(shape).prop_map(Tree::Leaf).boxed();
     let tree = leaf.prop_recursive(5, 48, 8, move |inner| {
@@ -41,7 +41,7 @@ pub fn documents(shape: Shape) -> impl Strategy<Value = Document> {
         ]
     });
     let root = if shape.map { maps(shape, tree.boxed()).boxed() } else { tree.boxed() };
-    root.prop_filter_map("keys that are the same", |tree| {
+    root.prop_filter_map("duplicate keys", |tree| {
         let mut writer = Writer::default();
         build(&tree, &mut writer).ok()?;
         Some(writer.into_document())
@@ -67,7 +67,7 @@ fn leaves(shape: Shape) -> impl Strategy<Value = Token<'static>> {
         any::<f64>().prop_filter("finite", |value| value.is_finite()).boxed()
     };
     let float = prop_oneof![float, (-1e6f64..1e6).prop_map(f64::trunc), Just(-0.0)]
-        // There is one NaN: its sign and payload are not kept.
+        // Only one NaN is generated: codecs do not keep its sign and payload.
         .prop_map(|value| if value.is_nan() { f64::NAN } else { value });
     prop_oneof![
         any::<bool>().prop_map(Token::Bool),
@@ -84,7 +84,7 @@ fn leaves(shape: Shape) -> impl Strategy<Value = Token<'static>> {
     ]
 }
 
-/// Texts of all kinds: any characters, and what some format takes for something else.
+/// Texts: of any characters, and those that some format could read as another value.
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-z]{0,6}",

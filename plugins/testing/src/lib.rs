@@ -1,13 +1,13 @@
-//! What the tests of the bundled plugins share.
+//! Shared by the tests of the bundled plugins.
 //!
 //! * [`diagnostic`] prints a document in the diagnostic notation of RFC 8949 section 8;
 //! * [`vectors`] reads the files of vectors;
 //! * [`documents`] generates documents for property tests;
-//! * [`fates`] makes the table "what becomes of …" that every codec's README holds.
+//! * [`conversions`] makes the tables of conversions in every codec's README.
 
+pub mod conversions;
 mod diagnostic;
 mod documents;
-pub mod fates;
 pub mod vectors;
 
 pub use diagnostic::diagnostic;

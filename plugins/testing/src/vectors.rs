@@ -1,21 +1,21 @@
-//! Files of vectors.
+//! Reads files of test vectors.
 //!
-//! Two layouts: one case per line (`input ⇒ expected`), and blocks for formats of many lines
-//! (`=== name`, the lines, `⇒ expected`). Lines that begin with `#` and empty lines between
-//! cases are comments. `⟦0A⟧` stands for a byte, `⟦5B*128⟧` for as many of them, `⟦-⟧` at the
-//! end of a block for no line break there.
+//! There are two layouts: one case on a line (`input ⇒ expected`), and blocks for formats with
+//! several lines (`=== name`, the lines, `⇒ expected`). Lines that begin with `#` and empty lines
+//! between cases are comments. `⟦0A⟧` is a byte, `⟦5B*128⟧` is the byte 128 times, `⟦-⟧` at the end
+//! of a block says that its last line has no line break.
 
 use std::fmt;
 
-use plugbay_sdk::{Error, Kind, Result};
+use plugbay_sdk::{Error, ErrorKind, Result};
 
-/// One case.
+/// A case of a file.
 pub struct Case {
-    /// Its name, or the line that it stands on.
+    /// The name, or the number of the line.
     pub name: String,
-    /// What is read.
+    /// The input of the codec.
     pub input: Vec<u8>,
-    /// What is expected: the columns after the input.
+    /// The expected result: the columns after the input.
     pub expected: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Case {
 ///
 /// # Panics
 ///
-/// If an escape is none.
+/// If an escape is not valid.
 pub fn lines(file: &str) -> Vec<Case> {
     let numbered = file.lines().zip(1..);
     numbered
@@ -90,11 +90,11 @@ pub fn hex_lines(file: &str) -> Vec<Case> {
         .collect()
 }
 
-/// The bytes of hexadecimal digits, spaces ignored; `⟦81*128⟧` is 128 times `81`.
+/// The bytes of hexadecimal digits; spaces are ignored, and `⟦81*128⟧` is 128 times `81`.
 ///
 /// # Panics
 ///
-/// If there is anything else.
+/// If the text has other characters.
 pub fn from_hex(text: &str) -> Vec<u8> {
     let mut digits = String::new();
     for part in text.split_inclusive('⟧') {
@@ -107,19 +107,19 @@ pub fn from_hex(text: &str) -> Vec<u8> {
     data_encoding::HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).expect("hexadecimal")
 }
 
-/// Checks every case, and fails with a list of all that went wrong.
+/// Checks all cases, and fails with a list of those that failed.
 ///
 /// # Panics
 ///
-/// If any went wrong, or if there are fewer than `least` cases.
+/// If a case failed, or if there are fewer than `least` cases.
 pub fn check(cases: &[Case], least: usize, check: impl Fn(&Case) -> Result<(), String>) {
-    assert!(cases.len() >= least, "{} cases, expected at least {least}", cases.len());
+    assert!(cases.len() >= least, "expected at least {least} cases, found {}", cases.len());
     let wrong: Vec<String> =
         cases.iter().filter_map(|case| Some(format!("{case}: {}", check(case).err()?))).collect();
-    assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {} failed:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
-/// Says what is wrong if `found` is not the first expected column.
+/// An error unless `found` is the first expected column.
 pub fn same(case: &Case, found: &str) -> Result<(), String> {
     let expected = case.expected.first().map_or("", String::as_str);
     if found == expected {
@@ -129,8 +129,8 @@ pub fn same(case: &Case, found: &str) -> Result<(), String> {
     }
 }
 
-/// Says what is wrong if `result` is not an error whose message has the expected part, or if the
-/// plugin blames itself for it.
+/// An error unless `result` is an error whose message has the expected part, and whose kind says that
+/// the input is wrong.
 pub fn refused<T: fmt::Debug>(case: &Case, result: Result<T>) -> Result<(), String> {
     let part = case.expected.first().map_or("", String::as_str);
     match result {
@@ -139,13 +139,13 @@ pub fn refused<T: fmt::Debug>(case: &Case, result: Result<T>) -> Result<(), Stri
             Err(format!("\n  expected {part}\n  found    {error}"))
         }
         Err(error) => match error.kind() {
-            None | Some(Kind::InvalidInput | Kind::Unsupported) => Ok(()),
-            Some(kind) => Err(format!("expected the input to be blamed, found {kind:?}")),
+            None | Some(ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+            Some(kind) => Err(format!("expected an error of the input, found one of {kind:?}")),
         },
     }
 }
 
-/// The message of an error, short enough for a table.
+/// The message of an error, cut for a table.
 pub fn message(error: &Error) -> String {
     error.message().chars().take(160).collect()
 }

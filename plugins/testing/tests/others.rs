@@ -1,4 +1,4 @@
-//! Other implementations read what our codecs write, and ours read what they write.
+//! Other implementations read the output of the codecs, and the codecs read theirs.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ fn sample() -> Sample {
     }
 }
 
-/// Ours to theirs and theirs to ours.
+/// Checks that the other implementation reads the codec's bytes, and the codec reads `theirs`.
 fn agree<C: Codec>(codec: &C, theirs: &[u8], read: impl Fn(&[u8]) -> Sample) {
     let document = Document::from_value(&sample()).expect("a document");
     let ours = codec.encode(&document).expect("bytes");

@@ -1,7 +1,7 @@
-//! Any document that a format can hold is read back as it was; and no bytes make a codec panic.
+//! Any document that a format can express is read back unchanged, and no bytes make a codec panic.
 
 use plugbay_plugin_testing::{Shape, diagnostic, documents};
-use plugbay_sdk::{Codec, Document, Kind, Plugin as _};
+use plugbay_sdk::{Codec, Document, ErrorKind, Plugin as _};
 use proptest::prelude::*;
 
 const ALL: Shape = Shape {
@@ -42,7 +42,7 @@ fn as_is(document: &Document) -> String {
     diagnostic(document.as_cbor())
 }
 
-/// Whatever is not read is the input's fault, and whatever is read can be written by CBOR.
+/// Checks that the codec reads the bytes into a valid document, or returns an error of the input.
 fn reads_or_refuses<C: Codec>(codec: &C, bytes: &[u8]) -> Result<(), TestCaseError> {
     match codec.decode(bytes) {
         Ok(document) => {
@@ -51,7 +51,7 @@ fn reads_or_refuses<C: Codec>(codec: &C, bytes: &[u8]) -> Result<(), TestCaseErr
         }
         Err(error) => prop_assert!(matches!(
             error.kind(),
-            None | Some(Kind::InvalidInput | Kind::Unsupported)
+            None | Some(ErrorKind::InvalidInput | ErrorKind::Unsupported)
         )),
     }
     Ok(())
@@ -87,7 +87,7 @@ proptest! {
         prop_assert_eq!(again(&plugbay_plugin_yaml::Yaml, &document)?, as_is(&document));
     }
 
-    /// TOML puts tables after values, so the order is compared after one trip.
+    /// TOML writes tables after values, so documents are compared with their keys sorted.
     #[test]
     fn toml_holds_what_it_can(document in documents(Shape {
         null: false, bytes: false, any_keys: false, map: true,

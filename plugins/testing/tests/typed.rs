@@ -1,5 +1,4 @@
-//! Codecs are typed for users: any `serde` value goes in and comes out, whatever the format. One
-//! test, over every codec.
+//! Any `serde` value can be written and read back by every codec, if the format can express it.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -45,14 +44,14 @@ struct Line {
     price: f32,
 }
 
-/// What a table can hold: flat, and text in every cell.
+/// A row of a table: flat, with text in every cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Row {
     name: String,
     note: String,
 }
 
-/// What only the binary formats and YAML hold.
+/// Values that only the binary formats and YAML can express.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Rich {
     nothing: Option<u8>,

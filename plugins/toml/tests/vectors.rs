@@ -2,7 +2,7 @@
 
 use plugbay_plugin_testing::{diagnostic, vectors};
 use plugbay_plugin_toml::{Config, Datetimes, Toml};
-use plugbay_sdk::{Codec as _, Kind, Plugin as _};
+use plugbay_sdk::{Codec as _, ErrorKind, Plugin as _};
 
 fn toml() -> Toml {
     Toml::new(Config::default()).expect("a plugin")
@@ -47,6 +47,6 @@ fn what_it_calls_invalid_is_refused_and_says_why() {
 fn dates_can_be_refused() {
     let toml = Toml::new(Config { datetimes: Datetimes::Refuse }).expect("a plugin");
     let error = toml.decode(b"a = 1\nb = [1979-05-27]").expect_err("a date");
-    assert_eq!(error.kind(), Some(Kind::Unsupported));
+    assert_eq!(error.kind(), Some(ErrorKind::Unsupported));
     assert!(error.message().contains("1979-05-27 at line 2 column 6"), "{error}");
 }

@@ -70,13 +70,13 @@ impl<F: Formats> Handler for Transcode<F> {
         let (target, media_type) = types[target];
         let context = |doing: &str, codec: &str| format!("{doing} {codec}");
         let document = match self.formats.decode(source, &request.body) {
-            Err(error) if error.kind() == Some(Kind::Unsupported) => {
+            Err(error) if error.kind() == Some(ErrorKind::Unsupported) => {
                 return problem(422, &error.context(context("reading", source)).to_string(), &[]);
             }
             document => document.map_err(|error| error.context(context("reading", source)))?,
         };
         let body = match self.formats.encode(target, &document) {
-            Err(error) if error.kind() == Some(Kind::Unsupported) => {
+            Err(error) if error.kind() == Some(ErrorKind::Unsupported) => {
                 return problem(422, &error.context(context("writing", target)).to_string(), &[]);
             }
             body => body.map_err(|error| error.context(context("writing", target)))?,

@@ -2,7 +2,7 @@
 
 use plugbay_plugin_testing::{diagnostic, vectors};
 use plugbay_plugin_yaml::Yaml;
-use plugbay_sdk::{Codec as _, Kind};
+use plugbay_sdk::{Codec as _, ErrorKind};
 
 #[test]
 fn the_examples_of_the_specification_are_read() {
@@ -41,7 +41,7 @@ fn a_billion_laughs_are_refused() {
         bomb += &format!("a{level}: &a{level} [{below}]\n");
     }
     let error = Yaml.decode(bomb.as_bytes()).expect_err("too much");
-    assert_eq!(error.kind(), Some(Kind::Unsupported));
+    assert_eq!(error.kind(), Some(ErrorKind::Unsupported));
     assert!(error.message().contains("aliases stand for more than 100000 nodes"), "{error}");
 }
 

@@ -1,7 +1,7 @@
-//! No lock file holds a version that is known to be bad.
+//! Lock files hold no version of a crate that is known to be bad.
 //!
 //! The list is `security/advisories.toml`, in the repository, so that the check needs no network.
-//! `cargo deny` looks at the root workspace only; every other lock file is looked at here.
+//! `cargo deny` checks the root workspace only; this checks all lock files.
 
 use semver::{Version, VersionReq};
 use toml::Table;
@@ -23,7 +23,7 @@ struct Advisory {
     line: usize,
 }
 
-/// A lock file in which a bad version stays.
+/// A bad version that is accepted in one lock file.
 #[derive(Debug)]
 struct Accepted {
     lock: String,
@@ -39,7 +39,7 @@ struct Locked {
 
 pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
     let Some(list) = sources.iter().find(|source| source.path == LIST) else {
-        return vec![Violation::new(LIST, 1, "is not there")];
+        return vec![Violation::new(LIST, 1, "expected the list of advisories, found no file")];
     };
     let advisories = match read(&list.text) {
         Ok(advisories) => advisories,
@@ -49,7 +49,11 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
     for lock in sources.iter().filter(|source| is_lock(&source.path)) {
         match locked(&lock.text) {
             Some(crates) => violations.extend(bad_versions(lock, &crates, &advisories)),
-            None => violations.push(Violation::new(&lock.path, 1, "cannot be read")),
+            None => violations.push(Violation::new(
+                &lock.path,
+                1,
+                "expected a lock file, found other text",
+            )),
         }
     }
     violations.extend(unused(sources, &advisories));
@@ -78,7 +82,7 @@ fn bad_versions(lock: &Source, crates: &[Locked], advisories: &[Advisory]) -> Ve
     violations
 }
 
-/// Accepted versions that no lock file holds: they would let a later mistake pass.
+/// Accepted versions that the lock file does not hold: the entry would hide a later mistake.
 fn unused(sources: &[Source], advisories: &[Advisory]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for advisory in advisories {
@@ -90,7 +94,7 @@ fn unused(sources: &[Source], advisories: &[Advisory]) -> Vec<Violation> {
             });
             if !holds {
                 let message = format!(
-                    "{} accepts {} {} in {}, which does not hold it",
+                    "{} accepts {} {} in {}, which does not hold it: remove the entry",
                     advisory.id, advisory.name, accepted.version, accepted.lock
                 );
                 violations.push(Violation::new(LIST, advisory.line, message));
@@ -100,7 +104,7 @@ fn unused(sources: &[Source], advisories: &[Advisory]) -> Vec<Violation> {
     violations
 }
 
-/// Advisories whose versions `cargo deny` lets pass.
+/// Advisories whose versions `cargo deny` does not ban.
 fn not_banned(deny: &str, advisories: &[Advisory]) -> Vec<Violation> {
     let manifest: Table = deny.parse().unwrap_or_default();
     let banned = manifest.get("bans").and_then(|bans| bans.get("deny")).and_then(Value::as_array);
@@ -125,7 +129,7 @@ fn not_banned(deny: &str, advisories: &[Advisory]) -> Vec<Violation> {
 
 impl Advisory {
     fn affects(&self, name: &str, version: &Version) -> bool {
-        // A requirement matches no pre-release of another version than its own.
+        // A requirement does not match pre-releases, so the release of this version is checked, too.
         let release = Version::new(version.major, version.minor, version.patch);
         self.name == name && (self.affected.matches(version) || self.affected.matches(&release))
     }
@@ -137,10 +141,10 @@ impl Accepted {
     }
 }
 
-/// The entries of the list, or what is wrong with the first that cannot be read.
+/// The entries of the list, or the violation of the first that cannot be read.
 fn read(text: &str) -> Result<Vec<Advisory>, Violation> {
     let wrong = |message: String| Violation::new(LIST, 1, message);
-    let list: Table = text.parse().map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let list: Table = text.parse().map_err(|error| wrong(format!("expected TOML: {error}")))?;
     let entries = list.get("advisory").and_then(Value::as_array);
     let mut lines = text.lines().enumerate().filter(|(_, line)| line.trim() == "[[advisory]]");
     let mut advisories = Vec::new();
@@ -178,7 +182,7 @@ fn text(entry: &Value, key: &str) -> Result<String, String> {
     value.map(str::to_owned).ok_or_else(|| format!("expected {key} = \"…\", found none"))
 }
 
-/// The crates of a lock file; none if it is no lock file.
+/// The crates of a lock file; `None` if the text is not a lock file.
 fn locked(lock: &str) -> Option<Vec<Locked>> {
     let table: Table = lock.parse().ok()?;
     let packages = table.get("package").and_then(Value::as_array)?;
@@ -244,7 +248,7 @@ mod tests {
         assert_eq!(
             found(&list, BANS, &[]),
             ["security/advisories.toml:2: GHSA-1 accepts leaky 1.0.0 in a/Cargo.lock, which does \
-              not hold it"]
+              not hold it: remove the entry"]
         );
     }
 
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_says_all_of_it() {
+    fn an_entry_needs_all_keys() {
         for key in ["id", "crate", "affected", "listed", "summary"] {
             let list: Vec<&str> =
                 ENTRY.lines().filter(|line| !line.starts_with(&format!("{key} = "))).collect();
@@ -272,10 +276,10 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_that_cannot_be_read_is_no_clean_one() {
+    fn a_lock_file_that_cannot_be_read_is_a_violation() {
         assert_eq!(
             found(ENTRY, BANS, &[("Cargo.lock", "<<<<<<<")]),
-            ["Cargo.lock:1: cannot be read"]
+            ["Cargo.lock:1: expected a lock file, found other text"]
         );
     }
 }

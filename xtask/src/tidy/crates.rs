@@ -1,4 +1,5 @@
-//! Every crate says what it is for, follows the shared lints, and takes versions from the workspace.
+//! Every crate has a documentation comment, uses the workspace's lints, and takes versions of
+//! dependencies from the workspace.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +19,7 @@ pub(crate) fn check(root: &Path, metadata: &Metadata) -> Vec<Violation> {
             let path = relative(root, target.src_path.as_std_path());
             if path.ends_with("/lib.rs") {
                 let text = fs::read_to_string(&target.src_path).unwrap_or_default();
-                violations.extend(check_essay(&path, &text));
+                violations.extend(check_documentation(&path, &text));
             }
         }
     }
@@ -35,23 +36,28 @@ fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
-fn check_essay(path: &str, text: &str) -> Option<Violation> {
+fn check_documentation(path: &str, text: &str) -> Option<Violation> {
     let opens = text.lines().next().is_some_and(|line| line.starts_with("//!"));
-    // A file may stand in for its essay: `#![doc = include_str!("../README.md")]`.
+    // The documentation may be in a file: `#![doc = include_str!("../README.md")]`.
     let includes = text.lines().next().is_some_and(|line| line.starts_with("#![doc"));
-    (!opens && !includes)
-        .then(|| Violation::new(path, 1, "does not open with //! and what the crate is for"))
+    (!opens && !includes).then(|| {
+        Violation::new(
+            path,
+            1,
+            "expected a comment //! on the first line that says what the crate is for",
+        )
+    })
 }
 
 fn check_manifest(path: &str, text: &str) -> Vec<Violation> {
     let Ok(manifest) = text.parse::<Table>() else {
-        return vec![Violation::new(path, 1, "cannot be read")];
+        return vec![Violation::new(path, 1, "expected a manifest, found other text")];
     };
     let mut violations = Vec::new();
     let shared =
         manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(Value::as_bool);
     if shared != Some(true) {
-        violations.push(Violation::new(path, 1, "lacks [lints] workspace = true"));
+        violations.push(Violation::new(path, 1, "expected [lints] workspace = true, found none"));
     }
     let platforms = manifest.get("target").and_then(Value::as_table);
     let tables = platforms
@@ -67,7 +73,7 @@ fn check_manifest(path: &str, text: &str) -> Vec<Violation> {
             for (name, value) in dependencies {
                 if has_own_version(value) {
                     let message = format!(
-                        "{name} has a version of its own; it belongs to the workspace's manifest"
+                        "expected {name}.workspace = true, found a version: put it into the workspace's manifest"
                     );
                     violations.push(Violation::new(path, line_of(text, name), message));
                 }
@@ -77,7 +83,7 @@ fn check_manifest(path: &str, text: &str) -> Vec<Violation> {
     violations
 }
 
-/// `"1"`, or a table that says more than `workspace = true` or a path.
+/// Whether a dependency has a version here: `"1"`, or a table that names one.
 fn has_own_version(value: &Value) -> bool {
     match value {
         Value::Table(table) => {
@@ -108,11 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_opens_with_its_essay() {
-        assert!(check_essay("a/src/lib.rs", "//! What it is.\n").is_none());
-        assert!(
-            check_essay("a/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n").is_none()
-        );
-        assert!(check_essay("a/src/lib.rs", "mod a;\n").is_some());
+    fn a_crate_begins_with_its_documentation() {
+        let check = |text| check_documentation("a/src/lib.rs", text);
+        assert!(check("//! What it is.\n").is_none());
+        assert!(check("#![doc = include_str!(\"../README.md\")]\n").is_none());
+        assert!(check("mod a;\n").is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Who may know whom.
+//! The dependencies between the crates of the workspace that are allowed.
 //!
 //! ```text
 //! registry ← core ← {wasm, native} ← host ← server      discovery ← server
@@ -7,14 +7,14 @@
 //! toolchain ← server       accept ← server
 //! ```
 //!
-//! Knowing reaches downwards along the arrows as far as one likes, never up or across.
+//! A crate may depend on every crate from which a chain of arrows leads to it, and on no other.
 
 use cargo_metadata::DependencyKind;
 
 use super::Violation;
-use crate::place::Place;
+use crate::repository::Repository;
 
-/// The rooms, and which other rooms each may depend on.
+/// The crates of the workspace, each with those on which it may depend.
 const ROOMS: [(&str, &[&str]); 14] = [
     ("plugbay-registry", &[]),
     ("plugbay-guard", &[]),
@@ -50,18 +50,18 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "plugbay-discovery",
             "plugbay-toolchain",
             "plugbay-document",
-            // The bundled plugins are linked into it, and that needs the SDK's feature `linked`.
+            // The server links the bundled plugins, which needs the SDK's feature `linked`.
             "plugbay-sdk",
             "plugbay-accept",
         ],
     ),
 ];
 
-/// Who may name wasmtime: its room, the fixtures, whose tests run guests bare, and the
-/// benchmarks, whose limit it is.
+/// The crates that may depend on wasmtime: the WASM runtime, the fixtures, whose tests run guests
+/// without Plugbay, and the benchmarks, which compare with it.
 const WASMTIME: [&str; 3] = ["plugbay-wasm", "plugbay-fixtures", "plugbay-bench"];
 
-/// Crates outside the house: they may know every room, and no room may know them but in its tests.
+/// Crates that may depend on every other, and on which others may depend in their tests only.
 fn is_outside(name: &str) -> bool {
     name == "xtask"
         || name == "plugbay-bench"
@@ -70,20 +70,20 @@ fn is_outside(name: &str) -> bool {
         || name.starts_with("plugbay-plugin-")
 }
 
-/// One line of a crate's dependencies.
+/// A dependency of a crate.
 pub(crate) struct Edge {
     from: String,
     to: String,
     manifest: String,
-    /// Only the crate's tests see it.
+    /// Whether it is a dev-dependency.
     dev: bool,
 }
 
-/// Every dependency that a member of the workspace declares.
-pub(crate) fn edges(place: &Place) -> Vec<Edge> {
+/// All dependencies that the members of the workspace declare.
+pub(crate) fn edges(repository: &Repository) -> Vec<Edge> {
     let mut edges = Vec::new();
-    for package in &place.metadata.packages {
-        let path = package.manifest_path.strip_prefix(&place.metadata.workspace_root);
+    for package in &repository.metadata.packages {
+        let path = package.manifest_path.strip_prefix(&repository.metadata.workspace_root);
         let manifest = path.unwrap_or(&package.manifest_path).to_string();
         for dependency in &package.dependencies {
             edges.push(Edge {
@@ -110,20 +110,24 @@ pub(crate) fn check(edges: &[Edge]) -> Vec<Violation> {
 fn problem(edge: &Edge) -> Option<String> {
     let Edge { from, to, .. } = edge;
     if (to == "wasmtime" || to.starts_with("wasmtime-")) && !WASMTIME.contains(&from.as_str()) {
-        return Some(format!("{from} names {to}; only plugbay-wasm may"));
+        return Some(format!(
+            "expected only plugbay-wasm to depend on {to}, found it in the manifest of {from}"
+        ));
     }
     let is_bundled = from == "plugbay-server" && to.starts_with("plugbay-plugin-");
     let is_ours = to == "plugbay" || to.starts_with("plugbay-") && !is_bundled;
-    // Tests may look at a room from any side: a cycle of dev-dependencies compiles, and ships nothing.
+    // Tests may use every crate: a circle of dev-dependencies compiles.
     if !is_ours || edge.dev || is_outside(from) {
         return None;
     }
     match ROOMS.iter().find(|(room, _)| room == from) {
         None => Some(format!(
-            "{from} is no room that tidy knows; give it a line in xtask/src/tidy/layers.rs"
+            "expected {from} in ROOMS of xtask/src/tidy/layers.rs, found none: add a line for it"
         )),
         Some((_, known)) if !known.contains(&to.as_str()) => {
-            Some(format!("{from} may not know {to}"))
+            let known =
+                if known.is_empty() { "no other crate".to_owned() } else { known.join(", ") };
+            Some(format!("expected {from} to depend on {known}, found {to}"))
         }
         Some(_) => None,
     }
@@ -139,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn downwards_is_allowed_and_upwards_is_not() {
+    fn dependencies_follow_the_order_of_the_crates() {
         assert_eq!(problems("plugbay-core", "plugbay-registry", false), 0);
         assert_eq!(problems("plugbay-registry", "plugbay-core", false), 1);
         assert_eq!(problems("plugbay-wasm", "plugbay-native", false), 1);
@@ -149,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_room_names_wasmtime_even_in_tests() {
+    fn only_one_crate_depends_on_wasmtime_even_in_tests() {
         assert_eq!(problems("plugbay-wasm", "wasmtime", false), 0);
         assert_eq!(problems("plugbay-core", "wasmtime-wasi", true), 1);
     }
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_crate_needs_a_room() {
+    fn a_new_crate_needs_a_line_in_rooms() {
         assert_eq!(problems("plugbay-attic", "plugbay-core", false), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Relative links in documents lead somewhere.
+//! The targets of relative links in documents exist.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(crate) fn check(root: &Path, sources: &[Source]) -> Vec<Violation> {
                 violations.push(Violation::new(
                     &source.path,
                     line,
-                    format!("links to {target}, which is not there"),
+                    format!("expected the target of a link to exist, found none at {target}"),
                 ));
             }
         }
@@ -33,7 +33,7 @@ fn relative_links(text: &str) -> Vec<(usize, String)> {
         if fence {
             continue;
         }
-        // What stands between backticks is code: every second part.
+        // Every second part is between backticks, and so code.
         let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
         let inline = prose
             .match_indices("](")
@@ -57,13 +57,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_relative_links_in_prose_are_looked_at() {
+    fn only_relative_links_in_prose_are_checked() {
         let text = "[a](b.md#c) [d](https://e) `[f](g)` [h](#i)\n```\n[j](k)\n```\n[l]: m/n.md\n";
         assert_eq!(relative_links(text), [(1, "b.md".to_owned()), (5, "m/n.md".to_owned())]);
     }
 
     #[test]
-    fn a_link_is_followed_from_the_folder_of_its_document() {
+    fn a_link_is_relative_to_the_folder_of_its_document() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("docs")).unwrap();
         std::fs::write(folder.path().join("docs/a.md"), "").unwrap();
@@ -72,7 +72,11 @@ mod tests {
         let violations = check(folder.path(), &sources);
         assert_eq!(
             violations,
-            [Violation::new("docs/b.md", 2, "links to c.md, which is not there")]
+            [Violation::new(
+                "docs/b.md",
+                2,
+                "expected the target of a link to exist, found none at c.md"
+            )]
         );
     }
 }

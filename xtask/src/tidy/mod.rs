@@ -1,5 +1,5 @@
-//! `tidy`: checks of what a compiler does not see. Each check is a function from what it looks at to
-//! the violations in it, so that a test can hand it a line or two.
+//! `tidy`: checks that the compiler does not make. Each is a function from texts to violations, so
+//! that a test can call it with a few lines.
 
 mod advisories;
 mod crates;
@@ -20,16 +20,16 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use plugbay_toolchain::environment;
 
-use crate::place::Place;
+use crate::repository::Repository;
 
-/// Something that is not as it should be.
+/// A violation of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// From the root of the repository, with `/`.
+    /// The path from the root of the repository, with `/`.
     file: String,
     line: usize,
     message: String,
-    /// A warning does not fail the run.
+    /// Whether it is only a warning, which does not fail the run.
     warning: bool,
 }
 
@@ -68,19 +68,22 @@ impl Source {
 }
 
 pub(crate) fn run() -> Result<bool> {
-    let place = Place::find()?;
-    let sources = sources(&place.root)?;
+    let repository = Repository::find()?;
+    let sources = sources(&repository.root)?;
     let checks: [(&str, Vec<Violation>); 11] = [
-        ("who knows whom", layers::check(&layers::edges(&place))),
-        ("which file imports which", imports::check(&sources)),
-        ("where unsafe is", unsafe_code::check(&sources)),
-        ("sizes of modules", sizes::check(&sources)),
-        ("links in documents", links::check(&place.root, &sources)),
-        ("words left over", words::check(&sources)),
-        ("manifests and first lines of crates", crates::check(&place.root, &place.metadata)),
+        ("dependencies between crates", layers::check(&layers::edges(&repository))),
+        ("imports between files", imports::check(&sources)),
+        ("unsafe code", unsafe_code::check(&sources)),
+        ("sizes of files", sizes::check(&sources)),
+        ("links in documents", links::check(&repository.root, &sources)),
+        ("unfinished code", words::check(&sources)),
+        (
+            "manifests and documentation of crates",
+            crates::check(&repository.root, &repository.metadata),
+        ),
         ("machine paths and registries", secrets::check(&sources)),
         ("known bad versions", advisories::check(&sources)),
-        ("levels of the shipped profile", profiles::check(&sources)),
+        ("optimisation of the dist profile", profiles::check(&sources)),
         ("the changelog", changelog(&sources)),
     ];
     let mut errors = 0;
@@ -97,11 +100,12 @@ pub(crate) fn run() -> Result<bool> {
 }
 
 fn changelog(sources: &[Source]) -> Vec<Violation> {
-    let there = sources.iter().any(|source| source.path == "CHANGELOG.md");
-    if there { Vec::new() } else { vec![Violation::new("CHANGELOG.md", 1, "is not there")] }
+    let exists = sources.iter().any(|source| source.path == "CHANGELOG.md");
+    let missing = || Violation::new("CHANGELOG.md", 1, "expected a changelog, found no file");
+    if exists { Vec::new() } else { vec![missing()] }
 }
 
-/// Every text file that git knows, or would with the next `git add`.
+/// All text files that git tracks, or would after `git add`.
 fn sources(root: &Path) -> Result<Vec<Source>> {
     let mut git = environment::command("git");
     git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
@@ -114,7 +118,7 @@ fn sources(root: &Path) -> Result<Vec<Source>> {
     let paths = String::from_utf8(output.stdout).context("a file name is not UTF-8")?;
     let mut sources = Vec::new();
     for path in paths.split('\0').filter(|path| !path.is_empty()) {
-        // What was deleted but not yet committed cannot be read; what is binary is not for these checks.
+        // Deleted files and binary files cannot be read as text, and are skipped.
         if let Ok(text) = fs::read_to_string(root.join(path)) {
             sources.push(Source { path: path.to_owned(), text });
         }

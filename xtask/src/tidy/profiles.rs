@@ -1,12 +1,12 @@
-//! The profile that is shipped optimises everything, whatever `release` does for the sake of a quick
-//! build: a profile inherits the levels of single packages too, and must take each of them back.
+//! The shipped profile, `dist`, optimises all packages. It inherits from `release`, which lowers the
+//! level of some packages for a quick build, and must raise each of them again.
 
 use toml::{Table, Value};
 
 use super::{Source, Violation};
 
 const MANIFEST: &str = "Cargo.toml";
-/// The level of what is shipped and measured.
+/// The optimisation level of the shipped program.
 const SHIPPED: i64 = 3;
 
 pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
@@ -14,7 +14,7 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
         return Vec::new();
     };
     let Ok(manifest) = source.text.parse::<Table>() else {
-        return vec![Violation::new(MANIFEST, 1, "cannot be read")];
+        return vec![Violation::new(MANIFEST, 1, "expected a manifest, found other text")];
     };
     let shipped = profile(&manifest, "dist");
     let mut violations = Vec::new();
@@ -22,7 +22,7 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
         violations.push(Violation::new(
             MANIFEST,
             line_of(&source.text, "[profile.dist]"),
-            format!("[profile.dist] lacks opt-level = {SHIPPED}"),
+            format!("expected opt-level = {SHIPPED} in [profile.dist], found none"),
         ));
     }
     for (name, lowered) in packages(profile(&manifest, "release")) {
@@ -33,7 +33,9 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
             violations.push(Violation::new(
                 MANIFEST,
                 line_of(&source.text, &format!("{name}.opt-level")),
-                format!("[profile.dist.package] lacks {name}.opt-level = {SHIPPED}"),
+                format!(
+                    "expected {name}.opt-level = {SHIPPED} in [profile.dist.package], found none"
+                ),
             ));
         }
     }
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shipped_takes_back_each_lowered_level() {
+    fn dist_raises_each_level_that_release_lowers() {
         let release = "[profile.release.package]\nhot.opt-level = 3\ncold.opt-level = 0\n";
         let dist = "[profile.dist]\nopt-level = 3\n";
         assert_eq!(lines(&format!("{release}{dist}")), [3]);

@@ -1,6 +1,6 @@
-//! Rust text with what is not code blanked out, line by line as it was.
+//! Replaces the parts of Rust text that are not code by blanks; lines stay where they are.
 
-/// What to leave in.
+/// The parts of the text that stay.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// Code only.
@@ -9,8 +9,8 @@ pub(crate) enum Keep {
     CodeAndComments,
 }
 
-/// Replaces comments (unless kept) and the insides of string and character literals by blanks.
-/// Newlines stay, so that line numbers do.
+/// Replaces comments (unless kept) and string and character literals by blanks. Newlines stay, so that
+/// line numbers do not change.
 pub(crate) fn blank(text: &str, keep: Keep) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
@@ -37,7 +37,7 @@ enum Kind {
     Literal,
 }
 
-/// The end and the kind of what begins at `at`.
+/// The end and the kind of the token that begins at `at`.
 fn token(chars: &[char], at: usize) -> (usize, Kind) {
     let next = |offset: usize| chars.get(at + offset).copied();
     match chars[at] {
@@ -97,7 +97,7 @@ fn quoted(chars: &[char], from: usize) -> usize {
     chars.len()
 }
 
-/// The end of a raw string whose hashes begin at `from`; none if no quote follows them.
+/// The end of a raw string whose hashes begin at `from`; `None` if no quote follows them.
 fn raw_string(chars: &[char], from: usize) -> Option<usize> {
     let quote = find(chars, from, |c| c != '#');
     if chars.get(quote) != Some(&'"') {
@@ -110,7 +110,7 @@ fn raw_string(chars: &[char], from: usize) -> Option<usize> {
     Some(end.map_or(chars.len(), |at| at + 1 + hashes))
 }
 
-/// Whether the text is made by a program, which says so in its first lines.
+/// Whether one of the first lines says that the text is generated.
 pub(crate) fn is_generated(text: &str) -> bool {
     text.lines().take(5).any(|line| {
         let line = line.to_lowercase();
@@ -118,7 +118,7 @@ pub(crate) fn is_generated(text: &str) -> bool {
     })
 }
 
-/// The lines, counted from one, on which `word` stands by itself.
+/// The numbers of the lines, from one, that have `word` as a whole word.
 pub(crate) fn word(text: &str, word: &str) -> Vec<usize> {
     let part = |c: char| c == '_' || c.is_alphanumeric();
     let mut lines = Vec::new();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_alone() {
+    fn only_whole_words_are_found() {
         assert_eq!(word("safe\nunsafe_op safe(x)\nsafe safe", "safe"), [1, 2, 3, 3]);
     }
 }

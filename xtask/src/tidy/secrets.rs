@@ -1,13 +1,14 @@
-//! Nothing of the machine it was written on: no paths of it, no package registry of its own.
+//! Files name no paths of the machine that they were written on, and no package registry other than
+//! the public ones.
 
 use super::{Source, Violation};
 
-/// Folders of people and machines, in parts so that this file does not name them.
+/// Folders of users and machines, in parts, so that this file does not contain them.
 const FOLDERS: [&[&str]; 4] =
     [&["", "root", ""], &["", "home", ""], &["", "Users", ""], &["", "work", ""]];
-/// In manifests and cargo's settings besides.
+/// A folder that is also not allowed in manifests and cargo's configuration.
 const TEMPORARY: &[&str] = &["", "tmp", ""];
-/// Says of a line that it is meant.
+/// The comment that allows the path on its line.
 const EXCUSE: &str = "tidy: a path on purpose";
 
 pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
@@ -30,7 +31,7 @@ fn machine_path(line: &str, manifest: bool) -> Option<String> {
     for parts in FOLDERS.into_iter().chain(temporary) {
         let folder = parts.join("/");
         for (at, _) in line.match_indices(&folder) {
-            // Behind a name or a dot it is the inside of a longer path or of an address.
+            // After a name or a dot it is a part of a longer path or of a URL.
             let within = line[..at]
                 .chars()
                 .next_back()
@@ -40,14 +41,14 @@ fn machine_path(line: &str, manifest: bool) -> Option<String> {
                 .next()
                 .is_some_and(|c| c.is_alphanumeric() || c == '.');
             if !within && named {
-                return Some(format!("a path of one machine: {folder}…"));
+                return Some(format!("expected no path of a single machine, found {folder}…"));
             }
         }
     }
     None
 }
 
-/// A lock file or a setting that leads to another registry than the public one.
+/// A line of a lock file or of a configuration that names another registry than the public one.
 fn registry(source: &Source, line: &str) -> Option<String> {
     let name = source.path.rsplit('/').next().unwrap_or_default();
     let line = line.trim();
@@ -67,7 +68,9 @@ fn registry(source: &Source, line: &str) -> Option<String> {
         ".npmrc" | "pip.conf" => line.contains("://"),
         _ => line.starts_with("--index-url") || line.starts_with("--extra-index-url"),
     };
-    foreign.then(|| "leads to a package registry that others may not reach".to_owned())
+    foreign.then(|| {
+        "expected only public package registries, found one that others may not reach".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -79,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_people_and_machines_are_found() {
+    fn paths_of_users_and_machines_are_found() {
         let [root, home] = [FOLDERS[0].join("/"), FOLDERS[1].join("/")];
         let text = format!(
             "cd {root}x\nhttps://a.b{home}c\n\"{home}someone\"\n$HOME{home}x\ncd {home}x # {EXCUSE}\n"
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn temporary_paths_are_wrong_in_manifests_only() {
+    fn temporary_paths_are_violations_in_manifests_only() {
         let text = format!("a = {{ path = \"{}shim\" }}\n", TEMPORARY.join("/"));
         assert_eq!(lines("plugins/Cargo.toml", &text), [1]);
         assert_eq!(lines("a.md", &text), [0; 0]);

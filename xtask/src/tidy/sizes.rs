@@ -1,4 +1,4 @@
-//! A file that grows long usually hides two ideas.
+//! Source files are not too long: a long one usually has two ideas in it.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,8 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
         let lines = lines_of_code(&source.text);
         if lines > WARN {
             let message = format!(
-                "{lines} lines of code, tests and comments aside; split past {WARN}, at most {FAIL}"
+                "expected at most {WARN} lines of code without tests and comments (an error above \
+                 {FAIL}), found {lines}: split the file"
             );
             violations.push(Violation {
                 warning: lines <= FAIL,
@@ -34,7 +35,7 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
     violations
 }
 
-/// Lines with code on them, outside modules that only tests compile.
+/// The number of lines with code, without modules that are compiled for tests only.
 fn lines_of_code(text: &str) -> usize {
     let code = blank(text, Keep::Code);
     let mut count = 0;
@@ -48,14 +49,14 @@ fn lines_of_code(text: &str) -> usize {
     count
 }
 
-/// Whether lines belong to a module under `#[cfg(test)]`.
+/// Whether a line belongs to a module under `#[cfg(test)]`.
 enum Skip {
     No,
-    /// The attribute was seen; the item it stands on follows.
+    /// The line has the attribute, or is between it and the module.
     Next,
-    /// Inside, so many braces deep.
+    /// The line is inside the module, with this many open braces.
     Inside(usize),
-    /// On its last line.
+    /// The line is the last one of the module.
     Last,
 }
 
@@ -86,7 +87,7 @@ fn is_test_attribute(line: &str) -> bool {
         || (line.starts_with("#[cfg(all(") && !super::scan::word(line, "test").is_empty())
 }
 
-/// Files that a `#[cfg(test)] mod name;` brings in.
+/// The files that a module under `#[cfg(test)]`, `mod name;`, may have.
 fn test_modules(source: &Source) -> Vec<String> {
     let code = blank(&source.text, Keep::Code);
     let (folder, file) = source.path.rsplit_once('/').unwrap_or(("", &source.path));
@@ -95,14 +96,15 @@ fn test_modules(source: &Source) -> Vec<String> {
         file => format!("{folder}/{}", file.trim_end_matches(".rs")),
     };
     let mut found = Vec::new();
-    let mut armed = false;
+    let mut after_attribute = false;
     for line in code.lines() {
         let name = line.trim().strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';'));
-        if let Some(name) = name.filter(|_| armed) {
+        if let Some(name) = name.filter(|_| after_attribute) {
             found.push(format!("{inner}/{name}.rs"));
             found.push(format!("{inner}/{name}/mod.rs"));
         }
-        armed = is_test_attribute(line) || (armed && line.trim_start().starts_with("#["));
+        after_attribute =
+            is_test_attribute(line) || (after_attribute && line.trim_start().starts_with("#["));
     }
     found
 }
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn long_files_warn_and_longer_ones_fail() {
+    fn a_long_file_is_a_warning_and_a_longer_one_an_error() {
         let found = |lines| check(&[Source::of("a/src/b.rs", &"a();\n".repeat(lines))]);
         assert_eq!(found(400), []);
         assert!(found(401)[0].warning);
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_only_tests_compile_may_be_long() {
+    fn a_file_for_tests_may_be_long() {
         let sources = [
             Source::of("a/src/word.rs", "#[cfg(all(loom, test))]\nmod models;\n"),
             Source::of("a/src/word/models.rs", &"a();\n".repeat(700)),

@@ -1,22 +1,22 @@
-//! Where hand-written `unsafe` may stand.
+//! Hand-written `unsafe` is only in the places that are listed here.
 
 use super::scan::{Keep, blank, is_generated, word};
 use super::{Source, Violation};
 
-/// Folders and files in which it may, and how often at most. A count is a list of argued places: raise it only
-/// together with the argument.
+/// The folders and files that may have `unsafe`, and how often at most. A count stands for places whose
+/// safety was argued: raise it only together with the argument.
 const ALLOWED: [(&str, Option<usize>); 7] = [
     ("host/crates/native/", None),
     ("plugin-sdk/abi/", None),
-    // The glue that exports a plugin: generated bindings, and the entry symbols.
-    ("plugin-sdk/src/form/", None),
-    // Its tests call those symbols as a host would.
+    // The entry symbols of a plugin.
+    ("plugin-sdk/src/export/", None),
+    // The tests of the SDK call these symbols, as a host does.
     ("plugin-sdk/tests/", None),
-    // A document that is lent across the C ABI without a copy.
+    // A document that borrows its bytes across the C ABI.
     ("plugin-sdk/document/", Some(1)),
-    // The allocator of a test that gives a freed block out again at once.
+    // The allocator of a test, which reuses a freed block at once.
     ("host/crates/registry/tests/address_reuse.rs", Some(5)),
-    // Taking compiled code from the cache.
+    // Deserialising compiled code from the cache.
     ("host/crates/wasm/", Some(1)),
 ];
 
@@ -30,10 +30,10 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
                 Some(room) => found[room].push(Violation::new(
                     &source.path,
                     line,
-                    "one more unsafe than was argued",
+                    "expected no more unsafe than ALLOWED in xtask/src/tidy/unsafe_code.rs, found one more",
                 )),
                 None => {
-                    violations.push(Violation::new(&source.path, line, "unsafe has no place here"));
+                    violations.push(Violation::new(&source.path, line, "expected no unsafe in this file, found one"));
                 }
             }
         }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_counted_by_room() {
+    fn unsafe_is_counted_for_each_entry() {
         let sources = [
             Source::of("host/crates/native/src/lib.rs", "unsafe { a() } unsafe { b() }"),
             Source::of("host/crates/wasm/src/load/cache.rs", "unsafe { a() }\nunsafe { b() }"),
@@ -62,8 +62,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "host/crates/core/src/lib.rs:3: unsafe has no place here",
-                "host/crates/wasm/src/load/cache.rs:2: one more unsafe than was argued",
+                "host/crates/core/src/lib.rs:3: expected no unsafe in this file, found one",
+                "host/crates/wasm/src/load/cache.rs:2: expected no more unsafe than ALLOWED in \
+                 xtask/src/tidy/unsafe_code.rs, found one more",
             ]
         );
     }

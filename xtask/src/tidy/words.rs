@@ -1,11 +1,11 @@
-//! Words that say a thing is unfinished.
+//! Source files have no marks of unfinished code.
 
 use super::scan::{Keep, blank, word};
 use super::{Source, Violation};
 
-/// In comments as in code.
+/// Words that are marks in comments and in code.
 const ANYWHERE: [&str; 2] = ["TODO", "FIXME"];
-/// As macros.
+/// Macros that are marks.
 const MACROS: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];
 
 pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
@@ -22,7 +22,7 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
             for wanted in words {
                 let lines = word(text, wanted);
                 violations.extend(lines.into_iter().map(|line| {
-                    Violation::new(&source.path, line, format!("{wanted} was left over"))
+                    Violation::new(&source.path, line, format!("expected no {wanted}, found one"))
                 }));
             }
         }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_in_strings_are_no_words() {
+    fn words_in_strings_do_not_count() {
         let text = "// TODO: a\nlet b = \"TODO\";\ntodo!(\"c\");\n// the dbg! macro\n";
         let lines: Vec<usize> = check(&[Source::of("a.rs", text)]).iter().map(|v| v.line).collect();
         assert_eq!(lines, [1, 3]);

@@ -16,12 +16,12 @@ pub enum Source {
     File(PathBuf),
     /// A crate linked into this program, by the plugin's name.
     Linked(String),
-    /// Bytes that the embedding application gave, under a name of its choice.
+    /// Bytes from the embedding application, under a name that it chooses.
     Memory(String),
 }
 
 impl Source {
-    /// The last part: the file's name, or the linked plugin's.
+    /// The name of the file, or of the linked plugin, without a folder.
     #[must_use]
     pub fn file_name(&self) -> String {
         match self {
@@ -47,9 +47,9 @@ impl fmt::Display for Source {
 /// A file's bytes, read once, and their digest.
 #[derive(Clone)]
 pub struct Artifact {
-    /// Where the bytes were found.
+    /// The source of the bytes.
     pub source: Source,
-    /// Their identity.
+    /// The digest of the bytes.
     pub digest: Digest,
     /// The bytes; empty for a linked plugin.
     pub bytes: Arc<[u8]>,
@@ -62,8 +62,8 @@ impl Artifact {
         Self { source, digest: Digest::of(&bytes), bytes }
     }
 
-    /// A crate linked into this program. It has no bytes of its own; its digest is that of
-    /// its name and version, so that it changes when the linked version does.
+    /// A crate linked into this program. It has no bytes; its digest is computed from its name and
+    /// version, so that it changes with the linked version.
     #[must_use]
     pub fn linked(name: &str, version: &str) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! How a call fails, and what that says of the plugin.
+//! How a call fails, and who is to blame.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::cut;
 
-/// The longest message and the longest backtrace of a failed call, in bytes. Both are largely of
-/// the plugin's choice, and are kept for long.
+/// The longest message and the longest backtrace of a failed call, in bytes. The plugin chooses
+/// most of their text, and they may be kept for long.
 const MAX_MESSAGE: usize = 4 * 1024;
 const MAX_BACKTRACE: usize = 8 * 1024;
 
@@ -84,21 +84,21 @@ impl CallErrorKind {
     }
 }
 
-/// What a failed call says of the plugin that was called.
+/// Who is to blame for a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// It answered, and is healthy: the caller's request was wrong.
+    /// The caller: its request was wrong. The plugin answered, and is healthy.
     Caller,
-    /// It failed.
+    /// The plugin: it failed.
     Plugin,
-    /// It was not called at all: another provider may be.
+    /// The plugin was not called at all. Another provider may be tried.
     NotCalled,
-    /// Nothing: the call was given up before it could tell.
+    /// Not known: the call was cancelled before the plugin answered.
     Unknown,
 }
 
 impl CallErrorKind {
-    /// What this failure says of the plugin.
+    /// Who is to blame for this kind of failure.
     #[must_use]
     pub fn blame(self) -> Blame {
         match self {
@@ -122,9 +122,10 @@ impl CallErrorKind {
     }
 }
 
-/// A call that got no answer: who was called, why there is none, and, for a trap, where.
+/// A call that got no answer: the plugin, the kind of failure, the message and, for a trap, the
+/// backtrace.
 ///
-/// As small as a pointer, because every answer has room for one.
+/// It is boxed, because every call returns a `Result` with it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}{}", Prefix(.0.plugin.as_deref()), .0.message)]
 pub struct CallError(Box<Failure>);
@@ -161,8 +162,8 @@ impl CallError {
         }))
     }
 
-    /// Names the plugin, as `name@version`, unless one is named already: the innermost
-    /// plugin is the one to blame.
+    /// Sets the plugin, as `name@version`, unless it is set already: the innermost plugin is to
+    /// blame.
     #[must_use]
     pub fn of(mut self, plugin: &Arc<str>) -> Self {
         self.0.plugin.get_or_insert_with(|| Arc::clone(plugin));
@@ -176,7 +177,7 @@ impl CallError {
         self
     }
 
-    /// Adds how long to wait before another try.
+    /// Sets how long to wait before another try.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
@@ -189,7 +190,7 @@ impl CallError {
         self.0.retry_after
     }
 
-    /// Which kind of failure this is.
+    /// The kind of the failure.
     #[must_use]
     pub fn kind(&self) -> CallErrorKind {
         self.0.kind
@@ -213,14 +214,14 @@ impl CallError {
         self.0.plugin.as_deref()
     }
 
-    /// As `overloaded`, with a time to wait unless it has one.
+    /// Changes the kind to `overloaded`, and sets `wait` unless the error has a time to wait.
     pub(crate) fn overloaded(mut self, wait: Option<Duration>) -> Self {
         self.0.kind = CallErrorKind::Overloaded;
         self.0.retry_after = self.0.retry_after.or(wait);
         self
     }
 
-    /// Where the guest trapped, a frame a line, innermost first.
+    /// The guest's backtrace, one frame per line, innermost first.
     #[must_use]
     pub fn backtrace(&self) -> Option<&str> {
         self.0.backtrace.as_deref()
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plugin_says_is_bounded() {
+    fn messages_and_backtraces_are_bounded() {
         let long = "x".repeat(1 << 20);
         let error = CallError::new(CallErrorKind::Internal, long.clone()).with_backtrace(long);
         assert!(error.message().ends_with("x… (1048576 bytes)"));

@@ -1,4 +1,4 @@
-//! What a call carries with it.
+//! The context of a call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::call::{CallError, CallErrorKind};
-use crate::codec::direction::Direction;
-use crate::codec::future::CodecFuture;
+use crate::kind::codec::direction::Direction;
+use crate::kind::codec::future::CodecFuture;
 
-/// How deep calls from plugin to plugin may nest.
+/// The maximum depth of calls from plugin to plugin.
 pub const MAX_DEPTH: u8 = 8;
 
-/// What a plugin may ask of the host during a call: the other codecs, as the generation
-/// holds them that the call began with.
+/// The services of the host for a plugin during a call: the codecs of the generation in which the
+/// call began.
 pub trait Services: Send + Sync + 'static {
-    /// The codecs there are, sorted by name.
+    /// All codecs, sorted by name.
     fn codecs(&self) -> Vec<CodecInfo>;
 
     /// Converts with the codec `name`. `context` is that of the call to make, so
@@ -61,24 +61,24 @@ pub struct CodecInfo {
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// Cancels, for good.
+    /// Cancels the call. This cannot be undone.
     pub fn cancel(&self) {
-        // Relaxed: it guards nothing but itself, and is polled.
+        // Relaxed: the flag protects no other data, and is polled.
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was cancelled.
+    /// Whether the call was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What travels with a call into a plugin: the host's services in the caller's snapshot, how
-/// deep the call is nested, when it must be over, and whether it was cancelled.
+/// The context of a call of a plugin: the host's services in the caller's snapshot, the depth of
+/// the call, its deadline, and whether it was cancelled.
 ///
-/// The time that a call may take is the lesser of two: what the plugin's policy gives each call,
-/// and what is left until the context's deadline, which the calls of one request share.
+/// A call may take the lesser of two times: the limit of each call in the plugin's policy, and the
+/// time until the context's deadline, which the calls of one request share.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     services: &'a Arc<dyn Services>,
@@ -88,13 +88,14 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The context of a call from outside, which may take as long as the plugin's policy says.
+    /// The context of a call from outside, without a deadline: only the plugin's policy limits its
+    /// time.
     #[must_use]
     pub fn new(services: &'a Arc<dyn Services>) -> Self {
         Self { services, depth: 0, deadline: None, cancel: None }
     }
 
-    /// Ends the call at `deadline`, if it would not end before.
+    /// Ends the call at `deadline`, or at an earlier deadline that is set already.
     #[must_use]
     pub fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(self.deadline.map_or(deadline, |mine| mine.min(deadline)));
@@ -108,15 +109,16 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// The context of a call that the plugin makes, which was called with this one.
+    /// The context of a call that a plugin makes during a call with this context.
     ///
     /// # Errors
     ///
     /// `unsupported` past [`MAX_DEPTH`].
     pub fn nested(self) -> Result<Self, CallError> {
         if self.depth >= MAX_DEPTH {
-            let message =
-                format!("expected calls between plugins to nest at most {MAX_DEPTH} deep");
+            let message = format!(
+                "calls between plugins are nested too deep: expected at most {MAX_DEPTH} levels"
+            );
             return Err(CallError::new(CallErrorKind::Unsupported, message));
         }
         Ok(Self { depth: self.depth + 1, ..self })
@@ -128,20 +130,20 @@ impl<'a> Context<'a> {
         self.services
     }
 
-    /// How many plugins are above this call.
+    /// How many plugins called each other above this call.
     #[must_use]
     pub fn depth(&self) -> u8 {
         self.depth
     }
 
-    /// When the call must be over, whatever the plugin's policy says.
+    /// The deadline of the call; the plugin's policy may end it earlier.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// When a call must be over that began at `begun` and may take `within` by the plugin's
-    /// policy; none if that is too far off for the clock.
+    /// The end of a call that began at `begun` and may take `within` by the plugin's policy; `None`
+    /// if the clock cannot represent it.
     #[must_use]
     pub fn ends(&self, begun: Instant, within: Duration) -> Option<Instant> {
         match (begun.checked_add(within), self.deadline) {
@@ -162,13 +164,13 @@ impl<'a> Context<'a> {
         self.cancel.is_some_and(Cancel::is_cancelled)
     }
 
-    /// What cancels the call, if anything can.
+    /// The token that cancels the call, if there is one.
     #[must_use]
     pub fn cancel(&self) -> Option<&'a Cancel> {
         self.cancel
     }
 
-    /// The same, for work that outlives the caller's borrow.
+    /// An owned copy, for work that outlives the borrow of the caller.
     #[must_use]
     pub fn to_owned(&self) -> OwnedContext {
         OwnedContext {
@@ -190,8 +192,8 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-/// A [`Context`] that owns what it names: for another thread, or for an instance that is lent the
-/// services for the length of a call. While it lives, so does the caller's snapshot.
+/// A [`Context`] that owns its parts: for another thread, or for an instance that needs the
+/// services during a call. It keeps the caller's snapshot alive.
 #[derive(Clone)]
 pub struct OwnedContext {
     services: Arc<dyn Services>,
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nested_call_has_what_is_left_and_nothing_lengthens_it() {
+    fn a_nested_call_inherits_the_deadline_and_cannot_extend_it() {
         let services: Arc<dyn Services> = Arc::new(Nothing);
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let outer = Context::new(&services);
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_goes_is_noticed_everywhere_below() {
+    fn a_cancellation_reaches_nested_calls() {
         let services: Arc<dyn Services> = Arc::new(Nothing);
         let cancel = Cancel::default();
         let kept = Context::new(&services).cancelled_by(&cancel).nested().unwrap().to_owned();
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_nest_so_deep() {
+    fn calls_nest_to_the_maximum_depth() {
         let services: Arc<dyn Services> = Arc::new(Nothing);
         let deepest = (0..MAX_DEPTH).try_fold(Context::new(&services), |it, _| it.nested());
         let error = deepest.unwrap().nested().unwrap_err();

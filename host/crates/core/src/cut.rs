@@ -1,11 +1,11 @@
-//! Bounds for text that a plugin chose.
+//! Bounds for text from a plugin.
 
 use std::borrow::Cow;
 
-/// `text`, or as much of its beginning as fits `most` bytes, with a note of how long it was.
+/// Returns `text`, cut to `most` bytes with a note of its full length if it is longer.
 ///
-/// What a plugin says ends in logs, events and histories, of which the host keeps many: a text
-/// that only the plugin's memory bounds would fill the host's. What is cut away is freed.
+/// Texts of plugins are kept in logs, events and histories. Without a bound they could fill the
+/// host's memory. The memory of the removed part is freed.
 #[must_use]
 pub fn cut<'a>(text: impl Into<Cow<'a, str>>, most: usize) -> Cow<'a, str> {
     let text = text.into();
@@ -21,13 +21,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_stays_as_it_is() {
+    fn a_short_text_is_unchanged() {
         assert!(matches!(cut("abc", 3), Cow::Borrowed("abc")));
         assert_eq!(cut(String::from("é"), 2), "é");
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_between_characters_and_says_so() {
+    fn a_long_text_is_cut_between_characters_with_a_note() {
         assert_eq!(cut("abcd", 3), "abc… (4 bytes)");
         assert_eq!(cut("éé", 3), "é… (4 bytes)");
         let Cow::Owned(cut) = cut("x".repeat(1 << 20), 10) else { panic!("it is borrowed") };

@@ -1,4 +1,4 @@
-//! What a plugin says of itself, and the check that it may say so.
+//! A plugin's description of itself, and its validation.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ const MAX_TEXT: usize = 64 * 1024;
 /// The longest configuration schema, in bytes of JSON text.
 const MAX_SCHEMA: usize = 256 * 1024;
 
-/// What a plugin says of itself before it is configured.
+/// A plugin's description of itself, before it is configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// The plugin's name; see [`check_name`].
@@ -34,19 +34,19 @@ pub struct Description {
     /// One line for people.
     #[serde(default)]
     pub description: String,
-    /// What it offers. Calls name a capability by its index here.
+    /// The capabilities that it offers. Calls name a capability by its index in this list.
     pub capabilities: Vec<CapabilityDescription>,
     /// The JSON Schema (draft 2020-12) of its configuration.
     #[serde(default)]
     pub config_schema: Option<Value>,
 }
 
-/// One thing that a plugin offers under a kind and a name.
+/// A capability that a plugin offers, under a kind and a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityDescription {
     /// The typed interface: `codec`, `handler`, or one that the application defines.
     pub kind: String,
-    /// The name that callers ask for.
+    /// The name that callers use.
     pub name: String,
     /// One line for people.
     #[serde(default)]
@@ -76,7 +76,7 @@ pub enum DescriptionError {
     /// A name breaks the rule.
     #[error("{item}: {source}")]
     Name {
-        /// Which name.
+        /// The item whose name it is.
         item: String,
         /// The rule, and what was found.
         source: NameError,
@@ -92,21 +92,21 @@ pub enum DescriptionError {
     /// The configuration schema is not JSON.
     #[error("config schema: expected JSON text of at most 256 KiB: {message}")]
     Schema {
-        /// What the JSON parser said.
+        /// The message of the JSON parser.
         message: String,
     },
     /// A list or a text is longer than allowed, or a list is empty.
     #[error("{item}: expected {expected}, found {found}")]
     Size {
-        /// Which list or text.
+        /// The list or text.
         item: String,
         /// The bound.
         expected: &'static str,
-        /// How many there are.
+        /// The length.
         found: usize,
     },
     /// Two capabilities have the same kind and name.
-    #[error("capability {key}: described twice")]
+    #[error("capability {key} is described twice")]
     Twice {
         /// The kind and name.
         key: String,
@@ -114,9 +114,9 @@ pub enum DescriptionError {
     /// A route or media type is malformed.
     #[error("{item}: expected {expected}, found {found:?}")]
     Malformed {
-        /// Which one.
+        /// The route or media type.
         item: String,
-        /// What it must look like.
+        /// The expected form.
         expected: &'static str,
         /// What was found.
         found: String,
@@ -124,12 +124,12 @@ pub enum DescriptionError {
 }
 
 impl Description {
-    /// What it offers, by kind and name, in order.
+    /// The keys of its capabilities, in order.
     pub fn keys(&self) -> impl Iterator<Item = CapabilityKey> {
         self.capabilities.iter().map(|it| CapabilityKey::new(&*it.kind, &*it.name))
     }
 
-    /// Parses a version as plugins give it.
+    /// Parses the version of a plugin.
     ///
     /// # Errors
     ///
@@ -142,11 +142,11 @@ impl Description {
         Version::parse(version).map_err(|_| error())
     }
 
-    /// Parses a configuration schema as plugins give it.
+    /// Parses the configuration schema of a plugin.
     ///
     /// # Errors
     ///
-    /// Returns [`DescriptionError::Schema`] if it is too long or no JSON.
+    /// Returns [`DescriptionError::Schema`] if it is too long or not JSON.
     pub fn parse_schema(text: &str) -> Result<Value, DescriptionError> {
         if text.len() > MAX_SCHEMA {
             return Err(DescriptionError::Schema {
@@ -157,8 +157,7 @@ impl Description {
             .map_err(|error| DescriptionError::Schema { message: error.to_string() })
     }
 
-    /// Checks all that came from the plugin: names, sizes, duplicates, routes. A
-    /// description is a hostile input like any other.
+    /// Checks names, sizes, duplicates and routes. A description is untrusted input.
     ///
     /// # Errors
     ///
@@ -237,7 +236,7 @@ fn bounded(
     Err(DescriptionError::Size { item: item.to_owned(), expected, found })
 }
 
-/// A token as RFC 9110, section 5.6.2 has it.
+/// Whether the text is a token (RFC 9110, section 5.6.2).
 fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
@@ -339,12 +338,12 @@ mod tests {
     }
 
     #[test]
-    fn accepts_a_good_one() {
+    fn a_valid_description_is_accepted() {
         assert_eq!(description().check(), Ok(()));
     }
 
     #[test]
-    fn names_the_item_that_breaks_a_rule() {
+    fn an_error_names_the_item_that_breaks_a_rule() {
         assert!(refused(|d| d.name = "A".into()).starts_with("plugin name: expected a name"));
         assert!(
             refused(|d| d.capabilities.clear())
@@ -362,11 +361,11 @@ mod tests {
                 .contains("upper-case")
         );
         let twice = refused(|d| d.capabilities.push(d.capabilities[0].clone()));
-        assert_eq!(twice, "capability codec:json: described twice");
+        assert_eq!(twice, "capability codec:json is described twice");
     }
 
     #[test]
-    fn refuses_versions_and_schemas_that_are_none() {
+    fn invalid_versions_and_schemas_are_refused() {
         assert!(Description::parse_version("1.0").is_err());
         assert!(Description::parse_schema("{").is_err());
         assert!(Description::parse_schema(&" ".repeat(MAX_SCHEMA + 1)).is_err());

@@ -1,4 +1,4 @@
-//! SHA-256 of an artifact's bytes: the only identity an artifact has.
+//! The SHA-256 digest of an artifact's bytes, which is its identity.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 digest (FIPS 180-4) of an artifact's bytes.
 ///
-/// Shown and parsed as `sha256:` and 64 lowercase hexadecimal digits.
+/// Printed and parsed as `sha256:` and 64 lowercase hexadecimal digits.
 ///
 /// ```
 /// use plugbay_core::Digest;
@@ -33,7 +33,7 @@ impl Digest {
         &self.0
     }
 
-    /// The 64 hexadecimal digits, without the `sha256:` in front.
+    /// The 64 hexadecimal digits, without the prefix `sha256:`.
     #[must_use]
     pub fn hex(&self) -> String {
         use fmt::Write as _;
@@ -65,7 +65,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// A text that is no digest.
+/// A text that is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected `sha256:` and 64 hexadecimal digits, found {found:?}")]
 pub struct ParseDigestError {
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_what_is_no_digest() {
+    fn invalid_digests_are_refused() {
         for text in [
             "",
             "sha256:",

@@ -1,4 +1,4 @@
-//! What a plugin may reach beyond its own memory: nothing, unless the configuration grants it.
+//! Grants: access of a plugin beyond its own memory. Without grants it has none.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The doors of the sandbox.
+/// The kinds of access that can be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grant {
@@ -27,7 +27,7 @@ pub enum Grant {
 }
 
 impl Grant {
-    /// Every door, in order.
+    /// All kinds, in order.
     pub const ALL: [Self; 6] =
         [Self::Files, Self::Network, Self::Environment, Self::Clocks, Self::Random, Self::Stdio];
 
@@ -44,7 +44,7 @@ impl Grant {
         }
     }
 
-    /// The door that an imported interface leads to, if it leads to one.
+    /// The grant that an imported interface needs, if it needs one.
     ///
     /// Names are those of WASI 0.2, for instance `wasi:filesystem/types@0.2.6`.
     #[must_use]
@@ -61,13 +61,14 @@ impl Grant {
         }
     }
 
-    /// The doors that imported interfaces lead to, in order, each once.
+    /// The grants that imported interfaces need, in order, without duplicates.
     #[must_use]
     pub fn requested(imports: &[String]) -> Vec<Self> {
-        let mut asked: Vec<Self> = imports.iter().filter_map(|it| Self::of_import(it)).collect();
-        asked.sort();
-        asked.dedup();
-        asked
+        let mut requested: Vec<Self> =
+            imports.iter().filter_map(|it| Self::of_import(it)).collect();
+        requested.sort();
+        requested.dedup();
+        requested
     }
 }
 
@@ -77,25 +78,25 @@ impl fmt::Display for Grant {
     }
 }
 
-/// What one plugin may reach. The default is nothing.
+/// The grants of one plugin. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Grants {
     /// Folders of the host.
     pub files: Vec<FolderGrant>,
-    /// Where it may connect to.
+    /// The hosts and ports that it may connect to.
     pub network: Vec<NetworkGrant>,
     /// Its environment variables.
     pub environment: Environment,
-    /// Whether it may read the clocks. Otherwise they stand still, at zero.
+    /// Whether it may read the clocks. Otherwise they are always at zero.
     pub clocks: bool,
-    /// Whether its random numbers are random. Otherwise they are the same in each instance.
+    /// Whether it gets random numbers. Otherwise they are the same in each instance.
     pub random: bool,
-    /// Whether what it prints goes to the log. Otherwise it goes nowhere.
+    /// Whether its output goes to the log. Otherwise it is discarded.
     pub stdio: bool,
 }
 
 impl Grants {
-    /// The doors that are open, at least in part, in order.
+    /// The kinds that are granted, at least in part, in order.
     #[must_use]
     pub fn open(&self) -> Vec<Grant> {
         let open = |grant: &Grant| match grant {
@@ -110,37 +111,37 @@ impl Grants {
     }
 }
 
-/// One folder of the host, and how the plugin sees it.
+/// A folder of the host, and its path in the plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FolderGrant {
     /// The folder, absolute.
     pub host: PathBuf,
-    /// Its absolute path in the plugin's eyes.
+    /// The absolute path under which the plugin sees it.
     pub guest: String,
-    /// Whether it may change what is in there.
+    /// Whether the plugin may write to it.
     pub write: bool,
 }
 
-/// Where a plugin may connect to: by TCP, and by UDP.
+/// A host and port that a plugin may connect to, by TCP or UDP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NetworkGrant {
-    /// Which machines.
+    /// The machines.
     pub host: HostPattern,
-    /// Which port; `None` means all.
+    /// The port; `None` means all ports.
     pub port: Option<u16>,
 }
 
-/// Which machines a grant names.
+/// The machines of a network grant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {
-    /// This name, in lower case. Whatever it resolves to is granted, except addresses of the
-    /// host itself and of its link, which a name in foreign hands could be made to mean.
+    /// This name, in lower case. The addresses that it resolves to are granted, except those of the
+    /// host itself and of its link, because a foreign name could be made to resolve to them.
     Name(String),
-    /// Every name below this one, in lower case: `example.org` for `*.example.org`.
+    /// All subdomains of this name, in lower case: `example.org` for `*.example.org`.
     Below(String),
-    /// The addresses of which the first so many bits are those of this one. Those of the host
-    /// itself, of its link and of a cloud's metadata service are granted only by a network that
-    /// holds nothing else: its author knows what it grants.
+    /// The addresses that have this number of first bits in common with this address. Addresses of
+    /// the host itself, of its link and of a cloud's metadata service are granted only by a network
+    /// that holds nothing else, so that they are never granted by mistake.
     Network(IpAddr, u8),
     /// `localhost`: the addresses of the host itself.
     Loopback,
@@ -161,8 +162,8 @@ impl fmt::Display for HostPattern {
 }
 
 impl HostPattern {
-    /// Reads what [`Display`](fmt::Display) writes. What people write in a configuration is
-    /// checked there; here a text that is neither an address nor a network is a name.
+    /// Parses the output of [`Display`](fmt::Display). The configuration checks its own entries;
+    /// here a text that is neither an address nor a network is a name.
     fn read(text: &str) -> Option<Self> {
         if text == "localhost" {
             return Some(Self::Loopback);
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn imports_lead_to_doors() {
+    fn imports_need_grants() {
         let imports = ["wasi:random/random@0.2.6", "wasi:cli/stderr@0.2.6", "wasi:cli/exit@0.2.6"];
         let asked = Grant::requested(&imports.map(str::to_owned));
         assert_eq!(asked, [Grant::Random, Grant::Stdio]);
@@ -267,9 +268,9 @@ mod tests {
         };
         let json = serde_json::to_string(&grants).unwrap();
         assert_eq!(serde_json::from_str::<Grants>(&json).unwrap(), grants);
-        let doors = serde_json::to_string(&Grant::ALL).unwrap();
-        assert_eq!(doors, r#"["files","network","environment","clocks","random","stdio"]"#);
-        assert_eq!(serde_json::from_str::<[Grant; 6]>(&doors).unwrap(), Grant::ALL);
+        let grants = serde_json::to_string(&Grant::ALL).unwrap();
+        assert_eq!(grants, r#"["files","network","environment","clocks","random","stdio"]"#);
+        assert_eq!(serde_json::from_str::<[Grant; 6]>(&grants).unwrap(), Grant::ALL);
         assert!(serde_json::from_str::<HostPattern>(r#""10.0.0.0/x""#).is_err());
     }
 }

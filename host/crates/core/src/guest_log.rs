@@ -1,32 +1,32 @@
-//! What plugins log, as events of `tracing` under the target `plugbay::plugin`. A line of theirs is
-//! one line, whatever is in it, and no longer than a line should be.
+//! The log of plugins, as events of `tracing` under the target `plugbay::plugin`. Each entry is one
+//! line of bounded length, whatever the plugin writes.
 
 use std::fmt::{self, Write as _};
 
-/// The most bytes of a message, and of all fields of a line together, as they are written; what is
-/// beyond is cut.
+/// The maximum size of a message, and of all fields of a line together, in bytes as written; the
+/// rest is cut.
 const MAX_TEXT: usize = 8 * 1024;
 /// The longest name of a field, in bytes.
 const MAX_NAME: usize = 256;
-/// The most fields of a line.
+/// The maximum number of fields of a line.
 const MAX_FIELDS: usize = 32;
 
-/// How much a line matters, most first.
+/// The level of a line, the most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// Something failed.
     Error,
-    /// Something is off.
+    /// Something unexpected happened.
     Warn,
     /// Something worth knowing happened.
     Info,
-    /// For those who look for a fault.
+    /// For debugging.
     Debug,
-    /// For those who look very closely.
+    /// For debugging in detail.
     Trace,
 }
 
-/// Calls a `tracing` macro with the level as a literal, as the macros want it.
+/// Calls a `tracing` macro with the level as a literal, which the macros require.
 macro_rules! at_level {
     ($level:expr, $with:ident) => {
         match $level {
@@ -40,7 +40,7 @@ macro_rules! at_level {
 }
 
 impl LogLevel {
-    /// Whether lines of this level go anywhere.
+    /// Whether lines of this level are logged.
     #[must_use]
     pub fn is_enabled(self) -> bool {
         macro_rules! enabled {
@@ -52,8 +52,8 @@ impl LogLevel {
     }
 }
 
-/// Writes a line of the plugin `name@version`. It belongs to whatever span its caller is in,
-/// and so to the request that is answered.
+/// Writes a line of the plugin `name@version`. It belongs to the current span, and so to the
+/// request that is being answered.
 pub fn write_log<N: AsRef<str>, V: AsRef<str>>(
     plugin: &str,
     level: LogLevel,
@@ -87,13 +87,14 @@ impl fmt::Display for Message<'_> {
     }
 }
 
-/// What would end a line, tell a terminal something, or turn the order of letters around.
+/// Whether the character would end a line, control a terminal, or change the direction of text.
 fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Fields as `name="value"` pairs, bounded. A name that is none is quoted too.
+/// Fields as `name="value"` pairs, bounded. A name with other characters than those of [`is_plain`]
+/// is quoted too.
 struct Fields<'a, N, V>(&'a [(N, V)]);
 
 impl<N: AsRef<str>, V: AsRef<str>> fmt::Display for Fields<'_, N, V> {
@@ -112,7 +113,7 @@ impl<N: AsRef<str>, V: AsRef<str>> fmt::Display for Fields<'_, N, V> {
     }
 }
 
-/// What a name is made of.
+/// Whether the character may be in a name without quotes.
 fn is_plain(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | ':' | '/' | '@')
 }
@@ -122,7 +123,7 @@ fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-/// Writes what there is room for.
+/// Writes text as long as there is room for it.
 struct Room<'a, 'f> {
     to: &'a mut fmt::Formatter<'f>,
     left: usize,
@@ -131,7 +132,7 @@ struct Room<'a, 'f> {
 impl fmt::Write for Room<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let fits = cut(text, self.left);
-        // What comes after something that was cut would stand in a place that is not its own.
+        // After a cut nothing more is written: it would look like the continuation of the cut text.
         self.left = if fits.len() < text.len() { 0 } else { self.left - fits.len() };
         self.to.write_str(fits)
     }
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cannot_be_made_to_look_like_two() {
+    fn an_entry_cannot_be_made_to_look_like_two_lines() {
         let forged = "done\n2026-01-01 ERROR plugbay: \u{1b}[31mgone\r\u{85}\u{2028}\u{202e}é\\n";
         let escaped =
             "done\\n2026-01-01 ERROR plugbay: \\u{1b}[31mgone\\r\\u{85}\\u{2028}\\u{202e}é\\n";

@@ -1,35 +1,35 @@
-//! The words that every room of Plugbay shares, and what both runtimes need.
+//! The types that all parts of Plugbay share, and the parts that both runtimes need.
 //!
-//! A file or a linked crate is an [`Artifact`], known by its [`Digest`]. A [`Runtime`]
-//! recognises it and turns it into something [`Prepared`]: compiled, its version checked,
-//! able to [describe](Description) itself. Started under a [`Policy`] and a configuration
-//! it is a [`Plugin`], which hands out a [`Provider`] for each [capability](CapabilityKey)
-//! that it described. What a caller calls is typed by a [`Kind`]: [`codec`] and [`handler`]
-//! are two, an application defines its own the same way.
+//! A file or a linked crate is an [`Artifact`], identified by its [`Digest`]. A [`Runtime`]
+//! recognizes it and makes it [`Prepared`]: compiled, with its version checked, able to
+//! [describe](Description) itself. Started with a [`Policy`] and a configuration it is a
+//! [`Plugin`], which has a [`Provider`] for each [capability](CapabilityKey) that it described. A
+//! [`Kind`] defines the interface of a capability. Some are [built in](BUILT_IN), and an application
+//! defines its own in the same way.
 //!
-//! Calls for which something is not free wait in a [`WaitQueue`], in either runtime.
+//! In both runtimes, calls that need an instance or another limited resource wait in a
+//! [`WaitQueue`]; a [`Bulkhead`] is such a queue and the number of calls that run at once.
 //!
-//! What goes wrong has two shapes. A [`Refusal`] says why an artifact does not run; a
-//! [`CallError`] says why a call got no answer. Both carry a stable `reason()`.
+//! There are two types of errors. A [`Refusal`] says why an artifact does not run; a [`CallError`]
+//! says why a call got no answer. Both have a stable `reason()`.
 //!
 //! # What is deliberately absent
 //!
-//! No engine, no dynamic loading, no async runtime, no I/O: this crate never names
-//! wasmtime, libloading or tokio, and a runtime may be written against it alone.
+//! This crate has no engine, no dynamic loading, no async runtime and no I/O: it does not depend on
+//! wasmtime, libloading or tokio, and a runtime can be written against it alone.
 
 #![forbid(unsafe_code)]
 
 mod artifact;
+mod bulkhead;
 mod call;
-pub mod codec;
 mod context;
 mod cut;
 mod description;
 mod digest;
 mod grants;
 mod guest_log;
-pub mod handler;
-mod kind;
+pub mod kind;
 mod metrics;
 mod name;
 mod notice;
@@ -41,6 +41,7 @@ mod upstream;
 mod wait_queue;
 
 pub use artifact::{Artifact, Source};
+pub use bulkhead::{Bulkhead, Place};
 pub use call::{Blame, CallError, CallErrorKind};
 pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, OwnedContext, Services};
 pub use cut::cut;
@@ -48,7 +49,8 @@ pub use description::{CapabilityDescription, Description, DescriptionError, Rout
 pub use digest::{Digest, ParseDigestError};
 pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};
 pub use guest_log::{LogLevel, write_log};
-pub use kind::{CapabilityKey, Kind, Provider};
+pub use kind::built_in::*;
+pub use kind::{BUILT_IN, BuiltIn, CapabilityKey, Kind, Provider};
 pub use metrics::GuestMetrics;
 pub use name::{MAX_NAME, NameError, check_name};
 pub use notice::{Notice, Observer, Unobserved};

@@ -1,15 +1,15 @@
-//! The plugin's own figures, bounded in number.
+//! The metrics that a plugin reports, bounded in number.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::GuestMetric;
 
-/// The most names per plugin; further ones are counted in `dropped`.
+/// The maximum number of names per plugin; further ones are counted in `dropped`.
 const MAX_NAMES: usize = 64;
 const DROPPED: &str = "dropped";
 
-/// Shared by all instances of a plugin.
+/// The metrics of a plugin, shared by all its instances.
 #[derive(Debug, Default)]
 pub struct GuestMetrics {
     metrics: Mutex<BTreeMap<String, GuestMetric>>,
@@ -40,14 +40,14 @@ impl GuestMetrics {
         });
     }
 
-    /// All figures, sorted by name.
+    /// All metrics, sorted by name.
     #[must_use]
     pub fn snapshot(&self) -> Vec<GuestMetric> {
         self.lock().values().cloned().collect()
     }
 
-    /// Updates `name`; a bad name, one too many, or a counter used as a gauge is counted
-    /// as dropped, so that the author sees it.
+    /// Updates `name`. A bad name, one too many, or a counter that is used as a gauge is counted as
+    /// dropped, so that the author sees the mistake.
     fn update(
         &self,
         name: &str,
@@ -70,7 +70,7 @@ impl GuestMetrics {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, GuestMetric>> {
-        // A panic while the lock is held leaves at worst one figure a step behind.
+        // A panic while the lock is held loses one update at most.
         self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rule() {
+    fn names_are_checked() {
         for good in ["a", "json", "0", "a-b_c.d", &"x".repeat(64)] {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }

@@ -1,4 +1,4 @@
-//! What a runtime notices of a plugin while it runs, and reports to the host.
+//! Notices: reports of a runtime to the host about a running plugin.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,50 +7,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::Grant;
 
-/// Something that the operator should know of.
+/// A report about a plugin for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Notice {
-    /// The plugin used what it is not granted.
+    /// The plugin tried to use something that is not granted.
     Denied {
-        /// The grant that it lacks.
+        /// The missing grant.
         grant: Grant,
-        /// What it tried, for people: `connect to 10.0.0.1:80`.
+        /// The attempt, for people: `connect to 10.0.0.1:80`.
         tried: String,
-        /// How often since the last notice of this grant.
+        /// How often it happened since the last notice of this grant.
         times: u64,
     },
-    /// The plugin did something more often than it may.
+    /// The plugin exceeded a limit.
     Limited {
         /// The key of the limit: `logs`, `host_calls`.
         limit: Cow<'static, str>,
-        /// How often since the last notice of this limit.
+        /// How often it happened since the last notice of this limit.
         times: u64,
     },
-    /// The process that the plugin runs in ended. Another one starts after a pause.
+    /// The plugin's worker process ended. Another one starts after a pause.
     WorkerEnded {
         /// How it ended.
         because: String,
-        /// Milliseconds until another may start.
+        /// Milliseconds until another one may start.
         again_in_ms: u64,
     },
-    /// The process that the plugin runs in ended, as others before it did: none is started any more
-    /// until the plugin is restarted.
+    /// The plugin's worker process ended too often. No other one starts until the plugin is
+    /// restarted.
     WorkerBroken {
         /// How the last one ended.
         because: String,
     },
-    /// The plugin runs in a worker process, because more of native libraries would be mapped
-    /// into the host than may be.
+    /// The plugin runs in a worker process, because otherwise the native libraries in the host
+    /// would exceed `host.mapped`.
     Moved {
-        /// How many bytes may be mapped.
+        /// The limit of mapped bytes.
         mapped: u64,
     },
 }
 
 impl Notice {
-    /// The stable word.
+    /// The stable word for logs, metrics and APIs.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Notice {
         }
     }
 
-    /// Writes it as one sentence about the plugin `name@version`: what, and what to do about it.
+    /// Writes the notice as one sentence about the plugin `name@version`, with what to do about it.
     ///
     /// # Errors
     ///
@@ -72,12 +72,12 @@ impl Notice {
         match self {
             Self::Denied { grant, tried, times } => write!(
                 f,
-                "{plugin} was denied to {tried} ({times} times); to allow it, set {grant} in \
+                "{plugin} was not allowed to {tried} ({times} times); to allow it, set {grant} in \
                  [plugins.{name}.grants]"
             ),
             Self::Limited { limit, times } => write!(
                 f,
-                "{plugin} went beyond {limit} ({times} times); to allow more, raise {limit} in \
+                "{plugin} exceeded the limit {limit} ({times} times); to allow more, raise {limit} in \
                  [plugins.{name}]"
             ),
             Self::WorkerEnded { because, again_in_ms } => write!(
@@ -90,8 +90,7 @@ impl Notice {
             ),
             Self::Moved { mapped } => write!(
                 f,
-                "{plugin} runs in a worker process: in the host there would be more than the \
-                 {mapped} bytes of native libraries that host.mapped allows"
+                "{plugin} runs in a worker process: in the host it would exceed host.mapped, which allows {mapped} bytes of native libraries"
             ),
         }
     }

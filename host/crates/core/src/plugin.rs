@@ -1,4 +1,4 @@
-//! What a runtime implements: recognise, prepare, describe, start.
+//! The traits that a runtime implements: recognize, prepare, describe, start.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{Artifact, CallError, Description, Isolation, Observer, Policy, Provider, Refusal};
 
-/// Something that runs plugins of one form: WASM components, native libraries, linked crates.
+/// Runs plugins of one form: WASM components, native libraries, linked crates.
 pub trait Runtime: Send + Sync + 'static {
     /// The runtime's name, for people: `wasm`, `linked`.
     fn name(&self) -> &'static str;
@@ -28,7 +28,7 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Refuses what is not a plugin that this host can serve, saying what was expected.
+    /// If the artifact is not a plugin that this host can serve.
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal>;
 
     /// The host is shut down: nothing is prepared any more, and what is being prepared is given up.
@@ -37,16 +37,16 @@ pub trait Runtime: Send + Sync + 'static {
 
 /// A checked and compiled artifact. Shared by all plugins that are started from it.
 pub trait Prepared: Send + Sync + 'static {
-    /// Calls `describe` of the plugin, in an instance that is granted nothing. Native code runs
-    /// where `isolation` says.
+    /// Calls `describe` of the plugin, in an instance without grants. `isolation` says where native
+    /// code runs.
     ///
     /// # Errors
     ///
-    /// Refuses a plugin that traps, hangs, or describes what breaks a rule, and native code
-    /// that may not run.
+    /// If the plugin traps or hangs, if its description breaks a rule, or if it is native code that
+    /// may not run.
     fn describe(&self, isolation: Isolation) -> Result<Description, Refusal>;
 
-    /// Whether this is native code, which the configuration has to allow.
+    /// Whether this is native code, which the configuration must allow.
     fn is_native(&self) -> bool {
         false
     }
@@ -57,19 +57,18 @@ pub trait Prepared: Send + Sync + 'static {
     /// The interfaces that it exports, sorted.
     fn exports(&self) -> &[String];
 
-    /// Bytes of compiled code; 0 where nothing is compiled.
+    /// The size of the compiled code in bytes; 0 if nothing is compiled.
     fn code_size(&self) -> u64;
 
     /// Starts a plugin: makes the first instance and calls `init` and `health` on it.
     ///
     /// # Errors
     ///
-    /// Refuses a configuration that `init` refuses, and a plugin that traps, hangs or is
-    /// not healthy.
+    /// If `init` refuses the configuration, or if the plugin traps, hangs or is not healthy.
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal>;
 }
 
-/// What a plugin is started with.
+/// The parameters with which a plugin is started.
 #[derive(Clone)]
 pub struct StartPlugin {
     /// Its name and version.
@@ -78,9 +77,9 @@ pub struct StartPlugin {
     pub description: Arc<Description>,
     /// A JSON object that satisfies its schema.
     pub config: Value,
-    /// What it may use.
+    /// Its limits and grants.
     pub policy: Policy,
-    /// Receives what is noticed while it runs.
+    /// Receives the notices about it.
     pub observer: Arc<dyn Observer>,
 }
 
@@ -92,7 +91,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A plugin called `name` in version `version`.
+    /// The identity of the plugin `name` in version `version`.
     #[must_use]
     pub fn new(name: &str, version: &semver::Version) -> Self {
         Self { name: Arc::from(name), label: Arc::from(format!("{name}@{version}")) }
@@ -122,74 +121,74 @@ pub trait Plugin: Send + Sync + 'static {
     /// from being shut down, not this plugin alone.
     fn calls_others(&self) -> bool;
 
-    /// Asks the plugin whether it can serve. Blocks for at most `within`, a little more for
-    /// native code.
+    /// Runs a health check. Blocks for at most `within`, a little longer for native code.
     ///
     /// # Errors
     ///
-    /// What the plugin said, or how it failed to answer: `overloaded` if it could not be called
-    /// at all, which says nothing of its health.
+    /// The plugin's error, or the failure of the call: `overloaded` if the plugin could not be
+    /// called, which says nothing about its health.
     fn health(&self, within: Duration) -> Result<(), CallError>;
 
-    /// Tells every instance that it is the last call, then frees them. Blocks for about the
-    /// policy's `init` time at most: instances whose turn comes later are freed unasked. Calls that come later are refused as retired.
+    /// Calls `shutdown` of each instance, then frees the instances. Blocks for about the policy's
+    /// `init` time at most: after that, the remaining instances are freed without a call. Later
+    /// calls are refused as retired.
     fn shutdown(&self);
 
-    /// What the plugin uses now.
+    /// The resources that the plugin uses now.
     fn stats(&self) -> PluginStats;
 }
 
-/// What a plugin uses, and has used.
+/// The resources that a plugin uses and has used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PluginStats {
-    /// Instances that live, idle or in a call.
+    /// Instances, idle or in a call.
     pub instances: u64,
     /// Instances made since the start.
     pub instantiations: u64,
-    /// Instances thrown away after a trap or an expired limit.
+    /// Instances discarded after a trap or an exceeded limit.
     pub discarded: u64,
     /// Bytes of linear memory over all instances.
     pub memory: u64,
     /// Calls that wait for an instance.
     pub waiting: u64,
-    /// Attempts to use what it is not granted, by grant; only those that happened.
+    /// Attempts to use something that is not granted, by grant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub denied: BTreeMap<Cow<'static, str>, u64>,
-    /// What it did more often than it may, by the limit's key.
+    /// How often it exceeded a limit, by the limit's key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limited: BTreeMap<Cow<'static, str>, u64>,
     /// The plugin's own metrics.
     pub metrics: Vec<GuestMetric>,
-    /// The worker process, of a plugin that runs in one.
+    /// The worker process, if the plugin runs in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerStatus>,
 }
 
-/// How a plugin's worker process is.
+/// The state of a plugin's worker process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// `starting`, `running`, `backing-off`, `broken` or `stopped`.
     pub state: Cow<'static, str>,
-    /// Its process, while it runs.
+    /// Its process id, while it runs.
     pub pid: Option<u32>,
-    /// How the last one ended, while there is none.
+    /// How the last process ended, while none runs.
     pub reason: Option<String>,
-    /// What it gave up, and the system lets it give up, before it loaded the library.
+    /// The protections of the operating system that were active before it loaded the library.
     pub protections: Vec<String>,
 }
 
-/// A figure that a plugin reports of itself.
+/// A metric that a plugin reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum GuestMetric {
-    /// Only ever grows.
+    /// A value that only grows.
     Counter {
         /// Its name.
         name: String,
         /// Its value.
         value: u64,
     },
-    /// Goes up and down.
+    /// A value that goes up and down.
     Gauge {
         /// Its name.
         name: String,

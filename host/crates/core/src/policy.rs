@@ -1,4 +1,4 @@
-//! What one plugin may use.
+//! The limits and grants of a plugin.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::Grants;
 
-/// How instances are used again.
+/// Whether instances are reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reuse {
-    /// Warm instances wait for the next call.
+    /// Instances are kept for the next call.
     Pooled,
-    /// Every call gets an instance of its own, thrown away after it.
+    /// Each call gets a new instance, which is discarded after it.
     Fresh,
 }
 
-/// Where native code runs. WebAssembly always runs in its sandbox, and linked plugins in the
-/// application that they are part of.
+/// Where native code runs. WebAssembly always runs in its sandbox, and linked plugins always run in
+/// the application.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
-    /// Nowhere: native code is trusted code, and the configuration does not trust it.
+    /// Nowhere. Native code must be trusted, and this configuration does not trust it.
     #[default]
     Refuse,
-    /// In a worker process of its own, which may crash, and is confined as far as the system can.
+    /// In a separate worker process, which may crash, and is confined as far as the system allows.
     Process,
-    /// In the host's own process: it can do whatever the host can, and crash it.
+    /// In the host's process. It can do everything that the host can, and crash it.
     InProcess,
 }
 
@@ -44,61 +44,63 @@ impl Isolation {
     }
 }
 
-/// The limits one plugin runs under. Part of its identity: a change restarts it.
+/// The limits and grants of a plugin. They are part of its identity: a change restarts it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
-    /// The most instances at once. Further calls wait for one, within their deadline.
+    /// The maximum number of instances. Further calls wait for one, within their deadline.
     pub instances: u32,
-    /// The most calls that wait for an instance. Further ones are refused as overloaded.
+    /// The maximum number of calls that wait for an instance. Further ones are refused as
+    /// overloaded.
     pub queue: u32,
-    /// Whether instances are used again.
+    /// Whether instances are reused.
     pub reuse: Reuse,
     /// Calls after which an instance is replaced; 0 means never.
     pub recycle_calls: u64,
     /// Bytes of linear memory past which an instance is replaced after its call; 0 means never.
     pub recycle_memory: u64,
-    /// The most bytes of linear memory of one instance.
+    /// The maximum linear memory of one instance, in bytes.
     pub memory: u64,
-    /// The most bytes of linear memory over all instances.
+    /// The maximum linear memory of all instances together, in bytes.
     pub total_memory: u64,
-    /// The most elements of all tables of one instance.
+    /// The maximum number of elements of all tables of one instance.
     pub tables: u32,
-    /// The most files, folders that are being read, streams over files, and sockets that are open
-    /// at once, over all instances. One more cannot be opened.
+    /// The maximum number of open files, folders that are being read, streams over files, and
+    /// sockets, over all instances. Opening another one fails.
     pub files: u32,
     /// Guest CPU time of one call. Waiting for the host does not count.
     pub cpu: Duration,
     /// Wall time of one call, waiting for an instance included.
     pub deadline: Duration,
-    /// Wall time of `describe`, `init`, `health` and `shutdown`, each; of `shutdown` for all
-    /// instances together, where the plugin ends.
+    /// Wall time of each of `describe`, `init`, `health` and `shutdown`. When the plugin ends, it
+    /// bounds the `shutdown` of all instances together.
     pub init: Duration,
-    /// The most bytes of one answer, at least [`Policy::LEAST_OUTPUT`].
+    /// The maximum size of one answer in bytes, at least [`Policy::LEAST_OUTPUT`].
     pub output: u64,
-    /// The most lines of log in a second, over all instances; 0 means no limit. Further ones are
-    /// dropped and counted.
+    /// The maximum number of log lines per second, over all instances; 0 means no limit. Further
+    /// ones are dropped and counted.
     pub logs: u32,
-    /// The most calls of the host in a second, over all instances; 0 means no limit. One more
-    /// ends the plugin's call.
+    /// The maximum number of calls of the host per second, over all instances; 0 means no limit.
+    /// Exceeding it ends the plugin's call.
     pub host_calls: u32,
-    /// Where it runs, if it is native code; [`Isolation::Refuse`] for all else.
+    /// Where native code runs; [`Isolation::Refuse`] for all other plugins.
     pub isolation: Isolation,
-    /// What it may reach.
+    /// The access beyond its own memory.
     pub grants: Grants,
-    /// What stands around it.
+    /// The circuit breaker, the health checks and the restarts.
     pub protection: Protection,
 }
 
 /// How the host protects callers from a failing plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Protection {
-    /// Failures in a row after which the plugin gets no more calls for a while; 0 means never.
+    /// Failures in a row that open the breaker: the plugin then gets no calls for a while. 0 means
+    /// never.
     pub breaker_failures: u32,
-    /// How long "a while" is, the first time; it doubles while trials go on failing.
+    /// How long the breaker stays open the first time; the time doubles while probe calls fail.
     pub breaker_open: Duration,
-    /// Trial calls in a row that must succeed before all calls come back.
+    /// Probe calls in a row that must succeed to close the breaker.
     pub breaker_successes: u8,
-    /// Time between two health checks; zero means that there are none.
+    /// The time between two health checks; zero means no checks.
     pub health_every: Duration,
     /// Wall time of one health check.
     pub health_deadline: Duration,
@@ -126,8 +128,8 @@ impl Default for Protection {
 }
 
 impl Policy {
-    /// The least that `output` can be: a plugin has to give the host a piece of a stream, a line of
-    /// the log or the message of a panic, which a component runtime bounds by the same measure.
+    /// The minimum of `output`. A component runtime bounds all data from the plugin by `output`, so
+    /// it must have room for a piece of a stream, a log line or the message of a panic.
     pub const LEAST_OUTPUT: u64 = 128 << 10;
 }
 

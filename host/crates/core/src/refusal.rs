@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cut;
 
-/// The longest message and the longest hint, in bytes. Names and texts of the plugin's choice
-/// stand in them, and what is refused is remembered.
+/// The longest message and the longest hint, in bytes. They contain names and texts from the
+/// plugin, and rejections are kept.
 const MAX_TEXT: usize = 16 * 1024;
 
 /// The closed list of reasons; [`Reason::as_str`] is what metrics, logs and APIs show.
@@ -89,10 +89,10 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether the same bytes may do another time, with nothing changed but the machine: it was
-    /// too busy, its disk full, or a library missing that is there by now.
+    /// Whether the refusal may be transient: the same bytes may be accepted later, because the
+    /// machine was too busy, its disk was full, or a library was missing.
     #[must_use]
-    pub fn may_pass(self) -> bool {
+    pub fn is_transient(self) -> bool {
         matches!(self, Self::Describe | Self::Compiler | Self::Staging | Self::Loader)
     }
 
@@ -154,7 +154,7 @@ pub struct Refusal {
     pub reason: Reason,
     /// A lowercase fragment: what was expected, what was found.
     pub message: String,
-    /// What to do, as a lowercase fragment; empty when the message says it all.
+    /// What to do, as a lowercase fragment; empty if the message is enough.
     pub hint: String,
 }
 
@@ -173,7 +173,7 @@ impl Refusal {
         Self { reason, message, hint: String::new() }
     }
 
-    /// Adds what to do about it, as short as the message.
+    /// Adds a hint, [`cut`] if it is very long.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = cut(hint.into(), MAX_TEXT).into_owned();
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_read_back() {
-        let refusal = Refusal::new(Reason::Init, "init said no").hint("ask it why");
+        let refusal = Refusal::new(Reason::Init, "init failed").hint("fix the configuration");
         let json = serde_json::to_string(&refusal).unwrap();
         assert_eq!(serde_json::from_str::<Refusal>(&json).unwrap(), refusal);
     }

@@ -1,15 +1,15 @@
-//! A plugin that fails because a plugin that it calls was not called.
+//! Recognizes failures of a plugin that were caused by the rejection of a call that it made.
 
 use std::time::Duration;
 
 use crate::{Blame, CallError, CallErrorKind};
 
-/// Whether another plugin that this one calls rejected the call without beginning it: it had no
-/// room, its breaker was open, or it was unhealthy or retired.
+/// Records whether a call that the plugin made was rejected before it began: the other plugin was
+/// overloaded, its breaker was open, or it was unhealthy or retired.
 ///
-/// A runtime notes the result of each call that the plugin makes, and when the plugin then answers
+/// A runtime notes the error of each call that the plugin makes. If the plugin then answers
 /// `unavailable`, the error becomes `overloaded`: the plugin did not fail, and its breaker does not
-/// count it.
+/// count the error.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UpstreamRejection {
     is_rejected: bool,

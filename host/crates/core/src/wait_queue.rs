@@ -1,14 +1,14 @@
-//! A bounded queue of callers that wait for something scarce: a place, an instance, a lane.
+//! A bounded queue of callers that wait for a limited resource, such as an instance.
 //!
-//! The queue does not hold what is scarce; its owner does. A caller that finds nothing free joins the
-//! queue, if there is room in it, and tries again each time that it is woken. Whoever gives something
-//! back calls [`WaitQueue::wake_one`] afterwards.
+//! The queue does not hold the resource; its owner does. A caller that finds nothing free joins the
+//! queue, if there is room in it, and tries again each time that it is woken. A caller that returns
+//! a resource calls [`WaitQueue::wake_one`] afterwards.
 //!
-//! A waiter counts itself, listens, and then tries once more; one that gives back does that first and
-//! looks at the count afterwards. Between the two steps of either stands a full fence. So at least one
-//! of the two sees the other, and no wake-up is lost. Each that gives back wakes one more waiter: two
-//! places that become free at once wake two. Waiters are woken in the order in which they began to
-//! listen; a caller that does not have to wait may overtake them.
+//! A waiter increments the count, listens, and then tries once more. A caller that returns a
+//! resource does that first, and reads the count afterwards. There is a full fence between the two
+//! steps of both. So at least one of the two sees the other, and no wake-up is lost. Each return
+//! wakes one more waiter: two places that become free at once wake two. Waiters are woken in the
+//! order in which they began to listen; a caller that does not have to wait may overtake them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
@@ -21,8 +21,8 @@ use crate::{CallError, CallErrorKind, Cancel};
 /// How often a caller that waits on a thread checks whether its call was cancelled.
 pub const CANCEL_CHECK: Duration = Duration::from_millis(50);
 
-/// When to come back to an overloaded plugin. How long its calls take is not measured here: reading the
-/// clock would cost each of them more than a better hint is worth.
+/// The time after which to retry a call of an overloaded plugin. It is not measured: reading the
+/// clock would cost each call more than a better value is worth.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A bounded queue of callers.
@@ -51,7 +51,7 @@ impl WaitQueue {
         Self { bound, waiting: AtomicU32::new(0), freed: Event::new() }
     }
 
-    /// The most callers that may wait.
+    /// The maximum number of callers that wait.
     #[must_use]
     pub fn bound(&self) -> u32 {
         self.bound
@@ -63,7 +63,7 @@ impl WaitQueue {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// Wakes one waiter, if there is one. To be called after something was given back by an atomic
+    /// Wakes one waiter, if there is one. Must be called after a resource was returned by an atomic
     /// read-modify-write.
     #[inline]
     pub fn wake_one(&self) {
@@ -83,7 +83,7 @@ impl WaitQueue {
     /// # Errors
     ///
     /// [`WaitError::Full`] at once if the queue is full, [`WaitError::Late`] at the deadline, and
-    /// [`WaitError::Cancelled`] soon after `cancel` says so.
+    /// [`WaitError::Cancelled`] soon after `cancel` is cancelled.
     pub fn wait<T>(
         &self,
         deadline: Option<Instant>,
@@ -101,7 +101,7 @@ impl WaitQueue {
             if let Some(taken) = take() {
                 return Ok(taken);
             }
-            // Nothing wakes a waiter that is cancelled.
+            // A cancellation does not wake the waiter, so it is polled.
             let next_check = cancel.and_then(|_| Instant::now().checked_add(CANCEL_CHECK));
             let Some(until) = deadline.into_iter().chain(next_check).min() else {
                 freed.wait();
@@ -118,12 +118,13 @@ impl WaitQueue {
     ///
     /// # Errors
     ///
-    /// [`WaitError::Full`] at once if the queue is full, and [`WaitError::Cancelled`] if `cancel` says
-    /// so when the caller is woken.
+    /// [`WaitError::Full`] at once if the queue is full, and [`WaitError::Cancelled`] if the call
+    /// is cancelled when the caller is woken.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, the future leaves the queue and passes a wake-up that it got on to the next waiter.
+    /// A dropped future leaves the queue, and passes a wake-up that it received on to the next
+    /// waiter.
     pub async fn wait_async<T>(
         &self,
         cancel: Option<&Cancel>,
@@ -151,12 +152,12 @@ impl WaitQueue {
     }
 }
 
-/// A caller in the queue. It counts until it is dropped, so that one that was woken and came too late
-/// keeps its place.
+/// A caller in the queue. It counts until it is dropped, so that a caller that was woken but found
+/// nothing free keeps its place.
 struct Waiter<'a>(&'a WaitQueue);
 
 impl Waiter<'_> {
-    /// Begins to listen. To be followed by one more try, and then by the wait.
+    /// Begins to listen. The caller must then try once more before it waits.
     fn listen(&self) -> EventListener {
         let listener = self.0.freed.listen();
         fence(Ordering::SeqCst);
@@ -174,8 +175,8 @@ fn check(cancel: Option<&Cancel>) -> Result<(), WaitError> {
     if cancel.is_some_and(Cancel::is_cancelled) { Err(WaitError::Cancelled) } else { Ok(()) }
 }
 
-/// A full fence behind an atomic read-modify-write. On x86-64 that is one already, and only the
-/// compiler has to be told.
+/// A full fence after an atomic read-modify-write. On x86-64 the operation itself is a full fence,
+/// and only the compiler needs one.
 #[inline]
 fn fence_after_swap() {
     #[cfg(target_arch = "x86_64")]
@@ -184,7 +185,7 @@ fn fence_after_swap() {
     fence(Ordering::SeqCst);
 }
 
-/// The error of a call of `plugin` that was not made because something was not free in time.
+/// The error of a call of `plugin` that was rejected because no resource was free in time.
 #[cold]
 #[must_use]
 pub fn overloaded(plugin: &Arc<str>, message: String) -> CallError {
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_refuses_at_once_and_a_wait_ends_at_the_deadline() {
+    fn a_full_queue_rejects_at_once_and_a_wait_ends_at_the_deadline() {
         let places = Places::new(1, 0);
         places.wait(Duration::ZERO).unwrap();
         let begun = Instant::now();

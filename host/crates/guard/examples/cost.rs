@@ -1,7 +1,7 @@
 //! What a guard costs a healthy call: `cargo run --release -p plugbay-guard --example cost`.
 //!
 //! Each figure is the best of several runs, less the empty loop. The word is hidden from the
-//! optimiser before each load, as it is in a program where other threads may change it.
+//! optimizer before each load, as it is in a program where other threads may change it.
 
 use std::hint::black_box;
 use std::time::Instant;

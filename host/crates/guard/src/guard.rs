@@ -20,16 +20,15 @@
 //! counted. So a healthy call loads the word before (it is zero: go) and after (it is zero:
 //! there is no count for a success to end), and writes nothing that others read.
 //!
-//! **Pass.** A call that finds the breaker closed holds nothing. Its outcome counts if the
-//! breaker is closed when it ends, and not otherwise: while it is open or half-open, only
-//! probes decide. A call that outlives a whole opening therefore counts in the end, as the
-//! news that it is by then.
+//! **Pass.** A call that finds the breaker closed holds no slot. Its outcome counts if the breaker
+//! is closed when the call ends, and not otherwise: while the breaker is open or half-open, only
+//! probes decide. So a call that began before an opening and ends after it counts at its end.
 //!
-//! **Probe.** A call that is admitted half-open holds one of few slots, and names the *episode*
-//! in which it got it: each half-open time has a number of its own. A slot is given back only
-//! to its own episode, so a probe that comes late finds that its slot is gone already, and can
-//! neither free nor fail what belongs to others. A probe that is dropped without an outcome
-//! (its caller went away) gives the slot back and changes nothing else.
+//! **Probe.** A call that is admitted while the breaker is half-open holds one of a few slots, and
+//! names the *episode* in which it got the slot: each half-open period has a number of its own. A
+//! slot is given back only to its own episode, so a late probe finds that its slot is gone, and can
+//! neither free nor fail a slot of another episode. A probe that is dropped without an outcome (its
+//! caller went away) gives the slot back and changes nothing else.
 //!
 //! **Health** is a bit beside the breaker's state. It changes without the breaker and the
 //! breaker without it; a call needs both.
@@ -44,23 +43,21 @@
 //! *A success against the last failure.* Failure first: it opens, and the success finds it open.
 //! Success first: the count is zero, and the failure makes it one. Both are right.
 //!
-//! *Two calls for the last slot.* The second exchange fails, looks again, and is refused.
+//! *Two calls for the last slot.* The second exchange fails, reads the word again, and is refused.
 //!
 //! # Orderings
-//!
-//! All relaxed. An ordering would publish other memory through the word, and there is none: a
-//! thread that reads the word has read everything. The changes of one atomic have one order that all
-//! threads agree on, whatever the ordering. The number of an episode is from a counter of its
-//! own, whose one property, never to give a number twice, also needs no ordering.
-//!
+//! All are relaxed. An ordering would publish other memory through the word, and there is none: a
+//! thread that reads the word has read everything. The changes of one atomic have one order that
+//! all threads agree on, whatever the ordering. The number of an episode comes from a separate
+//! counter. Its one property, that it never gives a number twice, also needs no ordering.
 //! # Why failures in a row, and not also a rate
 //!
-//! A rate needs every call counted, the good ones too: a read-modify-write of a shared line on
-//! each, which alone is more than all protections together may cost. And it would add little.
-//! A breaker is for a plugin that is down, so that callers stop waiting for it: then failures
-//! come in a row, and under load at once. A plugin that fails one call in ten serves nine, and
-//! refusing them all helps nobody; a new version that does so is what the canary's judge is
-//! for, which does count, for as long as a canary lasts.
+//! A rate needs every call counted, the successful ones too: a read-modify-write of a shared cache
+//! line for each call, which alone costs more than all protections together may. And it would add
+//! little. A breaker is for a plugin that is down, so that callers stop waiting for it: then
+//! failures come in a row, and quickly under load. A plugin that fails one call in ten still serves
+//! nine, and refusing all ten helps no caller. A new version that fails like that is found by the
+//! canary trial, which does count calls while it lasts.
 //!
 //! Sources: Michael Nygard, "Release It!" (the pattern); Envoy's outlier detection
 //! (`consecutive_5xx`, ejection times that grow); linkerd's failure accrual (consecutive, with
@@ -85,16 +82,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::Health;
-pub use answer::{BreakerState, Refused, Transition, Verdict};
+pub use answer::{AdmissionError, BreakerState, Transition, Verdict};
 pub use permit::{Admitted, Permit};
 pub use rules::Rules;
 use word::{Breaker, Episode, Word};
 
-/// What every call of one running plugin version passes.
+/// The circuit breaker and health of one running plugin version, which every call asks for
+/// admission.
 ///
 /// ```
 /// # use std::time::Instant;
-/// # use plugbay_guard::{Guard, Refused, Rules};
+/// # use plugbay_guard::{Guard, AdmissionError, Rules};
 /// # let guard = Guard::new(Rules::default(), Instant::now(), 1);
 /// # let work = || Ok::<_, ()>(1);
 /// // The clock is read only when something is wrong.
@@ -103,28 +101,29 @@ use word::{Breaker, Episode, Word};
 ///     Ok(_) => permit.succeeded(),
 ///     Err(()) => permit.failed(Instant::now()),
 /// };
-/// # Ok::<(), Refused>(())
+/// # Ok::<(), AdmissionError>(())
 /// ```
 #[derive(Debug)]
 pub struct Guard {
     word: AtomicU64,
-    /// How many half-open times there were.
+    /// How many half-open periods there were.
     episodes: AtomicU64,
     rules: Rules,
-    /// What the word's times are counted from.
-    born: Instant,
+    /// The origin of the times in the word.
+    start: Instant,
     seed: u64,
 }
 
 impl Guard {
-    /// Closed and healthy. Different `seed`s make guards that opened together half-open at
-    /// different times; `born` is any time not after the first call.
+    /// Closed and healthy. Different `seed`s make guards that opened together become half-open at
+    /// different times; `start` is any time not after the first call.
     #[must_use]
-    pub fn new(rules: Rules, born: Instant, seed: u64) -> Self {
-        Self { word: AtomicU64::new(0), episodes: AtomicU64::new(0), rules, born, seed }
+    pub fn new(rules: Rules, start: Instant, seed: u64) -> Self {
+        Self { word: AtomicU64::new(0), episodes: AtomicU64::new(0), rules, start, seed }
     }
 
-    /// Whether nothing is wrong: the whole admission of a healthy call.
+    /// Whether the plugin is healthy, its breaker closed, and no failure counted: the whole
+    /// admission of a healthy call.
     #[inline]
     #[must_use]
     pub fn is_clear(&self) -> bool {
@@ -137,17 +136,17 @@ impl Guard {
         Permit::pass(self)
     }
 
-    /// Whether a call may begin at `now`.
+    /// Asks to begin a call at `now`.
     ///
     /// # Errors
     ///
-    /// [`Refused`] says why not, and for how long if that is known.
+    /// [`AdmissionError`] says why the call is refused, and for how long if that is known.
     #[inline]
-    pub fn admit(&self, now: Instant) -> Result<Admitted<&Self>, Refused> {
-        Permit::ask(self, now)
+    pub fn admit(&self, now: Instant) -> Result<Admitted<&Self>, AdmissionError> {
+        Permit::acquire(self, now)
     }
 
-    /// A call without a slot has succeeded. One load if nothing is wrong.
+    /// A call without a slot has succeeded. Costs one load if the guard is clear.
     #[inline]
     pub fn succeeded(&self) {
         if !self.is_clear() {
@@ -160,7 +159,7 @@ impl Guard {
     pub fn failed(&self, now: Instant) -> Option<Transition> {
         self.change(|word| {
             let Breaker::Closed { failures } = word.breaker else { return None };
-            // Rules that never open count nothing, so that the word stays zero.
+            // Rules that never open the breaker count nothing, so that the word stays zero.
             if self.rules.failures == 0 {
                 return None;
             }
@@ -168,14 +167,14 @@ impl Guard {
             Some(if failures < self.rules.failures {
                 (word.with(Breaker::Closed { failures }), None)
             } else {
-                let (open, length) = self.open(now, 0);
-                (word.with(open), Some(Transition::Opened { failures, length }))
+                let (open, duration) = self.open(now, 0);
+                (word.with(open), Some(Transition::Opened { failures, duration }))
             })
         })
         .flatten()
     }
 
-    /// What the health checks say. Returns the change, if it is one.
+    /// Sets the result of the health checks. Returns the transition, if the result changed.
     pub fn set_health(&self, health: Health) -> Option<Transition> {
         let unhealthy = !health.is_healthy();
         self.change(|word| {
@@ -184,27 +183,27 @@ impl Guard {
         })
     }
 
-    /// What the health checks said last.
+    /// The result of the health checks that was set last.
     #[must_use]
     pub fn health(&self) -> Health {
         if self.word().unhealthy { Health::Unhealthy } else { Health::Healthy }
     }
 
-    /// The breaker as people want to see it. One whose time has come is half-open, though no
-    /// call has yet come to find out.
+    /// The breaker's state, for people. A breaker whose open time is over is shown as half-open,
+    /// though the word changes only with the next call.
     #[must_use]
     pub fn state(&self, now: Instant) -> BreakerState {
         match self.word().breaker {
             Breaker::Closed { .. } => BreakerState::Closed,
             Breaker::HalfOpen { .. } => BreakerState::HalfOpen,
-            Breaker::Open { until, .. } => match self.left(until, now) {
-                Some(left) => BreakerState::Open { left },
+            Breaker::Open { until, .. } => match self.remaining(until, now) {
+                Some(remaining) => BreakerState::Open { remaining },
                 None => BreakerState::HalfOpen,
             },
         }
     }
 
-    /// Failures in a row that are being counted, while the breaker is closed.
+    /// Failures in a row so far, while the breaker is closed.
     #[must_use]
     pub fn failures(&self) -> u32 {
         match self.word().breaker {
@@ -224,16 +223,17 @@ impl Guard {
         });
     }
 
-    /// The slow half of admission: the slot of a probe, or none for a pass.
+    /// The slow path of admission: returns the slot of a probe, or `None` for a call that needs
+    /// none.
     #[cold]
-    fn enter(&self, now: Instant) -> Result<(Option<Episode>, Option<Transition>), Refused> {
+    fn enter(&self, now: Instant) -> Result<(Option<Episode>, Option<Transition>), AdmissionError> {
         let mut fresh = None;
-        let mut refused = Refused::Unhealthy;
+        let mut refused = AdmissionError::Unhealthy;
         let mut pass = false;
         let entered = self.change(|word| {
             pass = false;
             if word.unhealthy {
-                refused = Refused::Unhealthy;
+                refused = AdmissionError::Unhealthy;
                 return None;
             }
             match word.breaker {
@@ -242,8 +242,8 @@ impl Guard {
                     None
                 }
                 Breaker::Open { until, doublings } => {
-                    if let Some(wait) = self.left(until, now) {
-                        refused = Refused::Open { wait };
+                    if let Some(wait) = self.remaining(until, now) {
+                        refused = AdmissionError::Open { wait };
                         return None;
                     }
                     let episode = *fresh.get_or_insert_with(|| {
@@ -253,7 +253,7 @@ impl Guard {
                     Some((word.with(half), (episode, Some(Transition::HalfOpened))))
                 }
                 Breaker::HalfOpen { probes, .. } if probes >= self.rules.probes.max(1) => {
-                    refused = Refused::Probing;
+                    refused = AdmissionError::Probing;
                     None
                 }
                 Breaker::HalfOpen { episode, probes, successes, doublings } => {
@@ -270,7 +270,7 @@ impl Guard {
         }
     }
 
-    /// A probe of `mine` has ended.
+    /// A probe of the episode `mine` has ended.
     #[cold]
     fn leave(&self, mine: Episode, outcome: Outcome) -> Option<Transition> {
         let mut is_late = false;
@@ -286,8 +286,8 @@ impl Guard {
             let probes = probes.saturating_sub(1);
             Some(match outcome {
                 Outcome::Failure(now) => {
-                    let (open, length) = self.open(now, doublings + 1);
-                    (word.with(open), Some(Transition::Opened { failures: 1, length }))
+                    let (open, duration) = self.open(now, doublings + 1);
+                    (word.with(open), Some(Transition::Opened { failures: 1, duration }))
                 }
                 Outcome::Success if successes + 1 >= self.rules.successes.max(1) => {
                     (word.with(Breaker::Closed { failures: 0 }), Some(Transition::Closed))
@@ -299,7 +299,7 @@ impl Guard {
                 }
             })
         });
-        // Other probes have closed it meanwhile: this call counts like any other.
+        // Other probes have closed the breaker meanwhile: this call counts like any other.
         match outcome {
             Outcome::Success if is_late => self.end_count(),
             Outcome::Failure(now) if is_late => return self.failed(now),
@@ -308,14 +308,14 @@ impl Guard {
         transition.flatten()
     }
 
-    /// Replaces the word by `f` of it, again until no other thread was faster; nothing if `f` gives
-    /// none.
+    /// Replaces the word by the result of `f`, and retries while another thread was faster. Changes
+    /// nothing if `f` returns `None`.
     fn change<T>(&self, mut f: impl FnMut(Word) -> Option<(Word, T)>) -> Option<T> {
         let mut before = self.word.load(Relaxed);
         loop {
-            let (after, told) = f(Word::unpack(before))?;
+            let (after, reported) = f(Word::unpack(before))?;
             match self.word.compare_exchange_weak(before, after.pack(), Relaxed, Relaxed) {
-                Ok(_) => return Some(told),
+                Ok(_) => return Some(reported),
                 Err(current) => before = current,
             }
         }
@@ -325,24 +325,24 @@ impl Guard {
         Word::unpack(self.word.load(Relaxed))
     }
 
-    /// Open from `now`, and for how long.
+    /// The open state that begins at `now`, and how long it lasts.
     fn open(&self, now: Instant, doublings: u8) -> (Breaker, Duration) {
-        let since = self.since_born(now);
-        let length = self.rules.length(doublings, self.seed ^ since);
-        let until = since.saturating_add(millis(length));
-        (Breaker::Open { until, doublings }, length)
+        let since = self.millis_since_start(now);
+        let duration = self.rules.open_duration(doublings, self.seed ^ since);
+        let until = since.saturating_add(millis(duration));
+        (Breaker::Open { until, doublings }, duration)
     }
 
-    /// How long `until` is off, if it is.
-    fn left(&self, until: u64, now: Instant) -> Option<Duration> {
+    /// The time from `now` to `until`, if `until` is in the future.
+    fn remaining(&self, until: u64, now: Instant) -> Option<Duration> {
         let until = Duration::from_millis(until);
-        let left = until.saturating_sub(now.saturating_duration_since(self.born));
-        (!left.is_zero()).then_some(left)
+        let remaining = until.saturating_sub(now.saturating_duration_since(self.start));
+        (!remaining.is_zero()).then_some(remaining)
     }
 
-    /// Milliseconds; a time before the guard's birth is its birth.
-    fn since_born(&self, now: Instant) -> u64 {
-        millis(now.saturating_duration_since(self.born))
+    /// Milliseconds since the guard's start; 0 for an earlier time.
+    fn millis_since_start(&self, now: Instant) -> u64 {
+        millis(now.saturating_duration_since(self.start))
     }
 }
 

@@ -1,16 +1,16 @@
-//! From single health checks to healthy and unhealthy.
+//! Turns single health checks into healthy and unhealthy.
 
-/// What a plugin is, as far as its checks say.
+/// Whether a plugin is healthy, by its health checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Health {
-    /// It may be called.
+    /// The plugin gets calls.
     Healthy,
-    /// It may not.
+    /// The plugin gets no calls.
     Unhealthy,
 }
 
 impl Health {
-    /// Whether it may be called.
+    /// Whether this is [`Health::Healthy`].
     #[must_use]
     pub fn is_healthy(self) -> bool {
         self == Self::Healthy
@@ -26,10 +26,9 @@ impl Health {
     }
 }
 
-/// Checks in a row: `fall` failed ones make it unhealthy, `rise` good ones healthy again.
-///
-/// The two numbers keep one slow check from taking a plugin out, and one lucky check from
-/// bringing it back. The names are those of `HAProxy`'s `fall` and `rise`.
+/// Counts health checks in a row: `fall` failed ones make a plugin unhealthy, `rise` passed ones
+/// make it healthy again. So one slow check does not take a plugin out, and one lucky check does
+/// not bring it back. The names are those of `HAProxy`'s `fall` and `rise`.
 ///
 /// ```
 /// use plugbay_guard::{Health, Streak};
@@ -45,18 +44,18 @@ pub struct Streak {
     fall: u32,
     rise: u32,
     health: Health,
-    /// Checks in a row that spoke against `health`.
+    /// Checks in a row that contradict `health`.
     against: u32,
 }
 
 impl Streak {
-    /// A healthy one. A number of zero counts as one.
+    /// A streak that starts healthy. A number of zero counts as one.
     #[must_use]
     pub fn new(fall: u32, rise: u32) -> Self {
         Self { fall: fall.max(1), rise: rise.max(1), health: Health::Healthy, against: 0 }
     }
 
-    /// Counts one check, and says what changed by it.
+    /// Counts one check. Returns the new health, if this check changed it.
     pub fn note(&mut self, good: bool) -> Option<Health> {
         if good == self.health.is_healthy() {
             self.against = 0;
@@ -74,13 +73,13 @@ impl Streak {
         Some(other)
     }
 
-    /// What it is now.
+    /// The current health.
     #[must_use]
     pub fn health(&self) -> Health {
         self.health
     }
 
-    /// How many checks in a row spoke against [`health`](Self::health).
+    /// How many checks in a row contradict [`health`](Self::health).
     #[must_use]
     pub fn against(&self) -> u32 {
         self.against

@@ -10,17 +10,13 @@
 //!
 //! ```
 //! use std::time::{Duration, Instant};
-//! use plugbay_guard::{Guard, Refused, Rules, Transition};
+//! use plugbay_guard::{Guard, AdmissionError, Rules, Transition};
 //!
-//! let now = Instant::now();
-//! let rules = Rules { failures: 2, ..Rules::default() };
-//! let guard = Guard::new(rules, now, 7);
-//!
-//! assert!(guard.is_clear()); // one load: the whole price of a healthy call
-//! assert_eq!(guard.failed(now), None);
-//! let opened = guard.failed(now);
-//! assert!(matches!(opened, Some(Transition::Opened { failures: 2, .. })));
-//! assert!(matches!(guard.admit(now), Err(Refused::Open { .. })));
+//! let now = Instant::now(); let rules = Rules { failures: 2, ..Rules::default() }; let guard =
+//! Guard::new(rules, now, 7); assert!(guard.is_clear()); // one load: all that a healthy call costs
+//! assert_eq!(guard.failed(now), None); let opened = guard.failed(now); assert!(matches!(opened,
+//! Some(Transition::Opened { failures: 2, .. }))); assert!(matches!(guard.admit(now),
+//! Err(AdmissionError::Open { .. })));
 //!
 //! let later = now + 2 * rules.open;
 //! let probe = guard.admit(later).expect("half-open");
@@ -30,18 +26,16 @@
 //! ```
 //!
 //! # The pieces
-//!
-//! - [`Guard`] is on the way of every call: circuit breaker and health in one word, which is zero
-//!   while nothing is wrong. Its file opens with the protocol.
+//! - [`Guard`] admits every call: circuit breaker and health in one word, which is zero while
+//!   nothing is wrong. Its file opens with the protocol.
 //! - [`Streak`] turns single health checks into healthy and unhealthy.
-//! - [`Restarts`] says when a crashed plugin may be restarted, and when to give up.
+//! - [`Restarts`] decides when a crashed plugin may be restarted, and when to give up.
 //! - [`pick`] and [`pick_among`] choose among providers by weight, sticky by a key.
-//! - [`RetryBudget`] says whether a failed call may be tried elsewhere.
+//! - [`RetryBudget`] decides whether a failed call may be retried with another provider.
 //! - [`Trial`] compares the two [`Side`]s of a canary by a stated test, and [`Steps`] raise its
 //!   share.
-//! - [`RateLimit`] lets so many through a second, [`Tally`] counts events and says when to report
-//!   them, and [`Quota`] is both: how often a plugin may do one thing, and how often it tried to do
-//!   it more often.
+//! - [`RateLimit`] limits events per second, [`Tally`] counts events and decides when to report
+//!   them, and [`Quota`] is both: a limit, and a count of what exceeded it.
 //!
 //! # What is never done here
 //!
@@ -76,12 +70,14 @@ mod retry;
 mod share;
 mod tally;
 
-pub use canary::{CanaryRules, Figures, Judgement, Side, Stage, Steps, Trial, Why};
-pub use guard::{Admitted, BreakerState, Guard, Permit, Refused, Rules, Transition, Verdict};
+pub use canary::{CanaryRules, Figures, Judgement, Regression, Side, Stage, Steps, Trial};
+pub use guard::{
+    AdmissionError, Admitted, BreakerState, Guard, Permit, Rules, Transition, Verdict,
+};
 pub use health::{Health, Streak};
 pub use quota::{Exceeded, Quota};
 pub use rate::RateLimit;
 pub use restarts::{Next, RestartRules, Restarts};
 pub use retry::{RetryBudget, RetryRules};
-pub use share::{Seat, pick, pick_among};
+pub use share::{WeightedProvider, pick, pick_among};
 pub use tally::{DistinctTally, Tally};

@@ -1,8 +1,8 @@
-//! Bits well stirred, and chance as a fraction.
+//! A bit mixer, and random numbers as fractions.
 
 /// Spreads every bit of `bits` over all of them, one to one.
 ///
-/// The finaliser of `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number
+/// The finalizer of `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014; constants by David Stafford, his variant 13).
 pub(crate) const fn mix(bits: u64) -> u64 {
     let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,10 +1,11 @@
-//! How often a plugin may do one thing, and the count of what exceeded that.
+//! A limit of events per second, with a count of the events that exceeded it.
 
 use std::time::Instant;
 
 use crate::{RateLimit, Tally};
 
-/// A limit per second, which may be used up at once, with a [`Tally`] of the events that exceeded it.
+/// A limit of events per second, all of which may come at once, with a [`Tally`] of the events that
+/// exceeded it.
 ///
 /// ```
 /// use std::time::Instant;
@@ -51,8 +52,7 @@ impl Quota {
     /// Takes one event at `now`.
     ///
     /// # Errors
-    ///
-    /// If it exceeds the limit; then it is counted as that.
+    /// [`Exceeded`] if the event exceeds the limit; it is counted then.
     #[inline]
     pub fn take(&self, now: Instant) -> Result<(), Exceeded> {
         let nanos = now.saturating_duration_since(self.start).as_nanos();

@@ -1,4 +1,4 @@
-//! A limit per second, of which some may be used at once.
+//! A rate limit per second with a burst.
 
 #[cfg(all(loom, test))]
 use loom::sync::atomic::AtomicU64;
@@ -10,13 +10,13 @@ const SECOND: u64 = 1_000_000_000;
 
 /// A token bucket in one word.
 ///
-/// The word is the time at which the bucket is full again. Each taking moves it on by what one
-/// token takes to come back, and is refused if that would be further off than a whole bucket.
-/// This is the generic cell rate algorithm, as virtual scheduling: ITU-T Recommendation I.371,
-/// annex A.
+/// The word is the time at which the bucket is full again. Each token that is taken moves this time
+/// on by the interval in which one token comes back. A token is refused if the time would be
+/// further off than a whole bucket. This is the generic cell rate algorithm, as virtual scheduling:
+/// ITU-T Recommendation I.371, annex A.
 ///
-/// The clock is nanoseconds since any fixed moment, as a number, since a word keeps it. A clock
-/// that goes back gives nothing away.
+/// The clock is nanoseconds since any fixed moment, as a number, because the word stores it. A
+/// clock that goes back gives out no extra tokens.
 ///
 /// ```
 /// use plugbay_guard::RateLimit;
@@ -31,13 +31,13 @@ pub struct RateLimit {
     full: AtomicU64,
     /// Nanoseconds between two tokens; 0 if none ever comes.
     interval: u64,
-    /// Nanoseconds that a bucket with one token left is short of full.
+    /// Nanoseconds until a bucket with one token is full.
     slack: u64,
 }
 
 impl RateLimit {
-    /// A full bucket of `burst` tokens (0 counts as 1), of which `per_second` come back a
-    /// second: 0 lets nothing through, and more than 10⁹ is 10⁹.
+    /// A full bucket of `burst` tokens (0 counts as 1), of which `per_second` come back each
+    /// second. A rate of 0 lets nothing through, and one above 10⁹ counts as 10⁹.
     #[must_use]
     pub fn new(per_second: u32, burst: u32) -> Self {
         let interval = match u64::from(per_second) {

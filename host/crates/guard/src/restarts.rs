@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 
 use crate::mix::fraction;
 
-/// How often, and after what pauses.
+/// How often a plugin may be restarted, and after which pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestartRules {
     /// The shortest pause. The first restart has none at all.
     pub base: Duration,
     /// The longest pause.
     pub cap: Duration,
-    /// At most so many restarts within `window`; 0 is none ever.
+    /// The most restarts within `window`; 0 = none ever.
     pub budget: u32,
-    /// How long a restart counts.
+    /// How long a restart counts against the budget.
     pub window: Duration,
-    /// After running for so long without a crash, all restarts are forgotten.
+    /// Time without a crash after which all restarts are forgotten.
     pub quiet: Duration,
 }
 
@@ -43,20 +43,20 @@ pub enum Next {
     /// Do not restart: the budget is used up. Once the window has moved on, a restart may be granted
     /// again.
     Exhausted {
-        /// When the oldest of them was.
+        /// When the oldest restart in the window was.
         since: Instant,
         /// How many restarts the window holds.
         restarts: u32,
     },
 }
 
-/// The restarts that still count.
+/// The recent restarts of one plugin, and the decision about the next one.
 ///
-/// The first is immediate: most crashes are accidents. Each further one may wait up to twice
-/// as long as the one before, from `base` to `cap`, and how long exactly is left to chance over
-/// that whole span ("full jitter"), so that plugins that crashed together do not restart together.
-/// Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015; the
-/// floor of `base` is ours, since a full jitter from zero restarts some at once.
+/// The first restart is immediate: most crashes are accidents. Each further one waits up to twice
+/// as long as the one before, from `base` to `cap`. The exact pause is random over that whole span
+/// ("full jitter"), so that plugins that crashed together do not restart together. Source: Marc
+/// Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015; the floor of `base` is
+/// ours, since a full jitter from zero restarts some at once.
 ///
 /// ```
 /// use std::time::Instant;
@@ -71,20 +71,20 @@ pub enum Next {
 #[derive(Clone, Debug)]
 pub struct Restarts {
     rules: RestartRules,
-    /// When each was granted; never more than the budget.
+    /// When each counted restart was granted; never more than the budget.
     granted: VecDeque<Instant>,
-    /// Restarts since all was forgotten; they make the pauses grow.
+    /// Restarts since the last quiet time; they make the pauses grow.
     row: u32,
 }
 
 impl Restarts {
-    /// None yet.
+    /// No restarts yet.
     #[must_use]
     pub fn new(rules: RestartRules) -> Self {
         Self { rules, granted: VecDeque::new(), row: 0 }
     }
 
-    /// Counts a crash at `now`, and says what follows. Any `random` number will do.
+    /// Counts a crash at `now`, and returns what follows. `random` is any random number.
     #[must_use = "the restart is counted as granted"]
     pub fn next(&mut self, now: Instant, random: u64) -> Next {
         let age = |at: &Instant| now.saturating_duration_since(*at);
@@ -111,8 +111,8 @@ impl Restarts {
         Next::Wait(self.rules.base + span.mul_f64(fraction(random)))
     }
 
-    /// Takes back the restart that was granted last: it did not take place, and does not count.
-    pub fn forgo(&mut self) {
+    /// Cancels the restart that was granted last: it did not take place, and does not count.
+    pub fn cancel_last(&mut self) {
         if self.granted.pop_back().is_some() {
             self.row = self.row.saturating_sub(1);
         }
@@ -202,9 +202,9 @@ mod tests {
     fn what_did_not_take_place_does_not_count() {
         let rules = RestartRules { budget: 1, ..rules() };
         let (mut restarts, now) = (Restarts::new(rules), Instant::now());
-        restarts.forgo();
+        restarts.cancel_last();
         assert_eq!(restarts.next(now, 0), Next::Now);
-        restarts.forgo();
+        restarts.cancel_last();
         assert_eq!(restarts.next(now, 0), Next::Now);
         assert_eq!(restarts.next(now, 0), Next::Exhausted { since: now, restarts: 1 });
     }

@@ -1,4 +1,4 @@
-//! How many calls may be tried again elsewhere.
+//! A budget of calls that may be retried with another provider.
 
 #[cfg(all(loom, test))]
 use loom::sync::{Mutex, atomic::AtomicU64};
@@ -14,14 +14,14 @@ const SLOTS: usize = 10;
 #[cfg(all(loom, test))]
 const SLOTS: usize = 2;
 
-/// How many retries there may be.
+/// How many retries a budget allows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryRules {
     /// Retries may be this share of recent calls: 0.2 is one in five.
     pub share: f64,
-    /// And so many a second beside, so that few calls have retries too.
+    /// Retries per second in addition, so that a few calls can be retried too.
     pub per_second: u32,
-    /// How long a call or a retry is recent.
+    /// How long a call or a retry counts as recent.
     pub window: Duration,
 }
 
@@ -32,15 +32,15 @@ impl Default for RetryRules {
     }
 }
 
-/// Keeps retries from making a bad time worse: when everything fails, a retry for each call
-/// would double the load. They may be a share of the recent calls, and a few beside.
+/// Keeps retries from overloading the providers: when everything fails, a retry for each call would
+/// double the load. Retries may be a share of the recent calls, and a few more.
 ///
 /// Source: Finagle's `RetryBudget` (Twitter), explained in Google's "Site Reliability
 /// Engineering", chapter 22, "Addressing cascading failures".
 ///
-/// A call is counted without a lock, yet in a word that all callers share, which costs more
-/// than a healthy call has to spare. So a capability with one provider must not have a
-/// budget at all; and a retry takes a short lock, so that no two spend the last one.
+/// A call is counted without a lock, but in a word that all callers share, which costs more than a
+/// healthy call can afford. So a capability with one provider must not have a budget. A retry takes
+/// a short lock, so that no two calls spend the last retry.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -58,33 +58,33 @@ impl Default for RetryRules {
 #[derive(Debug)]
 pub struct RetryBudget {
     share: f64,
-    /// Retries that the window holds whatever the calls.
+    /// Retries per window that do not depend on the number of calls.
     reserve: f64,
     /// Nanoseconds.
     slot: u64,
-    born: Instant,
-    /// For each slot its number, and how many calls it saw.
+    start: Instant,
+    /// For each slot its number, and how many calls it counted.
     calls: [AtomicU64; SLOTS],
     retries: Mutex<[u64; SLOTS]>,
 }
 
 impl RetryBudget {
-    /// A budget of which nothing is spent. `born` is any time not after the first call.
+    /// An unspent budget. `start` is any time not after the first call.
     #[must_use]
-    pub fn new(rules: RetryRules, born: Instant) -> Self {
+    pub fn new(rules: RetryRules, start: Instant) -> Self {
         let window = rules.window.max(Duration::from_millis(1));
         let slot = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX) / SLOTS as u64;
         Self {
             share: if rules.share.is_finite() { rules.share.max(0.0) } else { 0.0 },
             reserve: f64::from(rules.per_second) * window.as_secs_f64(),
             slot,
-            born,
+            start,
             calls: std::array::from_fn(|_| AtomicU64::new(0)),
             retries: Mutex::new([0; SLOTS]),
         }
     }
 
-    /// Counts a first try at `now`; a retry is none.
+    /// Counts the first try of a call at `now`. A retry must not be counted here.
     pub fn called(&self, now: Instant) {
         let slot = self.slot_at(now);
         let word = &self.calls[place(slot)];
@@ -97,34 +97,34 @@ impl RetryBudget {
         }
     }
 
-    /// Takes a retry at `now`, if there is one.
+    /// Takes a retry from the budget at `now`. Returns false if the budget is used up.
     #[must_use = "false is a refusal"]
     pub fn take(&self, now: Instant) -> bool {
         let slot = self.slot_at(now);
         let calls: f64 = self.calls.iter().map(|word| recent(word.load(Relaxed), slot)).sum();
         let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
         let spent: f64 = retries.iter().map(|word| recent(*word, slot)).sum();
-        // A millionth of a retry is what sums of fractions may be off.
+        // The tolerance of a millionth is for rounding errors of the sums.
         if spent + 1.0 > calls * self.share + self.reserve + 1e-6 {
             return false;
         }
         let word = &mut retries[place(slot)];
-        // One from a time before the window cannot be noted, so it is not granted.
+        // A retry from before the window cannot be counted, so it is not granted.
         counted(*word, slot).map(|after| *word = after).is_some()
     }
 
     fn slot_at(&self, now: Instant) -> u32 {
-        let since = now.saturating_duration_since(self.born).as_nanos();
+        let since = now.saturating_duration_since(self.start).as_nanos();
         u32::try_from(since / u128::from(self.slot)).unwrap_or(u32::MAX)
     }
 }
 
-/// Where a slot has its word.
+/// The index of a slot's word.
 fn place(slot: u32) -> usize {
     slot as usize % SLOTS
 }
 
-/// The word with one more in `slot`; none if the word has gone on to a later one.
+/// The word with one more count in `slot`; `None` if the word belongs to a later slot already.
 fn counted(word: u64, slot: u32) -> Option<u64> {
     let (number, count) = parts(word);
     let count = match number.cmp(&slot) {
@@ -135,7 +135,7 @@ fn counted(word: u64, slot: u32) -> Option<u64> {
     Some(u64::from(slot) << 32 | u64::from(count))
 }
 
-/// What the word counts, if its slot is still in the window that ends with `slot`.
+/// The word's count, if its slot is still in the window that ends with `slot`; otherwise 0.
 fn recent(word: u64, slot: u32) -> f64 {
     let (number, count) = parts(word);
     let is_recent = (slot.saturating_sub(number) as usize) < SLOTS;
@@ -219,13 +219,13 @@ mod tests {
                 share: f64::from(share) / 100.0, per_second, ..RetryRules::default()
             };
             let mut now = Instant::now();
-            let born = now;
+            let start = now;
             let budget = RetryBudget::new(rules, now);
             // Each with its slot, in whole seconds.
             let (mut calls, mut retries): (Vec<u64>, Vec<u64>) = Default::default();
             for (gap, is_call) in steps {
                 now += Duration::from_millis(gap);
-                let slot = (now - born).as_secs();
+                let slot = (now - start).as_secs();
                 let recent = |all: &[u64]| {
                     u32::try_from(all.iter().filter(|at| slot - **at < 10).count()).unwrap()
                 };

@@ -1,69 +1,69 @@
-//! Which of several providers gets a call.
+//! Which of several providers gets a call. Without a key the choice is random, by weight. With a
+//! key it is *sticky*: the same key gets the same provider, on every host of a fleet, today and
+//! after an update, and when one weight changes only as many keys move as must.
 //!
-//! Without a key it is left to chance, by weight. With a key it is *sticky*: the same key gets
-//! the same provider, on every host of a fleet, today and after an update, and when one weight
-//! changes only as many keys move as must.
+//! The method is weighted rendezvous hashing. For each provider, a hash of the provider and the key
+//! gives a number `u` between 0 and 1, and the provider with the greatest `weight / -ln u` is
+//! chosen. `-ln u / weight` is an exponential waiting time with that rate, and each of several such
+//! times is the first with a probability in proportion to its rate. A provider's number depends on
+//! that provider and the key only. So a change of another provider can take keys from it or add
+//! keys to it, and does nothing else. Sources: Thaler and Ravishankar, "Using name-based mappings
+//! to increase hit rates", IEEE/ACM Transactions on Networking 6(1), 1998; the weights: Resch, "New
+//! hashing algorithms for data storage", SNIA Storage Developer Conference, 2015.
 //!
-//! The method is weighted rendezvous hashing. Each provider draws a number `u` between 0 and 1
-//! for the key, by a hash of both, and the greatest `weight / -ln u` wins. `-ln u / weight` is
-//! an exponential waiting time with that rate, and the first of several such is each of them
-//! with a probability in proportion to its rate. A provider's number depends on nothing but
-//! itself and the key, so another's change can only take keys from it or leave it keys.
-//! Sources: Thaler and Ravishankar, "Using name-based mappings to increase hit rates", IEEE/ACM
-//! Transactions on Networking 6(1), 1998; the weights: Resch, "New hashing algorithms for data
-//! storage", SNIA Storage Developer Conference, 2015.
-//!
-//! The hash is FNV-1a with 64 bits over the key, stirred together with the provider's name. The
-//! logarithm is our own, of additions, multiplications and divisions only, which IEEE 754 fixes
-//! to the last bit; those of the systems' libraries differ there. Neither is a secret: who may
-//! choose keys may choose a provider.
+//! The hash is FNV-1a with 64 bits over the key, mixed with the provider's name. The logarithm is
+//! implemented here, by additions, multiplications and divisions only, whose results IEEE 754
+//! defines to the last bit; the logarithms of system libraries differ. Neither is a secret: a
+//! caller that can choose its key can choose its provider.
 
 use crate::mix::{fraction, mix};
 
 /// One provider that a call may go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
-    /// What the choice by key knows it by: the same on every host, different for each.
+pub struct WeightedProvider {
+    /// The hash of its name, by which a choice by key knows it: the same on every host, different
+    /// for each provider.
     pub name: u64,
-    /// Its share of the calls is this among the sum of all. 0 gets none, unless all are 0.
+    /// Its share of the calls is this divided by the sum of all weights. A weight of 0 gets no
+    /// calls, unless all are 0.
     pub weight: u32,
 }
 
-impl Seat {
-    /// A provider with a name in letters.
+impl WeightedProvider {
+    /// A provider with this name and weight.
     #[must_use]
     pub fn new(name: &str, weight: u32) -> Self {
         Self { name: fnv(name.as_bytes()), weight }
     }
 }
 
-/// The index of the provider that gets a call; none only if there are none.
-///
-/// `random` is asked only if there is no key.
+/// The index of the provider that gets a call; `None` only if there are no providers. `random` is
+/// called only if there is no key.
 ///
 /// ```
-/// use plugbay_guard::{Seat, pick_among};
+/// use plugbay_guard::{WeightedProvider, pick_among};
 ///
-/// let seats = [Seat::new("yaml", 90), Seat::new("yaml-canary", 10)];
-/// let first = pick_among(&seats, Some(b"user 17"), || unreachable!());
-/// assert_eq!(first, pick_among(&seats, Some(b"user 17"), || unreachable!()));
-/// assert_eq!(pick_among(&seats, None, || 0), Some(0));
-/// assert_eq!(pick_among(&seats, None, || u64::MAX), Some(1));
+/// let providers = [WeightedProvider::new("yaml", 90), WeightedProvider::new("yaml-canary", 10)];
+/// let first = pick_among(&providers, Some(b"user 17"), || unreachable!());
+/// assert_eq!(first, pick_among(&providers, Some(b"user 17"), || unreachable!()));
+/// assert_eq!(pick_among(&providers, None, || 0), Some(0));
+/// assert_eq!(pick_among(&providers, None, || u64::MAX), Some(1));
 /// ```
 pub fn pick_among(
-    seats: &[Seat],
+    providers: &[WeightedProvider],
     key: Option<&[u8]>,
     random: impl FnOnce() -> u64,
 ) -> Option<usize> {
-    let seats = seats.iter().map(|seat| (seat.name, seat.weight));
+    let providers = providers.iter().map(|provider| (provider.name, provider.weight));
     match key {
-        Some(key) => by_key(seats, key),
-        None => by_chance(seats.map(|(_, weight)| weight), random),
+        Some(key) => by_key(providers, key),
+        None => by_chance(providers.map(|(_, weight)| weight), random),
     }
 }
 
-/// As [`pick_among`], with providers that are known by their places: right where the places are
-/// fixed, as with a stable version and its canary. Where providers come and go, name them.
+/// As [`pick_among`], with providers that are identified by their positions. This fits where
+/// positions are fixed, as with a stable version and its canary. Where providers come and go, use
+/// names.
 pub fn pick(weights: &[u32], key: Option<&[u8]>, random: impl FnOnce() -> u64) -> Option<usize> {
     let weights = weights.iter().copied();
     match key {
@@ -76,14 +76,14 @@ fn by_chance(
     weights: impl Iterator<Item = u32> + Clone,
     random: impl FnOnce() -> u64,
 ) -> Option<usize> {
-    let seats = weights.clone().count();
-    if seats < 2 {
-        return seats.checked_sub(1);
+    let providers = weights.clone().count();
+    if providers < 2 {
+        return providers.checked_sub(1);
     }
     let all: u64 = weights.clone().map(u64::from).sum();
     let scaled = |most: u64| (u128::from(random()) * u128::from(most)) >> 64;
     if all == 0 {
-        return usize::try_from(scaled(seats as u64)).ok();
+        return usize::try_from(scaled(providers as u64)).ok();
     }
     let at = scaled(all);
     let mut end = 0_u128;
@@ -93,17 +93,17 @@ fn by_chance(
     })
 }
 
-fn by_key(seats: impl Iterator<Item = (u64, u32)> + Clone, key: &[u8]) -> Option<usize> {
+fn by_key(providers: impl Iterator<Item = (u64, u32)> + Clone, key: &[u8]) -> Option<usize> {
     let key = fnv(key);
-    let none_weighs = seats.clone().all(|(_, weight)| weight == 0);
+    let none_weighs = providers.clone().all(|(_, weight)| weight == 0);
     let mut best: Option<(f64, usize)> = None;
-    for (at, (name, weight)) in seats.enumerate() {
+    for (at, (name, weight)) in providers.enumerate() {
         let weight = if none_weighs { 1 } else { weight };
         if weight == 0 {
             continue;
         }
         let score = f64::from(weight) / -ln(fraction(mix(mix(key ^ mix(name)))));
-        // Of equals, which 52 bits hardly ever are, the first.
+        // Of equal scores, which are very rare with 52 bits, the first wins.
         if best.is_none_or(|(most, _)| score > most) {
             best = Some((score, at));
         }
@@ -118,10 +118,9 @@ fn fnv(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The natural logarithm of a normal number above 0, the same on every machine.
-///
-/// The number is `m · 2^e` with `m` around 1, and `ln m` is twice the area tangent of
-/// `(m - 1) / (m + 1)`, whose series is short so close to zero.
+/// The natural logarithm of a normal number above 0, the same on every machine. The number is `m ·
+/// 2^e` with `m` around 1, and `ln m` is twice the inverse hyperbolic tangent of `(m - 1) / (m +
+/// 1)`, whose series converges quickly so close to zero.
 fn ln(number: f64) -> f64 {
     let bits = number.to_bits();
     let mut exponent = f64::from(u16::try_from(bits >> 52 & 0x7ff).unwrap_or(0)) - 1023.0;
@@ -159,8 +158,8 @@ mod tests {
         deviations.fold(0.0, f64::max)
     }
 
-    fn counts(seats: usize, picks: impl Iterator<Item = usize>) -> Vec<u32> {
-        let mut counts = vec![0; seats];
+    fn counts(providers: usize, picks: impl Iterator<Item = usize>) -> Vec<u32> {
+        let mut counts = vec![0; providers];
         picks.for_each(|pick| counts[pick] += 1);
         counts
     }
@@ -209,14 +208,15 @@ mod tests {
 
     #[test]
     fn names_make_the_choice_independent_of_places() {
-        let mut seats =
-            [("a", 3), ("b", 5), ("c", 2)].map(|(name, weight)| Seat::new(name, weight));
-        let name = |seats: &[Seat], key: u32| {
-            seats[pick_among(seats, Some(&key.to_le_bytes()), || unreachable!()).unwrap()].name
+        let mut providers = [("a", 3), ("b", 5), ("c", 2)]
+            .map(|(name, weight)| WeightedProvider::new(name, weight));
+        let name = |providers: &[WeightedProvider], key: u32| {
+            providers[pick_among(providers, Some(&key.to_le_bytes()), || unreachable!()).unwrap()]
+                .name
         };
-        let before: Vec<_> = (0..500).map(|key| name(&seats, key)).collect();
-        seats.reverse();
-        let after: Vec<_> = (0..500).map(|key| name(&seats, key)).collect();
+        let before: Vec<_> = (0..500).map(|key| name(&providers, key)).collect();
+        providers.reverse();
+        let after: Vec<_> = (0..500).map(|key| name(&providers, key)).collect();
         assert_eq!(before, after);
     }
 

@@ -1,14 +1,14 @@
-//! Counts events, and says when to report them: at once, and then once in a while.
+//! Counts events, and decides when to report them: the first at once, later ones at intervals.
 
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// The shortest time between two reports of one tally.
+/// The shortest time between two due reports of one tally.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// The most different events that a [`DistinctTally`] reports at once within that time.
+/// The most different events that a [`DistinctTally`] reports at once within [`QUIET`].
 const DISTINCT: usize = 16;
 
 /// A count of events of one kind.
@@ -57,21 +57,21 @@ impl Tally {
         let now = now.saturating_duration_since(self.start);
         let due = self.due.load(Relaxed);
         let next = nanos(now.saturating_add(QUIET));
-        // The thread that moves `due` on reports; the events of the others are in the next report.
+        // The thread that moves `due` reports; events of other threads are in the next report.
         let reports =
             nanos(now) >= due && self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok();
         reports.then(|| total.saturating_sub(self.reported.swap(total, Relaxed)))
     }
 
-    /// Reports the event that was counted last before a report is due.
+    /// Reports the event that was counted last, before a report is due.
     fn report_one(&self) -> u64 {
         self.reported.fetch_add(1, Relaxed);
         1
     }
 }
 
-/// A [`Tally`] of events that differ: an event unlike those that were reported lately is reported at
-/// once, so that a harmless one does not hide another.
+/// A [`Tally`] of events that differ: an event unlike the recent ones is reported at once, so that
+/// a harmless event does not hide another one.
 #[derive(Debug)]
 pub struct DistinctTally {
     tally: Tally,
@@ -92,8 +92,8 @@ impl DistinctTally {
         self.tally.total()
     }
 
-    /// Counts an event at `now`, which `what` describes. Returns how many events to report, if a
-    /// report is due or the event is unlike those that were reported lately.
+    /// Counts the event that `what` describes, at `now`. Returns how many events to report, if a
+    /// report is due or the event is unlike the recent ones.
     pub fn count(&self, what: &impl fmt::Display, now: Instant) -> Option<u64> {
         let due = self.tally.count(now);
         if due.is_some() {
@@ -103,7 +103,7 @@ impl DistinctTally {
         due.or_else(|| is_new.then(|| self.tally.report_one()))
     }
 
-    /// Adds a hash to the recent ones. Returns whether it was not among them and there was room.
+    /// Adds a hash to the recent ones. Returns true if it is new and there was room.
     fn insert(&self, hash: u64) -> bool {
         for it in &self.recent {
             match it.compare_exchange(0, hash, Relaxed, Relaxed) {
@@ -116,7 +116,7 @@ impl DistinctTally {
     }
 }
 
-/// Never zero.
+/// The hash of an event's text; never zero.
 fn hash(what: &impl fmt::Display) -> u64 {
     struct Hashing(DefaultHasher);
     impl fmt::Write for Hashing {

@@ -4,12 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Context};
+use plugbay_core::{Bulkhead, CallError, CallErrorKind, Context};
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 use tokio_util::context::TokioContext;
-
-use crate::bulkhead::Bulkhead;
 
 /// Runs one blocking call on a thread of tokio.
 pub(crate) struct Blocking {

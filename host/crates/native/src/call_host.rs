@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use plugbay_abi::host::HostCalls;
-use plugbay_abi::{CodecInfo, Error, Kind, Level};
+use plugbay_abi::{CodecInfo, Error, ErrorKind, Level};
 use plugbay_core::codec::Direction;
 use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, UpstreamRejection};
 
@@ -61,7 +61,7 @@ impl<'a> CallHost<'a> {
     fn count(&self) -> Result<(), Error> {
         self.ledger.host_call().map_err(|limit| {
             self.exceeded.set(Some(limit));
-            Error::new(Kind::Unavailable, message(limit))
+            Error::new(ErrorKind::Unavailable, message(limit))
         })
     }
 
@@ -69,8 +69,9 @@ impl<'a> CallHost<'a> {
     fn convert(&self, name: &str, direction: Direction, input: &[u8]) -> Result<Vec<u8>, Error> {
         self.count()?;
         let Some(context) = self.context else {
-            let message = "codecs can be called during a call only, not while a plugin starts";
-            return Err(Error::new(Kind::Unavailable, message));
+            let message = "other plugins' codecs can be called only during a call, not in init, \
+                           health or shutdown";
+            return Err(Error::new(ErrorKind::Unavailable, message));
         };
         let nested = context
             .nested()
@@ -150,26 +151,26 @@ fn log_level(level: Level) -> LogLevel {
 /// The error of a nested call, as the calling plugin sees it.
 fn to_guest(error: &CallError) -> Error {
     match error.kind() {
-        CallErrorKind::InvalidInput => Error::new(Kind::InvalidInput, error.message()),
-        CallErrorKind::Unsupported => Error::new(Kind::Unsupported, error.message()),
+        CallErrorKind::InvalidInput => Error::new(ErrorKind::InvalidInput, error.message()),
+        CallErrorKind::Unsupported => Error::new(ErrorKind::Unsupported, error.message()),
         kind if matches!(kind, CallErrorKind::Unavailable | CallErrorKind::Deadline)
             || kind.blame() == Blame::NotCalled =>
         {
-            Error::new(Kind::Unavailable, error.to_string())
+            Error::new(ErrorKind::Unavailable, error.to_string())
         }
-        _ => Error::new(Kind::Internal, error.to_string()),
+        _ => Error::new(ErrorKind::Internal, error.to_string()),
     }
 }
 
 /// The error of a plugin, as the host sees it.
 pub(crate) fn from_guest(error: Error, label: &Arc<str>) -> CallError {
     let kind = match error.kind {
-        Kind::InvalidInput => CallErrorKind::InvalidInput,
-        Kind::Unsupported => CallErrorKind::Unsupported,
-        Kind::Unavailable => CallErrorKind::Unavailable,
-        Kind::Internal => CallErrorKind::Internal,
-        Kind::Panicked => CallErrorKind::Panic,
-        Kind::Contract => CallErrorKind::Contract,
+        ErrorKind::InvalidInput => CallErrorKind::InvalidInput,
+        ErrorKind::Unsupported => CallErrorKind::Unsupported,
+        ErrorKind::Unavailable => CallErrorKind::Unavailable,
+        ErrorKind::Internal => CallErrorKind::Internal,
+        ErrorKind::Panicked => CallErrorKind::Panic,
+        ErrorKind::Contract => CallErrorKind::Contract,
     };
     CallError::new(kind, error.message).of(label)
 }

@@ -9,11 +9,12 @@
 //! | `file` | a library as a file: [`header`] reads from its bytes what it is, [`Staging`] makes the private copy from which alone it is loaded |
 //! | `in_process` | plugins whose code runs in this process; [`Libraries`] says which libraries are loaded |
 //! | [`worker`] | plugins that run in a process of their own |
+//! | `kind` | the built-in kinds: how their functions are called in this process and in a worker |
 //!
 //! Both ways of running a plugin use the modules beside these: `library` opens a library, `fault` says
 //! why one does not open, `description` checks a plugin's description, `call_host` has the functions
-//! of the host that a plugin can call and `ledger` what the host records of that, `bulkhead` bounds
-//! the calls, and `blocking` makes them from asynchronous code.
+//! of the host that a plugin can call and `ledger` what the host records of that, and `blocking` makes
+//! calls from asynchronous code.
 //!
 //! Native code is trusted code. In this process a panic is caught at the edge and costs the
 //! instance, and a fault is a fault of the whole process; limits of CPU time and memory do not
@@ -34,12 +35,12 @@
 #![deny(unsafe_code)]
 
 mod blocking;
-mod bulkhead;
 mod call_host;
 mod description;
 mod fault;
 mod file;
 mod in_process;
+mod kind;
 mod ledger;
 #[expect(unsafe_code, reason = "to load a library is to run it; each block says what it relies on")]
 mod library;

@@ -1,15 +1,14 @@
 //! Opens a library and calls its entry: the one place that relies on what foreign code promises.
 //!
-//! A library is never closed. Unloading is unsound: its threads, its thread-local destructors,
-//! what it registered with `atexit`, and every function pointer that it handed out lead into
-//! its code for as long as the process lives, and no one can tell when the last of them is
-//! gone. So a new version is one more library beside the old, and what a version costs is its
-//! mapping.
+//! A library is never closed. Unloading is unsound: its threads, its thread-local destructors, its
+//! `atexit` handlers, and every function pointer that it handed out lead into its code for as long
+//! as the process lives, and the host cannot find out when the last of them is gone. So a new version
+//! is loaded beside the old one, and each version costs its mapping.
 //!
-//! Each library is opened with its symbols local to it (`RTLD_LOCAL`): two versions of a plugin define the same
-//! symbols. (C++ breaks this where it marks a symbol as unique to the process: build with
-//! `-fno-gnu-unique`.) All its symbols are bound at once (`RTLD_NOW`): one that is missing is
-//! an error now, not the end of the process in the middle of a call.
+//! Each library is opened with its symbols local to it (`RTLD_LOCAL`), because two versions of a plugin
+//! define the same symbols. (C++ breaks this where it marks a symbol as unique to the process: build
+//! with `-fno-gnu-unique`.) All symbols are bound at once (`RTLD_NOW`), so that a missing one is an
+//! error when the library is opened, and does not end the process in the middle of a call.
 
 use std::mem::ManuallyDrop;
 use std::panic::catch_unwind;

@@ -1,8 +1,7 @@
-//! What a lookup with a lease costs, against what it could cost without one.
-//!
-//! `limit` is what anyone would write by hand: load the map from an `ArcSwap`, get
-//! from it, clone the `Arc`. It gives no drain and no refusal. The budget is 1.2
-//! times that for [`Registry::get`], and flat in the number of readers.
+//! What a lookup with a lease costs, against what it could cost without one. `limit` is the
+//! hand-written equivalent: load the map from an `ArcSwap`, get from it, clone the `Arc`. It has no
+//! drain and no refusal. The budget is 1.2 times that for [`Registry::get`], and flat in the number
+//! of readers.
 //!
 //! ```text
 //! cargo bench -p plugbay-registry --bench lookup

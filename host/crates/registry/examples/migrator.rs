@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use plugbay_registry::migrate::{Migrator, Rule, Violation};
-use plugbay_registry::{Attempt, Registry};
+use plugbay_registry::{ChangeError, Registry};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let migrator = Migrator::new([
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Removing the first version comes too early.
     match remove(&codecs, &migrator, "json-v1") {
-        Err(Attempt::Failed(violation)) => println!("refused: {violation}"),
+        Err(ChangeError::Failed(violation)) => println!("refused: {violation}"),
         other => println!("{other:?}"),
     }
     codecs.register("json-v2", 2)?;
@@ -35,7 +35,7 @@ fn remove(
     codecs: &Registry<i32>,
     migrator: &Migrator,
     name: &str,
-) -> Result<(), Attempt<Violation>> {
+) -> Result<(), ChangeError<Violation>> {
     codecs.update(|now| {
         let next = now.table.without(name);
         migrator.check(|it| next.contains(it))?;

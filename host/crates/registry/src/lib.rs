@@ -1,11 +1,10 @@
 //! Named things that can be replaced while they are in use.
 //!
-//! A program looks a codec up by its name, thousands of times a second, from every
-//! thread. Now and then somebody drops a new version of it into a folder. From then
-//! on every lookup must give the new version, every call that began on the old one
-//! must end on it, and only then may the old one be torn down. This crate is that,
-//! and no more than that: it knows nothing of plugins, files or WASM, and can be
-//! used without any.
+//! A program looks a codec up by its name, thousands of times a second, from every thread. Now and
+//! then an operator drops a new version of it into a folder. From then on every lookup must give
+//! the new version, every call that began on the old one must end on it, and only then may the old
+//! one be torn down. This crate does that and nothing else: it knows nothing of plugins, files or
+//! WASM, and can be used without them.
 //!
 //! ```
 //! use std::time::Duration;
@@ -26,33 +25,30 @@
 //! ```
 //!
 //! # The pieces, from the bottom
-//!
-//! The [`cell`] is what everything stands on, and can be used without the rest:
+//! The [`cell`] is the base of everything, and can be used without the rest:
 //!
 //! - [`Swap`] holds one `Arc` that many read and few replace.
-//! - [`Leased`] is a value with its *lease word*: it counts who uses the value, can
-//!   be closed, and says when the last user of a closed value has gone. Its file
-//!   opens with the protocol, and why its orderings are enough.
+//! - [`Leased`] is a value with its *lease word*: it counts the users of the value, can be closed,
+//!   and reports when the last user of a closed value has gone. Its file opens with the protocol,
+//!   and why its orderings are enough.
 //! - [`Table`] is an immutable set of names. A lookup that misses says which names
 //!   there are, and which was probably meant ([`nearest`]).
 //!
 //! The registry puts the three together:
 //!
 //! - [`Generation`] is one numbered table of leased entries: what a reader sees.
-//! - [`Registry`] swaps generations. [`Changes`] tells of new ones.
-//! - [`linked`] fills a registry with what was linked into the program;
-//!   [`global`](fn@global) keeps one per type for the process, for those who want
-//!   that.
+//! - [`Registry`] swaps generations. [`Changes`] reports new ones.
+//! - [`linked`] fills a registry with what was linked into the program; [`global`](fn@global) keeps
+//!   one per type for the process, for programs that want that.
 //!
 //! # The forms
-//!
-//! What is registered is a type parameter, so a form is a choice of type, and one
-//! cannot be taken for another:
+//! What is registered is a type parameter, so a form is a choice of type, and the compiler keeps
+//! them apart:
 //!
 //! | form | from | to |
 //! |---|---|---|
 //! | `Registry<Arc<dyn Codec>>` | a name | an implementation |
-//! | [`Factories`] | a name and an input | what its constructor makes of the input |
+//! | [`Factories`] | a name and an input | what its constructor makes from the input |
 //! | `Registry<Handler>`, `Handler` a boxed closure | a name | code to be run |
 //! | [`Types`] | a document that names its type | a value of that type |
 //! | [`Router`] | a method and a path | what was registered for the pattern |
@@ -65,7 +61,7 @@
 //!
 //! Both are on unless `default-features = false` says otherwise: `router` brings
 //! [`router`] with the crates matchit and percent-encoding, `serde` brings
-//! [`Types::register_type`] and makes rules of migration serialisable.
+//! [`Types::register_type`] and makes migration rules serializable.
 //!
 //! # What is never done here
 //!
@@ -114,7 +110,7 @@ pub use migrate::Migrator;
 pub use names::nearest;
 pub use not_found::NotFound;
 pub use registry::{
-    Attempt, Build, Changes, Constructor, Factories, Generation, IntoEntry, Published,
+    BuildError, ChangeError, Changes, Constructor, Factories, Generation, IntoEntry, Published,
     RegisterError, RegisterErrorKind, Registry, global, linked,
 };
 #[cfg(feature = "router")]

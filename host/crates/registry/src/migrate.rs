@@ -1,13 +1,11 @@
-//! Migrations: what may go only once something else is there.
+//! Migrations: a name that may be removed only once another one is present.
 //!
-//! `json-v1` may be taken out only when `json-v2` is there, and that only after
-//! `schema-v2`. A [`Migrator`] holds such [`Rule`]s. It refuses rules that stand in a
-//! circle, since nothing of it could ever go; it says which rules a set of names would
-//! break, and in which order the rules can be carried out.
-//!
-//! A rule is about names, and a name may be of any registry, or of several: the caller
-//! says what is there. So one migrator holds over codecs and handlers alike, and is
-//! asked before a set is published:
+//! For example, `json-v1` may be removed only when `json-v2` is present, and `json-v2` only after
+//! `schema-v2`. A [`Migrator`] holds such [`Rule`]s. It refuses rules that form a cycle, since no
+//! name of a cycle could ever be removed. It reports which rules a set of names would break, and in
+//! which order the rules can be carried out. A rule is about names, and a name may be of any
+//! registry, or of several: the caller says which names are present. So one migrator covers codecs
+//! and handlers alike, and is consulted before a set is published:
 //!
 //! ```
 //! use plugbay_registry::migrate::{Migrator, Rule};
@@ -39,17 +37,17 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::order::{self, Needs};
+use crate::order::{self, Dependencies};
 
-/// One rule: `remove` may be gone only where `requires` is there.
+/// One rule: `remove` may be absent only where `requires` is present.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Rule {
-    /// What may go.
+    /// The name that may be removed.
     pub remove: String,
-    /// What must be there before.
+    /// The name that must be present before.
     pub requires: String,
-    /// For people: why.
+    /// The reason, for people.
     pub reason: Option<String>,
 }
 
@@ -101,16 +99,16 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Rules that stand in circles: nothing of a circle could ever go.
+/// Rules that form cycles: no name of a cycle could ever be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("expected no circle, found {}", .circles.iter().map(|it| order::spelled(it, "requires")).collect::<Vec<_>>().join("; "))]
-pub struct CircularRules {
-    /// Circles that share no name, at least one. Each name requires the next, and the last
+#[error("expected no cycle, found {}", .cycles.iter().map(|it| order::format_cycle(it, "requires")).collect::<Vec<_>>().join("; "))]
+pub struct CyclicRules {
+    /// Cycles that share no name, at least one. Each name requires the next, and the last
     /// the first, which is the smallest.
-    pub circles: Vec<Vec<String>>,
+    pub cycles: Vec<Vec<String>>,
 }
 
-/// Rules that make no circle, in the order in which they were given.
+/// Migration rules without a cycle, in the order in which they were given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct Migrator {
@@ -121,16 +119,15 @@ impl Migrator {
     /// A migrator of these rules.
     ///
     /// # Errors
-    ///
-    /// [`CircularRules`] if something could go only once it is there itself.
-    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, CircularRules> {
+    /// [`CyclicRules`] if a name directly or indirectly requires itself.
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, CyclicRules> {
         let migrator = Self { rules: rules.into_iter().collect() };
-        let circles = order::walk(&migrator.needs()).circles;
-        if circles.is_empty() {
+        let cycles = order::topological_order(&migrator.needs()).cycles;
+        if cycles.is_empty() {
             return Ok(migrator);
         }
-        let owned = |circle: Vec<&str>| circle.into_iter().map(str::to_owned).collect();
-        Err(CircularRules { circles: circles.into_iter().map(owned).collect() })
+        let owned = |cycle: Vec<&str>| cycle.into_iter().map(str::to_owned).collect();
+        Err(CyclicRules { cycles: cycles.into_iter().map(owned).collect() })
     }
 
     /// The rules, in the order in which they were given.
@@ -139,8 +136,8 @@ impl Migrator {
         &self.rules
     }
 
-    /// The rules that a set would break of which `present` says what it holds, in the order in
-    /// which they were given.
+    /// The rules that a set of names would break, in the order in which they were given. `present`
+    /// says whether the set holds a name.
     #[must_use]
     pub fn violations(&self, present: impl Fn(&str) -> bool) -> Vec<Violation> {
         let broken = self.rules.iter().filter(|rule| rule.is_broken(&present));
@@ -159,11 +156,11 @@ impl Migrator {
         }
     }
 
-    /// Everything that the rules name, each once, after all that must be there before it may
-    /// go.
+    /// All names in the rules, each once, after the names that must be present before it may be
+    /// removed.
     #[must_use]
     pub fn order(&self) -> Vec<&str> {
-        order::walk(&self.needs()).order
+        order::topological_order(&self.needs()).order
     }
 
     /// The rules, in the order in which they can be carried out.
@@ -176,8 +173,8 @@ impl Migrator {
         rules
     }
 
-    fn needs(&self) -> Needs<'_> {
-        let mut needs = Needs::new();
+    fn needs(&self) -> Dependencies<'_> {
+        let mut needs = Dependencies::new();
         for rule in &self.rules {
             needs.entry(&rule.remove).or_default().insert(&rule.requires);
         }
@@ -189,13 +186,13 @@ impl Migrator {
 mod tests {
     use super::*;
 
-    fn migrator(pairs: &[(&str, &str)]) -> Result<Migrator, CircularRules> {
+    fn migrator(pairs: &[(&str, &str)]) -> Result<Migrator, CyclicRules> {
         Migrator::new(pairs.iter().map(|(remove, requires)| Rule::new(*remove, *requires)))
     }
 
     #[test]
     fn a_rule_holds_while_one_of_the_two_is_there() {
-        let migrator = migrator(&[("v1", "v2"), ("old", "new")]).expect("no circle");
+        let migrator = migrator(&[("v1", "v2"), ("old", "new")]).expect("no cycle");
         let broken = |present: &[&str]| -> Vec<String> {
             let found = migrator.violations(|name| present.contains(&name));
             found.into_iter().map(|it| it.rule.remove).collect()
@@ -209,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_partial_order_is_kept_and_rules_come_in_the_order_of_their_work() {
-        let migrator = migrator(&[("v1", "v2"), ("v2", "v3"), ("a", "v3")]).expect("no circle");
+        let migrator = migrator(&[("v1", "v2"), ("v2", "v3"), ("a", "v3")]).expect("no cycle");
         assert_eq!(migrator.order(), ["v3", "a", "v2", "v1"]);
         let rules: Vec<String> =
             migrator.rules_in_order().into_iter().map(ToString::to_string).collect();
@@ -224,12 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn circles_are_refused() {
+    fn cycles_are_refused() {
         let refused = migrator(&[("c", "a"), ("a", "b"), ("b", "c"), ("x", "x")]);
-        let refused = refused.expect_err("two circles");
+        let refused = refused.expect_err("two cycles");
         assert_eq!(
             refused.to_string(),
-            "expected no circle, found a requires b requires c requires a; x requires x"
+            "expected no cycle, found a requires b requires c requires a; x requires x"
         );
     }
 }

@@ -1,21 +1,20 @@
-//! What an error says about names: which there are, and which was probably meant.
+//! The names in an error message: which are known, and which was probably meant.
 //!
-//! Names in a miss often come from outside (a path segment, a config file), and so
-//! does their length. Everything here is bounded, and nothing prints a control
-//! character as it is.
+//! A name that is not found often comes from outside (a path segment, a config file), and may be
+//! long. Everything here is bounded, and no control character is printed unescaped.
 
 use std::fmt;
 
 /// Names printed before the rest is only counted.
-const SHOWN: usize = 16;
+const MAX_SHOWN: usize = 16;
 /// Characters printed of one name.
 const WIDTH: usize = 64;
-/// Longer names get no suggestion, so that a miss costs little whatever was asked.
-const LONGEST: usize = 64;
+/// Longer names get no suggestion, so that a miss costs little whatever name was looked up.
+const MAX_LENGTH: usize = 64;
 /// Names that are compared for a suggestion.
-const COMPARED: usize = 1_024;
-/// Bytes that a name must have to be taken for the beginning of another.
-const SHORTEST_BEGINNING: usize = 3;
+const MAX_COMPARED: usize = 1_024;
+/// The least bytes of a name that counts as the beginning of another.
+const MIN_PREFIX: usize = 3;
 
 /// Prints a name, shortened and with control characters escaped.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
@@ -43,11 +42,11 @@ impl fmt::Display for Hint<'_> {
         if self.known.is_empty() {
             f.write_str("none")?;
         }
-        for (at, name) in self.known.iter().take(SHOWN).enumerate() {
+        for (at, name) in self.known.iter().take(MAX_SHOWN).enumerate() {
             let comma = if at == 0 { "" } else { ", " };
             write!(f, "{comma}{}", Plain(name))?;
         }
-        if let Some(more @ 1..) = self.known.len().checked_sub(SHOWN) {
+        if let Some(more @ 1..) = self.known.len().checked_sub(MAX_SHOWN) {
             write!(f, " and {more} more")?;
         }
         match self.nearest {
@@ -78,28 +77,28 @@ impl fmt::Display for Hint<'_> {
 /// ```
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if name.is_empty() || name.len() > LONGEST {
+    if name.is_empty() || name.len() > MAX_LENGTH {
         return None;
     }
     let wanted = fold(name);
     known
         .into_iter()
-        .take(COMPARED)
-        .filter(|known| known.len() <= LONGEST)
+        .take(MAX_COMPARED)
+        .filter(|known| known.len() <= MAX_LENGTH)
         .filter_map(|known| Some((distance(&wanted, &fold(known))?, known)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
 
-/// How far apart two folded names are; none if too far to be one another.
+/// The edit distance of two folded names; `None` if they are too different.
 fn distance(wanted: &str, known: &str) -> Option<usize> {
     let lengths = (wanted.chars().count(), known.chars().count());
     let allowed = (lengths.0.max(lengths.1) / 3).clamp(1, 4);
-    let begins = wanted.len().min(known.len()) >= SHORTEST_BEGINNING
+    let begins = wanted.len().min(known.len()) >= MIN_PREFIX
         && (known.starts_with(wanted) || wanted.starts_with(known));
     let apart = lengths.0.abs_diff(lengths.1);
     if begins {
-        // What is missing is all that differs.
+        // The names differ in the missing part only.
         return Some(apart);
     }
     // The distance is at least the difference in length: skip what cannot be near.

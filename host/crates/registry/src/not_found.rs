@@ -28,8 +28,8 @@ pub struct NotFound {
     pub known: Vec<String>,
     /// The name that was probably meant.
     pub nearest: Option<String>,
-    /// The name is there, but somebody closed its entry by hand without taking it
-    /// out, so it gives no lease. A registry itself always takes out first.
+    /// The name is there, but its entry was closed without being removed, so it gives no lease. The
+    /// registry itself always removes an entry before it closes it.
     pub closed: bool,
 }
 
@@ -48,16 +48,16 @@ impl NotFound {
         }
     }
 
-    pub(crate) fn but_closed(mut self) -> Self {
+    pub(crate) fn into_closed(mut self) -> Self {
         self.closed = true;
         self.nearest = None;
         self
     }
 
-    /// A stable word for logs and metrics: `not_found`, or `closed`.
+    /// A stable word for logs and metrics: `not-found`, or `closed`.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        if self.closed { "closed" } else { "not_found" }
+        if self.closed { "closed" } else { "not-found" }
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_closed_entry_is_told_apart_from_a_missing_one() {
-        let error = missed("json", &["json"]).but_closed();
+        let error = missed("json", &["json"]).into_closed();
         assert_eq!(error.to_string(), r#"codec "json" is closed; known: json"#);
         assert_eq!(error.reason(), "closed");
     }

@@ -1,75 +1,74 @@
-//! What comes before what: an order, or the circles that stand against one.
+//! Topological order of names with dependencies, or the cycles that prevent one.
 //!
 //! ```
-//! use plugbay_registry::order::{Needs, walk};
+//! use plugbay_registry::order::{Dependencies, topological_order};
 //!
-//! let needs = Needs::from([("app", ["log", "store"].into()), ("store", ["log"].into())]);
-//! assert_eq!(walk(&needs).order, ["log", "store", "app"]);
+//! let needs = Dependencies::from([("app", ["log", "store"].into()), ("store", ["log"].into())]);
+//! assert_eq!(topological_order(&needs).order, ["log", "store", "app"]);
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
 
-/// What each name needs to come before it. A name that needs nothing may be left out.
-pub type Needs<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+/// The names that must come before each name. A name without dependencies may be left out.
+pub type Dependencies<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// What a walk over all names found.
+/// An order of all names, or the cycles among them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Walk<'a> {
-    /// Every name once, after all that it needs; without meaning if there is a circle.
+pub struct TopologicalOrder<'a> {
+    /// Every name once, after all names that it depends on; meaningless if there is a cycle.
     pub order: Vec<&'a str>,
-    /// Circles that share no name, at least one of those that hang together. Each name needs the
-    /// next, and the last the first, which is the smallest.
-    pub circles: Vec<Vec<&'a str>>,
+    /// Cycles that share no name, at least one for each connected set of cycles. Each name needs
+    /// the next, and the last needs the first, which is the smallest.
+    pub cycles: Vec<Vec<&'a str>>,
 }
 
-/// A name on the way from where the walk began to where it is.
+/// A name on the path from the start of the search to its current position.
 struct Step<'n, 'a> {
     name: &'a str,
     rest: Option<btree_set::Iter<'n, &'a str>>,
-    /// The last step of the way, up to this one, that is in a circle already.
-    circled: Option<usize>,
+    /// The last step of the path, up to this one, that already belongs to a reported cycle.
+    in_cycle: Option<usize>,
 }
 
 enum Seen {
-    /// On the way, as so many-th step.
-    OnTheWay(usize),
+    /// On the path, at this index.
+    OnPath(usize),
     Done,
 }
 
-/// Finds an order, or the circles.
-///
-/// Walks in depth, and without recursion: a file may name as many as it likes. The time grows
-/// with names and needs only.
+/// Sorts names by their dependencies, or finds the cycles. A depth-first search without recursion,
+/// since a file may name any number of dependencies. The time is linear in the number of names and
+/// dependencies.
 #[must_use]
-pub fn walk<'a>(needs: &Needs<'a>) -> Walk<'a> {
-    let mut found = Walk::default();
+pub fn topological_order<'a>(needs: &Dependencies<'a>) -> TopologicalOrder<'a> {
+    let mut found = TopologicalOrder::default();
     let mut seen: HashMap<&str, Seen> = HashMap::new();
     for &start in needs.keys() {
-        let mut way: Vec<Step<'_, 'a>> = Vec::new();
+        let mut path: Vec<Step<'_, 'a>> = Vec::new();
         let mut next = (!seen.contains_key(start)).then_some(start);
         loop {
             if let Some(name) = next {
-                seen.insert(name, Seen::OnTheWay(way.len()));
+                seen.insert(name, Seen::OnPath(path.len()));
                 let rest = needs.get(name).map(BTreeSet::iter);
-                let circled = way.last().and_then(|step| step.circled);
-                way.push(Step { name, rest, circled });
+                let in_cycle = path.last().and_then(|step| step.in_cycle);
+                path.push(Step { name, rest, in_cycle });
             }
-            let Some(here) = way.last_mut() else { break };
+            let Some(here) = path.last_mut() else { break };
             next = here.rest.as_mut().and_then(Iterator::next).copied();
             match next.map(|name| seen.get(name)) {
-                // A name that was not seen: the walk goes on there.
+                // A new name: the search goes on there.
                 Some(None) => {}
                 Some(Some(Seen::Done)) => next = None,
-                Some(Some(&Seen::OnTheWay(from))) => {
+                Some(Some(&Seen::OnPath(from))) => {
                     next = None;
-                    if here.circled.is_none_or(|circled| circled < from) {
-                        found.circles.push(circle(&mut way, from));
+                    if here.in_cycle.is_none_or(|in_cycle| in_cycle < from) {
+                        found.cycles.push(cycle(&mut path, from));
                     }
                 }
                 None => {
                     found.order.push(here.name);
                     seen.insert(here.name, Seen::Done);
-                    way.pop();
+                    path.pop();
                 }
             }
         }
@@ -77,11 +76,11 @@ pub fn walk<'a>(needs: &Needs<'a>) -> Walk<'a> {
     found
 }
 
-/// The end of the way, which leads back to its own beginning.
-fn circle<'a>(way: &mut [Step<'_, 'a>], from: usize) -> Vec<&'a str> {
+/// The end of the path, which leads back to its own beginning.
+fn cycle<'a>(path: &mut [Step<'_, 'a>], from: usize) -> Vec<&'a str> {
     let mut names = Vec::new();
-    for (index, step) in way.iter_mut().enumerate().skip(from) {
-        step.circled = Some(index);
+    for (index, step) in path.iter_mut().enumerate().skip(from) {
+        step.in_cycle = Some(index);
         names.push(step.name);
     }
     let smallest = (0..names.len()).min_by_key(|&index| names[index]).unwrap_or_default();
@@ -89,17 +88,17 @@ fn circle<'a>(way: &mut [Step<'_, 'a>], from: usize) -> Vec<&'a str> {
     names
 }
 
-/// Names of a circle that are spelled out.
-const SPELLED: usize = 12;
+/// The most names of a cycle that are printed.
+const FORMATTED: usize = 12;
 
-/// A circle in words: `a after b after a`, for the word `after`.
+/// A cycle in words: `a after b after a`, for the word `after`.
 #[must_use]
-pub fn spelled(circle: &[impl AsRef<str>], word: &str) -> String {
-    let mut names: Vec<&str> = circle.iter().map(AsRef::as_ref).take(SPELLED).collect();
-    if circle.len() > SPELLED {
+pub fn format_cycle(cycle: &[impl AsRef<str>], word: &str) -> String {
+    let mut names: Vec<&str> = cycle.iter().map(AsRef::as_ref).take(FORMATTED).collect();
+    if cycle.len() > FORMATTED {
         names.push("…");
     }
-    names.extend(circle.first().map(AsRef::as_ref));
+    names.extend(cycle.first().map(AsRef::as_ref));
     names.join(&format!(" {word} "))
 }
 

@@ -3,9 +3,9 @@
 //! *Readers* look the name up in the current [`Generation`] under a cheap guard,
 //! lease the entry and let go of the guard. They never lock and never wait.
 //!
-//! *Writers* copy the table, change the copy, and exchange it for the one they
-//! copied; who comes second starts over on what the first one left. Then they
-//! close the entries that are in the old table and not in the new one.
+//! *Writers* copy the table, change the copy, and exchange it for the one they copied; the second
+//! of two writers starts over on the table of the first one. Then they close the entries that are
+//! in the old table and not in the new one.
 //!
 //! *The race between the two*: a reader that found an entry just before it was
 //! taken out is refused its lease. Entries are closed only after they were taken
@@ -27,10 +27,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use self::changes::Bell;
 pub use self::changes::Changes;
-pub use self::errors::{Attempt, RegisterError, RegisterErrorKind};
-pub use self::factories::{Build, Constructor, Factories};
+use self::changes::Notifier;
+pub use self::errors::{ChangeError, RegisterError, RegisterErrorKind};
+pub use self::factories::{BuildError, Constructor, Factories};
 pub use self::generation::Generation;
 pub use self::global::global;
 pub use self::publish::{IntoEntry, Published};
@@ -48,9 +48,9 @@ use crate::not_found::NotFound;
 /// - **Startup only**: `register` everything, then [`freeze`](Registry::freeze).
 /// - **Lazy**: [`get_or_register`](Registry::get_or_register) makes what is not
 ///   there yet.
-/// - **Hot swap**: [`publish`](Registry::publish) whole sets,
-///   [`replace`](Registry::replace) and [`unregister`](Registry::unregister) single
-///   entries; who holds a lease finishes on what it holds.
+/// - **Hot swap**: [`publish`](Registry::publish) whole sets, [`replace`](Registry::replace) and
+///   [`unregister`](Registry::unregister) single entries; the holder of a lease finishes on the
+///   entry that it holds.
 ///
 /// ```
 /// use plugbay_registry::Registry;
@@ -86,10 +86,10 @@ use crate::not_found::NotFound;
 pub struct Registry<T> {
     what: Cow<'static, str>,
     current: Swap<Generation<T>>,
-    bell: Bell,
+    notifier: Notifier,
 }
 
-/// Why a lookup gives no lease, with the generation that says so.
+/// Why a lookup gives no lease, with the generation that was searched.
 enum Miss<T> {
     Absent(Arc<Generation<T>>),
     Closed(Arc<Generation<T>>),
@@ -101,7 +101,7 @@ impl<T> Registry<T> {
         let what = what.into();
         let table = Table::empty().called(what.clone());
         let first = Generation { number: 0, table, frozen: false };
-        Self { what, current: Swap::new(first), bell: Bell::default() }
+        Self { what, current: Swap::new(first), notifier: Notifier::default() }
     }
 
     /// What the registry holds, as a noun.
@@ -117,11 +117,11 @@ impl<T> Registry<T> {
     /// is no error, [`Registry::lookup`] is cheaper.
     #[inline]
     pub fn get(&self, name: &str) -> Result<Lease<T>, NotFound> {
-        match self.quick(name) {
+        match self.lookup_fast(name) {
             Some(lease) => Ok(lease),
-            None => self.thorough(name).map_err(|miss| match miss {
+            None => self.lookup_slow(name).map_err(|miss| match miss {
                 Miss::Absent(generation) => generation.table.not_found(name),
-                Miss::Closed(generation) => generation.table.not_found(name).but_closed(),
+                Miss::Closed(generation) => generation.table.not_found(name).into_closed(),
             }),
         }
     }
@@ -129,7 +129,7 @@ impl<T> Registry<T> {
     /// As [`Registry::get`], when a miss is an answer and not an error.
     #[inline]
     pub fn lookup(&self, name: &str) -> Option<Lease<T>> {
-        self.quick(name).or_else(|| self.thorough(name).ok())
+        self.lookup_fast(name).or_else(|| self.lookup_slow(name).ok())
     }
 
     /// Runs `work` on the entry of that name, under a lease that ends when `work` returns.
@@ -216,22 +216,22 @@ impl<T> Registry<T> {
 
     /// A cursor that reports every change from now on; see [`Changes`].
     pub fn subscribe(&self) -> Changes {
-        self.bell.subscribe()
+        self.notifier.subscribe()
     }
 
-    /// The common case: it is there and open.
+    /// The fast path: the entry is there and open.
     #[inline]
-    fn quick(&self, name: &str) -> Option<Lease<T>> {
+    fn lookup_fast(&self, name: &str) -> Option<Lease<T>> {
         self.current.peek(|generation| generation.table.get(name)?.lease().ok())
     }
 
-    /// Looks again until the answer is sure.
+    /// The slow path: repeats the lookup until the answer is certain.
     ///
     /// Each round but the last saw a newer entry than the one before, so it repeats
     /// only as long as others publish. An entry that refuses twice was closed by
     /// hand: the registry takes out before it closes.
     #[cold]
-    fn thorough(&self, name: &str) -> Result<Lease<T>, Miss<T>> {
+    fn lookup_slow(&self, name: &str) -> Result<Lease<T>, Miss<T>> {
         let mut refused: Option<Arc<Leased<T>>> = None;
         loop {
             let generation = self.current.load();

@@ -1,9 +1,9 @@
-//! A router: method and path to what was registered for the pattern.
+//! A router: finds the value that was registered for a method and a path pattern.
 //!
-//! A pattern may have several routes, for different methods. A literal segment comes
-//! before a parameter, in whatever order they were added; `{name}` and `{*rest}` in the
-//! same place are refused, as are two names for one parameter. What a route leads to is a type
-//! parameter: a handler's name, a closure, an `Arc`.
+//! A pattern may have several routes, for different methods. A literal segment comes before a
+//! parameter, in whatever order they were added; `{name}` and `{*rest}` in the same place are
+//! refused, as are two names for one parameter. The value of a route is a type parameter: a
+//! handler's name, a closure, an `Arc`.
 //!
 //! Paths and patterns are compared in their normal form (RFC 3986, section 6.2.2): `/%61/./é` and
 //! `/a/%C3%A9` are one path. An encoded slash is part of its segment.
@@ -44,7 +44,7 @@ use thiserror::Error;
 use self::path::{normal, normal_pattern};
 pub use self::pattern::{PatternProblem, same_shape, shape};
 
-/// A route: some methods of a pattern, and what serves them.
+/// A route: some methods of a pattern, and the value that serves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route<V> {
     /// Such as `/users/{id}` or `/files/{*rest}`.
@@ -83,7 +83,7 @@ impl<V> Route<V> {
     }
 }
 
-/// A route that cannot stand beside another. The router is as it was.
+/// A route that conflicts with another, or whose pattern is malformed. The router is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RouteError {
@@ -148,8 +148,7 @@ impl<V> Router<V> {
     /// Adds a route.
     ///
     /// # Errors
-    ///
-    /// [`RouteError`], if it cannot stand beside those there are.
+    /// [`RouteError`], if the route conflicts with another or its pattern is malformed.
     pub fn insert(&mut self, route: Route<V>) -> Result<(), RouteError> {
         if self.taken(&route).is_some() {
             return Err(RouteError::Taken { pattern: route.pattern });

@@ -1,12 +1,10 @@
-//! Polymorphic types: a document says what it is, and becomes a value of that type.
+//! Polymorphic types: a document names its type, and becomes a value of that type.
 //!
-//! An alert rule, a storage backend, a step of a pipeline: a configuration holds many
-//! of them, and each says by one of its fields, the *discriminator*, which type it is.
-//! The program does not know all types beforehand; crates register theirs.
-//!
-//! [`Types`] works on any kind of document, since all it has to know is how to find
-//! the discriminator. With the feature `serde`, a type that can be deserialised from
-//! the document is registered by its name alone.
+//! An alert rule, a storage backend, a step of a pipeline: a configuration holds many of them, and
+//! each says by one of its fields, the *discriminator*, which type it is. The program does not know
+//! all types beforehand; crates register theirs. [`Types`] works on any kind of document, since all
+//! it needs is a function that finds the discriminator. With the feature `serde`, a type that can
+//! be deserialized from the document is registered by its name alone.
 //!
 #![cfg_attr(feature = "serde", doc = "```")]
 #![cfg_attr(not(feature = "serde"), doc = "```ignore")]
@@ -49,11 +47,11 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::not_found::NotFound;
-use crate::registry::{Build, Factories, RegisterError};
+use crate::registry::{BuildError, Factories, RegisterError};
 
 type Discriminate<D> = dyn Fn(&D) -> Option<&str> + Send + Sync;
 
-/// Type name → constructor: makes a `T` of a document `D` that names its type.
+/// Type name → constructor: makes a `T` from a document `D` that names its type.
 pub struct Types<D, T, E> {
     constructors: Factories<D, T, E>,
     discriminate: Box<Discriminate<D>>,
@@ -109,8 +107,8 @@ impl<D, T, E> Types<D, T, E> {
         // Copied, since the constructor takes the document.
         let name = (self.discriminate)(&document).ok_or_else(untyped)?.to_owned();
         self.constructors.build(&name, document).map_err(|error| match error {
-            Build::NotFound(missed) => ReadError::NotFound(missed),
-            Build::Failed(error) => ReadError::Failed(error),
+            BuildError::NotFound(missed) => ReadError::NotFound(missed),
+            BuildError::Failed(error) => ReadError::Failed(error),
         })
     }
 
@@ -130,7 +128,7 @@ impl<D, T, E> Types<D, T, E>
 where
     D: for<'de> serde::Deserializer<'de, Error = E>,
 {
-    /// Adds a type that is deserialised from the document, and how it becomes a `T`.
+    /// Adds a type that is deserialized from the document, and how it becomes a `T`.
     ///
     /// It sees the whole document, the discriminator included.
     ///

@@ -90,11 +90,11 @@ impl Model {
 
 fn apply(registry: &Registry<u32>, act: &Act) -> Result<(), Kind> {
     let refused = |attempt| match attempt {
-        plugbay_registry::Attempt::Refused(refused) => {
+        plugbay_registry::ChangeError::Refused(refused) => {
             let refused: plugbay_registry::RegisterError = refused;
             refused.kind
         }
-        plugbay_registry::Attempt::Failed::<Infallible>(never) => match never {},
+        plugbay_registry::ChangeError::Failed::<Infallible>(never) => match never {},
     };
     match act {
         Act::Register(name, value) => registry.register(*name, *value).map_err(|e| e.kind),

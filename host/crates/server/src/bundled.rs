@@ -1,7 +1,7 @@
-//! The plugins that come with the program: linked in, each registers itself.
+//! The plugins that are linked into the program. Each registers itself.
 //!
-//! They serve before any file is dropped; a file of the same name in the plugin folder takes a
-//! linked plugin's place. Each line below is what keeps its crate in the program.
+//! They serve without any plugin file. A plugin of the same name in the folder replaces a linked
+//! one. Each line below keeps a crate in the program.
 
 #![cfg(feature = "bundled")]
 

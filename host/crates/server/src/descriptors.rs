@@ -1,20 +1,20 @@
-//! How many files, connections and pipes this process may hold at once, and how many of them are
+//! The limit of open descriptors (files, connections, pipes) of this process, and the share of it
 //! for clients.
 //!
-//! Systems hand out a low limit (often 1024) with leave to raise it, for the sake of old programs.
+//! Systems set a low limit (often 1024) for old programs, and let a process raise it.
 
 use std::io;
 
-/// Raises this process's limit of open descriptors as far as the system lets it. Processes that it
-/// starts inherit that; workers set a limit of their own.
+/// Raises this process's limit of open descriptors as far as the system allows. Child processes
+/// inherit it; workers set their own limit.
 ///
 /// # Errors
 ///
-/// If the system refuses; the limit is what it was, then.
+/// If the system refuses; the limit is then unchanged.
 #[cfg(unix)]
 pub fn raise_descriptor_limit() -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// Where there is no limit to raise it to: the most that macOS takes.
+    /// The limit if the system names no maximum: the largest that macOS accepts.
     const ENOUGH: u64 = 10_240;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current else { return Ok(()) };
@@ -32,9 +32,8 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
     Ok(())
 }
 
-/// How many clients may be connected, `most` at the most: a quarter of the descriptors, and at
-/// least 512 of them, stay for plugins, files, workers and the admin plane; but never more than
-/// half.
+/// How many clients may be connected, `most` at the most. A quarter of the descriptors, at least
+/// 512 but never more than half, is reserved for plugins, files, workers and the admin plane.
 pub(crate) fn connections(most: usize) -> usize {
     limit().map_or(most, |limit| most.min(share(limit)))
 }
@@ -60,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_are_kept_back() {
+    fn some_descriptors_are_reserved() {
         for (limit, for_clients) in [
             (0, 0),
             (64, 32),

@@ -1,12 +1,11 @@
-//! Documents as JSON or CBOR: how the HTTP API and the command line read and write what codecs
-//! speak of.
+//! Documents as JSON or CBOR, as the HTTP API and the command line read and write them.
 
 use plugbay::Document;
 use plugbay_document::MAX_DEPTH;
 use plugbay_document::format::{Bytes, Rules, View};
 use serde::Serialize as _;
 
-/// How a document is written where it is no codec's format.
+/// The form of a document outside of codecs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// JSON text.
@@ -19,23 +18,24 @@ pub enum Form {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormError {
-    /// The bytes are not of the form.
+    /// The bytes are not a document of this form.
     #[error("expected a document as {form}: {message}")]
     Malformed {
         /// `JSON` or `CBOR`.
         form: &'static str,
-        /// What the parser said.
+        /// The parser's message.
         message: String,
     },
     /// JSON cannot hold the document.
     #[error("{message}; CBOR can hold it")]
     Unsupported {
-        /// What JSON cannot hold, and where it stands.
+        /// The value that JSON cannot hold, and its place in the document.
         message: String,
     },
 }
 
-/// What JSON holds. Writing a byte string or NaN as something else would lose it silently.
+/// The values that JSON can hold. Writing a byte string or NaN as something else would lose it
+/// silently.
 const JSON: Rules = Rules {
     format: "JSON",
     null: true,
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_says_what_it_cannot_hold() {
+    fn json_reports_values_that_it_cannot_hold() {
         let bytes = Document::from_cbor([0x81, 0x41, 0xff]).unwrap();
         let error = Form::Json.write(bytes).unwrap_err().to_string();
         assert!(error.contains("bytes") || error.contains("byte string"), "{error}");

@@ -1,4 +1,4 @@
-//! The latest events of the host, kept for readers who come late.
+//! Keeps the latest events of the host for later readers.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Events that are kept.
-const KEPT: usize = 256;
+/// The number of events that are kept.
+const MAX_EVENTS: usize = 256;
 
 /// An event and its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// From 1, without gaps.
     pub seq: u64,
-    /// What happened, and when.
+    /// The event.
     #[serde(flatten)]
     pub event: Arc<Event>,
 }
 
-/// The latest events, and a way to wait for the next.
+/// The latest events, and a receiver to wait for the next one.
 ///
-/// A reader keeps only the number of the last event it read: a slow reader misses the oldest events
-/// and holds up neither the host nor other readers.
+/// A reader keeps only the number of the last event that it read. A slow reader misses the oldest
+/// events, and delays neither the host nor other readers.
 #[derive(Default)]
 pub(crate) struct History {
     ring: Mutex<VecDeque<Record>>,
@@ -33,12 +33,12 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Keeps the events of `host` until `over`.
-    pub(crate) fn follow(self: &Arc<Self>, host: &Host, over: CancellationToken) {
+    /// Keeps the events of `host` until `stopped` is cancelled.
+    pub(crate) fn follow(self: &Arc<Self>, host: &Host, stopped: CancellationToken) {
         let mut events = host.subscribe();
         let history = Arc::clone(self);
         tokio::spawn(async move {
-            while let Some(Some(event)) = over.run_until_cancelled(events.recv()).await {
+            while let Some(Some(event)) = stopped.run_until_cancelled(events.recv()).await {
                 history.push(event);
             }
         });
@@ -47,15 +47,15 @@ impl History {
     fn push(&self, event: Event) {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = ring.back().map_or(1, |latest| latest.seq + 1);
-        if ring.len() == KEPT {
+        if ring.len() == MAX_EVENTS {
             ring.pop_front();
         }
         ring.push_back(Record { seq, event: Arc::new(event) });
-        // Under the lock: the number never runs ahead of the ring or back.
+        // Under the lock, so that the number matches the ring and never goes back.
         self.latest.send_replace(seq);
     }
 
-    /// The number of the latest event, and a way to wait for the next.
+    /// A receiver with the number of the latest event, to wait for the next one.
     pub(crate) fn latest(&self) -> watch::Receiver<u64> {
         self.latest.subscribe()
     }

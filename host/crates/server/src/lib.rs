@@ -1,9 +1,9 @@
-//! The two planes of a Plugbay host: what the binary `plugbay` serves, as a library.
+//! The two planes of a Plugbay host: the library of the program `plugbay`.
 //!
-//! The **data plane** answers requests with plugins; the **admin plane**, on a listener of its
-//! own that only this machine can reach, says what runs and why. [`Server`] binds both, opens
-//! the data plane once there is a [`Host`](plugbay::Host), and stops them without losing an
-//! accepted request.
+//! The **data plane** answers requests with plugins; the **admin plane**, on its own listener that
+//! only this machine can reach, shows what runs and why. [`Server`] binds both, opens the data
+//! plane once there is a [`Host`](plugbay::Host), and stops them without losing an accepted
+//! request.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +11,7 @@
 //! use plugbay_server::Server;
 //!
 //! let config = Config::default();
-//! let listening = Server::bind(&config).await?; // a port in use is known before anything compiles
+//! let listening = Server::bind(&config).await?; // fails early if a port is in use
 //! let host = Host::builder().config(config).build().await?;
 //! let server = listening.serve(host);
 //! println!("serving at http://{}", server.data_address());
@@ -22,29 +22,29 @@
 //!
 //! # A request of the data plane
 //!
-//! connection (counted, header and idle timeouts) → id, span, **one snapshot**, deadline → route
-//! or codec of that snapshot → body (bounded in size and time) → plugin (deadline) → response
-//! (hop-by-hop headers dropped, names and values checked). Whatever goes wrong is a [`Problem`]:
-//! its table of codes is the contract.
+//! connection (counted, header and idle timeouts) → id, span, **one snapshot**, deadline → route or
+//! codec of that snapshot → body (bounded in size and time) → plugin (deadline) → response
+//! (hop-by-hop headers dropped, names and values checked). Every error is a [`Problem`]; its table
+//! of codes is stable.
 //!
 //! | module | idea |
 //! |---|---|
-//! | `server` | binds, opens, stops: the order of things |
-//! | `listener` | the accept loop, limits of a connection, and its end |
-//! | `descriptors` | how many connections the process has room for |
-//! | `shared` | what the server and both planes share |
+//! | `server` | binds both planes, serves, stops |
+//! | `listener` | the accept loop, the limits of connections, graceful shutdown |
+//! | `descriptors` | the limit of open descriptors, and the share of it for connections |
+//! | `shared` | the state that the server and both planes share |
 //! | `history` | the latest events |
 //! | `data` | routes and codecs |
-//! | [`admin`] | what runs, what was refused, what happened lately |
-//! | `guests` | the threads on which plugins go on that take longer than a slice |
+//! | [`admin`] | what runs, what was refused, the latest events |
+//! | `guests` | the threads on which calls of plugins continue after their first slice |
 //! | `problem` | errors as clients see them |
 //! | [`document`] | documents as JSON or CBOR |
 //! | `bundled` | the plugins that are linked in |
 //!
 //! # What is deliberately absent
 //!
-//! HTTP/2 and TLS: a proxy in front offers both, and without them no connection escapes the
-//! header timeout. This library installs no subscriber, reads no environment and exits no
+//! HTTP/2 and TLS: a proxy in front of the server offers both, and without them the header timeout
+//! bounds every connection. This library installs no subscriber, reads no environment and exits no
 //! process; `main.rs` does.
 
 #![forbid(unsafe_code)]
@@ -66,7 +66,7 @@ pub use history::Record;
 pub use problem::{Problem, ProblemDetails};
 pub use server::{BindError, Listening, Server, Stopped};
 
-// Here, because linked plugins are at hand.
+// Tested in this crate, because it has linked plugins.
 #[cfg(doctest)]
 #[doc = include_str!("../../../../docs/embedding.md")]
 mod embedding_guide {}

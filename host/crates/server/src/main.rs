@@ -9,8 +9,8 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A worker or a compiler has one task, and nothing of a command line must run before it.
-    if let Some(ended) = plugbay::worker::serve_if_asked() {
+    // A worker or compiler process must not run any code of the command line.
+    if let Some(ended) = plugbay::worker::serve_if_child() {
         return ended;
     }
     cli::run()

@@ -1,29 +1,29 @@
 //! Errors as `application/problem+json` (RFC 9457).
 //!
-//! `code` is stable and the same word that logs and metrics use; `detail` is for people. What a
-//! plugin says to its caller (`invalid-input`, `unsupported`, `unavailable`) is passed on; what
-//! went wrong inside of it is not: the log has it under the request's id.
+//! `code` is stable, and the same word as in logs and metrics; `detail` is for people. A plugin's
+//! message for its caller (`invalid-input`, `unsupported`, `unavailable`) is passed on. Messages
+//! about its inner failures are not: the log has them, with the request's id.
 //!
 //! | code | status | when |
 //! |---|---|---|
-//! | `bad-request` | 400 | the request breaks HTTP, or its body broke off |
-//! | `invalid-input`, `serialize`, `deserialize` | 400 | the plugin says that the input is wrong |
+//! | `bad-request` | 400 | the request is not valid HTTP, or its body is incomplete |
+//! | `invalid-input`, `serialize`, `deserialize` | 400 | the plugin rejects the input |
 //! | `forbidden` | 403 | a web page of another origin called the admin plane |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
-//! | `unknown-generation` | 404 | that generation is not remembered |
-//! | `method-not-allowed` | 405 | the path is there for other methods, listed in `Allow` |
-//! | `not-acceptable` | 406 | `Accept` takes neither JSON nor CBOR |
+//! | `unknown-generation` | 404 | the generation is not in the history |
+//! | `method-not-allowed` | 405 | the path exists, but only for the methods in `Allow` |
+//! | `not-acceptable` | 406 | `Accept` allows neither JSON nor CBOR |
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
 //! | `refused` | 409 | a plugin of an earlier generation no longer starts |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body` |
 //! | `content-coding` | 415 | the body has a content coding, such as gzip |
-//! | `unsupported` | 415 | the plugin cannot do this, or the body's media type is not known |
+//! | `unsupported` | 415 | the plugin does not support the input, or the media type of the body is not supported |
 //! | `expectation` | 417 | `Expect` is not `100-continue` |
 //! | `misdirected` | 421 | `Host` does not name this machine |
-//! | `internal` | 500 | the plugin says that it failed, or the server did |
+//! | `internal` | 500 | the plugin reports an internal error, or the server failed |
 //! | `transfer-coding` | 501 | the request has a transfer coding that is not `chunked` |
-//! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed its side |
-//! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | not now; `Retry-After` is set |
+//! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed |
+//! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | temporarily unavailable; `Retry-After` is set |
 //! | `deadline` | 504 | no answer within the deadline |
 
 use std::borrow::Cow;
@@ -34,7 +34,7 @@ use axum::response::{IntoResponse, Response};
 use plugbay::{CallError, CallErrorKind, Error};
 use serde::{Deserialize, Serialize};
 
-/// An error as a client sees it. As small as a pointer, because every answer has room for one.
+/// An error for a client. It is boxed, because every handler returns a `Result` with it.
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Parts>);
 
@@ -47,22 +47,22 @@ struct Parts {
     headers: HeaderMap,
 }
 
-/// How much of what a client sent an answer repeats, in characters.
-const REPEATED: usize = 60;
+/// The maximum length of a client's text that an answer repeats, in characters.
+const MAX_REPEATED: usize = 60;
 
 /// The beginning of a text that a client sent, to repeat in an answer.
 pub(crate) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(REPEATED) {
+    match text.char_indices().nth(MAX_REPEATED) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-/// Seconds after which a client may try again.
+/// The default `Retry-After`, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 impl Problem {
-    /// A problem of this status and stable code; `detail` is a fragment for people.
+    /// A problem with this status and stable code; `detail` is for people.
     pub(crate) fn new(
         status: StatusCode,
         code: &'static str,
@@ -96,7 +96,7 @@ impl Problem {
             .header(header::ALLOW, allow)
     }
 
-    /// Adds a header field, if its value is one.
+    /// Adds a header field, if its value is valid.
     pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers.insert(name, value);
@@ -104,7 +104,7 @@ impl Problem {
         self
     }
 
-    /// The connection ends with this answer: what the client still sends is not read.
+    /// Closes the connection after this answer: what the client still sends is not read.
     pub(crate) fn closing(self) -> Self {
         self.header(header::CONNECTION, "close")
     }
@@ -126,11 +126,11 @@ impl Problem {
             BreakerOpen, Contract, Cpu, Crashed, Deadline, HostCalls, Internal, InvalidInput,
             Memory, Output, Overloaded, Panic, Retired, Trap, Unavailable, Unhealthy, Unsupported,
         };
-        let said = || Cow::Owned(error.message().to_owned());
+        let message = || Cow::Owned(error.message().to_owned());
         let (status, detail) = match error.kind() {
-            InvalidInput => (StatusCode::BAD_REQUEST, said()),
-            Unsupported => (StatusCode::UNSUPPORTED_MEDIA_TYPE, said()),
-            Unavailable => (StatusCode::SERVICE_UNAVAILABLE, said()),
+            InvalidInput => (StatusCode::BAD_REQUEST, message()),
+            Unsupported => (StatusCode::UNSUPPORTED_MEDIA_TYPE, message()),
+            Unavailable => (StatusCode::SERVICE_UNAVAILABLE, message()),
             Retired => (StatusCode::SERVICE_UNAVAILABLE, "the plugin was retired".into()),
             Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "the plugin's queue is full".into()),
             BreakerOpen => (
@@ -148,10 +148,10 @@ impl Problem {
             }
             Memory => (StatusCode::BAD_GATEWAY, "the plugin ran out of memory".into()),
             Output => (StatusCode::BAD_GATEWAY, "the plugin's answer was too large".into()),
-            // Of its answer only, which the client would have seen.
-            Contract => (StatusCode::BAD_GATEWAY, said()),
+            // The message only describes the answer, which the client would have seen.
+            Contract => (StatusCode::BAD_GATEWAY, message()),
             Internal => (StatusCode::INTERNAL_SERVER_ERROR, "the plugin failed".into()),
-            // A kind that is newer than this table.
+            // The kinds are not exhaustive.
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "the call failed".into()),
         };
         let mut problem = Self::new(status, error.reason(), detail);
@@ -175,11 +175,11 @@ impl From<&Error> for Problem {
     }
 }
 
-/// The body of a problem (RFC 9457), as it is written, and as clients read it.
+/// The body of a problem (RFC 9457), for the server and for clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProblemDetails<'a> {
-    /// Always `about:blank`: the code says more.
+    /// Always `about:blank`; see `code`.
     pub r#type: Cow<'a, str>,
     /// The HTTP status in words.
     pub title: Cow<'a, str>,
@@ -187,7 +187,7 @@ pub struct ProblemDetails<'a> {
     pub status: u16,
     /// The stable code.
     pub code: Cow<'a, str>,
-    /// What went wrong, for people.
+    /// The description of the error, for people.
     pub detail: Cow<'a, str>,
     /// The plugin that failed, as `name@version`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,7 +215,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// `OPTIONS` asks which methods there are; any other is refused with them.
+/// Answers `OPTIONS` with the allowed methods, and rejects any other method.
 pub(crate) fn other_method(method: &Method, allow: &str) -> Response {
     if *method != Method::OPTIONS {
         return Problem::method_not_allowed(method.as_str(), allow).into_response();
@@ -227,14 +227,14 @@ pub(crate) fn other_method(method: &Method, allow: &str) -> Response {
     response
 }
 
-/// A panic of this program as a 500: the connection stays open, and the log has the message.
+/// Answers a request that panicked with a 500, and logs the message. The connection stays open.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
 pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let said = panic
+    let message = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = said.unwrap_or("of another type"), "a request panicked");
+    tracing::error!(panic = message.unwrap_or("not a string"), "a request panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed").into_response()
 }
 
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_happened_inside_a_plugin_stays_inside() {
+    fn inner_failures_of_a_plugin_are_not_sent_to_clients() {
         let trap = CallError::new(CallErrorKind::Trap, "wasm trap: out of bounds at 0x1234")
             .of(&"json@1.0.0".into())
             .with_backtrace("0: secret_function");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn details_are_read_back_with_fields_of_a_later_host_in_it() {
+    fn details_are_read_back_and_unknown_fields_are_ignored() {
         let details = ProblemDetails {
             r#type: "about:blank".into(),
             title: "Not Found".into(),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_its_status() {
+    fn every_kind_has_a_status() {
         let status =
             |kind| Problem::from(&Error::Call(CallError::new(kind, "x"))).status().as_u16();
         assert_eq!(status(CallErrorKind::InvalidInput), 400);

@@ -1,4 +1,4 @@
-//! Binds, opens, stops: the order of things.
+//! Binds both planes, serves, and stops.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,19 +17,19 @@ use crate::guests::Guests;
 use crate::listener::{self, Bounds, Plane};
 use crate::shared::Shared;
 
-/// Connections of the data plane at once, where there are descriptors for them.
+/// The maximum number of connections of the data plane, if there are enough descriptors.
 const DATA_CONNECTIONS: usize = 8192;
-/// Connections of the admin plane at once.
+/// The maximum number of connections of the admin plane.
 const ADMIN_CONNECTIONS: usize = 256;
 /// The request timeout of the admin plane. A reload may take long and is not bounded by it.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long answers end their connections before idle ones are closed: a request that is on its way
-/// when the signal comes is still accepted.
+/// How long answers close their connections before idle ones are closed: a request that is on its
+/// way when the signal arrives is still accepted.
 const LAME_DUCK: Duration = Duration::from_millis(250);
 /// How long the admin plane's last answers may take.
 const ADMIN_CLOSE: Duration = Duration::from_secs(1);
 
-/// Both planes bound: the admin plane answers, the data plane's connections wait.
+/// Both planes, bound. The admin plane answers; connections of the data plane wait.
 pub struct Listening {
     data: TcpListener,
     data_address: SocketAddr,
@@ -47,14 +47,14 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-/// The admin plane, on a thread of its own: it answers whatever the data plane does.
+/// The admin plane, on a runtime of its own: it answers even if the data plane is busy.
 struct Admin {
     plane: Plane,
     address: SocketAddr,
     _runtime: AdminRuntime,
 }
 
-/// Ended in the background: a runtime must not be dropped where another one works.
+/// Ends the runtime in the background: a runtime must not be dropped on a thread of another one.
 struct AdminRuntime(Option<Runtime>);
 
 impl Drop for AdminRuntime {
@@ -65,7 +65,7 @@ impl Drop for AdminRuntime {
     }
 }
 
-/// How a server ended.
+/// The result of stopping a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
     /// Connections of the data plane that were still busy at the deadline.
@@ -77,25 +77,25 @@ pub struct Stopped {
 #[non_exhaustive]
 pub enum BindError {
     /// An address that cannot be listened on.
-    #[error("cannot listen on {address} ({key}): {}", why(source))]
+    #[error("cannot listen on {address} ({key}): {}", cause(source))]
     Address {
-        /// The key of the configuration that names the address.
+        /// The configuration key of the address.
         key: &'static str,
         /// The address.
         address: SocketAddr,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The operating system gives no threads.
-    #[error("expected threads to serve on: {0}")]
+    /// The operating system cannot start threads.
+    #[error("cannot start threads: {0}")]
     Threads(#[source] io::Error),
 }
 
-fn why(error: &io::Error) -> String {
+fn cause(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there".into(),
+        io::ErrorKind::AddrInUse => "another process listens on this address".into(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
-        io::ErrorKind::PermissionDenied => "this user may not listen there".into(),
+        io::ErrorKind::PermissionDenied => "this user may not listen on this address".into(),
         _ => error.to_string(),
     }
 }
@@ -110,9 +110,11 @@ impl BindError {
         let variable = format!("PLUGBAY_{}", key.replace('.', "_").to_ascii_uppercase());
         let port = address.port();
         let first = match source.kind() {
-            io::ErrorKind::AddrInUse => format!("stop what listens on port {port}, or "),
+            io::ErrorKind::AddrInUse => {
+                format!("stop the process that listens on port {port}, or ")
+            }
             io::ErrorKind::PermissionDenied if port < 1024 => {
-                "take a port of 1024 or above, or let a proxy have the low port: ".into()
+                "use a port of 1024 or above, with a proxy on the low port: ".into()
             }
             _ => String::new(),
         };
@@ -123,7 +125,7 @@ impl BindError {
     }
 }
 
-/// The address without its port, as it stands before one.
+/// The IP address, in brackets if it is IPv6, as it is written before a port.
 fn bracketed(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(address) => address.ip().to_string(),
@@ -132,20 +134,20 @@ fn bracketed(address: SocketAddr) -> String {
 }
 
 impl Server {
-    /// Binds both planes. From here on the admin plane answers: alive, and not ready.
+    /// Binds both planes. From now on the admin plane answers: alive, but not ready.
     ///
-    /// Must be called in a tokio runtime, which then serves the data plane. Starts threads of its own
-    /// for the admin plane, and for plugins that take longer than a slice.
+    /// Must be called in a tokio runtime, which then runs the data plane. Starts threads of its own
+    /// for the admin plane, and for calls of plugins that take longer than a slice.
     ///
     /// # Errors
     ///
-    /// If one of the two addresses cannot be listened on, or there are no threads.
+    /// If one of the two addresses cannot be bound, or no threads can be started.
     pub async fn bind(config: &Config) -> Result<Listening, BindError> {
         let (data, data_address) = bind("server.listen", config.server.listen)?;
         let shared = Arc::new(Shared::default());
         let admin = if config.admin.enabled {
             let admin = Admin::open(config.admin.listen, Arc::clone(&shared))?;
-            tracing::info!(address = %admin.address, "admin plane");
+            tracing::info!(address = %admin.address, "admin plane listening");
             Some(admin)
         } else {
             None
@@ -154,13 +156,13 @@ impl Server {
         Ok(Listening { data, data_address, admin, shared, guests })
     }
 
-    /// Where the data plane listens: the port that was chosen if the configuration says 0.
+    /// The address of the data plane, with the chosen port if the configuration says 0.
     #[must_use]
     pub fn data_address(&self) -> SocketAddr {
         self.data_address
     }
 
-    /// Where the admin plane listens, if there is one.
+    /// The address of the admin plane, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|admin| admin.address)
@@ -172,21 +174,21 @@ impl Server {
         &self.host
     }
 
-    /// Stops without losing an accepted request: answers what comes for a moment longer, closes
-    /// the port, finishes what is under way, then shuts the host down. `drain` bounds all of it, but
-    /// for a second that plugins have for their `shutdown` if calls used it up.
+    /// Stops without losing an accepted request: answers new requests for a moment, closes the
+    /// port, waits for requests in flight, then shuts the host down. `drain` bounds all of this; if
+    /// calls use it up, the plugins' `shutdown` gets one second more.
     pub async fn stop(self, drain: Duration) -> Stopped {
         let deadline = Instant::now() + drain;
         self.shared.draining.cancel();
         tracing::info!(?drain, "stopping");
         // Ends early once no connection is open.
-        let _ = tokio::time::timeout(LAME_DUCK.min(drain / 2), self.data.quiet()).await;
+        let _ = tokio::time::timeout(LAME_DUCK.min(drain / 2), self.data.idle()).await;
         let cut_off = self.data.close(deadline).await;
         if cut_off > 0 {
-            tracing::warn!(cut_off, "connections were busy at the drain deadline");
+            tracing::warn!(cut_off, "cut off connections that were busy at the drain deadline");
         }
         self.host.shutdown(deadline.saturating_duration_since(Instant::now())).await;
-        self.shared.over.cancel();
+        self.shared.stopped.cancel();
         if let Some(Admin { plane, _runtime, .. }) = self.admin {
             plane.close(Instant::now() + ADMIN_CLOSE).await;
         }
@@ -199,29 +201,32 @@ impl Listening {
     #[must_use]
     pub fn serve(self, host: Host) -> Server {
         let Self { data, data_address, admin, shared, guests } = self;
-        shared.history.follow(&host, shared.over.clone());
+        shared.history.follow(&host, shared.stopped.clone());
         // Cannot be set already: only this function sets it, and it consumes `self`.
         let _ = shared.host.set(host.clone());
         let settings = host.clone();
         let connections = descriptors::connections(DATA_CONNECTIONS);
         if connections < DATA_CONNECTIONS {
-            tracing::warn!(connections, "few descriptors: the data plane takes fewer connections");
+            tracing::warn!(
+                connections,
+                "few open descriptors allowed, so the data plane accepts fewer connections; raise the limit (ulimit -n)"
+            );
         }
         let bounds =
             Bounds { connections, timeout: Box::new(move || settings.config().server.timeout) };
         let router = data::router(host.clone(), shared.draining.clone(), guests);
         let data = Plane::open(data, router, bounds);
-        tracing::info!(address = %data_address, "data plane");
+        tracing::info!(address = %data_address, "data plane listening");
         Server { host, data, data_address, admin, shared }
     }
 
-    /// Where the data plane will listen: the port that was chosen if the configuration says 0.
+    /// The address of the data plane, with the chosen port if the configuration says 0.
     #[must_use]
     pub fn data_address(&self) -> SocketAddr {
         self.data_address
     }
 
-    /// Where the admin plane listens, if there is one.
+    /// The address of the admin plane, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|admin| admin.address)
@@ -262,11 +267,11 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "cannot listen on 127.0.0.1:7070 (server.listen): another process listens there"
+            "cannot listen on 127.0.0.1:7070 (server.listen): another process listens on this address"
         );
         assert_eq!(
             error.hint(),
-            "stop what listens on port 7070, or choose another address: \
+            "stop the process that listens on port 7070, or choose another address: \
              --set server.listen=127.0.0.1:0, PLUGBAY_SERVER_LISTEN, or the key in config.toml"
         );
     }

@@ -1,4 +1,4 @@
-//! What the server, its admin plane and its data plane share.
+//! The state that the server, its admin plane and its data plane share.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,21 +8,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::history::History;
 
-/// The host, its latest events, and how far the server has come with stopping.
+/// The host, its latest events, and the progress of a shutdown.
 pub(crate) struct Shared {
-    /// Absent until the first generation is built.
+    /// Empty until the first generation is built.
     pub(crate) host: OnceLock<Host>,
     pub(crate) history: Arc<History>,
     /// One permit for each event stream that may be open.
     pub(crate) streams: Arc<Semaphore>,
-    /// The server is stopping: every response ends its connection, and `/readyz` fails.
+    /// Cancelled when the server begins to stop: every response closes its connection, and
+    /// `/readyz` fails.
     pub(crate) draining: CancellationToken,
-    /// The host is shut down: event streams end, and then the admin plane closes.
-    pub(crate) over: CancellationToken,
+    /// Cancelled when the host is shut down: event streams end, and then the admin plane closes.
+    pub(crate) stopped: CancellationToken,
 }
 
-/// Event streams at once: a fraction of the connections that the admin plane takes, so that streams
-/// never keep a probe out.
+/// The maximum number of open event streams: a fraction of the connections of the admin plane, so
+/// that streams never keep a probe from connecting.
 pub(crate) const EVENT_STREAMS: usize = 64;
 
 impl Default for Shared {
@@ -32,7 +33,7 @@ impl Default for Shared {
             history: Arc::default(),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             draining: CancellationToken::new(),
-            over: CancellationToken::new(),
+            stopped: CancellationToken::new(),
         }
     }
 }

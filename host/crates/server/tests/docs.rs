@@ -1,21 +1,21 @@
-//! The guides are run: every command in README.md and docs/ does what the page says.
+//! Runs the guides: every command in README.md and docs/ must do what the page says.
 //!
-//! | fence | what is done with it |
+//! | fence | meaning |
 //! |---|---|
 //! | `sh` | runs by `bash -e` in a fresh folder, and must succeed |
 //! | `sh fails` | must not succeed |
-//! | `sh background` | a first terminal: goes on until the next one, or the end of the page |
-//! | `sh no-run` | does not run; `<!-- not run: why -->` stands before it |
-//! | `text` | what the block before it prints, first terminal or second |
-//! | `text background` | what the first terminal prints next |
+//! | `sh background` | runs in the first terminal until the next such block, or the end of the page |
+//! | `sh no-run` | does not run; `<!-- not run: why -->` is required before it |
+//! | `text` | the output of the block before it, in the first or second terminal |
+//! | `text background` | the next output of the first terminal |
 //! | `text built` | as `text`, if the bundled plugins are built (by `cargo xtask plugins` or `test`) |
-//! | `toml` | a configuration; `toml manifest` is a manifest, which is not looked at |
+//! | `toml` | a configuration; `toml manifest` is a manifest, which is not checked |
 //!
-//! `…` in a text stands for anything within a line; a line of it, for any lines. A block does not
-//! see the variables or the working folder of the one before. `<!-- instead: command -->` says
-//! what is run in place of a block that takes too much, such as a build.
+//! `…` in a text matches anything within a line; a line `…` matches any lines. A block does not see
+//! the variables or the working folder of the block before it. `<!-- instead: command -->` names a
+//! command to run instead of a slow block, such as a build.
 //!
-//! Rust blocks are doc tests of the crates that they are about.
+//! Rust blocks are doc tests of the crates that they document.
 
 #![cfg(unix)]
 
@@ -29,12 +29,12 @@ use plugbay::Config;
 use plugbay_fixtures::Guest;
 use tempfile::TempDir;
 
-/// The longest that a block may take.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// The longest that the first terminal may take to say what is expected once it serves. Less than
-/// `host.rescan`: a change must have been seen.
+/// The longest time that a block may take.
+const TIMEOUT: Duration = Duration::from_mins(2);
+/// The longest time until the first terminal prints the expected output. Less than `host.rescan`,
+/// so that changes must be found by the watcher.
 const SOON: Duration = Duration::from_secs(20);
-/// Between two looks at what goes on.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(10);
 
 const DATA: &str = "127.0.0.1:7070";
@@ -66,7 +66,7 @@ fn embedding() {
 }
 
 #[test]
-fn no_guide_is_forgotten() {
+fn every_guide_has_a_test() {
     let tested =
         ["README.md", "embedding.md", "getting-started.md", "operating.md", "writing-a-plugin.md"];
     let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
@@ -79,7 +79,7 @@ fn no_guide_is_forgotten() {
     assert!(index.is_empty(), "docs/README.md has commands, and no test");
 }
 
-/// Every reason of a refusal, every one of a failed call, and every event has its row.
+/// Every reason of a refusal, every kind of failed call, and every event has a row.
 #[test]
 fn operating_explains_every_reason() {
     let page = fs::read_to_string(root().join("docs/operating.md")).unwrap();
@@ -95,7 +95,7 @@ fn operating_explains_every_reason() {
             case.starts_with("Self::").then(|| word.trim_end_matches("\","))
         });
         let words: Vec<_> = words.collect();
-        assert!(words.len() > 10, "{source}: expected the reasons there, found {words:?}");
+        assert!(words.len() > 10, "{source}: expected a list of reasons, found {words:?}");
         for word in words {
             assert!(
                 page.contains(&format!("| `{word}` |")),
@@ -114,7 +114,7 @@ fn root() -> &'static Path {
 struct Block {
     /// The line of its fence, from 1.
     line: usize,
-    /// The words behind the fence.
+    /// The words after the fence.
     info: Vec<String>,
     /// The comment before it.
     comment: String,
@@ -134,7 +134,7 @@ impl Block {
         !self.has("no-run") || self.instead().is_some()
     }
 
-    /// What is run in its place.
+    /// The command to run instead.
     fn instead(&self) -> Option<&str> {
         self.comment.split_once("instead: ").map(|(_, command)| command.trim())
     }
@@ -169,7 +169,7 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// Runs a page from its beginning to its end.
+/// Runs all blocks of a page.
 fn run(page: &str) {
     let text = fs::read_to_string(root().join(page)).unwrap();
     let blocks = blocks(&text);
@@ -198,14 +198,14 @@ fn run(page: &str) {
     terminals.end_first();
 }
 
-/// The two terminals that a reader has open, in a folder that looks like the repository.
+/// The two terminals of a reader, in a folder that looks like the repository.
 struct Terminals {
     page: String,
     line: usize,
     folder: TempDir,
     /// The ports of the data plane and of the admin plane.
     ports: (u16, u16),
-    /// Whether the bundled plugins are there as components.
+    /// Whether the components of the bundled plugins are built.
     built: bool,
     first: Option<First>,
     printed: String,
@@ -214,7 +214,7 @@ struct Terminals {
 struct First {
     child: Child,
     output: PathBuf,
-    /// Lines of the output that the page has shown.
+    /// The number of output lines that the page has shown.
     shown: usize,
 }
 
@@ -224,7 +224,8 @@ impl Terminals {
         let plugins = folder.path().join("target/plugins");
         fs::create_dir_all(&plugins).unwrap();
         fs::copy(root().join("config.toml"), folder.path().join("config.toml")).unwrap();
-        // What a guide drops is made here; the README shows the real ones, if they are built.
+        // The plugins of the guides are generated here; the README uses the real ones, if they are
+        // built.
         let components = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("plugins");
         let readme = page == "README.md";
         let built = readme && copy_components(&components, &plugins) > 0;
@@ -265,7 +266,7 @@ impl Terminals {
             "{}: {status}\n{}{}",
             self.place(),
             self.printed,
-            self.first_said()
+            self.first_output()
         );
     }
 
@@ -277,7 +278,7 @@ impl Terminals {
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", program.parent().unwrap().display());
         let mut command = Command::new("bash");
-        // A group, as a terminal makes one: ctrl-c reaches all of it.
+        // A process group, as in a terminal: ctrl-c reaches all of it.
         command.args(["-e", "-u", "-o", "pipefail", "-c", &commands]);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PLUGBAY_") {
@@ -298,25 +299,25 @@ impl Terminals {
     }
 
     fn wait(&self, mut child: Child, output: &Path) -> ExitStatus {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = child.try_wait().unwrap() {
                 return status;
             }
             if Instant::now() > end {
                 let _ = child.kill();
-                panic!("{}: not over within {PATIENCE:?}\n{}", self.place(), self.read(output));
+                panic!("{}: not done within {TIMEOUT:?}\n{}", self.place(), self.read(output));
             }
             pause();
         }
     }
 
-    /// What was printed, with the addresses that the page shows.
+    /// The output, with the addresses that the page shows.
     fn read(&self, output: &Path) -> String {
         let text = String::from_utf8_lossy(&fs::read(output).unwrap()).into_owned();
         let (data, admin) = self.addresses();
         let text = text.replace(&data, DATA).replace(&admin, ADMIN);
-        // A reader has not set them.
+        // A reader does not set these variables.
         text.replace(", PLUGBAY_ADMIN_LISTEN, PLUGBAY_SERVER_LISTEN", "")
     }
 
@@ -332,18 +333,18 @@ impl Terminals {
             self.place(),
             expected.join("\n"),
             found.join("\n"),
-            self.first_said()
+            self.first_output()
         );
     }
 
-    /// Waits until the first terminal prints this, after what was shown of it.
+    /// Waits until the first terminal prints this, after the output that was shown already.
     fn first_prints(&mut self, expected: &str) {
         let place = self.place();
         let output = self.first.as_ref().map(|first| first.output.clone());
         let output = output.unwrap_or_else(|| panic!("{place}: no first terminal"));
         let expected = lines(expected);
         let serves = self.first.as_ref().is_some_and(|first| first.shown > 0);
-        let end = Instant::now() + if serves { SOON } else { PATIENCE };
+        let end = Instant::now() + if serves { SOON } else { TIMEOUT };
         loop {
             let said = self.read(&output);
             let found = lines(&said);
@@ -357,17 +358,17 @@ impl Terminals {
                 }
             }
             let over = first.child.try_wait().unwrap().is_some() || Instant::now() > end;
-            assert!(!over, "{place}: expected\n{}{}", expected.join("\n"), self.first_said());
+            assert!(!over, "{place}: expected\n{}{}", expected.join("\n"), self.first_output());
             pause();
         }
     }
 
-    fn first_said(&self) -> String {
+    fn first_output(&self) -> String {
         let said = self.first.as_ref().map(|first| self.read(&first.output));
-        said.map(|said| format!("\nthe first terminal said\n{said}")).unwrap_or_default()
+        said.map(|said| format!("\nthe first terminal printed\n{said}")).unwrap_or_default()
     }
 
-    /// As ctrl-c does: it must end well.
+    /// Sends ctrl-c to the first terminal, which must end successfully.
     fn end_first(&mut self) {
         let Some(first) = &self.first else { return };
         let ctrl_c = format!("kill -s INT -- -{}", first.child.id());
@@ -376,9 +377,9 @@ impl Terminals {
             ended.is_ok_and(|it| it.success()),
             "{}: it ended{}",
             self.place(),
-            self.first_said()
+            self.first_output()
         );
-        let said = self.first_said();
+        let said = self.first_output();
         let First { child, output, .. } = self.first.take().unwrap();
         let status = self.wait(child, &output);
         assert!(status.success(), "{}: {status}{said}", self.place());
@@ -396,7 +397,7 @@ impl Drop for Terminals {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a poll with a deadline pauses between two looks")]
+#[expect(clippy::disallowed_methods, reason = "a poll with a deadline pauses between two checks")]
 fn pause() {
     std::thread::sleep(PAUSE);
 }
@@ -405,35 +406,35 @@ fn lines(text: &str) -> Vec<&str> {
     text.trim_end().lines().map(str::trim_end).collect()
 }
 
-/// Whether `found` is what `expected` says: a line `…` is any number of lines.
+/// Whether `found` matches `expected`, in which a line `…` matches any number of lines.
 fn matches(expected: &[&str], found: &[&str]) -> bool {
     match expected {
         [] => found.is_empty(),
         ["…", rest @ ..] => (0..=found.len()).any(|skip| matches(rest, &found[skip..])),
         [line, rest @ ..] => match found {
-            [first, others @ ..] => is_like(line, first) && matches(rest, others),
+            [first, others @ ..] => line_matches(line, first) && matches(rest, others),
             [] => false,
         },
     }
 }
 
-/// Whether a line is what a pattern says: `…` is anything.
-fn is_like(pattern: &str, line: &str) -> bool {
+/// Whether a line matches a pattern, in which `…` matches anything.
+fn line_matches(pattern: &str, line: &str) -> bool {
     match pattern.split_once('…') {
         None => pattern == line,
         Some((start, rest)) => line.strip_prefix(start).is_some_and(|tail| {
             tail.char_indices()
                 .map(|(at, _)| at)
                 .chain([tail.len()])
-                .any(|at| is_like(rest, &tail[at..]))
+                .any(|at| line_matches(rest, &tail[at..]))
         }),
     }
 }
 
 #[test]
-fn an_ellipsis_is_anything() {
-    assert!(is_like("loaded in … ms", "loaded in 12 ms") && is_like("a…", "a"));
-    assert!(!is_like("loaded in … ms", "loaded in 12 s"));
+fn an_ellipsis_matches_anything() {
+    assert!(line_matches("loaded in … ms", "loaded in 12 ms") && line_matches("a…", "a"));
+    assert!(!line_matches("loaded in … ms", "loaded in 12 s"));
     assert!(matches(&["a", "…", "d"], &["a", "b", "c", "d"]) && matches(&["…"], &[]));
     assert!(!matches(&["a"], &["a", "b"]) && !matches(&["…", "b"], &["a"]));
 }
@@ -447,7 +448,7 @@ fn blocks_keep_their_comments() {
     assert!(found[1].is("text") && found[1].comment.is_empty());
 }
 
-/// Below the ports that systems give to those who ask for any, where other tests' are.
+/// A port below the range from which the system chooses ports for other tests.
 fn free_port(which: u16) -> u16 {
     let process = u16::try_from(std::process::id() % 8_000).unwrap();
     let page = std::thread::current().name().map_or(0, |name| name.len() % 10);
@@ -456,7 +457,7 @@ fn free_port(which: u16) -> u16 {
     (0..100).map(|step| from + step * 2).find(free).expect("a free port")
 }
 
-/// Copies the components that `cargo xtask plugins` made; says how many there are.
+/// Copies the components that `cargo xtask plugins` built; returns their number.
 fn copy_components(from: &Path, to: &Path) -> usize {
     let Ok(entries) = fs::read_dir(from) else { return 0 };
     let files = entries.map(|entry| entry.unwrap().path());
@@ -467,7 +468,7 @@ fn copy_components(from: &Path, to: &Path) -> usize {
     files.len()
 }
 
-/// Components that answer what the guides' plugins would, without a build.
+/// Writes components that answer like the plugins of the guides, without a build.
 fn stand_ins(plugins: &Path) {
     let schema = r#"{"type":"object","properties":{"greeting":{"type":"string"}},"additionalProperties":false}"#;
     let hello =

@@ -1,4 +1,4 @@
-//! Debian's packages, installed as root, with apt-get, and with the user's consent.
+//! Installs Debian packages by apt-get, as root, with the user's consent.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -6,23 +6,24 @@ use std::time::{Duration, Instant};
 
 use crate::{environment, run};
 
-/// Fetching and unpacking a compiler on a slow line.
+/// The time limit of an installation: fetching and unpacking a compiler over a slow connection.
 const INSTALL_LIMIT: Duration = Duration::from_mins(15);
+/// The time limit of fetching the lists of packages.
 const UPDATE_LIMIT: Duration = Duration::from_mins(3);
 
 /// Whether packages may be installed on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Consent {
-    /// They may.
+    /// Packages may be installed.
     Given,
-    /// The user, who sits at a terminal, is asked each time.
+    /// The user is asked at the terminal, each time.
     Ask,
-    /// They may not.
+    /// Packages may not be installed.
     Withheld,
 }
 
 impl Default for Consent {
-    /// Given in CI, where the variable `CI` is set, and otherwise withheld.
+    /// Given in CI, where the variable `CI` is set, else withheld.
     fn default() -> Self {
         let ci = std::env::var_os("CI").is_some_and(|ci| !ci.is_empty() && ci != "false");
         if ci { Self::Given } else { Self::Withheld }
@@ -30,8 +31,8 @@ impl Default for Consent {
 }
 
 impl Consent {
-    /// Given if the user said `yes` in advance. Otherwise a user at a terminal is asked, and
-    /// without a terminal it is [the default](Consent::default).
+    /// Given if `yes`, the user's consent in advance. Else a user at a terminal is asked; without a
+    /// terminal it is [the default](Consent::default).
     #[must_use]
     pub fn of(yes: bool) -> Self {
         match Self::default() {
@@ -42,13 +43,13 @@ impl Consent {
     }
 }
 
-/// Whether [`install`] has a chance: the process is root's, and apt-get is there.
+/// Whether [`install`] can work: the process runs as root, and apt-get exists.
 #[must_use]
 pub fn available() -> bool {
     Path::new("/usr/bin/apt-get").exists() && is_root()
 }
 
-/// Root, told by who owns this process's entry in `/proc`.
+/// Whether the process runs as root: whether root owns its entry in `/proc`.
 fn is_root() -> bool {
     #[cfg(unix)]
     {
@@ -69,18 +70,24 @@ pub fn command_line(packages: &[&str]) -> String {
 ///
 /// # Errors
 ///
-/// Why not, or the end of what apt-get said, when it fails or takes longer than a quarter of an
-/// hour.
+/// If there is no consent, no apt-get, or apt-get fails or takes longer than a quarter of an hour; the
+/// error then has the last lines of its output.
 pub fn install(packages: &[&str], consent: Consent) -> Result<(), String> {
     if !available() {
-        return Err("only root can install packages, and only where apt-get is".to_owned());
+        return Err(
+            "expected to run as root on a system with apt-get, which only then can install \
+                    packages"
+                .to_owned(),
+        );
     }
     match consent {
         Consent::Given => {}
         Consent::Ask if agrees(packages, &mut io::stderr().lock(), io::stdin().lock()) => {}
         Consent::Ask => return Err("the user declined to install packages".to_owned()),
         Consent::Withheld => {
-            return Err("packages are only installed with the user's consent".to_owned());
+            return Err("expected consent to install packages, found none; --yes, or CI in the \
+                        environment, is consent"
+                .to_owned());
         }
     }
     let began = Instant::now();
@@ -88,7 +95,8 @@ pub fn install(packages: &[&str], consent: Consent) -> Result<(), String> {
     let mut tick = |passed: Duration| {
         eprintln!("plugbay: … still installing ({} s)", passed.as_secs());
     };
-    // Stale lists are the usual reason for "unable to locate"; an unreachable mirror shows in the install.
+    // Stale lists are the usual reason for "unable to locate". The result is ignored: if no mirror
+    // can be reached, the installation fails, too.
     let _ = run::bounded(apt_get().arg("update"), UPDATE_LIMIT, &mut tick);
     let mut command = apt_get();
     command.args(["install", "-y", "--no-install-recommends"]).args(packages);
@@ -99,7 +107,7 @@ pub fn install(packages: &[&str], consent: Consent) -> Result<(), String> {
     Ok(())
 }
 
-/// Asks the user. Anything but yes is a no.
+/// Asks the user; true only if the answer is "y" or "yes".
 fn agrees(packages: &[&str], to: &mut impl Write, mut from: impl io::BufRead) -> bool {
     let question = format!("Install these Debian packages: {}? [y/N] ", packages.join(" "));
     let mut answer = String::new();
@@ -137,7 +145,7 @@ mod tests {
     #[test]
     fn nothing_is_installed_without_consent() {
         let error = install(&["no-such-package"], Consent::Withheld).unwrap_err();
-        assert!(error.contains("only"), "{error}");
+        assert!(error.starts_with("expected "), "{error}");
         assert_eq!(Consent::of(true), Consent::Given);
     }
 }

@@ -1,4 +1,4 @@
-//! From manifests to components: one cargo call for each plugin whose inputs changed.
+//! Builds components: one cargo call for each plugin whose inputs changed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::run::Tail;
 use crate::toolchain::Kit;
 use crate::{BuildError, Target, Toolchain};
 
-/// How every component begins: `\0asm`, version 13, layer 1. A core module has version 1, layer 0.
+/// The first bytes of a component: `\0asm`, version 13, layer 1. A core module has version 1, layer 0.
 const COMPONENT: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
 
 /// A build of one plugin, or of all the plugins of a workspace.
@@ -27,42 +27,42 @@ pub struct Build {
     pub manifest_path: PathBuf,
     /// One plugin of the workspace; without it, all of them.
     pub package: Option<String>,
-    /// Overrides what the manifests ask for.
+    /// Builds for this target, whatever the manifests say.
     pub target: Option<Target>,
-    /// With optimisation.
+    /// Builds with optimisation.
     pub release: bool,
     /// Cargo features to switch on.
     pub features: Vec<String>,
-    /// Where cargo works; by default `target/guests` of the workspace. Never the host's own folder:
-    /// each would wait for the other's lock.
+    /// Cargo's target folder; by default `target/guests` of the workspace. It must not be the host's
+    /// own target folder: each build would wait for the other's lock.
     pub target_dir: Option<PathBuf>,
 }
 
-/// A component that was made.
+/// A component that was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
     /// The plugin's package.
     pub package: String,
     /// The target it was built for.
     pub target: Target,
-    /// The `.wasm` file, in cargo's target folder: copy it, by way of a temporary name, to where it is
-    /// watched or mapped.
+    /// The `.wasm` file, in cargo's target folder. To put it into a watched folder, copy it to a
+    /// temporary name there and rename it.
     pub path_to_component: PathBuf,
-    /// Its size.
+    /// The size of the file.
     pub bytes: u64,
 }
 
-/// What a build is about.
+/// The plugins and folders of a build.
 struct Plan {
     plugins: Vec<Plugin>,
     /// The workspace's folder.
     root: PathBuf,
-    /// Where cargo works.
+    /// Cargo's target folder.
     target_dir: PathBuf,
 }
 
 impl Build {
-    /// A release build of every plugin that the manifest covers, each for the target it asks for.
+    /// A release build of every plugin of the manifest, each for the target that its manifest names.
     #[must_use]
     pub fn new(manifest_path: impl Into<PathBuf>) -> Self {
         Self {
@@ -79,17 +79,17 @@ impl Build {
     ///
     /// # Errors
     ///
-    /// When a manifest cannot be read or asks for what does not exist.
+    /// If a manifest cannot be read, or names a package or a target that does not exist.
     pub fn plugins(&self) -> Result<Vec<Plugin>, BuildError> {
         self.plan().map(|plan| plan.plugins).map_err(|kind| self.error(kind))
     }
 
-    /// Builds what changed, and returns the components sorted by package. What cargo says goes to
-    /// standard error.
+    /// Builds the plugins that changed, and returns all components, sorted by package. Cargo's
+    /// messages go to standard error.
     ///
     /// # Errors
     ///
-    /// The first failure; when it is cargo's, the error carries its last lines.
+    /// The first failure. If cargo failed, the error has the last lines of its output.
     pub fn run(&self, toolchain: &Toolchain) -> Result<Vec<Built>, BuildError> {
         self.try_run(toolchain).map_err(|kind| self.error(kind))
     }
@@ -102,7 +102,7 @@ impl Build {
         let workspace = Workspace::read(&self.manifest_path)?;
         let root = workspace.root.clone();
         let target_dir = self.target_dir.clone().unwrap_or_else(|| root.join("target/guests"));
-        Ok(Plan { plugins: workspace.chosen(self.package.as_deref())?, root, target_dir })
+        Ok(Plan { plugins: workspace.select(self.package.as_deref())?, root, target_dir })
     }
 
     fn try_run(&self, toolchain: &Toolchain) -> Result<Vec<Built>, BuildErrorKind> {
@@ -125,8 +125,7 @@ impl Build {
         Ok(built)
     }
 
-    /// The plugin's `.wasm` file: the one that is there if nothing changed since it was built,
-    /// and otherwise what cargo makes.
+    /// The plugin's `.wasm` file; cargo is called only if an input changed since the last build.
     fn component(
         &self,
         kit: &Kit,
@@ -147,11 +146,11 @@ impl Build {
         let mut others = fresh::configuration(root);
         others.extend([root.join("Cargo.lock"), root.join("Cargo.toml")]);
         others.extend(kit.programs());
-        stamp.leave(&path, &others, began);
+        stamp.write(&path, &others, began);
         Ok(path)
     }
 
-    /// One cargo call; the plugin's `.wasm` file.
+    /// Calls cargo for one plugin, and returns the plugin's `.wasm` file.
     fn cargo(
         &self,
         kit: &Kit,
@@ -198,7 +197,7 @@ impl Build {
     }
 }
 
-/// Passes on what cargo says, line by line, and keeps the end of it.
+/// Copies cargo's messages to standard error, line by line, and returns the last ones.
 fn echo(pipe: ChildStderr) -> String {
     let mut tail = Tail::default();
     for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {

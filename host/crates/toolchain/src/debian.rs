@@ -1,12 +1,12 @@
-//! Debian's Rust for the web: a compiler with the source of its standard library, but without that
-//! library compiled for WebAssembly.
+//! Debian's Rust: a compiler with the source of its standard library, but without that library
+//! compiled for WebAssembly.
 
 use std::path::{Path, PathBuf};
 
 use crate::decide::Debian;
 use crate::{Target, environment};
 
-/// What [`look`] wants, and what is installed when something of it is missing.
+/// The packages that [`inspect`] looks for; all are installed if one is missing.
 pub(crate) const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
 
 pub(crate) const RUSTC: &str = "/usr/bin/rustc";
@@ -15,15 +15,15 @@ const SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 /// C's library for wasm32-wasip2.
 pub(crate) const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
 
-/// The oldest compiler that the SDK and the bundled plugins are for, as `major.minor`. A release's
-/// own `rustc-web` may be older; its security updates have a newer one.
+/// The oldest compiler that builds the SDK and the bundled plugins, as `major.minor`. The
+/// `rustc-web` of a Debian release may be older; its security updates have a newer one.
 pub(crate) const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// Sees which parts are there.
-pub(crate) fn look(target: Target) -> Debian {
+/// Finds out which packages are missing for the target.
+pub(crate) fn inspect(target: Target) -> Debian {
     let version = version();
     let mut missing = Vec::new();
-    // bookworm's own `rustc` stands under the same name and is far too old.
+    // The package `rustc` of bookworm has the same path, and is too old.
     if version.as_deref().and_then(minor).is_none_or(|minor| minor < oldest()) {
         missing.push("rustc-web");
     }
@@ -45,17 +45,17 @@ fn version() -> Option<String> {
     (output.status.success()).then(|| text.trim().to_owned())
 }
 
-/// 95 of "1.95".
+/// The minor version of [`OLDEST`]: 95 of "1.95".
 fn oldest() -> u32 {
     OLDEST.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(u32::MAX)
 }
 
-/// 96 of "rustc 1.96.0 (…)".
+/// The minor version of a compiler: 96 of "rustc 1.96.0 (…)".
 fn minor(version: &str) -> Option<u32> {
     version.split([' ', '.']).nth(2)?.parse().ok()
 }
 
-/// A folder name that no two compilers share.
+/// A folder name for a compiler's version, unique to the version.
 pub(crate) fn key(version: &str) -> String {
     let dashed: String = version
         .chars()
@@ -64,7 +64,8 @@ pub(crate) fn key(version: &str) -> String {
     dashed.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-/// `wasm-ld` by its own name, beside which the linker looks for it.
+/// The folder of `wasm-ld` in the toolchain of `wasm-component-ld`, which looks for it in the program
+/// path.
 pub(crate) fn wasm_ld_folder(linker: &Path) -> Option<PathBuf> {
     linker.parent().map(|bin| bin.join("gcc-ld"))
 }

@@ -1,18 +1,18 @@
-//! The choice of a way, as a pure function over what was found on the machine.
+//! The choice of a toolchain, as a pure function of what was found on the machine.
 
 use std::path::PathBuf;
 
-/// What the machine has for one target.
+/// The toolchains that the machine has for one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// The active Rust toolchain, when there is one.
     pub rustup: Option<Rustup>,
-    /// Whether rustup may be asked to add the target.
+    /// Whether rustup may add the target.
     pub may_add: MayAdd,
-    /// Debian's Rust, as far as it is there.
+    /// The installed packages of Debian's Rust.
     pub debian: Debian,
-    /// Whether packages can be installed: root, and apt-get is there.
-    pub may_apt: bool,
+    /// Whether packages may be installed, and the process can.
+    pub may_install: bool,
 }
 
 /// The active Rust toolchain, however it was installed.
@@ -20,30 +20,30 @@ pub struct Found {
 pub struct Rustup {
     /// Its folder, `rustc --print sysroot`.
     pub sysroot: PathBuf,
-    /// It has a standard library for the target.
+    /// Whether it has a standard library for the target.
     pub has_target: bool,
-    /// Its `wasm-component-ld`. Debian's Rust has none and borrows it.
+    /// Its `wasm-component-ld`. Debian's Rust has none, and uses this one.
     pub linker: Option<PathBuf>,
 }
 
-/// Whether rustup may be asked to add the target.
+/// Whether rustup may add the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MayAdd {
-    /// It may.
+    /// rustup may add it.
     Yes,
-    /// It may not, for this reason.
+    /// rustup may not add it, for this reason.
     No(String),
-    /// There is no rustup to ask.
+    /// There is no rustup.
     #[default]
     NoRustup,
 }
 
-/// The parts of Debian's Rust.
+/// The packages of Debian's Rust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Debian {
-    /// The first line of `rustc --version`, when the compiler is there.
+    /// The first line of `rustc --version`, if the compiler is installed.
     pub version: Option<String>,
-    /// What is not there, by package name. Empty: it can build for the target.
+    /// The packages that are not installed. If empty, Debian's Rust can build for the target.
     pub missing: Vec<&'static str>,
 }
 
@@ -52,23 +52,24 @@ pub struct Debian {
 pub enum Step {
     /// Use the active toolchain as it is.
     UseRustup,
-    /// Ask rustup for the target, then look again.
+    /// Let rustup add the target, then inspect the machine again.
     AddTarget,
-    /// Use Debian's Rust with a standard library of our making.
+    /// Use Debian's Rust, with a standard library that is built from its source.
     UseDebian,
-    /// Install Debian's packages, then look again.
+    /// Install Debian's packages, then inspect the machine again.
     InstallPackages,
-    /// Nothing leads on.
+    /// There is no toolchain, and none can be installed.
     GiveUp,
 }
 
-/// Decides. The caller carries a step out, looks again, and asks again; a step that failed must show
-/// in the next [`Found`] (`may_add: No`, `may_apt: false`), or it would be asked for a second time.
+/// Chooses the next step. The caller carries it out, inspects the machine again, and calls this again.
+/// A step that failed must be visible in the next [`Found`] (`may_add: No`, `may_install: false`), or it
+/// would be chosen again.
 #[must_use]
 pub fn decide(found: &Found) -> Step {
     let linker = found.rustup.as_ref().is_some_and(|rustup| rustup.linker.is_some());
     let has_target = found.rustup.as_ref().is_some_and(|rustup| rustup.has_target);
-    // Neither way can do without the linker, so no installation is worth its time when it is missing.
+    // Both toolchains need the linker, so without it nothing is installed.
     if !linker {
         return Step::GiveUp;
     }
@@ -78,7 +79,7 @@ pub fn decide(found: &Found) -> Step {
         Step::AddTarget
     } else if found.debian.missing.is_empty() {
         Step::UseDebian
-    } else if found.may_apt {
+    } else if found.may_install {
         Step::InstallPackages
     } else {
         Step::GiveUp
@@ -98,7 +99,7 @@ mod tests {
             }),
             may_add: MayAdd::No("tried today".into()),
             debian: Debian { version: None, missing: vec!["rustc-web"] },
-            may_apt: false,
+            may_install: false,
         }
     }
 
@@ -109,18 +110,18 @@ mod tests {
     }
 
     #[test]
-    fn an_installed_target_wins_over_everything() {
+    fn an_installed_target_is_used_first() {
         let step = with(|found| {
             found.rustup.as_mut().unwrap().has_target = true;
             found.may_add = MayAdd::Yes;
             found.debian.missing.clear();
-            found.may_apt = true;
+            found.may_install = true;
         });
         assert_eq!(step, Step::UseRustup);
     }
 
     #[test]
-    fn rustup_is_asked_before_debian_is_used() {
+    fn rustup_adds_a_target_before_debian_is_used() {
         let step = with(|found| {
             found.may_add = MayAdd::Yes;
             found.debian.missing.clear();
@@ -129,21 +130,21 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_or_forbidden_try_leads_to_debian() {
+    fn debian_is_used_if_rustup_may_not_add_the_target() {
         assert_eq!(with(|found| found.debian.missing.clear()), Step::UseDebian);
     }
 
     #[test]
-    fn packages_are_installed_only_where_that_is_possible() {
-        assert_eq!(with(|found| found.may_apt = true), Step::InstallPackages);
+    fn packages_are_installed_only_if_that_is_possible() {
+        assert_eq!(with(|found| found.may_install = true), Step::InstallPackages);
         assert_eq!(with(|_| ()), Step::GiveUp);
     }
 
     #[test]
-    fn packages_that_are_there_are_not_installed_again() {
+    fn installed_packages_are_not_installed_again() {
         let step = with(|found| {
             found.debian.missing.clear();
-            found.may_apt = true;
+            found.may_install = true;
         });
         assert_eq!(step, Step::UseDebian);
     }
@@ -153,7 +154,7 @@ mod tests {
         let step = with(|found| {
             found.rustup.as_mut().unwrap().linker = None;
             found.may_add = MayAdd::Yes;
-            found.may_apt = true;
+            found.may_install = true;
         });
         assert_eq!(step, Step::GiveUp);
         assert_eq!(with(|found| found.rustup = None), Step::GiveUp);

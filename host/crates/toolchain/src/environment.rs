@@ -1,14 +1,14 @@
 //! Keeps the environment of a surrounding cargo out of a guest's build.
 //!
-//! xtask and the tests run under `cargo run` and `cargo test`. Cargo and rustup leave variables behind
-//! that would steer the guest's build: another compiler, the sanitizer's flags, the host's target
-//! folder (and with it the lock that the surrounding cargo may hold).
+//! xtask and the tests run under `cargo run` and `cargo test`. Cargo and rustup set variables for
+//! their children that would change the guest's build: another compiler, the sanitizer's flags, the
+//! host's target folder (and with it the lock that the surrounding cargo may hold).
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// `CARGO_…` variables by which a *user* sets up cargo: network, registries, colours, parallelism.
+/// `CARGO_…` variables that a *user* sets: network, registries, colours, parallelism.
 const KEPT: [&str; 9] = [
     "CARGO_HOME",
     "CARGO_NET_",
@@ -21,7 +21,7 @@ const KEPT: [&str; 9] = [
     "CARGO_BUILD_JOBS",
 ];
 
-/// Whether a variable of this name would reach into a guest's build.
+/// Whether a variable of this name is a surrounding cargo's, and would change a guest's build.
 #[must_use]
 pub fn leaks(name: &str) -> bool {
     if name == "CARGO" || name.starts_with("CARGO_") {
@@ -36,7 +36,7 @@ pub fn leaks(name: &str) -> bool {
         || name == "RUST_RECURSION_COUNT"
 }
 
-/// Removes every such variable from what `command` will inherit.
+/// Removes the variables that [`leaks`] names from the environment of `command`.
 pub fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(leaks) {
@@ -46,7 +46,7 @@ pub fn clean(command: &mut Command) -> &mut Command {
     command
 }
 
-/// A command with a clean environment and nothing on its standard input.
+/// A command with a [clean](clean) environment and an empty standard input.
 #[must_use]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -58,7 +58,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 pub(crate) fn prepend_path(command: &mut Command, folder: Option<PathBuf>) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = folder.into_iter().chain(std::env::split_paths(&path));
-    // A folder whose name holds the separator cannot stand in the path; then it stays as it was.
+    // A folder whose name has the separator in it cannot be added; the path then stays as it was.
     command.env("PATH", std::env::join_paths(folders).unwrap_or_else(|_| OsString::from(&path)));
 }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_surrounding_cargo_sets_leaks() {
+    fn variables_of_a_surrounding_cargo_leak() {
         for name in [
             "CARGO",
             "CARGO_MANIFEST_DIR",
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_sets_stays() {
+    fn variables_of_the_user_do_not_leak() {
         for name in [
             "PATH",
             "HOME",

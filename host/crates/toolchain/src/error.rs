@@ -1,4 +1,4 @@
-//! What can go wrong, with the remedy where there is one.
+//! The errors of finding a toolchain and of building, with remedies.
 
 use std::fmt;
 use std::io;
@@ -9,13 +9,13 @@ use thiserror::Error;
 use crate::decide::{Found, MayAdd};
 use crate::{Target, apt, debian};
 
-/// No toolchain could be found or made for a target.
+/// No toolchain for a target could be found or installed.
 #[derive(Debug, Error)]
 #[error("no toolchain for {target} plugins ({}): {kind}", target.triple())]
 pub struct ToolchainError {
-    /// The target it was wanted for.
+    /// The target.
     pub target: Target,
-    /// What was in the way.
+    /// Why not.
     #[source]
     pub kind: ToolchainErrorKind,
 }
@@ -24,50 +24,50 @@ pub struct ToolchainError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ToolchainErrorKind {
-    /// Every way was tried.
+    /// The machine has none, and none could be installed.
     #[error("{0}")]
-    NoWay(Box<NoWay>),
+    NoToolchain(Box<NoToolchain>),
     /// Debian's source of the standard library did not build.
     #[error("the standard library could not be built from source: {0}")]
     StandardLibrary(String),
     /// A folder or file of the cache could not be used.
     #[error("cannot use {}: {source}", path.display())]
     Cache {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl ToolchainErrorKind {
-    /// A stable word for each kind.
+    /// The stable name of the kind.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::NoWay(_) => "no-toolchain",
+            Self::NoToolchain(_) => "no-toolchain",
             Self::StandardLibrary(_) => "standard-library",
             Self::Cache { .. } => "cache",
         }
     }
 }
 
-/// What was found, why none of it will do, and what the user can do about it.
+/// What was found on the machine, why it does not suffice, and what the user can do.
 #[derive(Debug, Error)]
-pub struct NoWay {
-    /// The target it was wanted for.
+pub struct NoToolchain {
+    /// The target.
     pub target: Target,
-    /// The last look at the machine.
+    /// What was found on the machine last.
     pub found: Found,
-    /// Why the packages could not be installed, when that was tried.
+    /// Why the packages could not be installed, if that was tried.
     pub apt: Option<String>,
 }
 
-impl fmt::Display for NoWay {
+impl fmt::Display for NoToolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let triple = self.target.triple();
         match &self.found.rustup {
-            None => writeln!(f, "no rustc was found")?,
+            None => writeln!(f, "expected rustc in the program path, found none")?,
             Some(rustup) if rustup.linker.is_none() => {
                 writeln!(
                     f,
@@ -81,13 +81,13 @@ impl fmt::Display for NoWay {
         }
         match &self.found.may_add {
             MayAdd::No(reason) => writeln!(f, "  rustup did not add it: {reason}")?,
-            MayAdd::NoRustup => writeln!(f, "  there is no rustup to add it")?,
+            MayAdd::NoRustup => writeln!(f, "  rustup, which could add it, is not installed")?,
             MayAdd::Yes => {}
         }
         if !self.found.debian.missing.is_empty() {
             writeln!(
                 f,
-                "  Debian's packages are not all there: {}",
+                "  Debian's packages are not all installed; missing: {}",
                 self.found.debian.missing.join(", ")
             )?;
         }
@@ -97,8 +97,8 @@ impl fmt::Display for NoWay {
             let oldest = debian::OLDEST;
             writeln!(
                 f,
-                "  /usr/bin/rustc is {version}; expected {oldest} or newer: rustc-web of the release's \
-                 security updates, which have to be among apt's sources"
+                "  /usr/bin/rustc is {version}; expected {oldest} or newer: install rustc-web from \
+                 the release's security updates, which must be among apt's sources"
             )?;
         }
         if let Some(apt) = &self.apt {
@@ -120,49 +120,49 @@ impl fmt::Display for NoWay {
     }
 }
 
-/// A guest did not become a component.
+/// A component could not be built.
 #[derive(Debug, Error)]
 #[error("cannot build {}: {kind}", manifest.display())]
 pub struct BuildError {
-    /// The manifest that was to be built.
+    /// The manifest of the build.
     pub manifest: PathBuf,
-    /// What was in the way.
+    /// Why not.
     #[source]
     pub kind: BuildErrorKind,
 }
 
-/// Why a guest did not become a component.
+/// Why a component could not be built.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildErrorKind {
-    /// There is no toolchain for its target.
+    /// There is no toolchain for the plugin's target.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
     /// `cargo metadata` could not read the manifest.
     #[error("{0}")]
     Manifest(String),
-    /// No package of that name.
+    /// The workspace has no package of that name.
     #[error("no plugin is named {name:?}; there are {}", known.join(", "))]
     NoSuchPackage {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The plugins there are.
+        /// The plugins of the workspace.
         known: Vec<String>,
     },
-    /// The package exists, but makes no library that a component could come from.
+    /// The package exists, but is not a plugin.
     #[error(
-        "package {0} is no plugin: its manifest lacks [package.metadata.plugbay], and [lib] crate-type = [\"cdylib\"]"
+        "package {0} is not a plugin: expected [package.metadata.plugbay], or crate-type = [\"cdylib\"] in [lib], in its manifest, found neither"
     )]
     NotAPlugin(String),
     /// The manifest names a target that does not exist.
     #[error("package {package}: [package.metadata.plugbay] target: {problem}")]
     BadTarget {
-        /// Whose manifest.
+        /// The package of the manifest.
         package: String,
-        /// Expected and found.
+        /// What was expected, and what was found.
         problem: String,
     },
-    /// Cargo failed; the text is the end of what it said.
+    /// Cargo failed.
     #[error("cargo failed ({status}); its last lines:\n{tail}")]
     Cargo {
         /// The exit status.
@@ -170,29 +170,29 @@ pub enum BuildErrorKind {
         /// The last lines of its standard error.
         tail: String,
     },
-    /// Cargo succeeded without making a `.wasm` file for this package.
-    #[error("cargo made no .wasm file for package {0}")]
+    /// Cargo succeeded, but built no `.wasm` file for this package.
+    #[error("expected cargo to build a .wasm file for package {0}, found none")]
     NoArtifact(String),
-    /// The file is a core module, or no WebAssembly at all.
-    #[error("{} is not a component (it begins with {found:02x?})", path.display())]
+    /// The file is a core module, or not WebAssembly.
+    #[error("expected {} to be a component, found a file that begins with {found:02x?}", path.display())]
     NotAComponent {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its first bytes.
         found: Vec<u8>,
     },
-    /// A program could not be started or a file not be read.
+    /// A program could not be started, or a file could not be read.
     #[error("cannot use {}: {source}", path.display())]
     Io {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl BuildErrorKind {
-    /// A stable word for each kind.
+    /// The stable name of the kind.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_error_names_both_remedies() {
-        let error = NoWay {
+        let error = NoToolchain {
             target: Target::Pure,
             found: Found {
                 rustup: Some(Rustup {
@@ -226,7 +226,7 @@ mod tests {
                 }),
                 may_add: MayAdd::No("RUSTUP_AUTO_INSTALL=0".into()),
                 debian: Debian { version: None, missing: vec!["rust-web-src"] },
-                may_apt: false,
+                may_install: false,
             },
             apt: None,
         }
@@ -235,7 +235,7 @@ mod tests {
             "RUSTUP_AUTO_INSTALL=0",
             "rustup target add wasm32-unknown-unknown wasm32-wasip2",
             "apt-get install -y --no-install-recommends rustc-web cargo-web rust-web-src wasi-libc",
-            "not all there: rust-web-src",
+            "missing: rust-web-src",
         ] {
             assert!(error.contains(part), "{part} is missing in:\n{error}");
         }

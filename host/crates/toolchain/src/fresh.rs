@@ -1,10 +1,10 @@
-//! Whether a component is still what its inputs would give, told without starting cargo.
+//! Checks whether a component is up to date, without starting cargo.
 //!
-//! After a build a *stamp* is left in the target folder: the recipe (compiler, flags, features), and
-//! for each input its path, size and time of modification. The inputs are the source files that
-//! cargo's own dep-info lists, their manifests and build scripts, the lock file, cargo's configuration,
-//! the compiler, and the component itself. While all of them are as the stamp says, cargo would find
-//! nothing to do either, for it compares the same times; but it takes a second a plugin to find that.
+//! A build writes a *stamp* into the target folder: the recipe (compiler, flags, features), and for
+//! each input its path, size and modification time. The inputs are the source files that cargo's own
+//! dep-info lists, their manifests and build scripts, the lock file, cargo's configuration, the
+//! compiler, and the component itself. If none of them has changed since the stamp was written, cargo
+//! would build nothing either, as it compares the same times; but it needs a second for each plugin.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,28 +12,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Raised when the form of a stamp changes, so that no old one is taken for a new one.
-const FORM: &str = "plugbay stamp 1";
+/// The first line of a stamp. Its number changes with the format.
+const FORMAT: &str = "plugbay stamp 1";
 
 /// The stamp of one component.
 pub(crate) struct Stamp {
     file: PathBuf,
-    /// Whatever decides the bytes beside the inputs, as one line.
+    /// Everything besides the inputs that the component depends on, as one line.
     recipe: String,
 }
 
 impl Stamp {
-    /// The stamp called `name` in the folder that cargo works in, for this recipe.
+    /// The stamp `name` in cargo's target folder, for this recipe.
     pub(crate) fn new(target_dir: &Path, name: &str, recipe: &str) -> Self {
         let file = target_dir.join("stamps").join(name);
         Self { file, recipe: recipe.replace('\n', " ") }
     }
 
-    /// The component, if it was built by this recipe and nothing has changed since.
+    /// The component, if it was built by this recipe and no input has changed since.
     pub(crate) fn component(&self) -> Option<PathBuf> {
         let text = fs::read_to_string(&self.file).ok()?;
         let mut lines = text.lines();
-        if lines.next() != Some(FORM) || lines.next() != Some(&*self.recipe) {
+        if lines.next() != Some(FORMAT) || lines.next() != Some(&*self.recipe) {
             return None;
         }
         let component = PathBuf::from(lines.next()?);
@@ -43,12 +43,13 @@ impl Stamp {
         lines.all(unchanged).then_some(component)
     }
 
-    /// Leaves the stamp of a component that a build made which began at `began`. `others` are inputs
-    /// beside those that cargo's dep-info names.
+    /// Writes the stamp of a component whose build began at `began`. `others` are inputs that cargo's
+    /// dep-info does not list.
     ///
-    /// None is left if an input changed since then, for the build may have read it before or after.
-    /// Neither is a stamp that cannot be written an error: the next build then starts cargo.
-    pub(crate) fn leave(&self, component: &Path, others: &[PathBuf], began: SystemTime) {
+    /// If an input changed since `began`, the stamp is removed instead: the build may have read the
+    /// input before or after the change. Errors are ignored: without a stamp the next build starts
+    /// cargo.
+    pub(crate) fn write(&self, component: &Path, others: &[PathBuf], began: SystemTime) {
         let Ok(sources) = sources(&component.with_extension("d")) else { return };
         let manifests = manifests(&sources);
         let inputs: BTreeSet<&PathBuf> = sources.iter().chain(&manifests).chain(others).collect();
@@ -56,7 +57,7 @@ impl Stamp {
             let _ = fs::remove_file(&self.file);
             return;
         }
-        let mut lines = vec![FORM.to_owned(), self.recipe.clone(), text(component)];
+        let mut lines = vec![FORMAT.to_owned(), self.recipe.clone(), text(component)];
         let states = inputs.into_iter().map(PathBuf::as_path).chain([component]);
         lines.extend(states.map(|path| format!("{}\t{}", state(path), text(path))));
         let folder = self.file.parent().unwrap_or(Path::new("."));
@@ -68,7 +69,7 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Size and time of modification, in a word.
+/// The size and the modification time of a file, as a text.
 fn state(path: &Path) -> String {
     let Ok(metadata) = fs::metadata(path) else { return "absent".to_owned() };
     let since = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -79,7 +80,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
-/// The files that cargo's dep-info names: `component: source source …`, blanks escaped.
+/// The files that cargo's dep-info lists: `component: source source …`, with spaces escaped.
 fn sources(dep_info: &Path) -> io::Result<Vec<PathBuf>> {
     let text = fs::read_to_string(dep_info)?;
     let listed = text.lines().next().and_then(|line| line.split_once(": "));
@@ -88,7 +89,8 @@ fn sources(dep_info: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(joined.split_whitespace().map(|path| PathBuf::from(path.replace('\0', " "))).collect())
 }
 
-/// Of each package that has one of the files: its manifest, and its build script if it had one.
+/// For each package with one of these files: its manifest, and the path that its build script would
+/// have.
 fn manifests(sources: &[PathBuf]) -> BTreeSet<PathBuf> {
     let package = |source: &PathBuf| {
         let folder = source.ancestors().skip(1).find(|it| it.join("Cargo.toml").is_file());
@@ -101,7 +103,7 @@ fn manifests(sources: &[PathBuf]) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Cargo's configuration for a package in `folder`, whether it is there or not.
+/// The paths of cargo's configuration for a package in `folder`, whether the files exist or not.
 pub(crate) fn configuration(folder: &Path) -> Vec<PathBuf> {
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let home = set("CARGO_HOME").or_else(|| set("HOME").map(|home| home.join(".cargo")));
@@ -139,32 +141,32 @@ mod tests {
         let (folder, component) = built();
         let stamp = Stamp::new(folder.path(), "one", "recipe");
         let lock = folder.path().join("Cargo.lock");
-        let leave = || stamp.leave(&component, std::slice::from_ref(&lock), later());
+        let write = || stamp.write(&component, std::slice::from_ref(&lock), later());
         assert_eq!(stamp.component(), None);
-        leave();
+        write();
         assert_eq!(stamp.component(), Some(component.clone()));
         assert_eq!(Stamp::new(folder.path(), "one", "another").component(), None);
         let changes = ["a package/src/lib.rs", "a package/Cargo.toml", "Cargo.lock", "out.wasm"];
         for change in changes.into_iter().chain(["a package/build.rs"]) {
-            leave();
+            write();
             fs::write(folder.path().join(change), "something longer than before").unwrap();
             assert_eq!(stamp.component(), None, "{change}");
             fs::write(folder.path().join(change), "x").unwrap();
         }
-        leave();
+        write();
         fs::remove_file(&lock).unwrap();
         assert_eq!(stamp.component(), None);
     }
 
     #[test]
-    fn what_changes_during_a_build_leaves_no_stamp() {
+    fn no_stamp_is_written_if_an_input_changed_during_the_build() {
         let (folder, component) = built();
         let stamp = Stamp::new(folder.path(), "one", "recipe");
-        stamp.leave(&component, &[], later());
-        stamp.leave(&component, &[], UNIX_EPOCH);
+        stamp.write(&component, &[], later());
+        stamp.write(&component, &[], UNIX_EPOCH);
         assert_eq!(stamp.component(), None);
         fs::remove_file(component.with_extension("d")).unwrap();
-        stamp.leave(&component, &[], later());
+        stamp.write(&component, &[], later());
         assert_eq!(stamp.component(), None, "without dep-info nothing is known");
     }
 }

@@ -1,4 +1,4 @@
-//! A lock between processes, so that two builds do not make the same thing at once.
+//! A lock between processes, so that two of them do not build the same library at once.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -10,7 +10,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, waiting for the process that holds it; `waiting` is called once before that.
+    /// Takes the lock, and waits for the process that holds it; `waiting` is called before the wait.
     pub(crate) fn take(path: &Path, waiting: impl FnOnce()) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {

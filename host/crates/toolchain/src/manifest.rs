@@ -1,4 +1,4 @@
-//! Reads from `cargo metadata` which packages are plugins, and which target each wants.
+//! Reads from `cargo metadata` which packages are plugins, and the target of each.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use cargo_metadata::{CrateType, Metadata, MetadataCommand, Package, PackageId};
 use crate::error::BuildErrorKind;
 use crate::{Target, environment};
 
-/// A package that becomes a component.
+/// A package that is built as a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
     /// The package's name.
     pub package: String,
-    /// What its manifest asks for.
+    /// The target that its manifest names.
     pub target: Target,
     pub(crate) id: PackageId,
 }
@@ -39,7 +39,7 @@ impl Workspace {
     }
 
     fn of(metadata: &Metadata) -> Result<Self, BuildErrorKind> {
-        // A package's own manifest means that package, though it may belong to a larger workspace.
+        // For the manifest of a package these are the package alone, even in a larger workspace.
         let members = metadata.workspace_default_packages();
         let mut workspace = Self {
             plugins: Vec::new(),
@@ -48,7 +48,7 @@ impl Workspace {
         };
         for package in members {
             if is_plugin(package) {
-                let target = wanted(package)?;
+                let target = target(package)?;
                 let name = package.name.to_string();
                 workspace.plugins.push(Plugin { package: name, target, id: package.id.clone() });
             } else {
@@ -59,8 +59,8 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// The plugin of that name, or all of them.
-    pub(crate) fn chosen(self, package: Option<&str>) -> Result<Vec<Plugin>, BuildErrorKind> {
+    /// The plugin of that name; without a name, all plugins.
+    pub(crate) fn select(self, package: Option<&str>) -> Result<Vec<Plugin>, BuildErrorKind> {
         let Some(name) = package else {
             return Ok(self.plugins);
         };
@@ -75,16 +75,16 @@ impl Workspace {
     }
 }
 
-/// A package that builds a `cdylib`, or says by `[package.metadata.plugbay]` that it is a plugin. The
-/// latter need not build one by itself: with `crate-type = ["cdylib", "lib"]` cargo gives the library a
-/// file name without a hash, and two builds of it, with other features, overwrite each other's.
+/// Whether a package builds a `cdylib`, or is a library with `[package.metadata.plugbay]`. The latter
+/// need not list `cdylib`: with `crate-type = ["cdylib", "lib"]` the library's file name has no hash,
+/// and two builds of it with different features would overwrite each other.
 fn is_plugin(package: &Package) -> bool {
     let is_cdylib = package.targets.iter().any(|it| it.crate_types.contains(&CrateType::CDyLib));
     let is_library = package.targets.iter().any(cargo_metadata::Target::is_lib);
     is_cdylib || is_library && !package.metadata["plugbay"].is_null()
 }
 
-fn wanted(package: &Package) -> Result<Target, BuildErrorKind> {
+fn target(package: &Package) -> Result<Target, BuildErrorKind> {
     let value = &package.metadata["plugbay"]["target"];
     let word = match value {
         serde_json::Value::Null => return Ok(Target::default()),

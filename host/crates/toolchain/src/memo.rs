@@ -1,13 +1,13 @@
-//! What was tried in vain, remembered for a day, so that an offline machine does not try at each build.
+//! Records failures for a day, so that an offline machine does not try again at each build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How long a failure is believed.
-pub(crate) const BELIEVED: Duration = Duration::from_hours(24);
+/// How long a recorded failure is valid.
+pub(crate) const VALID_FOR: Duration = Duration::from_hours(24);
 
-/// One remembered failure: a small file that holds the reason.
+/// The record of a failure: a small file with the reason.
 pub(crate) struct Memo {
     file: PathBuf,
 }
@@ -17,17 +17,17 @@ impl Memo {
         Self { file: cache.join(format!("failed-{what}.txt")) }
     }
 
-    /// The reason of a failure that is still believed at `now`.
+    /// The reason of a recorded failure that is still valid at `now`.
     pub(crate) fn failure(&self, now: SystemTime) -> Option<String> {
         let written = fs::metadata(&self.file).and_then(|meta| meta.modified()).ok()?;
-        // A file from the future (a clock set back) counts as old: trying once more does no harm.
+        // A file from the future, after the clock was set back, counts as expired.
         let age = now.duration_since(written).ok()?;
-        (age < BELIEVED)
+        (age < VALID_FOR)
             .then(|| fs::read_to_string(&self.file).unwrap_or_default().trim().to_owned())
     }
 
-    /// Remembers a failure. Best effort: without it the next build tries again, which is only slower.
-    pub(crate) fn remember(&self, reason: &str) {
+    /// Records a failure. Errors are ignored: without the record the next build is only slower.
+    pub(crate) fn record(&self, reason: &str) {
         if let Some(folder) = self.file.parent() {
             let _ = fs::create_dir_all(folder);
         }
@@ -40,13 +40,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_believed_for_a_day() {
+    fn a_failure_is_valid_for_a_day() {
         let folder = tempfile::tempdir().unwrap();
         let memo = Memo::new(folder.path(), "rustup");
         assert_eq!(memo.failure(SystemTime::now()), None);
-        memo.remember("no route to host\n");
+        memo.record("no route to host\n");
         let now = SystemTime::now() + Duration::from_secs(1);
         assert_eq!(memo.failure(now).as_deref(), Some("no route to host"));
-        assert_eq!(memo.failure(now + BELIEVED), None);
+        assert_eq!(memo.failure(now + VALID_FOR), None);
     }
 }

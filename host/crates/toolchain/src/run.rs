@@ -1,4 +1,4 @@
-//! Runs a program within a time limit, keeping the last lines that it said.
+//! Runs a program within a time limit, and keeps the last lines of its output.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// As many lines of a program's output as an error carries.
+/// The most lines of a program's output that an error has.
 const TAIL: usize = 30;
 
 /// The last lines of a program's output.
@@ -34,17 +34,17 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    /// `Err` carries why it did not succeed, with the last lines.
+    /// An error with the status and the last lines, unless the program succeeded.
     pub(crate) fn success(self) -> Result<(), String> {
         match self {
             Self::Done { status, .. } if status.success() => Ok(()),
             Self::Done { status, tail } => Err(format!("{status}\n{tail}")),
-            Self::TimedOut { tail } => Err(format!("not done in time\n{tail}")),
+            Self::TimedOut { tail } => Err(format!("stopped at its time limit\n{tail}")),
         }
     }
 }
 
-/// Runs `command` for at most `limit`; `tick` is called about every ten seconds meanwhile.
+/// Runs `command` for at most `limit`, and calls `tick` about every ten seconds.
 pub(crate) fn bounded(
     command: &mut Command,
     limit: Duration,
@@ -105,7 +105,7 @@ mod tests {
         let began = Instant::now();
         let ended = bounded(
             Command::new("sh").args(["-c", "echo begun; exec sleep 60"]),
-            // Enough for a shell to begin on a machine that has much else to do.
+            // Long enough for a shell to start on a busy machine.
             Duration::from_secs(5),
             &mut |_| (),
         );

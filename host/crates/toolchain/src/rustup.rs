@@ -1,4 +1,4 @@
-//! The active Rust toolchain: what it has, and asking rustup for more.
+//! The active Rust toolchain: which targets it has, and adding one by rustup.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use crate::decide::{MayAdd, Rustup};
 use crate::memo::Memo;
 use crate::{Target, environment, run};
 
-/// A target is some 25 MB; a line on which that takes longer is not worth the wait before Debian's way.
+/// The time limit of adding a target, some 25 MB. If it takes longer, Debian's Rust is tried.
 const ADD_LIMIT: Duration = Duration::from_secs(90);
 
-/// Sees what the toolchain has that `rustc` on the path belongs to.
-pub(crate) fn look(target: Target) -> Option<Rustup> {
+/// Inspects the toolchain of the `rustc` in the program path.
+pub(crate) fn inspect(target: Target) -> Option<Rustup> {
     let output = environment::command("rustc").args(["--print", "sysroot"]).output().ok()?;
     if !output.status.success() {
         return None;
@@ -40,7 +40,7 @@ pub(crate) fn has_standard_library(folder: &Path) -> bool {
     })
 }
 
-/// `wasm-component-ld`, which lies under the host's triple.
+/// The path of `wasm-component-ld`, in the folder of the host's triple.
 fn component_linker(rustlib: &Path) -> Option<PathBuf> {
     let name = format!("wasm-component-ld{}", std::env::consts::EXE_SUFFIX);
     rustlib
@@ -51,7 +51,8 @@ fn component_linker(rustlib: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Whether rustup may be asked: it is there, the user has not said no, and it did not fail lately.
+/// Whether rustup may add the target: it is installed, the user allows it, and it did not fail within
+/// the last day.
 pub(crate) fn may_add(cache: &Path, target: Target) -> MayAdd {
     if environment::command("rustup").arg("--version").output().is_err() {
         return MayAdd::NoRustup;
@@ -65,21 +66,21 @@ pub(crate) fn may_add(cache: &Path, target: Target) -> MayAdd {
 fn decide_add(auto_install: Option<OsString>, failure: Option<String>) -> MayAdd {
     if auto_install.is_some_and(|value| value == "0") {
         return MayAdd::No(
-            "RUSTUP_AUTO_INSTALL=0 says that nothing is to be installed unasked".to_owned(),
+            "RUSTUP_AUTO_INSTALL=0 in the environment forbids installations".to_owned(),
         );
     }
     match failure {
-        Some(reason) => MayAdd::No(format!("tried within the last day, in vain: {reason}")),
+        Some(reason) => MayAdd::No(format!("it failed within the last day: {reason}")),
         None => MayAdd::Yes,
     }
 }
 
-/// Asks rustup for the target. `Err` carries why not, and is remembered.
+/// Adds the target by rustup. The error is the reason of a failure, which is also recorded.
 pub(crate) fn add(cache: &Path, target: Target, rustup: &Rustup) -> Result<(), String> {
     eprintln!("plugbay: rustup target add {}", target.triple());
     let mut command = environment::command("rustup");
     command.args(["target", "add", target.triple()]);
-    // rustup names a toolchain by its folder; a linked one it refuses, which is an answer too.
+    // rustup names a toolchain by its folder. For a linked toolchain it fails, as for a missing one.
     if let Some(name) = rustup.sysroot.file_name() {
         command.arg("--toolchain").arg(name);
     }
@@ -88,9 +89,9 @@ pub(crate) fn add(cache: &Path, target: Target, rustup: &Rustup) -> Result<(), S
     })
     .map_err(|error| error.to_string())
     .and_then(run::Ended::success);
-    result.map_err(|said| {
-        let reason = gist(&said);
-        memo(cache, target).remember(&reason);
+    result.map_err(|output| {
+        let reason = error_line(&output);
+        memo(cache, target).record(&reason);
         eprintln!("plugbay: rustup could not add it: {reason}");
         reason
     })
@@ -100,9 +101,10 @@ fn memo(cache: &Path, target: Target) -> Memo {
     Memo::new(cache, &format!("rustup-target-add-{}", target.triple()))
 }
 
-/// The one line of rustup's that says what is wrong.
-fn gist(said: &str) -> String {
-    let line = said.lines().find(|line| line.starts_with("error")).or_else(|| said.lines().next());
+/// The first line of rustup's output that is an error, or its first line.
+fn error_line(output: &str) -> String {
+    let error = output.lines().find(|line| line.starts_with("error"));
+    let line = error.or_else(|| output.lines().next());
     line.unwrap_or("no reason given").to_owned()
 }
 
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_users_no_is_heard() {
+    fn the_user_can_forbid_installations() {
         let MayAdd::No(why) = decide_add(Some("0".into()), None) else { panic!("expected a no") };
         assert!(why.contains("RUSTUP_AUTO_INSTALL"));
         assert_eq!(decide_add(Some("1".into()), None), MayAdd::Yes);
@@ -125,8 +127,8 @@ mod tests {
     }
 
     #[test]
-    fn the_gist_is_the_line_with_the_error() {
-        assert_eq!(gist("info: a\nerror: b\nCaused by"), "error: b");
-        assert_eq!(gist("exit status: 1"), "exit status: 1");
+    fn the_reason_is_the_line_with_the_error() {
+        assert_eq!(error_line("info: a\nerror: b\nCaused by"), "error: b");
+        assert_eq!(error_line("exit status: 1"), "exit status: 1");
     }
 }

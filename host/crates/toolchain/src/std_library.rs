@@ -1,8 +1,8 @@
 //! Debian's standard library, compiled once per compiler and target into a sysroot folder.
 //!
-//! A maker takes the file lock, builds an empty crate with `-Zbuild-std` in a scratch folder, copies
-//! the libraries that fell out of it into a second scratch folder, and renames that into place. So a
-//! sysroot either exists whole or not at all, however many builds begin at once or are interrupted.
+//! A process takes the file lock, builds an empty crate with `-Zbuild-std` in a scratch folder, copies
+//! the libraries into a second scratch folder, and renames that into place. So a sysroot is either
+//! complete or absent, however many builds begin at once or are interrupted.
 
 use std::fs;
 use std::io;
@@ -13,12 +13,12 @@ use crate::error::ToolchainErrorKind;
 use crate::lock::Lock;
 use crate::{Target, debian, environment, run, rustup};
 
-/// Raised when the recipe below changes, so that no old result is taken for a new one.
+/// The version of the recipe below, a part of the folder's name. Raise it when the recipe changes.
 const RECIPE: u32 = 1;
 const LIMIT: Duration = Duration::from_mins(20);
-const CRATE: &str = "plugbay_std_maker";
+const CRATE: &str = "plugbay_std_builder";
 
-/// The sysroot for `target`, made if it is not there yet.
+/// The sysroot for `target`, which is built if it does not exist yet.
 pub(crate) fn sysroot(
     cache: &Path,
     version: &str,
@@ -36,7 +36,7 @@ pub(crate) fn sysroot(
         eprintln!("plugbay: waiting for another process that builds the standard library");
     })
     .map_err(at(&lock))?;
-    // The process that held the lock may have made it.
+    // The process that held the lock may have built it.
     if !is_whole(&place, target) {
         make(cache, &place, linker, target)?;
     }
@@ -59,10 +59,10 @@ fn make(
 ) -> Result<(), ToolchainErrorKind> {
     let began = Instant::now();
     eprintln!(
-        "plugbay: building the standard library for {} from Debian's source, once (a minute or so)",
+        "plugbay: building the standard library for {} from Debian's source, once (about a minute)",
         target.triple()
     );
-    // The lock is held, so what lies here is the rest of an interrupted maker.
+    // The lock is held, so a folder that exists here is from an interrupted build.
     let scratch = cache.join(format!("making-{}", target.triple()));
     remove(&scratch)?;
     let package = scratch.join("crate");
@@ -85,7 +85,7 @@ fn make(
         .arg(&built)
         .env("RUSTC", debian::RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
-        // Plugins are built with lto, which wants the bitcode of everything they link.
+        // Plugins are built with LTO, which needs the bitcode of all libraries.
         .env("RUSTFLAGS", "-Cembed-bitcode=yes");
     run::bounded(&mut cargo, LIMIT, &mut |passed| {
         eprintln!("plugbay: … still building ({} s)", passed.as_secs());
@@ -134,14 +134,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_makers_own_library_is_left_out() {
+    fn the_empty_crates_own_library_is_left_out() {
         assert!(is_library("libstd-0123.rlib"));
-        assert!(!is_library("libplugbay_std_maker-0123.rlib"));
+        assert!(!is_library("libplugbay_std_builder-0123.rlib"));
         assert!(!is_library("libstd-0123.rmeta"));
     }
 
     #[test]
-    fn an_empty_folder_is_no_sysroot() {
+    fn an_empty_folder_is_not_a_sysroot() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(libraries(folder.path(), Target::Pure)).unwrap();
         assert!(!is_whole(folder.path(), Target::Pure));

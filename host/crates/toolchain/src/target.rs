@@ -1,12 +1,12 @@
-//! The two kinds of component, and their names in manifests and for rustc.
+//! The two targets of guests, and their names in manifests and for rustc.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a guest may import, which decides the rustc target it is compiled for.
+/// The target of a guest: which interfaces it may import, and for which rustc target it is compiled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
-    /// Plugbay's own interfaces only; the smaller and the default.
+    /// Plugbay's own interfaces only. The default, with the smaller components.
     #[default]
     Pure,
     /// WASI 0.2 as well: clocks, files, sockets, HTTP.
@@ -17,7 +17,7 @@ impl Target {
     /// Both targets.
     pub const ALL: [Self; 2] = [Self::Pure, Self::Wasi];
 
-    /// The name that rustc knows it by.
+    /// rustc's name of the target.
     #[must_use]
     pub fn triple(self) -> &'static str {
         match self {
@@ -26,7 +26,7 @@ impl Target {
         }
     }
 
-    /// The word that stands in a plugin's manifest.
+    /// The name of the target in a plugin's manifest.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Finds a way for each target, carries out what it takes, and remembers the result.
+//! Finds or installs a toolchain for each target, and keeps the result.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,20 +7,20 @@ use std::sync::Mutex;
 
 use crate::apt::Consent;
 use crate::decide::{Found, MayAdd, Rustup, Step, decide};
-use crate::error::{NoWay, ToolchainErrorKind};
+use crate::error::{NoToolchain, ToolchainErrorKind};
 use crate::{Target, ToolchainError, apt, debian, environment, rustup, std_library};
 
-/// How to look for a toolchain.
+/// How a toolchain is found.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where standard libraries and remembered failures are kept; best shared by all builds of a user.
+    /// The folder of standard libraries and recorded failures; best shared by all builds of a user.
     pub cache: PathBuf,
-    /// Whether rustup may be asked to add a target that is missing.
+    /// Whether rustup may add a target that is missing.
     pub add_targets: bool,
     /// Whether Debian's packages may be installed.
     pub packages: Consent,
-    /// Take this way only. For tests, and for users who know better.
-    pub only: Option<Way>,
+    /// Use this toolchain only.
+    pub only: Option<ToolchainSource>,
 }
 
 impl Default for Options {
@@ -31,24 +31,24 @@ impl Default for Options {
 
 /// Where a target's compiler and standard library come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ToolchainSource {
     /// The active Rust toolchain.
     Rustup,
-    /// Debian's Rust and a standard library of our making.
+    /// Debian's Rust, with a standard library that is built from its source.
     Debian,
 }
 
-/// Builds guests. Each target is settled when it is first wanted.
+/// The toolchains that build guests, one for each target. Each is found when it is first needed.
 #[derive(Debug)]
 pub struct Toolchain {
     options: Options,
     kits: Mutex<BTreeMap<Target, Kit>>,
 }
 
-/// All that cargo must be told for one target.
+/// The programs and the sysroot with which cargo builds for one target.
 #[derive(Clone, Debug)]
 pub(crate) struct Kit {
-    way: Way,
+    source: ToolchainSource,
     target: Target,
     cargo: PathBuf,
     rustc: PathBuf,
@@ -63,7 +63,7 @@ impl Toolchain {
     ///
     /// # Errors
     ///
-    /// When not even [`Target::Pure`] can be built; the message names the remedies.
+    /// If there is no toolchain for [`Target::Pure`]; the message names the remedies.
     pub fn find() -> Result<Self, ToolchainError> {
         Self::find_with(Options::default())
     }
@@ -79,45 +79,46 @@ impl Toolchain {
         Ok(toolchain)
     }
 
-    /// Makes sure that `target` can be built, and says by which way.
+    /// Finds or installs a toolchain for `target`, and returns where it comes from.
     ///
     /// # Errors
     ///
-    /// When it cannot; the message names the remedies.
-    pub fn prepare(&self, target: Target) -> Result<Way, ToolchainError> {
-        Ok(self.kit(target)?.way)
+    /// If there is none; the message names the remedies.
+    pub fn prepare(&self, target: Target) -> Result<ToolchainSource, ToolchainError> {
+        Ok(self.kit(target)?.source)
     }
 
     pub(crate) fn kit(&self, target: Target) -> Result<Kit, ToolchainError> {
-        // Held while a target is settled: a second thread then waits instead of installing twice. A
-        // panic leaves the map as it was, so a poisoned lock does no harm.
+        // The lock is held during an installation: a second thread waits, instead of installing, too. A
+        // panic leaves the map as it was, so a poisoned lock can be used.
         let mut kits = self.kits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(kit) = kits.get(&target) {
             return Ok(kit.clone());
         }
-        let kit = settle(&self.options, target).map_err(|kind| ToolchainError { target, kind })?;
+        let kit = resolve(&self.options, target).map_err(|kind| ToolchainError { target, kind })?;
         kits.insert(target, kit.clone());
         Ok(kit)
     }
 }
 
-/// Looks, decides, acts, and looks again. Ends because each installation is tried at most once.
-fn settle(options: &Options, target: Target) -> Result<Kit, ToolchainErrorKind> {
+/// Inspects the machine, decides, carries out the step, and starts again. The loop ends because each
+/// installation is tried at most once.
+fn resolve(options: &Options, target: Target) -> Result<Kit, ToolchainErrorKind> {
     let mut add_failed = None;
     let mut apt_tried: Option<Result<(), String>> = None;
     loop {
-        let mut found = look(options, target);
+        let mut found = inspect(options, target);
         if let Some(reason) = &add_failed {
             found.may_add = MayAdd::No(String::clone(reason));
         }
-        found.may_apt &= apt_tried.is_none();
+        found.may_install &= apt_tried.is_none();
         match (decide(&found), &found.rustup) {
             (Step::UseRustup, Some(Rustup { sysroot, linker: Some(linker), .. })) => {
                 return Ok(rustup_kit(target, sysroot, linker));
             }
             (Step::AddTarget, Some(rustup)) => {
                 add_failed = Some(match rustup::add(&options.cache, target, rustup) {
-                    Ok(()) => "rustup reported success, but the target is not there".to_owned(),
+                    Ok(()) => "rustup reported success, but the target is still missing".to_owned(),
                     Err(reason) => reason,
                 });
             }
@@ -130,29 +131,33 @@ fn settle(options: &Options, target: Target) -> Result<Kit, ToolchainErrorKind> 
             }
             _ => {
                 let apt = apt_tried.and_then(Result::err);
-                return Err(ToolchainErrorKind::NoWay(Box::new(NoWay { target, found, apt })));
+                return Err(ToolchainErrorKind::NoToolchain(Box::new(NoToolchain {
+                    target,
+                    found,
+                    apt,
+                })));
             }
         }
     }
 }
 
-fn look(options: &Options, target: Target) -> Found {
+fn inspect(options: &Options, target: Target) -> Found {
     let mut found = Found {
-        rustup: rustup::look(target),
-        may_add: MayAdd::No("installing was not asked for".to_owned()),
-        debian: debian::look(target),
-        may_apt: options.packages != Consent::Withheld && apt::available(),
+        rustup: rustup::inspect(target),
+        may_add: MayAdd::No("this call does not install targets".to_owned()),
+        debian: debian::inspect(target),
+        may_install: options.packages != Consent::Withheld && apt::available(),
     };
     if options.add_targets && found.rustup.as_ref().is_some_and(|rustup| !rustup.has_target) {
         found.may_add = rustup::may_add(&options.cache, target);
     }
     match options.only {
-        Some(Way::Rustup) => {
+        Some(ToolchainSource::Rustup) => {
             found.debian.missing = debian::PACKAGES.to_vec();
-            found.may_apt = false;
+            found.may_install = false;
         }
-        Some(Way::Debian) => {
-            found.may_add = MayAdd::No("only Debian's Rust was asked for".to_owned());
+        Some(ToolchainSource::Debian) => {
+            found.may_add = MayAdd::No("this call uses Debian's Rust only".to_owned());
             if let Some(rustup) = &mut found.rustup {
                 rustup.has_target = false;
             }
@@ -162,7 +167,7 @@ fn look(options: &Options, target: Target) -> Found {
     found
 }
 
-/// The toolchain's own programs by their full paths: rustup's stand-ins would choose, and perhaps
+/// The programs of the active toolchain by their full paths: rustup's proxies would choose, and perhaps
 /// install, a toolchain by the folder of the guest.
 fn rustup_kit(target: Target, sysroot: &Path, linker: &Path) -> Kit {
     let program = |name: &str| {
@@ -170,7 +175,7 @@ fn rustup_kit(target: Target, sysroot: &Path, linker: &Path) -> Kit {
         if path.is_file() { path } else { PathBuf::from(name) }
     };
     Kit {
-        way: Way::Rustup,
+        source: ToolchainSource::Rustup,
         target,
         cargo: program("cargo"),
         rustc: program("rustc"),
@@ -186,7 +191,7 @@ fn debian_kit(
     linker: &Path,
 ) -> Result<Kit, ToolchainErrorKind> {
     Ok(Kit {
-        way: Way::Debian,
+        source: ToolchainSource::Debian,
         target,
         cargo: debian::CARGO.into(),
         rustc: debian::RUSTC.into(),
@@ -196,13 +201,14 @@ fn debian_kit(
 }
 
 impl Kit {
-    /// A `cargo build` for this target; the caller adds what is to be built.
+    /// The cargo command that builds for this target; the caller adds the package and its options.
     pub(crate) fn cargo_build(&self) -> Command {
         let mut command = environment::command(&self.cargo);
         command.env("RUSTC", &self.rustc);
         environment::prepend_path(&mut command, debian::wasm_ld_folder(&self.linker));
         command.args(["rustc", "--crate-type", "cdylib", "--target", self.target.triple()]);
-        // By --config, not by variables: paths with spaces survive, and a guest's own flags are kept.
+        // By --config and not by variables, which would split paths at spaces and replace the guest's
+        // own flags.
         let key = format!("target.{}", self.target.triple());
         command
             .arg("--config")
@@ -215,12 +221,12 @@ impl Kit {
         command
     }
 
-    /// The target that it builds for.
+    /// The target.
     pub(crate) fn target(&self) -> Target {
         self.target
     }
 
-    /// The compiler and the linker, whose replacement makes every component old.
+    /// The compiler and the linker: inputs of every component.
     pub(crate) fn programs(&self) -> [PathBuf; 2] {
         [self.rustc.clone(), self.linker.clone()]
     }
@@ -231,7 +237,7 @@ impl Kit {
         };
         let mut flags = vec![format!("--sysroot={}", sysroot.display())];
         if self.target == Target::Wasi {
-            // A sysroot of our making has no C library within; Debian's package has it.
+            // This sysroot has no C library; Debian's package `wasi-libc` has it.
             flags.push("-Clink-self-contained=no".to_owned());
             flags.push(format!("-Clink-arg=-L{}", debian::WASI_LIBC));
         }
@@ -239,12 +245,12 @@ impl Kit {
     }
 }
 
-/// A TOML basic string, which is a JSON string.
+/// A TOML basic string, which has the syntax of a JSON string.
 fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The user's cache folder, as the platform has it, or a temporary one.
+/// The platform's cache folder of the user, or a temporary folder.
 fn default_cache() -> PathBuf {
     let set =
         |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -267,7 +273,7 @@ mod tests {
 
     fn kit(target: Target, sysroot: Option<&str>) -> Kit {
         Kit {
-            way: Way::Debian,
+            source: ToolchainSource::Debian,
             target,
             cargo: "cargo".into(),
             rustc: "rustc".into(),

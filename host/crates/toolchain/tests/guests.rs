@@ -1,13 +1,13 @@
-//! Builds real guests with whatever toolchain this machine has, or says why it cannot.
+//! Builds guests with the toolchain that this machine has.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use plugbay_toolchain::apt::Consent;
-use plugbay_toolchain::{Build, BuildErrorKind, Options, Target, Toolchain, Way};
+use plugbay_toolchain::{Build, BuildErrorKind, Options, Target, Toolchain, ToolchainSource};
 use tempfile::TempDir;
 
-/// A workspace of its own with these packages: name, manifest lines under `[package.metadata]`, code.
+/// A temporary workspace with these packages: name, manifest lines under `[package.metadata]`, code.
 fn workspace(packages: &[(&str, &str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let members: Vec<String> = packages.iter().map(|(name, ..)| format!("\"{name}\"")).collect();
@@ -28,7 +28,7 @@ fn workspace(packages: &[(&str, &str, &str)]) -> TempDir {
     folder
 }
 
-/// Uses std, so that a guest without a working standard library could not link.
+/// Code that uses std: without a working standard library it does not link.
 const CODE: &str =
     "pub fn text() -> String { format!(\"{:?}\", std::collections::BTreeMap::from([(1, 2)])) }\n";
 const WASI: &str = "[package.metadata.plugbay]\ntarget = \"wasi\"";
@@ -60,12 +60,12 @@ fn a_workspace_becomes_components_of_both_targets() {
 }
 
 #[test]
-fn debians_way_works_wherever_its_packages_are() {
-    // Nothing is installed for this test, and the shared cache keeps std from being built again.
+fn debians_rust_builds_where_it_is_installed() {
+    // Nothing is installed for this test. The standard library in the user's cache is used.
     let options = Options {
         add_targets: false,
         packages: Consent::Withheld,
-        only: Some(Way::Debian),
+        only: Some(ToolchainSource::Debian),
         ..Options::default()
     };
     let toolchain = match Toolchain::find_with(options) {
@@ -76,7 +76,7 @@ fn debians_way_works_wherever_its_packages_are() {
         }
         Err(error) => panic!("{error}"),
     };
-    assert_eq!(toolchain.prepare(Target::Pure).unwrap(), Way::Debian);
+    assert_eq!(toolchain.prepare(Target::Pure).unwrap(), ToolchainSource::Debian);
     let folder = workspace(&[("guest", "", CODE)]);
     let build = Build { release: false, ..Build::new(manifest(&folder)) };
     assert!(is_component(&build.run(&toolchain).unwrap()[0].path_to_component));
@@ -113,7 +113,7 @@ fn an_unknown_target_says_what_was_expected() {
 }
 
 #[test]
-fn a_plain_library_is_no_plugin() {
+fn a_plain_library_is_not_a_plugin() {
     let folder = workspace(&[("a", "", "")]);
     let path = folder.path().join("a/Cargo.toml");
     let text = fs::read_to_string(&path).unwrap().replace("cdylib", "rlib");

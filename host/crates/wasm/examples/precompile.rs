@@ -1,4 +1,4 @@
-//! Fills a cache with the code of components, for hosts that are built without a compiler:
+//! Compiles two components into a cache, for hosts that are built without a compiler:
 //! `cargo run --example precompile -- FOLDER`.
 
 use std::error::Error;

@@ -1,8 +1,8 @@
-//! What wasmtime generates from `wit/`: the imports, the types of both sides, and the functions of
-//! a codec as they are called on the caller's stack.
+//! The bindings that wasmtime generates from `wit/`: the imports, the types of both sides, and the
+//! functions of a codec for calls on the caller's stack.
 //!
-//! What may wait for the host, for WASI or for a codec of another plugin, is called on a fiber, and
-//! has its functions as [`TypedFunc`](wasmtime::component::TypedFunc)s of the same types.
+//! A call that may wait, for WASI or for a codec of another plugin, runs on a fiber, and calls a
+//! [`TypedFunc`](wasmtime::component::TypedFunc) of the same types instead.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code")]
 

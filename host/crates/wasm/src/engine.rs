@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
-use crate::idle::Idle;
+use crate::idle::IdleInstances;
 use crate::ticker::{Noticed, Ticker};
 
-/// An engine could not be made.
+/// An engine or a runtime could not be built.
 #[derive(Debug, thiserror::Error)]
 #[error("expected a WebAssembly engine to start: {0:#}")]
 pub struct EngineError(wasmtime::Error);
@@ -19,9 +19,9 @@ impl From<wasmtime::Error> for EngineError {
     }
 }
 
-/// The sizes of pool that are tried, largest first. A slot reserves 4 GiB of address
-/// space, which costs no memory but does not fit everywhere (39-bit address spaces,
-/// `ulimit -v`); at last instances are allocated on demand.
+/// The pool sizes that are tried, largest first. A slot reserves 4 GiB of address space, which
+/// costs no memory but does not fit everywhere (39-bit address spaces, `ulimit -v`). If none fits,
+/// instances are allocated on demand.
 const POOL_SIZES: [u32; 3] = [1_000, 200, 40];
 
 /// A wasmtime engine with its allocator and its epoch ticker. Cheap to clone.
@@ -33,7 +33,7 @@ pub struct Engine {
 struct Inner {
     engine: wasmtime::Engine,
     pool_size: Option<u32>,
-    idle: Idle,
+    idle: IdleInstances,
     noticed: Noticed,
     _ticker: Ticker,
 }
@@ -56,7 +56,7 @@ impl Engine {
         let noticed = Noticed::default();
         let ticker = Ticker::start(&engine, noticed.clone());
         let _ticker = ticker.map_err(|error| EngineError(error.into()))?;
-        let idle = Idle::default();
+        let idle = IdleInstances::default();
         Ok(Self { inner: Arc::new(Inner { engine, pool_size, idle, noticed, _ticker }) })
     }
 
@@ -71,8 +71,8 @@ impl Engine {
         &self.inner.noticed
     }
 
-    /// The plugins whose idle instances make room for others.
-    pub(crate) fn idle(&self) -> &Idle {
+    /// The plugins whose idle instances are dropped when the pool is full.
+    pub(crate) fn idle(&self) -> &IdleInstances {
         &self.inner.idle
     }
 
@@ -89,9 +89,9 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// An engine whose code every [`Engine`] takes, with nothing that only running needs.
+/// An engine that only compiles, without pool and ticker. Every [`Engine`] accepts its code.
 #[cfg(feature = "compile")]
-pub(crate) fn compiling() -> Result<wasmtime::Engine, EngineError> {
+pub(crate) fn compile_only() -> Result<wasmtime::Engine, EngineError> {
     wasmtime::Engine::new(&config(None)).map_err(EngineError)
 }
 
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_compiles_makes_code_for_what_runs() {
+    fn an_engine_accepts_the_code_of_one_that_only_compiles() {
         let hash = |engine: &wasmtime::Engine| {
             let mut hasher = DefaultHasher::new();
             engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -146,6 +146,6 @@ mod tests {
         };
         let running = Engine::new().unwrap();
         assert!(running.pool_size().is_some());
-        assert_eq!(hash(running.wasmtime()), hash(&compiling().unwrap()));
+        assert_eq!(hash(running.wasmtime()), hash(&compile_only().unwrap()));
     }
 }

@@ -1,7 +1,7 @@
-//! Idle instances, which make room for others when the engine has none left.
+//! The idle instances of all plugins, which are dropped when the engine's pool is full.
 //!
-//! The engine's pool is shared by all plugins, and each keeps its warm instances. One plugin's
-//! idle ones must not keep another from serving.
+//! All plugins share the engine's pool, and each keeps idle instances. The idle instances of one
+//! plugin must not keep another from serving.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -12,13 +12,14 @@ pub(crate) trait HoldsIdle: Send + Sync {
     fn drop_idle(&self) -> bool;
 }
 
-/// The started plugins of an engine. The plugin that dropped an instance last stands at the end.
+/// The started plugins of an engine, in the order in which they drop idle instances: the one that
+/// dropped an instance last is at the end.
 #[derive(Default)]
-pub(crate) struct Idle(Mutex<VecDeque<Weak<dyn HoldsIdle>>>);
+pub(crate) struct IdleInstances(Mutex<VecDeque<Weak<dyn HoldsIdle>>>);
 
-impl Idle {
-    /// Adds a plugin, for as long as it lives.
-    pub(crate) fn join(&self, plugin: &Arc<impl HoldsIdle + 'static>) {
+impl IdleInstances {
+    /// Adds a plugin, until it is dropped.
+    pub(crate) fn register(&self, plugin: &Arc<impl HoldsIdle + 'static>) {
         let plugin: Weak<dyn HoldsIdle> = Arc::downgrade(plugin) as _;
         let mut plugins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|plugin| plugin.strong_count() > 0);
@@ -26,7 +27,7 @@ impl Idle {
     }
 
     /// Drops one idle instance of any plugin; false if no plugin has one. Its `shutdown` is not
-    /// called: a caller waits for the room.
+    /// called, because a call waits for the place.
     pub(crate) fn drop_one(&self) -> bool {
         let plugins: Vec<Arc<dyn HoldsIdle>> = {
             let plugins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,9 +37,9 @@ impl Idle {
             return false;
         };
         let mut order = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it =
+        let is_same =
             |plugin: &Weak<dyn HoldsIdle>| std::ptr::addr_eq(plugin.as_ptr(), Arc::as_ptr(dropped));
-        if let Some(place) = order.iter().position(is_it)
+        if let Some(place) = order.iter().position(is_same)
             && let Some(plugin) = order.remove(place)
         {
             order.push_back(plugin);

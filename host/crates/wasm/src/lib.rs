@@ -4,15 +4,15 @@
 //! thread that ticks the epoch. [`WasmRuntime`] reads a component's imports and exports
 //! before anything else ([`scan`]), compiles it or fetches it from the private
 //! [`AotCache`], links it once, and starts plugins from it. A started plugin keeps a pool
-//! of warm instances; a call takes one, sets its CPU budget, calls, and puts it back. What may
-//! wait, for WASI or for another plugin, runs on a fiber and blocks no thread. An
+//! of warm instances; a call takes one, sets its CPU budget, calls, and puts it back. A call that
+//! may wait, for WASI or for another plugin, runs on a fiber and blocks no thread. An
 //! instance that trapped, or whose call was dropped, never goes back.
 //!
-//! The rooms: `load`, from the bytes of a component to a plugin that can start; `call`, a call of a
-//! started plugin; `sandbox`, what stands between a guest and the host; and `wasi`.
+//! The modules: `load`, from the bytes of a component to a plugin that can start; `call`, calls of a
+//! started plugin; `kind`, the built-in kinds; `sandbox`, limits and grants of a guest; and `wasi`.
 //!
-//! A [`WasmKind`] is how a kind of capability is called through WIT. `codec` and `handler`
-//! are two, written against the same trait that an application's own kind uses.
+//! A [`WasmKind`] maps a kind of capability to a WIT interface. The built-in kinds and an
+//! application's own implement the same trait.
 //!
 //! # What is deliberately absent
 //!
@@ -24,6 +24,7 @@ mod bindings;
 mod call;
 mod engine;
 mod idle;
+mod kind;
 mod load;
 mod runtime;
 mod sandbox;

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use plugbay_core::codec::Codec;
-use plugbay_core::handler::Handler;
 use plugbay_core::{Artifact, Prepared, Reason, Refusal, Runtime};
 use tokio::runtime::Handle;
 use wasmtime::component::{HasSelf, Linker};
@@ -14,6 +12,7 @@ use crate::call::calls::WasmKind;
 use crate::call::erased::{AnyKind, Erased};
 use crate::call::lifecycle::Lifecycle;
 use crate::engine::{Engine, EngineError};
+use crate::kind;
 use crate::load::cache::AotCache;
 use crate::load::code::Code;
 #[cfg(feature = "compile")]
@@ -32,9 +31,10 @@ pub struct WasmRuntime {
     code: Code,
     kinds: Arc<[Box<dyn AnyKind>]>,
     offered: Vec<String>,
-    /// Links our own interfaces. Calls run on the caller's stack, unless `codecs` is among them.
+    /// Links the interfaces of `plugbay:plugin`, and those of the application. Calls run on the
+    /// caller's stack, unless the component imports `codecs`.
     pure: Linker<State>,
-    /// The same and WASI: calls run on fibers.
+    /// Links the same interfaces and WASI. Calls run on fibers.
     #[cfg(feature = "wasi")]
     wasi: Linker<State>,
 }
@@ -64,8 +64,8 @@ impl Builder {
         self
     }
 
-    /// Compiles each component in a process of its own, this program. Without it a component that is
-    /// made to be hard to compile takes what time and memory it likes.
+    /// Compiles each component in a process of this program. Without it the time and memory for
+    /// compiling a component are not bounded.
     #[cfg(feature = "compile")]
     #[must_use]
     pub fn compiler(mut self, compiler: CompilerCommand) -> Self {
@@ -80,8 +80,8 @@ impl Builder {
         self
     }
 
-    /// Offers plugins one more interface to import. `link` defines it in a linker; its
-    /// functions must not wait.
+    /// Offers plugins one more interface to import. `link` defines the interface in a linker; the
+    /// functions of the interface must not wait.
     #[must_use]
     pub fn import(
         mut self,
@@ -93,7 +93,7 @@ impl Builder {
         self
     }
 
-    /// Looks up names for plugins with this, and not with the system's resolver.
+    /// Looks up names for plugins with this resolver instead of the system's.
     #[cfg(feature = "wasi")]
     #[must_use]
     pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
@@ -105,7 +105,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If an import is defined twice, or there is no thread to compile on.
+    /// If an import is defined twice, or no thread for compiling can be started.
     pub fn build(self) -> Result<WasmRuntime, EngineError> {
         let mut pure = Linker::new(self.engine.wasmtime());
         types::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
@@ -138,8 +138,8 @@ impl Builder {
 }
 
 impl WasmRuntime {
-    /// A runtime on `engine` that serves codecs and handlers. `tokio` is where calls that
-    /// wait find their timers.
+    /// A runtime on `engine` that serves the built-in kinds. Calls that wait use the timers of
+    /// `tokio`.
     #[must_use]
     pub fn builder(engine: Engine, tokio: Handle) -> Builder {
         Builder {
@@ -148,14 +148,12 @@ impl WasmRuntime {
             cache: None,
             #[cfg(feature = "compile")]
             compiler: None,
-            kinds: Vec::new(),
+            kinds: kind::built_in(),
             offered: IMPORTS.map(String::from).to_vec(),
             links: Vec::new(),
             #[cfg(feature = "wasi")]
             resolver: Arc::new(System),
         }
-        .kind::<Codec>()
-        .kind::<Handler>()
     }
 }
 

@@ -1,4 +1,4 @@
-//! One thread that advances the epoch, whatever the number of plugins and calls.
+//! The thread that advances the epoch, one for all plugins and calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,20 +6,20 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often the epoch advances: how long a guest on a fiber computes before it gives way, and how late
-/// one may notice that its time is over.
+/// How often the epoch advances: a guest on a fiber yields this often, and is stopped at most this
+/// long after its time is over.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
-/// How often it advances while no guest computes.
+/// How often the epoch advances while no guest computes.
 const IDLE_TICK: Duration = Duration::from_millis(5);
-/// After so many ticks that no guest noticed, none computes.
+/// After this many ticks that no guest noticed, no guest computes.
 const IDLE_AFTER: u32 = 100;
 
-/// Says that a guest noticed a tick.
+/// A flag that a guest sets when it notices a tick.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Noticed(Arc<AtomicBool>);
 
 impl Noticed {
-    /// A guest noticed a tick: the next one comes soon.
+    /// Reports that a guest noticed a tick: the next tick comes soon.
     #[inline]
     pub(crate) fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
-            // The thread only ticks: it has nothing to report.
+            // The thread returns nothing, and cannot panic.
             let _ = thread.join();
         }
     }

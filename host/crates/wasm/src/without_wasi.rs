@@ -1,11 +1,11 @@
-//! Stands for `wasi` in a build without that feature: a component that imports WASI is refused
-//! before any of this is needed.
+//! Replaces `wasi` in a build without that feature. A component that imports WASI is refused before
+//! any of this is called.
 
 use std::sync::Arc;
 
 use crate::sandbox::grants::Sandbox;
 
-/// What one instance holds of WASI: no instance has it.
+/// The state of WASI in an instance: no instance has one.
 pub(crate) enum Wasi {}
 
 impl Wasi {

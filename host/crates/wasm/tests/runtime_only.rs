@@ -1,11 +1,11 @@
-//! A build without a compiler runs what a build with one has left in the cache, and nothing else.
-//! `cargo xtask test` fills the cache, which is the folder `PLUGBAY_TEST_CACHE`, by the example
-//! `precompile`, and runs this with `--no-default-features`.
+//! A build without a compiler runs only code that a build with one has left in the cache.
+//! `cargo xtask test` fills the cache, the folder `PLUGBAY_TEST_CACHE`, by the example `precompile`,
+//! and runs this test with `--no-default-features`.
 
 #![cfg(not(feature = "compile"))]
 
 #[path = "../examples/precompile.rs"]
-#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
+#[expect(dead_code, reason = "its main function is not called")]
 mod precompile;
 
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ fn code_from_the_cache_runs() {
 }
 
 #[test]
-fn what_is_not_in_the_cache_is_refused_and_a_bad_entry_is_left_alone() {
+fn a_component_without_a_cache_entry_is_refused_and_a_bad_entry_is_kept() {
     let (tokio, folder) = (tokio(), tempfile::tempdir().unwrap());
     let [guest, _] = guests();
     let name = format!("other-{}.aot", artifact(guest.clone()).digest.hex());

@@ -12,7 +12,7 @@ use super::*;
 struct Model {
     stable: (u8, Policy),
     canary: Option<Trial>,
-    is_well: bool,
+    gets_calls: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +77,7 @@ fn config(tried: &str) -> Config {
 fn some_terms() -> impl Strategy<Value = Terms> {
     let now = terms(&config("a"), &offer("a", 0).description, &offer("a", 1).description).unwrap();
     let before = Terms {
-        steps: Steps { shares: vec![1], each: std::time::Duration::from_secs(1) },
+        steps: Steps { shares: vec![1], step_duration: std::time::Duration::from_secs(1) },
         rules: CanaryRules::default(),
     };
     prop_oneof![Just(now), Just(before)]
@@ -93,10 +93,10 @@ fn running() -> impl Strategy<Value = BTreeMap<String, Model>> {
     let trial = (version(), some_terms(), any::<bool>());
     let trial = trial.prop_map(|(version, terms, decided)| Trial { version, terms, decided });
     let model = (version(), proptest::option::of(trial), any::<bool>());
-    let model = model.prop_map(|(stable, canary, is_well)| {
+    let model = model.prop_map(|(stable, canary, gets_calls)| {
         // A trial compares two versions.
         let canary = canary.filter(|canary| canary.version.0 != stable.0);
-        Model { stable, canary, is_well }
+        Model { stable, canary, gets_calls }
     });
     proptest::collection::btree_map("[a-c]", model, 0..4)
 }
@@ -124,17 +124,17 @@ fn plan(config: &Config, pinned: bool, running: &BTreeMap<String, Model>, it: De
             let canary = model.canary.as_ref().map(|canary| {
                 (identity(name, &canary.version), offer(name, canary.version.0), canary)
             });
-            (&**name, (stable, canary, model.is_well))
+            (&**name, (stable, canary, model.gets_calls))
         })
         .collect();
-    let serving = parts.iter().map(|(name, ((identity, offer), canary, is_well))| {
+    let serving = parts.iter().map(|(name, ((identity, offer), canary, gets_calls))| {
         let stable = Version { identity, offer, source: &offer.source };
         let canary = canary.as_ref().map(|(identity, offer, trial)| OnTrial {
             version: Version { identity, offer, source: &offer.source },
             terms: &trial.terms,
             decided: trial.decided,
         });
-        (*name, Serving { stable, canary, is_well: *is_well })
+        (*name, Serving { stable, canary, gets_calls: *gets_calls })
     });
     Planner { config, pinned }.plan(&serving.collect(), it)
 }
@@ -171,7 +171,7 @@ fn carry_out(running: &BTreeMap<String, Model>, plan: &Plan) -> BTreeMap<String,
                 Model { canary: Some(Trial { version, terms, decided: false }), ..model }
             }
             (Some(target), None, _) => {
-                Model { stable: version(target), canary: None, is_well: true }
+                Model { stable: version(target), canary: None, gets_calls: true }
             }
             other => panic!("{} goes nowhere: {other:?}", it.name),
         };
@@ -262,7 +262,7 @@ proptest! {
 #[test]
 fn code_config_and_policy_are_identity() {
     let config = config("");
-    let runs = |policy: Policy| Model { stable: (1, policy), canary: None, is_well: true };
+    let runs = |policy: Policy| Model { stable: (1, policy), canary: None, gets_calls: true };
     let now = wanted(&config, "a", 1);
     let running = BTreeMap::from([("a".into(), runs(now.identity.policy.clone()))]);
     let of = |wanted: Wanted| {

@@ -1,8 +1,7 @@
-//! Folders in which a plugin may write, and what must not lie in them.
-//!
-//! Who may write in a folder may move what lies in it away and put a link in its place. So nothing
-//! that the host opens by its path may lead through there: no folder that is granted, to this plugin
-//! or another, and nothing of the host's own. The same folder may be granted twice.
+//! Folders in which a plugin may write, and what they must not contain. A plugin that can write in
+//! a folder can move an entry of it away and put a link in its place. So no path that the host
+//! opens may lead through such a folder: neither another granted folder, of this or another plugin,
+//! nor a path of the host itself. The same folder may be granted twice.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,21 +15,21 @@ use crate::config::read::tree::{self, Node, Table, Value};
 use crate::config::section::plugins::PluginSettings;
 use crate::config::section::settings::Config;
 
-/// As many links as Linux follows in one path.
-const MOST_LINKS: usize = 40;
+/// The most links that are followed in one path, as on Linux.
+const MAX_LINKS: usize = 40;
 
-const HINT: &str = "who may write in a folder can put a link in the place of what lies in it; keep \
+const HINT: &str = "a plugin can replace what lies in a writable folder with a link; keep \
                     such folders apart from all others";
 
 pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     let grants: Vec<Granted<'_>> = config.plugins.iter().flat_map(granted).collect();
     let own = own(config, report);
     for grant in grants.iter().filter(|grant| grant.write) {
-        let folder = &grant.way.end;
-        let inner = grants.iter().find(|other| other.way.leads_through(folder));
+        let folder = &grant.resolved.end;
+        let inner = grants.iter().find(|other| other.resolved.leads_through(folder));
         let held = match inner {
             Some(inner) => Some(format!("{}, of {}", shown(inner.host), inner.key())),
-            None => own.iter().find(|own| own.is_open_in(folder)).map(Own::named),
+            None => own.iter().find(|own| own.is_open_in(folder)).map(HostPath::describe),
         };
         if let (Some(held), Some(node)) = (held, grant.node(root)) {
             let message = format!(
@@ -46,10 +45,10 @@ pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
 struct Granted<'a> {
     plugin: &'a str,
     write: bool,
-    /// Its place in the array.
+    /// Its index in the array.
     index: usize,
     host: &'a Path,
-    way: Way,
+    resolved: ResolvedPath,
 }
 
 fn granted<'a>(
@@ -58,8 +57,8 @@ fn granted<'a>(
     [false, true].into_iter().flat_map(move |write| {
         let folders = settings.grants.files.iter().filter(move |it| it.write == write);
         folders.enumerate().map(move |(index, folder)| {
-            let (host, way) = (&*folder.host, Way::to(&folder.host));
-            Granted { plugin, write, index, host, way }
+            let (host, resolved) = (&*folder.host, ResolvedPath::to(&folder.host));
+            Granted { plugin, write, index, host, resolved }
         })
     })
 }
@@ -84,31 +83,31 @@ impl Granted<'_> {
     }
 }
 
-/// What the host itself reads.
-struct Own {
+/// A path that the host itself opens.
+struct HostPath {
     what: &'static str,
     path: PathBuf,
-    way: Way,
-    /// Whether it trusts what it finds below, at any depth.
+    resolved: ResolvedPath,
+    /// Whether the host trusts everything below the path, at any depth.
     deep: bool,
 }
 
-impl Own {
+impl HostPath {
     fn is_open_in(&self, folder: &Path) -> bool {
-        self.way.leads_through(folder)
-            || self.way.end == folder
-            || self.deep && folder.starts_with(&self.way.end)
+        self.resolved.leads_through(folder)
+            || self.resolved.end == folder
+            || self.deep && folder.starts_with(&self.resolved.end)
     }
 
-    fn named(&self) -> String {
+    fn describe(&self) -> String {
         format!("{} {}", self.what, shown(&self.path))
     }
 }
 
-fn own(config: &Config, report: &Report<'_>) -> Vec<Own> {
+fn own(config: &Config, report: &Report<'_>) -> Vec<HostPath> {
     let of = |what, path: &Path, deep| {
         let path = absolute(path).unwrap_or_else(|_| path.to_owned());
-        Own { what, way: Way::to(&path), path, deep }
+        HostPath { what, resolved: ResolvedPath::to(&path), path, deep }
     };
     let mut own = vec![
         of("the folder of compiled plugins,", &config.host.cache, true),
@@ -120,16 +119,16 @@ fn own(config: &Config, report: &Report<'_>) -> Vec<Own> {
     own
 }
 
-/// What is looked up to come to a path.
-struct Way {
-    /// Each name, with the real folder in which it is looked up.
+/// A path after its links are resolved.
+struct ResolvedPath {
+    /// Each name that is looked up on the way, with the real folder that holds it.
     steps: Vec<PathBuf>,
-    /// Where it leads.
+    /// The path that it leads to.
     end: PathBuf,
 }
 
-impl Way {
-    /// What is not there is taken for what it says.
+impl ResolvedPath {
+    /// Resolves a path. A part that does not exist is taken as written.
     fn to(path: &Path) -> Self {
         let (mut steps, mut end, mut links) = (Vec::new(), PathBuf::new(), 0);
         let mut left = parts(path);
@@ -143,7 +142,7 @@ impl Way {
                 Some(Component::Normal(_)) => {
                     let step = end.join(&part);
                     match fs::read_link(&step) {
-                        Ok(target) if links < MOST_LINKS => {
+                        Ok(target) if links < MAX_LINKS => {
                             links += 1;
                             left.extend(parts(&target));
                         }
@@ -156,13 +155,13 @@ impl Way {
         Self { steps, end }
     }
 
-    /// Whether one of its names stands in the folder, or below.
+    /// Whether one of its names is looked up in the folder, or below it.
     fn leads_through(&self, folder: &Path) -> bool {
         self.steps.iter().any(|step| step != folder && step.starts_with(folder))
     }
 }
 
-/// The last one first.
+/// The components of a path, the last one first.
 fn parts(path: &Path) -> Vec<OsString> {
     path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
 }

@@ -1,10 +1,10 @@
-//! What holds between settings once all of them are read.
+//! Checks of settings against each other, after all of them are read.
 //!
 //! | file | idea |
 //! |---|---|
 //! | `relations` | settings that must fit each other |
-//! | `folders` | what must not lie in a folder that a plugin may write in |
-//! | `restart` | what a running host cannot take over live |
+//! | `folders` | what a folder in which a plugin may write must not contain |
+//! | `restart` | changes that a running host cannot apply |
 
 pub(super) mod folders;
 pub(super) mod relations;

@@ -1,7 +1,7 @@
-//! Settings that must fit each other. Checked on the merged whole only: a flag may complete what
-//! the file begins.
+//! Checks settings that must fit each other. This happens on the merged configuration only: a flag
+//! may complete what the file begins.
 
-use plugbay_registry::order::{self, Needs};
+use plugbay_registry::order::{self, Dependencies};
 
 use super::folders;
 use crate::config::problem::render;
@@ -47,12 +47,12 @@ fn listeners(config: &Config, root: &Table, report: &mut Report<'_>) {
     }
 }
 
-/// What one table, over the defaults, comes to.
+/// The limits of one table, laid over the defaults.
 struct Limits<'a> {
     policy: &'a PluginDefaults,
     root: &'a Table,
     path: &'a str,
-    /// The table whose keys are blamed before those of `[defaults]`.
+    /// The table whose keys are reported before those of `[defaults]`.
     at: &'a [&'a str],
 }
 
@@ -92,13 +92,13 @@ impl Limits<'_> {
                 deadline.show(),
                 every.show()
             );
-            let hint = "a question is over before the next one is asked; lower health_deadline, \
+            let hint = "a health check must end before the next one begins; lower health_deadline, \
                         raise health_every, or write health_every = \"0s\" for never";
             self.refuse(["health_deadline", "health_every"], message, hint, report);
         }
     }
 
-    /// Blames the first of the keys that the table has.
+    /// Reports the first of the keys that the table has.
     fn refuse(&self, keys: [&str; 2], message: String, hint: &str, report: &mut Report<'_>) {
         let blamed = keys
             .iter()
@@ -110,18 +110,19 @@ impl Limits<'_> {
     }
 }
 
-/// No plugin may wait for itself.
+/// Refuses cycles of `after`: no plugin may wait for itself.
 fn starts(config: &Config, root: &Table, report: &mut Report<'_>) {
-    let needs: Needs<'_> = config
+    let needs: Dependencies<'_> = config
         .plugins
         .iter()
         .map(|(name, settings)| (&**name, settings.after.iter().map(|it| &**it).collect()))
         .collect();
-    for circle in order::walk(&needs).circles {
-        if let Some(node) = find(root, &["plugins", circle[0], "after"]) {
-            let message = format!("expected no circle, found {}", order::spelled(&circle, "after"));
-            let path = format!("{}.after", render::join_key("plugins", circle[0]));
-            let hint = "take one of them out, so that one plugin can start first";
+    for cycle in order::topological_order(&needs).cycles {
+        if let Some(node) = find(root, &["plugins", cycle[0], "after"]) {
+            let message =
+                format!("expected no cycle, found {}", order::format_cycle(&cycle, "after"));
+            let path = format!("{}.after", render::join_key("plugins", cycle[0]));
+            let hint = "remove one of them, so that one plugin can start first";
             report.value(&node.at, &path, message, Some(hint.to_owned()));
         }
     }

@@ -1,23 +1,23 @@
-//! What a running host cannot take over live.
+//! Changes that take effect after a restart only.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::section::settings::Config;
 
-/// A key whose new value waits for a restart.
+/// A key whose new value takes effect after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PendingRestart {
     /// Dotted, e.g. `server.listen`.
     pub key: String,
-    /// What the running host uses.
+    /// The value that the running host uses.
     pub running: String,
-    /// What the configuration asks for.
+    /// The value in the configuration.
     pub next: String,
 }
 
 impl Config {
-    /// What `next` changes that `running` can only take over by a restart.
+    /// The keys that differ between `running` and `next` and take effect after a restart only.
     #[must_use]
     pub fn pending_restart(running: &Config, next: &Config) -> Vec<PendingRestart> {
         pending(running, next)

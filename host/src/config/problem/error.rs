@@ -1,4 +1,4 @@
-//! What was wrong with a configuration: a list of problems, each with its place and remedy.
+//! Errors of a configuration: a list of problems, each with its place and what to do about it.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use serde::{Serialize, Serializer};
 /// of the lines. Its [`Display`](std::fmt::Display) is made for a terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfigError {
-    /// Never empty; the first hundred.
+    /// The first hundred problems; never empty.
     pub problems: Vec<Problem>,
-    /// How many were found beyond those.
+    /// How many further problems were found.
     pub omitted: usize,
 }
 
 impl ConfigError {
-    /// A stable word for metrics, logs and the API: that of the most basic problem.
+    /// A stable word for metrics, logs and the API: the kind of the most basic problem.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.problems
@@ -28,7 +28,7 @@ impl ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// One mistake.
+/// One mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Problem {
@@ -50,7 +50,7 @@ pub struct Problem {
     pub excerpt: Option<Excerpt>,
 }
 
-/// Ordered from the most basic mistake.
+/// The kind of a mistake, ordered from the most basic one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ProblemKind {
@@ -96,7 +96,7 @@ pub enum ConfigSource {
     Environment(String),
     /// A flag, by its dotted key.
     Flag(String),
-    /// Nowhere: the default of the program.
+    /// A default of the program.
     Default,
 }
 
@@ -109,7 +109,8 @@ impl Serialize for ConfigSource {
 /// A line of the file and the part of it that a problem is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Excerpt {
-    /// Printable, shortened around the part, and without values that sound like secrets.
+    /// The line as printable text, shortened around the part, and without values that sound like
+    /// secrets.
     pub text: String,
     /// Characters of `text` before the part.
     pub indent: usize,

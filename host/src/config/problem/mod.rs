@@ -1,8 +1,8 @@
-//! What was wrong with a configuration, where it was written, and how it looks on a terminal.
+//! Mistakes in a configuration: what was wrong, where it was written, and how it is printed.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `error` | a list of problems: what the caller of [`Layers::load`](super::Layers::load) gets |
+//! | `error` | a list of problems, which [`Layers::load`](super::Layers::load) returns |
 //! | `source` | where values were written, and a place in one of those sources |
 //! | `report` | collects problems while reading goes on |
 //! | `render` | problems as text, with the line and a caret |

@@ -1,4 +1,4 @@
-//! How problems look on a terminal.
+//! Prints problems on a terminal.
 //!
 //! ```text
 //! config.toml:4:1: server.lisen: unknown key; did you mean `listen`?
@@ -13,9 +13,9 @@ use std::fmt;
 use super::error::{ConfigError, ConfigSource, Excerpt, Problem};
 use super::secret;
 
-/// Characters of a line that are shown.
+/// The most characters of a line that are shown.
 const LINE: usize = 120;
-/// Characters of a found value that are shown.
+/// The most characters of a found value that are shown.
 const VALUE: usize = 60;
 
 impl fmt::Display for ConfigError {
@@ -76,7 +76,7 @@ pub(crate) fn excerpt(line: &str, column: usize, width: usize) -> Excerpt {
     let masked = secret::masked_line(line);
     let line: Vec<char> = masked.trim_end().chars().collect();
     let at = (column - 1).min(line.len());
-    // Keep the part in sight on lines that are longer than a terminal is wide.
+    // Keep the part visible on lines that are longer than a terminal is wide.
     let from = if at < LINE * 3 / 4 { 0 } else { at - LINE / 2 };
     let to = (from + LINE).min(line.len());
     let mut text: String = line[from..to].iter().copied().map(visible).collect();
@@ -91,8 +91,8 @@ pub(crate) fn excerpt(line: &str, column: usize, width: usize) -> Excerpt {
     Excerpt { text, indent, width: width.min(to - at).max(1) }
 }
 
-/// One character for one character, so that the caret stays under its place; nothing that a
-/// terminal obeys, nothing that turns the direction of reading.
+/// Replaces control characters and characters that change the reading direction. One character
+/// becomes one character, so that the caret stays in its place.
 fn visible(letter: char) -> char {
     match letter {
         '\t' => ' ',

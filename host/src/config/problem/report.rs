@@ -1,4 +1,4 @@
-//! Collecting problems while reading goes on.
+//! Collects problems while reading goes on.
 
 use std::ops::Range;
 
@@ -6,24 +6,26 @@ use super::error::{ConfigError, ConfigSource, Excerpt, Problem, ProblemKind};
 use super::source::{FILE, Place, Sources};
 use super::{render, secret};
 
-/// A file of noise must not flood the terminal, nor cost a scan of the file for each mistake.
+/// The most problems that are kept: a file full of mistakes must not flood the terminal, nor cost a
+/// scan of the file for each mistake.
 const KEPT: usize = 100;
 
 pub(crate) struct Report<'s> {
     sources: &'s Sources,
     problems: Vec<Problem>,
     omitted: usize,
-    file_is_done: bool,
+    set_file_done: bool,
 }
 
 impl<'s> Report<'s> {
     pub(crate) fn new(sources: &'s Sources) -> Report<'s> {
-        Report { sources, problems: Vec::new(), omitted: 0, file_is_done: false }
+        Report { sources, problems: Vec::new(), omitted: 0, set_file_done: false }
     }
 
-    /// The file is read alone and again under its layers: whether what it says is reported already.
-    pub(crate) fn file_is_done(&mut self, done: bool) {
-        self.file_is_done = done;
+    /// Sets whether the problems of the file are reported already. The file is read twice: alone,
+    /// and with its layers.
+    pub(crate) fn set_file_done(&mut self, done: bool) {
+        self.set_file_done = done;
     }
 
     pub(crate) fn sources(&self) -> &'s Sources {
@@ -54,7 +56,7 @@ impl<'s> Report<'s> {
         self.add(ProblemKind::Value, at, key, message, hint);
     }
 
-    /// `key` may be empty: no key is concerned.
+    /// Adds a problem. `key` may be empty if no key is concerned.
     pub(crate) fn add(
         &mut self,
         kind: ProblemKind,
@@ -63,7 +65,7 @@ impl<'s> Report<'s> {
         message: String,
         hint: Option<String>,
     ) {
-        if self.file_is_done && at.source == FILE {
+        if self.set_file_done && at.source == FILE {
             return;
         }
         if self.problems.len() == KEPT {
@@ -91,7 +93,7 @@ impl<'s> Report<'s> {
     }
 
     /// # Errors
-    /// When anything was reported.
+    /// If any problem was reported.
     pub(crate) fn finish(mut self) -> Result<(), ConfigError> {
         if self.problems.is_empty() {
             return Ok(());
@@ -110,7 +112,7 @@ fn layer(origin: &ConfigSource) -> u8 {
     }
 }
 
-/// Bytes of a line that is worth showing a part of.
+/// The longest line, in bytes, of which an excerpt is shown.
 const SHOWN_LINE: usize = 64 << 10;
 
 /// Line and column (from 1, in characters) of the beginning of a span, and its line.

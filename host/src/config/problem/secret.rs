@@ -1,17 +1,17 @@
-//! Which values are never shown.
+//! Values that are never shown.
 //!
-//! A plugin's config may hold passwords and tokens. Which keys do is not declared anywhere, so the
-//! name of the key decides, and errs on the side of hiding. What this cannot see: a secret under an
-//! innocent key, and the further lines of a string of several lines in a file that is not TOML.
+//! A plugin's config may hold passwords and tokens. No declaration says which keys do, so the name
+//! of the key decides, and doubtful values are hidden. This misses a secret under a key with
+//! another name, and the later lines of a multi-line string in a file that is not TOML.
 //!
-//! The values of granted environment variables are hidden whatever their names. Lines are judged by
-//! what stands above them, up to the header of their table; what this cannot see is a line within a
-//! string of several lines that looks like such a header.
+//! The values of granted environment variables are always hidden. A line is classified by the lines
+//! above it, up to the header of its table; this misses a line within a multi-line string that
+//! looks like such a header.
 
 use serde_json::Value;
 use toml::de::DeTable;
 
-/// What stands in the place of a hidden value.
+/// The text that replaces a hidden value.
 pub(crate) const HIDDEN: &str = "<hidden>";
 
 const SOUNDS: [&str; 12] = [
@@ -39,7 +39,7 @@ pub(crate) fn sounds_secret(key: &str) -> bool {
     SOUNDS.iter().any(|sound| bare.contains(sound)) || bare.ends_with("dsn")
 }
 
-/// The key whose values are hidden whatever they are called.
+/// The key below which all values are hidden.
 const ENVIRONMENT: &str = "environment";
 
 /// Whether the value of a dotted key must not be shown.
@@ -47,7 +47,7 @@ pub(crate) fn is_hidden(key: &str) -> bool {
     sounds_secret(key) || key.contains(".grants.environment")
 }
 
-/// Whether the line after `above` may be one of the environment's.
+/// Whether the line after `above` may set an environment variable.
 pub(crate) fn in_environment(above: &str) -> bool {
     let header =
         |line: &str| line.starts_with('[') && line.contains(']') && DeTable::parse(line).is_ok();
@@ -81,10 +81,10 @@ pub(crate) fn masked(value: &Value) -> Value {
     }
 }
 
-/// A line of the file, with the value hidden when the line seems to set a secret.
+/// A line of the file, with the value hidden if the line seems to set a secret.
 ///
-/// Used on lines that could not be parsed as well: what follows the first `=` that such a word
-/// stands before is hidden, to the end of the line.
+/// This also works on lines that could not be parsed: it hides everything after the first `=` that
+/// follows such a key, to the end of the line.
 pub(crate) fn masked_line(line: &str) -> String {
     let mut from = 0;
     for (equals, _) in line.match_indices('=') {

@@ -1,4 +1,4 @@
-//! Where values were written: the file, variables and flags, and a place in one of them.
+//! The sources of values: the file, variables and flags, and a place in one of them.
 
 use std::ops::Range;
 
@@ -16,16 +16,16 @@ impl Place {
         Place { source, span }
     }
 
-    /// The place of a part. Variables and flags have only one place.
+    /// The place of a part of the value. Variables and flags have only one place.
     pub(crate) fn inner(&self, span: Range<usize>) -> Place {
         if self.source == FILE { Place::new(FILE, span) } else { self.clone() }
     }
 }
 
-/// The index of the file, or of the defaults that stand in its place, in [`Sources`].
+/// The index of the file in [`Sources`], or of the defaults if there is no file.
 pub(crate) const FILE: usize = 0;
 
-/// Everything that values came from. Index 0 is the file.
+/// All sources of values. Index 0 is the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources(pub(crate) Vec<Source>);
 

@@ -1,4 +1,4 @@
-//! Work on foreign nesting, on a stack that fits it.
+//! Runs work on deeply nested input on a thread with a large stack.
 //!
 //! TOML's parser bounds the levels of brackets and the parts of a dotted key, but not their product:
 //! a few hundred kilobytes make values that are thousands of levels deep, and already dropping one
@@ -7,20 +7,20 @@
 
 use std::thread;
 
-/// Several times what the deepest input takes in a debug build. It is address space: what is not
-/// touched costs nothing.
+/// The stack size: several times what the deepest input takes in a debug build. It is address
+/// space; pages that are not touched cost nothing.
 const STACK: usize = 64 << 20;
 
 /// Why there is no result.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The work panicked: a mistake in it, which must not end the host.
+    /// The work panicked: a bug, which must not end the host.
     Panicked,
-    /// There was no thread to be had.
+    /// The system gave no thread.
     NoThread(std::io::Error),
 }
 
-/// Does `work` on a thread of its own and waits for it.
+/// Runs `work` on a new thread and waits for it.
 pub(crate) fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failed> {
     thread::scope(|scope| {
         thread::Builder::new()

@@ -1,11 +1,11 @@
-//! Which environment variables are meant for us, and which keys they set.
+//! The environment variables of Plugbay, and the keys that they set.
 
 pub(crate) const PREFIX: &str = "PLUGBAY_";
 
-/// Variables with our prefix that are not settings: the log filter, and where the file lies.
+/// Variables with the prefix that are not settings: the log filter, and the path of the file.
 pub(crate) const NOT_SETTINGS: [&str; 2] = ["PLUGBAY_LOG", "PLUGBAY_CONFIG"];
 
-/// The keys of a section, for each section that variables can set keys of.
+/// The sections whose keys can be set by variables, with their keys.
 pub(crate) type Sections = [(&'static str, &'static [&'static str])];
 
 /// Every variable that sets a key: (variable, section, key).

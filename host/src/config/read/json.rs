@@ -7,7 +7,7 @@ use super::tree::{self, Node, Value};
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
 
-/// The value as JSON. What JSON cannot hold is reported, and the whole is then `None`.
+/// The value as JSON. A value that JSON cannot hold is reported, and the result is then `None`.
 pub(crate) fn from_node(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Json> {
     match &node.value {
         Value::Boolean(yes) => Some(Json::Bool(*yes)),

@@ -1,4 +1,4 @@
-//! Laying variables and flags over the file.
+//! Lays variables and flags over the file.
 
 use plugbay_registry::nearest;
 use toml::de::{DeTable, DeValue};
@@ -10,7 +10,7 @@ use crate::config::problem::render;
 use crate::config::problem::report::Report;
 use crate::config::problem::source::{Place, Source, Sources};
 
-/// A variable or a flag: where it goes, or why it goes nowhere.
+/// A variable or a flag: the key that it sets, or why it is refused.
 pub(crate) struct Pair {
     place: Place,
     target: Result<Vec<String>, Refusal>,
@@ -24,8 +24,8 @@ struct Refusal {
     hint: String,
 }
 
-/// The variables that are meant for us, each added to `sources`. Sorted, so that the answer does
-/// not depend on the order of the environment.
+/// The variables of Plugbay, each added to `sources`. They are sorted, so that the result does not
+/// depend on the order of the environment.
 pub(crate) fn variables(
     env: &[(String, String)],
     sections: &Sections,
@@ -103,7 +103,7 @@ fn dotted(key: &str) -> Result<Vec<String>, Refusal> {
         message: "expected a dotted key such as server.listen".to_owned(),
         hint: "a part with a dot in it is quoted: plugins.\"a.b\".enabled".to_owned(),
     };
-    // Anything that could end the key and begin something else would be parsed as that.
+    // These characters could end the key, and the rest would be parsed as something else.
     if key.contains(['=', '#', '\n', '\r', '[']) {
         return Err(refusal());
     }

@@ -1,4 +1,4 @@
-//! Reading one table: known keys, types and ranges.
+//! Reads one table: known keys, types and ranges.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use crate::config::problem::source::FILE;
 /// What is wrong with a value, and what to do.
 pub(crate) type Refusal = (String, Option<String>);
 
-/// A table being read. Keys that it does not know are reported when it is opened.
+/// A table being read. Unknown keys are reported when it is opened.
 pub(crate) struct Section<'a, 's> {
     path: String,
     table: Option<&'a Table>,
@@ -27,7 +27,7 @@ pub(crate) struct Section<'a, 's> {
 }
 
 impl<'a, 's> Section<'a, 's> {
-    /// The section `name` of `parent`; one that is absent reads as empty.
+    /// The section `name` of `parent`; an absent one counts as empty.
     pub(crate) fn open(
         parent: &'a Table,
         name: &str,
@@ -52,13 +52,13 @@ impl<'a, 's> Section<'a, 's> {
         Section { path, table, report }
     }
 
-    /// The table below `key`; one that is absent reads as empty.
+    /// The table below `key`; an absent one counts as empty.
     pub(crate) fn nested(&mut self, key: &str, known: &[&str]) -> Section<'_, 's> {
         let (table, path) = (self.table(key), self.key(key));
         Section::over(table, path, known, self.report)
     }
 
-    /// The table below `key`, of which any key is known.
+    /// The table below `key`, which may have any keys.
     pub(crate) fn table(&mut self, key: &str) -> Option<&'a Table> {
         let entry = self.table?.get(key)?;
         let path = self.key(key);
@@ -81,7 +81,7 @@ impl<'a, 's> Section<'a, 's> {
         self.node(key).is_some()
     }
 
-    /// The value of `key`; what is of the wrong type is reported and reads as absent.
+    /// The value of `key`; a value of the wrong type is reported and counts as absent.
     pub(crate) fn get<T: Setting>(&mut self, key: &str) -> Option<T> {
         let node = self.node(key)?;
         let path = self.key(key);
@@ -94,7 +94,7 @@ impl<'a, 's> Section<'a, 's> {
         }
     }
 
-    /// As [`Section::read`], refusing what lies outside of `range`.
+    /// As [`Section::read`], and reports a value outside of `range`.
     pub(crate) fn read_within<T: Setting + PartialOrd>(
         &mut self,
         key: &str,
@@ -117,8 +117,8 @@ impl<'a, 's> Section<'a, 's> {
         self.refuse(key, message, None);
     }
 
-    /// The items of an array; anything else is reported and reads as absent. A variable or flag
-    /// writes them as the file would.
+    /// The items of an array; anything else is reported and counts as absent. A variable or flag
+    /// writes the array as in the file.
     pub(crate) fn items(&mut self, key: &str, expected: &str) -> Option<Cow<'a, [Node]>> {
         let node = self.node(key)?;
         let path = self.key(key);
@@ -138,8 +138,8 @@ impl<'a, 's> Section<'a, 's> {
         None
     }
 
-    /// An array of things that each stand there once, and that `check` finds good. `None` when
-    /// the array is absent, or something was refused.
+    /// An array of distinct items that `check` accepts. `None` if the array is absent, or an item
+    /// was refused.
     pub(crate) fn list<T: Setting + Clone + Eq + Hash>(
         &mut self,
         key: &str,
@@ -166,7 +166,7 @@ impl<'a, 's> Section<'a, 's> {
         (list.len() == items.len()).then_some(list)
     }
 
-    /// Reports the value of a key that is there.
+    /// Reports the value of a key, if the key is present.
     pub(crate) fn refuse(&mut self, key: &str, message: String, hint: Option<String>) {
         if let Some(node) = self.node(key) {
             let path = self.key(key);
@@ -208,7 +208,7 @@ pub(crate) fn as_table<'a>(
     None
 }
 
-/// Reports a key that does not exist, with the nearest that does.
+/// Reports an unknown key, with the nearest known one.
 pub(crate) fn unknown(
     key: &str,
     entry: &Entry,
@@ -229,7 +229,7 @@ pub(crate) fn unknown(
     report.unknown_key(&entry.key_at, &render::join_key(path, key), message, Some(hint));
 }
 
-/// `folder`, joined to the folder of the file if that is where it was written, or nowhere.
+/// `folder`, joined to the folder of the file if it was written in the file or is the default.
 pub(crate) fn in_folder_of_file(
     folder: &Path,
     node: Option<&Node>,

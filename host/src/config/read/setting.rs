@@ -1,4 +1,4 @@
-//! What a key may hold: reading a value of the tree as a type.
+//! Reads a value of the tree as a type.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,20 +13,20 @@ use crate::config::value::size::{Size, SizeError};
 
 /// Why a value was refused.
 pub(crate) enum BadValue {
-    /// It is of another type.
+    /// The value has another type.
     Type,
-    /// It is of the right type, but: what was found, and what to do.
+    /// The value has the right type, but is not valid: what was found, and what to do.
     Value { found: String, hint: Option<String> },
 }
 
 /// The type of a key's value.
 pub(crate) trait Setting: Sized {
-    /// With an article: `a duration such as "30s"`.
+    /// What is expected, with an article: `a duration such as "30s"`.
     const EXPECTED: &'static str;
 
     fn from_node(node: &Node) -> Result<Self, BadValue>;
 
-    /// As an operator would write it.
+    /// The value as an operator would write it.
     fn show(&self) -> String;
 }
 
@@ -240,7 +240,7 @@ impl Setting for Isolation {
             value(
                 render::quoted(found),
                 Some(
-                    "of native libraries; refuse: none is loaded; process: each in a worker \
+                    "for native libraries; refuse: none is loaded; process: each in a worker \
                      process; in-process: in the host itself, which it can crash",
                 ),
             )

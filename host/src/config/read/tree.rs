@@ -1,4 +1,4 @@
-//! Values that know where they were written.
+//! Values with the places where they were written.
 
 use std::collections::BTreeMap;
 
@@ -29,23 +29,23 @@ pub(crate) enum Value {
     Integer(i128),
     Float(f64),
     String(String),
-    /// As RFC 3339 writes it.
+    /// In the format of RFC 3339.
     Datetime(String),
     Array(Vec<Node>),
     Table(Table),
-    /// From a variable or a flag: the reader of the key decides its type.
+    /// The text of a variable or a flag: the reader of the key decides its type.
     Text(String),
 }
 
-/// More nesting than any plugin's config needs, and little enough for every recursion over it.
+/// The deepest nesting: more than any plugin's config needs, and little enough for recursion.
 const DEPTH: usize = 64;
 
-/// The file's tables as a tree. What cannot be kept is reported and left out.
+/// The file's tables as a tree. Values that the tree cannot hold are reported and left out.
 pub(crate) fn from_toml(table: DeTable<'_>, report: &mut Report<'_>) -> Table {
     table_from(table, &Place::new(FILE, 0..0), "", 0, report)
 }
 
-/// A single value, all of it at one place.
+/// A single value, with one place for all its parts.
 pub(crate) fn value_at(
     value: DeValue<'_>,
     at: &Place,
@@ -127,7 +127,7 @@ fn value_from(
 }
 
 impl Value {
-    /// With an article, and with the value where it is short: `the integer 30`.
+    /// A description with an article, and with the value where it is short: `the integer 30`.
     pub(crate) fn found(&self) -> String {
         match self {
             Value::Boolean(yes) => format!("the boolean {yes}"),
@@ -141,7 +141,7 @@ impl Value {
         }
     }
 
-    /// With an article, and without the value: `an integer`.
+    /// A description with an article, and without the value: `an integer`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Value::Boolean(_) => "a boolean",
@@ -168,7 +168,7 @@ pub(crate) fn find<'a>(root: &'a Table, path: &[&str]) -> Option<&'a Node> {
     table.get(*last).map(|entry| &entry.node)
 }
 
-/// What was found under a dotted key, as far as it may be shown.
+/// A description of the value of a dotted key; without the value if it is a secret.
 pub(crate) fn found(key: &str, value: &Value) -> String {
     if secret::is_hidden(key) { value.kind().to_owned() } else { value.found() }
 }

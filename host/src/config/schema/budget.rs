@@ -1,12 +1,11 @@
-//! What a foreign schema may cost, settled before it is compiled.
+//! Bounds what an untrusted schema may cost, before it is compiled.
 //!
-//! Two walks. [`holdings`] goes over the schema as plain JSON and bounds what compiling it can
-//! take: values, depth, text, patterns, and where references may lead. [`walk`] goes over schema
-//! and config together, as a validator will, and adds up the evaluations without doing any.
-//!
-//! Both err on the dear side. Where a real schema gets near a limit, the limit should be raised.
+//! Two walks. [`size`] goes over the schema as plain JSON and bounds what compiling it can cost:
+//! values, depth, text, patterns, and the targets of references. [`walk`] goes over schema and
+//! config together, as a validator will, and counts the evaluations without doing any. Both
+//! overestimate. If a real schema gets near a limit, the limit should be raised.
 
-mod holdings;
+mod size;
 mod walk;
 
 use serde_json::Value;
@@ -14,7 +13,7 @@ use serde_json::Value;
 use super::SchemaViolation;
 use crate::config::problem::render;
 
-/// Bytes of one compiled pattern.
+/// The most bytes of one compiled pattern.
 pub(super) const PATTERN_PROGRAM: usize = 1 << 20;
 
 const DIALECTS: [&str; 3] = [
@@ -27,7 +26,7 @@ type Verdict<T> = Result<T, SchemaViolation>;
 
 pub(super) fn check(schema: &Value, config: &Value) -> Verdict<()> {
     dialect(schema)?;
-    holdings::check(schema)?;
+    size::check(schema)?;
     walk::check(schema, config)
 }
 

@@ -1,4 +1,4 @@
-//! One config against one schema.
+//! Checks one config against one schema.
 
 use jsonschema::PatternOptions;
 use serde_json::Value;
@@ -6,13 +6,11 @@ use serde_json::Value;
 use super::{SchemaViolation, budget, explain};
 use crate::config::read::deep::{Failed, on_deep_stack};
 
-/// Violations reported of one config.
+/// The most violations that are reported.
 const REPORTED: usize = 50;
 
-/// Checks `config` against `schema`.
-///
-/// Takes time in proportion to both, at most about a second, whatever the schema says; blocks for
-/// as long.
+/// Checks `config` against `schema`. Blocks for a time in proportion to the size of both, at most
+/// about a second, whatever the schema contains.
 ///
 /// # Errors
 /// With every violation, up to fifty; with exactly one when the schema itself cannot be used.
@@ -23,8 +21,10 @@ pub fn check_plugin_config(schema: &Value, config: &Value) -> Result<(), Vec<Sch
     };
     match on_deep_stack(|| check(schema, config)) {
         Ok(verdict) => verdict,
-        Err(Failed::Panicked) => unusable("one that makes the checker panic".to_owned()),
-        Err(Failed::NoThread(error)) => unusable(format!("no thread to check it on: {error}")),
+        Err(Failed::Panicked) => unusable("a schema that makes the validator panic".to_owned()),
+        Err(Failed::NoThread(error)) => {
+            unusable(format!("no thread to run the validator: {error}"))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Violations in the operator's words: which key, what was expected, what was found.
+//! Turns errors of the validator into violations: which key, what was expected, what was found.
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::SchemaViolation;
 use crate::config::problem::{render, secret};
 
-/// Names of a list that are shown.
+/// The most names of a list that are shown.
 const LISTED: usize = 30;
 
 pub(super) fn unusable(error: &ValidationError<'_>) -> SchemaViolation {
@@ -77,7 +77,7 @@ fn unknown_key(parent: &str, name: &str, known: &[&str]) -> SchemaViolation {
     SchemaViolation::config(render::join_key(parent, name), expected, found)
 }
 
-/// The properties beside the keyword at `pointer`.
+/// The properties next to the keyword at `pointer`.
 fn known_keys<'a>(pointer: &str, schema: &'a Value) -> Vec<&'a str> {
     pointer
         .rsplit_once('/')
@@ -88,8 +88,8 @@ fn known_keys<'a>(pointer: &str, schema: &'a Value) -> Vec<&'a str> {
         .unwrap_or_default()
 }
 
-/// The one branch of an alternative that the operator meant: the only one whose type, and whose
-/// constants (a tag), the value has.
+/// The branch of an alternative that the operator probably meant: the only branch whose type and
+/// constants (a tag) match the value.
 fn meant<'a>(
     context: &'a [Vec<ValidationError<'static>>],
     path: &str,
@@ -201,7 +201,7 @@ fn short(value: &Value) -> String {
     }
 }
 
-/// Foreign text: printable, and not without end.
+/// Text from the plugin: printable and of bounded length.
 fn shortened(text: &str) -> String {
     let text = render::printable(text);
     match text.char_indices().nth(200) {

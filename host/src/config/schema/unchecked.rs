@@ -1,10 +1,10 @@
-//! What a build without a validator says of a config.
+//! Replaces the validator in a build without the feature `schema`.
 
 use serde_json::Value;
 
 use super::SchemaViolation;
 
-/// Accepts a `config` without keys, whatever `schema` says of it.
+/// Accepts a `config` without keys, whatever `schema` requires.
 ///
 /// # Errors
 /// If `config` has keys: this build lacks the feature `schema`, and cannot check them.

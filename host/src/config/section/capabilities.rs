@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use plugbay_core::{CapabilityKey, check_name};
+use plugbay_core::handler::Handler;
+use plugbay_core::{CapabilityKey, Kind as _, check_name};
 use serde::Serialize;
 
 use super::keys;
@@ -16,33 +17,33 @@ use crate::config::read::setting::{BadValue, Setting, text};
 use crate::config::read::tree::{Node, Table};
 use crate::config::value::duration::{self, DAY, SECOND};
 
-/// How the calls of one capability are shared out.
+/// How the calls of one capability are distributed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct CapabilitySettings {
-    /// Among whom, and by what rule.
+    /// The providers, and the rule of distribution.
     pub strategy: Strategy,
 }
 
-/// Who of several gets a call.
+/// How a provider is chosen for a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "strategy", rename_all = "lowercase")]
 pub enum Strategy {
-    /// The first that is well; if a call fails there, the next.
+    /// The first healthy provider; if a call fails there, the next.
     Failover {
         /// Names of plugins, in order; two or more, each once.
         providers: Vec<String>,
-        /// Second tries in percent of the calls, 0 to 100: the budget that keeps a failure from
-        /// doubling the load.
+        /// Retries in percent of the calls, 0 to 100: the budget that keeps a failure from doubling
+        /// the load.
         retries: u32,
     },
-    /// Each its share.
+    /// Each provider gets its share.
     Split {
         /// Names of plugins; two or more, each once.
         providers: Vec<String>,
         /// The share of each provider, in the same order: as many, and not all zero.
         weights: Vec<u32>,
-        /// What makes a request sticky; for handlers only. `None` = each call chooses a provider by itself.
+        /// The key of sticky requests; for handlers only. `None` = requests are not sticky.
         key: Option<RequestKey>,
     },
     /// A new version of a plugin gets more and more of the calls, as long as it is not worse than
@@ -53,14 +54,14 @@ pub enum Strategy {
         /// The time of each step.
         #[serde(serialize_with = "duration::serialize")]
         every: Duration,
-        /// Percentage points by which its rate of errors may be above the old one's.
+        /// Percentage points by which its error rate may exceed that of the old version.
         errors: f64,
-        /// The factor by which its 95th percentile of latency may be above the old one's; zero =
-        /// latency is not looked at.
+        /// The factor by which its 95th percentile of latency may exceed that of the old version;
+        /// zero = latency is ignored.
         latency: f64,
-        /// The fewest calls that it has had at a step before it goes on.
+        /// The least number of its calls at a step before the next step.
         calls: u64,
-        /// What makes a request sticky; for handlers only. `None` = each call chooses a provider by itself.
+        /// The key of sticky requests; for handlers only. `None` = requests are not sticky.
         key: Option<RequestKey>,
     },
 }
@@ -75,7 +76,7 @@ impl Strategy {
         }
     }
 
-    /// What makes a request sticky.
+    /// The key of sticky requests.
     #[must_use]
     pub fn key(&self) -> Option<&RequestKey> {
         match self {
@@ -85,41 +86,42 @@ impl Strategy {
     }
 }
 
-/// The word in the file, and the keys that go with it.
+/// The name of a strategy in the file, and the keys that belong to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
+enum StrategyName {
     Failover,
     Split,
     Canary,
 }
 
-impl Word {
-    const ALL: [Word; 3] = [Word::Failover, Word::Split, Word::Canary];
+impl StrategyName {
+    const ALL: [StrategyName; 3] =
+        [StrategyName::Failover, StrategyName::Split, StrategyName::Canary];
 
     fn as_str(self) -> &'static str {
         match self {
-            Word::Failover => "failover",
-            Word::Split => "split",
-            Word::Canary => "canary",
+            StrategyName::Failover => "failover",
+            StrategyName::Split => "split",
+            StrategyName::Canary => "canary",
         }
     }
 
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Word::Failover => &["providers", "retries"],
-            Word::Split => &["providers", "weights", "key"],
-            Word::Canary => &["steps", "every", "errors", "latency", "calls", "key"],
+            StrategyName::Failover => &["providers", "retries"],
+            StrategyName::Split => &["providers", "weights", "key"],
+            StrategyName::Canary => &["steps", "every", "errors", "latency", "calls", "key"],
         }
     }
 }
 
-impl Setting for Word {
+impl Setting for StrategyName {
     const EXPECTED: &'static str = "\"failover\", \"split\" or \"canary\"";
 
-    fn from_node(node: &Node) -> Result<Word, BadValue> {
+    fn from_node(node: &Node) -> Result<StrategyName, BadValue> {
         let found = text(node)?;
-        Word::ALL.into_iter().find(|word| word.as_str() == found).ok_or_else(|| {
-            let hint = "failover: the first plugin that is well; split: each plugin its share; \
+        StrategyName::ALL.into_iter().find(|name| name.as_str() == found).ok_or_else(|| {
+            let hint = "failover: the first healthy plugin; split: each plugin gets its share; \
                         canary: a new version of one plugin, step by step";
             BadValue::Value { found: render::quoted(found), hint: Some(hint.to_owned()) }
         })
@@ -162,15 +164,15 @@ pub(crate) const KEY_EXPECTED: &str = "a capability such as \"codec:json\"";
 pub(crate) const KEY_RULE: &str = "kinds and names are 1 to 64 of a-z, 0-9, '.', '_' and '-', \
                                    beginning with a letter or digit";
 
-/// `kind:name`. Applications have kinds of their own: every kind is known.
+/// Parses `kind:name`. Any kind is accepted, because applications define their own.
 pub(crate) fn parse_key(text: &str) -> Option<CapabilityKey> {
     let (kind, name) = text.split_once(':')?;
     let good = check_name(kind).is_ok() && check_name(name).is_ok();
     good.then(|| CapabilityKey::new(kind, name))
 }
 
-/// `None` when something was refused. Every key is read, whatever the strategy, so that all
-/// mistakes are reported.
+/// Reads one section; `None` if something was refused. Every key is read, whatever the strategy, so
+/// that all mistakes are reported.
 fn read_one(mut section: Section<'_, '_>, kind: &str, at: &Node) -> Option<Strategy> {
     let providers = read_providers(&mut section);
     let weights = read_numbers(&mut section, "weights", "an array such as [90, 10]", 0, 10_000);
@@ -183,7 +185,7 @@ fn read_one(mut section: Section<'_, '_>, kind: &str, at: &Node) -> Option<Strat
     section.read_within("errors", &mut errors, 0.0..=100.0);
     section.read_within("latency", &mut latency, 0.0..=1000.0);
     let key = read_key(&mut section, kind);
-    let word: Option<Word> = section.get("strategy");
+    let word: Option<StrategyName> = section.get("strategy");
     if !section.has("strategy") {
         let message = "expected the key `strategy`, found none".to_owned();
         let hint = "write strategy = \"failover\", \"split\" or \"canary\"";
@@ -193,10 +195,10 @@ fn read_one(mut section: Section<'_, '_>, kind: &str, at: &Node) -> Option<Strat
     let word = word?;
     refuse_others(&mut section, word);
     Some(match word {
-        Word::Failover => {
+        StrategyName::Failover => {
             Strategy::Failover { providers: required(&mut section, providers, at)?, retries }
         }
-        Word::Split => {
+        StrategyName::Split => {
             let providers = required(&mut section, providers, at)?;
             let weights = if section.has("weights") {
                 check_weights(&mut section, weights?, providers.len())?
@@ -205,7 +207,7 @@ fn read_one(mut section: Section<'_, '_>, kind: &str, at: &Node) -> Option<Strat
             };
             Strategy::Split { providers, weights, key }
         }
-        Word::Canary => {
+        StrategyName::Canary => {
             let steps = if section.has("steps") {
                 check_steps(&mut section, steps?)?
             } else {
@@ -213,8 +215,8 @@ fn read_one(mut section: Section<'_, '_>, kind: &str, at: &Node) -> Option<Strat
             };
             if latency > 0.0 && latency < 1.0 {
                 let message = format!("expected 0 or at least 1, found {}", latency.show());
-                let hint = "1 allows as long as the old version takes, 2 twice as long; 0 does not \
-                            look at latency";
+                let hint =
+                    "1 allows the latency of the old version, 2 twice as much; 0 ignores latency";
                 section.refuse("latency", message, Some(hint.to_owned()));
             }
             Strategy::Canary { steps, every, errors, latency, calls, key }
@@ -232,7 +234,7 @@ fn read_providers(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
     })
 }
 
-/// `None` when there are none, or one was refused.
+/// An array of numbers; `None` if the key is absent, or a number was refused.
 fn read_numbers(
     section: &mut Section<'_, '_>,
     key: &str,
@@ -259,21 +261,22 @@ fn read_numbers(
 
 fn read_key(section: &mut Section<'_, '_>, kind: &str) -> Option<RequestKey> {
     let key = section.get("key")?;
-    if !matches!(kind, "" | "handler") {
-        let message = format!("expected no key, for capabilities of the kind {kind:?} have none");
-        let hint = "only requests to handlers can be sticky; leave it out";
+    if !["", Handler::NAME].contains(&kind) {
+        let message =
+            format!("expected no key: capabilities of the kind {kind:?} cannot be sticky");
+        let hint = "only requests to handlers can be sticky; remove the key";
         section.refuse("key", message, Some(hint.to_owned()));
     }
     Some(key)
 }
 
-/// What belongs to another strategy.
-fn refuse_others(section: &mut Section<'_, '_>, word: Word) {
+/// Reports keys that belong to another strategy.
+fn refuse_others(section: &mut Section<'_, '_>, word: StrategyName) {
     let mine = |key: &str| key == "strategy" || word.keys().contains(&key);
     for key in keys::CAPABILITY.iter().filter(|key| !mine(key)) {
         let message = format!("expected a key of the strategy {}, found `{key}`", word.show());
         let hint = match (word, *key) {
-            (Word::Canary, "providers") => {
+            (StrategyName::Canary, "providers") => {
                 "a canary is a new version of the plugin that offers the capability already"
                     .to_owned()
             }
@@ -283,7 +286,7 @@ fn refuse_others(section: &mut Section<'_, '_>, word: Word) {
     }
 }
 
-/// Two providers or more.
+/// The providers, of which there must be two or more.
 fn required(
     section: &mut Section<'_, '_>,
     providers: Option<Vec<String>>,

@@ -29,7 +29,7 @@ pub(crate) fn read(plugin: &mut Section<'_, '_>) -> Grants {
     grants
 }
 
-/// `seen`: guest paths, and the keys that gave them away.
+/// `seen` maps guest paths to the keys that granted them.
 fn read_folders(
     section: &mut Section<'_, '_>,
     key: &str,
@@ -101,7 +101,7 @@ fn read_folder(
     }
 }
 
-/// As WASI writes paths, whatever the system: absolute, without `.`, `..` and doubled slashes.
+/// A path as WASI writes it, on any system: absolute, without `.`, `..` and doubled slashes.
 fn guest_path(path: &str) -> Result<String, (String, String)> {
     let expected = || {
         format!("expected an absolute path for the plugin to see, found {}", render::quoted(path))
@@ -111,20 +111,20 @@ fn guest_path(path: &str) -> Result<String, (String, String)> {
         return Err((expected(), "write it from \"/\", without \"..\"".to_owned()));
     }
     if path.chars().any(char::is_control) {
-        return Err((expected(), "leave out what cannot be printed".to_owned()));
+        return Err((expected(), "remove control characters".to_owned()));
     }
     Ok(format!("/{}", parts.join("/")))
 }
 
-/// The host's folder: from that of the file, if the file names it; from the working directory
-/// otherwise.
+/// The absolute path of a host folder: relative to the folder of the file if it is written in the
+/// file, otherwise to the working directory.
 fn absolute(folder: &Path, node: &Node, section: &Section<'_, '_>) -> PathBuf {
     let folder = in_folder_of_file(folder, Some(node), section.report);
     // Without a working directory nothing relative will be found anyway.
     path::absolute(&folder).unwrap_or(folder)
 }
 
-/// Names are shown in refusals, values never.
+/// Messages show names of variables, never values.
 fn read_environment(section: &mut Section<'_, '_>) -> Environment {
     let mut environment = Environment::default();
     let path = section.key("environment");
@@ -148,8 +148,7 @@ fn read_environment(section: &mut Section<'_, '_>) -> Environment {
     environment
 }
 
-/// For `#[serde(serialize_with = …)]`: as the file writes them, but for the values of the
-/// environment.
+/// For `#[serde(serialize_with = …)]`: as in the file, without the values of environment variables.
 pub(crate) fn serialize<S: Serializer>(grants: &Grants, to: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     #[serde(untagged)]

@@ -1,7 +1,6 @@
-//! The names of all keys, in one place.
-//!
-//! The reader refuses what is not listed here, the environment is matched against it, and a test
-//! holds `config.toml` and the reader against it. Those of `[defaults]` are listed in `limits`.
+//! The names of all keys, in one place. The reader refuses keys that are not listed here,
+//! environment variables are derived from the list, and a test compares it with `config.toml` and
+//! the reader. The keys of `[defaults]` are listed in `limits`.
 
 use super::limits::LIMITS;
 
@@ -27,9 +26,9 @@ pub(crate) const SERVER: &[&str] = &["listen", "max_body", "max_buffered", "time
 pub(crate) const ADMIN: &[&str] = &["enabled", "listen"];
 pub(crate) const DEFAULTS: &[&str] = LIMITS;
 
-/// What only a plugin has.
+/// The keys that only a plugin's section has.
 const OF_A_PLUGIN: [&str; 5] = ["artifact", "enabled", "after", "config", "grants"];
-/// [`DEFAULTS`] and what only a plugin has.
+/// The keys of a plugin's section.
 pub(crate) const PLUGIN: [&str; OF_A_PLUGIN.len() + LIMITS.len()] = {
     let mut keys = [""; OF_A_PLUGIN.len() + LIMITS.len()];
     let mut at = 0;
@@ -44,7 +43,7 @@ pub(crate) const PLUGIN: [&str; OF_A_PLUGIN.len() + LIMITS.len()] = {
 };
 pub(crate) const GRANTS: &[&str] =
     &["read", "write", "network", "environment", "clocks", "random", "stdio"];
-/// A folder of [`GRANTS`] that the plugin sees elsewhere.
+/// The keys of a granted folder that the plugin sees under another path.
 pub(crate) const FOLDER: &[&str] = &["host", "guest"];
 pub(crate) const CAPABILITY: &[&str] = &[
     "strategy",
@@ -61,6 +60,6 @@ pub(crate) const CAPABILITY: &[&str] = &[
 pub(crate) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
 pub(crate) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
-/// Sections whose keys can be set by a variable: those with a fixed set of keys.
+/// The sections whose keys can be set by variables: those with a fixed set of keys.
 pub(crate) const IN_ENVIRONMENT: [(&str, &[&str]); 4] =
     [("host", HOST), ("server", SERVER), ("admin", ADMIN), ("defaults", DEFAULTS)];

@@ -2,12 +2,12 @@
 //!
 //! Each limit is one entry of [`limits!`] below: its key, type, default, range and meaning. The
 //! entry makes the key known in both sections and as a variable, reads it, lays it over the
-//! defaults, shows it, and carries it into [`Policy`]. A new limit touches four files:
+//! defaults, prints it, and sets it in [`Policy`]. A new limit touches four files:
 //!
 //! 1. here: its entry;
 //! 2. `host/crates/core/src/policy.rs`: the field of [`Policy`] or [`Protection`];
-//! 3. `config.toml`: the key and its comment; a test holds the file against the entries;
-//! 4. the place that honours it.
+//! 3. `config.toml`: the key and its comment; a test compares the file with the entries;
+//! 4. the code that enforces it.
 
 use std::time::Duration;
 
@@ -20,21 +20,21 @@ use crate::config::read::tree::Table;
 use crate::config::value::duration::{self, DAY, MILLISECOND};
 use crate::config::value::size::Size;
 
-/// Makes of one list of limits: the struct of those in force, the struct of those that one plugin
-/// overrides, the list of keys, and what turns one into another.
+/// Generates from one list of limits: the struct of all limits, the struct of one plugin's
+/// overrides, the list of keys, and the conversions between them.
 macro_rules! limits {
     (
         policy { $($(#[$doc:meta])* $name:ident: $type:ty = $default:expr $(, in $range:expr)?;)* }
         protection { $($(#[$its_doc:meta])* $its:ident: $its_type:ty, in $its_range:expr;)* }
     ) => {
-        /// Limits and habits of one plugin.
+        /// Limits and protection settings of a plugin.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         pub struct PluginDefaults {
             $($(#[$doc])* #[serde(serialize_with = "written")] pub $name: $type,)*
             $($(#[$its_doc])* #[serde(serialize_with = "written")] pub $its: $its_type,)*
         }
 
-        /// Limits and habits that `[plugins.NAME]` says of its own.
+        /// Limits and protection settings that `[plugins.NAME]` overrides.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
         pub struct PluginOverrides {
             $($(#[$doc])* #[serde(serialize_with = "written_option")] pub $name: Option<$type>,)*
@@ -56,7 +56,7 @@ macro_rules! limits {
         }
 
         impl PluginDefaults {
-            /// These, with what one plugin says of its own in their place.
+            /// These settings, with the overrides of one plugin applied.
             #[must_use]
             pub fn overlaid(&self, plugin: &PluginOverrides) -> PluginDefaults {
                 PluginDefaults {
@@ -65,7 +65,7 @@ macro_rules! limits {
                 }
             }
 
-            /// The policy that they come to; what the plugin is granted is not among them.
+            /// The policy with these limits, without grants.
             #[must_use]
             pub(crate) fn to_policy(&self) -> Policy {
                 let Policy { instances, grants, .. } = Policy::default();
@@ -80,13 +80,13 @@ macro_rules! limits {
                 policy
             }
 
-            /// What stands around the plugin.
+            /// The protection settings.
             #[must_use]
             pub fn protection(&self) -> Protection {
                 Protection { $($its: self.$its,)* }
             }
 
-            /// Replaces what the section says.
+            /// Replaces the settings that the section sets.
             fn read(&mut self, section: &mut Section<'_, '_>) {
                 $(read_one!(section, stringify!($name), &mut self.$name $(, $range)?);)*
                 $(read_one!(section, stringify!($its), &mut self.$its, $its_range);)*
@@ -94,7 +94,8 @@ macro_rules! limits {
         }
 
         impl PluginOverrides {
-            /// What the section says itself; `defaults` stand where it says nothing good.
+            /// The settings that the section sets; a value that is refused is replaced by that of
+            /// `defaults`.
             pub(crate) fn read(
                 section: &mut Section<'_, '_>,
                 defaults: &PluginDefaults,
@@ -130,15 +131,15 @@ limits! {
         /// Calls after which a pooled instance is replaced; 0 = never.
         recycle_calls: u64 = 0;
         /// Memory beyond which a pooled instance is replaced after its call; 0 = never.
-        recycle_memory: Size = Size::ZERO, in Size::ZERO..=MOST_MEMORY;
+        recycle_memory: Size = Size::ZERO, in Size::ZERO..=MAX_MEMORY;
         /// The most memory of one instance; a request for more fails inside the guest.
-        memory: Size = Size::mib(64), in ONE_PAGE..=MOST_MEMORY;
+        memory: Size = Size::mib(64), in ONE_PAGE..=MAX_MEMORY;
         /// The most memory of all instances of the plugin together.
         total_memory: Size = Size::mib(512), in ONE_PAGE..=Size::gib(1024);
         /// The most elements of all tables of one instance.
-        tables: u32 = MOST_TABLES, in 1..=MOST_TABLES;
+        tables: u32 = MAX_TABLES, in 1..=MAX_TABLES;
         /// The most files and sockets that are open at once, over all instances.
-        files: u32 = 256, in 1..=MOST_FILES;
+        files: u32 = 256, in 1..=MAX_FILES;
         /// Guest CPU time of one call, host calls not counted.
         cpu: Duration = Duration::from_secs(1), in MILLISECOND..=DAY;
         /// Wall time of one call, host calls included.
@@ -146,7 +147,7 @@ limits! {
         /// Wall time of each lifecycle call: `describe`, `init`, `health`, `shutdown`.
         init: Duration = Duration::from_secs(5), in MILLISECOND..=DAY;
         /// The largest answer of one call.
-        output: Size = Size::mib(64), in LEAST_OUTPUT..=MOST_MEMORY;
+        output: Size = Size::mib(64), in LEAST_OUTPUT..=MAX_MEMORY;
         /// The most lines of log in a second, over all instances; 0 = no limit.
         logs: u32 = 1000;
         /// The most calls of the host in a second, over all instances; 0 = no limit.
@@ -155,20 +156,21 @@ limits! {
         isolation: Isolation = Isolation::Refuse;
     }
     protection {
-        /// Failures in a row after which the plugin gets no calls for a while; 0 = never.
-        breaker_failures: u32, in 0..=MOST_IN_A_ROW;
-        /// How long that while is, the first time.
+        /// Failures in a row after which the breaker opens: the plugin gets no calls for a while; 0
+        /// = never.
+        breaker_failures: u32, in 0..=MAX_IN_A_ROW;
+        /// How long the breaker stays open the first time.
         breaker_open: Duration, in MILLISECOND..=DAY;
-        /// Trial calls in a row that must succeed before all calls come back.
+        /// Probe calls in a row that must succeed before the breaker closes.
         breaker_successes: u8, in 1..=u8::MAX;
         /// Time between two health checks; zero = never.
         health_every: Duration, in Duration::ZERO..=DAY;
         /// Wall time of one health check.
         health_deadline: Duration, in MILLISECOND..=DAY;
         /// Failed health checks in a row after which the plugin counts as unhealthy.
-        health_fall: u32, in 1..=MOST_IN_A_ROW;
+        health_fall: u32, in 1..=MAX_IN_A_ROW;
         /// Passed health checks in a row after which it counts as healthy again.
-        health_rise: u32, in 1..=MOST_IN_A_ROW;
+        health_rise: u32, in 1..=MAX_IN_A_ROW;
         /// How often an unhealthy plugin is restarted within 10 minutes; 0 = never.
         restarts: u32, in 0..=1000;
     }
@@ -176,15 +178,15 @@ limits! {
 
 /// The unit in which WASM memory grows.
 const ONE_PAGE: Size = Size::kib(64);
-/// What 32-bit WASM can address.
-const MOST_MEMORY: Size = Size::gib(4);
+/// The most memory that 32-bit WASM can address.
+const MAX_MEMORY: Size = Size::gib(4);
 const LEAST_OUTPUT: Size = Size::bytes(Policy::LEAST_OUTPUT);
-/// What the pool of instances makes room for.
-const MOST_TABLES: u32 = 100_000;
-/// Few systems let one process have more.
-const MOST_FILES: u32 = 100_000;
-/// Of failures, or answers, that are counted in a row.
-const MOST_IN_A_ROW: u32 = 1_000_000;
+/// The most table elements that the instance pool reserves room for.
+const MAX_TABLES: u32 = 100_000;
+/// The most open files; few systems allow one process more.
+const MAX_FILES: u32 = 100_000;
+/// The most failures or health checks that are counted in a row.
+const MAX_IN_A_ROW: u32 = 1_000_000;
 
 pub(crate) fn read_defaults(root: &Table, report: &mut Report<'_>) -> PluginDefaults {
     let mut defaults = PluginDefaults::default();
@@ -192,7 +194,7 @@ pub(crate) fn read_defaults(root: &Table, report: &mut Report<'_>) -> PluginDefa
     defaults
 }
 
-/// A limit as the file writes it.
+/// Serializes a limit as it is written in the file.
 trait Written {
     fn write<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>;
 }

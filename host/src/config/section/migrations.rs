@@ -1,4 +1,4 @@
-//! `[[migrations]]`: what may be gone only where something else is there.
+//! `[[migrations]]`: what may be removed only once something else is present.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Migrator {
         return Migrator::default();
     };
     let mut rules: Vec<Rule> = Vec::with_capacity(items.len());
-    // By what they say: the key of the rule that said it first, and where.
+    // The first rule for each pair: its key and its place.
     let mut seen: BTreeMap<(String, String), (String, &Node)> = BTreeMap::new();
     for (index, node) in items.iter().enumerate() {
         let path = format!("migrations[{index}]");
@@ -39,16 +39,16 @@ pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Migrator {
         seen.insert(pair, (path, node));
         rules.push(rule);
     }
-    let circles = match Migrator::new(rules) {
+    let cycles = match Migrator::new(rules) {
         Ok(migrator) => return migrator,
-        Err(refused) => refused.circles,
+        Err(refused) => refused.cycles,
     };
-    for circle in circles {
-        let pair = (circle[0].clone(), circle[1 % circle.len()].clone());
+    for cycle in cycles {
+        let pair = (cycle[0].clone(), cycle[1 % cycle.len()].clone());
         if let Some((path, node)) = seen.get(&pair) {
-            let found = order::spelled(&circle, "requires");
-            let hint = "nothing of it could ever go; take one of the rules out";
-            let message = format!("expected no circle, found {found}");
+            let found = order::format_cycle(&cycle, "requires");
+            let hint = "none of these could ever be removed; delete one of the rules";
+            let message = format!("expected no cycle, found {found}");
             report.value(&node.at, path, message, Some(hint.to_owned()));
         }
     }
@@ -64,7 +64,7 @@ fn read_one(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Rule> {
     };
     for required in ["remove", "requires"] {
         if !table.contains_key(required) {
-            let hint = "say what may go and what must be there: remove = \"codec:json-v1\", \
+            let hint = "say what may be removed and what must be present: remove = \"codec:json-v1\", \
                         requires = \"codec:json-v2\"";
             let message = format!("expected the key `{required}`, found none");
             report.value(&node.at, path, message, Some(hint.to_owned()));
@@ -77,7 +77,7 @@ fn read_one(node: &Node, path: &str, report: &mut Report<'_>) -> Option<Rule> {
     let (remove, requires) = (remove?, requires?);
     if remove == requires {
         let message = format!("expected something else than `remove`, found {requires:?} again");
-        let hint = "name what takes the place of what goes";
+        let hint = "name what replaces the removed one";
         section.refuse("requires", message, Some(hint.to_owned()));
         return None;
     }
@@ -97,7 +97,7 @@ fn read_end(section: &mut Section<'_, '_>, key: &str) -> Option<String> {
     None
 }
 
-/// One line, for it is shown within one.
+/// The reason: one line of text, because it is printed within a line.
 fn read_reason(section: &mut Section<'_, '_>) -> Option<String> {
     let reason: String = section.get("reason")?;
     if reason.chars().any(char::is_control) {

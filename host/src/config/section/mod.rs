@@ -3,12 +3,12 @@
 //! | file | idea |
 //! |---|---|
 //! | `settings` | the whole [`Config`](super::Config), `[host]`, `[server]`, `[admin]` |
-//! | `limits` | `[defaults]`: what one plugin may use, and how a plugin overrides it |
+//! | `limits` | `[defaults]`: the limits of a plugin, and how a plugin overrides them |
 //! | `keys` | the names of all keys |
 //! | `plugins`, `routes` | `[plugins.NAME]` and `[[routes]]` |
 //! | `grants`, `network` | `[plugins.NAME.grants]`: folders, addresses, variables |
 //! | `capabilities`, `request_key` | `[capabilities."KIND:NAME"]`: several plugins behind one name |
-//! | `migrations` | `[[migrations]]`: what may be gone only where something else is there |
+//! | `migrations` | `[[migrations]]`: what may be removed only once something else is present |
 
 pub(super) mod capabilities;
 pub(super) mod grants;

@@ -9,7 +9,7 @@ use crate::config::problem::render;
 use crate::config::read::setting::{BadValue, Setting, text};
 use crate::config::read::tree::Node;
 
-/// What was wrong is what was found; this is what to do.
+/// What to do about a malformed entry; the message itself shows what was found.
 type Hint = String;
 
 impl Setting for NetworkGrant {
@@ -26,7 +26,7 @@ impl Setting for NetworkGrant {
     }
 }
 
-/// As [`parse`] reads it.
+/// The entry as [`parse`] reads it.
 pub(crate) fn written(grant: &NetworkGrant) -> String {
     match grant.port {
         Some(port) => format!("{}:{port}", grant.host),
@@ -76,7 +76,7 @@ fn parse_host(host: &str) -> Result<HostPattern, Hint> {
     }
     if host == "*" {
         return Err(
-            "for every machine but this one write both \"0.0.0.0/0:PORT\" and \"[::/0]:PORT\""
+            "for all machines except this one, write both \"0.0.0.0/0:PORT\" and \"[::/0]:PORT\""
                 .to_owned(),
         );
     }
@@ -89,7 +89,7 @@ fn parse_host(host: &str) -> Result<HostPattern, Hint> {
     }
 }
 
-/// A name of DNS, as the resolver would take it for one.
+/// Checks that a resolver takes this for a DNS name.
 fn check_name(name: &str) -> Result<(), Hint> {
     if !name.is_ascii() {
         return Err("write the name as DNS has it, in ASCII: xn--…".to_owned());
@@ -109,7 +109,7 @@ fn check_name(name: &str) -> Result<(), Hint> {
                     \"*.\" may stand before it, and nowhere else"
             .to_owned());
     }
-    // Resolvers read such "names" as addresses, in octal or hexadecimal too.
+    // Resolvers read such names as addresses, in octal or hexadecimal too.
     let last = name.rsplit('.').next().unwrap_or_default();
     let digits = last.bytes().all(|byte| byte.is_ascii_digit());
     let hexadecimal =
@@ -163,13 +163,13 @@ fn network<F: Family>(text: &str) -> Result<HostPattern, Hint> {
             .parse()
             .ok()
             .filter(|&number: &u8| number <= F::WIDTH && bits.bytes().all(|it| it.is_ascii_digit()))
-            .ok_or_else(|| format!("the bits of a network are 0 to {}", F::WIDTH))?,
+            .ok_or_else(|| format!("the prefix length of a network is 0 to {}", F::WIDTH))?,
     };
     let cut: IpAddr = address.cut(bits).into();
     let address: IpAddr = address.into();
     if cut != address {
         let network = HostPattern::Network(cut, bits);
-        return Err(format!("the address goes beyond its bits; write {network}"));
+        return Err(format!("the address has bits set beyond the prefix; write {network}"));
     }
     if let IpAddr::V6(v6) = address
         && v6.to_ipv4_mapped().is_some()

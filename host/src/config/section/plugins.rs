@@ -17,7 +17,7 @@ use crate::config::read::json;
 use crate::config::read::section::{self, Section};
 use crate::config::read::tree::{Table, Value};
 
-/// One plugin: where it comes from, its config, and what it may use other than the defaults.
+/// One plugin: its file, its config, and its overrides of the defaults.
 ///
 /// [`Debug`](fmt::Debug) and [`Serialize`] hide the values of config keys that sound like secrets,
 /// and those of granted environment variables: use the fields themselves to compare or to hash.
@@ -25,17 +25,17 @@ use crate::config::read::tree::{Table, Value};
 pub struct PluginSettings {
     /// The file in the plugin folder; `None` = the plugin's name with any known extension.
     pub artifact: Option<String>,
-    /// Whether it runs.
+    /// Whether the plugin runs.
     pub enabled: bool,
     /// Plugins that start before this one, and stop after it, if they run at all.
     pub after: Vec<String>,
-    /// For the plugin's `init`; always an object.
+    /// The config for the plugin's `init`; always an object.
     #[serde(serialize_with = "serialize_masked")]
     pub config: Json,
     /// What it may reach beyond its own memory.
     #[serde(serialize_with = "grants::serialize")]
     pub grants: Grants,
-    /// What it may use other than the defaults.
+    /// The limits that differ from the defaults.
     #[serde(flatten)]
     pub limits: PluginOverrides,
 }
@@ -132,7 +132,7 @@ fn read_one(mut section: Section<'_, '_>, name: &str, defaults: &PluginDefaults)
     plugin
 }
 
-/// A file of the plugin folder itself: nothing that leads elsewhere.
+/// The name of a file directly in the plugin folder.
 fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
     let name: String = section.get("artifact")?;
     let elsewhere = name.is_empty()
@@ -148,15 +148,15 @@ fn read_artifact(section: &mut Section<'_, '_>) -> Option<String> {
     Some(name)
 }
 
-/// How deep each plugin stands below those that start before it.
+/// For each plugin, the number of plugins that must start one after the other before it.
 pub(crate) fn start_depths(plugins: &BTreeMap<String, PluginSettings>) -> BTreeMap<&str, usize> {
-    let needs: order::Needs<'_> = plugins
+    let needs: order::Dependencies<'_> = plugins
         .iter()
         .map(|(name, it)| (name.as_str(), it.after.iter().map(String::as_str).collect()))
         .collect();
     let mut depths: BTreeMap<&str, usize> = BTreeMap::new();
-    // Circles were refused, so each comes after all that it needs.
-    for name in order::walk(&needs).order {
+    // Cycles were refused, so each name comes after all names that it needs.
+    for name in order::topological_order(&needs).order {
         let above = needs.get(name).into_iter().flatten().filter_map(|need| depths.get(need));
         let depth = above.max().map_or(0, |deepest| deepest + 1);
         depths.insert(name, depth);
@@ -164,7 +164,7 @@ pub(crate) fn start_depths(plugins: &BTreeMap<String, PluginSettings>) -> BTreeM
     depths
 }
 
-/// Names of other plugins. That they make no circle is a matter of the whole file.
+/// Names of other plugins. Cycles are checked on the whole configuration.
 fn read_after(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
     let after = section.list("after", "an array such as [\"other\"]", |other: &String| {
         if !is_plugin_name(other) {

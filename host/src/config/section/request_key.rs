@@ -1,4 +1,4 @@
-//! What of a request makes it sticky: calls with the same key go to the same plugin.
+//! The key of sticky requests: requests with the same key go to the same plugin.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::config::problem::render;
 use crate::config::read::setting::{BadValue, Setting, text};
 use crate::config::read::tree::Node;
 
-/// The part of a request by which it is sent to one of several plugins.
+/// The part of a request that makes it sticky to one of several plugins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RequestKey {
     /// `header:x-user`: the value of this header, in lower case.
     Header(String),
     /// `query:user`: the value of this parameter of the query.
     Query(String),
-    /// `param:name`: what stood in the place of `{name}` in the route's path.
+    /// `param:name`: the value of `{name}` in the route's path.
     Param(String),
     /// `path`: the whole path.
     Path,
@@ -39,7 +39,7 @@ impl Serialize for RequestKey {
 }
 
 impl Setting for RequestKey {
-    const EXPECTED: &'static str = "what makes a request sticky, such as \"header:x-user\"";
+    const EXPECTED: &'static str = "a request key such as \"header:x-user\"";
 
     fn from_node(node: &Node) -> Result<RequestKey, BadValue> {
         let text = text(node)?;
@@ -55,7 +55,7 @@ impl Setting for RequestKey {
     }
 }
 
-/// Names are at most this long.
+/// The longest name, in bytes.
 const LONGEST: usize = 128;
 
 fn parse(text: &str) -> Option<RequestKey> {

@@ -1,5 +1,7 @@
 //! `[[routes]]`.
 
+use plugbay_core::Kind as _;
+use plugbay_core::handler::Handler;
 use plugbay_registry::nearest;
 use plugbay_registry::router::{PatternProblem, Route, RouteError, Router};
 use serde::Serialize;
@@ -81,7 +83,7 @@ fn read_one(
     Some(RouteSettings { path, methods, handler: handler?, name })
 }
 
-/// `None` when a method was refused.
+/// The methods; `None` if one was refused.
 fn read_methods(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
     let Some(node) = section.node("methods") else {
         return Some(Vec::new());
@@ -129,7 +131,7 @@ fn read_handler(section: &mut Section<'_, '_>) -> Option<String> {
         || handler.chars().any(|c| c == ':' || c.is_whitespace() || c.is_control());
     if wrong {
         let hint = match handler.split_once(':') {
-            Some(("handler", name)) => {
+            Some((Handler::NAME, name)) => {
                 format!("write the name without its kind: {}", render::quoted(name))
             }
             _ => "write the name of a capability of the kind handler, such as \"hello\"".to_owned(),
@@ -141,7 +143,7 @@ fn read_handler(section: &mut Section<'_, '_>) -> Option<String> {
     Some(handler)
 }
 
-/// The routes so far, judged by the router that will serve them. Each leads to its key.
+/// The routes so far, in a router that detects clashes. The value of each is its key.
 #[derive(Default)]
 struct Seen(Router<String>);
 
@@ -175,7 +177,7 @@ impl Seen {
     }
 }
 
-/// A method that both answer.
+/// A method that both routes serve.
 fn shared<'a>(mine: &'a [String], theirs: &'a [String]) -> Option<&'a str> {
     match (mine, theirs) {
         ([], []) => Some("every method of"),
@@ -184,7 +186,7 @@ fn shared<'a>(mine: &'a [String], theirs: &'a [String]) -> Option<&'a str> {
     }
 }
 
-/// What the router does not look at.
+/// Checks that the router does not make.
 fn pattern(path: &str) -> Result<(), Refusal> {
     let expected = "expected a path that begins with '/'";
     if !path.starts_with('/') {

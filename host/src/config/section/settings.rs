@@ -21,46 +21,45 @@ use crate::config::read::tree::Table;
 use crate::config::value::duration::{self, DAY, MILLISECOND, MINUTE, SECOND};
 use crate::config::value::size::Size;
 
-/// Everything that an operator may say, checked.
-///
-/// Serialised for people and APIs to read: as the file writes it, with the values of plugin keys
-/// that sound like secrets hidden. Compare `Config`s themselves, not what they serialise to.
+/// The whole configuration, checked. It serializes for people and APIs: as written in the file,
+/// with the values of plugin keys that sound like secrets hidden. Compare `Config`s themselves, not
+/// their serialized form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Config {
-    /// Where plugins come from, and how changes are taken over.
+    /// Where plugins come from, and how changes are applied.
     pub host: HostSettings,
     /// The data plane.
     pub server: ServerSettings,
     /// The admin plane.
     pub admin: AdminSettings,
-    /// What every plugin may use unless its own section says otherwise.
+    /// The limits of every plugin, unless its own section overrides them.
     pub defaults: PluginDefaults,
-    /// By name. A plugin that is not named here runs with the defaults.
+    /// Plugins by name. A plugin that is not named here runs with the defaults.
     pub plugins: BTreeMap<String, PluginSettings>,
     /// Routes to handlers; they win over those that plugins suggest.
     pub routes: Vec<RouteSettings>,
-    /// How calls are shared out where several plugins, or versions of one, offer a capability.
+    /// How calls are distributed where several plugins, or versions of one, offer a capability.
     pub capabilities: BTreeMap<CapabilityKey, CapabilitySettings>,
-    /// What may be gone only where something else is there.
+    /// Rules for what may be removed only once something else is present.
     pub migrations: Migrator,
 }
 
-/// `[host]`: where plugins come from and how changes are taken over.
+/// `[host]`: where plugins come from and how changes are applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HostSettings {
     /// The folder of artifacts. A relative path in the file (and the default) is joined to the
     /// folder of the file; one in a variable or flag is left relative to the working directory.
     pub plugins: PathBuf,
-    /// The folder of compiled artifacts; relative as `plugins`.
+    /// The folder of compiled code; a relative path is handled as for `plugins`.
     pub cache: PathBuf,
-    /// Whether the plugins that are linked into the binary serve.
+    /// Whether plugins that are linked into the program serve.
     pub linked: bool,
     /// Whether any failure refuses the whole change.
     pub strict: bool,
-    /// How long the folder must be quiet before it is looked at.
+    /// How long the folder must be quiet before it is read.
     #[serde(serialize_with = "duration::serialize")]
     pub debounce: Duration,
-    /// How often the folder is looked at without any event.
+    /// How often the folder is read without any event.
     #[serde(serialize_with = "duration::serialize")]
     pub rescan: Duration,
     /// How long a retired plugin may finish its calls.
@@ -68,14 +67,15 @@ pub struct HostSettings {
     pub drain: Duration,
     /// Artifacts loaded at once; 0 = one per core.
     pub parallel: u32,
-    /// Restart. The most of native libraries that is mapped into the host; zero = no limit.
+    /// Needs a restart. The most bytes of native libraries that are mapped into the host; zero = no
+    /// limit.
     pub mapped: Size,
-    /// Restart. Where an in-process library goes that would be beyond it: to a worker process, or
-    /// nowhere.
+    /// Needs a restart. Where an in-process library runs that would exceed this: in a worker
+    /// process, or nowhere.
     pub mapped_beyond: Isolation,
     /// Generations that can be rolled back to.
     pub history: u32,
-    /// Questions of health at the same time.
+    /// The most health checks at the same time.
     pub probes: u32,
 }
 
@@ -101,14 +101,14 @@ impl Default for HostSettings {
 /// `[server]`: the data plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerSettings {
-    /// Restart.
+    /// Needs a restart.
     pub listen: SocketAddr,
     /// The largest request body.
     pub max_body: Size,
-    /// What the bodies of all requests and answers hold at the same time, half of it from one client
-    /// address.
+    /// The most bytes that the bodies of all requests and answers hold at the same time; those of one
+    /// client address may hold half of it.
     pub max_buffered: Size,
-    /// The longest that a request may take to arrive, and again to be answered.
+    /// The longest time for a request to arrive, and again for its answer.
     #[serde(serialize_with = "duration::serialize")]
     pub timeout: Duration,
 }
@@ -127,9 +127,9 @@ impl Default for ServerSettings {
 /// `[admin]`: the admin plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdminSettings {
-    /// Restart.
+    /// Needs a restart.
     pub enabled: bool,
-    /// Restart. Always a loopback address.
+    /// Needs a restart. Always a loopback address.
     pub listen: SocketAddr,
 }
 
@@ -140,7 +140,7 @@ impl Default for AdminSettings {
 }
 
 impl Config {
-    /// What `plugin` may use: the defaults, overlaid with its own section.
+    /// The limits of `plugin`: the defaults, overlaid with its own section.
     #[must_use]
     pub fn policy(&self, plugin: &str) -> PluginDefaults {
         match self.plugins.get(plugin) {
@@ -149,15 +149,15 @@ impl Config {
         }
     }
 
-    /// How many plugins have to start one after the other before each of these may, by `after`;
-    /// zero for all that are not named here.
+    /// For each plugin, how many plugins must start one after the other before it, by `after`; zero
+    /// for plugins that are not named here.
     #[must_use]
     pub fn start_depths(&self) -> BTreeMap<&str, usize> {
         plugins::start_depths(&self.plugins)
     }
 }
 
-/// Reads a whole tree. What is wrong is reported and keeps its default.
+/// Reads a whole tree. A wrong value is reported and replaced by its default.
 pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Config {
     for (key, entry) in root {
         if !keys::SECTIONS.contains(&key.as_str()) {
@@ -195,7 +195,7 @@ fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
     host
 }
 
-/// Where a library goes that has no room in the process: anywhere but there.
+/// Where a library runs that would exceed `mapped`: in a worker, or nowhere.
 fn read_beyond(section: &mut Section<'_, '_>, beyond: &mut Isolation) {
     const KEY: &str = "mapped_beyond";
     let mut wanted = *beyond;

@@ -98,7 +98,7 @@ fn what_makes_a_request_sticky() {
     }
     for key in ["", "header", "header:", "header:a b", "query:", "param:{a}", "param:*a", "Path"] {
         let text = format!("strategy = 'canary'\nkey = {key:?}");
-        let expected = "expected what makes a request sticky, such as \"header:x-user\"";
+        let expected = "expected a request key such as \"header:x-user\"";
         assert_eq!(wrong("handler", &text), [format!("~.key: {expected}, found {key:?}")]);
     }
 }
@@ -177,7 +177,10 @@ fn bad_strategies_are_refused() {
         ),
         (
             "strategy = 'canary'\nkey = 'path'".into(),
-            vec!["~.key: expected no key, for capabilities of the kind \"codec\" have none".into()],
+            vec![
+                "~.key: expected no key: capabilities of the kind \"codec\" cannot be sticky"
+                    .into(),
+            ],
         ),
     ] {
         assert_eq!(wrong("codec", &text), messages, "{text}");

@@ -1,4 +1,4 @@
-//! The repository's `config.toml` says all that there is, and nothing else.
+//! The repository's `config.toml` documents all keys, and no others.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Folders in which a plugin may write, and what must not lie in them.
+//! Folders in which a plugin may write, and what they must not contain.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -66,9 +66,9 @@ fn no_granted_folder_is_reached_through_one_for_writing() {
             ground.refuses(&text, "plugins.x.grants.write[0]", &["of plugins.x.grants.read[0]"]);
         }
     }
-    // A link that leads in a circle is taken for what it says.
-    ground.link("circle", "circle");
-    ground.load("[plugins.x.grants]\nwrite = ['@/data']\nread = ['@/circle']").expect("good");
+    // A link that leads in a cycle is taken for what it says.
+    ground.link("cycle", "cycle");
+    ground.load("[plugins.x.grants]\nwrite = ['@/data']\nread = ['@/cycle']").expect("good");
 }
 
 #[test]

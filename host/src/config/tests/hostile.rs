@@ -1,4 +1,4 @@
-//! Nothing that is fed to the room brings it down.
+//! No input makes the configuration reader panic or hang.
 
 use std::path::Path;
 

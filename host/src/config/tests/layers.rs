@@ -1,4 +1,4 @@
-//! Flags > environment > file > defaults, and whom a mistake is blamed on.
+//! Flags > environment > file > defaults, and the source that a mistake is reported for.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

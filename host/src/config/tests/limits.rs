@@ -74,7 +74,7 @@ fn plugins_start_after_others() {
 }
 
 #[test]
-fn a_circle_of_starts_is_spelled_out() {
+fn a_cycle_of_starts_is_spelled_out() {
     let error = refused(
         "[plugins.b]\nafter = ['c']\n[plugins.c]\nafter = ['x', 'a']\n[plugins.a]\nafter = ['b']\n\
          [plugins.y]\nafter = ['z']\n[plugins.z]\nafter = ['y']",
@@ -82,8 +82,8 @@ fn a_circle_of_starts_is_spelled_out() {
     assert_eq!(
         brief(&error),
         [
-            "plugins.a.after: expected no circle, found a after b after c after a",
-            "plugins.y.after: expected no circle, found y after z after y",
+            "plugins.a.after: expected no cycle, found a after b after c after a",
+            "plugins.y.after: expected no cycle, found y after z after y",
         ]
     );
     assert_eq!((error.problems[0].line, error.problems[0].column), (Some(6), Some(9)));

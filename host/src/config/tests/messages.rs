@@ -1,4 +1,4 @@
-//! How refusals read, word by word.
+//! The exact texts of error messages.
 
 use super::{brief, refused};
 

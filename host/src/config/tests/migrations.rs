@@ -73,7 +73,7 @@ fn bad_rules_are_refused() {
         ),
         (
             rule("codec:c", "codec:a") + &rule("codec:a", "plugin:b") + &rule("plugin:b", "codec:c"),
-            vec!["migrations[1]: expected no circle, found codec:a requires plugin:b requires codec:c requires codec:a".into()],
+            vec!["migrations[1]: expected no cycle, found codec:a requires plugin:b requires codec:c requires codec:a".into()],
         ),
     ] {
         assert_eq!(brief(&refused(&text)), messages, "{text}");
@@ -88,7 +88,7 @@ fn migrations_are_written_in_the_file_only() {
 
 proptest! {
     #[test]
-    fn no_circle_is_accepted_and_the_order_respects_all_rules(
+    fn no_cycle_is_accepted_and_the_order_respects_all_rules(
         pairs in prop::collection::btree_set((0..7_u8, 0..7_u8), 0..10)
     ) {
         let pairs: Vec<_> = pairs.into_iter().filter(|(remove, requires)| remove != requires).collect();
@@ -102,9 +102,9 @@ proptest! {
             left.retain(|&(_, requires)| requires != free);
         }
         match parse(&text) {
-            Err(_) => prop_assert!(!left.is_empty(), "refused without a circle:\n{text}"),
+            Err(_) => prop_assert!(!left.is_empty(), "refused without a cycle:\n{text}"),
             Ok(config) => {
-                prop_assert!(left.is_empty(), "accepted with a circle:\n{text}");
+                prop_assert!(left.is_empty(), "accepted with a cycle:\n{text}");
                 let order = config.migrations.order();
                 let at = |n: u8| order.iter().position(|it| *it == name(n));
                 for &(remove, requires) in &pairs {

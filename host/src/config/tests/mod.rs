@@ -1,4 +1,4 @@
-//! What the room promises, seen from outside of it.
+//! Tests of the configuration through its public API.
 
 mod capabilities;
 mod example_file;

@@ -69,7 +69,7 @@ fn what_is_neither_is_refused_with_a_remedy() {
         ("*.127:1", decimal),
         ("10.0.0.0/33:1", "0 to 32"),
         ("10.0.0.0/+8:1", "0 to 32"),
-        ("10.0.0.1/8:1", "beyond its bits; write 10.0.0.0/8"),
+        ("10.0.0.1/8:1", "beyond the prefix; write 10.0.0.0/8"),
         ("example.org/8:1", "write an address"),
         ("2001:db8::1:443", "stands in brackets"),
         ("[2001:db8::1]", "say which port: \"[2001:db8::1]:443\""),

@@ -158,7 +158,7 @@ fn a_schema_that_is_none() {
 }
 
 #[test]
-fn a_circle_is_refused() {
+fn a_cycle_is_refused() {
     unusable(&json!({"$ref": "#"}), &json!({}));
     unusable(
         &json!({"$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/%61"}}, "$ref": "#/$defs/a"}),
@@ -167,7 +167,7 @@ fn a_circle_is_refused() {
 }
 
 #[test]
-fn a_recursive_type_is_not_a_circle() {
+fn a_recursive_type_is_not_a_cycle() {
     let tree = json!({"type": "object", "properties": {"next": {"$ref": "#"}}, "additionalProperties": false});
     assert_eq!(check_plugin_config(&tree, &json!({"next": {"next": {"next": {}}}})), Ok(()));
     assert_eq!(

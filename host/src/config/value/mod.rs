@@ -1,9 +1,8 @@
-//! Small vocabulary of settings: durations, sizes, and orders without a circle. It knows no file,
-//! no key and no section.
+//! Types of settings: durations and sizes. This module knows no file, no key and no section.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `duration` | `"30s"`, and the durations that ranges begin and end with |
+//! | `duration` | `"30s"`, and the bounds of ranges |
 //! | `size` | `"64MiB"` |
 
 pub(super) mod duration;

@@ -22,7 +22,7 @@ impl Size {
     /// No bytes.
     pub const ZERO: Size = Size(0);
 
-    /// So many bytes.
+    /// A size in bytes.
     #[must_use]
     pub const fn bytes(bytes: u64) -> Size {
         Size(bytes)
@@ -49,13 +49,13 @@ impl Size {
         Size(count * (1 << 30))
     }
 
-    /// In bytes.
+    /// The number of bytes.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// In the width of this machine; the largest `usize` where that is too narrow.
+    /// The number of bytes as a `usize`; `usize::MAX` if it does not fit.
     #[must_use]
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
@@ -106,7 +106,7 @@ impl FromStr for Size {
     }
 }
 
-/// Case does not matter: "mb" can only be meant as megabytes here.
+/// The factor of a unit. Case does not matter: "mb" can only mean megabytes here.
 fn factor(unit: &str) -> Option<u64> {
     if unit.is_empty() || unit.eq_ignore_ascii_case("B") {
         return Some(1);

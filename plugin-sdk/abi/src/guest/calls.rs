@@ -1,11 +1,11 @@
-//! The host, as a plugin's code sees it during a call.
+//! The functions of the host, for a plugin's code during a call.
 
 use std::cell::Cell;
 use std::ffi::c_void;
 
 use crate::convert::replied;
 use crate::raw::{Array, Buf, Bytes, Pair, Status};
-use crate::{Buffer, CodecInfo, Error, HostRef, HostVtable, Kind, Level};
+use crate::{Buffer, CodecInfo, Error, ErrorKind, HostRef, HostVtable, Level};
 
 thread_local! {
     /// The host of the call that runs on this thread. It needs no destructor, which would keep
@@ -13,7 +13,7 @@ thread_local! {
     static HOST: Cell<Option<HostRef>> = const { Cell::new(None) };
 }
 
-/// For its life the host of this thread is the one of the call that runs.
+/// A call on this thread: as long as it lives, `HOST` is the host of the call.
 pub(crate) struct Scope {
     previous: Option<HostRef>,
 }
@@ -35,24 +35,24 @@ impl Drop for Scope {
     }
 }
 
-/// Asks the host of this thread, if a call runs on it.
-fn ask<T>(question: impl FnOnce(&HostVtable, *const c_void) -> T) -> Option<T> {
+/// Calls `call` with the host's functions and `ctx`, if a call runs on this thread.
+fn with_host<T>(call: impl FnOnce(&HostVtable, *const c_void) -> T) -> Option<T> {
     let host = HOST.get()?;
     // SAFETY: `Scope::enter` was promised that the host is valid until the scope's end, which
-    // clears it; the scope outlives `question`, which runs below it on the same thread.
+    // clears it; the scope outlives `call`, which runs within it on the same thread.
     let vtable = unsafe { &*host.vtable };
-    Some(question(vtable, host.ctx))
+    Some(call(vtable, host.ctx))
 }
 
-/// Whether a call runs on this thread, so that there is a host to ask.
+/// Whether a call runs on this thread, so that the host's functions can be called.
 #[must_use]
 pub fn inside() -> bool {
     HOST.get().is_some()
 }
 
-/// Writes a log line with fields. Goes nowhere outside of a call.
+/// Writes a log line with fields. Outside of a call it is dropped.
 pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
-    ask(|host, ctx| {
+    with_host(|host, ctx| {
         let fields: Vec<Pair> = fields.iter().map(|(key, value)| Pair::new(key, *value)).collect();
         let fields = Array::from(fields.as_slice());
         // SAFETY: `ctx` belongs to `host`; the texts outlive the call.
@@ -60,32 +60,32 @@ pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
     });
 }
 
-/// Whether lines of this level go anywhere.
+/// Whether the host records lines of this level.
 #[must_use]
 pub fn log_enabled(level: Level) -> bool {
     // SAFETY: `ctx` belongs to `host`.
-    ask(|host, ctx| unsafe { (host.log_enabled)(ctx, level.to_raw()) }).unwrap_or(false)
+    with_host(|host, ctx| unsafe { (host.log_enabled)(ctx, level.to_raw()) }).unwrap_or(false)
 }
 
 /// Adds to a counter.
 pub fn metric_add(name: &str, delta: u64) {
     // SAFETY: `ctx` belongs to `host`; the name outlives the call.
-    ask(|host, ctx| unsafe { (host.metric_add)(ctx, name.into(), delta) });
+    with_host(|host, ctx| unsafe { (host.metric_add)(ctx, name.into(), delta) });
 }
 
 /// Sets a gauge.
 pub fn metric_set(name: &str, value: f64) {
     // SAFETY: `ctx` belongs to `host`; the name outlives the call.
-    ask(|host, ctx| unsafe { (host.metric_set)(ctx, name.into(), value) });
+    with_host(|host, ctx| unsafe { (host.metric_set)(ctx, name.into(), value) });
 }
 
-/// The host's codecs, in the order of their names. None outside of a call.
+/// The host's codecs, sorted by name. Empty outside of a call.
 #[must_use]
 pub fn codecs() -> Vec<CodecInfo> {
     let mut codecs: Vec<CodecInfo> = Vec::new();
     let arg: *mut Vec<CodecInfo> = &raw mut codecs;
     // SAFETY: `ctx` belongs to `host`; `collect` takes `arg` for what it is.
-    ask(|host, ctx| unsafe { (host.codecs)(ctx, collect, arg.cast()) });
+    with_host(|host, ctx| unsafe { (host.codecs)(ctx, collect, arg.cast()) });
     codecs
 }
 
@@ -112,21 +112,25 @@ unsafe extern "C" fn collect(arg: *mut c_void, name: Bytes, media_types: Array<B
 type Convert = unsafe extern "C" fn(*const c_void, Bytes, Bytes, *mut Buf) -> Status;
 
 fn convert(which: fn(&HostVtable) -> Convert, name: &str, input: &[u8]) -> Result<Buffer, Error> {
-    ask(|host, ctx| {
+    with_host(|host, ctx| {
         let mut out = Buf::EMPTY;
         // SAFETY: `ctx` belongs to `host`; name and input outlive the call; `out` is writable.
         let status = unsafe { which(host)(ctx, name.into(), input.into(), &raw mut out) };
-        // SAFETY: the host wrote a `Buf` for us alone.
+        // SAFETY: the host wrote a `Buf` that nothing else reads or frees.
         unsafe { replied(status, out) }
     })
-    .unwrap_or_else(|| Err(Error::new(Kind::Unavailable, "no host: outside of a call")))
+    .unwrap_or_else(|| {
+        let message = "expected a call of the plugin on this thread, found none: the host's codecs \
+                       can be used only during a call";
+        Err(Error::new(ErrorKind::Unavailable, message))
+    })
 }
 
 /// Writes `document` (one CBOR item) with the host's codec `name`.
 ///
 /// # Errors
 ///
-/// The codec's own; `Unsupported` if there is none of that name; `Unavailable` outside of a call.
+/// The codec's own; `Unsupported` if the host has no codec `name`; `Unavailable` outside of a call.
 pub fn encode(name: &str, document: &[u8]) -> Result<Buffer, Error> {
     convert(|host| host.encode, name, document)
 }

@@ -86,7 +86,7 @@ unsafe extern "C" fn shutdown<E: Exports>(instance: *const c_void, host: HostRef
     let _scope = unsafe { Scope::enter(host) };
     // SAFETY: `instance` is the alive `E` that `create` boxed; shared, as `E` is `Sync`.
     let instance = unsafe { &*instance.cast::<E>() };
-    // A panic has nowhere to go: whatever happens, `destroy` comes next.
+    // `shutdown` reports nothing: the host calls `destroy` next whatever happens.
     quietly(|| instance.shutdown());
 }
 

@@ -9,7 +9,7 @@ use super::{HostCalls, NoHost};
 use crate::convert::replied;
 use crate::kind::Tables;
 use crate::raw::Buf;
-use crate::{Buffer, Error, Kind, Vtable};
+use crate::{Buffer, Error, ErrorKind, Vtable};
 
 /// A plugin: describes itself and makes instances.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// The plugin with the functions `vtable`, as its entry function returned it.
+    /// The plugin with the functions `vtable`, which its entry function returned.
     ///
     /// # Safety
     ///
@@ -61,7 +61,7 @@ impl Guest {
         self.tables.offers(kind)
     }
 
-    /// What the plugin says of itself, in the JSON that [`Vtable::describe`] documents.
+    /// The plugin's description, in the JSON that [`Vtable::describe`] documents.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl Guest {
         let mut out = Buf::EMPTY;
         // SAFETY: `Guest` holds only tables that keep their contract; `host` and `out` live on.
         let status = unsafe { (self.vtable.describe)(host_ref(&host), &raw mut out) };
-        // SAFETY: the plugin wrote a `Buf` for us alone.
+        // SAFETY: the plugin wrote a `Buf` that nothing else reads or frees.
         unsafe { replied(status, out) }
     }
 
@@ -86,10 +86,10 @@ impl Guest {
         let status = unsafe {
             (self.vtable.create)(host_ref(&host), config.into(), &raw mut made, &raw mut out)
         };
-        // SAFETY: the plugin wrote a `Buf` for us alone.
+        // SAFETY: the plugin wrote a `Buf` that nothing else reads or frees.
         unsafe { replied(status, out) }?;
         let instance = NonNull::new(made)
-            .ok_or_else(|| Error::new(Kind::Internal, "expected an instance, found null"))?;
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "expected an instance, found null"))?;
         Ok(Instance { guest: *self, instance })
     }
 }
@@ -98,7 +98,7 @@ impl Guest {
 #[derive(Debug)]
 pub struct Instance {
     guest: Guest,
-    /// What `create` made; `drop` destroys it.
+    /// The pointer that `create` wrote; `drop` passes it to `destroy`.
     instance: NonNull<c_void>,
 }
 
@@ -114,7 +114,7 @@ impl Instance {
         &self.guest.tables
     }
 
-    /// What the plugin's functions take as the instance. It is alive as long as `self` is.
+    /// The pointer that the plugin's functions take as `instance`. Valid as long as `self` lives.
     #[inline]
     pub(crate) fn as_ptr(&self) -> *const c_void {
         self.instance.as_ptr()
@@ -124,13 +124,13 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// The plugin's own; `Unavailable` means "not now".
+    /// The plugin's own; `Unavailable` says that it cannot serve now.
     pub fn health(&self, host: &dyn HostCalls) -> Result<(), Error> {
         let mut out = Buf::EMPTY;
         let health = self.guest.vtable.health;
         // SAFETY: the instance is alive until `drop`; `host` and `out` outlive the call.
         let status = unsafe { health(self.instance.as_ptr(), host_ref(&host), &raw mut out) };
-        // SAFETY: the plugin wrote a `Buf` for us alone.
+        // SAFETY: the plugin wrote a `Buf` that nothing else reads or frees.
         unsafe { replied(status, out) }.map(drop)
     }
 

@@ -1,4 +1,4 @@
-//! Whether a vtable, and the tables of its kinds, can be called.
+//! The checks of a vtable, and of the tables of its kinds, before they are called.
 
 use std::fmt;
 use std::mem::offset_of;
@@ -13,34 +13,34 @@ use crate::{VERSION, Vtable};
 pub enum Incompatible {
     /// The entry function returned null.
     Null,
-    /// It returned what is no address of a vtable.
+    /// It returned an address that is not aligned for a vtable.
     Unaligned,
-    /// It is of another version of the ABI.
+    /// The vtable is of another version of the ABI.
     Version {
-        /// What this host knows.
+        /// The version that this host has.
         expected: u32,
-        /// What the plugin has.
+        /// The version that the plugin has.
         found: u32,
     },
-    /// It lacks functions that this version of the ABI has.
+    /// The vtable is smaller than in this version of the ABI: it lacks functions.
     Size {
-        /// What this host knows, in bytes.
+        /// The size that this host expects, in bytes.
         expected: u32,
-        /// What the plugin has, in bytes.
+        /// The size that the plugin states, in bytes.
         found: u32,
     },
-    /// One of its functions is null.
+    /// A function of the vtable is null.
     Missing {
-        /// The field.
+        /// The name of its field.
         function: &'static str,
     },
-    /// Its list of kinds cannot be read.
+    /// The list of kinds cannot be read.
     Kinds,
-    /// The table of one of its kinds cannot be used.
+    /// The table of a kind cannot be called.
     Kind {
         /// The kind's name.
         kind: &'static str,
-        /// What is wrong with it.
+        /// Why not.
         problem: Box<Incompatible>,
     },
 }
@@ -62,7 +62,9 @@ impl fmt::Display for Incompatible {
             Self::Missing { function } => {
                 write!(f, "expected a vtable with a function {function}, found null")
             }
-            Self::Kinds => f.write_str("expected a list of kinds, found what cannot be read"),
+            Self::Kinds => f.write_str(
+                "expected a list of kinds, found a null or unaligned pointer or an impossible length",
+            ),
             Self::Kind { kind, problem } => write!(f, "kind {kind}: {problem}"),
         }
     }
@@ -70,13 +72,13 @@ impl fmt::Display for Incompatible {
 
 impl std::error::Error for Incompatible {}
 
-/// The functions of a [`Vtable`], in its order: one pointer each, behind one another.
+/// The functions of a [`Vtable`], in its order: one pointer each, without gaps.
 const FUNCTIONS: &[&str] = &["describe", "create", "health", "shutdown", "destroy"];
 
-/// What a pointer to any function is to code that asks only whether it is null.
+/// A pointer to any function, for code that only checks whether it is null.
 type Function = Option<unsafe extern "C" fn()>;
 
-/// How a table begins: its size and its version, each of 32 bits.
+/// The first fields of a table: its size and its version, each of 32 bits.
 type Head = [u32; 2];
 
 const _: () = {
@@ -86,7 +88,7 @@ const _: () = {
     assert!(offset_of!(Vtable, kinds) == end, "each function has its name");
 };
 
-/// Checks that this host can call it.
+/// Checks that this host can call the functions of `vtable`.
 ///
 /// # Safety
 ///
@@ -141,12 +143,12 @@ unsafe fn check_table<T>(
     if size < expected {
         return Err(Incompatible::Size { expected, found: size });
     }
-    // A function pointer of Rust may not even be looked at if it is null; an optional one may.
+    // Reading a null pointer as a function is undefined behaviour; as an optional one it is `None`.
     // SAFETY: it is of this version and has all fields of a `T`.
     let first = unsafe { table.byte_add(size_of::<Head>()) }.cast::<Function>();
     for (index, function) in functions.iter().enumerate() {
-        // SAFETY: as above. `None` is how null reads, and a function of any type is one of `fn()`
-        // to code that does not call it.
+        // SAFETY: as above. Null reads as `None`, and the type of the function does not matter to
+        // code that does not call it.
         if unsafe { first.add(index).read() }.is_none() {
             return Err(Incompatible::Missing { function });
         }

@@ -1,4 +1,4 @@
-//! The host's functions, as the plugin calls them.
+//! The host's functions as a table of the ABI.
 
 use std::ffi::c_void;
 
@@ -8,7 +8,7 @@ use crate::panics::{catch, quietly};
 use crate::raw::{Array, Buf, Bytes, Pair, Visit, size_of_u32};
 use crate::{Error, HostRef, HostVtable, Level, Status, VERSION};
 
-/// One table serves every host: `ctx` is where the reference to it lies.
+/// One table serves every host: `ctx` points to the reference to the host.
 static TABLE: HostVtable = HostVtable {
     size: size_of_u32::<HostVtable>(),
     version: VERSION,
@@ -21,17 +21,17 @@ static TABLE: HostVtable = HostVtable {
     decode,
 };
 
-/// The host, for a call: valid as long as `host` is borrowed.
+/// The host as a call passes it: valid as long as `host` is borrowed.
 pub(crate) fn host_ref(host: &&dyn HostCalls) -> HostRef {
     HostRef { ctx: std::ptr::from_ref(host).cast(), vtable: &raw const TABLE }
 }
 
-/// The host that a plugin asks.
+/// The host whose function a plugin calls.
 ///
 /// # Safety
 ///
-/// `ctx` is that of a [`host_ref`] whose borrow lasts for `'a`: plugins pass what they were given,
-/// within the call that they were given it for.
+/// `ctx` is that of a [`host_ref`] whose borrow lasts for `'a`: plugins pass the `ctx` of the call
+/// that is in progress.
 unsafe fn calls<'a>(ctx: *const c_void) -> &'a dyn HostCalls {
     // SAFETY: by the contract above it points to such a reference.
     *unsafe { &*ctx.cast::<&dyn HostCalls>() }
@@ -43,7 +43,7 @@ unsafe fn calls<'a>(ctx: *const c_void) -> &'a dyn HostCalls {
 unsafe extern "C" fn log(ctx: *const c_void, level: u32, message: Bytes, fields: Array<Pair>) {
     // SAFETY: the plugin passes the `ctx` it was given.
     let host = unsafe { calls(ctx) };
-    // SAFETY: valid for the call. What cannot be read is left out.
+    // SAFETY: valid for the call. A text that cannot be read is left out.
     let text = |bytes: Bytes| String::from_utf8_lossy(unsafe { bytes.slice() }.unwrap_or_default());
     let message = text(message);
     // SAFETY: valid for the call.

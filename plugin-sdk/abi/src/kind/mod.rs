@@ -2,7 +2,7 @@
 //!
 //! A kind is one module here: a table whose first two fields are its size and its version, a trait
 //! that a plugin's side implements ([`codec::CodecExports`]), and for hosts, in `host.rs`, functions
-//! of `Instance`. What a new kind adds elsewhere in this crate is its lines in `Tables`, below.
+//! of `Instance`. The only other thing that a new kind adds to this crate is its lines in `Tables`.
 
 pub mod codec;
 pub mod handler;
@@ -36,7 +36,7 @@ impl Tables {
         unsafe { Ok(Self { codec: find(kinds)?, handler: find(kinds)? }) }
     }
 
-    /// Whether the table of this kind is there, if the ABI has the kind.
+    /// Whether the plugin lists the table of this kind; `None` for a kind that the ABI does not have.
     pub(crate) fn offers(&self, kind: &str) -> Option<bool> {
         match kind {
             codec::CodecTable::KIND => Some(self.codec.is_some()),

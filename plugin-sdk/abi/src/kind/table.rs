@@ -15,7 +15,11 @@ pub(crate) unsafe trait Table: Copy + 'static {
     const KIND: &'static str;
     /// The version that this crate knows.
     const VERSION: u32;
-    /// The fields that are functions, in their order.
+    /// The names of the fields that are functions, in their order.
+    #[cfg_attr(
+        not(feature = "host"),
+        expect(dead_code, reason = "only a host checks the tables of a plugin")
+    )]
     const FUNCTIONS: &'static [&'static str];
 }
 
@@ -25,10 +29,10 @@ pub(crate) const fn entry<T: Table>(table: &'static T) -> Kind {
     Kind { name, table: std::ptr::from_ref(table).cast() }
 }
 
-/// Why a capability of a kind cannot be called whose functions the plugin does not list.
+/// The error of a call of a kind that the plugin does not list.
 #[cfg(feature = "host")]
 #[cold]
 pub(crate) fn missing(kind: &str) -> Error {
-    let message = format!("expected a plugin with functions of the kind {kind}, found none");
-    Error::new(crate::Kind::Contract, message)
+    let message = format!("expected a plugin that lists the kind {kind}, found none in its vtable");
+    Error::new(crate::ErrorKind::Contract, message)
 }

@@ -6,8 +6,8 @@
 #[allow(dead_code, clippy::all)]
 pub mod plugbay {
   pub mod plugin {
-    /// Structured logging. Lines carry the plugin's name and version, the generation and the
-    /// request they belong to; the host drops what exceeds the plugin's rate and counts it.
+    /// Structured logging. The host adds the plugin's name and version, the generation and the
+    /// request to each line. It drops lines that exceed the plugin's rate, and counts them.
     #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
     pub mod log {
       #[used]
@@ -16,7 +16,7 @@ pub mod plugbay {
       super::super::super::__link_custom_section_describing_imports;
       
       use super::super::super::_rt;
-      /// How much a line matters, most first.
+      /// The level of a line, the most severe first.
       #[repr(u8)]
       #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
       pub enum Level {
@@ -68,7 +68,7 @@ pub mod plugbay {
       }
 
       #[allow(unused_unsafe, clippy::all)]
-      /// Writes one line with fields as pairs of key and value. Cheap when `enabled` says no.
+      /// Writes one line with fields as pairs of key and value.
       #[allow(async_fn_in_trait)]
       pub fn write(level: Level,message: &str,fields: &[(_rt::String,_rt::String,)],) -> (){
         unsafe {
@@ -108,7 +108,7 @@ pub mod plugbay {
         }
       }
       #[allow(unused_unsafe, clippy::all)]
-      /// Whether lines of this level go anywhere.
+      /// Whether the host records lines of this level.
       #[allow(async_fn_in_trait)]
       pub fn enabled(level: Level,) -> bool{
         unsafe {
@@ -129,8 +129,8 @@ pub mod plugbay {
 
     }
 
-    /// The plugin's own figures, shown beside the host's under the plugin's name. At most 64
-    /// names per plugin; more are refused by counting them in `dropped`.
+    /// The plugin's own metrics, which the host exports under the plugin's name. A plugin has at most
+    /// 64 names; the host drops further ones, and counts them in `dropped`.
     #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
     pub mod metrics {
       #[used]
@@ -161,7 +161,7 @@ pub mod plugbay {
         }
       }
       #[allow(unused_unsafe, clippy::all)]
-      /// Sets the gauge `name`.
+      /// Sets the gauge `name` to `value`.
       #[allow(async_fn_in_trait)]
       pub fn set(name: &str,value: f64,) -> (){
         unsafe {
@@ -184,7 +184,7 @@ pub mod plugbay {
 
     }
 
-    /// The vocabulary that every other interface shares. It holds no functions.
+    /// The types that all interfaces share. It has no functions.
     #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
     pub mod types {
       #[used]
@@ -193,15 +193,15 @@ pub mod plugbay {
       super::super::super::__link_custom_section_describing_imports;
       
       use super::super::super::_rt;
-      /// Why a call did not produce an answer. Each case carries a message for people:
-      /// a lowercase fragment that says what was expected and what was found.
+      /// Why a call failed. Each case has a message for people: a lowercase fragment that says what
+      /// was expected and what was found.
       #[derive(Clone)]
       pub enum Error {
-        /// The caller's input is wrong; the same input will fail again, on any provider.
+        /// The caller's input is wrong: it will fail again, with any provider.
         InvalidInput(_rt::String),
-        /// The plugin understands the input but cannot do what it asks.
+        /// The input is valid, but the plugin cannot do what it asks for.
         Unsupported(_rt::String),
-        /// The plugin cannot answer now; another provider, or a later try, may.
+        /// The plugin cannot answer now: another provider, or a later try, may.
         Unavailable(_rt::String),
         /// The plugin itself failed.
         Internal(_rt::String),
@@ -231,9 +231,8 @@ pub mod plugbay {
       }
 
       impl ::core::error::Error for Error {}
-      /// An HTTP route that a handler capability would like to serve. The operator's
-      /// `[[routes]]` come first; of two plugins that suggest one route, the second is
-      /// refused as a conflict.
+      /// An HTTP route that a handler capability suggests. The operator's `[[routes]]` take
+      /// precedence; of two plugins that suggest the same route, the second is refused.
       #[derive(Clone)]
       pub struct Route {
         /// Upper-case HTTP methods. Empty means every method.
@@ -247,7 +246,7 @@ pub mod plugbay {
           f.debug_struct("Route").field("methods", &self.methods).field("path", &self.path).finish()
         }
       }
-      /// One thing that a plugin offers under a kind and a name.
+      /// A capability: what a plugin offers under a kind and a name.
       #[derive(Clone)]
       pub struct Capability {
         /// The typed interface: `codec`, `handler`, or a kind that the application defines.
@@ -257,8 +256,8 @@ pub mod plugbay {
         pub name: _rt::String,
         /// One line for people, at most 1,024 characters.
         pub description: _rt::String,
-        /// For `codec`: the media types it answers for, without parameters, the
-        /// preferred one first. Empty for other kinds.
+        /// For `codec`: the media types of the format, without parameters, the preferred one
+        /// first. Empty for other kinds.
         pub media_types: _rt::Vec::<_rt::String>,
         /// For `handler`: the routes that it suggests. Empty for other kinds.
         pub routes: _rt::Vec::<Route>,
@@ -268,7 +267,7 @@ pub mod plugbay {
           f.debug_struct("Capability").field("kind", &self.kind).field("name", &self.name).field("description", &self.description).field("media-types", &self.media_types).field("routes", &self.routes).finish()
         }
       }
-      /// What a plugin says of itself.
+      /// The description of a plugin.
       #[derive(Clone)]
       pub struct Description {
         /// The plugin's name: lowercase letters, digits, `-`, `_`, `.`; at most 64 characters.
@@ -277,12 +276,11 @@ pub mod plugbay {
         pub version: _rt::String,
         /// One line for people, at most 1,024 characters.
         pub description: _rt::String,
-        /// What it offers, at least one capability. Calls name a capability by its
-        /// index in this list.
+        /// Its capabilities, at least one. Calls name a capability by its index in this list.
         pub capabilities: _rt::Vec::<Capability>,
-        /// The JSON Schema (draft 2020-12) of its configuration, as JSON text; none if it
-        /// takes no configuration. The host checks `[plugins.NAME.config]` against it
-        /// before `init`.
+        /// The JSON Schema (draft 2020-12) of its configuration, as JSON text; none for a plugin
+        /// without a configuration. The host checks `[plugins.NAME.config]` against it before
+        /// `init`.
         pub config_schema: ::core::option::Option<_rt::String>,
       }
       impl ::core::fmt::Debug for Description {
@@ -293,8 +291,8 @@ pub mod plugbay {
 
     }
 
-    /// The other codecs of the host, as the generation holds them that the current call began
-    /// with. A plugin reaches itself through here too; the host bounds how deep calls nest.
+    /// The codecs of the host, in the generation with which the current call began. A plugin can also
+    /// call itself; the host limits how deep calls nest.
     #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
     pub mod codecs {
       #[used]
@@ -304,7 +302,7 @@ pub mod plugbay {
       
       use super::super::super::_rt;
       pub type Error = super::super::super::plugbay::plugin::types::Error;
-      /// What a codec says of itself.
+      /// A codec, as it is described.
       #[derive(Clone)]
       pub struct CodecInfo {
         /// The capability's name.
@@ -318,7 +316,7 @@ pub mod plugbay {
         }
       }
       #[allow(unused_unsafe, clippy::all)]
-      /// The codecs there are, sorted by name.
+      /// All codecs, sorted by name.
       #[allow(async_fn_in_trait)]
       pub fn available() -> _rt::Vec::<CodecInfo>{
         unsafe {
@@ -382,8 +380,8 @@ pub mod plugbay {
         }
       }
       #[allow(unused_unsafe, clippy::all)]
-      /// Writes `document` (one CBOR item) with the codec `name`. A name that is not there is
-      /// `unsupported` and lists those that are.
+      /// Writes `document` (one CBOR item) with the codec `name`. If the host has no such codec, the
+      /// error is `unsupported`, and its message lists the codecs of the host.
       #[allow(async_fn_in_trait)]
       pub fn encode(name: &str,document: &[u8],) -> ::core::result::Result<_rt::Vec::<u8>,Error>{
         unsafe {
@@ -591,7 +589,7 @@ pub mod plugbay {
 pub mod exports {
   pub mod plugbay {
     pub mod plugin {
-      /// What every plugin exports: the host calls these in the order in which they stand.
+      /// The functions that every plugin exports. The host calls them in this order.
       #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
       pub mod lifecycle {
         #[used]
@@ -993,23 +991,22 @@ pub mod exports {
   };
 } }
 pub trait Guest {
-  /// Says what the plugin is. Called before anything else, in an instance that is
-  /// granted nothing and thrown away afterwards; the answer must not depend on
-  /// configuration, time or chance.
+  /// Describes the plugin. Called before all others, in an instance without grants that is dropped
+  /// afterwards. The answer must not depend on configuration, time or random numbers.
   #[allow(async_fn_in_trait)]
   fn describe() -> Description;
   /// Prepares one instance. Called exactly once on each new instance, before any call
   /// of a capability. `config` is a JSON object that satisfies the declared schema
-  /// (`{}` when the operator wrote none). An error refuses the plugin's version, and
-  /// the last good one stays.
+  /// (`{}` if the operator wrote none). With an error the host refuses this version of the
+  /// plugin, and keeps the last good one.
   #[allow(async_fn_in_trait)]
   fn init(config: _rt::String,) -> ::core::result::Result<(),Error>;
-  /// Says whether the instance can serve. Called after `init`, and from time to time
-  /// afterwards. `unavailable` means "not now"; any other error counts as a failure.
+  /// Says whether the instance can serve. Called after `init`, and periodically. `unavailable`
+  /// says that it cannot serve now; any other error counts as a failure.
   #[allow(async_fn_in_trait)]
   fn health() -> ::core::result::Result<(),Error>;
-  /// The last call that an instance gets, once no lease is left. Whatever it returns,
-  /// the instance goes away.
+  /// The last call that an instance gets, once it has no leases. The instance is dropped
+  /// afterwards.
   #[allow(async_fn_in_trait)]
   fn shutdown() -> ();
 }
@@ -1058,7 +1055,7 @@ static mut _RET_AREA: _RetArea = _RetArea([::core::mem::MaybeUninit::uninit(); 1
 
 }
 
-/// Turns documents into a format's bytes and back. A document crosses this boundary as
+/// Converts documents to the bytes of a format and back. A document crosses this boundary as
 /// one CBOR data item (RFC 8949), so that every language's libraries can read it.
 #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
 pub mod codec {
@@ -1273,7 +1270,8 @@ pub unsafe fn __post_return_decode<T_: Guest>(arg0: *mut u8,) { unsafe {
 } }
 pub trait Guest {
   /// Writes `document` (one CBOR item) in the format of the capability with index
-  /// `capability`. What the format cannot hold is `unsupported`, never dropped.
+  /// `capability`. A document that the format cannot express is `unsupported`: a codec must not
+  /// drop parts of it.
   #[allow(async_fn_in_trait)]
   fn encode(capability: u32,document: _rt::Vec::<u8>,) -> ::core::result::Result<_rt::Vec::<u8>,Error>;
   /// Reads `bytes` in the format of the capability with index `capability` and returns
@@ -1327,14 +1325,14 @@ pub mod handler {
   pub type Error = super::super::super::super::plugbay::plugin::types::Error;
   /// One header field. Names are lowercase; values are bytes as HTTP allows them.
   pub type Header = (_rt::String,_rt::Vec::<u8>,);
-  /// A request as the router saw it.
+  /// A request, as the router passes it on.
   #[derive(Clone)]
   pub struct Request {
     /// The upper-case method. A HEAD request reaches a handler as `GET`.
     pub method: _rt::String,
     /// The path, percent-encoded as it came, without the query.
     pub path: _rt::String,
-    /// The query without `?`; none if there was none.
+    /// The query without `?`; none for a URL without one.
     pub query: ::core::option::Option<_rt::String>,
     /// The path parameters of the route's pattern, percent-decoded, in its order.
     pub params: _rt::Vec::<(_rt::String,_rt::String,)>,
@@ -1348,7 +1346,7 @@ pub mod handler {
       f.debug_struct("Request").field("method", &self.method).field("path", &self.path).field("query", &self.query).field("params", &self.params).field("headers", &self.headers).field("body", &self.body).finish()
     }
   }
-  /// What to answer.
+  /// The answer to a request.
   #[derive(Clone)]
   pub struct Response {
     /// The HTTP status, 200 to 599.

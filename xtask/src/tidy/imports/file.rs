@@ -1,16 +1,16 @@
-//! What one file declares, and which paths it names.
+//! The items that a file declares, and the paths in it.
 //!
-//! This is no parser. It knows `mod`, `use`, names of items and paths, and leaves out what
-//! only tests compile; everything else it passes over.
+//! This is not a parser. It reads `mod`, `use`, names of items, and paths; it skips everything else,
+//! and everything that is compiled only for tests.
 
 use std::collections::BTreeSet;
 
 use super::tokens::Tokens;
 
-/// A path that a file names, from the module `scope` within it.
+/// A path in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
-    /// The modules in braces, from the outside, in which it stands.
+    /// The inline modules around the path, the outermost first.
     pub(super) scope: Vec<String>,
     pub(super) segments: Vec<String>,
     pub(super) line: usize,
@@ -20,30 +20,31 @@ pub(super) struct Path {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Use {
     pub(super) path: Path,
-    /// The name it gets here; none for `*`, whose path is then the module's.
+    /// The name that it defines; `None` for `*`, where `path` is the module's.
     pub(super) name: Option<String>,
 }
 
-/// What is read from one file.
+/// The items and paths of a file.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) uses: Vec<Use>,
     /// Paths of two segments or more outside `use`.
     pub(super) paths: Vec<Path>,
-    /// Names of its items, modules in braces included.
+    /// Names of its items, inline modules included.
     pub(super) items: BTreeSet<String>,
-    /// Names of macros by example.
+    /// Names of its `macro_rules!` macros.
     pub(super) macros: BTreeSet<String>,
-    /// Modules with files of their own that only tests compile.
+    /// Modules with files of their own that are compiled for tests only.
     pub(super) test_modules: BTreeSet<String>,
     /// The whole file is compiled for tests only.
     pub(super) is_test: bool,
 }
 
+/// The keywords that a name of an item follows.
 const ITEMS: [&str; 9] =
     ["struct", "enum", "union", "trait", "fn", "const", "static", "type", "mod"];
-/// What an item may begin with besides.
-const BEGINNINGS: [&str; 6] = ["async", "extern", "impl", "macro_rules", "unsafe", "use"];
+/// Other keywords with which an item may begin.
+const OTHER_ITEMS: [&str; 6] = ["async", "extern", "impl", "macro_rules", "unsafe", "use"];
 
 impl File {
     pub(super) fn of(text: &str) -> Self {
@@ -60,9 +61,9 @@ impl File {
 struct Reader<'a> {
     tokens: &'a Tokens,
     at: usize,
-    /// Open braces.
+    /// The number of open braces.
     depth: usize,
-    /// Modules in braces around `at`, with the depth outside of each.
+    /// The inline modules around `at`, each with the depth outside of it.
     scope: Vec<(String, usize)>,
 }
 
@@ -97,7 +98,7 @@ impl Reader<'_> {
             self.at += 1;
             return;
         }
-        let end = self.tokens.behind_group(open);
+        let end = self.tokens.after_group(open);
         let is_test = self.is_for_tests(open + 1);
         self.at = end;
         if is_test && inner {
@@ -107,7 +108,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether `cfg(test)` begins here, or a `cfg(all(…))` with `test` among the conditions.
+    /// Whether `cfg(test)` begins at `at`, or a `cfg(all(…))` with `test` among the conditions.
     fn is_for_tests(&self, at: usize) -> bool {
         let tokens = self.tokens;
         if !tokens.is_word(at, "cfg") {
@@ -116,34 +117,34 @@ impl Reader<'_> {
         if !tokens.is_word(at + 2, "all") {
             return tokens.is_word(at + 2, "test");
         }
-        let end = tokens.behind_group(at + 3);
+        let end = tokens.after_group(at + 3);
         let mut next = at + 4;
         while next < end {
             if tokens.is_word(next, "test") {
                 return true;
             }
-            next = if tokens.is_sign(next, '(') { tokens.behind_group(next) } else { next + 1 };
+            next = if tokens.is_sign(next, '(') { tokens.after_group(next) } else { next + 1 };
         }
         false
     }
 
-    /// Passes over the item, field or statement behind an attribute.
+    /// Skips the item, field or statement after an attribute.
     fn skip_item(&mut self, file: &mut File) {
         let tokens = self.tokens;
         while tokens.is_sign(self.at, '#') && tokens.is_sign(self.at + 1, '[') {
-            self.at = tokens.behind_group(self.at + 1);
+            self.at = tokens.after_group(self.at + 1);
         }
         if tokens.is_word(self.at, "pub") {
             self.at += 1;
             if tokens.is_sign(self.at, '(') {
-                self.at = tokens.behind_group(self.at);
+                self.at = tokens.after_group(self.at);
             }
         }
         if let Some(name) = tokens.word(self.at + 1).filter(|_| tokens.is_word(self.at, "mod")) {
             file.test_modules.insert(name.to_owned());
         }
         let word = tokens.word(self.at).unwrap_or_default();
-        let is_item = ITEMS.contains(&word) || BEGINNINGS.contains(&word);
+        let is_item = ITEMS.contains(&word) || OTHER_ITEMS.contains(&word);
         let ends_with_brace = is_item && !["use", "const", "static"].contains(&word);
         while !tokens.is_end(self.at) {
             let at = self.at;
@@ -152,23 +153,23 @@ impl Reader<'_> {
                 return;
             }
             if [')', ']', '}'].iter().any(|close| tokens.is_sign(at, *close)) {
-                // The end of what the field or statement stands in.
+                // The end of the struct or block around the field or statement.
                 return;
             }
             let opens = ['(', '[', '{'].iter().any(|open| tokens.is_sign(at, *open));
-            self.at = if opens { tokens.behind_group(at) } else { at + 1 };
+            self.at = if opens { tokens.after_group(at) } else { at + 1 };
             if ends_with_brace && tokens.is_sign(at, '{') {
                 return;
             }
         }
     }
 
-    /// One tree of a `use`, from `at` to behind it.
+    /// Reads one tree of a `use`.
     fn tree(&mut self, prefix: &[String], file: &mut File) {
         let tokens = self.tokens;
         let mut segments = prefix.to_vec();
         let line = tokens.line(self.at);
-        // A leading `::` names another crate: no module of this one is called so.
+        // A path with a leading `::` is of another crate: the segment `::` matches no module.
         if tokens.is_separator(self.at) {
             segments.push("::".to_owned());
             self.at += 1;
@@ -205,7 +206,7 @@ impl Reader<'_> {
     }
 
     fn group(&mut self, prefix: &[String], file: &mut File) {
-        let end = self.tokens.behind_group(self.at);
+        let end = self.tokens.after_group(self.at);
         self.at += 1;
         while self.at + 1 < end {
             let before = self.at;
@@ -217,7 +218,7 @@ impl Reader<'_> {
         self.at = end;
     }
 
-    /// A path, or a word that may declare something.
+    /// Reads a path, or a keyword that may declare an item.
     fn word(&mut self, file: &mut File) {
         let (tokens, begin) = (self.tokens, self.at);
         let Some(word) = tokens.word(begin) else { return };
@@ -240,7 +241,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether `pub(in …)` stands before.
+    /// Whether the path at `at` is that of `pub(in …)`.
     fn is_visibility(&self, at: usize) -> bool {
         at >= 3
             && self.tokens.is_word(at - 1, "in")
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_use_is_taken_apart() {
+    fn a_use_is_split_into_its_leaves() {
         assert_eq!(
             uses("pub(crate) use crate::a::{self, b::{C, D as E}, f::*};\nuse ::serde::G;"),
             [
@@ -312,12 +313,12 @@ mod tests {
     }
 
     #[test]
-    fn visibility_names_no_module() {
+    fn paths_of_visibilities_are_skipped() {
         assert_eq!(paths("pub(in crate::a) struct B(pub(super) c::D);"), ["c::D"]);
     }
 
     #[test]
-    fn what_only_tests_compile_is_left_out() {
+    fn code_for_tests_is_skipped() {
         let text = "#[cfg(test)] use a::B;\n#[cfg(all(test, not(loom)))]\n#[path = \"x\"]\nmod tests;\n\
                     struct C { #[cfg(test)] d: e::F, g: h::I }\n\
                     #[cfg(test)]\nmod j { use k::L; fn m() { n::o() } }\n\
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_knows_its_module_in_braces() {
+    fn a_path_has_its_inline_modules() {
         let file =
             File::of("mod a { mod b { use super::c::D; } fn e() { f::g() } }\nfn h() { i::j() }");
         assert_eq!(file.uses[0].path.scope, ["a", "b"]);

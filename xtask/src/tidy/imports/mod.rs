@@ -1,9 +1,10 @@
-//! Which file of a crate imports which: without circles, and within `host/src` never up.
+//! Imports between the files of a crate: there are no circles, and within `host/src` imports follow
+//! the order of the rooms.
 //!
-//! An import is a `use` or a path in code. It counts from the file that names something to
-//! the file that defines it, through the re-exports of `mod.rs` and `lib.rs`. `mod` lines are
-//! no imports, and what only tests compile does not count. A method that is called on a value
-//! is not seen, nor is a path within a string (`serde(with = "…")`).
+//! An import is a `use` or a path in code, from the file that has it to the file that defines the
+//! item, through the re-exports of `mod.rs` and `lib.rs`. A `mod` line is not an import, and code for
+//! tests does not count. Not found are methods that are called on a value, and paths within a string
+//! (`serde(with = "…")`).
 
 mod circles;
 mod file;

@@ -1,4 +1,4 @@
-//! The rooms of `host/src`, and which may import which.
+//! The rooms of `host/src`, and the imports between them that are allowed.
 //!
 //! ```text
 //! config ← report ← set ← {change, call} ← control ← host
@@ -7,9 +7,9 @@
 use super::tree::Import;
 use crate::tidy::Violation;
 
-const HOUSE: &str = "host/src/";
+const HOST_SRC: &str = "host/src/";
 
-/// A folder, or a file beside them, with all that it may import besides itself.
+/// The rooms: folders of `host/src`, and files beside them, each with the rooms that it may import.
 const ROOMS: [(&str, &[&str]); 7] = [
     ("error", &[]),
     ("config", &["error"]),
@@ -19,8 +19,8 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("call", &["error", "config", "report", "set"]),
     ("control", &["error", "config", "report", "set", "change", "call"]),
 ];
-/// Files above all rooms.
-const ROOF: [&str; 4] = ["builder", "host", "lib", "status"];
+/// Files that may import all rooms.
+const TOP: [&str; 4] = ["builder", "host", "lib", "status"];
 
 pub(super) fn check(imports: &[Import]) -> Vec<Violation> {
     imports.iter().filter_map(problem).collect()
@@ -28,28 +28,26 @@ pub(super) fn check(imports: &[Import]) -> Vec<Violation> {
 
 fn problem(import: &Import) -> Option<Violation> {
     let (from, to) = (room(&import.from)?, room(&import.to)?);
-    if from == to || ROOF.contains(&from) {
+    if from == to || TOP.contains(&from) {
         return None;
     }
     let Some((_, known)) = ROOMS.iter().find(|(room, _)| *room == from) else {
         let message = format!(
-            "{from} is no room that tidy knows; give it a line in xtask/src/tidy/imports/rooms.rs"
+            "expected {from} in ROOMS of xtask/src/tidy/imports/rooms.rs, found none: add a line for it"
         );
         return Some(Violation::new(&import.from, 1, message));
     };
     (!known.contains(&to)).then(|| {
         let Import { path, to: file, .. } = import;
-        let message = format!(
-            "expected {from} to import nothing above {}, found {path} of {file}",
-            known.join(", ")
-        );
+        let message =
+            format!("expected {from} to import only {}, found {path} of {file}", known.join(", "));
         Violation::new(&import.from, import.line, message)
     })
 }
 
-/// The folder of a file within `host/src`, or its own name if it stands beside them.
+/// The room of a file: its folder in `host/src`, or its own name if it is beside the folders.
 fn room(path: &str) -> Option<&str> {
-    let path = path.strip_prefix(HOUSE)?;
+    let path = path.strip_prefix(HOST_SRC)?;
     Some(path.split_once('/').map_or(path.trim_end_matches(".rs"), |(folder, _)| folder))
 }
 
@@ -58,37 +56,35 @@ mod tests {
     use super::*;
 
     fn problems(from: &str, to: &str) -> Vec<String> {
-        let (from, to) = (format!("{HOUSE}{from}"), format!("{HOUSE}{to}"));
+        let (from, to) = (format!("{HOST_SRC}{from}"), format!("{HOST_SRC}{to}"));
         let import = Import { from, to, line: 3, path: "crate::a::B".to_owned(), to_parent: false };
         check(&[import]).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn an_import_that_runs_up_is_found() {
+    fn an_import_against_the_order_is_found() {
         assert_eq!(
             problems("set/member.rs", "call/leased.rs"),
-            [
-                "host/src/set/member.rs:3: expected set to import nothing above error, config, report, \
-              found crate::a::B of host/src/call/leased.rs"
-            ]
+            ["host/src/set/member.rs:3: expected set to import only error, config, report, \
+              found crate::a::B of host/src/call/leased.rs"]
         );
         assert_eq!(
             problems("change/start.rs", "call/leased.rs").len(),
             1,
-            "they stand side by side"
+            "change and call do not import each other"
         );
         assert_eq!(problems("control/stop.rs", "host.rs").len(), 1);
     }
 
     #[test]
-    fn down_and_within_a_room_is_fine() {
+    fn imports_in_the_order_and_within_a_room_are_allowed() {
         assert_eq!(problems("call/leased.rs", "set/member.rs"), [""; 0]);
         assert_eq!(problems("set/member.rs", "set/running.rs"), [""; 0]);
         assert_eq!(problems("host.rs", "builder.rs"), [""; 0]);
     }
 
     #[test]
-    fn a_new_folder_needs_a_room() {
+    fn a_new_folder_needs_a_line_in_rooms() {
         assert_eq!(problems("attic/a.rs", "set/b.rs").len(), 1);
         assert_eq!(problems("set/b.rs", "attic/a.rs").len(), 1);
     }

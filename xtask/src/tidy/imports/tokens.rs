@@ -1,4 +1,4 @@
-//! Rust text as the few tokens that paths are made of, each with its line.
+//! Splits Rust text into the tokens of paths, each with its line.
 
 use crate::tidy::scan::{Keep, blank};
 
@@ -8,11 +8,11 @@ pub(super) enum Token {
     Word(String),
     /// `::`
     Separator,
-    /// Any other character that is no blank.
+    /// Any other character except white space.
     Sign(char),
 }
 
-/// The tokens of a file, comments and literals left out.
+/// The tokens of a file, without comments and literals.
 #[derive(Debug)]
 pub(super) struct Tokens(Vec<(Token, usize)>);
 
@@ -53,8 +53,8 @@ impl Tokens {
         at >= self.0.len()
     }
 
-    /// Behind the bracket that closes the one at `at`, whatever kinds they are.
-    pub(super) fn behind_group(&self, at: usize) -> usize {
+    /// The index after the bracket that closes the one at `at`.
+    pub(super) fn after_group(&self, at: usize) -> usize {
         let mut depth = 0_usize;
         for (offset, (token, _)) in self.0[at..].iter().enumerate() {
             match token {
@@ -76,7 +76,7 @@ fn read_line(line: &str, number: usize, tokens: &mut Vec<(Token, usize)>) {
     while let Some(first) = rest.chars().next() {
         let length = if part(first) {
             let end = rest.find(|c| !part(c)).unwrap_or(rest.len());
-            // `r#match` is an identifier, too.
+            // The `r#` of a raw identifier is skipped.
             match &rest[..end] {
                 "r" if rest[end..].starts_with('#') => end + 1,
                 word => {
@@ -113,6 +113,6 @@ mod tests {
     #[test]
     fn a_group_ends_at_its_own_bracket() {
         let tokens = Tokens::of("{ a(b[c]) } d");
-        assert!(tokens.is_word(tokens.behind_group(0), "d"));
+        assert!(tokens.is_word(tokens.after_group(0), "d"));
     }
 }

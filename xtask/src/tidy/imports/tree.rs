@@ -1,41 +1,41 @@
-//! The modules of one crate, by file, and where a path leads.
+//! The modules of a crate, and the file that defines the item of a path.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{File, Path};
 use crate::tidy::Source;
 
-/// How many names in a row may stand for one another.
-const DEEPEST: usize = 16;
+/// The most re-exports that are followed for a path.
+const MAX_DEPTH: usize = 16;
 
 /// A module's path from the root of its crate.
 type Module = Vec<String>;
 
-/// The files of a crate that are compiled outside tests.
+/// The files of a crate, without those that are compiled for tests only.
 pub(super) struct Tree<'a> {
     files: BTreeMap<Module, (&'a str, File)>,
 }
 
-/// What a path leads to.
+/// The item that a path names.
 enum Found {
     Module(Module),
     /// An item of this module.
     ItemOf(Module),
 }
 
-/// One file names something of another.
+/// An import of one file from another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Import {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) line: usize,
-    /// As it is written.
+    /// The path as it is written.
     pub(super) path: String,
-    /// `to` is a module that `from` is part of.
+    /// Whether `to` is a module around `from`.
     pub(super) to_parent: bool,
 }
 
-/// Every crate among the sources.
+/// All crates among the sources.
 pub(super) fn crates(sources: &[Source]) -> Vec<Tree<'_>> {
     let roots = sources.iter().filter_map(|source| {
         let folder =
@@ -54,7 +54,7 @@ impl<'a> Tree<'a> {
             else {
                 continue;
             };
-            // A program beside a library is a crate of its own, of one file.
+            // A program beside a library is another crate, of one file.
             if path.starts_with("bin/") || (has_library && path == "main.rs") {
                 continue;
             }
@@ -78,13 +78,13 @@ impl<'a> Tree<'a> {
         self.files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
     }
 
-    /// Every import between two files, the first line of each pair.
+    /// The imports of the crate. Of several between the same two files it has the first.
     pub(super) fn imports(&self) -> Vec<Import> {
         let mut imports: BTreeMap<(&str, &str), Import> = BTreeMap::new();
         for (module, (from, file)) in &self.files {
             let uses = file.uses.iter().map(|it| &it.path);
             for path in uses.chain(&file.paths) {
-                let Some((target, to)) = self.leads_to(module, path) else { continue };
+                let Some((target, to)) = self.defined_in(module, path) else { continue };
                 if to == *from {
                     continue;
                 }
@@ -104,14 +104,14 @@ impl<'a> Tree<'a> {
         imports.into_values().collect()
     }
 
-    /// The file of this crate that defines what a path names.
-    fn leads_to(&self, module: &Module, path: &Path) -> Option<(&Module, &'a str)> {
+    /// The module and the file of this crate that define the item of a path.
+    fn defined_in(&self, module: &Module, path: &Path) -> Option<(&Module, &'a str)> {
         let (Found::Module(found) | Found::ItemOf(found)) =
-            self.resolve(module, &path.scope, &path.segments, DEEPEST)?;
+            self.resolve(module, &path.scope, &path.segments, MAX_DEPTH)?;
         self.files.get_key_value(&found).map(|(module, (path, _))| (module, *path))
     }
 
-    /// None if the path leads out of the crate.
+    /// Resolves a path; `None` if it is of another crate.
     fn resolve(
         &self,
         module: &Module,
@@ -134,7 +134,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// A path that begins with a name in scope: a module below, or something imported.
+    /// Resolves a path that begins with a name in scope: a nested module, an item, or an import.
     fn resolve_name(
         &self,
         module: &Module,
@@ -162,7 +162,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// From a module to what `segments` name in it, through its re-exports.
+    /// Resolves `segments` in a module, through its re-exports.
     fn walk(&self, module: &Module, segments: &[String], depth: usize) -> Option<Found> {
         let depth = depth.checked_sub(1)?;
         let Some((first, rest)) = segments.split_first() else {
@@ -210,7 +210,7 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// An exported macro by example is at the root, wherever it is written.
+    /// Resolves the name of an exported `macro_rules!` macro, which is at the root of the crate.
     fn macro_at_root(&self, module: &Module, name: &str) -> Option<Found> {
         let mut files = self.files.iter().filter(|_| module.is_empty());
         let (found, _) = files.find(|(_, (_, file))| file.macros.contains(name))?;
@@ -218,7 +218,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The module that a file is, by its path within the crate's folder.
+/// The module of a file, by its path within the crate's folder.
 fn module_of(path: &str) -> Module {
     let stem = path.strip_suffix(".rs").unwrap_or(path);
     let mut module: Module = stem.split('/').map(str::to_owned).collect();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_counts_for_the_file_that_defines_it() {
+    fn an_import_is_from_the_file_that_defines_the_item() {
         let files = [
             ("lib.rs", "mod set; mod call; pub use set::Member;"),
             (
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_without_a_use_count_too() {
+    fn paths_without_a_use_are_imports() {
         let files = [
             ("main.rs", "mod a; mod b; fn main() { a::run(); }"),
             ("a.rs", "use super::b; pub fn run() { b::walk() }"),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_import_what_they_like() {
+    fn imports_of_tests_do_not_count() {
         let files = [
             ("lib.rs", "mod a; mod b;"),
             ("a.rs", "pub struct A; #[cfg(test)] mod tests;"),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_in_braces_belongs_to_its_file() {
+    fn an_inline_module_belongs_to_its_file() {
         let files = [
             ("lib.rs", "mod a; mod b;"),
             (
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_stand_for_one_another_end() {
+    fn a_circle_of_re_exports_ends() {
         let files = [("lib.rs", "mod a; use a::X;"), ("a.rs", "pub use super::X;")];
         assert_eq!(imports(&files), [""; 0]);
     }

@@ -3,9 +3,9 @@
 //! Each power of two is cut into eight equal buckets, so that a bucket is at most 12.5 % of its
 //! lower end wide, and its number is a few bits of the latency's: no table, no logarithm.
 
-/// Below 2^7 ns all is one bucket.
+/// All latencies below 2^7 ns are in the first bucket.
 const FIRST: u32 = 7;
-/// From 2^37 ns on, 137 s, too.
+/// All latencies from 2^37 ns (137 s) on are in the last bucket.
 const END: u32 = 37;
 const PER_OCTAVE: usize = 8;
 pub(super) const BUCKETS: usize = (END - FIRST) as usize * PER_OCTAVE + 2;
@@ -23,7 +23,7 @@ pub(super) fn bucket(nanos: u64) -> usize {
     }
 }
 
-/// The least latency that is above the bucket, in nanoseconds; the last has none.
+/// The least latency above the bucket, in nanoseconds; `u64::MAX` for the last bucket.
 pub(super) fn end(bucket: usize) -> u64 {
     match bucket {
         0 => 1 << FIRST,

@@ -1,4 +1,4 @@
-//! What is counted on either side.
+//! The counts of one side of a trial.
 
 #[cfg(all(loom, test))]
 use loom::sync::atomic::AtomicU64;
@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use super::histogram::{BUCKETS, bucket, end};
 
-/// The counts of one side of a trial, the stable or the canary's. Two kilobytes.
-///
-/// Each call is one relaxed addition. Without a canary there is no side, and no cost.
+/// The counts of one side of a trial: the stable version or the canary. Takes two kilobytes.
+/// Counting a call is one relaxed addition. Without a canary there is no side, and no cost.
 #[derive(Debug)]
 pub struct Side {
     errors: AtomicU64,
@@ -30,26 +29,26 @@ impl Default for Side {
 }
 
 impl Side {
-    /// Counts a call that succeeded, and took so long.
+    /// Counts a call that succeeded and took this long.
     #[inline]
     pub fn succeeded(&self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.buckets[bucket(nanos)].fetch_add(1, Relaxed);
     }
 
-    /// Counts a call that failed by the plugin's fault.
+    /// Counts a call that the plugin failed.
     #[inline]
     pub fn failed(&self) {
         self.errors.fetch_add(1, Relaxed);
     }
 
-    /// Counts a call whose input was refused. It is not timed: to refuse is often fast.
+    /// Counts a call whose input the plugin refused. It is not timed: a refusal is often fast.
     #[inline]
     pub fn refused(&self) {
         self.refusals.fetch_add(1, Relaxed);
     }
 
-    /// The counts as they are now. Calls that end meanwhile may be in or not, each by itself.
+    /// A copy of the current counts. Each call that ends meanwhile may or may not be included.
     #[must_use]
     pub fn figures(&self) -> Figures {
         let buckets = self.buckets.iter().map(|count| count.load(Relaxed)).collect();
@@ -97,8 +96,8 @@ impl Figures {
         share(self.errors, self.calls())
     }
 
-    /// The latency that this share of the successful calls does not pass, to an eighth: the end
-    /// of its bucket. None if there were none.
+    /// The latency that this share of the successful calls does not exceed, rounded up to the end
+    /// of its bucket (an eighth at most). `None` if no call succeeded.
     #[must_use]
     pub fn latency(&self, quantile: f64) -> Option<Duration> {
         let wanted = quantile.clamp(0.0, 1.0) * count(self.timed());
@@ -115,7 +114,7 @@ impl Figures {
         self.buckets.iter().sum()
     }
 
-    /// How many took surely longer: in buckets that begin at `limit` or above it.
+    /// How many calls certainly took longer: those in buckets that begin at `limit` or above it.
     pub(super) fn longer(&self, limit: Duration) -> u64 {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         let from = (0..BUCKETS).position(|at| end(at) >= limit).map_or(BUCKETS, |at| at + 1);

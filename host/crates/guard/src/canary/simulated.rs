@@ -1,8 +1,8 @@
-//! The judge on simulated streams, each with a fixed seed.
+//! The trial on simulated calls, each run with a fixed seed.
 
 use std::time::Duration;
 
-use super::{CanaryRules, Figures, Judgement, Side, Trial, Why};
+use super::{CanaryRules, Figures, Judgement, Regression, Side, Trial};
 
 /// How one side behaves.
 #[derive(Clone, Copy)]
@@ -27,8 +27,8 @@ impl Behaviour {
     }
 }
 
-/// The judgement after at most so many calls of the canary, looked at after each of them, and
-/// the calls that it took. Each of its calls comes with so many of the stable version.
+/// The judgement after at most `most` calls of the canary, judged after each of them, and the calls
+/// that it took. `per_call` calls of the stable version come with each call of the canary.
 fn trial(
     rules: CanaryRules,
     (stable, canary): (Behaviour, Behaviour),
@@ -66,7 +66,7 @@ fn five_percent_of_errors_are_found_within_400_calls() {
         .map(|seed| {
             let (judgement, calls) =
                 trial(CanaryRules::default(), (STABLE, canary), (9, 400), seed);
-            assert_eq!(bad(&judgement), "canary_errors", "seed {seed}");
+            assert_eq!(bad(&judgement), "canary-errors", "seed {seed}");
             calls
         })
         .collect();
@@ -79,16 +79,16 @@ fn one_three_times_as_slow_is_found_within_200_calls() {
     let canary = Behaviour { median: 3.0 * STABLE.median, ..STABLE };
     for seed in 0..200 {
         let (judgement, _) = trial(CanaryRules::default(), (STABLE, canary), (9, 200), seed);
-        assert_eq!(bad(&judgement), "canary_latency", "seed {seed}");
+        assert_eq!(bad(&judgement), "canary-latency", "seed {seed}");
     }
 }
 
 /// Without the relevant differences, which would hide what the statistics do.
 fn strict() -> CanaryRules {
     CanaryRules {
-        difference: 0.0,
-        latency: 1.0,
-        latency_least: Duration::ZERO,
+        rate_margin: 0.0,
+        latency_factor: 1.0,
+        latency_margin: Duration::ZERO,
         ..CanaryRules::default()
     }
 }
@@ -174,14 +174,14 @@ fn looks_are_seldom_and_bad_is_for_good() {
     let broken = figures(100, 119, MS);
     assert_eq!(trial.judge(&stable, &broken), &Judgement::Undecided, "no look is due");
     let broken = figures(101, 120, MS);
-    assert!(matches!(trial.judge(&stable, &broken), Judgement::Bad(Why::Errors { .. })));
+    assert!(matches!(trial.judge(&stable, &broken), Judgement::Bad(Regression::Errors { .. })));
     let fine = figures(101, 100_000, MS);
     assert!(matches!(trial.judge(&stable, &fine), Judgement::Bad(_)));
 }
 
 #[test]
 fn it_is_good_as_soon_as_enough_was_seen() {
-    let mut trial = Trial::new(CanaryRules { least: 600, ..CanaryRules::default() });
+    let mut trial = Trial::new(CanaryRules { min_calls: 600, ..CanaryRules::default() });
     let stable = figures(0, 10_000, MS);
     assert_eq!(trial.judge(&stable, &figures(0, 600, MS)), &Judgement::Undecided);
     assert!(trial.is_due(1_000), "and not only when the calls have doubled");
@@ -199,7 +199,7 @@ fn one_that_refuses_what_the_other_takes_is_bad() {
     let rules = CanaryRules::default();
     // It refuses all, and so does well in nothing that is timed.
     let judgement = Trial::new(rules).judge(&refusing(0, 1_000), &refusing(50, 50)).clone();
-    assert_eq!(bad(&judgement), "canary_refusals");
+    assert_eq!(bad(&judgement), "canary-refusals");
     let Judgement::Bad(why) = judgement else { panic!("{judgement:?}") };
     let said = "the canary refused the input of 50 of 50 calls (100.00 %), the stable version that \
                 of 0 of 1000 (0.00 %): by chance";

@@ -1,11 +1,11 @@
-//! Tails of two distributions: how likely it is by chance to find so many, or more.
+//! Upper tails of two distributions: the probability of this many hits or more by chance.
 
 use super::side::count;
 
-/// `errors` or more of all errors on one side, if every call had the same chance to fail: the
-/// upper tail of the hypergeometric distribution, which is Fisher's exact test, one-sided.
-///
-/// 1 if there are not more than expected: below the middle the exact figure is not needed.
+/// The probability of `errors` or more errors on one side, if every call has the same chance to
+/// fail: the upper tail of the hypergeometric distribution, which is Fisher's exact test,
+/// one-sided. Returns 1 if there are not more errors than expected: below the middle the exact
+/// probability is not needed.
 pub(super) fn fisher(errors: u64, calls: u64, other_errors: u64, other_calls: u64) -> f64 {
     let (all_errors, all) = (errors + other_errors, calls + other_calls);
     if all == 0 || count(errors) * count(all) <= count(all_errors) * count(calls) {
@@ -21,8 +21,8 @@ pub(super) fn fisher(errors: u64, calls: u64, other_errors: u64, other_calls: u6
     })
 }
 
-/// `hits` or more of `tries`, each with this `chance`: the upper tail of the binomial
-/// distribution. 1 if there are not more than expected.
+/// The probability of `hits` or more in `tries`, each with this `chance`: the upper tail of the
+/// binomial distribution. Returns 1 if there are not more hits than expected.
 pub(super) fn binomial(hits: u64, tries: u64, chance: f64) -> f64 {
     if hits == 0 || chance >= 1.0 || count(hits) <= count(tries) * chance {
         return 1.0;
@@ -37,8 +37,8 @@ pub(super) fn binomial(hits: u64, tries: u64, chance: f64) -> f64 {
     tail(first, hits, tries, |x| count(tries - x) / count(x + 1) * odds)
 }
 
-/// The sum of the terms from `from` to `most`, whose first is given by its logarithm and each
-/// further one by its ratio to the one before. They fall, since `from` is beyond the middle.
+/// The sum of the terms from `from` to `most`. The first term is given by its logarithm, each
+/// further one by its ratio to the one before. The terms fall, since `from` is beyond the middle.
 fn tail(first: f64, from: u64, most: u64, ratio: impl Fn(u64) -> f64) -> f64 {
     let (mut sum, mut term) = (1.0, 1.0);
     for x in from..most {
@@ -51,12 +51,12 @@ fn tail(first: f64, from: u64, most: u64, ratio: impl Fn(u64) -> f64) -> f64 {
     (first + f64::ln(sum)).exp().min(1.0)
 }
 
-/// The logarithm of how many ways there are to choose `k` of `n`.
+/// The logarithm of the binomial coefficient "`n` choose `k`".
 fn ln_choose(n: u64, k: u64) -> f64 {
     ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k)
 }
 
-/// By multiplication for small numbers, else by Stirling's series.
+/// The logarithm of `n!`: by multiplication for small numbers, else by Stirling's series.
 fn ln_factorial(n: u64) -> f64 {
     if n < 16 {
         return (2..=n).map(count).product::<f64>().ln();

@@ -1,10 +1,10 @@
-//! How a canary's share of the calls grows.
+//! The steps by which a canary's share of the calls grows.
 
 use std::time::{Duration, Instant};
 
 use super::{Figures, Judgement, Trial};
 
-/// The shares that a canary gets, one after the other, before it gets all.
+/// The shares of the calls that a canary gets, one after the other, before it gets all.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -28,32 +28,32 @@ use super::{Figures, Judgement, Trial};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps {
-    /// In thousandths; more counts as all.
+    /// In thousandths; a larger number counts as all.
     pub shares: Vec<u32>,
-    /// The least time of each.
-    pub each: Duration,
+    /// The least time of each step.
+    pub step_duration: Duration,
 }
 
 impl Default for Steps {
     /// 1 %, 10 % and 50 %, ten minutes each, and then all.
     fn default() -> Self {
-        Self { shares: vec![10, 100, 500], each: Duration::from_secs(600) }
+        Self { shares: vec![10, 100, 500], step_duration: Duration::from_secs(600) }
     }
 }
 
 /// Where a rollout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It serves the share of this step, and is on trial.
+    /// The canary serves the share of this step, and is on trial.
     Step {
         /// Counted from 0.
         number: usize,
         /// When the step began.
         since: Instant,
     },
-    /// It serves all.
+    /// The canary serves all calls.
     Done,
-    /// It was bad, and serves nothing.
+    /// The canary was bad, and serves no calls.
     RolledBack,
 }
 
@@ -64,24 +64,24 @@ impl Stage {
         match self {
             Self::Step { .. } => "step",
             Self::Done => "done",
-            Self::RolledBack => "rolled_back",
+            Self::RolledBack => "rolled-back",
         }
     }
 }
 
 impl Steps {
-    /// The whole.
+    /// All calls, in thousandths.
     pub const ALL: u32 = 1000;
 
-    /// The first step; without any, it is done at once.
+    /// The first step; [`Stage::Done`] if there are no steps.
     #[must_use]
     pub fn start(&self, now: Instant) -> Stage {
         self.step(0, now)
     }
 
-    /// The stage after this one, if it is over at `now`, or else the same: as [`next`](Self::next)
-    /// of what `trial` says, which looks once more before the canary moves on. What was good at
-    /// the last look may have failed ever since.
+    /// The stage after this one if it is over at `now`, or else the same stage: as
+    /// [`next`](Self::next) with the judgement of `trial`, which takes one more look before the
+    /// canary moves on. A canary that was good at the last look may have failed every call since.
     #[must_use]
     pub fn advance(
         &self,
@@ -96,8 +96,8 @@ impl Steps {
         if moves_on { self.next(stage, now, trial.look(stable, canary)) } else { next }
     }
 
-    /// The stage after this one, by a judgement. It is over at once if the canary is bad; it moves
-    /// on if it is good and the step has had its time.
+    /// The stage after this one, by a judgement. The trial ends at once if the canary is bad; it
+    /// moves on if the canary is good and the step has lasted its time.
     ///
     /// A new step is a new [`Trial`] with new [`Side`](super::Side)s.
     #[must_use]
@@ -105,7 +105,7 @@ impl Steps {
         let Stage::Step { number, since } = stage else { return stage };
         match judgement {
             Judgement::Bad(_) => Stage::RolledBack,
-            Judgement::Good if now.saturating_duration_since(since) >= self.each => {
+            Judgement::Good if now.saturating_duration_since(since) >= self.step_duration => {
                 self.step(number.saturating_add(1), now)
             }
             Judgement::Good | Judgement::Undecided => stage,
@@ -132,7 +132,7 @@ impl Steps {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::{CanaryRules, Side, Why};
+    use super::super::{CanaryRules, Regression, Side};
     use super::*;
 
     const MINUTES: Duration = Duration::from_secs(600);
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_was_good_is_looked_at_once_more_before_it_moves_on() {
-        let rules = CanaryRules { enough: 100, ..Default::default() };
+        let rules = CanaryRules { enough_calls: 100, ..Default::default() };
         let (steps, start) = (Steps::default(), Instant::now());
         let (stable, canary) = (Side::default(), Side::default());
         let mut trial = Trial::new(rules);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn bad() -> Judgement {
-        Judgement::Bad(Why::Errors {
+        Judgement::Bad(Regression::Errors {
             errors: 50,
             calls: 100,
             stable_errors: 0,

@@ -6,44 +6,44 @@ use thiserror::Error;
 
 use crate::Health;
 
-/// What a call's result says of the plugin.
+/// What a call's result says about the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// It answered, if only to say that the caller's input is wrong.
+    /// The plugin answered, if only to say that the caller's input is wrong.
     Success,
-    /// It trapped, ran out of time, or failed by its own account.
+    /// The plugin trapped, ran out of time, or reported a failure.
     Failure,
-    /// The result says nothing of it: the caller went away, or the host had no room. Changes
-    /// nothing; a probe gives its slot back.
+    /// The result says nothing about the plugin: the caller went away, or the host had no room.
+    /// Changes nothing; a probe gives its slot back.
     Neutral,
 }
 
-/// Why a call may not begin.
+/// Why a guard does not admit a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Refused {
-    /// Its health checks fail.
-    #[error("its health checks fail; calls resume when they pass")]
+pub enum AdmissionError {
+    /// The plugin's health checks fail.
+    #[error("the plugin's health checks fail; calls resume when they pass")]
     Unhealthy,
-    /// Its breaker is open.
-    #[error("it failed too often in a row; the next call is admitted in {wait:.1?}")]
+    /// The breaker is open.
+    #[error("the plugin failed too often in a row; the next call is admitted in {wait:.1?}")]
     Open {
         /// How long until a call is admitted, for `Retry-After`. Never zero.
         wait: Duration,
     },
-    /// Its breaker is half-open, and all probe slots are taken.
-    #[error("it failed too often in a row, and is being probed with another call")]
+    /// The breaker is half-open, and all probe slots are taken.
+    #[error("the plugin failed too often in a row; another call is probing it")]
     Probing,
 }
 
-impl Refused {
+impl AdmissionError {
     /// A stable word for logs, metrics and the API.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unhealthy => "unhealthy",
-            Self::Open { .. } => "breaker_open",
-            Self::Probing => "breaker_half_open",
+            Self::Open { .. } => "breaker-open",
+            Self::Probing => "breaker-half-open",
         }
     }
 
@@ -60,14 +60,14 @@ impl Refused {
 /// A change of state, returned to the one caller that caused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "no other caller is told"]
+#[must_use = "each transition is returned to one caller only"]
 pub enum Transition {
     /// The breaker refuses calls from now on.
     Opened {
-        /// Failures in a row that opened it; 1 if it was a probe's.
+        /// Failures in a row that opened the breaker; 1 if a probe failed.
         failures: u32,
-        /// For how long.
-        length: Duration,
+        /// How long the breaker stays open.
+        duration: Duration,
     },
     /// The breaker lets a few probe calls through.
     HalfOpened,
@@ -82,9 +82,9 @@ impl Transition {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Opened { .. } => "breaker_opened",
-            Self::HalfOpened => "breaker_half_opened",
-            Self::Closed => "breaker_closed",
+            Self::Opened { .. } => "breaker-opened",
+            Self::HalfOpened => "breaker-half-opened",
+            Self::Closed => "breaker-closed",
             Self::Health(health) => health.as_str(),
         }
     }
@@ -97,8 +97,8 @@ pub enum BreakerState {
     Closed,
     /// No call is admitted.
     Open {
-        /// For how long still. Never zero.
-        left: Duration,
+        /// Time until the breaker is half-open. Never zero.
+        remaining: Duration,
     },
     /// A few probe calls are admitted.
     HalfOpen,
@@ -111,7 +111,7 @@ impl BreakerState {
         match self {
             Self::Closed => "closed",
             Self::Open { .. } => "open",
-            Self::HalfOpen => "half_open",
+            Self::HalfOpen => "half-open",
         }
     }
 }

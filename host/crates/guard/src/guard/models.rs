@@ -1,8 +1,6 @@
-//! The guard under loom: every interleaving of two or three threads.
-//!
-//! What is checked is that each change is told once, to one thread, and that the slots of a
-//! half-open breaker are never more than they may be. Taking the loop out of `change`, or the
-//! episode out of the word, shows that these models notice.
+//! The guard under loom: every interleaving of two or three threads. The models check that each
+//! change is reported once, to one thread, and that a half-open breaker never gives out too many
+//! slots. They fail if the loop is taken out of `change`, or the episode out of the word.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,12 +11,12 @@ use super::word::Breaker;
 use super::{Guard, Permit, Rules, Transition};
 use crate::Health;
 
-type Told = Option<Transition>;
+type Reported = Option<Transition>;
 
 const RULES: Rules = Rules {
     failures: 2,
     open: Duration::from_secs(1),
-    longest: Duration::from_secs(10),
+    max_open: Duration::from_secs(10),
     probes: 1,
     successes: 1,
 };
@@ -47,7 +45,7 @@ fn three<T: 'static>(
     [one.join().expect("no panic"), two.join().expect("no panic"), third]
 }
 
-fn told(all: &[Told], which: fn(&Transition) -> bool) -> usize {
+fn reported(all: &[Reported], which: fn(&Transition) -> bool) -> usize {
     all.iter().flatten().filter(|transition| which(transition)).count()
 }
 
@@ -69,7 +67,7 @@ fn loom_failures_at_the_threshold_open_it_once() {
         let guard = Arc::new(Guard::new(RULES, now, 1));
         let fail = move |guard: &Arc<Guard>| guard.failed(now);
         let all = three(&guard, fail, fail, fail);
-        assert_eq!(told(&all, opened), 1);
+        assert_eq!(reported(&all, opened), 1);
     });
 }
 
@@ -90,7 +88,7 @@ fn loom_a_success_races_the_failures_at_the_threshold() {
             Breaker::Closed { failures } => failures,
             _ => 0,
         };
-        match told(&all, opened) {
+        match reported(&all, opened) {
             1 => assert!(matches!(guard.word().breaker, Breaker::Open { .. })),
             _ => assert_eq!(rest, 1, "no failure is forgotten but by a success after it"),
         }
@@ -101,7 +99,7 @@ fn loom_a_success_races_the_failures_at_the_threshold() {
 fn loom_one_caller_is_told_that_it_is_half_open_and_one_gets_the_slot() {
     loom::model(|| {
         let (guard, now) = open(RULES);
-        let ask = move |guard: &Arc<Guard>| Permit::ask(Arc::clone(guard), now).ok();
+        let ask = move |guard: &Arc<Guard>| Permit::acquire(Arc::clone(guard), now).ok();
         let all = three(&guard, ask, ask, ask);
         let admitted: Vec<_> = all.into_iter().flatten().collect();
         assert_eq!(admitted.len(), 1);
@@ -116,9 +114,9 @@ fn loom_one_caller_is_told_that_it_is_half_open_and_one_gets_the_slot() {
 fn loom_slots_come_back_and_are_never_more_than_there_are() {
     loom::model(|| {
         let (guard, now) = open(Rules { probes: 2, ..RULES });
-        let first = Permit::ask(Arc::clone(&guard), now).expect("half-open").permit;
+        let first = Permit::acquire(Arc::clone(&guard), now).expect("half-open").permit;
         let ask = move |guard: &Arc<Guard>| {
-            let admitted = Permit::ask(Arc::clone(guard), now).ok();
+            let admitted = Permit::acquire(Arc::clone(guard), now).ok();
             assert!(probes(guard) <= 2);
             admitted
         };
@@ -139,18 +137,18 @@ fn loom_two_probes_that_disagree_are_told_of_one_change_each_at_most() {
     loom::model(|| {
         let (guard, now) = open(Rules { probes: 2, ..RULES });
         let [good, bad] =
-            [(); 2].map(|()| Permit::ask(Arc::clone(&guard), now).expect("half-open").permit);
+            [(); 2].map(|()| Permit::acquire(Arc::clone(&guard), now).expect("half-open").permit);
         let good = thread::spawn(move || good.succeeded());
         let second = bad.failed(now);
         let first = good.join().expect("no panic");
         let all = [first, second];
-        let closed = told(&all, |transition| matches!(transition, Transition::Closed));
+        let closed = reported(&all, |transition| matches!(transition, Transition::Closed));
         match guard.word().breaker {
             // Closed first: then the other is the first failure of a row.
             Breaker::Closed { failures } => {
-                assert_eq!((closed, told(&all, opened), failures), (1, 0, 1));
+                assert_eq!((closed, reported(&all, opened), failures), (1, 0, 1));
             }
-            Breaker::Open { .. } => assert_eq!((closed, told(&all, opened)), (0, 1)),
+            Breaker::Open { .. } => assert_eq!((closed, reported(&all, opened)), (0, 1)),
             Breaker::HalfOpen { .. } => panic!("expected it to have changed"),
         }
     });
@@ -161,11 +159,11 @@ fn loom_a_late_probe_takes_nothing_from_a_later_episode() {
     loom::model(|| {
         let (guard, now) = open(Rules { probes: 2, ..RULES });
         let [late, failing] =
-            [(); 2].map(|()| Permit::ask(Arc::clone(&guard), now).expect("half-open").permit);
+            [(); 2].map(|()| Permit::acquire(Arc::clone(&guard), now).expect("half-open").permit);
         let late = thread::spawn(move || drop(late));
         let _ = failing.failed(now);
         let later = now + Duration::from_secs(5);
-        let fresh = Permit::ask(Arc::clone(&guard), later).expect("half-open again").permit;
+        let fresh = Permit::acquire(Arc::clone(&guard), later).expect("half-open again").permit;
         late.join().expect("no panic");
         assert_eq!(probes(&guard), 1, "the fresh one, and only that");
         drop(fresh);
@@ -179,8 +177,8 @@ fn loom_health_and_breaker_change_in_one_word_and_neither_is_lost() {
         let guard = Arc::new(Guard::new(RULES, now, 1));
         let fail = move |guard: &Arc<Guard>| guard.failed(now);
         let all = three(&guard, fail, |guard| guard.set_health(Health::Unhealthy), fail);
-        assert_eq!(told(&all, opened), 1);
-        assert_eq!(told(&all, |change| matches!(change, Transition::Health(_))), 1);
+        assert_eq!(reported(&all, opened), 1);
+        assert_eq!(reported(&all, |change| matches!(change, Transition::Health(_))), 1);
         assert_eq!(guard.health(), Health::Unhealthy);
         assert!(matches!(guard.word().breaker, Breaker::Open { .. }));
     });

@@ -4,27 +4,29 @@ use std::ops::Deref;
 use std::time::Instant;
 
 use super::word::Episode;
-use super::{Guard, Outcome, Refused, Transition, Verdict};
+use super::{AdmissionError, Guard, Outcome, Transition, Verdict};
 
 /// The right to make one call, and the duty to say how it ended.
 ///
-/// Dropped without a word it is [neutral](Verdict::Neutral): a call that is cancelled changes
-/// nothing, and a probe's slot is given back. `G` is how the guard is held: `&Guard`, or an
-/// owned way to it (an `Arc`, a lease) for a call that outlives the function that asked.
+/// A permit that is dropped without an outcome is [neutral](Verdict::Neutral): a call that is
+/// cancelled changes nothing, and a probe gives its slot back. `G` is how the guard is held:
+/// `&Guard`, or an owned pointer to it (an `Arc`, a lease) for a call that outlives the function
+/// that acquired the permit.
 #[derive(Debug)]
-#[must_use = "dropped at once, it says that the call was cancelled"]
+#[must_use = "a permit that is dropped at once counts as a cancelled call"]
 pub struct Permit<G: Deref<Target = Guard>> {
     guard: G,
-    /// Whose slot it holds; a pass holds none.
+    /// The half-open episode whose slot this permit holds; `None` for a call that needs no slot.
     slot: Option<Episode>,
 }
 
-/// A call may begin.
+/// A call was admitted.
 #[derive(Debug)]
 pub struct Admitted<G: Deref<Target = Guard>> {
-    /// The right to it.
+    /// The right to make the call.
     pub permit: Permit<G>,
-    /// What the request changed: an open breaker whose time had come is half-open.
+    /// The transition that this admission caused: an open breaker whose time is over becomes
+    /// half-open.
     pub transition: Option<Transition>,
 }
 
@@ -35,13 +37,13 @@ impl<G: Deref<Target = Guard>> Permit<G> {
         Self { guard, slot: None }
     }
 
-    /// Whether a call may begin at `now`; as [`Guard::admit`], for any way to hold a guard.
+    /// Asks to begin a call at `now`; as [`Guard::admit`], for any pointer to a guard.
     ///
     /// # Errors
     ///
-    /// [`Refused`] says why not, and for how long if that is known.
+    /// [`AdmissionError`] says why the call is refused, and for how long if that is known.
     #[inline]
-    pub fn ask(guard: G, now: Instant) -> Result<Admitted<G>, Refused> {
+    pub fn acquire(guard: G, now: Instant) -> Result<Admitted<G>, AdmissionError> {
         if guard.is_clear() {
             return Ok(Admitted { permit: Self::pass(guard), transition: None });
         }
@@ -76,7 +78,7 @@ impl<G: Deref<Target = Guard>> Permit<G> {
         }
     }
 
-    /// The call has ended at `now`, in this way.
+    /// The call has ended at `now`, with this verdict.
     pub fn ended(self, verdict: Verdict, now: Instant) -> Option<Transition> {
         match verdict {
             Verdict::Success => self.succeeded(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::{BreakerState, Guard, Permit, Refused, Rules, Transition, Verdict};
+use super::{AdmissionError, BreakerState, Guard, Permit, Rules, Transition, Verdict};
 use crate::Health;
 
 enum State {
@@ -13,7 +13,7 @@ enum State {
     HalfOpen { episode: usize, out: usize, successes: u8, openings: u32 },
 }
 
-/// What a guard should do, as the rules say it.
+/// What a guard should do by the rules.
 struct Model {
     rules: Rules,
     healthy: bool,
@@ -29,7 +29,7 @@ impl Model {
         }
         match &mut self.state {
             State::Closed { .. } => Ok(None),
-            State::Open { until, .. } if now < *until => Err("breaker_open"),
+            State::Open { until, .. } if now < *until => Err("breaker-open"),
             State::Open { openings, .. } => {
                 let (openings, episode) = (*openings, self.episodes);
                 self.episodes += 1;
@@ -37,7 +37,7 @@ impl Model {
                 Ok(Some(episode))
             }
             State::HalfOpen { out, .. } if *out >= usize::from(self.rules.probes) => {
-                Err("breaker_half_open")
+                Err("breaker-half-open")
             }
             State::HalfOpen { episode, out, .. } => {
                 *out += 1;
@@ -46,7 +46,7 @@ impl Model {
         }
     }
 
-    /// What is to be told, as a word, and after how many openings in a row.
+    /// The expected transition, as a word, and the number of openings in a row.
     fn end(&mut self, slot: Option<usize>, verdict: Verdict) -> Option<(&'static str, u32)> {
         match (&mut self.state, slot) {
             (State::Closed { failures }, _) => match verdict {
@@ -54,10 +54,10 @@ impl Model {
                 Verdict::Failure if self.rules.failures > 0 => {
                     *failures += 1;
                     if *failures == self.rules.failures {
-                        return Some(("breaker_opened", 1));
+                        return Some(("breaker-opened", 1));
                     }
                 }
-                // A probe that is late and neutral is nothing, like any other.
+                // A probe that is late and neutral changes nothing, like any neutral call.
                 Verdict::Failure | Verdict::Neutral => {}
             },
             (State::HalfOpen { episode, out, successes, openings }, Some(slot))
@@ -66,12 +66,12 @@ impl Model {
                 *out -= 1;
                 match verdict {
                     Verdict::Neutral => {}
-                    Verdict::Failure => return Some(("breaker_opened", *openings + 1)),
+                    Verdict::Failure => return Some(("breaker-opened", *openings + 1)),
                     Verdict::Success => {
                         *successes += 1;
                         if *successes == self.rules.successes {
                             self.state = State::Closed { failures: 0 };
-                            return Some(("breaker_closed", 0));
+                            return Some(("breaker-closed", 0));
                         }
                     }
                 }
@@ -114,7 +114,7 @@ proptest! {
         steps in prop::collection::vec(steps(), 0..120),
     ) {
         let millis = Duration::from_millis;
-        let rules = Rules { failures, probes, successes, open: millis(100), longest: millis(350) };
+        let rules = Rules { failures, probes, successes, open: millis(100), max_open: millis(350) };
         let mut now = Instant::now();
         let guard = Guard::new(rules, now, seed);
         let state = State::Closed { failures: 0 };
@@ -125,8 +125,8 @@ proptest! {
                 Step::Wait(time) => now += millis(time.into()),
                 Step::SetHealth(healthy) => {
                     let health = if healthy { Health::Healthy } else { Health::Unhealthy };
-                    let told = guard.set_health(health);
-                    prop_assert_eq!(told.is_some(), healthy != model.healthy);
+                    let reported = guard.set_health(health);
+                    prop_assert_eq!(reported.is_some(), healthy != model.healthy);
                     model.healthy = healthy;
                 }
                 Step::Admit => {
@@ -140,7 +140,7 @@ proptest! {
                         }
                         (Err(refused), Err(reason)) => {
                             prop_assert_eq!(refused.reason(), reason);
-                            if let (Refused::Open { wait }, State::Open { until, .. }) =
+                            if let (AdmissionError::Open { wait }, State::Open { until, .. }) =
                                 (refused, &model.state)
                             {
                                 prop_assert_eq!(wait, *until - now);
@@ -154,23 +154,23 @@ proptest! {
                 Step::End(_, _) if calls.is_empty() => {}
                 Step::End(call, verdict) => {
                     let (permit, slot) = calls.swap_remove(call % calls.len());
-                    let told = permit.ended(verdict, now);
+                    let reported = permit.ended(verdict, now);
                     let expected = model.end(slot, verdict);
-                    prop_assert_eq!(told.map(|told| told.as_str()), expected.map(|told| told.0));
-                    if let (Some(Transition::Opened { length, .. }), Some((_, openings))) =
-                        (told, expected)
+                    prop_assert_eq!(reported.map(|reported| reported.as_str()), expected.map(|reported| reported.0));
+                    if let (Some(Transition::Opened { duration, .. }), Some((_, openings))) =
+                        (reported, expected)
                     {
-                        // How much of the tenth it is, is the guard's own choice.
+                        // The jitter within 10 % is the guard's own choice.
                         let nominal = millis([100, 200, 350][openings.min(3) as usize - 1]);
-                        prop_assert!(length.abs_diff(nominal) <= nominal / 10 + millis(1));
-                        model.state = State::Open { until: now + length, openings };
+                        prop_assert!(duration.abs_diff(nominal) <= nominal / 10 + millis(1));
+                        model.state = State::Open { until: now + duration, openings };
                     }
                 }
             }
             let expected = match &model.state {
                 State::Closed { .. } => BreakerState::Closed,
                 State::Open { until, .. } if now < *until => {
-                    BreakerState::Open { left: *until - now }
+                    BreakerState::Open { remaining: *until - now }
                 }
                 _ => BreakerState::HalfOpen,
             };

@@ -7,15 +7,18 @@ use crate::mix::{fraction, mix};
 /// The rules of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// So many failures in a row open it; 0 never.
+    /// Failures in a row that open the breaker; 0 = never.
     pub failures: u32,
-    /// How long it stays open the first time, give or take 10 %. At least a millisecond.
+    /// How long the breaker stays open the first time, plus or minus 10 %. At least a millisecond.
     pub open: Duration,
-    /// Each failed probe doubles the time, up to this, give or take 10 %.
-    pub longest: Duration,
-    /// So many calls at a time are let through while it is half-open; 0 counts as 1.
+    /// The longest time that the breaker stays open, plus or minus 10 %: each failed probe doubles
+    /// the time up to this.
+    pub max_open: Duration,
+    /// Probe calls that are admitted at the same time while the breaker is half-open; 0 counts as
+    /// 1.
     pub probes: u8,
-    /// So many of them must succeed, with no failure among them, to close it; 0 counts as 1.
+    /// Probe calls that must succeed, with no failure among them, to close the breaker; 0 counts as
+    /// 1.
     pub successes: u8,
 }
 
@@ -25,7 +28,7 @@ impl Default for Rules {
         Self {
             failures: 5,
             open: Duration::from_secs(5),
-            longest: Duration::from_secs(60),
+            max_open: Duration::from_secs(60),
             probes: 1,
             successes: 1,
         }
@@ -33,16 +36,16 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// How long it is open after so many doublings: from 90 % to 110 % of what it should be,
-    /// by `chance`, in whole milliseconds, so that the word can keep it exactly.
-    pub(super) fn length(&self, doublings: u8, chance: u64) -> Duration {
+    /// How long the breaker stays open after this many doublings: 90 % to 110 % of the nominal
+    /// time, chosen by `chance`, in whole milliseconds, so that the word can store it exactly.
+    pub(super) fn open_duration(&self, doublings: u8, chance: u64) -> Duration {
         let factor = 1_u32.checked_shl(doublings.into()).unwrap_or(u32::MAX);
-        let longest = self.longest.max(self.open);
+        let max_open = self.max_open.max(self.open);
         // Ten years: longer than any process runs, and far from where the arithmetic overflows.
-        let most = longest.min(Duration::from_secs(10 * 365 * 24 * 3600));
-        let length = self.open.saturating_mul(factor).min(most);
-        let length = length.mul_f64(0.9 + 0.2 * fraction(mix(chance)));
-        Duration::from_millis(super::millis(length).max(1))
+        let most = max_open.min(Duration::from_secs(10 * 365 * 24 * 3600));
+        let duration = self.open.saturating_mul(factor).min(most);
+        let duration = duration.mul_f64(0.9 + 0.2 * fraction(mix(chance)));
+        Duration::from_millis(super::millis(duration).max(1))
     }
 }
 
@@ -57,7 +60,7 @@ mod tests {
         let rules = Rules::default();
         for (doublings, seconds) in [5, 10, 20, 40, 60, 60].into_iter().enumerate() {
             let mean = (0..1000)
-                .map(|chance| rules.length(u8::try_from(doublings).unwrap(), chance))
+                .map(|chance| rules.open_duration(u8::try_from(doublings).unwrap(), chance))
                 .sum::<Duration>()
                 / 1000;
             let nominal = Duration::from_secs(seconds);
@@ -71,20 +74,20 @@ mod tests {
             open in any::<u32>(), doublings: u8, chance: u64,
         ) {
             let open = Duration::from_millis(open.into());
-            let rules = Rules { open, longest: 3 * open, ..Rules::default() };
+            let rules = Rules { open, max_open: 3 * open, ..Rules::default() };
             let nominal = match doublings { 0 => open, 1 => 2 * open, _ => 3 * open };
-            let length = rules.length(doublings, chance);
+            let duration = rules.open_duration(doublings, chance);
             let slack = nominal / 10 + Duration::from_millis(1);
-            prop_assert!(length.abs_diff(nominal) <= slack);
-            prop_assert!(!length.is_zero());
+            prop_assert!(duration.abs_diff(nominal) <= slack);
+            prop_assert!(!duration.is_zero());
         }
     }
 
     #[test]
     fn nothing_overflows() {
-        let rules = Rules { open: Duration::MAX, longest: Duration::ZERO, ..Rules::default() };
-        assert!(rules.length(u8::MAX, u64::MAX) > Duration::from_secs(9 * 365 * 24 * 3600));
-        let rules = Rules { open: Duration::ZERO, longest: Duration::MAX, ..rules };
-        assert_eq!(rules.length(u8::MAX, 0), Duration::from_millis(1));
+        let rules = Rules { open: Duration::MAX, max_open: Duration::ZERO, ..Rules::default() };
+        assert!(rules.open_duration(u8::MAX, u64::MAX) > Duration::from_secs(9 * 365 * 24 * 3600));
+        let rules = Rules { open: Duration::ZERO, max_open: Duration::MAX, ..rules };
+        assert_eq!(rules.open_duration(u8::MAX, 0), Duration::from_millis(1));
     }
 }

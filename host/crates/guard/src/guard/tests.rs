@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::word::Breaker;
-use super::{BreakerState, Guard, Permit, Refused, Rules, Transition, Verdict};
+use super::{AdmissionError, BreakerState, Guard, Permit, Rules, Transition, Verdict};
 use crate::Health;
 
 const MS: Duration = Duration::from_millis(1);
@@ -17,19 +17,19 @@ fn rules() -> Rules {
 fn open(rules: Rules, now: Instant) -> (Guard, Instant) {
     let guard = Guard::new(rules, now, 1);
     let last = (0..rules.failures).filter_map(|_| guard.failed(now)).last();
-    let Some(Transition::Opened { length, .. }) = last else { panic!("expected it to open") };
-    (guard, now + length)
+    let Some(Transition::Opened { duration, .. }) = last else { panic!("expected it to open") };
+    (guard, now + duration)
 }
 
 fn before(time: Instant, by: Duration) -> Instant {
     time.checked_sub(by).unwrap()
 }
 
-fn length(transition: Option<Transition>) -> Duration {
-    let Some(Transition::Opened { length, .. }) = transition else {
+fn duration(transition: Option<Transition>) -> Duration {
+    let Some(Transition::Opened { duration, .. }) = transition else {
         panic!("expected it to open, found {transition:?}")
     };
-    length
+    duration
 }
 
 #[test]
@@ -45,12 +45,12 @@ fn failures_in_a_row_open_it_and_a_success_ends_the_row() {
     assert_eq!(guard.failed(now), None);
     assert_eq!(guard.pass().ended(Verdict::Neutral, now), None);
     assert_eq!(guard.failed(now), None, "the neutral one neither counted nor ended the row");
-    let told = guard.failed(now);
-    let left = length(told);
-    assert_eq!(told, Some(Transition::Opened { failures: 3, length: left }));
-    assert_eq!(guard.state(now), BreakerState::Open { left });
-    assert_eq!(guard.failed(now), None, "told once");
-    assert!(left >= rules().open.mul_f64(0.9) && left <= rules().open.mul_f64(1.1));
+    let reported = guard.failed(now);
+    let remaining = duration(reported);
+    assert_eq!(reported, Some(Transition::Opened { failures: 3, duration: remaining }));
+    assert_eq!(guard.state(now), BreakerState::Open { remaining });
+    assert_eq!(guard.failed(now), None, "reported once");
+    assert!(remaining >= rules().open.mul_f64(0.9) && remaining <= rules().open.mul_f64(1.1));
 }
 
 #[test]
@@ -79,16 +79,16 @@ fn an_open_one_refuses_and_says_for_how_long() {
     let now = Instant::now();
     let (guard, until) = open(rules(), now);
     let refused = guard.admit(before(until, 7 * MS)).unwrap_err();
-    assert_eq!(refused, Refused::Open { wait: 7 * MS });
-    assert_eq!((refused.retry_after(), refused.reason()), (Some(7 * MS), "breaker_open"));
+    assert_eq!(refused, AdmissionError::Open { wait: 7 * MS });
+    assert_eq!((refused.retry_after(), refused.reason()), (Some(7 * MS), "breaker-open"));
     assert_eq!(
         refused.to_string(),
-        "it failed too often in a row; the next call is admitted in 7.0ms"
+        "the plugin failed too often in a row; the next call is admitted in 7.0ms"
     );
     guard.succeeded();
     assert_eq!(
         guard.state(before(until, MS)),
-        BreakerState::Open { left: MS },
+        BreakerState::Open { remaining: MS },
         "a late success is late"
     );
     assert_eq!(guard.state(until), BreakerState::HalfOpen);
@@ -101,9 +101,9 @@ fn half_open_lets_few_through_at_a_time_and_successes_close_it() {
     let first = guard.admit(until).unwrap();
     assert_eq!(first.transition, Some(Transition::HalfOpened));
     let second = guard.admit(until).unwrap();
-    assert_eq!(second.transition, None, "told once");
+    assert_eq!(second.transition, None, "reported once");
     assert!(first.permit.is_probe() && second.permit.is_probe());
-    assert_eq!(guard.admit(until).unwrap_err(), Refused::Probing);
+    assert_eq!(guard.admit(until).unwrap_err(), AdmissionError::Probing);
     drop(second.permit);
     let third = guard.admit(until).unwrap().permit;
     assert_eq!(first.permit.succeeded(), None);
@@ -118,7 +118,7 @@ fn a_failed_probe_opens_it_for_twice_as_long_up_to_the_longest() {
     let start = Instant::now();
     let (guard, mut until) = open(rules(), start);
     for nominal in [10, 20, 40, 60, 60] {
-        let again = length(guard.admit(until).unwrap().permit.failed(until));
+        let again = duration(guard.admit(until).unwrap().permit.failed(until));
         let nominal = Duration::from_secs(nominal);
         assert!(again.abs_diff(nominal) <= nominal / 10 + MS, "{again:?} for {nominal:?}");
         until += again;
@@ -126,7 +126,7 @@ fn a_failed_probe_opens_it_for_twice_as_long_up_to_the_longest() {
     for _ in 0..3 {
         guard.admit(until).unwrap().permit.succeeded();
     }
-    let fresh = length((0..3).filter_map(|_| guard.failed(until)).last());
+    let fresh = duration((0..3).filter_map(|_| guard.failed(until)).last());
     assert!(fresh < Duration::from_secs(6), "closing forgets the doublings, found {fresh:?}");
 }
 
@@ -135,10 +135,10 @@ fn a_probe_of_an_earlier_episode_holds_no_slot_of_a_later_one() {
     let now = Instant::now();
     let (guard, until) = open(rules(), now);
     let [late, failing] = [(); 2].map(|()| guard.admit(until).unwrap().permit);
-    let later = until + length(failing.failed(until));
+    let later = until + duration(failing.failed(until));
     let probes = [(); 2].map(|()| guard.admit(later).unwrap().permit);
     assert_eq!(late.succeeded(), None);
-    assert_eq!(guard.admit(later).unwrap_err(), Refused::Probing, "no slot came back");
+    assert_eq!(guard.admit(later).unwrap_err(), AdmissionError::Probing, "no slot came back");
     drop(probes);
     assert!(guard.admit(later).is_ok());
 }
@@ -159,39 +159,39 @@ fn health_is_beside_the_breaker() {
     let guard = Guard::new(rules(), now, 1);
     assert_eq!(guard.set_health(Health::Healthy), None);
     assert_eq!(guard.set_health(Health::Unhealthy), Some(Transition::Health(Health::Unhealthy)));
-    assert_eq!(guard.set_health(Health::Unhealthy), None, "told once");
-    assert_eq!(guard.admit(now).unwrap_err(), Refused::Unhealthy);
+    assert_eq!(guard.set_health(Health::Unhealthy), None, "reported once");
+    assert_eq!(guard.admit(now).unwrap_err(), AdmissionError::Unhealthy);
     assert_eq!(guard.state(now), BreakerState::Closed);
-    let until = now + length((0..3).filter_map(|_| guard.failed(now)).last());
-    assert_eq!(guard.admit(until).unwrap_err(), Refused::Unhealthy);
+    let until = now + duration((0..3).filter_map(|_| guard.failed(now)).last());
+    assert_eq!(guard.admit(until).unwrap_err(), AdmissionError::Unhealthy);
     assert_eq!(guard.health(), Health::Unhealthy);
     assert_eq!(guard.set_health(Health::Healthy), Some(Transition::Health(Health::Healthy)));
     assert_eq!(guard.admit(until).unwrap().transition, Some(Transition::HalfOpened));
 }
 
 #[test]
-fn a_time_before_its_birth_is_its_birth() {
-    let born = Instant::now() + Duration::from_secs(1000);
-    let guard = Guard::new(Rules { failures: 1, ..rules() }, born, 1);
-    let left = length(guard.failed(before(born, Duration::from_secs(500))));
-    assert_eq!(guard.state(born), BreakerState::Open { left });
+fn a_time_before_the_start_counts_as_the_start() {
+    let start = Instant::now() + Duration::from_secs(1000);
+    let guard = Guard::new(Rules { failures: 1, ..rules() }, start, 1);
+    let remaining = duration(guard.failed(before(start, Duration::from_secs(500))));
+    assert_eq!(guard.state(start), BreakerState::Open { remaining });
 }
 
 #[test]
 fn guards_that_opened_together_come_back_apart() {
     let now = Instant::now();
     let lengths: std::collections::BTreeSet<_> = (0..100)
-        .map(|seed| length(Guard::new(Rules { failures: 1, ..rules() }, now, seed).failed(now)))
+        .map(|seed| duration(Guard::new(Rules { failures: 1, ..rules() }, now, seed).failed(now)))
         .collect();
     assert!(lengths.len() > 80, "{} of 100 differ", lengths.len());
 }
 
-/// More threads than the models can have. A change that was lost or told twice would leave the
+/// More threads than the models can have. A change that was lost or reported twice would leave the
 /// sums unequal.
 #[test]
 fn many_threads_are_told_of_each_change_once() {
     let now = Instant::now();
-    let rules = Rules { failures: 4, probes: 3, successes: 2, open: MS, longest: MS };
+    let rules = Rules { failures: 4, probes: 3, successes: 2, open: MS, max_open: MS };
     let guard = Arc::new(Guard::new(rules, now, 1));
     let sums: [_; 4] = [(); 4].map(|()| Arc::new(AtomicU32::new(0)));
     let threads: Vec<_> = (0..4_u32)
@@ -201,17 +201,17 @@ fn many_threads_are_told_of_each_change_once() {
             thread::spawn(move || {
                 for call in 0..20_000_u32 {
                     let now = now + call * MS;
-                    let Ok(admitted) = Permit::ask(Arc::clone(&guard), now) else { continue };
+                    let Ok(admitted) = Permit::acquire(Arc::clone(&guard), now) else { continue };
                     if admitted.transition.is_some() {
                         half.fetch_add(1, SeqCst);
                     }
                     let is_probe = admitted.permit.is_probe();
-                    let told = match crate::mix::mix(u64::from(call * 4 + thread)) % 4 {
+                    let reported = match crate::mix::mix(u64::from(call * 4 + thread)) % 4 {
                         0 => admitted.permit.succeeded(),
                         1 => None,
                         _ => admitted.permit.failed(now),
                     };
-                    match told {
+                    match reported {
                         Some(Transition::Opened { failures: 1, .. }) if is_probe => {
                             by_probe.fetch_add(1, SeqCst)
                         }

@@ -1,4 +1,4 @@
-//! The word, taken apart and put together.
+//! The guard's word: packing and unpacking.
 //!
 //! ```text
 //!  bit  63     62 61   60 ............................................ 0
@@ -11,11 +11,12 @@ const UNHEALTHY: u64 = 1 << 63;
 const STATE: u32 = 61;
 const OPEN: u64 = 1;
 const HALF_OPEN: u64 = 2;
-/// Milliseconds since the guard's birth: 34 years. An episode's number: more than there are.
+/// 40 bits. As milliseconds since the guard's start they last 34 years; as numbers of episodes they
+/// never run out.
 const WIDE: u64 = (1 << 40) - 1;
 const DOUBLINGS: u64 = (1 << 5) - 1;
 
-/// The number of one half-open time.
+/// The number of one half-open period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Episode(u64);
 
@@ -36,7 +37,7 @@ pub(super) enum Breaker {
     Closed {
         failures: u32,
     },
-    /// Until so many milliseconds after the guard's birth.
+    /// `until` is in milliseconds since the guard's start.
     Open {
         until: u64,
         doublings: u8,

@@ -147,13 +147,13 @@ impl Staging {
         }
     }
 
-    /// Waits for the right to change the folder, which lasts until the file is closed.
-    fn lock(&self, patience: Duration) -> io::Result<File> {
+    /// Waits for the folder's lock. The caller may change the folder until it closes the returned file.
+    fn lock(&self, timeout: Duration) -> io::Result<File> {
         let lock = self.lock_file()?;
-        let until = Instant::now() + patience;
+        let until = Instant::now() + timeout;
         while let Err(TryLockError::WouldBlock) = lock.try_lock() {
             if Instant::now() >= until {
-                let message = format!("another host has held the folder's lock for {patience:?}");
+                let message = format!("another host has held the folder's lock for {timeout:?}");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             thread::park_timeout(Duration::from_millis(1));
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_is_not_swept_and_neither_is_what_is_not_ours() {
+    fn new_copies_and_foreign_files_are_not_swept() {
         let (_folder, one, other) = hosts();
         let path = left_over(&one, b"code");
         assert_eq!(other.sweep(DAY).unwrap(), 0, "it is new");

@@ -15,7 +15,7 @@ use crate::description;
 use crate::ledger::Ledger;
 
 /// How long the thread that drops an instance waits until it is freed. Most instances are freed at
-/// once, so that a host that ends has freed them by then; one that hangs holds nothing up for long.
+/// once, so that a host that ends has freed them by then; one that hangs delays its thread by no more.
 const FREED_WITHIN: Duration = Duration::from_millis(20);
 
 /// The functions of a plugin, and the threads on which they run outside calls.
@@ -125,9 +125,10 @@ impl LiveInstance {
     ) -> Result<T, Error> {
         match &self.instance {
             Some(instance) => call(instance),
-            None => {
-                Err(Error::new(plugbay_abi::Kind::Internal, "expected an instance, found none"))
-            }
+            None => Err(Error::new(
+                plugbay_abi::ErrorKind::Internal,
+                "expected an instance, found none",
+            )),
         }
     }
 

@@ -38,7 +38,8 @@ impl CurrentInstance {
         Self { factory, first, replaced, current, last_failure, discarded }
     }
 
-    /// Lends the instance to `call`. A failure is dealt with by the caller, once nothing is lent.
+    /// Calls `call` with the current instance. `call` must not replace the instance: its caller does so,
+    /// once `call` has returned.
     #[inline]
     pub(crate) fn peek<T>(&self, call: impl FnOnce(Option<&LiveInstance>) -> T) -> T {
         // A call that does not see the replacement yet is like one that began before it.

@@ -1,16 +1,14 @@
 //! A started plugin whose code runs in this process.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use plugbay_abi::host::Instance;
-use plugbay_abi::{Buffer, Error, Kind};
-use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
-use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
+use plugbay_abi::{Error, ErrorKind};
 use plugbay_core::{
-    CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
+    Bulkhead, CallError, CallErrorKind, Context, Description, Plugin, PluginStats, Policy,
     Provider, Reason, Refusal, StartPlugin,
 };
 use tokio::runtime::Handle;
@@ -18,28 +16,28 @@ use tokio::runtime::Handle;
 use super::code::{Code, InstanceFactory, LiveInstance, StepError};
 use super::current::CurrentInstance;
 use crate::blocking::Blocking;
-use crate::bulkhead::Bulkhead;
 use crate::call_host::{CallHost, from_guest};
+use crate::kind;
+use crate::kind::capability::{Callee, Capability};
+use crate::kind::wire::WireCall;
 use crate::ledger::Ledger;
 
 /// The plugin, as all its calls share it.
-struct Callee {
+struct InProcessCallee {
     factory: Arc<InstanceFactory>,
     policy: Policy,
     tokio: Handle,
-    /// Bounds the calls of its handlers.
-    handlers: Arc<Bulkhead>,
-    /// Bounds the asynchronous calls of its codecs, which need a thread of tokio. They have a bound
-    /// of their own because a handler may wait for a codec. Synchronous calls run on their caller's
+    /// By kind: bounds the calls from asynchronous code, which need a thread of tokio. Each kind has a
+    /// bound of its own because a handler may wait for a codec. Synchronous calls run on their caller's
     /// thread and have no bound.
-    codecs: Arc<Bulkhead>,
+    bulkheads: BTreeMap<String, Arc<Bulkhead>>,
     /// The one instance, which serves all calls at once.
     instance: CurrentInstance,
 }
 
 /// A started plugin whose code runs in this process.
 pub(crate) struct InProcessPlugin {
-    callee: Arc<Callee>,
+    callee: Arc<InProcessCallee>,
     description: Arc<Description>,
 }
 
@@ -65,9 +63,12 @@ impl InProcessPlugin {
             .health(start.policy.init)
             .map_err(|error| Refusal::new(Reason::Unhealthy, format!("health: {error}")))?;
         let Policy { instances, queue, .. } = start.policy;
-        let callee = Callee {
-            handlers: Bulkhead::new(factory.label(), instances, queue),
-            codecs: Bulkhead::new(factory.label(), instances, queue),
+        let kinds = start.description.capabilities.iter().map(|capability| &capability.kind);
+        let bulkheads = kinds
+            .map(|kind| (kind.clone(), Bulkhead::new(factory.label(), instances, queue)))
+            .collect();
+        let callee = InProcessCallee {
+            bulkheads,
             instance: CurrentInstance::new(Arc::clone(&factory), instance),
             factory,
             policy: start.policy,
@@ -77,37 +78,15 @@ impl InProcessPlugin {
     }
 }
 
-impl Callee {
+impl InProcessCallee {
     fn label(&self) -> &Arc<str> {
         self.factory.label()
-    }
-
-    fn convert(
-        &self,
-        context: &Context<'_>,
-        convert: impl Fn(&Instance, &CallHost<'_>) -> Result<Buffer, Error>,
-    ) -> Result<Vec<u8>, CallError> {
-        let host = CallHost::during(&self.factory.ledger, context);
-        // The answer is used where it was written: moving its four words two at a time, right after
-        // they were written, stalls the processor, and each change of the result would move them.
-        let convert = |instance: Option<&LiveInstance>| {
-            let Some(instance) = instance else { return Err(CallFailure::NoInstance) };
-            match instance.call(|instance| convert(instance, &host)) {
-                Ok(answer) => {
-                    host.outcome(Ok(())).map_err(CallFailure::Call)?;
-                    self.check_output(answer.len()).map_err(CallFailure::Call)?;
-                    Ok(answer.into_vec())
-                }
-                Err(error) => Err(self.failed(&host, instance, error)),
-            }
-        };
-        self.instance.peek(convert).or_else(|failed| self.recover(context, failed, convert))
     }
 
     /// Classifies the error of a call.
     #[cold]
     fn failed(&self, host: &CallHost<'_>, instance: &LiveInstance, error: Error) -> CallFailure {
-        let panicked = error.kind == Kind::Panicked;
+        let panicked = error.kind == ErrorKind::Panicked;
         match host.outcome::<()>(Err(from_guest(error, self.label()))) {
             Err(error) if panicked => CallFailure::Panicked(error, instance.number()),
             Err(error) => CallFailure::Call(error),
@@ -164,12 +143,11 @@ impl Callee {
 impl Plugin for InProcessPlugin {
     fn provide(&self, capability: u32) -> Option<Provider> {
         let described = self.description.capabilities.get(capability as usize)?;
-        let calls = InProcessCapability { callee: Arc::clone(&self.callee), capability };
-        match &*described.kind {
-            Codec::NAME => Some(Provider::new::<Codec>(Arc::new(calls))),
-            Handler::NAME => Some(Provider::new::<Handler>(Arc::new(calls))),
-            _ => None,
-        }
+        let bulkhead = Arc::clone(self.callee.bulkheads.get(&described.kind)?);
+        kind::provide(
+            &described.kind,
+            Capability { callee: Arc::clone(&self.callee), bulkhead, index: capability },
+        )
     }
 
     fn calls_others(&self) -> bool {
@@ -182,7 +160,7 @@ impl Plugin for InProcessPlugin {
         let instance = callee.instance.get_or_create(within)?;
         instance.health(within).map_err(|error| match error {
             StepError::Own(error) => {
-                if error.kind == Kind::Panicked {
+                if error.kind == ErrorKind::Panicked {
                     callee.instance.replace(instance.number(), within);
                 }
                 from_guest(error, callee.label())
@@ -207,7 +185,7 @@ impl Plugin for InProcessPlugin {
             instances: self.callee.instance.current().is_some().into(),
             instantiations: self.callee.factory.created.load(Ordering::Relaxed),
             discarded: self.callee.instance.discarded(),
-            waiting: u64::from(self.callee.handlers.waiting() + self.callee.codecs.waiting()),
+            waiting: self.callee.bulkheads.values().map(|it| u64::from(it.waiting())).sum(),
             limited: self.callee.factory.ledger.limited(),
             metrics: self.callee.factory.ledger.metrics.snapshot(),
             ..PluginStats::default()
@@ -215,97 +193,51 @@ impl Plugin for InProcessPlugin {
     }
 }
 
-/// One capability of a plugin.
-#[derive(Clone)]
-struct InProcessCapability {
-    callee: Arc<Callee>,
-    capability: u32,
-}
+impl Callee for Arc<InProcessCallee> {
+    #[inline]
+    fn call<C: WireCall>(
+        &self,
+        context: &Context<'_>,
+        index: u32,
+        call: &C,
+    ) -> Result<C::Output, CallError> {
+        let host = CallHost::during(&self.factory.ledger, context);
+        // The answer is used where it was written: moving its four words two at a time, right after
+        // they were written, stalls the processor, and each change of the result would move them.
+        let call = |instance: Option<&LiveInstance>| {
+            let Some(instance) = instance else { return Err(CallFailure::NoInstance) };
+            match instance.call(|instance| call.call(instance, &host, index)) {
+                Ok(answer) => {
+                    host.outcome(Ok(())).map_err(CallFailure::Call)?;
+                    // Before anything is copied.
+                    self.check_output(C::size(&answer)).map_err(CallFailure::Call)?;
+                    C::take(answer, self.label()).map_err(CallFailure::Call)
+                }
+                Err(error) => Err(self.failed(&host, instance, error)),
+            }
+        };
+        self.instance.peek(call).or_else(|failed| self.recover(context, failed, call))
+    }
 
-impl InProcessCapability {
-    /// For calls from asynchronous code.
+    /// Nothing can end native code in this process, so the call does not use its deadline.
+    fn call_until<C: WireCall>(
+        &self,
+        context: &Context<'_>,
+        index: u32,
+        call: &C,
+        _deadline: Instant,
+    ) -> Result<C::Output, CallError> {
+        self.call(context, index, call)
+    }
+
     fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking {
         Blocking {
-            tokio: self.callee.tokio.clone(),
+            tokio: self.tokio.clone(),
             bulkhead: Arc::clone(bulkhead),
-            deadline: self.callee.policy.deadline,
+            deadline: self.policy.deadline,
             grace: Duration::ZERO,
         }
     }
-}
-
-impl CodecCall for InProcessCapability {
-    #[inline]
-    fn convert(
-        &self,
-        context: &Context<'_>,
-        direction: Direction,
-        input: &[u8],
-    ) -> Result<Vec<u8>, CallError> {
-        let convert = |instance: &Instance, host: &CallHost<'_>| match direction {
-            Direction::Encode => instance.encode(host, self.capability, input),
-            Direction::Decode => instance.decode(host, self.capability, input),
-        };
-        self.callee.convert(context, convert)
-    }
-
-    fn convert_async<'a>(
-        &'a self,
-        context: Context<'a>,
-        direction: Direction,
-        input: Vec<u8>,
-    ) -> CodecFuture<'a> {
-        let calls = self.clone();
-        let blocking = self.blocking(&self.callee.codecs);
-        blocking.call(context, move |context, _| calls.convert(context, direction, &input))
-    }
-}
-
-impl HandlerCall for InProcessCapability {
-    fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
-        let (callee, capability) = (Arc::clone(&self.callee), self.capability);
-        let blocking = self.blocking(&callee.handlers);
-        // Nothing can end native code in this process, so the call does not use its deadline.
-        blocking.call(context, move |context, _| handle(&callee, capability, context, &request))
-    }
-}
-
-fn handle(
-    callee: &Callee,
-    capability: u32,
-    context: &Context<'_>,
-    request: &Request,
-) -> Result<Response, CallError> {
-    let host = CallHost::during(&callee.factory.ledger, context);
-    let params: Vec<(&str, &str)> =
-        request.params.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let headers: Vec<(&str, &[u8])> =
-        request.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let borrowed = plugbay_abi::Request {
-        method: &request.method,
-        path: &request.path,
-        query: request.query.as_deref(),
-        params: &params,
-        headers: &headers,
-        body: &request.body,
-    };
-    let handle = |instance: Option<&LiveInstance>| {
-        let Some(instance) = instance else { return Err(CallFailure::NoInstance) };
-        match instance.call(|instance| instance.handle(&host, capability, borrowed)) {
-            Ok(answer) => host.outcome(Ok(answer)).map_err(CallFailure::Call),
-            Err(error) => Err(callee.failed(&host, instance, error)),
-        }
-    };
-    let instance = callee.instance.current();
-    let answer =
-        handle(instance.as_deref()).or_else(|failed| callee.recover(context, failed, handle))?;
-    // Checked before anything is copied.
-    callee.check_output(answer.size())?;
-    let response = answer.copy().map_err(|error| from_guest(error, callee.label()))?;
-    let plugbay_abi::Response { status, headers, body } = response;
-    let response = Response { status, headers, body };
-    response.check().map_err(|error| error.of(callee.label()))?;
-    Ok(response)
 }
 
 /// Why a call gave no answer, by what is to be done about it.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tracing::dispatcher;
 
 /// The most threads that one library may leave behind.
-const MOST: usize = 8;
+const MAX_LEFT_BEHIND: usize = 8;
 
 /// The threads of one library that run its code outside its calls.
 #[derive(Clone, Debug, Default)]
@@ -26,18 +26,18 @@ pub(crate) struct Threads {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     #[error(
-        "expected it to return within {0:?}, found that it did not; native code cannot be \
+        "expected it to return within {0:?}, found it still running; native code cannot be \
          stopped, so its thread is left behind"
     )]
     Late(Duration),
     #[error(
-        "expected at most {MOST} threads that are left behind in this library, found as many: nothing \
-         else of it runs until one returns"
+        "expected at most {MAX_LEFT_BEHIND} threads left behind in this library, found \
+         {MAX_LEFT_BEHIND}: no other function of it is called outside its calls until one returns"
     )]
-    Crowded,
-    #[error("expected a thread to run it on, found: {0}")]
+    TooManyLeftBehind,
+    #[error("expected the system to start a thread for it, found: {0}")]
     NoThread(io::Error),
-    #[error("expected a result, found that the host's side of it panicked")]
+    #[error("expected a result, found a panic in the host's code that called it")]
     Panicked,
 }
 
@@ -62,8 +62,8 @@ impl Threads {
         &self,
         act: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Pending<T>, NoAnswer> {
-        if self.left_behind() >= MOST {
-            return Err(NoAnswer::Crowded);
+        if self.left_behind() >= MAX_LEFT_BEHIND {
+            return Err(NoAnswer::TooManyLeftBehind);
         }
         let slot = Arc::new(Slot {
             state: Mutex::new(State::Open),
@@ -85,9 +85,9 @@ impl Threads {
     }
 }
 
-/// Where the thread puts its result and the waiting side takes it. Each side sees what the other
-/// did: the waiting side takes the result or the thread drops it, and a thread that is left behind
-/// is counted until it ends.
+/// The slot into which the thread puts its result, and from which the waiting side takes it. Each side
+/// sees what the other did: the waiting side takes the result or the thread drops it, and a thread that
+/// is left behind is counted until it ends.
 struct Slot<T> {
     state: Mutex<State<T>>,
     answered: Condvar,
@@ -268,9 +268,9 @@ mod tests {
     /// Waits until `holds` returns true.
     #[track_caller]
     fn until(mut holds: impl FnMut() -> bool) {
-        let patience = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(20);
         while !holds() {
-            assert!(Instant::now() < patience, "not within 20 s");
+            assert!(Instant::now() < deadline, "expected it within 20 s");
             thread::yield_now();
         }
     }
@@ -279,7 +279,7 @@ mod tests {
     fn threads_left_behind_are_counted_and_bounded() {
         let threads = Threads::default();
         let bound = Duration::from_millis(1);
-        let gates: Vec<_> = (0..MOST)
+        let gates: Vec<_> = (0..MAX_LEFT_BEHIND)
             .map(|before| {
                 assert_eq!(threads.left_behind(), before);
                 let (gate, closed) = channel::<()>();
@@ -288,8 +288,8 @@ mod tests {
                 gate
             })
             .collect();
-        let crowded = threads.run_within(bound, || panic!("it must not run")).unwrap_err();
-        assert!(matches!(crowded, NoAnswer::Crowded), "{crowded}");
+        let refused = threads.run_within(bound, || panic!("it must not run")).unwrap_err();
+        assert!(matches!(refused, NoAnswer::TooManyLeftBehind), "{refused}");
         drop(gates);
         until(|| threads.left_behind() == 0);
         assert_eq!(threads.run_within(Duration::from_secs(60), || 7).unwrap(), 7);

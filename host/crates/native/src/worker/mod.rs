@@ -10,14 +10,14 @@
 //! # The two ends
 //!
 //! The host starts a program, [`WorkerCommand`], which calls [`serve`] before it does anything else.
-//! It is usually the program that embeds Plugbay; then [`serve_if_asked`] is the first line of its
+//! It is usually the program that embeds Plugbay; then [`serve_if_child`] is the first line of its
 //! `main`:
 //!
 //! ```no_run
 //! use std::process::ExitCode;
 //!
 //! fn main() -> ExitCode {
-//!     if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+//!     if let Some(ended) = plugbay_native::worker::serve_if_child() {
 //!         return ended;
 //!     }
 //!     // … the application, which passes `WorkerCommand::this_program()` to the host
@@ -96,7 +96,7 @@ mod child;
 #[cfg(target_os = "linux")]
 mod host;
 #[cfg(target_os = "linux")]
-mod link;
+pub(crate) mod link;
 mod state;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
@@ -137,7 +137,7 @@ pub fn serve() -> ExitCode {
 /// Serves as a worker if [`ARGUMENT`] is the only argument of the program, as after
 /// [`WorkerCommand::this_program`]; otherwise returns `None` at once.
 #[must_use = "the program should end with this code if there is one"]
-pub fn serve_if_asked() -> Option<ExitCode> {
+pub fn serve_if_child() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     (args.next()? == ARGUMENT && args.next().is_none()).then(serve)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use plugbay_core::WorkerStatus;
 use serde::{Deserialize, Serialize};
 
-/// The first argument that makes [`serve_if_asked`](super::serve_if_asked) serve.
+/// The first argument that makes [`serve_if_child`](super::serve_if_child) serve.
 pub const ARGUMENT: &str = "plugbay-native-worker";
 
 /// The program that becomes a worker.
@@ -21,7 +21,7 @@ pub struct WorkerCommand {
 
 impl WorkerCommand {
     /// The running program, even if its file was replaced since. Its `main` begins with
-    /// [`serve_if_asked`](super::serve_if_asked).
+    /// [`serve_if_child`](super::serve_if_child).
     #[must_use]
     pub fn this_program() -> Self {
         Self::this_program_with([ARGUMENT])

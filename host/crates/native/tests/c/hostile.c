@@ -133,8 +133,8 @@ __attribute__((constructor)) static void constructed(void) {
     hold(CONSTRUCTOR_HOLDS);
 #endif
 #ifdef MISSING
-    extern int nobody_has_this(void);
-    constructor_socket = nobody_has_this();
+    extern int missing_symbol(void);
+    constructor_socket = missing_symbol();
 #endif
 }
 

@@ -1,4 +1,4 @@
-//! Libraries that must not run, and what is said of each.
+//! Libraries that must not run, and the refusal of each.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn says(refusal: &Refusal, reason: Reason, path: &Path, parts: &[&str]) {
     }
 }
 
-/// Builds the fixture as `flags` say, and expects it to be refused.
+/// Builds the fixture with `flags`, and expects it to be refused.
 #[track_caller]
 fn refused(flags: &[&str], reason: Reason, parts: &[&str]) {
     if !can_compile() {
@@ -358,7 +358,7 @@ fn an_unknown_status_is_internal() {
 }
 
 #[test]
-fn native_code_runs_only_where_it_may() {
+fn isolation_is_checked_before_anything_else() {
     let site = Site::new();
     let Some(path) = compile::example(site.folder(), "rot13.c") else { return };
     let artifact = Site::read(&path);
@@ -367,8 +367,8 @@ fn native_code_runs_only_where_it_may() {
     assert_eq!(refused.reason, Reason::Isolation);
     assert!(refused.message.contains(&path.display().to_string()), "{refused}");
     assert!(refused.hint.contains("artifact = \"rot13.so\""), "{refused}");
-    assert!(!site.path("copies").exists(), "nothing that may not run is copied");
-    // Nothing else that is wrong with the file or the folder for copies is looked at then.
+    assert!(!site.path("copies").exists(), "a library that must not run is not copied");
+    // Neither the file nor the folder for copies is checked in that case.
     std::fs::write(site.path("copies"), b"in its place").unwrap();
     std::fs::write(site.path("broken.so"), b"\x7fELF").unwrap();
     let broken = site.runtime().prepare(&Site::read(&site.path("broken.so"))).unwrap();

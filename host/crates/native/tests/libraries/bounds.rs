@@ -59,14 +59,14 @@ fn handlers_are_bounded_and_one_that_hangs_holds_its_place() {
     assert_eq!(started.encode(0, b"\xf6").unwrap(), b"\xf6");
 
     std::fs::remove_file(&gate).unwrap();
-    let patience = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let error = site.tokio().block_on(handle(&started)).unwrap_err();
         if error.kind() == CallErrorKind::Unsupported {
             break;
         }
         assert_eq!(error.kind(), CallErrorKind::Overloaded, "{error}");
-        assert!(Instant::now() < patience, "{error}");
+        assert!(Instant::now() < deadline, "{error}");
     }
 }
 

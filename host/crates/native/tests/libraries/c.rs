@@ -1,4 +1,4 @@
-//! Plugins in C and C++, on the generated header alone.
+//! Plugins in C and C++ that include only the generated header.
 
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ fn a_library_is_loaded_once_from_its_copy() {
         all.into_iter().filter(|it| it.digest == artifact.digest).collect::<Vec<_>>()
     };
     let prepared = site.runtime().prepare(&artifact).unwrap();
-    assert!(of_it().is_empty(), "to prepare is to run nothing of it");
+    assert!(of_it().is_empty(), "preparing a library does not load it");
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| prepared.describe(Isolation::InProcess).unwrap());

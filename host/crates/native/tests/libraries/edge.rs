@@ -1,4 +1,4 @@
-//! What passes between a host and a library that runs, and what must not.
+//! What crosses the boundary between a host and a running library, and what must not.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -63,7 +63,7 @@ fn a_plugin_without_an_instance_gets_one_once_it_can_be_created() {
     std::fs::write(&gate, b"").unwrap();
     let error = gated.encode(0, b"\xf6").unwrap_err();
     assert_eq!((error.kind(), error.message()), (CallErrorKind::Panic, "as asked"));
-    // The half changed instance serves neither codecs nor handlers.
+    // The instance that panicked serves neither codecs nor handlers any more.
     let refused = |error: CallError| {
         assert_eq!(error.kind(), CallErrorKind::Unavailable);
         assert_eq!(error.plugin(), Some("fixture@1.0.0"));
@@ -79,13 +79,13 @@ fn a_plugin_without_an_instance_gets_one_once_it_can_be_created() {
     assert_eq!((stats.instances, stats.discarded, stats.instantiations), (0, 1, 1));
     // A later call creates one.
     std::fs::remove_file(&gate).unwrap();
-    let patience = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         match gated.decode(0, b"") {
             Ok(answer) => break assert_eq!(answer, b"\x6fmarker:00000000"),
             Err(error) => refused(error),
         }
-        assert!(Instant::now() < patience, "it is not tried again");
+        assert!(Instant::now() < deadline, "expected a new instance within 20 s");
     }
     let stats = gated.plugin.stats();
     assert_eq!((stats.instances, stats.discarded, stats.instantiations), (1, 1, 2));

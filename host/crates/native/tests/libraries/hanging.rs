@@ -1,4 +1,4 @@
-//! Libraries that hang outside their calls, each as long as a file is there.
+//! Libraries that hang outside their calls, each as long as its gate file exists.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -61,9 +61,9 @@ impl Hanging {
     /// Opens the gate, and waits until all threads that hung in the library have ended.
     fn open(&self) {
         std::fs::remove_file(&self.gate).unwrap();
-        let patience = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(20);
         while self.left_behind() > 0 {
-            assert!(Instant::now() < patience, "{} are left behind", self.left_behind());
+            assert!(Instant::now() < deadline, "{} are left behind", self.left_behind());
             std::thread::yield_now();
         }
     }
@@ -162,9 +162,9 @@ fn dropping_an_instance_does_not_wait_for_it() {
     let begun = Instant::now();
     let lines = logged_of(|| {
         drop(started);
-        assert!(begun.elapsed() < BOUND, "it was waited for");
+        assert!(begun.elapsed() < BOUND, "dropping the plugin waited for its instance");
     });
-    assert!(begun.elapsed() >= BOUND, "it was given up early");
+    assert!(begun.elapsed() >= BOUND, "the instance was reported before its deadline");
     assert!(lines[0].contains("an instance was not freed"), "{lines:?}");
     hanging.open();
 }

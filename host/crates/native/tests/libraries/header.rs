@@ -1,4 +1,4 @@
-//! A real library, cut and changed everywhere: its header is read or refused, and nothing panics.
+//! A real library, truncated and changed everywhere: its header is read or refused, without a panic.
 
 use plugbay_native::header::{self, HeaderError};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ fn library() -> Option<Vec<u8>> {
     Some(std::fs::read(path).unwrap())
 }
 
-fn look(bytes: &[u8]) -> Result<header::LibraryHeader, HeaderError> {
+fn read(bytes: &[u8]) -> Result<header::LibraryHeader, HeaderError> {
     let _ = (header::recognises(bytes), header::is_whole(bytes));
     header::read(bytes).inspect_err(|error| {
         assert!(error.to_string().starts_with("expected "), "{error}");
@@ -24,7 +24,7 @@ fn look(bytes: &[u8]) -> Result<header::LibraryHeader, HeaderError> {
 fn the_header_is_read() {
     let Some(bytes) = library() else { return };
     assert!(header::recognises(&bytes) && header::is_whole(&bytes));
-    let found = look(&bytes).unwrap();
+    let found = read(&bytes).unwrap();
     assert_eq!((found.version, found.header_size, found.vtable_size), (2, 24, 64));
 }
 
@@ -33,7 +33,7 @@ fn a_truncated_library_is_not_whole() {
     let Some(bytes) = library() else { return };
     for length in 0..bytes.len() {
         assert!(!header::is_whole(&bytes[..length]), "{length} of {} bytes", bytes.len());
-        let _ = look(&bytes[..length]);
+        let _ = read(&bytes[..length]);
     }
 }
 
@@ -44,11 +44,11 @@ fn any_wrong_byte_is_refused_without_a_panic() {
         let right = bytes[at];
         for wrong in [!right, right ^ 0x80, right.wrapping_add(1)] {
             bytes[at] = wrong;
-            let _ = look(&bytes);
+            let _ = read(&bytes);
         }
         bytes[at] = right;
     }
-    assert!(look(&bytes).is_ok());
+    assert!(read(&bytes).is_ok());
 }
 
 proptest! {
@@ -70,8 +70,8 @@ proptest! {
             for (at, byte) in headers {
                 bytes[at] = byte;
             }
-            let _ = look(&bytes);
-            let _ = look(&bytes[..cut.index(bytes.len())]);
+            let _ = read(&bytes);
+            let _ = read(&bytes[..cut.index(bytes.len())]);
         }
     }
 
@@ -83,6 +83,6 @@ proptest! {
         ]),
         rest in prop::collection::vec(any::<u8>(), 0..400),
     ) {
-        let _ = look(&[magic, &rest].concat());
+        let _ = read(&[magic, &rest].concat());
     }
 }

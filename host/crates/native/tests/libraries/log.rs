@@ -1,4 +1,4 @@
-//! Writes down what is logged while something runs.
+//! Records what is logged while a closure runs.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -43,7 +43,7 @@ impl Visit for Line {
     }
 }
 
-/// Runs `work`; its result, and the lines that this thread logged meanwhile.
+/// Runs `work`, and returns its result and the lines that this thread logged meanwhile.
 pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     let lines = Lines::default();
     let result = tracing::subscriber::with_default(lines.clone(), work);
@@ -55,9 +55,9 @@ pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
 pub(crate) fn logged_of(work: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), work);
-    let patience = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while lines.0.lock().unwrap().is_empty() {
-        assert!(Instant::now() < patience, "nothing was logged");
+        assert!(Instant::now() < deadline, "nothing was logged");
         std::thread::yield_now();
     }
     lines.0.lock().unwrap().clone()

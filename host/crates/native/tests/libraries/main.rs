@@ -1,4 +1,4 @@
-//! Native libraries, from the compiler to the call: plugins in C, C++ and Rust, good and bad.
+//! Native libraries, from the compiler to the call: valid and invalid plugins in C, C++ and Rust.
 //!
 //! The libraries are built here, with the system's compilers: `$CC` and `$CXX`, or `cc` and
 //! `c++`. Where there is none, a test says that it was skipped.

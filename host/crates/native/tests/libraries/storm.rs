@@ -69,8 +69,8 @@ fn five_hundred_versions_run_one_after_the_other() {
             caller.join().unwrap();
         }
     });
-    // The callers' threads have ended, and with them what each version kept for them: the
-    // destructors ran in code of versions that were retired long ago.
+    // The callers' threads have ended, and their thread-local destructors ran, in the code of versions
+    // that were retired long ago.
     for storm in &old {
         let ended = storm.decode(0, b"").unwrap();
         assert!((1..=CALLERS).contains(&u64::from(ended[0])), "{ended:?}");

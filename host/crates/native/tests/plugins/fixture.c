@@ -1,13 +1,13 @@
 /*
- * A plugin for the tests: a codec whose `encode` gives back what it is given, and whose `decode`
- * tells which build it is. Macros make it misbehave in one way each.
+ * A plugin for the tests: a codec whose `encode` returns its input, and whose `decode` returns the
+ * marker of the build. Each macro makes it misbehave in one way.
  */
 
 #include "plugbay.h"
 
 #include <stdlib.h>
 
-/* It hangs where it is told to, as long as the file GATE is there. */
+/* Hangs as long as the file GATE exists. */
 #if defined(GATE)
 #include <unistd.h>
 __attribute__((unused)) static void wait_for_gate(void) {
@@ -99,7 +99,7 @@ static plugbay_status create(plugbay_host host, plugbay_bytes config, void **ins
   *out = plugbay_literal("");
   return PLUGBAY_OK;
 #else
-  /* There is nothing to keep, but it may not be null. */
+  /* This plugin has no state, but the instance must not be null. */
   static char instance_of_all;
   *instance = &instance_of_all;
   *out = plugbay_literal("");
@@ -230,13 +230,13 @@ static const plugbay_vtable vtable = {
 };
 
 #if defined(NULL_FUNCTION)
-/* Used in this way only. */
+/* Without this reference `handle` would be unused. */
 extern plugbay_handler_table unused;
 plugbay_handler_table unused = {.handle = handle};
 #endif
 
 #if defined(NEEDS)
-/* Another library has it; or none. */
+/* A function of another library, or of none. */
 int NEEDS(void);
 PLUGBAY_EXPORT int needs(void) { return NEEDS(); }
 #endif

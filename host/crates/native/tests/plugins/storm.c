@@ -1,5 +1,5 @@
 /*
- * A plugin for the tests that holds on to all that makes unloading unsound: a thread of its own, a
+ * A plugin for the tests with everything that makes unloading unsound: a thread of its own, a
  * thread-local variable, and a destructor that runs when a thread of the host ends.
  */
 
@@ -18,7 +18,7 @@ static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned char destroyed;
 
-/* Runs at the end of each thread that called, whenever that is. */
+/* Runs when a thread ends that called this library. */
 static void thread_ended(void *value) {
   free(value);
   __atomic_fetch_add(&destroyed, 1, __ATOMIC_SEQ_CST);

@@ -48,9 +48,9 @@ fn a_constructor_that_hangs_holds_up_no_caller() {
 
     // The constructor returns after all: both libraries can be used.
     std::fs::remove_file(&gate).unwrap();
-    let patience = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while Libraries::of_this_process().loaded().is_empty() {
-        assert!(Instant::now() < patience, "it was not loaded");
+        assert!(Instant::now() < deadline, "it was not loaded");
         std::thread::yield_now();
     }
     for path in [stuck, good] {

@@ -1,4 +1,4 @@
-//! Calls that go well, and those that fail as the plugin says.
+//! Calls that succeed, and calls that fail with an error of the plugin.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -1,4 +1,4 @@
-//! What a plugin finds, and what it cannot do.
+//! What a plugin in a worker can see and use, and what it is denied.
 
 use std::fs::File;
 use std::os::fd::AsFd;

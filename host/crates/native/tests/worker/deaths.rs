@@ -1,4 +1,4 @@
-//! Workers that die, and what their callers hear.
+//! Workers that die, and the errors that their callers get.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -151,7 +151,7 @@ fn a_program_that_exits_early_says_why() {
 
 fn a_library_that_does_not_open_is_refused_as_in_process() {
     for (flag, reason, part) in [
-        ("-DMISSING", Reason::Loader, "nobody_has_this"),
+        ("-DMISSING", Reason::Loader, "missing_symbol"),
         ("-DNO_ENTRY", Reason::NoEntry, "expected an exported symbol"),
         ("-DNULL_ENTRY", Reason::BadHeader, "expected a vtable, found null"),
         ("-DVERSION=99", Reason::AbiVersion, "99"),

@@ -1,4 +1,4 @@
-//! What a worker is granted: that it has it, and what it has not.
+//! The grants of a worker: what it is granted works, and everything else is denied.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -56,7 +56,7 @@ impl Folders {
     }
 }
 
-/// The result of that.
+/// The result of the system call `verb` on `path`, made by the plugin.
 fn uses(host: &Host, verb: &str, path: &Path) -> String {
     host.tell(&format!("use {verb} {}", path.display()))
 }
@@ -156,7 +156,7 @@ fn a_folder_that_is_missing_is_refused() {
     assert_eq!(refusal.reason, Reason::Grant);
     let path = folders.path("nowhere");
     assert!(refusal.message.contains(path.to_str().unwrap()), "{refusal}");
-    assert!(refusal.hint.contains("make the folder"), "{refusal}");
+    assert!(refusal.hint.contains("create the folder"), "{refusal}");
     assert_eq!(crate::support::children(), 0);
 }
 
@@ -272,7 +272,7 @@ fn nothing_but_tcp_and_udp_is_opened_with_the_network() {
 
 fn without_landlock_nothing_is_written_and_the_rest_is_reported() {
     if !reported(&Host::new()).iter().any(|name| name == "seccomp") {
-        eprintln!("skipped: no seccomp here, so no other kernel can be had either");
+        eprintln!("skipped: no seccomp here, with which the test simulates an older kernel");
         return;
     }
     let folders = Folders::new();

@@ -1,7 +1,7 @@
 //! Plugins in worker processes, with a plugin in C that misbehaves in every way.
 //!
-//! The test program is its own worker, its own rogue and its own host to be killed: what it was
-//! started as, its arguments say, so it brings its own `main`. The tests count processes and
+//! The test program also runs as the worker, as a worker that breaks the protocol, and as a host that
+//! is killed. Its arguments say which, so it has a `main` of its own. The tests count processes and
 //! descriptors, so they run one after the other.
 
 #![cfg_attr(not(target_os = "linux"), allow(unused, reason = "there are workers on Linux only"))]
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    if let Some(ended) = plugbay_native::worker::serve_if_asked() {
+    if let Some(ended) = plugbay_native::worker::serve_if_child() {
         return ended;
     }
     let mut args = std::env::args().skip(1);

@@ -1,13 +1,12 @@
-//! What a call into a worker costs, beside the least that two processes can do.
+//! What a call into a worker costs, compared with the cheapest exchange between two processes.
 //!
 //! Prints and asserts nothing; in a release build, on a quiet machine:
 //! `cargo test --release -p plugbay-native --test worker -- --ignored --nocapture measure`
 //!
-//! Beside each other: a bare socket ping-pong with another process, a call, and where there are
-//! two cores, a memcpy to another thread and back through memory that both share, with the
-//! handing over and nothing else. Of each the middle of the times with the tenth and the ninetieth
-//! of a hundred, and the mean of the CPU time of both ends together: wherever the scheduler puts
-//! them, on one core, on two, seldom, and while every core is busy with something else.
+//! It measures a bare socket ping-pong with another process, a call, and, where there are two cores, a
+//! memcpy to another thread and back through shared memory. For each it prints the median time with the
+//! 10th and 90th percentile, and the mean CPU time of both ends together. It measures on any cores, on
+//! one core, on two cores, with one call each millisecond, and while every core is busy.
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -66,16 +65,16 @@ impl Exchange {
     const THEIRS: u32 = 1;
     const OVER: u32 = 2;
 
-    /// Waits until the turn is another than `turn`, and returns it.
+    /// Waits until the turn differs from `turn`, and returns the new one.
     fn until_not(&self, turn: u32) -> u32 {
-        let mut looks = 0_u32;
+        let mut checks = 0_u32;
         loop {
             match self.turn.load(Ordering::Acquire) {
                 now if now == turn => std::hint::spin_loop(),
                 now => return now,
             }
-            looks = looks.wrapping_add(1);
-            if looks.is_multiple_of(10_000) {
+            checks = checks.wrapping_add(1);
+            if checks.is_multiple_of(10_000) {
                 thread::yield_now();
             }
         }
@@ -142,7 +141,7 @@ impl<'a> Taken<'a> {
     }
 }
 
-/// On which cores this thread runs, and on which the others that take part.
+/// The cores on which this thread runs, and those on which the other threads and processes run.
 #[derive(Clone, Copy)]
 struct Cores {
     ours: &'static [usize],

@@ -1,4 +1,4 @@
-//! A worker that does its worst, and another beside it that notices nothing.
+//! A worker that misbehaves does not affect another worker beside it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;

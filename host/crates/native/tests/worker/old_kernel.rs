@@ -1,7 +1,7 @@
-//! Workers on kernels that lack what a worker would give up with.
+//! Workers on kernels that lack the system calls with which a worker gives up its rights.
 //!
-//! Such a kernel is had by a filter: the program that becomes the worker first has the calls in
-//! question answered with ENOSYS, as a kernel does that has never heard of them.
+//! A seccomp filter simulates such a kernel: before the program becomes the worker, it installs a filter
+//! that answers these system calls with ENOSYS, as a kernel does that does not know them.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -70,7 +70,7 @@ pub(crate) fn without(what: &[&str]) -> WorkerCommand {
     WorkerCommand::this_program_with([&[OLD_KERNEL], what].concat())
 }
 
-/// The status of the worker.
+/// The protections that the worker's status reports.
 pub(crate) fn reported(host: &Host) -> Vec<String> {
     host.plugin.stats().worker.unwrap().protections
 }
@@ -80,7 +80,7 @@ pub(crate) fn reported(host: &Host) -> Vec<String> {
 fn reports_all_but(lacking: &[&str], what: &[&str]) -> Option<Host> {
     let mut expected = reported(&Host::new());
     if !expected.iter().any(|name| name == "seccomp") {
-        eprintln!("skipped: no seccomp here, so no other kernel can be had either");
+        eprintln!("skipped: no seccomp here, with which the test simulates an older kernel");
         return None;
     }
     expected.retain(|name| !lacking.iter().any(|lacking| name.starts_with(lacking)));

@@ -1,4 +1,5 @@
-//! A host that ends, however, leaves no worker. Two ropes hold it, and each holds alone.
+//! A host leaves no worker behind, however it ends. Two mechanisms end the worker, the kernel's death
+//! signal and the worker's thread that watches the host, and each of them suffices.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -62,7 +63,7 @@ fn ends_with(mut host: Child, worker: u32) {
 fn can_lack() -> bool {
     let seccomp = reported(&Host::new()).iter().any(|name| name == "seccomp");
     if !seccomp {
-        eprintln!("skipped: no seccomp here, so no other kernel can be had either");
+        eprintln!("skipped: no seccomp here, with which the test simulates an older kernel");
     }
     seccomp
 }

@@ -1,4 +1,4 @@
-//! Plugins that log and call the host more often than they may.
+//! Plugins that exceed the limits of log lines and of calls to the host.
 
 use std::sync::{Arc, Mutex};
 

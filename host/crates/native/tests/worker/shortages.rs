@@ -1,4 +1,4 @@
-//! Workers that take more than they may, and hosts that have not what they need.
+//! Workers that exceed their limits, and hosts that run out of descriptors.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the tests share: the C plugin, a host around it, and patience with a bound.
+//! What the tests share: the C plugin, a host around it, and a wait that ends.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ static TOKIO: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static SUBSCRIBER: Mutex<Option<Subscriber>> = Mutex::new(None);
 
-/// Called with each line of the log before it is kept.
+/// A function that is called with each line of the log before the line is recorded.
 type Subscriber = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Calls `with` for the lines that are logged while `what` runs.
@@ -65,7 +65,7 @@ pub(crate) fn hostile() -> PathBuf {
     library("hostile.so", &[])
 }
 
-/// The codecs of the host: one, which reverses bytes.
+/// A host with one codec, which reverses bytes.
 struct Reverser;
 
 impl Services for Reverser {
@@ -200,17 +200,17 @@ impl Host {
         TOKIO.block_on(handler.handle(Context::new(&self.services), request))
     }
 
-    /// The answer, or `None` if it takes longer than `patience`; the call is then dropped.
+    /// The answer, or `None` if it takes longer than `timeout`; the call is then dropped.
     pub(crate) fn handle_for(
         &self,
-        patience: Duration,
+        timeout: Duration,
         request: plugbay_core::handler::Request,
     ) -> Option<Result<plugbay_core::handler::Response, CallError>> {
         let provider = self.plugin.provide(1).unwrap();
         let handler: Arc<dyn HandlerCall> = Arc::clone(provider.get::<Handler>().unwrap());
         TOKIO.block_on(async {
             let answer = handler.handle(Context::new(&self.services), request);
-            tokio::time::timeout(patience, answer).await.ok()
+            tokio::time::timeout(timeout, answer).await.ok()
         })
     }
 
@@ -229,7 +229,7 @@ pub(crate) fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> 
         if let Some(done) = done() {
             return done;
         }
-        assert!(Instant::now() < deadline, "{what}: not within 20 s");
+        assert!(Instant::now() < deadline, "expected {what} within 20 s");
         thread::park_timeout(Duration::from_millis(2));
     }
 }
@@ -246,7 +246,7 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
 /// The threads of this process that belong to workers, by name.
 pub(crate) fn threads() -> Vec<String> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    // The first one is the program itself, whose name begins like that, too.
+    // The main thread is named after the test program, whose name also begins with `worker-`.
     let main = std::process::id().to_string();
     let tasks = tasks.filter(|task| task.as_ref().unwrap().file_name() != *main);
     let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();

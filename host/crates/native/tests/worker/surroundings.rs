@@ -1,4 +1,4 @@
-//! What goes on around a worker's calls, and is none of its fault.
+//! Events around a worker's calls for which the worker is not to blame.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

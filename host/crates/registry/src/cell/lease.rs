@@ -1,5 +1,5 @@
-//! The lease word: who may still use a version that is being replaced, and who
-//! notices when nobody does.
+//! The lease word: it counts the users of a version that is being replaced, and one thread learns
+//! when the last of them has gone.
 //!
 //! # The protocol
 //!
@@ -15,20 +15,20 @@
 //! ```
 //!
 //! **Enter** looks at the word, and is refused if CLOSED is set. Otherwise it adds
-//! one, and looks at what stood there before: below the limit, the lease is
+//! one, and looks at the previous value: below the limit, the lease is
 //! granted; with CLOSED set, the caller was *late*, takes its one back and is
 //! refused. One read-modify-write when it succeeds, no loop, so readers never
 //! make each other retry (a compare-and-swap loop would).
 //!
-//! **Leave** subtracts one. Whoever turns `closed(1)` into `closed(0)` tries to
-//! *claim*: exchange exactly CLOSED, count zero, for CLOSED|CLAIMED.
+//! **Leave** subtracts one. The thread that turns `closed(1)` into `closed(0)` tries to *claim*: it
+//! exchanges exactly CLOSED, count zero, for CLOSED|CLAIMED.
 //!
-//! **Close** sets CLOSED. Who finds it set already has nothing to do. Who finds
-//! the count at zero tries to claim; otherwise the last leave will.
+//! **Close** sets CLOSED. A thread that finds it set already has nothing to do. One that finds the
+//! count at zero tries to claim; otherwise the last leave will.
 //!
-//! **Finish**: who claimed runs the close hook, sets DRAINED, and only then wakes
-//! the waiters. So *drained* means: no lease is held, none will ever be granted,
-//! and the hook has returned.
+//! **Finish**: the thread that claimed runs the close hook, sets DRAINED, and only then wakes the
+//! waiters. So *drained* means: no lease is held, none will ever be granted, and the hook has
+//! returned.
 //!
 //! # The collisions
 //!
@@ -41,15 +41,14 @@
 //! finds zero, or close comes first and the leave finds `closed(1)`. Exactly one
 //! of them sees the word become CLOSED with count zero.
 //!
-//! *Late enters.* Between its two steps a late enter shows as a count of one that
-//! is no lease. It can make a claim fail, which loses nothing: the claim fails
-//! only if the word is not exactly CLOSED, so either somebody has claimed, or the
-//! count is above zero and whoever takes it back to zero tries again. In this way
-//! a refused caller may be the one that runs the hook. It cannot make a drained
-//! word look undrained, because DRAINED is a flag of its own and is never taken
-//! back; a plain "closed and zero" test would flicker here. Nor can it starve the
-//! claim: the look before the add means that only a thread which was already
-//! between the two when CLOSED was set can be late, each of them once.
+//! *Late enters.* Between its two steps a late enter shows as a count of one that is no lease. It
+//! can make a claim fail, which loses nothing: the claim fails only if the word is not exactly
+//! CLOSED, so either a thread has claimed, or the count is above zero and the thread that takes it
+//! back to zero tries again. In this way a refused caller may be the one that runs the hook. It
+//! cannot make a drained word look undrained, because DRAINED is a flag of its own and is never
+//! taken back; a plain "closed and zero" test would flicker here. Nor can it starve the claim: the
+//! look before the add means that only a thread which was already between the two when CLOSED was
+//! set can be late, each of them once.
 //!
 //! *Exactly once.* CLAIMED is set by a compare-and-exchange from a value without
 //! it, and never cleared. One thread wins.
@@ -67,10 +66,10 @@
 //!
 //! | step | ordering | because |
 //! |---|---|---|
-//! | enter: look, add | acquire | who is refused must see what the closer did before closing: it looks the name up again, and has to find the newer generation |
+//! | enter: look, add | acquire | a refused caller must see what the closer did before closing: it looks the name up again, and has to find the newer generation |
 //! | leave: subtract | release | what was done under the lease happens before the hook |
 //! | close: set CLOSED | release | the other half of enter's acquire |
-//! | claim | acquire | reads the end of a chain of read-modify-writes, which continues the release of every leave in it, so it acquires from all of them, not only the last |
+//! | claim | acquire | reads the end of a chain of read-modify-writes, which continues the release of every leave in it, so it acquires from all of them, not only from the last |
 //! | finish: set DRAINED | release | what the hook did happens before a waiter goes on |
 //! | is it drained? | acquire | the other half |
 //!

@@ -1,9 +1,9 @@
-//! What everything else stands on: one value that is replaced while it is read, the
-//! right to use a value, and a set of names.
+//! The base of everything else: one value that is replaced while it is read, the right to use a
+//! value, and a set of names.
 //!
 //! - [`Swap`] holds one `Arc` that many read and few replace.
-//! - [`Leased`] is a value with its *lease word*: it counts who uses the value, can be
-//!   closed, and says when the last user of a closed value has gone.
+//! - [`Leased`] is a value with its *lease word*: it counts the users of the value, can be closed,
+//!   and reports when the last user of a closed value has gone.
 //! - [`Table`] is an immutable set of names with fast lookup.
 //!
 //! A program that publishes several sets at once, such as Plugbay's host, needs these

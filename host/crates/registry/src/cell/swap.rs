@@ -4,15 +4,14 @@
 //! writer replaces it when an operator saves a file. So the reader must not lock,
 //! and the writer may copy.
 //!
-//! [`Swap::peek`] is the cheap read. It hands the value to a closure instead of
-//! returning a guard, and that is the point: what stands behind it lends out a
-//! small number of per-thread slots and turns slower for everyone when guards pile
-//! up, as they would if one were kept across an `await`. A guard that never leaves
-//! a closure cannot be kept anywhere.
+//! [`Swap::peek`] is the cheap read. It hands the value to a closure instead of returning a guard,
+//! and that is the point: arc-swap has a small number of slots per thread, and it gets slower for
+//! all readers when guards pile up, as they would if one were kept across an `await`. A guard that
+//! never leaves a closure cannot be kept anywhere.
 //!
 //! Everything here could be an `RwLock<Arc<T>>`: `load` clones under the read
 //! lock, `peek` runs under it, `update` compares pointers under the write lock.
-//! Nothing outside this file would change but the price.
+//! Nothing outside this file would change but the cost.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,9 +1,7 @@
-//! Being told that there is a newer generation.
-//!
-//! Not a queue: a subscriber that is slow wants the newest generation, not each of
-//! those it missed. The bell holds one number, the highest rung so far, and a
-//! cursor remembers which one its owner has seen. Nothing can pile up, and the
-//! latest cannot be lost, however late anyone looks.
+//! Notifies subscribers of newer generations. This is not a queue: a slow subscriber wants the
+//! newest generation, not each of those it missed. The notifier holds one number, the highest so
+//! far, and a cursor remembers which one its owner has seen. Nothing can pile up, and the latest
+//! number cannot be lost, however late a subscriber reads it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,19 +15,19 @@ use event_listener::{Event, IntoNotification as _, Listener as _};
 struct Shared {
     newest: AtomicU64,
     gone: AtomicBool,
-    rung: Event,
+    changed: Event,
 }
 
-/// The registry's end. Dropping it tells the subscribers that nothing more comes.
+/// The registry's side. Dropping it ends the subscriptions.
 #[derive(Default)]
-pub(crate) struct Bell(Arc<Shared>);
+pub(crate) struct Notifier(Arc<Shared>);
 
-impl Bell {
-    /// Called after `number` was stored, so who is told of it finds it (or a newer
-    /// one). Two writers may ring in the other order; hence the maximum.
-    pub(crate) fn ring(&self, number: u64) {
+impl Notifier {
+    /// Called after generation `number` was stored, so a notified subscriber finds it (or a newer
+    /// one). Two writers may call this in the other order; hence the maximum.
+    pub(crate) fn notify(&self, number: u64) {
         self.0.newest.fetch_max(number, Release);
-        self.0.rung.notify(usize::MAX.additional());
+        self.0.changed.notify(usize::MAX.additional());
     }
 
     pub(crate) fn subscribe(&self) -> Changes {
@@ -38,15 +36,15 @@ impl Bell {
     }
 }
 
-impl Drop for Bell {
+impl Drop for Notifier {
     fn drop(&mut self) {
         self.0.gone.store(true, Release);
-        self.0.rung.notify(usize::MAX.additional());
+        self.0.changed.notify(usize::MAX.additional());
     }
 }
 
-/// What a look at the bell shows.
-enum News {
+/// The state of the notifier, as seen from one cursor.
+enum State {
     None,
     Newer(u64),
     /// The registry is gone, and its last number was reported.
@@ -77,15 +75,15 @@ impl Changes {
     /// is missed.
     pub async fn changed(&mut self) -> Option<u64> {
         loop {
-            match self.look() {
-                News::Newer(number) => return Some(number),
-                News::Over => return None,
-                News::None => {}
+            match self.advance() {
+                State::Newer(number) => return Some(number),
+                State::Over => return None,
+                State::None => {}
             }
-            let rung = self.shared.rung.listen();
-            // Look again now that we are listening, or a ring in between is lost.
-            if let News::None = self.news() {
-                rung.await;
+            let changed = self.shared.changed.listen();
+            // Check again now that we are listening, or a notification in between is lost.
+            if let State::None = self.state() {
+                changed.await;
             }
         }
     }
@@ -96,21 +94,21 @@ impl Changes {
         // No deadline if it lies beyond what the clock can express.
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            match self.look() {
-                News::Newer(number) => return Some(number),
-                News::Over => return None,
-                News::None => {}
+            match self.advance() {
+                State::Newer(number) => return Some(number),
+                State::Over => return None,
+                State::None => {}
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return None;
             }
-            let rung = self.shared.rung.listen();
-            if !matches!(self.news(), News::None) {
+            let changed = self.shared.changed.listen();
+            if !matches!(self.state(), State::None) {
                 continue;
             }
             match deadline {
-                None => rung.wait(),
-                Some(deadline) => drop(rung.wait_deadline(deadline)),
+                None => changed.wait(),
+                Some(deadline) => drop(changed.wait_deadline(deadline)),
             }
         }
     }
@@ -121,24 +119,24 @@ impl Changes {
         self.seen
     }
 
-    fn look(&mut self) -> News {
-        let news = self.news();
-        if let News::Newer(number) = news {
+    fn advance(&mut self) -> State {
+        let state = self.state();
+        if let State::Newer(number) = state {
             self.seen = number;
         }
-        news
+        state
     }
 
-    fn news(&self) -> News {
-        // Before the number: who sees the registry gone sees its last number too.
+    fn state(&self) -> State {
+        // Loaded before the number: a thread that sees `gone` then sees the last number too.
         let gone = self.shared.gone.load(Acquire);
         let newest = self.shared.newest.load(Acquire);
         if newest > self.seen {
-            News::Newer(newest)
+            State::Newer(newest)
         } else if gone {
-            News::Over
+            State::Over
         } else {
-            News::None
+            State::None
         }
     }
 }

@@ -7,11 +7,9 @@ use thiserror::Error;
 
 use crate::names::{Hint, Plain};
 
-/// A change that a registry refused. Nothing has changed then.
-///
-/// There is no kind for a missing value: a null entry cannot be written in Rust. A
-/// `Registry<Arc<dyn Codec>>` takes codecs and nothing else, and who registers
-/// `Option`s has said that `None` is a value.
+/// A change that a registry refused. Nothing has changed then. There is no kind for a missing
+/// value: Rust has no null entry. A `Registry<Arc<dyn Codec>>` takes codecs and nothing else, and
+/// in a registry of `Option`s `None` is a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RegisterError {
@@ -33,7 +31,7 @@ pub struct RegisterError {
 pub enum RegisterErrorKind {
     /// The name is empty.
     EmptyName,
-    /// The name is taken; replacing is an act of its own.
+    /// The name is taken; to replace its entry, use `replace`.
     Duplicate,
     /// The registry is frozen.
     Frozen,
@@ -48,7 +46,7 @@ impl RegisterErrorKind {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::EmptyName => "empty_name",
+            Self::EmptyName => "empty-name",
             Self::Duplicate => "duplicate",
             Self::Frozen => "frozen",
             Self::Missing => "missing",
@@ -91,10 +89,10 @@ impl fmt::Display for RegisterError {
 
 impl std::error::Error for RegisterError {}
 
-/// The error of an act in which the caller's own code takes part: either the
-/// registry refused, or that code failed, and its error is handed back unchanged.
+/// A change that runs the caller's code failed: either the registry refused the change, or that
+/// code failed, and its error is returned unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Attempt<E> {
+pub enum ChangeError<E> {
     /// The registry refused.
     #[error(transparent)]
     Refused(#[from] RegisterError),

@@ -13,20 +13,19 @@ use crate::not_found::NotFound;
 /// A constructor behind a name.
 pub type Constructor<A, T, E> = Box<dyn Fn(A) -> Result<T, E> + Send + Sync>;
 
-/// Name → constructor: what is registered is how to make a `T` from an `A`.
-///
-/// A constructor runs in the caller's thread and without any lock held, so it may
-/// connect somewhere, block, or use this same registry; nobody else waits for it.
+/// Name → constructor, which makes a `T` from an `A`. A constructor runs in
+/// the caller's thread and without any lock held, so it may connect somewhere, block, or use this
+/// same registry; no other caller waits for it.
 ///
 /// ```
-/// use plugbay_registry::{Build, Factories};
+/// use plugbay_registry::{BuildError, Factories};
 ///
 /// let stores = Factories::<&str, String, std::num::ParseIntError>::new("store");
 /// stores.register("number", |config| config.parse::<u32>().map(|n| n.to_string()))?;
 ///
 /// assert_eq!(stores.build("number", "42")?, "42");
-/// assert!(matches!(stores.build("number", "x"), Err(Build::Failed(_))));
-/// assert!(matches!(stores.build("memory", ""), Err(Build::NotFound(_))));
+/// assert!(matches!(stores.build("number", "x"), Err(BuildError::Failed(_))));
+/// assert!(matches!(stores.build("memory", ""), Err(BuildError::NotFound(_))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -51,7 +50,7 @@ pub struct Factories<A, T, E> {
 
 /// Why nothing was built.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Build<E> {
+pub enum BuildError<E> {
     /// There is no constructor of that name.
     #[error(transparent)]
     NotFound(#[from] NotFound),
@@ -100,10 +99,10 @@ impl<A, T, E> Factories<A, T, E> {
     ///
     /// # Errors
     ///
-    /// [`Build::NotFound`], or [`Build::Failed`] with the constructor's own error.
-    pub fn build(&self, name: &str, input: A) -> Result<T, Build<E>> {
+    /// [`BuildError::NotFound`], or [`BuildError::Failed`] with the constructor's own error.
+    pub fn build(&self, name: &str, input: A) -> Result<T, BuildError<E>> {
         let constructor = self.constructors.get(name)?;
-        constructor(input).map_err(Build::Failed)
+        constructor(input).map_err(BuildError::Failed)
     }
 
     /// The names, sorted: a copy that the caller owns.
@@ -137,7 +136,7 @@ mod tests {
         struct Refused(u16);
         let factories = Factories::<u16, (), Refused>::new("store");
         factories.must_register("picky", |port| Err(Refused(port)));
-        assert_eq!(factories.build("picky", 80), Err(Build::Failed(Refused(80))));
+        assert_eq!(factories.build("picky", 80), Err(BuildError::Failed(Refused(80))));
     }
 
     #[test]
@@ -152,11 +151,11 @@ mod tests {
             may_go_on.lock().expect("only this call").recv().expect("the test goes on");
             Ok(1)
         });
-        factories.must_register("quick", |()| Ok(2));
+        factories.must_register("lookup_fast", |()| Ok(2));
         thread::scope(|scope| {
             let slow = scope.spawn(|| factories.build("slow", ()));
             has_started.recv().expect("it starts");
-            assert_eq!(factories.build("quick", ()), Ok(2));
+            assert_eq!(factories.build("lookup_fast", ()), Ok(2));
             factories.must_register("late", |()| Ok(3));
             assert_eq!(factories.build("late", ()), Ok(3));
             let leaving = factories.registry().unregister("slow").expect("it is there");

@@ -32,7 +32,7 @@ impl<T> Generation<T> {
     /// take a new snapshot and try again; `Registry::get` does that by itself.
     pub fn lease(&self, name: &str) -> Result<Lease<T>, NotFound> {
         let entry = self.table.find(name)?;
-        entry.lease().map_err(|_closed| self.table.not_found(name).but_closed())
+        entry.lease().map_err(|_closed| self.table.not_found(name).into_closed())
     }
 
     /// Whether the registry takes no more changes after this generation.

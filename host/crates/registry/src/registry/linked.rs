@@ -1,7 +1,5 @@
-//! Registration at link time: a crate that is linked into the program is there
-//! without a line in `main`.
-//!
-//! Three parties that need not know each other:
+//! Registration at link time: a crate that is linked into the program registers itself, without a
+//! line in `main`. Three crates take part, which need not know each other:
 //!
 //! - an *interface* crate says what is registered: any `'static` type, such as
 //!   `Arc<dyn Codec>` or a function pointer. The type is the meeting point, so make
@@ -36,7 +34,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Registry;
-use super::errors::{Attempt, RegisterError, RegisterErrorKind};
+use super::errors::{ChangeError, RegisterError, RegisterErrorKind};
 use crate::cell::{Leased, Table};
 
 /// What the macro needs; not for use by hand.
@@ -106,7 +104,7 @@ impl<T: Any> Linked<T> {
         self.item.name
     }
 
-    /// The module that registered it, to say who it was when two took one name.
+    /// The module that registered it, to name both modules when two took one name.
     #[must_use]
     pub fn origin(&self) -> &'static str {
         self.item.origin
@@ -174,7 +172,7 @@ pub fn register_into<T: Any>(registry: &Registry<T>) -> Result<usize, RegisterEr
     });
     match published {
         Ok(_) => Ok(made.len()),
-        Err(Attempt::Refused(refused) | Attempt::Failed(refused)) => Err(refused),
+        Err(ChangeError::Refused(refused) | ChangeError::Failed(refused)) => Err(refused),
     }
 }
 

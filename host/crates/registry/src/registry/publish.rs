@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Registry;
-use super::errors::{Attempt, RegisterError, RegisterErrorKind};
+use super::errors::{ChangeError, RegisterError, RegisterErrorKind};
 use super::generation::Generation;
 use super::write::{Change, Entries};
 use crate::cell::{Leased, Table};
@@ -95,15 +95,15 @@ impl<T> Registry<T> {
     ///
     /// # Errors
     ///
-    /// [`Attempt::Failed`] with the error of `next`, unchanged;
-    /// [`Attempt::Refused`] as for [`Registry::publish`].
+    /// [`ChangeError::Failed`] with the error of `next`, unchanged;
+    /// [`ChangeError::Refused`] as for [`Registry::publish`].
     pub fn update<E>(
         &self,
         mut next: impl FnMut(&Generation<T>) -> Result<Table<Arc<Leased<T>>>, E>,
-    ) -> Result<Published<T>, Attempt<E>> {
+    ) -> Result<Published<T>, ChangeError<E>> {
         let change = self.change("", |now| {
-            let table = next(now).map_err(Attempt::Failed)?;
-            self.checked(now, table).map_err(Attempt::Refused)
+            let table = next(now).map_err(ChangeError::Failed)?;
+            self.checked(now, table).map_err(ChangeError::Refused)
         })?;
         Ok(retire(change))
     }
@@ -143,8 +143,8 @@ fn retire<T>((before, now): Change<T>) -> Published<T> {
     change
 }
 
-/// Closes each entry, also those after one whose close hook panics: an entry that
-/// left and stays open would be used for ever by who cached it.
+/// Closes each entry, also those after one whose close hook panics: an entry that left and stayed
+/// open would be used for ever by callers that cached it.
 struct CloseAll<'a, T>(std::slice::Iter<'a, (String, Arc<Leased<T>>)>);
 
 impl<T> CloseAll<'_, T> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use super::errors::{Attempt, RegisterErrorKind as Kind};
+use super::errors::{ChangeError, RegisterErrorKind as Kind};
 use super::*;
 
 /// Far longer than anything here takes; reached only by a lost wake-up.
@@ -41,7 +41,7 @@ fn an_empty_name_and_a_duplicate_are_refused() {
     let empty = codecs.register("", 9).expect_err("empty");
     let twice = codecs.register("json", 9).expect_err("twice");
     assert_eq!((empty.kind, twice.kind), (Kind::EmptyName, Kind::Duplicate));
-    assert_eq!((empty.reason(), twice.reason()), ("empty_name", "duplicate"));
+    assert_eq!((empty.reason(), twice.reason()), ("empty-name", "duplicate"));
     assert_eq!(empty.to_string(), "the name of a codec is empty; known: json");
     assert_eq!(twice.to_string(), r#"codec "json" is registered already; known: json"#);
     assert_eq!((codecs.names(), *codecs.must_get("json")), (vec!["json".to_owned()], 1));
@@ -203,7 +203,7 @@ fn update_compares_before_it_stores() {
         .expect("not frozen");
     assert_eq!((runs, change.added), (2, vec!["yaml".to_owned()]));
     assert_eq!(codecs.names(), ["json", "meanwhile", "yaml"]);
-    assert_eq!(codecs.update(|_| Err("no")).expect_err("its own"), Attempt::Failed("no"));
+    assert_eq!(codecs.update(|_| Err("no")).expect_err("its own"), ChangeError::Failed("no"));
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn an_entry_closed_by_hand_is_an_error_and_no_endless_search() {
     let missed = codecs.get("json").expect_err("closed");
     assert_eq!(missed.to_string(), r#"codec "json" is closed; known: json"#);
     let lazily = codecs.get_or_register("json", || Ok::<_, Infallible>(2)).expect_err("closed");
-    assert!(matches!(lazily, Attempt::Refused(refused) if refused.kind == Kind::Closed));
+    assert!(matches!(lazily, ChangeError::Refused(refused) if refused.kind == Kind::Closed));
     codecs.replace("json", 2).expect("replacing it is the way out");
     assert_eq!(*codecs.must_get("json"), 2);
 }
@@ -278,7 +278,7 @@ fn a_frozen_registry_refuses_every_change_and_still_answers() {
     ];
     assert_eq!(kinds, [Kind::Frozen; 4]);
     for attempt in [lazily.expect_err("frozen"), update] {
-        assert!(matches!(attempt, Attempt::Refused(refused) if refused.kind == Kind::Frozen));
+        assert!(matches!(attempt, ChangeError::Refused(refused) if refused.kind == Kind::Frozen));
     }
     assert_eq!(*codecs.must_get("json"), 1);
     assert_eq!(codecs.get_or_register("json", || Err(())).map(|lease| *lease), Ok(1));
@@ -289,13 +289,13 @@ fn a_frozen_registry_refuses_every_change_and_still_answers() {
 #[test]
 fn get_or_register_makes_once_and_hands_its_error_back() {
     let codecs = codecs(&[]);
-    assert_eq!(codecs.get_or_register("json", || Err("no")).err(), Some(Attempt::Failed("no")));
+    assert_eq!(codecs.get_or_register("json", || Err("no")).err(), Some(ChangeError::Failed("no")));
     assert!(codecs.is_empty());
     assert_eq!(*codecs.get_or_register("json", || Ok::<_, Infallible>(1)).expect("made"), 1);
     let unused = || -> Result<u32, Infallible> { unreachable!("it is there") };
     assert_eq!(*codecs.get_or_register("json", unused).expect("there"), 1);
     let empty = codecs.get_or_register("", || Ok::<_, Infallible>(1)).expect_err("empty");
-    assert!(matches!(empty, Attempt::Refused(refused) if refused.kind == Kind::EmptyName));
+    assert!(matches!(empty, ChangeError::Refused(refused) if refused.kind == Kind::EmptyName));
 }
 
 #[test]

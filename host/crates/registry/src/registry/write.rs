@@ -1,9 +1,9 @@
-//! Changes to single entries, and the one way in which anything changes.
+//! Changes to single entries, and the function that all changes go through.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::errors::{Attempt, RegisterError, RegisterErrorKind};
+use super::errors::{ChangeError, RegisterError, RegisterErrorKind};
 use super::generation::Generation;
 use super::{Miss, Registry};
 use crate::cell::{Lease, Leased, Table};
@@ -94,9 +94,9 @@ impl<T> Registry<T> {
         Ok(old)
     }
 
-    /// Takes an entry out and closes it. Who holds a lease or a snapshot is not
-    /// disturbed: a lease is good until it is dropped, and dropping the last one
-    /// runs the close hook. Returns the entry, so that the caller can wait for that.
+    /// Removes an entry and closes it. Holders of a lease or a snapshot are not disturbed: a lease
+    /// is valid until it is dropped, and dropping the last one runs the close hook. Returns the
+    /// entry, so that the caller can wait for that.
     ///
     /// # Errors
     ///
@@ -111,32 +111,29 @@ impl<T> Registry<T> {
         Ok(old)
     }
 
-    /// Leases the entry of that name, and makes and registers it first if it is not
-    /// there.
-    ///
-    /// `make` runs without any lock held and may take its time: nobody waits for it,
-    /// not even for the same name. When several callers find the name missing at
-    /// once, each runs its own `make`; the first to finish wins, the others drop
-    /// what they made and get the winner's.
+    /// Leases the entry of that name, and makes and registers it first if it is not there. `make`
+    /// runs without any lock held and may take long: no other caller waits for it, not even for the
+    /// same name. When several callers find the name missing at once, each runs its own `make`; the
+    /// first to finish wins, the others drop what they made and get the winner's.
     ///
     /// # Errors
     ///
-    /// [`Attempt::Failed`] with the error of `make`, unchanged. [`Attempt::Refused`]
+    /// [`ChangeError::Failed`] with the error of `make`, unchanged. [`ChangeError::Refused`]
     /// if the registry is frozen or the name is empty (`make` does not run then), or
     /// if the listed entry was closed by hand.
     pub fn get_or_register<E>(
         &self,
         name: impl Into<Arc<str>>,
         make: impl FnOnce() -> Result<T, E>,
-    ) -> Result<Lease<T>, Attempt<E>> {
+    ) -> Result<Lease<T>, ChangeError<E>> {
         let name = name.into();
         match self.find(&name)? {
             Some(lease) => return Ok(lease),
             None => self.current.peek(|now| self.permit(now, &name))?,
         }
-        let entry = Arc::new(Leased::new(make().map_err(Attempt::Failed)?));
+        let entry = Arc::new(Leased::new(make().map_err(ChangeError::Failed)?));
         loop {
-            // Leased before anyone can see it, so nobody can close it first.
+            // Leased before any other thread can see the entry, so no thread can close it first.
             let mine = entry.lease();
             match self.register_entry(Arc::clone(&name), Arc::clone(&entry)) {
                 Ok(()) => {
@@ -155,8 +152,8 @@ impl<T> Registry<T> {
         }
     }
 
-    /// Ends the time of changes, for good: every later one is refused, lookups go
-    /// on. For programs that register at start-up and want it to stay that way.
+    /// Refuses every later change, for good; lookups go on. For programs that register at start-up
+    /// only.
     ///
     /// A change that runs at the same time either comes before, or is refused.
     pub fn freeze(&self) {
@@ -189,11 +186,11 @@ impl<T> Registry<T> {
             let table = next(now)?;
             Ok(Arc::new(Generation { number: now.number + 1, table, frozen: false }))
         })?;
-        self.bell.ring(new.number);
+        self.notifier.notify(new.number);
         Ok((old, new))
     }
 
-    /// What every entry that comes in must satisfy.
+    /// Checks the conditions that every new entry must satisfy.
     pub(super) fn admit(
         &self,
         now: &Generation<T>,
@@ -227,7 +224,7 @@ impl<T> Registry<T> {
     /// As `lookup`, but an entry that was closed by hand is an error: waiting for
     /// it to go away would be waiting for ever.
     fn find(&self, name: &str) -> Result<Option<Lease<T>>, RegisterError> {
-        match self.quick(name).map_or_else(|| self.thorough(name), Ok) {
+        match self.lookup_fast(name).map_or_else(|| self.lookup_slow(name), Ok) {
             Ok(lease) => Ok(Some(lease)),
             Err(Miss::Absent(_)) => Ok(None),
             Err(Miss::Closed(now)) => Err(self.refusal(&now, name, RegisterErrorKind::Closed)),

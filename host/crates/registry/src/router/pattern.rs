@@ -1,4 +1,4 @@
-//! Patterns: what is wrong with one, and which match the same paths.
+//! Patterns: errors in a pattern, and which patterns match the same paths.
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ use super::path::normal_pattern;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PatternProblem {
-    /// Another pattern matches the same paths, by other names.
+    /// Another pattern matches the same paths, with other parameter names.
     #[error("a path of another shape than {with}")]
     Conflict {
         /// That pattern.

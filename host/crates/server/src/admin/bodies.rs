@@ -1,7 +1,6 @@
 //! The bodies of the admin plane's answers, as it writes them and clients read them.
 //!
-//! Clients of one version read what a host of a later one writes: fields that they do not know are
-//! passed over.
+//! A client can read the answers of a host of a later version: it ignores unknown fields.
 
 use std::time::SystemTime;
 
@@ -46,9 +45,9 @@ pub struct Generations {
     pub pinned: Option<u64>,
     /// The generations that can be rolled back to, oldest first; the last one serves.
     pub history: Vec<GenerationStatus>,
-    /// Of these, the one to roll back to if none is named.
+    /// The generation of the history to roll back to if the operator names none.
     pub previous: Option<u64>,
-    /// Plugin versions that left and still have calls under way.
+    /// Retired plugin versions that still have calls in flight.
     pub draining: Vec<DrainingStatus>,
     /// Settings that only a restart applies.
     pub pending_restart: Vec<PendingRestart>,
@@ -62,7 +61,7 @@ pub struct Generations {
 pub struct RejectedList {
     /// The number of the generation that serves.
     pub generation: u64,
-    /// What was refused, by source.
+    /// The rejections, by source.
     pub rejected: Vec<Rejected>,
 }
 
@@ -86,7 +85,9 @@ mod tests {
 
     use super::*;
 
-    fn round<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+    fn round_trip<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+        value: &T,
+    ) {
         let mut written = serde_json::to_value(value).unwrap();
         assert_eq!(serde_json::from_value::<T>(written.clone()).unwrap(), *value);
         written["added_later"] = json!([1]);
@@ -101,7 +102,7 @@ mod tests {
             "requested": [], "granted": [], "exports": [], "config_schema": null, "leases": 0,
             "calls": { "answered": 1, "failed": { "trap": 1 }, "cancelled": 0 },
             "health": {
-                "healthy": true, "since": "2026-01-31T12:00:00Z", "why": null, "crash_loop": null,
+                "healthy": true, "since": "2026-01-31T12:00:00Z", "last_error": null, "crash_loop": null,
                 "checks": 3,
             },
             "stats": {
@@ -114,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn every_body_is_read_back_with_fields_of_a_later_host_in_it() {
+    fn every_body_is_read_back_and_unknown_fields_are_ignored() {
         let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        round(&Plugins { generation: 1, plugins: vec![plugin()] });
-        round(&Versions { stable: plugin(), canary: None });
-        round(&Versions { stable: plugin(), canary: Some(plugin()) });
+        round_trip(&Plugins { generation: 1, plugins: vec![plugin()] });
+        round_trip(&Versions { stable: plugin(), canary: None });
+        round_trip(&Versions { stable: plugin(), canary: Some(plugin()) });
         let event = Arc::new(Event { at, generation: 1, outcome: Outcome::Configured });
-        round(&Generations {
+        round_trip(&Generations {
             generation: 1,
             published_at: at,
             pinned: Some(1),
@@ -130,7 +131,7 @@ mod tests {
             pending_restart: Vec::new(),
             events: vec![Record { seq: 1, event }],
         });
-        round(&RejectedList { generation: 1, rejected: Vec::new() });
-        round(&Names { generation: 1, names: vec!["codec".into()] });
+        round_trip(&RejectedList { generation: 1, rejected: Vec::new() });
+        round_trip(&Names { generation: 1, names: vec!["codec".into()] });
     }
 }

@@ -16,39 +16,40 @@ use crate::history::Record;
 use crate::problem::Problem;
 use crate::shared::{EVENT_STREAMS, Shared};
 
-/// Between two keep-alive comments on a quiet stream: proxies close a silent connection.
+/// The interval between two keep-alive comments on an idle stream: proxies close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// `GET /v1/events`: from now on, or from the event after `Last-Event-ID`.
+/// `GET /v1/events`: the events from now on, or those after `Last-Event-ID`.
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let permit = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| {
-        let detail = format!("expected at most {EVENT_STREAMS} event streams at once");
+        let detail = format!("expected at most {EVENT_STREAMS} event streams at the same time");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
     })?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let mut latest = shared.history.latest();
     let last: Option<u64> = last.and_then(|id| id.parse().ok());
     let last = last.unwrap_or_else(|| *latest.borrow_and_update());
-    // Each process counts from 1: a number of an earlier process may lie far ahead.
+    // Each process counts from 1: the number of an earlier process may be larger than the latest.
     let last = if last > *latest.borrow() { 0 } else { last };
     let reader = Reader { shared, latest, last, ready: VecDeque::new(), _permit: permit };
     let records = stream::unfold(reader, |mut reader| async move {
         let record = reader.next().await?;
-        Some((Ok::<_, Infallible>(sent(&record)), reader))
+        Some((Ok::<_, Infallible>(sse_event(&record)), reader))
     });
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(records).keep_alive(keep_alive).into_response())
 }
 
-fn sent(record: &Record) -> sse::Event {
+fn sse_event(record: &Record) -> sse::Event {
     let event = sse::Event::default();
     let event = event.id(record.seq.to_string()).event(record.event.outcome.reason());
     event.data(serde_json::to_string(record).unwrap_or_default())
 }
 
+/// A client's position in the history.
 struct Reader {
     shared: Arc<Shared>,
     latest: watch::Receiver<u64>,
@@ -66,8 +67,8 @@ impl Reader {
             }
             self.ready.extend(self.shared.history.after(self.last));
             if self.ready.is_empty() {
-                let over = self.shared.over.clone();
-                over.run_until_cancelled(self.latest.changed()).await?.ok()?;
+                let stopped = self.shared.stopped.clone();
+                stopped.run_until_cancelled(self.latest.changed()).await?.ok()?;
             }
         }
     }

@@ -1,13 +1,14 @@
-//! Keeps web pages out of the admin plane.
+//! Rejects requests of web pages to the admin plane.
 //!
-//! The plane listens on loopback, so that every client is on this machine; but a browser here runs
-//! pages from anywhere. Two ways lead from such a page to a loopback port:
+//! The plane listens on loopback, so that every client is on this machine. But a browser on this
+//! machine runs pages from anywhere. Such a page can reach a loopback port in two ways:
 //!
-//! - *DNS rebinding*: the page's own name is made to resolve to 127.0.0.1, and the browser takes
-//!   the plane for the page's origin. `Host` then carries that name: names that are not this
-//!   machine's are refused. Ports are not compared, so that an SSH tunnel may use another.
-//! - *Cross-site requests*: the page sends a request without being able to read the answer. Browsers say so
-//!   in `Origin` and `Sec-Fetch-Site`; following a link to the plane is the one thing allowed.
+//! - *DNS rebinding*: the page's own name resolves to 127.0.0.1, and the browser takes the plane
+//!   for the page's origin. `Host` then holds that name: names other than those of loopback are
+//!   refused. Ports are not compared, so that an SSH tunnel may use another one.
+//! - *Cross-site requests*: the page sends a request without being able to read the answer.
+//!   Browsers mark it in `Origin` and `Sec-Fetch-Site`. Only following a link to the plane is
+//!   allowed.
 
 use std::net::IpAddr;
 
@@ -22,7 +23,7 @@ pub(super) async fn refuse_foreign_pages(request: Request, next: Next) -> Respon
     match check(request.method(), request.headers(), request.uri().authority()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
-            tracing::warn!(reason = problem.code(), "an admin request was refused");
+            tracing::warn!(reason = problem.code(), "refused an admin request");
             problem.into_response()
         }
     }
@@ -34,11 +35,11 @@ fn check(
     authority: Option<&axum::http::uri::Authority>,
 ) -> Result<(), Problem> {
     let host = only_one(headers, &header::HOST)?;
-    // An absolute target is what counts where there is one (RFC 9112, section 3.2.2).
+    // An absolute target overrides `Host` (RFC 9112, section 3.2.2).
     let host = authority.map(axum::http::uri::Authority::as_str).or(host);
-    let ours = host.is_some_and(is_loopback);
-    if !ours {
-        let detail = "expected a Host that names this machine's loopback: localhost or 127.0.0.1";
+    let local = host.is_some_and(is_loopback);
+    if !local {
+        let detail = "expected a loopback name in Host, such as localhost or 127.0.0.1";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", detail));
     }
     let reads = *method == Method::GET || *method == Method::HEAD;
@@ -51,7 +52,7 @@ fn check(
         !named.zip(host).is_some_and(|(named, host)| named.eq_ignore_ascii_case(host))
     });
     if foreign_site || foreign_origin {
-        let detail = "pages of another origin may not use the admin plane";
+        let detail = "web pages of another origin may not use the admin plane";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
     Ok(())
@@ -61,7 +62,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The field's value, refused if there are several or it is not text.
+/// The value of a field. Several values, or one that is not ASCII text, are refused.
 fn only_one<'a>(
     headers: &'a HeaderMap,
     name: &header::HeaderName,
@@ -70,7 +71,9 @@ fn only_one<'a>(
     let value = values.next().map(axum::http::HeaderValue::to_str).transpose();
     match (value, values.next()) {
         (Ok(value), None) => Ok(value),
-        _ => Err(Problem::bad_request(format!("expected one plain header field {name:?}"))),
+        _ => Err(Problem::bad_request(format!(
+            "expected at most one header field {name:?}, with an ASCII value"
+        ))),
     }
 }
 

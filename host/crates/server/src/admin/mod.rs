@@ -1,21 +1,21 @@
-//! The admin plane: what runs, what was refused and why, what happened lately.
+//! The admin plane: shows what runs, what was refused and why, and the latest events.
 //!
 //! | path | answers |
 //! |---|---|
 //! | `GET /v1/status` | everything below in one document |
-//! | `GET /v1/plugins`, `/v1/plugins/{name}` | the plugins that serve; by name, or by `KIND:NAME` that one offers |
-//! | `GET /v1/generations` | the running generation, those to roll back to, what drains, the latest events |
+//! | `GET /v1/plugins`, `/v1/plugins/{name}` | the plugins that serve; one by its name, or by a capability `KIND:NAME` that it offers |
+//! | `GET /v1/generations` | the generation that serves, those to roll back to, retired versions, the latest events |
 //! | `GET /v1/rejected` | what was refused, with reason and hint |
-//! | `GET /v1/events` | events as they come, server-sent; `Last-Event-ID` is honoured |
+//! | `GET /v1/events` | a stream of server-sent events; supports `Last-Event-ID` |
 //! | `POST /v1/generations/{number}/rollback` | rolls back to that generation; changes are then held back |
 //! | `POST /v1/resume` | applies changes again |
 //! | `POST /v1/reload` | reads the folder and the configuration now |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
-//! | `GET /livez` | 200 unless the reconciler is stuck |
+//! | `GET /livez` | 200 unless the reconciler is stalled |
 //! | `GET /readyz` | 200 between the first generation and the signal to stop |
 //!
-//! It listens on a loopback address and needs no password, so `guard` alone keeps it from web pages in a
-//! browser on the same machine.
+//! The plane listens on a loopback address and needs no password. `guard` protects it from web
+//! pages in a browser on the same machine.
 
 mod bodies;
 mod events;

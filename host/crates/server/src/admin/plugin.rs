@@ -1,17 +1,16 @@
-//! One plugin: the version that serves, and the one on trial beside it.
+//! One plugin: its stable version, and its version on trial.
 //!
-//! One function makes this view of a [`Status`], for `/v1/plugins/{name}` and the command line
-//! alike.
+//! `/v1/plugins/{name}` and the command line both use this view of a [`Status`].
 
 use plugbay::Status;
 
 use super::bodies::Versions;
 
-/// The plugin of this name, or the first that offers this `KIND:NAME`.
+/// Finds the plugin of this name, or the first one that offers this `KIND:NAME`.
 ///
 /// # Errors
 ///
-/// If there is none: the plugins there are, for people.
+/// If there is none. The message lists the plugins that run.
 pub fn plugin(status: &Status, what: &str) -> Result<Versions, String> {
     let offers = |kind: &str, name: &str| format!("{kind}:{name}") == what;
     let mut capabilities = status.capabilities.iter();

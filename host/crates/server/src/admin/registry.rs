@@ -1,8 +1,8 @@
-//! The names of a kind, or of all plugins: which plugins provide each, and in which state.
+//! The names of a kind, or of all plugins, with the plugins that provide each and their states.
 //!
-//! One function makes this view of a [`Status`], for `/debug/registry/{name}` and the command
-//! line alike.
+//! `/debug/registry/{name}` and the command line both use this view of a [`Status`].
 
+use plugbay::kind::BUILT_IN;
 use plugbay::{CapabilityStatus, PluginState, PluginStatus, Reason, Status};
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,16 +14,15 @@ pub struct Registry {
     pub name: String,
     /// The generation that serves.
     pub generation: u64,
-    /// By name, all who offer it in the order of the configuration; for plugins, what drains and
-    /// what was refused comes after what runs.
+    /// By name: all plugins that offer it, in the order of the configuration. For `plugins`,
+    /// running ones come first, then draining ones, then rejected ones.
     pub entries: Vec<Entry>,
 }
 
 /// One name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The name: of a capability, or of a plugin. Empty for a refused file of which no name is
-    /// known.
+    /// The name of a capability or of a plugin. Empty for a rejected file whose name is not known.
     pub name: String,
     /// The plugin that offers it.
     pub plugin: String,
@@ -31,24 +30,24 @@ pub struct Entry {
     pub version: Option<String>,
     /// SHA-256 of the artifact, if it could be read.
     pub digest: Option<String>,
-    /// Bytes of the artifact, of those that run.
+    /// The size of the artifact in bytes, if the plugin runs.
     pub size: Option<u64>,
-    /// The file, or `linked:NAME`; not known of what drains.
+    /// The file, or `linked:NAME`; `None` for draining plugins.
     pub source: Option<String>,
-    /// The first generation that held it, of those that run.
+    /// The first generation that held it, if the plugin runs.
     pub generation: Option<u64>,
-    /// Whether it runs, and how it is.
+    /// The state of the plugin.
     pub state: State,
-    /// Why it was refused.
+    /// The reason of the rejection.
     pub reason: Option<Reason>,
 }
 
-/// Whether a plugin runs, and how it is.
+/// The state of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is in the set that serves.
+    /// It is in the generation that serves.
     Serving(PluginState),
-    /// It left, and calls are still under way.
+    /// It is retired, and calls of it are still in flight.
     Draining,
     /// It was refused.
     Rejected,
@@ -83,8 +82,8 @@ impl<'de> Deserialize<'de> for State {
     }
 }
 
-/// The names of the kind `name`, or of `plugins`. `None` if there is no such kind: `codec` and
-/// `handler` are always there.
+/// The names of the kind `name`, or of `plugins`. `None` if there is no such kind: the built-in ones
+/// are always there.
 #[must_use]
 pub fn registry(status: &Status, name: &str) -> Option<Registry> {
     let entries = if name == "plugins" {
@@ -102,7 +101,7 @@ pub fn registry(status: &Status, name: &str) -> Option<Registry> {
 pub fn names(capabilities: &[CapabilityStatus]) -> Vec<String> {
     let kinds = capabilities.iter().map(|capability| capability.kind.as_str());
     let mut names: Vec<String> =
-        kinds.chain(["codec", "handler", "plugins"]).map(str::to_owned).collect();
+        kinds.chain(BUILT_IN.map(|kind| kind.name)).chain(["plugins"]).map(str::to_owned).collect();
     names.sort();
     names.dedup();
     names
@@ -113,7 +112,7 @@ fn capabilities(status: &Status, kind: &str) -> Vec<Entry> {
     let entries = of_kind.flat_map(|capability| {
         let key = format!("{kind}:{}", capability.name);
         let mut providers = capability.providers.clone();
-        // A version on trial may have the label of the one that serves: both are found by it.
+        // A version on trial may have the same label as the stable one: the label finds both.
         providers.dedup();
         let of = move |label: &String| {
             let is = |plugin: &&PluginStatus| {

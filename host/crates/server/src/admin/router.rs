@@ -15,7 +15,7 @@ use super::{events, guard, views};
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
 
-/// The admin plane of what `shared` holds.
+/// The router of the admin plane.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let header = |name: HeaderName, value| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
@@ -46,7 +46,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/debug/registry/{name}", read(get(views::registry)))
         .route("/livez", read(get(views::livez)))
         .route("/readyz", read(get(views::readyz)))
-        .fallback(|| async { Problem::not_found("the admin plane has no such path") })
+        .fallback(|| async {
+            Problem::not_found("the admin plane has no such path; see docs/operating.md")
+        })
         .layer(around)
         .with_state(shared)
 }

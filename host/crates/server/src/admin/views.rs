@@ -1,4 +1,4 @@
-//! The admin plane's answers.
+//! The handlers of the admin plane.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::shared::Shared;
 type Answer<T> = Result<Json<T>, Problem>;
 type Name = Result<Path<String>, PathRejection>;
 
-/// While the server stops, every answer ends its connection.
+/// Adds `Connection: close` to every answer while the server stops.
 pub(super) async fn ending(
     State(shared): State<Arc<Shared>>,
     request: Request,
@@ -40,7 +40,7 @@ fn host(shared: &Shared) -> Result<&Host, Problem> {
     })
 }
 
-fn named(name: Name) -> Result<String, Problem> {
+fn name_in(name: Name) -> Result<String, Problem> {
     match name {
         Ok(Path(name)) => Ok(name),
         Err(rejection) => Err(Problem::bad_request(rejection.to_string())),
@@ -57,7 +57,7 @@ pub(super) async fn plugins(State(shared): State<Arc<Shared>>) -> Answer<Plugins
 }
 
 pub(super) async fn plugin(State(shared): State<Arc<Shared>>, name: Name) -> Answer<Versions> {
-    let name = named(name)?;
+    let name = name_in(name)?;
     let status = host(&shared)?.status();
     super::plugin(&status, &name).map(Json).map_err(Problem::not_found)
 }
@@ -82,12 +82,12 @@ pub(super) async fn rejected(State(shared): State<Arc<Shared>>) -> Answer<Reject
     Ok(Json(RejectedList { generation: now.generation(), rejected: now.rejected().to_vec() }))
 }
 
-/// The reload goes on if the client leaves.
+/// The reload goes on if the client disconnects.
 pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Answer<plugbay::Report> {
     Ok(Json(host(&shared)?.reload().await))
 }
 
-/// It goes on if the client leaves.
+/// The change goes on if the client disconnects.
 pub(super) async fn rollback(
     State(shared): State<Arc<Shared>>,
     number: Result<Path<u64>, PathRejection>,
@@ -96,15 +96,15 @@ pub(super) async fn rollback(
         Ok(Path(number)) => number,
         Err(rejection) => return Err(Problem::bad_request(rejection.to_string())),
     };
-    host(&shared)?.roll_back(number).await.map(Json).map_err(|error| not_rolled_back(&error))
+    host(&shared)?.roll_back(number).await.map(Json).map_err(|error| rollback_problem(&error))
 }
 
-/// It goes on if the client leaves.
+/// The change goes on if the client disconnects.
 pub(super) async fn resume(State(shared): State<Arc<Shared>>) -> Answer<plugbay::Report> {
-    host(&shared)?.resume().await.map(Json).map_err(|error| not_rolled_back(&error))
+    host(&shared)?.resume().await.map(Json).map_err(|error| rollback_problem(&error))
 }
 
-fn not_rolled_back(error: &RollbackError) -> Problem {
+fn rollback_problem(error: &RollbackError) -> Problem {
     let status = match error {
         RollbackError::Unknown { .. } => StatusCode::NOT_FOUND,
         RollbackError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
@@ -120,15 +120,15 @@ pub(super) async fn registries(State(shared): State<Arc<Shared>>) -> Answer<Name
 }
 
 pub(super) async fn registry(State(shared): State<Arc<Shared>>, name: Name) -> Answer<Registry> {
-    let name = named(name)?;
+    let name = name_in(name)?;
     let status = host(&shared)?.status();
     registry::registry(&status, &name).map(Json).ok_or_else(|| {
         let known = registry::names(&status.capabilities).join(", ");
-        Problem::not_found(format!("no kind {name:?}; there are: {known}"))
+        Problem::not_found(format!("no kind {name:?}; known: {known}"))
     })
 }
 
-/// Alive unless the reconciler is stuck. Before the first generation there is none to be stuck.
+/// Alive unless the reconciler is stalled. Before the first generation there is no reconciler.
 pub(super) async fn livez(State(shared): State<Arc<Shared>>) -> Response {
     let alive = shared.host.get().is_none_or(Host::is_alive);
     probe(alive, "alive", "the reconciler is stuck")
@@ -145,12 +145,12 @@ pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     if host.is_ready() {
         return probe(true, "ready", "");
     }
-    // The first look published nothing: the operator has to fix what was refused.
+    // The first reconciliation published nothing: the operator has to fix what was refused.
     let now = host.snapshot();
     let refused = now.rejected().first();
-    let why = refused
+    let rejection = refused
         .map(|it| format!("the first generation was refused: {}: {}", it.source, it.message));
-    probe(false, "", why.unwrap_or_else(|| "the host is shut down".to_owned()))
+    probe(false, "", rejection.unwrap_or_else(|| "the host is shut down".to_owned()))
 }
 
 fn probe(good: bool, yes: &'static str, no: impl Into<Cow<'static, str>>) -> Response {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
-use plugbay::{CallOptions, Host, Request, Response, RouteMatch};
+use plugbay::{CallOptions, Codec, Handler, Host, Kind as _, Request, Response, RouteMatch};
 use plugbay_server::document::Form;
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ pub(super) struct Call {
     path: String,
 
     /// For handlers: a header field; repeatable
-    #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
+    #[arg(long, value_name = "NAME:VALUE", value_parser = parse_header)]
     header: Vec<(String, String)>,
 
     /// For handlers: the file that holds the body; `-` is stdin [default: no body]
@@ -79,7 +79,7 @@ impl From<FormName> for Form {
     }
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+fn parse_header(text: &str) -> Result<(String, String), String> {
     match text.split_once(':') {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
@@ -96,22 +96,31 @@ impl Call {
             Failure::usage(message).hint(example)
         })?;
         match (kind, self.operation) {
-            ("codec", Some(operation)) => self.codec(globals, name, operation),
-            ("codec", None) => Err(Failure::usage("expected what to do with the codec")
-                .hint(format!("plugbay call {} encode, or decode", self.target))),
-            ("handler", None) => self.handler(globals, name),
-            ("handler", Some(_)) => Err(Failure::usage("a handler neither encodes nor decodes")
-                .hint(format!("plugbay call {} --method GET --path /", self.target))),
+            (Codec::NAME, Some(operation)) => self.codec(globals, name, operation),
+            (Codec::NAME, None) => {
+                Err(Failure::usage("expected an operation for the codec: encode or decode")
+                    .hint(format!("for example: plugbay call {} encode", self.target)))
+            }
+            (Handler::NAME, None) => self.handler(globals, name),
+            (Handler::NAME, Some(_)) => Err(Failure::usage(
+                "expected no operation: encode and decode are for codecs",
+            )
+            .hint(format!("for example: plugbay call {} --method GET --path /", self.target))),
             _ => Err(Failure::usage(format!("expected the kind codec or handler, found {kind:?}"))
                 .hint(example)),
         }
     }
 
-    fn codec(&self, globals: &Globals, name: &str, what: Operation) -> Result<Outcome, Failure> {
-        let host = source::here(globals)?;
+    fn codec(
+        &self,
+        globals: &Globals,
+        name: &str,
+        operation: Operation,
+    ) -> Result<Outcome, Failure> {
+        let host = source::in_process(globals)?;
         let codec = host.codec(name).map_err(|missed| source::missing(&host, &missed))?;
         let bytes = input(None)?;
-        match what {
+        match operation {
             Operation::Encode => {
                 let document = Form::from(self.input).read(&bytes)?;
                 print::bytes(&codec.encode_document(document.as_cbor())?)?;
@@ -130,7 +139,7 @@ impl Call {
     }
 
     fn handler(&self, globals: &Globals, name: &str) -> Result<Outcome, Failure> {
-        let host = source::here(globals)?;
+        let host = source::in_process(globals)?;
         let (path, query) = match self.path.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (self.path.as_str(), None),
@@ -148,14 +157,14 @@ impl Call {
         };
         let response = source::runtime()?.block_on(answer(&host, name, request))?;
         if globals.json {
-            print::json(&described(&response))?;
+            print::json(&response_json(&response))?;
         } else {
             if response.status >= 400 {
                 anstream::eprintln!("status {}", response.status);
             }
             print::bytes(&response.body)?;
         }
-        Ok(if response.status >= 400 { Outcome::No } else { Outcome::Done })
+        Ok(if response.status >= 400 { Outcome::Negative } else { Outcome::Done })
     }
 }
 
@@ -170,8 +179,8 @@ async fn answer(host: &Host, name: &str, request: Request) -> Result<Response, F
     }
 }
 
-/// A response as JSON. A body that is no text is written in base64.
-fn described(response: &Response) -> Value {
+/// A response as JSON. A body that is not UTF-8 text is written in base64.
+fn response_json(response: &Response) -> Value {
     let headers = response.headers.iter();
     let headers: Vec<_> =
         headers.map(|(name, value)| json!([name, String::from_utf8_lossy(value)])).collect();

@@ -27,7 +27,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let host = source::lenient(globals)?;
+        let host = source::in_process_lenient(globals)?;
         let progress = Progress::new(globals);
         let mut reports = Vec::new();
         let mut outcome = Outcome::Done;
@@ -44,7 +44,7 @@ impl Check {
                     print::line(&print::plain(&text))?;
                 }
                 Err(refusal) => {
-                    outcome = Outcome::No;
+                    outcome = Outcome::Negative;
                     if globals.json {
                         reports.push(json!({ "file": file, "ok": false, "refusal": refusal }));
                         continue;

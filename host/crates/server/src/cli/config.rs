@@ -33,7 +33,7 @@ pub(super) struct Check {
 
 /// Shows every setting in effect, and the layers it was made from
 #[derive(Args)]
-#[command(after_help = "Values of plugins' own keys that sound like secrets are hidden.
+#[command(after_help = "Values of plugins' own keys whose names look like secrets are hidden.
 
 Examples:
   plugbay config show
@@ -66,10 +66,10 @@ impl Check {
                 "omitted": omitted,
                 "migrations": loaded.as_ref().map(|it| it.migrations.rules_in_order()).unwrap_or_default(),
             }))?;
-            // The answer is complete on stdout; the code still says "wrong configuration".
+            // Everything is printed on stdout; only the exit code is left.
             return match loaded {
                 Ok(_) => Ok(Outcome::Done),
-                Err(_) => Err(Failure::said(2)),
+                Err(_) => Err(Failure::already_printed(2)),
             };
         }
         let config = loaded?;
@@ -91,9 +91,10 @@ fn show(globals: &Globals) -> Result<Outcome, Failure> {
         print::json(&json!({ "layers": sources, "config": config }))?;
         return Ok(Outcome::Done);
     }
-    let text = toml::to_string_pretty(&config)
-        .map_err(|error| Failure::new(format!("expected a configuration to write: {error}")))?;
-    print::line(&format!("# layers, the later win: {}\n", sources.join(", ")))?;
+    let text = toml::to_string_pretty(&config).map_err(|error| {
+        Failure::new(format!("cannot write the configuration as TOML: {error}"))
+    })?;
+    print::line(&format!("# layers, later ones override earlier ones: {}\n", sources.join(", ")))?;
     print::line(text.trim_end())?;
     Ok(Outcome::Done)
 }

@@ -19,22 +19,22 @@ use super::{print, source};
   printf '{\"a\":1}' | plugbay convert --from json --to msgpack | xxd
   plugbay convert --from yaml --to toml settings.yaml > settings.toml")]
 pub(super) struct Convert {
-    /// The codec that reads
+    /// The codec that reads the document
     #[arg(long, value_name = "CODEC")]
     from: String,
 
-    /// The codec that writes
+    /// The codec that writes the document
     #[arg(long, value_name = "CODEC")]
     to: String,
 
-    /// What to read [default: stdin]
+    /// The file to read [default: stdin]
     file: Option<PathBuf>,
 }
 
 impl Convert {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let host = source::here(globals)?;
-        // Both names are checked before stdin is read: a typing error should not wait for a terminal.
+        let host = source::in_process(globals)?;
+        // Both names are checked before stdin is read, so that a typing error is reported at once.
         let from = host.codec(&self.from).map_err(|missed| source::missing(&host, &missed))?;
         let to = host.codec(&self.to).map_err(|missed| source::missing(&host, &missed))?;
         let document = from.decode_document(&input(self.file.as_deref())?)?;
@@ -43,14 +43,12 @@ impl Convert {
     }
 }
 
-/// The whole of a file, or of stdin for none and for `-`.
+/// Reads a whole file; or stdin, if there is no file or it is `-`.
 pub(super) fn input(file: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let Some(file) = file.filter(|file| *file != Path::new("-")) else {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
         return Ok(bytes);
     };
-    fs::read(file).map_err(|error| {
-        Failure::new(format!("{}: expected a readable file: {error}", file.display()))
-    })
+    fs::read(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
 }

@@ -1,11 +1,11 @@
-//! What people want to know of a plugin: of one that runs, or of what a file holds.
+//! Facts about a plugin for people: about a running one, or about the content of a file.
 
 use plugbay::runtime::PluginStats;
-use plugbay::{Grant, Grants, Inspection, Isolation, PluginStatus, Prospect, TrialStatus};
+use plugbay::{Grant, Grants, Inspection, Isolation, PlannedPlugin, PluginStatus, TrialStatus};
 
 use super::print;
 
-/// Of a plugin that runs: a fact a row.
+/// Facts about a running plugin, one per row.
 pub(super) fn of_running(plugin: &PluginStatus) -> Vec<Vec<String>> {
     let worker = plugin.stats.worker.as_ref();
     let protections = worker.map(|worker| worker.protections.join("\n")).unwrap_or_default();
@@ -21,14 +21,14 @@ pub(super) fn of_running(plugin: &PluginStatus) -> Vec<Vec<String>> {
         ("state", plugin.state.as_str().to_owned()),
         ("trial", plugin.trial.as_ref().map(trial).unwrap_or_default()),
         ("imports", plugin.imports.join("\n")),
-        ("asks for", requested(&plugin.form, &plugin.requested)),
+        ("requests", requested(&plugin.form, &plugin.requested)),
         ("granted", granted(&plugin.form, &plugin.stats, &plugin.policy.grants, &plugin.requested)),
         ("protections", protections),
         ("exports", plugin.exports.join("\n")),
     ])
 }
 
-/// Of what a file holds.
+/// Facts about the content of a file, one per row.
 pub(super) fn of_file(file: &Inspection) -> Vec<Vec<String>> {
     let described = &file.description;
     let offers = described.capabilities.iter().map(|it| format!("{}:{}", it.kind, it.name));
@@ -41,7 +41,7 @@ pub(super) fn of_file(file: &Inspection) -> Vec<Vec<String>> {
         ("code size", print::size(file.code_size)),
         ("offers", offers.collect::<Vec<_>>().join("\n")),
         ("imports", file.imports.join("\n")),
-        ("asks for", requested(&file.form, &file.requested)),
+        ("requests", requested(&file.form, &file.requested)),
         ("granted", granted_to_each(&file.plugins, &file.requested)),
         ("exports", file.exports.join("\n")),
     ])
@@ -64,7 +64,7 @@ fn trial(trial: &TrialStatus) -> String {
     )
 }
 
-/// What its imports lead to. Native code asks for nothing: it tries.
+/// The grants that the imports need. Native code declares none.
 fn requested(form: &str, requested: &[Grant]) -> String {
     if requested.is_empty() && form == "wasm" {
         return "nothing".to_owned();
@@ -72,7 +72,7 @@ fn requested(form: &str, requested: &[Grant]) -> String {
     requested.iter().map(|grant| grant.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// What is open to a plugin that runs, and what it asks for and is not granted.
+/// The grants of a running plugin, and the requested ones that it does not have.
 fn granted(form: &str, stats: &PluginStats, open: &Grants, requested: &[Grant]) -> String {
     if form != "wasm" && stats.worker.is_none() {
         return "everything (in-process)".to_owned();
@@ -80,24 +80,24 @@ fn granted(form: &str, stats: &PluginStats, open: &Grants, requested: &[Grant]) 
     grants(open, requested)
 }
 
-/// What the configuration would grant to the plugins that it makes of a file.
-fn granted_to_each(plugins: &[Prospect], requested: &[Grant]) -> String {
-    let each = plugins.iter().map(|prospect| {
-        let granted = match prospect.isolation {
+/// The grants that the configuration gives to each plugin of a file.
+fn granted_to_each(plugins: &[PlannedPlugin], requested: &[Grant]) -> String {
+    let each = plugins.iter().map(|planned| {
+        let granted = match planned.isolation {
             Some(Isolation::InProcess) => "everything (in-process)".to_owned(),
-            Some(Isolation::Refuse) => "no place to run: isolation = \"refuse\"".to_owned(),
-            _ => grants(&prospect.grants, requested),
+            Some(Isolation::Refuse) => "refused: isolation = \"refuse\"".to_owned(),
+            _ => grants(&planned.grants, requested),
         };
         if plugins.len() == 1 {
             granted
         } else {
-            format!("to {}: {}", prospect.name, granted.replace('\n', ", "))
+            format!("to {}: {}", planned.name, granted.replace('\n', ", "))
         }
     });
     each.collect::<Vec<_>>().join("\n")
 }
 
-/// Grants in full, but for the values of variables, a line each.
+/// Grants in full, one per line, without the values of variables.
 fn grants(open: &Grants, requested: &[Grant]) -> String {
     let folders = open.files.iter().map(|folder| {
         let how = if folder.write { "write" } else { "read" };
@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    fn some() -> Grants {
+    fn example() -> Grants {
         serde_json::from_value(json!({
             "files": [
                 { "host": "/srv/data", "guest": "/srv/data", "write": false },
@@ -149,10 +149,10 @@ mod tests {
                    network 10.0.0.0/8:*\nenvironment TOKEN\nclocks";
         let requested = [Grant::Files, Grant::Clocks, Grant::Random];
         let stats = PluginStats::default();
-        assert_eq!(granted("wasm", &stats, &some(), &requested), format!("{all}\nnot random"));
+        assert_eq!(granted("wasm", &stats, &example(), &requested), format!("{all}\nnot random"));
         let file = |isolation: Value| {
-            let prospect = json!({ "name": "a", "isolation": isolation, "grants": some() });
-            granted_to_each(&[serde_json::from_value(prospect).unwrap()], &[])
+            let planned = json!({ "name": "a", "isolation": isolation, "grants": example() });
+            granted_to_each(&[serde_json::from_value(planned).unwrap()], &[])
         };
         assert_eq!(file(Value::Null), all);
         assert_eq!(file("process".into()), all);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_granted_nothing_is_told_from_who_has_everything() {
+    fn no_grants_and_all_grants_are_shown_differently() {
         let of = |form: &str, worker: Option<WorkerStatus>| {
             let stats = PluginStats { worker, ..PluginStats::default() };
             granted(form, &stats, &Grants::default(), &[])

@@ -1,4 +1,4 @@
-//! Exit codes, and how errors look.
+//! Exit codes, and how errors are printed.
 
 use std::io;
 use std::process::ExitCode;
@@ -11,13 +11,13 @@ use plugbay_server::document::FormError;
 
 use super::print::plain;
 
-/// How a command ended that did its work.
+/// The result of a command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Exit code 0.
     Done,
-    /// Exit code 1: the answer is no, and it has been printed.
-    No,
+    /// Exit code 1: the answer is negative, and has been printed.
+    Negative,
 }
 
 impl Outcome {
@@ -25,7 +25,7 @@ impl Outcome {
     pub(super) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::No => 1,
+            Self::Negative => 1,
         }
     }
 }
@@ -46,39 +46,39 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// It failed.
+    /// A failure with exit code 1.
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { code: 1, message: Some(message.into()), hint: String::new() }
     }
 
-    /// The command line is wrong.
+    /// A failure with exit code 2: the command line is wrong.
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self::new(message).of_the_caller()
+        Self::new(message).caused_by_caller()
     }
 
-    /// It is the caller's mistake.
-    pub(super) fn of_the_caller(self) -> Self {
+    /// Changes the exit code to 2: the caller made a mistake.
+    pub(super) fn caused_by_caller(self) -> Self {
         Self { code: 2, ..self }
     }
 
     /// Everything has been printed on stdout.
-    pub(super) fn said(code: u8) -> Self {
+    pub(super) fn already_printed(code: u8) -> Self {
         Self { code, message: None, hint: String::new() }
     }
 
-    /// Adds what to do about it.
+    /// Adds a hint: what the user can do.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
-    /// Prints it, and returns its exit code.
+    /// Prints the failure, and returns its exit code.
     pub(super) fn report(self) -> u8 {
         use io::Write;
         if let Some(message) = &self.message {
             let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
             let mut out = anstream::stderr().lock();
-            // There is no other place to report that this failed.
+            // A failed write to stderr cannot be reported anywhere.
             let _ = writeln!(out, "{red}error{red:#}: {}", plain(message));
             if !self.hint.is_empty() {
                 let _ = writeln!(out, "  {}", plain(&self.hint));
@@ -91,7 +91,7 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self::said(0);
+            return Self::already_printed(0);
         }
         Self::new(error.to_string())
     }
@@ -144,7 +144,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// A value of ours that does not become JSON, or a writer that does not take it.
+/// A value that cannot be written as JSON, or a failed write.
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         io::Error::from(error).into()

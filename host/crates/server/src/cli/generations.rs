@@ -20,7 +20,7 @@ pub(super) struct Generations {}
 impl Generations {
     #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let answer = ask(globals)?;
+        let answer = query(globals)?;
         if globals.json {
             print::json(&answer)?;
             return Ok(Outcome::Done);
@@ -59,9 +59,9 @@ impl Rollback {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         let to = match self.generation {
             Some(generation) => generation,
-            None => before(&ask(globals)?)?,
+            None => previous(&query(globals)?)?,
         };
-        order(globals, &format!("/v1/generations/{to}/rollback"), |now| {
+        command(globals, &format!("/v1/generations/{to}/rollback"), |now| {
             format!(
                 "generation {now} serves what generation {to} served; changes are held back until \
                  `plugbay resume`"
@@ -79,36 +79,38 @@ pub(super) struct Resume {}
 impl Resume {
     #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        order(globals, "/v1/resume", |now| {
+        command(globals, "/v1/resume", |now| {
             format!("generation {now} serves; changes are applied again")
         })
     }
 }
 
 /// The newest generation that differs from the serving one.
-fn before(answer: &admin::Generations) -> Result<u64, Failure> {
+fn previous(answer: &admin::Generations) -> Result<u64, Failure> {
     answer.previous.ok_or_else(|| {
         Failure::new("expected an earlier generation that differs, found none in the history")
             .hint("host.history sets how many generations the host keeps")
     })
 }
 
-fn ask(globals: &Globals) -> Result<admin::Generations, Failure> {
+fn query(globals: &Globals) -> Result<admin::Generations, Failure> {
     let config = globals.layers().load()?;
-    match source::ask(&config, "/v1/generations")? {
+    match source::query(&config, "/v1/generations")? {
         Some(answer) => source::read(answer),
         None => Err(source::no_host(&config)),
     }
 }
 
-/// Sends an order to the running host, and prints the result.
-fn order(
+/// Sends a command to the running host, and prints the result.
+fn command(
     globals: &Globals,
     path: &str,
     done: impl FnOnce(u64) -> String,
 ) -> Result<Outcome, Failure> {
     let config = globals.layers().load()?;
-    let Some(answer) = source::order(&config, path)? else { return Err(source::no_host(&config)) };
+    let Some(answer) = source::command(&config, path)? else {
+        return Err(source::no_host(&config));
+    };
     let report: Report = source::read(answer)?;
     if globals.json {
         print::json(&report)?;

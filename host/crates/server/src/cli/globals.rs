@@ -1,4 +1,4 @@
-//! What every subcommand takes.
+//! The options of every subcommand.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const DEFAULT_FILE: &str = "config.toml";
 const PREFIX: &str = "PLUGBAY_";
 /// The default log filter. The library logs each event, which `up` prints on stdout and the other
 /// commands do not need.
-const USUAL_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
+const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
@@ -38,7 +38,7 @@ pub(super) struct Globals {
     #[arg(long, global = true)]
     pub(super) json: bool,
 
-    /// When to use colour
+    /// When to use color
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
 
@@ -66,7 +66,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl Globals {
-    /// Decides about colour for the whole process.
+    /// Sets whether this process prints color.
     pub(super) fn color(&self) {
         match self.color {
             Color::Auto => anstream::ColorChoice::Auto,
@@ -107,22 +107,24 @@ impl Globals {
         ["defaults".to_owned()].into_iter().chain(file).chain(variables).chain(flags).collect()
     }
 
-    /// Sends the log to what `writer` makes: stderr, one way or another.
+    /// Sends the log to the writers that `writer` makes.
     pub(super) fn log<W: io::Write + 'static>(
         &self,
         writer: impl Fn() -> W + Send + Sync + 'static,
     ) -> Result<(), Failure> {
         let default = match (self.quiet, self.verbose) {
             (true, _) => "error",
-            (false, 0) => USUAL_LOG,
+            (false, 0) => DEFAULT_LOG,
             (false, 1) => "info",
             (false, 2) => "debug",
             (false, _) => "trace",
         };
         let filter = match std::env::var("PLUGBAY_LOG") {
             Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|error| {
-                Failure::usage(format!("PLUGBAY_LOG: expected a log filter: {error}"))
-                    .hint("such as PLUGBAY_LOG=info or PLUGBAY_LOG=warn,plugbay=debug")
+                Failure::usage(format!(
+                    "PLUGBAY_LOG: expected a log filter, found {filter:?}: {error}"
+                ))
+                .hint("for example PLUGBAY_LOG=info or PLUGBAY_LOG=warn,plugbay=debug")
             })?,
             _ => EnvFilter::new(default),
         };
@@ -137,7 +139,8 @@ impl Globals {
 
 const NOT_SETTINGS: [&str; 2] = ["PLUGBAY_CONFIG", "PLUGBAY_LOG"];
 
-/// The variables with our prefix. One that is not text is passed on as far as it is.
+/// The environment variables with the prefix `PLUGBAY_`. Bytes of a value that are not UTF-8 are
+/// replaced.
 fn environment() -> Vec<(String, String)> {
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;

@@ -12,7 +12,7 @@ use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{print, source};
 
-/// Shows what a plugin is, offers, asks for and is granted
+/// Shows what a plugin is, offers, requests and is granted
 ///
 /// A file is compiled and described, but not started. A name is looked up in the running host; if no
 /// host answers, among the plugins loaded in this process.
@@ -30,7 +30,7 @@ pub(super) struct Inspect {
 impl Inspect {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         if is_file(&self.what) {
-            let inspection = source::bare(globals)?.inspect_file(Path::new(&self.what))?;
+            let inspection = source::empty(globals)?.inspect_file(Path::new(&self.what))?;
             if globals.json {
                 print::json(&inspection)?;
                 return Ok(Outcome::Done);
@@ -52,15 +52,15 @@ impl Inspect {
         Ok(Outcome::Done)
     }
 
-    /// The status of a plugin, by its name or by what it offers.
+    /// The status of a plugin, by its name or by a capability that it offers.
     fn running(&self, globals: &Globals) -> Result<Versions, Failure> {
         let config = globals.layers().load()?;
         let path = format!("/v1/plugins/{}", percent_encode(&self.what));
-        if let Some(answer) = source::ask(&config, &path)? {
+        if let Some(answer) = source::query(&config, &path)? {
             return source::read(answer);
         }
-        source::say_here(globals, &config);
-        let status = source::here(globals)?.status();
+        source::announce_in_process(globals, &config);
+        let status = source::in_process(globals)?.status();
         admin::plugin(&status, &self.what).map_err(Failure::new)
     }
 }
@@ -73,7 +73,7 @@ fn is_file(what: &str) -> bool {
     artifact || what.contains(std::path::is_separator) || path.exists()
 }
 
-/// As a segment of a path is written.
+/// Encodes text as one segment of a URL path.
 fn percent_encode(text: &str) -> String {
     let encoded = text.bytes().map(|byte| match byte {
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' | b':' => {

@@ -1,6 +1,7 @@
 //! `list`
 
 use clap::Args;
+use plugbay::kind::BUILT_IN;
 use plugbay_server::admin::{Registry, State, names, registry};
 
 use super::failure::{Failure, Outcome};
@@ -17,9 +18,13 @@ use super::{print, source};
   plugbay list plugins --json      with version, digest, size, source, generation and state,
                                    including draining and rejected plugins")]
 pub(super) struct List {
-    /// plugins, codecs, handlers, or the name of another kind
-    #[arg(default_value = "plugins")]
+    #[arg(default_value = "plugins", help = what_to_list())]
     what: String,
+}
+
+fn what_to_list() -> String {
+    let plurals = BUILT_IN.map(|kind| kind.plural).join(", ");
+    format!("plugins, {plurals}, or the name of another kind")
 }
 
 impl List {
@@ -40,25 +45,25 @@ impl List {
     }
 
     fn registry(&self, globals: &Globals) -> Result<Registry, Failure> {
-        let name = match self.what.as_str() {
-            "codecs" => "codec",
-            "handlers" => "handler",
-            "plugin" => "plugins",
-            other => other,
+        let what = self.what.as_str();
+        let name = match BUILT_IN.iter().find(|kind| kind.plural == what) {
+            Some(kind) => kind.name,
+            None if what == "plugin" => "plugins",
+            None => what,
         };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if name.is_empty() || !name.bytes().all(plain) {
             return Err(Failure::usage(format!("expected plugins or a kind, found {name:?}")));
         }
         let config = globals.layers().load()?;
-        if let Some(answer) = source::ask(&config, &format!("/debug/registry/{name}"))? {
+        if let Some(answer) = source::query(&config, &format!("/debug/registry/{name}"))? {
             return source::read_named(answer);
         }
-        source::say_here(globals, &config);
-        let status = source::here(globals)?.status();
+        source::announce_in_process(globals, &config);
+        let status = source::in_process(globals)?.status();
         registry(&status, name).ok_or_else(|| {
             let known = names(&status.capabilities).join(", ");
-            Failure::usage(format!("no kind {name:?}; there are: {known}"))
+            Failure::usage(format!("no kind {name:?}; known: {known}"))
         })
     }
 }

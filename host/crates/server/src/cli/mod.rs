@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `command` | the command line as a whole, and which subcommand runs |
 //! | `globals` | what every subcommand takes: configuration, output, log |
-//! | `failure` | exit codes, and how errors look |
-//! | `print` | tables, JSON, colour |
-//! | `source` | the host that is asked: the running one, or one made here |
+//! | `failure` | exit codes, and how errors are printed |
+//! | `print` | tables, JSON, safe text |
+//! | `source` | the host that a command queries: the running one, or one built in this process |
 //! | `serve` | the subcommand `up`, its output, its signals and its service manager |
 //! | `call` … `version` | the other subcommands |
 

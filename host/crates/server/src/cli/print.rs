@@ -25,7 +25,7 @@ pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Columns under their heads, two blanks between them, no lines.
+/// A table: columns under their headings, separated by two blanks, without lines.
 pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
@@ -43,12 +43,12 @@ pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
 
 /// Text of plugins and files, without control characters other than newlines.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    let obeyed = |letter: char| {
+    let unsafe_char = |letter: char| {
         (letter.is_control() && letter != '\n')
             || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    if text.contains(obeyed) {
-        Cow::Owned(text.replace(obeyed, "\u{fffd}"))
+    if text.contains(unsafe_char) {
+        Cow::Owned(text.replace(unsafe_char, "\u{fffd}"))
     } else {
         Cow::Borrowed(text)
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_obeys_nothing_that_a_plugin_says() {
+    fn control_characters_of_plugins_do_not_reach_the_terminal() {
         assert_eq!(plain("a\x1b[2Jb\u{202e}"), "a\u{fffd}[2Jb\u{fffd}");
         assert_eq!(plain("two\nlines"), "two\nlines");
     }

@@ -20,50 +20,51 @@ use super::globals::Globals;
 
 /// How long a running host may take to answer a query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a running host may take for an order: it may start the plugins of another generation.
-const ORDER_TIMEOUT: Duration = Duration::from_secs(300);
-/// The largest answer of an admin plane.
-const LARGEST: usize = 64 << 20;
+/// How long a running host may take for a command: it may start the plugins of another generation.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
+/// The largest answer of an admin plane, in bytes.
+const MAX_ANSWER: usize = 64 << 20;
 /// Work that takes longer than this shows a spinner.
 const SOON: Duration = Duration::from_millis(300);
 
 /// An async runtime for one command.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(format!("expected threads to run on: {error}")))
+    runtime.map_err(|error| Failure::new(format!("cannot start the async runtime: {error}")))
 }
 
-/// What every host of this program is built from: it is its own worker, and its own compiler.
+/// The builder of every host of this program. This program is also its worker and its compiler.
 pub(super) fn builder() -> Builder {
     let worker = WorkerCommand::this_program();
     Host::builder().worker(worker).compiler(CompilerCommand::this_program())
 }
 
 /// Builds a host in this process: it reads the folder once, and serves no requests.
-pub(super) fn here(globals: &Globals) -> Result<Host, Failure> {
+pub(super) fn in_process(globals: &Globals) -> Result<Host, Failure> {
     let builder = builder().layers(globals.layers()).watch(false);
     let progress = Progress::new(globals);
     let host = progress.during("loading plugins", || builder.build_blocking())?;
     Ok(host)
 }
 
-/// The codec or handler is not there; plugins that were refused may be the reason.
+/// The failure for a missing codec or handler. The hint lists the refused plugins, because one of
+/// them may have offered it.
 pub(super) fn missing(host: &Host, missed: &NotFound) -> Failure {
     let now = host.snapshot();
     let refused = now.rejected().iter().map(|it| format!("refused: {}: {}", it.source, it.message));
     Failure::new(missed.to_string()).hint(refused.collect::<Vec<_>>().join("\n  "))
 }
 
-/// As [`here`], but tolerates refused plugins in the folder: enough to check other files.
-pub(super) fn lenient(globals: &Globals) -> Result<Host, Failure> {
+/// As [`in_process`], but tolerates refused plugins in the folder: enough to check other files.
+pub(super) fn in_process_lenient(globals: &Globals) -> Result<Host, Failure> {
     let mut config = globals.layers().load()?;
     config.host.strict = false;
     let builder = builder().config(config).watch(false);
     Ok(Progress::new(globals).during("loading plugins", || builder.build_blocking())?)
 }
 
-/// As [`here`], with no plugin in it: enough to look at a file.
-pub(super) fn bare(globals: &Globals) -> Result<Host, Failure> {
+/// As [`in_process`], but without any plugins: enough to inspect a file.
+pub(super) fn empty(globals: &Globals) -> Result<Host, Failure> {
     let mut config = globals.layers().load()?;
     // No folder has this name: nothing is read, nothing started.
     config.host.plugins = std::path::PathBuf::new();
@@ -73,13 +74,13 @@ pub(super) fn bare(globals: &Globals) -> Result<Host, Failure> {
 }
 
 /// Queries `path` of the running host's admin plane; `None` if no host runs.
-pub(super) fn ask(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
+pub(super) fn query(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
     call(config, &Method::GET, path, QUERY_TIMEOUT)
 }
 
-/// Posts an order to the running host's admin plane; `None` if no host runs.
-pub(super) fn order(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
-    call(config, &Method::POST, path, ORDER_TIMEOUT)
+/// Posts a command to the running host's admin plane; `None` if no host runs.
+pub(super) fn command(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
+    call(config, &Method::POST, path, COMMAND_TIMEOUT)
 }
 
 /// No host is running.
@@ -99,16 +100,16 @@ fn call(
         return Ok(None);
     }
     let address = config.admin.listen;
-    let asked = send(address, method, path);
-    let asked = runtime()?.block_on(async { tokio::time::timeout(timeout, asked).await });
-    match asked {
+    let sent = send(address, method, path);
+    let answer = runtime()?.block_on(async { tokio::time::timeout(timeout, sent).await });
+    match answer {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Failure::new(format!(
-            "expected a plugbay host at {address} (admin.listen): {error}"
+            "what listens at {address} (admin.listen) is not a plugbay host: {error}"
         ))),
-        Err(_elapsed) => {
-            Err(Failure::new(format!("the host at {address} (admin.listen) does not answer")))
-        }
+        Err(_elapsed) => Err(Failure::new(format!(
+            "the host at {address} (admin.listen) did not answer within {timeout:?}"
+        ))),
     }
 }
 
@@ -121,7 +122,7 @@ async fn send(
     method: &Method,
     path: &str,
 ) -> Result<Option<Answer>, AnyError> {
-    // No host runs: the caller decides what to do then.
+    // No host is running: the caller decides what to do.
     let Ok(stream) = TcpStream::connect(address).await else { return Ok(None) };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -131,31 +132,32 @@ async fn send(
     request.headers_mut().insert(header::HOST, host);
     let response = sender.send_request(request).await?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), LARGEST).collect().await?.to_bytes();
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await?.to_bytes();
     Ok(Some((status, body)))
 }
 
-/// Reads the JSON of a good answer; a problem's detail is a failure.
+/// Reads the JSON of a successful answer. The detail of a problem becomes a failure.
 pub(super) fn read<T: DeserializeOwned>((status, body): Answer) -> Result<T, Failure> {
-    let foreign = |error: serde_json::Error| {
-        let message = "expected the JSON of a plugbay host from the admin plane (admin.listen)";
+    let not_a_host = |error: serde_json::Error| {
+        let message = "what answers at admin.listen is not the admin plane of a plugbay host";
         Failure::new(format!("{message}: {error}"))
     };
     if status.is_success() {
-        return serde_json::from_slice(&body).map_err(foreign);
+        return serde_json::from_slice(&body).map_err(not_a_host);
     }
-    let problem: ProblemDetails<'_> = serde_json::from_slice(&body).map_err(foreign)?;
+    let problem: ProblemDetails<'_> = serde_json::from_slice(&body).map_err(not_a_host)?;
     Err(Failure::new(format!("the running host answered: {}", problem.detail)))
 }
 
-/// As [`read`], of what the command line names: that it is not there is the caller's mistake.
+/// As [`read`], for something that the command line names: if it does not exist, the command line
+/// is wrong.
 pub(super) fn read_named<T: DeserializeOwned>(answer: Answer) -> Result<T, Failure> {
     let missing = answer.0 == StatusCode::NOT_FOUND;
-    read(answer).map_err(|failure| if missing { failure.of_the_caller() } else { failure })
+    read(answer).map_err(|failure| if missing { failure.caused_by_caller() } else { failure })
 }
 
-/// Says on stderr that no host runs, and what is done instead.
-pub(super) fn say_here(globals: &Globals, config: &Config) {
+/// Prints on stderr that no host answers, and that the plugins are loaded in this process.
+pub(super) fn announce_in_process(globals: &Globals, config: &Config) {
     if !globals.quiet {
         let address = config.admin.listen;
         anstream::eprintln!("no host answers at {address}; loading the plugins in this process");
@@ -167,7 +169,7 @@ pub(super) struct Progress(Option<ProgressBar>);
 
 impl Progress {
     pub(super) fn new(globals: &Globals) -> Self {
-        // indicatif itself stays silent where stderr is no terminal.
+        // indicatif prints nothing if stderr is not a terminal.
         Self((!globals.quiet && !globals.json).then(|| {
             let bar = ProgressBar::new_spinner();
             let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");

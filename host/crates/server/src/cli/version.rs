@@ -14,10 +14,10 @@ pub(super) struct Version {}
 #[derive(Serialize)]
 struct Versions {
     version: &'static str,
-    /// Known if it was built from a repository.
+    /// Known if the program was built from a repository.
     commit: Option<&'static str>,
     wasmtime: Option<&'static str>,
-    /// The versions of `plugbay:plugin` that are served.
+    /// The versions of `plugbay:plugin` that the host supports.
     plugin_api: Vec<String>,
 }
 

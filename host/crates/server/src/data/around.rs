@@ -1,4 +1,4 @@
-//! The middleware around every request: its id, its span, its one snapshot and its deadline.
+//! The middleware of every request: sets its id, its span, its snapshot and its deadline.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -18,8 +18,8 @@ use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-/// The longest id that is taken over from a client.
-const LONGEST_ID: usize = 128;
+/// The longest id of a client that is kept.
+const MAX_ID: usize = 128;
 
 pub(super) async fn around(State(data): State<Data>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -62,17 +62,17 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
     response
 }
 
-/// The client's id if it is fit for a log, or a new one.
+/// The client's id if it is short and has only safe characters, or a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let fit = |id: &&HeaderValue| {
+    let is_safe = |id: &&HeaderValue| {
         let id = id.as_bytes();
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:+/=".contains(byte);
-        (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(plain)
+        (1..=MAX_ID).contains(&id.len()) && id.iter().all(plain)
     };
-    headers.get(REQUEST_ID).filter(fit).cloned().unwrap_or_else(new_id)
+    headers.get(REQUEST_ID).filter(is_safe).cloned().unwrap_or_else(new_id)
 }
 
-/// Unique: a random number of this process, and a count.
+/// A unique id: a random number of this process, and a counter.
 fn new_id() -> HeaderValue {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
     static COUNT: AtomicU64 = AtomicU64::new(1);
@@ -84,16 +84,16 @@ fn new_id() -> HeaderValue {
 mod tests {
     use super::*;
 
-    fn taken(id: &str) -> bool {
+    fn is_kept(id: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
         request_id(&headers) == id
     }
 
     #[test]
-    fn ids_that_would_spoil_a_log_are_replaced() {
-        assert!(taken("0af7651916cd43dd-8448eb211c80319c"));
-        assert!(!taken("") && !taken("a b") && !taken("a\"b") && !taken(&"x".repeat(129)));
+    fn ids_with_unsafe_characters_are_replaced() {
+        assert!(is_kept("0af7651916cd43dd-8448eb211c80319c"));
+        assert!(!is_kept("") && !is_kept("a b") && !is_kept("a\"b") && !is_kept(&"x".repeat(129)));
         assert_ne!(new_id(), new_id());
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a request's body, bounded in size and time.
+//! Reads a request's body, bounded in size and time.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -9,7 +9,7 @@ use super::budget::Share;
 use super::context::Context;
 use crate::problem::Problem;
 
-/// The whole body. `share` holds it from then on.
+/// Reads the whole body, and counts its bytes in `share`.
 pub(super) async fn read(
     context: &Context,
     headers: &HeaderMap,
@@ -17,7 +17,7 @@ pub(super) async fn read(
     share: &mut Share,
 ) -> Result<Vec<u8>, Problem> {
     let most = context.snapshot.config().server.max_body.as_usize();
-    // A client that says its length is refused before it sends.
+    // A request that announces too long a body is refused before the client sends it.
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or_default();
     if announced > most {
@@ -28,14 +28,14 @@ pub(super) async fn read(
         Ok(Err(Unread::TooLarge)) => Err(too_large(most)),
         Ok(Err(Unread::NoRoom(problem))) => Err(problem),
         Ok(Err(Unread::Broken(error))) => {
-            let detail = format!("expected a whole body: {error}");
+            let detail = format!("the body is incomplete: {error}");
             Err(Problem::bad_request(detail).closing())
         }
         Ok(Ok(body)) => Ok(body),
         Err(_elapsed) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "request-timeout",
-            "the body did not arrive in time",
+            "the body did not arrive within server.timeout",
         )
         .closing()),
     }

@@ -1,11 +1,11 @@
-//! Codecs over HTTP: documents to bytes and back.
+//! Codecs over HTTP: encodes documents to bytes, and decodes bytes to documents.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use plugbay::{CallOptions, CapabilityLease, Codec};
+use plugbay::{CallOptions, CapabilityLease, Codec, Kind as _};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
@@ -37,13 +37,14 @@ struct Entry {
 
 pub(super) async fn list(State(data): State<Data>) -> Json<Listing> {
     let now = data.host.snapshot();
-    let codecs = now.capabilities().into_iter().filter(|it| it.kind == "codec").map(|it| Entry {
-        name: it.name,
-        description: it.description,
-        media_types: it.media_types,
-        plugin: it.plugin,
-        version: it.version,
-    });
+    let codecs =
+        now.capabilities().into_iter().filter(|it| it.kind == Codec::NAME).map(|it| Entry {
+            name: it.name,
+            description: it.description,
+            media_types: it.media_types,
+            plugin: it.plugin,
+            version: it.version,
+        });
     Json(Listing { generation: now.generation(), codecs: codecs.collect() })
 }
 
@@ -56,7 +57,7 @@ pub(super) async fn encode(
 ) -> Result<Response, Problem> {
     let name = codec_name(name)?;
     find(&context, &name)?;
-    served_by("codec", &name, "/v1/codecs/{name}/encode");
+    served_by(Codec::NAME, &name, "/v1/codecs/{name}/encode");
     let (parts, body) = request.into_parts();
     let form = form_of(&parts.headers)?;
     let mut share = data.share(&context, client);
@@ -82,7 +83,7 @@ pub(super) async fn decode(
 ) -> Result<Response, Problem> {
     let name = codec_name(name)?;
     find(&context, &name)?;
-    served_by("codec", &name, "/v1/codecs/{name}/decode");
+    served_by(Codec::NAME, &name, "/v1/codecs/{name}/decode");
     let (parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
     let mut share = data.share(&context, client);
@@ -145,11 +146,11 @@ fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Probl
 fn find(context: &Context, name: &str) -> Result<CapabilityLease<Codec>, Problem> {
     let codec: CapabilityLease<Codec> =
         context.snapshot.lease(name).map_err(|error| failed(&error))?;
-    codec.takes_calls().map_err(|error| failed(&error.into()))?;
+    codec.check_available().map_err(|error| failed(&error.into()))?;
     Ok(codec)
 }
 
-/// How the document of a request is written. One without a type is taken for JSON.
+/// The form of a request's document. Without `Content-Type` it is JSON.
 fn form_of(headers: &HeaderMap) -> Result<Form, Problem> {
     let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(Form::Json) };
     let found = essence(&String::from_utf8_lossy(content_type.as_bytes()));
@@ -168,7 +169,7 @@ fn form_of(headers: &HeaderMap) -> Result<Form, Problem> {
     }
 }
 
-/// How the client wants the document of an answer.
+/// The form of an answer's document that the client accepts.
 fn wanted_form(headers: &HeaderMap) -> Result<Form, Problem> {
     const FORMS: [Form; 2] = [Form::Json, Form::Cbor];
     let accept: Vec<_> =
@@ -176,7 +177,7 @@ fn wanted_form(headers: &HeaderMap) -> Result<Form, Problem> {
     let accept = (!accept.is_empty()).then(|| accept.join(","));
     best(accept.as_deref(), &FORMS.map(Form::media_type)).map(|index| FORMS[index]).ok_or_else(
         || {
-            let detail = "expected Accept to take application/json or application/cbor";
+            let detail = "expected application/json or application/cbor in Accept";
             Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail)
         },
     )

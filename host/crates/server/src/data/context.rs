@@ -1,4 +1,4 @@
-//! What a request carries through the data plane, and what is noted in its span.
+//! The context of a request in the data plane, and the fields of its span.
 
 use std::time::Duration;
 
@@ -9,35 +9,35 @@ use tracing::Span;
 
 use crate::problem::Problem;
 
-/// How long after its deadline an answer is waited for. Plugins keep the deadline themselves; this
-/// is for one that cannot be stopped.
+/// How long after its deadline the server waits for an answer. Plugins end at the deadline by
+/// themselves; this is for a plugin that cannot be stopped.
 pub(super) const BACKSTOP: Duration = Duration::from_secs(1);
 
-/// What a request carries through the data plane.
+/// The context of a request in the data plane.
 #[derive(Clone)]
 pub(super) struct Context {
-    /// The only one: whatever the request asks for comes from this generation.
+    /// The generation that serves the whole request.
     pub(super) snapshot: Snapshot,
-    /// When the whole of it must be there.
+    /// The time by which the whole request must have arrived.
     pub(super) arrives_by: Instant,
 }
 
 impl Context {
-    /// When it must be answered, if all of it is there now. That takes as long again: a client
-    /// that sends slowly takes nothing away from the plugin, which would be blamed for it.
+    /// The time by which the request must be answered, if all of it has arrived now. The plugin
+    /// gets the full timeout, so that it is not blamed for a slow client.
     pub(super) fn answers_by(&self) -> Instant {
         Instant::now() + self.snapshot.config().server.timeout
     }
 }
 
-/// Notes in the request's span what serves it.
+/// Records in the request's span what serves it.
 pub(super) fn served_by(kind: &'static str, name: &str, route: &str) {
     let span = Span::current();
     span.record(kind, name);
     span.record("route", route);
 }
 
-/// Notes why a plugin gave no answer: here in full, for the client's problem says less.
+/// Logs a failed call in full, and returns the shorter problem for the client.
 pub(super) fn failed(error: &plugbay::Error) -> Problem {
     let mut backtrace = None;
     if let plugbay::Error::Call(call) = error {
@@ -56,7 +56,7 @@ pub(super) fn failed(error: &plugbay::Error) -> Problem {
 /// The request's deadline passed, and the plugin could not be stopped.
 pub(super) fn late() -> Problem {
     tracing::warn!(reason = "deadline", "no answer within server.timeout");
-    let detail = "no answer within the time that a request may take";
+    let detail = "no answer within server.timeout";
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
 }
 

@@ -1,4 +1,4 @@
-//! HTTP requests and responses as handlers see them, and back.
+//! Converts HTTP requests to handlers' requests, and handlers' responses to HTTP responses.
 
 use axum::body::Body;
 use axum::http::header::{self, HeaderName};
@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::budget::Share;
 use crate::problem::Problem;
 
-/// Fields that speak of one connection and not of the message (RFC 9110, section 7.6.1).
+/// Fields of the connection, not of the message (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -35,7 +35,7 @@ fn named_by<'a>(connection: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
         .collect()
 }
 
-/// The request for a handler. Its path parameters are the router's to set.
+/// The request for a handler. The router sets its path parameters.
 pub(super) fn request(parts: &request::Parts, body: Vec<u8>) -> plugbay::Request {
     let connection = parts.headers.get_all(header::CONNECTION);
     let connection = named_by(connection.iter().map(HeaderValue::as_bytes));
@@ -54,8 +54,9 @@ pub(super) fn request(parts: &request::Parts, body: Vec<u8>) -> plugbay::Request
     }
 }
 
-/// The response to a client, of an answer that the plugin's runtime has checked. `as_get` says that a HEAD was served as a GET: the body is left
-/// out and its length is kept. `share` holds the body until it is written.
+/// The response to a client, from an answer that the plugin's runtime has checked. If `as_get` is
+/// set, a HEAD was served as a GET: the body is removed and its length is kept. `share` counts the
+/// body until it is written.
 pub(super) fn response(
     answer: plugbay::Response,
     method: &Method,
@@ -114,10 +115,10 @@ fn is_number(value: &HeaderValue) -> bool {
     (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
 }
 
-/// The handler's answer cannot be sent.
-fn contract(why: &str) -> Problem {
-    tracing::warn!(reason = "contract", "the handler's answer cannot be sent: {why}");
-    let detail = format!("the handler's answer cannot be sent: {why}");
+/// The problem for a handler's answer that cannot be sent.
+fn contract(message: &str) -> Problem {
+    tracing::warn!(reason = "contract", "the handler's answer cannot be sent: {message}");
+    let detail = format!("the handler's answer cannot be sent: {message}");
     Problem::new(StatusCode::BAD_GATEWAY, "contract", detail)
 }
 
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_the_handlers_fault() {
+    fn an_answer_that_cannot_be_sent_is_a_contract_error() {
         assert_eq!(sent(answer(200, &[("a b", "1")], "")), Err("contract"));
         assert_eq!(sent(answer(200, &[("a", "1\r\nb: 2")], "")), Err("contract"));
         assert_eq!(sent(answer(7, &[], "")), Err("contract"));
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn head_keeps_the_length_of_what_get_would_send() {
+    fn head_keeps_the_length_of_the_get_response() {
         let length = |answer, as_get| {
             let response = response(answer, &Method::HEAD, as_get).unwrap();
             response.headers().get("content-length").map(|it| it.to_str().unwrap().to_owned())

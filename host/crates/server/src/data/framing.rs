@@ -1,4 +1,4 @@
-//! What hyper lets through and HTTP does not, and what this server does not do.
+//! Checks of a request's header that hyper does not make, and features that this server does not have.
 
 use axum::extract::Request;
 use axum::http::header::{self, HeaderMap, HeaderName};
@@ -7,7 +7,7 @@ use axum::http::{StatusCode, Version};
 
 use crate::problem::{Problem, shortened};
 
-/// Whether a request's header can be served.
+/// Checks that a request with this header can be served.
 pub(super) fn check(request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
     host(headers, request.version())?;
@@ -16,10 +16,10 @@ pub(super) fn check(request: &Request) -> Result<(), Problem> {
     content_coding(headers)
 }
 
-/// RFC 9112, section 3.2: one `Host`, and it is a host.
+/// Checks that there is one `Host`, and that it is a host (RFC 9112, section 3.2).
 fn host(headers: &HeaderMap, version: Version) -> Result<(), Problem> {
-    let hosts = headers.get_all(header::HOST).iter();
-    match hosts.clone().count() {
+    let hosts = headers.get_all(header::HOST);
+    match hosts.iter().count() {
         0 if version < Version::HTTP_11 => return Ok(()),
         1 => {}
         found => {
@@ -27,30 +27,30 @@ fn host(headers: &HeaderMap, version: Version) -> Result<(), Problem> {
             return Err(Problem::bad_request(detail).closing());
         }
     }
-    // Empty, where the request's target has no host.
+    // `Host` is empty if the request's target has no host.
     let is_host =
         |host: &str| host.is_empty() || (host.parse::<Authority>().is_ok() && !host.contains('@'));
-    if hosts.clone().all(|host| host.to_str().is_ok_and(is_host)) {
+    if hosts.iter().all(|host| host.to_str().is_ok_and(is_host)) {
         return Ok(());
     }
     Err(Problem::bad_request("expected `Host` to be a host and perhaps a port").closing())
 }
 
-/// RFC 9112, section 6.1: what is not understood is answered so.
+/// Rejects unknown transfer codings (RFC 9112, section 6.1).
 fn transfer_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(found) = unlike(headers, &header::TRANSFER_ENCODING, "chunked") else { return Ok(()) };
     let detail = format!("expected no transfer coding but chunked, found {found}");
     Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "transfer-coding", detail).closing())
 }
 
-/// RFC 9110, section 10.1.1.
+/// Rejects unknown expectations (RFC 9110, section 10.1.1).
 fn expectation(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(found) = unlike(headers, &header::EXPECT, "100-continue") else { return Ok(()) };
     let detail = format!("expected no expectation but 100-continue, found {found}");
     Err(Problem::new(StatusCode::EXPECTATION_FAILED, "expectation", detail).closing())
 }
 
-/// RFC 9110, section 15.5.16: a coding that is not decoded is named, and the ones that are.
+/// Rejects content codings; `Accept-Encoding` lists the supported ones (RFC 9110, section 15.5.16).
 fn content_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(found) = unlike(headers, &header::CONTENT_ENCODING, "identity") else { return Ok(()) };
     let detail = format!("expected a body without content coding, found {found}");
@@ -58,7 +58,7 @@ fn content_coding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(problem.header(header::ACCEPT_ENCODING, "identity").closing())
 }
 
-/// The first member of a field's list that is not the one which is known.
+/// The first member of a list field that is not `known`.
 fn unlike(headers: &HeaderMap, name: &HeaderName, known: &str) -> Option<String> {
     let values = headers.get_all(name).iter();
     let members = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_one_and_a_host() {
+    fn exactly_one_valid_host_is_accepted() {
         for host in ["a", "a:80", "[::1]:80", "127.0.0.1", ""] {
             assert_eq!(status(&[("host", host)]), 200, "{host}");
         }

@@ -1,11 +1,10 @@
-//! The data plane: routes of the running generation, and codecs by name.
+//! The data plane: the routes of the generation that serves, and codecs by name.
 //!
 //! - `GET /v1/codecs` lists the codecs.
-//! - `POST /v1/codecs/{name}/encode` takes a document, JSON or CBOR by `Content-Type`, and
-//!   answers bytes of the codec's first media type.
-//! - `POST /v1/codecs/{name}/decode` takes bytes and answers a document, JSON or CBOR by
-//!   `Accept`.
-//! - Every other path belongs to the routes. They cannot take `/v1/codecs` away.
+//! - `POST /v1/codecs/{name}/encode` takes a document, JSON or CBOR by `Content-Type`, and returns
+//!   bytes of the codec's first media type.
+//! - `POST /v1/codecs/{name}/decode` takes bytes and returns a document, JSON or CBOR by `Accept`.
+//! - Every other path is looked up in the routes. A route cannot replace the paths above.
 
 mod around;
 mod body;

@@ -28,7 +28,7 @@ pub(crate) fn router(host: Host, draining: CancellationToken, guests: Arc<Guests
         .with_state(data)
 }
 
-/// Answers the methods that a path does not have.
+/// Adds the answer for methods that a path does not have.
 fn only(allow: &'static str, methods: MethodRouter<Data>) -> MethodRouter<Data> {
     methods.fallback(move |method: Method| async move { other_method(&method, allow) })
 }

@@ -1,10 +1,10 @@
-//! The routes of the running generation.
+//! Serves the routes of the generation of a request.
 
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use plugbay::{CallOptions, Error, RouteMatch};
+use plugbay::{CallOptions, Error, Handler, Kind as _, RouteMatch};
 use tokio::time::timeout_at;
 
 use super::context::{BACKSTOP, Context, failed, late, lost, served_by};
@@ -27,13 +27,13 @@ pub(super) async fn serve(
         RouteMatch::MethodNotAllowed { allow } => {
             return Ok(other_method(method, &allow.join(", ")));
         }
-        // `OPTIONS *` asks about the server as a whole (RFC 9110, section 9.3.7).
+        // `OPTIONS *` concerns the server as a whole (RFC 9110, section 9.3.7).
         RouteMatch::NotFound if *method == Method::OPTIONS && path == "*" => {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         RouteMatch::NotFound => return Err(Problem::not_found("no route has this path")),
     };
-    served_by("handler", routed.handler(), routed.pattern());
+    served_by(Handler::NAME, routed.handler(), routed.pattern());
     let mut share = data.share(&context, client);
     let body = body::read(&context, &parts.headers, body, &mut share).await?;
     let as_get = routed.is_head();
@@ -43,7 +43,7 @@ pub(super) async fn serve(
         Ok(call) => call,
         // The route exists, only its handler is missing: not the client's mistake.
         Err(error @ Error::NotFound(_)) => {
-            tracing::warn!(reason = "not-found", "a route without its handler: {error}");
+            tracing::warn!(reason = "not-found", "the handler of a route is not loaded: {error}");
             let detail = "the handler of this route is not loaded";
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
         }

@@ -1,4 +1,4 @@
-//! What the handlers of the data plane share.
+//! The state that the handlers of the data plane share.
 
 use std::sync::Arc;
 

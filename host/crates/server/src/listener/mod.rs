@@ -1,21 +1,23 @@
-//! The accept loop, the limits of a connection, and its end.
+//! The accept loop, the limits of connections, and graceful shutdown.
 //!
 //! HTTP/1.1 only. A client that sends its header slowly, idles, or does not read its answer is
 //! bounded by timeouts, and one that sends a huge header by the size of the buffer; hyper answers
-//! what is not HTTP with a bare 400 or 431. Beyond [`Bounds::connections`] the kernel's queue
-//! holds newcomers; one that is beyond half of them from one address is closed. An answer that comes before the request is read arrives (`socket.rs`).
+//! what is not HTTP with a 400 or 431 without a body. Connections beyond [`Bounds::connections`]
+//! wait in the kernel's queue; if one address has half of them open, its further connections are
+//! closed. An answer that is sent before the request is read arrives (`socket.rs`).
 //!
-//! The end has steps, so that every accepted connection gets its answers:
+//! A shutdown has steps, so that every accepted connection gets its answers:
 //!
 //! 1. *Lame duck*: connections are still accepted, and every answer ends its connection. The
 //!    caller decides how long.
-//! 2. [`Plane::close`] lets no new handshake begin, where the system can do that (Linux), and takes
-//!    for a moment those that end. Closing the port at once would reset the ones in between: to
-//!    their clients they are connected.
-//! 3. The port is closed. For a moment longer connections may still ask: hyper would close one on
-//!    which nothing has been read yet, though its request may be here already.
-//! 4. Idle connections end, those with a part of a header too; busy ones finish; at the deadline the
-//!    rest is cut off.
+//! 2. [`Plane::close`] rejects new handshakes, where the system can do that (Linux), and accepts
+//!    for [`CLOSE_GRACE`] the connections whose handshake ends. Closing the port at once would
+//!    reset them, though their clients are connected already.
+//! 3. The port is closed. For another [`CLOSE_GRACE`] open connections may send requests: hyper
+//!    would close one on which nothing has been read yet, though its request may have arrived
+//!    already.
+//! 4. Idle connections are closed, also those that sent a part of a header; busy ones finish; at the
+//!    deadline the remaining ones are cut off.
 
 mod addresses;
 mod connection;
@@ -39,24 +41,24 @@ pub(crate) use self::addresses::Client;
 use self::addresses::{Addresses, Counted};
 use self::connection::{Connection, Ends};
 
-/// Connections that the kernel holds until they are accepted, if its own limit allows it.
+/// The length of the kernel's queue of connections, if the system's own limit allows it.
 const BACKLOG: u32 = 4096;
-/// Between two tries after the system had no descriptor or memory for a connection.
+/// The pause after the system had no descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The moment of steps 2 and 3, each.
-const MOMENT: Duration = Duration::from_millis(250);
+/// The length of each of the steps 2 and 3.
+const CLOSE_GRACE: Duration = Duration::from_millis(250);
 
-/// What connections may use.
+/// The limits of connections.
 pub(crate) struct Bounds {
-    /// Open at once.
+    /// The maximum number of open connections.
     pub(crate) connections: usize,
-    /// Called for each connection: the timeout of a request, which also bounds its header and
-    /// each pause in which the client does not read.
+    /// Called for each connection: returns the timeout of a request, which also bounds its header
+    /// and each pause in which the client does not read.
     pub(crate) timeout: Box<dyn Fn() -> Duration + Send + Sync>,
 }
 
-/// A listener that is being served.
+/// A listener that is served.
 pub(crate) struct Plane {
     close: CancellationToken,
     close_port: CancellationToken,
@@ -72,7 +74,8 @@ impl Plane {
         let close_port = CancellationToken::new();
         let ends = Ends::default();
         let open = TaskTracker::new();
-        // Closing only lets `wait` end when no connection is open; more may still be spawned.
+        // A closed tracker lets `wait` return when no connection is open; more can still be
+        // spawned.
         open.close();
         let acceptor = Acceptor {
             service,
@@ -89,19 +92,19 @@ impl Plane {
         Self { close, close_port, ends, open, accepting }
     }
 
-    /// Returns once no connection is open.
-    pub(crate) async fn quiet(&self) {
+    /// Waits until no connection is open.
+    pub(crate) async fn idle(&self) {
         self.open.wait().await;
     }
 
-    /// Takes what the kernel has accepted, closes the port, and waits for the connections.
-    /// Returns how many were cut off at `deadline`.
+    /// Accepts the connections in the kernel's queue, closes the port, and waits for all
+    /// connections. Returns how many were cut off at `deadline`.
     pub(crate) async fn close(mut self, deadline: Instant) -> usize {
         self.close.cancel();
-        let moment = MOMENT.min(deadline.saturating_duration_since(Instant::now()) / 4);
-        tokio::time::sleep(moment).await;
+        let grace = CLOSE_GRACE.min(deadline.saturating_duration_since(Instant::now()) / 4);
+        tokio::time::sleep(grace).await;
         self.close_port.cancel();
-        if tokio::time::timeout(moment, &mut self.accepting).await.is_ok() {
+        if tokio::time::timeout(grace, &mut self.accepting).await.is_ok() {
             return 0;
         }
         self.ends.idle.cancel();
@@ -115,7 +118,7 @@ impl Plane {
     }
 }
 
-/// One that is not closed ends at once.
+/// Cuts off all connections if the plane was not closed.
 impl Drop for Plane {
     fn drop(&mut self) {
         self.ends.all.cancel();
@@ -138,11 +141,11 @@ struct Acceptor {
 impl Acceptor {
     async fn run(self, listener: TcpListener) {
         self.accept_until(&listener, &self.close).await;
-        if let Err(error) = begin_no_handshake(&listener) {
-            tracing::debug!(%error, "handshakes cannot be held off");
+        if let Err(error) = reject_handshakes(&listener) {
+            tracing::debug!(%error, "cannot reject new handshakes");
         }
         self.accept_until(&listener, &self.close_port).await;
-        self.take_the_rest(listener);
+        self.accept_queued(listener);
         tokio::select! {
             () = self.ends.idle.cancelled() => {}
             () = self.open.wait() => {}
@@ -161,8 +164,8 @@ impl Acceptor {
         }
     }
 
-    /// The next connection, once there is room for it. No error ends the loop: a client that
-    /// left is its own affair, and descriptors come back.
+    /// Accepts the next connection, once there is room for it. No error ends the loop: an error of
+    /// a client is ignored, and the system may have descriptors again later.
     ///
     /// Cancel safe: a connection is accepted only when this returns.
     async fn accept(&self, listener: &TcpListener) -> (TcpStream, Permit) {
@@ -179,10 +182,10 @@ impl Acceptor {
         }
     }
 
-    /// Connections whose handshake is over already: to their clients they are accepted.
+    /// Accepts the connections in the kernel's queue: to their clients they are connected.
     ///
-    /// Asks the kernel itself, because the runtime's own view of the queue may be behind.
-    fn take_the_rest(&self, listener: TcpListener) {
+    /// Calls the kernel directly, because the runtime's view of the queue may be out of date.
+    fn accept_queued(&self, listener: TcpListener) {
         let Ok(listener) = listener.into_std() else { return };
         loop {
             match listener.accept() {
@@ -201,10 +204,10 @@ impl Acceptor {
     }
 
     fn serve(&self, (stream, permit): (TcpStream, Permit)) {
-        // One that is gone again has no address.
+        // A connection that its client has closed already has no address.
         let Ok(peer) = stream.peer_addr() else { return };
         let client = Client::of(peer.ip());
-        // Closed, where its client has as many as it may.
+        // The connection is closed if its client has as many as allowed.
         let Some(counted) = self.addresses.count(client) else { return };
         let connection = Connection {
             service: self.service.clone(),
@@ -221,7 +224,7 @@ impl Acceptor {
     }
 }
 
-/// One of the connections that may be open at once.
+/// The permit of an open connection; `None` for connections that are accepted at the shutdown.
 type Permit = Option<tokio::sync::OwnedSemaphorePermit>;
 
 fn is_caused_by_client(error: &io::Error) -> bool {
@@ -234,10 +237,10 @@ fn is_caused_by_client(error: &io::Error) -> bool {
     )
 }
 
-/// From here on the kernel drops the packet that begins a handshake. The client sends it again, and
+/// Makes the kernel drop packets that begin a handshake. The client sends such a packet again, and
 /// is refused once the port is closed.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn begin_no_handshake(listener: &TcpListener) -> io::Result<()> {
+fn reject_handshakes(listener: &TcpListener) -> io::Result<()> {
     use socket2::{SockFilter, SockRef};
     const LOAD_BYTE: u16 = 0x30;
     const JUMP_IF_SET: u16 = 0x45;
@@ -252,9 +255,10 @@ fn begin_no_handshake(listener: &TcpListener) -> io::Result<()> {
     ])
 }
 
-/// Other systems have no such filter: a handshake that ends while the port closes is reset.
+/// Does nothing: other systems have no such filter, and reset a handshake that ends while the port
+/// closes.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn begin_no_handshake(_listener: &TcpListener) -> io::Result<()> {
+fn reject_handshakes(_listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::support::{SOON, ask, host, until};
 
 /// O5: not ready before the first generation, ready after, and not ready while stopping.
 #[tokio::test(flavor = "multi_thread")]
-async fn ready_from_the_first_generation_on() {
+async fn ready_from_the_first_generation_until_the_shutdown() {
     let setup = host();
     let listening = setup.listen().await;
     let admin = listening.admin_address().unwrap();
@@ -27,7 +27,7 @@ async fn ready_from_the_first_generation_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_and_what_was_refused() {
+async fn running_and_rejected_plugins_are_listed() {
     let serving = host()
         .plugin("echo.wasm", &Guest::codec("echo").version("1.2.3"))
         .file("broken.wasm", &plugbay_fixtures::core_module())
@@ -40,7 +40,7 @@ async fn what_runs_and_what_was_refused() {
     assert_eq!(plugin, plugins["plugins"][0]);
     let missed = serving.admin_get("/v1/plugins/ehco").await;
     assert_eq!((missed.status, &*missed.code()), (404, "not-found"));
-    assert!(missed.text().contains("echo"), "the names there are: {missed:?}");
+    assert!(missed.text().contains("echo"), "expected the known names: {missed:?}");
     let rejected = serving.admin_get("/v1/rejected").await.json();
     assert_eq!(rejected["rejected"][0]["reason"], "core-module");
 
@@ -63,13 +63,13 @@ async fn what_runs_and_what_was_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_is_an_event_and_stays_in_the_list() {
+async fn a_change_is_an_event_and_stays_in_the_history() {
     let serving = host().set("host.rescan", "1day").serve().await;
     let mut stream = TcpStream::connect(serving.admin()).await.unwrap();
     let request = "GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut lines = BufReader::new(stream).lines();
-    // The answer's header: from here on events are seen.
+    // Once the header of the answer arrives, events are sent.
     while !lines.next_line().await.unwrap().unwrap().is_empty() {}
     serving.deploy("echo.wasm", &Guest::codec("echo"));
     let reload = ask(serving.admin(), "POST", "/v1/reload", &[], Vec::new()).await.json();
@@ -96,9 +96,9 @@ async fn a_change_is_an_event_and_stays_in_the_list() {
     .await;
 }
 
-/// A late listener says what it saw last, and misses nothing.
+/// A client that reconnects with `Last-Event-ID` misses no event.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_that_comes_back() {
+async fn a_client_that_reconnects() {
     let serving = host().serve().await;
     serving.deploy("echo.wasm", &Guest::codec("echo"));
     let serving = &serving;
@@ -120,7 +120,7 @@ async fn a_listener_that_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_are_refused() {
+async fn requests_of_foreign_pages_are_refused() {
     let serving = host().serve().await;
     let admin = serving.admin();
     let rebound = ask(admin, "GET", "/v1/status", &[("host", "evil.example:7071")], vec![]).await;

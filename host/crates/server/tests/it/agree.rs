@@ -1,4 +1,4 @@
-//! H5: every figure agrees between the library, HTTP and the command line.
+//! H5: the library, HTTP and the command line agree on every figure.
 
 use std::path::Path;
 use std::time::Duration;
@@ -28,16 +28,16 @@ async fn every_figure_agrees() {
     one_agrees(&serving, "both").await;
     one_agrees(&serving, "codec:both").await;
 
-    // And the data plane speaks of the same codecs.
+    // The data plane lists the same codecs.
     let codecs = serving.get("/v1/codecs").await.json();
     let names: Vec<_> = codecs["codecs"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
     assert_eq!(json!(names), json!(serving.server.host().names("codec")));
 }
 
-/// Several providers, a version on trial, one that drains, mapped libraries; and then all of it
-/// rolled back.
+/// Several providers, a version on trial, a draining version, mapped libraries; and then a
+/// rollback.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_figure_agrees_while_much_goes_on() {
+async fn every_figure_agrees_during_changes() {
     let _alone = mapping_alone().await;
     let shared = |name: &str| Guest::codec(name).capability("codec", "shared");
     let slow =
@@ -114,13 +114,13 @@ fn library(_: &Path) -> Option<Vec<u8>> {
     None
 }
 
-/// Library, HTTP and command line agree in all that they list. Returns the library's status.
+/// Asserts that the library, HTTP and the command line agree. Returns the library's status.
 async fn agrees(serving: &Serving) -> Value {
     let status = serving.server.host().status();
     let library = serde_json::to_value(&status).unwrap();
     assert_eq!(library, serving.admin_get("/v1/status").await.json());
 
-    // Each part of the HTTP API is that part of the library's answer.
+    // Each part of the HTTP API equals that part of the library's status.
     for part in ["plugins", "rejected"] {
         let http = serving.admin_get(&format!("/v1/{part}")).await.json();
         assert_eq!(http[part], library[part], "{part}");
@@ -130,14 +130,14 @@ async fn agrees(serving: &Serving) -> Value {
     for part in ["generation", "published_at", "pinned", "history", "draining", "pending_restart"] {
         assert_eq!(generations[part], library[part], "{part}");
     }
-    assert_eq!(generations, says(serving, &["generations"]).await);
+    assert_eq!(generations, cli_json(serving, &["generations"]).await);
 
-    // A name's registry: library, HTTP, command line; and its figures are those of the status.
+    // The registry of each kind: library, HTTP, command line; with the figures of the status.
     for (name, what) in [("plugins", "plugins"), ("codec", "codecs"), ("handler", "handlers")] {
         let view = serde_json::to_value(registry(&status, name).unwrap()).unwrap();
         let http = serving.admin_get(&format!("/debug/registry/{name}")).await.json();
         assert_eq!(view, http, "{name}");
-        assert_eq!(view, says(serving, &["list", what]).await, "{name}");
+        assert_eq!(view, cli_json(serving, &["list", what]).await, "{name}");
         let entries = view["entries"].as_array().unwrap();
         for entry in entries {
             same_figures(entry, &library);
@@ -151,7 +151,7 @@ async fn agrees(serving: &Serving) -> Value {
     library
 }
 
-/// What the registry says of a plugin is what the status says.
+/// Asserts that the registry and the status agree about a plugin.
 fn same_figures(entry: &Value, library: &Value) {
     let (part, figures) = match entry["state"].as_str().unwrap() {
         "rejected" => ("rejected", &["source", "reason"][..]),
@@ -169,10 +169,11 @@ fn same_figures(entry: &Value, library: &Value) {
     }
 }
 
-/// One plugin, by its name or by what it offers: the same for all, a version on trial with it.
+/// Asserts that all agree about one plugin, by its name or a capability, and about its version on
+/// trial.
 async fn one_agrees(serving: &Serving, what: &str) {
     let mut http = serving.admin_get(&format!("/v1/plugins/{what}")).await.json();
-    assert_eq!(http, says(serving, &["inspect", what]).await, "{what}");
+    assert_eq!(http, cli_json(serving, &["inspect", what]).await, "{what}");
     let canary = http.as_object_mut().unwrap().remove("canary");
     let library = serde_json::to_value(serving.server.host().status()).unwrap();
     let all = library["plugins"].as_array().unwrap();
@@ -180,8 +181,8 @@ async fn one_agrees(serving: &Serving, what: &str) {
     assert_eq!(std::iter::once(http).chain(canary).collect::<Vec<_>>(), versions, "{what}");
 }
 
-/// The program's answer, as JSON.
-async fn says(serving: &Serving, arguments: &[&str]) -> Value {
+/// The output of the program, as JSON.
+async fn cli_json(serving: &Serving, arguments: &[&str]) -> Value {
     let admin = format!("admin.listen={}", serving.admin());
     let mut program = plugbay(arguments);
     program.args(["--json", "--set", &admin]);

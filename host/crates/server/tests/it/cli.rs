@@ -4,9 +4,9 @@ use std::process::Command;
 
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
-use super::support::{SOON, host, nobody};
+use super::support::{SOON, host, unused_address};
 
-/// Without what the caller's environment says.
+/// Removes the settings of the caller's environment.
 pub(crate) fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PLUGBAY_") {
@@ -14,7 +14,7 @@ pub(crate) fn clean(mut command: Command) -> Command {
         }
     }
     command.env("NO_COLOR", "1").env("COLUMNS", "100");
-    // No ./config.toml, and no ./plugins.
+    // A folder without config.toml and plugins.
     command.current_dir(env!("CARGO_TARGET_TMPDIR"));
     command
 }
@@ -26,7 +26,7 @@ pub(crate) fn plugbay(arguments: &[&str]) -> assert_cmd::Command {
     assert_cmd::Command::from_std(command)
 }
 
-/// Exit code, stdout and stderr, as a snapshot shows them.
+/// The exit code, stdout and stderr, as text for a snapshot.
 fn shown(mut command: assert_cmd::Command) -> String {
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -40,7 +40,7 @@ fn shown(mut command: assert_cmd::Command) -> String {
     shown
 }
 
-/// What differs from run to run and from machine to machine.
+/// Filters for values that differ between runs and machines.
 pub(crate) fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
@@ -114,7 +114,7 @@ fn convert_writes_the_bytes_and_nothing_else() {
     assert_eq!(output.stdout, [0x81, 0xa1, 0x61, 0x01], "{output:?}");
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     assert_eq!(convert("msgpack", "json", &[0x81, 0xa1, 0x61, 0x01]).stdout, br#"{"a":1}"#);
-    // Bytes and NaN: the codec's own error, and nothing written.
+    // Bytes and NaN: the codec's error, and no output.
     for document in [&[0xc4, 0x01, 0xff][..], &[0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]] {
         let refused = convert("msgpack", "json", document);
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
@@ -147,7 +147,7 @@ fn one_call() {
 }
 
 #[test]
-fn check_says_why() {
+fn check_prints_reasons() {
     let setup = host()
         .plugin("good.wasm", &Guest::codec("good"))
         .plugin("no.wasm", &Guest::codec("no").on(Export::Init, Behaviour::Trap))
@@ -193,7 +193,7 @@ fn check_finds_clashes() {
     });
 }
 
-/// Neither what never ends nor what never begins is read.
+/// Devices and pipes are not read: reading them might never end.
 #[cfg(target_os = "linux")]
 #[test]
 fn check_reads_files_and_nothing_else() {
@@ -209,7 +209,7 @@ fn check_reads_files_and_nothing_else() {
     settings().bind(|| insta::assert_snapshot!("check_no_files", shown(command)));
 }
 
-/// A file that would break a rule of `[[migrations]]` alone, and keeps it with another.
+/// A file that breaks a rule of `[[migrations]]` alone, and satisfies it together with another one.
 #[test]
 fn check_knows_the_migrations() {
     let setup = host()
@@ -235,7 +235,7 @@ fn check_knows_the_migrations() {
 }
 
 #[test]
-fn inspect_says_what_is_granted() {
+fn inspect_shows_grants() {
     let guest =
         Guest::codec("both").on(Export::Encode, Behaviour::Wait(std::time::Duration::from_secs(1)));
     let setup = host().set("admin.enabled", "false").plugin("both.wasm", &guest).toml(
@@ -271,8 +271,8 @@ fn inspect_a_file() {
 }
 
 #[test]
-fn list_without_a_host_looks_itself() {
-    let (_held, address) = nobody();
+fn list_without_a_host_loads_the_plugins() {
+    let (_held, address) = unused_address();
     let setup = host()
         .plugin("b.wasm", &Guest::codec("b"))
         .plugin("a.wasm", &Guest::both("a"))
@@ -330,7 +330,7 @@ fn config_check_prints_migrations_in_order() {
 }
 
 #[test]
-fn a_port_in_use_names_key_and_remedy() {
+fn a_port_in_use_is_reported_with_key_and_hint() {
     for key in ["server.listen", "admin.listen"] {
         let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let setup = host().set(key, &held.local_addr().unwrap().to_string());
@@ -344,7 +344,7 @@ fn a_port_in_use_names_key_and_remedy() {
 }
 
 #[test]
-fn version_says_what_plugins_are_built_against() {
+fn version_shows_what_plugins_are_built_against() {
     let output = plugbay(&["version", "--json"]).output().unwrap();
     let version: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));

@@ -4,7 +4,7 @@ use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use super::support::host;
 
-/// Path, header fields, body; status and code.
+/// The path, header fields and body of a request, and the expected status and code.
 type Case =
     (&'static str, &'static [(&'static str, &'static str)], &'static [u8], u16, &'static str);
 
@@ -12,11 +12,11 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 const CBOR: (&str, &str) = ("content-type", "application/cbor");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_go_in_and_out() {
+async fn documents_are_encoded_and_decoded() {
     let guest = Guest::codec("echo").media_type("application/x-one").media_type("text/two");
     let serving = host().plugin("echo.wasm", &guest).serve().await;
 
-    // The fixture's codec gives back the document's own bytes.
+    // The fixture's codec returns the bytes of the document unchanged.
     let json = ("content-type", "application/json; charset=utf-8");
     let encoded = serving.send("POST", "/v1/codecs/echo/encode", &[json], r#"{"a":1}"#).await;
     assert_eq!((encoded.status, &*encoded.body), (200, &b"\xa1\x61a\x01"[..]), "{encoded:?}");
@@ -42,7 +42,7 @@ async fn documents_go_in_and_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused() {
+async fn bad_requests_are_refused() {
     let trap = Guest::codec("trap").on(Export::Encode, Behaviour::Trap);
     let garbage = Guest::codec("garbage").on(Export::Decode, Behaviour::Garbage(vec![0xff]));
     let serving = host()
@@ -59,7 +59,7 @@ async fn what_is_refused() {
         ("ehco/encode", &[], b"1", 404, "not-found"),
         ("trap/encode", &[], b"1", 502, "trap"),
         ("garbage/decode", &[], b"1", 502, "contract"),
-        // JSON has neither, and neither becomes something else silently.
+        // JSON can hold neither, and must not replace them silently.
         ("echo/decode", &[], b"\x41\xff", 415, "unsupported"),
         ("echo/decode", &[], nan, 415, "unsupported"),
     ];
@@ -68,12 +68,12 @@ async fn what_is_refused() {
         assert_eq!((answer.status, &*answer.code()), (status, code), "{path}: {answer:?}");
     }
     let missed = serving.send("POST", "/v1/codecs/ehco/encode", &[], "1").await;
-    assert!(missed.text().contains("echo"), "the nearest name: {missed:?}");
+    assert!(missed.text().contains("echo"), "expected the nearest name: {missed:?}");
 }
 
-/// One codec that computes does not keep another from answering.
+/// A codec that uses all its CPU time does not block another one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spinning_codec_is_alone_with_it() {
+async fn a_spinning_codec_does_not_affect_another_one() {
     let spin = Guest::codec("spin").on(Export::Encode, Behaviour::Spin);
     let serving = host()
         .plugin("spin.wasm", &spin)

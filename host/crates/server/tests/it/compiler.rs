@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use plugbay::worker::Bounds;
-use plugbay_fixtures::{Guest, with_knot};
+use plugbay_fixtures::{Guest, with_costly_function};
 
 use super::support::host;
 
-fn knot(name: &str) -> Vec<u8> {
-    with_knot(&Guest::codec(name).build(), 2_000)
+fn costly(name: &str) -> Vec<u8> {
+    with_costly_function(&Guest::codec(name).build(), 2_000)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -19,7 +19,7 @@ async fn a_component_that_takes_too_much_to_compile_is_refused_beside_one_that_s
         let serving = host()
             .compiling(bounds)
             .plugin("good.wasm", &Guest::codec("good"))
-            .file("knot.wasm", &knot("knot"))
+            .file("costly.wasm", &costly("costly"))
             .serve()
             .await;
         let rejected = serving.admin_get("/v1/rejected").await.json();

@@ -1,4 +1,4 @@
-//! Plugins that hang, callers that go, and calls beyond what there is room for.
+//! Plugins that hang, callers that disconnect, and calls beyond the queue.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::support::{Serving, Setup, ask, host, raw, until};
 
 const HANGS: Behaviour = Behaviour::Spin;
 
-/// A request may take as long as a call may, as by default, only shorter; and CPU time is no limit.
+/// A short timeout for requests and calls, and no limit of CPU time.
 fn short() -> Setup {
     host()
         .set("server.timeout", "300ms")
@@ -47,7 +47,7 @@ async fn a_new_version_that_hangs_fails_its_trial() {
     let serving = short().plugin("h.wasm", &good).toml(toml).serve().await;
     let hangs = Guest::handler("h").version("2.0.0").on(Export::Handle, HANGS);
     serving.deploy("h.wasm", &hangs);
-    until("its hangs are errors", || async {
+    until("its timeouts count as errors", || async {
         serving.get("/h").await;
         let plugins = plugins(&serving).await;
         plugins.iter().any(|it| it["trial"]["errors"].as_u64().is_some_and(|errors| errors > 0))
@@ -56,7 +56,7 @@ async fn a_new_version_that_hangs_fails_its_trial() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_provider_has_what_is_left_of_the_time() {
+async fn another_provider_gets_the_remaining_time() {
     let toml = "[capabilities.'handler:h']\nstrategy = 'failover'\nproviders = ['one', 'two']\n";
     let one = Guest::handler("h").named("one").on(Export::Handle, HANGS);
     let two = Guest::handler("h").named("two");
@@ -72,9 +72,9 @@ async fn another_provider_has_what_is_left_of_the_time() {
     assert!(plugins(&serving).await[0]["calls"]["failed"]["deadline"] == 1);
 }
 
-/// A slow client is no slow plugin.
+/// A slow client must not count as a slow plugin.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_takes_its_time_leaves_the_plugin_its_own() {
+async fn a_slow_body_does_not_reduce_the_time_of_the_plugin() {
     let slow =
         Guest::handler("slow").on(Export::Handle, Behaviour::Wait(Duration::from_millis(600)));
     let serving = short()
@@ -113,16 +113,16 @@ async fn codec_calls_beyond_the_queue_are_refused_at_once() {
         .await;
     let data = serving.data();
     let call = move || ask(data, "POST", "/v1/codecs/spin/encode", &[], b"1".into());
-    // One is served and one waits, for a long time.
+    // One call is served and one waits, for a long time.
     let held = [(); 2].map(|()| tokio::spawn(call()));
-    until("no room", || async {
+    until("the queue is full", || async {
         let begun = Instant::now();
         let answer = call().await;
         if answer.code() != "overloaded" {
             return false;
         }
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
-        // Who waits in vain is told so after half of its time: that is not meant here.
+        // A call that waits in vain fails after half of its time, which this test does not need.
         begun.elapsed() < Duration::from_secs(3)
     })
     .await;
@@ -132,7 +132,7 @@ async fn codec_calls_beyond_the_queue_are_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_codec_call_ends_with_its_client() {
+async fn a_codec_call_ends_when_its_client_disconnects() {
     let spin = Guest::codec("spin").on(Export::Encode, HANGS);
     let serving = host()
         .plugin("spin.wasm", &spin)

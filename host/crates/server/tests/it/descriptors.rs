@@ -1,4 +1,4 @@
-//! How many clients there is room for follows from the descriptors that the process may have.
+//! The limit of clients follows from the limit of open descriptors.
 
 use std::io::Write;
 use std::process::Command;
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use super::support::{deploy, host};
 use super::up::{Up, connect, status_of, until_status};
 
-/// `plugbay` under limits that a shell sets before.
+/// `plugbay` under limits that a shell sets before it.
 fn limited(ulimit: &str) -> Command {
     let mut command = Command::new("sh");
     let script = format!("ulimit {ulimit} && exec \"$0\" \"$@\"");
@@ -17,9 +17,9 @@ fn limited(ulimit: &str) -> Command {
     command
 }
 
-/// However many clients come, plugins and operators find descriptors left.
+/// However many clients connect, descriptors remain for plugins and operators.
 #[test]
-fn clients_never_take_all_of_them() {
+fn clients_never_use_all_descriptors() {
     let setup = host().plugin("one.wasm", &Guest::handler("one")).set("server.timeout", "10m");
     let up = Up::start_by(limited("-n 200"), setup);
     let stays = |_| {

@@ -1,4 +1,4 @@
-//! O7: what is too large, too slow or no HTTP is refused within bounds.
+//! O7: requests that are too large, too slow or not HTTP are refused, with bounded resources.
 
 use std::time::{Duration, Instant};
 
@@ -18,18 +18,18 @@ async fn oversized_bodies() {
     let send = |length: usize| serving.send("POST", "/echo", &[], vec![b'x'; length]);
     assert_eq!(send(1024).await.body.len(), 1024);
     assert_eq!(send(1025).await.code(), "body-too-large");
-    // One that only says so is refused before it sends anything.
+    // A body that is announced as too large is refused before it is sent.
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 99999999\r\n\r\n";
     let answer = raw(serving.data(), head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    // One that does not say so is stopped on the way.
+    // A body without an announced length is refused once it is too large.
     let chunk = format!("400\r\n{}\r\n", "x".repeat(0x400));
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     let answer = raw(serving.data(), format!("{head}{}", chunk.repeat(3)).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
-/// The limit of a running server is that of its configuration now.
+/// The limits follow changes of the configuration.
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_follow_the_configuration() {
     let serving = host().plugin("echo.wasm", &Guest::handler("echo")).serve().await;
@@ -49,7 +49,7 @@ async fn slow_clients() {
         .serve()
         .await;
     let begun = Instant::now();
-    // A header that never ends, a body that never ends, a connection that never asks.
+    // A header that never ends, a body that never ends, a connection without a request.
     let header = raw(serving.data(), b"GET /echo HTTP/1.1\r\nhost: x\r\n").await;
     assert_eq!(header, "", "closed without an answer");
     let body =
@@ -62,7 +62,7 @@ async fn slow_clients() {
     assert!(begun.elapsed() < SOON, "all of them end");
 }
 
-/// One byte now and then keeps nobody: the time is that of the whole request.
+/// A slow stream of bytes does not extend the timeout, which is that of the whole request.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trickling_body() {
     let serving = host()
@@ -108,7 +108,7 @@ async fn a_client_that_does_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_http() {
+async fn requests_that_are_not_http() {
     let serving = host().plugin("echo.wasm", &Guest::handler("echo")).serve().await;
     let large = format!("GET /echo HTTP/1.1\r\nhost: x\r\na: {}\r\n\r\n", "x".repeat(200_000));
     let many = format!("GET /echo HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(200));
@@ -133,7 +133,7 @@ async fn what_is_no_http() {
         let shown = &request[..request.len().min(80)];
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{shown:?}: {answer}");
     }
-    assert_eq!(serving.get("/echo").await.status, 200, "and it still serves");
+    assert_eq!(serving.get("/echo").await.status, 200, "expected that the server still serves");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The whole server: real components, real HTTP, the real program.
 //!
-//! One binary, so that it is linked once. `support` is the language the tests are written in.
+//! One binary, so that it is linked once. `support` has the helpers of the tests.
 
 mod admin;
 mod agree;

@@ -1,4 +1,4 @@
-//! Native plugins through the server: in C, dropped into the folder.
+//! Native plugins in C, through the server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,8 +13,8 @@ pub(crate) fn rot13(folder: &Path, version: &str) -> Option<PathBuf> {
     changed(folder, &format!("rot13-{version}"), |source| source.replace("1.0.0", version))
 }
 
-/// As [`rot13`], which makes the file `gate` when it is shut down or freed, and hangs.
-pub(crate) fn hangs_at_its_end(folder: &Path, gate: &Path) -> Option<PathBuf> {
+/// As [`rot13`], but creates the file `gate` when it is shut down or freed, and hangs.
+pub(crate) fn hangs_in_shutdown(folder: &Path, gate: &Path) -> Option<PathBuf> {
     changed(folder, "hanging", |source| {
         let heads = [
             "static void shutdown(const void *instance, plugbay_host host) {",
@@ -28,7 +28,7 @@ pub(crate) fn hangs_at_its_end(folder: &Path, gate: &Path) -> Option<PathBuf> {
     })
 }
 
-/// As [`rot13`], which makes the file `gate` while the system's loader has it, and hangs.
+/// As [`rot13`], but creates the file `gate` while the system's loader loads it, and hangs.
 pub(crate) fn hangs_in_the_loader(folder: &Path, gate: &Path) -> Option<PathBuf> {
     changed(folder, "loading", |source| hanging(&source, "__attribute__((constructor))", gate))
 }
@@ -71,7 +71,7 @@ async fn encoded(serving: &Serving) -> (u16, String) {
     (answer.status, answer.text())
 }
 
-/// Looks until the plugin of that version serves, and returns what status says of it.
+/// Waits until this version of the plugin serves, and returns its status.
 async fn serves(serving: &Serving, version: &str) -> Value {
     let plugin = async || serving.admin_get("/v1/plugins/rot13").await;
     until("it serves", async || {
@@ -105,7 +105,7 @@ async fn a_library_is_refused_until_the_configuration_allows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_is_killed_costs_a_call_at_most() {
+async fn a_killed_worker_fails_one_call_at_most() {
     let elsewhere = tempfile::tempdir().unwrap();
     let Some(library) = rot13(elsewhere.path(), "1.0.0") else { return };
     let serving = host()
@@ -123,7 +123,7 @@ async fn a_worker_that_is_killed_costs_a_call_at_most() {
     }
     let pid = u32::try_from(worker["pid"].as_u64().unwrap()).unwrap();
     signal(pid, Signal::KILL);
-    // A call may meet the end of the worker; none goes without an answer.
+    // A call may fail because the worker ended, but each call gets an answer.
     until("a new worker serves", async || {
         let (status, text) = encoded(&serving).await;
         assert!(matches!(status, 200 | 502 | 503), "{status}: {text}");
@@ -133,8 +133,9 @@ async fn a_worker_that_is_killed_costs_a_call_at_most() {
     .await;
 }
 
-/// A host in which the first library has room, and no second one; what serves, and a second. No other
-/// test may map a library meanwhile, nor have mapped one of these versions, which would need no room.
+/// A host with room for one mapped library, which serves, and the bytes of a second one. No other
+/// test may map a library meanwhile, or map these versions before, because a mapped library needs
+/// no room.
 async fn full(
     beyond: &str,
     [first, second]: [&str; 2],
@@ -167,7 +168,7 @@ fn replace(serving: &Serving, bytes: &[u8]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_no_room_in_the_host_moves_to_a_worker() {
+async fn a_library_without_room_in_the_host_runs_in_a_worker() {
     let elsewhere = tempfile::tempdir().unwrap();
     let _alone = mapping_alone().await;
     let Some((serving, second)) = full("process", ["2.0.1", "2.0.2"], elsewhere.path()).await
@@ -177,7 +178,7 @@ async fn what_has_no_room_in_the_host_moves_to_a_worker() {
     let mut events = serving.server.host().subscribe();
     replace(&serving, &second);
     let plugin = serves(&serving, "2.0.2").await;
-    // Where it really runs, and where it was asked to.
+    // The actual and the requested isolation.
     assert_eq!(plugin["isolation"], "process", "{plugin}");
     assert_eq!(plugin["policy"]["isolation"], "in-process");
     assert_eq!(plugin["stats"]["worker"]["state"], "running", "{plugin}");
@@ -189,7 +190,7 @@ async fn what_has_no_room_in_the_host_moves_to_a_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_no_room_in_the_host_is_refused_and_the_old_version_serves_on() {
+async fn a_library_without_room_is_refused_and_the_old_version_keeps_serving() {
     let elsewhere = tempfile::tempdir().unwrap();
     let _alone = mapping_alone().await;
     let Some((serving, second)) = full("refuse", ["2.1.1", "2.1.2"], elsewhere.path()).await else {
@@ -207,7 +208,7 @@ async fn what_has_no_room_in_the_host_is_refused_and_the_old_version_serves_on()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_shows_what_stays_mapped() {
+async fn status_shows_mapped_libraries() {
     let _alone = mapping_alone().await;
     let elsewhere = tempfile::tempdir().unwrap();
     let (Some(one), Some(two)) =

@@ -1,4 +1,4 @@
-//! Plugins that call plugins, and wait for them.
+//! Plugins that wait for calls of other plugins.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,11 +8,11 @@ use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use super::support::{SOON, host, try_ask};
 
-/// Requests at once: more than the server has threads for them.
+/// The number of simultaneous requests: more than the server has threads.
 const CALLS: u64 = 8;
 
-/// What a server says that serves nobody but us. On the test's own thread: those of the server
-/// may all be taken.
+/// Sends a request, and returns the answer. Blocks the test's own thread, because all threads of
+/// the server may be busy.
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
@@ -23,9 +23,9 @@ fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
-/// Handlers that wait for a codec hold up no thread of the server, however many they are.
+/// Handlers that wait for a codec block no thread of the server, however many there are.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn handlers_that_wait_for_codecs_hold_up_nobody() {
+async fn handlers_that_wait_for_codecs_block_no_thread() {
     let slow = Guest::codec("slow").on(Export::Encode, Behaviour::Wait(Duration::from_hours(1)));
     let outer = Guest::handler("outer").on(Export::Handle, Behaviour::CallCodec("slow".into()));
     let serving = host()
@@ -58,7 +58,7 @@ async fn handlers_that_wait_for_codecs_hold_up_nobody() {
         assert!(get(serving.admin(), "/livez").starts_with("HTTP/1.1 200"));
         assert!(get(data, "/echo").ends_with("here"));
     }
-    // Their clients go, and with them all that they waited for.
+    // When the clients disconnect, all calls that they waited for end.
     calls.iter().for_each(tokio::task::JoinHandle::abort);
     while waiting() > 0 {
         assert!(std::time::Instant::now() < end, "{} calls go on", waiting());

@@ -1,4 +1,4 @@
-//! What an operator does to a running host: go back, go on, have it look, and watch over it.
+//! Operations on a running host: rollback, resume, reload, and the service manager.
 
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
-use super::support::{SOON, deploy, host, nobody, until};
+use super::support::{SOON, deploy, host, until, unused_address};
 use super::up::{Up, status_of};
 
 fn stamped(stamp: &str) -> Guest {
@@ -21,32 +21,32 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn back_to_an_earlier_generation_and_on_again() {
+fn rollback_and_resume() {
     let mut up = Up::start(host().plugin("a.wasm", &stamped("1")));
     deploy(&up.setup.plugins(), "a.wasm", &stamped("2"));
-    up.sees("drained");
+    up.wait_for_event("drained");
 
-    let listed = up.ask(&["generations", "--json"]);
+    let listed = up.run(&["generations", "--json"]);
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed["generation"], 2);
     assert_eq!(listed["history"][0]["plugins"], serde_json::json!(["a@1.0.1"]));
     assert_eq!(listed["history"][1]["plugins"], serde_json::json!(["a@1.0.2"]));
 
-    let back = up.ask(&["rollback"]);
+    let back = up.run(&["rollback"]);
     assert!(back.status.success(), "{}", text(&back.stderr));
     assert!(text(&back.stdout).starts_with("generation 3 serves what generation 1 served"));
     let inspected: Value =
-        serde_json::from_slice(&up.ask(&["inspect", "a", "--json"]).stdout).unwrap();
+        serde_json::from_slice(&up.run(&["inspect", "a", "--json"]).stdout).unwrap();
     assert_eq!(inspected["version"], "1.0.1");
-    up.sees("rolled-back");
-    assert!(text(&up.ask(&["generations"]).stdout).contains("rolled back to generation 1"));
+    up.wait_for_event("rolled-back");
+    assert!(text(&up.run(&["generations"]).stdout).contains("rolled back to generation 1"));
 
-    let unknown = up.ask(&["rollback", "77"]);
+    let unknown = up.run(&["rollback", "77"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(text(&unknown.stderr).contains("expected one of the generations 1, 2, 3, found 77"));
-    assert_eq!(up.ask(&["rollback", "minus"]).status.code(), Some(2));
+    assert_eq!(up.run(&["rollback", "minus"]).status.code(), Some(2));
 
-    let on = up.ask(&["resume", "--json"]);
+    let on = up.run(&["resume", "--json"]);
     let on: Value = serde_json::from_slice(&on.stdout).unwrap();
     assert_eq!((&on["generation"], &on["loaded"]), (&4.into(), &serde_json::json!(["a@1.0.2"])));
     up.signal(Signal::TERM);
@@ -54,8 +54,8 @@ fn back_to_an_earlier_generation_and_on_again() {
 }
 
 #[test]
-fn nobody_to_ask_is_said() {
-    let (_held, address) = nobody();
+fn a_missing_host_is_reported() {
+    let (_held, address) = unused_address();
     let setup = host().set("admin.listen", &address.to_string());
     let expected = format!("expected a running host at {address}");
     for command in ["generations", "rollback", "resume"] {
@@ -67,20 +67,20 @@ fn nobody_to_ask_is_said() {
 }
 
 #[test]
-fn a_hangup_has_it_look() {
-    // By itself it would look tomorrow.
+fn sighup_reloads() {
+    // Without the signal it would reconcile tomorrow.
     let setup = host().set("host.rescan", "1day").set("host.debounce", "1m");
     let mut up = Up::start(setup.plugin("a.wasm", &stamped("1")));
     deploy(&up.setup.plugins(), "a.wasm", &stamped("2"));
     up.signal(Signal::HUP);
-    let loaded = up.sees("loaded");
+    let loaded = up.wait_for_event("loaded");
     assert_eq!(loaded["plugin"], "a@1.0.2");
     up.signal(Signal::TERM);
     assert_eq!(up.end().0, Some(0));
 }
 
 #[test]
-fn the_service_manager_is_told() {
+fn the_service_manager_is_notified() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -93,7 +93,8 @@ fn the_service_manager_is_told() {
     let hears = |wanted: &str| {
         let mut buffer = [0; 4096];
         loop {
-            let size = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("{wanted}: not told"));
+            let size =
+                socket.recv(&mut buffer).unwrap_or_else(|_| panic!("{wanted}: no notification"));
             let told = text(&buffer[..size]);
             if told.lines().any(|line| line == wanted) {
                 return told;
@@ -113,9 +114,9 @@ fn the_service_manager_is_told() {
     assert_eq!(up.end().0, Some(0));
 }
 
-/// A client that goes away takes its call along, and the next one does not suffer.
+/// A client that disconnects cancels its call, and the next call is not affected.
 #[tokio::test]
-async fn a_client_that_goes_away_stops_its_call() {
+async fn a_client_that_disconnects_cancels_its_call() {
     let slow = Guest::handler("slow")
         .on(Export::Handle, Behaviour::Wait(Duration::from_secs(3600)).after(1));
     let serving = host()
@@ -130,21 +131,21 @@ async fn a_client_that_goes_away_stops_its_call() {
     };
     let mut client = tokio::net::TcpStream::connect(serving.data()).await.unwrap();
     client.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    until("the call is under way", || async { status().leases == 1 }).await;
-    // Its only instance is busy, and nobody may wait: the host sheds the load.
+    until("the call is in flight", || async { status().leases == 1 }).await;
+    // Its only instance is busy, and the queue has no room: the call is rejected.
     let shed = serving.get("/slow").await;
     assert_eq!((shed.status, shed.code().as_str()), (503, "overloaded"));
     assert_eq!(shed.header("retry-after"), Some("1"));
     drop(client);
-    until("the call is given up", || async { status().calls.cancelled == 1 }).await;
-    until("its instance is gone", || async { status().stats.discarded == 1 }).await;
+    until("the call is cancelled", || async { status().calls.cancelled == 1 }).await;
+    until("its instance is discarded", || async { status().stats.discarded == 1 }).await;
     assert_eq!(serving.get("/slow").await.status, 200);
 }
 
-/// What a client sees while a plugin fails: its failures, then that it is held back, for how
-/// long, and then its answers again.
+/// The answers to a client while a plugin fails: its failures, then the open breaker with
+/// `Retry-After`, and then its answers again.
 #[tokio::test]
-async fn a_plugin_that_fails_is_held_back() {
+async fn the_breaker_of_a_failing_plugin_opens_and_closes() {
     let bad = Guest::handler("bad").on(Export::Handle, Behaviour::Trap);
     let setup = host().plugin("bad.wasm", &bad).plugin("good.wasm", &Guest::handler("good"));
     let serving = setup

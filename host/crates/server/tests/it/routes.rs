@@ -1,4 +1,4 @@
-//! H6: patterns, methods, and what a client is told where there is none.
+//! H6: patterns, methods, and the errors for missing ones.
 
 use plugbay_fixtures::{Behaviour, ErrorKind, Export, Guest};
 
@@ -81,7 +81,7 @@ async fn patterns_and_methods() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{case}");
         assert!(answer.header("x-request-id").is_some(), "{case}");
     }
-    // A HEAD has the header of its GET.
+    // The answer to HEAD has the header of the answer to GET.
     let head = serving.send("HEAD", "/things", &[], "").await;
     assert_eq!(head.header("content-length"), Some("6"));
 }
@@ -97,7 +97,7 @@ async fn a_linked_handler_sees_decoded_parameters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_plugin_says_and_what_it_does_not() {
+async fn which_messages_of_a_plugin_reach_the_client() {
     let failing = |name: &str, behaviour| Guest::handler(name).on(Export::Handle, behaviour);
     let error = |kind| Behaviour::Error(kind, "said by the plugin".into());
     let serving = host()
@@ -142,7 +142,7 @@ async fn what_a_plugin_says_and_what_it_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fields_of_the_connection_stay_there() {
+async fn fields_of_the_connection_are_not_passed_on() {
     let guest = Guest::handler("hop")
         .header("connection", "x-private")
         .header("x-private", "1")
@@ -162,7 +162,7 @@ async fn fields_of_the_connection_stay_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn request_ids_are_taken_over_or_made() {
+async fn request_ids_are_kept_or_created() {
     let serving = host().serve().await;
     let id = |id: &'static str| {
         let serving = &serving;
@@ -176,7 +176,7 @@ async fn request_ids_are_taken_over_or_made() {
     assert_ne!(serving.get("/").await.header("x-request-id"), None);
 }
 
-/// A swap under load: every answer is whole, and of the old version or the new one.
+/// A swap under load: every answer is complete, and of the old or the new version.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_router_swapped_under_load() {
     let version = |n: u32| {

@@ -14,9 +14,9 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use super::cli::clean;
-use super::native::{hangs_at_its_end, hangs_in_the_loader, rot13};
+use super::native::{hangs_in_shutdown, hangs_in_the_loader, rot13};
 use super::support::{SOON, deploy, host};
-use super::up::{Program, Up, connect, status_of, until_it_stops, until_status};
+use super::up::{Program, Up, connect, status_of, until_status, wait_until_stopping};
 
 #[test]
 fn sigterm_under_load_loses_no_accepted_request() {
@@ -34,28 +34,28 @@ fn sigterm_under_load_loses_no_accepted_request() {
             Some(if done.is_ok() && good { Ok(()) } else { Err(format!("{done:?}: {answer:?}")) })
         }
     });
-    load.goes_well(200);
+    load.wait_for_answers(200);
     up.signal(Signal::TERM);
     let (code, lines) = up.end();
-    load.lost_nothing();
+    load.assert_nothing_lost();
     assert_eq!(code, Some(0));
     let stopped = lines.last().unwrap();
     assert_eq!((&stopped["type"], &stopped["cut_off"]), (&"stopped".into(), &0.into()));
     assert!(lines.iter().any(|line| line["outcome"] == "drained"), "{lines:?}");
 }
 
-/// A request whose body is still on its way when the signal comes is answered, and the
-/// connection ends with that answer.
+/// A request whose body is incomplete when the signal arrives is answered, and the connection ends
+/// with that answer.
 #[test]
-fn a_request_on_its_way_is_finished() {
+fn an_incomplete_request_is_finished() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo")));
     let mut stream = connect(up.data).unwrap();
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
     assert_eq!(status_of(up.admin, "/readyz").as_deref(), Some("200"));
     up.signal(Signal::TERM);
-    until_it_stops(&up);
+    wait_until_stopping(&up);
     let end = Instant::now() + SOON;
-    // Nobody new is let in once the port is closed.
+    // Once the port is closed, new connections are refused.
     while connect(up.data).is_ok() {
         assert!(Instant::now() < end, "still open");
     }
@@ -67,9 +67,9 @@ fn a_request_on_its_way_is_finished() {
     assert_eq!(up.end().0, Some(0));
 }
 
-/// Who never finishes is cut off at the drain deadline.
+/// A request that never ends is cut off at the drain deadline.
 #[test]
-fn the_drain_deadline_ends_it() {
+fn the_drain_deadline_ends_open_requests() {
     let setup = host().plugin("echo.wasm", &Guest::handler("echo")).set("host.drain", "300ms");
     let up = Up::start(setup);
     let mut stream = connect(up.data).unwrap();
@@ -84,24 +84,24 @@ fn the_drain_deadline_ends_it() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo")));
     let mut stream = connect(up.data).unwrap();
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
     up.signal(Signal::TERM);
-    until_it_stops(&up);
+    wait_until_stopping(&up);
     let begun = Instant::now();
     up.signal(Signal::INT);
     assert_eq!(up.end().0, Some(1));
     assert!(begun.elapsed() < Duration::from_secs(25), "it did not wait for the drain time");
 }
 
-/// Not even code in the host's own process that hangs is waited for.
+/// The second signal also ends the process if code in the host's process hangs.
 #[test]
-fn a_second_signal_ends_it_whatever_hangs() {
+fn a_second_signal_ends_the_process_whatever_hangs() {
     let elsewhere = tempfile::tempdir().unwrap();
     let gate = elsewhere.path().join("gate");
-    let Some(library) = hangs_at_its_end(elsewhere.path(), &gate) else { return };
+    let Some(library) = hangs_in_shutdown(elsewhere.path(), &gate) else { return };
     let setup = host()
         .toml(
             "[defaults]\nisolation = 'in-process'\ninit = '10m'\n[host]\ndrain = '1h'\n\
@@ -110,23 +110,23 @@ fn a_second_signal_ends_it_whatever_hangs() {
         .file("hanging.so", &std::fs::read(library).unwrap());
     let up = Up::start(setup);
     up.signal(Signal::TERM);
-    until_there(&gate);
+    wait_for_file(&gate);
     up.signal(Signal::TERM);
     assert_eq!(up.end().0, Some(1));
 }
 
-fn until_there(file: &Path) {
+fn wait_for_file(file: &Path) {
     let end = Instant::now() + SOON;
     while !file.exists() {
-        assert!(Instant::now() < end, "{} does not come", file.display());
+        assert!(Instant::now() < end, "{} was not created", file.display());
         std::thread::yield_now();
     }
 }
 
-/// A library that hangs in the system's loader holds up what ends a process in the usual way. Not
-/// this one.
+/// A library that hangs in the system's loader blocks the usual exit of a process, but not that of
+/// the host.
 #[test]
-fn it_ends_beside_a_library_that_does_not_finish_loading() {
+fn the_process_ends_although_a_library_hangs_in_the_loader() {
     let elsewhere = tempfile::tempdir().unwrap();
     let gate = elsewhere.path().join("gate");
     let Some(library) = hangs_in_the_loader(elsewhere.path(), &gate) else { return };
@@ -136,24 +136,24 @@ fn it_ends_beside_a_library_that_does_not_finish_loading() {
     let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
     command.arg("up").args(setup.arguments());
     let mut program = Program::start(command);
-    until_there(&gate);
+    wait_for_file(&gate);
     program.signal(Signal::TERM);
     assert_eq!(program.code(), Some(0));
 }
 
-/// The reader of its output is gone, as `tee` is where ctrl-c ends it too: the host serves on, and
-/// drains.
+/// The reader of the output is gone, for example because ctrl-c also ended `tee`: the host keeps
+/// serving, and drains.
 #[test]
-fn a_reader_that_is_gone_ends_nothing() {
+fn a_closed_output_does_not_end_the_host() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo")));
-    up.hear_no_more();
+    up.close_output();
     deploy(&up.setup.plugins(), "late.wasm", &Guest::handler("late"));
     until_status(up.data, "/late", "200");
     let mut stream = connect(up.data).unwrap();
     stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
     assert_eq!(status_of(up.data, "/echo").as_deref(), Some("200"));
     up.signal(Signal::TERM);
-    until_it_stops(&up);
+    wait_until_stopping(&up);
     stream.write_all(b"lf").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -161,9 +161,10 @@ fn a_reader_that_is_gone_ends_nothing() {
     assert_eq!(up.code(), Some(0));
 }
 
-/// A reader that stands still fills what is between them; the host neither waits nor goes deaf.
+/// A reader that stops reading fills the buffer; the host does not block, and still handles
+/// signals.
 #[test]
-fn a_reader_that_stands_still_holds_nothing_up() {
+fn a_stopped_reader_blocks_nothing() {
     let up = Up::start(host());
     for number in 0..100 {
         let file = up.setup.plugins().join(format!("text-{number}.wasm"));
@@ -171,7 +172,7 @@ fn a_reader_that_stands_still_holds_nothing_up() {
     }
     deploy(&up.setup.plugins(), "one.wasm", &Guest::handler("one"));
     until_status(up.data, "/one", "200");
-    // More was said by now than fits. It hears signals all the same.
+    // The output is larger than the buffer. Signals are still handled.
     deploy(&up.setup.plugins(), "two.wasm", &Guest::handler("two"));
     up.signal(Signal::HUP);
     until_status(up.data, "/two", "200");
@@ -179,7 +180,7 @@ fn a_reader_that_stands_still_holds_nothing_up() {
     assert_eq!(up.code(), Some(0));
 }
 
-/// Clients that keep their connection are told to end it, and lose nothing.
+/// Clients with kept connections are told to close them, and lose no request.
 #[test]
 fn sigterm_with_connections_that_are_kept() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo").stamp("!")));
@@ -203,14 +204,14 @@ fn sigterm_with_connections_that_are_kept() {
             })
         }
     });
-    load.goes_well(200);
+    load.wait_for_answers(200);
     up.signal(Signal::TERM);
     let (code, lines) = up.end();
-    load.lost_nothing();
+    load.assert_nothing_lost();
     assert_eq!((code, &lines.last().unwrap()["cut_off"]), (Some(0), &0.into()));
 }
 
-/// Calls that workers serve end well too, and no worker is left.
+/// Calls of workers also finish, and no worker remains.
 #[test]
 fn sigterm_with_workers() {
     let elsewhere = tempfile::tempdir().unwrap();
@@ -220,7 +221,7 @@ fn sigterm_with_workers() {
             .toml("defaults.isolation = 'process'")
             .file("rot13.so", &std::fs::read(library).unwrap()),
     );
-    let status: Value = serde_json::from_slice(&up.ask(&["inspect", "rot13", "--json"]).stdout)
+    let status: Value = serde_json::from_slice(&up.run(&["inspect", "rot13", "--json"]).stdout)
         .expect("the plugin's status");
     let worker = status["stats"]["worker"]["pid"].as_i64().and_then(|it| i32::try_from(it).ok());
     let worker = Pid::from_raw(worker.expect("a worker")).unwrap();
@@ -237,17 +238,17 @@ fn sigterm_with_workers() {
             Some(if done.is_ok() && good { Ok(()) } else { Err(format!("{done:?}: {answer:?}")) })
         }
     });
-    load.goes_well(50);
+    load.wait_for_answers(50);
     up.signal(Signal::TERM);
     assert_eq!(up.end().0, Some(0));
-    load.lost_nothing();
+    load.assert_nothing_lost();
     let end = Instant::now() + SOON;
     while rustix::process::test_kill_process(worker).is_ok() {
         assert!(Instant::now() < end, "the worker is still there");
     }
 }
 
-/// Clients that ask one after the other, as fast as they are answered.
+/// Clients that send one request after the other, as fast as they are answered.
 struct Load {
     answered: Arc<AtomicU32>,
     stop: Arc<AtomicBool>,
@@ -255,8 +256,8 @@ struct Load {
 }
 
 impl Load {
-    /// So many clients. Each asks by what `client` makes, until that says `None`: a refused
-    /// connection was not accepted, and nothing is lost with it.
+    /// Starts this many clients. Each calls the function that `client` returns, until it returns
+    /// `None`: a refused connection was not accepted, so no request is lost.
     fn of<A>(clients: usize, client: impl Fn() -> A) -> Self
     where
         A: FnMut() -> Option<Result<(), String>> + Send + 'static,
@@ -281,24 +282,24 @@ impl Load {
         Self { answered, stop, clients }
     }
 
-    /// Waits until so many were answered.
-    fn goes_well(&self, answers: u32) {
+    /// Waits until this many requests were answered.
+    fn wait_for_answers(&self, answers: u32) {
         let end = Instant::now() + SOON;
         while self.answered.load(Ordering::Relaxed) < answers {
-            assert!(Instant::now() < end, "the load does not come up");
+            assert!(Instant::now() < end, "too few answers");
             std::thread::yield_now();
         }
     }
 
-    fn lost_nothing(self) {
+    fn assert_nothing_lost(self) {
         self.stop.store(true, Ordering::Relaxed);
         let lost: Vec<String> =
             self.clients.into_iter().flat_map(|it| it.join().unwrap()).collect();
-        assert!(lost.is_empty(), "{} lost, such as {}", lost.len(), lost[0]);
+        assert!(lost.is_empty(), "{} requests were lost, for example {}", lost.len(), lost[0]);
     }
 }
 
-/// One answer on a connection that is kept: head and body.
+/// Reads one answer on a kept connection: head and body.
 fn answer(from: &mut BufReader<TcpStream>) -> std::io::Result<(String, String)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -314,9 +315,9 @@ fn answer(from: &mut BufReader<TcpStream>) -> std::io::Result<(String, String)> 
     Ok((head, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// What a person sees.
+/// The output for people.
 #[test]
-fn what_up_says() {
+fn output_of_up() {
     let setup = host()
         .plugin("echo.wasm", &Guest::both("echo").route("GET", "/echo/{name}"))
         .plugin("any.wasm", &Guest::handler("any").route("", "/any").version("2.0.0-rc.1"))

@@ -1,4 +1,4 @@
-//! A server in a folder of its own, and a client.
+//! A server in its own folder, and a client.
 //!
 //! `host().plugin("echo.wasm", &Guest::handler("echo")).serve().await.get("/echo").await`
 
@@ -21,17 +21,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// What a test waits for comes within this time, or the test fails.
+/// The longest time that a test waits for a condition.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
 
-/// Keeps other tests of this process from mapping libraries into it, until it is dropped: what may
-/// be mapped is bounded for the process.
+/// Prevents other tests of this process from mapping libraries until it is dropped, because
+/// `host.mapped` bounds the whole process.
 pub(crate) async fn mapping_alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::const_new(());
     ALONE.lock().await
 }
 
-/// A host to be, in a folder of its own, without the bundled plugins.
+/// The setup of a host in its own folder, without the bundled plugins.
 pub(crate) fn host() -> Setup {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("plugins")).unwrap();
@@ -72,13 +72,13 @@ impl Setup {
         self
     }
 
-    /// Compiling may use no more than this.
+    /// Sets the bounds of the compiler.
     pub(crate) fn compiling(mut self, bounds: Bounds) -> Self {
         self.compiling = bounds;
         self
     }
 
-    /// The plugins that are linked into this program serve too.
+    /// Enables the plugins that are linked into this program.
     pub(crate) fn bundled(self) -> Self {
         self.set("host.linked", "true")
     }
@@ -92,7 +92,7 @@ impl Setup {
         self.set.iter().fold(layers, |layers, (key, value)| layers.set(key, value))
     }
 
-    /// The same settings for the program.
+    /// The same settings as arguments of the program.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let config = self.folder.path().join("config.toml").display().to_string();
         let set = self.set.iter().flat_map(|(k, v)| ["--set".to_owned(), format!("{k}={v}")]);
@@ -105,7 +105,7 @@ impl Setup {
 
     pub(crate) async fn serve(self) -> Serving {
         let listening = self.listen().await;
-        // The tests are no workers; the program is.
+        // The program is the worker, not the test.
         let worker = WorkerCommand {
             program: env!("CARGO_BIN_EXE_plugbay").into(),
             args: vec![worker::ARGUMENT.into()],
@@ -155,7 +155,7 @@ impl Serving {
         ask(self.admin(), "GET", path, &[], Vec::new()).await
     }
 
-    /// Replaces a file as a careful deployment does: by a rename.
+    /// Replaces a file by a rename, as a deployment should.
     pub(crate) fn deploy(&self, file: &str, guest: &Guest) {
         deploy(&self.setup.plugins(), file, guest);
     }
@@ -167,7 +167,7 @@ pub(crate) fn deploy(plugins: &Path, file: &str, guest: &Guest) {
     std::fs::rename(half, plugins.join(file)).unwrap();
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -188,7 +188,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The stable code of a problem, checked to be one.
+    /// Asserts that the answer is a problem, and returns its stable code.
     pub(crate) fn code(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let body = self.json();
@@ -197,7 +197,7 @@ impl Answer {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 pub(crate) async fn ask(
     address: SocketAddr,
     method: &str,
@@ -240,25 +240,25 @@ pub(crate) async fn try_ask(
     Ok(Answer { status, headers, body })
 }
 
-/// Sends bytes as they are, and reads until the server closes.
+/// Sends raw bytes, and reads until the server closes the connection.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // A server that has heard enough closes while we write.
+    // The server may close the connection while the test still writes.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let _ = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await.expect("an end");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// An address that is taken, and on which nobody listens.
-pub(crate) fn nobody() -> (socket2::Socket, SocketAddr) {
+/// An address that is bound, but has no listener.
+pub(crate) fn unused_address() -> (socket2::Socket, SocketAddr) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     (socket, address)
 }
 
-/// Asks again and again until the answer is yes.
+/// Waits until `done` returns true.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut done: impl FnMut() -> F) {
     let end = Instant::now() + SOON;
     while !done().await {
@@ -267,7 +267,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut done: impl F
     }
 }
 
-/// Sends a signal. Not by the program `kill`: small machines have none.
+/// Sends a signal, without the program `kill`, which some systems lack.
 #[cfg(unix)]
 pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();

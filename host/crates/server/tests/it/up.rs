@@ -13,21 +13,22 @@ use serde_json::Value;
 use super::cli::clean;
 use super::support::{SOON, Setup};
 
-/// A program that runs, and what it prints. It ends with the test.
+/// A running program, and its output. It is killed at the end of the test.
 pub(crate) struct Program {
     child: Child,
     out: BufReader<UnixStream>,
 }
 
 impl Program {
-    /// Starts it. Its output is a socket and no pipe, for reading from that has deadlines.
+    /// Starts the program. Its output is a socket and not a pipe, because reads of a socket can
+    /// have a deadline.
     pub(crate) fn start(mut command: Command) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(SOON)).unwrap();
-        // The least there is, so that it is soon full where nobody reads.
+        // The smallest buffer, so that it is full soon if the test does not read.
         socket2::SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
         let child = command.stdout(OwnedFd::from(theirs)).spawn().unwrap();
-        // With the command goes our copy of its end.
+        // Dropping the command closes this process's copy of the socket.
         drop(command);
         Self { child, out: BufReader::new(ours) }
     }
@@ -36,7 +37,7 @@ impl Program {
         super::support::signal(self.child.id(), signal);
     }
 
-    /// The next line, with its end; none once nobody can print any more.
+    /// Reads the next line, with its line break; `None` at the end of the output.
     pub(crate) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.out.read_line(&mut line).expect("a line, or the end, within the time");
@@ -63,7 +64,7 @@ impl Drop for Program {
     }
 }
 
-/// `plugbay up` in a process of its own.
+/// Starts `plugbay up`.
 pub(crate) struct Up {
     program: Program,
     pub(crate) data: SocketAddr,
@@ -76,7 +77,7 @@ impl Up {
         Self::start_by(Command::new(env!("CARGO_BIN_EXE_plugbay")), setup)
     }
 
-    /// As [`Up::start`], by a command to which the arguments are added.
+    /// As [`Up::start`], with a command to which the arguments are added.
     pub(crate) fn start_by(command: Command, setup: Setup) -> Self {
         let mut command = clean(command);
         command.args(["up", "--json"]).args(setup.arguments());
@@ -96,8 +97,8 @@ impl Up {
         self.program.child.id()
     }
 
-    /// Reads on until an event with this outcome comes.
-    pub(crate) fn sees(&mut self, outcome: &str) -> Value {
+    /// Reads until an event with this outcome.
+    pub(crate) fn wait_for_event(&mut self, outcome: &str) -> Value {
         loop {
             let line = self.program.line();
             let line = line.unwrap_or_else(|| panic!("it ended before {outcome:?}"));
@@ -108,42 +109,42 @@ impl Up {
         }
     }
 
-    /// From now on nobody can read what it prints.
-    pub(crate) fn hear_no_more(&self) {
+    /// Closes the reading end of the output.
+    pub(crate) fn close_output(&self) {
         self.program.out.get_ref().shutdown(Shutdown::Both).unwrap();
     }
 
-    /// The program asks this host.
-    pub(crate) fn ask(&self, arguments: &[&str]) -> std::process::Output {
+    /// Runs the program with the address of this host.
+    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
         let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
         command.args(arguments).args(self.setup.arguments());
-        // The port that the system chose.
+        // The port chosen by the system.
         command.args(["--set", &format!("admin.listen={}", self.admin)]);
         command.output().unwrap()
     }
 
-    /// The exit code, and what was printed last.
+    /// Waits for the end. Returns the exit code, and the last output.
     pub(crate) fn end(mut self) -> (Option<i32>, Vec<Value>) {
         let lines = std::iter::from_fn(|| self.program.line());
         let lines = lines.map(|line| serde_json::from_str(&line).unwrap()).collect();
         (self.program.code(), lines)
     }
 
-    /// The exit code, if nobody reads any more.
+    /// Waits for the end without reading the output. Returns the exit code.
     pub(crate) fn code(mut self) -> Option<i32> {
         self.program.code()
     }
 }
 
-/// Asks the admin plane until it says that the host is stopping.
-pub(crate) fn until_it_stops(up: &Up) {
+/// Polls the admin plane until the host is stopping.
+pub(crate) fn wait_until_stopping(up: &Up) {
     let end = Instant::now() + SOON;
     while status_of(up.admin, "/readyz").as_deref() == Some("200") {
         assert!(Instant::now() < end, "still ready");
     }
 }
 
-/// Asks until the answer has this status.
+/// Sends requests until the answer has this status.
 pub(crate) fn until_status(address: SocketAddr, path: &str, status: &str) {
     let end = Instant::now() + SOON;
     while status_of(address, path).as_deref() != Some(status) {

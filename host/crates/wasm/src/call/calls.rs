@@ -1,4 +1,5 @@
-//! How a kind of capability is called through WIT, and how it calls a plugin's instances.
+//! Calls of the capabilities of a kind: [`WasmKind`] maps a kind to a WIT interface, and [`Calls`]
+//! calls the instances of a plugin.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -83,15 +84,15 @@ pub trait WasmKind: Kind {
     where
         Self: Sized;
 
-    /// Erases an instance's functions. Not for implementers.
+    /// Erases the type of an instance's functions. Not for implementers.
     #[doc(hidden)]
-    fn keep(guest: Self::Guest) -> AnyGuest {
+    fn erase_guest(guest: Self::Guest) -> AnyGuest {
         AnyGuest::Other(Box::new(guest))
     }
 
     /// An instance's functions, if they are of this kind. Not for implementers.
     #[doc(hidden)]
-    fn kept(guest: &AnyGuest) -> Option<&Self::Guest> {
+    fn downcast_guest(guest: &AnyGuest) -> Option<&Self::Guest> {
         match guest {
             AnyGuest::Other(guest) => guest.downcast_ref(),
             AnyGuest::Codec(_) => None,
@@ -113,7 +114,7 @@ impl<K: WasmKind> Calls<K> {
         Self { plugin, slot, capability, kind: PhantomData }
     }
 
-    /// The capability's index in the plugin's description, which calls pass on.
+    /// The capability's index in the plugin's description, an argument of every call.
     #[must_use]
     pub fn capability(&self) -> u32 {
         self.capability
@@ -122,12 +123,12 @@ impl<K: WasmKind> Calls<K> {
     /// Calls a function of the guest, and blocks until it has returned. Works for every component,
     /// within and without an async runtime.
     ///
-    /// `answer` says what the function's result is to the caller: a value, or an error that the
-    /// guest returned, which then names the plugin.
+    /// `answer` maps the function's result to a value, or to the error that the guest returned, to
+    /// which the plugin's name is added.
     ///
     /// # Errors
     ///
-    /// What `answer` says. If no instance comes free within the plugin's deadline. If the guest
+    /// The error of `answer`. If no instance comes free within the plugin's deadline. If the guest
     /// traps, panics, uses up its CPU time or memory, or returns more bytes than the policy's
     /// `output` allows.
     pub fn call<P, R, T>(
@@ -142,13 +143,13 @@ impl<K: WasmKind> Calls<K> {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         if self.needs_fiber(context) {
-            return self.on_fiber(context, |_, guest| Ok(*function(guest)), params, answer);
+            return self.block_on_fiber(context, |_, guest| Ok(*function(guest)), params, answer);
         }
-        self.direct(context, |store, guest| function(guest).call(store, params), answer)
+        self.call_direct(context, |store, guest| function(guest).call(store, params), answer)
     }
 
-    /// As [`Calls::call`], without blocking a thread: the guest gives way to other tasks at each
-    /// tick, and may wait.
+    /// As [`Calls::call`], without blocking a thread: the guest yields to other tasks at each tick,
+    /// and may wait.
     ///
     /// # Errors
     ///
@@ -168,21 +169,21 @@ impl<K: WasmKind> Calls<K> {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        self.awaited(context, |_, guest| Ok(*function(guest)), params, answer).await
+        self.await_on_fiber(context, |_, guest| Ok(*function(guest)), params, answer).await
     }
 
     /// Whether a call that blocks needs a fiber: because the plugin may wait, or because another
     /// plugin's guest is on this stack already. Each guest may use all the stack that guests
-    /// get; eight of them on the caller's would be more than a thread has.
+    /// get; eight of them on the caller's stack would exceed it.
     #[inline]
-    pub(super) fn needs_fiber(&self, context: &Context<'_>) -> bool {
+    pub(crate) fn needs_fiber(&self, context: &Context<'_>) -> bool {
         self.plugin.may_wait || context.depth() > 0
     }
 
-    /// Calls on the caller's stack. What a guest returns is large for a value: finished by `answer`
-    /// here, it is moved once.
+    /// Calls on the caller's stack. `answer` is applied here because the guest's result is a large
+    /// value, which is moved only once this way.
     #[inline]
-    pub(super) fn direct<R, T>(
+    pub(crate) fn call_direct<R, T>(
         &self,
         context: &Context<'_>,
         call: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<R>,
@@ -206,7 +207,7 @@ impl<K: WasmKind> Calls<K> {
     /// Calls on a fiber, and blocks the caller's thread.
     // A function of its own, so that a call without a fiber has a small frame.
     #[inline(never)]
-    pub(super) fn on_fiber<P, R, T>(
+    pub(crate) fn block_on_fiber<P, R, T>(
         &self,
         context: &Context<'_>,
         function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
@@ -218,7 +219,7 @@ impl<K: WasmKind> Calls<K> {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         block_on(async {
-            let answer = self.awaited(*context, function, params, answer);
+            let answer = self.await_on_fiber(*context, function, params, answer);
             let Some(cancel) = context.cancel() else { return answer.await };
             let answer = unless_cancelled(cancel, answer);
             let answer = TokioContext::new(answer, self.plugin.tokio.clone()).await;
@@ -226,8 +227,8 @@ impl<K: WasmKind> Calls<K> {
         })
     }
 
-    /// Calls on a fiber.
-    pub(super) async fn awaited<P, R, T>(
+    /// Calls on a fiber, without blocking a thread.
+    pub(crate) async fn await_on_fiber<P, R, T>(
         &self,
         context: Context<'_>,
         function: impl FnOnce(&mut Store<State>, &K::Guest) -> wasmtime::Result<TypedFunc<P, R>>,
@@ -241,19 +242,20 @@ impl<K: WasmKind> Calls<K> {
         let plugin = &self.plugin;
         let within = plugin.policy.deadline;
         let bounded = async move {
-            // One deadline for waiting and for the call; the error says which of them it passed in.
+            // Waiting for an instance and the call share one deadline; the error says which of them
+            // exceeded it.
             let ends = context.ends(Instant::now(), within);
             let wait = WaitLimit { within, ends, cancel: context.cancel() };
             let checkout = Checkout::take_async(plugin, wait).await?;
-            let called = self.called(checkout, context, ends, function, params, answer);
-            until_deadline(ends, called)
+            let call = self.run_on_fiber(checkout, context, ends, function, params, answer);
+            until_deadline(ends, call)
                 .await
                 .unwrap_or_else(|| Err(self.blame(deadline_passed(within))))
         };
         TokioContext::new(bounded, plugin.tokio.clone()).await
     }
 
-    async fn called<P, R, T>(
+    async fn run_on_fiber<P, R, T>(
         &self,
         mut checkout: Checkout<'_>,
         context: Context<'_>,
@@ -269,7 +271,7 @@ impl<K: WasmKind> Calls<K> {
         let instance = checkout.instance()?;
         instance.begin(self.allowance(ends), true, &context);
         if self.plugin.wants_services {
-            instance.lend(context);
+            instance.set_context(context);
         }
         let (store, guest) = self.guest(instance)?;
         let result = match function(store, guest) {
@@ -293,7 +295,7 @@ impl<K: WasmKind> Calls<K> {
         instance: &'i mut Instance,
     ) -> Result<(&'i mut Store<State>, &'i K::Guest), CallError> {
         let found = instance.guest(self.slot);
-        let found = found.and_then(|(store, guest)| Some((store, K::kept(guest)?)));
+        let found = found.and_then(|(store, guest)| Some((store, K::downcast_guest(guest)?)));
         found.ok_or_else(|| self.blame(no_guest()))
     }
 
@@ -325,8 +327,8 @@ impl<K> fmt::Debug for Calls<K> {
     }
 }
 
-/// The result of the work; `None` if the call is cancelled first, which is polled for: a
-/// `Cancel` wakes no task.
+/// The result of `work`; `None` if the call is cancelled first. A `Cancel` wakes no task, so it is
+/// polled.
 async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     loop {

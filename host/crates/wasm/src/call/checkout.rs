@@ -11,8 +11,8 @@ use super::instance::Instance;
 use super::instances::Instances;
 use crate::sandbox::clock::{cancelled, until_deadline};
 
-/// An instance in a call. Dropped without [`Checkout::done`] — the guest trapped, or the
-/// call's future was dropped half-way — the instance is thrown away.
+/// An instance in a call. If it is dropped without [`Checkout::done`], because the guest trapped or
+/// the call's future was dropped, the instance is discarded.
 pub(crate) struct Checkout<'a> {
     plugin: &'a Arc<Instances>,
     instance: Option<Box<Instance>>,
@@ -21,11 +21,11 @@ pub(crate) struct Checkout<'a> {
 /// How long a call waits for an instance.
 #[derive(Clone, Copy)]
 pub(crate) struct WaitLimit<'a> {
-    /// How long in all, as errors say it.
+    /// The whole time that the call may wait, for error messages.
     pub(crate) within: Duration,
-    /// When that is over; `None` is never.
+    /// When the wait ends; `None` for never.
     pub(crate) ends: Option<Instant>,
-    /// Ends the wait before that.
+    /// Ends the wait earlier.
     pub(crate) cancel: Option<&'a Cancel>,
 }
 
@@ -42,9 +42,8 @@ impl WaitLimit<'_> {
 }
 
 impl<'a> Checkout<'a> {
-    /// Takes an idle instance, makes one, or waits for one on the caller's thread. Returns when
-    /// the call must be over, as far as that is known: a call that finds an instance looks at no
-    /// clock.
+    /// Takes an idle instance, makes one, or waits for one on the caller's thread. Also returns the
+    /// call's deadline, if it is known: a call that finds an idle instance does not read a clock.
     #[inline]
     pub(crate) fn take(
         plugin: &'a Arc<Instances>,
@@ -55,12 +54,12 @@ impl<'a> Checkout<'a> {
         {
             return Ok((Self::of(plugin, instance), context.deadline()));
         }
-        Self::take_slowly(plugin, context)
+        Self::make_or_wait(plugin, context)
     }
 
     #[cold]
     #[inline(never)]
-    fn take_slowly(
+    fn make_or_wait(
         plugin: &'a Arc<Instances>,
         context: &Context<'_>,
     ) -> Result<(Self, Option<Instant>), CallError> {
@@ -117,7 +116,7 @@ impl<'a> Checkout<'a> {
         {
             return Some(Found::Idle(instance));
         }
-        // Made only if there is reservation: a dropped one gives its place back.
+        // The reservation is created only after a successful `reserve`: dropping it calls `release`.
         plugin.pool.reserve().then(|| Found::Reserved(Reservation { plugin: Some(plugin) }))
     }
 
@@ -135,7 +134,7 @@ impl<'a> Checkout<'a> {
             .ok_or_else(|| CallError::new(CallErrorKind::Internal, "the call is over"))
     }
 
-    /// The call returned: puts the instance back, unless it is used up.
+    /// Ends a call that returned: puts the instance back, unless it is used up.
     #[inline]
     pub(crate) fn done(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
@@ -143,7 +142,7 @@ impl<'a> Checkout<'a> {
             return self.plugin.retire(instance);
         }
         if self.plugin.wants_services {
-            instance.end();
+            instance.clear_context();
         }
         self.plugin.pool.put(instance);
     }
@@ -170,7 +169,7 @@ fn is_used_up(policy: &Policy, instance: &Instance) -> bool {
 #[cold]
 fn full(plugin: &Instances) -> CallError {
     let message = format!(
-        "expected at most {} calls to wait for an instance, found all {} in calls",
+        "the plugin's queue is full: at most {} calls wait for one of its {} instances",
         plugin.pool.waiters.bound(),
         plugin.pool.limit()
     );
@@ -179,10 +178,8 @@ fn full(plugin: &Instances) -> CallError {
 
 #[cold]
 fn busy(plugin: &Instances, within: Duration) -> CallError {
-    let message = format!(
-        "expected an instance within {within:?}, found none free of at most {}",
-        plugin.pool.limit()
-    );
+    let message =
+        format!("expected an instance within {within:?}, found all {} in use", plugin.pool.limit());
     overloaded(plugin.sandbox.label(), message)
 }
 
@@ -191,13 +188,13 @@ enum Found<'a> {
     Reserved(Reservation<'a>),
 }
 
-/// A reserved place for an instance that is being made; given back if it cannot be.
+/// The place in the pool of an instance that is being made. Dropping it releases the place.
 struct Reservation<'a> {
     plugin: Option<&'a Instances>,
 }
 
 impl Reservation<'_> {
-    /// The instance is there, and keeps the place.
+    /// Keeps the place, for the instance that was made.
     fn keep(mut self) {
         self.plugin = None;
     }

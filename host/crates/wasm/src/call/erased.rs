@@ -1,4 +1,4 @@
-//! Kinds with their types erased: what a runtime keeps a list of.
+//! Kinds with their types erased, for a runtime's list of kinds.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ struct Resolved<K> {
 
 impl<K: WasmKind> AnyIndices for Resolved<K> {
     fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<AnyGuest> {
-        Ok(K::keep(K::load(&mut self.interface.of(store, instance))?))
+        Ok(K::erase_guest(K::load(&mut self.interface.of(store, instance))?))
     }
 }
 

@@ -11,12 +11,12 @@ use wasmtime::{Result, Store, format_err};
 
 use crate::sandbox::state::State;
 
-/// An exported interface: where its functions are, found once per plugin version.
+/// An exported interface: the indices of its functions, found once per plugin version.
 pub(crate) struct Interface {
     name: &'static str,
     component: InstancePre<State>,
     functions: Vec<(String, ComponentExportIndex)>,
-    /// What [`Exports::indices`] keeps.
+    /// The cache of [`Exports::indices`].
     indices: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -67,8 +67,8 @@ impl Exports<'_> {
         self.instance.get_typed_func(&mut *self.store, index)
     }
 
-    /// Where the function of this name is.
-    pub(super) fn index(&self, name: &str) -> Result<ComponentExportIndex> {
+    /// The index of the function of this name.
+    pub(crate) fn index(&self, name: &str) -> Result<ComponentExportIndex> {
         let Interface { name: interface, functions, .. } = self.interface;
         let found = functions.iter().find(|(function, _)| function == name);
         let (_, index) =
@@ -76,9 +76,9 @@ impl Exports<'_> {
         Ok(*index)
     }
 
-    /// The store, the instance, and what `make` made of the component for the first of its
-    /// instances.
-    pub(super) fn indices<I: Any + Send + Sync>(
+    /// The store, the instance, and the result of `make`, which is called for the component's first
+    /// instance only.
+    pub(crate) fn indices<I: Any + Send + Sync>(
         &mut self,
         make: impl FnOnce(&InstancePre<State>) -> Result<I>,
     ) -> Result<(&mut Store<State>, &Instance, &I)> {

@@ -5,11 +5,11 @@ use std::any::Any;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
-use super::codec_guest::CodecGuest;
+use crate::kind::codec::guest::CodecGuest;
 use crate::sandbox::state::State;
 
-/// An instance's functions of any kind. A codec's are told by a tag, for the reason that
-/// `plugbay_core` tells its call object so.
+/// An instance's functions of any kind. A codec's have a variant of their own, as its call object
+/// has in `plugbay_core`: finding them costs a comparison, not a downcast.
 #[doc(hidden)]
 pub enum AnyGuest {
     Codec(CodecGuest),

@@ -34,22 +34,22 @@ impl Instance {
         Some((&mut self.store, self.guests.get(slot)?))
     }
 
-    /// Sets what a call may use, and whom it is for.
+    /// Begins a call: sets its limits, and the cancellation of its caller.
     #[inline]
     pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool, context: &Context<'_>) {
         let state = self.store.data_mut();
         state.begin(allowed, on_fiber);
-        state.clock.cancelled_by(context);
+        state.clock.set_cancel(context);
         self.calls += 1;
     }
 
-    /// Lends the caller's services until [`Instance::end`].
-    pub(crate) fn lend(&mut self, context: Context<'_>) {
-        self.store.data_mut().lend(context);
+    /// Sets the caller's services, until [`Instance::clear_context`].
+    pub(crate) fn set_context(&mut self, context: Context<'_>) {
+        self.store.data_mut().set_context(context);
     }
 
-    /// Gives the caller's services back: an idle instance must not keep a generation alive.
-    pub(crate) fn end(&mut self) {
+    /// Drops the caller's services: an idle instance must not keep a generation alive.
+    pub(crate) fn clear_context(&mut self) {
         self.store.data_mut().context = None;
     }
 }

@@ -1,4 +1,4 @@
-//! The instances of one plugin: how they begin and end, and what their calls share.
+//! The instances of one plugin: how they are made and end, and what their calls share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ use crate::sandbox::meter::metered;
 use crate::sandbox::state::State;
 use crate::wasi::Wasi;
 
-/// Finds a function of `lifecycle` that takes nothing.
+/// Finds a function of `lifecycle` without parameters.
 type Step<R> =
     fn(&Lifecycle, &mut Store<State>, &component::Instance) -> wasmtime::Result<TypedFunc<(), R>>;
 
@@ -40,11 +40,11 @@ pub(crate) struct Instances {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) policy: Policy,
     pub(crate) config: Arc<str>,
-    /// Whether it imports WASI.
+    /// Whether the component imports WASI.
     pub(crate) wants_wasi: bool,
-    /// Whether it imports `codecs`.
+    /// Whether the component imports `codecs`.
     pub(crate) wants_services: bool,
-    /// Whether it imports either, and so may wait.
+    /// Whether the component imports either, and so may wait.
     pub(crate) may_wait: bool,
     pub(crate) budget: Arc<Budget>,
     pub(crate) metrics: Arc<GuestMetrics>,
@@ -64,8 +64,8 @@ impl Instances {
         }
     }
 
-    /// Makes and initialises an instance; without `on_fiber` it never waits. That it is not ready
-    /// by `ends` is the plugin's fault.
+    /// Makes and initialises an instance; without `on_fiber` it never waits. An instance that is not
+    /// ready by `ends` is an error of the plugin.
     pub(crate) async fn make(
         &self,
         on_fiber: bool,
@@ -80,7 +80,7 @@ impl Instances {
             match self.bounded(on_fiber, allowed, instantiate).await? {
                 Ok(parts) => break (store, parts),
                 Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
-                    // It may hold what there is too little of.
+                    // The store may hold some of the resources that have run out.
                     drop(store);
                     if allowed.is_over() || !self.engine.idle().drop_one() {
                         return Err(self.no_room(&error));
@@ -166,7 +166,7 @@ impl Instances {
         }
     }
 
-    /// Bounds what may wait by a timer; what cannot wait is stopped by its own clock.
+    /// Bounds work that may wait by a timer. Work that cannot wait is stopped by the epoch.
     async fn bounded<R>(
         &self,
         on_fiber: bool,
@@ -189,11 +189,10 @@ impl Instances {
         )
     }
 
-    /// Calls `shutdown` on an instance that goes away.
+    /// Calls `shutdown` on an instance that is about to be dropped.
     pub(super) fn call_shutdown(&self, instance: &mut Instance, within: Duration) {
         let allowed = Allowance::step(within, None);
-        let said = self.step(instance, allowed, Lifecycle::shutdown);
-        match said {
+        match self.step(instance, allowed, Lifecycle::shutdown) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let error = fault(&error, instance.store.data_mut());
@@ -217,7 +216,7 @@ impl Instances {
         self.tokio.spawn_blocking(move || retiring.call_shutdown());
     }
 
-    /// Counts an instance that was thrown away.
+    /// Counts an instance that was dropped because its call did not return.
     pub(crate) fn discard(&self) {
         self.discarded.fetch_add(1, Ordering::Relaxed);
         self.pool.release();
@@ -235,8 +234,8 @@ impl HoldsIdle for Instances {
     }
 }
 
-/// An instance that is about to end. It counts until then: however long `shutdown` takes, there
-/// are never more instances than the policy allows.
+/// An instance whose `shutdown` is called. It keeps its place in the pool until that has returned,
+/// so that there are never more instances than the policy allows.
 struct Retiring {
     plugin: Arc<Instances>,
     instance: Option<Box<Instance>>,
@@ -259,9 +258,9 @@ impl Drop for Retiring {
 
 /// A store with its limiter and its epoch callback.
 pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
-    let most = state.sandbox.most_at_once();
+    let max_transfer = state.sandbox.max_transfer();
     let mut store = Store::new(engine.wasmtime(), state);
-    store.set_hostcall_fuel(usize::try_from(most).unwrap_or(usize::MAX));
+    store.set_hostcall_fuel(usize::try_from(max_transfer).unwrap_or(usize::MAX));
     store.limiter(|state| &mut state.limits);
     let noticed = engine.noticed().clone();
     store.epoch_deadline_callback(move |mut store| {

@@ -10,11 +10,12 @@ use wasmtime::component::{
 use crate::bindings::plugbay::plugin::types;
 use crate::sandbox::state::State;
 
-/// What `init`, `health` and other functions return that say no more than whether they worked.
+/// The result of `init` and `health`: nothing, or an error.
 pub(crate) type Answer = (Result<(), types::Error>,);
 
-/// Where the functions are, found once per plugin version. A function is typed in an instance when
-/// it is called first: checking its type is a good part of what a fresh instance costs.
+/// The indices of the functions, found once per plugin version. An instance's function is found, and
+/// its type checked, when it is first called: the check is a large part of the cost of a fresh
+/// instance.
 pub(crate) struct Lifecycle {
     describe: ComponentExportIndex,
     init: ComponentExportIndex,
@@ -41,7 +42,7 @@ impl Lifecycle {
         })
     }
 
-    /// `describe`, once all functions are known to have their types.
+    /// `describe`, after checking the types of all functions.
     pub(crate) fn describe(
         &self,
         store: &mut Store<State>,
@@ -78,7 +79,7 @@ impl Lifecycle {
     }
 }
 
-/// Calls a function, on a fiber if that is what the store needs. Without a fiber it never waits.
+/// Calls a function, on a fiber if `on_fiber`. Without a fiber the future never waits.
 pub(crate) async fn call<P, R>(
     store: &mut Store<State>,
     function: TypedFunc<P, R>,

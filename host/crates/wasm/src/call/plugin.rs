@@ -1,4 +1,4 @@
-//! A started plugin, as the host sees it.
+//! A started plugin: the host's trait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::lifecycle::Lifecycle;
 use crate::sandbox::clock::Allowance;
 use crate::sandbox::fault::fault;
 
-/// A started plugin, as the host sees it.
+/// A started plugin.
 pub(crate) struct WasmPlugin {
     pub(crate) instances: Arc<Instances>,
     pub(crate) description: Arc<Description>,
@@ -22,19 +22,23 @@ pub(crate) struct WasmPlugin {
 }
 
 impl WasmPlugin {
-    /// Makes the first instance and asks for its health.
+    /// Makes the first instance and checks its health.
     pub(crate) fn warm_up(&self) -> Result<(), (Stage, CallError)> {
         let within = self.instances.policy.init;
         // There were no calls yet, so an instance can be made.
         let wait = WaitLimit { within, ends: None, cancel: None };
         let first = Checkout::take_within(&self.instances, wait);
         let first = first.map_err(|error| (Stage::Init, error))?;
-        let examined = self.examine(first, Allowance::step(within, None));
-        examined.map_err(|error| (Stage::Health, error))
+        let checked = self.check_health(first, Allowance::step(within, None));
+        checked.map_err(|error| (Stage::Health, error))
     }
 
-    /// Asks one instance whether it can serve.
-    fn examine(&self, mut checkout: Checkout<'_>, allowed: Allowance) -> Result<(), CallError> {
+    /// Calls `health` on one instance.
+    fn check_health(
+        &self,
+        mut checkout: Checkout<'_>,
+        allowed: Allowance,
+    ) -> Result<(), CallError> {
         let instances = &self.instances;
         let instance = checkout.instance()?;
         let answer = instances.step(instance, allowed, Lifecycle::health)?;
@@ -48,7 +52,7 @@ impl WasmPlugin {
     }
 }
 
-/// How far a start came.
+/// The step of a start that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Init,
@@ -70,7 +74,7 @@ impl Plugin for WasmPlugin {
     fn health(&self, within: Duration) -> Result<(), CallError> {
         let allowed = Allowance::step(within, None);
         let wait = WaitLimit { within, ends: allowed.ends, cancel: None };
-        self.examine(Checkout::take_within(&self.instances, wait)?, allowed)
+        self.check_health(Checkout::take_within(&self.instances, wait)?, allowed)
     }
 
     fn shutdown(&self) {
@@ -78,8 +82,8 @@ impl Plugin for WasmPlugin {
         instances.pool.close();
         let began = Instant::now();
         while let Some(mut instance) = instances.pool.take() {
-            // All of them have the time of one: many that do not end must not hold up a host
-            // that does.
+            // All instances share the time of one: many whose `shutdown` hangs must not delay the
+            // host's own shutdown.
             let left = instances.policy.init.saturating_sub(began.elapsed());
             if !left.is_zero() {
                 instances.call_shutdown(&mut instance, left);

@@ -1,6 +1,6 @@
 //! The instances of one plugin: how many there are, which are idle, and the calls that wait for one.
 //!
-//! An idle instance sits in a *hot slot* or in the queue behind. Threads are spread over
+//! An idle instance is in a *hot slot*, or in the queue of those for which no slot was empty. Threads are spread over
 //! the slots, so that a warm call takes and puts back with one atomic swap each, and finds
 //! the instance whose memory its core has in cache. Swaps hand over ownership: an instance
 //! is in one place only, and no lock is held while it is used.
@@ -21,7 +21,7 @@ use super::instance::Instance;
 type Slot = CachePadded<AtomicCell<Option<Box<Instance>>>>;
 
 pub(crate) struct Pool {
-    /// As many as a power of two.
+    /// The hot slots; their number is a power of two.
     hot: Box<[Slot]>,
     idle: ArrayQueue<Box<Instance>>,
     live: AtomicU32,
@@ -32,7 +32,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// A pool of at most `limit` instances, at least one, for which at most `queue` calls wait.
+    /// A pool of at most `limit` instances (at least one), for which at most `queue` calls wait.
     pub(crate) fn new(limit: u32, queue: u32) -> Self {
         let limit = limit.max(1);
         let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
@@ -51,7 +51,7 @@ impl Pool {
         self.limit
     }
 
-    /// Instances that live, idle or in a call.
+    /// The number of instances, idle or in a call.
     pub(crate) fn live(&self) -> u32 {
         self.live.load(Ordering::Relaxed)
     }
@@ -92,7 +92,7 @@ impl Pool {
         }
     }
 
-    /// Counts one more live instance, if the limit allows.
+    /// Reserves a place for one more instance; false if the limit is reached.
     pub(crate) fn reserve(&self) -> bool {
         self.live
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |live| {
@@ -101,20 +101,20 @@ impl Pool {
             .is_ok()
     }
 
-    /// Counts one less: the instance is gone, or could not be made.
+    /// Releases the place of an instance that was dropped, or could not be made.
     pub(crate) fn release(&self) {
         self.live.fetch_sub(1, Ordering::AcqRel);
         self.waiters.wake_one();
     }
 
-    /// Keeps nothing from now on; what is idle is the caller's to take.
+    /// Keeps no instances from now on. The caller takes those that are idle.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
 }
 
-/// How many hot slots: one a core, as far as the instances go, and a power of two so that
-/// a thread finds its own without dividing.
+/// The number of hot slots: one for each core, at most one for each instance, rounded up to a power
+/// of two, so that a thread finds its own without dividing.
 fn slots(cores: usize, limit: usize) -> usize {
     cores.min(limit).next_power_of_two()
 }
@@ -122,17 +122,17 @@ fn slots(cores: usize, limit: usize) -> usize {
 /// The calling thread's slot among `slots`, a power of two.
 #[inline]
 fn home(slots: usize) -> usize {
-    const UNSETTLED: usize = usize::MAX;
+    const UNASSIGNED: usize = usize::MAX;
     thread_local! {
-        static HOME: Cell<usize> = const { Cell::new(UNSETTLED) };
+        static HOME: Cell<usize> = const { Cell::new(UNASSIGNED) };
     }
     #[cold]
-    fn settle() -> usize {
+    fn assign() -> usize {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         let home = THREADS.fetch_add(1, Ordering::Relaxed);
         HOME.set(home);
         home
     }
     let home = HOME.get();
-    (if home == UNSETTLED { settle() } else { home }) & (slots - 1)
+    (if home == UNASSIGNED { assign() } else { home }) & (slots - 1)
 }

@@ -1,9 +1,9 @@
 //! The private cache of compiled components.
 //!
-//! An entry is named by what it was compiled by (wasmtime's compatibility hash) and from
-//! (the component's digest), written once by rename, and begins with that digest and a
-//! checksum. A bad, foreign or truncated entry is a miss, never a crash. An entry that was not
-//! used for a month is removed when a host starts.
+//! The name of an entry is wasmtime's compatibility hash and the component's digest. An entry is
+//! written once, by rename, and begins with that digest and a checksum. A bad, foreign or truncated
+//! entry is a miss, never a crash. An entry that was not used for a month is removed when a host
+//! starts.
 
 use std::fs;
 #[cfg(feature = "compile")]
@@ -18,15 +18,15 @@ use wasmtime::component::Component;
 
 use crate::engine::Engine;
 
-/// Begins every entry; the digit changes with the layout.
+/// The first bytes of every entry; the digit changes with the layout.
 const MAGIC: &[u8; 16] = b"plugbay-aot-v2\0\0";
 
-/// What ends the name of an entry.
+/// The file name extension of an entry.
 const EXTENSION: &str = "aot";
-/// An entry that was not used for so long is removed.
-const UNUSED: Duration = Duration::from_hours(30 * 24);
-/// How often the time of an entry's last use is noted.
-const USED: Duration = Duration::from_hours(24);
+/// An entry that was not used for this long is removed.
+const MAX_UNUSED: Duration = Duration::from_hours(30 * 24);
+/// How often the time of an entry's last use is recorded.
+const STAMP_INTERVAL: Duration = Duration::from_hours(24);
 
 /// The cache folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,17 +43,17 @@ pub struct AotCache {
 }
 
 impl AotCache {
-    /// Opens the cache in `folder`, which is made with mode 0700 if it is not there. Entries that no
-    /// host has used for a month are removed.
+    /// Opens the cache in `folder`, which is created with mode 0700 if it does not exist. Entries
+    /// that no host has used for a month are removed.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be made, belongs to someone else, or others can write to it:
-    /// its entries are machine code that this process will run.
+    /// If the folder cannot be created, another user owns it, or other users can write to it: its
+    /// entries are machine code that this process will run.
     pub fn open(folder: &Path) -> Result<Self, CacheError> {
         let refuse = |found: String| CacheError { path: folder.to_owned(), found };
         private_folder(folder).map_err(refuse)?;
-        sweep(folder);
+        remove_unused(folder);
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -73,7 +73,7 @@ impl AotCache {
         let entry = fs::read(&path).ok()?;
         let component = component(&entry, engine, digest);
         if component.is_none() {
-            // Another host may have removed it already: that is as good.
+            // It fails if another host has removed the entry already.
             let _ = fs::remove_file(&path);
         } else {
             stamp(&path);
@@ -81,9 +81,9 @@ impl AotCache {
         component
     }
 
-    /// The compiled component and the size of its code, if a good entry is there. Only a compiler
-    /// knows the name that it gives an entry: so all entries of the component are tried, and none is
-    /// removed, which may be good for another host.
+    /// The compiled component and the size of its code, if a good entry is there. Without a compiler
+    /// the compatibility hash in an entry's name is not known, so all entries of the component are
+    /// tried. None is removed: another host may use it.
     #[cfg(not(feature = "compile"))]
     pub(crate) fn load(&self, engine: &Engine, digest: &Digest) -> Option<(Component, u64)> {
         let name = format!("-{}.{EXTENSION}", digest.hex());
@@ -112,9 +112,9 @@ impl AotCache {
     }
 }
 
-/// Notes that an entry is used: without that, it is removed in a month.
+/// Records that an entry is used; without it, the entry would be removed after a month.
 fn stamp(path: &Path) {
-    if age(path).is_some_and(|age| age > USED) {
+    if age(path).is_some_and(|age| age > STAMP_INTERVAL) {
         let _ = fs::File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
     }
 }
@@ -125,23 +125,23 @@ fn component(entry: &[u8], engine: &Engine, digest: &Digest) -> Option<(Componen
     Some((deserialize(engine, code).ok()?, code.len() as u64))
 }
 
-/// How long ago the file was written, or used.
+/// How long ago the file was written, or last stamped.
 fn age(path: &Path) -> Option<Duration> {
     fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }
 
-/// Removes entries that were not used for long. What cannot be removed stays.
-fn sweep(folder: &Path) {
+/// Removes entries that were not used for a month. Errors are ignored.
+fn remove_unused(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let is_entry = path.extension().is_some_and(|extension| extension == EXTENSION);
-        if is_entry && age(&path).is_some_and(|age| age > UNUSED) {
+        if is_entry && age(&path).is_some_and(|age| age > MAX_UNUSED) {
             let _ = fs::remove_file(&path);
         }
     }
 }
 
-/// The code in an entry that is of this component, and whose checksum is right.
+/// The code in an entry, if it is of this component and its checksum is right.
 fn code<'a>(entry: &'a [u8], digest: &Digest) -> Option<&'a [u8]> {
     let rest = entry.strip_prefix(MAGIC)?.strip_prefix(digest.as_bytes())?;
     let (checksum, code) = rest.split_at_checked(32)?;
@@ -152,18 +152,18 @@ fn code<'a>(entry: &'a [u8], digest: &Digest) -> Option<&'a [u8]> {
 ///
 /// # Errors
 ///
-/// If it is another engine's, or needs more than an instance of this engine's pool has.
+/// If the code is of another engine, or needs more than an instance of this engine's pool has.
 pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` requires bytes that `Engine::precompile_component`
     // or `Component::serialize` produced, unmodified. They come either straight from the
     // former, in this process or in its compiler process, or from an entry that this module wrote
-    // into a folder which only this user can write to (`AotCache::open`), and whose SHA-256 still matches. wasmtime itself
-    // checks version and settings. The bytes are copied, so that the file may change.
+    // into a folder which only this user can write to (`AotCache::open`), and whose SHA-256 still
+    // matches. wasmtime itself checks version and settings. The bytes are a copy: the file may change.
     unsafe { Component::deserialize(engine.wasmtime(), code) }
 }
 
-/// A `Hasher` that keeps all it is fed: the compatibility hash must not depend on a random
-/// or changing hash function.
+/// A `Hasher` whose result is the SHA-256 of all that was written: the compatibility hash must not
+/// depend on a random hash function, or on one that changes.
 #[cfg(feature = "compile")]
 #[derive(Default)]
 struct Sha256Hasher(Vec<u8>);

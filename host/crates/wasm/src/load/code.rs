@@ -8,7 +8,7 @@ use super::cache::AotCache;
 use super::{cache::deserialize, compile::Compiler};
 use crate::engine::Engine;
 
-/// Where code comes from.
+/// The sources of machine code: a cache, and a compiler.
 pub(crate) struct Code {
     pub(crate) cache: Option<AotCache>,
     #[cfg(feature = "compile")]
@@ -16,7 +16,7 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    /// The component with its code, and how large that is.
+    /// The compiled component, and the size of its code.
     pub(crate) fn of(
         &self,
         engine: &Engine,
@@ -36,7 +36,7 @@ impl Code {
         if let Some(cache) = &self.cache
             && let Err(error) = cache.store(engine, &artifact.digest, &code)
         {
-            // The plugin runs all the same; only the next start is slower.
+            // The plugin runs without the cache; only the next start is slower.
             tracing::warn!(%error, source = %artifact.source, "compiled code was not cached");
         }
         Ok((component, code.len() as u64))
@@ -45,9 +45,8 @@ impl Code {
     #[cfg(not(feature = "compile"))]
     fn compile(&self, _engine: &Engine, _artifact: &Artifact) -> Result<(Component, u64), Refusal> {
         let found = if self.cache.is_some() { "none in the cache" } else { "no cache" };
-        let message = format!(
-            "expected code that was compiled before, found {found}; this host has no compiler"
-        );
+        let message =
+            format!("this host is built without a compiler: expected compiled code, found {found}");
         Err(Refusal::new(Reason::Compiler, message).hint(
             "load the plugin once with a host of the same release that is built with the feature \
              `compile`, and give this one its cache folder",

@@ -1,8 +1,9 @@
 //! From the bytes of a component to a plugin that can be started.
 //!
-//! [`scan`] reads a component's imports and exports without running it, and [`world`] refuses what
-//! is no plugin of this host. [`code`] is its machine code: [`cache`] has it, or [`compile`] makes it
-//! within bounds. [`prepared`] is the linked component: it describes itself, and starts as often as it is asked to.
+//! [`scan`] reads a component's imports and exports without running it, and [`world`] refuses
+//! components that this host cannot run. [`code`] gets the machine code from the [`cache`] or from
+//! [`compile`]. [`prepared`] is the linked component: it is described, then started any number of
+//! times.
 
 pub(crate) mod cache;
 pub(crate) mod code;

@@ -32,7 +32,7 @@ use crate::sandbox::meter::metered;
 use crate::sandbox::state::State;
 use crate::wasi::Wasi;
 
-const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
+const GRANT_HINT: &str = "create the folder, or remove it from the plugin's grants";
 
 /// A component that was checked, compiled and linked.
 pub(crate) struct WasmPrepared {
@@ -40,14 +40,16 @@ pub(crate) struct WasmPrepared {
     pub(crate) tokio: Handle,
     pub(crate) component: InstancePre<State>,
     pub(crate) lifecycle: Arc<Lifecycle>,
-    /// The interfaces that it exports, and that the runtime serves.
+    /// The interfaces that the component exports and the runtime serves.
     pub(crate) kinds: Vec<Arc<dyn Served>>,
-    /// All that the runtime serves, to name them in a refusal.
+    /// All kinds that the runtime serves, for error messages.
     pub(crate) served: Arc<[Box<dyn AnyKind>]>,
     pub(crate) shape: Shape,
-    /// Whether it imports WASI, `codecs`, or either, and so may wait.
+    /// Whether the component imports WASI.
     pub(crate) wants_wasi: bool,
+    /// Whether the component imports `codecs`.
     pub(crate) wants_services: bool,
+    /// Whether the component imports either, and so may wait.
     pub(crate) may_wait: bool,
     pub(crate) code_size: u64,
 }
@@ -56,7 +58,7 @@ impl WasmPrepared {
     /// Calls `describe` in an instance of its own, after checking the types of all interfaces
     /// that the runtime calls.
     fn call_describe(&self) -> Result<types::Description, Refusal> {
-        // Its own limit of memory is not known before it has said its name.
+        // The plugin's own limit of memory is configured by its name, which is not known yet.
         let defaults = Policy::default();
         let policy = Policy { memory: defaults.total_memory, ..defaults };
         let sandbox = Arc::new(Sandbox::bare(&policy));
@@ -91,7 +93,7 @@ impl WasmPrepared {
             Ok(Ok((description,))) => Ok(description),
             Ok(Err(mismatch)) => {
                 let message =
-                    format!("expected interfaces of the types that this host has: {mismatch:#}");
+                    format!("expected functions of the types that this host has: {mismatch:#}");
                 Err(Refusal::new(Reason::WrongWorld, message))
             }
             Err(error) => Err(describe_failed(&fault(&error, store.data_mut()))),
@@ -102,7 +104,7 @@ impl WasmPrepared {
         self.kinds.iter().try_for_each(|kind| kind.load(store, instance).map(drop))
     }
 
-    /// The kinds of the description's capabilities must be interfaces that are there.
+    /// Checks that the component exports the interface of each of its capabilities.
     fn check_kinds(&self, description: &Description) -> Result<(), Refusal> {
         for capability in &description.capabilities {
             if self.kinds.iter().any(|kind| kind.kind() == capability.kind) {
@@ -180,7 +182,7 @@ impl Prepared for WasmPrepared {
             description: start.description,
             kinds: self.kinds.clone(),
         };
-        self.engine.idle().join(&plugin.instances);
+        self.engine.idle().register(&plugin.instances);
         match plugin.warm_up() {
             Ok(()) => Ok(Arc::new(plugin)),
             Err((stage, error)) => Err(refuse(stage, &error)),
@@ -188,14 +190,14 @@ impl Prepared for WasmPrepared {
     }
 }
 
-/// A failed `describe`, as the operator sees it.
+/// The refusal for a failed `describe`.
 fn describe_failed(error: &CallError) -> Refusal {
-    let hint = "describe runs with nothing granted and within 5 s; it must not depend on \
-                configuration, time or chance";
+    let hint = "describe runs without grants and for at most 5 s; it must not depend on \
+                configuration, time or random numbers";
     Refusal::new(Reason::Describe, format!("describe: {}", error.message())).hint(hint)
 }
 
-/// A failed start, as the operator sees it.
+/// The refusal for a failed start.
 fn refuse(stage: Stage, error: &CallError) -> Refusal {
     let (name, refused) = match stage {
         Stage::Init => ("init", Reason::Init),

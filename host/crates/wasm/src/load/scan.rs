@@ -1,4 +1,5 @@
-//! Reads what a WebAssembly file is, whether it is complete, and what it imports and exports. Nothing is compiled and nothing runs.
+//! Reads the form of a WebAssembly file, whether it is complete, and its imports and exports, without
+//! compiling or running anything.
 //!
 //! Binary format: WebAssembly core specification 2.0, section 5.5, and the component
 //! model's `Binary.md` (preamble with layer 1).
@@ -12,24 +13,24 @@ const CORE: [u8; 4] = [1, 0, 0, 0];
 /// Version and layer of a component.
 const COMPONENT: [u8; 4] = [0x0d, 0, 1, 0];
 
-/// How deep components may lie within components. Compilers of a few languages nest two or three,
-/// compositions some more; each level is read again by those around it.
+/// How deep components may be nested. Compilers of some languages nest two or three, compositions
+/// some more. The reader reads each level again for each of those around it.
 const MAX_DEPTH: usize = 64;
 
-/// What a WebAssembly file is, by its first eight bytes.
+/// The form of a file, by its first eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A component.
     Component,
     /// A core module.
     CoreModule,
-    /// It begins as WebAssembly does, with an unknown version.
+    /// WebAssembly of an unknown version.
     Unknown,
-    /// No WebAssembly.
+    /// Not WebAssembly.
     Other,
 }
 
-/// The outside of a component.
+/// The imports and exports of a component.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     /// Names of its imports, sorted.
@@ -38,7 +39,7 @@ pub struct Shape {
     pub exports: Vec<String>,
 }
 
-/// Bytes that are no whole, well-formed component.
+/// The bytes are not a whole, well-formed component.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a well-formed component, found {message} (at byte {offset})")]
 pub struct ScanError {
@@ -46,8 +47,8 @@ pub struct ScanError {
     offset: usize,
 }
 
-/// What the bytes are. A file of fewer than eight bytes that begins as a component does
-/// counts as one: it is still being written.
+/// The form of a file with these bytes. Fewer than eight bytes that begin like a component count as
+/// one that is still being written.
 #[must_use]
 pub fn form(bytes: &[u8]) -> Form {
     let magic = &bytes[..bytes.len().min(4)];
@@ -110,7 +111,7 @@ pub fn shape(bytes: &[u8]) -> Result<Shape, ScanError> {
             | Payload::ComponentSection { unchecked_range, .. } => {
                 depth += 1;
                 if depth > MAX_DEPTH {
-                    let message = format!("components within components {depth} deep");
+                    let message = format!("components nested {depth} deep, more than {MAX_DEPTH}");
                     return Err(ScanError { message, offset: unchecked_range.start });
                 }
             }
@@ -178,7 +179,7 @@ mod tests {
         };
         assert_eq!(shape(&nested(MAX_DEPTH)), Ok(Shape::default()));
         let error = shape(&nested(MAX_DEPTH + 1)).unwrap_err();
-        assert!(error.to_string().contains("components within components 65 deep"), "{error}");
+        assert!(error.to_string().contains("components nested 65 deep, more than 64"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which components are plugins that this host can run, by what they import and export.
+//! Checks, by a component's imports and exports, whether it is a plugin that this host can run.
 
 use plugbay_core::{Reason, Refusal};
 
@@ -39,9 +39,10 @@ pub(crate) fn check_imports(shape: &Shape, offered: &[String]) -> Result<(), Ref
         if WITH_WASI { " and WASI 0.2" } else { "" }
     );
     let hint = if missing.iter().any(|name| is_wasi(name)) {
-        "this host is built without the feature `wasi`: build it with that, or the plugin without WASI"
+        "this host is built without the feature `wasi`: build the host with it, or build the plugin \
+         without WASI"
     } else {
-        "build the plugin against interfaces of this host"
+        "build the plugin without these imports, or run it on a host that offers them"
     };
     Err(Refusal::new(Reason::MissingImport, message).hint(hint))
 }
@@ -72,22 +73,23 @@ pub(crate) fn check_world(shape: &Shape) -> Result<(), Refusal> {
         format!("expected a component that exports {LIFECYCLE}, found {}", list(&shape.exports));
     let command = shape.exports.iter().any(|name| name.starts_with("wasi:cli/run@"));
     let hint = if command {
-        "this is a command, not a plugin"
+        "the component is a command (it exports wasi:cli/run); a plugin implements a world of the \
+         WIT package plugbay:plugin; see plugbay-sdk"
     } else {
         "a plugin implements a world of the WIT package plugbay:plugin; see plugbay-sdk"
     };
     Err(Refusal::new(Reason::WrongWorld, message).hint(hint))
 }
 
-/// Names in a sentence, bounded.
+/// Names as a list in a message; of many only the first are shown.
 pub(crate) fn list<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
-    const MOST: usize = 16;
+    const MAX_SHOWN: usize = 16;
     let names: Vec<S> = names.into_iter().collect();
     if names.is_empty() {
         return "none".to_owned();
     }
-    let shown: Vec<&str> = names.iter().take(MOST).map(AsRef::as_ref).collect();
-    let more = names.len().saturating_sub(MOST);
+    let shown: Vec<&str> = names.iter().take(MAX_SHOWN).map(AsRef::as_ref).collect();
+    let more = names.len().saturating_sub(MAX_SHOWN);
     let and_more = if more > 0 { format!(", and {more} more") } else { String::new() };
     format!("{}{and_more}", shown.join(", "))
 }

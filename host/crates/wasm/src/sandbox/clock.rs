@@ -1,7 +1,7 @@
-//! What one call may take of the two clocks, CPU and wall, and whether its caller still waits.
+//! The limits of CPU time and wall time of one call, and its cancellation by the caller.
 //!
-//! Nothing is looked at before the first tick: a call that ends before it costs no look at any
-//! clock. After that each tick looks at all of them.
+//! No clock is read before the first tick, so that a call which returns earlier pays for none. Each
+//! tick then checks both limits, and the cancellation.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use plugbay_core::{CallError, CallErrorKind, Cancel, Context};
 use super::meter;
 use crate::ticker::TICK;
 
-/// What one call may take, and took.
+/// The limits of one call, and the CPU time that it has used.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     /// Whether the call is on a fiber.
@@ -19,34 +19,34 @@ pub(crate) struct Clock {
     used: Duration,
     /// CPU time of the thread at the last tick of a call on the caller's stack.
     seen: Option<Duration>,
-    /// What the call may take from its first tick on.
+    /// Wall time that the call may take, counted from its first tick.
     wall: Duration,
-    /// When it must be over, as far as that is known.
+    /// The call's deadline; `None` until the first tick, if no clock was read for it before.
     ends: Option<Instant>,
     ticked: bool,
     cancel: Option<Cancel>,
     stopped: Option<Stop>,
 }
 
-/// What one call, or one step of an instance's life, is allowed.
+/// The time that one call, or one step of an instance's lifecycle, may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allowance {
     /// CPU time.
     pub(crate) cpu: Duration,
-    /// Wall time, counted from the first tick on unless `ends` says more.
+    /// Wall time, counted from the first tick unless there is a deadline.
     pub(crate) wall: Duration,
-    /// When it must be over, if a clock was read for it.
+    /// The deadline, if a clock was read for it.
     pub(crate) ends: Option<Instant>,
 }
 
 impl Allowance {
-    /// A step of an instance's life may take so long, and not past `ends`.
+    /// A step of an instance's lifecycle may take `within`, and must end by `ends`.
     pub(crate) fn step(within: Duration, ends: Option<Instant>) -> Self {
         let own = Instant::now().checked_add(within);
         Self { cpu: within, wall: within, ends: own.into_iter().chain(ends).min() }
     }
 
-    /// Whether it is used up by the clock.
+    /// Whether the deadline has passed.
     pub(crate) fn is_over(&self) -> bool {
         self.ends.is_some_and(|ends| Instant::now() >= ends)
     }
@@ -56,7 +56,7 @@ impl Allowance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
     Cpu,
-    Late,
+    Deadline,
     Cancelled,
 }
 
@@ -76,25 +76,25 @@ impl Clock {
         self.stopped = None;
     }
 
-    /// Stops the call soon after its caller cancels it.
+    /// Stops the call at the first tick after its caller has cancelled it.
     #[inline]
-    pub(crate) fn cancelled_by(&mut self, context: &Context<'_>) {
+    pub(crate) fn set_cancel(&mut self, context: &Context<'_>) {
         if let Some(cancel) = context.cancel() {
             self.cancel = Some(cancel.clone());
         }
     }
 
-    /// Whether the call is on a fiber, and so gives way at each tick.
+    /// Whether the call is on a fiber, and so yields at each tick.
     pub(crate) fn is_on_fiber(&self) -> bool {
         self.on_fiber
     }
 
-    /// When the call must be over, as far as that is known.
+    /// The call's deadline, if it is known yet.
     pub(crate) fn ends(&self) -> Option<Instant> {
         self.ends
     }
 
-    /// Whether the call goes on past this tick.
+    /// Checks the limits at a tick. Returns whether the call may go on.
     pub(crate) fn tick(&mut self) -> bool {
         let now = Instant::now();
         if !std::mem::replace(&mut self.ticked, true)
@@ -102,11 +102,11 @@ impl Clock {
         {
             self.ends = Some(self.ends.map_or(own, |ends| ends.min(own)));
         }
-        self.used = self.used.saturating_add(self.spent());
+        self.used = self.used.saturating_add(self.take_cpu_time());
         self.stopped = if self.cancel.as_ref().is_some_and(Cancel::is_cancelled) {
             Some(Stop::Cancelled)
         } else if self.ends.is_some_and(|ends| now >= ends) {
-            Some(Stop::Late)
+            Some(Stop::Deadline)
         } else if self.used > self.cpu {
             Some(Stop::Cpu)
         } else {
@@ -115,10 +115,10 @@ impl Clock {
         self.stopped.is_none()
     }
 
-    /// The CPU time since the last tick, whatever number of ticks that were: one instruction may
-    /// take many, such as a copy of much memory. What came before the first tick of a call on the
-    /// caller's stack is not known.
-    fn spent(&mut self) -> Duration {
+    /// Takes the CPU time since the last call of this function, which may be more than a tick ago:
+    /// an instruction that copies much memory takes many. On the caller's stack the CPU time before
+    /// the first tick is not known, and counts as zero.
+    fn take_cpu_time(&mut self) -> Duration {
         if self.on_fiber {
             return meter::charge().unwrap_or(TICK);
         }
@@ -126,12 +126,12 @@ impl Clock {
         self.seen.replace(now).map_or(Duration::ZERO, |seen| now.saturating_sub(seen))
     }
 
-    /// Why the guest's call was interrupted.
+    /// The error of a call that was interrupted.
     pub(crate) fn stop_error(&self) -> CallError {
         let Self { cpu, wall, .. } = self;
         match self.stopped {
             Some(Stop::Cancelled) => cancelled(),
-            Some(Stop::Late) => deadline_passed(*wall),
+            Some(Stop::Deadline) => deadline_passed(*wall),
             Some(Stop::Cpu) | None => CallError::new(
                 CallErrorKind::Cpu,
                 format!("expected to finish within {cpu:?} of CPU time"),
@@ -146,13 +146,13 @@ pub(crate) fn deadline_passed(within: Duration) -> CallError {
     CallError::new(CallErrorKind::Deadline, format!("expected an answer within {within:?}"))
 }
 
-/// The error of a call whose caller has gone.
+/// The error of a call that its caller cancelled.
 #[cold]
 pub(crate) fn cancelled() -> CallError {
     CallError::new(CallErrorKind::Cancelled, "the caller cancelled the call")
 }
 
-/// The result of the work; `None` if the deadline passes first.
+/// The result of `work`; `None` if the deadline passes first.
 pub(crate) async fn until_deadline<T>(
     ends: Option<Instant>,
     work: impl Future<Output = T>,

@@ -12,14 +12,14 @@ use super::state::State;
 /// The most frames of a backtrace that are shown.
 const MAX_FRAMES: usize = 32;
 
-/// How much of a frame's name is shown, in bytes.
+/// A frame's name is cut to this many bytes.
 const MAX_NAME: usize = 256;
 
-/// How wasmtime begins to say that a store's fuel for calls of the host is used up.
-const TOO_MUCH: &str = "too much data is being copied between the host and the guest";
+/// The beginning of wasmtime's message that a store's fuel for calls of the host is used up.
+const FUEL_EXHAUSTED: &str = "too much data is being copied between the host and the guest";
 
-/// Names the failure of a guest call. Takes the notes that the limiter and the guest's
-/// panic hook left, because both surface as the same trap.
+/// The error of a failed guest call. A panic and a refused allocation are the same trap, so it takes
+/// the notes that the limiter and the guest's panic hook left in the state.
 pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
     let refused = state.limits.take_refused();
     let panic = state.panic.take();
@@ -48,9 +48,9 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
     }
 }
 
-/// An error that is neither a trap nor from a limit of ours: the guest broke the contract, holds too
-/// many resources, or passed more than the host takes at once, which wasmtime tells by its message
-/// alone.
+/// An error that is neither a trap nor from [`Limits`](super::limits::Limits): the guest broke the
+/// contract, holds too many resources, or passed too many bytes at once, which wasmtime reports by
+/// its message alone.
 fn broken(error: &wasmtime::Error, state: &State) -> CallError {
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         let message = format!(
@@ -60,20 +60,20 @@ fn broken(error: &wasmtime::Error, state: &State) -> CallError {
         return CallError::new(CallErrorKind::Memory, message);
     }
     let message = root_cause(error);
-    if !message.starts_with(TOO_MUCH) {
+    if !message.starts_with(FUEL_EXHAUSTED) {
         return CallError::new(CallErrorKind::Contract, message);
     }
-    let most = state.sandbox.most_at_once();
-    // Only what trapped within the guest has a backtrace.
+    let most = state.sandbox.max_transfer();
+    // Only an error within a call of the guest has a backtrace.
     let message = if error.is::<WasmBacktrace>() {
-        format!("expected a call of the host with at most {most} bytes, found more")
+        format!("expected a call of the host with at most {most} bytes of arguments, found more")
     } else {
         format!("expected an answer of at most {most} bytes, found more")
     };
     CallError::new(CallErrorKind::Output, message)
 }
 
-/// The innermost message: what went wrong, without wasmtime's account of where.
+/// The innermost message, without the context that wasmtime adds.
 pub(crate) fn root_cause(error: &wasmtime::Error) -> String {
     error.root_cause().to_string()
 }
@@ -83,8 +83,8 @@ fn backtrace(error: &wasmtime::Error) -> Option<String> {
     let backtrace = error.downcast_ref::<WasmBacktrace>()?;
     let mut text = String::new();
     for frame in backtrace.frames().iter().take(MAX_FRAMES) {
-        let mut name = Short(String::new());
-        // A name may be cut: the plugin chooses how long it is.
+        let mut name = Truncated(String::new());
+        // It fails if the name, whose length the plugin chooses, is cut.
         let _ = match frame.func_name() {
             Some(found) => write!(name, "{:#}", rustc_demangle::demangle(found)),
             None => write!(name, "function {}", frame.func_index()),
@@ -95,10 +95,10 @@ fn backtrace(error: &wasmtime::Error) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The beginning of what is written, as far as [`MAX_NAME`].
-struct Short(String);
+/// The text that is written to it, cut to [`MAX_NAME`].
+struct Truncated(String);
 
-impl fmt::Write for Short {
+impl fmt::Write for Truncated {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = MAX_NAME.saturating_sub(self.0.len());
         let fits = &text[..text.floor_char_boundary(room)];
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_of_any_length_is_short() {
-        let mut short = Short(String::new());
+    fn a_long_name_is_cut() {
+        let mut short = Truncated(String::new());
         assert!(short.write_str("name").is_ok());
         assert!(write!(short, "{:#}", rustc_demangle::demangle(&"é".repeat(1 << 20))).is_err());
         assert_eq!(short.0.len(), MAX_NAME + "…".len());

@@ -1,5 +1,5 @@
-//! The granted folders: opened once, when the plugin starts, and the same for each of its
-//! instances from then on, whatever comes to stand at their paths.
+//! The granted folders: opened once, when the plugin starts. All instances use these, even if
+//! another folder is put at the path later.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtx, WasiFilesystemCtx
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-/// A folder that is granted and cannot be opened.
+/// A granted folder cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error("expected the granted folder {} to be readable: {reason}", .folder.display())]
 pub(crate) struct NoFolder {
@@ -20,17 +20,17 @@ pub(crate) struct NoFolder {
 /// A plugin's folders, open for as long as its sandbox lives.
 #[derive(Default)]
 pub(crate) struct Folders {
-    /// What wasmtime-wasi is given for work on a thread of its own: it may block.
+    /// A context for wasmtime-wasi's functions on a thread that may block.
     context: WasiFilesystemCtx,
     open: Vec<(Descriptor, String)>,
 }
 
 impl Folders {
-    /// Opens what is granted.
+    /// Opens the granted folders.
     ///
     /// # Errors
     ///
-    /// The first folder that is not there, or cannot be read.
+    /// For the first folder that does not exist, or cannot be read.
     pub(crate) fn open(grants: &Grants) -> Result<Self, NoFolder> {
         let opened = grants.files.iter().map(|grant| {
             let folder = open(grant).map_err(|error| NoFolder {
@@ -47,7 +47,7 @@ impl Folders {
         self.context.clone()
     }
 
-    /// Each folder, and where the plugin sees it.
+    /// Each folder, and its path for the plugin.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Descriptor, &str)> {
         self.open.iter().map(|(folder, guest)| (folder, &**guest))
     }
@@ -60,18 +60,20 @@ fn blocking() -> WasiCtxBuilder {
 }
 
 fn open(FolderGrant { host, guest, write }: &FolderGrant) -> wasmtime::Result<Descriptor> {
-    readable(host)?;
+    check_readable(host)?;
     let perms = if *write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
     let mut builder = blocking();
     builder.preopened_dir(host, guest, perms)?;
     let (mut context, mut table) = (builder.build(), ResourceTable::new());
     let mut view = WasiFilesystemCtxView { ctx: context.filesystem(), table: &mut table };
     let mut opened = preopens::Host::get_directories(&mut view)?;
-    let (folder, _) = opened.pop().ok_or_else(|| wasmtime::format_err!("it was not opened"))?;
+    let (folder, _) = opened
+        .pop()
+        .ok_or_else(|| wasmtime::format_err!("expected an opened folder, found none"))?;
     Ok(table.delete(folder)?)
 }
 
-/// Some systems open a folder that cannot be read.
-fn readable(folder: &Path) -> std::io::Result<()> {
+/// Checks that the folder can be read: some systems open one that cannot.
+fn check_readable(folder: &Path) -> std::io::Result<()> {
     std::fs::read_dir(folder).map(drop)
 }

@@ -1,5 +1,5 @@
-//! What stands between a plugin and the host: its grants, its rates, and the counts of
-//! what it was refused. All instances of a plugin share one.
+//! The sandbox of a plugin: its grants, its rate limits, and counts of denied uses. All instances
+//! of a plugin share one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,28 +15,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::folders::Folders;
 
-/// The most work on files of one plugin that is under way at once: each holds a thread until the
-/// system answers, even after the call that waited for it has ended.
-pub(crate) const MOST_FILE_WORK: usize = 8;
+/// The most file operations of one plugin at once: each holds a thread until the system answers,
+/// even after the call that waited for it has ended.
+pub(crate) const MAX_FILE_JOBS: usize = 8;
 
-/// The most look-ups of names of one plugin that are under way at once: each holds a thread until
-/// the system's resolver answers, even after the call that waited for it has ended.
-pub(crate) const MOST_LOOKUPS: usize = 8;
+/// The most name look-ups of one plugin at once: each holds a thread until the system's resolver
+/// answers, even after the call that waited for it has ended.
+pub(crate) const MAX_LOOKUPS: usize = 8;
 
-/// The keys of the limits whose excess is reported.
+/// The configuration keys of the limits whose excess is reported.
 const FILES: &str = "files";
 const LOGS: &str = "logs";
 const HOST_CALLS: &str = "host_calls";
 
-/// The longest report of what a plugin tried, in bytes: it chooses its paths.
+/// The report of what a plugin tried is cut to this many bytes: the plugin chooses its paths.
 const MAX_TRIED: usize = 256;
 
-/// The plugin called the host more often than it may: ends its call.
+/// The plugin exceeded its limit of calls of the host, which ends its call.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("expected at most {0} calls of the host in a second over all instances")]
 pub(crate) struct TooManyHostCalls(pub(crate) u32);
 
-/// The permit to have one more file or socket open, given back on drop.
+/// The permit to have one more file or socket open, released on drop.
 pub(crate) type OpenPermit = OwnedSemaphorePermit;
 
 /// One plugin's sandbox.
@@ -45,17 +45,17 @@ pub(crate) struct Sandbox {
     grants: Grants,
     /// The granted folders.
     pub(crate) folders: Folders,
-    most_at_once: u64,
+    max_transfer: u64,
     /// `None`: no limit.
     logs: Option<Quota>,
     host_calls: Option<Quota>,
     denied: [DistinctTally; Grant::ALL.len()],
     refused_files: Tally,
-    /// Permits for what may still be opened.
+    /// Permits for further open files and sockets.
     files: Arc<Semaphore>,
-    /// Permits for further work on files.
-    pub(crate) file_work: Arc<Semaphore>,
-    /// Permits for further look-ups of names.
+    /// Permits for further file operations.
+    pub(crate) file_jobs: Arc<Semaphore>,
+    /// Permits for further name look-ups.
     pub(crate) lookups: Arc<Semaphore>,
     observer: Arc<dyn Observer>,
 }
@@ -74,14 +74,14 @@ impl Sandbox {
             identity,
             grants: policy.grants.clone(),
             folders,
-            most_at_once: policy.output.max(Policy::LEAST_OUTPUT),
+            max_transfer: policy.output.max(Policy::LEAST_OUTPUT),
             logs: Quota::new(policy.logs, now),
             host_calls: Quota::new(policy.host_calls, now),
             denied: Grant::ALL.map(|_| DistinctTally::new(now)),
             refused_files: Tally::new(now),
             files: permits(usize::try_from(policy.files).unwrap_or(usize::MAX)),
-            file_work: permits(MOST_FILE_WORK),
-            lookups: permits(MOST_LOOKUPS),
+            file_jobs: permits(MAX_FILE_JOBS),
+            lookups: permits(MAX_LOOKUPS),
             observer,
         }
     }
@@ -97,19 +97,18 @@ impl Sandbox {
         self.identity.label()
     }
 
-    /// What is granted.
+    /// The plugin's grants.
     pub(crate) fn grants(&self) -> &Grants {
         &self.grants
     }
 
-    /// The most bytes that may come out of an instance at once: an answer, or what it gives one
-    /// function of the host.
-    pub(crate) fn most_at_once(&self) -> u64 {
-        self.most_at_once
+    /// The most bytes that an instance may pass out at once: a result, or the arguments of one call
+    /// of the host.
+    pub(crate) fn max_transfer(&self) -> u64 {
+        self.max_transfer
     }
 
-    /// Counts and reports a use of what is not granted. `tried` is what the plugin tried, as a verb
-    /// and its object.
+    /// Counts and reports a use that is not granted. `tried` describes it, as a verb and its object.
     #[cold]
     pub(crate) fn deny(&self, grant: Grant, tried: impl fmt::Display) {
         let index = Grant::ALL.iter().position(|it| *it == grant);
@@ -125,7 +124,7 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// If it is one too many.
+    /// If the limit is exceeded.
     #[inline]
     pub(crate) fn host_call(&self) -> Result<(), TooManyHostCalls> {
         match &self.host_calls {
@@ -140,7 +139,7 @@ impl Sandbox {
         TooManyHostCalls(exceeded.per_second)
     }
 
-    /// Writes a line of the plugin to the log, unless it has written too many.
+    /// Writes a line of the plugin to the log, unless its limit of lines is exceeded.
     pub(crate) fn write_log<N: AsRef<str>, V: AsRef<str>>(
         &self,
         level: LogLevel,
@@ -153,7 +152,7 @@ impl Sandbox {
         }
     }
 
-    /// The permit to have one more file or socket open; `None` if there are too many.
+    /// The permit to have one more file or socket open; `None` if the limit is reached.
     pub(crate) fn open_permit(&self) -> Option<OpenPermit> {
         let permit = Arc::clone(&self.files).try_acquire_owned().ok();
         if permit.is_none() {
@@ -169,7 +168,7 @@ impl Sandbox {
         }
     }
 
-    /// Uses of what is not granted, by grant.
+    /// The number of denied uses, by grant.
     pub(crate) fn denied_counts(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let totals = self.denied.iter().map(DistinctTally::total);
         let all = Grant::ALL.into_iter().map(|grant| grant.as_str().into()).zip(totals);

@@ -9,10 +9,10 @@ use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, OwnedContext, cut}
 use super::state::State;
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 
-/// The field by which the SDK's panic hook marks its line.
+/// The field by which the SDK's panic hook marks its log line.
 const PANIC_FIELD: &str = "panic";
 
-/// How much of a panic's message is kept, in bytes.
+/// A panic's message is cut to this many bytes.
 const MAX_PANIC: usize = 8 * 1024;
 
 /// What a nested call returns to the guest.
@@ -66,12 +66,13 @@ impl metrics::Host for State {
 }
 
 impl State {
-    /// Counts a call of another plugin; returns what it is called with.
+    /// Counts a call of another plugin; returns the context for it.
     fn caller(&mut self) -> wasmtime::Result<Result<OwnedContext, CallError>> {
         self.host_call()?;
         let caller = self.context.clone();
         Ok(caller.ok_or_else(|| {
-            let message = "codecs can be called during a call only, not in init";
+            let message = "other plugins' codecs can be called only during a call, not in init, \
+                           health or shutdown";
             CallError::new(CallErrorKind::Unavailable, message)
         }))
     }
@@ -119,7 +120,7 @@ impl codecs::Host for State {
     }
 }
 
-/// A failed nested call, as the calling plugin sees it.
+/// The error of a nested call, for the calling plugin.
 fn to_guest(error: &CallError) -> types::Error {
     let message = error.to_string();
     match error.kind() {

@@ -1,4 +1,4 @@
-//! Memory and tables: what one instance may grow to, and what a plugin's instances share.
+//! Limits of memory and tables: of one instance, and of all instances of a plugin.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use wasmtime::ResourceLimiter;
 /// The most resources of one instance: open files and sockets, streams, timers.
 pub(crate) const RESOURCES: usize = 1024;
 
-/// Bytes of linear memory over all instances of a plugin.
+/// The budget of linear memory of all instances of a plugin, in bytes.
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: AtomicU64,
@@ -25,7 +25,7 @@ impl Budget {
     }
 
     fn reserve(&self, bytes: u64) -> bool {
-        // Relaxed: the counter guards nothing but itself.
+        // Relaxed: no other memory depends on the counter.
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 used.checked_add(bytes).filter(|&total| total <= self.limit)
@@ -38,26 +38,27 @@ impl Budget {
     }
 }
 
-/// One instance's limits, and its share of the budget, given back on drop.
+/// One instance's limits, and its share of the budget, released on drop.
 #[derive(Debug)]
 pub(crate) struct Limits {
     budget: Arc<Budget>,
-    /// Bytes of linear memory that this instance may have.
+    /// The limit of its linear memory, in bytes.
     memory: u64,
-    /// Bytes that it has.
+    /// Its linear memory, in bytes.
     held: u64,
-    /// Elements that all of its tables together may have.
+    /// The limit of elements in all of its tables.
     tables: u64,
-    /// Elements that they have.
+    /// The elements in all of its tables.
     elements: u64,
-    /// What it was granted last, to take back if the memory cannot grow after all.
+    /// The bytes of the last allowed growth, to release if the memory cannot grow after all.
     granted: u64,
-    /// What it was refused last: tells a failed allocation from another `unreachable`.
+    /// The message of the last refused growth: the guest traps by `unreachable` then, as it does by
+    /// a panic.
     refused: Option<String>,
 }
 
-/// Whether the guest itself declared a smaller maximum: wasmtime asks the limiter first, and then
-/// refuses.
+/// Whether the growth exceeds the maximum that the guest declared. wasmtime refuses it too, but only
+/// after it has asked the limiter.
 fn is_beyond(maximum: Option<usize>, desired: usize) -> bool {
     maximum.is_some_and(|maximum| desired > maximum)
 }
@@ -68,18 +69,18 @@ impl Limits {
         Self { budget, memory, held: 0, tables, elements: 0, granted: 0, refused: None }
     }
 
-    /// Bytes of linear memory that the instance has.
+    /// The instance's linear memory, in bytes.
     pub(crate) fn held(&self) -> u64 {
         self.held
     }
 
-    /// Whether there is a note of what was refused.
+    /// Whether a growth was refused since the last [`Limits::take_refused`].
     #[inline]
     pub(crate) fn was_refused(&self) -> bool {
         self.refused.is_some()
     }
 
-    /// Takes the note of what was refused.
+    /// Takes the message of the last refused growth.
     pub(crate) fn take_refused(&mut self) -> Option<String> {
         self.refused.take()
     }
@@ -102,7 +103,7 @@ impl ResourceLimiter for Limits {
         let total = self.held.saturating_add(more);
         if total > self.memory {
             self.refused = Some(format!(
-                "expected at most {} bytes of memory for an instance, asked for {total}",
+                "expected at most {} bytes of memory for an instance, found a request for {total}",
                 self.memory
             ));
             return Ok(false);
@@ -112,7 +113,8 @@ impl ResourceLimiter for Limits {
         }
         if !self.budget.reserve(more) {
             self.refused = Some(format!(
-                "expected at most {} bytes of memory over all instances, {} are used, asked for {more} more",
+                "expected at most {} bytes of memory over all instances, found {} in use and a \
+                 request for {more} more",
                 self.budget.limit,
                 self.budget.used()
             ));
@@ -123,7 +125,7 @@ impl ResourceLimiter for Limits {
         Ok(true)
     }
 
-    /// The system or the allocator refused what the limits allowed.
+    /// Releases the memory of a growth that the limits allowed and the system refused.
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
         let granted = std::mem::take(&mut self.granted);
         self.held -= granted;
@@ -141,7 +143,8 @@ impl ResourceLimiter for Limits {
         let total = self.elements.saturating_add(more);
         if total > self.tables {
             self.refused = Some(format!(
-                "expected at most {} table elements over all tables of an instance, asked for {total}",
+                "expected at most {} table elements over all tables of an instance, found a \
+                 request for {total}",
                 self.tables
             ));
             return Ok(false);
@@ -200,7 +203,7 @@ mod tests {
         assert!(limits.table_growing(0, 60, Some(60)).unwrap());
     }
 
-    /// As wasmtime asks, and not as these tests think that it does.
+    /// Uses wasmtime's own calls of the limiter, which the tests above only imitate.
     #[test]
     fn a_memory_that_cannot_grow_costs_what_it_has() {
         let mut config = wasmtime::Config::new();

@@ -1,42 +1,42 @@
 //! The CPU time that guests use.
 //!
-//! A guest on the caller's stack has the thread to itself until its call returns. One on a fiber
-//! shares it: its future is polled now on this thread, now on that one, and between two polls it
-//! waits. What it uses is what the thread uses during its polls. While it is polled, another guest
-//! may be polled within, one that it called: that one's time is its own.
+//! A guest on the caller's stack has the thread to itself until its call returns. A guest on a fiber
+//! does not: its future is polled on different threads, and waits between two polls. It is charged
+//! the CPU time that the threads use during its polls. A poll may contain a poll of another guest,
+//! which the first one called: that time is charged to the other guest.
 //!
-//! So the thread keeps a mark: the CPU time up to which the guest that runs on it was charged. A
-//! poll sets it, a poll within another moves it on by what it took itself, and what was not
-//! charged by the end of a poll is owed at the beginning of the next.
+//! So each thread keeps a mark: the CPU time up to which the guest that is polled on it was charged.
+//! A poll sets the mark. A poll within another moves the mark of the outer one by the time that it
+//! took. The time that was not charged at the end of a poll is carried over to the next poll.
 
 use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
 thread_local! {
-    /// Nanoseconds of the thread's CPU time up to which the guest was charged that is polled on
-    /// it now. Less than zero if it owes more than this thread has used.
+    /// The mark, in nanoseconds of the thread's CPU time; `None` if no guest is polled on it. Less
+    /// than zero if the time carried over is more than this thread has used.
     static MARK: Cell<Option<i64>> = const { Cell::new(None) };
 }
 
-/// Polls `guest` as a guest: [`charge`] says within it what it used.
+/// Runs `guest` with its CPU time measured: [`charge`] returns it.
 pub(crate) async fn metered<T>(guest: impl Future<Output = T>) -> T {
     let mut guest = pin!(guest);
-    let mut owed = 0;
+    let mut carried_over = 0;
     std::future::poll_fn(move |context| {
-        let _turn = Turn::begin(owed);
+        let _turn = Turn::begin(carried_over);
         let poll = guest.as_mut().poll(context);
         if poll.is_pending() {
-            owed = uncharged();
+            carried_over = uncharged();
         }
         poll
     })
     .await
 }
 
-/// What the guest that is polled on this thread has used since it was last asked; `None` if none
-/// is.
-// Not inlined: a fiber may go on on another thread, where the mark is another.
+/// Charges the guest that is polled on this thread: returns the CPU time that it has used since the
+/// last charge. `None` if no guest is polled.
+// Not inlined: a fiber may continue on another thread, which has a mark of its own.
 #[inline(never)]
 pub(crate) fn charge() -> Option<Duration> {
     let mark = MARK.get()?;
@@ -45,7 +45,7 @@ pub(crate) fn charge() -> Option<Duration> {
     Some(Duration::from_nanos(u64::try_from(now - mark).unwrap_or_default()))
 }
 
-/// What the guest that is polled now was not charged yet.
+/// The CPU time, in nanoseconds, that the guest which is polled now was not charged yet.
 #[inline(never)]
 fn uncharged() -> i64 {
     MARK.get().map_or(0, |mark| nanoseconds() - mark)
@@ -54,15 +54,15 @@ fn uncharged() -> i64 {
 /// One poll of one guest.
 struct Turn {
     began: i64,
-    /// The mark of the guest in whose poll this one is.
+    /// The mark of the guest whose poll contains this one.
     outer: Option<i64>,
 }
 
 impl Turn {
     #[inline(never)]
-    fn begin(owed: i64) -> Self {
+    fn begin(carried_over: i64) -> Self {
         let began = nanoseconds();
-        Self { began, outer: MARK.replace(Some(began - owed)) }
+        Self { began, outer: MARK.replace(Some(began - carried_over)) }
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::try_from(now).unwrap_or_default()
 }
 
-/// Without a clock of the thread, all time counts as its own.
+/// Without a CPU clock for threads, wall time is used.
 #[cfg(not(unix))]
 pub(crate) fn cpu_time() -> Duration {
     use std::sync::LazyLock;
@@ -100,13 +100,13 @@ mod tests {
 
     const SOME: Duration = Duration::from_millis(20);
 
-    /// Uses so much of this thread's CPU time.
+    /// Uses this much CPU time.
     fn work(time: Duration) {
         let end = cpu_time() + time;
         while cpu_time() < end {}
     }
 
-    async fn once() {
+    async fn yield_once() {
         let mut seen = false;
         std::future::poll_fn(|_| {
             if std::mem::replace(&mut seen, true) { Poll::Ready(()) } else { Poll::Pending }
@@ -114,12 +114,12 @@ mod tests {
         .await;
     }
 
-    fn about(found: Option<Duration>, expected: Duration) {
+    fn assert_about(found: Option<Duration>, expected: Duration) {
         let found = found.unwrap();
         assert!(found >= expected && found < expected + SOME / 2, "{found:?}, not {expected:?}");
     }
 
-    /// Each poll on a thread of its own; in between, this one works.
+    /// Polls the future on a new thread each time; between the polls this thread uses CPU time.
     fn on_threads<T: Send>(future: impl Future<Output = T> + Send) -> T {
         let mut future = Box::pin(future);
         loop {
@@ -135,37 +135,37 @@ mod tests {
     }
 
     #[test]
-    fn polls_add_up_and_what_is_between_them_costs_nothing() {
+    fn only_cpu_time_during_polls_is_charged() {
         let found = on_threads(metered(async {
             for _ in 0..3 {
                 work(SOME);
-                once().await;
+                yield_once().await;
             }
             charge()
         }));
-        about(found, 3 * SOME);
+        assert_about(found, 3 * SOME);
     }
 
     #[test]
-    fn what_was_charged_is_owed_no_more() {
+    fn cpu_time_is_charged_once() {
         let (first, second) = on_threads(metered(async {
             work(SOME);
             let first = charge();
-            once().await;
+            yield_once().await;
             work(2 * SOME);
             (first, charge())
         }));
-        about(first, SOME);
-        about(second, 2 * SOME);
+        assert_about(first, SOME);
+        assert_about(second, 2 * SOME);
     }
 
     #[test]
-    fn a_guest_within_pays_for_itself() {
+    fn a_nested_guest_is_charged_for_its_own_polls() {
         let (inner, outer) = on_threads(metered(async {
             work(SOME);
             let inner = metered(async {
                 work(SOME);
-                once().await;
+                yield_once().await;
                 work(2 * SOME);
                 charge()
             });
@@ -173,8 +173,8 @@ mod tests {
             work(SOME);
             (inner, charge())
         }));
-        about(inner, 3 * SOME);
-        about(outer, 2 * SOME);
+        assert_about(inner, 3 * SOME);
+        assert_about(outer, 2 * SOME);
         assert_eq!(charge(), None);
     }
 }

@@ -1,9 +1,9 @@
-//! What stands between a guest and the host, whatever the guest imports.
+//! The limits and grants of a guest, and the interfaces that it imports.
 //!
-//! [`state`] is the data of every store: the plugin's sandbox ([`grants`]: what it may reach, how
-//! often, and how often it was refused), the instance's memory ([`limits`]) and the time of its call
-//! ([`clock`], which has CPU time from [`meter`]). [`imports`] is the host's side of our own
-//! interfaces. [`fault`] says what a failed call was: a trap, a panic, or which limit.
+//! [`state`] is the data of every store: the plugin's sandbox ([`grants`]: grants, rate limits, and
+//! counts of denied uses), the instance's memory ([`limits`]) and the time of its call ([`clock`],
+//! which gets CPU time from [`meter`]). [`imports`] is the host's side of the interfaces of
+//! `plugbay:plugin`. [`fault`] maps a failed call to an error: a trap, a panic, or a limit.
 
 pub(crate) mod clock;
 pub(crate) mod fault;
@@ -16,7 +16,7 @@ pub(crate) mod folders;
     not(feature = "wasi"),
     expect(
         dead_code,
-        reason = "only WASI asks for grants; a condition at each place would hide more"
+        reason = "only WASI uses grants; a condition at each item would be harder to read"
     )
 )]
 pub(crate) mod grants;

@@ -1,4 +1,4 @@
-//! What a store carries beside the instance.
+//! The data of a store.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ pub struct State {
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
     pub(crate) context: Option<OwnedContext>,
-    /// Whether a plugin that it called in this call was overloaded.
+    /// Whether a plugin that this one called in this call was overloaded.
     pub(crate) upstream: UpstreamRejection,
-    /// What the call may take, and what it took.
+    /// The time limits of the call, and the time that it has used.
     pub(crate) clock: Clock,
     /// The message of the guest's panic hook.
     pub(crate) panic: Option<String>,
-    /// The call of the host that was one too many.
+    /// Set once the guest has exceeded its limit of calls of the host.
     pub(crate) excess: Option<TooManyHostCalls>,
     /// Present if the plugin imports WASI.
     pub(crate) wasi: Option<Box<Wasi>>,
@@ -51,14 +51,14 @@ impl State {
         }
     }
 
-    /// Bytes of linear memory that the instance has.
+    /// The instance's linear memory, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         self.limits.held()
     }
 
-    /// Begins a call: sets what it may use, and forgets what earlier ones noted for
-    /// [`fault`](crate::sandbox::fault::fault). A memory refusal that the guest survived, or a log line
-    /// that looked like a panic's, does not explain a later trap.
+    /// Begins a call: sets its time limits, and clears the notes of earlier calls for
+    /// [`fault`](crate::sandbox::fault::fault). A refused growth that the guest survived, or a log
+    /// line that looked like a panic's, does not explain a trap of a later call.
     #[inline]
     pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool) {
         self.clock.begin(allowed, on_fiber);
@@ -68,11 +68,11 @@ impl State {
         }
     }
 
-    /// Ends a call on a fiber: writes what the plugin printed without a line's end.
+    /// Ends a call on a fiber: logs the last line that the plugin printed, if it has no line end.
     ///
     /// # Errors
     ///
-    /// If a call of the host was one too many, and the guest returned before it was stopped.
+    /// If the guest exceeded its limit of calls of the host, and returned before it was stopped.
     pub(crate) fn end(&mut self) -> wasmtime::Result<()> {
         if let Some(wasi) = &self.wasi {
             wasi.flush();
@@ -84,7 +84,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// If it is one too many. Returned to the guest as a trap, it ends its call.
+    /// If the limit is exceeded. Returned to the guest as a trap, the error ends the guest's call.
     #[inline]
     pub(crate) fn host_call(&mut self) -> wasmtime::Result<()> {
         self.sandbox.host_call().map_err(|excess| {
@@ -93,22 +93,20 @@ impl State {
         })
     }
 
-    /// Lends the caller's services for the length of a call. What the plugin calls with them has
-    /// what is left of its own time.
-    pub(crate) fn lend(&mut self, context: Context<'_>) {
+    /// Sets the caller's services for a call. Nested calls share the deadline of this one.
+    pub(crate) fn set_context(&mut self, context: Context<'_>) {
         let context = self.clock.ends().map_or(context, |ends| context.until(ends));
         self.context = Some(context.to_owned());
         self.upstream = UpstreamRejection::default();
     }
 
-    /// What happens at each epoch deadline, which is never more than a tick away, and may be
-    /// one that passed while the instance was idle: the guest is stopped if its time is over, and
-    /// gives way to other tasks on a fiber. Ticks that pass while it waits for the host bring one
-    /// deadline between them.
+    /// Runs at each epoch deadline: stops the guest if its time is over, else lets a guest on a fiber
+    /// yield to other tasks. The next deadline is at most a tick away; it may have passed already while
+    /// the instance was idle. Several ticks while the guest waits for the host are one deadline.
     ///
     /// # Errors
     ///
-    /// If a call of the host was one too many, and did not end the guest's call itself.
+    /// If the guest exceeded its limit of calls of the host, and that did not end its call.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         if let Some(excess) = self.excess {
             return Err(excess.into());

@@ -1,4 +1,4 @@
-//! Stands for `folders` in a build without WASI, by which alone a plugin could reach them.
+//! Replaces `folders` in a build without WASI: a plugin can reach no folders then.
 
 use std::convert::Infallible;
 

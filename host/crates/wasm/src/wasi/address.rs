@@ -1,25 +1,25 @@
-//! Which addresses a name must not lead to, and which a grant covers.
+//! Internal addresses, to which a name must not resolve, and the addresses that a grant covers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use plugbay_core::{HostPattern, NetworkGrant};
 
-/// An address as it is: an IPv4 address that is written as IPv6 is an IPv4 address.
+/// The IPv4 address of an IPv4-mapped IPv6 address; any other address as it is.
 pub(super) fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// Addresses of the host itself, of its link, of many machines or of none, and those at which clouds
-/// serve what a machine may know of itself, its keys among it. Each is a network and its bits.
+/// Internal networks, each with its prefix length: of the host itself and of its link, multicast and
+/// reserved networks, and those at which clouds serve the metadata of a machine, its keys included.
 const INTERNAL_V4: [(Ipv4Addr, u8); 8] = [
     // "This host" (RFC 6890); reserved, and the broadcast address; multicast.
     (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(240, 0, 0, 0), 4),
     (Ipv4Addr::new(224, 0, 0, 0), 4),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
-    // The link; most clouds serve there.
+    // Link-local; most clouds serve metadata there.
     (Ipv4Addr::new(169, 254, 0, 0), 16),
-    // Alibaba, Azure, Oracle.
+    // Metadata of Alibaba, Azure and Oracle.
     (Ipv4Addr::new(100, 100, 100, 200), 32),
     (Ipv4Addr::new(168, 63, 129, 16), 32),
     (Ipv4Addr::new(192, 0, 0, 0), 24),
@@ -33,23 +33,22 @@ const INTERNAL_V6: [(Ipv6Addr, u8); 9] = [
     (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
     // Site-local, as link-local was once widened (RFC 3879).
     (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10),
-    // A gateway of the own network (RFC 8215): where it keeps the IPv4 address is not known.
+    // Local-use NAT64 (RFC 8215): the position of the IPv4 address in it is not known.
     (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48),
-    // Amazon, Google, Scaleway.
+    // Metadata of Amazon, Google and Scaleway.
     (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32),
     (Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0), 32),
     (Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0), 32),
 ];
 
-/// Whether an address must not be reached by a name that someone else controls; only a grant that
-/// names the address opens it. Private networks are not among them: names of a company's own machines
-/// lead there.
+/// Whether an address is internal: a name, which others may control, must not lead there unless a
+/// grant covers the address. Private networks are not internal: a company's own names lead there.
 pub(super) fn is_internal(address: IpAddr) -> bool {
-    inner(address).is_some()
+    internal_prefix(address).is_some()
 }
 
-/// Of how many bits the network of such addresses is to which this one belongs.
-fn inner(address: IpAddr) -> Option<u8> {
+/// The prefix length of the internal network of an address; `None` if it is not internal.
+fn internal_prefix(address: IpAddr) -> Option<u8> {
     let address = canonical(address);
     let among = |network: IpAddr, bits| within(network, bits, address).then_some(bits);
     match address {
@@ -59,13 +58,13 @@ fn inner(address: IpAddr) -> Option<u8> {
         IpAddr::V6(v6) => {
             let found =
                 INTERNAL_V6.iter().find_map(|(network, bits)| among((*network).into(), *bits));
-            let is_internal_v4 = |v4: Ipv4Addr| inner(v4.into()).is_some();
+            let is_internal_v4 = |v4: Ipv4Addr| is_internal(v4.into());
             found.or_else(|| embedded(v6).into_iter().flatten().any(is_internal_v4).then_some(128))
         }
     }
 }
 
-/// The IPv4 addresses that gateways between the two families would make of this one.
+/// The IPv4 addresses to which gateways between IPv6 and IPv4 translate this address.
 fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 3] {
     let segments = address.segments();
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
@@ -85,22 +84,23 @@ fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 3] {
     [first, second, isatap.then_some(last)]
 }
 
-/// Whether the grant names this address, whatever its port. A network that holds others beside them
-/// does not name internal addresses: a grant of `0.0.0.0/0` means the world, not the host.
+/// Whether the grant covers this address, whatever the port. A network covers internal addresses only
+/// if all of its addresses are internal: a grant of `0.0.0.0/0` does not cover the host itself.
 pub(super) fn covers(grant: &NetworkGrant, address: IpAddr) -> bool {
     let address = canonical(address);
     match &grant.host {
         HostPattern::Loopback => address.is_loopback(),
         HostPattern::Network(network, bits) => {
-            within(*network, *bits, address) && inner(address).is_none_or(|inner| *bits >= inner)
+            within(*network, *bits, address)
+                && internal_prefix(address).is_none_or(|prefix| *bits >= prefix)
         }
         HostPattern::Name(_) | HostPattern::Below(_) => false,
     }
 }
 
-/// Whether the grant's port is this one.
-pub(super) fn opens(port: Option<u16>, asked: u16) -> bool {
-    port.is_none_or(|port| port == asked)
+/// Whether a grant with the port `granted`, or with none, covers `port`.
+pub(super) fn covers_port(granted: Option<u16>, port: u16) -> bool {
+    granted.is_none_or(|granted| granted == port)
 }
 
 /// Whether the first `bits` bits of two addresses of one family are the same.
@@ -118,9 +118,9 @@ fn within(network: IpAddr, bits: u8, address: IpAddr) -> bool {
     }
 }
 
-/// A name as grants write it: in lower case, without the dot at its end. `None` if it cannot
-/// be the name of a machine.
-pub(super) fn name(name: &str) -> Option<String> {
+/// The name in the form that grants have: in lower case, without the dot at its end. `None` if it
+/// is not a valid host name.
+pub(super) fn normalized(name: &str) -> Option<String> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -130,8 +130,8 @@ pub(super) fn name(name: &str) -> Option<String> {
     is_name.then(|| name.to_ascii_lowercase())
 }
 
-/// Whether the grant names this machine.
-pub(super) fn names(grant: &NetworkGrant, name: &str) -> bool {
+/// Whether the grant covers this host name.
+pub(super) fn covers_name(grant: &NetworkGrant, name: &str) -> bool {
     match &grant.host {
         HostPattern::Name(granted) => granted == name,
         HostPattern::Below(granted) => name
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn inner_addresses_in_every_dress() {
+    fn internal_addresses_in_every_notation() {
         for inner in [
             "127.0.0.1",
             "127.255.255.254",
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn outer_addresses() {
+    fn other_addresses_are_not_internal() {
         for outer in [
             "1.1.1.1",
             "10.0.0.1",
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_network_does_not_name_inner_addresses() {
+    fn a_wide_network_does_not_cover_internal_addresses() {
         let covers = |network: &str, bits, it: &str| {
             covers(&grant(HostPattern::Network(address(network), bits)), address(it))
         };
@@ -262,16 +262,16 @@ mod tests {
     }
 
     #[test]
-    fn machines() {
-        assert_eq!(name("API.Example.org.").as_deref(), Some("api.example.org"));
+    fn host_names() {
+        assert_eq!(normalized("API.Example.org.").as_deref(), Some("api.example.org"));
         for wrong in ["", ".", "a..b", "a b", "a/b", "é.org", "a\0b", "[::1]"] {
-            assert_eq!(name(wrong), None, "{wrong:?}");
+            assert_eq!(normalized(wrong), None, "{wrong:?}");
         }
         let one = grant(HostPattern::Name("example.org".into()));
-        assert!(names(&one, "example.org") && !names(&one, "a.example.org"));
+        assert!(covers_name(&one, "example.org") && !covers_name(&one, "a.example.org"));
         let below = grant(HostPattern::Below("example.org".into()));
-        assert!(names(&below, "a.example.org") && names(&below, "a.b.example.org"));
-        assert!(!names(&below, "example.org") && !names(&below, "anexample.org"));
-        assert!(!names(&below, ".example.org"));
+        assert!(covers_name(&below, "a.example.org") && covers_name(&below, "a.b.example.org"));
+        assert!(!covers_name(&below, "example.org") && !covers_name(&below, "anexample.org"));
+        assert!(!covers_name(&below, ".example.org"));
     }
 }

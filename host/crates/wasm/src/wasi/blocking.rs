@@ -1,5 +1,5 @@
-//! Work on files: on a thread that may block, with a bound for each plugin, so that it cannot use up
-//! the threads which other plugins and the host need.
+//! File operations: they run on threads that may block, with a limit for each plugin, so that one
+//! plugin cannot use up the threads of the others and of the host.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
 
 use crate::sandbox::grants::{OpenPermit, Sandbox};
 
-/// Work that is under way.
+/// A file operation in progress.
 pub(super) type Job<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// wasmtime-wasi's functions, on a table that holds nothing but what the work is about.
+/// The context and table of wasmtime-wasi's functions; the table holds only the operation's files.
 pub(super) type FileView<'a> = WasiFilesystemCtxView<'a>;
 
-/// A file or a folder that a guest holds. It stays open, and counts, until the last clone is gone:
-/// the guest's, those of streams, and those of work whose call has ended.
+/// An open file or folder of a guest. It stays open, and counts, until its last clone is dropped:
+/// the guest's, those of streams, and those of operations whose call has ended.
 #[derive(Clone)]
 pub(super) struct Opened {
     pub(super) descriptor: Descriptor,
-    /// None for granted folders, which are open anyway.
+    /// `None` for granted folders, which are open as long as the plugin.
     _permit: Option<Arc<OpenPermit>>,
 }
 
@@ -42,8 +42,8 @@ impl Opened {
     }
 }
 
-/// Does `work` as soon as there is a permit for it. Dropped once it has begun, it goes on, and
-/// keeps its permit until it ends.
+/// Runs `work` on a blocking thread, once there is a permit for it. If the future is dropped after
+/// `work` has begun, `work` continues, and keeps its permit until it ends.
 pub(super) fn run_blocking<T, W>(
     sandbox: &Sandbox,
     work: W,
@@ -52,7 +52,7 @@ where
     T: Send + 'static,
     W: FnOnce(&mut FileView<'_>) -> T + Send + 'static,
 {
-    let (permits, mut context) = (Arc::clone(&sandbox.file_work), sandbox.folders.context());
+    let (permits, mut context) = (Arc::clone(&sandbox.file_jobs), sandbox.folders.context());
     async move {
         let permit = permits.acquire_owned().await?;
         let done = tokio::task::spawn_blocking(move || {
@@ -72,16 +72,17 @@ mod tests {
     use plugbay_core::Policy;
 
     use super::*;
-    use crate::sandbox::grants::MOST_FILE_WORK;
+    use crate::sandbox::grants::MAX_FILE_JOBS;
 
     #[test]
-    fn only_so_much_is_done_at_the_same_time() {
+    fn at_most_max_file_jobs_run_at_once() {
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let sandbox = Sandbox::bare(&Policy::default());
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        // As many at once as there may be, twice; one more would wait for others, or count more.
-        let together = Arc::new(Barrier::new(MOST_FILE_WORK));
-        let jobs: Vec<_> = (0..MOST_FILE_WORK * 2)
+        // Twice the limit. With a lower limit the barrier would block; with a higher one, `most` would
+        // exceed the limit.
+        let together = Arc::new(Barrier::new(MAX_FILE_JOBS));
+        let jobs: Vec<_> = (0..MAX_FILE_JOBS * 2)
             .map(|_| {
                 let (now, most, together) =
                     (Arc::clone(&now), Arc::clone(&most), Arc::clone(&together));
@@ -95,6 +96,6 @@ mod tests {
         for job in jobs {
             tokio.block_on(job).unwrap().unwrap();
         }
-        assert_eq!(most.load(Ordering::SeqCst), MOST_FILE_WORK);
+        assert_eq!(most.load(Ordering::SeqCst), MAX_FILE_JOBS);
     }
 }

@@ -1,7 +1,7 @@
-//! `wasi:clocks`: the real ones with the grant; without, they stand still at zero.
+//! `wasi:clocks`: with the grant the host's clocks; without it, clocks that always read zero.
 //!
-//! Sleeping needs no grant: it tells no time. A plugin without clocks that sleeps until an
-//! instant sleeps for as long as that is after zero, so that it waits rather than spins.
+//! Sleeping needs no grant. A plugin without the grant that sleeps until an instant sleeps for the
+//! duration from zero to it, so that it waits rather than spins.
 
 use plugbay_core::Grant;
 use wasmtime::component::Resource;

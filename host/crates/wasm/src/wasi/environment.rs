@@ -7,8 +7,8 @@ use super::Wasi;
 use crate::sandbox::state::State;
 
 impl environment::Host for State {
-    /// With no variable granted, reading them is what is denied. A plugin that is granted some reads
-    /// their list, which says nothing of others.
+    /// Without a granted variable each call counts as denied. A plugin with some gets these; the
+    /// host does not see which others it looked for.
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
         self.host_call()?;
         if self.sandbox.grants().environment.0.is_empty() {

@@ -1,5 +1,5 @@
-//! Files as streams of bytes. Each holds one piece of its file at most, and has one piece of work
-//! under way at most.
+//! Files as streams of bytes. Each stream holds at most one chunk of its file, and has at most one
+//! file operation in progress.
 
 use std::mem;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::sandbox::grants::Sandbox;
 
 /// The most bytes that are read or written at once.
 const CHUNK: usize = 64 * 1024;
-/// What is read for a guest that waits for bytes before it has said how many.
-const FIRST: usize = 4 * 1024;
+/// The bytes that are read when a guest waits for a stream without having said how many it wants.
+const DEFAULT_READ: usize = 4 * 1024;
 
-/// Work on the stream's file.
-fn begin<T: Send + 'static>(
+/// Starts an operation on the stream's file.
+fn start<T: Send + 'static>(
     sandbox: &Sandbox,
     work: impl FnOnce(&mut FileView<'_>) -> StreamResult<T> + Send + 'static,
 ) -> Job<StreamResult<T>> {
@@ -37,7 +37,7 @@ fn trap(error: FsError) -> StreamError {
     })
 }
 
-/// Bytes of a file, from a position on.
+/// An input stream of a file, from a position on.
 pub(super) struct Reader {
     sandbox: Arc<Sandbox>,
     file: Opened,
@@ -47,7 +47,7 @@ pub(super) struct Reader {
 
 enum Reading {
     Idle,
-    UnderWay(Job<StreamResult<Bytes>>),
+    InProgress(Job<StreamResult<Bytes>>),
     Read(Bytes),
     Failed(StreamError),
     Closed,
@@ -58,13 +58,13 @@ impl Reader {
         Self { sandbox, file, position, state: Reading::Idle }
     }
 
-    /// Begins to read, unless it has begun or is over.
+    /// Starts to read, unless a read is in progress or the stream has ended.
     fn begin(&mut self, size: usize) {
         if !matches!(self.state, Reading::Idle) {
             return;
         }
         let (file, position, size) = (self.file.clone(), self.position, size.min(CHUNK));
-        self.state = Reading::UnderWay(begin(&self.sandbox, move |view| {
+        self.state = Reading::InProgress(start(&self.sandbox, move |view| {
             let file = file.push_to(view).map_err(StreamError::Trap)?;
             let stream = HostDescriptor::read_via_stream(view, file, position).map_err(trap)?;
             block_on(view.table.get_mut(&stream)?.blocking_read(size))
@@ -72,7 +72,7 @@ impl Reader {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Reading::UnderWay(job) = &mut self.state {
+        if let Reading::InProgress(job) = &mut self.state {
             self.state = match ready!(job.as_mut().poll(context)) {
                 Ok(bytes) => Reading::Read(bytes),
                 Err(error) => Reading::Failed(error),
@@ -85,7 +85,7 @@ impl Reader {
 #[async_trait]
 impl Pollable for Reader {
     async fn ready(&mut self) {
-        self.begin(FIRST);
+        self.begin(DEFAULT_READ);
         std::future::poll_fn(|context| self.poll(context)).await;
     }
 }
@@ -106,8 +106,8 @@ impl InputStream for Reader {
             }
             Reading::Failed(error) => Err(error),
             Reading::Closed => Err(StreamError::Closed),
-            waits @ (Reading::Idle | Reading::UnderWay(_)) => {
-                self.state = waits;
+            unread @ (Reading::Idle | Reading::InProgress(_)) => {
+                self.state = unread;
                 Ok(Bytes::new())
             }
         }
@@ -120,42 +120,44 @@ impl InputStream for Reader {
     }
 }
 
-/// Where what is written goes.
+/// Where a stream writes.
 #[derive(Clone, Copy)]
-pub(super) enum To {
-    /// A position, which moves on.
+pub(super) enum WriteAt {
+    /// A position, which each write advances.
     Position(u64),
-    /// The end of the file, wherever that is by then.
+    /// The end of the file at the time of the write.
     End,
 }
 
-/// Bytes for a file.
+/// An output stream to a file.
 pub(super) struct Writer {
     sandbox: Arc<Sandbox>,
     file: Opened,
-    to: To,
+    at: WriteAt,
     state: Writing,
 }
 
 enum Writing {
     Ready,
-    UnderWay(Job<StreamResult<u64>>),
+    InProgress(Job<StreamResult<u64>>),
     Failed(StreamError),
     Closed,
 }
 
 impl Writer {
-    pub(super) fn new(sandbox: Arc<Sandbox>, file: Opened, to: To) -> Self {
-        Self { sandbox, file, to, state: Writing::Ready }
+    pub(super) fn new(sandbox: Arc<Sandbox>, file: Opened, at: WriteAt) -> Self {
+        Self { sandbox, file, at, state: Writing::Ready }
     }
 
     fn begin(&mut self, bytes: Bytes) {
-        let (file, to) = (self.file.clone(), self.to);
-        self.state = Writing::UnderWay(begin(&self.sandbox, move |view| {
+        let (file, at) = (self.file.clone(), self.at);
+        self.state = Writing::InProgress(start(&self.sandbox, move |view| {
             let file = file.push_to(view).map_err(StreamError::Trap)?;
-            let stream = match to {
-                To::Position(position) => HostDescriptor::write_via_stream(view, file, position),
-                To::End => HostDescriptor::append_via_stream(view, file),
+            let stream = match at {
+                WriteAt::Position(position) => {
+                    HostDescriptor::write_via_stream(view, file, position)
+                }
+                WriteAt::End => HostDescriptor::append_via_stream(view, file),
             };
             let stream = stream.map_err(trap)?;
             let written = bytes.len() as u64;
@@ -165,10 +167,10 @@ impl Writer {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Writing::UnderWay(job) = &mut self.state {
+        if let Writing::InProgress(job) = &mut self.state {
             self.state = match ready!(job.as_mut().poll(context)) {
                 Ok(written) => {
-                    if let To::Position(position) = &mut self.to {
+                    if let WriteAt::Position(position) = &mut self.at {
                         *position += written;
                     }
                     Writing::Ready
@@ -189,7 +191,7 @@ impl Pollable for Writer {
 
 #[async_trait]
 impl OutputStream for Writer {
-    /// What is beyond the permit ends the guest's call: it would wait in the host's memory.
+    /// A write that exceeds the permit ends the guest's call: the host would have to hold the bytes.
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let permit = self.check_write()?;
         if bytes.len() > permit {
@@ -203,7 +205,7 @@ impl OutputStream for Writer {
         Ok(())
     }
 
-    /// Nothing is held back: what was written is on its way.
+    /// Only reports errors: each write is started at once.
     fn flush(&mut self) -> StreamResult<()> {
         self.check_write().map(drop)
     }
@@ -217,14 +219,14 @@ impl OutputStream for Writer {
                 self.state = Writing::Ready;
                 Ok(CHUNK)
             }
-            job @ Writing::UnderWay(_) => {
+            job @ Writing::InProgress(_) => {
                 self.state = job;
                 Ok(0)
             }
         }
     }
 
-    /// The guest was told that this is written: dropping the stream waits for it.
+    /// Waits for a write in progress, which the guest counts as written, when the stream is dropped.
     async fn cancel(&mut self) {
         self.ready().await;
     }

@@ -1,9 +1,9 @@
-//! `wasi:filesystem`: the granted folders, and nothing outside of them. That paths and links
-//! lead nowhere else is wasmtime-wasi's work; here is what is reported as denied, and how much a
-//! plugin may have open.
+//! `wasi:filesystem`: the granted folders, and nothing outside of them. wasmtime-wasi keeps paths and
+//! links within a folder; this module reports denied uses, and limits how much a plugin has open.
 //!
-//! The guest's descriptors and listings are of our own types, which count. wasmtime-wasi's functions
-//! get them one at a time, as a [`FileView`], on a thread that may block.
+//! The guest's descriptors and listings are of types of this crate, which hold permits. For each
+//! operation wasmtime-wasi's functions get the descriptors in a [`FileView`], on a thread that may
+//! block.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use super::blocking::{FileView, Opened, run_blocking};
-use super::file_streams::{Reader, To, Writer};
+use super::file_streams::{Reader, WriteAt, Writer};
 use super::listing::Listing;
 use crate::sandbox::grants::{OpenPermit, Sandbox};
 use crate::sandbox::state::State;
 
 impl preopens::Host for State {
-    /// With no folder granted, listing them is what is denied: a guest without a folder cannot name
-    /// a file.
+    /// Without a granted folder each call counts as denied: it is the only use that such a guest can
+    /// make of files.
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Folder, String)>> {
         self.host_call()?;
         let sandbox = Arc::clone(&self.sandbox);
@@ -44,14 +44,14 @@ impl preopens::Host for State {
     }
 }
 
-/// Selects [`GuestFiles`] in a linker.
+/// The linker's marker for [`GuestFiles`].
 pub(super) struct Files;
 
 impl HasData for Files {
     type Data<'a> = GuestFiles<'a>;
 }
 
-/// The guest's files, and the sandbox that reports what is refused.
+/// The guest's files, and the sandbox, which counts and reports denied uses.
 pub(super) struct GuestFiles<'a> {
     inner: WasiFilesystemCtxView<'a>,
     sandbox: Arc<Sandbox>,
@@ -70,12 +70,12 @@ impl GuestFiles<'_> {
         Ok(self.inner.table.get(&file)?.clone())
     }
 
-    /// The permit to have one more thing open.
+    /// The permit to have one more file, folder or stream open.
     fn open_permit(&self) -> FsResult<OpenPermit> {
         Ok(self.sandbox.open_permit().ok_or(ErrorCode::Quota)?)
     }
 
-    /// Does work that may block.
+    /// Runs `work` on a thread that may block.
     fn run_blocking<T, W>(&self, work: W) -> impl Future<Output = FsResult<T>> + Send + use<T, W>
     where
         T: Send + 'static,
@@ -85,8 +85,8 @@ impl GuestFiles<'_> {
         async { job.await.map_err(FsError::trap)? }
     }
 
-    /// Reports what was not permitted: a path out of the folder, or a change in a folder that is
-    /// granted for reading.
+    /// Reports an operation that was not permitted: a path out of the folder, or a change in a folder
+    /// that is granted for reading only.
     fn report_denied<T>(&self, result: FsResult<T>, verb: &str, path: &str) -> FsResult<T> {
         if let Err(error) = &result
             && matches!(error.downcast_ref(), Some(ErrorCode::NotPermitted))
@@ -96,7 +96,7 @@ impl GuestFiles<'_> {
         result
     }
 
-    fn write_stream(&mut self, file: &Folder, to: To) -> FsResult<Resource<DynOutputStream>> {
+    fn write_stream(&mut self, file: &Folder, at: WriteAt) -> FsResult<Resource<DynOutputStream>> {
         let file = self.get(file)?;
         match &file.descriptor {
             Descriptor::Dir(_) => return Err(ErrorCode::BadDescriptor.into()),
@@ -106,7 +106,7 @@ impl GuestFiles<'_> {
             Descriptor::File(_) => {}
         }
         let file = Opened::new(file.descriptor, self.open_permit()?);
-        let stream: DynOutputStream = Box::new(Writer::new(Arc::clone(&self.sandbox), file, to));
+        let stream: DynOutputStream = Box::new(Writer::new(Arc::clone(&self.sandbox), file, at));
         Ok(self.inner.table.push(stream)?)
     }
 }
@@ -117,7 +117,7 @@ fn push(file: &Opened, view: &mut FileView<'_>) -> FsResult<Folder> {
 }
 
 /// Opens a file or a folder, and nothing else: opening a pipe blocks a thread until its other end is
-/// opened, and what opening a device does is not known.
+/// opened, and opening a device may have any effect.
 fn open(
     view: &mut FileView<'_>,
     folder: &Opened,
@@ -132,7 +132,7 @@ fn open(
     let at = push(folder, view)?;
     let opened = block_on(HostDescriptor::open_at(view, at, path_flags, path, open_flags, flags))?;
     let opened = view.table.delete(opened)?;
-    // Something else may be there by now.
+    // The path may have been replaced between the two calls.
     let again = view.table.push(opened.clone())?;
     check_type(block_on(HostDescriptor::get_type(view, again))?)?;
     Ok(opened)
@@ -160,7 +160,8 @@ impl Host for GuestFiles<'_> {
     }
 }
 
-/// Methods that wasmtime-wasi does; with a verb and a path, a refusal is reported.
+/// Methods that call wasmtime-wasi's. With a verb and a path, an operation that is not permitted is
+/// reported.
 macro_rules! pass_on {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty $(, $verb:literal $path:ident)?;)*) => {
         $(async fn $name(&mut self, file: Folder, $($argument: $type),*) -> FsResult<$answer> {
@@ -286,11 +287,11 @@ impl HostDescriptor for GuestFiles<'_> {
         file: Folder,
         offset: Filesize,
     ) -> FsResult<Resource<DynOutputStream>> {
-        self.write_stream(&file, To::Position(offset))
+        self.write_stream(&file, WriteAt::Position(offset))
     }
 
     fn append_via_stream(&mut self, file: Folder) -> FsResult<Resource<DynOutputStream>> {
-        self.write_stream(&file, To::End)
+        self.write_stream(&file, WriteAt::End)
     }
 
     async fn is_same_object(&mut self, one: Folder, other: Folder) -> wasmtime::Result<bool> {

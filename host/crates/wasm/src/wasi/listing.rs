@@ -1,5 +1,4 @@
-//! Reading a folder, so many entries at a time: how large a folder is says nothing about how much
-//! of the host's memory a guest holds that reads it.
+//! Reads a folder in batches, so that the host's memory for it does not depend on its size.
 
 use std::collections::VecDeque;
 
@@ -9,24 +8,24 @@ use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
 use super::blocking::{FileView, Opened};
 use crate::sandbox::grants::OpenPermit;
 
-/// The entries that are read at once.
+/// The number of entries in a batch.
 const BATCH: usize = 64;
 
 /// A folder that is being read.
 pub(super) struct Listing {
     ready: VecDeque<FsResult<DirectoryEntry>>,
-    /// What is not read yet, if anything.
+    /// The entries that are not read yet; `None` at the end of the folder.
     rest: Option<Rest>,
 }
 
 pub(super) struct Rest {
     entries: Box<dyn Iterator<Item = FsResult<DirectoryEntry>> + Send>,
-    /// Until the folder is read to its end.
+    /// Held until the folder is read to its end.
     _permit: OpenPermit,
 }
 
 impl Listing {
-    /// Begins to read. Blocks.
+    /// Opens the folder and reads the first batch. Blocks.
     pub(super) fn begin(
         view: &mut FileView<'_>,
         folder: &Opened,
@@ -36,19 +35,19 @@ impl Listing {
         Ok(Rest { entries, _permit: permit }.read())
     }
 
-    /// The next of the entries that are read already.
+    /// The next entry of the batch.
     pub(super) fn next(&mut self) -> Option<FsResult<DirectoryEntry>> {
         self.ready.pop_front()
     }
 
-    /// What is to be read next.
+    /// Takes the entries that are not read yet.
     pub(super) fn rest(&mut self) -> Option<Rest> {
         self.rest.take()
     }
 }
 
 impl Rest {
-    /// Reads on. Blocks.
+    /// Reads the next batch. Blocks.
     pub(super) fn read(mut self) -> Listing {
         let ready: VecDeque<_> = self.entries.by_ref().take(BATCH).collect();
         let rest = (ready.len() == BATCH).then_some(self);
@@ -76,7 +75,7 @@ mod system {
             return Err(ErrorCode::NotDirectory.into());
         };
         let folder = Arc::clone(&folder.dir);
-        // Another description of the folder: two that read it do not share where they are.
+        // Opened again, so that two listings of a folder do not share a position.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut read = openat(&folder, c".", flags, Mode::empty())
             .and_then(Dir::new)
@@ -84,7 +83,7 @@ mod system {
         Ok(std::iter::from_fn(move || entry(&folder, &mut read)))
     }
 
-    /// The next entry that has a name of its own.
+    /// The next entry other than `.` and `..`.
     fn entry(folder: &File, read: &mut Dir) -> Option<FsResult<DirectoryEntry>> {
         loop {
             let found = match read.read()? {
@@ -104,9 +103,9 @@ mod system {
         }
     }
 
-    /// Not every file system says with the name what it names.
-    fn kind(folder: &File, name: &std::ffi::CStr, said: FileType) -> Result<DescriptorType> {
-        let found = match said {
+    /// The type of an entry. `listed` is unknown on file systems that do not store it with the name.
+    fn kind(folder: &File, name: &std::ffi::CStr, listed: FileType) -> Result<DescriptorType> {
+        let found = match listed {
             FileType::Unknown => {
                 FileType::from_raw_mode(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode)
             }
@@ -123,7 +122,7 @@ mod system {
     }
 }
 
-/// Elsewhere wasmtime-wasi reads the folder, all of it at once.
+/// On other systems wasmtime-wasi reads the whole folder at once.
 #[cfg(not(unix))]
 mod system {
     use futures_lite::future::block_on;

@@ -1,18 +1,17 @@
-//! WASI 0.2 as a plugin sees it: nothing is in reach unless its grants say so.
+//! WASI 0.2 for a plugin: it reaches nothing but what its grants name.
 //!
-//! What a plugin lacks the grant for does not trap: it finds no folders and no variables, its
-//! clocks stand still, its random numbers are the same each time, what it prints is dropped,
-//! and it reaches no machine. Each such use is counted, and reported to the plugin's observer.
+//! A use that is not granted does not trap: the plugin finds no folders and no variables, its
+//! clocks read zero, its random numbers are the same each time, its output is dropped,
+//! and it can connect to no host. Each such use is counted, and reported to the plugin's observer.
 //!
-//! Small interfaces are written here, on [`State`] itself. Of large ones only the way in is
-//! ours ([`State::wasi_call`]), and the rest is wasmtime-wasi's. Files are between the two: what
-//! they do is wasmtime-wasi's, what they hold is counted here, and the work is done on threads
-//! that may block.
+//! Small interfaces are implemented here, on [`State`] itself. Large ones are wasmtime-wasi's, behind
+//! [`State::wasi_call`], which counts each call. Files are in between: wasmtime-wasi's functions do
+//! the operations, on threads that may block, and the types of this crate count what is open.
 //!
 //! # What is deliberately absent
 //!
-//! No plugin listens on a port or inherits anything of the host's process. No name is resolved
-//! that no grant names.
+//! No plugin listens on a port or inherits anything of the host's process. A name is resolved only
+//! if a grant names it.
 
 mod address;
 mod blocking;
@@ -45,14 +44,14 @@ use crate::sandbox::state::State;
 pub use names::Resolve;
 pub(crate) use names::System;
 
-/// What one instance holds of the host.
+/// The state of WASI in one instance.
 pub(crate) struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
-    /// A table with no room: it stands for `table` once the plugin called the host too often, so that
-    /// its next use of a resource fails.
+    /// A table without capacity. It replaces `table` once the plugin has exceeded its limit of calls
+    /// of the host, so that its next use of a resource fails.
     closed: ResourceTable,
-    /// What sockets count, by where they are in the table.
+    /// The permits of open sockets, by their index in the table.
     sockets: HashMap<u32, OpenPermit>,
     random: random::Sequence,
     known: Arc<network::GrantedAddresses>,
@@ -61,7 +60,7 @@ pub(crate) struct Wasi {
 }
 
 impl Wasi {
-    /// What an instance needs of WASI, if its component imports it.
+    /// The state of WASI for a new instance, if its component imports WASI.
     pub(crate) fn of(sandbox: &Arc<Sandbox>, imported: bool) -> Option<Box<Self>> {
         imported.then(|| Self::new(sandbox))
     }
@@ -73,7 +72,7 @@ impl Wasi {
             builder.env(name, value);
         }
         let known = Arc::new(network::GrantedAddresses::default());
-        // Names are resolved by `names`, which asks nothing of the context.
+        // `names` resolves names, without the context.
         let connects = !grants.network.is_empty();
         builder.allow_tcp(connects).allow_udp(connects).allow_ip_name_lookup(false);
         if connects {
@@ -95,7 +94,7 @@ impl Wasi {
         })
     }
 
-    /// Writes what was printed without a line's end.
+    /// Logs the last line that was printed, if it has no line end.
     pub(crate) fn flush(&self) {
         self.out.flush();
         self.err.flush();
@@ -104,13 +103,13 @@ impl Wasi {
 
 impl State {
     fn wasi(&mut self) -> &mut Wasi {
-        // Linked only for components that import WASI, whose stores all have it.
+        // This is linked only for components that import WASI, whose stores have the state already.
         let Self { wasi, sandbox, .. } = self;
         wasi.get_or_insert_with(|| Wasi::new(sandbox))
     }
 
-    /// A call of an interface all of whose functions take or return a resource: it is counted, and
-    /// fails if it is one too many.
+    /// The context and table for a call of an interface all of whose functions take or return a
+    /// resource. The call is counted, and fails if the limit is exceeded.
     fn wasi_call(&mut self) -> WasiCtxView<'_> {
         let counted = self.host_call();
         let Wasi { context, table, closed, .. } = self.wasi();
@@ -147,7 +146,7 @@ impl HasData for Io {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// What is written here, on the store's own data.
+/// The linker's marker for interfaces that are implemented on [`State`].
 type Own = HasSelf<State>;
 
 /// Defines WASI 0.2 in a linker. `resolver` looks up names.

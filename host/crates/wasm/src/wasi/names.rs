@@ -1,5 +1,5 @@
-//! `wasi:sockets/ip-name-lookup`, our own implementation: only granted names are looked up, and
-//! internal addresses are left out of the answer, since others control what a name resolves to.
+//! `wasi:sockets/ip-name-lookup`: only granted names are looked up, and internal addresses are left
+//! out of the answer, since others may control what a name resolves to.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
@@ -23,15 +23,15 @@ use crate::sandbox::state::State;
 
 /// Looks up names. Called on a thread that may block.
 pub trait Resolve: Send + Sync + 'static {
-    /// The addresses of a machine; `name` is in lower case and has no dot at its end.
+    /// The addresses of a host; `name` is in lower case and has no dot at its end.
     ///
     /// # Errors
     ///
-    /// If there is no such machine, or no resolver answers.
+    /// If there is no such host, or no resolver answers.
     fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// Asks the system.
+/// The resolver of the system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct System;
 
@@ -43,21 +43,21 @@ impl Resolve for System {
 
 type Found = Result<vec::IntoIter<IpAddr>, ErrorCode>;
 
-/// A look-up, under way or over.
+/// A look-up of a name.
 enum Lookup {
-    UnderWay(JoinHandle<Found>),
-    Over(Found),
+    InProgress(JoinHandle<Found>),
+    Done(Found),
 }
 
 impl Lookup {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<&mut Found> {
-        if let Self::UnderWay(task) = self {
+        if let Self::InProgress(task) = self {
             let Poll::Ready(found) = Pin::new(task).poll(context) else { return Poll::Pending };
-            *self = Self::Over(found.unwrap_or(Err(ErrorCode::TemporaryResolverFailure)));
+            *self = Self::Done(found.unwrap_or(Err(ErrorCode::TemporaryResolverFailure)));
         }
         match self {
-            Self::Over(found) => Poll::Ready(found),
-            Self::UnderWay(_) => Poll::Pending,
+            Self::Done(found) => Poll::Ready(found),
+            Self::InProgress(_) => Poll::Pending,
         }
     }
 }
@@ -69,59 +69,60 @@ impl Pollable for Lookup {
     }
 }
 
-/// Begins to look up a name.
-fn begin(
+/// Starts to look up a name.
+fn start(
     resolve: &Arc<dyn Resolve>,
     sandbox: &Arc<Sandbox>,
     known: &Arc<GrantedAddresses>,
-    asked: &str,
+    requested: &str,
 ) -> Lookup {
-    if let Some(literal) = literal(asked) {
-        // It says what the guest knows already; connecting there is another question.
-        return Lookup::Over(Ok(vec![literal].into_iter()));
+    if let Some(literal) = literal(requested) {
+        // The guest knows the address already; whether it may connect is checked when it does.
+        return Lookup::Done(Ok(vec![literal].into_iter()));
     }
-    let Some(name) = address::name(asked) else {
-        return Lookup::Over(Err(ErrorCode::InvalidArgument));
+    let Some(name) = address::normalized(requested) else {
+        return Lookup::Done(Err(ErrorCode::InvalidArgument));
     };
     let grants = &sandbox.grants().network;
     if name == "localhost" && grants.iter().any(|it| it.host == HostPattern::Loopback) {
         let own = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        return Lookup::Over(Ok(own.into_iter()));
+        return Lookup::Done(Ok(own.into_iter()));
     }
-    let granted = grants.iter().filter(|grant| address::names(grant, &name));
+    let granted = grants.iter().filter(|grant| address::covers_name(grant, &name));
     let ports: Vec<Option<u16>> = granted.map(|grant| grant.port).collect();
     if ports.is_empty() {
         sandbox.deny(Grant::Network, format_args!("look up {name}"));
-        return Lookup::Over(Err(ErrorCode::AccessDenied));
+        return Lookup::Done(Err(ErrorCode::AccessDenied));
     }
     let Ok(permit) = Arc::clone(&sandbox.lookups).try_acquire_owned() else {
-        return Lookup::Over(Err(ErrorCode::TemporaryResolverFailure));
+        return Lookup::Done(Err(ErrorCode::TemporaryResolverFailure));
     };
     let (resolve, sandbox) = (Arc::clone(resolve), Arc::clone(sandbox));
     let known = Arc::clone(known);
-    Lookup::UnderWay(tokio::task::spawn_blocking(move || {
+    Lookup::InProgress(tokio::task::spawn_blocking(move || {
         let _permit = permit;
         let found = resolve.resolve(&name).map_err(|_error| ErrorCode::NameUnresolvable)?;
-        let safe = safe(&sandbox, &known, &name, found, &ports);
-        if safe.is_empty() { Err(ErrorCode::NameUnresolvable) } else { Ok(safe.into_iter()) }
+        let allowed = allowed(&sandbox, &known, &name, found, &ports);
+        if allowed.is_empty() { Err(ErrorCode::NameUnresolvable) } else { Ok(allowed.into_iter()) }
     }))
 }
 
-/// An address, if that is what was asked for.
-fn literal(asked: &str) -> Option<IpAddr> {
-    let bare = asked.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(asked);
+/// The address, if the requested name is one.
+fn literal(requested: &str) -> Option<IpAddr> {
+    let in_brackets = requested.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bare = in_brackets.unwrap_or(requested);
     bare.parse().ok()
 }
 
-/// The addresses that a granted name may lead to, which are remembered.
-fn safe(
+/// The addresses of a granted name to which the plugin may connect; they are recorded in `known`.
+fn allowed(
     sandbox: &Sandbox,
     known: &GrantedAddresses,
     name: &str,
     found: Vec<IpAddr>,
     ports: &[Option<u16>],
 ) -> Vec<IpAddr> {
-    let mut safe = Vec::with_capacity(found.len());
+    let mut allowed = Vec::with_capacity(found.len());
     for found in found.into_iter().map(address::canonical) {
         if !address::is_internal(found) {
             known.add(found, ports);
@@ -129,9 +130,9 @@ fn safe(
             sandbox.deny(Grant::Network, format_args!("reach {found} by the name {name}"));
             continue;
         }
-        safe.push(found);
+        allowed.push(found);
     }
-    safe
+    allowed
 }
 
 type Call<'a> = StoreContextMut<'a, State>;
@@ -161,8 +162,8 @@ pub(super) fn add_to_linker(
             let sandbox = Arc::clone(&state.sandbox);
             let Wasi { table, known, .. } = state.wasi();
             table.get(&network)?;
-            Ok((match begin(&resolve, &sandbox, known, &name) {
-                Lookup::Over(Err(error)) => Err(error),
+            Ok((match start(&resolve, &sandbox, known, &name) {
+                Lookup::Done(Err(error)) => Err(error),
                 lookup => Ok(table.push(lookup)?),
             },))
         },

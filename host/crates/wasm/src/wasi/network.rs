@@ -1,7 +1,6 @@
-//! Where an instance may connect to: the addresses that its grants name, and those that a
-//! granted name led to when this very instance looked it up. The address that was checked is
-//! the one that is connected to, so that a name which resolves differently
-//! later changes nothing.
+//! The addresses to which an instance may connect: those that its grants cover, and those to which
+//! a granted name resolved when this instance looked it up. The check is of the address, not of the
+//! name, so that a name which resolves differently later changes nothing.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,18 +19,18 @@ use super::{Wasi, address};
 use crate::sandbox::grants::{OpenPermit, Sandbox};
 use crate::sandbox::state::State;
 
-/// The most addresses that an instance remembers; past them it forgets all.
-const MOST: usize = 1024;
+/// The most addresses that are kept for an instance; when it is exceeded, all are dropped.
+const MAX_ADDRESSES: usize = 1024;
 
-/// The addresses that granted names led to, and the ports that are granted with them.
+/// The addresses to which granted names resolved, and the ports of these grants.
 #[derive(Debug, Default)]
 pub(super) struct GrantedAddresses(Mutex<HashMap<IpAddr, Vec<Option<u16>>>>);
 
 impl GrantedAddresses {
-    /// Remembers an address.
+    /// Adds an address.
     pub(super) fn add(&self, address: IpAddr, ports: &[Option<u16>]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST && !known.contains_key(&address) {
+        if known.len() >= MAX_ADDRESSES && !known.contains_key(&address) {
             known.clear();
         }
         let granted = known.entry(address).or_default();
@@ -42,14 +41,14 @@ impl GrantedAddresses {
         }
     }
 
-    fn opens(&self, to: SocketAddr) -> bool {
+    fn covers(&self, to: SocketAddr) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ports = known.get(&address::canonical(to.ip()));
-        ports.is_some_and(|ports| ports.iter().any(|port| address::opens(*port, to.port())))
+        ports.is_some_and(|ports| ports.iter().any(|port| address::covers_port(*port, to.port())))
     }
 }
 
-/// Checks each address before a socket uses it.
+/// Installs the check of each address before a socket uses it.
 pub(super) fn guard(
     builder: &mut WasiCtxBuilder,
     sandbox: Arc<Sandbox>,
@@ -70,14 +69,14 @@ fn check(
     let granted = || {
         let grants = &sandbox.grants().network;
         let mut covering = grants.iter().filter(|grant| address::covers(grant, to.ip()));
-        covering.any(|grant| address::opens(grant.port, to.port())) || known.opens(to)
+        covering.any(|grant| address::covers_port(grant.port, to.port())) || known.covers(to)
     };
     let (allowed, tried) = match usage {
         SocketAddrUse::TcpConnect => (granted(), "connect to"),
         SocketAddrUse::UdpSend => (granted(), "send to"),
-        // What comes from elsewhere is dropped, and is not the plugin's doing.
+        // A datagram from another address is dropped; that is not a use by the plugin.
         SocketAddrUse::UdpReceive => return granted(),
-        // Before a socket can connect the system gives it some port of its own.
+        // A socket is bound to any address and a port of the system's choice before it connects.
         SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
             (to.ip().is_unspecified() && to.port() == 0, "bind")
         }
@@ -90,8 +89,8 @@ fn check(
 }
 
 impl State {
-    /// What makes a socket, and the permit to have it open. Without any grant of the network no
-    /// socket can connect, which is reported.
+    /// The context to make a socket, and the permit to have it open. Without a grant of the network
+    /// the socket cannot connect, and the use is counted as denied.
     fn socket(&mut self, tried: &str) -> SocketResult<(WasiSocketsCtxView<'_>, OpenPermit)> {
         self.host_call().map_err(SocketError::trap)?;
         if self.sandbox.grants().network.is_empty() {
@@ -107,7 +106,7 @@ impl State {
         socket
     }
 
-    /// The guest has dropped a socket, whose streams are gone already.
+    /// Deletes a socket that the guest has dropped; its streams are gone already.
     fn end_socket<T: Send + 'static>(&mut self, index: u32) -> wasmtime::Result<()> {
         self.host_call()?;
         let Wasi { table, sockets, .. } = self.wasi();
@@ -117,7 +116,7 @@ impl State {
     }
 }
 
-/// Lets sockets, which are wasmtime-wasi's, give their permit back when they are dropped.
+/// Replaces the destructors of wasmtime-wasi's sockets by ones that release the permit.
 pub(super) fn release_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     type Call<'a> = StoreContextMut<'a, State>;
     linker.allow_shadowing(true);
@@ -135,7 +134,7 @@ pub(super) fn release_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()
     Ok(())
 }
 
-/// The errors of the two interfaces below.
+/// Error codes, for the two interfaces below.
 impl network::Host for State {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
         error.downcast()

@@ -1,4 +1,4 @@
-//! `wasi:random`: the host's with the grant; without, one fixed sequence, the same
+//! `wasi:random`: with the grant the host's random numbers; without it, a fixed sequence, the same
 //! in each instance.
 
 use plugbay_core::Grant;
@@ -8,8 +8,8 @@ use wasmtime_wasi::random::WasiRandomCtx;
 use super::Wasi;
 use crate::sandbox::state::State;
 
-/// The most bytes that are given at once.
-const MOST: u64 = 1 << 20;
+/// The most random bytes of one call.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Numbers that look random and are always the same: the generator `SplitMix64` from the seed
 /// zero.
@@ -31,7 +31,7 @@ impl Sequence {
     }
 }
 
-/// Where numbers come from.
+/// The source of random numbers.
 enum Source<'a> {
     Host(&'a mut WasiRandomCtx),
     Fixed(&'a mut Sequence),
@@ -50,9 +50,11 @@ impl State {
 }
 
 fn bounded(len: u64) -> wasmtime::Result<usize> {
-    let bounded = usize::try_from(len).ok().filter(|_| len <= MOST);
+    let bounded = usize::try_from(len).ok().filter(|_| len <= MAX_BYTES);
     bounded.ok_or_else(|| {
-        wasmtime::format_err!("expected at most {MOST} random bytes at once, asked for {len}")
+        wasmtime::format_err!(
+            "expected a request for at most {MAX_BYTES} random bytes, found {len}"
+        )
     })
 }
 

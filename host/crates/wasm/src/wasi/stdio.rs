@@ -1,4 +1,4 @@
-//! `wasi:cli/stdout` and `stderr`: with the grant, lines of the log; without, nowhere.
+//! `wasi:cli/stdout` and `stderr`: with the grant, lines of the log; without it, dropped.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,17 +15,17 @@ use super::Wasi;
 use crate::sandbox::grants::Sandbox;
 use crate::sandbox::state::State;
 
-/// The longest line; a longer one is written in pieces.
+/// The longest line in bytes; a longer one is logged in pieces.
 const MAX_LINE: usize = 8 * 1024;
-/// How much may be written at once.
+/// The most bytes of one write.
 const PERMIT: usize = 64 * 1024;
 
-/// Makes lines of what one instance prints. All of its streams share it.
+/// Splits the output of one instance into log lines. All of its streams share it.
 pub(super) struct Printer {
     sandbox: Arc<Sandbox>,
     level: LogLevel,
     name: &'static str,
-    /// A line that has not ended yet.
+    /// The beginning of a line whose end was not printed yet.
     line: Mutex<Vec<u8>>,
 }
 
@@ -63,7 +63,7 @@ impl Printer {
         }
     }
 
-    /// Writes a line that has not ended.
+    /// Logs the line whose end was not printed yet.
     pub(super) fn flush(&self) {
         let line = mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
         if !line.is_empty() {
@@ -101,7 +101,7 @@ impl OutputStream for Stream {
         Ok(())
     }
 
-    /// Programs flush after each piece of a line: only its end writes it.
+    /// Does nothing: programs flush within a line, and only its end logs it.
     fn flush(&mut self) -> StreamResult<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Folders.
+//! Granted folders.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use plugbay_core::{CallErrorKind, FolderGrant, Grant, Grants, Policy, Reason, Reuse};
 
-use crate::site::{probe, probe_component, probe_under, try_start, wait};
+use crate::support::{probe, probe_component, probe_under, try_start, wait};
 
 fn grant(host: &Path, guest: &str, write: bool) -> FolderGrant {
     FolderGrant { host: host.to_owned(), guest: guest.to_owned(), write }
@@ -18,11 +18,11 @@ fn grants(files: Vec<FolderGrant>) -> Grants {
 
 #[test]
 fn without_a_grant_there_are_no_files() {
-    let site = probe("no-files", Grants::default());
-    assert!(site.attempt("read /etc/passwd").starts_with("error"));
-    assert!(site.attempt("list /").starts_with("error"));
-    assert!(site.denied("files") >= 1);
-    assert_eq!(site.told(Grant::Files), ["look for its folders"]);
+    let plugin = probe("no-files", Grants::default());
+    assert!(plugin.attempt("read /etc/passwd").starts_with("error"));
+    assert!(plugin.attempt("list /").starts_with("error"));
+    assert!(plugin.denied("files") >= 1);
+    assert_eq!(plugin.denied_uses(Grant::Files), ["look for its folders"]);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_granted_folder_and_nothing_beside_it() {
         let before = read.denied("files");
         let found = read.attempt(&format!("read /data/{path}"));
         assert!(found.starts_with("error"), "{path}: {found}");
-        // A path with `..` may be refused by the guest's own library, which then asks nobody.
+        // The guest's own standard library may refuse a path with `..` without calling the host.
         assert!(read.denied("files") > before || path.contains(".."), "{path}");
     }
     for line in
@@ -58,11 +58,11 @@ fn a_granted_folder_and_nothing_beside_it() {
         assert_eq!(read.denied("files"), before + 1, "{line}");
     }
     assert_eq!(fs::read_to_string(inside.join("a")).unwrap(), "content");
-    // Each different thing is told of.
-    assert!(read.told(Grant::Files).contains(&"rename \"a\"".to_owned()));
+    // Each distinct use is reported.
+    assert!(read.denied_uses(Grant::Files).contains(&"rename \"a\"".to_owned()));
     let long = probe("long-path", grants(vec![grant(&inside, "/data", false)]));
     long.attempt(&format!("remove /data/{}", "x".repeat(1_000_000)));
-    assert_eq!(long.told(Grant::Files)[0].len(), 256);
+    assert_eq!(long.denied_uses(Grant::Files)[0].len(), 256);
 
     let write = probe("writes", grants(vec![grant(&inside, "/data", true)]));
     assert_eq!(write.attempt("write /data/new text"), "written");
@@ -75,7 +75,7 @@ fn a_granted_folder_and_nothing_beside_it() {
 }
 
 #[test]
-fn a_granted_folder_that_is_not_there() {
+fn a_granted_folder_that_does_not_exist_refuses_the_plugin() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("file"), "").unwrap();
     for name in ["missing", "file"] {
@@ -97,15 +97,15 @@ fn a_folder_stays_the_one_that_was_opened() {
     fs::write(inside.join("a"), "content").unwrap();
     fs::write(outside.join("a"), "secret").unwrap();
     let grants = grants(vec![grant(&inside, "/data", true)]);
-    let site = probe_under("moved", Policy { grants, reuse: Reuse::Fresh, ..Policy::default() });
-    assert_eq!(site.attempt("read /data/a"), "content");
-    // What a plugin could do that may write beside the folder.
+    let plugin = probe_under("moved", Policy { grants, reuse: Reuse::Fresh, ..Policy::default() });
+    assert_eq!(plugin.attempt("read /data/a"), "content");
+    // A plugin that may write to the parent folder could do this.
     fs::rename(&inside, place.path().join("moved")).unwrap();
     symlink("outside", &inside).unwrap();
-    assert_eq!(site.attempt("read /data/a"), "content");
-    assert_eq!(site.attempt("write /data/new text"), "written");
+    assert_eq!(plugin.attempt("read /data/a"), "content");
+    assert_eq!(plugin.attempt("write /data/new text"), "written");
     assert!(!outside.join("new").exists());
-    assert_eq!(site.stats().instantiations, 4);
+    assert_eq!(plugin.stats().instantiations, 4);
 }
 
 #[test]
@@ -116,34 +116,34 @@ fn pipes_and_sockets_are_not_opened() {
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(place.path().join("socket")).unwrap();
     symlink("pipe", place.path().join("link")).unwrap();
-    let site = probe("pipes", grants(vec![grant(place.path(), "/data", true)]));
+    let plugin = probe("pipes", grants(vec![grant(place.path(), "/data", true)]));
     for name in ["pipe", "socket", "link"] {
-        let found = site.attempt(&format!("read /data/{name}"));
+        let found = plugin.attempt(&format!("read /data/{name}"));
         assert!(found.starts_with("error"), "{found}");
-        assert!(site.attempt(&format!("write /data/{name} x")).starts_with("error"));
+        assert!(plugin.attempt(&format!("write /data/{name} x")).starts_with("error"));
     }
-    assert_eq!(site.denied("files"), 6);
-    assert_eq!(site.told(Grant::Files)[0], "open \"pipe\"");
-    assert_eq!(site.attempt("remove /data/pipe"), "removed");
+    assert_eq!(plugin.denied("files"), 6);
+    assert_eq!(plugin.denied_uses(Grant::Files)[0], "open \"pipe\"");
+    assert_eq!(plugin.attempt("remove /data/pipe"), "removed");
 }
 
 #[test]
-fn more_than_a_stream_takes_is_not_written() {
+fn a_write_of_more_than_the_permit_ends_the_call() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("a"), "").unwrap();
-    let site = probe("overwrites", grants(vec![grant(place.path(), "/data", true)]));
-    assert_eq!(site.attempt("overwrite /data a 65536"), "written");
+    let plugin = probe("overwrites", grants(vec![grant(place.path(), "/data", true)]));
+    assert_eq!(plugin.attempt("overwrite /data a 65536"), "written");
     assert_eq!(fs::read(place.path().join("a")).unwrap(), vec![b'x'; 65536]);
-    let error = wait(site.ask("overwrite /data a 65537")).unwrap_err();
+    let error = wait(plugin.ask("overwrite /data a 65537")).unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::Contract, "{error}");
     assert!(error.message().contains("at most 65536 bytes, found 65537"), "{error}");
-    // Without flushing in between, piece by piece.
+    // The standard library writes it in pieces, without flushing in between.
     let text = "0123456789abcdef".repeat(20_000);
-    assert_eq!(site.attempt(&format!("write /data/a {text}")), "written");
-    assert_eq!(site.attempt("read /data/a"), text);
+    assert_eq!(plugin.attempt(&format!("write /data/a {text}")), "written");
+    assert_eq!(plugin.attempt("read /data/a"), text);
 }
 
-/// Bytes of this process in memory.
+/// The resident memory of this process in bytes.
 fn resident() -> usize {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|it| it.strip_prefix("VmRSS:")).unwrap_or("0 kB");
@@ -158,10 +158,10 @@ fn a_large_folder_is_read_in_small_parts() {
     for entry in 0..ENTRIES {
         fs::File::create(place.path().join(format!("{entry}-{long}"))).unwrap();
     }
-    let site = probe("lists", grants(vec![grant(place.path(), "/data", false)]));
-    assert_eq!(site.attempt("count /data"), format!("{ENTRIES} {ENTRIES}"));
+    let plugin = probe("lists", grants(vec![grant(place.path(), "/data", false)]));
+    assert_eq!(plugin.attempt("count /data"), format!("{ENTRIES} {ENTRIES}"));
     let before = resident();
-    assert_eq!(site.attempt("hold-listings /data 200"), "200");
+    assert_eq!(plugin.attempt("hold-listings /data 200"), "200");
     let more = resident().saturating_sub(before);
     assert!(more < 100 << 20, "200 folders that are being read hold {more} bytes");
 }

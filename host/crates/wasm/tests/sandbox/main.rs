@@ -1,9 +1,9 @@
-//! What a plugin may reach and use: a real guest of the standard library tries, and fixtures
-//! misbehave.
+//! The sandbox: `tests/probe`, a guest on the standard library, tries to use the host, and fixtures
+//! exceed their limits.
 
 mod calls;
-mod doors;
 mod files;
 mod limits;
 mod network;
-mod site;
+mod support;
+mod system;

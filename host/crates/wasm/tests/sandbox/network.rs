@@ -1,4 +1,4 @@
-//! Connections and names.
+//! Connections and name look-ups.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use plugbay_core::{CallErrorKind, Grant, Grants, HostPattern, NetworkGrant, Policy};
 use plugbay_wasm::Resolve;
 
-use crate::site::{probe, probe_under, probe_with, until, wait};
+use crate::support::{probe, probe_under, probe_with, until, wait};
 
 fn name(name: &str, port: Option<u16>) -> NetworkGrant {
     NetworkGrant { host: HostPattern::Name(name.into()), port }
@@ -39,7 +39,7 @@ fn server() -> (SocketAddr, Arc<AtomicUsize>) {
     (address, connections)
 }
 
-/// Gives these addresses for every name, and says how often it was asked.
+/// A resolver that answers every name with these addresses, and counts its calls.
 struct Answers(Vec<IpAddr>, Arc<AtomicUsize>);
 
 impl Resolve for Answers {
@@ -58,27 +58,27 @@ fn answers(addresses: &[&str]) -> (Answers, Arc<AtomicUsize>) {
 #[test]
 fn without_a_grant_there_is_no_network() {
     let (server, connections) = server();
-    let site = probe("alone", Grants::default());
-    assert!(site.attempt(&format!("connect {server}")).starts_with("error"));
-    assert_eq!(site.told(Grant::Network), ["open a TCP socket"]);
-    assert!(site.attempt(&format!("send {server}")).starts_with("error"));
-    assert!(site.attempt("look-up localhost").starts_with("error"));
-    assert!(site.attempt("listen 127.0.0.1:0").starts_with("error"));
-    assert!(site.denied("network") >= 4, "{}", site.denied("network"));
+    let plugin = probe("alone", Grants::default());
+    assert!(plugin.attempt(&format!("connect {server}")).starts_with("error"));
+    assert_eq!(plugin.denied_uses(Grant::Network), ["open a TCP socket"]);
+    assert!(plugin.attempt(&format!("send {server}")).starts_with("error"));
+    assert!(plugin.attempt("look-up localhost").starts_with("error"));
+    assert!(plugin.attempt("listen 127.0.0.1:0").starts_with("error"));
+    assert!(plugin.denied("network") >= 4, "{}", plugin.denied("network"));
     assert_eq!(connections.load(Ordering::SeqCst), 0);
 }
 
 #[test]
 fn a_granted_address_and_no_other() {
     let ((one, reached), (other, missed)) = (server(), server());
-    let site = probe_under("connects", policy(vec![loopback(Some(one.port()))]));
-    assert_eq!(site.attempt(&format!("connect {one}")), "hello");
-    assert_eq!(site.attempt(&format!("connect localhost:{}", one.port())), "hello");
-    assert_eq!(site.denied("network"), 0);
-    assert!(site.attempt(&format!("connect {other}")).starts_with("error"));
-    assert_eq!(site.told(Grant::Network), [format!("connect to {other}")]);
-    assert!(site.attempt("listen 127.0.0.1:0").starts_with("error"));
-    assert!(site.attempt("listen 0.0.0.0:0").starts_with("error"));
+    let plugin = probe_under("connects", policy(vec![loopback(Some(one.port()))]));
+    assert_eq!(plugin.attempt(&format!("connect {one}")), "hello");
+    assert_eq!(plugin.attempt(&format!("connect localhost:{}", one.port())), "hello");
+    assert_eq!(plugin.denied("network"), 0);
+    assert!(plugin.attempt(&format!("connect {other}")).starts_with("error"));
+    assert_eq!(plugin.denied_uses(Grant::Network), [format!("connect to {other}")]);
+    assert!(plugin.attempt("listen 127.0.0.1:0").starts_with("error"));
+    assert!(plugin.attempt("listen 0.0.0.0:0").starts_with("error"));
     assert_eq!(reached.load(Ordering::SeqCst), 2);
     assert_eq!(missed.load(Ordering::SeqCst), 0);
 }
@@ -93,14 +93,14 @@ fn datagrams_go_to_granted_addresses() {
             echo.send_to(b"pong", from).unwrap();
         }
     });
-    let site = probe_under("sends", policy(vec![loopback(Some(address.port()))]));
-    assert_eq!(site.attempt(&format!("send {address}")), "pong");
+    let plugin = probe_under("sends", policy(vec![loopback(Some(address.port()))]));
+    assert_eq!(plugin.attempt(&format!("send {address}")), "pong");
     let other = UdpSocket::bind("127.0.0.1:0").unwrap();
     other.set_nonblocking(true).unwrap();
     let to = other.local_addr().unwrap();
-    assert!(site.attempt(&format!("send {to}")).starts_with("error"));
-    assert_eq!(site.told(Grant::Network), [format!("send to {to}")]);
-    assert!(other.recv_from(&mut [0; 16]).is_err(), "nothing came");
+    assert!(plugin.attempt(&format!("send {to}")).starts_with("error"));
+    assert_eq!(plugin.denied_uses(Grant::Network), [format!("send to {to}")]);
+    assert!(other.recv_from(&mut [0; 16]).is_err(), "a datagram arrived");
 }
 
 #[test]
@@ -108,28 +108,28 @@ fn only_granted_names_are_looked_up() {
     let (resolver, asked) = answers(&["192.0.2.1", "2001:db8::1"]);
     let below = HostPattern::Below("below.test".into());
     let grants = vec![name("granted.test", None), NetworkGrant { host: below, port: Some(1) }];
-    let site = probe_with("asks-names", policy(grants), resolver);
-    assert_eq!(site.attempt("look-up granted.test"), "192.0.2.1 2001:db8::1");
-    assert_eq!(site.attempt("look-up GRANTED.test."), "192.0.2.1 2001:db8::1");
-    assert_eq!(site.attempt("look-up a.b.below.test"), "192.0.2.1 2001:db8::1");
+    let plugin = probe_with("asks-names", policy(grants), resolver);
+    assert_eq!(plugin.attempt("look-up granted.test"), "192.0.2.1 2001:db8::1");
+    assert_eq!(plugin.attempt("look-up GRANTED.test."), "192.0.2.1 2001:db8::1");
+    assert_eq!(plugin.attempt("look-up a.b.below.test"), "192.0.2.1 2001:db8::1");
     assert_eq!(asked.load(Ordering::SeqCst), 3);
-    assert_eq!(site.denied("network"), 0);
+    assert_eq!(plugin.denied("network"), 0);
     for other in
         ["other.test", "below.test", "xgranted.test", "granted.test.evil.test", "localhost"]
     {
-        assert!(site.attempt(&format!("look-up {other}")).starts_with("error"), "{other}");
+        assert!(plugin.attempt(&format!("look-up {other}")).starts_with("error"), "{other}");
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 3, "nobody was asked");
-    assert_eq!(site.denied("network"), 5);
-    let told = site.told(Grant::Network);
-    assert_eq!((told.len(), &*told[0]), (5, "look up other.test"), "{told:?}");
-    // An address is its own answer, and connecting there another question.
-    assert_eq!(site.attempt("look-up 127.0.0.1"), "127.0.0.1");
+    assert_eq!(asked.load(Ordering::SeqCst), 3, "the resolver was called");
+    assert_eq!(plugin.denied("network"), 5);
+    let uses = plugin.denied_uses(Grant::Network);
+    assert_eq!((uses.len(), &*uses[0]), (5, "look up other.test"), "{uses:?}");
+    // Looking up an address returns it; whether the guest may connect to it is checked later.
+    assert_eq!(plugin.attempt("look-up 127.0.0.1"), "127.0.0.1");
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
 #[test]
-fn a_hostile_name_leads_nowhere() {
+fn a_name_that_resolves_to_internal_addresses_is_refused() {
     let (server, connections) = server();
     let port = server.port();
     let hostile = [
@@ -144,34 +144,34 @@ fn a_hostile_name_leads_nowhere() {
         "2002:7f00:1::",
     ];
     let (resolver, _) = answers(&hostile);
-    let site = probe_with("lured", policy(vec![name("public.test", None)]), resolver);
-    assert!(site.attempt("look-up public.test").starts_with("error"));
-    assert_eq!(site.denied("network"), hostile.len() as u64);
-    assert_eq!(site.told(Grant::Network)[0], "reach 127.0.0.1 by the name public.test");
-    assert!(site.attempt(&format!("connect public.test:{port}")).starts_with("error"));
-    assert!(site.attempt(&format!("connect 127.0.0.1:{port}")).starts_with("error"));
+    let plugin = probe_with("lured", policy(vec![name("public.test", None)]), resolver);
+    assert!(plugin.attempt("look-up public.test").starts_with("error"));
+    assert_eq!(plugin.denied("network"), hostile.len() as u64);
+    assert_eq!(plugin.denied_uses(Grant::Network)[0], "reach 127.0.0.1 by the name public.test");
+    assert!(plugin.attempt(&format!("connect public.test:{port}")).starts_with("error"));
+    assert!(plugin.attempt(&format!("connect 127.0.0.1:{port}")).starts_with("error"));
 
-    // Among good addresses the bad one is left out.
+    // An internal address among others is left out.
     let (resolver, _) = answers(&["127.0.0.1", "192.0.2.1"]);
-    let site = probe_with("lured-too", policy(vec![name("public.test", None)]), resolver);
-    assert_eq!(site.attempt("look-up public.test"), "192.0.2.1");
-    assert!(site.attempt(&format!("connect 127.0.0.1:{port}")).starts_with("error"));
+    let plugin = probe_with("lured-too", policy(vec![name("public.test", None)]), resolver);
+    assert_eq!(plugin.attempt("look-up public.test"), "192.0.2.1");
+    assert!(plugin.attempt(&format!("connect 127.0.0.1:{port}")).starts_with("error"));
     assert_eq!(connections.load(Ordering::SeqCst), 0);
 
-    // Unless the address is granted, for this port.
+    // An internal address can be reached if it is granted, on the granted port.
     let (resolver, _) = answers(&["127.0.0.1"]);
     let both = vec![name("public.test", None), loopback(Some(port))];
-    let site = probe_with("allowed", policy(both), resolver);
-    assert_eq!(site.attempt(&format!("connect public.test:{port}")), "hello");
-    assert!(site.attempt(&format!("connect public.test:{}", port ^ 1)).starts_with("error"));
+    let plugin = probe_with("allowed", policy(both), resolver);
+    assert_eq!(plugin.attempt(&format!("connect public.test:{port}")), "hello");
+    assert!(plugin.attempt(&format!("connect public.test:{}", port ^ 1)).starts_with("error"));
 }
 
-/// A resolver that answers when it is told to.
+/// A resolver that answers when it receives a message, or when the sender is dropped.
 struct Slow(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
 
 impl Resolve for Slow {
     fn resolve(&self, _name: &str) -> io::Result<Vec<IpAddr>> {
-        // It also ends when the test does.
+        // It fails if the sender was dropped, at the end of the test.
         let _ = self.0.lock().unwrap().recv();
         Ok(Vec::new())
     }
@@ -182,17 +182,17 @@ fn a_name_that_takes_too_long_ends_at_the_deadline() {
     let (answer, awaited) = std::sync::mpsc::channel();
     let mut policy = policy(vec![name("slow.test", None)]);
     policy.deadline = Duration::from_millis(200);
-    let site = probe_with("resolves-slowly", policy, Slow(std::sync::Mutex::new(awaited)));
+    let plugin = probe_with("resolves-slowly", policy, Slow(std::sync::Mutex::new(awaited)));
     let begin = Instant::now();
-    let ask = || wait(site.ask("look-up slow.test"));
+    let ask = || wait(plugin.ask("look-up slow.test"));
     for _ in 0..8 {
         let error = ask().unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Deadline, "{error}");
     }
     assert!(begin.elapsed() < Duration::from_secs(20));
-    // The threads are still there, and there are no more than these.
+    // All eight threads still wait for the resolver, so there is none for another look-up.
     let found = ask().unwrap();
     assert!(found.contains("temporary-resolver-failure"), "{found}");
     drop(answer);
-    until("a thread", || ask().is_ok_and(|found| found.contains("name-unresolvable")));
+    until("a thread is free", || ask().is_ok_and(|found| found.contains("name-unresolvable")));
 }

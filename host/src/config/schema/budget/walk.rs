@@ -1,4 +1,4 @@
-//! What it will cost to check a config against a schema.
+//! The cost of checking a config against a schema.
 //!
 //! A schema of forty lines can ask for 2^40 evaluations (each definition naming the next one
 //! twice), or for endlessly many (a definition naming itself). The walk prices every pair of
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{SchemaViolation, Verdict, below};
 
 const EVALUATIONS: u64 = 200_000;
-/// Subschemas within subschemas, references followed.
+/// The deepest nesting of subschemas, references followed.
 const NESTED: usize = 400;
 
 pub(super) fn check(schema: &Value, config: &Value) -> Verdict<()> {
@@ -25,7 +25,7 @@ type Pair = (*const Value, Option<*const Value>);
 /// Prices the evaluation of a schema over a config.
 struct Walk<'a> {
     root: &'a Value,
-    /// `None` while the price is being found: meeting it again means going in a circle.
+    /// `None` while the price is being computed: meeting the pair again means a cycle.
     priced: HashMap<Pair, Option<u64>>,
 }
 
@@ -44,11 +44,7 @@ impl<'a> Walk<'a> {
         match self.priced.get(&pair) {
             Some(Some(price)) => return Ok(*price),
             Some(None) => {
-                return Err(SchemaViolation::schema(
-                    at,
-                    "references that come to an end",
-                    "a circle",
-                ));
+                return Err(SchemaViolation::schema(at, "references without a cycle", "a cycle"));
             }
             None => {}
         }
@@ -124,7 +120,8 @@ impl<'a> Walk<'a> {
             ("additionalProperties" | "items" | "additionalItems" | "contains", schema) => {
                 add(self.each(schema, value, at, depth)?);
             }
-            // To learn what is left over, everything beside it is evaluated again for each part.
+            // To find the unevaluated parts, all sibling keywords are evaluated again for each
+            // part.
             ("unevaluatedProperties" | "unevaluatedItems", schema) => {
                 add(self.each(schema, value, at, depth)?);
                 let parts = children(value).count() as u64 + 1;

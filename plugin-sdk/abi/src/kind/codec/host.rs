@@ -1,4 +1,4 @@
-//! The caller's side.
+//! The caller's side of the kind `codec`.
 
 use std::ffi::c_void;
 
@@ -26,8 +26,8 @@ impl Instance {
         self.convert(|table| table.encode, host, index, document)
     }
 
-    /// Reads `bytes` with the capability `index` into one CBOR item. Whether it is one is for
-    /// the caller to check.
+    /// Reads `bytes` with the capability `index` into one CBOR item. The caller has to check that
+    /// the result is one.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Instance {
         // call.
         let status =
             unsafe { function(instance, host_ref(&host), index, input.into(), &raw mut out) };
-        // SAFETY: the plugin wrote a `Buf` for us alone.
+        // SAFETY: the plugin wrote a `Buf` that nothing else reads or frees.
         unsafe { replied(status, out) }
     }
 }

@@ -1,4 +1,4 @@
-//! The kind `codec`: documents to bytes and back.
+//! The kind `codec`: converts documents to the bytes of a format and back.
 
 #[cfg(feature = "host")]
 mod host;
@@ -14,15 +14,15 @@ use crate::raw::{Buf, Bytes, HostRef, Kind, Status, size_of_u32};
 
 /// The functions of the kind `codec`. All are required.
 ///
-/// `instance` is what `create` made. Each writes one [`Buf`]
-/// to `out` whatever it returns: the answer, which may be empty, if [`Status::OK`], else the
-/// message. It never reads what `out` held.
+/// `instance` is the pointer that `create` wrote. Each function writes one [`Buf`] to `out`,
+/// whatever status it returns: with [`Status::OK`] the result, which may be empty, else the error
+/// message. It never reads `out`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct CodecTable {
-    /// The size of this struct in bytes; what lies beyond is not there.
+    /// The size of this struct in bytes; a host reads no fields beyond it.
     pub size: u32,
-    /// 1.
+    /// The version of this table: 1.
     pub version: u32,
     /// Writes `document` (one CBOR item) with the capability `index`.
     pub encode: unsafe extern "C" fn(
@@ -42,14 +42,14 @@ pub struct CodecTable {
     ) -> Status,
 }
 
-// SAFETY: as the struct has it.
+// SAFETY: the struct is `repr(C)` and has these fields.
 unsafe impl Table for CodecTable {
     const KIND: &'static str = "codec";
     const VERSION: u32 = 1;
     const FUNCTIONS: &'static [&'static str] = &["encode", "decode"];
 }
 
-/// What a plugin that offers codecs does.
+/// The functions of a plugin that offers codecs.
 pub trait CodecExports: Exports {
     /// The entry for the list [`Exports::KINDS`].
     const CODEC: Kind = entry(const { &table::<Self>() });

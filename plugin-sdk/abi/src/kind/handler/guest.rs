@@ -1,4 +1,4 @@
-//! The plugin's side.
+//! The plugin's side of the kind `handler`.
 
 use std::ffi::c_void;
 
@@ -11,7 +11,7 @@ use crate::kind::table::{Table, entry};
 use crate::panics::catch;
 use crate::raw::{Array, Buf, HostRef, Kind, Pair, Status, size_of_u32};
 
-/// What a plugin that offers handlers does.
+/// The functions of a plugin that offers handlers.
 pub trait HandlerExports: Exports {
     /// The entry for the list [`Exports::KINDS`].
     const HANDLER: Kind = entry(const { &table::<Self>() });
@@ -34,8 +34,7 @@ pub const fn table<E: HandlerExports>() -> HandlerTable {
     }
 }
 
-// It has the contract that its field of `HandlerTable` states, and takes each of its arguments
-// under it.
+// The contract is that of `HandlerTable::handle`.
 unsafe extern "C" fn handle<E: HandlerExports>(
     instance: *const c_void,
     host: HostRef,
@@ -54,7 +53,7 @@ unsafe extern "C" fn handle<E: HandlerExports>(
     match catch(|| unsafe { with_request(request, |request| instance.handle(index, request)) }) {
         Ok(made) => {
             // SAFETY: `response` is valid for a write.
-            unsafe { response.write(hand_out(made)) };
+            unsafe { response.write(into_raw(made)) };
             Status::OK
         }
         // SAFETY: `error` is valid for a write.
@@ -62,7 +61,7 @@ unsafe extern "C" fn handle<E: HandlerExports>(
     }
 }
 
-/// Borrows a request's parts.
+/// Calls `call` with the request as Rust has it, which borrows from the raw one.
 ///
 /// # Safety
 ///
@@ -98,32 +97,33 @@ unsafe fn with_request<T>(
     call(Request { method, path, query, params: &params, headers: &headers, body })
 }
 
-/// What a response handed out points into. The heap blocks of `headers` and `body` stay where
-/// they are when it is boxed.
-struct Handed {
+/// The owner of everything that a raw response points to. The heap blocks of `headers` and `body`
+/// stay where they are when it is boxed.
+struct Owner {
     response: Response,
     pairs: Vec<Pair>,
 }
 
-fn hand_out(response: Response) -> raw::Response {
+/// Gives the response away; it leaks unless the receiver frees it.
+fn into_raw(response: Response) -> raw::Response {
     let pairs: Vec<Pair> =
         response.headers.iter().map(|(key, value)| Pair::new(key, value.as_slice())).collect();
-    let handed = Box::new(Handed { response, pairs });
+    let owner = Box::new(Owner { response, pairs });
     raw::Response {
-        status: handed.response.status,
-        headers: Array::from(handed.pairs.as_slice()),
-        body: handed.response.body.as_slice().into(),
-        owner: Box::into_raw(handed).cast(),
+        status: owner.response.status,
+        headers: Array::from(owner.pairs.as_slice()),
+        body: owner.response.body.as_slice().into(),
+        owner: Box::into_raw(owner).cast(),
         free: Some(free_response),
     }
 }
 
-/// Frees what [`hand_out`] handed out.
+/// Frees a response of [`into_raw`].
 ///
 /// # Safety
 ///
 /// `owner` is that of one such response, and this is the only call for it.
 unsafe extern "C" fn free_response(owner: *mut c_void) {
-    // SAFETY: by the contract above it is the box that `hand_out` gave away.
-    drop(unsafe { Box::from_raw(owner.cast::<Handed>()) });
+    // SAFETY: by the contract above it is the box of `into_raw`.
+    drop(unsafe { Box::from_raw(owner.cast::<Owner>()) });
 }

@@ -1,4 +1,4 @@
-//! The caller's side.
+//! The caller's side of the kind `handler`.
 
 use std::ptr;
 
@@ -54,14 +54,14 @@ impl Instance {
                 &raw mut error,
             )
         };
-        // SAFETY: the plugin wrote `error` for us alone, or left it empty.
+        // SAFETY: nothing else reads or frees the `error` that the plugin wrote, or left empty.
         unsafe { replied(status, error) }?;
-        // SAFETY: with `OK` the plugin wrote a response for us alone.
+        // SAFETY: with `OK` the plugin wrote a response that nothing else reads or frees.
         unsafe { Answer::new(response) }
     }
 }
 
-/// A response where the plugin made it. Dropping it gives it back.
+/// A response in the plugin's memory. Dropping it frees it there.
 #[derive(Debug)]
 pub struct Answer {
     response: raw::Response,
@@ -69,10 +69,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// What a header field counts beside its bytes, as HTTP/2 has it (RFC 9113, 6.5.2).
+    /// How much a header field counts in addition to its bytes, as in HTTP/2 (RFC 9113, 6.5.2).
     const FIELD: usize = 32;
 
-    /// Takes it over, and sees how large it is.
+    /// Takes ownership of a response, and computes its size.
     ///
     /// # Safety
     ///
@@ -92,17 +92,17 @@ impl Answer {
         Ok(answer)
     }
 
-    /// Bytes of the body and of the header fields, and 32 more for each of these.
+    /// The size in bytes: the body, the header fields, and 32 more for each field.
     #[must_use]
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Copies it.
+    /// Copies the response.
     ///
     /// # Errors
     ///
-    /// `Internal` for a header whose name is no text, `Contract` for one that cannot be read.
+    /// `Internal` for a header field whose name is not UTF-8, `Contract` for one that cannot be read.
     pub fn copy(&self) -> Result<Response, Error> {
         let raw::Response { status, headers, body, .. } = self.response;
         // SAFETY: the contract that `Answer::new` asks for, for the array and each field in it.

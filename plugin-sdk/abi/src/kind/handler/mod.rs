@@ -1,4 +1,4 @@
-//! The kind `handler`: HTTP requests to responses.
+//! The kind `handler`: answers HTTP requests.
 
 mod guest;
 #[cfg(feature = "host")]
@@ -10,7 +10,7 @@ pub use guest::{HandlerExports, table};
 pub use host::Answer;
 pub use raw::HandlerTable;
 
-/// What a handler answers.
+/// A handler's answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status, 200 to 599.
@@ -28,7 +28,7 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The path, percent-encoded as it came, without the query.
     pub path: &'a str,
-    /// The query without `?`; none if there was none.
+    /// The query without `?`; `None` for a URL without one.
     pub query: Option<&'a str>,
     /// The path parameters of the route's pattern, percent-decoded, in its order.
     pub params: &'a [(&'a str, &'a str)],

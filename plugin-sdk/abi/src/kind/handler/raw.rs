@@ -1,4 +1,4 @@
-//! The types of the kind `handler` that cross.
+//! The types of the kind `handler` that cross the boundary.
 
 use std::ffi::c_void;
 
@@ -13,7 +13,7 @@ pub struct Request {
     pub method: Bytes,
     /// The path, percent-encoded as it came, without the query.
     pub path: Bytes,
-    /// The query without `?`; null if there was none.
+    /// The query without `?`; null for a URL without one.
     pub query: Bytes,
     /// The path parameters, percent-decoded, in the order of the route's pattern.
     pub params: Array<Pair>,
@@ -23,8 +23,8 @@ pub struct Request {
     pub body: Bytes,
 }
 
-/// What a handler answers. Whoever receives one calls `free` exactly once, from any thread, with
-/// `owner`; everything in it is valid until then. A null `free` means that there is nothing to
+/// A handler's answer to a request. Its receiver calls `free` with `owner` exactly once, from any
+/// thread; everything in the response is valid until then. If `free` is null there is nothing to
 /// free.
 #[repr(C)]
 #[derive(Debug)]
@@ -35,21 +35,21 @@ pub struct Response {
     pub headers: Array<Pair>,
     /// The whole body.
     pub body: Bytes,
-    /// For `free`.
+    /// The argument of `free`.
     pub owner: *mut c_void,
-    /// Frees it.
+    /// Frees the response.
     pub free: Option<unsafe extern "C" fn(owner: *mut c_void)>,
 }
 
 /// The functions of the kind `handler`. All are required.
 ///
-/// `instance` is what `create` made.
+/// `instance` is the pointer that `create` wrote.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct HandlerTable {
-    /// The size of this struct in bytes; what lies beyond is not there.
+    /// The size of this struct in bytes; a host reads no fields beyond it.
     pub size: u32,
-    /// 1.
+    /// The version of this table: 1.
     pub version: u32,
     /// Answers one request with the capability `index`. Writes `response` only if it returns
     /// [`Status::OK`], and `error` only if it does not.
@@ -63,7 +63,7 @@ pub struct HandlerTable {
     ) -> Status,
 }
 
-// SAFETY: as the struct has it.
+// SAFETY: the struct is `repr(C)` and has these fields.
 unsafe impl Table for HandlerTable {
     const KIND: &'static str = "handler";
     const VERSION: u32 = 1;

@@ -14,7 +14,7 @@ pub fn is_whole(bytes: &[u8]) -> bool {
 
 /// How many bytes the file should have; `None` if it ends before the tables that say it.
 fn extent(bytes: &[u8]) -> Option<u64> {
-    // The kind of a file is told by so many bytes.
+    // `object` needs this many bytes to tell the format of a file.
     if bytes.len() < 16 {
         return None;
     }

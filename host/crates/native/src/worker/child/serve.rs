@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::{fs, io, thread};
 
 use plugbay_abi::host::{Guest, HostCalls, Instance};
-use plugbay_abi::{Buffer, Error, Kind};
+use plugbay_abi::{Buffer, Error, ErrorKind};
 use rustix::net::sockopt::socket_domain;
 use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Signal, getpid, kill_process, kill_process_group};
@@ -20,6 +20,8 @@ use super::protect::{STACK, protect};
 use super::signals;
 use crate::description;
 use crate::fault::Fault;
+use crate::kind;
+use crate::kind::wire::{Incoming, Reply};
 use crate::worker::link::error::LaneError;
 use crate::worker::link::lane::Lane;
 use crate::worker::link::memory::SharedMemory;
@@ -28,8 +30,8 @@ use crate::worker::link::socket::Socket;
 use crate::worker::link::spin::Spin;
 use crate::worker::link::upcalls::Upcalls;
 use crate::worker::link::wire::{
-    Frame, HandleMeta, Head, LAST, MAX_BODY, MAX_LANES, MAX_MESSAGE, Op, PROTOCOL, Setup,
-    TOO_LARGE, encode_meta,
+    Frame, Head, LAST, MAX_BODY, MAX_LANES, MAX_MESSAGE, Op, PROTOCOL, Setup, TOO_LARGE,
+    encode_meta,
 };
 use crate::worker::state::Protections;
 
@@ -94,7 +96,7 @@ pub(crate) fn run() -> Result<Infallible, StartError> {
         }
         Err(error) => {
             let code = Fault::of(&error) as u16;
-            let head = Head { code, ..Head::failed(Op::Reply, Kind::Unsupported) };
+            let head = Head { code, ..Head::failed(Op::Reply, ErrorKind::Unsupported) };
             let message = error.to_string();
             control.send(head, &[], cut(&message, MAX_MESSAGE).as_bytes())?;
         }
@@ -177,29 +179,28 @@ impl ServedPlugin {
     }
 
     fn answer(&self, lane: &mut Lane, frame: &Frame) -> Result<(), LaneError> {
-        let done = |()| Answer::default();
-        let bytes = |body: Buffer| Answer { body: Body::Lent(body), ..Answer::default() };
-        let index = frame.head.index;
+        let done = |()| Reply::default();
         let host = Upcalls::new(lane, self.output);
         let answer = match frame.head.op {
-            Op::Describe => self.describe(&host).map(bytes),
+            Op::Describe => self.describe(&host).map(Reply::lent),
             Op::Create => self.create(&host, frame).map(done),
             Op::Health => self.with_instance(|it| it.health(&host)).map(done),
-            Op::Encode => self.with_instance(|it| it.encode(&host, index, &frame.body)).map(bytes),
-            Op::Decode => self.with_instance(|it| it.decode(&host, index, &frame.body)).map(bytes),
-            Op::Handle => self.with_instance(|it| handle(it, &host, frame)),
             Op::Shutdown => {
                 self.shutdown(&host);
-                Ok(Answer::default())
+                Ok(Reply::default())
             }
-            other => Err(Error::new(Kind::Internal, format!("expected a call, found {other:?}"))),
+            Op::Call => self
+                .with_instance(|instance| kind::serve(&Incoming { instance, host: &host, frame })),
+            other => {
+                Err(Error::new(ErrorKind::Internal, format!("expected a call, found {other:?}")))
+            }
         };
-        let panicked = answer.as_ref().is_err_and(|error| error.kind == Kind::Panicked);
+        let panicked = answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Panicked);
         match if panicked { self.replace(&host) } else { Ok(()) } {
             Ok(()) => self.reply(lane, answer),
             Err(error) => {
                 let message = format!("no new instance after a panic: {error}");
-                let head = Head { code: LAST, ..Head::failed(Op::Reply, Kind::Panicked) };
+                let head = Head { code: LAST, ..Head::failed(Op::Reply, ErrorKind::Panicked) };
                 lane.send(head, &[], cut(&message, self.output.min(MAX_MESSAGE)).as_bytes())
             }
         }
@@ -211,7 +212,7 @@ impl ServedPlugin {
         let json = self.guest.describe(host)?;
         if let Ok(description) = description::read(&json) {
             description::check_kinds(&description, &self.guest)
-                .map_err(|message| Error::new(Kind::Internal, message))?;
+                .map_err(|message| Error::new(ErrorKind::Internal, message))?;
         }
         Ok(json)
     }
@@ -233,7 +234,7 @@ impl ServedPlugin {
         call: impl FnOnce(&Instance) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let instance = self.current();
-        let missing = || Error::new(Kind::Unavailable, "expected an instance, found none");
+        let missing = || Error::new(ErrorKind::Unavailable, "expected an instance, found none");
         call(&*instance.ok_or_else(missing)?)
     }
 
@@ -253,7 +254,7 @@ impl ServedPlugin {
         }
     }
 
-    fn reply(&self, lane: &mut Lane, answer: Result<Answer, Error>) -> Result<(), LaneError> {
+    fn reply(&self, lane: &mut Lane, answer: Result<Reply, Error>) -> Result<(), LaneError> {
         let head = Head::new(Op::Reply);
         let answer = match answer {
             Ok(answer) => answer,
@@ -271,7 +272,7 @@ impl ServedPlugin {
         match sent {
             Err(LaneError::TooLarge { found, limit }) => {
                 let message = format!("expected an answer of at most {limit} bytes, found {found}");
-                let head = Head { code: TOO_LARGE, ..Head::failed(Op::Reply, Kind::Internal) };
+                let head = Head { code: TOO_LARGE, ..Head::failed(Op::Reply, ErrorKind::Internal) };
                 // The limit may be too small even for this message, which is then left out.
                 let message = if message.len() <= limit { message } else { String::new() };
                 lane.send(head, &[], message.as_bytes())
@@ -279,47 +280,4 @@ impl ServedPlugin {
             sent => sent,
         }
     }
-}
-
-/// The reply to a successful call.
-#[derive(Default)]
-struct Answer {
-    code: u16,
-    meta: Vec<u8>,
-    body: Body,
-}
-
-#[derive(Default)]
-enum Body {
-    #[default]
-    None,
-    /// The plugin's own buffer, sent without a copy.
-    Lent(Buffer),
-    Owned(Vec<u8>),
-}
-
-impl Body {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Body::None => &[],
-            Body::Lent(buffer) => buffer,
-            Body::Owned(bytes) => bytes,
-        }
-    }
-}
-
-fn handle(instance: &Instance, host: &dyn HostCalls, frame: &Frame) -> Result<Answer, Error> {
-    let broken = |error: LaneError| Error::new(Kind::Internal, error.to_string());
-    let request: HandleMeta<'_> = frame.parse_meta().map_err(broken)?;
-    let request = plugbay_abi::Request {
-        method: request.method,
-        path: request.path,
-        query: request.query,
-        params: &request.params,
-        headers: &request.headers,
-        body: &frame.body,
-    };
-    let response = instance.handle(host, frame.head.index, request)?.copy()?;
-    let meta = encode_meta(&response.headers).map_err(broken)?;
-    Ok(Answer { code: response.status, meta, body: Body::Owned(response.body) })
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
-use plugbay_abi::Kind;
+use plugbay_abi::ErrorKind;
 use plugbay_abi::host::HostCalls;
 use plugbay_core::{CallError, CallErrorKind};
 
@@ -19,11 +19,10 @@ use crate::worker::link::lane::Lane;
 use crate::worker::link::upcalls::answer;
 use crate::worker::link::wire::{Frame, Head, LAST, Op, TOO_LARGE};
 
-/// A function of the vtable that a worker is to call, and its arguments.
+/// The function that a worker is to call, and its arguments.
 #[derive(Clone, Copy)]
 pub(super) struct CallRequest<'a> {
-    pub(super) op: Op,
-    pub(super) index: u32,
+    pub(super) head: Head,
     pub(super) meta: &'a [u8],
     pub(super) body: &'a [u8],
 }
@@ -40,7 +39,7 @@ pub(super) fn exchange(
         LaneError::Late => LaneError::NotSent,
         error => error,
     })?;
-    lane.send(Head::indexed(request.op, request.index), request.meta, request.body)?;
+    lane.send(request.head, request.meta, request.body)?;
     await_reply(lane, host, limit, deadline)
 }
 
@@ -159,7 +158,7 @@ impl Supervisor {
             if code == TOO_LARGE {
                 return CallError::new(CallErrorKind::Output, error.message).of(label);
             }
-            if error.kind == Kind::Panicked && code != LAST {
+            if error.kind == ErrorKind::Panicked && code != LAST {
                 // The worker has made a new instance.
                 self.discarded.fetch_add(1, Ordering::Relaxed);
                 self.instantiations.fetch_add(1, Ordering::Relaxed);

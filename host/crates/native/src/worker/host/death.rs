@@ -1,4 +1,4 @@
-//! How a worker ended, and what its calls are told of it.
+//! How a worker ended, and the error that its calls return.
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use plugbay_core::CallErrorKind;
 
-/// Why there is no worker: the kind of error that its calls get, and the message.
+/// Why there is no worker: the kind and the message of the error that its calls return.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Death {
     pub(super) kind: CallErrorKind,

@@ -13,7 +13,7 @@ use super::spawn::{Spawned, StartFailure, output_limit, protocol_death, spawn};
 use crate::description;
 use crate::ledger::Ledger;
 use crate::worker::link::error::LaneError;
-use crate::worker::link::wire::Op;
+use crate::worker::link::wire::{Head, Op};
 use crate::worker::state::WorkerCommand;
 
 /// Describes the plugin of a library, in a worker that ends afterwards.
@@ -62,7 +62,7 @@ fn describe_spawned(
     let Some(lane) = started.lanes.first_mut() else {
         return Err(failed(CallErrorKind::Internal, "no lane".into()));
     };
-    let request = CallRequest { op: Op::Describe, index: 0, meta: &[], body: &[] };
+    let request = CallRequest { head: Head::new(Op::Describe), meta: &[], body: &[] };
     let answer = exchange(lane, request, &NoHost, output_limit(policy), within());
     let answer = answer.map_err(|error| match error {
         LaneError::Closed => refuse(&started.process.end_early()),

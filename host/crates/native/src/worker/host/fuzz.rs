@@ -14,7 +14,7 @@ use crate::worker::link::memory::SharedMemory;
 use crate::worker::link::segment::{self, CAPACITY, End};
 use crate::worker::link::socket::Socket;
 use crate::worker::link::spin::Spin;
-use crate::worker::link::wire::Op;
+use crate::worker::link::wire::{Head, Op};
 
 /// The largest body that is accepted, in bytes.
 const LIMIT: usize = 1 << 20;
@@ -40,7 +40,7 @@ pub fn frames(ring: &[u8], socket: &[u8], written: Option<u32>) {
 
     let spin = Spin::new(Duration::ZERO);
     let mut lane = Lane::new(SharedMemory::new(area, End::Host, Socket::new(here), spin));
-    let request = CallRequest { op: Op::Handle, index: 0, meta: b"meta", body: b"body" };
+    let request = CallRequest { head: Head::new(Op::Call), meta: b"meta", body: b"body" };
     let deadline = Instant::now() + Duration::from_secs(10);
     match exchange(&mut lane, request, &NoHost, LIMIT, deadline) {
         Ok(frame) => {

@@ -11,10 +11,10 @@ use plugbay_core::LogLevel;
 
 use crate::ledger::Ledger;
 
-/// A longer line is cut into several.
-const LONGEST: u64 = 8 * 1024;
+/// The longest line, in bytes. A longer one is cut into several.
+const MAX_LINE: u64 = 8 * 1024;
 /// How long to wait for the last line of a dead worker.
-const PATIENCE: Duration = Duration::from_millis(200);
+const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(200);
 /// How many bytes are read at once: as many as a pipe holds.
 const BLOCK: usize = 64 * 1024;
 /// How long to pause after a block of which lines were dropped: a worker that prints without end
@@ -54,7 +54,7 @@ impl Output {
     pub(super) fn last_line(&self) -> &str {
         self.last.get_or_init(|| {
             let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.recv_timeout(PATIENCE).unwrap_or_default()
+            ended.recv_timeout(LAST_LINE_TIMEOUT).unwrap_or_default()
         })
     }
 }
@@ -79,7 +79,7 @@ fn lines(mut from: impl BufRead, mut each: impl FnMut(&str)) {
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        match from.by_ref().take(LONGEST).read_until(b'\n', &mut bytes) {
+        match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut bytes) {
             Ok(0) | Err(_) => return,
             Ok(_) => {
                 let text = String::from_utf8_lossy(&bytes);

@@ -8,10 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
-use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use plugbay_core::{
-    CallError, CallErrorKind, Context, Description, Kind as _, Plugin, PluginStats, Policy,
+    Bulkhead, CallError, CallErrorKind, Context, Description, Plugin, PluginStats, Policy,
     Provider, Reason, Refusal, StartPlugin,
 };
 use plugbay_guard::RestartRules;
@@ -23,8 +21,10 @@ use super::supervisor::{Spec, Supervisor};
 use crate::blocking::Blocking;
 use crate::call_host::CallHost;
 use crate::file::staging::PrivateCopy;
-use crate::worker::link::error::LaneError;
-use crate::worker::link::wire::{HandleMeta, MAX_LANES, Op, encode_meta};
+use crate::kind;
+use crate::kind::capability::{Callee, Capability};
+use crate::kind::wire::WireCall;
+use crate::worker::link::wire::{Head, MAX_LANES, Op};
 use crate::worker::state::{WorkerCommand, WorkerState};
 
 /// How long past its deadline a call may take to report that the deadline passed.
@@ -38,9 +38,8 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The other settings concern instances of WebAssembly: native code has no linear memory, and its CPU
 /// time is bounded by the deadline alone.
 pub struct ProcessPlugin {
-    supervisor: Arc<Supervisor>,
+    callee: WorkerCallee,
     description: Arc<Description>,
-    tokio: Handle,
     /// The supervisor's thread, which ends once the plugin is stopped and its worker reaped.
     thread: Mutex<Option<JoinHandle<()>>>,
     /// The file that every new worker loads, held as long as the plugin runs.
@@ -92,9 +91,8 @@ impl ProcessPlugin {
         let gone = || Refusal::new(Reason::Init, "the host's supervisor of the worker panicked");
         first.recv().map_err(|_| gone())??;
         Ok(Self {
-            supervisor,
+            callee: WorkerCallee { supervisor, tokio },
             description: start.description,
-            tokio,
             thread: Mutex::new(Some(thread)),
             copy: None,
         })
@@ -109,11 +107,11 @@ impl ProcessPlugin {
     /// The state of its worker.
     #[must_use]
     pub fn state(&self) -> WorkerState {
-        self.supervisor.state()
+        self.callee.supervisor.state()
     }
 
     fn stop(&self, graceful: Option<Duration>) {
-        self.supervisor.stop(graceful);
+        self.callee.supervisor.stop(graceful);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // If it panicked, the message was printed.
@@ -132,13 +130,11 @@ fn lanes(policy: &Policy) -> usize {
 impl Plugin for ProcessPlugin {
     fn provide(&self, capability: u32) -> Option<Provider> {
         let described = self.description.capabilities.get(capability as usize)?;
-        let (supervisor, tokio) = (Arc::clone(&self.supervisor), self.tokio.clone());
-        let calls = ProcessCapability { supervisor, tokio, capability };
-        match &*described.kind {
-            Codec::NAME => Some(Provider::new::<Codec>(Arc::new(calls))),
-            Handler::NAME => Some(Provider::new::<Handler>(Arc::new(calls))),
-            _ => None,
-        }
+        let bulkhead = Arc::clone(&self.callee.supervisor.bulkhead);
+        kind::provide(
+            &described.kind,
+            Capability { callee: self.callee.clone(), bulkhead, index: capability },
+        )
     }
 
     fn calls_others(&self) -> bool {
@@ -147,29 +143,29 @@ impl Plugin for ProcessPlugin {
     }
 
     fn health(&self, within: Duration) -> Result<(), CallError> {
-        let host = CallHost::outside(&self.supervisor.ledger);
-        let request = CallRequest { op: Op::Health, index: 0, meta: &[], body: &[] };
+        let host = CallHost::outside(&self.callee.supervisor.ledger);
+        let request = CallRequest { head: Head::new(Op::Health), meta: &[], body: &[] };
         // A late answer is no reason to kill the worker: the caller counts it, and decides.
-        let own = within.max(self.supervisor.spec.policy.init);
+        let own = within.max(self.callee.supervisor.spec.policy.init);
         let until = CallDeadline::within(own).with_caller_within(within);
-        let _place = self.supervisor.bulkhead.enter(until.caller)?;
-        self.supervisor.call(request, &host, until).map(drop)
+        let _place = self.callee.supervisor.bulkhead.enter(until.caller)?;
+        self.callee.supervisor.call(request, &host, until).map(drop)
     }
 
     fn shutdown(&self) {
-        self.stop(Some(self.supervisor.spec.policy.init));
+        self.stop(Some(self.callee.supervisor.spec.policy.init));
     }
 
     fn stats(&self) -> PluginStats {
-        let process = self.supervisor.process();
+        let process = self.callee.supervisor.process();
         PluginStats {
             instances: process.is_some().into(),
-            instantiations: self.supervisor.instantiations.load(Ordering::Relaxed),
-            discarded: self.supervisor.discarded.load(Ordering::Relaxed),
+            instantiations: self.callee.supervisor.instantiations.load(Ordering::Relaxed),
+            discarded: self.callee.supervisor.discarded.load(Ordering::Relaxed),
             memory: process.and_then(|process| process.usage()).map_or(0, |usage| usage.memory),
-            waiting: self.supervisor.waiting(),
-            limited: self.supervisor.ledger.limited(),
-            metrics: self.supervisor.ledger.metrics.snapshot(),
+            waiting: self.callee.supervisor.waiting(),
+            limited: self.callee.supervisor.ledger.limited(),
+            metrics: self.callee.supervisor.ledger.metrics.snapshot(),
             worker: Some(self.state().status()),
             ..PluginStats::default()
         }
@@ -184,116 +180,69 @@ impl Drop for ProcessPlugin {
 
 impl fmt::Debug for ProcessPlugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ProcessPlugin").field(self.supervisor.spec.identity.label()).finish()
+        f.debug_tuple("ProcessPlugin").field(self.callee.supervisor.spec.identity.label()).finish()
     }
 }
 
-/// One capability of a plugin.
+/// The plugin, as its calls see it.
 #[derive(Clone)]
-struct ProcessCapability {
+struct WorkerCallee {
     supervisor: Arc<Supervisor>,
     tokio: Handle,
-    capability: u32,
 }
 
-impl ProcessCapability {
-    /// Converts, for a caller that has a place.
-    fn convert_by(
+impl WorkerCallee {
+    /// Makes a call, for a caller that has a place.
+    fn call_by<C: WireCall>(
         &self,
-        op: Op,
         context: &Context<'_>,
-        body: &[u8],
+        index: u32,
+        call: &C,
         until: CallDeadline,
-    ) -> Result<Vec<u8>, CallError> {
+    ) -> Result<C::Output, CallError> {
         let supervisor = &self.supervisor;
+        let label = supervisor.spec.identity.label();
         let host = CallHost::during(&supervisor.ledger, &context.until(until.caller));
-        let request = CallRequest { op, index: self.capability, meta: &[], body };
-        Ok(host.outcome(supervisor.call(request, &host, until))?.body)
+        let meta = call.meta().map_err(|error| {
+            CallError::new(CallErrorKind::Internal, error.to_string()).of(label)
+        })?;
+        let head = call.function().head(index);
+        let request = CallRequest { head, meta: &meta, body: call.body() };
+        C::output(host.outcome(supervisor.call(request, &host, until))?, label)
+    }
+}
+
+impl Callee for WorkerCallee {
+    fn call<C: WireCall>(
+        &self,
+        context: &Context<'_>,
+        index: u32,
+        call: &C,
+    ) -> Result<C::Output, CallError> {
+        let until = CallDeadline::of(context, self.supervisor.spec.policy.deadline);
+        let _place = self.supervisor.bulkhead.enter(until.caller)?;
+        self.call_by(context, index, call, until)
     }
 
-    /// For calls from asynchronous code. The call itself blocks on a lane and keeps the deadline; the
-    /// grace ends one for which tokio has no thread.
-    fn blocking(&self) -> Blocking {
+    fn call_until<C: WireCall>(
+        &self,
+        context: &Context<'_>,
+        index: u32,
+        call: &C,
+        deadline: Instant,
+    ) -> Result<C::Output, CallError> {
+        let own = CallDeadline::by(self.supervisor.spec.policy.deadline, deadline);
+        self.call_by(context, index, call, own.or_sooner(context.deadline()))
+    }
+
+    /// The call itself blocks on a lane and keeps the deadline; the grace ends one for which tokio has
+    /// no thread.
+    fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking {
         Blocking {
             tokio: self.tokio.clone(),
-            bulkhead: Arc::clone(&self.supervisor.bulkhead),
+            bulkhead: Arc::clone(bulkhead),
             deadline: self.supervisor.spec.policy.deadline,
             grace: GRACE,
         }
     }
-}
-
-/// The worker's function that converts this way.
-fn op(direction: Direction) -> Op {
-    match direction {
-        Direction::Encode => Op::Encode,
-        Direction::Decode => Op::Decode,
-    }
-}
-
-impl CodecCall for ProcessCapability {
-    fn convert(
-        &self,
-        context: &Context<'_>,
-        direction: Direction,
-        input: &[u8],
-    ) -> Result<Vec<u8>, CallError> {
-        let until = CallDeadline::of(context, self.supervisor.spec.policy.deadline);
-        let _place = self.supervisor.bulkhead.enter(until.caller)?;
-        self.convert_by(op(direction), context, input, until)
-    }
-
-    fn convert_async<'a>(
-        &'a self,
-        context: Context<'a>,
-        direction: Direction,
-        input: Vec<u8>,
-    ) -> CodecFuture<'a> {
-        let calls = self.clone();
-        self.blocking().call(context, move |context, deadline| {
-            let own = CallDeadline::by(calls.supervisor.spec.policy.deadline, deadline);
-            let until = own.or_sooner(context.deadline());
-            calls.convert_by(op(direction), context, &input, until)
-        })
-    }
-}
-
-impl HandlerCall for ProcessCapability {
-    fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
-        let (supervisor, capability) = (Arc::clone(&self.supervisor), self.capability);
-        self.blocking().call(context, move |context, deadline| {
-            handle(&supervisor, capability, context, &request, deadline)
-        })
-    }
-}
-
-fn handle(
-    supervisor: &Arc<Supervisor>,
-    capability: u32,
-    context: &Context<'_>,
-    request: &Request,
-    deadline: Instant,
-) -> Result<Response, CallError> {
-    let label = supervisor.spec.identity.label();
-    let failed = |kind, message: String| CallError::new(kind, message).of(label);
-    let host = CallHost::during(&supervisor.ledger, &context.until(deadline));
-    let sent = HandleMeta {
-        method: &request.method,
-        path: &request.path,
-        query: request.query.as_deref(),
-        params: request.params.iter().map(|(name, value)| (&**name, &**value)).collect(),
-        headers: request.headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
-    };
-    let meta =
-        encode_meta(&sent).map_err(|error| failed(CallErrorKind::Internal, error.to_string()))?;
-    let request =
-        CallRequest { op: Op::Handle, index: capability, meta: &meta, body: &request.body };
-    let until =
-        CallDeadline::by(supervisor.spec.policy.deadline, deadline).or_sooner(context.deadline());
-    let frame = host.outcome(supervisor.call(request, &host, until))?;
-    let headers: Result<Vec<(String, Vec<u8>)>, LaneError> = frame.parse_meta();
-    let headers = headers.map_err(|error| failed(CallErrorKind::Contract, error.to_string()))?;
-    let response = Response { status: frame.head.code, headers, body: frame.body };
-    response.check().map_err(|error| error.of(label))?;
-    Ok(response)
 }

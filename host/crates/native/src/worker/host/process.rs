@@ -22,7 +22,7 @@ use super::usage::{self, Bounds, Usage};
 /// How often the host looks at what a worker uses.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 /// The most bytes of a worker's last line that are passed on.
-const LAST_WORDS: usize = 300;
+const MAX_LAST_LINE: usize = 300;
 
 /// A worker process. Dropping it kills and reaps it.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Process {
     pub(super) fn end_early(&self) -> Death {
         let mut death = self.end();
         let line = self.output.last_line();
-        let line = &line[..line.floor_char_boundary(LAST_WORDS)];
+        let line = &line[..line.floor_char_boundary(MAX_LAST_LINE)];
         if death.kind == CallErrorKind::Crashed && !line.is_empty() {
             death.message = format!("{death}: {line}");
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use plugbay_abi::Kind;
+use plugbay_abi::ErrorKind;
 use plugbay_core::{CallErrorKind, Reason};
 
 use super::call::{CallRequest, exchange};
@@ -14,10 +14,10 @@ use super::supervisor::Supervisor;
 use crate::call_host::CallHost;
 use crate::worker::link::error::LaneError;
 use crate::worker::link::granted;
-use crate::worker::link::wire::Op;
+use crate::worker::link::wire::{Head, Op};
 
 /// What to do about a granted folder that is missing.
-const GRANT_HINT: &str = "make the folder, or take it out of the plugin's grants";
+const GRANT_HINT: &str = "create the folder, or remove it from the plugin's grants";
 
 impl Supervisor {
     /// Starts a worker, creates the instance and calls its `health`. Each step has the policy's `init`.
@@ -72,12 +72,12 @@ impl Supervisor {
         let host = CallHost::outside(&self.ledger);
         // There is always a lane.
         let Some(lane) = started.lanes.first_mut() else { return Ok(()) };
-        let request = CallRequest { op, index: 0, meta: &[], body };
+        let request = CallRequest { head: Head::new(op), meta: &[], body };
         let within = Instant::now() + policy.init;
         let error = match exchange(lane, request, &host, output_limit(policy), within) {
             Ok(frame) => {
                 let kind = |kind| match kind {
-                    Kind::Panicked => CallErrorKind::Panic,
+                    ErrorKind::Panicked => CallErrorKind::Panic,
                     _ => CallErrorKind::Unavailable,
                 };
                 let refused = frame.into_result().map(drop);

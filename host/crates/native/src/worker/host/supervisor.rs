@@ -17,12 +17,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Identity, Observer, Policy};
+use plugbay_core::{Bulkhead, CallError, CallErrorKind, Identity, Observer, Policy};
 use plugbay_guard::{RestartRules, Restarts};
 
 use super::death::Death;
 use super::process::Process;
-use crate::bulkhead::Bulkhead;
 use crate::ledger::Ledger;
 use crate::worker::link::lane::Lane;
 use crate::worker::state::{Protections, WorkerCommand, WorkerState};

@@ -27,7 +27,7 @@ pub(crate) enum Ports {
 }
 
 impl Granted {
-    /// The part of `grants` that a worker is told.
+    /// The part of `grants` that the host sends to a worker.
     pub(crate) fn of(grants: &Grants) -> Self {
         let folders = |write| -> Vec<Vec<u8>> {
             let folders = grants.files.iter().filter(|folder| folder.write == write);

@@ -4,9 +4,9 @@
 //! system call; if it sleeps, it is woken through the socket. So a sleeper has the socket's deadline,
 //! and wakes when the other end is closed.
 //!
-//! A body of more than [`LARGEST`] bytes goes through the socket. Between two cores that is the faster
-//! way for many bytes: the kernel uses fresh pages, while the cache lines of a ring have to be fetched
-//! back from the other core before they are written again.
+//! A body of more than [`MAX_RING_BODY`] bytes goes through the socket. Between two cores that is the
+//! faster way for many bytes: the kernel uses fresh pages, while the cache lines of a ring have to be
+//! fetched back from the other core before they are written again.
 //!
 //! # What the socket carries
 //!
@@ -24,7 +24,7 @@ use super::spin::Spin;
 use super::stream::Stream;
 
 /// The size of the largest body that goes through the ring.
-pub(crate) const LARGEST: usize = 64 * 1024;
+pub(crate) const MAX_RING_BODY: usize = 64 * 1024;
 /// How many bytes to copy before they are published, if there are more: then the other end copies
 /// them out while this one copies the next ones in.
 const PIECE: usize = 16 * 1024;
@@ -124,7 +124,7 @@ impl Stream for SharedMemory {
     fn write(&mut self, header: &[u8], meta: &[u8], body: &[u8]) -> Result<(), LaneError> {
         self.put(header)?;
         self.put(meta)?;
-        if body.len() > LARGEST {
+        if body.len() > MAX_RING_BODY {
             // Bytes on the socket wake the other end as a bell does.
             self.unpublished = 0;
             self.ring.publish();
@@ -151,7 +151,7 @@ impl Stream for SharedMemory {
     }
 
     fn read_body(&mut self, to: &mut Vec<u8>, size: usize) -> Result<(), LaneError> {
-        if size <= LARGEST {
+        if size <= MAX_RING_BODY {
             return self.read(to, size);
         }
         while !self.body_follows {

@@ -1,4 +1,4 @@
-//! What host and worker have between them: lanes, and the frames that go over them.
+//! The connection between a host and a worker: lanes, and the frames that go over them.
 //!
 //! Both ends use the same code, from the bytes upwards:
 //!
@@ -7,8 +7,7 @@
 //!   sleeps on it;
 //! - [`stream`] is what moves bytes in order: the socket alone, or [`memory`], which is a ring with
 //!   a socket for bells and large bodies;
-//! - [`wire`] is the frames, [`granted`] the part of the first one that says what a worker is
-//!   granted;
+//! - [`wire`] is the frames, [`granted`] the part of the first frame that lists the worker's grants;
 //! - [`lane`] sends and receives frames over a stream, and fails with an [`error`];
 //! - [`upcalls`] are the functions of the host that a plugin calls meanwhile, as frames;
 //! - [`echo`] sends bytes back over a stream, for benchmarks.

@@ -11,11 +11,11 @@ use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
 /// The longest spin: about as long as waking both ends takes.
-const LONGEST: Duration = Duration::from_micros(50);
+const MAX_SPIN: Duration = Duration::from_micros(50);
 /// The pause after a first failure, and the longest pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(128));
-/// A failure counts as a first one again once so many pauses have gone by without one.
-const FORGIVEN_AFTER: u32 = 8;
+/// After this many pauses without a failure, the next failure counts as the first one again.
+const RESET_AFTER: u32 = 8;
 /// How many checks there are between two reads of the clock.
 const ROUND: u32 = 32;
 
@@ -23,7 +23,7 @@ const ROUND: u32 = 32;
 /// cannot run meanwhile.
 pub(crate) fn budget() -> Duration {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if cores > 1 { LONGEST } else { Duration::ZERO }
+    if cores > 1 { MAX_SPIN } else { Duration::ZERO }
 }
 
 /// Whether and how long one end of a lane spins.
@@ -77,8 +77,8 @@ impl Spin {
     }
 
     fn record_failure(&mut self, now: Instant) {
-        let forgiven = now.saturating_duration_since(self.resume) > self.pause * FORGIVEN_AFTER;
-        self.pause = if forgiven { PAUSES.0 } else { PAUSES.1.min(self.pause * 2) };
+        let reset = now.saturating_duration_since(self.resume) > self.pause * RESET_AFTER;
+        self.pause = if reset { PAUSES.0 } else { PAUSES.1.min(self.pause * 2) };
         self.resume = now + self.pause;
     }
 }
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn after_a_failure_it_checks_once_until_the_pause_is_over() {
-        let mut spin = Spin::new(LONGEST);
+        let mut spin = Spin::new(MAX_SPIN);
         assert!(checks(&mut spin) > ROUND);
         spin.resume = Instant::now() + Duration::from_secs(60);
         assert_eq!(checks(&mut spin), 1);
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn pauses_double_until_there_is_no_failure_for_long() {
-        let mut spin = Spin::new(LONGEST);
+        let mut spin = Spin::new(MAX_SPIN);
         let mut now = spin.resume;
         let mut pauses = Vec::new();
         for _ in 0..9 {
@@ -126,12 +126,12 @@ mod tests {
             now = spin.resume;
         }
         assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128, 128, 128]);
-        spin.record_failure(now + PAUSES.1 * FORGIVEN_AFTER + Duration::from_millis(1));
+        spin.record_failure(now + PAUSES.1 * RESET_AFTER + Duration::from_millis(1));
         assert_eq!(spin.pause, PAUSES.0);
     }
 
     #[test]
     fn an_error_ends_the_spin() {
-        assert_eq!(Spin::new(LONGEST).until(|| Err("broken")), Err("broken"));
+        assert_eq!(Spin::new(MAX_SPIN).until(|| Err("broken")), Err("broken"));
     }
 }

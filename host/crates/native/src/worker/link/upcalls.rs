@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use plugbay_abi::host::HostCalls;
-use plugbay_abi::{CodecInfo, Error, Kind, Level};
+use plugbay_abi::{CodecInfo, Error, ErrorKind, Level};
 
 use super::error::LaneError;
 use super::lane::Lane;
@@ -41,13 +41,13 @@ impl<'a> Upcalls<'a> {
         if body.len() > self.output {
             let message =
                 format!("expected at most {} bytes for a codec, found {}", self.output, body.len());
-            return Err(Error::new(Kind::Unsupported, message));
+            return Err(Error::new(ErrorKind::Unsupported, message));
         }
         let mut lane = self.lane.borrow_mut();
         let mut frame = Frame::default();
         lane.send(head, meta, body)
             .and_then(|()| lane.receive(&mut frame, MAX_BODY))
-            .map_err(|error| Error::new(Kind::Unavailable, format!("the host: {error}")))?;
+            .map_err(|error| Error::new(ErrorKind::Unavailable, format!("the host: {error}")))?;
         frame.into_result()
     }
 }
@@ -162,7 +162,7 @@ fn answer_conversion(
         let fits = bytes.len() <= MAX_BODY;
         let found = bytes.len();
         let message = || format!("expected at most {MAX_BODY} bytes of a codec, found {found}");
-        if fits { Ok(bytes) } else { Err(Error::new(Kind::Unsupported, message())) }
+        if fits { Ok(bytes) } else { Err(Error::new(ErrorKind::Unsupported, message())) }
     });
     match answer {
         Ok(bytes) => lane.send(Head::new(Op::HostReply), &[], &bytes),
@@ -176,7 +176,7 @@ fn answer_conversion(
 /// error. That is why unwind safety may be asserted.
 fn catch_panic<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|_| Err(Error::new(Kind::Panicked, "the host panicked")))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, "the host panicked")))
 }
 
 fn number(frame: &Frame) -> Result<[u8; 8], LaneError> {

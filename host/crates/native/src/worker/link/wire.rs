@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | the operation, [`Op`] |
 //! | 1 | the status of a reply, as in the ABI |
-//! | 2..4 | the HTTP status of a response, [`TOO_LARGE`], [`LAST`], or a [`Fault`](crate::fault::Fault) |
+//! | 2..4 | of [`Op::Call`]: the function of a kind; of its reply: what the kind has there, such as an HTTP status; of a failed reply: [`TOO_LARGE`], [`LAST`], or a [`Fault`](crate::fault::Fault) |
 //! | 4..8 | the capability's index, or the level of a log line |
 //! | 8..12 | bytes of metadata |
 //! | 12..16 | bytes of body |
@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use plugbay_abi::{CodecInfo, Error, Kind, Status};
+use plugbay_abi::{CodecInfo, Error, ErrorKind, Status};
 use serde::{Deserialize, Serialize};
 
 use super::error::LaneError;
@@ -38,7 +38,7 @@ pub(crate) const TOO_LARGE: u16 = 1;
 /// In the field `code` of a failed reply: the worker cannot serve another call.
 pub(crate) const LAST: u16 = 2;
 /// The version of this protocol.
-pub(crate) const PROTOCOL: u32 = 4;
+pub(crate) const PROTOCOL: u32 = 5;
 
 /// The operation of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,10 +50,9 @@ pub(crate) enum Op {
     Describe,
     Create,
     Health,
-    Encode,
-    Decode,
-    Handle,
     Shutdown,
+    /// Host to worker: a function of a kind, which the field `code` says.
+    Call,
     /// Worker to host: the result of that function.
     #[default]
     Reply,
@@ -70,15 +69,13 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    const ALL: [Op; 17] = [
+    const ALL: [Op; 15] = [
         Op::Setup,
         Op::Describe,
         Op::Create,
         Op::Health,
-        Op::Encode,
-        Op::Decode,
-        Op::Handle,
         Op::Shutdown,
+        Op::Call,
         Op::Reply,
         Op::Log,
         Op::MetricAdd,
@@ -110,7 +107,7 @@ impl Head {
     }
 
     /// The head of a failed reply, whose body is the message.
-    pub(crate) fn failed(op: Op, kind: Kind) -> Self {
+    pub(crate) fn failed(op: Op, kind: ErrorKind) -> Self {
         let status = u8::try_from(Status::from(kind).0).unwrap_or(u8::MAX);
         Self { status, ..Self::new(op) }
     }
@@ -218,18 +215,6 @@ pub(crate) struct Setup {
     pub(crate) spin: Duration,
 }
 
-/// The metadata of [`Op::Handle`].
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct HandleMeta<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) query: Option<&'a str>,
-    #[serde(borrow)]
-    pub(crate) params: Vec<(&'a str, &'a str)>,
-    #[serde(borrow)]
-    pub(crate) headers: Vec<(&'a str, &'a [u8])>,
-}
-
 /// The metadata of [`Op::Log`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LogLine<'a> {
@@ -292,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut() {
-        let head = Head::failed(Op::Reply, Kind::Internal);
+        let head = Head::failed(Op::Reply, ErrorKind::Internal);
         let error = Frame { head, body: vec![b'x'; 1 << 20], ..Frame::default() }.into_result();
         assert_eq!(error.unwrap_err().message.len(), MAX_MESSAGE);
     }

@@ -18,8 +18,8 @@ type Hook<T> = Box<dyn FnOnce(&T) + Send + Sync>;
 #[error("the entry is closed and gives no new lease")]
 pub struct Closed;
 
-/// A value together with its lease word: it can be closed, and then says when the
-/// last user has gone.
+/// A value together with its lease word: it can be closed, and then reports when the last user has
+/// gone.
 ///
 /// Dereferences to the value for holders that need no lease (reading a name or a
 /// version for a status page). Using the value for work takes a [`Lease`], or a
@@ -34,21 +34,21 @@ pub struct Closed;
 /// let plugin = Arc::new(Leased::new("v1"));
 /// let lease = plugin.lease()?;
 /// assert!(plugin.close());
-/// assert!(plugin.lease().is_err()); // nobody new gets in,
-/// assert_eq!(*lease, "v1"); // who was in may finish,
+/// assert!(plugin.lease().is_err()); // no new user gets in,
+/// assert_eq!(*lease, "v1"); // users that were in may finish,
 /// assert!(!plugin.is_drained());
 /// drop(lease); // and the last one out drains it
 /// assert!(plugin.wait_drained(Duration::ZERO));
 /// # Ok::<(), plugbay_registry::Closed>(())
 /// ```
-// The word lies beside the counts of the `Arc`: an owned lease writes to both, and they had
-// better come in one cache line.
+// The word lies beside the counts of the `Arc`: an owned lease writes to both, so they should share
+// a cache line.
 #[repr(C)]
 pub struct Leased<T> {
     word: Word,
     drained: Event,
-    /// Taken once, by whoever claims; the lock is never contended and never held
-    /// while the hook runs. A hook that was not taken runs when the entry drops.
+    /// Taken once, by the thread that claims; the lock is never contended and never held while the
+    /// hook runs. A hook that was not taken runs when the entry drops.
     hook: Mutex<Option<Hook<T>>>,
     value: T,
 }
@@ -59,14 +59,12 @@ impl<T> Leased<T> {
         Self::build(value, None)
     }
 
-    /// An open entry whose `on_close` runs exactly once: when the entry is closed
-    /// and its last lease has gone, on whichever thread is last; or, if the entry
-    /// was never closed, when it is dropped.
-    ///
-    /// The hook runs before anyone is told that the entry is drained, so it must
-    /// not wait for that itself. It should not panic: it may run in a drop, even in
-    /// one that is unwinding. If it does, the panic goes on in the thread that ran
-    /// it, and the entry counts as drained all the same.
+    /// An open entry whose `on_close` runs exactly once: when the entry is closed and its last
+    /// lease has gone, on whichever thread is last; or, if the entry was never closed, when it is
+    /// dropped. The hook runs before the entry counts as drained, so it must not wait for that
+    /// itself. It should not panic: it may run in a drop, even in one that is unwinding. If it
+    /// does, the panic goes on in the thread that ran it, and the entry counts as drained all the
+    /// same.
     pub fn with_close(value: T, on_close: impl FnOnce(&T) + Send + Sync + 'static) -> Self {
         Self::build(value, Some(Box::new(on_close)))
     }
@@ -108,7 +106,7 @@ impl<T> Leased<T> {
         Ok(Pass { entry: self })
     }
 
-    /// Refuses every later lease. True the first time, false ever after.
+    /// Refuses every later lease. Returns true the first time, false ever after.
     ///
     /// If no lease is held, the close hook runs here, before this returns.
     pub fn close(&self) -> bool {
@@ -194,9 +192,9 @@ impl<T> Leased<T> {
 
     #[cold]
     fn finish(&self, claim: Claim) {
-        /// Tells the waiters even if the hook panics; they would hang otherwise.
-        struct Tell<'a>(&'a Word, &'a Event, Option<Claim>);
-        impl Drop for Tell<'_> {
+        /// Wakes the waiters even if the hook panics; they would hang otherwise.
+        struct FinishOnDrop<'a>(&'a Word, &'a Event, Option<Claim>);
+        impl Drop for FinishOnDrop<'_> {
             fn drop(&mut self) {
                 if let Some(claim) = self.2.take() {
                     self.0.finish(claim);
@@ -204,7 +202,7 @@ impl<T> Leased<T> {
                 }
             }
         }
-        let _tell = Tell(&self.word, &self.drained, Some(claim));
+        let _finish = FinishOnDrop(&self.word, &self.drained, Some(claim));
         let hook = self.hook.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(hook) = hook {
             hook(&self.value);
@@ -257,7 +255,7 @@ pub struct Lease<T> {
 }
 
 impl<T> Lease<T> {
-    /// The entry that the lease is on, for those who want its counts.
+    /// The entry that the lease is on, to read its counts.
     ///
     /// An associated function, so that it hides no method of `T`.
     #[must_use]

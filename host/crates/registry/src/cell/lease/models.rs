@@ -17,7 +17,7 @@ use loom::thread;
 
 use super::Leased;
 
-/// What is leased: read under a lease, taken down by the close hook.
+/// The leased value: read under a lease, accessed exclusively by the close hook.
 ///
 /// A cell of loom's own, used only through closures that loom checks.
 type Cell = UnsafeCell<u32>;

@@ -16,7 +16,7 @@ const LIMIT: usize = 1 << (usize::BITS - 4);
 
 /// Given to the one thread that must run the close hook and then call
 /// [`Word::finish`]; cannot be made elsewhere.
-#[must_use = "whoever claims must finish, or nobody is ever told"]
+#[must_use = "the thread that claims must finish, or no waiter is woken"]
 pub(super) struct Claim(());
 
 /// Why an enter was refused. A late caller may have had to claim.
@@ -84,7 +84,7 @@ impl Word {
         self.0.load(Relaxed) & COUNT
     }
 
-    /// Pretends that `count` leases are out: nobody can take 2^60 in a test.
+    /// Pretends that `count` leases are out: a test cannot take 2^60.
     #[cfg(all(test, not(loom)))]
     pub(super) fn with_count(count: usize) -> Self {
         assert!(count <= COUNT);

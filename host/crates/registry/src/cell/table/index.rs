@@ -1,9 +1,8 @@
 //! Name to position: open addressing over a table that never changes.
 //!
-//! Half of the slots stay empty, so a search ends after one or two of them. The
-//! hash is seeded anew for each index, so that names chosen by plugin authors
-//! cannot be made to collide by someone who knows only this code. It is made for
-//! short names, and not for anything that must withstand a cryptographer.
+//! Half of the slots stay empty, so a search ends after one or two of them. The hash has a new seed
+//! for each index, so that an author of plugins who knows this code cannot choose names that
+//! collide. It is made for short names, and is not a cryptographic hash.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -98,8 +97,8 @@ fn hash(seed: u64, bytes: &[u8]) -> u64 {
     // The seed goes in again as a factor: a fixed one would let the caller choose
     // the whole product of a short name up to one xor.
     let once = fold(state ^ last ^ MIX, seed | 1);
-    // One factor in a hundred is a poor one, and lines names up that differ in their last digits
-    // only. The second factor is the same for all, and a good one.
+    // One factor in a hundred is a poor one: names that differ in their last digits only then get
+    // neighbouring slots. The second factor is the same for all seeds, and a good one.
     fold(once ^ seed, MIX)
 }
 

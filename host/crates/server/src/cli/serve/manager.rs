@@ -1,5 +1,5 @@
 //! Reports readiness, reloads and liveness to the service manager that started this process, by
-//! systemd's protocol of `sd_notify(3)`. On other systems there is nothing to report to.
+//! systemd's protocol of `sd_notify(3)`. Other systems have no such protocol.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tokio::time::Interval;
 /// The service manager, if there is one.
 pub(super) struct Manager {
     ready: bool,
-    /// Half the time after which it restarts a silent process.
+    /// Ticks twice within the time after which the manager restarts a silent process.
     watchdog: Option<Interval>,
 }
 
-/// What it is told.
-enum News<'a> {
+/// A notification of the service manager.
+enum Notification<'a> {
     Ready(&'a str),
     Reloading,
     Stopping,
@@ -22,25 +22,25 @@ enum News<'a> {
 }
 
 impl Manager {
-    /// Finds out whether there is one. Without one nothing is reported.
+    /// Finds the service manager in the environment. Without one nothing is reported.
     pub(super) fn new() -> Self {
         let half = watchdog().map(|limit| limit / 2).filter(|half| *half > Duration::ZERO);
         Self { ready: false, watchdog: half.map(tokio::time::interval) }
     }
 
-    /// Says once that the host serves its first generation.
+    /// Reports once that the host serves its first generation.
     pub(super) fn ready(&mut self, host: &Host) {
         if !self.ready {
             self.reloaded(host);
         }
     }
 
-    /// A reload begins.
+    /// Reports that a reload begins.
     pub(super) fn reloading() {
-        tell(&News::Reloading);
+        notify(&Notification::Reloading);
     }
 
-    /// A reload is over.
+    /// Reports that a reload ended.
     pub(super) fn reloaded(&mut self, host: &Host) {
         if host.is_ready() {
             self.ready = true;
@@ -49,16 +49,16 @@ impl Manager {
             let generation = now.generation();
             let line =
                 format!("generation {generation}: {plugins} plugins serve, {rejected} refused");
-            tell(&News::Ready(&line));
+            notify(&Notification::Ready(&line));
         }
     }
 
-    /// The end begins.
+    /// Reports that the server stops.
     pub(super) fn stopping() {
-        tell(&News::Stopping);
+        notify(&Notification::Stopping);
     }
 
-    /// When to feed the watchdog again; never without a watchdog.
+    /// Waits until the watchdog must be fed again; forever, without a watchdog.
     pub(super) async fn tick(&mut self) {
         match &mut self.watchdog {
             Some(watchdog) => drop(watchdog.tick().await),
@@ -69,7 +69,7 @@ impl Manager {
     /// Feeds the watchdog, if the host is alive.
     pub(super) fn alive(host: &Host) {
         if host.is_alive() {
-            tell(&News::Alive);
+            notify(&Notification::Alive);
         }
     }
 }
@@ -80,17 +80,19 @@ fn watchdog() -> Option<Duration> {
 }
 
 #[cfg(unix)]
-fn tell(news: &News<'_>) {
+fn notify(notification: &Notification<'_>) {
     use sd_notify::NotifyState;
-    let told = match news {
-        News::Ready(line) => sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(line)]),
-        // `Type=notify-reload` wants to know since when.
-        News::Reloading => NotifyState::monotonic_usec_now()
+    let sent = match notification {
+        Notification::Ready(line) => {
+            sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(line)])
+        }
+        // `Type=notify-reload` needs the time at which the reload began.
+        Notification::Reloading => NotifyState::monotonic_usec_now()
             .and_then(|since| sd_notify::notify(&[NotifyState::Reloading, since])),
-        News::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
-        News::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
+        Notification::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+        Notification::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
     };
-    if let Err(error) = told {
+    if let Err(error) = sent {
         tracing::warn!(%error, "cannot notify the service manager");
     }
 }
@@ -101,4 +103,4 @@ fn watchdog() -> Option<Duration> {
 }
 
 #[cfg(not(unix))]
-fn tell(_: &News<'_>) {}
+fn notify(_: &Notification<'_>) {}

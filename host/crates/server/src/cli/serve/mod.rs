@@ -3,15 +3,15 @@
 //! | file | idea |
 //! |---|---|
 //! | `up` | the subcommand: starts, serves, stops |
-//! | `voice` | what `up` prints: where it serves, what happens, how it ends |
-//! | `outlet` | stdout and the log, written by a thread of their own, so that a slow reader holds up nothing |
+//! | `console` | prints the output of `up`: addresses, events, the end |
+//! | `writer` | writes stdout and the log on separate threads, so that a slow reader does not block the host |
 //! | `signals` | SIGTERM, ctrl-c and SIGHUP |
-//! | `manager` | the service manager (systemd): ready, reloading, stopping, alive |
+//! | `manager` | reports to the service manager (systemd): ready, reloading, stopping, alive |
 
+mod console;
 mod manager;
-mod outlet;
 mod signals;
 mod up;
-mod voice;
+mod writer;
 
 pub(super) use self::up::Up;

@@ -2,14 +2,14 @@
 
 use std::io;
 
-/// What a signal asks for.
+/// The action that a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     Stop,
     Reload,
 }
 
-/// The signals to come.
+/// A listener for signals.
 pub(super) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -20,11 +20,11 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens for them. From here on the second signal to stop ends the process.
+    /// Listens for signals. From now on, the second signal to stop ends the process.
     #[cfg(unix)]
     pub(super) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        second_ends_at_once()?;
+        exit_on_second_signal()?;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -32,7 +32,7 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     #[cfg(unix)]
     pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
@@ -50,23 +50,23 @@ impl Signals {
 
     #[cfg(not(unix))]
     pub(super) async fn next(&mut self) -> Signal {
-        // No handler, no signal: the system's own way to end the process is left.
+        // Without a handler no signal arrives: the system's default action ends the process.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
         Signal::Stop
     }
 
-    /// The next that ends the host, where there is nothing to reload.
+    /// Waits for the next signal to stop, and ignores signals to reload.
     pub(super) async fn stop(&mut self) {
         while self.next().await != Signal::Stop {}
     }
 }
 
-/// Has the second signal to stop end the process within its handler, with code 1, whatever hangs by
-/// then: a plugin, an output or this program.
+/// Makes the second signal to stop end the process in the signal handler, with exit code 1, even if
+/// a plugin, an output or this program hangs.
 #[cfg(unix)]
-fn second_ends_at_once() -> io::Result<()> {
+fn exit_on_second_signal() -> io::Result<()> {
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
@@ -75,7 +75,8 @@ fn second_ends_at_once() -> io::Result<()> {
 
     let first = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
-        // In this order: the first one finds the flag down, and raises it.
+        // The order matters: at the first signal the flag is not set yet, and is set by the second
+        // handler.
         flag::register_conditional_shutdown(signal, 1, Arc::clone(&first))?;
         flag::register(signal, Arc::clone(&first))?;
     }

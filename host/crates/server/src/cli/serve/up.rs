@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::Args;
 use plugbay_server::{Server, raise_descriptor_limit};
 
+use super::console::Console;
 use super::manager::Manager;
 use super::signals::{Signal, Signals};
-use super::voice::Voice;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::globals::Globals;
 use crate::cli::source;
@@ -28,15 +28,15 @@ pub(in crate::cli) struct Up {}
 impl Up {
     #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let voice = Voice::new(globals)?;
-        let log = voice.log();
+        let console = Console::new(globals)?;
+        let log = console.log();
         globals.log(move || log.clone())?;
         if let Err(error) = raise_descriptor_limit() {
-            tracing::warn!(%error, "the limit of descriptors stays as it is");
+            tracing::warn!(%error, "cannot raise the limit of open descriptors");
         }
         let runtime = source::runtime()?;
-        let outcome = runtime.block_on(serve(globals, &voice));
-        voice.flush();
+        let outcome = runtime.block_on(serve(globals, &console));
+        console.flush();
         let code = match outcome {
             Ok(outcome) => outcome.code(),
             Err(failure) => failure.report(),
@@ -45,8 +45,8 @@ impl Up {
     }
 }
 
-/// Ends the process without running destructors: a native library whose code hangs could hold up the
-/// end for as long as it likes.
+/// Ends the process without running destructors, because a native library whose code hangs could
+/// block them forever.
 #[cfg(unix)]
 fn end(code: u8) -> Result<Outcome, Failure> {
     signal_hook::low_level::exit(code.into())
@@ -54,10 +54,10 @@ fn end(code: u8) -> Result<Outcome, Failure> {
 
 #[cfg(not(unix))]
 fn end(code: u8) -> Result<Outcome, Failure> {
-    Err(Failure::said(code))
+    Err(Failure::already_printed(code))
 }
 
-async fn serve(globals: &Globals, voice: &Voice) -> Result<Outcome, Failure> {
+async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure> {
     let mut signals = Signals::listen()?;
     let layers = globals.layers();
     let config = layers.load()?;
@@ -68,25 +68,25 @@ async fn serve(globals: &Globals, voice: &Voice) -> Result<Outcome, Failure> {
         host = preparing => host?,
         () = signals.stop() => return Ok(Outcome::Done),
     };
-    // Never dropped: `stop` shuts its plugins down or gives them up at the deadline, and dropping the
-    // host would wait for them once more.
+    // Never dropped: `stop` shuts the plugins down or gives them up at the deadline, and dropping
+    // the host would wait for them once more.
     std::mem::forget(host.clone());
     let mut events = host.subscribe();
     let server = listening.serve(host.clone());
-    voice.announce(&server);
+    console.announce(&server);
     let mut manager = Manager::new();
     manager.ready(&host);
     let mut reloads = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             Some(event) = events.recv() => {
-                voice.tell(&event);
+                console.print_event(&event);
                 manager.ready(&host);
             }
             signal = signals.next() => match signal {
                 Signal::Stop => break,
                 Signal::Reload => {
-                    voice.say("reloading the folder and the configuration");
+                    console.print_line("reloading the folder and the configuration");
                     Manager::reloading();
                     let host = host.clone();
                     reloads.spawn(async move { host.reload().await });
@@ -98,19 +98,19 @@ async fn serve(globals: &Globals, voice: &Voice) -> Result<Outcome, Failure> {
     }
     Manager::stopping();
     let drain = host.config().host.drain;
-    voice.say(&format!("stopping: up to {} for requests under way", seconds(drain)));
+    console.print_line(&format!("stopping: up to {} for requests in flight", seconds(drain)));
     let mut end = std::pin::pin!(server.stop(drain));
     let stopped = loop {
         tokio::select! {
             stopped = &mut end => break stopped,
-            Some(event) = events.recv() => voice.tell(&event),
+            Some(event) = events.recv() => console.print_event(&event),
             () = manager.tick() => Manager::alive(&host),
         }
     };
     while let Some(event) = events.try_recv() {
-        voice.tell(&event);
+        console.print_event(&event);
     }
-    voice.stopped(stopped);
+    console.print_stopped(stopped);
     Ok(Outcome::Done)
 }
 

@@ -1,15 +1,14 @@
-//! Compiling: out of the way of calls, and within bounds if a program is named for it.
+//! Compiling components: at a low priority and, with a [`CompilerCommand`], within bounds.
 //!
-//! What a compiler needs for a component is not bounded by its size. One of 12 KB, of nested blocks
-//! that take and give a thousand values, took 100 s and 7 GB here; one of 16 KB did not end. Nothing
-//! within a process can stop it, or what it allocates. So a host that has a program for it
-//! ([`CompilerCommand`]) compiles each component in a process of its own, which gives itself bounds
-//! of CPU time and memory before it reads a byte ([`serve`]); the worst is then a component that is
-//! refused. What all these processes take together is bounded, too, and none of them outlives the host's
-//! stop ([`process`]).
+//! The time and memory that a compiler needs are not bounded by the size of the component. One of
+//! 12 KB, of nested blocks with a thousand parameters and results, took 100 s and 7 GB here; one of
+//! 16 KB did not end. Nothing within a process can stop a compiler, or limit what it allocates. So a
+//! host with a [`CompilerCommand`] compiles each component in a process of its own, which limits its
+//! CPU time and memory before it reads a byte ([`serve`]). A component that exceeds these limits is
+//! refused. The memory of all these processes together is bounded, too, and they end when the host
+//! stops ([`process`]).
 //!
-//! Without such a program the component is compiled here. Either way it is done at a low priority, on
-//! threads of its own.
+//! Without a [`CompilerCommand`] components are compiled on threads of this process, without bounds.
 
 #[cfg(unix)]
 mod child;
@@ -26,11 +25,11 @@ use plugbay_core::{Reason, Refusal};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use wasmtime::Engine;
 
-/// The first argument that makes [`serve_if_asked`] compile.
+/// The first argument of a compiler process, by which [`serve_if_child`] recognises it.
 pub const ARGUMENT: &str = "plugbay-compiler";
 
-/// By how much compiling is nicer than the host's other work: it gets about a tenth of a core that
-/// other work wants, and all of an idle one.
+/// By how much the niceness of compiling is above that of the host: it gets about a tenth of a busy
+/// core, and all of an idle one.
 #[cfg(unix)]
 const NICE: i32 = 10;
 
@@ -39,18 +38,18 @@ const NICE: i32 = 10;
 pub struct CompilerCommand {
     /// Its absolute path.
     pub program: PathBuf,
-    /// Its first arguments, which have it call [`serve`] before anything else. The bounds follow.
+    /// Its first arguments, with which it calls [`serve`] before anything else. The bounds follow.
     pub args: Vec<OsString>,
-    /// What it may use.
+    /// The limits of compiling one component.
     pub bounds: Bounds,
 }
 
-/// What compiling one component may use.
+/// The limits of compiling one component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// CPU time of all threads together, in whole seconds.
+    /// CPU time of all threads together; rounded down to whole seconds.
     pub cpu: Duration,
-    /// Memory that it may allocate, in bytes.
+    /// Memory that the process may allocate, in bytes.
     pub memory: u64,
 }
 
@@ -62,8 +61,8 @@ impl Default for Bounds {
 }
 
 impl CompilerCommand {
-    /// The program that runs now, even if its file was replaced since; its `main` begins with
-    /// [`serve_if_asked`].
+    /// The running program, even if its file was replaced since. Its `main` must begin with
+    /// [`serve_if_child`].
     #[must_use]
     pub fn this_program() -> Self {
         let args = vec![ARGUMENT.into()];
@@ -74,7 +73,7 @@ impl CompilerCommand {
 /// Compiles the component at standard input, within the bounds that are the last two arguments, and
 /// writes the code to standard output.
 ///
-/// Call it before anything else: what is started or allocated earlier counts.
+/// Call it before anything else: the limits apply to the whole process.
 #[must_use = "the program should end with this code"]
 pub fn serve() -> ExitCode {
     #[cfg(unix)]
@@ -86,10 +85,10 @@ pub fn serve() -> ExitCode {
     }
 }
 
-/// Compiles if the program was started with the argument [`ARGUMENT`] and bounds, as
-/// [`CompilerCommand::this_program`] does; else returns at once, with nothing.
+/// Compiles, as [`serve`], if this process was started by [`CompilerCommand::this_program`]; else
+/// returns `None` at once.
 #[must_use = "the program should end with this code if there is one"]
-pub fn serve_if_asked() -> Option<ExitCode> {
+pub fn serve_if_child() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     (args.next()? == ARGUMENT && args.count() == 2).then(serve)
 }
@@ -97,15 +96,15 @@ pub fn serve_if_asked() -> Option<ExitCode> {
 /// Where components are compiled.
 #[derive(Debug)]
 pub(crate) enum Compiler {
-    /// In a process for each.
+    /// In a process for each component.
     #[cfg(unix)]
     Process(process::Processes),
-    /// On threads of this process. wasmtime alone would use those that the whole program shares.
+    /// On threads of this process. Without a pool of its own, wasmtime would use rayon's global one.
     Threads(ThreadPool),
 }
 
 impl Compiler {
-    /// By that program where there is one and processes can be bounded, else on threads.
+    /// In processes if there is a command and the system is a Unix, else on threads.
     pub(crate) fn new(command: Option<CompilerCommand>) -> io::Result<Self> {
         match command {
             #[cfg(unix)]
@@ -133,7 +132,7 @@ impl Compiler {
 }
 
 impl Compiler {
-    /// Ends what is being compiled, where that can be ended, and compiles no more there.
+    /// Kills the compiler processes, and starts no more of them. Threads cannot be ended.
     pub(crate) fn stop(&self) {
         match self {
             #[cfg(unix)]
@@ -143,19 +142,18 @@ impl Compiler {
     }
 }
 
-/// It is no valid component, or the compiler does not do what it asks for.
+/// The refusal of a component that is not valid, or uses a feature that is not enabled.
 fn invalid(message: &str) -> Refusal {
     Refusal::new(Reason::Malformed, format!("expected a valid component: {message}"))
 }
 
-/// Lowers this thread's priority. Where a thread has none of its own, that of the process is left
-/// alone.
+/// Lowers this thread's priority, on systems where a thread has one of its own.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{getpriority_process, setpriority_process};
         let nice = getpriority_process(None).unwrap_or(0).saturating_add(NICE).min(19);
-        // Compiling at the usual priority is no reason not to compile.
+        // If it fails, compiling at the usual priority is fine.
         let _ = setpriority_process(None, nice);
     }
 }

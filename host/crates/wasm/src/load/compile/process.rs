@@ -1,5 +1,5 @@
-//! The host's side: starts the compiler, gives it the component, and takes the code. What all compilers
-//! together take is bounded, and all of them end with the host.
+//! The host's side: starts a compiler process, sends it the component, and reads the code. Bounds what
+//! all compiler processes need together, and ends them when the host stops.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -16,24 +16,27 @@ use rustix::process::Signal;
 use super::child::REFUSED;
 use super::{Bounds, CompilerCommand, invalid};
 
-/// The longest by the clock. On a machine that has better to do, CPU time takes its time.
+/// The limit of wall time, well above that of CPU time, which passes more slowly on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(4);
-/// The code of a program that panicked.
+/// The exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
-/// How much of a message is kept.
-const MESSAGE: usize = 4096;
+/// Messages of the process are cut to this many bytes.
+const MAX_MESSAGE: usize = 4096;
 
-/// The bounds of a first try. Nearly all components need less; one that needs more is compiled again, one
-/// such after the other. So what is slow holds up nothing that is quick, and the memory of all compilers
-/// together is bounded: by `QUICK_AT_ONCE` times the smaller bound, and once the greater.
+/// The bounds of the first try. Nearly all components need less. A component that needs more is
+/// compiled again within the full bounds, one such component after the other. So slow components
+/// delay no quick ones, and the memory of all processes together is bounded: by `MAX_QUICK` times
+/// these bounds, plus once the full bounds.
 const QUICK: Bounds = Bounds { cpu: Duration::from_secs(5), memory: 1 << 30 };
-const QUICK_AT_ONCE: usize = 4;
-/// A process that used so much CPU time until the deadline was not kept from working.
+/// The maximum number of first tries at the same time.
+const MAX_QUICK: usize = 4;
+/// If a process used this much CPU time before its deadline, the component is too costly; with less,
+/// the system was too busy.
 const WORKED: Duration = Duration::from_secs(20);
-/// How often a wait looks whether the host stops.
+/// How often a wait checks whether the host stops.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// The processes that compile.
+/// Runs the compiler processes, within bounds.
 #[derive(Debug)]
 pub(crate) struct Processes {
     command: CompilerCommand,
@@ -42,20 +45,20 @@ pub(crate) struct Processes {
     is_stopped: AtomicBool,
 }
 
-/// What came of a process.
+/// The result of a process.
 enum Answer {
     Code(Vec<u8>),
-    /// It took more than it may.
+    /// The process exceeded its bounds.
     OverBounds(Refusal),
 }
 
 impl Processes {
     pub(super) fn new(command: CompilerCommand) -> Self {
-        let (quick, slow) = (Places::new(QUICK_AT_ONCE), Places::new(1));
+        let (quick, slow) = (Places::new(MAX_QUICK), Places::new(1));
         Self { command, quick, slow, is_stopped: AtomicBool::new(false) }
     }
 
-    /// Ends all of them, for good.
+    /// Kills all processes, and starts no more of them.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
@@ -94,7 +97,7 @@ impl Processes {
             }
             Exchange::Late(cpu) => {
                 let found =
-                    format!("no end within {DEADLINE:?}, in which it got {cpu:?} of CPU time");
+                    format!("it was still running after {DEADLINE:?}, with {cpu:?} of CPU time");
                 Err(compiler_failed(&found))
             }
             Exchange::Stopped => Err(stopped()),
@@ -102,16 +105,16 @@ impl Processes {
     }
 }
 
-/// Places for processes, of which a bounded number run.
+/// A semaphore for processes, which threads wait for.
 #[derive(Debug)]
 struct Places {
     free: Mutex<usize>,
-    given_back: Condvar,
+    returned: Condvar,
 }
 
 impl Places {
     fn new(number: usize) -> Self {
-        Self { free: Mutex::new(number), given_back: Condvar::new() }
+        Self { free: Mutex::new(number), returned: Condvar::new() }
     }
 
     /// Waits for a place; `None` once the host stops.
@@ -125,7 +128,7 @@ impl Places {
                 *free -= 1;
                 return Some(Place(self));
             }
-            let waited = self.given_back.wait_timeout(free, STOP_CHECK);
+            let waited = self.returned.wait_timeout(free, STOP_CHECK);
             free = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -137,13 +140,13 @@ struct Place<'a>(&'a Places);
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.given_back.notify_one();
+        self.0.returned.notify_one();
     }
 }
 
-/// What a process that failed says by how it ended.
+/// The answer of a process that failed, by how it ended.
 fn ended(status: ExitStatus, answer: &[u8], bounds: Bounds) -> Result<Answer, Refusal> {
-    let message = String::from_utf8_lossy(&answer[..answer.len().min(MESSAGE)]);
+    let message = String::from_utf8_lossy(&answer[..answer.len().min(MAX_MESSAGE)]);
     if status.code() == Some(i32::from(REFUSED)) {
         return Err(invalid(&message));
     }
@@ -151,7 +154,7 @@ fn ended(status: ExitStatus, answer: &[u8], bounds: Bounds) -> Result<Answer, Re
     if ended_by(Signal::XCPU) {
         return Ok(Answer::OverBounds(over_bounds(bounds, "one that takes more time")));
     }
-    // What cannot allocate aborts; a fault of the compiler is one of these, too.
+    // A process that cannot allocate aborts; a bug in the compiler can look the same.
     if ended_by(Signal::ABORT) || ended_by(Signal::SEGV) || status.code() == Some(PANICKED) {
         let found = format!("one that takes more memory, or ends the compiler ({status})");
         return Ok(Answer::OverBounds(over_bounds(bounds, &found)));
@@ -160,10 +163,10 @@ fn ended(status: ExitStatus, answer: &[u8], bounds: Bounds) -> Result<Answer, Re
 }
 
 fn stopped() -> Refusal {
-    Refusal::new(Reason::Compiler, "expected to compile, found that the host stops")
+    Refusal::new(Reason::Compiler, "the host stops")
 }
 
-/// The component is at fault.
+/// The refusal of a component that exceeds the bounds.
 fn over_bounds(bounds: Bounds, found: &str) -> Refusal {
     let message = format!(
         "expected a component that compiles within {:?} of CPU time and {} MiB, found {found}",
@@ -171,16 +174,19 @@ fn over_bounds(bounds: Bounds, found: &str) -> Refusal {
         bounds.memory >> 20
     );
     Refusal::new(Reason::Compile, message)
-        .hint("split what it does over several plugins, or make its functions smaller")
+        .hint("make the functions of the component smaller, or split it into several plugins")
 }
 
-/// The compiler or the system is at fault.
+/// The refusal if the compiler or the system failed, and not the component.
 fn compiler_failed(found: &str) -> Refusal {
-    Refusal::new(Reason::Compiler, format!("expected the compiler to finish, found {found}"))
-        .hint("the compiler is a process of the host's own program: check that the program may start processes, and the machine's memory")
+    let message = format!("expected the compiler process to finish, found {found}");
+    Refusal::new(Reason::Compiler, message).hint(
+        "the compiler is a process of the host's own program: check that the host may start \
+         processes, and that the machine has free memory",
+    )
 }
 
-/// The process, killed and awaited on drop.
+/// The compiler process. Dropping it kills the process and waits for its end.
 struct Running(Child);
 
 impl Running {
@@ -197,7 +203,8 @@ impl Running {
             .map(Self)
     }
 
-    /// Gives it all of `bytes` and takes all that it writes. One that does not end by itself is killed.
+    /// Sends the process all of `bytes` and reads all of its output. A process that does not end by
+    /// itself is killed.
     fn exchange(
         &mut self,
         bytes: &[u8],
@@ -209,14 +216,14 @@ impl Running {
             return Err(io::Error::other("a process without its pipes"));
         };
         std::thread::scope(|scope| {
-            // It may end before it has read all: then its end says why.
+            // It fails if the process ends before it has read all; its exit status says why.
             let writer = scope.spawn(move || drop(stdin.write_all(bytes)));
             let mut exchange = read(&mut stdout, deadline, is_stopped);
             if let Ok(Exchange::Late(cpu)) = &mut exchange {
                 *cpu = cpu_time(self.0.id());
             }
             if !matches!(exchange, Ok(Exchange::Ended(_))) {
-                // Or the writer would wait for a reader.
+                // Ends the writer, which otherwise waits for the process to read.
                 let _ = self.0.kill();
             }
             let _ = writer.join();
@@ -232,17 +239,17 @@ impl Drop for Running {
     }
 }
 
-/// What came of talking to a process.
+/// The result of an exchange with a process.
 enum Exchange {
-    /// It closed its output; this is all of it.
+    /// The process closed its output; this is all of it.
     Ended(Vec<u8>),
-    /// The deadline passed; until then it used so much CPU time.
+    /// The deadline passed; the process used this much CPU time.
     Late(Duration),
     /// The host stops.
     Stopped,
 }
 
-/// Reads to the end, until `deadline` or the host's stop.
+/// Reads to the end, or until `deadline`, or until the host stops.
 fn read(
     from: &mut (impl Read + std::os::fd::AsFd),
     deadline: Instant,
@@ -273,10 +280,10 @@ fn read(
     }
 }
 
-/// The CPU time that a process has used, as far as the system says (proc_pid_stat(5), fields 14 and 15).
+/// The CPU time that a process has used (proc_pid_stat(5), fields 14 and 15); zero if it is not known.
 fn cpu_time(process: u32) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, can contain any character.
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(
@@ -295,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_more_than_a_first_try_may_is_tried_again_with_all_bounds() {
+    fn a_component_that_exceeds_the_first_bounds_is_compiled_again_with_all_bounds() {
         // The bounds come after the script's name: $0 is the seconds, $1 the bytes.
         let processes = processes("[ $0 = 120 ] && echo done $1 || kill -XCPU $$");
         let code = processes.compile(b"").unwrap();
@@ -303,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fault_is_told_from_the_components() {
+    fn failures_of_the_system_are_told_from_those_of_the_component() {
         let reason = |script: &str| processes(script).compile(b"").unwrap_err().reason;
         assert_eq!(reason("kill -XCPU $$"), Reason::Compile);
         assert_eq!(reason("kill -ABRT $$"), Reason::Compile);
@@ -313,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_ends_what_compiles_and_what_waits() {
+    fn a_stop_ends_running_and_waiting_compilations() {
         let folder = tempfile::tempdir().unwrap();
         let begun = folder.path().join("begun");
         let script = format!("echo >> {}; exec sleep 1000", begun.display());
@@ -321,16 +328,16 @@ mod tests {
         let count = || std::fs::read_to_string(&begun).map_or(0, |begun| begun.lines().count());
         std::thread::scope(|scope| {
             let compile = || processes.compile(b"").unwrap_err().message;
-            let all: Vec<_> = (0..=QUICK_AT_ONCE).map(|_| scope.spawn(compile)).collect();
-            while count() < QUICK_AT_ONCE {
+            let all: Vec<_> = (0..=MAX_QUICK).map(|_| scope.spawn(compile)).collect();
+            while count() < MAX_QUICK {
                 std::thread::yield_now();
             }
             processes.stop();
             for one in all {
-                assert_eq!(one.join().unwrap(), "expected to compile, found that the host stops");
+                assert_eq!(one.join().unwrap(), "the host stops");
             }
         });
-        assert_eq!(count(), QUICK_AT_ONCE, "no more at once, and none after the stop");
+        assert_eq!(count(), MAX_QUICK, "no more at once, and none after the stop");
     }
 
     #[test]

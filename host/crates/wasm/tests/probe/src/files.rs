@@ -1,4 +1,4 @@
-//! Files, by WASI itself: what the standard library keeps its callers from.
+//! Files, by WASI itself: uses that the standard library does not allow.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use wasip2::sockets::network::IpAddressFamily;
 use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 
-/// What stays open after the call.
+/// A resource that stays open after the call.
 enum Held {
     File { _file: Descriptor },
     Stream { _stream: InputStream },
@@ -26,7 +26,7 @@ fn failed(code: ErrorCode) -> io::Error {
     io::Error::other(format!("{code:?}"))
 }
 
-/// The granted folder that the plugin sees there.
+/// The granted folder at this path.
 fn folder(at: &str) -> io::Result<Descriptor> {
     let found = get_directories().into_iter().find(|(_, path)| path == at);
     found.map(|(folder, _)| folder).ok_or_else(|| io::Error::other("no such folder"))
@@ -36,7 +36,8 @@ fn open(folder: &Descriptor, path: &str, flags: DescriptorFlags) -> Result<Descr
     folder.open_at(PathFlags::empty(), path, OpenFlags::empty(), flags)
 }
 
-/// Opens it so many times and keeps all; says how many there were, and why there were no more.
+/// Opens a resource up to `times` times and keeps all of them open. Returns how many, and the error
+/// of the first that failed.
 fn hold<E: std::fmt::Debug>(
     times: &str,
     mut open: impl FnMut() -> Result<Held, E>,
@@ -64,7 +65,7 @@ pub(crate) fn hold_streams(at: &str, path: &str, times: &str) -> io::Result<Stri
     hold(times, || file.read_via_stream(0).map(|stream| Held::Stream { _stream: stream }))
 }
 
-/// Each is read a little.
+/// Of each listing one entry is read.
 pub(crate) fn hold_listings(at: &str, times: &str) -> io::Result<String> {
     let folder = folder(at)?;
     hold(times, || {
@@ -85,7 +86,7 @@ pub(crate) fn release() -> String {
     held.len().to_string()
 }
 
-/// How many entries the folder has, and how many names.
+/// The number of entries in the folder, and of distinct names among them.
 pub(crate) fn count(at: &str) -> io::Result<String> {
     let listing = folder(at)?.read_directory().map_err(failed)?;
     let (mut entries, mut names) = (0, std::collections::BTreeSet::new());
@@ -96,7 +97,7 @@ pub(crate) fn count(at: &str) -> io::Result<String> {
     Ok(format!("{entries} {}", names.len()))
 }
 
-/// Writes so many bytes at once without asking how many may be.
+/// Writes this many bytes at once, without asking for a permit.
 pub(crate) fn overwrite(at: &str, path: &str, bytes: &str) -> io::Result<String> {
     let bytes = bytes.parse().map_err(io::Error::other)?;
     let file = open(&folder(at)?, path, DescriptorFlags::WRITE).map_err(failed)?;

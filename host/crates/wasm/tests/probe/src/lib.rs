@@ -1,5 +1,5 @@
-//! Tries what it is told to try and says what came of it: a line of the request's body is a verb and its arguments, a line of the answer
-//! what it found.
+//! Runs the commands in a request's body, one a line, a verb and its arguments. The answer has the
+//! result of each on a line.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -16,7 +16,7 @@ struct Probe;
 
 impl Plugin for Probe {
     const NAME: &'static str = "probe";
-    const DESCRIPTION: &'static str = "tries what it is told to try";
+    const DESCRIPTION: &'static str = "runs the commands of a test";
     type Config = ();
 
     fn new((): ()) -> Result<Self> {
@@ -27,7 +27,7 @@ impl Plugin for Probe {
 impl Handler for Probe {
     const NAME: &'static str = "probe";
     const ROUTES: &'static [Route] = &[Route::new(&["POST"], "/probe")];
-    const DESCRIPTION: &'static str = "tries what the body says";
+    const DESCRIPTION: &'static str = "runs the commands in the body";
 
     fn handle(&self, request: Request) -> Result<Response> {
         let body = String::from_utf8_lossy(&request.body);
@@ -35,14 +35,14 @@ impl Handler for Probe {
             .lines()
             .map(|line| {
                 let words: Vec<&str> = line.split(' ').collect();
-                attempt(&words).unwrap_or_else(|error| format!("error: {error}"))
+                run(&words).unwrap_or_else(|error| format!("error: {error}"))
             })
             .collect();
         Ok(Response::text(&found.join("\n")))
     }
 }
 
-/// Documents as they are: it is there to be one kind more.
+/// A codec that passes CBOR on, so that the probe is of two kinds.
 impl Codec for Probe {
     const NAME: &'static str = "probe";
 
@@ -55,7 +55,7 @@ impl Codec for Probe {
     }
 }
 
-fn attempt(words: &[&str]) -> io::Result<String> {
+fn run(words: &[&str]) -> io::Result<String> {
     match *words {
         ["read", path] => fs::read_to_string(path),
         ["write", path, text] => fs::write(path, text).map(|()| "written".into()),
@@ -116,7 +116,7 @@ fn attempt(words: &[&str]) -> io::Result<String> {
     }
 }
 
-/// `\n` ends a line.
+/// Prints the words; `\n` in them ends a line.
 fn print(to: &mut dyn Write, words: &[&str]) -> io::Result<String> {
     to.write_all(words.join(" ").replace("\\n", "\n").as_bytes())?;
     to.flush()?;

@@ -1,4 +1,4 @@
-//! Sockets and names, by WASI itself.
+//! Sockets and name look-ups, by WASI itself.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -60,7 +60,7 @@ pub(crate) fn look_up(name: &str) -> io::Result<String> {
     Ok(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
 }
 
-/// What the server says, of the first address that is not refused.
+/// Connects to the first address that accepts, and returns all that it sends.
 pub(crate) fn connect(to: &str) -> io::Result<String> {
     if let Ok(address) = to.parse() {
         return connect_to(&address);
@@ -70,7 +70,7 @@ pub(crate) fn connect(to: &str) -> io::Result<String> {
     let mut last = io::Error::other("no address");
     for address in addresses(name)? {
         match connect_to(&(address, port).into()) {
-            Ok(said) => return Ok(said),
+            Ok(received) => return Ok(received),
             Err(error) => last = error,
         }
     }
@@ -87,18 +87,18 @@ fn connect_to(address: &SocketAddr) -> io::Result<String> {
             Err(code) => return Err(failed(code)),
         }
     };
-    let mut said = Vec::new();
+    let mut received = Vec::new();
     loop {
         match input.blocking_read(4096) {
-            Ok(bytes) => said.extend(bytes),
+            Ok(bytes) => received.extend(bytes),
             Err(StreamError::Closed) => break,
             Err(error) => return Err(io::Error::other(format!("{error:?}"))),
         }
     }
-    Ok(String::from_utf8_lossy(&said).into_owned())
+    Ok(String::from_utf8_lossy(&received).into_owned())
 }
 
-/// What comes back for a datagram.
+/// Sends a datagram, and returns the answer.
 pub(crate) fn send(to: &str) -> io::Result<String> {
     let to: SocketAddr = to.parse().map_err(io::Error::other)?;
     let socket = create_udp_socket(family(&to)).map_err(failed)?;

@@ -8,7 +8,7 @@ use super::*;
 /// Read to its end for each entry, such a name takes minutes.
 const SIZE: usize = 16 << 20;
 /// As long as a busy machine needs to look at so many bytes, and far less than those minutes.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An ELF library of sections after the first, which are placed one after the other; the names
 /// of all are in the section with index 1.
@@ -44,7 +44,7 @@ fn is_soon_refused(bytes: &[u8], host: Target, found: &str) {
     assert!(is_whole(bytes));
     let error = refused(bytes, host);
     assert!(error.contains(found), "{error}");
-    assert!(begun.elapsed() < PATIENCE, "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT, "it took {:?}", begun.elapsed());
 }
 
 fn long_name() -> Vec<u8> {

@@ -10,7 +10,7 @@ use super::super::death::Death;
 use super::super::spawn::output_limit;
 use super::{Inner, State, Supervisor};
 use crate::call_host::CallHost;
-use crate::worker::link::wire::Op;
+use crate::worker::link::wire::{Head, Op};
 
 impl Supervisor {
     /// Refuses further calls, calls the instance's `shutdown`, and kills the worker. `graceful` is how
@@ -53,7 +53,7 @@ impl Supervisor {
         let Some(mut lane) = inner.idle.pop() else { return };
         drop(inner);
         let host = CallHost::outside(&self.ledger);
-        let request = CallRequest { op: Op::Shutdown, index: 0, meta: &[], body: &[] };
+        let request = CallRequest { head: Head::new(Op::Shutdown), meta: &[], body: &[] };
         let limit = output_limit(&self.spec.policy);
         if let Err(error) = exchange(&mut lane, request, &host, limit, Instant::now() + bound) {
             let plugin = &**self.spec.identity.label();

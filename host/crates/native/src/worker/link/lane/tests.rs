@@ -7,7 +7,7 @@ use std::time::Duration;
 use plugbay_abi::host::NoHost;
 use proptest::prelude::*;
 
-use super::super::memory::LARGEST;
+use super::super::memory::MAX_RING_BODY;
 use super::super::segment::{self, Area, CAPACITY, End};
 use super::super::socket::Socket;
 use super::super::spin::{Spin, budget};
@@ -38,7 +38,8 @@ fn pair() -> (Lane, Lane) {
     (here, there)
 }
 
-const SIZES: [usize; 9] = [0, 1, 64, 4096, 65_520, LARGEST, LARGEST + 1, CAPACITY + 1, 3_000_000];
+const SIZES: [usize; 9] =
+    [0, 1, 64, 4096, 65_520, MAX_RING_BODY, MAX_RING_BODY + 1, CAPACITY + 1, 3_000_000];
 
 /// With a deadline, so that a lost wake-up fails the test instead of hanging it.
 fn patient<S: Stream>(mut lane: Lane<S>) -> Lane<S> {
@@ -99,7 +100,7 @@ fn writing_that_is_not_read_ends_at_the_deadline() {
         let (mut here, _there) = pair();
         let begun = Instant::now();
         here.set_deadline(begun + Duration::from_millis(40)).unwrap();
-        let sent = here.send(Head::new(Op::Handle), &vec![1; meta], &vec![2; body]);
+        let sent = here.send(Head::new(Op::Call), &vec![1; meta], &vec![2; body]);
         assert!(matches!(sent, Err(LaneError::Late)), "{sent:?}");
         assert!(begun.elapsed() >= Duration::from_millis(40));
     }
@@ -108,7 +109,7 @@ fn writing_that_is_not_read_ends_at_the_deadline() {
 #[test]
 fn a_body_that_stops_half_way_ends_at_the_deadline() {
     let (mut here, _there, memory) = pair_and_memory(Duration::ZERO);
-    let header = Head::new(Op::Reply).write(0, LARGEST).unwrap();
+    let header = Head::new(Op::Reply).write(0, MAX_RING_BODY).unwrap();
     memory.copy_in(End::Worker, 0, &header);
     memory.side(End::Worker).written.store(100, Ordering::Release);
     here.set_deadline(Instant::now() + Duration::from_millis(40)).unwrap();
@@ -159,7 +160,7 @@ fn with_other_end_dropped(
 #[test]
 fn a_sleeper_wakes_when_the_other_end_is_gone() {
     with_other_end_dropped(1, |mut lane| lane.receive(&mut Frame::default(), MAX_BODY));
-    with_other_end_dropped(2, |mut lane| lane.send(Head::new(Op::Handle), &vec![0; CAPACITY], &[]));
+    with_other_end_dropped(2, |mut lane| lane.send(Head::new(Op::Call), &vec![0; CAPACITY], &[]));
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn impossible_counters_are_refused() {
         let received = here.receive(&mut Frame::default(), MAX_BODY);
         assert!(matches!(received, Err(LaneError::Protocol(_))), "{received:?}");
         side.read.store(count, Ordering::Release);
-        let sent = here.send(Head::new(Op::Handle), &[], b"body");
+        let sent = here.send(Head::new(Op::Call), &[], b"body");
         assert!(matches!(sent, Err(LaneError::Protocol(_))), "{sent:?}");
     }
 }
@@ -227,7 +228,7 @@ fn lengths_past_the_bounds_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-    /// Any sequence of frames arrives as it was sent, in both directions, whoever is faster.
+    /// Any sequence of frames arrives as it was sent, in both directions, whichever end is faster.
     #[test]
     fn random_frames_arrive_whole(
         frames in prop::collection::vec((0_usize..40_000, 0_usize..200_000, any::<u8>()), 1..20),
@@ -248,7 +249,7 @@ proptest! {
             let bytes = |size: usize| -> Vec<u8> {
                 (0..size).map(|at| byte.wrapping_add(at.to_le_bytes()[0])).collect()
             };
-            let head = Head { code: byte.into(), ..Head::indexed(Op::Handle, low(body)) };
+            let head = Head { code: byte.into(), ..Head::indexed(Op::Call, low(body)) };
             here.send(head, &bytes(meta), &bytes(body)).unwrap();
             here.receive(&mut frame, MAX_BODY).unwrap();
             prop_assert_eq!(frame.head, head);

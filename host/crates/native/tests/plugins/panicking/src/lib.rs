@@ -1,7 +1,7 @@
 //! A plugin for the tests, in Rust: it panics wherever its configuration, or a mark in the file,
 //! asks it to.
 //!
-//! It is made of `plugbay-abi` alone, which is built in a second.
+//! It depends on `plugbay-abi` alone, which builds in a second.
 
 use plugbay_abi::guest::{self, Exports};
 use plugbay_abi::kind::codec::CodecExports;
@@ -22,7 +22,7 @@ impl Panicking {
     }
 }
 
-/// A payload that is no text, and panics once more when it is dropped.
+/// A panic payload that is not a string, and panics again when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {

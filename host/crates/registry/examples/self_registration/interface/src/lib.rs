@@ -9,5 +9,5 @@ pub trait Codec: Send + Sync {
     fn encode(&self, bytes: &[u8]) -> String;
 }
 
-/// What is registered, and the meeting point of those who do and those who look up.
+/// The registered type, which crates that register a codec and crates that look one up share.
 pub type SharedCodec = Arc<dyn Codec>;

@@ -1,8 +1,9 @@
-//! The kind `handler`: HTTP requests to responses, whole bodies at a time.
+//! The kind `handler`: answers HTTP requests, with whole bodies.
 
 use std::pin::Pin;
 
-use crate::{CallError, CallErrorKind, Context, Kind};
+use super::Kind;
+use crate::{CallError, CallErrorKind, Context};
 
 /// The kind `handler`.
 #[derive(Debug)]
@@ -16,35 +17,35 @@ impl Kind for Handler {
 /// A future of a handler's answer.
 pub type HandlerFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, CallError>> + Send + 'a>>;
 
-/// What a caller of a handler calls.
+/// The interface of a handler.
 pub trait HandlerCall: Send + Sync {
     /// Answers one request.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the plugin; its instance is thrown away and no other call
-    /// notices.
+    /// Dropping the future stops the plugin. Its instance is discarded; other calls are not
+    /// affected.
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a>;
 }
 
-/// A request as the router saw it.
+/// A request for a handler.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The upper-case method.
     pub method: String,
-    /// The path, percent-encoded as it came, without the query.
+    /// The path, percent-encoded as received, without the query.
     pub path: String,
     /// The query without `?`.
     pub query: Option<String>,
     /// The route's path parameters, percent-decoded, in the pattern's order.
     pub params: Vec<(String, String)>,
-    /// Header fields with lowercase names, in the order in which they came.
+    /// Header fields with lowercase names, in the order of the request.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// What a handler answers.
+/// The answer of a handler.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status, 200 to 599.
@@ -55,20 +56,20 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// The most header fields of an answer. Clients take about a hundred.
-const MOST_FIELDS: usize = 256;
-/// The most bytes of all header fields of an answer, names and values. Proxies and clients take from
-/// 8 to 64 KiB.
-const MOST_HEADER_BYTES: usize = 64 << 10;
-/// How much of a field's name an error repeats, in characters.
-const SHOWN: usize = 60;
+/// The maximum number of header fields of an answer. Clients accept about a hundred.
+const MAX_FIELDS: usize = 256;
+/// The maximum size of all header fields of an answer, names and values, in bytes. Proxies and clients
+/// accept from 8 to 64 KiB.
+const MAX_HEADER_BYTES: usize = 64 << 10;
+/// The maximum length of a field's name in an error, in characters.
+const MAX_SHOWN: usize = 60;
 
 impl Response {
-    /// Checks that the response can be sent over HTTP. Each runtime calls this on what a plugin
-    /// answers, before anything else sees it.
+    /// Checks that the response can be sent over HTTP. Each runtime calls this on each answer of a
+    /// plugin, before it returns the answer.
     ///
     /// A name is a token and a value has no control characters but tabs (RFC 9110, sections 5.1
-    /// and 5.5). The length of the body is bounded by the policy's `output`.
+    /// and 5.5). The policy's `output` limits the length of the body.
     ///
     /// # Errors
     ///
@@ -79,18 +80,18 @@ impl Response {
         if !(200..=599).contains(status) {
             return Err(contract(format!("status {status} is not valid: expected 200 to 599")));
         }
-        if headers.len() > MOST_FIELDS {
+        if headers.len() > MAX_FIELDS {
             let found = headers.len();
-            return Err(contract(format!("expected at most {MOST_FIELDS} headers, found {found}")));
+            return Err(contract(format!("expected at most {MAX_FIELDS} headers, found {found}")));
         }
         let mut bytes = 0;
         for (name, value) in headers {
             check_field(name, value)?;
             bytes += name.len() + value.len();
         }
-        if bytes > MOST_HEADER_BYTES {
+        if bytes > MAX_HEADER_BYTES {
             let message =
-                format!("expected at most {MOST_HEADER_BYTES} bytes of headers, found {bytes}");
+                format!("expected at most {MAX_HEADER_BYTES} bytes of headers, found {bytes}");
             return Err(contract(message));
         }
         Ok(())
@@ -130,7 +131,7 @@ fn is_control(byte: u8) -> bool {
 }
 
 fn shortened(name: &str) -> String {
-    name.chars().take(SHOWN).collect()
+    name.chars().take(MAX_SHOWN).collect()
 }
 
 #[cold]

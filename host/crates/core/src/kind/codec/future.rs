@@ -1,4 +1,4 @@
-//! What an asynchronous codec call returns.
+//! The future of an asynchronous codec call.
 
 use std::pin::Pin;
 

@@ -1,4 +1,4 @@
-//! Where things are: the repository, cargo's target folder, and cargo itself.
+//! The repository: its root, cargo's target folder, and its packages.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,15 +6,15 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use cargo_metadata::{Metadata, MetadataCommand};
 
-/// The repository and what cargo knows of it.
-pub(crate) struct Place {
+/// The repository, and cargo's metadata of its workspace.
+pub(crate) struct Repository {
     pub(crate) root: PathBuf,
     /// Cargo's target folder: `target`, unless `CARGO_TARGET_DIR` says otherwise.
     pub(crate) target: PathBuf,
     pub(crate) metadata: Metadata,
 }
 
-impl Place {
+impl Repository {
     pub(crate) fn find() -> Result<Self> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
         let metadata = MetadataCommand::new()
@@ -33,7 +33,7 @@ impl Place {
         self.metadata.packages.iter().any(|package| package.name.as_str() == name)
     }
 
-    /// A cargo call in the root, with the toolchain and the settings that xtask itself was called with.
+    /// A cargo command in the root, with the toolchain and the environment of xtask itself.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);

@@ -1,15 +1,17 @@
 //! The kind `codec` on WIT.
 
+pub(crate) mod guest;
+
 use std::sync::Arc;
 
 use plugbay_core::codec::{Codec, CodecCall, CodecFuture, Direction};
 use plugbay_core::{CallError, Context};
 use wasmtime::Store;
 
-use super::calls::{Calls, WasmKind};
-use super::codec_guest::CodecGuest;
-use super::exports::Exports;
-use super::guest::AnyGuest;
+use self::guest::CodecGuest;
+use crate::call::calls::{Calls, WasmKind};
+use crate::call::exports::Exports;
+use crate::call::guest::AnyGuest;
 use crate::sandbox::state::State;
 
 impl WasmKind for Codec {
@@ -24,12 +26,12 @@ impl WasmKind for Codec {
         Arc::new(calls)
     }
 
-    fn keep(guest: Self::Guest) -> AnyGuest {
+    fn erase_guest(guest: Self::Guest) -> AnyGuest {
         AnyGuest::Codec(guest)
     }
 
     #[inline]
-    fn kept(guest: &AnyGuest) -> Option<&Self::Guest> {
+    fn downcast_guest(guest: &AnyGuest) -> Option<&Self::Guest> {
         match guest {
             AnyGuest::Codec(guest) => Some(guest),
             AnyGuest::Other(_) => None,
@@ -49,9 +51,10 @@ impl CodecCall for Calls<Codec> {
         if self.needs_fiber(context) {
             let function =
                 |store: &mut Store<State>, guest: &CodecGuest| guest.on_fiber(store, direction);
-            return self.on_fiber(context, function, (index, input.to_vec()), |(answer,)| answer);
+            let params = (index, input.to_vec());
+            return self.block_on_fiber(context, function, params, |(answer,)| answer);
         }
-        self.direct(
+        self.call_direct(
             context,
             |store, guest| match direction {
                 Direction::Encode => guest.direct.call_encode(store, index, input),
@@ -70,6 +73,6 @@ impl CodecCall for Calls<Codec> {
         let function =
             move |store: &mut Store<State>, guest: &CodecGuest| guest.on_fiber(store, direction);
         let params = (self.capability(), input);
-        Box::pin(self.awaited(context, function, params, |(answer,)| answer))
+        Box::pin(self.await_on_fiber(context, function, params, |(answer,)| answer))
     }
 }

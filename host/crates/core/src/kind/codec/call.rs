@@ -1,18 +1,18 @@
-//! What a caller of a codec calls.
+//! The interface of a codec.
 
 use super::direction::Direction;
 use super::future::CodecFuture;
 use crate::{CallError, Context};
 
-/// What a caller of a codec calls. A document is one CBOR data item (RFC 8949).
+/// The interface of a codec. A document is one CBOR data item (RFC 8949).
 pub trait CodecCall: Send + Sync {
     /// Converts a document to bytes of the codec's format, or such bytes to a document.
     ///
     /// # Errors
     ///
-    /// To encode: `unsupported` if the format cannot hold the document; `invalid-input` if it is not
-    /// one CBOR item. To decode: `invalid-input` if the bytes are not of the format. Otherwise what
-    /// went wrong with the plugin.
+    /// To encode: `unsupported` if the format cannot hold the document; `invalid-input` if it is
+    /// not one CBOR item. To decode: `invalid-input` if the bytes are not of the format. Otherwise
+    /// the failure of the plugin.
     fn convert(
         &self,
         context: &Context<'_>,
@@ -20,15 +20,14 @@ pub trait CodecCall: Send + Sync {
         input: &[u8],
     ) -> Result<Vec<u8>, CallError>;
 
-    /// As [`CodecCall::convert`], for a plugin that calls another on a thread which many calls
-    /// share: the call blocks no thread, whatever the codec does or waits for.
+    /// As [`CodecCall::convert`], for a plugin that calls the codec on a thread that many calls
+    /// share: the call must not block the thread.
     ///
-    /// The provided body does all of the work in the first poll, which fits a codec that takes no
-    /// time.
+    /// The default implementation does all of the work in the first poll, which suits a fast codec.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels the call; no other call notices.
+    /// Dropping the future cancels the call, and does not affect other calls.
     fn convert_async<'a>(
         &'a self,
         context: Context<'a>,

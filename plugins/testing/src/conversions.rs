@@ -1,13 +1,13 @@
-//! The table "what becomes of …" in each codec's README, made by asking the codec.
+//! The tables in each codec's README that show how the codec converts values, made by calling it.
 
 use std::path::Path;
 
-use plugbay_sdk::{Codec, Document, Error, Kind};
+use plugbay_sdk::{Codec, Document, Error, ErrorKind};
 
 use crate::diagnostic;
 use crate::vectors::from_hex;
 
-/// Values that one format or another cannot hold as they are, in CBOR.
+/// Values, in CBOR, that some format cannot express or writes in another form.
 pub const PROBES: &[(&str, &str)] = &[
     ("null", "f6"),
     ("true", "f5"),
@@ -39,16 +39,16 @@ pub const PROBES: &[(&str, &str)] = &[
     ("a date (tag 0)", "c0 74 323031332d30332d32315432303a30343a30305a"),
 ];
 
-/// What a codec's table needs to know.
+/// A codec, with the parameters of its tables.
 pub struct Subject<'s, C> {
     /// The codec.
     pub codec: &'s C,
-    /// Where the values stand, in CBOR in hexadecimal: before and after, for formats whose
-    /// documents are of one shape.
+    /// CBOR before and after each value, in hexadecimal, for formats whose documents must be, for
+    /// instance, maps.
     pub frame: (&'static str, &'static str),
-    /// Whether its bytes are text.
+    /// Whether the format is text.
     pub text: bool,
-    /// What is read, with its name.
+    /// The inputs of the second table, with their names.
     pub inputs: &'s [(&'static str, Vec<u8>)],
 }
 
@@ -61,7 +61,7 @@ impl<C: Codec> Subject<'_, C> {
             let document = Document::from_trusted_cbor(from_hex(&format!("{before}{cbor}{after}")));
             let (written, read) = match self.codec.encode(&document) {
                 Ok(bytes) => (self.show(&bytes), self.read(&bytes, Some(&document))),
-                Err(error) => (refusal(&error, Kind::Unsupported), String::new()),
+                Err(error) => (refusal(&error, ErrorKind::Unsupported), String::new()),
             };
             table += &format!("| {what} | {written} | {read} |\n");
         }
@@ -76,7 +76,7 @@ impl<C: Codec> Subject<'_, C> {
         match self.codec.decode(bytes) {
             Ok(document) if Some(&document) == original => "the same".to_owned(),
             Ok(document) => quote(&diagnostic(document.as_cbor())),
-            Err(error) => refusal(&error, Kind::InvalidInput),
+            Err(error) => refusal(&error, ErrorKind::InvalidInput),
         }
     }
 
@@ -89,16 +89,16 @@ impl<C: Codec> Subject<'_, C> {
     }
 }
 
-fn refusal(error: &Error, surfacing: Kind) -> String {
-    let kind = match error.kind().unwrap_or(surfacing) {
-        Kind::InvalidInput => "invalid input",
-        Kind::Unsupported => "unsupported",
-        _ => "OUR FAULT",
+fn refusal(error: &Error, default: ErrorKind) -> String {
+    let kind = match error.kind().unwrap_or(default) {
+        ErrorKind::InvalidInput => "invalid input",
+        ErrorKind::Unsupported => "unsupported",
+        _ => "INTERNAL",
     };
     format!("{kind}: `{}`", error.message().replace('|', "\\|").replace('`', "'"))
 }
 
-/// As code in a cell of a table. Line breaks show as `⏎`.
+/// The text as code in a cell of a table, with line breaks as `⏎`.
 fn quote(text: &str) -> String {
     let text = text.replace("\r\n", "␍⏎").replace('\n', "⏎").replace('\0', "␀").replace('|', "\\|");
     let text = text.replace('\u{feff}', "⟨U+FEFF⟩");
@@ -110,11 +110,11 @@ fn quote(text: &str) -> String {
 const BEGIN: &str = "<!-- what becomes of: written by the tests -->\n";
 const END: &str = "<!-- end -->";
 
-/// Checks that a README holds the table, or puts it there if `PLUGBAY_BLESS` is set.
+/// Checks that a README has the table, or writes it there if `PLUGBAY_BLESS` is set.
 ///
 /// # Panics
 ///
-/// If it does not.
+/// If the README has another table, or none.
 pub fn check(readme: &Path, table: &str) {
     let text = std::fs::read_to_string(readme).expect("a README");
     let (before, rest) = text.split_once(BEGIN).expect("the beginning of the table");
@@ -124,7 +124,7 @@ pub fn check(readme: &Path, table: &str) {
     } else {
         assert!(
             found == table,
-            "{} says something else; with PLUGBAY_BLESS=1 this test puts it there:\n{table}",
+            "{} has another table; with PLUGBAY_BLESS=1 this test writes this one there:\n{table}",
             readme.display()
         );
     }

@@ -1,4 +1,4 @@
-//! A started plugin, its observer, and what it logs.
+//! A started plugin, with its observer and its log lines.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -19,7 +19,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// How long a thing that must come true may take on a busy machine.
+/// How long [`until`] waits, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 static TOKIO: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
@@ -28,7 +28,7 @@ static TOKIO: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().unwrap());
 
-/// Compiled code, kept for the other tests, each of which may be a process.
+/// The cache of compiled code, shared with the other tests, each of which may be a process.
 fn cache() -> AotCache {
     AotCache::open(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("sandbox-cache")).unwrap()
 }
@@ -47,12 +47,12 @@ pub(crate) fn tokio() -> &'static Handle {
     TOKIO.handle()
 }
 
-/// What a future comes to.
+/// Blocks until the future is ready.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     TOKIO.block_on(future)
 }
 
-/// Blocks until `done`, and gives way in between.
+/// Blocks until `done` returns true; fails after a minute.
 #[track_caller]
 pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
@@ -93,20 +93,20 @@ impl Observer for Notices {
     }
 }
 
-/// A plugin that runs.
-pub(crate) struct Site {
-    pub(crate) plugin: Arc<dyn Plugin>,
+/// A started plugin.
+pub(crate) struct TestPlugin {
+    pub(crate) inner: Arc<dyn Plugin>,
     notices: Arc<Notices>,
 }
 
-/// Starts a component. Its name is unique to the test, so that its lines are.
+/// Starts a component. Each test uses a name of its own, by which [`lines`] finds the log lines.
 pub(crate) fn try_start(
     name: &str,
     component: Vec<u8>,
     policy: Policy,
     resolver: Option<Arc<dyn Resolve>>,
-) -> Result<Site, Refusal> {
-    listen();
+) -> Result<TestPlugin, Refusal> {
+    collect_logs();
     let mut runtime = WasmRuntime::builder(ENGINE.clone(), tokio().clone()).cache(cache());
     if let Some(resolver) = resolver {
         runtime = runtime.resolver(resolver);
@@ -116,32 +116,32 @@ pub(crate) fn try_start(
     let prepared = runtime.prepare(&artifact)?;
     let description = prepared.describe(Isolation::Refuse)?;
     let notices = Arc::new(Notices::default());
-    let plugin = prepared.start(StartPlugin {
+    let inner = prepared.start(StartPlugin {
         identity: Identity::new(name, &description.version),
         description: Arc::new(description),
         config: serde_json::json!({}),
         policy,
         observer: Arc::clone(&notices) as Arc<dyn Observer>,
     })?;
-    Ok(Site { plugin, notices })
+    Ok(TestPlugin { inner, notices })
 }
 
 /// Starts a fixture.
-pub(crate) fn start(guest: &Guest, name: &str, policy: Policy) -> Site {
+pub(crate) fn start(guest: &Guest, name: &str, policy: Policy) -> TestPlugin {
     try_start(name, guest.build(), policy, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Starts the probe with these grants.
-pub(crate) fn probe(name: &str, grants: Grants) -> Site {
+pub(crate) fn probe(name: &str, grants: Grants) -> TestPlugin {
     probe_under(name, Policy { grants, ..Policy::default() })
 }
 
-pub(crate) fn probe_under(name: &str, policy: Policy) -> Site {
+pub(crate) fn probe_under(name: &str, policy: Policy) -> TestPlugin {
     try_start(name, PROBE.clone(), policy, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// As [`probe_under`], and names are looked up by `resolver`.
-pub(crate) fn probe_with(name: &str, policy: Policy, resolver: impl Resolve) -> Site {
+/// As [`probe_under`], with names looked up by `resolver`.
+pub(crate) fn probe_with(name: &str, policy: Policy, resolver: impl Resolve) -> TestPlugin {
     try_start(name, PROBE.clone(), policy, Some(Arc::new(resolver)))
         .unwrap_or_else(|error| panic!("{error}"))
 }
@@ -150,16 +150,16 @@ pub(crate) fn probe_component() -> Vec<u8> {
     PROBE.clone()
 }
 
-impl Site {
+impl TestPlugin {
     fn call<K: Kind>(&self, capability: u32) -> Arc<K::Call> {
-        self.plugin.provide(capability).unwrap().get::<K>().unwrap().clone()
+        self.inner.provide(capability).unwrap().get::<K>().unwrap().clone()
     }
 
     pub(crate) fn codec(&self) -> Arc<dyn CodecCall> {
         self.call::<Codec>(0)
     }
 
-    /// What the probe's codec, its second capability, reads from these bytes.
+    /// Decodes bytes with the probe's codec, its second capability.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
         self.call::<Codec>(1).decode(&Context::new(&ALONE), bytes)
     }
@@ -172,21 +172,21 @@ impl Site {
         self.codec().encode(&Context::new(&ALONE), b"in")
     }
 
-    /// What the plugin answers to a request with this body.
+    /// Sends the plugin a request with this body, and returns the body of the answer.
     pub(crate) async fn ask(&self, body: &str) -> Result<String, CallError> {
         let request = Request { method: "POST".into(), body: body.into(), ..Request::default() };
         let answer = self.handler().handle(Context::new(&ALONE), request).await?;
         Ok(String::from_utf8(answer.body).unwrap())
     }
 
-    /// What the probe found.
+    /// Sends a command to the probe, and returns its result.
     #[track_caller]
     pub(crate) fn attempt(&self, line: &str) -> String {
         wait(self.ask(line)).unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
     pub(crate) fn stats(&self) -> PluginStats {
-        self.plugin.stats()
+        self.inner.stats()
     }
 
     pub(crate) fn denied(&self, grant: &str) -> u64 {
@@ -197,8 +197,8 @@ impl Site {
         self.notices.0.lock().unwrap().clone()
     }
 
-    /// What the plugin was told off for, with this grant, as the observer heard it.
-    pub(crate) fn told(&self, wanted: plugbay_core::Grant) -> Vec<String> {
+    /// The denied uses of this grant that were reported to the observer.
+    pub(crate) fn denied_uses(&self, wanted: plugbay_core::Grant) -> Vec<String> {
         let tried = |notice| match notice {
             Notice::Denied { grant, tried, .. } if grant == wanted => Some(tried),
             _ => None,
@@ -207,7 +207,7 @@ impl Site {
     }
 }
 
-/// A line of a plugin's log.
+/// A log line of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) plugin: String,
@@ -217,12 +217,12 @@ pub(crate) struct Line {
 
 static LINES: Mutex<Vec<Line>> = Mutex::new(Vec::new());
 
-fn listen() {
+fn collect_logs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Collector).unwrap());
 }
 
-/// What the plugin called `name` has logged.
+/// The log lines of the plugin `name`.
 pub(crate) fn lines(name: &str) -> Vec<(tracing::Level, String)> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let own = lines.iter().filter(|line| line.plugin == format!("{name}@1.0.0"));

@@ -1,4 +1,5 @@
-//! What the schema holds, wherever it lies: data, definitions that nothing uses, unknown keywords.
+//! The size of a schema, including parts that are not used: data, unused definitions, unknown
+//! keywords.
 
 use serde_json::Value;
 
@@ -12,17 +13,17 @@ const PATTERNS: usize = 64;
 const PATTERN: usize = 1024;
 
 pub(super) fn check(schema: &Value) -> Verdict<()> {
-    Holdings::default().take(schema, "", 0)
+    SchemaSize::default().take(schema, "", 0)
 }
 
 #[derive(Default)]
-struct Holdings {
+struct SchemaSize {
     values: usize,
     text: usize,
     patterns: usize,
 }
 
-impl Holdings {
+impl SchemaSize {
     fn take(&mut self, value: &Value, pointer: &str, depth: usize) -> Verdict<()> {
         self.values += 1;
         if self.values > VALUES {
@@ -66,8 +67,8 @@ impl Holdings {
         Ok(())
     }
 
-    /// A key with the name of a keyword is taken for one only where its value fits: a property may
-    /// be called `pattern` or `$id` too.
+    /// A key with the name of a keyword counts as one only if its value has the keyword's type: a
+    /// property may be called `pattern` or `$id` too.
     fn keyword(&mut self, key: &str, value: &Value, pointer: &str, depth: usize) -> Verdict<()> {
         let at = || below(pointer, key);
         match (key, value) {
@@ -82,7 +83,8 @@ impl Holdings {
                     render::quoted(target),
                 ))
             }
-            // They move the base or the target of references away from what `Walk` sees.
+            // These keywords change the base or the target of references in ways that `Walk` does
+            // not follow.
             ("$dynamicRef" | "$recursiveRef" | "$dynamicAnchor" | "$anchor", Value::String(_))
             | ("$recursiveAnchor", Value::Bool(_)) => Err(SchemaViolation::schema(
                 &at(),

@@ -1,6 +1,6 @@
-//! Which way a codec converts.
+//! The direction of a conversion.
 
-/// Which way a codec converts.
+/// The direction of a conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From a document to bytes of the codec's format.

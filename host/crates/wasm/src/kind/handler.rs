@@ -6,10 +6,10 @@ use plugbay_core::Context;
 use plugbay_core::handler::{Handler, HandlerCall, HandlerFuture, Request, Response};
 use wasmtime::component::TypedFunc;
 
-use super::calls::{Calls, WasmKind};
-use super::exports::Exports;
 use crate::bindings::exports::plugbay::plugin::handler as wit;
 use crate::bindings::plugbay::plugin::types;
+use crate::call::calls::{Calls, WasmKind};
+use crate::call::exports::Exports;
 
 impl WasmKind for Handler {
     const INTERFACE: &'static str = "plugbay:plugin/handler@1.0.0";

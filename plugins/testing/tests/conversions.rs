@@ -1,9 +1,9 @@
-//! What becomes of what a format cannot hold, and of hostile input: every README says so, and
-//! this is where the codecs are asked.
+//! The tables in every codec's README are current: values that a format cannot express or writes in
+//! another form, and unusual input.
 
 use std::path::Path;
 
-use plugbay_plugin_testing::fates::{self, Subject};
+use plugbay_plugin_testing::conversions::{self, Subject};
 use plugbay_plugin_testing::vectors::from_hex;
 use plugbay_sdk::{Codec, Plugin as _};
 
@@ -19,9 +19,9 @@ fn check<C: Codec>(
     let bytes = |input: &str| if text { input.as_bytes().to_vec() } else { from_hex(input) };
     let inputs: Vec<_> = inputs.iter().map(|(what, input)| (*what, bytes(input))).collect();
     let table = Subject { codec, frame, text, inputs: &inputs }.table();
-    assert!(!table.contains("OUR FAULT"), "{table}");
+    assert!(!table.contains("INTERNAL"), "{table}");
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("README.md");
-    fates::check(&readme, &table);
+    conversions::check(&readme, &table);
 }
 
 #[test]

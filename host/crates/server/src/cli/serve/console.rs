@@ -1,4 +1,4 @@
-//! What `up` prints while it serves: where it serves, each event, how it ended.
+//! Prints the output of `up`: the addresses, each event, and the end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,50 +10,50 @@ use plugbay_server::{Server, Stopped};
 use serde::Serialize;
 use serde_json::json;
 
-use super::outlet::Outlet;
+use super::writer::NonBlockingWriter;
 use crate::cli::globals::Globals;
 use crate::cli::print;
 
-/// How long a reader that has stopped reading may delay the end of the process.
+/// The longest time that a reader that stopped reading may delay the end of the process.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Stdout and the log of a host.
-pub(super) struct Voice {
+pub(super) struct Console {
     json: bool,
-    out: Outlet,
-    log: Outlet,
+    out: NonBlockingWriter,
+    log: NonBlockingWriter,
 }
 
-impl Voice {
+impl Console {
     pub(super) fn new(globals: &Globals) -> io::Result<Self> {
         let lost: fn(u64) -> String = if globals.json {
             |lost| json_line(&json!({ "type": "lost", "lines": lost }))
         } else {
-            |lost| format!("{lost} lines were lost: the reader was too slow\n")
+            |lost| format!("{lost} lines were dropped: the reader was too slow\n")
         };
         Ok(Self {
             json: globals.json,
-            out: Outlet::new(anstream::stdout(), lost)?,
-            log: Outlet::new(io::stderr(), |lost| {
-                format!("{lost} log entries were lost: the reader was too slow\n")
+            out: NonBlockingWriter::new(anstream::stdout(), lost)?,
+            log: NonBlockingWriter::new(io::stderr(), |lost| {
+                format!("{lost} log entries were dropped: the reader was too slow\n")
             })?,
         })
     }
 
-    /// Where the log goes.
-    pub(super) fn log(&self) -> Outlet {
+    /// The writer of the log.
+    pub(super) fn log(&self) -> NonBlockingWriter {
         self.log.clone()
     }
 
-    /// Waits a moment until the readers have read everything.
+    /// Waits until the readers have read everything, for a second at most.
     pub(super) fn flush(&self) {
         let end = Instant::now() + FLUSH_TIMEOUT;
-        for outlet in [&self.out, &self.log] {
-            outlet.flush(end.saturating_duration_since(Instant::now()));
+        for writer in [&self.out, &self.log] {
+            writer.flush(end.saturating_duration_since(Instant::now()));
         }
     }
 
-    /// Prints what is served and where.
+    /// Prints the addresses, the plugins, the routes and the rejections.
     pub(super) fn announce(&self, server: &Server) {
         let status = server.host().status();
         let (data, admin) = (server.data_address(), server.admin_address());
@@ -61,7 +61,7 @@ impl Voice {
             let serving = json!({
                 "type": "serving", "data": data, "admin": admin, "status": status,
             });
-            return self.out.say(json_line(&serving));
+            return self.out.push(json_line(&serving));
         }
         let config = server.host().config();
         let mut places = vec![("serving", url(data))];
@@ -72,20 +72,20 @@ impl Voice {
         for part in [plugins(&status), routes(&status), rejected(&status)].into_iter().flatten() {
             text.extend(["\n", part.as_str(), "\n"]);
         }
-        self.out.say(text + "\n");
+        self.out.push(text + "\n");
     }
 
-    /// Prints an event: a line.
-    pub(super) fn tell(&self, event: &Event) {
+    /// Prints an event as one line.
+    pub(super) fn print_event(&self, event: &Event) {
         if self.json {
             let event = serde_json::to_value(event).map(|mut event| {
                 event["type"] = "event".into();
                 event
             });
-            return self.out.say(json_line(&event.unwrap_or_default()));
+            return self.out.push(json_line(&event.unwrap_or_default()));
         }
         let dim = Style::new().dimmed();
-        let word = match &event.outcome {
+        let color = match &event.outcome {
             plugbay::Outcome::Rejected { .. } => Style::new().fg_color(Some(AnsiColor::Red.into())),
             alarming if alarming.is_alarming() => {
                 Style::new().fg_color(Some(AnsiColor::Yellow.into()))
@@ -95,25 +95,25 @@ impl Voice {
         let text = event.outcome.to_string();
         let text = print::plain(&text);
         let generation = event.generation;
-        self.out.say(format!("{dim}generation {generation}{dim:#}  {word}{text}{word:#}\n"));
+        self.out.push(format!("{dim}generation {generation}{dim:#}  {color}{text}{color:#}\n"));
     }
 
-    /// Prints a line for people.
-    pub(super) fn say(&self, text: &str) {
+    /// Prints a line, unless the output is JSON.
+    pub(super) fn print_line(&self, text: &str) {
         if !self.json {
-            self.out.say(format!("{text}\n"));
+            self.out.push(format!("{text}\n"));
         }
     }
 
-    /// Prints how it ended.
-    pub(super) fn stopped(&self, stopped: Stopped) {
+    /// Prints how the server stopped.
+    pub(super) fn print_stopped(&self, stopped: Stopped) {
         match stopped {
             Stopped { cut_off } if self.json => {
-                self.out.say(json_line(&json!({ "type": "stopped", "cut_off": cut_off })));
+                self.out.push(json_line(&json!({ "type": "stopped", "cut_off": cut_off })));
             }
-            Stopped { cut_off: 0 } => self.say("stopped"),
+            Stopped { cut_off: 0 } => self.print_line("stopped"),
             Stopped { cut_off } => {
-                self.say(&format!("stopped; {cut_off} connections were cut off"));
+                self.print_line(&format!("stopped; {cut_off} connections were cut off"));
             }
         }
     }

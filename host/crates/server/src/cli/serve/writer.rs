@@ -1,7 +1,7 @@
-//! Output that never blocks the host, however slowly it is read.
+//! Output that never blocks the host, even if the reader is slow.
 //!
-//! A thread of its own writes from a bounded queue. If the reader is slow, has stopped or is gone,
-//! lines that find the queue full are dropped and counted, and the count is printed once there is
+//! A separate thread writes from a bounded queue. While the queue is full, because the reader is
+//! slow, stopped or gone, new lines are dropped and counted. The count is printed once there is
 //! room.
 
 use std::collections::VecDeque;
@@ -10,14 +10,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that may wait. A single text may be longer, for it need not wait for others.
-const MOST: usize = 1 << 20;
+/// The largest size of the queue, in bytes. A single text may be longer if the queue is empty.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-/// Where texts go. Cheap to clone.
+/// Writes texts on a separate thread. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Outlet {
+pub(super) struct NonBlockingWriter {
     queue: Arc<Queue>,
-    /// What is said of texts that were lost.
+    /// The note about this many dropped texts.
     lost: fn(u64) -> String,
 }
 
@@ -30,15 +30,15 @@ struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<String>,
-    /// Bytes of those that wait.
+    /// The size of the waiting texts, in bytes.
     bytes: usize,
-    /// Texts that were dropped since the last note of that.
+    /// The number of texts that were dropped since the last note.
     lost: u64,
     /// Whether a text is being written.
     writing: bool,
 }
 
-impl Outlet {
+impl NonBlockingWriter {
     /// Starts the thread that writes to `to`.
     pub(super) fn new(
         to: impl Write + Send + 'static,
@@ -46,17 +46,17 @@ impl Outlet {
     ) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let writer = Arc::clone(&queue);
-        // It ends with the process: there may be output until then.
-        thread::Builder::new().name("output".into()).spawn(move || writer.write_on(to))?;
+        // The thread is never joined: there may be output until the process ends.
+        thread::Builder::new().name("output".into()).spawn(move || writer.write_all_to(to))?;
         Ok(Self { queue, lost })
     }
 
-    /// Says a whole line, or several. Never waits.
-    pub(super) fn say(&self, text: String) {
+    /// Queues one or more whole lines. Never blocks.
+    pub(super) fn push(&self, text: String) {
         let mut state = self.queue.lock();
         let note = if state.lost > 0 { (self.lost)(state.lost) } else { String::new() };
         let bytes = state.bytes + note.len() + text.len();
-        if bytes > MOST && !state.waiting.is_empty() {
+        if bytes > MAX_QUEUED_BYTES && !state.waiting.is_empty() {
             state.lost += 1;
             return;
         }
@@ -69,7 +69,7 @@ impl Outlet {
         self.queue.changed.notify_all();
     }
 
-    /// Waits until all is written that was said, but no longer than this.
+    /// Waits until all queued texts are written, for at most this long.
     pub(super) fn flush(&self, within: Duration) {
         let busy = |state: &mut State| state.writing || !state.waiting.is_empty();
         let waited = self.queue.changed.wait_timeout_while(self.queue.lock(), within, busy);
@@ -82,7 +82,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_on(&self, mut to: impl Write) -> ! {
+    fn write_all_to(&self, mut to: impl Write) -> ! {
         let mut state = self.lock();
         loop {
             if let Some(text) = state.waiting.pop_front() {
@@ -92,7 +92,7 @@ impl Queue {
                 let written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
                 state = self.lock();
                 state.writing = false;
-                // The next one is tried all the same: a full disk may have room again.
+                // The next text is written all the same: a full disk may have room again.
                 state.lost += u64::from(written.is_err());
                 self.changed.notify_all();
             } else {
@@ -103,9 +103,9 @@ impl Queue {
 }
 
 /// For the log, which writes each entry at once.
-impl Write for Outlet {
+impl Write for NonBlockingWriter {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.say(String::from_utf8_lossy(text).into_owned());
+        self.push(String::from_utf8_lossy(text).into_owned());
         Ok(text.len())
     }
 
@@ -122,8 +122,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Hands over what is written, and writes the next only when it is told to; then, with the
-    /// error that it is told.
+    /// Sends each written text to the test, and then waits for the result that the write returns.
     struct Reader {
         written: Sender<String>,
         go_on: Receiver<io::Result<()>>,
@@ -140,52 +139,52 @@ mod tests {
         }
     }
 
-    fn outlet() -> (Outlet, Receiver<String>, Sender<io::Result<()>>) {
+    fn writer() -> (NonBlockingWriter, Receiver<String>, Sender<io::Result<()>>) {
         let ((written, seen), (go_on, gate)) = (channel(), channel());
         let to = Reader { written, go_on: gate };
-        (Outlet::new(to, |lost| format!("{lost} lost")).unwrap(), seen, go_on)
+        (NonBlockingWriter::new(to, |lost| format!("{lost} lost")).unwrap(), seen, go_on)
     }
 
     #[test]
-    fn a_reader_that_stands_still_costs_lines_and_no_time() {
-        let (outlet, seen, go_on) = outlet();
-        outlet.say("first".into());
+    fn a_stopped_reader_costs_lines_and_does_not_block() {
+        let (writer, seen, go_on) = writer();
+        writer.push("first".into());
         assert_eq!(seen.recv_timeout(LONG).unwrap(), "first");
-        // It is being written, and does not come to an end.
-        let long = "x".repeat(MOST / 2);
+        // The first text is being written, and its write does not return.
+        let long = "x".repeat(MAX_QUEUED_BYTES / 2);
         for _ in 0..5 {
-            outlet.say(long.clone());
+            writer.push(long.clone());
         }
-        outlet.flush(Duration::from_millis(10));
+        writer.flush(Duration::from_millis(10));
         for _ in 0..2 {
             go_on.send(Ok(())).unwrap();
             assert_eq!(seen.recv_timeout(LONG).unwrap(), long);
         }
-        outlet.say("last".into());
+        writer.push("last".into());
         for expected in ["3 lost", "last"] {
             go_on.send(Ok(())).unwrap();
             assert_eq!(seen.recv_timeout(LONG).unwrap(), expected);
         }
         go_on.send(Ok(())).unwrap();
-        outlet.flush(LONG);
+        writer.flush(LONG);
     }
 
     #[test]
-    fn a_reader_that_is_gone_is_no_error() {
-        let (outlet, seen, go_on) = outlet();
+    fn writing_goes_on_after_a_failed_write() {
+        let (writer, seen, go_on) = writer();
         for _ in 0..2 {
-            outlet.say("unheard".into());
+            writer.push("unheard".into());
             assert_eq!(seen.recv_timeout(LONG).unwrap(), "unheard");
             go_on.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
-            outlet.flush(LONG);
-            assert_eq!(outlet.queue.lock().lost, 1);
-            // The disk has room again, say.
-            outlet.say("heard".into());
+            writer.flush(LONG);
+            assert_eq!(writer.queue.lock().lost, 1);
+            // A later write succeeds.
+            writer.push("heard".into());
             for expected in ["1 lost", "heard"] {
                 assert_eq!(seen.recv_timeout(LONG).unwrap(), expected);
                 go_on.send(Ok(())).unwrap();
             }
-            outlet.flush(LONG);
+            writer.flush(LONG);
         }
     }
 }

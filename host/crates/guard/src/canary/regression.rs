@@ -1,15 +1,16 @@
-//! The figures that made a canary bad.
+//! Why a canary is bad: in what it is worse than the stable version, with the figures.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::side::share;
 
-/// Why a canary is bad, with all figures that made it so. Prints as one sentence.
+/// In what a canary is worse than the stable version, with all figures of the test. Prints as one
+/// sentence.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Why {
-    /// It fails more often.
+pub enum Regression {
+    /// The canary fails more often.
     Errors {
         /// Calls of the canary that failed,
         errors: u64,
@@ -19,12 +20,12 @@ pub enum Why {
         stable_errors: u64,
         /// of so many.
         stable_calls: u64,
-        /// How likely as uneven a count is by chance.
+        /// The probability of such a count, or a more uneven one, by chance.
         p: f64,
-        /// What that had to be below.
+        /// The significance that `p` fell below.
         limit: f64,
     },
-    /// It refuses more inputs.
+    /// The canary refuses more inputs.
     Refusals {
         /// Calls of the canary whose input was refused,
         refusals: u64,
@@ -34,45 +35,45 @@ pub enum Why {
         stable_refusals: u64,
         /// of so many.
         stable_calls: u64,
-        /// How likely as uneven a count is by chance.
+        /// The probability of such a count, or a more uneven one, by chance.
         p: f64,
-        /// What that had to be below.
+        /// The significance that `p` fell below.
         limit: f64,
     },
-    /// It is slower.
+    /// The canary is slower.
     Latency {
-        /// The quantile that is compared: 0.95.
+        /// The quantile that is compared, such as 0.95.
         quantile: f64,
-        /// The canary's latency there, to an eighth.
+        /// The canary's latency at that quantile, to an eighth.
         latency: Duration,
-        /// The stable version's, as its limit of confidence.
+        /// The stable version's latency, as its upper confidence limit.
         stable_latency: Duration,
-        /// What counted as slow.
+        /// The latency beyond which a call counts as slow.
         slow: Duration,
-        /// Successful calls of the canary that were,
+        /// Successful calls of the canary that took longer than `slow`,
         longer: u64,
         /// of so many.
         calls: u64,
-        /// How likely so many are, if its quantile is not above `slow`.
+        /// The probability of so many slow calls, if the quantile is not above `slow`.
         p: f64,
-        /// What that had to be below.
+        /// The significance that `p` fell below.
         limit: f64,
     },
 }
 
-impl Why {
+impl Regression {
     /// A stable word for logs, metrics and the API.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Errors { .. } => "canary_errors",
-            Self::Refusals { .. } => "canary_refusals",
-            Self::Latency { .. } => "canary_latency",
+            Self::Errors { .. } => "canary-errors",
+            Self::Refusals { .. } => "canary-refusals",
+            Self::Latency { .. } => "canary-latency",
         }
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Regression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Errors { errors, calls, stable_errors, stable_calls, p, limit } => {

@@ -1,4 +1,9 @@
 //! Kinds: the typed interfaces of capabilities, and how a plugin provides one.
+//!
+//! A kind that every host serves is one module here, one line of [`built_in`] and one of [`BUILT_IN`].
+
+pub mod codec;
+pub mod handler;
 
 use std::any::Any;
 use std::fmt;
@@ -6,12 +11,34 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::codec::call::CodecCall;
+use self::codec::Codec;
+use self::codec::call::CodecCall;
+use self::handler::Handler;
+
+/// The modules of the built-in kinds.
+pub mod built_in {
+    pub use super::{codec, handler};
+}
+
+/// The kinds that every host serves, sorted by name. Whatever lists kinds reads this.
+pub const BUILT_IN: [BuiltIn; 2] = [
+    BuiltIn { name: Codec::NAME, plural: "codecs" },
+    BuiltIn { name: Handler::NAME, plural: "handlers" },
+];
+
+/// What is known of a built-in kind without a plugin of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BuiltIn {
+    /// Its name, as in `codec:json`.
+    pub name: &'static str,
+    /// The word for its capabilities, as in `plugbay list codecs`.
+    pub plural: &'static str,
+}
 
 /// A typed interface that capabilities have.
 ///
-/// [`Codec`](crate::codec::Codec) and [`Handler`](crate::handler::Handler) are kinds; an
-/// application defines its own by naming what a caller calls.
+/// [`Codec`] and [`Handler`] are kinds; an application defines its own by naming what a caller calls.
 ///
 /// ```
 /// use plugbay_core::{CallError, Context, Kind};
@@ -122,5 +149,22 @@ impl fmt::Display for CapabilityKey {
 impl Serialize for CapabilityKey {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_kinds_are_sorted_and_each_word_means_one() {
+        let names = BUILT_IN.map(|kind| kind.name);
+        assert!(names.is_sorted(), "{names:?}");
+        for kind in BUILT_IN {
+            let same = |other: &&BuiltIn| {
+                [other.name, other.plural].iter().any(|it| [kind.name, kind.plural].contains(it))
+            };
+            assert_eq!(BUILT_IN.iter().filter(same).count(), 1, "{kind:?}");
+        }
     }
 }

@@ -1,13 +1,19 @@
-//! How many calls of one plugin run at once. Further calls wait in a bounded queue.
+//! How many calls run at once, of one plugin or of several together. Further calls wait in a bounded
+//! queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Instant;
 
-use plugbay_core::{CallError, WaitError, WaitQueue, overloaded};
+use crate::CallError;
+use crate::wait_queue::{WaitError, WaitQueue, overloaded};
 
-/// The places of one plugin, at least one.
-pub(crate) struct Bulkhead {
+/// A number of places, at least one, and the queue of the calls that wait for one.
+///
+/// A caller that has a thread to block waits by [`Bulkhead::enter`], any other by
+/// [`Bulkhead::enter_async`]. Both wait in the same queue.
+#[derive(Debug)]
+pub struct Bulkhead {
     label: Arc<str>,
     places: u32,
     taken: AtomicU32,
@@ -15,11 +21,15 @@ pub(crate) struct Bulkhead {
 }
 
 /// The right to make one call. Dropped, it is given to a call that waits.
-pub(crate) struct Place(Arc<Bulkhead>);
+#[derive(Debug)]
+#[must_use = "the place is given back when this is dropped"]
+pub struct Place(Arc<Bulkhead>);
 
 impl Bulkhead {
-    /// At most `places` calls at once of the plugin `label`, for which at most `queue` calls wait.
-    pub(crate) fn new(label: &Arc<str>, places: u32, queue: u32) -> Arc<Self> {
+    /// At most `places` calls at once, for which at most `queue` calls wait. Errors name the plugin
+    /// `label`.
+    #[must_use]
+    pub fn new(label: &Arc<str>, places: u32, queue: u32) -> Arc<Self> {
         Arc::new(Self {
             label: Arc::clone(label),
             places: places.max(1),
@@ -29,12 +39,26 @@ impl Bulkhead {
     }
 
     /// The plugin, as errors name it.
-    pub(crate) fn label(&self) -> &Arc<str> {
+    #[must_use]
+    pub fn label(&self) -> &Arc<str> {
         &self.label
     }
 
+    /// The most calls at once.
+    #[must_use]
+    pub fn places(&self) -> u32 {
+        self.places
+    }
+
+    /// The most calls that may wait.
+    #[must_use]
+    pub fn queue(&self) -> u32 {
+        self.queue.bound()
+    }
+
     /// How many calls wait for a place.
-    pub(crate) fn waiting(&self) -> u32 {
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
         self.queue.waiting()
     }
 
@@ -43,7 +67,7 @@ impl Bulkhead {
     /// # Errors
     ///
     /// `overloaded` at once if the queue is full, or at the deadline.
-    pub(crate) fn enter(self: &Arc<Self>, deadline: Instant) -> Result<Place, CallError> {
+    pub fn enter(self: &Arc<Self>, deadline: Instant) -> Result<Place, CallError> {
         let place = self.queue.wait(Some(deadline), None, || self.try_enter());
         place.map_err(|error| self.refusal(error))
     }
@@ -53,7 +77,11 @@ impl Bulkhead {
     /// # Cancel safety
     ///
     /// Dropped, the future leaves the queue.
-    pub(crate) async fn enter_async(self: &Arc<Self>) -> Result<Place, CallError> {
+    ///
+    /// # Errors
+    ///
+    /// `overloaded` at once if the queue is full.
+    pub async fn enter_async(self: &Arc<Self>) -> Result<Place, CallError> {
         let place = self.queue.wait_async(None, || self.try_enter()).await;
         place.map_err(|error| self.refusal(error))
     }
@@ -81,14 +109,16 @@ impl Bulkhead {
 
     /// The error of a call that waited for a place until its deadline.
     #[cold]
-    pub(crate) fn late(&self) -> CallError {
+    #[must_use]
+    pub fn late(&self) -> CallError {
         let places = self.places;
         self.overloaded(format!("expected a place within its deadline, found all {places} taken"))
     }
 
-    /// The error of a call that was not made because something was not free in time.
+    /// The error of a call that was not made because something else was not free in time.
     #[cold]
-    pub(crate) fn overloaded(&self, message: String) -> CallError {
+    #[must_use]
+    pub fn overloaded(&self, message: String) -> CallError {
         overloaded(&self.label, message)
     }
 }
@@ -108,9 +138,8 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use plugbay_core::CallErrorKind;
-
     use super::*;
+    use crate::CallErrorKind;
 
     const LONG: Duration = Duration::from_secs(20);
 
@@ -142,6 +171,22 @@ mod tests {
         assert!(error.message().contains("within its deadline"), "{error}");
         assert!(begun.elapsed() >= Duration::from_millis(30));
         assert_eq!(places.waiting(), 0);
+    }
+
+    #[test]
+    fn calls_without_a_thread_wait_in_the_same_queue() {
+        let places = bulkhead(1, 1);
+        let place = places.enter(Instant::now()).unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut waits = Box::pin(places.enter_async());
+        assert!(waits.as_mut().poll(&mut context).is_pending());
+        assert!(refused(&places, LONG).message().contains("at most 1 calls to wait"));
+        let mut second = Box::pin(places.enter_async());
+        assert!(matches!(second.as_mut().poll(&mut context), Poll::Ready(Err(_))));
+        drop(waits);
+        assert_eq!(places.waiting(), 0, "it left the queue");
+        drop(place);
+        drop(places.enter(Instant::now()).unwrap());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The functions of the kind `codec`.
+//! The functions of a codec in one instance.
 
 use std::sync::OnceLock;
 
@@ -6,25 +6,25 @@ use plugbay_core::codec::Direction;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, TypedFunc};
 
-use super::exports::Exports;
 use crate::bindings::exports::plugbay::plugin::codec;
 use crate::bindings::plugbay::plugin::types;
+use crate::call::exports::Exports;
 use crate::sandbox::state::State;
 
-/// A function that is called on a fiber: it owns what it is given.
+/// A function for calls on a fiber, whose arguments are owned.
 pub(super) type OnFiber = TypedFunc<(u32, Vec<u8>), (Result<Vec<u8>, types::Error>,)>;
 
-/// The functions of one instance. Finding a function checks its type, which costs a fresh
-/// instance dearly: those for a fiber are found when one is needed.
+/// The functions of one instance. Finding a function checks its type, which is a large part of the
+/// cost of a fresh instance, so those for a fiber are found when they are first called.
 pub struct CodecGuest {
-    /// Called on the caller's stack, with what the caller lends.
+    /// For calls on the caller's stack, whose arguments are borrowed.
     pub(super) direct: codec::Guest,
     instance: Instance,
     encode: Fiber,
     decode: Fiber,
 }
 
-/// A function for a fiber, and where it is.
+/// A function for calls on a fiber, found when it is first called.
 struct Fiber {
     index: ComponentExportIndex,
     function: OnceLock<OnFiber>,
@@ -56,7 +56,7 @@ impl CodecGuest {
         })
     }
 
-    /// The function that converts this way on a fiber.
+    /// The function that converts in this direction, for a call on a fiber.
     pub(super) fn on_fiber(
         &self,
         store: &mut Store<State>,

@@ -1,20 +1,20 @@
-//! What one look came to.
+//! The report of one reconciliation.
 
 use serde::{Deserialize, Serialize};
 
 use super::rejected::Rejected;
 
-/// What one look came to.
+/// The result of one reconciliation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The generation that serves now.
     pub generation: u64,
-    /// Whether this look published it.
+    /// Whether this reconciliation published it.
     pub published: bool,
-    /// `name@version` of what was started.
+    /// `name@version` of the versions that were started.
     pub loaded: Vec<String>,
-    /// `name@version` of what left.
+    /// `name@version` of the versions that were retired.
     pub retired: Vec<String>,
     /// Everything that is refused now.
     pub rejected: Vec<Rejected>,
@@ -24,7 +24,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What a look came to whose first act came to `first`.
+    /// Merges the report of an earlier step of the same reconciliation into this one.
     pub(crate) fn after(mut self, first: Option<Self>) -> Self {
         let Some(first) = first else { return self };
         self.published |= first.published;

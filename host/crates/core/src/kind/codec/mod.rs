@@ -1,4 +1,4 @@
-//! The kind `codec`: documents to a format's bytes and back.
+//! The kind `codec`: converts documents to bytes of a format, and back.
 
 pub(crate) mod call;
 pub(crate) mod direction;
@@ -9,8 +9,7 @@ use std::sync::Arc;
 pub use self::call::CodecCall;
 pub use self::direction::Direction;
 pub use self::future::CodecFuture;
-use crate::Kind;
-use crate::kind::AnyCall;
+use super::{AnyCall, Kind};
 
 /// The kind `codec`.
 #[derive(Debug)]

@@ -1,0 +1,22 @@
+//! The trait that [`export!`](crate::export) implements for every plugin, whatever its form.
+
+use crate::plugin::Plugin;
+use crate::route::Route;
+
+/// A plugin that [`export!`](crate::export) was called for. Only the macro implements it.
+pub trait Exported: Plugin {
+    /// The version of the plugin's crate.
+    const VERSION: &'static str;
+    /// The description of each of its capabilities. Calls name a capability by its index here.
+    const INFOS: &'static [fn() -> Info];
+}
+
+/// The description of a capability: the constants of the trait that implements it.
+#[derive(Clone, Copy)]
+pub struct Info {
+    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) media_types: &'static [&'static str],
+    pub(crate) routes: &'static [Route],
+}
