@@ -117,7 +117,7 @@ impl<'c> Claims<'c> {
         Ok(())
     }
 
-    /// Gives a plugin all the routes that it asks for, or none.
+    /// Assigns to a plugin all routes that it suggests, or none.
     fn claim_routes(&mut self, claim: &Claim<'_>) -> Result<(), Refusal> {
         for (index, description) in claim.descriptions.iter().enumerate() {
             // A clash of a version on trial does not keep its plugin from serving.
@@ -130,8 +130,7 @@ impl<'c> Claims<'c> {
         Ok(())
     }
 
-    /// Adds all routes that a plugin suggests, or none. Where the configuration says otherwise, it
-    /// wins.
+    /// Adds all routes that a plugin suggests, except those that the configuration defines; or none.
     fn add_routes(&mut self, name: &str, description: &Description) -> Result<(), Refusal> {
         let mut added: Vec<String> = Vec::new();
         for route in suggestions(name, description) {
@@ -151,18 +150,17 @@ impl<'c> Claims<'c> {
         Ok(())
     }
 
-    /// Adds those routes of a plugin that can stand beside the ones that are there.
+    /// Adds those routes of a plugin that clash with no other.
     fn add_routes_that_fit(&mut self, name: &str, description: &Description) {
         for route in suggestions(name, description) {
             if !self.is_configured(&route) && !self.is_there(&route) {
-                // The plugin serves without a route that does not fit.
+                // The plugin serves without the route that clashes.
                 let _ = self.router.insert(route);
             }
         }
     }
 
-    /// Whether the configuration says who serves what `route` asks for, by whatever names its
-    /// pattern has for the parameters.
+    /// Whether the configuration defines this route; the names of path parameters do not matter.
     fn is_configured(&self, route: &Route) -> bool {
         if self.configured.is_empty() {
             return false;
@@ -171,7 +169,8 @@ impl<'c> Claims<'c> {
         configured.is_some_and(|all| all.iter().any(|it| it.shares_methods(route)))
     }
 
-    /// Whether the route is there already: another provider of the same handler suggests it too.
+    /// Whether the router has the route already, because another provider of the same handler suggests
+    /// it too.
     fn is_there(&self, route: &Route) -> bool {
         let mut others = self.router.of_pattern(&route.pattern);
         others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)
@@ -297,7 +296,8 @@ pub(crate) fn configured_routes(config: &Config) -> Router {
     router
 }
 
-/// A pattern that is no pattern is the description's fault; one that another plugin has is a clash.
+/// The refusal of a route: a malformed pattern is an error of the description, and a pattern that another
+/// plugin has is a clash.
 fn refused_route(error: &RouteError, owner: Option<String>) -> Refusal {
     let malformed = matches!(
         error,

@@ -79,8 +79,8 @@ pub(crate) fn resolve(
             true => 0,
             false => u8::from(!running.contains_key(&identity.name)),
         };
-        // Of the files that hold one plugin the newest version comes first, whichever of them runs: or
-        // another one would run after a restart.
+        // Of several files of one plugin the newest version comes first, even if another one runs:
+        // after a restart the same version must run.
         let newest = Reverse(offer.description.version.clone());
         (rank, first_found.get(&identity.name).cloned(), newest, offer.source.clone())
     });

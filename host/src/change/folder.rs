@@ -24,8 +24,8 @@ const TRUSTED_AGE: Duration = Duration::from_secs(3);
 /// The largest artifact, in bytes.
 const MAX_ARTIFACT: u64 = 256 << 20;
 
-/// How many bytes of new artifacts one look keeps for those who prepare them; the others are read again
-/// then, one by one.
+/// The maximum size of all new artifacts that one listing keeps in memory, in bytes. The others are read
+/// again when they are prepared.
 const MAX_KEPT: u64 = 64 << 20;
 
 const EXTENSIONS: [&str; 4] = ["wasm", "so", "dylib", "dll"];
@@ -135,7 +135,7 @@ fn changed_while_read() -> Refusal {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     read: HashMap<PathBuf, (Stamp, Found)>,
-    /// Since when each file that was read has been as it is: its own time stamp may lie in the future.
+    /// When each file was first seen as it is now: its own time stamp may be in the future.
     seen: HashMap<PathBuf, (Stamp, Instant)>,
 }
 
@@ -226,7 +226,7 @@ fn is_candidate(path: &Path) -> bool {
 enum FileState {
     Artifact(Found),
     NotYet,
-    /// It went away between listing and reading.
+    /// The file was removed between listing and reading.
     Nothing,
 }
 
@@ -292,7 +292,8 @@ impl Memory {
         Ok(Ok(FileState::Artifact(found)))
     }
 
-    /// For how long a file was left alone, as its time stamp says or looks have seen.
+    /// The time since the last modification of a file, by its time stamp, or since it was first seen as
+    /// it is now, whichever is longer.
     fn age(&mut self, path: &Path, stamp: &Stamp) -> Duration {
         let now = Instant::now();
         let seen = self.seen.entry(path.to_owned()).or_insert_with(|| (stamp.clone(), now));
@@ -329,7 +330,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_has_an_artifacts_name_and_is_no_file_is_listed_and_not_opened() {
+    fn a_name_of_an_artifact_that_is_not_a_file_is_refused_and_not_opened() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("folder.wasm")).unwrap();
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn one_look_keeps_a_bounded_number_of_bytes() {
+    fn one_listing_keeps_a_bounded_number_of_bytes() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.wasm", "b.wasm", "c.wasm"] {
             let file = File::create(folder.path().join(name)).unwrap();

@@ -1,7 +1,8 @@
-//! Artifacts on their way from bytes to a description: each on a thread of its own, none waited for.
+//! Prepares artifacts: each on a thread of its own, in the background.
 //!
-//! What a compiler or a `describe` takes is bounded, by minutes. So a look never waits for one: it begins
-//! what is new and goes on with what is there. Each that ends asks for another look.
+//! To compile or to describe an artifact may take minutes. So a reconciliation does not wait for it: it
+//! begins to prepare new artifacts, and goes on with those that are ready. Each artifact that becomes
+//! ready wakes the reconciler.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -13,28 +14,29 @@ use plugbay_core::{Refusal, Runtime};
 use super::prepare::{Key, Ready, prepare};
 use super::store::ArtifactSource;
 
-/// How long one that is prepared takes the place of another. One that takes longer is slow, or hostile:
-/// others begin beside it.
+/// An artifact that takes longer than this to prepare is slow, or hostile, and no longer counts as one of
+/// the `workers`: another one begins beside it.
 const SLOW: Duration = Duration::from_secs(1);
-/// The most that are prepared at the same time, the slow ones included.
-const THREADS: usize = 32;
-/// Bytes of all artifacts that are prepared at the same time. A larger one has them to itself.
-const BYTES: u64 = 512 << 20;
+/// The maximum number of artifacts that are prepared at the same time, the slow ones included.
+const MAX_THREADS: usize = 32;
+/// The maximum size of all artifacts that are prepared at the same time, in bytes. A larger one is
+/// prepared alone.
+const MAX_BYTES: u64 = 512 << 20;
 
-/// An artifact that was prepared, or why not.
+/// The result of preparing an artifact.
 pub(super) struct Done {
     pub(super) key: Key,
-    /// An error of the outer kind says that the file changed meanwhile: nothing is known of its digest.
+    /// An outer error means that the file changed meanwhile, and nothing is known about its digest.
     pub(super) ready: Result<Result<Ready, Refusal>, Refusal>,
     pub(super) took: Duration,
 }
 
-/// The artifacts that are on their way.
+/// The artifacts that are being prepared.
 pub(super) struct Preparing(Arc<Shared>);
 
 struct Shared {
     runtimes: Vec<Arc<dyn Runtime>>,
-    /// Asks for another look.
+    /// Wakes the reconciler.
     wake: Box<dyn Fn() + Send + Sync>,
     work: Mutex<Work>,
     ended: Condvar,
@@ -44,7 +46,7 @@ struct Shared {
 struct Work {
     queue: VecDeque<(Key, ArtifactSource)>,
     running: HashMap<Key, Running>,
-    /// How many of them may be quick.
+    /// How many of them may be quicker than [`SLOW`].
     workers: usize,
     threads: usize,
     done: Vec<Done>,
@@ -57,7 +59,7 @@ struct Running {
 }
 
 impl Preparing {
-    /// Nothing is on its way yet. `wake` is called after each that ends.
+    /// `wake` is called after each artifact.
     pub(super) fn new(
         runtimes: Vec<Arc<dyn Runtime>>,
         wake: impl Fn() + Send + Sync + 'static,
@@ -70,8 +72,8 @@ impl Preparing {
         }))
     }
 
-    /// Begins to prepare an artifact, unless it is on its way, beside `workers` others at most that are
-    /// not slow.
+    /// Begins to prepare an artifact, unless it is being prepared already. At most `workers` that are
+    /// not slow are prepared at the same time.
     pub(super) fn begin(&self, key: Key, source: &ArtifactSource, workers: usize) {
         let mut work = self.0.lock();
         work.workers = workers.max(1);
@@ -80,7 +82,7 @@ impl Preparing {
             return;
         }
         work.queue.push_back((key, source.clone()));
-        if work.threads >= THREADS {
+        if work.threads >= MAX_THREADS {
             return;
         }
         work.threads += 1;
@@ -91,23 +93,23 @@ impl Preparing {
             move || shared.run()
         });
         if spawned.is_err() {
-            // Better late than never: on this thread.
+            // Without threads, artifacts are prepared on the caller's.
             shared.run();
         }
     }
 
-    /// Drops what nothing asks for any more, if it has not begun.
+    /// Drops the artifacts that are not wanted any more and have not begun.
     pub(super) fn keep_only(&self, wanted: &BTreeSet<Key>) {
         self.0.lock().queue.retain(|(key, _)| wanted.contains(key));
     }
 
-    /// What ended since this was asked last.
+    /// Takes the results since the last call.
     pub(super) fn take_done(&self) -> Vec<Done> {
         std::mem::take(&mut self.0.lock().done)
     }
 
-    /// Waits until all have ended, or none has for `patience`. `progress` is called now and then; the wait
-    /// ends when it says no.
+    /// Waits until all artifacts are prepared, or none became ready for `patience`. `progress` is called
+    /// several times a second; the wait ends if it returns false.
     pub(super) fn wait(&self, patience: Duration, progress: impl Fn() -> bool) {
         const CHECK: Duration = Duration::from_millis(100);
         let mut work = self.0.lock();
@@ -160,7 +162,7 @@ impl Shared {
                 work.running.insert(key, Running { began: now, bytes: source.size() });
                 return Some((key, source));
             }
-            // Until one ends, or is slow.
+            // There is room again when one ends, or becomes slow.
             let waited = self.ended.wait_timeout(work, SLOW);
             work = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -172,14 +174,15 @@ impl Shared {
 }
 
 impl Work {
-    /// The first in the queue that may begin now.
+    /// Takes the first artifact of the queue that may begin now.
     fn take(&mut self, now: Instant) -> Option<(Key, ArtifactSource)> {
         let quick = self.running.values().filter(|it| now.duration_since(it.began) < SLOW).count();
         if quick >= self.workers {
             return None;
         }
         let held: u64 = self.running.values().map(|it| it.bytes).sum();
-        let fits = |(_, source): &(Key, ArtifactSource)| held == 0 || held + source.size() <= BYTES;
+        let fits =
+            |(_, source): &(Key, ArtifactSource)| held == 0 || held + source.size() <= MAX_BYTES;
         let at = self.queue.iter().position(fits)?;
         self.queue.remove(at)
     }
@@ -191,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    /// An artifact of so many bytes, as it is listed.
+    /// An artifact of this size, as the queue holds it.
     fn queued(name: &str, bytes: usize) -> (Key, ArtifactSource) {
         let artifact = Artifact::new(Source::Linked(name.into()), vec![0; bytes]);
         ((Digest::of(name.as_bytes()), Isolation::Refuse), ArtifactSource::Given(artifact))
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_slow_keeps_no_other_waiting() {
+    fn a_slow_artifact_does_not_delay_others() {
         let mut work = Work { workers: 2, ..Work::default() };
         let now = Instant::now();
         work.queue.extend([queued("a", 1), queued("b", 1), queued("c", 1)]);
@@ -215,11 +218,11 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_beside_the_others_lets_smaller_ones_pass() {
+    fn a_large_artifact_lets_smaller_ones_pass() {
         let mut work = Work { workers: 8, ..Work::default() };
         let now = Instant::now();
         work.queue.extend([queued("large", 2), queued("small", 1)]);
-        began(&mut work, "x", now, BYTES - 1);
+        began(&mut work, "x", now, MAX_BYTES - 1);
         let (key, _) = work.take(now).expect("the small one fits");
         assert_eq!(key.0, Digest::of(b"small"));
         assert!(work.take(now).is_none());
@@ -228,9 +231,9 @@ mod tests {
     }
 
     #[test]
-    fn each_that_ends_asks_for_a_look_and_is_found_by_it() {
+    fn each_artifact_wakes_the_reconciler_once() {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let preparing = Preparing::new(Vec::new(), move || drop(sender.send(())));
+        let preparing = Preparing::new(Vec::new(), move || sender.send(()).unwrap());
         let all = [queued("a", 1), queued("b", 1)];
         for (key, source) in &all {
             preparing.begin(*key, source, 1);

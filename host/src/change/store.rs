@@ -1,5 +1,5 @@
-//! What was prepared and what was refused, each digest once, and the start of plugins: in parallel, off
-//! the request path.
+//! The prepared and refused artifacts, each digest once, and the start of plugins: in parallel, off the
+//! request path.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

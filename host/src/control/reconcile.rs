@@ -172,7 +172,8 @@ impl Reconciler {
             None => report,
         };
         self.shared.pass_ends();
-        let preparing = self.pending.values().map(ToString::to_string).collect();
+        let preparing: Vec<String> = self.pending.values().map(ToString::to_string).collect();
+        self.shared.set_preparing(preparing.clone());
         Report { preparing, ..report }
     }
 
@@ -291,7 +292,7 @@ impl Reconciler {
         // here.
         let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
         if strict && !self.pending.is_empty() {
-            // Whether all of the change is good is not known yet.
+            // A change is applied as a whole: first, all of it must be prepared.
             return published.unchanged();
         }
         if strict || !broken.is_empty() {

@@ -116,6 +116,7 @@ fn status() -> Status {
             origin: "config".into(),
         }],
         rejected: vec![rejected()],
+        preparing: vec!["c.wasm".into()],
         draining: vec![DrainingStatus {
             plugin: "a@0.9.0".into(),
             digest: "22".repeat(32),

@@ -14,12 +14,12 @@ const MAX_CAPABILITIES: usize = 256;
 const MAX_ITEMS: usize = 64;
 /// The longest one-line text, in bytes.
 const MAX_LINE: usize = 1024;
-/// The longest version, in bytes: a pre-release and build metadata have no bound of their own.
+/// The maximum length of a version, in bytes: semantic versions have none.
 const MAX_VERSION: usize = 128;
-/// The most routes of all capabilities together.
+/// The maximum number of routes of all capabilities together.
 const MAX_ROUTES: usize = 256;
-/// The most bytes of all texts together, without the configuration schema: events, status and problems
-/// repeat them.
+/// The maximum size of all texts together, in bytes, without the configuration schema: events, status and
+/// errors repeat them.
 const MAX_TEXT: usize = 64 * 1024;
 /// The longest configuration schema, in bytes of JSON text.
 const MAX_SCHEMA: usize = 256 * 1024;
@@ -184,7 +184,7 @@ impl Description {
 }
 
 impl CapabilityDescription {
-    /// How many bytes its texts have.
+    /// The size of all its texts, in bytes.
     fn text(&self) -> usize {
         let routes = self.routes.iter().flat_map(|it| it.methods.iter().chain([&it.path]));
         let texts = [&self.kind, &self.name, &self.description];

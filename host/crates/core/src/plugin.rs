@@ -31,7 +31,7 @@ pub trait Runtime: Send + Sync + 'static {
     /// If the artifact is not a plugin that this host can serve.
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal>;
 
-    /// The host is shut down: nothing is prepared any more, and what is being prepared is given up.
+    /// Called when the host is shut down: cancels running preparations, and rejects new ones.
     fn stop(&self) {}
 }
 

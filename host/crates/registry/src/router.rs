@@ -134,7 +134,7 @@ pub struct Router<V> {
     patterns: matchit::Router<usize>,
     /// By the number in `patterns`: all routes of one pattern.
     paths: Vec<Vec<Route<V>>>,
-    /// By the normal form of the pattern.
+    /// The key is the normal form of the pattern.
     index: BTreeMap<String, usize>,
 }
 
@@ -168,10 +168,10 @@ impl<V> Router<V> {
         Ok(())
     }
 
-    /// Takes back the last insertion, which was of this pattern: insertions are undone in the reverse
-    /// of their order.
+    /// Undoes the last insertion, which must have been of this pattern: insertions are undone in reverse
+    /// order.
     ///
-    /// Returns the route; `None`, and nothing changes, if the pattern has none.
+    /// Returns the route, or `None` if there is no route with this pattern.
     pub fn undo_insert(&mut self, pattern: &str) -> Option<Route<V>> {
         let pattern = normal_pattern(pattern);
         let index = *self.index.get(&*pattern)?;
@@ -190,7 +190,7 @@ impl<V> Router<V> {
         self.of_pattern(&route.pattern).find(|other| other.shares_methods(route))
     }
 
-    /// All routes of this pattern, in whatever form it was written.
+    /// All routes of this pattern; patterns with the same normal form are equal.
     pub fn of_pattern(&self, pattern: &str) -> impl Iterator<Item = &Route<V>> {
         self.index.get(&*normal_pattern(pattern)).into_iter().flat_map(|&index| &self.paths[index])
     }

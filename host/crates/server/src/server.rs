@@ -241,7 +241,7 @@ impl Admin {
             .enable_all()
             .build();
         let runtime = runtime.map_err(BindError::Threads)?;
-        // The listener and its connections are served where they are made.
+        // Sockets are served by the runtime in which they are created.
         let _entered = runtime.enter();
         let (listener, address) = bind("admin.listen", address)?;
         let bounds = Bounds { connections: ADMIN_CONNECTIONS, timeout: Box::new(|| ADMIN_TIMEOUT) };

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_cannot_be_sent_is_named() {
+    fn the_error_names_a_field_that_cannot_be_sent() {
         assert_eq!(with(&[("Set-Cookie", b"a=\xc3\xa4\t1"), ("x-_~1", b"")]), Ok(()));
         for (name, value) in [
             ("a b", &b"1"[..]),

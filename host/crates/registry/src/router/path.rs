@@ -1,17 +1,17 @@
-//! The one form in which paths and patterns are compared (RFC 3986, section 6.2.2).
+//! The normal form of paths and patterns, in which they are compared (RFC 3986, section 6.2.2).
 
 use std::borrow::Cow;
 
-/// A request's path in its normal form: what need not be encoded is decoded, and dot segments are gone.
+/// The normal form of a request's path: without dot segments, and decoded where possible.
 ///
-/// An encoded slash stays encoded, because it separates nothing; so does an encoded percent sign, or
-/// decoding a parameter later would decode it twice; and so does what is no UTF-8.
+/// An encoded slash stays encoded, because it does not separate segments. An encoded percent sign stays
+/// encoded, because parameters are decoded later. Bytes that are not UTF-8 stay encoded.
 pub(super) fn normal(path: &str) -> Cow<'_, str> {
     let is_normal = !path.contains('%') && !path.contains("/.");
     if is_normal { Cow::Borrowed(path) } else { Cow::Owned(without_dots(&decoded(path, ""))) }
 }
 
-/// A pattern in the same form. A brace that was encoded is a letter, which a pattern doubles.
+/// The normal form of a pattern. An encoded brace is literal, and so is doubled.
 pub(super) fn normal_pattern(pattern: &str) -> Cow<'_, str> {
     let is_normal = !pattern.contains('%') && !pattern.contains("/.");
     if is_normal {
@@ -48,7 +48,7 @@ fn decoded(path: &str, doubled: &str) -> String {
     text
 }
 
-/// The octet that two hexadecimal digits say; none if they are not there.
+/// The octet of two hexadecimal digits, if the text begins with them.
 fn octet(digits: &[u8]) -> Option<u8> {
     let digit = |at: usize| digits.get(at).and_then(|&digit| char::from(digit).to_digit(16));
     u8::try_from(digit(0)? << 4 | digit(1)?).ok()

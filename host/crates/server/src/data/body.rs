@@ -41,7 +41,7 @@ pub(super) async fn read(
     }
 }
 
-/// Why a body was not read.
+/// The reason why a body was not read.
 enum Unread {
     TooLarge,
     NoRoom(Problem),
@@ -53,13 +53,13 @@ async fn collect(
     announced: usize,
     share: &mut Share,
 ) -> Result<Vec<u8>, Unread> {
-    // Memory that no byte arrives for is not used.
+    // The system provides this memory only when bytes are written to it.
     let mut bytes = Vec::with_capacity(announced);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             if error.is::<LengthLimitError>() { Unread::TooLarge } else { Unread::Broken(error) }
         })?;
-        // Trailers have no place in a request of a plugin.
+        // Trailers are dropped: the requests of plugins do not have them.
         let Ok(data) = frame.into_data() else { continue };
         share.resize(bytes.len() + data.len()).map_err(Unread::NoRoom)?;
         bytes.extend_from_slice(&data);

@@ -1,8 +1,8 @@
-//! The memory that bodies hold, of requests and answers, over all connections.
+//! The memory of all bodies, of requests and answers, over all connections.
 //!
-//! One body is bounded by `server.max_body`; thousands of them that arrive slowly, or that nobody reads,
-//! are bounded here, by `server.max_buffered`. One client address holds half of it at most. What is small
-//! is not counted: connections are counted, too.
+//! `server.max_body` limits one body. `server.max_buffered` limits the sum of all bodies here: thousands
+//! of them may arrive slowly, or wait for clients that do not read. The bodies of one client address may
+//! have half of it. Small bodies are not counted, because the number of connections is limited, too.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,10 +14,10 @@ use axum::http::StatusCode;
 use crate::listener::Client;
 use crate::problem::Problem;
 
-/// What each body may hold beside the budget.
-const FREE: usize = 16 << 10;
+/// The part of each body that is not counted, in bytes.
+const UNCOUNTED: usize = 16 << 10;
 
-/// What all bodies hold.
+/// The bytes that all bodies hold.
 #[derive(Default)]
 pub(crate) struct Budget(Mutex<Held>);
 
@@ -27,7 +27,7 @@ struct Held {
     by_client: HashMap<IpAddr, usize>,
 }
 
-/// What one body holds, until it is dropped.
+/// The bytes of one body, counted until this is dropped.
 pub(super) struct Share {
     budget: Arc<Budget>,
     client: IpAddr,
@@ -36,18 +36,18 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// A share of a budget of `most` bytes, which holds nothing yet.
+    /// An empty share of a budget of `most` bytes.
     pub(super) fn new(budget: &Arc<Budget>, Client(client): Client, most: usize) -> Self {
         Self { budget: Arc::clone(budget), client, most, bytes: 0 }
     }
 
-    /// Takes or gives back, for a body of `size` bytes.
+    /// Counts a body of `size` bytes instead of its earlier size.
     ///
     /// # Errors
     ///
-    /// A 503, if the budget has no room. The share holds what it held.
+    /// A 503, if the budget has no room; the share stays as it is.
     pub(super) fn resize(&mut self, size: usize) -> Result<(), Problem> {
-        let wanted = size.saturating_sub(FREE);
+        let wanted = size.saturating_sub(UNCOUNTED);
         if wanted == self.bytes {
             return Ok(());
         }
@@ -70,7 +70,7 @@ impl Share {
         Ok(())
     }
 
-    /// An answer's bytes, which hold the share until they are written.
+    /// The bytes of an answer, which are counted until they are written.
     pub(super) fn bytes(self, bytes: Vec<u8>) -> Bytes {
         if self.bytes == 0 { Bytes::from(bytes) } else { Bytes::from_owner(Answer(bytes, self)) }
     }
@@ -78,7 +78,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        // Giving back never fails.
+        // A smaller size never fails.
         let _ = self.resize(0);
     }
 }
@@ -118,12 +118,12 @@ mod tests {
         let budget = Arc::<Budget>::default();
         let share = |last| Share::new(&budget, client(last), 100);
         let (mut one, mut two, mut three) = (share(1), share(1), share(2));
-        assert!(one.resize(FREE + 30).is_ok() && two.resize(FREE + 20).is_ok());
-        assert_eq!(two.resize(FREE + 21).unwrap_err().code(), "overloaded");
-        assert!(two.resize(FREE).is_ok(), "small bodies are not counted");
-        assert!(two.resize(FREE + 20).is_ok() && three.resize(FREE + 50).is_ok());
-        assert!(share(3).resize(FREE + 1).is_err(), "all of it is held");
-        drop(one.bytes(vec![0; FREE + 30]));
+        assert!(one.resize(UNCOUNTED + 30).is_ok() && two.resize(UNCOUNTED + 20).is_ok());
+        assert_eq!(two.resize(UNCOUNTED + 21).unwrap_err().code(), "overloaded");
+        assert!(two.resize(UNCOUNTED).is_ok(), "small bodies are not counted");
+        assert!(two.resize(UNCOUNTED + 20).is_ok() && three.resize(UNCOUNTED + 50).is_ok());
+        assert!(share(3).resize(UNCOUNTED + 1).is_err(), "all of it is held");
+        drop(one.bytes(vec![0; UNCOUNTED + 30]));
         drop((two, three));
         let held = budget.lock();
         assert_eq!((held.bytes, held.by_client.len()), (0, 0));

@@ -101,7 +101,7 @@ pub(super) async fn decode(
     .await
 }
 
-/// A codec's call: whose it is, how large, and when it must be over.
+/// A call of a codec: the bulkhead that it counts for, the size of its body, and its deadline.
 struct Call {
     plugin: String,
     size: usize,
@@ -114,7 +114,8 @@ impl Call {
         Self { plugin, size: body.len(), deadline: context.answers_by() }
     }
 
-    /// Runs what `make` makes, documents of HTTP included: to read and write them takes time, too.
+    /// Runs the call that `make` returns. It includes reading and writing the documents, because that
+    /// takes time, too.
     async fn run<F>(
         self,
         data: &Data,
@@ -194,7 +195,7 @@ fn malformed(error: &FormError) -> Problem {
     }
 }
 
-/// An answer, which takes the place of the request's body in `share`.
+/// An answer, which is counted in `share` instead of the request's body.
 fn answer(media_type: &str, bytes: Vec<u8>, mut share: Share) -> Result<Response, Problem> {
     share.resize(bytes.len())?;
     let mut response = share.bytes(bytes).into_response();

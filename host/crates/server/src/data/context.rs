@@ -60,7 +60,7 @@ pub(super) fn late() -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
 }
 
-/// The call was lost with the threads that would have run it: the server is about to end.
+/// The problem for a call whose threads ended, because the server stops.
 pub(super) fn lost() -> Problem {
     tracing::error!(reason = "internal", "the call was lost");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed")

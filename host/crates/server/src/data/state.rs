@@ -10,7 +10,7 @@ use super::context::Context;
 use crate::guests::Guests;
 use crate::listener::Client;
 
-/// The host, the threads on which its plugins go on, what bodies hold, and whether the server stops.
+/// The host, the threads for calls of plugins, the budget of bodies, and the token of a shutdown.
 #[derive(Clone)]
 pub(super) struct Data {
     pub(super) host: Host,
@@ -20,7 +20,7 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// What the bodies of a request and of its answer hold.
+    /// The share of the budget for the bodies of a request and of its answer.
     pub(super) fn share(&self, context: &Context, client: Client) -> Share {
         let most = context.snapshot.config().server.max_buffered.as_usize();
         Share::new(&self.budget, client, most)

@@ -1,13 +1,13 @@
-//! Where plugins run while they answer requests: not for long on a thread that serves sockets.
+//! Runs the calls of plugins for requests, so that they do not block the threads that serve sockets.
 //!
-//! A call begins on the thread of its connection. Most calls end within microseconds, and two changes of
-//! the thread would take longer than they do. A guest gives way at the next tick of the epoch, which is a
-//! millisecond away at most; if its call is not over by then, it goes on on a thread of [`queue`]. Those
-//! threads leave the processor to the others, and plugins take turns on them.
+//! A call begins on the thread of its connection. Most calls end within microseconds, and moving them to
+//! another thread and back would take longer than that. A guest yields at the next tick of the epoch, at
+//! most a millisecond later; if its call has not ended by then, it continues on a thread of [`queue`].
+//! Those threads have a lower priority, and plugins take turns on them.
 //!
-//! A tick stops what a guest computes. It does not stop the host while that copies a guest's large answer,
-//! or the arguments of a call of the host. So a request with a large body does not begin on its connection's
-//! thread, and neither does one for a plugin whose calls have held such a thread for too long ([`slow`]).
+//! A tick interrupts a guest. It does not interrupt the host while it copies a guest's large answer, or the
+//! arguments of a call of the host. So a request with a large body does not begin on its connection's
+//! thread, and neither does one for a plugin whose calls have blocked such a thread too long ([`slow`]).
 
 mod queue;
 mod slow;
@@ -21,8 +21,8 @@ use tracing::{Instrument as _, Span};
 use self::queue::Queue;
 use self::slow::Slow;
 
-/// The largest body, in bytes, of a request that begins on its connection's thread: it is copied into the
-/// guest there.
+/// The largest body, in bytes, of a request that begins on its connection's thread, which copies it into
+/// the guest.
 const SMALL: usize = 64 << 10;
 
 /// Runs the calls of requests.
@@ -31,7 +31,7 @@ pub(crate) struct Guests {
     slow: Slow,
 }
 
-/// The call was lost with the threads that would have run it.
+/// A call without an answer, because the threads ended.
 #[derive(Debug)]
 pub(crate) struct Lost;
 
@@ -40,13 +40,13 @@ impl Guests {
     ///
     /// # Errors
     ///
-    /// The operating system's, if it gives no thread.
+    /// If the operating system cannot start a thread.
     pub(crate) fn start() -> io::Result<Self> {
         Ok(Self { queue: Queue::start()?, slow: Slow::default() })
     }
 
-    /// Runs a call to its end. `plugin` is the name of whom it takes a turn from, and `size` is that of the
-    /// request's body.
+    /// Runs a call to its end. `plugin` is the name by which calls take turns, and `size` is the size of
+    /// the request's body.
     ///
     /// # Cancel safety
     ///

@@ -1,7 +1,8 @@
-//! Calls that take longer than a slice: threads of their own, and turns by plugin.
+//! Threads for calls that take longer than a slice. Plugins take turns on them.
 //!
-//! A call that is ready to go on waits in its plugin's queue. The threads take one call of one plugin, then
-//! one of the next: a plugin with many calls that compute holds up its own, not those of another.
+//! A call that is ready to continue waits in its plugin's queue. The threads take one call of one plugin,
+//! then one of the next. So a plugin with many calls that compute delays its own calls, not those of
+//! others.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -10,12 +11,12 @@ use std::thread;
 
 use async_task::{FallibleTask, Runnable};
 
-/// By how much these threads are nicer than those that serve sockets: of a processor that both want they
-/// get about a quarter.
+/// The difference of the nice values of these threads and those that serve sockets. If both compete for a
+/// processor, these get about a quarter of it.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 5;
 
-/// The threads, and who waits for them.
+/// The threads, and the calls that wait for them.
 pub(super) struct Queue(Arc<Waiting>);
 
 #[derive(Default)]
@@ -24,10 +25,10 @@ struct Waiting {
     ready: Condvar,
 }
 
-/// Calls that are ready to go on.
+/// Calls that are ready to continue.
 #[derive(Default)]
 struct Turns {
-    /// By plugin; none of the queues is empty.
+    /// The queues of the plugins; none of them is empty.
     calls: HashMap<Arc<str>, VecDeque<Runnable>>,
     /// The plugins that have such calls, in the order of their turns.
     order: VecDeque<Arc<str>>,
@@ -35,7 +36,7 @@ struct Turns {
 }
 
 impl Queue {
-    /// Starts a thread for each core, and two at least: one that does not come back leaves another.
+    /// Starts a thread for each core, and at least two, so that one remains if another is blocked.
     pub(super) fn start() -> io::Result<Self> {
         let queue = Self(Arc::default());
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -47,8 +48,8 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Has the threads run a call of the plugin. Dropping the task drops the call; there is no answer if the
-    /// queue is dropped first.
+    /// Lets the threads run a call of the plugin. Dropping the task drops the call. The task has no result
+    /// if the queue is dropped first.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         plugin: &str,
@@ -71,7 +72,7 @@ impl Drop for Queue {
     fn drop(&mut self) {
         let mut turns = self.0.lock();
         turns.is_closed = true;
-        // Dropping a call may wake another, which looks for its turn.
+        // Dropping a call may wake another one, which takes the lock.
         let calls = std::mem::take(&mut turns.calls);
         turns.order.clear();
         drop(turns);
@@ -98,14 +99,14 @@ impl Waiting {
     }
 
     fn run(&self) {
-        leave_the_processor();
+        lower_priority();
         while let Some(call) = self.next() {
-            // A panic is passed on to the call's caller.
+            // A panic is propagated to the caller.
             call.run();
         }
     }
 
-    /// The call whose turn it is; `None` once the queue is closed.
+    /// Waits for the next call; `None` once the queue is closed.
     fn next(&self) -> Option<Runnable> {
         let mut turns = self.lock();
         loop {
@@ -138,13 +139,13 @@ impl Turns {
     }
 }
 
-/// Lowers this thread's priority, where a thread has one of its own.
-fn leave_the_processor() {
+/// Lowers this thread's priority, on systems where threads have their own.
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{getpriority_process, setpriority_process};
         let nice = getpriority_process(None).unwrap_or(0).saturating_add(NICE).min(19);
-        // At the usual priority plugins are served, too.
+        // An error only means that the priority stays.
         let _ = setpriority_process(None, nice);
     }
 }
@@ -159,7 +160,7 @@ mod tests {
         Arc::default()
     }
 
-    /// A queue whose threads are the test's.
+    /// A queue without threads.
     fn idle() -> Queue {
         Queue(Arc::default())
     }
@@ -180,7 +181,7 @@ mod tests {
         while let Some(call) = { queue.0.lock().next() } {
             call.run();
         }
-        // As long as both want a turn, each has every other one.
+        // While both have calls, they alternate.
         let expected = ["many", "one", "many", "one", "many", "many", "many", "many"];
         assert_eq!(*seen.lock().unwrap(), expected);
         for task in tasks {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_given_up_is_dropped_and_a_panic_goes_to_its_caller() {
+    fn a_cancelled_call_is_dropped_and_a_panic_goes_to_the_caller() {
         let queue = Queue::start().unwrap();
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
         let task = queue.spawn("a", async move {

@@ -1,21 +1,23 @@
-//! Plugins whose calls held a connection's thread for too long, and for how long they begin elsewhere.
+//! Remembers plugins whose calls blocked a connection's thread too long. For a while, their calls begin on
+//! the threads of the queue.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a call may hold a connection's thread: a slice of a millisecond, and what the system takes in
-/// between.
+/// How long a call may block a connection's thread: a slice of a millisecond, and some time for the
+/// system.
 const SLICE: Duration = Duration::from_millis(2);
-/// How long the calls of a plugin begin elsewhere, the first time, and at most.
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_mins(1);
+/// How long the calls of a plugin begin on the queue the first time; doubled if it is slow again.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest such time.
+const MAX: Duration = Duration::from_mins(1);
 
-/// The plugins that are known to be slow.
+/// The plugins that were slow lately.
 #[derive(Default)]
 pub(super) struct Slow {
-    /// Whether there are any: all that a quick plugin's call looks at.
+    /// Whether there are any: the only check for calls while no plugin is slow.
     some: AtomicBool,
     plugins: Mutex<HashMap<String, Since>>,
 }
@@ -26,7 +28,7 @@ struct Since {
 }
 
 impl Slow {
-    /// Whether the plugin's calls begin elsewhere.
+    /// Whether the plugin's calls begin on the queue.
     #[inline]
     pub(super) fn holds(&self, plugin: &str) -> bool {
         self.some.load(Ordering::Relaxed) && self.holds_now(plugin, Instant::now())
@@ -35,13 +37,13 @@ impl Slow {
     #[cold]
     fn holds_now(&self, plugin: &str, now: Instant) -> bool {
         let mut plugins = self.lock();
-        // One that was slow lately is held for longer, if it is slow again.
+        // A plugin is remembered after its time is over: if it is slow again, the next one is longer.
         plugins.retain(|_, it| now < it.until + it.wait);
         self.some.store(!plugins.is_empty(), Ordering::Relaxed);
         plugins.get(plugin).is_some_and(|it| now < it.until)
     }
 
-    /// Notes how long a call of the plugin held a connection's thread.
+    /// Notes how long a call of the plugin blocked a connection's thread.
     #[inline]
     pub(super) fn note(&self, plugin: &str, held: Duration) {
         if held > SLICE {
@@ -53,10 +55,10 @@ impl Slow {
     fn add(&self, plugin: &str, now: Instant) {
         let mut plugins = self.lock();
         let wait = match plugins.get(plugin) {
-            // Another call that began with the one that is known.
+            // A call that began at the same time was noted before.
             Some(known) if now < known.until => return,
-            Some(known) => known.wait.saturating_mul(2).min(LONGEST),
-            None => SHORTEST,
+            Some(known) => known.wait.saturating_mul(2).min(MAX),
+            None => FIRST,
         };
         plugins.insert(plugin.to_owned(), Since { until: now + wait, wait });
         self.some.store(true, Ordering::Relaxed);
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plugin_that_is_slow_again_begins_elsewhere_for_longer() {
+    fn a_plugin_that_is_slow_again_is_remembered_longer() {
         let slow = Slow::default();
         slow.note("a", SLICE);
         assert!(!slow.holds("a"), "a slice is what a call may take");
@@ -87,10 +89,10 @@ mod tests {
             now += Duration::from_secs(waits.last().copied().unwrap_or_default() as u64);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert!(!slow.holds_now("a", now + LONGEST));
-        slow.add("a", now + LONGEST);
-        assert!(!slow.holds_now("a", now + LONGEST + SHORTEST), "what is long ago is forgotten");
+        assert!(!slow.holds_now("a", now + MAX));
+        slow.add("a", now + MAX);
+        assert!(!slow.holds_now("a", now + MAX + FIRST), "what is long ago is forgotten");
         assert!(slow.some.load(Ordering::Relaxed));
-        assert!(!slow.holds_now("a", now + 2 * LONGEST) && !slow.some.load(Ordering::Relaxed));
+        assert!(!slow.holds_now("a", now + 2 * MAX) && !slow.some.load(Ordering::Relaxed));
     }
 }

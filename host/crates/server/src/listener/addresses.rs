@@ -1,10 +1,11 @@
-//! Who connects: connections of one address are bounded, so that no client alone takes them all.
+//! Limits the connections of each client address, so that one client cannot use them all.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A client, by its address. One of IPv6 has a whole network of them (RFC 6177), and counts as one.
+/// A client, by its address. With IPv6, a client has a whole network of addresses (RFC 6177): all of a /64
+/// count as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Client(pub(crate) IpAddr);
 
@@ -19,14 +20,14 @@ impl Client {
     }
 }
 
-/// The connections of each client.
+/// Counts the connections of each client.
 #[derive(Clone, Debug)]
 pub(super) struct Addresses {
     open: Arc<Mutex<HashMap<Client, usize>>>,
     most: usize,
 }
 
-/// A connection of a client, until it is dropped.
+/// A connection that is counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
     client: Client,
@@ -34,12 +35,12 @@ pub(super) struct Counted {
 }
 
 impl Addresses {
-    /// Counts connections, of which a client may have so many.
+    /// `most` is the maximum number of connections of one client.
     pub(super) fn new(most: usize) -> Self {
         Self { open: Arc::default(), most }
     }
 
-    /// Counts a connection, unless its client has as many as it may.
+    /// Counts a connection; `None` if its client has the maximum already.
     pub(super) fn count(&self, client: Client) -> Option<Counted> {
         let mut open = self.lock();
         let count = open.entry(client).or_default();

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! Serves one connection, from its first byte to its last.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,39 +19,41 @@ use tower::ServiceExt as _;
 use super::addresses::Client;
 use super::socket::Socket;
 
-/// The longest that a client may take for a header, and that a connection may idle.
+/// The longest time that a client may take for a header, and that a connection may be idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest header, in bytes; hyper takes up to twice that if it comes at once, and 100 fields.
+/// The largest header, in bytes; hyper accepts up to twice that if it arrives at once, and 100
+/// fields.
 const HEADER_SIZE: usize = 32 << 10;
-/// How often a connection of a server that stops is asked whether it is busy. One that is not, twice in a
-/// row, has sent a part of a header at most.
+/// How often a server that stops checks whether a connection is busy. A connection that is not, twice in a
+/// row, has sent at most a part of a header, and is closed.
 const BUSY_CHECK: Duration = Duration::from_millis(100);
 
-/// What ends connections.
+/// The tokens that end connections.
 #[derive(Clone, Default)]
 pub(super) struct Ends {
-    /// The server stops: those without a request end.
+    /// Cancelled when the server stops: connections without a request end.
     pub(super) idle: CancellationToken,
-    /// All end.
+    /// Cancelled when all connections end.
     pub(super) all: CancellationToken,
 }
 
-/// What a connection is served with.
+/// The context of a connection.
 pub(super) struct Connection {
     pub(super) service: Router,
-    /// Who asks; an extension of each request.
+    /// An extension of each request.
     pub(super) client: Client,
-    /// Of a request, of its header, and of each pause in which the client does not read.
+    /// The timeout of a request, which also bounds its header and each pause in which the client does not
+    /// read.
     pub(super) timeout: Duration,
     pub(super) watcher: Watcher,
     pub(super) ends: Ends,
 }
 
 impl Connection {
-    /// Serves the connection. Returns when it is over.
+    /// Serves the connection until it ends.
     pub(super) async fn serve(self, stream: TcpStream) {
         let Self { service, client, timeout, watcher, ends } = self;
-        // Small answers should not wait for more to send with them.
+        // Small answers are sent at once. An error here only makes them slower.
         let _ = stream.set_nodelay(true);
         let socket = Socket::new(stream);
         let mut io = TimeoutStream::new(socket.io(ends.idle.clone()));

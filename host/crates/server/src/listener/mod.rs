@@ -265,7 +265,7 @@ fn reject_handshakes(_listener: &TcpListener) -> io::Result<()> {
 /// Binds a listener, in the runtime that serves it.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A server that was just stopped leaves connections behind that the kernel still winds up.
+    // The kernel may still hold connections of a server that was just stopped.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

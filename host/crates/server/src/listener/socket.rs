@@ -1,11 +1,11 @@
-//! A client's socket: what TCP leaves to a server at the end of a connection.
+//! A client's socket, and the end of a TCP connection.
 //!
-//! - **Closing lingers** (RFC 9112, section 9.6). A server that closes while the client still sends makes
-//!   the kernel reset the connection, and the reset takes away the answer that the client has not read
-//!   yet. So the writing half is closed first, and what comes is read and dropped, within bounds.
-//! - **A closed writing half is not a client that left.** [`Socket::gone`] says which of the two it is, as
-//!   far as that can be known: the kernel says at once that a connection was reset, but a client that
-//!   closed its socket and one that only finished sending look alike.
+//! - **Closing lingers** (RFC 9112, section 9.6). If a server closes a socket while the client still sends,
+//!   the kernel resets the connection, and the client may lose the answer that it has not read yet. So the
+//!   server closes the writing half first, and reads and drops what arrives, within bounds.
+//! - **A client that closed its writing half may wait for an answer.** [`Socket::gone`] tells it from a
+//!   client that left, as far as possible: the kernel reports a reset at once, but a client that closed its
+//!   socket and one that only finished sending look the same.
 
 use std::io;
 use std::net::Shutdown;
@@ -21,24 +21,25 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long the answer may take for a client that has finished sending. After that, nothing tells it
-/// from a client that left, whose request would go on in vain.
+/// How long the answer may take for a client that has finished sending. After that, the client counts as
+/// gone, and its request is cancelled.
 const HALF_CLOSED: Duration = Duration::from_secs(5);
-/// How often a connection with unread bytes is asked whether its client has finished sending.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How long a closing connection lingers in all, and without a byte from its client.
+/// How often a connection with unread bytes is checked for the end of the client's bytes.
+const END_CHECK: Duration = Duration::from_secs(1);
+/// How long a closing connection lingers.
 const LINGER: Duration = Duration::from_secs(10);
+/// How long it lingers without a byte from its client.
 const LINGER_IDLE: Duration = Duration::from_secs(1);
 /// How long it lingers while the server stops.
 const LINGER_STOPPING: Duration = Duration::from_millis(250);
-/// The most bytes that it reads meanwhile.
+/// The maximum number of bytes that it reads while it lingers.
 const LINGER_BYTES: usize = 256 << 20;
 
-/// The shared half of a connection's socket: asks about the client while hyper reads and writes.
+/// The socket of a connection, shared with [`SocketIo`]: observes the client while hyper reads and writes.
 #[derive(Clone)]
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
-    /// Whether the last write found the client slow to read.
+    /// Whether the last write had to wait for the client to read.
     is_blocked: Arc<AtomicBool>,
 }
 
@@ -47,7 +48,7 @@ impl Socket {
         Self { stream: Arc::new(stream), is_blocked: Arc::default() }
     }
 
-    /// The half that is read and written. Once `stopping` is cancelled it lingers for a moment only.
+    /// The half for hyper. Once `stopping` is cancelled it lingers only for [`LINGER_STOPPING`].
     pub(super) fn io(&self, stopping: CancellationToken) -> SocketIo {
         SocketIo { socket: self.clone(), stopping, linger: None }
     }
@@ -57,12 +58,12 @@ impl Socket {
         self.is_blocked.load(Ordering::Relaxed)
     }
 
-    /// Returns when the client is gone: at once for a connection that was reset, and after a while for
-    /// one whose client sends no more and does not read either.
+    /// Waits until the client is gone: until the connection is reset, or for a while after the client
+    /// finished sending, if it does not read either.
     pub(super) async fn gone(&self) {
         while self.stream.ready(Interest::READABLE).await.is_ok_and(|it| !it.is_read_closed()) {
-            // There are bytes that the request in progress does not read yet.
-            sleep(ASK_AGAIN).await;
+            // The request in progress has not read all bytes yet.
+            sleep(END_CHECK).await;
         }
         while timeout(HALF_CLOSED, self.stream.ready(Interest::ERROR)).await.is_err()
             && self.is_blocked()
@@ -70,11 +71,11 @@ impl Socket {
     }
 }
 
-/// What hyper reads and writes.
+/// The half of a socket that hyper reads and writes.
 pub(super) struct SocketIo {
     socket: Socket,
     stopping: CancellationToken,
-    /// Under way once the connection is closed for writing.
+    /// Set once the connection is closed for writing.
     linger: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -148,7 +149,7 @@ impl AsyncWrite for SocketIo {
         if self.linger.is_none() {
             let stream = Arc::clone(&self.socket.stream);
             if SockRef::from(&*stream).shutdown(Shutdown::Write).is_err() {
-                // The client is gone already.
+                // The connection is closed already.
                 return Poll::Ready(Ok(()));
             }
             self.linger = Some(Box::pin(linger(stream, self.stopping.clone())));

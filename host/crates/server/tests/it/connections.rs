@@ -1,4 +1,4 @@
-//! How connections end: answers arrive, whatever the client still sends or no longer does.
+//! How connections end: answers arrive even if the client still sends, or has finished sending.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ async fn echo() -> Serving {
     host().plugin("echo.wasm", &Guest::handler("echo")).serve().await
 }
 
-/// Sends a whole request before it reads, as many HTTP libraries do, and returns the answer's first line.
+/// Sends a whole request before it reads, as many HTTP libraries do, and returns the first line of the
+/// answer.
 async fn ask(serving: &Serving, head: &str, body: &[u8], half_close: bool) -> String {
     let mut stream = TcpStream::connect(serving.data()).await.unwrap();
     let head = format!("{head} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
@@ -34,7 +35,7 @@ async fn an_answer_before_the_end_of_the_request_arrives() {
         let answer = ask(&serving, "POST /echo", &body, false).await;
         assert_eq!(answer, "HTTP/1.1 413 Payload Too Large");
     }
-    // Not only where the body is read.
+    // The same holds for answers to requests whose body is not read.
     for (head, status) in [("POST /nowhere", "404"), ("BREW /v1/codecs", "405")] {
         let answer = ask(&serving, head, &body, true).await;
         assert!(answer.contains(status), "{head}: {answer}");
@@ -52,9 +53,9 @@ async fn a_client_that_has_finished_sending_gets_its_answer() {
     }
 }
 
-/// One that finishes sending early has not left, and one with more requests on the way has neither.
+/// A client that finishes sending early has not left, nor has one that pipelines requests.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_answer_waits_for_nothing_that_its_client_does() {
+async fn a_slow_answer_arrives_after_a_half_close_and_with_pipelining() {
     let wait = Behaviour::Wait(Duration::from_millis(300));
     let serving = host()
         .plugin("slow.wasm", &Guest::handler("slow").on(Export::Handle, wait))
@@ -69,7 +70,7 @@ async fn a_slow_answer_waits_for_nothing_that_its_client_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_does_not_wait_for_what_is_no_request_yet() {
+async fn a_stop_does_not_wait_for_unfinished_headers() {
     let serving = echo().await;
     let mut clients = Vec::new();
     for sent in ["", "G", "GET /echo HTTP/1.1\r\nhost: x\r\n"] {
@@ -77,7 +78,7 @@ async fn a_stop_does_not_wait_for_what_is_no_request_yet() {
         client.write_all(sent.as_bytes()).await.unwrap();
         clients.push(client);
     }
-    // A connection that was used, and then begins another request.
+    // A connection with an answered request and a part of another one.
     let mut used = TcpStream::connect(serving.data()).await.unwrap();
     let request = b"GET /echo HTTP/1.1\r\nhost: x\r\n\r\n";
     used.write_all(request).await.unwrap();

@@ -155,6 +155,11 @@ impl Serving {
         ask(self.admin(), "GET", path, &[], Vec::new()).await
     }
 
+    /// Reloads, and waits for the report.
+    pub(crate) async fn reload(&self) -> Answer {
+        ask(self.admin(), "POST", "/v1/reload", &[("prefer", "wait=60")], Vec::new()).await
+    }
+
     /// Replaces a file by a rename, as a deployment should.
     pub(crate) fn deploy(&self, file: &str, guest: &Guest) {
         deploy(&self.setup.plugins(), file, guest);
