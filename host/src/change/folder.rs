@@ -348,7 +348,7 @@ mod tests {
             [
                 "device.wasm: expected a file, found a pipe, a socket or a device",
                 "folder.wasm: expected a file, found a folder",
-                "link.wasm: expected a file, found a link that leads nowhere",
+                "link.wasm: expected a file, found a dangling link",
                 "socket.so: expected a file, found a pipe, a socket or a device",
             ]
         );

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use plugbay_core::{Refusal, Runtime};
 
 use super::prepare::{Key, Ready, prepare};
-use super::store::ArtifactSource;
+use super::source::ArtifactSource;
 
 /// An artifact that takes longer than this to prepare is slow, or hostile, and no longer counts as one of
 /// the `workers`: another one begins beside it.
@@ -78,7 +78,9 @@ impl Preparing {
         let mut work = self.0.lock();
         work.workers = workers.max(1);
         let waits = work.queue.iter().any(|(known, _)| *known == key);
-        if waits || work.running.contains_key(&key) || work.is_stopped {
+        // A result that was not taken yet counts, or the artifact would be prepared twice.
+        let is_done = work.done.iter().any(|done| done.key == key);
+        if waits || is_done || work.running.contains_key(&key) || work.is_stopped {
             return;
         }
         work.queue.push_back((key, source.clone()));

@@ -5,55 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Artifact, Digest, Reason, Refusal, Runtime, Source};
+use plugbay_core::{Reason, Refusal, Runtime, Source};
 use plugbay_registry::Leased;
 
 use super::desired::description_isolation;
-use super::folder::Found;
 use super::parallel::parallel;
 use super::prepare::{Key, Ready, key_of};
 use super::preparing::{Done, Preparing};
+use super::source::ArtifactSource;
 use crate::config::Config;
 use crate::report::{Journal, Rejection};
 use crate::set::{Offer, PluginIdentity, Running, Wanted};
-
-/// The source of an offer's artifact.
-#[derive(Clone)]
-pub(crate) enum ArtifactSource {
-    Folder(Found),
-    /// An artifact that is linked into the program, or passed in by the application.
-    Given(Artifact),
-}
-
-impl ArtifactSource {
-    pub(crate) fn source(&self) -> Source {
-        match self {
-            Self::Folder(found) => found.source(),
-            Self::Given(artifact) => artifact.source.clone(),
-        }
-    }
-
-    fn digest(&self) -> Digest {
-        match self {
-            Self::Folder(found) => found.digest,
-            Self::Given(artifact) => artifact.digest,
-        }
-    }
-
-    pub(super) fn size(&self) -> u64 {
-        match self {
-            Self::Folder(found) => found.size,
-            Self::Given(artifact) => artifact.bytes.len() as u64,
-        }
-    }
-
-    pub(super) fn artifact(&self) -> Result<Artifact, Refusal> {
-        match self {
-            Self::Folder(found) => found.artifact(),
-            Self::Given(artifact) => Ok(artifact.clone()),
-        }
-    }
-}
 
 /// Which transient failures a reconciliation tries again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

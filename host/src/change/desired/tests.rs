@@ -121,15 +121,21 @@ fn a_linked_plugin_gives_way_to_a_file_of_its_name_only() {
     assert_eq!(desired.wanted.len(), 2, "{desired:?}");
     let message = &desired.contested[0].refusal.message;
     assert_eq!(message, "expected no other plugin to offer codec:csv, found \"csv\"");
-    check("", &offers, &[], &running(&[]), (&["csv<csv", "hello<hello"], &[], refused));
-    // Either way out leads where it says.
+    check(
+        "",
+        &offers,
+        &[],
+        &running(&[]),
+        (&["csv<linked:csv", "hello<linked:hello"], &[], refused),
+    );
+    // Both ways that the hints name work.
     let disabled =
         "[plugins.csv]\nenabled = false\n[[routes]]\npath = '/hello'\nhandler = 'greeter'";
-    let all = &["hello<hello", "mine<a.wasm", "greeter<b.wasm"];
+    let all = &["hello<linked:hello", "mine<a.wasm", "greeter<b.wasm"];
     check(disabled, &offers, &[], &running(&[]), (all, &[], &[]));
     let shared = "[capabilities.'codec:csv']\nproviders = ['csv', 'mine']";
     let refused = &["b.wasm:route-clash"];
-    let all = &["csv<csv", "hello<hello", "mine<a.wasm"];
+    let all = &["csv<linked:csv", "hello<linked:hello", "mine<a.wasm"];
     check(shared, &offers, &[], &running(&[]), (all, &[], refused));
 }
 

@@ -117,6 +117,10 @@ impl Setup {
         };
         let builder = Host::builder().layers(self.layers()).worker(worker).compiler(compiler);
         let host = builder.build().await.unwrap();
+        // On a busy machine the first generation may not wait for all plugins.
+        while !host.preparing().is_empty() {
+            host.reload().await;
+        }
         let server = listening.serve(host);
         Serving { setup: self, server }
     }
