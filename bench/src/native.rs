@@ -177,7 +177,7 @@ impl EchoProcess {
     }
 }
 
-/// Runs as an [`EchoProcess`] if the program's arguments say so, and returns whether they do.
+/// Runs as an `EchoProcess` if the program's arguments say so, and returns whether they do.
 ///
 /// # Errors
 ///
