@@ -46,7 +46,7 @@ pub fn clean(command: &mut Command) -> &mut Command {
     command
 }
 
-/// A command with a [clean](clean) environment and an empty standard input.
+/// A command with a [clean] environment and an empty standard input.
 #[must_use]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
