@@ -26,7 +26,7 @@ fn suite(name: &str, origin: &str) -> Option<PathBuf> {
     let folder = told.unwrap_or(beside);
     assert!(folder.is_dir() || !must_be, "expected suites in {}", folder.display());
     if !folder.is_dir() {
-        // Not captured: whoever runs the tests is to see it.
+        // Standard error of the process, which the test harness does not capture: a skip must be seen.
         let _ = std::io::Write::write_all(
             &mut std::io::stderr(),
             format!(
