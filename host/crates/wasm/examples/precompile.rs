@@ -11,8 +11,8 @@ use plugbay_wasm::{AotCache, Engine, WasmRuntime};
 /// The components: a codec and a handler.
 pub(crate) fn guests() -> [Vec<u8>; 2] {
     [
-        Guest::codec("echo").stamp("codec ").build(),
-        Guest::handler("hello").stamp("handler ").build(),
+        Guest::codec("echo").stamp(" codec").build(),
+        Guest::handler("hello").stamp(" handler").build(),
     ]
 }
 

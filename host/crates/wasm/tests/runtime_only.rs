@@ -70,11 +70,11 @@ fn code_from_the_cache_runs() {
     let (tokio, services) = (tokio(), Arc::new(Alone) as Arc<dyn Services>);
     let [codec, handler] = guests().map(|guest| start(guest, &cache(), &tokio).unwrap());
     let codec = codec.provide(0).unwrap().get::<Codec>().unwrap().clone();
-    assert_eq!(codec.encode(&Context::new(&services), b"in").unwrap(), b"codec in");
+    assert_eq!(codec.encode(&Context::new(&services), b"in").unwrap(), b"in codec");
     let handler = handler.provide(0).unwrap().get::<Handler>().unwrap().clone();
     let request = Request { method: "POST".into(), body: b"in".to_vec(), ..Request::default() };
     let response = tokio.block_on(handler.handle(Context::new(&services), request)).unwrap();
-    assert_eq!(response.body, b"handler in");
+    assert_eq!(response.body, b"in handler");
 }
 
 #[test]
