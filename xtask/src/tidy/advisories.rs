@@ -114,13 +114,13 @@ fn not_banned(deny: &str, advisories: &[Advisory]) -> Vec<Violation> {
         .filter_map(|entry| entry.get("crate").and_then(Value::as_str))
         .collect();
     let missing = advisories.iter().filter(|advisory| {
-        let spec = format!("{}@{}", advisory.name, advisory.affected);
+        let spec = format!("{}:{}", advisory.name, advisory.affected);
         !banned.contains(&spec.as_str())
     });
     missing
         .map(|Advisory { id, name, affected, .. }| {
             let message = format!(
-                "expected bans.deny to hold {{ crate = \"{name}@{affected}\" }} for {id}, found none"
+                "expected bans.deny to hold {{ crate = \"{name}:{affected}\" }} for {id}, found none"
             );
             Violation::new(DENY, 1, message)
         })
@@ -201,7 +201,7 @@ mod tests {
 
     const ENTRY: &str = "# a comment\n[[advisory]]\nid = \"GHSA-1\"\ncrate = \"leaky\"\n\
                          affected = \"<1.2.3\"\nlisted = 2026-11-29\nsummary = \"it leaks\"\n";
-    const BANS: &str = "[bans]\ndeny = [{ crate = \"leaky@<1.2.3\", reason = \"GHSA-1\" }]\n";
+    const BANS: &str = "[bans]\ndeny = [{ crate = \"leaky:<1.2.3\", reason = \"GHSA-1\" }]\n";
 
     fn lock(name: &str, version: &str) -> String {
         format!(
@@ -256,7 +256,7 @@ mod tests {
     fn cargo_deny_has_to_ban_the_same_versions() {
         assert_eq!(
             found(ENTRY, "[bans]\n", &[]),
-            ["deny.toml:1: expected bans.deny to hold { crate = \"leaky@<1.2.3\" } for GHSA-1, \
+            ["deny.toml:1: expected bans.deny to hold { crate = \"leaky:<1.2.3\" } for GHSA-1, \
               found none"]
         );
     }
