@@ -10,10 +10,9 @@ use anyhow::{Context as _, Result};
 use plugbay::config::{PluginOverrides, PluginSettings, Size};
 use plugbay::wasm::{Engine, WasmRuntime};
 use plugbay::{CallOptions, CodecHandle, Config, Context, Host, Runtime};
-use plugbay_core::codec::{Codec, CodecCall, Direction};
+use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::{
-    Artifact, CallError, CodecInfo, Identity, Isolation, Policy, Services, Source, StartPlugin,
-    Unobserved,
+    Artifact, Identity, Isolation, NoServices, Policy, Services, Source, StartPlugin, Unobserved,
 };
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
@@ -106,25 +105,6 @@ impl Bare {
         let provider = plugin.provide(0).context("expected a capability")?;
         let codec = Arc::clone(provider.get::<Codec>().context("expected a codec")?);
         Ok(Self { codec, services: Arc::new(NoServices), _tokio: tokio })
-    }
-}
-
-/// The services of a host without codecs.
-struct NoServices;
-
-impl Services for NoServices {
-    fn codecs(&self) -> Vec<CodecInfo> {
-        Vec::new()
-    }
-
-    fn convert(
-        &self,
-        _: &Context<'_>,
-        _: &str,
-        _: Direction,
-        _: &[u8],
-    ) -> Result<Vec<u8>, CallError> {
-        Ok(Vec::new())
     }
 }
 

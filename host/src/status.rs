@@ -365,7 +365,7 @@ fn libraries(plugins: &[PluginStatus]) -> Vec<LibraryStatus> {
         LibraryStatus {
             size: library.size,
             loaded_at: library.loaded_at,
-            hung_threads: library.left_behind,
+            hung_threads: library.hung_threads,
             serves: plugins.iter().filter(here).any(|plugin| plugin.digest == digest),
             digest,
         }

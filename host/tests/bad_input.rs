@@ -69,7 +69,7 @@ fn a_half_written_file_is_not_yet() {
 }
 
 #[test]
-fn a_file_that_is_no_wasm() {
+fn a_file_that_is_not_wasm() {
     let parts = ["expected a WebAssembly component", "found 54 68 69 73 20 69 73 20"];
     refused(not_wasm(), Reason::UnknownFormat, &parts);
 }
@@ -139,7 +139,7 @@ fn describe_gives_a_bad_schema() {
 }
 
 #[test]
-fn describe_gives_text_that_is_no_utf_8() {
+fn describe_gives_text_that_is_not_utf_8() {
     let guest = Guest::codec("a").on(Export::Describe, Behaviour::InvalidText);
     refused(guest, Reason::Describe, &["describe: ", "utf-8"]);
 }

@@ -176,7 +176,7 @@ fn a_pointer_outside_of_memory() {
 }
 
 #[test]
-fn text_that_is_no_utf_8() {
+fn text_that_is_not_utf_8() {
     fails(&Behaviour::InvalidText, "", true, CallErrorKind::Contract, "utf-8");
 }
 
@@ -213,7 +213,7 @@ fn a_status_out_of_range() {
 }
 
 #[test]
-fn an_answer_that_is_no_cbor() {
+fn an_answer_that_is_not_cbor() {
     for garbage in [&b""[..], b"\xff", b"\x81", b"\xf6\xf6", b"\x61\xff"] {
         let garbage = Behaviour::Garbage(garbage.to_vec()).after(1);
         let site = place()

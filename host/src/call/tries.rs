@@ -154,28 +154,9 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use plugbay_core::codec::Direction;
-    use plugbay_core::{CodecInfo, Services};
+    use plugbay_core::{NoServices, Services};
 
     use super::*;
-
-    struct NoServices;
-
-    impl Services for NoServices {
-        fn codecs(&self) -> Vec<CodecInfo> {
-            Vec::new()
-        }
-
-        fn convert(
-            &self,
-            _: &Context<'_>,
-            _: &str,
-            _: Direction,
-            _: &[u8],
-        ) -> Result<Vec<u8>, CallError> {
-            unreachable!("no plugin calls another here")
-        }
-    }
 
     #[test]
     fn a_nested_call_is_not_blamed_for_the_time_that_its_caller_took() {

@@ -34,7 +34,7 @@ fn all_have(site: &Site, cpu: Duration) -> bool {
 }
 
 #[test]
-fn a_change_of_configuration_is_no_trial() {
+fn a_change_of_configuration_starts_no_trial() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.configure(&format!("{}[plugins.c]\ncpu = '7s'\n", sections(QUIET, HALF)));

@@ -105,7 +105,7 @@ fn wrong_lengths() {
 }
 
 #[test]
-fn text_that_is_no_utf_8() {
+fn text_that_is_not_utf_8() {
     withstand(&attack(&Behaviour::InvalidText).ends_as(&[Contract]));
 }
 

@@ -1,4 +1,4 @@
-//! The type, its constructors and its views.
+//! The type [`Document`]: its constructors, and access to its content.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,12 +9,12 @@ use crate::cbor::distinct::{self, Keys};
 use crate::cbor::{Reader, Writer};
 use crate::{Error, value_in, value_out};
 
-/// One CBOR item. See the [crate's page](crate) for what it can hold.
+/// One CBOR item. The [crate's page](crate) lists the values that it can contain.
 ///
-/// Two documents are equal if their bytes are.
+/// Two documents are equal if their bytes are equal.
 #[derive(PartialEq, Eq, Hash)]
 pub struct Document {
-    /// Owned, except for the one that [`Document::with_borrowed`] lends.
+    /// Owned, except in [`Document::with_borrowed`].
     cbor: Cow<'static, [u8]>,
 }
 
@@ -23,19 +23,19 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// A value that nests deeper than [`MAX_DEPTH`](crate::MAX_DEPTH), that has equal keys in a
-    /// map, or whose `Serialize` fails.
+    /// A value with more than [`MAX_DEPTH`](crate::MAX_DEPTH) levels or with equal keys in a map,
+    /// and the errors of its `Serialize`.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         let mut cbor = Vec::with_capacity(128);
         value.serialize(value_in::Serializer::new(&mut cbor))?;
         Ok(Self { cbor: cbor.into() })
     }
 
-    /// The value of the document; it may borrow its texts and bytes.
+    /// The value of the document. It may borrow texts and bytes from the document.
     ///
     /// # Errors
     ///
-    /// A document of another shape than `T`'s.
+    /// A document that is not a valid `T`.
     pub fn to_value<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Error> {
         let mut reader = Reader::new(self.as_cbor());
         let value = T::deserialize(value_out::Deserializer::new(&mut reader))?;
@@ -43,22 +43,22 @@ impl Document {
         Ok(value)
     }
 
-    /// The document with these bytes, checked: exactly one well-formed item, valid UTF-8 in its
-    /// texts, at most [`MAX_DEPTH`](crate::MAX_DEPTH) levels, no equal keys in a map. Keys are
-    /// equal that are the same item in preferred form, however they are written.
+    /// The document with these bytes, which are checked: they must be exactly one well-formed item,
+    /// with valid UTF-8 in its texts, at most [`MAX_DEPTH`](crate::MAX_DEPTH) levels, and no equal
+    /// keys in a map. Keys are equal if they are equal in preferred form.
     ///
-    /// A `Vec` is taken as it is, a slice is copied.
+    /// A `Vec` is moved, a slice is copied.
     ///
     /// # Errors
     ///
-    /// Says where the bytes are not such an item.
+    /// Bytes that are not such an item, with the offset of the problem.
     pub fn from_cbor(cbor: impl Into<Vec<u8>>) -> Result<Self, Error> {
         let cbor = cbor.into();
         Self::check(&cbor)?;
         Ok(Self { cbor: cbor.into() })
     }
 
-    /// Whether [`Document::from_cbor`] would take these bytes.
+    /// Checks whether [`Document::from_cbor`] accepts these bytes.
     ///
     /// # Errors
     ///
@@ -69,8 +69,8 @@ impl Document {
         reader.finish()
     }
 
-    /// Whether [`Document::from_cbor`] would take its bytes: for who is not sure that someone has
-    /// checked those of a document that was lent or trusted.
+    /// Checks whether [`Document::from_cbor`] accepts the bytes of this document. This is useful
+    /// for a document that was borrowed or trusted without a check.
     ///
     /// # Errors
     ///
@@ -79,39 +79,40 @@ impl Document {
         Self::check(&self.cbor)
     }
 
-    /// The document with these bytes, which someone has checked: the host checks what crosses to
-    /// a plugin. If they are malformed nevertheless, using the document is an error.
+    /// The document with these bytes, which the caller has checked, as the host checks documents
+    /// for plugins. If they are malformed nevertheless, functions of the document return errors.
     #[must_use]
     pub fn from_trusted_cbor(cbor: Vec<u8>) -> Self {
         Self { cbor: cbor.into() }
     }
 
-    /// Lends `call` a document with these bytes, without a copy; trusts them as
-    /// [`Document::from_trusted_cbor`] does.
+    /// Calls `call` with a document of these bytes, which are not copied and, as in
+    /// [`Document::from_trusted_cbor`], not checked.
     pub fn with_borrowed<R>(cbor: &[u8], call: impl FnOnce(&Document) -> R) -> R {
-        // SAFETY: the `'static` is not true, and nobody can tell: the document is a local of this
-        // function, lent as `&Document` only, for a lifetime that `call` cannot choose. Every
-        // method that takes `&self` hands out its bytes for that lifetime at most, and `clone`
-        // copies them; nothing moves `cbor` out of a `&Document`.
+        // SAFETY: the bytes do not live as long as `'static` says, but no caller can use them for
+        // longer than they live: the document is a local of this function, and `call` gets only a
+        // `&Document`, for a lifetime that it cannot choose. Every method with `&self` returns the
+        // bytes for that lifetime at most, `clone` copies them, and nothing moves `cbor` out of a
+        // `&Document`.
         let cbor: &'static [u8] = unsafe { &*std::ptr::from_ref(cbor) };
         let document = Document { cbor: Cow::Borrowed(cbor) };
         call(&document)
     }
 
-    /// Its bytes.
+    /// The bytes of the item.
     #[must_use]
     pub fn as_cbor(&self) -> &[u8] {
         &self.cbor
     }
 
-    /// Its bytes, moved out.
+    /// Returns the bytes of the item.
     #[must_use]
     pub fn into_cbor(self) -> Vec<u8> {
         self.cbor.into_owned()
     }
 }
 
-// Not derived: a derived one would copy the reference that `with_borrowed` lends.
+// Not derived: a derived `clone` would copy the reference of `with_borrowed`.
 impl Clone for Document {
     fn clone(&self) -> Self {
         Self { cbor: Cow::Owned(self.cbor.to_vec()) }

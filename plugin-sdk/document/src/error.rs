@@ -1,15 +1,16 @@
-//! Why bytes are no document, or a value has none.
+//! The error of this crate.
 
 use std::fmt;
 
-/// Why bytes are no document, why a value has none, or why a document has no such value.
+/// The reason why bytes are not a document, why a value has no document, or why a document is not a
+/// valid value of a type.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     message: Box<str>,
 }
 
 impl Error {
-    /// Bytes that are no CBOR item: `at` is where, counted from the start.
+    /// Bytes that are not a CBOR item; `at` is the offset of the problem.
     #[cold]
     pub(crate) fn malformed(at: usize, message: impl fmt::Display) -> Self {
         Self { message: format!("malformed CBOR at byte {at}: {message}").into() }
@@ -20,7 +21,7 @@ impl Error {
         Self { message: message.to_string().into() }
     }
 
-    /// A map with equal keys: `at` is where the later one is.
+    /// A map with equal keys; `at` is the offset of the second one.
     #[cold]
     pub(crate) fn duplicate(at: usize, key: impl fmt::Display) -> Self {
         Self::new(format_args!("duplicate key {key} at byte {at}"))
@@ -33,7 +34,7 @@ impl Error {
     }
 }
 
-/// What is said wherever a limit of so many levels is met.
+/// The message for more than this number of levels.
 pub(crate) struct TooDeep(pub(crate) usize);
 
 impl fmt::Display for TooDeep {

@@ -1,8 +1,8 @@
-//! A document as far as a format can hold it: for the `serde` serializers of JSON, YAML and the
-//! like.
+//! Documents for formats that can express less than CBOR, such as JSON and YAML, with their `serde`
+//! serializers.
 //!
-//! [`Document`] serializes itself as well, but speaks to the serializer alone. A [`View`] goes by
-//! the [`Rules`] of the format, and refuses what it cannot hold by its name and its place.
+//! A [`Document`] can be serialized itself, but leaves all checks to the serializer. A [`View`]
+//! follows the [`Rules`] of the format, and refuses other values by their name and place.
 //!
 //! ```
 //! use plugbay_document::Document;
@@ -33,53 +33,53 @@ use crate::cbor::{Reader, Token};
 use crate::error::TooDeep;
 use crate::{Document, MAX_DEPTH, Path};
 
-/// What a text format can hold. What it cannot is refused, with the place where it stands.
+/// The values that a format can express. Others are refused, with their place.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// The format's name, for messages.
     pub format: &'static str,
-    /// Whether it has null.
+    /// Whether the format has null.
     pub null: bool,
-    /// What becomes of byte strings.
+    /// How byte strings are written.
     pub bytes: Bytes,
-    /// Whether it has NaN and the infinities.
+    /// Whether the format has NaN and the infinities.
     pub non_finite: bool,
-    /// The least and the greatest integer that it has.
+    /// The least and the greatest integer of the format.
     pub integers: (i128, i128),
-    /// Whether keys can be anything but text.
+    /// Whether keys can be other values than text.
     pub any_keys: bool,
-    /// How many levels it can have, at most [`MAX_DEPTH`].
+    /// The maximum number of levels, at most [`MAX_DEPTH`].
     pub depth: usize,
 }
 
-/// What becomes of byte strings.
+/// How byte strings are written.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Bytes {
-    /// They are handed to the serializer as bytes.
+    /// As bytes of the serializer.
     Native,
     /// They are refused.
     #[default]
     Refuse,
-    /// They are written as the text that the function writes, in base64 for example.
+    /// As the text that the function writes, for example base64.
     Text(fn(&[u8], &mut fmt::Formatter<'_>) -> fmt::Result),
 }
 
-/// A document that serializes itself by [`Rules`], without a tree.
+/// A document that can be serialized by [`Rules`], without a tree.
 ///
 /// # Errors
 ///
-/// What the rules refuse, with its place in the document; then what the serializer refuses, and
+/// Values that the rules refuse, with their place in the document; errors of the serializer, and
 /// malformed bytes.
 #[derive(Debug)]
 pub struct View<'a> {
     rules: &'a Rules,
     start: Reader<'a>,
-    /// Where the item ends that was serialized last.
+    /// The end of the item that was serialized last.
     end: Cell<Reader<'a>>,
 }
 
 impl<'a> View<'a> {
-    /// The document by these rules.
+    /// A view of the document with these rules.
     #[must_use]
     pub fn new(document: &'a Document, rules: &'a Rules) -> Self {
         let start = Reader::new(document.as_cbor());
@@ -94,7 +94,7 @@ impl Serialize for View<'_> {
     }
 }
 
-/// The item that begins at a place. Serializing it leaves the place after it in `View::end`.
+/// The item at a place. Serializing it stores its end in `View::end`.
 struct Node<'v, 'd> {
     view: &'v View<'d>,
     start: Reader<'d>,
@@ -125,10 +125,10 @@ impl<'d> Node<'_, 'd> {
         Node { view: self.view, start, path, depth: self.depth + 1, key: false }
     }
 
-    /// Whether another element follows, of which `left` remain.
-    fn more<E: serde::ser::Error>(&self, left: &mut Option<usize>) -> Result<bool, E> {
+    /// Advances to the next element, of which `left` remain; `false` at the end.
+    fn advance<E: serde::ser::Error>(&self, left: &mut Option<usize>) -> Result<bool, E> {
         let mut reader = self.view.end.get();
-        let more = reader.more(left).map_err(E::custom)?;
+        let more = reader.advance(left).map_err(E::custom)?;
         self.view.end.set(reader);
         Ok(more)
     }
@@ -140,7 +140,7 @@ impl<'d> Node<'_, 'd> {
     ) -> Result<S::Ok, S::Error> {
         let mut sequence = serializer.serialize_seq(left)?;
         let mut index = 0;
-        while self.more(&mut left)? {
+        while self.advance(&mut left)? {
             sequence.serialize_element(&self.child(Path::Index(&self.path, index)))?;
             index += 1;
         }
@@ -153,7 +153,7 @@ impl<'d> Node<'_, 'd> {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(left)?;
-        while self.more(&mut left)? {
+        while self.advance(&mut left)? {
             let key = Node { key: true, ..self.child(self.path) };
             let name = match key.token::<S::Error>()? {
                 Token::Text(name) => {
@@ -171,7 +171,7 @@ impl<'d> Node<'_, 'd> {
         map.end()
     }
 
-    /// A bignum within the rules' integers, and a date as its text.
+    /// Serializes a bignum that the rules allow, and a date as text.
     fn tagged<S: Serializer>(&self, tag: u64, serializer: S) -> Result<S::Ok, S::Error> {
         let mut reader = self.view.end.get();
         if let Some(text) = reader.date(tag).map_err(S::Error::custom)? {
@@ -233,7 +233,7 @@ impl Serialize for Node<'_, '_> {
     }
 }
 
-/// Bytes as text.
+/// Displays bytes as text.
 pub(crate) struct Written<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) write: fn(&[u8], &mut fmt::Formatter<'_>) -> fmt::Result,
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_rules_refuse_is_named_with_its_place() {
+    fn the_error_for_a_refused_value_has_its_place() {
         for (cbor, expected) in [
             (&[0xf6][..], "the format cannot hold null at the document"),
             (&[0x81, 0x02], "the format cannot hold the integer 2 at [0]"),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_rules_allow_is_written() {
+    fn allowed_values_are_written() {
         let rules = Rules {
             null: true,
             bytes: Bytes::Text(|bytes, f| write!(f, "{} bytes", bytes.len())),

@@ -1,11 +1,10 @@
-//! How output grows: in proportion to what is there, not by doubling it.
+//! The growth of buffers: large ones grow by a quarter, instead of doubling.
 
-/// From here on a buffer grows by a quarter.
+/// From this capacity on a buffer grows by a quarter.
 const LARGE: usize = 1 << 20;
 
-/// Makes room for `more` bytes. A small buffer doubles as a `Vec` does; a large one grows by a
-/// quarter, so that what is reserved stays near what is used. (Allocators move large blocks without
-/// a copy.)
+/// Reserves `more` bytes. A small buffer doubles, like a `Vec`; a large one grows by a quarter, so
+/// that little more is reserved than used. (Allocators move large blocks without a copy.)
 pub fn reserve(out: &mut Vec<u8>, more: usize) {
     if out.capacity() - out.len() >= more {
         return;
@@ -18,11 +17,11 @@ pub fn reserve(out: &mut Vec<u8>, more: usize) {
     }
 }
 
-/// How many bytes an input of `input` bytes may stand for more than once, by aliases or by names
-/// that every row repeats: one and a half times its length and 16 MiB.
+/// The limit of repetitions, in bytes, for an input of `input` bytes: of aliases, or of names that
+/// are repeated in every row. It is one and a half times the length of the input plus 16 MiB.
 ///
-/// Codecs refuse an input beyond, so that a small one cannot become a document that fills the
-/// memory.
+/// Codecs refuse an input that exceeds it, so that a small input cannot become a document that
+/// fills the memory.
 #[must_use]
 pub fn repeats(input: usize) -> usize {
     input.saturating_add(input / 2).saturating_add(16 << 20)

@@ -1,8 +1,8 @@
-//! Where in a document something is.
+//! Paths to values in a document, for messages.
 
 use std::fmt;
 
-/// One step into a document, linked to the steps before it.
+/// A path in a document: its last step, and a reference to the steps before it.
 #[derive(Clone, Copy, Debug)]
 pub enum Path<'a> {
     /// The document itself.
@@ -13,7 +13,8 @@ pub enum Path<'a> {
     Key(&'a Path<'a>, &'a str),
 }
 
-/// `orders[3].total`, with `["a key"]` for a key that is no plain word; `the document` at the root.
+/// Displayed as `orders[3].total`, with `["a key"]` for a key that is not a word, and as `the
+/// document` for the root.
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! From any self-describing deserializer into a document, without a tree.
+//! Writes a document from any self-describing deserializer, without a tree.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use crate::Document;
 use crate::cbor::{Token, Writer};
 
-/// Takes whatever a self-describing format holds, and refuses equal keys in a map.
+/// Accepts any value of a self-describing format, and refuses equal keys in a map.
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut writer = Writer::with_capacity(128);
@@ -16,7 +16,7 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-/// Appends one item. The writer bounds the depth.
+/// Appends one item. The writer limits the depth.
 pub(crate) struct Appender<'a>(pub(crate) &'a mut Writer);
 
 impl<'de> DeserializeSeed<'de> for Appender<'_> {

@@ -1,4 +1,4 @@
-//! From a document into any serializer, without a tree.
+//! Writes a document to any serializer, without a tree.
 
 use std::cell::Cell;
 
@@ -11,13 +11,13 @@ use crate::{Document, Error};
 ///
 /// # Errors
 ///
-/// What the format cannot hold, by its own account, and what `serde` has no word for: see the
+/// The errors of the serializer, and values that `serde` cannot express: see the
 /// [crate's page](crate).
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let item = Item::at(Reader::new(self.as_cbor()));
         let answer = item.serialize(serializer)?;
-        // A serializer may have its reasons not to look; then there is nothing to check.
+        // If a serializer skips the value, there is nothing to check.
         if let Some(reader) = item.end.get() {
             reader.finish().map_err(S::Error::custom)?;
         }
@@ -25,10 +25,10 @@ impl Serialize for Document {
     }
 }
 
-/// The item that begins at a place. It may be serialized any number of times.
+/// The item at a place. It may be serialized any number of times.
 struct Item<'a> {
     start: Reader<'a>,
-    /// Where it ended, once it was serialized.
+    /// The end of the item, after it was serialized.
     end: Cell<Option<Reader<'a>>>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Item<'a> {
         Self { start, end: Cell::new(None) }
     }
 
-    /// Where it ends.
+    /// The end of the item.
     fn end(&self) -> Result<Reader<'a>, Error> {
         self.end.get().map_or_else(
             || {
@@ -64,8 +64,8 @@ impl Serialize for Item<'_> {
             Token::Text(text) => serializer.serialize_str(&text),
             Token::Bool(value) => serializer.serialize_bool(value),
             Token::Null => serializer.serialize_none(),
-            // In text the fewest digits that tell an f32 from the next are another number when
-            // they are read as an f64, as most readers do.
+            // In text, the shortest digits of an f32 are a different number when they are read as
+            // an f64, as by most readers.
             Token::F32(n) if serializer.is_human_readable() => serializer.serialize_f64(n.into()),
             Token::F32(n) => serializer.serialize_f32(n),
             Token::F64(n) => serializer.serialize_f64(n),
@@ -86,7 +86,7 @@ fn array<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     reader.enter().map_err(S::Error::custom)?;
     let mut seq = serializer.serialize_seq(left)?;
-    while reader.more(&mut left).map_err(S::Error::custom)? {
+    while reader.advance(&mut left).map_err(S::Error::custom)? {
         let item = Item::at(*reader);
         seq.serialize_element(&item)?;
         *reader = item.end().map_err(S::Error::custom)?;
@@ -102,7 +102,7 @@ fn map<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     reader.enter().map_err(S::Error::custom)?;
     let mut map = serializer.serialize_map(left)?;
-    while reader.more(&mut left).map_err(S::Error::custom)? {
+    while reader.advance(&mut left).map_err(S::Error::custom)? {
         let key = Item::at(*reader);
         map.serialize_key(&key)?;
         let value = Item::at(key.end().map_err(S::Error::custom)?);
@@ -143,7 +143,7 @@ fn tagged<S: Serializer>(
 mod tests {
     use super::*;
 
-    /// Some serializers look at an element before they write it, some do not look at all.
+    /// Some serializers serialize an element twice, and some skip it.
     #[test]
     fn an_item_may_be_looked_at_twice_or_never() {
         // [[1, 2], 3]

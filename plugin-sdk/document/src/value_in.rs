@@ -1,4 +1,4 @@
-//! From a value into a document.
+//! Writes a document from a value.
 
 use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
@@ -13,7 +13,7 @@ use crate::{Error, MAX_DEPTH};
 /// Appends one item.
 pub(crate) struct Serializer<'a> {
     out: &'a mut Vec<u8>,
-    /// How many levels may still be entered.
+    /// The number of levels that may still be entered.
     depth: usize,
 }
 
@@ -28,7 +28,7 @@ impl<'a> Serializer<'a> {
         Ok(Elements { out: self.out, depth, open, count: 0, keys: Vec::new() })
     }
 
-    /// The map of one pair that an enum's variant with content is; what follows is its value.
+    /// Opens the map of one pair for an enum's variant with content; its value is written next.
     fn variant(self, variant: &str) -> Result<Self, Error> {
         let depth = self.depth.checked_sub(1).ok_or_else(Error::too_deep)?;
         head::write(self.out, MAP, 1);
@@ -37,13 +37,14 @@ impl<'a> Serializer<'a> {
     }
 }
 
-/// The elements of an array or a map. A map's are counted by its keys.
+/// Writes the elements of an array or a map. Those of a map are counted by its keys.
 pub(crate) struct Elements<'a> {
     out: &'a mut Vec<u8>,
     depth: usize,
     open: Open,
     count: u64,
-    /// Of a map, where its keys are. The names of a struct's fields differ.
+    /// The ranges of the keys of a map. Those of a struct are not checked, because its names
+    /// differ.
     keys: Vec<(u32, u32)>,
 }
 

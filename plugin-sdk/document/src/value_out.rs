@@ -1,4 +1,4 @@
-//! From a document into a value.
+//! Reads a value from a document.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::Error;
 use crate::cbor::head::{NULL, TAG};
 use crate::cbor::{Reader, Token, Wide, negative};
 
-/// Takes one item.
+/// Reads one item.
 pub(crate) struct Deserializer<'r, 'de> {
     reader: &'r mut Reader<'de>,
 }
@@ -22,7 +22,7 @@ impl<'r, 'de> Deserializer<'r, 'de> {
         Self { reader }
     }
 
-    /// Takes the tags that say nothing.
+    /// Skips the tags without meaning for `serde`.
     fn untagged(self) -> Result<Self, Error> {
         while self.reader.peek()? >> 5 == TAG {
             let start = *self.reader;
@@ -124,11 +124,11 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
             Token::Map(mut left) => {
                 reader.enter()?;
                 let one = "a map with one entry, the variant";
-                if !reader.more(&mut left)? {
+                if !reader.advance(&mut left)? {
                     return Err(Error::invalid_length(0, &one));
                 }
                 let value = visitor.visit_enum(Variant { reader: &mut *reader })?;
-                if reader.more(&mut left)? {
+                if reader.advance(&mut left)? {
                     return Err(Error::invalid_length(2, &one));
                 }
                 reader.leave();
@@ -167,16 +167,16 @@ fn unexpected<'t>(token: &'t Token<'_>) -> Unexpected<'t> {
     }
 }
 
-/// The elements of an array or a map.
+/// Reads the elements of an array or a map.
 struct Elements<'r, 'de> {
     reader: &'r mut Reader<'de>,
     left: Option<usize>,
 }
 
 impl Elements<'_, '_> {
-    /// The visitor must have taken all.
+    /// Checks that the visitor has read all elements.
     fn end(mut self, what: &str) -> Result<(), Error> {
-        if self.reader.more(&mut self.left)? {
+        if self.reader.advance(&mut self.left)? {
             return Err(Error::new(format_args!("expected fewer {what}, found more")));
         }
         self.reader.leave();
@@ -191,8 +191,8 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Error> {
-        if !self.reader.more(&mut self.left)? {
-            // Asked again, it is still the end.
+        if !self.reader.advance(&mut self.left)? {
+            // Later calls also return the end.
             self.left = Some(0);
             return Ok(None);
         }
@@ -211,7 +211,7 @@ impl<'de> MapAccess<'de> for &mut Elements<'_, 'de> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        if !self.reader.more(&mut self.left)? {
+        if !self.reader.advance(&mut self.left)? {
             self.left = Some(0);
             return Ok(None);
         }
@@ -227,7 +227,8 @@ impl<'de> MapAccess<'de> for &mut Elements<'_, 'de> {
     }
 }
 
-/// The key of a map: where a number or a `bool` is wanted and a text found, reads the text.
+/// Reads the key of a map. If the type is a number or a `bool` and the key is text, it parses the
+/// text.
 struct Key<'r, 'de> {
     reader: &'r mut Reader<'de>,
 }
@@ -302,7 +303,7 @@ impl<'de> serde::Deserializer<'de> for Key<'_, 'de> {
     }
 }
 
-/// An enum's variant with content: the one entry of a map.
+/// Reads an enum's variant with content: the only pair of a map.
 struct Variant<'r, 'de> {
     reader: &'r mut Reader<'de>,
 }

@@ -16,7 +16,7 @@ pub struct Cbor {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Sort the pairs of maps by their encoded keys. What is written then is the deterministic
+    /// Sort the pairs of maps by their encoded keys. The output is then in the deterministic
     /// encoding of RFC 8949 section 4.2.1: equal documents become equal bytes.
     pub sorted: bool,
 }
@@ -37,7 +37,7 @@ impl Codec for Cbor {
     const DESCRIPTION: &'static str = "CBOR (RFC 8949), written in preferred serialisation";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
-        let order = if self.config.sorted { Order::Sorted } else { Order::Kept };
+        let order = if self.config.sorted { Order::Sorted } else { Order::Insertion };
         let writer = Writer::with_capacity(document.as_cbor().len());
         let writer = writer.floats(Floats::Shortest).order(order);
         Ok(rewrite(document.as_cbor(), writer)?.finish())
@@ -50,8 +50,8 @@ impl Codec for Cbor {
 
 export!(Cbor: codec);
 
-/// Reads exactly one item and writes it again, well-formed, without duplicate keys, with every
-/// length given and every argument as short as it can be.
+/// Reads exactly one item and writes it again in preferred serialisation: with definite lengths and
+/// the shortest arguments. Duplicate keys are refused.
 fn rewrite(bytes: &[u8], mut writer: Writer) -> Result<Writer, document::Error> {
     let mut reader = Reader::new(bytes);
     writer.copy(&mut reader)?;

@@ -1,4 +1,4 @@
-//! RFC 8949: appendix A, and the families of appendix F.
+//! RFC 8949: the examples of appendix A, and the malformed items of appendix F.
 
 use data_encoding::HEXLOWER;
 use plugbay_plugin_cbor::{Cbor, Config};
@@ -23,22 +23,22 @@ fn check(case: &Case) -> Result<(), String> {
 }
 
 #[test]
-fn every_example_of_appendix_a() {
+fn every_example_of_appendix_a_is_read_and_written() {
     vectors::check(&vectors::hex_lines(include_str!("vectors/appendix-a.txt")), 81, check);
 }
 
 #[test]
-fn what_is_not_in_preferred_serialisation_is_written_in_it() {
+fn other_serialisations_are_written_in_the_preferred_one() {
     vectors::check(&vectors::hex_lines(include_str!("vectors/beyond.txt")), 35, check);
 }
 
 #[test]
-fn what_is_not_well_formed_is_refused_and_says_why() {
+fn malformed_input_is_refused_with_the_reason() {
     let cases = vectors::hex_lines(include_str!("vectors/reject.txt"));
     vectors::check(&cases, 75, |case| vectors::refused(case, cbor(false).decode(&case.input)));
 }
 
-/// The order of RFC 8949 section 4.2.1, its own example.
+/// The example of RFC 8949 section 4.2.1.
 #[test]
 fn sorted_keys_are_deterministic() {
     let shuffled = "a8 f400 20 00 8120 00 617a 00 626161 00 811864 00 0a00 186400";

@@ -1,20 +1,20 @@
-//! What one table format differs in from another.
+//! The options in which the two table formats, CSV and TSV, differ.
 
 use plugbay_sdk::{Error, Result};
 
 use crate::{Config, Form, Quotes, Ragged};
 
-/// Delimiter, quote, header, and what is forgiven.
+/// The options of one table format.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
     pub(crate) delimiter: u8,
-    /// None: fields are never quoted, and cannot hold delimiters or line breaks.
+    /// `None`: fields are never quoted, and cannot contain delimiters or line breaks.
     pub(crate) quote: Option<u8>,
     pub(crate) header: bool,
     pub(crate) form: Form,
     pub(crate) ragged: Ragged,
     pub(crate) quotes: Quotes,
-    /// A byte order mark is written first.
+    /// Whether a byte order mark is written first.
     pub(crate) bom: bool,
 }
 
@@ -23,7 +23,7 @@ impl Dialect {
         let byte = |what, c: char| match u8::try_from(c) {
             Ok(byte) if byte.is_ascii() && byte != b'\n' && byte != b'\r' => Ok(byte),
             _ => Err(Error::invalid_input(format_args!(
-                "expected one ASCII character that is no line break as {what}, found {c:?}"
+                "expected one ASCII character other than a line break as {what}, found {c:?}"
             ))),
         };
         let dialect = Self {
@@ -36,7 +36,10 @@ impl Dialect {
             bom: config.bom,
         };
         if Some(dialect.delimiter) == dialect.quote {
-            return Err(Error::invalid_input("expected a delimiter and a quote that differ"));
+            return Err(Error::invalid_input(format_args!(
+                "expected different characters as the delimiter and the quote, found {delimiter:?} \
+                 for both"
+            )));
         }
         Ok(dialect)
     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use dialect::Dialect;
 
-/// The plugin. It offers two codecs that differ in their dialect.
+/// The plugin. It offers two codecs that differ in their dialects.
 #[derive(Debug)]
 pub struct Tabular {
     csv: Csv,
@@ -21,7 +21,7 @@ pub struct Tabular {
 #[derive(Debug)]
 pub struct Csv(Dialect);
 
-/// The codec `tsv`: fields between tabs, without quotes, as its media type's registration says.
+/// The codec `tsv`: fields separated by tabs, without quotes, as registered for its media type.
 #[derive(Debug)]
 pub struct Tsv(Dialect);
 
@@ -29,57 +29,58 @@ pub struct Tsv(Dialect);
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What stands between the fields of `csv`: one ASCII character.
+    /// The separator of fields of `csv`: one ASCII character.
     pub delimiter: char,
-    /// What stands around the fields of `csv` that need it: one ASCII character.
+    /// The quote around fields of `csv` that need one: one ASCII character.
     pub quote: char,
-    /// Whether the first record names the columns. A document is a list of maps then, and a list
-    /// of lists otherwise. For `tsv` too.
+    /// Whether the first record names the columns. If so, a document is a list of maps, otherwise a
+    /// list of lists. Also for `tsv`.
     pub header: bool,
-    /// What a table is read as. For `tsv` too.
+    /// The form of documents that are read. Also for `tsv`.
     pub form: Form,
-    /// What becomes of records that have fewer or more fields than the first. For `tsv` too.
+    /// How records are treated that have fewer or more fields than the first. Also for `tsv`.
     pub ragged: Ragged,
-    /// What becomes of quotes inside a field, and of text after a closing quote.
+    /// How quotes inside a field, and text after a closing quote, are treated.
     pub quotes: Quotes,
-    /// Write a byte order mark first, as some spreadsheets want it. One is always read. For `tsv`
-    /// too.
+    /// Write a byte order mark first, as some spreadsheets require. A byte order mark is always
+    /// accepted. Also for `tsv`.
     pub bom: bool,
 }
 
-/// What a table is read as. Both forms are written.
+/// The form of documents that are read. Documents of both forms can be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// A list of rows. Without rows the header is lost.
+    /// A list of rows. If there are no rows, the header is lost.
     #[default]
     Rows,
-    /// A map of `columns`, the names, and `rows`, a list of lists. The names are kept also when
-    /// there are no rows, and stand in the document once.
+    /// A map of `columns`, the names, and `rows`, a list of lists. The names are kept even if there
+    /// are no rows, and the document contains them once.
     Table,
 }
 
-/// What becomes of records that have fewer or more fields than the first.
+/// How records are treated that have fewer or more fields than the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ragged {
     /// They are refused, in both directions.
     #[default]
     Refuse,
-    /// A record that is too short lacks the last columns; rows of lists are as long as they are. A
-    /// row that lacks a column is written with an empty cell. A cell that no column names is refused.
+    /// A row that is a map lacks the columns that its record lacks; rows that are lists can have
+    /// any length. For a column that a row lacks, an empty cell is written. A cell without a column
+    /// is refused.
     Accept,
 }
 
-/// What becomes of quotes where RFC 4180 has none.
+/// How quotes are treated where RFC 4180 does not allow them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Quotes {
     /// They are refused.
     #[default]
     Strict,
-    /// A quote inside a field that is not quoted is part of it, and so is text after a closing
-    /// quote.
+    /// A quote inside a field that is not quoted is part of the field, and so is text after a
+    /// closing quote.
     Lax,
 }
 
@@ -110,12 +111,12 @@ impl Plugin for Tabular {
 }
 
 impl Tabular {
-    /// Its codec `csv`.
+    /// The codec `csv`.
     pub fn csv(&self) -> &Csv {
         &self.csv
     }
 
-    /// Its codec `tsv`.
+    /// The codec `tsv`.
     pub fn tsv(&self) -> &Tsv {
         &self.tsv
     }

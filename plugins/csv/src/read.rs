@@ -1,9 +1,9 @@
-//! Tables to documents. Every cell is text: the format has no types, and guessing them loses leading
-//! zeros, long numbers and whatever else looks like something it is not.
+//! Converts tables to documents. Every cell is text: the format has no types, and guessing them
+//! would lose leading zeros and long numbers.
 
 use std::borrow::Cow;
 
-use plugbay_sdk::document::cbor::{Writer, escaped};
+use plugbay_sdk::document::cbor::{Writer, escaped_len};
 use plugbay_sdk::document::repeats;
 use plugbay_sdk::{Document, Error, Result, document};
 
@@ -26,23 +26,23 @@ pub(crate) fn read(bytes: &[u8], dialect: Dialect) -> Result<Document> {
         writer: Writer::with_capacity(bytes.len() + bytes.len() / 4 + 16),
         header: None,
         columns: None,
-        empty: 0,
-        number: 0,
+        empty_lines: 0,
+        rows: 0,
         repeats: repeats(bytes.len()),
     };
     if dialect.header {
-        // Empty lines before the header name nothing.
-        while table.records.empty_line() {}
-        if !table.records.at_end() {
-            table.header()?;
+        // Empty lines before the header are skipped.
+        while table.records.take_line_end() {}
+        if !table.records.is_at_end() {
+            table.read_header()?;
         }
     }
     table.begin()?;
-    while !table.records.at_end() {
-        if table.records.empty_line() {
-            table.empty_line()?;
+    while !table.records.is_at_end() {
+        if table.records.take_line_end() {
+            table.add_empty_line()?;
         } else {
-            table.record()?;
+            table.read_record()?;
         }
     }
     table.end()
@@ -53,20 +53,22 @@ struct Table<'t> {
     records: Records<'t>,
     writer: Writer,
     header: Option<Header>,
-    /// How many fields a record has, once that is known.
+    /// The number of fields in a record, as soon as it is known.
     columns: Option<usize>,
-    /// The empty lines so far, as long as that is not known.
-    empty: usize,
-    /// The records so far.
-    number: usize,
+    /// The number of empty lines so far, while the number of fields is not known.
+    empty_lines: usize,
+    /// The number of rows so far.
+    rows: usize,
     /// How many bytes of names may still be repeated.
     repeats: usize,
 }
 
-/// The names of the columns, one after the other, and where each ends.
+/// The names of the columns.
 #[derive(Default)]
 struct Header {
+    /// All names, one after the other.
     names: String,
+    /// The end of each name.
     ends: Vec<usize>,
 }
 
@@ -79,18 +81,18 @@ impl Header {
 }
 
 impl Table<'_> {
-    /// Two columns of one name are refused even when no record follows.
-    fn header(&mut self) -> Result<()> {
+    /// Reads the header. Two columns with the same name are refused even if no record follows.
+    fn read_header(&mut self) -> Result<()> {
         let mut header = Header::default();
         let mut names = Writer::default();
         names.open_map()?;
         loop {
-            let name = self.records.field()?;
+            let name = self.records.read_field()?;
             names.text(&name)?;
             names.null()?;
             header.names.push_str(&name);
             header.ends.push(header.names.len());
-            if !self.records.another() {
+            if !self.records.take_separator() {
                 break;
             }
         }
@@ -116,28 +118,29 @@ impl Table<'_> {
         self.writer.open_array()
     }
 
-    /// A line with nothing on it: of one column it is a record.
-    fn empty_line(&mut self) -> Result<()> {
+    /// Adds an empty line: in a table with one column it is a record.
+    fn add_empty_line(&mut self) -> Result<()> {
         match self.columns {
-            None => self.empty += 1,
-            Some(1) => self.empty_row()?,
+            None => self.empty_lines += 1,
+            Some(1) => self.write_empty_row()?,
             Some(_) => {}
         }
         Ok(())
     }
 
-    fn empty_row(&mut self) -> Result<()> {
-        self.number += 1;
-        let named = self.open()?;
+    /// Writes a row with one empty cell.
+    fn write_empty_row(&mut self) -> Result<()> {
+        self.rows += 1;
+        let named = self.open_row()?;
         if named {
-            self.name(0)?;
+            self.write_name(0)?;
         }
         self.writer.text("")?;
         Ok(self.writer.close()?)
     }
 
-    /// Opens a row, and says whether its cells have names.
-    fn open(&mut self) -> Result<bool> {
+    /// Opens a row, and returns whether its cells have names.
+    fn open_row(&mut self) -> Result<bool> {
         let named = self.header.is_some() && self.dialect.form == Form::Rows;
         if named {
             self.writer.open_map()?;
@@ -147,37 +150,38 @@ impl Table<'_> {
         Ok(named)
     }
 
-    /// Writes the name of a column, if there is one.
-    fn name(&mut self, index: usize) -> Result<bool> {
+    /// Writes the name of a column; `false` if there is no such column.
+    fn write_name(&mut self, index: usize) -> Result<bool> {
         let Some(name) = self.header.as_ref().and_then(|header| header.name(index)) else {
             return Ok(false);
         };
-        if self.number > 1 {
-            let left = self.repeats.checked_sub(escaped(name));
+        if self.rows > 1 {
+            let left = self.repeats.checked_sub(escaped_len(name));
             self.repeats = left.ok_or_else(|| too_long(self.records.line))?;
         }
         self.writer.text(name)?;
         Ok(true)
     }
 
-    fn record(&mut self) -> Result<()> {
+    /// Reads a record, and writes its row.
+    fn read_record(&mut self) -> Result<()> {
         let line = self.records.line;
-        if self.columns.is_none() && self.empty > 0 && self.records.is_alone()? {
-            // Of one column, as the empty lines before it are.
-            for _ in 0..std::mem::take(&mut self.empty) {
-                self.empty_row()?;
+        if self.columns.is_none() && self.empty_lines > 0 && self.records.has_one_field()? {
+            // With one column, the empty lines before this record are records.
+            for _ in 0..std::mem::take(&mut self.empty_lines) {
+                self.write_empty_row()?;
             }
         }
-        self.number += 1;
-        let named = self.open()?;
+        self.rows += 1;
+        let named = self.open_row()?;
         let mut found = 0;
         loop {
-            let cell = self.records.field()?;
-            if !named || self.name(found)? {
+            let cell = self.records.read_field()?;
+            if !named || self.write_name(found)? {
                 self.writer.text(&cell)?;
             }
             found += 1;
-            if !self.records.another() {
+            if !self.records.take_separator() {
                 break;
             }
         }
@@ -185,13 +189,13 @@ impl Table<'_> {
         let expected = *self.columns.get_or_insert(found);
         let fits = match self.dialect.ragged {
             Ragged::Refuse => found == expected,
-            // A cell without a column has no name.
+            // Only in a list can there be a cell without a column.
             Ragged::Accept => !named || found <= expected,
         };
         if !fits {
-            let number = self.number;
+            let row = self.rows;
             return Err(Error::invalid_input(format_args!(
-                "expected {expected} fields, found {found} in record {number} (line {line})"
+                "expected {expected} fields, found {found} in record {row} (line {line})"
             )));
         }
         Ok(())
@@ -199,8 +203,8 @@ impl Table<'_> {
 
     fn end(mut self) -> Result<Document> {
         if self.columns.is_none() && !self.dialect.header {
-            for _ in 0..std::mem::take(&mut self.empty) {
-                self.empty_row()?;
+            for _ in 0..std::mem::take(&mut self.empty_lines) {
+                self.write_empty_row()?;
             }
         }
         self.writer.close()?;
@@ -214,12 +218,12 @@ impl Table<'_> {
 #[cold]
 fn too_long(line: usize) -> Error {
     Error::unsupported(format_args!(
-        "the names of the columns, repeated in every row, would make the document several times as \
-         long as the text from line {line} on; form = \"table\" in [plugins.csv.config] names them once"
+        "the names of the columns are repeated in every row, and at line {line} they exceed the \
+         limit of repetitions; set form = \"table\" in [plugins.csv.config] to have them once"
     ))
 }
 
-/// The fields of a text, one after the other.
+/// Reads the fields of a text, one after the other.
 #[derive(Clone, Copy)]
 struct Records<'t> {
     text: &'t str,
@@ -229,12 +233,12 @@ struct Records<'t> {
 }
 
 impl<'t> Records<'t> {
-    fn at_end(&self) -> bool {
+    fn is_at_end(&self) -> bool {
         self.at == self.text.len()
     }
 
-    /// Takes the end of a line, if it is what follows.
-    fn empty_line(&mut self) -> bool {
+    /// Reads the end of a line, if it is next; `false` otherwise.
+    fn take_line_end(&mut self) -> bool {
         let length = match self.text.as_bytes()[self.at..] {
             [b'\r', b'\n', ..] => 2,
             [b'\r' | b'\n', ..] => 1,
@@ -245,33 +249,36 @@ impl<'t> Records<'t> {
         true
     }
 
-    /// After a field: takes the delimiter and says true, or the end of the line.
-    fn another(&mut self) -> bool {
+    /// Reads what separates a field from the next one: `true` for a delimiter, after which another
+    /// field follows, and `false` for the end of the record.
+    fn take_separator(&mut self) -> bool {
         let more = self.text.as_bytes().get(self.at) == Some(&self.dialect.delimiter);
         if more {
             self.at += 1;
         } else {
-            self.empty_line();
+            self.take_line_end();
         }
         more
     }
 
-    /// Whether the record that follows has one field.
-    fn is_alone(mut self) -> Result<bool> {
-        self.field()?;
-        Ok(!self.another())
+    /// Whether the next record has one field. This reads ahead in a copy.
+    fn has_one_field(mut self) -> Result<bool> {
+        self.read_field()?;
+        Ok(!self.take_separator())
     }
 
-    fn field(&mut self) -> Result<Cow<'t, str>> {
+    fn read_field(&mut self) -> Result<Cow<'t, str>> {
         match self.dialect.quote {
-            Some(quote) if self.text.as_bytes().get(self.at) == Some(&quote) => self.quoted(quote),
+            Some(quote) if self.text.as_bytes().get(self.at) == Some(&quote) => {
+                self.read_quoted(quote)
+            }
             quote => {
-                let plain = self.plain();
+                let plain = self.read_plain();
                 if self.dialect.quotes == Quotes::Strict
                     && quote.is_some_and(|quote| plain.as_bytes().contains(&quote))
                 {
-                    return Err(self.wrong(
-                        "expected a field that is quoted as a whole, found a quote inside",
+                    return Err(self.invalid(
+                        "expected a quote only around a whole field, found one inside a field",
                     ));
                 }
                 Ok(plain.into())
@@ -279,8 +286,8 @@ impl<'t> Records<'t> {
         }
     }
 
-    /// What stands up to the end of the field.
-    fn plain(&mut self) -> &'t str {
+    /// Reads up to the end of the field.
+    fn read_plain(&mut self) -> &'t str {
         let rest = &self.text[self.at..];
         let delimiter = self.dialect.delimiter;
         let ends = |byte: &u8| *byte == delimiter || *byte == b'\n' || *byte == b'\r';
@@ -289,7 +296,7 @@ impl<'t> Records<'t> {
         &rest[..length]
     }
 
-    fn quoted(&mut self, quote: u8) -> Result<Cow<'t, str>> {
+    fn read_quoted(&mut self, quote: u8) -> Result<Cow<'t, str>> {
         let since = self.line;
         self.at += 1;
         let mut field = Cow::Borrowed("");
@@ -297,7 +304,7 @@ impl<'t> Records<'t> {
             let rest = &self.text[self.at..];
             let Some(length) = rest.bytes().position(|byte| byte == quote) else {
                 self.line = since;
-                return Err(self.wrong("expected a closing quote, found the end"));
+                return Err(self.invalid("expected a closing quote, found the end of the text"));
             };
             let part = &rest[..length];
             self.line += part.bytes().filter(|byte| *byte == b'\n').count();
@@ -306,16 +313,16 @@ impl<'t> Records<'t> {
                 append(&mut field, part);
                 break;
             }
-            // A quote that stands for itself.
+            // Two quotes are one quote of the text.
             append(&mut field, &rest[..=length]);
             self.at += 1;
         }
-        let after = self.plain();
+        let after = self.read_plain();
         if !after.is_empty() {
             if self.dialect.quotes == Quotes::Strict {
-                return Err(
-                    self.wrong("expected the end of a field after its closing quote, found more")
-                );
+                return Err(self.invalid(
+                    "expected a delimiter or a line break after a closing quote, found text",
+                ));
             }
             append(&mut field, after);
         }
@@ -323,7 +330,7 @@ impl<'t> Records<'t> {
     }
 
     #[cold]
-    fn wrong(&self, what: &str) -> Error {
+    fn invalid(&self, what: &str) -> Error {
         Error::invalid_input(format_args!("{what} at line {}", self.line))
     }
 }

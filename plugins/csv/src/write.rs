@@ -1,5 +1,5 @@
-//! Documents to tables: a list of flat maps with the same keys, a list of flat lists of the same
-//! length, or a map of `columns` and `rows`.
+//! Converts documents to tables. A document is a list of flat maps with the same keys, a list of
+//! flat lists of the same length, or a map of `columns` and `rows`.
 
 use plugbay_sdk::document::cbor::{Reader, Token};
 use plugbay_sdk::document::{Path, reserve};
@@ -24,20 +24,21 @@ pub(crate) fn write(document: &Document, dialect: Dialect) -> Result<Vec<u8>> {
         out,
         text: String::new(),
         cells: Vec::new(),
-        count: None,
+        columns: None,
         names: Names::default(),
-        lists: !dialect.header,
+        rows_are_lists: !dialect.header,
     };
     match table.reader.next_token()? {
-        Token::Array(rows) => table.rows(Path::Root, rows)?,
-        Token::Map(pairs) => table.parts(pairs)?,
-        _ => bail!(unsupported, "{} cannot hold anything but a list of rows", dialect.name()),
+        Token::Array(rows) => table.write_rows(Path::Root, rows)?,
+        Token::Map(pairs) => table.write_table(pairs)?,
+        found => return table.expected(Path::Root, "a list of rows", &found),
     }
     table.reader.finish()?;
     if !dialect.bom && table.out[start..].starts_with(BYTE_ORDER_MARK) {
         bail!(
             unsupported,
-            "{} cannot begin with the character U+FEFF, unless bom = true",
+            "{} cannot begin with the character U+FEFF: it would be read as a byte order mark; set \
+             bom = true in [plugins.csv.config]",
             dialect.name()
         );
     }
@@ -48,73 +49,74 @@ struct Table<'a> {
     reader: Reader<'a>,
     dialect: Dialect,
     out: Vec<u8>,
-    /// The cells of the row that is being read, one after the other.
+    /// The cells of the current row, one after the other.
     text: String,
-    /// Where each column's cell is in `text`; [`NONE`] is nowhere.
+    /// The start and the end of each column's cell in `text`; [`NO_CELL`] if the row lacks it.
     cells: Vec<(u32, u32)>,
-    /// How many cells the first row has.
-    count: Option<usize>,
-    /// The columns that the first row set, if rows are maps.
+    /// The number of columns, as soon as it is known.
+    columns: Option<usize>,
+    /// The columns of the first row, if rows are maps.
     names: Names,
-    /// Rows are lists.
-    lists: bool,
+    /// Whether rows are lists, and not maps.
+    rows_are_lists: bool,
 }
 
-/// No cell.
-const NONE: (u32, u32) = (u32::MAX, u32::MAX);
+const NO_CELL: (u32, u32) = (u32::MAX, u32::MAX);
 
-/// The names of columns, one after the other.
+/// The names of the columns.
 #[derive(Default)]
 struct Names {
+    /// All names, one after the other.
     text: String,
-    /// Where each ends.
+    /// The end of each name.
     ends: Vec<u32>,
-    /// Their places in the order of the names.
+    /// The columns, sorted by their names.
     sorted: Vec<u32>,
 }
 
 impl Names {
-    fn name(&self, place: usize) -> &str {
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        &self.text[start..self.ends[place] as usize]
+    fn name(&self, column: usize) -> &str {
+        let start = column.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        &self.text[start..self.ends[column] as usize]
     }
 
     fn sort(&mut self) {
-        let mut sorted: Vec<u32> = (0..place(self.ends.len())).collect();
+        let mut sorted: Vec<u32> = (0..offset(self.ends.len())).collect();
         sorted.sort_unstable_by(|a, b| self.name(*a as usize).cmp(self.name(*b as usize)));
         self.sorted = sorted;
     }
 
-    /// The place of a name; `guess` is where it most likely is.
-    fn place(&self, name: &str, guess: usize) -> Option<usize> {
+    /// The column with this name; `guess` is the most likely one.
+    fn column(&self, name: &str, guess: usize) -> Option<usize> {
         if guess < self.ends.len() && self.name(guess) == name {
             return Some(guess);
         }
-        let found = self.sorted.binary_search_by(|place| self.name(*place as usize).cmp(name));
+        let found = self.sorted.binary_search_by(|column| self.name(*column as usize).cmp(name));
         found.ok().map(|index| self.sorted[index] as usize)
     }
 }
 
-/// A place in a row: documents are shorter than 4 GiB.
-fn place(at: usize) -> u32 {
+/// An offset in a row as 32 bits: documents are shorter than 4 GiB.
+fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 impl Table<'_> {
-    fn rows(&mut self, path: Path<'_>, mut rows: Option<usize>) -> Result<()> {
+    fn write_rows(&mut self, path: Path<'_>, mut rows: Option<usize>) -> Result<()> {
         let mut index = 0;
-        while self.reader.more(&mut rows)? {
-            self.next_row(Path::Index(&path, index))?;
+        while self.reader.advance(&mut rows)? {
+            self.write_row(Path::Index(&path, index))?;
             index += 1;
         }
         Ok(())
     }
 
-    /// The names of the columns, if there are any, and then the rows.
-    fn parts(&mut self, mut pairs: Option<usize>) -> Result<()> {
-        self.lists = true;
+    /// Writes a map of `columns` and `rows`: the names of the columns, if there are any, and then
+    /// the rows.
+    fn write_table(&mut self, mut pairs: Option<usize>) -> Result<()> {
+        self.rows_are_lists = true;
         let (mut columns, mut rows) = (None, None);
-        while self.reader.more(&mut pairs)? {
+        while self.reader.advance(&mut pairs)? {
             let key = self.reader.next_token()?;
             let start = self.reader;
             self.reader.skip()?;
@@ -129,8 +131,8 @@ impl Table<'_> {
             self.reader = columns;
             let path = Path::Key(&Path::Root, COLUMNS);
             match self.reader.next_token()? {
-                Token::Array(cells) => self.list(path, cells)?,
-                _ => return self.refuse(path, "anything but a list of names"),
+                Token::Array(cells) => self.write_list(path, cells)?,
+                found => return self.expected(path, "a list of names", &found),
             }
         }
         let Some(rows) = rows else {
@@ -139,66 +141,68 @@ impl Table<'_> {
         self.reader = rows;
         let path = Path::Key(&Path::Root, ROWS);
         match self.reader.next_token()? {
-            Token::Array(rows) => self.rows(path, rows)?,
-            _ => return self.refuse(path, "anything but a list of rows"),
+            Token::Array(rows) => self.write_rows(path, rows)?,
+            found => return self.expected(path, "a list of rows", &found),
         }
         self.reader = end;
         Ok(())
     }
 
-    fn next_row(&mut self, path: Path<'_>) -> Result<()> {
-        match (self.reader.next_token()?, self.lists) {
-            (Token::Map(pairs), false) => self.map(path, pairs),
-            (Token::Array(cells), true) => self.list(path, cells),
-            (_, false) => self.refuse(path, "anything but a map with the columns' names as keys"),
-            (_, true) => self.refuse(path, "anything but a list of cells"),
+    fn write_row(&mut self, path: Path<'_>) -> Result<()> {
+        match (self.reader.next_token()?, self.rows_are_lists) {
+            (Token::Map(pairs), false) => self.write_map(path, pairs),
+            (Token::Array(cells), true) => self.write_list(path, cells),
+            (found, false) => {
+                self.expected(path, "a map with the names of the columns as keys", &found)
+            }
+            (found, true) => self.expected(path, "a list of cells", &found),
         }
     }
 
-    fn map(&mut self, path: Path<'_>, mut pairs: Option<usize>) -> Result<()> {
-        if self.count.is_none() {
-            self.header(path, pairs)?;
+    fn write_map(&mut self, path: Path<'_>, mut pairs: Option<usize>) -> Result<()> {
+        if self.columns.is_none() {
+            self.write_header(path, pairs)?;
         }
         self.text.clear();
-        self.cells.fill(NONE);
+        self.cells.fill(NO_CELL);
         let mut index = 0;
-        while self.reader.more(&mut pairs)? {
+        while self.reader.advance(&mut pairs)? {
             let Token::Text(name) = self.reader.next_token()? else {
                 return self.refuse(path, "a key that is not text");
             };
-            let start = place(self.text.len());
-            self.cell(Path::Key(&path, &name))?;
-            let Some(column) = self.names.place(&name, index) else {
+            let start = offset(self.text.len());
+            self.read_cell(Path::Key(&path, &name))?;
+            let Some(column) = self.names.column(&name, index) else {
                 let what = format!("the column {name:?}, which the first row lacks,");
                 return self.refuse(path, &what);
             };
-            self.cells[column] = (start, place(self.text.len()));
+            self.cells[column] = (start, offset(self.text.len()));
             index += 1;
         }
-        let alone = self.cells.len() == 1;
+        let is_only = self.cells.len() == 1;
         for column in 0..self.cells.len() {
             let cell = self.cells[column];
-            if cell == NONE && self.dialect.ragged == Ragged::Refuse {
-                return self.refuse(path, "a row that lacks a column of the first");
+            if cell == NO_CELL && self.dialect.ragged == Ragged::Refuse {
+                return self.refuse(path, "a row that lacks a column of the first row");
             }
             self.delimit(column);
-            let range = if cell == NONE { 0..0 } else { cell.0 as usize..cell.1 as usize };
-            self.put(path, range, alone)?;
+            let range = if cell == NO_CELL { 0..0 } else { cell.0 as usize..cell.1 as usize };
+            self.write_cell(path, range, is_only)?;
         }
         self.end_row();
         Ok(())
     }
 
-    /// Writes the names of the pairs that follow, and takes nothing.
-    fn header(&mut self, path: Path<'_>, mut pairs: Option<usize>) -> Result<()> {
+    /// Writes the names of the next pairs, which it reads in a copy of the reader.
+    fn write_header(&mut self, path: Path<'_>, mut pairs: Option<usize>) -> Result<()> {
         let mut ahead = self.reader;
-        while ahead.more(&mut pairs)? {
+        while ahead.advance(&mut pairs)? {
             let Token::Text(name) = ahead.next_token()? else {
                 return self.refuse(path, "a key that is not text");
             };
             ahead.skip()?;
             self.names.text.push_str(&name);
-            self.names.ends.push(place(self.names.text.len()));
+            self.names.ends.push(offset(self.names.text.len()));
         }
         let count = self.names.ends.len();
         if count == 0 {
@@ -208,36 +212,32 @@ impl Table<'_> {
             self.delimit(column);
             self.text.clear();
             self.text.push_str(self.names.name(column));
-            self.put(path, 0..self.text.len(), count == 1)?;
+            self.write_cell(path, 0..self.text.len(), count == 1)?;
         }
         self.end_row();
         self.names.sort();
-        self.cells = vec![NONE; count];
-        self.count = Some(count);
+        self.cells = vec![NO_CELL; count];
+        self.columns = Some(count);
         Ok(())
     }
 
-    fn list(&mut self, path: Path<'_>, mut cells: Option<usize>) -> Result<()> {
+    fn write_list(&mut self, path: Path<'_>, mut cells: Option<usize>) -> Result<()> {
         let mut found = 0;
-        let mut more = self.reader.more(&mut cells)?;
+        let mut more = self.reader.advance(&mut cells)?;
         while more {
             self.text.clear();
-            self.cell(Path::Index(&path, found))?;
-            more = self.reader.more(&mut cells)?;
+            self.read_cell(Path::Index(&path, found))?;
+            more = self.reader.advance(&mut cells)?;
             self.delimit(found);
-            self.put(path, 0..self.text.len(), found == 0 && !more)?;
+            self.write_cell(path, 0..self.text.len(), found == 0 && !more)?;
             found += 1;
-            if !more {
-                // A break is taken once.
-                break;
-            }
         }
         if found == 0 {
             return self.refuse(path, "a row without columns");
         }
-        let count = *self.count.get_or_insert(found);
+        let count = *self.columns.get_or_insert(found);
         if count != found && self.dialect.ragged == Ragged::Refuse {
-            return self.refuse(path, "a row that is longer or shorter than the first");
+            return self.refuse(path, "a row that is longer or shorter than the first row");
         }
         self.end_row();
         Ok(())
@@ -255,16 +255,21 @@ impl Table<'_> {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    /// Writes the cell that is in this part of `text`; `alone` says that the row has no other.
-    fn put(&mut self, path: Path<'_>, range: std::ops::Range<usize>, alone: bool) -> Result<()> {
+    /// Writes the cell in this range of `text`; `is_only` if it is the only cell of its row.
+    fn write_cell(
+        &mut self,
+        path: Path<'_>,
+        range: std::ops::Range<usize>,
+        is_only: bool,
+    ) -> Result<()> {
         let cell = &self.text[range];
         reserve(&mut self.out, cell.len() + 2);
         let Dialect { delimiter, quote, .. } = self.dialect;
         let special =
             |byte: u8| byte == delimiter || byte == b'\n' || byte == b'\r' || Some(byte) == quote;
         match quote {
-            // An empty line would be a record as well; quotes tell everyone.
-            Some(quote) if cell.bytes().any(special) || cell.is_empty() && alone => {
+            // Other readers could skip an empty line, so an empty cell alone in its row is quoted.
+            Some(quote) if cell.bytes().any(special) || cell.is_empty() && is_only => {
                 self.out.push(quote);
                 for part in cell.as_bytes().split_inclusive(|byte| *byte == quote) {
                     reserve(&mut self.out, part.len() + 2);
@@ -283,8 +288,8 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Takes a cell, and adds it to `text`.
-    fn cell(&mut self, path: Path<'_>) -> Result<()> {
+    /// Reads a cell, and appends it to `text`.
+    fn read_cell(&mut self, path: Path<'_>) -> Result<()> {
         let token = self.reader.next_token()?;
         let text = &mut self.text;
         match &token {
@@ -319,6 +324,11 @@ impl Table<'_> {
             _ => return self.refuse(path, &token.to_string()),
         }
         Ok(())
+    }
+
+    fn expected<T>(&self, path: Path<'_>, expected: &str, found: &Token<'_>) -> Result<T> {
+        let format = self.dialect.name();
+        bail!(unsupported, "expected {expected} for {format}, found {found} at {path}")
     }
 
     fn refuse<T>(&self, path: Path<'_>, what: &str) -> Result<T> {

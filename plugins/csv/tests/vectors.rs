@@ -18,7 +18,7 @@ fn rewrite(codec: &impl Codec, text: &str) -> String {
 }
 
 #[test]
-fn the_rules_of_the_rfc() {
+fn the_rules_of_the_rfc_are_followed() {
     let plugin = tabular(Config::default());
     let cases = vectors::blocks(include_str!("vectors/accept.txt"));
     vectors::check(&cases, 15, |case| {
@@ -31,14 +31,14 @@ fn the_rules_of_the_rfc() {
 }
 
 #[test]
-fn what_breaks_them_is_refused_and_says_why() {
+fn invalid_texts_are_refused_with_the_reason() {
     let plugin = tabular(Config::default());
     let cases = vectors::blocks(include_str!("vectors/reject.txt"));
     vectors::check(&cases, 9, |case| vectors::refused(case, plugin.csv().decode(&case.input)));
 }
 
 #[test]
-fn what_is_written_follows_the_rfc() {
+fn the_output_follows_the_rfc() {
     let plugin = tabular(Config::default());
     assert_eq!(rewrite(plugin.csv(), "a,b\n1,\"x\"\n"), "a,b\r\n1,x\r\n");
     assert_eq!(rewrite(plugin.csv(), "a,b\n\"1,2\",\"\"\"\"\n"), "a,b\r\n\"1,2\",\"\"\"\"\r\n");
@@ -46,7 +46,7 @@ fn what_is_written_follows_the_rfc() {
 }
 
 #[test]
-fn delimiter_and_quote_can_be_others() {
+fn delimiter_and_quote_are_configurable() {
     let plugin = tabular(Config { delimiter: ';', quote: '\'', ..Config::default() });
     assert_eq!(read(plugin.csv(), "a;b\n'1;2';\"3\n"), r#"[{"a": "1;2", "b": "\"3"}]"#);
     for (delimiter, quote) in [('"', '"'), ('é', '"'), ('\n', '"'), (',', '😀')] {
@@ -72,7 +72,7 @@ fn tsv_has_tabs_and_no_quotes() {
 }
 
 #[test]
-fn of_one_column_an_empty_line_is_a_record() {
+fn an_empty_line_is_a_record_in_a_table_with_one_column() {
     let plugin = tabular(Config::default());
     assert_eq!(read(plugin.csv(), "a\n\n1\n\n"), r#"[{"a": ""}, {"a": "1"}, {"a": ""}]"#);
     assert_eq!(read(plugin.csv(), "\n\na,b\n\n1,2\n\n"), r#"[{"a": "1", "b": "2"}]"#);
@@ -80,7 +80,7 @@ fn of_one_column_an_empty_line_is_a_record() {
     assert_eq!(read(lists.csv(), "\n\r\n1\n\n"), r#"[[""], [""], ["1"], [""]]"#);
     assert_eq!(read(lists.csv(), "\n1,2\n\n"), r#"[["1", "2"]]"#);
     assert_eq!(read(lists.csv(), "\n\n"), r#"[[""], [""]]"#);
-    // Where there are no quotes, an empty line is the only way to write it.
+    // Without quotes, an empty line is the only form of an empty cell alone in its row.
     assert_eq!(rewrite(lists.tsv(), "\n1\n"), "\r\n1\r\n");
     assert_eq!(rewrite(plugin.tsv(), "a\n\n"), "a\r\n\r\n");
     assert_eq!(rewrite(lists.csv(), "\n1\n"), "\"\"\r\n1\r\n");
@@ -95,7 +95,7 @@ fn a_table_keeps_its_header_without_rows() {
     assert_eq!(read(table.csv(), ""), r#"{"rows": []}"#);
     let lists = tabular(Config { form: Form::Table, header: false, ..Config::default() });
     assert_eq!(read(lists.csv(), "1,2\n"), r#"{"rows": [["1", "2"]]}"#);
-    // Either form is written, whatever is read.
+    // Documents of both forms are written with any `form`.
     let document = table.csv().decode(b"a,b\n1,2\n").expect("a document");
     let text = tabular(Config::default()).csv().encode(&document).expect("a table");
     assert_eq!(text, b"a,b\r\n1,2\r\n");
@@ -114,19 +114,19 @@ fn ragged_rows_are_accepted_by_option() {
     let plugin = tabular(Config { ragged: Ragged::Accept, ..Config::default() });
     assert_eq!(read(plugin.csv(), "a,b\n1\n2,3\n"), r#"[{"a": "1"}, {"a": "2", "b": "3"}]"#);
     assert_eq!(rewrite(plugin.csv(), "a,b\n1,2\n3\n"), "a,b\r\n1,2\r\n3,\r\n");
-    let error = plugin.csv().decode(b"a,b\n1,2,3\n").expect_err("no name for it");
+    let error = plugin.csv().decode(b"a,b\n1,2,3\n").expect_err("a cell without a column");
     assert_eq!(error.message(), "expected 2 fields, found 3 in record 1 (line 2)");
     let config = Config { ragged: Ragged::Accept, header: false, ..Config::default() };
     assert_eq!(rewrite(tabular(config).csv(), "1\n2,3\n"), "1\r\n2,3\r\n");
     let error = tabular(Config::default()).csv().encode(&json(r#"[{"a":1,"b":2},{"a":3}]"#));
-    assert!(error.expect_err("a hole").message().contains("lacks a column"));
+    assert!(error.expect_err("a missing column").message().contains("lacks a column"));
 }
 
 #[test]
 fn stray_quotes_are_read_by_option() {
     let plugin = tabular(Config { quotes: Quotes::Lax, ..Config::default() });
     assert_eq!(read(plugin.csv(), "a,b\n1\"2,\"3\"4\n"), r#"[{"a": "1\"2", "b": "34"}]"#);
-    assert!(plugin.csv().decode(b"a\n\"1\n").is_err(), "it is never closed");
+    assert!(plugin.csv().decode(b"a\n\"1\n").is_err(), "a quote that is never closed");
 }
 
 #[test]
@@ -138,12 +138,12 @@ fn a_byte_order_mark_is_written_by_option() {
     assert!(error.expect_err("U+FEFF").message().contains("bom = true"));
 }
 
-/// 115 kB that would be 513 MB.
+/// A text of 115 kB, whose document would have 513 MB.
 #[test]
-fn names_are_repeated_within_bounds() {
+fn repeated_names_are_limited() {
     let plugin = tabular(Config::default());
     let text = format!("{}\n{}", "x".repeat(100_000), "1\n".repeat(10_000));
-    let error = plugin.csv().decode(text.as_bytes()).expect_err("too long");
+    let error = plugin.csv().decode(text.as_bytes()).expect_err("too many repetitions");
     assert_eq!(error.kind(), Some(ErrorKind::Unsupported));
     assert!(error.message().contains("form = \"table\" in [plugins.csv.config]"), "{error}");
     let table = tabular(Config { form: Form::Table, ..Config::default() });

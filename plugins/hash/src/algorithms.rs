@@ -40,7 +40,7 @@ fn hex<D: Digest>(bytes: &[u8]) -> String {
     HEXLOWER.encode(&D::digest(bytes))
 }
 
-/// The algorithms of a list that is separated by commas. For an unknown one, the error lists all.
+/// Parses a list of algorithms that is separated by commas. The error for an unknown one lists all.
 pub(crate) fn parse(names: &str) -> Result<Vec<Algorithm>> {
     let one = |name: &str| {
         let name = name.trim();

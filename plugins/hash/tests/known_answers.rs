@@ -4,7 +4,7 @@
 use plugbay_plugin_hash::{ALGORITHMS, Config, Hash};
 use plugbay_sdk::{ErrorKind, Handler as _, Plugin as _, Request, Response, Result};
 
-fn ask(query: Option<&str>, body: &[u8]) -> Result<Response> {
+fn post(query: Option<&str>, body: &[u8]) -> Result<Response> {
     let request = Request {
         query: query.map(str::to_owned),
         body: body.to_vec(),
@@ -20,7 +20,7 @@ fn digest(name: &str, body: &[u8]) -> String {
 }
 
 #[test]
-fn the_standards_examples() {
+fn the_examples_of_the_standards() {
     let known = [
         ("sha1", "abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
         ("sha1", "", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
@@ -74,17 +74,17 @@ fn the_standards_examples() {
     }
 }
 
-/// FIPS 180-4's long example.
+/// The long example of FIPS 180-4.
 #[test]
-fn a_million_letters() {
+fn a_million_letters_are_digested() {
     let million = vec![b'a'; 1_000_000];
     let expected = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
     assert_eq!(digest("sha256", &million), expected);
 }
 
 #[test]
-fn several_at_once() {
-    let response = ask(Some("alg=crc32,SHA256,%20sha1"), b"").expect("an answer");
+fn several_algorithms_are_computed_at_once() {
+    let response = post(Some("alg=crc32,SHA256,%20sha1"), b"").expect("an answer");
     assert_eq!(
         String::from_utf8(response.body).expect("utf-8"),
         r#"{"bytes":0,"digests":{"crc32":"00000000","sha1":"da39a3ee5e6b4b0d3255bfef95601890afd80709","sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}"#
@@ -92,8 +92,8 @@ fn several_at_once() {
 }
 
 #[test]
-fn the_default_is_configured() {
-    let body = String::from_utf8(ask(None, b"abc").expect("an answer").body).expect("utf-8");
+fn the_default_is_configurable() {
+    let body = String::from_utf8(post(None, b"abc").expect("an answer").body).expect("utf-8");
     assert!(body.contains(r#""sha256":"ba7816bf"#) && !body.contains("sha1"), "{body}");
     assert!(Hash::new(Config { default: "md5".to_owned() }).is_err());
 }
@@ -101,7 +101,7 @@ fn the_default_is_configured() {
 #[test]
 fn the_error_for_an_unknown_algorithm_lists_all() {
     for query in ["alg=md5", "alg=sha256,md5", "alg=", "alg=sha256,"] {
-        let error = ask(Some(query), b"").expect_err(query);
+        let error = post(Some(query), b"").expect_err(query);
         assert_eq!(error.kind(), Some(ErrorKind::InvalidInput));
         assert!(
             error.message().contains("blake2b, blake2s, blake3, crc32, sha1, sha224"),

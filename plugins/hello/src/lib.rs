@@ -34,9 +34,9 @@ impl Plugin for Hello {
     }
 }
 
-/// The body of an answer in JSON.
+/// The body of a response in JSON.
 #[derive(Serialize)]
-struct HelloAnswer<'a> {
+struct HelloBody<'a> {
     greeting: &'a str,
     name: &'a str,
     message: &'a str,
@@ -56,7 +56,7 @@ impl Handler for Hello {
             plugbay_accept::best(request.header("accept"), &["text/plain", "application/json"])
                 == Some(1);
         let response = if json {
-            Response::json(&HelloAnswer { greeting, name, message: &message })?
+            Response::json(&HelloBody { greeting, name, message: &message })?
         } else {
             // A client that accepts neither gets text.
             Response::text(&message)

@@ -9,14 +9,14 @@ use plugbay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The plugin, and its codec `json`. A field of it is the codec `jsonl`.
+/// The plugin, which is also the codec `json`. Its field `lines` is the codec `jsonl`.
 #[derive(Debug)]
 pub struct Json {
     options: Options,
     lines: JsonLines,
 }
 
-/// The codec `jsonl`: a list of documents, each on a line of its own.
+/// The codec `jsonl`: a list of documents, one per line.
 #[derive(Debug)]
 pub struct JsonLines {
     options: Options,
@@ -26,34 +26,34 @@ pub struct JsonLines {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What becomes of byte strings, which JSON does not have.
+    /// How byte strings are written, which JSON does not have.
     pub bytes: Bytes,
-    /// What becomes of keys that are integers: JSON's are text.
+    /// How integer keys are written; keys in JSON are text.
     pub integer_keys: IntegerKeys,
-    /// Indent what `json` writes by two spaces. `jsonl` has each document on one line.
+    /// Indent the output of `json` by two spaces. `jsonl` writes each document on one line.
     pub pretty: bool,
 }
 
-/// What becomes of byte strings.
+/// How byte strings are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Bytes {
     /// The document is refused as unsupported.
     #[default]
     Refuse,
-    /// They are written as text in base64 (RFC 4648 section 4), and read back as that text.
+    /// As text in base64 (RFC 4648 section 4). They are read back as that text.
     Base64,
 }
 
-/// What becomes of keys that are integers.
+/// How integer keys are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IntegerKeys {
     /// The document is refused as unsupported.
     #[default]
     Refuse,
-    /// They are written as text, in decimal digits, and read back as that text. A map that has
-    /// such a text as a key as well is refused.
+    /// As text, in decimal digits. They are read back as that text. A map that also has the same
+    /// text as a key is refused.
     Text,
 }
 
@@ -69,8 +69,8 @@ impl Plugin for Json {
                 Bytes::Base64 => format::Bytes::Text(|bytes, f| BASE64.encode_write(bytes, f)),
             },
             integer_keys: match config.integer_keys {
-                IntegerKeys::Refuse => json::Keys::Refuse,
-                IntegerKeys::Text => json::Keys::Text,
+                IntegerKeys::Refuse => json::IntegerKeys::Refuse,
+                IntegerKeys::Text => json::IntegerKeys::Text,
             },
             pretty: config.pretty,
         };
@@ -79,7 +79,7 @@ impl Plugin for Json {
 }
 
 impl Json {
-    /// Its codec `jsonl`.
+    /// The codec `jsonl`.
     pub fn lines(&self) -> &JsonLines {
         &self.lines
     }
@@ -104,7 +104,7 @@ impl Codec for JsonLines {
     const NAME: &'static str = "jsonl";
     const MEDIA_TYPES: &'static [&'static str] =
         &["application/jsonl", "application/x-ndjson", "application/json-lines"];
-    const DESCRIPTION: &'static str = "JSON Lines: a JSON text a line";
+    const DESCRIPTION: &'static str = "JSON Lines: one JSON text per line";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
         document.verify().map_err(Error::invalid_input)?;

@@ -1,4 +1,4 @@
-//! JSON Lines: the elements of a list, each on a line of its own.
+//! JSON Lines: the elements of a list, one per line.
 
 use plugbay_document::cbor::{Reader, Token, Writer};
 use plugbay_document::json::{self, Options};
@@ -12,7 +12,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Document> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        // The reader speaks of line 1, for there is no other in what it is given.
+        // The reader's own errors name line 1, because its input is one line.
         json::read_into(line, &mut writer)
             .map_err(|error| Error::invalid_input(error).context(format_args!("line {number}")))?;
     }
@@ -23,13 +23,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Document> {
 pub(crate) fn write(document: &Document, options: &Options) -> Result<Vec<u8>> {
     let cbor = document.as_cbor();
     let mut reader = Reader::new(cbor);
-    let Token::Array(mut left) = reader.next_token()? else {
-        bail!(unsupported, "JSON Lines cannot hold anything but a list at the document");
+    let mut left = match reader.next_token()? {
+        Token::Array(left) => left,
+        found => bail!(unsupported, "expected a list of documents for JSON Lines, found {found}"),
     };
     reader.enter()?;
     let mut out = Vec::with_capacity(cbor.len() + cbor.len() / 4 + 16);
     let mut index = 0;
-    while reader.more(&mut left)? {
+    while reader.advance(&mut left)? {
         json::write_into(&mut reader, options, Path::Index(&Path::Root, index), &mut out)?;
         reserve(&mut out, 1);
         out.push(b'\n');

@@ -9,7 +9,7 @@ fn json() -> Json {
 }
 
 #[test]
-fn what_the_grammar_allows_is_read() {
+fn valid_texts_are_read() {
     let cases = vectors::lines(include_str!("vectors/accept.txt"));
     vectors::check(&cases, 110, |case| {
         let document = json().decode(&case.input).map_err(|error| error.to_string())?;
@@ -18,7 +18,7 @@ fn what_the_grammar_allows_is_read() {
 }
 
 #[test]
-fn what_is_read_is_written_so_that_it_reads_the_same() {
+fn written_documents_are_read_back_unchanged() {
     let cases = vectors::lines(include_str!("vectors/accept.txt"));
     vectors::check(&cases, 110, |case| {
         let document = json().decode(&case.input).map_err(|error| error.to_string())?;
@@ -29,7 +29,7 @@ fn what_is_read_is_written_so_that_it_reads_the_same() {
 }
 
 #[test]
-fn everything_else_is_refused_and_says_why() {
+fn invalid_texts_are_refused_with_the_reason() {
     let cases = vectors::lines(include_str!("vectors/reject.txt"));
     vectors::check(&cases, 125, |case| vectors::refused(case, json().decode(&case.input)));
 }
@@ -38,7 +38,7 @@ fn everything_else_is_refused_and_says_why() {
 const BYTES: &str = "a2 6161 43010203 6162 81 fb3ff0000000000000";
 
 #[test]
-fn bytes_are_refused_with_their_place_or_become_base64() {
+fn bytes_are_refused_with_their_place_or_written_as_base64() {
     let document = Document::from_trusted_cbor(vectors::from_hex(BYTES));
     let error = json().encode(&document).expect_err("bytes");
     assert_eq!(error.message(), "JSON cannot hold a byte string (3 bytes) at a");
@@ -47,7 +47,7 @@ fn bytes_are_refused_with_their_place_or_become_base64() {
 }
 
 #[test]
-fn pretty_is_indented_by_two_spaces() {
+fn pretty_output_is_indented_by_two_spaces() {
     let document = Document::from_trusted_cbor(vectors::from_hex(BYTES));
     let json = Json::new(Config { bytes: Bytes::Base64, pretty: true, ..Config::default() })
         .expect("a plugin");
@@ -91,11 +91,11 @@ fn json_lines_are_a_list() {
     let written = lines.encode(&document).expect("text");
     let expected = "{\"a\":1}\n[18446744073709551615,1e+19]\n\"x\\ny\"\n";
     assert_eq!(String::from_utf8_lossy(&written).replace("1e19", "1e+19"), expected);
-    // Each on one line, whatever `pretty` says.
+    // `pretty` does not apply to JSON Lines.
     let pretty = Json::new(Config { pretty: true, ..Config::default() }).expect("a plugin");
     assert_eq!(pretty.lines().encode(&document).expect("text"), written);
     let error = lines.encode(&Document::default()).expect_err("no list");
-    assert_eq!(error.message(), "JSON Lines cannot hold anything but a list at the document");
+    assert_eq!(error.message(), "expected a list of documents for JSON Lines, found null");
     let bytes = Document::from_trusted_cbor(vec![0x81, 0x41, 0x00]);
     let error = lines.encode(&bytes).expect_err("bytes");
     assert_eq!(error.message(), "JSON cannot hold a byte string (1 bytes) at [0]");

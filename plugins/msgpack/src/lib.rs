@@ -18,32 +18,32 @@ pub struct Msgpack {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What becomes of extension types other than timestamps, which documents do not have.
+    /// How extension types other than timestamps are read, which documents do not have.
     pub ext: Ext,
-    /// What becomes of timestamps.
+    /// How timestamps are read.
     pub timestamps: Timestamps,
 }
 
-/// What becomes of extension types.
+/// How extension types are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ext {
-    /// They are read as a map of two keys, `$ext` with the type and `$data` with the bytes; and
-    /// such a map is written as an extension type.
+    /// As a map of two keys, `$ext` with the type and `$data` with the bytes. Such a map is written
+    /// as an extension type.
     #[default]
     Map,
-    /// They are refused as unsupported, and no map is written as one.
+    /// They are refused as unsupported, and no map is written as an extension type.
     Refuse,
 }
 
-/// What becomes of timestamps.
+/// How timestamps are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Timestamps {
-    /// They are read as dates, and dates are written as timestamps.
+    /// As dates. Dates are written as timestamps.
     #[default]
     Date,
-    /// They are refused as unsupported, as dates are.
+    /// They are refused as unsupported, and so are dates.
     Refuse,
 }
 

@@ -1,21 +1,21 @@
-//! Timestamps, and the text of a date (RFC 3339).
+//! Converts timestamps to the text of a date (RFC 3339) and back.
 
 /// The extension type of timestamps.
 pub(crate) const TIMESTAMP: i8 = -1;
 
-/// Seconds since 1970 in UTC, and nanoseconds after them.
+/// A point in time: seconds since 1970 in UTC, and nanoseconds after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Time {
     pub(crate) seconds: i64,
     pub(crate) nanoseconds: u32,
 }
 
-/// The first and the last second of the years that RFC 3339 has, 0 to 9999.
+/// The first and the last second of the years of RFC 3339, 0 to 9999.
 const YEARS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 const DAY: i64 = 86_400;
 
 impl Time {
-    /// What the bytes of a timestamp say: 4, 8 or 12 of them.
+    /// The time of a timestamp with 4, 8 or 12 bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let time = match bytes.len() {
             4 => {
@@ -38,7 +38,7 @@ impl Time {
         (time.nanoseconds < 1_000_000_000).then_some(time)
     }
 
-    /// The bytes of a timestamp, as few as can be.
+    /// The timestamp, in its shortest form.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let nanoseconds = u64::from(self.nanoseconds);
         match (u32::try_from(self.seconds), u64::try_from(self.seconds)) {
@@ -50,8 +50,8 @@ impl Time {
         }
     }
 
-    /// `2013-03-21T20:04:00Z`, with as many digits of a second as it takes; `None` outside the
-    /// years 0 to 9999.
+    /// The text, such as `2013-03-21T20:04:00Z`, with as many digits of a second as needed; `None`
+    /// outside the years 0 to 9999.
     pub(crate) fn to_text(self) -> Option<String> {
         if !YEARS.contains(&self.seconds) {
             return None;
@@ -68,8 +68,8 @@ impl Time {
         Some(text)
     }
 
-    /// The time that a text of RFC 3339 names; `None` for any other, for a leap second, and for
-    /// more digits of a second than nine.
+    /// The time of a text in the format of RFC 3339. `None` for other texts, for a leap second, and
+    /// for more than nine digits of a second.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let number = |from: usize, to: usize| -> Option<i64> {
             let digits = text.get(from..to)?;
@@ -120,9 +120,9 @@ impl Time {
     }
 }
 
-/// How many days after 1970-01-01 a day of the Gregorian calendar is.
+/// The number of days from 1970-01-01 to a day of the Gregorian calendar.
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    // The year begins in March, so that the leap day is its last.
+    // The year begins in March here, so that the leap day is its last day.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
@@ -130,7 +130,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// The year, the month and the day, so many days after 1970-01-01.
+/// The year, the month and the day that is so many days after 1970-01-01.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_their_texts() {
+    fn times_are_converted_to_text_and_back() {
         for (seconds, nanoseconds, text) in [
             (0, 0, "1970-01-01T00:00:00Z"),
             (-1, 0, "1969-12-31T23:59:59Z"),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_are_counted_and_nonsense_is_refused() {
+    fn offsets_are_converted_to_utc_and_invalid_texts_are_refused() {
         let seconds = |text| Time::from_text(text).map(|time| time.seconds);
         assert_eq!(seconds("1970-01-01t01:00:00+01:00"), Some(0));
         assert_eq!(seconds("1969-12-31 19:00:00-05:00"), Some(0));

@@ -1,4 +1,4 @@
-//! Documents to MessagePack, item by item.
+//! Converts documents to MessagePack, one item after the other.
 
 use plugbay_sdk::document::cbor::{Reader, Token};
 use plugbay_sdk::document::{Path, reserve};
@@ -12,7 +12,7 @@ pub(crate) fn write(document: &Document, config: &Config) -> Result<Vec<u8>> {
     let cbor = document.as_cbor();
     let mut reader = Reader::new(cbor);
     let mut output = Output { out: Vec::with_capacity(cbor.len() + 16), config };
-    output.item(&mut reader, Path::Root)?;
+    output.write_item(&mut reader, Path::Root)?;
     reader.finish()?;
     Ok(output.out)
 }
@@ -23,9 +23,8 @@ struct Output<'c> {
 }
 
 impl Output<'_> {
-    /// Writes one item.
-    fn item(&mut self, reader: &mut Reader<'_>, path: Path<'_>) -> Result<()> {
-        // More than any scalar and any head takes.
+    fn write_item(&mut self, reader: &mut Reader<'_>, path: Path<'_>) -> Result<()> {
+        // No scalar and no head is longer.
         reserve(&mut self.out, 16);
         let token = reader.next_token()?;
         match &token {
@@ -52,56 +51,54 @@ impl Output<'_> {
             }
             Token::Array(left) => {
                 reader.enter()?;
-                let mut left = counted(reader, *left, 1)?;
-                encode::write_array_len(&mut self.out, length(left.unwrap_or(0), path, &token)?)?;
-                let mut index = 0;
-                while reader.more(&mut left)? {
-                    self.item(reader, Path::Index(&path, index))?;
+                let count = reader.count(*left, 1)?;
+                encode::write_array_len(&mut self.out, length(count, path, &token)?)?;
+                let (mut left, mut index) = (*left, 0);
+                while reader.advance(&mut left)? {
+                    self.write_item(reader, Path::Index(&path, index))?;
                     index += 1;
                 }
-                take_break(reader, &token)?;
                 reader.leave();
             }
             Token::Map(left) => {
                 reader.enter()?;
-                let left = counted(reader, *left, 2)?;
-                if self.config.ext == Ext::Map && left == Some(2) && self.extension(reader)? {
-                    take_break(reader, &token)?;
-                    reader.leave();
-                    return Ok(());
+                let count = reader.count(*left, 2)?;
+                if self.config.ext == Ext::Map && count == 2 && self.write_extension(reader)? {
+                    if left.is_none() {
+                        reader.advance(&mut None)?;
+                    }
+                } else {
+                    encode::write_map_len(&mut self.out, length(count, path, &token)?)?;
+                    self.write_pairs(reader, *left, path)?;
                 }
-                self.map(reader, left, path, &token)?;
+                reader.leave();
             }
-            Token::Tag(tag) => return self.tagged(reader, *tag, path),
+            Token::Tag(tag) => return self.write_tagged(reader, *tag, path),
             Token::Undefined | Token::Simple(_) => return Err(refuse(path, &token)),
         }
         Ok(())
     }
 
-    fn map(
+    fn write_pairs(
         &mut self,
         reader: &mut Reader<'_>,
         mut left: Option<usize>,
         path: Path<'_>,
-        token: &Token<'_>,
     ) -> Result<()> {
-        encode::write_map_len(&mut self.out, length(left.unwrap_or(0), path, token)?)?;
-        while reader.more(&mut left)? {
+        while reader.advance(&mut left)? {
             let mut ahead = *reader;
             let name = match ahead.next_token()? {
                 Token::Text(name) => name,
                 other => other.to_string().into(),
             };
-            self.item(reader, path)?;
-            self.item(reader, Path::Key(&path, &name))?;
+            self.write_item(reader, path)?;
+            self.write_item(reader, Path::Key(&path, &name))?;
         }
-        take_break(reader, token)?;
-        reader.leave();
         Ok(())
     }
 
-    /// Writes the extension type that the two pairs which follow stand for, if they do.
-    fn extension(&mut self, reader: &mut Reader<'_>) -> Result<bool> {
+    /// Writes the extension type that the next two pairs represent; `false` if they represent none.
+    fn write_extension(&mut self, reader: &mut Reader<'_>) -> Result<bool> {
         let mut ahead = *reader;
         let (mut kind, mut data) = (None, None);
         for _ in 0..2 {
@@ -115,26 +112,26 @@ impl Output<'_> {
         }
         let (Some(kind), Some(data)) = (kind, data) else { return Ok(false) };
         let Ok(length) = u32::try_from(data.len()) else { return Ok(false) };
-        // A timestamp is a date, if it is one at all.
+        // With `timestamps = "refuse"` no timestamp is written, in this form neither.
         if kind == TIMESTAMP && self.config.timestamps == Timestamps::Refuse {
             return Ok(false);
         }
         *reader = ahead;
-        self.ext(length, kind, &data)?;
+        self.write_ext(length, kind, &data)?;
         Ok(true)
     }
 
-    fn tagged(&mut self, reader: &mut Reader<'_>, tag: u64, path: Path<'_>) -> Result<()> {
+    fn write_tagged(&mut self, reader: &mut Reader<'_>, tag: u64, path: Path<'_>) -> Result<()> {
         let start = *reader;
         if let Some(text) = reader.date(tag)? {
-            // A day alone is no time.
+            // `from_text` returns `None` for a day alone.
             let time =
                 Time::from_text(&text).filter(|_| self.config.timestamps == Timestamps::Date);
             let Some(time) = time else {
                 return Err(refuse(path, &format_args!("the date {text:?}")));
             };
             let bytes = time.to_bytes();
-            return self.ext(u32::try_from(bytes.len())?, TIMESTAMP, &bytes);
+            return self.write_ext(u32::try_from(bytes.len())?, TIMESTAMP, &bytes);
         }
         if let Some(integer) = reader.bignum(tag)? {
             return match integer.to_i128().and_then(Token::from_integer) {
@@ -149,7 +146,7 @@ impl Output<'_> {
                 _ => Err(refuse(path, &format_args!("the integer {integer}"))),
             };
         }
-        // Seconds since 1970.
+        // Tag 1: seconds since 1970.
         *reader = start;
         let seconds = match (tag, reader.next_token()?.as_integer()) {
             (1, Some(seconds)) => i64::try_from(seconds).ok(),
@@ -158,41 +155,18 @@ impl Output<'_> {
         match seconds.filter(|_| self.config.timestamps == Timestamps::Date) {
             Some(seconds) => {
                 let bytes = Time { seconds, nanoseconds: 0 }.to_bytes();
-                self.ext(u32::try_from(bytes.len())?, TIMESTAMP, &bytes)
+                self.write_ext(u32::try_from(bytes.len())?, TIMESTAMP, &bytes)
             }
             None => Err(refuse(path, &Token::Tag(tag))),
         }
     }
 
-    fn ext(&mut self, length: u32, kind: i8, data: &[u8]) -> Result<()> {
+    fn write_ext(&mut self, length: u32, kind: i8, data: &[u8]) -> Result<()> {
         reserve(&mut self.out, data.len() + 6);
         encode::write_ext_meta(&mut self.out, length, kind)?;
         self.out.extend_from_slice(data);
         Ok(())
     }
-}
-
-/// How many elements there are: those of an indefinite length are counted.
-fn counted(reader: &Reader<'_>, left: Option<usize>, width: usize) -> Result<Option<usize>> {
-    if left.is_some() {
-        return Ok(left);
-    }
-    let (mut ahead, mut left, mut count) = (*reader, None, 0);
-    while ahead.more(&mut left)? {
-        for _ in 0..width {
-            ahead.skip()?;
-        }
-        count += 1;
-    }
-    Ok(Some(count))
-}
-
-/// Takes the break after elements that were counted.
-fn take_break(reader: &mut Reader<'_>, token: &Token<'_>) -> Result<()> {
-    if matches!(token, Token::Array(None) | Token::Map(None)) {
-        reader.more(&mut None)?;
-    }
-    Ok(())
 }
 
 fn length(length: usize, path: Path<'_>, token: &Token<'_>) -> Result<u32> {

@@ -1,4 +1,4 @@
-//! The MessagePack specification, family by family.
+//! The MessagePack specification, one family of types after the other.
 
 use data_encoding::HEXLOWER;
 use plugbay_plugin_msgpack::{Config, Ext, Msgpack, Timestamps};
@@ -10,7 +10,7 @@ fn msgpack() -> Msgpack {
 }
 
 #[test]
-fn every_family_at_its_boundaries() {
+fn every_family_is_read_and_written_at_its_boundaries() {
     let cases = vectors::hex_lines(include_str!("vectors/accept.txt"));
     vectors::check(&cases, 95, |case| {
         let document = msgpack().decode(&case.input).map_err(|error| error.to_string())?;
@@ -30,7 +30,7 @@ fn every_family_at_its_boundaries() {
 }
 
 #[test]
-fn everything_else_is_refused_and_says_why() {
+fn invalid_input_is_refused_with_the_reason() {
     let cases = vectors::hex_lines(include_str!("vectors/reject.txt"));
     let config = Config { ext: Ext::Refuse, timestamps: Timestamps::Refuse };
     let msgpack = Msgpack::new(config).expect("a plugin");
@@ -45,7 +45,7 @@ fn a_small_map_takes_four_bytes() {
     assert_eq!(msgpack().encode(&document).expect("bytes"), [0x81, 0xa1, 0x61, 0x01]);
 }
 
-/// What is read, in diagnostic notation, and what is written then.
+/// The document that is read, in diagnostic notation, and the bytes that are written for it.
 fn again(bytes: &str) -> (String, String) {
     let document = msgpack().decode(&vectors::from_hex(bytes)).expect("a document");
     let written = msgpack().encode(&document).expect("bytes");
@@ -53,7 +53,7 @@ fn again(bytes: &str) -> (String, String) {
 }
 
 #[test]
-fn timestamps_are_dates() {
+fn timestamps_are_read_as_dates() {
     for (bytes, date, written) in [
         ("d6ff 514b67b0", "2013-03-21T20:04:00Z", "d6ff514b67b0"),
         ("d7ff 77359400514b67b0", "2013-03-21T20:04:00.5Z", "d7ff77359400514b67b0"),
@@ -73,14 +73,14 @@ fn timestamps_are_dates() {
 }
 
 #[test]
-fn dates_are_timestamps_whatever_their_offset() {
+fn dates_are_written_as_timestamps_in_utc() {
     let write = |text: &str| {
         let mut writer = plugbay_sdk::document::cbor::Writer::default();
         writer.open_tag(0).and_then(|()| writer.text(text)).expect("a date");
         msgpack().encode(&writer.into_document()).map(|bytes| HEXLOWER.encode(&bytes))
     };
     assert_eq!(write("1970-01-01T02:00:01+02:00").expect("bytes"), "d6ff00000001");
-    let error = write("1979-05-27").expect_err("a day is no time");
+    let error = write("1979-05-27").expect_err("a day alone");
     assert_eq!(error.message(), "MessagePack cannot hold the date \"1979-05-27\" at the document");
     // Tag 1: seconds since 1970.
     let seconds = Document::from_trusted_cbor(vec![0xc1, 0x01]);
@@ -88,14 +88,14 @@ fn dates_are_timestamps_whatever_their_offset() {
 }
 
 #[test]
-fn extension_types_are_maps() {
+fn extension_types_are_read_as_maps() {
     for (bytes, data) in [("d405 07", "07"), ("c70380 010203", "010203"), ("c70005", "")] {
         let kind = if bytes.starts_with("c70380") { -128 } else { 5 };
         let (read, written) = again(bytes);
         assert_eq!(read, format!("{{\"$ext\": {kind}, \"$data\": h'{data}'}}"));
         assert_eq!(written, bytes.replace(' ', ""));
     }
-    // Only a map of just these keys is one.
+    // Other maps are written as maps.
     for cbor in [
         "a2 6424657874 05 652464617461 6178",
         "a1 6424657874 05",
@@ -111,7 +111,7 @@ fn extension_types_are_maps() {
 }
 
 #[test]
-fn indefinite_lengths_are_counted() {
+fn elements_of_indefinite_lengths_are_counted() {
     let document = Document::from_trusted_cbor(vectors::from_hex("9f 01 bf 6161 02 ff ff"));
     let bytes = msgpack().encode(&document).expect("bytes");
     assert_eq!(HEXLOWER.encode(&bytes), "920181a16102");

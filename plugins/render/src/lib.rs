@@ -19,10 +19,10 @@ pub struct Render {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The most bytes of Markdown; more are answered with status 413.
+    /// The maximum number of bytes of Markdown; the response to more is status 413.
     pub max_input: usize,
-    /// The most bytes of HTML, as link definitions can make a long page of a short text; more are
-    /// answered with status 413.
+    /// The maximum number of bytes of HTML, since link definitions can turn a short text into a
+    /// long page; the response to more is status 413.
     pub max_output: usize,
 }
 

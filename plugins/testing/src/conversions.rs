@@ -59,7 +59,7 @@ pub struct Subject<'s, C> {
 impl<C: Codec> Subject<'_, C> {
     /// The two tables.
     pub fn table(&self) -> String {
-        let mut table = "| what | is written as | and reads back as |\n|---|---|---|\n".to_owned();
+        let mut table = "| value | written as | read back as |\n|---|---|---|\n".to_owned();
         for (what, cbor) in PROBES {
             let (before, after) = self.frame;
             let document = Document::from_trusted_cbor(from_hex(&format!("{before}{cbor}{after}")));
@@ -69,7 +69,7 @@ impl<C: Codec> Subject<'_, C> {
             };
             table += &format!("| {what} | {written} | {read} |\n");
         }
-        table += "\n| what is read | becomes |\n|---|---|\n";
+        table += "\n| input | read as |\n|---|---|\n";
         for (what, bytes) in self.inputs {
             table += &format!("| {what} | {} |\n", self.read(bytes, None));
         }
@@ -111,7 +111,7 @@ fn quote(text: &str) -> String {
     format!("`{short}{more}`")
 }
 
-const BEGIN: &str = "<!-- what becomes of: written by the tests -->\n";
+const BEGIN: &str = "<!-- conversions: written by the tests -->\n";
 const END: &str = "<!-- end -->";
 
 /// Checks that a README has the table, or writes it there if `PLUGBAY_BLESS` is set.

@@ -62,7 +62,7 @@ fn list(
     one: impl Fn(&mut Reader<'_>, &mut String) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut separator = "";
-    while reader.more(&mut left)? {
+    while reader.advance(&mut left)? {
         out.push_str(separator);
         one(reader, out)?;
         separator = ", ";

@@ -1,8 +1,8 @@
-//! No request takes more memory than 64 MiB and 16 times its body: whatever is decoded, and whatever
-//! is encoded from it, by every bundled codec, asked in an allocator that counts.
+//! No request takes more memory than 64 MiB plus 16 times the length of its body, with any bundled
+//! codec. An allocator counts the memory.
 //!
-//! A request is a body that one codec reads and another writes, as `convert` and `/transcode` have it.
-//! The body, the document and the answer are there at once.
+//! A request is a body that one codec decodes and another one encodes, as in `convert` and
+//! `/transcode`. The body, the document and the answer are in memory at the same time.
 
 #![expect(clippy::format_collect, reason = "texts of a test")]
 
@@ -13,19 +13,19 @@ use plugbay_plugin_testing::{Shape, documents};
 use plugbay_sdk::{Codec, Document, Plugin as _, Result};
 use proptest::prelude::*;
 
-/// Counts what a thread has allocated, and the most of it.
+/// Counts the memory that a thread has allocated, and its maximum.
 struct Counting;
 
 thread_local! {
     static NOW: Cell<isize> = const { Cell::new(0) };
-    static MOST: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 fn count(bytes: isize) {
-    // A thread that ends has no counters.
+    // A thread that ends has no counters any more.
     let _ = NOW.try_with(|now| {
         now.set(now.get() + bytes);
-        let _ = MOST.try_with(|most| most.set(most.get().max(now.get())));
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(now.get())));
     });
 }
 
@@ -33,7 +33,7 @@ fn size(bytes: usize) -> isize {
     isize::try_from(bytes).unwrap_or(isize::MAX)
 }
 
-// SAFETY: every call is handed to the system's allocator as it is.
+// SAFETY: every call is passed to the system's allocator unchanged.
 #[expect(unsafe_code, reason = "an allocator is an unsafe trait")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -48,8 +48,8 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(pointer, layout) }
     }
 
-    /// A large block grows where it is: the system moves its pages, a component's memory has it at
-    /// the end.
+    /// A large block is counted as if it grew in place: the system moves its pages, and in a
+    /// component it is at the end of the memory.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         let small = layout.size() < 1 << 20;
         if small {
@@ -66,12 +66,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The most that was allocated during a call, beyond what there was.
-fn most<T>(call: impl FnOnce() -> T) -> (T, usize) {
+/// The result of a call, and the maximum that was allocated during it, in addition to the memory
+/// before.
+fn peak<T>(call: impl FnOnce() -> T) -> (T, usize) {
     let before = NOW.get();
-    MOST.set(before);
+    PEAK.set(before);
     let answer = call();
-    (answer, usize::try_from(MOST.get() - before).unwrap_or(0))
+    (answer, usize::try_from(PEAK.get() - before).unwrap_or(0))
 }
 
 const BASE: usize = 64 << 20;
@@ -99,7 +100,7 @@ macro_rules! subjects {
     };
 }
 
-/// All bundled codecs, and those of their configurations that let more through.
+/// All bundled codecs, also in the configurations that accept more.
 fn subjects() -> Vec<Subject> {
     use plugbay_plugin_yaml as yaml;
     use {plugbay_plugin_cbor as cbor, plugbay_plugin_csv as csv, plugbay_plugin_json as json};
@@ -146,17 +147,18 @@ fn subjects() -> Vec<Subject> {
     }
 }
 
-/// Reads a body by a codec and writes what it is by all: says what took too much.
+/// Decodes a body with one codec, and encodes the document with all. Returns the memory that was
+/// needed; the error says which codec needed too much.
 fn request(body: &[u8], from: &Subject, to: &[Subject], what: &str) -> Result<usize, String> {
     let limit = BASE + 16 * body.len();
-    let (document, decoding) = most(|| (from.decode)(body));
-    // The body is there as well.
+    let (document, decoding) = peak(|| (from.decode)(body));
+    // The body itself is in memory, too.
     let mut worst = decoding + body.len();
     let mut by = String::new();
     if let Ok(document) = &document {
         let held = body.len() + document.as_cbor().len();
         for to in to {
-            let (_, encoding) = most(|| (to.encode)(document));
+            let (_, encoding) = peak(|| (to.encode)(document));
             if held + encoding > worst {
                 worst = held + encoding;
                 by = format!(" written as {}", to.name);
@@ -165,20 +167,20 @@ fn request(body: &[u8], from: &Subject, to: &[Subject], what: &str) -> Result<us
     }
     if worst > limit {
         let (length, mib) = (body.len(), worst >> 20);
-        return Err(format!("{what}: {length} bytes read as {}{by} take {mib} MiB", from.name));
+        return Err(format!("{what}: {length} bytes read as {}{by} need {mib} MiB", from.name));
     }
     Ok(worst)
 }
 
-/// How long the hostile bodies are.
+/// The length of the hostile bodies.
 const BODY: usize = 1 << 20;
 
-/// A part, repeated up to the length of a body.
+/// A part, repeated to the length of a body.
 fn many(part: &str) -> String {
     part.repeat(BODY / part.len())
 }
 
-/// The part that a function makes of each number, up to the length of a body.
+/// The parts that a function makes of the numbers from 0 on, to the length of a body.
 fn numbered(part: impl Fn(usize) -> String) -> String {
     let mut text = String::new();
     let mut number = 0;
@@ -205,7 +207,7 @@ fn deep(levels: usize, inside: &str) -> String {
     format!("{}{inside}{}", "[".repeat(levels), "]".repeat(levels))
 }
 
-/// Bodies that are meant to take much, for codecs by name.
+/// Bodies that are designed to need much memory: the codec, a description and the body.
 #[expect(clippy::too_many_lines, reason = "a list")]
 fn hostile() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let long = "x".repeat(BODY / 2);
@@ -396,7 +398,7 @@ fn hostile() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         );
     }
     bytes("msgpack", "equal keys", &count(&[0xdf], 2), &[0, 0], &[]);
-    // Keys that all differ, as short as can be.
+    // Short keys that all differ.
     let keys: Vec<u8> = (0..u32::try_from(BODY / 6).expect("a count"))
         .flat_map(|key| [&[0x1a][..], &key.to_be_bytes(), &[0xf6]].concat())
         .collect();
@@ -410,7 +412,7 @@ fn hostile() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 }
 
 #[test]
-fn hostile_bodies_stay_in_proportion() {
+fn the_memory_for_hostile_bodies_is_limited() {
     let subjects = subjects();
     let mut wrong = Vec::new();
     let mut worst = (0.0, String::new());
@@ -427,11 +429,16 @@ fn hostile_bodies_stay_in_proportion() {
             Err(error) => wrong.push(error),
         }
     }
-    assert!(wrong.is_empty(), "{} took too much:\n{}", wrong.len(), wrong.join("\n"));
-    println!("the most: {:.2} of the limit, {}", worst.0, worst.1);
+    assert!(
+        wrong.is_empty(),
+        "{} bodies needed too much memory:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    println!("the maximum: {:.2} of the limit, {}", worst.0, worst.1);
 }
 
-/// Parts that bodies are made of, of all formats.
+/// Parts of bodies, from all formats.
 const PARTS: &[&str] = &[
     "&a ",
     "*a",
@@ -477,9 +484,8 @@ const PARTS: &[&str] = &[
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a body is made of, and however often that is repeated.
     #[test]
-    fn any_body_stays_in_proportion(
+    fn the_memory_for_any_body_is_limited(
         before in proptest::collection::vec(proptest::sample::select(PARTS), 0..6),
         part in proptest::collection::vec(proptest::sample::select(PARTS), 1..5),
         after in proptest::collection::vec(proptest::sample::select(PARTS), 0..6),
@@ -495,10 +501,10 @@ proptest! {
     }
 
     #[test]
-    fn any_document_stays_in_proportion(document in documents(Shape {
+    fn the_memory_for_any_document_is_limited(document in documents(Shape {
         null: true, bytes: true, non_finite: true, integers: (-(1 << 64), (1 << 64) - 1), any_keys: true, map: false,
     }), times in 1usize..500) {
-        // The document many times over, in a list.
+        // A list that contains the document many times.
         let mut cbor = vec![0x9a];
         cbor.extend(u32::try_from(times).expect("a count").to_be_bytes());
         cbor.extend(document.as_cbor().repeat(times));

@@ -39,7 +39,7 @@ fn tabular(header: bool) -> plugbay_plugin_csv::Tabular {
     plugbay_plugin_csv::Tabular::new(config).expect("a plugin")
 }
 
-fn again<C: Codec>(codec: &C, document: &Document) -> Result<String, TestCaseError> {
+fn round_trip<C: Codec>(codec: &C, document: &Document) -> Result<String, TestCaseError> {
     let bytes = codec.encode(document).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let shown = String::from_utf8_lossy(&bytes).into_owned();
     let again =
@@ -47,12 +47,12 @@ fn again<C: Codec>(codec: &C, document: &Document) -> Result<String, TestCaseErr
     Ok(diagnostic(again.as_cbor()))
 }
 
-fn as_is(document: &Document) -> String {
+fn notation(document: &Document) -> String {
     diagnostic(document.as_cbor())
 }
 
 /// Checks that the codec reads the bytes into a valid document, or returns an error of the input.
-fn reads_or_refuses<C: Codec>(codec: &C, bytes: &[u8]) -> Result<(), TestCaseError> {
+fn check_decode<C: Codec>(codec: &C, bytes: &[u8]) -> Result<(), TestCaseError> {
     match codec.decode(bytes) {
         Ok(document) => {
             prop_assert!(Document::check(document.as_cbor()).is_ok());
@@ -70,39 +70,39 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn json_holds_what_it_can(document in documents(Shape { bytes: false, non_finite: false, any_keys: false, ..ALL })) {
-        prop_assert_eq!(again(&json(), &document)?, as_is(&document));
+    fn json_round_trips(document in documents(Shape { bytes: false, non_finite: false, any_keys: false, ..ALL })) {
+        prop_assert_eq!(round_trip(&json(), &document)?, notation(&document));
     }
 
     #[test]
-    fn cbor_holds_everything(document in documents(ALL)) {
-        prop_assert_eq!(again(&cbor(false), &document)?, as_is(&document));
+    fn cbor_round_trips(document in documents(ALL)) {
+        prop_assert_eq!(round_trip(&cbor(false), &document)?, notation(&document));
     }
 
     #[test]
-    fn sorted_cbor_is_one_form(document in documents(ALL)) {
+    fn sorted_cbor_is_deterministic(document in documents(ALL)) {
         let bytes = cbor(true).encode(&document).expect("bytes");
         let again = cbor(true).decode(&bytes).expect("a document");
         prop_assert_eq!(cbor(true).encode(&again).expect("bytes"), bytes);
     }
 
     #[test]
-    fn msgpack_holds_what_it_can(document in documents(Shape { integers: (i64::MIN.into(), u64::MAX.into()), ..ALL })) {
-        prop_assert_eq!(again(&msgpack(), &document)?, as_is(&document));
+    fn msgpack_round_trips(document in documents(Shape { integers: (i64::MIN.into(), u64::MAX.into()), ..ALL })) {
+        prop_assert_eq!(round_trip(&msgpack(), &document)?, notation(&document));
     }
 
     #[test]
-    fn yaml_holds_everything(document in documents(ALL)) {
-        prop_assert_eq!(again(&yaml(), &document)?, as_is(&document));
+    fn yaml_round_trips(document in documents(ALL)) {
+        prop_assert_eq!(round_trip(&yaml(), &document)?, notation(&document));
     }
 
     /// TOML writes tables after values, so documents are compared with their keys sorted.
     #[test]
-    fn toml_holds_what_it_can(document in documents(Shape {
+    fn toml_round_trips(document in documents(Shape {
         null: false, bytes: false, any_keys: false, map: true,
         integers: (i64::MIN.into(), i64::MAX.into()), ..ALL
     })) {
-        let sorted = |document: &Document| as_is(&cbor(true).decode(&cbor(true).encode(document).expect("bytes")).expect("a document"));
+        let sorted = |document: &Document| notation(&cbor(true).decode(&cbor(true).encode(document).expect("bytes")).expect("a document"));
         let bytes = toml().encode(&document).map_err(|error| TestCaseError::fail(error.to_string()))?;
         let again = toml().decode(&bytes).map_err(|error| {
             TestCaseError::fail(format!("{error}: {}", String::from_utf8_lossy(&bytes)))
@@ -111,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn tables_hold_text(
+    fn tables_of_text_round_trip(
         columns in 1usize..5,
         cells in proptest::collection::vec("[a-z,;\"'\t\r\n é]{0,6}", 0..40),
         header in any::<bool>(),
@@ -129,30 +129,30 @@ proptest! {
             Document::from_value(&rows).expect("a document")
         };
         let tabular = tabular(header);
-        prop_assert_eq!(again(tabular.csv(), &document)?, as_is(&document));
+        prop_assert_eq!(round_trip(tabular.csv(), &document)?, notation(&document));
         if let Ok(bytes) = tabular.tsv().encode(&document) {
             let again = tabular.tsv().decode(&bytes).expect("a document");
-            prop_assert_eq!(as_is(&again), as_is(&document));
+            prop_assert_eq!(notation(&again), notation(&document));
         }
     }
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        reads_or_refuses(&json(), &bytes)?;
-        reads_or_refuses(&cbor(true), &bytes)?;
-        reads_or_refuses(&msgpack(), &bytes)?;
-        reads_or_refuses(&toml(), &bytes)?;
-        reads_or_refuses(&yaml(), &bytes)?;
-        reads_or_refuses(tabular(true).csv(), &bytes)?;
-        reads_or_refuses(tabular(false).tsv(), &bytes)?;
+        check_decode(&json(), &bytes)?;
+        check_decode(&cbor(true), &bytes)?;
+        check_decode(&msgpack(), &bytes)?;
+        check_decode(&toml(), &bytes)?;
+        check_decode(&yaml(), &bytes)?;
+        check_decode(tabular(true).csv(), &bytes)?;
+        check_decode(tabular(false).tsv(), &bytes)?;
     }
 
     #[test]
     fn any_text_is_read_or_refused(text in "[\\[\\]{}:,\"'0-9a-c .\\-#&*!|>=\n\t\\\\e+?%~]{0,40}") {
-        reads_or_refuses(&json(), text.as_bytes())?;
-        reads_or_refuses(&toml(), text.as_bytes())?;
-        reads_or_refuses(&yaml(), text.as_bytes())?;
-        reads_or_refuses(tabular(true).csv(), text.as_bytes())?;
-        reads_or_refuses(tabular(true).tsv(), text.as_bytes())?;
+        check_decode(&json(), text.as_bytes())?;
+        check_decode(&toml(), text.as_bytes())?;
+        check_decode(&yaml(), text.as_bytes())?;
+        check_decode(tabular(true).csv(), text.as_bytes())?;
+        check_decode(tabular(true).tsv(), text.as_bytes())?;
     }
 }

@@ -1,8 +1,9 @@
-//! The public suites of the formats, whole. They are not copied here: they lie in `shared/suites`
-//! beside the project, or where the variable `PLUGBAY_SUITES` says.
+//! Runs the public test suites of the formats. The suites are not part of this repository: they are
+//! in `shared/suites` beside the project, or in the folder that the variable `PLUGBAY_SUITES`
+//! names.
 //!
-//! Each case in which a codec differs from its suite stands in `suites/NAME.txt` with the reason.
-//! A case that differs and is not listed fails, and so does one that is listed and does not differ.
+//! `suites/NAME.txt` lists each case in which a codec differs from its suite, with the reason. A
+//! case that differs and is not listed fails, and so does one that is listed and does not differ.
 
 mod suites {
     pub(crate) mod tree;
@@ -18,19 +19,20 @@ use plugbay_sdk::{Codec, Document, Plugin as _};
 use serde_json::Value;
 use suites::tree::{Tree, tree};
 
-/// The folder of a suite; `None`, and a word about it, where there are no suites.
+/// The folder of a suite; `None`, with a message, if there are no suites.
 fn suite(name: &str, origin: &str) -> Option<PathBuf> {
-    let told = env::var_os("PLUGBAY_SUITES").map(PathBuf::from);
+    let configured = env::var_os("PLUGBAY_SUITES").map(PathBuf::from);
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/suites");
-    let must_be = told.is_some();
-    let folder = told.unwrap_or(beside);
-    assert!(folder.is_dir() || !must_be, "expected suites in {}", folder.display());
+    let is_required = configured.is_some();
+    let folder = configured.unwrap_or(beside);
+    assert!(folder.is_dir() || !is_required, "expected suites in {}", folder.display());
     if !folder.is_dir() {
-        // Standard error of the process, which the test harness does not capture: a skip must be seen.
+        // The test harness does not capture this: a skipped test must be visible.
         let _ = std::io::Write::write_all(
             &mut std::io::stderr(),
             format!(
-                "skipped: no suites for {name}; {origin} has it, PLUGBAY_SUITES says where it is\n"
+                "skipped: found no suite for {name}; clone {origin} and set PLUGBAY_SUITES to the \
+                 folder above it\n"
             )
             .as_bytes(),
         );
@@ -41,13 +43,13 @@ fn suite(name: &str, origin: &str) -> Option<PathBuf> {
     Some(folder)
 }
 
-/// The cases of a suite and what became of each.
-struct Outcome {
+/// The results of the cases of a suite.
+struct Results {
     cases: usize,
     differences: BTreeMap<String, String>,
 }
 
-impl Outcome {
+impl Results {
     fn new() -> Self {
         Self { cases: 0, differences: BTreeMap::new() }
     }
@@ -59,10 +61,14 @@ impl Outcome {
         }
     }
 
-    /// Compares the differences with those that are listed: lines of `case: reason`.
+    /// Compares the differences with the list, whose lines are `case: reason`.
     #[track_caller]
     fn check(self, suite: &str, least: usize, listed: &str) {
-        assert!(self.cases >= least, "{suite}: {} cases, expected {least}", self.cases);
+        assert!(
+            self.cases >= least,
+            "{suite}: expected at least {least} cases, found {}",
+            self.cases
+        );
         let lines = listed.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let listed: BTreeSet<&str> = lines
             .map(|line| line.split_once(": ").unwrap_or_else(|| panic!("no reason: {line}")).0)
@@ -73,7 +79,7 @@ impl Outcome {
         let gone: Vec<&&str> = listed.difference(&found).collect();
         assert!(
             new.is_empty() && gone.is_empty(),
-            "{suite}: of {} cases {} differ and are not listed:\n{}\nand {} are listed and do not differ: {gone:?}",
+            "{suite}: of {} cases, {} differ and are not listed:\n{}\nand {} are listed and do not differ: {gone:?}",
             self.cases,
             new.len(),
             new.join("\n"),
@@ -82,11 +88,11 @@ impl Outcome {
     }
 }
 
-fn accepts<C: Codec>(codec: &C, bytes: &[u8]) -> Result<Document, String> {
+fn decode<C: Codec>(codec: &C, bytes: &[u8]) -> Result<Document, String> {
     codec.decode(bytes).map_err(|error| format!("refused: {error}"))
 }
 
-fn refuses<C: Codec>(codec: &C, bytes: &[u8]) -> Result<(), String> {
+fn check_refused<C: Codec>(codec: &C, bytes: &[u8]) -> Result<(), String> {
     match codec.decode(bytes) {
         Ok(document) => Err(format!("accepted: {}", diagnostic(document.as_cbor()))),
         Err(_) => Ok(()),
@@ -97,11 +103,12 @@ fn same(found: &Tree, expected: &Tree) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("found {found:?}, expected {expected:?}")) }
 }
 
-/// What was read is written so that it reads the same.
-fn comes_back<C: Codec>(codec: &C, document: &Document) -> Result<(), String> {
+/// Checks that a document is read back unchanged.
+fn check_round_trip<C: Codec>(codec: &C, document: &Document) -> Result<(), String> {
     let bytes = codec.encode(document).map_err(|error| format!("not written: {error}"))?;
-    let again = accepts(codec, &bytes)?;
-    same(&tree(&again), &tree(document)).map_err(|what| format!("written otherwise: {what}"))
+    let again = decode(codec, &bytes)?;
+    same(&tree(&again), &tree(document))
+        .map_err(|what| format!("changed when it was read back: {what}"))
 }
 
 fn names(folder: &Path, extension: &str) -> Vec<PathBuf> {
@@ -129,18 +136,21 @@ fn json_texts(text: &[u8]) -> Vec<Document> {
 #[test]
 fn json_test_suite() {
     let Some(folder) = suite("json", "github.com/nst/JSONTestSuite") else { return };
-    let mut outcome = Outcome::new();
+    let mut results = Results::new();
     for path in names(&folder.join("test_parsing"), "json") {
         let (name, bytes) = (stem(&path), fs::read(&path).expect("a text"));
         let result = match name.as_bytes()[0] {
-            b'y' => accepts(&json(), &bytes).and_then(|document| comes_back(&json(), &document)),
-            b'n' => refuses(&json(), &bytes),
-            // Either is right.
-            _ => accepts(&json(), &bytes).map_or(Ok(()), |document| comes_back(&json(), &document)),
+            b'y' => {
+                decode(&json(), &bytes).and_then(|document| check_round_trip(&json(), &document))
+            }
+            b'n' => check_refused(&json(), &bytes),
+            // Both are allowed.
+            _ => decode(&json(), &bytes)
+                .map_or(Ok(()), |document| check_round_trip(&json(), &document)),
         };
-        outcome.case(name, result);
+        results.case(name, result);
     }
-    outcome.check("json", 318, include_str!("suites/json.txt"));
+    results.check("json", 318, include_str!("suites/json.txt"));
 }
 
 #[test]
@@ -150,22 +160,23 @@ fn toml_test() {
         plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin");
     let tests = folder.join("tests");
     let list = fs::read_to_string(tests.join("files-toml-1.1.0")).expect("the list of 1.1");
-    let mut outcome = Outcome::new();
+    let mut results = Results::new();
     for name in list.lines().filter_map(|line| line.strip_suffix(".toml")) {
         let bytes = fs::read(tests.join(format!("{name}.toml"))).expect("a text");
         let result = if name.starts_with("invalid/") {
-            refuses(&codec, &bytes)
+            check_refused(&codec, &bytes)
         } else {
-            let expected = fs::read(tests.join(format!("{name}.json"))).expect("what it holds");
+            let expected =
+                fs::read(tests.join(format!("{name}.json"))).expect("the expected values");
             let expected: Value = serde_json::from_slice(&expected).expect("JSON");
-            accepts(&codec, &bytes).and_then(|document| {
+            decode(&codec, &bytes).and_then(|document| {
                 same(&tree(&document), &Tree::tagged(&expected))?;
-                comes_back(&codec, &document)
+                check_round_trip(&codec, &document)
             })
         };
-        outcome.case(name, result);
+        results.case(name, result);
     }
-    outcome.check("toml", 650, include_str!("suites/toml.txt"));
+    results.check("toml", 650, include_str!("suites/toml.txt"));
 }
 
 #[test]
@@ -181,27 +192,27 @@ fn yaml_test_suite() {
     let codec = plugin.stream();
     let mut folders = Vec::new();
     yaml_folders(&folder, &mut folders);
-    let mut outcome = Outcome::new();
+    let mut results = Results::new();
     for case in folders {
         let name = case.strip_prefix(&folder).expect("inside").to_string_lossy().into_owned();
         let bytes = fs::read(case.join("in.yaml")).expect("a text");
         let result = if case.join("error").exists() {
-            refuses(codec, &bytes)
+            check_refused(codec, &bytes)
         } else {
-            accepts(codec, &bytes).and_then(|document| {
+            decode(codec, &bytes).and_then(|document| {
                 if let Ok(json) = fs::read(case.join("in.json")) {
                     let expected = json_texts(&json).iter().map(tree).collect();
                     same(&tree(&document), &Tree::List(expected))?;
                 }
-                comes_back(codec, &document)
+                check_round_trip(codec, &document)
             })
         };
-        outcome.case(name, result);
+        results.case(name, result);
     }
-    outcome.check("yaml", 402, include_str!("suites/yaml.txt"));
+    results.check("yaml", 402, include_str!("suites/yaml.txt"));
 }
 
-/// The folders with a case, without those of its tags and names, which are links.
+/// Finds the folders with a case, except those for tags and names, which contain links.
 fn yaml_folders(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
     let mut paths: Vec<PathBuf> = entries
@@ -226,7 +237,7 @@ fn msgpack_test_suite() {
         .expect("a plugin");
     let file = fs::read(folder.join("dist/msgpack-test-suite.json")).expect("the suite");
     let groups: Value = serde_json::from_slice(&file).expect("JSON");
-    let mut outcome = Outcome::new();
+    let mut results = Results::new();
     for (group, cases) in groups.as_object().expect("groups") {
         for (case, index) in cases.as_array().expect("cases").iter().zip(0..) {
             let forms = case["msgpack"].as_array().expect("forms");
@@ -235,7 +246,7 @@ fn msgpack_test_suite() {
                 .map(|form| from_hex(&form.as_str().expect("hexadecimal").replace('-', " ")))
                 .collect();
             for (form, number) in forms.iter().zip(0..) {
-                let result = accepts(&codec, form).and_then(|document| {
+                let result = decode(&codec, form).and_then(|document| {
                     same(&tree(&document), &Tree::msgpack(case))?;
                     let written = codec.encode(&document).map_err(|error| error.to_string())?;
                     if forms.contains(&written) {
@@ -244,11 +255,11 @@ fn msgpack_test_suite() {
                         Err(format!("written as {written:02x?}, in none of its forms"))
                     }
                 });
-                outcome.case(format!("{group}/{index}/{number}"), result);
+                results.case(format!("{group}/{index}/{number}"), result);
             }
         }
     }
-    outcome.check("msgpack", 200, include_str!("suites/msgpack.txt"));
+    results.check("msgpack", 200, include_str!("suites/msgpack.txt"));
 }
 
 fn cbor() -> plugbay_plugin_cbor::Cbor {
@@ -260,13 +271,13 @@ fn cbor_test_vectors() {
     let Some(folder) = suite("cbor", "github.com/cbor/test-vectors") else { return };
     let file = fs::read(folder.join("appendix_a.json")).expect("the vectors");
     let cases: Vec<Value> = serde_json::from_slice(&file).expect("JSON");
-    // Its numbers, which `serde_json` would round.
+    // `serde_json` would round some numbers.
     let exact = plugbay_document::json::read(&file).expect("JSON");
     let Tree::List(exact) = tree(&exact) else { panic!("expected a list") };
-    let mut outcome = Outcome::new();
+    let mut results = Results::new();
     for (case, exact) in cases.iter().zip(exact) {
         let bytes = from_hex(case["hex"].as_str().expect("hexadecimal"));
-        let result = accepts(&cbor(), &bytes).and_then(|document| {
+        let result = decode(&cbor(), &bytes).and_then(|document| {
             if let Some(expected) = case["diagnostic"].as_str() {
                 let found = diagnostic(document.as_cbor());
                 let found =
@@ -284,35 +295,38 @@ fn cbor_test_vectors() {
             }
             Ok(())
         });
-        outcome.case(case["hex"].as_str().expect("hexadecimal"), result);
+        results.case(case["hex"].as_str().expect("hexadecimal"), result);
     }
-    outcome.check("cbor", 82, include_str!("suites/cbor.txt"));
+    results.check("cbor", 82, include_str!("suites/cbor.txt"));
 }
 
 #[test]
 fn cbor_wg_test_vectors() {
     let Some(folder) = suite("cborwg", "github.com/cbor-wg/cbor-test-vectors") else { return };
-    let mut outcome = Outcome::new();
+    let mut results = Results::new();
     for group in ["rfc8949", "rfc8949-appendixA", "spike"] {
         for path in names(&folder.join("tests").join(group), "cbor") {
             let file = fs::read(&path).expect("a file");
             let (fails, tests) = cbor_wg(&file);
             for (test, index) in tests.iter().zip(0..) {
                 let name = format!("{group}/{}/{index}", stem(&path));
-                outcome.case(name, cbor_wg_case(test, fails));
+                results.case(name, cbor_wg_case(test, fails));
             }
         }
     }
-    outcome.check("cborwg", 200, include_str!("suites/cborwg.txt"));
+    results.check("cborwg", 200, include_str!("suites/cborwg.txt"));
 }
 
-/// One test: the bytes that are encoded, what they are if that is given, and whether they are what
-/// an encoder writes.
+/// One test.
 #[derive(Default)]
 struct CborCase {
+    /// The input.
     encoded: Vec<u8>,
+    /// The expected document, if there is one.
     decoded: Option<Document>,
+    /// Whether the document must be written as the same bytes.
     roundtrip: bool,
+    /// Whether the input must be refused.
     fails: bool,
 }
 
@@ -323,7 +337,7 @@ fn cbor_wg(file: &[u8]) -> (bool, Vec<CborCase>) {
         "fail" => fails = matches!(reader.next_token(), Ok(Token::Bool(true))),
         "tests" => {
             let Ok(Token::Array(mut left)) = reader.next_token() else { panic!("expected tests") };
-            while reader.more(&mut left).expect("a test") {
+            while reader.advance(&mut left).expect("a test") {
                 let mut test = CborCase { roundtrip: true, ..CborCase::default() };
                 each_pair(reader, |key, reader| match key {
                     "encoded" => {
@@ -338,37 +352,37 @@ fn cbor_wg(file: &[u8]) -> (bool, Vec<CborCase>) {
                     "fail" => test.fails = matches!(reader.next_token(), Ok(Token::Bool(true))),
                     "decoded" => {
                         let mut writer = plugbay_sdk::document::cbor::Writer::default();
-                        // One is nested deeper than documents are.
+                        // One document has more levels than allowed.
                         let copied = writer.copy(&mut { *reader }).is_ok();
                         test.decoded = copied.then(|| writer.into_document());
-                        pass(reader);
+                        skip(reader);
                     }
-                    _ => pass(reader),
+                    _ => skip(reader),
                 });
                 tests.push(test);
             }
         }
-        _ => pass(reader),
+        _ => skip(reader),
     });
     (fails, tests)
 }
 
-/// Passes over an item, however deep it is.
-fn pass(reader: &mut Reader<'_>) {
+/// Skips an item of any depth.
+fn skip(reader: &mut Reader<'_>) {
     let (mut left, width) = match reader.next_token().expect("an item") {
         Token::Array(left) => (left, 1),
         Token::Map(left) => (left, 2),
         Token::Tag(_) => (Some(1), 1),
         _ => return,
     };
-    while reader.more(&mut left).expect("an element") {
-        (0..width).for_each(|_| pass(reader));
+    while reader.advance(&mut left).expect("an element") {
+        (0..width).for_each(|_| skip(reader));
     }
 }
 
 fn each_pair(reader: &mut Reader<'_>, mut each: impl FnMut(&str, &mut Reader<'_>)) {
     let Ok(Token::Map(mut left)) = reader.next_token() else { panic!("expected a map") };
-    while reader.more(&mut left).expect("a pair") {
+    while reader.advance(&mut left).expect("a pair") {
         let Ok(Token::Text(key)) = reader.next_token() else { panic!("expected a text") };
         each(&key, reader);
     }
@@ -376,9 +390,9 @@ fn each_pair(reader: &mut Reader<'_>, mut each: impl FnMut(&str, &mut Reader<'_>
 
 fn cbor_wg_case(case: &CborCase, fails: bool) -> Result<(), String> {
     if fails || case.fails {
-        return refuses(&cbor(), &case.encoded);
+        return check_refused(&cbor(), &case.encoded);
     }
-    let document = accepts(&cbor(), &case.encoded)?;
+    let document = decode(&cbor(), &case.encoded)?;
     if let Some(expected) = &case.decoded {
         same(&tree(&document), &tree(expected))?;
     }
@@ -394,16 +408,15 @@ fn csv_spectrum() {
     let Some(folder) = suite("csv", "github.com/max-mapper/csv-spectrum") else { return };
     let plugin =
         plugbay_plugin_csv::Tabular::new(plugbay_plugin_csv::Config::default()).expect("a plugin");
-    let mut outcome = Outcome::new();
+    let mut results = Results::new();
     for path in names(&folder.join("csvs"), "csv") {
         let name = stem(&path);
         let json = fs::read(folder.join("json").join(format!("{name}.json"))).expect("JSON");
-        let result =
-            accepts(plugin.csv(), &fs::read(&path).expect("a text")).and_then(|document| {
-                same(&tree(&document), &tree(&json_texts(&json)[0]))?;
-                comes_back(plugin.csv(), &document)
-            });
-        outcome.case(name, result);
+        let result = decode(plugin.csv(), &fs::read(&path).expect("a text")).and_then(|document| {
+            same(&tree(&document), &tree(&json_texts(&json)[0]))?;
+            check_round_trip(plugin.csv(), &document)
+        });
+        results.case(name, result);
     }
-    outcome.check("csv", 12, include_str!("suites/csv.txt"));
+    results.check("csv", 12, include_str!("suites/csv.txt"));
 }

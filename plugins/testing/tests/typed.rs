@@ -95,7 +95,7 @@ fn order(state: State, mail: Option<&str>) -> Order {
 }
 
 #[track_caller]
-fn comes_back<C: Codec, T>(codec: &C, value: &T)
+fn assert_round_trip<C: Codec, T>(codec: &C, value: &T)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
 {
@@ -106,37 +106,37 @@ where
     assert_eq!(&again, value, "{} wrote {:?}", C::NAME, String::from_utf8_lossy(&bytes));
 }
 
-fn holds_orders(codec: &impl Codec) {
-    comes_back(codec, &order(State::New, None));
-    comes_back(codec, &order(State::Regular(3), Some("a@b.example")));
-    comes_back(codec, &order(State::Lost { since: 1999 }, Some("")));
+fn check_orders(codec: &impl Codec) {
+    assert_round_trip(codec, &order(State::New, None));
+    assert_round_trip(codec, &order(State::Regular(3), Some("a@b.example")));
+    assert_round_trip(codec, &order(State::Lost { since: 1999 }, Some("")));
 }
 
-fn holds_more(codec: &impl Codec) {
+fn check_rich_values(codec: &impl Codec) {
     let numbered = BTreeMap::from([(-1, true), (5, false)]);
-    comes_back(
+    assert_round_trip(
         codec,
         &Rich { nothing: None, unit: (), past: u64::MAX, infinite: f64::NEG_INFINITY, numbered },
     );
-    comes_back(codec, &vec![Some(1), None]);
-    comes_back(codec, &"text".to_owned());
-    comes_back(codec, &-1i8);
-    comes_back(codec, &());
+    assert_round_trip(codec, &vec![Some(1), None]);
+    assert_round_trip(codec, &"text".to_owned());
+    assert_round_trip(codec, &-1i8);
+    assert_round_trip(codec, &());
 }
 
-fn holds_rows(codec: &impl Codec) {
+fn check_rows(codec: &impl Codec) {
     let row = |name: &str, note: &str| Row { name: name.to_owned(), note: note.to_owned() };
-    comes_back(codec, &vec![row("a", ""), row("", "é 😀"), row("1.0", "'")]);
-    comes_back(codec, &Vec::<Row>::new());
+    assert_round_trip(codec, &vec![row("a", ""), row("", "é 😀"), row("1.0", "'")]);
+    assert_round_trip(codec, &Vec::<Row>::new());
 }
 
 #[test]
 fn json() {
     let codec =
         plugbay_plugin_json::Json::new(plugbay_plugin_json::Config::default()).expect("a plugin");
-    holds_orders(&codec);
-    holds_rows(&codec);
-    comes_back(&codec, &vec![Some(1), None]);
+    check_orders(&codec);
+    check_rows(&codec);
+    assert_round_trip(&codec, &vec![Some(1), None]);
 }
 
 #[test]
@@ -144,37 +144,37 @@ fn cbor() {
     for sorted in [false, true] {
         let codec = plugbay_plugin_cbor::Cbor::new(plugbay_plugin_cbor::Config { sorted })
             .expect("a plugin");
-        holds_orders(&codec);
-        holds_more(&codec);
-        holds_rows(&codec);
+        check_orders(&codec);
+        check_rich_values(&codec);
+        check_rows(&codec);
     }
 }
 
 #[test]
 fn message_pack() {
-    holds_orders(&msgpack());
-    holds_more(&msgpack());
-    holds_rows(&msgpack());
+    check_orders(&msgpack());
+    check_rich_values(&msgpack());
+    check_rows(&msgpack());
 }
 
 #[test]
 fn toml() {
     let codec =
         plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin");
-    holds_orders(&codec);
+    check_orders(&codec);
 }
 
 #[test]
 fn yaml_text() {
-    holds_orders(&yaml());
-    holds_more(&yaml());
-    holds_rows(&yaml());
+    check_orders(&yaml());
+    check_rich_values(&yaml());
+    check_rows(&yaml());
 }
 
 #[test]
 fn csv_and_tsv() {
     let tabular =
         plugbay_plugin_csv::Tabular::new(plugbay_plugin_csv::Config::default()).expect("a plugin");
-    holds_rows(tabular.csv());
-    holds_rows(tabular.tsv());
+    check_rows(tabular.csv());
+    check_rows(tabular.tsv());
 }

@@ -1,9 +1,9 @@
-//! Dates and times: their texts, and which of them CBOR has a tag for.
+//! Dates and times: their texts, and the tags of CBOR for them.
 
 use toml_datetime::Datetime;
 
-/// The tag of a date and a time with its offset (RFC 8949 section 3.4.1), and of a day (RFC 8943);
-/// there is none for a time without an offset.
+/// The tag of a date and a time with an offset (RFC 8949 section 3.4.1), or of a day (RFC 8943);
+/// `None` for others, such as a time without an offset.
 pub(crate) fn tag(datetime: &Datetime) -> Option<u64> {
     match (datetime.date, datetime.time, datetime.offset) {
         (Some(_), Some(_), Some(_)) => Some(0),
@@ -12,7 +12,7 @@ pub(crate) fn tag(datetime: &Datetime) -> Option<u64> {
     }
 }
 
-/// In the notation of RFC 3339, which has seconds.
+/// The text in the format of RFC 3339, which requires seconds.
 pub(crate) fn text(datetime: &Datetime) -> String {
     let mut whole = *datetime;
     if let Some(time) = &mut whole.time {
@@ -21,7 +21,7 @@ pub(crate) fn text(datetime: &Datetime) -> String {
     whole.to_string()
 }
 
-/// Whether a text is that of a date with this tag, so that TOML can hold it as such.
+/// Whether a text is a date with this tag, which TOML can express as a date.
 pub(crate) fn is_date(tag_found: u64, text: &str) -> bool {
     text.parse::<Datetime>().is_ok_and(|datetime| tag(&datetime) == Some(tag_found))
 }

@@ -20,35 +20,35 @@ pub struct Toml {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What becomes of dates and times.
+    /// How dates and times are read.
     pub datetimes: Datetimes,
-    /// What becomes of keys that are integers: TOML's are text.
+    /// How integer keys are written; keys in TOML are text.
     pub integer_keys: IntegerKeys,
 }
 
-/// What becomes of dates and times.
+/// How dates and times are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Datetimes {
-    /// Dates with a time and its offset, and days, are read as dates, and dates are written as
-    /// such. Times without an offset, which documents do not have, are read as text.
+    /// Dates with a time and an offset, and days, are read as dates, and dates are written as such.
+    /// Times without an offset, which documents do not have, are read as text.
     #[default]
     Date,
-    /// All are read as text, in the notation of RFC 3339 with a `T`.
+    /// All are read as text, in the format of RFC 3339 with a `T`.
     Text,
     /// The text is refused as unsupported.
     Refuse,
 }
 
-/// What becomes of keys that are integers.
+/// How integer keys are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IntegerKeys {
     /// The document is refused as unsupported.
     #[default]
     Refuse,
-    /// They are written as text, in decimal digits, and read back as that text. A map that has
-    /// such a text as a key as well is refused.
+    /// As text, in decimal digits. They are read back as that text. A map that also has the same
+    /// text as a key is refused.
     Text,
 }
 
@@ -65,7 +65,7 @@ impl Plugin for Toml {
 impl Codec for Toml {
     const NAME: &'static str = "toml";
     const MEDIA_TYPES: &'static [&'static str] = &["application/toml"];
-    const DESCRIPTION: &'static str = "TOML 1.1; 1.0 is part of it";
+    const DESCRIPTION: &'static str = "TOML 1.1, which includes 1.0";
 
     fn encode(&self, document: &Document) -> Result<Vec<u8>> {
         document.verify().map_err(Error::invalid_input)?;

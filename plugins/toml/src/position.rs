@@ -1,4 +1,4 @@
-//! Where a byte of a text stands, for messages.
+//! The position of a byte in a text, for messages.
 
 /// The line and the column of a byte, both from 1, columns in characters.
 pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {

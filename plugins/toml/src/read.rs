@@ -1,9 +1,10 @@
-//! TOML to documents, built while it is parsed.
+//! Converts TOML to documents, while it is parsed.
 //!
-//! The lexer and the scalars are those of `toml_parser`. Its parser wants all tokens at once, which
-//! take many times the text; so the grammar of expressions is walked here, a token at a time. Values
-//! become bytes of the document at once, and tables, which a text may go back to, entries of a
-//! [`Tree`]. Where a text is wrong, `toml_parser`'s parser is asked to say what is.
+//! The lexer and the decoding of scalars are those of `toml_parser`. Its parser requires all tokens
+//! at once, which take many times the memory of the text; so this parser of expressions reads one
+//! token at a time. Values become bytes of the document at once. Tables, to which a text may return
+//! later, become entries of a [`Tree`]. If a text is not valid, the parser of `toml_parser`
+//! explains why.
 
 use std::borrow::Cow;
 
@@ -19,8 +20,8 @@ use crate::position::position;
 use crate::tree::{Name, Tree};
 use crate::{Datetimes, date};
 
-/// How many tokens of an expression are looked at to say what is wrong in it.
-const EXPLAINED: usize = 1 << 14;
+/// The maximum number of tokens of an expression that are parsed again to explain an error.
+const MAX_EXPLAINED: usize = 1 << 14;
 
 pub(crate) fn read(bytes: &[u8], datetimes: Datetimes) -> Result<Document> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -32,7 +33,7 @@ pub(crate) fn read(bytes: &[u8], datetimes: Datetimes) -> Result<Document> {
     }
     let mut parser = Parser::new(text, datetimes);
     let mut tree = Tree::new(text);
-    parser.document(&mut tree)?;
+    parser.read_document(&mut tree)?;
     let mut writer = Writer::with_capacity(bytes.len());
     tree.write(&mut writer)?;
     Ok(writer.into_document())
@@ -41,15 +42,15 @@ pub(crate) fn read(bytes: &[u8], datetimes: Datetimes) -> Result<Document> {
 struct Parser<'t> {
     text: &'t str,
     lexer: Lexer<'t>,
-    /// What comes next, and after that.
+    /// The next token, and the one after it.
     next: Token,
     after: Token,
-    /// Where the expression began that is being read.
+    /// The start of the current expression.
     expression: usize,
     datetimes: Datetimes,
-    /// How many arrays and inline tables are open.
+    /// The number of open arrays and inline tables.
     depth: usize,
-    /// The parts of the key that was read last.
+    /// The parts of the last key.
     key: Vec<Name>,
 }
 
@@ -62,56 +63,56 @@ impl<'t> Parser<'t> {
         Self { text, lexer, next, after, expression: 0, datetimes, depth: 0, key }
     }
 
-    fn document(&mut self, tree: &mut Tree<'t>) -> Result<()> {
+    fn read_document(&mut self, tree: &mut Tree<'t>) -> Result<()> {
         let mut table = tree.root();
         loop {
             self.expression = self.next.span().start();
             match self.next.kind() {
                 TokenKind::Eof => return Ok(()),
                 TokenKind::Whitespace => drop(self.bump()),
-                TokenKind::Newline | TokenKind::Comment => self.rest_of_line()?,
+                TokenKind::Newline | TokenKind::Comment => self.read_line_end()?,
                 TokenKind::LeftSquareBracket => {
-                    table = self.header(tree)?;
-                    self.rest_of_line()?;
+                    table = self.read_header(tree)?;
+                    self.read_line_end()?;
                 }
                 _ => {
-                    self.pair(tree, table)?;
-                    self.rest_of_line()?;
+                    self.read_pair(tree, table)?;
+                    self.read_line_end()?;
                 }
             }
         }
     }
 
-    /// `[a.b]` or `[[a.b]]`: the table that it opens.
-    fn header(&mut self, tree: &mut Tree<'t>) -> Result<u32> {
+    /// Reads `[a.b]` or `[[a.b]]`, and returns the table that it opens.
+    fn read_header(&mut self, tree: &mut Tree<'t>) -> Result<u32> {
         self.bump();
         let is_array = self.take(TokenKind::LeftSquareBracket);
-        self.space();
-        self.key(tree)?;
+        self.skip_space();
+        self.read_key(tree)?;
         self.expect(TokenKind::RightSquareBracket)?;
         if is_array {
             self.expect(TokenKind::RightSquareBracket)?;
         }
-        tree.header(&self.key, is_array).map_err(|name| self.duplicate(tree, name))
+        tree.open_header(&self.key, is_array).map_err(|name| self.duplicate(tree, name))
     }
 
-    /// `a.b = value`, put into a table.
-    fn pair(&mut self, tree: &mut Tree<'t>, table: u32) -> Result<()> {
-        self.key(tree)?;
-        let place = tree.place(table, &self.key).map_err(|name| self.duplicate(tree, name))?;
+    /// Reads `a.b = value` into a table.
+    fn read_pair(&mut self, tree: &mut Tree<'t>, table: u32) -> Result<()> {
+        self.read_key(tree)?;
+        let place = tree.open_key(table, &self.key).map_err(|name| self.duplicate(tree, name))?;
         self.expect(TokenKind::Equals)?;
-        self.space();
+        self.skip_space();
         let start = tree.values.written().len();
-        // A value has keys of its own.
+        // Reading the value reads other keys.
         let key = std::mem::take(&mut self.key);
-        self.value(&mut tree.values)?;
+        self.read_value(&mut tree.values)?;
         self.key = key;
         tree.put(place, start);
         Ok(())
     }
 
-    /// The parts of a key, and the space after them.
-    fn key(&mut self, tree: &mut Tree<'t>) -> Result<()> {
+    /// Reads the parts of a key, and the space after them.
+    fn read_key(&mut self, tree: &mut Tree<'t>) -> Result<()> {
         self.key.clear();
         loop {
             let token = self.next;
@@ -121,39 +122,39 @@ impl<'t> Parser<'t> {
                 | TokenKind::BasicString
                 | TokenKind::MlLiteralString
                 | TokenKind::MlBasicString => token.kind().encoding(),
-                _ => return Err(self.wrong()),
+                _ => return Err(self.invalid()),
             };
             self.bump();
             let mut name = Cow::Borrowed("");
             let mut first = First(None);
             self.raw(token.span().start(), token.span().end(), encoding)
                 .decode_key(&mut name, &mut first);
-            self.explain(first)?;
-            let name = tree.name(name);
+            self.check(first)?;
+            let name = tree.add_name(name);
             self.key.push(name);
             if self.key.len() > MAX_DEPTH {
                 return Err(self.too_deep());
             }
-            self.space();
+            self.skip_space();
             if !self.take(TokenKind::Dot) {
                 return Ok(());
             }
-            self.space();
+            self.skip_space();
         }
     }
 
-    fn value(&mut self, writer: &mut Writer) -> Result<()> {
+    fn read_value(&mut self, writer: &mut Writer) -> Result<()> {
         match self.next.kind() {
             TokenKind::LeftSquareBracket => {
                 self.enter()?;
                 writer.open_array()?;
                 loop {
-                    self.lines()?;
+                    self.skip_lines()?;
                     if self.next.kind() == TokenKind::RightSquareBracket {
                         break;
                     }
-                    self.value(writer)?;
-                    self.lines()?;
+                    self.read_value(writer)?;
+                    self.skip_lines()?;
                     if !self.take(TokenKind::Comma) {
                         break;
                     }
@@ -166,13 +167,13 @@ impl<'t> Parser<'t> {
                 self.enter()?;
                 let mut tree = Tree::new(self.text);
                 loop {
-                    self.lines()?;
+                    self.skip_lines()?;
                     if self.next.kind() == TokenKind::RightCurlyBracket {
                         break;
                     }
                     let root = tree.root();
-                    self.pair(&mut tree, root)?;
-                    self.lines()?;
+                    self.read_pair(&mut tree, root)?;
+                    self.skip_lines()?;
                     if !self.take(TokenKind::Comma) {
                         break;
                     }
@@ -186,16 +187,16 @@ impl<'t> Parser<'t> {
             | TokenKind::MlLiteralString
             | TokenKind::MlBasicString
             | TokenKind::Dot
-            | TokenKind::Atom => self.scalar(writer),
-            _ => Err(self.wrong()),
+            | TokenKind::Atom => self.read_scalar(writer),
+            _ => Err(self.invalid()),
         }
     }
 
-    fn scalar(&mut self, writer: &mut Writer) -> Result<()> {
+    fn read_scalar(&mut self, writer: &mut Writer) -> Result<()> {
         let token = self.bump();
         let (start, mut end) = (token.span().start(), token.span().end());
         let encoding = token.kind().encoding();
-        // Numbers have points, dates and times spaces.
+        // Numbers may contain points, and dates with times a space.
         while encoding.is_none() {
             match (self.next.kind(), self.after.kind()) {
                 (TokenKind::Dot | TokenKind::Atom, _) => end = self.bump().span().end(),
@@ -209,7 +210,7 @@ impl<'t> Parser<'t> {
         let mut text = Cow::Borrowed("");
         let mut first = First(None);
         let kind = self.raw(start, end, encoding).decode_scalar(&mut text, &mut first);
-        self.explain(first)?;
+        self.check(first)?;
         match kind {
             ScalarKind::String => writer.text(&text)?,
             ScalarKind::Boolean(value) => writer.bool(value)?,
@@ -224,15 +225,17 @@ impl<'t> Parser<'t> {
                 let what = format_args!("expected a float of 64 bits, found {text}");
                 writer.float(number.ok_or_else(|| self.at(what, start))?)?;
             }
-            ScalarKind::DateTime => self.datetime(&text, start, writer)?,
+            ScalarKind::DateTime => self.write_datetime(&text, start, writer)?,
         }
         Ok(())
     }
 
-    fn datetime(&self, text: &str, start: usize, writer: &mut Writer) -> Result<()> {
+    fn write_datetime(&self, text: &str, start: usize, writer: &mut Writer) -> Result<()> {
         let datetime = text.parse::<Datetime>().map_err(|error| self.at(error, start))?;
         if self.datetimes == Datetimes::Refuse {
-            let what = format_args!("a document has no place for the date or time {datetime}");
+            let what = format_args!(
+                "expected a value that a document can hold, found the date or time {datetime}"
+            );
             return Err(self.at(what, start).with_kind(plugbay_sdk::ErrorKind::Unsupported));
         }
         if let Some(tag) = date::tag(&datetime).filter(|_| self.datetimes == Datetimes::Date) {
@@ -243,7 +246,7 @@ impl<'t> Parser<'t> {
 
     fn enter(&mut self) -> Result<()> {
         self.depth += 1;
-        // The document itself is a level.
+        // The document itself is one level.
         if self.depth >= MAX_DEPTH {
             return Err(self.too_deep());
         }
@@ -251,7 +254,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// Takes a token.
+    /// Reads a token.
     fn bump(&mut self) -> Token {
         let token = self.next;
         self.next = self.after;
@@ -259,6 +262,7 @@ impl<'t> Parser<'t> {
         token
     }
 
+    /// Reads a token of this kind, if it is next; `false` otherwise.
     fn take(&mut self, kind: TokenKind) -> bool {
         let found = self.next.kind() == kind;
         if found {
@@ -268,50 +272,50 @@ impl<'t> Parser<'t> {
     }
 
     fn expect(&mut self, kind: TokenKind) -> Result<()> {
-        if self.take(kind) { Ok(()) } else { Err(self.wrong()) }
+        if self.take(kind) { Ok(()) } else { Err(self.invalid()) }
     }
 
-    fn space(&mut self) {
+    fn skip_space(&mut self) {
         self.take(TokenKind::Whitespace);
     }
 
-    /// What may stand before the end of a line, and that end.
-    fn rest_of_line(&mut self) -> Result<()> {
-        self.space();
+    /// Reads the end of a line, with a space and a comment before it.
+    fn read_line_end(&mut self) -> Result<()> {
+        self.skip_space();
         if self.next.kind() == TokenKind::Comment {
-            self.comment()?;
+            self.read_comment()?;
         }
         match self.next.kind() {
-            TokenKind::Newline => self.newline(),
+            TokenKind::Newline => self.read_newline(),
             TokenKind::Eof => Ok(()),
-            _ => Err(self.wrong()),
+            _ => Err(self.invalid()),
         }
     }
 
-    /// What may stand between the parts of an array or an inline table.
-    fn lines(&mut self) -> Result<()> {
+    /// Skips spaces, line breaks and comments between the parts of an array or an inline table.
+    fn skip_lines(&mut self) -> Result<()> {
         loop {
             match self.next.kind() {
                 TokenKind::Whitespace => drop(self.bump()),
-                TokenKind::Newline => self.newline()?,
-                TokenKind::Comment => self.comment()?,
+                TokenKind::Newline => self.read_newline()?,
+                TokenKind::Comment => self.read_comment()?,
                 _ => return Ok(()),
             }
         }
     }
 
-    fn comment(&mut self) -> Result<()> {
+    fn read_comment(&mut self) -> Result<()> {
         let token = self.bump();
         let mut first = First(None);
         self.raw(token.span().start(), token.span().end(), None).decode_comment(&mut first);
-        self.explain(first)
+        self.check(first)
     }
 
-    fn newline(&mut self) -> Result<()> {
+    fn read_newline(&mut self) -> Result<()> {
         let token = self.bump();
         let mut first = First(None);
         self.raw(token.span().start(), token.span().end(), None).decode_newline(&mut first);
-        self.explain(first)
+        self.check(first)
     }
 
     fn raw(&self, start: usize, end: usize, encoding: Option<Encoding>) -> Raw<'t> {
@@ -319,26 +323,26 @@ impl<'t> Parser<'t> {
         Raw::new_unchecked(&self.text[start..end], encoding, span)
     }
 
-    /// The error that was reported first.
-    fn explain(&self, first: First) -> Result<()> {
+    /// Returns the error that was reported first, if there is one.
+    fn check(&self, first: First) -> Result<()> {
         match first.0 {
             Some(error) => Err(self.parse_error(&error, 0)),
             None => Ok(()),
         }
     }
 
-    /// What is wrong with the expression, as `toml_parser` says it.
+    /// The error of the current expression, as `toml_parser` explains it.
     #[cold]
-    fn wrong(&self) -> Error {
+    fn invalid(&self) -> Error {
         let start = self.expression;
         let source = Source::new(&self.text[start..]);
-        let tokens: Vec<Token> = source.lex().take(EXPLAINED).collect();
+        let tokens: Vec<Token> = source.lex().take(MAX_EXPLAINED).collect();
         let mut first = First(None);
         let mut ignored = |_event: toml_parser::parser::Event| {};
         toml_parser::parser::parse_document(&tokens, &mut ignored, &mut first);
         match first.0 {
             Some(error) => self.parse_error(&error, start),
-            None => self.at("expected TOML, found something else", self.next.span().start()),
+            None => self.at("expected a valid expression", self.next.span().start()),
         }
     }
 
@@ -393,16 +397,16 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// The next token; at the end that of the end, any number of times.
+/// The next token. At the end of the text, each call returns the token of the end.
 fn token(lexer: &mut Lexer<'_>, text: &str) -> Token {
     lexer.next().unwrap_or_else(|| {
-        // An empty text has that token alone.
+        // It is the only token of an empty text.
         let mut end = Source::new(&text[text.len()..]).lex();
-        end.next().unwrap_or_else(|| unreachable!("an empty text ends"))
+        end.next().unwrap_or_else(|| unreachable!("an empty text has the token of the end"))
     })
 }
 
-/// The error that is reported first.
+/// Keeps the error that is reported first.
 struct First(Option<ParseError>);
 
 impl ErrorSink for First {

@@ -1,9 +1,9 @@
-//! The tables of a text, which goes back to them as it likes.
+//! The tables of a text, which may return to a table at any time.
 //!
-//! Values are bytes of the document already. A table, and a value in it, is an entry of some thirty
-//! bytes; entries of one table are linked. A table is looked up in the links of its tables, and once
-//! those are many, by a hash. Values are not looked up: of two with one name the document's writer
-//! refuses the second.
+//! Values are already bytes of the document. A table, and a value in it, is an entry of about
+//! thirty bytes; the entries of a table are a linked list. A table is looked up in the list of its
+//! parent's tables or, if these are many, by a hash. Values are not looked up: of two values with
+//! the same name, the writer of the document refuses the second.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,25 +14,25 @@ use plugbay_sdk::{Error, Result};
 
 use crate::position::position;
 
-/// No entry.
+/// The index that stands for no entry.
 const NONE: u32 = u32::MAX;
 
-/// So many tables of a table are looked up one by one.
+/// Up to this many tables of a table are compared one by one; more are looked up by a hash.
 const FEW: usize = 16;
 
 pub(crate) struct Tree<'t> {
     text: &'t str,
-    /// The names that are not in the text as they are.
+    /// The names that the text has in an escaped form.
     names: String,
     entries: Vec<Entry>,
     /// The values, as elements of a list that is never closed.
     pub(crate) values: Writer,
-    /// The tables of those tables that have many, by a hash of both.
+    /// The tables of parents with many tables, by a hash of the parent and the name.
     index: HashMap<u64, u32>,
     hasher: RandomState,
 }
 
-/// A part of a key: where it is in the text, or among the names.
+/// A part of a key: a range of the text or of `Tree::names`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Name {
     start: u32,
@@ -44,39 +44,40 @@ pub(crate) struct Name {
 struct Entry {
     name: Name,
     kind: Kind,
-    /// Its tables are in the index.
+    /// Whether its tables are in `Tree::index`.
     is_indexed: bool,
-    /// The first and the last entry in it; of a value where its bytes begin and end.
+    /// The first and the last entry in the table; for a value, the start and the end of its bytes.
     first: u32,
     last: u32,
-    /// The entry after it in the same table.
+    /// The next entry in the same table.
     next: u32,
-    /// The last table in it, and the one before it in the same table.
-    tables: u32,
-    sibling: u32,
+    /// The last table in this table.
+    last_table: u32,
+    /// The table before this one in the same table.
+    previous_table: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Value,
-    /// A table that was only named on the way to another by a header.
+    /// A table that is only part of the path of another header.
     Implied,
-    /// A table with a header of its own.
+    /// A table with its own header.
     Defined,
-    /// A table that a dotted key made.
+    /// A table that a dotted key created.
     Dotted,
     /// An array of tables.
     Array,
 }
 
 impl Name {
-    /// Where it is in the text, if it is there as it is.
+    /// Its start in the text; `None` if the text has it in an escaped form.
     pub(crate) fn start(self) -> Option<usize> {
         self.in_text.then_some(self.start as usize)
     }
 }
 
-/// Where a value goes: into a table, under a name.
+/// The place of a value: a table, and a name in it.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     table: u32,
@@ -87,7 +88,7 @@ impl<'t> Tree<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
         let name = Name { start: 0, length: 0, in_text: true };
         let mut values = Writer::default();
-        // The first item of a writer cannot fail.
+        // Writing the first item cannot fail.
         let _ = values.open_array();
         Self {
             text,
@@ -100,15 +101,15 @@ impl<'t> Tree<'t> {
     }
 
     /// The outermost table.
-    #[expect(clippy::unused_self, reason = "it is the tree's")]
+    #[expect(clippy::unused_self, reason = "the index is only valid in this tree")]
     pub(crate) fn root(&self) -> u32 {
         0
     }
 
-    /// Keeps a name.
-    #[expect(clippy::needless_pass_by_value, reason = "tells what is borrowed from what is owned")]
-    pub(crate) fn name(&mut self, name: Cow<'t, str>) -> Name {
-        // Texts are shorter than 4 GiB, and names no longer than they are in the text.
+    /// Adds a name, which is borrowed if the text has it unescaped.
+    #[expect(clippy::needless_pass_by_value, reason = "distinguishes borrowed and owned names")]
+    pub(crate) fn add_name(&mut self, name: Cow<'t, str>) -> Name {
+        // Texts are shorter than 4 GiB, and unescaped names are not longer than in the text.
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         if let Cow::Borrowed(text) = name
             && let Some(start) = (text.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)
@@ -126,7 +127,7 @@ impl<'t> Tree<'t> {
         &from[name.start as usize..][..name.length as usize]
     }
 
-    /// A name as a message has it.
+    /// A name as it is shown in messages.
     pub(crate) fn shown(&self, name: Name) -> String {
         let text = self.text(name);
         let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -137,11 +138,11 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// The table that a header opens; or the part of its key that is something else already.
-    pub(crate) fn header(&mut self, key: &[Name], is_array: bool) -> Result<u32, Name> {
-        let Some((&last, way)) = key.split_last() else { return Ok(0) };
+    /// Opens the table of a header. The error is the part of the key that is already in use.
+    pub(crate) fn open_header(&mut self, key: &[Name], is_array: bool) -> Result<u32, Name> {
+        let Some((&last, parents)) = key.split_last() else { return Ok(0) };
         let mut table = 0;
-        for &name in way {
+        for &name in parents {
             table = match self.find(table, name) {
                 None => self.add(table, name, Kind::Implied),
                 Some(found) if self.entries[found as usize].kind == Kind::Array => {
@@ -170,12 +171,13 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Where the value of a dotted key goes; or the part of the key that is something else already.
-    pub(crate) fn place(&mut self, table: u32, key: &[Name]) -> Result<Place, Name> {
-        let (mut table, mut way) = (table, key);
-        while let [name, rest @ ..] = way {
+    /// Opens the tables of a dotted key, and returns the place of its value. The error is the part
+    /// of the key that is already in use.
+    pub(crate) fn open_key(&mut self, table: u32, key: &[Name]) -> Result<Place, Name> {
+        let (mut table, mut parts) = (table, key);
+        while let [name, rest @ ..] = parts {
             if rest.is_empty() {
-                // A table of this name is something else already; a value is found by the writer.
+                // If the name is in use for a value, the writer refuses it later.
                 if self.find(table, *name).is_some() {
                     return Err(*name);
                 }
@@ -186,12 +188,12 @@ impl<'t> Tree<'t> {
                 Some(found) if self.entries[found as usize].kind == Kind::Dotted => found,
                 Some(_) => return Err(*name),
             };
-            way = rest;
+            parts = rest;
         }
-        unreachable!("a key has a part")
+        unreachable!("a key has at least one part")
     }
 
-    /// The value at `start` of the values, and up to their end, is there now.
+    /// Adds the value that begins at `start` in the values and was written last.
     pub(crate) fn put(&mut self, place: Place, start: usize) {
         let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let value = self.push(place.table, place.name, Kind::Value);
@@ -210,19 +212,20 @@ impl<'t> Tree<'t> {
     fn add(&mut self, table: u32, name: Name, kind: Kind) -> u32 {
         let added = self.push(table, name, kind);
         let parent = &mut self.entries[table as usize];
-        let before = std::mem::replace(&mut parent.tables, added);
+        let before = std::mem::replace(&mut parent.last_table, added);
         let is_indexed = parent.is_indexed;
-        self.entries[added as usize].sibling = before;
+        self.entries[added as usize].previous_table = before;
         if is_indexed {
             self.index.insert(self.hash(table, name), added);
         }
         added
     }
 
+    /// Adds an entry to the end of a table's list.
     fn push(&mut self, table: u32, name: Name, kind: Kind) -> u32 {
         let added = u32::try_from(self.entries.len()).unwrap_or(NONE);
         if self.entries.len() == self.entries.capacity() {
-            // By a quarter, as outputs grow.
+            // It grows by a quarter, as outputs do.
             self.entries.reserve_exact(self.entries.len() / 4 + 4);
         }
         self.entries.push(entry(name, kind));
@@ -236,39 +239,44 @@ impl<'t> Tree<'t> {
         added
     }
 
-    /// The table of this name in a table.
+    /// Finds the table with this name in a table, which is indexed if it has many tables.
     fn find(&mut self, table: u32, name: Name) -> Option<u32> {
         if self.entries[table as usize].is_indexed {
             let found = self.index.get(&self.hash(table, name)).copied()?;
-            // Another one with the same hash: look through all.
-            return if self.is(found, name) { Some(found) } else { self.search(table, name).0 };
+            // If the hash found another table, all are compared.
+            return if self.has_name(found, name) {
+                Some(found)
+            } else {
+                self.search(table, name).0
+            };
         }
-        let (found, passed) = self.search(table, name);
-        if passed >= FEW {
+        let (found, compared) = self.search(table, name);
+        if compared >= FEW {
             self.entries[table as usize].is_indexed = true;
-            let mut at = self.entries[table as usize].tables;
+            let mut at = self.entries[table as usize].last_table;
             while at != NONE {
                 let entry = self.entries[at as usize];
                 self.index.insert(self.hash(table, entry.name), at);
-                at = entry.sibling;
+                at = entry.previous_table;
             }
         }
         found
     }
 
+    /// Compares the tables of a table one by one, and returns how many of them have other names.
     fn search(&self, table: u32, name: Name) -> (Option<u32>, usize) {
-        let (mut at, mut passed) = (self.entries[table as usize].tables, 0);
+        let (mut at, mut compared) = (self.entries[table as usize].last_table, 0);
         while at != NONE {
-            if self.is(at, name) {
-                return (Some(at), passed);
+            if self.has_name(at, name) {
+                return (Some(at), compared);
             }
-            at = self.entries[at as usize].sibling;
-            passed += 1;
+            at = self.entries[at as usize].previous_table;
+            compared += 1;
         }
-        (None, passed)
+        (None, compared)
     }
 
-    fn is(&self, entry: u32, name: Name) -> bool {
+    fn has_name(&self, entry: u32, name: Name) -> bool {
         self.text(self.entries[entry as usize].name) == self.text(name)
     }
 
@@ -278,15 +286,17 @@ impl<'t> Tree<'t> {
 
     /// Writes the outermost table as an item.
     pub(crate) fn write(&self, writer: &mut Writer) -> Result<()> {
-        self.table(0, writer)
+        self.write_table(0, writer)
     }
 
-    fn table(&self, table: u32, writer: &mut Writer) -> Result<()> {
+    fn write_table(&self, table: u32, writer: &mut Writer) -> Result<()> {
         writer.open_map()?;
         let mut at = self.entries[table as usize].first;
         while at != NONE {
             let entry = self.entries[at as usize];
-            writer.text(self.text(entry.name)).map_err(|error| self.refused(&error, entry.name))?;
+            writer
+                .text(self.text(entry.name))
+                .map_err(|error| self.duplicate(&error, entry.name))?;
             match entry.kind {
                 Kind::Value => {
                     let range = entry.first as usize..entry.last as usize;
@@ -296,21 +306,21 @@ impl<'t> Tree<'t> {
                     writer.open_array()?;
                     let mut element = entry.first;
                     while element != NONE {
-                        self.table(element, writer)?;
+                        self.write_table(element, writer)?;
                         element = self.entries[element as usize].next;
                     }
                     writer.close()?;
                 }
-                Kind::Implied | Kind::Defined | Kind::Dotted => self.table(at, writer)?,
+                Kind::Implied | Kind::Defined | Kind::Dotted => self.write_table(at, writer)?,
             }
             at = entry.next;
         }
         Ok(writer.close()?)
     }
 
-    /// A name that the writer has already: where it is.
+    /// The error for a name that the writer refused as a duplicate, with its position.
     #[cold]
-    fn refused(&self, error: &plugbay_sdk::document::Error, name: Name) -> Error {
+    fn duplicate(&self, error: &plugbay_sdk::document::Error, name: Name) -> Error {
         let Some(at) = name.start() else { return Error::invalid_input(error) };
         let (line, column) = position(self.text, at);
         let name = self.shown(name);
@@ -326,7 +336,7 @@ fn entry(name: Name, kind: Kind) -> Entry {
         first: NONE,
         last: NONE,
         next: NONE,
-        tables: NONE,
-        sibling: NONE,
+        last_table: NONE,
+        previous_table: NONE,
     }
 }

@@ -1,8 +1,8 @@
-//! Documents to TOML, item by item: of each table first its values, then its tables under their
-//! headers.
+//! Converts documents to TOML, one item after the other: for each table first its values, then its
+//! tables under their headers.
 //!
-//! A header names its table by the whole way to it. Where those ways alone would be longer than the
-//! document twice over, and some, a table is written inline: what is nested deep stays in proportion.
+//! A header contains the whole path to its table. The total length of these paths is limited in
+//! proportion to the document; beyond the limit, tables are written inline.
 
 use std::fmt::Write as _;
 
@@ -15,31 +15,32 @@ use crate::{IntegerKeys, date};
 pub(crate) fn write(document: &Document, integer_keys: IntegerKeys) -> Result<Vec<u8>> {
     let cbor = document.as_cbor();
     let mut reader = Reader::new(cbor);
-    let Token::Map(count) = reader.next_token()? else {
-        bail!(unsupported, "TOML cannot hold anything but a map at the document");
+    let left = match reader.next_token()? {
+        Token::Map(left) => left,
+        found => bail!(unsupported, "expected a map for TOML, found {found} at the document"),
     };
     let mut toml = Toml {
         out: Vec::with_capacity(cbor.len() + cbor.len() / 4 + 16),
-        way: Vec::new(),
-        names: 2 * cbor.len() + (4 << 20),
+        path: Vec::new(),
+        header_bytes: 2 * cbor.len() + (4 << 20),
         integer_keys,
     };
     reader.enter()?;
-    toml.table(&mut reader, count, Path::Root, None)?;
+    toml.write_table(&mut reader, left, Path::Root, None)?;
     reader.finish()?;
     Ok(toml.out)
 }
 
 struct Toml {
     out: Vec<u8>,
-    /// The way to the table that is being written, as its header has it.
-    way: Vec<u8>,
-    /// How many bytes of ways may still be written.
-    names: usize,
+    /// The path to the current table, as in its header.
+    path: Vec<u8>,
+    /// How many bytes of headers may still be written.
+    header_bytes: usize,
     integer_keys: IntegerKeys,
 }
 
-/// How a pair of a table is written.
+/// The form in which a pair of a table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     /// `key = value`
@@ -47,56 +48,57 @@ enum Form {
     /// `[key]`
     Table,
     /// `[[key]]`
-    Tables,
+    ArrayOfTables,
 }
 
 impl Toml {
-    /// Writes a map: its header between these brackets, its values, its tables. The reader is in the
-    /// map, and is left after it.
-    fn table(
+    /// Writes a map as a table: its header in these brackets, its values, its tables. `reader` has
+    /// entered the map, and leaves it.
+    fn write_table(
         &mut self,
         reader: &mut Reader<'_>,
-        count: Option<usize>,
+        left: Option<usize>,
         path: Path<'_>,
         brackets: Option<(&str, &str)>,
     ) -> Result<()> {
         let start = *reader;
-        let (forms, end) = self.forms(start, count, path)?;
-        // A table that only holds tables needs no header: theirs say that it is there.
+        let (forms, end) = self.choose_forms(start, left, path)?;
+        // A table that contains only tables needs no header, because their headers contain its
+        // name.
         let needs_header = forms.is_empty() || forms.contains(&Form::Value);
         if let Some((open, close)) = brackets
             && (needs_header || open == "[[")
         {
-            self.header(open, close);
+            self.write_header(open, close);
         }
         if forms.contains(&Form::Value) {
             for form in &forms {
-                let name = self.name(reader, path, &mut Digits::default())?;
+                let name = self.read_key(reader, path, &mut IntegerKeyCheck::default())?;
                 if *form != Form::Value {
                     reader.skip()?;
                     continue;
                 }
-                self.key(&name);
+                self.write_key(&name);
                 self.put(" = ");
-                self.value(reader, Path::Key(&path, &name))?;
+                self.write_value(reader, Path::Key(&path, &name))?;
                 self.put("\n");
             }
         }
         *reader = start;
         let last = forms.iter().rposition(|form| *form != Form::Value);
         for form in &forms[..last.map_or(0, |last| last + 1)] {
-            let name = self.name(reader, path, &mut Digits::default())?;
+            let name = self.read_key(reader, path, &mut IntegerKeyCheck::default())?;
             if *form == Form::Value {
                 reader.skip()?;
                 continue;
             }
-            let length = self.way.len();
+            let length = self.path.len();
             if length > 0 {
-                self.way.push(b'.');
+                self.path.push(b'.');
             }
-            write_key(&mut self.way, &name);
-            self.tables(reader, Path::Key(&path, &name))?;
-            self.way.truncate(length);
+            write_key(&mut self.path, &name);
+            self.write_tables(reader, Path::Key(&path, &name))?;
+            self.path.truncate(length);
         }
         *reader = end;
         reader.leave();
@@ -104,97 +106,99 @@ impl Toml {
     }
 
     /// Writes a map, or a list of maps, under headers.
-    fn tables(&mut self, reader: &mut Reader<'_>, path: Path<'_>) -> Result<()> {
+    fn write_tables(&mut self, reader: &mut Reader<'_>, path: Path<'_>) -> Result<()> {
         match reader.next_token()? {
             Token::Array(mut left) => {
                 reader.enter()?;
                 let mut index = 0;
-                while reader.more(&mut left)? {
-                    if let Token::Map(count) = reader.next_token()? {
+                while reader.advance(&mut left)? {
+                    if let Token::Map(pairs) = reader.next_token()? {
                         reader.enter()?;
                         let path = Path::Index(&path, index);
-                        self.table(reader, count, path, Some(("[[", "]]")))?;
+                        self.write_table(reader, pairs, path, Some(("[[", "]]")))?;
                     }
                     index += 1;
                 }
                 reader.leave();
                 Ok(())
             }
-            Token::Map(count) => {
+            Token::Map(pairs) => {
                 reader.enter()?;
-                self.table(reader, count, path, Some(("[", "]")))
+                self.write_table(reader, pairs, path, Some(("[", "]")))
             }
-            _ => Err(Error::internal("expected a table")),
+            found => Err(Error::internal(format_args!("expected a map or a list, found {found}"))),
         }
     }
 
-    /// How each pair of a map is written, and where it ends.
-    fn forms<'a>(
+    /// Chooses the form of each pair of a map. Returns the forms, and a reader at the end of the
+    /// map.
+    fn choose_forms<'a>(
         &mut self,
         mut reader: Reader<'a>,
         mut left: Option<usize>,
         path: Path<'_>,
     ) -> Result<(Vec<Form>, Reader<'a>)> {
         let mut forms = Vec::new();
-        let mut digits = Digits::default();
-        while reader.more(&mut left)? {
-            let name = self.name(&mut reader, path, &mut digits)?;
-            forms.push(self.form(&reader, &name)?);
+        let mut keys = IntegerKeyCheck::default();
+        while reader.advance(&mut left)? {
+            let name = self.read_key(&mut reader, path, &mut keys)?;
+            forms.push(self.choose_form(&reader, &name)?);
             reader.skip()?;
         }
-        digits.check(path)?;
+        keys.check(path)?;
         Ok((forms, reader))
     }
 
-    fn header(&mut self, open: &str, close: &str) {
+    fn write_header(&mut self, open: &str, close: &str) {
         if !self.out.is_empty() {
             self.put("\n");
         }
         self.put(open);
-        reserve(&mut self.out, self.way.len());
-        self.out.extend_from_slice(&self.way);
+        reserve(&mut self.out, self.path.len());
+        self.out.extend_from_slice(&self.path);
         self.put(close);
         self.put("\n");
     }
 
-    /// How the item that follows is written.
-    fn form(&mut self, reader: &Reader<'_>, name: &str) -> Result<Form> {
+    /// Chooses the form of the next item, the value of the key `name`, and counts its headers
+    /// towards the limit.
+    fn choose_form(&mut self, reader: &Reader<'_>, name: &str) -> Result<Form> {
         let mut ahead = *reader;
         let (form, count) = match ahead.next_token()? {
             Token::Map(_) => (Form::Table, 1),
-            Token::Array(left) => match maps(ahead, left)? {
+            Token::Array(left) => match count_maps(ahead, left)? {
                 0 => return Ok(Form::Value),
-                count => (Form::Tables, count),
+                count => (Form::ArrayOfTables, count),
             },
             _ => return Ok(Form::Value),
         };
-        let length = self.way.len() + name.len() + 6;
-        match self.names.checked_sub(length.saturating_mul(count)) {
+        let length = self.path.len() + name.len() + 6;
+        match self.header_bytes.checked_sub(length.saturating_mul(count)) {
             Some(left) => {
-                self.names = left;
+                self.header_bytes = left;
                 Ok(form)
             }
             None => Ok(Form::Value),
         }
     }
 
-    /// The key that follows.
-    fn name<'a>(
+    /// Reads the next key.
+    fn read_key<'a>(
         &self,
         reader: &mut Reader<'a>,
         path: Path<'_>,
-        digits: &mut Digits,
+        keys: &mut IntegerKeyCheck,
     ) -> Result<std::borrow::Cow<'a, str>> {
         let token = reader.next_token()?;
         match (token.as_integer(), token) {
             (Some(integer), _) if self.integer_keys == IntegerKeys::Text => {
                 let text = integer.to_string();
-                digits.integers.push(text.clone());
+                keys.integers.push(text.clone());
                 Ok(text.into())
             }
             (_, Token::Text(name)) => {
                 if self.integer_keys == IntegerKeys::Text && is_integer(&name) {
-                    digits.texts.push(name.as_ref().to_owned());
+                    keys.texts.push(name.as_ref().to_owned());
                 }
                 Ok(name)
             }
@@ -204,7 +208,7 @@ impl Toml {
         }
     }
 
-    fn value(&mut self, reader: &mut Reader<'_>, path: Path<'_>) -> Result<()> {
+    fn write_value(&mut self, reader: &mut Reader<'_>, path: Path<'_>) -> Result<()> {
         let token = reader.next_token()?;
         let refuse = |what: &dyn std::fmt::Display| {
             Err(Error::unsupported(format_args!("TOML cannot hold {what} at {path}")))
@@ -216,16 +220,16 @@ impl Toml {
                 let Some(value) = value else { return refuse(&token) };
                 self.put(&value.to_string());
             }
-            Token::F32(value) => self.float((*value).into()),
-            Token::F64(value) => self.float(*value),
-            Token::Text(text) => self.text(text),
+            Token::F32(value) => self.write_float((*value).into()),
+            Token::F64(value) => self.write_float(*value),
+            Token::Text(text) => self.write_text(text),
             Token::Array(left) => {
                 reader.enter()?;
                 let (mut left, mut index) = (*left, 0);
                 self.put("[");
-                while reader.more(&mut left)? {
+                while reader.advance(&mut left)? {
                     self.put(if index > 0 { ", " } else { "" });
-                    self.value(reader, Path::Index(&path, index))?;
+                    self.write_value(reader, Path::Index(&path, index))?;
                     index += 1;
                 }
                 self.put("]");
@@ -234,17 +238,17 @@ impl Toml {
             Token::Map(left) => {
                 reader.enter()?;
                 let (mut left, mut separator) = (*left, " ");
-                let mut digits = Digits::default();
+                let mut keys = IntegerKeyCheck::default();
                 self.put("{");
-                while reader.more(&mut left)? {
+                while reader.advance(&mut left)? {
                     self.put(separator);
-                    let name = self.name(reader, path, &mut digits)?;
-                    self.key(&name);
+                    let name = self.read_key(reader, path, &mut keys)?;
+                    self.write_key(&name);
                     self.put(" = ");
-                    self.value(reader, Path::Key(&path, &name))?;
+                    self.write_value(reader, Path::Key(&path, &name))?;
                     separator = ", ";
                 }
-                digits.check(path)?;
+                keys.check(path)?;
                 self.put(if separator == " " { "}" } else { " }" });
                 reader.leave();
             }
@@ -253,7 +257,7 @@ impl Toml {
                     if date::is_date(*tag, &text) {
                         self.put(&text);
                     } else {
-                        self.text(&text);
+                        self.write_text(&text);
                     }
                     return Ok(());
                 }
@@ -268,7 +272,7 @@ impl Toml {
         Ok(())
     }
 
-    fn float(&mut self, value: f64) {
+    fn write_float(&mut self, value: f64) {
         if value.is_nan() {
             return self.put("nan");
         }
@@ -278,12 +282,12 @@ impl Toml {
         self.put(&format!("{value:?}"));
     }
 
-    fn key(&mut self, name: &str) {
+    fn write_key(&mut self, name: &str) {
         reserve(&mut self.out, name.len() + 2);
         write_key(&mut self.out, name);
     }
 
-    fn text(&mut self, text: &str) {
+    fn write_text(&mut self, text: &str) {
         reserve(&mut self.out, text.len() + 2);
         write_text(&mut self.out, text);
     }
@@ -294,14 +298,15 @@ impl Toml {
     }
 }
 
-/// The keys of a map that are integers, and those that are texts of integers: they may be the same.
+/// The integer keys of a map as text, and those texts among its keys that look like integers: an
+/// integer and a text could become equal keys.
 #[derive(Default)]
-struct Digits {
+struct IntegerKeyCheck {
     integers: Vec<String>,
     texts: Vec<String>,
 }
 
-impl Digits {
+impl IntegerKeyCheck {
     fn check(&mut self, path: Path<'_>) -> Result<()> {
         self.texts.sort_unstable();
         let both = self.integers.iter().find(|integer| self.texts.binary_search(integer).is_ok());
@@ -320,10 +325,10 @@ fn is_integer(text: &str) -> bool {
     !digits.is_empty() && digits.len() <= 20 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// How many maps an array holds, if it holds nothing else; 0 if it does.
-fn maps(mut reader: Reader<'_>, mut left: Option<usize>) -> Result<usize> {
+/// The number of maps in an array that contains only maps; 0 for other arrays.
+fn count_maps(mut reader: Reader<'_>, mut left: Option<usize>) -> Result<usize> {
     let mut count = 0;
-    while reader.more(&mut left)? {
+    while reader.advance(&mut left)? {
         let mut ahead = reader;
         if !matches!(ahead.next_token()?, Token::Map(_)) {
             return Ok(0);
@@ -343,7 +348,7 @@ fn write_key(out: &mut Vec<u8>, name: &str) {
     }
 }
 
-/// As a basic string.
+/// Writes a text as a basic string.
 fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text;

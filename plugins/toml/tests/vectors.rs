@@ -1,4 +1,4 @@
-//! The TOML specifications, example by example.
+//! The examples of the TOML specifications.
 
 #![expect(clippy::format_collect, reason = "texts of a test")]
 
@@ -11,7 +11,7 @@ fn toml() -> Toml {
 }
 
 #[test]
-fn what_the_specification_calls_valid_is_read() {
+fn valid_texts_are_read() {
     let cases = vectors::blocks(include_str!("vectors/accept.txt"));
     vectors::check(&cases, 40, |case| {
         let document = toml().decode(&case.input).map_err(|error| error.to_string())?;
@@ -20,7 +20,7 @@ fn what_the_specification_calls_valid_is_read() {
 }
 
 #[test]
-fn what_is_read_is_written_so_that_it_reads_the_same() {
+fn written_documents_are_read_back_unchanged() {
     let cases = vectors::blocks(include_str!("vectors/accept.txt"));
     vectors::check(&cases, 40, |case| {
         let document = toml().decode(&case.input).map_err(|error| error.to_string())?;
@@ -28,7 +28,7 @@ fn what_is_read_is_written_so_that_it_reads_the_same() {
         let again = toml().decode(&text).map_err(|error| error.to_string())?;
         let text = toml().encode(&again).map_err(|error| error.to_string())?;
         let third = toml().decode(&text).map_err(|error| error.to_string())?;
-        // Tables follow values in the text, so the order may change; once.
+        // Tables are written after values, so the first time the order may change.
         assert_eq!(diagnostic(again.as_cbor()), diagnostic(third.as_cbor()));
         let mut sorted = [document, again].map(|document| {
             let mut letters: Vec<char> = diagnostic(document.as_cbor()).chars().collect();
@@ -40,7 +40,7 @@ fn what_is_read_is_written_so_that_it_reads_the_same() {
 }
 
 #[test]
-fn what_it_calls_invalid_is_refused_and_says_why() {
+fn invalid_texts_are_refused_with_the_reason() {
     let cases = vectors::blocks(include_str!("vectors/reject.txt"));
     vectors::check(&cases, 55, |case| vectors::refused(case, toml().decode(&case.input)));
 }
@@ -59,7 +59,7 @@ fn read(text: &str) -> Result<String, String> {
     Ok(diagnostic(document.as_cbor()))
 }
 
-fn again(text: &str) -> String {
+fn rewritten(text: &str) -> String {
     let document = toml().decode(text.as_bytes()).expect("a document");
     String::from_utf8(toml().encode(&document).expect("text")).expect("utf-8")
 }
@@ -67,10 +67,10 @@ fn again(text: &str) -> String {
 #[test]
 fn dates_stay_dates() {
     let text = "a = 1979-05-27T07:32:00.5-07:00\nb = 1979-05-27\n";
-    assert_eq!(again(text), text);
-    // There is no date without an offset in a document.
+    assert_eq!(rewritten(text), text);
+    // A document has no dates without an offset.
     assert_eq!(
-        again("a = 1979-05-27 07:32\nb = 07:32\n"),
+        rewritten("a = 1979-05-27 07:32\nb = 07:32\n"),
         "a = \"1979-05-27T07:32:00\"\nb = \"07:32:00\"\n"
     );
     let config = Config { datetimes: Datetimes::Text, ..Config::default() };
@@ -78,9 +78,9 @@ fn dates_stay_dates() {
         Toml::new(config).expect("a plugin").decode(text.as_bytes()).expect("a document");
     let expected = r#"{"a": "1979-05-27T07:32:00.5-07:00", "b": "1979-05-27"}"#;
     assert_eq!(diagnostic(document.as_cbor()), expected);
-    // What is called a date and is none of TOML's stays a text.
-    let leap = Document::from_trusted_cbor(vectors::from_hex("a1 6161 c0 6178"));
-    assert_eq!(toml().encode(&leap).expect("text"), b"a = \"x\"\n");
+    // A date that TOML cannot express is written as text.
+    let date = Document::from_trusted_cbor(vectors::from_hex("a1 6161 c0 6178"));
+    assert_eq!(toml().encode(&date).expect("text"), b"a = \"x\"\n");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn tables_come_in_any_order() {
     ] {
         assert!(read(text).is_err(), "{text}: {:?}", read(text));
     }
-    // Many of them, which are looked up by a hash.
+    // Many tables are looked up by a hash.
     let many: String = (0..200).map(|n| format!("[t.k{n}]\na=1\n[[u.k{n}]]\n")).collect();
     let more: String = (0..200).map(|n| format!("[t.k{n}.b]\n[[u.k{n}]]\n")).collect();
     assert!(
@@ -143,16 +143,16 @@ fn written(json: &str) -> Result<String, String> {
 }
 
 #[test]
-fn tables_follow_values() {
+fn tables_are_written_after_values() {
     let json =
         r#"{"t":{"x":{"y":1}},"a":[1,{"b":2}],"u":[{"v":1},{"w":{"z":[]}}],"e":{},"q\"":"\n"}"#;
     let expected = "a = [1, { b = 2 }]\n\"q\\\"\" = \"\\n\"\n\n[t.x]\ny = 1\n\n[[u]]\nv = 1\n\n[[u]]\n\n[u.w]\nz = []\n\n[e]\n";
     assert_eq!(written(json).as_deref(), Ok(expected));
 }
 
-/// A name of 100 kB with 1,000 tables below it: their headers would be 100 MB.
+/// A name of 100 kB with 1,000 tables below it, whose headers would have 100 MB.
 #[test]
-fn headers_are_bounded() {
+fn the_length_of_headers_is_limited() {
     let tables: Vec<String> =
         (0..1000).map(|n| format!("\"t{n}\":{{\"x\":{{\"y\":1}}}}")).collect();
     let json = format!("{{\"{}\":{{{}}}}}", "k".repeat(100_000), tables.join(","));
@@ -185,7 +185,7 @@ fn integer_keys_become_text_by_option() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(4_000))]
 
-    /// Another reader takes the same texts.
+    /// Another reader accepts and refuses the same texts.
     #[test]
     fn another_reader_agrees(text in "([a-c]{1,2}|\"[a ]\"|[0-9]|1979-05-27|07:32|[=.\\[\\]{},#\n \"]|= ?[0-9]\n|\\[\\[?[a-c](\\.[a-c])?\\]\\]?\n){0,14}") {
         let theirs = ::toml::de::DeTable::parse(&text);

@@ -1,4 +1,4 @@
-//! The formats that there are.
+//! The available formats.
 
 use plugbay_sdk::{Document, Result, codecs};
 
@@ -14,7 +14,7 @@ pub trait Formats: Send + Sync + 'static {
     fn decode(&self, codec: &str, bytes: &[u8]) -> Result<Document>;
 }
 
-/// The host's codecs, as they are when a request begins.
+/// The codecs of the host, in the snapshot of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct HostFormats;
 

@@ -9,7 +9,7 @@ use plugbay_sdk::prelude::*;
 pub use formats::{Formats, HostFormats};
 use problem::problem;
 
-/// The plugin, and its one handler. Its formats are the host's codecs; tests bring others.
+/// The plugin, and its one handler. Its formats are the host's codecs; tests use others.
 #[derive(Debug)]
 pub struct Transcode<F = HostFormats> {
     formats: F,
@@ -20,7 +20,8 @@ type HostTranscode = Transcode<HostFormats>;
 
 impl Plugin for Transcode<HostFormats> {
     const NAME: &'static str = "transcode";
-    const DESCRIPTION: &'static str = "turns a body from one codec's format into another's";
+    const DESCRIPTION: &'static str =
+        "converts a body from the format of one codec to that of another";
     type Config = ();
 
     fn new((): ()) -> Result<Self> {
@@ -29,7 +30,7 @@ impl Plugin for Transcode<HostFormats> {
 }
 
 impl<F> Transcode<F> {
-    /// A handler over some formats.
+    /// A handler with these formats.
     pub fn over(formats: F) -> Self {
         Self { formats }
     }
@@ -38,10 +39,10 @@ impl<F> Transcode<F> {
 impl<F: Formats> Handler for Transcode<F> {
     const NAME: &'static str = "transcode";
     const ROUTES: &'static [Route] = &[Route::new(&["POST"], "/transcode")];
-    const DESCRIPTION: &'static str = "reads a body by its Content-Type, answers as Accept asks";
+    const DESCRIPTION: &'static str = "reads a body by its Content-Type, and writes it by Accept";
 
     fn handle(&self, request: Request) -> Result<Response> {
-        // (codec, media type), the preferred type of each codec first.
+        // Pairs of a codec and a media type.
         let known = self.formats.available();
         let content_type = request.header("content-type").unwrap_or("");
         let Some(source) = source(&known, &essence(content_type)) else {
@@ -63,8 +64,10 @@ impl<F: Formats> Handler for Transcode<F> {
         let Some(target) =
             best(accept, &types.iter().map(|(_, media_type)| media_type).collect::<Vec<_>>())
         else {
-            let detail =
-                format!("expected an Accept that a codec writes, found {:?}", accept.unwrap_or(""));
+            let detail = format!(
+                "expected an Accept with a media type that a codec writes, found {:?}",
+                accept.unwrap_or("")
+            );
             return problem(406, &detail, &known);
         };
         let (target, media_type) = types[target];
@@ -88,8 +91,8 @@ impl<F: Formats> Handler for Transcode<F> {
     }
 }
 
-/// The codec that reads a media type: one that names it, or one whose name is its structured
-/// syntax suffix (RFC 6839), as `json` is that of `application/problem+json`.
+/// The codec that reads a media type: one that lists it, or one whose name is the structured syntax
+/// suffix (RFC 6839), such as `json` in `application/problem+json`.
 fn source<'k>(known: &'k [(String, String)], essence: &str) -> Option<&'k str> {
     let named = known.iter().find(|(_, media_type)| media_type.eq_ignore_ascii_case(essence));
     let suffix = || {
@@ -99,7 +102,7 @@ fn source<'k>(known: &'k [(String, String)], essence: &str) -> Option<&'k str> {
     named.or_else(suffix).map(|(codec, _)| codec.as_str())
 }
 
-/// The same list with JSON first: it is what a client that accepts anything can read.
+/// The same list with JSON first, for clients that accept anything.
 fn preferred(known: &[(String, String)]) -> Vec<(&str, &str)> {
     let mut types: Vec<(&str, &str)> =
         known.iter().map(|(codec, media_type)| (codec.as_str(), media_type.as_str())).collect();

@@ -1,4 +1,4 @@
-//! Answers that say what is wrong and what there is (RFC 9457).
+//! Error responses with the reason and the available media types (RFC 9457).
 
 use plugbay_sdk::{Response, Result};
 use serde::Serialize;
@@ -13,7 +13,7 @@ struct Problem<'a> {
     media_types: Vec<&'a str>,
 }
 
-/// A problem, with the media types that there are.
+/// An error response, with the available media types.
 pub(crate) fn problem(status: u16, detail: &str, known: &[(String, String)]) -> Result<Response> {
     let (title, code) = match status {
         406 => ("Not Acceptable", "not-acceptable"),

@@ -1,10 +1,10 @@
-//! What the handler answers, over two formats made up for it.
+//! The responses of the handler, with formats that are made up for the tests.
 
 use plugbay_plugin_transcode::{Formats, Transcode};
 use plugbay_sdk::{Document, Error, Handler as _, Request, Response, Result};
 
-/// `json`, `cbor` and `upper`: each "reads" its bytes as they are, and writes its name before
-/// them. `upper` cannot write digits, and no format reads `!`.
+/// The formats `json`, `cbor` and `upper`: each decodes bytes by writing its name before them, and
+/// encodes them in the same way. `upper` cannot write digits, and no format reads `!`.
 struct Fake;
 
 impl Formats for Fake {
@@ -74,14 +74,14 @@ fn reads_by_content_type_and_writes_by_accept() {
 }
 
 #[test]
-fn a_client_that_takes_anything_gets_json() {
+fn a_client_that_accepts_anything_gets_json() {
     for accept in [None, Some("*/*"), Some(""), Some("application/*")] {
         assert_eq!(answer("application/cbor", accept, "x").1, "application/json");
     }
 }
 
 #[test]
-fn parameters_and_suffixes_of_the_content_type() {
+fn parameters_of_the_content_type_are_ignored_and_suffixes_used() {
     for content_type in [
         "Application/JSON; charset=utf-8",
         "text/json;charset=\"UTF-8\"",
@@ -95,7 +95,7 @@ fn parameters_and_suffixes_of_the_content_type() {
 }
 
 #[test]
-fn an_unknown_content_type_is_told_those_there_are() {
+fn the_error_for_an_unknown_content_type_lists_the_known_ones() {
     for content_type in
         [None, Some("image/png"), Some("application/x+y"), Some("json"), Some("application/*")]
     {
@@ -112,7 +112,7 @@ fn an_unknown_content_type_is_told_those_there_are() {
 }
 
 #[test]
-fn an_unacceptable_accept_is_told_those_there_are() {
+fn the_error_for_an_unacceptable_accept_lists_the_known_types() {
     for accept in ["image/png", "*/*;q=0", "text/html, application/xml;q=0.9"] {
         let (status, content_type, body) = answer("text/json", Some(accept), "x");
         assert_eq!((status, content_type.as_str()), (406, "application/problem+json"));
@@ -121,7 +121,7 @@ fn an_unacceptable_accept_is_told_those_there_are() {
 }
 
 #[test]
-fn what_cannot_be_read_or_written_says_which_codec_and_why() {
+fn errors_of_codecs_name_the_codec_and_the_reason() {
     let error = post(Some("text/json"), None, "!").expect_err("unreadable");
     assert_eq!(error.message(), "reading json: json: found !");
     let (status, _, body) = answer("text/json", Some("text/x-upper"), "1");

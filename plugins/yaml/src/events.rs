@@ -1,4 +1,4 @@
-//! The parser's events, and where they stand in the text.
+//! The events of the parser, and their positions in the text.
 
 use granit_parser::{Event, Parser, Span, StrInput, options};
 use plugbay_sdk::{Error, Result};
@@ -6,7 +6,7 @@ use plugbay_sdk::{Error, Result};
 /// The events of a text.
 pub(crate) struct Events<'t> {
     parser: Parser<'t, StrInput<'t>>,
-    /// The stream's last event was taken.
+    /// Whether the last event of the stream was read.
     ended: bool,
 }
 
@@ -23,7 +23,7 @@ impl<'t> Events<'t> {
         Ok(Self { parser: Parser::new_from_str_with_options(text, options), ended: false })
     }
 
-    /// The next event.
+    /// Reads the next event.
     pub(crate) fn next(&mut self) -> Result<(Event<'t>, Span)> {
         let event = self.parser.next_event();
         let event = event.ok_or_else(|| Error::internal("the parser's events do not nest"))?;
@@ -35,11 +35,11 @@ impl<'t> Events<'t> {
         })
     }
 
-    /// Goes to the next document's node, and says where it begins if there is one.
-    pub(crate) fn document(&mut self) -> Result<Option<Span>> {
+    /// Skips to the node of the next document, and returns its position; `None` if there is none.
+    pub(crate) fn next_document(&mut self) -> Result<Option<Span>> {
         while !self.ended {
             match self.next()? {
-                // A version before 1.2 is read as 1.2 (section 6.8.1).
+                // Texts of older versions are read as 1.2 (section 6.8.1).
                 (Event::DocumentStart(..), span) => return Ok(Some(span)),
                 (Event::StreamEnd, _) => self.ended = true,
                 _ => {}
@@ -49,7 +49,7 @@ impl<'t> Events<'t> {
     }
 }
 
-/// A message with a place in the text.
-pub(crate) fn place(what: &str, span: &Span) -> String {
+/// A message with a position in the text.
+pub(crate) fn with_position(what: &str, span: &Span) -> String {
     format!("{what} at line {} column {}", span.start.line(), span.start.col() + 1)
 }

@@ -12,7 +12,7 @@ use plugbay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The plugin, and its codec `yaml`. A field of it is the codec `yaml-stream`.
+/// The plugin, which is also the codec `yaml`. Its field `stream` is the codec `yaml-stream`.
 #[derive(Debug)]
 pub struct Yaml {
     config: Config,
@@ -29,32 +29,32 @@ pub struct YamlStream {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// What becomes of merge keys, `<<`, which are of YAML 1.1.
+    /// How merge keys, `<<`, of YAML 1.1 are read.
     pub merge_keys: MergeKeys,
-    /// What becomes of tags that are not of the core schema.
+    /// How tags outside the core schema are read.
     pub tags: Tags,
 }
 
-/// What becomes of merge keys.
+/// How merge keys are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MergeKeys {
     /// The text is refused as unsupported.
     #[default]
     Refuse,
-    /// The pairs of the mappings that `<<` names by aliases are added to those of its own mapping,
-    /// whose keys win; of several mappings the first wins.
+    /// The pairs of the mappings whose aliases follow `<<` are added to those of its own mapping.
+    /// If keys are equal, the mapping's own pair wins, then the first of the others.
     Merge,
 }
 
-/// What becomes of tags that are not of the core schema.
+/// How tags outside the core schema are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Tags {
     /// The text is refused as unsupported.
     #[default]
     Refuse,
-    /// The tag is left out. A scalar that had one is text.
+    /// The tag is ignored. A scalar with such a tag is text.
     Drop,
     /// The node becomes a map of one pair: its key is the tag as it is written, its value the node.
     Map,
@@ -71,7 +71,7 @@ impl Plugin for Yaml {
 }
 
 impl Yaml {
-    /// Its codec `yaml-stream`.
+    /// The codec `yaml-stream`.
     pub fn stream(&self) -> &YamlStream {
         &self.stream
     }

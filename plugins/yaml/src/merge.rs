@@ -1,25 +1,25 @@
-//! The mappings that a mapping's merge keys name.
+//! The mappings that the merge keys of a mapping refer to.
 
 use granit_parser::Span;
-use plugbay_sdk::document::cbor::Kept;
+use plugbay_sdk::document::cbor::Anchor;
 
-/// In the order in which they are named: of equal keys the first is taken.
+/// The mappings to merge, in order: of equal keys, the first one wins.
 #[derive(Default)]
 pub(crate) struct Merges(Vec<Merge>);
 
-/// A mapping that is named, and where.
+/// A mapping to merge, with the position of its alias.
 #[derive(Clone, Copy)]
 pub(crate) struct Merge {
-    pub(crate) item: Kept,
+    pub(crate) anchor: Anchor,
     line: u32,
     column: u32,
 }
 
 impl Merges {
-    pub(crate) fn push(&mut self, item: Kept, span: &Span) {
+    pub(crate) fn push(&mut self, anchor: Anchor, span: &Span) {
         let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let (line, column) = (short(span.start.line()), short(span.start.col() + 1));
-        self.0.push(Merge { item, line, column });
+        self.0.push(Merge { anchor, line, column });
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Merge> {
@@ -28,8 +28,8 @@ impl Merges {
 }
 
 impl Merge {
-    /// What is said of it, and where it is named.
-    pub(crate) fn place(&self, what: &str) -> String {
+    /// A message with the position of the alias.
+    pub(crate) fn with_position(&self, what: &str) -> String {
         format!("{what} at line {} column {}", self.line, self.column)
     }
 }

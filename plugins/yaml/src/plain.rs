@@ -1,6 +1,6 @@
-//! Whether a text can stand without quotes, so that no reader takes it for anything else.
+//! Whether a text can be written without quotes, so that every reader reads it as text.
 
-/// Where a text stands.
+/// The context of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// A value of a block collection, or the document.
@@ -11,7 +11,8 @@ pub(crate) enum Place {
     Flow,
 }
 
-/// Whether it can: it is no other scalar, in YAML 1.1 neither, and no syntax.
+/// Whether the text needs no quotes: it contains no syntax, and is not another scalar, neither in
+/// YAML 1.2 nor in YAML 1.1.
 pub(crate) fn is_plain(text: &str, place: Place) -> bool {
     let (Some(first), Some(last)) = (text.chars().next(), text.chars().next_back()) else {
         return false;
@@ -38,19 +39,19 @@ pub(crate) fn is_plain(text: &str, place: Place) -> bool {
         && !is_special(text)
 }
 
-/// Whether it stands for itself, also between double quotes.
+/// Whether a character needs no escape in double quotes.
 pub(crate) fn is_printable(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Whether some reader takes it for null, a boolean, a number, a time or a merge key.
+/// Whether some reader could read the text as null, a boolean, a number, a time or a merge key.
 fn is_special(text: &str) -> bool {
     const WORDS: [&str; 16] = [
         "null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", "+inf", "-inf",
         "~", "=", "<<",
     ];
     let word = |word: &&str| word.eq_ignore_ascii_case(text);
-    // What begins as a number and has no letter or sign that no number and no time has.
+    // A text that begins like a number, and has only characters of numbers and times.
     let begins =
         text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '_'));
     let number = |byte: u8| {

@@ -1,24 +1,23 @@
-//! YAML to documents, from the parser's events, as they come: nothing is kept of a text but the
-//! document that it becomes.
+//! Converts YAML to documents, from the events of the parser. Only the document is kept in memory.
 
 use plugbay_sdk::document::cbor::Writer;
 use plugbay_sdk::{Document, Error, Result};
 
 use crate::Config;
 use crate::composer::Composer;
-use crate::events::{Events, place};
+use crate::events::{Events, with_position};
 
-/// The one document of a text.
+/// Reads the only document of a text.
 pub(crate) fn document(bytes: &[u8], config: &Config) -> Result<Document> {
     let mut events = Events::new(bytes)?;
     let mut composer = Composer::new(bytes.len(), config);
-    if events.document()?.is_some() {
-        composer.root(&mut events)?;
+    if events.next_document()?.is_some() {
+        composer.compose_root(&mut events)?;
     } else {
         composer.writer.null()?;
     }
-    if let Some(span) = events.document()? {
-        let what = place("expected one document, found more than one document", &span);
+    if let Some(span) = events.next_document()? {
+        let what = with_position("expected one document, found more than one document", &span);
         return Err(Error::unsupported(format_args!(
             "{what}; the codec yaml-stream reads several"
         )));
@@ -26,13 +25,13 @@ pub(crate) fn document(bytes: &[u8], config: &Config) -> Result<Document> {
     Ok(composer.writer.into_document())
 }
 
-/// The list of a text's documents.
+/// Reads the documents of a text as a list.
 pub(crate) fn stream(bytes: &[u8], config: &Config) -> Result<Document> {
     let mut events = Events::new(bytes)?;
     let mut composer = Composer::new(bytes.len(), config);
     composer.writer.open_array()?;
-    while events.document()?.is_some() {
-        composer.root(&mut events)?;
+    while events.next_document()?.is_some() {
+        composer.compose_root(&mut events)?;
     }
     let mut writer: Writer = composer.writer;
     writer.close()?;

@@ -1,4 +1,4 @@
-//! The core schema (YAML 1.2.2 section 10.3): what a scalar is.
+//! Resolves scalars by the core schema (YAML 1.2.2 section 10.3).
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use plugbay_sdk::document::cbor::{Integer, Token};
 /// The prefix of the schema's tags.
 pub(crate) const CORE: &str = "tag:yaml.org,2002:";
 
-/// What a scalar becomes.
+/// The value of a scalar.
 #[derive(Debug)]
 pub(crate) enum Scalar<'t> {
     Token(Token<'t>),
-    /// An integer that no token holds.
+    /// An integer that does not fit into a token.
     Big(Integer),
 }
 
@@ -21,7 +21,7 @@ impl<'t> From<Token<'t>> for Scalar<'t> {
     }
 }
 
-/// What a plain scalar without a tag is; an error says what it would be and cannot.
+/// Resolves a plain scalar without a tag. The error is the reason why a number is out of range.
 pub(crate) fn plain(text: &str) -> Result<Scalar<'_>, String> {
     if let Some(token) = null(text).or_else(|| bool(text)) {
         return Ok(token.into());
@@ -32,8 +32,8 @@ pub(crate) fn plain(text: &str) -> Result<Scalar<'_>, String> {
     }
 }
 
-/// What a scalar with one of the schema's tags is. The tag comes without its prefix; `None` if
-/// it is not one for scalars.
+/// Resolves a scalar with a tag of the schema, which is given without its prefix; `None` if the tag
+/// is not one of scalars.
 pub(crate) fn tagged<'t>(tag: &str, text: &'t str) -> Option<Result<Scalar<'t>, String>> {
     let scalar = match tag {
         "str" => Ok(Some(Token::Text(text.into()).into())),
@@ -50,7 +50,7 @@ pub(crate) fn tagged<'t>(tag: &str, text: &'t str) -> Option<Result<Scalar<'t>, 
         "binary" => return Some(binary(text).map(Scalar::from)),
         _ => return None,
     };
-    let what = || format!("expected a scalar that satisfies the tag {CORE}{tag}, found {text:?}");
+    let what = || format!("expected a valid scalar for the tag {CORE}{tag}, found {text:?}");
     Some(scalar.and_then(|scalar| scalar.ok_or_else(what)))
 }
 
@@ -101,7 +101,7 @@ fn float(text: &str) -> Result<Option<Token<'_>>, String> {
     if matches!(text, ".nan" | ".NaN" | ".NAN") {
         return Ok(Some(Token::F64(f64::NAN)));
     }
-    // An integer is not a float: one needs a point or an exponent.
+    // A float has a point or an exponent; without them it is an integer.
     if !unsigned.contains(['.', 'e', 'E']) || !is_float(unsigned) {
         return Ok(None);
     }

@@ -1,7 +1,7 @@
-//! Documents to YAML, item by item, in block style.
+//! Converts documents to YAML in block style, one item after the other.
 //!
-//! A collection whose indentation alone would be longer than the document twice over, and some, is
-//! written in flow style: what is nested deep stays in proportion.
+//! The total length of the indentation is limited in proportion to the document; beyond the limit,
+//! collections are written in flow style.
 
 use std::fmt::Write as _;
 
@@ -11,26 +11,30 @@ use plugbay_sdk::{Document, Error, Result, bail};
 
 use crate::plain::{Place, is_plain, is_printable};
 
-/// A key that is longer does not stand before its colon (section 7.4.2: 1,024 characters).
-const LONG_KEY: usize = 1000;
+/// Longer keys are written as explicit keys (section 7.4.2: implicit ones have at most 1,024
+/// characters).
+const MAX_IMPLICIT_KEY: usize = 1000;
 
 pub(crate) fn write(document: &Document) -> Result<Vec<u8>> {
     let mut yaml = Yaml::new(document);
-    yaml.item(Path::Root, 0, Position::Root)?;
+    yaml.write_item(Path::Root, 0, Position::Root)?;
     yaml.reader.finish()?;
     Ok(yaml.out)
 }
 
 pub(crate) fn write_stream(document: &Document) -> Result<Vec<u8>> {
     let mut yaml = Yaml::new(document);
-    let Token::Array(mut left) = yaml.reader.next_token()? else {
-        bail!(unsupported, "a YAML stream cannot hold anything but a list of documents");
+    let mut left = match yaml.reader.next_token()? {
+        Token::Array(left) => left,
+        found => {
+            bail!(unsupported, "expected a list of documents for a YAML stream, found {found}")
+        }
     };
     yaml.reader.enter()?;
     let mut index = 0;
-    while yaml.reader.more(&mut left)? {
+    while yaml.reader.advance(&mut left)? {
         yaml.put("---\n");
-        yaml.item(Path::Index(&Path::Root, index), 0, Position::Root)?;
+        yaml.write_item(Path::Index(&Path::Root, index), 0, Position::Root)?;
         index += 1;
     }
     yaml.reader.finish()?;
@@ -44,17 +48,32 @@ struct Yaml<'a> {
     spaces: usize,
 }
 
-/// What stands before an item on its line. It writes the space before it, and the line's end.
+/// The position of an item: what precedes it on its line. Writing the item includes the space
+/// before it and the end of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// Nothing: the line is its own.
+    /// At the beginning of a line.
     Root,
-    /// `-`, `?`, or `:` on a line of its own.
+    /// After `-`, `?`, or a `:` at the beginning of a line.
     Indicator,
-    /// A key and its colon.
+    /// After a key and its colon.
     Value,
-    /// Whatever there is in a flow collection.
+    /// In a flow collection.
     Flow,
+}
+
+/// The frame of a collection.
+#[derive(Clone, Copy)]
+struct Frame {
+    /// The brackets in flow style.
+    brackets: [&'static str; 2],
+    /// The column of its lines in block style.
+    column: usize,
+    position: Position,
+    /// The content of the token that begins the collection.
+    left: Option<usize>,
+    /// The number of items in each element.
+    items: usize,
 }
 
 impl<'a> Yaml<'a> {
@@ -67,32 +86,19 @@ impl<'a> Yaml<'a> {
         }
     }
 
-    /// Writes one item. Of a block collection, lines begin at `column`.
-    fn item(&mut self, path: Path<'_>, column: usize, position: Position) -> Result<()> {
+    /// Writes one item. The lines of a block collection begin at `column`.
+    fn write_item(&mut self, path: Path<'_>, column: usize, position: Position) -> Result<()> {
         let start = self.reader;
-        let token = self.reader.next_token()?;
-        match token {
-            Token::Array(count) => {
-                self.reader.enter()?;
-                let count = self.count(count, 1)?;
-                let is_indefinite = matches!(token, Token::Array(None));
-                self.list(path, column, position, count)?;
-                self.leave(is_indefinite)
-            }
-            Token::Map(count) => {
-                self.reader.enter()?;
-                let count = self.count(count, 2)?;
-                let is_indefinite = matches!(token, Token::Map(None));
-                self.map(path, column, position, count)?;
-                self.leave(is_indefinite)
-            }
+        match self.reader.next_token()? {
+            Token::Array(left) => self.write_list(path, column, position, left),
+            Token::Map(left) => self.write_map(path, column, position, left),
             _ => {
                 self.reader = start;
                 if matches!(position, Position::Indicator | Position::Value) {
                     self.put(" ");
                 }
                 let place = if position == Position::Flow { Place::Flow } else { Place::Block };
-                self.scalar(path, place)?;
+                self.write_scalar(path, place)?;
                 if position != Position::Flow {
                     self.put("\n");
                 }
@@ -101,94 +107,115 @@ impl<'a> Yaml<'a> {
         }
     }
 
-    fn list(
+    fn write_list(
         &mut self,
         path: Path<'_>,
         column: usize,
         position: Position,
-        count: usize,
+        left: Option<usize>,
     ) -> Result<()> {
-        // Under a key the entries stand where the key does.
+        // The entries of a list under a key begin at the column of the key.
         let column = if position == Position::Value { column - 2 } else { column };
-        if !self.is_block(column, position, count) {
-            return self.flow(position, "[", "]", |yaml| {
-                for index in 0..count {
-                    yaml.put(if index > 0 { ", " } else { "" });
-                    yaml.item(Path::Index(&path, index), 0, Position::Flow)?;
-                }
-                Ok(())
-            });
-        }
-        self.begin(position);
-        for index in 0..count {
-            self.indent(column, position, index);
-            self.put("-");
-            self.item(Path::Index(&path, index), column + 2, Position::Indicator)?;
-        }
-        Ok(())
+        let frame = Frame { brackets: ["[", "]"], column, position, left, items: 1 };
+        self.write_collection(frame, |yaml, index, is_block| {
+            let path = Path::Index(&path, index);
+            if is_block {
+                yaml.put("-");
+                yaml.write_item(path, column + 2, Position::Indicator)
+            } else {
+                yaml.write_item(path, 0, Position::Flow)
+            }
+        })
     }
 
-    fn map(
+    fn write_map(
         &mut self,
         path: Path<'_>,
         column: usize,
         position: Position,
-        count: usize,
+        left: Option<usize>,
     ) -> Result<()> {
-        if !self.is_block(column, position, count) {
-            return self.flow(position, "{", "}", |yaml| {
-                for index in 0..count {
-                    yaml.put(if index > 0 { ", " } else { "" });
-                    yaml.flow_pair(path)?;
-                }
-                Ok(())
-            });
+        let frame = Frame { brackets: ["{", "}"], column, position, left, items: 2 };
+        self.write_collection(frame, |yaml, _, is_block| {
+            if is_block { yaml.write_pair(path, column) } else { yaml.write_flow_pair(path) }
+        })
+    }
+
+    /// Writes a collection, whose elements `element` writes: in block style on lines of their own,
+    /// or in flow style.
+    fn write_collection(
+        &mut self,
+        frame: Frame,
+        mut element: impl FnMut(&mut Self, usize, bool) -> Result<()>,
+    ) -> Result<()> {
+        let Frame { brackets: [open, close], column, position, mut left, items } = frame;
+        self.reader.enter()?;
+        let count = self.reader.count(left, items)?;
+        let is_block =
+            position != Position::Flow && count > 0 && self.reserve_indent(column, count);
+        match position {
+            Position::Value if is_block => self.put("\n"),
+            Position::Value | Position::Indicator => self.put(" "),
+            Position::Root | Position::Flow => {}
         }
-        self.begin(position);
-        for index in 0..count {
-            self.indent(column, position, index);
-            self.pair(path, column)?;
+        if !is_block {
+            self.put(open);
+        }
+        let mut index = 0;
+        while self.reader.advance(&mut left)? {
+            if !is_block {
+                self.put(if index > 0 { ", " } else { "" });
+            } else if index > 0 || position == Position::Value {
+                self.indent(column);
+            }
+            element(self, index, is_block)?;
+            index += 1;
+        }
+        self.reader.leave();
+        if !is_block {
+            self.put(close);
+            self.put(if position == Position::Flow { "" } else { "\n" });
         }
         Ok(())
     }
 
     /// Writes a key and its value in block style.
-    fn pair(&mut self, path: Path<'_>, column: usize) -> Result<()> {
-        let name = self.name()?;
+    fn write_pair(&mut self, path: Path<'_>, column: usize) -> Result<()> {
+        let name = self.peek_key()?;
         let begin = self.out.len();
-        if self.is_scalar() {
-            self.scalar(path, Place::Key)?;
-            if self.out.len() - begin <= LONG_KEY {
+        if self.is_scalar_next() {
+            self.write_scalar(path, Place::Key)?;
+            if self.out.len() - begin <= MAX_IMPLICIT_KEY {
                 self.put(":");
-                return self.item(Path::Key(&path, &name), column + 2, Position::Value);
+                return self.write_item(Path::Key(&path, &name), column + 2, Position::Value);
             }
-            // It is explicit after all.
+            // It is too long for an implicit key.
             self.out.splice(begin..begin, *b"? ");
             self.put("\n");
         } else {
             self.put("?");
-            self.item(path, column + 2, Position::Indicator)?;
+            self.write_item(path, column + 2, Position::Indicator)?;
         }
-        self.spread(column);
+        self.indent(column);
         self.put(":");
-        self.item(Path::Key(&path, &name), column + 2, Position::Indicator)
+        self.write_item(Path::Key(&path, &name), column + 2, Position::Indicator)
     }
 
     /// Writes a key and its value in flow style.
-    fn flow_pair(&mut self, path: Path<'_>) -> Result<()> {
-        let name = self.name()?;
+    fn write_flow_pair(&mut self, path: Path<'_>) -> Result<()> {
+        let name = self.peek_key()?;
         let begin = self.out.len();
-        self.item(path, 0, Position::Flow)?;
-        let is_long = self.out.len() - begin > LONG_KEY;
+        self.write_item(path, 0, Position::Flow)?;
+        let is_long = self.out.len() - begin > MAX_IMPLICIT_KEY;
         if is_long || self.out[begin..].starts_with(b"[") || self.out[begin..].starts_with(b"{") {
             self.out.splice(begin..begin, *b"? ");
         }
         self.put(" : ");
-        self.item(Path::Key(&path, &name), 0, Position::Flow)
+        self.write_item(Path::Key(&path, &name), 0, Position::Flow)
     }
 
-    /// The key that follows, as a path names it.
-    fn name(&self) -> Result<std::borrow::Cow<'a, str>> {
+    /// The next key, as in a path, without reading it.
+    fn peek_key(&self) -> Result<std::borrow::Cow<'a, str>> {
         let mut ahead = self.reader;
         Ok(match ahead.next_token()? {
             Token::Text(name) => name,
@@ -196,86 +223,26 @@ impl<'a> Yaml<'a> {
         })
     }
 
-    /// Whether what follows is no collection.
-    fn is_scalar(&self) -> bool {
+    /// Whether the next item is not a collection.
+    fn is_scalar_next(&self) -> bool {
         let mut ahead = self.reader;
         !matches!(ahead.next_token(), Ok(Token::Array(_) | Token::Map(_)))
     }
 
-    /// Whether a collection of so many elements is written on lines of its own.
-    fn is_block(&mut self, column: usize, position: Position, count: usize) -> bool {
-        if position == Position::Flow || count == 0 {
-            return false;
-        }
+    /// Reserves the indentation of so many elements; `false` if it would exceed the limit.
+    fn reserve_indent(&mut self, column: usize, count: usize) -> bool {
         let left = self.spaces.checked_sub((column + 2).saturating_mul(count));
         self.spaces = left.unwrap_or(self.spaces);
         left.is_some()
     }
 
-    fn flow(
-        &mut self,
-        position: Position,
-        open: &str,
-        close: &str,
-        inside: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
-        if matches!(position, Position::Indicator | Position::Value) {
-            self.put(" ");
-        }
-        self.put(open);
-        inside(self)?;
-        self.put(close);
-        if position != Position::Flow {
-            self.put("\n");
-        }
-        Ok(())
-    }
-
-    /// A block collection begins: after a key on the next line, after an indicator on its line.
-    fn begin(&mut self, position: Position) {
-        match position {
-            Position::Value => self.put("\n"),
-            Position::Indicator => self.put(" "),
-            Position::Root | Position::Flow => {}
-        }
-    }
-
-    /// The line of an entry begins, unless an indicator stands on it.
-    fn indent(&mut self, column: usize, position: Position, index: usize) {
-        if index > 0 || position == Position::Value {
-            self.spread(column);
-        }
-    }
-
-    fn spread(&mut self, column: usize) {
+    /// Writes the indentation of a line that begins at `column`.
+    fn indent(&mut self, column: usize) {
         reserve(&mut self.out, column);
         self.out.resize(self.out.len() + column, b' ');
     }
 
-    /// How many elements there are: those of an indefinite length are counted.
-    fn count(&self, count: Option<usize>, width: usize) -> Result<usize> {
-        if let Some(count) = count {
-            return Ok(count);
-        }
-        let (mut ahead, mut left, mut count) = (self.reader, None, 0);
-        while ahead.more(&mut left)? {
-            for _ in 0..width {
-                ahead.skip()?;
-            }
-            count += 1;
-        }
-        Ok(count)
-    }
-
-    fn leave(&mut self, is_indefinite: bool) -> Result<()> {
-        if is_indefinite {
-            self.reader.more(&mut None)?;
-        }
-        self.reader.leave();
-        Ok(())
-    }
-
-    fn scalar(&mut self, path: Path<'_>, place: Place) -> Result<()> {
+    fn write_scalar(&mut self, path: Path<'_>, place: Place) -> Result<()> {
         let token = self.reader.next_token()?;
         let refuse = |what: &dyn std::fmt::Display| {
             let as_a_key = if place == Place::Key { " as a key in" } else { " at" };
@@ -287,9 +254,9 @@ impl<'a> Yaml<'a> {
             Token::Unsigned(_) | Token::Negative(_) => {
                 self.put(&token.as_integer().unwrap_or(0).to_string());
             }
-            Token::F32(value) => self.float((*value).into()),
-            Token::F64(value) => self.float(*value),
-            Token::Text(text) => self.text(text, place),
+            Token::F32(value) => self.write_float((*value).into()),
+            Token::F64(value) => self.write_float(*value),
+            Token::Text(text) => self.write_text(text, place),
             Token::Bytes(bytes) => {
                 self.put("!!binary \"");
                 let base64 = data_encoding::BASE64;
@@ -301,7 +268,7 @@ impl<'a> Yaml<'a> {
             }
             Token::Tag(tag) => {
                 if let Some(date) = self.reader.date(*tag)? {
-                    self.text(&date, place);
+                    self.write_text(&date, place);
                     return Ok(());
                 }
                 match self.reader.bignum(*tag)? {
@@ -315,8 +282,8 @@ impl<'a> Yaml<'a> {
         Ok(())
     }
 
-    /// With a point, and with the exponent's sign: readers of YAML 1.1 want both.
-    fn float(&mut self, value: f64) {
+    /// Writes a float with a point, and its exponent with a sign: readers of YAML 1.1 require both.
+    fn write_float(&mut self, value: f64) {
         if value.is_nan() {
             return self.put(".nan");
         }
@@ -332,7 +299,7 @@ impl<'a> Yaml<'a> {
         self.put(&format!("{mantissa}{point}e{sign}{exponent}"));
     }
 
-    fn text(&mut self, text: &str, place: Place) {
+    fn write_text(&mut self, text: &str, place: Place) {
         if is_plain(text, place) {
             return self.put(text);
         }
@@ -343,14 +310,14 @@ impl<'a> Yaml<'a> {
             self.put(before);
             let mut chars = special.chars();
             let c = chars.next().unwrap_or(' ');
-            self.escape(c);
+            self.write_escape(c);
             rest = chars.as_str();
         }
         self.put(rest);
         self.put("\"");
     }
 
-    fn escape(&mut self, c: char) {
+    fn write_escape(&mut self, c: char) {
         let named = match c {
             '"' => "\\\"",
             '\\' => "\\\\",

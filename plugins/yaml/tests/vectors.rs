@@ -1,4 +1,4 @@
-//! The YAML 1.2.2 specification, example by example, and hostile texts.
+//! The examples of the YAML 1.2.2 specification, and hostile texts.
 
 #![expect(clippy::format_collect, reason = "texts of a test")]
 
@@ -20,7 +20,7 @@ fn the_examples_of_the_specification_are_read() {
 }
 
 #[test]
-fn what_is_read_is_written_so_that_it_reads_the_same() {
+fn written_documents_are_read_back_unchanged() {
     let cases = vectors::blocks(include_str!("vectors/accept.txt"));
     vectors::check(&cases, 59, |case| {
         let document = yaml().decode(&case.input).map_err(|error| error.to_string())?;
@@ -33,22 +33,22 @@ fn what_is_read_is_written_so_that_it_reads_the_same() {
 }
 
 #[test]
-fn what_is_wrong_or_out_of_reach_is_refused_and_says_why() {
+fn invalid_and_unsupported_texts_are_refused_with_the_reason() {
     let cases = vectors::blocks(include_str!("vectors/reject.txt"));
     vectors::check(&cases, 48, |case| vectors::refused(case, yaml().decode(&case.input)));
 }
 
 /// Nine levels of nine aliases: 9^9 nodes from 500 bytes.
 #[test]
-fn a_billion_laughs_are_refused() {
+fn the_billion_laughs_are_refused() {
     let mut bomb = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
     for level in 1..10 {
         let below = vec![format!("*a{}", level - 1); 9].join(", ");
         bomb += &format!("a{level}: &a{level} [{below}]\n");
     }
-    let error = yaml().decode(bomb.as_bytes()).expect_err("too much");
+    let error = yaml().decode(bomb.as_bytes()).expect_err("too many repetitions");
     assert_eq!(error.kind(), Some(ErrorKind::Unsupported));
-    assert!(error.message().contains("the aliases would make the document"), "{error}");
+    assert!(error.message().contains("the aliases exceed the limit"), "{error}");
 }
 
 #[test]
@@ -67,14 +67,15 @@ fn read(config: Config, text: &str) -> Result<String, String> {
     Ok(diagnostic(document.as_cbor()))
 }
 
-/// 6 KB that stand for 240 MB, and 1 MB that stands for 10 GB.
+/// Aliases with 1 KB for each of a million, and with 1 MB for each of 10,000: documents of 1 and 10
+/// GB.
 #[test]
-fn aliases_are_bounded_in_bytes() {
+fn aliases_are_limited_in_bytes() {
     for (length, aliases) in [(1 << 10, 1_000_000), (1 << 20, 10_000)] {
         let text = format!("s: &s {}\nl: [{}]", "x".repeat(length), "*s,".repeat(aliases));
-        let error = yaml().decode(text.as_bytes()).expect_err("too long");
+        let error = yaml().decode(text.as_bytes()).expect_err("too many repetitions");
         assert_eq!(error.kind(), Some(ErrorKind::Unsupported));
-        assert!(error.message().contains("the aliases would make the document"), "{error}");
+        assert!(error.message().contains("the aliases exceed the limit"), "{error}");
     }
     let text = format!("s: &s {}\nl: [{}]", "x".repeat(1 << 10), "*s,".repeat(10_000));
     assert!(yaml().decode(text.as_bytes()).is_ok(), "10 MB");
@@ -85,10 +86,10 @@ fn an_alias_is_the_node_that_its_anchor_became() {
     let text = "- &a {x: [1, &b 2]}\n- *a\n- *b\n- &a new\n- *a\n- {*b : *a}";
     let expected = r#"[{"x": [1, 2]}, {"x": [1, 2]}, 2, "new", "new", {2: "new"}]"#;
     assert_eq!(read(Config::default(), text).as_deref(), Ok(expected));
-    // Anchors inside what has grown its head since.
+    // An anchor inside a list whose head has grown since.
     let long = format!("- [&a 1, {}]\n- *a", "0, ".repeat(300));
     assert!(read(Config::default(), &long).expect("a document").ends_with("], 1]"));
-    let error = read(Config::default(), "&a [*a]").expect_err("itself");
+    let error = read(Config::default(), "&a [*a]").expect_err("a node that contains itself");
     assert!(error.contains("a node that contains itself"), "{error}");
 }
 
@@ -116,7 +117,7 @@ fn merge_keys_are_merged_by_option() {
     }
     let error = read(Config::default(), "- &a {}\n- {<<: *a}").expect_err("YAML 1.1");
     assert!(error.contains("merge_keys = \"merge\" in [plugins.yaml.config]"), "{error}");
-    // As many merges as there is text cost no more than their bytes.
+    // Many merges are limited by their bytes.
     let keys: String = (0..100).map(|key| format!("{key}: x, ")).collect();
     let many = format!("a: &a {{{keys}}}\nb: {{<<: [{}]}}", "*a,".repeat(50_000));
     assert!(read(config(), &many).is_err());
@@ -154,23 +155,23 @@ fn a_stream_is_a_list_of_documents() {
     assert_eq!(String::from_utf8_lossy(&text), "---\na: 1\n---\n- 2\n---\n\"---\"\n---\n[]\n");
     assert_eq!(stream.decode(&text).expect("a list"), document);
     let error = stream.encode(&Document::default()).expect_err("no list");
-    assert_eq!(error.message(), "a YAML stream cannot hold anything but a list of documents");
+    assert_eq!(error.message(), "expected a list of documents for a YAML stream, found null");
     let error = yaml.decode(b"a\n---\nb").expect_err("two");
     assert!(error.message().contains("the codec yaml-stream reads several"), "{error}");
 }
 
-/// What the parser reads otherwise, or did.
+/// Cases in which the parser differs from the specification, or did.
 #[test]
-fn the_specification_is_followed_in_its_corners() {
+fn corner_cases_of_the_specification_are_followed() {
     for text in [
-        // 9C9N: a flow collection is indented deeper than its parent
+        // 9C9N: a flow collection must be indented more than its parent
         "---\nflow: [a,\nb,\nc]\n",
-        // a tab is no indentation
+        // a tab is not indentation
         "-\t- a\n",
         "a:\n\t- b\n",
         "-\n\t- a\n",
         "? \t- a\n",
-        // an explicit key in a flow collection has a space after its question mark
+        // in a flow collection, an explicit key needs a space after its question mark
         "[?]",
         "{?}",
         "[a, ?, b]",
@@ -225,7 +226,7 @@ fn written(json: &str) -> String {
 }
 
 #[test]
-fn what_is_written_reads_well() {
+fn the_output_is_readable() {
     let json = r#"{"name":"Ada","tags":["a","b: c","yes","1"],"rows":[{"id":1,"at":"2001-12-14"},[[],{}],[[1],2]],"deep":{"er":{"x":null}}}"#;
     let expected = "name: Ada\ntags:\n- a\n- \"b: c\"\n- \"yes\"\n- \"1\"\nrows:\n- id: 1\n  at: \"2001-12-14\"\n- - []\n  - {}\n- - - 1\n  - 2\ndeep:\n  er:\n    x: null\n";
     assert_eq!(written(json), expected);
@@ -234,9 +235,9 @@ fn what_is_written_reads_well() {
 }
 
 /// 100 levels of lists, and a long list in the innermost: its indentation would be a hundred times
-/// what it holds.
+/// as long as its content.
 #[test]
-fn indentation_is_bounded() {
+fn indentation_is_limited() {
     let json = format!("{}{}0{}", "[".repeat(100), "0,".repeat(100_000), "]".repeat(100));
     let text = written(&json);
     assert!(text.len() < 8 << 20, "{}", text.len());

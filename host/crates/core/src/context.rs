@@ -47,6 +47,27 @@ pub trait Services: Send + Sync + 'static {
     }
 }
 
+/// The services of a host without codecs: for callers that run a plugin without a host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoServices;
+
+impl Services for NoServices {
+    fn codecs(&self) -> Vec<CodecInfo> {
+        Vec::new()
+    }
+
+    fn convert(
+        &self,
+        _: &Context<'_>,
+        name: &str,
+        _: Direction,
+        _: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let message = format!("no codec {name:?}: this host has no codecs");
+        Err(CallError::new(CallErrorKind::Unsupported, message))
+    }
+}
+
 /// A codec, as other plugins see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CodecInfo {
@@ -225,27 +246,9 @@ impl fmt::Debug for OwnedContext {
 mod tests {
     use super::*;
 
-    struct Nothing;
-
-    impl Services for Nothing {
-        fn codecs(&self) -> Vec<CodecInfo> {
-            Vec::new()
-        }
-
-        fn convert(
-            &self,
-            _: &Context<'_>,
-            name: &str,
-            _: Direction,
-            _: &[u8],
-        ) -> Result<Vec<u8>, CallError> {
-            Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
-        }
-    }
-
     #[test]
     fn a_nested_call_inherits_the_deadline_and_cannot_extend_it() {
-        let services: Arc<dyn Services> = Arc::new(Nothing);
+        let services: Arc<dyn Services> = Arc::new(NoServices);
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let outer = Context::new(&services);
         assert_eq!(outer.ends(now, second), Some(now + second));
@@ -260,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_cancellation_reaches_nested_calls() {
-        let services: Arc<dyn Services> = Arc::new(Nothing);
+        let services: Arc<dyn Services> = Arc::new(NoServices);
         let cancel = Cancel::default();
         let kept = Context::new(&services).cancelled_by(&cancel).nested().unwrap().to_owned();
         assert!(!kept.get().is_cancelled());
@@ -270,7 +273,7 @@ mod tests {
 
     #[test]
     fn calls_nest_to_the_maximum_depth() {
-        let services: Arc<dyn Services> = Arc::new(Nothing);
+        let services: Arc<dyn Services> = Arc::new(NoServices);
         let deepest = (0..MAX_DEPTH).try_fold(Context::new(&services), |it, _| it.nested());
         let error = deepest.unwrap().nested().unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Unsupported);

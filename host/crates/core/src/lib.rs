@@ -43,7 +43,7 @@ mod wait_queue;
 pub use artifact::{Artifact, Source};
 pub use bulkhead::{Bulkhead, Place};
 pub use call::{Blame, CallError, CallErrorKind};
-pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, OwnedContext, Services};
+pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, NoServices, OwnedContext, Services};
 pub use cut::cut;
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
 pub use digest::{Digest, ParseDigestError};

@@ -11,11 +11,11 @@ mod precompile;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plugbay_core::codec::{Codec, Direction};
+use plugbay_core::codec::Codec;
 use plugbay_core::handler::{Handler, Request};
 use plugbay_core::{
-    CallError, CallErrorKind, CodecInfo, Context, Identity, Isolation, Plugin, Policy, Reason,
-    Refusal, Runtime, Services, StartPlugin, Unobserved,
+    Context, Identity, Isolation, NoServices, Plugin, Policy, Reason, Refusal, Runtime, Services,
+    StartPlugin, Unobserved,
 };
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use precompile::{artifact, guests, runtime};
@@ -46,28 +46,9 @@ fn start(
     })
 }
 
-/// A host without other codecs.
-struct Alone;
-
-impl Services for Alone {
-    fn codecs(&self) -> Vec<CodecInfo> {
-        Vec::new()
-    }
-
-    fn convert(
-        &self,
-        _: &Context<'_>,
-        name: &str,
-        _: Direction,
-        _: &[u8],
-    ) -> Result<Vec<u8>, CallError> {
-        Err(CallError::new(CallErrorKind::Unsupported, name.to_owned()))
-    }
-}
-
 #[test]
 fn code_from_the_cache_runs() {
-    let (tokio, services) = (tokio(), Arc::new(Alone) as Arc<dyn Services>);
+    let (tokio, services) = (tokio(), Arc::new(NoServices) as Arc<dyn Services>);
     let [codec, handler] = guests().map(|guest| start(guest, &cache(), &tokio).unwrap());
     let codec = codec.provide(0).unwrap().get::<Codec>().unwrap().clone();
     assert_eq!(codec.encode(&Context::new(&services), b"in").unwrap(), b"in codec");

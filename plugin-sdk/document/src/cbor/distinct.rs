@@ -1,11 +1,11 @@
-//! The check that no map of an item has equal keys.
+//! Checks that no map of an item has equal keys.
 
 use super::keys::{FEW, Key, is_due, sorted};
 use super::{Reader, Token, Writer};
 use crate::Error;
 
-/// Takes a whole item as [`Reader::skip`] does, and refuses equal keys in a map. `cbor` is all that the
-/// reader reads.
+/// Skips a whole item like [`Reader::skip`], and refuses equal keys in a map. `cbor` is the whole
+/// input of the reader.
 pub(crate) fn check<'a>(
     reader: &mut Reader<'a>,
     cbor: &'a [u8],
@@ -14,16 +14,16 @@ pub(crate) fn check<'a>(
     match reader.next_token()? {
         Token::Array(mut left) => {
             reader.enter()?;
-            while reader.more(&mut left)? {
+            while reader.advance(&mut left)? {
                 check(reader, cbor, keys)?;
             }
         }
         Token::Map(mut left) => {
             reader.enter()?;
             let mark = keys.begin();
-            while reader.more(&mut left)? {
+            while reader.advance(&mut left)? {
                 let mut key = *reader;
-                // A key that is a map has keys as well.
+                // A key may contain maps.
                 check(reader, cbor, keys)?;
                 keys.take(mark, cbor, &mut key)?;
                 check(reader, cbor, keys)?;
@@ -44,22 +44,22 @@ pub(crate) fn check<'a>(
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     keys: Vec<Found>,
-    /// The bytes of keys that are not in the input as they are compared.
+    /// The bytes of keys that differ from those in the input.
     other: Vec<u8>,
 }
 
-/// A key: where its text or its encoded bytes are.
+/// The range of a key's text, or of its encoded bytes.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     start: u32,
     length: u32,
-    /// In the input, or else in `Keys::other`.
+    /// Whether the range is in the input, and not in `Keys::other`.
     in_input: bool,
-    /// The bytes of a text, or else an item in preferred form.
+    /// Whether the bytes are those of a text, and not an item in preferred form.
     is_text: bool,
 }
 
-/// Where the keys of a map begin.
+/// The beginning of the keys of a map.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     keys: usize,
@@ -67,13 +67,12 @@ struct Mark {
 }
 
 impl Keys {
-    /// A map begins.
+    /// Begins a map.
     fn begin(&self) -> Mark {
         Mark { keys: self.keys.len(), other: self.other.len() }
     }
 
-    /// Takes the key that `reader` stands before, an item that is well-formed, of the map that
-    /// began at `mark`.
+    /// Reads the next key, a well-formed item, and adds it to the map that began at `mark`.
     fn take<'a>(
         &mut self,
         mark: Mark,
@@ -109,7 +108,7 @@ impl Keys {
         Ok(())
     }
 
-    /// The map that began at `mark` ends.
+    /// Ends the map that began at `mark`.
     fn end(&mut self, mark: Mark, cbor: &[u8]) -> Result<(), Error> {
         if self.keys.len() - mark.keys > FEW {
             self.check(mark, cbor)?;

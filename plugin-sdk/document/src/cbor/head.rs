@@ -1,9 +1,9 @@
-//! The first bytes of every item: three bits of kind, then a number in one of five widths.
+//! The heads of items: three bits for the kind, then a number in one of five widths.
 
 use super::half;
 
-/// The kinds, in the upper three bits of an item's first byte. The eighth is simple values, and
-/// floats, which are known by their whole first byte.
+/// The kinds, in the upper three bits of an item's first byte. The last kind contains simple values
+/// and floats, which are distinguished by the whole first byte.
 pub(crate) const UNSIGNED: u8 = 0;
 pub(crate) const NEGATIVE: u8 = 1;
 pub(crate) const BYTES: u8 = 2;
@@ -13,12 +13,12 @@ pub(crate) const MAP: u8 = 5;
 pub(crate) const TAG: u8 = 6;
 pub(crate) const SIMPLE: u8 = 7;
 
-/// Where the number is, if the lower five bits are not it.
+/// Values of the lower five bits if they are not the number itself: where the number is.
 pub(crate) const IN_1_BYTE: u8 = 0x18;
 pub(crate) const IN_2_BYTES: u8 = 0x19;
 pub(crate) const IN_4_BYTES: u8 = 0x1a;
 pub(crate) const IN_8_BYTES: u8 = 0x1b;
-/// There is none: the length is indefinite.
+/// There is no number: the length is indefinite.
 pub(crate) const INDEFINITE: u8 = 0x1f;
 
 pub(crate) const FALSE: u8 = 0xf4;
@@ -36,7 +36,7 @@ pub(crate) const TAG_BIG_NEGATIVE: u64 = 3;
 /// A date and time as text (RFC 3339), and a day as text (RFC 8943).
 pub(crate) const TAG_DATE_TIME: u64 = 0;
 pub(crate) const TAG_DATE: u64 = 1004;
-/// "What follows is CBOR": says nothing that is not known here.
+/// "The next item is CBOR", which has no meaning here.
 pub(crate) const TAG_SELF_DESCRIBED: u64 = 55_799;
 
 /// Writes a head in the shortest width.
@@ -100,8 +100,8 @@ fn write_wide(out: &mut Vec<u8>, kind: u8, tag: u64, number: u128) {
     }
 }
 
-/// Writes an integer of any size in its preferred form: a bignum only where 64 bits do not hold it.
-/// `bytes` are big-endian; of a negative integer they are those of -1 minus it.
+/// Writes an integer of any size in its preferred form: as a bignum only if it does not fit into 64
+/// bits. `bytes` are big-endian; for a negative integer, they are those of -1 minus it.
 pub(crate) fn write_big(out: &mut Vec<u8>, negative: bool, bytes: &[u8]) {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     let bytes = &bytes[zeros..];
@@ -124,8 +124,8 @@ pub(crate) fn write_f64(out: &mut Vec<u8>, number: f64) {
     out.extend_from_slice(&number.to_be_bytes());
 }
 
-/// Writes a float in the shortest of the three widths that holds it exactly. Every NaN becomes
-/// the plain one.
+/// Writes a float in the shortest of the three widths that represents it exactly. Every NaN becomes
+/// the canonical NaN.
 pub(crate) fn write_shortest(out: &mut Vec<u8>, number: f64) {
     #[expect(clippy::cast_possible_truncation, reason = "compared with the original below")]
     let single = number as f32;
@@ -141,11 +141,11 @@ pub(crate) fn write_shortest(out: &mut Vec<u8>, number: f64) {
     }
 }
 
-/// An array or a map whose length is known for sure only at its end.
+/// An open array or map, whose length is only known at its end.
 ///
 /// The head is written for the expected length and corrected at the end, which moves the content
-/// only if the width turns out to be another: documents always have definite lengths, which every
-/// reader knows, and which lets it reserve.
+/// only if the width of the head changes. So documents always have definite lengths, for which
+/// readers can reserve memory.
 pub(crate) struct Open {
     kind: u8,
     start: usize,
@@ -161,7 +161,7 @@ impl Open {
         Self { kind, start, content: out.len(), expected }
     }
 
-    /// One whose head is at `start` and says that it is empty.
+    /// An array or a map whose head is at `start` and has the length 0.
     pub(crate) fn empty(kind: u8, start: usize) -> Self {
         Self { kind, start, content: start + 1, expected: 0 }
     }

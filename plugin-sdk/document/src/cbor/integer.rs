@@ -1,11 +1,11 @@
-//! Integers of any size: CBOR's bignums, and their digits in text.
+//! Integers of any size: CBOR's bignums, and their digits.
 
 use std::fmt::{self, Write as _};
 
 /// An integer of any size.
 ///
-/// Documents hold integers of up to 64 bits and a sign as such, and greater ones as bignums (RFC
-/// 8949 section 3.4.3). A [`Writer`](super::Writer) takes either from here, in preferred form.
+/// In a document, integers of up to 64 bits and a sign are ordinary integers, and greater ones are
+/// bignums (RFC 8949 section 3.4.3). A [`Writer`](super::Writer) writes each in its preferred form.
 ///
 /// ```
 /// use plugbay_document::cbor::{Integer, Writer};
@@ -21,19 +21,19 @@ use std::fmt::{self, Write as _};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Integer {
     negative: bool,
-    /// Big-endian, without leading zeros; `n` of a negative integer, which is -1 - `n`.
+    /// Big-endian, without leading zeros; for a negative integer -1 - `n`, these are the bytes of
+    /// `n`.
     bytes: Vec<u8>,
 }
 
 impl Integer {
-    /// How many bits an integer may have that is read from digits or written as digits: about what
-    /// a float of 64 bits can be as great as. The work for digits grows with the square of their
-    /// number.
+    /// The maximum number of bits of an integer that is read from digits or written as digits:
+    /// about the range of a float of 64 bits. The time for a conversion grows with the square of
+    /// the number of digits.
     pub const MAX_BITS: usize = 1024;
 
-    /// The integer with this sign and these digits, if it has at most [`Integer::MAX_BITS`].
-    ///
-    /// `None` as well for an empty text, and for what is no digit.
+    /// The integer with this sign and these digits. `None` if it has more than
+    /// [`Integer::MAX_BITS`] bits, if the text is empty, or if it contains other characters.
     ///
     /// # Panics
     ///
@@ -75,39 +75,40 @@ impl Integer {
         Some(Self::from_bytes(negative, &bytes))
     }
 
-    /// The integer of a bignum: its bytes, and whether it is -1 minus that number.
+    /// The integer of a bignum with these bytes; if `negative`, it is -1 minus their number.
     #[must_use]
     pub fn from_bytes(negative: bool, bytes: &[u8]) -> Self {
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         Self { negative, bytes: bytes[zeros..].to_vec() }
     }
 
-    /// Whether it is less than 0.
+    /// Whether the integer is less than 0.
     #[must_use]
     pub fn is_negative(&self) -> bool {
         self.negative
     }
 
-    /// The bytes of its bignum, without leading zeros; of a negative integer those of -1 minus it.
+    /// The bytes of its bignum, without leading zeros; for a negative integer, those of -1 minus
+    /// it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many bits it takes, without its sign.
+    /// The number of its bits, without the sign.
     #[must_use]
     pub fn bits(&self) -> usize {
         let first = self.bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
         self.bytes.len() * 8 - first
     }
 
-    /// Whether its digits can be written: whether it has at most [`Integer::MAX_BITS`].
+    /// Whether its digits can be written: it has at most [`Integer::MAX_BITS`] bits.
     #[must_use]
     pub fn has_digits(&self) -> bool {
         self.bits() <= Self::MAX_BITS
     }
 
-    /// The same if 128 bits and the sign hold it.
+    /// The same integer as an `i128`, if it fits.
     #[must_use]
     pub fn to_i128(&self) -> Option<i128> {
         let mut number = [0; 16];
@@ -118,12 +119,12 @@ impl Integer {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
+#[expect(clippy::cast_possible_truncation, reason = "only the low half is needed")]
 fn low(number: u64) -> u32 {
     number as u32
 }
 
-/// Its decimal digits; how many bits it has, where those are more than [`Integer::MAX_BITS`].
+/// Displayed in decimal digits; if it has more than [`Integer::MAX_BITS`] bits, as their number.
 impl fmt::Display for Integer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const CHUNK: u64 = 1_000_000_000;
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_come_back() {
+    fn digits_are_converted_and_back() {
         for text in [
             "0",
             "1",
@@ -200,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn zeros_say_nothing_and_there_is_no_negative_zero() {
+    fn leading_zeros_are_ignored_and_there_is_no_negative_zero() {
         assert_eq!(decimal("-000"), decimal("0"));
         assert_eq!(decimal(&format!("{:0>4000}", 7)), decimal("7"));
     }
 
     #[test]
-    fn what_is_too_long_or_no_digit_is_none() {
+    fn too_many_digits_and_other_characters_are_refused() {
         assert!(decimal(&"9".repeat(308)).is_some());
         assert!(decimal(&"9".repeat(309)).is_none());
         assert!(decimal("").is_none() && decimal("1_0").is_none() && decimal("+1").is_none());

@@ -1,23 +1,23 @@
-//! Whether two keys of a map are equal.
+//! Finds equal keys in a map.
 //!
-//! Few keys are compared as they come; more are sorted, at times that are ever further apart, so
-//! that a flood of equal keys ends before much is kept of it.
+//! Few keys are compared one by one. More keys are sorted, at certain numbers of keys that grow by
+//! a factor of four, so that many equal keys are refused before they take much memory.
 
 use std::fmt;
 
 use super::{Reader, Token};
 
-/// Up to this many keys are compared one by one as they come.
+/// Up to this many keys are compared one by one.
 pub(crate) const FEW: usize = 16;
 
-/// Whether it is time to sort so many keys: at 64, 256, 1,024 and so on.
+/// Whether the keys must be sorted at this number of them: at 64, 256, 1,024 and so on.
 #[inline]
 pub(crate) fn is_due(count: usize) -> bool {
     count >= 4 * FEW && count.is_power_of_two() && count.trailing_zeros().is_multiple_of(2)
 }
 
-/// The places of keys in the order of their bytes; or the place of one that is equal to another
-/// before it.
+/// The indices of keys in the order of their bytes. The error is the index of a key that is equal
+/// to one before it.
 pub(crate) fn sorted<'k>(count: usize, key: impl Fn(usize) -> &'k [u8]) -> Result<Vec<u32>, usize> {
     let mut sorted: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX)).collect();
     let key = |index: &u32| key(*index as usize);
@@ -28,7 +28,7 @@ pub(crate) fn sorted<'k>(count: usize, key: impl Fn(usize) -> &'k [u8]) -> Resul
     }
 }
 
-/// A key as a message names it: as its text or number, or else in hexadecimal.
+/// Displays a key in a message: as its text or number, or in hexadecimal.
 pub(crate) struct Key<'k, 'a>(pub(crate) &'k Reader<'a>);
 
 impl fmt::Display for Key<'_, '_> {

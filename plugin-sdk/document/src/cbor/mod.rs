@@ -1,8 +1,8 @@
-//! One CBOR item (RFC 8949), read and written head by head.
+//! Reads and writes one CBOR item (RFC 8949), one head after the other.
 //!
-//! Codecs stand on this module: what a format's reader finds goes to a [`Writer`], and what a
-//! format's writer needs comes out of a [`Reader`] as [`Token`]s. Neither builds a tree. For
-//! formats that have a `serde` serializer, [`format::View`](crate::format::View) does the reading.
+//! Codecs are built on this module: the reader of a format writes to a [`Writer`], and its writer
+//! reads [`Token`]s from a [`Reader`]. Neither builds a tree. For formats with a `serde`
+//! serializer, a [`format::View`](crate::format::View) reads the document.
 //!
 //! ```
 //! use plugbay_document::cbor::{Reader, Token, Writer};
@@ -22,7 +22,7 @@
 //!
 //! let mut reader = Reader::new(&cbor);
 //! let Token::Map(mut pairs) = reader.next_token()? else { panic!("expected a map") };
-//! while reader.more(&mut pairs)? {
+//! while reader.advance(&mut pairs)? {
 //!     let Token::Text(key) = reader.next_token()? else { panic!("expected a text") };
 //!     println!("{key}: {}", reader.next_token()?);
 //!     # if key == "tags" {
@@ -38,11 +38,11 @@
 //!
 //! | limit | [`Reader`] | [`Writer`] |
 //! |---|---|---|
-//! | levels of arrays, maps and tags | [`Reader::skip`] refuses more than [`MAX_DEPTH`](crate::MAX_DEPTH); callers that recurse count theirs with [`Reader::enter`] | refuses more than [`MAX_DEPTH`](crate::MAX_DEPTH) |
-//! | equal keys in a map | passes them on; [`Document::check`](crate::Document::check) refuses them | refuses them, also those written in other widths |
-//! | integers | exact, as tokens from -2^64 to 2^64-1; others as [`Integer`]s, by [`Reader::bignum`] | exact, of any size, in preferred form |
-//! | lengths | refuses those that the input cannot hold, before anything is reserved | always known, written as short as they can be |
-//! | text | refuses what is not UTF-8 | |
+//! | levels of arrays, maps and tags | [`Reader::skip`] refuses more than [`MAX_DEPTH`](crate::MAX_DEPTH); recursive callers count levels with [`Reader::enter`] | refuses more than [`MAX_DEPTH`](crate::MAX_DEPTH) |
+//! | equal keys in a map | accepts them; [`Document::check`](crate::Document::check) refuses them | refuses them, also in other widths |
+//! | integers | exact: tokens from -2^64 to 2^64-1, others by [`Reader::bignum`] | exact, of any size, in preferred form |
+//! | lengths | refuses those that exceed the input, before memory is reserved | always definite, in the shortest form |
+//! | text | must be UTF-8 | |
 
 pub(crate) mod distinct;
 mod half;
@@ -58,4 +58,4 @@ pub use reader::Reader;
 pub(crate) use reader::Wide;
 pub use token::Token;
 pub(crate) use token::negative;
-pub use writer::{Floats, Kept, Order, Writer, escaped};
+pub use writer::{Anchor, Floats, Order, Writer, escaped_len};

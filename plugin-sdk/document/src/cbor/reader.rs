@@ -1,4 +1,4 @@
-//! Reads CBOR one head at a time, and trusts no length.
+//! Reads CBOR one head at a time, and checks each length before it is used.
 
 use std::borrow::Cow;
 
@@ -18,15 +18,15 @@ pub(crate) enum Wide {
     Signed(i128),
 }
 
-/// Pulls [`Token`]s from the bytes of an item. A copy keeps the place, so that an item can be
-/// read again.
+/// Reads [`Token`]s from the bytes of an item. A copy of the reader stays at its place, so that an
+/// item can be read again.
 ///
 /// See the [module's page](crate::cbor) for an example.
 ///
 /// # Errors
 ///
 /// Every function fails on bytes that are not well-formed CBOR, and says at which byte, counted
-/// from 0. What is read after an error means nothing.
+/// from 0. After an error, the results of further reads are meaningless.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -37,18 +37,18 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from the first of these bytes on, which need not be valid.
+    /// A reader at the first of these bytes, which need not be valid.
     #[must_use]
     pub fn new(cbor: &'a [u8]) -> Self {
         Self { rest: cbor, total: cbor.len(), depth: MAX_DEPTH }
     }
 
-    /// How many bytes are read.
+    /// How many bytes were read.
     pub(crate) fn offset(&self) -> usize {
         self.total - self.rest.len()
     }
 
-    /// What is not read yet.
+    /// The bytes that were not read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -58,8 +58,8 @@ impl<'a> Reader<'a> {
         Error::malformed(self.total - self.rest.len(), message)
     }
 
-    /// Counts one level down, into an array, a map or a tag; [`Reader::leave`] counts it back up.
-    /// A caller that recurses into items bounds its recursion so.
+    /// Enters one level: an array, a map or a tag. [`Reader::leave`] leaves it again. A caller that
+    /// recurses into items limits the depth of its recursion in this way.
     ///
     /// # Errors
     ///
@@ -70,22 +70,22 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Counts one level up.
+    /// Leaves one level.
     ///
     /// # Panics
     ///
-    /// In builds with debug assertions, if none was entered.
+    /// In builds with debug assertions, if no level was entered.
     #[inline]
     pub fn leave(&mut self) {
         debug_assert!(self.depth < MAX_DEPTH, "left more levels than were entered");
         self.depth += 1;
     }
 
-    /// Checks that all bytes are read.
+    /// Checks that all bytes were read.
     ///
     /// # Errors
     ///
-    /// Bytes that are left.
+    /// Bytes that were not read.
     pub fn finish(&self) -> Result<(), Error> {
         match self.rest.len() {
             0 => Ok(()),
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The first byte of what follows.
+    /// The next byte, which is not read.
     #[inline]
     pub(crate) fn peek(&self) -> Result<u8, Error> {
         match self.rest.first() {
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the break that ends an item of indefinite length, if it is what follows.
+    /// Reads the break that ends an item of indefinite length, if it is next; `false` otherwise.
     #[inline]
     pub(crate) fn take_break(&mut self) -> Result<bool, Error> {
         let found = self.peek()? == BREAK;
@@ -115,15 +115,15 @@ impl<'a> Reader<'a> {
         Ok(found)
     }
 
-    /// Whether another element of an array, or another pair of a map, follows. `left` is what
-    /// [`Token::Array`] or [`Token::Map`] holds, and is counted down; where it is `None`, the break
-    /// at the end is taken.
+    /// Advances to the next element of an array, or the next pair of a map; `false` at the end.
+    /// `left` is the content of [`Token::Array`] or [`Token::Map`], and is counted down; if it is
+    /// `None`, the break at the end is read.
     ///
     /// # Errors
     ///
     /// Bytes that end before the break.
     #[inline]
-    pub fn more(&mut self, left: &mut Option<usize>) -> Result<bool, Error> {
+    pub fn advance(&mut self, left: &mut Option<usize>) -> Result<bool, Error> {
         match left {
             Some(0) => Ok(false),
             Some(left) => {
@@ -132,6 +132,27 @@ impl<'a> Reader<'a> {
             }
             None => Ok(!self.take_break()?),
         }
+    }
+
+    /// The number of elements of an array, or pairs of a map, of which `left` is the content of
+    /// [`Token::Array`] or [`Token::Map`]. If that is `None`, the elements up to the break are
+    /// counted, each of which is `items` items, and the reader stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// Elements that are not well-formed.
+    pub fn count(&self, left: Option<usize>, items: usize) -> Result<usize, Error> {
+        if let Some(count) = left {
+            return Ok(count);
+        }
+        let (mut ahead, mut left, mut count) = (*self, None, 0);
+        while ahead.advance(&mut left)? {
+            for _ in 0..items {
+                ahead.skip()?;
+            }
+            count += 1;
+        }
+        Ok(count)
     }
 
     #[inline]
@@ -155,7 +176,7 @@ impl<'a> Reader<'a> {
         self.malformed(format_args!("expected {count} bytes, the input ended after {left}"))
     }
 
-    /// The number of a head, or `None` for an indefinite length.
+    /// Reads the number of a head; `None` for an indefinite length.
     #[inline]
     fn number(&mut self, first: u8) -> Result<Option<u64>, Error> {
         match first & 0x1f {
@@ -176,7 +197,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    /// `first` was the last byte that was taken.
+    /// The error for `first`, the byte that was read last.
     #[cold]
     fn reserved(&self, first: u8) -> Error {
         let at = self.total - self.rest.len() - 1;
@@ -188,9 +209,9 @@ impl<'a> Reader<'a> {
         self.number(first)?.ok_or_else(|| self.reserved(first))
     }
 
-    /// A count of elements, each of which takes `width` bytes at least.
+    /// The number of elements in a head. Each element takes at least `width` bytes.
     #[inline]
-    fn count(&mut self, first: u8, width: usize) -> Result<Option<usize>, Error> {
+    fn length(&mut self, first: u8, width: usize) -> Result<Option<usize>, Error> {
         let Some(count) = self.number(first)? else { return Ok(None) };
         let left = self.rest.len() / width;
         match usize::try_from(count) {
@@ -203,7 +224,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the next token.
+    /// Reads the next token.
     ///
     /// # Errors
     ///
@@ -219,8 +240,8 @@ impl<'a> Reader<'a> {
             NEGATIVE => Token::Negative(self.definite(first)?),
             BYTES => Token::Bytes(self.string(first)?),
             TEXT => Token::Text(self.text(start, first)?),
-            ARRAY => Token::Array(self.count(first, 1)?),
-            MAP => Token::Map(self.count(first, 2)?),
+            ARRAY => Token::Array(self.length(first, 1)?),
+            MAP => Token::Map(self.length(first, 2)?),
             TAG => Token::Tag(self.definite(first)?),
             _ => match first {
                 FALSE => Token::Bool(false),
@@ -245,7 +266,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A text that begins at `start`. Its chunks, if it comes in any, are texts themselves.
+    /// Reads a text that begins at `start`. If it has chunks, each of them is a text.
     #[inline]
     fn text(&mut self, start: Self, first: u8) -> Result<Cow<'a, str>, Error> {
         if let Some(count) = self.number(first)? {
@@ -290,7 +311,8 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// The chunks of a string of indefinite length: strings of that kind and of definite length.
+    /// Calls `each` with the chunks of a string of indefinite length: strings of the same kind, of
+    /// definite length.
     fn chunks(
         &mut self,
         kind: u8,
@@ -311,8 +333,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The integer that `tag`, which was taken last, and the bytes after it stand for; `None`, and
-    /// nothing is taken, if the tag is none of bignums (2 and 3) or no bytes follow.
+    /// Reads the integer of which `tag`, the token that was read last, is the tag. `None`, and
+    /// nothing is read, if the tag is not one of bignums (2 and 3) or no byte string follows.
     ///
     /// ```
     /// use plugbay_document::cbor::{Reader, Token};
@@ -341,8 +363,9 @@ impl<'a> Reader<'a> {
         Ok(Some(Integer::from_bytes(tag == TAG_BIG_NEGATIVE, &bytes)))
     }
 
-    /// The text of the date, or date and time, that `tag`, which was taken last, and the text
-    /// after it stand for (tags 0 and 1004); `None`, and nothing is taken, if it is none.
+    /// Reads the text of the date, or date and time, of which `tag`, the token that was read last,
+    /// is the tag. `None`, and nothing is read, if the tag is not one of dates (0 and 1004) or no
+    /// text follows.
     ///
     /// # Errors
     ///
@@ -359,8 +382,8 @@ impl<'a> Reader<'a> {
         Ok(Some(text))
     }
 
-    /// What follows a tag that `serde` has a word for: a bignum, or `None` where the tag says
-    /// nothing, or that a text is a date, and the item after it is meant.
+    /// Reads the value under a tag that `serde` can express: a bignum; or `None` if the value is
+    /// the next item, because the tag has no meaning or says that a text is a date.
     pub(crate) fn tagged(&mut self, tag: u64) -> Result<Option<Wide>, Error> {
         let negative = match tag {
             TAG_BIG_UNSIGNED => false,
@@ -396,12 +419,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Takes a whole item, with all that it holds, and checks it.
+    /// Skips a whole item with its content, and checks that it is well-formed.
     ///
     /// # Errors
     ///
-    /// An item that is not well-formed, or that nests deeper than [`MAX_DEPTH`] levels together
-    /// with those that are entered.
+    /// An item that is not well-formed, or that has more than [`MAX_DEPTH`] levels together with
+    /// those that were entered.
     pub fn skip(&mut self) -> Result<(), Error> {
         let (mut left, per_element) = match self.next_token()? {
             Token::Array(count) => (count, 1),
@@ -410,7 +433,7 @@ impl<'a> Reader<'a> {
             _ => return Ok(()),
         };
         self.enter()?;
-        while self.more(&mut left)? {
+        while self.advance(&mut left)? {
             for _ in 0..per_element {
                 self.skip()?;
             }

@@ -1,26 +1,30 @@
-//! What a reader finds and a writer takes.
+//! The tokens that a reader returns and a writer accepts.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::Error;
 
-/// What an item begins with, or all of it if it holds no others.
+/// The maximum number of characters of a text that messages show.
+const MAX_SHOWN: usize = 64;
+
+/// The beginning of an item, or the whole item if it contains no others.
 ///
-/// Displays as a message names it: `the integer 7`, `a byte string (3 bytes)`, `an array`.
+/// Displayed as in messages: `the integer 7`, `a byte string (3 bytes)`, `an array`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token<'a> {
-    /// An integer from 0 on.
+    /// An integer that is not negative.
     Unsigned(u64),
-    /// A negative integer: `n` stands for -1 - `n`, so that all down to -2^64 have a place.
+    /// A negative integer: `n` represents -1 - `n`, so that the least is -2^64.
     Negative(u64),
     /// A byte string. It is borrowed from the input unless it comes in chunks, which are joined.
     Bytes(Cow<'a, [u8]>),
     /// A text string. It is borrowed from the input unless it comes in chunks, which are joined.
     Text(Cow<'a, str>),
-    /// An array begins. So many items follow; `None`: those up to a break.
+    /// The beginning of an array, with the number of its items; `None` for the items up to a break.
     Array(Option<usize>),
-    /// A map begins. So many pairs of items follow, keys first; `None`: those up to a break.
+    /// The beginning of a map, with the number of its pairs, each a key and a value; `None` for the
+    /// pairs up to a break.
     Map(Option<usize>),
     /// A tag; the item that it applies to follows.
     Tag(u64),
@@ -30,9 +34,9 @@ pub enum Token<'a> {
     Null,
     /// `undefined`.
     Undefined,
-    /// A simple value that has no name.
+    /// A simple value without a name.
     Simple(u8),
-    /// A float of 32 bits. Half floats are read as these, which loses nothing.
+    /// A float of 32 bits. Half floats are read as floats of 32 bits, which is exact.
     F32(f32),
     /// A float of 64 bits.
     F64(f64),
@@ -56,7 +60,7 @@ impl Token<'_> {
         }
     }
 
-    /// Its value if it is an integer.
+    /// The value of an integer; `None` for other tokens.
     ///
     /// ```
     /// use plugbay_document::cbor::Token;
@@ -74,7 +78,7 @@ impl Token<'_> {
         }
     }
 
-    /// Its value if it is a float, of either width.
+    /// The value of a float of either width; `None` for other tokens.
     #[inline]
     #[must_use]
     pub fn as_float(&self) -> Option<f64> {
@@ -87,7 +91,7 @@ impl Token<'_> {
 }
 
 impl Token<'_> {
-    /// What is said of a value that `serde` has no word for.
+    /// The error for a value that `serde` cannot express.
     #[cold]
     pub(crate) fn unnamed(&self) -> Error {
         let what = match self {
@@ -104,7 +108,10 @@ impl fmt::Display for Token<'_> {
             Self::Unsigned(n) => write!(f, "the integer {n}"),
             Self::Negative(n) => write!(f, "the integer {}", !i128::from(*n)),
             Self::Bytes(bytes) => write!(f, "a byte string ({} bytes)", bytes.len()),
-            Self::Text(text) => write!(f, "the text {text:?}"),
+            Self::Text(text) => match text.char_indices().nth(MAX_SHOWN) {
+                None => write!(f, "the text {text:?}"),
+                Some((end, _)) => write!(f, "a text that begins with {:?}", &text[..end]),
+            },
             Self::Array(_) => f.write_str("an array"),
             Self::Map(_) => f.write_str("a map"),
             Self::Tag(tag) => write!(f, "the tag {tag}"),
@@ -118,7 +125,8 @@ impl fmt::Display for Token<'_> {
     }
 }
 
-/// What the negative integer with the number `n` is, if `i64` holds it.
+/// The value of the negative integer with the number `n`; the error is its value if it does not fit
+/// into `i64`.
 pub(crate) fn negative(n: u64) -> Result<i64, i128> {
     i64::try_from(n).map(|n| !n).map_err(|_| !i128::from(n))
 }

@@ -1,19 +1,22 @@
-//! Writing CBOR, while the depth is bounded and equal keys are refused.
+//! Writes CBOR, with a limit of the depth, and refuses equal keys.
+
+mod keys;
+mod repeat;
 
 use std::fmt;
 
+pub use self::repeat::{Anchor, escaped_len};
 use super::head::{
     self, ARRAY, FALSE, MAP, NULL, Open, SIMPLE, TAG, TAG_BIG_NEGATIVE, TAG_BIG_UNSIGNED, TRUE,
     UNDEFINED,
 };
-use super::keys::{self, FEW, Key};
 use super::{Integer, Reader, Token};
 use crate::{Error, MAX_DEPTH, Path, reserve};
 
-/// In which width a [`Writer`] writes floats.
+/// The width in which a [`Writer`] writes floats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Floats {
-    /// Always 64 bits: what documents hold.
+    /// Always 64 bits, as in documents.
     #[default]
     Double,
     /// The shortest of 16, 32 and 64 bits that keeps the value (RFC 8949 section 4.1). Every NaN
@@ -21,24 +24,24 @@ pub enum Floats {
     Shortest,
 }
 
-/// In which order a [`Writer`] writes the pairs of a map.
+/// The order in which a [`Writer`] writes the pairs of a map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// As they came.
+    /// The order in which they were written.
     #[default]
-    Kept,
+    Insertion,
     /// By the bytes of their encoded keys (RFC 8949 section 4.2.1).
     Sorted,
 }
 
-/// Writes one CBOR item from what a codec reads, and refuses what no document may be: one that
-/// nests deeper than [`MAX_DEPTH`] levels, or that has equal keys in a map.
+/// Writes one CBOR item, and refuses an item that cannot be a document: one with more than
+/// [`MAX_DEPTH`] levels, or with equal keys in a map.
 ///
-/// Integers are written in preferred form, bignums too: one that 64 bits hold becomes an ordinary
-/// integer, and leading zeros are left out.
+/// Integers are written in preferred form, and so are bignums: one that fits into 64 bits becomes
+/// an ordinary integer, and leading zeros are removed.
 ///
-/// Arrays and maps are opened and closed; their lengths need not be known. A map takes a key,
-/// then its value, then the next key.
+/// Arrays and maps are opened and closed; their lengths need not be known. In a map, keys and
+/// values are written alternately.
 ///
 /// ```
 /// use plugbay_document::cbor::Writer;
@@ -54,19 +57,21 @@ pub enum Order {
 ///
 /// # Errors
 ///
-/// A function that fails says why and where in the document; the item is to be thrown away then.
-/// Every function that writes fails for an item after the first.
+/// The error of a function says why it failed and where in the document; the item must be discarded
+/// then. Every function that writes fails for an item after the first.
 #[derive(Debug, Default)]
 pub struct Writer {
     out: Vec<u8>,
-    open: Vec<Level>,
-    /// The first byte of each key, and the byte after it, of all open maps.
+    /// The open arrays, maps and tags, the outermost first.
+    levels: Vec<Level>,
+    /// The start and the end of each key of all open maps.
     keys: Vec<(u32, u32)>,
-    /// Where the items are that may be repeated, in the order of their beginnings.
-    kept: Vec<(u32, u32)>,
+    /// The start and the end of the item of each anchor, in the order of their starts. While the
+    /// item is not complete, the end is its start.
+    anchors: Vec<(u32, u32)>,
     floats: Floats,
     order: Order,
-    /// The item is there.
+    /// Whether the whole item was written.
     complete: bool,
 }
 
@@ -74,19 +79,15 @@ pub struct Writer {
 #[derive(Clone, Copy, Debug)]
 struct Level {
     kind: Kind,
-    /// Where its head is.
+    /// The offset of its head.
     start: usize,
-    /// Its items so far; of a map, keys and values each count.
+    /// The number of its items so far; in a map, keys and values count separately.
     items: usize,
-    /// Where its keys begin in `Writer::keys`.
+    /// The index of its first key in `Writer::keys`.
     keys: usize,
     /// The tag's number.
     tag: u64,
 }
-
-/// An item that [`Writer::repeat`] can write again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept(u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -102,13 +103,13 @@ impl Writer {
         Self { out: Vec::with_capacity(bytes), ..Self::default() }
     }
 
-    /// The same with floats in this width.
+    /// The writer, with floats of this width.
     #[must_use]
     pub fn floats(self, floats: Floats) -> Self {
         Self { floats, ..self }
     }
 
-    /// The same with pairs in this order.
+    /// The writer, with pairs in this order.
     #[must_use]
     pub fn order(self, order: Order) -> Self {
         Self { order, ..self }
@@ -118,15 +119,18 @@ impl Writer {
     ///
     /// # Panics
     ///
-    /// If nothing was written, or an array, a map or a tag is still open.
+    /// If no item was written, or an array, a map or a tag is still open.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
-        assert!(self.complete && self.open.is_empty(), "expected a whole item, found part of one");
+        assert!(
+            self.complete && self.levels.is_empty(),
+            "expected a whole item, found part of one"
+        );
         self.out
     }
 
-    /// Writes an item that holds no others, or opens a level for one that does; the length that
-    /// the token gives is not used.
+    /// Writes an item without content, or opens an array, a map or a tag; the length in the token
+    /// is not used.
     ///
     /// # Errors
     ///
@@ -134,10 +138,10 @@ impl Writer {
     pub fn token(&mut self, token: &Token<'_>) -> Result<(), Error> {
         match token {
             Token::Null => self.null(),
-            Token::Undefined => self.byte(UNDEFINED),
+            Token::Undefined => self.write_byte(UNDEFINED),
             Token::Bool(value) => self.bool(*value),
-            Token::Unsigned(value) => self.head(head::UNSIGNED, *value),
-            Token::Negative(value) => self.head(head::NEGATIVE, *value),
+            Token::Unsigned(value) => self.write_head(head::UNSIGNED, *value),
+            Token::Negative(value) => self.write_head(head::NEGATIVE, *value),
             Token::F32(value) => self.float((*value).into()),
             Token::F64(value) => self.float(*value),
             Token::Bytes(bytes) => self.bytes(bytes),
@@ -145,7 +149,7 @@ impl Writer {
             Token::Array(_) => self.open_array(),
             Token::Map(_) => self.open_map(),
             Token::Tag(tag) => self.open_tag(*tag),
-            Token::Simple(value) => self.head(SIMPLE, u64::from(*value)),
+            Token::Simple(value) => self.write_head(SIMPLE, u64::from(*value)),
         }
     }
 
@@ -155,7 +159,7 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn null(&mut self) -> Result<(), Error> {
-        self.byte(NULL)
+        self.write_byte(NULL)
     }
 
     /// Writes a boolean.
@@ -164,18 +168,18 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn bool(&mut self, value: bool) -> Result<(), Error> {
-        self.byte(if value { TRUE } else { FALSE })
+        self.write_byte(if value { TRUE } else { FALSE })
     }
 
-    /// Writes an integer; one that 64 bits and a sign do not hold as a bignum.
+    /// Writes an integer; as a bignum if it does not fit into 64 bits and a sign.
     ///
     /// # Errors
     ///
     /// See [`Writer`].
     pub fn integer(&mut self, value: i128) -> Result<(), Error> {
-        let start = self.room(32)?;
+        let start = self.reserve(32)?;
         head::write_i128(&mut self.out, value);
-        self.done(start)
+        self.count_item(start)
     }
 
     /// Writes an integer of any size.
@@ -184,9 +188,9 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn big_integer(&mut self, value: &Integer) -> Result<(), Error> {
-        let start = self.room(value.as_bytes().len() + 16)?;
+        let start = self.reserve(value.as_bytes().len() + 16)?;
         head::write_big(&mut self.out, value.is_negative(), value.as_bytes());
-        self.done(start)
+        self.count_item(start)
     }
 
     /// Writes a float.
@@ -195,12 +199,12 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn float(&mut self, value: f64) -> Result<(), Error> {
-        let start = self.room(9)?;
+        let start = self.reserve(9)?;
         match self.floats {
             Floats::Double => head::write_f64(&mut self.out, value),
             Floats::Shortest => head::write_shortest(&mut self.out, value),
         }
-        self.done(start)
+        self.count_item(start)
     }
 
     /// Writes a text.
@@ -209,9 +213,9 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn text(&mut self, value: &str) -> Result<(), Error> {
-        let start = self.room(value.len() + 9)?;
+        let start = self.reserve(value.len() + 9)?;
         head::write_text(&mut self.out, value);
-        self.done(start)
+        self.count_item(start)
     }
 
     /// Writes a byte string.
@@ -220,51 +224,51 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn bytes(&mut self, value: &[u8]) -> Result<(), Error> {
-        let mut start = self.room(value.len() + 18)?;
-        match self.open.last() {
+        let mut start = self.reserve(value.len() + 18)?;
+        match self.levels.last() {
             Some(level) if level.is_bignum() => {
                 start = level.start;
                 let negative = level.tag == TAG_BIG_NEGATIVE;
-                self.open.pop();
+                self.levels.pop();
                 self.out.truncate(start);
                 head::write_big(&mut self.out, negative, value);
             }
             _ => head::write_bytes(&mut self.out, value),
         }
-        self.done(start)
+        self.count_item(start)
     }
 
     pub(crate) fn unsigned(&mut self, value: u128) -> Result<(), Error> {
-        let start = self.room(32)?;
+        let start = self.reserve(32)?;
         head::write_u128(&mut self.out, value);
-        self.done(start)
+        self.count_item(start)
     }
 
-    /// Writes a float of 32 bits as such, whatever [`Floats`] says.
+    /// Writes a float in 32 bits, in spite of [`Floats`].
     pub(crate) fn single(&mut self, value: f32) -> Result<(), Error> {
-        let start = self.room(5)?;
+        let start = self.reserve(5)?;
         head::write_f32(&mut self.out, value);
-        self.done(start)
+        self.count_item(start)
     }
 
-    /// Copies one item, with all that it holds; what was not in preferred form is.
+    /// Copies one item with its content, and writes it in preferred form.
     ///
     /// # Errors
     ///
-    /// An item that is not well-formed; else see [`Writer`].
+    /// An item that is not well-formed; otherwise see [`Writer`].
     pub fn copy(&mut self, reader: &mut Reader<'_>) -> Result<(), Error> {
-        // The writer bounds the depth, and so the recursion.
+        // The writer limits the depth, and with it the recursion.
         let token = reader.next_token()?;
         self.token(&token)?;
         match token {
             Token::Array(mut left) => {
-                while reader.more(&mut left)? {
+                while reader.advance(&mut left)? {
                     self.copy(reader)?;
                 }
                 self.close()
             }
             Token::Map(mut left) => {
-                while reader.more(&mut left)? {
+                while reader.advance(&mut left)? {
                     self.copy(reader)?;
                     self.copy(reader)?;
                 }
@@ -275,130 +279,10 @@ impl Writer {
         }
     }
 
-    /// Says that the next item may be repeated. [`Writer::kept`] is to be called when it is there.
-    pub fn keep(&mut self) -> Kept {
-        let start = offset(self.out.len());
-        self.kept.push((start, start));
-        Kept(offset(self.kept.len() - 1))
-    }
-
-    /// Says that the item is complete which was to come when [`Writer::keep`] was called.
-    pub fn kept(&mut self, item: Kept) {
-        let end = offset(self.out.len());
-        if let Some(range) = self.kept.get_mut(item.0 as usize) {
-            range.1 = end;
-        }
-    }
-
-    /// At least how much the item takes in any bundled format, when it is written once more.
-    ///
-    /// # Errors
-    ///
-    /// An item that is not complete.
-    pub fn weight(&self, item: Kept) -> Result<usize, Error> {
-        let mut reader = Reader::new(&self.out[self.range(item)?]);
-        weigh(&mut reader)
-    }
-
-    /// Writes an item again.
-    ///
-    /// # Errors
-    ///
-    /// An item that is not complete: it would hold itself. Else see [`Writer`].
-    pub fn repeat(&mut self, item: Kept) -> Result<(), Error> {
-        let range = self.range(item)?;
-        let mut reader = Reader::new(&self.out[range.clone()]);
-        for _ in &self.open {
-            reader.enter()?;
-        }
-        reader.skip()?;
-        let start = self.room(range.len())?;
-        self.out.extend_from_within(range);
-        self.done(start)
-    }
-
-    /// Whether the item is complete: [`Writer::kept`] was called for it.
-    #[must_use]
-    pub fn is_complete(&self, item: Kept) -> bool {
-        self.range(item).is_ok()
-    }
-
-    /// Whether the item is complete and a map.
-    #[must_use]
-    pub fn is_map(&self, item: Kept) -> bool {
-        self.range(item).is_ok_and(|range| self.out[range.start] >> 5 == MAP)
-    }
-
-    /// The bytes so far. The heads of what is open change when it is closed.
+    /// The bytes that were written so far. Closing an array or a map changes its head.
     #[must_use]
     pub fn written(&self) -> &[u8] {
         &self.out
-    }
-
-    /// How many pairs the innermost map has so far.
-    #[must_use]
-    pub fn pairs(&self) -> usize {
-        self.open.last().map_or(0, |level| self.keys.len() - level.keys)
-    }
-
-    /// Writes those pairs of a map again whose keys the innermost map does not have.
-    ///
-    /// # Errors
-    ///
-    /// An item that is not complete or no map; else see [`Writer`].
-    pub fn merge(&mut self, item: Kept) -> Result<(), Error> {
-        let range = self.range(item)?;
-        let Some(level) = self.open.last().copied().filter(|level| level.kind == Kind::Map) else {
-            return Err(self.error("expected an open map to merge another into"));
-        };
-        let known = self.keys.len();
-        let sorted = self.distinct(level)?;
-        let mut at = range.start;
-        let mut left = Some(0);
-        let mut begun = false;
-        loop {
-            let bytes = &self.out[at..range.end];
-            let mut reader = Reader::new(bytes);
-            for _ in &self.open {
-                reader.enter()?;
-            }
-            if !begun {
-                let Token::Map(pairs) = reader.next_token()? else {
-                    return Err(self.error("expected a map to merge"));
-                };
-                (left, begun) = (pairs, true);
-                at = range.end - reader.rest().len();
-                continue;
-            }
-            if !reader.more(&mut left)? {
-                return Ok(());
-            }
-            reader.skip()?;
-            let value = range.end - reader.rest().len();
-            reader.skip()?;
-            let end = range.end - reader.rest().len();
-            let key = &self.out[at..value];
-            let keys = &self.keys[level.keys..known];
-            let bytes = |place: &u32| {
-                let (from, to) = keys[*place as usize];
-                &self.out[from as usize..to as usize]
-            };
-            if sorted.binary_search_by(|place| bytes(place).cmp(key)).is_err() {
-                for part in [at..value, value..end] {
-                    let start = self.room(part.len())?;
-                    self.out.extend_from_within(part);
-                    self.done(start)?;
-                }
-            }
-            at = end;
-        }
-    }
-
-    fn range(&self, item: Kept) -> Result<std::ops::Range<usize>, Error> {
-        match self.kept.get(item.0 as usize) {
-            Some(&(start, end)) if start < end => Ok(start as usize..end as usize),
-            _ => Err(self.error("an item that holds itself")),
-        }
     }
 
     /// Opens an array.
@@ -407,7 +291,7 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn open_array(&mut self) -> Result<(), Error> {
-        self.open(Kind::Array, 0)
+        self.open_level(Kind::Array, 0)
     }
 
     /// Opens a map.
@@ -416,7 +300,7 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn open_map(&mut self) -> Result<(), Error> {
-        self.open(Kind::Map, 0)
+        self.open_level(Kind::Map, 0)
     }
 
     /// Tags the next item. A tag needs no [`Writer::close`]: its item closes it.
@@ -425,21 +309,21 @@ impl Writer {
     ///
     /// See [`Writer`].
     pub fn open_tag(&mut self, tag: u64) -> Result<(), Error> {
-        self.open(Kind::Tag, tag)
+        self.open_level(Kind::Tag, tag)
     }
 
     /// Closes the innermost array or map.
     ///
     /// # Errors
     ///
-    /// If none is open, or a key lacks its value, or a tag its item; else see [`Writer`].
+    /// If none is open, a key has no value, or a tag has no item; otherwise see [`Writer`].
     pub fn close(&mut self) -> Result<(), Error> {
         let complete = |level: &Level| match level.kind {
             Kind::Array => true,
             Kind::Map => level.items.is_multiple_of(2),
             Kind::Tag => false,
         };
-        let Some(level) = self.open.last().copied().filter(complete) else {
+        let Some(level) = self.levels.last().copied().filter(complete) else {
             return Err(self.error("found a break where an item is expected"));
         };
         let count = if level.kind == Kind::Map {
@@ -449,39 +333,33 @@ impl Writer {
             level.items
         };
         self.keys.truncate(level.keys);
-        self.open.pop();
-        self.room(9)?;
+        self.levels.pop();
+        self.reserve(9)?;
         let before = self.out.len();
         Open::empty(level.kind as u8, level.start).close(&mut self.out, count as u64);
-        let shift = offset(self.out.len() - before);
-        if shift > 0 {
-            let inside = self.kept.iter_mut().rev();
-            for range in inside.take_while(|range| range.0 as usize > level.start) {
-                *range = (range.0 + shift, range.1 + shift);
-            }
-        }
-        self.done(level.start)
+        self.shift_anchors(level.start, self.out.len() - before);
+        self.count_item(level.start)
     }
 
-    /// An error that says where in the document the writer stands: `{what} in orders[3]`.
+    /// An error with the current place in the document: `{what} in orders[3]`.
     #[must_use]
     pub fn error(&self, what: impl fmt::Display) -> Error {
         self.with_path(|path| Error::new(format_args!("{what} in {path}")))
     }
 
-    fn open(&mut self, kind: Kind, argument: u64) -> Result<(), Error> {
-        if self.open.len() == MAX_DEPTH {
+    fn open_level(&mut self, kind: Kind, argument: u64) -> Result<(), Error> {
+        if self.levels.len() == MAX_DEPTH {
             return Err(Error::too_deep());
         }
-        let start = self.room(9)?;
-        self.open.push(Level { kind, start, items: 0, keys: self.keys.len(), tag: argument });
+        let start = self.reserve(9)?;
+        self.levels.push(Level { kind, start, items: 0, keys: self.keys.len(), tag: argument });
         head::write(&mut self.out, kind as u8, argument);
         Ok(())
     }
 
-    /// Makes room for so many bytes, and says where they begin.
+    /// Reserves so many bytes, and returns the offset of the next byte.
     #[inline]
-    fn room(&mut self, bytes: usize) -> Result<usize, Error> {
+    fn reserve(&mut self, bytes: usize) -> Result<usize, Error> {
         let start = self.out.len();
         if self.out.capacity() - start < bytes {
             self.grow(bytes)?;
@@ -498,39 +376,39 @@ impl Writer {
         Ok(())
     }
 
-    fn byte(&mut self, byte: u8) -> Result<(), Error> {
-        let start = self.room(1)?;
+    fn write_byte(&mut self, byte: u8) -> Result<(), Error> {
+        let start = self.reserve(1)?;
         self.out.push(byte);
-        self.done(start)
+        self.count_item(start)
     }
 
-    fn head(&mut self, kind: u8, number: u64) -> Result<(), Error> {
-        let start = self.room(9)?;
+    fn write_head(&mut self, kind: u8, number: u64) -> Result<(), Error> {
+        let start = self.reserve(9)?;
         head::write(&mut self.out, kind, number);
-        self.done(start)
+        self.count_item(start)
     }
 
-    /// Counts the item that begins at `start` and ends here.
+    /// Counts the item that begins at `start` and has just ended.
     #[inline]
-    fn done(&mut self, mut start: usize) -> Result<(), Error> {
-        while let Some(level) = self.open.last_mut() {
+    fn count_item(&mut self, mut start: usize) -> Result<(), Error> {
+        while let Some(level) = self.levels.last_mut() {
             level.items += 1;
             let level = *level;
             match level.kind {
                 Kind::Tag => {
-                    self.open.pop();
+                    self.levels.pop();
                     start = level.start;
                 }
-                Kind::Map if level.items % 2 == 1 => return self.key(level, start),
+                Kind::Map if level.items % 2 == 1 => return self.add_key(level, start),
                 _ => return Ok(()),
             }
         }
-        self.end(start)
+        self.complete_root(start)
     }
 
-    /// The item that begins at `start` is in no other.
+    /// Marks the outermost item as complete; it begins at `start`.
     #[cold]
-    fn end(&mut self, start: usize) -> Result<(), Error> {
+    fn complete_root(&mut self, start: usize) -> Result<(), Error> {
         if self.complete {
             self.out.truncate(start);
             return Err(Error::new("expected one item, found another after it"));
@@ -539,76 +417,25 @@ impl Writer {
         Ok(())
     }
 
-    fn key(&mut self, level: Level, start: usize) -> Result<(), Error> {
-        let key = &self.out[start..];
-        let known = &self.keys[level.keys..];
-        let bytes = |range: &(u32, u32)| &self.out[range.0 as usize..range.1 as usize];
-        if known.len() < FEW && known.iter().any(|range| bytes(range) == key) {
-            return Err(self.duplicate(start, self.out.len()));
-        }
-        self.keys.push((offset(start), offset(self.out.len())));
-        if keys::is_due(self.keys.len() - level.keys) {
-            self.distinct(level)?;
-        }
-        Ok(())
-    }
-
-    /// The places of the map's keys in their order, if no two are equal.
-    fn distinct(&self, level: Level) -> Result<Vec<u32>, Error> {
-        let known = &self.keys[level.keys..];
-        let bytes = |index: usize| &self.out[known[index].0 as usize..known[index].1 as usize];
-        keys::sorted(known.len(), bytes).map_err(|repeated| {
-            let (from, to) = known[repeated];
-            self.duplicate(from as usize, to as usize)
-        })
-    }
-
-    /// What is left to do for a map when all its pairs are there.
-    fn finish_map(&mut self, level: Level) -> Result<(), Error> {
-        let count = self.keys.len() - level.keys;
-        if count <= FEW && (self.order == Order::Kept || count < 2) {
-            return Ok(());
-        }
-        let sorted = self.distinct(level)?;
-        if self.order == Order::Sorted {
-            let keys = &self.keys[level.keys..];
-            let start = |index: usize| keys.get(index).map(|key| key.0 as usize);
-            let mut pairs = Vec::with_capacity(self.out.len() - level.start);
-            for index in sorted.iter().map(|&index| index as usize) {
-                let end = start(index + 1).unwrap_or(self.out.len());
-                pairs.extend_from_slice(&self.out[keys[index].0 as usize..end]);
-            }
-            self.out.truncate(level.start + 1);
-            self.out.extend_from_slice(&pairs);
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn duplicate(&self, from: usize, to: usize) -> Error {
-        let key = Reader::new(&self.out[from..to]);
-        self.error(format_args!("duplicate key {}", Key(&key)))
-    }
-
     fn with_path<T>(&self, with: impl FnOnce(Path<'_>) -> T) -> T {
-        self.walk(0, Path::Root, with)
+        self.path_from(0, Path::Root, with)
     }
 
-    /// Every level but the innermost is a step: an element that is not yet counted, or the value
-    /// of the last key.
-    fn walk<T>(&self, index: usize, path: Path<'_>, with: impl FnOnce(Path<'_>) -> T) -> T {
-        let Some([level, inner]) = self.open.get(index..index + 2) else {
+    /// Calls `with` with the path from the level `index` on. Each level except the innermost is one
+    /// step: to an element that is not counted yet, or to the value of the last key.
+    fn path_from<T>(&self, index: usize, path: Path<'_>, with: impl FnOnce(Path<'_>) -> T) -> T {
+        let Some([level, inner]) = self.levels.get(index..index + 2) else {
             return with(path);
         };
         match level.kind {
-            Kind::Array => self.walk(index + 1, Path::Index(&path, level.items), with),
-            Kind::Tag => self.walk(index + 1, path, with),
+            Kind::Array => self.path_from(index + 1, Path::Index(&path, level.items), with),
+            Kind::Tag => self.path_from(index + 1, path, with),
             Kind::Map => {
                 let key = self.keys[..inner.keys].last().filter(|_| level.items % 2 == 1);
                 let bytes = key.map(|&(from, to)| &self.out[from as usize..to as usize]);
                 match bytes.map(|key| Reader::new(key).next_token()) {
                     Some(Ok(Token::Text(key))) => {
-                        self.walk(index + 1, Path::Key(&path, &key), with)
+                        self.path_from(index + 1, Path::Key(&path, &key), with)
                     }
                     _ => with(path),
                 }
@@ -618,47 +445,15 @@ impl Writer {
 }
 
 impl Level {
-    /// Its item is the bytes of a bignum.
+    /// Whether its item is the bytes of a bignum.
     fn is_bignum(&self) -> bool {
         self.kind == Kind::Tag && matches!(self.tag, TAG_BIG_UNSIGNED | TAG_BIG_NEGATIVE)
     }
 }
 
-/// A place in the item: [`Writer::grow`] sees to it that there are less than 2^32.
-fn offset(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
-}
-
-/// What an item takes at least, written in the longest of the bundled formats: seven bytes for an
-/// item, and what it takes to escape a character that is not printable.
-fn weigh(reader: &mut Reader<'_>) -> Result<usize, Error> {
-    const ITEM: usize = 7;
-    let (mut left, per_element) = match reader.next_token()? {
-        Token::Array(count) => (count, 1),
-        Token::Map(count) => (count, 2),
-        Token::Tag(_) => (Some(1), 1),
-        Token::Text(text) => return Ok(ITEM + escaped(&text)),
-        Token::Bytes(bytes) => return Ok(ITEM + bytes.len() * 2),
-        Token::F32(_) | Token::F64(_) => return Ok(ITEM + 24),
-        Token::Unsigned(_) | Token::Negative(_) => return Ok(ITEM + 20),
-        _ => return Ok(ITEM),
-    };
-    reader.enter()?;
-    let mut weight = ITEM;
-    while reader.more(&mut left)? {
-        for _ in 0..per_element {
-            weight += weigh(reader)?;
-        }
-    }
-    reader.leave();
-    Ok(weight)
-}
-
-/// How long a text can get by escapes: six bytes for a character that is not printable.
-#[must_use]
-pub fn escaped(text: &str) -> usize {
-    let special = |byte: &&u8| !matches!(byte, 0x20..=0x7e) || matches!(byte, b'"' | b'\\');
-    text.len() + 5 * text.as_bytes().iter().filter(special).count()
+/// An offset in the item as 32 bits: [`Writer::grow`] ensures that it fits.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -666,7 +461,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_one_item() {
+    fn a_second_item_is_refused() {
         let mut writer = Writer::default();
         writer.null().unwrap();
         let error = writer.open_array().and_then(|()| writer.close()).unwrap_err();
@@ -677,21 +472,21 @@ mod tests {
 
     #[test]
     #[should_panic = "expected a whole item"]
-    fn an_open_array_is_no_item() {
+    fn an_open_array_cannot_be_finished() {
         let mut writer = Writer::default();
         writer.open_array().unwrap();
         let _ = writer.finish();
     }
 
     #[test]
-    fn what_cannot_be_closed_stays_open() {
+    fn an_incomplete_level_cannot_be_closed() {
         let mut writer = Writer::default();
         assert!(writer.close().is_err());
         writer.open_map().unwrap();
         writer.null().unwrap();
-        assert!(writer.close().is_err(), "a key lacks its value");
+        assert!(writer.close().is_err(), "a key without a value");
         writer.open_tag(1).unwrap();
-        assert!(writer.close().is_err(), "a tag lacks its item");
+        assert!(writer.close().is_err(), "a tag without an item");
         writer.null().unwrap();
         writer.close().unwrap();
         assert_eq!(writer.finish(), [0xa1, 0xf6, 0xc1, 0xf6]);
@@ -736,85 +531,5 @@ mod tests {
         }
         let error = rewritten(&[0xa2, 0x01, 0x00, 0xc2, 0x41, 0x01, 0x00]).unwrap_err();
         assert_eq!(error.to_string(), "duplicate key 1 in the document");
-    }
-
-    /// Where it stands is known also when the heads before it have grown.
-    #[test]
-    fn what_was_kept_is_repeated() {
-        let mut writer = Writer::default();
-        writer.open_array().unwrap();
-        let outer = writer.keep();
-        writer.open_array().unwrap();
-        let inner = writer.keep();
-        writer.text("x").unwrap();
-        writer.kept(inner);
-        for number in 0..300 {
-            writer.integer(number).unwrap();
-        }
-        writer.close().unwrap();
-        writer.kept(outer);
-        writer.repeat(inner).unwrap();
-        writer.repeat(outer).unwrap();
-        writer.close().unwrap();
-        let values: (Vec<String>, String) = {
-            let document = writer.into_document();
-            let first: Vec<Item> = document.to_value().unwrap();
-            assert_eq!(first.len(), 3);
-            assert_eq!(first[0], first[2]);
-            (
-                Vec::new(),
-                match &first[1] {
-                    Item::Text(text) => text.clone(),
-                    _ => String::new(),
-                },
-            )
-        };
-        assert_eq!(values.1, "x");
-    }
-
-    #[derive(serde::Deserialize, PartialEq, Debug)]
-    #[serde(untagged)]
-    enum Item {
-        Number(u64),
-        Text(String),
-        List(Vec<Item>),
-    }
-
-    #[test]
-    fn what_is_open_cannot_be_repeated_nor_go_too_deep() {
-        let mut writer = Writer::default();
-        let root = writer.keep();
-        writer.open_array().unwrap();
-        assert!(writer.repeat(root).is_err());
-        let deep = writer.keep();
-        for _ in 0..100 {
-            writer.open_array().unwrap();
-        }
-        for _ in 0..100 {
-            writer.close().unwrap();
-        }
-        writer.kept(deep);
-        for _ in 0..28 {
-            writer.open_array().unwrap();
-        }
-        let error = writer.repeat(deep).unwrap_err();
-        assert_eq!(error.to_string(), "nested deeper than 128 levels");
-    }
-
-    /// Few keys are compared as they come, many when the map is closed.
-    #[test]
-    fn equal_keys_are_named_with_their_place() {
-        for count in [2, 40] {
-            let mut writer = Writer::default();
-            writer.open_map().unwrap();
-            writer.text("inner").unwrap();
-            writer.open_map().unwrap();
-            let mut result = Ok(());
-            for key in (0..count).chain([1]) {
-                result = result.and_then(|()| writer.integer(key)).and_then(|()| writer.null());
-            }
-            let error = result.and_then(|()| writer.close()).unwrap_err();
-            assert_eq!(error.to_string(), "duplicate key 1 in inner");
-        }
     }
 }

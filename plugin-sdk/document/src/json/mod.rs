@@ -1,8 +1,9 @@
-//! JSON text (RFC 8259) to documents and back: the one reader and the one writer of Plugbay, for the
-//! codec, for the HTTP API and for the command line.
+//! Converts JSON text (RFC 8259) to documents and back: the only reader and writer of JSON in
+//! Plugbay, for the codec, the HTTP API and the command line.
 //!
-//! What is read is exact or refused: integers of any size that [`Integer`](crate::cbor::Integer)
-//! has digits for, floats to the nearest, no equal keys, [`MAX_DEPTH`](crate::MAX_DEPTH) levels.
+//! Input is read exactly or refused: integers of up to
+//! [`Integer::MAX_BITS`](crate::cbor::Integer::MAX_BITS) bits, floats rounded to the nearest, no
+//! equal keys, and [`MAX_DEPTH`](crate::MAX_DEPTH) levels.
 //!
 //! ```
 //! use plugbay_document::json::{self, Options};
@@ -17,4 +18,4 @@ mod read;
 mod write;
 
 pub use read::{read, read_into};
-pub use write::{Keys, Options, write, write_into};
+pub use write::{IntegerKeys, Options, write, write_into};

@@ -7,24 +7,24 @@ use crate::cbor::{Reader, Token};
 use crate::format::Bytes;
 use crate::{Document, Error, Path, reserve};
 
-/// How JSON is written.
+/// Options for writing JSON.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// What becomes of byte strings.
+    /// How byte strings are written.
     pub bytes: Bytes,
-    /// What becomes of keys that are integers.
-    pub integer_keys: Keys,
+    /// How integer keys are written.
+    pub integer_keys: IntegerKeys,
     /// Indent by two spaces.
     pub pretty: bool,
 }
 
-/// What becomes of keys that are integers.
+/// How integer keys are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Keys {
-    /// They are refused.
+pub enum IntegerKeys {
+    /// The document is refused.
     #[default]
     Refuse,
-    /// They are written as text, in decimal digits.
+    /// As text, in decimal digits.
     Text,
 }
 
@@ -32,7 +32,7 @@ pub enum Keys {
 ///
 /// # Errors
 ///
-/// What JSON cannot hold, with its place in the document.
+/// A value that JSON cannot hold, with its place in the document.
 pub fn write(document: &Document, options: &Options) -> Result<Vec<u8>, Error> {
     let cbor = document.as_cbor();
     let mut out = Vec::with_capacity(cbor.len() + cbor.len() / 4 + 16);
@@ -42,18 +42,18 @@ pub fn write(document: &Document, options: &Options) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// Writes the item that `reader` stands before, which is at `path`.
+/// Writes the next item of `reader`, which is at `path`.
 ///
 /// # Errors
 ///
-/// What JSON cannot hold, with its place in the document.
+/// A value that JSON cannot hold, with its place in the document.
 pub fn write_into(
     reader: &mut Reader<'_>,
     options: &Options,
     path: Path<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    // What spaces may take: as much as the document, and some.
+    // The limit of indentation is in proportion to the document.
     let spaces = if options.pretty { reader.rest().len() * 2 + (4 << 20) } else { 0 };
     Json { reader, options, out: Out(out), spaces }.item(path, 0, options.pretty)
 }
@@ -109,85 +109,95 @@ impl Json<'_, '_, '_> {
         &mut self,
         path: Path<'_>,
         depth: usize,
-        mut left: Option<usize>,
+        left: Option<usize>,
         pretty: bool,
     ) -> Result<(), Error> {
-        self.reader.enter()?;
-        let pretty = pretty && self.has_spaces(left, depth);
-        self.out.put(b"[")?;
-        let mut index = 0;
-        while self.reader.more(&mut left)? {
-            self.between(index, depth + 1, pretty)?;
-            self.item(Path::Index(&path, index), depth + 1, pretty)?;
-            index += 1;
-        }
-        if index > 0 {
-            self.line(depth, pretty)?;
-        }
-        self.reader.leave();
-        self.out.put(b"]")
+        self.collection([b"[", b"]"], depth, left, pretty, |json, index, pretty| {
+            json.item(Path::Index(&path, index), depth + 1, pretty)
+        })
     }
 
     fn map(
         &mut self,
         path: Path<'_>,
         depth: usize,
-        mut left: Option<usize>,
+        left: Option<usize>,
         pretty: bool,
     ) -> Result<(), Error> {
-        self.reader.enter()?;
-        let pretty = pretty && self.has_spaces(left, depth);
-        self.out.put(b"{")?;
-        let (mut index, mut keys) = (0, Written::default());
-        while self.reader.more(&mut left)? {
-            self.between(index, depth + 1, pretty)?;
-            let start = self.out.0.len();
-            let token = self.reader.next_token()?;
-            let name = match (&token, token.as_integer()) {
-                (Token::Text(name), _) => std::borrow::Cow::Borrowed(&**name),
-                (_, Some(integer)) if self.options.integer_keys == Keys::Text => {
-                    keys.integers = true;
-                    integer.to_string().into()
-                }
-                (other, _) => {
-                    return Err(Error::new(format_args!(
-                        "JSON cannot hold {other} as a key in {path}"
-                    )));
-                }
-            };
-            self.out.json(&*name)?;
-            if self.options.integer_keys == Keys::Text {
-                keys.places.push((start, self.out.0.len()));
-            }
-            self.out.put(if pretty { b": " } else { b":" })?;
-            self.item(Path::Key(&path, &name), depth + 1, pretty)?;
-            index += 1;
-        }
-        keys.check(self.out.0, path)?;
-        if index > 0 {
-            self.line(depth, pretty)?;
-        }
-        self.reader.leave();
-        self.out.put(b"}")
+        let mut keys = WrittenKeys::default();
+        self.collection([b"{", b"}"], depth, left, pretty, |json, _, pretty| {
+            json.pair(path, depth + 1, pretty, &mut keys)
+        })?;
+        keys.check(self.out.0, path)
     }
 
-    /// Whether a list or a map with so many elements is spread over lines. One that would be
-    /// mostly spaces is not.
-    fn has_spaces(&mut self, count: Option<usize>, depth: usize) -> bool {
+    fn pair(
+        &mut self,
+        path: Path<'_>,
+        depth: usize,
+        pretty: bool,
+        keys: &mut WrittenKeys,
+    ) -> Result<(), Error> {
+        let start = self.out.0.len();
+        let token = self.reader.next_token()?;
+        let name = match (&token, token.as_integer()) {
+            (Token::Text(name), _) => std::borrow::Cow::Borrowed(&**name),
+            (_, Some(integer)) if self.options.integer_keys == IntegerKeys::Text => {
+                keys.has_integers = true;
+                integer.to_string().into()
+            }
+            (other, _) => {
+                return Err(Error::new(format_args!(
+                    "JSON cannot hold {other} as a key in {path}"
+                )));
+            }
+        };
+        self.out.json(&*name)?;
+        if self.options.integer_keys == IntegerKeys::Text {
+            keys.ranges.push((start, self.out.0.len()));
+        }
+        self.out.put(if pretty { b": " } else { b":" })?;
+        self.item(Path::Key(&path, &name), depth, pretty)
+    }
+
+    /// Writes a list or a map, whose elements `element` writes: on lines of their own, if `pretty`
+    /// is set and the limit of indentation allows it.
+    fn collection(
+        &mut self,
+        [open, close]: [&[u8]; 2],
+        depth: usize,
+        mut left: Option<usize>,
+        pretty: bool,
+        mut element: impl FnMut(&mut Self, usize, bool) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.reader.enter()?;
+        let pretty = pretty && self.reserve_spaces(left, depth);
+        self.out.put(open)?;
+        let mut index = 0;
+        while self.reader.advance(&mut left)? {
+            if index > 0 {
+                self.out.put(b",")?;
+            }
+            self.break_line(depth + 1, pretty)?;
+            element(self, index, pretty)?;
+            index += 1;
+        }
+        if index > 0 {
+            self.break_line(depth, pretty)?;
+        }
+        self.reader.leave();
+        self.out.put(close)
+    }
+
+    /// Reserves the indentation of so many elements; `false` if it would exceed the limit.
+    fn reserve_spaces(&mut self, count: Option<usize>, depth: usize) -> bool {
         let spaces = count.unwrap_or(usize::MAX).saturating_add(1).saturating_mul(2 * depth + 3);
         let left = self.spaces.checked_sub(spaces);
         self.spaces = left.unwrap_or(self.spaces);
         left.is_some()
     }
 
-    fn between(&mut self, index: usize, depth: usize, pretty: bool) -> Result<(), Error> {
-        if index > 0 {
-            self.out.put(b",")?;
-        }
-        self.line(depth, pretty)
-    }
-
-    fn line(&mut self, depth: usize, pretty: bool) -> Result<(), Error> {
+    fn break_line(&mut self, depth: usize, pretty: bool) -> Result<(), Error> {
         if pretty {
             self.out.put(b"\n")?;
             for _ in 0..depth {
@@ -198,17 +208,19 @@ impl Json<'_, '_, '_> {
     }
 }
 
-/// The keys of a map as they were written: an integer's digits may be another key's text.
+/// The written keys of a map: the digits of an integer may be the text of another key.
 #[derive(Default)]
-struct Written {
-    places: Vec<(usize, usize)>,
-    integers: bool,
+struct WrittenKeys {
+    /// The start and the end of each key in the output.
+    ranges: Vec<(usize, usize)>,
+    has_integers: bool,
 }
 
-impl Written {
+impl WrittenKeys {
+    /// Checks that no two keys are equal.
     fn check(&self, out: &[u8], path: Path<'_>) -> Result<(), Error> {
-        let key = |index: usize| &out[self.places[index].0..self.places[index].1];
-        match sorted(if self.integers { self.places.len() } else { 0 }, key) {
+        let key = |index: usize| &out[self.ranges[index].0..self.ranges[index].1];
+        match sorted(if self.has_integers { self.ranges.len() } else { 0 }, key) {
             Ok(_) => Ok(()),
             Err(repeated) => Err(Error::new(format_args!(
                 "JSON cannot hold an integer and the text {} as two keys in {path}",
@@ -223,11 +235,11 @@ fn refuse(path: Path<'_>, what: &dyn std::fmt::Display) -> Error {
     Error::new(format_args!("JSON cannot hold {what} at {path}"))
 }
 
-/// Where the text goes.
+/// The output.
 struct Out<'o>(&'o mut Vec<u8>);
 
 impl Out<'_> {
-    #[expect(clippy::unnecessary_wraps, reason = "as all that is written")]
+    #[expect(clippy::unnecessary_wraps, reason = "as the other functions of the output")]
     fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
         reserve(self.0, bytes.len());
         self.0.extend_from_slice(bytes);
@@ -273,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_lacks_is_named_with_its_place() {
+    fn the_error_for_an_unsupported_value_has_its_place() {
         for (cbor, expected) in [
             (&[0x81, 0x41, 0x00][..], "JSON cannot hold a byte string (1 bytes) at [0]"),
             (&[0xf9, 0x7c, 0x00], "JSON cannot hold the float inf at the document"),
@@ -290,8 +302,8 @@ mod tests {
     }
 
     #[test]
-    fn integer_keys_become_text_unless_that_is_a_key_as_well() {
-        let options = Options { integer_keys: Keys::Text, ..Options::default() };
+    fn integer_keys_become_text_unless_that_text_is_also_a_key() {
+        let options = Options { integer_keys: IntegerKeys::Text, ..Options::default() };
         let cbor = [0xa2, 0x18, 200, 0x01, 0x61, b'a', 0x02];
         assert_eq!(written(&cbor, &options).as_deref(), Ok(r#"{"200":1,"a":2}"#));
         let cbor = [0xa2, 0x01, 0x00, 0x61, b'1', 0x00];
@@ -303,13 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_their_text() {
+    fn dates_are_written_as_text() {
         let cbor = [&[0xc0, 0x74][..], b"2013-03-21T20:04:00Z"].concat();
         assert_eq!(written(&cbor, &Options::default()).as_deref(), Ok(r#""2013-03-21T20:04:00Z""#));
     }
 
     #[test]
-    fn what_would_be_mostly_spaces_is_not_indented() {
+    fn indentation_is_limited() {
         let options = Options { pretty: true, ..Options::default() };
         let mut cbor = vec![0x81; 100];
         cbor.extend([0x9a, 0, 1, 0, 0]);

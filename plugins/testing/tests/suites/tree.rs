@@ -7,17 +7,16 @@ use plugbay_sdk::Document;
 use plugbay_sdk::document::cbor::{Reader, Token};
 use serde_json::Value;
 
-/// A value as a suite and a codec may speak of it.
+/// A value, in a form in which a suite and a codec can be compared.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Tree {
-    /// Null, booleans, and whatever else is no more than its notation.
+    /// The diagnostic notation of null, booleans and other values.
     Word(String),
-    /// A number: an integer's digits, or a float's if it is no integer. `1` and `1.0` are one number
-    /// for who compares with JSON.
+    /// The digits of a number. `1` and `1.0` are the same number, as in JSON.
     Number(String),
     Text(String),
     List(Vec<Tree>),
-    /// By the notation of their keys.
+    /// A map, by the diagnostic notation of its keys.
     Map(BTreeMap<String, Tree>),
 }
 
@@ -39,14 +38,14 @@ fn item(reader: &mut Reader<'_>) -> Tree {
         Token::Text(text) => Tree::Text(text.into_owned()),
         Token::Array(mut left) => {
             let mut items = Vec::new();
-            while reader.more(&mut left).expect("an element") {
+            while reader.advance(&mut left).expect("an element") {
                 items.push(item(reader));
             }
             Tree::List(items)
         }
         Token::Map(mut left) => {
             let mut pairs = BTreeMap::new();
-            while reader.more(&mut left).expect("a pair") {
+            while reader.advance(&mut left).expect("a pair") {
                 let key = notation(reader);
                 pairs.insert(key, item(reader));
             }
@@ -69,7 +68,7 @@ fn item(reader: &mut Reader<'_>) -> Tree {
     }
 }
 
-/// The item that follows, in diagnostic notation.
+/// Reads the next item, and returns its diagnostic notation.
 fn notation(reader: &mut Reader<'_>) -> String {
     let mut writer = plugbay_sdk::document::cbor::Writer::default();
     writer.copy(reader).expect("an item");
@@ -77,7 +76,7 @@ fn notation(reader: &mut Reader<'_>) -> String {
 }
 
 fn number(float: f64) -> Tree {
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and small enough")]
+    #[expect(clippy::cast_possible_truncation, reason = "an integer below 10^15")]
     Tree::Number(if float.fract() == 0.0 && float.abs() < 1e15 {
         (float as i64).to_string()
     } else {
@@ -86,7 +85,7 @@ fn number(float: f64) -> Tree {
 }
 
 impl Tree {
-    /// What toml-test says: each value is a map of its type and its text.
+    /// The tree of a value in toml-test, where each scalar is a map of its type and its text.
     pub(crate) fn tagged(value: &Value) -> Self {
         match value {
             Value::Array(items) => Self::List(items.iter().map(Self::tagged).collect()),
@@ -115,7 +114,7 @@ impl Tree {
         }
     }
 
-    /// What msgpack-test-suite says of a case.
+    /// The expected tree of a case in msgpack-test-suite.
     pub(crate) fn msgpack(case: &Value) -> Self {
         let (kind, value) = case
             .as_object()
@@ -142,7 +141,7 @@ impl Tree {
     }
 }
 
-/// The text of a time in UTC, day by day from 1970.
+/// The text of a time in UTC, computed day by day from 1970 on.
 fn time(seconds: i64, nanoseconds: u64) -> String {
     let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let (mut days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));

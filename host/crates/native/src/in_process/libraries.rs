@@ -1,9 +1,9 @@
 //! The libraries that are loaded into this process.
 //!
 //! There is one such list in a process, and it is global on purpose: it mirrors the list of the
-//! system's loader, which is global too. Two hosts in one process that load the same bytes share the
-//! library and its static variables in any case; a list per host would only hide that, and would
-//! load a second copy of what can never be unloaded.
+//! system's loader, which is global too. Two hosts in one process that load the same bytes share
+//! the library and its static variables in any case; a list per host would only hide that, and
+//! would load a second copy of what can never be unloaded.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub struct LoadedLibrary {
     /// When it was loaded.
     pub loaded_at: SystemTime,
     /// Threads that hang in it, outside its calls, and that the host no longer waits for.
-    pub left_behind: usize,
+    pub hung_threads: usize,
 }
 
 /// Why a library is not loaded.
@@ -117,8 +117,8 @@ impl Libraries {
 
     /// The plugin in the library `digest`, whose header was read. If the library is not loaded yet,
     /// loads it from `copy`, or returns `None` if all libraries together would then have more than
-    /// `limit` bytes (0 is no limit). Blocks for at most twice the `init` of the default policy: once
-    /// for the loader, once for the library's constructors.
+    /// `limit` bytes (0 is no limit). Blocks for at most twice the `init` of the default policy:
+    /// once for the loader, once for the library's constructors.
     pub(crate) fn load(
         &'static self,
         digest: Digest,
@@ -144,7 +144,7 @@ impl Libraries {
             move || {
                 let opened = library::open(&path)?;
                 let loaded_at = SystemTime::now();
-                let library = LoadedLibrary { digest, path, size, loaded_at, left_behind: 0 };
+                let library = LoadedLibrary { digest, path, size, loaded_at, hung_threads: 0 };
                 // The library is mapped from now on, whether or not its entry succeeds.
                 let loaded = Loaded { code: None, threads: threads.clone(), library, _copy: copy };
                 lock(&self.loaded).insert(digest, loaded);
@@ -180,7 +180,7 @@ impl Libraries {
 
 impl Loaded {
     fn status(&self) -> LoadedLibrary {
-        LoadedLibrary { left_behind: self.threads.left_behind(), ..self.library.clone() }
+        LoadedLibrary { hung_threads: self.threads.hung_threads(), ..self.library.clone() }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Threads that run a library's code outside its calls, each within a deadline.
 //!
 //! Native code cannot be stopped. What a library does outside its calls (its constructors, and
-//! `describe`, `create`, `health`, `shutdown` and `destroy`) runs on a thread of its own, so that
-//! the caller can stop waiting. Such a thread is then *left behind*: it keeps what it uses, and ends
-//! if the library ever returns. While a library has too many of them, no other is started in it.
+//! `describe`, `create`, `health`, `shutdown` and `destroy`) runs on a separate thread, so that the
+//! caller can stop waiting. If it does, the thread counts as *hung*: it keeps its resources, and
+//! ends if the library returns. While a library has too many hung threads, no other thread is
+//! started in it.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,13 +14,13 @@ use std::time::Duration;
 
 use tracing::dispatcher;
 
-/// The most threads that one library may leave behind.
-const MAX_LEFT_BEHIND: usize = 8;
+/// The maximum number of hung threads in one library.
+const MAX_HUNG: usize = 8;
 
 /// The threads of one library that run its code outside its calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Threads {
-    left_behind: Arc<AtomicUsize>,
+    hung_threads: Arc<AtomicUsize>,
 }
 
 /// Why a function of a library gave no result.
@@ -27,14 +28,14 @@ pub(crate) struct Threads {
 pub(crate) enum NoAnswer {
     #[error(
         "expected it to return within {0:?}, found it still running; native code cannot be \
-         stopped, so its thread is left behind"
+         stopped, so its thread keeps running"
     )]
     Late(Duration),
     #[error(
-        "expected at most {MAX_LEFT_BEHIND} threads left behind in this library, found \
-         {MAX_LEFT_BEHIND}: no other function of it is called outside its calls until one returns"
+        "expected at most {MAX_HUNG} hung threads in this library, found {MAX_HUNG}: until one of them \
+         returns, the library's functions other than calls are not run"
     )]
-    TooManyLeftBehind,
+    TooManyHung,
     #[error("expected the system to start a thread for it, found: {0}")]
     NoThread(io::Error),
     #[error("expected a result, found a panic in the host's code that called it")]
@@ -42,9 +43,9 @@ pub(crate) enum NoAnswer {
 }
 
 impl Threads {
-    /// How many threads are left behind now.
-    pub(crate) fn left_behind(&self) -> usize {
-        self.left_behind.load(Ordering::Relaxed)
+    /// The current number of hung threads.
+    pub(crate) fn hung_threads(&self) -> usize {
+        self.hung_threads.load(Ordering::Relaxed)
     }
 
     /// Runs `act` on a thread of its own, with the caller's subscriber and span, and waits for at
@@ -62,13 +63,13 @@ impl Threads {
         &self,
         act: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Pending<T>, NoAnswer> {
-        if self.left_behind() >= MAX_LEFT_BEHIND {
-            return Err(NoAnswer::TooManyLeftBehind);
+        if self.hung_threads() >= MAX_HUNG {
+            return Err(NoAnswer::TooManyHung);
         }
         let slot = Arc::new(Slot {
             state: Mutex::new(State::Open),
             answered: Condvar::new(),
-            left_behind: Arc::clone(&self.left_behind),
+            hung_threads: Arc::clone(&self.hung_threads),
         });
         let subscriber = dispatcher::get_default(Clone::clone);
         let span = tracing::Span::current();
@@ -85,13 +86,13 @@ impl Threads {
     }
 }
 
-/// The slot into which the thread puts its result, and from which the waiting side takes it. Each side
-/// sees what the other did: the waiting side takes the result or the thread drops it, and a thread that
-/// is left behind is counted until it ends.
+/// The slot into which the thread puts its result, and from which the waiting side takes it. Each
+/// side sees what the other did: the waiting side takes the result or the thread drops it, and a
+/// thread that hangs is counted until it ends.
 struct Slot<T> {
     state: Mutex<State<T>>,
     answered: Condvar,
-    left_behind: Arc<AtomicUsize>,
+    hung_threads: Arc<AtomicUsize>,
 }
 
 enum State<T> {
@@ -99,7 +100,7 @@ enum State<T> {
     /// `None`: the thread panicked.
     Answered(Option<T>),
     /// The waiting side is gone.
-    LeftBehind,
+    Abandoned,
 }
 
 impl<T> Slot<T> {
@@ -109,11 +110,11 @@ impl<T> Slot<T> {
     }
 }
 
-/// The waiting side of a thread. Dropped without a result, it leaves the thread behind.
+/// The waiting side of a thread. If it is dropped without a result, it abandons the thread.
 pub(crate) struct Pending<T>(Arc<Slot<T>>);
 
 impl<T> Pending<T> {
-    /// Waits for the result for at most `bound`, and says whether it is there.
+    /// Waits for the result for at most `bound`, and returns whether it is there.
     pub(crate) fn wait(&self, bound: Duration) -> bool {
         !matches!(*self.wait_for_answer(bound), State::Open)
     }
@@ -123,10 +124,10 @@ impl<T> Pending<T> {
         let mut state = self.wait_for_answer(bound);
         if matches!(*state, State::Open) {
             // Still under the lock under which the slot was found open, so no result is lost.
-            self.leave(&mut state);
+            self.abandon(&mut state);
             return Err(NoAnswer::Late(bound));
         }
-        match std::mem::replace(&mut *state, State::LeftBehind) {
+        match std::mem::replace(&mut *state, State::Abandoned) {
             State::Answered(Some(answer)) => Ok(answer),
             _ => Err(NoAnswer::Panicked),
         }
@@ -146,14 +147,14 @@ impl<T> Pending<T> {
                 dispatcher::with_default(&subscriber, || late(hung));
             }
         };
-        // Without that thread `late` is not called. The thread of the library is counted even so.
+        // If that thread cannot start, `late` is not called, but the library's thread is counted.
         drop(thread::Builder::new().name("native-lifecycle".into()).spawn(wait));
     }
 
-    /// Leaves the thread behind.
-    fn leave(&self, state: &mut State<T>) {
-        *state = State::LeftBehind;
-        self.0.left_behind.fetch_add(1, Ordering::Relaxed);
+    /// Stops waiting for the thread, which then counts as hung.
+    fn abandon(&self, state: &mut State<T>) {
+        *state = State::Abandoned;
+        self.0.hung_threads.fetch_add(1, Ordering::Relaxed);
     }
 
     fn wait_for_answer(&self, bound: Duration) -> MutexGuard<'_, State<T>> {
@@ -167,7 +168,7 @@ impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         if matches!(*state, State::Open) {
-            self.leave(&mut state);
+            self.abandon(&mut state);
         }
     }
 }
@@ -190,7 +191,7 @@ impl<T> Drop for SlotWriter<T> {
         drop(state);
         // Before the thread counts as returned: dropping the result may run foreign code, too.
         drop(answer);
-        self.slot.left_behind.fetch_sub(1, Ordering::Relaxed);
+        self.slot.hung_threads.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!(threads.run_within(bound, || 7).unwrap(), 7);
         let panicked = threads.run_within(bound, || panic!("as asked")).unwrap_err();
         assert!(matches!(panicked, NoAnswer::Panicked), "{panicked}");
-        assert_eq!(threads.left_behind(), 0);
+        assert_eq!(threads.hung_threads(), 0);
     }
 
     /// Records on which thread it was dropped.
@@ -251,18 +252,18 @@ mod tests {
         pending.report_if_late(Duration::from_millis(1), move |hung| {
             say.send(hung.to_string()).unwrap();
         });
-        assert!(said.recv().unwrap().contains("left behind"));
-        assert_eq!(threads.left_behind(), 1);
+        assert!(said.recv().unwrap().contains("keeps running"));
+        assert_eq!(threads.hung_threads(), 1);
         drop(gate);
-        until(|| threads.left_behind() == 0);
+        until(|| threads.hung_threads() == 0);
         let pending = threads.spawn(|| true).unwrap();
         assert!(pending.wait(Duration::from_secs(60)));
         // A thread whose waiting side is dropped at once is counted as well.
         let (gate, closed) = channel::<()>();
         drop(threads.spawn(move || closed.recv().is_ok()).unwrap());
-        assert_eq!(threads.left_behind(), 1);
+        assert_eq!(threads.hung_threads(), 1);
         drop(gate);
-        until(|| threads.left_behind() == 0);
+        until(|| threads.hung_threads() == 0);
     }
 
     /// Waits until `holds` returns true.
@@ -276,12 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn threads_left_behind_are_counted_and_bounded() {
+    fn hung_threads_are_counted_and_limited() {
         let threads = Threads::default();
         let bound = Duration::from_millis(1);
-        let gates: Vec<_> = (0..MAX_LEFT_BEHIND)
+        let gates: Vec<_> = (0..MAX_HUNG)
             .map(|before| {
-                assert_eq!(threads.left_behind(), before);
+                assert_eq!(threads.hung_threads(), before);
                 let (gate, closed) = channel::<()>();
                 let late = threads.run_within(bound, move || closed.recv().ok()).unwrap_err();
                 assert!(matches!(late, NoAnswer::Late(it) if it == bound), "{late}");
@@ -289,9 +290,9 @@ mod tests {
             })
             .collect();
         let refused = threads.run_within(bound, || panic!("it must not run")).unwrap_err();
-        assert!(matches!(refused, NoAnswer::TooManyLeftBehind), "{refused}");
+        assert!(matches!(refused, NoAnswer::TooManyHung), "{refused}");
         drop(gates);
-        until(|| threads.left_behind() == 0);
+        until(|| threads.hung_threads() == 0);
         assert_eq!(threads.run_within(Duration::from_secs(60), || 7).unwrap(), 7);
     }
 }

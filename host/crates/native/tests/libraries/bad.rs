@@ -1,4 +1,4 @@
-//! Libraries that must not run, and the refusal of each.
+//! Libraries that are refused, with the reason of each refusal.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::site::Site;
 
 /// Asserts that the refusal names the file and contains all of `parts`.
 #[track_caller]
-fn says(refusal: &Refusal, reason: Reason, path: &Path, parts: &[&str]) {
+fn assert_refusal(refusal: &Refusal, reason: Reason, path: &Path, parts: &[&str]) {
     assert_eq!(refusal.reason, reason, "{refusal}");
     let file = path.display().to_string();
     assert!(refusal.message.starts_with(&file), "expected {file} first, found: {refusal}");
@@ -22,18 +22,18 @@ fn says(refusal: &Refusal, reason: Reason, path: &Path, parts: &[&str]) {
 
 /// Builds the fixture with `flags`, and expects it to be refused.
 #[track_caller]
-fn refused(flags: &[&str], reason: Reason, parts: &[&str]) {
+fn assert_refused(flags: &[&str], reason: Reason, parts: &[&str]) {
     if !can_compile() {
         return;
     }
     let site = Site::new();
     let path = plugin("fixture.c", &[&["-shared"], flags].concat(), &site.path("bad.so"));
-    says(&site.refusal(&path), reason, &path, parts);
+    assert_refusal(&site.refusal(&path), reason, &path, parts);
 }
 
 /// Builds a good fixture, changes its bytes, and expects it to be refused.
 #[track_caller]
-fn refused_with(change: impl FnOnce(&mut Vec<u8>), reason: Reason, parts: &[&str]) {
+fn assert_refused_with(change: impl FnOnce(&mut Vec<u8>), reason: Reason, parts: &[&str]) {
     if !can_compile() {
         return;
     }
@@ -42,7 +42,7 @@ fn refused_with(change: impl FnOnce(&mut Vec<u8>), reason: Reason, parts: &[&str
     let mut bytes = std::fs::read(&path).unwrap();
     change(&mut bytes);
     std::fs::write(&path, bytes).unwrap();
-    says(&site.refusal(&path), reason, &path, parts);
+    assert_refusal(&site.refusal(&path), reason, &path, parts);
 }
 
 /// Where the header begins in a library.
@@ -52,7 +52,7 @@ fn header(bytes: &[u8]) -> usize {
 }
 
 #[test]
-fn the_fixture_itself_is_good() {
+fn the_fixture_itself_is_accepted() {
     if !can_compile() {
         return;
     }
@@ -64,8 +64,8 @@ fn the_fixture_itself_is_good() {
 }
 
 #[test]
-fn no_entry() {
-    refused(
+fn a_library_without_an_entry() {
+    assert_refused(
         &["-DNO_ENTRY"],
         Reason::NoEntry,
         &["expected an exported symbol plugbay_entry_v2, found none", "export it"],
@@ -74,7 +74,7 @@ fn no_entry() {
 
 #[test]
 fn a_library_that_is_not_a_plugin() {
-    refused(
+    assert_refused(
         &["-DNO_HEADER"],
         Reason::NoHeader,
         &[
@@ -85,8 +85,8 @@ fn a_library_that_is_not_a_plugin() {
 }
 
 #[test]
-fn wrong_magic() {
-    refused_with(
+fn a_wrong_magic() {
+    assert_refused_with(
         |bytes| {
             let at = header(bytes);
             bytes[at..at + 7].copy_from_slice(b"PLUGBUS");
@@ -97,8 +97,8 @@ fn wrong_magic() {
 }
 
 #[test]
-fn wrong_abi_version() {
-    refused_with(
+fn a_wrong_abi_version() {
+    assert_refused_with(
         |bytes| {
             let at = header(bytes) + 8;
             bytes[at..at + 4].copy_from_slice(&3_u32.to_ne_bytes());
@@ -109,8 +109,8 @@ fn wrong_abi_version() {
 }
 
 #[test]
-fn wrong_header_size() {
-    refused_with(
+fn a_wrong_header_size() {
+    assert_refused_with(
         |bytes| {
             let at = header(bytes) + 12;
             bytes[at..at + 4].copy_from_slice(&4096_u32.to_ne_bytes());
@@ -122,7 +122,7 @@ fn wrong_header_size() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn wrong_architecture() {
+fn a_wrong_architecture() {
     let (expected, machine, found) = if cfg!(target_arch = "aarch64") {
         ("aarch64", 62_u16, "x86-64")
     } else {
@@ -131,7 +131,7 @@ fn wrong_architecture() {
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         return;
     }
-    refused_with(
+    assert_refused_with(
         |bytes| bytes[18..20].copy_from_slice(&machine.to_ne_bytes()),
         Reason::WrongArchitecture,
         &[
@@ -142,9 +142,9 @@ fn wrong_architecture() {
 }
 
 #[test]
-fn another_system() {
+fn a_library_for_another_system() {
     let site = Site::new();
-    // A Mach-O library of no commands; on a Mac, an ELF one of no sections.
+    // A Mach-O library without commands; on a Mac, an ELF library without sections.
     let bytes: &[u8] = if cfg!(target_vendor = "apple") {
         b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0"
     } else {
@@ -153,7 +153,7 @@ fn another_system() {
     let path = site.path("other.dylib");
     std::fs::write(&path, [bytes, &[0; 64]].concat()).unwrap();
     let parts = ["expected a library in the format ", ", found ", "build it for this system"];
-    says(&site.refusal(&path), Reason::WrongSystem, &path, &parts);
+    assert_refusal(&site.refusal(&path), Reason::WrongSystem, &path, &parts);
 }
 
 #[test]
@@ -170,17 +170,17 @@ fn files_that_are_not_shared_libraries() {
     for (flags, found) in cases {
         let path = plugin("fixture.c", flags, &site.path("bad.so"));
         let parts = ["expected a shared library", found, "cc -shared"];
-        says(&site.refusal(&path), Reason::NotALibrary, &path, &parts);
+        assert_refusal(&site.refusal(&path), Reason::NotALibrary, &path, &parts);
     }
     let path = site.path("bad.a");
     std::fs::write(&path, b"!<arch>\n").unwrap();
     let parts = ["expected a shared library, found a static library"];
-    says(&site.refusal(&path), Reason::NotALibrary, &path, &parts);
+    assert_refusal(&site.refusal(&path), Reason::NotALibrary, &path, &parts);
     let path = site.path("script.so");
     std::fs::write(&path, b"#!/bin/sh\n").unwrap();
     assert!(!site.runtime().recognises(&Site::read(&path)));
     let parts = ["expected a native library, found a file that begins with 23 21 2f"];
-    says(&site.refusal(&path), Reason::UnknownFormat, &path, &parts);
+    assert_refusal(&site.refusal(&path), Reason::UnknownFormat, &path, &parts);
 }
 
 #[test]
@@ -195,35 +195,35 @@ fn a_truncated_file() {
     let artifact = Site::read(&path);
     assert!(site.runtime().recognises(&artifact));
     assert!(!site.runtime().is_whole(&artifact), "a host waits for the rest");
-    // And refuses the file if it is prepared even so.
+    // The file is refused if it is prepared nevertheless.
     let parts = ["expected a well-formed native library, found one that cannot be read"];
-    says(&site.refusal(&path), Reason::Malformed, &path, &parts);
+    assert_refusal(&site.refusal(&path), Reason::Malformed, &path, &parts);
 }
 
 #[test]
-fn an_entry_that_returns_nothing_usable() {
-    refused(&["-DNULL_ENTRY"], Reason::BadHeader, &["expected a vtable, found null"]);
-    refused(
+fn entries_with_an_invalid_vtable() {
+    assert_refused(&["-DNULL_ENTRY"], Reason::BadHeader, &["expected a vtable, found null"]);
+    assert_refused(
         &["-DVTABLE_SIZE=8"],
         Reason::BadHeader,
         &["plugbay_entry_v2", "expected a vtable of 64 bytes, found 8"],
     );
-    refused(
+    assert_refused(
         &["-DNULL_FUNCTION"],
         Reason::BadHeader,
         &["plugbay_entry_v2", "expected a vtable with a function handle, found null"],
     );
-    refused(
+    assert_refused(
         &["-DVTABLE_VERSION=7"],
         Reason::AbiVersion,
         &["expected ABI version 2, found 7", "rebuild it"],
     );
-    refused(
+    assert_refused(
         &["-DCODEC_VERSION=7"],
         Reason::AbiVersion,
         &["kind codec: expected ABI version 1, found 7", "rebuild it"],
     );
-    refused(
+    assert_refused(
         &["-DCODECS_ALONE"],
         Reason::Description,
         &["expected a vtable that lists the kind handler, for handler:hand, found none"],
@@ -231,7 +231,7 @@ fn an_entry_that_returns_nothing_usable() {
 }
 
 #[test]
-fn a_library_with_a_bad_entry_is_mapped_all_the_same() {
+fn a_library_with_an_invalid_entry_stays_mapped() {
     if !can_compile() {
         return;
     }
@@ -240,7 +240,7 @@ fn a_library_with_a_bad_entry_is_mapped_all_the_same() {
     let digest = Site::read(&path).digest;
     for _ in 0..2 {
         let parts = ["expected a vtable of 64 bytes, found 16"];
-        says(&site.refusal(&path), Reason::BadHeader, &path, &parts);
+        assert_refusal(&site.refusal(&path), Reason::BadHeader, &path, &parts);
         let loaded = Libraries::of_this_process().loaded();
         let bytes = std::fs::metadata(&path).unwrap().len();
         let sizes: Vec<u64> =
@@ -260,26 +260,30 @@ fn a_library_whose_dependency_is_missing() {
     let flags = ["-shared", "-DNEEDS=plugbay_entry_v2_of_other", "-Wl,-z,lazy"];
     let path = plugin("fixture.c", &flags, &site.path("lazy.so"));
     let parts = ["expected a library that the system can load", "plugbay_entry_v2_of_other"];
-    says(&site.refusal(&path), Reason::Loader, &path, &parts);
+    assert_refusal(&site.refusal(&path), Reason::Loader, &path, &parts);
 
     let search = format!("-L{}", site.folder().display());
     let flags = ["-shared", "-DDESCRIBE_NULL", "-Wl,--no-as-needed", &search, "-lother"];
     let path = plugin("fixture.c", &flags, &site.path("needy.so"));
     std::fs::remove_file(other).unwrap();
     let parts = ["expected a library that the system can load", "libother.so", "install"];
-    says(&site.refusal(&path), Reason::Loader, &path, &parts);
+    assert_refusal(&site.refusal(&path), Reason::Loader, &path, &parts);
 }
 
 #[test]
-fn create_and_health_that_refuse() {
-    refused(&["-DCREATE_FAILS"], Reason::Init, &["init: expected a licence, found none"]);
-    refused(&["-DCREATE_NULL"], Reason::Init, &["init: expected an instance, found null"]);
-    refused(&["-DHEALTH_FAILS"], Reason::Unhealthy, &["health: expected a disk, found none"]);
+fn failures_of_create_and_health() {
+    assert_refused(&["-DCREATE_FAILS"], Reason::Init, &["init: expected a licence, found none"]);
+    assert_refused(&["-DCREATE_NULL"], Reason::Init, &["init: expected an instance, found null"]);
+    assert_refused(
+        &["-DHEALTH_FAILS"],
+        Reason::Unhealthy,
+        &["health: expected a disk, found none"],
+    );
 }
 
 #[test]
 fn invalid_descriptions() {
-    refused(&["-DDESCRIBE_FAILS"], Reason::Describe, &["describe: no description today"]);
+    assert_refused(&["-DDESCRIBE_FAILS"], Reason::Describe, &["describe: no description today"]);
     let cases = [
         ("\"garbage\"", "expected a description as JSON, found: expected value"),
         ("\"\"", "expected a description as JSON, found: EOF"),
@@ -297,18 +301,18 @@ fn invalid_descriptions() {
     ];
     for (description, found) in cases {
         let flag = format!("-DDESCRIPTION={description}");
-        refused(&[&flag], Reason::Description, &["describe: ", found]);
+        assert_refused(&[&flag], Reason::Description, &["describe: ", found]);
     }
-    refused(&["-DDESCRIBE_NULL"], Reason::Description, &["found: EOF"]);
-    refused(
+    assert_refused(&["-DDESCRIBE_NULL"], Reason::Description, &["found: EOF"]);
+    assert_refused(
         &["-DDESCRIBE_HUGE"],
         Reason::Description,
         &["expected at most 1048576 bytes of JSON, found 67108864"],
     );
-    // Nested as deeply as the length of a C literal allows: the parser bounds its depth.
+    // As many levels as the length of a C literal allows: the parser limits its depth.
     let schema = "[".repeat(4000);
     let nested = format!("-DDESCRIPTION=\"{{\\\"config_schema\\\": {schema}\"");
-    refused(&[&nested], Reason::Description, &["found: recursion limit exceeded"]);
+    assert_refused(&[&nested], Reason::Description, &["found: recursion limit exceeded"]);
 }
 
 #[test]
@@ -318,18 +322,18 @@ fn a_description_that_panics() {
     let path = site.path("panicking.so");
     std::fs::write(&path, bytes).unwrap();
     let parts = ["describe: panicked: nothing to describe"];
-    says(&site.refusal(&path), Reason::Describe, &path, &parts);
+    assert_refusal(&site.refusal(&path), Reason::Describe, &path, &parts);
 }
 
 #[test]
-fn a_folder_for_copies_that_is_gone() {
+fn a_folder_for_copies_that_is_a_file() {
     if !can_compile() {
         return;
     }
     let site = Site::new();
     let path = plugin("fixture.c", &["-shared"], &site.path("good.so"));
     std::fs::write(site.path("copies"), b"in its place").unwrap();
-    says(
+    assert_refusal(
         &site.refusal(&path),
         Reason::Staging,
         &path,
@@ -389,7 +393,12 @@ fn without_a_place_for_copies_each_library_is_refused() {
     assert!(runtime.recognises(&Site::read(&path)));
     let prepared = runtime.prepare(&Site::read(&path)).unwrap();
     let refused = prepared.describe(Isolation::InProcess).unwrap_err();
-    says(&refused, Reason::Staging, &path, &["expected a folder for private copies", "host.cache"]);
+    assert_refusal(
+        &refused,
+        Reason::Staging,
+        &path,
+        &["expected a folder for private copies", "host.cache"],
+    );
     // The library is checked first.
     std::fs::write(&path, b"\x7fELF").unwrap();
     let prepared = runtime.prepare(&Site::read(&path)).unwrap();
@@ -398,8 +407,8 @@ fn without_a_place_for_copies_each_library_is_refused() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn stacks_stay_not_executable() {
-    refused(
+fn a_library_that_requires_an_executable_stack() {
+    assert_refused(
         &["-Wl,-z,execstack"],
         Reason::Loader,
         &["expected a library that needs no executable stack", "-z noexecstack"],
@@ -407,10 +416,10 @@ fn stacks_stay_not_executable() {
 }
 
 #[test]
-fn mapped_bytes_have_a_ceiling() {
+fn mapped_bytes_are_limited() {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) = compile::example(folder.path(), "rot13.c") else { return };
-    // With a digest of its own: another test may have loaded the unchanged library.
+    // The bytes are changed, because another test may have loaded the unchanged library.
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend_from_slice(b"beyond");
     std::fs::write(&path, &bytes).unwrap();
@@ -419,16 +428,16 @@ fn mapped_bytes_have_a_ceiling() {
         NativeRuntime::new(folder.path().join("copies"), tokio.handle().clone())
             .ceiling(Ceiling { mapped: 1, beyond })
     };
-    let asked = |runtime: &NativeRuntime| {
+    let refusal = |runtime: &NativeRuntime| {
         let prepared = runtime.prepare(&Site::read(&path)).unwrap();
         prepared.describe(Isolation::InProcess).unwrap_err()
     };
-    let refused = asked(&with(Isolation::Refuse));
+    let refused = refusal(&with(Isolation::Refuse));
     assert_eq!(refused.reason, Reason::Mapped);
     assert!(refused.message.contains("at most 1 bytes"), "{refused}");
     assert!(refused.message.contains(&bytes.len().to_string()), "{refused}");
-    // It would move to a worker, for which this runtime has no program.
-    assert_eq!(asked(&with(Isolation::Process)).reason, Reason::Isolation);
+    // The library would run in a worker, for which this runtime has no program.
+    assert_eq!(refusal(&with(Isolation::Process)).reason, Reason::Isolation);
     let digest = Site::read(&path).digest;
     assert!(Libraries::of_this_process().loaded().iter().all(|it| it.digest != digest));
 }

@@ -1,4 +1,4 @@
-//! What bounds the calls of a library in this process.
+//! The limits of calls of a library in this process.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ async fn handle(started: &Started) -> Result<Response, CallError> {
 }
 
 #[test]
-fn handlers_are_bounded_and_one_that_hangs_holds_its_place() {
+fn handlers_are_limited_and_one_that_hangs_occupies_its_place() {
     if !can_compile() {
         return;
     }
@@ -36,8 +36,8 @@ fn handlers_are_bounded_and_one_that_hangs_holds_its_place() {
     std::fs::write(&gate, b"").unwrap();
     let error = site.tokio().block_on(handle(&started)).unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::Deadline, "{error}");
-    // Its thread is still in the library: the next call waits until its deadline, and a third one finds
-    // the queue full.
+    // Its thread is still in the library: the next call waits until its deadline, and a third one
+    // finds the queue full.
     let begun = Instant::now();
     let (waited, refused) = site.tokio().block_on(async {
         tokio::join!(biased; handle(&started), async {
@@ -78,22 +78,25 @@ fn a_call_that_calls_the_host_too_often_fails_once_it_returns() {
     let site = Site::new();
     let path = plugin("fixture.c", &["-shared", "-DQUESTIONS=1000"], &site.path("asks.so"));
     let prepared = site.runtime().prepare(&Site::read(&path)).unwrap();
-    let told = Arc::new(Told::default());
+    let notices = Arc::new(Notices::default());
     let policy = Policy { host_calls: 10, ..Policy::default() };
-    let observer = Arc::clone(&told) as _;
+    let observer = Arc::clone(&notices) as _;
     let started = Site::start_under(policy, observer, &*prepared, json!({})).unwrap();
     let error = started.encode(0, b"\xf6").unwrap_err();
     assert_eq!((error.kind(), error.plugin()), (CallErrorKind::HostCalls, Some("fixture@1.0.0")));
     assert!(started.plugin.stats().limited["host_calls"] > 900);
-    assert_eq!(*told.0.lock().unwrap(), [Notice::Limited { limit: "host_calls".into(), times: 1 }]);
+    assert_eq!(
+        *notices.0.lock().unwrap(),
+        [Notice::Limited { limit: "host_calls".into(), times: 1 }]
+    );
     // A call that does not call the host is not counted.
     assert_eq!(started.decode(0, b"").unwrap(), b"\x6fmarker:00000000");
 }
 
 #[derive(Default)]
-struct Told(Mutex<Vec<Notice>>);
+struct Notices(Mutex<Vec<Notice>>);
 
-impl Observer for Told {
+impl Observer for Notices {
     fn notice(&self, _: &str, notice: Notice) {
         self.0.lock().unwrap().push(notice);
     }

@@ -65,11 +65,12 @@ fn a_codec_in_c_converts() {
 }
 
 #[test]
-fn a_codec_in_c_says_what_it_cannot_do() {
+fn errors_of_a_codec_in_c_reach_the_caller() {
     let site = Site::new();
     let Some(path) = compile::example(site.folder(), "rot13.c") else { return };
     let rot13 = site.run(&path, json!({})).unwrap();
-    // a number, an unfinished text, one in pieces, one that is longer than it says, nothing
+    // a number, a truncated text, a text in chunks, a text with a wrong length, a length without
+    // its text, and no bytes
     for document in [b"\x07".as_slice(), b"\x63ab", b"\x7f\x61a\xff", b"\x61ab", b"\x7b\xff", b""] {
         let error = rot13.encode(0, document).unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Unsupported);
@@ -93,7 +94,7 @@ fn a_codec_in_c_calls_the_hosts_codecs() {
     let text = rot13.encode(1, document).unwrap();
     assert_eq!(text, br#"{"n":[1,gehr]}"#);
     assert_eq!(rot13.decode(1, &text).unwrap(), document);
-    // The plugin passes the host's error on.
+    // The plugin forwards the host's error.
     let error = rot13.decode(1, b"{").unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::InvalidInput);
     assert!(error.message().contains("EOF"), "{error}");
@@ -103,7 +104,7 @@ fn a_codec_in_c_calls_the_hosts_codecs() {
 fn a_library_is_loaded_once_from_its_copy() {
     let site = Site::new();
     let Some(path) = compile::example(site.folder(), "rot13.c") else { return };
-    // Bytes of its own, as other tests load the example too.
+    // The bytes are changed, because other tests load the example, too.
     let bytes =
         compile::patched(&std::fs::read(&path).unwrap(), b"out of memory", b"out of money!");
     std::fs::write(&path, bytes).unwrap();

@@ -93,7 +93,7 @@ fn a_plugin_without_an_instance_gets_one_once_it_can_be_created() {
 }
 
 #[test]
-fn panics_around_the_calls_stay_inside_too() {
+fn panics_outside_calls_are_caught_too() {
     let site = Site::new();
     let path = site.path("panicking.so");
     std::fs::write(&path, compile::panicking()).unwrap();
@@ -108,7 +108,7 @@ fn panics_around_the_calls_stay_inside_too() {
 }
 
 #[test]
-fn the_dropped_file_is_overwritten_and_cut_while_calls_run() {
+fn the_source_file_can_be_overwritten_and_truncated_during_calls() {
     if !can_compile() {
         return;
     }

@@ -52,18 +52,18 @@ impl Hanging {
         Site::read(&self.path).digest
     }
 
-    fn left_behind(&self) -> usize {
+    fn hung_threads(&self) -> usize {
         let digest = self.digest();
         let loaded = Libraries::of_this_process().loaded();
-        loaded.iter().find(|it| it.digest == digest).unwrap().left_behind
+        loaded.iter().find(|it| it.digest == digest).unwrap().hung_threads
     }
 
     /// Opens the gate, and waits until all threads that hung in the library have ended.
     fn open(&self) {
         std::fs::remove_file(&self.gate).unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.left_behind() > 0 {
-            assert!(Instant::now() < deadline, "{} are left behind", self.left_behind());
+        while self.hung_threads() > 0 {
+            assert!(Instant::now() < deadline, "{} threads still hang", self.hung_threads());
             std::thread::yield_now();
         }
     }
@@ -76,38 +76,38 @@ impl Hanging {
         assert_eq!(refusal.reason, reason, "{refusal}");
         let within = format!("{step}: expected it to return within ");
         assert!(refusal.message.starts_with(&*self.path.to_string_lossy()), "{refusal}");
-        for part in [&*within, "its thread is left behind"] {
+        for part in [&*within, "its thread keeps running"] {
             assert!(refusal.message.contains(part), "expected {part:?}, found: {refusal}");
         }
-        assert_eq!(self.left_behind(), 1);
+        assert_eq!(self.hung_threads(), 1);
         self.open();
         assert_eq!(self.start().unwrap().encode(0, b"\xf6").unwrap(), b"\xf6");
     }
 }
 
 #[test]
-fn a_describe_that_hangs_is_left_behind() {
+fn a_describe_that_hangs_keeps_its_thread() {
     if can_compile() {
         Hanging::new("-DDESCRIBE_HANGS").refused(Reason::Describe, "describe");
     }
 }
 
 #[test]
-fn a_create_that_hangs_is_left_behind() {
+fn a_create_that_hangs_keeps_its_thread() {
     if can_compile() {
         Hanging::new("-DCREATE_HANGS").refused(Reason::InitDeadline, "init");
     }
 }
 
 #[test]
-fn a_first_health_that_hangs_is_left_behind() {
+fn a_first_health_that_hangs_keeps_its_thread() {
     if can_compile() {
         Hanging::new("-DHEALTH_HANGS").refused(Reason::Unhealthy, "health");
     }
 }
 
 #[test]
-fn a_later_health_that_hangs_is_called_a_few_times_only_and_calls_go_on() {
+fn a_later_health_that_hangs_is_called_a_few_times_and_calls_continue() {
     if !can_compile() {
         return;
     }
@@ -118,19 +118,19 @@ fn a_later_health_that_hangs_is_called_a_few_times_only_and_calls_go_on() {
     for asked in 1..=8 {
         let error = started.plugin.health(SHORT).unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Deadline);
-        assert!(error.message().contains("left behind"), "{error}");
-        assert_eq!(hanging.left_behind(), asked);
+        assert!(error.message().contains("keeps running"), "{error}");
+        assert_eq!(hanging.hung_threads(), asked);
         assert_eq!(started.encode(0, b"\xf6").unwrap(), b"\xf6");
     }
     let error = started.plugin.health(BOUND).unwrap_err();
-    assert!(error.message().contains("expected at most 8 threads"), "{error}");
-    assert_eq!(hanging.left_behind(), 8);
+    assert!(error.message().contains("expected at most 8 hung threads"), "{error}");
+    assert_eq!(hanging.hung_threads(), 8);
     hanging.open();
     started.plugin.health(BOUND).unwrap();
 }
 
 #[test]
-fn a_shutdown_that_hangs_holds_up_no_caller() {
+fn a_shutdown_that_hangs_does_not_block_its_caller() {
     if !can_compile() {
         return;
     }
@@ -145,8 +145,8 @@ fn a_shutdown_that_hangs_holds_up_no_caller() {
             drop(started);
         });
         assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].contains(logs) && lines[0].contains("left behind"), "{lines:?}");
-        assert_eq!(hanging.left_behind(), 1);
+        assert!(lines[0].contains(logs) && lines[0].contains("keeps running"), "{lines:?}");
+        assert_eq!(hanging.hung_threads(), 1);
         hanging.open();
     }
 }
@@ -178,19 +178,19 @@ fn an_instance_that_no_thread_can_free_leaks() {
     let (started, other) = (hanging.start().unwrap(), hanging.start().unwrap());
     hanging.close();
     // Each of these calls keeps its instance.
-    while hanging.left_behind() < 8 {
+    while hanging.hung_threads() < 8 {
         other.plugin.health(SHORT).unwrap_err();
     }
-    // On this thread it would hang for ever.
+    // Freed on this thread, the instance would hang for ever.
     let lines = logged_of(|| drop(started));
     let says = "an instance was not freed";
-    assert!(lines[0].contains(says) && lines[0].contains("at most 8 threads"), "{lines:?}");
-    assert_eq!(hanging.left_behind(), 8);
+    assert!(lines[0].contains(says) && lines[0].contains("at most 8 hung threads"), "{lines:?}");
+    assert_eq!(hanging.hung_threads(), 8);
     hanging.open();
 }
 
 #[test]
-fn a_describe_that_hangs_does_not_hold_up_another() {
+fn a_describe_that_hangs_does_not_block_another_one() {
     if !can_compile() {
         return;
     }
@@ -201,10 +201,10 @@ fn a_describe_that_hangs_does_not_hold_up_another() {
         let describing = scope.spawn(|| prepared.describe(Isolation::InProcess));
         let other = Hanging::new("-DCREATE_HANGS");
         assert_eq!(other.start().unwrap().encode(0, b"\xf6").unwrap(), b"\xf6");
-        assert!(!describing.is_finished(), "it waits for its library still");
+        assert!(!describing.is_finished(), "expected it to wait for its library");
         std::fs::remove_file(&hanging.gate).unwrap();
         // The hang was shorter than its bound, and is not reported.
         assert_eq!(describing.join().unwrap().unwrap().name, "fixture");
     });
-    assert_eq!(hanging.left_behind(), 0);
+    assert_eq!(hanging.hung_threads(), 0);
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use plugbay_core::codec::{Codec, CodecCall, Direction};
+use plugbay_core::codec::{Codec, CodecCall};
 use plugbay_core::handler::{Handler, HandlerCall, Request};
 use plugbay_core::{
-    Artifact, CallError, CodecInfo, Context, Grants, Identity, Isolation, Kind, Notice, Observer,
+    Artifact, CallError, Context, Grants, Identity, Isolation, Kind, NoServices, Notice, Observer,
     Plugin, PluginStats, Policy, Refusal, Runtime, Services, Source, StartPlugin,
 };
 use plugbay_fixtures::Guest;
@@ -62,26 +62,7 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// A host without other codecs.
-struct Alone;
-
-impl Services for Alone {
-    fn codecs(&self) -> Vec<CodecInfo> {
-        Vec::new()
-    }
-
-    fn convert(
-        &self,
-        _: &Context<'_>,
-        name: &str,
-        _: Direction,
-        _: &[u8],
-    ) -> Result<Vec<u8>, CallError> {
-        Err(CallError::new(plugbay_core::CallErrorKind::Unsupported, name.to_owned()))
-    }
-}
-
-static ALONE: LazyLock<Arc<dyn Services>> = LazyLock::new(|| Arc::new(Alone));
+static NO_SERVICES: LazyLock<Arc<dyn Services>> = LazyLock::new(|| Arc::new(NoServices));
 
 #[derive(Default)]
 struct Notices(Mutex<Vec<Notice>>);
@@ -161,7 +142,7 @@ impl TestPlugin {
 
     /// Decodes bytes with the probe's codec, its second capability.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
-        self.call::<Codec>(1).decode(&Context::new(&ALONE), bytes)
+        self.call::<Codec>(1).decode(&Context::new(&NO_SERVICES), bytes)
     }
 
     pub(crate) fn handler(&self) -> Arc<dyn HandlerCall> {
@@ -169,13 +150,13 @@ impl TestPlugin {
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, CallError> {
-        self.codec().encode(&Context::new(&ALONE), b"in")
+        self.codec().encode(&Context::new(&NO_SERVICES), b"in")
     }
 
     /// Sends the plugin a request with this body, and returns the body of the answer.
     pub(crate) async fn ask(&self, body: &str) -> Result<String, CallError> {
         let request = Request { method: "POST".into(), body: body.into(), ..Request::default() };
-        let answer = self.handler().handle(Context::new(&ALONE), request).await?;
+        let answer = self.handler().handle(Context::new(&NO_SERVICES), request).await?;
         Ok(String::from_utf8(answer.body).unwrap())
     }
 
