@@ -13,10 +13,10 @@ use plugbay_native::worker::WorkerCommand;
 use plugbay_registry::{Leased, Swap, Table};
 #[cfg(feature = "compile")]
 use plugbay_wasm::compile::CompilerCommand;
-use plugbay_wasm::{AotCache, CacheError, Engine, EngineError, WasmKind, WasmRuntime};
+use plugbay_wasm::{AotCache, Engine, EngineError, WasmKind, WasmRuntime};
 
 use crate::call::GenerationServices;
-use crate::change::{Store, configured_routes};
+use crate::change::{Retry, Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
 use crate::control::{ConfigLoader, HostState, Reconciler, channel};
 use crate::host::{Background, Control, Host};
@@ -58,9 +58,6 @@ pub enum BuildError {
     /// The WebAssembly engine did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The cache of compiled code cannot be used.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
     /// The operating system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -206,7 +203,13 @@ impl Builder {
             wasm = wasm.compiler(compiler);
         }
         if !config.host.cache.as_os_str().is_empty() {
-            wasm = wasm.cache(AotCache::open(&config.host.cache)?);
+            match AotCache::open(&config.host.cache) {
+                Ok(cache) => wasm = wasm.cache(cache),
+                // A cache only makes starts quicker, and not every user has a folder to write to.
+                Err(error) => tracing::warn!(
+                    "compiled code is not cached: {error}; set host.cache to a folder of this user, or to \"\" for none"
+                ),
+            }
         }
         let wasm = self.setups.into_iter().fold(wasm, |wasm, setup| setup(wasm)).build()?;
         let mut runtimes = self.runtimes;
@@ -219,10 +222,13 @@ impl Builder {
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = channel();
         let shared = HostState::new(cell, tokio.clone(), signal.clone(), config.host.probes);
-        let store = Store::new(runtimes.clone(), shared.journal.clone(), {
+        let stopped = {
             let shared = Arc::clone(&shared);
             move || shared.is_stopped()
-        });
+        };
+        let wake = signal.clone();
+        let store =
+            Store::new(runtimes.clone(), shared.journal.clone(), stopped, move || wake.prepared());
         let mut reconciler = Reconciler::new(
             Arc::clone(&shared),
             source,
@@ -234,7 +240,7 @@ impl Builder {
         if !self.no_watch {
             reconciler.watch(signal.clone());
         }
-        let first = reconciler.reconcile(false);
+        let first = reconciler.reconcile(Retry::None);
         check_strict(&config, &first).inspect_err(|_| reconciler.abandon())?;
         let (over, ended) = tokio::sync::oneshot::channel();
         std::thread::Builder::new().name("plugbay-reconcile".into()).spawn(move || {

@@ -38,9 +38,18 @@ pub(crate) struct Control {
     pub(crate) _tokio: Background,
 }
 
+impl Control {
+    /// Ends the reconciler and all preparations. Returns whether this is the first call.
+    fn stop(&self) -> bool {
+        let first = self.signal.stop();
+        self.runtimes.iter().for_each(|runtime| runtime.stop());
+        first
+    }
+}
+
 impl Drop for Control {
     fn drop(&mut self) {
-        self.signal.stop();
+        self.stop();
     }
 }
 
@@ -116,7 +125,14 @@ impl Host {
     /// The full status: what runs, what was refused and why.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::of(&self.shared.cell.load(), &self.shared.draining)
+        Status::of(&self.shared.cell.load(), &self.shared.draining, self.shared.preparing())
+    }
+
+    /// The sources of the artifacts that are new and still being prepared, such as compiled, as of the
+    /// latest reconciliation. What runs stays until they are.
+    #[must_use]
+    pub fn preparing(&self) -> Vec<String> {
+        self.shared.preparing()
     }
 
     /// The configuration in force.
@@ -132,7 +148,8 @@ impl Host {
     }
 
     /// Reads the folder and the configuration now, applies the changes, and returns a report.
-    /// Plugins that failed to start before are tried again.
+    /// Plugins that failed to start before are tried again. Waits until the artifacts that it found
+    /// are prepared, such as compiled; [`Host::preparing`] lists those that are not.
     ///
     /// # Cancel safety
     /// The reload goes on if the future is dropped.
@@ -228,7 +245,7 @@ impl Host {
     ///
     /// This cannot fail; calls that come later are refused as retired.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<String> {
-        if !self.control.signal.stop() {
+        if !self.control.stop() {
             return Vec::new();
         }
         let end = stop::after(deadline);

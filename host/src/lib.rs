@@ -76,9 +76,9 @@ pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::kind;
 pub use plugbay_core::{
-    CallError, CallErrorKind, Cancel, CapabilityKey, Context, Description, Digest, Environment,
-    FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice, Plugin, Policy,
-    Prepared, Protection, Provider, Reason, Refusal, Runtime, Source,
+    Blame, CallError, CallErrorKind, Cancel, CapabilityKey, Context, Description, Digest,
+    Environment, FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice,
+    Plugin, Policy, Prepared, Protection, Provider, Reason, Refusal, Runtime, Source, escaped,
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;

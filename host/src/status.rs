@@ -40,6 +40,10 @@ pub struct Status {
     pub routes: Vec<RouteStatus>,
     /// The rejections, by source.
     pub rejected: Vec<Rejected>,
+    /// The sources of the artifacts that are new and still being prepared: what runs stays until they
+    /// are.
+    #[serde(default)]
+    pub preparing: Vec<String>,
     /// Retired plugin versions that still have calls in flight.
     pub draining: Vec<DrainingStatus>,
     /// Native libraries that are mapped into this process, the oldest first. They stay mapped until
@@ -239,7 +243,11 @@ pub struct DrainingStatus {
 }
 
 impl Status {
-    pub(crate) fn of(published: &PublishedSet, draining: &Draining) -> Self {
+    pub(crate) fn of(
+        published: &PublishedSet,
+        draining: &Draining,
+        preparing: Vec<String>,
+    ) -> Self {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
             generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
@@ -251,6 +259,7 @@ impl Status {
             capabilities: capabilities(generation),
             routes: routes(generation),
             rejected: published.rejected.to_vec(),
+            preparing,
             draining: draining_versions(draining),
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,

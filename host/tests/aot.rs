@@ -1,5 +1,5 @@
 //! The cache of compiled code: a valid entry is used, a damaged one is ignored and written again,
-//! and a folder that others can write to is refused.
+//! a folder that others can write to is not used, and refused files leave nothing in it.
 
 mod support;
 
@@ -8,10 +8,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use plugbay::Digest;
 use plugbay::wasm::wasmtime;
-use plugbay::{BuildError, Digest};
-use plugbay_fixtures::Guest;
-use support::{Place, Site, place};
+use plugbay_fixtures::{Behaviour, Export, Guest};
+use support::{Place, Site, lines, place};
 
 fn one() -> Site {
     place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched().host()
@@ -142,43 +142,61 @@ fn an_entry_that_is_a_folder() {
 }
 
 #[test]
-fn a_removed_cache_only_slows_the_start() {
+fn a_removed_cache_is_created_again() {
     let site = one();
     fs::remove_dir_all(site.place.path("cache")).unwrap();
     site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
     site.reconcile();
     assert_eq!((site.encode("a"), site.encode("b")), ("a".into(), "b".into()));
-}
-
-/// The error of a host with a cache folder like this.
-fn refused(prepare: impl FnOnce(&Place)) -> String {
-    let place = place();
-    prepare(&place);
-    match place.fails() {
-        BuildError::Cache(error) => error.to_string(),
-        error => panic!("expected a refused cache, found {error}"),
-    }
+    entry(&site);
+    assert_eq!(fs::metadata(site.place.path("cache")).unwrap().mode() & 0o777, 0o700);
 }
 
 #[test]
-fn a_folder_that_others_can_write_to_is_refused() {
+fn refused_files_leave_no_entry() {
+    let site = one();
+    let used = entry(&site);
+    site.drop_in("trap.wasm", Guest::codec("trap").on(Export::Describe, Behaviour::Trap));
+    site.drop_in("init.wasm", Guest::codec("init").on(Export::Init, Behaviour::Trap));
+    site.drop_in("clash.wasm", Guest::codec("a").named("clash"));
+    assert_eq!(site.reconcile().rejected.len(), 3);
+    assert_eq!(entries(&site.place), std::slice::from_ref(&used));
+    site.remove("a.wasm");
+    site.reconcile();
+    assert_eq!(entries(&site.place).len(), 2, "what starts later is kept");
+}
+
+/// Asserts that a host with a cache folder like this serves without it, and warns once.
+fn not_used(prepare: impl FnOnce(&Place), why: &str) {
+    let place = place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched();
+    prepare(&place);
+    let site = place.host();
+    assert_eq!(site.encode("a"), "a");
+    let expected = site.place.path("cache");
+    let expected = format!("compiled code is not cached: cache folder {}", expected.display());
+    let warnings = lines::warnings(&expected);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains(why), "{warnings:?}");
+}
+
+#[test]
+fn a_folder_that_others_can_write_to_is_not_used() {
     for mode in [0o777, 0o770, 0o702] {
-        let message = refused(|place| {
+        let prepare = |place: &Place| {
             let cache = place.path("cache");
             fs::create_dir(&cache).unwrap();
             fs::set_permissions(&cache, fs::Permissions::from_mode(mode)).unwrap();
-        });
-        assert!(message.contains("expected a private folder that this user owns"), "{message}");
-        assert!(message.contains(&format!("mode {mode:03o}: others can write to it")), "{message}");
+        };
+        not_used(prepare, &format!("mode {mode:03o}: others can write to it"));
     }
 }
 
 #[test]
-fn a_link_or_a_file_in_place_of_the_folder_is_refused() {
-    let message = refused(|place| {
+fn a_link_or_a_file_in_place_of_the_folder_is_not_used() {
+    let link = |place: &Place| {
         fs::create_dir(place.path("real")).unwrap();
         symlink("real", place.path("cache")).unwrap();
-    });
-    assert!(message.contains("links are not followed"), "{message}");
-    refused(|place| fs::write(place.path("cache"), "a file").unwrap());
+    };
+    not_used(link, "links are not followed");
+    not_used(|place| fs::write(place.path("cache"), "a file").unwrap(), "File exists");
 }

@@ -243,7 +243,7 @@ fn clashes(second: &Guest, reason: Reason, parts: &[&str]) {
 
 #[test]
 fn another_plugin_has_the_name() {
-    let second = Guest::codec("other").named("a");
+    let second = Guest::codec("other").named("a").version("0.9.0");
     clashes(&second, Reason::NameClash, &["expected no other plugin \"a\""]);
 }
 

@@ -10,12 +10,12 @@ use plugbay_fixtures::Guest;
 use support::{assert_neighbours_serve, neighbours, place, until};
 
 #[test]
-fn a_dangling_link_is_ignored() {
+fn a_dangling_link_and_a_folder_are_listed() {
     let site = neighbours().host();
     symlink("nowhere", site.file("b.wasm")).unwrap();
     fs::create_dir(site.file("folder.wasm")).unwrap();
-    let report = site.reconcile();
-    assert_eq!((report.published, report.rejected.len()), (false, 0));
+    site.refuses("b.wasm", Reason::Unreadable, &["expected a file, found a dangling link"]);
+    site.refuses("folder.wasm", Reason::Unreadable, &["expected a file, found a folder"]);
     // Once its target exists, it is a file.
     support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
     site.answers("b", "found");

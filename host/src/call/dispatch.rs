@@ -138,7 +138,7 @@ async fn attempt_async<K: Kind, R>(
             Ok((answer, Some(fault)))
         }
         Ok((None, answer)) => Ok((running.record(permit, &context, Ok(answer))?, None)),
-        Err(error) => Err(running.failed(permit, &context, error)),
+        Err(error) => Err(running.failed(permit, &context, error.of(&running.label))),
     }
 }
 
@@ -271,7 +271,8 @@ impl Running {
             // The plugin answered: the input is wrong.
             Blame::Caller => Verdict::Success,
             Blame::Plugin => Verdict::Failure,
-            Blame::NotCalled | Blame::Unknown => Verdict::Neutral,
+            // Another input may be answered, or not: this one says nothing about it.
+            Blame::Input | Blame::NotCalled | Blame::Unknown => Verdict::Neutral,
         };
         self.note(permit.ended(verdict, Instant::now()), Some(&error));
         error

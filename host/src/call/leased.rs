@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use plugbay_core::codec::Codec;
+use plugbay_core::codec::{Codec, Direction};
 use plugbay_core::handler::{Handler, Request, Response};
 use plugbay_core::{CallError, CallErrorKind, CapabilityDescription, Context, Kind, Policy};
 use plugbay_document::Document;
@@ -138,8 +138,8 @@ impl<K: Kind> CapabilityLease<K> {
         self.capability().targets().map(|target| &target.running.identity.policy)
     }
 
-    /// The name of the bulkhead that its calls share: that of the plugin, or, where several plugins
-    /// offer the capability, that of the capability.
+    /// The name of the bulkhead that the calls share: that of the plugin or, if several plugins offer
+    /// the capability, that of the capability.
     #[must_use]
     pub fn bulkhead(&self) -> Cow<'_, str> {
         let capability = self.capability();
@@ -191,9 +191,63 @@ impl CapabilityLease<Codec> {
         let (context, options) =
             (options.bound(self.published.context())?, options.repeatable(true));
         Ok(dispatch::call::<Codec, _>(capability, &context, options, |codec, context, plugin| {
-            checked(codec.decode(context, bytes)?, name, plugin)
+            checked(codec.decode(context, bytes)?, name).map_err(|error| error.of(plugin))
         })?)
     }
+
+    /// As [`encode_document`](Self::encode_document), without blocking a thread.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the plugin's work on this document; other calls are not affected.
+    pub async fn encode_document_async(
+        &self,
+        options: CallOptions<'_>,
+        mut document: Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
+        let called_once = self.capability().balancing.is_none();
+        Ok(self
+            .call_with_fault(options.repeatable(true), |_bytes| None, &mut |codec, context| {
+                let document = take_or_copy(&mut document, called_once);
+                codec.convert_async(context, Direction::Encode, document)
+            })
+            .await?)
+    }
+
+    /// As [`decode_document`](Self::decode_document), without blocking a thread.
+    ///
+    /// # Errors
+    ///
+    /// If the codec gives no answer, or one that is no document.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the plugin's work on these bytes; other calls are not affected.
+    pub async fn decode_document_async(
+        &self,
+        options: CallOptions<'_>,
+        mut bytes: Vec<u8>,
+    ) -> Result<Document, Error> {
+        let capability = self.capability();
+        let called_once = capability.balancing.is_none();
+        Ok(self
+            .call_with_fault(options.repeatable(true), |_document| None, &mut |codec, context| {
+                let name = capability.key.name.clone();
+                let bytes = take_or_copy(&mut bytes, called_once);
+                let document = codec.convert_async(context, Direction::Decode, bytes);
+                Box::pin(async move { checked(document.await?, &name) })
+            })
+            .await?)
+    }
+}
+
+/// The bytes for one provider: a copy if another provider may be called after it.
+fn take_or_copy(bytes: &mut Vec<u8>, called_once: bool) -> Vec<u8> {
+    if called_once { std::mem::take(bytes) } else { bytes.clone() }
 }
 
 impl CapabilityLease<Handler> {
@@ -252,12 +306,8 @@ fn is_repeatable(method: &str) -> bool {
 }
 
 /// Checks that a codec's answer is one document.
-pub(crate) fn checked(
-    document: Vec<u8>,
-    codec: &str,
-    plugin: &Arc<str>,
-) -> Result<Document, CallError> {
-    Document::from_cbor(document).map_err(|error| no_document(codec, &error).of(plugin))
+pub(crate) fn checked(document: Vec<u8>, codec: &str) -> Result<Document, CallError> {
+    Document::from_cbor(document).map_err(|error| no_document(codec, &error))
 }
 
 /// The failure of a codec whose answer is no document.

@@ -4,6 +4,7 @@ use plugbay_core::handler::{Handler, Request, Response};
 use plugbay_registry::router::{Found, Match};
 
 use super::error::Error;
+use super::leased::CapabilityLease;
 use super::options::CallOptions;
 use super::snapshot::Snapshot;
 
@@ -81,6 +82,24 @@ impl Routed {
         self.snapshot.generation()
     }
 
+    /// Leases the handler, for a call of [`CapabilityLease::handle`] with the returned request. Sets
+    /// the request's `params`, and its `method` for a HEAD request.
+    ///
+    /// # Errors
+    ///
+    /// If the generation does not hold the handler: a route of the configuration may name a handler
+    /// that is not loaded.
+    pub fn into_call(
+        self,
+        mut request: Request,
+    ) -> Result<(CapabilityLease<Handler>, Request), Error> {
+        request.params = self.params;
+        if self.head {
+            request.method = "GET".into();
+        }
+        Ok((self.snapshot.lease(&self.handler)?, request))
+    }
+
     /// Answers the request. Sets its `params`, and its `method` for a HEAD request.
     ///
     /// # Errors
@@ -93,13 +112,9 @@ impl Routed {
     pub async fn handle(
         self,
         options: CallOptions<'_>,
-        mut request: Request,
+        request: Request,
     ) -> Result<Response, Error> {
-        request.params = self.params;
-        if self.head {
-            request.method = "GET".into();
-        }
-        let leased = self.snapshot.lease::<Handler>(&self.handler)?;
-        Ok(leased.handle(options, request).await?)
+        let (handler, request) = self.into_call(request)?;
+        Ok(handler.handle(options, request).await?)
     }
 }

@@ -67,7 +67,7 @@ impl<'a, R> Tries<'a, R> {
                 Blame::Plugin => trial.record(index, began.elapsed(), true),
                 // The call took at least as long as its caller waited, on either side of the trial.
                 Blame::Unknown => trial.record(index, began.elapsed(), false),
-                Blame::Caller => trial.input_refused(index),
+                Blame::Caller | Blame::Input => trial.input_refused(index),
                 Blame::NotCalled => {}
             }
         }
@@ -75,7 +75,7 @@ impl<'a, R> Tries<'a, R> {
             return Turn::Break(match self.best.take() {
                 // Any answer is better than an error, unless the error says that the input is
                 // wrong.
-                Some(Ok(answer)) if blame != Blame::Caller => Ok(answer),
+                Some(Ok(answer)) if !matches!(blame, Blame::Caller | Blame::Input) => Ok(answer),
                 _ => Err(error),
             });
         }
@@ -97,7 +97,7 @@ impl<'a, R> Tries<'a, R> {
             }
             (_, Blame::NotCalled) => true,
             (Rule::Failover, Blame::Plugin) => error.kind() == CallErrorKind::Unavailable,
-            (_, Blame::Caller | Blame::Unknown)
+            (_, Blame::Caller | Blame::Input | Blame::Unknown)
             | (Rule::Split(_) | Rule::Canary(_), Blame::Plugin) => return false,
         };
         if !self.has_time() {
@@ -122,11 +122,13 @@ impl<'a, R> Tries<'a, R> {
         match &self.best {
             None => true,
             Some(Ok(_)) => false,
-            Some(Err(known)) => match (known.kind().blame(), error.kind().blame()) {
+            Some(Err(known)) => match (known.blame(), error.blame()) {
                 (Blame::NotCalled, Blame::NotCalled) => {
                     error.wait().is_some_and(|wait| known.wait().is_none_or(|it| wait < it))
                 }
-                (known, new) => known == Blame::NotCalled || new == Blame::Plugin,
+                (known, new) => {
+                    known == Blame::NotCalled || matches!(new, Blame::Plugin | Blame::Input)
+                }
             },
         }
     }
@@ -145,7 +147,7 @@ impl<'a, R> Tries<'a, R> {
 pub(crate) fn blame(error: &CallError, context: &Context<'_>) -> Blame {
     match error.kind() {
         CallErrorKind::Deadline if context.depth() > 0 && context.is_late() => Blame::Unknown,
-        kind => kind.blame(),
+        _ => error.blame(),
     }
 }
 

@@ -60,7 +60,7 @@ impl CodecHandle {
     /// If the codec gives no answer, or one that is no document.
     pub fn decode_document(&self, bytes: &[u8]) -> Result<Document, Error> {
         self.0.call_named(CallOptions::codec(), |codec, context, plugin| {
-            checked(codec.decode(context, bytes)?, self.name(), plugin)
+            checked(codec.decode(context, bytes)?, self.name()).map_err(|error| error.of(plugin))
         })
     }
 }

@@ -4,11 +4,11 @@
 //! some plugins did not start ([`readmitted`]); and for the members of the next set ([`settle`]),
 //! in which a last good version may replace one that did not start.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use plugbay_core::handler::Handler;
 use plugbay_core::{CapabilityKey, Description, Kind as _, Reason, Refusal, Source};
-use plugbay_registry::router::same_shape;
+use plugbay_registry::router::{PatternProblem, RouteError, shape};
 
 use crate::config::Config;
 use crate::report::Rejection;
@@ -83,16 +83,18 @@ pub(crate) struct Claims<'c> {
     /// The assigned capabilities, and the plugins that offer each.
     capabilities: BTreeMap<CapabilityKey, Vec<String>>,
     router: Router,
+    /// The routes of the configuration, by the shape of their patterns.
+    configured: HashMap<String, Vec<Route>>,
 }
 
 impl<'c> Claims<'c> {
     pub(crate) fn new(config: &'c Config) -> Self {
-        Self {
-            config,
-            names: BTreeMap::new(),
-            capabilities: BTreeMap::new(),
-            router: configured_routes(config),
+        let router = configured_routes(config);
+        let mut configured: HashMap<String, Vec<Route>> = HashMap::new();
+        for route in router.routes() {
+            configured.entry(shape(&route.pattern)).or_default().push(route.clone());
         }
+        Self { config, names: BTreeMap::new(), capabilities: BTreeMap::new(), router, configured }
     }
 
     /// Assigns to a plugin all that it asks for, or nothing.
@@ -107,7 +109,7 @@ impl<'c> Claims<'c> {
                 return Err(capability_clash(key, owner));
             }
         }
-        self.router = self.with_routes(claim)?;
+        self.claim_routes(claim)?;
         for key in keys {
             self.capabilities.entry(key).or_default().push(claim.name.to_owned());
         }
@@ -115,18 +117,63 @@ impl<'c> Claims<'c> {
         Ok(())
     }
 
-    /// The router with the routes of a claim added.
-    fn with_routes(&self, claim: &Claim<'_>) -> Result<Router, Refusal> {
-        let mut router = self.router.clone();
+    /// Assigns to a plugin all routes that it suggests, or none.
+    fn claim_routes(&mut self, claim: &Claim<'_>) -> Result<(), Refusal> {
         for (index, description) in claim.descriptions.iter().enumerate() {
             // A clash of a version on trial does not keep its plugin from serving.
             if claim.serves || index > 0 {
-                routes_that_fit(&mut router, claim.name, description);
+                self.add_routes_that_fit(claim.name, description);
             } else {
-                suggested_routes(&mut router, claim.name, description)?;
+                self.add_routes(claim.name, description)?;
             }
         }
-        Ok(router)
+        Ok(())
+    }
+
+    /// Adds all routes that a plugin suggests, except those that the configuration defines; or none.
+    fn add_routes(&mut self, name: &str, description: &Description) -> Result<(), Refusal> {
+        let mut added: Vec<String> = Vec::new();
+        for route in suggestions(name, description) {
+            if self.is_configured(&route) || self.is_there(&route) {
+                continue;
+            }
+            let pattern = route.pattern.clone();
+            let owner = self.router.taken(&route).map(|other| other.value.handler.clone());
+            if let Err(error) = self.router.insert(route) {
+                for pattern in added.iter().rev() {
+                    self.router.undo_insert(pattern);
+                }
+                return Err(refused_route(&error, owner));
+            }
+            added.push(pattern);
+        }
+        Ok(())
+    }
+
+    /// Adds those routes of a plugin that clash with no other.
+    fn add_routes_that_fit(&mut self, name: &str, description: &Description) {
+        for route in suggestions(name, description) {
+            if !self.is_configured(&route) && !self.is_there(&route) {
+                // The plugin serves without the route that clashes.
+                let _ = self.router.insert(route);
+            }
+        }
+    }
+
+    /// Whether the configuration defines this route; the names of path parameters do not matter.
+    fn is_configured(&self, route: &Route) -> bool {
+        if self.configured.is_empty() {
+            return false;
+        }
+        let configured = self.configured.get(&shape(&route.pattern));
+        configured.is_some_and(|all| all.iter().any(|it| it.shares_methods(route)))
+    }
+
+    /// Whether the router has the route already, because another provider of the same handler suggests
+    /// it too.
+    fn is_there(&self, route: &Route) -> bool {
+        let mut others = self.router.of_pattern(&route.pattern);
+        others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)
     }
 }
 
@@ -249,37 +296,23 @@ pub(crate) fn configured_routes(config: &Config) -> Router {
     router
 }
 
-/// Adds the routes that a plugin suggests, except those that the configuration defines.
-fn suggested_routes(
-    router: &mut Router,
-    name: &str,
-    description: &Description,
-) -> Result<(), Refusal> {
-    for route in suggestions(name, description) {
-        if is_configured(router, &route) || is_there(router, &route) {
-            continue;
-        }
-        let owner = router.taken(&route).map(|other| other.value.handler.clone());
-        router.insert(route).map_err(|error| {
-            let message = match owner {
-                Some(handler) => format!("{error} to handler {handler}"),
-                None => error.to_string(),
-            };
-            Refusal::new(Reason::RouteClash, message)
-                .hint("say in [[routes]] which handler serves the path")
-        })?;
+/// The refusal of a route: a malformed pattern is an error of the description, and a pattern that another
+/// plugin has is a clash.
+fn refused_route(error: &RouteError, owner: Option<String>) -> Refusal {
+    let malformed = matches!(
+        error,
+        RouteError::Pattern { problem, .. } if !matches!(problem, PatternProblem::Conflict { .. })
+    );
+    if malformed {
+        return Refusal::new(Reason::Description, error.to_string())
+            .hint("such as /users/{id}, or /files/{*rest} for all that follows");
     }
-    Ok(())
-}
-
-/// Adds those routes of a plugin that clash with no other.
-fn routes_that_fit(router: &mut Router, name: &str, description: &Description) {
-    for route in suggestions(name, description) {
-        if !is_configured(router, &route) && !is_there(router, &route) {
-            // The plugin serves without the route that clashes.
-            let _ = router.insert(route);
-        }
-    }
+    let message = match owner {
+        Some(handler) => format!("{error} to handler {handler}"),
+        None => error.to_string(),
+    };
+    Refusal::new(Reason::RouteClash, message)
+        .hint("say in [[routes]] which handler serves the path")
 }
 
 fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Route> {
@@ -291,17 +324,4 @@ fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Ro
             Route::new(&route.path, target).on(&route.methods)
         })
     })
-}
-
-/// Whether the configuration defines this route; the names of path parameters do not matter.
-fn is_configured(router: &Router, route: &Route) -> bool {
-    let mut configured = router.routes().filter(|it| it.value.origin == RouteOrigin::Config);
-    configured.any(|it| it.shares_methods(route) && same_shape(&it.pattern, &route.pattern))
-}
-
-/// Whether the router has the route already, because another provider of the same handler suggests
-/// it too.
-fn is_there(router: &Router, route: &Route) -> bool {
-    let mut others = router.of_pattern(&route.pattern);
-    others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)
 }

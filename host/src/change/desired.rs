@@ -2,11 +2,13 @@
 //!
 //! Every artifact that could be described becomes a plugin under the name in its description, or
 //! under each `[plugins.NAME]` that claims it by `artifact = …`. Then names, capabilities and
-//! routes are assigned, in order of precedence: plugins that run already from the same file, other
-//! files by name, linked plugins. A plugin that clashes with an earlier one is contested: it is
-//! refused, unless the other one does not start. A linked plugin that clashes is left out without a
-//! report, because a dropped file is meant to replace it.
+//! routes are assigned, in order of precedence: linked plugins and plugins that run already, then
+//! others by file name; of one plugin the newest version. A plugin that clashes with an earlier one
+//! is contested: it is refused, unless the other one does not start. A linked plugin is left out
+//! without a report if a file has the same plugin name, because such a file is meant to replace it.
+//! It gives way to nothing else.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +62,28 @@ pub(crate) fn resolve(
         }
     }
     missing_artifacts(config, offers, failed, &mut desired);
-    candidates.sort_by_key(|wanted| precedence(wanted, running));
+    let in_files = candidates.iter().filter(|it| !is_linked(&it.offer.source));
+    let in_files: BTreeSet<String> = in_files.map(|it| it.identity.name.clone()).collect();
+    let mut first_found: BTreeMap<String, Source> = BTreeMap::new();
+    for Wanted { identity, offer } in &candidates {
+        let first =
+            first_found.entry(identity.name.clone()).or_insert_with(|| offer.source.clone());
+        if offer.source < *first {
+            first.clone_from(&offer.source);
+        }
+    }
+    candidates.sort_by_cached_key(|Wanted { identity, offer }| {
+        let linked = is_linked(&offer.source);
+        let rank = match linked {
+            true if in_files.contains(&identity.name) => 2,
+            true => 0,
+            false => u8::from(!running.contains_key(&identity.name)),
+        };
+        // Of several files of one plugin the newest version comes first, even if another one runs:
+        // after a restart the same version must run.
+        let newest = Reverse(offer.description.version.clone());
+        (rank, first_found.get(&identity.name).cloned(), newest, offer.source.clone())
+    });
     let mut claims = Claims::new(config);
     for name in &desired.kept {
         keep(&mut claims, name, running);
@@ -289,20 +312,6 @@ fn check_config(name: &str, description: &Description, config: &Value) -> Result
         Refusal::new(Reason::ConfigSchema, format!("[plugins.{name}.config]: {}", all.join("; ")))
             .hint(format!("`plugbay inspect {name}` shows the schema"))
     })
-}
-
-/// The precedence of a plugin; smaller comes first.
-fn precedence(wanted: &Wanted, running: &BTreeMap<String, Incumbent>) -> (u8, Source) {
-    let source = &wanted.offer.source;
-    let incumbent = running.get(&wanted.identity.name);
-    let place = incumbent.and_then(|it| it.sources.iter().position(|it| it == source));
-    let rank = match (source, place) {
-        (Source::Linked(_), _) => 3,
-        (_, Some(0)) => 0,
-        (_, Some(_)) => 1,
-        (_, None) => 2,
-    };
-    (rank, source.clone())
 }
 
 /// Refuses each `[plugins.NAME] artifact = …` whose file is missing.

@@ -3,13 +3,14 @@
 //! A file counts if its extension is an artifact's and its name does not begin with a dot: editors
 //! and `ConfigMap`s use such names for unfinished changes. A link counts as the file that it points
 //! to. A file that changed while it was read, or that ends too early and was written to a moment
-//! ago, is "not yet": it is read again later, not refused.
+//! ago, is "not yet": it is read again later, not refused. If something that is not a file (a folder,
+//! a pipe, a dangling link) has an artifact's name, it is refused, and never opened.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use plugbay_core::{Artifact, Digest, Reason, Refusal, Source};
 
@@ -22,6 +23,10 @@ const TRUSTED_AGE: Duration = Duration::from_secs(3);
 
 /// The largest artifact, in bytes.
 const MAX_ARTIFACT: u64 = 256 << 20;
+
+/// The maximum size of all new artifacts that one listing keeps in memory, in bytes. The others are read
+/// again when they are prepared.
+const MAX_KEPT: u64 = 64 << 20;
 
 const EXTENSIONS: [&str; 4] = ["wasm", "so", "dylib", "dll"];
 
@@ -78,9 +83,9 @@ impl Found {
 /// # Errors
 /// If it cannot be read, is not a regular file, is too large, or changes meanwhile.
 pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
-    let Some(size) = size(path).map_err(|error| unreadable_file(&error))? else {
-        let message = "expected a file, found a folder, a pipe or a device";
-        return Err(Refusal::new(Reason::Unreadable, message));
+    let size = match size(path).map_err(|error| unreadable_file(&error))? {
+        Ok(size) => size,
+        Err(found) => return Err(no_file(found)),
     };
     let file = File::open(path).map_err(|error| unreadable_file(&error))?;
     let bytes = bytes(&file, size)?.map_err(|error| unreadable_file(&error))?;
@@ -90,11 +95,24 @@ pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
     Ok(Artifact::new(Source::File(path.to_owned()), bytes))
 }
 
-/// The size of a regular file, or `None` for anything else. Called before opening: a pipe with an
+/// The size of a regular file, or what was found instead. Called before opening: a pipe with an
 /// artifact's name must not hang the reconciler.
-fn size(path: &Path) -> io::Result<Option<u64>> {
-    let metadata = fs::metadata(path)?;
-    Ok(metadata.is_file().then_some(metadata.len()))
+fn size(path: &Path) -> io::Result<Result<u64, &'static str>> {
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            return Ok(Err("a dangling link"));
+        }
+        metadata => metadata?,
+    };
+    Ok(match metadata.file_type() {
+        kind if kind.is_file() => Ok(metadata.len()),
+        kind if kind.is_dir() => Err("a folder"),
+        _ => Err("a pipe, a socket or a device"),
+    })
+}
+
+fn no_file(found: &str) -> Refusal {
+    Refusal::new(Reason::Unreadable, format!("expected a file, found {found}"))
 }
 
 /// The bytes of a file of this size, and one byte more if it has grown since.
@@ -117,11 +135,16 @@ fn changed_while_read() -> Refusal {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     read: HashMap<PathBuf, (Stamp, Found)>,
+    /// When each file was first seen as it is now: its own time stamp may be in the future.
+    seen: HashMap<PathBuf, (Stamp, Instant)>,
 }
 
 fn unreadable_file(error: &io::Error) -> Refusal {
-    Refusal::new(Reason::Unreadable, format!("expected a readable file: {error}"))
-        .hint("the host's user needs read permission")
+    let refusal = Refusal::new(Reason::Unreadable, format!("expected a readable file: {error}"));
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => refusal.hint("the host's user needs read permission"),
+        _ => refusal,
+    }
 }
 
 /// The metadata that changes when a file changes.
@@ -145,10 +168,9 @@ impl Stamp {
         Self { size: metadata.len(), modified: metadata.modified().ok(), inode }
     }
 
-    /// Whether the file's last modification is at least this long ago.
-    fn is_older_than(&self, age: Duration) -> bool {
-        let since = self.modified.and_then(|modified| modified.elapsed().ok());
-        since.is_some_and(|since| since >= age)
+    /// The time since the file's last modification, by its time stamp; zero if that is in the future.
+    fn age(&self) -> Duration {
+        self.modified.and_then(|modified| modified.elapsed().ok()).unwrap_or_default()
     }
 }
 
@@ -175,10 +197,18 @@ pub(crate) fn list(
     }
     paths.sort();
     memory.read.retain(|path, _| paths.binary_search(path).is_ok());
+    memory.seen.retain(|path, _| paths.binary_search(path).is_ok());
     let mut listing = Listing::default();
+    let mut kept = 0;
     for path in paths {
         match memory.check(&path, &is_whole) {
-            Ok(FileState::Artifact(found)) => listing.artifacts.push(found),
+            Ok(FileState::Artifact(mut found)) => {
+                if found.artifact.is_some() {
+                    kept += found.size;
+                    found.artifact = found.artifact.filter(|_| kept <= MAX_KEPT);
+                }
+                listing.artifacts.push(found);
+            }
             Ok(FileState::NotYet) => listing.not_yet.push(path),
             Ok(FileState::Nothing) => {}
             Err(refusal) => listing.refused.push((Source::File(path), refusal)),
@@ -196,7 +226,7 @@ fn is_candidate(path: &Path) -> bool {
 enum FileState {
     Artifact(Found),
     NotYet,
-    /// A folder, or a file that went away between listing and reading.
+    /// The file was removed between listing and reading.
     Nothing,
 }
 
@@ -218,8 +248,8 @@ impl Memory {
         path: &Path,
         is_whole: &impl Fn(&Artifact) -> bool,
     ) -> io::Result<Result<FileState, Refusal>> {
-        if size(path)?.is_none() {
-            return Ok(Ok(FileState::Nothing));
+        if let Err(found) = size(path)? {
+            return Ok(Err(no_file(found)));
         }
         let file = File::open(path)?;
         let before = Stamp::of(&file.metadata()?);
@@ -237,7 +267,8 @@ impl Memory {
         if before != after || bytes.len() as u64 != before.size {
             return Ok(Ok(FileState::NotYet));
         }
-        let settled = before.is_older_than(SETTLE);
+        let age = self.age(path, &before);
+        let settled = age >= SETTLE;
         if bytes.is_empty() {
             let refusal = Refusal::new(Reason::Empty, "expected a plugin, found an empty file");
             return Ok(if settled { Err(refusal) } else { Ok(FileState::NotYet) });
@@ -253,11 +284,23 @@ impl Memory {
             return Ok(if settled { Err(refusal) } else { Ok(FileState::NotYet) });
         }
         let found = Found::new(path, artifact);
-        if before.is_older_than(TRUSTED_AGE) {
+        if age >= TRUSTED_AGE {
+            self.seen.remove(path);
             let remembered = Found { artifact: None, ..found.clone() };
             self.read.insert(path.to_owned(), (before, remembered));
         }
         Ok(Ok(FileState::Artifact(found)))
+    }
+
+    /// The time since the last modification of a file, by its time stamp, or since it was first seen as
+    /// it is now, whichever is longer.
+    fn age(&mut self, path: &Path, stamp: &Stamp) -> Duration {
+        let now = Instant::now();
+        let seen = self.seen.entry(path.to_owned()).or_insert_with(|| (stamp.clone(), now));
+        if seen.0 != *stamp {
+            *seen = (stamp.clone(), now);
+        }
+        stamp.age().max(now.duration_since(seen.1))
     }
 }
 
@@ -280,9 +323,73 @@ mod tests {
         for name in ["a.wasm", "B.WASM", ".hidden.wasm", "readme.md", "b.wasm~", "c.so"] {
             fs::write(folder.path().join(name), b"x").unwrap();
         }
-        fs::create_dir(folder.path().join("d.wasm")).unwrap();
         let listing = list(folder.path(), &mut Memory::default(), |_| true).unwrap();
         assert_eq!(names(&listing), ["B.WASM", "a.wasm", "c.so"]);
+        assert!(listing.refused.is_empty() && listing.not_yet.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_of_an_artifact_that_is_not_a_file_is_refused_and_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("folder.wasm")).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("link.wasm")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("device.wasm")).unwrap();
+        std::os::unix::fs::symlink("round.wasm", path("round.wasm")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket.so")).unwrap();
+        let listing = list(folder.path(), &mut Memory::default(), |_| true).unwrap();
+        let refused = listing.refused.iter();
+        let refused = refused.map(|(source, it)| format!("{}: {}", source.file_name(), it.message));
+        let mut refused: Vec<_> = refused.collect();
+        refused.swap(3, 4);
+        assert_eq!(
+            refused[..4],
+            [
+                "device.wasm: expected a file, found a pipe, a socket or a device",
+                "folder.wasm: expected a file, found a folder",
+                "link.wasm: expected a file, found a dangling link",
+                "socket.so: expected a file, found a pipe, a socket or a device",
+            ]
+        );
+        assert!(refused[4].starts_with("round.wasm: expected a readable file"), "{refused:?}");
+        assert!(listing.refused.iter().all(|(_, it)| it.hint.is_empty()), "{:?}", listing.refused);
+        assert!(listing.artifacts.is_empty() && listing.not_yet.is_empty());
+    }
+
+    #[test]
+    fn a_time_stamp_in_the_future_does_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wasm");
+        fs::write(&path, b"half").unwrap();
+        let future = SystemTime::now() + Duration::from_hours(1000);
+        File::options().append(true).open(&path).unwrap().set_modified(future).unwrap();
+        let mut memory = Memory::default();
+        let mut listed = |whole: bool| list(folder.path(), &mut memory, |_| whole).unwrap();
+        let begun = Instant::now();
+        assert_eq!(listed(false).not_yet.len(), 1);
+        while listed(false).refused.is_empty() {
+            std::thread::yield_now();
+            assert!(begun.elapsed() < 10 * SETTLE, "it never settles");
+        }
+        assert!(begun.elapsed() >= SETTLE);
+        while listed(true).artifacts[0].artifact.is_some() {
+            std::thread::yield_now();
+            assert!(begun.elapsed() < 10 * TRUSTED_AGE, "it is read again and again");
+        }
+    }
+
+    #[test]
+    fn one_listing_keeps_a_bounded_number_of_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.wasm", "b.wasm", "c.wasm"] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_len(MAX_KEPT / 2).unwrap();
+        }
+        let listing = list(folder.path(), &mut Memory::default(), |_| true).unwrap();
+        let kept = listing.artifacts.iter().filter(|found| found.artifact.is_some()).count();
+        assert_eq!((listing.artifacts.len(), kept), (3, 2));
+        assert!(listing.artifacts[2].artifact().is_ok(), "it is read again");
     }
 
     #[test]

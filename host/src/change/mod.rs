@@ -10,7 +10,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `folder` | lists and reads the plugin folder; half-written files are "not yet" |
-//! | `prepare`, `store`, `parallel` | prepares each digest once, and starts plugins, in parallel |
+//! | `source`, `prepare`, `preparing`, `store`, `parallel` | prepares each digest once, each on its own thread, and starts plugins in parallel |
 //! | `desired` | the plugins that should run, by the folder and the configuration |
 //! | `claims` | assigns names, capabilities and routes: the one arbiter of clashes |
 //! | `plan` | for each plugin: stay, start a version, or retire |
@@ -29,6 +29,8 @@ mod inspect;
 mod parallel;
 mod plan;
 mod prepare;
+mod preparing;
+mod source;
 mod start;
 mod store;
 mod trials;
@@ -39,7 +41,9 @@ pub(crate) use self::desired::{Desired, is_disabled, resolve, violated};
 pub(crate) use self::history::History;
 pub use self::inspect::{Inspection, PlannedPlugin};
 pub(crate) use self::inspect::{check, inspect};
-pub(crate) use self::prepare::is_whole;
+pub(crate) use self::prepare::{Key, is_whole};
+pub(crate) use self::preparing::Batch;
+pub(crate) use self::source::ArtifactSource;
 pub(crate) use self::start::{Next, Reconciliation, StartedPlugin, restart_members};
-pub(crate) use self::store::{ArtifactSource, Store};
+pub(crate) use self::store::{Preparation, Retry, Store};
 pub(crate) use self::trials::{Trials, trial_outcome};

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use plugbay_core::{
     Artifact, Description, Digest, Identity as Label, Isolation, Prepared, Protection, Reason,
-    Refusal, Runtime, StartPlugin,
+    Refusal, Runtime, Source, StartPlugin,
 };
 use plugbay_guard::{Guard, Rules};
 
@@ -47,12 +47,16 @@ pub(crate) fn prepare(
 
 /// The refusal of an unknown format. Mentions the feature `native` in a build without it.
 fn unknown(artifact: &Artifact) -> Refusal {
-    let found = artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
-        use std::fmt::Write as _;
-        // Writing to a String cannot fail.
-        let _ = write!(found, "{byte:02x} ");
-        found
-    });
+    let found = match &artifact.source {
+        // Who may write to the folder may not be allowed to read what a link leads to.
+        Source::File(path) if path.is_symlink() => "a link to a file with other bytes".to_owned(),
+        _ => artifact.bytes.iter().take(8).fold(String::new(), |mut found, byte| {
+            use std::fmt::Write as _;
+            // Writing to a String cannot fail.
+            let _ = write!(found, "{byte:02x} ");
+            found
+        }),
+    };
     let library = if cfg!(feature = "native") {
         " or a native library"
     } else {

@@ -8,7 +8,7 @@ use plugbay_registry::Leased;
 use super::claims::{Contested, readmitted};
 use super::desired::Desired;
 use super::plan::{Plan, Planner, Serving, Transition, TrialChange};
-use super::store::{Started, Store};
+use super::store::{Retry, Started, Store};
 use super::trials::{promoted, trial};
 use crate::config::Config;
 use crate::report::{Outcome, Rejection, millis};
@@ -22,8 +22,8 @@ pub(crate) struct Reconciliation<'a> {
     pub(crate) pinned: bool,
     /// How many plugins are started at the same time.
     pub(crate) workers: usize,
-    /// Whether plugins that failed to start before are tried again.
-    pub(crate) retry: bool,
+    /// Which plugins that failed to start before are tried again.
+    pub(crate) retry: Retry,
 }
 
 /// A plugin on its way into the next set.

@@ -1,56 +1,56 @@
-//! Prepares each digest once, and starts plugins: in parallel, off the request path.
+//! The prepared and refused artifacts, each digest once, and the start of plugins: in parallel, off the
+//! request path.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Artifact, Digest, Reason, Refusal, Runtime, Source};
+use plugbay_core::{Reason, Refusal, Runtime, Source};
 use plugbay_registry::Leased;
 
 use super::desired::description_isolation;
-use super::folder::Found;
 use super::parallel::parallel;
-use super::prepare::{Key, Ready, key_of, prepare};
+use super::prepare::{Key, Ready, key_of};
+use super::preparing::{Batch, Done, Preparing};
+use super::source::ArtifactSource;
 use crate::config::Config;
 use crate::report::{Journal, Rejection};
 use crate::set::{Offer, PluginIdentity, Running, Wanted};
 
-/// The source of an offer's artifact.
-pub(crate) enum ArtifactSource {
-    Folder(Found),
-    /// An artifact that is linked into the program, or passed in by the application.
-    Given(Artifact),
+/// Which transient failures a reconciliation tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// None: the reconciliation is for changed files.
+    None,
+    /// Those whose wait is over: each waits longer after each failure.
+    Due,
+    /// All: an operator or the application asks for it.
+    All,
 }
 
-impl ArtifactSource {
-    pub(crate) fn source(&self) -> Source {
-        match self {
-            Self::Folder(found) => found.source(),
-            Self::Given(artifact) => artifact.source.clone(),
-        }
-    }
-
-    fn digest(&self) -> Digest {
-        match self {
-            Self::Folder(found) => found.digest,
-            Self::Given(artifact) => artifact.digest,
-        }
-    }
-
-    fn size(&self) -> u64 {
-        match self {
-            Self::Folder(found) => found.size,
-            Self::Given(artifact) => artifact.bytes.len() as u64,
-        }
-    }
-
-    fn artifact(&self) -> Result<Artifact, Refusal> {
-        match self {
-            Self::Folder(found) => found.artifact(),
-            Self::Given(artifact) => Ok(artifact.clone()),
-        }
-    }
+/// The result of [`Store::prepare`].
+#[derive(Default)]
+pub(crate) struct Preparation {
+    /// The artifacts that are prepared.
+    pub(crate) offers: Vec<Offer>,
+    pub(crate) refused: Vec<Rejection>,
+    /// The artifacts that are being prepared: another reconciliation follows when one is ready.
+    pub(crate) pending: BTreeMap<Key, Source>,
+    /// Those that were begun now.
+    pub(crate) begun: BTreeSet<Key>,
 }
+
+/// The transient failures of a digest.
+struct Failures {
+    count: u32,
+    /// When it is tried again, if no caller asks for it before.
+    due: Instant,
+}
+
+/// The wait after the first transient failure of a digest; it doubles with each further one.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+/// The longest such wait.
+const MAX_WAIT: Duration = Duration::from_hours(1);
 
 /// Returns whether the host is shut down.
 type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
@@ -62,7 +62,11 @@ pub(crate) struct Store {
     /// Whether the host is shut down.
     stopped: Stopped,
     ready: HashMap<Key, Result<Ready, Refusal>>,
-    /// How long the last reconciliation took to prepare each new digest.
+    preparing: Preparing,
+    /// The artifacts that changed while they were read.
+    unsettled: HashMap<Key, Refusal>,
+    failures: HashMap<Key, Failures>,
+    /// How long it took to prepare each digest that the last reconciliation found ready.
     prepared_in: HashMap<Key, Duration>,
     /// Plugins that did not start. They are tried again when their identity changes, when an
     /// operator asks for a reload, and at each rescan.
@@ -85,8 +89,12 @@ impl Store {
         runtimes: Vec<Arc<dyn Runtime>>,
         journal: Journal,
         stopped: impl Fn() -> bool + Send + Sync + 'static,
+        wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         Self {
+            preparing: Preparing::new(runtimes.clone(), wake),
+            unsettled: HashMap::new(),
+            failures: HashMap::new(),
             runtimes,
             journal,
             stopped: Box::new(stopped),
@@ -101,77 +109,115 @@ impl Store {
         &self.runtimes
     }
 
-    /// Prepares and describes every new digest, at most `workers` at once. `retry` also prepares
-    /// those again that failed for a reason that may be transient. Artifacts in `keep` stay
-    /// prepared though they are not in `origins`. `progress` is called after each artifact.
+    /// Begins to prepare and describe every new digest, at most `workers` at once, and returns what
+    /// is ready. Does not block. Artifacts in `keep` stay prepared though they are not in `sources`.
     pub(crate) fn prepare(
         &mut self,
-        origins: &[ArtifactSource],
+        sources: &[ArtifactSource],
         config: &Config,
         keep: &BTreeSet<Key>,
         workers: usize,
-        retry: bool,
-        progress: impl Fn() + Sync,
-    ) -> (Vec<Offer>, Vec<Rejection>) {
-        let origins: Vec<(Key, &ArtifactSource)> = origins
-            .iter()
-            .map(|origin| {
-                ((origin.digest(), description_isolation(config, &origin.source())), origin)
-            })
-            .collect();
-        let wanted: BTreeSet<Key> = origins.iter().map(|(key, _)| *key).collect();
-        self.ready.retain(|key, ready| {
-            let again = retry && ready.as_ref().is_err_and(|refusal| refusal.reason.is_transient());
-            keep.contains(key) || wanted.contains(key) && !again
-        });
-        let mut new = BTreeMap::new();
-        for (key, origin) in &origins {
-            if !self.ready.contains_key(key) {
-                new.insert(*key, *origin);
-            }
-        }
-        let runtimes = &self.runtimes;
-        let stopped = &self.stopped;
-        let prepared = parallel(new.into_iter().collect(), workers, stopped, |(key, origin)| {
-            let began = Instant::now();
-            let ready = origin.artifact().map(|artifact| prepare(runtimes, &artifact, key.1));
-            progress();
-            (key, ready, began.elapsed())
-        });
-        let mut gone = HashMap::new();
+        retry: Retry,
+    ) -> Preparation {
+        let isolation = |it: &ArtifactSource| description_isolation(config, &it.source());
+        let sources: Vec<(Key, &ArtifactSource)> =
+            sources.iter().map(|it| ((it.digest(), isolation(it)), it)).collect();
+        let wanted: BTreeSet<Key> = sources.iter().map(|(key, _)| *key).collect();
         self.prepared_in.clear();
-        for (key, ready, took) in prepared {
-            self.prepared_in.insert(key, took);
-            match ready {
-                Ok(ready) => drop(self.ready.insert(key, ready)),
-                // The file changed meanwhile: nothing is known about its digest.
-                Err(refusal) => drop(gone.insert(key, refusal)),
+        self.collect();
+        self.forget(&wanted, keep);
+        let mut preparation = Preparation::default();
+        for (key, source) in sources {
+            // A refusal stays in force while its artifact is tried again.
+            let is_known = self.ready.contains_key(&key) || self.unsettled.contains_key(&key);
+            if (!is_known || self.is_tried_again(&key, retry))
+                && self.preparing.begin(key, source, workers)
+            {
+                preparation.begun.insert(key);
             }
-        }
-        let mut offers = Vec::new();
-        let mut refused = Vec::new();
-        for (key, origin) in origins {
+            if self.preparing.has(&key) {
+                preparation.pending.insert(key, source.source());
+            }
             match self.ready.get(&key) {
-                Some(Ok(ready)) => offers.push(Offer {
-                    source: origin.source(),
+                Some(Ok(ready)) => preparation.offers.push(Offer {
+                    source: source.source(),
                     digest: key.0,
-                    size: origin.size(),
+                    size: source.size(),
                     native: ready.prepared().is_native(),
                     described_in: key.1,
                     description: Arc::clone(ready.description()),
                 }),
-                Some(Err(refusal)) => refused.push(refuse(origin, refusal)),
-                None => refused.extend(gone.get(&key).map(|refusal| refuse(origin, refusal))),
+                Some(Err(refusal)) => preparation.refused.push(refuse(source, refusal)),
+                None => {
+                    let refused = self.unsettled.get(&key).map(|refusal| refuse(source, refusal));
+                    preparation.refused.extend(refused);
+                }
             }
         }
-        (offers, refused)
+        // These are read again at the next reconciliation.
+        self.unsettled.clear();
+        preparation
     }
 
-    /// Begins the starts of one reconciliation. `retry` also tries plugins again that failed to
-    /// start before.
-    pub(crate) fn begin(&mut self, retry: bool) {
+    /// Waits until these artifacts are prepared, for `time` at most. Returns whether they are.
+    pub(crate) fn wait_for(&self, begun: &BTreeSet<Key>, time: Duration) -> bool {
+        self.preparing.wait_for(begun, time)
+    }
+
+    /// Waits until all artifacts are prepared, or until none became ready for `patience`.
+    pub(crate) fn wait(&self, patience: Duration, progress: impl Fn() -> bool) {
+        self.preparing.wait(patience, || progress() && !(self.stopped)());
+    }
+
+    /// The artifacts that are prepared and not taken over yet.
+    pub(crate) fn batch(&self) -> Batch {
+        self.preparing.batch()
+    }
+
+    /// Takes over the artifacts that are prepared.
+    pub(crate) fn collect(&mut self) {
+        for Done { key, ready, took } in self.preparing.take_done() {
+            self.prepared_in.insert(key, took);
+            let ready = match ready {
+                Ok(ready) => ready,
+                Err(refusal) => {
+                    self.unsettled.insert(key, refusal);
+                    continue;
+                }
+            };
+            if ready.as_ref().is_err_and(|refusal| refusal.reason.is_transient()) {
+                let count = self.failures.get(&key).map_or(0, |it| it.count);
+                let wait = FIRST_WAIT.saturating_mul(1 << count.min(16)).min(MAX_WAIT);
+                let failures = Failures { count: count + 1, due: Instant::now() + wait };
+                self.failures.insert(key, failures);
+            } else {
+                self.failures.remove(&key);
+            }
+            self.ready.insert(key, ready);
+        }
+    }
+
+    /// Whether the artifact failed for a reason that may be over, and is to be prepared again.
+    fn is_tried_again(&self, key: &Key, retry: Retry) -> bool {
+        let Some(Err(refusal)) = self.ready.get(key) else { return false };
+        let is_due = || self.failures.get(key).is_none_or(|it| it.due <= Instant::now());
+        let is_tried = retry == Retry::All || (retry == Retry::Due && is_due());
+        refusal.reason.is_transient() && is_tried
+    }
+
+    /// Forgets artifacts that are not wanted any more.
+    fn forget(&mut self, wanted: &BTreeSet<Key>, keep: &BTreeSet<Key>) {
+        self.ready.retain(|key, _| keep.contains(key) || wanted.contains(key));
+        self.failures.retain(|key, _| wanted.contains(key));
+        self.preparing.keep_only(wanted);
+    }
+
+    /// Begins the starts of one reconciliation. Unless `retry` is [`Retry::None`], plugins that
+    /// failed to start before are tried again.
+    pub(crate) fn begin(&mut self, retry: Retry) {
         let attempted = std::mem::take(&mut self.attempted);
-        self.failed_starts.retain(|(identity, _)| !retry && attempted.contains(identity));
+        let is_tried_again = retry != Retry::None;
+        self.failed_starts.retain(|(identity, _)| !is_tried_again && attempted.contains(identity));
     }
 
     /// Starts plugins, one group after the other, and at most `workers` of a group at once.

@@ -8,6 +8,7 @@
 //! | `signal` | wakes the reconciler, and carries the commands of operators |
 //! | `watch` | wakes the reconciler when the folder or the configuration changes; `unwatched` replaces it in a build without the feature `watch` |
 //! | `reconcile` | the only writer: one reconciliation after the other |
+//! | `leaving` | keeps a plugin whose file is gone while new files are prepared, one of which may replace it |
 //! | `publish` | publishes the next set by one atomic store |
 //! | `drain`, `stop` | drains retired plugins; stops the host |
 //! | `health`, `restarts` | runs health checks; restarts unhealthy plugins |
@@ -18,6 +19,7 @@
 mod canary;
 mod drain;
 mod health;
+mod leaving;
 mod publish;
 mod reconcile;
 mod restarts;

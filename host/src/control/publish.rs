@@ -133,6 +133,7 @@ impl Publisher {
             loaded: labels(&mut started.iter().map(|it| &it.running)),
             retired: labels(&mut left.iter()),
             rejected: after.rejected.to_vec(),
+            preparing: Vec::new(),
         };
         self.shared.set_probes(config.host.probes);
         if configured {
@@ -208,6 +209,7 @@ impl Publisher {
             loaded: Vec::new(),
             retired: Vec::new(),
             rejected,
+            preparing: Vec::new(),
         }
     }
 

@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plugbay_core::{Artifact, Reason, Refusal, Source};
+use tokio::sync::oneshot;
 
+use super::leaving::{self, Leaving};
 use super::publish::{NextSet, Publisher};
 use super::restarts::Restarter;
 use super::rollback::{GenerationNumbers, RollbackError};
@@ -23,8 +25,8 @@ use super::unwatched::Watch;
 #[cfg(feature = "watch")]
 use super::watch::Watch;
 use crate::change::{
-    ArtifactSource, Desired, Next, Reconciliation, Store, Trials, folder, is_disabled, is_whole,
-    resolve, restart_members, violated,
+    ArtifactSource, Desired, Key, Next, Preparation, Reconciliation, Retry, Store, Trials, folder,
+    is_disabled, is_whole, resolve, restart_members, violated,
 };
 use crate::config::Config;
 use crate::report::{Outcome, Rejection, Report};
@@ -50,7 +52,27 @@ pub(crate) struct Reconciler {
     places: BTreeMap<String, Source>,
     /// The generation that an operator rolled back to: it serves instead of the desired plugins.
     pinned: Option<Arc<PastGeneration>>,
+    /// The artifacts that are being prepared.
+    pending: BTreeMap<Key, Source>,
+    /// The callers that wait until the artifacts of their reload are prepared.
+    waiting: Vec<Waiting>,
+    leaving: Leaving,
 }
+
+/// A caller that asked for a reload, and its report so far.
+struct Waiting {
+    reply: oneshot::Sender<Report>,
+    report: Report,
+    /// The artifacts that it waits for.
+    pending: BTreeSet<Key>,
+}
+
+/// How long a reconciliation waits for the artifacts that it begins to prepare. Most plugins are compiled
+/// by then, and one reconciliation is quicker than two. Commands of operators wait for this.
+const SHORT_WAIT: Duration = Duration::from_millis(50);
+/// How long a host that starts waits for the next artifact to be prepared. Slower artifacts are taken
+/// over later, so that a slow or hostile one keeps no other from serving.
+const START_WAIT: Duration = Duration::from_secs(10);
 
 impl Reconciler {
     pub(crate) fn new(
@@ -67,6 +89,9 @@ impl Reconciler {
             trials: Trials::default(),
             places: BTreeMap::new(),
             pinned: None,
+            pending: BTreeMap::new(),
+            waiting: Vec::new(),
+            leaving: Leaving::default(),
             shared,
             source,
             config,
@@ -95,14 +120,19 @@ impl Reconciler {
             // a reconciliation does not retry plugins that failed to start.
             let (slow, soon) = (self.config.host.rescan, folder::SETTLE / 4);
             let hurried = self.unsettled && soon < slow;
-            match signals.wait(self.config.host.debounce, if hurried { soon } else { slow }) {
+            let timer = if hurried { soon } else { slow };
+            match signals.wait(self.config.host.debounce, timer, || self.store.batch()) {
                 Wake::Stop => return,
-                Wake::Reconcile { replies, commands, retry } => {
+                Wake::Reconcile { replies, commands, timed_out } => {
                     for (command, reply) in commands {
                         // The caller may have stopped waiting.
                         let _ = reply.send(self.execute(command));
                     }
-                    let retry = retry && !(hurried && replies.is_empty());
+                    let retry = match replies.is_empty() {
+                        false => Retry::All,
+                        true if timed_out && !hurried => Retry::Due,
+                        true => Retry::None,
+                    };
                     if !replies.is_empty() {
                         // A caller asked for a reload: versions that were rolled back may be tried
                         // again.
@@ -113,18 +143,34 @@ impl Reconciler {
                         // Dropping the replies tells the callers that the host is stopped.
                         return;
                     }
-                    for reply in replies {
-                        // The caller may have stopped waiting.
-                        let _ = reply.send(report.clone());
-                    }
+                    self.answer(replies, &report);
                 }
             }
         }
     }
 
-    /// Reconciles once. `retry` tries plugins again that failed to start.
-    pub(crate) fn reconcile(&mut self, retry: bool) -> Report {
+    /// Sends callers their reports, once all artifacts are prepared that their reload found.
+    fn answer(&mut self, replies: Vec<oneshot::Sender<Report>>, report: &Report) {
+        for waiting in &mut self.waiting {
+            let so_far = std::mem::replace(&mut waiting.report, report.clone());
+            waiting.report = waiting.report.clone().after(Some(so_far));
+            waiting.pending.retain(|key| self.pending.contains_key(key));
+        }
+        self.waiting.extend(replies.into_iter().map(|reply| {
+            let pending = self.pending.keys().copied().collect();
+            Waiting { reply, report: report.clone(), pending }
+        }));
+        let ended = |waiting: &mut Waiting| waiting.pending.is_empty() || waiting.reply.is_closed();
+        for Waiting { reply, report, .. } in self.waiting.extract_if(.., ended) {
+            // The caller may have stopped waiting.
+            let _ = reply.send(report);
+        }
+    }
+
+    /// Reconciles once. Waits for no artifact to be prepared, except the first time.
+    pub(crate) fn reconcile(&mut self, retry: Retry) -> Report {
         self.shared.step_begins();
+        self.store.collect();
         // Trials end first, whatever the rest finds: a reconciliation that is refused must not keep
         // a bad version.
         let ended = self.end_trials();
@@ -134,7 +180,14 @@ impl Reconciler {
             None => report,
         };
         self.shared.pass_ends();
-        report
+        Report { preparing: self.shared.preparing(), ..report }
+    }
+
+    /// Sets the artifacts that are being prepared. Called before the set is published that goes with
+    /// them.
+    fn set_pending(&mut self, pending: BTreeMap<Key, Source>) {
+        self.shared.set_preparing(pending.values().map(ToString::to_string).collect());
+        self.pending = pending;
     }
 
     /// Carries out decided trials, if there are any.
@@ -195,7 +248,7 @@ impl Reconciler {
                 (Some(number), self.pinned.replace(past))
             }
         };
-        let report = self.reconcile(true);
+        let report = self.reconcile(Retry::All);
         if self.shared.is_stopped() {
             return Err(RollbackError::Stopped);
         }
@@ -214,19 +267,22 @@ impl Reconciler {
                 message: refused.refusal.message.clone(),
             };
             self.pinned = before;
-            self.reconcile(false);
+            self.reconcile(Retry::None);
             return Err(error);
         }
         self.shared.journal.note_now(Outcome::RolledBack { to: wanted });
         Ok(report)
     }
 
-    fn reconcile_now(&mut self, retry: bool) -> Report {
+    fn reconcile_now(&mut self, retry: Retry) -> Report {
         let mut refused = Vec::new();
         let published = self.shared.cell.load();
         let running = &published.generation;
         let (config, mut desired) = match self.pinned.clone() {
-            Some(past) => (Arc::clone(&past.config), Desired::of(past.wanted.clone())),
+            Some(past) => {
+                self.set_pending(BTreeMap::new());
+                (Arc::clone(&past.config), Desired::of(past.wanted.clone()))
+            }
             None => self.desire(running, retry, &mut refused),
         };
         if self.shared.is_stopped() {
@@ -250,6 +306,15 @@ impl Reconciler {
         // A rollback is all or nothing. Versions that a trial rolled back do not count as refused
         // here.
         let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
+        if strict && !self.pending.is_empty() {
+            // A change is applied as a whole: first, all of it must be prepared.
+            if published.pinned.is_none() {
+                return published.unchanged();
+            }
+            // Resumed: what serves stays until then, and is no longer held by an operator.
+            let known = self.publisher.refused().to_vec();
+            return self.refuse(&published, known);
+        }
         if strict || !broken.is_empty() {
             desired.refuse_contested();
             refused.append(&mut desired.refused);
@@ -306,7 +371,7 @@ impl Reconciler {
     fn desire(
         &mut self,
         running: &Generation,
-        retry: bool,
+        retry: Retry,
         refused: &mut Vec<Rejection>,
     ) -> (Arc<Config>, Desired) {
         let config = self.read_config(refused);
@@ -315,13 +380,33 @@ impl Reconciler {
         let mut keep = self.publisher.history().keys();
         let members = running.plugins.iter().flat_map(|(_, member)| member.all());
         keep.extend(members.map(|it| (it.identity.digest, it.offer.described_in)));
-        let (shared, most) = (&self.shared, workers(&config));
-        let progress = || shared.step_begins_again();
-        let (offers, unprepared) =
-            self.store.prepare(&origins, &config, &keep, most, retry, progress);
+        let most = workers(&config);
+        let mut prepared = self.store.prepare(&origins, &config, &keep, most, retry);
+        if running.number == 0 && !prepared.pending.is_empty() {
+            let is_watched = self.watch.is_some() && !config.host.strict;
+            let patience = if is_watched { START_WAIT } else { Duration::MAX };
+            self.store.wait(patience, || {
+                self.shared.step_begins_again();
+                true
+            });
+            prepared = self.store.prepare(&origins, &config, &keep, most, Retry::None);
+        } else if !prepared.begun.is_empty() && self.store.wait_for(&prepared.begun, SHORT_WAIT) {
+            prepared = self.store.prepare(&origins, &config, &keep, most, Retry::None);
+        }
+        let Preparation { offers, refused: unprepared, pending, .. } = prepared;
         failed.extend(unprepared.iter().map(|it| it.source.clone()));
+        failed.extend(pending.values().cloned());
         refused.extend(unprepared);
-        let mut desired = resolve(&config, &offers, &failed, &running.incumbents(&self.places));
+        let incumbents = running.incumbents(&self.places);
+        let mut present = failed.clone();
+        present.extend(origins.iter().map(ArtifactSource::source));
+        let waiting = self.leaving.waiting(&incumbents, &present, &pending, Instant::now());
+        if !waiting.is_empty() {
+            self.shared.wake_after(leaving::MAX_WAIT);
+            failed.extend(waiting);
+        }
+        self.set_pending(pending);
+        let mut desired = resolve(&config, &offers, &failed, &incumbents);
         refused.append(&mut desired.refused);
         (config, desired)
     }

@@ -42,6 +42,8 @@ pub(crate) struct HostState {
     most_probes: AtomicU32,
     /// Plugins that became unhealthy since the reconciler last took them.
     unhealthy: Mutex<Vec<Weak<Leased<Running>>>>,
+    /// The sources of the artifacts that are being prepared.
+    preparing: Mutex<Vec<String>>,
     signal: Signal,
     /// When the current step of a reconciliation began, in milliseconds since `start`; 0 while none
     /// is running.
@@ -59,6 +61,7 @@ impl HostState {
             probes: Arc::new(Semaphore::new(probes.max(1) as usize)),
             most_probes: AtomicU32::new(probes.max(1)),
             unhealthy: Mutex::default(),
+            preparing: Mutex::default(),
             signal,
             step_started: AtomicU64::new(0),
             start: Instant::now(),
@@ -116,6 +119,16 @@ impl HostState {
     /// Takes the plugins that became unhealthy since the last call, and still run.
     pub(crate) fn take_unhealthy(&self) -> Vec<Arc<Leased<Running>>> {
         std::mem::take(&mut *self.unhealthy()).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The sources of the artifacts that are being prepared.
+    pub(crate) fn preparing(&self) -> Vec<String> {
+        self.preparing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the list of artifacts that are being prepared.
+    pub(crate) fn set_preparing(&self, sources: Vec<String>) {
+        *self.preparing.lock().unwrap_or_else(PoisonError::into_inner) = sources;
     }
 
     /// Wakes the reconciler after `wait`.

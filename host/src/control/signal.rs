@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::rollback::RollbackError;
+use crate::change::Batch;
 use crate::report::Report;
 
 /// For how many quiet periods a steady stream of events can delay a reconciliation.
@@ -15,7 +16,7 @@ const MAX_QUIET_PERIODS: u32 = 10;
 /// Wakes the reconciler. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Signal {
-    dirty: SyncSender<()>,
+    wake: SyncSender<()>,
     pending: Arc<Mutex<Pending>>,
 }
 
@@ -24,6 +25,8 @@ pub(crate) struct Signal {
 struct Pending {
     replies: Vec<oneshot::Sender<Report>>,
     commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
+    /// Whether something may have changed since the last reconciliation.
+    changed: bool,
     /// Whether the reconciler is stopped: then requests fail at once.
     stopped: bool,
 }
@@ -52,7 +55,7 @@ pub(crate) type CommandResult = Result<Report, RollbackError>;
 
 /// The receiving end, which the reconciler holds.
 pub(crate) struct Signals {
-    dirty: Receiver<()>,
+    woken: Receiver<()>,
     pending: Arc<Mutex<Pending>>,
 }
 
@@ -64,9 +67,8 @@ pub(crate) enum Wake {
         replies: Vec<oneshot::Sender<Report>>,
         /// The commands to execute, and the callers that wait for their results.
         commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
-        /// Whether a caller asked for a reload, or the rescan timer ran out: then transient
-        /// failures are tried again.
-        retry: bool,
+        /// Whether the rescan timer ran out: then transient failures are tried again.
+        timed_out: bool,
     },
     /// The host is dropped or shut down.
     Stop,
@@ -75,16 +77,26 @@ pub(crate) enum Wake {
 /// Makes a signal and its receiving end.
 pub(crate) fn channel() -> (Signal, Signals) {
     // A capacity of one is enough: several wake-ups mean the same as one.
-    let (dirty, received) = mpsc::sync_channel(1);
+    let (wake, woken) = mpsc::sync_channel(1);
     let pending = Arc::new(Mutex::new(Pending::default()));
-    (Signal { dirty, pending: Arc::clone(&pending) }, Signals { dirty: received, pending })
+    (Signal { wake, pending: Arc::clone(&pending) }, Signals { woken, pending })
 }
 
 impl Signal {
     /// Wakes the reconciler, because something may have changed.
     pub(crate) fn wake(&self) {
+        self.lock().changed = true;
+        self.notify();
+    }
+
+    /// Lets the reconciler look at its [`Batch`], because an artifact was prepared.
+    pub(crate) fn prepared(&self) {
+        self.notify();
+    }
+
+    fn notify(&self) {
         // A full channel means that a wake-up is due already.
-        let _ = self.dirty.try_send(());
+        let _ = self.wake.try_send(());
     }
 
     /// Requests a reconciliation without delay, and returns its report; fails once the reconciler
@@ -96,7 +108,7 @@ impl Signal {
             pending.replies.push(reply);
         }
         drop(pending);
-        self.wake();
+        self.notify();
         report
     }
 
@@ -108,7 +120,7 @@ impl Signal {
             pending.commands.push((command, reply));
         }
         drop(pending);
-        self.wake();
+        self.notify();
         done
     }
 
@@ -116,7 +128,7 @@ impl Signal {
     /// nothing. Returns whether the reconciler was not stopped before.
     pub(crate) fn stop(&self) -> bool {
         let first = self.lock().stop();
-        self.wake();
+        self.notify();
         first
     }
 
@@ -141,29 +153,44 @@ impl Signal {
 }
 
 impl Signals {
-    /// Waits until there is a reason to reconcile: a wake-up followed by `quiet` without another, a
-    /// request, or the end of `timer`.
-    pub(crate) fn wait(&self, quiet: Duration, timer: Duration) -> Wake {
-        let timed_out = self.dirty.recv_timeout(timer) == Err(RecvTimeoutError::Timeout);
-        let latest = Instant::now() + quiet.saturating_mul(MAX_QUIET_PERIODS);
+    /// Waits until there is a reason to reconcile: a change followed by `quiet` without another, a
+    /// request, a batch of artifacts that is ready, or the end of `timer`.
+    pub(crate) fn wait(&self, quiet: Duration, timer: Duration, batch: impl Fn() -> Batch) -> Wake {
+        let end = Instant::now() + timer;
+        // While a change is waiting for the quiet period: the end of that period, and its latest end.
+        let mut changed: Option<(Instant, Instant)> = None;
         loop {
+            let now = Instant::now();
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             if pending.stopped {
                 return Wake::Stop;
             }
             let replies = std::mem::take(&mut pending.replies);
             let commands = std::mem::take(&mut pending.commands);
+            let has_changed = std::mem::take(&mut pending.changed);
             drop(pending);
-            let retry = timed_out || !replies.is_empty();
-            if retry || !commands.is_empty() || Instant::now() >= latest {
-                return Wake::Reconcile { replies, commands, retry };
+            if has_changed {
+                let latest =
+                    changed.map_or(now + quiet.saturating_mul(MAX_QUIET_PERIODS), |it| it.1);
+                changed = Some(((now + quiet).min(latest), latest));
             }
-            match self.dirty.recv_timeout(quiet) {
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    return Wake::Reconcile { replies, commands, retry };
-                }
-                Err(RecvTimeoutError::Disconnected) => return Wake::Stop,
+            let (is_ready, held) = match batch() {
+                Batch::Empty => (false, None),
+                Batch::Held(time) => (false, Some(now + time)),
+                Batch::Ready => (true, None),
+            };
+            let timed_out = now >= end;
+            let is_quiet = changed.is_some_and(|(until, _)| now >= until);
+            let requested = !replies.is_empty() || !commands.is_empty();
+            if timed_out || requested || is_ready || is_quiet {
+                return Wake::Reconcile { replies, commands, timed_out };
+            }
+            let until = [Some(end), held, changed.map(|it| it.0)].into_iter().flatten().min();
+            let until = until.unwrap_or(end);
+            if self.woken.recv_timeout(until.saturating_duration_since(now))
+                == Err(RecvTimeoutError::Disconnected)
+            {
+                return Wake::Stop;
             }
         }
     }
@@ -178,6 +205,8 @@ impl Drop for Signals {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
@@ -189,20 +218,35 @@ mod tests {
             signal.wake();
         }
         let quiet = Duration::from_millis(5);
-        assert!(matches!(signals.wait(quiet, LONG), Wake::Reconcile { retry: false, .. }));
-        assert!(matches!(signals.wait(quiet, Duration::ZERO), Wake::Reconcile { retry: true, .. }));
+        assert!(matches!(
+            signals.wait(quiet, LONG, || Batch::Empty),
+            Wake::Reconcile { timed_out: false, .. }
+        ));
+        let timed_out = signals.wait(quiet, Duration::ZERO, || Batch::Empty);
+        assert!(matches!(timed_out, Wake::Reconcile { timed_out: true, .. }));
     }
 
     #[test]
-    fn a_request_does_not_wait_for_quiet() {
+    fn requests_and_prepared_artifacts_do_not_wait_for_quiet() {
         let (signal, signals) = channel();
         let _report = signal.request_reconcile();
-        match signals.wait(LONG, LONG) {
-            Wake::Reconcile { replies, retry, .. } => assert!(retry && replies.len() == 1),
+        match signals.wait(LONG, LONG, || Batch::Empty) {
+            Wake::Reconcile { replies, .. } => assert_eq!(replies.len(), 1),
             Wake::Stop => panic!("not stopped"),
         }
+        let batches = [Batch::Empty, Batch::Held(LONG), Batch::Ready];
+        let seen = Cell::new(0);
+        let batch = || {
+            seen.set(seen.get() + 1);
+            // Each artifact that is ready lets the reconciler look again.
+            signal.prepared();
+            batches[seen.get() - 1]
+        };
+        let wake = signals.wait(LONG, LONG, batch);
+        assert!(matches!(wake, Wake::Reconcile { timed_out: false, .. }));
+        assert_eq!(seen.get(), 3);
         signal.stop();
-        assert!(matches!(signals.wait(LONG, LONG), Wake::Stop));
+        assert!(matches!(signals.wait(LONG, LONG, || Batch::Empty), Wake::Stop));
     }
 
     #[test]

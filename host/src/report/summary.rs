@@ -18,6 +18,10 @@ pub struct Report {
     pub retired: Vec<String>,
     /// Everything that is refused now.
     pub rejected: Vec<Rejected>,
+    /// The sources of the artifacts that are new and still being prepared: what runs stays until they
+    /// are.
+    #[serde(default)]
+    pub preparing: Vec<String>,
 }
 
 impl Report {

@@ -69,6 +69,7 @@ impl PublishedSet {
             loaded: Vec::new(),
             retired: Vec::new(),
             rejected: self.rejected.to_vec(),
+            preparing: Vec::new(),
         }
     }
 }

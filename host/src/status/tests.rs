@@ -116,6 +116,7 @@ fn status() -> Status {
             origin: "config".into(),
         }],
         rejected: vec![rejected()],
+        preparing: vec!["c.wasm".into()],
         draining: vec![DrainingStatus {
             plugin: "a@0.9.0".into(),
             digest: "22".repeat(32),
@@ -180,6 +181,7 @@ fn a_report_and_an_inspection_are_read_back() {
         loaded: vec!["a@1.0.0".into()],
         retired: Vec::new(),
         rejected: vec![rejected()],
+        preparing: vec!["b.wasm".into()],
     });
     round(&Inspection {
         source: "a.wasm".into(),

@@ -142,7 +142,8 @@ fn a_changed_file_name_does_not_interrupt_the_service() {
     let place = place().plugin("c-1.wasm", puppet("c", "1.0.0", OFFERS));
     let site = serve(place.config(&sections(QUIET, HALF)), &puppets);
     site.drop_in("c-2.wasm", puppet("c", "2.0.0", OFFERS));
-    site.refuses("c-2.wasm", Reason::NameClash, &[]);
+    // The newest version comes first, and is tried.
+    site.refuses("c-1.wasm", Reason::NameClash, &[]);
     site.remove("c-1.wasm");
     wait_for_trial(&site, "c@2.0.0");
     let break_and_mend = || {

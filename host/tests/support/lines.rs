@@ -1,4 +1,5 @@
-//! Counts the log lines that guests write: how often which of their exports ran.
+//! Counts the log lines that guests write: how often which of their exports ran. Keeps the warnings of the
+//! host.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -6,9 +7,10 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 static LINES: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Begins to count, once per process.
 pub(crate) fn listen() {
@@ -22,11 +24,21 @@ pub(crate) fn of(plugin: &str) -> usize {
     lines.as_ref().and_then(|lines| lines.get(plugin).copied()).unwrap_or(0)
 }
 
+/// The warnings of the host in this process that contain this text.
+pub(crate) fn warnings(part: &str) -> Vec<String> {
+    let warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    warnings.iter().filter(|it| it.contains(part)).cloned().collect()
+}
+
 struct Counter;
+
+/// The target of the lines of plugins.
+const PLUGIN: &str = "plugbay::plugin";
 
 impl Subscriber for Counter {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "plugbay::plugin"
+        let warns = *metadata.level() == Level::WARN && metadata.target().starts_with("plugbay");
+        warns || metadata.target() == PLUGIN
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -38,7 +50,11 @@ impl Subscriber for Counter {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        event.record(&mut Plugin);
+        if event.metadata().target() == PLUGIN {
+            event.record(&mut Plugin);
+        } else {
+            event.record(&mut Warning);
+        }
     }
 
     fn enter(&self, _: &Id) {}
@@ -57,4 +73,15 @@ impl Visit for Plugin {
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+struct Warning;
+
+impl Visit for Warning {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+            warnings.push(format!("{value:?}"));
+        }
+    }
 }

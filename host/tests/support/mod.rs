@@ -193,6 +193,10 @@ impl Place {
     /// Starts a host in this place, with other settings of its builder.
     pub(crate) fn host_with(self, setup: impl FnOnce(Builder) -> Builder) -> Site {
         let host = setup(self.builder()).build_blocking().unwrap();
+        // On a busy machine the first generation may not wait for all plugins.
+        while !host.preparing().is_empty() {
+            let _ = host.reload_blocking();
+        }
         let events = Mutex::new((host.subscribe(), Vec::new()));
         Site { host, place: self, events }
     }

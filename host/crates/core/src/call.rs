@@ -91,6 +91,9 @@ pub enum Blame {
     Caller,
     /// The plugin: it failed.
     Plugin,
+    /// The input of this call: it made the plugin use up memory, CPU time or output that a call may
+    /// use. The plugin was stopped, and answers other inputs.
+    Input,
     /// The plugin was not called at all. Another provider may be tried.
     NotCalled,
     /// Not known: the call was cancelled before the plugin answered.
@@ -137,6 +140,7 @@ struct Failure {
     plugin: Option<Arc<str>>,
     backtrace: Option<Arc<str>>,
     retry_after: Option<Duration>,
+    by_input: bool,
 }
 
 struct Prefix<'a>(Option<&'a str>);
@@ -159,7 +163,28 @@ impl CallError {
             plugin: None,
             backtrace: None,
             retry_after: None,
+            by_input: false,
         }))
+    }
+
+    /// Says whether the input of the call caused the failure, not the plugin.
+    #[must_use]
+    pub fn by_input(mut self, by_input: bool) -> Self {
+        self.0.by_input = by_input;
+        self
+    }
+
+    /// The error of a call that had an input, or none: without one, the plugin is to blame.
+    #[must_use]
+    pub fn with_input(mut self, has_input: bool) -> Self {
+        self.0.by_input &= has_input;
+        self
+    }
+
+    /// Who is to blame: as the kind of the failure says, unless the input caused it.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        if self.0.by_input { Blame::Input } else { self.kind().blame() }
     }
 
     /// Sets the plugin, as `name@version`, unless it is set already: the innermost plugin is to

@@ -14,6 +14,13 @@ const MAX_CAPABILITIES: usize = 256;
 const MAX_ITEMS: usize = 64;
 /// The longest one-line text, in bytes.
 const MAX_LINE: usize = 1024;
+/// The maximum length of a version, in bytes: semantic versions have none.
+const MAX_VERSION: usize = 128;
+/// The maximum number of routes of all capabilities together.
+const MAX_ROUTES: usize = 256;
+/// The maximum size of all texts together, in bytes, without the configuration schema: events, status and
+/// errors repeat them.
+const MAX_TEXT: usize = 64 * 1024;
 /// The longest configuration schema, in bytes of JSON text.
 const MAX_SCHEMA: usize = 256 * 1024;
 
@@ -74,8 +81,10 @@ pub enum DescriptionError {
         /// The rule, and what was found.
         source: NameError,
     },
-    /// The version is not semantic.
-    #[error("version: expected `major.minor.patch` (semver.org), found {found:?}")]
+    /// The version is not semantic, or too long.
+    #[error(
+        "version: expected `major.minor.patch` (semver.org) of at most 128 bytes, found {found:?}"
+    )]
     Version {
         /// What was found.
         found: String,
@@ -126,8 +135,11 @@ impl Description {
     ///
     /// Returns [`DescriptionError::Version`] with what was found.
     pub fn parse_version(version: &str) -> Result<Version, DescriptionError> {
-        let found = || version.chars().take(80).collect();
-        Version::parse(version).map_err(|_| DescriptionError::Version { found: found() })
+        let error = || DescriptionError::Version { found: version.chars().take(80).collect() };
+        if version.len() > MAX_VERSION {
+            return Err(error());
+        }
+        Version::parse(version).map_err(|_| error())
     }
 
     /// Parses the configuration schema of a plugin.
@@ -152,6 +164,7 @@ impl Description {
     /// Returns the first item that breaks a rule, with what was expected and found.
     pub fn check(&self) -> Result<(), DescriptionError> {
         name("plugin name", &self.name)?;
+        Self::parse_version(&self.version.to_string())?;
         line("description", &self.description)?;
         bounded("capabilities", self.capabilities.len(), 1..=MAX_CAPABILITIES, "1 to 256")?;
         let mut seen = BTreeSet::new();
@@ -163,11 +176,21 @@ impl Description {
                 });
             }
         }
-        Ok(())
+        let routes = self.capabilities.iter().map(|it| it.routes.len()).sum();
+        bounded("routes", routes, 0..=MAX_ROUTES, "at most 256 of all capabilities")?;
+        let text = self.capabilities.iter().map(CapabilityDescription::text).sum();
+        bounded("text", text, 0..=MAX_TEXT, "at most 64 KiB of all capabilities")
     }
 }
 
 impl CapabilityDescription {
+    /// The size of all its texts, in bytes.
+    fn text(&self) -> usize {
+        let routes = self.routes.iter().flat_map(|it| it.methods.iter().chain([&it.path]));
+        let texts = [&self.kind, &self.name, &self.description];
+        texts.into_iter().chain(&self.media_types).chain(routes).map(String::len).sum()
+    }
+
     fn check(&self, index: usize) -> Result<(), DescriptionError> {
         let item = |part: &str| format!("capability {index}: {part}");
         name(&item("kind"), &self.kind)?;
@@ -279,6 +302,39 @@ mod tests {
         let mut description = description();
         change(&mut description);
         description.check().expect_err("must be refused").to_string()
+    }
+
+    fn refusal(description: &Description) -> String {
+        description.check().expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn texts_are_bounded_one_by_one_and_together() {
+        let long = format!("1.2.3-{}", "a".repeat(MAX_VERSION));
+        assert!(Description::parse_version(&long).is_err());
+        let mut wrong = description();
+        wrong.version = Version::parse(&long).unwrap();
+        assert!(refusal(&wrong).starts_with("version: expected"), "{}", refusal(&wrong));
+        assert!(refusal(&wrong).len() < 300);
+        let many = |capabilities: usize, routes: usize, path: &str| {
+            let route = |at| RouteDescription { methods: vec![], path: format!("/{at}{path}") };
+            let mut many = description();
+            let one = many.capabilities.remove(0);
+            many.capabilities.extend((0..capabilities).map(|at| CapabilityDescription {
+                name: format!("c{at}"),
+                routes: (0..routes).map(route).collect(),
+                ..one.clone()
+            }));
+            many
+        };
+        assert_eq!(many(4, 64, "").check(), Ok(()));
+        assert_eq!(
+            refusal(&many(5, 64, "")),
+            "routes: expected at most 256 of all capabilities, found 320"
+        );
+        let path = "a".repeat(1000);
+        assert_eq!(many(1, 60, &path).check(), Ok(()));
+        assert!(refusal(&many(2, 60, &path)).starts_with("text: expected at most 64 KiB"));
     }
 
     #[test]

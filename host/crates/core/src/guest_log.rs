@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::escaped;
+
 /// The maximum size of a message, and of all fields of a line together, in bytes as written; the
 /// rest is cut.
 const MAX_TEXT: usize = 8 * 1024;
@@ -75,22 +77,8 @@ struct Message<'a>(&'a str);
 impl fmt::Display for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut room = Room { to: f, left: MAX_TEXT };
-        let mut rest = cut(self.0, MAX_TEXT);
-        while let Some(at) = rest.find(is_unsafe) {
-            let (plain, other) = rest.split_at(at);
-            let mut letters = other.chars();
-            let odd = letters.next().unwrap_or_default();
-            write!(room, "{plain}{}", odd.escape_default())?;
-            rest = letters.as_str();
-        }
-        room.write_str(rest)
+        room.write_str(&escaped(cut(self.0, MAX_TEXT)))
     }
-}
-
-/// Whether the character would end a line, control a terminal, or change the direction of text.
-fn is_unsafe(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Fields as `name="value"` pairs, bounded. A name with other characters than those of [`is_plain`]

@@ -27,6 +27,7 @@ mod context;
 mod cut;
 mod description;
 mod digest;
+mod escaped;
 mod grants;
 mod guest_log;
 pub mod kind;
@@ -37,6 +38,7 @@ mod plugin;
 mod policy;
 mod private;
 mod refusal;
+mod rounded;
 mod upstream;
 mod wait_queue;
 
@@ -47,6 +49,7 @@ pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, NoServices, OwnedContex
 pub use cut::cut;
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
 pub use digest::{Digest, ParseDigestError};
+pub use escaped::escaped;
 pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};
 pub use guest_log::{LogLevel, write_log};
 pub use kind::built_in::*;
@@ -61,5 +64,6 @@ pub use plugin::{
 pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};
+pub use rounded::rounded;
 pub use upstream::UpstreamRejection;
 pub use wait_queue::{CANCEL_CHECK, WaitError, WaitQueue, overloaded};

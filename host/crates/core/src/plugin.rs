@@ -30,6 +30,9 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// If the artifact is not a plugin that this host can serve.
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal>;
+
+    /// Called when the host is shut down: cancels running preparations, and rejects new ones.
+    fn stop(&self) {}
 }
 
 /// A checked and compiled artifact. Shared by all plugins that are started from it.

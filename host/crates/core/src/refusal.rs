@@ -86,6 +86,8 @@ pub enum Reason {
     Migration,
     /// Only this strict host's refusal of something else keeps it from running.
     Strict,
+    /// The host itself failed while it prepared the artifact: a bug of the host, not of the plugin.
+    Internal,
 }
 
 impl Reason {
@@ -93,7 +95,10 @@ impl Reason {
     /// machine was too busy, its disk was full, or a library was missing.
     #[must_use]
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Describe | Self::Compiler | Self::Staging | Self::Loader)
+        matches!(
+            self,
+            Self::Describe | Self::Compiler | Self::Staging | Self::Loader | Self::Internal
+        )
     }
 
     /// The stable word.
@@ -136,6 +141,7 @@ impl Reason {
             Self::Canary => "canary",
             Self::Migration => "migration",
             Self::Strict => "strict",
+            Self::Internal => "internal",
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct UpstreamRejection {
 impl UpstreamRejection {
     /// Notes the error of a call that the plugin made.
     pub fn note(&mut self, error: &CallError) {
-        if error.kind().blame() == Blame::NotCalled {
+        if error.blame() == Blame::NotCalled {
             *self = Self { is_rejected: true, retry_after: error.wait() };
         }
     }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Bulkhead, CallError, CallErrorKind, Context};
+use plugbay_core::{Bulkhead, CallError, CallErrorKind, Context, rounded};
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 use tokio_util::context::TokioContext;
@@ -47,9 +47,11 @@ impl Blocking {
                 return Err(bulkhead.late());
             };
             let place = place?;
+            // What the plugin logs belongs to the request of the caller.
+            let span = tracing::Span::current();
             let work = tokio.spawn_blocking(move || {
                 let _place = place;
-                call(&owned.get(), ends)
+                span.in_scope(|| call(&owned.get(), ends))
             });
             let until = callers.map_or(ends + grace, |callers| callers.min(ends + grace));
             match timeout_at(until.into(), work).await {
@@ -60,7 +62,7 @@ impl Blocking {
                 }
                 Err(_elapsed) => {
                     let within = until.saturating_duration_since(begun).min(deadline);
-                    let message = format!("expected an answer within {within:.3?}");
+                    let message = format!("expected an answer within {:?}", rounded(within));
                     Err(CallError::new(CallErrorKind::Deadline, message).of(bulkhead.label()))
                 }
             }

@@ -151,6 +151,9 @@ fn log_level(level: Level) -> LogLevel {
 /// The error of a nested call, as the calling plugin sees it.
 fn to_guest(error: &CallError) -> Error {
     match error.kind() {
+        _ if error.blame() == Blame::Input => {
+            Error::new(ErrorKind::InvalidInput, error.to_string())
+        }
         CallErrorKind::InvalidInput => Error::new(ErrorKind::InvalidInput, error.message()),
         CallErrorKind::Unsupported => Error::new(ErrorKind::Unsupported, error.message()),
         kind if matches!(kind, CallErrorKind::Unavailable | CallErrorKind::Deadline)

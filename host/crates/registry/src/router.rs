@@ -5,6 +5,9 @@
 //! refused, as are two names for one parameter. The value of a route is a type parameter: a
 //! handler's name, a closure, an `Arc`.
 //!
+//! Paths and patterns are compared in their normal form (RFC 3986, section 6.2.2): `/%61/./é` and
+//! `/a/%C3%A9` are one path. An encoded slash is part of its segment.
+//!
 //! ```
 //! use plugbay_registry::router::{Match, Route, Router};
 //!
@@ -27,6 +30,7 @@
 //! A router is a plain value. To replace it while it is in use, keep it in a
 //! [`Swap`](crate::Swap), beside whatever has to change together with it.
 
+mod path;
 mod pattern;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -37,7 +41,8 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
-pub use self::pattern::{PatternProblem, same_shape};
+use self::path::{normal, normal_pattern};
+pub use self::pattern::{PatternProblem, same_shape, shape};
 
 /// A route: some methods of a pattern, and the value that serves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +134,7 @@ pub struct Router<V> {
     patterns: matchit::Router<usize>,
     /// By the number in `patterns`: all routes of one pattern.
     paths: Vec<Vec<Route<V>>>,
+    /// The key is the normal form of the pattern.
     index: BTreeMap<String, usize>,
 }
 
@@ -147,17 +153,35 @@ impl<V> Router<V> {
         if self.taken(&route).is_some() {
             return Err(RouteError::Taken { pattern: route.pattern });
         }
-        if let Some(&index) = self.index.get(&route.pattern) {
+        let pattern = normal_pattern(&route.pattern);
+        if let Some(&index) = self.index.get(&*pattern) {
             self.paths[index].push(route);
             return Ok(());
         }
         let index = self.paths.len();
-        self.patterns.insert(route.pattern.clone(), index).map_err(|error| {
-            RouteError::Pattern { pattern: route.pattern.clone(), problem: error.into() }
+        self.patterns.insert(&*pattern, index).map_err(|error| RouteError::Pattern {
+            pattern: route.pattern.clone(),
+            problem: error.into(),
         })?;
-        self.index.insert(route.pattern.clone(), index);
+        self.index.insert(pattern.into_owned(), index);
         self.paths.push(vec![route]);
         Ok(())
+    }
+
+    /// Undoes the last insertion, which must have been of this pattern: insertions are undone in reverse
+    /// order.
+    ///
+    /// Returns the route, or `None` if there is no route with this pattern.
+    pub fn undo_insert(&mut self, pattern: &str) -> Option<Route<V>> {
+        let pattern = normal_pattern(pattern);
+        let index = *self.index.get(&*pattern)?;
+        let route = self.paths[index].pop();
+        if self.paths[index].is_empty() && index + 1 == self.paths.len() {
+            self.paths.pop();
+            self.index.remove(&*pattern);
+            self.patterns.remove(&*pattern);
+        }
+        route
     }
 
     /// The route that has this one's pattern and one of its methods.
@@ -166,9 +190,9 @@ impl<V> Router<V> {
         self.of_pattern(&route.pattern).find(|other| other.shares_methods(route))
     }
 
-    /// All routes of exactly this pattern.
+    /// All routes of this pattern; patterns with the same normal form are equal.
     pub fn of_pattern(&self, pattern: &str) -> impl Iterator<Item = &Route<V>> {
-        self.index.get(pattern).into_iter().flat_map(|&index| &self.paths[index])
+        self.index.get(&*normal_pattern(pattern)).into_iter().flat_map(|&index| &self.paths[index])
     }
 
     /// All routes, by pattern.
@@ -181,7 +205,8 @@ impl<V> Router<V> {
     /// A HEAD without a route of its own is a GET without its body (RFC 9110, section 9.3.2).
     #[must_use]
     pub fn find(&self, method: &str, path: &str) -> Match<'_, V> {
-        let Ok(matched) = self.patterns.at(path) else { return Match::NotFound };
+        let path = normal(path);
+        let Ok(matched) = self.patterns.at(&path) else { return Match::NotFound };
         let routes = &self.paths[*matched.value];
         let serving = |method: &str| routes.iter().find(|route| route.serves(method));
         let (route, head) = match serving(method) {

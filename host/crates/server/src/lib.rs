@@ -11,7 +11,7 @@
 //! use plugbay_server::Server;
 //!
 //! let config = Config::default();
-//! let listening = Server::bind(&config).await?; // fails early if a port is in use
+//! let listening = Server::bind(&config)?; // fails early if a port is in use
 //! let host = Host::builder().config(config).build().await?;
 //! let server = listening.serve(host);
 //! println!("serving at http://{}", server.data_address());
@@ -36,6 +36,7 @@
 //! | `history` | the latest events |
 //! | `data` | routes and codecs |
 //! | [`admin`] | what runs, what was refused, the latest events |
+//! | `guests` | the threads on which calls of plugins continue after their first slice |
 //! | `problem` | errors as clients see them |
 //! | [`document`] | documents as JSON or CBOR |
 //! | `bundled` | the plugins that are linked in |
@@ -53,6 +54,7 @@ mod bundled;
 mod data;
 mod descriptors;
 pub mod document;
+mod guests;
 mod history;
 mod listener;
 mod problem;

@@ -16,9 +16,12 @@
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
 //! | `refused` | 409 | a plugin of an earlier generation no longer starts |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body` |
+//! | `content-coding` | 415 | the body has a content coding, such as gzip |
 //! | `unsupported` | 415 | the plugin does not support the input, or the media type of the body is not supported |
+//! | `expectation` | 417 | `Expect` is not `100-continue` |
 //! | `misdirected` | 421 | `Host` does not name this machine |
 //! | `internal` | 500 | the plugin reports an internal error, or the server failed |
+//! | `transfer-coding` | 501 | the request has a transfer coding that is not `chunked` |
 //! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed |
 //! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | temporarily unavailable; `Retry-After` is set |
 //! | `deadline` | 504 | no answer within the deadline |
@@ -28,7 +31,7 @@ use std::borrow::Cow;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use plugbay::{CallError, CallErrorKind, Error};
+use plugbay::{Blame, CallError, CallErrorKind, Error};
 use serde::{Deserialize, Serialize};
 
 /// An error for a client. It is boxed, because every handler returns a `Result` with it.
@@ -42,6 +45,17 @@ struct Parts {
     detail: Cow<'static, str>,
     plugin: Option<String>,
     headers: HeaderMap,
+}
+
+/// The maximum length of a client's text that an answer repeats, in characters.
+const MAX_REPEATED: usize = 60;
+
+/// The beginning of a text that a client sent, to repeat in an answer.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_REPEATED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// The default `Retry-After`, in seconds.
@@ -76,6 +90,7 @@ impl Problem {
     }
 
     pub(crate) fn method_not_allowed(method: &str, allow: &str) -> Self {
+        let method = shortened(method);
         let detail = format!("expected one of the methods {allow}, found {method}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
             .header(header::ALLOW, allow)
@@ -112,6 +127,19 @@ impl Problem {
             Memory, Output, Overloaded, Panic, Retired, Trap, Unavailable, Unhealthy, Unsupported,
         };
         let message = || Cow::Owned(error.message().to_owned());
+        if error.blame() == Blame::Input {
+            let (what, key) = match error.kind() {
+                Cpu => ("CPU time", "cpu"),
+                Output => ("room for its answer", "output"),
+                _ => ("memory", "memory"),
+            };
+            // No plugin is named: it did not fail.
+            let detail = format!(
+                "the request takes more {what} than a call may use; the operator may raise the \
+                 plugin's limit `{key}`"
+            );
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.reason(), detail);
+        }
         let (status, detail) = match error.kind() {
             InvalidInput => (StatusCode::BAD_REQUEST, message()),
             Unsupported => (StatusCode::UNSUPPORTED_MEDIA_TYPE, message()),
@@ -133,7 +161,8 @@ impl Problem {
             }
             Memory => (StatusCode::BAD_GATEWAY, "the plugin ran out of memory".into()),
             Output => (StatusCode::BAD_GATEWAY, "the plugin's answer was too large".into()),
-            Contract => (StatusCode::BAD_GATEWAY, "the plugin's answer was malformed".into()),
+            // The message only describes the answer, which the client would have seen.
+            Contract => (StatusCode::BAD_GATEWAY, message()),
             Internal => (StatusCode::INTERNAL_SERVER_ERROR, "the plugin failed".into()),
             // The kinds are not exhaustive.
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "the call failed".into()),
@@ -258,6 +287,10 @@ mod tests {
         assert_eq!(status(CallErrorKind::Unsupported), 415);
         assert_eq!(status(CallErrorKind::Internal), 500);
         assert_eq!(status(CallErrorKind::Cpu), 502);
+        let by_input = CallError::new(CallErrorKind::Memory, "too much").by_input(true);
+        let problem = Problem::from(&Error::Call(by_input));
+        assert_eq!((problem.status(), problem.code()), (StatusCode::PAYLOAD_TOO_LARGE, "memory"));
+        assert!(problem.0.detail.contains("limit `memory`"), "{}", problem.0.detail);
         assert_eq!(status(CallErrorKind::Contract), 502);
         assert_eq!(status(CallErrorKind::Retired), 503);
         assert_eq!(status(CallErrorKind::Deadline), 504);

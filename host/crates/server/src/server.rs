@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use plugbay::{Config, Host};
 use tokio::net::TcpListener;
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::time::Instant;
 
 use crate::admin;
 use crate::data;
 use crate::descriptors;
+use crate::guests::Guests;
 use crate::listener::{self, Bounds, Plane};
 use crate::shared::Shared;
 
@@ -31,8 +33,9 @@ const ADMIN_CLOSE: Duration = Duration::from_secs(1);
 pub struct Listening {
     data: TcpListener,
     data_address: SocketAddr,
-    admin: Option<(Plane, SocketAddr)>,
+    admin: Option<Admin>,
     shared: Arc<Shared>,
+    guests: Arc<Guests>,
 }
 
 /// Both planes, served.
@@ -40,8 +43,26 @@ pub struct Server {
     host: Host,
     data: Plane,
     data_address: SocketAddr,
-    admin: Option<(Plane, SocketAddr)>,
+    admin: Option<Admin>,
     shared: Arc<Shared>,
+}
+
+/// The admin plane, on a runtime of its own: it answers even if the data plane is busy.
+struct Admin {
+    plane: Plane,
+    address: SocketAddr,
+    _runtime: AdminRuntime,
+}
+
+/// Ends the runtime in the background: a runtime must not be dropped on a thread of another one.
+struct AdminRuntime(Option<Runtime>);
+
+impl Drop for AdminRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// The result of stopping a server.
@@ -51,13 +72,23 @@ pub struct Stopped {
     pub cut_off: usize,
 }
 
-/// An address that cannot be listened on.
+/// What keeps a server from listening.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({key}): {}", cause(source))]
-pub struct BindError {
-    key: &'static str,
-    address: SocketAddr,
-    source: io::Error,
+#[non_exhaustive]
+pub enum BindError {
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {}", cause(source))]
+    Address {
+        /// The configuration key of the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's error.
+        source: io::Error,
+    },
+    /// The operating system cannot start threads.
+    #[error("cannot start threads: {0}")]
+    Threads(#[source] io::Error),
 }
 
 fn cause(error: &io::Error) -> String {
@@ -70,18 +101,15 @@ fn cause(error: &io::Error) -> String {
 }
 
 impl BindError {
-    /// The key of the configuration that names the address.
-    #[must_use]
-    pub fn key(&self) -> &'static str {
-        self.key
-    }
-
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let variable = format!("PLUGBAY_{}", self.key.replace('.', "_").to_ascii_uppercase());
-        let port = self.address.port();
-        let first = match self.source.kind() {
+        let Self::Address { key, address, source } = self else {
+            return "raise the limit of threads of this user or container".into();
+        };
+        let variable = format!("PLUGBAY_{}", key.replace('.', "_").to_ascii_uppercase());
+        let port = address.port();
+        let first = match source.kind() {
             io::ErrorKind::AddrInUse => {
                 format!("stop the process that listens on port {port}, or ")
             }
@@ -91,9 +119,8 @@ impl BindError {
             _ => String::new(),
         };
         format!(
-            "{first}choose another address: --set {}={}:0, {variable}, or the key in config.toml",
-            self.key,
-            bracketed(self.address)
+            "{first}choose another address: --set {key}={}:0, {variable}, or the key in config.toml",
+            bracketed(*address)
         )
     }
 }
@@ -109,25 +136,28 @@ fn bracketed(address: SocketAddr) -> String {
 impl Server {
     /// Binds both planes. From now on the admin plane answers: alive, but not ready.
     ///
-    /// Must be called in a tokio runtime, which runs the server.
+    /// Must be called in a tokio runtime, which then runs the data plane. Starts threads of its own
+    /// for the admin plane, and for calls of plugins that take longer than a slice.
     ///
     /// # Errors
     ///
-    /// If one of the two addresses cannot be bound.
-    pub async fn bind(config: &Config) -> Result<Listening, BindError> {
-        let (data, data_address) = bind("server.listen", config.server.listen).await?;
+    /// If one of the two addresses cannot be bound, or no threads can be started.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn bind(config: &Config) -> Result<Listening, BindError> {
+        let (data, data_address) = bind("server.listen", config.server.listen)?;
         let shared = Arc::new(Shared::default());
         let admin = if config.admin.enabled {
-            let (listener, address) = bind("admin.listen", config.admin.listen).await?;
-            let bounds =
-                Bounds { connections: ADMIN_CONNECTIONS, timeout: Box::new(|| ADMIN_TIMEOUT) };
-            let plane = Plane::open(listener, admin::router(Arc::clone(&shared)), bounds);
-            tracing::info!(%address, "admin plane listening");
-            Some((plane, address))
+            let admin = Admin::open(config.admin.listen, Arc::clone(&shared))?;
+            tracing::info!(address = %admin.address, "admin plane listening");
+            Some(admin)
         } else {
             None
         };
-        Ok(Listening { data, data_address, admin, shared })
+        let guests = Arc::new(Guests::start(&Handle::current()).map_err(BindError::Threads)?);
+        Ok(Listening { data, data_address, admin, shared, guests })
     }
 
     /// The address of the data plane, with the chosen port if the configuration says 0.
@@ -139,7 +169,7 @@ impl Server {
     /// The address of the admin plane, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|(_, address)| *address)
+        self.admin.as_ref().map(|admin| admin.address)
     }
 
     /// The host that serves.
@@ -163,8 +193,8 @@ impl Server {
         }
         self.host.shutdown(deadline.saturating_duration_since(Instant::now())).await;
         self.shared.stopped.cancel();
-        if let Some((admin, _)) = self.admin {
-            admin.close(Instant::now() + ADMIN_CLOSE).await;
+        if let Some(Admin { plane, _runtime, .. }) = self.admin {
+            plane.close(Instant::now() + ADMIN_CLOSE).await;
         }
         Stopped { cut_off }
     }
@@ -174,7 +204,7 @@ impl Listening {
     /// Opens the data plane.
     #[must_use]
     pub fn serve(self, host: Host) -> Server {
-        let Self { data, data_address, admin, shared } = self;
+        let Self { data, data_address, admin, shared, guests } = self;
         shared.history.follow(&host, shared.stopped.clone());
         // Cannot be set already: only this function sets it, and it consumes `self`.
         let _ = shared.host.set(host.clone());
@@ -188,7 +218,7 @@ impl Listening {
         }
         let bounds =
             Bounds { connections, timeout: Box::new(move || settings.config().server.timeout) };
-        let router = data::router(host.clone(), shared.draining.clone());
+        let router = data::router(host.clone(), shared.draining.clone(), guests);
         let data = Plane::open(data, router, bounds);
         tracing::info!(address = %data_address, "data plane listening");
         Server { host, data, data_address, admin, shared }
@@ -203,15 +233,31 @@ impl Listening {
     /// The address of the admin plane, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|(_, address)| *address)
+        self.admin.as_ref().map(|admin| admin.address)
     }
 }
 
-async fn bind(
-    key: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), BindError> {
-    listener::bind(address).await.map_err(|source| BindError { key, address, source })
+impl Admin {
+    fn open(address: SocketAddr, shared: Arc<Shared>) -> Result<Self, BindError> {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("plugbay-admin")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(BindError::Threads)?;
+        let handle = runtime.handle().clone();
+        let runtime = AdminRuntime(Some(runtime));
+        // Sockets are served by the runtime in which they are created.
+        let _entered = handle.enter();
+        let (listener, address) = bind("admin.listen", address)?;
+        let bounds = Bounds { connections: ADMIN_CONNECTIONS, timeout: Box::new(|| ADMIN_TIMEOUT) };
+        let plane = Plane::open(listener, admin::router(shared), bounds);
+        Ok(Self { plane, address, _runtime: runtime })
+    }
+}
+
+fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    listener::bind(address).map_err(|source| BindError::Address { key, address, source })
 }
 
 #[cfg(test)]
@@ -220,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_port_in_use_names_the_key_and_the_remedy() {
-        let error = BindError {
+        let error = BindError::Address {
             key: "server.listen",
             address: ([127, 0, 0, 1], 7070).into(),
             source: io::ErrorKind::AddrInUse.into(),

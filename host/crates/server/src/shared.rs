@@ -3,19 +3,37 @@
 use std::sync::{Arc, OnceLock};
 
 use plugbay::Host;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::history::History;
 
 /// The host, its latest events, and the progress of a shutdown.
-#[derive(Default)]
 pub(crate) struct Shared {
     /// Empty until the first generation is built.
     pub(crate) host: OnceLock<Host>,
     pub(crate) history: Arc<History>,
+    /// One permit for each event stream that may be open.
+    pub(crate) streams: Arc<Semaphore>,
     /// Cancelled when the server begins to stop: every response closes its connection, and
     /// `/readyz` fails.
     pub(crate) draining: CancellationToken,
     /// Cancelled when the host is shut down: event streams end, and then the admin plane closes.
     pub(crate) stopped: CancellationToken,
+}
+
+/// The maximum number of open event streams: a fraction of the connections of the admin plane, so
+/// that streams never keep a probe from connecting.
+pub(crate) const EVENT_STREAMS: usize = 64;
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            host: OnceLock::new(),
+            history: Arc::default(),
+            streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
+            draining: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        }
+    }
 }

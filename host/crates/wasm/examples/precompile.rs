@@ -3,8 +3,12 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::sync::Arc;
 
-use plugbay_core::{Artifact, Runtime, Source};
+use plugbay_core::{
+    Artifact, Identity, Isolation, Plugin, Policy, Refusal, Runtime, Source, StartPlugin,
+    Unobserved,
+};
 use plugbay_fixtures::Guest;
 use plugbay_wasm::{AotCache, Engine, WasmRuntime};
 
@@ -30,12 +34,25 @@ pub(crate) fn artifact(bytes: Vec<u8>) -> Artifact {
     Artifact::new(Source::Memory("guest".into()), bytes)
 }
 
+/// Starts a plugin from a component. The code of what starts is kept.
+pub(crate) fn start(runtime: &WasmRuntime, guest: Vec<u8>) -> Result<Arc<dyn Plugin>, Refusal> {
+    let prepared = runtime.prepare(&artifact(guest))?;
+    let description = prepared.describe(Isolation::Refuse)?;
+    prepared.start(StartPlugin {
+        identity: Identity::new(&description.name, &description.version),
+        description: Arc::new(description),
+        config: serde_json::json!({}),
+        policy: Policy::default(),
+        observer: Arc::new(Unobserved),
+    })
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).ok_or("expected a folder as the argument")?;
     let tokio = tokio::runtime::Runtime::new()?;
     let runtime = runtime(Path::new(&folder), tokio.handle())?;
     for guest in guests() {
-        runtime.prepare(&artifact(guest))?;
+        start(&runtime, guest)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::idle::IdleInstances;
-use crate::ticker::Ticker;
+use crate::ticker::{Noticed, Ticker};
 
 /// An engine or a runtime could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,7 @@ struct Inner {
     engine: wasmtime::Engine,
     pool_size: Option<u32>,
     idle: IdleInstances,
+    noticed: Noticed,
     _ticker: Ticker,
 }
 
@@ -52,21 +53,22 @@ impl Engine {
             Some(pooled) => pooled,
             None => (wasmtime::Engine::new(&config(None)).map_err(EngineError)?, None),
         };
-        let ticker = Ticker::start(&engine).map_err(|error| EngineError(error.into()))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                engine,
-                pool_size,
-                idle: IdleInstances::default(),
-                _ticker: ticker,
-            }),
-        })
+        let noticed = Noticed::default();
+        let ticker = Ticker::start(&engine, noticed.clone());
+        let ticker = ticker.map_err(|error| EngineError(error.into()))?;
+        let idle = IdleInstances::default();
+        Ok(Self { inner: Arc::new(Inner { engine, pool_size, idle, noticed, _ticker: ticker }) })
     }
 
     /// wasmtime's engine.
     #[must_use]
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner.engine
+    }
+
+    /// Tells the ticker that a guest computes.
+    pub(crate) fn noticed(&self) -> &Noticed {
+        &self.inner.noticed
     }
 
     /// The plugins whose idle instances are dropped when the pool is full.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "compile")]
+use std::sync::Mutex;
 
 use plugbay_core::{Artifact, Prepared, Reason, Refusal, Runtime};
 use tokio::runtime::Handle;
@@ -201,7 +203,7 @@ impl Runtime for WasmRuntime {
         world::check_api_version(&shape)?;
         world::check_world(&shape)?;
         world::check_imports(&shape, &self.offered)?;
-        let (component, code_size) = self.code.of(&self.engine, artifact)?;
+        let compiled = self.code.of(&self.engine, artifact)?;
         let wants_wasi = shape.imports.iter().any(|name| name.starts_with("wasi:"));
         let wants_services = shape.imports.iter().any(|name| name == CODECS);
         let linker = self.linker(wants_wasi);
@@ -211,7 +213,7 @@ impl Runtime for WasmRuntime {
                 format!("expected the types of {PACKAGE}@1.0.0: {error:#}"),
             )
         };
-        let component = linker.instantiate_pre(&component).map_err(mismatch)?;
+        let component = linker.instantiate_pre(&compiled.component).map_err(mismatch)?;
         let lifecycle = Lifecycle::find(&component, LIFECYCLE).map_err(mismatch)?;
         let exported = self
             .kinds
@@ -229,8 +231,15 @@ impl Runtime for WasmRuntime {
             wants_wasi,
             wants_services,
             may_wait: wants_wasi || wants_services,
-            code_size,
+            code_size: compiled.code_size,
+            #[cfg(feature = "compile")]
+            unsaved: Mutex::new(compiled.unsaved),
         }))
+    }
+
+    #[cfg(feature = "compile")]
+    fn stop(&self) {
+        self.code.compiler.stop();
     }
 }
 

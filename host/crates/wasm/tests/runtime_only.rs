@@ -13,10 +13,7 @@ use std::sync::Arc;
 
 use plugbay_core::codec::Codec;
 use plugbay_core::handler::{Handler, Request};
-use plugbay_core::{
-    Context, Identity, Isolation, NoServices, Plugin, Policy, Reason, Refusal, Runtime, Services,
-    StartPlugin, Unobserved,
-};
+use plugbay_core::{Context, NoServices, Plugin, Reason, Refusal, Services};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use precompile::{artifact, guests, runtime};
 
@@ -34,16 +31,7 @@ fn start(
     folder: &Path,
     tokio: &tokio::runtime::Runtime,
 ) -> Result<Arc<dyn Plugin>, Refusal> {
-    let runtime = runtime(folder, tokio.handle()).unwrap();
-    let prepared = runtime.prepare(&artifact(bytes))?;
-    let description = prepared.describe(Isolation::Refuse)?;
-    prepared.start(StartPlugin {
-        identity: Identity::new(&description.name, &description.version),
-        description: Arc::new(description),
-        config: serde_json::json!({}),
-        policy: Policy::default(),
-        observer: Arc::new(Unobserved),
-    })
+    precompile::start(&runtime(folder, tokio.handle()).unwrap(), bytes)
 }
 
 #[test]

@@ -93,12 +93,50 @@ fn a_file_replaces_the_linked_plugin_of_its_name() {
 }
 
 #[test]
-fn the_second_of_two_files_is_refused_and_what_runs_is_first() {
+fn of_two_files_of_a_plugin_the_newest_version_runs_before_and_after_a_restart() {
     let a = description("a", &["codec:a"]);
-    let offers = [offer(file("1.wasm"), &a), offer(file("2.wasm"), &a)];
-    check("", &offers, &[], &running(&[]), (&["a<1.wasm"], &[], &["2.wasm:name-clash"]));
-    let runs = running(&[("a", "2.wasm", &a)]);
-    check("", &offers, &[], &runs, (&["a<2.wasm"], &[], &["1.wasm:name-clash"]));
+    let mut newer = Arc::clone(&a);
+    Arc::make_mut(&mut newer).version = "1.1.0-rc.1".parse().unwrap();
+    let equal = [offer(file("1.wasm"), &a), offer(file("2.wasm"), &a)];
+    let newer_last = [offer(file("1.wasm"), &a), offer(file("2.wasm"), &newer)];
+    for runs in [running(&[]), running(&[("a", "1.wasm", &a)]), running(&[("a", "2.wasm", &a)])] {
+        check("", &equal, &[], &runs, (&["a<1.wasm"], &[], &["2.wasm:name-clash"]));
+        check("", &newer_last, &[], &runs, (&["a<2.wasm"], &[], &["1.wasm:name-clash"]));
+    }
+}
+
+#[test]
+fn a_linked_plugin_gives_way_to_a_file_of_its_name_only() {
+    let csv = description("csv", &["codec:csv", "codec:tsv"]);
+    let hello = description("hello", &["handler:hello"]);
+    let mine = description("mine", &["codec:csv"]);
+    let mut greeter = description("greeter", &["handler:greeter"]);
+    Arc::make_mut(&mut greeter).capabilities[0].routes[0].path = "/hello".into();
+    let linked = |name: &str, description| offer(Source::Linked(name.into()), description);
+    let both = [linked("csv", &csv), linked("hello", &hello)];
+    let newcomers = [offer(file("a.wasm"), &mine), offer(file("b.wasm"), &greeter)];
+    let offers = [&both[..], &newcomers[..]].concat();
+    let refused = &["a.wasm:capability-clash", "b.wasm:route-clash"];
+    let desired = resolve(&config(""), &offers, &BTreeSet::new(), &running(&[]));
+    assert_eq!(desired.wanted.len(), 2, "{desired:?}");
+    let message = &desired.contested[0].refusal.message;
+    assert_eq!(message, "expected no other plugin to offer codec:csv, found \"csv\"");
+    check(
+        "",
+        &offers,
+        &[],
+        &running(&[]),
+        (&["csv<linked:csv", "hello<linked:hello"], &[], refused),
+    );
+    // Both ways that the hints name work.
+    let disabled =
+        "[plugins.csv]\nenabled = false\n[[routes]]\npath = '/hello'\nhandler = 'greeter'";
+    let all = &["hello<linked:hello", "mine<a.wasm", "greeter<b.wasm"];
+    check(disabled, &offers, &[], &running(&[]), (all, &[], &[]));
+    let shared = "[capabilities.'codec:csv']\nstrategy = 'failover'\nproviders = ['csv', 'mine']";
+    let refused = &["b.wasm:route-clash"];
+    let all = &["csv<linked:csv", "hello<linked:hello", "mine<a.wasm"];
+    check(shared, &offers, &[], &running(&[]), (all, &[], refused));
 }
 
 #[test]

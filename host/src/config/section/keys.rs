@@ -22,7 +22,7 @@ pub(crate) const HOST: &[&str] = &[
     "history",
     "probes",
 ];
-pub(crate) const SERVER: &[&str] = &["listen", "max_body", "timeout"];
+pub(crate) const SERVER: &[&str] = &["listen", "max_body", "max_buffered", "timeout"];
 pub(crate) const ADMIN: &[&str] = &["enabled", "listen"];
 pub(crate) const DEFAULTS: &[&str] = LIMITS;
 

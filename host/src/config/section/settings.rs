@@ -105,6 +105,9 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// The largest request body.
     pub max_body: Size,
+    /// The most bytes that the bodies of all requests and answers hold at the same time; those of one
+    /// client address may hold half of it.
+    pub max_buffered: Size,
     /// The longest time for a request to arrive, and again for its answer.
     #[serde(serialize_with = "duration::serialize")]
     pub timeout: Duration,
@@ -115,6 +118,7 @@ impl Default for ServerSettings {
         ServerSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
             max_body: Size::mib(8),
+            max_buffered: Size::mib(256),
             timeout: Duration::from_secs(30),
         }
     }
@@ -216,6 +220,7 @@ fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
     let section = &mut Section::open(root, "server", keys::SERVER, report);
     section.read("listen", &mut server.listen);
     section.read_within("max_body", &mut server.max_body, Size::bytes(1)..=Size::gib(4));
+    section.read_within("max_buffered", &mut server.max_buffered, Size::mib(1)..=Size::gib(1024));
     section.read_within("timeout", &mut server.timeout, MILLISECOND..=DAY);
     server
 }

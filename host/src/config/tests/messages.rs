@@ -24,7 +24,7 @@ config.toml:3:1: server.lisen: unknown key; did you mean `listen`?
   |
 3 | lisen = \"127.0.0.1:7070\"
   | ^^^^^
-  = keys of [server]: listen, max_body, timeout
+  = keys of [server]: listen, max_body, max_buffered, timeout
 ",
     );
     assert_eq!(refused("[server]\nlisen = 1").reason(), "config-unknown-key");

@@ -136,7 +136,7 @@ impl InProcessCallee {
         }
         let message =
             format!("expected an answer of at most {} bytes, found {size}", self.policy.output);
-        Err(CallError::new(CallErrorKind::Output, message).of(self.label()))
+        Err(CallError::new(CallErrorKind::Output, message).of(self.label()).by_input(true))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::path::normal_pattern;
+
 /// What is wrong with a pattern, as what was expected of it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -40,6 +42,7 @@ impl From<matchit::InsertError> for PatternProblem {
 /// use plugbay_registry::router::same_shape;
 ///
 /// assert!(same_shape("/users/{id}", "/users/{name}"));
+/// assert!(same_shape("/caf%C3%A9", "/café"));
 /// assert!(!same_shape("/users/{id}", "/users/{*rest}"));
 /// ```
 #[must_use]
@@ -47,8 +50,16 @@ pub fn same_shape(one: &str, other: &str) -> bool {
     shape(one) == shape(other)
 }
 
-/// A pattern without the names of its parameters.
-fn shape(pattern: &str) -> String {
+/// A pattern without the names of its parameters: equal for patterns that match the same paths.
+///
+/// ```
+/// use plugbay_registry::router::shape;
+///
+/// assert_eq!(shape("/users/{id}/{*rest}"), "/users/{}/{*}");
+/// ```
+#[must_use]
+pub fn shape(pattern: &str) -> String {
+    let pattern = normal_pattern(pattern);
     let mut shape = String::with_capacity(pattern.len());
     let mut rest = pattern.chars().peekable();
     while let Some(next) = rest.next() {

@@ -31,6 +31,7 @@ fn a_table_of_requests() {
         ("/files/{*rest}", &["GET"], "files"),
         ("/files/index", &["GET"], "index"),
         ("/x{{y}}", &["PUT"], "braces"),
+        ("/caf%c3%a9", &["GET"], "café"),
     ]);
     for (method, path, expected) in [
         ("GET", "/a", "get a"),
@@ -46,6 +47,15 @@ fn a_table_of_requests() {
         ("GET", "/files/index", "index"),
         ("GET", "/files/", "404"),
         ("PUT", "/x{y}", "braces"),
+        ("PUT", "/x%7By%7d", "braces"),
+        ("GET", "/caf%C3%A9", "café"),
+        ("GET", "/café", "café"),
+        ("GET", "/%61/ne%77", "new"),
+        ("GET", "/b/../a/./new", "new"),
+        ("GET", "/a/%2e%2e/a/new", "new"),
+        ("PATCH", "/a/50%25%2541", "any id=50%%41"),
+        ("PATCH", "/a/%ff", "any id=\u{fffd}"),
+        ("GET", "/files/b%2Fc/../d", "files rest=d"),
         ("get", "/a", "405 GET HEAD OPTIONS POST PUT"),
         ("GET", "/a/", "404"),
         ("GET", "/", "404"),
@@ -67,6 +77,8 @@ fn two_routes_of_a_pattern_share_no_method() {
             "route /a: expected no other route for the same methods, found one"
         );
     }
+    let same = Route::new("/%61", "second").on(["GET"]);
+    assert!(router.insert(same).is_err(), "the same path in another form");
     assert_eq!(router.routes().count(), 1);
 }
 
@@ -96,4 +108,25 @@ fn a_shape_knows_no_names() {
     let router = router(&[("/a/{id}", &["GET"], "a")]);
     assert_eq!(router.of_pattern("/a/{name}").count(), 0);
     assert_eq!(router.of_pattern("/a/{id}").count(), 1);
+}
+
+#[test]
+fn insertions_are_undone_in_reverse() {
+    let mut router = router(&[("/a/{id}", &["GET"], "get"), ("/b/{*rest}", &[], "rest")]);
+    let patterns = ["/a/{id}", "/a/{id}/b", "/c", "/caf%C3%A9"];
+    for pattern in patterns {
+        router.insert(Route::new(pattern, "new").on(["PUT"])).expect("a free pattern");
+    }
+    for pattern in patterns.iter().rev() {
+        assert_eq!(router.undo_insert(pattern).map(|it| it.value), Some("new"), "{pattern}");
+    }
+    assert_eq!(router.undo_insert("/nowhere"), None);
+    for (path, expected) in [("/a/1", "get id=1"), ("/a/1/b", "404"), ("/c", "404")] {
+        assert_eq!(found(&router, "GET", path), expected);
+    }
+    assert_eq!(found(&router, "PUT", "/a/1"), "405 GET HEAD OPTIONS");
+    assert_eq!(router.routes().count(), 2);
+    // What was undone can be inserted again.
+    router.insert(Route::new("/a/{id}/b", "again")).expect("a free pattern");
+    assert_eq!(found(&router, "GET", "/a/1/b"), "again id=1");
 }

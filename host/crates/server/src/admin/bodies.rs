@@ -65,6 +65,14 @@ pub struct RejectedList {
     pub rejected: Vec<Rejected>,
 }
 
+/// `POST /v1/reload`, if the reload goes on when the answer is due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Preparing {
+    /// The sources of the artifacts that are being prepared.
+    pub preparing: Vec<String>,
+}
+
 /// `GET /debug/registry`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -131,6 +139,7 @@ mod tests {
             pending_restart: Vec::new(),
             events: vec![Record { seq: 1, event }],
         });
+        round_trip(&Preparing { preparing: vec!["a.wasm".into()] });
         round_trip(&RejectedList { generation: 1, rejected: Vec::new() });
         round_trip(&Names { generation: 1, names: vec!["codec".into()] });
     }

@@ -6,33 +6,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_lite::stream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::history::Record;
-use crate::shared::Shared;
+use crate::problem::Problem;
+use crate::shared::{EVENT_STREAMS, Shared};
 
 /// The interval between two keep-alive comments on an idle stream: proxies close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `GET /v1/events`: the events from now on, or those after `Last-Event-ID`.
-pub(super) async fn stream(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+pub(super) async fn stream(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let permit = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| {
+        let detail = format!("expected at most {EVENT_STREAMS} event streams at the same time");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+    })?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let mut latest = shared.history.latest();
     let last: Option<u64> = last.and_then(|id| id.parse().ok());
     let last = last.unwrap_or_else(|| *latest.borrow_and_update());
     // Each process counts from 1: the number of an earlier process may be larger than the latest.
     let last = if last > *latest.borrow() { 0 } else { last };
-    let reader = Reader { shared, latest, last, ready: VecDeque::new() };
+    let reader = Reader { shared, latest, last, ready: VecDeque::new(), _permit: permit };
     let records = stream::unfold(reader, |mut reader| async move {
         let record = reader.next().await?;
         Some((Ok::<_, Infallible>(sse_event(&record)), reader))
     });
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Sse::new(records).keep_alive(keep_alive).into_response()
+    Ok(Sse::new(records).keep_alive(keep_alive).into_response())
 }
 
 fn sse_event(record: &Record) -> sse::Event {
@@ -47,6 +55,7 @@ struct Reader {
     latest: watch::Receiver<u64>,
     last: u64,
     ready: VecDeque<Record>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {

@@ -9,7 +9,7 @@
 //! | `GET /v1/events` | a stream of server-sent events; supports `Last-Event-ID` |
 //! | `POST /v1/generations/{number}/rollback` | rolls back to that generation; changes are then held back |
 //! | `POST /v1/resume` | applies changes again |
-//! | `POST /v1/reload` | reads the folder and the configuration now |
+//! | `POST /v1/reload` | reads the folder and the configuration now; `Prefer: wait=SECONDS` bounds how long the answer waits |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
 //! | `GET /livez` | 200 unless the reconciler is stalled |
 //! | `GET /readyz` | 200 between the first generation and the signal to stop |
@@ -21,11 +21,12 @@ mod bodies;
 mod events;
 mod guard;
 mod plugin;
+mod prefer;
 mod registry;
 mod router;
 mod views;
 
-pub use self::bodies::{Generations, Names, Plugins, RejectedList, Versions};
+pub use self::bodies::{Generations, Names, Plugins, Preparing, RejectedList, Versions};
 pub use self::plugin::plugin;
 pub use self::registry::{Entry, Registry, State, names, registry};
 pub(crate) use self::router::router;

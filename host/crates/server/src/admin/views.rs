@@ -2,20 +2,26 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use plugbay::{Host, RollbackError, Status};
 use serde_json::json;
+use tokio::time::timeout;
 
-use super::bodies::{Generations, Names, Plugins, RejectedList, Versions};
+use super::bodies::{Generations, Names, Plugins, Preparing, RejectedList, Versions};
+use super::prefer;
 use super::registry::{self, Registry};
 use crate::problem::Problem;
 use crate::shared::Shared;
+
+/// How long a reload may take before it is answered with 202, if the client does not say.
+const RELOAD_WAIT: Duration = Duration::from_millis(100);
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Name = Result<Path<String>, PathRejection>;
@@ -82,9 +88,26 @@ pub(super) async fn rejected(State(shared): State<Arc<Shared>>) -> Answer<Reject
     Ok(Json(RejectedList { generation: now.generation(), rejected: now.rejected().to_vec() }))
 }
 
-/// The reload goes on if the client disconnects.
-pub(super) async fn reload(State(shared): State<Arc<Shared>>) -> Answer<plugbay::Report> {
-    Ok(Json(host(&shared)?.reload().await))
+/// Waits for the report as long as the client prefers. The reload goes on after that, and if the
+/// client disconnects.
+pub(super) async fn reload(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let host = host(&shared)?;
+    let preferred = prefer::wait(&headers);
+    let mut response = match timeout(preferred.unwrap_or(RELOAD_WAIT), host.reload()).await {
+        Ok(report) => Json(report).into_response(),
+        Err(_elapsed) => {
+            (StatusCode::ACCEPTED, Json(Preparing { preparing: host.preparing() })).into_response()
+        }
+    };
+    if let Some(wait) = preferred
+        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
+    {
+        response.headers_mut().insert(prefer::APPLIED, applied);
+    }
+    Ok(response)
 }
 
 /// The change goes on if the client disconnects.

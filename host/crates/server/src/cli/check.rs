@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use plugbay::escaped;
 use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
@@ -41,7 +42,7 @@ impl Check {
                 Ok(inspection) => {
                     let plugin = &inspection.description;
                     let text = format!("good: {name}: {} {}", plugin.name, plugin.version);
-                    print::line(&print::plain(&text))?;
+                    print::line(&escaped(&text))?;
                 }
                 Err(refusal) => {
                     outcome = Outcome::Negative;
@@ -50,9 +51,9 @@ impl Check {
                         continue;
                     }
                     let text = format!("refused: {name}: {}: {}", refusal.reason, refusal.message);
-                    print::line(&print::plain(&text))?;
+                    print::line(&escaped(&text))?;
                     if !refusal.hint.is_empty() {
-                        print::line(&print::plain(&format!("  {}", refusal.hint)))?;
+                        print::line(&escaped(format!("  {}", refusal.hint)))?;
                     }
                 }
             }

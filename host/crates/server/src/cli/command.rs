@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{
-    call, check, completions, config, convert, generations, inspect, list, serve, version,
+    call, check, completions, config, convert, generations, inspect, list, serve, status, version,
 };
 
 /// Serves plugins - WASM components and linked crates - and replaces them while they serve.
@@ -44,6 +44,8 @@ enum Command {
     Check(check::Check),
     Call(call::Call),
     Convert(convert::Convert),
+    Status(status::Status),
+    Reload(status::Reload),
     Generations(generations::Generations),
     Rollback(generations::Rollback),
     Resume(generations::Resume),
@@ -59,7 +61,7 @@ pub(crate) fn run() -> ExitCode {
     cli.globals.color();
     match dispatch(&cli) {
         Ok(outcome) => outcome.into(),
-        Err(failure) => failure.report().into(),
+        Err(failure) => failure.report(cli.globals.json).into(),
     }
 }
 
@@ -76,6 +78,8 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Check(check) => check.run(globals),
         Command::Call(call) => call.run(globals),
         Command::Convert(convert) => convert.run(globals),
+        Command::Status(status) => status.run(globals),
+        Command::Reload(reload) => reload.run(globals),
         Command::Generations(generations) => generations.run(globals),
         Command::Rollback(rollback) => rollback.run(globals),
         Command::Resume(resume) => resume.run(globals),

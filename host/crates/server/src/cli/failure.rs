@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use plugbay::config::ConfigError;
-use plugbay::{BuildError, Error, Refusal};
+use plugbay::{BuildError, Error, Refusal, escaped};
 use plugbay_server::BindError;
 use plugbay_server::document::FormError;
 
-use super::print::plain;
+use super::print::lines;
 
 /// The result of a command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +46,10 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// A failure with exit code 1.
+    /// A failure with exit code 1. The message is one line.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { code: 1, message: Some(message.into()), hint: String::new() }
+        let message = escaped(message.into()).into_owned();
+        Self { code: 1, message: Some(message), hint: String::new() }
     }
 
     /// A failure with exit code 2: the command line is wrong.
@@ -72,16 +73,24 @@ impl Failure {
         self
     }
 
-    /// Prints the failure, and returns its exit code.
-    pub(super) fn report(self) -> u8 {
+    /// Prints the failure on stderr, as a line of JSON if `json` is set, and returns its exit code.
+    pub(super) fn report(self, json: bool) -> u8 {
         use io::Write;
         if let Some(message) = &self.message {
+            if json {
+                let error = serde_json::json!({
+                    "type": "error", "error": message, "hint": self.hint, "code": self.code,
+                });
+                // A failed write to stderr cannot be reported anywhere.
+                let _ = writeln!(anstream::stderr().lock(), "{error}");
+                return self.code;
+            }
             let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
             let mut out = anstream::stderr().lock();
             // A failed write to stderr cannot be reported anywhere.
-            let _ = writeln!(out, "{red}error{red:#}: {}", plain(message));
+            let _ = writeln!(out, "{red}error{red:#}: {}", lines(message));
             if !self.hint.is_empty() {
-                let _ = writeln!(out, "  {}", plain(&self.hint));
+                let _ = writeln!(out, "  {}", lines(&self.hint));
             }
         }
         self.code
@@ -99,7 +108,8 @@ impl From<io::Error> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::usage(error.to_string())
+        // Several lines: it shows the places of the mistakes.
+        Self { code: 2, message: Some(error.to_string()), hint: String::new() }
     }
 }
 
@@ -112,7 +122,7 @@ impl From<BuildError> for Failure {
                 Self::new(
                     BuildError::Strict(Refusal { hint: String::new(), ..refusal }).to_string(),
                 )
-                .hint(hint)
+                .hint(escaped(hint))
             }
             other => Self::new(other.to_string()),
         }
@@ -127,7 +137,7 @@ impl From<BindError> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::new(format!("{}: {}", refusal.reason, refusal.message)).hint(refusal.hint)
+        Self::new(format!("{}: {}", refusal.reason, refusal.message)).hint(escaped(refusal.hint))
     }
 }
 

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, ValueEnum};
 use plugbay::Config;
 use plugbay::config::Layers;
+use plugbay::escaped;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format;
 
 use super::failure::Failure;
 
@@ -128,11 +131,22 @@ impl Globals {
             })?,
             _ => EnvFilter::new(default),
         };
-        tracing_subscriber::fmt()
+        let fields = format::debug_fn(|writer, field, value| {
+            let text = format!("{value:?}");
+            match field.name() {
+                "message" => write!(writer, "{}", escaped(text)),
+                name => write!(writer, "{name}={}", escaped(text)),
+            }
+        });
+        let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
-            .with_writer(writer)
-            .init();
+            .with_writer(writer);
+        if self.json {
+            log.json().flatten_event(true).init();
+        } else {
+            log.fmt_fields(fields.delimited(" ")).init();
+        }
         Ok(())
     }
 }

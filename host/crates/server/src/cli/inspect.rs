@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use plugbay::PluginStatus;
+use plugbay::{PluginStatus, escaped};
 use plugbay_server::admin::{self, Versions};
 use serde_json::Value;
 
@@ -90,11 +90,11 @@ fn show_running(plugin: &PluginStatus, before: &str, after: &str) -> Result<(), 
 }
 
 fn show(title: &str, rows: Vec<Vec<String>>, schema: Option<&Value>) -> Result<(), Failure> {
-    print::line(&print::plain(title))?;
+    print::line(&escaped(title))?;
     print::line(&print::table(&["", ""], rows))?;
     if let Some(schema) = schema.filter(|schema| !schema.is_null()) {
         let schema = serde_json::to_string_pretty(schema)?;
-        print::line(&format!("\nconfig schema\n{}", print::plain(&schema)))?;
+        print::line(&format!("\nconfig schema\n{}", print::lines(&schema)))?;
     }
     Ok(())
 }

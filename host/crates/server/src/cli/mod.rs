@@ -5,7 +5,7 @@
 //! | `command` | the command line as a whole, and which subcommand runs |
 //! | `globals` | what every subcommand takes: configuration, output, log |
 //! | `failure` | exit codes, and how errors are printed |
-//! | `print` | tables, JSON, safe text |
+//! | `print`, `tables` | JSON, safe text, tables |
 //! | `source` | the host that a command queries: the running one, or one built in this process |
 //! | `serve` | the subcommand `up`, its output, its signals and its service manager |
 //! | `call` … `version` | the other subcommands |
@@ -25,6 +25,8 @@ mod list;
 mod print;
 mod serve;
 mod source;
+mod status;
+mod tables;
 mod version;
 
 pub(crate) use self::command::run;

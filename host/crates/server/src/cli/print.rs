@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table};
+use plugbay::escaped;
 use serde::Serialize;
 
 /// Prints a value as JSON, for people and programs.
@@ -25,14 +26,15 @@ pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// A table: columns under their headings, separated by two blanks, without lines.
+/// A table: columns under their headings, separated by two blanks, without rules. A cell may have several
+/// lines; foreign text that must not have is [`escaped`] by the caller.
 pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heads.iter().map(|head| head.to_uppercase()));
     for row in rows {
-        table.add_row(row.iter().map(|cell| plain(cell).into_owned()));
+        table.add_row(row.iter().map(|cell| lines(cell).into_owned()));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((u16::from(index > 0), 1));
@@ -41,17 +43,13 @@ pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-/// Text of plugins and files, without control characters other than newlines.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    let unsafe_char = |letter: char| {
-        (letter.is_control() && letter != '\n')
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if text.contains(unsafe_char) {
-        Cow::Owned(text.replace(unsafe_char, "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
+/// Lines of this program's own, with foreign text in them: the lines stay, and each is escaped.
+pub(super) fn lines(text: &str) -> Cow<'_, str> {
+    if !text.contains('\n') {
+        return escaped(text);
     }
+    let lines: Vec<_> = text.split('\n').map(escaped).collect();
+    Cow::Owned(lines.join("\n"))
 }
 
 /// A number of bytes for people.
@@ -71,9 +69,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_of_plugins_do_not_reach_the_terminal() {
-        assert_eq!(plain("a\x1b[2Jb\u{202e}"), "a\u{fffd}[2Jb\u{fffd}");
-        assert_eq!(plain("two\nlines"), "two\nlines");
+    fn each_line_is_escaped() {
+        assert_eq!(lines("a\x1b[2J\nb\u{202e}"), "a\\u{1b}[2J\nb\\u{202e}");
+        assert_eq!(lines("one"), "one");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The host that a command queries: the running one by its admin plane, or one built in this process.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,9 +11,10 @@ use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
 use plugbay::worker::{CompilerCommand, WorkerCommand};
-use plugbay::{Builder, Config, Host, NotFound};
+use plugbay::{Builder, Config, Host, NotFound, escaped};
 use plugbay_server::ProblemDetails;
 use serde::de::DeserializeOwned;
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
@@ -39,48 +42,88 @@ pub(super) fn builder() -> Builder {
     Host::builder().worker(worker).compiler(CompilerCommand::this_program())
 }
 
-/// Builds a host in this process: it reads the folder once, and serves no requests.
-pub(super) fn in_process(globals: &Globals) -> Result<Host, Failure> {
-    let builder = builder().layers(globals.layers()).watch(false);
-    let progress = Progress::new(globals);
-    let host = progress.during("loading plugins", || builder.build_blocking())?;
-    Ok(host)
+/// A host in this process, for one command: it reads the folder once, and serves no requests.
+pub(super) struct InProcess {
+    host: Host,
+    /// The folder for compiled code, if the configured one does not exist. Dropped after the host.
+    _cache: Option<TempDir>,
+}
+
+impl Deref for InProcess {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl InProcess {
+    /// Builds a host. A command leaves nothing behind: it uses the cache of the configuration only if
+    /// that exists already.
+    fn build(globals: &Globals, mut config: Config) -> Result<Self, Failure> {
+        let mut cache = None;
+        if !config.host.cache.as_os_str().is_empty() && !config.host.cache.is_dir() {
+            // Without a folder for temporary files, nothing is kept at all.
+            cache = tempfile::tempdir().ok();
+            config.host.cache = cache.as_ref().map_or_else(PathBuf::new, |it| it.path().into());
+        }
+        let builder = builder().config(config).watch(false);
+        let progress = Progress::new(globals);
+        let host = progress.during("loading plugins", || builder.build_blocking())?;
+        Ok(Self { host, _cache: cache })
+    }
+}
+
+/// A host in this process.
+pub(super) fn in_process(globals: &Globals) -> Result<InProcess, Failure> {
+    InProcess::build(globals, globals.layers().load()?)
 }
 
 /// The failure for a missing codec or handler. The hint lists the refused plugins, because one of
 /// them may have offered it.
 pub(super) fn missing(host: &Host, missed: &NotFound) -> Failure {
     let now = host.snapshot();
-    let refused = now.rejected().iter().map(|it| format!("refused: {}: {}", it.source, it.message));
+    let refused = now
+        .rejected()
+        .iter()
+        .map(|it| escaped(format!("refused: {}: {}", it.source, it.message)).into_owned());
     Failure::new(missed.to_string()).hint(refused.collect::<Vec<_>>().join("\n  "))
 }
 
 /// As [`in_process`], but tolerates refused plugins in the folder: enough to check other files.
-pub(super) fn in_process_lenient(globals: &Globals) -> Result<Host, Failure> {
+pub(super) fn in_process_lenient(globals: &Globals) -> Result<InProcess, Failure> {
     let mut config = globals.layers().load()?;
     config.host.strict = false;
-    let builder = builder().config(config).watch(false);
-    Ok(Progress::new(globals).during("loading plugins", || builder.build_blocking())?)
+    InProcess::build(globals, config)
 }
 
 /// As [`in_process`], but without any plugins: enough to inspect a file.
-pub(super) fn empty(globals: &Globals) -> Result<Host, Failure> {
+pub(super) fn empty(globals: &Globals) -> Result<InProcess, Failure> {
     let mut config = globals.layers().load()?;
     // No folder has this name: nothing is read, nothing started.
-    config.host.plugins = std::path::PathBuf::new();
+    config.host.plugins = PathBuf::new();
     config.host.linked = false;
     config.host.strict = false;
-    Ok(builder().config(config).watch(false).build_blocking()?)
+    InProcess::build(globals, config)
 }
 
 /// Queries `path` of the running host's admin plane; `None` if no host runs.
 pub(super) fn query(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
-    call(config, &Method::GET, path, QUERY_TIMEOUT)
+    call(config, &Method::GET, path, &[], QUERY_TIMEOUT)
 }
 
 /// Posts a command to the running host's admin plane; `None` if no host runs.
 pub(super) fn command(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
-    call(config, &Method::POST, path, COMMAND_TIMEOUT)
+    command_with(config, path, &[])
+}
+
+/// As [`command`], with header fields.
+pub(super) fn command_with(
+    config: &Config,
+    path: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<Option<Answer>, Failure> {
+    call(config, &Method::POST, path, headers, COMMAND_TIMEOUT)
 }
 
 /// No host is running.
@@ -94,13 +137,14 @@ fn call(
     config: &Config,
     method: &Method,
     path: &str,
+    headers: &[(&'static str, &str)],
     timeout: Duration,
 ) -> Result<Option<Answer>, Failure> {
     if !config.admin.enabled || config.admin.listen.port() == 0 {
         return Ok(None);
     }
     let address = config.admin.listen;
-    let sent = send(address, method, path);
+    let sent = send(address, method, path, headers);
     let answer = runtime()?.block_on(async { tokio::time::timeout(timeout, sent).await });
     match answer {
         Ok(Ok(answer)) => Ok(answer),
@@ -121,6 +165,7 @@ async fn send(
     address: SocketAddr,
     method: &Method,
     path: &str,
+    headers: &[(&'static str, &str)],
 ) -> Result<Option<Answer>, AnyError> {
     // No host is running: the caller decides what to do.
     let Ok(stream) = TcpStream::connect(address).await else { return Ok(None) };
@@ -130,6 +175,9 @@ async fn send(
     let mut request = Request::builder().method(method).uri(path).body(Body::empty())?;
     let host = HeaderValue::from_str(&address.to_string())?;
     request.headers_mut().insert(header::HOST, host);
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_str(value)?);
+    }
     let response = sender.send_request(request).await?;
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await?.to_bytes();

@@ -5,13 +5,14 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use tracing::{Instrument, field};
 
 use super::context::Context;
+use super::framing;
 use super::state::Data;
 use crate::problem::Problem;
 
@@ -24,7 +25,8 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
     let begun = Instant::now();
     let snapshot = data.host.snapshot();
     let id = request_id(request.headers());
-    let span = tracing::info_span!(
+    // At the highest level, so that every line of a request has its id, whatever the log's filter is.
+    let span = tracing::error_span!(
         target: "plugbay_server::request",
         "request",
         id = id.to_str().unwrap_or_default(),
@@ -41,7 +43,7 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
     let ready = data.host.is_ready();
     request.extensions_mut().insert(Context { snapshot, arrives_by });
     let answer = async {
-        let response = match check_host(&request) {
+        let response = match framing::check(&request) {
             Ok(()) if !ready => Problem::starting().into_response(),
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
@@ -59,16 +61,6 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-/// Checks the number of `Host` fields (RFC 9112, section 3.2); hyper does not.
-fn check_host(request: &Request) -> Result<(), Problem> {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() >= Version::HTTP_11) {
-        let detail = format!("expected one header field `Host`, found {hosts}");
-        return Err(Problem::bad_request(detail).closing());
-    }
-    Ok(())
 }
 
 /// The client's id if it is short and has only safe characters, or a new one.

@@ -8,11 +8,15 @@ use axum::{Extension, Json};
 use plugbay::{CallOptions, CapabilityLease, Codec, Kind as _};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::body;
-use super::context::{Context, failed, served_by};
+use super::budget::Share;
+use super::context::{BACKSTOP, Context, failed, late, lost, served_by};
 use super::state::Data;
 use crate::document::{Form, FormError};
+use crate::guests::Lost;
+use crate::listener::Client;
 use crate::problem::Problem;
 
 /// `GET /v1/codecs`
@@ -47,6 +51,7 @@ pub(super) async fn list(State(data): State<Data>) -> Json<Listing> {
 pub(super) async fn encode(
     State(data): State<Data>,
     Extension(context): Extension<Context>,
+    Extension(client): Extension<Client>,
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -55,21 +60,24 @@ pub(super) async fn encode(
     served_by(Codec::NAME, &name, "/v1/codecs/{name}/encode");
     let (parts, body) = request.into_parts();
     let form = form_of(&parts.headers)?;
-    let body = body::read(&context, &parts.headers, body).await?;
+    let mut share = data.share(&context, client);
+    let body = body::read(&context, &parts.headers, body, &mut share).await?;
     let codec = find(&context, &name)?;
-    let call = move |codec: &CapabilityLease<Codec>, how: CallOptions<'_>| {
+    let call = Call::new(&codec, &body, &context);
+    call.run(&data, |how| async move {
         let document = form.read(&body).map_err(|error| malformed(&error))?;
-        let bytes = codec.encode_document(how, document.as_cbor());
+        let bytes = codec.encode_document_async(how, document.into_cbor()).await;
         let bytes = bytes.map_err(|error| failed(&error))?;
         let media_type = codec.description().media_types.first();
-        Ok(answer(media_type.map_or("application/octet-stream", String::as_str), bytes))
-    };
-    data.blocking.run(codec, context.answers_by(), call).await?
+        answer(media_type.map_or("application/octet-stream", String::as_str), bytes, share)
+    })
+    .await
 }
 
 pub(super) async fn decode(
     State(data): State<Data>,
     Extension(context): Extension<Context>,
+    Extension(client): Extension<Client>,
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -78,16 +86,52 @@ pub(super) async fn decode(
     served_by(Codec::NAME, &name, "/v1/codecs/{name}/decode");
     let (parts, body) = request.into_parts();
     let form = wanted_form(&parts.headers)?;
-    let body = body::read(&context, &parts.headers, body).await?;
+    let mut share = data.share(&context, client);
+    let body = body::read(&context, &parts.headers, body, &mut share).await?;
     let codec = find(&context, &name)?;
-    let call = move |codec: &CapabilityLease<Codec>, how: CallOptions<'_>| {
-        let document = codec.decode_document(how, &body).map_err(|error| failed(&error))?;
-        form.write(document).map_err(|error| malformed(&error))
-    };
-    let bytes = data.blocking.run(codec, context.answers_by(), call).await??;
-    let mut response = answer(form.media_type(), bytes);
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
-    Ok(response)
+    let call = Call::new(&codec, &body, &context);
+    call.run(&data, |how| async move {
+        let document = codec.decode_document_async(how, body).await;
+        let document = document.map_err(|error| failed(&error))?;
+        let bytes = form.write(document).map_err(|error| malformed(&error))?;
+        let mut response = answer(form.media_type(), bytes, share)?;
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+        Ok(response)
+    })
+    .await
+}
+
+/// A call of a codec: the bulkhead that it counts for, the size of its body, and its deadline.
+struct Call {
+    plugin: String,
+    size: usize,
+    deadline: Instant,
+}
+
+impl Call {
+    fn new(codec: &CapabilityLease<Codec>, body: &[u8], context: &Context) -> Self {
+        let plugin = codec.bulkhead().into_owned();
+        Self { plugin, size: body.len(), deadline: context.answers_by() }
+    }
+
+    /// Runs the call that `make` returns. It includes reading and writing the documents, because that
+    /// takes time, too.
+    async fn run<F>(
+        self,
+        data: &Data,
+        make: impl FnOnce(CallOptions<'static>) -> F,
+    ) -> Result<Response, Problem>
+    where
+        F: Future<Output = Result<Response, Problem>> + Send + 'static,
+    {
+        let Self { plugin, size, deadline } = self;
+        let call = make(CallOptions::default().until(deadline.into_std()));
+        match timeout_at(deadline + BACKSTOP, data.guests.run(&plugin, size, call)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(Lost)) => Err(lost()),
+            Err(_elapsed) => Err(late()),
+        }
+    }
 }
 
 fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
@@ -151,10 +195,12 @@ fn malformed(error: &FormError) -> Problem {
     }
 }
 
-fn answer(media_type: &str, bytes: Vec<u8>) -> Response {
-    let mut response = bytes.into_response();
+/// An answer, which is counted in `share` instead of the request's body.
+fn answer(media_type: &str, bytes: Vec<u8>, mut share: Share) -> Result<Response, Problem> {
+    share.resize(bytes.len())?;
+    let mut response = share.bytes(bytes).into_response();
     if let Ok(media_type) = HeaderValue::from_str(media_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     }
-    response
+    Ok(response)
 }

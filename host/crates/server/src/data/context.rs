@@ -59,3 +59,9 @@ pub(super) fn late() -> Problem {
     let detail = "no answer within server.timeout";
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline", detail)
 }
+
+/// The problem for a call whose threads ended, because the server stops.
+pub(super) fn lost() -> Problem {
+    tracing::error!(reason = "internal", "the call was lost");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed")
+}

@@ -7,11 +7,12 @@
 //! - Every other path is looked up in the routes. A route cannot replace the paths above.
 
 mod around;
-mod blocking;
 mod body;
+mod budget;
 mod codecs;
 mod context;
 mod exchange;
+mod framing;
 mod router;
 mod routes;
 mod state;

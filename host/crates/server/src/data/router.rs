@@ -12,11 +12,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::state::Data;
 use super::{around, codecs, routes};
+use crate::guests::Guests;
 use crate::problem::{other_method, panicked};
 
 /// The data plane of `host`. Once `draining` is cancelled, every answer ends its connection.
-pub(crate) fn router(host: Host, draining: CancellationToken) -> Router {
-    let data = Data { host, draining, blocking: Arc::default() };
+pub(crate) fn router(host: Host, draining: CancellationToken, guests: Arc<Guests>) -> Router {
+    let data = Data { host, draining, guests, budget: Arc::default() };
     Router::new()
         .route("/v1/codecs", only("GET, HEAD, OPTIONS", get(codecs::list)))
         .route("/v1/codecs/{name}/encode", only("OPTIONS, POST", post(codecs::encode)))

@@ -11,7 +11,7 @@ use super::support::{SOON, ask, host, until};
 #[tokio::test(flavor = "multi_thread")]
 async fn ready_from_the_first_generation_until_the_shutdown() {
     let setup = host();
-    let listening = setup.listen().await;
+    let listening = setup.listen();
     let admin = listening.admin_address().unwrap();
     let get = |path: &'static str| ask(admin, "GET", path, &[], Vec::new());
     assert_eq!(get("/livez").await.status, 200);
@@ -72,7 +72,7 @@ async fn a_change_is_an_event_and_stays_in_the_history() {
     // Once the header of the answer arrives, events are sent.
     while !lines.next_line().await.unwrap().unwrap().is_empty() {}
     serving.deploy("echo.wasm", &Guest::codec("echo"));
-    let reload = ask(serving.admin(), "POST", "/v1/reload", &[], Vec::new()).await.json();
+    let reload = serving.reload().await.json();
     assert_eq!(reload["generation"], 2, "{reload}");
     let seen = async {
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -119,6 +119,25 @@ async fn a_client_that_reconnects() {
     assert_eq!(tokio::time::timeout(SOON, first).await.expect("an event"), "1");
 }
 
+/// A reload does not wait longer than its client prefers, and goes on after its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_takes_longer_than_preferred_is_accepted() {
+    let serving = host().set("host.rescan", "1day").serve().await;
+    let unchanged = serving.reload().await;
+    assert_eq!((unchanged.status, unchanged.header("preference-applied")), (200, Some("wait=60")));
+    assert_eq!(unchanged.json()["preparing"], serde_json::json!([]));
+    serving.deploy("echo.wasm", &Guest::codec("echo"));
+    let prefer = [("prefer", "wait=0")];
+    let accepted = ask(serving.admin(), "POST", "/v1/reload", &prefer, Vec::new()).await;
+    assert_eq!((accepted.status, accepted.header("preference-applied")), (202, Some("wait=0")));
+    assert!(accepted.json()["preparing"].is_array(), "{accepted:?}");
+    let serving = &serving;
+    until("the plugin", || async { serving.admin_get("/v1/plugins/echo").await.status == 200 })
+        .await;
+    let status = serving.admin_get("/v1/status").await.json();
+    assert_eq!(status["preparing"], serde_json::json!([]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_foreign_pages_are_refused() {
     let serving = host().serve().await;
@@ -129,7 +148,37 @@ async fn requests_of_foreign_pages_are_refused() {
     let posted = ask(admin, "POST", "/v1/reload", &foreign, vec![]).await;
     assert_eq!((posted.status, &*posted.code()), (403, "forbidden"));
     let own = format!("http://{admin}");
-    let own = ask(admin, "POST", "/v1/reload", &[("origin", own.as_str())], vec![]).await;
+    let own = [("origin", own.as_str()), ("prefer", "wait=60")];
+    let own = ask(admin, "POST", "/v1/reload", &own, vec![]).await;
     assert_eq!(own.status, 200, "{own:?}");
     assert_eq!(own.header("access-control-allow-origin"), None);
+}
+
+/// Event streams have a bound of their own, below that of connections, so that probes are answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn event_streams_keep_no_probe_out() {
+    let serving = host().serve().await;
+    let request = "GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut streams = Vec::new();
+    let refused = loop {
+        let mut stream = BufReader::new(TcpStream::connect(serving.admin()).await.unwrap());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = String::new();
+        stream.read_line(&mut status).await.unwrap();
+        if !status.contains("200") {
+            break status;
+        }
+        streams.push(stream);
+    };
+    assert_eq!((refused.trim(), streams.len()), ("HTTP/1.1 503 Service Unavailable", 64));
+    assert_eq!(serving.admin_get("/livez").await.status, 200);
+    streams.pop();
+    let opens_again = async || {
+        let mut stream = BufReader::new(TcpStream::connect(serving.admin()).await.unwrap());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = String::new();
+        stream.read_line(&mut status).await.unwrap();
+        status.contains("200")
+    };
+    until("a stream that ends makes room", opens_again).await;
 }

@@ -116,16 +116,16 @@ async fn codec_calls_beyond_the_queue_are_refused_at_once() {
     // One call is served and one waits, for a long time.
     let held = [(); 2].map(|()| tokio::spawn(call()));
     until("the queue is full", || async {
-        let begun = Instant::now();
-        let answer = call().await;
-        if answer.code() != "overloaded" {
-            return false;
-        }
-        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
-        // A call that waits in vain fails after half of its time, which this test does not need.
-        begun.elapsed() < Duration::from_secs(3)
+        let plugins = plugins(&serving).await;
+        plugins.iter().any(|it| it["name"] == "spin" && it["leases"] == 2)
     })
     .await;
+    let begun = Instant::now();
+    let answer = call().await;
+    assert_eq!((answer.status, &*answer.code()), (503, "overloaded"), "{answer:?}");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    // A call that waits in vain fails after half of its time, which this one does not need.
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     let echo = serving.send("POST", "/v1/codecs/echo/encode", &[], "1").await;
     assert_eq!(echo.status, 200, "{echo:?}");
     held.iter().for_each(tokio::task::JoinHandle::abort);

@@ -8,6 +8,7 @@ mod cli;
 mod codecs;
 #[cfg(unix)]
 mod compiler;
+mod connections;
 mod deadlines;
 #[cfg(target_os = "linux")]
 mod descriptors;

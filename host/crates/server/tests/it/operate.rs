@@ -58,12 +58,62 @@ fn a_missing_host_is_reported() {
     let (_held, address) = unused_address();
     let setup = host().set("admin.listen", &address.to_string());
     let expected = format!("expected a running host at {address}");
-    for command in ["generations", "rollback", "resume"] {
+    for command in ["status", "reload", "generations", "rollback", "resume"] {
         let mut program = super::cli::plugbay(&[command]);
         let output = program.args(setup.arguments()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{command}");
         assert!(text(&output.stderr).contains(&expected), "{output:?}");
     }
+}
+
+#[test]
+fn status_reload_and_lists_of_a_running_host() {
+    // Without the command it would reconcile tomorrow.
+    let setup = host().set("host.rescan", "1day").set("host.debounce", "1m");
+    let up = Up::start(setup.plugin("a.wasm", &stamped("1")));
+    deploy(&up.setup.plugins(), "a.wasm", &stamped("2"));
+    let reloaded = up.run(&["reload"]);
+    assert!(reloaded.status.success(), "{}", text(&reloaded.stderr));
+    assert_eq!(
+        text(&reloaded.stdout),
+        "generation 2 serves now\nloaded a@1.0.2\nretired a@1.0.1\n"
+    );
+    assert!(text(&up.run(&["reload"]).stdout).starts_with("generation 2 goes on: nothing changed"));
+
+    std::fs::write(up.setup.plugins().join("junk\ngeneration 9.wasm"), "no plugin").unwrap();
+    let reloaded = up.run(&["reload"]);
+    assert_eq!(reloaded.status.code(), Some(1));
+    for (command, begins) in [
+        (&["reload"][..], "generation 2 goes on: nothing changed\n\nREFUSED"),
+        (&["status"], "generation 2\n\nPLUGIN  VERSION  FORM"),
+        (&["list", "rejected"], "REFUSED"),
+    ] {
+        let output = text(&up.run(command).stdout);
+        assert!(output.starts_with(begins), "{command:?}: {output}");
+        let of_the_file: Vec<&str> = output.lines().filter(|it| it.contains("junk")).collect();
+        let [line] = of_the_file[..] else { panic!("expected one line in {output}") };
+        assert!(line.contains(r"junk\ngeneration 9.wasm") && line.contains("unknown-format"));
+    }
+    let rejected: Value =
+        serde_json::from_slice(&up.run(&["list", "rejected", "--json"]).stdout).unwrap();
+    assert_eq!(rejected["rejected"][0]["reason"], "unknown-format");
+    let plugins = text(&up.run(&["list", "plugins"]).stdout);
+    let lines = plugins.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        [["PLUGIN", "VERSION", "STATE"], ["a", "1.0.2", "running"]]
+    );
+    up.signal(Signal::TERM);
+    assert_eq!(up.end().0, Some(0));
+}
+
+#[test]
+fn errors_are_json_if_the_output_is() {
+    let output = super::cli::plugbay(&["inspect", "nowhere.wasm", "--json"]).output().unwrap();
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&error["type"], &error["code"]), (&"error".into(), &1.into()), "{error}");
+    assert!(error["error"].as_str().unwrap().contains("nowhere.wasm"), "{error}");
 }
 
 #[test]

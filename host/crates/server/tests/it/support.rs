@@ -99,12 +99,12 @@ impl Setup {
         ["--config".to_owned(), config].into_iter().chain(set).collect()
     }
 
-    pub(crate) async fn listen(&self) -> Listening {
-        Server::bind(&self.layers().load().unwrap()).await.unwrap()
+    pub(crate) fn listen(&self) -> Listening {
+        Server::bind(&self.layers().load().unwrap()).unwrap()
     }
 
     pub(crate) async fn serve(self) -> Serving {
-        let listening = self.listen().await;
+        let listening = self.listen();
         // The program is the worker, not the test.
         let worker = WorkerCommand {
             program: env!("CARGO_BIN_EXE_plugbay").into(),
@@ -117,6 +117,10 @@ impl Setup {
         };
         let builder = Host::builder().layers(self.layers()).worker(worker).compiler(compiler);
         let host = builder.build().await.unwrap();
+        // On a busy machine the first generation may not wait for all plugins.
+        while !host.preparing().is_empty() {
+            host.reload().await;
+        }
         let server = listening.serve(host);
         Serving { setup: self, server }
     }
@@ -153,6 +157,11 @@ impl Serving {
 
     pub(crate) async fn admin_get(&self, path: &str) -> Answer {
         ask(self.admin(), "GET", path, &[], Vec::new()).await
+    }
+
+    /// Reloads, and waits for the report.
+    pub(crate) async fn reload(&self) -> Answer {
+        ask(self.admin(), "POST", "/v1/reload", &[("prefer", "wait=60")], Vec::new()).await
     }
 
     /// Replaces a file by a rename, as a deployment should.

@@ -20,7 +20,7 @@ use super::instance::Instance;
 use super::instances::Instances;
 use crate::bindings::plugbay::plugin::types;
 use crate::sandbox::clock::{Allowance, cancelled, deadline_passed, until_deadline};
-use crate::sandbox::fault::fault;
+use crate::sandbox::fault::fault_of_call;
 use crate::sandbox::meter::metered;
 use crate::sandbox::state::State;
 
@@ -200,7 +200,7 @@ impl<K: WasmKind> Calls<K> {
                 checkout.done();
                 answer.map_err(|error| self.guest_error(error))
             }
-            Err(error) => Err(fault(&error, store.data_mut())),
+            Err(error) => Err(fault_of_call(&error, store.data_mut())),
         }
     }
 
@@ -285,7 +285,7 @@ impl<K: WasmKind> Calls<K> {
                 checkout.done();
                 answer.map_err(|error| upstream.explain(self.guest_error(error)))
             }
-            Err(error) => Err(fault(&error, store.data_mut())),
+            Err(error) => Err(fault_of_call(&error, store.data_mut())),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugbay_core::{
-    CallError, CallErrorKind, Cancel, Context, Policy, Reuse, WaitError, overloaded,
+    CallError, CallErrorKind, Cancel, Context, Policy, Reuse, WaitError, overloaded, rounded,
 };
 
 use super::instance::Instance;
@@ -178,8 +178,8 @@ fn full(plugin: &Instances) -> CallError {
 
 #[cold]
 fn busy(plugin: &Instances, within: Duration) -> CallError {
-    let message =
-        format!("expected an instance within {within:?}, found all {} in use", plugin.pool.limit());
+    let (within, limit) = (rounded(within), plugin.pool.limit());
+    let message = format!("expected an instance within {within:?}, found all {limit} in use");
     overloaded(plugin.sandbox.label(), message)
 }
 

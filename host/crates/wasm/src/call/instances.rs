@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
-use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse, overloaded};
+use plugbay_core::{CallError, CallErrorKind, GuestMetrics, Policy, Reuse, overloaded, rounded};
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
 use wasmtime::Store;
@@ -73,7 +73,11 @@ impl Instances {
     ) -> Result<Box<Instance>, CallError> {
         let on_fiber = on_fiber || self.may_wait;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
-        let allowed = Allowance::step(self.policy.init, ends);
+        let mut allowed = Allowance::step(self.policy.init, ends);
+        if ends.is_some() && allowed.ends == ends {
+            // The deadline of the call comes first, and is what an error names.
+            allowed.wall = self.policy.deadline;
+        }
         let (store, (handle, guests)) = loop {
             let mut store = self.store();
             let instantiate = self.instantiate(&mut store, on_fiber, allowed);
@@ -177,7 +181,7 @@ impl Instances {
             return Ok(work.await);
         }
         until_deadline(allowed.ends, metered(work)).await.ok_or_else(|| {
-            let message = format!("expected to be ready within {:?}", allowed.wall);
+            let message = format!("expected to be ready within {:?}", rounded(allowed.wall));
             CallError::new(CallErrorKind::Deadline, message).of(self.sandbox.label())
         })
     }
@@ -262,7 +266,11 @@ pub(crate) fn new_store(engine: &Engine, state: State) -> Store<State> {
     let mut store = Store::new(engine.wasmtime(), state);
     store.set_hostcall_fuel(usize::try_from(max_transfer).unwrap_or(usize::MAX));
     store.limiter(|state| &mut state.limits);
-    store.epoch_deadline_callback(|mut store| store.data_mut().tick());
+    let noticed = engine.noticed().clone();
+    store.epoch_deadline_callback(move |mut store| {
+        noticed.note();
+        store.data_mut().tick()
+    });
     // The callback sets each deadline that follows.
     store.set_epoch_deadline(1);
     store

@@ -27,6 +27,7 @@ impl WasmKind for Handler {
 impl HandlerCall for Calls<Handler> {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
         Box::pin(async move {
+            let has_input = request.has_input();
             let request = wit::Request {
                 method: request.method,
                 path: request.path,
@@ -37,7 +38,8 @@ impl HandlerCall for Calls<Handler> {
             };
             let params = (self.capability(), request);
             let response =
-                self.call_async(context, |handle| handle, params, |(answer,)| answer).await?;
+                self.call_async(context, |handle| handle, params, |(answer,)| answer).await;
+            let response = response.map_err(|error| error.with_input(has_input))?;
             let wit::Response { status, headers, body } = response;
             let response = Response { status, headers, body };
             response.check().map_err(|error| self.blame(error))?;

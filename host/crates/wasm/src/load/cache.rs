@@ -3,7 +3,8 @@
 //! The name of an entry is wasmtime's compatibility hash and the component's digest. An entry is
 //! written once, by rename, and begins with that digest and a checksum. A bad, foreign or truncated
 //! entry is a miss, never a crash. An entry that was not used for a month is removed when a host
-//! starts.
+//! starts. When all entries together grow beyond [`MAX_SIZE`], those that were not used for the longest
+//! time are removed.
 
 use std::fs;
 #[cfg(feature = "compile")]
@@ -27,6 +28,14 @@ const EXTENSION: &str = "aot";
 const MAX_UNUSED: Duration = Duration::from_hours(30 * 24);
 /// How often the time of an entry's last use is recorded.
 const STAMP_INTERVAL: Duration = Duration::from_hours(24);
+
+/// The most that all entries may take together, in bytes.
+#[cfg(feature = "compile")]
+const MAX_SIZE: u64 = 1 << 30;
+/// A temporary file of this age was left behind by a host that was killed.
+const MAX_TEMPORARY: Duration = Duration::from_hours(1);
+/// The beginning of the names of temporary files.
+const TEMPORARY: &str = ".plugbay-";
 
 /// The cache folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,15 +108,24 @@ impl AotCache {
         })
     }
 
-    /// Writes an entry: temporary file, then rename, so that no reader sees half of it.
+    /// Writes an entry: temporary file, then rename, so that no reader sees half of it. Creates the
+    /// folder again if it was removed.
     #[cfg(feature = "compile")]
     pub(crate) fn store(&self, engine: &Engine, digest: &Digest, code: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let temporary = || tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&self.folder);
+        let mut file = match temporary() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                private_folder(&self.folder).map_err(io::Error::other)?;
+                temporary()?
+            }
+            file => file?,
+        };
         file.write_all(MAGIC)?;
         file.write_all(digest.as_bytes())?;
         file.write_all(Digest::of(code).as_bytes())?;
         file.write_all(code)?;
         file.persist(self.path(engine, digest))?;
+        remove_beyond(&self.folder, MAX_SIZE);
         Ok(())
     }
 }
@@ -130,15 +148,53 @@ fn age(path: &Path) -> Option<Duration> {
     fs::metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }
 
-/// Removes entries that were not used for a month. Errors are ignored.
+/// Removes entries that were not used for a month, and temporary files that were left behind. Errors are
+/// ignored.
 fn remove_unused(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let is_entry = path.extension().is_some_and(|extension| extension == EXTENSION);
-        if is_entry && age(&path).is_some_and(|age| age > MAX_UNUSED) {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let max_age = match name.starts_with(TEMPORARY.as_bytes()) {
+            true => MAX_TEMPORARY,
+            false if is_entry(&path) => MAX_UNUSED,
+            false => continue,
+        };
+        if age(&path).is_some_and(|age| age > max_age) {
             let _ = fs::remove_file(&path);
         }
     }
+}
+
+/// Removes the entries that were not used for the longest time, until all entries together take at most
+/// `max` bytes. Errors are ignored.
+#[cfg(feature = "compile")]
+fn remove_beyond(folder: &Path, max: u64) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut entries: Vec<(SystemTime, u64, PathBuf)> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let metadata = entry.metadata().ok()?;
+            let path = entry.path();
+            is_entry(&path).then_some((metadata.modified().ok()?, metadata.len(), path))
+        })
+        .collect();
+    let mut size: u64 = entries.iter().map(|(_, size, _)| size).sum();
+    if size <= max {
+        return;
+    }
+    entries.sort();
+    for (_, freed, path) in entries {
+        if size <= max {
+            return;
+        }
+        if fs::remove_file(&path).is_ok() {
+            size -= freed;
+        }
+    }
+}
+
+fn is_entry(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == EXTENSION)
 }
 
 /// The code in an entry, if it is of this component and its checksum is right.
@@ -184,5 +240,49 @@ impl Hasher for Sha256Hasher {
     fn finish(&self) -> u64 {
         let digest = self.digest();
         digest.as_bytes().iter().take(8).fold(0, |hash, &byte| (hash << 8) | u64::from(byte))
+    }
+}
+
+#[cfg(all(test, feature = "compile"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entries_that_were_used_last_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, size: u64, age: u64| {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            file.set_len(size).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        };
+        for (name, size, age) in
+            [("old.aot", 40, 300), ("older.aot", 40, 400), ("new.aot", 40, 100), ("note", 99, 900)]
+        {
+            write(name, size, age);
+        }
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        remove_beyond(folder.path(), 120);
+        assert_eq!(names().len(), 4, "all of them fit");
+        remove_beyond(folder.path(), 80);
+        assert_eq!(names(), ["new.aot", "note", "old.aot"]);
+        remove_beyond(folder.path(), 1);
+        assert_eq!(names(), ["note"], "no other file is removed");
+    }
+
+    #[test]
+    fn what_a_killed_host_left_behind_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, age) in [(".plugbay-left", 2), (".plugbay-now", 0), ("a.aot", 31 * 24)] {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_hours(age)).unwrap();
+        }
+        remove_unused(folder.path());
+        assert!(folder.path().join(".plugbay-now").exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

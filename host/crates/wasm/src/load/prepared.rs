@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+#[cfg(feature = "compile")]
+use std::sync::{Mutex, PoisonError};
 
 use futures_lite::future::block_on;
 use plugbay_core::{
@@ -13,6 +15,8 @@ use tokio_util::context::TokioContext;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
+#[cfg(feature = "compile")]
+use super::code::Unsaved;
 use super::scan::Shape;
 use super::world::list;
 use crate::bindings::plugbay::plugin::types;
@@ -52,9 +56,23 @@ pub(crate) struct WasmPrepared {
     /// Whether the component imports either, and so may wait.
     pub(crate) may_wait: bool,
     pub(crate) code_size: u64,
+    /// The place in the cache where the code is not yet.
+    #[cfg(feature = "compile")]
+    pub(crate) unsaved: Mutex<Option<Unsaved>>,
 }
 
 impl WasmPrepared {
+    /// Writes the code to the cache, unless it is there.
+    fn save(&self) {
+        #[cfg(feature = "compile")]
+        {
+            let unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(unsaved) = unsaved {
+                unsaved.save(&self.engine, self.component.component());
+            }
+        }
+    }
+
     /// Calls `describe` in an instance of its own, after checking the types of all interfaces
     /// that the runtime calls.
     fn call_describe(&self) -> Result<types::Description, Refusal> {
@@ -184,7 +202,10 @@ impl Prepared for WasmPrepared {
         };
         self.engine.idle().register(&plugin.instances);
         match plugin.warm_up() {
-            Ok(()) => Ok(Arc::new(plugin)),
+            Ok(()) => {
+                self.save();
+                Ok(Arc::new(plugin))
+            }
             Err((stage, error)) => Err(refuse(stage, &error)),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context};
+use plugbay_core::{CallError, CallErrorKind, Cancel, Context, rounded};
 
 use super::meter;
 use crate::ticker::TICK;
@@ -134,7 +134,7 @@ impl Clock {
             Some(Stop::Deadline) => deadline_passed(*wall),
             Some(Stop::Cpu) | None => CallError::new(
                 CallErrorKind::Cpu,
-                format!("expected to finish within {cpu:?} of CPU time"),
+                format!("expected to finish within {:?} of CPU time", rounded(*cpu)),
             ),
         }
     }
@@ -143,7 +143,10 @@ impl Clock {
 /// The error of a call that took longer than `within`.
 #[cold]
 pub(crate) fn deadline_passed(within: Duration) -> CallError {
-    CallError::new(CallErrorKind::Deadline, format!("expected an answer within {within:?}"))
+    CallError::new(
+        CallErrorKind::Deadline,
+        format!("expected an answer within {:?}", rounded(within)),
+    )
 }
 
 /// The error of a call that its caller cancelled.

@@ -48,6 +48,19 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
     }
 }
 
+/// As [`fault`], of a call with an input. CPU time and output are counted for each call, so what used
+/// them up is its input; memory is an instance's, so it is the input only if this call took most of it.
+pub(crate) fn fault_of_call(error: &wasmtime::Error, state: &mut State) -> CallError {
+    let took_most = state.limits.took_most();
+    let fault = fault(error, state);
+    let by_input = match fault.kind() {
+        CallErrorKind::Cpu | CallErrorKind::Output => true,
+        CallErrorKind::Memory => took_most,
+        _ => false,
+    };
+    fault.by_input(by_input)
+}
+
 /// An error that is neither a trap nor from [`Limits`](super::limits::Limits): the guest broke the
 /// contract, holds too many resources, or passed too many bytes at once, which wasmtime reports by
 /// its message alone.

@@ -124,6 +124,7 @@ impl codecs::Host for State {
 fn to_guest(error: &CallError) -> types::Error {
     let message = error.to_string();
     match error.kind() {
+        _ if error.blame() == Blame::Input => types::Error::InvalidInput(message),
         CallErrorKind::InvalidInput => types::Error::InvalidInput(error.message().to_owned()),
         CallErrorKind::Unsupported => types::Error::Unsupported(error.message().to_owned()),
         CallErrorKind::Unavailable | CallErrorKind::Deadline => types::Error::Unavailable(message),

@@ -46,6 +46,10 @@ pub(crate) struct Limits {
     memory: u64,
     /// Its linear memory, in bytes.
     held: u64,
+    /// Its linear memory when the current call began.
+    before: u64,
+    /// The linear memory that the last refused growth asked for.
+    asked: u64,
     /// The limit of elements in all of its tables.
     tables: u64,
     /// The elements in all of its tables.
@@ -66,12 +70,34 @@ fn is_beyond(maximum: Option<usize>, desired: usize) -> bool {
 impl Limits {
     pub(crate) fn new(budget: Arc<Budget>, memory: u64, tables: u32) -> Self {
         let tables = tables.into();
-        Self { budget, memory, held: 0, tables, elements: 0, granted: 0, refused: None }
+        Self {
+            budget,
+            memory,
+            held: 0,
+            before: 0,
+            asked: 0,
+            tables,
+            elements: 0,
+            granted: 0,
+            refused: None,
+        }
     }
 
     /// The instance's linear memory, in bytes.
     pub(crate) fn held(&self) -> u64 {
         self.held
+    }
+
+    /// Begins a call.
+    #[inline]
+    pub(crate) fn begin(&mut self) {
+        self.before = self.held;
+    }
+
+    /// Whether the current call asked for more than half of the memory that an instance may have, and
+    /// was refused. What the instance held before is the plugin's doing, in earlier calls.
+    pub(crate) fn took_most(&self) -> bool {
+        self.refused.is_some() && self.asked.saturating_sub(self.before) > self.memory / 2
     }
 
     /// Whether a growth was refused since the last [`Limits::take_refused`].
@@ -101,6 +127,7 @@ impl ResourceLimiter for Limits {
     ) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current) as u64;
         let total = self.held.saturating_add(more);
+        self.asked = total;
         if total > self.memory {
             self.refused = Some(format!(
                 "expected at most {} bytes of memory for an instance, found a request for {total}",

@@ -62,6 +62,7 @@ impl State {
     #[inline]
     pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool) {
         self.clock.begin(allowed, on_fiber);
+        self.limits.begin();
         if self.panic.is_some() || self.limits.was_refused() {
             self.panic = None;
             self.limits.take_refused();

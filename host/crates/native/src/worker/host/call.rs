@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use plugbay_abi::ErrorKind;
 use plugbay_abi::host::HostCalls;
-use plugbay_core::{CallError, CallErrorKind};
+use plugbay_core::{CallError, CallErrorKind, rounded};
 
 use super::deadline::CallDeadline;
 use super::death::Death;
@@ -111,7 +111,7 @@ impl Supervisor {
                 if let Some(taken) = call.taken.take() {
                     self.await_late_reply(taken, until);
                 }
-                let message = format!("did not answer within {:?}", until.within);
+                let message = format!("did not answer within {:?}", rounded(until.within));
                 let error = CallError::new(CallErrorKind::Deadline, message);
                 Err(error.of(self.spec.identity.label()))
             }
@@ -156,7 +156,9 @@ impl Supervisor {
         let label = self.spec.identity.label();
         frame.into_result().map_err(|error| {
             if code == TOO_LARGE {
-                return CallError::new(CallErrorKind::Output, error.message).of(label);
+                return CallError::new(CallErrorKind::Output, error.message)
+                    .of(label)
+                    .by_input(true);
             }
             if error.kind == ErrorKind::Panicked && code != LAST {
                 // The worker has made a new instance.
@@ -180,7 +182,7 @@ impl Supervisor {
             }
             LaneError::NotSent => return self.bulkhead.overloaded(error.to_string()),
             LaneError::Late | LaneError::NoReply => {
-                let within = until.within;
+                let within = rounded(until.within);
                 let other =
                     format!("the worker was killed: another call did not answer within {within:?}");
                 self.kill(epoch, Death::new(CallErrorKind::Crashed, other));

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
-use plugbay::{Event, Status};
+use plugbay::{Event, Reason, escaped};
 use plugbay_server::{Server, Stopped};
 use serde::Serialize;
 use serde_json::json;
 
 use super::writer::NonBlockingWriter;
 use crate::cli::globals::Globals;
-use crate::cli::print;
+use crate::cli::{print, tables};
 
 /// The longest time that a reader that stopped reading may delay the end of the process.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -67,9 +67,9 @@ impl Console {
         let mut places = vec![("serving", url(data))];
         places.extend(admin.map(|admin| ("admin", url(admin))));
         places.push(("watching", config.host.plugins.display().to_string()));
-        let places = places.iter().map(|(what, at)| format!("{what:<10}{}\n", print::plain(at)));
+        let places = places.iter().map(|(what, at)| format!("{what:<10}{}\n", escaped(&**at)));
         let mut text: String = places.collect();
-        for part in [plugins(&status), routes(&status), rejected(&status)].into_iter().flatten() {
+        for part in tables::of(&status) {
             text.extend(["\n", part.as_str(), "\n"]);
         }
         self.out.push(text + "\n");
@@ -92,8 +92,13 @@ impl Console {
             }
             _ => Style::new(),
         };
-        let text = event.outcome.to_string();
-        let text = print::plain(&text);
+        let text = match &event.outcome {
+            // It shows the places of the mistakes in the configuration, in lines of its own.
+            outcome @ plugbay::Outcome::Rejected { reason: Reason::Config, .. } => {
+                print::lines(&outcome.to_string()).replace('\n', "\n    ")
+            }
+            outcome => escaped(outcome.to_string()).into_owned(),
+        };
         let generation = event.generation;
         self.out.push(format!("{dim}generation {generation}{dim:#}  {color}{text}{color:#}\n"));
     }
@@ -127,40 +132,4 @@ fn json_line(value: &impl Serialize) -> String {
 
 fn url(address: SocketAddr) -> String {
     format!("http://{address}")
-}
-
-fn plugins(status: &Status) -> Option<String> {
-    let rows = status.plugins.iter().map(|plugin| {
-        vec![
-            plugin.name.clone(),
-            plugin.version.clone(),
-            plugin.form.to_string(),
-            plugin.capabilities.join(" "),
-        ]
-    });
-    let rows: Vec<_> = rows.collect();
-    (!rows.is_empty()).then(|| print::table(&["plugin", "version", "form", "capabilities"], rows))
-}
-
-fn routes(status: &Status) -> Option<String> {
-    let rows = status.routes.iter().map(|route| {
-        let methods =
-            if route.methods.is_empty() { "any".to_owned() } else { route.methods.join(" ") };
-        let handler = if route.serves {
-            route.handler.clone()
-        } else {
-            format!("{} (missing)", route.handler)
-        };
-        vec![route.path.clone(), methods, handler]
-    });
-    let rows: Vec<_> = rows.collect();
-    (!rows.is_empty()).then(|| print::table(&["route", "methods", "handler"], rows))
-}
-
-fn rejected(status: &Status) -> Option<String> {
-    let rows = status.rejected.iter().map(|refused| {
-        vec![refused.source.clone(), refused.reason.to_string(), refused.message.clone()]
-    });
-    let rows: Vec<_> = rows.collect();
-    (!rows.is_empty()).then(|| print::table(&["refused", "reason", "message"], rows))
 }

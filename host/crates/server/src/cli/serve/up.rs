@@ -39,7 +39,7 @@ impl Up {
         console.flush();
         let code = match outcome {
             Ok(outcome) => outcome.code(),
-            Err(failure) => failure.report(),
+            Err(failure) => failure.report(globals.json),
         };
         end(code)
     }
@@ -61,7 +61,7 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
     let mut signals = Signals::listen()?;
     let layers = globals.layers();
     let config = layers.load()?;
-    let listening = Server::bind(&config).await?;
+    let listening = Server::bind(&config)?;
     let progress = Progress::new(globals);
     let preparing = progress.around("loading plugins", source::builder().layers(layers).build());
     let host = tokio::select! {

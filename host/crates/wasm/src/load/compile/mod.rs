@@ -5,7 +5,8 @@
 //! 16 KB did not end. Nothing within a process can stop a compiler, or limit what it allocates. So a
 //! host with a [`CompilerCommand`] compiles each component in a process of its own, which limits its
 //! CPU time and memory before it reads a byte ([`serve`]). A component that exceeds these limits is
-//! refused.
+//! refused. The memory of all these processes together is bounded, too, and they end when the host
+//! stops ([`process`]).
 //!
 //! Without a [`CompilerCommand`] components are compiled on threads of this process, without bounds.
 
@@ -97,7 +98,7 @@ pub fn serve_if_child() -> Option<ExitCode> {
 pub(crate) enum Compiler {
     /// In a process for each component.
     #[cfg(unix)]
-    Process(CompilerCommand),
+    Process(process::Processes),
     /// On threads of this process. Without a pool of its own, wasmtime would use rayon's global one.
     Threads(ThreadPool),
 }
@@ -107,7 +108,7 @@ impl Compiler {
     pub(crate) fn new(command: Option<CompilerCommand>) -> io::Result<Self> {
         match command {
             #[cfg(unix)]
-            Some(command) => Ok(Self::Process(command)),
+            Some(command) => Ok(Self::Process(process::Processes::new(command))),
             _ => {
                 let pool = ThreadPoolBuilder::new()
                     .thread_name(|index| format!("plugbay-compile-{index}"))
@@ -122,10 +123,21 @@ impl Compiler {
     pub(crate) fn compile(&self, engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         match self {
             #[cfg(unix)]
-            Self::Process(command) => process::compile(command, bytes),
+            Self::Process(processes) => processes.compile(bytes),
             Self::Threads(pool) => pool
                 .install(|| engine.precompile_component(bytes))
                 .map_err(|error| invalid(&format!("{error:#}"))),
+        }
+    }
+}
+
+impl Compiler {
+    /// Kills the compiler processes, and starts no more of them. Threads cannot be ended.
+    pub(crate) fn stop(&self) {
+        match self {
+            #[cfg(unix)]
+            Self::Process(processes) => processes.stop(),
+            Self::Threads(_) => {}
         }
     }
 }

@@ -3,7 +3,8 @@
 //! HTTP/1.1 only. A client that sends its header slowly, idles, or does not read its answer is
 //! bounded by timeouts, and one that sends a huge header by the size of the buffer; hyper answers
 //! what is not HTTP with a 400 or 431 without a body. Connections beyond [`Bounds::connections`]
-//! wait in the kernel's queue.
+//! wait in the kernel's queue; if one address has half of them open, its further connections are
+//! closed. An answer that is sent before the request is read arrives (`socket.rs`).
 //!
 //! A shutdown has steps, so that every accepted connection gets its answers:
 //!
@@ -15,8 +16,12 @@
 //! 3. The port is closed. For another [`CLOSE_GRACE`] open connections may send requests: hyper
 //!    would close one on which nothing has been read yet, though its request may have arrived
 //!    already.
-//! 4. Idle connections are closed, busy ones finish; at the deadline the remaining ones are cut
-//!    off.
+//! 4. Idle connections are closed, also those that sent a part of a header; busy ones finish; at the
+//!    deadline the remaining ones are cut off.
+
+mod addresses;
+mod connection;
+mod socket;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,23 +29,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The longest time that a client may take for a header, and that a connection may be idle.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest header, in bytes; hyper accepts up to twice that if it arrives at once, and 100
-/// fields.
-const HEADER_SIZE: usize = 32 << 10;
+pub(crate) use self::addresses::Client;
+use self::addresses::{Addresses, Counted};
+use self::connection::{Connection, Ends};
+
+/// The length of the kernel's queue of connections, if the system's own limit allows it.
+const BACKLOG: u32 = 4096;
 /// The pause after the system had no descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -60,8 +62,7 @@ pub(crate) struct Bounds {
 pub(crate) struct Plane {
     close: CancellationToken,
     close_port: CancellationToken,
-    end_idle: CancellationToken,
-    kill: CancellationToken,
+    ends: Ends,
     open: TaskTracker,
     accepting: JoinHandle<()>,
 }
@@ -71,8 +72,7 @@ impl Plane {
     pub(crate) fn open(listener: TcpListener, service: Router, bounds: Bounds) -> Self {
         let close = CancellationToken::new();
         let close_port = CancellationToken::new();
-        let end_idle = CancellationToken::new();
-        let kill = CancellationToken::new();
+        let ends = Ends::default();
         let open = TaskTracker::new();
         // A closed tracker lets `wait` return when no connection is open; more can still be
         // spawned.
@@ -80,16 +80,16 @@ impl Plane {
         let acceptor = Acceptor {
             service,
             permits: Arc::new(Semaphore::new(bounds.connections)),
+            addresses: Addresses::new((bounds.connections / 2).max(1)),
             bounds,
             graceful: GracefulShutdown::new(),
             open: open.clone(),
             close: close.clone(),
             close_port: close_port.clone(),
-            end_idle: end_idle.clone(),
-            kill: kill.clone(),
+            ends: ends.clone(),
         };
         let accepting = tokio::spawn(acceptor.run(listener));
-        Self { close, close_port, end_idle, kill, open, accepting }
+        Self { close, close_port, ends, open, accepting }
     }
 
     /// Waits until no connection is open.
@@ -107,12 +107,12 @@ impl Plane {
         if tokio::time::timeout(grace, &mut self.accepting).await.is_ok() {
             return 0;
         }
-        self.end_idle.cancel();
+        self.ends.idle.cancel();
         if tokio::time::timeout_at(deadline, &mut self.accepting).await.is_ok() {
             return 0;
         }
         let cut_off = self.open.len();
-        self.kill.cancel();
+        self.ends.all.cancel();
         self.open.wait().await;
         cut_off
     }
@@ -121,7 +121,7 @@ impl Plane {
 /// Cuts off all connections if the plane was not closed.
 impl Drop for Plane {
     fn drop(&mut self) {
-        self.kill.cancel();
+        self.ends.all.cancel();
         self.accepting.abort();
     }
 }
@@ -129,13 +129,13 @@ impl Drop for Plane {
 struct Acceptor {
     service: Router,
     permits: Arc<Semaphore>,
+    addresses: Addresses,
     bounds: Bounds,
     graceful: GracefulShutdown,
     open: TaskTracker,
     close: CancellationToken,
     close_port: CancellationToken,
-    end_idle: CancellationToken,
-    kill: CancellationToken,
+    ends: Ends,
 }
 
 impl Acceptor {
@@ -147,7 +147,7 @@ impl Acceptor {
         self.accept_until(&listener, &self.close_port).await;
         self.accept_queued(listener);
         tokio::select! {
-            () = self.end_idle.cancelled() => {}
+            () = self.ends.idle.cancelled() => {}
             () = self.open.wait() => {}
         }
         self.graceful.shutdown().await;
@@ -204,29 +204,22 @@ impl Acceptor {
     }
 
     fn serve(&self, (stream, permit): (TcpStream, Permit)) {
-        let timeout = (self.bounds.timeout)();
-        // Small answers are sent at once. An error here only makes them slower.
-        let _ = stream.set_nodelay(true);
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(timeout));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(timeout.min(HEADER_TIMEOUT))
-            .max_buf_size(HEADER_SIZE)
-            .serve_connection(
-                TokioIo::new(Box::pin(stream)),
-                TowerToHyperService::new(self.service.clone()),
-            );
-        let connection = self.graceful.watch(connection);
-        let kill = self.kill.clone();
+        // A connection that its client has closed already has no address.
+        let Ok(peer) = stream.peer_addr() else { return };
+        let client = Client::of(peer.ip());
+        // The connection is closed if its client has as many as allowed.
+        let Some(counted) = self.addresses.count(client) else { return };
+        let connection = Connection {
+            service: self.service.clone(),
+            client,
+            timeout: (self.bounds.timeout)(),
+            watcher: self.graceful.watcher(),
+            ends: self.ends.clone(),
+        };
+        let held: (Permit, Counted) = (permit, counted);
         self.open.spawn(async move {
-            let _permit = permit;
-            tokio::select! {
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended early");
-                },
-                () = kill.cancelled() => {}
-            }
+            connection.serve(stream).await;
+            drop(held);
         });
     }
 }
@@ -269,9 +262,14 @@ fn reject_handshakes(_listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-/// Binds a listener.
-pub(crate) async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await?;
+/// Binds a listener, in the runtime that serves it.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // The kernel may still hold connections of a server that was just stopped.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

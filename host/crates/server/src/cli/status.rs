@@ -1,0 +1,100 @@
+//! `status`, `reload`
+
+use axum::http::StatusCode;
+use clap::Args;
+use plugbay::{Report, Status as HostStatus, escaped};
+use plugbay_server::admin::Preparing;
+use serde_json::json;
+
+use super::failure::{Failure, Outcome};
+use super::globals::Globals;
+use super::{print, source, tables};
+
+/// Shows what the running host serves, what it refused and why
+#[derive(Args)]
+#[command(after_help = "Examples:
+  plugbay status
+  plugbay status --json            everything: limits, grants, counters, draining versions")]
+pub(super) struct Status {}
+
+impl Status {
+    #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
+    pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        let config = globals.layers().load()?;
+        let Some(answer) = source::query(&config, "/v1/status")? else {
+            return Err(source::no_host(&config));
+        };
+        let status: HostStatus = source::read(answer)?;
+        if globals.json {
+            print::json(&status)?;
+            return Ok(Outcome::Done);
+        }
+        print::line(&format!("generation {}", status.generation))?;
+        if let Some(pinned) = status.pinned {
+            let pinned = format!(
+                "rolled back to generation {pinned}: changes are held back until `plugbay resume`"
+            );
+            print::line(&pinned)?;
+        }
+        for table in tables::of(&status) {
+            print::line(&format!("\n{table}"))?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Lets the running host read its folder and its configuration now
+///
+/// Plugins that were refused for a reason that may be over are tried again. Waits for the result, at
+/// most as long as --wait says; the host goes on after that. Exit code 1 if anything is refused.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  plugbay reload
+  plugbay reload --wait 0          does not wait for new plugins to be compiled")]
+pub(super) struct Reload {
+    /// The longest wait for new plugins, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=300))]
+    wait: u64,
+}
+
+impl Reload {
+    pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        let config = globals.layers().load()?;
+        let wait = format!("wait={}", self.wait);
+        let prefer = [("prefer", wait.as_str())];
+        let Some(answer) = source::command_with(&config, "/v1/reload", &prefer)? else {
+            return Err(source::no_host(&config));
+        };
+        if answer.0 == StatusCode::ACCEPTED {
+            let Preparing { preparing, .. } = source::read(answer)?;
+            if globals.json {
+                print::json(&json!({ "preparing": preparing }))?;
+            } else {
+                print::line(&format!("the host is preparing {}", preparing.join(", ")))?;
+            }
+            return Ok(Outcome::Done);
+        }
+        let report: Report = source::read(answer)?;
+        if globals.json {
+            print::json(&report)?;
+        } else {
+            show(&report)?;
+        }
+        Ok(if report.rejected.is_empty() { Outcome::Done } else { Outcome::Negative })
+    }
+}
+
+fn show(report: &Report) -> Result<(), Failure> {
+    let Report { generation, published, loaded, retired, rejected, .. } = report;
+    let what = if *published { "serves now" } else { "goes on: nothing changed" };
+    print::line(&format!("generation {generation} {what}"))?;
+    for (what, plugins) in [("loaded", loaded), ("retired", retired)] {
+        if !plugins.is_empty() {
+            print::line(&escaped(format!("{what} {}", plugins.join(", "))))?;
+        }
+    }
+    if let Some(table) = tables::rejected(rejected) {
+        print::line(&format!("\n{table}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Runs the calls of plugins for requests, so that they do not block the threads that serve sockets.
+//!
+//! A call begins on the thread of its connection. Most calls end within microseconds, and moving them to
+//! another thread and back would take longer than that. A guest yields at the next tick of the epoch, at
+//! most a millisecond later; if its call has not ended by then, it continues on a thread of [`queue`].
+//! Those threads have a lower priority, and plugins take turns on them.
+//!
+//! A tick interrupts a guest. It does not interrupt the host while it copies a guest's large answer, or the
+//! arguments of a call of the host. So a request with a large body does not begin on its connection's
+//! thread, and neither does one for a plugin whose calls have blocked such a thread too long ([`slow`]).
+
+mod queue;
+mod slow;
+
+use std::io;
+use std::time::Instant;
+
+use futures_lite::future::poll_once;
+use tokio::runtime::Handle;
+use tracing::{Instrument as _, Span};
+
+use self::queue::Queue;
+use self::slow::Slow;
+
+/// The largest body, in bytes, of a request that begins on its connection's thread, which copies it into
+/// the guest.
+const SMALL: usize = 64 << 10;
+
+/// Runs the calls of requests.
+pub(crate) struct Guests {
+    queue: Queue,
+    slow: Slow,
+}
+
+/// A call without an answer, because the threads ended.
+#[derive(Debug)]
+pub(crate) struct Lost;
+
+impl Guests {
+    /// Starts the threads. Timers and sockets of calls belong to `runtime`.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system cannot start a thread.
+    pub(crate) fn start(runtime: &Handle) -> io::Result<Self> {
+        Ok(Self { queue: Queue::start(runtime)?, slow: Slow::default() })
+    }
+
+    /// Runs a call to its end. `plugin` is the name by which calls take turns, and `size` is the size of
+    /// the request's body.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the call.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        plugin: &str,
+        size: usize,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Lost> {
+        let mut call = Box::pin(call);
+        if size <= SMALL && !self.slow.holds(plugin) {
+            let began = Instant::now();
+            let answer = poll_once(&mut call).await;
+            self.slow.note(plugin, began.elapsed());
+            if let Some(answer) = answer {
+                return Ok(answer);
+            }
+        }
+        self.queue.spawn(plugin, call.instrument(Span::current())).await.ok_or(Lost)
+    }
+}

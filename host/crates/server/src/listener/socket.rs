@@ -1,0 +1,186 @@
+//! A client's socket, and the end of a TCP connection.
+//!
+//! - **Closing lingers** (RFC 9112, section 9.6). If a server closes a socket while the client still sends,
+//!   the kernel resets the connection, and the client may lose the answer that it has not read yet. So the
+//!   server closes the writing half first, and reads and drops what arrives, within bounds.
+//! - **A client that closed its writing half may wait for an answer.** [`Socket::gone`] tells it from a
+//!   client that left, as far as possible: the kernel reports a reset at once, but a client that closed its
+//!   socket and one that only finished sending look the same.
+
+use std::io;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long the answer may take for a client that has finished sending. After that, the client counts as
+/// gone, and its request is cancelled.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
+/// How often a connection with unread bytes is checked for the end of the client's bytes.
+const END_CHECK: Duration = Duration::from_secs(1);
+/// How long a closing connection lingers.
+const LINGER: Duration = Duration::from_secs(10);
+/// How long it lingers without a byte from its client.
+const LINGER_IDLE: Duration = Duration::from_secs(1);
+/// How long it lingers while the server stops.
+const LINGER_STOPPING: Duration = Duration::from_millis(250);
+/// The maximum number of bytes that it reads while it lingers.
+const LINGER_BYTES: usize = 256 << 20;
+
+/// The socket of a connection, shared with [`SocketIo`]: observes the client while hyper reads and writes.
+#[derive(Clone)]
+pub(super) struct Socket {
+    stream: Arc<TcpStream>,
+    /// Whether the last write had to wait for the client to read.
+    is_blocked: Arc<AtomicBool>,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream: Arc::new(stream), is_blocked: Arc::default() }
+    }
+
+    /// The half for hyper. Once `stopping` is cancelled it lingers only for [`LINGER_STOPPING`].
+    pub(super) fn io(&self, stopping: CancellationToken) -> SocketIo {
+        SocketIo { socket: self.clone(), stopping, linger: None }
+    }
+
+    /// Whether bytes of an answer wait for the client to read.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the client is gone: until the connection is reset, or for a while after the client
+    /// finished sending, if it does not read either.
+    pub(super) async fn gone(&self) {
+        while self.stream.ready(Interest::READABLE).await.is_ok_and(|it| !it.is_read_closed()) {
+            // The request in progress has not read all bytes yet.
+            sleep(END_CHECK).await;
+        }
+        while timeout(HALF_CLOSED, self.stream.ready(Interest::ERROR)).await.is_err()
+            && self.is_blocked()
+        {}
+    }
+}
+
+/// The half of a socket that hyper reads and writes.
+pub(super) struct SocketIo {
+    socket: Socket,
+    stopping: CancellationToken,
+    /// Set once the connection is closed for writing.
+    linger: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl SocketIo {
+    fn poll_written(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let Socket { stream, is_blocked } = &self.socket;
+        loop {
+            let ready = stream.poll_write_ready(cx);
+            is_blocked.store(ready.is_pending(), Ordering::Relaxed);
+            ready!(ready)?;
+            match write(stream) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+}
+
+impl AsyncRead for SocketIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let stream = &self.socket.stream;
+        loop {
+            ready!(stream.poll_read_ready(cx))?;
+            match stream.try_read(buffer.initialize_unfilled()) {
+                Ok(read) => {
+                    buffer.advance(read);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for SocketIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_written(cx, |stream| stream.try_write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_written(cx, |stream| stream.try_write_vectored(buffers))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes the writing half, and lingers.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            let stream = Arc::clone(&self.socket.stream);
+            if SockRef::from(&*stream).shutdown(Shutdown::Write).is_err() {
+                // The connection is closed already.
+                return Poll::Ready(Ok(()));
+            }
+            self.linger = Some(Box::pin(linger(stream, self.stopping.clone())));
+        }
+        let Some(linger) = &mut self.linger else { return Poll::Ready(Ok(())) };
+        linger.as_mut().poll(cx).map(Ok)
+    }
+}
+
+/// Reads and drops what the client still sends, until it closes or a bound is reached.
+async fn linger(stream: Arc<TcpStream>, stopping: CancellationToken) {
+    let drained = async {
+        let mut buffer = vec![0; 16 << 10];
+        let mut bytes = 0;
+        while bytes < LINGER_BYTES
+            && let Ok(Ok(())) = timeout(LINGER_IDLE, stream.readable()).await
+        {
+            match stream.try_read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => bytes += read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_gone) => return,
+            }
+        }
+    };
+    let stopped = async {
+        stopping.cancelled().await;
+        sleep(LINGER_STOPPING).await;
+    };
+    tokio::select! {
+        _ = timeout(LINGER, drained) => {}
+        () = stopped => {}
+    }
+}
