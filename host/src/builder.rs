@@ -18,9 +18,9 @@ use plugbay_wasm::{AotCache, Engine, EngineError, WasmKind, WasmRuntime};
 use crate::call::GenerationServices;
 use crate::change::{Retry, Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
-use crate::control::{ConfigLoader, HostState, Reconciler, channel};
+use crate::control::{ConfigFile, ConfigLoader, HostState, Reconciler, channel};
 use crate::host::{Background, Control, Host};
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 use crate::set::{Generation, PublishedSet};
 
 type Setup = Box<dyn FnOnce(plugbay_wasm::Builder) -> plugbay_wasm::Builder + Send>;
@@ -37,7 +37,9 @@ impl Host {
 #[derive(Default)]
 pub struct Builder {
     config: Option<ConfigLoader>,
+    folder: Option<PathBuf>,
     no_watch: bool,
+    reserved: Vec<String>,
     artifacts: Vec<Artifact>,
     runtimes: Vec<Arc<dyn Runtime>>,
     setups: Vec<Setup>,
@@ -74,21 +76,48 @@ impl Builder {
         self
     }
 
-    /// Uses these configuration layers; their file is read again when it changes.
+    /// Uses these configuration layers; their file is read again when it changes. If the file has a
+    /// mistake now, the build fails, unless the layers [keep](Layers::keep_last) the configuration that
+    /// was last in force.
     #[must_use]
     pub fn layers(mut self, layers: Layers) -> Self {
-        self.config = Some(ConfigLoader::Layers(layers));
+        self.config = Some(ConfigLoader::Layers(Box::new(ConfigFile::new(layers))));
         self
     }
 
-    /// Serves the plugins in this folder, with the default configuration.
+    /// Serves the plugins in this folder, whatever the configuration says. Without a configuration, the
+    /// compiled code is kept in `.cache` in this folder. A folder that does not exist is one of the
+    /// [rejections](crate::Status::rejected), and is looked for again.
     #[must_use]
-    pub fn plugins(self, folder: impl Into<PathBuf>) -> Self {
-        let folder = folder.into();
-        let mut config = Config::default();
-        config.host.cache = folder.join(".cache");
-        config.host.plugins = folder;
-        self.config(config)
+    pub fn plugins(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// The source of the configuration.
+    fn source(&mut self) -> ConfigLoader {
+        let folder = self.folder.take();
+        match (self.config.take(), folder) {
+            (Some(source), None) => source,
+            (None, None) => ConfigLoader::Fixed(Arc::default()),
+            (None, Some(folder)) => {
+                let mut config = Config::default();
+                // A cache must not create the folder.
+                config.host.cache =
+                    if folder.is_dir() { folder.join(".cache") } else { PathBuf::new() };
+                config.host.plugins = folder;
+                ConfigLoader::Fixed(Arc::new(config))
+            }
+            (Some(ConfigLoader::Fixed(config)), Some(folder)) => {
+                let mut config = Arc::unwrap_or_clone(config);
+                config.host.plugins = folder;
+                ConfigLoader::Fixed(Arc::new(config))
+            }
+            (Some(ConfigLoader::Layers(mut file)), Some(folder)) => {
+                file.set_plugins(folder);
+                ConfigLoader::Layers(file)
+            }
+        }
     }
 
     /// Whether the host watches for changes. If false, only [`Host::reload`] applies them. The
@@ -96,6 +125,14 @@ impl Builder {
     #[must_use]
     pub fn watch(mut self, watch: bool) -> Self {
         self.no_watch = !watch;
+        self
+    }
+
+    /// Names paths that the application serves itself, with parameters as in routes: a route that
+    /// matches nothing else is one of the [`Status::warnings`](crate::Status::warnings).
+    #[must_use]
+    pub fn reserved(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.reserved.extend(paths.into_iter().map(Into::into));
         self
     }
 
@@ -183,12 +220,11 @@ impl Builder {
     /// # Errors
     ///
     /// As [`Builder::build`].
-    pub fn build_blocking(self) -> Result<Host, BuildError> {
-        let source =
-            self.config.unwrap_or_else(|| ConfigLoader::Fixed(Arc::new(Config::default())));
-        let config = match &source {
+    pub fn build_blocking(mut self) -> Result<Host, BuildError> {
+        let mut source = self.source();
+        let config = match &mut source {
             ConfigLoader::Fixed(config) => Arc::clone(config),
-            ConfigLoader::Layers(layers) => Arc::new(layers.load()?),
+            ConfigLoader::Layers(file) => Arc::new(file.start()?),
         };
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -229,6 +265,13 @@ impl Builder {
         let wake = signal.clone();
         let store =
             Store::new(runtimes.clone(), shared.journal.clone(), stopped, move || wake.prepared());
+        // Set if the file is refused, and the configuration that was last in force is used.
+        let refused = match (source.file(), source.refused()) {
+            (Some(file), Some(error)) => {
+                Some((Source::File(file.to_owned()).to_string(), error.to_string()))
+            }
+            _ => None,
+        };
         let mut reconciler = Reconciler::new(
             Arc::clone(&shared),
             source,
@@ -237,11 +280,18 @@ impl Builder {
             self.artifacts,
             linked,
         );
+        reconciler.reserve(self.reserved);
         if !self.no_watch {
             reconciler.watch(signal.clone());
         }
         let first = reconciler.reconcile(Retry::None);
-        check_strict(&config, &first).inspect_err(|_| reconciler.abandon())?;
+        if let Some((source, error)) = &refused {
+            let message = error.lines().next().unwrap_or_default().to_owned();
+            shared.journal.note_now(Outcome::LastConfig { source: source.clone(), message });
+        }
+        shared.journal.host_is_built();
+        let file = refused.map(|(source, _)| source);
+        check_strict(&config, &first, file.as_deref()).inspect_err(|_| reconciler.abandon())?;
         let (over, ended) = tokio::sync::oneshot::channel();
         std::thread::Builder::new().name("plugbay-reconcile".into()).spawn(move || {
             // Dropped last, however the reconciler ends.
@@ -275,9 +325,10 @@ fn nothing(config: Arc<Config>) -> PublishedSet {
     }
 }
 
-/// Fails the build of a strict host if the first reconciliation refused something.
-fn check_strict(config: &Config, first: &Report) -> Result<(), BuildError> {
-    match first.rejected.first() {
+/// Fails the build of a strict host if the first reconciliation refused something, other than the file
+/// in place of which the configuration serves that was last in force.
+fn check_strict(config: &Config, first: &Report, replaced: Option<&str>) -> Result<(), BuildError> {
+    match first.rejected.iter().find(|it| replaced != Some(&*it.source)) {
         Some(rejected) if config.host.strict => {
             let message = format!("{}: {}", rejected.source, rejected.message);
             Err(BuildError::Strict(Refusal {

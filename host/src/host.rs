@@ -16,7 +16,7 @@ use crate::call::{CodecHandle, Handle, HandlerHandle, Snapshot};
 use crate::change::{Inspection, check, folder, inspect};
 use crate::config::Config;
 use crate::control::{HostState, OperatorCommand, RollbackError, Signal, stop};
-use crate::report::{Events, Report};
+use crate::report::{Event, Events, Report};
 use crate::status::Status;
 
 /// How long one step of a reconciliation may take before the host no longer counts as alive.
@@ -125,7 +125,7 @@ impl Host {
     /// The full status: what runs, what was refused and why.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::of(&self.shared.cell.load(), &self.shared.draining, self.shared.preparing())
+        Status::of(&self.shared.cell.load(), &self.shared)
     }
 
     /// The sources of the artifacts that are new and still being prepared, such as compiled, as of the
@@ -145,6 +145,13 @@ impl Host {
     #[must_use]
     pub fn subscribe(&self) -> Events {
         self.shared.journal.subscribe()
+    }
+
+    /// The events that needed attention while the host was built, when there was no subscriber yet:
+    /// at most 256.
+    #[must_use]
+    pub fn start_alarms(&self) -> Vec<Event> {
+        self.shared.journal.start_alarms()
     }
 
     /// Reads the folder and the configuration now, applies the changes, and returns a report.
@@ -203,17 +210,19 @@ impl Host {
         done.await.unwrap_or(Err(RollbackError::Stopped))
     }
 
-    /// Whether the first generation is published: true from [`build`](crate::Builder::build) on.
+    /// Whether a generation serves: true from [`build`](crate::Builder::build) to
+    /// [`shutdown`](Host::shutdown).
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.shared.cell.peek(|published| published.generation.number > 0)
+        !self.shared.is_stopped()
+            && self.shared.cell.peek(|published| published.generation.number > 0)
     }
 
     /// Whether the reconciler makes progress: false once a single step of a reconciliation, such as
-    /// compiling one plugin, takes more than 5 minutes.
+    /// compiling one plugin, takes more than 5 minutes, and once the host is shut down.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.shared.stalled_for() < STUCK
+        !self.shared.is_shut_down() && self.shared.stalled_for() < STUCK
     }
 
     /// Checks files as if they were in the plugin folder: compiles and describes them, finds
@@ -258,7 +267,9 @@ impl Host {
                     let _ = tokio::time::timeout_at(end, ended).await;
                 }
             };
-            tokio::join!(stop::stop_all(&shared, end), reconciled).0
+            let hung = tokio::join!(stop::stop_all(&shared, end), reconciled).0;
+            shared.set_shut_down();
+            hung
         };
         // On the host's own runtime: the caller's may not be tokio.
         self.shared.tokio.spawn(work).await.unwrap_or_default()

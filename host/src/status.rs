@@ -16,8 +16,8 @@ use plugbay_registry::Leased;
 use serde::{Deserialize, Serialize};
 
 use crate::config::PendingRestart;
-use crate::control::{Draining, other_calls};
-use crate::report::{Rejected, timestamp};
+use crate::control::{Draining, HostState, other_calls};
+use crate::report::{ConfigWarning, Rejected, timestamp};
 use crate::set::{
     CallStatus, Generation, HealthStatus, Member, PastGeneration, PublishedSet, RetryStatus,
     RouteOrigin, Running, Trial, TrialStatus, Wanted, previous,
@@ -44,6 +44,14 @@ pub struct Status {
     /// are.
     #[serde(default)]
     pub preparing: Vec<String>,
+    /// The parts of the configuration that have no effect, as of the last reconciliation in which
+    /// everything was prepared.
+    #[serde(default)]
+    pub warnings: Vec<ConfigWarning>,
+    /// Why changes of files are not seen at once, but only every `host.rescan`; `None` while they are,
+    /// and for a host that does not watch.
+    #[serde(default)]
+    pub watch_error: Option<String>,
     /// Retired plugin versions that still have calls in flight.
     pub draining: Vec<DrainingStatus>,
     /// Native libraries that are mapped into this process, the oldest first. They stay mapped until
@@ -243,11 +251,7 @@ pub struct DrainingStatus {
 }
 
 impl Status {
-    pub(crate) fn of(
-        published: &PublishedSet,
-        draining: &Draining,
-        preparing: Vec<String>,
-    ) -> Self {
+    pub(crate) fn of(published: &PublishedSet, shared: &HostState) -> Self {
         let generation = &published.generation;
         let plugins: Vec<PluginStatus> =
             generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
@@ -259,8 +263,10 @@ impl Status {
             capabilities: capabilities(generation),
             routes: routes(generation),
             rejected: published.rejected.to_vec(),
-            preparing,
-            draining: draining_versions(draining),
+            preparing: shared.preparing(),
+            warnings: shared.warnings(),
+            watch_error: shared.watch_error(),
+            draining: draining_versions(&shared.draining),
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,
             history: history(published),

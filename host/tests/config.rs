@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::fs;
+use std::time::{Duration, Instant};
+
 use plugbay::{CallOptions, Outcome, Reason, RouteMatch};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Place, Site, place, request, until, wait};
@@ -202,4 +205,96 @@ fn the_folder_of_plugins_moves() {
     until("it moved", || site.names("codec") == ["c"]);
     support::drop_in(&file, &Guest::codec("c").version("2.0.0").stamp("2").build());
     site.answers("c", "2");
+}
+
+/// Asserts for a second, which is less than a file has to settle, that nothing changes.
+fn stays(site: &Site, what: &str, codecs: &[&str]) {
+    let end = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < end {
+        assert_eq!(site.names("codec"), codecs, "{what}");
+        assert_eq!(site.status().rejected, [], "{what}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_file_that_is_being_saved_in_place_is_not_yet_a_configuration() {
+    let site = two().config("[plugins.a]\nenabled = false\n").host();
+    let file = site.place.path("config.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    // The folder is no longer named, a line is cut, or the file does not load.
+    for (number, cut) in ["", &text[..7], &text[..text.len() - 3], "[host"].iter().enumerate() {
+        fs::write(&file, cut).unwrap();
+        stays(&site, cut, &["b"]);
+        fs::write(&file, format!("{text}# saved {number}\n")).unwrap();
+    }
+    fs::remove_file(&file).unwrap();
+    stays(&site, "the file is removed", &["b"]);
+    site.configure("[plugins.b]\nenabled = false\n");
+    until("a whole file is applied", || site.names("codec") == ["a"]);
+    assert_eq!(site.count(|it| matches!(it, Outcome::Rejected { .. })), 0);
+    // A file that stays as it is counts, however it looks.
+    fs::write(&file, text.replace("[plugins.a]\nenabled = false\n", "")).unwrap();
+    until("the shorter file is applied", || site.names("codec") == ["a", "b"]);
+    fs::write(&file, "[host").unwrap();
+    site.refuses("config.toml", Reason::Config, &["config.toml:1:"]);
+    fs::remove_file(&file).unwrap();
+    until("the missing file is refused", || {
+        let rejected = site.rejected("config.toml");
+        rejected.is_some_and(|it| it.message.contains("expected a readable file"))
+    });
+    assert_eq!(site.names("codec"), ["a", "b"]);
+}
+
+#[test]
+fn a_reload_waits_until_the_configuration_is_written() {
+    let site = two().host();
+    let file = site.place.path("config.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}[plugins.a]\nenabled = false")).unwrap();
+    let report = site.reconcile();
+    assert!(report.published && site.names("codec") == ["b"], "{report:?}");
+    // A mistake is told at once.
+    fs::write(&file, format!("{text}[plugins.a]\nenabled = 1")).unwrap();
+    let rejected = site.reconcile().rejected;
+    assert!(rejected[0].message.contains("enabled"), "{rejected:?}");
+}
+
+#[test]
+fn what_has_no_effect_is_warned_of_once() {
+    let sections = "[plugins.helo]\nmemory = '32MiB'\n[plugins.off]\nenabled = false\n\
+                    [plugins.other]\nartifact = 'hello.wasm'\n[plugins.hello]\nartifact = 'hello.wasm'\n\
+                    [[routes]]\npath = '/x'\nhandler = 'helo'\n\
+                    [[routes]]\npath = '/own/a/path'\nhandler = 'hello'\n\
+                    [[routes]]\npath = '/own/{name}'\nhandler = 'hello'\n";
+    let place = place()
+        .plugin("hello.wasm", Guest::handler("hello"))
+        .plugin("off.wasm", Guest::codec("off"))
+        .config(sections);
+    let site = place.host_with(|builder| builder.reserved(["/own/{name}/path"]));
+    let warnings =
+        || -> Vec<String> { site.status().warnings.iter().map(ToString::to_string).collect() };
+    let expected = [
+        "plugins.helo: expected the name of a plugin, found \"helo\"; did you mean hello?",
+        "routes \"/own/a/path\": expected a path that requests can reach, found one that the host serves \
+         itself; choose another path",
+        "routes \"/x\": expected the name of a handler, found \"helo\"; did you mean hello?",
+    ];
+    until("it warns", || warnings() == expected);
+    let count = |events: Vec<Outcome>| {
+        events.iter().filter(|it| matches!(it, Outcome::ConfigWarning(_))).count()
+    };
+    let started = site.start_alarms().into_iter().map(|event| event.outcome).collect();
+    assert_eq!(count(started) + count(site.outcomes()), 3);
+    // The same warnings are not reported again, whatever else changes.
+    site.configure(&format!("{sections}[defaults]\noutput = '2MiB'\n"));
+    site.wait_for_event("the configuration", |it| matches!(it, Outcome::Configured));
+    site.reconcile();
+    assert!(count(site.outcomes()) <= 3 && warnings() == expected);
+    // A plugin of the name, and one that is refused, end the warning.
+    site.drop_in("h.wasm", Guest::both("helo"));
+    until("two are gone", || warnings() == expected[1..2]);
+    site.configure("");
+    until("all are gone", || warnings().is_empty());
+    assert_eq!(site.status().rejected, []);
 }

@@ -10,9 +10,11 @@ mod embed;
 #[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
 mod own_kind;
 
+use std::path::PathBuf;
+
 use own_kind::Greeter;
 use plugbay::wasm::Engine;
-use plugbay::{CallErrorKind, CallOptions, Error, Host, Reason};
+use plugbay::{CallErrorKind, CallOptions, Config, Error, Host, Reason};
 use plugbay_fixtures::{Guest, component};
 use support::{place, wait};
 
@@ -97,6 +99,54 @@ fn two_hosts_of_one_process_share_an_engine_and_nothing_else() {
     assert_eq!(two.encode("a"), "two");
     drop(one);
     assert_eq!(two.encode("a"), "two");
+}
+
+#[test]
+fn settings_of_the_builder_compose_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    support::drop_in(&folder.path().join("a.wasm"), &Guest::codec("a").stamp("a").build());
+    let mut config = Config::default();
+    config.host.linked = false;
+    config.host.cache = PathBuf::new();
+    config.defaults.queue = 7;
+    let file = folder.path().join("config.toml");
+    support::drop_in(
+        &file,
+        b"[host]\nplugins = \"elsewhere\"\nlinked = false\ncache = \"\"\n[defaults]\nqueue = 7\n",
+    );
+    let layers = || Config::builder().file(&file);
+    let (path, build) = (folder.path(), || Host::builder().watch(false));
+    for builder in [
+        build().config(config.clone()).plugins(path),
+        build().plugins(path).config(config),
+        build().layers(layers()).plugins(path),
+        build().plugins(path).layers(layers()),
+    ] {
+        let host = builder.build_blocking().unwrap();
+        assert_eq!(host.codec("a").unwrap().encode_document(b"").unwrap(), b"a");
+        assert_eq!(host.config().defaults.queue, 7);
+        assert_eq!(host.config().host.plugins, path);
+    }
+}
+
+#[test]
+fn a_missing_folder_is_told_and_not_created() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("typo");
+    let host = Host::builder().plugins(&folder).watch(false).build_blocking().unwrap();
+    let rejected = host.status().rejected;
+    assert_eq!(rejected[0].reason, Reason::Unreadable);
+    assert!(rejected[0].source.ends_with("typo"), "{rejected:?}");
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_host_that_is_shut_down_is_neither_ready_nor_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::builder().plugins(folder.path()).build_blocking().unwrap();
+    assert!(host.is_ready() && host.is_alive());
+    wait(host.shutdown(std::time::Duration::from_secs(60)));
+    assert!(!host.is_ready() && !host.is_alive());
 }
 
 #[test]

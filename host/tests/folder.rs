@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 
 use plugbay::{Outcome, Reason};
 use plugbay_fixtures::Guest;
-use support::{assert_neighbours_serve, neighbours, place, until};
+use support::{assert_neighbours_serve, drop_in, neighbours, place, until};
 
 #[test]
 fn a_dangling_link_and_a_folder_are_listed() {
@@ -19,6 +19,7 @@ fn a_dangling_link_and_a_folder_are_listed() {
     // Once its target exists, it is a file.
     support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
     site.answers("b", "found");
+    site.recovers("b.wasm");
     assert_neighbours_serve(&site);
 }
 
@@ -210,4 +211,67 @@ fn a_folder_that_is_replaced_again_and_again() {
         site.drop_in("a.wasm", version(&format!("{round}, again")));
         site.answers("a", &format!("{round}, again"));
     }
+}
+
+#[test]
+fn what_lies_behind_links_is_watched_where_it_is() {
+    // The rescan of these tests takes a day: only the watcher sees the changes.
+    let site = place().plugin("b.wasm", Guest::codec("b").stamp("b")).host();
+    let path = |name: &str| site.place.path(name);
+    for folder in ["build", "releases/v1", "releases/v2", "repo"] {
+        fs::create_dir_all(path(folder)).unwrap();
+    }
+    let built = path("releases/v1/x.wasm");
+    drop_in(&built, &Guest::codec("a").stamp("1").build());
+    symlink("v1", path("releases/current")).unwrap();
+    symlink("../releases/current/x.wasm", path("build/x.wasm")).unwrap();
+    symlink("../build/x.wasm", site.file("a.wasm")).unwrap();
+    site.answers("a", "1");
+    drop_in(&built, &Guest::codec("a").version("2.0.0").stamp("2").build());
+    site.answers("a", "2");
+    fs::write(&built, Guest::codec("a").version("3.0.0").stamp("3").build()).unwrap();
+    site.answers("a", "3");
+    drop_in(&path("releases/v2/x.wasm"), &Guest::codec("a").version("4.0.0").stamp("4").build());
+    flip(&path("releases/current"), "v2");
+    site.answers("a", "4");
+    drop_in(&path("releases/v2/y.wasm"), &Guest::codec("a").version("5.0.0").stamp("5").build());
+    flip(&path("build/x.wasm"), "../releases/v2/y.wasm");
+    site.answers("a", "5");
+
+    // The same for the configuration.
+    let config = path("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::rename(&config, path("repo/config.toml")).unwrap();
+    symlink("repo/config.toml", &config).unwrap();
+    let config = path("repo/config.toml");
+    drop_in(&config, format!("{text}[plugins.a]\nenabled = false\n").as_bytes());
+    until("the configuration is applied", || site.names("codec") == ["b"]);
+    fs::write(&config, format!("{text}[plugins.b]\nenabled = false\n[plugins.c]\n")).unwrap();
+    until("the configuration is applied", || site.names("codec") == ["a"]);
+}
+
+#[test]
+fn too_many_folders_behind_links_are_told_until_they_are_fewer() {
+    let site = neighbours().host();
+    assert_eq!(site.status().watch_error, None);
+    let folders = 0..1024;
+    for number in folders.clone() {
+        let folder = site.place.path(&format!("build-{number}"));
+        fs::create_dir(&folder).unwrap();
+        let link = site.file(&format!("link-{number}.wasm"));
+        symlink(folder.join("absent.wasm"), link).unwrap();
+    }
+    until("it is told", || site.status().watch_error.is_some());
+    let told = site.status().watch_error.unwrap();
+    assert!(told.starts_with("file watching unavailable, polling every 1day"), "{told}");
+    assert!(told.contains("more than 1024 folders"), "{told}");
+    site.wait_for_event("the loss", |it| matches!(it, Outcome::WatchLost { .. }));
+    // The plugin folder is watched all the same.
+    for number in folders {
+        site.remove(&format!("link-{number}.wasm"));
+    }
+    until("it is over", || site.status().watch_error.is_none());
+    site.wait_for_event("the end", |it| matches!(it, Outcome::WatchRestored));
+    assert_eq!(site.count(|it| matches!(it, Outcome::WatchLost { .. })), 1);
+    assert_neighbours_serve(&site);
 }

@@ -7,15 +7,14 @@
 //! a pipe, a dangling link) has an artifact's name, it is refused, and never opened.
 
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use plugbay_core::{Artifact, Digest, Reason, Refusal, Source};
 
-/// How long a file must be unchanged before a truncated file is refused.
-pub(crate) const SETTLE: Duration = Duration::from_secs(2);
+use crate::config::file::{SETTLE, Seen, Stamp, regular};
 
 /// How old a file's last change must be before equal time stamps mean that the file is unchanged.
 /// Coarse clocks tick every few milliseconds; network file systems are worse.
@@ -83,8 +82,8 @@ impl Found {
 /// # Errors
 /// If it cannot be read, is not a regular file, is too large, or changes meanwhile.
 pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
-    let size = match size(path).map_err(|error| unreadable_file(&error))? {
-        Ok(size) => size,
+    let size = match regular(path).map_err(|error| unreadable_file(&error))? {
+        Ok(metadata) => metadata.len(),
         Err(found) => return Err(no_file(found)),
     };
     let file = File::open(path).map_err(|error| unreadable_file(&error))?;
@@ -93,22 +92,6 @@ pub(crate) fn read(path: &Path) -> Result<Artifact, Refusal> {
         return Err(changed_while_read());
     }
     Ok(Artifact::new(Source::File(path.to_owned()), bytes))
-}
-
-/// The size of a regular file, or what was found instead. Called before opening: a pipe with an
-/// artifact's name must not hang the reconciler.
-fn size(path: &Path) -> io::Result<Result<u64, &'static str>> {
-    let metadata = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
-            return Ok(Err("a dangling link"));
-        }
-        metadata => metadata?,
-    };
-    Ok(match metadata.file_type() {
-        kind if kind.is_file() => Ok(metadata.len()),
-        kind if kind.is_dir() => Err("a folder"),
-        _ => Err("a pipe, a socket or a device"),
-    })
 }
 
 fn no_file(found: &str) -> Refusal {
@@ -135,8 +118,8 @@ fn changed_while_read() -> Refusal {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     read: HashMap<PathBuf, (Stamp, Found)>,
-    /// When each file was first seen as it is now: its own time stamp may be in the future.
-    seen: HashMap<PathBuf, (Stamp, Instant)>,
+    /// Since when each file is as it is now.
+    seen: HashMap<PathBuf, Seen>,
 }
 
 fn unreadable_file(error: &io::Error) -> Refusal {
@@ -144,33 +127,6 @@ fn unreadable_file(error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::PermissionDenied => refusal.hint("the host's user needs read permission"),
         _ => refusal,
-    }
-}
-
-/// The metadata that changes when a file changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
-    modified: Option<SystemTime>,
-    /// Device, inode and change time, where the system has them.
-    inode: (u64, u64, i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let inode = {
-            use std::os::unix::fs::MetadataExt;
-            (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
-        };
-        #[cfg(not(unix))]
-        let inode = (0, 0, 0, 0);
-        Self { size: metadata.len(), modified: metadata.modified().ok(), inode }
-    }
-
-    /// The time since the file's last modification, by its time stamp; zero if that is in the future.
-    fn age(&self) -> Duration {
-        self.modified.and_then(|modified| modified.elapsed().ok()).unwrap_or_default()
     }
 }
 
@@ -217,7 +173,7 @@ pub(crate) fn list(
     Ok(listing)
 }
 
-fn is_candidate(path: &Path) -> bool {
+pub(crate) fn is_candidate(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = path.extension().and_then(|extension| extension.to_str());
     !hidden && extension.is_some_and(|it| EXTENSIONS.contains(&it.to_ascii_lowercase().as_str()))
@@ -248,7 +204,7 @@ impl Memory {
         path: &Path,
         is_whole: &impl Fn(&Artifact) -> bool,
     ) -> io::Result<Result<FileState, Refusal>> {
-        if let Err(found) = size(path)? {
+        if let Err(found) = regular(path)? {
             return Ok(Err(no_file(found)));
         }
         let file = File::open(path)?;
@@ -258,16 +214,17 @@ impl Memory {
         {
             return Ok(Ok(FileState::Artifact(found.clone())));
         }
-        let bytes = match bytes(&file, before.size) {
+        let bytes = match bytes(&file, before.size()) {
             Ok(bytes) => bytes?,
             Err(refusal) => return Ok(Err(refusal)),
         };
         // The name may lead to another file by now: then that file is read next time.
         let after = Stamp::of(&fs::metadata(path)?);
-        if before != after || bytes.len() as u64 != before.size {
+        if before != after || bytes.len() as u64 != before.size() {
             return Ok(Ok(FileState::NotYet));
         }
-        let age = self.age(path, &before);
+        let seen = self.seen.entry(path.to_owned()).or_insert_with(|| Seen::now(None));
+        let age = seen.age(Some(&before));
         let settled = age >= SETTLE;
         if bytes.is_empty() {
             let refusal = Refusal::new(Reason::Empty, "expected a plugin, found an empty file");
@@ -291,21 +248,12 @@ impl Memory {
         }
         Ok(Ok(FileState::Artifact(found)))
     }
-
-    /// The time since the last modification of a file, by its time stamp, or since it was first seen as
-    /// it is now, whichever is longer.
-    fn age(&mut self, path: &Path, stamp: &Stamp) -> Duration {
-        let now = Instant::now();
-        let seen = self.seen.entry(path.to_owned()).or_insert_with(|| (stamp.clone(), now));
-        if seen.0 != *stamp {
-            *seen = (stamp.clone(), now);
-        }
-        stamp.age().max(now.duration_since(seen.1))
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Instant, SystemTime};
+
     use super::*;
 
     fn names(listing: &Listing) -> Vec<String> {

@@ -18,6 +18,7 @@
 //! | `trials` | which version is on trial, by which rules, and the result |
 //! | `assemble` | assembles a generation |
 //! | `history` | the last generations, for rollback |
+//! | `warnings` | parts of a configuration that have no effect |
 //! | `inspect` | inspects files, for `inspect` and `check` |
 
 mod assemble;
@@ -34,6 +35,7 @@ mod source;
 mod start;
 mod store;
 mod trials;
+mod warnings;
 
 pub(crate) use self::assemble::{assemble, is_same};
 pub(crate) use self::claims::{configured_routes, settle};
@@ -47,3 +49,4 @@ pub(crate) use self::source::ArtifactSource;
 pub(crate) use self::start::{Next, Reconciliation, StartedPlugin, restart_members};
 pub(crate) use self::store::{Preparation, Retry, Store};
 pub(crate) use self::trials::{Trials, trial_outcome};
+pub(crate) use self::warnings::warnings;

@@ -1,21 +1,22 @@
 //! The builder: merges file, environment and flags into one [`Config`].
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 use super::check::relations;
+use super::file::Stamp;
+use super::kept;
 use super::problem::error::{ConfigError, ConfigSource, Problem, ProblemKind};
-use super::problem::report::{Report, locate};
+use super::problem::report::Report;
 use super::problem::source::{FILE, Place, Source, Sources};
 use super::read::deep::{Failed, on_deep_stack};
 use super::read::overlay::{self, Pair};
 use super::read::tree::{self, Table};
 use super::section::keys;
 use super::section::settings::{self, Config};
+use super::text::{self, FileText};
 
 /// The layers of a configuration. [`Layers::load`] may be called again and again: it reads the
 /// file each time.
@@ -25,6 +26,18 @@ pub struct Layers {
     file: Text,
     env: Vec<(String, String)>,
     flags: Vec<(String, String)>,
+    keep_last: bool,
+    /// The plugin folder, whatever the layers say.
+    plugins: Option<PathBuf>,
+}
+
+/// The configuration that a host starts with.
+pub(crate) struct Start {
+    pub(crate) config: Config,
+    /// The text of the file, if there is one, with its stamp unless it is the kept text.
+    pub(crate) text: Option<(String, Option<Stamp>)>,
+    /// Why the file itself is refused, if the kept text is used instead.
+    pub(crate) refused: Option<ConfigError>,
 }
 
 #[derive(Clone, Default)]
@@ -38,9 +51,6 @@ enum Text {
         origin: PathBuf,
     },
 }
-
-/// The largest configuration file, in bytes.
-const LARGEST: u64 = 4 << 20;
 
 /// Shows the names of the layers, not their values.
 impl fmt::Debug for Layers {
@@ -92,6 +102,22 @@ impl Layers {
         self
     }
 
+    /// Keeps the text of the file in `host.cache` whenever it is in force, so that a host starts with the
+    /// configuration that was last in force if the file has a mistake then: see
+    /// [`Layers::load_to_start`]. Without a cache nothing is kept.
+    pub fn keep_last(mut self) -> Layers {
+        self.keep_last = true;
+        self
+    }
+
+    pub(crate) fn set_plugins(&mut self, folder: PathBuf) {
+        self.plugins = Some(folder);
+    }
+
+    pub(crate) fn keeps_last(&self) -> bool {
+        self.keep_last
+    }
+
     /// Adds environment variables; those that do not begin with `PLUGBAY_` are ignored.
     pub fn env<K, V>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Layers
     where
@@ -125,7 +151,7 @@ impl Layers {
                     "report it, with the configuration file",
                 ),
             };
-            Err(single(Problem {
+            Err(ConfigError::from(Problem {
                 kind: ProblemKind::Io,
                 origin: self.origin(),
                 line: None,
@@ -136,6 +162,54 @@ impl Layers {
                 excerpt: None,
             }))
         })
+    }
+
+    /// Loads the configuration that a host with these layers starts with: as [`Layers::load`], but
+    /// with [`Layers::keep_last`], a file that has a mistake is replaced by its text that was last in
+    /// force. The host lists the file as refused then.
+    ///
+    /// # Errors
+    /// As [`Layers::load`], if no text is kept or it does not load with these variables and flags.
+    pub fn load_to_start(&self) -> Result<Config, ConfigError> {
+        self.start().map(|start| start.config)
+    }
+
+    pub(crate) fn start(&self) -> Result<Start, ConfigError> {
+        let Some(path) = self.path() else {
+            return Ok(Start { config: self.load()?, text: None, refused: None });
+        };
+        let FileText { stamp, text } = text::read(path);
+        let loaded = match &text {
+            Ok(text) => self.clone().text(text.as_str(), path).load(),
+            Err(error) => Err(error.clone()),
+        };
+        let text = text.unwrap_or_default();
+        match loaded {
+            Ok(config) => Ok(Start { config, text: Some((text, stamp)), refused: None }),
+            Err(error) if self.keep_last => match self.last(path, &text) {
+                Some((config, kept)) => {
+                    Ok(Start { config, text: Some((kept, None)), refused: Some(error) })
+                }
+                None => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The configuration that was last in force, and the text of its file; `None` if none is kept, or
+    /// if it does not load with these variables and flags. `broken` is the text that the file has now.
+    fn last(&self, file: &Path, broken: &str) -> Option<(Config, String)> {
+        let with = |text: &str| self.clone().text(text, file).load().ok();
+        // The cache is the one that the readable part of the file names, or the one without the file.
+        let named = on_deep_stack(|| kept::named_cache(broken)).ok().flatten();
+        let named = named.map(|cache| format!("[host]\ncache = {}\n", toml::Value::String(cache)));
+        let config = named.and_then(|text| with(&text)).or_else(|| with(""))?;
+        let cache = config.host.cache;
+        if cache.as_os_str().is_empty() {
+            return None;
+        }
+        let kept = kept::read(&cache, file)?;
+        Some((with(&kept)?, kept))
     }
 
     fn origin(&self) -> ConfigSource {
@@ -149,7 +223,7 @@ impl Layers {
         let text = match &self.file {
             Text::None => String::new(),
             Text::Given { text, .. } => text.clone(),
-            Text::File(path) => read_file(path)?,
+            Text::File(path) => text::read(path).text?,
         };
         let origin = self.origin();
         let mut sources = Sources(vec![Source { origin, text }]);
@@ -166,7 +240,10 @@ impl Layers {
         report.set_file_done(true);
         let pairs: Vec<Pair> = env.into_iter().chain(flags).collect();
         overlay::apply(pairs, &mut root, &mut report);
-        let config = settings::read(&root, &mut report);
+        let mut config = settings::read(&root, &mut report);
+        if let Some(folder) = &self.plugins {
+            config.host.plugins.clone_from(folder);
+        }
         report.set_file_done(false);
         relations::check(&config, &root, &mut report);
         report.finish()?;
@@ -186,54 +263,4 @@ fn parse(text: &str, report: &mut Report<'_>) -> Option<Table> {
         report.add(ProblemKind::Syntax, &at, "", error.message().to_owned(), Some(hint.to_owned()));
     }
     None
-}
-
-fn read_file(path: &Path) -> Result<String, ConfigError> {
-    let mut bytes = Vec::new();
-    let size = File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error))?;
-    if size as u64 > LARGEST {
-        let found = io::Error::other(format!("expected at most {LARGEST} bytes, found more"));
-        return Err(unreadable(path, &found));
-    }
-    String::from_utf8(bytes).map_err(|error| not_text(path, &error))
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
-    let hint = match error.kind() {
-        io::ErrorKind::NotFound => "create the file, or name another one",
-        io::ErrorKind::PermissionDenied => "let the user that runs plugbay read the file",
-        _ => "name a readable file",
-    };
-    single(Problem {
-        kind: ProblemKind::Io,
-        origin: ConfigSource::File(path.to_owned()),
-        line: None,
-        column: None,
-        key: None,
-        message: format!("expected a readable file, found: {error}"),
-        hint: Some(hint.to_owned()),
-        excerpt: None,
-    })
-}
-
-fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
-    let text = String::from_utf8_lossy(error.as_bytes());
-    let at = error.utf8_error().valid_up_to();
-    let (line, column, excerpt) = locate(&text, at..at + 1);
-    single(Problem {
-        kind: ProblemKind::Syntax,
-        origin: ConfigSource::File(path.to_owned()),
-        line: Some(line),
-        column: Some(column),
-        key: None,
-        message: "expected UTF-8 text, found another byte".to_owned(),
-        hint: Some("save the file as UTF-8".to_owned()),
-        excerpt,
-    })
-}
-
-fn single(problem: Problem) -> ConfigError {
-    ConfigError { problems: vec![problem], omitted: 0 }
 }

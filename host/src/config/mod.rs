@@ -12,8 +12,8 @@
 //! guess. Later layers win: flags > environment > file > defaults. The file is also checked alone,
 //! so that a mistake in it does not hide behind a flag. What this module never does: it never reads
 //! the environment (the caller passes the variables), never logs, never opens any file but the one
-//! that [`Layers::file`] names (it resolves the links of granted folders), and never shows a value
-//! whose key sounds like a secret (`secret`).
+//! that [`Layers::file`] names and its kept text (it resolves the links of granted folders), and never
+//! shows a value whose key sounds like a secret (`secret`).
 //! | module | idea |
 //! |---|---|
 //! | `value` | durations and sizes |
@@ -21,16 +21,21 @@
 //! | `read` | values with places, and reading them as types |
 //! | `section` | [`Config`] and its sections |
 //! | `check` | checks between sections, and changes that need a restart |
+//! | `file`, `text` | files that change while they are read; the text of the configuration file |
+//! | `kept` | the text of the file that was last in force, kept in the cache folder |
 //! | `layers` | the builder: file, environment and flags become one [`Config`] |
 //! | [`schema`] | a plugin's own config against the schema that it declares |
 //! Each module imports those above it in the table, never the other way.
 
 mod check;
-mod layers;
+pub(crate) mod file;
+pub(crate) mod kept;
+pub(crate) mod layers;
 mod problem;
 mod read;
 pub mod schema;
 mod section;
+pub(crate) mod text;
 mod value;
 
 #[cfg(test)]

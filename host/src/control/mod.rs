@@ -6,7 +6,9 @@
 //! | file | idea |
 //! |---|---|
 //! | `signal` | wakes the reconciler, and carries the commands of operators |
+//! | `places` | which folders are watched, and which of their entries matter |
 //! | `watch` | wakes the reconciler when the folder or the configuration changes; `unwatched` replaces it in a build without the feature `watch` |
+//! | `config_file` | when a changed configuration file is complete, and taken over |
 //! | `reconcile` | the only writer: one reconciliation after the other |
 //! | `leaving` | keeps a plugin whose file is gone while new files are prepared, one of which may replace it |
 //! | `publish` | publishes the next set by one atomic store |
@@ -17,9 +19,12 @@
 //! | `shared` | the state that these share with the host's handles |
 
 mod canary;
+mod config_file;
 mod drain;
 mod health;
 mod leaving;
+#[cfg(feature = "watch")]
+mod places;
 mod publish;
 mod reconcile;
 mod restarts;
@@ -32,6 +37,7 @@ mod unwatched;
 #[cfg(feature = "watch")]
 mod watch;
 
+pub(crate) use self::config_file::ConfigFile;
 pub(crate) use self::drain::{Draining, other_calls};
 pub(crate) use self::reconcile::Reconciler;
 pub use self::rollback::{GenerationNumbers, RollbackError};

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use plugbay_core::{Artifact, Reason, Refusal, Source};
 use tokio::sync::oneshot;
 
+use super::config_file::{Patience, Reading};
 use super::leaving::{self, Leaving};
 use super::publish::{NextSet, Publisher};
 use super::restarts::Restarter;
@@ -26,10 +27,11 @@ use super::unwatched::Watch;
 use super::watch::Watch;
 use crate::change::{
     ArtifactSource, Desired, Key, Next, Preparation, Reconciliation, Retry, Store, Trials, folder,
-    is_disabled, is_whole, resolve, restart_members, violated,
+    is_disabled, is_whole, resolve, restart_members, violated, warnings,
 };
 use crate::config::Config;
-use crate::report::{Outcome, Rejection, Report};
+use crate::config::file::SETTLE;
+use crate::report::{Outcome, Rejection, Report, millis};
 use crate::set::{Generation, PastGeneration, PublishedSet, Wanted, shut_down};
 
 /// The reconciler's state. It lives on one thread.
@@ -42,10 +44,14 @@ pub(crate) struct Reconciler {
     memory: folder::Memory,
     given: Vec<Artifact>,
     linked: Vec<Artifact>,
+    /// Wakes this reconciler when a file changes, if the host watches files.
+    watching: Option<Signal>,
+    /// `None` also while the system gives no watcher.
     watch: Option<Watch>,
-    watch_lost: bool,
     /// Whether any file is still being written.
     unsettled: bool,
+    /// Whether the configuration file is one of them.
+    config_unsettled: bool,
     restarter: Restarter,
     trials: Trials,
     /// The last source of each plugin: its last good version may come from another file.
@@ -54,6 +60,12 @@ pub(crate) struct Reconciler {
     pinned: Option<Arc<PastGeneration>>,
     /// The artifacts that are being prepared.
     pending: BTreeMap<Key, Source>,
+    /// The names of the plugins that were found, whether they run or not.
+    found: BTreeSet<String>,
+    /// The paths that the application serves itself.
+    reserved: Vec<String>,
+    /// The generation and the names whose warnings were computed last.
+    warned: (u64, BTreeSet<String>),
     /// The callers that wait until the artifacts of their reload are prepared.
     waiting: Vec<Waiting>,
     leaving: Leaving,
@@ -65,7 +77,11 @@ struct Waiting {
     report: Report,
     /// The artifacts that it waits for.
     pending: BTreeSet<Key>,
+    since: Instant,
 }
+
+/// How long a caller of a reload waits at most for a configuration file that is still being written.
+const SAVE_WAIT: Duration = SETTLE.saturating_mul(2);
 
 /// How long a reconciliation waits for the artifacts that it begins to prepare. Most plugins are compiled
 /// by then, and one reconciliation is quicker than two. Commands of operators wait for this.
@@ -90,6 +106,9 @@ impl Reconciler {
             places: BTreeMap::new(),
             pinned: None,
             pending: BTreeMap::new(),
+            found: BTreeSet::new(),
+            reserved: Vec::new(),
+            warned: (0, BTreeSet::new()),
             waiting: Vec::new(),
             leaving: Leaving::default(),
             shared,
@@ -99,18 +118,21 @@ impl Reconciler {
             memory: folder::Memory::default(),
             given,
             linked,
+            watching: None,
             watch: None,
-            watch_lost: false,
             unsettled: false,
+            config_unsettled: false,
         }
     }
 
     /// Watches the folder and the configuration, beginning with the next reconciliation.
     pub(crate) fn watch(&mut self, signal: Signal) {
-        match Watch::new(signal) {
-            Ok(watch) => self.watch = Some(watch),
-            Err(error) => self.watch_failed(&error),
-        }
+        self.watching = Some(signal);
+    }
+
+    /// Sets the paths that the application serves itself.
+    pub(crate) fn reserve(&mut self, paths: Vec<String>) {
+        self.reserved = paths;
     }
 
     /// Reconciles at each wake-up, until the host is stopped.
@@ -118,7 +140,7 @@ impl Reconciler {
         loop {
             // A file that is being written is read again soon, whether or not an event comes. Such
             // a reconciliation does not retry plugins that failed to start.
-            let (slow, soon) = (self.config.host.rescan, folder::SETTLE / 4);
+            let (slow, soon) = (self.config.host.rescan, SETTLE / 4);
             let hurried = self.unsettled && soon < slow;
             let timer = if hurried { soon } else { slow };
             match signals.wait(self.config.host.debounce, timer, || self.store.batch()) {
@@ -149,7 +171,8 @@ impl Reconciler {
         }
     }
 
-    /// Sends callers their reports, once all artifacts are prepared that their reload found.
+    /// Sends callers their reports, once all artifacts are prepared that their reload found, and the
+    /// configuration file is written.
     fn answer(&mut self, replies: Vec<oneshot::Sender<Report>>, report: &Report) {
         for waiting in &mut self.waiting {
             let so_far = std::mem::replace(&mut waiting.report, report.clone());
@@ -158,9 +181,12 @@ impl Reconciler {
         }
         self.waiting.extend(replies.into_iter().map(|reply| {
             let pending = self.pending.keys().copied().collect();
-            Waiting { reply, report: report.clone(), pending }
+            Waiting { reply, report: report.clone(), pending, since: Instant::now() }
         }));
-        let ended = |waiting: &mut Waiting| waiting.pending.is_empty() || waiting.reply.is_closed();
+        let ended = |waiting: &mut Waiting| {
+            let written = !self.config_unsettled || waiting.since.elapsed() >= SAVE_WAIT;
+            (waiting.pending.is_empty() && written) || waiting.reply.is_closed()
+        };
         for Waiting { reply, report, .. } in self.waiting.extract_if(.., ended) {
             // The caller may have stopped waiting.
             let _ = reply.send(report);
@@ -179,6 +205,7 @@ impl Reconciler {
             Some(restarted) => restarted.after(Some(report)),
             None => report,
         };
+        self.warn();
         self.shared.pass_ends();
         Report { preparing: self.shared.preparing(), ..report }
     }
@@ -188,6 +215,21 @@ impl Reconciler {
     fn set_pending(&mut self, pending: BTreeMap<Key, Source>) {
         self.shared.set_preparing(pending.values().map(ToString::to_string).collect());
         self.pending = pending;
+    }
+
+    /// Sets the warnings about the configuration, unless the names of some plugins are not known yet.
+    fn warn(&mut self) {
+        if !self.pending.is_empty() || self.unsettled || self.pinned.is_some() {
+            return;
+        }
+        let published = self.shared.cell.load();
+        let number = published.generation.number;
+        if number == 0 || (self.warned.0 == number && self.warned.1 == self.found) {
+            return;
+        }
+        self.warned = (number, self.found.clone());
+        let warnings = warnings(&published.generation, &self.found, &self.reserved);
+        self.shared.set_warnings(warnings);
     }
 
     /// Carries out decided trials, if there are any.
@@ -278,6 +320,7 @@ impl Reconciler {
         let mut refused = Vec::new();
         let published = self.shared.cell.load();
         let running = &published.generation;
+        (self.unsettled, self.config_unsettled) = (false, false);
         let (config, mut desired) = match self.pinned.clone() {
             Some(past) => {
                 self.set_pending(BTreeMap::new());
@@ -356,6 +399,9 @@ impl Reconciler {
         let report = self.publisher.publish(&published, set);
         if !report.rejected.iter().any(|it| it.reason == Reason::Migration) {
             self.config = config;
+            if self.pinned.is_none() {
+                self.source.adopt(&self.config.host.cache);
+            }
         }
         report
     }
@@ -374,8 +420,8 @@ impl Reconciler {
         retry: Retry,
         refused: &mut Vec<Rejection>,
     ) -> (Arc<Config>, Desired) {
-        let config = self.read_config(refused);
-        self.follow(&config);
+        let config = self.read_config(retry, refused);
+        self.follow(&config, retry);
         let (origins, mut failed) = self.list(&config, running, refused);
         let mut keep = self.publisher.history().keys();
         let members = running.plugins.iter().flat_map(|(_, member)| member.all());
@@ -383,7 +429,7 @@ impl Reconciler {
         let most = workers(&config);
         let mut prepared = self.store.prepare(&origins, &config, &keep, most, retry);
         if running.number == 0 && !prepared.pending.is_empty() {
-            let is_watched = self.watch.is_some() && !config.host.strict;
+            let is_watched = self.watching.is_some() && !config.host.strict;
             let patience = if is_watched { START_WAIT } else { Duration::MAX };
             self.store.wait(patience, || {
                 self.shared.step_begins_again();
@@ -396,6 +442,12 @@ impl Reconciler {
         let Preparation { offers, refused: unprepared, pending, .. } = prepared;
         failed.extend(unprepared.iter().map(|it| it.source.clone()));
         failed.extend(pending.values().cloned());
+        // A file that is refused may hold the plugin of its name.
+        let stems = failed.iter().map(|source| {
+            let file = source.file_name();
+            Path::new(&file).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        });
+        self.found = offers.iter().map(|it| it.description.name.clone()).chain(stems).collect();
         refused.extend(unprepared);
         let incumbents = running.incumbents(&self.places);
         let mut present = failed.clone();
@@ -452,40 +504,64 @@ impl Reconciler {
         }
     }
 
-    /// Reads the configuration; if it has a mistake, the current one stays.
-    fn read_config(&self, refused: &mut Vec<Rejection>) -> Arc<Config> {
-        match &self.source {
-            ConfigLoader::Fixed(config) => Arc::clone(config),
-            ConfigLoader::Layers(layers) => match layers.load() {
-                Ok(config) if config == *self.config => Arc::clone(&self.config),
-                Ok(config) => Arc::new(config),
-                Err(error) => {
-                    let file = layers.path().unwrap_or(Path::new("configuration"));
-                    refused.push(Rejection {
-                        source: Source::File(file.to_owned()),
-                        plugin: None,
-                        digest: None,
-                        refusal: Refusal::new(Reason::Config, error.to_string())
-                            .hint("the running configuration stays"),
-                    });
-                    Arc::clone(&self.config)
-                }
-            },
-        }
+    /// Reads the configuration; if it has a mistake, or is not yet complete, the current one stays.
+    fn read_config(&mut self, retry: Retry, refused: &mut Vec<Rejection>) -> Arc<Config> {
+        let file = match &mut self.source {
+            ConfigLoader::Fixed(config) => return Arc::clone(config),
+            ConfigLoader::Layers(file) => file,
+        };
+        let patience = if retry == Retry::All { Patience::JudgeNow } else { Patience::Wait };
+        let refusal = match file.read(patience) {
+            Reading::Config(config) if *config == *self.config => None,
+            Reading::Config(config) => return Arc::from(config),
+            Reading::Refused(error) => Some(error),
+            Reading::NotYet(before) => {
+                (self.unsettled, self.config_unsettled) = (true, true);
+                before
+            }
+        };
+        refused.extend(refusal.map(|error| {
+            Rejection {
+                source: Source::File(file.path().unwrap_or(Path::new("configuration")).to_owned()),
+                plugin: None,
+                digest: None,
+                refusal: Refusal::new(Reason::Config, error.to_string())
+                    .hint("the running configuration stays"),
+            }
+        }));
+        Arc::clone(&self.config)
     }
 
-    fn follow(&mut self, config: &Config) {
+    /// Watches the files of this configuration. A watcher that could not be created is tried again at
+    /// each rescan and reload.
+    fn follow(&mut self, config: &Config, retry: Retry) {
+        let Some(signal) = &self.watching else { return };
+        if self.watch.is_none() {
+            if retry == Retry::None && self.shared.watch_error().is_some() {
+                return;
+            }
+            match Watch::new(signal.clone()) {
+                Ok(watch) => self.watch = Some(watch),
+                Err(error) => return self.watch_failed(&error, config),
+            }
+        }
         let Some(watch) = &mut self.watch else { return };
         match watch.follow(&config.host.plugins, self.source.file()) {
-            Ok(()) => self.watch_lost = false,
-            Err(error) => self.watch_failed(&error),
+            Ok(()) => {
+                if self.shared.set_watch_error(None).is_some() {
+                    self.shared.journal.note(self.shared.number(), Outcome::WatchRestored);
+                }
+            }
+            Err(error) => self.watch_failed(&error, config),
         }
     }
 
-    fn watch_failed(&mut self, error: &impl Display) {
-        if !std::mem::replace(&mut self.watch_lost, true) {
-            let message = error.to_string();
-            self.shared.journal.note(self.shared.number(), Outcome::WatchLost { message });
+    fn watch_failed(&self, error: &impl Display, config: &Config) {
+        let (rescan_ms, message) = (millis(config.host.rescan), error.to_string());
+        let outcome = Outcome::WatchLost { rescan_ms, message };
+        let text = Some(outcome.to_string());
+        if self.shared.set_watch_error(text.clone()) != text {
+            self.shared.journal.note(self.shared.number(), outcome);
         }
     }
 
@@ -504,7 +580,7 @@ impl Reconciler {
         });
         match listed {
             Ok(listing) => {
-                self.unsettled = !listing.not_yet.is_empty();
+                self.unsettled |= !listing.not_yet.is_empty();
                 failed.extend(listing.not_yet.into_iter().map(Source::File));
                 for (source, refusal) in listing.refused {
                     failed.insert(source.clone());
@@ -513,7 +589,6 @@ impl Reconciler {
                 origins.extend(listing.artifacts.into_iter().map(ArtifactSource::Folder));
             }
             Err(refusal) => {
-                self.unsettled = false;
                 // Nothing is known about the files: all plugins that came from files stay.
                 let incumbents = running.incumbents(&self.places);
                 let sources = incumbents.into_values().flat_map(|it| it.sources);

@@ -1,7 +1,7 @@
 //! State that the reconciler shares with the host's handles.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -9,24 +9,41 @@ use plugbay_registry::Leased;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::config_file::ConfigFile;
 use super::drain::Draining;
 use super::signal::Signal;
-use crate::config::{Config, Layers};
-use crate::report::{Journal, millis};
+use crate::config::{Config, ConfigError};
+use crate::report::{ConfigWarning, Journal, Outcome, millis};
 use crate::set::{Cell, Running};
 
 /// The source of the configuration.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum ConfigLoader {
     Fixed(Arc<Config>),
-    Layers(Layers),
+    Layers(Box<ConfigFile>),
 }
 
 impl ConfigLoader {
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::Fixed(_) => None,
-            Self::Layers(layers) => layers.path(),
+            Self::Layers(file) => file.path(),
+        }
+    }
+
+    /// Notes that the configuration that was read last is in force.
+    pub(crate) fn adopt(&mut self, cache: &Path) {
+        match self {
+            Self::Fixed(_) => {}
+            Self::Layers(file) => file.adopt(cache),
+        }
+    }
+
+    /// Why the file was refused when it was read last.
+    pub(crate) fn refused(&self) -> Option<&ConfigError> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Layers(file) => file.refused(),
         }
     }
 }
@@ -44,7 +61,11 @@ pub(crate) struct HostState {
     unhealthy: Mutex<Vec<Weak<Leased<Running>>>>,
     /// The sources of the artifacts that are being prepared.
     preparing: Mutex<Vec<String>>,
+    /// Why changes of files are not seen at once.
+    watch_error: Mutex<Option<String>>,
+    warnings: Mutex<Vec<ConfigWarning>>,
     signal: Signal,
+    is_shut_down: AtomicBool,
     /// When the current step of a reconciliation began, in milliseconds since `start`; 0 while none
     /// is running.
     step_started: AtomicU64,
@@ -62,7 +83,10 @@ impl HostState {
             most_probes: AtomicU32::new(probes.max(1)),
             unhealthy: Mutex::default(),
             preparing: Mutex::default(),
+            watch_error: Mutex::default(),
+            warnings: Mutex::default(),
             signal,
+            is_shut_down: AtomicBool::new(false),
             step_started: AtomicU64::new(0),
             start: Instant::now(),
         })
@@ -131,6 +155,32 @@ impl HostState {
         *self.preparing.lock().unwrap_or_else(PoisonError::into_inner) = sources;
     }
 
+    /// Why changes of files are not seen at once.
+    pub(crate) fn watch_error(&self) -> Option<String> {
+        self.watch_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets why changes of files are not seen at once, and returns what was set before.
+    pub(crate) fn set_watch_error(&self, error: Option<String>) -> Option<String> {
+        let mut current = self.watch_error.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, error)
+    }
+
+    /// The parts of the configuration that have no effect.
+    pub(crate) fn warnings(&self) -> Vec<ConfigWarning> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the parts of the configuration that have no effect, and reports those that are new.
+    pub(crate) fn set_warnings(&self, warnings: Vec<ConfigWarning>) {
+        let mut current = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, warnings.clone());
+        drop(current);
+        for warning in warnings.into_iter().filter(|it| !before.contains(it)) {
+            self.journal.note(self.number(), Outcome::ConfigWarning(warning));
+        }
+    }
+
     /// Wakes the reconciler after `wait`.
     pub(crate) fn wake_after(&self, wait: Duration) {
         let signal = self.signal.clone();
@@ -142,6 +192,17 @@ impl HostState {
 
     fn unhealthy(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Leased<Running>>>> {
         self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that the shutdown of the host has ended.
+    pub(crate) fn set_shut_down(&self) {
+        // Relaxed: nothing else is read because of it.
+        self.is_shut_down.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the shutdown of the host has ended.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.is_shut_down.load(Ordering::Relaxed)
     }
 
     /// Whether the host is shut down, or gone.

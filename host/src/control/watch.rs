@@ -1,34 +1,28 @@
 //! Wakes the reconciler when the plugin folder or the configuration file may have changed. Folders
-//! are watched, never the files in them: a file that is replaced by rename has another inode. A
-//! link on the path to the folder is watched in the folder that holds it, because that is where it
-//! is swapped. Events may be lost or late: inotify has limits, and network file systems send none.
-//! So the reconciler also runs at each `host.rescan`, and an event only wakes it. A folder that is
-//! moved away takes its watch with it, and the watcher forgets it by its path, even if that path
-//! leads to a folder again by then, or to the same one. So any event about a watched folder itself
-//! makes all watches doubtful, and all of them are set again.
+//! are watched, never the files in them: a file that is replaced by rename has another inode.
+//! [`places`](super::places) says which folders. Events may be lost or late: inotify has limits, and
+//! network file systems send none. So the reconciler also runs at each `host.rescan`, and an event only
+//! wakes it. A folder that is moved away takes its watch with it, and the watcher forgets it by its path,
+//! even if that path leads to a folder again by then, or to the same one. So any event about a watched
+//! folder itself makes all watches doubtful, and all of them are set again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+#[cfg(unix)]
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::places::{Interest, MAX_FOLDERS, Places};
 use super::signal::Signal;
 
-/// The entries of a folder whose events matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Interest {
-    /// Every entry.
-    All,
-    /// These entries, and those that begin with `..`, which `ConfigMap`s swap.
-    Names(BTreeSet<OsString>),
-}
-
 type Interests = BTreeMap<PathBuf, Interest>;
+/// Device and inode of a folder, where the system has them.
+type Inode = Option<(u64, u64)>;
 
 /// The watcher, and the folders that it watches.
 pub(crate) struct Watch {
@@ -38,12 +32,12 @@ pub(crate) struct Watch {
     /// Whether a watched folder was moved or removed, perhaps with its watch.
     doubtful: Arc<AtomicBool>,
     /// The watched folders, with their inodes: another folder with the same name has another inode.
-    watched: BTreeMap<PathBuf, Option<(u64, u64)>>,
+    watched: BTreeMap<PathBuf, Inode>,
 }
 
 impl Watch {
     /// A watcher without any watched folder.
-    pub(crate) fn new(signal: Signal) -> notify::Result<Self> {
+    pub(crate) fn new(signal: Signal) -> Result<Self, WatchError> {
         let interests = Arc::new(Mutex::new(Interests::new()));
         let shared = Arc::clone(&interests);
         let own = signal.clone();
@@ -62,44 +56,101 @@ impl Watch {
         Ok(Self { watcher, interests, signal: own, doubtful, watched: BTreeMap::new() })
     }
 
-    /// Watches the folders on the paths to `folder` and `file`. Called before each reconciliation,
-    /// so that a change during it is seen after it.
+    /// Watches the folders on the paths to `folder`, `file` and the files behind links in the folder.
+    /// Called before each reconciliation, so that a change during it is seen after it.
     ///
     /// # Errors
     ///
     /// The first folder that cannot be watched; the others are.
-    pub(crate) fn follow(&mut self, folder: &Path, file: Option<&Path>) -> notify::Result<()> {
+    pub(crate) fn follow(&mut self, folder: &Path, file: Option<&Path>) -> Result<(), WatchError> {
         // Events name absolute paths.
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let interests = interests(&absolute(folder), file.map(absolute).as_deref());
-        let current: BTreeMap<PathBuf, Option<(u64, u64)>> =
-            interests.keys().map(|path| (path.clone(), inode(path))).collect();
-        *self.interests.lock().unwrap_or_else(PoisonError::into_inner) = interests;
+        let places = Places::of(&absolute(folder), file.map(absolute).as_deref());
+        let exceeded = places.exceeded;
+        let (folders, inodes) = merge(places.folders);
+        *self.interests.lock().unwrap_or_else(PoisonError::into_inner) = folders;
         let doubtful = self.doubtful.swap(false, Ordering::SeqCst);
-        if !doubtful && current == self.watched {
-            return Ok(());
-        }
-        for path in self.watched.keys() {
-            // The watch is gone already if its folder is.
-            let _ = self.watcher.unwatch(path);
-        }
-        self.watched.clear();
-        let mut failed = None;
-        for (path, inode) in current {
+        let watcher = &mut self.watcher;
+        self.watched.retain(|path, inode| {
+            let stays = !doubtful && inodes.get(path) == Some(inode);
+            if !stays {
+                // The watch is gone already if its folder is.
+                let _ = watcher.unwatch(path);
+            }
+            stays
+        });
+        let mut failed = exceeded.then_some(WatchError::TooManyFolders);
+        let mut added = false;
+        for (path, inode) in inodes {
+            if self.watched.contains_key(&path) {
+                continue;
+            }
             match self.watcher.watch(&path, RecursiveMode::NonRecursive) {
-                Ok(()) => drop(self.watched.insert(path, inode)),
+                Ok(()) => {
+                    self.watched.insert(path, inode);
+                    added = true;
+                }
                 // The folder was removed meanwhile.
                 Err(_) if !path.exists() => {}
-                Err(error) => drop(failed.get_or_insert(error)),
+                Err(error) => drop(failed.get_or_insert(error.into())),
             }
         }
-        if let Some(error) = failed {
-            return Err(error);
+        if added {
+            // A change between reading the folder and watching it gave no event.
+            self.signal.wake();
         }
-        // A change between reading the folder and watching it gave no event.
-        self.signal.wake();
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
+}
+
+/// Why changes of files are not seen, or not all of them.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WatchError {
+    #[error(transparent)]
+    System(notify::Error),
+    #[error("{0}; raise the limit fs.inotify.max_user_instances")]
+    Instances(notify::Error),
+    #[error("{0}; raise the limit fs.inotify.max_user_watches")]
+    Watches(notify::Error),
+    #[error(
+        "links lead to more than {MAX_FOLDERS} folders, and changes in the others are seen when polling; \
+         let the links lead to fewer folders"
+    )]
+    TooManyFolders,
+}
+
+impl From<notify::Error> for WatchError {
+    fn from(error: notify::Error) -> Self {
+        match &error.kind {
+            ErrorKind::MaxFilesWatch => Self::Watches(error),
+            ErrorKind::Io(io) if io.kind() == io::ErrorKind::StorageFull => Self::Watches(error),
+            // The system gives no more inotify instances, or no more descriptors.
+            ErrorKind::Io(io) if io.raw_os_error() == Some(EMFILE) => Self::Instances(error),
+            _ => Self::System(error),
+        }
+    }
+}
+
+/// The number of the error "too many open files" on Linux, macOS and the BSDs.
+const EMFILE: i32 = 24;
+
+/// Leaves one path for each folder, with what matters under all its paths, and adds the inodes: the
+/// system has one watch for a folder, even if it is mounted at several paths.
+fn merge(places: Interests) -> (Interests, BTreeMap<PathBuf, Inode>) {
+    let (mut folders, mut inodes) = (Interests::new(), BTreeMap::new());
+    let mut paths: BTreeMap<Inode, PathBuf> = BTreeMap::new();
+    for (path, interest) in places {
+        let inode = inode(&path);
+        let known = inode.is_some().then(|| paths.get(&inode)).flatten();
+        if let Some(folder) = known.and_then(|path| folders.get_mut(path)) {
+            merge_interests(folder, interest);
+            continue;
+        }
+        paths.insert(inode, path.clone());
+        inodes.insert(path.clone(), inode);
+        folders.insert(path, interest);
+    }
+    (folders, inodes)
 }
 
 /// Whether an event says that a watched folder itself was moved or removed.
@@ -124,80 +175,25 @@ fn is_of(path: &Path, interests: &Interests) -> bool {
         return true;
     }
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
-    match interests.get(folder) {
-        Some(Interest::All) => true,
-        Some(Interest::Names(names)) => {
-            names.contains(name) || name.as_encoded_bytes().starts_with(b"..")
-        }
-        None => false,
-    }
+    interests.get(folder).is_some_and(|interest| interest.contains(name))
 }
 
-/// The folders to watch, and the entries of each that matter.
-fn interests(folder: &Path, file: Option<&Path>) -> Interests {
-    let mut interests = Interests::new();
-    add_path_to(folder, &mut interests);
-    if let Some(file) = file {
-        add_path_to(file, &mut interests);
-    }
-    if folder.is_dir() {
-        interests.insert(folder.to_owned(), Interest::All);
-    }
-    interests
-}
-
-/// Adds the folder that holds `path`, the nearest one that exists, and the folders of all links on
-/// the path.
-fn add_path_to(path: &Path, interests: &mut Interests) {
-    let mut ancestors: Vec<&Path> = path.ancestors().collect();
-    ancestors.reverse();
-    let mut missing = false;
-    for ancestor in ancestors {
-        let Some(name) = ancestor.file_name() else { continue };
-        let metadata = fs::symlink_metadata(ancestor).ok();
-        let is_link = metadata.as_ref().is_some_and(fs::Metadata::is_symlink);
-        let first_missing = metadata.is_none() && !missing;
-        missing |= metadata.is_none();
-        if is_link || first_missing || (ancestor == path && !missing) {
-            add(ancestor, name, interests);
-        }
-        if is_link && let Ok(target) = fs::read_link(ancestor) {
-            // A link to a link: the second one is swapped in another folder.
-            let holder = ancestor.parent().unwrap_or(Path::new("."));
-            let target = holder.join(target);
-            if fs::symlink_metadata(&target).is_ok_and(|it| it.is_symlink())
-                && let Some(name) = target.file_name()
-            {
-                add(&target, name, interests);
-            }
-        }
-    }
-}
-
-fn add(path: &Path, name: &std::ffi::OsStr, interests: &mut Interests) {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return;
-    }
-    let interest =
-        interests.entry(folder.to_owned()).or_insert_with(|| Interest::Names(BTreeSet::new()));
-    if let Interest::Names(names) = interest {
-        names.insert(name.to_owned());
+fn merge_interests(into: &mut Interest, other: Interest) {
+    match (&mut *into, other) {
+        (Interest::Names(names), Interest::Names(more)) => names.extend(more),
+        _ => *into = Interest::All,
     }
 }
 
 #[cfg(unix)]
-fn inode(path: &Path) -> Option<(u64, u64)> {
+fn inode(path: &Path) -> Inode {
     use std::os::unix::fs::MetadataExt;
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
-fn inode(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|_| (0, 0))
+fn inode(_path: &Path) -> Inode {
+    None
 }
 
 #[cfg(test)]
@@ -207,38 +203,20 @@ mod tests {
     #[test]
     fn unrelated_files_and_reads_do_not_matter() {
         let root = tempfile::tempdir().unwrap();
-        let (folder, config) = (root.path().join("plugins"), root.path().join("config.toml"));
+        let path = root.path().canonicalize().unwrap();
+        let (folder, config) = (path.join("plugins"), path.join("config.toml"));
         fs::create_dir(&folder).unwrap();
         fs::write(&config, "").unwrap();
-        let interests = interests(&folder, Some(&config));
+        let interests = Places::of(&folder, Some(&config)).folders;
         let event = |kind, path: PathBuf| matters(&Event::new(kind).add_path(path), &interests);
         let create = EventKind::Create(notify::event::CreateKind::File);
         let open = EventKind::Access(AccessKind::Open(AccessMode::Read));
         let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
         assert!(event(create, folder.join("a.wasm")));
         assert!(event(closed, config.clone()));
-        assert!(event(create, root.path().join("..data")));
+        assert!(event(create, path.join("..data")));
         assert!(event(create, folder.clone()));
         assert!(!event(open, folder.join("a.wasm")));
-        assert!(!event(create, root.path().join("something-else")));
-    }
-
-    #[test]
-    fn a_missing_folder_is_awaited_where_it_would_appear() {
-        let root = tempfile::tempdir().unwrap();
-        let interests = interests(&root.path().join("a/b/c"), None);
-        assert_eq!(interests[root.path()], Interest::Names([OsString::from("a")].into()));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_are_watched_in_the_folder_that_holds_them() {
-        let root = tempfile::tempdir().unwrap();
-        let real = root.path().join("v1/plugins");
-        fs::create_dir_all(&real).unwrap();
-        std::os::unix::fs::symlink("v1", root.path().join("current")).unwrap();
-        let interests = interests(&root.path().join("current/plugins"), None);
-        assert_eq!(interests[root.path()], Interest::Names([OsString::from("current")].into()));
-        assert_eq!(interests[&root.path().join("current/plugins")], Interest::All);
+        assert!(!event(create, path.join("something-else")));
     }
 }

@@ -1,7 +1,7 @@
 //! Sends outcomes to the log and to all subscribers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use plugbay_core::{Notice, Observer};
@@ -13,6 +13,9 @@ use super::timestamp;
 
 /// How many events a slow subscriber may lag behind before it misses the oldest.
 const BACKLOG: usize = 1024;
+
+/// The number of events that are kept for the first subscribers.
+const MAX_ALARMS: usize = 256;
 
 /// An outcome, its time, and the generation that served then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,11 +36,23 @@ pub(crate) struct Journal {
     events: broadcast::Sender<Event>,
     /// The newest generation of which an outcome was reported.
     newest: Arc<AtomicU64>,
+    /// The alarming events until the host is built: before, there can be no subscriber.
+    alarms: Arc<Mutex<Alarms>>,
+}
+
+#[derive(Default)]
+struct Alarms {
+    events: Vec<Event>,
+    complete: bool,
 }
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self { events: broadcast::Sender::new(BACKLOG), newest: Arc::default() }
+        Self {
+            events: broadcast::Sender::new(BACKLOG),
+            newest: Arc::default(),
+            alarms: Arc::default(),
+        }
     }
 
     pub(crate) fn subscribe(&self) -> Events {
@@ -58,8 +73,30 @@ impl Journal {
         } else {
             tracing::info!(target: "plugbay", generation, reason, "{outcome}");
         }
+        let alarming = outcome.is_alarming();
+        let event = Event { at: SystemTime::now(), generation, outcome };
+        if alarming {
+            let mut alarms = self.alarms();
+            if !alarms.complete && alarms.events.len() < MAX_ALARMS {
+                alarms.events.push(event.clone());
+            }
+        }
         // This fails if there is no subscriber; the log has the outcome.
-        let _ = self.events.send(Event { at: SystemTime::now(), generation, outcome });
+        let _ = self.events.send(event);
+    }
+
+    /// Notes that the host is built.
+    pub(crate) fn host_is_built(&self) {
+        self.alarms().complete = true;
+    }
+
+    /// The alarming events until the host was built.
+    pub(crate) fn start_alarms(&self) -> Vec<Event> {
+        self.alarms().events.clone()
+    }
+
+    fn alarms(&self) -> MutexGuard<'_, Alarms> {
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `outcome` | the [`Outcome`] of each step of a change |
 //! | `journal` | sends outcomes to the log and to all subscribers |
 //! | `rejected` | refused files, plugins and configurations, with the reasons |
+//! | `warning` | parts of the configuration that have no effect |
 //! | `summary` | the report of one reconciliation |
 //! | `time`, [`timestamp`] | durations and points in time, as reports write them |
 
@@ -14,6 +15,7 @@ mod rejected;
 mod summary;
 mod time;
 pub mod timestamp;
+mod warning;
 
 pub(crate) use self::journal::Journal;
 pub use self::journal::{Event, Events};
@@ -22,3 +24,4 @@ pub use self::rejected::Rejected;
 pub(crate) use self::rejected::Rejection;
 pub use self::summary::Report;
 pub(crate) use self::time::millis;
+pub use self::warning::ConfigWarning;

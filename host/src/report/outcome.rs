@@ -1,12 +1,14 @@
 //! The outcomes of the steps of a change.
 
 use std::fmt;
+use std::time::Duration;
 
 use plugbay_core::{CallError, Notice, Reason};
 use plugbay_guard::{Health, Transition};
 use serde::{Deserialize, Serialize};
 
 use super::time::millis;
+use super::warning::ConfigWarning;
 
 /// The outcome of one step. [`Outcome::reason`] is the stable word that logs, metrics, the event
 /// stream and the CLI share.
@@ -177,17 +179,32 @@ pub enum Outcome {
     Resumed,
     /// A new configuration is in force.
     Configured,
+    /// The host started, its configuration file is refused, and the configuration that was last in
+    /// force serves.
+    LastConfig {
+        /// The file.
+        source: String,
+        /// Its first mistake.
+        message: String,
+    },
+    /// A part of the configuration has no effect, such as a section that names no plugin.
+    ConfigWarning(ConfigWarning),
     /// A setting changed that only a restart applies.
     PendingRestart {
         /// The key.
         key: String,
     },
     /// File watching is unavailable: the operating system refuses it, or the host is built without
-    /// the feature `watch`. The folder is polled every `host.rescan`.
+    /// the feature `watch`. The folder and the configuration are polled every `host.rescan`.
     WatchLost {
-        /// The operating system's error, or that the build lacks the feature.
+        /// Milliseconds between polls: `host.rescan`.
+        #[serde(default)]
+        rescan_ms: u64,
+        /// The operating system's error and which limit to raise, or that the build lacks the feature.
         message: String,
     },
+    /// File watching was unavailable, and works again.
+    WatchRestored,
 }
 
 impl Outcome {
@@ -217,8 +234,11 @@ impl Outcome {
             Self::RolledBack { .. } => "rolled-back",
             Self::Resumed => "resumed",
             Self::Configured => "configured",
+            Self::LastConfig { .. } => "last-config",
+            Self::ConfigWarning(_) => "config-warning",
             Self::PendingRestart { .. } => "pending-restart",
             Self::WatchLost { .. } => "watch-lost",
+            Self::WatchRestored => "watch-restored",
         }
     }
 }
@@ -260,6 +280,8 @@ impl Outcome {
                 | Self::CrashLoop { .. }
                 | Self::CanaryRolledBack { .. }
                 | Self::WatchLost { .. }
+                | Self::LastConfig { .. }
+                | Self::ConfigWarning(_)
         )
     }
 }
@@ -329,10 +351,20 @@ impl fmt::Display for Outcome {
             }
             Self::Resumed => write!(f, "applying changes again"),
             Self::Configured => write!(f, "the new configuration is in force"),
+            Self::LastConfig { source, message } => write!(
+                f,
+                "{source} is refused, and the configuration that was last in force serves: {message}"
+            ),
+            Self::ConfigWarning(warning) => write!(f, "warning: {warning}"),
             Self::PendingRestart { key } => write!(f, "{key} takes effect after a restart"),
-            Self::WatchLost { message } => {
-                write!(f, "file watching unavailable, polling every host.rescan: {message}")
+            Self::WatchLost { rescan_ms, message } => {
+                let rescan = humantime::format_duration(Duration::from_millis(*rescan_ms));
+                write!(
+                    f,
+                    "file watching unavailable, polling every {rescan} (host.rescan): {message}"
+                )
             }
+            Self::WatchRestored => write!(f, "file watching works again"),
         }
     }
 }

@@ -117,6 +117,8 @@ fn status() -> Status {
         }],
         rejected: vec![rejected()],
         preparing: vec!["c.wasm".into()],
+        warnings: vec![ConfigWarning::new("plugins.a", "no plugin")],
+        watch_error: Some("file watching unavailable".into()),
         draining: vec![DrainingStatus {
             plugin: "a@0.9.0".into(),
             digest: "22".repeat(32),
@@ -250,8 +252,11 @@ fn every_outcome_is_read_back() {
         Outcome::RolledBack { to: 2 },
         Outcome::Resumed,
         Outcome::Configured,
+        Outcome::LastConfig { source: "config.toml".into(), message: because() },
+        Outcome::ConfigWarning(ConfigWarning::new("plugins.a", because())),
         Outcome::PendingRestart { key: "server.listen".into() },
-        Outcome::WatchLost { message: because() },
+        Outcome::WatchLost { rescan_ms: 30_000, message: because() },
+        Outcome::WatchRestored,
     ];
     for outcome in outcomes {
         round(&outcome);

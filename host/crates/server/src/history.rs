@@ -36,6 +36,8 @@ impl History {
     /// Keeps the events of `host` until `stopped` is cancelled.
     pub(crate) fn follow(self: &Arc<Self>, host: &Host, stopped: CancellationToken) {
         let mut events = host.subscribe();
+        // These came when there was no subscriber.
+        host.start_alarms().into_iter().for_each(|event| self.push(event));
         let history = Arc::clone(self);
         tokio::spawn(async move {
             while let Some(Some(event)) = stopped.run_until_cancelled(events.recv()).await {

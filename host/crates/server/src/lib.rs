@@ -61,6 +61,7 @@ mod problem;
 mod server;
 mod shared;
 
+pub use data::RESERVED_PATHS;
 pub use descriptors::raise_descriptor_limit;
 pub use history::Record;
 pub use problem::{Problem, ProblemDetails};

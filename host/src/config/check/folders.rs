@@ -109,10 +109,11 @@ fn own(config: &Config, report: &Report<'_>) -> Vec<HostPath> {
         let path = absolute(path).unwrap_or_else(|_| path.to_owned());
         HostPath { what, resolved: ResolvedPath::to(&path), path, deep }
     };
-    let mut own = vec![
-        of("the folder of compiled plugins,", &config.host.cache, true),
-        of("the folder of plugins,", &config.host.plugins, false),
-    ];
+    let mut own = Vec::new();
+    if !config.host.cache.as_os_str().is_empty() {
+        own.push(of("the folder of compiled plugins,", &config.host.cache, true));
+    }
+    own.push(of("the folder of plugins,", &config.host.plugins, false));
     if let ConfigSource::File(file) = &report.sources().0[FILE].origin {
         own.push(of("the configuration,", file, false));
     }

@@ -28,6 +28,12 @@ impl ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl From<Problem> for ConfigError {
+    fn from(problem: Problem) -> Self {
+        Self { problems: vec![problem], omitted: 0 }
+    }
+}
+
 /// One mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

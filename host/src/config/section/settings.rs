@@ -181,7 +181,7 @@ fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
     let mut host = HostSettings::default();
     let section = &mut Section::open(root, "host", keys::HOST, report);
     read_folder(section, "plugins", &mut host.plugins);
-    read_folder(section, "cache", &mut host.cache);
+    read_optional_folder(section, "cache", &mut host.cache);
     section.read("linked", &mut host.linked);
     section.read("strict", &mut host.strict);
     section.read_within("debounce", &mut host.debounce, Duration::ZERO..=MINUTE);
@@ -206,6 +206,16 @@ fn read_beyond(section: &mut Section<'_, '_>, beyond: &mut Isolation) {
         let path = section.key(KEY);
         let message = "expected \"process\" or \"refuse\", found \"in-process\"".to_owned();
         section.report.value(&node.at, &path, message, None);
+    }
+}
+
+/// As [`read_folder`]; an empty path means none.
+fn read_optional_folder(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
+    let mut path = folder.to_string_lossy().into_owned();
+    section.read(key, &mut path);
+    *folder = path.into();
+    if !folder.as_os_str().is_empty() {
+        *folder = in_folder_of_file(folder, section.node(key), section.report);
     }
 }
 

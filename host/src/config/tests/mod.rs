@@ -6,6 +6,7 @@ mod example_file;
 mod folders;
 mod grants;
 mod hostile;
+mod kept;
 mod layers;
 mod limits;
 mod messages;

@@ -1,14 +1,18 @@
 //! `config check`, `config show`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use plugbay::Config;
+use plugbay::{Config, ConfigWarning, Rejected, escaped};
 use serde_json::json;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
-use super::print;
+use super::{print, source};
+
+/// How long an incomplete file must be unchanged before a host refuses it.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// Checks the configuration, or shows what is in effect
 #[derive(Subcommand)]
@@ -17,10 +21,13 @@ pub(super) enum ConfigCommand {
     Show(Show),
 }
 
-/// Checks the configuration with all its layers; exit code 2 if it has a mistake
+/// Checks configuration and plugin folder as a load would; exit code 2 if something is refused
 #[derive(Args)]
 #[command(
-    after_help = "Prints the migrations, if there are any, in the order in which they can be carried out.
+    after_help = "Loads the plugins as `up` would, starts them and shuts them down again. Prints what
+would be refused, and warns of what has no effect: sections that name no plugin, routes that have no
+handler or that no request can reach. Prints the migrations, if there are any, in the order in which
+they can be carried out.
 
 Examples:
   plugbay config check
@@ -54,25 +61,33 @@ impl Check {
         let file = self.file.as_deref().or_else(|| globals.file());
         let loaded = globals.layers_of(file).load();
         let sources = globals.sources(file);
+        let (findings, config) = match loaded {
+            Ok(config) => (Findings::of(globals, &config)?, Ok(config)),
+            Err(error) => (Findings::default(), Err(error)),
+        };
+        let is_good = config.is_ok() && findings.refused.is_empty();
         if globals.json {
-            let (problems, omitted) = match &loaded {
+            let (problems, omitted) = match &config {
                 Ok(_) => (&[][..], 0),
                 Err(error) => (error.problems.as_slice(), error.omitted),
             };
             print::json(&json!({
-                "ok": loaded.is_ok(),
+                "ok": is_good,
                 "layers": sources,
                 "problems": problems,
                 "omitted": omitted,
-                "migrations": loaded.as_ref().map(|it| it.migrations.rules_in_order()).unwrap_or_default(),
+                "migrations": config.as_ref().map(|it| it.migrations.rules_in_order()).unwrap_or_default(),
+                "rejected": findings.refused,
+                "warnings": findings.warnings,
             }))?;
             // Everything is printed on stdout; only the exit code is left.
-            return match loaded {
-                Ok(_) => Ok(Outcome::Done),
-                Err(_) => Err(Failure::already_printed(2)),
-            };
+            return if is_good { Ok(Outcome::Done) } else { Err(Failure::already_printed(2)) };
         }
-        let config = loaded?;
+        let config = config?;
+        findings.print()?;
+        if !is_good {
+            return Err(Failure::already_printed(2));
+        }
         print::line(&format!("good: {}", sources.join(", ")))?;
         if !config.migrations.rules().is_empty() {
             print::line("migrations, in order:")?;
@@ -81,6 +96,56 @@ impl Check {
             print::line(&format!("  {}. {rule}", index + 1))?;
         }
         Ok(Outcome::Done)
+    }
+}
+
+/// What a load of a configuration without mistakes would refuse, or would warn of.
+#[derive(Default)]
+struct Findings {
+    refused: Vec<Rejected>,
+    warnings: Vec<ConfigWarning>,
+}
+
+impl Findings {
+    fn of(globals: &Globals, config: &Config) -> Result<Self, Failure> {
+        wait_until_settled(&config.host.plugins);
+        let status = source::load_leniently(globals, config.clone())?.status();
+        let folder = config.host.plugins.display().to_string();
+        let is_missing = !config.host.plugins.exists();
+        let (missing, refused): (Vec<_>, Vec<_>) =
+            status.rejected.into_iter().partition(|it| is_missing && it.source == folder);
+        // A host serves without its folder, and waits for it.
+        let missing = missing.into_iter().map(|it| ConfigWarning::new("host.plugins", it.message));
+        Ok(Self { refused, warnings: missing.chain(status.warnings).collect() })
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        for refused in &self.refused {
+            let Rejected { source, reason, message, hint, .. } = refused;
+            print::line(&escaped(format!("refused: {source}: {reason}: {message}")))?;
+            if !hint.is_empty() {
+                print::line(&escaped(format!("  {hint}")))?;
+            }
+        }
+        for warning in &self.warnings {
+            print::line(&escaped(format!("warning: {warning}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until the newest file of a folder is as old as a host requires that judges incomplete files: two
+/// seconds at most.
+#[expect(clippy::disallowed_methods, reason = "the age of the file is what this waits for")]
+fn wait_until_settled(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let ages = entries.filter_map(|entry| {
+        let modified = std::fs::metadata(entry.path()).ok()?.modified().ok()?;
+        // A time stamp in the future has no age.
+        Some(modified.elapsed().unwrap_or_default())
+    });
+    if let Some(age) = ages.min() {
+        std::thread::sleep(SETTLE.saturating_sub(age));
     }
 }
 

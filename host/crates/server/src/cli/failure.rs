@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use plugbay::config::ConfigError;
-use plugbay::{BuildError, Error, Refusal, escaped};
+use plugbay::{BuildError, CallErrorKind, Error, Refusal, escaped};
 use plugbay_server::BindError;
 use plugbay_server::document::FormError;
 
@@ -146,8 +146,16 @@ impl From<Error> for Failure {
         match &error {
             Error::NotFound(_) => Self::new(error.to_string()),
             Error::Call(call) => {
-                let hint = call.backtrace().unwrap_or_default().replace('\n', "\n  ");
-                Self::new(format!("{}: {error}", error.reason())).hint(hint)
+                let backtrace = call.backtrace().unwrap_or_default().replace('\n', "\n  ");
+                let raise = match call.kind() {
+                    CallErrorKind::Output => "raise the limit: --set defaults.output=256MiB",
+                    CallErrorKind::Memory => "raise the limit: --set defaults.memory=512MiB",
+                    CallErrorKind::Cpu => "raise the limit: --set defaults.cpu=30s",
+                    CallErrorKind::Deadline => "raise the limit: --set defaults.deadline=1m",
+                    _ => "",
+                };
+                let hint = [raise, &backtrace].map(str::trim_end).join("\n  ");
+                Self::new(format!("{}: {error}", error.reason())).hint(hint.trim())
             }
             _ => Self::new(format!("{}: {error}", error.reason())),
         }

@@ -79,10 +79,12 @@ impl Globals {
         .write_global();
     }
 
-    /// The file of the configuration, if there is one.
+    /// The file of the configuration, if there is one. Something else with the default's name, such as a
+    /// dangling link, is refused when it is read.
     pub(super) fn file(&self) -> Option<&Path> {
         let default = Path::new(DEFAULT_FILE);
-        self.config.as_deref().or_else(|| default.is_file().then_some(default))
+        let exists = || default.symlink_metadata().is_ok();
+        self.config.as_deref().or_else(|| exists().then_some(default))
     }
 
     /// The layers of the configuration: file, environment, flags.

@@ -39,7 +39,8 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 /// The builder of every host of this program. This program is also its worker and its compiler.
 pub(super) fn builder() -> Builder {
     let worker = WorkerCommand::this_program();
-    Host::builder().worker(worker).compiler(CompilerCommand::this_program())
+    let builder = Host::builder().worker(worker).compiler(CompilerCommand::this_program());
+    builder.reserved(plugbay_server::RESERVED_PATHS)
 }
 
 /// A host in this process, for one command: it reads the folder once, and serves no requests.
@@ -92,7 +93,11 @@ pub(super) fn missing(host: &Host, missed: &NotFound) -> Failure {
 
 /// As [`in_process`], but tolerates refused plugins in the folder: enough to check other files.
 pub(super) fn in_process_lenient(globals: &Globals) -> Result<InProcess, Failure> {
-    let mut config = globals.layers().load()?;
+    load_leniently(globals, globals.layers().load()?)
+}
+
+/// Builds what a load of this configuration would, and tolerates refused plugins.
+pub(super) fn load_leniently(globals: &Globals, mut config: Config) -> Result<InProcess, Failure> {
     config.host.strict = false;
     InProcess::build(globals, config)
 }

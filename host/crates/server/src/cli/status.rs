@@ -20,7 +20,7 @@ pub(super) struct Status {}
 impl Status {
     #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let config = globals.layers().load()?;
+        let config = globals.layers().keep_last().load_to_start()?;
         let Some(answer) = source::query(&config, "/v1/status")? else {
             return Err(source::no_host(&config));
         };
@@ -35,6 +35,12 @@ impl Status {
                 "rolled back to generation {pinned}: changes are held back until `plugbay resume`"
             );
             print::line(&pinned)?;
+        }
+        if let Some(error) = &status.watch_error {
+            print::line(&escaped(error))?;
+        }
+        for warning in &status.warnings {
+            print::line(&escaped(format!("warning: {warning}")))?;
         }
         for table in tables::of(&status) {
             print::line(&format!("\n{table}"))?;
@@ -59,7 +65,7 @@ pub(super) struct Reload {
 
 impl Reload {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let config = globals.layers().load()?;
+        let config = globals.layers().keep_last().load_to_start()?;
         let wait = format!("wait={}", self.wait);
         let prefer = [("prefer", wait.as_str())];
         let Some(answer) = source::command_with(&config, "/v1/reload", &prefer)? else {

@@ -40,7 +40,7 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
     );
     let arrives_by = begun + snapshot.config().server.timeout;
     // Before the first generation no route is known.
-    let ready = data.host.is_ready();
+    let ready = snapshot.generation() > 0;
     request.extensions_mut().insert(Context { snapshot, arrives_by });
     let answer = async {
         let response = match framing::check(&request) {

@@ -17,4 +17,5 @@ mod router;
 mod routes;
 mod state;
 
+pub use self::router::RESERVED_PATHS;
 pub(crate) use self::router::router;

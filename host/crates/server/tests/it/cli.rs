@@ -14,8 +14,10 @@ pub(crate) fn clean(mut command: Command) -> Command {
         }
     }
     command.env("NO_COLOR", "1").env("COLUMNS", "100");
-    // A folder without config.toml and plugins.
-    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    // A folder without config.toml and plugins; other tests write beside it.
+    let empty = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty");
+    std::fs::create_dir_all(&empty).unwrap();
+    command.current_dir(empty);
     command
 }
 
@@ -315,6 +317,8 @@ fn config_check_prints_migrations_in_order() {
         "[[migrations]]\nremove = \"codec:v1\"\nrequires = \"codec:v2\"\nreason = \"old clients\"\n\
          [[migrations]]\nremove = \"codec:v2\"\nrequires = \"plugin:next\"\n",
     );
+    let setup = setup.plugin("v1.wasm", &Guest::codec("v1"));
+    let setup = setup.plugin("v2.wasm", &Guest::codec("v2"));
     let run = |arguments: &[&str]| {
         let mut command = plugbay(arguments);
         command.args(setup.arguments());
@@ -359,4 +363,61 @@ fn completions_of_every_shell() {
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(script.contains("plugbay") && script.contains("convert"), "{shell}");
     }
+}
+
+#[test]
+fn config_check_judges_configuration_folder_and_schemas_together() {
+    let schema = r#"{"type": "object", "additionalProperties": false}"#;
+    let toml = "[plugins.helo]\nenabled = false\n[plugins.a.config]\nwrong = 1\n\
+                [[routes]]\npath = \"/v1/codecs/a/encode\"\nhandler = \"hello\"\n";
+    let setup = host()
+        .plugin("a.wasm", &Guest::codec("a").schema(schema))
+        .plugin("hello.wasm", &Guest::handler("hello"))
+        .file("cut.wasm", b"\0asm")
+        .toml(toml);
+    let check = |arguments: &[&str]| {
+        let mut command = plugbay(&[&["config", "check"], arguments].concat());
+        let output = command.args(setup.arguments()).output().unwrap();
+        assert!(output.stderr.is_empty(), "{output:?}");
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, shown) = check(&[]);
+    assert_eq!(code, Some(2), "{shown}");
+    for part in [
+        "plugins/a.wasm: config-schema: ",
+        "plugins/cut.wasm: ",
+        "warning: plugins.helo: expected the name of a plugin, found \"helo\"; did you mean hello?",
+        "warning: routes \"/v1/codecs/a/encode\": expected a path that requests can reach",
+    ] {
+        assert!(shown.contains(part), "{part:?} in {shown}");
+    }
+    assert!(!shown.contains("good"), "{shown}");
+    let (code, json) = check(&["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["ok"]), (Some(2), &false.into()));
+    assert_eq!((json["rejected"].as_array().unwrap().len(), &json["problems"][0]), (2, &().into()));
+    assert_eq!(json["warnings"][0]["key"], "plugins.helo");
+
+    // Warnings alone are no failure, and a check leaves no file.
+    for file in ["a.wasm", "cut.wasm"] {
+        std::fs::remove_file(setup.plugins().join(file)).unwrap();
+    }
+    std::fs::write(setup.plugins().with_file_name("config.toml"), "[plugins.helo]\n").unwrap();
+    let (code, shown) = check(&[]);
+    assert!(code == Some(0) && shown.contains("warning: plugins.helo"), "{shown}");
+    assert!(shown.contains("good: defaults, "), "{shown}");
+    let mut left: Vec<_> = std::fs::read_dir(setup.plugins().parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["config.toml", "plugins"]);
+    let rule = "[[migrations]]\nremove = \"codec:old\"\nrequires = \"codec:new\"\n";
+    std::fs::write(setup.plugins().with_file_name("config.toml"), rule).unwrap();
+    let (code, shown) = check(&[]);
+    assert!(code == Some(2) && shown.contains("configuration: migration: "), "{shown}");
+    std::fs::write(setup.plugins().with_file_name("config.toml"), "").unwrap();
+    std::fs::remove_dir_all(setup.plugins()).unwrap();
+    let (code, shown) = check(&[]);
+    assert!(code == Some(0) && shown.contains("warning: host.plugins: "), "{shown}");
 }

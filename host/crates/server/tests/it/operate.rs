@@ -9,8 +9,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
+use super::cli::{clean, plugbay};
 use super::support::{SOON, deploy, host, until, unused_address};
-use super::up::{Up, status_of};
+use super::up::{Program, Up, answer, status_of};
 
 fn stamped(stamp: &str) -> Guest {
     Guest::codec("a").version(&format!("1.0.{stamp}")).stamp(stamp)
@@ -117,6 +118,23 @@ fn errors_are_json_if_the_output_is() {
 }
 
 #[test]
+fn the_hint_of_a_used_up_limit_works() {
+    let convert = |limit: &str| {
+        let mut command = super::cli::plugbay(&["convert", "--from", "json", "--to", "yaml"]);
+        command.args(["--set", limit]).write_stdin(format!("[{}1]", "1,".repeat(100_000)));
+        command.output().unwrap()
+    };
+    let refused = convert("defaults.output=128KiB");
+    assert_eq!(refused.status.code(), Some(1));
+    let message = text(&refused.stderr);
+    assert!(message.contains("error: output: plugin yaml@"), "{message}");
+    let (_, hint) = message.split_once("raise the limit: --set ").expect("a hint");
+    let raised = convert(hint.trim());
+    assert!(raised.status.success(), "{}", text(&raised.stderr));
+    assert!(raised.stdout.len() > 128 << 10);
+}
+
+#[test]
 fn sighup_reloads() {
     // Without the signal it would reconcile tomorrow.
     let setup = host().set("host.rescan", "1day").set("host.debounce", "1m");
@@ -215,4 +233,132 @@ async fn the_breaker_of_a_failing_plugin_opens_and_closes() {
     let bad = status.plugins.iter().find(|plugin| plugin.name == "bad").unwrap();
     assert_eq!(bad.state.as_str(), "breaker-open");
     assert_eq!(bad.calls.failed["trap"], 2);
+}
+
+/// Runs the program in a user namespace that has no inotify instances until a line is written to the pipe
+/// that the first argument names.
+const WITHOUT_WATCHER: &str = "limit=/proc/sys/user/max_inotify_instances
+    echo 0 > $limit && mkfifo \"$1\" || exit 1
+    (exec 3<> \"$1\" > /dev/null; read -t 60 -u 3; echo 100 > $limit) &
+    shift
+    exec \"$@\"";
+
+#[test]
+fn a_lost_watcher_is_told_and_taken_up_again() {
+    let namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-Ur", "bash", "-c", script, "bash"]);
+        command
+    };
+    if !namespace("echo 0 > /proc/sys/user/max_inotify_instances")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        eprintln!("skipped: this system allows no user namespaces");
+        return;
+    }
+    let setup = host().set("host.rescan", "1s");
+    let pipe = setup.plugins().with_file_name("lift");
+    let mut command = clean(namespace(WITHOUT_WATCHER));
+    command.arg(&pipe).arg(env!("CARGO_BIN_EXE_plugbay")).arg("up").args(setup.arguments());
+    let mut program = Program::start(command);
+    let mut until = |part: &str| {
+        let mut read = String::new();
+        loop {
+            let line = program.line().unwrap_or_else(|| panic!("no {part:?} in {read}"));
+            read += &line;
+            if line.contains(part) {
+                return (read, line);
+            }
+        }
+    };
+    let (started, lost) = until("file watching unavailable");
+    assert!(started.contains("polling ") && !started.contains("watching  "), "{started}");
+    for part in ["polling every 1s", "raise the limit fs.inotify.max_user_instances"] {
+        assert!(lost.contains(part), "{part:?} in {lost}");
+    }
+    let admin = started.lines().find_map(|line| line.strip_prefix("admin     http://"));
+    let admin = admin.unwrap().parse().unwrap();
+    assert!(answer(admin, "/v1/generations").unwrap().contains("\"watch-lost\""));
+    let status = answer(admin, "/v1/status").unwrap();
+    assert!(status.contains("\"watch_error\":\"file watching unavailable"), "{status}");
+    std::fs::write(&pipe, "\n").unwrap();
+    until("file watching works again");
+    let status = answer(admin, "/v1/status").unwrap();
+    assert!(status.contains("\"watch_error\":null"), "{status}");
+    program.signal(Signal::TERM);
+    assert_eq!(program.code(), Some(0));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_configuration_is_refused() {
+    let mut up = Up::start(host());
+    let config = up.setup.plugins().with_file_name("config.toml");
+    std::fs::remove_file(&config).unwrap();
+    assert!(Command::new("mkfifo").arg(&config).status().unwrap().success());
+    let refused = up.wait_for_event("rejected");
+    assert_eq!(
+        (&refused["reason"], &refused["source"]),
+        (&"config".into(), &config.to_str().into())
+    );
+    let expected = "expected a file, found a pipe";
+    assert!(refused["message"].as_str().unwrap().contains(expected), "{refused}");
+    let checked = plugbay(&["config", "check", config.to_str().unwrap()]).output().unwrap();
+    assert_eq!(checked.status.code(), Some(2), "{checked:?}");
+    assert!(text(&checked.stderr).contains(expected), "{checked:?}");
+    up.signal(Signal::TERM);
+    assert_eq!(up.end().0, Some(0));
+}
+
+#[test]
+fn a_broken_configuration_at_the_start_serves_the_last_one() {
+    let setup = host().plugin("a.wasm", &stamped("1")).plugin("b.wasm", &Guest::codec("b"));
+    let config = setup.plugins().with_file_name("config.toml");
+    let cache = setup.plugins().with_file_name("cache").display().to_string();
+    let start = || {
+        let mut command = clean(Command::new(env!("CARGO_BIN_EXE_plugbay")));
+        command.args(["up", "--json", "--set", &format!("host.cache={cache}")]);
+        command.args(setup.arguments());
+        Program::start(command)
+    };
+    let next = |program: &mut Program| -> Value {
+        serde_json::from_str(&program.line().expect("a line")).unwrap()
+    };
+    let stop = |mut program: Program| {
+        program.signal(Signal::TERM);
+        while program.line().is_some() {}
+        assert_eq!(program.code(), Some(0));
+    };
+    let broken = "[plugins.a]\nenabled = fals\n";
+    std::fs::write(&config, broken).unwrap();
+    assert_eq!(start().code(), Some(2), "there is no last configuration");
+
+    // It also serves if the host is strict.
+    let good = "[host]\nstrict = true\n[plugins.a]\nenabled = false\n";
+    std::fs::write(&config, good).unwrap();
+    let mut program = start();
+    let codecs = |serving: &Value| serving["status"]["capabilities"].as_array().unwrap().len();
+    assert_eq!(codecs(&next(&mut program)), 1);
+    stop(program);
+
+    std::fs::write(&config, broken).unwrap();
+    let mut program = start();
+    let serving = next(&mut program);
+    assert_eq!(codecs(&serving), 1, "{serving}");
+    let rejected = &serving["status"]["rejected"][0];
+    assert_eq!(rejected["source"], config.to_str().unwrap());
+    let told = next(&mut program);
+    assert_eq!((&told["outcome"], &told["source"]), (&"last-config".into(), &rejected["source"]));
+    assert!(told["message"].as_str().unwrap().contains("config.toml:2:11"), "{told}");
+    let admin = serving["admin"].as_str().unwrap().parse().unwrap();
+    assert!(answer(admin, "/v1/generations").unwrap().contains("\"last-config\""));
+
+    // The mended file is applied.
+    std::fs::write(&config, "[host]\nstrict = true\n# mended: the plugin is enabled again\n")
+        .unwrap();
+    while next(&mut program)["outcome"] != "recovered" {}
+    stop(program);
+    let mut program = start();
+    assert_eq!(codecs(&next(&mut program)), 2);
+    stop(program);
 }

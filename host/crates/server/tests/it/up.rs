@@ -160,9 +160,14 @@ pub(crate) fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 pub(crate) fn status_of(address: SocketAddr, path: &str) -> Option<String> {
+    answer(address, path)?.split(' ').nth(1).map(str::to_owned)
+}
+
+/// The answer to a request, with its head.
+pub(crate) fn answer(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = connect(address).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    answer.split(' ').nth(1).map(str::to_owned)
+    Some(answer)
 }

@@ -53,8 +53,17 @@ impl Console {
         }
     }
 
-    /// Prints the addresses, the plugins, the routes and the rejections.
+    /// Prints the addresses, the plugins, the routes, the rejections, and what else needed attention at
+    /// the start.
     pub(super) fn announce(&self, server: &Server) {
+        self.announce_status(server);
+        // The rejections are in the status.
+        let is_shown = |event: &Event| matches!(event.outcome, plugbay::Outcome::Rejected { .. });
+        let alarms = server.host().start_alarms();
+        alarms.iter().filter(|event| !is_shown(event)).for_each(|event| self.print_event(event));
+    }
+
+    fn announce_status(&self, server: &Server) {
         let status = server.host().status();
         let (data, admin) = (server.data_address(), server.admin_address());
         if self.json {
@@ -66,7 +75,8 @@ impl Console {
         let config = server.host().config();
         let mut places = vec![("serving", url(data))];
         places.extend(admin.map(|admin| ("admin", url(admin))));
-        places.push(("watching", config.host.plugins.display().to_string()));
+        let how = if status.watch_error.is_none() { "watching" } else { "polling" };
+        places.push((how, config.host.plugins.display().to_string()));
         let places = places.iter().map(|(what, at)| format!("{what:<10}{}\n", escaped(&**at)));
         let mut text: String = places.collect();
         for part in tables::of(&status) {

@@ -59,8 +59,8 @@ fn end(code: u8) -> Result<Outcome, Failure> {
 
 async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure> {
     let mut signals = Signals::listen()?;
-    let layers = globals.layers();
-    let config = layers.load()?;
+    let layers = globals.layers().keep_last();
+    let config = layers.load_to_start()?;
     let listening = Server::bind(&config)?;
     let progress = Progress::new(globals);
     let preparing = progress.around("loading plugins", source::builder().layers(layers).build());
@@ -74,6 +74,12 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
     let mut events = host.subscribe();
     let server = listening.serve(host.clone());
     console.announce(&server);
+    for event in host.start_alarms() {
+        if let plugbay::Outcome::LastConfig { .. } = event.outcome {
+            // The library's own warnings are not shown by default, because `up` prints its events.
+            tracing::warn!(target: "plugbay_server", "{}", event.outcome);
+        }
+    }
     let mut manager = Manager::new();
     manager.ready(&host);
     let mut reloads = tokio::task::JoinSet::new();

@@ -1,0 +1,46 @@
+//! The configuration that was last in force, kept for the next start.
+
+use std::fs;
+use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
+
+use crate::config::kept::keep;
+use crate::config::{Config, Layers};
+
+#[test]
+fn the_last_text_of_a_file_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (file, cache) = (path("config.toml"), path("cache"));
+    let layers = |file: &str| Config::builder().file(path(file)).keep_last();
+    let text = "[host]\ncache = \"cache\"\nstrict = true\n";
+    assert_eq!(keep(&cache, &file, text).unwrap_err().kind(), io::ErrorKind::NotFound);
+    fs::create_dir(&cache).unwrap();
+    for text in ["[host]\n", text, text] {
+        keep(&cache, &file, text).unwrap();
+    }
+    let starts = |layers: &Layers, text: &str| {
+        for name in ["config.toml", "other.toml"] {
+            fs::write(path(name), text).unwrap();
+        }
+        assert!(layers.load().is_err(), "{text:?}");
+        layers.load_to_start().map(|config| assert!(config.host.strict)).is_ok()
+    };
+    let named = "[host]\ncache = \"cache\"\nlinkd = 1\n";
+    for broken in [named, "host.cache = \"cache\"\n[[[", "[host]\ncache = \"cache\"\n[plugins.\n"] {
+        assert!(starts(&layers("config.toml"), broken), "{broken:?}");
+    }
+    // The cache that the text does not name is another one, and so is another file.
+    let with_cache = |file| layers(file).set("host.cache", cache.to_str().unwrap());
+    assert!(!starts(&layers("config.toml"), "[["));
+    assert!(starts(&with_cache("config.toml"), "[["));
+    assert!(!starts(&with_cache("other.toml"), named));
+    // The last configuration counts only if it still loads, and only if it is asked for.
+    assert!(!starts(&with_cache("config.toml").set("host.rescan", "no"), "[["));
+    assert!(!starts(&Config::builder().file(&file), named));
+    let kept: Vec<_> = fs::read_dir(&cache).unwrap().map(|it| it.unwrap().path()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    #[cfg(unix)]
+    assert_eq!(fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0o600);
+}
