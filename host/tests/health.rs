@@ -270,6 +270,16 @@ fn a_failed_restart_keeps_the_version_and_is_retried() {
 }
 
 #[test]
+fn a_reload_lets_each_plugin_retry() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, QUICK);
+    let retries = || puppets.log().iter().filter(|it| *it == "retry a@1.0.0").count();
+    assert_eq!(retries(), 0);
+    site.reconcile();
+    assert_eq!(retries(), 1);
+}
+
+#[test]
 fn a_breaker_opens_admits_a_probe_and_closes() {
     let puppets = Puppets::default();
     let open =

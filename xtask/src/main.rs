@@ -7,6 +7,7 @@ mod needs;
 mod plugins;
 mod repository;
 mod sanitize;
+mod soak;
 mod stage;
 mod test;
 mod tidy;
@@ -65,6 +66,15 @@ enum Task {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Serve under load for minutes while everything changes, and fail if anything is lost or grows
+    Soak {
+        /// For how many minutes
+        #[arg(long, default_value_t = 2.0)]
+        minutes: f64,
+        /// Build with optimisation, in the profile `release`
+        #[arg(long)]
+        release: bool,
+    },
     /// Check dependencies, imports, unsafe code, known bad versions, file sizes, links and manifests
     Tidy,
 }
@@ -75,6 +85,7 @@ fn main() -> ExitCode {
         Task::Test { yes, filter } => test::run(&filter, yes),
         Task::Plugins { out, yes } => plugins::run(out, yes),
         Task::Bench { args } => bench::run(&args),
+        Task::Soak { minutes, release } => soak::run(minutes, release),
         Task::Tidy => tidy::run(),
     };
     match done {

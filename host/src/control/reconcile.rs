@@ -159,6 +159,9 @@ impl Reconciler {
                         // A caller asked for a reload: versions that were rolled back may be tried
                         // again.
                         self.trials.forget();
+                        let published = self.shared.cell.load();
+                        let running = published.generation.plugins.iter();
+                        running.flat_map(|(_, it)| it.all()).for_each(|it| it.plugin.retry());
                     }
                     let report = self.reconcile(retry);
                     if self.shared.is_stopped() {

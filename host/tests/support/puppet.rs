@@ -272,6 +272,10 @@ impl Plugin for RunningPuppet {
         }
     }
 
+    fn retry(&self) {
+        self.log("retry");
+    }
+
     fn shutdown(&self) {
         self.log("stop");
         self.block_while_stuck("shutdown");

@@ -8,9 +8,9 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::Error;
 use crate::cbor::head::{NULL, TAG};
 use crate::cbor::{Reader, Token, Wide, negative};
+use crate::{Error, Path};
 
 /// Reads one item.
 pub(crate) struct Deserializer<'r, 'de> {
@@ -58,14 +58,14 @@ impl<'de> serde::Deserializer<'de> for Deserializer<'_, 'de> {
             Token::F64(n) => visitor.visit_f64(n),
             Token::Array(left) => {
                 reader.enter()?;
-                let mut elements = Elements { reader, left };
+                let mut elements = Elements::new(reader, left);
                 let value = visitor.visit_seq(&mut elements)?;
                 elements.end("elements")?;
                 Ok(value)
             }
             Token::Map(left) => {
                 reader.enter()?;
-                let mut elements = Elements { reader, left };
+                let mut elements = Elements::new(reader, left);
                 let value = visitor.visit_map(&mut elements)?;
                 elements.end("entries")?;
                 Ok(value)
@@ -171,6 +171,28 @@ fn unexpected<'t>(token: &'t Token<'_>) -> Unexpected<'t> {
 struct Elements<'r, 'de> {
     reader: &'r mut Reader<'de>,
     left: Option<usize>,
+    /// How many elements of an array were begun.
+    count: usize,
+    /// The reader at the key of the last entry of a map.
+    key: Reader<'de>,
+}
+
+impl<'r, 'de> Elements<'r, 'de> {
+    fn new(reader: &'r mut Reader<'de>, left: Option<usize>) -> Self {
+        let key = *reader;
+        Self { reader, left, count: 0, key }
+    }
+
+    /// The key of the last entry of a map, for a message.
+    #[cold]
+    fn last_key(&mut self) -> String {
+        match self.key.next_token() {
+            Ok(Token::Text(text)) => text.into_owned(),
+            Ok(Token::Unsigned(n)) => n.to_string(),
+            Ok(Token::Negative(n)) => negative(n).map_or_else(|n| n.to_string(), |n| n.to_string()),
+            _ => "…".to_owned(),
+        }
+    }
 }
 
 impl Elements<'_, '_> {
@@ -196,7 +218,10 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
             self.left = Some(0);
             return Ok(None);
         }
-        seed.deserialize(Deserializer::new(self.reader)).map(Some)
+        self.count += 1;
+        seed.deserialize(Deserializer::new(self.reader))
+            .map(Some)
+            .map_err(|error| error.within(&Path::Index(&Path::Root, self.count - 1)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -215,11 +240,13 @@ impl<'de> MapAccess<'de> for &mut Elements<'_, 'de> {
             self.left = Some(0);
             return Ok(None);
         }
+        self.key = *self.reader;
         seed.deserialize(Key { reader: self.reader }).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        seed.deserialize(Deserializer::new(self.reader))
+        let value = seed.deserialize(Deserializer::new(self.reader));
+        value.map_err(|error| error.within(&Path::Key(&Path::Root, &self.last_key())))
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -129,6 +129,10 @@ pub trait Plugin: Send + Sync + 'static {
     /// called, which says nothing about its health.
     fn health(&self, within: Duration) -> Result<(), CallError>;
 
+    /// Tries again what was given up, such as starting a process that ended too often: an operator asks
+    /// for it.
+    fn retry(&self) {}
+
     /// Calls `shutdown` of each instance, then frees the instances. Blocks for about the policy's
     /// `init` time at most: after that, the remaining instances are freed without a call. Later
     /// calls are refused as retired.

@@ -210,6 +210,10 @@ fn restarts_back_off_and_end() {
     eventually("that to be logged", || {
         (logged("no new worker until a reload").len() == 1).then_some(())
     });
+    // A reload asks each plugin to try again what it gave up.
+    host.plugin.retry();
+    eventually("it to start after a reload", || host.ask("again").ok());
+    assert!(matches!(host.plugin.state(), WorkerState::Running { .. }));
 }
 
 fn a_panic_of_the_host_is_an_error_of_the_nested_call() {

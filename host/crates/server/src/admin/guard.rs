@@ -11,6 +11,8 @@
 //!   allowed.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -23,10 +25,38 @@ pub(super) async fn refuse_foreign_pages(request: Request, next: Next) -> Respon
     match check(request.method(), request.headers(), request.uri().authority()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
-            tracing::warn!(reason = problem.code(), "refused an admin request");
+            log(&request, &problem);
             problem.into_response()
         }
     }
+}
+
+/// The shortest time between two log lines: whoever is refused must not fill the log.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// When the last line was written, and how many requests were refused since.
+static LOGGED: Mutex<(Option<Instant>, u64)> = Mutex::new((None, 0));
+
+fn log(request: &Request, problem: &Problem) {
+    let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (last, unlogged) = &mut *logged;
+    if last.is_some_and(|last| last.elapsed() < LOG_INTERVAL) {
+        *unlogged += 1;
+        return;
+    }
+    *last = Some(Instant::now());
+    let unlogged = std::mem::take(unlogged);
+    drop(logged);
+    let host = shown(request.headers(), &header::HOST);
+    let origin = shown(request.headers(), &header::ORIGIN);
+    let (reason, method) = (problem.code(), request.method());
+    tracing::warn!(reason, %method, host, origin, unlogged, "refused an admin request");
+}
+
+/// The beginning of a field's value, as text.
+fn shown(headers: &HeaderMap, name: &header::HeaderName) -> String {
+    let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    value.unwrap_or_default().chars().take(100).collect()
 }
 
 fn check(

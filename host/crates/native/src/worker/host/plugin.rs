@@ -152,6 +152,10 @@ impl Plugin for ProcessPlugin {
         self.callee.supervisor.call(request, &host, until).map(drop)
     }
 
+    fn retry(&self) {
+        self.callee.supervisor.retry();
+    }
+
     fn shutdown(&self) {
         self.stop(Some(self.callee.supervisor.spec.policy.init));
     }

@@ -70,6 +70,8 @@ struct Inner {
     /// How the worker of an epoch ended.
     death: Option<(u64, Death)>,
     restarts: Restarts,
+    /// Whether the thread that starts workers has panicked.
+    is_abandoned: bool,
 }
 
 enum State {
@@ -96,6 +98,7 @@ impl Supervisor {
             waiting: 0,
             death: None,
             restarts: Restarts::new(spec.rules),
+            is_abandoned: false,
         };
         let lanes = u32::try_from(spec.lanes).unwrap_or(u32::MAX);
         let bulkhead = Bulkhead::new(spec.identity.label(), lanes, spec.policy.queue);
@@ -222,6 +225,17 @@ impl Supervisor {
     /// How many calls wait: for a place, or with a place for a worker that starts.
     pub(super) fn waiting(&self) -> u64 {
         u64::from(self.bulkhead.waiting()) + self.lock().waiting as u64
+    }
+
+    /// Starts a worker that ended too often, with a new budget of restarts.
+    pub(super) fn retry(&self) {
+        let mut inner = self.lock();
+        if matches!(inner.state, State::Broken(_)) && !inner.is_abandoned {
+            inner.restarts = Restarts::new(self.spec.rules);
+            inner.state = State::Starting;
+            drop(inner);
+            self.wanted.notify_one();
+        }
     }
 
     /// The state of the worker.

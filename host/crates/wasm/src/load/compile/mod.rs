@@ -6,7 +6,7 @@
 //! host with a [`CompilerCommand`] compiles each component in a process of its own, which limits its
 //! CPU time and memory before it reads a byte ([`serve`]). A component that exceeds these limits is
 //! refused. The memory of all these processes together is bounded, too, and they end when the host
-//! stops ([`process`]).
+//! stops (`process`).
 //!
 //! Without a [`CompilerCommand`] components are compiled on threads of this process, without bounds.
 

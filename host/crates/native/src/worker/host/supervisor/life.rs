@@ -152,6 +152,7 @@ impl Drop for PanicGuard<'_> {
         let message = "the host's supervisor of the worker panicked";
         let death = Death::new(CallErrorKind::Internal, message);
         let mut inner = self.0.lock();
+        inner.is_abandoned = true;
         inner.idle.clear();
         inner.death = Some((inner.epoch, death.clone()));
         let starting = inner.starting.take();
