@@ -9,7 +9,9 @@
 //! | `places` | which folders are watched, and which of their entries matter |
 //! | `watch` | wakes the reconciler when the folder or the configuration changes; `unwatched` replaces it in a build without the feature `watch` |
 //! | `config_file` | when a changed configuration file is complete, and taken over |
+//! | `watching` | keeps the files of the configuration watched, and reports a watcher that is lost |
 //! | `reconcile` | the only writer: one reconciliation after the other |
+//! | `callers` | answers the callers of a reload once their artifacts are prepared |
 //! | `leaving` | keeps a plugin whose file is gone while new files are prepared, one of which may replace it |
 //! | `publish` | publishes the next set by one atomic store |
 //! | `drain`, `stop` | drains retired plugins; stops the host |
@@ -18,6 +20,7 @@
 //! | `rollback` | why a rollback failed |
 //! | `shared` | the state that these share with the host's handles |
 
+mod callers;
 mod canary;
 mod config_file;
 mod drain;
@@ -36,6 +39,7 @@ pub(crate) mod stop;
 mod unwatched;
 #[cfg(feature = "watch")]
 mod watch;
+mod watching;
 
 pub(crate) use self::config_file::ConfigFile;
 pub(crate) use self::drain::{Draining, other_calls};

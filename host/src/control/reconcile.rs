@@ -6,14 +6,13 @@
 //! rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugbay_core::{Artifact, Reason, Refusal, Source};
-use tokio::sync::oneshot;
 
+use super::callers::Callers;
 use super::config_file::{Patience, Reading};
 use super::leaving::{self, Leaving};
 use super::publish::{NextSet, Publisher};
@@ -21,17 +20,14 @@ use super::restarts::Restarter;
 use super::rollback::{GenerationNumbers, RollbackError};
 use super::shared::{ConfigLoader, HostState};
 use super::signal::{CommandResult, OperatorCommand, Signal, Signals, Wake};
-#[cfg(not(feature = "watch"))]
-use super::unwatched::Watch;
-#[cfg(feature = "watch")]
-use super::watch::Watch;
+use super::watching::Watching;
 use crate::change::{
     ArtifactSource, Desired, Key, Next, Preparation, Reconciliation, Retry, Store, Trials, folder,
     is_disabled, is_whole, resolve, restart_members, violated, warnings,
 };
 use crate::config::Config;
 use crate::config::file::SETTLE;
-use crate::report::{Outcome, Rejection, Report, millis};
+use crate::report::{Outcome, Rejection, Report};
 use crate::set::{Generation, PastGeneration, PublishedSet, Wanted, shut_down};
 
 /// The reconciler's state. It lives on one thread.
@@ -44,10 +40,7 @@ pub(crate) struct Reconciler {
     memory: folder::Memory,
     given: Vec<Artifact>,
     linked: Vec<Artifact>,
-    /// Wakes this reconciler when a file changes, if the host watches files.
-    watching: Option<Signal>,
-    /// `None` also while the system gives no watcher.
-    watch: Option<Watch>,
+    watching: Watching,
     /// Whether any file is still being written.
     unsettled: bool,
     /// Whether the configuration file is one of them.
@@ -66,22 +59,9 @@ pub(crate) struct Reconciler {
     reserved: Vec<String>,
     /// The generation and the names whose warnings were computed last.
     warned: (u64, BTreeSet<String>),
-    /// The callers that wait until the artifacts of their reload are prepared.
-    waiting: Vec<Waiting>,
+    callers: Callers,
     leaving: Leaving,
 }
-
-/// A caller that asked for a reload, and its report so far.
-struct Waiting {
-    reply: oneshot::Sender<Report>,
-    report: Report,
-    /// The artifacts that it waits for.
-    pending: BTreeSet<Key>,
-    since: Instant,
-}
-
-/// How long a caller of a reload waits at most for a configuration file that is still being written.
-const SAVE_WAIT: Duration = SETTLE.saturating_mul(2);
 
 /// How long a reconciliation waits for the artifacts that it begins to prepare. Most plugins are compiled
 /// by then, and one reconciliation is quicker than two. Commands of operators wait for this.
@@ -109,7 +89,7 @@ impl Reconciler {
             found: BTreeSet::new(),
             reserved: Vec::new(),
             warned: (0, BTreeSet::new()),
-            waiting: Vec::new(),
+            callers: Callers::default(),
             leaving: Leaving::default(),
             shared,
             source,
@@ -118,8 +98,7 @@ impl Reconciler {
             memory: folder::Memory::default(),
             given,
             linked,
-            watching: None,
-            watch: None,
+            watching: Watching::default(),
             unsettled: false,
             config_unsettled: false,
         }
@@ -127,7 +106,7 @@ impl Reconciler {
 
     /// Watches the folder and the configuration, beginning with the next reconciliation.
     pub(crate) fn watch(&mut self, signal: Signal) {
-        self.watching = Some(signal);
+        self.watching.start(signal);
     }
 
     /// Sets the paths that the application serves itself.
@@ -168,31 +147,9 @@ impl Reconciler {
                         // Dropping the replies tells the callers that the host is stopped.
                         return;
                     }
-                    self.answer(replies, &report);
+                    self.callers.answer(replies, &report, &self.pending, self.config_unsettled);
                 }
             }
-        }
-    }
-
-    /// Sends callers their reports, once all artifacts are prepared that their reload found, and the
-    /// configuration file is written.
-    fn answer(&mut self, replies: Vec<oneshot::Sender<Report>>, report: &Report) {
-        for waiting in &mut self.waiting {
-            let so_far = std::mem::replace(&mut waiting.report, report.clone());
-            waiting.report = waiting.report.clone().after(Some(so_far));
-            waiting.pending.retain(|key| self.pending.contains_key(key));
-        }
-        self.waiting.extend(replies.into_iter().map(|reply| {
-            let pending = self.pending.keys().copied().collect();
-            Waiting { reply, report: report.clone(), pending, since: Instant::now() }
-        }));
-        let ended = |waiting: &mut Waiting| {
-            let written = !self.config_unsettled || waiting.since.elapsed() >= SAVE_WAIT;
-            (waiting.pending.is_empty() && written) || waiting.reply.is_closed()
-        };
-        for Waiting { reply, report, .. } in self.waiting.extract_if(.., ended) {
-            // The caller may have stopped waiting.
-            let _ = reply.send(report);
         }
     }
 
@@ -424,7 +381,7 @@ impl Reconciler {
         refused: &mut Vec<Rejection>,
     ) -> (Arc<Config>, Desired) {
         let config = self.read_config(retry, refused);
-        self.follow(&config, retry);
+        self.watching.follow(&self.shared, &config, self.source.file(), retry);
         let (origins, mut failed) = self.list(&config, running, refused);
         let mut keep = self.publisher.history().keys();
         let members = running.plugins.iter().flat_map(|(_, member)| member.all());
@@ -432,7 +389,7 @@ impl Reconciler {
         let most = workers(&config);
         let mut prepared = self.store.prepare(&origins, &config, &keep, most, retry);
         if running.number == 0 && !prepared.pending.is_empty() {
-            let is_watched = self.watching.is_some() && !config.host.strict;
+            let is_watched = self.watching.is_wanted() && !config.host.strict;
             let patience = if is_watched { START_WAIT } else { Duration::MAX };
             self.store.wait(patience, || {
                 self.shared.step_begins_again();
@@ -533,39 +490,6 @@ impl Reconciler {
             }
         }));
         Arc::clone(&self.config)
-    }
-
-    /// Watches the files of this configuration. A watcher that could not be created is tried again at
-    /// each rescan and reload.
-    fn follow(&mut self, config: &Config, retry: Retry) {
-        let Some(signal) = &self.watching else { return };
-        if self.watch.is_none() {
-            if retry == Retry::None && self.shared.watch_error().is_some() {
-                return;
-            }
-            match Watch::new(signal.clone()) {
-                Ok(watch) => self.watch = Some(watch),
-                Err(error) => return self.watch_failed(&error, config),
-            }
-        }
-        let Some(watch) = &mut self.watch else { return };
-        match watch.follow(&config.host.plugins, self.source.file()) {
-            Ok(()) => {
-                if self.shared.set_watch_error(None).is_some() {
-                    self.shared.journal.note(self.shared.number(), Outcome::WatchRestored);
-                }
-            }
-            Err(error) => self.watch_failed(&error, config),
-        }
-    }
-
-    fn watch_failed(&self, error: &impl Display, config: &Config) {
-        let (rescan_ms, message) = (millis(config.host.rescan), error.to_string());
-        let outcome = Outcome::WatchLost { rescan_ms, message };
-        let text = Some(outcome.to_string());
-        if self.shared.set_watch_error(text.clone()) != text {
-            self.shared.journal.note(self.shared.number(), outcome);
-        }
     }
 
     /// All artifacts, and the sources that exist but could not be read.

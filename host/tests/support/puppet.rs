@@ -57,6 +57,8 @@ struct Shared {
     /// `prepare NAME VERSION`, `start LABEL`, `stop LABEL`, `gone LABEL` and `free LABEL`, in
     /// order, and `try LABEL` for a start that does not end.
     log: Mutex<Vec<String>>,
+    /// How often each plugin was asked to retry, by its label.
+    retries: Mutex<HashMap<String, usize>>,
     /// The number of health checks that run now, and the maximum so far.
     health_checks: Mutex<(usize, usize)>,
 }
@@ -83,6 +85,11 @@ impl Puppets {
     /// The starts and stops so far.
     pub(crate) fn log(&self) -> Vec<String> {
         lock(&self.0.log).clone()
+    }
+
+    /// How often this plugin was asked to retry.
+    pub(crate) fn retries(&self, label: &str) -> usize {
+        lock(&self.0.retries).get(label).copied().unwrap_or_default()
     }
 
     /// The maximum number of health checks at the same time.
@@ -273,7 +280,7 @@ impl Plugin for RunningPuppet {
     }
 
     fn retry(&self) {
-        self.log("retry");
+        *lock(&self.shared.retries).entry(self.label.to_string()).or_default() += 1;
     }
 
     fn shutdown(&self) {

@@ -116,9 +116,15 @@ fn library(_: &Path) -> Option<Vec<u8>> {
 
 /// Asserts that the library, HTTP and the command line agree. Returns the library's status.
 async fn agrees(serving: &Serving) -> Value {
-    let status = serving.server.host().status();
+    let status = || serving.server.host().status();
+    // The warnings about a configuration follow its generation.
+    until("library and HTTP agree", || async {
+        let library = serde_json::to_value(status()).unwrap();
+        library == serving.admin_get("/v1/status").await.json()
+    })
+    .await;
+    let status = status();
     let library = serde_json::to_value(&status).unwrap();
-    assert_eq!(library, serving.admin_get("/v1/status").await.json());
 
     // Each part of the HTTP API equals that part of the library's status.
     for part in ["plugins", "rejected"] {
