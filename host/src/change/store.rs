@@ -66,7 +66,7 @@ pub(crate) struct Store {
     /// The artifacts that changed while they were read.
     unsettled: HashMap<Key, Refusal>,
     failures: HashMap<Key, Failures>,
-    /// How long it took to prepare each digest that the last reconciliation found ready.
+    /// How long it took to prepare each digest from which no plugin was started since.
     prepared_in: HashMap<Key, Duration>,
     /// Plugins that did not start. They are tried again when their identity changes, when an
     /// operator asks for a reload, and at each rescan.
@@ -123,7 +123,6 @@ impl Store {
         let sources: Vec<(Key, &ArtifactSource)> =
             sources.iter().map(|it| ((it.digest(), isolation(it)), it)).collect();
         let wanted: BTreeSet<Key> = sources.iter().map(|(key, _)| *key).collect();
-        self.prepared_in.clear();
         self.collect();
         self.forget(&wanted, keep);
         let mut preparation = Preparation::default();
@@ -209,6 +208,7 @@ impl Store {
     fn forget(&mut self, wanted: &BTreeSet<Key>, keep: &BTreeSet<Key>) {
         self.ready.retain(|key, _| keep.contains(key) || wanted.contains(key));
         self.failures.retain(|key, _| wanted.contains(key));
+        self.prepared_in.retain(|key, _| wanted.contains(key));
         self.preparing.keep_only(wanted);
     }
 
@@ -231,6 +231,7 @@ impl Store {
                 self.failed_starts.push((it.wanted.identity.clone(), refusal.clone()));
             }
         }
+        self.prepared_in.clear();
         started
     }
 

@@ -280,7 +280,7 @@ impl Plugin for RunningPuppet {
     }
 
     fn retry(&self) {
-        *lock(&self.shared.retries).entry(self.label.to_string()).or_default() += 1;
+        *lock(&self.shared.retries).entry(self.label.clone()).or_default() += 1;
     }
 
     fn shutdown(&self) {

@@ -80,7 +80,8 @@ impl<C: Callee> HandlerCall for Capability<C> {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
         let calls = self.clone();
         self.blocking().call(context, move |context, deadline| {
-            calls.call_until(context, &Handle::from(&request), deadline)
+            let answer = calls.call_until(context, &Handle::from(&request), deadline);
+            answer.map_err(|error| error.with_input(request.has_input()))
         })
     }
 }

@@ -31,7 +31,8 @@ pub(super) async fn refuse_foreign_pages(request: Request, next: Next) -> Respon
     }
 }
 
-/// The shortest time between two log lines: whoever is refused must not fill the log.
+/// The shortest time between two log lines about refused requests, so that many of them do not fill
+/// the log.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// When the last line was written, and how many requests were refused since.
