@@ -13,7 +13,7 @@ use plugbay::wasm::wasmtime;
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::{Place, Site, lines, place};
 
-fn one() -> Site {
+fn host_with_one_plugin() -> Site {
     place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched().host()
 }
 
@@ -32,7 +32,7 @@ fn entry(site: &Site) -> PathBuf {
 
 /// Asserts that a changed entry is replaced by a valid one, and that its plugin works.
 fn assert_repaired(change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
-    let site = one();
+    let site = host_with_one_plugin();
     let path = entry(&site);
     let good = fs::read(&path).unwrap();
     let bad = change(good.clone());
@@ -46,20 +46,20 @@ fn assert_repaired(change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
 
 #[test]
 fn a_good_entry_is_used() {
-    let site = one();
+    let site = host_with_one_plugin();
     let path = entry(&site);
     let before = fs::metadata(&path).unwrap();
     let site = site.restart();
     let after = fs::metadata(&path).unwrap();
     assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
     assert_eq!(site.encode("a"), "a");
-    assert_eq!(after.mode() & 0o077, 0, "others can read it");
+    assert_eq!(after.mode() & 0o077, 0, "others can read the entry");
     assert_eq!(fs::metadata(site.place.path("cache")).unwrap().mode() & 0o777, 0o700);
 }
 
 #[test]
 fn unused_entries_are_removed_and_used_ones_are_kept() {
-    let site = one();
+    let site = host_with_one_plugin();
     let used = entry(&site);
     let unused = used.with_file_name("of-an-older-engine.aot");
     fs::copy(&used, &unused).unwrap();
@@ -73,11 +73,11 @@ fn unused_entries_are_removed_and_used_ones_are_kept() {
     let site = site.restart();
     assert_eq!(entries(&site.place), std::slice::from_ref(&used));
     let since = fs::metadata(&used).unwrap().modified().unwrap().elapsed().unwrap();
-    assert!(since < Duration::from_hours(1), "its use was not recorded: {since:?}");
+    assert!(since < Duration::from_hours(1), "the use of the entry was not recorded: {since:?}");
 }
 
 #[test]
-fn a_truncated_entry() {
+fn a_truncated_entry_is_replaced() {
     for keep in [0, 1, 15, 16, 47, 48, 79, 80, 81, 1000] {
         assert_repaired(|good| good[..keep].to_vec());
     }
@@ -85,12 +85,12 @@ fn a_truncated_entry() {
 }
 
 #[test]
-fn a_longer_entry() {
+fn an_entry_with_extra_bytes_is_replaced() {
     assert_repaired(|good| [&good[..], b"more"].concat());
 }
 
 #[test]
-fn a_flipped_bit() {
+fn an_entry_with_a_flipped_bit_is_replaced() {
     for at in [0, 15, 16, 47, 48, 79, 80, 500] {
         assert_repaired(|mut good| {
             good[at] ^= 1;
@@ -104,7 +104,7 @@ fn a_flipped_bit() {
 }
 
 #[test]
-fn an_entry_that_no_engine_wrote() {
+fn an_entry_that_this_engine_did_not_write_is_replaced() {
     // All checksums are right; wasmtime itself must refuse what follows them.
     let sealed =
         |good: &[u8], code: &[u8]| [&good[..48], Digest::of(code).as_bytes(), code].concat();
@@ -117,7 +117,7 @@ fn an_entry_that_no_engine_wrote() {
 }
 
 #[test]
-fn the_entry_of_another_component() {
+fn the_entry_of_another_component_is_replaced() {
     let site = place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched().host();
     let a = entry(&site);
     site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
@@ -132,8 +132,8 @@ fn the_entry_of_another_component() {
 }
 
 #[test]
-fn an_entry_that_is_a_folder() {
-    let site = one();
+fn a_folder_in_place_of_an_entry_is_ignored() {
+    let site = host_with_one_plugin();
     let path = entry(&site);
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
@@ -143,7 +143,7 @@ fn an_entry_that_is_a_folder() {
 
 #[test]
 fn a_removed_cache_is_created_again() {
-    let site = one();
+    let site = host_with_one_plugin();
     fs::remove_dir_all(site.place.path("cache")).unwrap();
     site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
     site.reconcile();
@@ -154,7 +154,7 @@ fn a_removed_cache_is_created_again() {
 
 #[test]
 fn refused_files_leave_no_entry() {
-    let site = one();
+    let site = host_with_one_plugin();
     let used = entry(&site);
     site.drop_in("trap.wasm", Guest::codec("trap").on(Export::Describe, Behaviour::Trap));
     site.drop_in("init.wasm", Guest::codec("init").on(Export::Init, Behaviour::Trap));
@@ -163,11 +163,11 @@ fn refused_files_leave_no_entry() {
     assert_eq!(entries(&site.place), std::slice::from_ref(&used));
     site.remove("a.wasm");
     site.reconcile();
-    assert_eq!(entries(&site.place).len(), 2, "what starts later is kept");
+    assert_eq!(entries(&site.place).len(), 2, "the entry of a plugin that starts later is kept");
 }
 
 /// Asserts that a host with a cache folder like this serves without it, and warns once.
-fn not_used(prepare: impl FnOnce(&Place), why: &str) {
+fn assert_not_used(prepare: impl FnOnce(&Place), why: &str) {
     let place = place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched();
     prepare(&place);
     let site = place.host();
@@ -187,7 +187,7 @@ fn a_folder_that_others_can_write_to_is_not_used() {
             fs::create_dir(&cache).unwrap();
             fs::set_permissions(&cache, fs::Permissions::from_mode(mode)).unwrap();
         };
-        not_used(prepare, &format!("mode {mode:03o}: others can write to it"));
+        assert_not_used(prepare, &format!("mode {mode:03o}: others can write to it"));
     }
 }
 
@@ -197,6 +197,6 @@ fn a_link_or_a_file_in_place_of_the_folder_is_not_used() {
         fs::create_dir(place.path("real")).unwrap();
         symlink("real", place.path("cache")).unwrap();
     };
-    not_used(link, "links are not followed");
-    not_used(|place| fs::write(place.path("cache"), "a file").unwrap(), "File exists");
+    assert_not_used(link, "links are not followed");
+    assert_not_used(|place| fs::write(place.path("cache"), "a file").unwrap(), "File exists");
 }

@@ -12,13 +12,13 @@ use plugbay_fixtures::{
 };
 use support::{Bytes, assert_neighbours_serve, lines, neighbours, place, until};
 
-/// Replaces the good version by `bad`. Asserts that it is refused, that the good version keeps
+/// Replaces the good version by `bad`. Asserts that `bad` is refused, that the good version keeps
 /// running, and that the next good version is loaded.
-fn refused(bad: impl Into<Bytes>, reason: Reason, parts: &[&str]) {
-    refused_under("", bad, reason, parts);
+fn assert_refused(bad: impl Into<Bytes>, reason: Reason, parts: &[&str]) {
+    assert_refused_under("", bad, reason, parts);
 }
 
-fn refused_under(config: &str, bad: impl Into<Bytes>, reason: Reason, parts: &[&str]) {
+fn assert_refused_under(config: &str, bad: impl Into<Bytes>, reason: Reason, parts: &[&str]) {
     let site = neighbours().config(config).host();
     site.drop_in("a.wasm", bad);
     let rejected = site.refuses("plugins/a.wasm", reason, parts);
@@ -35,18 +35,22 @@ fn refused_under(config: &str, bad: impl Into<Bytes>, reason: Reason, parts: &[&
 }
 
 #[test]
-fn an_empty_file() {
-    refused(Vec::new(), Reason::Empty, &["expected a plugin", "found an empty file"]);
+fn an_empty_file_is_refused() {
+    assert_refused(Vec::new(), Reason::Empty, &["expected a plugin", "found an empty file"]);
 }
 
 #[test]
-fn a_truncated_file() {
+fn a_truncated_file_is_refused() {
     let cut = truncated(&Guest::codec("a").build());
-    refused(cut, Reason::Truncated, &["expected a whole file", "bytes that end within a section"]);
+    assert_refused(
+        cut,
+        Reason::Truncated,
+        &["expected a whole file", "bytes that end within a section"],
+    );
 }
 
 #[test]
-fn a_half_written_file_is_not_yet() {
+fn a_half_written_file_is_loaded_once_it_is_whole() {
     let site = neighbours().host();
     let whole = Guest::codec("a").version("2.0.0").stamp("whole").build();
     let (first, second) = whole.split_at(whole.len() / 2);
@@ -56,7 +60,7 @@ fn a_half_written_file_is_not_yet() {
         file.write_all(half).unwrap();
         file.flush().unwrap();
         if half == first {
-            // Even on a slow machine, the file was written to a moment ago.
+            // The file counts as written a moment ago, even on a slow machine.
             let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
             file.set_modified(soon).unwrap();
             let report = site.reconcile();
@@ -69,104 +73,108 @@ fn a_half_written_file_is_not_yet() {
 }
 
 #[test]
-fn a_file_that_is_not_wasm() {
+fn a_file_that_is_not_wasm_is_refused() {
     let parts = ["expected a WebAssembly component", "found 54 68 69 73 20 69 73 20"];
-    refused(not_wasm(), Reason::UnknownFormat, &parts);
+    assert_refused(not_wasm(), Reason::UnknownFormat, &parts);
 }
 
 #[test]
-fn a_core_module() {
+fn a_core_module_is_refused() {
     let parts = ["expected a WebAssembly component, found a core module"];
-    refused(core_module(), Reason::CoreModule, &parts);
+    assert_refused(core_module(), Reason::CoreModule, &parts);
 }
 
 #[test]
-fn a_component_of_another_world() {
+fn a_component_of_another_world_is_refused() {
     let parts = ["plugbay:plugin/lifecycle@1.0.0", "found acme:other/thing@1.0.0"];
-    refused(wrong_world(), Reason::WrongWorld, &parts);
+    assert_refused(wrong_world(), Reason::WrongWorld, &parts);
 }
 
 #[test]
-fn a_malformed_component() {
+fn a_malformed_component_is_refused() {
     let mut bytes = Guest::codec("a").build();
     // The first section keeps its length, but is of a kind that does not exist.
     bytes[8] = 0x7f;
-    refused(bytes, Reason::Malformed, &["expected a valid component", "malformed section id: 127"]);
+    assert_refused(
+        bytes,
+        Reason::Malformed,
+        &["expected a valid component", "malformed section id: 127"],
+    );
 }
 
 #[test]
-fn another_api_version() {
+fn another_api_version_is_refused() {
     let guest = Guest::codec("a").api_version("2.0.0");
     let parts = ["expected plugbay:plugin in version 1.0.0", "found 2.0.0"];
-    refused(guest, Reason::ApiVersion, &parts);
+    assert_refused(guest, Reason::ApiVersion, &parts);
 }
 
 #[test]
-fn a_missing_import() {
+fn an_import_that_the_host_does_not_offer_is_refused() {
     let guest = Guest::codec("a").import("acme:missing/thing@1.0.0");
     let parts = ["found acme:missing/thing@1.0.0", "it offers plugbay:plugin/types@1.0.0"];
-    refused(guest, Reason::MissingImport, &parts);
+    assert_refused(guest, Reason::MissingImport, &parts);
 }
 
 #[test]
-fn describe_traps() {
+fn a_trap_in_describe_is_refused() {
     let guest = Guest::codec("a").on(Export::Describe, Behaviour::Trap);
-    refused(guest, Reason::Describe, &["describe: ", "unreachable"]);
+    assert_refused(guest, Reason::Describe, &["describe: ", "unreachable"]);
 }
 
 #[test]
-fn describe_spins() {
+fn an_endless_describe_is_refused() {
     let guest = Guest::codec("a").on(Export::Describe, Behaviour::Spin);
-    refused(guest, Reason::Describe, &["describe: expected an answer within 5s"]);
+    assert_refused(guest, Reason::Describe, &["describe: expected an answer within 5s"]);
 }
 
 #[test]
-fn describe_gives_a_bad_name() {
+fn a_description_with_a_bad_name_is_refused() {
     let parts = ["describe: plugin name: expected a name", "A Plugin"];
-    refused(Guest::codec("a").named("A Plugin"), Reason::Description, &parts);
+    assert_refused(Guest::codec("a").named("A Plugin"), Reason::Description, &parts);
 }
 
 #[test]
-fn describe_gives_a_bad_version() {
+fn a_description_with_a_bad_version_is_refused() {
     let parts = ["describe: version: expected `major.minor.patch`", "found \"one\""];
-    refused(Guest::codec("a").version("one"), Reason::Description, &parts);
+    assert_refused(Guest::codec("a").version("one"), Reason::Description, &parts);
 }
 
 #[test]
-fn describe_gives_a_bad_schema() {
+fn a_description_with_a_bad_schema_is_refused() {
     let parts = ["describe: config schema: expected JSON"];
-    refused(Guest::codec("a").schema("{\"type\": "), Reason::Description, &parts);
+    assert_refused(Guest::codec("a").schema("{\"type\": "), Reason::Description, &parts);
 }
 
 #[test]
-fn describe_gives_text_that_is_not_utf_8() {
+fn a_description_that_is_not_utf_8_is_refused() {
     let guest = Guest::codec("a").on(Export::Describe, Behaviour::InvalidText);
-    refused(guest, Reason::Describe, &["describe: ", "utf-8"]);
+    assert_refused(guest, Reason::Describe, &["describe: ", "utf-8"]);
 }
 
 #[test]
-fn describe_points_outside_of_its_memory() {
+fn a_description_outside_of_the_memory_is_refused() {
     let guest = Guest::codec("a").on(Export::Describe, Behaviour::BadPointer);
-    refused(guest, Reason::Describe, &["describe: "]);
+    assert_refused(guest, Reason::Describe, &["describe: "]);
 }
 
 #[test]
-fn an_unknown_kind() {
+fn an_unknown_kind_is_refused() {
     let guest = Guest::codec("a").capability("greeter", "hi");
     let parts = ["capability greeter:hi: expected a kind that this host serves", "codec, handler"];
-    refused(guest, Reason::WrongWorld, &parts);
+    assert_refused(guest, Reason::WrongWorld, &parts);
 }
 
 #[test]
-fn init_fails() {
+fn an_error_of_init_is_refused() {
     let no = Behaviour::Error(ErrorKind::Internal, "expected a database, found none".into());
     let guest = Guest::codec("a").on(Export::Init, no);
-    refused(guest, Reason::Init, &["init: expected a database, found none"]);
+    assert_refused(guest, Reason::Init, &["init: expected a database, found none"]);
 }
 
 #[test]
-fn init_hangs() {
-    // Only the hanging plugin's time is short: on a busy machine the others need theirs.
+fn an_endless_init_is_refused() {
+    // Only the hanging plugin has a short limit: on a busy machine the others need the default.
     let site = neighbours().config("[plugins.slow]\ninit = '50ms'").host();
     site.drop_in("slow.wasm", Guest::codec("slow").on(Export::Init, Behaviour::Spin));
     let parts = ["init: expected an answer within 50ms"];
@@ -177,7 +185,7 @@ fn init_hangs() {
 }
 
 #[test]
-fn init_waits_too_long() {
+fn an_init_that_waits_too_long_is_refused() {
     let wait = Behaviour::Wait(std::time::Duration::from_secs(600));
     let guest = Guest::codec("slow").on(Export::Init, wait);
     let site = neighbours().config("[plugins.slow]\ninit = '50ms'").host();
@@ -189,20 +197,20 @@ fn init_waits_too_long() {
 }
 
 #[test]
-fn init_traps() {
+fn a_trap_in_init_is_refused() {
     let guest = Guest::codec("a").on(Export::Init, Behaviour::Trap);
-    refused(guest, Reason::Init, &["init: ", "unreachable", "backtrace: ", "fixture_trap"]);
+    assert_refused(guest, Reason::Init, &["init: ", "unreachable", "backtrace: ", "fixture_trap"]);
 }
 
 #[test]
-fn an_unhealthy_plugin() {
+fn an_unhealthy_plugin_is_refused() {
     let no = Behaviour::Error(ErrorKind::Unavailable, "expected a peer, found none".into());
     let guest = Guest::codec("a").on(Export::Health, no);
-    refused(guest, Reason::Unhealthy, &["health: expected a peer, found none"]);
+    assert_refused(guest, Reason::Unhealthy, &["health: expected a peer, found none"]);
 }
 
 #[test]
-fn a_config_that_breaks_the_schema() {
+fn a_config_that_breaks_the_schema_is_refused() {
     let schema = r#"{"type": "object", "properties": {"size": {"type": "integer"}}}"#;
     let config = "[plugins.a.config]\nsize = 'large'";
     let site = neighbours().plugin("a.wasm", Guest::codec("a").stamp("good").schema(schema)).host();
@@ -216,7 +224,7 @@ fn a_config_that_breaks_the_schema() {
 }
 
 #[test]
-fn a_config_for_a_plugin_that_takes_none() {
+fn a_config_for_a_plugin_that_takes_none_is_refused() {
     let site = neighbours().host();
     site.configure("[plugins.a.config]\nsize = 3");
     let parts = ["[plugins.a.config]: expected no keys"];
@@ -226,8 +234,8 @@ fn a_config_for_a_plugin_that_takes_none() {
     site.recovers("plugins/a.wasm");
 }
 
-/// Asserts that `second` clashes with `a`, and that it serves once `a` is removed.
-fn clashes(second: &Guest, reason: Reason, parts: &[&str]) {
+/// Asserts that `second` clashes with `a`, and that `second` serves once `a` is removed.
+fn assert_clash(second: &Guest, reason: Reason, parts: &[&str]) {
     let site = place()
         .plugin("a.wasm", Guest::both("a").stamp("good"))
         .plugin("neighbour.wasm", Guest::codec("neighbour").stamp("here"))
@@ -237,26 +245,28 @@ fn clashes(second: &Guest, reason: Reason, parts: &[&str]) {
     assert_neighbours_serve(&site);
     site.remove("a.wasm");
     site.recovers("plugins/0.wasm");
-    until("it serves", || site.status().plugins.iter().any(|it| it.source.ends_with("0.wasm")));
+    until("the second plugin serves", || {
+        site.status().plugins.iter().any(|it| it.source.ends_with("0.wasm"))
+    });
     assert_eq!(site.encode("neighbour"), "here");
 }
 
 #[test]
-fn another_plugin_has_the_name() {
+fn a_plugin_with_the_name_of_another_one_is_refused() {
     let second = Guest::codec("other").named("a").version("0.9.0");
-    clashes(&second, Reason::NameClash, &["expected no other plugin \"a\""]);
+    assert_clash(&second, Reason::NameClash, &["expected no other plugin \"a\""]);
 }
 
 #[test]
-fn another_plugin_has_the_capability() {
+fn a_plugin_with_the_capability_of_another_one_is_refused() {
     let second = Guest::codec("a").named("second");
-    clashes(&second, Reason::CapabilityClash, &["codec:a", "found \"a\""]);
+    assert_clash(&second, Reason::CapabilityClash, &["codec:a", "found \"a\""]);
 }
 
 #[test]
-fn another_plugin_has_the_route() {
+fn a_plugin_with_the_route_of_another_one_is_refused() {
     let second = Guest::handler("second").route("GET", "/a");
-    clashes(&second, Reason::RouteClash, &["route /a", "found one to handler a"]);
+    assert_clash(&second, Reason::RouteClash, &["route /a", "found one to handler a"]);
 }
 
 #[test]
@@ -329,14 +339,14 @@ fn a_refused_version_is_not_retried_at_each_reconciliation() {
     fs::write(site.file("half.wasm"), truncated(&Guest::codec("half").build())).unwrap();
     site.refuses("half.wasm", Reason::Truncated, &[]);
     assert_eq!(tried(), (1, 1));
-    // A reload retries it.
+    // A reload retries both plugins.
     site.reconcile();
     assert_eq!(tried(), (2, 2));
 }
 
 /// Asserts that a broken `config.toml` changes nothing, and that its file, line and reason are
 /// reported.
-fn config_refused(sections: &str, parts: &[&str]) {
+fn assert_config_refused(sections: &str, parts: &[&str]) {
     let site = neighbours().host();
     let config = site.config();
     site.configure(sections);
@@ -344,7 +354,7 @@ fn config_refused(sections: &str, parts: &[&str]) {
     assert!(rejected.message.contains("config.toml"), "{}", rejected.message);
     assert_eq!(site.config(), config);
     assert_neighbours_serve(&site);
-    // The folder is still read.
+    // The host still reads the plugin folder.
     site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
     site.answers("b", "b");
     site.configure("[defaults]\ncpu = '2s'");
@@ -354,30 +364,33 @@ fn config_refused(sections: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_syntax_error_in_the_configuration() {
-    config_refused("[defaults]\ncpu = ", &["10:7"]);
+fn a_configuration_with_a_syntax_error_is_refused() {
+    assert_config_refused("[defaults]\ncpu = ", &["10:7"]);
 }
 
 #[test]
-fn an_unknown_key_in_the_configuration() {
-    config_refused("[defaults]\nmemroy = '1MiB'", &["10:1", "memroy", "did you mean `memory`"]);
+fn a_configuration_with_an_unknown_key_is_refused() {
+    assert_config_refused(
+        "[defaults]\nmemroy = '1MiB'",
+        &["10:1", "memroy", "did you mean `memory`"],
+    );
 }
 
 #[test]
-fn a_wrong_type_in_the_configuration() {
-    config_refused("[defaults]\ncpu = true", &["10:7", "cpu", "expected", "found"]);
+fn a_configuration_with_a_wrong_type_is_refused() {
+    assert_config_refused("[defaults]\ncpu = true", &["10:7", "cpu", "expected", "found"]);
 }
 
 #[test]
-fn a_value_out_of_range_in_the_configuration() {
-    config_refused(
+fn a_configuration_with_a_value_out_of_range_is_refused() {
+    assert_config_refused(
         "[defaults]\nmemory = '1KiB'",
         &["10:10", "expected \"64KiB\" to \"4GiB\"", "found \"1KiB\""],
     );
 }
 
 #[test]
-fn a_configuration_that_is_deleted() {
+fn a_deleted_configuration_stays_in_force_and_is_reported() {
     let site = neighbours().host();
     fs::remove_file(site.place.path("config.toml")).unwrap();
     site.refuses("config.toml", Reason::Config, &["config.toml"]);
@@ -387,7 +400,7 @@ fn a_configuration_that_is_deleted() {
 }
 
 #[test]
-fn a_strict_host_keeps_everything() {
+fn a_strict_host_applies_no_change_while_a_file_is_refused() {
     let site = neighbours().host_key("strict = true").host();
     let generation = site.status().generation;
     let bad = Guest::codec("bad").on(Export::Init, Behaviour::Trap);
@@ -410,7 +423,7 @@ fn a_strict_host_keeps_everything() {
 }
 
 #[test]
-fn a_strict_host_keeps_its_configuration() {
+fn a_strict_host_keeps_its_configuration_while_a_file_is_refused() {
     let site = neighbours().host_key("strict = true").host();
     let config = site.config();
     site.drop_in("bad.wasm", not_wasm());
@@ -425,7 +438,8 @@ fn a_strict_host_keeps_its_configuration() {
 
 #[test]
 fn a_strict_host_does_not_start_with_a_bad_plugin() {
-    let error = neighbours().host_key("strict = true").plugin("bad.wasm", not_wasm()).fails();
+    let error =
+        neighbours().host_key("strict = true").plugin("bad.wasm", not_wasm()).expect_build_error();
     let BuildError::Strict(refusal) = &error else { panic!("{error}") };
     assert_eq!(refusal.reason, Reason::UnknownFormat);
     assert!(error.to_string().contains("bad.wasm"), "{error}");
@@ -433,6 +447,7 @@ fn a_strict_host_does_not_start_with_a_bad_plugin() {
 
 #[tokio::test]
 async fn a_build_that_fails_inside_a_runtime_does_not_panic() {
-    let error = neighbours().host_key("strict = true").plugin("bad.wasm", not_wasm()).fails();
+    let error =
+        neighbours().host_key("strict = true").plugin("bad.wasm", not_wasm()).expect_build_error();
     assert!(matches!(error, BuildError::Strict(_)));
 }

@@ -1,5 +1,5 @@
-//! The bundled plugins in all of their forms - components, native libraries, linked into this
-//! program: each has one source, and behaves in the same way in each form.
+//! The bundled plugins in all of their forms: as components, as native libraries, and linked into
+//! this program. Each plugin has one source, and behaves in the same way in each form.
 
 mod support;
 
@@ -39,7 +39,7 @@ const CODECS: [&str; 9] =
 const HANDLERS: [&str; 4] = ["hash", "hello", "render", "transcode"];
 /// The codecs that hold only rows of text.
 const TABLES: [&str; 2] = ["csv", "tsv"];
-/// What holds a list of documents.
+/// The codecs that hold a list of documents.
 const LISTS: [&str; 2] = ["jsonl", "yaml-stream"];
 
 /// The same plugins in each form.
@@ -49,7 +49,7 @@ struct Forms {
     linked: Host,
 }
 
-/// Built once for all tests of this file, with whatever toolchain the machine has.
+/// Built once for all tests of this file, with the toolchain of the machine.
 static FORMS: LazyLock<Forms> = LazyLock::new(|| {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/Cargo.toml");
     let toolchain = Toolchain::find().unwrap_or_else(|error| panic!("{error}"));
@@ -103,14 +103,14 @@ fn libraries() -> Vec<(&'static str, PathBuf)> {
 
 /// Asserts that every form returns the same, and returns it.
 #[track_caller]
-fn same<T: PartialEq + Debug>([component, library, linked]: [T; 3], what: &str) -> T {
+fn assert_same<T: PartialEq + Debug>([component, library, linked]: [T; 3], what: &str) -> T {
     assert_eq!(component, library, "as a component and as a library: {what}");
     assert_eq!(component, linked, "as a component and linked: {what}");
     component
 }
 
 #[test]
-fn every_host_serves_all_of_them() {
+fn every_host_serves_all_bundled_plugins() {
     for (host, form) in FORMS.all().into_iter().zip(["wasm", "native", "linked"]) {
         let status = host.status();
         let names: Vec<&str> = status.plugins.iter().map(|plugin| &*plugin.name).collect();
@@ -133,9 +133,9 @@ fn every_form_has_the_same_description() {
         said.collect::<Vec<_>>()
     };
     let all = FORMS.all().map(Host::status);
-    same(all.each_ref().map(plugins), "plugins");
-    same(all.each_ref().map(|it| it.capabilities.clone()), "capabilities");
-    same(all.each_ref().map(|it| it.routes.clone()), "routes");
+    assert_same(all.each_ref().map(plugins), "plugins");
+    assert_same(all.each_ref().map(|it| it.capabilities.clone()), "capabilities");
+    assert_same(all.each_ref().map(|it| it.routes.clone()), "routes");
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -203,16 +203,16 @@ fn rows() -> Vec<Row> {
 /// Round trip of a value: each form writes the same bytes, and reads those of the others.
 fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(codec: &str, value: &T) {
     let handles = FORMS.all().map(|host| host.codec(codec).unwrap());
-    let bytes = same(handles.each_ref().map(|it| it.encode(value).unwrap()), codec);
+    let bytes = assert_same(handles.each_ref().map(|it| it.encode(value).unwrap()), codec);
     for handle in &handles {
         assert_eq!(handle.decode::<T>(&bytes).unwrap(), *value, "{codec}");
     }
     let document = |it: &CodecHandle| it.decode_document(&bytes).unwrap().as_cbor().to_vec();
-    same(handles.each_ref().map(document), codec);
+    assert_same(handles.each_ref().map(document), codec);
 }
 
 #[test]
-fn every_codec_takes_and_gives_any_value() {
+fn every_codec_round_trips_any_value() {
     for codec in CODECS {
         if TABLES.contains(&codec) {
             round_trip(codec, &rows());
@@ -225,7 +225,7 @@ fn every_codec_takes_and_gives_any_value() {
 }
 
 #[test]
-fn msgpack_is_msgpack() {
+fn msgpack_writes_the_bytes_of_the_standard() {
     for host in FORMS.all() {
         let bytes = host.codec("msgpack").unwrap().encode(&BTreeMap::from([("a", 1)])).unwrap();
         assert_eq!(bytes, [0x81, 0xa1, 0x61, 0x01]);
@@ -268,7 +268,7 @@ fn deep_documents_do_not_trap() {
         let handles = FORMS.all().map(|host| host.codec(codec).unwrap());
         for depth in [64, 127, 128, 129, 1_000, 100_000] {
             let bytes = nested(codec, depth);
-            let read = same(
+            let read = assert_same(
                 handles
                     .each_ref()
                     .map(|it| result_of(it.decode_document(&bytes), |it| it.as_cbor().to_vec())),
@@ -280,7 +280,7 @@ fn deep_documents_do_not_trap() {
             let document = nested("cbor", depth);
             let written =
                 handles.each_ref().map(|it| result_of(it.encode_document(&document), Vec::clone));
-            drop(same(written, &format!("{codec} writes {depth} levels")));
+            drop(assert_same(written, &format!("{codec} writes {depth} levels")));
         }
         for host in FORMS.all() {
             let stats = host.status().plugins;
@@ -297,7 +297,7 @@ fn input_in_another_format_is_the_callers_mistake() {
         for bytes in garbage {
             let read =
                 |it: &CodecHandle| result_of(it.decode_document(bytes), |it| it.as_cbor().to_vec());
-            drop(same(handles.each_ref().map(read), &format!("{codec} reads {bytes:?}")));
+            drop(assert_same(handles.each_ref().map(read), &format!("{codec} reads {bytes:?}")));
         }
     }
 }
@@ -323,7 +323,7 @@ fn request_all(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
         ))
         .unwrap()
     });
-    same(answers, &format!("{method} {path}"))
+    assert_same(answers, &format!("{method} {path}"))
 }
 
 fn text(response: &Response) -> &str {
@@ -391,7 +391,7 @@ fn hash_answers() {
 }
 
 #[test]
-fn documents_are_cbor() {
+fn decoded_documents_are_cbor() {
     for host in FORMS.all() {
         let document = host.codec("json").unwrap().decode_document(b"[null, 1.5]").unwrap();
         assert_eq!(document, Document::from_value(&(None::<u8>, 1.5)).unwrap());

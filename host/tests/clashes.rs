@@ -7,7 +7,7 @@ use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::puppet::{Puppets, Script, puppet};
 use support::{Place, Site, place};
 
-// Keeps it in the program, where it registers itself: the linked plugin of these tests.
+// This import keeps the linked plugin of these tests in the program, where it registers itself.
 use plugbay_plugin_json as _;
 use plugbay_sdk as _;
 
@@ -16,7 +16,7 @@ fn serve(place: Place, puppets: &Puppets) -> Site {
     place.unwatched().host_with(|builder| builder.runtime(runtime))
 }
 
-fn does_not_start(puppets: &Puppets, label: &str) {
+fn let_start_fail(puppets: &Puppets, label: &str) {
     let script = Script { start_error: Some("port in use".into()), ..Script::default() };
     puppets.script(label, script);
 }
@@ -26,16 +26,16 @@ fn reason(site: &Site, file: &str) -> Option<Reason> {
 }
 
 #[test]
-fn a_capability_goes_to_the_next_if_the_first_does_not_start() {
+fn a_capability_goes_to_the_next_plugin_if_the_first_does_not_start() {
     let puppets = Puppets::default();
-    does_not_start(&puppets, "one@1.0.0");
+    let_start_fail(&puppets, "one@1.0.0");
     let two_of_them = place()
         .plugin("one.wasm", puppet("one", "1.0.0", &["codec:x"]))
         .plugin("two.wasm", puppet("two", "1.0.0", &["codec:x"]));
     let site = serve(two_of_them, &puppets);
     assert_eq!(site.encode("x"), "two@1.0.0");
     assert_eq!((reason(&site, "one.wasm"), reason(&site, "two.wasm")), (Some(Reason::Init), None));
-    // It keeps the capability, even when the other plugin could start.
+    // `two` keeps the capability, even when `one` could start.
     puppets.script("one@1.0.0", Script::default());
     site.reconcile();
     assert_eq!((site.encode("x"), puppets.starts("two@1.0.0")), ("two@1.0.0".into(), 1));
@@ -47,7 +47,7 @@ fn a_last_good_version_claims_again_what_its_next_version_gave_up() {
     let puppets = Puppets::default();
     let first = place().plugin("one.wasm", puppet("one", "1.0.0", &["codec:x"]));
     let site = serve(first, &puppets);
-    does_not_start(&puppets, "one@2.0.0");
+    let_start_fail(&puppets, "one@2.0.0");
     site.drop_in("one.wasm", puppet("one", "2.0.0", &["codec:y"]));
     site.drop_in("two.wasm", puppet("two", "1.0.0", &["codec:y"]));
     site.drop_in("three.wasm", puppet("three", "1.0.0", &["codec:x"]));
@@ -58,12 +58,12 @@ fn a_last_good_version_claims_again_what_its_next_version_gave_up() {
     assert_eq!(reason(&site, "three.wasm"), Some(Reason::CapabilityClash));
     assert!(
         puppets.log().contains(&"stop three@1.0.0".into()),
-        "expected that it was started and stopped"
+        "expected that `three` was started and stopped"
     );
 }
 
 #[test]
-fn a_route_goes_to_the_next_if_the_first_does_not_start() {
+fn a_route_goes_to_the_next_plugin_if_the_first_does_not_start() {
     let failing = Guest::handler("a").route("GET", "/x").on(Export::Init, Behaviour::Trap);
     let two_of_them =
         place().plugin("1.wasm", failing).plugin("2.wasm", Guest::handler("b").route("GET", "/x"));
@@ -75,9 +75,9 @@ fn a_route_goes_to_the_next_if_the_first_does_not_start() {
 }
 
 #[test]
-fn a_name_goes_to_the_next_if_the_first_does_not_start() {
+fn a_name_goes_to_the_next_file_if_the_first_does_not_start() {
     let puppets = Puppets::default();
-    does_not_start(&puppets, "a@2.0.0");
+    let_start_fail(&puppets, "a@2.0.0");
     let two_of_them = place()
         .plugin("1.wasm", puppet("a", "1.0.0", &["codec:a"]))
         .plugin("2.wasm", puppet("a", "2.0.0", &["codec:a"]));
@@ -90,7 +90,7 @@ fn a_name_goes_to_the_next_if_the_first_does_not_start() {
 fn a_name_stays_with_the_last_good_version() {
     let puppets = Puppets::default();
     let site = serve(place().plugin("2.wasm", puppet("a", "1.0.0", &["codec:a"])), &puppets);
-    does_not_start(&puppets, "a@3.0.0");
+    let_start_fail(&puppets, "a@3.0.0");
     site.drop_in("2.wasm", puppet("a", "2.0.0", &["codec:a"]));
     site.drop_in("1.wasm", puppet("a", "3.0.0", &["codec:a"]));
     site.reconcile();
@@ -100,7 +100,7 @@ fn a_name_stays_with_the_last_good_version() {
     assert_eq!(puppets.starts("a@2.0.0"), 0);
 }
 
-/// What the linked codec makes of a number.
+/// A number, encoded by the linked codec.
 fn linked_answer(site: &Site) -> Vec<u8> {
     site.codec("json").unwrap().encode(&7).unwrap()
 }
@@ -109,12 +109,12 @@ fn linked_answer(site: &Site) -> Vec<u8> {
 fn a_linked_plugin_stays_in_service_if_a_file_of_its_name_does_not_start() {
     let puppets = Puppets::default();
     let label = "json@9.0.0";
-    does_not_start(&puppets, label);
+    let_start_fail(&puppets, label);
     let site = serve(place().linked(), &puppets);
     assert_eq!(linked_answer(&site), b"7");
     let before = site.running("json").unwrap();
     site.drop_in("new.wasm", puppet("json", "9.0.0", &["codec:json"]));
-    // Once when the file is new, and once when it is known that it does not start.
+    // The first reconciliation tries the new file; the second knows that it does not start.
     site.reconcile();
     site.reconcile();
     assert_eq!(linked_answer(&site), b"7");
@@ -135,7 +135,7 @@ fn a_linked_plugin_stays_in_service_if_a_file_of_its_name_does_not_start() {
 #[test]
 fn a_linked_plugin_serves_from_the_start_if_the_file_of_its_name_does_not_start() {
     let puppets = Puppets::default();
-    does_not_start(&puppets, "json@9.0.0");
+    let_start_fail(&puppets, "json@9.0.0");
     let file = puppet("json", "9.0.0", &["codec:json"]);
     let site = serve(place().linked().plugin("new.wasm", file), &puppets);
     assert_eq!(linked_answer(&site), b"7");
@@ -143,7 +143,7 @@ fn a_linked_plugin_serves_from_the_start_if_the_file_of_its_name_does_not_start(
 }
 
 #[test]
-fn a_linked_plugin_does_not_give_way_to_a_file_of_another_name() {
+fn a_linked_plugin_keeps_its_capability_against_a_file_of_another_name() {
     let puppets = Puppets::default();
     let file = puppet("other", "9.0.0", &["codec:json"]);
     let site = serve(place().linked().plugin("new.wasm", file), &puppets);

@@ -11,7 +11,7 @@ use support::{Site, place, request, until};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A limit for steps that take less than a second, on a busy machine: less than a wait that is not
+/// How long a step of less than a second may take on a busy machine: less than a wait that is not
 /// ended early.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -31,15 +31,15 @@ fn handle(site: &Site, handler: &str) -> Result<String, CallError> {
 }
 
 /// The kinds of failure of the codec and of the handler.
-fn encoded(site: &Site, codec: &str) -> CallErrorKind {
+fn encode_error_kind(site: &Site, codec: &str) -> CallErrorKind {
     encode(site, codec).unwrap_err().kind()
 }
 
-fn handled(site: &Site, handler: &str) -> CallErrorKind {
+fn handle_error_kind(site: &Site, handler: &str) -> CallErrorKind {
     handle(site, handler).unwrap_err().kind()
 }
 
-/// A host with the plugin `bad`, whose codec and handler do this.
+/// A host with the plugin `bad`, whose codec and handler have this behaviour.
 fn bad(behaviour: &Behaviour, limits: &str) -> Site {
     let guest = Guest::both("bad")
         .on(Export::Encode, behaviour.clone())
@@ -77,8 +77,8 @@ fn a_long_instruction_counts_as_cpu_time() {
     let limits = "memory = '1100MiB'\ntotal_memory = '1100MiB'\ncpu = '400ms'\n\
                   deadline = '10m'\ninstances = 1";
     let site = bad(&Behaviour::Copies(30, 1 << 30), limits);
-    assert_eq!(encoded(&site, "bad"), CallErrorKind::Cpu);
-    assert_eq!(handled(&site, "bad"), CallErrorKind::Cpu);
+    assert_eq!(encode_error_kind(&site, "bad"), CallErrorKind::Cpu);
+    assert_eq!(handle_error_kind(&site, "bad"), CallErrorKind::Cpu);
 }
 
 /// A nested call has the remaining time of its caller.
@@ -93,7 +93,7 @@ fn a_nested_call_ends_with_its_caller() {
         .config("[plugins.outer]\ndeadline = '300ms'\n[plugins.slow]\ndeadline = '1h'")
         .unwatched()
         .host();
-    for call in [encoded as fn(&Site, &str) -> CallErrorKind, handled] {
+    for call in [encode_error_kind as fn(&Site, &str) -> CallErrorKind, handle_error_kind] {
         let began = Instant::now();
         // Either of the two calls may end first; the outer caller gets its error at once.
         let kind = call(&site, "outer");
@@ -142,7 +142,7 @@ fn a_cancelled_call_ends() {
             let under_way = scope.spawn(call);
             until("the call", || site.running("bad").unwrap().leases == 1);
             let waiting = scope.spawn(call);
-            until("another that waits", || site.running("bad").unwrap().stats.waiting == 1);
+            until("the waiting call", || site.running("bad").unwrap().stats.waiting == 1);
             cancel.cancel();
             for error in [under_way, waiting].map(|call| call.join().unwrap()) {
                 assert_eq!(error.kind(), CallErrorKind::Cancelled, "{error}");
@@ -158,7 +158,7 @@ fn a_cancelled_call_ends() {
 /// Idle instances of other plugins are removed to make room. If there are none, no plugin is
 /// blamed.
 #[test]
-fn more_instances_than_the_engine_can_hold() {
+fn calls_beyond_the_instances_of_the_engine_are_overloaded() {
     let engine = plugbay::wasm::Engine::new().unwrap();
     let Some(room) = engine.pool_size() else { return };
     let limits = format!(
@@ -187,5 +187,5 @@ fn more_instances_than_the_engine_can_hold() {
     // Waiting calls fail in the same way.
     drop(runtime);
     assert_eq!(site.running("idle").unwrap().stats.instances, 0);
-    until("room again", || encode(&site, "idle").is_ok());
+    until("an instance is free again", || encode(&site, "idle").is_ok());
 }

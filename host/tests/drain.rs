@@ -39,10 +39,10 @@ fn a_slow_request_finishes_on_the_version_it_began_with() {
         assert_eq!(slow.join().unwrap(), "1");
     });
     site.wait_for_event(
-        "it drains",
+        "the drain",
         |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "h@1.0.0"),
     );
-    until("nothing drains", || site.status().draining.is_empty());
+    until("no version drains", || site.status().draining.is_empty());
     assert_eq!(drained(&site, "h@1.0.0"), 1);
 }
 
@@ -62,19 +62,19 @@ fn a_slow_call_reaches_the_other_plugins_of_its_own_generation() {
         site.drop_in("inner.wasm", inner("2"));
         site.reconcile();
         assert_eq!(site.encode("inner"), "2");
-        // It has not called `inner` yet, so that version must not be shut down.
+        // The call has not reached `inner` yet, so version 1 of `inner` must not be shut down.
         assert_eq!(drained(&site, "inner@1.0.0"), 0);
         assert_eq!(slow.join().unwrap(), "1");
     });
     site.wait_for_event(
-        "it drains",
+        "the drain",
         |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "inner@1.0.0"),
     );
     assert_eq!(site.encode("outer"), "2");
 }
 
 #[test]
-fn a_snapshots_lease_is_of_its_own_generation_while_that_lives() {
+fn a_snapshot_leases_from_its_own_generation_until_that_is_retired() {
     let codec = |stamp: &str| Guest::codec("c").version(&format!("{stamp}.0.0")).stamp(stamp);
     let site = place().plugin("c.wasm", codec("1")).unwatched().host();
     let snapshot = site.host.snapshot();
@@ -90,14 +90,14 @@ fn a_snapshots_lease_is_of_its_own_generation_while_that_lives() {
     assert_eq!(drained(&site, "c@1.0.0"), 0);
     drop(held);
     site.wait_for_event(
-        "it drains",
+        "the drain",
         |it| matches!(it, Outcome::Drained { plugin, .. } if plugin == "c@1.0.0"),
     );
     let Err(Error::NotFound(_)) = snapshot.lease::<Codec>("d") else { panic!("there is no d") };
 }
 
 #[test]
-fn a_call_that_does_not_end_meets_the_drain_deadline() {
+fn a_call_that_outlasts_the_drain_deadline_is_reported_and_finishes() {
     let slow = handler("1", SLOW);
     let site = place().plugin("h.wasm", slow).host_key("drain = '50ms'").unwatched().host();
     std::thread::scope(|scope| {
@@ -270,5 +270,5 @@ fn waiting_for_an_instance_ends_at_the_deadline() {
     let reasons: std::collections::BTreeSet<_> = errors.iter().map(Error::reason).collect();
     assert_eq!(reasons, ["deadline", "overloaded"].into());
     // A discarded instance is replaced.
-    until("it decodes", || site.codec("a").unwrap().decode_document(b"\xf6").is_ok());
+    until("the plugin decodes", || site.codec("a").unwrap().decode_document(b"\xf6").is_ok());
 }

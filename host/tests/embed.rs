@@ -1,4 +1,4 @@
-//! Applications with a host, and with their own kind of plugin.
+//! Applications that embed a host, also with a kind of their own.
 
 mod support;
 
@@ -19,7 +19,7 @@ use plugbay_fixtures::{Guest, component};
 use support::{place, wait};
 
 #[test]
-fn the_example_that_swaps_a_codec() {
+fn the_embed_example_swaps_a_codec() {
     let version = |version: &str| Guest::codec("mine").version(version).stamp(version).build();
     let [before, after] = embed::swap(&version("1.0.0"), &version("2.0.0")).unwrap();
     assert!(before.ends_with(b"1.0.0") && after.ends_with(b"2.0.0"));
@@ -29,12 +29,12 @@ fn the_example_that_swaps_a_codec() {
 }
 
 #[test]
-fn the_example_with_a_kind_of_its_own() {
+fn the_own_kind_example_greets() {
     assert_eq!(own_kind::greet(own_kind::guest(), "you").unwrap(), "Hello, you");
 }
 
 #[test]
-fn a_kind_of_its_own_is_served_like_any_other() {
+fn a_kind_of_the_application_is_served_like_any_other() {
     let site = place()
         .plugin("hello.wasm", own_kind::guest())
         .plugin("codec.wasm", Guest::codec("codec").stamp("1"))
@@ -95,7 +95,7 @@ fn two_hosts_of_one_process_share_an_engine_and_nothing_else() {
     let two = place().plugin("a.wasm", Guest::codec("a").stamp("two")).engine(&engine).host();
     assert_eq!((one.encode("a"), two.encode("a")), ("one".into(), "two".into()));
     one.remove("a.wasm");
-    support::until("one has none", || one.codec("a").is_err());
+    support::until("the first host has no plugin", || one.codec("a").is_err());
     assert_eq!(two.encode("a"), "two");
     drop(one);
     assert_eq!(two.encode("a"), "two");
@@ -130,7 +130,7 @@ fn settings_of_the_builder_compose_in_any_order() {
 }
 
 #[test]
-fn a_missing_folder_is_told_and_not_created() {
+fn a_missing_folder_is_reported_and_not_created() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("typo");
     let host = Host::builder().plugins(&folder).watch(false).build_blocking().unwrap();
@@ -150,7 +150,7 @@ fn a_host_that_is_shut_down_is_neither_ready_nor_alive() {
 }
 
 #[test]
-fn a_host_of_bytes_works_inside_and_outside_of_a_runtime() {
+fn a_host_of_artifacts_in_memory_works_inside_and_outside_of_a_runtime() {
     let folder = tempfile::tempdir().unwrap();
     let build = || Host::builder().plugins(folder.path()).artifact("a", Guest::both("a").build());
     let host = build().build_blocking().unwrap();

@@ -10,13 +10,13 @@ use plugbay_fixtures::Guest;
 use support::{assert_neighbours_serve, drop_in, neighbours, place, until};
 
 #[test]
-fn a_dangling_link_and_a_folder_are_listed() {
+fn a_dangling_link_and_a_folder_are_refused() {
     let site = neighbours().host();
     symlink("nowhere", site.file("b.wasm")).unwrap();
     fs::create_dir(site.file("folder.wasm")).unwrap();
     site.refuses("b.wasm", Reason::Unreadable, &["expected a file, found a dangling link"]);
     site.refuses("folder.wasm", Reason::Unreadable, &["expected a file, found a folder"]);
-    // Once its target exists, it is a file.
+    // Once its target exists, the link is read as a file.
     support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
     site.answers("b", "found");
     site.recovers("b.wasm");
@@ -24,12 +24,12 @@ fn a_dangling_link_and_a_folder_are_listed() {
 }
 
 #[test]
-fn an_unreadable_file() {
+fn an_unreadable_file_is_refused_until_it_is_replaced() {
     // Root can read every file, but cannot follow a link to itself.
     let site = neighbours().host();
     fs::remove_file(site.file("a.wasm")).unwrap();
     symlink("a.wasm", site.file("a.wasm")).unwrap();
-    // The result depends on whether there was a reconciliation between the two lines.
+    // Whether `a` still serves depends on whether the host reconciled between the two lines.
     site.refuses("plugins/a.wasm", Reason::Unreadable, &["expected a readable file"]);
     assert_eq!(site.encode("neighbour"), "here");
     site.drop_in("a.wasm", Guest::codec("a").version("2.0.0").stamp("mended"));
@@ -38,7 +38,7 @@ fn an_unreadable_file() {
 }
 
 #[test]
-fn an_unreadable_file_keeps_what_ran_from_it() {
+fn a_plugin_keeps_running_when_its_file_becomes_unreadable() {
     let site = neighbours().unwatched().host();
     fs::remove_file(site.file("a.wasm")).unwrap();
     symlink("a.wasm", site.file("a.wasm")).unwrap();
@@ -48,7 +48,7 @@ fn an_unreadable_file_keeps_what_ran_from_it() {
 }
 
 #[test]
-fn a_folder_that_is_missing_and_then_appears() {
+fn a_missing_plugin_folder_is_read_once_it_exists() {
     let site = place().without_folder().host();
     // The folder was missing before the host began to report events.
     assert_eq!(site.rejected("plugins").unwrap().reason, Reason::Unreadable);
@@ -59,7 +59,7 @@ fn a_folder_that_is_missing_and_then_appears() {
 }
 
 #[test]
-fn a_folder_that_goes_away_keeps_all_that_runs() {
+fn plugins_keep_running_when_their_folder_disappears() {
     let site = neighbours().host();
     fs::rename(site.place.path("plugins"), site.place.path("away")).unwrap();
     site.refuses("plugins", Reason::Unreadable, &["expected a readable folder"]);
@@ -72,7 +72,7 @@ fn a_folder_that_goes_away_keeps_all_that_runs() {
 }
 
 #[test]
-fn a_folder_that_is_replaced() {
+fn a_replaced_plugin_folder_is_read_and_watched() {
     let site = neighbours().host();
     let next = site.place.path("next");
     fs::create_dir(&next).unwrap();
@@ -97,7 +97,7 @@ fn flip(link: &std::path::Path, target: &str) {
 }
 
 #[test]
-fn links_that_are_swapped_as_in_config_maps() {
+fn files_behind_swapped_links_are_loaded_as_in_config_maps() {
     let site = place().without_folder().host();
     let plugins = site.place.path("plugins");
     let version = |name: &str, stamp: &str| {
@@ -117,12 +117,14 @@ fn links_that_are_swapped_as_in_config_maps() {
         site.answers("a", stamp);
     }
     // Events are sent after the change that they report.
-    until("each was loaded once", || site.count(|it| matches!(it, Outcome::Loaded { .. })) == 3);
+    until("each version was loaded once", || {
+        site.count(|it| matches!(it, Outcome::Loaded { .. })) == 3
+    });
     assert_eq!(site.encode("a"), "3");
 }
 
 #[test]
-fn a_plugin_folder_that_is_a_swapped_link() {
+fn a_plugin_folder_behind_a_swapped_link_is_read_and_watched() {
     let site = place().without_folder().host();
     for stamp in ["1", "2", "3"] {
         let folder = site.place.path(&format!("release-{stamp}"));
@@ -138,7 +140,7 @@ fn a_plugin_folder_that_is_a_swapped_link() {
 }
 
 #[test]
-fn an_editor_saves_a_plugin() {
+fn a_plugin_that_an_editor_saves_is_loaded() {
     let site = neighbours().host();
     // As many editors do: the old file is renamed to a backup, the new one takes its name.
     fs::rename(site.file("a.wasm"), site.file("a.wasm~")).unwrap();
@@ -152,7 +154,7 @@ fn an_editor_saves_a_plugin() {
 }
 
 #[test]
-fn an_editor_saves_the_configuration() {
+fn a_configuration_that_an_editor_saves_is_applied() {
     let site = neighbours().host();
     let config = site.place.path("config.toml");
     let text = fs::read_to_string(&config).unwrap();
@@ -163,11 +165,11 @@ fn an_editor_saves_the_configuration() {
         fs::remove_file(&backup).unwrap();
         until(&format!("round {round}"), || site.codec("a").is_ok() == enabled);
     }
-    until("it settles", || site.status().rejected.is_empty());
+    until("no file is refused", || site.status().rejected.is_empty());
 }
 
 #[test]
-fn two_hundred_files_at_once() {
+fn two_hundred_files_at_once_are_loaded_in_few_generations() {
     let site = neighbours().host();
     let before = site.status().generation;
     let files: Vec<(String, Vec<u8>)> = (0..200)
@@ -176,7 +178,7 @@ fn two_hundred_files_at_once() {
     for (name, bytes) in &files {
         site.drop_in(&format!("{name}.wasm"), &**bytes);
     }
-    until("all are loaded", || site.names("codec").len() == 202);
+    until("all files are loaded", || site.names("codec").len() == 202);
     let generations = site.status().generation - before;
     assert!((1..=5).contains(&generations), "{generations} generations");
     assert!(site.status().rejected.is_empty());
@@ -184,7 +186,7 @@ fn two_hundred_files_at_once() {
 }
 
 #[test]
-fn a_folder_that_is_away_for_a_moment() {
+fn a_plugin_folder_that_disappears_for_a_moment_is_watched_again() {
     let site = neighbours().host();
     for stamp in ["2", "3", "4"] {
         // The same folder returns before the next reconciliation. It must be watched again.
@@ -198,7 +200,7 @@ fn a_folder_that_is_away_for_a_moment() {
 }
 
 #[test]
-fn a_folder_that_is_replaced_again_and_again() {
+fn a_plugin_folder_that_is_replaced_many_times_stays_watched() {
     let site = neighbours().host();
     for round in 2..12 {
         let (next, plugins) = (site.place.path("next"), site.place.path("plugins"));
@@ -214,7 +216,7 @@ fn a_folder_that_is_replaced_again_and_again() {
 }
 
 #[test]
-fn what_lies_behind_links_is_watched_where_it_is() {
+fn the_targets_of_links_are_watched() {
     // The rescan of these tests takes a day: only the watcher sees the changes.
     let site = place().plugin("b.wasm", Guest::codec("b").stamp("b")).host();
     let path = |name: &str| site.place.path(name);
@@ -238,7 +240,7 @@ fn what_lies_behind_links_is_watched_where_it_is() {
     flip(&path("build/x.wasm"), "../releases/v2/y.wasm");
     site.answers("a", "5");
 
-    // The same for the configuration.
+    // The same holds for the configuration.
     let config = path("config.toml");
     let text = fs::read_to_string(&config).unwrap();
     fs::rename(&config, path("repo/config.toml")).unwrap();
@@ -251,7 +253,7 @@ fn what_lies_behind_links_is_watched_where_it_is() {
 }
 
 #[test]
-fn too_many_folders_behind_links_are_told_until_they_are_fewer() {
+fn too_many_folders_behind_links_are_reported_until_there_are_fewer() {
     let site = neighbours().host();
     assert_eq!(site.status().watch_error, None);
     let folders = 0..1024;
@@ -261,17 +263,17 @@ fn too_many_folders_behind_links_are_told_until_they_are_fewer() {
         let link = site.file(&format!("link-{number}.wasm"));
         symlink(folder.join("absent.wasm"), link).unwrap();
     }
-    until("it is told", || site.status().watch_error.is_some());
-    let told = site.status().watch_error.unwrap();
-    assert!(told.starts_with("file watching unavailable, polling every 1day"), "{told}");
-    assert!(told.contains("more than 1024 folders"), "{told}");
-    site.wait_for_event("the loss", |it| matches!(it, Outcome::WatchLost { .. }));
-    // The plugin folder is watched all the same.
+    until("the status reports the loss", || site.status().watch_error.is_some());
+    let error = site.status().watch_error.unwrap();
+    assert!(error.starts_with("file watching unavailable, polling every 1day"), "{error}");
+    assert!(error.contains("more than 1024 folders"), "{error}");
+    site.wait_for_event("the loss of the watcher", |it| matches!(it, Outcome::WatchLost { .. }));
+    // The plugin folder is still watched.
     for number in folders {
         site.remove(&format!("link-{number}.wasm"));
     }
-    until("it is over", || site.status().watch_error.is_none());
-    site.wait_for_event("the end", |it| matches!(it, Outcome::WatchRestored));
+    until("the status reports no loss", || site.status().watch_error.is_none());
+    site.wait_for_event("the return of the watcher", |it| matches!(it, Outcome::WatchRestored));
     assert_eq!(site.count(|it| matches!(it, Outcome::WatchLost { .. })), 1);
     assert_neighbours_serve(&site);
 }

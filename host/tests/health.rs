@@ -51,7 +51,7 @@ fn a_plugin_that_fails_and_recovers_is_skipped_and_used_again() {
     assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Unhealthy, Some("a@1.0.0")));
     assert!(error.message().contains("no database"), "{error}");
     assert!(error.wait().is_some());
-    assert_eq!(puppets.calls("a@1.0.0"), calls, "it was called");
+    assert_eq!(puppets.calls("a@1.0.0"), calls, "the unhealthy plugin was called");
     assert_eq!(site.encode("b"), "b@1.0.0");
     let health = site.running("a").unwrap().health;
     assert_eq!((health.healthy, health.last_error.as_deref()), (false, Some("no database")));
@@ -69,7 +69,7 @@ fn one_failed_check_is_ignored() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}health_fall = 1000000\n"));
     puppets.script("a@1.0.0", unhealthy("a hiccup"));
-    until("it was checked", || site.running("a").unwrap().health.checks > 5);
+    until("a was checked", || site.running("a").unwrap().health.checks > 5);
     assert_eq!(state(&site, "a"), PluginState::Running);
     assert_eq!(site.encode("a"), "a@1.0.0");
 }
@@ -117,7 +117,7 @@ fn the_number_of_checks_at_the_same_time_is_limited() {
         .host_key("probes = 2")
         .config("[defaults]\nhealth_every = '1ms'\nhealth_deadline = '1ms'\n")
         .host_with(|builder| builder.runtime(runtime));
-    until("all were checked", || {
+    until("all plugins were checked", || {
         site.status().plugins.iter().all(|plugin| plugin.health.checks >= 5)
     });
     assert_eq!(puppets.max_health_checks(), 2);
@@ -131,7 +131,7 @@ fn a_half_open_breaker_admits_one_probe_call() {
     let site = site(&puppets, rules);
     puppets.script("b@1.0.0", fails(CallErrorKind::Trap));
     assert_eq!(site.handle("h", "x").unwrap_err().reason(), "trap");
-    until("it is half-open", || state(&site, "b") == PluginState::BreakerHalfOpen);
+    until("the breaker is half-open", || state(&site, "b") == PluginState::BreakerHalfOpen);
     puppets.script("b@1.0.0", Script { hangs: true, ..Script::default() });
     let handler = site.handler("h").unwrap();
     wait(async {
@@ -160,7 +160,7 @@ fn an_unhealthy_plugin_is_restarted() {
     let site = site(&puppets, QUICK);
     let generation = site.snapshot().generation();
     puppets.script("a@1.0.0", unhealthy("wedged"));
-    until("it is restarted", || {
+    until("a is restarted", || {
         let again = puppets.starts("a@1.0.0") > 1;
         if again {
             puppets.script("a@1.0.0", Script::default());
@@ -168,13 +168,13 @@ fn an_unhealthy_plugin_is_restarted() {
         again
     });
     site.answers("a", "a@1.0.0");
-    until("it is healthy", || state(&site, "a") == PluginState::Running);
+    until("a is healthy", || state(&site, "a") == PluginState::Running);
     assert!(site.snapshot().generation() > generation);
     site.wait_for_event(
         "the restart",
         |it| matches!(it, Outcome::Restarting { plugin, .. } if plugin == "a@1.0.0"),
     );
-    until("the old one is stopped", || puppets.log().contains(&"stop a@1.0.0".to_owned()));
+    until("the old version is stopped", || puppets.log().contains(&"stop a@1.0.0".to_owned()));
     assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was restarted");
 }
 
@@ -200,12 +200,12 @@ fn an_unhealthy_plugin_is_restarted_whatever_else_is_refused() {
             .script("a@2.0.0", Script { start_error: Some("no port".into()), ..Script::default() });
         let site = site_with(&puppets, key, &format!("[defaults]\n{QUICK}{rule}"));
         spoil(&site);
-        until("it is refused", || site.rejected(refused).is_some());
+        until("the change is refused", || site.rejected(refused).is_some());
         puppets.script("a@1.0.0", unhealthy("wedged"));
-        until("it is restarted", || puppets.starts("a@1.0.0") > 1);
+        until("a is restarted", || puppets.starts("a@1.0.0") > 1);
         puppets.script("a@1.0.0", Script::default());
         site.answers("a", "a@1.0.0");
-        until("it is healthy", || state(&site, "a") == PluginState::Running);
+        until("a is healthy", || state(&site, "a") == PluginState::Running);
         assert!(site.rejected(refused).is_some(), "{refused} is no longer refused");
         assert_eq!(site.encode("b"), "b@1.0.0");
         assert_eq!(puppets.starts("b@1.0.0"), 1, "a neighbour was restarted");
@@ -222,14 +222,14 @@ fn a_new_version_has_its_own_restart_budget() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 1\n"));
     puppets.script("a@1.0.0", unhealthy("cannot go on"));
-    until("it is in a crash loop", || state(&site, "a") == PluginState::CrashLoop);
+    until("a is in a crash loop", || state(&site, "a") == PluginState::CrashLoop);
     puppets.script("a@2.0.0", Script::default());
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
     site.answers("a", "a@2.0.0");
     puppets.script("a@2.0.0", unhealthy("a hiccup"));
-    until("it is restarted", || puppets.starts("a@2.0.0") == 2);
+    until("a is restarted", || puppets.starts("a@2.0.0") == 2);
     puppets.script("a@2.0.0", Script::default());
-    until("it is healthy", || state(&site, "a") == PluginState::Running);
+    until("a is healthy", || state(&site, "a") == PluginState::Running);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_crash_loop_is_reported_with_its_reason() {
     let puppets = Puppets::default();
     let site = site(&puppets, &format!("{QUICK}restarts = 1\n"));
     puppets.script("a@1.0.0", unhealthy("cannot go on"));
-    until("it is in a crash loop", || state(&site, "a") == PluginState::CrashLoop);
+    until("a is in a crash loop", || state(&site, "a") == PluginState::CrashLoop);
     site.wait_for_event("the crash loop", |it| {
         matches!(it, Outcome::CrashLoop { plugin, restarts: 1, because }
             if plugin == "a@1.0.0" && because == "cannot go on")
@@ -296,7 +296,7 @@ fn a_breaker_opens_admits_a_probe_and_closes() {
     puppets.script("a@1.0.0", Script::default());
     site.answers("a", "a@1.0.0");
     site.answers("a", "a@1.0.0");
-    until("it is closed", || state(&site, "a") == PluginState::Running);
+    until("the breaker is closed", || state(&site, "a") == PluginState::Running);
     let matches = |wanted: &str| site.count(|it| it.reason() == wanted);
     assert_eq!(
         (matches("breaker-opened"), matches("breaker-half-open"), matches("breaker-closed")),
@@ -342,7 +342,7 @@ fn a_plugin_is_not_blamed_for_the_rejection_by_another_one() {
         other => panic!("expected a failed call, found {other}"),
     };
     assert_eq!(fails("broken").kind(), CallErrorKind::Trap);
-    // It answers `unavailable`, because the other plugin takes no calls.
+    // `caller` answers `unavailable`, because `broken` takes no calls.
     for _ in 0..3 {
         let error = fails("caller");
         let expected = (CallErrorKind::Overloaded, Some("caller@1.0.0"));

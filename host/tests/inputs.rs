@@ -1,6 +1,6 @@
-//! An input that makes a plugin use up what a call may use is its sender's failure. It does not open the
-//! plugin's circuit breaker, and other inputs are answered. What an instance kept from earlier calls is the
-//! plugin's failure.
+//! An input that makes a call exceed a limit is its sender's failure. It does not open the plugin's
+//! circuit breaker, and other inputs are answered. Memory that an instance kept from earlier calls
+//! is the plugin's failure.
 
 mod support;
 
@@ -26,7 +26,7 @@ fn encode(site: &Site) -> CallError {
     call_error(site.codec("a").unwrap().encode_document(b"\xf6").unwrap_err())
 }
 
-/// The three ways to use up what a call may use, and their reasons.
+/// The behaviours that exceed each of the three limits of a call, and their reasons.
 fn excesses() -> [(Behaviour, &'static str); 3] {
     [
         (Behaviour::GrowMemory { pages: 4 }, "memory"),
@@ -49,12 +49,16 @@ fn inputs_that_exceed_a_limit_open_no_breaker() {
         assert!(decoded.is_ok(), "{reason}: another input is answered");
         assert_eq!(site.count(|it| matches!(it, Outcome::BreakerOpened { .. })), 0, "{reason}");
         let failed = &site.running("a").unwrap().calls.failed;
-        assert_eq!(failed.get(reason), Some(&(2 * MANY as u64)), "they are counted: {failed:?}");
+        assert_eq!(
+            failed.get(reason),
+            Some(&(2 * MANY as u64)),
+            "the failures are counted: {failed:?}"
+        );
     }
 }
 
 #[test]
-fn a_request_without_an_input_is_answered_for_by_the_plugin() {
+fn an_excess_without_an_input_is_the_plugins_failure() {
     for (behaviour, reason) in excesses() {
         let site = site(behaviour);
         let get = Request { method: "GET".into(), ..Request::default() };

@@ -10,12 +10,12 @@ use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::puppet::{Puppets, Script, puppet};
 use support::{Place, Site, place, until, wait};
 
-fn with(place: Place, puppets: &Puppets) -> Site {
+fn serve(place: Place, puppets: &Puppets) -> Site {
     let runtime = Arc::new(puppets.clone());
     place.host_with(|builder| builder.runtime(runtime))
 }
 
-fn lines(puppets: &Puppets, what: &str) -> Vec<String> {
+fn logged_names(puppets: &Puppets, what: &str) -> Vec<String> {
     let lines = puppets.log();
     let lines = lines.iter().filter_map(|line| line.strip_prefix(what));
     lines.map(|label| label.trim().split('@').next().unwrap().to_owned()).collect()
@@ -24,7 +24,7 @@ fn lines(puppets: &Puppets, what: &str) -> Vec<String> {
 #[test]
 fn plugins_start_in_order_and_stop_in_reverse() {
     let puppets = Puppets::default();
-    let site = with(
+    let site = serve(
         place()
             .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
             .plugin("b.wasm", puppet("b", "1.0.0", &["codec:b"]))
@@ -32,19 +32,19 @@ fn plugins_start_in_order_and_stop_in_reverse() {
             .config("[plugins.a]\nafter = ['b']\n[plugins.b]\nafter = ['c', 'not-there']\n"),
         &puppets,
     );
-    assert_eq!(lines(&puppets, "start"), ["c", "b", "a"]);
-    // `c` was started last, and is still the last to stop.
+    assert_eq!(logged_names(&puppets, "start"), ["c", "b", "a"]);
+    // `c` 2.0.0 was started last, but still stops last, because the others start after `c`.
     site.drop_in("c.wasm", puppet("c", "2.0.0", &["codec:c"]));
     site.answers("c", "c@2.0.0");
-    until("the old one is stopped", || lines(&puppets, "stop").len() == 1);
+    until("the old version is stopped", || logged_names(&puppets, "stop").len() == 1);
     wait(site.shutdown(Duration::from_secs(60)));
-    assert_eq!(lines(&puppets, "stop"), ["c", "a", "b", "c"]);
+    assert_eq!(logged_names(&puppets, "stop"), ["c", "a", "b", "c"]);
 }
 
 #[test]
 fn requests_to_a_host_that_is_shut_down_return() {
     let site =
-        with(place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])), &Puppets::default());
+        serve(place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])), &Puppets::default());
     let generation = site.snapshot().generation();
     std::thread::scope(|scope| {
         // A request during the shutdown gets an answer or an error.
@@ -60,6 +60,7 @@ fn requests_to_a_host_that_is_shut_down_return() {
     assert!(stopped(wait(site.roll_back(1))) && stopped(wait(site.resume())));
 }
 
+/// The deadline of a shutdown.
 const SOON: Duration = Duration::from_millis(200);
 /// How much longer than its deadline a stop may take on a busy machine.
 const BUSY: Duration = Duration::from_secs(20);
@@ -69,20 +70,20 @@ fn stuck(place: &'static str) -> Script {
 }
 
 #[test]
-fn many_that_hang_in_shutdown_take_no_longer_than_one() {
+fn many_plugins_that_hang_in_shutdown_take_no_longer_than_one() {
     let puppets = Puppets::default();
     let names: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
     let place = names.iter().fold(place(), |place, name| {
         puppets.script(&format!("{name}@1.0.0"), stuck("shutdown"));
         place.plugin(&format!("{name}.wasm"), puppet(name, "1.0.0", &[&format!("codec:{name}")]))
     });
-    // They also hang in several groups.
+    // Plugins of both groups hang: `p1` to `p9` stop before `p0`.
     let order = (1..10).map(|number| format!("[plugins.p{number}]\nafter = ['p0']\n"));
-    let site = with(place.config(&order.collect::<String>()), &puppets);
+    let site = serve(place.config(&order.collect::<String>()), &puppets);
     let began = Instant::now();
     assert!(wait(site.shutdown(SOON)).is_empty(), "no calls were in flight");
-    assert!(began.elapsed() < SOON + BUSY, "it took {:?}", began.elapsed());
-    assert_eq!(lines(&puppets, "stop").len(), names.len(), "each is shut down");
+    assert!(began.elapsed() < SOON + BUSY, "the shutdown took {:?}", began.elapsed());
+    assert_eq!(logged_names(&puppets, "stop").len(), names.len(), "each plugin is shut down");
     for name in names {
         puppets.script(&format!("{name}@1.0.0"), Script::default());
     }
@@ -92,7 +93,7 @@ fn many_that_hang_in_shutdown_take_no_longer_than_one() {
 fn a_host_stops_during_a_reconciliation() {
     let puppets = Puppets::default();
     let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])).unwatched();
-    let site = with(place.config("[plugins.late]\nafter = ['b']\n"), &puppets);
+    let site = serve(place.config("[plugins.late]\nafter = ['b']\n"), &puppets);
     puppets.script("b@1.0.0", stuck("start"));
     site.drop_in("b.wasm", puppet("b", "1.0.0", &["codec:b"]));
     site.drop_in("late.wasm", puppet("late", "1.0.0", &["codec:late"]));
@@ -101,12 +102,12 @@ fn a_host_stops_during_a_reconciliation() {
         until("b is being started", || puppets.log().contains(&"try b@1.0.0".to_owned()));
         let began = Instant::now();
         wait(site.shutdown(SOON));
-        assert!(began.elapsed() < SOON + BUSY, "it took {:?}", began.elapsed());
-        assert_eq!(lines(&puppets, "stop"), ["a"]);
+        assert!(began.elapsed() < SOON + BUSY, "the shutdown took {:?}", began.elapsed());
+        assert_eq!(logged_names(&puppets, "stop"), ["a"]);
         puppets.script("b@1.0.0", Script::default());
-        // A plugin that was started in vain is shut down, and nothing more is started or published.
+        // `b`, which started too late, is shut down, and nothing more is started or published.
         assert!(!look.join().unwrap().published);
-        assert_eq!(lines(&puppets, "stop"), ["a", "b"]);
+        assert_eq!(logged_names(&puppets, "stop"), ["a", "b"]);
         assert_eq!(puppets.starts("late@1.0.0"), 0);
         assert!(site.codec("b").is_err());
     });
@@ -116,7 +117,7 @@ fn a_host_stops_during_a_reconciliation() {
 fn a_host_that_stops_waits_for_retired_versions() {
     let puppets = Puppets::default();
     let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["handler:h"])).unwatched();
-    let site = with(place, &puppets);
+    let site = serve(place, &puppets);
     puppets.script("a@1.0.0", Script { hangs: true, ..Script::default() });
     let handler = site.handler("h").unwrap();
     let call = std::thread::scope(|scope| {
@@ -124,7 +125,7 @@ fn a_host_that_stops_waits_for_retired_versions() {
         let call = scope.spawn(|| {
             wait(async {
                 tokio::select! {
-                    _ = handler.handle(support::request("x")) => panic!("it hangs"),
+                    _ = handler.handle(support::request("x")) => panic!("the call ended"),
                     _ = over => {}
                 }
             });
@@ -135,9 +136,9 @@ fn a_host_that_stops_waits_for_retired_versions() {
         assert_eq!(site.handle("h", "").unwrap(), "a@2.0.0");
         let late = wait(site.shutdown(SOON));
         assert_eq!(late, ["a@1.0.0"]);
-        let mut stopped = lines(&puppets, "gone");
+        let mut stopped = logged_names(&puppets, "gone");
         stopped.sort();
-        assert_eq!(stopped, ["a", "a"], "both are shut down");
+        assert_eq!(stopped, ["a", "a"], "both versions are shut down");
         let deadline = |it: &Outcome| matches!(it, Outcome::DrainDeadline { plugin, leases: 1, others: 0 } if plugin == "a@1.0.0");
         assert_eq!(site.count(deadline), 1);
         done.send(()).unwrap();
@@ -150,19 +151,22 @@ fn a_host_that_stops_waits_for_retired_versions() {
 fn a_host_that_stops_waits_for_a_running_shutdown() {
     let puppets = Puppets::default();
     let place = place().plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"])).unwatched();
-    let site = with(place, &puppets);
+    let site = serve(place, &puppets);
     puppets.script("a@1.0.0", stuck("shutdown"));
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
     site.reconcile();
-    until("the shutdown of the old version begins", || lines(&puppets, "stop").len() == 1);
+    until("the shutdown of the old version begins", || logged_names(&puppets, "stop").len() == 1);
     std::thread::scope(|scope| {
         let stop = scope.spawn(|| wait(site.shutdown(Duration::from_secs(60))));
-        until("the new version is shut down", || lines(&puppets, "gone").len() == 1);
+        until("the new version is shut down", || logged_names(&puppets, "gone").len() == 1);
         assert!(!stop.is_finished());
         puppets.script("a@1.0.0", Script::default());
         assert!(stop.join().unwrap().is_empty());
     });
-    assert_eq!((lines(&puppets, "stop").len(), lines(&puppets, "gone").len()), (2, 2));
+    assert_eq!(
+        (logged_names(&puppets, "stop").len(), logged_names(&puppets, "gone").len()),
+        (2, 2)
+    );
 }
 
 #[test]
@@ -173,16 +177,16 @@ fn a_plugin_that_is_slow_to_free_delays_no_deadline() {
         .plugin("a.wasm", puppet("a", "1.0.0", &["codec:a"]))
         .plugin("h.wasm", waits)
         .config("[plugins.h]\ndeadline = '100ms'\n");
-    let site = with(place.unwatched(), &puppets);
+    let site = serve(place.unwatched(), &puppets);
     puppets.script("a@1.0.0", stuck("free"));
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
     site.reconcile();
-    until("it is being freed", || lines(&puppets, "free").len() == 1);
+    until("the old version is being freed", || logged_names(&puppets, "free").len() == 1);
     let handler = site.handler("h").unwrap();
     let call = std::thread::spawn(move || wait(handler.handle(support::request("x"))));
     until("the neighbour's call is done", || call.is_finished());
     assert_eq!(call.join().unwrap().unwrap_err().reason(), "deadline");
-    assert_eq!(lines(&puppets, "gone"), ["a"]);
+    assert_eq!(logged_names(&puppets, "gone"), ["a"]);
     puppets.script("a@1.0.0", Script::default());
 }
 
@@ -190,7 +194,7 @@ fn a_plugin_that_is_slow_to_free_delays_no_deadline() {
 fn the_same_bytes_are_prepared_once() {
     let puppets = Puppets::default();
     let a = || puppet("a", "1.0.0", &["codec:a"]);
-    let site = with(place().plugin("a.wasm", a()).plugin("copy.wasm", a()), &puppets);
+    let site = serve(place().plugin("a.wasm", a()).plugin("copy.wasm", a()), &puppets);
     std::thread::scope(|scope| {
         for copy in 0..8 {
             let site = &site;
@@ -217,7 +221,7 @@ const RULE: &str = "[[migrations]]\nremove = 'codec:v1'\nrequires = 'codec:v2'\n
 #[test]
 fn a_capability_stays_until_its_replacement_serves() {
     let puppets = Puppets::default();
-    let site = with(
+    let site = serve(
         place()
             .plugin("one.wasm", puppet("one", "1.0.0", &["codec:v1"]))
             .plugin("other.wasm", puppet("other", "1.0.0", &["codec:other"]))
@@ -233,7 +237,7 @@ fn a_capability_stays_until_its_replacement_serves() {
     // No part of the change is in force.
     site.drop_in("other.wasm", puppet("other", "2.0.0", &["codec:other"]));
     assert!(!site.reconcile().published);
-    assert_eq!(puppets.starts("other@2.0.0"), 0, "expected that it was not started");
+    assert_eq!(puppets.starts("other@2.0.0"), 0, "expected that the version was not started");
     assert_eq!(site.encode("other"), "other@1.0.0");
     // Once the replacement serves, in the same change or before, the old capability may be removed.
     site.drop_in("two.wasm", puppet("two", "1.0.0", &["codec:v2"]));
@@ -251,7 +255,7 @@ fn a_misordered_rollout_stops_at_the_first_host() {
     let fleet: Vec<_> = (0..3)
         .map(|_| {
             let place = place().plugin("one.wasm", puppet("one", "1.0.0", &["codec:v1"]));
-            with(place.config(RULE), &puppets)
+            serve(place.config(RULE), &puppets)
         })
         .collect();
     let mut rolled = Vec::new();
@@ -271,8 +275,8 @@ fn a_misordered_rollout_stops_at_the_first_host() {
     assert!(!first.is_ready());
     let rejected = first.rejected("config.toml").unwrap();
     assert_eq!(rejected.reason, Reason::Migration);
-    // The right order fixes it, without another restart.
+    // In the right order, the host becomes ready without another restart.
     first.drop_in("two.wasm", puppet("two", "1.0.0", &["codec:v2"]));
-    until("it is ready", || first.is_ready());
+    until("the first host is ready", || first.is_ready());
     first.answers("v2", "two@1.0.0");
 }

@@ -1,5 +1,5 @@
-//! Guests that misbehave: the call's error says how, the instance is discarded, the next call
-//! works, and other plugins are not affected.
+//! Guests that misbehave: the call's error names the cause, the instance is discarded, the next
+//! call works, and other plugins are not affected.
 
 mod support;
 
@@ -10,7 +10,7 @@ use plugbay::{CallError, CallErrorKind, Error};
 use plugbay_fixtures::{Behaviour, ErrorKind, Export, Guest};
 use support::{Site, lines, place, request, until, wait};
 
-/// A host with the plugin `bad`, whose codec and handler work once and then do this.
+/// A host with the plugin `bad`, whose codec and handler work once, and then have this behaviour.
 fn site(behaviour: &Behaviour, limits: &str) -> Site {
     let late = || behaviour.clone().after(1);
     let bad = Guest::both("bad").on(Export::Encode, late()).on(Export::Handle, late());
@@ -43,7 +43,13 @@ fn discarded(site: &Site) -> u64 {
 
 /// Asserts that a call of a misbehaving guest fails with this error, that its instance is discarded
 /// if `is_fatal`, and that the next call works.
-fn fails(behaviour: &Behaviour, limits: &str, is_fatal: bool, kind: CallErrorKind, part: &str) {
+fn assert_fails(
+    behaviour: &Behaviour,
+    limits: &str,
+    is_fatal: bool,
+    kind: CallErrorKind,
+    part: &str,
+) {
     let site = site(behaviour, limits);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -87,7 +93,7 @@ fn fails(behaviour: &Behaviour, limits: &str, is_fatal: bool, kind: CallErrorKin
 
 #[test]
 fn a_trap_has_a_backtrace() {
-    fails(&Behaviour::Trap, "", true, CallErrorKind::Trap, "unreachable");
+    assert_fails(&Behaviour::Trap, "", true, CallErrorKind::Trap, "unreachable");
     let site = site(&Behaviour::Trap, "");
     encode(&site, "bad").unwrap();
     let error = encode(&site, "bad").unwrap_err();
@@ -97,13 +103,13 @@ fn a_trap_has_a_backtrace() {
 #[test]
 fn a_spinning_guest_runs_out_of_cpu_time() {
     let part = "expected to finish within 300ms of CPU time";
-    fails(&Behaviour::Spin, "cpu = '300ms'", true, CallErrorKind::Cpu, part);
+    assert_fails(&Behaviour::Spin, "cpu = '300ms'", true, CallErrorKind::Cpu, part);
 }
 
 #[test]
-fn a_spinning_guest_runs_into_the_deadline_of_its_call() {
+fn a_spinning_guest_is_ended_at_the_deadline_of_its_call() {
     let limits = "cpu = '1h'\ndeadline = '200ms'";
-    fails(&Behaviour::Spin, limits, true, CallErrorKind::Deadline, "within 200ms");
+    assert_fails(&Behaviour::Spin, limits, true, CallErrorKind::Deadline, "within 200ms");
 }
 
 /// One copy may take longer than the whole budget, but is one instruction.
@@ -113,60 +119,66 @@ fn a_guest_that_copies_a_gigabyte_forever_runs_out_of_cpu_time() {
         Behaviour::MemoryCopy(1 << 30),
         "memory = '1100MiB'\ntotal_memory = '3GiB'\ncpu = '100ms'",
     );
-    fails(&copy, limits, true, CallErrorKind::Cpu, "within 100ms");
+    assert_fails(&copy, limits, true, CallErrorKind::Cpu, "within 100ms");
 }
 
 #[test]
 fn a_guest_that_copies_memory_forever_runs_out_of_cpu_time() {
     let copy = Behaviour::MemoryCopy(1 << 20);
-    fails(&copy, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
+    assert_fails(&copy, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
 }
 
 #[test]
 fn a_guest_that_floods_the_log_runs_out_of_cpu_time() {
-    fails(&Behaviour::FloodLog, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
+    assert_fails(&Behaviour::FloodLog, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
 }
 
 #[test]
 fn a_guest_that_floods_other_plugins_runs_out_of_cpu_time() {
     let flood = Behaviour::FloodCodecs("neighbour".into());
-    fails(&flood, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
+    assert_fails(&flood, "cpu = '300ms'", true, CallErrorKind::Cpu, "within 300ms");
 }
 
 #[test]
 fn memory_is_bounded() {
     let grow = Behaviour::GrowMemory { pages: 4 };
     let part = "expected at most 1048576 bytes of memory for an instance";
-    fails(&grow, "memory = '1MiB'", true, CallErrorKind::Memory, part);
+    assert_fails(&grow, "memory = '1MiB'", true, CallErrorKind::Memory, part);
 }
 
 #[test]
 fn memory_is_bounded_over_all_instances() {
     let grow = Behaviour::GrowMemory { pages: 4 };
     let limits = "memory = '1MiB'\ntotal_memory = '1MiB'";
-    fails(&grow, limits, true, CallErrorKind::Memory, "expected at most 1048576 bytes of memory");
+    assert_fails(
+        &grow,
+        limits,
+        true,
+        CallErrorKind::Memory,
+        "expected at most 1048576 bytes of memory",
+    );
 }
 
 #[test]
 fn tables_are_bounded() {
     let part = "expected at most 100000 table elements";
-    fails(&Behaviour::GrowTable, "", true, CallErrorKind::Memory, part);
+    assert_fails(&Behaviour::GrowTable, "", true, CallErrorKind::Memory, part);
 }
 
 #[test]
 fn recursion_is_bounded() {
-    fails(&Behaviour::Recurse, "", true, CallErrorKind::Trap, "call stack exhausted");
+    assert_fails(&Behaviour::Recurse, "", true, CallErrorKind::Trap, "call stack exhausted");
 }
 
 #[test]
 fn a_panic_has_its_message() {
     let panic = Behaviour::Panic("expected a header, found none".into());
-    fails(&panic, "", true, CallErrorKind::Panic, "expected a header, found none");
+    assert_fails(&panic, "", true, CallErrorKind::Panic, "expected a header, found none");
 }
 
 #[test]
-fn a_pointer_outside_of_memory() {
-    fails(
+fn a_pointer_outside_of_memory_breaks_the_contract() {
+    assert_fails(
         &Behaviour::BadPointer,
         "",
         true,
@@ -176,15 +188,15 @@ fn a_pointer_outside_of_memory() {
 }
 
 #[test]
-fn text_that_is_not_utf_8() {
-    fails(&Behaviour::InvalidText, "", true, CallErrorKind::Contract, "utf-8");
+fn text_that_is_not_utf_8_breaks_the_contract() {
+    assert_fails(&Behaviour::InvalidText, "", true, CallErrorKind::Contract, "utf-8");
 }
 
 #[test]
-fn an_answer_that_is_too_large() {
+fn an_answer_that_is_too_large_is_refused() {
     let part = "expected an answer of at most 1048576 bytes, found more";
     let output = Behaviour::Output((1 << 20) + 1);
-    fails(&output, "output = '1MiB'", true, CallErrorKind::Output, part);
+    assert_fails(&output, "output = '1MiB'", true, CallErrorKind::Output, part);
 }
 
 #[test]
@@ -196,12 +208,12 @@ fn errors_of_the_guest_are_passed_on() {
         (ErrorKind::Internal, CallErrorKind::Internal),
     ] {
         let error = Behaviour::Error(said, "expected a key, found none".into());
-        fails(&error, "", false, kind, "expected a key, found none");
+        assert_fails(&error, "", false, kind, "expected a key, found none");
     }
 }
 
 #[test]
-fn a_status_out_of_range() {
+fn a_status_out_of_range_breaks_the_contract() {
     for status in [0, 99, 199, 600] {
         let guest = Guest::handler("bad").on(Export::Handle, Behaviour::InvalidStatus(status));
         let site = place().plugin("bad.wasm", guest).unwatched().host();
@@ -213,7 +225,7 @@ fn a_status_out_of_range() {
 }
 
 #[test]
-fn an_answer_that_is_not_cbor() {
+fn an_answer_that_is_not_cbor_breaks_the_contract() {
     for garbage in [&b""[..], b"\xff", b"\x81", b"\xf6\xf6", b"\x61\xff"] {
         let garbage = Behaviour::Garbage(garbage.to_vec()).after(1);
         let site = place()
@@ -317,7 +329,7 @@ fn a_dropped_call_discards_its_instance() {
 }
 
 #[test]
-fn a_slow_handler_meets_its_deadline() {
+fn a_slow_handler_is_ended_at_its_deadline() {
     let guest = Guest::handler("bad").on(Export::Handle, Behaviour::Wait(Duration::from_secs(600)));
     let limits = "[plugins.bad]\ndeadline = '100ms'";
     let site = place().plugin("bad.wasm", guest).config(limits).unwatched().host();
@@ -329,7 +341,13 @@ fn a_slow_handler_meets_its_deadline() {
 
 /// Calls a plugin that counts its shutdowns. Asserts the numbers of instances that were made, live,
 /// and were shut down.
-fn takes(name: &str, limits: &str, input: usize, calls: usize, expected: (u64, u64, usize)) {
+fn assert_instances(
+    name: &str,
+    limits: &str,
+    input: usize,
+    calls: usize,
+    expected: (u64, u64, usize),
+) {
     let guest = Guest::codec(name).on(Export::Shutdown, Behaviour::Log(1));
     let site = place()
         .plugin("a.wasm", guest)
@@ -352,26 +370,26 @@ fn takes(name: &str, limits: &str, input: usize, calls: usize, expected: (u64, u
 }
 
 #[test]
-fn an_instance_serves_again_and_again() {
-    takes("again", "", 1, 100, (1, 1, 0));
+fn an_instance_serves_many_calls() {
+    assert_instances("again", "", 1, 100, (1, 1, 0));
 }
 
 #[test]
-fn an_instance_is_replaced_after_so_many_calls() {
-    takes("by-calls", "recycle_calls = 3", 1, 9, (3, 0, 3));
-    takes("by-calls-more", "recycle_calls = 3", 1, 10, (4, 1, 3));
+fn an_instance_is_replaced_after_the_set_number_of_calls() {
+    assert_instances("by-calls", "recycle_calls = 3", 1, 9, (3, 0, 3));
+    assert_instances("by-calls-more", "recycle_calls = 3", 1, 10, (4, 1, 3));
 }
 
 #[test]
 fn an_instance_is_replaced_once_its_memory_is_large() {
-    takes("by-memory", "recycle_memory = '1MiB'", 2 << 20, 4, (4, 0, 4));
-    takes("by-memory-not", "recycle_memory = '1MiB'", 1, 4, (1, 1, 0));
+    assert_instances("by-memory", "recycle_memory = '1MiB'", 2 << 20, 4, (4, 0, 4));
+    assert_instances("by-memory-not", "recycle_memory = '1MiB'", 1, 4, (1, 1, 0));
 }
 
 #[test]
-fn a_fresh_instance_for_each_call() {
+fn a_fresh_instance_serves_each_call() {
     // One more instance at the start, for the health check. Fresh instances are not shut down.
-    takes("fresh", "reuse = 'fresh'", 1, 5, (6, 0, 0));
+    assert_instances("fresh", "reuse = 'fresh'", 1, 5, (6, 0, 0));
     let site = site(&Behaviour::Trap, "reuse = 'fresh'");
     for _ in 0..5 {
         assert_eq!(encode(&site, "bad").unwrap(), b"in");
@@ -385,6 +403,6 @@ fn a_codec_may_wait() {
     let guest = Guest::codec("slow").on(Export::Encode, waits);
     let site = place().plugin("slow.wasm", guest).unwatched().host();
     assert_eq!(encode(&site, "slow").unwrap(), b"in");
-    // Inside a runtime as well.
+    // A codec may also be called inside a runtime.
     assert_eq!(wait(async { encode(&site, "slow") }).unwrap(), b"in");
 }

@@ -16,7 +16,7 @@ use support::{place, until};
 const VERSIONS: u32 = 200;
 const CALLERS: u64 = 3;
 
-/// A plugin of the native runtime's tests, in `folder`; `None` if there is no compiler.
+/// Compiles a plugin of the native runtime's tests to the file `to`. `None` if there is no compiler.
 fn library(source: &str, flags: &[&str], to: &Path) -> Option<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
@@ -38,7 +38,7 @@ fn library(source: &str, flags: &[&str], to: &Path) -> Option<Vec<u8>> {
     Some(fs::read(to).unwrap())
 }
 
-/// The library with this number in its mark, which changes its digest.
+/// The library with this number in its marker, which changes its digest.
 fn version(bytes: &[u8], number: u32) -> Vec<u8> {
     let mark = b"marker:00000000";
     let at = bytes.windows(mark.len()).position(|it| it == mark).unwrap();
@@ -47,9 +47,9 @@ fn version(bytes: &[u8], number: u32) -> Vec<u8> {
     bytes
 }
 
-/// The number in the mark of an answer.
+/// The number in the marker of an answer.
 fn number(answer: &[u8]) -> u32 {
-    let digits = answer.strip_prefix(b"\x6fmarker:").expect("a mark");
+    let digits = answer.strip_prefix(b"\x6fmarker:").expect("a marker");
     std::str::from_utf8(digits).unwrap().parse().unwrap()
 }
 
@@ -108,17 +108,17 @@ fn many_quick_replacements_lose_no_call() {
             assert_eq!(number(&codec.encode_document(&[0xf6]).unwrap()), next);
             // Each version is called by each caller.
             let seen = calls.load(Ordering::Relaxed);
-            until("calls go on", || calls.load(Ordering::Relaxed) >= seen + CALLERS);
+            until("each caller has called", || calls.load(Ordering::Relaxed) >= seen + CALLERS);
         }
         stop.store(true, Ordering::Relaxed);
     });
-    until("all but one are drained", || site.status().draining.is_empty());
+    until("all old versions are drained", || site.status().draining.is_empty());
     let drained = |outcome: &Outcome| matches!(outcome, Outcome::Drained { .. });
     until("each drain is reported", || site.count(drained) == VERSIONS as usize - 1);
     let late = |outcome: &Outcome| matches!(outcome, Outcome::DrainDeadline { .. });
     assert_eq!(site.count(late), 0);
     // `destroy` ends the thread of each instance.
-    until("their threads end", || threads() <= before);
+    until("the threads of the instances end", || threads() <= before);
     let status = site.status();
     assert_eq!(status.libraries.len() - earlier, VERSIONS as usize);
     assert_eq!(status.libraries.iter().filter(|it| it.serves).count(), 1);

@@ -1,4 +1,5 @@
-//! A kind of the application is called like a built-in one, whatever its plugins import.
+//! A kind of the application is called like a built-in one, also if its plugins import WASI or
+//! codecs.
 
 mod support;
 
@@ -38,7 +39,7 @@ fn guest(packages: &str, imports: [&str; 2], greet: &str) -> Vec<u8> {
     component(&format!("{wit}\n{packages}"), "greeter-plugin", &module)
 }
 
-/// Answers with its name, once the clock advances.
+/// Answers with its name, and traps if the clock reads zero.
 fn reads_the_clock() -> Vec<u8> {
     guest(
         "package wasi:clocks@0.2.6 { interface monotonic-clock { now: func() -> u64; } }",
@@ -70,7 +71,7 @@ fn calls_a_codec() -> Vec<u8> {
 }
 
 /// Answers with a mebibyte of zeros and one more for each byte of its name.
-fn answers_much() -> Vec<u8> {
+fn returns_a_large_answer() -> Vec<u8> {
     guest(
         "",
         ["", ""],
@@ -100,7 +101,7 @@ fn site(plugin: Vec<u8>, config: &str) -> Site {
 const CLOCKS: &str = "[plugins.hello.grants]\nclocks = true";
 
 #[test]
-fn a_plugin_that_imports_wasi_is_called_within_and_without_a_runtime() {
+fn a_plugin_that_imports_wasi_is_called_inside_and_outside_of_a_runtime() {
     let site = site(reads_the_clock(), CLOCKS);
     let greeter = site.get::<Greeter>("hello").unwrap();
     assert_eq!(greet(&greeter, "you").unwrap(), "you");
@@ -115,8 +116,8 @@ fn a_plugin_that_imports_codecs_calls_them_in_the_callers_snapshot() {
 }
 
 #[test]
-fn what_a_plugin_returns_is_bounded_by_output() {
-    for guest in [answers_much(), reads_then_answers_much()] {
+fn the_answer_of_a_plugin_is_bounded_by_output() {
+    for guest in [returns_a_large_answer(), reads_the_clock_and_returns_a_large_answer()] {
         let site = site(guest, &format!("[plugins.hello]\noutput = '1MiB'\n{CLOCKS}"));
         let greeter = site.get::<Greeter>("hello").unwrap();
         assert_eq!(greet(&greeter, "").unwrap().len(), 1 << 20);
@@ -128,8 +129,8 @@ fn what_a_plugin_returns_is_bounded_by_output() {
     }
 }
 
-/// As [`answers_much`], on a fiber.
-fn reads_then_answers_much() -> Vec<u8> {
+/// As [`returns_a_large_answer`], but called on a fiber, because it imports WASI.
+fn reads_the_clock_and_returns_a_large_answer() -> Vec<u8> {
     guest(
         "package wasi:clocks@0.2.6 { interface monotonic-clock { now: func() -> u64; } }",
         [

@@ -87,7 +87,7 @@ fn failover_loses_no_call() {
         more(1000);
         over.store(true, Ordering::Relaxed);
     });
-    // Its breaker is open: it gets no calls.
+    // The breaker of `one` is open, so `one` gets no calls.
     site.wait_for_event(
         "the open breaker",
         |outcome| matches!(outcome, Outcome::BreakerOpened { plugin, .. } if plugin == "one@1.0.0"),
@@ -178,7 +178,7 @@ fn a_status_of_500_is_a_failure_and_goes_to_the_caller() {
 }
 
 #[test]
-fn a_status_of_503_finds_the_next_provider_if_the_request_may_be_repeated() {
+fn a_status_of_503_goes_to_the_next_provider_if_the_request_may_be_repeated() {
     let puppets = Puppets::default();
     let site = two(&puppets, FAILOVER);
     puppets.script("one@1.0.0", answers(503));
@@ -188,7 +188,7 @@ fn a_status_of_503_finds_the_next_provider_if_the_request_may_be_repeated() {
     };
     assert_eq!(status("GET"), (200, "two@1.0.0".to_owned()));
     assert_eq!(status("POST"), (503, "one@1.0.0".to_owned()));
-    // If no provider does better, the caller gets the last response instead of an error.
+    // If no provider succeeds, the caller gets the last response instead of an error.
     puppets.script("two@1.0.0", answers(503));
     assert_eq!(status("GET"), (503, "two@1.0.0".to_owned()));
     puppets.script("two@1.0.0", fails(CallErrorKind::Trap));
@@ -316,7 +316,7 @@ fn the_share_of_a_failing_plugin_goes_to_the_others() {
     puppets.script("one@1.0.0", fails(CallErrorKind::Trap));
     let codec = site.codec("c").unwrap();
     let failed = (0..200).filter(|_| codec.encode_document(&[]).is_err()).count();
-    assert_eq!(failed, 5, "as many as open the breaker");
+    assert_eq!(failed, 5, "as many failures as open the breaker");
 }
 
 #[test]
@@ -329,13 +329,13 @@ fn a_plugin_with_weight_zero_does_not_get_the_share_of_an_absent_one() {
     );
     assert_eq!(site.encode("c"), "one@1.0.0");
     site.remove("one.wasm");
-    until("it is removed", || site.running("one").is_none());
+    until("`one` is removed", || site.running("one").is_none());
     let error = site.codec("c").unwrap().encode_document(&[]).unwrap_err();
     assert_eq!(error.reason(), "unavailable");
     assert_eq!(
         handled(&site, with_method("GET")).unwrap(),
         "two@1.0.0",
-        "it has a share of the handler"
+        "`two` has a share of the handler"
     );
     assert_eq!(puppets.calls("two@1.0.0"), 1);
 }
@@ -348,9 +348,10 @@ fn a_version_that_clashes_with_a_last_good_version_keeps_its_own_last_good_versi
         .plugin("two.wasm", puppet("two", "1.0.0", &["codec:two"]))
         .unwatched()
         .host_with(|builder| builder.runtime(std::sync::Arc::new(puppets.clone())));
-    // One plugin gives up the capability that the other one takes over, but fails to start.
-    let wont = Script { start_error: Some("port in use".into()), ..Script::default() };
-    puppets.script("one@2.0.0", wont);
+    // The new version of `one`, which gives up a capability, fails to start, and the new version of
+    // `two` claims that capability.
+    let fails_to_start = Script { start_error: Some("port in use".into()), ..Script::default() };
+    puppets.script("one@2.0.0", fails_to_start);
     site.drop_in("one.wasm", puppet("one", "2.0.0", &["codec:one"]));
     site.drop_in("two.wasm", puppet("two", "2.0.0", &["codec:two", "codec:x"]));
     let report = site.reconcile();

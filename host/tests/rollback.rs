@@ -41,14 +41,14 @@ fn rollback_and_resumption_lose_no_call() {
             "the rollback",
             |it| matches!(it, Outcome::RolledBack { to } if *to == first),
         );
-        // Both files, the bad one and the new one, are ignored until the resumption.
+        // The newer version of `a` and the new file are ignored until the resumption.
         site.drop_in("b.wasm", Guest::codec("b").stamp("b"));
         assert!(!site.reconcile().published);
         assert_eq!((site.encode("a").as_str(), site.names("codec").len()), ("1", 1));
         let report = wait(site.resume()).unwrap();
         assert!(report.published);
         assert_eq!((site.encode("a").as_str(), site.status().pinned), ("2", None));
-        // The resumption does not wait for what is new.
+        // The resumption does not wait for the new file.
         site.answers("b", "b");
         site.wait_for_event("the resumption", |it| matches!(it, Outcome::Resumed));
         over.store(true, Ordering::Relaxed);
@@ -65,7 +65,7 @@ fn the_configuration_is_rolled_back_too() {
         .host_with(|builder| builder.runtime(Arc::new(puppets.clone())));
     let first = site.snapshot().generation();
     site.configure("[server]\ntimeout = '12s'\n[plugins.a.config]\ncolour = 'blue'\n");
-    until("the change", || site.config().server.timeout.as_secs() == 12);
+    until("the new configuration", || site.config().server.timeout.as_secs() == 12);
     wait(site.roll_back(first)).unwrap();
     assert_eq!(site.config().server.timeout.as_secs(), 11);
     assert_eq!(puppets.starts("a@1.0.0"), 3, "red, blue, and red again");
@@ -115,8 +115,9 @@ fn a_rollback_is_all_or_nothing() {
     assert!(error.to_string().contains("port in use"), "{error}");
     assert_eq!((site.encode("a").as_str(), site.encode("b").as_str()), ("a@2.0.0", "b@2.0.0"));
     assert_eq!(site.status().pinned, None);
-    // The plugins that were started for it are shut down, and changes are applied as before.
-    until("b 1 is stopped", || {
+    // The plugins that were started for the rollback are shut down, and changes are applied as
+    // before.
+    until("version 1 of b is stopped", || {
         puppets.log().iter().filter(|line| *line == "stop b@1.0.0").count()
             == puppets.starts("b@1.0.0")
     });
@@ -145,7 +146,7 @@ fn restarts_do_not_push_generations_out_of_the_history() {
     let first = site.snapshot().generation();
     puppets.script("a@2.0.0", Script { unhealthy: Some("wedged".into()), ..Script::default() });
     site.drop_in("a.wasm", puppet("a", "2.0.0", &["codec:a"]));
-    until("it is restarted", || puppets.starts("a@2.0.0") > 2);
+    until("a is restarted", || puppets.starts("a@2.0.0") > 2);
     let status = site.status();
     let numbers: Vec<u64> = status.history.iter().map(|it| it.generation).collect();
     assert_eq!((numbers.len(), numbers[0]), (2, first), "{numbers:?}");

@@ -59,7 +59,7 @@ fn a_library_is_rejected() {
     let config = config(folder.path());
     std::fs::write(config.host.plugins.join("native.so"), b"\x7fELF\x02\x01\x01").unwrap();
     let host = Host::builder().config(config).watch(false).build_blocking().unwrap();
-    let rejected = rejected(&host, "native.so").expect("it is rejected");
+    let rejected = rejected(&host, "native.so").expect("the library is rejected");
     assert_eq!(rejected.reason, Reason::UnknownFormat);
     let message = rejected.message;
     assert!(message.contains("built without the feature `native`"), "{message}");

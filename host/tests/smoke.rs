@@ -31,15 +31,15 @@ fn a_plugin_is_added_called_replaced_and_removed() {
     assert!(host.names("codec").is_empty());
     let file = plugins.join("echo.wasm");
     std::fs::write(&file, Guest::codec("echo").build()).unwrap();
-    until("dropped", || host.names("codec") == ["echo"]);
+    until("the file is loaded", || host.names("codec") == ["echo"]);
     let echo = host.codec("echo").unwrap();
     assert_eq!(echo.encode_document(&[0xf6]).unwrap(), [0xf6]);
     let next = plugins.join(".echo.tmp");
     std::fs::write(&next, Guest::codec("echo").version("2.0.0").stamp("v2").build()).unwrap();
     std::fs::rename(&next, &file).unwrap();
-    until("replaced", || echo.encode_document(&[0xf6]).unwrap() == b"\xf6v2");
+    until("the file is replaced", || echo.encode_document(&[0xf6]).unwrap() == b"\xf6v2");
     std::fs::remove_file(&file).unwrap();
-    until("removed", || host.codec("echo").is_err());
+    until("the file is removed", || host.codec("echo").is_err());
     assert!(echo.encode_document(&[0xf6]).is_err());
     assert!(host.status().rejected.is_empty());
 }

@@ -57,8 +57,8 @@ fn resident() -> Option<u64> {
     Some(statm.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
 }
 
-/// Calls in all ways in turn until `over`, and compares every answer with the version that served
-/// when the call began.
+/// Calls in each of four ways in turn until `over`, and compares every answer with the version that
+/// served when the call began.
 fn call(site: &Site, serving: &AtomicU64, over: &AtomicBool) -> u64 {
     let (codec, outer) = (site.codec("a").unwrap(), site.codec("outer").unwrap());
     let handler = site.handler("a").unwrap();
@@ -69,7 +69,7 @@ fn call(site: &Site, serving: &AtomicU64, over: &AtomicBool) -> u64 {
         assert!(stamps(&answer)[0] >= began, "{answer:?} after {began}");
         let began = serving.load(Ordering::SeqCst);
         let both = stamps(&outer.encode_document(b"").unwrap());
-        assert_eq!(both[1], both[0] / EVERY, "of two generations");
+        assert_eq!(both[1], both[0] / EVERY, "answers of two generations");
         assert!(both[0] >= began, "{both:?} after {began}");
         let began = serving.load(Ordering::SeqCst);
         let answer = wait(handler.handle(request(""))).unwrap();
@@ -114,7 +114,7 @@ fn a_thousand_swaps_lose_no_call() {
             assert_eq!((report.published, report.rejected.len()), (true, 0), "{report:?}");
             serving.store(number, Ordering::SeqCst);
             while let Some(event) = events.try_recv() {
-                note(&event.outcome, &mut drained);
+                count_drained(&event.outcome, &mut drained);
             }
             if number == WARM {
                 warm = resident();
@@ -129,14 +129,14 @@ fn a_thousand_swaps_lose_no_call() {
     assert!(calls > SWAPS, "expected more than {SWAPS} calls, found {calls}");
     until("all old versions are drained", || {
         while let Some(event) = events.try_recv() {
-            note(&event.outcome, &mut drained);
+            count_drained(&event.outcome, &mut drained);
         }
         site.status().draining.is_empty() && drained.len() as u64 >= SWAPS + SWAPS / EVERY
     });
     for number in 0..SWAPS {
         let label = format!("a@1.0.{}", 1_000_000 + number);
         assert_eq!(drained.get(&label), Some(&1), "{label}");
-        assert!(lines::of(&label) >= 1, "{label} was not told to shut down");
+        assert!(lines::of(&label) >= 1, "`shutdown` of {label} was not called");
     }
     assert_eq!(u64::from(drained.values().sum::<u32>()), SWAPS + SWAPS / EVERY);
     assert_eq!(lines::of(&format!("a@1.0.{}", 1_000_000 + SWAPS)), 0);
@@ -146,7 +146,7 @@ fn a_thousand_swaps_lose_no_call() {
     }
 }
 
-fn note(outcome: &Outcome, drained: &mut BTreeMap<String, u32>) {
+fn count_drained(outcome: &Outcome, drained: &mut BTreeMap<String, u32>) {
     match outcome {
         Outcome::Drained { plugin, .. } => *drained.entry(plugin.clone()).or_default() += 1,
         Outcome::DrainDeadline { plugin, .. } => panic!("{plugin} did not drain"),

@@ -1,4 +1,4 @@
-//! Other changes during a trial, or after it.
+//! Changes of the configuration and of files during a trial, or after it.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn a_change_of_configuration_starts_no_trial() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.configure(&format!("{}[plugins.c]\ncpu = '7s'\n", sections(QUIET, HALF)));
-    until("it is restarted", || puppets.starts("c@1.0.0") == 2);
+    until("the plugin is restarted", || puppets.starts("c@1.0.0") == 2);
     assert_eq!(trials(&site), 0);
 }
 
@@ -47,13 +47,13 @@ fn limits_and_grants_reach_both_versions() {
     let puppets = Puppets::default();
     let site = on_trial(&puppets, HALF);
     site.configure(&format!("{}[plugins.c]\ncpu = '7s'\n", sections(QUIET, HALF)));
-    until("both are restarted", || all_have(&site, Duration::from_secs(7)));
+    until("both versions are restarted", || all_have(&site, Duration::from_secs(7)));
     assert_eq!((puppets.starts("c@1.0.0"), puppets.starts("c@2.0.0")), (2, 2));
     let plugins = site.status().plugins;
     assert_eq!(plugins.len(), 2, "the trial starts again");
     assert_trial_ended(&site, "the trial restarts: the plugin's section changed");
     assert_eq!(trials(&site), 2);
-    // They also reach the stable version while the file of the canary is broken.
+    // The limits also reach the stable version while the file of the canary is broken.
     site.drop_in("c.wasm", b"".as_slice());
     until("the file is refused", || site.rejected("c.wasm").is_some());
     site.configure(&format!("{}[plugins.c]\ncpu = '8s'\n", sections(QUIET, HALF)));
@@ -68,7 +68,7 @@ fn limits_and_grants_reach_the_stable_version_after_a_trial() {
     let site = on_trial(&puppets, HALF);
     fail_canary(&site, &puppets);
     site.configure(&sections(&format!("{QUIET}cpu = '7s'\n"), HALF));
-    until("it is restarted", || all_have(&site, Duration::from_secs(7)));
+    until("the stable version is restarted", || all_have(&site, Duration::from_secs(7)));
     assert_eq!(site.encode("c"), "c@1.0.0");
     // The version that was rolled back stays refused: its file is the same.
     site.refuses("c.wasm", Reason::Canary, &["breaker opened"]);
@@ -87,7 +87,7 @@ fn limits_and_grants_reach_a_last_good_version() {
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
     site.refuses("c.wasm", Reason::Init, &["port in use"]);
     site.configure(&quiet("cpu = '7s'\n"));
-    until("it is restarted", || all_have(&site, Duration::from_secs(7)));
+    until("the stable version is restarted", || all_have(&site, Duration::from_secs(7)));
     assert_eq!((site.encode("c").as_str(), puppets.starts("c@1.0.0")), ("c@1.0.0", 2));
     site.assert_still_refused("c.wasm");
     assert_eq!(puppets.starts("c@1.0.0"), 2);
@@ -97,11 +97,11 @@ fn limits_and_grants_reach_a_last_good_version() {
 }
 
 #[test]
-fn other_steps_restart_the_trial() {
+fn a_change_of_the_steps_restarts_the_trial() {
     let puppets = Puppets::default();
     let site = on_trial(&puppets, HALF);
     site.configure(&sections(QUIET, "steps = [20, 100]\nevery = '1h'\n"));
-    until("it begins again", || trials(&site) == 2);
+    until("the trial restarts", || trials(&site) == 2);
     assert_trial_ended(&site, "the trial restarts: its settings changed");
     let plugins = site.status().plugins;
     let trial = plugins.iter().find_map(|it| it.trial.as_ref()).unwrap();
@@ -112,7 +112,7 @@ fn other_steps_restart_the_trial() {
 }
 
 #[test]
-fn without_its_section_a_new_version_is_promoted() {
+fn a_canary_is_promoted_when_its_section_is_removed() {
     let puppets = Puppets::default();
     let site = on_trial(&puppets, HALF);
     site.configure(&format!("[defaults]\n{QUIET}"));
@@ -126,7 +126,7 @@ fn without_its_section_a_new_version_is_promoted() {
 }
 
 #[test]
-fn a_third_version_takes_the_place_of_the_second() {
+fn a_third_version_replaces_the_second_on_trial() {
     let puppets = Puppets::default();
     let site = on_trial(&puppets, HALF);
     site.drop_in("c.wasm", puppet("c", "3.0.0", OFFERS));
@@ -142,25 +142,25 @@ fn a_changed_file_name_does_not_interrupt_the_service() {
     let place = place().plugin("c-1.wasm", puppet("c", "1.0.0", OFFERS));
     let site = serve(place.config(&sections(QUIET, HALF)), &puppets);
     site.drop_in("c-2.wasm", puppet("c", "2.0.0", OFFERS));
-    // The newest version comes first, and is tried.
+    // The newest version is chosen, and put on trial.
     site.refuses("c-1.wasm", Reason::NameClash, &[]);
     site.remove("c-1.wasm");
     wait_for_trial(&site, "c@2.0.0");
-    let break_and_mend = || {
+    let break_and_repair = || {
         site.drop_in("c-2.wasm", b"".as_slice());
         site.refuses("c-2.wasm", Reason::Empty, &[]);
         let labels = site.status().plugins.into_iter().map(|it| it.version).collect::<Vec<_>>();
         site.drop_in("c-2.wasm", puppet("c", "2.0.0", OFFERS));
-        until("it is read again", || {
+        until("the repaired file is read", || {
             site.rejected("c-2.wasm").is_none_or(|it| it.reason != Reason::Empty)
         });
         labels
     };
-    let failed = under_load(&site, || assert_eq!(break_and_mend(), ["1.0.0", "2.0.0"]));
+    let failed = under_load(&site, || assert_eq!(break_and_repair(), ["1.0.0", "2.0.0"]));
     assert_eq!(failed, 0);
     fail_canary(&site, &puppets);
     // Now the stable version is from a file that was removed.
-    let failed = under_load(&site, || assert_eq!(break_and_mend(), ["1.0.0"]));
+    let failed = under_load(&site, || assert_eq!(break_and_repair(), ["1.0.0"]));
     assert_eq!(failed, 0);
     assert_eq!(site.encode("c"), "c@1.0.0");
 }

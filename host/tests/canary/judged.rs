@@ -1,4 +1,4 @@
-//! The results of trials, from the calls of both versions.
+//! Trials are decided by the calls of both versions.
 
 use std::time::{Duration, Instant};
 
@@ -31,11 +31,11 @@ fn a_good_version_goes_through_its_steps_and_takes_all_calls() {
     assert_eq!(failed, 0);
     assert_eq!(site.encode("c"), "c@2.0.0");
     assert_eq!(site.running("c").unwrap().state, PluginState::Running);
-    until("the old one is stopped", || puppets.log().contains(&"stop c@1.0.0".to_owned()));
+    until("the old version is stopped", || puppets.log().contains(&"stop c@1.0.0".to_owned()));
 }
 
 #[test]
-fn a_version_with_five_percent_errors_is_rolled_back_with_its_figures() {
+fn a_version_with_five_percent_errors_is_rolled_back_and_retried_by_a_reload() {
     let puppets = Puppets::default();
     let site = site(&puppets, "steps = [10, 100]\nevery = '1h'\ncalls = 1000\nerrors = 1.0\n");
     let bad = Script { fails: Some(CallErrorKind::Internal), one_in: 20, ..Script::default() };
@@ -56,10 +56,10 @@ fn a_version_with_five_percent_errors_is_rolled_back_with_its_figures() {
     let after = under_load(&site, || site.assert_still_refused("c.wasm"));
     assert_eq!(after, 0);
     assert_eq!(puppets.starts("c@2.0.0"), 1);
-    // A reload retries it.
+    // A reload retries the file.
     puppets.script("c@2.0.0", Script::default());
     site.reconcile();
-    until("it is tried again", || puppets.starts("c@2.0.0") == 2);
+    until("the version is tried again", || puppets.starts("c@2.0.0") == 2);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_version_whose_every_call_fails_affects_few_calls() {
     let failed = under_load(&site, || {
         site.refuses("c.wasm", Reason::Canary, &["breaker opened"]);
     });
-    assert_eq!(failed, 5, "as many as open the breaker");
+    assert_eq!(failed, 5, "as many failures as open the breaker");
     assert_eq!(site.encode("c"), "c@1.0.0");
 }
 
@@ -105,7 +105,7 @@ fn a_version_that_refuses_what_the_old_one_takes_is_rolled_back() {
     assert_eq!(site.encode("c"), "c@1.0.0");
 }
 
-/// A site whose handler `h` is tried.
+/// A site that puts new versions of the handler `h` on trial.
 fn handler(puppets: &Puppets) -> Site {
     let config = "[defaults]\nhealth_every = '0s'\nbreaker_failures = 0\n\
                   [capabilities.'handler:h']\nstrategy = 'canary'\nsteps = [50, 100]\nevery = '1h'\n";
@@ -120,14 +120,14 @@ fn a_version_that_answers_with_500_is_rolled_back() {
     puppets.script("h@2.0.0", Script { status: 500, ..Script::default() });
     site.drop_in("h.wasm", puppet("h", "2.0.0", &["handler:h"]));
     wait_for_trial(&site, "h@2.0.0");
-    until("it is rolled back", || {
+    until("the canary is rolled back", || {
         wait(site.handler("h").unwrap().handle(request(""))).unwrap();
         site.rejected("h.wasm").is_some_and(|it| it.message.contains("the canary failed"))
     });
 }
 
 #[test]
-fn a_version_that_hangs_is_not_judged_by_its_other_calls() {
+fn a_hanging_version_has_errors_only_for_calls_past_their_deadline() {
     let puppets = Puppets::default();
     let site = handler(&puppets);
     puppets.script("h@2.0.0", Script { hangs: true, ..Script::default() });
@@ -194,7 +194,9 @@ fn a_fixed_version_of_an_unhealthy_plugin_serves_at_once() {
     let settings = "health_every = '200ms'\nhealth_deadline = '200ms'\nrestarts = 0\n";
     let site = crate::site_with(&puppets, settings, "steps = [1, 100]\nevery = '1h'\n");
     puppets.script("c@1.0.0", unhealthy.clone());
-    until("it is unhealthy", || site.running("c").unwrap().state == PluginState::Unhealthy);
+    until("the stable version is unhealthy", || {
+        site.running("c").unwrap().state == PluginState::Unhealthy
+    });
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
     site.answers("c", "c@2.0.0");
     until("the old version is retired", || site.status().plugins.len() == 1);

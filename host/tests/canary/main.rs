@@ -99,7 +99,7 @@ fn deploy_and_promote(site: &Site, version: &str) {
     site.drop_in("c.wasm", puppet("c", version, OFFERS));
     under_load(site, || {
         until("the promotion", || site.count(promotions) > before);
-        until("it serves alone", || site.status().plugins.len() == 1);
+        until("the version serves alone", || site.status().plugins.len() == 1);
     });
     assert_eq!(site.encode("c"), label);
 }

@@ -1,4 +1,4 @@
-//! A bad version is rolled back whatever else a reconciliation finds.
+//! A bad version is rolled back, even while the reconciliation refuses something else.
 
 use plugbay::Reason;
 
@@ -9,7 +9,7 @@ use crate::{OFFERS, QUIET, canary_place, fail_canary, sections, serve, site, wai
 const HALF: &str = "steps = [50, 100]\nevery = '1h'\n";
 
 #[test]
-fn by_a_strict_host() {
+fn a_strict_host_rolls_back_a_bad_version() {
     let puppets = Puppets::default();
     let site = serve(canary_place(HALF).host_key("strict = true"), &puppets);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
@@ -25,7 +25,7 @@ fn by_a_strict_host() {
 }
 
 #[test]
-fn while_its_successor_does_not_start() {
+fn a_bad_version_is_rolled_back_while_its_successor_does_not_start() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
@@ -34,24 +34,24 @@ fn while_its_successor_does_not_start() {
         .script("c@3.0.0", Script { start_error: Some("port in use".into()), ..Script::default() });
     site.drop_in("c.wasm", puppet("c", "3.0.0", OFFERS));
     site.refuses("c.wasm", Reason::Init, &["port in use"]);
-    assert_eq!(site.status().plugins.len(), 2, "the trial goes on");
+    assert_eq!(site.status().plugins.len(), 2, "the trial continues");
     fail_canary(&site, &puppets);
 }
 
 #[test]
-fn while_its_file_is_broken() {
+fn a_bad_version_is_rolled_back_while_its_file_is_broken() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
     wait_for_trial(&site, "c@2.0.0");
     site.drop_in("c.wasm", b"".as_slice());
     until("the file is refused", || site.rejected("c.wasm").is_some());
-    assert_eq!(site.status().plugins.len(), 2, "the trial goes on");
+    assert_eq!(site.status().plugins.len(), 2, "the trial continues");
     fail_canary(&site, &puppets);
 }
 
 #[test]
-fn while_a_rule_of_migration_is_broken() {
+fn a_bad_version_is_rolled_back_while_a_migration_rule_is_broken() {
     let puppets = Puppets::default();
     let site = site(&puppets, HALF);
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));

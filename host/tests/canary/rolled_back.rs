@@ -17,7 +17,7 @@ fn assert_serves_alone(site: &crate::support::Site, label: &str) {
 }
 
 #[test]
-fn after_a_promotion() {
+fn a_rollback_after_a_promotion_serves_the_old_version_alone() {
     let puppets = Puppets::default();
     let site = site(&puppets, QUICK);
     let first = site.snapshot().generation();
@@ -27,20 +27,20 @@ fn after_a_promotion() {
     wait(site.roll_back(previous)).unwrap();
     assert_serves_alone(&site, "c@1.0.0");
     assert_eq!(site.count(|it| matches!(it, Outcome::CanaryStarted { .. })), 1);
-    // After the resumption, it is a new version, with a trial.
+    // After the resumption, `2.0.0` is a new version, with a trial.
     wait(site.resume()).unwrap();
     assert_eq!(site.status().plugins.len(), 2);
 }
 
 #[test]
-fn during_a_trial() {
+fn a_rollback_during_a_trial_ends_the_trial() {
     let puppets = Puppets::default();
     let site = site(&puppets, QUICK);
     deploy_and_promote(&site, "2.0.0");
     let zeroth = site.status().previous.unwrap();
     site.drop_in("c.wasm", puppet("c", "3.0.0", OFFERS));
     wait_for_trial(&site, "c@3.0.0");
-    // By default, to the generation that serves without the trial.
+    // By default, a rollback returns to the generation that serves without the trial.
     let previous = site.status().previous.unwrap();
     assert_eq!(previous, site.snapshot().generation());
     wait(site.roll_back(previous)).unwrap();
@@ -57,20 +57,20 @@ fn during_a_trial() {
 }
 
 #[test]
-fn to_a_version_that_failed_its_trial_since() {
+fn a_rollback_serves_a_version_that_has_failed_its_trial_since() {
     let puppets = Puppets::default();
     let site = site(&puppets, QUICK);
     deploy_and_promote(&site, "2.0.0");
     let with_second = site.snapshot().generation();
     deploy_and_promote(&site, "1.0.0");
-    // Then its trial fails, and it is not retried.
+    // Then the trial of `2.0.0` fails, and the version is not retried.
     site.drop_in("c.wasm", puppet("c", "2.0.0", OFFERS));
     fail_canary(&site, &puppets);
     site.refuses("c.wasm", Reason::Canary, &[]);
     puppets.script("c@2.0.0", Script::default());
     wait(site.roll_back(with_second)).unwrap();
     assert_serves_alone(&site, "c@2.0.0");
-    // An operator rolled back to it, so it stays, although its trial failed.
+    // An operator rolled back to `2.0.0`, so it stays, although its trial failed.
     wait(site.resume()).unwrap();
     assert_serves_alone(&site, "c@2.0.0");
     assert!(site.rejected("c.wasm").is_none());

@@ -24,7 +24,7 @@ pub(crate) struct Attack {
     holds: u64,
 }
 
-/// An attack by a plugin whose codec and handler do this at each call.
+/// An attack by a plugin whose codec and handler have this behaviour at each call.
 pub(crate) fn attack(behaviour: &Behaviour) -> Attack {
     let guest = Guest::both("bad");
     attack_by(
@@ -106,7 +106,7 @@ pub(crate) fn replace(site: &Site, bytes: impl Into<Bytes>) -> plugbay::Report {
 }
 
 /// Restores the good version, and waits until the old version is shut down.
-pub(crate) fn make_good(site: &Site) {
+pub(crate) fn restore_good(site: &Site) {
     let report = replace(site, good());
     assert!(report.rejected.is_empty(), "{report:?}");
     until("the old version is shut down", || site.status().draining.is_empty());
@@ -119,12 +119,12 @@ pub(crate) fn withstand(attack: &Attack) {
     let _alone = alone();
     let limits = format!("instances = {}\n{}", attack.instances, attack.limits);
     let site = beside_a_neighbour(&limits).host();
-    // Once before the measurement, so that caches are filled.
+    // The first attack fills the caches before the measurement.
     strike(&site, attack, 1, 1);
     let before = Figures::before();
     Watch::during(&site, || strike(&site, attack, attack.threads, attack.rounds));
-    before.come_back();
-    before.was_exceeded_by(attack.holds);
+    before.wait_until_released();
+    before.assert_exceeded_by(attack.holds);
 }
 
 fn strike(site: &Site, attack: &Attack, threads: usize, rounds: usize) {
@@ -142,7 +142,7 @@ fn strike(site: &Site, attack: &Attack, threads: usize, rounds: usize) {
             });
         }
     });
-    make_good(site);
+    restore_good(site);
 }
 
 impl Attack {

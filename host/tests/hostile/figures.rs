@@ -28,14 +28,14 @@ impl Figures {
     }
 
     /// Blocks until no more is used than before. Idle threads end after some seconds.
-    pub(crate) fn come_back(&self) {
+    pub(crate) fn wait_until_released(&self) {
         let is_back = |now: &Self| {
             now.resident <= self.resident + ALLOWANCE
                 && now.threads <= self.threads
                 && now.files <= self.files
         };
         let mut now = Self::now();
-        until(&format!("{now:?} comes back to {self:?}"), || {
+        until(&format!("{now:?} is at most {self:?}"), || {
             now = Self::now();
             is_back(&now)
         });
@@ -51,7 +51,7 @@ impl Figures {
 
     /// Panics unless the peak since [`Figures::before`] was this many bytes higher: otherwise the
     /// attack did nothing.
-    pub(crate) fn was_exceeded_by(&self, bytes: u64) {
+    pub(crate) fn assert_exceeded_by(&self, bytes: u64) {
         if !cfg!(target_os = "linux") {
             return;
         }

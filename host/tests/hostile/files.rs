@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use plugbay::Reason;
 use plugbay_fixtures::{Guest, with_core_section, with_cut_section, with_section};
 
-use crate::attack::{beside_a_neighbour, make_good, replace};
+use crate::attack::{beside_a_neighbour, replace, restore_good};
 use crate::figures::{Figures, alone};
 use crate::neighbour::Watch;
 
@@ -35,20 +35,20 @@ fn withstand(file: &[u8], refused: Option<(Reason, &str)>) {
         }
         let expected = if refused.is_some() { "good" } else { "second" };
         assert_eq!(site.encode("bad"), expected);
-        make_good(&site);
+        restore_good(&site);
     };
-    // Once before the measurement; one more section makes it another file.
+    // The first visit fills the caches before the measurement. One more section makes another file.
     visit(with_section(file, "first", &[]));
     let before = Figures::now();
     Watch::during(&site, || visit(file.to_vec()));
-    before.come_back();
+    before.wait_until_released();
 }
 
-fn refused(file: &[u8], reason: Reason, part: &str) {
+fn assert_refused(file: &[u8], reason: Reason, part: &str) {
     withstand(file, Some((reason, part)));
 }
 
-fn served(file: &[u8]) {
+fn assert_served(file: &[u8]) {
     withstand(file, None);
 }
 
@@ -58,23 +58,23 @@ fn guest() -> Guest {
 
 #[test]
 fn ten_thousand_functions() {
-    served(&guest().functions(10_000).build());
+    assert_served(&guest().functions(10_000).build());
 }
 
 #[test]
 fn a_custom_section_of_100_mb() {
-    served(&guest().padding(100 * MB).build());
+    assert_served(&guest().padding(100 * MB).build());
 }
 
 #[test]
 fn data_of_100_mb() {
-    served(&guest().data(100 * MB).build());
+    assert_served(&guest().data(100 * MB).build());
 }
 
 #[test]
 fn a_memory_of_100_mb_from_the_start() {
     let message = "expected at most 67108864 bytes of memory";
-    refused(&guest().pages(1600).build(), Reason::Init, message);
+    assert_refused(&guest().pages(1600).build(), Reason::Init, message);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_file_of_100_mb_that_only_begins_as_a_component() {
     // A section with the rest of the file, of an unknown kind.
     file.extend([0x7f, 0x80, 0xc2, 0xd7, 0x2f]);
     file.resize(file.len() + 100 * MB, 0);
-    refused(&file, Reason::Malformed, "malformed section id: 127");
+    assert_refused(&file, Reason::Malformed, "malformed section id: 127");
 }
 
 /// Names of sections that have a meaning for tools.
@@ -100,7 +100,7 @@ const KNOWN: [&str; 7] = [
 /// Such sections are only used for backtraces: garbage in them is not a reason to refuse a plugin.
 #[test]
 fn custom_sections_of_garbage() {
-    served(&KNOWN.iter().fold(guest().build(), |bytes, name| {
+    assert_served(&KNOWN.iter().fold(guest().build(), |bytes, name| {
         let bytes = with_section(&bytes, name, &[0xff; 100]);
         with_core_section(&bytes, name, b"\x01\xff\xff\xff\xff\x0f\x00")
     }));
@@ -109,19 +109,19 @@ fn custom_sections_of_garbage() {
 #[test]
 fn ten_thousand_custom_sections() {
     let section = with_section(&[], "producers", &[0xff; 100]);
-    served(&[guest().build(), section.repeat(10_000)].concat());
+    assert_served(&[guest().build(), section.repeat(10_000)].concat());
 }
 
 #[test]
 fn a_custom_section_that_ends_within_its_name() {
-    refused(&with_cut_section(&guest().build()), Reason::Malformed, "unexpected end");
+    assert_refused(&with_cut_section(&guest().build()), Reason::Malformed, "unexpected end");
 }
 
 /// Each level is read by all outer levels: to compile this many takes seconds.
 #[test]
 fn ten_thousand_components_within_each_other() {
     let file = [guest().build(), nested(10_000)].concat();
-    refused(&file, Reason::Malformed, "components nested");
+    assert_refused(&file, Reason::Malformed, "components nested");
 }
 
 /// A section with a component with a section with a component, and so on.

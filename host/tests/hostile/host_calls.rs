@@ -13,7 +13,7 @@ fn a_flood_of_calls_of_its_neighbour() {
 }
 
 #[test]
-fn a_flood_of_calls_of_a_codec_that_is_not_there() {
+fn a_flood_of_calls_of_a_missing_codec() {
     let flood = attack(&Behaviour::FloodCodecs("nobody".into()));
     withstand(&flood.limits("cpu = '100ms'").ends_as(&[Cpu]));
 }
@@ -36,6 +36,6 @@ fn a_leak_of_timers() {
 
 /// Without grants no instance can open a file.
 #[test]
-fn file_descriptors() {
+fn opening_of_files_and_sockets() {
     withstand(&attack(&Behaviour::OpenResources(100)).instances(16).limits("cpu = '10s'"));
 }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use plugbay::Reason;
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
-use crate::attack::{attack_by, beside_a_neighbour, make_good, replace, withstand};
+use crate::attack::{attack_by, beside_a_neighbour, replace, restore_good, withstand};
 use crate::figures::{Figures, alone};
 use crate::neighbour::{DEADLINE, Watch};
 use crate::support::{request, until, wait};
 
-/// Asserts that a plugin that does this in the export is refused with this reason, and that its
+/// Asserts that a plugin whose export has this behaviour is refused with this reason, and that its
 /// good version and the neighbour keep serving.
-fn refused(export: Export, behaviour: &Behaviour, reason: Reason) {
+fn assert_refused(export: Export, behaviour: &Behaviour, reason: Reason) {
     let _alone = alone();
     let site = beside_a_neighbour("init = '200ms'").host();
     let drop_in = |version: &str| {
@@ -23,33 +23,33 @@ fn refused(export: Export, behaviour: &Behaviour, reason: Reason) {
         assert!(source.ends_with("bad.wasm") && why == reason && !report.published, "{report:?}");
         assert_eq!(site.encode("bad"), "good");
     };
-    // Once before the measurement, so that caches are filled.
+    // The first refusal fills the caches before the measurement.
     drop_in("2.0.0");
-    make_good(&site);
+    restore_good(&site);
     let before = Figures::now();
     Watch::during(&site, || drop_in("3.0.0"));
-    make_good(&site);
-    before.come_back();
+    restore_good(&site);
+    before.wait_until_released();
 }
 
 #[test]
 fn an_endless_loop_in_the_start_function() {
-    refused(Export::Start, &Behaviour::Spin, Reason::Describe);
+    assert_refused(Export::Start, &Behaviour::Spin, Reason::Describe);
 }
 
 #[test]
 fn an_endless_loop_in_describe() {
-    refused(Export::Describe, &Behaviour::Spin, Reason::Describe);
+    assert_refused(Export::Describe, &Behaviour::Spin, Reason::Describe);
 }
 
 #[test]
 fn an_endless_loop_in_init() {
-    refused(Export::Init, &Behaviour::Spin, Reason::InitDeadline);
+    assert_refused(Export::Init, &Behaviour::Spin, Reason::InitDeadline);
 }
 
 #[test]
 fn an_endless_loop_in_health() {
-    refused(Export::Health, &Behaviour::Spin, Reason::Unhealthy);
+    assert_refused(Export::Health, &Behaviour::Spin, Reason::Unhealthy);
 }
 
 #[test]
@@ -60,22 +60,22 @@ fn an_endless_loop_in_shutdown() {
 
 #[test]
 fn a_memory_bomb_in_the_start_function() {
-    refused(Export::Start, &Behaviour::GrowMemory { pages: 4 }, Reason::Describe);
+    assert_refused(Export::Start, &Behaviour::GrowMemory { pages: 4 }, Reason::Describe);
 }
 
 #[test]
 fn a_memory_bomb_in_describe() {
-    refused(Export::Describe, &Behaviour::GrowMemory { pages: 4 }, Reason::Describe);
+    assert_refused(Export::Describe, &Behaviour::GrowMemory { pages: 4 }, Reason::Describe);
 }
 
 #[test]
 fn a_memory_bomb_in_init() {
-    refused(Export::Init, &Behaviour::GrowMemory { pages: 4 }, Reason::Init);
+    assert_refused(Export::Init, &Behaviour::GrowMemory { pages: 4 }, Reason::Init);
 }
 
 #[test]
 fn a_memory_bomb_in_health() {
-    refused(Export::Health, &Behaviour::GrowMemory { pages: 4 }, Reason::Unhealthy);
+    assert_refused(Export::Health, &Behaviour::GrowMemory { pages: 4 }, Reason::Unhealthy);
 }
 
 #[test]
@@ -86,22 +86,22 @@ fn a_memory_bomb_in_shutdown() {
 
 #[test]
 fn a_stack_overflow_in_describe() {
-    refused(Export::Describe, &Behaviour::Recurse, Reason::Describe);
+    assert_refused(Export::Describe, &Behaviour::Recurse, Reason::Describe);
 }
 
 #[test]
 fn sleeping_in_describe() {
-    refused(Export::Describe, &Behaviour::Wait(Duration::from_secs(600)), Reason::Describe);
+    assert_refused(Export::Describe, &Behaviour::Wait(Duration::from_secs(600)), Reason::Describe);
 }
 
 #[test]
 fn sleeping_in_init() {
-    refused(Export::Init, &Behaviour::Wait(Duration::from_secs(600)), Reason::InitDeadline);
+    assert_refused(Export::Init, &Behaviour::Wait(Duration::from_secs(600)), Reason::InitDeadline);
 }
 
 #[test]
 fn sleeping_in_health() {
-    refused(Export::Health, &Behaviour::Wait(Duration::from_secs(600)), Reason::Unhealthy);
+    assert_refused(Export::Health, &Behaviour::Wait(Duration::from_secs(600)), Reason::Unhealthy);
 }
 
 #[test]
@@ -112,20 +112,20 @@ fn sleeping_in_shutdown() {
 
 #[test]
 fn a_description_of_1_gib() {
-    refused(Export::Describe, &Behaviour::Output(1 << 30), Reason::Describe);
+    assert_refused(Export::Describe, &Behaviour::Output(1 << 30), Reason::Describe);
 }
 
 #[test]
 fn a_description_of_garbage() {
-    refused(Export::Describe, &Behaviour::Garbage(vec![0xff; 44]), Reason::Describe);
+    assert_refused(Export::Describe, &Behaviour::Garbage(vec![0xff; 44]), Reason::Describe);
 }
 
 #[test]
 fn a_log_flood_in_describe() {
-    refused(Export::Describe, &Behaviour::FloodLog, Reason::Describe);
+    assert_refused(Export::Describe, &Behaviour::FloodLog, Reason::Describe);
 }
 
-/// Each instance may take its time for `shutdown`, but not all of them one after another.
+/// Each instance may use its full time for `shutdown`, but the shutdowns run at the same time.
 #[test]
 fn many_instances_that_hang_in_shutdown() {
     const INSTANCES: u64 = 16;
@@ -135,7 +135,7 @@ fn many_instances_that_hang_in_shutdown() {
         .on(Export::Shutdown, Behaviour::Spin);
     let site = beside_a_neighbour("init = '1s'\ninstances = 16").host();
     assert_eq!(replace(&site, guest.version("2.0.0")).loaded, ["bad@2.0.0"]);
-    until("all instances live", || {
+    until("all instances run", || {
         std::thread::scope(|scope| {
             for _ in 0..INSTANCES {
                 scope.spawn(|| site.encode("bad"));
@@ -144,13 +144,13 @@ fn many_instances_that_hang_in_shutdown() {
         site.running("bad").unwrap().stats.instances == INSTANCES
     });
     let began = Instant::now();
-    Watch::during(&site, || make_good(&site));
+    Watch::during(&site, || restore_good(&site));
     let took = began.elapsed();
     assert!(took < Duration::from_secs(8), "{INSTANCES} shutdowns of 1 s each took {took:?}");
 }
 
-/// The caller of an instance's last call does not wait for its `shutdown`, and it does not block
-/// the caller's thread.
+/// The caller of an instance's last call does not wait for its `shutdown`, which does not block the
+/// caller's thread either.
 #[test]
 fn a_recycled_instance_that_hangs_in_shutdown() {
     let _alone = alone();

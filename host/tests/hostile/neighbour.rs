@@ -1,4 +1,4 @@
-//! The neighbour: called all the time during an attack.
+//! The neighbour, a plugin that is called all the time during an attack.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

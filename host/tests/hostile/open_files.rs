@@ -16,7 +16,7 @@ const FILES: usize = 256;
 /// Each instance opens a file as often as it can, and keeps it open. Another plugin reads files
 /// meanwhile.
 #[test]
-fn in_a_granted_folder_by_many_instances() {
+fn many_instances_open_files_in_a_granted_folder() {
     let _alone = alone();
     let data = tempfile::tempdir().unwrap();
     std::fs::write(data.path().join("a"), "content").unwrap();
@@ -39,7 +39,7 @@ fn in_a_granted_folder_by_many_instances() {
     let hoard = || site.handle("hoarder", "hold /data a 1000\npasses 50").unwrap();
     let before = Figures::now();
     Watch::during(&site, || {
-        until("all instances hoard", || {
+        until("all instances hold files", || {
             std::thread::scope(|scope| (0..INSTANCES).for_each(|_| drop(scope.spawn(hoard))));
             site.running("hoarder").unwrap().stats.instances == INSTANCES
         });
@@ -50,14 +50,14 @@ fn in_a_granted_folder_by_many_instances() {
             assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
         }
         let more = Figures::now().files.saturating_sub(before.files);
-        // Some belong to the reader, and to the test.
+        // Some descriptors belong to the reader, and to the test.
         assert!((FILES..FILES + 32).contains(&more), "{more}");
         assert!(site.running("hoarder").unwrap().stats.limited["files"] >= INSTANCES - 1);
     });
     site.configure(&format!("{}{reader}{neighbour}", section("hoarder", "")));
     site.reconcile();
     until("the hoarder is shut down", || site.status().draining.is_empty());
-    before.come_back();
+    before.wait_until_released();
     assert!(site.handle("hoarder", "hold /data a 1").unwrap().contains("no such folder"));
     assert_eq!(site.handle("reader", "read /data/a").unwrap(), "content");
 }

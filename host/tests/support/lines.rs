@@ -1,5 +1,5 @@
-//! Counts the log lines that guests write: how often which of their exports ran. Keeps the warnings of the
-//! host.
+//! Counts the log lines that guests write, to count the calls of their exports, and keeps the
+//! warnings of the host.
 
 use std::collections::HashMap;
 use std::fmt::Debug;

@@ -137,7 +137,7 @@ impl Place {
         self
     }
 
-    /// With the plugins that the test program is linked with.
+    /// Enables the plugins that are linked into the test program.
     #[must_use]
     pub(crate) fn linked(mut self) -> Self {
         self.linked = true;
@@ -202,7 +202,7 @@ impl Place {
     }
 
     /// Expects that no host starts, and returns the error.
-    pub(crate) fn fails(self) -> BuildError {
+    pub(crate) fn expect_build_error(self) -> BuildError {
         self.builder().build_blocking().unwrap_err()
     }
 }

@@ -1,5 +1,5 @@
-//! The guest in `crates/wasm/tests/probe`: each line of a request's body is what it tries, each
-//! line of its answer what came of it.
+//! The guest in `crates/wasm/tests/probe`: each line of a request's body is a command, and each line
+//! of the answer is its result.
 
 use std::fs;
 use std::path::Path;

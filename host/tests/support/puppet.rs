@@ -27,7 +27,7 @@ pub(crate) fn puppet(name: &str, version: &str, offers: &[&str]) -> Bytes {
 /// The behavior of one version.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Script {
-    /// The kind of error of its calls. Without one they are answered with the label.
+    /// The kind of error of its calls. Without one, calls are answered with the label.
     pub(crate) fails: Option<CallErrorKind>,
     /// One call in this many fails; 0 and 1 mean each.
     pub(crate) one_in: u64,
