@@ -9,10 +9,10 @@
 //! frees values of all of them.
 //!
 //! Ordinary allocators seldom give the block out again quickly enough to show this. The
-//! one here gives the block that was freed last out first, to every thread. The window in
+//! one here hands out the most recently freed block first, to every thread. The window in
 //! which a reader is at risk is some nanoseconds wide, so pairs of threads that wake each
-//! other keep interrupting it. With arc-swap 1.9.3 the storm fails in most runs: it is a
-//! search and no proof.
+//! other keep interrupting it. With arc-swap 1.9.3 the test fails in most runs: it is a
+//! search, not a proof.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 
 use plugbay_registry::Swap;
 
-const STORM: Duration = Duration::from_secs(5);
+/// How long the test runs.
+const DURATION: Duration = Duration::from_secs(5);
 /// Pairs of threads that wake each other.
 const INTERRUPTERS: usize = 2;
 
@@ -44,7 +45,7 @@ impl<const TAG: u64> Value<TAG> {
     }
 }
 
-/// Gives the block that was freed last out first, among those of the layout [`SHARED`].
+/// Hands out the most recently freed block first, among those of the layout [`SHARED`].
 struct LastFreedFirst;
 
 /// The layout of a value in an `Arc`, behind its two counts.
@@ -57,7 +58,7 @@ static ALLOCATOR: LastFreedFirst = LastFreedFirst;
 
 // SAFETY: every block comes from the system's allocator. One that is kept has been freed by
 // its owner, is in `FREED` only, and leaves it by a swap, so to one thread; and it has the
-// layout that is asked for.
+// requested layout.
 unsafe impl GlobalAlloc for LastFreedFirst {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout == SHARED {
@@ -94,8 +95,9 @@ fn a_freed_block_in_another_cell_is_never_read_as_the_old_value() {
         for _ in 0..INTERRUPTERS {
             interrupt(scope, &over);
         }
-        // A reader ends before its time if what it read was wrong.
-        while began.elapsed() < STORM && !readers.iter().any(thread::ScopedJoinHandle::is_finished)
+        // A reader ends early if it read a wrong value.
+        while began.elapsed() < DURATION
+            && !readers.iter().any(thread::ScopedJoinHandle::is_finished)
         {
             one.store(Arc::new(Value::new()));
             two.store(Arc::new(Value::new()));

@@ -5,7 +5,7 @@ use plugbay_registry_example_codec::SharedCodec;
 use plugbay_registry_example_hex as _;
 
 #[test]
-fn the_codec_is_there_without_a_line_of_code() {
+fn a_linked_codec_is_registered_without_any_code() {
     let codecs = linked::registry::<SharedCodec>("codec").expect("no name is linked twice");
     assert_eq!(codecs.names(), ["hex"]);
     assert_eq!(codecs.must_get("hex").encode(b"\x00\xff"), "00ff");

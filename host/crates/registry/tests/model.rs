@@ -1,4 +1,4 @@
-//! The registry against the simplest thing that could be one: a `BTreeMap`.
+//! The registry is compared with a model: a `BTreeMap`.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ enum Act {
     Unregister(&'static str),
     Lazily(&'static str, u32),
     Publish(BTreeMap<&'static str, u32>),
-    /// Publishes what is there, minus one name: everything else must stay as it is.
+    /// Publishes the current entries except one: the others must stay the same.
     Keep {
         but: &'static str,
     },
@@ -123,7 +123,7 @@ fn apply(registry: &Registry<u32>, act: &Act) -> Result<(), Kind> {
 
 proptest! {
     #[test]
-    fn the_registry_does_what_a_map_would(acts in vec(act(), 0..40)) {
+    fn the_registry_behaves_like_a_map(acts in vec(act(), 0..40)) {
         let registry = Registry::new("codec");
         let mut changes = registry.subscribe();
         let mut model = Model::default();
@@ -140,13 +140,13 @@ proptest! {
                 let found = registry.lookup(name).map(|lease| *lease);
                 prop_assert_eq!(found, model.entries.get(name).copied());
             }
-            // Whatever left is closed, whatever stayed is open.
+            // Entries that left are closed; entries that stayed are open.
             for (name, entry) in before.table.iter() {
                 let stayed = now.table.get(name).is_some_and(|same| Arc::ptr_eq(same, entry));
                 prop_assert_eq!(entry.is_drained(), !stayed);
             }
-            let told = changes.wait(std::time::Duration::ZERO);
-            prop_assert_eq!(told, (now.number > before.number).then_some(now.number));
+            let notified = changes.wait(std::time::Duration::ZERO);
+            prop_assert_eq!(notified, (now.number > before.number).then_some(now.number));
         }
     }
 }

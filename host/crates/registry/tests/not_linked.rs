@@ -1,5 +1,5 @@
-//! A program that does not link the codec crate, though Cargo has built it, misses
-//! at run time, and says which names there are. See `linked.rs`.
+//! A program that does not link the codec crate, though Cargo has built it, gets an error
+//! at run time, which lists the known names. See `linked.rs`.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Codec for Plain {
 plugbay_registry::link!(SharedCodec, "plain", || Arc::new(Plain));
 
 #[test]
-fn the_lookup_fails_at_run_time_and_lists_what_is_there() {
+fn the_lookup_fails_at_run_time_and_lists_the_known_names() {
     let codecs = linked::registry::<SharedCodec>("codec").expect("no name is linked twice");
     let missed = codecs.get("hex").expect_err("not linked");
     assert_eq!(missed.to_string(), r#"no codec "hex"; known: plain"#);

@@ -3,8 +3,8 @@
 //! Every entry of a generation carries the generation's stamp, so a reader can tell
 //! a whole generation from an empty, a partial or a mixed one. Every entry also has
 //! a line in a ledger, where its close hook and its drop are entered; the readers
-//! check there that nothing they hold was closed, and the end that nothing was
-//! closed or freed twice, or not at all.
+//! check there that nothing they hold was closed, and the test checks at its end that
+//! nothing was closed or freed twice, or not at all.
 
 #![expect(
     clippy::disallowed_methods,
@@ -26,8 +26,8 @@ const PERIOD: Duration = Duration::from_millis(10);
 const NAMES: [&str; 6] = ["cbor", "csv", "json", "msgpack", "toml", "yaml"];
 /// In every generation, always as the same entry; sorts last.
 const STABLE: &str = "zstable";
-/// Reads in one go. Between two goes a reader pauses, as callers do, and so that a
-/// thousand of them leave the writer its turn on a small machine.
+/// The number of reads between two pauses of a reader. Readers pause as callers do, and so
+/// that a thousand of them leave processor time to the writer on a small machine.
 const BURST: usize = 4;
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -88,7 +88,7 @@ fn generation(
     fresh.chain([(STABLE, Arc::clone(stable))]).collect()
 }
 
-/// Looks at one snapshot: its stamp, if it is whole.
+/// Asserts that the current snapshot is a whole generation, and returns its stamp.
 fn stamp_of_a_whole_generation(registry: &Registry<Entry>) -> usize {
     let snapshot = registry.snapshot();
     let table = &snapshot.table;
@@ -102,14 +102,14 @@ fn stamp_of_a_whole_generation(registry: &Registry<Entry>) -> usize {
     stamp
 }
 
-/// Reads until told to stop, each lease held across a pause and so across swaps.
+/// Reads until `stop` is set, with each lease held across a pause and so across swaps.
 fn read(registry: &Registry<Entry>, nth: usize, stop: &AtomicBool, seen: &[AtomicBool]) {
     let mut held: Option<Lease<Entry>> = None;
     let mut newest = 0;
     while !stop.load(SeqCst) {
         for turn in 0..BURST {
             let stamp = stamp_of_a_whole_generation(registry);
-            assert!(stamp >= newest, "time ran backwards");
+            assert!(stamp >= newest, "an older generation after a newer one");
             newest = stamp;
             seen[stamp].store(true, SeqCst);
 
@@ -117,7 +117,7 @@ fn read(registry: &Registry<Entry>, nth: usize, stop: &AtomicBool, seen: &[Atomi
             let lease = registry.get(name).expect("every name is in every generation");
             lease.assert_usable();
             assert!(lease.stamp >= newest, "older than the snapshot before it");
-            registry.get(STABLE).expect("it stays").assert_usable();
+            registry.get(STABLE).expect("the stable entry stays").assert_usable();
             if turn == 0
                 && let Some(held) = held.replace(lease)
             {
@@ -144,7 +144,7 @@ fn a_thousand_readers_never_see_anything_but_whole_generations() {
             thread::Builder::new()
                 .stack_size(256 * 1024)
                 .spawn_scoped(scope, move || {
-                    // Tell the others to stop also when this one fails.
+                    // The other readers also stop when this one fails.
                     struct Stop<'a>(&'a AtomicBool);
                     impl Drop for Stop<'_> {
                         fn drop(&mut self) {
@@ -180,8 +180,8 @@ fn a_thousand_readers_never_see_anything_but_whole_generations() {
     assert_eq!(ledger.wrong(made), 0, "entries not closed once and freed once");
 }
 
-/// No pauses here: writers of every kind against each other and against readers,
-/// on few names, so that they collide all the time.
+/// Writers of every kind and readers compete without pauses, on few names, so that they
+/// collide all the time.
 #[test]
 fn writers_that_race_lose_no_entry_and_close_none_twice() {
     const WRITERS: usize = 4;
@@ -197,8 +197,8 @@ fn writers_that_race_lose_no_entry_and_close_none_twice() {
                     for round in 0..ROUNDS {
                         let name = NAMES[(nth + round) % 2];
                         let entry = Entry::new(nth * ROUNDS + round, round, ledger);
-                        // Refusals are as welcome as changes: what counts is what
-                        // becomes of the entry.
+                        // A change may be refused: the test checks only how often
+                        // the entry is closed and freed.
                         match (nth + round) % 5 {
                             0 => drop(registry.register_entry(name, entry)),
                             1 => drop(registry.replace_entry(name, entry)),

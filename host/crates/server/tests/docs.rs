@@ -375,7 +375,7 @@ impl Terminals {
         let ended = Command::new("bash").args(["-c", &ctrl_c]).status();
         assert!(
             ended.is_ok_and(|it| it.success()),
-            "{}: it ended{}",
+            "{}: the first terminal ended{}",
             self.place(),
             self.first_output()
         );

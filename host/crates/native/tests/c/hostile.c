@@ -114,13 +114,13 @@ static size_t hog(size_t limit) {
     return taken;
 }
 
-/* Takes so many MiB, and stays. */
+/* Takes this many MiB, and never returns. */
 static void hold(size_t mib) {
     hog(mib << 20);
     for (;;) pause();
 }
 
-/* What the constructor saw: it runs when the library is loaded. */
+/* The error of a system call in the constructor, which runs when the library is loaded. */
 static int constructor_socket;
 
 __attribute__((constructor)) static void constructed(void) {
@@ -221,7 +221,7 @@ static uint32_t forbidden(buf *out) {
     TRY("fallocate", syscall(SYS_fallocate, 0, 0, 0, 4096));
     TRY("filter", syscall(SYS_seccomp, 2, 0, &(uint32_t){0}));
 
-    /* The host, by way of the scheduler. */
+    /* The scheduling of the host. */
     pid_t host = getppid();
     TRY("nice-host", setpriority(PRIO_PROCESS, (id_t)host, 1));
     TRY("nice-user", setpriority(PRIO_USER, 0, 1));
@@ -235,7 +235,7 @@ static uint32_t forbidden(buf *out) {
     TRY("core-host", prctl(PR_SCHED_CORE, 2, host, 0, 0));
     TRY("nice-self", setpriority(PRIO_PROCESS, 0, 0));
 
-    /* The host, by the signal of a file that changes. */
+    /* Signals to the host from a file that changes. */
     int ends[2];
     (void)!pipe(ends);
     TRY("owner", fcntl(ends[0], F_SETOWN, host));
@@ -247,7 +247,7 @@ static uint32_t forbidden(buf *out) {
     TRY("notify", fcntl(0, F_NOTIFY, DN_MODIFY));
     TRY("outlive", prctl(PR_SET_PDEATHSIG, 0));
 
-    /* Files, through what is open for reading. */
+    /* Changes of files through descriptors that are open for reading. */
     int file = open("/etc/ld.so.cache", O_RDONLY);
     struct timespec times[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}};
     TRY("fchmod", fchmod(file, 0644));
@@ -448,7 +448,7 @@ static uint32_t decode(const void *instance, host host, uint32_t index, bytes in
         for (;;) pause();
     }
     if (starts(input, "meet")) {
-        /* Returns once two are here. */
+        /* Returns once two calls have arrived. */
         static atomic_int here;
         here++;
         while (here < 2) usleep(1000);
@@ -471,12 +471,12 @@ static uint32_t decode(const void *instance, host host, uint32_t index, bytes in
         return text(out, OK, number);
     }
     if (starts(input, "leave")) {
-        /* For the host's own group. */
+        /* Tries to join the host's own process group. */
         int left = setpgid(0, getpgid(getppid()));
         return text(out, OK, left ? strerrorname_np(errno) : "left");
     }
     if (starts(input, "deafen")) {
-        /* Every other thread runs a handler that never returns, if it can be made to. */
+        /* Sends every other thread a signal whose handler never returns. */
         signal(SIGUSR1, deaf);
         pid_t self = getpid(), this = (pid_t)syscall(SYS_gettid);
         for (pid_t thread = self; thread < self + 200; thread++) {

@@ -64,7 +64,7 @@ fn the_fixture_itself_is_accepted() {
 }
 
 #[test]
-fn a_library_without_an_entry() {
+fn a_library_without_an_entry_is_refused() {
     assert_refused(
         &["-DNO_ENTRY"],
         Reason::NoEntry,
@@ -73,7 +73,7 @@ fn a_library_without_an_entry() {
 }
 
 #[test]
-fn a_library_that_is_not_a_plugin() {
+fn a_library_that_is_not_a_plugin_is_refused() {
     assert_refused(
         &["-DNO_HEADER"],
         Reason::NoHeader,
@@ -85,7 +85,7 @@ fn a_library_that_is_not_a_plugin() {
 }
 
 #[test]
-fn a_wrong_magic() {
+fn a_wrong_magic_is_refused() {
     assert_refused_with(
         |bytes| {
             let at = header(bytes);
@@ -97,7 +97,7 @@ fn a_wrong_magic() {
 }
 
 #[test]
-fn a_wrong_abi_version() {
+fn a_wrong_abi_version_is_refused() {
     assert_refused_with(
         |bytes| {
             let at = header(bytes) + 8;
@@ -109,7 +109,7 @@ fn a_wrong_abi_version() {
 }
 
 #[test]
-fn a_wrong_header_size() {
+fn a_wrong_header_size_is_refused() {
     assert_refused_with(
         |bytes| {
             let at = header(bytes) + 12;
@@ -122,7 +122,7 @@ fn a_wrong_header_size() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_wrong_architecture() {
+fn a_wrong_architecture_is_refused() {
     let (expected, machine, found) = if cfg!(target_arch = "aarch64") {
         ("aarch64", 62_u16, "x86-64")
     } else {
@@ -142,7 +142,7 @@ fn a_wrong_architecture() {
 }
 
 #[test]
-fn a_library_for_another_system() {
+fn a_library_for_another_system_is_refused() {
     let site = Site::new();
     // A Mach-O library without commands; on a Mac, an ELF library without sections.
     let bytes: &[u8] = if cfg!(target_vendor = "apple") {
@@ -157,7 +157,7 @@ fn a_library_for_another_system() {
 }
 
 #[test]
-fn files_that_are_not_shared_libraries() {
+fn files_that_are_not_shared_libraries_are_refused() {
     if !can_compile() {
         return;
     }
@@ -184,7 +184,7 @@ fn files_that_are_not_shared_libraries() {
 }
 
 #[test]
-fn a_truncated_file() {
+fn a_truncated_file_is_refused() {
     if !can_compile() {
         return;
     }
@@ -201,7 +201,7 @@ fn a_truncated_file() {
 }
 
 #[test]
-fn entries_with_an_invalid_vtable() {
+fn entries_with_an_invalid_vtable_are_refused() {
     assert_refused(&["-DNULL_ENTRY"], Reason::BadHeader, &["expected a vtable, found null"]);
     assert_refused(
         &["-DVTABLE_SIZE=8"],
@@ -251,7 +251,7 @@ fn a_library_with_an_invalid_entry_stays_mapped() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_library_whose_dependency_is_missing() {
+fn a_library_whose_dependency_is_missing_is_refused() {
     if !can_compile() {
         return;
     }
@@ -271,7 +271,7 @@ fn a_library_whose_dependency_is_missing() {
 }
 
 #[test]
-fn failures_of_create_and_health() {
+fn failures_of_create_and_health_are_refused() {
     assert_refused(&["-DCREATE_FAILS"], Reason::Init, &["init: expected a licence, found none"]);
     assert_refused(&["-DCREATE_NULL"], Reason::Init, &["init: expected an instance, found null"]);
     assert_refused(
@@ -282,7 +282,7 @@ fn failures_of_create_and_health() {
 }
 
 #[test]
-fn invalid_descriptions() {
+fn invalid_descriptions_are_refused() {
     assert_refused(&["-DDESCRIBE_FAILS"], Reason::Describe, &["describe: no description today"]);
     let cases = [
         ("\"garbage\"", "expected a description as JSON, found: expected value"),
@@ -316,7 +316,7 @@ fn invalid_descriptions() {
 }
 
 #[test]
-fn a_description_that_panics() {
+fn a_describe_that_panics_is_refused() {
     let site = Site::new();
     let bytes = patched(&compile::panicking(), b"describe:well", b"describe:boom");
     let path = site.path("panicking.so");
@@ -326,7 +326,7 @@ fn a_description_that_panics() {
 }
 
 #[test]
-fn a_folder_for_copies_that_is_a_file() {
+fn a_folder_for_copies_that_is_a_file_is_refused() {
     if !can_compile() {
         return;
     }
@@ -407,7 +407,7 @@ fn without_a_place_for_copies_each_library_is_refused() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_library_that_requires_an_executable_stack() {
+fn a_library_that_requires_an_executable_stack_is_refused() {
     assert_refused(
         &["-Wl,-z,execstack"],
         Reason::Loader,

@@ -36,14 +36,14 @@ fn handlers_are_limited_and_one_that_hangs_occupies_its_place() {
     std::fs::write(&gate, b"").unwrap();
     let error = site.tokio().block_on(handle(&started)).unwrap_err();
     assert_eq!(error.kind(), CallErrorKind::Deadline, "{error}");
-    // Its thread is still in the library: the next call waits until its deadline, and a third one
-    // finds the queue full.
+    // The thread of that call is still in the library: the next call waits until its deadline, and
+    // a third one finds the queue full.
     let begun = Instant::now();
     let (waited, refused) = site.tokio().block_on(async {
         tokio::join!(biased; handle(&started), async {
             assert_eq!(started.plugin.stats().waiting, 1);
             let refused = handle(&started).await;
-            assert!(begun.elapsed() < deadline, "it waited");
+            assert!(begun.elapsed() < deadline, "the refused call waited");
             refused
         })
     });

@@ -109,19 +109,19 @@ fn a_library_is_loaded_once_from_its_copy() {
         compile::patched(&std::fs::read(&path).unwrap(), b"out of memory", b"out of money!");
     std::fs::write(&path, bytes).unwrap();
     let artifact = Site::read(&path);
-    let of_it = || {
+    let loaded_copies = || {
         let all = Libraries::of_this_process().loaded();
         all.into_iter().filter(|it| it.digest == artifact.digest).collect::<Vec<_>>()
     };
     let prepared = site.runtime().prepare(&artifact).unwrap();
-    assert!(of_it().is_empty(), "preparing a library does not load it");
+    assert!(loaded_copies().is_empty(), "preparing a library does not load it");
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| prepared.describe(Isolation::InProcess).unwrap());
             scope.spawn(|| site.run(&path, json!({})).unwrap());
         }
     });
-    let loaded = of_it();
+    let loaded = loaded_copies();
     assert_eq!(loaded.len(), 1);
     assert_eq!(loaded[0].size, artifact.bytes.len() as u64);
     assert!(loaded[0].path.ends_with(format!(

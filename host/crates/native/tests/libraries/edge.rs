@@ -12,7 +12,7 @@ use crate::compile::{self, can_compile, plugin};
 use crate::site::Site;
 
 #[test]
-fn panics_never_cross_the_edge() {
+fn panics_do_not_cross_the_boundary() {
     let site = Site::new();
     let path = site.path("panicking.so");
     std::fs::write(&path, compile::panicking()).unwrap();
@@ -23,7 +23,7 @@ fn panics_never_cross_the_edge() {
         assert_eq!(error.plugin(), Some("panicking@1.0.0"));
         assert_eq!(panicking.encode(0, b"\xf5").unwrap(), b"\xf5", "the next call works");
     }
-    // A panic of the language itself, and threads that panic at once.
+    // A panic of the language itself, on several threads at the same time.
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

@@ -8,7 +8,7 @@ use plugbay_native::Libraries;
 use serde_json::json;
 
 use crate::compile::{can_compile, plugin};
-use crate::log::logged_of;
+use crate::log::logged_on_any_thread;
 use crate::site::{Site, Started};
 
 /// How long a step may take here: longer than a step that does not hang takes on a busy machine.
@@ -70,7 +70,7 @@ impl Hanging {
 
     /// Starts the plugin while it hangs, and expects a refusal that says so.
     #[track_caller]
-    fn refused(&self, reason: Reason, step: &str) {
+    fn assert_refused(&self, reason: Reason, step: &str) {
         self.close();
         let refusal = self.start().err().expect("a refusal");
         assert_eq!(refusal.reason, reason, "{refusal}");
@@ -88,21 +88,21 @@ impl Hanging {
 #[test]
 fn a_describe_that_hangs_keeps_its_thread() {
     if can_compile() {
-        Hanging::new("-DDESCRIBE_HANGS").refused(Reason::Describe, "describe");
+        Hanging::new("-DDESCRIBE_HANGS").assert_refused(Reason::Describe, "describe");
     }
 }
 
 #[test]
 fn a_create_that_hangs_keeps_its_thread() {
     if can_compile() {
-        Hanging::new("-DCREATE_HANGS").refused(Reason::InitDeadline, "init");
+        Hanging::new("-DCREATE_HANGS").assert_refused(Reason::InitDeadline, "init");
     }
 }
 
 #[test]
 fn a_first_health_that_hangs_keeps_its_thread() {
     if can_compile() {
-        Hanging::new("-DHEALTH_HANGS").refused(Reason::Unhealthy, "health");
+        Hanging::new("-DHEALTH_HANGS").assert_refused(Reason::Unhealthy, "health");
     }
 }
 
@@ -140,7 +140,7 @@ fn a_shutdown_that_hangs_does_not_block_its_caller() {
         let hanging = Hanging::new(flag);
         let started = hanging.start().unwrap();
         hanging.close();
-        let lines = logged_of(|| {
+        let lines = logged_on_any_thread(|| {
             started.plugin.shutdown();
             drop(started);
         });
@@ -160,7 +160,7 @@ fn dropping_an_instance_does_not_wait_for_it() {
     let started = hanging.start().unwrap();
     hanging.close();
     let begun = Instant::now();
-    let lines = logged_of(|| {
+    let lines = logged_on_any_thread(|| {
         drop(started);
         assert!(begun.elapsed() < BOUND, "dropping the plugin waited for its instance");
     });
@@ -182,7 +182,7 @@ fn an_instance_that_no_thread_can_free_leaks() {
         other.plugin.health(SHORT).unwrap_err();
     }
     // Freed on this thread, the instance would hang for ever.
-    let lines = logged_of(|| drop(started));
+    let lines = logged_on_any_thread(|| drop(started));
     let says = "an instance was not freed";
     assert!(lines[0].contains(says) && lines[0].contains("at most 8 hung threads"), "{lines:?}");
     assert_eq!(hanging.hung_threads(), 8);
@@ -201,7 +201,7 @@ fn a_describe_that_hangs_does_not_block_another_one() {
         let describing = scope.spawn(|| prepared.describe(Isolation::InProcess));
         let other = Hanging::new("-DCREATE_HANGS");
         assert_eq!(other.start().unwrap().encode(0, b"\xf6").unwrap(), b"\xf6");
-        assert!(!describing.is_finished(), "expected it to wait for its library");
+        assert!(!describing.is_finished(), "expected `describe` to wait for its library");
         std::fs::remove_file(&hanging.gate).unwrap();
         // The hang was shorter than its bound, and is not reported.
         assert_eq!(describing.join().unwrap().unwrap().name, "fixture");

@@ -38,7 +38,7 @@ fn a_truncated_library_is_not_whole() {
 }
 
 #[test]
-fn any_wrong_byte_is_refused_without_a_panic() {
+fn a_library_with_a_wrong_byte_is_read_or_refused_without_a_panic() {
     let Some(mut bytes) = library() else { return };
     for at in 0..bytes.len() {
         let right = bytes[at];
@@ -55,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_of_it_may_be_wrong(
+    fn a_library_with_wrong_bytes_is_read_or_refused_without_a_panic(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
         headers in prop::collection::vec((0_usize..64, any::<u8>()), 0..4),
         cut in any::<prop::sample::Index>(),
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_at_all_are_read_or_refused(
+    fn any_bytes_are_read_or_refused_without_a_panic(
         magic in prop::sample::select(vec![
             b"\x7fELF\x02\x01\x01".as_slice(), b"\x7fELF\x01\x02\x01", b"MZ", b"\xcf\xfa\xed\xfe",
             b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe\0\0\0\x02", b"\xca\xfe\xba\xbf\0\0\0\x01", b"!<arch>\n",

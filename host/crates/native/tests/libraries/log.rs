@@ -52,7 +52,7 @@ pub(crate) fn logged<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
 }
 
 /// Runs `work`, and returns the lines that it logs, on any thread, once there is one.
-pub(crate) fn logged_of(work: impl FnOnce()) -> Vec<String> {
+pub(crate) fn logged_on_any_thread(work: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), work);
     let deadline = Instant::now() + Duration::from_secs(20);

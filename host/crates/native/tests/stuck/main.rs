@@ -1,5 +1,5 @@
-//! A library whose constructor hangs holds the system's loader, and with it every test that loads
-//! one: so this test has a program of its own.
+//! A library whose constructor hangs blocks the system's loader, and so every test of the same
+//! process that loads a library. Therefore this test has its own program.
 
 #![cfg(unix)]
 
@@ -50,7 +50,7 @@ fn a_constructor_that_hangs_does_not_block_its_caller() {
     std::fs::remove_file(&gate).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while Libraries::of_this_process().loaded().is_empty() {
-        assert!(Instant::now() < deadline, "it was not loaded");
+        assert!(Instant::now() < deadline, "the library was not loaded");
         std::thread::yield_now();
     }
     for path in [stuck, good] {

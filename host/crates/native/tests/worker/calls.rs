@@ -16,15 +16,15 @@ tests!(
     a_nested_call_is_answered_in_the_callers_context,
     the_plugin_logs_counts_and_prints,
     handlers_answer,
-    an_error_of_the_plugin_stays_one,
-    an_answer_past_the_limit_is_refused_and_the_worker_lives_on,
-    a_panic_costs_the_instance_not_the_worker,
+    an_error_of_the_plugin_keeps_its_kind_and_message,
+    an_answer_beyond_the_limit_is_refused_and_the_worker_keeps_running,
+    a_panic_replaces_the_instance_and_keeps_the_worker,
     an_instance_that_cannot_be_replaced_ends_the_worker,
-    lanes_run_at_once_and_further_calls_wait,
+    lanes_run_at_the_same_time_and_further_calls_wait,
     the_queue_is_bounded_and_a_wait_ends_at_the_deadline,
     a_call_that_waits_for_a_worker_to_start_is_not_the_plugins_fault,
     a_request_that_is_too_large_is_refused_before_it_is_sent,
-    a_dropped_call_runs_on,
+    a_dropped_call_runs_to_its_end,
     shutdown_is_the_last_call,
     a_shutdown_that_hangs_is_killed,
 );
@@ -95,7 +95,7 @@ fn handlers_answer() {
     assert!(error.message().contains("was killed"), "{error}");
 }
 
-fn an_error_of_the_plugin_stays_one() {
+fn an_error_of_the_plugin_keeps_its_kind_and_message() {
     let host = Host::new();
     let (kind, message) = host.fails("invalid");
     assert_eq!(kind, CallErrorKind::InvalidInput);
@@ -103,7 +103,7 @@ fn an_error_of_the_plugin_stays_one() {
     assert_eq!(host.plugin.stats().discarded, 0);
 }
 
-fn an_answer_past_the_limit_is_refused_and_the_worker_lives_on() {
+fn an_answer_beyond_the_limit_is_refused_and_the_worker_keeps_running() {
     let mut setup = Setup::default();
     setup.policy.output = 1000;
     let host = setup.host();
@@ -115,7 +115,7 @@ fn an_answer_past_the_limit_is_refused_and_the_worker_lives_on() {
     assert_eq!(host.pid(), pid);
 }
 
-fn a_panic_costs_the_instance_not_the_worker() {
+fn a_panic_replaces_the_instance_and_keeps_the_worker() {
     let host = Host::new();
     let pid = host.pid();
     assert_eq!(host.fails("panic").0, CallErrorKind::Panic);
@@ -133,7 +133,7 @@ fn an_instance_that_cannot_be_replaced_ends_the_worker() {
     assert_ne!(host.pid(), pid);
 }
 
-fn lanes_run_at_once_and_further_calls_wait() {
+fn lanes_run_at_the_same_time_and_further_calls_wait() {
     let mut setup = Setup::default();
     setup.policy.instances = 2;
     let host = setup.host();
@@ -143,7 +143,7 @@ fn lanes_run_at_once_and_further_calls_wait() {
             scope.spawn(|| assert_eq!(host.tell("meet"), "meet"));
         }
     });
-    // Never more than two ran at once.
+    // At most two calls run at the same time.
     let begun = Instant::now();
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -176,7 +176,7 @@ fn the_queue_is_bounded_and_a_wait_ends_at_the_deadline() {
         assert!(error.message().contains("at most 1 calls to wait"), "{error}");
         let error = host.handle(request("/path")).unwrap_err();
         assert_eq!(error.kind(), CallErrorKind::Overloaded, "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(10), "it waited");
+        assert!(begun.elapsed() < Duration::from_secs(10), "the refused calls waited");
         kill(host.pid().unwrap());
         assert_eq!(hang.join().unwrap().0, CallErrorKind::Crashed);
         assert_eq!(next.join().unwrap().unwrap().status, 201);
@@ -207,7 +207,9 @@ fn a_call_that_waits_for_a_worker_to_start_is_not_the_plugins_fault() {
                 drop(host.echo(b"too early"));
             }
         });
-        eventually("it to count as waiting", || (host.plugin.stats().waiting == 1).then_some(()));
+        eventually("the call to count as waiting", || {
+            (host.plugin.stats().waiting == 1).then_some(())
+        });
         seen.store(true, Ordering::Relaxed);
     });
     std::fs::remove_file(&gate).unwrap();
@@ -224,7 +226,7 @@ fn a_request_that_is_too_large_is_refused_before_it_is_sent() {
     assert_eq!(host.pid(), pid);
 }
 
-fn a_dropped_call_runs_on() {
+fn a_dropped_call_runs_to_its_end() {
     let mut setup = Setup::default();
     setup.policy.instances = 1;
     let host = setup.host();

@@ -10,7 +10,7 @@ use crate::support::{Host, tests};
 
 tests!(
     a_plugin_finds_only_what_is_granted,
-    a_plugin_cannot_do_what_is_denied,
+    a_plugin_cannot_make_forbidden_calls,
     protections_are_reported
 );
 
@@ -31,19 +31,21 @@ fn a_plugin_finds_only_what_is_granted() {
     assert_eq!(count("fd=other"), 0, "{seen}");
 }
 
-fn a_plugin_cannot_do_what_is_denied() {
+fn a_plugin_cannot_make_forbidden_calls() {
     let host = Host::new();
-    let WorkerState::Running { protections, .. } = host.plugin.state() else { panic!("it runs") };
+    let WorkerState::Running { protections, .. } = host.plugin.state() else {
+        panic!("the worker does not run")
+    };
     if !protections.seccomp {
-        eprintln!("skipped: no seccomp here");
+        eprintln!("skipped: this system has no seccomp");
         return;
     }
-    all_is_denied(&host.tell("forbidden"), protections.landlock.is_some());
+    assert_all_denied(&host.tell("forbidden"), protections.landlock.is_some());
 }
 
-/// The results of the calls that the plugin must not make.
+/// Asserts that the calls that the plugin must not make were denied.
 #[track_caller]
-pub(crate) fn all_is_denied(seen: &str, landlock: bool) {
+pub(crate) fn assert_all_denied(seen: &str, landlock: bool) {
     let (mut allowed, mut others) = (Vec::new(), Vec::new());
     for line in seen.lines() {
         match line.split_once('=').unwrap() {
@@ -60,7 +62,9 @@ pub(crate) fn all_is_denied(seen: &str, landlock: bool) {
 
 fn protections_are_reported() {
     let host = Host::new();
-    let WorkerState::Running { protections, pid } = host.plugin.state() else { panic!("it runs") };
+    let WorkerState::Running { protections, pid } = host.plugin.state() else {
+        panic!("the worker does not run")
+    };
     eprintln!("{protections:?}");
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let has = |line: &str| status.lines().any(|found| found == line);

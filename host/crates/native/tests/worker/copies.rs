@@ -17,7 +17,7 @@ use crate::support::{eventually, kill, tests};
 
 tests![a_copy_stays_as_long_as_a_worker_may_load_it_again];
 
-/// A runtime on the folder, as a starting host makes it.
+/// A runtime with this folder of copies, as a host creates it at its start.
 fn runtime(copies: &Path, tokio: &tokio::runtime::Runtime) -> NativeRuntime {
     NativeRuntime::new(copies.to_owned(), tokio.handle().clone())
         .worker(WorkerCommand::this_program())
@@ -72,5 +72,5 @@ fn a_copy_stays_as_long_as_a_worker_may_load_it_again() {
     plugin.shutdown();
     drop(plugin);
     drop(runtime(&copies, &tokio));
-    assert!(!copy.exists(), "no plugin uses it any more");
+    assert!(!copy.exists(), "no plugin uses the copy any more");
 }

@@ -16,8 +16,8 @@ use crate::support::{
 
 tests!(
     a_crash_names_the_plugin_and_the_signal,
-    a_hang_is_killed_and_other_calls_say_so,
-    memory_past_the_budget_is_refused_or_kills,
+    a_hanging_worker_is_killed_and_its_other_calls_name_the_cause,
+    memory_beyond_the_budget_is_refused_or_ends_the_worker,
     a_worker_that_breaks_the_protocol_is_killed,
     a_worker_that_closes_everything_is_killed,
     a_rogue_program_is_refused,
@@ -54,13 +54,13 @@ fn a_crash_names_the_plugin_and_the_signal() {
     }
 }
 
-fn a_hang_is_killed_and_other_calls_say_so() {
+fn a_hanging_worker_is_killed_and_its_other_calls_name_the_cause() {
     let host = Setup::deadline(Duration::from_secs(1)).host();
     thread::scope(|scope| {
         let before = logged("hangs").len();
         let hang = scope.spawn(|| host.fails("hang"));
         // This call begins later, so its deadline is later, too.
-        eventually("it to hang", || (logged("hangs").len() > before).then_some(()));
+        eventually("the call to hang", || (logged("hangs").len() > before).then_some(()));
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(300) {
             host.echo(b"meanwhile").unwrap();
@@ -76,7 +76,7 @@ fn a_hang_is_killed_and_other_calls_say_so() {
     eventually("the worker to be replaced", || host.ask("again").ok());
 }
 
-fn memory_past_the_budget_is_refused_or_kills() {
+fn memory_beyond_the_budget_is_refused_or_ends_the_worker() {
     let mut setup = Setup::default();
     setup.policy.total_memory = 100 << 20;
     let host = setup.host();
@@ -201,18 +201,18 @@ fn restarts_back_off_and_end() {
     assert!(begun.elapsed() < Duration::from_secs(1));
     assert!(matches!(host.plugin.state(), WorkerState::BackingOff { .. }));
     eventually("the pause to end", || host.ask("again").ok());
-    // The third death is one too many.
+    // The third death exceeds the budget.
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
     let (kind, message) = host.fails("never");
     assert_eq!(kind, CallErrorKind::Unavailable);
     assert!(message.contains("starts after a reload"), "{message}");
     assert!(matches!(host.plugin.state(), WorkerState::Broken { .. }));
-    eventually("that to be logged", || {
+    eventually("the end of the restarts to be logged", || {
         (logged("no new worker until a reload").len() == 1).then_some(())
     });
-    // A reload asks each plugin to try again what it gave up.
+    // A reload asks each plugin to retry.
     host.plugin.retry();
-    eventually("it to start after a reload", || host.ask("again").ok());
+    eventually("the worker to start after a reload", || host.ask("again").ok());
     assert!(matches!(host.plugin.state(), WorkerState::Running { .. }));
 }
 
@@ -226,7 +226,7 @@ fn a_panic_of_the_host_is_an_error_of_the_nested_call() {
 }
 
 fn a_hundred_kills_under_load_lose_no_call() {
-    // Mappings that are left from earlier tests go meanwhile.
+    // The mappings of earlier tests are removed meanwhile.
     let ended = Host::new();
     drop(ended);
     eventually("earlier workers to be reaped", || (children() == 0).then_some(()));
@@ -288,7 +288,7 @@ fn a_hundred_kills_under_load_lose_no_call() {
     eprintln!("100 kills: {answered:?} answered, {failed:?} failed, slowest {slowest:?}");
     assert!(slowest.unwrap() < Duration::from_secs(5), "{slowest:?}");
     assert!(host.plugin.stats().discarded >= 100);
-    // The mapping of the running worker; those of the dead ones are gone.
+    // Only the mapping of the running worker is left.
     assert_eq!(shared_mappings(), 1);
     drop(host);
     assert_eq!(children(), 0);

@@ -13,17 +13,17 @@ use crate::old_kernel::{reported, without};
 use crate::support::{Host, Setup, eventually, kill, logged, tests};
 
 tests!(
-    the_environment_is_what_is_granted,
+    the_environment_has_only_granted_variables,
     a_folder_for_reading_is_read_and_not_written,
     a_folder_for_writing_is_written,
     a_folder_that_is_missing_is_refused,
     a_folder_that_goes_missing_keeps_the_worker_from_starting_again,
-    ports_are_reached_as_granted_where_the_kernel_knows_them,
-    a_grant_of_all_ports_opens_all,
-    names_are_looked_up_with_the_network,
-    nothing_but_tcp_and_udp_is_opened_with_the_network,
+    only_granted_ports_are_reached_where_the_kernel_supports_it,
+    a_grant_of_all_ports_reaches_any_port,
+    names_are_looked_up_with_a_network_grant,
+    only_tcp_and_udp_sockets_are_opened_with_a_network_grant,
     without_landlock_nothing_is_written_and_the_rest_is_reported,
-    without_grants_none_is_reported,
+    without_grants_no_grant_is_reported,
 );
 
 /// A folder that is granted for reading, one for writing, and one that is not granted.
@@ -69,7 +69,7 @@ fn denied(answer: &str) -> bool {
     ["EACCES", "EPERM"].contains(&answer)
 }
 
-fn the_environment_is_what_is_granted() {
+fn the_environment_has_only_granted_variables() {
     let mut setup = Setup::default();
     let variables = [("MODE", "fast"), ("TOKEN", "s3 cret")];
     setup.policy.grants.environment =
@@ -187,11 +187,11 @@ fn listener() -> (TcpListener, u16) {
     (listener, port)
 }
 
-fn ports_are_reached_as_granted_where_the_kernel_knows_them() {
+fn only_granted_ports_are_reached_where_the_kernel_supports_it() {
     let ((granted, port), (other, other_port)) = (listener(), listener());
     let host = connected(&[Some(port)], WorkerCommand::this_program());
     if !is_reported(&host, "seccomp") {
-        eprintln!("skipped: no seccomp here");
+        eprintln!("skipped: this system has no seccomp");
         return;
     }
     assert_eq!(host.tell(&format!("use tcp {port}")), "done");
@@ -199,7 +199,7 @@ fn ports_are_reached_as_granted_where_the_kernel_knows_them() {
     let reaches = host.tell(&format!("use tcp {other_port}"));
     if is_reported(&host, "tcp-ports-as-granted") {
         assert_eq!(reaches, "EACCES");
-        // Nor by a message that connects.
+        // A message that connects does not reach the port either.
         assert_eq!(host.tell(&format!("use fast {other_port}")), "EPERM");
         other.set_nonblocking(true).unwrap();
         assert_eq!(other.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -221,7 +221,7 @@ fn ports_are_reached_as_granted_where_the_kernel_knows_them() {
     assert_eq!(host.tell("use listen 0"), "EPERM");
 }
 
-fn a_grant_of_all_ports_opens_all() {
+fn a_grant_of_all_ports_reaches_any_port() {
     let (listener, port) = listener();
     let host = connected(&[Some(1), None], WorkerCommand::this_program());
     assert_eq!(host.tell(&format!("use tcp {port}")), "done");
@@ -229,9 +229,9 @@ fn a_grant_of_all_ports_opens_all() {
     assert!(is_reported(&host, "tcp-ports-as-granted"));
 }
 
-fn names_are_looked_up_with_the_network() {
+fn names_are_looked_up_with_a_network_grant() {
     if ("localhost", 0).to_socket_addrs().is_err() || !Path::new("/etc/hosts").exists() {
-        eprintln!("skipped: no names here");
+        eprintln!("skipped: this system cannot look up localhost");
         return;
     }
     let host = connected(&[None], WorkerCommand::this_program());
@@ -243,10 +243,10 @@ fn names_are_looked_up_with_the_network() {
     }
 }
 
-fn nothing_but_tcp_and_udp_is_opened_with_the_network() {
+fn only_tcp_and_udp_sockets_are_opened_with_a_network_grant() {
     let host = connected(&[None], WorkerCommand::this_program());
     if !is_reported(&host, "seccomp") {
-        eprintln!("skipped: no seccomp here");
+        eprintln!("skipped: this system has no seccomp");
         return;
     }
     let socket = |family: i32, kind: i32, protocol: i32| {
@@ -295,7 +295,7 @@ fn without_landlock_nothing_is_written_and_the_rest_is_reported() {
     assert_eq!(host.tell(&format!("use tcp {port}")), "done");
 }
 
-fn without_grants_none_is_reported() {
+fn without_grants_no_grant_is_reported() {
     let words = reported(&Host::new());
     let about = |word: &String| word.contains("grant") || word.contains("withheld");
     assert!(!words.iter().any(about), "{words:?}");

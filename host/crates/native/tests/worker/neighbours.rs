@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::{Host, Setup, eventually, tests, threads};
 
-tests!(a_neighbour_is_served_meanwhile, nothing_of_a_worker_stays_in_the_host);
+tests!(a_neighbour_is_served_meanwhile, no_thread_of_a_worker_stays_in_the_host);
 
 fn a_neighbour_is_served_meanwhile() {
     let neighbour = Host::new();
@@ -31,12 +31,12 @@ fn a_neighbour_is_served_meanwhile() {
     }
 }
 
-fn nothing_of_a_worker_stays_in_the_host() {
+fn no_thread_of_a_worker_stays_in_the_host() {
     eventually("earlier threads to end", || threads().is_empty().then_some(()));
     let host = Host::new();
     assert!(threads().iter().any(|name| name.starts_with("worker-superv")), "{:?}", threads());
     assert_eq!(host.fails("exit").0, plugbay_core::CallErrorKind::Crashed);
     eventually("the worker to be replaced", || host.ask("again").ok());
     drop(host);
-    eventually("its threads to end", || threads().is_empty().then_some(()));
+    eventually("the threads of the worker to end", || threads().is_empty().then_some(()));
 }

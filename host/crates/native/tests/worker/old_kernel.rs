@@ -13,13 +13,13 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
-use crate::confinement::all_is_denied;
+use crate::confinement::assert_all_denied;
 use crate::support::{Host, Setup, logged, tests};
 
 tests![
     without_landlock_the_other_protections_are_active_and_reported,
     without_seccomp_the_other_protections_are_active_and_reported,
-    without_either_and_without_capabilities_a_worker_still_serves,
+    without_landlock_seccomp_and_capabilities_a_worker_still_serves,
 ];
 
 /// The argument that makes this program a worker on an old kernel. The features that it lacks follow.
@@ -75,9 +75,9 @@ pub(crate) fn reported(host: &Host) -> Vec<String> {
     host.plugin.stats().worker.unwrap().protections
 }
 
-/// The worker reports every protection of this system except `lacking`, and serves.
+/// Asserts that the worker reports every protection of this system except `lacking`, and serves.
 #[track_caller]
-fn reports_all_but(lacking: &[&str], what: &[&str]) -> Option<Host> {
+fn assert_reports_all_but(lacking: &[&str], what: &[&str]) -> Option<Host> {
     let mut expected = reported(&Host::new());
     if !expected.iter().any(|name| name == "seccomp") {
         eprintln!("skipped: no seccomp here, with which the test simulates an older kernel");
@@ -91,23 +91,24 @@ fn reports_all_but(lacking: &[&str], what: &[&str]) -> Option<Host> {
 }
 
 fn without_landlock_the_other_protections_are_active_and_reported() {
-    let Some(host) = reports_all_but(&["landlock"], &["landlock"]) else { return };
-    // Nothing else keeps it from reading files.
+    let Some(host) = assert_reports_all_but(&["landlock"], &["landlock"]) else { return };
+    // Nothing else keeps the plugin from reading files.
     let seen = host.tell("forbidden");
     assert!(seen.contains("\nread=allowed\n"), "{seen}");
-    all_is_denied(&seen, false);
+    assert_all_denied(&seen, false);
     assert!(logged("cannot confine workers completely").last().unwrap().contains("[\"landlock\"]"));
 }
 
 fn without_seccomp_the_other_protections_are_active_and_reported() {
-    let Some(host) = reports_all_but(&["seccomp"], &["seccomp"]) else { return };
+    let Some(host) = assert_reports_all_but(&["seccomp"], &["seccomp"]) else { return };
     assert!(logged("cannot confine workers completely").last().unwrap().contains("[\"seccomp\"]"));
-    // It leads its session, so it cannot join another group, in which the host would not find it.
+    // The worker leads its session, so it cannot join another group, in which the host would not
+    // find it.
     assert_eq!(host.tell("leave"), "EPERM");
 }
 
-fn without_either_and_without_capabilities_a_worker_still_serves() {
-    reports_all_but(
+fn without_landlock_seccomp_and_capabilities_a_worker_still_serves() {
+    assert_reports_all_but(
         &["landlock", "seccomp", "no-capabilities"],
         &["landlock", "seccomp", "capabilities"],
     );

@@ -16,7 +16,7 @@ tests!(
     a_signal_handler_of_the_plugin_does_not_keep_a_worker_alive,
     processes_of_a_worker_end_with_it,
     the_kernel_ends_a_worker_that_does_nothing_by_itself,
-    a_worker_started_by_hand_reports_it,
+    a_worker_started_by_hand_reports_the_mistake,
 );
 
 /// The argument that makes this program a host. The input of its first call, and the features that
@@ -53,14 +53,15 @@ fn started(first: &str, lacking: &[&str]) -> (Child, u32, String) {
     (host, worker, answer.to_owned())
 }
 
+/// Kills the host, and asserts that its worker ends.
 #[track_caller]
-fn ends_with(mut host: Child, worker: u32) {
+fn assert_worker_ends(mut host: Child, worker: u32) {
     host.kill().unwrap();
     host.wait().unwrap();
     eventually("the worker to end", || is_gone(worker).then_some(()));
 }
 
-fn can_lack() -> bool {
+fn can_simulate_an_old_kernel() -> bool {
     let seccomp = reported(&Host::new()).iter().any(|name| name == "seccomp");
     if !seccomp {
         eprintln!("skipped: no seccomp here, with which the test simulates an older kernel");
@@ -70,34 +71,34 @@ fn can_lack() -> bool {
 
 fn a_killed_host_leaves_no_worker() {
     let (host, worker, _) = started("ready", &[]);
-    ends_with(host, worker);
+    assert_worker_ends(host, worker);
 }
 
 fn a_worker_notices_by_itself_that_its_host_is_gone() {
-    if can_lack() {
+    if can_simulate_an_old_kernel() {
         let (host, worker, _) = started("ready", &["death-signals"]);
-        ends_with(host, worker);
+        assert_worker_ends(host, worker);
     }
 }
 
 fn a_signal_handler_of_the_plugin_does_not_keep_a_worker_alive() {
-    if can_lack() {
+    if can_simulate_an_old_kernel() {
         let (host, worker, answer) = started("deafen", &["death-signals"]);
         assert_eq!(answer, "deaf");
-        ends_with(host, worker);
+        assert_worker_ends(host, worker);
     }
 }
 
 fn processes_of_a_worker_end_with_it() {
-    if !can_lack() {
+    if !can_simulate_an_old_kernel() {
         return;
     }
-    // With its host.
+    // The process ends when its host is killed.
     let (host, worker, child) = started("fork", &["seccomp", "death-signals"]);
-    ends_with(host, worker);
+    assert_worker_ends(host, worker);
     let child: u32 = child.parse().unwrap();
     eventually("the child to end", || is_gone(child).then_some(()));
-    // Killed by its host as well.
+    // The process also ends when the host ends the worker.
     let host = Setup { command: without(&["seccomp"]), ..Setup::default() }.host();
     let child: u32 = host.tell("fork").parse().unwrap();
     assert!(!is_gone(child));
@@ -108,12 +109,12 @@ fn processes_of_a_worker_end_with_it() {
 fn the_kernel_ends_a_worker_that_does_nothing_by_itself() {
     let (host, worker, _) = started("ready", &[]);
     signal(worker, rustix::process::Signal::STOP);
-    ends_with(host, worker);
-    // In case it is still alive.
+    assert_worker_ends(host, worker);
+    // Ends the worker if it is still alive.
     kill(worker);
 }
 
-fn a_worker_started_by_hand_reports_it() {
+fn a_worker_started_by_hand_reports_the_mistake() {
     let output = Command::new("/proc/self/exe")
         .arg(plugbay_native::worker::ARGUMENT)
         .stdin(Stdio::null())

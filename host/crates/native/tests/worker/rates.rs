@@ -9,39 +9,39 @@ use crate::support::{Host, Setup, eventually, logged, tests};
 tests!(
     lines_beyond_the_rate_are_dropped_and_counted,
     printed_lines_count_as_well,
-    a_call_that_calls_the_host_too_often_fails_and_the_worker_lives_on,
+    a_call_that_calls_the_host_too_often_fails_and_the_worker_keeps_running,
 );
 
 #[derive(Default)]
-struct Told(Mutex<Vec<(String, Notice)>>);
+struct Notices(Mutex<Vec<(String, Notice)>>);
 
-impl Observer for Told {
+impl Observer for Notices {
     fn notice(&self, plugin: &str, notice: Notice) {
         self.0.lock().unwrap().push((plugin.to_owned(), notice));
     }
 }
 
-impl Told {
-    /// The limits that notices were about, once each.
+impl Notices {
+    /// The limit of each notice.
     fn limits(&self) -> Vec<String> {
-        let told = self.0.lock().unwrap();
+        let notices = self.0.lock().unwrap();
         let limit = |(plugin, notice): &(String, Notice)| match notice {
             Notice::Limited { limit, .. } if plugin == "hostile@1.0.0" => limit.to_string(),
             other => panic!("{plugin}: {other:?}"),
         };
-        told.iter().map(limit).collect()
+        notices.iter().map(limit).collect()
     }
 }
 
-fn host(logs: u32, host_calls: u32) -> (Host, Arc<Told>) {
-    let told = Arc::new(Told::default());
-    let mut setup = Setup { observer: Arc::clone(&told) as _, ..Setup::default() };
+fn host(logs: u32, host_calls: u32) -> (Host, Arc<Notices>) {
+    let notices = Arc::new(Notices::default());
+    let mut setup = Setup { observer: Arc::clone(&notices) as _, ..Setup::default() };
     (setup.policy.logs, setup.policy.host_calls) = (logs, host_calls);
-    (setup.host(), told)
+    (setup.host(), notices)
 }
 
 fn lines_beyond_the_rate_are_dropped_and_counted() {
-    let (host, told) = host(10, 0);
+    let (host, notices) = host(10, 0);
     let before = logged("one of many").len();
     assert_eq!(host.tell("flood 2000"), "cba");
     let dropped = host.plugin.stats().limited["logs"];
@@ -50,27 +50,27 @@ fn lines_beyond_the_rate_are_dropped_and_counted() {
     // One line is printed.
     assert!((2000..=2001).contains(&(written + dropped)), "{written} and {dropped}");
     assert!((9..1000).contains(&written), "{written} lines");
-    assert_eq!(told.limits(), ["logs"]);
+    assert_eq!(notices.limits(), ["logs"]);
 }
 
 fn printed_lines_count_as_well() {
-    let (host, told) = host(10, 0);
+    let (host, notices) = host(10, 0);
     assert_eq!(host.tell("print 500"), "print 500");
     let dropped = |_: &str| host.plugin.stats().limited.get("logs").copied();
     eventually("lines to be dropped", || dropped("logs").filter(|dropped| *dropped > 100));
-    assert_eq!(told.limits(), ["logs"]);
+    assert_eq!(notices.limits(), ["logs"]);
 }
 
-fn a_call_that_calls_the_host_too_often_fails_and_the_worker_lives_on() {
-    let (host, told) = host(0, 20);
+fn a_call_that_calls_the_host_too_often_fails_and_the_worker_keeps_running() {
+    let (host, notices) = host(0, 20);
     let pid = host.pid();
     let (kind, message) = host.fails("flood 2000");
     assert_eq!(kind, CallErrorKind::HostCalls);
     assert!(message.starts_with("plugin hostile@1.0.0: expected at most 20 calls"), "{message}");
     assert!(host.plugin.stats().limited["host_calls"] > 1000);
-    assert_eq!(told.limits(), ["host_calls"]);
+    assert_eq!(notices.limits(), ["host_calls"]);
     // The plugin got the error `unavailable`.
-    eventually("what it prints", || {
+    eventually("the line that the plugin prints", || {
         (!logged("after the flood: status 3").is_empty()).then_some(())
     });
     // A call that does not call the host is not counted, and the rate recovers.

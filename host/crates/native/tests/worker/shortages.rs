@@ -79,12 +79,12 @@ fn a_host_short_of_descriptors_blames_no_plugin() {
     let limit = getrlimit(Resource::Nofile);
     let short = Limit(limit);
     kill(host.pid().unwrap());
-    eventually("the worker to be buried", || host.pid().is_none().then_some(()));
+    eventually("the worker to be reaped", || host.pid().is_none().then_some(()));
     let few = Rlimit { current: Some(descriptors() as u64 + 2), ..limit };
     setrlimit(Resource::Nofile, few).unwrap();
     for _ in 0..3 {
         let before = failures();
-        eventually("another try", || {
+        eventually("another attempt", || {
             let error = host.echo(b"x").unwrap_err();
             assert_eq!(error.kind(), CallErrorKind::Overloaded, "{error}");
             thread::yield_now();

@@ -1,4 +1,4 @@
-//! What the tests share: the C plugin, a host around it, and a wait that ends.
+//! What the tests share: the C plugin, a host around it, and a wait with a deadline.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ impl Services for Reverser {
         assert_eq!(context.depth(), 1);
         assert_ne!(bytes, b"panic", "as asked");
         if bytes == b"wait" {
-            // Long enough for the test.
+            // Longer than the deadline of the plugin.
             let until = Instant::now() + Duration::from_secs(1);
             while let Some(left) = until.checked_duration_since(Instant::now()) {
                 thread::park_timeout(left);
@@ -176,7 +176,7 @@ impl Host {
         self.codec().decode(&context, input.as_ref())
     }
 
-    /// The answer as text.
+    /// As [`Host::ask`], for a call that must succeed: returns the answer as text.
     pub(crate) fn tell(&self, input: &str) -> String {
         String::from_utf8(self.ask(input).unwrap()).unwrap()
     }
@@ -186,6 +186,7 @@ impl Host {
         self.codec().encode(&Context::new(&self.services), input)
     }
 
+    /// As [`Host::ask`], for a call that must fail: returns the kind and the text of the error.
     pub(crate) fn fails(&self, input: &str) -> (CallErrorKind, String) {
         let error = self.ask(input).unwrap_err();
         (error.kind(), error.to_string())

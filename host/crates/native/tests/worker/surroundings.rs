@@ -15,7 +15,7 @@ tests!(
     a_late_answer_to_health_does_not_kill_the_worker,
     another_slow_plugin_does_not_kill_the_worker,
     a_caller_with_little_time_does_not_kill_the_worker,
-    signals_to_end_are_for_the_host,
+    termination_signals_do_not_end_the_worker,
     a_subscriber_of_the_log_may_read_the_state_and_panic,
 );
 
@@ -59,7 +59,7 @@ fn a_caller_with_little_time_does_not_kill_the_worker() {
     assert_eq!(host.tell("next"), "next");
     assert_eq!(host.pid(), pid);
 
-    // The plugin's own deadline passes all the same.
+    // The plugin's own deadline still applies.
     let mut setup = Setup::deadline(Duration::from_secs(1));
     setup.policy.instances = 1;
     let host = setup.host();
@@ -70,7 +70,7 @@ fn a_caller_with_little_time_does_not_kill_the_worker() {
     assert_ne!(host.pid(), pid);
 }
 
-fn signals_to_end_are_for_the_host() {
+fn termination_signals_do_not_end_the_worker() {
     let host = Host::new();
     let pid = host.pid().unwrap();
     thread::scope(|scope| {

@@ -98,7 +98,7 @@ async fn a_change_is_an_event_and_stays_in_the_history() {
 
 /// A client that reconnects with `Last-Event-ID` misses no event.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_reconnects() {
+async fn a_client_that_reconnects_misses_no_event() {
     let serving = host().serve().await;
     serving.deploy("echo.wasm", &Guest::codec("echo"));
     let serving = &serving;
@@ -119,7 +119,7 @@ async fn a_client_that_reconnects() {
     assert_eq!(tokio::time::timeout(SOON, first).await.expect("an event"), "1");
 }
 
-/// A reload does not wait longer than its client prefers, and goes on after its answer.
+/// A reload does not wait longer than its client prefers, and continues after the answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_that_takes_longer_than_preferred_is_accepted() {
     let serving = host().set("host.rescan", "1day").serve().await;
@@ -154,9 +154,9 @@ async fn requests_of_foreign_pages_are_refused() {
     assert_eq!(own.header("access-control-allow-origin"), None);
 }
 
-/// Event streams have a bound of their own, below that of connections, so that probes are answered.
+/// Event streams have their own limit, below that of connections, so that probes are answered.
 #[tokio::test(flavor = "multi_thread")]
-async fn event_streams_keep_no_probe_out() {
+async fn event_streams_do_not_block_probes() {
     let serving = host().serve().await;
     let request = "GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut streams = Vec::new();

@@ -22,11 +22,11 @@ async fn every_figure_agrees() {
         .file("text.wasm", &plugbay_fixtures::not_wasm())
         .serve()
         .await;
-    let library = agrees(&serving).await;
+    let library = assert_agreement(&serving).await;
     assert!(library["plugins"].as_array().unwrap().len() >= 2);
     assert_eq!(library["rejected"].as_array().unwrap().len(), 2);
-    one_agrees(&serving, "both").await;
-    one_agrees(&serving, "codec:both").await;
+    assert_plugin_agrees(&serving, "both").await;
+    assert_plugin_agrees(&serving, "codec:both").await;
 
     // The data plane lists the same codecs.
     let codecs = serving.get("/v1/codecs").await.json();
@@ -72,10 +72,10 @@ async fn every_figure_agrees_during_changes() {
         now.draining.len() == 1 && now.plugins.iter().any(|it| it.trial.is_some())
     })
     .await;
-    let now = agrees(serving).await;
+    let now = assert_agreement(serving).await;
     assert_eq!(now["libraries"].as_array().unwrap().len(), usize::from(library.is_some()));
     for what in ["tried", "codec:tried", "codec:shared", "one"] {
-        one_agrees(serving, what).await;
+        assert_plugin_agrees(serving, what).await;
     }
     let listed = |kind: &str| {
         let view = registry(&status(), kind).unwrap();
@@ -97,10 +97,10 @@ async fn every_figure_agrees_during_changes() {
 
     serving.server.host().roll_back(1).await.unwrap();
     until("the trial drains", || async { status().draining.len() == 1 }).await;
-    let now = agrees(serving).await;
+    let now = assert_agreement(serving).await;
     assert_eq!((&now["pinned"], now["history"].as_array().unwrap().len() > 2), (&1.into(), true));
-    one_agrees(serving, "tried").await;
-    one_agrees(serving, "slow").await;
+    assert_plugin_agrees(serving, "tried").await;
+    assert_plugin_agrees(serving, "slow").await;
     drop(client);
 }
 
@@ -115,7 +115,7 @@ fn library(_: &Path) -> Option<Vec<u8>> {
 }
 
 /// Asserts that the library, HTTP and the command line agree. Returns the library's status.
-async fn agrees(serving: &Serving) -> Value {
+async fn assert_agreement(serving: &Serving) -> Value {
     let status = || serving.server.host().status();
     // The warnings about a configuration follow its generation.
     until("library and HTTP agree", || async {
@@ -146,7 +146,7 @@ async fn agrees(serving: &Serving) -> Value {
         assert_eq!(view, cli_json(serving, &["list", what]).await, "{name}");
         let entries = view["entries"].as_array().unwrap();
         for entry in entries {
-            same_figures(entry, &library);
+            assert_same_figures(entry, &library);
         }
         if name != "plugins" {
             let mut names: Vec<_> = entries.iter().map(|entry| entry["name"].clone()).collect();
@@ -158,7 +158,7 @@ async fn agrees(serving: &Serving) -> Value {
 }
 
 /// Asserts that the registry and the status agree about a plugin.
-fn same_figures(entry: &Value, library: &Value) {
+fn assert_same_figures(entry: &Value, library: &Value) {
     let (part, figures) = match entry["state"].as_str().unwrap() {
         "rejected" => ("rejected", &["source", "reason"][..]),
         "draining" => ("draining", &[][..]),
@@ -177,7 +177,7 @@ fn same_figures(entry: &Value, library: &Value) {
 
 /// Asserts that all agree about one plugin, by its name or a capability, and about its version on
 /// trial.
-async fn one_agrees(serving: &Serving, what: &str) {
+async fn assert_plugin_agrees(serving: &Serving, what: &str) {
     let mut http = serving.admin_get(&format!("/v1/plugins/{what}")).await.json();
     assert_eq!(http, cli_json(serving, &["inspect", what]).await, "{what}");
     let canary = http.as_object_mut().unwrap().remove("canary");

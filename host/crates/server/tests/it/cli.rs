@@ -59,7 +59,7 @@ pub(crate) fn settings() -> insta::Settings {
 }
 
 #[test]
-fn help_of_every_command() {
+fn help_of_every_command_is_as_recorded() {
     let commands: [&[&str]; 15] = [
         &[],
         &["up"],
@@ -85,7 +85,7 @@ fn help_of_every_command() {
 }
 
 #[test]
-fn mistakes_are_exit_code_2() {
+fn usage_errors_exit_with_code_2() {
     for arguments in [
         &["lst"][..],
         &["call", "json", "encode"],
@@ -130,7 +130,7 @@ fn convert_writes_the_bytes_and_nothing_else() {
 
 #[cfg(feature = "bundled")]
 #[test]
-fn one_call() {
+fn call_prints_the_answer_and_sets_the_exit_code() {
     let call = |arguments: &[&str], input: &str| {
         let mut command = plugbay(&[&["call"], arguments].concat());
         let output = command.write_stdin(input).output().unwrap();
@@ -213,7 +213,7 @@ fn check_reads_files_and_nothing_else() {
 
 /// A file that breaks a rule of `[[migrations]]` alone, and satisfies it together with another one.
 #[test]
-fn check_knows_the_migrations() {
+fn check_applies_the_migration_rules() {
     let setup = host()
         .plugin("a.wasm", &Guest::codec("a").capability("codec", "old"))
         .toml("[[migrations]]\nremove = 'codec:old'\nrequires = 'codec:new'\n");
@@ -257,7 +257,7 @@ fn inspect_shows_grants() {
 }
 
 #[test]
-fn inspect_a_file() {
+fn inspect_shows_a_file() {
     let guest = Guest::both("both").schema(r#"{"type":"object"}"#);
     let setup = host().plugin("both.wasm", &guest);
     let file = setup.plugins().join("both.wasm").display().to_string();
@@ -293,7 +293,7 @@ fn list_without_a_host_loads_the_plugins() {
 }
 
 #[test]
-fn config_check_and_show() {
+fn config_check_reports_mistakes_and_config_show_prints_settings() {
     let setup = host().toml("[server]\nlisen = \"127.0.0.1:1\"\n");
     let run = |arguments: &[&str]| {
         let mut command = plugbay(arguments);
@@ -357,7 +357,7 @@ fn version_shows_what_plugins_are_built_against() {
 }
 
 #[test]
-fn completions_of_every_shell() {
+fn completions_of_every_shell_are_printed() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let output = plugbay(&["completions", shell]).output().unwrap();
         let script = String::from_utf8(output.stdout).unwrap();
@@ -366,7 +366,7 @@ fn completions_of_every_shell() {
 }
 
 #[test]
-fn config_check_judges_configuration_folder_and_schemas_together() {
+fn config_check_checks_configuration_folder_and_schemas_together() {
     let schema = r#"{"type": "object", "additionalProperties": false}"#;
     let toml = "[plugins.helo]\nenabled = false\n[plugins.a.config]\nwrong = 1\n\
                 [[routes]]\npath = \"/v1/codecs/a/encode\"\nhandler = \"hello\"\n";
@@ -398,7 +398,7 @@ fn config_check_judges_configuration_folder_and_schemas_together() {
     assert_eq!((json["rejected"].as_array().unwrap().len(), &json["problems"][0]), (2, &().into()));
     assert_eq!(json["warnings"][0]["key"], "plugins.helo");
 
-    // Warnings alone are no failure, and a check leaves no file.
+    // Warnings alone do not fail the check, and a check leaves no file.
     for file in ["a.wasm", "cut.wasm"] {
         std::fs::remove_file(setup.plugins().join(file)).unwrap();
     }

@@ -53,7 +53,7 @@ async fn a_client_that_has_finished_sending_gets_its_answer() {
     }
 }
 
-/// A client that finishes sending early has not left, nor has one that pipelines requests.
+/// A client that finishes sending early, or that pipelines requests, has not disconnected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_answer_arrives_after_a_half_close_and_with_pipelining() {
     let wait = Behaviour::Wait(Duration::from_millis(300));

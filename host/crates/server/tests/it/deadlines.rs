@@ -47,7 +47,7 @@ async fn a_new_version_that_hangs_fails_its_trial() {
     let serving = short().plugin("h.wasm", &good).toml(toml).serve().await;
     let hangs = Guest::handler("h").version("2.0.0").on(Export::Handle, HANGS);
     serving.deploy("h.wasm", &hangs);
-    until("its timeouts count as errors", || async {
+    until("the timeouts of the new version count as errors", || async {
         serving.get("/h").await;
         let plugins = plugins(&serving).await;
         plugins.iter().any(|it| it["trial"]["errors"].as_u64().is_some_and(|errors| errors > 0))
@@ -124,7 +124,7 @@ async fn codec_calls_beyond_the_queue_are_refused_at_once() {
     let answer = call().await;
     assert_eq!((answer.status, &*answer.code()), (503, "overloaded"), "{answer:?}");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    // A call that waits in vain fails after half of its time, which this one does not need.
+    // A call that gets no instance fails after half of its time. This call is refused earlier.
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     let echo = serving.send("POST", "/v1/codecs/echo/encode", &[], "1").await;
     assert_eq!(echo.status, 200, "{echo:?}");
@@ -145,9 +145,9 @@ async fn a_codec_call_ends_when_its_client_disconnects() {
     let mut stream = TcpStream::connect(serving.data()).await.unwrap();
     let head = "POST /v1/codecs/spin/encode HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n1";
     stream.write_all(head.as_bytes()).await.unwrap();
-    until("it is called", || async { plugin().await["leases"] == 1 }).await;
+    until("the codec is called", || async { plugin().await["leases"] == 1 }).await;
     drop(stream);
-    until("it ends", || async { plugin().await["leases"] == 0 }).await;
+    until("the call ends", || async { plugin().await["leases"] == 0 }).await;
     let calls = &plugin().await["calls"];
     assert_eq!((&calls["cancelled"], &calls["failed"]), (&1.into(), &serde_json::json!({})));
 }
@@ -165,7 +165,7 @@ async fn a_codec_whose_breaker_is_open_is_refused_before_its_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_the_first_generation_there_is_no_path() {
+async fn before_the_first_generation_every_path_is_unavailable() {
     let rule = "[[migrations]]\nremove = 'codec:v1'\nrequires = 'codec:v2'\n";
     let serving = host().plugin("echo.wasm", &Guest::handler("echo")).toml(rule).serve().await;
     for path in ["/echo", "/v1/codecs"] {
@@ -177,5 +177,5 @@ async fn before_the_first_generation_there_is_no_path() {
     assert_eq!(ready.status, 503);
     assert!(ready.text().contains("refused") && ready.text().contains("codec:v1"), "{ready:?}");
     std::fs::write(serving.setup.plugins().parent().unwrap().join("config.toml"), "").unwrap();
-    until("it is ready", || async { serving.get("/echo").await.status == 200 }).await;
+    until("the host is ready", || async { serving.get("/echo").await.status == 200 }).await;
 }

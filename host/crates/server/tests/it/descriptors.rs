@@ -17,18 +17,18 @@ fn limited(ulimit: &str) -> Command {
     command
 }
 
-/// However many clients connect, descriptors remain for plugins and operators.
+/// Descriptors remain for plugins and operators, no matter how many clients connect.
 #[test]
 fn clients_never_use_all_descriptors() {
     let setup = host().plugin("one.wasm", &Guest::handler("one")).set("server.timeout", "10m");
     let up = Up::start_by(limited("-n 200"), setup);
-    let stays = |_| {
+    let unfinished = |_| {
         let mut client = connect(up.data).unwrap();
         let request = b"POST /one HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha";
         client.write_all(request).unwrap();
         client
     };
-    let clients: Vec<_> = (0..210).map(stays).collect();
+    let clients: Vec<_> = (0..210).map(unfinished).collect();
     assert_eq!(status_of(up.admin, "/readyz").as_deref(), Some("200"));
     deploy(&up.setup.plugins(), "two.wasm", &Guest::handler("two"));
     until_status(up.admin, "/v1/plugins/two", "200");

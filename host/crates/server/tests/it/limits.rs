@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::support::{SOON, host, raw};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn oversized_bodies() {
+async fn oversized_bodies_are_refused() {
     let serving = host()
         .plugin("echo.wasm", &Guest::handler("echo"))
         .set("server.max_body", "1KiB")
@@ -42,7 +42,7 @@ async fn limits_follow_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_clients() {
+async fn slow_clients_are_disconnected() {
     let serving = host()
         .plugin("echo.wasm", &Guest::handler("echo"))
         .set("server.timeout", "3s")
@@ -59,12 +59,12 @@ async fn slow_clients() {
     let idle = raw(serving.data(), b"GET /echo HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(idle.starts_with("HTTP/1.1 200"), "{idle}");
     assert_eq!(raw(serving.data(), b"").await, "");
-    assert!(begun.elapsed() < SOON, "all of them end");
+    assert!(begun.elapsed() < SOON, "all requests end");
 }
 
 /// A slow stream of bytes does not extend the timeout, which is that of the whole request.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trickling_body() {
+async fn a_trickling_body_does_not_extend_the_timeout() {
     let serving = host()
         .plugin("echo.wasm", &Guest::handler("echo"))
         .set("server.timeout", "300ms")
@@ -89,7 +89,7 @@ async fn a_trickling_body() {
 
 /// A client that does not read its answer holds its connection for a bounded time.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_does_not_read() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let large = Guest::handler("large").on(Export::Handle, Behaviour::Output(32 << 20));
     let serving = host().plugin("large.wasm", &large).set("server.timeout", "2s").serve().await;
     let mut stream = TcpStream::connect(serving.data()).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_client_that_does_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_are_not_http() {
+async fn requests_that_are_not_http_are_refused() {
     let serving = host().plugin("echo.wasm", &Guest::handler("echo")).serve().await;
     let large = format!("GET /echo HTTP/1.1\r\nhost: x\r\na: {}\r\n\r\n", "x".repeat(200_000));
     let many = format!("GET /echo HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(200));
@@ -137,7 +137,7 @@ async fn requests_that_are_not_http() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_is_late() {
+async fn a_late_handler_is_answered_with_504() {
     let spin = Guest::handler("spin").on(Export::Handle, Behaviour::Spin);
     let serving = host()
         .plugin("spin.wasm", &spin)

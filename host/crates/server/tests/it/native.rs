@@ -65,16 +65,16 @@ fn changed(folder: &Path, name: &str, change: impl FnOnce(String) -> String) -> 
     Some(library)
 }
 
-async fn encoded(serving: &Serving) -> (u16, String) {
+async fn encode(serving: &Serving) -> (u16, String) {
     let json = [("content-type", "application/json")];
     let answer = serving.send("POST", "/v1/codecs/rot13/encode", &json, r#""Hello""#).await;
     (answer.status, answer.text())
 }
 
 /// Waits until this version of the plugin serves, and returns its status.
-async fn serves(serving: &Serving, version: &str) -> Value {
+async fn wait_for_version(serving: &Serving, version: &str) -> Value {
     let plugin = async || serving.admin_get("/v1/plugins/rot13").await;
-    until("it serves", async || {
+    until("the version serves", async || {
         let plugin = plugin().await;
         plugin.status == 200 && plugin.json()["version"] == version
     })
@@ -95,12 +95,12 @@ async fn a_library_is_refused_until_the_configuration_allows_it() {
     let config = serving.setup.plugins().with_file_name("config.toml");
     std::fs::write(&config, "plugins.rot13 = { artifact = 'rot13.so', isolation = 'process' }")
         .unwrap();
-    let plugin = serves(&serving, "1.0.0").await;
+    let plugin = wait_for_version(&serving, "1.0.0").await;
     assert_eq!(
         (&plugin["form"], &plugin["policy"]["isolation"]),
         (&"native".into(), &"process".into())
     );
-    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    assert_eq!(encode(&serving).await, (200, "Uryyb".to_owned()));
     assert_eq!(serving.admin_get("/v1/rejected").await.json()["rejected"], Value::Array(vec![]));
 }
 
@@ -113,8 +113,8 @@ async fn a_killed_worker_fails_one_call_at_most() {
         .file("rot13.so", &std::fs::read(&library).unwrap())
         .serve()
         .await;
-    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
-    let worker = serves(&serving, "1.0.0").await["stats"]["worker"].clone();
+    assert_eq!(encode(&serving).await, (200, "Uryyb".to_owned()));
+    let worker = wait_for_version(&serving, "1.0.0").await["stats"]["worker"].clone();
     assert_eq!(worker["state"], "running", "{worker}");
     if cfg!(target_os = "linux") {
         let protections: Vec<String> =
@@ -125,18 +125,18 @@ async fn a_killed_worker_fails_one_call_at_most() {
     signal(pid, Signal::KILL);
     // A call may fail because the worker ended, but each call gets an answer.
     until("a new worker serves", async || {
-        let (status, text) = encoded(&serving).await;
+        let (status, text) = encode(&serving).await;
         assert!(matches!(status, 200 | 502 | 503), "{status}: {text}");
-        let now = serves(&serving, "1.0.0").await["stats"]["worker"].clone();
+        let now = wait_for_version(&serving, "1.0.0").await["stats"]["worker"].clone();
         status == 200 && now["pid"] != worker["pid"]
     })
     .await;
 }
 
 /// A host with room for one mapped library, which serves, and the bytes of a second one. No other
-/// test may map a library meanwhile, or map these versions before, because a mapped library needs
-/// no room.
-async fn full(
+/// test may map a library meanwhile, or map these versions before, because a library that is
+/// already mapped needs no more room.
+async fn host_with_room_for_one_library(
     beyond: &str,
     [first, second]: [&str; 2],
     elsewhere: &Path,
@@ -154,7 +154,7 @@ async fn full(
         .file("rot13.so", &one)
         .serve()
         .await;
-    let plugin = serves(&serving, first).await;
+    let plugin = wait_for_version(&serving, first).await;
     assert_eq!(plugin["isolation"], "in-process", "{plugin}");
     assert!(plugin["stats"].get("worker").is_none(), "{plugin}");
     Some((serving, two))
@@ -171,18 +171,19 @@ fn replace(serving: &Serving, bytes: &[u8]) {
 async fn a_library_without_room_in_the_host_runs_in_a_worker() {
     let elsewhere = tempfile::tempdir().unwrap();
     let _alone = mapping_alone().await;
-    let Some((serving, second)) = full("process", ["2.0.1", "2.0.2"], elsewhere.path()).await
+    let Some((serving, second)) =
+        host_with_room_for_one_library("process", ["2.0.1", "2.0.2"], elsewhere.path()).await
     else {
         return;
     };
     let mut events = serving.server.host().subscribe();
     replace(&serving, &second);
-    let plugin = serves(&serving, "2.0.2").await;
+    let plugin = wait_for_version(&serving, "2.0.2").await;
     // The actual and the requested isolation.
     assert_eq!(plugin["isolation"], "process", "{plugin}");
     assert_eq!(plugin["policy"]["isolation"], "in-process");
     assert_eq!(plugin["stats"]["worker"]["state"], "running", "{plugin}");
-    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    assert_eq!(encode(&serving).await, (200, "Uryyb".to_owned()));
     let events = std::iter::from_fn(|| events.try_recv()).map(|event| event.outcome);
     let moved: Vec<_> = events.filter(|outcome| outcome.reason() == "moved").collect();
     assert_eq!(moved.len(), 1, "{moved:?}");
@@ -193,18 +194,20 @@ async fn a_library_without_room_in_the_host_runs_in_a_worker() {
 async fn a_library_without_room_is_refused_and_the_old_version_keeps_serving() {
     let elsewhere = tempfile::tempdir().unwrap();
     let _alone = mapping_alone().await;
-    let Some((serving, second)) = full("refuse", ["2.1.1", "2.1.2"], elsewhere.path()).await else {
+    let Some((serving, second)) =
+        host_with_room_for_one_library("refuse", ["2.1.1", "2.1.2"], elsewhere.path()).await
+    else {
         return;
     };
     replace(&serving, &second);
-    until("it is refused", async || {
+    until("the library is refused", async || {
         let rejected = serving.admin_get("/v1/rejected").await.json();
         rejected["rejected"][0]["reason"] == "mapped"
     })
     .await;
-    let plugin = serves(&serving, "2.1.1").await;
+    let plugin = wait_for_version(&serving, "2.1.1").await;
     assert_eq!(plugin["isolation"], "in-process", "{plugin}");
-    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    assert_eq!(encode(&serving).await, (200, "Uryyb".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,11 +224,11 @@ async fn status_shows_mapped_libraries() {
         .file("rot13.so", &std::fs::read(&one).unwrap())
         .serve()
         .await;
-    let first = serves(&serving, "1.0.1").await;
-    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    let first = wait_for_version(&serving, "1.0.1").await;
+    assert_eq!(encode(&serving).await, (200, "Uryyb".to_owned()));
     replace(&serving, &std::fs::read(&two).unwrap());
-    let second = serves(&serving, "1.0.2").await;
-    assert_eq!(encoded(&serving).await, (200, "Uryyb".to_owned()));
+    let second = wait_for_version(&serving, "1.0.2").await;
+    assert_eq!(encode(&serving).await, (200, "Uryyb".to_owned()));
     let status = serving.admin_get("/v1/status").await.json();
     let serves = |plugin: &Value| {
         let libraries = status["libraries"].as_array().unwrap();

@@ -22,7 +22,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn rollback_and_resume() {
+fn rollback_serves_an_earlier_generation_until_resume() {
     let mut up = Up::start(host().plugin("a.wasm", &stamped("1")));
     deploy(&up.setup.plugins(), "a.wasm", &stamped("2"));
     up.wait_for_event("drained");
@@ -68,8 +68,8 @@ fn a_missing_host_is_reported() {
 }
 
 #[test]
-fn status_reload_and_lists_of_a_running_host() {
-    // Without the command it would reconcile tomorrow.
+fn status_reload_and_list_ask_the_running_host() {
+    // Without the command the host would reconcile after a day.
     let setup = host().set("host.rescan", "1day").set("host.debounce", "1m");
     let up = Up::start(setup.plugin("a.wasm", &stamped("1")));
     deploy(&up.setup.plugins(), "a.wasm", &stamped("2"));
@@ -118,7 +118,7 @@ fn errors_are_json_if_the_output_is() {
 }
 
 #[test]
-fn the_hint_of_a_used_up_limit_works() {
+fn the_hint_for_an_exceeded_limit_works() {
     let convert = |limit: &str| {
         let mut command = super::cli::plugbay(&["convert", "--from", "json", "--to", "yaml"]);
         command.args(["--set", limit]).write_stdin(format!("[{}1]", "1,".repeat(100_000)));
@@ -136,7 +136,7 @@ fn the_hint_of_a_used_up_limit_works() {
 
 #[test]
 fn sighup_reloads() {
-    // Without the signal it would reconcile tomorrow.
+    // Without the signal the host would reconcile after a day.
     let setup = host().set("host.rescan", "1day").set("host.debounce", "1m");
     let mut up = Up::start(setup.plugin("a.wasm", &stamped("1")));
     deploy(&up.setup.plugins(), "a.wasm", &stamped("2"));
@@ -158,27 +158,27 @@ fn the_service_manager_is_notified() {
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
     command.env_remove("WATCHDOG_PID");
     let up = Up::start_by(command, setup);
-    let hears = |wanted: &str| {
+    let receive = |wanted: &str| {
         let mut buffer = [0; 4096];
         loop {
             let size =
                 socket.recv(&mut buffer).unwrap_or_else(|_| panic!("{wanted}: no notification"));
-            let told = text(&buffer[..size]);
-            if told.lines().any(|line| line == wanted) {
-                return told;
+            let received = text(&buffer[..size]);
+            if received.lines().any(|line| line == wanted) {
+                return received;
             }
         }
     };
-    let ready = hears("READY=1");
+    let ready = receive("READY=1");
     assert!(ready.contains("STATUS=generation 1: 1 plugins serve, 0 refused"), "{ready}");
     assert_eq!(status_of(up.admin, "/readyz").as_deref(), Some("200"));
-    hears("WATCHDOG=1");
+    receive("WATCHDOG=1");
     up.signal(Signal::HUP);
-    let reloading = hears("RELOADING=1");
+    let reloading = receive("RELOADING=1");
     assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
-    hears("READY=1");
+    receive("READY=1");
     up.signal(Signal::TERM);
-    hears("STOPPING=1");
+    receive("STOPPING=1");
     assert_eq!(up.end().0, Some(0));
 }
 
@@ -200,13 +200,13 @@ async fn a_client_that_disconnects_cancels_its_call() {
     let mut client = tokio::net::TcpStream::connect(serving.data()).await.unwrap();
     client.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     until("the call is in flight", || async { status().leases == 1 }).await;
-    // Its only instance is busy, and the queue has no room: the call is rejected.
+    // The plugin's only instance is busy, and the queue has no room: the call is rejected.
     let shed = serving.get("/slow").await;
     assert_eq!((shed.status, shed.code().as_str()), (503, "overloaded"));
     assert_eq!(shed.header("retry-after"), Some("1"));
     drop(client);
     until("the call is cancelled", || async { status().calls.cancelled == 1 }).await;
-    until("its instance is discarded", || async { status().stats.discarded == 1 }).await;
+    until("the instance is discarded", || async { status().stats.discarded == 1 }).await;
     assert_eq!(serving.get("/slow").await.status, 200);
 }
 
@@ -244,7 +244,7 @@ const WITHOUT_WATCHER: &str = "limit=/proc/sys/user/max_inotify_instances
     exec \"$@\"";
 
 #[test]
-fn a_lost_watcher_is_told_and_taken_up_again() {
+fn a_lost_watcher_is_reported_and_restored() {
     let namespace = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["-Ur", "bash", "-c", script, "bash"]);
@@ -333,7 +333,7 @@ fn a_broken_configuration_at_the_start_serves_the_last_one() {
     std::fs::write(&config, broken).unwrap();
     assert_eq!(start().code(), Some(2), "there is no last configuration");
 
-    // It also serves if the host is strict.
+    // A strict host starts with the last configuration, too.
     let good = "[host]\nstrict = true\n[plugins.a]\nenabled = false\n";
     std::fs::write(&config, good).unwrap();
     let mut program = start();
@@ -347,13 +347,13 @@ fn a_broken_configuration_at_the_start_serves_the_last_one() {
     assert_eq!(codecs(&serving), 1, "{serving}");
     let rejected = &serving["status"]["rejected"][0];
     assert_eq!(rejected["source"], config.to_str().unwrap());
-    let told = next(&mut program);
-    assert_eq!((&told["outcome"], &told["source"]), (&"last-config".into(), &rejected["source"]));
-    assert!(told["message"].as_str().unwrap().contains("config.toml:2:11"), "{told}");
+    let event = next(&mut program);
+    assert_eq!((&event["outcome"], &event["source"]), (&"last-config".into(), &rejected["source"]));
+    assert!(event["message"].as_str().unwrap().contains("config.toml:2:11"), "{event}");
     let admin = serving["admin"].as_str().unwrap().parse().unwrap();
     assert!(answer(admin, "/v1/generations").unwrap().contains("\"last-config\""));
 
-    // The mended file is applied.
+    // The repaired file is applied.
     std::fs::write(&config, "[host]\nstrict = true\n# mended: the plugin is enabled again\n")
         .unwrap();
     while next(&mut program)["outcome"] != "recovered" {}

@@ -5,7 +5,7 @@ use plugbay_fixtures::{Behaviour, ErrorKind, Export, Guest};
 use super::support::{host, until};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn patterns_and_methods() {
+async fn requests_are_routed_by_pattern_and_method() {
     let things = Guest::handler("things")
         .stamp("things")
         .route("GET", "/things")
@@ -97,7 +97,7 @@ async fn a_linked_handler_sees_decoded_parameters() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn which_messages_of_a_plugin_reach_the_client() {
+async fn only_messages_about_the_request_reach_the_client() {
     let failing = |name: &str, behaviour| Guest::handler(name).on(Export::Handle, behaviour);
     let error = |kind| Behaviour::Error(kind, "said by the plugin".into());
     let serving = host()
@@ -178,7 +178,7 @@ async fn request_ids_are_kept_or_created() {
 
 /// A swap under load: every answer is complete, and of the old or the new version.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_router_swapped_under_load() {
+async fn a_swap_of_the_router_under_load_loses_no_request() {
     let version = |n: u32| {
         Guest::handler("swap")
             .version(&format!("{n}.0.0"))

@@ -80,7 +80,10 @@ fn the_drain_deadline_ends_open_requests() {
     let (code, lines) = up.end();
     assert_eq!(code, Some(0));
     assert_eq!(lines.last().unwrap()["cut_off"], 1);
-    assert!(begun.elapsed() < Duration::from_secs(30), "not the default drain time");
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "the host waited for the default drain time"
+    );
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn a_second_signal_ends_the_process_at_once() {
     let begun = Instant::now();
     up.signal(Signal::INT);
     assert_eq!(up.end().0, Some(1));
-    assert!(begun.elapsed() < Duration::from_secs(25), "it did not wait for the drain time");
+    assert!(begun.elapsed() < Duration::from_secs(25), "the process waited for the drain time");
 }
 
 /// The second signal also ends the process if code in the host's process hangs.
@@ -164,7 +167,7 @@ fn a_closed_output_does_not_end_the_host() {
 /// A reader that stops reading fills the buffer; the host does not block, and still handles
 /// signals.
 #[test]
-fn a_stopped_reader_blocks_nothing() {
+fn a_stopped_reader_does_not_block_the_host() {
     let up = Up::start(host());
     for number in 0..100 {
         let file = up.setup.plugins().join(format!("text-{number}.wasm"));
@@ -182,7 +185,7 @@ fn a_stopped_reader_blocks_nothing() {
 
 /// Clients with kept connections are told to close them, and lose no request.
 #[test]
-fn sigterm_with_connections_that_are_kept() {
+fn sigterm_closes_kept_connections_and_loses_no_request() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo").stamp("!")));
     let data = up.data;
     let load = Load::of(8, move || {
@@ -213,7 +216,7 @@ fn sigterm_with_connections_that_are_kept() {
 
 /// Calls of workers also finish, and no worker remains.
 #[test]
-fn sigterm_with_workers() {
+fn sigterm_finishes_calls_of_workers_and_leaves_no_worker() {
     let elsewhere = tempfile::tempdir().unwrap();
     let Some(library) = rot13(elsewhere.path(), "1.0.0") else { return };
     let up = Up::start(
@@ -317,7 +320,7 @@ fn answer(from: &mut BufReader<TcpStream>) -> std::io::Result<(String, String)> 
 
 /// The output for people.
 #[test]
-fn output_of_up() {
+fn the_output_of_up_is_as_recorded() {
     let setup = host()
         .plugin("echo.wasm", &Guest::both("echo").route("GET", "/echo/{name}"))
         .plugin("any.wasm", &Guest::handler("any").route("", "/any").version("2.0.0-rc.1"))

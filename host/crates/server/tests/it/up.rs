@@ -51,7 +51,7 @@ impl Program {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(Instant::now() < end, "it does not end");
+            assert!(Instant::now() < end, "the program does not end");
             std::thread::yield_now();
         }
     }
@@ -82,7 +82,7 @@ impl Up {
         let mut command = clean(command);
         command.args(["up", "--json"]).args(setup.arguments());
         let mut program = Program::start(command);
-        let line = program.line().expect("it serves");
+        let line = program.line().expect("the program serves");
         let serving: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(serving["type"], "serving", "{serving}");
         let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
@@ -101,7 +101,7 @@ impl Up {
     pub(crate) fn wait_for_event(&mut self, outcome: &str) -> Value {
         loop {
             let line = self.program.line();
-            let line = line.unwrap_or_else(|| panic!("it ended before {outcome:?}"));
+            let line = line.unwrap_or_else(|| panic!("the program ended before {outcome:?}"));
             let event: Value = serde_json::from_str(&line).unwrap();
             if event["outcome"] == outcome {
                 return event;

@@ -26,7 +26,7 @@ fn without_a_grant_there_are_no_files() {
 }
 
 #[test]
-fn a_granted_folder_and_nothing_beside_it() {
+fn only_the_granted_folder_is_accessible() {
     let place = tempfile::tempdir().unwrap();
     let (inside, outside) = (place.path().join("inside"), place.path().join("outside"));
     fs::create_dir(&inside).unwrap();

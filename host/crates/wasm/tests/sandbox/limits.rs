@@ -73,7 +73,7 @@ fn calls_of_the_host_are_bounded() {
 fn after_a_while_the_host_can_be_called_again() {
     let guest = Guest::codec("again").on(Export::Encode, Behaviour::Log(1));
     let plugin = start(&guest, "again", Policy { host_calls: 5, ..Policy::default() });
-    until("too many", || {
+    until("too many calls", || {
         plugin.encode().is_err_and(|error| error.kind() == CallErrorKind::HostCalls)
     });
     until("another call", || plugin.encode().is_ok());

@@ -69,7 +69,7 @@ fn without_a_grant_there_is_no_network() {
 }
 
 #[test]
-fn a_granted_address_and_no_other() {
+fn only_the_granted_address_is_reached() {
     let ((one, reached), (other, missed)) = (server(), server());
     let plugin = probe_under("connects", policy(vec![loopback(Some(one.port()))]));
     assert_eq!(plugin.attempt(&format!("connect {one}")), "hello");

@@ -65,7 +65,7 @@ pub(crate) fn hold_streams(at: &str, path: &str, times: &str) -> io::Result<Stri
     hold(times, || file.read_via_stream(0).map(|stream| Held::Stream { _stream: stream }))
 }
 
-/// Of each listing one entry is read.
+/// Reads one entry of each listing.
 pub(crate) fn hold_listings(at: &str, times: &str) -> io::Result<String> {
     let folder = folder(at)?;
     hold(times, || {
