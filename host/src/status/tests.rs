@@ -12,8 +12,8 @@ use super::*;
 use crate::change::{Inspection, PlannedPlugin};
 use crate::report::{Event, Outcome, Report};
 
-/// Writes and reads a value, and compares.
-fn round<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+/// Asserts that a value is read back as it was written.
+fn assert_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let json = serde_json::to_string(value).unwrap();
     let read: T = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
     assert_eq!(read, *value, "{json}");
@@ -146,20 +146,20 @@ fn status() -> Status {
 #[test]
 fn every_part_of_a_status_is_read_back() {
     let status = status();
-    round(&status);
-    round(&status.plugins[0]);
-    round(&status.plugins[0].calls);
-    round(&status.plugins[0].health);
-    round(&status.plugins[0].trial);
-    round(&status.plugins[0].policy);
-    round(&status.plugins[0].stats);
-    round(&status.capabilities[0]);
-    round(&status.routes[0]);
-    round(&status.rejected[0]);
-    round(&status.draining[0]);
-    round(&status.libraries[0]);
-    round(&status.pending_restart[0]);
-    round(&status.history[0]);
+    assert_round_trip(&status);
+    assert_round_trip(&status.plugins[0]);
+    assert_round_trip(&status.plugins[0].calls);
+    assert_round_trip(&status.plugins[0].health);
+    assert_round_trip(&status.plugins[0].trial);
+    assert_round_trip(&status.plugins[0].policy);
+    assert_round_trip(&status.plugins[0].stats);
+    assert_round_trip(&status.capabilities[0]);
+    assert_round_trip(&status.routes[0]);
+    assert_round_trip(&status.rejected[0]);
+    assert_round_trip(&status.draining[0]);
+    assert_round_trip(&status.libraries[0]);
+    assert_round_trip(&status.pending_restart[0]);
+    assert_round_trip(&status.history[0]);
     for state in [
         PluginState::Running,
         PluginState::Canary,
@@ -169,15 +169,20 @@ fn every_part_of_a_status_is_read_back() {
         PluginState::CrashLoop,
     ] {
         assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
-        round(&state);
+        assert_round_trip(&state);
     }
-    // What is left out when there is none.
-    round(&PluginStatus { trial: None, isolation: None, config_schema: None, ..plugin() });
+    // These fields are left out if they have no value.
+    assert_round_trip(&PluginStatus {
+        trial: None,
+        isolation: None,
+        config_schema: None,
+        ..plugin()
+    });
 }
 
 #[test]
 fn a_report_and_an_inspection_are_read_back() {
-    round(&Report {
+    assert_round_trip(&Report {
         generation: 3,
         published: true,
         loaded: vec!["a@1.0.0".into()],
@@ -185,7 +190,7 @@ fn a_report_and_an_inspection_are_read_back() {
         rejected: vec![rejected()],
         preparing: vec!["b.wasm".into()],
     });
-    round(&Inspection {
+    assert_round_trip(&Inspection {
         source: "a.wasm".into(),
         digest: "44".repeat(32),
         size: 1,
@@ -259,8 +264,8 @@ fn every_outcome_is_read_back() {
         Outcome::WatchRestored,
     ];
     for outcome in outcomes {
-        round(&outcome);
-        round(&Event { at: time(), generation: 3, outcome });
+        assert_round_trip(&outcome);
+        assert_round_trip(&Event { at: time(), generation: 3, outcome });
     }
 }
 
@@ -287,7 +292,7 @@ fn fields_of_a_newer_host_are_tolerated() {
     let mut value = serde_json::to_value(&status).unwrap();
     value["plugins"][0]["config_schema"] = Value::Null;
     for plugin in value["plugins"].as_array_mut().unwrap() {
-        // An empty map is written all the same.
+        // An empty map is also written.
         plugin["calls"]["failed"] = Value::Null;
     }
     extend(&mut value);

@@ -53,7 +53,8 @@ fn running(plugins: &[(&str, &str, &Arc<Description>)]) -> BTreeMap<String, Incu
     plugins.iter().map(|(name, source, it)| ((*name).into(), incumbent(source, it))).collect()
 }
 
-/// `name<source` of what is wanted, then what is kept, then `source:reason` of the refused.
+/// `name<source` of the wanted plugins, the names of the kept ones, and `source:reason` of the
+/// refused files.
 fn summary(desired: &Desired) -> (Vec<String>, Vec<String>, Vec<String>) {
     let wanted = desired.wanted.iter();
     let refused = desired.refused.iter();
@@ -106,7 +107,7 @@ fn of_two_files_of_a_plugin_the_newest_version_runs_before_and_after_a_restart()
 }
 
 #[test]
-fn a_linked_plugin_gives_way_to_a_file_of_its_name_only() {
+fn only_a_file_of_its_name_replaces_a_linked_plugin() {
     let csv = description("csv", &["codec:csv", "codec:tsv"]);
     let hello = description("hello", &["handler:hello"]);
     let mine = description("mine", &["codec:csv"]);
@@ -128,7 +129,7 @@ fn a_linked_plugin_gives_way_to_a_file_of_its_name_only() {
         &running(&[]),
         (&["csv<linked:csv", "hello<linked:hello"], &[], refused),
     );
-    // Both ways that the hints name work.
+    // Both solutions that the hints name work.
     let disabled =
         "[plugins.csv]\nenabled = false\n[[routes]]\npath = '/hello'\nhandler = 'greeter'";
     let all = &["hello<linked:hello", "mine<a.wasm", "greeter<b.wasm"];
@@ -140,7 +141,7 @@ fn a_linked_plugin_gives_way_to_a_file_of_its_name_only() {
 }
 
 #[test]
-fn capabilities_and_routes_are_given_once() {
+fn each_capability_and_route_has_one_plugin() {
     let a = description("a", &["codec:x"]);
     let b = description("b", &["codec:x"]);
     let offers = [offer(file("a.wasm"), &a), offer(file("b.wasm"), &b)];
@@ -155,7 +156,7 @@ fn capabilities_and_routes_are_given_once() {
 }
 
 #[test]
-fn what_cannot_be_read_keeps_what_runs_from_it() {
+fn an_unreadable_file_keeps_the_plugin_that_runs_from_it() {
     let a = description("a", &["codec:x"]);
     let b = description("b", &["codec:x"]);
     let runs = running(&[("a", "a.wasm", &a)]);
@@ -190,7 +191,7 @@ fn a_config_that_breaks_the_schema_keeps_the_last_good_one() {
 }
 
 #[test]
-fn under_another_name_capabilities_go_by_that_name() {
+fn capabilities_of_a_renamed_plugin_have_its_name() {
     let a = description("a", &["codec:a", "codec:b", "handler:a"]);
     let text = "[plugins.a]\nartifact = 'a.wasm'\n[plugins.z]\nartifact = 'a.wasm'";
     let desired =
@@ -212,7 +213,7 @@ fn under_another_name_capabilities_go_by_that_name() {
 }
 
 #[test]
-fn who_has_the_name_of_a_last_good_version_is_refused() {
+fn a_file_with_the_name_of_a_last_good_version_is_refused() {
     let a = description("a", &["codec:a"]);
     let runs = running(&[("a", "a.wasm", &a)]);
     let offers = [offer(file("b.wasm"), &a)];
@@ -222,7 +223,7 @@ fn who_has_the_name_of_a_last_good_version_is_refused() {
 }
 
 #[test]
-fn a_configured_route_wins_whatever_its_parameters_are_called() {
+fn a_configured_route_wins_over_a_suggested_one_with_other_parameter_names() {
     let mut h = description("h", &["handler:h"]);
     Arc::make_mut(&mut h).capabilities[0].routes[0].path = "/{a}/x/{*b}".into();
     let offers = [offer(file("h.wasm"), &h)];
@@ -231,13 +232,13 @@ fn a_configured_route_wins_whatever_its_parameters_are_called() {
     };
     let none = running(&[]);
     check(&route("/{c}/x/{*d}", "'GET'"), &offers, &[], &none, (&["h<h.wasm"], &[], &[]));
-    // Another method of it would be lost without a word.
+    // A suggested route for another method would be lost silently.
     let other = route("/{c}/x/{*d}", "'POST'");
     check(&other, &offers, &[], &none, (&[], &[], &["h.wasm:route-clash"]));
 }
 
 #[test]
-fn native_code_is_described_where_the_safest_claim_allows() {
+fn native_code_is_described_in_its_strictest_configured_isolation() {
     let asked = |text: &str, file: &str| {
         let config = Config::parse(text, "config.toml".as_ref()).unwrap();
         description_isolation(&config, &Source::File(file.into()))
@@ -256,7 +257,7 @@ fn native_code_is_described_where_the_safest_claim_allows() {
 }
 
 #[test]
-fn an_artifact_is_disabled_when_all_who_claim_it_are() {
+fn an_artifact_is_disabled_when_all_its_plugins_are_disabled() {
     let disabled = |text: &str| {
         let config = Config::parse(text, "config.toml".as_ref()).unwrap();
         is_disabled(&config, &Source::File("plugins/a.so".into()))

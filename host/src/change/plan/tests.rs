@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A version that runs in the model: what a started plugin is to the plan.
+/// A running plugin in the model of the tests, as the plan sees it.
 #[derive(Clone, Debug, PartialEq)]
 struct Model {
     stable: (u8, Policy),
@@ -73,7 +73,7 @@ fn config(tried: &str) -> Config {
     Config::parse(&text, Path::new("config.toml")).unwrap()
 }
 
-/// The terms of [`config`], and others.
+/// Either the terms of [`config`], or other terms.
 fn some_terms() -> impl Strategy<Value = Terms> {
     let now = terms(&config("a"), &offer("a", 0).description, &offer("a", 1).description).unwrap();
     let before = Terms {
@@ -101,7 +101,7 @@ fn running() -> impl Strategy<Value = BTreeMap<String, Model>> {
     proptest::collection::btree_map("[a-c]", model, 0..4)
 }
 
-/// What is wanted, and of what runs besides, what is kept.
+/// The wanted versions, and whether other running plugins are kept.
 fn asked() -> impl Strategy<Value = (BTreeMap<String, u8>, bool)> {
     (proptest::collection::btree_map("[a-c]", 0_u8..4, 0..4), any::<bool>())
 }
@@ -173,7 +173,7 @@ fn carry_out(running: &BTreeMap<String, Model>, plan: &Plan) -> BTreeMap<String,
             (Some(target), None, _) => {
                 Model { stable: version(target), canary: None, gets_calls: true }
             }
-            other => panic!("{} goes nowhere: {other:?}", it.name),
+            other => panic!("{} has no result: {other:?}", it.name),
         };
         after.insert(it.name.clone(), model);
     }
@@ -202,10 +202,10 @@ proptest! {
         prop_assert_eq!(names, all);
     }
 
-    /// What is wanted serves or is tried, under the configuration as it is; what is kept has the
-    /// versions that it had.
+    /// A wanted version serves or is on trial, with its current configuration. A kept plugin has
+    /// the versions that it had.
     #[test]
-    fn running_becomes_desired(
+    fn the_plan_leads_from_running_to_desired(
         running in running(), asked in asked(), tried in "[a-c]?", pinned in any::<bool>(),
     ) {
         let config = config(&tried);
@@ -220,7 +220,7 @@ proptest! {
                 continue;
             };
             let wanted = wanted(&config, name, *version).identity;
-            // What a decided trial came to is carried out by the next look.
+            // The result of a decided trial is applied by the next reconciliation.
             let waits = decided.is_some_and(|it| it.version.0 == *version) && !pinned;
             if !waits {
                 prop_assert_eq!(&newest(name, model), &wanted);
@@ -235,9 +235,9 @@ proptest! {
         }
     }
 
-    /// A second look at the same finds nothing to do.
+    /// A second plan for the same desired plugins has nothing to do.
     #[test]
-    fn nothing_is_done_twice(
+    fn a_second_plan_changes_nothing(
         running in running(), asked in asked(), tried in "[a-c]?", pinned in any::<bool>(),
     ) {
         let config = config(&tried);
@@ -260,7 +260,7 @@ proptest! {
 }
 
 #[test]
-fn code_config_and_policy_are_identity() {
+fn a_change_of_code_config_or_policy_changes_the_identity() {
     let config = config("");
     let runs = |policy: Policy| Model { stable: (1, policy), canary: None, gets_calls: true };
     let now = wanted(&config, "a", 1);

@@ -23,7 +23,7 @@ fn wrong(kind: &str, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn failover() {
+fn the_strategy_failover_is_read() {
     let providers = vec!["a".to_owned(), "b.c".to_owned()];
     let text = "strategy = 'failover'\nproviders = ['a', 'b.c']";
     assert_eq!(
@@ -35,7 +35,7 @@ fn failover() {
 }
 
 #[test]
-fn split() {
+fn the_strategy_split_is_read() {
     let text = "strategy = 'split'\nproviders = ['a', 'b']";
     let providers = vec!["a".to_owned(), "b".to_owned()];
     assert_eq!(
@@ -50,7 +50,7 @@ fn split() {
 }
 
 #[test]
-fn canary() {
+fn the_strategy_canary_is_read() {
     assert_eq!(
         one("codec", "strategy = 'canary'"),
         Strategy::Canary {
@@ -79,7 +79,7 @@ fn canary() {
 }
 
 #[test]
-fn what_makes_a_request_sticky() {
+fn request_keys_are_read_and_bad_ones_refused() {
     let read = |key: &str| {
         let text = format!("strategy = 'canary'\nkey = {key:?}");
         match one("handler", &text) {

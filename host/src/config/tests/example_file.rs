@@ -21,12 +21,12 @@ fn uncommented() -> String {
 }
 
 #[test]
-fn it_says_the_defaults() {
+fn the_file_states_the_defaults() {
     assert_eq!(good(FILE), Config::default());
 }
 
 #[test]
-fn its_examples_are_good() {
+fn the_examples_in_the_file_are_valid() {
     let config = good(&uncommented());
     let hello = &config.plugins["hello"];
     assert_eq!(hello.config["greeting"], "Hello");
@@ -49,7 +49,7 @@ fn documented() -> Vec<(String, String)> {
             section = section.split(".\"").next().unwrap_or_default().to_owned();
         } else if let Some((key, _)) = line.split_once(" = ") {
             found.push((format!("{section}.{key}"), comment.clone()));
-            // One comment may stand over a run of example lines.
+            // One comment may belong to several example lines.
             if section == "plugins" {
                 continue;
             }
@@ -60,7 +60,7 @@ fn documented() -> Vec<(String, String)> {
 }
 
 #[test]
-fn it_documents_every_key() {
+fn the_file_documents_every_key() {
     let documented = documented();
     let named: BTreeSet<&str> = documented.iter().map(|(key, _)| key.as_str()).collect();
     for (section, keys) in [
@@ -86,7 +86,7 @@ fn it_documents_every_key() {
 }
 
 #[test]
-fn it_says_restart_where_a_restart_is_needed() {
+fn the_file_marks_the_keys_that_need_a_restart() {
     let marked: Vec<String> = documented()
         .into_iter()
         .filter(|(_, comment)| comment.contains("(restart)"))
@@ -130,7 +130,7 @@ fn every_listed_key_is_read() {
 }
 
 #[test]
-fn it_serialises_as_it_is_written() {
+fn the_defaults_are_serialised_as_in_the_file() {
     let json = serde_json::to_value(Config::default()).expect("json");
     let file: toml::de::DeTable<'_> = toml::de::DeTable::parse(FILE).expect("toml").into_inner();
     for (section, value) in file {

@@ -8,28 +8,28 @@ use super::brief;
 use crate::config::{Config, ConfigError};
 
 /// A place with the folders `data/sub` and `other`, and a configuration in `etc`.
-struct Ground(tempfile::TempDir);
+struct Place(tempfile::TempDir);
 
-impl Ground {
+impl Place {
     fn new() -> Self {
-        let ground = Self(tempfile::tempdir().expect("a folder"));
+        let place = Self(tempfile::tempdir().expect("a folder"));
         for folder in ["data/sub", "other", "etc"] {
-            fs::create_dir_all(ground.0.path().join(folder)).expect("a folder");
+            fs::create_dir_all(place.0.path().join(folder)).expect("a folder");
         }
-        ground
+        place
     }
 
     fn link(&self, target: &str, at: &str) {
         symlink(target, self.0.path().join(at)).expect("a link");
     }
 
-    /// `@` is the place.
+    /// Loads the text, in which `@` stands for the path of the place.
     fn load(&self, text: &str) -> Result<Config, ConfigError> {
         let text = text.replace('@', self.0.path().to_str().expect("text"));
         Config::parse(&text, &self.0.path().join("etc/config.toml"))
     }
 
-    fn refuses(&self, text: &str, key: &str, parts: &[&str]) {
+    fn assert_refused(&self, text: &str, key: &str, parts: &[&str]) {
         let error = self.load(text).expect_err(text);
         let [problem] = &brief(&error)[..] else { panic!("{text}:\n{error}") };
         assert!(problem.starts_with(&format!("{key}: ")), "{text}: {problem}");
@@ -40,41 +40,45 @@ impl Ground {
 }
 
 #[test]
-fn no_granted_folder_lies_in_one_for_writing() {
-    let ground = Ground::new();
+fn a_granted_folder_inside_one_for_writing_is_refused() {
+    let place = Place::new();
     let text = "[plugins.x.grants]\nread = ['@/data/sub']\nwrite = ['@/other', '@/data']";
     let parts = ["/data\", in which it could replace", "/data/sub\", of plugins.x.grants.read[0]"];
-    ground.refuses(text, "plugins.x.grants.write[1]", &parts);
+    place.assert_refused(text, "plugins.x.grants.write[1]", &parts);
     let text = "[plugins.x.grants]\nwrite = ['@/data']\n[plugins.y.grants]\nwrite = ['@/data/sub']";
-    ground.refuses(text, "plugins.x.grants.write[0]", &["of plugins.y.grants.write[0]"]);
+    place.assert_refused(text, "plugins.x.grants.write[0]", &["of plugins.y.grants.write[0]"]);
     let text = "[plugins.x.grants]\nwrite = ['@/data']\n[plugins.y.grants]\nread = ['@/data/none']";
-    ground.refuses(text, "plugins.x.grants.write[0]", &["/data/none\""]);
+    place.assert_refused(text, "plugins.x.grants.write[0]", &["/data/none\""]);
     let text = "[plugins.x.grants]\nwrite = ['/']\n[plugins.y.grants]\nread = ['@/data']";
-    ground.refuses(text, "plugins.x.grants.write[0]", &["/data\", of plugins.y"]);
+    place.assert_refused(text, "plugins.x.grants.write[0]", &["/data\", of plugins.y"]);
 }
 
 #[test]
-fn no_granted_folder_is_reached_through_one_for_writing() {
-    let ground = Ground::new();
-    ground.link("data", "names");
-    ground.link("../../other", "data/sub/out");
-    ground.link("data/sub/out", "round");
-    // By its real name, by a link within, and by a link to that.
+fn a_granted_folder_that_is_reached_through_one_for_writing_is_refused() {
+    let place = Place::new();
+    place.link("data", "names");
+    place.link("../../other", "data/sub/out");
+    place.link("data/sub/out", "round");
+    // The folder by its real name, by a link inside it, and by a link to that link.
     for read in ["@/names/sub", "@/data/sub/out", "@/round"] {
         for write in ["@/data", "@/names"] {
             let text = format!("[plugins.x.grants]\nwrite = ['{write}']\nread = ['{read}']");
-            ground.refuses(&text, "plugins.x.grants.write[0]", &["of plugins.x.grants.read[0]"]);
+            place.assert_refused(
+                &text,
+                "plugins.x.grants.write[0]",
+                &["of plugins.x.grants.read[0]"],
+            );
         }
     }
-    // A link that leads in a cycle is taken for what it says.
-    ground.link("cycle", "cycle");
-    ground.load("[plugins.x.grants]\nwrite = ['@/data']\nread = ['@/cycle']").expect("good");
+    // A link in a cycle is not resolved.
+    place.link("cycle", "cycle");
+    place.load("[plugins.x.grants]\nwrite = ['@/data']\nread = ['@/cycle']").expect("good");
 }
 
 #[test]
-fn nothing_of_the_host_lies_in_a_folder_for_writing() {
-    let ground = Ground::new();
-    ground.link("etc", "settings");
+fn a_folder_for_writing_with_files_of_the_host_is_refused() {
+    let place = Place::new();
+    place.link("etc", "settings");
     for (folder, what) in [
         ("@/etc/.plugbay/cache", "the folder of compiled plugins,"),
         ("@/etc/.plugbay", "the folder of compiled plugins,"),
@@ -84,15 +88,19 @@ fn nothing_of_the_host_lies_in_a_folder_for_writing() {
         ("@/settings", "the folder of compiled plugins,"),
     ] {
         let text = format!("[plugins.x.grants]\nwrite = ['{folder}']");
-        ground.refuses(&text, "plugins.x.grants.write[0]", &[what]);
+        place.assert_refused(&text, "plugins.x.grants.write[0]", &[what]);
     }
     let elsewhere = "[host]\nplugins = '@/other'\ncache = '/var/cache'\n";
     let text = format!("{elsewhere}[plugins.x.grants]\nwrite = ['@/settings']");
-    ground.refuses(&text, "plugins.x.grants.write[0]", &["the configuration,", "config.toml"]);
-    // A flag grants no more than the file.
+    place.assert_refused(
+        &text,
+        "plugins.x.grants.write[0]",
+        &["the configuration,", "config.toml"],
+    );
+    // A flag cannot grant more than the file.
     let error = Config::builder()
-        .text("", ground.0.path().join("etc/config.toml"))
-        .set("plugins.x.grants.write", format!("[{:?}]", ground.0.path().join("etc")))
+        .text("", place.0.path().join("etc/config.toml"))
+        .set("plugins.x.grants.write", format!("[{:?}]", place.0.path().join("etc")))
         .load()
         .expect_err("a refusal");
     assert_eq!(brief(&error).len(), 1, "{error}");
@@ -100,8 +108,8 @@ fn nothing_of_the_host_lies_in_a_folder_for_writing() {
 
 #[test]
 fn folders_may_be_shared_and_read_at_any_depth() {
-    let ground = Ground::new();
-    ground.link("data", "names");
+    let place = Place::new();
+    place.link("data", "names");
     for text in [
         "[plugins.x.grants]\nwrite = ['@/data']\n[plugins.y.grants]\nread = ['@/data']",
         "[plugins.x.grants]\nwrite = ['@/data']\n[plugins.y.grants]\nwrite = ['@/names']",
@@ -109,7 +117,7 @@ fn folders_may_be_shared_and_read_at_any_depth() {
         "[plugins.x.grants]\nread = ['@', '/']\nwrite = ['@/data']",
         "[plugins.x.grants]\nwrite = ['@/data', '@/database', '@/etc/plugins/data']",
     ] {
-        let config = ground.load(text).unwrap_or_else(|error| panic!("{text}:\n{error}"));
+        let config = place.load(text).unwrap_or_else(|error| panic!("{text}:\n{error}"));
         assert!(Path::new(&config.plugins["x"].grants.files[0].host).is_absolute());
     }
 }

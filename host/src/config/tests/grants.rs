@@ -9,14 +9,14 @@ use super::{brief, good, refused};
 use crate::config::Config;
 
 #[test]
-fn nothing_is_granted_unless_it_is_said() {
+fn nothing_is_granted_by_default() {
     assert_eq!(good("[plugins.x]").plugins["x"].grants, Grants::default());
     let grants = &good("[plugins.x.grants]\nclocks = true").plugins["x"].grants;
     assert_eq!((grants.clocks, grants.random, grants.stdio), (true, false, false));
 }
 
 #[test]
-fn folders() {
+fn folders_are_read() {
     let text = "[plugins.x.grants]\nread = ['/srv/data/', { host = 'own', guest = '//x/./y/' }, '/']\nwrite = ['/srv/out']";
     let config = Config::parse(text, Path::new("/etc/plugbay/config.toml")).expect("good");
     let folder = |host: &str, guest: &str, write| FolderGrant {
@@ -79,7 +79,7 @@ fn bad_folders_are_refused() {
 }
 
 #[test]
-fn names_of_the_environment() {
+fn environment_variables_are_read_and_bad_ones_refused() {
     let config = good("[plugins.x.grants.environment]\nA = ''\n'odd name' = 'b'");
     let names: Vec<_> = config.plugins["x"].grants.environment.0.iter().collect();
     assert_eq!(names, [(&"A".to_owned(), &String::new()), (&"odd name".into(), &"b".into())]);
@@ -149,7 +149,7 @@ fn values_of_the_environment_are_shown_nowhere() {
 }
 
 #[test]
-fn other_lines_are_shown_as_before() {
+fn errors_show_lines_without_secrets() {
     let error =
         refused("[plugins.x.grants]\nenvironment = { A = 'b' }\n[host]\nstrict = 1").to_string();
     assert!(error.contains("4 | strict = 1"), "{error}");

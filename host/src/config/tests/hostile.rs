@@ -74,7 +74,8 @@ fn nearly() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-fn survives(text: &str) -> Result<(), TestCaseError> {
+/// Checks that a text is read, or refused with problems that have a place.
+fn check_errors(text: &str) -> Result<(), TestCaseError> {
     if let Err(error) = Config::parse(text, Path::new("config.toml")) {
         prop_assert!(!error.problems.is_empty());
         let shown = error.to_string();
@@ -92,22 +93,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        survives(&String::from_utf8_lossy(&bytes))?;
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        check_errors(&String::from_utf8_lossy(&bytes))?;
     }
 
     #[test]
-    fn any_text(text in "\\PC{0,200}") {
-        survives(&text)?;
+    fn any_text_is_read_or_refused(text in "\\PC{0,200}") {
+        check_errors(&text)?;
     }
 
     #[test]
-    fn nearly_a_configuration(text in nearly()) {
-        survives(&text)?;
+    fn nearly_valid_text_is_read_or_refused(text in nearly()) {
+        check_errors(&text)?;
     }
 
     #[test]
-    fn any_flag_and_variable(key in "\\PC{0,30}", value in "\\PC{0,30}", piece in nearly()) {
+    fn any_flag_and_variable_are_read_or_refused(
+        key in "\\PC{0,30}", value in "\\PC{0,30}", piece in nearly(),
+    ) {
         let _ = Config::builder()
             .env([(format!("PLUGBAY_{key}"), value.clone()), (format!("PLUGBAY{key}"), piece.clone())])
             .set(key.clone(), value)
@@ -191,7 +194,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn any_schema(schema in any_json(), config in any_json()) {
+    fn any_schema_accepts_or_refuses_any_config(schema in any_json(), config in any_json()) {
         if let Err(violations) = check_plugin_config(&schema, &config) {
             prop_assert!(!violations.is_empty());
         }
@@ -218,7 +221,7 @@ fn deep_nesting_is_an_error_and_not_a_stack_overflow() {
 }
 
 #[test]
-fn a_large_file_of_mistakes_is_answered_soon() {
+fn a_large_file_of_mistakes_is_refused_quickly() {
     for text in [
         "x = 1\n".repeat(50_000),
         "a={a=".repeat(50_000),

@@ -9,7 +9,7 @@ use crate::config::kept::keep;
 use crate::config::{Config, Layers};
 
 #[test]
-fn the_last_text_of_a_file_is_found_again() {
+fn the_last_configuration_of_a_file_is_loaded_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (file, cache) = (path("config.toml"), path("cache"));
@@ -31,12 +31,12 @@ fn the_last_text_of_a_file_is_found_again() {
     for broken in [named, "host.cache = \"cache\"\n[[[", "[host]\ncache = \"cache\"\n[plugins.\n"] {
         assert!(starts(&layers("config.toml"), broken), "{broken:?}");
     }
-    // The cache that the text does not name is another one, and so is another file.
+    // The last configuration is found only in the same cache, and only for the same file.
     let with_cache = |file| layers(file).set("host.cache", cache.to_str().unwrap());
     assert!(!starts(&layers("config.toml"), "[["));
     assert!(starts(&with_cache("config.toml"), "[["));
     assert!(!starts(&with_cache("other.toml"), named));
-    // The last configuration counts only if it still loads, and only if it is asked for.
+    // The last configuration is used only if it still loads, and only if it is requested.
     assert!(!starts(&with_cache("config.toml").set("host.rescan", "no"), "[["));
     assert!(!starts(&Config::builder().file(&file), named));
     let kept: Vec<_> = fs::read_dir(&cache).unwrap().map(|it| it.unwrap().path()).collect();

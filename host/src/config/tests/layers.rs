@@ -39,7 +39,7 @@ fn a_later_flag_wins_over_an_earlier_one() {
 }
 
 #[test]
-fn texts_become_what_the_key_holds() {
+fn texts_are_read_by_the_type_of_their_key() {
     let config = Config::builder()
         .env([
             ("PLUGBAY_HOST_LINKED", "false"),
@@ -127,7 +127,7 @@ flag routes: routes: expected an array of tables, found "[]"
 }
 
 #[test]
-fn a_mistake_within_a_flag_is_the_flag_s() {
+fn a_mistake_within_a_flag_is_reported_for_the_flag() {
     let error = Config::builder()
         .text("[host]\nstrict = true", "config.toml")
         .set("plugins.x.config.a", "[1, { b = inf }]")
@@ -138,7 +138,7 @@ fn a_mistake_within_a_flag_is_the_flag_s() {
 }
 
 #[test]
-fn plugins_have_no_variables() {
+fn variables_for_plugins_are_refused() {
     let error = Config::builder()
         .env([("PLUGBAY_PLUGINS_X_ENABLED", "false")])
         .load()
@@ -148,7 +148,7 @@ fn plugins_have_no_variables() {
 }
 
 #[test]
-fn variables_of_others_are_left_alone() {
+fn variables_of_other_programs_are_ignored() {
     Config::builder()
         .env([
             ("PATH", "/bin"),
@@ -170,7 +170,7 @@ fn variables_of_others_are_left_alone() {
 }
 
 #[test]
-fn a_mistake_in_the_file_does_not_hide_behind_a_flag() {
+fn a_mistake_in_the_file_is_reported_even_if_a_flag_overrides_the_key() {
     let error = Config::builder()
         .text("[host]\nstrict = 3", "config.toml")
         .set("host.strict", "true")
@@ -244,7 +244,7 @@ fn the_file_is_read_each_time() {
 }
 
 #[test]
-fn what_waits_for_a_restart() {
+fn settings_that_need_a_restart_are_listed() {
     let running = Config::default();
     let next = good(
         "[server]\nlisten = '127.0.0.1:1'\ntimeout = '1s'\n[admin]\nenabled = false\n[host]\nstrict = true",

@@ -20,7 +20,7 @@ fn the_defaults_are_those_of_the_core() {
 }
 
 #[test]
-fn what_is_out_of_range_is_refused() {
+fn values_out_of_range_are_refused() {
     let error = refused(
         "[defaults]\nqueue=1000001\ntables=0\nfiles=0\nbreaker_open='0s'\nbreaker_successes=0\nhealth_fall=0\n\
          health_rise=0\nrestarts=1001",
@@ -41,7 +41,7 @@ fn what_is_out_of_range_is_refused() {
 }
 
 #[test]
-fn a_question_of_health_is_over_before_the_next() {
+fn a_health_deadline_beyond_the_interval_of_checks_is_refused() {
     let expected = "expected health_deadline of at most health_every, found";
     assert_eq!(
         brief(&refused("[defaults]\nhealth_every = '500ms'")),
@@ -74,7 +74,7 @@ fn plugins_start_after_others() {
 }
 
 #[test]
-fn a_cycle_of_starts_is_spelled_out() {
+fn a_cycle_of_starts_is_refused_with_its_members() {
     let error = refused(
         "[plugins.b]\nafter = ['c']\n[plugins.c]\nafter = ['x', 'a']\n[plugins.a]\nafter = ['b']\n\
          [plugins.y]\nafter = ['z']\n[plugins.z]\nafter = ['y']",

@@ -71,7 +71,7 @@ config.toml:2:10: host.strict: expected true or false, found the string \"yes\"
 }
 
 #[test]
-fn a_duration_in_parsecs() {
+fn a_duration_with_an_unknown_unit_names_the_units() {
     check(
         "[defaults]\n  cpu = \"10 parsecs\" # light years?\n",
         "
@@ -86,7 +86,7 @@ config.toml:2:9: defaults.cpu: expected a duration such as \"250ms\", \"30s\", \
 }
 
 #[test]
-fn a_duration_without_a_unit() {
+fn a_duration_without_a_unit_names_the_solutions() {
     check(
         "[server]\ntimeout = 30\n",
         "
@@ -100,7 +100,7 @@ config.toml:2:11: server.timeout: expected a duration such as \"250ms\", \"30s\"
 }
 
 #[test]
-fn a_bad_size() {
+fn a_bad_size_names_the_units() {
     check(
         "[server]\nmax_body = \"8 megs\"\n",
         "
@@ -196,7 +196,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn terminals_are_not_commanded() {
+fn control_characters_are_not_printed() {
     let error = refused("[server]\n\"\\u001b[31mred\" = 1\nlisten = \"a\\u001b[31m\\u202e\"\n");
     let text = error.to_string();
     assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
@@ -222,7 +222,7 @@ fn columns_count_characters() {
 }
 
 #[test]
-fn a_flood_of_mistakes_is_counted() {
+fn mistakes_beyond_a_hundred_are_counted() {
     let lines: Vec<String> = (0..500).map(|n| format!("unknown{n} = 1")).collect();
     let text = lines.join("\n");
     let error = refused(&text);

@@ -10,7 +10,7 @@ fn rule(remove: &str, requires: &str) -> String {
 }
 
 #[test]
-fn a_rule_holds_while_one_of_the_two_is_there() {
+fn a_rule_holds_while_either_side_exists() {
     let text = rule("codec:json-v1", "codec:json-v2") + "reason = 'old clients'\n";
     let config = good(&(text + &rule("plugin:legacy", "handler:shop")));
     let broken = |present: &[&str]| -> Vec<String> {
@@ -27,7 +27,7 @@ fn a_rule_holds_while_one_of_the_two_is_there() {
 }
 
 #[test]
-fn the_order_is_for_people() {
+fn migrations_are_described_in_their_order() {
     let config = good(&(rule("codec:v2", "codec:v3") + &rule("codec:v1", "codec:v2")));
     assert_eq!(config.migrations.order(), ["codec:v3", "codec:v2", "codec:v1"]);
     let reversed = good(&(rule("codec:v1", "codec:v2") + &rule("codec:v2", "codec:v3")));
@@ -94,7 +94,7 @@ proptest! {
         let pairs: Vec<_> = pairs.into_iter().filter(|(remove, requires)| remove != requires).collect();
         let name = |n: u8| format!("codec:c{n}");
         let text: String = pairs.iter().map(|&(a, b)| rule(&name(a), &name(b))).collect();
-        // By hand: while rules are left, some thing must need nothing any more.
+        // An independent check: without a cycle, the rules can be removed until none is left.
         let mut left = pairs.clone();
         while let Some(&(_, free)) =
             left.iter().find(|(_, requires)| left.iter().all(|(remove, _)| remove != requires))

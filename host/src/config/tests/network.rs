@@ -1,4 +1,4 @@
-//! Where a plugin may connect to.
+//! `[plugins.NAME.grants] network`: where a plugin may connect to.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ fn read(entry: &str) -> NetworkGrant {
 }
 
 #[test]
-fn hosts_and_ports() {
+fn hosts_and_ports_are_read() {
     let network = |address: &str, bits| HostPattern::Network(address.parse().unwrap(), bits);
     for (entry, host, port) in [
         ("API.example.org:443", HostPattern::Name("api.example.org".into()), Some(443)),
@@ -37,7 +37,7 @@ fn hosts_and_ports() {
 }
 
 #[test]
-fn what_is_neither_is_refused_with_a_remedy() {
+fn other_entries_are_refused_with_a_hint() {
     let port = "the port is 1 to 65535, or * for every port";
     let name = "letters, digits and hyphens";
     let decimal = "four decimal parts";
@@ -97,7 +97,7 @@ fn what_is_neither_is_refused_with_a_remedy() {
 
 proptest! {
     #[test]
-    fn what_is_shown_is_read_again(
+    fn a_grant_is_read_back_as_it_is_shown(
         address: IpAddr, bits in 0..=128_u8, name in "[a-z]([a-z0-9-]{0,20}[a-z0-9])?(\\.[a-z]{2,9}){0,3}",
         port: Option<std::num::NonZero<u16>>, which in 0..4,
     ) {
@@ -112,7 +112,7 @@ proptest! {
                 (std::net::Ipv6Addr::from_bits(v6.to_bits() & mask).into(), bits)
             }
         };
-        // One of IPv4 in disguise is refused.
+        // An IPv4 address in the form of IPv6 is refused.
         prop_assume!(cut == cut.to_canonical());
         let host = match which {
             0 if name != "localhost" => HostPattern::Name(name),

@@ -21,7 +21,7 @@ fn unusable(schema: &Value, config: &Value) -> SchemaViolation {
     violation
 }
 
-/// As the SDK derives them.
+/// A schema as the SDK derives it.
 fn greeter() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -97,7 +97,7 @@ fn all_violations_are_named() {
 }
 
 #[test]
-fn alternatives() {
+fn violated_alternatives_are_listed() {
     let config = |backend: Value| json!({"greeting": "hi", "backend": backend});
     assert_eq!(
         messages(&greeter(), &config(json!(3))),
@@ -126,7 +126,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn nothing_is_fetched() {
+fn references_to_other_documents_are_refused() {
     for target in
         ["http://127.0.0.1:1/x.json", "file:///etc/passwd", "other.json", "//host/x", "#anchor"]
     {
@@ -149,7 +149,7 @@ fn a_property_may_have_the_name_of_a_keyword() {
 }
 
 #[test]
-fn a_schema_that_is_none() {
+fn an_invalid_schema_is_refused() {
     for schema in
         [json!(3), json!({"type": "strnig"}), json!({"minimum": "x"}), json!({"properties": []})]
     {
@@ -191,21 +191,21 @@ fn doubling(levels: usize, wrap: impl Fn(Value) -> Value) -> Value {
 }
 
 #[test]
-fn an_explosion_is_refused() {
+fn a_check_of_exponential_length_is_refused() {
     let same = |schema| schema;
     let violation = unusable(&doubling(40, same), &json!({"a": "x"}));
     assert!(violation.expected.contains("steps to check"), "{violation}");
-    // Nothing explodes where the config does not lead there, nor in compiling it.
+    // The schema is compiled, and a config that does not reach the definitions is checked.
     assert_eq!(check_plugin_config(&doubling(40, same), &json!({})), Ok(()));
-    // Down a nested config.
+    // The same holds for a nested config.
     let nested = (0..40).fold(json!("x"), |inner, _| json!({"n": inner}));
     unusable(&doubling(40, |below| json!({"properties": {"n": below}})), &json!({"a": nested}));
-    // Just within the budget: answered.
+    // A check within the budget has a result.
     assert!(check_plugin_config(&doubling(12, same), &json!({"a": "x"})).is_err());
 }
 
 #[test]
-fn unevaluated_does_not_explode() {
+fn unevaluated_properties_take_a_bounded_time() {
     let schema = (0..30).fold(
         json!({"properties": {"a": {}}}),
         |inner, _| json!({"allOf": [inner], "unevaluatedProperties": {"type": "integer"}}),
@@ -240,7 +240,7 @@ fn size_and_depth_are_bounded() {
 }
 
 #[test]
-fn the_deepest_chain_that_is_let_through_does_not_overflow() {
+fn a_deep_chain_of_references_does_not_overflow_the_stack() {
     for length in [100, 380, 2000] {
         let mut definitions = serde_json::Map::new();
         definitions.insert("d0".to_owned(), json!({"type": "integer"}));

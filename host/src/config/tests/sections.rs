@@ -57,7 +57,7 @@ fn a_plugin_config_is_json() {
 }
 
 #[test]
-fn what_json_cannot_hold_is_refused_with_its_place() {
+fn values_that_json_cannot_express_are_refused_with_their_key() {
     let error = refused(
         "[plugins.x.config]\na = nan\nb = [1, -inf]\nc = 18446744073709551616\nd = { e = 1e999 }\n",
     );
@@ -78,7 +78,7 @@ fn what_json_cannot_hold_is_refused_with_its_place() {
 }
 
 #[test]
-fn plugin_names() {
+fn plugin_names_are_checked() {
     for name in ["a", "0", "hello", "a-b_c", "\"a.b\"", &"x".repeat(64)] {
         good(&format!("[plugins.{name}]"));
     }
@@ -105,7 +105,7 @@ fn an_artifact_is_a_file_of_the_folder() {
 }
 
 #[test]
-fn what_is_shown_hides_secrets() {
+fn secrets_are_hidden_where_the_configuration_is_shown() {
     let config = good(
         "[plugins.x.config]\nuser = 'u'\ndb = [{ api-key = 'hunter2' }]\nAuthToken = 'hunter2'",
     );
@@ -116,7 +116,7 @@ fn what_is_shown_hides_secrets() {
 }
 
 #[test]
-fn memory_fits_into_total_memory() {
+fn memory_beyond_total_memory_is_refused() {
     assert_eq!(
         brief(&refused("[defaults]\nmemory = '1GiB'")),
         [
@@ -139,7 +139,7 @@ fn memory_fits_into_total_memory() {
 }
 
 #[test]
-fn two_planes_need_two_ports() {
+fn two_planes_with_one_port_are_refused() {
     assert_eq!(
         brief(&refused("[server]\nlisten = '127.0.0.1:7071'")),
         [
@@ -215,7 +215,7 @@ fn bad_routes_are_refused() {
 }
 
 #[test]
-fn a_request_has_one_route() {
+fn two_routes_for_one_request_are_refused() {
     let two = |first: &str, second: &str| {
         let text = format!("{}{}", route(first), route(second));
         super::parse(&text).err().map(|error| brief(&error)).unwrap_or_default()

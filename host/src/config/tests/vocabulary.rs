@@ -10,7 +10,7 @@ use crate::config::value::duration;
 use crate::config::{Size, SizeError};
 
 #[test]
-fn sizes() {
+fn sizes_are_read_or_refused() {
     for (text, bytes) in [
         ("0", 0),
         ("0B", 0),
@@ -42,7 +42,7 @@ fn sizes() {
 }
 
 #[test]
-fn durations() {
+fn durations_are_read() {
     for (text, expected) in [
         ("250ms", Duration::from_millis(250)),
         ("30s", Duration::from_secs(30)),
@@ -56,7 +56,7 @@ fn durations() {
 }
 
 #[test]
-fn near_names() {
+fn the_nearest_name_is_found() {
     let names = ["listen", "max_body", "timeout"];
     for (wrong, near) in [
         ("lisen", Some("listen")),
