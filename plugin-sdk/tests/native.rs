@@ -63,7 +63,7 @@ impl Codec for Tabular {
     }
 }
 
-/// For lines whose level is off: nothing of them is evaluated.
+/// An argument of a line whose level is off: the argument is not evaluated.
 fn off() -> u8 {
     panic!("its level is off")
 }
@@ -77,7 +77,7 @@ impl Codec for Tsv {
         panic!("tsv cannot");
     }
 
-    /// Leaves the work to the host's codec `csv`.
+    /// Calls the host's codec `csv`.
     fn decode(&self, bytes: &[u8]) -> Result<Document> {
         let names: Vec<_> = codecs::available().into_iter().map(|codec| codec.name).collect();
         ensure!(names == ["csv"], internal, "found {names:?}");
@@ -171,7 +171,7 @@ impl HostCalls for Host<'_> {
 }
 
 #[test]
-fn it_describes_itself() {
+fn the_plugin_describes_itself() {
     let mut description: Value =
         serde_json::from_slice(&guest().describe(&NoHost).unwrap()).unwrap();
     let schema = description["config_schema"].take();
@@ -197,7 +197,7 @@ fn it_describes_itself() {
 }
 
 #[test]
-fn config_errors_say_where() {
+fn config_errors_name_the_key() {
     let refusal = |config: &str| failure(guest().create(&NoHost, config).map(drop));
     let (kind, message) = refusal(r#"{"separator": 3}"#);
     assert_eq!(kind, ErrorKind::InvalidInput);
@@ -210,7 +210,7 @@ fn config_errors_say_where() {
 }
 
 #[test]
-fn health_and_shutdown_pass() {
+fn health_and_shutdown_are_called() {
     instance().health(&NoHost).unwrap();
     let ill = guest().create(&NoHost, r#"{"separator": ",", "healthy": false}"#).unwrap();
     assert_eq!(failure(ill.health(&NoHost)), (ErrorKind::Unavailable, "asked to be ill".into()));

@@ -101,7 +101,7 @@ unsafe extern "C" fn write_result(
 }
 
 #[test]
-fn buffers_that_cannot_be_read_are_no_answers() {
+fn buffers_that_cannot_be_read_are_refused() {
     let instance = instance("codec", CodecTable { encode: write_result, ..codec::table::<Good>() });
     for (index, len) in [(0, "7 elements"), (1, "18446744073709551615 elements"), (2, "7 ")] {
         let error = instance.encode(&NoHost, index, b"").unwrap_err();
@@ -109,7 +109,7 @@ fn buffers_that_cannot_be_read_are_no_answers() {
         assert!(cfg!(not(target_pointer_width = "64")) || error.message.contains(len), "{error}");
     }
     assert!(instance.encode(&NoHost, 3, b"").unwrap().is_empty());
-    // Each was freed all the same.
+    // Each buffer was freed, also those that cannot be read.
     assert_eq!(FREED.load(Ordering::SeqCst), 4);
     let error = instance.encode(&NoHost, 4, b"").unwrap_err();
     assert_eq!((error.kind, error.message.len()), (ErrorKind::InvalidInput, 1023));
@@ -142,7 +142,7 @@ unsafe extern "C" fn respond(
 }
 
 #[test]
-fn responses_that_cannot_be_read_are_no_answers() {
+fn responses_that_cannot_be_read_are_refused() {
     let instance =
         instance("handler", HandlerTable { handle: respond, ..handler::table::<Good>() });
     let request =

@@ -193,7 +193,7 @@ fn failure<T>(result: Result<T, Error>) -> (ErrorKind, String) {
 }
 
 #[test]
-fn answers_pass() {
+fn answers_cross_the_boundary() {
     assert_eq!(&*probe().describe(&NoHost).unwrap(), b"{}");
     let instance = instance("{}");
     instance.health(&NoHost).unwrap();
@@ -232,7 +232,7 @@ fn errors_keep_their_kind_and_message() {
 }
 
 #[test]
-fn no_panic_passes() {
+fn panics_do_not_cross_the_boundary() {
     let panicked = |message: &str| (ErrorKind::Panicked, format!("panicked{message}"));
     let refused = probe().create(&NoHost, "panic").map(drop);
     assert_eq!(failure(refused), panicked(": no config"));
@@ -252,7 +252,7 @@ fn no_panic_passes() {
 }
 
 #[test]
-fn the_host_is_there_during_a_call_and_only_then() {
+fn the_host_is_reachable_only_during_a_call() {
     let instance = instance("{}");
     let host = Host { trace: true, ..Host::default() };
     assert_eq!(&*instance.decode(&host, 7, b"abc").unwrap(), b"ax/a+x/b,b");
@@ -273,7 +273,7 @@ fn the_host_is_there_during_a_call_and_only_then() {
 }
 
 #[test]
-fn a_thread_of_the_plugins_own_has_no_host() {
+fn a_thread_of_the_plugin_cannot_reach_the_host() {
     let host = Host { trace: true, ..Host::default() };
     let found = instance("{}").encode(&host, 5, b"").unwrap();
     assert_eq!(found.escape_ascii().to_string(), "false false 0 Unavailable");
@@ -281,7 +281,7 @@ fn a_thread_of_the_plugins_own_has_no_host() {
 }
 
 #[test]
-fn nested_calls_put_back_the_host_they_found() {
+fn nested_calls_restore_the_host_of_the_outer_call() {
     let inner = instance("inner");
     let outer = instance("outer");
     let host = Host { nested: Some(&inner), ..Host::default() };
@@ -291,7 +291,7 @@ fn nested_calls_put_back_the_host_they_found() {
 }
 
 #[test]
-fn instances_are_shared_and_end() {
+fn an_instance_is_shared_by_threads_and_dropped_once() {
     let instance = instance("counted");
     let large = vec![7; 1 << 20];
     std::thread::scope(|scope| {

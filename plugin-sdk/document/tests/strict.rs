@@ -1,4 +1,4 @@
-//! No document has equal keys in a map, whichever way it comes.
+//! No document has equal keys in a map, however it is created.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ impl<K: Serialize> Serialize for Pairs<K> {
     }
 }
 
-/// With the key 1 once more at the end, after so many.
+/// The keys below `count`, and the key 1 once more at the end.
 fn keys(count: u32) -> Vec<u32> {
     (0..count).chain([1]).collect()
 }
@@ -31,7 +31,7 @@ fn a_value_with_equal_keys_has_no_document() {
     }
     let numbers: BTreeMap<u32, u32> = (0..1000).map(|key| (key, 0)).collect();
     assert!(Document::from_value(&numbers).is_ok());
-    // As a plugin may do it that reads `a=1&a=2`.
+    // A plugin that reads `a=1&a=2` may create such a value.
     assert!(Document::from_value(&Pairs(vec!["a", "b", "a"])).is_err());
 }
 
@@ -85,7 +85,7 @@ fn bytes_with_equal_keys_are_no_document() {
 
 /// Bignums that are not in preferred form are integers for `serde` too, and dates are texts.
 #[test]
-fn values_of_what_is_not_plain() {
+fn bignums_and_dates_are_read_as_values() {
     let value = |hex: &str| Document::from_cbor(from_hex(hex)).unwrap();
     assert_eq!(value("c24107").to_value::<u8>(), Ok(7));
     assert_eq!(value("c34107").to_value::<i64>(), Ok(-8));

@@ -1,4 +1,4 @@
-//! Values go in and come out the same, through documents, JSON and cbor4ii's eyes.
+//! Values are read back unchanged: from documents, from JSON, and by cbor4ii.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -127,15 +127,15 @@ proptest! {
     })]
 
     #[test]
-    fn a_value_comes_back(value in everything()) {
+    fn a_value_is_read_back(value in everything()) {
         let document = Document::from_value(&value).unwrap();
         Document::check(document.as_cbor()).unwrap();
         prop_assert_eq!(&document.to_value::<Everything>().unwrap(), &value);
     }
 
-    /// `wide` is left out: JSON holds it, serde_json's reader does not.
+    /// Without `wide`, which JSON can hold, but serde_json cannot read.
     #[test]
-    fn a_value_comes_back_through_json(value in everything()) {
+    fn a_value_is_read_back_through_json(value in everything()) {
         let value = Everything { wide: 0, maybe: None, ..value };
         let json = serde_json::to_vec(&Document::from_value(&value).unwrap()).unwrap();
         let document: Document = serde_json::from_slice(&json).unwrap();
@@ -143,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn json_streams_in_and_out(value in json()) {
+    fn json_is_read_and_written_unchanged(value in json()) {
         let document: Document = serde_json::from_str(&value.to_string()).unwrap();
         Document::check(document.as_cbor()).unwrap();
         prop_assert_eq!(serde_json::to_value(&document).unwrap(), value.clone());
@@ -157,7 +157,7 @@ proptest! {
         prop_assert_eq!(read, value);
     }
 
-    /// Of JSON's null, which is serde's unit, it makes an empty array.
+    /// Without null: cbor4ii writes it, as serde's unit, as an empty array.
     #[test]
     fn what_cbor4ii_writes_is_read(value in json()) {
         let value = without_null(value);
@@ -166,9 +166,9 @@ proptest! {
         prop_assert_eq!(document.to_value::<serde_json::Value>().unwrap(), value);
     }
 
-    /// Whatever is a document can be walked; whatever is none is an error everywhere.
+    /// A valid document can be traversed; an invalid one is an error everywhere.
     #[test]
-    fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+    fn any_bytes_are_traversed_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         let valid = Document::check(&bytes).is_ok();
         let document = Document::from_trusted_cbor(bytes);
         let text = serde_json::to_string(&document);
@@ -180,7 +180,7 @@ proptest! {
 }
 
 #[test]
-fn text_keys_are_read_as_what_is_asked_for() {
+fn text_keys_are_read_as_the_requested_type() {
     let document: Document = serde_json::from_str(r#"{"1":"a","-2":"b"}"#).unwrap();
     let expected = HashMap::from([(1_i8, "a".to_owned()), (-2, "b".to_owned())]);
     assert_eq!(document.to_value::<HashMap<i8, String>>().unwrap(), expected);
@@ -224,7 +224,7 @@ fn nesting_is_bounded() {
     assert!(
         serde::Deserialize::deserialize(serde_json::json!([value])).map(|_: Document| ()).is_err()
     );
-    // tags that say nothing nest too
+    // Tags without a meaning nest, too.
     let tags = Document::from_trusted_cbor([0xd9, 0xd9, 0xf7].repeat(1_000_000));
     assert!(tags.to_value::<serde_json::Value>().is_err());
     assert!(serde_json::to_vec(&tags).is_err());

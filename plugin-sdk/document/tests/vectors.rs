@@ -1,6 +1,6 @@
-//! The examples of RFC 8949, appendix A: what each is in JSON, and whether it comes back.
+//! The examples of RFC 8949, appendix A: what each is in JSON, and whether it is read back.
 
-#![allow(clippy::float_cmp, reason = "what comes back is the same float, to the bit")]
+#![allow(clippy::float_cmp, reason = "the float that is read back is the same, to the bit")]
 
 use plugbay_document::Document;
 use serde_json::json;
@@ -14,7 +14,7 @@ fn document(hex: &str) -> Document {
 }
 
 #[test]
-fn what_json_can_hold_streams_out() {
+fn items_that_json_can_hold_are_written_as_json() {
     let vectors = [
         ("00", json!(0)),
         ("01", json!(1)),
@@ -70,7 +70,7 @@ fn what_json_can_hold_streams_out() {
         ("bf61610161629f0203ffff", json!({"a": 1, "b": [2, 3]})),
         ("826161bf61626163ff", json!(["a", {"b": "c"}])),
         ("bf6346756ef563416d7421ff", json!({"Fun": true, "Amt": -2})),
-        // a tag that says nothing
+        // a tag without a meaning
         ("d9d9f783010203", json!([1, 2, 3])),
     ];
     for (hex, expected) in vectors {
@@ -90,7 +90,7 @@ fn what_json_can_hold_streams_out() {
 }
 
 #[test]
-fn integers_of_the_whole_range() {
+fn integers_of_the_whole_range_are_read_back() {
     for (hex, expected) in [
         ("3bffffffffffffffff", -18_446_744_073_709_551_616_i128),
         ("1bffffffffffffffff", 18_446_744_073_709_551_615),
@@ -106,14 +106,14 @@ fn integers_of_the_whole_range() {
     assert_eq!(widest.to_value::<u128>().unwrap(), u128::MAX);
     let lowest = Document::from_value(&i128::MIN).unwrap();
     assert_eq!(lowest.to_value::<i128>().unwrap(), i128::MIN);
-    // 2^128 is one too many
+    // 2^128 is out of range
     let beyond = document("c25101000000 00000000000000000000000000".replace(' ', "").as_str());
     assert!(beyond.to_value::<u128>().is_err());
     assert!(serde_json::to_string(&beyond).is_err());
 }
 
 #[test]
-fn floats_that_json_has_no_word_for() {
+fn floats_that_json_cannot_hold_are_read() {
     for hex in ["f97c00", "fa7f800000", "fb7ff0000000000000"] {
         assert_eq!(document(hex).to_value::<f64>().unwrap(), f64::INFINITY, "{hex}");
     }
@@ -131,14 +131,14 @@ fn floats_that_json_has_no_word_for() {
 }
 
 #[test]
-fn byte_strings() {
+fn byte_strings_are_read() {
     assert_eq!(document("4401020304").to_value::<Bytes>().unwrap().0, [1, 2, 3, 4]);
     assert_eq!(document("40").to_value::<Bytes>().unwrap().0.len(), 0);
     assert_eq!(document("5f42010243030405ff").to_value::<Bytes>().unwrap().0, [1, 2, 3, 4, 5]);
 }
 
 #[test]
-fn what_only_cbor_can_hold_stays_and_is_refused_by_name() {
+fn items_that_json_cannot_hold_are_kept_and_refused_by_name() {
     for (hex, named) in [
         ("f7", "undefined"),
         ("f0", "simple value 16"),
@@ -159,7 +159,7 @@ fn what_only_cbor_can_hold_stays_and_is_refused_by_name() {
     }
 }
 
-/// RFC 8949, appendix F, and what else is no single item.
+/// RFC 8949, appendix F, and other bytes that are not a single item.
 #[test]
 fn malformed_bytes_are_refused() {
     for hex in [
@@ -246,7 +246,7 @@ fn malformed_bytes_are_refused() {
         "1f",
         "3f",
         "df",
-        // not UTF-8; a character that two chunks share
+        // not UTF-8; a character that is split over two chunks
         "61ff",
         "7f61c361bcff",
         // more than one item
@@ -259,7 +259,7 @@ fn malformed_bytes_are_refused() {
     ] {
         let bytes = bytes(hex);
         assert!(Document::from_cbor(bytes.clone()).is_err(), "{hex}");
-        // a document that trusts them returns errors
+        // A document of trusted bytes returns errors.
         let trusted = Document::from_trusted_cbor(bytes);
         assert!(trusted.to_value::<serde_json::Value>().is_err(), "{hex}");
         assert!(serde_json::to_string(&trusted).is_err(), "{hex}");
@@ -284,8 +284,8 @@ impl<'de> serde::Deserialize<'de> for Bytes {
     }
 }
 
-/// RFC 8949, appendix A writes them so: a single-precision number is the number that it is, not the
-/// fewest digits that tell it from its neighbours.
+/// As in RFC 8949, appendix A: a single-precision number is written with its exact value, not with
+/// the fewest digits that identify it.
 #[test]
 fn single_precision_is_exact_in_json() {
     for (cbor, json) in [

@@ -46,7 +46,7 @@ fn a_small_map_takes_four_bytes() {
 }
 
 /// The document that is read, in diagnostic notation, and the bytes that are written for it.
-fn again(bytes: &str) -> (String, String) {
+fn read_and_write(bytes: &str) -> (String, String) {
     let document = msgpack().decode(&vectors::from_hex(bytes)).expect("a document");
     let written = msgpack().encode(&document).expect("bytes");
     (diagnostic(document.as_cbor()), HEXLOWER.encode(&written))
@@ -65,7 +65,7 @@ fn timestamps_are_read_as_dates() {
         // not in the shortest form
         ("c70cff 00000000 00000000514b67b0", "2013-03-21T20:04:00Z", "d6ff514b67b0"),
     ] {
-        assert_eq!(again(bytes), (format!("0({date:?})"), written.to_owned()), "{bytes}");
+        assert_eq!(read_and_write(bytes), (format!("0({date:?})"), written.to_owned()), "{bytes}");
     }
     let refuse = Msgpack::new(Config { timestamps: Timestamps::Refuse, ..Config::default() });
     let error = refuse.expect("a plugin").decode(&vectors::from_hex("d6ff514b67b0"));
@@ -91,7 +91,7 @@ fn dates_are_written_as_timestamps_in_utc() {
 fn extension_types_are_read_as_maps() {
     for (bytes, data) in [("d405 07", "07"), ("c70380 010203", "010203"), ("c70005", "")] {
         let kind = if bytes.starts_with("c70380") { -128 } else { 5 };
-        let (read, written) = again(bytes);
+        let (read, written) = read_and_write(bytes);
         assert_eq!(read, format!("{{\"$ext\": {kind}, \"$data\": h'{data}'}}"));
         assert_eq!(written, bytes.replace(' ', ""));
     }

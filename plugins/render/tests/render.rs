@@ -8,7 +8,7 @@ fn page(markdown: &str) -> String {
 }
 
 #[test]
-fn every_element() {
+fn every_element_is_rendered() {
     for (markdown, expected) in [
         ("# a\n###### b", "<h1>a</h1>\n<h6>b</h6>\n"),
         ("a\nb  \nc", "<p>a\nb<br>\nc</p>\n"),
@@ -27,7 +27,7 @@ fn every_element() {
 }
 
 #[test]
-fn links_and_images() {
+fn links_and_images_are_rendered() {
     let rel = "rel=\"nofollow noopener\"";
     for (markdown, expected) in [
         ("[a](https://e.example/?x=1&y=2)", format!("<p><a href=\"https://e.example/?x=1&amp;y=2\" {rel}>a</a></p>\n")),
@@ -79,7 +79,7 @@ fn other_types_and_other_bytes_are_refused() {
 }
 
 #[test]
-fn sizes_are_limited() {
+fn the_sizes_of_input_and_output_are_limited() {
     let config = || Config { max_input: 100, max_output: 200 };
     assert_eq!(post(config(), "text/plain", &[b'a'; 100]).expect("an answer").status, 200);
     assert_eq!(post(config(), "text/plain", &[b'a'; 101]).expect("an answer").status, 413);

@@ -25,7 +25,7 @@ fn check<C: Codec>(
 }
 
 #[test]
-fn json() {
+fn the_table_of_json_is_current() {
     let codec =
         plugbay_plugin_json::Json::new(plugbay_plugin_json::Config::default()).expect("a plugin");
     let deep = "[".repeat(129);
@@ -52,7 +52,7 @@ fn json() {
 }
 
 #[test]
-fn cbor() {
+fn the_table_of_cbor_is_current() {
     let codec =
         plugbay_plugin_cbor::Cbor::new(plugbay_plugin_cbor::Config::default()).expect("a plugin");
     check(
@@ -79,7 +79,7 @@ fn cbor() {
 }
 
 #[test]
-fn msgpack() {
+fn the_table_of_msgpack_is_current() {
     let codec = plugbay_plugin_msgpack::Msgpack::new(plugbay_plugin_msgpack::Config::default())
         .expect("a plugin");
     check(
@@ -106,7 +106,7 @@ fn msgpack() {
 }
 
 #[test]
-fn toml() {
+fn the_table_of_toml_is_current() {
     let codec =
         plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin");
     let deep = format!("a = {}1{}", "[".repeat(128), "]".repeat(128));
@@ -135,7 +135,7 @@ fn toml() {
 }
 
 #[test]
-fn yaml() {
+fn the_table_of_yaml_is_current() {
     let deep = "[".repeat(129);
     let codec =
         plugbay_plugin_yaml::Yaml::new(plugbay_plugin_yaml::Config::default()).expect("a plugin");
@@ -169,7 +169,7 @@ fn yaml() {
 }
 
 #[test]
-fn csv() {
+fn the_table_of_csv_is_current() {
     let tabular =
         plugbay_plugin_csv::Tabular::new(plugbay_plugin_csv::Config::default()).expect("a plugin");
     check(

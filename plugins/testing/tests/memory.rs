@@ -281,7 +281,7 @@ fn hostile() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     add("toml", "values", numbered(|n| format!("{}=1\n", word(n))));
     add("toml", "equal values", many("a=1\n"));
     add("toml", "dotted keys", numbered(|n| format!("a.{}=1\n", word(n))));
-    add("toml", "long ways", numbered(|n| format!("[{}{}]\n", word(n), ".a".repeat(100))));
+    add("toml", "long key paths", numbered(|n| format!("[{}{}]\n", word(n), ".a".repeat(100))));
     add("toml", "deep dotted keys", numbered(|n| format!("{}{}=1\n", word(n), ".a".repeat(100))));
     add("toml", "an array", format!("a=[{}]", many("1,")));
     add("toml", "inline tables", format!("a=[{}]", many("{},")));

@@ -38,47 +38,52 @@ fn sample() -> Sample {
 }
 
 /// Checks that the other implementation reads the codec's bytes, and the codec reads `theirs`.
-fn agree<C: Codec>(codec: &C, theirs: &[u8], read: impl Fn(&[u8]) -> Sample) {
+fn assert_agrees<C: Codec>(codec: &C, theirs: &[u8], read: impl Fn(&[u8]) -> Sample) {
     let document = Document::from_value(&sample()).expect("a document");
     let ours = codec.encode(&document).expect("bytes");
-    assert_eq!(read(&ours), sample(), "{}: they read ours", C::NAME);
+    assert_eq!(
+        read(&ours),
+        sample(),
+        "{}: the other implementation reads the output of the codec",
+        C::NAME
+    );
     let document = codec.decode(theirs).expect("a document");
     assert_eq!(
         document.to_value::<Sample>().expect("a sample"),
         sample(),
-        "{}: we read theirs",
+        "{}: the codec reads the output of the other implementation",
         C::NAME
     );
 }
 
 #[test]
-fn json() {
+fn json_agrees_with_serde_json() {
     let codec =
         plugbay_plugin_json::Json::new(plugbay_plugin_json::Config::default()).expect("a plugin");
     let theirs = serde_json::to_vec_pretty(&sample()).expect("bytes");
-    agree(&codec, &theirs, |bytes| serde_json::from_slice(bytes).expect("a sample"));
+    assert_agrees(&codec, &theirs, |bytes| serde_json::from_slice(bytes).expect("a sample"));
 }
 
 #[test]
-fn cbor() {
+fn cbor_agrees_with_cbor4ii() {
     let codec =
         plugbay_plugin_cbor::Cbor::new(plugbay_plugin_cbor::Config::default()).expect("a plugin");
     let theirs = cbor4ii::serde::to_vec(Vec::new(), &sample()).expect("bytes");
-    agree(&codec, &theirs, |bytes| cbor4ii::serde::from_slice(bytes).expect("a sample"));
+    assert_agrees(&codec, &theirs, |bytes| cbor4ii::serde::from_slice(bytes).expect("a sample"));
 }
 
 #[test]
-fn message_pack() {
+fn msgpack_agrees_with_rmp_serde() {
     let theirs = rmp_serde::to_vec_named(&sample()).expect("bytes");
-    agree(&msgpack(), &theirs, |bytes| rmp_serde::from_slice(bytes).expect("a sample"));
+    assert_agrees(&msgpack(), &theirs, |bytes| rmp_serde::from_slice(bytes).expect("a sample"));
 }
 
 #[test]
-fn toml() {
+fn toml_agrees_with_the_crate_toml() {
     let codec =
         plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin");
     let theirs = ::toml::to_string_pretty(&sample()).expect("text");
-    agree(&codec, theirs.as_bytes(), |bytes| {
+    assert_agrees(&codec, theirs.as_bytes(), |bytes| {
         ::toml::from_str(std::str::from_utf8(bytes).expect("utf-8")).expect("a sample")
     });
 }

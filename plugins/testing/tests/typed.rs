@@ -131,7 +131,7 @@ fn check_rows(codec: &impl Codec) {
 }
 
 #[test]
-fn json() {
+fn json_round_trips_typed_values() {
     let codec =
         plugbay_plugin_json::Json::new(plugbay_plugin_json::Config::default()).expect("a plugin");
     check_orders(&codec);
@@ -140,7 +140,7 @@ fn json() {
 }
 
 #[test]
-fn cbor() {
+fn cbor_round_trips_typed_values() {
     for sorted in [false, true] {
         let codec = plugbay_plugin_cbor::Cbor::new(plugbay_plugin_cbor::Config { sorted })
             .expect("a plugin");
@@ -151,28 +151,28 @@ fn cbor() {
 }
 
 #[test]
-fn message_pack() {
+fn msgpack_round_trips_typed_values() {
     check_orders(&msgpack());
     check_rich_values(&msgpack());
     check_rows(&msgpack());
 }
 
 #[test]
-fn toml() {
+fn toml_round_trips_typed_values() {
     let codec =
         plugbay_plugin_toml::Toml::new(plugbay_plugin_toml::Config::default()).expect("a plugin");
     check_orders(&codec);
 }
 
 #[test]
-fn yaml_text() {
+fn yaml_round_trips_typed_values() {
     check_orders(&yaml());
     check_rich_values(&yaml());
     check_rows(&yaml());
 }
 
 #[test]
-fn csv_and_tsv() {
+fn csv_and_tsv_round_trip_rows() {
     let tabular =
         plugbay_plugin_csv::Tabular::new(plugbay_plugin_csv::Config::default()).expect("a plugin");
     check_rows(tabular.csv());
