@@ -95,7 +95,7 @@ fn a_nested_call_ends_with_its_caller() {
         .host();
     for call in [encode_error_kind as fn(&Site, &str) -> CallErrorKind, handle_error_kind] {
         let began = Instant::now();
-        // Either of the two calls may end first; the outer caller gets its error at once.
+        // Either of the two calls may end first; the outer caller gets its error immediately.
         let kind = call(&site, "outer");
         assert!(matches!(kind, CallErrorKind::Deadline | CallErrorKind::Unavailable), "{kind:?}");
         let took = began.elapsed();

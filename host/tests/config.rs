@@ -255,7 +255,7 @@ fn a_reload_waits_until_the_configuration_is_written() {
     fs::write(&file, format!("{text}[plugins.a]\nenabled = false")).unwrap();
     let report = site.reconcile();
     assert!(report.published && site.names("codec") == ["b"], "{report:?}");
-    // A mistake is reported at once.
+    // A mistake is reported immediately.
     fs::write(&file, format!("{text}[plugins.a]\nenabled = 1")).unwrap();
     let rejected = site.reconcile().rejected;
     assert!(rejected[0].message.contains("enabled"), "{rejected:?}");

@@ -169,7 +169,7 @@ fn a_configuration_that_an_editor_saves_is_applied() {
 }
 
 #[test]
-fn two_hundred_files_at_once_are_loaded_in_few_generations() {
+fn two_hundred_files_added_together_are_loaded_in_few_generations() {
     let site = neighbours().host();
     let before = site.status().generation;
     let files: Vec<(String, Vec<u8>)> = (0..200)

@@ -1,4 +1,4 @@
-//! A rollback is applied at once, without a trial.
+//! A rollback is applied immediately, without a trial.
 
 use plugbay::{Outcome, Reason};
 

@@ -1,5 +1,5 @@
 //! An attack by calls: a hostile version replaces the good one, is called from several threads at
-//! once, and is replaced again.
+//! the same time, and is replaced again.
 
 use plugbay::{CallError, CallErrorKind, Error};
 use plugbay_fixtures::{Behaviour, Export, Guest};

@@ -235,7 +235,7 @@ fn snake_case(name: &str) -> String {
     text
 }
 
-/// A line in C's names. In a comment only what stands between backticks is a name.
+/// A line in C's names. In a comment, only a word between backticks is a name.
 fn line_in_c(line: &str) -> String {
     let is_comment = line.trim_start().starts_with('*');
     let line =

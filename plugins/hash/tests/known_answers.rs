@@ -83,7 +83,7 @@ fn a_million_letters_are_digested() {
 }
 
 #[test]
-fn several_algorithms_are_computed_at_once() {
+fn several_algorithms_are_computed_in_one_request() {
     let response = post(Some("alg=crc32,SHA256,%20sha1"), b"").expect("an answer");
     assert_eq!(
         String::from_utf8(response.body).expect("utf-8"),

@@ -185,9 +185,9 @@ fn newest(name: &str, model: &Model) -> PluginIdentity {
 }
 
 proptest! {
-    /// Every plugin stays, starts or leaves, and none does two of these.
+    /// Every plugin has one transition or is retired, and none is in both lists.
     #[test]
-    fn each_plugin_has_one_transition_or_leaves(
+    fn each_plugin_has_one_transition_or_is_retired(
         running in running(), asked in asked(), tried in "[a-c]?", pinned in any::<bool>(),
     ) {
         let config = config(&tried);

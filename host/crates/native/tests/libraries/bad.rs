@@ -195,7 +195,7 @@ fn a_truncated_file_is_refused() {
     let artifact = Site::read(&path);
     assert!(site.runtime().recognises(&artifact));
     assert!(!site.runtime().is_whole(&artifact), "a host waits for the rest");
-    // The file is refused if it is prepared nevertheless.
+    // The file is refused if a host prepares it without waiting.
     let parts = ["expected a well-formed native library, found one that cannot be read"];
     assert_refusal(&site.refusal(&path), Reason::Malformed, &path, &parts);
 }

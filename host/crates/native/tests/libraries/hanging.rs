@@ -68,7 +68,7 @@ impl Hanging {
         }
     }
 
-    /// Starts the plugin while it hangs, and expects a refusal that says so.
+    /// Asserts that the plugin is refused while it hangs, and works after the gate is opened.
     #[track_caller]
     fn assert_refused(&self, reason: Reason, step: &str) {
         self.close();

@@ -46,7 +46,7 @@ fn a_crash_names_the_plugin_and_the_signal() {
         let host = Host::new();
         let first = host.pid();
         assert_eq!(host.fails(input), (kind, format!("plugin hostile@1.0.0: {end}")));
-        // The first new worker starts at once.
+        // The first new worker starts immediately.
         assert_eq!(host.tell("again"), "again");
         assert_ne!(host.pid(), first);
         assert_eq!(host.plugin.stats().instantiations, 2);
@@ -193,7 +193,7 @@ fn restarts_back_off_and_end() {
     let host = Setup { rules, ..Setup::default() }.host();
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
     assert_eq!(host.fails("abort").0, CallErrorKind::Crashed);
-    // After the second death calls fail at once, and say when to try again.
+    // After the second death, calls fail immediately, and their errors say when to try again.
     let begun = Instant::now();
     let (kind, message) = host.fails("too early");
     assert_eq!(kind, CallErrorKind::Unavailable);

@@ -45,7 +45,7 @@ fn lines_beyond_the_rate_are_dropped_and_counted() {
     let before = logged("one of many").len();
     assert_eq!(host.tell("flood 2000"), "cba");
     let dropped = host.plugin.stats().limited["logs"];
-    // Lines were written at once, or within the time that the test took.
+    // Lines were written within the rate, which allows more the longer the test took.
     let written = u64::try_from(logged("one of many").len() - before).unwrap();
     // One line is printed.
     assert!((2000..=2001).contains(&(written + dropped)), "{written} and {dropped}");

@@ -97,7 +97,7 @@ pub(crate) fn count(at: &str) -> io::Result<String> {
     Ok(format!("{entries} {}", names.len()))
 }
 
-/// Writes this many bytes at once, without asking for a permit.
+/// Writes this many bytes in one call, without asking for a permit.
 pub(crate) fn overwrite(at: &str, path: &str, bytes: &str) -> io::Result<String> {
     let bytes = bytes.parse().map_err(io::Error::other)?;
     let file = open(&folder(at)?, path, DescriptorFlags::WRITE).map_err(failed)?;
