@@ -155,7 +155,7 @@ fn tables_are_bounded() {
 
 #[test]
 fn recursion_is_bounded() {
-    fails(&Behaviour::Recurse, "", true, CallErrorKind::Trap, "call stack exhausted");
+    fails(&Behaviour::Recurse, "", true, CallErrorKind::Trap, "stack overflow");
 }
 
 #[test]
