@@ -12,6 +12,7 @@ mod connections;
 mod deadlines;
 #[cfg(target_os = "linux")]
 mod descriptors;
+mod hints;
 mod limits;
 #[cfg(unix)]
 mod native;
