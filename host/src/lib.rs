@@ -83,7 +83,7 @@ pub use plugbay_core::{
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
-pub use report::{ConfigWarning, Event, Events, Outcome, Rejected, Report, timestamp};
+pub use report::{ConfigWarning, Event, Events, Missed, Outcome, Rejected, Report, timestamp};
 pub use set::{CallStatus, HealthStatus, RetryStatus, TrialStatus};
 pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
