@@ -127,8 +127,9 @@ fn commands(text: &str) -> Vec<String> {
         line[..end.unwrap_or(line.len())].trim().to_owned()
     };
     let commands = starts.map(|(at, _)| command(at));
-    // `plugbay worker: …` says who prints a line.
-    commands.filter(|it| !it.split(' ').nth(1).is_some_and(|word| word.ends_with(':'))).collect()
+    // `plugbay worker: …` says who prints a line, and `plugbay {version}` which version it is.
+    let is_command = |word: &str| !word.ends_with(':') && !word.starts_with('{');
+    commands.filter(|it| it.split(' ').nth(1).is_some_and(is_command)).collect()
 }
 
 /// The words of a command line. A placeholder of a format string stands for a capability.
