@@ -33,7 +33,25 @@ impl Host {
     }
 }
 
-/// Builds a [`Host`].
+/// Builds a [`Host`]. The settings compose in any order.
+///
+/// ```
+/// use plugbay::{Config, Host};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let mut config = Config::default();
+/// # config.host.cache = Default::default();
+/// config.host.linked = false;
+/// let echo = plugbay_fixtures::Guest::codec("echo").build();
+/// let host = Host::builder()
+///     .config(config)
+///     .plugins(folder.path()) // a folder, and
+///     .artifact("echo", echo) // bytes that the application has
+///     .watch(false)
+///     .build_blocking()?;
+/// assert_eq!(host.names("codec"), ["echo"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
 pub struct Builder {
     config: Option<ConfigLoader>,
@@ -143,13 +161,100 @@ impl Builder {
         self
     }
 
-    /// Adds a kind of WASM plugin that the application defines.
+    /// Adds a kind of WASM plugin that the application defines: a name, a WIT interface, and the trait
+    /// that callers call. `examples/own_kind` is the same as a program.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use plugbay::wasm::wasmtime::{self, component::TypedFunc};
+    /// use plugbay::wasm::{Calls, Exports, WasmKind};
+    /// use plugbay::{CallError, CallOptions, Context, Host, Kind};
+    /// # use plugbay::Config;
+    ///
+    /// trait Greet: Send + Sync {
+    ///     fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError>;
+    /// }
+    ///
+    /// struct Greeter;
+    ///
+    /// impl Kind for Greeter {
+    ///     const NAME: &'static str = "greeter";
+    ///     type Call = dyn Greet;
+    /// }
+    ///
+    /// // interface greeter { greet: func(capability: u32, name: string) -> string; }
+    /// impl WasmKind for Greeter {
+    ///     const INTERFACE: &'static str = "acme:greet/greeter@0.1.0";
+    ///     type Guest = TypedFunc<(u32, String), (String,)>;
+    ///
+    ///     fn load(exports: &mut Exports<'_>) -> wasmtime::Result<Self::Guest> {
+    ///         exports.function("greet")
+    ///     }
+    ///
+    ///     fn provide(calls: Calls<Self>) -> Arc<dyn Greet> {
+    ///         Arc::new(calls)
+    ///     }
+    /// }
+    ///
+    /// impl Greet for Calls<Greeter> {
+    ///     fn greet(&self, context: &Context<'_>, name: &str) -> Result<String, CallError> {
+    ///         let params = (self.capability(), name.to_owned());
+    ///         self.call(context, |greet| greet, params, |(greeting,)| Ok(greeting))
+    ///     }
+    /// }
+    ///
+    /// # let mut config = Config::default();
+    /// # config.host.linked = false;
+    /// # config.host.cache = Default::default();
+    /// # let wit = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/own_kind/greeter.wit"));
+    /// # let wat = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/own_kind/guest.wat"));
+    /// # let plugin = plugbay_fixtures::component(wit, "greeter-plugin", wat);
+    /// let builder = Host::builder().config(config).watch(false).kind::<Greeter>();
+    /// let host = builder.artifact("greeter", plugin).build_blocking()?;
+    /// let greeter = host.get::<Greeter>("hello")?;
+    /// let options = CallOptions::default();
+    /// let hello = greeter.call(options, |greeter, context| greeter.greet(context, "Ada"))?;
+    /// assert_eq!(hello, "Hello, Ada");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn kind<K: WasmKind>(self) -> Self {
         self.wasm(plugbay_wasm::Builder::kind::<K>)
     }
 
     /// Sets up the WASM runtime further: kinds, interfaces for plugins to import.
+    ///
+    /// A function of the host that plugins import gets their arguments, and the
+    /// [`State`](crate::wasm::State) of the instance that calls, which says of which plugin it is. It
+    /// runs in the `tracing` span of the call. `examples/host_function` has a plugin that calls this one:
+    ///
+    /// ```
+    /// use plugbay::Host;
+    /// use plugbay::wasm::State;
+    /// use plugbay::wasm::wasmtime::StoreContextMut;
+    /// # use plugbay::Config;
+    ///
+    /// # let mut config = Config::default();
+    /// # config.host.linked = false;
+    /// # config.host.cache = Default::default();
+    /// // interface audit { note: func(what: string); }
+    /// let note = |store: StoreContextMut<'_, State>, (what,): (String,)| {
+    ///     let plugin = store.data().plugin();
+    ///     println!("{} {:?} notes {what}", plugin.name(), plugin.version());
+    ///     Ok(())
+    /// };
+    /// let host = Host::builder()
+    ///     .config(config)
+    ///     .watch(false)
+    ///     .wasm(move |wasm| {
+    ///         wasm.import("acme:greet/audit@0.1.0", move |linker| {
+    ///             linker.instance("acme:greet/audit@0.1.0")?.func_wrap("note", note)
+    ///         })
+    ///     })
+    ///     .build_blocking()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn wasm(
         mut self,

@@ -23,6 +23,32 @@ use crate::status::Status;
 const STUCK: Duration = Duration::from_mins(5);
 
 /// A running set of plugins. Cheap to clone; the last clone to go ends the reconciler.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use plugbay::Host;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let plugins = folder.path();
+/// # std::fs::write(plugins.join("echo.wasm"), plugbay_fixtures::Guest::codec("echo").build())?;
+/// let host = Host::builder().plugins(plugins).build().await?;
+/// assert_eq!(host.names("codec"), ["echo"]);
+/// let bytes = host.codec("echo")?.encode(&["a", "b"])?;
+/// assert_eq!(host.codec("echo")?.decode::<Vec<String>>(&bytes)?, ["a", "b"]);
+///
+/// std::fs::write(plugins.join("junk.wasm"), "no plugin")?;
+/// let report = host.reload().await;
+/// assert_eq!(report.rejected[0].reason.as_str(), "unknown-format");
+/// assert_eq!(host.names("codec"), ["echo"], "the others serve on");
+///
+/// host.shutdown(Duration::from_secs(5)).await;
+/// assert!(!host.is_alive());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Host {
     pub(crate) shared: Arc<HostState>,
@@ -101,9 +127,33 @@ impl Host {
     }
 
     /// The names of a kind's capabilities, sorted: a copy that the caller owns.
+    ///
+    /// A kind without capabilities has no names, and neither has a kind that does not exist, such as a
+    /// typing error. [`Host::names_of`] takes a type instead, and [`Host::kinds`] lists the kinds.
+    ///
+    /// ```
+    /// # use plugbay::{Config, Host};
+    /// # let mut config = Config::default();
+    /// # config.host.linked = false;
+    /// # config.host.cache = Default::default();
+    /// # let echo = plugbay_fixtures::Guest::codec("echo").build();
+    /// # let builder = Host::builder().config(config).watch(false).artifact("echo", echo);
+    /// # let host = builder.build_blocking()?;
+    /// assert_eq!(host.names("codec"), ["echo"]);
+    /// assert_eq!(host.names_of::<plugbay::Codec>(), ["echo"]);
+    /// assert!(host.names("codecs").is_empty(), "a typing error");
+    /// assert_eq!(host.kinds(), ["codec"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn names(&self, kind: &str) -> Vec<String> {
         self.shared.cell.peek(|published| published.generation.names(kind))
+    }
+
+    /// The names of the capabilities of the kind `K`, sorted.
+    #[must_use]
+    pub fn names_of<K: Kind>(&self) -> Vec<String> {
+        self.names(K::NAME)
     }
 
     /// The kinds that the running generation holds capabilities of, sorted.
@@ -197,6 +247,19 @@ impl Host {
         done.await.unwrap_or(Err(RollbackError::Stopped))
     }
 
+    /// As [`Host::roll_back`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Host::roll_back`].
+    ///
+    /// # Panics
+    ///
+    /// Inside an async runtime: use [`Host::roll_back`] there.
+    pub fn roll_back_blocking(&self, generation: u64) -> Result<Report, RollbackError> {
+        let done = self.control.signal.command(OperatorCommand::RollBack(generation));
+        done.blocking_recv().unwrap_or(Err(RollbackError::Stopped))
+    }
+
     /// Applies changes of files and configuration again, after [`Host::roll_back`].
     ///
     /// # Errors
@@ -208,6 +271,19 @@ impl Host {
     pub async fn resume(&self) -> Result<Report, RollbackError> {
         let done = self.control.signal.command(OperatorCommand::Resume);
         done.await.unwrap_or(Err(RollbackError::Stopped))
+    }
+
+    /// As [`Host::resume`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Host::resume`].
+    ///
+    /// # Panics
+    ///
+    /// Inside an async runtime: use [`Host::resume`] there.
+    pub fn resume_blocking(&self) -> Result<Report, RollbackError> {
+        let done = self.control.signal.command(OperatorCommand::Resume);
+        done.blocking_recv().unwrap_or(Err(RollbackError::Stopped))
     }
 
     /// Whether a generation serves: true from [`build`](crate::Builder::build) to
@@ -254,13 +330,36 @@ impl Host {
     ///
     /// This cannot fail; calls that come later are refused as retired.
     pub async fn shutdown(&self, deadline: Duration) -> Vec<String> {
+        let Some(work) = self.stopping(deadline) else { return Vec::new() };
+        // On the host's own runtime: the caller's may not be tokio.
+        self.shared.tokio.spawn(work).await.unwrap_or_default()
+    }
+
+    /// As [`Host::shutdown`], blocking the thread.
+    ///
+    /// # Panics
+    ///
+    /// Inside an async runtime: use [`Host::shutdown`] there.
+    #[expect(clippy::must_use_candidate, reason = "most callers only want the host to end")]
+    pub fn shutdown_blocking(&self, deadline: Duration) -> Vec<String> {
+        let Some(work) = self.stopping(deadline) else { return Vec::new() };
+        let (done, stopped) = oneshot::channel();
+        self.shared.tokio.spawn(async move {
+            // The receiver waits for this.
+            let _ = done.send(work.await);
+        });
+        stopped.blocking_recv().unwrap_or_default()
+    }
+
+    /// The work of a shutdown; `None` if the host is shut down already.
+    fn stopping(&self, deadline: Duration) -> Option<impl Future<Output = Vec<String>> + use<>> {
         if !self.control.stop() {
-            return Vec::new();
+            return None;
         }
         let end = stop::after(deadline);
         let ended = self.control.ended.lock().ok().and_then(|mut ended| ended.take());
         let shared = Arc::clone(&self.shared);
-        let work = async move {
+        Some(async move {
             let reconciled = async {
                 if let Some(ended) = ended {
                     // A running reconciliation shuts down what it had started.
@@ -270,9 +369,7 @@ impl Host {
             let hung = tokio::join!(stop::stop_all(&shared, end), reconciled).0;
             shared.set_shut_down();
             hung
-        };
-        // On the host's own runtime: the caller's may not be tokio.
-        self.shared.tokio.spawn(work).await.unwrap_or_default()
+        })
     }
 }
 

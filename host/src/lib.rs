@@ -79,15 +79,20 @@ pub use plugbay_core::{
     Blame, CallError, CallErrorKind, Cancel, CapabilityKey, Context, Description, Digest,
     Environment, FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice,
     Plugin, Policy, Prepared, Protection, Provider, Reason, Refusal, Runtime, Source, escaped,
+    key_part,
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
-pub use report::{ConfigWarning, Event, Events, Outcome, Rejected, Report, timestamp};
+pub use report::{ConfigWarning, Event, Events, Missed, Outcome, Rejected, Report, timestamp};
 pub use set::{CallStatus, HealthStatus, RetryStatus, TrialStatus};
 pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
     RouteStatus, Status,
 };
+
+/// The versions of the C ABI that this host serves.
+#[cfg(feature = "native")]
+pub use plugbay_native::ABI_VERSIONS as NATIVE_ABI_VERSIONS;
 
 /// Child processes of this program: native plugins run in them (`Builder::worker`), and components
 /// are compiled in them (`Builder::compiler`).

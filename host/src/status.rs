@@ -163,6 +163,9 @@ pub struct PluginStatus {
     pub started_at: SystemTime,
     /// The capabilities that it offers, as `kind:name`.
     pub capabilities: Vec<String>,
+    /// The routes that lead to its handlers, whoever suggested them.
+    #[serde(default)]
+    pub routes: Vec<RouteStatus>,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
     /// The grants that its imports need.
@@ -253,15 +256,17 @@ pub struct DrainingStatus {
 impl Status {
     pub(crate) fn of(published: &PublishedSet, shared: &HostState) -> Self {
         let generation = &published.generation;
+        let routes = routes(generation);
+        let members = generation.plugins.iter();
         let plugins: Vec<PluginStatus> =
-            generation.plugins.iter().flat_map(|(name, member)| versions(name, member)).collect();
+            members.flat_map(|(name, member)| versions(name, member, &routes)).collect();
         Self {
             generation: generation.number,
             published_at: generation.published,
             libraries: libraries(&plugins),
             plugins,
             capabilities: capabilities(generation),
-            routes: routes(generation),
+            routes,
             rejected: published.rejected.to_vec(),
             preparing: shared.preparing(),
             warnings: shared.warnings(),
@@ -296,10 +301,10 @@ fn past_status(past: &PastGeneration) -> GenerationStatus {
 }
 
 /// Every version of a plugin that serves.
-fn versions(name: &str, member: &Member) -> Vec<PluginStatus> {
-    let stable = plugin(name, &member.running, &member.source, member.since, None);
+fn versions(name: &str, member: &Member, routes: &[RouteStatus]) -> Vec<PluginStatus> {
+    let stable = plugin(name, &member.running, &member.source, member.since, None, routes);
     let canary = member.canary.as_ref().map(|canary| {
-        plugin(name, &canary.running, &canary.source, canary.since, Some(&canary.trial))
+        plugin(name, &canary.running, &canary.source, canary.since, Some(&canary.trial), routes)
     });
     std::iter::once(stable).chain(canary).collect()
 }
@@ -331,8 +336,12 @@ fn plugin(
     source: &Source,
     since: u64,
     trial: Option<&Trial>,
+    routes: &[RouteStatus],
 ) -> PluginStatus {
     let description = &running.description;
+    let handles = |name: &str| {
+        description.capabilities.iter().any(|it| it.kind == Handler::NAME && it.name == name)
+    };
     let (health, stats) = (running.health.status(), running.plugin.stats());
     let here = || if stats.worker.is_some() { Isolation::Process } else { Isolation::InProcess };
     PluginStatus {
@@ -352,6 +361,7 @@ fn plugin(
             .iter()
             .map(|capability| format!("{}:{}", capability.kind, capability.name))
             .collect(),
+        routes: routes.iter().filter(|route| handles(&route.handler)).cloned().collect(),
         imports: running.imports.clone(),
         requested: Grant::requested(&running.imports),
         granted: running.identity.policy.grants.open(),

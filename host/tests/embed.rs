@@ -6,11 +6,16 @@ mod support;
 #[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
 mod embed;
 
+#[path = "../examples/host_function/main.rs"]
+#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
+mod host_function;
+
 #[path = "../examples/own_kind/main.rs"]
 #[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
 mod own_kind;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use own_kind::Greeter;
 use plugbay::wasm::Engine;
@@ -26,6 +31,17 @@ fn the_embed_example_swaps_a_codec() {
     // A refused version is reported.
     let error = embed::swap(&version("1.0.0"), &version("two")).unwrap_err();
     assert!(error.to_string().contains("expected `major.minor.patch`"), "{error}");
+}
+
+#[test]
+fn the_example_with_a_function_for_plugins_knows_who_calls() {
+    let notes = host_function::audited(host_function::guest()).unwrap();
+    assert_eq!(notes, ["hello 1.0.0: encode"]);
+    // A host without the function refuses the plugin.
+    let site = place().plugin("hello.wasm", host_function::guest()).unwatched().host();
+    let rejected = site.rejected("hello.wasm").unwrap();
+    assert_eq!(rejected.reason, Reason::MissingImport);
+    assert!(rejected.message.contains("acme:greet/audit@0.1.0"), "{}", rejected.message);
 }
 
 #[test]
@@ -99,6 +115,37 @@ fn two_hosts_of_one_process_share_an_engine_and_nothing_else() {
     assert_eq!(two.encode("a"), "two");
     drop(one);
     assert_eq!(two.encode("a"), "two");
+}
+
+#[test]
+fn a_host_is_driven_without_an_async_runtime() {
+    let site = place().plugin("a.wasm", Guest::codec("a").stamp("1")).unwatched().host();
+    let first = site.snapshot().generation();
+    site.drop_in("a.wasm", Guest::codec("a").stamp("2"));
+    while site.encode("a") != "2" {
+        drop(site.reload_blocking());
+    }
+    assert!(site.roll_back_blocking(first).unwrap().published);
+    assert_eq!((site.encode("a").as_str(), site.status().pinned), ("1", Some(first)));
+    assert!(site.roll_back_blocking(99).is_err());
+    assert!(site.resume_blocking().unwrap().published);
+    assert_eq!(site.encode("a"), "2");
+    assert!(site.shutdown_blocking(Duration::from_secs(10)).is_empty());
+    assert!(!site.is_alive() && site.resume_blocking().is_err());
+    assert!(site.shutdown_blocking(Duration::from_secs(10)).is_empty(), "a second time");
+}
+
+#[test]
+fn codecs_are_called_without_blocking() {
+    let site = place().plugin("a.wasm", Guest::codec("a")).unwatched().host();
+    let codec = site.codec("a").unwrap();
+    wait(async {
+        let bytes = codec.encode_async(&["one", "two"]).await.unwrap();
+        assert_eq!(codec.decode_async::<Vec<String>>(bytes).await.unwrap(), ["one", "two"]);
+        let error = codec.decode_async::<u32>(vec![0x61, b'x']).await.unwrap_err();
+        assert_eq!(error.reason(), "deserialize");
+    });
+    assert_eq!(site.names_of::<plugbay::Codec>(), ["a"]);
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn tables_are_bounded() {
 
 #[test]
 fn recursion_is_bounded() {
-    assert_fails(&Behaviour::Recurse, "", true, CallErrorKind::Trap, "call stack exhausted");
+    assert_fails(&Behaviour::Recurse, "", true, CallErrorKind::Trap, "stack overflow");
 }
 
 #[test]

@@ -57,6 +57,26 @@ fn rollback_and_resumption_lose_no_call() {
 }
 
 #[test]
+fn what_is_still_refused_is_not_said_to_have_recovered() {
+    let (site, first, _second) = two_versions();
+    site.drop_in("junk.wasm", b"no plugin".to_vec());
+    until("it is refused", || site.rejected("junk.wasm").is_some());
+    let since = site.rejected("junk.wasm").unwrap().since;
+    let recovered = || site.count(|it| matches!(it, Outcome::Recovered { .. }));
+    // A rollback, one that fails, and the resumption: the file is what it was.
+    assert!(!wait(site.roll_back(first)).unwrap().rejected.is_empty());
+    assert!(wait(site.roll_back(99)).is_err());
+    assert_eq!(site.rejected("junk.wasm").unwrap().since, since);
+    drop(wait(site.resume()).unwrap());
+    assert_eq!((site.rejected("junk.wasm").unwrap().since, recovered()), (since, 0));
+    // What is fixed while changes are held back recovers after them.
+    wait(site.roll_back(first)).unwrap();
+    site.drop_in("junk.wasm", Guest::codec("b"));
+    drop(wait(site.resume()).unwrap());
+    until("it has recovered", || recovered() == 1 && site.rejected("junk.wasm").is_none());
+}
+
+#[test]
 fn the_configuration_is_rolled_back_too() {
     let puppets = Puppets::default();
     let site = place()

@@ -1,10 +1,12 @@
 //! The trait that [`export!`](crate::export) implements for every plugin, whatever its form.
 
-use crate::plugin::Plugin;
 use crate::route::Route;
 
 /// A plugin that [`export!`](crate::export) was called for. Only the macro implements it.
-pub trait Exported: Plugin {
+///
+/// It does not require [`Plugin`](crate::Plugin), whose own requirements the compiler would then check,
+/// and report, a second time where the macro implements this trait.
+pub trait Exported {
     /// The version of the plugin's crate.
     const VERSION: &'static str;
     /// The description of each of its capabilities. Calls name a capability by its index here.

@@ -18,6 +18,26 @@ use crate::set::{Capability, Cell, PublishedSet};
 ///
 /// A handle holds no plugin: a call goes to the generation that runs when the call begins,
 /// and stays with it to the end.
+///
+/// For the built-in kinds there are [`CodecHandle`](crate::CodecHandle) and
+/// [`HandlerHandle`](crate::HandlerHandle); this one calls the interface of any kind:
+///
+/// ```
+/// use plugbay::{CallOptions, Codec, Handle, Host};
+/// # use plugbay::Config;
+///
+/// # let mut config = Config::default();
+/// # config.host.linked = false;
+/// # config.host.cache = Default::default();
+/// # let echo = plugbay_fixtures::Guest::codec("echo").build();
+/// # let builder = Host::builder().config(config).watch(false).artifact("echo", echo);
+/// # let host = builder.build_blocking()?;
+/// let echo: Handle<Codec> = host.get("echo")?;
+/// let null = [0xf6]; // CBOR
+/// let bytes = echo.call(CallOptions::default(), |codec, context| codec.encode(context, &null))?;
+/// assert_eq!(bytes, null);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Handle<K> {
     cell: Arc<Cell>,
     /// `kind:name`.

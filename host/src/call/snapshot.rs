@@ -12,6 +12,36 @@ use crate::config::Config;
 use crate::set::{Cell, PublishedSet};
 
 /// A caller's view of one generation: everything it returns comes from the same set.
+///
+/// ```
+/// use plugbay::{CallOptions, Codec, Host, RouteMatch};
+/// # use plugbay::{Config, Request};
+/// # use plugbay_fixtures::Guest;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let mut config = Config::default();
+/// # config.host.linked = false;
+/// # config.host.cache = Default::default();
+/// # let builder = Host::builder().config(config).watch(false);
+/// # let builder = builder.artifact("both", Guest::both("mirror").route("POST", "/mirror/{id}").build());
+/// # let host = builder.build().await?;
+/// let snapshot = host.snapshot();
+/// assert_eq!((snapshot.generation(), snapshot.names("codec")), (1, vec!["mirror".to_owned()]));
+///
+/// // The lease keeps the plugin's version from being shut down.
+/// let codec = snapshot.lease::<Codec>("mirror")?;
+/// let null = [0xf6]; // CBOR
+/// assert_eq!(codec.encode_document(CallOptions::default(), &null)?, null);
+///
+/// let RouteMatch::Found(routed) = snapshot.route("POST", "/mirror/7") else { panic!() };
+/// assert_eq!((routed.handler(), routed.pattern()), ("mirror", "/mirror/{id}"));
+/// let request = Request { method: "POST".into(), body: b"hi".to_vec(), ..Request::default() };
+/// let response = routed.handle(CallOptions::default(), request).await?;
+/// assert_eq!(response.body, b"hi");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Snapshot {
     pub(crate) cell: Arc<Cell>,
@@ -25,7 +55,7 @@ impl Snapshot {
         self.published.generation.number
     }
 
-    /// The names of a kind's capabilities, sorted.
+    /// The names of a kind's capabilities, sorted; see [`Host::names`](crate::Host::names).
     #[must_use]
     pub fn names(&self, kind: &str) -> Vec<String> {
         self.published.generation.names(kind)

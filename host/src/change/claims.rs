@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use plugbay_core::handler::Handler;
-use plugbay_core::{CapabilityKey, Description, Kind as _, Reason, Refusal, Source};
+use plugbay_core::{CapabilityKey, Description, Kind as _, Reason, Refusal, Source, key_part};
 use plugbay_registry::router::{PatternProblem, RouteError, shape};
 
 use crate::config::Config;
@@ -106,7 +106,7 @@ impl<'c> Claims<'c> {
         for key in &keys {
             let mut owners = self.capabilities.get(key).into_iter().flatten();
             if let Some(owner) = owners.find(|it| !may_share(self.config, key, claim.name, it)) {
-                return Err(capability_clash(key, owner));
+                return Err(capability_clash(key, claim.name, owner));
             }
         }
         self.claim_routes(claim)?;
@@ -255,8 +255,13 @@ fn refused_member(member: &Member, refusal: Refusal) -> Rejection {
         source: source.clone(),
         plugin: Some(member.running.identity.name.clone()),
         digest: Some(digest),
-        refusal: refusal
-            .hint("it clashes with the last good version of another plugin, which still runs"),
+        refusal: Refusal {
+            hint: format!(
+                "{}; the other plugin is a last good version, which still runs",
+                refusal.hint
+            ),
+            ..refusal
+        },
     }
 }
 
@@ -268,11 +273,12 @@ fn name_clash(name: &str, other: &Source) -> Refusal {
     )
 }
 
-fn capability_clash(key: &CapabilityKey, owner: &str) -> Refusal {
+fn capability_clash(key: &CapabilityKey, name: &str, owner: &str) -> Refusal {
     let message = format!("expected no other plugin to offer {key}, found {owner:?}");
     Refusal::new(Reason::CapabilityClash, message).hint(format!(
-        "remove one, disable it ([plugins.{owner}] enabled = false), or name both in \
-         [capabilities.\"{key}\"] providers"
+        "remove one, disable it ([plugins.{}] enabled = false), or let both offer it: \
+         [capabilities.\"{key}\"] strategy = \"failover\", providers = [{owner:?}, {name:?}]",
+        key_part(owner)
     ))
 }
 

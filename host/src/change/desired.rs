@@ -8,12 +8,13 @@
 //! without a report if a file has the same plugin name, because such a file is meant to replace it.
 //! It gives way to nothing else.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use plugbay_core::{Description, Isolation, Policy, Reason, Refusal, Source};
+use plugbay_core::{Description, Isolation, Policy, Reason, Refusal, Source, cut, key_part};
 use plugbay_registry::migrate::Violation;
 use serde_json::Value;
 
@@ -22,6 +23,9 @@ use crate::config::Config;
 use crate::config::schema::check_plugin_config;
 use crate::report::Rejection;
 use crate::set::{Generation, Incumbent, Offer, PluginIdentity, Wanted};
+
+/// A schema in a hint is cut to this many bytes.
+const MAX_SCHEMA: usize = 1024;
 
 /// The plugins that should run, and what was refused.
 #[derive(Debug, Default)]
@@ -219,14 +223,15 @@ fn candidate(config: &Config, offer: &Offer, name: &str) -> Result<Option<Wanted
             return Ok(None);
         }
         let message = format!(
-            "[plugins.{name}] takes plugin {name:?} from {artifact:?}, found it in {file:?} too"
+            "[plugins.{}] takes plugin {name:?} from {artifact:?}, found it in {file:?} too",
+            key_part(name)
         );
         return Err(Refusal::new(Reason::NameClash, message).hint("remove one of the two"));
     }
     let empty = Value::Object(serde_json::Map::new());
     let plugin_config = settings.map_or(empty, |settings| settings.config.clone());
     let description = described_as(&offer.description, name)?;
-    check_config(name, &description, &plugin_config)?;
+    check_config(name, &offer.source, &description, &plugin_config)?;
     let policy = policy_of(config, offer, name);
     let identity = PluginIdentity {
         name: name.to_owned(),
@@ -256,7 +261,7 @@ pub(crate) fn as_configured(
     let empty = Value::Object(serde_json::Map::new());
     let section = config.plugins.get(name).map_or(empty, |settings| settings.config.clone());
     let changed = section != as_configured.config;
-    if changed && check_config(name, &offer.description, &section).is_ok() {
+    if changed && check_config(name, &offer.source, &offer.description, &section).is_ok() {
         as_configured.config = section;
     }
     as_configured
@@ -292,26 +297,54 @@ fn described_as(description: &Arc<Description>, name: &str) -> Result<Arc<Descri
     }
     name.clone_into(&mut renamed.name);
     renamed.check().map_err(|error| {
-        Refusal::new(Reason::Description, format!("[plugins.{name}] artifact: {error}"))
+        Refusal::new(Reason::Description, format!("[plugins.{}] artifact: {error}", key_part(name)))
             .hint("give the plugin a shorter name")
     })?;
     Ok(Arc::new(renamed))
 }
 
-fn check_config(name: &str, description: &Description, config: &Value) -> Result<(), Refusal> {
+fn check_config(
+    name: &str,
+    source: &Source,
+    description: &Description,
+    config: &Value,
+) -> Result<(), Refusal> {
+    let name = key_part(name);
     let Some(schema) = &description.config_schema else {
         if config.as_object().is_none_or(serde_json::Map::is_empty) {
             return Ok(());
         }
         let message = format!("[plugins.{name}.config]: expected no keys, found some");
         return Err(Refusal::new(Reason::ConfigSchema, message)
-            .hint("the plugin declares no configuration"));
+            .hint("the plugin declares no configuration; remove the keys"));
     };
     check_plugin_config(schema, config).map_err(|violations| {
         let all: Vec<&str> = violations.iter().map(|it| &*it.message).collect();
         Refusal::new(Reason::ConfigSchema, format!("[plugins.{name}.config]: {}", all.join("; ")))
-            .hint(format!("`plugbay inspect {name}` shows the schema"))
+            .hint(schema_hint(source, schema))
     })
+}
+
+/// Where the schema is shown. A plugin that is refused does not run, so its name is not enough.
+fn schema_hint(source: &Source, schema: &Value) -> String {
+    match source {
+        Source::File(path) => {
+            let path = path.display().to_string();
+            format!("`plugbay inspect {}` shows the schema", quoted_for_shell(&path))
+        }
+        Source::Linked(_) | Source::Memory(_) => {
+            format!("the schema is {}", cut(schema.to_string(), MAX_SCHEMA))
+        }
+    }
+}
+
+/// A word of a command line, in quotes if a shell would change it.
+fn quoted_for_shell(word: &str) -> Cow<'_, str> {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-+@%,:".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
 /// Refuses each `[plugins.NAME] artifact = …` whose file is missing.
@@ -330,7 +363,8 @@ fn missing_artifacts(
             continue;
         }
         let message = format!(
-            "[plugins.{name}] artifact: expected a file {artifact:?} in the plugin folder, found none"
+            "[plugins.{}] artifact: expected a file {artifact:?} in the plugin folder, found none",
+            key_part(name)
         );
         desired.refused.push(Rejection {
             source: Source::File(artifact.into()),

@@ -245,6 +245,7 @@ impl Next {
             source: wanted.offer.source.to_string(),
             digest: running.identity.digest.to_string(),
             replaces: replaces.map(|old| old.running.label.to_string()),
+            replaced_digest: replaces.map(|old| old.running.identity.digest.to_string()),
             took_ms: millis(took),
         };
         self.started.push(StartedPlugin { running: Arc::clone(&running), wanted, loaded });

@@ -43,8 +43,9 @@ impl Trials {
                 }
                 Some((canary, End::RolledBack(why))) => {
                     any = true;
-                    let refusal = Refusal::new(Reason::Canary, why)
-                        .hint("fix the plugin, or try it again with POST /v1/reload");
+                    let refusal = Refusal::new(Reason::Canary, why).hint(
+                        "fix the plugin, or try it again with `plugbay reload` (POST /v1/reload)",
+                    );
                     let digest = canary.running.identity.digest;
                     refused.push(Rejection {
                         source: canary.source.clone(),

@@ -37,6 +37,9 @@ pub(crate) struct Publisher {
     refused: Vec<Rejection>,
     /// Plugins that failed to restart; they stay rejected whatever a reconciliation finds.
     restart_failures: Vec<Rejection>,
+    /// What was refused when an operator rolled back. Until the resumption the folder is not read, so
+    /// that nothing is known to have recovered.
+    held: Option<Vec<Rejected>>,
     /// The configuration that the process started with: keys that need a restart have its values.
     booted: Arc<Config>,
 }
@@ -48,6 +51,7 @@ impl Publisher {
             history: History::default(),
             refused: Vec::new(),
             restart_failures: Vec::new(),
+            held: None,
             booted,
         }
     }
@@ -60,6 +64,25 @@ impl Publisher {
     /// What the last reconciliation refused.
     pub(crate) fn refused(&self) -> &[Rejection] {
         &self.refused
+    }
+
+    /// Keeps what is refused now on the list of rejections while `hold` is true; `before` is the set that
+    /// serves.
+    pub(crate) fn hold(&mut self, before: &PublishedSet, hold: bool) {
+        if !hold {
+            self.held = None;
+        } else if self.held.is_none() {
+            let refused = |it: &Rejected| {
+                let mut refused = self.refused.iter();
+                refused.any(|by| by.plugin == it.plugin && by.source.to_string() == it.source)
+            };
+            self.held = Some(before.rejected.iter().filter(|it| refused(it)).cloned().collect());
+        }
+    }
+
+    /// Whether rejections are kept on the list.
+    pub(crate) fn holds(&self) -> bool {
+        self.held.is_some()
     }
 
     /// Sets the plugins that failed to restart. Returns whether they changed.
@@ -261,16 +284,19 @@ impl Publisher {
             }
             rejected.push(entry);
         }
-        rejected.sort_by(|a, b| (&a.source, &a.plugin).cmp(&(&b.source, &b.plugin)));
-        let gone = before.rejected.iter().filter(|old| {
-            // The same source may now be refused for another reason, before or after its name is
-            // known: then it has not recovered.
-            !rejected.iter().any(|new| {
+        // The same source may now be refused for another reason, before or after its name is known: then
+        // it has not recovered.
+        let lists = |rejected: &[Rejected], old: &Rejected| {
+            rejected.iter().any(|new| {
                 let unnamed = new.plugin.is_none() || old.plugin.is_none();
                 new.source == old.source && (unnamed || new.plugin == old.plugin)
             })
-        });
-        for gone in gone {
+        };
+        let held = self.held.iter().flatten().filter(|held| !lists(&rejected, held));
+        let held: Vec<Rejected> = held.cloned().collect();
+        rejected.extend(held);
+        rejected.sort_by(|a, b| (&a.source, &a.plugin).cmp(&(&b.source, &b.plugin)));
+        for gone in before.rejected.iter().filter(|old| !lists(&rejected, old)) {
             self.shared.journal.note(number, Outcome::Recovered { source: gone.source.clone() });
         }
         rejected

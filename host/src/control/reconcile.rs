@@ -309,6 +309,8 @@ impl Reconciler {
         // A rollback is all or nothing. Versions that a trial rolled back do not count as refused
         // here.
         let strict = (config.host.strict || self.pinned.is_some()) && running.number > 0;
+        let resumes = strict && !self.pending.is_empty() && self.publisher.holds();
+        self.publisher.hold(&published, self.pinned.is_some() || resumes);
         if strict && !self.pending.is_empty() {
             // A change is applied as a whole: first, all of it must be prepared.
             if published.pinned.is_none() {

@@ -18,7 +18,7 @@ pub mod timestamp;
 mod warning;
 
 pub(crate) use self::journal::Journal;
-pub use self::journal::{Event, Events};
+pub use self::journal::{Event, Events, Missed};
 pub use self::outcome::Outcome;
 pub use self::rejected::Rejected;
 pub(crate) use self::rejected::Rejection;

@@ -26,6 +26,9 @@ pub enum Outcome {
         digest: String,
         /// The version that it replaces.
         replaces: Option<String>,
+        /// The digest of the version that it replaces.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaced_digest: Option<String>,
         /// Milliseconds that the load took. Reading, compiling, describing and `init` count only if
         /// this reconciliation had to do them.
         took_ms: u64,
@@ -286,13 +289,27 @@ impl Outcome {
     }
 }
 
+/// The beginning of a digest, enough to compare it with another one.
+fn short(digest: &str) -> &str {
+    let hex = digest.rsplit(':').next().unwrap_or(digest);
+    hex.get(..12).unwrap_or(hex)
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Loaded { plugin, source, replaces, took_ms, .. } => {
-                write!(f, "loaded {plugin} from {source} in {took_ms} ms")?;
+            Self::Loaded { plugin, source, digest, replaces, replaced_digest, took_ms } => {
+                // The version says nothing about two files of the same version.
+                let old_digest = replaced_digest
+                    .as_ref()
+                    .filter(|old| *old != digest && replaces.as_ref() == Some(plugin));
+                let (new, old) = match old_digest {
+                    Some(old) => (format!(" ({})", short(digest)), format!(" ({})", short(old))),
+                    None => (String::new(), String::new()),
+                };
+                write!(f, "loaded {plugin}{new} from {source} in {took_ms} ms")?;
                 match replaces {
-                    Some(old) => write!(f, ", in place of {old}"),
+                    Some(replaced) => write!(f, ", in place of {replaced}{old}"),
                     None => Ok(()),
                 }
             }
@@ -366,5 +383,33 @@ impl fmt::Display for Outcome {
             }
             Self::WatchRestored => write!(f, "file watching works again"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swap_with_equal_versions_shows_the_digests() {
+        let loaded = |replaces: &str, old: &str| {
+            let outcome = Outcome::Loaded {
+                plugin: "a@1.0.0".into(),
+                source: "a.wasm".into(),
+                digest: format!("sha256:{}", "ab".repeat(32)),
+                replaces: Some(replaces.into()),
+                replaced_digest: Some(format!("sha256:{}", old.repeat(32))),
+                took_ms: 7,
+            };
+            outcome.to_string()
+        };
+        assert_eq!(
+            loaded("a@1.0.0", "cd"),
+            "loaded a@1.0.0 (abababababab) from a.wasm in 7 ms, in place of a@1.0.0 (cdcdcdcdcdcd)"
+        );
+        let plain = |old: &str| format!("loaded a@1.0.0 from a.wasm in 7 ms, in place of {old}");
+        assert_eq!(loaded("a@0.9.0", "cd"), plain("a@0.9.0"));
+        // Only the configuration changed.
+        assert_eq!(loaded("a@1.0.0", "ab"), plain("a@1.0.0"));
     }
 }

@@ -44,6 +44,16 @@ fn trial() -> TrialStatus {
     trial
 }
 
+fn route() -> RouteStatus {
+    RouteStatus {
+        path: "/a/{id}".into(),
+        methods: vec!["GET".into()],
+        handler: "a".into(),
+        serves: true,
+        origin: "plugin:a".into(),
+    }
+}
+
 fn plugin() -> PluginStatus {
     PluginStatus {
         name: "a".into(),
@@ -58,6 +68,7 @@ fn plugin() -> PluginStatus {
         generation: 3,
         started_at: time(),
         capabilities: vec!["codec:a".into()],
+        routes: vec![route()],
         imports: vec!["wasi:clocks/wall-clock@0.2.6".into()],
         requested: vec![Grant::Clocks],
         granted: vec![Grant::Clocks, Grant::Files],
@@ -224,6 +235,7 @@ fn every_outcome_is_read_back() {
             source: "a.wasm".into(),
             digest: "00".into(),
             replaces: Some("a@0.9.0".into()),
+            replaced_digest: Some("01".into()),
             took_ms: 7,
         },
         Outcome::Rejected {

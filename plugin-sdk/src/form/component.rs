@@ -27,15 +27,16 @@ use std::sync::{Once, OnceLock};
 use bindings::exports::plugbay::plugin::lifecycle;
 use bindings::plugbay::plugin as wit;
 
+use super::advice;
 use crate::codecs::CodecInfo;
 use crate::exported::{Exported, Info};
 use crate::log::Level;
-use crate::plugin::Config;
+use crate::plugin::{Config, Plugin};
 use crate::{Error, ErrorKind, Result};
 
 /// A plugin with a place for its one instance, which `init` makes. `export!` implements it, as
 /// there are no generic statics.
-pub trait InstanceCell: Exported {
+pub trait InstanceCell: Exported + Sized {
     /// The place.
     fn cell() -> &'static OnceLock<Self>;
 }
@@ -43,13 +44,13 @@ pub trait InstanceCell: Exported {
 /// The plugin `P` behind the WIT world.
 pub struct Component<P>(PhantomData<P>);
 
-pub(crate) fn instance<P: InstanceCell>() -> Result<&'static P> {
+pub(crate) fn instance<P: InstanceCell + 'static>() -> Result<&'static P> {
     P::cell()
         .get()
         .ok_or_else(|| Error::internal("expected init to be called first, found no instance"))
 }
 
-impl<P: InstanceCell> lifecycle::Guest for Component<P> {
+impl<P: Plugin + InstanceCell> lifecycle::Guest for Component<P> {
     fn describe() -> wit::types::Description {
         report_panics();
         let capabilities = P::INFOS.iter().map(|info| {
@@ -96,12 +97,19 @@ impl<P: InstanceCell> lifecycle::Guest for Component<P> {
     }
 }
 
-/// Logs the message of a panic through the host, which otherwise sees only a trap.
+/// Sends the message of a panic to the host, which otherwise sees only a trap. The host makes it the
+/// message of the call's error.
 fn report_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
-            log(Level::Error, &panic.to_string(), &[("panic", "true")])
+            let mut message = panic.to_string();
+            if let Some(advice) = advice::of_panic(&message) {
+                message.push_str(" (");
+                message.push_str(advice);
+                message.push(')');
+            }
+            log(Level::Error, &message, &[("panic", "true")])
         }));
     });
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::codecs::CodecInfo;
 use crate::exported::{Exported, Info};
 use crate::log::Level;
-use crate::plugin::Config;
+use crate::plugin::{Config, Plugin};
 use crate::{Error, ErrorKind, Result};
 
 /// The kinds that a native plugin offers. `export!` implements it, next to [`Exported`].
@@ -24,7 +24,7 @@ pub trait NativeKinds {
 /// One instance of the plugin `P` behind the ABI.
 pub struct Native<P>(pub(crate) P);
 
-impl<P: Exported + NativeKinds> Exports for Native<P> {
+impl<P: Plugin + Exported + NativeKinds> Exports for Native<P> {
     const KINDS: &'static [NativeKind] = P::KINDS;
 
     fn describe() -> Result<Vec<u8>, plugbay_abi::Error> {

@@ -134,9 +134,9 @@ mod native {
     use crate::exported::Exported;
     use crate::form::{Native, NativeKinds, to_host};
     use crate::kind::Callable;
-    use crate::{Document, ErrorKind, Result};
+    use crate::{Document, ErrorKind, Plugin, Result};
 
-    impl<P: Exported + Callable + NativeKinds> CodecExports for Native<P> {
+    impl<P: Plugin + Exported + Callable + NativeKinds> CodecExports for Native<P> {
         fn encode(&self, index: u32, document: &[u8]) -> Result<Vec<u8>, Error> {
             functions::<P>(index)
                 .and_then(|codec| {

@@ -267,9 +267,9 @@ mod native {
     use crate::exported::Exported;
     use crate::form::{Native, NativeKinds, to_host};
     use crate::kind::Callable;
-    use crate::{ErrorKind, Result};
+    use crate::{ErrorKind, Plugin, Result};
 
-    impl<P: Exported + Callable + NativeKinds> HandlerExports for Native<P> {
+    impl<P: Plugin + Exported + Callable + NativeKinds> HandlerExports for Native<P> {
         fn handle(
             &self,
             index: u32,

@@ -44,6 +44,15 @@ impl Grant {
         }
     }
 
+    /// The keys of `[plugins.NAME.grants]` that give it, for people.
+    #[must_use]
+    pub fn keys(self) -> &'static str {
+        match self {
+            Self::Files => "read or write",
+            other => other.as_str(),
+        }
+    }
+
     /// The grant that an imported interface needs, if it needs one.
     ///
     /// Names are those of WASI 0.2, for instance `wasi:filesystem/types@0.2.6`.

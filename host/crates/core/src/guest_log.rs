@@ -1,5 +1,5 @@
-//! The log of plugins, as events of `tracing` under the target `plugbay::plugin`. Each entry is one
-//! line of bounded length, whatever the plugin writes.
+//! The log of plugins, as events of `tracing` under the target `plugbay::plugin`, and what plugins print
+//! under `plugbay::plugin::output`. Each entry is one line of bounded length, whatever the plugin writes.
 
 use std::fmt::{self, Write as _};
 
@@ -52,6 +52,18 @@ impl LogLevel {
         }
         at_level!(self, enabled)
     }
+}
+
+/// Writes a line that the plugin `name@version` printed to `stream`. Its target is another one than that
+/// of [`write_log`]: an operator who grants the output wants to see all of it.
+pub fn write_output(plugin: &str, level: LogLevel, line: &str, stream: &str) {
+    let message = Message(line);
+    macro_rules! write {
+        ($level:expr) => {
+            tracing::event!(target: "plugbay::plugin::output", $level, plugin, stream, "{message}")
+        };
+    }
+    at_level!(level, write);
 }
 
 /// Writes a line of the plugin `name@version`. It belongs to the current span, and so to the

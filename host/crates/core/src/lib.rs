@@ -51,11 +51,11 @@ pub use description::{CapabilityDescription, Description, DescriptionError, Rout
 pub use digest::{Digest, ParseDigestError};
 pub use escaped::escaped;
 pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};
-pub use guest_log::{LogLevel, write_log};
+pub use guest_log::{LogLevel, write_log, write_output};
 pub use kind::built_in::*;
 pub use kind::{BUILT_IN, BuiltIn, CapabilityKey, Kind, Provider};
 pub use metrics::GuestMetrics;
-pub use name::{MAX_NAME, NameError, check_name};
+pub use name::{MAX_NAME, NameError, check_name, key_part};
 pub use notice::{Notice, Observer, Unobserved};
 pub use plugbay_document as document;
 pub use plugin::{

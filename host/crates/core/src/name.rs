@@ -1,5 +1,7 @@
 //! Names of plugins and capabilities: one rule for all of them.
 
+use std::borrow::Cow;
+
 /// The longest name, in bytes.
 pub const MAX_NAME: usize = 64;
 
@@ -13,7 +15,7 @@ pub struct NameError {
 }
 
 /// Accepts names of 1 to [`MAX_NAME`] bytes of `a-z 0-9 - _ .` that begin with a letter
-/// or digit: safe as a file name, a metric label, a TOML bare key and a URL segment.
+/// or digit: safe as a file name, a metric label, a TOML key ([`key_part`]) and a URL segment.
 ///
 /// # Errors
 ///
@@ -27,6 +29,13 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
         return Ok(());
     }
     Err(NameError { found: name.chars().take(80).collect() })
+}
+
+/// A plugin's name as a part of a configuration key, such as `[plugins.NAME]`: with a dot in it, it is
+/// quoted.
+#[must_use]
+pub fn key_part(name: &str) -> Cow<'_, str> {
+    if name.contains('.') { Cow::Owned(format!("\"{name}\"")) } else { Cow::Borrowed(name) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Grant;
+use crate::{Grant, key_part};
 
 /// A report about a plugin for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,12 +68,13 @@ impl Notice {
     ///
     /// The formatter's.
     pub fn describe(&self, plugin: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = plugin.split_once('@').map_or(plugin, |(name, _version)| name);
+        let name = key_part(plugin.split_once('@').map_or(plugin, |(name, _version)| name));
         match self {
             Self::Denied { grant, tried, times } => write!(
                 f,
-                "{plugin} was not allowed to {tried} ({times} times); to allow it, set {grant} in \
-                 [plugins.{name}.grants]"
+                "{plugin} was not allowed to {tried} ({times} times); to allow it, set {} in \
+                 [plugins.{name}.grants]",
+                grant.keys()
             ),
             Self::Limited { limit, times } => write!(
                 f,
@@ -110,4 +111,30 @@ pub struct Unobserved;
 
 impl Observer for Unobserved {
     fn notice(&self, _plugin: &str, _notice: Notice) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Described(Notice);
+
+    impl fmt::Display for Described {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.describe("a.b@1.0.0", f)
+        }
+    }
+
+    #[test]
+    fn notices_name_keys_that_exist() {
+        let denied = |grant| Described(Notice::Denied { grant, tried: "try".into(), times: 1 });
+        assert!(
+            denied(Grant::Files)
+                .to_string()
+                .ends_with("; to allow it, set read or write in [plugins.\"a.b\".grants]")
+        );
+        assert!(denied(Grant::Clocks).to_string().contains(" set clocks in "));
+        let limited = Described(Notice::Limited { limit: "logs".into(), times: 1 });
+        assert!(limited.to_string().ends_with("raise logs in [plugins.\"a.b\"]"));
+    }
 }

@@ -8,7 +8,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Artifact, CallError, Description, Isolation, Observer, Policy, Provider, Refusal};
+use crate::{
+    Artifact, CallError, Description, Isolation, Observer, Policy, Provider, Refusal, Source, cut,
+};
+
+/// A file's name is cut to this many bytes where it stands for a plugin.
+const MAX_FILE_NAME: usize = 256;
 
 /// Runs plugins of one form: WASM components, native libraries, linked crates.
 pub trait Runtime: Send + Sync + 'static {
@@ -97,13 +102,26 @@ impl Identity {
         Self { name: Arc::from(name), label: Arc::from(format!("{name}@{version}")) }
     }
 
+    /// The identity of an artifact whose plugin is not described yet: the name of its file.
+    #[must_use]
+    pub fn of_source(source: &Source) -> Self {
+        let name: Arc<str> = Arc::from(cut(source.file_name(), MAX_FILE_NAME));
+        Self { label: Arc::clone(&name), name }
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// `name@version`, as errors and logs show it.
+    /// The version; `None` before `describe`.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.label.strip_prefix(&*self.name)?.strip_prefix('@')
+    }
+
+    /// `name@version`, as errors and logs show it; before `describe` the name of the file.
     #[must_use]
     pub fn label(&self) -> &Arc<str> {
         &self.label

@@ -19,11 +19,19 @@ pub(crate) enum Fault {
     Version,
     /// Its vtable is not valid.
     Vtable,
+    /// A function of its vtable, or of the table of a kind, is null.
+    Missing,
 }
 
 impl Fault {
-    const ALL: [Self; 5] =
-        [Self::Loader, Self::NoEntry, Self::EntryPanicked, Self::Version, Self::Vtable];
+    const ALL: [Self; 6] = [
+        Self::Loader,
+        Self::NoEntry,
+        Self::EntryPanicked,
+        Self::Version,
+        Self::Vtable,
+        Self::Missing,
+    ];
 
     /// The fault that the error stands for.
     pub(crate) fn of(error: &OpenError) -> Self {
@@ -31,15 +39,16 @@ impl Fault {
             OpenError::Load { .. } => Self::Loader,
             OpenError::Entry { .. } => Self::NoEntry,
             OpenError::Panicked { .. } => Self::EntryPanicked,
-            OpenError::Incompatible { source, .. } => match source {
-                Incompatible::Version { .. } => Self::Version,
-                Incompatible::Kind { problem, .. }
-                    if matches!(**problem, Incompatible::Version { .. }) =>
-                {
-                    Self::Version
-                }
-                _ => Self::Vtable,
-            },
+            OpenError::Incompatible { source, .. } => Self::of_vtable(source),
+        }
+    }
+
+    fn of_vtable(problem: &Incompatible) -> Self {
+        match problem {
+            Incompatible::Version { .. } => Self::Version,
+            Incompatible::Missing { .. } => Self::Missing,
+            Incompatible::Kind { problem, .. } => Self::of_vtable(problem),
+            _ => Self::Vtable,
         }
     }
 
@@ -52,10 +61,16 @@ impl Fault {
     /// The refusal of a plugin for this fault.
     pub(crate) fn refusal(self, message: String) -> Refusal {
         let (reason, hint) = match self {
-            Self::Loader => {
-                (Reason::Loader, "install the library that it needs, or link that one statically")
-            }
-            Self::NoEntry => (Reason::NoEntry, "export it"),
+            Self::Loader => (
+                Reason::Loader,
+                "install the library that it needs, link that one statically, or name its folder with a full \
+                 path (-rpath): what lies beside the file ($ORIGIN) is not found, because a private copy is \
+                 loaded",
+            ),
+            Self::NoEntry => (
+                Reason::NoEntry,
+                "use PLUGBAY_PLUGIN of plugbay.h or export! of plugbay-sdk, which export it",
+            ),
             Self::EntryPanicked => (Reason::NoEntry, "let it return a static vtable"),
             Self::Version => (
                 Reason::AbiVersion,
@@ -64,6 +79,10 @@ impl Fault {
             Self::Vtable => {
                 (Reason::BadHeader, "return a static vtable whose size is that of its struct")
             }
+            Self::Missing => (
+                Reason::BadHeader,
+                "set every function of the table; one that has nothing to do returns at once",
+            ),
         };
         Refusal::new(reason, message).hint(hint)
     }

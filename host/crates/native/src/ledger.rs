@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use plugbay_core::{GuestMetrics, LogLevel, Notice, Observer, Policy, Unobserved, write_log};
+use plugbay_core::{
+    GuestMetrics, LogLevel, Notice, Observer, Policy, Unobserved, write_log, write_output,
+};
 use plugbay_guard::Quota;
 
 /// The keys of the limits, as notices and the status name them.
@@ -37,8 +39,8 @@ impl Ledger {
     }
 
     /// A ledger without an observer, for `describe`.
-    pub(crate) fn unobserved(label: &str, policy: &Policy) -> Self {
-        Self::new(&Arc::from(label), policy, Arc::new(Unobserved))
+    pub(crate) fn unobserved(label: &Arc<str>, policy: &Policy) -> Self {
+        Self::new(label, policy, Arc::new(Unobserved))
     }
 
     /// The plugin, as `name@version`.
@@ -66,6 +68,15 @@ impl Ledger {
         let written = self.take(LOGS, self.logs.as_ref()).is_ok();
         if written {
             write_log(&self.label, level, message, fields);
+        }
+        written
+    }
+
+    /// As [`Ledger::write_log`], of a line that the plugin's process printed.
+    pub(crate) fn write_output(&self, line: &str) -> bool {
+        let written = self.take(LOGS, self.logs.as_ref()).is_ok();
+        if written {
+            write_output(&self.label, LogLevel::Info, line, "output");
         }
         written
     }
@@ -123,7 +134,7 @@ mod tests {
     #[test]
     fn zero_is_no_limit() {
         let policy = Policy { logs: 0, host_calls: 0, ..Policy::default() };
-        let ledger = Ledger::unobserved("p", &policy);
+        let ledger = Ledger::unobserved(&"p".into(), &policy);
         assert!((0..10_000).all(|_| ledger.host_call().is_ok()));
         assert!(ledger.limited().is_empty());
     }

@@ -49,6 +49,7 @@ mod runtime;
 pub mod worker;
 
 pub use file::header;
+pub use file::header::ABI_VERSIONS;
 pub use file::staging::{PrivateCopy, Staging, StagingError};
 pub use in_process::libraries::{Libraries, LoadedLibrary};
 pub use linked::LinkedRuntime;

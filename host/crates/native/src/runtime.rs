@@ -79,8 +79,15 @@ impl Runtime for NativeRuntime {
         header::is_whole(&artifact.bytes)
     }
 
-    /// Does nothing yet: a library that policy refuses is neither read nor copied.
+    /// Refuses a static library. Does nothing else yet: a library that policy refuses is neither read
+    /// nor copied.
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
+        if header::is_archive(&artifact.bytes)
+            && let Err(error) = header::read(&artifact.bytes)
+        {
+            let message = format!("{}: {error}", artifact.source);
+            return Err(Refusal::new(reason_of_header(&error), message).hint(error.hint()));
+        }
         Ok(Arc::new(NativePrepared {
             source: artifact.source.clone(),
             digest: artifact.digest,
@@ -230,7 +237,7 @@ impl Prepared for NativePrepared {
         let described = match self.placement(isolation) {
             Ok(Placement::InProcess((_, description))) => Ok(description.clone()),
             Ok(Placement::Worker(worker, copy)) => {
-                worker::describe(worker, copy.path(), &Policy::default())
+                worker::describe(worker, copy.path(), &self.source, &Policy::default())
             }
             Err(refusal) => Err(refusal),
         };

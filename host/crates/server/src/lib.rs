@@ -20,6 +20,8 @@
 //! # }
 //! ```
 //!
+//! [`DataPlane`] is the data plane as a tower service, for an application with an HTTP server of its own.
+//!
 //! # A request of the data plane
 //!
 //! connection (counted, header and idle timeouts) → id, span, **one snapshot**, deadline → route or
@@ -61,7 +63,7 @@ mod problem;
 mod server;
 mod shared;
 
-pub use data::RESERVED_PATHS;
+pub use data::{DataPlane, RESERVED_PATHS};
 pub use descriptors::raise_descriptor_limit;
 pub use history::Record;
 pub use problem::{Problem, ProblemDetails};

@@ -15,6 +15,11 @@
 //! the variables or the working folder of the block before it. `<!-- instead: command -->` names a
 //! command to run instead of a slow block, such as a build.
 //!
+//! The tests `…_with_real_builds` run every block, also those with `no-run`, in a copy of the repository:
+//! `cargo test -p plugbay-server --test docs -- --ignored`, a stage of `cargo xtask test`. The comment
+//! before a block can say `slowly: command`, to run that instead; `within: folder`, to run it there; and
+//! `needs: target`, to skip it if the compiler lacks that target.
+//!
 //! Rust blocks are doc tests of the crates that they document.
 
 #![cfg(unix)]
@@ -31,6 +36,8 @@ use tempfile::TempDir;
 
 /// The longest time that a block may take.
 const TIMEOUT: Duration = Duration::from_mins(2);
+/// The same for a build.
+const BUILD_TIMEOUT: Duration = Duration::from_mins(60);
 /// The longest time until the first terminal prints the expected output. Less than `host.rescan`,
 /// so that changes must be found by the watcher.
 const SOON: Duration = Duration::from_secs(20);
@@ -63,6 +70,35 @@ fn operating() {
 #[test]
 fn embedding() {
     run("docs/embedding.md");
+}
+
+#[test]
+#[ignore = "builds the program without optimisation, and the bundled plugins: minutes"]
+fn getting_started_with_real_builds() {
+    let page = "docs/getting-started.md";
+    Terminals::in_a_copy_of_the_repository(page).run_all();
+}
+
+#[test]
+#[ignore = "builds the bundled plugins, and those of the guide: minutes"]
+fn writing_a_plugin_with_real_builds() {
+    let page = "docs/writing-a-plugin.md";
+    let terminals = Terminals::in_a_copy_of_the_repository(page);
+    // What the guide says before its first build: the crate, and its place in the workspace.
+    let plugins = terminals.folder.path().join("plugins");
+    let text = fs::read_to_string(root().join(page)).unwrap();
+    let blocks = blocks(&text);
+    let first = |is: fn(&Block) -> bool| blocks.iter().find(|block| is(block)).unwrap();
+    let code = first(|block| block.is("rust")).text.replace("\n# fn main() {}", "");
+    let manifest = &first(|block| block.is("toml") && block.has("manifest")).text;
+    fs::create_dir_all(plugins.join("lines/src")).unwrap();
+    fs::write(plugins.join("lines/src/lib.rs"), code).unwrap();
+    fs::write(plugins.join("lines/Cargo.toml"), manifest).unwrap();
+    let workspace = fs::read_to_string(plugins.join("Cargo.toml")).unwrap();
+    let members = workspace.replacen("members = [", "members = [\n    \"lines\",", 1);
+    assert_ne!(members, workspace);
+    fs::write(plugins.join("Cargo.toml"), members).unwrap();
+    terminals.run_all();
 }
 
 #[test]
@@ -130,13 +166,23 @@ impl Block {
         self.info.iter().skip(1).any(|it| it == flag)
     }
 
-    fn runs(&self) -> bool {
-        !self.has("no-run") || self.instead().is_some()
+    /// Whether it runs, in a test with real builds or in a quick one.
+    fn runs(&self, really: bool) -> bool {
+        !self.has("no-run") || really || self.directive("instead").is_some()
     }
 
-    /// The command to run instead.
-    fn instead(&self) -> Option<&str> {
-        self.comment.split_once("instead: ").map(|(_, command)| command.trim())
+    /// The commands to run, in a test with real builds or in a quick one.
+    fn commands(&self, really: bool) -> &str {
+        let other = self.directive(if really { "slowly" } else { "instead" });
+        other.unwrap_or(&self.text)
+    }
+
+    /// What the comment says after this word and a colon.
+    fn directive(&self, word: &str) -> Option<&str> {
+        let (_, said) = self.comment.split_once(&format!("{word}: "))?;
+        let words = ["instead: ", "slowly: ", "within: ", "needs: "];
+        let end = words.iter().filter_map(|word| said.find(word)).min();
+        Some(said[..end.unwrap_or(said.len())].trim())
     }
 }
 
@@ -171,31 +217,7 @@ fn blocks(page: &str) -> Vec<Block> {
 
 /// Runs all blocks of a page.
 fn run(page: &str) {
-    let text = fs::read_to_string(root().join(page)).unwrap();
-    let blocks = blocks(&text);
-    let mut terminals = Terminals::new(page);
-    let mut before: Option<&Block> = None;
-    for block in &blocks {
-        terminals.line = block.line;
-        if block.is("sh") {
-            terminals.sh(block);
-        } else if block.is("text") && block.has("built") && !terminals.built {
-            terminals.first_prints("serving …\n");
-        } else if block.is("text") && block.has("background") {
-            terminals.first_prints(&block.text);
-        } else if block.is("text") {
-            match before.filter(|before| before.is("sh") && before.runs()) {
-                Some(before) if before.has("background") => terminals.first_prints(&block.text),
-                Some(_) => terminals.second_printed(&block.text),
-                None => {}
-            }
-        } else if block.is("toml") && !block.has("manifest") {
-            let loaded = Config::builder().text(&block.text, page).load();
-            assert!(loaded.is_ok(), "{}: {}", terminals.place(), loaded.unwrap_err());
-        }
-        before = Some(block);
-    }
-    terminals.end_first();
+    Terminals::new(page).run_all();
 }
 
 /// The two terminals of a reader, in a folder that looks like the repository.
@@ -207,6 +229,8 @@ struct Terminals {
     ports: (u16, u16),
     /// Whether the components of the bundled plugins are built.
     built: bool,
+    /// Whether the folder is a copy of the repository, in which every block runs.
+    really: bool,
     first: Option<First>,
     printed: String,
 }
@@ -234,7 +258,62 @@ impl Terminals {
         }
         let ports = (free_port(0), free_port(1));
         let page = page.to_owned();
-        Self { page, line: 0, folder, ports, built, first: None, printed: String::new() }
+        let (first, printed) = (None, String::new());
+        Self { page, line: 0, folder, ports, built, really: false, first, printed }
+    }
+
+    /// The two terminals of a reader who has cloned the repository.
+    fn in_a_copy_of_the_repository(page: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listed = Command::new("git")
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .current_dir(root())
+            .output()
+            .expect("expected git, which lists the files of the repository");
+        assert!(listed.status.success(), "expected a clone of the repository");
+        for file in String::from_utf8(listed.stdout).unwrap().split_terminator('\0') {
+            let (from, to) = (root().join(file), folder.path().join(file));
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            // A file that is deleted, and not yet committed, is listed.
+            if from.exists() {
+                fs::copy(from, to).unwrap();
+            }
+        }
+        // Kept between runs: most of it stays the same.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guides");
+        fs::create_dir_all(&target).unwrap();
+        std::os::unix::fs::symlink(target, folder.path().join("target")).unwrap();
+        let (page, ports) = (page.to_owned(), (free_port(0), free_port(1)));
+        let (first, printed) = (None, String::new());
+        Self { page, line: 0, folder, ports, built: true, really: true, first, printed }
+    }
+
+    /// Runs all blocks of the page.
+    fn run_all(mut self) {
+        let text = fs::read_to_string(root().join(&self.page)).unwrap();
+        let blocks = blocks(&text);
+        let mut before: Option<&Block> = None;
+        for block in &blocks {
+            self.line = block.line;
+            if block.is("sh") {
+                self.sh(block);
+            } else if block.is("text") && block.has("built") && !self.built {
+                self.first_prints("serving …\n");
+            } else if block.is("text") && block.has("background") {
+                self.first_prints(&block.text);
+            } else if block.is("text") {
+                match before.filter(|before| before.is("sh") && before.runs(self.really)) {
+                    Some(before) if before.has("background") => self.first_prints(&block.text),
+                    Some(_) => self.second_printed(&block.text),
+                    None => {}
+                }
+            } else if block.is("toml") && !block.has("manifest") {
+                let loaded = Config::builder().text(&block.text, &self.page).load();
+                assert!(loaded.is_ok(), "{}: {}", self.place(), loaded.unwrap_err());
+            }
+            before = Some(block);
+        }
+        self.end_first();
     }
 
     fn place(&self) -> String {
@@ -247,12 +326,23 @@ impl Terminals {
             "{}: expected `<!-- not run: why -->` before the block",
             self.place()
         );
-        if !block.runs() {
+        if !block.runs(self.really) {
             return;
         }
-        let commands = block.instead().unwrap_or(&block.text);
+        let mut commands = block.commands(self.really).to_owned();
+        if self.really {
+            if let Some(target) = block.directive("needs")
+                && !has_target(target)
+            {
+                eprintln!("{}: skipped: the compiler lacks the target {target}", self.place());
+                return;
+            }
+            if let Some(folder) = block.directive("within") {
+                commands = format!("cd {folder}\n{commands}");
+            }
+        }
         let output = self.folder.path().join(format!(".output-{}", self.line));
-        let child = self.start(commands, &output);
+        let child = self.start(&commands, &output);
         if block.has("background") {
             self.end_first();
             self.first = Some(First { child, output, shown: 0 });
@@ -290,6 +380,8 @@ impl Terminals {
             .current_dir(&self.folder)
             .env("PATH", path)
             .env("NO_COLOR", "1")
+            // The repository of the reader has its own.
+            .env_remove("CARGO_TARGET_DIR")
             .env("PLUGBAY_SERVER_LISTEN", data)
             .env("PLUGBAY_ADMIN_LISTEN", admin)
             .stdin(Stdio::null())
@@ -299,14 +391,15 @@ impl Terminals {
     }
 
     fn wait(&self, mut child: Child, output: &Path) -> ExitStatus {
-        let end = Instant::now() + TIMEOUT;
+        let timeout = if self.really { BUILD_TIMEOUT } else { TIMEOUT };
+        let end = Instant::now() + timeout;
         loop {
             if let Some(status) = child.try_wait().unwrap() {
                 return status;
             }
             if Instant::now() > end {
                 let _ = child.kill();
-                panic!("{}: not done within {TIMEOUT:?}\n{}", self.place(), self.read(output));
+                panic!("{}: not done within {timeout:?}\n{}", self.place(), self.read(output));
             }
             pause();
         }
@@ -397,6 +490,16 @@ impl Drop for Terminals {
     }
 }
 
+/// Whether the compiler has the standard library of this target.
+fn has_target(target: &str) -> bool {
+    let found =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output();
+    found.is_ok_and(|found| {
+        let folder = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        found.status.success() && Path::new(&folder).is_dir()
+    })
+}
+
 #[expect(clippy::disallowed_methods, reason = "a poll with a deadline pauses between two checks")]
 fn pause() {
     std::thread::sleep(PAUSE);
@@ -441,10 +544,11 @@ fn an_ellipsis_matches_anything() {
 
 #[test]
 fn blocks_keep_their_comments() {
-    let page = "<!-- not run: it\nbuilds. instead: true -->\n\n```sh no-run\nmake\n```\ntext\n```text\na\n```\n";
+    let page = "<!-- not run: it\nbuilds. instead: true within: a -->\n\n```sh no-run\nmake\n```\ntext\n```text\na\n```\n";
     let found = blocks(page);
     assert!(found[0].has("no-run") && found[0].comment.contains("not run: it builds."));
-    assert_eq!((found[0].instead(), found[0].text.as_str()), (Some("true"), "make\n"));
+    assert_eq!((found[0].commands(false), found[0].commands(true)), ("true", "make\n"));
+    assert_eq!((found[0].directive("within"), found[0].directive("needs")), (Some("a"), None));
     assert!(found[1].is("text") && found[1].comment.is_empty());
 }
 

@@ -190,7 +190,8 @@ impl Runtime for WasmRuntime {
             Form::CoreModule => {
                 let message = "expected a WebAssembly component, found a core module";
                 return Err(Refusal::new(Reason::CoreModule, message)
-                    .hint("make a component of it with `wasm-tools component new`"));
+                    .hint("link it with wasm-component-ld, as docs/writing-a-plugin.md shows, or make a component of \
+                           it with `wasm-tools component new`"));
             }
             Form::Unknown | Form::Other => {
                 let message =
@@ -228,6 +229,7 @@ impl Runtime for WasmRuntime {
             served: Arc::clone(&self.kinds),
             component,
             shape,
+            source: artifact.source.clone(),
             wants_wasi,
             wants_services,
             may_wait: wants_wasi || wants_services,

@@ -191,6 +191,29 @@ fn a_config_that_breaks_the_schema_keeps_the_last_good_one() {
 }
 
 #[test]
+fn the_hint_of_a_wrong_config_shows_the_schema_of_a_plugin_that_does_not_run() {
+    let mut a = description("a.b", &["codec:x"]);
+    Arc::make_mut(&mut a).config_schema = Some(serde_json::json!({
+        "type": "object", "properties": {"n": {"type": "integer"}}
+    }));
+    let refused = |source: Source| {
+        let config = config("[plugins.'a.b'.config]\nn = 'one'");
+        let desired = resolve(&config, &[offer(source, &a)], &BTreeSet::new(), &running(&[]));
+        desired.refused[0].refusal.clone()
+    };
+    let refusal = refused(file("plugins/a.wasm"));
+    assert!(refusal.message.starts_with("[plugins.\"a.b\".config]: "), "{refusal}");
+    assert_eq!(refusal.hint, "`plugbay inspect plugins/a.wasm` shows the schema");
+    let refusal = refused(file("my plugins/it's a.wasm"));
+    assert_eq!(refusal.hint, "`plugbay inspect 'my plugins/it'\\''s a.wasm'` shows the schema");
+    let refusal = refused(Source::Linked("a.b".into()));
+    assert_eq!(
+        refusal.hint,
+        r#"the schema is {"properties":{"n":{"type":"integer"}},"type":"object"}"#
+    );
+}
+
+#[test]
 fn capabilities_of_a_renamed_plugin_have_its_name() {
     let a = description("a", &["codec:a", "codec:b", "handler:a"]);
     let text = "[plugins.a]\nartifact = 'a.wasm'\n[plugins.z]\nartifact = 'a.wasm'";

@@ -144,7 +144,8 @@ limits! {
         cpu: Duration = Duration::from_secs(1), in MILLISECOND..=DAY;
         /// Wall time of one call, host calls included.
         deadline: Duration = Duration::from_secs(30), in MILLISECOND..=DAY;
-        /// Wall time of each lifecycle call: `describe`, `init`, `health`, `shutdown`.
+        /// Wall time of each of `init`, `health` and `shutdown`. `describe`, which comes before the name is
+        /// known, has always 5 s.
         init: Duration = Duration::from_secs(5), in MILLISECOND..=DAY;
         /// The largest answer of one call.
         output: Size = Size::mib(64), in LEAST_OUTPUT..=MAX_MEMORY;

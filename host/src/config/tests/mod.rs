@@ -5,6 +5,7 @@ mod example_file;
 #[cfg(unix)]
 mod folders;
 mod grants;
+mod hints;
 mod hostile;
 mod kept;
 mod layers;

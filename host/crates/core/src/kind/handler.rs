@@ -1,5 +1,6 @@
 //! The kind `handler`: answers HTTP requests, with whole bodies.
 
+use std::fmt;
 use std::pin::Pin;
 
 use super::Kind;
@@ -28,8 +29,9 @@ pub trait HandlerCall: Send + Sync {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a>;
 }
 
-/// A request for a handler.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A request for a handler. Its `Debug` output has no values of the header and no bytes of the body, which
+/// may be secret.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The upper-case method.
     pub method: String,
@@ -53,8 +55,21 @@ impl Request {
     }
 }
 
-/// The answer of a handler.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &self.query)
+            .field("params", &self.params)
+            .field("headers", &names(&self.headers))
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
+}
+
+/// The answer of a handler. Its `Debug` output is like that of a [`Request`].
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status, 200 to 599.
     pub status: u16,
@@ -62,6 +77,21 @@ pub struct Response {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The whole body.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &names(&self.headers))
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
+}
+
+/// The names of header fields.
+fn names(headers: &[(String, Vec<u8>)]) -> Vec<&str> {
+    headers.iter().map(|(name, _)| name.as_str()).collect()
 }
 
 /// The maximum number of header fields of an answer. Clients accept about a hundred.
@@ -150,6 +180,28 @@ fn contract(message: String) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_output_has_no_bytes_of_bodies_and_no_values_of_headers() {
+        let headers = vec![("authorization".to_owned(), b"hunter2".to_vec())];
+        let request = Request {
+            method: "POST".into(),
+            path: "/a".into(),
+            headers: headers.clone(),
+            body: b"hunter2".to_vec(),
+            ..Request::default()
+        };
+        let response = Response { status: 200, headers, body: b"hunter2".to_vec() };
+        assert_eq!(
+            format!("{request:?}"),
+            "Request { method: \"POST\", path: \"/a\", query: None, params: [], \
+             headers: [\"authorization\"], body: 7 bytes }"
+        );
+        assert_eq!(
+            format!("{response:?}"),
+            "Response { status: 200, headers: [\"authorization\"], body: 7 bytes }"
+        );
+    }
 
     #[test]
     fn only_final_statuses_are_valid() {

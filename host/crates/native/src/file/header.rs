@@ -68,6 +68,12 @@ pub fn recognises(bytes: &[u8]) -> bool {
     MAGICS.iter().any(begins) && !is_java(bytes)
 }
 
+/// Whether the bytes begin like a static library (`.a`, `.rlib`), which no loader opens.
+#[must_use]
+pub(crate) fn is_archive(bytes: &[u8]) -> bool {
+    bytes.starts_with(ARCHIVE)
+}
+
 /// Whether the bytes are a Java class, which begins like a universal Mach-O file. Where such a file
 /// has the number of its architectures, a class has its version, which is at least 45.
 fn is_java(bytes: &[u8]) -> bool {
@@ -85,7 +91,7 @@ pub fn read(bytes: &[u8]) -> Result<LibraryHeader, HeaderError> {
 }
 
 fn read_for(bytes: &[u8], host: Target) -> Result<LibraryHeader, HeaderError> {
-    if bytes.starts_with(ARCHIVE) {
+    if is_archive(bytes) {
         return Err(HeaderError::Kind { found: "a static library" });
     }
     if !recognises(bytes) {

@@ -2,6 +2,7 @@
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -142,6 +143,10 @@ static uint32_t describe(host host, buf *out) {
     (void)host;
 #ifdef DESCRIBE_HOLDS
     hold(DESCRIBE_HOLDS);
+#endif
+#ifdef DESCRIBE_PRINTS
+    puts("printed by describe");
+    fflush(stdout);
 #endif
     return text(out, OK,
         "{\"name\":\"hostile\",\"version\":\"1.0.0\",\"capabilities\":["
@@ -307,6 +312,17 @@ static uint32_t use(bytes input, buf *out) {
             close(fd);
             return say(out, OK, found, (size_t)result);
         }
+    } else if (strcmp(line, "stat") == 0) {
+        struct stat of;
+        result = stat(object, &of);
+        if (result == 0) {
+            int len = snprintf(found, sizeof found, "%lld bytes", (long long)of.st_size);
+            return say(out, OK, found, (size_t)len);
+        }
+    } else if (strcmp(line, "list") == 0) {
+        DIR *folder = opendir(object);
+        result = folder ? 0 : -1;
+        if (folder) closedir(folder);
     } else if (strcmp(line, "write") == 0) {
         int fd = open(object, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         result = fd < 0 ? -1 : write(fd, "written", 7);

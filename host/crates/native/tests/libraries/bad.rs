@@ -211,7 +211,11 @@ fn entries_with_an_invalid_vtable_are_refused() {
     assert_refused(
         &["-DNULL_FUNCTION"],
         Reason::BadHeader,
-        &["plugbay_entry_v2", "expected a vtable with a function handle, found null"],
+        &[
+            "plugbay_entry_v2",
+            "expected a vtable with a function handle, found null",
+            "set every function of the table",
+        ],
     );
     assert_refused(
         &["-DVTABLE_VERSION=7"],
@@ -268,6 +272,32 @@ fn a_library_whose_dependency_is_missing_is_refused() {
     std::fs::remove_file(other).unwrap();
     let parts = ["expected a library that the system can load", "libother.so", "install"];
     assert_refusal(&site.refusal(&path), Reason::Loader, &path, &parts);
+}
+
+/// A private copy is loaded, beside which nothing lies.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_lies_beside_a_library_is_not_found_and_the_hint_says_so() {
+    if !can_compile() {
+        return;
+    }
+    let site = Site::new();
+    plugin("fixture.c", &["-shared"], &site.path("libbeside.so"));
+    let search = format!("-L{}", site.folder().display());
+    let needs = |at: &str| {
+        let rpath = format!("-Wl,-rpath,{at}");
+        let flags = ["-shared", "-Wl,--no-as-needed", &search, "-lbeside", &rpath];
+        plugin("fixture.c", &flags, &site.path("needs.so"))
+    };
+    let path = needs("$ORIGIN");
+    let parts = [
+        "libbeside.so",
+        "what lies beside the file ($ORIGIN) is not found, because a private copy",
+    ];
+    assert_refusal(&site.refusal(&path), Reason::Loader, &path, &parts);
+    // The full path is found, as the hint says.
+    let path = needs(&site.folder().display().to_string());
+    assert_eq!(site.run(&path, json!({})).unwrap().encode(0, b"\xf6").unwrap(), b"\xf6");
 }
 
 #[test]

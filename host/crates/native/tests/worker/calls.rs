@@ -1,17 +1,20 @@
 //! Calls that succeed, and calls that fail with an error of the plugin.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use plugbay_core::handler::Request;
 use plugbay_core::{CallErrorKind, Environment, GuestMetric, Plugin as _, Policy, Reason};
-use plugbay_native::worker::{WorkerCommand, describe};
 
-use crate::support::{Host, Setup, eventually, hostile, kill, logged, tests};
+use crate::support::{
+    Host, Setup, describe_library, eventually, hostile, kill, library, logged, tests,
+};
 
 tests!(
     a_worker_describes_the_plugin,
+    lines_of_describe_name_the_file,
     bodies_of_all_sizes_come_back,
     a_nested_call_is_answered_in_the_callers_context,
     the_plugin_logs_counts_and_prints,
@@ -29,13 +32,18 @@ tests!(
     a_shutdown_that_hangs_is_killed,
 );
 
+fn lines_of_describe_name_the_file() {
+    let library = library("prints_early.so", &["-DDESCRIBE_PRINTS"]);
+    describe_library(&library, &Policy::default()).unwrap();
+    let line = eventually("the line", || logged("printed by describe").pop());
+    assert!(line.contains("prints_early.so") && !line.contains('@'), "{line}");
+}
+
 fn a_worker_describes_the_plugin() {
-    let description =
-        describe(&WorkerCommand::this_program(), &hostile(), &Policy::default()).unwrap();
+    let description = describe_library(&hostile(), &Policy::default()).unwrap();
     assert_eq!(description.name, "hostile");
     assert_eq!(description.capabilities.len(), 2);
-    let missing =
-        describe(&WorkerCommand::this_program(), "/nowhere.so".as_ref(), &Policy::default());
+    let missing = describe_library(Path::new("/nowhere.so"), &Policy::default());
     let refusal = missing.unwrap_err();
     assert_eq!(refusal.reason, Reason::Loader);
     assert!(refusal.message.contains("expected a library that the system can load"), "{refusal}");

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use plugbay_core::{CallErrorKind, Plugin as _, Policy, Reason};
 use plugbay_guard::RestartRules;
-use plugbay_native::worker::{WorkerCommand, WorkerState, describe};
+use plugbay_native::worker::{WorkerCommand, WorkerState};
 
 use crate::support::{
-    Host, Setup, children, descriptors, eventually, kill, library, logged, shared_mappings, tests,
+    Host, Setup, children, describe_library, descriptors, eventually, kill, library, logged,
+    shared_mappings, tests,
 };
 
 tests!(
@@ -158,7 +159,7 @@ fn a_library_that_does_not_open_is_refused_as_in_process() {
     ] {
         let library = library(&format!("hostile{flag}.so"), &[flag]);
         let policy = Policy::default();
-        let refusal = describe(&WorkerCommand::this_program(), &library, &policy).unwrap_err();
+        let refusal = describe_library(&library, &policy).unwrap_err();
         assert_eq!(refusal.reason, reason, "{flag}: {refusal}");
         assert!(refusal.message.contains(part) && !refusal.hint.is_empty(), "{flag}: {refusal}");
         let started = Setup { library, ..Setup::default() }.start().err().unwrap();

@@ -102,6 +102,11 @@ fn a_folder_for_reading_is_read_and_not_written() {
         assert!(denied(&answer), "{verb} {path}: {answer}");
     }
     assert!(denied(&uses(&host, "read", Path::new("/etc/passwd"))));
+    // As the guide says: that a path exists, and its size, cannot be hidden.
+    assert_eq!(uses(&host, "stat", &folders.path("other/file")), "5 bytes");
+    assert_eq!(uses(&host, "stat", &folders.path("other/none")), "ENOENT");
+    assert!(denied(&uses(&host, "list", &folders.path("other"))));
+    assert_eq!(uses(&host, "list", &folders.path("read")), "done");
     // The path for guests does not apply to native code.
     assert_eq!(uses(&host, "read", Path::new("/elsewhere/file")), "ENOENT");
     assert_eq!(fs::read(folders.path("read/file")).unwrap(), b"read");
@@ -158,6 +163,10 @@ fn a_folder_that_is_missing_is_refused() {
     assert!(refusal.message.contains(path.to_str().unwrap()), "{refusal}");
     assert!(refusal.hint.contains("create the folder"), "{refusal}");
     assert_eq!(crate::support::children(), 0);
+    fs::create_dir(&path).unwrap();
+    let mut setup = Setup::default();
+    setup.policy.grants.files.push(folders.grant("nowhere", true));
+    assert!(setup.start().is_ok(), "as the hint says");
 }
 
 fn a_folder_that_goes_missing_keeps_the_worker_from_starting_again() {

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use plugbay_core::{CallErrorKind, Environment, Plugin as _, Policy, Reason};
 use plugbay_guard::RestartRules;
-use plugbay_native::worker::{WorkerCommand, WorkerState, describe};
+use plugbay_native::worker::WorkerState;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Setup, descriptors, eventually, kill, library, logged, tests};
+use crate::support::{
+    Setup, describe_library, descriptors, eventually, kill, library, logged, tests,
+};
 
 tests!(
     memory_is_bounded_from_the_first_instruction,
@@ -24,7 +26,7 @@ fn memory_is_bounded_from_the_first_instruction() {
     for flags in ["-DCONSTRUCTOR_HOLDS=130", "-DDESCRIBE_HOLDS=130"] {
         let library = library(&format!("hostile{flags}.so"), &[flags]);
         let begun = Instant::now();
-        let refusal = describe(&WorkerCommand::this_program(), &library, &policy).unwrap_err();
+        let refusal = describe_library(&library, &policy).unwrap_err();
         assert!(refusal.message.contains(", and was killed"), "{flags}: {refusal}");
         assert!(begun.elapsed() < policy.init, "{flags}");
     }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use plugbay_core::codec::{Codec, CodecCall, Direction};
 use plugbay_core::handler::{Handler, HandlerCall};
 use plugbay_core::{
-    CallError, CallErrorKind, CodecInfo, Context, Identity, Observer, Plugin, Policy, Provider,
-    Refusal, Services, StartPlugin, Unobserved,
+    CallError, CallErrorKind, CodecInfo, Context, Description, Identity, Observer, Plugin, Policy,
+    Provider, Refusal, Services, Source, StartPlugin, Unobserved,
 };
 use plugbay_guard::RestartRules;
 use plugbay_native::worker::{ProcessPlugin, WorkerCommand, WorkerState, describe};
@@ -63,6 +63,12 @@ pub(crate) fn library(name: &str, flags: &[&str]) -> PathBuf {
 
 pub(crate) fn hostile() -> PathBuf {
     library("hostile.so", &[])
+}
+
+/// Describes the library in a worker.
+pub(crate) fn describe_library(library: &Path, policy: &Policy) -> Result<Description, Refusal> {
+    let source = Source::File(library.to_owned());
+    describe(&WorkerCommand::this_program(), library, &source, policy)
 }
 
 /// A host with one codec, which reverses bytes.
@@ -137,7 +143,7 @@ impl Setup {
     }
 
     pub(crate) fn start(self) -> Result<Host, Refusal> {
-        let description = describe(&WorkerCommand::this_program(), &hostile(), &self.policy)?;
+        let description = describe_library(&hostile(), &self.policy)?;
         let start = StartPlugin {
             identity: Identity::new("hostile", &description.version),
             description: Arc::new(description),

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use data_encoding::BASE64;
-use plugbay::{CallOptions, Codec, Handler, Host, Kind as _, Request, Response, RouteMatch};
+use plugbay::{
+    CallOptions, Codec, Handler, Host, Kind as _, Request, Response, RouteMatch, escaped,
+};
 use plugbay_server::document::Form;
 use serde_json::{Value, json};
 
@@ -16,7 +18,7 @@ use super::{print, source};
 /// Makes one call and prints the answer
 ///
 /// The plugins are loaded in this process. The answer's bytes go to stdout unchanged. A handler's
-/// status of 400 or above is exit code 1.
+/// status goes to stderr unless it is 200; from 400 on the exit code is 1.
 #[derive(Args)]
 #[command(after_help = "Examples:
   echo '{\"a\":1}' | plugbay call codec:yaml encode
@@ -118,15 +120,16 @@ impl Call {
         operation: Operation,
     ) -> Result<Outcome, Failure> {
         let host = source::in_process(globals)?;
+        let failed = |error| Failure::of_call(&host, error);
         let codec = host.codec(name).map_err(|missed| source::missing(&host, &missed))?;
         let bytes = input(None)?;
         match operation {
             Operation::Encode => {
                 let document = Form::from(self.input).read(&bytes)?;
-                print::bytes(&codec.encode_document(document.as_cbor())?)?;
+                print::bytes(&codec.encode_document(document.as_cbor()).map_err(failed)?)?;
             }
             Operation::Decode => {
-                let document = codec.decode_document(&bytes)?;
+                let document = codec.decode_document(&bytes).map_err(failed)?;
                 let form = Form::from(self.output);
                 let mut bytes = form.write(document)?;
                 if form == Form::Json {
@@ -155,12 +158,13 @@ impl Call {
                 None => Vec::new(),
             },
         };
-        let response = source::runtime()?.block_on(answer(&host, name, request))?;
+        let response = source::runtime()?.block_on(answer(globals, &host, name, request))?;
         if globals.json {
             print::json(&response_json(&response))?;
         } else {
-            if response.status >= 400 {
-                anstream::eprintln!("status {}", response.status);
+            // 200 alone is what is expected, and needs no word.
+            if response.status != 200 {
+                anstream::eprintln!("{}", status_line(&response));
             }
             print::bytes(&response.body)?;
         }
@@ -168,14 +172,43 @@ impl Call {
     }
 }
 
-/// Calls the handler by its route, if one matches: the route provides the path's parameters.
-async fn answer(host: &Host, name: &str, request: Request) -> Result<Response, Failure> {
+/// Calls the handler by its route, if one matches: the route provides the path's parameters. Otherwise
+/// says on stderr what a request to the running host would meet, and calls the handler itself.
+async fn answer(
+    globals: &Globals,
+    host: &Host,
+    name: &str,
+    request: Request,
+) -> Result<Response, Failure> {
     let handler = host.handler(name).map_err(|missed| source::missing(host, &missed))?;
-    match host.snapshot().route(&request.method, &request.path) {
+    let met = match host.snapshot().route(&request.method, &request.path) {
         RouteMatch::Found(routed) if routed.handler() == name => {
-            Ok(routed.handle(CallOptions::default(), request).await?)
+            let answer = routed.handle(CallOptions::default(), request).await;
+            return answer.map_err(|error| Failure::of_call(host, error));
         }
-        _ => Ok(handler.handle(request).await?),
+        RouteMatch::Found(routed) => format!("the handler {}", routed.handler()),
+        RouteMatch::MethodNotAllowed { .. } => "status 405".to_owned(),
+        RouteMatch::NotFound => "status 404".to_owned(),
+    };
+    if !globals.quiet {
+        let (method, path) = (&request.method, &request.path);
+        let line = format!(
+            "no route leads from {method} {path} to {name}: a request over HTTP gets {met}"
+        );
+        anstream::eprintln!("{}", escaped(line));
+    }
+    handler.handle(request).await.map_err(|error| Failure::of_call(host, error))
+}
+
+/// The status, and where the client should go.
+fn status_line(response: &Response) -> String {
+    let status = response.status;
+    let location = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("location"));
+    match location {
+        Some((_, to)) => {
+            format!("status {status}, location {}", escaped(String::from_utf8_lossy(to)))
+        }
+        None => format!("status {status}"),
     }
 }
 

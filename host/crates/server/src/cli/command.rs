@@ -29,7 +29,7 @@ use super::{
 
 Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong."
 )]
-struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
     globals: Globals,
     #[command(subcommand)]

@@ -37,8 +37,9 @@ impl Convert {
         // Both names are checked before stdin is read, so that a typing error is reported at once.
         let from = host.codec(&self.from).map_err(|missed| source::missing(&host, &missed))?;
         let to = host.codec(&self.to).map_err(|missed| source::missing(&host, &missed))?;
-        let document = from.decode_document(&input(self.file.as_deref())?)?;
-        print::bytes(&to.encode_document(document.as_cbor())?)?;
+        let failed = |error| Failure::of_call(&host, error);
+        let document = from.decode_document(&input(self.file.as_deref())?).map_err(failed)?;
+        print::bytes(&to.encode_document(document.as_cbor()).map_err(failed)?)?;
         Ok(Outcome::Done)
     }
 }

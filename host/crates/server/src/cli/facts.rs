@@ -1,7 +1,10 @@
 //! Facts about a plugin for people: about a running one, or about the content of a file.
 
-use plugbay::runtime::PluginStats;
-use plugbay::{Grant, Grants, Inspection, Isolation, PlannedPlugin, PluginStatus, TrialStatus};
+use plugbay::runtime::{PluginStats, RouteDescription};
+use plugbay::{
+    Description, Grant, Grants, Inspection, Isolation, PlannedPlugin, PluginStatus, RouteStatus,
+    TrialStatus,
+};
 
 use super::print;
 
@@ -18,6 +21,7 @@ pub(super) fn of_running(plugin: &PluginStatus) -> Vec<Vec<String>> {
         ("code size", print::size(plugin.code_size)),
         ("since generation", plugin.generation.to_string()),
         ("offers", plugin.capabilities.join("\n")),
+        ("routes", routes(&plugin.routes)),
         ("state", plugin.state.as_str().to_owned()),
         ("trial", plugin.trial.as_ref().map(trial).unwrap_or_default()),
         ("imports", plugin.imports.join("\n")),
@@ -40,6 +44,7 @@ pub(super) fn of_file(file: &Inspection) -> Vec<Vec<String>> {
         ("size", print::size(file.size)),
         ("code size", print::size(file.code_size)),
         ("offers", offers.collect::<Vec<_>>().join("\n")),
+        ("routes", suggested_routes(described)),
         ("imports", file.imports.join("\n")),
         ("requests", requested(&file.form, &file.requested)),
         ("granted", granted_to_each(&file.plugins, &file.requested)),
@@ -50,6 +55,30 @@ pub(super) fn of_file(file: &Inspection) -> Vec<Vec<String>> {
 fn rows<const N: usize>(facts: [(&str, String); N]) -> Vec<Vec<String>> {
     let known = facts.into_iter().filter(|(_, value)| !value.is_empty());
     known.map(|(name, value)| vec![name.to_owned(), value]).collect()
+}
+
+/// The routes that lead to a plugin. Those of the configuration are marked.
+fn routes(routes: &[RouteStatus]) -> String {
+    let lines = routes.iter().map(|route| {
+        let origin = if route.origin == "config" { " (configured)" } else { "" };
+        format!("{}{origin}", a_route(&route.methods, &route.path, &route.handler))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The routes that a plugin suggests. The configuration may say otherwise.
+fn suggested_routes(described: &Description) -> String {
+    let handlers = described.capabilities.iter();
+    let lines = handlers.flat_map(|capability| {
+        let line = |it: &RouteDescription| a_route(&it.methods, &it.path, &capability.name);
+        capability.routes.iter().map(line)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn a_route(methods: &[String], path: &str, handler: &str) -> String {
+    let methods = if methods.is_empty() { "any".to_owned() } else { methods.join(",") };
+    format!("{methods} {path} to {handler}")
 }
 
 fn trial(trial: &TrialStatus) -> String {

@@ -2,14 +2,20 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use plugbay::config::ConfigError;
-use plugbay::{BuildError, CallErrorKind, Error, Refusal, escaped};
+use plugbay::config::{ConfigError, Size};
+use plugbay::{BuildError, CallError, CallErrorKind, Error, Host, Refusal, escaped, key_part};
 use plugbay_server::BindError;
 use plugbay_server::document::FormError;
 
 use super::print::lines;
+
+/// The largest limit of memory or output that the configuration allows, in MiB.
+const MAX_MIB: u64 = 4096;
+/// The largest limit of time that the configuration allows, in seconds.
+const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// The result of a command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,19 +153,52 @@ impl From<Error> for Failure {
             Error::NotFound(_) => Self::new(error.to_string()),
             Error::Call(call) => {
                 let backtrace = call.backtrace().unwrap_or_default().replace('\n', "\n  ");
-                let raise = match call.kind() {
-                    CallErrorKind::Output => "raise the limit: --set defaults.output=256MiB",
-                    CallErrorKind::Memory => "raise the limit: --set defaults.memory=512MiB",
-                    CallErrorKind::Cpu => "raise the limit: --set defaults.cpu=30s",
-                    CallErrorKind::Deadline => "raise the limit: --set defaults.deadline=1m",
-                    _ => "",
-                };
-                let hint = [raise, &backtrace].map(str::trim_end).join("\n  ");
-                Self::new(format!("{}: {error}", error.reason())).hint(hint.trim())
+                Self::new(format!("{}: {error}", error.reason())).hint(backtrace.trim())
             }
             _ => Self::new(format!("{}: {error}", error.reason())),
         }
     }
+}
+
+impl Failure {
+    /// The failure of a call of this host's plugins. If the call used up a limit, the hint raises it.
+    pub(super) fn of_call(host: &Host, error: Error) -> Self {
+        let raise = match &error {
+            Error::Call(call) => raise(host, call).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let failure = Self::from(error);
+        let hint = [raise, failure.hint.clone()].join("\n  ");
+        failure.hint(hint.trim())
+    }
+}
+
+/// The flags that give the plugin four times as much of what the call used up, as far as the
+/// configuration allows it.
+fn raise(host: &Host, call: &CallError) -> Option<String> {
+    let (name, _version) = call.plugin()?.split_once('@')?;
+    let limits = host.config().policy(name);
+    let more_bytes = |size: Size| (u64::from(size).saturating_mul(4) >> 20).clamp(1, MAX_MIB);
+    let more_time = |time: Duration| (time.as_secs() + 1).saturating_mul(4).min(DAY_SECONDS);
+    let raised = match call.kind() {
+        CallErrorKind::Output => vec![("output", format!("{}MiB", more_bytes(limits.output)))],
+        CallErrorKind::Memory => {
+            let more = more_bytes(limits.memory);
+            let total = (more > u64::from(limits.total_memory) >> 20)
+                .then(|| ("total_memory", format!("{more}MiB")));
+            [("memory", format!("{more}MiB"))].into_iter().chain(total).collect()
+        }
+        CallErrorKind::Cpu => vec![("cpu", format!("{}s", more_time(limits.cpu)))],
+        CallErrorKind::Deadline => vec![("deadline", format!("{}s", more_time(limits.deadline)))],
+        _ => return None,
+    };
+    // In quotes for the shell if the key has some.
+    let quote = if name.contains('.') { "'" } else { "" };
+    let name = key_part(name);
+    let flags = raised
+        .into_iter()
+        .map(|(limit, value)| format!("--set {quote}plugins.{name}.{limit}={value}{quote}"));
+    Some(format!("raise the limit: {}", flags.collect::<Vec<_>>().join(" ")))
 }
 
 /// A value that cannot be written as JSON, or a failed write.

@@ -17,8 +17,8 @@ use super::failure::Failure;
 const DEFAULT_FILE: &str = "config.toml";
 const PREFIX: &str = "PLUGBAY_";
 /// The default log filter. The library logs each event, which `up` prints on stdout and the other
-/// commands do not need.
-const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
+/// commands do not need. What plugins print is shown if it is granted.
+const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay::plugin::output=info,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
@@ -165,4 +165,22 @@ fn environment() -> Vec<(String, String)> {
     let mut variables: Vec<_> = variables.collect();
     variables.sort();
     variables
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_default_log_shows_what_plugins_print_and_their_warnings() {
+        let log = tracing_subscriber::registry().with(EnvFilter::new(DEFAULT_LOG));
+        tracing::subscriber::with_default(log, || {
+            assert!(tracing::enabled!(target: "plugbay::plugin::output", Level::INFO));
+            assert!(tracing::enabled!(target: "plugbay::plugin", Level::WARN));
+            assert!(!tracing::enabled!(target: "plugbay::plugin", Level::INFO), "that takes -v");
+        });
+    }
 }

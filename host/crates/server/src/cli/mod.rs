@@ -20,6 +20,8 @@ mod facts;
 mod failure;
 mod generations;
 mod globals;
+#[cfg(test)]
+mod hints;
 mod inspect;
 mod list;
 mod print;

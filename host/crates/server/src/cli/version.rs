@@ -19,6 +19,8 @@ struct Versions {
     wasmtime: Option<&'static str>,
     /// The versions of `plugbay:plugin` that the host supports.
     plugin_api: Vec<String>,
+    /// The versions of the C ABI of native plugins that the host supports.
+    native_abi: Vec<u32>,
 }
 
 impl Version {
@@ -29,6 +31,7 @@ impl Version {
             commit: option_env!("BUILD_COMMIT"),
             wasmtime: option_env!("BUILD_WASMTIME"),
             plugin_api: plugbay::wasm::API_VERSIONS.iter().map(ToString::to_string).collect(),
+            native_abi: plugbay::NATIVE_ABI_VERSIONS.to_vec(),
         };
         if globals.json {
             print::json(&versions)?;
@@ -40,6 +43,8 @@ impl Version {
         }
         print::line(&format!("wasmtime {}", versions.wasmtime.unwrap_or("unknown")))?;
         print::line(&format!("plugin API {}", versions.plugin_api.join(", ")))?;
+        let abi: Vec<String> = versions.native_abi.iter().map(ToString::to_string).collect();
+        print::line(&format!("native ABI {}", abi.join(", ")))?;
         Ok(Outcome::Done)
     }
 }

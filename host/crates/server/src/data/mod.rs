@@ -15,7 +15,9 @@ mod exchange;
 mod framing;
 mod router;
 mod routes;
+mod service;
 mod state;
 
 pub use self::router::RESERVED_PATHS;
 pub(crate) use self::router::router;
+pub use self::service::DataPlane;

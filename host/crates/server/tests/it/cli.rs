@@ -354,6 +354,9 @@ fn version_shows_what_plugins_are_built_against() {
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     assert!(version["wasmtime"].as_str().unwrap().starts_with("48."), "{version}");
     assert_eq!(version["plugin_api"][0], "1.0.0");
+    assert_eq!(version["native_abi"][0], 2);
+    let text = plugbay(&["version"]).output().unwrap().stdout;
+    assert!(String::from_utf8_lossy(&text).contains("\nnative ABI 2\n"));
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod connections;
 mod deadlines;
 #[cfg(target_os = "linux")]
 mod descriptors;
+mod embedded;
+mod hints;
 mod limits;
 #[cfg(unix)]
 mod native;

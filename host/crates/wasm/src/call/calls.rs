@@ -101,7 +101,8 @@ pub trait WasmKind: Kind {
 }
 
 /// Calls of one capability of one plugin: takes an instance, calls it within the plugin's
-/// limits, and puts it back, or throws it away if it trapped.
+/// limits, and puts it back, or throws it away if it trapped. [`WasmKind`] has an example, and
+/// `plugbay::Builder::kind` one that runs.
 pub struct Calls<K> {
     plugin: Arc<Instances>,
     slot: usize,

@@ -44,7 +44,8 @@ impl Interface {
     }
 }
 
-/// The functions that one instance exports in the interface of a kind.
+/// The functions that one instance exports in the interface of a kind; see
+/// [`WasmKind::load`](crate::WasmKind::load).
 pub struct Exports<'a> {
     interface: &'a Interface,
     store: &'a mut Store<State>,

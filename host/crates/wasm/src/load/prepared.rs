@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_lite::future::block_on;
 use plugbay_core::{
     CallError, CallErrorKind, CapabilityDescription, Description, DescriptionError, GuestMetrics,
-    Isolation, Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, StartPlugin,
+    Isolation, Plugin, Policy, Prepared, Reason, Refusal, RouteDescription, Source, StartPlugin,
 };
 use tokio::runtime::Handle;
 use tokio_util::context::TokioContext;
@@ -49,6 +49,8 @@ pub(crate) struct WasmPrepared {
     /// All kinds that the runtime serves, for error messages.
     pub(crate) served: Arc<[Box<dyn AnyKind>]>,
     pub(crate) shape: Shape,
+    /// Where the component was found first.
+    pub(crate) source: Source,
     /// Whether the component imports WASI.
     pub(crate) wants_wasi: bool,
     /// Whether the component imports `codecs`.
@@ -79,7 +81,7 @@ impl WasmPrepared {
         // The plugin's own limit of memory is configured by its name, which is not known yet.
         let defaults = Policy::default();
         let policy = Policy { memory: defaults.total_memory, ..defaults };
-        let sandbox = Arc::new(Sandbox::bare(&policy));
+        let sandbox = Arc::new(Sandbox::bare(&self.source, &policy));
         let budget = Budget::new(policy.total_memory);
         let wasi = Wasi::of(&sandbox, self.wants_wasi);
         let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);

@@ -72,7 +72,10 @@ pub(crate) fn check_world(shape: &Shape) -> Result<(), Refusal> {
     let message =
         format!("expected a component that exports {LIFECYCLE}, found {}", list(&shape.exports));
     let command = shape.exports.iter().any(|name| name.starts_with("wasi:cli/run@"));
-    let hint = if command {
+    let hint = if shape.exports.is_empty() {
+        "with plugbay-sdk the line `export!(Type: codec)` or `export!(Type: handler)` makes a crate a \
+         plugin"
+    } else if command {
         "the component is a command (it exports wasi:cli/run); a plugin implements a world of the \
          WIT package plugbay:plugin; see plugbay-sdk"
     } else {

@@ -22,7 +22,7 @@ const FUEL_EXHAUSTED: &str = "too much data is being copied between the host and
 /// the notes that the limiter and the guest's panic hook left in the state.
 pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
     let refused = state.limits.take_refused();
-    let panic = state.panic.take();
+    let panic = state.take_panic();
     let trap = error.downcast_ref::<Trap>().copied();
     let fault = match trap {
         _ if let Some(excess) = state.excess.take() => {
@@ -35,7 +35,7 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
         Some(_) if panic.is_some() => {
             CallError::new(CallErrorKind::Panic, panic.unwrap_or_default())
         }
-        Some(trap) => CallError::new(CallErrorKind::Trap, trap.to_string()),
+        Some(trap) => CallError::new(CallErrorKind::Trap, trap_message(trap)),
         None => match refused {
             Some(refused) => CallError::new(CallErrorKind::Memory, refused),
             None => broken(error, state),
@@ -45,6 +45,20 @@ pub(crate) fn fault(error: &wasmtime::Error, state: &mut State) -> CallError {
     match backtrace(error) {
         Some(backtrace) => fault.with_backtrace(backtrace),
         None => fault,
+    }
+}
+
+/// The message of a trap. Compilers keep a part of the stack in the guest's memory, below everything
+/// else: when that part is used up, the next access is out of bounds.
+fn trap_message(trap: Trap) -> String {
+    match trap {
+        Trap::StackOverflow => {
+            "stack overflow: the plugin's calls are nested too deeply".to_owned()
+        }
+        Trap::MemoryOutOfBounds => {
+            format!("{trap}, or a stack overflow: too deep a recursion, or large local variables")
+        }
+        other => other.to_string(),
     }
 }
 

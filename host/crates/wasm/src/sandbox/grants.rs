@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plugbay_core::{
-    Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Unobserved, write_log,
+    Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Source, Unobserved, write_log,
+    write_output,
 };
 use plugbay_guard::{DistinctTally, Exceeded, Quota, Tally};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -86,13 +87,18 @@ impl Sandbox {
         }
     }
 
-    /// A sandbox that grants nothing and reports to no observer, for `describe`.
-    pub(crate) fn bare(policy: &Policy) -> Self {
-        let identity = Identity::new("describe", &semver::Version::new(0, 0, 0));
+    /// A sandbox that grants nothing and reports to no observer, for `describe` of this artifact.
+    pub(crate) fn bare(source: &Source, policy: &Policy) -> Self {
+        let identity = Identity::of_source(source);
         Self::new(identity, policy, Folders::default(), Arc::new(Unobserved))
     }
 
-    /// The plugin, as `name@version`.
+    /// The plugin.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The plugin, as `name@version`; in `describe` its file.
     pub(crate) fn label(&self) -> &Arc<str> {
         self.identity.label()
     }
@@ -146,10 +152,22 @@ impl Sandbox {
         message: &str,
         fields: &[(N, V)],
     ) {
-        match self.logs.as_ref().map_or(Ok(()), |quota| quota.take(Instant::now())) {
-            Ok(()) => write_log(self.label(), level, message, fields),
-            Err(exceeded) => self.report_limit(LOGS, exceeded.report),
+        if self.may_log() {
+            write_log(self.label(), level, message, fields);
         }
+    }
+
+    /// Writes a line that the plugin printed to the log, unless its limit of lines is exceeded.
+    pub(crate) fn write_output(&self, level: LogLevel, line: &str, stream: &str) {
+        if self.may_log() {
+            write_output(self.label(), level, line, stream);
+        }
+    }
+
+    /// Counts a line of the log. Returns whether the limit allows it.
+    fn may_log(&self) -> bool {
+        let taken = self.logs.as_ref().map_or(Ok(()), |quota| quota.take(Instant::now()));
+        taken.map_err(|exceeded| self.report_limit(LOGS, exceeded.report)).is_ok()
     }
 
     /// The permit to have one more file or socket open; `None` if the limit is reached.

@@ -9,8 +9,8 @@ use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, OwnedContext, cut}
 use super::state::State;
 use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
 
-/// The field by which the SDK's panic hook marks its log line.
-const PANIC_FIELD: &str = "panic";
+/// The field by which a guest's panic hook marks its log line, and its value in that of the SDK.
+const PANIC_FIELD: (&str, &str) = ("panic", "true");
 
 /// A panic's message is cut to this many bytes.
 const MAX_PANIC: usize = 8 * 1024;
@@ -28,8 +28,14 @@ impl log::Host for State {
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
         self.host_call()?;
-        if level == log::Level::Error && fields.iter().any(|(name, _)| name == PANIC_FIELD) {
-            self.panic = Some(cut(&message, MAX_PANIC).into_owned());
+        let mark = fields.iter().find(|(name, _)| name == PANIC_FIELD.0);
+        if let Some((_, value)) = mark.filter(|_| level == log::Level::Error) {
+            // The error of the call has the message: it is not logged as well, unless the guest goes on.
+            let unlogged = value == PANIC_FIELD.1 && fields.len() == 1;
+            self.note_panic(cut(&message, MAX_PANIC).into_owned(), unlogged);
+            if unlogged {
+                return Ok(());
+            }
         }
         self.sandbox.write_log(log_level(level), &message, &fields);
         Ok(())

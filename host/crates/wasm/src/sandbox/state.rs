@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use plugbay_core::{Context, GuestMetrics, OwnedContext, Policy, UpstreamRejection};
+use plugbay_core::{
+    Context, GuestMetrics, Identity, LogLevel, OwnedContext, Policy, UpstreamRejection,
+};
 use wasmtime::UpdateDeadline;
 
 use super::clock::{Allowance, Clock};
@@ -11,7 +13,8 @@ use super::limits::{Budget, Limits};
 use crate::wasi::Wasi;
 
 /// The data of every store: the plugin's sandbox, the instance's limits, and the host's
-/// services for the length of a call.
+/// services for the length of a call. Functions that an application lets plugins import
+/// ([`Builder::import`](crate::Builder::import)) get it, and see [which plugin](State::plugin) calls.
 pub struct State {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) limits: Limits,
@@ -23,11 +26,18 @@ pub struct State {
     /// The time limits of the call, and the time that it has used.
     pub(crate) clock: Clock,
     /// The message of the guest's panic hook.
-    pub(crate) panic: Option<String>,
+    panic: Option<Panic>,
     /// Set once the guest has exceeded its limit of calls of the host.
     pub(crate) excess: Option<TooManyHostCalls>,
     /// Present if the plugin imports WASI.
     pub(crate) wasi: Option<Box<Wasi>>,
+}
+
+/// What the guest's panic hook wrote.
+struct Panic {
+    message: String,
+    /// Whether no line of the log has the message yet.
+    unlogged: bool,
 }
 
 impl State {
@@ -51,6 +61,13 @@ impl State {
         }
     }
 
+    /// The plugin of the instance, for functions of the host that an application adds: who calls. During
+    /// `describe`, the name of its file.
+    #[must_use]
+    pub fn plugin(&self) -> &Identity {
+        self.sandbox.identity()
+    }
+
     /// The instance's linear memory, in bytes.
     pub(crate) fn memory(&self) -> u64 {
         self.limits.held()
@@ -64,8 +81,26 @@ impl State {
         self.clock.begin(allowed, on_fiber);
         self.limits.begin();
         if self.panic.is_some() || self.limits.was_refused() {
-            self.panic = None;
+            self.forget_panic();
             self.limits.take_refused();
+        }
+    }
+
+    /// Notes what the guest's panic hook wrote. `unlogged`: no line of the log has it yet.
+    pub(crate) fn note_panic(&mut self, message: String, unlogged: bool) {
+        self.forget_panic();
+        self.panic = Some(Panic { message, unlogged });
+    }
+
+    /// The message of the guest's panic hook, for the error of its call.
+    pub(crate) fn take_panic(&mut self) -> Option<String> {
+        self.panic.take().map(|panic| panic.message)
+    }
+
+    /// Logs a message of the panic hook that became no error, because the guest went on.
+    fn forget_panic(&mut self) {
+        if let Some(Panic { message, unlogged: true }) = self.panic.take() {
+            self.sandbox.write_log(LogLevel::Error, &message, &[("panic", "true")]);
         }
     }
 
@@ -117,5 +152,11 @@ impl State {
             (true, false) => UpdateDeadline::Continue(1),
             (true, true) => UpdateDeadline::Yield(1),
         })
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.forget_panic();
     }
 }

@@ -69,7 +69,7 @@ mod tests {
     use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use plugbay_core::Policy;
+    use plugbay_core::{Policy, Source};
 
     use super::*;
     use crate::sandbox::grants::MAX_FILE_JOBS;
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn at_most_max_file_jobs_run_at_once() {
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let sandbox = Sandbox::bare(&Policy::default());
+        let sandbox = Sandbox::bare(&Source::Memory("test".into()), &Policy::default());
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         // Twice the limit. With a lower limit the barrier would block; with a higher one, `most` would
         // exceed the limit.

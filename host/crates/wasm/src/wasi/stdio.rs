@@ -75,7 +75,7 @@ impl Printer {
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end_matches(['\n', '\r']);
         if !text.is_empty() {
-            self.sandbox.write_log(self.level, text, &[("stream", self.name)]);
+            self.sandbox.write_output(self.level, text, self.name);
         }
     }
 }

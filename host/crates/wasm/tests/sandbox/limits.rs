@@ -9,7 +9,7 @@ use plugbay_core::{
 };
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
-use crate::support::{lines, probe_under, start, tokio, until, wait};
+use crate::support::{lines, lines_labelled, probe_under, start, tokio, until, wait};
 
 #[test]
 fn tables_are_bounded_by_the_policy() {
@@ -51,6 +51,14 @@ fn log_lines_are_bounded() {
     assert!((10..400).contains(&written), "{written}");
     assert_eq!(plugin.stats().limited["logs"], 500 - written);
     assert_eq!(plugin.notices(), [Notice::Limited { limit: "logs".into(), times: 1 }]);
+}
+
+#[test]
+fn lines_of_describe_name_the_file() {
+    let guest = Guest::codec("early").on(Export::Describe, Behaviour::Log(2));
+    start(&guest, "early", Policy::default());
+    assert_eq!(lines_labelled("early.wasm").len(), 2);
+    assert_eq!(lines("early"), [], "its name and version are not known yet");
 }
 
 #[test]

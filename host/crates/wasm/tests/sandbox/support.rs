@@ -34,14 +34,21 @@ fn cache() -> AotCache {
 }
 
 /// The guest in `tests/probe`, built once.
-static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/probe/Cargo.toml");
+static PROBE: LazyLock<Vec<u8>> = LazyLock::new(|| built("probe"));
+
+/// The guest in `tests/pure`, built once.
+static PURE: LazyLock<Vec<u8>> = LazyLock::new(|| built("pure"));
+
+/// Builds the guest in this folder of `tests`.
+fn built(guest: &str) -> Vec<u8> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(guest);
+    let manifest = manifest.join("Cargo.toml");
     let toolchain = Toolchain::find().unwrap_or_else(|error| panic!("{error}"));
     let mut build = Build::new(manifest);
-    build.target_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("probe"));
-    let built = build.run(&toolchain).unwrap_or_else(|error| panic!("{error}"));
-    std::fs::read(&built[0].path_to_component).unwrap()
-});
+    build.target_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(guest));
+    let components = build.run(&toolchain).unwrap_or_else(|error| panic!("{error}"));
+    std::fs::read(&components[0].path_to_component).unwrap()
+}
 
 pub(crate) fn tokio() -> &'static Handle {
     TOKIO.handle()
@@ -93,7 +100,7 @@ pub(crate) fn try_start(
         runtime = runtime.resolver(resolver);
     }
     let runtime = runtime.build().unwrap();
-    let artifact = Artifact::new(Source::Memory("test.wasm".into()), component);
+    let artifact = Artifact::new(Source::Memory(format!("{name}.wasm")), component);
     let prepared = runtime.prepare(&artifact)?;
     let description = prepared.describe(Isolation::Refuse)?;
     let notices = Arc::new(Notices::default());
@@ -125,6 +132,12 @@ pub(crate) fn probe_under(name: &str, policy: Policy) -> TestPlugin {
 pub(crate) fn probe_with(name: &str, policy: Policy, resolver: impl Resolve) -> TestPlugin {
     try_start(name, PROBE.clone(), policy, Some(Arc::new(resolver)))
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Starts the component without WASI, with these grants.
+pub(crate) fn pure(name: &str, grants: Grants) -> TestPlugin {
+    let policy = Policy { grants, ..Policy::default() };
+    try_start(name, PURE.clone(), policy, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 pub(crate) fn probe_component() -> Vec<u8> {
@@ -205,8 +218,13 @@ fn collect_logs() {
 
 /// The log lines of the plugin `name`.
 pub(crate) fn lines(name: &str) -> Vec<(tracing::Level, String)> {
+    lines_labelled(&format!("{name}@1.0.0"))
+}
+
+/// The log lines with this label.
+pub(crate) fn lines_labelled(label: &str) -> Vec<(tracing::Level, String)> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-    let own = lines.iter().filter(|line| line.plugin == format!("{name}@1.0.0"));
+    let own = lines.iter().filter(|line| line.plugin == label);
     own.map(|line| (line.level, line.text.clone())).collect()
 }
 
@@ -214,7 +232,7 @@ struct Collector;
 
 impl Subscriber for Collector {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "plugbay::plugin"
+        metadata.target().starts_with("plugbay::plugin")
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

@@ -1,9 +1,9 @@
 //! Environment variables, clocks, random numbers, and standard output.
 
-use plugbay_core::{Environment, Grant, Grants, Policy};
+use plugbay_core::{CallErrorKind, Environment, Grant, Grants, Policy};
 use tracing::Level;
 
-use crate::support::{lines, probe, probe_under};
+use crate::support::{lines, probe, probe_under, pure, wait};
 
 #[test]
 fn without_grants_uses_are_harmless_and_reported() {
@@ -85,4 +85,44 @@ fn sleeping_without_clocks_neither_hangs_nor_spins() {
     let cpu = std::time::Duration::from_millis(50);
     let plugin = probe_under("still", Policy { cpu, ..Policy::default() });
     assert_eq!(plugin.attempt("passes 300"), "0");
+}
+
+#[test]
+fn a_component_without_wasi_says_what_to_do_for_a_clock_or_a_thread() {
+    let plugin = pure("bare", Grants { clocks: true, stdio: true, ..Grants::default() });
+    for (command, part) in [
+        (
+            "now",
+            "write target = \"wasi\" under [package.metadata.plugbay] in Cargo.toml, and let the operator grant `clocks`",
+        ),
+        (
+            "sleep",
+            "write target = \"wasi\" under [package.metadata.plugbay] in Cargo.toml; sleeping needs no grant",
+        ),
+        ("spawn", "a component has no threads"),
+        ("panic", "as asked"),
+    ] {
+        let error = wait(plugin.ask(command)).unwrap_err();
+        assert_eq!(error.kind(), CallErrorKind::Panic, "{command}: {error}");
+        assert!(error.message().contains(part), "{command}: {error}");
+    }
+    // As the guide says: the standard library drops what it prints.
+    assert_eq!(plugin.attempt("print"), "done");
+    assert_eq!(lines("bare"), [], "the errors have the messages of the panics");
+}
+
+#[test]
+fn what_the_hints_say_gives_a_clock_and_sleep() {
+    let plugin = probe("clocked", Grants { clocks: true, ..Grants::default() });
+    assert!(plugin.attempt("passes 20").parse::<u64>().unwrap() >= 20);
+    assert!(plugin.denied_uses(Grant::Clocks).is_empty());
+}
+
+#[test]
+fn a_stack_overflow_is_called_so() {
+    let plugin = probe("deep", Grants::default());
+    let error = wait(plugin.ask("recurse 10000000")).unwrap_err();
+    assert_eq!(error.kind(), CallErrorKind::Trap);
+    assert!(error.message().contains("stack overflow"), "{error}");
+    assert_eq!(plugin.attempt("recurse 10"), "10");
 }

@@ -105,8 +105,10 @@ impl HeaderError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoObject { .. } | Self::NoHeader { .. } => {
-                "build it on plugbay-sdk, or on plugbay.h with PLUGBAY_PLUGIN"
+            Self::NoObject { .. } => "build it on plugbay-sdk, or on plugbay.h with PLUGBAY_PLUGIN",
+            Self::NoHeader { .. } => {
+                "build it on plugbay-sdk, with the line export!(Type: codec) or export!(Type: handler) \
+                 and without the feature `linked`, or on plugbay.h with PLUGBAY_PLUGIN"
             }
             Self::Malformed { .. } => "copy the file again, or build it again",
             Self::Kind { .. } => "link it as a shared library: crate-type cdylib, or cc -shared",

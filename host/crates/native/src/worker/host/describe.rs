@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plugbay_abi::host::NoHost;
-use plugbay_core::{CallErrorKind, Description, Policy, Reason, Refusal};
+use plugbay_core::{CallErrorKind, Description, Identity, Policy, Reason, Refusal, Source};
 
 use super::call::{CallRequest, exchange};
 use super::death::Death;
@@ -16,7 +16,8 @@ use crate::worker::link::error::LaneError;
 use crate::worker::link::wire::{Head, Op};
 use crate::worker::state::WorkerCommand;
 
-/// Describes the plugin of a library, in a worker that ends afterwards.
+/// Describes the plugin of a library, in a worker that ends afterwards. What it prints is logged under
+/// the name of the file at `source`; `library` may be a copy of it.
 ///
 /// Blocks for at most twice `policy.init`. The plugin cannot call the host meanwhile.
 ///
@@ -26,10 +27,11 @@ use crate::worker::state::WorkerCommand;
 pub fn describe(
     command: &WorkerCommand,
     library: &Path,
+    source: &Source,
     policy: &Policy,
 ) -> Result<Description, Refusal> {
-    let label = library.file_stem().unwrap_or_default().to_string_lossy();
-    let ledger = Arc::new(Ledger::unobserved(&label, policy));
+    let identity = Identity::of_source(source);
+    let ledger = Arc::new(Ledger::unobserved(identity.label(), policy));
     let spawned = spawn(command, 1, policy, &ledger).map_err(|death| refuse(&death))?;
     let process = Arc::clone(&spawned.process);
     let described = process.while_watched(|| describe_spawned(spawned, library, policy));

@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use plugbay_core::LogLevel;
-
 use crate::ledger::Ledger;
 
 /// The longest line, in bytes. A longer one is cut into several.
@@ -38,7 +36,7 @@ impl Output {
             let flooded = Cell::new(false);
             let pipe = BufReader::with_capacity(BLOCK, Slowed { from: pipe, flooded: &flooded });
             lines(pipe, |next| {
-                if !ledger.write_log(LogLevel::Info, next, &[("stream", "output")]) {
+                if !ledger.write_output(next) {
                     flooded.set(true);
                 }
                 next.clone_into(&mut line);

@@ -100,6 +100,10 @@ fn run(words: &[&str]) -> io::Result<String> {
             let hold = |_| wasip2::clocks::monotonic_clock::subscribe_duration(u64::MAX);
             Ok((0..count).map(hold).collect::<Vec<_>>().len().to_string())
         }
+        ["recurse", depth] => {
+            let depth: u64 = depth.parse().map_err(io::Error::other)?;
+            Ok(recurse(depth).to_string())
+        }
         ["random"] => Ok(RandomState::new().build_hasher().finish().to_string()),
         ["print", ref words @ ..] => print(&mut io::stdout(), words),
         ["complain", ref words @ ..] => print(&mut io::stderr(), words),
@@ -114,6 +118,12 @@ fn run(words: &[&str]) -> io::Result<String> {
         ["listen", at] => network::listen(at),
         _ => Err(io::Error::other("expected a verb and its arguments")),
     }
+}
+
+/// Calls itself this many times, each time with a kilobyte on the stack.
+fn recurse(depth: u64) -> u64 {
+    let local = std::hint::black_box([depth; 128]);
+    if depth == 0 { 0 } else { 1 + recurse(depth - 1).min(local[1]) }
 }
 
 /// Prints the words; `\n` in them ends a line.
