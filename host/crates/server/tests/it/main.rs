@@ -13,6 +13,8 @@ mod deadlines;
 #[cfg(target_os = "linux")]
 mod descriptors;
 mod limits;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(unix)]
 mod native;
 mod nested;
