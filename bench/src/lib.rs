@@ -12,11 +12,16 @@
 )]
 
 pub mod calls;
+pub mod client;
+pub mod look;
 pub mod lookup;
 pub mod measure;
 pub mod memory;
 #[cfg(target_os = "linux")]
 pub mod native;
+#[cfg(target_os = "linux")]
+pub mod neighbour;
+pub mod program;
 pub mod protection;
 pub mod raw;
 pub mod reload;

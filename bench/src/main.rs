@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use plugbay::worker::serve_if_child;
 use plugbay_bench::measure::Table;
+use plugbay_bench::{calls, look, lookup, memory, protection, reload, startup};
 #[cfg(target_os = "linux")]
-use plugbay_bench::native;
-use plugbay_bench::{calls, lookup, memory, protection, reload, startup};
+use plugbay_bench::{native, neighbour};
 
 fn main() -> Result<ExitCode> {
     if let Some(ended) = serve_if_child() {
@@ -27,8 +27,11 @@ fn main() -> Result<ExitCode> {
     lookup::run(&mut table)?;
     reload::run(&mut table)?;
     startup::run(&mut table)?;
+    look::run(&mut table)?;
     memory::run(&mut table)?;
     protection::run(&mut table)?;
+    #[cfg(target_os = "linux")]
+    neighbour::run(&mut table)?;
     table.finish()?;
     Ok(ExitCode::SUCCESS)
 }

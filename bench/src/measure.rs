@@ -162,6 +162,12 @@ pub fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
+/// Lets time pass: the pace of requests, and the length of a test, are times.
+#[expect(clippy::disallowed_methods, reason = "nothing is waited for but time")]
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 fn nanos(nanos: f64) -> String {
     if nanos < 1_000.0 { format!("{nanos:.1} ns") } else { format!("{:.2} µs", nanos / 1_000.0) }
 }

@@ -16,7 +16,7 @@ use plugbay_wasm::compile::CompilerCommand;
 use plugbay_wasm::{AotCache, Engine, EngineError, WasmKind, WasmRuntime};
 
 use crate::call::GenerationServices;
-use crate::change::{Retry, Store, configured_routes};
+use crate::change::{CatchPanic, Retry, Runtimes, Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
 use crate::control::{ConfigFile, ConfigLoader, HostState, Reconciler, channel};
 use crate::host::{Background, Control, Host};
@@ -359,6 +359,7 @@ impl Builder {
         let linked = native::add(&mut runtimes, &config, self.worker, &tokio);
         #[cfg(not(feature = "native"))]
         let linked = Vec::new();
+        let runtimes: Runtimes = runtimes.into_iter().map(CatchPanic::of).collect();
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = channel();
@@ -368,8 +369,9 @@ impl Builder {
             move || shared.is_stopped()
         };
         let wake = signal.clone();
-        let store =
-            Store::new(runtimes.clone(), shared.journal.clone(), stopped, move || wake.prepared());
+        let store = Store::new(Arc::clone(&runtimes), shared.journal.clone(), stopped, move || {
+            wake.prepared();
+        });
         // Set if the file is refused, and the configuration that was last in force is used.
         let refused = match (source.file(), source.refused()) {
             (Some(file), Some(error)) => {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use plugbay_core::codec::Codec;
 use plugbay_core::handler::Handler;
-use plugbay_core::{Artifact, Kind, Refusal, Runtime};
+use plugbay_core::{Artifact, Kind, Refusal};
 use plugbay_registry::NotFound;
 use tokio::sync::oneshot;
 
 use crate::call::{CodecHandle, Handle, HandlerHandle, Snapshot};
-use crate::change::{Inspection, check, folder, inspect};
+use crate::change::{CatchPanic, Inspection, Runtimes, check, folder, inspect};
 use crate::config::Config;
 use crate::control::{HostState, OperatorCommand, RollbackError, Signal, stop};
 use crate::report::{Event, Events, Report};
@@ -58,7 +58,7 @@ pub struct Host {
 /// State that is dropped with the last clone of a host.
 pub(crate) struct Control {
     pub(crate) signal: Signal,
-    pub(crate) runtimes: Vec<Arc<dyn Runtime>>,
+    pub(crate) runtimes: Runtimes,
     /// Fails once the reconciler has ended.
     pub(crate) ended: std::sync::Mutex<Option<oneshot::Receiver<()>>>,
     pub(crate) _tokio: Background,
@@ -68,7 +68,7 @@ impl Control {
     /// Ends the reconciler and all preparations. Returns whether this is the first call.
     fn stop(&self) -> bool {
         let first = self.signal.stop();
-        self.runtimes.iter().for_each(|runtime| runtime.stop());
+        self.runtimes.iter().for_each(CatchPanic::stop);
         first
     }
 }

@@ -68,7 +68,7 @@ pub use call::{
     CallFuture, CallOptions, CapabilityLease, CodecHandle, Error, Handle, HandlerHandle,
     RouteMatch, Routed, Snapshot,
 };
-pub use change::{Inspection, PlannedPlugin};
+pub use change::{Inspection, PlannedPlugin, is_artifact_name};
 pub use config::Config;
 pub use control::{GenerationNumbers, RollbackError};
 pub use host::Host;

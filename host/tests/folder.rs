@@ -277,3 +277,18 @@ fn too_many_folders_behind_links_are_reported_until_there_are_fewer() {
     assert_eq!(site.count(|it| matches!(it, Outcome::WatchLost { .. })), 1);
     assert_neighbours_serve(&site);
 }
+
+/// Who may write to the folder may not be allowed to read what a link leads to.
+#[test]
+fn the_refusal_of_a_link_shows_no_bytes_of_its_target() {
+    let site = neighbours().host();
+    fs::write(site.place.path("secret"), "password=1234").unwrap();
+    symlink("../secret", site.file("b.wasm")).unwrap();
+    let expected = "found a link to a file with other bytes";
+    let rejected = site.refuses("plugins/b.wasm", Reason::UnknownFormat, &[expected]);
+    let bytes = "70 61 73 73"; // pass
+    assert!(!rejected.message.contains(bytes), "{}", rejected.message);
+    // Other bytes: what is known of a digest is not found again.
+    site.drop_in("c.wasm", b"passport=1234".as_slice());
+    site.refuses("plugins/c.wasm", Reason::UnknownFormat, &[bytes]);
+}

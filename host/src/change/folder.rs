@@ -147,7 +147,7 @@ pub(crate) fn list(
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if is_candidate(&path) {
+        if is_artifact_name(&path) {
             paths.push(path);
         }
     }
@@ -173,7 +173,10 @@ pub(crate) fn list(
     Ok(listing)
 }
 
-pub(crate) fn is_candidate(path: &Path) -> bool {
+/// Whether a file of this name counts as an artifact, if it is in the plugin folder: it has the extension
+/// of one, and does not begin with a dot.
+#[must_use]
+pub fn is_artifact_name(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = path.extension().and_then(|extension| extension.to_str());
     !hidden && extension.is_some_and(|it| EXTENSIONS.contains(&it.to_ascii_lowercase().as_str()))

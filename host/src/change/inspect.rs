@@ -9,6 +9,7 @@ use plugbay_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::catch_panic::CatchPanic;
 use super::desired::{description_isolation, names, resolve, violated};
 use super::prepare::{Ready, is_whole, prepare};
 use crate::config::Config;
@@ -56,7 +57,7 @@ pub struct PlannedPlugin {
 
 /// Inspects an artifact without starting it.
 pub(crate) fn inspect(
-    runtimes: &[Arc<dyn Runtime>],
+    runtimes: &[CatchPanic<dyn Runtime>],
     artifact: &Artifact,
     config: &Config,
 ) -> Result<Inspection, Refusal> {
@@ -67,7 +68,7 @@ pub(crate) fn inspect(
 /// Checks artifacts as a load would: checks them together and against the running plugins, starts
 /// each, and shuts it down again.
 pub(crate) fn check(
-    runtimes: &[Arc<dyn Runtime>],
+    runtimes: &[CatchPanic<dyn Runtime>],
     artifacts: Vec<Result<Artifact, Refusal>>,
     running: &Generation,
 ) -> Vec<Result<Inspection, Refusal>> {
@@ -117,7 +118,7 @@ pub(crate) fn check(
 }
 
 fn ready(
-    runtimes: &[Arc<dyn Runtime>],
+    runtimes: &[CatchPanic<dyn Runtime>],
     artifact: &Artifact,
     config: &Config,
 ) -> Result<Ready, Refusal> {

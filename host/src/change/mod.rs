@@ -10,6 +10,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `folder` | lists and reads the plugin folder; half-written files are "not yet" |
+//! | `catch_panic` | calls runtimes, and turns their panics into refusals and failed calls |
 //! | `source`, `prepare`, `preparing`, `store`, `parallel` | prepares each digest once, each on its own thread, and starts plugins in parallel |
 //! | `desired` | the plugins that should run, by the folder and the configuration |
 //! | `claims` | assigns names, capabilities and routes: the one arbiter of clashes |
@@ -22,6 +23,7 @@
 //! | `inspect` | inspects files, for `inspect` and `check` |
 
 mod assemble;
+mod catch_panic;
 mod claims;
 mod desired;
 pub(crate) mod folder;
@@ -38,8 +40,10 @@ mod trials;
 mod warnings;
 
 pub(crate) use self::assemble::{assemble, is_same};
+pub(crate) use self::catch_panic::{CatchPanic, Runtimes};
 pub(crate) use self::claims::{configured_routes, settle};
 pub(crate) use self::desired::{Desired, is_disabled, resolve, violated};
+pub use self::folder::is_artifact_name;
 pub(crate) use self::history::History;
 pub use self::inspect::{Inspection, PlannedPlugin};
 pub(crate) use self::inspect::{check, inspect};

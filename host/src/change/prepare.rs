@@ -9,6 +9,7 @@ use plugbay_core::{
 };
 use plugbay_guard::{Guard, Rules};
 
+use super::catch_panic::CatchPanic;
 use crate::report::Journal;
 use crate::set::{DropOnThread, HealthRecord, Running, Shutdown, Tally, Wanted};
 
@@ -32,17 +33,33 @@ pub(crate) fn key_of(wanted: &Wanted) -> Key {
 
 /// Finds the runtime, checks and compiles the artifact, and calls `describe`.
 pub(crate) fn prepare(
-    runtimes: &[Arc<dyn Runtime>],
+    runtimes: &[CatchPanic<dyn Runtime>],
     artifact: &Artifact,
     isolation: Isolation,
 ) -> Result<Ready, Refusal> {
-    let runtime = runtimes
-        .iter()
-        .find(|runtime| runtime.recognises(artifact))
-        .ok_or_else(|| unknown(artifact))?;
+    let runtime = find(runtimes, artifact)?.ok_or_else(|| unknown(artifact))?;
     let prepared = runtime.prepare(artifact)?;
     let description = prepared.describe(isolation)?;
     Ok(Ready { prepared, description: Arc::new(description), runtime: runtime.name() })
+}
+
+/// The first runtime that recognises the artifact.
+///
+/// # Errors
+/// If none does, and one of them panicked: the artifact may be of its form.
+fn find<'r>(
+    runtimes: &'r [CatchPanic<dyn Runtime>],
+    artifact: &Artifact,
+) -> Result<Option<&'r CatchPanic<dyn Runtime>>, Refusal> {
+    let mut panicked = None;
+    for runtime in runtimes {
+        match runtime.recognises(artifact) {
+            Ok(true) => return Ok(Some(runtime)),
+            Ok(false) => {}
+            Err(refusal) => panicked = panicked.or(Some(refusal)),
+        }
+    }
+    panicked.map_or(Ok(None), Err)
 }
 
 /// The refusal of an unknown format. Mentions the feature `native` in a build without it.
@@ -140,7 +157,7 @@ fn guard(protection: &Protection) -> Guard {
 }
 
 /// Whether an artifact is complete by its format; an unknown format counts as complete.
-pub(crate) fn is_whole(runtimes: &[Arc<dyn Runtime>], artifact: &Artifact) -> bool {
-    let runtime = runtimes.iter().find(|runtime| runtime.recognises(artifact));
+pub(crate) fn is_whole(runtimes: &[CatchPanic<dyn Runtime>], artifact: &Artifact) -> bool {
+    let runtime = find(runtimes, artifact).ok().flatten();
     runtime.is_none_or(|runtime| runtime.is_whole(artifact))
 }

@@ -5,13 +5,13 @@
 //! ready wakes the reconciler.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Artifact, Isolation, Reason, Refusal, Runtime};
+use plugbay_core::Refusal;
 
+use super::catch_panic::Runtimes;
 use super::prepare::{Key, Ready, prepare};
 use super::source::ArtifactSource;
 
@@ -48,7 +48,7 @@ pub(super) struct Done {
 pub(super) struct Preparing(Arc<Shared>);
 
 struct Shared {
-    runtimes: Vec<Arc<dyn Runtime>>,
+    runtimes: Runtimes,
     /// Wakes the reconciler.
     wake: Box<dyn Fn() + Send + Sync>,
     work: Mutex<Work>,
@@ -75,10 +75,7 @@ struct Running {
 
 impl Preparing {
     /// `wake` is called after each artifact.
-    pub(super) fn new(
-        runtimes: Vec<Arc<dyn Runtime>>,
-        wake: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn new(runtimes: Runtimes, wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(Shared {
             runtimes,
             wake: Box::new(wake),
@@ -185,7 +182,8 @@ impl Shared {
     fn run(&self) {
         while let Some((key, source)) = self.next() {
             let began = Instant::now();
-            let ready = source.artifact().map(|artifact| self.prepare(&artifact, key.1));
+            let artifact = source.artifact();
+            let ready = artifact.map(|artifact| prepare(&self.runtimes, &artifact, key.1));
             let mut work = self.lock();
             work.running.remove(&key);
             work.done.push(Done { key, ready, took: began.elapsed() });
@@ -194,22 +192,6 @@ impl Shared {
             self.ended.notify_all();
             (self.wake)();
         }
-    }
-
-    /// Prepares one artifact. A runtime that panics, such as one that an application brings, must not
-    /// leave the artifact in preparation for ever.
-    fn prepare(&self, artifact: &Artifact, isolation: Isolation) -> Result<Ready, Refusal> {
-        // Nothing is shared with the runtimes that a panic could leave half changed here.
-        let prepared =
-            panic::catch_unwind(AssertUnwindSafe(|| prepare(&self.runtimes, artifact, isolation)));
-        prepared.unwrap_or_else(|payload| {
-            let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-            let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-            let text = text.unwrap_or_else(|| "without a message".to_owned());
-            let message = format!("the runtime panicked while it prepared the artifact: {text}");
-            Err(Refusal::new(Reason::Internal, message)
-                .hint("report this as a bug of the host; the artifact is tried again later"))
-        })
     }
 
     /// The next artifact for which there is room; `None` ends the thread.
@@ -266,7 +248,7 @@ impl Work {
 
 #[cfg(test)]
 mod tests {
-    use plugbay_core::{Digest, Prepared, Source};
+    use plugbay_core::{Artifact, Digest, Isolation, Source};
 
     use super::*;
 
@@ -324,40 +306,10 @@ mod tests {
         assert_eq!(work.batch(now + SLOW), Batch::Ready, "others come later");
     }
 
-    /// A runtime with a bug.
-    struct Panics;
-
-    impl Runtime for Panics {
-        fn name(&self) -> &'static str {
-            "panics"
-        }
-        fn recognises(&self, _artifact: &Artifact) -> bool {
-            panic!("a bug");
-        }
-        fn is_whole(&self, _artifact: &Artifact) -> bool {
-            true
-        }
-        fn prepare(&self, _artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
-            unreachable!()
-        }
-    }
-
-    #[test]
-    fn a_runtime_that_panics_is_not_the_artifacts_fault() {
-        let preparing = Preparing::new(vec![Arc::new(Panics)], || {});
-        let (key, source) = queued("a", 1);
-        preparing.begin(key, &source, 1);
-        preparing.wait(Duration::from_mins(1), || true);
-        let done = preparing.take_done();
-        let [Done { ready: Ok(Err(refusal)), .. }] = done.as_slice() else { panic!("refused") };
-        assert_eq!(refusal.reason, Reason::Internal);
-        assert!(refusal.message.ends_with("prepared the artifact: a bug"), "{refusal}");
-    }
-
     #[test]
     fn each_artifact_wakes_the_reconciler_once() {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let preparing = Preparing::new(Vec::new(), move || sender.send(()).unwrap());
+        let preparing = Preparing::new(Arc::new([]), move || sender.send(()).unwrap());
         let all = [queued("a", 1), queued("b", 1)];
         for (key, source) in &all {
             preparing.begin(*key, source, 1);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use plugbay_core::{Reason, Refusal, Runtime, Source};
 use plugbay_registry::Leased;
 
+use super::catch_panic::{CatchPanic, Runtimes};
 use super::desired::description_isolation;
 use super::parallel::parallel;
 use super::prepare::{Key, Ready, key_of};
@@ -57,7 +58,7 @@ type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// Prepared and refused artifacts, by digest, so that a reconciliation does not prepare them again.
 pub(crate) struct Store {
-    runtimes: Vec<Arc<dyn Runtime>>,
+    runtimes: Runtimes,
     journal: Journal,
     /// Whether the host is shut down.
     stopped: Stopped,
@@ -86,13 +87,13 @@ pub(crate) struct Started {
 
 impl Store {
     pub(crate) fn new(
-        runtimes: Vec<Arc<dyn Runtime>>,
+        runtimes: Runtimes,
         journal: Journal,
         stopped: impl Fn() -> bool + Send + Sync + 'static,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         Self {
-            preparing: Preparing::new(runtimes.clone(), wake),
+            preparing: Preparing::new(Arc::clone(&runtimes), wake),
             unsettled: HashMap::new(),
             failures: HashMap::new(),
             runtimes,
@@ -105,7 +106,7 @@ impl Store {
         }
     }
 
-    pub(crate) fn runtimes(&self) -> &[Arc<dyn Runtime>] {
+    pub(crate) fn runtimes(&self) -> &[CatchPanic<dyn Runtime>] {
         &self.runtimes
     }
 
@@ -231,7 +232,9 @@ impl Store {
                 self.failed_starts.push((it.wanted.identity.clone(), refusal.clone()));
             }
         }
-        self.prepared_in.clear();
+        for it in &started {
+            self.prepared_in.remove(&key_of(&it.wanted));
+        }
         started
     }
 

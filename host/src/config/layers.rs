@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use toml::de::DeTable;
 
 use super::check::relations;
-use super::file::Stamp;
+use super::file::{SETTLE, Seen, Stamp};
 use super::kept;
 use super::problem::error::{ConfigError, ConfigSource, Problem, ProblemKind};
 use super::problem::report::Report;
@@ -17,6 +19,9 @@ use super::read::tree::{self, Table};
 use super::section::keys;
 use super::section::settings::{self, Config};
 use super::text::{self, FileText};
+
+/// How often a file is read again that may be in the middle of being saved.
+const SAVE_CHECK: Duration = Duration::from_millis(20);
 
 /// The layers of a configuration. [`Layers::load`] may be called again and again: it reads the
 /// file each time.
@@ -168,6 +173,9 @@ impl Layers {
     /// with [`Layers::keep_last`], a file that has a mistake is replaced by its text that was last in
     /// force. The host lists the file as refused then.
     ///
+    /// A file that has a mistake may be one that is being saved: then this blocks until the file loads, or
+    /// has not changed for two seconds, but no longer than four.
+    ///
     /// # Errors
     /// As [`Layers::load`], if no text is kept or it does not load with these variables and flags.
     pub fn load_to_start(&self) -> Result<Config, ConfigError> {
@@ -178,10 +186,22 @@ impl Layers {
         let Some(path) = self.path() else {
             return Ok(Start { config: self.load()?, text: None, refused: None });
         };
-        let FileText { stamp, text } = text::read(path);
-        let loaded = match &text {
-            Ok(text) => self.clone().text(text.as_str(), path).load(),
-            Err(error) => Err(error.clone()),
+        let (began, mut seen, mut waited) = (Instant::now(), Seen::now(None), false);
+        let (FileText { stamp, text }, loaded) = loop {
+            let read = text::read(path);
+            let loaded = match &read.text {
+                Ok(text) => self.clone().text(text.as_str(), path).load(),
+                Err(error) => Err(error.clone()),
+            };
+            let settled = seen.age(read.stamp.as_ref()) >= SETTLE || began.elapsed() >= 2 * SETTLE;
+            // A program that saves a file may empty it first.
+            let is_emptied = waited && read.text.as_ref().is_ok_and(|text| text.trim().is_empty());
+            let is_saved = loaded.is_ok() && !is_emptied;
+            if is_saved || read.text.is_err() || settled {
+                break (read, loaded);
+            }
+            thread::park_timeout(SAVE_CHECK);
+            waited = true;
         };
         let text = text.unwrap_or_default();
         match loaded {

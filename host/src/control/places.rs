@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::change::folder::is_candidate;
+use crate::change::folder::is_artifact_name;
 
 /// The most links on one path: as many as the system follows.
 const MAX_LINKS: usize = 40;
@@ -128,7 +128,7 @@ fn links(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let links = entries.filter(|entry| entry.file_type().is_ok_and(|it| it.is_symlink()));
     let mut links: Vec<PathBuf> = links.map(|entry| entry.path()).collect();
-    links.retain(|link| is_candidate(link));
+    links.retain(|link| is_artifact_name(link));
     links.sort();
     links
 }

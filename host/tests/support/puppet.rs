@@ -4,7 +4,7 @@
 //! script, which the test can change while the plugin runs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,10 @@ pub(crate) struct Script {
     /// The function that does not return until the script changes: `start`, `health`, `shutdown`,
     /// `free`.
     pub(crate) stuck_in: Option<&'static str>,
+    /// The function that panics.
+    pub(crate) panics_in: Option<&'static str>,
+    /// How long it takes to prepare the artifact.
+    pub(crate) prepare_takes: Duration,
     /// How long a health check takes.
     pub(crate) health_takes: Duration,
     /// The state of its worker process, if it has one.
@@ -57,6 +61,8 @@ struct Shared {
     /// `prepare NAME VERSION`, `start LABEL`, `stop LABEL`, `gone LABEL` and `free LABEL`, in
     /// order, and `try LABEL` for a start that does not end.
     log: Mutex<Vec<String>>,
+    /// Whether `recognises` panics at components.
+    panics_at_components: AtomicBool,
     /// How often each plugin was asked to retry, by its label.
     retries: Mutex<HashMap<String, usize>>,
     /// The number of health checks that run now, and the maximum so far.
@@ -75,6 +81,11 @@ impl Puppets {
     /// Sets the script of `name@version`, now and for every later start.
     pub(crate) fn script(&self, label: &str, script: Script) {
         lock(&self.0.scripts).insert(label.to_owned(), script);
+    }
+
+    /// Lets `recognises` panic at components from now on.
+    pub(crate) fn panic_at_components(&self) {
+        self.0.panics_at_components.store(true, Ordering::SeqCst);
     }
 
     /// How many calls reached `name@version`.
@@ -104,23 +115,55 @@ impl Puppets {
     }
 }
 
+impl Shared {
+    fn script(&self, label: &str) -> Script {
+        lock(&self.scripts).get(label).cloned().unwrap_or_default()
+    }
+
+    /// Panics if the script says that this function does.
+    fn run_into(&self, label: &str, function: &str) {
+        assert!(self.script(label).panics_in != Some(function), "a bug in {label}");
+    }
+}
+
+/// The label of the puppet of an artifact's text.
+fn label_of(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().skip(1).take(2).collect();
+    words.join("@")
+}
+
 impl Runtime for Puppets {
     fn name(&self) -> &'static str {
         "puppet"
     }
 
     fn recognises(&self, artifact: &Artifact) -> bool {
-        artifact.bytes.starts_with(b"puppet ")
+        let is_puppet = artifact.bytes.starts_with(b"puppet ");
+        let is_component = artifact.bytes.starts_with(b"\0asm");
+        let at_components = self.0.panics_at_components.load(Ordering::SeqCst);
+        assert!(!(is_component && at_components), "a bug in the runtime");
+        if is_puppet {
+            let label = label_of(&String::from_utf8_lossy(&artifact.bytes));
+            self.0.run_into(&label, "recognises");
+        }
+        is_puppet
     }
 
-    fn is_whole(&self, _: &Artifact) -> bool {
+    fn is_whole(&self, artifact: &Artifact) -> bool {
+        self.0.run_into(&label_of(&String::from_utf8_lossy(&artifact.bytes)), "is_whole");
         true
     }
 
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
         let text = String::from_utf8(artifact.bytes.to_vec()).unwrap();
-        let name: Vec<&str> = text.split_whitespace().skip(1).take(2).collect();
-        lock(&self.0.log).push(format!("prepare {}", name.join(" ")));
+        let label = label_of(&text);
+        self.0.run_into(&label, "prepare");
+        let takes = self.0.script(&label).prepare_takes;
+        if !takes.is_zero() {
+            #[expect(clippy::disallowed_methods, reason = "simulates slow code")]
+            std::thread::sleep(takes);
+        }
+        lock(&self.0.log).push(format!("prepare {}", label.replace('@', " ")));
         Ok(Arc::new(PreparedPuppet { shared: Arc::clone(&self.0), text }))
     }
 }
@@ -130,8 +173,15 @@ struct PreparedPuppet {
     text: String,
 }
 
+impl PreparedPuppet {
+    fn run_into(&self, function: &str) {
+        self.shared.run_into(&label_of(&self.text), function);
+    }
+}
+
 impl Prepared for PreparedPuppet {
     fn describe(&self, _: Isolation) -> Result<Description, Refusal> {
+        self.run_into("describe");
         let mut words = self.text.split_whitespace().skip(1);
         let (name, version) = (words.next().unwrap(), words.next().unwrap());
         let capabilities = words.map(|offer| {
@@ -154,19 +204,28 @@ impl Prepared for PreparedPuppet {
         })
     }
 
+    fn is_native(&self) -> bool {
+        self.run_into("is_native");
+        false
+    }
+
     fn imports(&self) -> &[String] {
+        self.run_into("imports");
         &[]
     }
 
     fn exports(&self) -> &[String] {
+        self.run_into("exports");
         &[]
     }
 
     fn code_size(&self) -> u64 {
+        self.run_into("code_size");
         0
     }
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
+        self.run_into("start");
         let label = start.identity.label().to_string();
         let puppet = RunningPuppet {
             calls: Arc::clone(lock(&self.shared.calls).entry(label.clone()).or_default()),
@@ -215,7 +274,11 @@ impl Drop for Instance {
 
 impl Instance {
     fn script(&self) -> Script {
-        lock(&self.shared.scripts).get(&self.label).cloned().unwrap_or_default()
+        self.shared.script(&self.label)
+    }
+
+    fn run_into(&self, function: &str) {
+        self.shared.run_into(&self.label, function);
     }
 
     fn log(&self, what: &str) {
@@ -248,6 +311,7 @@ impl RunningPuppet {
 
 impl Plugin for RunningPuppet {
     fn provide(&self, capability: u32) -> Option<Provider> {
+        self.run_into("provide");
         let kind = &self.description.capabilities.get(capability as usize)?.kind;
         match kind.as_str() {
             "codec" => Some(Provider::new::<Codec>(Arc::new(self.clone()))),
@@ -257,10 +321,12 @@ impl Plugin for RunningPuppet {
     }
 
     fn calls_others(&self) -> bool {
+        self.run_into("calls_others");
         false
     }
 
     fn health(&self, _within: Duration) -> Result<(), CallError> {
+        self.run_into("health");
         {
             let mut checks = lock(&self.shared.health_checks);
             checks.0 += 1;
@@ -280,16 +346,19 @@ impl Plugin for RunningPuppet {
     }
 
     fn retry(&self) {
+        self.run_into("retry");
         *lock(&self.shared.retries).entry(self.label.clone()).or_default() += 1;
     }
 
     fn shutdown(&self) {
+        self.run_into("shutdown");
         self.log("stop");
         self.block_while_stuck("shutdown");
         self.log("gone");
     }
 
     fn stats(&self) -> PluginStats {
+        self.run_into("stats");
         let worker =
             |state: &'static str| WorkerStatus { state: state.into(), ..WorkerStatus::default() };
         PluginStats { worker: self.script().worker.map(worker), ..PluginStats::default() }

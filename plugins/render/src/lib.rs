@@ -28,7 +28,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_input: 1 << 20, max_output: 4 << 20 }
+        Self { max_input: 512 << 10, max_output: 4 << 20 }
     }
 }
 

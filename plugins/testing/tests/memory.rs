@@ -1,16 +1,20 @@
 //! No request takes more memory than 64 MiB plus 16 times the length of its body, with any bundled
-//! codec. An allocator counts the memory.
+//! plugin. An allocator counts the memory.
 //!
 //! A request is a body that one codec decodes and another one encodes, as in `convert` and
-//! `/transcode`. The body, the document and the answer are in memory at the same time.
-
-#![expect(clippy::format_collect, reason = "texts of a test")]
+//! `/transcode`, or a request of a handler. The body, the document and the answer are in memory at the same
+//! time.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use plugbay_plugin_hash::{ALGORITHMS, Hash};
+use plugbay_plugin_hello::Hello;
+use plugbay_plugin_render::Render;
+use plugbay_plugin_testing::hostile::{MARKDOWN, PARTS, hostile, hostile_markdown};
 use plugbay_plugin_testing::{Shape, documents};
-use plugbay_sdk::{Codec, Document, Plugin as _, Result};
+use plugbay_plugin_transcode::{Formats, Transcode};
+use plugbay_sdk::{Codec, Document, Handler, Plugin as _, Request, Result};
 use proptest::prelude::*;
 
 /// Counts the memory that a thread has allocated, and its maximum.
@@ -77,8 +81,8 @@ fn peak<T>(call: impl FnOnce() -> T) -> (T, usize) {
 
 const BASE: usize = 64 << 20;
 
-type Decode = Box<dyn Fn(&[u8]) -> Result<Document>>;
-type Encode = Box<dyn Fn(&Document) -> Result<Vec<u8>>>;
+type Decode = Box<dyn Fn(&[u8]) -> Result<Document> + Send + Sync>;
+type Encode = Box<dyn Fn(&Document) -> Result<Vec<u8>> + Send + Sync>;
 
 /// A codec in one of its configurations.
 struct Subject {
@@ -172,243 +176,93 @@ fn request(body: &[u8], from: &Subject, to: &[Subject], what: &str) -> Result<us
     Ok(worst)
 }
 
-/// The length of the hostile bodies.
-const BODY: usize = 1 << 20;
+/// The bundled codecs as those of a host. Their names are the subtypes of their media types.
+struct Linked(Vec<Subject>);
 
-/// A part, repeated to the length of a body.
-fn many(part: &str) -> String {
-    part.repeat(BODY / part.len())
-}
-
-/// The parts that a function makes of the numbers from 0 on, to the length of a body.
-fn numbered(part: impl Fn(usize) -> String) -> String {
-    let mut text = String::new();
-    let mut number = 0;
-    while text.len() < BODY {
-        text += &part(number);
-        number += 1;
+impl Linked {
+    fn subject(&self, name: &str) -> &Subject {
+        self.0.iter().find(|subject| subject.name == name).expect("a codec")
     }
-    text
 }
 
-/// A short word for each number, all of them different.
-fn word(mut number: usize) -> String {
-    let mut word = String::new();
-    loop {
-        word.push(char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]));
-        number /= 26;
-        if number == 0 {
-            return word;
+impl Formats for Linked {
+    fn available(&self) -> Vec<(String, String)> {
+        let types =
+            |it: &Subject| (it.name.to_owned(), format!("a/{}", it.name.replace(", ", "-")));
+        self.0.iter().map(types).collect()
+    }
+
+    fn encode(&self, codec: &str, document: &Document) -> Result<Vec<u8>> {
+        (self.subject(codec).encode)(document)
+    }
+
+    fn decode(&self, codec: &str, bytes: &[u8]) -> Result<Document> {
+        (self.subject(codec).decode)(bytes)
+    }
+}
+
+/// Sends a request to a handler; the error says that it needed too much memory.
+fn handle(
+    handler: &impl Handler,
+    headers: &[(&str, &str)],
+    query: Option<String>,
+    body: &[u8],
+    what: &str,
+) -> Result<(), String> {
+    let field = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
+    let headers = headers.iter().map(field).collect();
+    let request = Request { query, headers, body: body.to_vec(), ..Request::new("POST", "/") };
+    // The request is in memory, too.
+    let (answer, peak) = peak(|| handler.handle(request));
+    let (worst, length) = (peak + body.len(), body.len());
+    drop(answer);
+    if worst > BASE + 16 * length {
+        return Err(format!("{what}: {length} bytes need {} MiB", worst >> 20));
+    }
+    Ok(())
+}
+
+fn render() -> Render {
+    Render::new(plugbay_plugin_render::Config::default()).expect("a plugin")
+}
+
+fn hash() -> Hash {
+    Hash::new(plugbay_plugin_hash::Config::default()).expect("a plugin")
+}
+
+/// The query that selects all algorithms.
+fn all_algorithms() -> String {
+    let names: Vec<&str> = ALGORITHMS.iter().map(|algorithm| algorithm.name).collect();
+    format!("alg={}", names.join(","))
+}
+
+/// The default of `max_input` of `render`.
+const MOST_MARKDOWN: usize = 512 << 10;
+
+#[test]
+fn the_memory_of_handlers_is_limited() {
+    assert_eq!(plugbay_plugin_render::Config::default().max_input, MOST_MARKDOWN);
+    let mut wrong = Vec::new();
+    let transcode = Transcode::over(Linked(subjects()));
+    for (codec, what, body) in hostile() {
+        let from = format!("a/{}", codec.replace(", ", "-"));
+        for to in ["a/json", "a/yaml"] {
+            let headers = [("content-type", &*from), ("accept", to)];
+            let handled = handle(&transcode, &headers, None, &body, &format!("{what} to {to}"));
+            wrong.extend(handled.err());
         }
     }
-}
-
-fn deep(levels: usize, inside: &str) -> String {
-    format!("{}{inside}{}", "[".repeat(levels), "]".repeat(levels))
-}
-
-/// Bodies that are designed to need much memory: the codec, a description and the body.
-#[expect(clippy::too_many_lines, reason = "a list")]
-fn hostile() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    let long = "x".repeat(BODY / 2);
-    let mut bodies: Vec<(&str, &str, Vec<u8>)> = Vec::new();
-    let mut add = |codec, what, body: String| bodies.push((codec, what, body.into_bytes()));
-    add(
-        "yaml",
-        "an alias of a long text",
-        format!("a: &a \"{long}\"\nb: [{}]", "*a,".repeat(BODY / 6)),
-    );
-    add("yaml", "aliases of nulls", format!("- &a [{}]\n- [{}]", "~,".repeat(1000), many("*a,")));
-    add(
-        "yaml",
-        "aliases of controls",
-        format!("- &a \"{}\"\n- [{}]", "\\0".repeat(500), many("*a,")),
-    );
-    add(
-        "yaml",
-        "aliases as keys",
-        numbered(|n| format!("- {{*a : {n}}}\n")).replacen("- {*a : 0}", "- &a x", 1),
-    );
-    add("yaml", "anchors", numbered(|n| format!("- &{} x\n", word(n))));
-    add("yaml", "anchors of one name", many("- &a x\n"));
-    add("yaml", "entries", many("- \n"));
-    add("yaml", "a flow list", format!("[{}]", many("a,")));
-    add("yaml", "a flow list of nothing", format!("[{}]", many("[],")));
-    add("yaml", "pairs of a flow list", format!("[{}]", many("a: ,")));
-    add("yaml", "keys", numbered(|n| format!("{}:\n", word(n))));
-    add("yaml", "equal keys", many("a:\n"));
-    add("yaml", "explicit keys", numbered(|n| format!("? {}\n", word(n))));
-    add(
-        "yaml",
-        "merges",
-        format!("- &a {{{}}}\n- {{{}}}", "a: ,".replace(" ,", " 1"), many("<<: *a,")),
-    );
-    add("yaml", "tags", format!("[{}]", many("!a b,")));
-    add("yaml", "deep", deep(120, &many("1,")));
-    add("yaml", "comments", many("#\n"));
-    add("yaml", "an unclosed list", many("["));
-    add("yaml", "a long scalar", many("a "));
-    add("yaml", "a long quoted scalar", format!("\"{}\"", many("\\x00")));
-    add("yaml", "folded lines", format!("\"{}\"", many("\n")));
-    add("yaml-stream", "documents", many("---\n"));
-    add("yaml-stream", "directives", many("%YAML 1.2\n---\n...\n"));
-    for header in [1, 10, 1 << 10, 1 << 20] {
-        let name = "n".repeat(header);
-        add("csv", "a long name", format!("{name}\n{}", many("1\n")));
-    }
-    let names: String = (0..1000).map(|n| format!("{},", word(n))).collect();
-    add(
-        "csv",
-        "many columns, all empty",
-        format!("{names}\n{}", many(&format!("{}\n", ",".repeat(1000)))),
-    );
-    add("csv", "two columns, all empty", format!("a,b\n{}", many(",\n")));
-    add("csv", "controls in a name", format!("{}\n{}", "\u{1}".repeat(100), many("1\n")));
-    add("csv", "names", numbered(|n| format!("{},", word(n))));
-    add(
-        "csv",
-        "a wide row",
-        format!("{}\n{}", numbered(|n| format!("{},", word(n))), ",".repeat(1000)),
-    );
-    add("csv, lax", "a row of nothing", many(","));
-    add("csv, lax", "rows of nothing", many("\n"));
-    add("csv, lax", "quotes", many("\"\""));
-    add("tsv", "a row of nothing", many("\t"));
-    add("toml", "arrays of tables", many("[[a]]\n"));
-    add("toml", "nested arrays of tables", format!("[[a]]\n{}", many("[[a.b]]\n")));
-    add("toml", "tables", numbered(|n| format!("[{}]\n", word(n))));
-    add("toml", "tables of a table", numbered(|n| format!("[a.{}]\n", word(n))));
-    add("toml", "values", numbered(|n| format!("{}=1\n", word(n))));
-    add("toml", "equal values", many("a=1\n"));
-    add("toml", "dotted keys", numbered(|n| format!("a.{}=1\n", word(n))));
-    add("toml", "long key paths", numbered(|n| format!("[{}{}]\n", word(n), ".a".repeat(100))));
-    add("toml", "deep dotted keys", numbered(|n| format!("{}{}=1\n", word(n), ".a".repeat(100))));
-    add("toml", "an array", format!("a=[{}]", many("1,")));
-    add("toml", "inline tables", format!("a=[{}]", many("{},")));
-    add("toml", "inline tables with a value", format!("a=[{}]", many("{a=1},")));
-    add("toml", "an inline table", format!("a={{{}}}", numbered(|n| format!("{}=1,", word(n)))));
-    add("toml", "deep", format!("a={}", deep(100, &many("1,"))));
-    add("toml", "line breaks", many("\n"));
-    add("toml", "a syntax error after many tokens", format!("a=[{}", many("1,")));
-    add("toml", "dates", format!("a=[{}]", many("07:32,")));
-    for codec in ["json", "yaml"] {
-        add(codec, "ones", format!("[{}1]", many("1,")));
-        add(codec, "empty lists", format!("[{}1]", many("[],")));
-        add(codec, "empty maps", format!("[{}1]", many("{},")));
-        add(codec, "empty texts", format!("[{}1]", many("\"\",")));
-        add(codec, "nulls", format!("[{}1]", many("null,")));
-        add(codec, "big integers", format!("[{}1]", many("18446744073709551616,")));
-        add(codec, "great integers", format!("[{}1]", many(&format!("{},", "9".repeat(300)))));
-        add(codec, "floats", format!("[{}1]", many("1e9,")));
-        add(codec, "big floats", format!("[{}1]", many("1e19,")));
-        add(codec, "controls", format!("[\"{}\"]", many("\\u0000")));
-        add(codec, "keys", format!("{{{}\"\":1}}", numbered(|n| format!("\"{}\":1,", word(n)))));
-        add(codec, "maps of one key", format!("[{}1]", many("{\"a\":1},")));
-        add(
-            codec,
-            "a table under a long name",
-            format!(
-                "{{\"{}\":{{{}\"\":{{}}}}}}",
-                "k".repeat(100_000),
-                (0..300_000).map(|n| format!("\"{}\":{{}},", word(n))).collect::<String>()
-            ),
-        );
-        add(codec, "rows of one list", format!("[[{}1]]", many("1,")));
-        add(
-            codec,
-            "rows of one map",
-            format!("[{{{}\"\":1}}]", numbered(|n| format!("\"{}\":1,", word(n)))),
-        );
-        for levels in [3, 10, 30, 100] {
-            add(codec, "ones, deep", deep(levels, &format!("{}1", many("1,"))));
-            add(codec, "maps, deep", deep(levels, &format!("{}1", many("{\"a\":1},"))));
+    for (what, text) in hostile_markdown() {
+        // The longest text that `render` reads by default, and one that it refuses.
+        for text in [&text[..text.len().min(MOST_MARKDOWN)], &text] {
+            wrong.extend(handle(&render(), &[], None, text.as_bytes(), what).err());
         }
-        add(codec, "short lists, deep", format!("[{}1]", many(&format!("{},", deep(100, "1,1")))));
+        wrong.extend(handle(&hash(), &[], Some(all_algorithms()), text.as_bytes(), what).err());
     }
-    add("jsonl", "ones", many("1\n"));
-    add("jsonl", "line breaks", many("\n"));
-    let mut bytes = |codec, what, before: &[u8], part: &[u8], after: &[u8]| {
-        let body = [before, &part.repeat(BODY / part.len()), after].concat();
-        bodies.push((codec, what, body));
-    };
-    let count = |head: &[u8], width: usize| -> Vec<u8> {
-        let count = u32::try_from(BODY / width).expect("a count");
-        [head, &count.to_be_bytes()].concat()
-    };
-    for (what, part) in [
-        ("nulls", &[0xf6][..]),
-        ("zeros", &[0]),
-        ("booleans", &[0xf5]),
-        ("empty lists", &[0x80]),
-        ("empty maps", &[0xa0]),
-        ("empty texts", &[0x60]),
-        ("half floats", &[0xf9, 0x00, 0x01]),
-        ("floats", &[0xfa, 0x00, 0x00, 0x00, 0x01]),
-        ("bytes", &[0x41, 0x00]),
-        ("controls", &[0x61, 0x00]),
-        ("bignums", &[0xc2, 0x41, 0x01]),
-        ("integers", &[0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-        ("dates", &[0xc0, 0x61, 0x30]),
-        ("maps of one key", &[0xa1, 0x61, 0x61, 0xf6]),
-        ("indefinite lists", &[0x9f, 0xff]),
-        ("texts in chunks", &[0x7f, 0x60, 0xff]),
-        ("rows", &[0x81, 0x60]),
-        ("keys in chunks", &[0xa1, 0x7f, 0x60, 0xff, 0xf6]),
-    ] {
-        bytes("cbor", what, &count(&[0x9a], part.len()), part, &[]);
-        bytes("cbor, sorted", what, &[0x9f], part, &[0xff]);
-        bytes(
-            "cbor",
-            "a list in a list",
-            &[&[0x81][..], &count(&[0x9a], part.len())].concat(),
-            part,
-            &[],
-        );
-        bytes("cbor", "deep", &[&[0x81; 100][..], &count(&[0x9a], part.len())].concat(), part, &[]);
-    }
-    bytes("cbor", "equal keys", &count(&[0xba], 2), &[0, 0], &[]);
-    bytes("cbor", "equal keys, indefinite", &[0xbf], &[0, 0], &[0xff]);
-    bytes(
-        "cbor",
-        "a long text",
-        &[&[0x7a][..], &u32::try_from(BODY).expect("a length").to_be_bytes()].concat(),
-        &[1],
-        &[],
-    );
-    bytes("cbor", "tags", &[], &[0xc0], &[]);
-    bytes("cbor", "chunks", &[0x5f], &[0x40], &[0xff]);
-    for (what, part) in [
-        ("nils", &[0xc0][..]),
-        ("empty maps", &[0x80]),
-        ("empty lists", &[0x90]),
-        ("floats", &[0xca, 0, 0, 0, 1]),
-        ("timestamps", &[0xd6, 0xff, 0, 0, 0, 0]),
-        ("extension types", &[0xd4, 0x05, 0x00]),
-        ("empty extension types", &[0xc7, 0x00, 0x05]),
-        ("empty bytes", &[0xc4, 0x00]),
-        ("maps of one key", &[0x81, 0xa0, 0xc0]),
-    ] {
-        bytes("msgpack", what, &count(&[0xdd], part.len()), part, &[]);
-        bytes(
-            "msgpack",
-            "deep",
-            &[&[0x91; 100][..], &count(&[0xdd], part.len())].concat(),
-            part,
-            &[],
-        );
-    }
-    bytes("msgpack", "equal keys", &count(&[0xdf], 2), &[0, 0], &[]);
-    // Short keys that all differ.
-    let keys: Vec<u8> = (0..u32::try_from(BODY / 6).expect("a count"))
-        .flat_map(|key| [&[0x1a][..], &key.to_be_bytes(), &[0xf6]].concat())
-        .collect();
-    bodies.push(("cbor", "integer keys", [&count(&[0xba], 6)[..], &keys].concat()));
-    bodies.push((
-        "cbor",
-        "a map of integer keys in a list",
-        [&[0x81][..], &count(&[0xba], 6), &keys].concat(),
-    ));
-    bodies
+    let hello = Hello::new(plugbay_plugin_hello::Config::default()).expect("a plugin");
+    let long = "a".repeat(1 << 20);
+    wrong.extend(handle(&hello, &[("accept", &long)], None, b"", "a long Accept").err());
+    assert!(wrong.is_empty(), "{} requests needed too much:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -438,49 +292,6 @@ fn the_memory_for_hostile_bodies_is_limited() {
     println!("the maximum: {:.2} of the limit, {}", worst.0, worst.1);
 }
 
-/// Parts of bodies, from all formats.
-const PARTS: &[&str] = &[
-    "&a ",
-    "*a",
-    "*a,",
-    "&b [",
-    "<<: *a",
-    "- ",
-    "? ",
-    ": ",
-    "a: ",
-    "\n",
-    "  ",
-    "[",
-    "]",
-    "{",
-    "}",
-    ",",
-    "\"",
-    "'",
-    "|\n ",
-    "!t ",
-    "~",
-    "---\n",
-    "[[a]]\n",
-    "[a.b]\n",
-    "a.b=",
-    "a=1\n",
-    "x,y\n",
-    "1,2\n",
-    ",",
-    "\t",
-    "1e9",
-    "18446744073709551616",
-    "\"a\":1,",
-    "{\"a\":",
-    "null",
-    "\\u0000",
-    "#",
-    "0",
-    "aaaaaaaaaaaaaaaa",
-];
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -497,6 +308,23 @@ proptest! {
         for from in &subjects {
             let read = request(body.as_bytes(), from, &subjects, "a body");
             prop_assert!(read.is_ok(), "{read:?}: {} and {:?}", before.concat(), part);
+        }
+    }
+
+    #[test]
+    fn the_memory_of_handlers_for_any_body_is_limited(
+        before in proptest::collection::vec(proptest::sample::select(MARKDOWN), 0..6),
+        part in proptest::collection::vec(proptest::sample::select(MARKDOWN), 1..5),
+        after in proptest::collection::vec(proptest::sample::select(MARKDOWN), 0..6),
+        length in 0usize..1_000_000,
+    ) {
+        let part = part.concat();
+        let text = [before.concat(), part.repeat(length / part.len()), after.concat()].concat();
+        for handled in [
+            handle(&render(), &[], None, text.as_bytes(), "Markdown"),
+            handle(&hash(), &[], Some(all_algorithms()), text.as_bytes(), "a body"),
+        ] {
+            prop_assert!(handled.is_ok(), "{handled:?}: {} and {part:?}", before.concat());
         }
     }
 

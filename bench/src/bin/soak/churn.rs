@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
-use super::client::Client;
-use super::host::Host;
-use super::pause;
+use plugbay_bench::client::Client;
+use plugbay_bench::measure::pause;
+use plugbay_bench::program::Program;
 
 /// The pause between two changes.
 const PAUSE: Duration = Duration::from_millis(120);
@@ -52,13 +52,13 @@ fn version(number: u64) -> Vec<u8> {
 }
 
 pub(crate) struct Churn<'h> {
-    host: &'h Host,
+    host: &'h Program,
     admin: Client,
     number: u64,
 }
 
 impl<'h> Churn<'h> {
-    pub(crate) fn new(host: &'h Host) -> Self {
+    pub(crate) fn new(host: &'h Program) -> Self {
         Self { host, admin: Client::new(host.admin), number: 0 }
     }
 

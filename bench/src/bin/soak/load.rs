@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::client::{Answer, Client};
+use plugbay_bench::client::{Answer, Client};
 
 /// The most failures that one client describes.
 const SHOWN: usize = 3;

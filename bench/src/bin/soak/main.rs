@@ -6,25 +6,23 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `host` | the process under test, and what it uses |
-//! | `client` | requests over one kept connection |
 //! | `load` | the requests and what they must be answered |
 //! | `churn` | what changes meanwhile |
 
 mod churn;
-mod client;
-mod host;
 mod load;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use plugbay_bench::measure::pause;
+use plugbay_bench::program::{Program, Usage};
 
 use self::churn::Churn;
-use self::host::{Host, Usage};
 use self::load::{Report, hostile, well_behaved};
 
 /// The clients that send well-behaved requests.
@@ -59,7 +57,7 @@ fn run() -> Result<bool> {
     let program = arguments.next().context("expected the program and the minutes as arguments")?;
     let minutes: f64 = arguments.next().map_or(Ok(2.0), |it| it.parse()).context("minutes")?;
     let time = Duration::from_secs_f64(minutes * 60.0);
-    let mut host = Host::start(&program)?;
+    let mut host = Program::start(Path::new(&program), &churn::config(0), churn::prepare)?;
     let over = AtomicBool::new(false);
     let (began, address) = (Instant::now(), host.data);
     println!("soak: {minutes} minutes at {address}, process {}", host.id());
@@ -127,12 +125,6 @@ fn run() -> Result<bool> {
         println!("soak: ok");
     }
     Ok(problems.is_empty())
-}
-
-/// Lets time pass: the length of the test, and the pace of what changes, are times.
-#[expect(clippy::disallowed_methods, reason = "nothing is waited for but time")]
-fn pause(time: Duration) {
-    thread::sleep(time);
 }
 
 fn grown(warm: &Usage, end: &Usage) -> Vec<String> {

@@ -48,13 +48,17 @@ struct Parts {
 }
 
 /// The maximum length of a client's text that an answer repeats, in characters.
-const MAX_REPEATED: usize = 60;
+pub(crate) const MAX_REPEATED: usize = 60;
 
-/// The beginning of a text that a client sent, to repeat in an answer.
-pub(crate) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_REPEATED) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+/// The beginning of a text that a client sent, to repeat `most` characters of it in an answer or a log line.
+pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    // No text has more characters than bytes.
+    if text.len() <= most {
+        return text.into();
+    }
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 
@@ -90,7 +94,7 @@ impl Problem {
     }
 
     pub(crate) fn method_not_allowed(method: &str, allow: &str) -> Self {
-        let method = shortened(method);
+        let method = shortened(method, MAX_REPEATED);
         let detail = format!("expected one of the methods {allow}, found {method}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
             .header(header::ALLOW, allow)
@@ -254,6 +258,14 @@ pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_beginning_of_a_clients_text_is_repeated() {
+        assert_eq!(shortened("ä€🦀", 3), "ä€🦀");
+        assert_eq!(shortened("ä€🦀!", 3), "ä€🦀…");
+        let problem = Problem::method_not_allowed(&"M".repeat(20_000), "GET");
+        assert!(problem.0.detail.len() < 200, "{}", problem.0.detail);
+    }
 
     #[test]
     fn inner_failures_of_a_plugin_are_not_sent_to_clients() {

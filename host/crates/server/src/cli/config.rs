@@ -1,10 +1,10 @@
 //! `config check`, `config show`
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
-use plugbay::{Config, ConfigWarning, Rejected, escaped};
+use plugbay::{Config, ConfigWarning, Rejected, escaped, is_artifact_name};
 use serde_json::json;
 
 use super::failure::{Failure, Outcome};
@@ -108,7 +108,7 @@ struct Findings {
 
 impl Findings {
     fn of(globals: &Globals, config: &Config) -> Result<Self, Failure> {
-        wait_until_settled(&config.host.plugins);
+        wait(settles_in(&config.host.plugins, SystemTime::now()));
         let status = source::load_leniently(globals, config.clone())?.status();
         let folder = config.host.plugins.display().to_string();
         let is_missing = !config.host.plugins.exists();
@@ -134,19 +134,22 @@ impl Findings {
     }
 }
 
-/// Waits until the newest file of a folder is as old as a host requires that judges incomplete files: two
-/// seconds at most.
-#[expect(clippy::disallowed_methods, reason = "the age of the file is what this waits for")]
-fn wait_until_settled(folder: &Path) {
+/// How long it takes until the newest artifact of a folder is as old as a host requires that judges
+/// incomplete files: two seconds at most.
+fn settles_in(folder: &Path, now: SystemTime) -> Duration {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let ages = entries.filter_map(|entry| {
-        let modified = std::fs::metadata(entry.path()).ok()?.modified().ok()?;
+    let artifacts = entries.map(|entry| entry.path()).filter(|path| is_artifact_name(path));
+    let ages = artifacts.filter_map(|path| {
+        let modified = std::fs::metadata(path).ok()?.modified().ok()?;
         // A time stamp in the future has no age.
-        Some(modified.elapsed().unwrap_or_default())
+        Some(now.duration_since(modified).unwrap_or_default())
     });
-    if let Some(age) = ages.min() {
-        std::thread::sleep(SETTLE.saturating_sub(age));
-    }
+    ages.min().map(|age| SETTLE.saturating_sub(age)).unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the age of a file is what this waits for")]
+fn wait(time: Duration) {
+    std::thread::sleep(time);
 }
 
 fn show(globals: &Globals) -> Result<Outcome, Failure> {
@@ -162,4 +165,30 @@ fn show(globals: &Globals) -> Result<Outcome, Failure> {
     print::line(&format!("# layers, later ones override earlier ones: {}\n", sources.join(", ")))?;
     print::line(text.trim_end())?;
     Ok(Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_artifacts_that_were_just_written_are_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let write = |name: &str, age: Duration| {
+            let path = folder.path().join(name);
+            fs::write(&path, "").unwrap();
+            fs::File::options().append(true).open(path).unwrap().set_modified(now - age).unwrap();
+        };
+        assert_eq!(settles_in(&folder.path().join("missing"), now), Duration::ZERO);
+        for name in ["README.md", ".a.wasm.tmp", ".hidden.wasm", "state.db"] {
+            write(name, Duration::ZERO);
+        }
+        write("a.wasm", SETTLE);
+        assert_eq!(settles_in(folder.path(), now), Duration::ZERO);
+        write("b.so", SETTLE / 4);
+        assert_eq!(settles_in(folder.path(), now), SETTLE * 3 / 4);
+    }
 }

@@ -14,12 +14,14 @@ use tracing::{Instrument, field};
 use super::context::Context;
 use super::framing;
 use super::state::Data;
-use crate::problem::Problem;
+use crate::problem::{MAX_REPEATED, Problem, shortened};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// The longest id of a client that is kept.
 const MAX_ID: usize = 128;
+/// The most characters of a path that a log line has.
+const MAX_PATH: usize = 512;
 
 pub(super) async fn around(State(data): State<Data>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -30,8 +32,8 @@ pub(super) async fn around(State(data): State<Data>, mut request: Request, next:
         target: "plugbay_server::request",
         "request",
         id = id.to_str().unwrap_or_default(),
-        method = %request.method(),
-        path = request.uri().path(),
+        method = %shortened(request.method().as_str(), MAX_REPEATED),
+        path = &*shortened(request.uri().path(), MAX_PATH),
         generation = snapshot.generation(),
         handler = field::Empty,
         codec = field::Empty,

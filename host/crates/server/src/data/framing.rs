@@ -5,7 +5,7 @@ use axum::http::header::{self, HeaderMap, HeaderName};
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, Version};
 
-use crate::problem::{Problem, shortened};
+use crate::problem::{MAX_REPEATED, Problem, shortened};
 
 /// Checks that a request with this header can be served.
 pub(super) fn check(request: &Request) -> Result<(), Problem> {
@@ -65,7 +65,7 @@ fn unlike(headers: &HeaderMap, name: &HeaderName, known: &str) -> Option<String>
     let mut members = members.map(<[u8]>::trim_ascii);
     members
         .find(|member| !member.is_empty() && !member.eq_ignore_ascii_case(known.as_bytes()))
-        .map(|member| shortened(&String::from_utf8_lossy(member)))
+        .map(|member| shortened(&String::from_utf8_lossy(member), MAX_REPEATED).into_owned())
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod descriptors;
 mod embedded;
 mod hints;
 mod limits;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(unix)]
 mod native;
 mod nested;

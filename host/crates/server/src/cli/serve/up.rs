@@ -28,6 +28,8 @@ pub(in crate::cli) struct Up {}
 impl Up {
     #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        super::heap::give_back();
         let console = Console::new(globals)?;
         let log = console.log();
         globals.log(move || log.clone())?;
@@ -60,7 +62,15 @@ fn end(code: u8) -> Result<Outcome, Failure> {
 async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure> {
     let mut signals = Signals::listen()?;
     let layers = globals.layers().keep_last();
-    let config = layers.load_to_start()?;
+    // It may wait for a file that is being saved.
+    let loading = tokio::task::spawn_blocking({
+        let layers = layers.clone();
+        move || layers.load_to_start()
+    });
+    let config = tokio::select! {
+        config = loading => config.map_err(|error| Failure::new(error.to_string()))??,
+        () = signals.stop() => return Ok(Outcome::Done),
+    };
     let listening = Server::bind(&config)?;
     let progress = Progress::new(globals);
     let preparing = progress.around("loading plugins", source::builder().layers(layers).build());

@@ -9,19 +9,24 @@ use anyhow::{Context, Result, bail};
 /// No answer may take longer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(crate) struct Client {
+/// A client of one address.
+pub struct Client {
     address: SocketAddr,
     connection: Option<BufReader<TcpStream>>,
 }
 
 /// An answer: its status and its body.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 impl Client {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    /// A client that connects when it sends its first request.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
         Self { address, connection: None }
     }
 
@@ -33,7 +38,11 @@ impl Client {
     }
 
     /// Sends a request, and returns its answer.
-    pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer> {
+    ///
+    /// # Errors
+    ///
+    /// If the connection fails, or the answer is not HTTP.
+    pub fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,

@@ -1,4 +1,4 @@
-//! The process under test.
+//! The program `plugbay` as a process, and what it uses.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -10,26 +10,30 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::client::Client;
-use super::{churn, pause};
+use crate::client::Client;
+use crate::measure::pause;
 
 /// How long the host may take to be ready, and to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often that is checked.
 const CHECK: Duration = Duration::from_millis(20);
 
-pub(crate) struct Host {
+/// A running program, with a folder of its own.
+pub struct Program {
     folder: TempDir,
     process: Child,
-    pub(crate) data: SocketAddr,
-    pub(crate) admin: SocketAddr,
+    /// The address of the data plane.
+    pub data: SocketAddr,
+    /// The address of the admin plane.
+    pub admin: SocketAddr,
 }
 
 /// What the process uses.
-pub(crate) struct Usage {
+pub struct Usage {
     /// Resident memory, in bytes.
-    pub(crate) memory: u64,
-    pub(crate) descriptors: u64,
+    pub memory: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
 }
 
 impl fmt::Display for Usage {
@@ -38,14 +42,23 @@ impl fmt::Display for Usage {
     }
 }
 
-impl Host {
-    /// Starts the program with the first versions of all plugins, and waits until it is ready.
-    pub(crate) fn start(program: &str) -> Result<Self> {
+impl Program {
+    /// Starts the program with this configuration, and waits until it is ready. `prepare` writes files into
+    /// the plugin folder first.
+    ///
+    /// # Errors
+    ///
+    /// If the program ends, or is not ready in time.
+    pub fn start(
+        program: &Path,
+        config: &str,
+        prepare: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("plugins"))?;
-        churn::prepare(&path("plugins"))?;
-        fs::write(path("config.toml"), churn::config(0))?;
+        prepare(&path("plugins"))?;
+        fs::write(path("config.toml"), config)?;
         let process = Command::new(program)
             .args(["up", "--json", "--config"])
             .arg(path("config.toml"))
@@ -53,42 +66,53 @@ impl Host {
             .stdout(File::create(path("out"))?)
             .stderr(File::create(path("err"))?)
             .spawn()
-            .with_context(|| format!("cannot start {program}"))?;
+            .with_context(|| format!("cannot start {}", program.display()))?;
         let none = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut host = Self { folder, process, data: none, admin: none };
+        let mut started = Self { folder, process, data: none, admin: none };
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            let out = fs::read_to_string(host.path("out"))?;
+            let out = fs::read_to_string(started.path("out"))?;
             // The first line names both addresses.
             if let Some(line) = out.lines().next().filter(|_| out.contains('\n')) {
                 let line: serde_json::Value = serde_json::from_str(line)?;
                 let address = |name: &str| line[name].as_str().unwrap_or_default().parse();
-                (host.data, host.admin) = (address("data")?, address("admin")?);
-                if Client::new(host.admin).send("GET", "/readyz", b"")?.status == 200 {
-                    return Ok(host);
+                (started.data, started.admin) = (address("data")?, address("admin")?);
+                if Client::new(started.admin).send("GET", "/readyz", b"")?.status == 200 {
+                    return Ok(started);
                 }
             }
-            if let Some(status) = host.process.try_wait()? {
-                bail!("the host ended: {status}: {}", host.log());
+            if let Some(status) = started.process.try_wait()? {
+                bail!("the host ended: {status}: {}", started.log());
             }
             pause(CHECK);
         }
-        bail!("expected a host that is ready within {PATIENCE:?}: {}", host.log())
+        bail!("expected a host that is ready within {PATIENCE:?}: {}", started.log())
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    /// A path in its folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn plugins(&self) -> PathBuf {
+    /// The plugin folder.
+    #[must_use]
+    pub fn plugins(&self) -> PathBuf {
         self.path("plugins")
     }
 
-    pub(crate) fn usage(&self) -> Result<Usage> {
+    /// What the process uses now.
+    ///
+    /// # Errors
+    ///
+    /// If the process has ended.
+    pub fn usage(&self) -> Result<Usage> {
         let process = Path::new("/proc").join(self.id().to_string());
         let status = fs::read_to_string(process.join("status")).context("the host has ended")?;
         let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -97,8 +121,12 @@ impl Host {
         Ok(Usage { memory: kib.context("expected VmRSS")? << 10, descriptors })
     }
 
-    /// Stops the host by SIGTERM. Returns what went wrong.
-    pub(crate) fn stop(&mut self) -> Result<Vec<String>> {
+    /// Stops the program by SIGTERM. Returns what went wrong.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot stop it, or its log cannot be read.
+    pub fn stop(&mut self) -> Result<Vec<String>> {
         Command::new("kill").arg(self.id().to_string()).status().context("kill")?;
         let end = Instant::now() + PATIENCE;
         let mut problems = Vec::new();
@@ -130,7 +158,7 @@ impl Host {
     }
 }
 
-impl Drop for Host {
+impl Drop for Program {
     fn drop(&mut self) {
         // It fails if the process has ended.
         let _ = self.process.kill();
