@@ -326,7 +326,7 @@ fn a_refused_version_is_not_retried_at_each_reconciliation() {
         .plugin("started.wasm", started.on(Export::Health, unhealthy))
         .plugin("silent.wasm", Guest::codec("silent").on(Export::Describe, silent))
         .host();
-    let tried = || (lines::of("started@1.0.0"), lines::of("describe@0.0.0"));
+    let tried = || (lines::of("started@1.0.0"), lines::of("silent.wasm"));
     assert_eq!(site.rejected("silent.wasm").unwrap().message, "describe: no description today");
     assert_eq!(tried(), (1, 1));
     for index in 0..5 {
