@@ -28,11 +28,11 @@ pub(in crate::cli) struct Up {}
 impl Up {
     #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        #[cfg(all(target_os = "linux", target_env = "gnu"))]
-        super::heap::give_back();
         let console = Console::new(globals)?;
         let log = console.log();
         globals.log(move || log.clone())?;
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        super::heap::give_back();
         if let Err(error) = raise_descriptor_limit() {
             tracing::warn!(%error, "cannot raise the limit of open descriptors");
         }
