@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use plugbay_core::{CallError, CallErrorKind, Cancel, Context, rounded};
 
-use super::meter;
+use super::meter::{self, Measure};
 use crate::ticker::TICK;
+
+/// A limit of CPU time is near when the wall time of the polls is one part of the limit in this many.
+const NEAR: u32 = 8;
 
 /// The limits of one call, and the CPU time that it has used.
 #[derive(Debug, Default)]
@@ -17,6 +20,8 @@ pub(crate) struct Clock {
     on_fiber: bool,
     cpu: Duration,
     used: Duration,
+    /// Wall time of the polls of a call on a fiber, as long as no limit is near.
+    polled: Duration,
     /// CPU time of the thread at the last tick of a call on the caller's stack.
     seen: Option<Duration>,
     /// Wall time that the call may take, counted from its first tick.
@@ -68,6 +73,7 @@ impl Clock {
         self.on_fiber = on_fiber;
         self.cpu = cpu;
         self.used = Duration::ZERO;
+        self.polled = Duration::ZERO;
         self.seen = None;
         self.wall = wall;
         self.ends = ends;
@@ -118,9 +124,20 @@ impl Clock {
     /// Takes the CPU time since the last call of this function, which may be more than a tick ago:
     /// an instruction that copies much memory takes many. On the caller's stack the CPU time before
     /// the first tick is not known, and counts as zero.
+    ///
+    /// On a fiber, the CPU time is not measured before the wall time of the polls is an eighth of the
+    /// limit, and counts as zero until then: reading it is a system call, which most calls need not pay
+    /// for. So a call may use an eighth more than its limit.
     fn take_cpu_time(&mut self) -> Duration {
         if self.on_fiber {
-            return meter::charge().unwrap_or(TICK);
+            if self.polled > self.cpu / NEAR {
+                return meter::charge(Measure::Cpu).unwrap_or(TICK);
+            }
+            self.polled += meter::charge(Measure::Wall).unwrap_or(TICK);
+            if self.polled > self.cpu / NEAR {
+                meter::charge(Measure::Cpu);
+            }
+            return Duration::ZERO;
         }
         let now = meter::cpu_time();
         self.seen.replace(now).map_or(Duration::ZERO, |seen| now.saturating_sub(seen))

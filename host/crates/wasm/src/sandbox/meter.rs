@@ -2,78 +2,108 @@
 //!
 //! A guest on the caller's stack has the thread to itself until its call returns. A guest on a fiber
 //! does not: its future is polled on different threads, and waits between two polls. It is charged
-//! the CPU time that the threads use during its polls. A poll may contain a poll of another guest,
-//! which the first one called: that time is charged to the other guest.
+//! the time of its polls. A poll may contain a poll of another guest, which the first one called: that
+//! time is charged to the other guest.
 //!
-//! So each thread keeps a mark: the CPU time up to which the guest that is polled on it was charged.
-//! A poll sets the mark. A poll within another moves the mark of the outer one by the time that it
-//! took. The time that was not charged at the end of a poll is carried over to the next poll.
+//! Reading a thread's CPU time is a system call, and reading the wall clock is not. The CPU time of a
+//! poll is never more than its wall time. So a guest is charged wall time until its caller asks for CPU
+//! time, which it does when a limit may be near (`clock.rs`).
+//!
+//! Each thread keeps a mark: the time up to which the guest that is polled on it was charged. A poll
+//! sets the mark. A poll within another moves the mark of the outer one by the time that it took. The
+//! time that was not charged at the end of a poll is carried over to the next poll.
 
 use std::cell::Cell;
 use std::pin::pin;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 thread_local! {
-    /// The mark, in nanoseconds of the thread's CPU time; `None` if no guest is polled on it. Less
-    /// than zero if the time carried over is more than this thread has used.
-    static MARK: Cell<Option<i64>> = const { Cell::new(None) };
+    /// `None` if no guest is polled on this thread.
+    static MARK: Cell<Option<Mark>> = const { Cell::new(None) };
 }
 
-/// Runs `guest` with its CPU time measured: [`charge`] returns it.
+/// The time up to which a guest was charged.
+#[derive(Clone, Copy)]
+struct Mark {
+    measure: Measure,
+    /// In nanoseconds. Less than zero if the time carried over is more than the clock shows.
+    at: i64,
+}
+
+/// What a guest is charged for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// The wall time of its polls, which is at least their CPU time.
+    Wall,
+    /// The CPU time of its polls.
+    Cpu,
+}
+
+impl Measure {
+    fn now(self) -> i64 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let now = match self {
+            Self::Wall => START.elapsed(),
+            Self::Cpu => cpu_time(),
+        };
+        i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Runs `guest` with its time measured: [`charge`] returns it.
 pub(crate) async fn metered<T>(guest: impl Future<Output = T>) -> T {
     let mut guest = pin!(guest);
-    let mut carried_over = 0;
+    let (mut measure, mut carried_over) = (Measure::Wall, 0);
     std::future::poll_fn(move |context| {
-        let _turn = Turn::begin(carried_over);
+        let _turn = Turn::begin(measure, carried_over);
         let poll = guest.as_mut().poll(context);
         if poll.is_pending() {
-            carried_over = uncharged();
+            (measure, carried_over) = uncharged();
         }
         poll
     })
     .await
 }
 
-/// Charges the guest that is polled on this thread: returns the CPU time that it has used since the
-/// last charge. `None` if no guest is polled.
+/// Charges the guest that is polled on this thread: returns the time that it has used since the last
+/// charge, and measures by `next` from now on. `None` if no guest is polled.
 // Not inlined: a fiber may continue on another thread, which has a mark of its own.
 #[inline(never)]
-pub(crate) fn charge() -> Option<Duration> {
-    let mark = MARK.get()?;
-    let now = nanoseconds();
-    MARK.set(Some(now));
-    Some(Duration::from_nanos(u64::try_from(now - mark).unwrap_or_default()))
+pub(crate) fn charge(next: Measure) -> Option<Duration> {
+    let Mark { measure, at } = MARK.get()?;
+    let now = measure.now();
+    let marked = if next == measure { now } else { next.now() };
+    MARK.set(Some(Mark { measure: next, at: marked }));
+    Some(Duration::from_nanos(u64::try_from(now - at).unwrap_or_default()))
 }
 
-/// The CPU time, in nanoseconds, that the guest which is polled now was not charged yet.
+/// The time that the guest which is polled now was not charged yet, and how it is measured.
 #[inline(never)]
-fn uncharged() -> i64 {
-    MARK.get().map_or(0, |mark| nanoseconds() - mark)
+fn uncharged() -> (Measure, i64) {
+    MARK.get().map_or((Measure::Wall, 0), |Mark { measure, at }| (measure, measure.now() - at))
 }
 
 /// One poll of one guest.
 struct Turn {
-    began: i64,
-    /// The mark of the guest whose poll contains this one.
-    outer: Option<i64>,
+    /// The mark of the guest whose poll contains this one, and the time at which this one began.
+    outer: Option<(Mark, i64)>,
 }
 
 impl Turn {
     #[inline(never)]
-    fn begin(carried_over: i64) -> Self {
-        let began = nanoseconds();
-        Self { began, outer: MARK.replace(Some(began - carried_over)) }
+    fn begin(measure: Measure, carried_over: i64) -> Self {
+        let outer = MARK.replace(Some(Mark { measure, at: measure.now() - carried_over }));
+        Self { outer: outer.map(|mark| (mark, mark.measure.now())) }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        MARK.set(self.outer.map(|outer| outer + (nanoseconds() - self.began)));
+        MARK.set(self.outer.map(|(Mark { measure, at }, began)| {
+            Mark { measure, at: at + (measure.now() - began) }
+        }));
     }
-}
-
-fn nanoseconds() -> i64 {
-    i64::try_from(cpu_time().as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// The CPU time that this thread has used.
@@ -86,8 +116,6 @@ pub(crate) fn cpu_time() -> Duration {
 /// Without a CPU clock for threads, wall time is used.
 #[cfg(not(unix))]
 pub(crate) fn cpu_time() -> Duration {
-    use std::sync::LazyLock;
-    use std::time::Instant;
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed()
 }
@@ -134,47 +162,71 @@ mod tests {
         }
     }
 
+    /// Measures a guest's CPU time from its first step on.
+    async fn metered_exactly<T>(guest: impl Future<Output = T>) -> T {
+        metered(async {
+            charge(Measure::Cpu);
+            guest.await
+        })
+        .await
+    }
+
     #[test]
     fn only_cpu_time_during_polls_is_charged() {
-        let found = on_threads(metered(async {
+        let found = on_threads(metered_exactly(async {
             for _ in 0..3 {
                 work(SOME);
                 yield_once().await;
             }
-            charge()
+            charge(Measure::Cpu)
         }));
         assert_about(found, 3 * SOME);
     }
 
     #[test]
     fn cpu_time_is_charged_once() {
-        let (first, second) = on_threads(metered(async {
+        let (first, second) = on_threads(metered_exactly(async {
             work(SOME);
-            let first = charge();
+            let first = charge(Measure::Cpu);
             yield_once().await;
             work(2 * SOME);
-            (first, charge())
+            (first, charge(Measure::Cpu))
         }));
         assert_about(first, SOME);
         assert_about(second, 2 * SOME);
     }
 
     #[test]
-    fn a_nested_guest_is_charged_for_its_own_polls() {
-        let (inner, outer) = on_threads(metered(async {
+    fn wall_time_of_polls_is_at_least_their_cpu_time() {
+        let (wall, cpu) = on_threads(metered(async {
             work(SOME);
-            let inner = metered(async {
+            yield_once().await;
+            work(SOME);
+            let wall = charge(Measure::Cpu);
+            work(SOME);
+            (wall, charge(Measure::Cpu))
+        }));
+        // The threads of this test work between the polls as well, which is not charged.
+        assert!(wall.is_some_and(|wall| wall >= 2 * SOME), "{wall:?}");
+        assert_about(cpu, SOME);
+    }
+
+    #[test]
+    fn a_nested_guest_is_charged_for_its_own_polls() {
+        let (inner, outer) = on_threads(metered_exactly(async {
+            work(SOME);
+            let inner = metered_exactly(async {
                 work(SOME);
                 yield_once().await;
                 work(2 * SOME);
-                charge()
+                charge(Measure::Cpu)
             });
             let inner = inner.await;
             work(SOME);
-            (inner, charge())
+            (inner, charge(Measure::Cpu))
         }));
         assert_about(inner, 3 * SOME);
         assert_about(outer, 2 * SOME);
-        assert_eq!(charge(), None);
+        assert_eq!(charge(Measure::Cpu), None);
     }
 }
