@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use plugbay::{
-    CallErrorKind, CallOptions, CodecHandle, Config, Document, Error, Host, Request, Response,
+    CallErrorKind, CallOptions, Codec, CodecHandle, Config, Document, Error, Host, Request, Response,
     RouteMatch, Status,
 };
 use plugbay_toolchain::{Build, Toolchain};
@@ -328,6 +328,21 @@ fn request_all(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
 
 fn text(response: &Response) -> &str {
     std::str::from_utf8(&response.body).unwrap()
+}
+
+#[test]
+fn a_linked_codec_converts_a_small_document_without_another_thread() {
+    let json = FORMS.linked.get::<Codec>("json").unwrap().lease().unwrap();
+    let encode = |size| {
+        let text = "a".repeat(size);
+        let document = Document::from_value(&text).unwrap().into_cbor();
+        Box::pin(json.encode_document_async(CallOptions::default(), document))
+    };
+    // Only what needs no thread is done at the first poll.
+    assert!(support::is_done(&mut encode(1 << 10)));
+    assert!(!support::is_done(&mut encode(1 << 16)));
+    let large = wait(encode(1 << 16)).unwrap();
+    assert_eq!(large.len(), (1 << 16) + 2);
 }
 
 #[test]

@@ -86,7 +86,9 @@ impl Bulkhead {
         place.map_err(|error| self.refusal(error))
     }
 
-    fn try_enter(self: &Arc<Self>) -> Option<Place> {
+    /// Takes a place if one is free.
+    #[must_use]
+    pub fn try_enter(self: &Arc<Self>) -> Option<Place> {
         let more = |taken: u32| (taken < self.places).then_some(taken + 1);
         let entered = self.taken.fetch_update(SeqCst, SeqCst, more);
         entered.is_ok().then(|| Place(Arc::clone(self)))

@@ -13,6 +13,10 @@ use tokio::runtime::Handle;
 use crate::in_process::code::Code;
 use crate::in_process::plugin::InProcessPlugin;
 
+/// A linked codec is a part of the program, and does nothing but compute: for an input of this size, in
+/// bytes, some microseconds.
+const MAX_INLINE: usize = 4 << 10;
+
 /// Runs the plugins that registered themselves at link time.
 #[derive(Debug)]
 pub struct LinkedRuntime {
@@ -107,6 +111,7 @@ impl Prepared for LinkedPrepared {
     }
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
-        Ok(Arc::new(InProcessPlugin::start(self.code.clone(), start, self.tokio.clone())?))
+        let (code, tokio) = (self.code.clone(), self.tokio.clone());
+        Ok(Arc::new(InProcessPlugin::start(code, start, tokio, MAX_INLINE)?))
     }
 }

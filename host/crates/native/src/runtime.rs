@@ -266,7 +266,8 @@ impl Prepared for NativePrepared {
         let observer = Arc::clone(&start.observer);
         let started: Result<Arc<dyn Plugin>, Refusal> = match self.placement(isolation) {
             Ok(Placement::InProcess((code, _))) => {
-                InProcessPlugin::start(code.clone(), start, tokio).map(|it| Arc::new(it) as _)
+                // Nothing ends a library that hangs, so none has the thread of an asynchronous caller.
+                InProcessPlugin::start(code.clone(), start, tokio, 0).map(|it| Arc::new(it) as _)
             }
             Ok(Placement::Worker(worker, copy)) => {
                 let rules = RestartRules::default();

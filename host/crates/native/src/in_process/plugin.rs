@@ -33,6 +33,7 @@ struct InProcessCallee {
     bulkheads: BTreeMap<String, Arc<Bulkhead>>,
     /// The one instance, which serves all calls at once.
     instance: CurrentInstance,
+    max_inline: usize,
 }
 
 /// A started plugin whose code runs in this process.
@@ -43,7 +44,13 @@ pub(crate) struct InProcessPlugin {
 
 impl InProcessPlugin {
     /// Creates the instance and calls its `health`. Blocks for at most twice the policy's `init`.
-    pub(crate) fn start(code: Code, start: StartPlugin, tokio: Handle) -> Result<Self, Refusal> {
+    /// `max_inline` is that of its codecs.
+    pub(crate) fn start(
+        code: Code,
+        start: StartPlugin,
+        tokio: Handle,
+        max_inline: usize,
+    ) -> Result<Self, Refusal> {
         let factory = Arc::new(InstanceFactory {
             code,
             ledger: Ledger::new(start.identity.label(), &start.policy, start.observer),
@@ -73,6 +80,7 @@ impl InProcessPlugin {
             factory,
             policy: start.policy,
             tokio,
+            max_inline,
         };
         Ok(Self { callee: Arc::new(callee), description: start.description })
     }
@@ -228,6 +236,10 @@ impl Callee for Arc<InProcessCallee> {
         _deadline: Instant,
     ) -> Result<C::Output, CallError> {
         self.call(context, index, call)
+    }
+
+    fn max_inline(&self) -> usize {
+        self.max_inline
     }
 
     fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use plugbay_core::{Bulkhead, CallError, Context};
+use plugbay_core::{Bulkhead, CallError, Context, Place};
 
 use super::wire::WireCall;
 use crate::blocking::Blocking;
@@ -27,6 +27,10 @@ pub(crate) trait Callee: Clone + Send + Sync + 'static {
         call: &C,
         deadline: Instant,
     ) -> Result<C::Output, CallError>;
+
+    /// The largest input, in bytes, that asynchronous code has a codec convert on its own thread: another
+    /// thread would take longer to start with it than the codec takes.
+    fn max_inline(&self) -> usize;
 
     /// How asynchronous code calls it, with a place of `bulkhead`.
     fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking;
@@ -61,6 +65,12 @@ impl<C: Callee> Capability<C> {
         deadline: Instant,
     ) -> Result<K::Output, CallError> {
         self.callee.call_until(context, self.index, call, deadline)
+    }
+
+    /// A place for a call of a codec on the thread of its asynchronous caller, if the input is small enough
+    /// and a place is free.
+    pub(super) fn inline(&self, size: usize) -> Option<Place> {
+        if size <= self.callee.max_inline() { self.bulkhead.try_enter() } else { None }
     }
 
     /// For calls from asynchronous code.

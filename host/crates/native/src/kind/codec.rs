@@ -60,9 +60,15 @@ impl<C: Callee> CodecCall for Capability<C> {
         direction: Direction,
         input: Vec<u8>,
     ) -> CodecFuture<'a> {
-        let calls = self.clone();
-        self.blocking().call(context, move |context, deadline| {
-            calls.call_until(context, &Convert { direction, input: &input }, deadline)
+        Box::pin(async move {
+            if let Some(_place) = self.inline(input.len()) {
+                return self.convert(&context, direction, &input);
+            }
+            let calls = self.clone();
+            let blocking = self.blocking().call(context, move |context, deadline| {
+                calls.call_until(context, &Convert { direction, input: &input }, deadline)
+            });
+            blocking.await
         })
     }
 }

@@ -80,6 +80,10 @@ mod tests {
             self.call(context, index, call)
         }
 
+        fn max_inline(&self) -> usize {
+            0
+        }
+
         fn blocking(&self, _: &Arc<Bulkhead>) -> Blocking {
             unreachable!("it is not called")
         }

@@ -239,6 +239,11 @@ impl Callee for WorkerCallee {
         self.call_by(context, index, call, own.or_sooner(context.deadline()))
     }
 
+    /// A call waits for the worker.
+    fn max_inline(&self) -> usize {
+        0
+    }
+
     /// The call itself blocks on a lane and keeps the deadline; the grace ends one for which tokio has
     /// no thread.
     fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking {
