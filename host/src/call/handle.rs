@@ -120,7 +120,7 @@ impl<K: Kind> Handle<K> {
         self.on_current(|| {
             // The whole call runs under the cell's cheap guard, which cannot leave the closure.
             self.cell.peek(|published| {
-                let capability = self.find(published)?;
+                let (_, capability) = self.find(published)?;
                 let Some(_entered) = published.enter(capability) else {
                     return Ok(Attempt::Retired(published.generation.number));
                 };
@@ -140,8 +140,8 @@ impl<K: Kind> Handle<K> {
     pub fn lease(&self) -> Result<CapabilityLease<K>, Error> {
         self.on_current(|| {
             let published = self.cell.load();
-            self.find(&published)?;
-            match CapabilityLease::take(&published, &self.key) {
+            let (position, _) = self.find(&published)?;
+            match CapabilityLease::take(&published, position) {
                 Ok(leased) => Ok(Attempt::Done(leased)),
                 Err(LeaseError::WrongKind(error)) => Err(error.into()),
                 Err(LeaseError::Retired) => Ok(Attempt::Retired(published.generation.number)),
@@ -170,19 +170,21 @@ impl<K: Kind> Handle<K> {
         }
     }
 
+    /// The capability, and its position in this set.
     #[inline]
-    fn find<'a>(&self, published: &'a PublishedSet) -> Result<&'a Capability, NotFound> {
+    fn find<'a>(
+        &self,
+        published: &'a PublishedSet,
+    ) -> Result<(usize, &'a Capability), NotFound> {
         let generation = &published.generation;
-        if let Some((_, capability)) =
-            self.position.get(generation.number).and_then(|index| generation.capabilities.at(index))
+        if let Some(position) = self.position.get(generation.number)
+            && let Some((_, capability)) = generation.capabilities.at(position)
         {
-            return Ok(capability);
+            return Ok((position, capability));
         }
-        let capability = generation.capability(K::NAME, &self.key)?;
-        if let Some(index) = generation.capabilities.index_of(&self.key) {
-            self.position.set(generation.number, index);
-        }
-        Ok(capability)
+        let found = generation.capability(K::NAME, &self.key)?;
+        self.position.set(generation.number, found.0);
+        Ok(found)
     }
 
     fn retired(&self) -> CallError {

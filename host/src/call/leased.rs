@@ -21,7 +21,7 @@ use crate::set::{Capability, PublishedSet, Running};
 pub(crate) enum LeaseError {
     /// The set was retired: try the newer one.
     Retired,
-    /// The capability is of another kind, or missing.
+    /// The capability is of another kind.
     WrongKind(CallError),
 }
 
@@ -44,15 +44,11 @@ struct Rights {
 }
 
 impl<K: Kind> CapabilityLease<K> {
-    /// Leases the capability `key` in exactly this set.
-    pub(crate) fn take(published: &Arc<PublishedSet>, key: &str) -> Result<Self, LeaseError> {
+    /// Leases the capability at this position of exactly this set.
+    pub(crate) fn take(published: &Arc<PublishedSet>, position: usize) -> Result<Self, LeaseError> {
         let generation = &published.generation;
-        let found = generation.capabilities.index_of(key);
-        let found = found.and_then(|at| Some((at, generation.capabilities.at(at)?.1)));
-        let Some((position, capability)) = found else {
-            let message = format!("generation {} has no capability {key}", generation.number);
-            let error = CallError::new(CallErrorKind::Internal, message);
-            return Err(LeaseError::WrongKind(error));
+        let Some((_, capability)) = generation.capabilities.at(position) else {
+            unreachable!("a position is looked up in the set that it is used in")
         };
         if capability.first.call::<K>().is_none() {
             return Err(LeaseError::WrongKind(dispatch::wrong_kind::<K>(capability)));

@@ -26,8 +26,9 @@ impl GenerationServices {
     /// the whole generation, because its plugin imports `codecs`.
     fn codec(&self, name: &str) -> Result<&Capability, CallError> {
         let key = format!("{}:{name}", Codec::NAME);
-        self.generation
-            .capability(Codec::NAME, &key)
+        let found = self.generation.capability(Codec::NAME, &key);
+        found
+            .map(|(_, codec)| codec)
             .map_err(|missed| CallError::new(CallErrorKind::Unsupported, missed.to_string()))
     }
 }

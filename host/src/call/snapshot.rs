@@ -75,10 +75,15 @@ impl Snapshot {
     ///
     /// If the generation does not hold the capability, or the host is shut down.
     pub fn lease<K: Kind>(&self, name: &str) -> Result<CapabilityLease<K>, Error> {
-        let key = format!("{}:{name}", K::NAME);
-        self.published.generation.capability(K::NAME, &key)?;
-        CapabilityLease::take(&self.published, &key)
-            .or_else(|_missed| Handle::new(Arc::clone(&self.cell), name)?.lease())
+        self.lease_key(&format!("{}:{name}", K::NAME))
+    }
+
+    /// As [`Snapshot::lease`], by `kind:name`.
+    pub(super) fn lease_key<K: Kind>(&self, key: &str) -> Result<CapabilityLease<K>, Error> {
+        let (position, capability) = self.published.generation.capability(K::NAME, key)?;
+        CapabilityLease::take(&self.published, position).or_else(|_missed| {
+            Handle::new(Arc::clone(&self.cell), &capability.key.name)?.lease()
+        })
     }
 }
 

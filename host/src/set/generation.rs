@@ -27,13 +27,15 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// The capability, or an error that lists the names of its kind.
+    /// The capability and its position in the table, or an error that lists the names of its kind.
     pub(crate) fn capability(
         &self,
         kind: &'static str,
         key: &str,
-    ) -> Result<&Capability, NotFound> {
-        self.capabilities.get(key).ok_or_else(|| self.not_found(kind, key))
+    ) -> Result<(usize, &Capability), NotFound> {
+        let position = self.capabilities.index_of(key);
+        let found = position.and_then(|at| Some((at, self.capabilities.at(at)?.1)));
+        found.ok_or_else(|| self.not_found(kind, key))
     }
 
     /// Whether the generation holds exactly this running plugin version.

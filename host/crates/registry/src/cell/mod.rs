@@ -10,7 +10,10 @@
 //! three and no [`Registry`](crate::Registry): it puts all its tables into one value
 //! and stores that.
 
+mod counts;
+mod fence;
 mod lease;
+mod step;
 mod swap;
 mod table;
 

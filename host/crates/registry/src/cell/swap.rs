@@ -4,19 +4,20 @@
 //! writer replaces it when an operator saves a file. So the reader must not lock,
 //! and the writer may copy.
 //!
-//! [`Swap::peek`] is the cheap read. It hands the value to a closure instead of returning a guard,
-//! and that is the point: arc-swap has a small number of slots per thread, and it gets slower for
-//! all readers when guards pile up, as they would if one were kept across an `await`. A guard that
-//! never leaves a closure cannot be kept anywhere.
-//!
-//! Everything here could be an `RwLock<Arc<T>>`: `load` clones under the read
-//! lock, `peek` runs under it, `update` compares pointers under the write lock.
-//! Nothing outside this file would change but the cost.
+//! There are two ways to read. [`Swap::load`] takes an `Arc` from the `ArcSwap`, which every store goes
+//! to. [`Swap::peek`] is for the length of a call: it counts the reader into the slot that holds the
+//! value, without a locked instruction ([`slots`] has the protocol). It hands the value to a closure
+//! instead of returning a guard, so that it is held no longer than a call lasts.
+
+mod slots;
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
+
+use self::slots::{Held, Slots};
 
 /// A value that many threads read and few replace, one whole `Arc` at a time.
 ///
@@ -30,6 +31,8 @@ use arc_swap::ArcSwap;
 /// ```
 pub struct Swap<T> {
     current: ArcSwap<T>,
+    /// The same value, for readers that stay for a call.
+    slots: Slots<T>,
 }
 
 impl<T> Swap<T> {
@@ -40,7 +43,7 @@ impl<T> Swap<T> {
 
     /// Starts with a value that is already shared.
     pub fn from_arc(value: Arc<T>) -> Self {
-        Self { current: ArcSwap::new(value) }
+        Self { current: ArcSwap::new(Arc::clone(&value)), slots: Slots::new(value) }
     }
 
     /// The current value, owned: keep it as long as you like, across awaits too.
@@ -51,23 +54,38 @@ impl<T> Swap<T> {
         self.current.load_full()
     }
 
-    /// Runs `read` on the current value without counting a reference to it.
+    /// Runs `read` on the current value, and keeps the value until it returns.
     ///
-    /// Keep `read` short and clone out what must live longer. It may use this
-    /// `Swap` again, and may then see a newer value.
+    /// This writes to no memory that other threads write to, and blocks nobody: a store that comes
+    /// meanwhile is seen by the next reader, and whoever reads the old value last drops it. Clone out
+    /// what must live longer. `read` may use this `Swap` again, and may then see a newer value.
     #[inline]
     pub fn peek<R>(&self, read: impl FnOnce(&Arc<T>) -> R) -> R {
-        read(&self.current.load())
+        // One call of `read`, so that it is compiled into this function once.
+        let value = match self.slots.read() {
+            Some(held) => Peeked::Held(held),
+            None => self.loaded(),
+        };
+        read(&value)
+    }
+
+    /// While a store is under way, or if too many old values are still being read.
+    #[cold]
+    fn loaded(&self) -> Peeked<'_, T> {
+        Peeked::Loaded(self.current.load())
     }
 
     /// Replaces the current value.
     pub fn store(&self, value: Arc<T>) {
-        self.current.store(value);
+        drop(self.swap(value));
     }
 
     /// Replaces the current value and returns the one it replaced.
     pub fn swap(&self, value: Arc<T>) -> Arc<T> {
-        self.current.swap(value)
+        let write = self.slots.write();
+        let old = self.current.swap(Arc::clone(&value));
+        write.publish(value);
+        old
     }
 
     /// Derives the next value from the current one and stores it, unless another
@@ -87,12 +105,33 @@ impl<T> Swap<T> {
         let mut old = self.load();
         loop {
             let new = next(&old)?;
-            let seen =
-                arc_swap::Guard::into_inner(self.current.compare_and_swap(&old, Arc::clone(&new)));
+            let write = self.slots.write();
+            let seen = self.current.load_full();
             if Arc::ptr_eq(&seen, &old) {
+                self.current.store(Arc::clone(&new));
+                write.publish(Arc::clone(&new));
                 return Ok((old, new));
             }
+            write.cancel();
             old = seen;
+        }
+    }
+}
+
+/// A value that is kept while it is read.
+enum Peeked<'a, T> {
+    Held(Held<'a, T>),
+    Loaded(Guard<Arc<T>>),
+}
+
+impl<T> Deref for Peeked<'_, T> {
+    type Target = Arc<T>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<T> {
+        match self {
+            Self::Held(value) => value,
+            Self::Loaded(value) => value,
         }
     }
 }

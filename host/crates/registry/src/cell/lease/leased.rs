@@ -41,9 +41,6 @@ pub struct Closed;
 /// assert!(plugin.wait_drained(Duration::ZERO));
 /// # Ok::<(), plugbay_registry::Closed>(())
 /// ```
-// The word lies beside the counts of the `Arc`: an owned lease writes to both, so they should share
-// a cache line.
-#[repr(C)]
 pub struct Leased<T> {
     word: Word,
     drained: Event,
@@ -80,24 +77,16 @@ impl<T> Leased<T> {
     ///
     /// [`Closed`], for good. Everything the closer did before closing is visible
     /// then, so looking the name up again finds what replaced this entry.
-    ///
-    /// # Panics
-    ///
-    /// If 2^60 leases are held (2^28 on 32-bit machines): they are being leaked.
     #[inline]
     pub fn lease(self: &Arc<Self>) -> Result<Lease<T>, Closed> {
         self.count_in()?;
         Ok(Lease { entry: Arc::clone(self) })
     }
 
-    /// The same counted right, borrowed for one synchronous call: it saves the two
-    /// atomic operations on the `Arc`.
+    /// The same counted right, borrowed for one synchronous call: it writes to no memory that other
+    /// threads write to, where an owned lease counts a reference to the entry as well.
     ///
     /// # Errors
-    ///
-    /// As [`Leased::lease`].
-    ///
-    /// # Panics
     ///
     /// As [`Leased::lease`].
     #[inline]
@@ -120,8 +109,8 @@ impl<T> Leased<T> {
         self.word.is_closed()
     }
 
-    /// How many leases and passes are held now. For people and metrics: a caller
-    /// that is about to be refused may be counted for a moment.
+    /// How many leases and passes are held now. For people and metrics: it reads the counts of all
+    /// threads, and a caller that is about to be refused may be counted for a moment.
     pub fn leases(&self) -> usize {
         self.word.count()
     }

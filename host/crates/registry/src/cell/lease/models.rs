@@ -16,6 +16,7 @@ use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread;
 
 use super::Leased;
+use crate::cell::counts::numbered;
 
 /// The leased value: read under a lease, accessed exclusively by the close hook.
 ///
@@ -55,12 +56,20 @@ impl Probe {
     }
 }
 
+/// Runs a model of three threads: it has too many interleavings to run all, so only those with at
+/// most two preemptions, which is where bugs of this kind are.
+fn bounded(model: impl Fn() + Send + Sync + 'static) {
+    let mut bounded = loom::model::Builder::new();
+    bounded.preemption_bound = Some(2);
+    bounded.check(model);
+}
+
 #[test]
 fn loom_lease_against_close() {
     loom::model(|| {
         let probe = Probe::new();
         let entry = Arc::clone(&probe.entry);
-        let user = thread::spawn(move || Probe::work(&entry));
+        let user = thread::spawn(move || numbered(1, || Probe::work(&entry)));
         assert!(probe.entry.close());
         user.join().expect("no panic");
         probe.assert_drained_once();
@@ -69,12 +78,12 @@ fn loom_lease_against_close() {
 
 #[test]
 fn loom_two_late_leases_against_close() {
-    loom::model(|| {
+    bounded(|| {
         let probe = Probe::new();
-        let users: Vec<_> = (0..2)
-            .map(|_| {
+        let users: Vec<_> = (1..3)
+            .map(|number| {
                 let entry = Arc::clone(&probe.entry);
-                thread::spawn(move || Probe::work(&entry))
+                thread::spawn(move || numbered(number, || Probe::work(&entry)))
             })
             .collect();
         probe.entry.close();
@@ -91,8 +100,10 @@ fn loom_last_leave_against_close() {
         let probe = Probe::new();
         let lease = probe.entry.lease().expect("open");
         let user = thread::spawn(move || {
-            lease.with(|_| ());
-            drop(lease);
+            numbered(1, || {
+                lease.with(|_| ());
+                drop(lease);
+            });
         });
         probe.entry.close();
         user.join().expect("no panic");
@@ -105,14 +116,17 @@ fn loom_two_leaves_and_two_closes_run_the_hook_once() {
     loom::model(|| {
         let probe = Probe::new();
         let leases = [(); 2].map(|()| probe.entry.lease().expect("open"));
-        let users = leases.map(|lease| {
+        let users = leases.into_iter().zip(1..).map(|(lease, number)| {
             let entry = Arc::clone(&probe.entry);
             thread::spawn(move || {
-                lease.with(|_| ());
-                drop(lease);
-                entry.close()
+                numbered(number, || {
+                    lease.with(|_| ());
+                    drop(lease);
+                    entry.close()
+                })
             })
         });
+        let users: Vec<_> = users.collect();
         let firsts = users.into_iter().map(|user| user.join().expect("no panic"));
         assert_eq!(firsts.filter(|first| *first).count(), 1, "one close is the first");
         probe.assert_drained_once();
@@ -125,8 +139,10 @@ fn loom_the_waiter_is_woken_and_sees_the_hook_done() {
         let probe = Probe::new();
         let lease = probe.entry.lease().expect("open");
         let user = thread::spawn(move || {
-            lease.with(|_| ());
-            drop(lease);
+            numbered(1, || {
+                lease.with(|_| ());
+                drop(lease);
+            });
         });
         probe.entry.close();
         // A lost wake-up is a deadlock, which loom reports.
@@ -140,16 +156,12 @@ fn loom_the_waiter_is_woken_and_sees_the_hook_done() {
 
 #[test]
 fn loom_the_waiter_is_woken_whoever_is_late() {
-    // Three threads and the event's own locks: too many interleavings to run all, so
-    // only those with at most two preemptions, which is where bugs of this kind are.
-    let mut bounded = loom::model::Builder::new();
-    bounded.preemption_bound = Some(2);
-    bounded.check(|| {
+    bounded(|| {
         let probe = Probe::new();
         let entry = Arc::clone(&probe.entry);
-        let user = thread::spawn(move || Probe::work(&entry));
+        let user = thread::spawn(move || numbered(1, || Probe::work(&entry)));
         let entry = Arc::clone(&probe.entry);
-        let closer = thread::spawn(move || entry.close());
+        let closer = thread::spawn(move || numbered(2, || entry.close()));
         block_on(probe.entry.drained());
         probe.entry.with_mut(|_| ());
         assert!(closer.join().expect("no panic"));
@@ -163,7 +175,7 @@ fn loom_drained_is_never_taken_back() {
     loom::model(|| {
         let probe = Probe::new();
         let entry = Arc::clone(&probe.entry);
-        let user = thread::spawn(move || Probe::work(&entry));
+        let user = thread::spawn(move || numbered(1, || Probe::work(&entry)));
         probe.entry.close();
         if probe.entry.is_drained() {
             // A late caller may be counted just now; it must not show here.
@@ -183,7 +195,7 @@ fn loom_who_is_refused_sees_what_the_closer_did_before() {
         let entry = Arc::clone(&probe.entry);
         let published = Arc::clone(&newer);
         let user = thread::spawn(move || {
-            if !Probe::work(&entry) {
+            if !numbered(1, || Probe::work(&entry)) {
                 assert!(published.load(Relaxed), "looked again and found the old generation");
             }
         });

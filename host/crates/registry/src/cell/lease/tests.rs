@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use super::word::Word;
 use super::{Closed, Leased};
+use crate::cell::step::delayed;
 
 /// Far longer than anything here takes; reached only by a lost wake-up.
 const LONG: Duration = Duration::from_secs(30);
@@ -128,14 +128,31 @@ fn a_panicking_hook_still_tells_the_waiters() {
 }
 
 #[test]
-fn too_many_leases_panic_and_leave_the_count_as_it_was() {
-    let word = Word::with_count(Word::LIMIT - 1);
-    assert!(word.enter().is_ok(), "the last one below the limit");
-    for _ in 0..3 {
-        assert!(catch_unwind(AssertUnwindSafe(|| word.enter().is_ok())).is_err());
+fn threads_held_up_at_every_step_drain_exactly_once() {
+    for seed in 0..2_000 {
+        let (entry, closes) = counted();
+        let stay = entry.lease().expect("open");
+        thread::scope(|scope| {
+            let moved = entry.lease().expect("open");
+            scope.spawn(|| delayed(seed * 4 + 1, move || drop(moved)));
+            for nth in 2..4 {
+                let (entry, closes) = (&entry, &closes);
+                scope.spawn(move || {
+                    delayed(seed * 4 + nth, || {
+                        while let Ok(lease) = entry.lease() {
+                            assert_eq!(closes.load(SeqCst), 0, "closed under a lease");
+                            drop(lease);
+                        }
+                    });
+                });
+            }
+            delayed(seed * 4 + 4, || entry.close());
+            assert_eq!(closes.load(SeqCst), 0, "one lease is still held");
+            delayed(seed * 4 + 5, || drop(stay));
+            assert!(entry.wait_drained(LONG), "seed {seed}");
+        });
+        assert_eq!((closes.load(SeqCst), entry.leases()), (1, 0), "seed {seed}");
     }
-    assert_eq!(word.count(), Word::LIMIT);
-    assert!(!word.is_closed(), "the count never reaches the flags");
 }
 
 #[test]

@@ -1,96 +1,130 @@
 //! The word itself: the protocol's transitions and nothing else.
 
 #[cfg(all(loom, test))]
-use loom::sync::atomic::AtomicUsize;
+use loom::sync::atomic::{AtomicUsize, fence};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 #[cfg(not(all(loom, test)))]
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicUsize, fence};
 
-/// Top bits, so that one comparison tells "open and below the limit" from the rest.
-const CLOSED: usize = 1 << (usize::BITS - 1);
-const CLAIMED: usize = 1 << (usize::BITS - 2);
-const DRAINED: usize = 1 << (usize::BITS - 3);
-const COUNT: usize = DRAINED - 1;
-/// Half of what the count can hold; see "the count's end".
-const LIMIT: usize = 1 << (usize::BITS - 4);
+use crate::cell::counts::Counts;
+use crate::cell::fence::heavy;
+use crate::cell::step::step;
+
+const CLOSED: usize = 1;
+const SEALED: usize = 2;
+const CLAIMED: usize = 4;
+const DRAINED: usize = 8;
+const FLAGS: usize = 15;
+/// The rest of the word counts how often it was opened again. So a claim that was held up while the
+/// word was claimed, opened and closed by others does not succeed.
+const LIFE: usize = 16;
 
 /// Given to the one thread that must run the close hook and then call
 /// [`Word::finish`]; cannot be made elsewhere.
 #[must_use = "the thread that claims must finish, or no waiter is woken"]
-pub(super) struct Claim(());
+pub(in super::super) struct Claim(());
 
 /// Why an enter was refused. A late caller may have had to claim.
-pub(super) struct Refused(pub(super) Option<Claim>);
+pub(in super::super) struct Refused(pub(in super::super) Option<Claim>);
 
-pub(super) struct Word(AtomicUsize);
+pub(in super::super) struct Word {
+    state: AtomicUsize,
+    counts: Counts,
+}
 
 impl Word {
-    pub(super) fn new() -> Self {
-        Self(AtomicUsize::new(0))
+    pub(in super::super) fn new() -> Self {
+        Self { state: AtomicUsize::new(0), counts: Counts::new() }
+    }
+
+    /// A word that grants nothing before [`Word::open`].
+    pub(in super::super) fn drained() -> Self {
+        Self { state: AtomicUsize::new(FLAGS), counts: Counts::new() }
+    }
+
+    /// Opens a drained word again. Only its owner may do this, once for each time that it drained.
+    pub(in super::super) fn open(&self) {
+        let state = self.state.load(Relaxed);
+        debug_assert!(state & DRAINED != 0, "opened while somebody may be in");
+        self.state.store((state & !FLAGS).wrapping_add(LIFE), Release);
     }
 
     /// Counts the caller in.
     #[inline]
-    pub(super) fn enter(&self) -> Result<(), Refused> {
-        if self.0.load(Acquire) & CLOSED != 0 {
+    pub(in super::super) fn enter(&self) -> Result<(), Refused> {
+        if !is_open(self.state.load(Acquire)) {
             return Err(Refused(None));
         }
-        let before = self.0.fetch_add(1, Acquire);
-        if before < LIMIT { Ok(()) } else { Err(self.take_back(before)) }
-    }
-
-    #[cold]
-    fn take_back(&self, before: usize) -> Refused {
-        let claim = self.leave();
-        assert!(
-            before & CLOSED != 0,
-            "more than {LIMIT} leases on one entry: leases are being leaked"
-        );
-        Refused(claim)
+        step();
+        self.counts.enter();
+        step();
+        if is_open(self.state.load(Acquire)) { Ok(()) } else { Err(Refused(self.leave())) }
     }
 
     /// Counts the caller out.
     #[inline]
-    pub(super) fn leave(&self) -> Option<Claim> {
-        if self.0.fetch_sub(1, Release) == CLOSED | 1 { self.claim() } else { None }
-    }
-
-    /// Refuses every later enter. Says whether this was the first time.
-    pub(super) fn close(&self) -> (bool, Option<Claim>) {
-        match self.0.fetch_or(CLOSED, Release) {
-            0 => (true, self.claim()),
-            before => (before & CLOSED == 0, None),
-        }
+    pub(in super::super) fn leave(&self) -> Option<Claim> {
+        self.counts.leave();
+        step();
+        if is_open(self.state.load(Relaxed)) { None } else { self.leave_closed() }
     }
 
     #[cold]
-    fn claim(&self) -> Option<Claim> {
-        self.0.compare_exchange(CLOSED, CLOSED | CLAIMED, Acquire, Relaxed).ok().map(|_| Claim(()))
+    fn leave_closed(&self) -> Option<Claim> {
+        fence(SeqCst);
+        step();
+        // Not sealed yet: the closer will look. Claimed already: nothing is left to do.
+        let state = self.state.load(Acquire);
+        if state & FLAGS == CLOSED | SEALED { self.claim(state) } else { None }
     }
 
-    pub(super) fn finish(&self, _claim: Claim) {
-        self.0.fetch_or(DRAINED, Release);
+    /// Refuses every later enter. Says whether this was the first time.
+    pub(in super::super) fn close(&self) -> (bool, Option<Claim>) {
+        if self.state.fetch_or(CLOSED, AcqRel) & CLOSED != 0 {
+            return (false, None);
+        }
+        step();
+        if !heavy() {
+            // Who is in is not known, so the entry never counts as drained.
+            return (true, None);
+        }
+        step();
+        let state = self.state.fetch_or(SEALED, AcqRel) | SEALED;
+        step();
+        fence(SeqCst);
+        (true, self.claim(state))
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.0.load(Acquire) & CLOSED != 0
+    /// `sealed` is the word as the caller saw it, before it looks at the counts.
+    #[cold]
+    fn claim(&self, sealed: usize) -> Option<Claim> {
+        step();
+        if !self.counts.are_equal() {
+            return None;
+        }
+        step();
+        let claimed = self.state.compare_exchange(sealed, sealed | CLAIMED, AcqRel, Relaxed);
+        claimed.ok().map(|_| Claim(()))
     }
 
-    pub(super) fn is_drained(&self) -> bool {
-        self.0.load(Acquire) & DRAINED != 0
+    pub(in super::super) fn finish(&self, _claim: Claim) {
+        self.state.fetch_or(DRAINED, Release);
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.0.load(Relaxed) & COUNT
+    pub(in super::super) fn is_closed(&self) -> bool {
+        self.state.load(Acquire) & CLOSED != 0
     }
 
-    /// Pretends that `count` leases are out: a test cannot take 2^60.
-    #[cfg(all(test, not(loom)))]
-    pub(super) fn with_count(count: usize) -> Self {
-        assert!(count <= COUNT);
-        Self(AtomicUsize::new(count))
+    pub(in super::super) fn is_drained(&self) -> bool {
+        self.state.load(Acquire) & DRAINED != 0
     }
 
-    #[cfg(all(test, not(loom)))]
-    pub(super) const LIMIT: usize = LIMIT;
+    pub(in super::super) fn count(&self) -> usize {
+        self.counts.difference()
+    }
+}
+
+#[inline]
+fn is_open(state: usize) -> bool {
+    state & FLAGS == 0
 }
