@@ -94,6 +94,25 @@ impl Table {
         Ok(())
     }
 
+    /// Measures `ours` in nanoseconds per call, for a row whose budget is a time.
+    ///
+    /// # Errors
+    ///
+    /// If it fails.
+    pub fn time(
+        &mut self,
+        name: &str,
+        most: f64,
+        mut ours: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        if self.selects(name) {
+            let calls = calibrate(&mut ours)?;
+            let times = (0..PAIRS).map(|_| time(&mut ours, calls)).collect::<Result<Vec<_>>>()?;
+            self.bound(name, median(times.into_iter()), "ns", most, "");
+        }
+        Ok(())
+    }
+
     /// Adds a row whose budget is an upper bound of a number.
     pub fn bound(&mut self, name: &str, measured: f64, unit: &str, most: f64, note: &str) {
         let measured_text = format!("{measured:.1} {unit}{note}");

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use plugbay_toolchain::apt::Consent;
 
+use crate::plugins;
 use crate::repository::Repository;
 
-/// Runs the rows whose names contain one of `rows`, or all.
+/// Runs the rows whose names contain one of `rows`, or all. The rows over HTTP are called `http`, and the
+/// comparison of maps `maps`.
 pub(crate) fn run(rows: &[String]) -> Result<bool> {
     let repository = Repository::find()?;
     let mut build = repository.cargo();
@@ -26,7 +29,33 @@ pub(crate) fn run(rows: &[String]) -> Result<bool> {
     let own = measure(own, rows)?;
     extism.arg("--");
     let extism = measure(extism, rows)?;
-    Ok(own && extism)
+    let is_chosen = |name: &str| rows.is_empty() || rows.iter().any(|row| row == name);
+    let http = !is_chosen("http") || http(&repository)?;
+    if is_chosen("maps") {
+        let mut maps = repository.cargo();
+        maps.args(["bench", "--package", "plugbay-registry", "--bench", "maps"]);
+        maps.status().context("cannot start cargo")?;
+    }
+    Ok(own && extism && http)
+}
+
+/// Requests to the program, and to a bare server.
+fn http(repository: &Repository) -> Result<bool> {
+    // It ends with an error after it has printed its version.
+    if Command::new("wrk").arg("--version").output().is_err() {
+        println!("http: skipped, because wrk is not installed (on Debian: apt-get install wrk)");
+        return Ok(true);
+    }
+    let plugins = plugins::folder(repository);
+    plugins::build(repository, &plugins::toolchain(Consent::Withheld)?, &plugins)?;
+    let mut build = repository.cargo();
+    build.args(["build", "--profile", "dist", "--package", "plugbay-server", "--bin", "plugbay"]);
+    build.args(["--package", "plugbay-bench", "--bin", "http"]);
+    ensure!(build.status().context("cannot start cargo")?.success(), "the build failed");
+    let folder = repository.target.join("dist");
+    let mut http = Command::new(folder.join("http"));
+    http.arg(folder.join("plugbay")).arg(plugins.join("hello.wasm"));
+    Ok(http.status().context("cannot start the benchmark")?.success())
 }
 
 fn measure(mut bench: Command, rows: &[String]) -> Result<bool> {
