@@ -11,7 +11,7 @@ use crate::figures::{Figures, alone};
 use crate::neighbour::Watch;
 
 /// How long a reconciliation with any of these files may take, unoptimized and on a busy machine.
-const RECONCILE_TIMEOUT: Duration = Duration::from_mins(1);
+const RECONCILE_TIMEOUT: Duration = Duration::from_mins(3);
 const MB: usize = 1_000_000;
 
 /// Replaces the good version by the file, and restores it. The file is served, or refused with this
