@@ -11,8 +11,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use plugbay::{
-    CallErrorKind, CallOptions, Codec, CodecHandle, Config, Document, Error, Host, Request, Response,
-    RouteMatch, Status,
+    CallErrorKind, CallOptions, Codec, CodecHandle, Config, Document, Error, Host, Request,
+    Response, RouteMatch, Status,
 };
 use plugbay_toolchain::{Build, Toolchain};
 use serde::de::DeserializeOwned;

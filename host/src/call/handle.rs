@@ -172,10 +172,7 @@ impl<K: Kind> Handle<K> {
 
     /// The capability, and its position in this set.
     #[inline]
-    fn find<'a>(
-        &self,
-        published: &'a PublishedSet,
-    ) -> Result<(usize, &'a Capability), NotFound> {
+    fn find<'a>(&self, published: &'a PublishedSet) -> Result<(usize, &'a Capability), NotFound> {
         let generation = &published.generation;
         if let Some(position) = self.position.get(generation.number)
             && let Some((_, capability)) = generation.capabilities.at(position)

@@ -81,9 +81,8 @@ impl Snapshot {
     /// As [`Snapshot::lease`], by `kind:name`.
     pub(super) fn lease_key<K: Kind>(&self, key: &str) -> Result<CapabilityLease<K>, Error> {
         let (position, capability) = self.published.generation.capability(K::NAME, key)?;
-        CapabilityLease::take(&self.published, position).or_else(|_missed| {
-            Handle::new(Arc::clone(&self.cell), &capability.key.name)?.lease()
-        })
+        CapabilityLease::take(&self.published, position)
+            .or_else(|_missed| Handle::new(Arc::clone(&self.cell), &capability.key.name)?.lease())
     }
 }
 

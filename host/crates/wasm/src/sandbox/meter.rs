@@ -100,8 +100,9 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        MARK.set(self.outer.map(|(Mark { measure, at }, began)| {
-            Mark { measure, at: at + (measure.now() - began) }
+        MARK.set(self.outer.map(|(Mark { measure, at }, began)| Mark {
+            measure,
+            at: at + (measure.now() - began),
         }));
     }
 }
