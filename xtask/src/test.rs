@@ -41,11 +41,6 @@ pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
         tests(&mut cargo)
     });
     if filter.is_empty() {
-        stages.run("guides, with real builds", || {
-            let mut cargo = repository.cargo();
-            cargo.args(["test", "--package", "plugbay-server", "--test", "docs"]);
-            tests(cargo.args(["--", "--ignored", "--test-threads", "1"]))
-        });
         stages.run("models of the registry (loom)", || loom(&repository, "plugbay-registry"));
         stages.run("models of the guard (loom)", || loom(&repository, "plugbay-guard"));
         sanitize::run(&repository, &mut stages);

@@ -16,8 +16,8 @@
 //! command to run instead of a slow block, such as a build.
 //!
 //! The tests `…_with_real_builds` run every block, also those with `no-run`, in a copy of the repository:
-//! `cargo test -p plugbay-server --test docs -- --ignored`, a stage of `cargo xtask test`. The comment
-//! before a block can say `slowly: command`, to run that instead; `within: folder`, to run it there; and
+//! `cargo test -p plugbay-server --test docs -- --ignored`. They build the program and plugins from
+//! nothing, which takes too long for each run of all tests. The comment before a block can say `slowly: command`, to run that instead; `within: folder`, to run it there; and
 //! `needs: target`, to skip it if the compiler lacks that target.
 //!
 //! Rust blocks are doc tests of the crates that they document.
