@@ -1,4 +1,4 @@
-//! A thousand swaps under full load: no call fails, no call is answered by an older version than
+//! A thousand swaps under load, or half as many on a slow machine: no call fails, no call is answered by an older version than
 //! the one that served when it began, each old version is shut down once, and memory does not grow.
 //!
 //! The only test of its file, because it measures the process.

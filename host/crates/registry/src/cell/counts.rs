@@ -5,7 +5,7 @@
 //! is the only one that writes to it, by a plain load and a plain store. Reading the sum is expensive:
 //! it reads the lines of all threads. Only the end of a closed entry asks for it.
 //!
-//! Both counts only grow. Whoever came in on one thread may go out on another one, so the two counts
+//! Both counts only grow. A lease may be taken on one thread and given back on another, so the counts
 //! of one thread say nothing; only the sums do. [`Counts::are_equal`] reads all that went out before
 //! it reads any that came in. If both sums are equal, then everybody whose coming in is visible to the
 //! reader had gone out: a pair is never seen by its second half alone, because going out is a release

@@ -57,7 +57,7 @@ impl<T> Swap<T> {
     /// Runs `read` on the current value, and keeps the value until it returns.
     ///
     /// This writes to no memory that other threads write to, and blocks nobody: a store that comes
-    /// meanwhile is seen by the next reader, and whoever reads the old value last drops it. Clone out
+    /// meanwhile is seen by the next reader, and the last reader of the old value drops it. Clone out
     /// what must live longer. `read` may use this `Swap` again, and may then see a newer value.
     #[inline]
     pub fn peek<R>(&self, read: impl FnOnce(&Arc<T>) -> R) -> R {

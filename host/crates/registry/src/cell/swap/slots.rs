@@ -15,7 +15,7 @@
 //!
 //! **Write**, one writer at a time: set `current` to none; store the value to the `ArcSwap`; put it
 //! into a drained slot, open that slot's word, and make it current; close the word of the slot that was
-//! current before. Whoever leaves it last, or the writer, takes the old value out and drops it.
+//! current before. Its last reader, or the writer, takes the old value out and drops it.
 //!
 //! # Why a reader never sees a value that is gone, or another one
 //!
