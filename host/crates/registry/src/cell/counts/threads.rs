@@ -245,7 +245,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::Arc;
     use std::thread;
 
     use super::*;
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn a_thread_that_is_ending_counts_in_the_shared_pair() {
         /// Counts when the thread's locals are dropped, in whichever order that is.
-        struct CountsLate(Cell<Option<&'static Counts>>);
+        struct CountsLate(Cell<Option<Arc<Counts>>>);
         impl Drop for CountsLate {
             fn drop(&mut self) {
                 if let Some(counts) = self.0.take() {
@@ -352,18 +352,16 @@ mod tests {
             static BEFORE: CountsLate = const { CountsLate(Cell::new(None)) };
             static AFTER: CountsLate = const { CountsLate(Cell::new(None)) };
         }
-        let counts: &'static Counts = Box::leak(Box::new(Counts::new()));
-        let (ended, end) = channel::<()>();
+        let counts = Arc::new(Counts::new());
+        let counted = Arc::clone(&counts);
         thread::spawn(move || {
-            let _ended = ended;
-            BEFORE.with(|late| late.0.set(Some(counts)));
-            counts.enter();
-            counts.enter();
-            AFTER.with(|late| late.0.set(Some(counts)));
+            BEFORE.with(|late| late.0.set(Some(Arc::clone(&counted))));
+            counted.enter();
+            counted.enter();
+            AFTER.with(|late| late.0.set(Some(counted)));
         })
         .join()
         .expect("no panic");
-        assert!(end.recv().is_err());
         assert!(counts.are_equal(), "both went out while the thread ended");
     }
 }
