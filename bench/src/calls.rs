@@ -5,9 +5,9 @@ use std::hint::black_box;
 use anyhow::{Result, anyhow};
 use plugbay_fixtures::Guest;
 
-use crate::measure::{Budget, Table};
 use crate::raw::{Raw, ok};
 use crate::setup::HostFolder;
+use crate::table::{Budget, Table};
 
 /// Sizes of documents.
 pub const SIZES: [(&str, usize); 2] = [("64 B", 64), ("64 KiB", 64 << 10)];

@@ -27,6 +27,7 @@ pub mod raw;
 pub mod reload;
 pub mod setup;
 pub mod startup;
+pub mod table;
 
 pub use plugbay::config::Reuse;
 

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, ensure};
 use plugbay_fixtures::Guest;
 
-use crate::measure::{Table, median};
+use crate::measure::Spread;
 use crate::setup::HostFolder;
+use crate::table::Table;
 
 const PLUGINS: usize = 1_000;
 const ROUTES: usize = 16;
@@ -50,7 +51,7 @@ pub fn run(table: &mut Table) -> Result<()> {
         looks.push(began.elapsed().as_secs_f64() * 1e3);
         ensure!(!report.published, "something changed: {report:?}");
     }
-    table.bound(name, median(looks.into_iter()), "ms", 100.0, "");
+    table.bound(name, Spread::of(looks.into_iter()), "ms", 100.0, "")?;
     fs::remove_dir_all(folder.root.path().join("plugins"))?;
     Ok(())
 }

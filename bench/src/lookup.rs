@@ -9,7 +9,8 @@ use anyhow::Result;
 use arc_swap::ArcSwap;
 use plugbay_registry::{Leased, Registry, Swap, Table as Names};
 
-use crate::measure::{Budget, Table, median};
+use crate::measure::{Spread, median};
+use crate::table::{Budget, Table};
 
 const READERS: usize = 8;
 const READS: u32 = 10_000;
@@ -49,7 +50,13 @@ fn by_handle(table: &mut Table) -> Result<()> {
         let cores = std::thread::available_parallelism()?.get();
         let rounds = (0..ROUNDS).map(|_| Ok(per_read(cores, &find)? / per_read(1, &find)?));
         let ratios = rounds.collect::<Result<Vec<_>>>()?;
-        table.bound(name, median(ratios.into_iter()), "×", 1.25, &format!(" with {cores} threads"));
+        table.bound(
+            name,
+            Spread::of(ratios.into_iter()),
+            "×",
+            1.25,
+            &format!(" with {cores} threads"),
+        )?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use plugbay::worker::serve_if_child;
-use plugbay_bench::measure::Table;
+use plugbay_bench::table::Table;
 use plugbay_bench::{calls, look, lookup, memory, protection, reload, startup};
 #[cfg(target_os = "linux")]
 use plugbay_bench::{native, neighbour};

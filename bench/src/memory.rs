@@ -3,8 +3,9 @@
 use anyhow::Result;
 use plugbay_fixtures::Guest;
 
-use crate::measure::Table;
+use crate::measure::Spread;
 use crate::setup::{HostFolder, resident};
+use crate::table::Table;
 
 const RELOADS: u32 = 10_000;
 /// The number of reloads after which the allocators have reached their size.
@@ -38,6 +39,11 @@ pub fn run(table: &mut Table) -> Result<()> {
         }
     }
     let grown = resident()?.saturating_sub(warm) as f64 / 1e6;
-    table.bound(name, grown, "MB", 5.0, &format!(" (from {:.0} MB)", warm as f64 / 1e6));
-    Ok(())
+    table.bound(
+        name,
+        Spread::single(grown),
+        "MB",
+        5.0,
+        &format!(" (from {:.0} MB)", warm as f64 / 1e6),
+    )
 }

@@ -17,8 +17,8 @@ use plugbay_native::worker::EchoLane;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::calls::document;
-use crate::measure::{Budget, Table};
 use crate::setup::HostFolder;
+use crate::table::{Budget, Table};
 
 /// The source of a codec in C that returns its input.
 const SOURCE: &str = "../host/crates/native/tests/plugins/fixture.c";

@@ -15,8 +15,9 @@ use anyhow::{Context, Result, ensure};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use crate::client::Client;
-use crate::measure::{Table, median, pause};
+use crate::measure::{Spread, median, pause};
 use crate::program::Program;
+use crate::table::Table;
 
 /// The time between two requests of a client.
 const PACE: Duration = Duration::from_millis(2);
@@ -84,7 +85,7 @@ pub fn run(table: &mut Table) -> Result<()> {
         }
     }
     for (name, (what, ratio)) in [neighbour, livez].into_iter().zip(worst) {
-        table.bound(name, ratio, "×", 2.0, &format!(" ({what})"));
+        table.bound(name, Spread::single(ratio), "×", 2.0, &format!(" ({what})"))?;
     }
     Ok(())
 }

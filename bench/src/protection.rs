@@ -17,8 +17,9 @@ use plugbay_core::{
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use crate::calls::document;
-use crate::measure::{Budget, Table, median};
+use crate::measure::{Spread, median};
 use crate::setup::HostFolder;
+use crate::table::{Budget, Table};
 
 /// How long the other plugin is called without an attack, and then during it.
 const WINDOW: Duration = Duration::from_millis(300);
@@ -47,7 +48,7 @@ pub fn run(table: &mut Table) -> Result<()> {
                 worst = (attack, ratio);
             }
         }
-        table.bound(name, worst.1, "×", 2.0, &format!(" ({})", worst.0));
+        table.bound(name, Spread::single(worst.1), "×", 2.0, &format!(" ({})", worst.0))?;
     }
     Ok(())
 }

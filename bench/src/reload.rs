@@ -9,9 +9,10 @@ use plugbay::worker::CompilerCommand;
 use plugbay_fixtures::Guest;
 use wasmtime::component::Component;
 
-use crate::measure::{Table, median};
+use crate::measure::Spread;
 use crate::raw::{self, ok};
 use crate::setup::HostFolder;
+use crate::table::Table;
 
 const DEBOUNCE: Duration = Duration::from_millis(20);
 const POLL: Duration = Duration::from_micros(100);
@@ -29,21 +30,20 @@ pub fn run(table: &mut Table) -> Result<()> {
         [("reload, cold, over debounce + compile", true), ("reload, cached, over debounce", false)]
     {
         if table.selects(name) {
-            let over = latency(cold)?;
-            table.bound(name, over, "ms", 10.0, "");
+            table.bound(name, latency(cold)?, "ms", 10.0, "")?;
         }
     }
     let name = "calls lost in 1,000 swaps under full load";
     if table.selects(name) {
         let (lost, calls) = lost()?;
-        table.bound(name, lost as f64, "calls", 0.0, &format!(" of {calls}"));
+        table.bound(name, Spread::single(lost as f64), "calls", 0.0, &format!(" of {calls}"))?;
     }
     Ok(())
 }
 
-/// The median time of a reload, less the debounce and, if `cold`, the compilation.
+/// The times of reloads in milliseconds, less the debounce and, if `cold`, the compilation.
 #[expect(clippy::disallowed_methods, reason = "it polls: the time is what is measured")]
-fn latency(cold: bool) -> Result<f64> {
+fn latency(cold: bool) -> Result<Spread> {
     let folder = HostFolder::new()?;
     let version = |number: usize| {
         let stamp = format!("v{number}");
@@ -83,7 +83,7 @@ fn latency(cold: bool) -> Result<f64> {
             over.push(beyond * 1e3);
         }
     }
-    Ok(median(over.into_iter()))
+    Ok(Spread::of(over.into_iter()))
 }
 
 /// The number of calls that failed while the plugin was swapped, and of all calls.

@@ -7,8 +7,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use plugbay_fixtures::Guest;
 
-use crate::measure::Table;
+use crate::measure::Spread;
 use crate::setup::{HostFolder, host_of, resident};
+use crate::table::Table;
 
 const PLUGINS: usize = 100;
 /// The number of functions of a component of about 100 KB.
@@ -37,10 +38,9 @@ pub fn run(table: &mut Table) -> Result<()> {
     drop(folder.host(folder.config())?);
     let Measured { reading, took, held, code } = measure_in_child(folder.root.path())?;
     let note = format!(" (reading {reading:.0} ms)");
-    table.bound(ready, (took - reading).max(0.0), "ms", 500.0, &note);
+    table.bound(ready, Spread::single((took - reading).max(0.0)), "ms", 500.0, &note)?;
     let note = format!(" ({:.0} KB held, {:.0} KB of code)", held / 1e3, code / 1e3);
-    table.bound(idle, held / code, "×", 3.0, &note);
-    Ok(())
+    table.bound(idle, Spread::single(held / code), "×", 3.0, &note)
 }
 
 /// The child's results: times in milliseconds, and bytes for each plugin.

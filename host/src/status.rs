@@ -421,11 +421,11 @@ fn routes(generation: &Generation) -> Vec<RouteStatus> {
     let routes = generation.router.routes().map(|route| RouteStatus {
         path: route.pattern.clone(),
         methods: route.methods.clone(),
-        handler: route.value.handler.clone(),
+        handler: route.value.handler().to_owned(),
         serves: generation.capabilities.contains(&format!(
             "{}:{}",
             Handler::NAME,
-            route.value.handler
+            route.value.handler()
         )),
         origin: match &route.value.origin {
             RouteOrigin::Config => "config".to_owned(),

@@ -11,8 +11,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use plugbay::{
-    CallErrorKind, CallOptions, Codec, CodecHandle, Config, Document, Error, Host, Request,
-    Response, RouteMatch, Status,
+    CallErrorKind, CallOptions, CapabilityLease, Codec, CodecHandle, Config, Document, Error,
+    Handler, Host, Request, Response, RouteMatch, Status,
 };
 use plugbay_toolchain::{Build, Toolchain};
 use serde::de::DeserializeOwned;
@@ -343,6 +343,19 @@ fn a_linked_codec_converts_a_small_document_without_another_thread() {
     assert!(!support::is_done(&mut encode(1 << 16)));
     let large = wait(encode(1 << 16)).unwrap();
     assert_eq!(large.len(), (1 << 16) + 2);
+}
+
+#[test]
+fn a_linked_handler_that_never_waits_answers_without_another_thread() {
+    let handler = |name: &str| FORMS.linked.get::<Handler>(name).unwrap().lease().unwrap();
+    let (hello, hash) = (handler("hello"), handler("hash"));
+    let request = || Request { method: "GET".into(), path: "/".into(), ..Request::default() };
+    let is_done = |handler: &CapabilityLease<Handler>| {
+        support::is_done(&mut Box::pin(handler.handle(CallOptions::default(), request())))
+    };
+    assert!(is_done(&hello));
+    // It computes for as long as its body is large, and does not say that it never waits.
+    assert!(!is_done(&hash));
 }
 
 #[test]

@@ -21,4 +21,6 @@ pub struct Info {
     pub(crate) description: &'static str,
     pub(crate) media_types: &'static [&'static str],
     pub(crate) routes: &'static [Route],
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "a component is interrupted"))]
+    pub(crate) nonblocking: bool,
 }

@@ -7,8 +7,8 @@ use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
 use plugbay_fixtures::Guest;
 
 use plugbay_bench::calls::{SIZES, document};
-use plugbay_bench::measure::{Budget, Table};
 use plugbay_bench::setup::HostFolder;
+use plugbay_bench::table::{Budget, Table};
 
 /// Copies the input into its own memory and returns it from there, eight bytes at a time, as Extism's
 /// own plugin kit does. In Plugbay the host copies the bytes.

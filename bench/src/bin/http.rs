@@ -11,14 +11,15 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse as _;
 use axum::routing::any;
-use plugbay_bench::measure::median;
+use plugbay_bench::measure::{Spread, median};
+use plugbay_bench::table::Table;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -57,21 +58,20 @@ const CASES: [Case; 3] = [
     },
 ];
 
-fn main() -> Result<ExitCode> {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &*arguments {
-        [bare, answer, kind] if bare == BARE => {
-            serve(Path::new(answer), kind).map(|()| ExitCode::SUCCESS)
-        }
-        [program, hello] => measure(program, Path::new(hello)),
+        [bare, answer, kind] if bare == BARE => serve(Path::new(answer), kind),
+        [program, hello, ..] => measure(program, Path::new(hello)),
         _ => bail!("expected the program and hello.wasm"),
     }
 }
 
-fn measure(program: &str, hello: &Path) -> Result<ExitCode> {
+fn measure(program: &str, hello: &Path) -> Result<()> {
     let found = Command::new("wrk").arg("--version").stdout(Stdio::null()).spawn();
     found.context("expected wrk (apt-get install wrk)")?.wait()?;
-    let mut missed = false;
+    // The first two arguments are files, and select no row.
+    let mut table = Table::of_arguments();
     for case in &CASES {
         let folder = tempfile::tempdir()?;
         if case.component {
@@ -81,12 +81,18 @@ fn measure(program: &str, hello: &Path) -> Result<ExitCode> {
         let ours = Server::plugbay(program, &folder)?;
         let bare = Server::bare(&ours.answer(case)?, &folder)?;
         ensure!(bare.answer(case)? == ours.answer(case)?, "{}: the answers differ", case.name);
-        missed |= !row(case, &ours, &bare, &folder)?;
+        row(&mut table, case, &ours, &bare, &folder)?;
     }
-    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    table.finish()
 }
 
-fn row(case: &Case, ours: &Server, bare: &Server, folder: &TempDir) -> Result<bool> {
+fn row(
+    table: &mut Table,
+    case: &Case,
+    ours: &Server,
+    bare: &Server,
+    folder: &TempDir,
+) -> Result<()> {
     let mut pairs = Vec::new();
     // The first pair warms up.
     for pair in 0..=PAIRS {
@@ -105,17 +111,11 @@ fn row(case: &Case, ours: &Server, bare: &Server, folder: &TempDir) -> Result<bo
         let one = median(pairs.iter().map(|pair| figure(&pair.0)));
         (one, median(pairs.iter().map(|pair| figure(&pair.1))))
     };
-    let ratio = median(pairs.iter().map(|(one, other)| one.rate / other.rate));
+    let ratio = Spread::of(pairs.iter().map(|(one, other)| one.rate / other.rate));
     let (rate, rates) = of(|load| load.rate);
     let (p99, p99s) = of(|load| load.p99);
-    let met = ratio >= LEAST;
-    let mark = if met { "met" } else { "MISSED" };
-    println!(
-        "{mark:<6}  {:<28}  {rate:.0} vs {rates:.0} requests/s: {ratio:.2} × (≥ {LEAST} ×); p99 {p99:.2} vs \
-         {p99s:.2} ms",
-        case.name
-    );
-    Ok(met)
+    let note = format!(" ({rate:.0} vs {rates:.0} requests/s; p99 {p99:.2} vs {p99s:.2} ms)");
+    table.least(&format!("{}, beside axum", case.name), ratio, "×", LEAST, &note)
 }
 
 /// The result of one run of wrk.

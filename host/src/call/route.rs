@@ -1,5 +1,7 @@
 //! Routing of an HTTP request: finds the route in the caller's snapshot, and calls its handler.
 
+use std::sync::Arc;
+
 use plugbay_core::handler::{Handler, Request, Response};
 use plugbay_registry::router::{Found, Match};
 
@@ -7,6 +9,7 @@ use super::error::Error;
 use super::leased::CapabilityLease;
 use super::options::CallOptions;
 use super::snapshot::Snapshot;
+use crate::set::Route;
 
 impl Snapshot {
     /// Finds the handler for an HTTP request. `path` is percent-encoded as received, without the
@@ -16,8 +19,7 @@ impl Snapshot {
         match self.published.generation.router.find(method, path) {
             Match::Found(Found { route, params, head }) => RouteMatch::Found(Routed {
                 snapshot: self.clone(),
-                handler: route.value.handler.clone(),
-                pattern: route.pattern.clone(),
+                route: Arc::clone(route),
                 params,
                 head,
             }),
@@ -45,8 +47,7 @@ pub enum RouteMatch {
 #[derive(Debug)]
 pub struct Routed {
     snapshot: Snapshot,
-    handler: String,
-    pattern: String,
+    route: Arc<Route>,
     params: Vec<(String, String)>,
     head: bool,
 }
@@ -55,13 +56,13 @@ impl Routed {
     /// The handler's name.
     #[must_use]
     pub fn handler(&self) -> &str {
-        &self.handler
+        self.route.value.handler()
     }
 
     /// The pattern that matched, for metrics and logs: bounded, unlike paths.
     #[must_use]
     pub fn pattern(&self) -> &str {
-        &self.pattern
+        &self.route.pattern
     }
 
     /// The path parameters, percent-decoded, in the pattern's order.
@@ -97,7 +98,7 @@ impl Routed {
         if self.head {
             request.method = "GET".into();
         }
-        Ok((self.snapshot.lease(&self.handler)?, request))
+        Ok((self.snapshot.lease_key(&self.route.value.key)?, request))
     }
 
     /// Answers the request. Sets its `params`, and its `method` for a HEAD request.

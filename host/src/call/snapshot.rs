@@ -1,15 +1,19 @@
 //! A caller's view of one generation.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use plugbay_core::Kind;
+use arrayvec::ArrayString;
+use plugbay_core::{Kind, MAX_NAME};
 
 use super::error::Error;
 use super::handle::Handle;
 use super::leased::CapabilityLease;
 use crate::config::Config;
 use crate::set::{Cell, PublishedSet};
+
+/// `kind:name`, without an allocation.
+type Key = ArrayString<{ 2 * MAX_NAME + 1 }>;
 
 /// A caller's view of one generation: everything it returns comes from the same set.
 ///
@@ -75,7 +79,12 @@ impl Snapshot {
     ///
     /// If the generation does not hold the capability, or the host is shut down.
     pub fn lease<K: Kind>(&self, name: &str) -> Result<CapabilityLease<K>, Error> {
-        self.lease_key(&format!("{}:{name}", K::NAME))
+        let mut key = Key::new();
+        match write!(key, "{}:{name}", K::NAME) {
+            Ok(()) => self.lease_key(&key),
+            // Too long to be there, but an error names it.
+            Err(fmt::Error) => self.lease_key(&format!("{}:{name}", K::NAME)),
+        }
     }
 
     /// As [`Snapshot::lease`], by `kind:name`.

@@ -138,7 +138,7 @@ impl<'c> Claims<'c> {
                 continue;
             }
             let pattern = route.pattern.clone();
-            let owner = self.router.taken(&route).map(|other| other.value.handler.clone());
+            let owner = self.router.taken(&route).map(|other| other.value.handler().to_owned());
             if let Err(error) = self.router.insert(route) {
                 for pattern in added.iter().rev() {
                     self.router.undo_insert(pattern);
@@ -173,7 +173,7 @@ impl<'c> Claims<'c> {
     /// it too.
     fn is_there(&self, route: &Route) -> bool {
         let mut others = self.router.of_pattern(&route.pattern);
-        others.any(|it| it.value.handler == route.value.handler && it.methods == route.methods)
+        others.any(|it| it.value.key == route.value.key && it.methods == route.methods)
     }
 }
 
@@ -295,7 +295,7 @@ fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: &str) -> bo
 pub(crate) fn configured_routes(config: &Config) -> Router {
     let mut router = Router::default();
     for route in &config.routes {
-        let target = RouteTarget { handler: route.handler.clone(), origin: RouteOrigin::Config };
+        let target = RouteTarget::new(&route.handler, RouteOrigin::Config);
         let inserted = router.insert(Route::new(&route.path, target).on(&route.methods));
         debug_assert!(inserted.is_ok(), "the configuration was checked: {inserted:?}");
     }
@@ -326,7 +326,7 @@ fn suggestions(name: &str, description: &Description) -> impl Iterator<Item = Ro
     handlers.flat_map(move |capability| {
         capability.routes.iter().map(move |route| {
             let origin = RouteOrigin::Plugin(name.to_owned());
-            let target = RouteTarget { handler: capability.name.clone(), origin };
+            let target = RouteTarget::new(&capability.name, origin);
             Route::new(&route.path, target).on(&route.methods)
         })
     })

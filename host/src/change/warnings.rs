@@ -33,8 +33,8 @@ pub(crate) fn warnings(
                            itself; choose another path";
             warnings.insert(ConfigWarning::new(key.clone(), message));
         }
-        let handler = &route.value.handler;
-        if route.value.origin == RouteOrigin::Config && !handlers.contains(handler) {
+        let handler = route.value.handler();
+        if route.value.origin == RouteOrigin::Config && !handlers.iter().any(|it| it == handler) {
             let handlers = handlers.iter().map(String::as_str);
             let message = absent("handler", handler, handlers);
             warnings.insert(ConfigWarning::new(key, message));

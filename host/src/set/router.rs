@@ -1,6 +1,8 @@
 //! HTTP routes of one generation: method and pattern to handler. The router itself is in the
 //! registry crate; this module has the values of its routes.
 
+use plugbay_core::Kind as _;
+use plugbay_core::handler::Handler;
 use plugbay_registry::router;
 use serde::Serialize;
 
@@ -17,9 +19,21 @@ pub(crate) enum RouteOrigin {
 /// The handler of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RouteTarget {
-    /// The name of a capability of the kind `handler`.
-    pub(crate) handler: String,
+    /// `handler:name`.
+    pub(crate) key: String,
     pub(crate) origin: RouteOrigin,
+}
+
+impl RouteTarget {
+    /// A capability of the kind `handler`, by name.
+    pub(crate) fn new(handler: &str, origin: RouteOrigin) -> Self {
+        Self { key: format!("{}:{handler}", Handler::NAME), origin }
+    }
+
+    /// The handler's name.
+    pub(crate) fn handler(&self) -> &str {
+        self.key.split_once(':').map_or("", |(_kind, name)| name)
+    }
 }
 
 /// One route: a handler's name for some methods of a pattern.

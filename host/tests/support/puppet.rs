@@ -193,6 +193,7 @@ impl Prepared for PreparedPuppet {
                 description: String::new(),
                 media_types: Vec::new(),
                 routes: if kind == "handler" { vec![route] } else { Vec::new() },
+                nonblocking: false,
             }
         });
         Ok(Description {

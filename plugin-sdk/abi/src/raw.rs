@@ -200,13 +200,14 @@ pub struct Vtable {
     ///   "capabilities": [
     ///     {"kind": "codec", "name": "csv", "description": "", "media_types": ["text/csv"]},
     ///     {"kind": "handler", "name": "stats", "description": "",
-    ///      "routes": [{"methods": ["GET"], "path": "/stats/{table}"}]}
+    ///      "routes": [{"methods": ["GET"], "path": "/stats/{table}"}], "nonblocking": false}
     ///   ],
     ///   "config_schema": {"type": "object"}
     /// }
     /// ```
     ///
-    /// `media_types`, `routes` and `config_schema` may be absent; a null schema counts as absent.
+    /// `media_types`, `routes`, `nonblocking` and `config_schema` may be absent; a null schema counts as
+    /// absent. `nonblocking` counts in a plugin that is linked into the host.
     pub describe: unsafe extern "C" fn(host: HostRef, out: *mut Buf) -> Status,
     /// Creates an instance. `config` is a JSON object. Only with [`Status::OK`] the function writes
     /// `instance`, which then is not null.

@@ -54,7 +54,7 @@ impl<P: Plugin + InstanceCell> lifecycle::Guest for Component<P> {
     fn describe() -> wit::types::Description {
         report_panics();
         let capabilities = P::INFOS.iter().map(|info| {
-            let Info { kind, name, description, media_types, routes } = info();
+            let Info { kind, name, description, media_types, routes, .. } = info();
             wit::types::Capability {
                 kind: kind.into(),
                 name: name.into(),

@@ -31,7 +31,7 @@ impl<P: Plugin + Exported + NativeKinds> Exports for Native<P> {
         let capabilities: Vec<_> = P::INFOS
             .iter()
             .map(|info| {
-                let Info { kind, name, description, media_types, routes } = info();
+                let Info { kind, name, description, media_types, routes, nonblocking } = info();
                 let routes: Vec<_> = routes
                     .iter()
                     .map(|route| json!({ "methods": route.methods(), "path": route.path() }))
@@ -42,6 +42,7 @@ impl<P: Plugin + Exported + NativeKinds> Exports for Native<P> {
                     "description": description,
                     "media_types": media_types,
                     "routes": routes,
+                    "nonblocking": nonblocking,
                 })
             })
             .collect();

@@ -85,6 +85,7 @@ pub fn info<P, C: Codec>(_place: fn(&P) -> &C) -> Info {
         description: C::DESCRIPTION,
         media_types: C::MEDIA_TYPES,
         routes: &[],
+        nonblocking: false,
     }
 }
 

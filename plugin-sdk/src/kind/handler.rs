@@ -24,6 +24,14 @@ pub trait Handler: 'static {
     /// One line for people, at most 1,024 characters.
     const DESCRIPTION: &'static str = "";
 
+    /// Whether `handle` always returns within some 100 µs, and never waits: for a file, a socket, a timer,
+    /// a lock or an async runtime.
+    ///
+    /// A handler that says so, and is linked into the host's program, answers on the thread of its
+    /// connection, without the hand-over to a thread that may block and back. Nothing interrupts it there.
+    /// The other forms do not need it: a component is interrupted, and a worker is another process.
+    const NONBLOCKING: bool = false;
+
     /// Answers one request.
     ///
     /// # Errors
@@ -224,6 +232,7 @@ pub fn info<P, H: Handler>(_place: fn(&P) -> &H) -> Info {
         description: H::DESCRIPTION,
         media_types: &[],
         routes: H::ROUTES,
+        nonblocking: H::NONBLOCKING,
     }
 }
 

@@ -47,6 +47,7 @@ impl Handler for Hello {
     const ROUTES: &'static [Route] =
         &[Route::new(&["GET"], "/hello"), Route::new(&["GET"], "/hello/{name}")];
     const DESCRIPTION: &'static str = "greets the name in the path, or the world";
+    const NONBLOCKING: bool = true;
 
     fn handle(&self, request: Request) -> Result<Response> {
         let greeting = &self.config.greeting;

@@ -1,6 +1,7 @@
 //! A plugin's description of itself, and its validation.
 
 use std::collections::BTreeSet;
+use std::ops::Not;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,10 @@ pub struct CapabilityDescription {
     /// For handlers: the routes it suggests.
     #[serde(default)]
     pub routes: Vec<RouteDescription>,
+    /// For handlers that are linked into the program: whether a call always returns soon, without waiting
+    /// for anything, so that it may run on a thread that serves sockets.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub nonblocking: bool,
 }
 
 /// An HTTP route that a handler suggests.
@@ -293,6 +298,7 @@ mod tests {
                     methods: vec!["GET".into()],
                     path: "/a/{b}".into(),
                 }],
+                nonblocking: false,
             }],
             config_schema: None,
         }

@@ -4,18 +4,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plugbay_abi::host::Guest;
+use plugbay_core::codec::Codec;
+use plugbay_core::handler::Handler;
 use plugbay_core::{
-    Artifact, Description, Isolation, Plugin, Prepared, Reason, Refusal, Runtime, Source,
-    StartPlugin,
+    Artifact, CapabilityDescription, Description, Isolation, Kind as _, Plugin, Prepared, Reason,
+    Refusal, Runtime, Source, StartPlugin,
 };
 use tokio::runtime::Handle;
 
 use crate::in_process::code::Code;
 use crate::in_process::plugin::InProcessPlugin;
 
-/// A linked codec is a part of the program, and does nothing but compute: for an input of this size, in
-/// bytes, some microseconds.
+/// The largest input, in bytes, that a linked codec converts on the thread of its caller. It is a part of the
+/// program, and does nothing but compute: some microseconds for that much.
 const MAX_INLINE: usize = 4 << 10;
+
+/// A linked handler may do anything, so it says itself whether it waits.
+fn max_inline(capability: &CapabilityDescription) -> Option<usize> {
+    match &*capability.kind {
+        Codec::NAME => Some(MAX_INLINE),
+        Handler::NAME if capability.nonblocking => Some(usize::MAX),
+        _ => None,
+    }
+}
 
 /// Runs the plugins that registered themselves at link time.
 #[derive(Debug)]
@@ -27,7 +38,7 @@ pub struct LinkedRuntime {
 }
 
 impl LinkedRuntime {
-    /// Collects and describes the plugins that are linked. Handlers run on `tokio`'s threads for blocking work.
+    /// Collects and describes the plugins that are linked. Handlers that may wait run on `tokio`'s threads for blocking work.
     #[must_use]
     pub fn new(tokio: Handle) -> Self {
         let mut linked = BTreeMap::new();
@@ -112,6 +123,6 @@ impl Prepared for LinkedPrepared {
 
     fn start(&self, start: StartPlugin) -> Result<Arc<dyn Plugin>, Refusal> {
         let (code, tokio) = (self.code.clone(), self.tokio.clone());
-        Ok(Arc::new(InProcessPlugin::start(code, start, tokio, MAX_INLINE)?))
+        Ok(Arc::new(InProcessPlugin::start(code, start, tokio, max_inline)?))
     }
 }

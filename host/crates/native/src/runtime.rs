@@ -267,7 +267,8 @@ impl Prepared for NativePrepared {
         let started: Result<Arc<dyn Plugin>, Refusal> = match self.placement(isolation) {
             Ok(Placement::InProcess((code, _))) => {
                 // Nothing ends a library that hangs, so none has the thread of an asynchronous caller.
-                InProcessPlugin::start(code.clone(), start, tokio, 0).map(|it| Arc::new(it) as _)
+                InProcessPlugin::start(code.clone(), start, tokio, |_| None)
+                    .map(|it| Arc::new(it) as _)
             }
             Ok(Placement::Worker(worker, copy)) => {
                 let rules = RestartRules::default();

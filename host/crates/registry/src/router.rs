@@ -37,6 +37,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
@@ -120,8 +121,8 @@ pub enum Match<'r, V> {
 /// A route that serves a request.
 #[derive(Debug)]
 pub struct Found<'r, V> {
-    /// The route.
-    pub route: &'r Route<V>,
+    /// The route, which can be kept without a copy.
+    pub route: &'r Arc<Route<V>>,
     /// The path's parameters, percent-decoded, in the pattern's order.
     pub params: Vec<(String, String)>,
     /// Whether the request is a HEAD that is served as a GET: the body must not be sent.
@@ -133,7 +134,7 @@ pub struct Found<'r, V> {
 pub struct Router<V> {
     patterns: matchit::Router<usize>,
     /// By the number in `patterns`: all routes of one pattern.
-    paths: Vec<Vec<Route<V>>>,
+    paths: Vec<Vec<Arc<Route<V>>>>,
     /// The key is the normal form of the pattern.
     index: BTreeMap<String, usize>,
 }
@@ -155,7 +156,7 @@ impl<V> Router<V> {
         }
         let pattern = normal_pattern(&route.pattern);
         if let Some(&index) = self.index.get(&*pattern) {
-            self.paths[index].push(route);
+            self.paths[index].push(Arc::new(route));
             return Ok(());
         }
         let index = self.paths.len();
@@ -164,7 +165,7 @@ impl<V> Router<V> {
             problem: error.into(),
         })?;
         self.index.insert(pattern.into_owned(), index);
-        self.paths.push(vec![route]);
+        self.paths.push(vec![Arc::new(route)]);
         Ok(())
     }
 
@@ -172,7 +173,7 @@ impl<V> Router<V> {
     /// order.
     ///
     /// Returns the route, or `None` if there is no route with this pattern.
-    pub fn undo_insert(&mut self, pattern: &str) -> Option<Route<V>> {
+    pub fn undo_insert(&mut self, pattern: &str) -> Option<Arc<Route<V>>> {
         let pattern = normal_pattern(pattern);
         let index = *self.index.get(&*pattern)?;
         let route = self.paths[index].pop();
@@ -192,12 +193,13 @@ impl<V> Router<V> {
 
     /// All routes of this pattern; patterns with the same normal form are equal.
     pub fn of_pattern(&self, pattern: &str) -> impl Iterator<Item = &Route<V>> {
-        self.index.get(&*normal_pattern(pattern)).into_iter().flat_map(|&index| &self.paths[index])
+        let index = self.index.get(&*normal_pattern(pattern));
+        index.into_iter().flat_map(|&index| &self.paths[index]).map(|route| &**route)
     }
 
     /// All routes, by pattern.
     pub fn routes(&self) -> impl Iterator<Item = &Route<V>> {
-        self.index.values().flat_map(|&index| &self.paths[index])
+        self.index.values().flat_map(|&index| &self.paths[index]).map(|route| &**route)
     }
 
     /// Finds what serves a request. `path` is percent-encoded as it came, without the query.
@@ -225,7 +227,7 @@ impl<V> Router<V> {
 }
 
 /// The methods of some routes, as the header `Allow` lists them.
-fn allow<V>(routes: &[Route<V>]) -> Vec<String> {
+fn allow<V>(routes: &[Arc<Route<V>>]) -> Vec<String> {
     let mut methods: Vec<String> =
         routes.iter().flat_map(|route| route.methods.iter().cloned()).collect();
     if methods.iter().any(|method| method == "GET") {

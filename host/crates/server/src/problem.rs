@@ -28,9 +28,11 @@
 
 use std::borrow::Cow;
 
+use axum::body::Bytes;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
+use http_body_util::Full;
 use plugbay::{Blame, CallError, CallErrorKind, Error};
 use serde::{Deserialize, Serialize};
 
@@ -211,9 +213,12 @@ pub struct ProblemDetails<'a> {
     pub plugin: Option<Cow<'a, str>>,
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let Parts { status, code, detail, plugin, headers: own } = *self.0;
+/// A response whose body is there as a whole.
+pub(crate) type Response = axum::http::Response<Full<Bytes>>;
+
+impl From<Problem> for Response {
+    fn from(problem: Problem) -> Self {
+        let Parts { status, code, detail, plugin, headers: own } = *problem.0;
         let body = ProblemDetails {
             r#type: "about:blank".into(),
             title: status.canonical_reason().unwrap_or("Error").into(),
@@ -223,7 +228,8 @@ impl IntoResponse for Problem {
             plugin: plugin.map(Cow::Owned),
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (status, body).into_response();
+        let mut response = Self::new(body.into());
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.extend(own);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -232,15 +238,28 @@ impl IntoResponse for Problem {
     }
 }
 
+impl IntoResponse for Problem {
+    fn into_response(self) -> axum::response::Response {
+        Response::from(self).into_response()
+    }
+}
+
 /// Answers `OPTIONS` with the allowed methods, and rejects any other method.
 pub(crate) fn other_method(method: &Method, allow: &str) -> Response {
     if *method != Method::OPTIONS {
-        return Problem::method_not_allowed(method.as_str(), allow).into_response();
+        return Problem::method_not_allowed(method.as_str(), allow).into();
     }
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    let mut response = no_content();
     if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(header::ALLOW, allow);
     }
+    response
+}
+
+/// An answer without content.
+pub(crate) fn no_content() -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
@@ -252,7 +271,7 @@ pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = message.unwrap_or("not a string"), "a request panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed").into_response()
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed").into()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::runtime::{self, Handle, Runtime};
 use tokio::time::Instant;
 
 use crate::admin;
-use crate::data;
+use crate::data::DataPlane;
 use crate::descriptors;
 use crate::guests::Guests;
 use crate::listener::{self, Bounds, Plane};
@@ -218,8 +218,8 @@ impl Listening {
         }
         let bounds =
             Bounds { connections, timeout: Box::new(move || settings.config().server.timeout) };
-        let router = data::router(host.clone(), shared.draining.clone(), guests);
-        let data = Plane::open(data, router, bounds);
+        let answers = DataPlane::of(host.clone(), shared.draining.clone(), guests);
+        let data = Plane::open(data, answers, bounds);
         tracing::info!(address = %data_address, "data plane listening");
         Server { host, data, data_address, admin, shared }
     }

@@ -14,6 +14,7 @@ fn description(name: &str, capabilities: &[&str]) -> Arc<Description> {
             description: String::new(),
             media_types: Vec::new(),
             routes: if kind == "handler" { vec![route] } else { Vec::new() },
+            nonblocking: false,
         }
     });
     Arc::new(Description {

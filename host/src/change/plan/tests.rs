@@ -29,6 +29,7 @@ fn offer(name: &str, version: u8) -> Offer {
         description: String::new(),
         media_types: Vec::new(),
         routes: Vec::new(),
+        nonblocking: false,
     };
     Offer {
         source: Source::File(format!("{name}.wasm").into()),

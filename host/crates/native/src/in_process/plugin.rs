@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use plugbay_abi::{Error, ErrorKind};
 use plugbay_core::{
-    Bulkhead, CallError, CallErrorKind, Context, Description, Plugin, PluginStats, Policy,
-    Provider, Reason, Refusal, StartPlugin,
+    Bulkhead, CallError, CallErrorKind, CapabilityDescription, Context, Description, Plugin,
+    PluginStats, Policy, Provider, Reason, Refusal, StartPlugin,
 };
 use tokio::runtime::Handle;
 
@@ -33,23 +33,26 @@ struct InProcessCallee {
     bulkheads: BTreeMap<String, Arc<Bulkhead>>,
     /// The one instance, which serves all calls at once.
     instance: CurrentInstance,
-    max_inline: usize,
 }
 
 /// A started plugin whose code runs in this process.
 pub(crate) struct InProcessPlugin {
     callee: Arc<InProcessCallee>,
     description: Arc<Description>,
+    max_inline: MaxInline,
 }
+
+/// The largest input, in bytes, with which asynchronous code calls a capability on its own thread.
+pub(crate) type MaxInline = fn(&CapabilityDescription) -> Option<usize>;
 
 impl InProcessPlugin {
     /// Creates the instance and calls its `health`. Blocks for at most twice the policy's `init`.
-    /// `max_inline` is that of its codecs.
+    /// `max_inline` is that of a capability.
     pub(crate) fn start(
         code: Code,
         start: StartPlugin,
         tokio: Handle,
-        max_inline: usize,
+        max_inline: MaxInline,
     ) -> Result<Self, Refusal> {
         let factory = Arc::new(InstanceFactory {
             code,
@@ -80,9 +83,8 @@ impl InProcessPlugin {
             factory,
             policy: start.policy,
             tokio,
-            max_inline,
         };
-        Ok(Self { callee: Arc::new(callee), description: start.description })
+        Ok(Self { callee: Arc::new(callee), description: start.description, max_inline })
     }
 }
 
@@ -152,9 +154,11 @@ impl Plugin for InProcessPlugin {
     fn provide(&self, capability: u32) -> Option<Provider> {
         let described = self.description.capabilities.get(capability as usize)?;
         let bulkhead = Arc::clone(self.callee.bulkheads.get(&described.kind)?);
+        let max_inline = (self.max_inline)(described);
+        let callee = Arc::clone(&self.callee);
         kind::provide(
             &described.kind,
-            Capability { callee: Arc::clone(&self.callee), bulkhead, index: capability },
+            Capability { callee, bulkhead, index: capability, max_inline },
         )
     }
 
@@ -236,10 +240,6 @@ impl Callee for Arc<InProcessCallee> {
         _deadline: Instant,
     ) -> Result<C::Output, CallError> {
         self.call(context, index, call)
-    }
-
-    fn max_inline(&self) -> usize {
-        self.max_inline
     }
 
     fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking {

@@ -28,10 +28,6 @@ pub(crate) trait Callee: Clone + Send + Sync + 'static {
         deadline: Instant,
     ) -> Result<C::Output, CallError>;
 
-    /// The largest input, in bytes, that asynchronous code has a codec convert on its own thread: another
-    /// thread would take longer to start with it than the codec takes.
-    fn max_inline(&self) -> usize;
-
     /// How asynchronous code calls it, with a place of `bulkhead`.
     fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking;
 }
@@ -44,6 +40,9 @@ pub(crate) struct Capability<C> {
     pub(crate) bulkhead: Arc<Bulkhead>,
     /// Which of the plugin's capabilities it is.
     pub(crate) index: u32,
+    /// The largest input, in bytes, with which asynchronous code calls it on its own thread, because another
+    /// thread would take longer to start than the call takes. `None`: it never does.
+    pub(crate) max_inline: Option<usize>,
 }
 
 impl<C: Callee> Capability<C> {
@@ -67,10 +66,10 @@ impl<C: Callee> Capability<C> {
         self.callee.call_until(context, self.index, call, deadline)
     }
 
-    /// A place for a call of a codec on the thread of its asynchronous caller, if the input is small enough
-    /// and a place is free.
+    /// A place for a call on the thread of its asynchronous caller, if the input is small enough and a place
+    /// is free.
     pub(super) fn inline(&self, size: usize) -> Option<Place> {
-        if size <= self.callee.max_inline() { self.bulkhead.try_enter() } else { None }
+        if size <= self.max_inline? { self.bulkhead.try_enter() } else { None }
     }
 
     /// For calls from asynchronous code.

@@ -78,10 +78,17 @@ fn checked(response: Response, label: &Arc<str>) -> Result<Response, CallError> 
 
 impl<C: Callee> HandlerCall for Capability<C> {
     fn handle<'a>(&'a self, context: Context<'a>, request: Request) -> HandlerFuture<'a> {
-        let calls = self.clone();
-        self.blocking().call(context, move |context, deadline| {
-            let answer = calls.call_until(context, &Handle::from(&request), deadline);
-            answer.map_err(|error| error.with_input(request.has_input()))
+        Box::pin(async move {
+            if let Some(_place) = self.inline(request.body.len()) {
+                let answer = self.call(&context, &Handle::from(&request));
+                return answer.map_err(|error| error.with_input(request.has_input()));
+            }
+            let calls = self.clone();
+            let blocking = self.blocking().call(context, move |context, deadline| {
+                let answer = calls.call_until(context, &Handle::from(&request), deadline);
+                answer.map_err(|error| error.with_input(request.has_input()))
+            });
+            blocking.await
         })
     }
 }

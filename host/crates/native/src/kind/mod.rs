@@ -80,10 +80,6 @@ mod tests {
             self.call(context, index, call)
         }
 
-        fn max_inline(&self) -> usize {
-            0
-        }
-
         fn blocking(&self, _: &Arc<Bulkhead>) -> Blocking {
             unreachable!("it is not called")
         }
@@ -94,9 +90,18 @@ mod tests {
         let bulkhead = Bulkhead::new(&Arc::from("p@1.0.0"), 1, 0);
         for kind in BUILT_IN.map(|kind| kind.name) {
             let bulkhead = Arc::clone(&bulkhead);
-            let provider = provide(kind, Capability { callee: NoPlugin, bulkhead, index: 0 });
+            let provider = provide(
+                kind,
+                Capability { callee: NoPlugin, bulkhead, index: 0, max_inline: None },
+            );
             assert_eq!(provider.map(|it| it.kind()), Some(kind));
         }
-        assert!(provide("greeter", Capability { callee: NoPlugin, bulkhead, index: 0 }).is_none());
+        assert!(
+            provide(
+                "greeter",
+                Capability { callee: NoPlugin, bulkhead, index: 0, max_inline: None }
+            )
+            .is_none()
+        );
     }
 }

@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, ValueEnum};
 use plugbay::Config;
 use plugbay::config::Layers;
-use plugbay::escaped;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::field::MakeExt as _;
-use tracing_subscriber::fmt::format;
 
 use super::failure::Failure;
+use super::log_fields::LogFields;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
@@ -133,13 +131,6 @@ impl Globals {
             })?,
             _ => EnvFilter::new(default),
         };
-        let fields = format::debug_fn(|writer, field, value| {
-            let text = format!("{value:?}");
-            match field.name() {
-                "message" => write!(writer, "{}", escaped(text)),
-                name => write!(writer, "{name}={}", escaped(text)),
-            }
-        });
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
@@ -147,7 +138,7 @@ impl Globals {
         if self.json {
             log.json().flatten_event(true).init();
         } else {
-            log.fmt_fields(fields.delimited(" ")).init();
+            log.fmt_fields(LogFields).init();
         }
         Ok(())
     }

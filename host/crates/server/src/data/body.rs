@@ -1,6 +1,9 @@
 //! Reads a request's body, bounded in size and time.
 
-use axum::body::Body;
+use std::pin::pin;
+
+use axum::BoxError;
+use axum::body::{Bytes, HttpBody};
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout_at;
@@ -9,11 +12,19 @@ use super::budget::Share;
 use super::context::Context;
 use crate::problem::Problem;
 
+/// The body of a request, as it arrives.
+pub(super) trait Arriving:
+    HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static
+{
+}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static> Arriving for B {}
+
 /// Reads the whole body, and counts its bytes in `share`.
-pub(super) async fn read(
+pub(super) async fn read<B: Arriving>(
     context: &Context,
     headers: &HeaderMap,
-    body: Body,
+    body: B,
     share: &mut Share,
 ) -> Result<Vec<u8>, Problem> {
     let most = context.snapshot.config().server.max_body.as_usize();
@@ -45,15 +56,15 @@ pub(super) async fn read(
 enum Unread {
     TooLarge,
     NoRoom(Problem),
-    Broken(axum::BoxError),
+    Broken(BoxError),
 }
 
-async fn collect(
-    mut body: Limited<Body>,
+async fn collect<B: Arriving>(
+    body: Limited<B>,
     announced: usize,
     share: &mut Share,
 ) -> Result<Vec<u8>, Unread> {
-    let mut bytes = Vec::new();
+    let (mut body, mut bytes) = (pin!(body), Vec::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             if error.is::<LengthLimitError>() { Unread::TooLarge } else { Unread::Broken(error) }

@@ -1,25 +1,26 @@
 //! Codecs over HTTP: encodes documents to bytes, and decodes bytes to documents.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use plugbay::{CallOptions, CapabilityLease, Codec, Kind as _};
+use plugbay::runtime::Direction;
+use plugbay::{CallOptions, CapabilityLease, Codec, Kind as _, Snapshot};
 use plugbay_accept::{best, essence};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::body;
+use super::body::{self, Arriving};
 use super::budget::Share;
-use super::context::{BACKSTOP, Context, failed, late, lost, served_by};
+use super::context::{BACKSTOP, Context, failed, late, lost};
 use super::state::Data;
 use crate::document::{Form, FormError};
 use crate::guests::Lost;
-use crate::listener::Client;
-use crate::problem::Problem;
+use crate::problem::{Problem, Response};
 
-/// `GET /v1/codecs`
+/// The path at which a codec writes bytes.
+pub(super) const ENCODE: &str = "/v1/codecs/{name}/encode";
+/// The path at which a codec reads bytes.
+pub(super) const DECODE: &str = "/v1/codecs/{name}/decode";
+
 #[derive(Serialize)]
 pub(super) struct Listing {
     generation: u64,
@@ -35,8 +36,16 @@ struct Entry {
     version: String,
 }
 
-pub(super) async fn list(State(data): State<Data>) -> Json<Listing> {
-    let now = data.host.snapshot();
+/// The path at which codecs convert in this direction.
+pub(super) fn pattern(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Encode => ENCODE,
+        Direction::Decode => DECODE,
+    }
+}
+
+/// `GET /v1/codecs`
+pub(super) fn list(now: &Snapshot) -> Response {
     let codecs =
         now.capabilities().into_iter().filter(|it| it.kind == Codec::NAME).map(|it| Entry {
             name: it.name,
@@ -45,60 +54,65 @@ pub(super) async fn list(State(data): State<Data>) -> Json<Listing> {
             plugin: it.plugin,
             version: it.version,
         });
-    Json(Listing { generation: now.generation(), codecs: codecs.collect() })
+    let listing = Listing { generation: now.generation(), codecs: codecs.collect() };
+    // Strings and numbers can always be written.
+    let body = serde_json::to_vec(&listing).unwrap_or_default();
+    typed(HeaderValue::from_static("application/json"), body.into())
 }
 
-pub(super) async fn encode(
-    State(data): State<Data>,
-    Extension(context): Extension<Context>,
-    Extension(client): Extension<Client>,
-    name: Result<Path<String>, PathRejection>,
-    request: Request,
+/// Converts the body of a request with the codec of this name.
+pub(super) async fn convert<B: Arriving>(
+    data: &Data,
+    context: &Context,
+    name: &str,
+    direction: Direction,
+    headers: &HeaderMap,
+    body: B,
 ) -> Result<Response, Problem> {
-    let name = codec_name(name)?;
-    find(&context, &name)?;
-    served_by(Codec::NAME, &name, "/v1/codecs/{name}/encode");
-    let (parts, body) = request.into_parts();
-    let form = form_of(&parts.headers)?;
-    let mut share = data.share(&context, client);
-    let body = body::read(&context, &parts.headers, body, &mut share).await?;
-    let codec = find(&context, &name)?;
-    let call = Call::new(&codec, &body, &context);
-    call.run(&data, |how| async move {
-        let document = form.read(&body).map_err(|error| malformed(&error))?;
-        let bytes = codec.encode_document_async(how, document.into_cbor()).await;
-        let bytes = bytes.map_err(|error| failed(&error))?;
-        let media_type = codec.description().media_types.first();
-        answer(media_type.map_or("application/octet-stream", String::as_str), bytes, share)
+    find(context, name)?;
+    let form = match direction {
+        Direction::Encode => form_of(headers)?,
+        Direction::Decode => wanted_form(headers)?,
+    };
+    let mut share = data.share(context);
+    let body = body::read(context, headers, body, &mut share).await?;
+    let codec = find(context, name)?;
+    let call = Call::new(&codec, &body, context);
+    call.run(data, |how| async move {
+        match direction {
+            Direction::Encode => encode(codec, how, form, body, share).await,
+            Direction::Decode => decode(codec, how, form, body, share).await,
+        }
     })
     .await
 }
 
-pub(super) async fn decode(
-    State(data): State<Data>,
-    Extension(context): Extension<Context>,
-    Extension(client): Extension<Client>,
-    name: Result<Path<String>, PathRejection>,
-    request: Request,
+async fn encode(
+    codec: CapabilityLease<Codec>,
+    how: CallOptions<'_>,
+    form: Form,
+    body: Vec<u8>,
+    share: Share,
 ) -> Result<Response, Problem> {
-    let name = codec_name(name)?;
-    find(&context, &name)?;
-    served_by(Codec::NAME, &name, "/v1/codecs/{name}/decode");
-    let (parts, body) = request.into_parts();
-    let form = wanted_form(&parts.headers)?;
-    let mut share = data.share(&context, client);
-    let body = body::read(&context, &parts.headers, body, &mut share).await?;
-    let codec = find(&context, &name)?;
-    let call = Call::new(&codec, &body, &context);
-    call.run(&data, |how| async move {
-        let document = codec.decode_document_async(how, body).await;
-        let document = document.map_err(|error| failed(&error))?;
-        let bytes = form.write(document).map_err(|error| malformed(&error))?;
-        let mut response = answer(form.media_type(), bytes, share)?;
-        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
-        Ok(response)
-    })
-    .await
+    let document = form.read(&body).map_err(|error| malformed(&error))?;
+    let bytes = codec.encode_document_async(how, document.into_cbor()).await;
+    let bytes = bytes.map_err(|error| failed(&error))?;
+    let media_type = codec.description().media_types.first();
+    answer(media_type.map_or("application/octet-stream", String::as_str), bytes, share)
+}
+
+async fn decode(
+    codec: CapabilityLease<Codec>,
+    how: CallOptions<'_>,
+    form: Form,
+    body: Vec<u8>,
+    share: Share,
+) -> Result<Response, Problem> {
+    let document = codec.decode_document_async(how, body).await.map_err(|error| failed(&error))?;
+    let bytes = form.write(document).map_err(|error| malformed(&error))?;
+    let mut response = answer(form.media_type(), bytes, share)?;
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
 }
 
 /// A call of a codec: the bulkhead that it counts for, the size of its body, and its deadline.
@@ -131,13 +145,6 @@ impl Call {
             Ok(Err(Lost)) => Err(lost()),
             Err(_elapsed) => Err(late()),
         }
-    }
-}
-
-fn codec_name(name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
-    match name {
-        Ok(Path(name)) => Ok(name),
-        Err(rejection) => Err(Problem::bad_request(rejection.to_string())),
     }
 }
 
@@ -198,9 +205,14 @@ fn malformed(error: &FormError) -> Problem {
 /// An answer, which is counted in `share` instead of the request's body.
 fn answer(media_type: &str, bytes: Vec<u8>, mut share: Share) -> Result<Response, Problem> {
     share.resize(bytes.len())?;
-    let mut response = share.bytes(bytes).into_response();
-    if let Ok(media_type) = HeaderValue::from_str(media_type) {
-        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-    }
-    Ok(response)
+    // A media type that is no field value was refused with the plugin.
+    let media_type = HeaderValue::from_str(media_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    Ok(typed(media_type, share.bytes(bytes)))
+}
+
+fn typed(media_type: HeaderValue, body: Bytes) -> Response {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response
 }

@@ -7,6 +7,7 @@ use plugbay::Snapshot;
 use tokio::time::Instant;
 use tracing::Span;
 
+use crate::listener::Client;
 use crate::problem::Problem;
 
 /// How long after its deadline the server waits for an answer. Plugins end at the deadline by
@@ -14,12 +15,12 @@ use crate::problem::Problem;
 pub(super) const BACKSTOP: Duration = Duration::from_secs(1);
 
 /// The context of a request in the data plane.
-#[derive(Clone)]
 pub(super) struct Context {
     /// The generation that serves the whole request.
     pub(super) snapshot: Snapshot,
     /// The time by which the whole request must have arrived.
     pub(super) arrives_by: Instant,
+    pub(super) client: Client,
 }
 
 impl Context {
@@ -28,13 +29,6 @@ impl Context {
     pub(super) fn answers_by(&self) -> Instant {
         Instant::now() + self.snapshot.config().server.timeout
     }
-}
-
-/// Records in the request's span what serves it.
-pub(super) fn served_by(kind: &'static str, name: &str, route: &str) {
-    let span = Span::current();
-    span.record(kind, name);
-    span.record("route", route);
 }
 
 /// Logs a failed call in full, and returns the shorter problem for the client.

@@ -1,12 +1,11 @@
 //! Converts HTTP requests to handlers' requests, and handlers' responses to HTTP responses.
 
-use axum::body::Body;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, request};
-use axum::response::Response;
+use http_body_util::Full;
 
 use super::budget::Share;
-use crate::problem::Problem;
+use crate::problem::{Problem, Response};
 
 /// Fields of the connection, not of the message (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [&str; 9] = [
@@ -25,6 +24,9 @@ const HOP_BY_HOP: [&str; 9] = [
 fn is_hop_by_hop(name: &str, connection: &[String]) -> bool {
     HOP_BY_HOP.contains(&name) || connection.iter().any(|named| named == name)
 }
+
+/// The number of fields that every answer gets beside those of its handler.
+const MORE_FIELDS: usize = 4;
 
 /// The field names that the values of `Connection` list, in lower case.
 fn named_by<'a>(connection: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
@@ -79,12 +81,12 @@ pub(super) fn response(
         if !bodiless {
             headers.insert(header::CONTENT_LENGTH, length);
         }
-        Body::empty()
+        Full::default()
     } else if bodiless {
-        Body::empty()
+        Full::default()
     } else {
         share.resize(answer.body.len())?;
-        Body::from(share.bytes(answer.body))
+        Full::from(share.bytes(answer.body))
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -96,7 +98,7 @@ fn fields(answer: &[(String, Vec<u8>)]) -> Result<HeaderMap, Problem> {
     let is_connection = |name: &str| name.eq_ignore_ascii_case("connection");
     let connection = answer.iter().filter(|(name, _)| is_connection(name));
     let connection = named_by(connection.map(|(_, value)| value.as_slice()));
-    let mut headers = HeaderMap::with_capacity(answer.len());
+    let mut headers = HeaderMap::with_capacity(answer.len() + MORE_FIELDS);
     for (name, value) in answer {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| contract("the name of a header field is not valid"))?;

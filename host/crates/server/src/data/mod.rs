@@ -6,18 +6,16 @@
 //! - `POST /v1/codecs/{name}/decode` takes bytes and returns a document, JSON or CBOR by `Accept`.
 //! - Every other path is looked up in the routes. A route cannot replace the paths above.
 
-mod around;
+mod answer;
 mod body;
 mod budget;
 mod codecs;
 mod context;
 mod exchange;
 mod framing;
-mod router;
 mod routes;
 mod service;
 mod state;
 
-pub use self::router::RESERVED_PATHS;
-pub(crate) use self::router::router;
+pub use self::answer::RESERVED_PATHS;
 pub use self::service::DataPlane;

@@ -1,24 +1,26 @@
 //! The data plane without a listener, for an application that has an HTTP server of its own.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, Response, header};
-use axum::routing::future::RouteFuture;
+use http_body_util::Full;
+use hyper::body::Incoming;
 use plugbay::Host;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::router::router;
+use super::state::Data;
 use crate::guests::Guests;
-use crate::listener::Client;
+use crate::listener::{Answers, Client};
 
 /// The data plane of a host as a [`tower::Service`]: it answers requests with the routes of the running
 /// generation, and codecs by name, as [`Server`](crate::Server) does. Each clone is the same service.
@@ -53,8 +55,8 @@ use crate::listener::Client;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct DataPlane(Router);
+#[derive(Clone)]
+pub struct DataPlane(Arc<Data>);
 
 impl DataPlane {
     /// The data plane of this host. Starts the threads on which calls continue that take longer than a
@@ -69,7 +71,26 @@ impl DataPlane {
     /// Outside a tokio runtime.
     pub fn new(host: Host) -> io::Result<Self> {
         let guests = Arc::new(Guests::start(&Handle::current())?);
-        Ok(Self(router(host, CancellationToken::new(), guests)))
+        Ok(Self::of(host, CancellationToken::new(), guests))
+    }
+
+    /// The data plane of this host. Once `draining` is cancelled, every answer ends its connection.
+    pub(crate) fn of(host: Host, draining: CancellationToken, guests: Arc<Guests>) -> Self {
+        Self(Arc::new(Data::new(host, draining, guests)))
+    }
+}
+
+impl fmt::Debug for DataPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DataPlane").field(&self.0.host).finish()
+    }
+}
+
+impl Answers for DataPlane {
+    type Body = Full<Bytes>;
+
+    async fn answer(self, client: Client, request: Request<Incoming>) -> Response<Self::Body> {
+        self.0.answer(client, request).await
     }
 }
 
@@ -80,7 +101,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -89,7 +110,6 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let connected = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let address = connected.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
-        request.extensions_mut().insert(Client::of(address));
         // HTTP/2 and calls within the process have none.
         if !request.headers().contains_key(header::HOST) {
             let host =
@@ -98,6 +118,7 @@ where
                 request.headers_mut().insert(header::HOST, host);
             }
         }
-        self.0.call(request)
+        let answer = Arc::clone(&self.0).answer(Client::of(address), request);
+        Box::pin(async move { Ok(answer.await.map(Body::new)) })
     }
 }

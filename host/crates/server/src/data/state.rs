@@ -8,11 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::budget::{Budget, Share};
 use super::context::Context;
 use crate::guests::Guests;
-use crate::listener::Client;
 
 /// The host, the threads for calls of plugins, the budget of bodies, and the token of a shutdown.
-#[derive(Clone)]
-pub(super) struct Data {
+pub(crate) struct Data {
     pub(super) host: Host,
     pub(super) draining: CancellationToken,
     pub(super) guests: Arc<Guests>,
@@ -20,9 +18,15 @@ pub(super) struct Data {
 }
 
 impl Data {
+    /// The state of the data plane of a host. Once `draining` is cancelled, every answer ends its
+    /// connection.
+    pub(super) fn new(host: Host, draining: CancellationToken, guests: Arc<Guests>) -> Self {
+        Self { host, draining, guests, budget: Arc::default() }
+    }
+
     /// The share of the budget for the bodies of a request and of its answer.
-    pub(super) fn share(&self, context: &Context, client: Client) -> Share {
+    pub(super) fn share(&self, context: &Context) -> Share {
         let most = context.snapshot.config().server.max_buffered.as_usize();
-        Share::new(&self.budget, client, most)
+        Share::new(&self.budget, context.client, most)
     }
 }

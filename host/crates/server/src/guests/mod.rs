@@ -7,18 +7,19 @@
 //!
 //! A tick interrupts a guest. It does not interrupt the host while it copies a guest's large answer, or the
 //! arguments of a call of the host. So a request with a large body does not begin on its connection's
-//! thread, and neither does one for a plugin whose calls have blocked such a thread too long ([`slow`]).
+//! thread, and neither does one for a plugin whose calls have held such a thread too long ([`hold`], [`slow`]).
 
+mod hold;
 mod queue;
 mod slow;
 
 use std::io;
-use std::time::Instant;
 
 use futures_lite::future::poll_once;
 use tokio::runtime::Handle;
 use tracing::{Instrument as _, Span};
 
+use self::hold::Hold;
 use self::queue::Queue;
 use self::slow::Slow;
 
@@ -60,9 +61,11 @@ impl Guests {
     ) -> Result<T, Lost> {
         let mut call = Box::pin(call);
         if size <= SMALL && !self.slow.holds(plugin) {
-            let began = Instant::now();
+            let hold = Hold::begin();
             let answer = poll_once(&mut call).await;
-            self.slow.note(plugin, began.elapsed());
+            if hold.is_too_long() {
+                self.slow.note(plugin);
+            }
             if let Some(answer) = answer {
                 return Ok(answer);
             }

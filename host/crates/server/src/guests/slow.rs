@@ -1,4 +1,4 @@
-//! Remembers plugins whose calls blocked a connection's thread too long. For a while, their calls begin on
+//! Remembers plugins whose calls held a connection's thread too long. For a while, their calls begin on
 //! the threads of the queue.
 
 use std::collections::HashMap;
@@ -6,9 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a call may block a connection's thread: a slice of a millisecond, and some time for the
-/// system.
-const SLICE: Duration = Duration::from_millis(2);
 /// How long the calls of a plugin begin on the queue the first time; doubled if it is slow again.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest such time.
@@ -43,15 +40,12 @@ impl Slow {
         plugins.get(plugin).is_some_and(|it| now < it.until)
     }
 
-    /// Notes how long a call of the plugin blocked a connection's thread.
-    #[inline]
-    pub(super) fn note(&self, plugin: &str, held: Duration) {
-        if held > SLICE {
-            self.add(plugin, Instant::now());
-        }
+    /// Notes that a call of the plugin held a connection's thread too long.
+    #[cold]
+    pub(super) fn note(&self, plugin: &str) {
+        self.add(plugin, Instant::now());
     }
 
-    #[cold]
     fn add(&self, plugin: &str, now: Instant) {
         let mut plugins = self.lock();
         let wait = match plugins.get(plugin) {
@@ -76,8 +70,6 @@ mod tests {
     #[test]
     fn a_plugin_that_is_slow_again_is_remembered_longer() {
         let slow = Slow::default();
-        slow.note("a", SLICE);
-        assert!(!slow.holds("a"), "a slice is what a call may take");
         let mut now = Instant::now();
         let mut waits = Vec::new();
         for _ in 0..8 {

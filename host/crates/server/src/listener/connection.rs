@@ -1,10 +1,11 @@
 //! Serves one connection, from its first byte to its last.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,8 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
+use super::Answers;
 use super::addresses::Client;
 use super::socket::Socket;
 
@@ -38,9 +39,8 @@ pub(super) struct Ends {
 }
 
 /// The context of a connection.
-pub(super) struct Connection {
-    pub(super) service: Router,
-    /// An extension of each request.
+pub(super) struct Connection<A> {
+    pub(super) answers: A,
     pub(super) client: Client,
     /// The timeout of a request, which also bounds its header and each pause in which the client does not
     /// read.
@@ -49,10 +49,10 @@ pub(super) struct Connection {
     pub(super) ends: Ends,
 }
 
-impl Connection {
+impl<A: Answers> Connection<A> {
     /// Serves the connection until it ends.
     pub(super) async fn serve(self, stream: TcpStream) {
-        let Self { service, client, timeout, watcher, ends } = self;
+        let Self { answers, client, timeout, watcher, ends } = self;
         // Small answers are sent at once. An error here only makes them slower.
         let _ = stream.set_nodelay(true);
         let socket = Socket::new(stream);
@@ -61,13 +61,12 @@ impl Connection {
         let requests = Arc::new(AtomicUsize::new(0));
         let answer = service_fn({
             let requests = Arc::clone(&requests);
-            move |mut request: hyper::Request<Incoming>| {
-                request.extensions_mut().insert(client);
-                let answer = service.clone().oneshot(request);
-                let busy = Busy::new(&requests);
+            move |request: Request<Incoming>| {
+                let (busy, answers) = (Busy::new(&requests), answers.clone());
                 async move {
                     let _busy = busy;
-                    answer.await
+                    // Made here and not before, because a future that is moved is copied.
+                    Ok::<_, Infallible>(answers.answer(client, request).await)
                 }
             }
         });

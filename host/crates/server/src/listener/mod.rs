@@ -28,7 +28,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::{Bytes, HttpBody};
+use axum::http::{Request, Response};
+use axum::{BoxError, Router};
+use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -36,6 +39,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
 pub(crate) use self::addresses::Client;
 use self::addresses::{Addresses, Counted};
@@ -48,6 +52,30 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The length of each of the steps 2 and 3.
 const CLOSE_GRACE: Duration = Duration::from_millis(250);
+
+/// Answers the requests of a plane.
+pub(crate) trait Answers: Clone + Send + Sync + 'static {
+    /// The body of an answer.
+    type Body: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+
+    /// The answer to a request of a client.
+    fn answer(
+        self,
+        client: Client,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+impl Answers for Router {
+    type Body = axum::body::Body;
+
+    async fn answer(self, _client: Client, request: Request<Incoming>) -> Response<Self::Body> {
+        match self.oneshot(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    }
+}
 
 /// The limits of connections.
 pub(crate) struct Bounds {
@@ -68,8 +96,8 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    /// Serves `service` on `listener`.
-    pub(crate) fn open(listener: TcpListener, service: Router, bounds: Bounds) -> Self {
+    /// Serves the requests that arrive at `listener`.
+    pub(crate) fn open(listener: TcpListener, answers: impl Answers, bounds: Bounds) -> Self {
         let close = CancellationToken::new();
         let close_port = CancellationToken::new();
         let ends = Ends::default();
@@ -78,7 +106,7 @@ impl Plane {
         // spawned.
         open.close();
         let acceptor = Acceptor {
-            service,
+            answers,
             permits: Arc::new(Semaphore::new(bounds.connections)),
             addresses: Addresses::new((bounds.connections / 2).max(1)),
             bounds,
@@ -126,8 +154,8 @@ impl Drop for Plane {
     }
 }
 
-struct Acceptor {
-    service: Router,
+struct Acceptor<A> {
+    answers: A,
     permits: Arc<Semaphore>,
     addresses: Addresses,
     bounds: Bounds,
@@ -138,7 +166,7 @@ struct Acceptor {
     ends: Ends,
 }
 
-impl Acceptor {
+impl<A: Answers> Acceptor<A> {
     async fn run(self, listener: TcpListener) {
         self.accept_until(&listener, &self.close).await;
         if let Err(error) = reject_handshakes(&listener) {
@@ -210,7 +238,7 @@ impl Acceptor {
         // The connection is closed if its client has as many as allowed.
         let Some(counted) = self.addresses.count(client) else { return };
         let connection = Connection {
-            service: self.service.clone(),
+            answers: self.answers.clone(),
             client,
             timeout: (self.bounds.timeout)(),
             watcher: self.graceful.watcher(),

@@ -107,11 +107,8 @@ impl AsyncRead for SocketIo {
         let stream = &self.socket.stream;
         loop {
             ready!(stream.poll_read_ready(cx))?;
-            match stream.try_read(buffer.initialize_unfilled()) {
-                Ok(read) => {
-                    buffer.advance(read);
-                    return Poll::Ready(Ok(()));
-                }
+            match read(stream, buffer) {
+                Ok(()) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -157,6 +154,24 @@ impl AsyncWrite for SocketIo {
         let Some(linger) = &mut self.linger else { return Poll::Ready(Ok(())) };
         linger.as_mut().poll(cx).map(Ok)
     }
+}
+
+/// Reads what has arrived.
+///
+/// A read that leaves room has taken all of it. The socket then counts as not readable until the system
+/// says so again, as in tokio's own `poll_read`: otherwise each request would cost a second system call,
+/// which finds nothing. The outer `try_io` notes which readiness it is about before the read.
+fn read(stream: &TcpStream, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+    let room = buffer.remaining();
+    let mut has_read = false;
+    let emptied = stream.try_io(Interest::READABLE, || {
+        // Into memory that nobody has written to: clearing it first would take longer than reading.
+        let read = stream.try_read_buf(buffer)?;
+        has_read = true;
+        let is_emptied = cfg!(target_os = "linux") && (1..room).contains(&read);
+        if is_emptied { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    if has_read { Ok(()) } else { emptied }
 }
 
 /// Reads and drops what the client still sends, until it closes or a bound is reached.

@@ -249,6 +249,8 @@ fn convert(answer: types::Description) -> Result<Description, DescriptionError> 
             .into_iter()
             .map(|route| RouteDescription { methods: route.methods, path: route.path })
             .collect(),
+        // It is interrupted.
+        nonblocking: false,
     });
     Ok(Description {
         name: answer.name,

@@ -1,7 +1,7 @@
 //! The limits of CPU time and wall time of one call, and its cancellation by the caller.
 //!
-//! No clock is read before the first tick, so that a call which returns earlier pays for none. Each
-//! tick then checks both limits, and the cancellation.
+//! On the caller's stack, no clock is read before the first tick, so that a call which returns earlier pays
+//! for none. Each tick then checks both limits, and the cancellation.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ const NEAR: u32 = 8;
 /// The limits of one call, and the CPU time that it has used.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
-    /// Whether the call is on a fiber.
-    on_fiber: bool,
+    /// When the call began on a fiber; `None` for a call on the caller's stack.
+    began: Option<Instant>,
     cpu: Duration,
     used: Duration,
     /// Wall time of the polls of a call on a fiber, as long as no limit is near.
@@ -57,6 +57,16 @@ impl Allowance {
     }
 }
 
+/// What a guest does at a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tick {
+    /// It ends: its time is over, or its caller has cancelled the call.
+    Stop,
+    Continue,
+    /// It lets other tasks run. Only a guest on a fiber does.
+    Yield,
+}
+
 /// Why a guest was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
@@ -70,7 +80,7 @@ impl Clock {
     #[inline]
     pub(crate) fn begin(&mut self, allowed: Allowance, on_fiber: bool) {
         let Allowance { cpu, wall, ends } = allowed;
-        self.on_fiber = on_fiber;
+        self.began = on_fiber.then(Instant::now);
         self.cpu = cpu;
         self.used = Duration::ZERO;
         self.polled = Duration::ZERO;
@@ -90,18 +100,13 @@ impl Clock {
         }
     }
 
-    /// Whether the call is on a fiber, and so yields at each tick.
-    pub(crate) fn is_on_fiber(&self) -> bool {
-        self.on_fiber
-    }
-
     /// The call's deadline, if it is known yet.
     pub(crate) fn ends(&self) -> Option<Instant> {
         self.ends
     }
 
-    /// Checks the limits at a tick. Returns whether the call may go on.
-    pub(crate) fn tick(&mut self) -> bool {
+    /// Checks the limits at a tick.
+    pub(crate) fn tick(&mut self) -> Tick {
         let now = Instant::now();
         if !std::mem::replace(&mut self.ticked, true)
             && let Some(own) = now.checked_add(self.wall)
@@ -118,7 +123,14 @@ impl Clock {
         } else {
             None
         };
-        self.stopped.is_none()
+        match (self.stopped, self.began) {
+            (Some(_), _) => Tick::Stop,
+            (None, None) => Tick::Continue,
+            // A tick may come just after a call began, or have come while the instance was idle. Most calls
+            // end before the next one.
+            (None, Some(began)) if now < began + TICK / 2 => Tick::Continue,
+            (None, Some(_)) => Tick::Yield,
+        }
     }
 
     /// Takes the CPU time since the last call of this function, which may be more than a tick ago:
@@ -129,7 +141,7 @@ impl Clock {
     /// limit, and counts as zero until then: reading it is a system call, which most calls need not pay
     /// for. So a call may use an eighth more than its limit.
     fn take_cpu_time(&mut self) -> Duration {
-        if self.on_fiber {
+        if self.began.is_some() {
             if self.polled > self.cpu / NEAR {
                 return meter::charge(Measure::Cpu).unwrap_or(TICK);
             }

@@ -7,7 +7,7 @@ use plugbay_core::{
 };
 use wasmtime::UpdateDeadline;
 
-use super::clock::{Allowance, Clock};
+use super::clock::{Allowance, Clock, Tick};
 use super::grants::{Sandbox, TooManyHostCalls};
 use super::limits::{Budget, Limits};
 use crate::wasi::Wasi;
@@ -137,8 +137,8 @@ impl State {
     }
 
     /// Runs at each epoch deadline: stops the guest if its time is over, else lets a guest on a fiber
-    /// yield to other tasks. The next deadline is at most a tick away; it may have passed already while
-    /// the instance was idle. Several ticks while the guest waits for the host are one deadline.
+    /// yield to other tasks. The next deadline is at most a tick away. The first one of a call may have
+    /// passed already while the instance was idle. Several ticks while the guest waits for the host are one deadline.
     ///
     /// # Errors
     ///
@@ -147,10 +147,10 @@ impl State {
         if let Some(excess) = self.excess {
             return Err(excess.into());
         }
-        Ok(match (self.clock.tick(), self.clock.is_on_fiber()) {
-            (false, _) => UpdateDeadline::Interrupt,
-            (true, false) => UpdateDeadline::Continue(1),
-            (true, true) => UpdateDeadline::Yield(1),
+        Ok(match self.clock.tick() {
+            Tick::Stop => UpdateDeadline::Interrupt,
+            Tick::Continue => UpdateDeadline::Continue(1),
+            Tick::Yield => UpdateDeadline::Yield(1),
         })
     }
 }

@@ -133,7 +133,12 @@ impl Plugin for ProcessPlugin {
         let bulkhead = Arc::clone(&self.callee.supervisor.bulkhead);
         kind::provide(
             &described.kind,
-            Capability { callee: self.callee.clone(), bulkhead, index: capability },
+            Capability {
+                callee: self.callee.clone(),
+                bulkhead,
+                index: capability,
+                max_inline: None,
+            },
         )
     }
 
@@ -237,11 +242,6 @@ impl Callee for WorkerCallee {
     ) -> Result<C::Output, CallError> {
         let own = CallDeadline::by(self.supervisor.spec.policy.deadline, deadline);
         self.call_by(context, index, call, own.or_sooner(context.deadline()))
-    }
-
-    /// A call waits for the worker.
-    fn max_inline(&self) -> usize {
-        0
     }
 
     /// The call itself blocks on a lane and keeps the deadline; the grace ends one for which tokio has

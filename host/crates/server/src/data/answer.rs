@@ -1,0 +1,251 @@
+//! Answers one request: sets its id, its span, its snapshot and its deadline, and finds what serves it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
+use std::str::Utf8Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use futures_lite::FutureExt as _;
+use percent_encoding::percent_decode_str;
+use plugbay::runtime::Direction;
+use plugbay::{RouteMatch, Snapshot};
+use tokio::time::Instant;
+use tracing::{Instrument as _, field};
+
+use super::body::Arriving;
+use super::context::Context;
+use super::state::Data;
+use super::{codecs, framing, routes};
+use crate::listener::Client;
+use crate::problem::{
+    MAX_REPEATED, Problem, Response, no_content, other_method, panicked, shortened,
+};
+
+/// The paths of the data plane that no route can replace, for
+/// [`Builder::reserved`](plugbay::Builder::reserved).
+pub const RESERVED_PATHS: [&str; 3] = [CODECS, codecs::ENCODE, codecs::DECODE];
+const CODECS: &str = "/v1/codecs";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// The longest id of a client that is kept.
+const MAX_ID: usize = 128;
+/// The most characters of a path that a log line has.
+const MAX_PATH: usize = 512;
+
+impl Data {
+    /// The answer to a request of a client.
+    pub(super) async fn answer<B: Arriving>(
+        self: Arc<Self>,
+        client: Client,
+        request: Request<B>,
+    ) -> Response {
+        let begun = Instant::now();
+        let snapshot = self.host.snapshot();
+        let id = request_id(request.headers());
+        let target = Target::of(&snapshot, request.method(), request.uri().path());
+        let (handler, codec, route) = target.names();
+        // At the highest level, so that every line of a request has its id, whatever the log's filter is.
+        let span = tracing::error_span!(
+            target: "plugbay_server::request",
+            "request",
+            id = id.to_str().unwrap_or_default(),
+            method = &*shortened(request.method().as_str(), MAX_REPEATED),
+            path = &*shortened(request.uri().path(), MAX_PATH),
+            generation = snapshot.generation(),
+            handler,
+            codec,
+            route,
+            plugin = field::Empty,
+        );
+        let arrives_by = begun + snapshot.config().server.timeout;
+        let context = Context { snapshot, arrives_by, client };
+        let mut response = async {
+            let served =
+                AssertUnwindSafe(self.serve(&context, target, request)).catch_unwind().await;
+            let response = match served {
+                Ok(Ok(response)) => response,
+                Ok(Err(problem)) => problem.into(),
+                Err(panic) => panicked(panic),
+            };
+            let status = response.status().as_u16();
+            let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::info!(target: "plugbay_server::request", status, took_us, "answered");
+            response
+        }
+        .instrument(span)
+        .await;
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, id);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        if self.draining.is_cancelled() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn serve<B: Arriving>(
+        &self,
+        context: &Context,
+        target: Target,
+        request: Request<B>,
+    ) -> Result<Response, Problem> {
+        framing::check(request.headers(), request.version())?;
+        // Before the first generation no route is known.
+        if context.snapshot.generation() == 0 {
+            return Err(Problem::starting());
+        }
+        let (parts, body) = request.into_parts();
+        let method = &parts.method;
+        match target {
+            Target::Route(RouteMatch::Found(routed)) => {
+                routes::serve(self, context, routed, &parts, body).await
+            }
+            Target::Route(RouteMatch::MethodNotAllowed { allow }) => {
+                Ok(other_method(method, &allow.join(", ")))
+            }
+            // `OPTIONS *` concerns the server as a whole (RFC 9110, section 9.3.7).
+            Target::Route(RouteMatch::NotFound)
+                if *method == Method::OPTIONS && parts.uri.path() == "*" =>
+            {
+                Ok(no_content())
+            }
+            Target::Route(RouteMatch::NotFound) => {
+                Err(Problem::not_found("no route has this path"))
+            }
+            Target::Codecs if matches!(*method, Method::GET | Method::HEAD) => {
+                Ok(codecs::list(&context.snapshot))
+            }
+            Target::Codecs => Ok(other_method(method, "GET, HEAD, OPTIONS")),
+            Target::Codec(name, direction) if *method == Method::POST => {
+                let name = name.map_err(|error| Problem::bad_request(error.to_string()))?;
+                codecs::convert(self, context, &name, direction, &parts.headers, body).await
+            }
+            Target::Codec(..) => Ok(other_method(method, "OPTIONS, POST")),
+        }
+    }
+}
+
+/// What serves a request.
+enum Target {
+    /// The list of the codecs.
+    Codecs,
+    /// A codec, by its name, which is not text if it was not encoded as UTF-8.
+    Codec(Result<String, Utf8Error>, Direction),
+    /// What the routes of the generation say.
+    Route(RouteMatch),
+}
+
+impl Target {
+    fn of(snapshot: &Snapshot, method: &Method, path: &str) -> Self {
+        match reserved(path) {
+            None => Self::Route(snapshot.route(method.as_str(), path)),
+            Some(Reserved::Codecs) => Self::Codecs,
+            Some(Reserved::Codec(name, direction)) => {
+                let name = percent_decode_str(name).decode_utf8().map(Cow::into_owned);
+                Self::Codec(name, direction)
+            }
+        }
+    }
+
+    /// The handler or the codec, and the pattern of its route, for the log.
+    fn names(&self) -> (Option<&str>, Option<&str>, Option<&str>) {
+        match self {
+            Self::Route(RouteMatch::Found(routed)) => {
+                (Some(routed.handler()), None, Some(routed.pattern()))
+            }
+            Self::Codec(Ok(name), direction) => {
+                (None, Some(name), Some(codecs::pattern(*direction)))
+            }
+            Self::Codecs => (None, None, Some(CODECS)),
+            Self::Codec(Err(_), _) | Self::Route(_) => (None, None, None),
+        }
+    }
+}
+
+/// One of [`RESERVED_PATHS`].
+#[derive(Debug, PartialEq, Eq)]
+enum Reserved<'p> {
+    Codecs,
+    /// The codec's name as it came.
+    Codec(&'p str, Direction),
+}
+
+fn reserved(path: &str) -> Option<Reserved<'_>> {
+    let rest = path.strip_prefix(CODECS)?;
+    if rest.is_empty() {
+        return Some(Reserved::Codecs);
+    }
+    let (name, direction) = rest.strip_prefix('/')?.split_once('/')?;
+    let direction = match direction {
+        "encode" => Direction::Encode,
+        "decode" => Direction::Decode,
+        _ => return None,
+    };
+    (!name.is_empty()).then_some(Reserved::Codec(name, direction))
+}
+
+/// The client's id if it is short and has only safe characters, or a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let is_safe = |id: &&HeaderValue| {
+        let id = id.as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:+/=".contains(byte);
+        (1..=MAX_ID).contains(&id.len()) && id.iter().all(plain)
+    };
+    headers.get(REQUEST_ID).filter(is_safe).cloned().unwrap_or_else(new_id)
+}
+
+/// A unique id: a random number of this process, and a counter.
+fn new_id() -> HeaderValue {
+    static PROCESS: LazyLock<String> =
+        LazyLock::new(|| format!("{:016x}-", RandomState::new().hash_one(0)));
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let mut id = String::with_capacity(40);
+    id.push_str(&PROCESS);
+    // Writing to a String cannot fail.
+    let _ = write!(id, "{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_kept(id: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
+        request_id(&headers) == id
+    }
+
+    #[test]
+    fn a_reserved_path_is_served_by_the_codecs_and_others_by_routes() {
+        let convert = |name, direction| Some(Reserved::Codec(name, direction));
+        assert_eq!(reserved("/v1/codecs"), Some(Reserved::Codecs));
+        assert_eq!(reserved("/v1/codecs/a/encode"), convert("a", Direction::Encode));
+        assert_eq!(reserved("/v1/codecs/a%2Fb/decode"), convert("a%2Fb", Direction::Decode));
+        for path in [
+            "/",
+            "/v1",
+            "/v1/codecs/",
+            "/v1/codecsx",
+            "/v1/codecs/a",
+            "/v1/codecs//encode",
+            "/v1/codecs/a/b/encode",
+            "/v1/codecs/a/encode/",
+            "/v1/codecs/a/ENCODE",
+        ] {
+            assert_eq!(reserved(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn ids_with_unsafe_characters_are_replaced() {
+        assert!(is_kept("0af7651916cd43dd-8448eb211c80319c"));
+        assert!(!is_kept("") && !is_kept("a b") && !is_kept("a\"b") && !is_kept(&"x".repeat(129)));
+        assert_ne!(new_id(), new_id());
+    }
+}
