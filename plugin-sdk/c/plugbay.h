@@ -10,7 +10,8 @@
  * - The side that allocates a buffer frees it. A returned buffer carries its own `free`; an argument
  *   is borrowed until the call returns.
  * - The host is an argument of every call, valid until the call returns, on its thread only.
- * - An instance is shared between threads: all its functions but `destroy` may run at once.
+ * - An instance is shared between threads: all its functions but `destroy` may run at once. What they
+ *   change in it they guard with a lock or by atomic operations.
  * - No C++ exception may leave a function: declare the functions `noexcept`.
  * - C++: build with -fno-gnu-unique. Otherwise two versions of a plugin share static variables of
  *   templates and inline functions.
@@ -332,11 +333,11 @@ typedef struct {
   /**
    * Says whether the instance can serve.
    */
-  plugbay_status (*health)(const void *instance, plugbay_host host, plugbay_buf *out);
+  plugbay_status (*health)(void *instance, plugbay_host host, plugbay_buf *out);
   /**
    * The last call that an instance gets before `destroy`.
    */
-  void (*shutdown)(const void *instance, plugbay_host host);
+  void (*shutdown)(void *instance, plugbay_host host);
   /**
    * Frees the instance. No other call of the instance may be running, and none may follow.
    */
@@ -368,14 +369,12 @@ typedef struct {
    * Writes `document` (one CBOR item) with the capability `index`.
    */
   plugbay_status (*encode)(
-      const void *instance, plugbay_host host, uint32_t index, plugbay_bytes document,
-      plugbay_buf *out);
+      void *instance, plugbay_host host, uint32_t index, plugbay_bytes document, plugbay_buf *out);
   /**
    * Reads `bytes` with the capability `index` into one CBOR item.
    */
   plugbay_status (*decode)(
-      const void *instance, plugbay_host host, uint32_t index, plugbay_bytes bytes,
-      plugbay_buf *out);
+      void *instance, plugbay_host host, uint32_t index, plugbay_bytes bytes, plugbay_buf *out);
 } plugbay_codec_table;
 
 /**
@@ -455,7 +454,7 @@ typedef struct {
    * `PLUGBAY_OK`, and `error` only if it does not.
    */
   plugbay_status (*handle)(
-      const void *instance, plugbay_host host, uint32_t index, const plugbay_request *request,
+      void *instance, plugbay_host host, uint32_t index, const plugbay_request *request,
       plugbay_response *response, plugbay_buf *error);
 } plugbay_handler_table;
 

@@ -218,10 +218,9 @@ pub struct Vtable {
         out: *mut Buf,
     ) -> Status,
     /// Says whether the instance can serve.
-    pub health:
-        unsafe extern "C" fn(instance: *const c_void, host: HostRef, out: *mut Buf) -> Status,
+    pub health: unsafe extern "C" fn(instance: *mut c_void, host: HostRef, out: *mut Buf) -> Status,
     /// The last call that an instance gets before `destroy`.
-    pub shutdown: unsafe extern "C" fn(instance: *const c_void, host: HostRef),
+    pub shutdown: unsafe extern "C" fn(instance: *mut c_void, host: HostRef),
     /// Frees the instance. No other call of the instance may be running, and none may follow.
     pub destroy: unsafe extern "C" fn(instance: *mut c_void, host: HostRef),
     /// The kinds of the capabilities that `describe` names, each once. A host skips those that it

@@ -77,7 +77,7 @@ unsafe extern "C" fn free(_: *mut u8, _: usize, _: usize) {
 
 /// Writes a result that depends on the capability's index.
 unsafe extern "C" fn write_result(
-    _: *const c_void,
+    _: *mut c_void,
     _: HostRef,
     index: u32,
     _: Bytes,
@@ -117,7 +117,7 @@ fn buffers_that_cannot_be_read_are_refused() {
 }
 
 unsafe extern "C" fn respond(
-    _: *const c_void,
+    _: *mut c_void,
     _: HostRef,
     index: u32,
     _: *const RawRequest,

@@ -41,7 +41,8 @@ const ESSAY: &str = "/*
  * - The side that allocates a buffer frees it. A returned buffer carries its own `free`; an argument
  *   is borrowed until the call returns.
  * - The host is an argument of every call, valid until the call returns, on its thread only.
- * - An instance is shared between threads: all its functions but `destroy` may run at once.
+ * - An instance is shared between threads: all its functions but `destroy` may run at once. What they
+ *   change in it they guard with a lock or by atomic operations.
  * - No C++ exception may leave a function: declare the functions `noexcept`.
  * - C++: build with -fno-gnu-unique. Otherwise two versions of a plugin share static variables of
  *   templates and inline functions.

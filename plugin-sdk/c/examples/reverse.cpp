@@ -50,13 +50,13 @@ plugbay_status create(plugbay_host, plugbay_bytes, void **instance, plugbay_buf 
   });
 }
 
-plugbay_status health(const void *, plugbay_host, plugbay_buf *out) noexcept {
+plugbay_status health(void *, plugbay_host, plugbay_buf *out) noexcept {
   *out = plugbay_literal("");
   return PLUGBAY_OK;
 }
 
 // A document of the codec is a short CBOR byte string: 0x40 and its length, then the bytes.
-plugbay_status encode(const void *, plugbay_host, uint32_t, plugbay_bytes document,
+plugbay_status encode(void *, plugbay_host, uint32_t, plugbay_bytes document,
                       plugbay_buf *out) noexcept {
   if (document.len == 0 || document.ptr[0] != 0x40 + document.len - 1 || document.len > 24) {
     *out = plugbay_literal("expected a byte string of at most 23 bytes");
@@ -68,7 +68,7 @@ plugbay_status encode(const void *, plugbay_host, uint32_t, plugbay_bytes docume
   });
 }
 
-plugbay_status decode(const void *, plugbay_host, uint32_t, plugbay_bytes bytes,
+plugbay_status decode(void *, plugbay_host, uint32_t, plugbay_bytes bytes,
                       plugbay_buf *out) noexcept {
   return guarded(out, [bytes] {
     if (bytes.len > 23) {
@@ -81,7 +81,7 @@ plugbay_status decode(const void *, plugbay_host, uint32_t, plugbay_bytes bytes,
   });
 }
 
-void shutdown(const void *, plugbay_host) noexcept {}
+void shutdown(void *, plugbay_host) noexcept {}
 
 void destroy(void *instance, plugbay_host) noexcept { delete static_cast<std::string *>(instance); }
 

@@ -132,7 +132,7 @@ static plugbay_status create(plugbay_host host, plugbay_bytes config, void **ins
   return PLUGBAY_OK;
 }
 
-static plugbay_status health(const void *instance, plugbay_host host, plugbay_buf *out) {
+static plugbay_status health(void *instance, plugbay_host host, plugbay_buf *out) {
   (void)instance;
   (void)host;
   *out = plugbay_literal("");
@@ -207,21 +207,21 @@ static plugbay_status decode_json(plugbay_host host, plugbay_bytes bytes, plugba
   return status;
 }
 
-static plugbay_status encode(const void *instance, plugbay_host host, uint32_t index,
+static plugbay_status encode(void *instance, plugbay_host host, uint32_t index,
                              plugbay_bytes document, plugbay_buf *out) {
   (void)instance;
   host.vtable->metric_add(host.ctx, plugbay_text("encoded"), document.len);
   return index == 0 ? encode_text(document, out) : encode_json(host, document, out);
 }
 
-static plugbay_status decode(const void *instance, plugbay_host host, uint32_t index,
+static plugbay_status decode(void *instance, plugbay_host host, uint32_t index,
                              plugbay_bytes bytes, plugbay_buf *out) {
   (void)instance;
   host.vtable->metric_set(host.ctx, plugbay_text("last"), (double)bytes.len);
   return index == 0 ? decode_text(bytes, out) : decode_json(host, bytes, out);
 }
 
-static void shutdown(const void *instance, plugbay_host host) {
+static void shutdown(void *instance, plugbay_host host) {
   (void)instance;
   (void)host;
 }

@@ -69,7 +69,7 @@ unsafe extern "C" fn create<E: Exports>(
 }
 
 unsafe extern "C" fn health<E: Exports>(
-    instance: *const c_void,
+    instance: *mut c_void,
     host: HostRef,
     out: *mut Buf,
 ) -> Status {
@@ -81,7 +81,7 @@ unsafe extern "C" fn health<E: Exports>(
     unsafe { reply(out, catch(|| instance.health().map(|()| Vec::new()))) }
 }
 
-unsafe extern "C" fn shutdown<E: Exports>(instance: *const c_void, host: HostRef) {
+unsafe extern "C" fn shutdown<E: Exports>(instance: *mut c_void, host: HostRef) {
     // SAFETY: `host` is valid for the call, which the scope ends with.
     let _scope = unsafe { Scope::enter(host) };
     // SAFETY: `instance` is the alive `E` that `create` boxed; shared, as `E` is `Sync`.

@@ -116,7 +116,7 @@ impl Instance {
 
     /// The pointer that the plugin's functions take as `instance`. Valid as long as `self` lives.
     #[inline]
-    pub(crate) fn as_ptr(&self) -> *const c_void {
+    pub(crate) fn as_ptr(&self) -> *mut c_void {
         self.instance.as_ptr()
     }
 

@@ -67,19 +67,19 @@ typedef struct {
     uint32_t size, version;
     uint32_t (*describe)(host, buf *);
     uint32_t (*create)(host, bytes, void **, buf *);
-    uint32_t (*health)(const void *, host, buf *);
-    void (*shutdown)(const void *, host);
+    uint32_t (*health)(void *, host, buf *);
+    void (*shutdown)(void *, host);
     void (*destroy)(void *, host);
     struct { const kind *ptr; size_t len; } kinds;
 } vtable;
 typedef struct {
     uint32_t size, version;
-    uint32_t (*encode)(const void *, host, uint32_t, bytes, buf *);
-    uint32_t (*decode)(const void *, host, uint32_t, bytes, buf *);
+    uint32_t (*encode)(void *, host, uint32_t, bytes, buf *);
+    uint32_t (*decode)(void *, host, uint32_t, bytes, buf *);
 } codec_table;
 typedef struct {
     uint32_t size, version;
-    uint32_t (*handle)(const void *, host, uint32_t, const request *, response *, buf *);
+    uint32_t (*handle)(void *, host, uint32_t, const request *, response *, buf *);
 } handler_table;
 
 enum { OK, INVALID_INPUT, UNSUPPORTED, UNAVAILABLE, INTERNAL, PANICKED };
@@ -173,7 +173,7 @@ static uint32_t create(host host, bytes config, void **instance, buf *out) {
     return text(out, OK, "");
 }
 
-static uint32_t health(const void *instance, host host, buf *out) {
+static uint32_t health(void *instance, host host, buf *out) {
     (void)instance, (void)host;
     const char *gate = getenv("HEALTH_GATE");
     while (gate && access(gate, F_OK) == 0) usleep(1000);
@@ -416,7 +416,7 @@ static void deaf(int signal) {
 }
 
 /* `decode` does what its input says. */
-static uint32_t decode(const void *instance, host host, uint32_t index, bytes input, buf *out) {
+static uint32_t decode(void *instance, host host, uint32_t index, bytes input, buf *out) {
     (void)instance, (void)index;
     if (starts(input, "nested ")) {
         return host.vtable->decode(host.ctx, TEXT("other"), (bytes){input.ptr + 7, input.len - 7}, out);
@@ -531,7 +531,7 @@ static uint32_t decode(const void *instance, host host, uint32_t index, bytes in
     return say(out, OK, input.ptr, input.len);
 }
 
-static uint32_t encode(const void *instance, host host, uint32_t index, bytes input, buf *out) {
+static uint32_t encode(void *instance, host host, uint32_t index, bytes input, buf *out) {
     (void)instance, (void)host, (void)index;
     return say(out, OK, input.ptr, input.len);
 }
@@ -541,7 +541,7 @@ static void free_owner(void *owner) {
 }
 
 /* Answers with the request's method, path, query and first header, and its body. */
-static uint32_t handle(const void *instance, host host, uint32_t index, const request *request,
+static uint32_t handle(void *instance, host host, uint32_t index, const request *request,
                        response *response, buf *error) {
     (void)instance, (void)host, (void)index;
     static const pair header = {{(const uint8_t *)"x-c", 3}, {(const uint8_t *)"yes", 3}};
@@ -563,7 +563,7 @@ static uint32_t handle(const void *instance, host host, uint32_t index, const re
     return OK;
 }
 
-static void shutdown_(const void *instance, host host) {
+static void shutdown_(void *instance, host host) {
     (void)instance;
     host.vtable->log(host.ctx, 2, TEXT("the last call"), (pairs){NULL, 0});
     if (stays) for (;;) pause();

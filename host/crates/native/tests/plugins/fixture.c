@@ -107,7 +107,7 @@ static plugbay_status create(plugbay_host host, plugbay_bytes config, void **ins
 #endif
 }
 
-static plugbay_status health(const void *instance, plugbay_host host, plugbay_buf *out) {
+static plugbay_status health(void *instance, plugbay_host host, plugbay_buf *out) {
   (void)instance;
   (void)host;
 #if defined(HEALTH_HANGS)
@@ -122,7 +122,7 @@ static plugbay_status health(const void *instance, plugbay_host host, plugbay_bu
 #endif
 }
 
-static plugbay_status encode(const void *instance, plugbay_host host, uint32_t index,
+static plugbay_status encode(void *instance, plugbay_host host, uint32_t index,
                              plugbay_bytes document, plugbay_buf *out) {
   (void)instance;
   (void)host;
@@ -142,7 +142,7 @@ static plugbay_status encode(const void *instance, plugbay_host host, uint32_t i
 #endif
 }
 
-static plugbay_status decode(const void *instance, plugbay_host host, uint32_t index,
+static plugbay_status decode(void *instance, plugbay_host host, uint32_t index,
                              plugbay_bytes bytes, plugbay_buf *out) {
   (void)instance;
   (void)host;
@@ -158,7 +158,7 @@ static plugbay_status decode(const void *instance, plugbay_host host, uint32_t i
   return PLUGBAY_OK;
 }
 
-static plugbay_status handle(const void *instance, plugbay_host host, uint32_t index,
+static plugbay_status handle(void *instance, plugbay_host host, uint32_t index,
                              const plugbay_request *request, plugbay_response *response,
                              plugbay_buf *error) {
   (void)instance;
@@ -173,7 +173,7 @@ static plugbay_status handle(const void *instance, plugbay_host host, uint32_t i
   return PLUGBAY_UNSUPPORTED;
 }
 
-static void shutdown(const void *instance, plugbay_host host) {
+static void shutdown(void *instance, plugbay_host host) {
   (void)instance;
   (void)host;
 #if defined(SHUTDOWN_HANGS)

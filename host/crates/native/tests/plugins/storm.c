@@ -76,7 +76,7 @@ static plugbay_status create(plugbay_host host, plugbay_bytes config, void **ins
   return PLUGBAY_OK;
 }
 
-static plugbay_status health(const void *instance, plugbay_host host, plugbay_buf *out) {
+static plugbay_status health(void *instance, plugbay_host host, plugbay_buf *out) {
   (void)instance;
   (void)host;
   *out = plugbay_literal("");
@@ -84,7 +84,7 @@ static plugbay_status health(const void *instance, plugbay_host host, plugbay_bu
 }
 
 /* Lets the plugin's own thread run once, then says which build this is. */
-static plugbay_status encode(const void *instance, plugbay_host host, uint32_t index,
+static plugbay_status encode(void *instance, plugbay_host host, uint32_t index,
                              plugbay_bytes document, plugbay_buf *out) {
   (void)host;
   (void)index;
@@ -93,7 +93,7 @@ static plugbay_status encode(const void *instance, plugbay_host host, uint32_t i
   if (pthread_getspecific(key) == NULL) {
     pthread_setspecific(key, malloc(16));
   }
-  worker *self = (worker *)(uintptr_t)instance;
+  worker *self = instance;
   pthread_mutex_lock(&self->lock);
   unsigned long ticket = ++self->asked;
   while (self->done < ticket) {
@@ -106,7 +106,7 @@ static plugbay_status encode(const void *instance, plugbay_host host, uint32_t i
 }
 
 /* How many threads ended that had called: a CBOR number. */
-static plugbay_status decode(const void *instance, plugbay_host host, uint32_t index,
+static plugbay_status decode(void *instance, plugbay_host host, uint32_t index,
                              plugbay_bytes bytes, plugbay_buf *out) {
   (void)instance;
   (void)host;
@@ -120,7 +120,7 @@ static plugbay_status decode(const void *instance, plugbay_host host, uint32_t i
   return PLUGBAY_OK;
 }
 
-static void shutdown(const void *instance, plugbay_host host) {
+static void shutdown(void *instance, plugbay_host host) {
   (void)instance;
   (void)host;
 }

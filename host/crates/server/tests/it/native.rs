@@ -17,7 +17,7 @@ pub(crate) fn rot13(folder: &Path, version: &str) -> Option<PathBuf> {
 pub(crate) fn hangs_in_shutdown(folder: &Path, gate: &Path) -> Option<PathBuf> {
     changed(folder, "hanging", |source| {
         let heads = [
-            "static void shutdown(const void *instance, plugbay_host host) {",
+            "static void shutdown(void *instance, plugbay_host host) {",
             "static void destroy(void *instance, plugbay_host host) {",
         ];
         let hang = |source: String, head: &str| {

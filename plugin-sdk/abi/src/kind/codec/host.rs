@@ -9,7 +9,7 @@ use crate::kind::table::{Table, missing};
 use crate::raw::{Buf, Bytes, HostRef, Status};
 use crate::{Buffer, Error};
 
-type Convert = unsafe extern "C" fn(*const c_void, HostRef, u32, Bytes, *mut Buf) -> Status;
+type Convert = unsafe extern "C" fn(*mut c_void, HostRef, u32, Bytes, *mut Buf) -> Status;
 
 impl Instance {
     /// Writes `document` (one CBOR item) with the capability `index`.

@@ -26,7 +26,7 @@ pub struct CodecTable {
     pub version: u32,
     /// Writes `document` (one CBOR item) with the capability `index`.
     pub encode: unsafe extern "C" fn(
-        instance: *const c_void,
+        instance: *mut c_void,
         host: HostRef,
         index: u32,
         document: Bytes,
@@ -34,7 +34,7 @@ pub struct CodecTable {
     ) -> Status,
     /// Reads `bytes` with the capability `index` into one CBOR item.
     pub decode: unsafe extern "C" fn(
-        instance: *const c_void,
+        instance: *mut c_void,
         host: HostRef,
         index: u32,
         bytes: Bytes,
@@ -81,7 +81,7 @@ pub const fn table<E: CodecExports>() -> CodecTable {
 }
 
 unsafe extern "C" fn encode<E: CodecExports>(
-    instance: *const c_void,
+    instance: *mut c_void,
     host: HostRef,
     index: u32,
     document: Bytes,
@@ -92,7 +92,7 @@ unsafe extern "C" fn encode<E: CodecExports>(
 }
 
 unsafe extern "C" fn decode<E: CodecExports>(
-    instance: *const c_void,
+    instance: *mut c_void,
     host: HostRef,
     index: u32,
     bytes: Bytes,
@@ -111,7 +111,7 @@ unsafe extern "C" fn decode<E: CodecExports>(
 #[inline]
 unsafe fn convert<E: CodecExports>(
     method: impl FnOnce(&E, u32, &[u8]) -> Result<Vec<u8>, Error>,
-    instance: *const c_void,
+    instance: *mut c_void,
     host: HostRef,
     index: u32,
     input: Bytes,

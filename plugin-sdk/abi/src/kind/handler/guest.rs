@@ -36,7 +36,7 @@ pub const fn table<E: HandlerExports>() -> HandlerTable {
 
 // The contract is that of `HandlerTable::handle`.
 unsafe extern "C" fn handle<E: HandlerExports>(
-    instance: *const c_void,
+    instance: *mut c_void,
     host: HostRef,
     index: u32,
     request: *const raw::Request,

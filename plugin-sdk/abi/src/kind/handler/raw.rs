@@ -54,7 +54,7 @@ pub struct HandlerTable {
     /// Answers one request with the capability `index`. Writes `response` only if it returns
     /// [`Status::OK`], and `error` only if it does not.
     pub handle: unsafe extern "C" fn(
-        instance: *const c_void,
+        instance: *mut c_void,
         host: HostRef,
         index: u32,
         request: *const Request,
