@@ -36,7 +36,8 @@ const ESSAY: &str = "/*
  *
  * A plugin defines a `plugbay_vtable` and a table for each kind of its capabilities, passes the
  * vtable to `PLUGBAY_PLUGIN`, and is linked as a shared library: `cc -shared -fPIC
- * -fvisibility=hidden`. examples/rot13.c is a complete plugin.
+ * -fvisibility=hidden`. examples/rot13.c is a complete plugin. plugbay_json.h reads a
+ * plugin's config, plugbay_cbor.h reads and writes documents; examples/properties.c uses both.
  *
  * - The side that allocates a buffer frees it. A returned buffer carries its own `free`; an argument
  *   is borrowed until the call returns.

@@ -64,6 +64,22 @@ pub(crate) fn plugin(source: &str, flags: &[&str], to: &Path) -> PathBuf {
     to.to_owned()
 }
 
+/// Flags that make a program stop where it reads beyond its memory or what it does is undefined; none
+/// if the compiler lacks them.
+pub(crate) fn sanitizers(folder: &Path) -> &'static [&'static str] {
+    const FLAGS: &[&str] = &["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let source = folder.join("nothing.c");
+    std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+    let program = source.with_extension("");
+    let mut cc = Command::new(CC.as_ref().unwrap());
+    let built = cc.args(FLAGS).arg("-o").args([&program, &source]).output().unwrap();
+    let runs = built.status.success() && Command::new(&program).status().unwrap().success();
+    if !runs {
+        eprintln!("without sanitizers: the compiler lacks them");
+    }
+    if runs { FLAGS } else { &[] }
+}
+
 /// The plugin in Rust, built by the cargo that runs the tests.
 pub(crate) fn panicking() -> Vec<u8> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");

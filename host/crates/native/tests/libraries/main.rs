@@ -9,6 +9,7 @@ mod bad;
 mod bounds;
 mod c;
 mod compile;
+mod document;
 mod edge;
 mod hanging;
 mod header;
