@@ -62,6 +62,32 @@ fn a_panic_of_a_needed_function_refuses_the_artifact() {
     }
 }
 
+/// What fails in `describe` may succeed for the same bytes later: a reload tries them again, other changes
+/// do not.
+#[test]
+fn a_describe_that_failed_once_is_tried_again_by_a_reload() {
+    let puppets = Puppets::default();
+    let site = site(&puppets, "");
+    let fails = Script { describe_error: Some("no description today".into()), ..Script::default() };
+    for (name, script, reason) in
+        [("panics", panics_in("describe"), Reason::Internal), ("fails", fails, Reason::Describe)]
+    {
+        let (file, label) = (format!("{name}.wasm"), format!("{name}@1.0.0"));
+        let prepared =
+            || puppets.log().iter().filter(|it| **it == format!("prepare {name} 1.0.0")).count();
+        puppets.script(&label, script);
+        site.drop_in(&file, puppet(name, "1.0.0", &[&format!("codec:{name}")]));
+        site.refuses(&file, reason, &[]);
+        puppets.script(&label, Script::default());
+        site.assert_still_refused(&file);
+        assert_eq!(prepared(), 1, "{name}: the change of another file");
+        site.reconcile();
+        site.answers(name, &label);
+        assert_eq!(prepared(), 2, "{name}: the reload");
+        site.recovers(&file);
+    }
+}
+
 #[test]
 fn a_panic_of_another_function_does_not_keep_the_plugin_from_serving() {
     let puppets = Puppets::default();

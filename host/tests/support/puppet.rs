@@ -35,6 +35,8 @@ pub(crate) struct Script {
     pub(crate) call_takes: Duration,
     /// The error of its health checks.
     pub(crate) unhealthy: Option<String>,
+    /// The error of its description.
+    pub(crate) describe_error: Option<String>,
     /// The error of its start.
     pub(crate) start_error: Option<String>,
     /// Whether calls of a handler never end.
@@ -182,6 +184,9 @@ impl PreparedPuppet {
 impl Prepared for PreparedPuppet {
     fn describe(&self, _: Isolation) -> Result<Description, Refusal> {
         self.run_into("describe");
+        if let Some(message) = self.shared.script(&label_of(&self.text)).describe_error {
+            return Err(Refusal::new(Reason::Describe, message));
+        }
         let mut words = self.text.split_whitespace().skip(1);
         let (name, version) = (words.next().unwrap(), words.next().unwrap());
         let capabilities = words.map(|offer| {
