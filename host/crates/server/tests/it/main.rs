@@ -14,6 +14,7 @@ mod deadlines;
 mod descriptors;
 mod embedded;
 mod hints;
+mod leftovers;
 mod limits;
 #[cfg(target_os = "linux")]
 mod memory;
