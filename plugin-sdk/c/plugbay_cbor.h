@@ -1,5 +1,6 @@
 /*
- * Reads and writes documents in C. A document, what a codec writes and reads, is one CBOR item (RFC 8949).
+ * Reads and writes documents in C. A document, what a codec writes and reads, is one CBOR item (RFC
+ * 8949).
  *
  * Reading, item by item:
  *
@@ -21,13 +22,15 @@
  *   plugbay_cbor_end(&output, map, PLUGBAY_CBOR_MAP, 1);
  *   return plugbay_cbor_finish(&output, out);
  *
- * The host checks a document before `encode` gets it: it is one well-formed item, of at most 128 levels,
- * with no equal keys in a map. Bytes from elsewhere, such as the body of a request, are checked by
- * `plugbay_cbor_check`; call it first, then recursion is bounded. Without it reading is safe, too: every
- * length is compared with the bytes that are left, and malformed bytes are an error.
+ * The host checks a document before `encode` gets it: it is one well-formed item, of at most 128
+ * levels, with no equal keys in a map. Bytes from elsewhere, such as the body of a request, are
+ * checked by `plugbay_cbor_check`; call it first, then recursion is bounded. Without it reading is
+ * safe, too: every length is compared with the bytes that are left, and malformed bytes are an
+ * error.
  *
  * What is written is in preferred form: lengths are definite, and heads the shortest. Strings of
- * indefinite length are refused as `PLUGBAY_UNSUPPORTED`. See plugbay_output.h for errors and outputs.
+ * indefinite length are refused as `PLUGBAY_UNSUPPORTED`. See plugbay_output.h for errors and
+ * outputs.
  */
 
 #ifndef PLUGBAY_CBOR_H
@@ -49,7 +52,8 @@ typedef enum {
   PLUGBAY_CBOR_ARRAY,
   /** A map; see `plugbay_cbor_more`. */
   PLUGBAY_CBOR_MAP,
-  /** The tag `number` of the next item. Tags 2 and 3 are of integers beyond 64 bits, 0 and 1004 of dates. */
+  /** The tag `number` of the next item. Tags 2 and 3 are of integers beyond 64 bits, 0 and 1004 of
+     dates. */
   PLUGBAY_CBOR_TAG,
   /** True if `number` is 1, else false. */
   PLUGBAY_CBOR_BOOL,
@@ -129,9 +133,10 @@ static inline bool plugbay_cbor_next(plugbay_cbor *reader, plugbay_item *item) {
   size_t width = info >= 24 && info <= 27 ? (size_t)1 << (info - 24) : 0;
   bool indefinite = info == 31 && (major == PLUGBAY_CBOR_ARRAY || major == PLUGBAY_CBOR_MAP);
   if (info == 31 && (major == PLUGBAY_CBOR_BYTES || major == PLUGBAY_CBOR_TEXT)) {
-    return plugbay_set_error(reader->error, PLUGBAY_UNSUPPORTED,
-                             "byte %lu of CBOR: expected a definite length, found a string in chunks",
-                             (unsigned long)(reader->at - reader->start));
+    return plugbay_set_error(
+        reader->error, PLUGBAY_UNSUPPORTED,
+        "byte %lu of CBOR: expected a definite length, found a string in chunks",
+        (unsigned long)(reader->at - reader->start));
   }
   if ((info >= 28 && !indefinite) || (major == 7 && info == 24 && left > 0 && reader->at[1] < 32)) {
     return plugbay_cbor_expected(reader, "an item, found a byte that begins none");
@@ -161,10 +166,10 @@ static inline bool plugbay_cbor_next(plugbay_cbor *reader, plugbay_item *item) {
     }
   }
   if (major == 7) {
-    item->kind = width > 1                  ? PLUGBAY_CBOR_FLOAT
+    item->kind = width > 1                      ? PLUGBAY_CBOR_FLOAT
                  : number == 20 || number == 21 ? PLUGBAY_CBOR_BOOL
-                 : number == 22             ? PLUGBAY_CBOR_NULL
-                                            : PLUGBAY_CBOR_SIMPLE;
+                 : number == 22                 ? PLUGBAY_CBOR_NULL
+                                                : PLUGBAY_CBOR_SIMPLE;
     if (width > 1) {
       item->real = plugbay_cbor_real(number, width);
     } else if (item->kind == PLUGBAY_CBOR_BOOL) {
@@ -176,8 +181,8 @@ static inline bool plugbay_cbor_next(plugbay_cbor *reader, plugbay_item *item) {
 }
 
 /**
- * Whether another element of the array `item`, or another key and value of the map, follows; counts its
- * `number` down. Returns false at the end and after an error.
+ * Whether another element of the array `item`, or another key and value of the map, follows; counts
+ * its `number` down. Returns false at the end and after an error.
  */
 static inline bool plugbay_cbor_more(plugbay_cbor *reader, plugbay_item *item) {
   if (reader->error->status != PLUGBAY_OK || item->number == 0) {
@@ -200,11 +205,13 @@ static inline bool plugbay_cbor_as_int(const plugbay_item *item, int64_t *number
   if (item->kind > PLUGBAY_CBOR_NEGATIVE || item->number > INT64_MAX) {
     return false;
   }
-  *number = item->kind == PLUGBAY_CBOR_NEGATIVE ? -1 - (int64_t)item->number : (int64_t)item->number;
+  *number =
+      item->kind == PLUGBAY_CBOR_NEGATIVE ? -1 - (int64_t)item->number : (int64_t)item->number;
   return true;
 }
 
-/* The order of the next items of two readers, both well-formed: equal if they are so in preferred form. */
+/* The order of the next items of two readers, both well-formed: equal if they are so in preferred
+ * form. */
 static inline int plugbay_cbor_compare(plugbay_cbor *left, plugbay_cbor *right) {
   plugbay_item x, y;
   if (!plugbay_cbor_next(left, &x) || !plugbay_cbor_next(right, &y)) {
@@ -260,13 +267,15 @@ static inline bool plugbay_cbor_distinct(plugbay_bytes *keys, size_t count, plug
       }
       return plugbay_set_error(error, PLUGBAY_INVALID_INPUT,
                                "expected each key of a map once, found this one twice: %.*s",
-                               key.bytes.len < 64 ? (int)key.bytes.len : 64, (const char *)key.bytes.ptr);
+                               key.bytes.len < 64 ? (int)key.bytes.len : 64,
+                               (const char *)key.bytes.ptr);
     }
   }
   return true;
 }
 
-/* Reads a whole item. If there is an output `keys`, it holds the keys of the maps that the reader is in. */
+/* Reads a whole item. If there is an output `keys`, it holds the keys of the maps that the reader
+ * is in. */
 static inline bool plugbay_cbor_walk(plugbay_cbor *reader, size_t levels, plugbay_output *keys) {
   plugbay_item item;
   if (!plugbay_cbor_next(reader, &item)) {
@@ -312,9 +321,10 @@ static inline bool plugbay_cbor_skip(plugbay_cbor *reader) {
 }
 
 /**
- * Checks that the bytes are one document: well-formed, of at most 128 levels, without equal keys in a map,
- * and with nothing after it. It allocates up to 16 bytes for each byte. Keys are equal if they are so in
- * preferred form; a bignum (tags 2 and 3) is not compared with an integer, which the host does, too.
+ * Checks that the bytes are one document: well-formed, of at most 128 levels, without equal keys in
+ * a map, and with nothing after it. It allocates up to 16 bytes for each byte. Keys are equal if
+ * they are so in preferred form; a bignum (tags 2 and 3) is not compared with an integer, which the
+ * host does, too.
  */
 static inline bool plugbay_cbor_check(plugbay_bytes cbor, plugbay_error *error) {
   plugbay_cbor reader = plugbay_cbor_open(cbor, error);
@@ -341,10 +351,11 @@ static inline size_t plugbay_cbor_head(uint8_t head[9], uint8_t major, uint64_t 
 }
 
 /**
- * Writes a head: an integer, a tag, or an array or map of `number` elements, which follow. The length of
- * a string is written with it.
+ * Writes a head: an integer, a tag, or an array or map of `number` elements, which follow. The
+ * length of a string is written with it.
  */
-static inline void plugbay_cbor_put(plugbay_output *output, plugbay_cbor_kind kind, uint64_t number) {
+static inline void plugbay_cbor_put(plugbay_output *output, plugbay_cbor_kind kind,
+                                    uint64_t number) {
   uint8_t head[9];
   plugbay_write(output, head, plugbay_cbor_head(head, (uint8_t)kind, number));
 }
@@ -388,15 +399,19 @@ static inline void plugbay_cbor_put_bool(plugbay_output *output, bool truth) {
 }
 
 /** Writes null. */
-static inline void plugbay_cbor_put_null(plugbay_output *output) { plugbay_write(output, "\xf6", 1); }
+static inline void plugbay_cbor_put_null(plugbay_output *output) {
+  plugbay_write(output, "\xf6", 1);
+}
 
-/** Begins an array or a map whose number of elements is not known yet. Returns what its end needs. */
+/** Begins an array or a map whose number of elements is not known yet. Returns what its end needs.
+ */
 static inline size_t plugbay_cbor_begin(plugbay_output *output) {
   plugbay_write(output, "", 1);
   return output->len;
 }
 
-/** Ends the array of `count` elements, or the map of `count` keys and values, that began at `mark`. */
+/** Ends the array of `count` elements, or the map of `count` keys and values, that began at `mark`.
+ */
 static inline void plugbay_cbor_end(plugbay_output *output, size_t mark, plugbay_cbor_kind kind,
                                     uint64_t count) {
   uint8_t head[9];
@@ -409,8 +424,9 @@ static inline void plugbay_cbor_end(plugbay_output *output, size_t mark, plugbay
 }
 
 /**
- * Ends a call with the document that was written. It is checked: a map with equal keys, a text that is
- * not UTF-8 and more than 128 levels are `PLUGBAY_INVALID_INPUT`, because they came from the input.
+ * Ends a call with the document that was written. It is checked: a map with equal keys, a text that
+ * is not UTF-8 and more than 128 levels are `PLUGBAY_INVALID_INPUT`, because they came from the
+ * input.
  */
 static inline plugbay_status plugbay_cbor_finish(plugbay_output *output, plugbay_buf *out) {
   if (output->error.status == PLUGBAY_OK) {

@@ -1,8 +1,8 @@
 /*
  * Reads JSON in C: above all a plugin's config. plugbay_json_write.h writes it.
  *
- * Config is read by the keys of its object. A key that is absent leaves the value as it is, so that the
- * default is what the variable holds; an error is kept, so that one check at the end is enough:
+ * Config is read by the keys of its object. A key that is absent leaves the value as it is, so that
+ * the default is what the variable holds; an error is kept, so that one check at the end is enough:
  *
  *   int64_t port = 80;
  *   char host[64] = "localhost";
@@ -11,7 +11,8 @@
  *   plugbay_json_get_text(config, "host", host, sizeof(host), &error);
  *   if (error.status != PLUGBAY_OK) return plugbay_fail(&error, out);
  *
- * Values of other shapes are read with `plugbay_json_get`, `plugbay_json_open` and `plugbay_json_next`.
+ * Values of other shapes are read with `plugbay_json_get`, `plugbay_json_open` and
+ * `plugbay_json_next`.
  *
  * The reader accepts exactly JSON (RFC 8259), and of that at most 128 levels, numbers of at most 63
  * characters, and no escaped half of a surrogate pair. Messages name the key and
@@ -37,7 +38,8 @@ typedef struct {
 } plugbay_json;
 
 static inline bool plugbay_json_expected(const plugbay_json *json, const char *what) {
-  return plugbay_set_error(json->error, PLUGBAY_INVALID_INPUT, "byte %lu of JSON: expected %s, found %s",
+  return plugbay_set_error(json->error, PLUGBAY_INVALID_INPUT,
+                           "byte %lu of JSON: expected %s, found %s",
                            (unsigned long)(json->at - json->start), what,
                            json->at < json->end ? "another byte" : "the end");
 }
@@ -71,7 +73,8 @@ static inline int32_t plugbay_json_hex(const uint8_t *at, const uint8_t *end) {
   return number;
 }
 
-/* Reads one byte or escape of a string to at most 4 bytes of UTF-8. Returns how many; 0 is an error. */
+/* Reads one byte or escape of a string to at most 4 bytes of UTF-8. Returns how many; 0 is an
+ * error. */
 static inline size_t plugbay_json_unit(const uint8_t **at, const uint8_t *end, uint8_t utf8[4]) {
   static const char escapes[] = "\"\\/bfnrt";
   static const char meanings[] = "\"\\/\b\f\n\r\t";
@@ -168,7 +171,8 @@ static inline bool plugbay_json_skip_number(plugbay_json *json) {
   return json->at - first < 64 || plugbay_json_expected(json, "a number of at most 63 characters");
 }
 
-/* Whether an element follows; if not, the end of the array or object was read, or an error is set. */
+/* Whether an element follows; if not, the end of the array or object was read, or an error is set.
+ */
 static inline bool plugbay_json_element(plugbay_json *json, uint8_t close, bool *first) {
   plugbay_json_space(json);
   if (plugbay_json_take(json, (char)close)) {
@@ -237,8 +241,8 @@ static inline bool plugbay_json_skip(plugbay_json *json) {
 }
 
 /**
- * Opens the array (`[`) or the object (`{`) that `value` is. If it is another value, an error is set, and
- * `plugbay_json_next` returns false.
+ * Opens the array (`[`) or the object (`{`) that `value` is. If it is another value, an error is
+ * set, and `plugbay_json_next` returns false.
  */
 static inline plugbay_json plugbay_json_open(plugbay_bytes value, char open, plugbay_error *error) {
   plugbay_json json;
@@ -256,8 +260,9 @@ static inline plugbay_json plugbay_json_open(plugbay_bytes value, char open, plu
 }
 
 /**
- * The next element. `key` is its key, a JSON text with its quotes; in an array it is not written, and may
- * be null. Returns false at the end, where it checks that nothing follows, and after an error.
+ * The next element. `key` is its key, a JSON text with its quotes; in an array it is not written,
+ * and may be null. Returns false at the end, where it checks that nothing follows, and after an
+ * error.
  */
 static inline bool plugbay_json_next(plugbay_json *json, plugbay_bytes *key, plugbay_bytes *value) {
   if (json->error->status != PLUGBAY_OK) {
@@ -319,20 +324,29 @@ static inline bool plugbay_json_unescape(plugbay_bytes value, plugbay_output *ou
   return true;
 }
 
-/** As `plugbay_json_unescape`, into `size` bytes with a zero at the end; false if it does not fit. */
+/**
+ * As `plugbay_json_unescape`, into `size` bytes with a zero at the end. Returns false, with a part
+ * of it, if it does not fit or has U+0000.
+ */
 static inline bool plugbay_json_as_text(plugbay_bytes value, char *text, size_t size) {
-  plugbay_output output;
-  memset(&output, 0, sizeof(output));
-  bool fits = plugbay_json_unescape(value, &output) && output.error.status == PLUGBAY_OK &&
-              output.len < size && (output.len == 0 || memchr(output.ptr, 0, output.len) == NULL);
-  if (fits) {
-    if (output.len > 0) {
-      memcpy(text, output.ptr, output.len);
-    }
-    text[output.len] = '\0';
+  if (value.len < 2 || value.ptr[0] != '"' || size == 0) {
+    return false;
   }
-  plugbay_drop(&output);
-  return fits;
+  const uint8_t *at = value.ptr + 1;
+  const uint8_t *end = value.ptr + value.len - 1;
+  text[0] = '\0';
+  while (at < end) {
+    uint8_t unit[4];
+    size_t len = plugbay_json_unit(&at, end, unit);
+    if (len == 0 || len >= size || unit[0] == 0) {
+      return false;
+    }
+    memcpy(text, unit, len);
+    text += len;
+    size -= len;
+    *text = '\0';
+  }
+  return true;
 }
 
 /** The integer that a value is: without a fraction and an exponent, and of 64 bits. */
@@ -364,7 +378,8 @@ static inline char plugbay_decimal_point(void) {
 /** The finite number that a value is. */
 static inline bool plugbay_json_as_double(plugbay_bytes value, double *number) {
   char digits[64];
-  if (value.len == 0 || value.len >= sizeof(digits) || memchr("-0123456789", value.ptr[0], 11) == NULL) {
+  if (value.len == 0 || value.len >= sizeof(digits) ||
+      memchr("-0123456789", value.ptr[0], 11) == NULL) {
     return false;
   }
   memcpy(digits, value.ptr, value.len);
@@ -391,8 +406,9 @@ static inline bool plugbay_json_as_bool(plugbay_bytes value, bool *truth) {
 }
 
 /**
- * The value of a key of an object, as JSON text; its `ptr` is null if the key is absent. The whole object
- * is read: an error is set, and false returned, if it is malformed, no object, or has the key twice.
+ * The value of a key of an object, as JSON text; its `ptr` is null if the key is absent. The whole
+ * object is read: an error is set, and false returned, if it is malformed, no object, or has the
+ * key twice.
  */
 static inline bool plugbay_json_get(plugbay_bytes object, const char *key, plugbay_bytes *value,
                                     plugbay_error *error) {
@@ -405,7 +421,8 @@ static inline bool plugbay_json_get(plugbay_bytes object, const char *key, plugb
       continue;
     }
     if (value->ptr != NULL) {
-      return plugbay_set_error(error, PLUGBAY_INVALID_INPUT, "expected \"%s\" once, found it twice", key);
+      return plugbay_set_error(error, PLUGBAY_INVALID_INPUT, "expected \"%s\" once, found it twice",
+                               key);
     }
     *value = found;
   }
@@ -422,13 +439,15 @@ static inline bool plugbay_json_wrong(plugbay_bytes value, const char *key, cons
                       : first == 'n'                 ? "null"
                       : first == 't' || first == 'f' ? "a boolean"
                                                      : "a number";
-  return plugbay_set_error(error, PLUGBAY_INVALID_INPUT, "expected %s at \"%s\", found %s", expected, key,
+  return plugbay_set_error(error, PLUGBAY_INVALID_INPUT, "expected %s at \"%s\", found %s",
+                           expected, key,
                            strncmp(expected, found, strlen(found)) == 0 ? "another" : found);
 }
 
-/** Reads a text of less than `size` bytes and without U+0000; the same as in the essay above. */
-static inline bool plugbay_json_get_text(plugbay_bytes object, const char *key, char *text, size_t size,
-                                         plugbay_error *error) {
+/** Reads a text of less than `size` bytes, none zero; leaves `text` as it is if the key is absent.
+ */
+static inline bool plugbay_json_get_text(plugbay_bytes object, const char *key, char *text,
+                                         size_t size, plugbay_error *error) {
   plugbay_bytes value;
   char expected[64];
   if (!plugbay_json_get(object, key, &value, error)) {
@@ -437,7 +456,8 @@ static inline bool plugbay_json_get_text(plugbay_bytes object, const char *key, 
   if (value.ptr == NULL || plugbay_json_as_text(value, text, size)) {
     return true;
   }
-  snprintf(expected, sizeof(expected), "a text of at most %lu bytes, none zero,", (unsigned long)size - 1);
+  snprintf(expected, sizeof(expected), "a text of at most %lu bytes, none zero,",
+           (unsigned long)size - 1);
   return plugbay_json_wrong(value, key, expected, error);
 }
 

@@ -1,5 +1,6 @@
 /*
- * Writes JSON in C, to a plugbay_output that holds nothing else. Commas are written where they are due:
+ * Writes JSON in C, to a plugbay_output that holds nothing else. Commas are written where they are
+ * due:
  *
  *   plugbay_json_put(&output, "{");
  *   plugbay_json_put_key(&output, plugbay_text("id"));
@@ -70,7 +71,8 @@ static inline void plugbay_json_put_uint(plugbay_output *output, uint64_t number
   plugbay_json_put(output, digits);
 }
 
-/** Writes a number with the fewest digits that read as the same one. JSON has no NaN and no infinity. */
+/** Writes a number with the fewest digits that read as the same one. JSON has no NaN and no
+ * infinity. */
 static inline void plugbay_json_put_double(plugbay_output *output, double number) {
   char digits[40];
   if (!(number >= -DBL_MAX && number <= DBL_MAX)) {

@@ -1,8 +1,9 @@
 /*
  * What plugbay_json.h and plugbay_cbor.h share: errors with a text, bytes that grow, and UTF-8.
  *
- * Nothing here is needed by the ABI, and nothing but the C library is needed here. The header is C99 and
- * C++11; all functions are `static inline`. No function reads outside the bytes that it is given.
+ * Nothing here is needed by the ABI, and nothing but the C library is needed here. The header is
+ * C99 and C++11; all functions are `static inline`. No function reads outside the bytes that it is
+ * given.
  */
 
 #ifndef PLUGBAY_OUTPUT_H
@@ -46,8 +47,8 @@ static inline bool plugbay_is_utf8(plugbay_bytes text) {
 }
 
 /**
- * Why something failed. It begins as `{PLUGBAY_OK, ""}`, and keeps the first error that is set: check it
- * once, after several calls.
+ * Why something failed. It begins as `{PLUGBAY_OK, ""}`, and keeps the first error that is set:
+ * check it once, after several calls.
  */
 typedef struct {
   /** `PLUGBAY_OK` as long as nothing failed. */
@@ -56,12 +57,13 @@ typedef struct {
   char text[192];
 } plugbay_error;
 
-/** Sets the error, unless one is set. Returns false, so that a function can fail by one statement. */
+/** Sets the error, unless one is set. Returns false, so that a function can fail by one statement.
+ */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-static inline bool plugbay_set_error(plugbay_error *error, plugbay_status status, const char *format,
-                                     ...) {
+static inline bool plugbay_set_error(plugbay_error *error, plugbay_status status,
+                                     const char *format, ...) {
   if (error->status == PLUGBAY_OK) {
     va_list arguments;
     va_start(arguments, format);
@@ -88,7 +90,8 @@ typedef struct {
   plugbay_error error;
 } plugbay_output;
 
-/** Appends bytes. Like every function that writes it returns nothing: `plugbay_finish` has the error. */
+/** Appends bytes. Like every function that writes it returns nothing: `plugbay_finish` has the
+ * error. */
 static inline void plugbay_write(plugbay_output *output, const void *bytes, size_t len) {
   if (output->error.status != PLUGBAY_OK || len == 0) {
     return;

@@ -25,7 +25,8 @@ static plugbay_status describe(plugbay_host host, plugbay_buf *out) {
   *out = plugbay_literal(
       "{\"name\": \"properties\", \"version\": \"1.0.0\", \"description\": \"lines key=value\","
       " \"capabilities\": [{\"kind\": \"codec\", \"name\": \"properties\"}],"
-      " \"config_schema\": {\"type\": \"object\", \"additionalProperties\": false, \"properties\": {"
+      " \"config_schema\": {\"type\": \"object\", \"additionalProperties\": false,"
+      " \"properties\": {"
       "\"separator\": {\"type\": \"string\", \"minLength\": 1, \"default\": \"=\"},"
       "\"comment\": {\"type\": \"string\", \"default\": \"#\"},"
       "\"max_lines\": {\"type\": \"integer\", \"minimum\": 1, \"default\": 10000}}}}");
@@ -42,7 +43,8 @@ static plugbay_status create(plugbay_host host, plugbay_bytes config, void **ins
   plugbay_json_get_text(config, "comment", read.comment, sizeof(read.comment), &error);
   plugbay_json_get_int(config, "max_lines", &read.max_lines, &error);
   if (strchr(read.separator, '\n') != NULL || strchr(read.comment, '\n') != NULL) {
-    plugbay_set_error(&error, PLUGBAY_INVALID_INPUT, "expected no line feed in the config, found one");
+    plugbay_set_error(&error, PLUGBAY_INVALID_INPUT,
+                      "expected no line feed in the config, found one");
   }
   properties *self = malloc(sizeof(*self));
   if (self == NULL) {
@@ -77,7 +79,8 @@ static bool is_comment(const properties *self, plugbay_bytes line) {
 static void write_pair(const properties *self, plugbay_output *lines, const plugbay_item *key,
                        const plugbay_item *value) {
   if (key->kind != PLUGBAY_CBOR_TEXT || value->kind != PLUGBAY_CBOR_TEXT) {
-    plugbay_set_error(&lines->error, PLUGBAY_UNSUPPORTED, "expected a map of texts, found another %s",
+    plugbay_set_error(&lines->error, PLUGBAY_UNSUPPORTED,
+                      "expected a map of texts, found another %s",
                       key->kind != PLUGBAY_CBOR_TEXT ? "key" : "value");
     return;
   }
@@ -133,8 +136,8 @@ static plugbay_status decode(void *instance, plugbay_host host, uint32_t index, 
     rest.len -= line.len + (end != NULL);
     rest.ptr += line.len + (end != NULL);
     if (number > self->max_lines) {
-      plugbay_set_error(&document.error, PLUGBAY_INVALID_INPUT, "expected at most %ld lines, found more",
-                        (long)self->max_lines);
+      plugbay_set_error(&document.error, PLUGBAY_INVALID_INPUT,
+                        "expected at most %ld lines, found more", (long)self->max_lines);
       break;
     }
     if (line.len == 0 || is_comment(self, line)) {

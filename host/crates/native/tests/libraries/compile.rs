@@ -53,6 +53,14 @@ pub(crate) fn example(folder: &Path, name: &str) -> Option<PathBuf> {
     Some(to)
 }
 
+/// Compiles a text in C++ that includes the headers. Does nothing if there is no compiler.
+pub(crate) fn text_in_cpp(folder: &Path, text: &str) {
+    let Some(cxx) = CXX.as_ref() else { return };
+    let source = folder.join("text.cpp");
+    std::fs::write(&source, text).unwrap();
+    run(cxx, &source, &["-shared", "-std=c++11"], &source.with_extension("so"));
+}
+
 /// Compiles a file of `tests/plugins` with `flags` to the file `to`.
 ///
 /// # Panics

@@ -96,6 +96,14 @@ fn a_codec_in_c_refuses_what_its_format_cannot_hold() {
 }
 
 #[test]
+fn the_headers_are_cpp_too() {
+    let site = Site::new();
+    for header in ["plugbay_output.h", "plugbay_json.h", "plugbay_json_write.h", "plugbay_cbor.h"] {
+        compile::text_in_cpp(site.folder(), &format!("#include \"{header}\"\n"));
+    }
+}
+
+#[test]
 fn config_is_read_by_its_keys() {
     if !can_compile() {
         return;

@@ -1,10 +1,10 @@
 /*
- * A plugin for the tests of plugbay_json.h and plugbay_cbor.h: `check` accepts a document or says why not,
- * `json` turns documents into JSON and back, `config` returns its config as it was read.
+ * A plugin for the tests of plugbay_json.h and plugbay_cbor.h: `check` accepts a document or says
+ * why not, `json` turns documents into JSON and back, `config` returns its config as it was read.
  *
  * With EXECUTABLE it is a program, so that it can be built with sanitizers. It reads calls from its
- * standard input, each of a letter, a length of 4 bytes with the lowest first, and as many bytes, and
- * writes their answers alike, with the status for the letter.
+ * standard input, each of a letter, a length of 4 bytes with the lowest first, and as many bytes,
+ * and writes their answers alike, with the status for the letter.
  */
 
 #include "plugbay.h"
@@ -109,7 +109,8 @@ static void to_json(plugbay_cbor *reader, plugbay_output *json) {
   default: {
     int64_t number;
     if (!plugbay_cbor_as_int(&item, &number)) {
-      plugbay_set_error(&json->error, PLUGBAY_UNSUPPORTED, "expected what JSON has, found another item");
+      plugbay_set_error(&json->error, PLUGBAY_UNSUPPORTED,
+                        "expected what JSON has, found another item");
       return;
     }
     plugbay_json_put_int(json, number);
