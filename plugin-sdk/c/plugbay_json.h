@@ -456,7 +456,7 @@ static inline bool plugbay_json_get_text(plugbay_bytes object, const char *key, 
   if (value.ptr == NULL || plugbay_json_as_text(value, text, size)) {
     return true;
   }
-  snprintf(expected, sizeof(expected), "a text of at most %lu bytes, none zero,",
+  snprintf(expected, sizeof(expected), "a text of at most %lu bytes without U+0000",
            (unsigned long)size - 1);
   return plugbay_json_wrong(value, key, expected, error);
 }

@@ -122,10 +122,10 @@ fn config_is_read_by_its_keys() {
     for (config, expected) in [
         (
             json!({"text": 7}),
-            r#"expected a text of at most 7 bytes, none zero, at "text", found a number"#,
+            r#"expected a text of at most 7 bytes without U+0000 at "text", found a number"#,
         ),
-        (json!({"text": "12345678"}), r#"none zero, at "text", found another"#),
-        (json!({"text": "1\u{0}2"}), r#"none zero, at "text", found another"#),
+        (json!({"text": "12345678"}), r#"without U+0000 at "text", found another"#),
+        (json!({"text": "1\u{0}2"}), r#"without U+0000 at "text", found another"#),
         (json!({"integer": "7"}), r#"expected an integer of 64 bits at "integer", found a text"#),
         (json!({"integer": 1.5}), r#"expected an integer of 64 bits at "integer", found a number"#),
         (
