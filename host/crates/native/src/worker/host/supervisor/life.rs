@@ -154,7 +154,10 @@ impl Drop for PanicGuard<'_> {
         let mut inner = self.0.lock();
         inner.is_abandoned = true;
         inner.idle.clear();
-        inner.death = Some((inner.epoch, death.clone()));
+        // A worker may have ended before the panic: its calls return how.
+        if inner.death.as_ref().is_none_or(|(of, _)| *of != inner.epoch) {
+            inner.death = Some((inner.epoch, death.clone()));
+        }
         let starting = inner.starting.take();
         let running = match &inner.state {
             State::Running(process, _) | State::Stopped(Some(process)) => Some(Arc::clone(process)),
