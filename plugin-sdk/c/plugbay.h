@@ -316,13 +316,14 @@ typedef struct {
    *   "capabilities": [
    *     {"kind": "codec", "name": "csv", "description": "", "media_types": ["text/csv"]},
    *     {"kind": "handler", "name": "stats", "description": "",
-   *      "routes": [{"methods": ["GET"], "path": "/stats/{table}"}]}
+   *      "routes": [{"methods": ["GET"], "path": "/stats/{table}"}], "nonblocking": false}
    *   ],
    *   "config_schema": {"type": "object"}
    * }
    * ```
    *
-   * `media_types`, `routes` and `config_schema` may be absent; a null schema counts as absent.
+   * `media_types`, `routes`, `nonblocking` and `config_schema` may be absent; a null schema counts as
+   * absent. `nonblocking` counts in a plugin that is linked into the host.
    */
   plugbay_status (*describe)(plugbay_host host, plugbay_buf *out);
   /**
