@@ -14,6 +14,7 @@ use plugbay::{
     CallErrorKind, CallOptions, CapabilityLease, Codec, CodecHandle, Config, Document, Error,
     Handler, Host, Request, Response, RouteMatch, Status,
 };
+use plugbay_plugin_testing::hostile::{hostile, hostile_markdown};
 use plugbay_toolchain::{Build, Toolchain};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,9 @@ static FORMS: LazyLock<Forms> = LazyLock::new(|| {
         let component = std::fs::read(&built.path_to_component).unwrap();
         place.plugin(&format!("{}.wasm", built.package), component)
     });
-    let components = place.unwatched().host().host;
+    // Each test of this file is a process, and all of them compile the same components.
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bundled-cache");
+    let components = place.cache(cache).unwatched().host().host;
     let place = support::place().config("[defaults]\nisolation = 'in-process'");
     let place = libraries().into_iter().fold(place, |place, (name, library)| {
         place.plugin(&format!("{name}.so"), std::fs::read(library).unwrap())
@@ -304,30 +307,78 @@ fn input_in_another_format_is_the_callers_mistake() {
 
 /// Sends a request to every form. Asserts that the answers are equal, and returns them.
 fn request_all(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, it)| (path, Some(it)));
-    let answers = FORMS.all().map(|host| {
-        let RouteMatch::Found(routed) = host.snapshot().route(method, path) else {
-            panic!("expected a route for {method} {path}")
-        };
-        let header = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
-        wait(routed.handle(
-            CallOptions::default(),
-            Request {
-                method: method.into(),
-                path: path.into(),
-                query: query.map(str::to_owned),
-                params: Vec::new(),
-                headers: headers.iter().map(header).collect(),
-                body: body.into(),
-            },
-        ))
-        .unwrap()
-    });
+    let answers =
+        FORMS.all().map(|host| request(host, method, path, headers, body.as_bytes()).unwrap());
     assert_same(answers, &format!("{method} {path}"))
+}
+
+fn request(
+    host: &Host,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Response, Error> {
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, it)| (path, Some(it)));
+    let RouteMatch::Found(routed) = host.snapshot().route(method, path) else {
+        panic!("expected a route for {method} {path}")
+    };
+    let header = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
+    let request = Request {
+        method: method.into(),
+        path: path.into(),
+        query: query.map(str::to_owned),
+        params: Vec::new(),
+        headers: headers.iter().map(header).collect(),
+        body: body.into(),
+    };
+    wait(routed.handle(CallOptions::default(), request))
 }
 
 fn text(response: &Response) -> &str {
     std::str::from_utf8(&response.body).unwrap()
+}
+
+/// What the host holds for a call, and the memory of the component that serves it, which never shrinks. It may
+/// have a second, small instance, which was asked for its health.
+#[test]
+fn a_request_to_a_component_takes_bounded_memory() {
+    let host = &FORMS.components;
+    let stats = |plugin: &str| {
+        let plugins = host.status().plugins.into_iter();
+        plugins.map(|it| (it.name, it.stats)).find(|(name, _)| name == plugin).unwrap().1
+    };
+    let mut called = 0;
+    let mut check = |plugin: &str, what: &str, body: &[u8], call: &mut dyn FnMut()| {
+        let discarded = stats(plugin).discarded;
+        let held = allocation_counter::measure(call).bytes_max;
+        let after = stats(plugin);
+        // An instance that used up a limit is gone, and had no more than its limit.
+        let memory = if after.discarded == discarded { after.memory } else { 64 << 20 };
+        let most = (64 << 20) + 16 * body.len() as u64;
+        assert!(
+            held + memory <= most,
+            "{plugin}: {what}: expected at most {most} bytes, found {held} and {memory}"
+        );
+        called += 1;
+    };
+    let codecs = host.status().capabilities.into_iter().filter(|it| it.kind == "codec");
+    let plugins: BTreeMap<String, String> = codecs.map(|it| (it.name, it.plugin)).collect();
+    for (at, (codec, what, body)) in hostile().into_iter().enumerate() {
+        // Those for other settings of a codec have names that no codec has. CBOR is only copied and
+        // checked, and a part of its bodies is enough.
+        let Some(plugin) = plugins.get(codec) else { continue };
+        if codec == "cbor" && at % 4 != 0 {
+            continue;
+        }
+        let codec = host.codec(codec).unwrap();
+        check(plugin, what, &body, &mut || drop(codec.decode_document(&body)));
+    }
+    for (what, body) in hostile_markdown() {
+        let body = &body.as_bytes()[..body.len() / 2];
+        check("render", what, body, &mut || drop(request(host, "POST", "/render", &[], body)));
+    }
+    assert!(called > 100, "{called} calls");
 }
 
 #[test]

@@ -39,7 +39,8 @@ pub(crate) fn run(rows: &[String]) -> Result<bool> {
     }
     if is_chosen("maps") {
         let mut maps = repository.cargo();
-        maps.args(["bench", "--package", "plugbay-registry", "--bench", "maps"]);
+        maps.args(["bench", "--profile", "dist"]);
+        maps.args(["--package", "plugbay-registry", "--bench", "maps"]);
         maps.status().context("cannot start cargo")?;
     }
     Ok(met)

@@ -82,7 +82,7 @@ pub(crate) fn place() -> Place {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("plugins")).unwrap();
     let (host, rest) = Default::default();
-    Place { root, host, rest, watch: true, linked: false, engine: None }
+    Place { root, host, rest, cache: "cache".into(), watch: true, linked: false, engine: None }
 }
 
 /// A place with the good first version of `a`, and a neighbour.
@@ -102,6 +102,7 @@ pub(crate) struct Place {
     root: TempDir,
     host: String,
     rest: String,
+    cache: PathBuf,
     watch: bool,
     linked: bool,
     engine: Option<Engine>,
@@ -144,6 +145,13 @@ impl Place {
         self
     }
 
+    /// Keeps compiled code in another folder, which outlives the place.
+    #[must_use]
+    pub(crate) fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = folder.into();
+        self
+    }
+
     /// Sets the engine.
     #[must_use]
     pub(crate) fn engine(mut self, engine: &Engine) -> Self {
@@ -168,9 +176,9 @@ impl Place {
     fn text(&self, sections: &str) -> String {
         let own = if self.host.contains("drain") { "" } else { "drain = \"60s\"\n" };
         format!(
-            "[host]\nplugins = \"plugins\"\ncache = \"cache\"\nlinked = {}\n\
+            "[host]\nplugins = \"plugins\"\ncache = {:?}\nlinked = {}\n\
              debounce = \"10ms\"\nrescan = \"1day\"\n{own}{}\n{sections}",
-            self.linked, self.host
+            self.cache, self.linked, self.host
         )
     }
 

@@ -36,14 +36,17 @@ impl<P: Plugin + Exported + NativeKinds> Exports for Native<P> {
                     .iter()
                     .map(|route| json!({ "methods": route.methods(), "path": route.path() }))
                     .collect();
-                json!({
+                let mut described = json!({
                     "kind": kind,
                     "name": name,
                     "description": description,
                     "media_types": media_types,
                     "routes": routes,
-                    "nonblocking": nonblocking,
-                })
+                });
+                if nonblocking {
+                    described["nonblocking"] = true.into();
+                }
+                described
             })
             .collect();
         // The derived schema is JSON; `null` stands for none.

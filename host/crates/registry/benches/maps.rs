@@ -2,7 +2,7 @@
 //! registry.
 //!
 //! ```text
-//! cargo bench -p plugbay-registry --bench maps
+//! cargo bench --profile dist -p plugbay-registry --bench maps
 //! go run host/crates/registry/benches/maps.go
 //! ```
 //!

@@ -54,11 +54,11 @@ impl Data {
             target: "plugbay_server::request",
             "request",
             id = id.to_str().unwrap_or_default(),
-            method = &*shortened(request.method().as_str(), MAX_REPEATED),
+            method = %shortened(request.method().as_str(), MAX_REPEATED),
             path = &*shortened(request.uri().path(), MAX_PATH),
             generation = snapshot.generation(),
             handler,
-            codec,
+            codec = codec.as_deref(),
             route,
             plugin = field::Empty,
         );
@@ -153,12 +153,14 @@ impl Target {
     }
 
     /// The handler or the codec, and the pattern of its route, for the log.
-    fn names(&self) -> (Option<&str>, Option<&str>, Option<&str>) {
+    fn names(&self) -> (Option<&str>, Option<Cow<'_, str>>, Option<&str>) {
         match self {
             Self::Route(RouteMatch::Found(routed)) => {
                 (Some(routed.handler()), None, Some(routed.pattern()))
             }
             Self::Codec(Ok(name), direction) => {
+                // Nobody has checked yet that there is such a codec.
+                let name = shortened(name, MAX_REPEATED);
                 (None, Some(name), Some(codecs::pattern(*direction)))
             }
             Self::Codecs => (None, None, Some(CODECS)),

@@ -1,8 +1,8 @@
 //! Runs the calls of plugins for requests, so that they do not block the threads that serve sockets.
 //!
 //! A call begins on the thread of its connection. Most calls end within microseconds, and moving them to
-//! another thread and back would take longer than that. A guest yields at the next tick of the epoch, at
-//! most a millisecond later; if its call has not ended by then, it continues on a thread of [`queue`].
+//! another thread and back would take longer than that. A guest yields at a tick of the epoch, at most one and
+//! a half milliseconds later; if its call has not ended by then, it continues on a thread of [`queue`].
 //! Those threads have a lower priority, and plugins take turns on them.
 //!
 //! A tick interrupts a guest. It does not interrupt the host while it copies a guest's large answer, or the
