@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Instant;
 
 use plugbay::{Outcome, Reason};
 use plugbay_fixtures::Guest;
@@ -175,12 +176,15 @@ fn two_hundred_files_added_together_are_loaded_in_few_generations() {
     let files: Vec<(String, Vec<u8>)> = (0..200)
         .map(|index| (format!("p{index:03}"), Guest::codec(&format!("p{index:03}")).build()))
         .collect();
+    let began = Instant::now();
     for (name, bytes) in &files {
         site.drop_in(&format!("{name}.wasm"), &**bytes);
     }
     until("all files are loaded", || site.names("codec").len() == 202);
     let generations = site.status().generation - before;
-    assert!((1..=5).contains(&generations), "{generations} generations");
+    // What is ready after a second is published, so a slow machine needs more of them.
+    let most = 5 + began.elapsed().as_secs();
+    assert!((1..=most).contains(&generations), "{generations} generations, expected up to {most}");
     assert!(site.status().rejected.is_empty());
     assert_neighbours_serve(&site);
 }
