@@ -1,7 +1,9 @@
 //! CPU time and wall time, and calls that were dropped.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use futures_lite::future::poll_once;
 use plugbay_core::{CallErrorKind, Grants, Policy};
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
@@ -67,13 +69,20 @@ fn after_a_dropped_call_the_next_one_gets_a_new_instance() {
 fn a_dropped_call_leaves_the_queue() {
     let policy = Policy { instances: 1, deadline: LONG, ..Policy::default() };
     let plugin = std::sync::Arc::new(waiting("queued", LONG, policy));
+    // The instance was made when the plugin started, so only a poll tells that a call has taken it.
     let ask = || {
         let plugin = std::sync::Arc::clone(&plugin);
-        tokio().spawn(async move { plugin.ask("in").await })
+        let (polled, is_polled) = std::sync::mpsc::channel();
+        let call = tokio().spawn(async move {
+            let mut call = pin!(plugin.ask("in"));
+            assert!(poll_once(&mut call).await.is_none());
+            polled.send(()).unwrap();
+            call.await
+        });
+        is_polled.recv().unwrap();
+        call
     };
-    let first = ask();
-    until("the first call has the instance", || plugin.stats().instantiations == 1);
-    let second = ask();
+    let (first, second) = (ask(), ask());
     until("the second call waits", || plugin.stats().waiting == 1);
     second.abort();
     until("no call waits", || plugin.stats().waiting == 0);
