@@ -6,6 +6,7 @@ mod crates;
 mod imports;
 mod layers;
 mod links;
+mod lock_files;
 mod profiles;
 mod scan;
 mod secrets;
@@ -70,7 +71,7 @@ impl Source {
 pub(crate) fn run() -> Result<bool> {
     let repository = Repository::find()?;
     let sources = sources(&repository.root)?;
-    let checks: [(&str, Vec<Violation>); 11] = [
+    let checks: [(&str, Vec<Violation>); 12] = [
         ("dependencies between crates", layers::check(&layers::edges(&repository))),
         ("imports between files", imports::check(&sources)),
         ("unsafe code", unsafe_code::check(&sources)),
@@ -84,6 +85,7 @@ pub(crate) fn run() -> Result<bool> {
         ("machine paths and registries", secrets::check(&sources)),
         ("known bad versions", advisories::check(&sources)),
         ("optimisation of the dist profile", profiles::check(&sources)),
+        ("lock files", lock_files::check(&repository, &sources)?),
         ("the changelog", changelog(&sources)),
     ];
     let mut errors = 0;
