@@ -62,7 +62,7 @@ static FORMS: LazyLock<Forms> = LazyLock::new(|| {
     });
     // Each test of this file is a process, and all of them compile the same components.
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bundled-cache");
-    let components = place.cache(cache).unwatched().host().host;
+    let components = place.cache(&cache).unwatched().host().host;
     let place = support::place().config("[defaults]\nisolation = 'in-process'");
     let place = libraries().into_iter().fold(place, |place, (name, library)| {
         place.plugin(&format!("{name}.so"), std::fs::read(library).unwrap())

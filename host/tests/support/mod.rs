@@ -102,7 +102,7 @@ pub(crate) struct Place {
     root: TempDir,
     host: String,
     rest: String,
-    cache: PathBuf,
+    cache: String,
     watch: bool,
     linked: bool,
     engine: Option<Engine>,
@@ -147,8 +147,8 @@ impl Place {
 
     /// Keeps compiled code in another folder, which outlives the place.
     #[must_use]
-    pub(crate) fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.cache = folder.into();
+    pub(crate) fn cache(mut self, folder: &Path) -> Self {
+        folder.to_str().expect("a path in UTF-8").clone_into(&mut self.cache);
         self
     }
 
