@@ -38,7 +38,8 @@ pub struct LinkedRuntime {
 }
 
 impl LinkedRuntime {
-    /// Collects and describes the plugins that are linked. Handlers that may wait run on `tokio`'s threads for blocking work.
+    /// Collects and describes the plugins that are linked. Handlers that may wait run on `tokio`'s threads for
+    /// blocking work.
     #[must_use]
     pub fn new(tokio: Handle) -> Self {
         let mut linked = BTreeMap::new();

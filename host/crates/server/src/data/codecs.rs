@@ -80,39 +80,25 @@ pub(super) async fn convert<B: Arriving>(
     let call = Call::new(&codec, &body, context);
     call.run(data, |how| async move {
         match direction {
-            Direction::Encode => encode(codec, how, form, body, share).await,
-            Direction::Decode => decode(codec, how, form, body, share).await,
+            Direction::Encode => {
+                let document = form.read(&body).map_err(|error| malformed(&error))?;
+                let bytes = codec.encode_document_async(how, document.into_cbor()).await;
+                let bytes = bytes.map_err(|error| failed(&error))?;
+                let media_type = codec.description().media_types.first();
+                let media_type = media_type.map_or("application/octet-stream", String::as_str);
+                answer(media_type, bytes, share)
+            }
+            Direction::Decode => {
+                let document = codec.decode_document_async(how, body).await;
+                let document = document.map_err(|error| failed(&error))?;
+                let bytes = form.write(document).map_err(|error| malformed(&error))?;
+                let mut response = answer(form.media_type(), bytes, share)?;
+                response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+                Ok(response)
+            }
         }
     })
     .await
-}
-
-async fn encode(
-    codec: CapabilityLease<Codec>,
-    how: CallOptions<'_>,
-    form: Form,
-    body: Vec<u8>,
-    share: Share,
-) -> Result<Response, Problem> {
-    let document = form.read(&body).map_err(|error| malformed(&error))?;
-    let bytes = codec.encode_document_async(how, document.into_cbor()).await;
-    let bytes = bytes.map_err(|error| failed(&error))?;
-    let media_type = codec.description().media_types.first();
-    answer(media_type.map_or("application/octet-stream", String::as_str), bytes, share)
-}
-
-async fn decode(
-    codec: CapabilityLease<Codec>,
-    how: CallOptions<'_>,
-    form: Form,
-    body: Vec<u8>,
-    share: Share,
-) -> Result<Response, Problem> {
-    let document = codec.decode_document_async(how, body).await.map_err(|error| failed(&error))?;
-    let bytes = form.write(document).map_err(|error| malformed(&error))?;
-    let mut response = answer(form.media_type(), bytes, share)?;
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
-    Ok(response)
 }
 
 /// A call of a codec: the bulkhead that it counts for, the size of its body, and its deadline.
