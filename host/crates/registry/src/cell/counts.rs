@@ -15,6 +15,11 @@
 //! one, no thread has a line: all count in the word's shared pair, by locked instructions, as they would
 //! without lines.
 //!
+//! **Most counts are near**: the pair lies in the first part of a line that the thread has already.
+//! `try_enter` and `try_leave` count there and nowhere else. When they return false, `enter_elsewhere` and
+//! `leave_elsewhere` count: beyond the first part, in a line that the thread takes now, or in the shared
+//! pair.
+//!
 //! **Threads that end** give their lines back with the counts in them, and a later thread goes on with
 //! them; the lock of the list orders the two. **A thread that is ending** (a lease in a thread local
 //! that is dropped after the line went back) counts in the word's shared line, by locked instructions.

@@ -32,14 +32,24 @@ impl Counts {
         Self { pairs: std::array::from_fn(|_| Pair::new()) }
     }
 
-    pub(in super::super) fn enter(&self) {
+    pub(in super::super) fn try_enter(&self) -> bool {
         self.mine().enter();
         fence(SeqCst);
+        true
     }
 
-    pub(in super::super) fn leave(&self) {
+    pub(in super::super) fn try_leave(&self) -> bool {
         self.mine().leave();
         fence(SeqCst);
+        true
+    }
+
+    pub(in super::super) fn enter_elsewhere(&self) {
+        unreachable!("each thread of a model has a pair");
+    }
+
+    pub(in super::super) fn leave_elsewhere(&self) {
+        unreachable!("each thread of a model has a pair");
     }
 
     pub(in super::super) fn are_equal(&self) -> bool {

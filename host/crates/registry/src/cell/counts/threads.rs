@@ -28,7 +28,9 @@ pub(in super::super) struct Counts {
     shared: Pair,
 }
 
-/// One thread's pairs, by place. Lines are never freed: the next thread gets them.
+/// One thread's pairs, by place. Lines are never freed: the next thread gets them. Aligned, so that no
+/// two threads' pairs lie in one cache line, nor in two that a processor fetches together.
+#[repr(align(128))]
 struct Line {
     near: [Pair; NEAR],
     far: [OnceLock<Box<[Pair]>>; BUCKETS],
@@ -50,17 +52,36 @@ static LINES: Mutex<Lines> = Mutex::new(Lines { all: Vec::new(), free: Vec::new(
 static PLACES: Mutex<Places> = Mutex::new(Places { given: 0, free: Vec::new() });
 
 thread_local! {
-    /// This thread's line. It needs no destructor, so it can be read as long as the thread runs.
-    static MINE: Cell<Option<&'static Line>> = const { Cell::new(None) };
-    /// Gives the line back when the thread ends.
+    /// The near pairs of this thread's line; empty as long as the thread has no line. It needs no
+    /// destructor, so it can be read as long as the thread runs.
+    static NEAR_PAIRS: Cell<&'static [Pair]> = const { Cell::new(&[]) };
+    /// The line, which the thread gives back when it ends.
     static OWNER: Owner = const { Owner(Cell::new(None)) };
 }
 
 struct Owner(Cell<Option<&'static Line>>);
 
+impl Owner {
+    #[cold]
+    fn take_line(&self) -> Option<&'static Line> {
+        if !is_asymmetric() {
+            return None;
+        }
+        let mut lines = lock(&LINES);
+        let line = lines.free.pop().unwrap_or_else(|| {
+            let new: &'static Line = Box::leak(Box::new(Line::new()));
+            lines.all.push(new);
+            new
+        });
+        self.0.set(Some(line));
+        NEAR_PAIRS.set(&line.near);
+        Some(line)
+    }
+}
+
 impl Drop for Owner {
     fn drop(&mut self) {
-        MINE.set(None);
+        NEAR_PAIRS.set(&[]);
         if let Some(line) = self.0.take() {
             lock(&LINES).free.push(line);
         }
@@ -73,42 +94,51 @@ impl Counts {
         Self { place, owed, shared: Pair::new() }
     }
 
-    /// Counts one in, and runs the light side of the fence.
+    /// Counts one in, and runs the light side of the fence. Returns false if this thread has no pair
+    /// near; then [`Counts::enter_elsewhere`] counts.
+    ///
+    /// This reads a thread local, so only functions that are never inlined may contain it:
+    /// [`Word`](crate::cell::lease::Word) says why.
     #[inline]
-    pub(in super::super) fn enter(&self) {
-        match self.mine() {
-            Some(pair) => {
-                pair.enter();
-                step();
-                compiler_fence(SeqCst);
-            }
-            None => self.enter_shared(),
+    pub(in super::super) fn try_enter(&self) -> bool {
+        let near = NEAR_PAIRS.get().get(self.place as usize);
+        near.inspect(|pair| enter(pair)).is_some()
+    }
+
+    /// Counts one out, as [`Counts::try_enter`] counts in.
+    #[inline]
+    pub(in super::super) fn try_leave(&self) -> bool {
+        let near = NEAR_PAIRS.get().get(self.place as usize);
+        near.inspect(|pair| leave(pair)).is_some()
+    }
+
+    /// Counts one in if the pair is not near, or the thread has no line yet, or can have none.
+    #[cold]
+    #[inline(never)]
+    pub(in super::super) fn enter_elsewhere(&self) {
+        if let Some(pair) = self.pair() {
+            enter(pair);
+        } else {
+            self.shared.entered.fetch_add(1, Relaxed);
+            fence(SeqCst);
         }
     }
 
-    /// Counts one out, and runs the light side of the fence.
-    #[inline]
-    pub(in super::super) fn leave(&self) {
-        match self.mine() {
-            Some(pair) => {
-                pair.leave();
-                step();
-                compiler_fence(SeqCst);
-            }
-            None => self.leave_shared(),
+    /// Counts one out, as [`Counts::enter_elsewhere`] counts in.
+    #[cold]
+    #[inline(never)]
+    pub(in super::super) fn leave_elsewhere(&self) {
+        if let Some(pair) = self.pair() {
+            leave(pair);
+        } else {
+            self.shared.left.fetch_add(1, Release);
+            fence(SeqCst);
         }
     }
 
-    #[cold]
-    fn enter_shared(&self) {
-        self.shared.entered.fetch_add(1, Relaxed);
-        fence(SeqCst);
-    }
-
-    #[cold]
-    fn leave_shared(&self) {
-        self.shared.left.fetch_add(1, Release);
-        fence(SeqCst);
+    /// The pair of the thread that runs this, if it can have one.
+    fn pair(&self) -> Option<&'static Pair> {
+        line().and_then(|line| line.pair(self.place))
     }
 
     /// Whether all who came in went out; see the module.
@@ -137,15 +167,6 @@ impl Counts {
         let of_threads = lines.all.iter().filter_map(|line| line.look(self.place));
         of_threads.chain([&self.shared])
     }
-
-    #[inline]
-    fn mine(&self) -> Option<&'static Pair> {
-        let line = line()?;
-        match line.near.get(self.place as usize) {
-            Some(pair) => Some(pair),
-            None => line.far(self.place),
-        }
-    }
 }
 
 impl Drop for Counts {
@@ -169,13 +190,14 @@ impl Line {
         Self { near, far: array::from_fn(|_| OnceLock::new()) }
     }
 
-    /// A pair that is not near; allocates its bucket.
-    #[cold]
-    fn far(&self, place: u32) -> Option<&Pair> {
-        let (bucket, offset) = bucket_of(place)?;
-        let pairs =
-            self.far[bucket].get_or_init(|| (0..NEAR << bucket).map(|_| Pair::new()).collect());
-        pairs.get(offset)
+    /// The pair; allocates its bucket if it is not near. `None` if the word has no place.
+    fn pair(&self, place: u32) -> Option<&Pair> {
+        self.near.get(place as usize).or_else(|| {
+            let (bucket, offset) = bucket_of(place)?;
+            let pairs =
+                self.far[bucket].get_or_init(|| (0..NEAR << bucket).map(|_| Pair::new()).collect());
+            pairs.get(offset)
+        })
     }
 
     /// The pair, if the thread may have counted in it.
@@ -207,35 +229,24 @@ impl Places {
     }
 }
 
-/// The line of the thread that runs this.
-///
-/// Never inlined: a fiber may go on on another thread in the middle of a function, between counting in
-/// and counting out. If this were a part of that function, the compiler could keep the address of the
-/// first thread's local for the second count, and two threads would write to one line.
-#[inline(never)]
-fn line() -> Option<&'static Line> {
-    MINE.get().or_else(take_line)
+#[inline]
+fn enter(pair: &Pair) {
+    pair.enter();
+    step();
+    compiler_fence(SeqCst);
 }
 
-#[cold]
-fn take_line() -> Option<&'static Line> {
-    if !is_asymmetric() {
-        return None;
-    }
-    // An error: the thread is ending, and has given its line back.
-    let taken = OWNER.try_with(|owner| {
-        let mut lines = lock(&LINES);
-        let line = lines.free.pop().unwrap_or_else(|| {
-            let new: &'static Line = Box::leak(Box::new(Line::new()));
-            lines.all.push(new);
-            new
-        });
-        owner.0.set(Some(line));
-        line
-    });
-    let line = taken.ok();
-    MINE.set(line);
-    line
+#[inline]
+fn leave(pair: &Pair) {
+    pair.leave();
+    step();
+    compiler_fence(SeqCst);
+}
+
+/// The line of the thread that runs this. `None` if it can have none: the light side of the fence would
+/// have to be a locked instruction, or the thread is ending and has given its line back.
+fn line() -> Option<&'static Line> {
+    OWNER.try_with(|owner| owner.0.get().or_else(|| owner.take_line())).ok().flatten()
 }
 
 /// Nothing panics while one of these locks is held.
@@ -249,6 +260,20 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    impl Counts {
+        fn enter(&self) {
+            if !self.try_enter() {
+                self.enter_elsewhere();
+            }
+        }
+
+        fn leave(&self) {
+            if !self.try_leave() {
+                self.leave_elsewhere();
+            }
+        }
+    }
 
     #[test]
     fn places_fill_each_bucket_to_its_end() {

@@ -27,6 +27,16 @@ pub(in super::super) struct Claim(());
 /// Why an enter was refused. A late caller may have had to claim.
 pub(in super::super) struct Refused(pub(in super::super) Option<Claim>);
 
+/// # Fibers
+///
+/// A fiber may go on on another thread between two statements of a function, if code that the function
+/// calls switches it: the code that a lease was taken for, for example. If coming in and going out were
+/// compiled into such a function, the compiler could find the thread's local once and use its address
+/// for both, and two threads would write to one line. So [`Word::enter`] and [`Word::leave`] are never
+/// inlined, and run no code of a caller.
+///
+/// What they do most of the time is a dozen instructions in one piece. The rest is in functions that
+/// they end with, so that they save no registers.
 pub(in super::super) struct Word {
     state: AtomicUsize,
     counts: Counts,
@@ -50,26 +60,57 @@ impl Word {
     }
 
     /// Counts the caller in.
-    #[inline]
+    #[inline(never)]
     pub(in super::super) fn enter(&self) -> Result<(), Refused> {
         if !is_open(self.state.load(Acquire)) {
             return Err(Refused(None));
         }
         step();
-        self.counts.enter();
+        if self.counts.try_enter() { self.look_again() } else { self.enter_elsewhere() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_elsewhere(&self) -> Result<(), Refused> {
+        self.counts.enter_elsewhere();
+        self.look_again()
+    }
+
+    /// Grants what was counted, or counts it out again.
+    #[inline]
+    fn look_again(&self) -> Result<(), Refused> {
         step();
-        if is_open(self.state.load(Acquire)) { Ok(()) } else { Err(Refused(self.leave())) }
+        if is_open(self.state.load(Acquire)) { Ok(()) } else { self.refuse() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self) -> Result<(), Refused> {
+        Err(Refused(self.leave()))
     }
 
     /// Counts the caller out.
-    #[inline]
+    #[inline(never)]
     pub(in super::super) fn leave(&self) -> Option<Claim> {
-        self.counts.leave();
+        if self.counts.try_leave() { self.look_behind() } else { self.leave_elsewhere() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_elsewhere(&self) -> Option<Claim> {
+        self.counts.leave_elsewhere();
+        self.look_behind()
+    }
+
+    /// Claims, if the caller was the last one to leave a closed word.
+    #[inline]
+    fn look_behind(&self) -> Option<Claim> {
         step();
         if is_open(self.state.load(Relaxed)) { None } else { self.leave_closed() }
     }
 
     #[cold]
+    #[inline(never)]
     fn leave_closed(&self) -> Option<Claim> {
         fence(SeqCst);
         step();
