@@ -12,12 +12,11 @@
 mod slots;
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 
-use self::slots::{Held, Slots};
+use self::slots::Slots;
 
 /// A value that many threads read and few replace, one whole `Arc` at a time.
 ///
@@ -61,18 +60,17 @@ impl<T> Swap<T> {
     /// what must live longer. `read` may use this `Swap` again, and may then see a newer value.
     #[inline]
     pub fn peek<R>(&self, read: impl FnOnce(&Arc<T>) -> R) -> R {
-        // One call of `read`, so that it is compiled into this function once.
-        let value = match self.slots.read() {
-            Some(held) => Peeked::Held(held),
-            None => self.loaded(),
-        };
-        read(&value)
+        match self.slots.read() {
+            Some(held) => read(&held),
+            None => self.peek_loaded(read),
+        }
     }
 
     /// While a store is under way, or if too many old values are still being read.
     #[cold]
-    fn loaded(&self) -> Peeked<'_, T> {
-        Peeked::Loaded(self.current.load())
+    #[inline(never)]
+    fn peek_loaded<R>(&self, read: impl FnOnce(&Arc<T>) -> R) -> R {
+        read(&self.current.load())
     }
 
     /// Replaces the current value.
@@ -114,24 +112,6 @@ impl<T> Swap<T> {
             }
             write.cancel();
             old = seen;
-        }
-    }
-}
-
-/// A value that is kept while it is read.
-enum Peeked<'a, T> {
-    Held(Held<'a, T>),
-    Loaded(Guard<Arc<T>>),
-}
-
-impl<T> Deref for Peeked<'_, T> {
-    type Target = Arc<T>;
-
-    #[inline]
-    fn deref(&self) -> &Arc<T> {
-        match self {
-            Self::Held(value) => value,
-            Self::Loaded(value) => value,
         }
     }
 }

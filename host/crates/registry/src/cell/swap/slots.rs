@@ -15,7 +15,8 @@
 //!
 //! **Write**, one writer at a time: set `current` to none; store the value to the `ArcSwap`; put it
 //! into a drained slot, open that slot's word, and make it current; close the word of the slot that was
-//! current before. Its last reader, or the writer, takes the old value out and drops it.
+//! current before. Its last reader, or the writer, takes the old value out, finishes the word, which
+//! drains the slot for the next writer, and drops the value.
 //!
 //! # Why a reader never sees a value that is gone, or another one
 //!
@@ -43,6 +44,7 @@ use loom::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 use std::array;
+use std::mem;
 use std::ops::Deref;
 #[cfg(not(all(loom, test)))]
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,35 +64,27 @@ pub(super) struct Slots<T> {
     /// The slot whose value is the cell's, or [`NONE`].
     current: AtomicUsize,
     all: [Slot<T>; SLOTS],
-    writer: Mutex<Writer>,
+    /// As `current`, while no write is under way. Writers lock it.
+    serving: Mutex<usize>,
 }
 
+/// Aligned, so that the last readers of an old value, who write to its slot's word, take no cache line
+/// from the readers of the current one.
+#[repr(align(64))]
 struct Slot<T> {
     word: Word,
     /// Written only by the thread that opens the word or claims it.
     value: UnsafeCell<Option<Arc<T>>>,
 }
 
-/// What writers know; they lock it.
-struct Writer {
-    /// As `current`, while a write is not under way.
-    serving: Option<usize>,
-    /// The slots that are drained and empty.
-    free: Vec<usize>,
-}
-
-/// A value that stays until this is dropped.
-pub(super) struct Held<'a, T> {
-    slots: &'a Slots<T>,
-    at: usize,
-    slot: &'a Slot<T>,
-    value: &'a Arc<T>,
-}
+/// The right to use the value of a slot, until this is dropped.
+pub(super) struct Held<'a, T>(&'a Slot<T>);
 
 /// A write that has begun: until it is done, readers use the `ArcSwap`.
 pub(super) struct Write<'a, T> {
     slots: &'a Slots<T>,
-    writer: MutexGuard<'a, Writer>,
+    /// As `current` was before the write, and locked by the writer.
+    serving: MutexGuard<'a, usize>,
 }
 
 // SAFETY: what is shared is an `Arc<T>`, which needs both of `T`. The cell around it is written to by
@@ -100,8 +94,7 @@ unsafe impl<T: Send + Sync> Sync for Slot<T> {}
 impl<T> Slots<T> {
     pub(super) fn new(value: Arc<T>) -> Self {
         let all = array::from_fn(|_| Slot { word: Word::drained(), value: UnsafeCell::new(None) });
-        let writer = Writer { serving: None, free: (0..SLOTS).rev().collect() };
-        let slots = Self { current: AtomicUsize::new(NONE), all, writer: Mutex::new(writer) };
+        let slots = Self { current: AtomicUsize::new(NONE), all, serving: Mutex::new(NONE) };
         slots.write().publish(value);
         slots
     }
@@ -109,20 +102,12 @@ impl<T> Slots<T> {
     /// The current value, if it can be had without the `ArcSwap`.
     #[inline]
     pub(super) fn read(&self) -> Option<Held<'_, T>> {
-        let at = self.current.load(Ordering::Acquire);
-        let slot = self.all.get(at)?;
+        let slot = self.all.get(self.current.load(Ordering::Acquire))?;
         step();
         match slot.word.enter() {
-            Ok(()) => {
-                // SAFETY: this thread is in, so until it leaves no thread writes to the cell: those
-                // who do hold the claim of the word, or open it after it drained. The reference lives
-                // as long as `Held`, which leaves when it is dropped.
-                let value = slot.value.with(|value| unsafe { (*value).as_ref() });
-                let Some(value) = value else { unreachable!("an open slot has a value") };
-                Some(Held { slots: self, at, slot, value })
-            }
+            Ok(()) => Some(Held(slot)),
             Err(Refused(claim)) => {
-                self.settle(at, claim);
+                slot.settle(claim);
                 None
             }
         }
@@ -130,63 +115,59 @@ impl<T> Slots<T> {
 
     /// Begins a write.
     pub(super) fn write(&self) -> Write<'_, T> {
-        let writer = self.lock();
+        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(NONE, Ordering::Relaxed);
         step();
-        Write { slots: self, writer }
+        Write { slots: self, serving }
     }
+}
 
+impl<T> Slot<T> {
     #[inline]
-    fn settle(&self, slot: usize, claim: Option<Claim>) {
+    fn settle(&self, claim: Option<Claim>) {
         if let Some(claim) = claim {
-            self.empty(slot, claim);
+            self.empty(claim);
         }
     }
 
     #[cold]
-    fn empty(&self, at: usize, claim: Claim) {
-        let slot = &self.all[at];
+    #[inline(never)]
+    fn empty(&self, claim: Claim) {
         // SAFETY: the claim is given to one thread, after all others have left and before the word is
-        // opened again, which takes the slot from the list of free ones.
-        let old = slot.value.with_mut(|value| unsafe { (*value).take() });
-        slot.word.finish(claim);
+        // opened again, for which it has to be drained.
+        let old = self.value.with_mut(|value| unsafe { (*value).take() });
         step();
-        self.lock().free.push(at);
-        // The value may run a caller's code when it goes: no lock is held.
+        self.word.finish(claim);
+        // After the slot can be used again: the value may run a caller's code when it goes.
         drop(old);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> Write<'_, T> {
     /// Ends the write: `value`, which the `ArcSwap` has by now, is current.
     pub(super) fn publish(mut self, value: Arc<T>) {
-        let slots = self.slots;
-        let before = self.writer.serving.take();
-        if let Some(at) = self.writer.free.pop() {
-            let slot = &slots.all[at];
-            // SAFETY: a slot in the list is drained and empty, and the list gave it to this thread.
-            slot.value.with_mut(|cell| unsafe { *cell = Some(value) });
+        let all = &self.slots.all;
+        let free = all.iter().position(|slot| slot.word.is_drained());
+        if let Some(at) = free {
+            // SAFETY: nobody is in a drained slot, and nobody gets in before its word is opened. This
+            // thread does that, because it has the lock of the writers.
+            all[at].value.with_mut(|cell| unsafe { *cell = Some(value) });
             step();
-            slot.word.open();
+            all[at].word.open();
             step();
-            slots.current.store(at, Ordering::Release);
-            self.writer.serving = Some(at);
+            self.slots.current.store(at, Ordering::Release);
         }
-        drop(self);
-        if let Some(before) = before {
-            let (_first, claim) = slots.all[before].word.close();
-            slots.settle(before, claim);
+        let before = mem::replace(&mut *self.serving, free.unwrap_or(NONE));
+        drop(self.serving);
+        if let Some(before) = all.get(before) {
+            let (_first, claim) = before.word.close();
+            before.settle(claim);
         }
     }
 
     /// Ends the write: nothing was stored to the `ArcSwap`.
     pub(super) fn cancel(self) {
-        let serving = self.writer.serving.unwrap_or(NONE);
-        self.slots.current.store(serving, Ordering::Release);
+        self.slots.current.store(*self.serving, Ordering::Release);
     }
 }
 
@@ -195,14 +176,19 @@ impl<T> Deref for Held<'_, T> {
 
     #[inline]
     fn deref(&self) -> &Arc<T> {
-        self.value
+        // SAFETY: this thread is in, so until it leaves no thread writes to the cell: those who do
+        // hold the claim of the word, or open it after it drained. The reference lives no longer than
+        // `self`, which leaves when it is dropped.
+        let value = self.0.value.with(|value| unsafe { (*value).as_ref() });
+        let Some(value) = value else { unreachable!("an open slot has a value") };
+        value
     }
 }
 
 impl<T> Drop for Held<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.slots.settle(self.at, self.slot.word.leave());
+        self.0.settle(self.0.word.leave());
     }
 }
 
