@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use divan::Bencher;
-use plugbay_registry::{Leased, Registry};
+use plugbay_registry::{Leased, Registry, Swap, Table};
 
 const NAMES: [&str; 8] = ["cbor", "csv", "hex", "json", "msgpack", "toml", "xml", "yaml"];
 const NAME: &str = "json";
@@ -35,8 +35,17 @@ static REGISTRY: LazyLock<Registry<u64>> = LazyLock::new(|| {
     registry
 });
 
+static SET: LazyLock<Swap<Table<Arc<Leased<u64>>>>> = LazyLock::new(|| {
+    let entries = NAMES.iter().zip(0..).map(|(name, at)| (*name, Arc::new(Leased::new(at))));
+    match Table::try_from_iter(entries) {
+        Ok(table) => Swap::new(table),
+        Err(twice) => panic!("{twice}"),
+    }
+});
+
 fn main() {
     LazyLock::force(&LIMIT);
+    LazyLock::force(&SET);
     LazyLock::force(&REGISTRY);
     divan::main();
 }
@@ -52,6 +61,20 @@ fn limit(bencher: Bencher) {
 #[divan::bench(threads = THREADS, sample_size = TOGETHER)]
 fn get(bencher: Bencher) {
     bencher.bench(|| black_box(REGISTRY.get(black_box(NAME)).map(|lease| *lease).ok()));
+}
+
+/// What a call by one of Plugbay's handles does: it finds the entry by its position in the current set,
+/// and holds both for the length of the call.
+#[divan::bench(threads = THREADS, sample_size = TOGETHER)]
+fn call_by_handle(bencher: Bencher) {
+    let at = SET.load().index_of(NAME).unwrap_or_default();
+    bencher.bench(|| {
+        SET.peek(|table| {
+            let (_, entry) = table.at(black_box(at))?;
+            let pass = entry.enter().ok()?;
+            Some(black_box(*pass))
+        })
+    });
 }
 
 /// A request's way: the snapshot was loaded before, the lease is taken from it.
