@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::{Arc, Barrier};
-use std::time::Instant;
 
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use plugbay_registry::{Leased, Registry, Swap, Table as Names};
 
-use crate::measure::{Spread, median};
+use crate::measure::{Spread, cpu_time, median};
 use crate::table::{Budget, Table};
 
 const READERS: usize = 8;
@@ -61,15 +60,17 @@ fn by_handle(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Nanoseconds per read of each of `threads` threads that read at the same time.
+/// Nanoseconds of CPU time per read, of each of `threads` threads that read at the same time. Threads
+/// that get in each other's way use more of it; a thread that waits for a processor does not.
 fn per_read(threads: usize, read: &(impl Fn() -> Result<()> + Sync)) -> Result<f64> {
     let start = Barrier::new(threads);
     let times = std::thread::scope(|scope| {
         let reader = || -> Result<f64> {
             start.wait();
-            let began = Instant::now();
+            let began = cpu_time();
             (0..TOGETHER).try_for_each(|_| read())?;
-            Ok(began.elapsed().as_nanos() as f64 / f64::from(TOGETHER))
+            let took = cpu_time().saturating_sub(began);
+            Ok(took.as_secs_f64() * 1e9 / f64::from(TOGETHER))
         };
         let readers: Vec<_> = (0..threads).map(|_| scope.spawn(reader)).collect();
         let times = readers.into_iter().map(|reader| match reader.join() {

@@ -69,6 +69,20 @@ fn time(call: &mut impl FnMut() -> Result<()>, calls: u32) -> Result<f64> {
     Ok(began.elapsed().as_nanos() as f64 / f64::from(calls))
 }
 
+/// The CPU time that this thread has used.
+#[cfg(unix)]
+pub(crate) fn cpu_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
+/// Without a CPU clock for threads, wall time is used.
+#[cfg(not(unix))]
+pub(crate) fn cpu_time() -> Duration {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    START.elapsed()
+}
+
 /// The median of some numbers.
 pub fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     Spread::of(numbers).median
