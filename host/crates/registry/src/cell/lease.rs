@@ -66,7 +66,8 @@
 //!
 //! *Leases that move.* A lease may be given back on another thread, or by a task that moved. Its coming
 //! in is in one line and its going out in another; only the sums are compared. Whatever moved the lease
-//! orders the two, so who sees the going out sees the coming in.
+//! orders the two, so who sees the going out sees the coming in. Each of the two finds the line of the
+//! thread that it runs on, even if a fiber switched threads in between (`word.rs`).
 //!
 //! *Threads without a line* count in a pair of the word itself, by read-modify-writes. The argument is
 //! the same.
