@@ -54,6 +54,19 @@ fn a_cancelled_write_changes_nothing() {
     assert_eq!(slots.read().expect("current").check(), 1);
 }
 
+#[test]
+fn the_last_reader_empties_a_slot_while_a_write_is_under_way() {
+    let there = Arc::new(AtomicUsize::new(0));
+    let slots = Slots::new(Value::new(1, &there));
+    let held = slots.read().expect("current");
+    slots.write().publish(Value::new(2, &there));
+    let write = slots.write();
+    drop(held);
+    assert_eq!(there.load(SeqCst), 1, "the reader needs no lock to drop the old value");
+    write.publish(Value::new(3, &there));
+    assert_eq!(slots.read().expect("current").check(), 3);
+}
+
 /// Stores the next value under a reader of the one before, `more` times.
 fn nest(swap: &Swap<Value>, there: &Arc<AtomicUsize>, more: usize) {
     swap.peek(|value| {
