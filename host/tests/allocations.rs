@@ -1,4 +1,4 @@
-//! What a warm call allocates: the answer, and nothing else.
+//! What a warm call allocates: the answer, and nothing else that grows with its input.
 //!
 //! The counts are of the calling thread, so the host's own threads do not disturb them.
 
@@ -6,7 +6,7 @@ mod support;
 
 use allocation_counter::{AllocationInfo, measure};
 use plugbay::Codec;
-use plugbay_fixtures::Guest;
+use plugbay_fixtures::{Behaviour, Export, Guest};
 use support::place;
 
 /// A document in CBOR: a byte string of `size` bytes in all.
@@ -34,6 +34,22 @@ fn a_warm_codec_call_allocates_its_answer_only() {
         });
         assert_eq!(allocated.count_total, 1, "{size} bytes: {allocated:?}");
         assert_eq!(allocated.bytes_total, u64::from(size), "{size} bytes: {allocated:?}");
+    }
+}
+
+#[test]
+fn a_line_of_the_log_is_copied_only_as_far_as_it_is_written() {
+    for (name, behaviour) in
+        [("long", Behaviour::LogLong(1, 16 << 20)), ("fields", Behaviour::LogFields(500_000))]
+    {
+        let guest = Guest::codec(name).on(Export::Encode, behaviour);
+        let site = place().plugin(&format!("{name}.wasm"), guest).host();
+        let codec = site.codec(name).expect("the codec is loaded");
+        let document = document(64);
+        let allocated = warm(|| {
+            codec.encode_document(&document).expect("an answer");
+        });
+        assert!(allocated.bytes_total < 256 << 10, "{name}: {allocated:?}");
     }
 }
 

@@ -7,11 +7,11 @@ use crate::escaped;
 
 /// The maximum size of a message, and of all fields of a line together, in bytes as written; the
 /// rest is cut.
-const MAX_TEXT: usize = 8 * 1024;
+pub const MAX_LOG_TEXT: usize = 8 * 1024;
 /// The longest name of a field, in bytes.
 const MAX_NAME: usize = 256;
 /// The maximum number of fields of a line.
-const MAX_FIELDS: usize = 32;
+pub const MAX_LOG_FIELDS: usize = 32;
 
 /// The level of a line, the most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,8 +88,8 @@ struct Message<'a>(&'a str);
 
 impl fmt::Display for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut room = Room { to: f, left: MAX_TEXT };
-        room.write_str(&escaped(cut(self.0, MAX_TEXT)))
+        let mut room = Room { to: f, left: MAX_LOG_TEXT };
+        room.write_str(&escaped(cut(self.0, MAX_LOG_TEXT)))
     }
 }
 
@@ -99,8 +99,8 @@ struct Fields<'a, N, V>(&'a [(N, V)]);
 
 impl<N: AsRef<str>, V: AsRef<str>> fmt::Display for Fields<'_, N, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut room = Room { to: f, left: MAX_TEXT };
-        for (index, (name, value)) in self.0.iter().take(MAX_FIELDS).enumerate() {
+        let mut room = Room { to: f, left: MAX_LOG_TEXT };
+        for (index, (name, value)) in self.0.iter().take(MAX_LOG_FIELDS).enumerate() {
             let (name, value) = (cut(name.as_ref(), MAX_NAME), cut(value.as_ref(), room.left));
             let space = if index == 0 { "" } else { " " };
             if !name.is_empty() && name.chars().all(is_plain) {
@@ -144,16 +144,18 @@ mod tests {
 
     #[test]
     fn lines_and_fields_are_bounded() {
-        for text in ["é".repeat(MAX_TEXT), "\u{1b}".repeat(MAX_TEXT), "x\n".repeat(MAX_TEXT)] {
+        for text in
+            ["é".repeat(MAX_LOG_TEXT), "\u{1b}".repeat(MAX_LOG_TEXT), "x\n".repeat(MAX_LOG_TEXT)]
+        {
             let written = Message(&text).to_string().len();
-            assert!((MAX_TEXT - 8..=MAX_TEXT).contains(&written), "{written}");
-            let fields = vec![("n", &text); MAX_FIELDS];
-            assert!(Fields(&fields).to_string().len() <= MAX_TEXT);
+            assert!((MAX_LOG_TEXT - 8..=MAX_LOG_TEXT).contains(&written), "{written}");
+            let fields = vec![("n", &text); MAX_LOG_FIELDS];
+            assert!(Fields(&fields).to_string().len() <= MAX_LOG_TEXT);
             assert!(Fields(&[(&text, "")]).to_string().len() <= MAX_NAME * 6 + 8);
         }
         let fields = vec![("n", "a\nb"); 100];
         let text = Fields(&fields).to_string();
-        assert_eq!(text.matches("n=\"a\\nb\"").count(), MAX_FIELDS);
+        assert_eq!(text.matches("n=\"a\\nb\"").count(), MAX_LOG_FIELDS);
     }
 
     #[test]

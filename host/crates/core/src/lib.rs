@@ -51,7 +51,7 @@ pub use description::{CapabilityDescription, Description, DescriptionError, Rout
 pub use digest::{Digest, ParseDigestError};
 pub use escaped::escaped;
 pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};
-pub use guest_log::{LogLevel, write_log, write_output};
+pub use guest_log::{LogLevel, MAX_LOG_FIELDS, MAX_LOG_TEXT, write_log, write_output};
 pub use kind::built_in::*;
 pub use kind::{BUILT_IN, BuiltIn, CapabilityKey, Kind, Provider};
 pub use metrics::GuestMetrics;

@@ -9,7 +9,7 @@ use plugbay_core::{Artifact, Prepared, Reason, Refusal, Runtime};
 use tokio::runtime::Handle;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
+use crate::bindings::plugbay::plugin::types;
 use crate::call::calls::WasmKind;
 use crate::call::erased::{AnyKind, Erased};
 use crate::call::lifecycle::Lifecycle;
@@ -22,6 +22,7 @@ use crate::load::compile::{Compiler, CompilerCommand};
 use crate::load::prepared::WasmPrepared;
 use crate::load::scan::{self, Form};
 use crate::load::world::{self, CODECS, IMPORTS, LIFECYCLE, PACKAGE};
+use crate::sandbox::imports;
 use crate::sandbox::state::State;
 #[cfg(feature = "wasi")]
 use crate::wasi::{self, Resolve, System};
@@ -111,9 +112,7 @@ impl Builder {
     pub fn build(self) -> Result<WasmRuntime, EngineError> {
         let mut pure = Linker::new(self.engine.wasmtime());
         types::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
-        log::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
-        metrics::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
-        codecs::add_to_linker::<_, HasSelf<State>>(&mut pure, |state| state)?;
+        imports::add_to_linker(&mut pure)?;
         for link in &self.links {
             link(&mut pure)?;
         }

@@ -165,7 +165,7 @@ impl Sandbox {
     }
 
     /// Counts a line of the log. Returns whether the limit allows it.
-    fn may_log(&self) -> bool {
+    pub(crate) fn may_log(&self) -> bool {
         let taken = self.logs.as_ref().map_or(Ok(()), |quota| quota.take(Instant::now()));
         taken.map_err(|exceeded| self.report_limit(LOGS, exceeded.report)).is_ok()
     }

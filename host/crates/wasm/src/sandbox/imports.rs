@@ -1,13 +1,23 @@
 //! The host's side of the imports: `log`, `metrics`, `codecs`.
 //!
+//! A guest's arguments are read where they lie in its memory, and no further than they are needed: a line of the
+//! log has at most [`MAX_LOG_FIELDS`] fields, whatever the guest passes. Otherwise a single call with large
+//! arguments could hold its thread, which may serve sockets, for as long as they take to be copied.
+//!
 //! A call of another plugin is awaited on the fiber of the caller: it blocks no thread, however long
-//! it takes.
+//! it takes. If its document is large, the call yields before it copies the document.
 
+use futures_lite::future::yield_now;
 use plugbay_core::codec::Direction;
-use plugbay_core::{Blame, CallError, CallErrorKind, LogLevel, OwnedContext, cut};
+use plugbay_core::{
+    Blame, CallError, CallErrorKind, LogLevel, MAX_LOG_FIELDS, MAX_LOG_TEXT, OwnedContext, cut,
+    write_log,
+};
+use wasmtime::component::{Linker, WasmList, WasmStr};
+use wasmtime::{Result, StoreContext, StoreContextMut};
 
 use super::state::State;
-use crate::bindings::plugbay::plugin::{codecs, log, metrics, types};
+use crate::bindings::plugbay::plugin::{codecs, log, types};
 
 /// The field by which a guest's panic hook marks its log line, and its value in that of the SDK.
 const PANIC_FIELD: (&str, &str) = ("panic", "true");
@@ -15,36 +25,97 @@ const PANIC_FIELD: (&str, &str) = ("panic", "true");
 /// A panic's message is cut to this many bytes.
 const MAX_PANIC: usize = 8 * 1024;
 
+/// A name of a codec or a metric is cut to this many bytes. Valid ones are shorter.
+const MAX_NAME: usize = 256;
+
+/// The size of a document, in bytes, from which on a call yields before it copies the document.
+const LARGE: usize = 64 << 10;
+
 /// What a nested call returns to the guest.
 type Answer = Result<Vec<u8>, types::Error>;
 
 impl types::Host for State {}
 
-impl log::Host for State {
-    fn write(
-        &mut self,
-        level: log::Level,
-        message: String,
-        fields: Vec<(String, String)>,
-    ) -> wasmtime::Result<()> {
-        self.host_call()?;
-        let mark = fields.iter().find(|(name, _)| name == PANIC_FIELD.0);
-        if let Some((_, value)) = mark.filter(|_| level == log::Level::Error) {
-            // The error of the call has the message: it is not logged as well, unless the guest goes on.
-            let unlogged = value == PANIC_FIELD.1 && fields.len() == 1;
-            self.note_panic(cut(&message, MAX_PANIC).into_owned(), unlogged);
-            if unlogged {
-                return Ok(());
-            }
-        }
-        self.sandbox.write_log(log_level(level), &message, &fields);
+/// Defines the functions of all imports.
+///
+/// # Errors
+///
+/// If one of them is defined already.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+    let mut log = linker.instance("plugbay:plugin/log@1.0.0")?;
+    log.func_wrap("write", write)?;
+    log.func_wrap("enabled", |mut store: StoreContextMut<'_, State>, (level,): (log::Level,)| {
+        store.data_mut().host_call()?;
+        Ok((log_level(level).is_enabled(),))
+    })?;
+    let mut metrics = linker.instance("plugbay:plugin/metrics@1.0.0")?;
+    metrics.func_wrap("add", |mut store, (name, delta): (WasmStr, u64)| {
+        let name = counted_name(&mut store, &name)?;
+        store.data().metrics.add(&name, delta);
         Ok(())
-    }
+    })?;
+    metrics.func_wrap("set", |mut store, (name, value): (WasmStr, f64)| {
+        let name = counted_name(&mut store, &name)?;
+        store.data().metrics.set(&name, value);
+        Ok(())
+    })?;
+    let mut codecs = linker.instance("plugbay:plugin/codecs@1.0.0")?;
+    codecs.func_wrap("available", |mut store: StoreContextMut<'_, State>, (): ()| {
+        Ok((store.data_mut().available()?,))
+    })?;
+    codecs.func_wrap_async("encode", |store, (name, document): (WasmStr, WasmList<u8>)| {
+        Box::new(convert(store, name, Direction::Encode, document))
+    })?;
+    codecs.func_wrap_async("decode", |store, (name, bytes): (WasmStr, WasmList<u8>)| {
+        Box::new(convert(store, name, Direction::Decode, bytes))
+    })?;
+    Ok(())
+}
 
-    fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
-        self.host_call()?;
-        Ok(log_level(level).is_enabled())
+/// Writes a line to the log.
+fn write(
+    mut store: StoreContextMut<'_, State>,
+    (level, message, fields): (log::Level, WasmStr, WasmList<(WasmStr, WasmStr)>),
+) -> Result<()> {
+    store.data_mut().host_call()?;
+    let count = fields.len();
+    let fields: Vec<_> =
+        fields.iter(&mut store)?.take(MAX_LOG_FIELDS).collect::<Result<Vec<_>>>()?;
+    let texts = |(name, value): &(WasmStr, WasmStr)| {
+        Ok((start(&store, name, MAX_LOG_TEXT)?, start(&store, value, MAX_LOG_TEXT)?))
+    };
+    let fields: Vec<(String, String)> = fields.iter().map(texts).collect::<Result<_>>()?;
+    let mark = fields.iter().find(|(name, _)| name == PANIC_FIELD.0);
+    if let Some((_, value)) = mark.filter(|_| level == log::Level::Error) {
+        // The error of the call has the message: it is not logged as well, unless the guest goes on.
+        let unlogged = value == PANIC_FIELD.1 && count == 1;
+        let text = cut(message.to_str(&store)?, MAX_PANIC).into_owned();
+        store.data_mut().note_panic(text, unlogged);
+        if unlogged {
+            return Ok(());
+        }
     }
+    if store.data().sandbox.may_log() {
+        let message = start(&store, &message, MAX_LOG_TEXT)?;
+        write_log(store.data().sandbox.label(), log_level(level), &message, &fields);
+    }
+    Ok(())
+}
+
+/// The beginning of a guest's text.
+fn start<'a>(
+    store: impl Into<StoreContext<'a, State>>,
+    text: &WasmStr,
+    most: usize,
+) -> Result<String> {
+    let text = text.to_str(store)?;
+    Ok(text[..text.floor_char_boundary(most)].to_owned())
+}
+
+/// Counts a call of the host, and returns the name that it is about.
+fn counted_name(store: &mut StoreContextMut<'_, State>, name: &WasmStr) -> Result<String> {
+    store.data_mut().host_call()?;
+    start(&*store, name, MAX_NAME)
 }
 
 fn log_level(level: log::Level) -> LogLevel {
@@ -57,23 +128,9 @@ fn log_level(level: log::Level) -> LogLevel {
     }
 }
 
-impl metrics::Host for State {
-    fn add(&mut self, name: String, delta: u64) -> wasmtime::Result<()> {
-        self.host_call()?;
-        self.metrics.add(&name, delta);
-        Ok(())
-    }
-
-    fn set(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
-        self.host_call()?;
-        self.metrics.set(&name, value);
-        Ok(())
-    }
-}
-
 impl State {
     /// Counts a call of another plugin; returns the context for it.
-    fn caller(&mut self) -> wasmtime::Result<Result<OwnedContext, CallError>> {
+    fn caller(&mut self) -> Result<Result<OwnedContext, CallError>> {
         self.host_call()?;
         let caller = self.context.clone();
         Ok(caller.ok_or_else(|| {
@@ -83,31 +140,8 @@ impl State {
         }))
     }
 
-    /// Calls another plugin's codec.
-    async fn convert(
-        &mut self,
-        name: &str,
-        direction: Direction,
-        input: Vec<u8>,
-    ) -> wasmtime::Result<Answer> {
-        let caller = self.caller()?;
-        let answer = async {
-            let caller = caller?;
-            let context = caller.get().nested()?;
-            context.services().convert_async(context, name, direction, input).await
-        };
-        Ok(answer.await.map_err(|error| self.failed(&error)))
-    }
-
-    /// Notes whether the other plugin was overloaded; returns the error for the guest.
-    fn failed(&mut self, error: &CallError) -> types::Error {
-        self.upstream.note(error);
-        to_guest(error)
-    }
-}
-
-impl codecs::Host for State {
-    fn available(&mut self) -> wasmtime::Result<Vec<codecs::CodecInfo>> {
+    /// The codecs of the generation with which the current call began.
+    fn available(&mut self) -> Result<Vec<codecs::CodecInfo>> {
         self.host_call()?;
         let infos = self.context.as_ref().map(|context| context.get().services().codecs());
         let infos = infos
@@ -117,13 +151,33 @@ impl codecs::Host for State {
         Ok(infos.collect())
     }
 
-    async fn encode(&mut self, name: String, document: Vec<u8>) -> wasmtime::Result<Answer> {
-        self.convert(&name, Direction::Encode, document).await
+    /// Notes whether the other plugin was overloaded; returns the error for the guest.
+    fn failed(&mut self, error: &CallError) -> types::Error {
+        self.upstream.note(error);
+        to_guest(error)
     }
+}
 
-    async fn decode(&mut self, name: String, bytes: Vec<u8>) -> wasmtime::Result<Answer> {
-        self.convert(&name, Direction::Decode, bytes).await
+/// Calls another plugin's codec.
+async fn convert(
+    mut store: StoreContextMut<'_, State>,
+    name: WasmStr,
+    direction: Direction,
+    input: WasmList<u8>,
+) -> Result<(Answer,)> {
+    if input.len() > LARGE {
+        // Who runs the call may now continue it on a thread that serves no sockets.
+        yield_now().await;
     }
+    let caller = store.data_mut().caller()?;
+    let name = start(&store, &name, MAX_NAME)?;
+    let input = input.as_le_slice(&store).to_vec();
+    let answer = async {
+        let caller = caller?;
+        let context = caller.get().nested()?;
+        context.services().convert_async(context, &name, direction, input).await
+    };
+    Ok((answer.await.map_err(|error| store.data_mut().failed(&error)),))
 }
 
 /// The error of a nested call, for the calling plugin.

@@ -20,7 +20,7 @@ pub(crate) mod folders;
     )
 )]
 pub(crate) mod grants;
-mod imports;
+pub(crate) mod imports;
 pub(crate) mod limits;
 pub(crate) mod meter;
 pub(crate) mod state;
