@@ -5,9 +5,9 @@
 //! a half milliseconds later; if its call has not ended by then, it continues on a thread of [`queue`].
 //! Those threads have a lower priority, and plugins take turns on them.
 //!
-//! A tick interrupts a guest. It does not interrupt the host while it copies a guest's large answer, or the
-//! arguments of a call of the host. So a request with a large body does not begin on its connection's
-//! thread, and neither does one for a plugin whose calls have held such a thread too long ([`hold`], [`slow`]).
+//! A tick interrupts a guest. It does not interrupt the host while it copies a guest's large answer. So a request
+//! with a large body does not begin on its connection's thread, and neither does one for a plugin whose calls
+//! have held such a thread too long ([`hold`], [`slow`]).
 
 mod hold;
 mod queue;
@@ -21,7 +21,7 @@ use tracing::{Instrument as _, Span};
 
 use self::hold::Hold;
 use self::queue::Queue;
-use self::slow::Slow;
+use self::slow::{Begins, Slow};
 
 /// The largest body, in bytes, of a request that begins on its connection's thread, which copies it into
 /// the guest.
@@ -60,12 +60,11 @@ impl Guests {
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Lost> {
         let mut call = Box::pin(call);
-        if size <= SMALL && !self.slow.holds(plugin) {
+        let begins = if size <= SMALL { self.slow.begins(plugin) } else { Begins::Queued };
+        if begins != Begins::Queued {
             let hold = Hold::begin();
             let answer = poll_once(&mut call).await;
-            if hold.is_too_long() {
-                self.slow.note(plugin);
-            }
+            self.slow.ended(plugin, begins, hold.is_too_long());
             if let Some(answer) = answer {
                 return Ok(answer);
             }
