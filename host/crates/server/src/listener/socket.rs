@@ -6,6 +6,9 @@
 //! - **A client that closed its writing half may wait for an answer.** [`Socket::gone`] tells it from a
 //!   client that left, as far as possible: the kernel reports a reset at once, but a client that closed its
 //!   socket and one that only finished sending look the same.
+//! - **A large answer leaves in slices.** The kernel copies what it takes before a write returns, megabytes
+//!   at once, and a client that reads quickly makes room for more at once. So a write is small, and after a
+//!   few of them the connection lets the others have its thread.
 
 use std::io;
 use std::net::Shutdown;
@@ -18,6 +21,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -34,12 +38,17 @@ const LINGER_IDLE: Duration = Duration::from_secs(1);
 const LINGER_STOPPING: Duration = Duration::from_millis(250);
 /// The maximum number of bytes that it reads while it lingers.
 const LINGER_BYTES: usize = 256 << 20;
+/// The maximum number of bytes of one write.
+const WRITE: usize = 64 << 10;
+/// After as many bytes a connection lets others have its thread. It takes well under a millisecond to write
+/// them.
+const TURN: usize = 256 << 10;
 
 /// The socket of a connection, shared with [`SocketIo`]: observes the client while hyper reads and writes.
 #[derive(Clone)]
 pub(super) struct Socket {
     stream: Arc<TcpStream>,
-    /// Whether the last write had to wait for the client to read.
+    /// Whether the last write had to wait, for the client to read or for other connections.
     is_blocked: Arc<AtomicBool>,
 }
 
@@ -50,7 +59,7 @@ impl Socket {
 
     /// The half for hyper. Once `stopping` is cancelled it lingers only for [`LINGER_STOPPING`].
     pub(super) fn io(&self, stopping: CancellationToken) -> SocketIo {
-        SocketIo { socket: self.clone(), stopping, linger: None }
+        SocketIo { socket: self.clone(), stopping, linger: None, written: 0, pause: None }
     }
 
     /// Whether bytes of an answer wait for the client to read.
@@ -77,24 +86,43 @@ pub(super) struct SocketIo {
     stopping: CancellationToken,
     /// Set once the connection is closed for writing.
     linger: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// The bytes that were written since the last pause.
+    written: usize,
+    /// Set while others have the thread.
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl SocketIo {
     fn poll_written(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         let Socket { stream, is_blocked } = &self.socket;
-        loop {
+        if self.written >= TURN {
+            is_blocked.store(true, Ordering::Relaxed);
+            // The runtime looks for events of other sockets before it continues this task.
+            let pause = self.pause.get_or_insert_with(|| {
+                std::thread::yield_now();
+                Box::pin(yield_now())
+            });
+            ready!(pause.as_mut().poll(cx));
+            (self.pause, self.written) = (None, 0);
+        }
+        let written = loop {
             let ready = stream.poll_write_ready(cx);
             is_blocked.store(ready.is_pending(), Ordering::Relaxed);
+            if ready.is_pending() {
+                self.written = 0;
+            }
             ready!(ready)?;
             match write(stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
+                written => break written?,
             }
-        }
+        };
+        self.written += written;
+        Poll::Ready(Ok(written))
     }
 }
 
@@ -118,19 +146,29 @@ impl AsyncRead for SocketIo {
 
 impl AsyncWrite for SocketIo {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        let bytes = &bytes[..bytes.len().min(WRITE)];
         self.poll_written(cx, |stream| stream.try_write(bytes))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_written(cx, |stream| stream.try_write_vectored(buffers))
+        match buffers.iter().find(|it| it.len() > WRITE) {
+            // The head of an answer leaves with the beginning of its body.
+            Some(large) => {
+                let first = buffers.iter().take_while(|it| it.len() <= WRITE);
+                let first = first.map(|it| io::IoSlice::new(it));
+                let slices: Vec<_> = first.chain([io::IoSlice::new(&large[..WRITE])]).collect();
+                self.poll_written(cx, |stream| stream.try_write_vectored(&slices))
+            }
+            None => self.poll_written(cx, |stream| stream.try_write_vectored(buffers)),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -197,5 +235,65 @@ async fn linger(stream: Arc<TcpStream>, stopping: CancellationToken) {
     tokio::select! {
         _ = timeout(LINGER, drained) => {}
         () = stopped => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Read as _;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A socket, and a thread that reads all that arrives at its other end.
+    async fn read_by_a_thread() -> (SocketIo, std::thread::JoinHandle<Vec<u8>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut read = Vec::new();
+            client.read_to_end(&mut read).unwrap();
+            read
+        });
+        let (stream, _) = listener.accept().await.unwrap();
+        (Socket::new(stream).io(CancellationToken::new()), reader)
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_lets_others_have_their_turns() {
+        let (mut io, reader) = read_by_a_thread().await;
+        let answer = vec![7; 32 * TURN];
+        let (in_turn, all) = (Cell::new(0), Cell::new(0));
+        let others = async {
+            while all.get() < answer.len() {
+                in_turn.set(0);
+                yield_now().await;
+            }
+        };
+        let writing = async {
+            while all.get() < answer.len() {
+                let written = io.write(&answer[all.get()..]).await.unwrap();
+                in_turn.set(in_turn.get() + written);
+                all.set(all.get() + written);
+                assert!(in_turn.get() < TURN + WRITE, "{} bytes in one turn", in_turn.get());
+            }
+            drop(io);
+        };
+        tokio::join!(biased; writing, others);
+        assert!(reader.join().unwrap() == answer);
+    }
+
+    #[tokio::test]
+    async fn the_head_of_an_answer_leaves_with_the_beginning_of_its_body() {
+        let (mut io, reader) = read_by_a_thread().await;
+        let (head, body) = (vec![1; 100], vec![2; WRITE + 1]);
+        let buffers = [io::IoSlice::new(&head), io::IoSlice::new(&body), io::IoSlice::new(&head)];
+        let written = io.write_vectored(&buffers).await.unwrap();
+        assert_eq!(written, head.len() + WRITE);
+        assert_eq!(io.write(&body).await.unwrap(), WRITE);
+        drop(io);
+        assert!(reader.join().unwrap() == [head, body[1..].to_vec(), body[1..].to_vec()].concat());
     }
 }
