@@ -14,22 +14,24 @@ use crate::set::{
     Balancing, Capability, Generation, Member, Retries, Rule, Running, Target, Trial,
 };
 
-/// Whether two generations serve the same plugin versions, with the same configuration and trials.
-pub(crate) fn is_same(old: &Generation, new: &Generation) -> bool {
+/// Whether a generation already serves exactly these members, with this configuration.
+pub(crate) fn is_same<'m>(
+    old: &Generation,
+    config: &Arc<Config>,
+    members: impl ExactSizeIterator<Item = &'m Member>,
+) -> bool {
     let trial = |member: &Member| member.canary.as_ref().map(|it| Arc::as_ptr(&it.trial));
     let same_versions = |old: &Member, new: &Member| {
         old.all().count() == new.all().count()
             && old.all().zip(new.all()).all(|(old, new)| Arc::ptr_eq(old, new))
             && trial(old) == trial(new)
     };
-    let same_member = |name: &str, member: &Member| {
-        old.plugins
-            .get(name)
-            .is_some_and(|it| same_versions(it, member) && it.source == member.source)
+    let same_member = |member: &Member| {
+        let old = old.plugins.get(&member.running.identity.name);
+        old.is_some_and(|it| same_versions(it, member) && it.source == member.source)
     };
-    old.config == new.config
-        && old.plugins.len() == new.plugins.len()
-        && new.plugins.iter().all(|(name, member)| same_member(name, member))
+    old.number > 0 && old.plugins.len() == members.len() && old.config == *config && { members }
+        .all(same_member)
 }
 
 /// Assembles the next generation from members that do not clash.

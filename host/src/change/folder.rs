@@ -207,16 +207,17 @@ impl Memory {
         path: &Path,
         is_whole: &impl Fn(&Artifact) -> bool,
     ) -> io::Result<Result<FileState, Refusal>> {
-        if let Err(found) = regular(path)? {
-            return Ok(Err(no_file(found)));
-        }
-        let file = File::open(path)?;
-        let before = Stamp::of(&file.metadata()?);
+        let metadata = match regular(path)? {
+            Ok(metadata) => metadata,
+            Err(found) => return Ok(Err(no_file(found))),
+        };
         if let Some((stamp, found)) = self.read.get(path)
-            && *stamp == before
+            && *stamp == Stamp::of(&metadata)
         {
             return Ok(Ok(FileState::Artifact(found.clone())));
         }
+        let file = File::open(path)?;
+        let before = Stamp::of(&file.metadata()?);
         let bytes = match bytes(&file, before.size()) {
             Ok(bytes) => bytes?,
             Err(refusal) => return Ok(Err(refusal)),

@@ -95,6 +95,11 @@ impl Publisher {
     pub(crate) fn publish(&mut self, before: &Arc<PublishedSet>, set: NextSet<'_>) -> Report {
         let NextSet { config, members, started, mut refused, pinned, source } = set;
         let running = &before.generation;
+        // Most reconciliations find nothing new, and members that serve together do not clash.
+        let unchanged = before.pinned == pinned && started.is_empty();
+        if unchanged && is_same(running, config, members.iter()) {
+            return self.publish_rejected(before, config, refused, pinned);
+        }
         let settled = settle(running, config, members, &mut refused);
         let generation = assemble(running, config, settled);
         let serves = |fresh: &StartedPlugin| generation.holds(&fresh.running);
@@ -103,8 +108,8 @@ impl Publisher {
         let end_all =
             |all: &[StartedPlugin]| all.iter().for_each(|fresh| shut_down(&fresh.running));
         end_all(&unused);
-        let same = running.number > 0 && is_same(running, &generation);
-        if same && before.pinned == pinned {
+        let same = is_same(running, config, generation.plugins.iter().map(|(_, member)| member));
+        if before.pinned == pinned && same {
             return self.publish_rejected(before, config, refused, pinned);
         }
         let present = |what: &str| match what.strip_prefix("plugin:") {

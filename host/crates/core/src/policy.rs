@@ -1,5 +1,6 @@
 //! The limits and grants of a plugin.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -133,11 +134,17 @@ impl Policy {
     pub const LEAST_OUTPUT: u64 = 128 << 10;
 }
 
+/// Two instances for each core. The system is asked once: it reads files of control groups for the answer,
+/// and a host makes policies for all its plugins at each look.
+static INSTANCES: LazyLock<u32> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+    u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX)
+});
+
 impl Default for Policy {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
         Self {
-            instances: u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX),
+            instances: *INSTANCES,
             queue: 1024,
             reuse: Reuse::Pooled,
             recycle_calls: 0,
