@@ -191,6 +191,13 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         self.reason.as_str()
     }
+
+    /// The message, after the reason, unless the message names it as the step that failed.
+    #[must_use]
+    pub fn reason_and_message(&self) -> String {
+        let step = format!("{}: ", self.reason);
+        if self.message.contains(&step) { self.message.clone() } else { step + &self.message }
+    }
 }
 
 #[cfg(test)]
@@ -243,6 +250,14 @@ mod tests {
             assert_eq!(json, format!("\"{}\"", reason.as_str()));
             assert_eq!(serde_json::from_str::<Reason>(&json).unwrap(), reason);
         }
+    }
+
+    #[test]
+    fn the_reason_is_said_once() {
+        let said = |reason, message: &str| Refusal::new(reason, message).reason_and_message();
+        assert_eq!(said(Reason::Init, "a.so: init: no key"), "a.so: init: no key");
+        assert_eq!(said(Reason::InitDeadline, "init: too long"), "init-deadline: init: too long");
+        assert_eq!(said(Reason::Malformed, "no section"), "malformed: no section");
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Check {
                         reports.push(json!({ "file": file, "ok": false, "refusal": refusal }));
                         continue;
                     }
-                    let text = format!("refused: {name}: {}: {}", refusal.reason, refusal.message);
+                    let text = format!("refused: {name}: {}", refusal.reason_and_message());
                     print::line(&escaped(&text))?;
                     if !refusal.hint.is_empty() {
                         print::line(&escaped(format!("  {}", refusal.hint)))?;

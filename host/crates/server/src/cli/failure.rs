@@ -143,7 +143,7 @@ impl From<BindError> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::new(format!("{}: {}", refusal.reason, refusal.message)).hint(escaped(refusal.hint))
+        Self::new(refusal.reason_and_message()).hint(escaped(refusal.hint))
     }
 }
 
