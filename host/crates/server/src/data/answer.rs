@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::Utf8Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -47,8 +47,10 @@ impl Data {
         let begun = Instant::now();
         let snapshot = self.host.snapshot();
         let id = request_id(request.headers());
-        let target = Target::of(&snapshot, request.method(), request.uri().path());
-        let (handler, codec, route) = target.names();
+        let find = || Target::of(&snapshot, request.method(), request.uri().path());
+        let target = catch_unwind(AssertUnwindSafe(find));
+        let (handler, codec, route) =
+            target.as_ref().map_or_else(|_| Default::default(), Target::names);
         // At the highest level, so that every line of a request has its id, whatever the log's filter is.
         let span = tracing::error_span!(
             target: "plugbay_server::request",
@@ -65,8 +67,12 @@ impl Data {
         let arrives_by = begun + snapshot.config().server.timeout;
         let context = Context { snapshot, arrives_by, client };
         let mut response = async {
-            let served =
-                AssertUnwindSafe(self.serve(&context, target, request)).catch_unwind().await;
+            let served = match target {
+                Ok(target) => {
+                    AssertUnwindSafe(self.serve(&context, target, request)).catch_unwind().await
+                }
+                Err(panic) => Err(panic),
+            };
             let response = match served {
                 Ok(Ok(response)) => response,
                 Ok(Err(problem)) => problem.into(),
