@@ -1,10 +1,10 @@
 //! Requests over one connection, which is kept as long as the server keeps it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// No answer may take longer.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -43,6 +43,23 @@ impl Client {
     ///
     /// If the connection fails, or the answer is not HTTP.
     pub fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer> {
+        let mut answer = Vec::new();
+        let status = self.send_into(method, path, body, &mut answer)?;
+        Ok(Answer { status, body: answer })
+    }
+
+    /// Sends a request, writes the body of its answer to `sink` as it arrives, and returns the status.
+    ///
+    /// # Errors
+    ///
+    /// If the connection fails, or the answer is not HTTP.
+    pub fn send_into(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        sink: &mut impl io::Write,
+    ) -> Result<u16> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,
@@ -70,11 +87,11 @@ impl Client {
             }
             closes |= field == "connection: close";
         }
-        let mut body = vec![0; length];
-        connection.read_exact(&mut body).context("body")?;
+        let read = io::copy(&mut connection.by_ref().take(length), sink).context("body")?;
+        ensure!(read == length, "expected a body of {length} bytes, found {read}");
         if !closes {
             self.connection = Some(connection);
         }
-        Ok(Answer { status, body })
+        Ok(status)
     }
 }

@@ -11,6 +11,7 @@
     reason = "the results are for people: a rounded nanosecond does not matter"
 )]
 
+pub mod bare;
 pub mod calls;
 pub mod client;
 pub mod look;

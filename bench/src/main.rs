@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use plugbay::worker::serve_if_child;
 use plugbay_bench::table::Table;
-use plugbay_bench::{calls, look, lookup, memory, protection, reload, startup};
+use plugbay_bench::{bare, calls, look, lookup, memory, protection, reload, startup};
 #[cfg(target_os = "linux")]
 use plugbay_bench::{native, neighbour};
 
@@ -13,7 +13,7 @@ fn main() -> Result<ExitCode> {
     if let Some(ended) = serve_if_child() {
         return Ok(ended);
     }
-    if startup::run_as_child()? {
+    if startup::run_as_child()? || bare::serve_if_child()? {
         return Ok(ExitCode::SUCCESS);
     }
     #[cfg(target_os = "linux")]
