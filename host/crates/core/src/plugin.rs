@@ -218,3 +218,13 @@ pub enum GuestMetric {
         value: f64,
     },
 }
+
+impl GuestMetric {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Counter { name, .. } | Self::Gauge { name, .. } => name,
+        }
+    }
+}
