@@ -339,44 +339,52 @@ fn text(response: &Response) -> &str {
     std::str::from_utf8(&response.body).unwrap()
 }
 
-/// What the host holds for a call, and the memory of the component that serves it, which never shrinks. It may
-/// have a second, small instance, which was asked for its health.
+/// What the host holds for a call, and the memory of the components that serve it, which never shrinks. Each
+/// of them may have a second, small instance, which was asked for its health.
 #[test]
 fn a_request_to_a_component_takes_bounded_memory() {
     let host = &FORMS.components;
-    let stats = |plugin: &str| {
-        let plugins = host.status().plugins.into_iter();
-        plugins.map(|it| (it.name, it.stats)).find(|(name, _)| name == plugin).unwrap().1
+    let stats = |plugins: &[&str]| {
+        let all = host.status().plugins;
+        let all = plugins.iter().map(|name| all.iter().find(|it| it.name == **name).unwrap());
+        all.map(|it| (it.stats.memory, it.stats.discarded)).collect::<Vec<_>>()
     };
     let mut called = 0;
-    let mut check = |plugin: &str, what: &str, body: &[u8], call: &mut dyn FnMut()| {
-        let discarded = stats(plugin).discarded;
+    let mut check = |plugins: &[&str], what: &str, body: &[u8], call: &mut dyn FnMut()| {
+        let before = stats(plugins);
         let held = allocation_counter::measure(call).bytes_max;
-        let after = stats(plugin);
         // An instance that used up a limit is gone, and had no more than its limit.
-        let memory = if after.discarded == discarded { after.memory } else { 64 << 20 };
+        let memory = stats(plugins).into_iter().zip(before).map(|((memory, discarded), before)| {
+            if discarded == before.1 { memory } else { 64 << 20 }
+        });
+        let memory: u64 = memory.sum();
         let most = (64 << 20) + 16 * body.len() as u64;
         assert!(
             held + memory <= most,
-            "{plugin}: {what}: expected at most {most} bytes, found {held} and {memory}"
+            "{plugins:?}: {what}: expected at most {most} bytes, found {held} and {memory}"
         );
         called += 1;
     };
     let codecs = host.status().capabilities.into_iter().filter(|it| it.kind == "codec");
-    let plugins: BTreeMap<String, String> = codecs.map(|it| (it.name, it.plugin)).collect();
+    let codecs: BTreeMap<String, (String, String)> =
+        codecs.map(|it| (it.name, (it.plugin, it.media_types[0].clone()))).collect();
     for (at, (codec, what, body)) in hostile().into_iter().enumerate() {
         // Those for other settings of a codec have names that no codec has. CBOR is only copied and
         // checked, and a part of its bodies is enough.
-        let Some(plugin) = plugins.get(codec) else { continue };
+        let Some((plugin, media_type)) = codecs.get(codec) else { continue };
         if codec == "cbor" && at % 4 != 0 {
             continue;
         }
         let codec = host.codec(codec).unwrap();
-        check(plugin, what, &body, &mut || drop(codec.decode_document(&body)));
+        check(&[plugin], what, &body, &mut || drop(codec.decode_document(&body)));
+        let headers = [("content-type", &**media_type)];
+        check(&["transcode", plugin, "json"], what, &body, &mut || {
+            drop(request(host, "POST", "/transcode", &headers, &body));
+        });
     }
     for (what, body) in hostile_markdown() {
         let body = &body.as_bytes()[..body.len() / 2];
-        check("render", what, body, &mut || drop(request(host, "POST", "/render", &[], body)));
+        check(&["render"], what, body, &mut || drop(request(host, "POST", "/render", &[], body)));
     }
     assert!(called > 100, "{called} calls");
 }

@@ -18,13 +18,14 @@ pub fn reserve(out: &mut Vec<u8>, more: usize) {
 }
 
 /// The limit of repetitions, in bytes, for an input of `input` bytes: of aliases, or of names that
-/// are repeated in every row. It is one and a half times the length of the input plus 16 MiB.
+/// are repeated in every row. It is one and a half times the length of the input plus 8 MiB.
 ///
 /// Codecs refuse an input that exceeds it, so that a small input cannot become a document that
-/// fills the memory.
+/// fills the memory. A document may be in the memory of three components and of the host at once, when one
+/// of them asks a codec to read it and another one to write it.
 #[must_use]
 pub fn repeats(input: usize) -> usize {
-    input.saturating_add(input / 2).saturating_add(16 << 20)
+    input.saturating_add(input / 2).saturating_add(8 << 20)
 }
 
 #[cfg(test)]
