@@ -7,7 +7,7 @@
 //! assert_eq!(site.encode("a"), "1");
 //! ```
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod lines;
 pub(crate) mod puppet;

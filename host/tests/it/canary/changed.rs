@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use plugbay::{Outcome, Reason};
 
+use super::{OFFERS, QUIET, fail_canary, sections, serve, site, under_load, wait_for_trial};
 use crate::support::puppet::{Puppets, Script, puppet};
 use crate::support::{Site, place, until};
-use crate::{OFFERS, QUIET, fail_canary, sections, serve, site, under_load, wait_for_trial};
 
 const HALF: &str = "steps = [50, 100]\nevery = '1h'\n";
 

@@ -1,13 +1,12 @@
 //! The limits of CPU time and wall time of calls, and calls whose caller no longer waits.
 
-mod support;
-
 use std::thread;
 use std::time::{Duration, Instant};
 
 use plugbay::{CallError, CallErrorKind, CallOptions, Cancel, Codec, Error};
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::{Site, place, request, until};
+
+use crate::support::{Site, place, request, until};
 
 const HOUR: Duration = Duration::from_hours(1);
 

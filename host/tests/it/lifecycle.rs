@@ -1,14 +1,13 @@
 //! The order of starts and stops, and the rules of migrations.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugbay::{Outcome, Reason, Report, RollbackError};
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::puppet::{Puppets, Script, puppet};
-use support::{Place, Site, place, until, wait};
+
+use crate::support::puppet::{Puppets, Script, puppet};
+use crate::support::{Place, Site, place, until, wait};
 
 fn serve(place: Place, puppets: &Puppets) -> Site {
     let runtime = Arc::new(puppets.clone());
@@ -125,7 +124,7 @@ fn a_host_that_stops_waits_for_retired_versions() {
         let call = scope.spawn(|| {
             wait(async {
                 tokio::select! {
-                    _ = handler.handle(support::request("x")) => panic!("the call ended"),
+                    _ = handler.handle(crate::support::request("x")) => panic!("the call ended"),
                     _ = over => {}
                 }
             });
@@ -183,7 +182,7 @@ fn a_plugin_that_is_slow_to_free_delays_no_deadline() {
     site.reconcile();
     until("the old version is being freed", || logged_names(&puppets, "free").len() == 1);
     let handler = site.handler("h").unwrap();
-    let call = std::thread::spawn(move || wait(handler.handle(support::request("x"))));
+    let call = std::thread::spawn(move || wait(handler.handle(crate::support::request("x"))));
     until("the neighbour's call is done", || call.is_finished());
     assert_eq!(call.join().unwrap().unwrap_err().reason(), "deadline");
     assert_eq!(logged_names(&puppets, "gone"), ["a"]);
@@ -260,7 +259,7 @@ fn a_misordered_rollout_stops_at_the_first_host() {
         .collect();
     let mut rolled = Vec::new();
     for site in fleet {
-        let stopped = rolled.iter().any(|site: &support::Site| !site.is_ready());
+        let stopped = rolled.iter().any(|site: &crate::support::Site| !site.is_ready());
         if stopped {
             // A rollout waits until each host is ready.
             assert_eq!(site.encode("v1"), "one@1.0.0");

@@ -1,8 +1,6 @@
 //! The cache of compiled code: a valid entry is used, a damaged one is ignored and written again,
 //! a folder that others can write to is not used, and refused files leave nothing in it.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -11,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use plugbay::Digest;
 use plugbay::wasm::wasmtime;
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::{Place, Site, lines, place};
+
+use crate::support::{Place, Site, lines, place};
 
 fn host_with_one_plugin() -> Site {
     place().plugin("a.wasm", Guest::codec("a").stamp("a")).unwatched().host()

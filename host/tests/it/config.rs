@@ -1,13 +1,12 @@
 //! Changes of `config.toml` restart only the plugins that they affect.
 
-mod support;
-
 use std::fs;
 use std::time::{Duration, Instant};
 
 use plugbay::{CallOptions, Outcome, Reason, RouteMatch};
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::{Place, Site, place, request, until, wait};
+
+use crate::support::{Place, Site, place, request, until, wait};
 
 fn two() -> Place {
     place().plugin("a.wasm", Guest::codec("a")).plugin("b.wasm", Guest::codec("b"))
@@ -198,12 +197,12 @@ fn a_change_of_the_plugin_folder_is_applied() {
     let site = two().host();
     std::fs::create_dir(site.place.path("elsewhere")).unwrap();
     let file = site.place.path("elsewhere/c.wasm");
-    support::drop_in(&file, &Guest::codec("c").stamp("1").build());
+    crate::support::drop_in(&file, &Guest::codec("c").stamp("1").build());
     let config = site.place.path("config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    support::drop_in(&config, text.replace("\"plugins\"", "\"elsewhere\"").as_bytes());
+    crate::support::drop_in(&config, text.replace("\"plugins\"", "\"elsewhere\"").as_bytes());
     until("the new folder is read", || site.names("codec") == ["c"]);
-    support::drop_in(&file, &Guest::codec("c").version("2.0.0").stamp("2").build());
+    crate::support::drop_in(&file, &Guest::codec("c").version("2.0.0").stamp("2").build());
     site.answers("c", "2");
 }
 

@@ -2,9 +2,9 @@
 
 use plugbay::{Outcome, Reason};
 
+use super::{OFFERS, deploy_and_promote, fail_canary, site, wait_for_trial};
 use crate::support::puppet::{Puppets, Script, puppet};
 use crate::support::wait;
-use crate::{OFFERS, deploy_and_promote, fail_canary, site, wait_for_trial};
 
 const QUICK: &str = "steps = [50, 100]\nevery = '1s'\ncalls = 20\n";
 

@@ -1,14 +1,13 @@
 //! Changes of the plugin folder, as operators, editors and `ConfigMap`s make them.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Instant;
 
 use plugbay::{Outcome, Reason};
 use plugbay_fixtures::Guest;
-use support::{assert_neighbours_serve, drop_in, neighbours, place, until};
+
+use crate::support::{assert_neighbours_serve, drop_in, neighbours, place, until};
 
 #[test]
 fn a_dangling_link_and_a_folder_are_refused() {
@@ -18,7 +17,7 @@ fn a_dangling_link_and_a_folder_are_refused() {
     site.refuses("b.wasm", Reason::Unreadable, &["expected a file, found a dangling link"]);
     site.refuses("folder.wasm", Reason::Unreadable, &["expected a file, found a folder"]);
     // Once its target exists, the link is read as a file.
-    support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
+    crate::support::drop_in(&site.file("nowhere"), &Guest::codec("b").stamp("found").build());
     site.answers("b", "found");
     site.recovers("b.wasm");
     assert_neighbours_serve(&site);
@@ -77,7 +76,7 @@ fn a_replaced_plugin_folder_is_read_and_watched() {
     let site = neighbours().host();
     let next = site.place.path("next");
     fs::create_dir(&next).unwrap();
-    support::drop_in(
+    crate::support::drop_in(
         &next.join("a.wasm"),
         &Guest::codec("a").version("2.0.0").stamp("two").build(),
     );

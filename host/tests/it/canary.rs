@@ -1,8 +1,5 @@
 //! A new version on trial.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod changed;
 mod judged;
 mod refused;
@@ -12,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use plugbay::{CallErrorKind, Outcome};
-use support::puppet::{Puppets, Script, puppet};
-use support::{Place, Site, place, until};
+
+use crate::support::puppet::{Puppets, Script, puppet};
+use crate::support::{Place, Site, place, until};
 
 const OFFERS: &[&str] = &["codec:c"];
 /// The settings of every plugin: no health checks, and an open breaker stays open.

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use plugbay::{CallErrorKind, CallOptions, Handler, Outcome, PluginState, Reason};
 
+use super::{OFFERS, serve, site, under_load, wait_for_trial};
 use crate::support::puppet::{Puppets, Script, puppet};
 use crate::support::{Site, is_done, place, request, until, wait};
-use crate::{OFFERS, serve, site, under_load, wait_for_trial};
 
 #[test]
 fn a_good_version_goes_through_its_steps_and_takes_all_calls() {
@@ -192,7 +192,7 @@ fn a_fixed_version_of_an_unhealthy_plugin_serves_at_once() {
     let puppets = Puppets::default();
     let unhealthy = Script { unhealthy: Some("no database".into()), ..Script::default() };
     let settings = "health_every = '200ms'\nhealth_deadline = '200ms'\nrestarts = 0\n";
-    let site = crate::site_with(&puppets, settings, "steps = [1, 100]\nevery = '1h'\n");
+    let site = super::site_with(&puppets, settings, "steps = [1, 100]\nevery = '1h'\n");
     puppets.script("c@1.0.0", unhealthy.clone());
     until("the stable version is unhealthy", || {
         site.running("c").unwrap().state == PluginState::Unhealthy

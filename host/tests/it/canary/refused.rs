@@ -2,9 +2,9 @@
 
 use plugbay::Reason;
 
+use super::{OFFERS, QUIET, canary_place, fail_canary, sections, serve, site, wait_for_trial};
 use crate::support::puppet::{Puppets, Script, puppet};
 use crate::support::until;
-use crate::{OFFERS, QUIET, canary_place, fail_canary, sections, serve, site, wait_for_trial};
 
 const HALF: &str = "steps = [50, 100]\nevery = '1h'\n";
 

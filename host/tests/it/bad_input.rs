@@ -1,8 +1,6 @@
 //! Bad input in the folder: the last good version keeps serving, other plugins are not affected,
 //! and status and events report the error until it is fixed.
 
-mod support;
-
 use std::fs;
 use std::io::Write as _;
 
@@ -10,7 +8,8 @@ use plugbay::{BuildError, Outcome, Reason};
 use plugbay_fixtures::{
     Behaviour, ErrorKind, Export, Guest, core_module, not_wasm, truncated, wrong_world,
 };
-use support::{Bytes, assert_neighbours_serve, lines, neighbours, place, until};
+
+use crate::support::{Bytes, assert_neighbours_serve, lines, neighbours, place, until};
 
 /// Replaces the good version by `bad`. Asserts that `bad` is refused, that the good version keeps
 /// running, and that the next good version is loaded.

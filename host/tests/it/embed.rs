@@ -1,27 +1,15 @@
 //! Applications that embed a host, also with a kind of their own.
 
-mod support;
-
-#[path = "../examples/embed.rs"]
-#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
-mod embed;
-
-#[path = "../examples/host_function/main.rs"]
-#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
-mod host_function;
-
-#[path = "../examples/own_kind/main.rs"]
-#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
-mod own_kind;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
-use own_kind::Greeter;
 use plugbay::wasm::Engine;
 use plugbay::{CallErrorKind, CallOptions, Config, Error, Host, Reason};
 use plugbay_fixtures::{Guest, component};
-use support::{place, wait};
+
+use crate::examples::own_kind::Greeter;
+use crate::examples::{embed, host_function, own_kind};
+use crate::support::{place, wait};
 
 #[test]
 fn the_embed_example_swaps_a_codec() {
@@ -69,7 +57,7 @@ fn a_kind_of_the_application_is_served_like_any_other() {
     assert_eq!((error.kind(), error.plugin()), (CallErrorKind::Trap, Some("hello@1.0.0")));
     assert_eq!(greet("again").unwrap(), "Hello, again");
     site.remove("hello.wasm");
-    support::until("the plugin is removed", || greet("you").is_err());
+    crate::support::until("the plugin is removed", || greet("you").is_err());
     let missed = site.get::<Greeter>("hello").unwrap_err();
     assert_eq!(missed.to_string(), "no greeter \"hello\"; known: none");
 }
@@ -89,7 +77,7 @@ fn a_kind_whose_interface_has_other_types_is_refused() {
     let wit = "package acme:greet@0.1.0;
         interface greeter { greet: func(name: u32) -> u32; }
         world greeter-plugin { include plugbay:plugin/base-plugin@1.0.0; export greeter; }";
-    let wat = include_str!("../examples/own_kind/guest.wat");
+    let wat = include_str!("../../examples/own_kind/guest.wat");
     let greet = wat.find("(func (export \"acme:greet").unwrap();
     let wat = format!(
         "{}(func (export \"acme:greet/greeter@0.1.0#greet\") (param i32) (result i32) (local.get 0)))",
@@ -111,7 +99,7 @@ fn two_hosts_of_one_process_share_an_engine_and_nothing_else() {
     let two = place().plugin("a.wasm", Guest::codec("a").stamp("two")).engine(&engine).host();
     assert_eq!((one.encode("a"), two.encode("a")), ("one".into(), "two".into()));
     one.remove("a.wasm");
-    support::until("the first host has no plugin", || one.codec("a").is_err());
+    crate::support::until("the first host has no plugin", || one.codec("a").is_err());
     assert_eq!(two.encode("a"), "two");
     drop(one);
     assert_eq!(two.encode("a"), "two");
@@ -151,13 +139,13 @@ fn codecs_are_called_without_blocking() {
 #[test]
 fn settings_of_the_builder_compose_in_any_order() {
     let folder = tempfile::tempdir().unwrap();
-    support::drop_in(&folder.path().join("a.wasm"), &Guest::codec("a").stamp("a").build());
+    crate::support::drop_in(&folder.path().join("a.wasm"), &Guest::codec("a").stamp("a").build());
     let mut config = Config::default();
     config.host.linked = false;
     config.host.cache = PathBuf::new();
     config.defaults.queue = 7;
     let file = folder.path().join("config.toml");
-    support::drop_in(
+    crate::support::drop_in(
         &file,
         b"[host]\nplugins = \"elsewhere\"\nlinked = false\ncache = \"\"\n[defaults]\nqueue = 7\n",
     );
@@ -209,7 +197,7 @@ fn a_host_of_artifacts_in_memory_works_inside_and_outside_of_a_runtime() {
     runtime.block_on(async {
         let inside = build().build().await.unwrap();
         assert_eq!(inside.codec("a").unwrap().encode(&"x").unwrap(), [0x61, b'x']);
-        let answer = inside.handler("a").unwrap().handle(support::request("body")).await;
+        let answer = inside.handler("a").unwrap().handle(crate::support::request("body")).await;
         assert_eq!(answer.unwrap().body, b"body");
         assert!(!inside.reload().await.published);
         drop(inside);

@@ -1,15 +1,12 @@
 //! Grants in `config.toml`, end to end: a WASI guest is denied access, the operator gets a notice
 //! and grants it, and the plugin has access without a restart of the host.
 
-#[path = "support/probe.rs"]
-mod probe;
-mod support;
-
 use std::fs;
 
 use plugbay::{Grant, Notice, Outcome, Reason};
-use probe::PROBE;
-use support::place;
+
+use crate::probe::PROBE;
+use crate::support::place;
 
 fn denied(outcome: &Outcome, wanted: Grant) -> bool {
     matches!(outcome, Outcome::Noticed { plugin, notice: Notice::Denied { grant, .. } }

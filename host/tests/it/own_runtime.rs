@@ -1,15 +1,14 @@
 //! A runtime that the application brings: its bugs and its slowness are reported, and concern its own
 //! plugins only.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use plugbay::{Outcome, PluginState, Reason};
 use plugbay_fixtures::Guest;
-use support::puppet::{Puppets, Script, puppet};
-use support::{Site, place, until};
+
+use crate::support::puppet::{Puppets, Script, puppet};
+use crate::support::{Site, place, until};
 
 /// The functions of `Runtime` and `Prepared` without which an artifact cannot be started.
 const NEEDED: [&str; 5] = ["recognises", "prepare", "describe", "start", "provide"];

@@ -1,14 +1,13 @@
 //! Guests that misbehave: the call's error names the cause, the instance is discarded, the next
 //! call works, and other plugins are not affected.
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use plugbay::{CallError, CallErrorKind, Error};
 use plugbay_fixtures::{Behaviour, ErrorKind, Export, Guest};
-use support::{Site, lines, place, request, until, wait};
+
+use crate::support::{Site, lines, place, request, until, wait};
 
 /// A host with the plugin `bad`, whose codec and handler work once, and then have this behaviour.
 fn site(behaviour: &Behaviour, limits: &str) -> Site {

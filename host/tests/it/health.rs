@@ -1,14 +1,13 @@
 //! Unhealthy plugins: they get no calls, and are restarted within a budget.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use plugbay::{CallErrorKind, Error, Outcome, PluginState, Reason};
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::puppet::{Puppets, Script, puppet};
-use support::{Site, place, until, wait};
+
+use crate::support::puppet::{Puppets, Script, puppet};
+use crate::support::{Site, place, until, wait};
 
 fn site(puppets: &Puppets, defaults: &str) -> Site {
     site_with(puppets, "", &format!("[defaults]\n{defaults}"))
@@ -135,7 +134,7 @@ fn a_half_open_breaker_admits_one_probe_call() {
     puppets.script("b@1.0.0", Script { hangs: true, ..Script::default() });
     let handler = site.handler("h").unwrap();
     wait(async {
-        let mut trial = std::pin::pin!(handler.handle(support::request("x")));
+        let mut trial = std::pin::pin!(handler.handle(crate::support::request("x")));
         std::future::poll_fn(|cx| {
             assert!(trial.as_mut().poll(cx).is_pending());
             std::task::Poll::Ready(())
@@ -143,7 +142,7 @@ fn a_half_open_breaker_admits_one_probe_call() {
         .await;
         assert_eq!(puppets.calls("b@1.0.0"), 2);
         for _ in 0..10 {
-            let error = handler.handle(support::request("x")).await.unwrap_err();
+            let error = handler.handle(crate::support::request("x")).await.unwrap_err();
             assert_eq!(error.reason(), "breaker-open");
         }
     });
@@ -315,7 +314,7 @@ fn a_cancelled_call_does_not_count_as_a_failure() {
     let handler = site.handler("h").unwrap();
     for call in 1..=5 {
         wait(async {
-            let mut answer = std::pin::pin!(handler.handle(support::request("x")));
+            let mut answer = std::pin::pin!(handler.handle(crate::support::request("x")));
             std::future::poll_fn(|cx| {
                 assert!(answer.as_mut().poll(cx).is_pending());
                 std::task::Poll::Ready(())

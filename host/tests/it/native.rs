@@ -1,9 +1,5 @@
 //! Native libraries in the host's process, replaced while they serve.
 
-#![cfg(target_os = "linux")]
-
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use plugbay::{Outcome, Reason};
-use support::{place, until};
+
+use crate::support::{place, until};
 
 const VERSIONS: u32 = 200;
 const CALLERS: u64 = 3;

@@ -1,12 +1,11 @@
 //! Calls in flight while their plugin is replaced, and calls that wait for an instance.
 
-mod support;
-
 use std::time::Duration;
 
 use plugbay::{CallOptions, Codec, Error, Outcome};
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::{Site, place, request, until, wait};
+
+use crate::support::{Site, place, request, until, wait};
 
 /// Long enough for a swap on a busy machine, short enough for a test.
 const SLOW: Behaviour = Behaviour::Wait(Duration::from_millis(1500));

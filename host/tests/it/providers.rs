@@ -1,7 +1,5 @@
 //! Several plugins for one capability: failover and shares.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,8 +7,9 @@ use std::time::{Duration, Instant};
 use plugbay::{
     CallErrorKind, CallOptions, Codec, Error, Handler, Outcome, Reason, Rejected, Request,
 };
-use support::puppet::{Puppets, Script, puppet};
-use support::{Place, Site, is_done, place, until, wait};
+
+use crate::support::puppet::{Puppets, Script, puppet};
+use crate::support::{Place, Site, is_done, place, until, wait};
 
 /// Two plugins that both offer `codec:c` and `handler:h`.
 fn two(puppets: &Puppets, config: &str) -> Site {

@@ -1,29 +1,25 @@
 //! A kind of the application is called like a built-in one, also if its plugins import WASI or
 //! codecs.
 
-mod support;
-
-#[path = "../examples/own_kind/main.rs"]
-#[allow(dead_code, unreachable_pub, reason = "its main function is not called")]
-mod own_kind;
-
 use std::pin::Pin;
 use std::sync::Arc;
 
-use own_kind::Greeter;
 use plugbay::wasm::wasmtime::{self, component::TypedFunc};
 use plugbay::wasm::{Calls, Exports, WasmKind};
 use plugbay::{CallError, CallErrorKind, CallOptions, Context, Error, Handle, Kind};
 use plugbay_fixtures::{Guest, component};
-use support::{Site, place, wait};
+
+use crate::examples::own_kind;
+use crate::examples::own_kind::Greeter;
+use crate::support::{Site, place, wait};
 
 /// The example's guest, with more imports: `imports` are lines of its world and fields of its
 /// module, and `greet` is the body of its function, with the locals `$name`, `$len` and `$at`.
 fn guest(packages: &str, imports: [&str; 2], greet: &str) -> Vec<u8> {
     let [lines, fields] = imports;
-    let wit = include_str!("../examples/own_kind/greeter.wit");
+    let wit = include_str!("../../examples/own_kind/greeter.wit");
     let wit = wit.replace("    export greeter;", &format!("    {lines}\n    export greeter;"));
-    let module = include_str!("../examples/own_kind/guest.wat");
+    let module = include_str!("../../examples/own_kind/guest.wat");
     let from = module.find("(func (export \"acme:greet").unwrap();
     let to = module.find("(func (export \"cabi_post_acme").unwrap();
     let module = format!(

@@ -2,11 +2,10 @@
 //! circuit breaker, and other inputs are answered. Memory that an instance kept from earlier calls
 //! is the plugin's failure.
 
-mod support;
-
 use plugbay::{Blame, CallError, Error, Outcome, Request};
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use support::{Site, place, request, wait};
+
+use crate::support::{Site, place, request, wait};
 
 /// More failures than open a breaker by default.
 const MANY: usize = 12;

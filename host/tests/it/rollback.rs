@@ -1,14 +1,13 @@
 //! Rollback to an earlier generation, and the resumption after it.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use plugbay::{Outcome, Reason, RollbackError};
 use plugbay_fixtures::Guest;
-use support::puppet::{Puppets, Script, puppet};
-use support::{Site, place, until, wait};
+
+use crate::support::puppet::{Puppets, Script, puppet};
+use crate::support::{Site, place, until, wait};
 
 /// A host that served the versions 1 and 2 of `a`; returns the numbers of both generations.
 fn two_versions() -> (Site, u64, u64) {
