@@ -18,7 +18,7 @@ use crate::set::{
 pub(crate) fn is_same<'m>(
     old: &Generation,
     config: &Arc<Config>,
-    members: impl ExactSizeIterator<Item = &'m Member>,
+    mut members: impl ExactSizeIterator<Item = &'m Member>,
 ) -> bool {
     let trial = |member: &Member| member.canary.as_ref().map(|it| Arc::as_ptr(&it.trial));
     let same_versions = |old: &Member, new: &Member| {
@@ -30,8 +30,10 @@ pub(crate) fn is_same<'m>(
         let old = old.plugins.get(&member.running.identity.name);
         old.is_some_and(|it| same_versions(it, member) && it.source == member.source)
     };
-    old.number > 0 && old.plugins.len() == members.len() && old.config == *config && { members }
-        .all(same_member)
+    old.number > 0
+        && old.plugins.len() == members.len()
+        && old.config == *config
+        && members.all(same_member)
 }
 
 /// Assembles the next generation from members that do not clash.

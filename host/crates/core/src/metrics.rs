@@ -1,7 +1,8 @@
 //! The metrics that a plugin reports, bounded in number.
 //!
-//! Nothing here locks: guests report from threads of a low priority and from threads that serve sockets, and
-//! one of the latter must not wait for one of the former.
+//! A report takes no lock, but for the first of a name, which may wait for another first one: guests report from
+//! threads of a low priority and from threads that serve sockets, and one of the latter must not wait for one
+//! of the former.
 
 use std::array;
 use std::sync::OnceLock;
@@ -38,7 +39,7 @@ impl Default for GuestMetrics {
 impl GuestMetrics {
     /// Adds to the counter `name`.
     pub fn add(&self, name: &str, delta: u64) {
-        match self.find(name, true) {
+        match self.find(name, true, 0) {
             Some(counter) => add(&counter.value, delta),
             None => add(&self.dropped, 1),
         }
@@ -46,8 +47,9 @@ impl GuestMetrics {
 
     /// Sets the gauge `name`.
     pub fn set(&self, name: &str, to: f64) {
-        match self.find(name, false) {
-            Some(gauge) => gauge.value.store(to.to_bits(), Ordering::Relaxed),
+        let bits = to.to_bits();
+        match self.find(name, false, bits) {
+            Some(gauge) => gauge.value.store(bits, Ordering::Relaxed),
             None => add(&self.dropped, 1),
         }
     }
@@ -65,13 +67,13 @@ impl GuestMetrics {
         all
     }
 
-    /// The metric `name`, new if it is not there yet. There is none for a bad name, for one too many, and for a
+    /// The metric `name`, new with the value `first` if it is not there yet. There is none for a bad name, for one too many, and for a
     /// counter that is used as a gauge: these count as dropped, so that the author sees the mistake.
-    fn find(&self, name: &str, is_counter: bool) -> Option<&Metric> {
+    fn find(&self, name: &str, is_counter: bool, first: u64) -> Option<&Metric> {
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         let good = (1..=64).contains(&name.len()) && name.bytes().all(legal) && name != DROPPED;
         let mut metrics = good.then_some(&self.metrics).into_iter().flatten();
-        let fresh = || Metric { name: name.into(), is_counter, value: AtomicU64::new(0) };
+        let fresh = || Metric { name: name.into(), is_counter, value: AtomicU64::new(first) };
         let found = metrics.find_map(|place| {
             // If another thread takes the place at the same time, it may be for another name.
             let metric = place.get_or_init(fresh);

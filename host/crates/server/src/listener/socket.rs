@@ -40,8 +40,7 @@ const LINGER_STOPPING: Duration = Duration::from_millis(250);
 const LINGER_BYTES: usize = 256 << 20;
 /// The maximum number of bytes of one write.
 const WRITE: usize = 64 << 10;
-/// After as many bytes a connection lets others have its thread. It takes well under a millisecond to write
-/// them.
+/// After as many bytes a connection lets others have its thread.
 const TURN: usize = 256 << 10;
 
 /// The socket of a connection, shared with [`SocketIo`]: observes the client while hyper reads and writes.
@@ -102,10 +101,7 @@ impl SocketIo {
         if self.written >= TURN {
             is_blocked.store(true, Ordering::Relaxed);
             // The runtime looks for events of other sockets before it continues this task.
-            let pause = self.pause.get_or_insert_with(|| {
-                std::thread::yield_now();
-                Box::pin(yield_now())
-            });
+            let pause = self.pause.get_or_insert_with(|| Box::pin(yield_now()));
             ready!(pause.as_mut().poll(cx));
             (self.pause, self.written) = (None, 0);
         }

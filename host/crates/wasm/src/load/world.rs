@@ -9,13 +9,10 @@ pub const API_VERSIONS: &[&str] = &["1.0.0"];
 
 pub(crate) const PACKAGE: &str = "plugbay:plugin";
 pub(crate) const CODECS: &str = "plugbay:plugin/codecs@1.0.0";
+pub(crate) const LOG: &str = "plugbay:plugin/log@1.0.0";
+pub(crate) const METRICS: &str = "plugbay:plugin/metrics@1.0.0";
 pub(crate) const LIFECYCLE: &str = "plugbay:plugin/lifecycle@1.0.0";
-pub(crate) const IMPORTS: [&str; 4] = [
-    "plugbay:plugin/types@1.0.0",
-    "plugbay:plugin/log@1.0.0",
-    "plugbay:plugin/metrics@1.0.0",
-    CODECS,
-];
+pub(crate) const IMPORTS: [&str; 4] = ["plugbay:plugin/types@1.0.0", LOG, METRICS, CODECS];
 /// The packages of WASI 0.2 that are linked for components that import them.
 const WASI: [&str; 6] =
     ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];

@@ -18,6 +18,7 @@ use wasmtime::{Result, StoreContext, StoreContextMut};
 
 use super::state::State;
 use crate::bindings::plugbay::plugin::{codecs, log, types};
+use crate::load::world::{CODECS, LOG, METRICS};
 
 /// The field by which a guest's panic hook marks its log line, and its value in that of the SDK.
 const PANIC_FIELD: (&str, &str) = ("panic", "true");
@@ -42,13 +43,13 @@ impl types::Host for State {}
 ///
 /// If one of them is defined already.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
-    let mut log = linker.instance("plugbay:plugin/log@1.0.0")?;
+    let mut log = linker.instance(LOG)?;
     log.func_wrap("write", write)?;
     log.func_wrap("enabled", |mut store: StoreContextMut<'_, State>, (level,): (log::Level,)| {
         store.data_mut().host_call()?;
         Ok((log_level(level).is_enabled(),))
     })?;
-    let mut metrics = linker.instance("plugbay:plugin/metrics@1.0.0")?;
+    let mut metrics = linker.instance(METRICS)?;
     metrics.func_wrap("add", |mut store, (name, delta): (WasmStr, u64)| {
         let name = counted_name(&mut store, &name)?;
         store.data().metrics.add(&name, delta);
@@ -59,7 +60,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
         store.data().metrics.set(&name, value);
         Ok(())
     })?;
-    let mut codecs = linker.instance("plugbay:plugin/codecs@1.0.0")?;
+    let mut codecs = linker.instance(CODECS)?;
     codecs.func_wrap("available", |mut store: StoreContextMut<'_, State>, (): ()| {
         Ok((store.data_mut().available()?,))
     })?;
