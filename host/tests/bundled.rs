@@ -375,9 +375,7 @@ fn a_request_to_a_component_takes_bounded_memory() {
                 },
             );
             let memory: Vec<u64> = memory.collect();
-            // A document that is converted from one format to another is in three components and the host.
-            let times = if plugins.len() > 1 { 24 } else { 16 };
-            let most = (64 << 20) + times * body.len() as u64;
+            let most = (64 << 20) + 16 * body.len() as u64;
             assert!(
                 held + memory.iter().sum::<u64>() <= most,
                 "{plugins:?}: {what}: expected at most {most} bytes, found {held} and {memory:?}"

@@ -28,7 +28,8 @@ pub(crate) fn write(document: &Document, options: &Options) -> Result<Vec<u8>> {
         found => bail!(unsupported, "expected a list of documents for JSON Lines, found {found}"),
     };
     reader.enter()?;
-    let mut out = Vec::with_capacity(cbor.len() + cbor.len() / 4 + 16);
+    // Numbers and short texts are longer in JSON. A vector that is too short doubles.
+    let mut out = Vec::with_capacity(cbor.len() + cbor.len() / 2 + 16);
     let mut index = 0;
     while reader.advance(&mut left)? {
         json::write_into(&mut reader, options, Path::Index(&Path::Root, index), &mut out)?;

@@ -41,7 +41,8 @@ impl<F: Formats> Handler for Transcode<F> {
     const ROUTES: &'static [Route] = &[Route::new(&["POST"], "/transcode")];
     const DESCRIPTION: &'static str = "reads a body by its Content-Type, and writes it by Accept";
 
-    fn handle(&self, request: Request) -> Result<Response> {
+    fn handle(&self, mut request: Request) -> Result<Response> {
+        let input = std::mem::take(&mut request.body);
         // Pairs of a codec and a media type.
         let known = self.formats.available();
         let content_type = request.header("content-type").unwrap_or("");
@@ -72,18 +73,21 @@ impl<F: Formats> Handler for Transcode<F> {
         };
         let (target, media_type) = types[target];
         let context = |doing: &str, codec: &str| format!("{doing} {codec}");
-        let document = match self.formats.decode(source, &request.body) {
+        let document = match self.formats.decode(source, &input) {
             Err(error) if error.kind() == Some(ErrorKind::Unsupported) => {
                 return problem(422, &error.context(context("reading", source)).to_string(), &[]);
             }
             document => document.map_err(|error| error.context(context("reading", source)))?,
         };
+        // Its memory is enough for a part of the answer.
+        drop(input);
         let body = match self.formats.encode(target, &document) {
             Err(error) if error.kind() == Some(ErrorKind::Unsupported) => {
                 return problem(422, &error.context(context("writing", target)).to_string(), &[]);
             }
             body => body.map_err(|error| error.context(context("writing", target)))?,
         };
+        drop(document);
         Ok(Response::new(200)
             .header("content-type", media_type)
             .header("vary", "accept")

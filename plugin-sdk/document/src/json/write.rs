@@ -35,7 +35,8 @@ pub enum IntegerKeys {
 /// A value that JSON cannot hold, with its place in the document.
 pub fn write(document: &Document, options: &Options) -> Result<Vec<u8>, Error> {
     let cbor = document.as_cbor();
-    let mut out = Vec::with_capacity(cbor.len() + cbor.len() / 4 + 16);
+    // Numbers and short texts are longer in JSON. A vector that is too short doubles.
+    let mut out = Vec::with_capacity(cbor.len() + cbor.len() / 2 + 16);
     let mut reader = Reader::new(cbor);
     write_into(&mut reader, options, Path::Root, &mut out)?;
     reader.finish()?;
