@@ -219,12 +219,20 @@ fn attacked<R>(
     Ok(result)
 }
 
-/// Lowers the priority of this thread as far as possible. The callers share the machine with the server, and the
-/// rows measure how much the server delays a neighbour, not how much its load does.
+/// Lets this thread run when nothing else does. The callers share the machine with the server, and the rows
+/// measure how much the server delays a neighbour, not how much its load does.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    // An error only means that the priority stays.
-    let _ = rustix::process::setpriority_process(None, 19);
+    {
+        use thread_priority::ThreadPriority;
+        use thread_priority::unix::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+            thread_native_id,
+        };
+        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        // An error only means that the priority stays.
+        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
+    }
 }
 
 fn latencies(data: SocketAddr, admin: SocketAddr) -> Result<Latencies> {

@@ -13,7 +13,9 @@ mod hold;
 mod queue;
 mod slow;
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 
 use futures_lite::future::poll_once;
 use tokio::runtime::Handle;
@@ -60,15 +62,42 @@ impl Guests {
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Lost> {
         let mut call = Box::pin(call);
-        let begins = if size <= SMALL { self.slow.begins(plugin) } else { Begins::Queued };
-        if begins != Begins::Queued {
-            let hold = Hold::begin();
-            let answer = poll_once(&mut call).await;
-            self.slow.ended(plugin, begins, hold.is_too_long());
-            if let Some(answer) = answer {
-                return Ok(answer);
-            }
+        if size > SMALL {
+            return self.queued(plugin, call).await;
         }
+        let begins = self.slow.begins(plugin);
+        if begins == Begins::Queued {
+            let (answer, too_long) = self.queued(plugin, measured(call)).await?;
+            self.slow.ended(plugin, begins, too_long);
+            return Ok(answer);
+        }
+        let hold = Hold::begin();
+        let answer = poll_once(&mut call).await;
+        self.slow.ended(plugin, begins, hold.is_too_long());
+        match answer {
+            Some(answer) => Ok(answer),
+            None => self.queued(plugin, call).await,
+        }
+    }
+
+    async fn queued<T: Send + 'static>(
+        &self,
+        plugin: &str,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Lost> {
         self.queue.spawn(plugin, call.instrument(Span::current())).await.ok_or(Lost)
     }
+}
+
+/// Runs a call on the queue. Also returns whether it held a thread too long between two ticks.
+async fn measured<T>(mut call: Pin<Box<impl Future<Output = T>>>) -> (T, bool) {
+    let mut too_long = false;
+    let answer = poll_fn(|context| {
+        let hold = Hold::begin();
+        let polled = call.as_mut().poll(context);
+        too_long |= hold.is_too_long();
+        polled
+    });
+    let answer = answer.await;
+    (answer, too_long)
 }

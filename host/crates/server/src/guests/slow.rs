@@ -1,6 +1,6 @@
-//! Remembers plugins whose calls held a connection's thread too long. For a while, their calls begin on
-//! the threads of the queue. Then one call after the other is tried on its connection's thread: if many callers
-//! tried it at once, they could hold all these threads together.
+//! Remembers plugins whose calls held a connection's thread too long. Their calls begin on the threads of the
+//! queue, until for a while none of them would have held a thread too long there. Then one call after the other is
+//! tried on its connection's thread: if many callers tried it at once, they could hold all these threads together.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,7 @@ struct Since {
 }
 
 impl Slow {
-    /// Where the next call of the plugin begins. Unless it is queued, [`Slow::ended`] must follow.
+    /// Where the next call of the plugin begins. [`Slow::ended`] must follow if it is tried.
     #[inline]
     pub(super) fn begins(&self, plugin: &str) -> Begins {
         if self.some.load(Ordering::Relaxed) {
@@ -70,7 +70,8 @@ impl Slow {
         }
     }
 
-    /// Notes that a call of the plugin left its connection's thread, and whether it held it too long.
+    /// Notes that a call of the plugin left its connection's thread, or ended on the queue, and whether it held
+    /// a thread too long.
     #[inline]
     pub(super) fn ended(&self, plugin: &str, begun: Begins, too_long: bool) {
         if too_long || begun == Begins::Tried {
@@ -88,6 +89,13 @@ impl Slow {
                 return;
             }
             (None, false) => return,
+            // What it would have done to its connection's thread.
+            (Some(it), true) if begun == Begins::Queued => {
+                it.until = it.until.max(now + it.wait);
+                it.to_try = TRIED;
+                return;
+            }
+            (None, true) if begun == Begins::Queued => return,
             // A call that began at the same time was noted before.
             (Some(it), true) if begun == Begins::Here && now < it.until => return,
             (Some(it), true) => it.wait.saturating_mul(2).min(MAX),
@@ -137,6 +145,22 @@ mod tests {
         assert!(!slow.some.load(Ordering::Relaxed));
         slow.ended_at("a", Begins::Here, true, later);
         assert_eq!(slow.begins_at("a", later + FIRST), Begins::Tried);
+    }
+
+    #[test]
+    fn a_plugin_that_stays_slow_on_the_queue_is_not_tried() {
+        let slow = Slow::default();
+        let mut now = Instant::now();
+        slow.ended_at("a", Begins::Here, true, now);
+        for _ in 0..100 {
+            now += FIRST / 2;
+            assert_eq!(slow.begins_at("a", now), Begins::Queued);
+            slow.ended_at("a", Begins::Queued, true, now);
+        }
+        now += FIRST;
+        assert_eq!(slow.begins_at("a", now), Begins::Tried, "none was slow for a while");
+        slow.ended_at("b", Begins::Queued, true, now);
+        assert_eq!(slow.begins_at("b", now), Begins::Here, "it has held no connection's thread");
     }
 
     #[test]
