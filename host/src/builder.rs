@@ -18,7 +18,7 @@ use plugbay_wasm::{AotCache, Engine, EngineError, WasmKind, WasmRuntime};
 use crate::call::GenerationServices;
 use crate::change::{CatchPanic, Retry, Runtimes, Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
-use crate::control::{ConfigFile, ConfigLoader, HostState, Reconciler, channel};
+use crate::control::{ConfigFile, ConfigLoader, HostState, Liveness, Reconciler, channel};
 use crate::host::{Background, Control, Host};
 use crate::report::{Outcome, Report};
 use crate::set::{Generation, PublishedSet};
@@ -61,6 +61,7 @@ pub struct Builder {
     artifacts: Vec<Artifact>,
     runtimes: Vec<Arc<dyn Runtime>>,
     setups: Vec<Setup>,
+    liveness: Liveness,
     engine: Option<Engine>,
     #[cfg(feature = "native")]
     worker: Option<WorkerCommand>,
@@ -299,6 +300,12 @@ impl Builder {
         self
     }
 
+    /// Whether the reconciler of this host makes progress, beginning now.
+    #[must_use]
+    pub fn liveness(&self) -> Liveness {
+        self.liveness.clone()
+    }
+
     /// Builds the host and publishes its first generation. Plugins that are refused do not
     /// fail the build, unless the configuration says `host.strict`.
     ///
@@ -331,6 +338,8 @@ impl Builder {
             ConfigLoader::Fixed(config) => Arc::clone(config),
             ConfigLoader::Layers(file) => Arc::new(file.start()?),
         };
+        self.liveness.set_most(config.host.stall_timeout);
+        self.liveness.step_begins();
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("plugbay-io")
@@ -363,7 +372,8 @@ impl Builder {
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = channel();
-        let shared = HostState::new(cell, tokio.clone(), signal.clone(), config.host.probes);
+        let shared =
+            HostState::new(cell, tokio.clone(), signal.clone(), self.liveness, config.host.probes);
         let stopped = {
             let shared = Arc::clone(&shared);
             move || shared.is_stopped()

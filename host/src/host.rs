@@ -15,12 +15,9 @@ use tokio::sync::oneshot;
 use crate::call::{CodecHandle, Handle, HandlerHandle, Snapshot};
 use crate::change::{CatchPanic, Inspection, Runtimes, check, folder, inspect};
 use crate::config::Config;
-use crate::control::{HostState, OperatorCommand, RollbackError, Signal, stop};
+use crate::control::{HostState, Liveness, OperatorCommand, RollbackError, Signal, stop};
 use crate::report::{Event, Events, Report};
 use crate::status::Status;
-
-/// How long one step of a reconciliation may take before the host no longer counts as alive.
-const STUCK: Duration = Duration::from_mins(5);
 
 /// A running set of plugins. Cheap to clone; the last clone to go ends the reconciler.
 ///
@@ -294,11 +291,17 @@ impl Host {
             && self.shared.cell.peek(|published| published.generation.number > 0)
     }
 
-    /// Whether the reconciler makes progress: false once a single step of a reconciliation, such as
-    /// compiling one plugin, takes more than 5 minutes, and once the host is shut down.
+    /// [`Liveness::is_alive`].
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        !self.shared.is_shut_down() && self.shared.stalled_for() < STUCK
+        self.shared.liveness.is_alive()
+    }
+
+    /// Whether the reconciler makes progress. [`Builder::liveness`](crate::Builder::liveness) returns it
+    /// before the host is built.
+    #[must_use]
+    pub fn liveness(&self) -> Liveness {
+        self.shared.liveness.clone()
     }
 
     /// Checks files as if they were in the plugin folder: compiles and describes them, finds
@@ -367,7 +370,7 @@ impl Host {
                 }
             };
             let hung = tokio::join!(stop::stop_all(&shared, end), reconciled).0;
-            shared.set_shut_down();
+            shared.liveness.end();
             hung
         })
     }

@@ -70,7 +70,7 @@ pub use call::{
 };
 pub use change::{Inspection, PlannedPlugin, is_artifact_name};
 pub use config::Config;
-pub use control::{GenerationNumbers, RollbackError};
+pub use control::{GenerationNumbers, Liveness, RollbackError};
 pub use host::Host;
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};

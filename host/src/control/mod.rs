@@ -17,6 +17,7 @@
 //! | `drain`, `stop` | drains retired plugins; stops the host |
 //! | `health`, `restarts` | runs health checks; restarts unhealthy plugins |
 //! | `canary` | judges versions on trial |
+//! | `liveness` | whether the reconciler makes progress |
 //! | `rollback` | why a rollback failed |
 //! | `shared` | the state that these share with the host's handles |
 
@@ -26,6 +27,7 @@ mod config_file;
 mod drain;
 mod health;
 mod leaving;
+mod liveness;
 #[cfg(feature = "watch")]
 mod places;
 mod publish;
@@ -43,6 +45,7 @@ mod watching;
 
 pub(crate) use self::config_file::ConfigFile;
 pub(crate) use self::drain::{Draining, other_calls};
+pub use self::liveness::Liveness;
 pub(crate) use self::reconcile::Reconciler;
 pub use self::rollback::{GenerationNumbers, RollbackError};
 pub(crate) use self::shared::{ConfigLoader, HostState};

@@ -163,6 +163,7 @@ impl Publisher {
             rejected: after.rejected.to_vec(),
             preparing: Vec::new(),
         };
+        self.shared.liveness.set_most(config.host.stall_timeout);
         self.shared.set_probes(config.host.probes);
         if configured {
             self.shared.journal.note(number, Outcome::Configured);

@@ -155,7 +155,7 @@ impl Reconciler {
 
     /// Reconciles once. Waits for no artifact to be prepared, except the first time.
     pub(crate) fn reconcile(&mut self, retry: Retry) -> Report {
-        self.shared.step_begins();
+        self.shared.liveness.step_begins();
         self.store.collect();
         // Trials end first, whatever the rest finds: a reconciliation that is refused must not keep
         // a bad version.
@@ -166,7 +166,7 @@ impl Reconciler {
             None => report,
         };
         self.warn();
-        self.shared.pass_ends();
+        self.shared.liveness.pass_ends();
         Report { preparing: self.shared.preparing(), ..report }
     }
 
@@ -394,7 +394,7 @@ impl Reconciler {
             let is_watched = self.watching.is_wanted() && !config.host.strict;
             let patience = if is_watched { START_WAIT } else { Duration::MAX };
             self.store.wait(patience, || {
-                self.shared.step_begins_again();
+                self.shared.liveness.step_begins_again();
                 true
             });
             prepared = self.store.prepare(&origins, &config, &keep, most, Retry::None);

@@ -1,9 +1,9 @@
 //! State that the reconciler shares with the host's handles.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plugbay_registry::Leased;
 use tokio::runtime::Handle;
@@ -11,9 +11,10 @@ use tokio::sync::Semaphore;
 
 use super::config_file::ConfigFile;
 use super::drain::Draining;
+use super::liveness::Liveness;
 use super::signal::Signal;
 use crate::config::{Config, ConfigError};
-use crate::report::{ConfigWarning, Journal, Outcome, millis};
+use crate::report::{ConfigWarning, Journal, Outcome};
 use crate::set::{Cell, Running};
 
 /// The source of the configuration.
@@ -65,15 +66,17 @@ pub(crate) struct HostState {
     watch_error: Mutex<Option<String>>,
     warnings: Mutex<Vec<ConfigWarning>>,
     signal: Signal,
-    is_shut_down: AtomicBool,
-    /// When the current step of a reconciliation began, in milliseconds since `start`; 0 while none
-    /// is running.
-    step_started: AtomicU64,
-    start: Instant,
+    pub(crate) liveness: Liveness,
 }
 
 impl HostState {
-    pub(crate) fn new(cell: Arc<Cell>, tokio: Handle, signal: Signal, probes: u32) -> Arc<Self> {
+    pub(crate) fn new(
+        cell: Arc<Cell>,
+        tokio: Handle,
+        signal: Signal,
+        liveness: Liveness,
+        probes: u32,
+    ) -> Arc<Self> {
         Arc::new(Self {
             cell,
             journal: Journal::new(),
@@ -86,35 +89,8 @@ impl HostState {
             watch_error: Mutex::default(),
             warnings: Mutex::default(),
             signal,
-            is_shut_down: AtomicBool::new(false),
-            step_started: AtomicU64::new(0),
-            start: Instant::now(),
+            liveness,
         })
-    }
-
-    /// How long the current step of a reconciliation has been running.
-    pub(crate) fn stalled_for(&self) -> Duration {
-        match self.step_started.load(Ordering::Relaxed) {
-            0 => Duration::ZERO,
-            since => self.start.elapsed().saturating_sub(Duration::from_millis(since)),
-        }
-    }
-
-    /// Notes that a step of a reconciliation begins.
-    pub(crate) fn step_begins(&self) {
-        self.step_started.store(millis(self.start.elapsed()).max(1), Ordering::Relaxed);
-    }
-
-    /// Notes that the running reconciliation made progress: its next step may take as long again.
-    pub(crate) fn step_begins_again(&self) {
-        if self.step_started.load(Ordering::Relaxed) != 0 {
-            self.step_begins();
-        }
-    }
-
-    /// Notes that the reconciliation ended.
-    pub(crate) fn pass_ends(&self) {
-        self.step_started.store(0, Ordering::Relaxed);
     }
 
     /// Sets how many health checks may run at the same time. Running checks are not interrupted.
@@ -192,17 +168,6 @@ impl HostState {
 
     fn unhealthy(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Leased<Running>>>> {
         self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says that the shutdown of the host has ended.
-    pub(crate) fn set_shut_down(&self) {
-        // Relaxed: nothing else is read because of it.
-        self.is_shut_down.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the shutdown of the host has ended.
-    pub(crate) fn is_shut_down(&self) -> bool {
-        self.is_shut_down.load(Ordering::Relaxed)
     }
 
     /// Whether the host is shut down, or gone.

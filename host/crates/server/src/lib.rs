@@ -11,8 +11,9 @@
 //! use plugbay_server::Server;
 //!
 //! let config = Config::default();
-//! let listening = Server::bind(&config)?; // fails early if a port is in use
-//! let host = Host::builder().config(config).build().await?;
+//! let host = Host::builder().config(config.clone());
+//! let listening = Server::bind(&config, host.liveness())?; // fails early if a port is in use
+//! let host = host.build().await?;
 //! let server = listening.serve(host);
 //! println!("serving at http://{}", server.data_address());
 //! server.stop(std::time::Duration::from_secs(30)).await;

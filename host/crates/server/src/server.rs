@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugbay::{Config, Host};
+use plugbay::{Config, Host, Liveness};
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::time::Instant;
@@ -134,7 +134,8 @@ fn bracketed(address: SocketAddr) -> String {
 }
 
 impl Server {
-    /// Binds both planes. From now on the admin plane answers: alive, but not ready.
+    /// Binds both planes. From now on the admin plane answers: not ready, and alive as long as `liveness` is,
+    /// which is that of the [`Builder`](plugbay::Builder) of the host.
     ///
     /// Must be called in a tokio runtime, which then runs the data plane. Starts threads of its own
     /// for the admin plane, and for calls of plugins that take longer than a slice.
@@ -146,9 +147,9 @@ impl Server {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub fn bind(config: &Config) -> Result<Listening, BindError> {
+    pub fn bind(config: &Config, liveness: Liveness) -> Result<Listening, BindError> {
         let (data, data_address) = bind("server.listen", config.server.listen)?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(liveness));
         let admin = if config.admin.enabled {
             let admin = Admin::open(config.admin.listen, Arc::clone(&shared))?;
             tracing::info!(address = %admin.address, "admin plane listening");

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use plugbay::Host;
+use plugbay::{Host, Liveness};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +12,8 @@ use crate::history::History;
 pub(crate) struct Shared {
     /// Empty until the first generation is built.
     pub(crate) host: OnceLock<Host>,
+    /// Whether the reconciler makes progress, also before the first generation.
+    pub(crate) liveness: Liveness,
     pub(crate) history: Arc<History>,
     /// One permit for each event stream that may be open.
     pub(crate) streams: Arc<Semaphore>,
@@ -26,10 +28,12 @@ pub(crate) struct Shared {
 /// that streams never keep a probe from connecting.
 pub(crate) const EVENT_STREAMS: usize = 64;
 
-impl Default for Shared {
-    fn default() -> Self {
+impl Shared {
+    /// The state before the first generation.
+    pub(crate) fn new(liveness: Liveness) -> Self {
         Self {
             host: OnceLock::new(),
+            liveness,
             history: Arc::default(),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             draining: CancellationToken::new(),

@@ -21,6 +21,7 @@ pub(crate) const HOST: &[&str] = &[
     "mapped_beyond",
     "history",
     "probes",
+    "stall_timeout",
 ];
 pub(crate) const SERVER: &[&str] = &["listen", "max_body", "max_buffered", "timeout"];
 pub(crate) const ADMIN: &[&str] = &["enabled", "listen"];

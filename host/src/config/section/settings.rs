@@ -77,6 +77,9 @@ pub struct HostSettings {
     pub history: u32,
     /// The most health checks at the same time.
     pub probes: u32,
+    /// How long one step of a reconciliation may take before the host no longer counts as alive.
+    #[serde(serialize_with = "duration::serialize")]
+    pub stall_timeout: Duration,
 }
 
 impl Default for HostSettings {
@@ -94,6 +97,7 @@ impl Default for HostSettings {
             mapped_beyond: Isolation::Process,
             history: 5,
             probes: 4,
+            stall_timeout: Duration::from_mins(5),
         }
     }
 }
@@ -192,6 +196,7 @@ fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
     read_beyond(section, &mut host.mapped_beyond);
     section.read_within("history", &mut host.history, 0..=50);
     section.read_within("probes", &mut host.probes, 1..=1024);
+    section.read_within("stall_timeout", &mut host.stall_timeout, SECOND..=DAY);
     host
 }
 

@@ -83,6 +83,36 @@ pub struct Names {
     pub names: Vec<String>,
 }
 
+/// `GET /readyz?verbose`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Readiness {
+    /// Whether the server is ready: all checks are.
+    pub ready: bool,
+    /// What the readiness depends on: `server`, `generation`.
+    pub checks: Vec<Check>,
+}
+
+/// One of the things that the readiness depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// Why it is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+}
+
+impl Check {
+    /// A check that is as it should be if there are no details.
+    pub(super) fn new(name: &str, details: Vec<String>) -> Self {
+        Self { name: name.to_owned(), ok: details.is_empty(), details }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -12,7 +12,7 @@
 //! | `POST /v1/reload` | reads the folder and the configuration now; `Prefer: wait=SECONDS` bounds how long the answer waits |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
 //! | `GET /livez` | 200 unless the reconciler is stalled |
-//! | `GET /readyz` | 200 between the first generation and the signal to stop |
+//! | `GET /readyz` | 200 between the first generation and the signal to stop; with `?verbose` all that this depends on |
 //!
 //! The plane listens on a loopback address and needs no password. `guard` protects it from web
 //! pages in a browser on the same machine.
@@ -22,11 +22,14 @@ mod events;
 mod guard;
 mod plugin;
 mod prefer;
+mod probes;
 mod registry;
 mod router;
 mod views;
 
-pub use self::bodies::{Generations, Names, Plugins, Preparing, RejectedList, Versions};
+pub use self::bodies::{
+    Check, Generations, Names, Plugins, Preparing, Readiness, RejectedList, Versions,
+};
 pub use self::plugin::plugin;
 pub use self::registry::{Entry, Registry, State, names, registry};
 pub(crate) use self::router::router;

@@ -11,7 +11,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::{events, guard, views};
+use super::{events, guard, probes, views};
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
 
@@ -44,8 +44,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/reload", only("OPTIONS, POST", post(views::reload)))
         .route("/debug/registry", read(get(views::registries)))
         .route("/debug/registry/{name}", read(get(views::registry)))
-        .route("/livez", read(get(views::livez)))
-        .route("/readyz", read(get(views::readyz)))
+        .route("/livez", read(get(probes::livez)))
+        .route("/readyz", read(get(probes::readyz)))
         .fallback(|| async {
             Problem::not_found("the admin plane has no such path; see docs/operating.md")
         })

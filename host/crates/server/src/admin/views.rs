@@ -1,6 +1,5 @@
 //! The handlers of the admin plane.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use plugbay::{Host, RollbackError, Status};
-use serde_json::json;
 use tokio::time::timeout;
 
 use super::bodies::{Generations, Names, Plugins, Preparing, RejectedList, Versions};
@@ -149,36 +147,4 @@ pub(super) async fn registry(State(shared): State<Arc<Shared>>, name: Name) -> A
         let known = registry::names(&status.capabilities).join(", ");
         Problem::not_found(format!("no kind {name:?}; known: {known}"))
     })
-}
-
-/// Alive unless the reconciler is stalled. Before the first generation there is no reconciler.
-pub(super) async fn livez(State(shared): State<Arc<Shared>>) -> Response {
-    let alive = shared.host.get().is_none_or(Host::is_alive);
-    probe(alive, "alive", "the reconciler is stuck")
-}
-
-/// Ready from the first generation to the signal to stop.
-pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    if shared.draining.is_cancelled() {
-        return probe(false, "", "the server is stopping");
-    }
-    let Some(host) = shared.host.get() else {
-        return probe(false, "", "the first generation is being built");
-    };
-    if host.is_ready() {
-        return probe(true, "ready", "");
-    }
-    // The first reconciliation published nothing: the operator has to fix what was refused.
-    let now = host.snapshot();
-    let refused = now.rejected().first();
-    let rejection = refused
-        .map(|it| format!("the first generation was refused: {}: {}", it.source, it.message));
-    probe(false, "", rejection.unwrap_or_else(|| "the host is shut down".to_owned()))
-}
-
-fn probe(good: bool, yes: &'static str, no: impl Into<Cow<'static, str>>) -> Response {
-    if good {
-        return Json(json!({ "status": yes })).into_response();
-    }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", no).into_response()
 }

@@ -11,14 +11,15 @@ use super::support::{SOON, ask, host, until};
 #[tokio::test(flavor = "multi_thread")]
 async fn ready_from_the_first_generation_until_the_shutdown() {
     let setup = host();
-    let listening = setup.listen();
+    let builder = Host::builder().layers(setup.layers());
+    let listening = setup.listen(builder.liveness());
     let admin = listening.admin_address().unwrap();
     let get = |path: &'static str| ask(admin, "GET", path, &[], Vec::new());
     assert_eq!(get("/livez").await.status, 200);
     assert_eq!(get("/readyz").await.status, 503);
     let early = get("/v1/plugins").await;
     assert_eq!((early.status, &*early.code()), (503, "starting"));
-    let host = Host::builder().layers(setup.layers()).build().await.unwrap();
+    let host = builder.build().await.unwrap();
     let server = listening.serve(host);
     assert_eq!(get("/readyz").await.status, 200);
     assert_eq!(get("/livez").await.status, 200);

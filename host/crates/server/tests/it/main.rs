@@ -16,6 +16,7 @@ mod embedded;
 mod hints;
 mod leftovers;
 mod limits;
+mod liveness;
 #[cfg(target_os = "linux")]
 mod memory;
 #[cfg(unix)]

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use plugbay::config::Layers;
 use plugbay::worker::{self, Bounds, CompilerCommand, WorkerCommand};
-use plugbay::{Config, Host};
+use plugbay::{Config, Host, Liveness};
 use plugbay_fixtures::Guest;
 use plugbay_server::{Listening, Server};
 use serde_json::Value;
@@ -99,12 +99,11 @@ impl Setup {
         ["--config".to_owned(), config].into_iter().chain(set).collect()
     }
 
-    pub(crate) fn listen(&self) -> Listening {
-        Server::bind(&self.layers().load().unwrap()).unwrap()
+    pub(crate) fn listen(&self, liveness: Liveness) -> Listening {
+        Server::bind(&self.layers().load().unwrap(), liveness).unwrap()
     }
 
     pub(crate) async fn serve(self) -> Serving {
-        let listening = self.listen();
         // The program is the worker, not the test.
         let worker = WorkerCommand {
             program: env!("CARGO_BIN_EXE_plugbay").into(),
@@ -116,6 +115,7 @@ impl Setup {
             bounds: self.compiling,
         };
         let builder = Host::builder().layers(self.layers()).worker(worker).compiler(compiler);
+        let listening = self.listen(builder.liveness());
         let host = builder.build().await.unwrap();
         // On a busy machine the first generation may not wait for all plugins.
         while !host.preparing().is_empty() {

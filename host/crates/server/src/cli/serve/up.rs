@@ -71,9 +71,10 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
         config = loading => config.map_err(|error| Failure::new(error.to_string()))??,
         () = signals.stop() => return Ok(Outcome::Done),
     };
-    let listening = Server::bind(&config)?;
+    let builder = source::builder().layers(layers);
+    let listening = Server::bind(&config, builder.liveness())?;
     let progress = Progress::new(globals);
-    let preparing = progress.around("loading plugins", source::builder().layers(layers).build());
+    let preparing = progress.around("loading plugins", builder.build());
     let host = tokio::select! {
         host = preparing => host?,
         () = signals.stop() => return Ok(Outcome::Done),
