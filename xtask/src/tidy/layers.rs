@@ -4,7 +4,7 @@
 //! registry ← core ← {wasm, native} ← host ← server      discovery ← server
 //! guard ← {wasm, native, host}
 //! abi ← {native, sdk}      document ← {core, sdk, server}
-//! toolchain ← server       accept ← server
+//! toolchain ← server       accept ← server      telemetry ← {host, server, discovery}
 //! ```
 //!
 //! A crate may depend on every crate from which a chain of arrows leads to it, and on no other.
@@ -15,13 +15,14 @@ use super::Violation;
 use crate::repository::Repository;
 
 /// The crates of the workspace, each with those on which it may depend.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("plugbay-registry", &[]),
     ("plugbay-guard", &[]),
     ("plugbay-document", &[]),
     ("plugbay-abi", &[]),
     ("plugbay-accept", &[]),
-    ("plugbay-discovery", &[]),
+    ("plugbay-discovery", &["plugbay-telemetry"]),
+    ("plugbay-telemetry", &[]),
     ("plugbay-toolchain", &[]),
     ("plugbay-core", &["plugbay-registry", "plugbay-document"]),
     ("plugbay-sdk", &["plugbay-abi", "plugbay-document", "plugbay-macros"]),
@@ -37,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "plugbay-registry",
             "plugbay-guard",
             "plugbay-document",
+            "plugbay-telemetry",
         ],
     ),
     (
@@ -48,6 +50,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "plugbay-core",
             "plugbay-registry",
             "plugbay-discovery",
+            "plugbay-telemetry",
             "plugbay-toolchain",
             "plugbay-document",
             // The server links the bundled plugins, which needs the SDK's feature `linked`.
