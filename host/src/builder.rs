@@ -20,6 +20,7 @@ use crate::change::{CatchPanic, Retry, Runtimes, Store, configured_routes};
 use crate::config::{Config, ConfigError, Layers};
 use crate::control::{ConfigFile, ConfigLoader, HostState, Liveness, Reconciler, channel};
 use crate::host::{Background, Control, Host};
+use crate::metrics::{Collectors, HostCollector, RegisterError};
 use crate::report::{Outcome, Report};
 use crate::set::{Generation, PublishedSet};
 
@@ -63,6 +64,7 @@ pub struct Builder {
     setups: Vec<Setup>,
     liveness: Liveness,
     engine: Option<Engine>,
+    collectors: Collectors,
     #[cfg(feature = "native")]
     worker: Option<WorkerCommand>,
     #[cfg(feature = "compile")]
@@ -85,6 +87,9 @@ pub enum BuildError {
     /// `host.strict` is set, and a plugin or the configuration was refused.
     #[error("host.strict is set, and not everything can be loaded: {0}")]
     Strict(Refusal),
+    /// The registry of [`Builder::collectors`] has a collector with a name of the host's.
+    #[error(transparent)]
+    Metrics(#[from] RegisterError),
 }
 
 impl Builder {
@@ -272,6 +277,14 @@ impl Builder {
         self
     }
 
+    /// Adds the host's metrics to this registry, which the application also uses. One registry has one
+    /// host.
+    #[must_use]
+    pub fn collectors(mut self, collectors: Collectors) -> Self {
+        self.collectors = collectors;
+        self
+    }
+
     /// Names the program that serves as a worker process, for native plugins with `isolation =
     /// "process"`: usually [`WorkerCommand::this_program`], if `main` begins with
     /// [`serve_if_child`](crate::worker::serve_if_child).
@@ -409,14 +422,16 @@ impl Builder {
         shared.journal.host_is_built();
         let file = refused.map(|(source, _)| source);
         check_strict(&config, &first, file.as_deref()).inspect_err(|_| reconciler.abandon())?;
+        let collectors = self.collectors;
+        collectors.register(HostCollector::NAME, HostCollector::of(&shared))?;
         let (over, ended) = tokio::sync::oneshot::channel();
+        let ended = Mutex::new(Some(ended));
+        let control = Control { signal, runtimes, collectors, ended, _tokio: background };
         std::thread::Builder::new().name("plugbay-reconcile".into()).spawn(move || {
             // Dropped last, however the reconciler ends.
             let _over = over;
             reconciler.run(&signals);
         })?;
-        let ended = Mutex::new(Some(ended));
-        let control = Control { signal, runtimes, ended, _tokio: background };
         Ok(Host { shared, control: Arc::new(control) })
     }
 }
@@ -431,6 +446,7 @@ fn nothing(config: Arc<Config>) -> PublishedSet {
         plugins: Table::empty().called("plugin"),
         capabilities: Table::empty().called("capability"),
         users: Arc::new(Leased::new(())),
+        counts: Arc::default(),
     });
     PublishedSet {
         services: GenerationServices::of(Arc::clone(&generation)),

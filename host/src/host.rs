@@ -16,6 +16,7 @@ use crate::call::{CodecHandle, Handle, HandlerHandle, Snapshot};
 use crate::change::{CatchPanic, Inspection, Runtimes, check, folder, inspect};
 use crate::config::Config;
 use crate::control::{HostState, Liveness, OperatorCommand, RollbackError, Signal, stop};
+use crate::metrics::{Collectors, HostCollector};
 use crate::report::{Event, Events, Report};
 use crate::status::Status;
 
@@ -56,6 +57,7 @@ pub struct Host {
 pub(crate) struct Control {
     pub(crate) signal: Signal,
     pub(crate) runtimes: Runtimes,
+    pub(crate) collectors: Collectors,
     /// Fails once the reconciler has ended.
     pub(crate) ended: std::sync::Mutex<Option<oneshot::Receiver<()>>>,
     pub(crate) _tokio: Background,
@@ -73,6 +75,8 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.stop();
+        // The registry may be the application's.
+        drop(self.collectors.unregister(HostCollector::NAME));
     }
 }
 
@@ -186,6 +190,12 @@ impl Host {
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
         self.shared.cell.peek(|published| Arc::clone(&published.generation.config))
+    }
+
+    /// The metrics of this host, and of the application if it registers collectors of its own.
+    #[must_use]
+    pub fn collectors(&self) -> &Collectors {
+        &self.control.collectors
     }
 
     /// Events from now on.

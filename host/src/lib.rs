@@ -59,6 +59,7 @@ mod change;
 pub mod config;
 mod control;
 mod host;
+pub mod metrics;
 mod report;
 mod set;
 mod status;
@@ -126,8 +127,8 @@ pub mod runtime {
     pub use plugbay_core::codec::{CodecCall, CodecFuture, Direction};
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
-        Artifact, Bulkhead, CapabilityDescription, CodecInfo, Identity, Observer, OwnedContext,
-        Place, PluginStats, RouteDescription, Services, StartPlugin, WorkerStatus,
+        Artifact, Bulkhead, CapabilityDescription, CodecInfo, GuestMetric, Identity, Observer,
+        OwnedContext, Place, PluginStats, RouteDescription, Services, StartPlugin, WorkerStatus,
     };
 }
 

@@ -102,6 +102,16 @@ pub enum PluginState {
 }
 
 impl PluginState {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Canary,
+        Self::BreakerOpen,
+        Self::BreakerHalfOpen,
+        Self::Unhealthy,
+        Self::CrashLoop,
+    ];
+
     /// The stable word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -309,7 +319,7 @@ fn versions(name: &str, member: &Member, routes: &[RouteStatus]) -> Vec<PluginSt
     std::iter::once(stable).chain(canary).collect()
 }
 
-fn state(
+pub(crate) fn state(
     running: &Running,
     health: &HealthStatus,
     stats: &PluginStats,
@@ -368,7 +378,7 @@ fn plugin(
         exports: running.exports.clone(),
         config_schema: description.config_schema.clone(),
         leases: running.leases(),
-        calls: running.tally.status(),
+        calls: running.figures.tally.status(),
         health,
         trial: trial.map(Trial::status),
         policy: running.identity.policy.clone(),

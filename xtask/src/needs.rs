@@ -24,13 +24,15 @@ enum Needed {
     ByCrate(&'static str),
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     // Crates with C in them, and the linker.
     Need { program: "cc", packages: &["gcc", "libc6-dev"], needed: Needed::ToBuild },
     // The native plugin in C++ that the tests build, and libFuzzer.
     Need { program: "c++", packages: &["g++"], needed: Needed::ToTest },
     // The commands in the guides run as tests.
     Need { program: "curl", packages: &["curl"], needed: Needed::ToTest },
+    // The reader of metrics that checks what the admin plane writes.
+    Need { program: "promtool", packages: &["prometheus"], needed: Needed::ToTest },
     Need {
         program: "protoc",
         packages: &["protobuf-compiler", "libprotobuf-dev"],
@@ -91,7 +93,7 @@ mod tests {
             missing(purpose, lock, |_| false).iter().map(|need| need.program).collect::<Vec<_>>()
         };
         assert_eq!(programs(Purpose::Build, ""), ["cc"]);
-        assert_eq!(programs(Purpose::Test, ""), ["cc", "c++", "curl"]);
+        assert_eq!(programs(Purpose::Test, ""), ["cc", "c++", "curl", "promtool"]);
         assert_eq!(programs(Purpose::Build, "name = \"etcd-client\""), ["cc", "protoc"]);
         assert!(missing(Purpose::Test, "", |_| true).is_empty());
     }

@@ -11,7 +11,6 @@ use plugbay_guard::{AdmissionError, BreakerState, Guard, Permit, Verdict};
 use super::options::{CallFuture, CallOptions};
 use super::order::ProviderOrder;
 use super::tries::{Tries, Turn, blame};
-use crate::report::Outcome;
 use crate::set::{Balancing, Capability, Rule, Running, Target, Trial};
 
 /// `Retry-After` of a rejected call where the guard gives no time.
@@ -36,7 +35,7 @@ pub(crate) fn call<K: Kind, R>(
         }
         match call(provider, context, &running.label) {
             Ok(answer) => {
-                running.tally.answered();
+                running.figures.tally.answered();
                 running.guard.succeeded();
                 Ok(answer)
             }
@@ -232,7 +231,7 @@ impl Running {
             Some(error) if kind == CallErrorKind::Unhealthy => format!("{refused}: {error}"),
             _ => refused.to_string(),
         };
-        self.tally.failed(kind.reason());
+        self.figures.tally.failed(kind.reason());
         CallError::new(kind, message).of(&self.label).retry_after(wait)
     }
 
@@ -245,7 +244,7 @@ impl Running {
     ) -> Result<R, CallError> {
         match answer {
             Ok(answer) => {
-                self.tally.answered();
+                self.figures.tally.answered();
                 self.note(permit.succeeded(), None);
                 Ok(answer)
             }
@@ -263,9 +262,9 @@ impl Running {
     ) -> CallError {
         let blame = blame(&error, context);
         if blame == Blame::Unknown {
-            self.tally.cancelled();
+            self.figures.tally.cancelled();
         } else {
-            self.tally.failed(error.reason());
+            self.figures.tally.failed(error.reason());
         }
         let verdict = match blame {
             // The plugin answered: the input is wrong.
@@ -280,9 +279,8 @@ impl Running {
 
     /// Writes a transition of the guard to the journal, if there is one.
     fn note(&self, transition: Option<plugbay_guard::Transition>, because: Option<&CallError>) {
-        let Some(transition) = transition else { return };
-        if let Some(outcome) = Outcome::of_guard(&self.label, transition, because) {
-            self.journal.note_now(outcome);
+        if let Some(transition) = transition {
+            self.changed(transition, because);
         }
     }
 }

@@ -57,6 +57,7 @@ pub(crate) fn assemble(before: &Generation, config: &Arc<Config>, settled: Settl
         capabilities: table("capability", capabilities),
         router,
         users: Arc::new(Leased::new(())),
+        counts: Arc::clone(&before.counts),
     }
 }
 
@@ -155,8 +156,8 @@ fn retries(before: &Generation, config: &Config, key: &CapabilityKey) -> Arc<Ret
     match known.filter(|_| before.config.capabilities.get(key) == settings) {
         Some(balancing) => Arc::clone(&balancing.retries),
         None => Arc::new(match settings.map(|settings| &settings.strategy) {
-            Some(Strategy::Failover { retries, .. }) => Retries::within(*retries),
-            _ => Retries::default(),
+            Some(Strategy::Failover { retries, .. }) => Retries::within(*retries, &before.counts),
+            _ => Retries::within(0, &before.counts),
         }),
     }
 }

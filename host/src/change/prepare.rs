@@ -11,7 +11,7 @@ use plugbay_guard::{Guard, Rules};
 
 use super::catch_panic::CatchPanic;
 use crate::report::Journal;
-use crate::set::{DropOnThread, HealthRecord, Running, Shutdown, Tally, Wanted};
+use crate::set::{DropOnThread, HealthRecord, Running, Shutdown, Wanted};
 
 /// A prepared artifact: kept as long as its digest is in use.
 #[derive(Clone)]
@@ -122,12 +122,13 @@ impl Ready {
                 Refusal::new(Reason::WrongWorld, message)
             })?);
         }
+        let figures = Arc::default();
         Ok(Running {
             identity: identity.clone(),
             label: Arc::clone(label.label()),
             description: Arc::clone(&offer.description),
             calls_others: plugin.calls_others(),
-            plugin: DropOnThread::new(plugin),
+            plugin: DropOnThread::new(plugin, &figures),
             providers,
             runtime: self.runtime,
             imports: self.prepared.imports().to_vec(),
@@ -136,7 +137,7 @@ impl Ready {
             code_size: self.prepared.code_size(),
             started: SystemTime::now(),
             guard: guard(&identity.policy.protection),
-            tally: Tally::default(),
+            figures,
             health: HealthRecord::default(),
             shutdown: Shutdown::default(),
             journal: journal.clone(),

@@ -10,7 +10,6 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::shared::HostState;
-use crate::report::Outcome;
 use crate::set::{Running, spawn_dedicated};
 
 /// How much later than its deadline an answer may come before the check fails: native code cannot
@@ -67,10 +66,7 @@ fn note(
     let Some(health) = streak.note(answer.is_ok()) else { return };
     running.health.set_health(health);
     if let Some(transition) = running.guard.set_health(health) {
-        let because = answer.as_ref().err();
-        if let Some(outcome) = Outcome::of_guard(&running.label, transition, because) {
-            shared.journal.note_now(outcome);
-        }
+        running.changed(transition, answer.as_ref().err());
     }
     if !health.is_healthy() {
         shared.report_unhealthy(running);

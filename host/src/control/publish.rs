@@ -140,6 +140,8 @@ impl Publisher {
                 self.history.list()
             },
         });
+        // Before they serve: a call that is counted is also shown.
+        started.iter().for_each(|fresh| self.shared.ledger.add(&fresh.running));
         if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
             end_all(&started);
             return before.unchanged();
@@ -170,6 +172,7 @@ impl Publisher {
         }
         for fresh in started {
             health::follow(&self.shared, &fresh.running);
+            self.shared.counts.registered();
             self.shared.journal.note(number, fresh.loaded);
         }
         self.note_trials(running, &generation, pinned);
@@ -277,16 +280,17 @@ impl Publisher {
                 .find(|old| Rejected { since: now, ..(*old).clone() } == entry);
             match known {
                 Some(known) => entry.since = known.since,
-                None => self.shared.journal.note(
-                    number,
-                    Outcome::Rejected {
+                None => {
+                    self.shared.counts.rejected(entry.reason);
+                    let outcome = Outcome::Rejected {
                         source: entry.source.clone(),
                         plugin: entry.plugin.clone(),
                         reason: entry.reason,
                         message: entry.message.clone(),
                         hint: entry.hint.clone(),
-                    },
-                ),
+                    };
+                    self.shared.journal.note(number, outcome);
+                }
             }
             rejected.push(entry);
         }

@@ -155,6 +155,7 @@ impl Reconciler {
 
     /// Reconciles once. Waits for no artifact to be prepared, except the first time.
     pub(crate) fn reconcile(&mut self, retry: Retry) -> Report {
+        let began = Instant::now();
         self.shared.liveness.step_begins();
         self.store.collect();
         // Trials end first, whatever the rest finds: a reconciliation that is refused must not keep
@@ -167,7 +168,9 @@ impl Reconciler {
         };
         self.warn();
         self.shared.liveness.pass_ends();
-        Report { preparing: self.shared.preparing(), ..report }
+        let report = Report { preparing: self.shared.preparing(), ..report };
+        self.shared.counts.reloaded(&report, began.elapsed());
+        report
     }
 
     /// Sets the artifacts that are being prepared. Called before the set is published that goes with
@@ -215,6 +218,7 @@ impl Reconciler {
         let running = &published.generation;
         let due = self.restarter.due(running, Instant::now());
         let next = restart_members(&self.store, running, &due, workers(&running.config));
+        next.started.iter().for_each(|fresh| self.shared.ledger.restarted(&fresh.running));
         self.restarter.tried(&next.started, next.refused);
         if !self.publisher.set_restart_failures(self.restarter.refused()) && next.started.is_empty()
         {

@@ -14,8 +14,8 @@ use super::drain::Draining;
 use super::liveness::Liveness;
 use super::signal::Signal;
 use crate::config::{Config, ConfigError};
-use crate::report::{ConfigWarning, Journal, Outcome};
-use crate::set::{Cell, Running};
+use crate::report::{ConfigWarning, HostCounts, Journal, Outcome};
+use crate::set::{Cell, Ledger, Running};
 
 /// The source of the configuration.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub(crate) struct HostState {
     pub(crate) cell: Arc<Cell>,
     pub(crate) journal: Journal,
     pub(crate) draining: Arc<Draining>,
+    pub(crate) counts: HostCounts,
+    pub(crate) ledger: Ledger,
     pub(crate) tokio: Handle,
     /// Permits for health checks at the same time.
     pub(crate) probes: Arc<Semaphore>,
@@ -81,6 +83,8 @@ impl HostState {
             cell,
             journal: Journal::new(),
             draining: Arc::default(),
+            counts: HostCounts::default(),
+            ledger: Ledger::default(),
             tokio,
             probes: Arc::new(Semaphore::new(probes.max(1) as usize)),
             most_probes: AtomicU32::new(probes.max(1)),

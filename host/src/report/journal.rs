@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use super::counts::WordCounts;
 use super::outcome::Outcome;
 use super::timestamp;
 
@@ -44,6 +45,8 @@ pub(crate) struct Journal {
     newest: Arc<AtomicU64>,
     /// The alarming events until the host is built: before, there can be no subscriber.
     alarms: Arc<Mutex<Alarms>>,
+    /// How many outcomes of each word there were.
+    counts: Arc<WordCounts>,
 }
 
 #[derive(Default)]
@@ -58,6 +61,7 @@ impl Journal {
             events: broadcast::Sender::new(BACKLOG),
             newest: Arc::default(),
             alarms: Arc::default(),
+            counts: Arc::default(),
         }
     }
 
@@ -74,6 +78,7 @@ impl Journal {
     pub(crate) fn note(&self, generation: u64, outcome: Outcome) {
         self.newest.fetch_max(generation, Ordering::Relaxed);
         let reason = outcome.reason();
+        self.counts.add(reason);
         if outcome.is_alarming() {
             tracing::warn!(target: "plugbay", generation, reason, "{outcome}");
         } else {
@@ -89,6 +94,11 @@ impl Journal {
         }
         // This fails if there is no subscriber; the log has the outcome.
         let _ = self.events.send(event);
+    }
+
+    /// How many outcomes of each word there were.
+    pub(crate) fn counts(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        self.counts.all()
     }
 
     /// Notes that the host is built.

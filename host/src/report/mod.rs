@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `outcome` | the [`Outcome`] of each step of a change |
 //! | `journal` | sends outcomes to the log and to all subscribers |
+//! | `counts` | counts of reconciliations, registrations and rejections |
 //! | `rejected` | refused files, plugins and configurations, with the reasons |
 //! | `warning` | parts of the configuration that have no effect |
 //! | `summary` | the report of one reconciliation |
 //! | `time`, [`timestamp`] | durations and points in time, as reports write them |
 
+mod counts;
 mod journal;
 mod outcome;
 mod rejected;
@@ -17,6 +19,9 @@ mod time;
 pub mod timestamp;
 mod warning;
 
+pub(crate) use self::counts::{
+    DurationCounts, HostCounts, RegisterOutcome, ReloadOutcome, WordCounts,
+};
 pub(crate) use self::journal::Journal;
 pub use self::journal::{Event, Events, Missed};
 pub use self::outcome::Outcome;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use plugbay_registry::{Leased, NotFound, Table};
 
 use super::capability::Capability;
+use super::counts::SetCounts;
 use super::member::Member;
 use super::router::Router;
 use super::running::Running;
@@ -24,6 +25,8 @@ pub(crate) struct Generation {
     /// generation are not shut down before these calls end: such a call keeps its snapshot to the
     /// end, nested calls included.
     pub(crate) users: Arc<Leased<()>>,
+    /// The counts that all generations of the host share.
+    pub(crate) counts: Arc<SetCounts>,
 }
 
 impl Generation {
@@ -35,7 +38,13 @@ impl Generation {
     ) -> Result<(usize, &Capability), NotFound> {
         let position = self.capabilities.index_of(key);
         let found = position.and_then(|at| Some((at, self.capabilities.at(at)?.1)));
-        found.ok_or_else(|| self.not_found(kind, key))
+        match found {
+            Some(found) => {
+                self.counts.hit();
+                Ok(found)
+            }
+            None => Err(self.not_found(kind, key)),
+        }
     }
 
     /// Whether the generation holds exactly this running plugin version.
@@ -46,6 +55,7 @@ impl Generation {
 
     #[cold]
     fn not_found(&self, kind: &'static str, key: &str) -> NotFound {
+        self.counts.miss();
         let name = key.split_once(':').map_or(key, |(_, name)| name);
         let known = self.names(kind).into_iter().map(|name| (name, ()));
         let table = Table::try_from_iter(known).unwrap_or_else(|_| Table::empty());

@@ -7,15 +7,19 @@ use std::time::Duration;
 use plugbay_core::{CallError, CallErrorKind, Plugin, PluginStats, Provider};
 
 use super::dedicated::spawn_dedicated;
+use super::figures::Figures;
 
 /// A started plugin that is freed on a dedicated thread, wherever it is dropped: freeing it runs
 /// the plugin's code, which may take long, and the last owner may be an async task or the
-/// reconciler.
-pub(crate) struct DropOnThread(Arc<dyn Plugin>);
+/// reconciler. What its runtime counted is read once more before, on that thread.
+pub(crate) struct DropOnThread {
+    plugin: Arc<dyn Plugin>,
+    figures: Arc<Figures>,
+}
 
 impl DropOnThread {
-    pub(crate) fn new(plugin: Arc<dyn Plugin>) -> Self {
-        Self(plugin)
+    pub(crate) fn new(plugin: Arc<dyn Plugin>, figures: &Arc<Figures>) -> Self {
+        Self { plugin, figures: Arc::clone(figures) }
     }
 }
 
@@ -23,15 +27,19 @@ impl Deref for DropOnThread {
     type Target = Arc<dyn Plugin>;
 
     fn deref(&self) -> &Arc<dyn Plugin> {
-        &self.0
+        &self.plugin
     }
 }
 
 impl Drop for DropOnThread {
     fn drop(&mut self) {
-        let plugin = std::mem::replace(&mut self.0, Arc::new(Freed));
+        let plugin = std::mem::replace(&mut self.plugin, Arc::new(Freed));
+        let figures = Arc::clone(&self.figures);
         // If no thread can be started, the plugin is freed here.
-        let _ = spawn_dedicated("free", move || drop(plugin));
+        let _ = spawn_dedicated("free", move || {
+            figures.keep(&plugin.stats());
+            drop(plugin);
+        });
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `identity`, `offer` | the identity of a plugin; a described artifact; a plugin that should run |
 //! | `running`, `hosted`, `dedicated` | a started plugin version, and the thread that frees it |
 //! | `tally`, `health` | the results of its calls and of its health checks |
+//! | `figures`, `ledger`, `counts` | the counts of a version, those of all versions that ever were, and those of no version |
 //! | `member`, `trial` | a plugin in a generation, and its new version on trial |
 //! | `capability`, `retries` | the providers of a capability, and how calls are distributed among them |
 //! | `router` | the routes of a generation |
@@ -15,11 +16,14 @@
 //! | `published` | the content of the one cell, and the right to call a capability in it |
 
 mod capability;
+mod counts;
 mod dedicated;
+mod figures;
 mod generation;
 mod health;
 mod hosted;
 mod identity;
+mod ledger;
 mod member;
 mod offer;
 mod past;
@@ -32,11 +36,13 @@ mod trial;
 
 pub(crate) use self::capability::{Balancing, Capability, Rule, Target};
 pub(crate) use self::dedicated::spawn_dedicated;
+pub(crate) use self::figures::Totals;
 pub(crate) use self::generation::Generation;
 pub(crate) use self::health::HealthRecord;
 pub use self::health::HealthStatus;
 pub(crate) use self::hosted::DropOnThread;
 pub(crate) use self::identity::PluginIdentity;
+pub(crate) use self::ledger::{Ledger, Live, Row};
 pub(crate) use self::member::{Canary, Member, condition, gets_calls};
 pub(crate) use self::offer::{Incumbent, Offer, Wanted};
 pub(crate) use self::past::{PastGeneration, previous};
@@ -46,6 +52,5 @@ pub use self::retries::RetryStatus;
 pub(crate) use self::router::{Route, RouteOrigin, RouteTarget, Router};
 pub(crate) use self::running::{Running, Shutdown, shut_down};
 pub use self::tally::CallStatus;
-pub(crate) use self::tally::Tally;
 pub use self::trial::TrialStatus;
 pub(crate) use self::trial::{Change, End, Terms, Trial};

@@ -1,15 +1,19 @@
 //! The retries of a capability: their budget and their counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plugbay_guard::{RetryBudget, RetryRules};
 use serde::{Deserialize, Serialize};
 
+use super::counts::SetCounts;
+
 /// The retries of one capability. They outlive the generation, as long as the settings of the
 /// capability are unchanged: a reload resets neither the counts nor the budget.
-#[derive(Default)]
 pub(crate) struct Retries {
+    /// The counts of all capabilities together, which are never reset.
+    all: Arc<SetCounts>,
     /// `None` if a call that failed half-way is never repeated.
     budget: Option<RetryBudget>,
     failed_over: AtomicU64,
@@ -32,10 +36,11 @@ pub struct RetryStatus {
 
 impl Retries {
     /// Retries with a budget of `percent` of the calls; no budget if that is 0.
-    pub(crate) fn within(percent: u32) -> Self {
+    pub(crate) fn within(percent: u32, all: &Arc<SetCounts>) -> Self {
         let rules = RetryRules { share: f64::from(percent) / 100.0, ..RetryRules::default() };
         let budget = (percent > 0).then(|| RetryBudget::new(rules, Instant::now()));
-        Self { budget, ..Self::default() }
+        let [failed_over, retried, budget_exhausted] = <[AtomicU64; 3]>::default();
+        Self { all: Arc::clone(all), budget, failed_over, retried, budget_exhausted }
     }
 
     pub(crate) fn status(&self) -> RetryStatus {
@@ -56,13 +61,20 @@ impl Retries {
     /// Counts a call that goes to the next provider because one did nothing.
     pub(crate) fn fail_over(&self) {
         count(&self.failed_over);
+        count(&self.all.failed_over);
     }
 
     /// Takes a retry from the budget for a call that failed half-way. Returns false if the budget
     /// is used up.
     pub(crate) fn try_repeat(&self) -> bool {
         let granted = self.budget.as_ref().is_some_and(|budget| budget.take(Instant::now()));
-        count(if granted { &self.retried } else { &self.budget_exhausted });
+        for counts in if granted {
+            [&self.retried, &self.all.retried]
+        } else {
+            [&self.budget_exhausted, &self.all.budget_exhausted]
+        } {
+            count(counts);
+        }
         granted
     }
 }

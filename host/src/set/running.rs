@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use plugbay_core::{Description, Provider};
-use plugbay_guard::Guard;
+use plugbay_core::{CallError, Description, Provider};
+use plugbay_guard::{Guard, Transition};
 use plugbay_registry::Leased;
 use tokio::sync::watch;
 
+use super::figures::Figures;
 use super::health::HealthRecord;
 use super::hosted::DropOnThread;
 use super::identity::PluginIdentity;
 use super::offer::Offer;
-use super::tally::Tally;
-use crate::report::Journal;
+use crate::report::{Journal, Outcome};
 
 /// A started plugin version, which calls lease.
 pub(crate) struct Running {
@@ -36,14 +36,24 @@ pub(crate) struct Running {
     pub(crate) started: SystemTime,
     /// The circuit breaker and health that admit its calls.
     pub(crate) guard: Guard,
-    /// The counts of its calls.
-    pub(crate) tally: Tally,
+    /// Its counts, which outlive it in the [`Ledger`](super::Ledger).
+    pub(crate) figures: Arc<Figures>,
     /// The results of its health checks.
     pub(crate) health: HealthRecord,
     /// The state of its shutdown.
     pub(crate) shutdown: Shutdown,
     /// The journal for changes of the guard and of the health.
     pub(crate) journal: Journal,
+}
+
+impl Running {
+    /// Counts a change of the guard, and writes it to the journal.
+    pub(crate) fn changed(&self, transition: Transition, because: Option<&CallError>) {
+        if let Some(outcome) = Outcome::of_guard(&self.label, transition, because) {
+            self.figures.transitions.add(outcome.reason());
+            self.journal.note_now(outcome);
+        }
+    }
 }
 
 /// The shutdown of a plugin version, which is called once.

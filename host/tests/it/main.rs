@@ -20,6 +20,7 @@ mod health;
 mod inputs;
 mod lifecycle;
 mod limits;
+mod metrics;
 #[cfg(target_os = "linux")]
 mod native;
 mod own_kind;

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use plugbay::runtime::{
-    Artifact, CapabilityDescription, CodecCall, Direction, HandlerCall, HandlerFuture, PluginStats,
-    RouteDescription, StartPlugin, WorkerStatus,
+    Artifact, CapabilityDescription, CodecCall, Direction, GuestMetric, HandlerCall, HandlerFuture,
+    PluginStats, RouteDescription, StartPlugin, WorkerStatus,
 };
 use plugbay::{
     CallError, CallErrorKind, Codec, Context, Description, Handler, Isolation, Plugin, Prepared,
@@ -54,6 +54,8 @@ pub(crate) struct Script {
     pub(crate) worker: Option<&'static str>,
     /// The status of a handler's answers; 0 is 200.
     pub(crate) status: u16,
+    /// The name of a gauge that it reports.
+    pub(crate) gauge: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -367,7 +369,14 @@ impl Plugin for RunningPuppet {
         self.run_into("stats");
         let worker =
             |state: &'static str| WorkerStatus { state: state.into(), ..WorkerStatus::default() };
-        PluginStats { worker: self.script().worker.map(worker), ..PluginStats::default() }
+        let calls = self.calls.load(Ordering::SeqCst);
+        let counter = GuestMetric::Counter { name: "calls".to_owned(), value: calls };
+        let gauge = |name: &str| GuestMetric::Gauge { name: name.to_owned(), value: 1.5 };
+        PluginStats {
+            metrics: std::iter::once(counter).chain(self.script().gauge.map(gauge)).collect(),
+            worker: self.script().worker.map(worker),
+            ..PluginStats::default()
+        }
     }
 }
 

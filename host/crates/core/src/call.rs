@@ -54,10 +54,32 @@ pub enum CallErrorKind {
     /// The plugin's version was retired, and no newer one took its place.
     Retired,
     /// The caller went away before the plugin answered.
-    Cancelled,
+    Cancelled, // stays the last, by which a test knows that `ALL` is complete
 }
 
 impl CallErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::InvalidInput,
+        Self::Unsupported,
+        Self::Unavailable,
+        Self::Internal,
+        Self::Trap,
+        Self::Panic,
+        Self::Crashed,
+        Self::Cpu,
+        Self::Deadline,
+        Self::Memory,
+        Self::Output,
+        Self::Contract,
+        Self::HostCalls,
+        Self::Overloaded,
+        Self::BreakerOpen,
+        Self::Unhealthy,
+        Self::Retired,
+        Self::Cancelled,
+    ];
+
     /// The stable word for metrics, logs and APIs.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -256,6 +278,12 @@ impl CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_kinds_are_listed() {
+        let places = CallErrorKind::ALL.map(|kind| kind as usize);
+        assert!(places.iter().copied().eq(0..=CallErrorKind::Cancelled as usize), "{places:?}");
+    }
 
     #[test]
     fn the_innermost_plugin_is_named() {

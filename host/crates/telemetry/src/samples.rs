@@ -28,7 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { per_collector: 200_000, per_plugin: 1_000 }
+        Self { per_collector: 200_000, per_plugin: 4_000 }
     }
 }
 

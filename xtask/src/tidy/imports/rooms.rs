@@ -19,8 +19,8 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("call", &["error", "config", "report", "set"]),
     ("control", &["error", "config", "report", "set", "change", "call"]),
 ];
-/// Files that may import all rooms.
-const TOP: [&str; 4] = ["builder", "host", "lib", "status"];
+/// Files and folders that may import all rooms.
+const TOP: [&str; 5] = ["builder", "host", "lib", "metrics", "status"];
 
 pub(super) fn check(imports: &[Import]) -> Vec<Violation> {
     imports.iter().filter_map(problem).collect()

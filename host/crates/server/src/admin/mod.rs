@@ -11,6 +11,7 @@
 //! | `POST /v1/resume` | applies changes again |
 //! | `POST /v1/reload` | reads the folder and the configuration now; `Prefer: wait=SECONDS` bounds how long the answer waits |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
+//! | `GET /metrics` | the metrics, for Prometheus |
 //! | `GET /livez` | 200 unless the reconciler is stalled |
 //! | `GET /readyz` | 200 between the first generation and the signal to stop; with `?verbose` all that this depends on |
 //!
@@ -20,6 +21,7 @@
 mod bodies;
 mod events;
 mod guard;
+mod metrics;
 mod plugin;
 mod prefer;
 mod probes;

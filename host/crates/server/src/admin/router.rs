@@ -11,7 +11,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::{events, guard, probes, views};
+use super::{events, guard, metrics, probes, views};
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
 
@@ -44,6 +44,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/reload", only("OPTIONS, POST", post(views::reload)))
         .route("/debug/registry", read(get(views::registries)))
         .route("/debug/registry/{name}", read(get(views::registry)))
+        .route("/metrics", read(get(metrics::metrics)))
         .route("/livez", read(get(probes::livez)))
         .route("/readyz", read(get(probes::readyz)))
         .fallback(|| async {

@@ -37,7 +37,7 @@ pub(super) async fn ending(
     response
 }
 
-fn host(shared: &Shared) -> Result<&Host, Problem> {
+pub(super) fn host(shared: &Shared) -> Result<&Host, Problem> {
     shared.host.get().ok_or_else(|| {
         let detail = "the first generation is being built";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting", detail)

@@ -19,6 +19,7 @@ mod limits;
 mod liveness;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 #[cfg(unix)]
 mod native;
 mod nested;

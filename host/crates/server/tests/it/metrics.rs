@@ -1,0 +1,126 @@
+//! `/metrics`, read by Prometheus's own tools.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use plugbay_fixtures::{Behaviour, Export, Guest};
+
+use super::support::{Answer, ask, host, until};
+
+/// Runs `promtool check metrics`: the parser of Prometheus, and its rules for names and help.
+///
+/// `promtool` is part of the Debian package `prometheus`, which `cargo xtask test` installs. Without it the
+/// test fails: a check that is skipped is no check.
+fn promtool(text: &str) {
+    let tool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut tool = tool.unwrap_or_else(|error| {
+        panic!("expected promtool, of the Debian package prometheus, which `cargo xtask test --yes` installs: {error}")
+    });
+    tool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = tool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.trim().is_empty(), "promtool: {said}\n{text}");
+}
+
+/// The value of a series, by its name and labels.
+fn value(text: &str, series: &str) -> Option<f64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    rest.parse().ok()
+}
+
+fn series(answer: &Answer, series: &str) -> f64 {
+    let text = answer.text();
+    value(&text, series).unwrap_or_else(|| panic!("{series} is missing in {text}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_every_figure() {
+    let serving = host()
+        .plugin("echo.wasm", &Guest::handler("echo").route("GET", "/echo"))
+        .plugin("trap.wasm", &Guest::codec("trap").on(Export::Encode, Behaviour::Trap))
+        .file("broken.wasm", &plugbay_fixtures::core_module())
+        .serve()
+        .await;
+    assert_eq!(serving.get("/echo").await.status, 200);
+    assert_eq!(serving.send("POST", "/v1/codecs/trap/encode", &[], "1").await.status, 502);
+    assert_eq!(serving.send("POST", "/v1/codecs/tarp/encode", &[], "1").await.status, 404);
+
+    let answer = serving.admin_get("/metrics").await;
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    promtool(&answer.text());
+    assert_eq!(series(&answer, "registry_size"), 2.0);
+    assert_eq!(series(&answer, "registry_register_total{outcome=\"success\"}"), 2.0);
+    assert_eq!(series(&answer, "registry_register_total{outcome=\"invalid\"}"), 1.0);
+    assert_eq!(series(&answer, "registry_lookup_total{outcome=\"miss\"}"), 1.0);
+    assert!(series(&answer, "registry_lookup_total{outcome=\"hit\"}") >= 2.0);
+    assert!(series(&answer, "registry_reload_total{outcome=\"published\"}") >= 1.0);
+    assert!(series(&answer, "registry_reload_duration_seconds_count") >= 1.0);
+    assert_eq!(series(&answer, "plugbay_generation"), 1.0);
+    assert_eq!(series(&answer, "plugbay_rejected"), 1.0);
+    assert_eq!(series(&answer, "plugbay_rejections_total{reason=\"core-module\"}"), 1.0);
+    let of = |plugin: &str, labels: &str| {
+        format!("plugbay_calls_total{{plugin=\"{plugin}\",version=\"1.0.0\",outcome=\"{labels}\"}}")
+    };
+    assert_eq!(series(&answer, &of("echo", "answered")), 1.0);
+    assert_eq!(series(&answer, &of("echo", "trap")), 0.0);
+    assert_eq!(series(&answer, &of("trap", "trap")), 1.0);
+    let plugin = "{plugin=\"trap\",version=\"1.0.0\"}";
+    assert_eq!(series(&answer, &format!("plugbay_plugin_instances_discarded_total{plugin}")), 1.0);
+    assert!(series(&answer, &format!("plugbay_plugin_code_bytes{plugin}")) > 0.0);
+    let status = serving.admin_get("/v1/plugins/echo").await.json();
+    let digest = status["digest"].as_str().unwrap();
+    let info = format!(
+        "plugbay_plugin_info{{plugin=\"echo\",version=\"1.0.0\",digest=\"{digest}\",form=\"wasm\"}}"
+    );
+    assert_eq!(series(&answer, &info), 1.0);
+    assert_eq!(series(&answer, "plugbay_collector_up{collector=\"host\"}"), 1.0);
+}
+
+/// A look that changes nothing is counted too, and a new version keeps the counts of the old one.
+#[tokio::test(flavor = "multi_thread")]
+async fn reloads_are_counted_and_a_retired_version_is_still_read() {
+    let serving = host()
+        .set("host.rescan", "1day")
+        .plugin("echo.wasm", &Guest::handler("echo").route("GET", "/echo"))
+        .serve()
+        .await;
+    let unchanged = "registry_reload_total{outcome=\"unchanged\"}";
+    let before = series(&serving.admin_get("/metrics").await, unchanged);
+    serving.reload().await;
+    assert!(series(&serving.admin_get("/metrics").await, unchanged) > before);
+
+    assert_eq!(serving.get("/echo").await.status, 200);
+    serving.deploy("echo.wasm", &Guest::handler("echo").version("2.0.0").route("GET", "/echo"));
+    serving.reload().await;
+    until("the old version is drained", async || {
+        serving.admin_get("/v1/generations").await.json()["draining"] == serde_json::json!([])
+    })
+    .await;
+    let answer = serving.admin_get("/metrics").await;
+    promtool(&answer.text());
+    let old = "plugbay_calls_total{plugin=\"echo\",version=\"1.0.0\",outcome=\"answered\"}";
+    assert_eq!(series(&answer, old), 1.0);
+    assert_eq!(
+        value(&answer.text(), "plugbay_calls_in_flight{plugin=\"echo\",version=\"1.0.0\"}"),
+        None
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openmetrics_is_written_if_it_is_asked_for() {
+    let serving = host().plugin("echo.wasm", &Guest::codec("echo")).serve().await;
+    let accept = [("accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")];
+    let answer = ask(serving.admin(), "GET", "/metrics", &accept, Vec::new()).await;
+    let expected = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(answer.header("content-type"), Some(expected));
+    let text = answer.text();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert!(text.contains("# TYPE plugbay_plugin info\n"), "{text}");
+    let post = ask(serving.admin(), "POST", "/metrics", &[], Vec::new()).await;
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+}

@@ -1,0 +1,123 @@
+//! The metrics that plugins report themselves, in a namespace of their own.
+//!
+//! A counter `hits` of a plugin is `plugbay_guest_hits_total{plugin,version}`, and a gauge `depth` is
+//! `plugbay_guest_depth{plugin,version}`: users of Prometheus look for a name, and compare the plugins that
+//! have it by the label. A plugin cannot take a name of the host, because all its names begin with the
+//! prefix, and none of another plugin, because the label tells them apart. If plugins disagree on the kind
+//! of one name, all series stay as they are, and only the kind is given as unknown.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use plugbay_core::GuestMetric;
+use plugbay_telemetry::{Family, Kind, Number, Samples};
+
+use crate::set::Row;
+
+/// What all names begin with.
+pub(super) const PREFIX: &str = "plugbay_guest_";
+
+/// The suffixes by which the formats know other kinds than gauges.
+const RESERVED: [&str; 6] = ["_total", "_info", "_bucket", "_sum", "_count", "_created"];
+
+/// The series of one name.
+struct Named<'a> {
+    /// `None` once plugins disagree.
+    kind: Option<Kind>,
+    series: Vec<([&'a str; 2], Number)>,
+}
+
+pub(super) fn collect(samples: &mut Samples, rows: &[Row]) {
+    let named = by_name(rows);
+    for (name, Named { kind, series }) in &named {
+        let kind = kind.filter(|kind| *kind != Kind::Counter || !shadows(&named, name));
+        let kind = kind.unwrap_or(Kind::Unknown);
+        let help = Cow::Borrowed("Reported by plugins themselves.");
+        let family = Family::new(kind, Cow::Owned(name.clone()), help);
+        let family = family.labels(&["plugin", "version"]);
+        for (version, value) in series {
+            match kind {
+                Kind::Counter => samples.counter(&family, version, *value),
+                Kind::Gauge => samples.gauge(&family, version, *value),
+                _ => samples.unknown(&family, version, *value),
+            }
+        }
+    }
+}
+
+/// All series by their full name.
+fn by_name(rows: &[Row]) -> BTreeMap<String, Named<'_>> {
+    let mut named: BTreeMap<String, Named<'_>> = BTreeMap::new();
+    let mut add = |name: String, kind: Kind, version, value| {
+        let of_name = named.entry(name).or_insert(Named { kind: Some(kind), series: Vec::new() });
+        of_name.kind = of_name.kind.filter(|known| *known == kind);
+        of_name.series.push((version, value));
+    };
+    for row in rows {
+        let version = [&*row.plugin, &*row.version];
+        for (name, count) in &row.totals.stats.guest {
+            let base = name.strip_suffix("_total").unwrap_or(name);
+            add(format!("{PREFIX}{base}_total"), Kind::Counter, version, Number::Whole(*count));
+        }
+        // Of two runs of one version the later one is right.
+        let Some(live) = row.live.last() else { continue };
+        for metric in &live.stats.metrics {
+            if let GuestMetric::Gauge { name, value } = metric {
+                let reserved = RESERVED.iter().any(|suffix| name.ends_with(suffix));
+                let kind = if reserved { Kind::Unknown } else { Kind::Gauge };
+                add(format!("{PREFIX}{name}"), kind, version, Number::Float(*value));
+            }
+        }
+    }
+    named
+}
+
+/// Whether a counter of this name would take a name that another family has.
+fn shadows(named: &BTreeMap<String, Named<'_>>, counter: &str) -> bool {
+    let base = counter.strip_suffix("_total").unwrap_or(counter);
+    named.contains_key(base) || named.contains_key(&format!("{base}_created"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use plugbay_telemetry::{Collector, Collectors, Described, Format};
+
+    use super::*;
+    use crate::set::Totals;
+
+    /// A version that reports these counters. (A gauge needs a version that lives: `host/tests/metrics`.)
+    fn row(plugin: &str, counters: &[(&str, u64)]) -> Row {
+        let mut totals = Totals::default();
+        totals.stats.guest = counters.iter().map(|(name, it)| ((*name).to_owned(), *it)).collect();
+        let (plugin, version) = (plugin.to_owned(), "1.0.0".to_owned());
+        Row { plugin, version, totals, restarts: 0, live: Vec::new() }
+    }
+
+    struct Rows(Mutex<Vec<Row>>);
+
+    impl Collector for Rows {
+        fn describe(&self) -> Vec<Described> {
+            vec![Described::Namespace(PREFIX.to_owned())]
+        }
+
+        fn collect(&self, samples: &mut Samples) {
+            collect(samples, &self.0.lock().unwrap());
+        }
+    }
+
+    #[test]
+    fn plugins_share_names_and_are_told_apart_by_their_label() {
+        let rows = vec![row("a", &[("hits", 1), ("misses_total", 2)]), row("b", &[("hits", 3)])];
+        let collectors = Collectors::new();
+        collectors.register("rows", Arc::new(Rows(Mutex::new(rows)))).unwrap();
+        let text = collectors.gather(Duration::from_secs(60)).encode(Format::Text);
+        let expected = "# TYPE plugbay_guest_hits_total counter\n\
+             plugbay_guest_hits_total{plugin=\"a\",version=\"1.0.0\"} 1\n\
+             plugbay_guest_hits_total{plugin=\"b\",version=\"1.0.0\"} 3\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("plugbay_guest_misses_total{plugin=\"a\",version=\"1.0.0\"} 2\n"));
+    }
+}

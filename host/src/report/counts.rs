@@ -1,0 +1,199 @@
+//! Counts of what the reconciler and the journal do, made where it happens: a subscriber may lag.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use plugbay_core::Reason;
+
+use super::summary::Report;
+
+/// Counts by a word of a closed list. For what happens seldom: it takes a lock.
+#[derive(Default)]
+pub(crate) struct WordCounts(Mutex<BTreeMap<&'static str, u64>>);
+
+impl WordCounts {
+    pub(crate) fn add(&self, word: &'static str) {
+        *lock(&self.0).entry(word).or_default() += 1;
+    }
+
+    /// The counts so far, by word. Words that were never counted are missing.
+    pub(crate) fn all(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.0).clone()
+    }
+}
+
+/// How often something took how long.
+#[derive(Default)]
+pub(crate) struct DurationCounts(Mutex<Durations>);
+
+/// Durations by size.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Durations {
+    /// The sum in seconds.
+    pub(crate) sum: f64,
+    /// How many took at most [`DurationCounts::BOUNDS`], each in the smallest bound alone.
+    pub(crate) within: [u64; DurationCounts::BOUNDS.len()],
+    /// How many took longer.
+    pub(crate) above: u64,
+}
+
+impl DurationCounts {
+    /// The upper bounds, in seconds.
+    pub(crate) const BOUNDS: [f64; 14] =
+        [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+    pub(crate) fn add(&self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let mut durations = lock(&self.0);
+        durations.sum += seconds;
+        match Self::BOUNDS.iter().position(|bound| seconds <= *bound) {
+            Some(bound) => durations.within[bound] += 1,
+            None => durations.above += 1,
+        }
+    }
+
+    pub(crate) fn all(&self) -> Durations {
+        lock(&self.0).clone()
+    }
+}
+
+/// The result of one reconciliation, as one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReloadOutcome {
+    /// A new generation serves.
+    Published,
+    /// Nothing was published, and something is refused.
+    Refused,
+    /// Nothing was published yet: artifacts are being prepared.
+    Preparing,
+    /// Nothing changed.
+    Unchanged,
+}
+
+impl ReloadOutcome {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Published, Self::Refused, Self::Preparing, Self::Unchanged];
+
+    pub(crate) fn of(report: &Report) -> Self {
+        if report.published {
+            Self::Published
+        } else if !report.rejected.is_empty() {
+            Self::Refused
+        } else if !report.preparing.is_empty() {
+            Self::Preparing
+        } else {
+            Self::Unchanged
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Refused => "refused",
+            Self::Preparing => "preparing",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// The result of one registration, as one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RegisterOutcome {
+    /// A plugin was started and serves.
+    Success,
+    /// A name, a capability or a route is taken.
+    Duplicate,
+    /// It was refused for any other reason.
+    Invalid,
+}
+
+impl RegisterOutcome {
+    pub(crate) const ALL: [Self; 3] = [Self::Success, Self::Duplicate, Self::Invalid];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Duplicate => "duplicate",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// The counts of one host.
+#[derive(Default)]
+pub(crate) struct HostCounts {
+    /// Reconciliations by [`ReloadOutcome`].
+    pub(crate) reloads: WordCounts,
+    pub(crate) reload_durations: DurationCounts,
+    /// Registrations by [`RegisterOutcome`].
+    pub(crate) registrations: WordCounts,
+    /// New rejections by reason.
+    pub(crate) rejections: WordCounts,
+}
+
+impl HostCounts {
+    /// Counts a reconciliation that ended.
+    pub(crate) fn reloaded(&self, report: &Report, took: Duration) {
+        self.reloads.add(ReloadOutcome::of(report).as_str());
+        self.reload_durations.add(took);
+    }
+
+    /// Counts a plugin that was started and serves.
+    pub(crate) fn registered(&self) {
+        self.registrations.add(RegisterOutcome::Success.as_str());
+    }
+
+    /// Counts a new rejection.
+    pub(crate) fn rejected(&self, reason: Reason) {
+        let outcome = match reason {
+            Reason::NameClash | Reason::CapabilityClash | Reason::RouteClash => {
+                RegisterOutcome::Duplicate
+            }
+            _ => RegisterOutcome::Invalid,
+        };
+        self.registrations.add(outcome.as_str());
+        self.rejections.add(reason.as_str());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock is held leaves at worst one figure a step behind.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_counted_in_the_smallest_bound_that_holds_them() {
+        let counts = DurationCounts::default();
+        for millis in [1, 2, 60_000, 60_001] {
+            counts.add(Duration::from_millis(millis));
+        }
+        let durations = counts.all();
+        assert_eq!((durations.within[0], durations.within[1], durations.within[13]), (1, 1, 1));
+        assert_eq!(durations.above, 1);
+        assert!((durations.sum - 120.004).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_reconciliation_that_changed_nothing_is_counted_too() {
+        let counts = HostCounts::default();
+        let report = Report {
+            generation: 1,
+            published: false,
+            loaded: Vec::new(),
+            retired: Vec::new(),
+            rejected: Vec::new(),
+            preparing: Vec::new(),
+        };
+        counts.reloaded(&report, Duration::ZERO);
+        counts.reloaded(&Report { preparing: vec!["a".into()], ..report.clone() }, Duration::ZERO);
+        counts.reloaded(&Report { published: true, ..report }, Duration::ZERO);
+        let all = [("preparing", 1), ("published", 1), ("unchanged", 1)];
+        assert_eq!(counts.reloads.all(), all.into());
+        assert_eq!(counts.reload_durations.all().within[0], 3);
+    }
+}
