@@ -141,7 +141,9 @@ impl Publisher {
             },
         });
         // Before they serve: a call that is counted is also shown.
-        started.iter().for_each(|fresh| self.shared.ledger.add(&fresh.running));
+        for fresh in &started {
+            self.shared.ledger.add(&fresh.running);
+        }
         if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
             end_all(&started);
             return before.unchanged();
@@ -278,19 +280,18 @@ impl Publisher {
                 .rejected
                 .iter()
                 .find(|old| Rejected { since: now, ..(*old).clone() } == entry);
-            match known {
-                Some(known) => entry.since = known.since,
-                None => {
-                    self.shared.counts.rejected(entry.reason);
-                    let outcome = Outcome::Rejected {
-                        source: entry.source.clone(),
-                        plugin: entry.plugin.clone(),
-                        reason: entry.reason,
-                        message: entry.message.clone(),
-                        hint: entry.hint.clone(),
-                    };
-                    self.shared.journal.note(number, outcome);
-                }
+            if let Some(known) = known {
+                entry.since = known.since;
+            } else {
+                self.shared.counts.rejected(entry.reason);
+                let outcome = Outcome::Rejected {
+                    source: entry.source.clone(),
+                    plugin: entry.plugin.clone(),
+                    reason: entry.reason,
+                    message: entry.message.clone(),
+                    hint: entry.hint.clone(),
+                };
+                self.shared.journal.note(number, outcome);
             }
             rejected.push(entry);
         }

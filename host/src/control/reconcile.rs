@@ -218,7 +218,9 @@ impl Reconciler {
         let running = &published.generation;
         let due = self.restarter.due(running, Instant::now());
         let next = restart_members(&self.store, running, &due, workers(&running.config));
-        next.started.iter().for_each(|fresh| self.shared.ledger.restarted(&fresh.running));
+        for fresh in &next.started {
+            self.shared.ledger.restarted(&fresh.running);
+        }
         self.restarter.tried(&next.started, next.refused);
         if !self.publisher.set_restart_failures(self.restarter.refused()) && next.started.is_empty()
         {

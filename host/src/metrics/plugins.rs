@@ -36,11 +36,16 @@ pub(super) fn collect(samples: &mut Samples, rows: &[Row], generation: &Generati
         samples.gauge(&f::INSTANCES, &version, sum(|live| live.stats.instances));
         samples.gauge(&f::MEMORY, &version, sum(|live| live.stats.memory));
         if let Some((running, trial)) = serving.get(&(&*row.plugin, row.version.clone()))
-            && let Some(live) = row.live.iter().find(|it| std::ptr::eq(&**it.running, *running))
+            && let Some(live) = row.live.iter().find(|it| is(it, running))
         {
             one(samples, version, live, *trial);
         }
     }
+}
+
+fn is(live: &Live, running: &Running) -> bool {
+    let this: &Running = &live.running;
+    std::ptr::eq(this, running)
 }
 
 /// The runs that serve, by name and version. If the version on trial has the number of the stable one, it is

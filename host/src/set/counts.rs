@@ -8,7 +8,7 @@ use thread_local::ThreadLocal;
 #[derive(Default)]
 pub(crate) struct SetCounts {
     /// Searches for a capability that found it. Each thread has a count that only it writes, as in
-    /// [`Tally`](super::Tally).
+    /// [`Tally`](super::tally::Tally).
     hits: ThreadLocal<AtomicU64>,
     misses: AtomicU64,
     /// Calls that went to the next provider because one did nothing.

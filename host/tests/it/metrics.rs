@@ -1,6 +1,9 @@
 //! The metrics of a host: what is counted, that no counter goes back, and who shares the registry.
 
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
+
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -310,7 +313,7 @@ fn the_reference_of_the_metrics_is_current() {
         let labels: Vec<String> =
             family.label_names().iter().map(|label| format!("`{label}`")).collect();
         let (name, kind, help) = (family.name(), family.kind().as_str(), family.help());
-        rows += &format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", "));
+        writeln!(rows, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
     let page = std::fs::read_to_string(path).unwrap();

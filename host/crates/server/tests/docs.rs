@@ -68,6 +68,11 @@ fn operating() {
 }
 
 #[test]
+fn metrics() {
+    run("docs/metrics.md");
+}
+
+#[test]
 fn embedding() {
     run("docs/embedding.md");
 }
@@ -109,6 +114,7 @@ fn every_guide_has_a_test() {
         "benchmarks.md",
         "embedding.md",
         "getting-started.md",
+        "metrics.md",
         "operating.md",
         "writing-a-plugin.md",
     ];

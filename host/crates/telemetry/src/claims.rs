@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::collector::Described;
+use crate::described::Described;
 use crate::family::is_metric_name;
 
 /// The names and namespaces that a set of descriptions takes, each with a description that takes it.

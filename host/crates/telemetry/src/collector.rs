@@ -1,6 +1,8 @@
 //! The trait of a collector.
 
-use crate::family::Family;
+use std::fmt;
+
+use crate::described::Described;
 use crate::samples::Samples;
 
 /// Describes metric families, and collects their series.
@@ -14,18 +16,8 @@ pub trait Collector: Send + Sync + 'static {
     fn collect(&self, samples: &mut Samples);
 }
 
-/// What a collector describes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Described {
-    /// A family.
-    Family(Family),
-    /// Every family whose name begins with this prefix, such as `plugbay_guest_`. The collector may
-    /// collect such families without having described them one by one.
-    Namespace(String),
-}
-
-impl From<Family> for Described {
-    fn from(family: Family) -> Self {
-        Self::Family(family)
+impl fmt::Debug for dyn Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Collector")
     }
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::claims::{self, Claims, Clash};
-use crate::collector::{Collector, Described};
+use crate::collector::Collector;
+use crate::described::Described;
+use crate::entry::Entry;
 use crate::error::{Collision, RegisterError};
 use crate::family::Family;
 use crate::gather::{self, Gathered, panic_message};
@@ -29,17 +31,6 @@ struct Shared {
     /// Held while collectors are asked, so that two requests at the same time do not take each other's
     /// work for a collector that hangs.
     gathering: Mutex<()>,
-}
-
-/// A registered collector.
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) collector: Arc<dyn Collector>,
-    pub(crate) described: Arc<[Described]>,
-    claims: Claims,
-    pub(crate) counts: Counts,
-    /// Whether its `collect` runs, perhaps for a request that has ended.
-    pub(crate) busy: AtomicBool,
 }
 
 impl Collectors {
@@ -172,18 +163,5 @@ impl Collectors {
 impl fmt::Debug for Collectors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Collectors").field(&self.names()).finish()
-    }
-}
-
-/// Shows its name only: a collector belongs to its author.
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Entry").field(&self.name).finish()
-    }
-}
-
-impl fmt::Debug for dyn Collector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Collector")
     }
 }

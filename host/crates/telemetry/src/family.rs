@@ -18,7 +18,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word of the OpenMetrics format.
+    /// The word of the `OpenMetrics` format.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -125,7 +125,7 @@ impl Family {
         self.labels
     }
 
-    /// The name without the suffix of the kind: what OpenMetrics calls the name of the family.
+    /// The name without the suffix of the kind: what `OpenMetrics` calls the name of the family.
     pub(crate) fn base(&self) -> &str {
         let suffix = match self.kind {
             Kind::Counter => "_total",

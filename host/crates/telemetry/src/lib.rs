@@ -38,9 +38,9 @@
 //! |---|---|
 //! | `family` | the description of a metric family: its name as it is queried, kind, help, unit, labels |
 //! | `claims` | the names that a description takes, and which of them another one has |
-//! | `collector` | the trait |
-//! | `collectors` | the registry: register, unregister |
-//! | `gather` | asks all collectors in parallel, each within a deadline |
+//! | `described`, `collector` | what a collector describes; the trait |
+//! | `entry`, `collectors` | a registered collector; the registry: register, unregister |
+//! | `gather`, `report` | asks all collectors in parallel, each within a deadline; how each of them did |
 //! | `samples` | what one collector collects, checked and bounded |
 //! | `own` | the registry's own figures |
 //! | `encode` | the two text formats, by the crate prometheus-client |
@@ -56,19 +56,24 @@
 mod claims;
 mod collector;
 mod collectors;
+mod described;
 mod encode;
+mod entry;
 mod error;
 mod family;
 mod gather;
 mod own;
+mod report;
 mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use collector::{Collector, Described};
+pub use collector::Collector;
 pub use collectors::Collectors;
+pub use described::Described;
 pub use encode::Format;
 pub use error::{Collision, RegisterError};
 pub use family::{Family, Kind};
-pub use gather::{CollectorReport, Failure, Gathered};
+pub use gather::Gathered;
+pub use report::{CollectorReport, Failure};
 pub use samples::{DropReason, Histogram, Limits, Number, Samples};

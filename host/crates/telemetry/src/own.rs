@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::collector::Described;
+use crate::described::Described;
 use crate::family::Family;
-use crate::gather::Failure;
+use crate::report::Failure;
 use crate::samples::{Collected, DropReason, Limits, Samples};
 
 /// Under which name errors show the registry as the holder of its own families.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::claims::Claims;
-use crate::collector::Described;
+use crate::described::Described;
 use crate::family::{Family, Kind};
 
 /// The longest value of a label, in bytes. Longer ones are cut.

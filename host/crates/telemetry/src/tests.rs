@@ -136,6 +136,17 @@ fn namespaces_collide_with_what_is_in_them() {
     assert!(collectors.register("bad", space("no-good_")).is_err());
 }
 
+/// Does not know what it collects.
+struct Panics;
+
+impl Collector for Panics {
+    fn describe(&self) -> Vec<Described> {
+        panic!("no idea")
+    }
+
+    fn collect(&self, _samples: &mut Samples) {}
+}
+
 #[test]
 fn descriptions_that_break_a_rule_are_refused() {
     let collectors = Collectors::new();
@@ -159,13 +170,6 @@ fn descriptions_that_break_a_rule_are_refused() {
     }
     assert!(refused(&collectors, "", &[]).to_string().contains("1 to 64 bytes"));
     assert!(refused(&collectors, "a\nb", &[]).to_string().contains("control"));
-    struct Panics;
-    impl Collector for Panics {
-        fn describe(&self) -> Vec<Described> {
-            panic!("no idea")
-        }
-        fn collect(&self, _samples: &mut Samples) {}
-    }
     let error = collectors.register("one", Arc::new(Panics)).unwrap_err();
     assert!(error.to_string().contains("no idea"), "{error}");
     assert!(collectors.names().is_empty());
@@ -246,19 +250,26 @@ fn a_collector_that_hangs_costs_only_its_own_figures_and_is_not_asked_again() {
 
 #[test]
 fn requests_at_the_same_time_do_not_take_each_other_for_a_hang() {
+    const REQUESTS: usize = 4;
     let collectors = Collectors::new();
-    collectors
-        .register(
-            "slow",
-            collector([A.clone()], |samples| {
-                std::thread::sleep(Duration::from_millis(20));
-                samples.gauge(&A, &[], 1_u64);
-            }),
-        )
-        .unwrap();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let waits = {
+        let begun = Arc::clone(&begun);
+        move |samples: &mut Samples| {
+            // The other requests come while it works on the first one.
+            while begun.load(SeqCst) < REQUESTS {
+                std::thread::yield_now();
+            }
+            samples.gauge(&A, &[], 1_u64);
+        }
+    };
+    collectors.register("waits", collector([A.clone()], waits)).unwrap();
     std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| assert!(gather(&collectors).reports()[0].failure.is_none()));
+        for _ in 0..REQUESTS {
+            scope.spawn(|| {
+                begun.fetch_add(1, SeqCst);
+                assert!(gather(&collectors).reports()[0].failure.is_none());
+            });
         }
     });
 }

@@ -1,11 +1,14 @@
 //! `/metrics`, read by Prometheus's own tools.
 
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
+
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
 
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
-use super::support::{Answer, ask, host, until};
+use super::support::{Answer, ask, host, try_ask, until};
 
 /// Runs `promtool check metrics`: the parser of Prometheus, and its rules for names and help.
 ///
@@ -123,4 +126,72 @@ async fn openmetrics_is_written_if_it_is_asked_for() {
     assert!(text.contains("# TYPE plugbay_plugin info\n"), "{text}");
     let post = ask(serving.admin(), "POST", "/metrics", &[], Vec::new()).await;
     assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+}
+
+/// A Prometheus that scrapes one target every second. Ends when it is dropped.
+struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Prometheus {
+    fn of(target: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: plugbay\n  \
+             static_configs: [{{targets: [\"{target}\"]}}]\n"
+        );
+        let file = folder.path().join("prometheus.yml");
+        std::fs::write(&file, config).unwrap();
+        // It cannot choose a port by itself. This one is free now.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = child.unwrap_or_else(|error| {
+            panic!("expected prometheus, of the Debian package prometheus, which `cargo xtask test --yes` installs: {error}")
+        });
+        Self { child, address, _folder: folder }
+    }
+
+    /// The values that a query finds, as JSON; `None` while it does not answer.
+    async fn query(&self, query: &str) -> Option<Vec<serde_json::Value>> {
+        let path = format!("/api/v1/query?query={query}");
+        let answer = try_ask(self.address, "GET", &path, &[], Vec::new()).await.ok()?;
+        serde_json::from_slice::<serde_json::Value>(&answer.body).ok()?["data"]["result"]
+            .as_array()
+            .cloned()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Prometheus asks for `OpenMetrics`, and takes an answer as a whole or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_scrapes_the_server() {
+    let serving =
+        host().plugin("echo.wasm", &Guest::handler("echo").route("GET", "/echo")).serve().await;
+    assert_eq!(serving.get("/echo").await.status, 200);
+    let prometheus = Prometheus::of(serving.admin());
+    let calls = "plugbay_calls_total%7Bplugin=%22echo%22,outcome=%22answered%22%7D";
+    until("prometheus has scraped the server", async || {
+        prometheus.query(calls).await.is_some_and(|found| !found.is_empty())
+    })
+    .await;
+    let found = prometheus.query(calls).await.unwrap();
+    assert_eq!((&*found[0]["value"][1].to_string(), found.len()), ("\"1\"", 1), "{found:?}");
+    // The identity can be joined.
+    let joined = format!("{calls}*on(plugin,version)group_left(form)plugbay_plugin_info");
+    let found = prometheus.query(&joined).await.unwrap();
+    assert_eq!(found[0]["metric"]["form"], "wasm", "{found:?}");
 }
