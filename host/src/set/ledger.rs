@@ -23,7 +23,7 @@ const SHOWN: Duration = Duration::from_secs(300);
 const MAX_SHOWN: usize = 32;
 /// How many versions are remembered that are gone, of all plugins together: if one of them comes back, its
 /// counts go on.
-const MAX_GONE: usize = 4096;
+const MAX_GONE: usize = 1024;
 /// After how many new runs those that are freed are folded, if nobody scrapes.
 const SETTLE_EVERY: u64 = 64;
 
