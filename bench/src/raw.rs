@@ -10,7 +10,7 @@ mod bindings {
     wasmtime::component::bindgen!({ path: "../wit", world: "codec-plugin" });
 }
 
-use bindings::plugbay::plugin::{codecs, log, metrics, types};
+use bindings::plugbay::plugin::{call, codecs, log, metrics, types};
 use bindings::{CodecPlugin, CodecPluginPre};
 
 /// Converts wasmtime's error to `anyhow`'s.
@@ -34,9 +34,35 @@ impl log::Host for Nothing {
     }
 }
 
+impl call::Host for Nothing {
+    fn request_id(&mut self) -> Option<String> {
+        None
+    }
+    fn generation(&mut self) -> Option<u64> {
+        None
+    }
+    fn trace_parent(&mut self) -> Option<String> {
+        None
+    }
+    fn time_left(&mut self) -> Option<u64> {
+        None
+    }
+}
+
 impl metrics::Host for Nothing {
+    fn describe(
+        &mut self,
+        _: String,
+        _: metrics::Kind,
+        _: String,
+        _: String,
+        _: Vec<f64>,
+    ) -> Result<(), types::Error> {
+        Ok(())
+    }
     fn add(&mut self, _: String, _: u64) {}
     fn set(&mut self, _: String, _: f64) {}
+    fn observe(&mut self, _: String, _: f64) {}
 }
 
 impl codecs::Host for Nothing {

@@ -77,10 +77,10 @@ pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::kind;
 pub use plugbay_core::{
-    Blame, CallError, CallErrorKind, Cancel, CapabilityKey, Context, Description, Digest,
-    Environment, FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant, Notice,
-    Plugin, Policy, Prepared, Protection, Provider, Reason, Refusal, Runtime, Source, escaped,
-    key_part,
+    Blame, CallError, CallErrorKind, Cancel, CapabilityKey, Context, Correlation, Description,
+    Digest, Environment, FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant,
+    Notice, Plugin, Policy, Prepared, Protection, Provider, Reason, Refusal, RequestId,
+    RequestIdError, Runtime, Source, TraceParent, TraceParentError, escaped, key_part,
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
@@ -127,8 +127,9 @@ pub mod runtime {
     pub use plugbay_core::codec::{CodecCall, CodecFuture, Direction};
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
-        Artifact, Bulkhead, CapabilityDescription, CodecInfo, GuestMetric, Identity, Observer,
-        OwnedContext, Place, PluginStats, RouteDescription, Services, StartPlugin, WorkerStatus,
+        Artifact, Bucket, Bulkhead, CapabilityDescription, CodecInfo, GuestMetric, Identity,
+        MetricValue, Observer, OwnedContext, Place, PluginStats, RouteDescription, Services,
+        StartPlugin, WorkerStatus,
     };
 }
 
@@ -138,6 +139,6 @@ pub mod wasm {
     pub use plugbay_wasm::Resolve;
     pub use plugbay_wasm::{
         API_VERSIONS, AotCache, Builder, Calls, Engine, Exports, State, WasmKind, WasmRuntime,
-        codecs, log, metrics_import, scan, types, wasmtime,
+        call_import, codecs, log, metrics_import, scan, types, wasmtime,
     };
 }

@@ -52,6 +52,13 @@ extern "C" {
 #define PLUGBAY_LEVEL_DEBUG 3
 #define PLUGBAY_LEVEL_TRACE 4
 
+/*
+ * The kinds of metrics.
+ */
+#define PLUGBAY_METRIC_COUNTER 0
+#define PLUGBAY_METRIC_GAUGE 1
+#define PLUGBAY_METRIC_HISTOGRAM 2
+
 /**
  * The header, which a host reads from the file before any code of the plugin runs.
  */
@@ -199,6 +206,21 @@ typedef struct {
 } plugbay_buf;
 
 /**
+ * Borrowed array. `ptr` is valid for the call for reads of `len` elements and aligned for them;
+ * when `len` is 0 it may be null or dangle.
+ */
+typedef struct {
+  /**
+   * The first element.
+   */
+  const double *ptr;
+  /**
+   * The number of elements.
+   */
+  size_t len;
+} plugbay_numbers;
+
+/**
  * The functions of the host, which a plugin may call during a call.
  *
  * `ctx` is that of the `plugbay_host`. A function with `out` writes one `plugbay_buf` there, whatever status
@@ -243,6 +265,45 @@ typedef struct {
    */
   plugbay_status (*decode)(
       const void *ctx, plugbay_bytes name, plugbay_bytes bytes, plugbay_buf *out);
+  /**
+   * The id of the request that the call belongs to, as in the host's log: 1 to 128 ASCII letters,
+   * digits and characters of `-._:+/=`, valid for the call. Null if the caller named none, and outside
+   * of a call of a capability, as in `create`.
+   */
+  plugbay_bytes (*request_id)(const void *ctx);
+  /**
+   * The number of the generation with which the call began; 0 outside of a call of a capability.
+   */
+  uint64_t (*generation)(const void *ctx);
+  /**
+   * The request's place in a distributed trace, for the header field `traceparent` of requests that
+   * the plugin makes (W3C Trace Context, version 00), valid for the call. Null if the caller named no
+   * valid one, and outside of a call of a capability.
+   */
+  plugbay_bytes (*trace_parent)(const void *ctx);
+  /**
+   * The time until the deadline of the call, in nanoseconds; 0 once it has passed, and `UINT64_MAX` if
+   * the call has no deadline, as outside of a call of a capability.
+   */
+  uint64_t (*time_left)(const void *ctx);
+  /**
+   * Counts `value` in the histogram `name`.
+   */
+  void (*metric_observe)(const void *ctx, plugbay_bytes name, double value);
+  /**
+   * Describes the metric `name`, as a rule in `create`. `kind` is 0 (counter), 1 (gauge) or 2
+   * (histogram). `help` says what it measures, in words for people, without control characters; the
+   * host cuts it to 1,024 bytes. `unit` is the unit of its values, as `seconds`: at most 32 lowercase
+   * letters, digits and `_`; empty for none. `buckets` are the upper bounds of a histogram's buckets:
+   * at most 32 finite, ascending numbers; without any the host chooses some for durations in seconds.
+   *
+   * `PLUGBAY_INVALID_INPUT` says that something breaks a rule, or that the metric is there and
+   * differs; `PLUGBAY_UNSUPPORTED` that the plugin has too many. Describing a metric again in the same
+   * way is no error. With `PLUGBAY_OK` the result is empty.
+   */
+  plugbay_status (*metric_describe)(
+      const void *ctx, plugbay_bytes name, uint32_t kind, plugbay_bytes help, plugbay_bytes unit,
+      plugbay_numbers buckets, plugbay_buf *out);
 } plugbay_host_vtable;
 
 /**

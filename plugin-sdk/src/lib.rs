@@ -39,7 +39,7 @@
 //!   the two kinds;
 //! * [`export!`]: makes the crate a plugin;
 //! * [`Error`], [`ErrorKind`], [`bail!`], [`ensure!`]: failures, and whose fault they are;
-//! * [`mod@log`], [`metrics`], [`codecs`]: what the host offers during a call;
+//! * [`mod@log`], [`metrics`], [`codecs`], [`call`]: what the host offers during a call;
 //! * [`prelude`]: what most plugins use.
 //!
 //! Inside, no module imports one above it: `export` (the macro, and what it writes for each form)
@@ -61,11 +61,12 @@
 //! `wasm32-unknown-unknown`: 29 KB for a handler that answers with a text, 37 KB for a codec that
 //! passes CBOR on, 108 KB for the JSON codec above (`serde_json` is the rest), 175 KB for both kinds
 //! with a configuration of its own. A component imports `log`, for the message of a panic, and
-//! `types`; `metrics` and `codecs` only if it calls them.
+//! `types`; `metrics`, `codecs` and `call` only if it calls them.
 //!
 //! With `default-features = false` the SDK of a component compiles neither `schemars` nor
 //! `serde_json`; [`Plugin::Config`] is `()` then, and [`Response`] has no `json`.
 
+pub mod call;
 pub mod codecs;
 mod error;
 mod export;
@@ -88,8 +89,8 @@ pub use route::Route;
 pub mod prelude {
     pub use crate::kind::api::*;
     pub use crate::{
-        Document, Error, ErrorKind, Plugin, Result, Route, bail, codecs, debug, ensure, error,
-        export, info, metrics, trace, warn,
+        Document, Error, ErrorKind, Plugin, Result, Route, bail, call, codecs, debug, ensure,
+        error, export, info, metrics, trace, warn,
     };
 }
 

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use plugbay_abi::host::{Guest, HostCalls, Instance, NoHost};
-use plugbay_abi::{CodecInfo, Error as AbiError, ErrorKind, Level};
+use plugbay_abi::host::{CallInfo, Guest, HostCalls, Instance, NoHost};
+use plugbay_abi::{CodecInfo, Error as AbiError, ErrorKind, Level, Metric};
 use plugbay_sdk::prelude::*;
 use serde_json::{Value, json};
 
@@ -29,6 +29,9 @@ impl Plugin for Tabular {
     type Config = Settings;
 
     fn new(settings: Settings) -> Result<Self> {
+        let unit = if settings.separator == '!' { "bad unit" } else { "seconds" };
+        let wait = metrics::Metric::histogram("How long a table waits.").unit(unit);
+        metrics::describe("wait_seconds", wait.buckets(&[0.1, 1.0]))?;
         ensure!(settings.separator != '\n', invalid_input, "expected a separator, found a newline");
         Ok(Tabular { settings, tsv: Tsv, stats: Stats })
     }
@@ -100,9 +103,14 @@ impl Handler for Stats {
         let Some(table) = request.param("table") else {
             bail!(invalid_input, "expected a table in {}", request.path);
         };
+        metrics::observe("wait_seconds", 0.5);
         let accept = request.header("Accept").unwrap_or("none");
         let depth: u8 = request.query_param("depth").unwrap_or_default().parse()?;
-        let answer = json!({ "table": table, "accept": accept, "depth": depth });
+        let (id, generation) = (call::request_id(), call::generation());
+        ensure!(call::trace_parent().is_none() && call::time_left().is_none(), internal, "unknown");
+        let answer = json!({
+            "table": table, "accept": accept, "depth": depth, "id": id, "generation": generation,
+        });
         Ok(Response::json(&answer)?.status(201).header("X-Body", request.body))
     }
 }
@@ -158,6 +166,23 @@ impl HostCalls for Host<'_> {
     }
     fn metric_set(&self, name: &str, value: f64) {
         self.seen.borrow_mut().push(format!("{name}={value}"));
+    }
+    fn metric_observe(&self, name: &str, value: f64) {
+        self.seen.borrow_mut().push(format!("{name}~{value}"));
+    }
+    fn metric_describe(
+        &self,
+        name: &str,
+        metric: &Metric<'_>,
+    ) -> std::result::Result<(), AbiError> {
+        self.seen.borrow_mut().push(format!("{name}: {metric:?}"));
+        match metric.unit {
+            "bad unit" => Err(AbiError::new(ErrorKind::InvalidInput, "expected a unit")),
+            _ => Ok(()),
+        }
+    }
+    fn call(&self) -> CallInfo<'_> {
+        CallInfo { request_id: Some("request-7"), generation: Some(3), ..CallInfo::default() }
     }
     fn codecs(&self) -> Vec<CodecInfo> {
         vec![CodecInfo { name: "csv".into(), media_types: vec!["text/csv".into()] }]
@@ -217,6 +242,18 @@ fn health_and_shutdown_are_called() {
     let host = Host { instance: &ill, seen: RefCell::default() };
     ill.shutdown(&host);
     assert_eq!(*host.seen.borrow(), [r#"Info "done" []"#]);
+}
+
+#[test]
+fn metrics_are_described_when_the_plugin_is_made() {
+    let instance = instance();
+    let host = Host { instance: &instance, seen: RefCell::default() };
+    drop(guest().create(&host, r#"{"separator": ","}"#).unwrap());
+    let described = "wait_seconds: Metric { kind: Histogram, help: \"How long a table waits.\", \
+                     unit: \"seconds\", buckets: [0.1, 1.0] }";
+    assert_eq!(*host.seen.borrow(), [described]);
+    let refused = guest().create(&host, r#"{"separator": "!"}"#).map(drop);
+    assert_eq!(failure(refused), (ErrorKind::InvalidInput, "expected a unit".into()));
 }
 
 #[test]
@@ -291,10 +328,10 @@ fn handlers_answer() {
     assert_eq!(response.status, 201);
     assert_eq!(
         serde_json::from_slice::<Value>(&response.body).unwrap(),
-        json!({ "table": "orders", "accept": "*/*", "depth": 2 })
+        json!({ "table": "orders", "accept": "*/*", "depth": 2, "id": "request-7", "generation": 3 })
     );
     assert_eq!(response.headers[1], ("x-body".into(), b"body".to_vec()));
-    assert_eq!(*host.seen.borrow(), ["asked+1", "load=0.25"]);
+    assert_eq!(*host.seen.borrow(), ["asked+1", "load=0.25", "wait_seconds~0.5"]);
 
     let request = plugbay_abi::Request { params: &[], ..request };
     assert_eq!(

@@ -1,9 +1,10 @@
 //! Options of a call.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context};
+use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Correlation};
 
 /// Options of a call. By default it is made once, by any provider, with the deadline of the
 /// plugin's policy.
@@ -19,6 +20,8 @@ pub struct CallOptions<'a> {
     pub deadline: Option<Instant>,
     /// Cancels the call when its caller no longer waits for the answer.
     pub cancel: Option<&'a Cancel>,
+    /// The request that the call belongs to: its plugins can read the request's id and trace context.
+    pub correlation: Option<&'a Arc<Correlation>>,
 }
 
 impl<'a> CallOptions<'a> {
@@ -56,7 +59,25 @@ impl<'a> CallOptions<'a> {
         self
     }
 
-    /// Adds the deadline and the cancellation to the context of the call.
+    /// Sets the request that the call, nested calls included, belongs to.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use plugbay::{CallOptions, Correlation};
+    ///
+    /// let request = Arc::new(Correlation::default().request_id("order-7".parse()?));
+    /// let options = CallOptions::default().correlated(&request);
+    /// # assert_eq!(options.correlation, Some(&request));
+    /// # Ok::<(), plugbay::RequestIdError>(())
+    /// ```
+    #[must_use]
+    pub fn correlated(mut self, correlation: &'a Arc<Correlation>) -> Self {
+        self.correlation = Some(correlation);
+        self
+    }
+
+    /// Adds the request, the deadline and the cancellation to the context of the call.
     ///
     /// # Errors
     /// `deadline`, without blaming a plugin, if the deadline has passed.
@@ -65,6 +86,10 @@ impl<'a> CallOptions<'a> {
     where
         'a: 'c,
     {
+        let context = match self.correlation {
+            Some(correlation) => context.correlated(correlation),
+            None => context,
+        };
         let context = match self.cancel {
             Some(cancel) => context.cancelled_by(cancel),
             None => context,

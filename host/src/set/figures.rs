@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use plugbay_core::{GuestMetric, PluginStats};
+use plugbay_core::{Bucket, MetricValue, PluginStats};
+use plugbay_telemetry::Histogram;
 
 use super::tally::{CallStatus, Tally};
 use crate::report::WordCounts;
@@ -30,6 +31,8 @@ pub(crate) struct StatCounts {
     pub(crate) limited: BTreeMap<Cow<'static, str>, u64>,
     /// The plugin's own counters.
     pub(crate) guest: BTreeMap<String, u64>,
+    /// The plugin's own histograms.
+    pub(crate) histograms: BTreeMap<String, Histogram>,
 }
 
 /// All counts of plugin versions.
@@ -74,14 +77,35 @@ impl StatCounts {
             }
         }
         for metric in &stats.metrics {
-            if let GuestMetric::Counter { name, value } = metric {
-                match self.guest.get_mut(name) {
+            let name = &metric.name;
+            match &metric.value {
+                MetricValue::Counter { value } => match self.guest.get_mut(name) {
                     Some(count) => raise(count, *value),
                     None => drop(self.guest.insert(name.clone(), *value)),
+                },
+                MetricValue::Histogram { buckets, sum, count } => {
+                    let read = histogram(buckets, *sum, *count);
+                    let known = self.histograms.get(name).map_or(0, Histogram::count);
+                    if read.count() >= known {
+                        self.histograms.insert(name.clone(), read);
+                    }
                 }
+                MetricValue::Gauge { .. } => {}
             }
         }
     }
+}
+
+/// The buckets of the status count what is below their bound, and those of an exposition what is in them alone.
+fn histogram(buckets: &[Bucket], sum: f64, count: u64) -> Histogram {
+    let mut below = 0;
+    let alone = buckets.iter().map(|bucket| {
+        let alone = bucket.count.saturating_sub(below);
+        below = bucket.count;
+        (bucket.le, alone)
+    });
+    let buckets = alone.collect();
+    Histogram { sum, buckets, above: count.saturating_sub(below) }
 }
 
 fn raise(count: &mut u64, read: u64) {
@@ -105,6 +129,25 @@ impl Totals {
             // A plugin chooses these.
             *known = known.saturating_add(*count);
         }
+        for (name, more) in &other.stats.histograms {
+            match stats.histograms.get_mut(name) {
+                Some(known) if bounds(known).eq(bounds(more)) => add_histogram(known, more),
+                // A run with other bounds begins anew.
+                _ => drop(stats.histograms.insert(name.clone(), more.clone())),
+            }
+        }
+    }
+}
+
+fn bounds(histogram: &Histogram) -> impl Iterator<Item = u64> {
+    histogram.buckets.iter().map(|(bound, _)| bound.to_bits())
+}
+
+fn add_histogram(to: &mut Histogram, more: &Histogram) {
+    to.sum += more.sum;
+    to.above = to.above.saturating_add(more.above);
+    for ((_, count), (_, more)) in to.buckets.iter_mut().zip(&more.buckets) {
+        *count = count.saturating_add(*more);
     }
 }
 
@@ -116,10 +159,12 @@ fn add<K: Ord + Clone>(to: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
 
 #[cfg(test)]
 mod tests {
+    use plugbay_core::GuestMetric;
+
     use super::*;
 
     fn stats(instantiations: u64, hits: u64) -> PluginStats {
-        let metrics = vec![GuestMetric::Counter { name: "hits".into(), value: hits }];
+        let metrics = vec![GuestMetric::counter("hits", hits)];
         PluginStats { instantiations, metrics, ..PluginStats::default() }
     }
 
@@ -131,6 +176,34 @@ mod tests {
         figures.keep(&PluginStats::default());
         let totals = figures.totals();
         assert_eq!((totals.stats.instantiations, totals.stats.guest["hits"]), (3, 7));
+    }
+
+    /// The stats of a plugin that observed these values, with buckets up to these bounds.
+    fn observed(bounds: [f64; 2], values: &[f64]) -> PluginStats {
+        let within = |le: f64| values.iter().filter(|value| **value <= le).count() as u64;
+        let buckets = bounds.iter().map(|le| Bucket { le: *le, count: within(*le) }).collect();
+        let (sum, count) = (values.iter().sum(), values.len() as u64);
+        let value = MetricValue::Histogram { buckets, sum, count };
+        let metrics = vec![GuestMetric { value, ..GuestMetric::counter("seconds", 0) }];
+        PluginStats { metrics, ..PluginStats::default() }
+    }
+
+    #[test]
+    fn histograms_of_the_same_bounds_are_added_and_none_goes_back() {
+        let (mut all, figures) = (Totals::default(), Figures::default());
+        figures.keep(&observed([1.0, 2.0], &[0.5, 1.5, 1.5, 9.0]));
+        figures.keep(&observed([1.0, 2.0], &[0.5]));
+        all.add(&figures.totals());
+        all.add(&figures.totals());
+        let buckets = vec![(1.0, 2), (2.0, 4)];
+        let expected = Histogram { sum: 25.0, buckets, above: 2 };
+        assert_eq!(all.stats.histograms["seconds"], expected);
+
+        let figures = Figures::default();
+        figures.keep(&observed([1.0, 4.0], &[3.0]));
+        all.add(&figures.totals());
+        let expected = Histogram { sum: 3.0, buckets: vec![(1.0, 0), (4.0, 1)], above: 0 };
+        assert_eq!(all.stats.histograms["seconds"], expected, "other bounds begin anew");
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl PublishedSet {
     /// The context of a call from outside.
     #[inline]
     pub(crate) fn context(&self) -> Context<'_> {
-        Context::new(&self.services)
+        Context::new(&self.services).in_generation(self.generation.number)
     }
 
     /// The report of a reconciliation that changed nothing.

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, UNIX_EPOCH};
 
-use plugbay_core::{GuestMetric, Notice, Reason, WorkerStatus};
+use plugbay_core::{Bucket, GuestMetric, MetricValue, Notice, Reason, WorkerStatus};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -88,8 +88,18 @@ fn plugin() -> PluginStatus {
             denied: [("files".into(), 1)].into(),
             limited: [("logs".into(), 2)].into(),
             metrics: vec![
-                GuestMetric::Counter { name: "c".into(), value: 1 },
-                GuestMetric::Gauge { name: "g".into(), value: -0.5 },
+                GuestMetric::counter("c", 1),
+                GuestMetric::gauge("g", -0.5),
+                GuestMetric {
+                    name: "h".into(),
+                    help: "how long".into(),
+                    unit: "seconds".into(),
+                    value: MetricValue::Histogram {
+                        buckets: vec![Bucket { le: 0.5, count: 2 }],
+                        sum: 9.25,
+                        count: 3,
+                    },
+                },
             ],
             worker: Some(WorkerStatus {
                 state: "running".into(),

@@ -370,8 +370,8 @@ impl Plugin for RunningPuppet {
         let worker =
             |state: &'static str| WorkerStatus { state: state.into(), ..WorkerStatus::default() };
         let calls = self.calls.load(Ordering::SeqCst);
-        let counter = GuestMetric::Counter { name: "calls".to_owned(), value: calls };
-        let gauge = |name: &str| GuestMetric::Gauge { name: name.to_owned(), value: 1.5 };
+        let counter = GuestMetric::counter("calls", calls);
+        let gauge = |name: &str| GuestMetric::gauge(name, 1.5);
         PluginStats {
             metrics: std::iter::once(counter).chain(self.script().gauge.map(gauge)).collect(),
             worker: self.script().worker.map(worker),

@@ -6,7 +6,7 @@
 use std::ops::Deref;
 
 use crate::raw::{Array, Buf, Bytes, Pair, Status};
-use crate::{Error, ErrorKind, Level};
+use crate::{Error, ErrorKind, Level, MetricKind};
 
 /// Error messages of the other side are cut to this many bytes.
 const MAX_MESSAGE: usize = 1024;
@@ -274,5 +274,20 @@ impl Level {
             .ok()
             .and_then(|level| Self::ALL.get(level).copied())
             .unwrap_or(Self::Trace)
+    }
+}
+
+impl MetricKind {
+    pub(crate) fn to_raw(self) -> u32 {
+        self as u32
+    }
+
+    #[cfg(feature = "host")]
+    pub(crate) fn from_raw(kind: u32) -> Result<Self, Error> {
+        let known = usize::try_from(kind).ok().and_then(|kind| Self::ALL.get(kind).copied());
+        known.ok_or_else(|| {
+            let message = format!("expected 0, 1 or 2 as the kind of a metric, found {kind}");
+            Error::new(ErrorKind::InvalidInput, message)
+        })
     }
 }

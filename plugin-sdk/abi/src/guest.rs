@@ -3,7 +3,10 @@
 mod calls;
 mod entry;
 
-pub use calls::{codecs, decode, encode, inside, log, log_enabled, metric_add, metric_set};
+pub use calls::{
+    codecs, decode, encode, generation, inside, log, log_enabled, metric_add, metric_describe,
+    metric_observe, metric_set, request_id, time_left, trace_parent,
+};
 pub use entry::vtable;
 
 pub(crate) use calls::Scope;

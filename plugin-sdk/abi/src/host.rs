@@ -21,7 +21,9 @@ pub use guest::{Guest, Instance};
 pub use incompatible::Incompatible;
 pub(crate) use table::host_ref;
 
-use crate::{CodecInfo, Error, ErrorKind, Level};
+use std::time::Instant;
+
+use crate::{CodecInfo, Error, ErrorKind, Level, Metric};
 
 /// The host's functions that a plugin can call during a call, on the thread of the call.
 ///
@@ -39,6 +41,17 @@ pub trait HostCalls {
     /// Sets a gauge of the plugin.
     fn metric_set(&self, name: &str, value: f64);
 
+    /// Counts a value in a histogram of the plugin.
+    fn metric_observe(&self, name: &str, value: f64);
+
+    /// Describes a metric of the plugin.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the description breaks a rule or differs from an earlier one; `Unsupported` if
+    /// the plugin has too many metrics.
+    fn metric_describe(&self, name: &str, metric: &Metric<'_>) -> Result<(), Error>;
+
     /// The host's codecs, sorted by name.
     fn codecs(&self) -> Vec<CodecInfo>;
 
@@ -55,6 +68,22 @@ pub trait HostCalls {
     ///
     /// As for `encode`.
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error>;
+
+    /// The call of a capability that the plugin serves; nothing is known of one outside of such a call.
+    fn call(&self) -> CallInfo<'_>;
+}
+
+/// What a plugin can ask about the call that it serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallInfo<'a> {
+    /// The id of the request that the call belongs to.
+    pub request_id: Option<&'a str>,
+    /// The number of the generation with which the call began.
+    pub generation: Option<u64>,
+    /// The request's place in a trace, as the header field `traceparent` has it.
+    pub trace_parent: Option<&'a str>,
+    /// The deadline of the call.
+    pub deadline: Option<Instant>,
 }
 
 /// A host that offers nothing: for `describe`, for `destroy`, and for tests.
@@ -72,6 +101,12 @@ impl HostCalls for NoHost {
 
     fn metric_set(&self, _: &str, _: f64) {}
 
+    fn metric_observe(&self, _: &str, _: f64) {}
+
+    fn metric_describe(&self, _: &str, _: &Metric<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn codecs(&self) -> Vec<CodecInfo> {
         Vec::new()
     }
@@ -83,5 +118,9 @@ impl HostCalls for NoHost {
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         self.encode(name, bytes)
+    }
+
+    fn call(&self) -> CallInfo<'_> {
+        CallInfo::default()
     }
 }

@@ -116,6 +116,36 @@ impl Level {
         [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
 }
 
+/// The kind of a plugin's metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MetricKind {
+    /// A value that only grows.
+    Counter,
+    /// A value that goes up and down.
+    Gauge,
+    /// How observed values are distributed.
+    Histogram,
+}
+
+impl MetricKind {
+    /// Every kind, in the order of their numbers in the ABI.
+    pub const ALL: [MetricKind; 3] =
+        [MetricKind::Counter, MetricKind::Gauge, MetricKind::Histogram];
+}
+
+/// What a plugin says about one of its metrics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric<'a> {
+    /// Its kind.
+    pub kind: MetricKind,
+    /// What it measures, in words for people.
+    pub help: &'a str,
+    /// The unit of its values; empty for none.
+    pub unit: &'a str,
+    /// The upper bounds of a histogram's buckets; empty for the host's own.
+    pub buckets: &'a [f64],
+}
+
 /// A codec of the host, as it is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodecInfo {

@@ -166,6 +166,39 @@ pub struct HostVtable {
         bytes: Bytes,
         out: *mut Buf,
     ) -> Status,
+    /// The id of the request that the call belongs to, as in the host's log: 1 to 128 ASCII letters,
+    /// digits and characters of `-._:+/=`, valid for the call. Null if the caller named none, and outside
+    /// of a call of a capability, as in `create`.
+    pub request_id: unsafe extern "C" fn(ctx: *const c_void) -> Bytes,
+    /// The number of the generation with which the call began; 0 outside of a call of a capability.
+    pub generation: unsafe extern "C" fn(ctx: *const c_void) -> u64,
+    /// The request's place in a distributed trace, for the header field `traceparent` of requests that
+    /// the plugin makes (W3C Trace Context, version 00), valid for the call. Null if the caller named no
+    /// valid one, and outside of a call of a capability.
+    pub trace_parent: unsafe extern "C" fn(ctx: *const c_void) -> Bytes,
+    /// The time until the deadline of the call, in nanoseconds; 0 once it has passed, and `UINT64_MAX` if
+    /// the call has no deadline, as outside of a call of a capability.
+    pub time_left: unsafe extern "C" fn(ctx: *const c_void) -> u64,
+    /// Counts `value` in the histogram `name`.
+    pub metric_observe: unsafe extern "C" fn(ctx: *const c_void, name: Bytes, value: f64),
+    /// Describes the metric `name`, as a rule in `create`. `kind` is 0 (counter), 1 (gauge) or 2
+    /// (histogram). `help` says what it measures, in words for people, without control characters; the
+    /// host cuts it to 1,024 bytes. `unit` is the unit of its values, as `seconds`: at most 32 lowercase
+    /// letters, digits and `_`; empty for none. `buckets` are the upper bounds of a histogram's buckets:
+    /// at most 32 finite, ascending numbers; without any the host chooses some for durations in seconds.
+    ///
+    /// [`Status::INVALID_INPUT`] says that something breaks a rule, or that the metric is there and
+    /// differs; [`Status::UNSUPPORTED`] that the plugin has too many. Describing a metric again in the same
+    /// way is no error. With [`Status::OK`] the result is empty.
+    pub metric_describe: unsafe extern "C" fn(
+        ctx: *const c_void,
+        name: Bytes,
+        kind: u32,
+        help: Bytes,
+        unit: Bytes,
+        buckets: Array<f64>,
+        out: *mut Buf,
+    ) -> Status,
 }
 
 /// The functions of one kind of capability that a plugin offers.

@@ -6,14 +6,15 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use cbindgen::{Config, Language, Style};
-use plugbay_abi::{ENTRY, HEADER, Level, MAGIC, SECTION};
+use plugbay_abi::{ENTRY, HEADER, Level, MAGIC, MetricKind, SECTION};
 
 /// What each type is called in C. What is not listed here keeps its name, but for the tables of
 /// kinds: `CodecTable` is `plugbay_codec_table`.
-const NAMES: [(&str, &str); 16] = [
+const NAMES: [(&str, &str); 17] = [
     ("Array_Kind", "plugbay_kinds"),
     ("Array_Bytes", "plugbay_texts"),
     ("Array_Pair", "plugbay_pairs"),
+    ("Array_f64", "plugbay_numbers"),
     ("Buf", "plugbay_buf"),
     ("Bytes", "plugbay_bytes"),
     ("Header", "plugbay_header"),
@@ -204,6 +205,11 @@ fn constants() -> String {
     for (number, level) in Level::ALL.iter().enumerate() {
         let name = format!("{level:?}").to_uppercase();
         write!(text, "\n#define PLUGBAY_LEVEL_{name} {number}").unwrap();
+    }
+    text.push_str("\n\n/*\n * The kinds of metrics.\n */");
+    for (number, kind) in MetricKind::ALL.iter().enumerate() {
+        let name = format!("{kind:?}").to_uppercase();
+        write!(text, "\n#define PLUGBAY_METRIC_{name} {number}").unwrap();
     }
     text
 }

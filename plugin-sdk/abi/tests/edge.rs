@@ -6,13 +6,16 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use plugbay_abi::guest::{self, Exports};
-use plugbay_abi::host::{Guest, HostCalls, Incompatible, Instance, NoHost};
+use plugbay_abi::host::{CallInfo, Guest, HostCalls, Incompatible, Instance, NoHost};
 use plugbay_abi::kind::codec::CodecExports;
 use plugbay_abi::kind::handler::HandlerExports;
 use plugbay_abi::raw;
-use plugbay_abi::{CodecInfo, Error, ErrorKind, Level, Request, Response, VERSION, Vtable};
+use plugbay_abi::{
+    CodecInfo, Error, ErrorKind, Level, Metric, MetricKind, Request, Response, VERSION, Vtable,
+};
 
 /// How many instances with the config `counted` are alive.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
@@ -71,6 +74,14 @@ impl CodecExports for Probe {
             2 => panic!("capability {index}"),
             3 => std::panic::panic_any(Bomb),
             5 => Ok(elsewhere()),
+            6 => Ok(about_the_call().into_bytes()),
+            7 => {
+                guest::metric_observe("sizes", 0.5);
+                let metric = |kind| Metric { kind, help: "h", unit: "u", buckets: &[1.0, 2.0] };
+                guest::metric_describe("sizes", &metric(MetricKind::Histogram))?;
+                guest::metric_describe("full", &metric(MetricKind::Gauge))?;
+                Ok(Vec::new())
+            }
             _ => Ok(guest::encode("other", document)?.into_vec()),
         }
     }
@@ -102,6 +113,13 @@ impl HandlerExports for Probe {
     }
 }
 
+/// What the plugin learns about its call.
+fn about_the_call() -> String {
+    let (id, generation, parent) =
+        (guest::request_id(), guest::generation(), guest::trace_parent());
+    format!("{id:?} {generation:?} {parent:?} {:?}", guest::time_left())
+}
+
 /// What a thread that the plugin started can reach of the host, while a call waits for it.
 fn elsewhere() -> Vec<u8> {
     let ask = || {
@@ -129,6 +147,7 @@ struct Host<'a> {
     seen: RefCell<Vec<String>>,
     trace: bool,
     nested: Option<&'a Instance>,
+    call: CallInfo<'a>,
 }
 
 impl HostCalls for Host<'_> {
@@ -149,6 +168,19 @@ impl HostCalls for Host<'_> {
         self.seen.borrow_mut().push(format!("{name}={value}"));
         // The host's panics stay on the host's side.
         panic!("a host that panics");
+    }
+
+    fn metric_observe(&self, name: &str, value: f64) {
+        self.seen.borrow_mut().push(format!("{name}~{value}"));
+    }
+
+    fn metric_describe(&self, name: &str, metric: &Metric<'_>) -> Result<(), Error> {
+        self.seen.borrow_mut().push(format!("{name}: {metric:?}"));
+        if name == "full" { Err(Error::new(ErrorKind::Unsupported, "too many")) } else { Ok(()) }
+    }
+
+    fn call(&self) -> CallInfo<'_> {
+        self.call
     }
 
     fn codecs(&self) -> Vec<CodecInfo> {
@@ -249,6 +281,41 @@ fn panics_do_not_cross_the_boundary() {
     // A panic of the host does not reach the plugin either.
     let host = Host::default();
     assert_eq!(failure(instance.encode(&host, 4, b"")), panicked(": no codec other"));
+}
+
+#[test]
+fn the_call_is_known_as_far_as_the_host_says() {
+    let instance = instance("{}");
+    let unknown = "None None None None";
+    assert_eq!(&*instance.encode(&NoHost, 6, b"").unwrap(), unknown.as_bytes());
+    assert_eq!(about_the_call(), unknown, "outside of a call");
+    let call = CallInfo {
+        request_id: Some("request-7"),
+        generation: Some(3),
+        trace_parent: Some("00-a-b-01"),
+        deadline: Some(Instant::now()),
+    };
+    let host = Host { call, ..Host::default() };
+    let expected = "Some(\"request-7\") Some(3) Some(\"00-a-b-01\") Some(0ns)";
+    assert_eq!(&*instance.encode(&host, 6, b"").unwrap(), expected.as_bytes());
+}
+
+#[test]
+fn metrics_are_described_and_observed() {
+    let instance = instance("{}");
+    let host = Host::default();
+    let refused = failure(instance.encode(&host, 7, b""));
+    assert_eq!(refused, (ErrorKind::Unsupported, "too many".into()));
+    assert_eq!(
+        *host.seen.borrow(),
+        [
+            "sizes~0.5",
+            r#"sizes: Metric { kind: Histogram, help: "h", unit: "u", buckets: [1.0, 2.0] }"#,
+            r#"full: Metric { kind: Gauge, help: "h", unit: "u", buckets: [1.0, 2.0] }"#,
+        ]
+    );
+    // Without a host they do nothing.
+    instance.encode(&NoHost, 7, b"").unwrap();
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod worlds;
 
 use std::marker::PhantomData;
 use std::sync::{Once, OnceLock};
+use std::time::Duration;
 
 use bindings::exports::plugbay::plugin::lifecycle;
 use bindings::plugbay::plugin as wit;
@@ -31,6 +32,7 @@ use super::advice;
 use crate::codecs::CodecInfo;
 use crate::exported::{Exported, Info};
 use crate::log::Level;
+use crate::metrics::{Metric, MetricKind};
 use crate::plugin::{Config, Plugin};
 use crate::{Error, ErrorKind, Result};
 
@@ -163,6 +165,36 @@ pub(crate) fn metric_add(name: &str, delta: u64) {
 
 pub(crate) fn metric_set(name: &str, value: f64) {
     wit::metrics::set(name, value);
+}
+
+pub(crate) fn metric_observe(name: &str, value: f64) {
+    wit::metrics::observe(name, value);
+}
+
+pub(crate) fn metric_describe(name: &str, metric: &Metric<'_>) -> Result<()> {
+    let kind = match metric.kind {
+        MetricKind::Counter => wit::metrics::Kind::Counter,
+        MetricKind::Gauge => wit::metrics::Kind::Gauge,
+        MetricKind::Histogram => wit::metrics::Kind::Histogram,
+    };
+    let Metric { help, unit, buckets, .. } = *metric;
+    wit::metrics::describe(name, kind, help, unit, buckets).map_err(from_host)
+}
+
+pub(crate) fn request_id() -> Option<String> {
+    wit::call::request_id()
+}
+
+pub(crate) fn generation() -> Option<u64> {
+    wit::call::generation()
+}
+
+pub(crate) fn trace_parent() -> Option<String> {
+    wit::call::trace_parent()
+}
+
+pub(crate) fn time_left() -> Option<Duration> {
+    wit::call::time_left().map(Duration::from_nanos)
 }
 
 pub(crate) fn codecs() -> Vec<CodecInfo> {

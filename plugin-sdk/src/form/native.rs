@@ -1,6 +1,7 @@
 //! The native forms: a library with an entry symbol, or a crate that registers itself.
 
 pub use plugbay_abi::guest::vtable;
+pub(crate) use plugbay_abi::guest::{generation, request_id, time_left, trace_parent};
 #[cfg(feature = "linked")]
 pub use plugbay_abi::linked::{Linked, inventory};
 pub use plugbay_abi::raw::Kind as NativeKind;
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::codecs::CodecInfo;
 use crate::exported::{Exported, Info};
 use crate::log::Level;
+use crate::metrics::{Metric, MetricKind};
 use crate::plugin::{Config, Plugin};
 use crate::{Error, ErrorKind, Result};
 
@@ -125,6 +127,21 @@ pub(crate) fn metric_add(name: &str, delta: u64) {
 
 pub(crate) fn metric_set(name: &str, value: f64) {
     guest::metric_set(name, value);
+}
+
+pub(crate) fn metric_observe(name: &str, value: f64) {
+    guest::metric_observe(name, value);
+}
+
+pub(crate) fn metric_describe(name: &str, metric: &Metric<'_>) -> Result<()> {
+    let kind = match metric.kind {
+        MetricKind::Counter => plugbay_abi::MetricKind::Counter,
+        MetricKind::Gauge => plugbay_abi::MetricKind::Gauge,
+        MetricKind::Histogram => plugbay_abi::MetricKind::Histogram,
+    };
+    let Metric { help, unit, buckets, .. } = *metric;
+    let metric = plugbay_abi::Metric { kind, help, unit, buckets };
+    guest::metric_describe(name, &metric).map_err(from_host)
 }
 
 pub(crate) fn codecs() -> Vec<CodecInfo> {

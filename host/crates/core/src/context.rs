@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::call::{CallError, CallErrorKind};
+use crate::correlation::Correlation;
 use crate::kind::codec::direction::Direction;
 use crate::kind::codec::future::CodecFuture;
 
@@ -95,25 +96,44 @@ impl Cancel {
     }
 }
 
-/// The context of a call of a plugin: the host's services in the caller's snapshot, the depth of
-/// the call, its deadline, and whether it was cancelled.
+/// The context of a call of a plugin: the host's services in the caller's snapshot and the number of its
+/// generation, the request that the call belongs to, the depth of the call, its deadline, and whether it
+/// was cancelled.
 ///
 /// A call may take the lesser of two times: the limit of each call in the plugin's policy, and the
 /// time until the context's deadline, which the calls of one request share.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     services: &'a Arc<dyn Services>,
+    /// Zero: none.
+    generation: u64,
+    correlation: Option<&'a Arc<Correlation>>,
     depth: u8,
     deadline: Option<Instant>,
     cancel: Option<&'a Cancel>,
 }
 
 impl<'a> Context<'a> {
-    /// The context of a call from outside, without a deadline: only the plugin's policy limits its
-    /// time.
+    /// The context of a call from outside that belongs to no request and no generation. It has no
+    /// deadline: only the plugin's policy limits its time.
     #[must_use]
     pub fn new(services: &'a Arc<dyn Services>) -> Self {
-        Self { services, depth: 0, deadline: None, cancel: None }
+        Self { services, generation: 0, correlation: None, depth: 0, deadline: None, cancel: None }
+    }
+
+    /// Sets the generation with which the call begins. The number 0 stands for none.
+    #[must_use]
+    #[inline]
+    pub fn in_generation(mut self, number: u64) -> Self {
+        self.generation = number;
+        self
+    }
+
+    /// Sets the request that the call belongs to.
+    #[must_use]
+    pub fn correlated(mut self, correlation: &'a Arc<Correlation>) -> Self {
+        self.correlation = Some(correlation);
+        self
     }
 
     /// Ends the call at `deadline`, or at an earlier deadline that is set already.
@@ -149,6 +169,18 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn services(&self) -> &'a Arc<dyn Services> {
         self.services
+    }
+
+    /// The number of the generation with which the call began.
+    #[must_use]
+    pub fn generation(&self) -> Option<u64> {
+        (self.generation != 0).then_some(self.generation)
+    }
+
+    /// The request that the call belongs to.
+    #[must_use]
+    pub fn correlation(&self) -> Option<&'a Arc<Correlation>> {
+        self.correlation
     }
 
     /// How many plugins called each other above this call.
@@ -196,6 +228,8 @@ impl<'a> Context<'a> {
     pub fn to_owned(&self) -> OwnedContext {
         OwnedContext {
             services: Arc::clone(self.services),
+            generation: self.generation,
+            correlation: self.correlation.cloned(),
             depth: self.depth,
             deadline: self.deadline,
             cancel: self.cancel.cloned(),
@@ -206,6 +240,8 @@ impl<'a> Context<'a> {
 impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
+            .field("generation", &self.generation)
+            .field("correlation", &self.correlation)
             .field("depth", &self.depth)
             .field("deadline", &self.deadline)
             .field("cancelled", &self.is_cancelled())
@@ -218,6 +254,8 @@ impl fmt::Debug for Context<'_> {
 #[derive(Clone)]
 pub struct OwnedContext {
     services: Arc<dyn Services>,
+    generation: u64,
+    correlation: Option<Arc<Correlation>>,
     depth: u8,
     deadline: Option<Instant>,
     cancel: Option<Cancel>,
@@ -229,6 +267,8 @@ impl OwnedContext {
     pub fn get(&self) -> Context<'_> {
         Context {
             services: &self.services,
+            generation: self.generation,
+            correlation: self.correlation.as_ref(),
             depth: self.depth,
             deadline: self.deadline,
             cancel: self.cancel.as_ref(),
@@ -259,6 +299,19 @@ mod tests {
         assert_eq!(inner.ends(now, 3 * second), Some(now + second));
         assert_eq!(inner.ends(now, second / 2), Some(now + second / 2));
         assert_eq!(inner.ends(now, Duration::MAX), Some(now + second));
+    }
+
+    #[test]
+    fn a_nested_call_belongs_to_the_same_request_and_generation() {
+        let services: Arc<dyn Services> = Arc::new(NoServices);
+        let outside = Context::new(&services);
+        assert_eq!((outside.generation(), outside.correlation()), (None, None));
+        let id = "request-7".parse().unwrap();
+        let correlation = Arc::new(Correlation::default().request_id(id));
+        let outer = outside.in_generation(3).correlated(&correlation);
+        let nested = outer.nested().unwrap().to_owned();
+        assert_eq!(nested.get().generation(), Some(3));
+        assert!(Arc::ptr_eq(nested.get().correlation().unwrap(), &correlation));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod artifact;
 mod bulkhead;
 mod call;
 mod context;
+mod correlation;
 mod cut;
 mod description;
 mod digest;
@@ -39,6 +40,7 @@ mod policy;
 mod private;
 mod refusal;
 mod rounded;
+mod trace_parent;
 mod upstream;
 mod wait_queue;
 
@@ -46,6 +48,7 @@ pub use artifact::{Artifact, Source};
 pub use bulkhead::{Bulkhead, Place};
 pub use call::{Blame, CallError, CallErrorKind};
 pub use context::{Cancel, CodecInfo, Context, MAX_DEPTH, NoServices, OwnedContext, Services};
+pub use correlation::{Correlation, RequestId, RequestIdError};
 pub use cut::cut;
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
 pub use digest::{Digest, ParseDigestError};
@@ -54,16 +57,18 @@ pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGr
 pub use guest_log::{LogLevel, MAX_LOG_FIELDS, MAX_LOG_TEXT, write_log, write_output};
 pub use kind::built_in::*;
 pub use kind::{BUILT_IN, BuiltIn, CapabilityKey, Kind, Provider};
-pub use metrics::GuestMetrics;
+pub use metrics::{
+    Bucket, GuestMetric, GuestMetrics, MAX_BUCKETS, MAX_METRIC_HELP, MetricDescription,
+    MetricError, MetricKind, MetricValue,
+};
 pub use name::{MAX_NAME, NameError, check_name, key_part};
 pub use notice::{Notice, Observer, Unobserved};
 pub use plugbay_document as document;
-pub use plugin::{
-    GuestMetric, Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin, WorkerStatus,
-};
+pub use plugin::{Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin, WorkerStatus};
 pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};
 pub use rounded::rounded;
+pub use trace_parent::{TraceParent, TraceParentError};
 pub use upstream::UpstreamRejection;
 pub use wait_queue::{CANCEL_CHECK, WaitError, WaitQueue, overloaded};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Artifact, CallError, Description, Isolation, Observer, Policy, Provider, Refusal, Source, cut,
+    Artifact, CallError, Description, GuestMetric, Isolation, Observer, Policy, Provider, Refusal,
+    Source, cut,
 };
 
 /// A file's name is cut to this many bytes where it stands for a plugin.
@@ -197,34 +198,4 @@ pub struct WorkerStatus {
     pub reason: Option<String>,
     /// The protections of the operating system that were active before it loaded the library.
     pub protections: Vec<String>,
-}
-
-/// A metric that a plugin reports.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum GuestMetric {
-    /// A value that only grows.
-    Counter {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: u64,
-    },
-    /// A value that goes up and down.
-    Gauge {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: f64,
-    },
-}
-
-impl GuestMetric {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Counter { name, .. } | Self::Gauge { name, .. } => name,
-        }
-    }
 }

@@ -3,10 +3,13 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use plugbay_abi::host::HostCalls;
-use plugbay_abi::{CodecInfo, Error, ErrorKind, Level};
+use plugbay_abi::host::{CallInfo, HostCalls};
+use plugbay_abi::{CodecInfo, Error, ErrorKind, Level, Metric, MetricKind};
 use plugbay_core::codec::Direction;
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, LogLevel, UpstreamRejection};
+use plugbay_core::{
+    Blame, CallError, CallErrorKind, Context, LogLevel, MetricDescription, RequestId, TraceParent,
+    UpstreamRejection,
+};
 
 use crate::ledger::Ledger;
 
@@ -108,6 +111,25 @@ impl HostCalls for CallHost<'_> {
         }
     }
 
+    fn metric_observe(&self, name: &str, value: f64) {
+        if self.count().is_ok() {
+            self.ledger.metrics.observe(name, value);
+        }
+    }
+
+    fn metric_describe(&self, name: &str, metric: &Metric<'_>) -> Result<(), Error> {
+        self.count()?;
+        let kind = match metric.kind {
+            MetricKind::Counter => plugbay_core::MetricKind::Counter,
+            MetricKind::Gauge => plugbay_core::MetricKind::Gauge,
+            MetricKind::Histogram => plugbay_core::MetricKind::Histogram,
+        };
+        let Metric { help, unit, buckets, .. } = *metric;
+        let description = MetricDescription { kind, help, unit, buckets };
+        let described = self.ledger.metrics.describe(name, &description);
+        described.map_err(|error| to_guest(&CallError::from(error)))
+    }
+
     fn codecs(&self) -> Vec<CodecInfo> {
         if self.count().is_err() {
             return Vec::new();
@@ -125,6 +147,21 @@ impl HostCalls for CallHost<'_> {
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         self.convert(name, Direction::Decode, bytes)
+    }
+
+    fn call(&self) -> CallInfo<'_> {
+        let (Ok(()), Some(context)) = (self.count(), &self.context) else {
+            return CallInfo::default();
+        };
+        let correlation = context.correlation();
+        CallInfo {
+            request_id: correlation.and_then(|it| it.request_id.as_ref()).map(RequestId::as_str),
+            generation: context.generation(),
+            trace_parent: correlation
+                .and_then(|it| it.trace_parent.as_ref())
+                .map(TraceParent::as_str),
+            deadline: context.deadline(),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ mod wasi;
 mod wasi;
 
 pub use bindings::plugbay::plugin::types;
-pub use bindings::plugbay::plugin::{codecs, log, metrics as metrics_import};
+pub use bindings::plugbay::plugin::{call as call_import, codecs, log, metrics as metrics_import};
 pub use call::calls::{Calls, WasmKind};
 pub use call::exports::Exports;
 pub use engine::{Engine, EngineError};

@@ -21,7 +21,7 @@ use crate::load::code::Code;
 use crate::load::compile::{Compiler, CompilerCommand};
 use crate::load::prepared::WasmPrepared;
 use crate::load::scan::{self, Form};
-use crate::load::world::{self, CODECS, IMPORTS, LIFECYCLE, PACKAGE};
+use crate::load::world::{self, IMPORTS, LIFECYCLE, PACKAGE, Wants};
 use crate::sandbox::imports;
 use crate::sandbox::state::State;
 #[cfg(feature = "wasi")]
@@ -204,9 +204,8 @@ impl Runtime for WasmRuntime {
         world::check_world(&shape)?;
         world::check_imports(&shape, &self.offered)?;
         let compiled = self.code.of(&self.engine, artifact)?;
-        let wants_wasi = shape.imports.iter().any(|name| name.starts_with("wasi:"));
-        let wants_services = shape.imports.iter().any(|name| name == CODECS);
-        let linker = self.linker(wants_wasi);
+        let wants = Wants::of(&shape);
+        let linker = self.linker(wants.wasi);
         let mismatch = |error: wasmtime::Error| {
             Refusal::new(
                 Reason::WrongWorld,
@@ -229,9 +228,7 @@ impl Runtime for WasmRuntime {
             component,
             shape,
             source: artifact.source.clone(),
-            wants_wasi,
-            wants_services,
-            may_wait: wants_wasi || wants_services,
+            wants,
             code_size: compiled.code_size,
             #[cfg(feature = "compile")]
             unsaved: Mutex::new(compiled.unsaved),

@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::ffi::c_void;
+use std::time::Duration;
 
 use crate::convert::replied;
 use crate::raw::{Array, Buf, Bytes, Pair, Status};
-use crate::{Buffer, CodecInfo, Error, ErrorKind, HostRef, HostVtable, Level};
+use crate::{Buffer, CodecInfo, Error, ErrorKind, HostRef, HostVtable, Level, Metric};
 
 thread_local! {
     /// The host of the call that runs on this thread. It needs no destructor, which would keep
@@ -77,6 +78,82 @@ pub fn metric_add(name: &str, delta: u64) {
 pub fn metric_set(name: &str, value: f64) {
     // SAFETY: `ctx` belongs to `host`; the name outlives the call.
     with_host(|host, ctx| unsafe { (host.metric_set)(ctx, name.into(), value) });
+}
+
+/// Counts a value in a histogram.
+pub fn metric_observe(name: &str, value: f64) {
+    // SAFETY: `ctx` belongs to `host`; the name outlives the call.
+    with_host(|host, ctx| unsafe { (host.metric_observe)(ctx, name.into(), value) });
+}
+
+/// Describes a metric. Outside of a call it does nothing.
+///
+/// # Errors
+///
+/// `InvalidInput` if the description breaks a rule or differs from an earlier one; `Unsupported` if the plugin
+/// has too many metrics.
+pub fn metric_describe(name: &str, metric: &Metric<'_>) -> Result<(), Error> {
+    let Metric { kind, help, unit, buckets } = *metric;
+    with_host(|host, ctx| {
+        let mut out = Buf::EMPTY;
+        // SAFETY: `ctx` belongs to `host`; the arguments outlive the call; `out` is writable.
+        let status = unsafe {
+            (host.metric_describe)(
+                ctx,
+                name.into(),
+                kind.to_raw(),
+                help.into(),
+                unit.into(),
+                buckets.into(),
+                &raw mut out,
+            )
+        };
+        // SAFETY: the host wrote a `Buf` that nothing else reads or frees.
+        unsafe { replied(status, out) }.map(drop)
+    })
+    .unwrap_or(Ok(()))
+}
+
+/// The id of the request that the call belongs to.
+#[must_use]
+pub fn request_id() -> Option<String> {
+    // SAFETY: `ctx` belongs to `host`; the text is valid for the call, and is copied.
+    with_host(|host, ctx| unsafe { lent((host.request_id)(ctx)) })?
+}
+
+/// The number of the generation with which the call began.
+#[must_use]
+pub fn generation() -> Option<u64> {
+    // SAFETY: `ctx` belongs to `host`.
+    with_host(|host, ctx| unsafe { (host.generation)(ctx) }).filter(|number| *number != 0)
+}
+
+/// The request's place in a trace, as the header field `traceparent` has it.
+#[must_use]
+pub fn trace_parent() -> Option<String> {
+    // SAFETY: `ctx` belongs to `host`; the text is valid for the call, and is copied.
+    with_host(|host, ctx| unsafe { lent((host.trace_parent)(ctx)) })?
+}
+
+/// The time until the deadline of the call.
+#[must_use]
+pub fn time_left() -> Option<Duration> {
+    // SAFETY: `ctx` belongs to `host`.
+    let nanos = with_host(|host, ctx| unsafe { (host.time_left)(ctx) })?;
+    (nanos != u64::MAX).then(|| Duration::from_nanos(nanos))
+}
+
+/// A copy of a text that the host lends; `None` for null.
+///
+/// # Safety
+///
+/// The contract of [`Bytes`] holds.
+unsafe fn lent(text: Bytes) -> Option<String> {
+    if text.ptr.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise is the same.
+    unsafe { text.text() }.ok().map(str::to_owned)
 }
 
 /// The host's codecs, sorted by name. Empty outside of a call.

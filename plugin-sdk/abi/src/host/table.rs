@@ -1,12 +1,13 @@
 //! The host's functions as a table of the ABI.
 
 use std::ffi::c_void;
+use std::time::Instant;
 
-use super::HostCalls;
+use super::{CallInfo, HostCalls};
 use crate::convert::reply;
 use crate::panics::{catch, quietly};
 use crate::raw::{Array, Buf, Bytes, Pair, Visit, size_of_u32};
-use crate::{Error, HostRef, HostVtable, Level, Status, VERSION};
+use crate::{Error, HostRef, HostVtable, Level, Metric, MetricKind, Status, VERSION};
 
 /// One table serves every host: `ctx` points to the reference to the host.
 static TABLE: HostVtable = HostVtable {
@@ -19,6 +20,12 @@ static TABLE: HostVtable = HostVtable {
     codecs,
     encode,
     decode,
+    request_id,
+    generation,
+    trace_parent,
+    time_left,
+    metric_observe,
+    metric_describe,
 };
 
 /// The host as a call passes it: valid as long as `host` is borrowed.
@@ -122,4 +129,67 @@ unsafe extern "C" fn decode(
 ) -> Status {
     // SAFETY: the contract is the same.
     unsafe { convert(|host, name, input| host.decode(name, input), ctx, name, bytes, out) }
+}
+
+/// The call that the plugin serves.
+///
+/// # Safety
+///
+/// The contract of [`calls`], whose host lends the texts.
+unsafe fn call<'a>(ctx: *const c_void) -> CallInfo<'a> {
+    // SAFETY: the caller's promise is the same.
+    let host = unsafe { calls::<'a>(ctx) };
+    catch(|| Ok(host.call())).unwrap_or_default()
+}
+
+unsafe extern "C" fn request_id(ctx: *const c_void) -> Bytes {
+    // SAFETY: the plugin passes the `ctx` it was given; the text is valid as long as the host, for the call.
+    unsafe { call(ctx) }.request_id.map_or(Bytes::NULL, Bytes::from)
+}
+
+unsafe extern "C" fn generation(ctx: *const c_void) -> u64 {
+    // SAFETY: the plugin passes the `ctx` it was given.
+    unsafe { call(ctx) }.generation.unwrap_or(0)
+}
+
+unsafe extern "C" fn trace_parent(ctx: *const c_void) -> Bytes {
+    // SAFETY: the plugin passes the `ctx` it was given; the text is valid as long as the host, for the call.
+    unsafe { call(ctx) }.trace_parent.map_or(Bytes::NULL, Bytes::from)
+}
+
+unsafe extern "C" fn time_left(ctx: *const c_void) -> u64 {
+    // SAFETY: the plugin passes the `ctx` it was given.
+    let Some(deadline) = unsafe { call(ctx) }.deadline else { return u64::MAX };
+    let left = deadline.saturating_duration_since(Instant::now());
+    u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)
+}
+
+unsafe extern "C" fn metric_observe(ctx: *const c_void, name: Bytes, value: f64) {
+    // SAFETY: the plugin passes the `ctx` it was given; the name is valid for the call.
+    let (host, name) = unsafe { (calls(ctx), name.text()) };
+    let Ok(name) = name else { return };
+    quietly(|| host.metric_observe(name, value));
+}
+
+unsafe extern "C" fn metric_describe(
+    ctx: *const c_void,
+    name: Bytes,
+    kind: u32,
+    help: Bytes,
+    unit: Bytes,
+    buckets: Array<f64>,
+    out: *mut Buf,
+) -> Status {
+    // SAFETY: the plugin passes the `ctx` it was given.
+    let host = unsafe { calls(ctx) };
+    // SAFETY: all are valid for the call.
+    let (name, help, unit, buckets) =
+        unsafe { (name.text(), help.text(), unit.text(), buckets.slice()) };
+    let describe = || {
+        let kind = MetricKind::from_raw(kind)?;
+        let metric = Metric { kind, help: help?, unit: unit?, buckets: buckets? };
+        host.metric_describe(name?, &metric).map(|()| Vec::new())
+    };
+    // SAFETY: `out` is valid for a write.
+    unsafe { reply(out, catch(describe)) }
 }

@@ -6,6 +6,177 @@
 #[allow(dead_code, clippy::all)]
 pub mod plugbay {
   pub mod plugin {
+    /// The call of a capability that the plugin serves now. Each function returns none outside of such a call,
+    /// as in `init`, `health` and `shutdown`.
+    #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+    pub mod call {
+      #[used]
+      #[doc(hidden)]
+      static __FORCE_SECTION_REF: fn() =
+      super::super::super::__link_custom_section_describing_imports;
+      
+      use super::super::super::_rt;
+      #[allow(unused_unsafe, clippy::all)]
+      /// The id of the request that the call belongs to: 1 to 128 ASCII letters, digits and characters of
+      /// `-._:+/=`. It stands in each line of the host's log that concerns the request, and in the header
+      /// field `x-request-id` of its answer. None if the caller named none.
+      #[allow(async_fn_in_trait)]
+      pub fn request_id() -> ::core::option::Option<_rt::String>{
+        unsafe {
+
+          #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+          #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+          struct RetArea([::core::mem::MaybeUninit::<u8>; 3*::core::mem::size_of::<*const u8>()]);
+          let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 3*::core::mem::size_of::<*const u8>()]);
+          let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+          #[cfg(target_arch = "wasm32")]
+          #[link(wasm_import_module = "plugbay:plugin/call@1.0.0")]
+          unsafe extern "C" {
+            #[link_name = "request-id"]
+            fn wit_import1(_: *mut u8, );
+          }
+
+          #[cfg(not(target_arch = "wasm32"))]
+          unsafe extern "C" fn wit_import1(_: *mut u8, ) { unreachable!() }
+          wit_import1(ptr0);
+          let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+          let result6 = match l2 {
+            0 => None,
+            1 => {
+              let e = {
+                let l3 = *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                let l4 = *ptr0.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                let len5 = l4;
+                let bytes5 = _rt::Vec::from_raw_parts(l3.cast(), len5, len5);
+
+                _rt::string_lift(bytes5)
+              };
+              Some(e)
+            }
+            _ => _rt::invalid_enum_discriminant(),
+          };
+          result6
+        }
+      }
+      #[allow(unused_unsafe, clippy::all)]
+      /// The number of the generation with which the call began. Codecs that the plugin calls are of that
+      /// generation, too.
+      #[allow(async_fn_in_trait)]
+      pub fn generation() -> ::core::option::Option<u64>{
+        unsafe {
+
+          #[repr(align(8))]
+          struct RetArea([::core::mem::MaybeUninit::<u8>; 16]);
+          let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 16]);
+          let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+          #[cfg(target_arch = "wasm32")]
+          #[link(wasm_import_module = "plugbay:plugin/call@1.0.0")]
+          unsafe extern "C" {
+            #[link_name = "generation"]
+            fn wit_import1(_: *mut u8, );
+          }
+
+          #[cfg(not(target_arch = "wasm32"))]
+          unsafe extern "C" fn wit_import1(_: *mut u8, ) { unreachable!() }
+          wit_import1(ptr0);
+          let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+          let result4 = match l2 {
+            0 => None,
+            1 => {
+              let e = {
+                let l3 = *ptr0.add(8).cast::<i64>();
+
+                l3 as u64
+              };
+              Some(e)
+            }
+            _ => _rt::invalid_enum_discriminant(),
+          };
+          result4
+        }
+      }
+      #[allow(unused_unsafe, clippy::all)]
+      /// The request's place in a distributed trace, for the header field `traceparent` of requests that the
+      /// plugin makes (W3C Trace Context, version 00). None if the caller named no valid one.
+      #[allow(async_fn_in_trait)]
+      pub fn trace_parent() -> ::core::option::Option<_rt::String>{
+        unsafe {
+
+          #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+          #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+          struct RetArea([::core::mem::MaybeUninit::<u8>; 3*::core::mem::size_of::<*const u8>()]);
+          let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 3*::core::mem::size_of::<*const u8>()]);
+          let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+          #[cfg(target_arch = "wasm32")]
+          #[link(wasm_import_module = "plugbay:plugin/call@1.0.0")]
+          unsafe extern "C" {
+            #[link_name = "trace-parent"]
+            fn wit_import1(_: *mut u8, );
+          }
+
+          #[cfg(not(target_arch = "wasm32"))]
+          unsafe extern "C" fn wit_import1(_: *mut u8, ) { unreachable!() }
+          wit_import1(ptr0);
+          let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+          let result6 = match l2 {
+            0 => None,
+            1 => {
+              let e = {
+                let l3 = *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                let l4 = *ptr0.add(2*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                let len5 = l4;
+                let bytes5 = _rt::Vec::from_raw_parts(l3.cast(), len5, len5);
+
+                _rt::string_lift(bytes5)
+              };
+              Some(e)
+            }
+            _ => _rt::invalid_enum_discriminant(),
+          };
+          result6
+        }
+      }
+      #[allow(unused_unsafe, clippy::all)]
+      /// The time until the deadline of the call, in nanoseconds: after it the caller gets an error. Zero
+      /// once the deadline has passed, none if the call has no deadline. (The limit of CPU time may end
+      /// the call earlier.)
+      #[allow(async_fn_in_trait)]
+      pub fn time_left() -> ::core::option::Option<u64>{
+        unsafe {
+
+          #[repr(align(8))]
+          struct RetArea([::core::mem::MaybeUninit::<u8>; 16]);
+          let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 16]);
+          let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+          #[cfg(target_arch = "wasm32")]
+          #[link(wasm_import_module = "plugbay:plugin/call@1.0.0")]
+          unsafe extern "C" {
+            #[link_name = "time-left"]
+            fn wit_import1(_: *mut u8, );
+          }
+
+          #[cfg(not(target_arch = "wasm32"))]
+          unsafe extern "C" fn wit_import1(_: *mut u8, ) { unreachable!() }
+          wit_import1(ptr0);
+          let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+          let result4 = match l2 {
+            0 => None,
+            1 => {
+              let e = {
+                let l3 = *ptr0.add(8).cast::<i64>();
+
+                l3 as u64
+              };
+              Some(e)
+            }
+            _ => _rt::invalid_enum_discriminant(),
+          };
+          result4
+        }
+      }
+
+    }
+
     /// Structured logging. The host adds the plugin's name and version, the generation and the
     /// request to each line. It drops lines that exceed the plugin's rate, and counts them.
     #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -129,61 +300,6 @@ pub mod plugbay {
 
     }
 
-    /// The plugin's own metrics, which the host exports under the plugin's name. A plugin has at most
-    /// 64 names; the host drops further ones, and counts them in `dropped`.
-    #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
-    pub mod metrics {
-      #[used]
-      #[doc(hidden)]
-      static __FORCE_SECTION_REF: fn() =
-      super::super::super::__link_custom_section_describing_imports;
-      
-      use super::super::super::_rt;
-      #[allow(unused_unsafe, clippy::all)]
-      /// Adds `delta` to the counter `name` (lowercase letters, digits, `_`; at most 64 characters).
-      #[allow(async_fn_in_trait)]
-      pub fn add(name: &str,delta: u64,) -> (){
-        unsafe {
-          let vec0 = name;
-          let ptr0 = vec0.as_ptr().cast::<u8>();
-          let len0 = vec0.len();
-
-          #[cfg(target_arch = "wasm32")]
-          #[link(wasm_import_module = "plugbay:plugin/metrics@1.0.0")]
-          unsafe extern "C" {
-            #[link_name = "add"]
-            fn wit_import1(_: *mut u8, _: usize, _: i64, );
-          }
-
-          #[cfg(not(target_arch = "wasm32"))]
-          unsafe extern "C" fn wit_import1(_: *mut u8, _: usize, _: i64, ) { unreachable!() }
-          wit_import1(ptr0.cast_mut(), len0, _rt::as_i64(&delta));
-        }
-      }
-      #[allow(unused_unsafe, clippy::all)]
-      /// Sets the gauge `name` to `value`.
-      #[allow(async_fn_in_trait)]
-      pub fn set(name: &str,value: f64,) -> (){
-        unsafe {
-          let vec0 = name;
-          let ptr0 = vec0.as_ptr().cast::<u8>();
-          let len0 = vec0.len();
-
-          #[cfg(target_arch = "wasm32")]
-          #[link(wasm_import_module = "plugbay:plugin/metrics@1.0.0")]
-          unsafe extern "C" {
-            #[link_name = "set"]
-            fn wit_import1(_: *mut u8, _: usize, _: f64, );
-          }
-
-          #[cfg(not(target_arch = "wasm32"))]
-          unsafe extern "C" fn wit_import1(_: *mut u8, _: usize, _: f64, ) { unreachable!() }
-          wit_import1(ptr0.cast_mut(), len0, _rt::as_f64(&value));
-        }
-      }
-
-    }
-
     /// The types that all interfaces share. It has no functions.
     #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
     pub mod types {
@@ -286,6 +402,242 @@ pub mod plugbay {
       impl ::core::fmt::Debug for Description {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
           f.debug_struct("Description").field("name", &self.name).field("version", &self.version).field("description", &self.description).field("capabilities", &self.capabilities).field("config-schema", &self.config_schema).finish()
+        }
+      }
+
+    }
+
+    /// The plugin's own metrics, which the host exports under the plugin's name. All instances of the plugin
+    /// share them.
+    ///
+    /// A name has 1 to 64 lowercase letters, digits and `_`. It belongs to the kind that it is first described or
+    /// reported as. A plugin has at most 64 names. The host drops what does not fit: reports of further names, of
+    /// bad ones, of a name of another kind, and values that are not finite. It counts these in the metric `dropped`.
+    #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+    pub mod metrics {
+      #[used]
+      #[doc(hidden)]
+      static __FORCE_SECTION_REF: fn() =
+      super::super::super::__link_custom_section_describing_imports;
+      
+      use super::super::super::_rt;
+      pub type Error = super::super::super::plugbay::plugin::types::Error;
+      /// The kind of a metric.
+      #[repr(u8)]
+      #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+      pub enum Kind {
+        /// A value that only grows.
+        Counter,
+        /// A value that goes up and down.
+        Gauge,
+        /// How observed values are distributed.
+        Histogram,
+      }
+      impl ::core::fmt::Debug for Kind {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+          match self {
+            Kind::Counter => {
+              f.debug_tuple("Kind::Counter").finish()
+            }
+            Kind::Gauge => {
+              f.debug_tuple("Kind::Gauge").finish()
+            }
+            Kind::Histogram => {
+              f.debug_tuple("Kind::Histogram").finish()
+            }
+          }
+        }
+      }
+
+      impl Kind{
+        #[doc(hidden)]
+        pub unsafe fn _lift(val: u8) -> Kind{
+          if !cfg!(debug_assertions) {
+            return unsafe { ::core::mem::transmute(val) };
+          }
+
+          match val {
+            0 => Kind::Counter,
+            1 => Kind::Gauge,
+            2 => Kind::Histogram,
+
+            _ => panic!("invalid enum discriminant"),
+          }
+        }
+      }
+
+      #[allow(unused_unsafe, clippy::all)]
+      /// Describes the metric `name`, as a rule in `init`. A metric that is not described has no help and no
+      /// unit, and a histogram the default buckets.
+      ///
+      /// `help` says what it measures, in words for people, without control characters; the host cuts it to
+      /// 1,024 bytes. `unit` is the unit of its values, as `seconds` or `bytes`: at most 32 lowercase letters,
+      /// digits and `_`; empty for none. `buckets` are the upper bounds of a histogram's buckets: at most 32
+      /// finite, ascending numbers, to each of which the host adds the values that are equal to it. Without
+      /// any they are those for durations in seconds: 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10.
+      /// Other kinds have none.
+      ///
+      /// The error is `invalid-input` for what breaks a rule, and for a metric that is there and differs;
+      /// `unsupported` for one name too many. Describing a metric again in the same way is no error.
+      #[allow(async_fn_in_trait)]
+      pub fn describe(name: &str,kind: Kind,help: &str,unit: &str,buckets: &[f64],) -> ::core::result::Result<(),Error>{
+        unsafe {
+
+          #[cfg_attr(target_pointer_width="64", repr(align(8)))]
+          #[cfg_attr(target_pointer_width="32", repr(align(4)))]
+          struct RetArea([::core::mem::MaybeUninit::<u8>; 4*::core::mem::size_of::<*const u8>()]);
+          let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 4*::core::mem::size_of::<*const u8>()]);
+          let vec0 = name;
+          let ptr0 = vec0.as_ptr().cast::<u8>();
+          let len0 = vec0.len();
+          let vec1 = help;
+          let ptr1 = vec1.as_ptr().cast::<u8>();
+          let len1 = vec1.len();
+          let vec2 = unit;
+          let ptr2 = vec2.as_ptr().cast::<u8>();
+          let len2 = vec2.len();
+          let vec3 = buckets;
+          let ptr3 = vec3.as_ptr().cast::<u8>();
+          let len3 = vec3.len();
+          let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+          #[cfg(target_arch = "wasm32")]
+          #[link(wasm_import_module = "plugbay:plugin/metrics@1.0.0")]
+          unsafe extern "C" {
+            #[link_name = "describe"]
+            fn wit_import5(_: *mut u8, _: usize, _: i32, _: *mut u8, _: usize, _: *mut u8, _: usize, _: *mut u8, _: usize, _: *mut u8, );
+          }
+
+          #[cfg(not(target_arch = "wasm32"))]
+          unsafe extern "C" fn wit_import5(_: *mut u8, _: usize, _: i32, _: *mut u8, _: usize, _: *mut u8, _: usize, _: *mut u8, _: usize, _: *mut u8, ) { unreachable!() }
+          wit_import5(ptr0.cast_mut(), len0, kind.clone() as i32, ptr1.cast_mut(), len1, ptr2.cast_mut(), len2, ptr3.cast_mut(), len3, ptr4);
+          let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+          let result21 = match l6 {
+            0 => {
+              let e = ();
+              Ok(e)
+            }
+            1 => {
+              let e = {
+                let l7 = i32::from(*ptr4.add(::core::mem::size_of::<*const u8>()).cast::<u8>());
+                use super::super::super::plugbay::plugin::types::Error as V20;
+                let v20 = match l7 {
+                  0 => {
+                    let e20 = {
+                      let l8 = *ptr4.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l9 = *ptr4.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len10 = l9;
+                      let bytes10 = _rt::Vec::from_raw_parts(l8.cast(), len10, len10);
+
+                      _rt::string_lift(bytes10)
+                    };
+                    V20::InvalidInput(e20)
+                  }
+                  1 => {
+                    let e20 = {
+                      let l11 = *ptr4.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l12 = *ptr4.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len13 = l12;
+                      let bytes13 = _rt::Vec::from_raw_parts(l11.cast(), len13, len13);
+
+                      _rt::string_lift(bytes13)
+                    };
+                    V20::Unsupported(e20)
+                  }
+                  2 => {
+                    let e20 = {
+                      let l14 = *ptr4.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l15 = *ptr4.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len16 = l15;
+                      let bytes16 = _rt::Vec::from_raw_parts(l14.cast(), len16, len16);
+
+                      _rt::string_lift(bytes16)
+                    };
+                    V20::Unavailable(e20)
+                  }
+                  n => {
+                    debug_assert_eq!(n, 3, "invalid enum discriminant");
+                    let e20 = {
+                      let l17 = *ptr4.add(2*::core::mem::size_of::<*const u8>()).cast::<*mut u8>();
+                      let l18 = *ptr4.add(3*::core::mem::size_of::<*const u8>()).cast::<usize>();
+                      let len19 = l18;
+                      let bytes19 = _rt::Vec::from_raw_parts(l17.cast(), len19, len19);
+
+                      _rt::string_lift(bytes19)
+                    };
+                    V20::Internal(e20)
+                  }
+                };
+
+                v20
+              };
+              Err(e)
+            }
+            _ => _rt::invalid_enum_discriminant(),
+          };
+          result21
+        }
+      }
+      #[allow(unused_unsafe, clippy::all)]
+      /// Adds `delta` to the counter `name`.
+      #[allow(async_fn_in_trait)]
+      pub fn add(name: &str,delta: u64,) -> (){
+        unsafe {
+          let vec0 = name;
+          let ptr0 = vec0.as_ptr().cast::<u8>();
+          let len0 = vec0.len();
+
+          #[cfg(target_arch = "wasm32")]
+          #[link(wasm_import_module = "plugbay:plugin/metrics@1.0.0")]
+          unsafe extern "C" {
+            #[link_name = "add"]
+            fn wit_import1(_: *mut u8, _: usize, _: i64, );
+          }
+
+          #[cfg(not(target_arch = "wasm32"))]
+          unsafe extern "C" fn wit_import1(_: *mut u8, _: usize, _: i64, ) { unreachable!() }
+          wit_import1(ptr0.cast_mut(), len0, _rt::as_i64(&delta));
+        }
+      }
+      #[allow(unused_unsafe, clippy::all)]
+      /// Sets the gauge `name` to `value`.
+      #[allow(async_fn_in_trait)]
+      pub fn set(name: &str,value: f64,) -> (){
+        unsafe {
+          let vec0 = name;
+          let ptr0 = vec0.as_ptr().cast::<u8>();
+          let len0 = vec0.len();
+
+          #[cfg(target_arch = "wasm32")]
+          #[link(wasm_import_module = "plugbay:plugin/metrics@1.0.0")]
+          unsafe extern "C" {
+            #[link_name = "set"]
+            fn wit_import1(_: *mut u8, _: usize, _: f64, );
+          }
+
+          #[cfg(not(target_arch = "wasm32"))]
+          unsafe extern "C" fn wit_import1(_: *mut u8, _: usize, _: f64, ) { unreachable!() }
+          wit_import1(ptr0.cast_mut(), len0, _rt::as_f64(&value));
+        }
+      }
+      #[allow(unused_unsafe, clippy::all)]
+      /// Counts `value` in the histogram `name`.
+      #[allow(async_fn_in_trait)]
+      pub fn observe(name: &str,value: f64,) -> (){
+        unsafe {
+          let vec0 = name;
+          let ptr0 = vec0.as_ptr().cast::<u8>();
+          let len0 = vec0.len();
+
+          #[cfg(target_arch = "wasm32")]
+          #[link(wasm_import_module = "plugbay:plugin/metrics@1.0.0")]
+          unsafe extern "C" {
+            #[link_name = "observe"]
+            fn wit_import1(_: *mut u8, _: usize, _: f64, );
+          }
+
+          #[cfg(not(target_arch = "wasm32"))]
+          unsafe extern "C" fn wit_import1(_: *mut u8, _: usize, _: f64, ) { unreachable!() }
+          wit_import1(ptr0.cast_mut(), len0, _rt::as_f64(&value));
         }
       }
 
@@ -1606,6 +1958,21 @@ static mut _RET_AREA: _RetArea = _RetArea([::core::mem::MaybeUninit::uninit(); 6
 mod _rt {
   #![allow(dead_code, unused_imports, clippy::all)]
   pub use alloc_crate::string::String;
+  pub use alloc_crate::vec::Vec;
+  pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
+    if cfg!(debug_assertions) {
+      String::from_utf8(bytes).unwrap()
+    } else {
+      unsafe { String::from_utf8_unchecked(bytes) }
+    }
+  }
+  pub unsafe fn invalid_enum_discriminant<T>() -> T {
+    if cfg!(debug_assertions) {
+      panic!("invalid enum discriminant")
+    } else {
+      unsafe { core::hint::unreachable_unchecked() }
+    }
+  }
   pub use alloc_crate::alloc;
   pub unsafe fn bool_lift(val: u8) -> bool {
     if cfg!(debug_assertions) {
@@ -1667,14 +2034,6 @@ mod _rt {
       self as f64
     }
   }
-  pub use alloc_crate::vec::Vec;
-  pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
-    if cfg!(debug_assertions) {
-      String::from_utf8(bytes).unwrap()
-    } else {
-      unsafe { String::from_utf8_unchecked(bytes) }
-    }
-  }
   pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
     if size == 0 {
       return;
@@ -1682,13 +2041,6 @@ mod _rt {
     unsafe {
       let layout = alloc::Layout::from_size_align_unchecked(size, align);
       alloc::dealloc(ptr, layout);
-    }
-  }
-  pub unsafe fn invalid_enum_discriminant<T>() -> T {
-    if cfg!(debug_assertions) {
-      panic!("invalid enum discriminant")
-    } else {
-      unsafe { core::hint::unreachable_unchecked() }
     }
   }
   
@@ -1800,40 +2152,46 @@ macro_rules! __export_plugin_impl {
     #[unsafe(link_section = "component-type:wit-bindgen:0.63.0:plugbay:plugin@1.0.0:plugin:imports and exports")]
     #[doc(hidden)]
     #[allow(clippy::octal_escapes)]
-    pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1412] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x87\x0a\x01A\x02\x01\
-A\x10\x01B\x08\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
-l\x03\0\0\x01o\x02ss\x01p\x02\x01@\x03\x05level\x01\x07messages\x06fields\x03\x01\
-\0\x04\0\x05write\x01\x04\x01@\x01\x05level\x01\0\x7f\x04\0\x07enabled\x01\x05\x03\
-\0\x18plugbay:plugin/log@1.0.0\x05\0\x01B\x04\x01@\x02\x04names\x05deltaw\x01\0\x04\
-\0\x03add\x01\0\x01@\x02\x04names\x05valueu\x01\0\x04\0\x03set\x01\x01\x03\0\x1c\
-plugbay:plugin/metrics@1.0.0\x05\x01\x01B\x0c\x01q\x04\x0dinvalid-input\x01s\0\x0b\
-unsupported\x01s\0\x0bunavailable\x01s\0\x08internal\x01s\0\x04\0\x05error\x03\0\
-\0\x01ps\x01r\x02\x07methods\x02\x04paths\x04\0\x05route\x03\0\x03\x01p\x04\x01r\
-\x05\x04kinds\x04names\x0bdescriptions\x0bmedia-types\x02\x06routes\x05\x04\0\x0a\
-capability\x03\0\x06\x01p\x07\x01ks\x01r\x05\x04names\x07versions\x0bdescription\
-s\x0ccapabilities\x08\x0dconfig-schema\x09\x04\0\x0bdescription\x03\0\x0a\x03\0\x1a\
-plugbay:plugin/types@1.0.0\x05\x02\x02\x03\0\x02\x05error\x01B\x0e\x02\x03\x02\x01\
-\x03\x04\0\x05error\x03\0\0\x01ps\x01r\x02\x04names\x0bmedia-types\x02\x04\0\x0a\
-codec-info\x03\0\x03\x01p\x04\x01@\0\0\x05\x04\0\x09available\x01\x06\x01p}\x01j\
-\x01\x07\x01\x01\x01@\x02\x04names\x08document\x07\0\x08\x04\0\x06encode\x01\x09\
-\x01@\x02\x04names\x05bytes\x07\0\x08\x04\0\x06decode\x01\x0a\x03\0\x1bplugbay:p\
-lugin/codecs@1.0.0\x05\x04\x02\x03\0\x02\x0bdescription\x01B\x0d\x02\x03\x02\x01\
-\x05\x04\0\x0bdescription\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\x02\x01\
-@\0\0\x01\x04\0\x08describe\x01\x04\x01j\0\x01\x03\x01@\x01\x06configs\0\x05\x04\
-\0\x04init\x01\x06\x01@\0\0\x05\x04\0\x06health\x01\x07\x01@\0\x01\0\x04\0\x08sh\
-utdown\x01\x08\x04\0\x1eplugbay:plugin/lifecycle@1.0.0\x05\x06\x01B\x08\x02\x03\x02\
-\x01\x03\x04\0\x05error\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x02\x0acapabilit\
-yy\x08document\x02\0\x03\x04\0\x06encode\x01\x04\x01@\x02\x0acapabilityy\x05byte\
-s\x02\0\x03\x04\0\x06decode\x01\x05\x04\0\x1aplugbay:plugin/codec@1.0.0\x05\x07\x01\
-B\x10\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\0\x01p}\x01o\x02s\x02\x04\0\x06he\
-ader\x03\0\x03\x01ks\x01o\x02ss\x01p\x06\x01p\x04\x01r\x06\x06methods\x04paths\x05\
-query\x05\x06params\x07\x07headers\x08\x04body\x02\x04\0\x07request\x03\0\x09\x01\
-r\x03\x06status{\x07headers\x08\x04body\x02\x04\0\x08response\x03\0\x0b\x01j\x01\
-\x0c\x01\x01\x01@\x02\x0acapabilityy\x07request\x0a\0\x0d\x04\0\x06handle\x01\x0e\
-\x04\0\x1cplugbay:plugin/handler@1.0.0\x05\x08\x04\0\x1bplugbay:plugin/plugin@1.\
-0.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
-\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+    pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1646] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf1\x0b\x01A\x02\x01\
+A\x12\x01B\x08\x01ks\x01@\0\0\0\x04\0\x0arequest-id\x01\x01\x01kw\x01@\0\0\x02\x04\
+\0\x0ageneration\x01\x03\x04\0\x0ctrace-parent\x01\x01\x04\0\x09time-left\x01\x03\
+\x03\0\x19plugbay:plugin/call@1.0.0\x05\0\x01B\x08\x01m\x05\x05error\x04warn\x04\
+info\x05debug\x05trace\x04\0\x05level\x03\0\0\x01o\x02ss\x01p\x02\x01@\x03\x05le\
+vel\x01\x07messages\x06fields\x03\x01\0\x04\0\x05write\x01\x04\x01@\x01\x05level\
+\x01\0\x7f\x04\0\x07enabled\x01\x05\x03\0\x18plugbay:plugin/log@1.0.0\x05\x01\x01\
+B\x0c\x01q\x04\x0dinvalid-input\x01s\0\x0bunsupported\x01s\0\x0bunavailable\x01s\
+\0\x08internal\x01s\0\x04\0\x05error\x03\0\0\x01ps\x01r\x02\x07methods\x02\x04pa\
+ths\x04\0\x05route\x03\0\x03\x01p\x04\x01r\x05\x04kinds\x04names\x0bdescriptions\
+\x0bmedia-types\x02\x06routes\x05\x04\0\x0acapability\x03\0\x06\x01p\x07\x01ks\x01\
+r\x05\x04names\x07versions\x0bdescriptions\x0ccapabilities\x08\x0dconfig-schema\x09\
+\x04\0\x0bdescription\x03\0\x0a\x03\0\x1aplugbay:plugin/types@1.0.0\x05\x02\x02\x03\
+\0\x02\x05error\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\0\x01m\x03\x07\
+counter\x05gauge\x09histogram\x04\0\x04kind\x03\0\x02\x01pu\x01j\0\x01\x01\x01@\x05\
+\x04names\x04kind\x03\x04helps\x04units\x07buckets\x04\0\x05\x04\0\x08describe\x01\
+\x06\x01@\x02\x04names\x05deltaw\x01\0\x04\0\x03add\x01\x07\x01@\x02\x04names\x05\
+valueu\x01\0\x04\0\x03set\x01\x08\x04\0\x07observe\x01\x08\x03\0\x1cplugbay:plug\
+in/metrics@1.0.0\x05\x04\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\0\x01\
+ps\x01r\x02\x04names\x0bmedia-types\x02\x04\0\x0acodec-info\x03\0\x03\x01p\x04\x01\
+@\0\0\x05\x04\0\x09available\x01\x06\x01p}\x01j\x01\x07\x01\x01\x01@\x02\x04name\
+s\x08document\x07\0\x08\x04\0\x06encode\x01\x09\x01@\x02\x04names\x05bytes\x07\0\
+\x08\x04\0\x06decode\x01\x0a\x03\0\x1bplugbay:plugin/codecs@1.0.0\x05\x05\x02\x03\
+\0\x02\x0bdescription\x01B\x0d\x02\x03\x02\x01\x06\x04\0\x0bdescription\x03\0\0\x02\
+\x03\x02\x01\x03\x04\0\x05error\x03\0\x02\x01@\0\0\x01\x04\0\x08describe\x01\x04\
+\x01j\0\x01\x03\x01@\x01\x06configs\0\x05\x04\0\x04init\x01\x06\x01@\0\0\x05\x04\
+\0\x06health\x01\x07\x01@\0\x01\0\x04\0\x08shutdown\x01\x08\x04\0\x1eplugbay:plu\
+gin/lifecycle@1.0.0\x05\x07\x01B\x08\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\0\x01\
+p}\x01j\x01\x02\x01\x01\x01@\x02\x0acapabilityy\x08document\x02\0\x03\x04\0\x06e\
+ncode\x01\x04\x01@\x02\x0acapabilityy\x05bytes\x02\0\x03\x04\0\x06decode\x01\x05\
+\x04\0\x1aplugbay:plugin/codec@1.0.0\x05\x08\x01B\x10\x02\x03\x02\x01\x03\x04\0\x05\
+error\x03\0\0\x01p}\x01o\x02s\x02\x04\0\x06header\x03\0\x03\x01ks\x01o\x02ss\x01\
+p\x06\x01p\x04\x01r\x06\x06methods\x04paths\x05query\x05\x06params\x07\x07header\
+s\x08\x04body\x02\x04\0\x07request\x03\0\x09\x01r\x03\x06status{\x07headers\x08\x04\
+body\x02\x04\0\x08response\x03\0\x0b\x01j\x01\x0c\x01\x01\x01@\x02\x0acapability\
+y\x07request\x0a\0\x0d\x04\0\x06handle\x01\x0e\x04\0\x1cplugbay:plugin/handler@1\
+.0.0\x05\x09\x04\0\x1bplugbay:plugin/plugin@1.0.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-\
+bindgen-rust\x060.63.0";
   };
   )
 }
@@ -1844,28 +2202,33 @@ pub use __export_plugin_impl as export;
 #[unsafe(link_section = "component-type:wit-bindgen:0.63.0:plugbay:plugin@1.0.0:plugin-with-all-of-its-exports-removed:encoded world")]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 944] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x93\x06\x01A\x02\x01\
-A\x09\x01B\x08\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
-l\x03\0\0\x01o\x02ss\x01p\x02\x01@\x03\x05level\x01\x07messages\x06fields\x03\x01\
-\0\x04\0\x05write\x01\x04\x01@\x01\x05level\x01\0\x7f\x04\0\x07enabled\x01\x05\x03\
-\0\x18plugbay:plugin/log@1.0.0\x05\0\x01B\x04\x01@\x02\x04names\x05deltaw\x01\0\x04\
-\0\x03add\x01\0\x01@\x02\x04names\x05valueu\x01\0\x04\0\x03set\x01\x01\x03\0\x1c\
-plugbay:plugin/metrics@1.0.0\x05\x01\x01B\x0c\x01q\x04\x0dinvalid-input\x01s\0\x0b\
-unsupported\x01s\0\x0bunavailable\x01s\0\x08internal\x01s\0\x04\0\x05error\x03\0\
-\0\x01ps\x01r\x02\x07methods\x02\x04paths\x04\0\x05route\x03\0\x03\x01p\x04\x01r\
-\x05\x04kinds\x04names\x0bdescriptions\x0bmedia-types\x02\x06routes\x05\x04\0\x0a\
-capability\x03\0\x06\x01p\x07\x01ks\x01r\x05\x04names\x07versions\x0bdescription\
-s\x0ccapabilities\x08\x0dconfig-schema\x09\x04\0\x0bdescription\x03\0\x0a\x03\0\x1a\
-plugbay:plugin/types@1.0.0\x05\x02\x02\x03\0\x02\x05error\x01B\x0e\x02\x03\x02\x01\
-\x03\x04\0\x05error\x03\0\0\x01ps\x01r\x02\x04names\x0bmedia-types\x02\x04\0\x0a\
-codec-info\x03\0\x03\x01p\x04\x01@\0\0\x05\x04\0\x09available\x01\x06\x01p}\x01j\
-\x01\x07\x01\x01\x01@\x02\x04names\x08document\x07\0\x08\x04\0\x06encode\x01\x09\
-\x01@\x02\x04names\x05bytes\x07\0\x08\x04\0\x06decode\x01\x0a\x03\0\x1bplugbay:p\
-lugin/codecs@1.0.0\x05\x04\x04\0;plugbay:plugin/plugin-with-all-of-its-exports-r\
-emoved@1.0.0\x04\0\x0b,\x01\0&plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09\
-producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rus\
-t\x060.63.0";
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1178] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfd\x07\x01A\x02\x01\
+A\x0b\x01B\x08\x01ks\x01@\0\0\0\x04\0\x0arequest-id\x01\x01\x01kw\x01@\0\0\x02\x04\
+\0\x0ageneration\x01\x03\x04\0\x0ctrace-parent\x01\x01\x04\0\x09time-left\x01\x03\
+\x03\0\x19plugbay:plugin/call@1.0.0\x05\0\x01B\x08\x01m\x05\x05error\x04warn\x04\
+info\x05debug\x05trace\x04\0\x05level\x03\0\0\x01o\x02ss\x01p\x02\x01@\x03\x05le\
+vel\x01\x07messages\x06fields\x03\x01\0\x04\0\x05write\x01\x04\x01@\x01\x05level\
+\x01\0\x7f\x04\0\x07enabled\x01\x05\x03\0\x18plugbay:plugin/log@1.0.0\x05\x01\x01\
+B\x0c\x01q\x04\x0dinvalid-input\x01s\0\x0bunsupported\x01s\0\x0bunavailable\x01s\
+\0\x08internal\x01s\0\x04\0\x05error\x03\0\0\x01ps\x01r\x02\x07methods\x02\x04pa\
+ths\x04\0\x05route\x03\0\x03\x01p\x04\x01r\x05\x04kinds\x04names\x0bdescriptions\
+\x0bmedia-types\x02\x06routes\x05\x04\0\x0acapability\x03\0\x06\x01p\x07\x01ks\x01\
+r\x05\x04names\x07versions\x0bdescriptions\x0ccapabilities\x08\x0dconfig-schema\x09\
+\x04\0\x0bdescription\x03\0\x0a\x03\0\x1aplugbay:plugin/types@1.0.0\x05\x02\x02\x03\
+\0\x02\x05error\x01B\x0d\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\0\x01m\x03\x07\
+counter\x05gauge\x09histogram\x04\0\x04kind\x03\0\x02\x01pu\x01j\0\x01\x01\x01@\x05\
+\x04names\x04kind\x03\x04helps\x04units\x07buckets\x04\0\x05\x04\0\x08describe\x01\
+\x06\x01@\x02\x04names\x05deltaw\x01\0\x04\0\x03add\x01\x07\x01@\x02\x04names\x05\
+valueu\x01\0\x04\0\x03set\x01\x08\x04\0\x07observe\x01\x08\x03\0\x1cplugbay:plug\
+in/metrics@1.0.0\x05\x04\x01B\x0e\x02\x03\x02\x01\x03\x04\0\x05error\x03\0\0\x01\
+ps\x01r\x02\x04names\x0bmedia-types\x02\x04\0\x0acodec-info\x03\0\x03\x01p\x04\x01\
+@\0\0\x05\x04\0\x09available\x01\x06\x01p}\x01j\x01\x07\x01\x01\x01@\x02\x04name\
+s\x08document\x07\0\x08\x04\0\x06encode\x01\x09\x01@\x02\x04names\x05bytes\x07\0\
+\x08\x04\0\x06decode\x01\x0a\x03\0\x1bplugbay:plugin/codecs@1.0.0\x05\x05\x04\0;\
+plugbay:plugin/plugin-with-all-of-its-exports-removed@1.0.0\x04\0\x0b,\x01\0&plu\
+gin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 
 #[inline(never)]
 #[doc(hidden)]

@@ -231,15 +231,16 @@ impl Callee for Arc<InProcessCallee> {
         self.instance.peek(call).or_else(|failed| self.recover(context, failed, call))
     }
 
-    /// Nothing can end native code in this process, so the call does not use its deadline.
+    /// Nothing can end native code in this process at its deadline. But the plugin can ask for it, and the
+    /// calls that the plugin makes share it.
     fn call_until<C: WireCall>(
         &self,
         context: &Context<'_>,
         index: u32,
         call: &C,
-        _deadline: Instant,
+        deadline: Instant,
     ) -> Result<C::Output, CallError> {
-        self.call(context, index, call)
+        self.call(&context.until(deadline), index, call)
     }
 
     fn blocking(&self, bulkhead: &Arc<Bulkhead>) -> Blocking {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plugbay_core::{CallErrorKind, GuestMetric, Isolation, Runtime as _};
+use plugbay_core::{CallErrorKind, GuestMetric, Isolation, MetricValue, Runtime as _};
 use plugbay_native::Libraries;
 use serde_json::json;
 
@@ -54,9 +54,9 @@ fn a_codec_in_c_converts() {
         assert_eq!(rot13.encode(0, &document).unwrap(), text, "{length} bytes");
     }
     let metrics = rot13.plugin.stats().metrics;
-    assert!(metrics.contains(&GuestMetric::Gauge { name: "last".into(), value: 65_536.0 }));
-    let encoded = metrics.iter().find_map(|metric| match metric {
-        GuestMetric::Counter { name, value } if name == "encoded" => Some(*value),
+    assert!(metrics.contains(&GuestMetric::gauge("last", 65_536.0)));
+    let encoded = metrics.iter().find_map(|metric| match metric.value {
+        MetricValue::Counter { value } if metric.name == "encoded" => Some(value),
         _ => None,
     });
     assert!(encoded.is_some_and(|bytes| bytes > 131_000), "{metrics:?}");

@@ -71,8 +71,8 @@ fn the_plugin_logs_counts_and_prints() {
     let lines = logged("a line of C");
     assert!(lines.iter().any(|line| line.contains("hostile@1.0.0") && line.contains("key=")));
     let metrics = host.plugin.stats().metrics;
-    assert!(metrics.contains(&GuestMetric::Counter { name: "lines".into(), value: 3 }));
-    assert!(metrics.contains(&GuestMetric::Gauge { name: "level".into(), value: 0.5 }));
+    assert!(metrics.contains(&GuestMetric::counter("lines", 3)));
+    assert!(metrics.contains(&GuestMetric::gauge("level", 0.5)));
     crate::support::eventually("the printed line", || {
         logged("printed by C").iter().any(|line| line.contains("hostile@1.0.0")).then_some(())
     });

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use futures_lite::FutureExt as _;
 use percent_encoding::percent_decode_str;
 use plugbay::runtime::Direction;
-use plugbay::{RouteMatch, Snapshot};
+use plugbay::{Correlation, RequestId, RouteMatch, Snapshot, TraceParent};
 use tokio::time::Instant;
 use tracing::{Instrument as _, field};
 
@@ -31,9 +31,8 @@ pub const RESERVED_PATHS: [&str; 3] = [CODECS, codecs::ENCODE, codecs::DECODE];
 const CODECS: &str = "/v1/codecs";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-/// The longest id of a client that is kept.
-const MAX_ID: usize = 128;
 /// The most characters of a path that a log line has.
 const MAX_PATH: usize = 512;
 
@@ -46,7 +45,7 @@ impl Data {
     ) -> Response {
         let begun = Instant::now();
         let snapshot = self.host.snapshot();
-        let id = request_id(request.headers());
+        let (id, correlation) = correlation(request.headers());
         let find = || Target::of(&snapshot, request.method(), request.uri().path());
         let target = catch_unwind(AssertUnwindSafe(find));
         let (handler, codec, route) =
@@ -55,7 +54,7 @@ impl Data {
         let span = tracing::error_span!(
             target: "plugbay_server::request",
             "request",
-            id = id.to_str().unwrap_or_default(),
+            id = correlation.request_id.as_ref().map(RequestId::as_str),
             method = %shortened(request.method().as_str(), MAX_REPEATED),
             path = &*shortened(request.uri().path(), MAX_PATH),
             generation = snapshot.generation(),
@@ -65,7 +64,8 @@ impl Data {
             plugin = field::Empty,
         );
         let arrives_by = begun + snapshot.config().server.timeout;
-        let context = Context { snapshot, arrives_by, client };
+        let correlation = Arc::new(correlation);
+        let context = Context { snapshot, correlation, arrives_by, client };
         let mut response = async {
             let served = match target {
                 Ok(target) => {
@@ -197,14 +197,25 @@ fn reserved(path: &str) -> Option<Reserved<'_>> {
     (!name.is_empty()).then_some(Reserved::Codec(name, direction))
 }
 
-/// The client's id if it is short and has only safe characters, or a new one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let is_safe = |id: &&HeaderValue| {
-        let id = id.as_bytes();
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:+/=".contains(byte);
-        (1..=MAX_ID).contains(&id.len()) && id.iter().all(plain)
-    };
-    headers.get(REQUEST_ID).filter(is_safe).cloned().unwrap_or_else(new_id)
+/// What a request is known by, and its id as a field of the answer: the client's id if it is valid, or a new
+/// one; and the client's trace context if it is valid.
+fn correlation(headers: &HeaderMap) -> (HeaderValue, Correlation) {
+    let is_valid = |value: &&HeaderValue| id_of(value).is_some();
+    let id = headers.get(REQUEST_ID).filter(is_valid).cloned().unwrap_or_else(new_id);
+    let mut correlation = Correlation::default().trace_parent(trace_parent(headers));
+    correlation.request_id = id_of(&id);
+    (id, correlation)
+}
+
+fn id_of(value: &HeaderValue) -> Option<RequestId> {
+    value.to_str().ok()?.parse().ok()
+}
+
+/// The client's trace context. With several fields it is not known which one is the caller's.
+fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut values = headers.get_all(TRACE_PARENT).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    value.to_str().ok()?.parse().ok()
 }
 
 /// A unique id: a random number of this process, and a counter.
@@ -222,12 +233,6 @@ fn new_id() -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn is_kept(id: &str) -> bool {
-        let mut headers = HeaderMap::new();
-        headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
-        request_id(&headers) == id
-    }
 
     #[test]
     fn a_reserved_path_is_served_by_the_codecs_and_others_by_routes() {
@@ -251,9 +256,30 @@ mod tests {
     }
 
     #[test]
-    fn ids_with_unsafe_characters_are_replaced() {
+    fn a_valid_id_of_the_client_is_kept() {
+        let is_kept = |id: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
+            let (answered, correlation) = correlation(&headers);
+            assert_eq!(answered, correlation.request_id.unwrap().as_str());
+            answered == id
+        };
         assert!(is_kept("0af7651916cd43dd-8448eb211c80319c"));
         assert!(!is_kept("") && !is_kept("a b") && !is_kept("a\"b") && !is_kept(&"x".repeat(129)));
         assert_ne!(new_id(), new_id());
+    }
+
+    #[test]
+    fn one_valid_trace_context_of_the_client_is_kept() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let read = |values: &[&'static str]| {
+            let value = |value: &&'static str| (TRACE_PARENT, HeaderValue::from_static(value));
+            let headers: HeaderMap = values.iter().map(value).collect();
+            correlation(&headers).1.trace_parent.map(|parent| parent.to_string())
+        };
+        assert_eq!(read(&[good]).as_deref(), Some(good));
+        for bad in [&[][..], &["00-0-0-0"], &[good, good]] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
     }
 }

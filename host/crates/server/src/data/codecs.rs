@@ -1,5 +1,7 @@
 //! Codecs over HTTP: encodes documents to bytes, and decodes bytes to documents.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use plugbay::runtime::Direction;
@@ -78,7 +80,9 @@ pub(super) async fn convert<B: Arriving>(
     let body = body::read(context, headers, body, &mut share).await?;
     let codec = find(context, name)?;
     let call = Call::new(&codec, &body, context);
+    let correlation = Arc::clone(&context.correlation);
     call.run(data, |how| async move {
+        let how = how.correlated(&correlation);
         match direction {
             Direction::Encode => {
                 let document = form.read(&body).map_err(|error| malformed(&error))?;

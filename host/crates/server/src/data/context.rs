@@ -1,9 +1,10 @@
 //! The context of a request in the data plane, and the fields of its span.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use plugbay::Snapshot;
+use plugbay::{Correlation, Snapshot};
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -18,6 +19,8 @@ pub(super) const BACKSTOP: Duration = Duration::from_secs(1);
 pub(super) struct Context {
     /// The generation that serves the whole request.
     pub(super) snapshot: Snapshot,
+    /// What the request is known by.
+    pub(super) correlation: Arc<Correlation>,
     /// The time by which the whole request must have arrived.
     pub(super) arrives_by: Instant,
     pub(super) client: Client,

@@ -1,5 +1,7 @@
 //! Serves the routes of the generation of a request.
 
+use std::sync::Arc;
+
 use axum::http::{StatusCode, request};
 use plugbay::{CallOptions, Error, Routed};
 use tokio::time::timeout_at;
@@ -35,7 +37,8 @@ pub(super) async fn serve<B: Arriving>(
         Err(error) => return Err(failed(&error)),
     };
     let (plugin, size) = (handler.bulkhead().into_owned(), request.body.len());
-    let answer = async move { handler.handle(how, request).await };
+    let correlation = Arc::clone(&context.correlation);
+    let answer = async move { handler.handle(how.correlated(&correlation), request).await };
     match timeout_at(deadline + BACKSTOP, data.guests.run(&plugin, size, answer)).await {
         Ok(Ok(Ok(answer))) => exchange::response(answer, &parts.method, as_get, share),
         Ok(Ok(Err(error))) => Err(failed(&error.into())),

@@ -4,6 +4,7 @@
 
 mod admin;
 mod agree;
+mod call_context;
 mod cli;
 mod codecs;
 #[cfg(unix)]

@@ -178,7 +178,7 @@ impl<K: WasmKind> Calls<K> {
     /// get; eight of them on the caller's stack would exceed it.
     #[inline]
     pub(crate) fn needs_fiber(&self, context: &Context<'_>) -> bool {
-        self.plugin.may_wait || context.depth() > 0
+        self.plugin.wants.may_wait() || context.depth() > 0
     }
 
     /// Calls on the caller's stack. `answer` is applied here because the guest's result is a large
@@ -194,6 +194,9 @@ impl<K: WasmKind> Calls<K> {
         let (mut checkout, ends) = Checkout::take(plugin, context)?;
         let instance = checkout.instance()?;
         instance.begin(self.allowance(ends), false, context);
+        if plugin.wants.call {
+            instance.set_call(context);
+        }
         let (store, guest) = self.guest(instance)?;
         match call(store, guest) {
             Ok(result) => {
@@ -271,8 +274,11 @@ impl<K: WasmKind> Calls<K> {
     {
         let instance = checkout.instance()?;
         instance.begin(self.allowance(ends), true, &context);
-        if self.plugin.wants_services {
+        if self.plugin.wants.services {
             instance.set_context(context);
+        }
+        if self.plugin.wants.call {
+            instance.set_call(&context);
         }
         let (store, guest) = self.guest(instance)?;
         let result = match function(store, guest) {

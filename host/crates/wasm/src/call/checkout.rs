@@ -138,11 +138,14 @@ impl<'a> Checkout<'a> {
     #[inline]
     pub(crate) fn done(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
+        if self.plugin.wants.services {
+            instance.clear_context();
+        }
+        if self.plugin.wants.call {
+            instance.clear_call();
+        }
         if is_used_up(&self.plugin.policy, &instance) {
             return self.plugin.retire(instance);
-        }
-        if self.plugin.wants_services {
-            instance.clear_context();
         }
         self.plugin.pool.put(instance);
     }

@@ -52,4 +52,14 @@ impl Instance {
     pub(crate) fn clear_context(&mut self) {
         self.store.data_mut().context = None;
     }
+
+    /// Sets what the guest can ask about its call, until [`Instance::clear_call`].
+    pub(crate) fn set_call(&mut self, context: &Context<'_>) {
+        self.store.data_mut().set_call(context);
+    }
+
+    /// Forgets the call, which has ended.
+    pub(crate) fn clear_call(&mut self) {
+        self.store.data_mut().call = None;
+    }
 }

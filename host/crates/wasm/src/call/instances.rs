@@ -17,6 +17,7 @@ use super::lifecycle::{self, Lifecycle};
 use super::pool::Pool;
 use crate::engine::Engine;
 use crate::idle::HoldsIdle;
+use crate::load::world::Wants;
 use crate::sandbox::clock::{Allowance, until_deadline};
 use crate::sandbox::fault::{fault, root_cause};
 use crate::sandbox::grants::Sandbox;
@@ -40,12 +41,7 @@ pub(crate) struct Instances {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) policy: Policy,
     pub(crate) config: Arc<str>,
-    /// Whether the component imports WASI.
-    pub(crate) wants_wasi: bool,
-    /// Whether the component imports `codecs`.
-    pub(crate) wants_services: bool,
-    /// Whether the component imports either, and so may wait.
-    pub(crate) may_wait: bool,
+    pub(crate) wants: Wants,
     pub(crate) budget: Arc<Budget>,
     pub(crate) metrics: Arc<GuestMetrics>,
     pub(crate) pool: Pool,
@@ -57,7 +53,7 @@ impl Instances {
     /// Makes and initialises an instance, blocking for at most the policy's `init` time, and not
     /// past `ends`.
     pub(crate) fn make_blocking(&self, ends: Option<Instant>) -> Result<Box<Instance>, CallError> {
-        if self.may_wait {
+        if self.wants.may_wait() {
             block_on(TokioContext::new(self.make(true, ends), self.tokio.clone()))
         } else {
             block_on(self.make(false, ends))
@@ -71,7 +67,7 @@ impl Instances {
         on_fiber: bool,
         ends: Option<Instant>,
     ) -> Result<Box<Instance>, CallError> {
-        let on_fiber = on_fiber || self.may_wait;
+        let on_fiber = on_fiber || self.wants.may_wait();
         self.instantiations.fetch_add(1, Ordering::Relaxed);
         let mut allowed = Allowance::step(self.policy.init, ends);
         if ends.is_some() && allowed.ends == ends {
@@ -104,7 +100,7 @@ impl Instances {
     }
 
     fn store(&self) -> Store<State> {
-        let wasi = Wasi::of(&self.sandbox, self.wants_wasi);
+        let wasi = Wasi::of(&self.sandbox, self.wants.wasi);
         let state = State::new(
             Arc::clone(&self.sandbox),
             Arc::clone(&self.budget),
@@ -156,7 +152,7 @@ impl Instances {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let Instance { store, handle, .. } = instance;
-        let on_fiber = self.may_wait;
+        let on_fiber = self.wants.may_wait();
         store.data_mut().begin(allowed, on_fiber);
         let work = async {
             let function = function(&self.lifecycle, store, handle)?;

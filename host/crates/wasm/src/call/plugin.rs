@@ -68,7 +68,7 @@ impl Plugin for WasmPlugin {
     }
 
     fn calls_others(&self) -> bool {
-        self.instances.wants_services
+        self.instances.wants.services
     }
 
     fn health(&self, within: Duration) -> Result<(), CallError> {

@@ -18,7 +18,7 @@ use wasmtime::component::{Instance, InstancePre};
 #[cfg(feature = "compile")]
 use super::code::Unsaved;
 use super::scan::Shape;
-use super::world::list;
+use super::world::{Wants, list};
 use crate::bindings::plugbay::plugin::types;
 use crate::call::erased::{AnyKind, Served};
 use crate::call::guest::AnyIndices;
@@ -51,12 +51,7 @@ pub(crate) struct WasmPrepared {
     pub(crate) shape: Shape,
     /// Where the component was found first.
     pub(crate) source: Source,
-    /// Whether the component imports WASI.
-    pub(crate) wants_wasi: bool,
-    /// Whether the component imports `codecs`.
-    pub(crate) wants_services: bool,
-    /// Whether the component imports either, and so may wait.
-    pub(crate) may_wait: bool,
+    pub(crate) wants: Wants,
     pub(crate) code_size: u64,
     /// The place in the cache where the code is not yet.
     #[cfg(feature = "compile")]
@@ -83,11 +78,11 @@ impl WasmPrepared {
         let policy = Policy { memory: defaults.total_memory, ..defaults };
         let sandbox = Arc::new(Sandbox::bare(&self.source, &policy));
         let budget = Budget::new(policy.total_memory);
-        let wasi = Wasi::of(&sandbox, self.wants_wasi);
+        let wasi = Wasi::of(&sandbox, self.wants.wasi);
         let state = State::new(sandbox, budget, &policy, Arc::default(), wasi);
         let mut store = new_store(&self.engine, state);
         let allowed = Allowance::step(policy.init, None);
-        let on_fiber = self.may_wait;
+        let on_fiber = self.wants.may_wait();
         store.data_mut().begin(allowed, on_fiber);
         let describe_call = async {
             let instance = if on_fiber {
@@ -187,9 +182,7 @@ impl Prepared for WasmPrepared {
             kinds: self.kinds.iter().map(|kind| Arc::clone(kind) as Arc<dyn AnyIndices>).collect(),
             sandbox: Arc::clone(&sandbox),
             config: start.config.to_string().into(),
-            wants_wasi: self.wants_wasi,
-            wants_services: self.wants_services,
-            may_wait: self.may_wait,
+            wants: self.wants,
             budget: Budget::new(start.policy.total_memory),
             metrics: Arc::new(GuestMetrics::default()),
             pool: Pool::new(start.policy.instances, start.policy.queue),

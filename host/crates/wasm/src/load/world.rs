@@ -8,14 +8,43 @@ use super::scan::{Shape, version_of};
 pub const API_VERSIONS: &[&str] = &["1.0.0"];
 
 pub(crate) const PACKAGE: &str = "plugbay:plugin";
+pub(crate) const CALL: &str = "plugbay:plugin/call@1.0.0";
 pub(crate) const CODECS: &str = "plugbay:plugin/codecs@1.0.0";
 pub(crate) const LOG: &str = "plugbay:plugin/log@1.0.0";
 pub(crate) const METRICS: &str = "plugbay:plugin/metrics@1.0.0";
 pub(crate) const LIFECYCLE: &str = "plugbay:plugin/lifecycle@1.0.0";
-pub(crate) const IMPORTS: [&str; 4] = ["plugbay:plugin/types@1.0.0", LOG, METRICS, CODECS];
+pub(crate) const IMPORTS: [&str; 5] = ["plugbay:plugin/types@1.0.0", CALL, LOG, METRICS, CODECS];
 /// The packages of WASI 0.2 that are linked for components that import them.
 const WASI: [&str; 6] =
     ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+
+/// What a component imports that its instances and calls need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wants {
+    /// Whether it imports WASI.
+    pub(crate) wasi: bool,
+    /// Whether it imports `codecs`.
+    pub(crate) services: bool,
+    /// Whether it imports `call`.
+    pub(crate) call: bool,
+}
+
+impl Wants {
+    pub(crate) fn of(shape: &Shape) -> Self {
+        let imports = |wanted: &str| shape.imports.iter().any(|name| name == wanted);
+        Self {
+            wasi: shape.imports.iter().any(|name| name.starts_with("wasi:")),
+            services: imports(CODECS),
+            call: imports(CALL),
+        }
+    }
+
+    /// Whether a call may wait, and so needs a fiber.
+    #[inline]
+    pub(crate) fn may_wait(self) -> bool {
+        self.wasi || self.services
+    }
+}
 
 const WITH_WASI: bool = cfg!(feature = "wasi");
 

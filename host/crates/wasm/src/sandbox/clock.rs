@@ -1,7 +1,7 @@
 //! The limits of CPU time and wall time of one call, and its cancellation by the caller.
 //!
-//! On the caller's stack, no clock is read before the first tick, so that a call which returns earlier pays
-//! for none. Each tick then checks both limits, and the cancellation.
+//! On the caller's stack, no clock is read before the first tick, or before the guest asks for the time that is
+//! left, so that a call which returns earlier pays for none. Each tick then checks both limits, and the cancellation.
 
 use std::time::{Duration, Instant};
 
@@ -24,11 +24,12 @@ pub(crate) struct Clock {
     polled: Duration,
     /// CPU time of the thread at the last tick of a call on the caller's stack.
     seen: Option<Duration>,
-    /// Wall time that the call may take, counted from its first tick.
+    /// Wall time that the call may take, counted from the first time that a clock is read.
     wall: Duration,
-    /// The call's deadline; `None` until the first tick, if no clock was read for it before.
+    /// The call's deadline; `None` if no clock was read for it yet.
     ends: Option<Instant>,
-    ticked: bool,
+    /// Whether `ends` includes `wall`.
+    settled: bool,
     cancel: Option<Cancel>,
     stopped: Option<Stop>,
 }
@@ -38,7 +39,7 @@ pub(crate) struct Clock {
 pub(crate) struct Allowance {
     /// CPU time.
     pub(crate) cpu: Duration,
-    /// Wall time, counted from the first tick unless there is a deadline.
+    /// Wall time, counted from the first time that a clock is read.
     pub(crate) wall: Duration,
     /// The deadline, if a clock was read for it.
     pub(crate) ends: Option<Instant>,
@@ -87,7 +88,7 @@ impl Clock {
         self.seen = None;
         self.wall = wall;
         self.ends = ends;
-        self.ticked = false;
+        self.settled = false;
         self.cancel = None;
         self.stopped = None;
     }
@@ -105,14 +106,27 @@ impl Clock {
         self.ends
     }
 
-    /// Checks the limits at a tick.
-    pub(crate) fn tick(&mut self) -> Tick {
+    /// The time until the call's deadline, of which the wall time counts from now on if no clock was read
+    /// before; `None` if the clock cannot represent the deadline.
+    pub(crate) fn time_left(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        if !std::mem::replace(&mut self.ticked, true)
+        self.settle(now);
+        self.ends.map(|ends| ends.saturating_duration_since(now))
+    }
+
+    /// Sets the deadline by the wall time, unless that was done before.
+    fn settle(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.settled, true)
             && let Some(own) = now.checked_add(self.wall)
         {
             self.ends = Some(self.ends.map_or(own, |ends| ends.min(own)));
         }
+    }
+
+    /// Checks the limits at a tick.
+    pub(crate) fn tick(&mut self) -> Tick {
+        let now = Instant::now();
+        self.settle(now);
         self.used = self.used.saturating_add(self.take_cpu_time());
         self.stopped = if self.cancel.as_ref().is_some_and(Cancel::is_cancelled) {
             Some(Stop::Cancelled)

@@ -1,4 +1,4 @@
-//! The host's side of the imports: `log`, `metrics`, `codecs`.
+//! The host's side of the imports: `log` and `codecs` here, `call` and `metrics` in modules of their own.
 //!
 //! A guest's arguments are read where they lie in its memory, and no further than they are needed: a line of the
 //! log has at most [`MAX_LOG_FIELDS`] fields, whatever the guest passes. Otherwise a single call with large
@@ -6,6 +6,9 @@
 //!
 //! A call of another plugin is awaited on the fiber of the caller: it blocks no thread, however long
 //! it takes. If its document is large, the call yields before it copies the document.
+
+mod call;
+mod metrics;
 
 use futures_lite::future::yield_now;
 use plugbay_core::codec::Direction;
@@ -18,7 +21,7 @@ use wasmtime::{Result, StoreContext, StoreContextMut};
 
 use super::state::State;
 use crate::bindings::plugbay::plugin::{codecs, log, types};
-use crate::load::world::{CODECS, LOG, METRICS};
+use crate::load::world::{CODECS, LOG};
 
 /// The field by which a guest's panic hook marks its log line, and its value in that of the SDK.
 const PANIC_FIELD: (&str, &str) = ("panic", "true");
@@ -43,22 +46,13 @@ impl types::Host for State {}
 ///
 /// If one of them is defined already.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+    call::add_to_linker(linker)?;
+    metrics::add_to_linker(linker)?;
     let mut log = linker.instance(LOG)?;
     log.func_wrap("write", write)?;
     log.func_wrap("enabled", |mut store: StoreContextMut<'_, State>, (level,): (log::Level,)| {
         store.data_mut().host_call()?;
         Ok((log_level(level).is_enabled(),))
-    })?;
-    let mut metrics = linker.instance(METRICS)?;
-    metrics.func_wrap("add", |mut store, (name, delta): (WasmStr, u64)| {
-        let name = counted_name(&mut store, &name)?;
-        store.data().metrics.add(&name, delta);
-        Ok(())
-    })?;
-    metrics.func_wrap("set", |mut store, (name, value): (WasmStr, f64)| {
-        let name = counted_name(&mut store, &name)?;
-        store.data().metrics.set(&name, value);
-        Ok(())
     })?;
     let mut codecs = linker.instance(CODECS)?;
     codecs.func_wrap("available", |mut store: StoreContextMut<'_, State>, (): ()| {
@@ -111,12 +105,6 @@ fn start<'a>(
 ) -> Result<String> {
     let text = text.to_str(store)?;
     Ok(text[..text.floor_char_boundary(most)].to_owned())
-}
-
-/// Counts a call of the host, and returns the name that it is about.
-fn counted_name(store: &mut StoreContextMut<'_, State>, name: &WasmStr) -> Result<String> {
-    store.data_mut().host_call()?;
-    start(&*store, name, MAX_NAME)
 }
 
 fn log_level(level: log::Level) -> LogLevel {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plugbay_core::{
-    Context, GuestMetrics, Identity, LogLevel, OwnedContext, Policy, UpstreamRejection,
+    Context, Correlation, GuestMetrics, Identity, LogLevel, OwnedContext, Policy, UpstreamRejection,
 };
 use wasmtime::UpdateDeadline;
 
@@ -21,6 +21,8 @@ pub struct State {
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
     pub(crate) context: Option<OwnedContext>,
+    /// Present during a call, if the plugin imports `call`.
+    pub(crate) call: Option<CurrentCall>,
     /// Whether a plugin that this one called in this call was overloaded.
     pub(crate) upstream: UpstreamRejection,
     /// The time limits of the call, and the time that it has used.
@@ -31,6 +33,12 @@ pub struct State {
     pub(crate) excess: Option<TooManyHostCalls>,
     /// Present if the plugin imports WASI.
     pub(crate) wasi: Option<Box<Wasi>>,
+}
+
+/// What a guest can ask about its call.
+pub(crate) struct CurrentCall {
+    pub(crate) generation: Option<u64>,
+    pub(crate) correlation: Option<Arc<Correlation>>,
 }
 
 /// What the guest's panic hook wrote.
@@ -53,6 +61,7 @@ impl State {
             limits: Limits::new(budget, policy.memory, policy.tables),
             metrics,
             context: None,
+            call: None,
             upstream: UpstreamRejection::default(),
             clock: Clock::default(),
             panic: None,
@@ -134,6 +143,13 @@ impl State {
         let context = self.clock.ends().map_or(context, |ends| context.until(ends));
         self.context = Some(context.to_owned());
         self.upstream = UpstreamRejection::default();
+    }
+
+    /// Sets what the guest can ask about its call. Unlike the services, it is not shared with other calls of
+    /// the generation, so that setting it does not slow them down.
+    pub(crate) fn set_call(&mut self, context: &Context<'_>) {
+        let (generation, correlation) = (context.generation(), context.correlation().cloned());
+        self.call = Some(CurrentCall { generation, correlation });
     }
 
     /// Runs at each epoch deadline: stops the guest if its time is over, else lets a guest on a fiber

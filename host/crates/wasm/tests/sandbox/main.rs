@@ -2,6 +2,7 @@
 //! exceed their limits.
 
 mod calls;
+mod context;
 mod files;
 mod limits;
 mod network;

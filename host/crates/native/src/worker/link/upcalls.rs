@@ -1,15 +1,18 @@
 //! The functions of the host, called from a worker: [`Upcalls`] sends them, [`answer`] serves them.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use plugbay_abi::host::HostCalls;
-use plugbay_abi::{CodecInfo, Error, ErrorKind, Level};
+use plugbay_abi::host::{CallInfo, HostCalls};
+use plugbay_abi::{CodecInfo, Error, ErrorKind, Level, Metric, MetricKind};
+use plugbay_core::MAX_BUCKETS;
 
 use super::error::LaneError;
 use super::lane::Lane;
-use super::wire::{CodecMeta, Frame, Head, LogLine, MAX_BODY, Op, encode_meta};
+use super::wire::{
+    CallMeta, CodecMeta, Frame, Head, LogLine, MAX_BODY, MetricMeta, Op, encode_meta,
+};
 
 /// The most bytes of a message, field name or field value of a log line; a longer one is cut.
 const MAX_TEXT: usize = 8 * 1024;
@@ -26,11 +29,14 @@ pub(crate) struct Upcalls<'a> {
     lane: RefCell<&'a mut Lane>,
     /// The most bytes of a body that leaves the worker.
     output: usize,
+    /// What the host said about the call, once the plugin has asked, and the deadline by this process's
+    /// clock.
+    call: OnceCell<(CallMeta, Option<Instant>)>,
 }
 
 impl<'a> Upcalls<'a> {
     pub(crate) fn new(lane: &'a mut Lane, output: usize) -> Self {
-        Self { lane: RefCell::new(lane), output }
+        Self { lane: RefCell::new(lane), output, call: OnceCell::new() }
     }
 
     fn send(&self, head: Head, meta: &[u8], body: &[u8]) {
@@ -75,6 +81,20 @@ impl HostCalls for Upcalls<'_> {
         self.send(Head::new(Op::MetricSet), name.as_bytes(), &value.to_le_bytes());
     }
 
+    fn metric_observe(&self, name: &str, value: f64) {
+        self.send(Head::new(Op::MetricObserve), name.as_bytes(), &value.to_le_bytes());
+    }
+
+    fn metric_describe(&self, name: &str, metric: &Metric<'_>) -> Result<(), Error> {
+        // The host refuses one bound too many, and need not see more.
+        let buckets = metric.buckets.iter().copied().take(MAX_BUCKETS + 1).collect();
+        let meta =
+            MetricMeta { name: cut(name), help: cut(metric.help), unit: cut(metric.unit), buckets };
+        let meta = encode_meta(&meta)
+            .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+        self.request(Head::indexed(Op::MetricDescribe, metric.kind as u32), &meta, &[]).map(drop)
+    }
+
     fn codecs(&self) -> Vec<CodecInfo> {
         let answer = self.request(Head::new(Op::Codecs), &[], &[]).ok();
         let codecs: Option<Vec<CodecMeta>> = answer.and_then(|frame| frame.parse_meta().ok());
@@ -87,6 +107,22 @@ impl HostCalls for Upcalls<'_> {
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(self.request(Head::new(Op::HostDecode), name.as_bytes(), bytes)?.body)
+    }
+
+    fn call(&self) -> CallInfo<'_> {
+        let known = self.call.get().or_else(|| {
+            let answer = self.request(Head::new(Op::CallInfo), &[], &[]).ok()?;
+            let call: CallMeta = answer.parse_meta().ok()?;
+            let deadline = call.time_left.and_then(|left| Instant::now().checked_add(left));
+            Some(self.call.get_or_init(|| (call, deadline)))
+        });
+        let Some((call, deadline)) = known else { return CallInfo::default() };
+        CallInfo {
+            request_id: call.request_id.as_deref(),
+            generation: call.generation,
+            trace_parent: call.trace_parent.as_deref(),
+            deadline: *deadline,
+        }
     }
 }
 
@@ -127,6 +163,27 @@ pub(crate) fn answer(
             host.metric_set(frame.text()?, f64::from_le_bytes(number(frame)?));
             Ok(())
         }
+        Op::MetricObserve => {
+            host.metric_observe(frame.text()?, f64::from_le_bytes(number(frame)?));
+            Ok(())
+        }
+        Op::MetricDescribe => {
+            let MetricMeta { name, help, unit, buckets } = frame.parse_meta()?;
+            let kind = usize::try_from(head.index).ok().and_then(|kind| MetricKind::ALL.get(kind));
+            let kind = *kind.ok_or_else(|| {
+                let found = head.index;
+                LaneError::Protocol(format!("expected the kind of a metric, found {found}"))
+            })?;
+            let metric = Metric { kind, help, unit, buckets: &buckets };
+            match host.metric_describe(name, &metric) {
+                Ok(()) => lane.send(reply, &[], &[]),
+                Err(error) => lane.send(
+                    Head::failed(Op::HostReply, error.kind),
+                    &[],
+                    error.message.as_bytes(),
+                ),
+            }
+        }
         Op::LogEnabled => {
             let enabled = u32::from(host.log_enabled(level()));
             lane.send(Head { index: enabled, ..reply }, &[], &[])
@@ -142,6 +199,17 @@ pub(crate) fn answer(
         Op::HostDecode => {
             let name = frame.text()?;
             answer_conversion(lane, || host.decode(name, &frame.body))
+        }
+        Op::CallInfo => {
+            let call = host.call();
+            let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+            let call = CallMeta {
+                request_id: call.request_id.map(str::to_owned),
+                generation: call.generation,
+                trace_parent: call.trace_parent.map(str::to_owned),
+                time_left: call.deadline.map(left),
+            };
+            lane.send(reply, &encode_meta(&call)?, &[])
         }
         other => Err(LaneError::Protocol(format!(
             "expected a reply or a call of the host, found {other:?}"

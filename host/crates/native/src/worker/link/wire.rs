@@ -5,7 +5,7 @@
 //! | 0 | the operation, [`Op`] |
 //! | 1 | the status of a reply, as in the ABI |
 //! | 2..4 | of [`Op::Call`]: the function of a kind; of its reply: what the kind has there, such as an HTTP status; of a failed reply: [`TOO_LARGE`], [`LAST`], or a [`Fault`](crate::fault::Fault) |
-//! | 4..8 | the capability's index, or the level of a log line |
+//! | 4..8 | the capability's index, the level of a log line, or the kind of a metric |
 //! | 8..12 | bytes of metadata |
 //! | 12..16 | bytes of body |
 //!
@@ -38,7 +38,7 @@ pub(crate) const TOO_LARGE: u16 = 1;
 /// In the field `code` of a failed reply: the worker cannot serve another call.
 pub(crate) const LAST: u16 = 2;
 /// The version of this protocol.
-pub(crate) const PROTOCOL: u32 = 5;
+pub(crate) const PROTOCOL: u32 = 6;
 
 /// The operation of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,20 +56,23 @@ pub(crate) enum Op {
     /// Worker to host: the result of that function.
     #[default]
     Reply,
-    /// Worker to host, during a call: a function of the host. The first three get no answer.
+    /// Worker to host, during a call: a function of the host. The first four get no answer.
     Log,
     MetricAdd,
     MetricSet,
+    MetricObserve,
+    MetricDescribe,
     LogEnabled,
     Codecs,
     HostEncode,
     HostDecode,
+    CallInfo,
     /// Host to worker: the result of a function of the host.
     HostReply,
 }
 
 impl Op {
-    const ALL: [Op; 15] = [
+    const ALL: [Op; 18] = [
         Op::Setup,
         Op::Describe,
         Op::Create,
@@ -80,10 +83,13 @@ impl Op {
         Op::Log,
         Op::MetricAdd,
         Op::MetricSet,
+        Op::MetricObserve,
+        Op::MetricDescribe,
         Op::LogEnabled,
         Op::Codecs,
         Op::HostEncode,
         Op::HostDecode,
+        Op::CallInfo,
         Op::HostReply,
     ];
 }
@@ -223,6 +229,25 @@ pub(crate) struct LogLine<'a> {
     pub(crate) fields: Vec<(&'a str, &'a str)>,
 }
 
+/// The metadata of [`Op::MetricDescribe`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MetricMeta<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) help: &'a str,
+    pub(crate) unit: &'a str,
+    pub(crate) buckets: Vec<f64>,
+}
+
+/// The metadata of the answer to [`Op::CallInfo`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CallMeta {
+    pub(crate) request_id: Option<String>,
+    pub(crate) generation: Option<u64>,
+    pub(crate) trace_parent: Option<String>,
+    /// The time until the deadline, when the host answered.
+    pub(crate) time_left: Option<Duration>,
+}
+
 /// One codec in the metadata of the answer to [`Op::Codecs`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CodecMeta {
@@ -270,6 +295,8 @@ mod tests {
             }
             let frame = Frame { meta, ..Frame::default() };
             let _ = frame.parse_meta::<LogLine<'_>>();
+            let _ = frame.parse_meta::<CallMeta>();
+            let _ = frame.parse_meta::<MetricMeta<'_>>();
             let _ = frame.parse_meta::<Vec<(String, Vec<u8>)>>();
             let _ = frame.parse_meta::<crate::worker::state::Protections>();
         }
