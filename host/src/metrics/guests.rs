@@ -163,7 +163,7 @@ mod tests {
         ] {
             assert!(text.contains(&line), "{line}: {text}");
         }
-        let bucket = text.lines().find(|line| line.contains("le=\"2.0\"")).unwrap();
+        let bucket = text.lines().find(|line| line.contains("le=\"2\"")).unwrap();
         assert!(bucket.ends_with(" 2") && bucket.contains("plugin=\"a\""), "{bucket}");
         assert!(text.contains("plugbay_guest_hits_total{plugin=\"c\",version=\"1.0.0\"} 7"));
         assert!(!text.contains("plugin=\"b\""), "{text}");
