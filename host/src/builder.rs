@@ -232,8 +232,9 @@ impl Builder {
     /// Sets up the WASM runtime further: kinds, interfaces for plugins to import.
     ///
     /// A function of the host that plugins import gets their arguments, and the
-    /// [`State`](crate::wasm::State) of the instance that calls, which says of which plugin it is. It
-    /// runs in the `tracing` span of the call. `examples/host_function` has a plugin that calls this one:
+    /// [`State`](crate::wasm::State) of the instance that calls, which says of which plugin it is, and for
+    /// which request. It runs in the `tracing` span of the call. `examples/host_function` has a plugin that
+    /// calls this one:
     ///
     /// ```
     /// use plugbay::Host;

@@ -24,7 +24,7 @@ fn the_embed_example_swaps_a_codec() {
 #[test]
 fn the_example_with_a_function_for_plugins_knows_who_calls() {
     let notes = host_function::audited(host_function::guest()).unwrap();
-    assert_eq!(notes, ["hello 1.0.0: encode"]);
+    assert_eq!(notes, ["order-7: hello 1.0.0: encode"]);
     // A host without the function refuses the plugin.
     let site = place().plugin("hello.wasm", host_function::guest()).unwatched().host();
     let rejected = site.rejected("hello.wasm").unwrap();

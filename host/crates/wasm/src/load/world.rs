@@ -25,7 +25,7 @@ pub(crate) struct Wants {
     pub(crate) wasi: bool,
     /// Whether it imports `codecs`.
     pub(crate) services: bool,
-    /// Whether it imports `call`.
+    /// Whether it imports `call`, or an interface of the application, whose functions may ask the same.
     pub(crate) call: bool,
 }
 
@@ -35,7 +35,7 @@ impl Wants {
         Self {
             wasi: shape.imports.iter().any(|name| name.starts_with("wasi:")),
             services: imports(CODECS),
-            call: imports(CALL),
+            call: imports(CALL) || shape.imports.iter().any(|name| is_of_application(name)),
         }
     }
 
@@ -44,6 +44,11 @@ impl Wants {
     pub(crate) fn may_wait(self) -> bool {
         self.wasi || self.services
     }
+}
+
+/// Whether an interface is neither ours nor WASI's.
+fn is_of_application(name: &str) -> bool {
+    !IMPORTS.contains(&name) && !name.starts_with("wasi:")
 }
 
 const WITH_WASI: bool = cfg!(feature = "wasi");

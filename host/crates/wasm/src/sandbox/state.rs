@@ -21,7 +21,7 @@ pub struct State {
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
     pub(crate) context: Option<OwnedContext>,
-    /// Present during a call, if the plugin imports `call`.
+    /// Present during a call, if the plugin imports `call` or an interface of the application.
     pub(crate) call: Option<CurrentCall>,
     /// Whether a plugin that this one called in this call was overloaded.
     pub(crate) upstream: UpstreamRejection,
@@ -75,6 +75,19 @@ impl State {
     #[must_use]
     pub fn plugin(&self) -> &Identity {
         self.sandbox.identity()
+    }
+
+    /// The request that the instance's current call belongs to, for functions of the host that an application
+    /// adds. There is none between calls, and none for a call of no request.
+    #[must_use]
+    pub fn correlation(&self) -> Option<&Arc<Correlation>> {
+        self.call.as_ref()?.correlation.as_ref()
+    }
+
+    /// The number of the generation with which the instance's current call began; none between calls.
+    #[must_use]
+    pub fn generation(&self) -> Option<u64> {
+        self.call.as_ref()?.generation
     }
 
     /// The instance's linear memory, in bytes.
