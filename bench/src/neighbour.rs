@@ -219,20 +219,12 @@ fn attacked<R>(
     Ok(result)
 }
 
-/// Lets this thread run when nothing else does. The callers share the machine with the server, and the rows
-/// measure how much the server delays a neighbour, not how much its load does.
+/// Lowers the priority of this thread as far as possible. The callers share the machine with the server, and the
+/// rows measure how much the server delays a neighbour, not how much its load does.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    {
-        use thread_priority::ThreadPriority;
-        use thread_priority::unix::{
-            NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
-            thread_native_id,
-        };
-        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        // An error only means that the priority stays.
-        let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
-    }
+    // An error only means that the priority stays.
+    let _ = rustix::process::setpriority_process(None, 19);
 }
 
 fn latencies(data: SocketAddr, admin: SocketAddr) -> Result<Latencies> {

@@ -12,52 +12,10 @@ use std::thread;
 use async_task::{FallibleTask, Runnable};
 use tokio::runtime::Handle;
 
-/// The difference of the nice values of the threads of [`Priority::Low`] and those that serve sockets. If both
-/// compete for a processor, these get about a quarter of it.
+/// The difference of the nice values of these threads and those that serve sockets. If both compete for a
+/// processor, these get about a quarter of it.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 5;
-
-/// When a thread of the queue runs on a busy machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Priority {
-    /// Less often than others. The system lets a thread finish its time slice of a few milliseconds before one
-    /// of a higher priority gets its processor.
-    Low,
-    /// When nothing else does. The system takes the processor at once when another thread needs it, and
-    /// chooses such a processor for a thread that wakes up.
-    Idle,
-}
-
-impl Priority {
-    /// Half of the threads are idle ones, so that the threads that serve sockets find a processor at once. The
-    /// others let long calls advance while the machine is busy.
-    fn of(number: usize) -> Self {
-        if number.is_multiple_of(2) { Self::Low } else { Self::Idle }
-    }
-
-    /// Gives this thread its priority, on systems where threads have their own. An error only means that the
-    /// priority stays.
-    fn apply(self) {
-        #[cfg(target_os = "linux")]
-        match self {
-            Self::Low => {
-                use rustix::process::{getpriority_process, setpriority_process};
-                let nice = getpriority_process(None).unwrap_or(0).saturating_add(NICE).min(19);
-                let _ = setpriority_process(None, nice);
-            }
-            Self::Idle => {
-                use thread_priority::ThreadPriority;
-                use thread_priority::unix::{
-                    NormalThreadSchedulePolicy, ThreadSchedulePolicy,
-                    set_thread_priority_and_policy, thread_native_id,
-                };
-                let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-                let _ =
-                    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
-            }
-        }
-    }
-}
 
 /// The threads, and the calls that wait for them.
 pub(super) struct Queue(Arc<Waiting>);
@@ -89,7 +47,6 @@ impl Queue {
             thread::Builder::new().name(name).spawn(move || {
                 // A linked handler may use timers and sockets of tokio, as on its connection's thread.
                 let _entered = runtime.enter();
-                Priority::of(number).apply();
                 waiting.run();
             })?;
         }
@@ -147,6 +104,7 @@ impl Waiting {
     }
 
     fn run(&self) {
+        lower_priority();
         while let Some(call) = self.next() {
             // A panic is propagated to the caller.
             call.run();
@@ -183,6 +141,17 @@ impl Turns {
             self.order.push_back(plugin);
         }
         call
+    }
+}
+
+/// Lowers this thread's priority, on systems where threads have their own.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let nice = getpriority_process(None).unwrap_or(0).saturating_add(NICE).min(19);
+        // An error only means that the priority stays.
+        let _ = setpriority_process(None, nice);
     }
 }
 
@@ -252,26 +221,6 @@ mod tests {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         });
         assert_eq!(block_on(sleeps), Some(()));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_system_knows_the_priorities() {
-        // Fields of proc_pid_stat(5), counted after the name, which is the second: nice is the 19th, and the
-        // policy the 41st.
-        fn applied(priority: Priority) -> (i32, u32) {
-            let thread = thread::spawn(move || {
-                priority.apply();
-                let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-                let fields = stat.rsplit(')').next().unwrap().split_whitespace();
-                let fields: Vec<_> = fields.map(str::to_owned).collect();
-                (fields[16].parse().unwrap(), fields[38].parse().unwrap())
-            });
-            thread.join().unwrap()
-        }
-        let own = rustix::process::getpriority_process(None).unwrap();
-        assert_eq!(applied(Priority::of(0)), ((own + NICE).min(19), 0), "SCHED_OTHER");
-        assert_eq!(applied(Priority::of(1)).1, 5, "SCHED_IDLE");
     }
 
     #[test]
