@@ -4,8 +4,9 @@
 //! `plugbay_guest_depth{plugin,version}`: users of Prometheus look for a name, and compare the plugins that
 //! have it by the label. A plugin cannot take a name of the host, because all its names begin with the
 //! prefix, and none of another plugin, because the label tells them apart. If plugins disagree on the kind
-//! of one name, its kind is given as unknown, and histograms of that name are dropped and counted. The help is that
-//! of the first plugin that describes the name.
+//! of one name, its kind is given as unknown. A histogram is dropped and counted where another metric has its name
+//! or that of one of its series: it must not hide that metric. The help is that of the first plugin that describes
+//! the name.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -38,7 +39,11 @@ enum Value<'a> {
 pub(super) fn collect(samples: &mut Samples, rows: &[Row]) {
     let named = by_name(rows);
     for (name, Named { kind, help, series }) in &named {
-        let kind = kind.filter(|kind| *kind != Kind::Counter || !shadows(&named, name));
+        let kind = kind.filter(|kind| match kind {
+            Kind::Counter => !shadows(&named, name),
+            Kind::Histogram => !hides(&named, name),
+            _ => true,
+        });
         let kind = kind.unwrap_or(Kind::Unknown);
         let help = if help.is_empty() { "Reported by plugins themselves." } else { help };
         let family = Family::new(kind, Cow::Owned(name.clone()), Cow::Owned(help.to_owned()));
@@ -100,7 +105,8 @@ fn by_name(rows: &[Row]) -> BTreeMap<String, Named<'_>> {
             _ => format!("{PREFIX}{}", metric.name),
         };
         if let Some(of_name) = named.get_mut(&name).filter(|it| it.help.is_empty()) {
-            of_name.help = &metric.help;
+            // A registry refuses a blank help, and all series of the name with it.
+            of_name.help = metric.help.trim();
         }
     }
     named
@@ -110,6 +116,12 @@ fn by_name(rows: &[Row]) -> BTreeMap<String, Named<'_>> {
 fn shadows(named: &BTreeMap<String, Named<'_>>, counter: &str) -> bool {
     let base = counter.strip_suffix("_total").unwrap_or(counter);
     named.contains_key(base) || named.contains_key(&format!("{base}_created"))
+}
+
+/// Whether a series of this histogram would take a name that another family has.
+fn hides(named: &BTreeMap<String, Named<'_>>, histogram: &str) -> bool {
+    let series = ["_bucket", "_sum", "_count", "_created"];
+    series.iter().any(|suffix| named.contains_key(&format!("{histogram}{suffix}")))
 }
 
 #[cfg(test)]
@@ -167,6 +179,23 @@ mod tests {
         assert!(bucket.ends_with(" 2") && bucket.contains("plugin=\"a\""), "{bucket}");
         assert!(text.contains("plugbay_guest_hits_total{plugin=\"c\",version=\"1.0.0\"} 7"));
         assert!(!text.contains("plugin=\"b\""), "{text}");
+    }
+
+    #[test]
+    fn a_histogram_hides_no_metric_of_another_plugin() {
+        // The second histogram has the name of a series of the first.
+        let mut other = row("a", &[]);
+        let histogram = Histogram { sum: 3.5, buckets: vec![(1.0, 1)], above: 0 };
+        other.totals.stats.histograms.insert("wait".to_owned(), histogram.clone());
+        other.totals.stats.histograms.insert("wait_sum".to_owned(), histogram);
+        let rows = vec![other, row("b", &[("wait", 7)])];
+        let collectors = Collectors::new();
+        collectors.register("rows", Arc::new(Rows(Mutex::new(rows)))).unwrap();
+        let text = collectors.gather(Duration::from_secs(60)).encode(Format::Text);
+        let counter = "plugbay_guest_wait_total{plugin=\"b\",version=\"1.0.0\"} 7\n";
+        assert!(text.contains(counter), "{text}");
+        assert!(!text.contains("plugbay_guest_wait_count{"), "{text}");
+        assert!(text.contains("plugbay_collector_dropped_series_total"), "{text}");
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Totals {
         for (name, more) in &other.stats.histograms {
             match stats.histograms.get_mut(name) {
                 Some(known) if bounds(known).eq(bounds(more)) => add_histogram(known, more),
-                // A run with other bounds begins anew.
+                // Counts with other bounds cannot be added: they begin at zero.
                 _ => drop(stats.histograms.insert(name.clone(), more.clone())),
             }
         }
@@ -144,7 +144,8 @@ fn bounds(histogram: &Histogram) -> impl Iterator<Item = u64> {
 }
 
 fn add_histogram(to: &mut Histogram, more: &Histogram) {
-    to.sum += more.sum;
+    // It stays finite, as that of each run is.
+    to.sum = (to.sum + more.sum).clamp(f64::MIN, f64::MAX);
     to.above = to.above.saturating_add(more.above);
     for ((_, count), (_, more)) in to.buckets.iter_mut().zip(&more.buckets) {
         *count = count.saturating_add(*more);
@@ -203,7 +204,7 @@ mod tests {
         figures.keep(&observed([1.0, 4.0], &[3.0]));
         all.add(&figures.totals());
         let expected = Histogram { sum: 3.0, buckets: vec![(1.0, 0), (4.0, 1)], above: 0 };
-        assert_eq!(all.stats.histograms["seconds"], expected, "other bounds begin anew");
+        assert_eq!(all.stats.histograms["seconds"], expected, "other bounds begin at zero");
     }
 
     #[test]

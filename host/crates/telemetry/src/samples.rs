@@ -137,7 +137,7 @@ impl Histogram {
     /// All observations.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.buckets.iter().map(|(_, count)| count).sum::<u64>() + self.above
+        self.buckets.iter().fold(self.above, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     fn is_valid(&self) -> bool {

@@ -18,6 +18,9 @@ pub(super) async fn livez(State(shared): State<Arc<Shared>>) -> Response {
     if shared.liveness.is_alive() {
         return Json(json!({ "status": "alive" })).into_response();
     }
+    if shared.draining.is_cancelled() {
+        return unavailable("the host is shut down".to_owned());
+    }
     let takes = shared.liveness.step_takes().as_secs();
     unavailable(format!(
         "the reconciler is stuck: its current step has taken {takes} s, longer than host.stall_timeout"

@@ -9,7 +9,7 @@ use plugbay::{Prepared, Refusal, Runtime};
 
 use super::support::{Setup, ask, host, until};
 
-/// A runtime that blocks whoever shows it a file that begins with `block`, until it may go on.
+/// A runtime that blocks the thread that shows it a file that begins with `block`, until the test releases it.
 struct Blocks(Mutex<Receiver<()>>);
 
 impl Blocks {

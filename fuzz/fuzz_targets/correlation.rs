@@ -1,0 +1,17 @@
+//! What clients send to identify a request: what is accepted is short, safe in a log line and a header field, and
+//! read back as it is written; and nothing panics.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use plugbay_core::{RequestId, TraceParent};
+
+fuzz_target!(|text: &str| {
+    if let Ok(id) = text.parse::<RequestId>() {
+        assert_eq!(id.as_str(), text);
+        assert!(text.len() <= RequestId::MAX && text.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+    if let Ok(parent) = text.parse::<TraceParent>() {
+        assert_eq!(parent.as_str().parse::<TraceParent>().as_ref(), Ok(&parent));
+        assert_eq!((parent.trace_id().len(), parent.span_id().len()), (32, 16));
+    }
+});
