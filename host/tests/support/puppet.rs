@@ -371,7 +371,9 @@ impl Plugin for RunningPuppet {
             |state: &'static str| WorkerStatus { state: state.into(), ..WorkerStatus::default() };
         let calls = self.calls.load(Ordering::SeqCst);
         let counter = GuestMetric::counter("calls", calls);
-        let gauge = |name: &str| GuestMetric::gauge(name, 1.5);
+        // A blank help must cost no series.
+        let gauge =
+            |name: &str| GuestMetric { help: " ".to_owned(), ..GuestMetric::gauge(name, 1.5) };
         PluginStats {
             metrics: std::iter::once(counter).chain(self.script().gauge.map(gauge)).collect(),
             worker: self.script().worker.map(worker),
