@@ -8,7 +8,7 @@ macro_rules! __world_codec_plugin {
 () => {
 const _: () = {
 #[cfg(target_arch = "wasm32")]
-    #[unsafe(link_section = "component-type:wit-bindgen:0.63.0:plugbay:plugin@1.0.0:codec-plugin:imports and exports")]
+    #[unsafe(link_section = "component-type:wit-bindgen:0.60.0:plugbay:plugin@1.0.0:codec-plugin:imports and exports")]
     #[doc(hidden)]
     #[allow(clippy::octal_escapes)]
     pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1429] = *b"\
@@ -44,7 +44,7 @@ p}\x01j\x01\x02\x01\x01\x01@\x02\x0acapabilityy\x08document\x02\0\x03\x04\0\x06e
 ncode\x01\x04\x01@\x02\x0acapabilityy\x05bytes\x02\0\x03\x04\0\x06decode\x01\x05\
 \x04\0\x1aplugbay:plugin/codec@1.0.0\x05\x08\x04\0!plugbay:plugin/codec-plugin@1\
 .0.0\x04\0\x0b\x12\x01\0\x0ccodec-plugin\x03\0\0\0G\x09producers\x01\x0cprocesse\
-d-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+d-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
 };
 };
 }
@@ -55,7 +55,7 @@ macro_rules! __world_handler_plugin {
 () => {
 const _: () = {
 #[cfg(target_arch = "wasm32")]
-    #[unsafe(link_section = "component-type:wit-bindgen:0.63.0:plugbay:plugin@1.0.0:handler-plugin:imports and exports")]
+    #[unsafe(link_section = "component-type:wit-bindgen:0.60.0:plugbay:plugin@1.0.0:handler-plugin:imports and exports")]
     #[doc(hidden)]
     #[allow(clippy::octal_escapes)]
     pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1530] = *b"\
@@ -93,8 +93,8 @@ r\x06\x06methods\x04paths\x05query\x05\x06params\x07\x07headers\x08\x04body\x02\
 response\x03\0\x0b\x01j\x01\x0c\x01\x01\x01@\x02\x0acapabilityy\x07request\x0a\0\
 \x0d\x04\0\x06handle\x01\x0e\x04\0\x1cplugbay:plugin/handler@1.0.0\x05\x08\x04\0\
 #plugbay:plugin/handler-plugin@1.0.0\x04\0\x0b\x14\x01\0\x0ehandler-plugin\x03\0\
-\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bi\
-ndgen-rust\x060.63.0";
+\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bi\
+ndgen-rust\x060.60.0";
 };
 };
 }
