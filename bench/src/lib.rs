@@ -14,8 +14,8 @@
 pub mod bare;
 pub mod calls;
 pub mod client;
-pub mod look;
 pub mod lookup;
+pub mod many;
 pub mod measure;
 pub mod memory;
 #[cfg(target_os = "linux")]

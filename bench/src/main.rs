@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use plugbay::worker::serve_if_child;
 use plugbay_bench::table::Table;
-use plugbay_bench::{bare, calls, look, lookup, memory, protection, reload, startup};
+use plugbay_bench::{bare, calls, lookup, many, memory, protection, reload, startup};
 #[cfg(target_os = "linux")]
 use plugbay_bench::{native, neighbour};
 
@@ -27,7 +27,7 @@ fn main() -> Result<ExitCode> {
     lookup::run(&mut table)?;
     reload::run(&mut table)?;
     startup::run(&mut table)?;
-    look::run(&mut table)?;
+    many::run(&mut table)?;
     memory::run(&mut table)?;
     protection::run(&mut table)?;
     #[cfg(target_os = "linux")]

@@ -170,7 +170,7 @@ fn attacked<R>(host: &Host, work: impl FnOnce() -> Result<R>) -> Result<R> {
 }
 
 /// The 99th percentile of the calls of one window, in nanoseconds.
-fn p99(echo: &CodecHandle, document: &[u8]) -> Result<f64> {
+pub(crate) fn p99(echo: &CodecHandle, document: &[u8]) -> Result<f64> {
     let mut latencies = Vec::with_capacity(1 << 21);
     let end = Instant::now() + WINDOW;
     let mut before = Instant::now();

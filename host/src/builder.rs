@@ -393,7 +393,8 @@ impl Builder {
             move || shared.is_stopped()
         };
         let wake = signal.clone();
-        let store = Store::new(Arc::clone(&runtimes), shared.journal.clone(), stopped, move || {
+        let (journal, counts) = (shared.journal.clone(), Arc::clone(&shared.counts.preparations));
+        let store = Store::new(Arc::clone(&runtimes), journal, counts, stopped, move || {
             wake.prepared();
         });
         // Set if the file is refused, and the configuration that was last in force is used.

@@ -28,18 +28,19 @@ pub(crate) fn call<K: Kind, R>(
     let mut attempt = |target: &Target| {
         let running = &*target.running;
         let Some(provider) = target.call::<K>() else { return Err(wrong_kind::<K>(capability)) };
-        if !running.guard.is_clear() {
-            let permit = running.admit()?;
-            let answer = call(provider, context, &running.label);
-            return running.record(permit, context, answer);
-        }
-        match call(provider, context, &running.label) {
-            Ok(answer) => {
-                running.figures.tally.answered();
+        let permit = if running.guard.is_clear() { None } else { Some(running.admit()?) };
+        let shard = running.figures.tally.here();
+        let timed = shard.begins();
+        let answer = call(provider, context, &running.label);
+        shard.ended(timed);
+        match (answer, permit) {
+            (Ok(answer), None) => {
+                shard.answered();
                 running.guard.succeeded();
                 Ok(answer)
             }
-            Err(error) => Err(running.failed(running.guard.pass(), context, error)),
+            (Err(error), None) => Err(running.failed(running.guard.pass(), context, error)),
+            (answer, Some(permit)) => running.record(permit, context, answer),
         }
     };
     match &capability.balancing {
@@ -128,7 +129,7 @@ async fn attempt_async<K: Kind, R>(
     let permit = Some(running.permit()?);
     let mut in_flight = InFlight { running, context, trial, began: Instant::now(), permit };
     let answer = call(provider, context).await;
-    let Some(permit) = in_flight.permit.take() else {
+    let Some(permit) = in_flight.end() else {
         return Err(CallError::new(CallErrorKind::Internal, "the call has already ended"));
     };
     match answer.map(|answer| (fault(&answer), answer)) {
@@ -153,9 +154,18 @@ struct InFlight<'a> {
     permit: Option<Permit<&'a Guard>>,
 }
 
+impl<'a> InFlight<'a> {
+    /// Counts how long the call took, and returns its permit; `None` if it has ended.
+    fn end(&mut self) -> Option<Permit<&'a Guard>> {
+        let permit = self.permit.take()?;
+        self.running.figures.tally.took(self.began.elapsed());
+        Some(permit)
+    }
+}
+
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let Some(permit) = self.permit.take() else { return };
+        let Some(permit) = self.end() else { return };
         let kind =
             if self.context.is_late() { CallErrorKind::Deadline } else { CallErrorKind::Cancelled };
         let error = CallError::new(kind, "the call ended before the plugin answered");

@@ -15,7 +15,7 @@ use super::prepare::{Key, Ready, key_of};
 use super::preparing::{Batch, Done, Preparing};
 use super::source::ArtifactSource;
 use crate::config::Config;
-use crate::report::{Journal, Rejection};
+use crate::report::{Journal, PreparationOutcome, Rejection, WordCounts};
 use crate::set::{Offer, PluginIdentity, Running, Wanted};
 
 /// Which transient failures a reconciliation tries again.
@@ -60,6 +60,8 @@ type Stopped = Box<dyn Fn() -> bool + Send + Sync>;
 pub(crate) struct Store {
     runtimes: Runtimes,
     journal: Journal,
+    /// Counts by [`PreparationOutcome`].
+    counts: Arc<WordCounts>,
     /// Whether the host is shut down.
     stopped: Stopped,
     ready: HashMap<Key, Result<Ready, Refusal>>,
@@ -89,6 +91,7 @@ impl Store {
     pub(crate) fn new(
         runtimes: Runtimes,
         journal: Journal,
+        counts: Arc<WordCounts>,
         stopped: impl Fn() -> bool + Send + Sync + 'static,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
@@ -98,6 +101,7 @@ impl Store {
             failures: HashMap::new(),
             runtimes,
             journal,
+            counts,
             stopped: Box::new(stopped),
             ready: HashMap::new(),
             prepared_in: HashMap::new(),
@@ -181,10 +185,16 @@ impl Store {
             let ready = match ready {
                 Ok(ready) => ready,
                 Err(refusal) => {
+                    self.counts.add(PreparationOutcome::Changed.as_str());
                     self.unsettled.insert(key, refusal);
                     continue;
                 }
             };
+            let outcome = match &ready {
+                Ok(_) => PreparationOutcome::Prepared,
+                Err(_) => PreparationOutcome::Refused,
+            };
+            self.counts.add(outcome.as_str());
             if ready.as_ref().is_err_and(|refusal| refusal.reason.is_transient()) {
                 let count = self.failures.get(&key).map_or(0, |it| it.count);
                 let wait = FIRST_WAIT.saturating_mul(1 << count.min(16)).min(MAX_WAIT);
@@ -233,14 +243,21 @@ impl Store {
             }
         }
         for it in &started {
-            self.prepared_in.remove(&key_of(&it.wanted));
+            let is_first = self.prepared_in.remove(&key_of(&it.wanted)).is_some();
+            if !is_first && it.outcome.is_ok() {
+                self.counts.add(PreparationOutcome::Shared.as_str());
+            }
         }
         started
     }
 
     /// As [`Store::start`], but ignores earlier failures and does not remember new ones.
     pub(crate) fn restart(&self, waves: Vec<Vec<Wanted>>, workers: usize) -> Vec<Started> {
-        self.start_unless(&[], waves, workers)
+        let started = self.start_unless(&[], waves, workers);
+        for _ in started.iter().filter(|it| it.outcome.is_ok()) {
+            self.counts.add(PreparationOutcome::Shared.as_str());
+        }
+        started
     }
 
     fn start_unless(

@@ -52,6 +52,12 @@ families! {
         "plugbay_rejections_total",
         "New rejections by reason. A reason appears when it first happens.",
     ).labels(&["reason"]);
+    PREPARATIONS: Family::counter(
+        "plugbay_preparations_total",
+        "Preparations of artifacts, such as compiling a component or loading it from the cache, by outcome: \
+         prepared, refused, changed (the file changed meanwhile), shared (none was necessary: a plugin was \
+         started from what another start had prepared).",
+    ).labels(&["outcome"]);
     PREPARING: Family::gauge(
         "plugbay_preparing",
         "Artifacts that are being prepared, such as compiled.",
@@ -111,6 +117,22 @@ families! {
         "Calls by outcome: answered, cancelled (the caller went away), or the reason of the failure. \
          Calls that are shed have the outcomes overloaded, breaker-open and unhealthy.",
     ).labels(&["plugin", "version", "outcome"]);
+    DURATION: Family::histogram(
+        "plugbay_call_duration_seconds",
+        "How long calls took, with any outcome but those of calls that are shed; the wait for an instance is \
+         included. Of calls that block their thread, as those of codecs through the library, one in 17 of \
+         each thread is timed, and counts for all.",
+    ).labels(VERSION).unit("seconds");
+    WAITED: Family::histogram(
+        "plugbay_call_queue_seconds",
+        "How long calls waited for an instance, of those that had to wait. It appears with the first one.",
+    ).labels(VERSION).unit("seconds");
+    CPU: Family::counter(
+        "plugbay_plugin_cpu_seconds_total",
+        "CPU time of the calls of a component, of which those that take less than a millisecond are \
+         estimated, or of the processes of a worker. Native plugins in the host's process have none: \
+         plugbay_call_duration_seconds_sum comes near it.",
+    ).labels(VERSION).unit("seconds");
     IN_FLIGHT: Family::gauge("plugbay_calls_in_flight", "Calls in flight.").labels(VERSION);
     WAITING: Family::gauge(
         "plugbay_calls_waiting",
@@ -131,6 +153,10 @@ families! {
     MEMORY: Family::gauge(
         "plugbay_plugin_memory_bytes",
         "Linear memory of all instances; of a worker process, its memory.",
+    ).labels(VERSION).unit("bytes");
+    PEAK_MEMORY: Family::gauge(
+        "plugbay_plugin_memory_peak_bytes",
+        "The most that plugbay_plugin_memory_bytes has been since the version was started.",
     ).labels(VERSION).unit("bytes");
     MEMORY_LIMIT: Family::gauge(
         "plugbay_plugin_memory_limit_bytes",

@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use plugbay_telemetry::{Collector, Described, Histogram, Samples};
+use plugbay_telemetry::{Collector, Described, Samples};
 
 use super::families as f;
 use super::{guests, plugins};
 use crate::control::HostState;
-use crate::report::{DurationCounts, RegisterOutcome, ReloadOutcome};
-use crate::set::PublishedSet;
+use crate::report::{PreparationOutcome, RegisterOutcome, ReloadOutcome};
+use crate::set::{PublishedSet, histogram};
 
 /// Collects the figures of a host and of its plugins, for as long as the host is there.
 pub(crate) struct HostCollector(Weak<HostState>);
@@ -57,10 +57,8 @@ fn host(samples: &mut Samples, shared: &HostState, published: &PublishedSet) {
         let count = reloads.get(outcome).copied().unwrap_or_default();
         samples.counter(&f::RELOAD, &[outcome], count);
     }
-    let durations = shared.counts.reload_durations.all();
-    let buckets = DurationCounts::BOUNDS.into_iter().zip(durations.within).collect();
-    let histogram = Histogram { sum: durations.sum, buckets, above: durations.above };
-    samples.histogram(&f::RELOAD_DURATION, &[], histogram);
+    let durations = shared.counts.reload_durations.stats();
+    samples.histogram(&f::RELOAD_DURATION, &[], histogram(&durations));
 
     samples.gauge(&f::GENERATION, &[], generation.number);
     samples.gauge(&f::PLUGINS, &[], generation.plugins.iter().count());
@@ -68,6 +66,11 @@ fn host(samples: &mut Samples, shared: &HostState, published: &PublishedSet) {
     samples.gauge(&f::REJECTED, &[], published.rejected.len());
     for (reason, count) in shared.counts.rejections.all() {
         samples.counter(&f::REJECTIONS, &[reason], count);
+    }
+    let preparations = shared.counts.preparations.all();
+    for outcome in PreparationOutcome::ALL.map(PreparationOutcome::as_str) {
+        let count = preparations.get(outcome).copied().unwrap_or_default();
+        samples.counter(&f::PREPARATIONS, &[outcome], count);
     }
     samples.gauge(&f::PREPARING, &[], shared.preparing().len());
     samples.gauge(&f::DRAINING, &[], shared.draining.versions().len());

@@ -11,7 +11,7 @@ use plugbay_core::CallErrorKind;
 use plugbay_telemetry::Samples;
 
 use super::families as f;
-use crate::set::{Generation, Live, Row, Running, Totals, Trial};
+use crate::set::{Generation, Live, Row, Running, Totals, Trial, histogram};
 use crate::status::{PluginState, state};
 
 /// The outcomes that are no failure.
@@ -35,6 +35,7 @@ pub(super) fn collect(samples: &mut Samples, rows: &[Row], generation: &Generati
         samples.gauge(&f::WAITING, &version, sum(|live| live.stats.waiting));
         samples.gauge(&f::INSTANCES, &version, sum(|live| live.stats.instances));
         samples.gauge(&f::MEMORY, &version, sum(|live| live.stats.memory));
+        samples.gauge(&f::PEAK_MEMORY, &version, sum(|live| live.stats.peak_memory));
         if let Some((running, trial)) = serving.get(&(&*row.plugin, row.version.clone()))
             && let Some(live) = row.live.iter().find(|it| is(it, running))
         {
@@ -67,7 +68,7 @@ fn serving(generation: &Generation) -> BTreeMap<(&str, String), (&Running, Optio
 
 fn counters(samples: &mut Samples, version: [&str; 2], totals: &Totals, restarts: u64) {
     let [plugin, number] = version;
-    let Totals { calls, transitions, stats } = totals;
+    let Totals { calls, durations, transitions, stats } = totals;
     samples.counter(&f::CALLS, &[plugin, number, ANSWERED], calls.answered);
     samples.counter(&f::CALLS, &[plugin, number, CANCELLED], calls.cancelled);
     for reason in CallErrorKind::ALL.map(CallErrorKind::reason) {
@@ -76,6 +77,13 @@ fn counters(samples: &mut Samples, version: [&str; 2], totals: &Totals, restarts
             let count = calls.failed.get(reason).copied().unwrap_or_default();
             samples.counter(&f::CALLS, &[plugin, number, reason], count);
         }
+    }
+    samples.histogram(&f::DURATION, &version, histogram(durations));
+    if !stats.waited.is_empty() {
+        samples.histogram(&f::WAITED, &version, histogram(&stats.waited));
+    }
+    if let Some(seconds) = stats.cpu_seconds {
+        samples.counter(&f::CPU, &version, seconds);
     }
     samples.counter(&f::INSTANTIATIONS, &version, stats.instantiations);
     samples.counter(&f::DISCARDED, &version, stats.discarded);

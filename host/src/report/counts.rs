@@ -1,10 +1,10 @@
 //! Counts of what the reconciler and the journal do, made where it happens: a subscriber may lag.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use plugbay_core::Reason;
+use plugbay_core::{Durations, Reason};
 
 use super::summary::Report;
 
@@ -19,41 +19,6 @@ impl WordCounts {
 
     /// The counts so far, by word. Words that were never counted are missing.
     pub(crate) fn all(&self) -> BTreeMap<&'static str, u64> {
-        lock(&self.0).clone()
-    }
-}
-
-/// How often something took how long.
-#[derive(Default)]
-pub(crate) struct DurationCounts(Mutex<Durations>);
-
-/// Durations by size.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Durations {
-    /// The sum in seconds.
-    pub(crate) sum: f64,
-    /// How many took at most [`DurationCounts::BOUNDS`], each in the smallest bound alone.
-    pub(crate) within: [u64; DurationCounts::BOUNDS.len()],
-    /// How many took longer.
-    pub(crate) above: u64,
-}
-
-impl DurationCounts {
-    /// The upper bounds, in seconds.
-    pub(crate) const BOUNDS: [f64; 14] =
-        [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
-
-    pub(crate) fn add(&self, took: Duration) {
-        let seconds = took.as_secs_f64();
-        let mut durations = lock(&self.0);
-        durations.sum += seconds;
-        match Self::BOUNDS.iter().position(|bound| seconds <= *bound) {
-            Some(bound) => durations.within[bound] += 1,
-            None => durations.above += 1,
-        }
-    }
-
-    pub(crate) fn all(&self) -> Durations {
         lock(&self.0).clone()
     }
 }
@@ -120,16 +85,44 @@ impl RegisterOutcome {
     }
 }
 
+/// The result of preparing an artifact, such as compiling it, as one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PreparationOutcome {
+    /// Plugins can be started from it.
+    Prepared,
+    /// It is refused.
+    Refused,
+    /// The file changed meanwhile.
+    Changed,
+    /// It was not necessary: a plugin was started from an artifact that was prepared for another start.
+    Shared,
+}
+
+impl PreparationOutcome {
+    pub(crate) const ALL: [Self; 4] = [Self::Prepared, Self::Refused, Self::Changed, Self::Shared];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepared => "prepared",
+            Self::Refused => "refused",
+            Self::Changed => "changed",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// The counts of one host.
 #[derive(Default)]
 pub(crate) struct HostCounts {
     /// Reconciliations by [`ReloadOutcome`].
     pub(crate) reloads: WordCounts,
-    pub(crate) reload_durations: DurationCounts,
+    pub(crate) reload_durations: Durations,
     /// Registrations by [`RegisterOutcome`].
     pub(crate) registrations: WordCounts,
     /// New rejections by reason.
     pub(crate) rejections: WordCounts,
+    /// Preparations of artifacts, by [`PreparationOutcome`].
+    pub(crate) preparations: Arc<WordCounts>,
 }
 
 impl HostCounts {
@@ -167,18 +160,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_counted_in_the_smallest_bound_that_holds_them() {
-        let counts = DurationCounts::default();
-        for millis in [1, 2, 60_000, 60_001] {
-            counts.add(Duration::from_millis(millis));
-        }
-        let durations = counts.all();
-        assert_eq!((durations.within[0], durations.within[1], durations.within[13]), (1, 1, 1));
-        assert_eq!(durations.above, 1);
-        assert!((durations.sum - 120.004).abs() < 1e-9);
-    }
-
-    #[test]
     fn a_reconciliation_that_changed_nothing_is_counted_too() {
         let counts = HostCounts::default();
         let report = Report {
@@ -194,6 +175,6 @@ mod tests {
         counts.reloaded(&Report { published: true, ..report }, Duration::ZERO);
         let all = [("preparing", 1), ("published", 1), ("unchanged", 1)];
         assert_eq!(counts.reloads.all(), all.into());
-        assert_eq!(counts.reload_durations.all().within[0], 3);
+        assert_eq!(counts.reload_durations.stats().count, 3);
     }
 }

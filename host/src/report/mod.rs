@@ -20,7 +20,7 @@ pub mod timestamp;
 mod warning;
 
 pub(crate) use self::counts::{
-    DurationCounts, HostCounts, RegisterOutcome, ReloadOutcome, WordCounts,
+    HostCounts, PreparationOutcome, RegisterOutcome, ReloadOutcome, WordCounts,
 };
 pub(crate) use self::journal::Journal;
 pub use self::journal::{Event, Events, Missed};

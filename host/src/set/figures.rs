@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use plugbay_core::{Bucket, MetricValue, PluginStats};
+use plugbay_core::{Bucket, DurationStats, MetricValue, PluginStats};
 use plugbay_telemetry::Histogram;
 
 use super::tally::{CallStatus, Tally};
@@ -27,6 +27,10 @@ pub(crate) struct Figures {
 pub(crate) struct StatCounts {
     pub(crate) instantiations: u64,
     pub(crate) discarded: u64,
+    /// `None` if the runtime cannot tell.
+    pub(crate) cpu_seconds: Option<f64>,
+    /// How long calls waited for an instance.
+    pub(crate) waited: DurationStats,
     pub(crate) denied: BTreeMap<Cow<'static, str>, u64>,
     pub(crate) limited: BTreeMap<Cow<'static, str>, u64>,
     /// The plugin's own counters.
@@ -39,6 +43,8 @@ pub(crate) struct StatCounts {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Totals {
     pub(crate) calls: CallStatus,
+    /// How long calls took.
+    pub(crate) durations: DurationStats,
     pub(crate) transitions: BTreeMap<&'static str, u64>,
     pub(crate) stats: StatCounts,
 }
@@ -53,6 +59,7 @@ impl Figures {
     pub(crate) fn totals(&self) -> Totals {
         Totals {
             calls: self.tally.status(),
+            durations: self.tally.durations(),
             transitions: self.transitions.all(),
             stats: self.stats().clone(),
         }
@@ -69,6 +76,12 @@ impl StatCounts {
     fn raise(&mut self, stats: &PluginStats) {
         raise(&mut self.instantiations, stats.instantiations);
         raise(&mut self.discarded, stats.discarded);
+        if let Some(read) = stats.cpu_seconds {
+            self.cpu_seconds = Some(self.cpu_seconds.map_or(read, |known| known.max(read)));
+        }
+        if stats.waited.count >= self.waited.count {
+            self.waited.clone_from(&stats.waited);
+        }
         for (known, read) in
             [(&mut self.denied, &stats.denied), (&mut self.limited, &stats.limited)]
         {
@@ -84,7 +97,7 @@ impl StatCounts {
                     None => drop(self.guest.insert(name.clone(), *value)),
                 },
                 MetricValue::Histogram { buckets, sum, count } => {
-                    let read = histogram(buckets, *sum, *count);
+                    let read = in_each(buckets, *sum, *count);
                     let known = self.histograms.get(name).map_or(0, Histogram::count);
                     if read.count() >= known {
                         self.histograms.insert(name.clone(), read);
@@ -96,8 +109,13 @@ impl StatCounts {
     }
 }
 
+/// Durations as a histogram.
+pub(crate) fn histogram(durations: &DurationStats) -> Histogram {
+    in_each(&durations.buckets, durations.sum, durations.count)
+}
+
 /// The buckets of the status count what is below their bound, and those of an exposition what is in them alone.
-fn histogram(buckets: &[Bucket], sum: f64, count: u64) -> Histogram {
+fn in_each(buckets: &[Bucket], sum: f64, count: u64) -> Histogram {
     let mut below = 0;
     let alone = buckets.iter().map(|bucket| {
         let alone = bucket.count.saturating_sub(below);
@@ -115,13 +133,18 @@ fn raise(count: &mut u64, read: u64) {
 impl Totals {
     /// Adds the counts of another run of the same version.
     pub(crate) fn add(&mut self, other: &Self) {
-        let Self { calls, transitions, stats } = self;
+        let Self { calls, durations, transitions, stats } = self;
         calls.answered += other.calls.answered;
         calls.cancelled += other.calls.cancelled;
         add(&mut calls.failed, &other.calls.failed);
+        durations.add(&other.durations);
         add(transitions, &other.transitions);
         stats.instantiations += other.stats.instantiations;
         stats.discarded += other.stats.discarded;
+        if let Some(more) = other.stats.cpu_seconds {
+            *stats.cpu_seconds.get_or_insert_default() += more;
+        }
+        stats.waited.add(&other.stats.waited);
         add(&mut stats.denied, &other.stats.denied);
         add(&mut stats.limited, &other.stats.limited);
         for (name, count) in &other.stats.guest {
@@ -160,13 +183,16 @@ fn add<K: Ord + Clone>(to: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use plugbay_core::GuestMetric;
 
     use super::*;
 
     fn stats(instantiations: u64, hits: u64) -> PluginStats {
         let metrics = vec![GuestMetric::counter("hits", hits)];
-        PluginStats { instantiations, metrics, ..PluginStats::default() }
+        let cpu_seconds = Some(0.25);
+        PluginStats { instantiations, cpu_seconds, metrics, ..PluginStats::default() }
     }
 
     #[test]
@@ -213,6 +239,7 @@ mod tests {
         for _ in 0..2 {
             let figures = Figures::default();
             figures.tally.answered();
+            figures.tally.took(Duration::from_millis(3));
             figures.tally.failed("trap");
             figures.transitions.add("unhealthy");
             figures.keep(&stats(1, u64::MAX));
@@ -220,6 +247,7 @@ mod tests {
         }
         assert_eq!((all.calls.answered, all.calls.failed["trap"]), (2, 2));
         assert_eq!((all.transitions["unhealthy"], all.stats.instantiations), (2, 2));
+        assert_eq!((all.durations.count, all.stats.cpu_seconds), (2, Some(0.5)));
         assert_eq!(all.stats.guest["hits"], u64::MAX);
     }
 }

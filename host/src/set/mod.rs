@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `identity`, `offer` | the identity of a plugin; a described artifact; a plugin that should run |
 //! | `running`, `hosted`, `dedicated` | a started plugin version, and the thread that frees it |
-//! | `tally`, `health` | the results of its calls and of its health checks |
+//! | `tally`, `health` | the results and durations of its calls, and the results of its health checks |
 //! | `figures`, `ledger`, `counts` | the counts of a version, those of all versions that ever were, and those of no version |
 //! | `member`, `trial` | a plugin in a generation, and its new version on trial |
 //! | `capability`, `retries` | the providers of a capability, and how calls are distributed among them |
@@ -36,7 +36,7 @@ mod trial;
 
 pub(crate) use self::capability::{Balancing, Capability, Rule, Target};
 pub(crate) use self::dedicated::spawn_dedicated;
-pub(crate) use self::figures::Totals;
+pub(crate) use self::figures::{Totals, histogram};
 pub(crate) use self::generation::Generation;
 pub(crate) use self::health::HealthRecord;
 pub use self::health::HealthStatus;

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use plugbay::metrics::{Collector, Collectors, Described, Family, Format, RegisterError, Samples};
 use plugbay::{BuildError, CallErrorKind, Host};
+use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use crate::support::puppet::{Puppets, Script, puppet};
 use crate::support::{Site, place, until};
@@ -127,6 +129,11 @@ fn the_counts_of_a_version_go_on_when_it_is_started_again() {
         assert!(site.reconcile().published);
         assert_none_goes_back(&now, &scrape(&site));
     }
+    // The artifact was prepared once.
+    let prepared = |outcome: &str| {
+        scrape(&site)[&format!("plugbay_preparations_total{{outcome=\"{outcome}\"}}")]
+    };
+    assert_eq!((prepared("prepared"), prepared("shared")), (1.0, 5.0));
     // Back to an earlier version: its counts are still known.
     swap(&site, "a", "2.0.0");
     assert_eq!(scrape(&site)[&answered], 5.0);
@@ -176,6 +183,76 @@ fn plugins_that_disagree_on_a_kind_keep_their_series() {
         assert!(now.contains(&gauge), "{now}");
         assert!(now.contains("# TYPE plugbay_guest_calls_total unknown\n"), "{now}");
     }
+}
+
+#[test]
+fn the_time_of_a_components_calls_is_counted_whatever_their_result() {
+    let spins = Guest::both("spins").on(Export::Encode, Behaviour::Spin);
+    let spins = spins.on(Export::Handle, Behaviour::Spin);
+    let site = place()
+        .plugin("spins.wasm", spins)
+        .plugin("works.wasm", Guest::codec("works"))
+        .config("[plugins.spins]\ncpu = \"100ms\"\n")
+        .unwatched()
+        .host();
+    let series =
+        |name: &str, plugin: &str| format!("{name}{{plugin=\"{plugin}\",version=\"1.0.0\"}}");
+    // On the caller's stack, and on a fiber.
+    site.codec("spins").unwrap().encode_document(b"in").unwrap_err();
+    site.handle("spins", "in").unwrap_err();
+    for _ in 0..1_000 {
+        site.encode("works");
+    }
+    let now = scrape(&site);
+    let duration =
+        |part: &str, plugin| now[&series(&format!("plugbay_call_duration_seconds_{part}"), plugin)];
+    assert_eq!(duration("count", "spins"), 2.0);
+    let (took, cpu) =
+        (duration("sum", "spins"), series("plugbay_plugin_cpu_seconds_total", "spins"));
+    assert!(took >= 0.2, "{took}");
+    assert!(now[&cpu] >= 0.15 && now[&cpu] <= took + 0.05, "{} of {took}", now[&cpu]);
+    let short =
+        "plugbay_call_duration_seconds_bucket{plugin=\"spins\",version=\"1.0.0\",le=\"0.05\"}";
+    assert_eq!(now[short], 0.0);
+    // One in 17 is timed, and counts for 17.
+    assert_eq!(duration("count", "works"), 1.0 + 17.0 * 58.0);
+    let cpu = now[&series("plugbay_plugin_cpu_seconds_total", "works")];
+    assert!(cpu > 0.0 && cpu < 10.0, "{cpu}");
+}
+
+#[test]
+fn waits_for_an_instance_and_the_peak_of_the_memory_are_kept() {
+    let waits =
+        Guest::handler("waits").on(Export::Handle, Behaviour::Wait(Duration::from_millis(50)));
+    let bomb = Behaviour::GrowMemory { pages: 16 };
+    let site = place()
+        .plugin("waits.wasm", waits)
+        .plugin("bomb.wasm", Guest::codec("bomb").on(Export::Encode, bomb))
+        .config("[plugins.waits]\ninstances = 1\n[plugins.bomb]\nmemory = \"8MiB\"\n")
+        .unwatched()
+        .host();
+    let queue = "plugbay_call_queue_seconds_count{plugin=\"waits\",version=\"1.0.0\"}";
+    site.handle("waits", "in").unwrap();
+    assert_eq!(scrape(&site).get(queue), None, "it did not have to wait");
+    until("two calls meet", || {
+        thread::scope(|scope| {
+            let calls = [(); 2].map(|()| scope.spawn(|| site.handle("waits", "in").unwrap()));
+            for call in calls {
+                call.join().unwrap();
+            }
+        });
+        scrape(&site).get(queue).is_some_and(|count| *count >= 1.0)
+    });
+    let now = scrape(&site);
+    assert!(now[&queue.replace("_count", "_sum")] > 0.0);
+
+    let of_bomb = |now: &Series, what: &str| {
+        now[&format!("plugbay_plugin_memory{what}_bytes{{plugin=\"bomb\",version=\"1.0.0\"}}")]
+    };
+    site.codec("bomb").unwrap().encode_document(b"in").unwrap_err();
+    let now = scrape(&site);
+    let (memory, peak) = (of_bomb(&now, ""), of_bomb(&now, "_peak"));
+    assert!(peak > 6e6 && peak <= f64::from(8 << 20) && memory < peak, "{memory} of {peak}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Instant;
 
-use crate::CallError;
 use crate::wait_queue::{WaitError, WaitQueue, overloaded};
+use crate::{CallError, DurationStats};
 
 /// A number of places, at least one, and the queue of the calls that wait for one.
 ///
@@ -60,6 +60,12 @@ impl Bulkhead {
     #[must_use]
     pub fn waiting(&self) -> u32 {
         self.queue.waiting()
+    }
+
+    /// How long calls waited that had to, and wait no more.
+    #[must_use]
+    pub fn waited(&self) -> DurationStats {
+        self.queue.waited()
     }
 
     /// Takes a place, waiting for one on the caller's thread until `deadline`.

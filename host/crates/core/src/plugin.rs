@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Artifact, CallError, Description, GuestMetric, Isolation, Observer, Policy, Provider, Refusal,
-    Source, cut,
+    Artifact, CallError, Description, DurationStats, GuestMetric, Isolation, Observer, Policy,
+    Provider, Refusal, Source, cut,
 };
 
 /// A file's name is cut to this many bytes where it stands for a plugin.
@@ -170,10 +170,20 @@ pub struct PluginStats {
     pub instantiations: u64,
     /// Instances discarded after a trap or an exceeded limit.
     pub discarded: u64,
-    /// Bytes of linear memory over all instances.
+    /// Bytes of linear memory over all instances; of a worker process, its memory.
     pub memory: u64,
+    /// The most that `memory` has been.
+    #[serde(default)]
+    pub peak_memory: u64,
+    /// The CPU time of the plugin's calls, in seconds, as far as the runtime can tell it from that of the host.
+    /// The runtime may estimate that of short calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
     /// Calls that wait for an instance.
     pub waiting: u64,
+    /// How long those calls waited that had to wait for an instance, whether they got one or not.
+    #[serde(default, skip_serializing_if = "DurationStats::is_empty")]
+    pub waited: DurationStats,
     /// Attempts to use something that is not granted, by grant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub denied: BTreeMap<Cow<'static, str>, u64>,

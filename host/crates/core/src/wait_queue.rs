@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use event_listener::{Event, EventListener, IntoNotification as _, Listener as _};
 
-use crate::{CallError, CallErrorKind, Cancel};
+use crate::{CallError, CallErrorKind, Cancel, DurationStats, Durations};
 
 /// How often a caller that waits on a thread checks whether its call was cancelled.
 pub const CANCEL_CHECK: Duration = Duration::from_millis(50);
@@ -30,6 +30,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct WaitQueue {
     bound: u32,
     waiting: AtomicU32,
+    waited: Durations,
     freed: Event,
 }
 
@@ -48,7 +49,7 @@ impl WaitQueue {
     /// A queue in which at most `bound` callers wait.
     #[must_use]
     pub const fn new(bound: u32) -> Self {
-        Self { bound, waiting: AtomicU32::new(0), freed: Event::new() }
+        Self { bound, waiting: AtomicU32::new(0), waited: Durations::new(), freed: Event::new() }
     }
 
     /// The maximum number of callers that wait.
@@ -61,6 +62,12 @@ impl WaitQueue {
     #[must_use]
     pub fn waiting(&self) -> u32 {
         self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// How long callers waited that had to, and wait no more.
+    #[must_use]
+    pub fn waited(&self) -> DurationStats {
+        self.waited.stats()
     }
 
     /// Wakes one waiter, if there is one. Must be called after a resource was returned by an atomic
@@ -148,18 +155,24 @@ impl WaitQueue {
     fn join(&self) -> Result<Waiter<'_>, WaitError> {
         let more = |waiting: u32| (waiting < self.bound).then_some(waiting + 1);
         let joined = self.waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
-        joined.map(|_| Waiter(self)).map_err(|_| WaitError::Full)
+        match joined {
+            Ok(_) => Ok(Waiter { queue: self, since: Instant::now() }),
+            Err(_) => Err(WaitError::Full),
+        }
     }
 }
 
 /// A caller in the queue. It counts until it is dropped, so that a caller that was woken but found
 /// nothing free keeps its place.
-struct Waiter<'a>(&'a WaitQueue);
+struct Waiter<'a> {
+    queue: &'a WaitQueue,
+    since: Instant,
+}
 
 impl Waiter<'_> {
     /// Begins to listen. The caller must then try once more before it waits.
     fn listen(&self) -> EventListener {
-        let listener = self.0.freed.listen();
+        let listener = self.queue.freed.listen();
         fence(Ordering::SeqCst);
         listener
     }
@@ -167,7 +180,8 @@ impl Waiter<'_> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.queue.waited.add(self.since.elapsed());
+        self.queue.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -236,12 +250,15 @@ mod tests {
         let begun = Instant::now();
         assert_eq!(places.wait(LONG), Err(WaitError::Full));
         assert!(begun.elapsed() < LONG, "it waited");
+        assert!(places.queue.waited().is_empty());
 
         let places = Places::new(0, 1);
         let begun = Instant::now();
         assert_eq!(places.wait(Duration::from_millis(30)), Err(WaitError::Late));
         assert!(begun.elapsed() >= Duration::from_millis(30));
         assert_eq!(places.queue.waiting(), 0);
+        let waited = places.queue.waited();
+        assert!(waited.count == 1 && (0.03..20.0).contains(&waited.sum), "{waited:?}");
     }
 
     #[test]

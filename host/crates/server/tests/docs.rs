@@ -73,6 +73,11 @@ fn metrics() {
 }
 
 #[test]
+fn observing() {
+    run("docs/observing.md");
+}
+
+#[test]
 fn embedding() {
     run("docs/embedding.md");
 }
@@ -115,6 +120,7 @@ fn every_guide_has_a_test() {
         "embedding.md",
         "getting-started.md",
         "metrics.md",
+        "observing.md",
         "operating.md",
         "writing-a-plugin.md",
     ];
@@ -261,6 +267,7 @@ impl Terminals {
         let plugins = folder.path().join("target/plugins");
         fs::create_dir_all(&plugins).unwrap();
         fs::copy(root().join("config.toml"), folder.path().join("config.toml")).unwrap();
+        copy_all(&root().join("deploy/prometheus"), &folder.path().join("deploy/prometheus"));
         // The plugins of the guides are generated here; the README uses the real ones, if they are
         // built.
         let components = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("plugins");
@@ -583,6 +590,15 @@ fn copy_components(from: &Path, to: &Path) -> usize {
         fs::copy(file, to.join(file.file_name().unwrap())).unwrap();
     }
     files.len()
+}
+
+/// Copies the files of a folder.
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let file = entry.unwrap().path();
+        fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    }
 }
 
 /// Writes components that answer like the plugins of the guides, without a build.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use plugbay_abi::{Error, ErrorKind};
 use plugbay_core::{
-    Bulkhead, CallError, CallErrorKind, CapabilityDescription, Context, Description, Plugin,
-    PluginStats, Policy, Provider, Reason, Refusal, StartPlugin,
+    Bulkhead, CallError, CallErrorKind, CapabilityDescription, Context, Description, DurationStats,
+    Plugin, PluginStats, Policy, Provider, Reason, Refusal, StartPlugin,
 };
 use tokio::runtime::Handle;
 
@@ -193,11 +193,16 @@ impl Plugin for InProcessPlugin {
     }
 
     fn stats(&self) -> PluginStats {
+        let mut waited = DurationStats::default();
+        for bulkhead in self.callee.bulkheads.values() {
+            waited.add(&bulkhead.waited());
+        }
         PluginStats {
             instances: self.callee.instance.current().is_some().into(),
             instantiations: self.callee.factory.created.load(Ordering::Relaxed),
             discarded: self.callee.instance.discarded(),
             waiting: self.callee.bulkheads.values().map(|it| u64::from(it.waiting())).sum(),
+            waited,
             limited: self.callee.factory.ledger.limited(),
             metrics: self.callee.factory.ledger.metrics.snapshot(),
             ..PluginStats::default()

@@ -32,6 +32,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct { const uint8_t *ptr; size_t len; } bytes;
@@ -501,6 +502,10 @@ static uint32_t decode(void *instance, host host, uint32_t index, bytes input, b
         return text(out, OK, "deaf");
     }
     if (starts(input, "slow")) usleep(300000);
+    if (starts(input, "compute")) {
+        const clock_t begun = clock();
+        while (clock() - begun < CLOCKS_PER_SEC / 5) {}
+    }
     if (starts(input, "hog")) {
         size_t taken = hog(SIZE_MAX);
         char message[64];

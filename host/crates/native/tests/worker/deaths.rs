@@ -30,6 +30,7 @@ tests!(
     restarts_back_off_and_end,
     a_panic_of_the_host_is_an_error_of_the_nested_call,
     a_hundred_kills_under_load_lose_no_call,
+    what_workers_have_used_outlives_them,
 );
 
 fn a_crash_names_the_plugin_and_the_signal() {
@@ -53,6 +54,19 @@ fn a_crash_names_the_plugin_and_the_signal() {
         assert_eq!(host.plugin.stats().instantiations, 2);
         assert_eq!(host.plugin.stats().discarded, 1);
     }
+}
+
+fn what_workers_have_used_outlives_them() {
+    let host = Host::new();
+    host.tell("compute");
+    let used = || host.plugin.stats();
+    let (first, memory) = (used().cpu_seconds.unwrap(), used().memory);
+    assert!((0.15..10.0).contains(&first) && memory > 0, "{first} s, {memory} bytes");
+    host.fails("abort");
+    eventually("the worker to be replaced", || host.ask("compute").ok());
+    let second = used().cpu_seconds.unwrap();
+    assert!((first + 0.15..20.0).contains(&second), "{second} s after {first} s");
+    assert!(used().peak_memory >= memory);
 }
 
 fn a_hanging_worker_is_killed_and_its_other_calls_name_the_cause() {

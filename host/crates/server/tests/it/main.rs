@@ -25,6 +25,7 @@ mod metrics;
 mod native;
 mod nested;
 #[cfg(unix)]
+mod observe;
 mod operate;
 mod routes;
 #[cfg(unix)]

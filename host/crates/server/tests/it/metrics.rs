@@ -129,14 +129,14 @@ async fn openmetrics_is_written_if_it_is_asked_for() {
 }
 
 /// A Prometheus that scrapes one target every second. Ends when it is dropped.
-struct Prometheus {
+pub(super) struct Prometheus {
     child: Child,
     address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Prometheus {
-    fn of(target: SocketAddr) -> Self {
+    pub(super) fn of(target: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: plugbay\n  \
@@ -160,7 +160,7 @@ impl Prometheus {
     }
 
     /// The values that a query finds, as JSON; `None` while it does not answer.
-    async fn query(&self, query: &str) -> Option<Vec<serde_json::Value>> {
+    pub(super) async fn query(&self, query: &str) -> Option<Vec<serde_json::Value>> {
         let path = format!("/api/v1/query?query={query}");
         let answer = try_ask(self.address, "GET", &path, &[], Vec::new()).await.ok()?;
         serde_json::from_slice::<serde_json::Value>(&answer.body).ok()?["data"]["result"]

@@ -282,7 +282,14 @@ impl<K: WasmKind> Calls<K> {
         }
         let (store, guest) = self.guest(instance)?;
         let result = match function(store, guest) {
-            Ok(function) => metered(function.call_async(&mut *store, params)).await,
+            Ok(function) => {
+                let call = async {
+                    let result = function.call_async(&mut *store, params).await;
+                    store.data_mut().clock.charge_rest();
+                    result
+                };
+                metered(call).await
+            }
             Err(error) => Err(error),
         };
         match store.data_mut().end().and(result) {

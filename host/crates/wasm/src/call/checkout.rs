@@ -138,6 +138,7 @@ impl<'a> Checkout<'a> {
     #[inline]
     pub(crate) fn done(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
+        self.plugin.count_cpu(&mut instance);
         if self.plugin.wants.services {
             instance.clear_context();
         }
@@ -153,7 +154,8 @@ impl<'a> Checkout<'a> {
 
 impl Drop for Checkout<'_> {
     fn drop(&mut self) {
-        if let Some(instance) = self.instance.take() {
+        if let Some(mut instance) = self.instance.take() {
+            self.plugin.count_cpu(&mut instance);
             drop(instance);
             self.plugin.discard();
         }

@@ -5,7 +5,7 @@ use wasmtime::Store;
 use wasmtime::component;
 
 use super::guest::AnyGuest;
-use crate::sandbox::clock::Allowance;
+use crate::sandbox::clock::{Allowance, SAMPLE};
 use crate::sandbox::state::State;
 
 /// An instance that is initialised, or about to be. Exactly one owner at any time.
@@ -41,6 +41,9 @@ impl Instance {
         state.begin(allowed, on_fiber);
         state.clock.set_cancel(context);
         self.calls += 1;
+        if !on_fiber && self.calls.is_multiple_of(SAMPLE.into()) {
+            state.clock.sample();
+        }
     }
 
     /// Sets the caller's services, until [`Instance::clear_context`].

@@ -47,6 +47,8 @@ pub(crate) struct Instances {
     pub(crate) pool: Pool,
     pub(crate) instantiations: AtomicU64,
     pub(crate) discarded: AtomicU64,
+    /// The CPU time of its calls, in nanoseconds, as its clocks estimate it.
+    pub(crate) cpu: AtomicU64,
 }
 
 impl Instances {
@@ -214,6 +216,16 @@ impl Instances {
         }
         let mut retiring = Retiring { plugin: Arc::clone(self), instance: Some(instance) };
         self.tokio.spawn_blocking(move || retiring.call_shutdown());
+    }
+
+    /// Adds the CPU time of a call that ends.
+    #[inline]
+    pub(crate) fn count_cpu(&self, instance: &mut Instance) {
+        let spent = instance.store.data_mut().clock.spent();
+        if !spent.is_zero() {
+            let nanos = u64::try_from(spent.as_nanos()).unwrap_or_default();
+            self.cpu.fetch_add(nanos, Ordering::Relaxed);
+        }
     }
 
     /// Counts an instance that was dropped because its call did not return.

@@ -100,7 +100,12 @@ impl Plugin for WasmPlugin {
             instantiations: instances.instantiations.load(Ordering::Relaxed),
             discarded: instances.discarded.load(Ordering::Relaxed),
             memory: instances.budget.used(),
+            peak_memory: instances.budget.peak(),
+            cpu_seconds: Some(
+                Duration::from_nanos(instances.cpu.load(Ordering::Relaxed)).as_secs_f64(),
+            ),
             waiting: instances.pool.waiters.waiting().into(),
+            waited: instances.pool.waiters.waited(),
             denied: instances.sandbox.denied_counts(),
             limited: instances.sandbox.limited_counts(),
             metrics: instances.metrics.snapshot(),

@@ -188,6 +188,7 @@ impl Prepared for WasmPrepared {
             pool: Pool::new(start.policy.instances, start.policy.queue),
             instantiations: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
+            cpu: AtomicU64::new(0),
             policy: start.policy,
         };
         let plugin = WasmPlugin {

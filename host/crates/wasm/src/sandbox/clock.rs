@@ -2,6 +2,10 @@
 //!
 //! On the caller's stack, no clock is read before the first tick, or before the guest asks for the time that is
 //! left, so that a call which returns earlier pays for none. Each tick then checks both limits, and the cancellation.
+//!
+//! What the calls of a plugin have used altogether is a figure for its operator. A call on a fiber counts with the
+//! time of its polls, and one that saw a tick with its CPU time. Of the others, which end within a millisecond,
+//! one in [`SAMPLE`] is timed, and counts for as many.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +16,9 @@ use crate::ticker::TICK;
 
 /// A limit of CPU time is near when the wall time of the polls is one part of the limit in this many.
 const NEAR: u32 = 8;
+/// One in this many short calls on the caller's stack is timed. A prime number: if the calls of an instance take
+/// turns in a pattern, such as encode and decode, each of them is timed in turn.
+pub(crate) const SAMPLE: u32 = 17;
 
 /// The limits of one call, and the CPU time that it has used.
 #[derive(Debug, Default)]
@@ -24,6 +31,8 @@ pub(crate) struct Clock {
     polled: Duration,
     /// CPU time of the thread at the last tick of a call on the caller's stack.
     seen: Option<Duration>,
+    /// When a call began that is timed to estimate the time of others.
+    sampled: Option<Instant>,
     /// Wall time that the call may take, counted from the first time that a clock is read.
     wall: Duration,
     /// The call's deadline; `None` if no clock was read for it yet.
@@ -86,11 +95,44 @@ impl Clock {
         self.used = Duration::ZERO;
         self.polled = Duration::ZERO;
         self.seen = None;
+        self.sampled = None;
         self.wall = wall;
         self.ends = ends;
         self.settled = false;
         self.cancel = None;
         self.stopped = None;
+    }
+
+    /// Times a call on the caller's stack, for [`Clock::spent`].
+    #[cold]
+    pub(crate) fn sample(&mut self) {
+        self.sampled = Some(Instant::now());
+    }
+
+    /// Charges a call on a fiber for its time since the last tick. Called within its last poll.
+    pub(crate) fn charge_rest(&mut self) {
+        self.used = self.used.saturating_add(self.take_cpu_time());
+    }
+
+    /// The time that a call which ends counts for in the plugin's CPU time. For most short calls on the
+    /// caller's stack this is zero, and for a few that of many.
+    #[inline]
+    pub(crate) fn spent(&mut self) -> Duration {
+        if self.began.is_none() && self.seen.is_none() && self.sampled.is_none() {
+            return Duration::ZERO;
+        }
+        self.measured()
+    }
+
+    #[cold]
+    fn measured(&mut self) -> Duration {
+        if self.began.is_some() {
+            self.used.saturating_add(self.polled)
+        } else if self.seen.is_some() {
+            self.used.saturating_add(self.take_cpu_time())
+        } else {
+            self.sampled.map_or(Duration::ZERO, |began| began.elapsed().saturating_mul(SAMPLE))
+        }
     }
 
     /// Stops the call at the first tick after its caller has cancelled it.

@@ -12,25 +12,33 @@ pub(crate) const RESOURCES: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: AtomicU64,
+    /// The most that `used` has been.
+    peak: AtomicU64,
     limit: u64,
 }
 
 impl Budget {
     pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { used: AtomicU64::new(0), limit })
+        Arc::new(Self { used: AtomicU64::new(0), peak: AtomicU64::new(0), limit })
     }
 
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// The most that was used at once.
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
     fn reserve(&self, bytes: u64) -> bool {
-        // Relaxed: no other memory depends on the counter.
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|&total| total <= self.limit)
-            })
-            .is_ok()
+        let more = |used: u64| used.checked_add(bytes).filter(|&total| total <= self.limit);
+        // Relaxed: no other memory depends on the counters.
+        let Ok(used) = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) else {
+            return false;
+        };
+        self.peak.fetch_max(used + bytes, Ordering::Relaxed);
+        true
     }
 
     fn release(&self, bytes: u64) {

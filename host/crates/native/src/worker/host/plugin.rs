@@ -167,12 +167,17 @@ impl Plugin for ProcessPlugin {
 
     fn stats(&self) -> PluginStats {
         let process = self.callee.supervisor.process();
+        let usage = process.as_ref().and_then(|process| process.usage());
+        let spent = self.callee.supervisor.spent();
         PluginStats {
             instances: process.is_some().into(),
             instantiations: self.callee.supervisor.instantiations.load(Ordering::Relaxed),
             discarded: self.callee.supervisor.discarded.load(Ordering::Relaxed),
-            memory: process.and_then(|process| process.usage()).map_or(0, |usage| usage.memory),
+            memory: usage.map_or(0, |usage| usage.memory),
+            peak_memory: spent.peak_memory,
+            cpu_seconds: Some(spent.cpu.as_secs_f64()),
             waiting: self.callee.supervisor.waiting(),
+            waited: self.callee.supervisor.bulkhead.waited(),
             limited: self.callee.supervisor.ledger.limited(),
             metrics: self.callee.supervisor.ledger.metrics.snapshot(),
             worker: Some(self.state().status()),

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -17,7 +18,7 @@ use rustix::process::{
 
 use super::death::{Death, death};
 use super::output::Output;
-use super::usage::{self, Bounds, Usage};
+use super::usage::{self, Bounds, Spent, Usage};
 
 /// How often the host looks at what a worker uses.
 pub(super) const TICK: Duration = Duration::from_millis(250);
@@ -36,6 +37,8 @@ pub(super) struct Process {
     bounds: Bounds,
     /// Why the host killed it, if it did.
     kill_reason: Mutex<Option<Death>>,
+    /// The most memory that was seen.
+    peak_memory: AtomicU64,
 }
 
 impl Process {
@@ -47,6 +50,7 @@ impl Process {
             output,
             bounds,
             kill_reason: Mutex::new(None),
+            peak_memory: AtomicU64::new(0),
         }
     }
 
@@ -94,7 +98,17 @@ impl Process {
 
     /// What the worker uses; `None` if it is dead, or if the system does not say.
     pub(super) fn usage(&self) -> Option<Usage> {
-        usage::of(self.id())
+        let usage = usage::of(self.id())?;
+        self.peak_memory.fetch_max(usage.memory, Ordering::Relaxed);
+        Some(usage)
+    }
+
+    /// What the worker has used since it was started. Its CPU time is zero once it is reaped.
+    pub(super) fn spent(&self) -> Spent {
+        // Another process may have the number of one that was reaped.
+        let child = self.child();
+        let cpu = child.as_ref().and_then(|_| usage::cpu_time(self.id())).unwrap_or_default();
+        Spent { cpu, peak_memory: self.peak_memory.load(Ordering::Relaxed) }
     }
 
     /// Kills the worker for this reason. The first reason counts.
@@ -119,6 +133,12 @@ impl Process {
         !matches!(retry_on_intr(|| waitid(WaitId::Pid(self.pid), options)), Ok(None))
     }
 
+    /// Kills the worker if it is alive, and waits until it is dead.
+    pub(super) fn kill_and_wait(&self) {
+        self.kill();
+        self.wait();
+    }
+
     /// Kills the worker if it is alive, reaps it, and returns why it ended.
     pub(super) fn end(&self) -> Death {
         self.kill();
@@ -140,12 +160,17 @@ impl Process {
     }
 
     fn reap(&self) -> Option<ExitStatus> {
-        // Another process may have the number of one that was reaped.
-        self.child().as_ref()?;
-        // Waits without reaping, so that the number stays taken and the lock free until it is dead.
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let _ = retry_on_intr(|| waitid(WaitId::Pid(self.pid), options));
+        self.wait();
         self.child().take()?.wait().ok()
+    }
+
+    /// Waits until the worker is dead, without reaping it: its number stays taken, and the lock free.
+    fn wait(&self) {
+        // Another process may have the number of one that was reaped.
+        if self.child().is_some() {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = retry_on_intr(|| waitid(WaitId::Pid(self.pid), options));
+        }
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {

@@ -22,6 +22,7 @@ use plugbay_guard::{RestartRules, Restarts};
 
 use super::death::Death;
 use super::process::Process;
+use super::usage::Spent;
 use crate::ledger::Ledger;
 use crate::worker::link::lane::Lane;
 use crate::worker::state::{Protections, WorkerCommand, WorkerState};
@@ -67,6 +68,8 @@ struct Inner {
     idle: Vec<Lane>,
     /// How many calls wait for a lane.
     waiting: usize,
+    /// What the workers have used that are dead.
+    spent: Spent,
     /// How the worker of an epoch ended.
     death: Option<(u64, Death)>,
     restarts: Restarts,
@@ -96,6 +99,7 @@ impl Supervisor {
             epoch: 0,
             idle: Vec::new(),
             waiting: 0,
+            spent: Spent::default(),
             death: None,
             restarts: Restarts::new(spec.rules),
             is_abandoned: false,
@@ -251,6 +255,20 @@ impl Supervisor {
             }
             State::Broken(death) => WorkerState::Broken { reason: death.message.clone() },
             State::Stopped(_) => WorkerState::Stopped,
+        }
+    }
+
+    /// What all workers have used.
+    pub(super) fn spent(&self) -> Spent {
+        let inner = self.lock();
+        let spent = inner.spent;
+        match &inner.state {
+            State::Running(process, _) | State::Stopped(Some(process)) => {
+                let process = Arc::clone(process);
+                drop(inner);
+                spent.and(process.spent())
+            }
+            _ => spent,
         }
     }
 

@@ -4,6 +4,7 @@
 //! the host reads a worker's usage a few times a second.
 
 use std::fs;
+use std::time::Duration;
 
 use plugbay_core::{CallErrorKind, Policy};
 
@@ -22,6 +23,41 @@ pub(super) struct Usage {
     /// Bytes in memory, in swap, and in page tables.
     pub(super) memory: u64,
     pub(super) threads: u64,
+}
+
+/// What the processes of one plugin have used, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spent {
+    /// CPU time.
+    pub(super) cpu: Duration,
+    /// The most memory of one of them that was seen, in bytes.
+    pub(super) peak_memory: u64,
+}
+
+impl Spent {
+    /// What all of them have used, and one that follows.
+    pub(super) fn and(self, next: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_add(next.cpu),
+            peak_memory: self.peak_memory.max(next.peak_memory),
+        }
+    }
+}
+
+/// The CPU time of the process `pid` and of the processes that it waited for; `None` if it is reaped, or if there
+/// is no `/proc`.
+pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
+    parse_cpu_time(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The fields 14 to 17, `utime` to `cstime`, of `proc_pid_stat(5)`. The second is the name of the program, which may
+/// contain anything, and ends at the last parenthesis.
+fn parse_cpu_time(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let times = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>);
+    let ticks = times.sum::<Result<u64, _>>().ok()?;
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    Some(Duration::from_millis(ticks.saturating_mul(1000) / per_second))
 }
 
 /// What the process `pid` uses; `None` if it is dead, or if there is no `/proc`.
@@ -84,6 +120,15 @@ mod tests {
         assert_eq!(parse(status), Some(Usage { memory: 140 * 1024, threads: 7 }));
         // A dead process has no memory.
         assert_eq!(parse("Name:\tdead\nState:\tZ (zombie)\nThreads:\t1\n"), None);
+    }
+
+    #[test]
+    fn cpu_times_are_found_behind_any_name_of_a_program() {
+        let tick = Duration::from_millis(1000 / rustix::param::clock_ticks_per_second());
+        let stat = "7 (a) 1 (b) S 1 7 7 0 -1 4194560 9 8 7 6 100 20 3 4 20 0 1 0 55 0 0";
+        assert_eq!(parse_cpu_time(stat), Some(tick * 127));
+        assert_eq!(parse_cpu_time("7 (a"), None);
+        assert_eq!(parse_cpu_time("7 (a) S 1 x"), None);
     }
 
     #[test]

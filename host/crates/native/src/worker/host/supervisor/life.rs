@@ -12,6 +12,7 @@ use rustix::io::retry_on_intr;
 use super::super::death::Death;
 use super::super::process::{Process, TICK};
 use super::super::spawn::Started;
+use super::super::usage::Spent;
 use super::{State, Supervisor};
 
 /// How long to wait before the next start after one for which the host lacked something.
@@ -31,14 +32,16 @@ impl Supervisor {
                         first(Ok(()));
                     }
                     watch(&process);
-                    self.record_death(&process.end());
+                    process.kill_and_wait();
+                    let spent = process.spent();
+                    self.record_death(&process.end(), spent);
                 }
                 Err(failed) => {
                     if let Some(first) = first.take() {
                         first(Err(failed.refusal));
                         return;
                     }
-                    self.record_death(&failed.death());
+                    self.record_death(&failed.death(), Spent::default());
                 }
             }
         }
@@ -87,8 +90,9 @@ impl Supervisor {
     }
 
     /// Records how a worker ended, and decides when the next one may start.
-    fn record_death(&self, death: &Death) {
+    fn record_death(&self, death: &Death, spent: Spent) {
         let mut inner = self.lock();
+        inner.spent = inner.spent.and(spent);
         inner.idle.clear();
         inner.starting = None;
         inner.death = Some((inner.epoch, death.clone()));
