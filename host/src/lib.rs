@@ -81,6 +81,7 @@ pub use plugbay_core::{
     Digest, Environment, FolderGrant, Grant, Grants, HostPattern, Isolation, Kind, NetworkGrant,
     Notice, Plugin, Policy, Prepared, Protection, Provider, Reason, Refusal, RequestId,
     RequestIdError, Runtime, Source, TraceParent, TraceParentError, escaped, key_part,
+    push_json_string, split_label,
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, Kind};
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, Kind, split_label};
 use plugbay_guard::{AdmissionError, BreakerState, Guard, Permit, Verdict};
+use tracing::Span;
 
 use super::options::{CallFuture, CallOptions};
 use super::order::ProviderOrder;
@@ -100,6 +101,7 @@ pub(crate) async fn call_async<K: Kind, R>(
         let began = Instant::now();
         let _in_flight = target.running.enter();
         let trial = trial.map(|trial| (trial, index));
+        name_provider(&target.running, &context);
         let answer = attempt_async::<K, R>(capability, target, context, trial, &fault, call).await;
         let turn = match answer {
             Ok((answer, None)) => {
@@ -114,6 +116,16 @@ pub(crate) async fn call_async<K: Kind, R>(
         }
     }
     tries.exhausted(capability)
+}
+
+/// Names the provider that is called in the span of the request, if that has the fields `plugin` and `version`:
+/// where several share the calls, nobody else knows. Nested calls are in the same span, and leave it as it is.
+fn name_provider(running: &Running, context: &Context<'_>) {
+    if context.depth() == 0 {
+        let ((plugin, version), span) = (split_label(&running.label), Span::current());
+        span.record("plugin", plugin);
+        span.record("version", version);
+    }
 }
 
 async fn attempt_async<K: Kind, R>(

@@ -145,6 +145,13 @@ impl<K: Kind> CapabilityLease<K> {
         }
     }
 
+    /// The plugin that gets the calls, as `name@version`; `None` if several plugins offer the capability.
+    #[must_use]
+    pub fn plugin(&self) -> Option<&str> {
+        let capability = self.capability();
+        capability.balancing.is_none().then_some(&*capability.first.running.label)
+    }
+
     /// The number of the generation that the lease is of.
     #[must_use]
     pub fn generation(&self) -> u64 {

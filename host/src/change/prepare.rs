@@ -10,6 +10,7 @@ use plugbay_core::{
 use plugbay_guard::{Guard, Rules};
 
 use super::catch_panic::CatchPanic;
+use crate::config::without_secrets;
 use crate::report::Journal;
 use crate::set::{DropOnThread, HealthRecord, Running, Shutdown, Wanted};
 
@@ -110,6 +111,12 @@ impl Ready {
             config: identity.config.clone(),
             policy: identity.policy.clone(),
             observer: Arc::new(journal.clone()),
+        });
+        // The plugin's own error may repeat what it was given.
+        let plugin = plugin.map_err(|refusal| {
+            let environment = &identity.policy.grants.environment;
+            let message = without_secrets(refusal.message, &identity.config, environment);
+            Refusal { message, ..refusal }
         })?;
         let mut providers = Vec::new();
         for (index, capability) in offer.description.capabilities.iter().enumerate() {

@@ -46,6 +46,7 @@ pub use plugbay_registry::migrate;
 pub use self::check::restart::PendingRestart;
 pub use self::layers::Layers;
 pub use self::problem::error::{ConfigError, ConfigSource, Excerpt, Problem, ProblemKind};
+pub(crate) use self::problem::secret::without_secrets;
 pub use self::schema::{Fault, SchemaViolation, check_plugin_config};
 pub use self::section::capabilities::{CapabilitySettings, Strategy};
 pub use self::section::limits::{PluginDefaults, PluginOverrides};

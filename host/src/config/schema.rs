@@ -38,7 +38,8 @@ pub struct SchemaViolation {
     pub key: String,
     /// What the schema expects.
     pub expected: String,
-    /// What was found. Values whose keys sound like secrets are not shown.
+    /// What was found. Values whose keys sound like secrets are not shown, and neither are those that the schema
+    /// marks by `"writeOnly": true` or `"format": "password"`.
     pub found: String,
     /// A lowercase fragment with all of this, and the nearest known key, if there is one.
     pub message: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plugbay_core::split_label;
 use plugbay_registry::Leased;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -87,7 +88,8 @@ async fn shut_down_one(
     let (label, late) = (Arc::clone(&running.label), deadline_outcome(&running, users));
     let (first, mut gone) = shared.draining.shutdown(running);
     if timeout(bound(Instant::now()), gone.wait_for(|gone| *gone)).await.is_err() {
-        tracing::warn!(plugin = &*label, "the plugin's shutdown did not return in time");
+        let (plugin, version) = split_label(&label);
+        tracing::warn!(plugin, version, "the plugin's shutdown did not return in time");
     }
     let drained =
         || Outcome::Drained { plugin: label.to_string(), took_ms: millis(began.elapsed()) };

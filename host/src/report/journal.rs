@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::SystemTime;
 
 use futures_core::Stream;
-use plugbay_core::{Notice, Observer};
+use plugbay_core::{Notice, Observer, split_label};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -79,10 +79,16 @@ impl Journal {
         self.newest.fetch_max(generation, Ordering::Relaxed);
         let reason = outcome.reason();
         self.counts.add(reason);
+        let (plugin, version) = outcome.plugin().map(split_label).unzip();
+        let (version, source) = (version.flatten(), outcome.source());
         if outcome.is_alarming() {
-            tracing::warn!(target: "plugbay", generation, reason, "{outcome}");
+            tracing::warn!(
+                target: "plugbay", generation, reason, plugin, version, source, "{outcome}"
+            );
         } else {
-            tracing::info!(target: "plugbay", generation, reason, "{outcome}");
+            tracing::info!(
+                target: "plugbay", generation, reason, plugin, version, source, "{outcome}"
+            );
         }
         let alarming = outcome.is_alarming();
         let event = Event { at: SystemTime::now(), generation, outcome };

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `outcome` | the [`Outcome`] of each step of a change |
+//! | `sentence` | the sentence for each outcome |
 //! | `journal` | sends outcomes to the log and to all subscribers |
 //! | `counts` | counts of reconciliations, registrations and rejections |
 //! | `rejected` | refused files, plugins and configurations, with the reasons |
@@ -14,6 +15,7 @@ mod counts;
 mod journal;
 mod outcome;
 mod rejected;
+mod sentence;
 mod summary;
 mod time;
 pub mod timestamp;

@@ -1,8 +1,5 @@
 //! The outcomes of the steps of a change.
 
-use std::fmt;
-use std::time::Duration;
-
 use plugbay_core::{CallError, Notice, Reason};
 use plugbay_guard::{Health, Transition};
 use serde::{Deserialize, Serialize};
@@ -270,6 +267,52 @@ impl Outcome {
         })
     }
 
+    /// The plugin that the outcome is about, as `name@version`, or its name alone if its version is not known.
+    #[must_use]
+    pub fn plugin(&self) -> Option<&str> {
+        match self {
+            Self::Loaded { plugin, .. }
+            | Self::Drained { plugin, .. }
+            | Self::DrainDeadline { plugin, .. }
+            | Self::Noticed { plugin, .. }
+            | Self::BreakerOpened { plugin, .. }
+            | Self::BreakerHalfOpen { plugin }
+            | Self::BreakerClosed { plugin }
+            | Self::Unhealthy { plugin, .. }
+            | Self::Healthy { plugin }
+            | Self::Restarting { plugin, .. }
+            | Self::CrashLoop { plugin, .. }
+            | Self::CanaryStarted { plugin, .. }
+            | Self::CanaryStep { plugin, .. }
+            | Self::CanaryPromoted { plugin, .. }
+            | Self::CanaryEnded { plugin, .. }
+            | Self::CanaryRolledBack { plugin, .. } => Some(plugin),
+            Self::Rejected { plugin, .. } => plugin.as_deref(),
+            Self::Recovered { .. }
+            | Self::Published { .. }
+            | Self::RolledBack { .. }
+            | Self::Resumed
+            | Self::Configured
+            | Self::LastConfig { .. }
+            | Self::ConfigWarning(_)
+            | Self::PendingRestart { .. }
+            | Self::WatchLost { .. }
+            | Self::WatchRestored => None,
+        }
+    }
+
+    /// The file that the outcome is about, or `linked:NAME`.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        match self {
+            Self::Loaded { source, .. }
+            | Self::Rejected { source, .. }
+            | Self::Recovered { source }
+            | Self::LastConfig { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// Whether the outcome needs the attention of an operator. Such outcomes are logged as warnings.
     #[must_use]
     pub fn is_alarming(&self) -> bool {
@@ -286,130 +329,5 @@ impl Outcome {
                 | Self::LastConfig { .. }
                 | Self::ConfigWarning(_)
         )
-    }
-}
-
-/// The beginning of a digest, enough to compare it with another one.
-fn short(digest: &str) -> &str {
-    let hex = digest.rsplit(':').next().unwrap_or(digest);
-    hex.get(..12).unwrap_or(hex)
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Loaded { plugin, source, digest, replaces, replaced_digest, took_ms } => {
-                // The version says nothing about two files of the same version.
-                let old_digest = replaced_digest
-                    .as_ref()
-                    .filter(|old| *old != digest && replaces.as_ref() == Some(plugin));
-                let (new, old) = match old_digest {
-                    Some(old) => (format!(" ({})", short(digest)), format!(" ({})", short(old))),
-                    None => (String::new(), String::new()),
-                };
-                write!(f, "loaded {plugin}{new} from {source} in {took_ms} ms")?;
-                match replaces {
-                    Some(replaced) => write!(f, ", in place of {replaced}{old}"),
-                    None => Ok(()),
-                }
-            }
-            Self::Rejected { source, reason, message, hint, .. } => {
-                write!(f, "refused {source}: {reason}: {message}")?;
-                if hint.is_empty() { Ok(()) } else { write!(f, " ({hint})") }
-            }
-            Self::Recovered { source } => write!(f, "{source} is no longer refused"),
-            Self::Published { plugins, loaded, retired } => {
-                write!(f, "{plugins} plugins serve, {loaded} new, {retired} retired")
-            }
-            Self::Drained { plugin, took_ms } => write!(f, "{plugin} drained in {took_ms} ms"),
-            Self::DrainDeadline { plugin, leases, others } => {
-                write!(f, "{plugin}: {leases} calls were still in flight at the drain deadline")?;
-                if *others > 0 { write!(f, ", and {others} that may reach it") } else { Ok(()) }
-            }
-            Self::Noticed { plugin, notice } => notice.describe(plugin, f),
-            Self::BreakerOpened { plugin, failures, open_ms, because } => write!(
-                f,
-                "{plugin} failed {failures} times in a row and gets no calls for {open_ms} ms: \
-                 {because}"
-            ),
-            Self::BreakerHalfOpen { plugin } => write!(f, "{plugin} gets a probe call"),
-            Self::BreakerClosed { plugin } => write!(f, "{plugin} gets calls again"),
-            Self::Unhealthy { plugin, because } => {
-                write!(f, "{plugin} is unhealthy and gets no calls: {because}")
-            }
-            Self::Healthy { plugin } => write!(f, "{plugin} is healthy again"),
-            Self::Restarting { plugin, in_ms } => {
-                write!(f, "{plugin} restarts in {in_ms} ms")
-            }
-            Self::CrashLoop { plugin, restarts, because } => write!(
-                f,
-                "{plugin} is still unhealthy after {restarts} restarts, no more for now: {because}"
-            ),
-            Self::CanaryStarted { plugin, stable } => {
-                write!(f, "canary {plugin} gets its first share of the calls beside {stable}")
-            }
-            Self::CanaryStep { plugin, percent } => {
-                write!(f, "canary {plugin} gets {percent} % of the calls")
-            }
-            Self::CanaryPromoted { plugin, because } => {
-                write!(f, "canary {plugin} promoted to all calls: {because}")
-            }
-            Self::CanaryEnded { plugin, because } => {
-                write!(f, "canary {plugin} ended undecided: {because}")
-            }
-            Self::CanaryRolledBack { plugin, because } => {
-                write!(f, "canary {plugin} rolled back: {because}")
-            }
-            Self::RolledBack { to } => {
-                write!(
-                    f,
-                    "rolled back to the plugins and configuration of generation {to}; changes are held back"
-                )
-            }
-            Self::Resumed => write!(f, "applying changes again"),
-            Self::Configured => write!(f, "the new configuration is in force"),
-            Self::LastConfig { source, message } => write!(
-                f,
-                "{source} is refused, and the configuration that was last in force serves: {message}"
-            ),
-            Self::ConfigWarning(warning) => write!(f, "warning: {warning}"),
-            Self::PendingRestart { key } => write!(f, "{key} takes effect after a restart"),
-            Self::WatchLost { rescan_ms, message } => {
-                let rescan = humantime::format_duration(Duration::from_millis(*rescan_ms));
-                write!(
-                    f,
-                    "file watching unavailable, polling every {rescan} (host.rescan): {message}"
-                )
-            }
-            Self::WatchRestored => write!(f, "file watching works again"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_swap_with_equal_versions_shows_the_digests() {
-        let loaded = |replaces: &str, old: &str| {
-            let outcome = Outcome::Loaded {
-                plugin: "a@1.0.0".into(),
-                source: "a.wasm".into(),
-                digest: format!("sha256:{}", "ab".repeat(32)),
-                replaces: Some(replaces.into()),
-                replaced_digest: Some(format!("sha256:{}", old.repeat(32))),
-                took_ms: 7,
-            };
-            outcome.to_string()
-        };
-        assert_eq!(
-            loaded("a@1.0.0", "cd"),
-            "loaded a@1.0.0 (abababababab) from a.wasm in 7 ms, in place of a@1.0.0 (cdcdcdcdcdcd)"
-        );
-        let plain = |old: &str| format!("loaded a@1.0.0 from a.wasm in 7 ms, in place of {old}");
-        assert_eq!(loaded("a@0.9.0", "cd"), plain("a@0.9.0"));
-        // Only the configuration changed.
-        assert_eq!(loaded("a@1.0.0", "ab"), plain("a@1.0.0"));
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use plugbay::wasm::wasmtime::{self, component::TypedFunc};
 use plugbay::wasm::{Calls, Exports, WasmKind};
-use plugbay::{CallError, CallErrorKind, CallOptions, Context, Error, Handle, Kind};
-use plugbay_fixtures::{Guest, component};
+use plugbay::{CallError, CallErrorKind, CallOptions, Context, Correlation, Error, Handle, Kind};
+use plugbay_fixtures::{Behaviour, Export, Guest, component};
 
 use crate::examples::own_kind;
 use crate::examples::own_kind::Greeter;
-use crate::support::{Site, place, wait};
+use crate::support::{Site, lines, place, wait};
 
 /// The example's guest, with more imports: `imports` are lines of its world and fields of its
 /// module, and `greet` is the body of its function, with the locals `$name`, `$len` and `$at`.
@@ -66,6 +66,26 @@ fn calls_a_codec() -> Vec<u8> {
     )
 }
 
+/// As [`calls_a_codec`], and first logs its name.
+fn logs_and_calls_a_codec() -> Vec<u8> {
+    guest(
+        "",
+        [
+            "",
+            "(import \"plugbay:plugin/codecs@1.0.0\" \"encode\"
+               (func $encode (param i32 i32 i32 i32 i32)))
+             (import \"plugbay:plugin/log@1.0.0\" \"write\"
+               (func $log (param i32 i32 i32 i32 i32)))
+             (data (i32.const 200) \"echo\")",
+        ],
+        "(call $log (i32.const 2) (local.get $name) (local.get $len) (i32.const 0) (i32.const 0))
+         (call $encode (i32.const 200) (i32.const 4) (local.get $name) (local.get $len) (i32.const 208))
+         (if (i32.load8_u (i32.const 208)) (then unreachable))
+         (i32.store (i32.const 192) (i32.load (i32.const 212)))
+         (i32.store (i32.const 196) (i32.load (i32.const 216)))",
+    )
+}
+
 /// Answers with a mebibyte of zeros and one more for each byte of its name.
 fn returns_a_large_answer() -> Vec<u8> {
     guest(
@@ -109,6 +129,28 @@ fn a_plugin_that_imports_codecs_calls_them_in_the_callers_snapshot() {
     let site = site(calls_a_codec(), "");
     let greeter = site.get::<Greeter>("hello").unwrap();
     assert_eq!(greet(&greeter, "you").unwrap(), "you");
+}
+
+#[test]
+fn the_lines_of_a_call_name_its_request_without_any_span() {
+    lines::listen();
+    let site = place()
+        .plugin("hello.wasm", logs_and_calls_a_codec())
+        .plugin(
+            "echo.wasm",
+            Guest::codec("echo").version("3.0.0").on(Export::Encode, Behaviour::Log(1)),
+        )
+        .unwatched()
+        .host_with(plugbay::Builder::kind::<Greeter>);
+    let greeter = site.get::<Greeter>("hello").unwrap();
+    let request = Arc::new(Correlation::default().request_id("own-kind-7".parse().unwrap()));
+    let options = CallOptions::default().correlated(&request);
+    let greeting = greeter.call(options, |greeter, context| greeter.greet(context, "you"));
+    assert_eq!(greeting.unwrap(), "you");
+    // A call of no request is in no line of that one.
+    assert_eq!(greet(&greeter, "you").unwrap(), "you");
+    let lines = lines::of_request("own-kind-7");
+    assert_eq!(lines, [("hello@1.0.0".into(), Some(1)), ("echo@3.0.0".into(), Some(1))]);
 }
 
 #[test]

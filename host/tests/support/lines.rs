@@ -1,5 +1,5 @@
-//! Counts the log lines that guests write, to count the calls of their exports, and keeps the
-//! warnings of the host.
+//! Counts the log lines that guests write, to count the calls of their exports, and keeps which requests they
+//! belong to, and the warnings of the host.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -10,6 +10,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 static LINES: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
+/// Plugin, generation and request of the lines that belong to a request.
+static REQUESTS: Mutex<Vec<Line>> = Mutex::new(Vec::new());
 static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Begins to count, once per process.
@@ -22,6 +24,13 @@ pub(crate) fn listen() {
 pub(crate) fn of(plugin: &str) -> usize {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     lines.as_ref().and_then(|lines| lines.get(plugin).copied()).unwrap_or(0)
+}
+
+/// The plugins, `name@version`, that wrote lines for this request, with the generation of each line.
+pub(crate) fn of_request(id: &str) -> Vec<(String, Option<u64>)> {
+    let lines = REQUESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let of = lines.iter().filter(|line| line.request_id == id);
+    of.map(|line| (line.plugin.clone(), line.generation)).collect()
 }
 
 /// The warnings of the host in this process that contain this text.
@@ -51,7 +60,9 @@ impl Subscriber for Counter {
 
     fn event(&self, event: &Event<'_>) {
         if event.metadata().target() == PLUGIN {
-            event.record(&mut Plugin);
+            let mut line = Line::default();
+            event.record(&mut line);
+            line.keep();
         } else {
             event.record(&mut Warning);
         }
@@ -62,13 +73,39 @@ impl Subscriber for Counter {
     fn exit(&self, _: &Id) {}
 }
 
-struct Plugin;
+/// A line of a plugin.
+#[derive(Default)]
+struct Line {
+    /// `name@version`.
+    plugin: String,
+    request_id: String,
+    generation: Option<u64>,
+}
 
-impl Visit for Plugin {
+impl Line {
+    fn keep(self) {
+        let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+        *lines.get_or_insert_default().entry(self.plugin.clone()).or_default() += 1;
+        if !self.request_id.is_empty() {
+            REQUESTS.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+        }
+    }
+}
+
+impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "plugin" {
-            let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-            *lines.get_or_insert_default().entry(value.to_owned()).or_default() += 1;
+        match field.name() {
+            "plugin" => value.clone_into(&mut self.plugin),
+            // After the name.
+            "version" => self.plugin.extend(["@", value]),
+            "request_id" => value.clone_into(&mut self.request_id),
+            _ => {}
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "generation" {
+            self.generation = Some(value);
         }
     }
 

@@ -27,6 +27,36 @@ pub fn escaped<'a>(text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
     Cow::Owned(escaped)
 }
 
+/// Appends `text` as a string of JSON that takes at most `most` bytes, quotes included, but at least the two
+/// quotes; what does not fit is cut. It has no character that [`escaped`] would write in another way, so that
+/// a terminal shows it as one line.
+pub fn push_json_string(to: &mut String, text: &str, most: usize) {
+    let end = to.len() + most.saturating_sub(1);
+    to.push('"');
+    for letter in text.chars() {
+        let begun = to.len();
+        match letter {
+            '"' => to.push_str("\\\""),
+            '\\' => to.push_str("\\\\"),
+            '\n' => to.push_str("\\n"),
+            '\r' => to.push_str("\\r"),
+            '\t' => to.push_str("\\t"),
+            letter if is_unsafe(letter) => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    // Writing to a String cannot fail.
+                    let _ = write!(to, "\\u{unit:04x}");
+                }
+            }
+            letter => to.push(letter),
+        }
+        if to.len() > end {
+            to.truncate(begun);
+            break;
+        }
+    }
+    to.push('"');
+}
+
 /// Control characters (C0 and C1), line and paragraph separators, and the format characters that are
 /// invisible or reorder text (Unicode Standard Annex 9, section 2; Unicode Technical Report 36).
 fn is_unsafe(letter: char) -> bool {
@@ -66,6 +96,23 @@ mod tests {
         for letter in ('\0'..=char::MAX).filter(|&it| is_unsafe(it)) {
             let text = escaped(String::from(letter)).into_owned();
             assert!(text.chars().all(|it| it.is_ascii_graphic()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_json_string_is_read_back_shows_nothing_unsafe_and_is_bounded() {
+        let all: String =
+            ('\0'..=char::MAX).filter(|&it| is_unsafe(it) || it < '\u{100}').collect();
+        let mut json = String::from("before ");
+        push_json_string(&mut json, &all, usize::MAX / 2);
+        let json = json.strip_prefix("before ").unwrap();
+        assert!(!json.contains(is_unsafe), "{json}");
+        assert_eq!(serde_json::from_str::<String>(json).unwrap(), all);
+        for most in 0..40 {
+            let mut json = String::new();
+            push_json_string(&mut json, "ä\n\u{1b}\"\u{e0001}x", most);
+            assert!(json.len() <= most.max(2), "{json} has more than {most} bytes");
+            serde_json::from_str::<String>(&json).unwrap();
         }
     }
 }

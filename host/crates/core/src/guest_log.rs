@@ -3,12 +3,15 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::escaped;
+use crate::correlation::{Correlation, RequestId};
+use crate::escaped::{escaped, push_json_string};
+use crate::plugin::Identity;
+use crate::trace_parent::TraceParent;
 
 /// The maximum size of a message, and of all fields of a line together, in bytes as written; the
 /// rest is cut.
 pub const MAX_LOG_TEXT: usize = 8 * 1024;
-/// The longest name of a field, in bytes.
+/// The longest name of a field, in bytes as written.
 const MAX_NAME: usize = 256;
 /// The maximum number of fields of a line.
 pub const MAX_LOG_FIELDS: usize = 32;
@@ -54,30 +57,77 @@ impl LogLevel {
     }
 }
 
-/// Writes a line that the plugin `name@version` printed to `stream`. Its target is another one than that
-/// of [`write_log`]: an operator who grants the output wants to see all of it.
-pub fn write_output(plugin: &str, level: LogLevel, line: &str, stream: &str) {
+/// Who writes a line, and during which call. Each line has these as fields, whether or not the caller's span
+/// has them as well.
+#[derive(Clone, Copy, Debug)]
+pub struct LineOrigin<'a> {
+    plugin: &'a Identity,
+    generation: Option<u64>,
+    correlation: Option<&'a Correlation>,
+}
+
+impl<'a> LineOrigin<'a> {
+    /// A line of this plugin, outside of its calls.
+    #[must_use]
+    pub fn outside(plugin: &'a Identity) -> Self {
+        Self { plugin, generation: None, correlation: None }
+    }
+
+    /// A line of this plugin, during a call that began with this generation and belongs to this request.
+    #[must_use]
+    pub fn during(
+        plugin: &'a Identity,
+        generation: Option<u64>,
+        correlation: Option<&'a Correlation>,
+    ) -> Self {
+        Self { plugin, generation, correlation }
+    }
+}
+
+/// Writes a line that a plugin printed to `stream`. Its target is another one than that of [`write_log`]: an
+/// operator who grants the output wants to see all of it.
+pub fn write_output(plugin: &Identity, level: LogLevel, line: &str, stream: &str) {
     let message = Message(line);
+    let (plugin, version) = plugin.name_and_version();
     macro_rules! write {
         ($level:expr) => {
-            tracing::event!(target: "plugbay::plugin::output", $level, plugin, stream, "{message}")
+            tracing::event!(
+                target: "plugbay::plugin::output", $level, plugin, version, stream, "{message}"
+            )
         };
     }
     at_level!(level, write);
 }
 
-/// Writes a line of the plugin `name@version`. It belongs to the current span, and so to the
-/// request that is being answered.
+/// Writes a line of a plugin. It belongs to the current span, and so to the request that is being answered.
+///
+/// What the plugin passes as fields is one field of the event, `fields`, as the text of a JSON object: so it
+/// cannot take the name of one of the host's.
 pub fn write_log<N: AsRef<str>, V: AsRef<str>>(
-    plugin: &str,
+    origin: LineOrigin<'_>,
     level: LogLevel,
     message: &str,
     fields: &[(N, V)],
 ) {
     let (message, fields) = (Message(message), Fields(fields));
+    let fields = (!fields.0.is_empty()).then(|| tracing::field::display(fields));
+    let (plugin, version) = origin.plugin.name_and_version();
+    let LineOrigin { generation, correlation, .. } = origin;
+    let request_id = correlation.and_then(|it| it.request_id.as_ref()).map(RequestId::as_str);
+    let trace_id = correlation.and_then(|it| it.trace_parent.as_ref()).map(TraceParent::trace_id);
     macro_rules! write {
         ($level:expr) => {
-            tracing::event!(target: "plugbay::plugin", $level, plugin, %fields, "{message}")
+            tracing::event!(
+                target: "plugbay::plugin",
+                $level,
+                plugin,
+                version,
+                generation,
+                request_id,
+                trace_id,
+                fields,
+                "{message}"
+            )
         };
     }
     at_level!(level, write);
@@ -93,29 +143,33 @@ impl fmt::Display for Message<'_> {
     }
 }
 
-/// Fields as `name="value"` pairs, bounded. A name with other characters than those of [`is_plain`]
-/// is quoted too.
+/// Fields as the text of a JSON object on one line, bounded. Of several with one name the first counts.
 struct Fields<'a, N, V>(&'a [(N, V)]);
 
 impl<N: AsRef<str>, V: AsRef<str>> fmt::Display for Fields<'_, N, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut room = Room { to: f, left: MAX_LOG_TEXT };
-        for (index, (name, value)) in self.0.iter().take(MAX_LOG_FIELDS).enumerate() {
-            let (name, value) = (cut(name.as_ref(), MAX_NAME), cut(value.as_ref(), room.left));
-            let space = if index == 0 { "" } else { " " };
-            if !name.is_empty() && name.chars().all(is_plain) {
-                write!(room, "{space}{name}={value:?}")?;
-            } else {
-                write!(room, "{space}{name:?}={value:?}")?;
+        let mut text = String::from("{");
+        let fields = &self.0[..self.0.len().min(MAX_LOG_FIELDS)];
+        for (index, (name, value)) in fields.iter().enumerate() {
+            let (name, value) = (name.as_ref(), value.as_ref());
+            if fields[..index].iter().any(|(before, _)| before.as_ref() == name) {
+                continue;
+            }
+            let begun = text.len();
+            text.push_str(if begun == 1 { "" } else { "," });
+            push_json_string(&mut text, name, MAX_NAME);
+            text.push(':');
+            // The last byte is for the brace.
+            let left = MAX_LOG_TEXT.saturating_sub(text.len() + 1);
+            push_json_string(&mut text, value, left);
+            if text.len() >= MAX_LOG_TEXT {
+                text.truncate(begun);
+                break;
             }
         }
-        Ok(())
+        text.push('}');
+        f.write_str(&text)
     }
-}
-
-/// Whether the character may be in a name without quotes.
-fn is_plain(letter: char) -> bool {
-    letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | ':' | '/' | '@')
 }
 
 /// Cuts a text at a character boundary.
@@ -149,13 +203,21 @@ mod tests {
         {
             let written = Message(&text).to_string().len();
             assert!((MAX_LOG_TEXT - 8..=MAX_LOG_TEXT).contains(&written), "{written}");
-            let fields = vec![("n", &text); MAX_LOG_FIELDS];
-            assert!(Fields(&fields).to_string().len() <= MAX_LOG_TEXT);
-            assert!(Fields(&[(&text, "")]).to_string().len() <= MAX_NAME * 6 + 8);
+            let names = (0..MAX_LOG_FIELDS).map(|index| format!("{index}{text}"));
+            let fields: Vec<_> = names.map(|name| (name, &text)).collect();
+            assert!(read(&fields).0 <= MAX_LOG_TEXT);
+            assert!(read(&[(&text, "")]).0 <= MAX_NAME + 8);
         }
-        let fields = vec![("n", "a\nb"); 100];
-        let text = Fields(&fields).to_string();
-        assert_eq!(text.matches("n=\"a\\nb\"").count(), MAX_LOG_FIELDS);
+        let fields: Vec<_> = (0..100).map(|index| (index.to_string(), "a\nb")).collect();
+        assert_eq!(read(&fields).1.len(), MAX_LOG_FIELDS);
+    }
+
+    /// The size of the fields as written, and the fields.
+    fn read<N: AsRef<str>, V: AsRef<str>>(
+        fields: &[(N, V)],
+    ) -> (usize, serde_json::Map<String, serde_json::Value>) {
+        let text = Fields(fields).to_string();
+        (text.len(), serde_json::from_str(&text).unwrap())
     }
 
     #[test]
@@ -164,10 +226,11 @@ mod tests {
         let escaped =
             "done\\n2026-01-01 ERROR plugbay: \\u{1b}[31mgone\\r\\u{85}\\u{2028}\\u{202e}é\\n";
         assert_eq!(Message(forged).to_string(), escaped);
-        let fields = [("a\nb", "c"), ("x=\"1\" y", "\u{1b}\""), ("", ""), ("http.path", "/ä")];
+        let fields =
+            [("a\nb", "c"), ("x", "\u{1b}\""), ("", ""), ("x", "another"), ("http.path", "/ä")];
         assert_eq!(
             Fields(&fields).to_string(),
-            "\"a\\nb\"=\"c\" \"x=\\\"1\\\" y\"=\"\\u{1b}\\\"\" \"\"=\"\" http.path=\"/ä\""
+            "{\"a\\nb\":\"c\",\"x\":\"\\u001b\\\"\",\"\":\"\",\"http.path\":\"/ä\"}"
         );
     }
 }

@@ -54,9 +54,9 @@ pub use cut::cut;
 pub use description::{CapabilityDescription, Description, DescriptionError, RouteDescription};
 pub use digest::{Digest, ParseDigestError};
 pub use durations::{DurationStats, Durations};
-pub use escaped::escaped;
+pub use escaped::{escaped, push_json_string};
 pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGrant};
-pub use guest_log::{LogLevel, MAX_LOG_FIELDS, MAX_LOG_TEXT, write_log, write_output};
+pub use guest_log::{LineOrigin, LogLevel, MAX_LOG_FIELDS, MAX_LOG_TEXT, write_log, write_output};
 pub use kind::built_in::*;
 pub use kind::{BUILT_IN, BuiltIn, CapabilityKey, Kind, Provider};
 pub use metrics::{
@@ -66,7 +66,9 @@ pub use metrics::{
 pub use name::{MAX_NAME, NameError, check_name, key_part};
 pub use notice::{Notice, Observer, Unobserved};
 pub use plugbay_document as document;
-pub use plugin::{Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin, WorkerStatus};
+pub use plugin::{
+    Identity, Plugin, PluginStats, Prepared, Runtime, StartPlugin, WorkerStatus, split_label,
+};
 pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Artifact, CallError, Description, DurationStats, GuestMetric, Isolation, Observer, Policy,
-    Provider, Refusal, Source, cut,
+    Provider, Refusal, Source, check_name, cut,
 };
 
 /// A file's name is cut to this many bytes where it stands for a plugin.
@@ -122,10 +122,30 @@ impl Identity {
         self.label.strip_prefix(&*self.name)?.strip_prefix('@')
     }
 
-    /// `name@version`, as errors and logs show it; before `describe` the name of the file.
+    /// The name and the version, as fields of the log.
+    #[must_use]
+    pub fn name_and_version(&self) -> (&str, Option<&str>) {
+        (&self.name, self.version())
+    }
+
+    /// `name@version`, as errors and messages show it; before `describe` the name of the file.
     #[must_use]
     pub fn label(&self) -> &Arc<str> {
         &self.label
+    }
+}
+
+/// The name and the version of a plugin's label, `name@version`. A text of another form, such as the name of a
+/// file, is returned whole.
+#[must_use]
+pub fn split_label(label: &str) -> (&str, Option<&str>) {
+    match label.split_once('@') {
+        Some((name, version))
+            if check_name(name).is_ok() && semver::Version::parse(version).is_ok() =>
+        {
+            (name, Some(version))
+        }
+        _ => (label, None),
     }
 }
 

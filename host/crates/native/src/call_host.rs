@@ -91,7 +91,7 @@ impl<'a> CallHost<'a> {
 impl HostCalls for CallHost<'_> {
     fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]) {
         if self.count().is_ok() {
-            self.ledger.write_log(log_level(level), message, fields);
+            self.ledger.write_log(self.context.as_ref(), log_level(level), message, fields);
         }
     }
 

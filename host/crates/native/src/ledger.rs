@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plugbay_core::{
-    GuestMetrics, LogLevel, Notice, Observer, Policy, Unobserved, write_log, write_output,
+    Context, GuestMetrics, Identity, LineOrigin, LogLevel, Notice, Observer, Policy, Unobserved,
+    write_log, write_output,
 };
 use plugbay_guard::Quota;
 
@@ -17,7 +18,7 @@ const HOST_CALLS: &str = "host_calls";
 
 /// One plugin's ledger.
 pub(crate) struct Ledger {
-    label: Arc<str>,
+    identity: Identity,
     pub(crate) metrics: GuestMetrics,
     /// `None`: no limit.
     logs: Option<Quota>,
@@ -26,11 +27,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger of the plugin `label` under this policy.
-    pub(crate) fn new(label: &Arc<str>, policy: &Policy, observer: Arc<dyn Observer>) -> Self {
+    /// The ledger of this plugin under this policy.
+    pub(crate) fn new(identity: &Identity, policy: &Policy, observer: Arc<dyn Observer>) -> Self {
         let now = Instant::now();
         Self {
-            label: Arc::clone(label),
+            identity: identity.clone(),
             metrics: GuestMetrics::default(),
             logs: Quota::new(policy.logs, now),
             host_calls: Quota::new(policy.host_calls, now),
@@ -39,13 +40,18 @@ impl Ledger {
     }
 
     /// A ledger without an observer, for `describe`.
-    pub(crate) fn unobserved(label: &Arc<str>, policy: &Policy) -> Self {
-        Self::new(label, policy, Arc::new(Unobserved))
+    pub(crate) fn unobserved(identity: &Identity, policy: &Policy) -> Self {
+        Self::new(identity, policy, Arc::new(Unobserved))
+    }
+
+    /// The plugin.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The plugin, as `name@version`.
     pub(crate) fn label(&self) -> &Arc<str> {
-        &self.label
+        self.identity.label()
     }
 
     /// Counts a call of the host.
@@ -57,17 +63,23 @@ impl Ledger {
         self.take(HOST_CALLS, self.host_calls.as_ref())
     }
 
-    /// Writes a line of the plugin to the log, unless the limit of lines is exceeded. Returns whether
-    /// it was written.
+    /// Writes a line of the plugin to the log, during the call in `context` if there is one, unless the limit
+    /// of lines is exceeded. Returns whether it was written.
     pub(crate) fn write_log<N: AsRef<str>, V: AsRef<str>>(
         &self,
+        context: Option<&Context<'_>>,
         level: LogLevel,
         message: &str,
         fields: &[(N, V)],
     ) -> bool {
         let written = self.take(LOGS, self.logs.as_ref()).is_ok();
         if written {
-            write_log(&self.label, level, message, fields);
+            let (generation, correlation) = (
+                context.and_then(Context::generation),
+                context.and_then(Context::correlation).map(|it| &**it),
+            );
+            let origin = LineOrigin::during(&self.identity, generation, correlation);
+            write_log(origin, level, message, fields);
         }
         written
     }
@@ -76,7 +88,7 @@ impl Ledger {
     pub(crate) fn write_output(&self, line: &str) -> bool {
         let written = self.take(LOGS, self.logs.as_ref()).is_ok();
         if written {
-            write_output(&self.label, LogLevel::Info, line, "output");
+            write_output(&self.identity, LogLevel::Info, line, "output");
         }
         written
     }
@@ -94,7 +106,7 @@ impl Ledger {
         let Some(quota) = quota else { return Ok(()) };
         quota.take(Instant::now()).map_err(|exceeded| {
             if let Some(times) = exceeded.report {
-                self.observer.notice(&self.label, Notice::Limited { limit: limit.into(), times });
+                self.observer.notice(self.label(), Notice::Limited { limit: limit.into(), times });
             }
             exceeded.per_second
         })
@@ -106,6 +118,10 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+
+    fn identity() -> Identity {
+        Identity::of_source(&plugbay_core::Source::Memory("p@1.0.0".to_owned()))
+    }
 
     #[derive(Default)]
     struct Notices(Mutex<Vec<(String, Notice)>>);
@@ -120,8 +136,8 @@ mod tests {
     fn an_exceeded_limit_is_counted_and_noticed() {
         let notices = Arc::new(Notices::default());
         let policy = Policy { logs: 1, ..Policy::default() };
-        let ledger = Ledger::new(&Arc::from("p@1.0.0"), &policy, Arc::clone(&notices) as _);
-        let write = |_| ledger.write_log::<&str, &str>(LogLevel::Info, "line", &[]);
+        let ledger = Ledger::new(&identity(), &policy, Arc::clone(&notices) as _);
+        let write = |_| ledger.write_log::<&str, &str>(None, LogLevel::Info, "line", &[]);
         assert!(ledger.limited().is_empty());
         let dropped = (0..100).map(write).filter(|written| !written).count();
         // One line, and one more for each second that the test takes.
@@ -134,7 +150,7 @@ mod tests {
     #[test]
     fn zero_is_no_limit() {
         let policy = Policy { logs: 0, host_calls: 0, ..Policy::default() };
-        let ledger = Ledger::unobserved(&"p".into(), &policy);
+        let ledger = Ledger::unobserved(&identity(), &policy);
         assert!((0..10_000).all(|_| ledger.host_call().is_ok()));
         assert!(ledger.limited().is_empty());
     }

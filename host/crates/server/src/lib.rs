@@ -40,6 +40,7 @@
 //! | `data` | routes and codecs |
 //! | [`admin`] | what runs, what was refused, the latest events |
 //! | `guests` | the threads on which calls of plugins continue after their first slice |
+//! | [`log`] | the lines of the log, as text or JSON |
 //! | `problem` | errors as clients see them |
 //! | [`document`] | documents as JSON or CBOR |
 //! | `bundled` | the plugins that are linked in |
@@ -60,6 +61,7 @@ pub mod document;
 mod guests;
 mod history;
 mod listener;
+pub mod log;
 mod problem;
 mod server;
 mod shared;

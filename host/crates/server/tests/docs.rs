@@ -73,6 +73,11 @@ fn metrics() {
 }
 
 #[test]
+fn logs() {
+    run("docs/logs.md");
+}
+
+#[test]
 fn observing() {
     run("docs/observing.md");
 }
@@ -119,6 +124,7 @@ fn every_guide_has_a_test() {
         "benchmarks.md",
         "embedding.md",
         "getting-started.md",
+        "logs.md",
         "metrics.md",
         "observing.md",
         "operating.md",

@@ -8,6 +8,7 @@
 //! above it, up to the header of its table; this misses a line within a multi-line string that
 //! looks like such a header.
 
+use plugbay_core::Environment;
 use serde_json::Value;
 use toml::de::DeTable;
 
@@ -81,6 +82,31 @@ pub(crate) fn masked(value: &Value) -> Value {
     }
 }
 
+/// The shortest secret that [`without_secrets`] removes: a shorter one would be found in many words.
+const SHORTEST: usize = 4;
+
+/// A text of a plugin, such as its error, without the values of its own config that [`masked`] hides, and those of
+/// its environment.
+pub(crate) fn without_secrets(text: String, config: &Value, environment: &Environment) -> String {
+    let values = environment.0.values().map(String::as_str);
+    let mut secrets: Vec<_> = values.filter(|value| value.len() >= SHORTEST).collect();
+    collect(config, false, &mut secrets);
+    // A secret may contain another one.
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.iter().fold(text, |text, secret| text.replace(secret, HIDDEN))
+}
+
+fn collect<'a>(value: &'a Value, hidden: bool, secrets: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(entries) => entries
+            .iter()
+            .for_each(|(key, value)| collect(value, hidden || sounds_secret(key), secrets)),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, hidden, secrets)),
+        Value::String(text) if hidden && text.len() >= SHORTEST => secrets.push(text),
+        _ => {}
+    }
+}
+
 /// A line of the file, with the value hidden if the line seems to set a secret.
 ///
 /// This also works on lines that could not be parsed: it hides everything after the first `=` that
@@ -95,4 +121,22 @@ pub(crate) fn masked_line(line: &str) -> String {
         from = equals + 1;
     }
     line.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plugins_text_loses_the_secrets_of_its_config() {
+        let config = json!({
+            "password": "hunter2", "tokens": {"a": ["hunter2-long"]}, "greeting": "hello", "token": "to",
+        });
+        let environment = Environment([("DB".to_owned(), "db://x".to_owned())].into());
+        let text = "hello: cannot use hunter2-long, hunter2 to log in to db://x".to_owned();
+        let shown = "hello: cannot use <hidden>, <hidden> to log in to <hidden>";
+        assert_eq!(without_secrets(text, &config, &environment), shown);
+    }
 }

@@ -2,8 +2,9 @@
 
 pub(crate) const PREFIX: &str = "PLUGBAY_";
 
-/// Variables with the prefix that are not settings: the log filter, and the path of the file.
-pub(crate) const NOT_SETTINGS: [&str; 2] = ["PLUGBAY_LOG", "PLUGBAY_CONFIG"];
+/// Variables with the prefix that are not settings: the filter and the format of the log, and the path of the
+/// file.
+pub(crate) const NOT_SETTINGS: [&str; 3] = ["PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT", "PLUGBAY_CONFIG"];
 
 /// The sections whose keys can be set by variables, with their keys.
 pub(crate) type Sections = [(&'static str, &'static [&'static str])];

@@ -30,7 +30,9 @@ pub(super) fn violations(
 ) -> Vec<SchemaViolation> {
     let key = dotted(error.instance_path().as_str(), config);
     let one = |expected: String| {
-        let found = found(&key, error.instance());
+        let hidden =
+            secret::sounds_secret(&key) || is_marked_secret(schema, error.schema_path().as_str());
+        let found = found(error.instance(), hidden);
         vec![SchemaViolation::config(key.clone(), expected, found)]
     };
     match error.kind() {
@@ -178,8 +180,24 @@ fn type_name(json: &str) -> &'static str {
     }
 }
 
-fn found(key: &str, value: &Value) -> String {
-    let hidden = secret::sounds_secret(key);
+/// Whether a schema on the way to the keyword at `pointer` says that its value must not be shown.
+fn is_marked_secret(schema: &Value, pointer: &str) -> bool {
+    let mut at = Some(schema);
+    let mut parts = pointer.split('/').skip(1);
+    while let Some(schema) = at {
+        if schema["writeOnly"] == true || schema["format"] == "password" {
+            return true;
+        }
+        // What a reference leads to is elsewhere.
+        let Some(part) = parts.next() else { break };
+        let name = part.replace("~1", "/").replace("~0", "~");
+        at = schema.get(&name).or_else(|| schema.get(name.parse::<usize>().ok()?));
+    }
+    false
+}
+
+/// What was found. A value that is hidden is only told by its type.
+fn found(value: &Value, hidden: bool) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Array(items) => format!("an array of {}", items.len()),

@@ -126,6 +126,24 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
+fn values_that_a_schema_marks_as_secret_are_not_shown() {
+    let pin = |mark: Value| {
+        let mut pin = json!({"type": "string", "maxLength": 4});
+        pin.as_object_mut().unwrap().extend(mark.as_object().unwrap().clone());
+        json!({"properties": {"pins": {"type": "array", "items": pin}}})
+    };
+    let config = json!({"pins": ["HUNTER2"]});
+    assert_eq!(
+        messages(&pin(json!({})), &config),
+        ["pins[0]: expected at most 4 characters, found the string \"HUNTER2\""]
+    );
+    for mark in [json!({"writeOnly": true}), json!({"format": "password"})] {
+        let shown = messages(&pin(mark), &config);
+        assert_eq!(shown, ["pins[0]: expected at most 4 characters, found a string"]);
+    }
+}
+
+#[test]
 fn references_to_other_documents_are_refused() {
     for target in
         ["http://127.0.0.1:1/x.json", "file:///etc/passwd", "other.json", "//host/x", "#anchor"]

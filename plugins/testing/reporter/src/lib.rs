@@ -1,7 +1,8 @@
 //! For tests: a plugin that reports what the host tells it about its call, in each of its forms.
 //!
 //! `GET /report` answers with what the handler learns, and with what the plugin's codec learns when the handler
-//! calls it through the host. Each answer counts in the plugin's metrics.
+//! calls it through the host. With the query `codec=NAME` it calls that codec as well. Each answer counts in the
+//! plugin's metrics, and each part of it writes a line of the log.
 
 use plugbay_sdk::metrics::Metric;
 use plugbay_sdk::prelude::*;
@@ -72,8 +73,13 @@ impl Handler for Reporter {
     const NAME: &'static str = "reporter";
     const ROUTES: &'static [Route] = &[Route::new(&["GET"], "/report")];
 
-    fn handle(&self, _: Request) -> Result<Response> {
+    fn handle(&self, request: Request) -> Result<Response> {
         let handler = Report::now();
+        // The host's own fields have the names that the guest's have here.
+        info!(part = "handler", request_id = "forged", plugin = "forged", "reports");
+        if let Some(name) = request.query.as_deref().and_then(|it| it.strip_prefix("codec=")) {
+            codecs::decode(name, b"\xf6")?;
+        }
         let codec = codecs::decode("reporter", b"")?.to_value()?;
         metrics::add("reports", 2);
         let response = Response::json(&Reports { handler, codec })?;
@@ -91,6 +97,7 @@ impl Codec for Reporter {
     }
 
     fn decode(&self, _: &[u8]) -> Result<Document> {
+        info!(part = "codec", "reports");
         Ok(Document::from_value(&Report::now())?)
     }
 }

@@ -157,9 +157,10 @@ impl Drop for LiveInstance {
         // thread of its own the instance leaks.
         let instance = ManuallyDrop::new(instance);
         let freeing = self.factory.begin(move |_, _| drop(ManuallyDrop::into_inner(instance)));
-        let label = Arc::clone(self.factory.label());
+        let identity = self.factory.ledger.identity().clone();
         let late = move |error: NoAnswer| {
-            tracing::warn!(plugin = &*label, %error, "an instance was not freed");
+            let (plugin, version) = identity.name_and_version();
+            tracing::warn!(plugin, version, %error, "an instance was not freed");
         };
         match freeing {
             Ok(freeing) if freeing.wait(FREED_WITHIN) => {}

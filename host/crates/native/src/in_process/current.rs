@@ -101,8 +101,8 @@ impl CurrentInstance {
         let created = match self.factory.create(within.min(self.factory.bound)) {
             Ok(instance) => Some(Arc::new(instance)),
             Err(error) => {
-                let plugin = &**self.factory.label();
-                tracing::error!(plugin, %error, "no new instance after a panic");
+                let (plugin, version) = self.factory.ledger.identity().name_and_version();
+                tracing::error!(plugin, version, %error, "no new instance after a panic");
                 *last_failure = Some((Instant::now(), error.to_string()));
                 None
             }

@@ -56,7 +56,7 @@ impl InProcessPlugin {
     ) -> Result<Self, Refusal> {
         let factory = Arc::new(InstanceFactory {
             code,
-            ledger: Ledger::new(start.identity.label(), &start.policy, start.observer),
+            ledger: Ledger::new(&start.identity, &start.policy, start.observer),
             config: start.config.to_string(),
             bound: start.policy.init,
             created: AtomicU64::new(0),
@@ -187,8 +187,8 @@ impl Plugin for InProcessPlugin {
     fn shutdown(&self) {
         let last = self.callee.instance.current().map(|instance| instance.shutdown());
         if let Some(Err(error)) = last {
-            let plugin = &**self.callee.label();
-            tracing::warn!(plugin, %error, "shutdown failed");
+            let (plugin, version) = self.callee.factory.ledger.identity().name_and_version();
+            tracing::warn!(plugin, version, %error, "shutdown failed");
         }
     }
 

@@ -43,7 +43,8 @@ fn a_codec_in_c_converts() {
     let (rot13, lines) = logged(|| site.run(&path, json!({})).unwrap());
     assert_eq!(
         lines,
-        [r#"INFO message=created plugin="rot13@1.0.0" fields=language="C""#.to_owned()]
+        [r#"INFO message=created plugin="rot13" version="1.0.0" fields={"language":"C"}"#
+            .to_owned()]
     );
     // "Hello, World!", as a CBOR text and as plain bytes
     assert_eq!(rot13.encode(0, b"\x6dHello, World!").unwrap(), b"Uryyb, Jbeyq!");

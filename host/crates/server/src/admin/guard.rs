@@ -54,10 +54,18 @@ fn log(request: &Request, problem: &Problem) {
     tracing::warn!(reason, %method, host, origin, unlogged, "refused an admin request");
 }
 
-/// The beginning of a field's value, as text.
+/// The beginning of the host in a field's value, without a user's name and password before it and without a path
+/// or a query after it.
 fn shown(headers: &HeaderMap, name: &header::HeaderName) -> String {
     let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    value.unwrap_or_default().chars().take(100).collect()
+    let value = value.unwrap_or_default();
+    let (scheme, rest) = match value.find("://") {
+        Some(at) => value.split_at(at + 3),
+        None => ("", &*value),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    scheme.chars().chain(host.chars()).take(100).collect()
 }
 
 fn check(
@@ -139,6 +147,21 @@ mod tests {
             headers.append(*name, value.parse().unwrap());
         }
         check(method, &headers, None).map_or_else(|problem| problem.status().as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn what_is_logged_of_a_refused_request_has_no_credentials() {
+        for (value, logged) in [
+            ("evil.example:7071", "evil.example:7071"),
+            ("me:hunter2@evil.example", "evil.example"),
+            ("https://me:hunter2@evil.example/a?token=hunter2", "https://evil.example"),
+            ("https://evil.example?token=hunter2@x", "https://evil.example"),
+            ("", ""),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ORIGIN, value.parse().unwrap())]);
+            assert_eq!(shown(&headers, &header::ORIGIN), logged);
+        }
+        assert_eq!(shown(&HeaderMap::new(), &header::ORIGIN), "");
     }
 
     #[test]

@@ -51,8 +51,8 @@ fn warn(gathered: &Gathered) {
     for report in gathered.reports() {
         if let Some(failure) = report.failure {
             let (collector, reason) = (&report.collector, failure.as_str());
-            let message = report.message.as_deref().unwrap_or_default();
-            tracing::warn!(collector, reason, message, "a collector gave no metrics");
+            let error = report.message.as_deref();
+            tracing::warn!(collector, reason, error, "a collector gave no metrics");
         }
     }
 }

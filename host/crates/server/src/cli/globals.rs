@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, ValueEnum};
 use plugbay::Config;
 use plugbay::config::Layers;
+use plugbay_server::log::{LogFormat, LogLayer};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::failure::Failure;
-use super::log_fields::LogFields;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
@@ -38,6 +40,16 @@ pub(super) struct Globals {
     /// Prints JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
+
+    /// The format of the log [default: text, or json with --json]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        env = "PLUGBAY_LOG_FORMAT",
+        hide_env_values = true
+    )]
+    log_format: Option<LogFormat>,
 
     /// When to use color
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -131,20 +143,20 @@ impl Globals {
             })?,
             _ => EnvFilter::new(default),
         };
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
-            .with_writer(writer);
-        if self.json {
-            log.json().flatten_event(true).init();
-        } else {
-            log.fmt_fields(LogFields).init();
-        }
+        let colored = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+        let log = LogLayer::new(self.log_format(), writer).colored(colored);
+        tracing_subscriber::registry().with(filter).with(log).init();
         Ok(())
+    }
+
+    /// The format of the log.
+    pub(super) fn log_format(&self) -> LogFormat {
+        let default = if self.json { LogFormat::Json } else { LogFormat::Text };
+        self.log_format.unwrap_or(default)
     }
 }
 
-const NOT_SETTINGS: [&str; 2] = ["PLUGBAY_CONFIG", "PLUGBAY_LOG"];
+const NOT_SETTINGS: [&str; 3] = ["PLUGBAY_CONFIG", "PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT"];
 
 /// The environment variables with the prefix `PLUGBAY_`. Bytes of a value that are not UTF-8 are
 /// replaced.
@@ -161,7 +173,6 @@ fn environment() -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use tracing::Level;
-    use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `command` | the command line as a whole, and which subcommand runs |
-//! | `globals`, `log_fields` | what every subcommand takes: configuration, output, log |
+//! | `globals` | what every subcommand takes: configuration, output, log |
 //! | `failure` | exit codes, and how errors are printed |
 //! | `print`, `tables` | JSON, safe text, tables |
 //! | `source` | the host that a command queries: the running one, or one built in this process |
@@ -24,7 +24,6 @@ mod globals;
 mod hints;
 mod inspect;
 mod list;
-mod log_fields;
 mod print;
 mod serve;
 mod source;

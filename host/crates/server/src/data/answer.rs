@@ -8,6 +8,7 @@ use std::str::Utf8Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use axum::body::HttpBody as _;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use futures_lite::FutureExt as _;
 use percent_encoding::percent_decode_str;
@@ -54,7 +55,7 @@ impl Data {
         let span = tracing::error_span!(
             target: "plugbay_server::request",
             "request",
-            id = correlation.request_id.as_ref().map(RequestId::as_str),
+            request_id = correlation.request_id.as_ref().map(RequestId::as_str),
             method = %shortened(request.method().as_str(), MAX_REPEATED),
             path = &*shortened(request.uri().path(), MAX_PATH),
             generation = snapshot.generation(),
@@ -62,6 +63,7 @@ impl Data {
             codec = codec.as_deref(),
             route,
             plugin = field::Empty,
+            version = field::Empty,
         );
         let arrives_by = begun + snapshot.config().server.timeout;
         let correlation = Arc::new(correlation);
@@ -78,9 +80,7 @@ impl Data {
                 Ok(Err(problem)) => problem.into(),
                 Err(panic) => panicked(panic),
             };
-            let status = response.status().as_u16();
-            let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-            tracing::info!(target: "plugbay_server::request", status, took_us, "answered");
+            log_answer(&response, begun);
             response
         }
         .instrument(span)
@@ -134,6 +134,14 @@ impl Data {
             Target::Codec(..) => Ok(other_method(method, "OPTIONS, POST")),
         }
     }
+}
+
+/// Logs an answer: one line for each request. What it answers is in the request's span.
+fn log_answer(response: &Response, begun: Instant) {
+    let status = response.status().as_u16();
+    let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let bytes = response.body().size_hint().exact();
+    tracing::info!(target: "plugbay_server::request", status, duration_us, bytes, "answered");
 }
 
 /// What serves a request.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::body::{self, Arriving};
 use super::budget::Share;
-use super::context::{BACKSTOP, Context, failed, late, lost};
+use super::context::{BACKSTOP, Context, failed, late, lost, name_plugin};
 use super::state::Data;
 use crate::document::{Form, FormError};
 use crate::guests::Lost;
@@ -144,6 +144,9 @@ impl Call {
 fn find(context: &Context, name: &str) -> Result<CapabilityLease<Codec>, Problem> {
     let codec: CapabilityLease<Codec> =
         context.snapshot.lease(name).map_err(|error| failed(&error))?;
+    if let Some(plugin) = codec.plugin() {
+        name_plugin(plugin);
+    }
     codec.check_available().map_err(|error| failed(&error.into()))?;
     Ok(codec)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use plugbay::{Correlation, Snapshot};
+use plugbay::{Correlation, Snapshot, split_label};
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -40,7 +40,7 @@ pub(super) fn failed(error: &plugbay::Error) -> Problem {
     if let plugbay::Error::Call(call) = error {
         backtrace = call.backtrace();
         if let Some(plugin) = call.plugin() {
-            Span::current().record("plugin", plugin);
+            name_plugin(plugin);
         }
     }
     let problem = Problem::from(error);
@@ -48,6 +48,13 @@ pub(super) fn failed(error: &plugbay::Error) -> Problem {
         tracing::warn!(reason = error.reason(), backtrace, "{error}");
     }
     problem
+}
+
+/// Names the plugin that answers, `name@version`, in the request's span, and so in all its lines.
+pub(super) fn name_plugin(plugin: &str) {
+    let ((plugin, version), span) = (split_label(plugin), Span::current());
+    span.record("plugin", plugin);
+    span.record("version", version);
 }
 
 /// The request's deadline passed, and the plugin could not be stopped.

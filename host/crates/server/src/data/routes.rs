@@ -7,7 +7,7 @@ use plugbay::{CallOptions, Error, Routed};
 use tokio::time::timeout_at;
 
 use super::body::Arriving;
-use super::context::{BACKSTOP, Context, failed, late, lost};
+use super::context::{BACKSTOP, Context, failed, late, lost, name_plugin};
 use super::state::Data;
 use super::{body, exchange};
 use crate::guests::Lost;
@@ -36,6 +36,9 @@ pub(super) async fn serve<B: Arriving>(
         }
         Err(error) => return Err(failed(&error)),
     };
+    if let Some(plugin) = handler.plugin() {
+        name_plugin(plugin);
+    }
     let (plugin, size) = (handler.bulkhead().into_owned(), request.body.len());
     let correlation = Arc::clone(&context.correlation);
     let answer = async move { handler.handle(how.correlated(&correlation), request).await };

@@ -13,7 +13,7 @@ use plugbay_toolchain::{Build, Toolchain};
 
 use super::support::{Serving, Setup, host, mapping_alone};
 
-const TRACE_PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+pub(crate) const TRACE_PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn manifest() -> PathBuf {
@@ -21,7 +21,7 @@ fn manifest() -> PathBuf {
 }
 
 /// The plugin as a component.
-static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+pub(crate) static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let toolchain = Toolchain::find().unwrap_or_else(|error| panic!("{error}"));
     let build = Build {
         target_dir: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("reporter")),
@@ -47,13 +47,13 @@ static LIBRARY: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::read(target.join("debug").join(file)).unwrap()
 });
 
-fn native(isolation: &str) -> Setup {
+pub(crate) fn native(isolation: &str) -> Setup {
     let toml = format!("[defaults]\nisolation = {isolation:?}\n");
     host().toml(&toml).file("reporter.so", &LIBRARY)
 }
 
 /// Serves the plugin, which in each form is called in the same way.
-async fn serve(setup: Setup) -> Serving {
+pub(crate) async fn serve(setup: Setup) -> Serving {
     let serving = setup.set("server.timeout", "20s").set("defaults.deadline", "30s").serve().await;
     let rejected = serving.admin_get("/v1/rejected").await;
     assert!(serving.server.host().handler("reporter").is_ok(), "{}", rejected.text());

@@ -18,6 +18,8 @@ mod hints;
 mod leftovers;
 mod limits;
 mod liveness;
+mod log_fields;
+mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
@@ -28,6 +30,8 @@ mod nested;
 mod observe;
 mod operate;
 mod routes;
+#[cfg(unix)]
+mod secrets;
 #[cfg(unix)]
 mod stop;
 mod support;

@@ -130,6 +130,13 @@ impl Up {
         (self.program.code(), lines)
     }
 
+    /// Waits for the end, and returns the setup, for another run.
+    pub(crate) fn into_setup(mut self) -> Setup {
+        while self.program.line().is_some() {}
+        assert_eq!(self.program.code(), Some(0));
+        self.setup
+    }
+
     /// Waits for the end without reading the output. Returns the exit code.
     pub(crate) fn code(mut self) -> Option<i32> {
         self.program.code()

@@ -63,6 +63,6 @@ impl Instance {
 
     /// Forgets the call, which has ended.
     pub(crate) fn clear_call(&mut self) {
-        self.store.data_mut().call = None;
+        self.store.data_mut().clear_call();
     }
 }

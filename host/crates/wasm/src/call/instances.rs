@@ -198,10 +198,12 @@ impl Instances {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let error = fault(&error, instance.store.data_mut());
-                tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
+                let (plugin, version) = self.sandbox.identity().name_and_version();
+                tracing::warn!(plugin, version, %error, "shutdown failed");
             }
             Err(error) => {
-                tracing::warn!(plugin = &**self.sandbox.label(), %error, "shutdown failed");
+                let (plugin, version) = self.sandbox.identity().name_and_version();
+                tracing::warn!(plugin, version, %error, "shutdown failed");
             }
         }
     }

@@ -25,7 +25,8 @@ pub(crate) struct Wants {
     pub(crate) wasi: bool,
     /// Whether it imports `codecs`.
     pub(crate) services: bool,
-    /// Whether it imports `call`, or an interface of the application, whose functions may ask the same.
+    /// Whether it imports `call`, or an interface of the application, whose functions may ask the same, or
+    /// `log`, whose lines name the call.
     pub(crate) call: bool,
 }
 
@@ -35,7 +36,9 @@ impl Wants {
         Self {
             wasi: shape.imports.iter().any(|name| name.starts_with("wasi:")),
             services: imports(CODECS),
-            call: imports(CALL) || shape.imports.iter().any(|name| is_of_application(name)),
+            call: imports(CALL)
+                || imports(LOG)
+                || shape.imports.iter().any(|name| is_of_application(name)),
         }
     }
 

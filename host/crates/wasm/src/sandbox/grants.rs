@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plugbay_core::{
-    Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Source, Unobserved, write_log,
-    write_output,
+    Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Source, Unobserved, write_output,
 };
 use plugbay_guard::{DistinctTally, Exceeded, Quota, Tally};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -145,22 +144,10 @@ impl Sandbox {
         TooManyHostCalls(exceeded.per_second)
     }
 
-    /// Writes a line of the plugin to the log, unless its limit of lines is exceeded.
-    pub(crate) fn write_log<N: AsRef<str>, V: AsRef<str>>(
-        &self,
-        level: LogLevel,
-        message: &str,
-        fields: &[(N, V)],
-    ) {
-        if self.may_log() {
-            write_log(self.label(), level, message, fields);
-        }
-    }
-
     /// Writes a line that the plugin printed to the log, unless its limit of lines is exceeded.
     pub(crate) fn write_output(&self, level: LogLevel, line: &str, stream: &str) {
         if self.may_log() {
-            write_output(self.label(), level, line, stream);
+            write_output(&self.identity, level, line, stream);
         }
     }
 

@@ -14,7 +14,6 @@ use futures_lite::future::yield_now;
 use plugbay_core::codec::Direction;
 use plugbay_core::{
     Blame, CallError, CallErrorKind, LogLevel, MAX_LOG_FIELDS, MAX_LOG_TEXT, OwnedContext, cut,
-    write_log,
 };
 use wasmtime::component::{Linker, WasmList, WasmStr};
 use wasmtime::{Result, StoreContext, StoreContextMut};
@@ -90,10 +89,8 @@ fn write(
             return Ok(());
         }
     }
-    if store.data().sandbox.may_log() {
-        let message = start(&store, &message, MAX_LOG_TEXT)?;
-        write_log(store.data().sandbox.label(), log_level(level), &message, &fields);
-    }
+    let message = start(&store, &message, MAX_LOG_TEXT)?;
+    store.data().write_log(log_level(level), &message, &fields);
     Ok(())
 }
 

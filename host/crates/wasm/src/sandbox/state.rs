@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use plugbay_core::{
-    Context, Correlation, GuestMetrics, Identity, LogLevel, OwnedContext, Policy, UpstreamRejection,
+    Context, Correlation, GuestMetrics, Identity, LineOrigin, LogLevel, OwnedContext, Policy,
+    UpstreamRejection, write_log,
 };
 use wasmtime::UpdateDeadline;
 
@@ -21,7 +22,7 @@ pub struct State {
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
     pub(crate) context: Option<OwnedContext>,
-    /// Present during a call, if the plugin imports `call` or an interface of the application.
+    /// Present during a call, if the plugin imports `call`, `log` or an interface of the application.
     pub(crate) call: Option<CurrentCall>,
     /// Whether a plugin that this one called in this call was overloaded.
     pub(crate) upstream: UpstreamRejection,
@@ -35,7 +36,7 @@ pub struct State {
     pub(crate) wasi: Option<Box<Wasi>>,
 }
 
-/// What a guest can ask about its call.
+/// What a guest can ask about its call, and what its lines of the log say about it.
 pub(crate) struct CurrentCall {
     pub(crate) generation: Option<u64>,
     pub(crate) correlation: Option<Arc<Correlation>>,
@@ -122,7 +123,21 @@ impl State {
     /// Logs a message of the panic hook that became no error, because the guest went on.
     fn forget_panic(&mut self) {
         if let Some(Panic { message, unlogged: true }) = self.panic.take() {
-            self.sandbox.write_log(LogLevel::Error, &message, &[("panic", "true")]);
+            self.write_log(LogLevel::Error, &message, &[("panic", "true")]);
+        }
+    }
+
+    /// Writes a line of the plugin to the log, unless its limit of lines is exceeded.
+    pub(crate) fn write_log<N: AsRef<str>, V: AsRef<str>>(
+        &self,
+        level: LogLevel,
+        message: &str,
+        fields: &[(N, V)],
+    ) {
+        if self.sandbox.may_log() {
+            let correlation = self.correlation().map(|it| &**it);
+            let origin = LineOrigin::during(self.plugin(), self.generation(), correlation);
+            write_log(origin, level, message, fields);
         }
     }
 
@@ -163,6 +178,15 @@ impl State {
     pub(crate) fn set_call(&mut self, context: &Context<'_>) {
         let (generation, correlation) = (context.generation(), context.correlation().cloned());
         self.call = Some(CurrentCall { generation, correlation });
+    }
+
+    /// Forgets the call, which has ended. What its panic hook wrote is logged as a line of this call.
+    #[inline]
+    pub(crate) fn clear_call(&mut self) {
+        if self.panic.is_some() {
+            self.forget_panic();
+        }
+        self.call = None;
     }
 
     /// Runs at each epoch deadline: stops the guest if its time is over, else lets a guest on a fiber

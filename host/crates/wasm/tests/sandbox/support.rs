@@ -257,8 +257,11 @@ impl Subscriber for Collector {
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "plugin" {
-            value.clone_into(&mut self.plugin);
+        match field.name() {
+            "plugin" => value.clone_into(&mut self.plugin),
+            // After the name.
+            "version" => self.plugin.extend(["@", value]),
+            _ => {}
         }
     }
 

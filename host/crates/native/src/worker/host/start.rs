@@ -49,13 +49,19 @@ impl Supervisor {
         let mut started = spawned.load(&spec.library, &spec.policy, within)?;
         self.instantiations.fetch_add(1, Ordering::Relaxed);
         let (missing, inexact) = (started.protections.missing(), started.protections.inexact());
-        let plugin = &**spec.identity.label();
+        let (plugin, version) = spec.identity.name_and_version();
         if !missing.is_empty() {
-            tracing::warn!(plugin, ?missing, "this system cannot confine workers completely");
+            tracing::warn!(
+                plugin,
+                version,
+                ?missing,
+                "this system cannot confine workers completely"
+            );
         }
         if !inexact.is_empty() {
             tracing::warn!(
                 plugin,
+                version,
                 ?inexact,
                 "this system cannot enforce the worker's grants exactly"
             );

@@ -106,7 +106,7 @@ impl Supervisor {
         };
         let lanes = u32::try_from(spec.lanes).unwrap_or(u32::MAX);
         let bulkhead = Bulkhead::new(spec.identity.label(), lanes, spec.policy.queue);
-        let ledger = Arc::new(Ledger::new(spec.identity.label(), &spec.policy, observer));
+        let ledger = Arc::new(Ledger::new(&spec.identity, &spec.policy, observer));
         Self {
             spec,
             bulkhead,

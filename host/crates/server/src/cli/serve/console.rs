@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anstyle::{AnsiColor, Style};
 use plugbay::{Event, Reason, escaped};
+use plugbay_server::log::LogFormat;
 use plugbay_server::{Server, Stopped};
 use serde::Serialize;
 use serde_json::json;
@@ -34,9 +35,7 @@ impl Console {
         Ok(Self {
             json: globals.json,
             out: NonBlockingWriter::new(anstream::stdout(), lost)?,
-            log: NonBlockingWriter::new(io::stderr(), |lost| {
-                format!("{lost} log entries were dropped: the reader was too slow\n")
-            })?,
+            log: NonBlockingWriter::new(io::stderr(), lost_entries(globals.log_format()))?,
         })
     }
 
@@ -131,6 +130,22 @@ impl Console {
                 self.print_line(&format!("stopped; {cut_off} connections were cut off"));
             }
         }
+    }
+}
+
+/// The note in the log about entries that were dropped.
+fn lost_entries(format: LogFormat) -> fn(u64) -> String {
+    match format {
+        LogFormat::Text => {
+            |lost| format!("{lost} log entries were dropped: the reader was too slow\n")
+        }
+        LogFormat::Json => |lost| {
+            let now = plugbay::timestamp::text(SystemTime::now());
+            json_line(&json!({
+                "timestamp": now, "level": "WARN", "target": "plugbay_server::log", "lost": lost,
+                "message": "log entries were dropped: the reader was too slow",
+            }))
+        },
     }
 }
 

@@ -118,11 +118,14 @@ impl Supervisor {
         }
         drop(inner);
         self.lanes.notify_all();
-        let (plugin, reason) = (&**self.spec.identity.label(), death.kind.reason());
+        let ((plugin, version), reason) =
+            (self.spec.identity.name_and_version(), death.kind.reason());
         match pause {
             _ if stopped => {}
-            Some(pause) => tracing::warn!(plugin, reason, ?pause, "{death}"),
-            None => tracing::error!(plugin, reason, "{death}; no new worker until a reload"),
+            Some(pause) => tracing::warn!(plugin, version, reason, ?pause, "{death}"),
+            None => {
+                tracing::error!(plugin, version, reason, "{death}; no new worker until a reload");
+            }
         }
     }
 }

@@ -56,8 +56,8 @@ impl Supervisor {
         let request = CallRequest { head: Head::new(Op::Shutdown), meta: &[], body: &[] };
         let limit = output_limit(&self.spec.policy);
         if let Err(error) = exchange(&mut lane, request, &host, limit, Instant::now() + bound) {
-            let plugin = &**self.spec.identity.label();
-            tracing::warn!(plugin, %error, "shutdown failed");
+            let (plugin, version) = self.spec.identity.name_and_version();
+            tracing::warn!(plugin, version, %error, "shutdown failed");
         }
     }
 }
