@@ -56,4 +56,5 @@ pub use self::section::routes::RouteSettings;
 pub use self::section::settings::{AdminSettings, Config, HostSettings, ServerSettings};
 pub use plugbay_core::Reuse;
 
+pub use self::value::listen::{ListenAddress, ListenAddressError};
 pub use self::value::size::{Size, SizeError};

@@ -14,14 +14,15 @@
 //! let host = Host::builder().config(config.clone());
 //! let listening = Server::bind(&config, host.liveness())?; // fails early if a port is in use
 //! let host = host.build().await?;
-//! let server = listening.serve(host);
-//! println!("serving at http://{}", server.data_address());
+//! let server = listening.serve(host)?;
+//! println!("serving at http://{}", server.data_addresses()[0]);
 //! server.stop(std::time::Duration::from_secs(30)).await;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`DataPlane`] is the data plane as a tower service, for an application with an HTTP server of its own.
+//! [`DataPlane`] and [`AdminPlane`] are the planes as tower services, for an application with an HTTP server of
+//! its own. And a [`Server`] serves any number of [`Listener`]s: ports, Unix sockets, and those of the application.
 //!
 //! # A request of the data plane
 //!
@@ -32,7 +33,7 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | `server` | binds both planes, serves, stops |
+//! | `server`, `bind_error` | binds the planes, serves, stops |
 //! | `listener` | the accept loop, the limits of connections, graceful shutdown |
 //! | `descriptors` | the limit of open descriptors, and the share of it for connections |
 //! | `shared` | the state that the server and both planes share |
@@ -47,13 +48,14 @@
 //!
 //! # What is deliberately absent
 //!
-//! HTTP/2 and TLS: a proxy in front of the server offers both, and without them the header timeout
-//! bounds every connection. This library installs no subscriber, reads no environment and exits no
+//! HTTP/2 and TLS: a proxy in front of the server offers both, or a [`Listener`] of the application for TLS.
+//! Without HTTP/2 the header timeout bounds every connection. This library installs no subscriber, reads no environment and exits no
 //! process; `main.rs` does.
 
 #![forbid(unsafe_code)]
 
 pub mod admin;
+mod bind_error;
 mod bundled;
 mod data;
 mod descriptors;
@@ -66,11 +68,14 @@ mod problem;
 mod server;
 mod shared;
 
+pub use admin::AdminPlane;
+pub use bind_error::BindError;
 pub use data::{DataPlane, RESERVED_PATHS};
 pub use descriptors::raise_descriptor_limit;
 pub use history::Record;
+pub use listener::Listener;
 pub use problem::{Problem, ProblemDetails};
-pub use server::{BindError, Listening, Server, Stopped};
+pub use server::{Listening, Server, Stopped};
 
 // Tested in this crate, because it has linked plugins.
 #[cfg(doctest)]

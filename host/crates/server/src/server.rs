@@ -1,20 +1,21 @@
-//! Binds both planes, serves, and stops.
+//! Binds the planes, serves, and stops.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use plugbay::config::ListenAddress;
 use plugbay::{Config, Host, Liveness};
-use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle, Runtime};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::admin;
+use crate::admin::AdminPlane;
+use crate::bind_error::BindError;
 use crate::data::DataPlane;
 use crate::descriptors;
 use crate::guests::Guests;
-use crate::listener::{self, Bounds, Plane};
+use crate::listener::{Bounds, Listener, Plane};
 use crate::shared::Shared;
 
 /// The maximum number of connections of the data plane, if there are enough descriptors.
@@ -29,29 +30,31 @@ const LAME_DUCK: Duration = Duration::from_millis(250);
 /// How long the admin plane's last answers may take.
 const ADMIN_CLOSE: Duration = Duration::from_secs(1);
 
-/// Both planes, bound. The admin plane answers; connections of the data plane wait.
+/// Planes whose listeners are bound. The admin plane answers; all other connections wait.
 pub struct Listening {
-    data: TcpListener,
-    data_address: SocketAddr,
+    data: Vec<Listener>,
+    apps: Vec<(Router, Listener)>,
     admin: Option<Admin>,
     shared: Arc<Shared>,
     guests: Arc<Guests>,
 }
 
-/// Both planes, served.
+/// Planes that are served.
 pub struct Server {
     host: Host,
-    data: Plane,
-    data_address: SocketAddr,
+    /// The data plane's listeners and the application's.
+    planes: Vec<Plane>,
+    data_addresses: Vec<ListenAddress>,
     admin: Option<Admin>,
     shared: Arc<Shared>,
 }
 
 /// The admin plane, on a runtime of its own: it answers even if the data plane is busy.
 struct Admin {
-    plane: Plane,
-    address: SocketAddr,
-    _runtime: AdminRuntime,
+    planes: Vec<Plane>,
+    addresses: Vec<ListenAddress>,
+    bounds: Bounds,
+    runtime: AdminRuntime,
 }
 
 /// Ends the runtime in the background: a runtime must not be dropped on a thread of another one.
@@ -68,109 +71,64 @@ impl Drop for AdminRuntime {
 /// The result of stopping a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// Connections of the data plane that were still busy at the deadline.
+    /// Connections of the data plane, and of the application's routers, that were still busy at the deadline.
     pub cut_off: usize,
 }
 
-/// What keeps a server from listening.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
-    /// An address that cannot be listened on.
-    #[error("cannot listen on {address} ({key}): {}", cause(source))]
-    Address {
-        /// The configuration key of the address.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// The operating system's error.
-        source: io::Error,
-    },
-    /// The operating system cannot start threads.
-    #[error("cannot start threads: {0}")]
-    Threads(#[source] io::Error),
-}
-
-fn cause(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens on this address".into(),
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
-        io::ErrorKind::PermissionDenied => "this user may not listen on this address".into(),
-        _ => error.to_string(),
-    }
-}
-
-impl BindError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        let Self::Address { key, address, source } = self else {
-            return "raise the limit of threads of this user or container".into();
-        };
-        let variable = format!("PLUGBAY_{}", key.replace('.', "_").to_ascii_uppercase());
-        let port = address.port();
-        let first = match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                format!("stop the process that listens on port {port}, or ")
-            }
-            io::ErrorKind::PermissionDenied if port < 1024 => {
-                "use a port of 1024 or above, with a proxy on the low port: ".into()
-            }
-            _ => String::new(),
-        };
-        format!(
-            "{first}choose another address: --set {key}={}:0, {variable}, or the key in config.toml",
-            bracketed(*address)
-        )
-    }
-}
-
-/// The IP address, in brackets if it is IPv6, as it is written before a port.
-fn bracketed(address: SocketAddr) -> String {
-    match address {
-        SocketAddr::V4(address) => address.ip().to_string(),
-        SocketAddr::V6(address) => format!("[{}]", address.ip()),
-    }
-}
-
 impl Server {
-    /// Binds both planes. From now on the admin plane answers: not ready, and alive as long as `liveness` is,
-    /// which is that of the [`Builder`](plugbay::Builder) of the host.
+    /// Binds both planes where the configuration says. From now on the admin plane answers: not ready, and
+    /// alive as long as `liveness` is, which is that of the [`Builder`](plugbay::Builder) of the host.
     ///
     /// Must be called in a tokio runtime, which then runs the data plane. Starts threads of its own
     /// for the admin plane, and for calls of plugins that take longer than a slice.
     ///
     /// # Errors
     ///
-    /// If one of the two addresses cannot be bound, or no threads can be started.
+    /// If one of the addresses cannot be bound, or no threads can be started.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
     pub fn bind(config: &Config, liveness: Liveness) -> Result<Listening, BindError> {
-        let (data, data_address) = bind("server.listen", config.server.listen)?;
-        let shared = Arc::new(Shared::new(liveness));
-        let admin = if config.admin.enabled {
-            let admin = Admin::open(config.admin.listen, Arc::clone(&shared))?;
-            tracing::info!(address = %admin.address, "admin plane listening");
-            Some(admin)
-        } else {
-            None
-        };
+        let data = bind("server.listen", &config.server.listen, Listener::bind)?;
+        let mut listening = Self::unbound(liveness)?;
+        for listener in data {
+            listening = listening.data(listener);
+        }
+        if config.admin.enabled {
+            for listener in bind("admin.listen", &config.admin.listen, bind_admin)? {
+                listening = listening.admin(listener)?;
+            }
+        }
+        Ok(listening)
+    }
+
+    /// A server without listeners; [`Listening`] adds them. Otherwise as [`Server::bind`].
+    ///
+    /// # Errors
+    ///
+    /// If no threads can be started.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn unbound(liveness: Liveness) -> Result<Listening, BindError> {
         let guests = Arc::new(Guests::start(&Handle::current()).map_err(BindError::Threads)?);
-        Ok(Listening { data, data_address, admin, shared, guests })
+        let shared = Arc::new(Shared::new(liveness));
+        Ok(Listening { data: Vec::new(), apps: Vec::new(), admin: None, shared, guests })
     }
 
-    /// The address of the data plane, with the chosen port if the configuration says 0.
+    /// Where the data plane listens, with the ports that the system chose, in the order in which the listeners
+    /// were added. Listeners of the application have no address here.
     #[must_use]
-    pub fn data_address(&self) -> SocketAddr {
-        self.data_address
+    pub fn data_addresses(&self) -> &[ListenAddress] {
+        &self.data_addresses
     }
 
-    /// The address of the admin plane, if there is one.
+    /// Where the admin plane listens, likewise.
     #[must_use]
-    pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|admin| admin.address)
+    pub fn admin_addresses(&self) -> &[ListenAddress] {
+        addresses_of(self.admin.as_ref())
     }
 
     /// The host that serves.
@@ -179,33 +137,99 @@ impl Server {
         &self.host
     }
 
-    /// Stops without losing an accepted request: answers new requests for a moment, closes the
-    /// port, waits for requests in flight, then shuts the host down. `drain` bounds all of this; if
+    /// Stops without losing an accepted request: answers new requests for a moment, stops
+    /// listening, waits for requests in flight, then shuts the host down. `drain` bounds all of this; if
     /// calls use it up, the plugins' `shutdown` gets one second more.
     pub async fn stop(self, drain: Duration) -> Stopped {
         let deadline = Instant::now() + drain;
         self.shared.draining.cancel();
         tracing::info!(?drain, "stopping");
+        let idle = async {
+            for plane in &self.planes {
+                plane.idle().await;
+            }
+        };
         // Ends early once no connection is open.
-        let _ = tokio::time::timeout(LAME_DUCK.min(drain / 2), self.data.idle()).await;
-        let cut_off = self.data.close(deadline).await;
+        let _ = tokio::time::timeout(LAME_DUCK.min(drain / 2), idle).await;
+        let cut_off = close_all(self.planes, deadline).await;
         if cut_off > 0 {
             tracing::warn!(cut_off, "cut off connections that were busy at the drain deadline");
         }
         self.host.shutdown(deadline.saturating_duration_since(Instant::now())).await;
         self.shared.stopped.cancel();
-        if let Some(Admin { plane, _runtime, .. }) = self.admin {
-            plane.close(Instant::now() + ADMIN_CLOSE).await;
+        if let Some(Admin { planes, runtime, .. }) = self.admin {
+            close_all(planes, Instant::now() + ADMIN_CLOSE).await;
+            drop(runtime);
         }
         Stopped { cut_off }
     }
 }
 
+/// Closes all at the same time, so that they share the deadline. Returns how many connections were cut off.
+async fn close_all(planes: Vec<Plane>, deadline: Instant) -> usize {
+    let closing: JoinSet<usize> = planes.into_iter().map(|plane| plane.close(deadline)).collect();
+    closing.join_all().await.into_iter().sum()
+}
+
 impl Listening {
-    /// Opens the data plane.
+    /// Adds a listener of the data plane. All of them share the plane's limits of connections and bodies.
     #[must_use]
-    pub fn serve(self, host: Host) -> Server {
-        let Self { data, data_address, admin, shared, guests } = self;
+    pub fn data(mut self, listener: Listener) -> Self {
+        self.data.push(listener);
+        self
+    }
+
+    /// Adds a listener of the admin plane, which answers there from now on. The plane has no password, and
+    /// answers only requests whose `Host` is a name of this machine: so the listener should be one to which only
+    /// this machine can connect. Otherwise see [`Listening::app`].
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started, or the listener cannot be watched.
+    pub fn admin(mut self, listener: Listener) -> Result<Self, BindError> {
+        let admin = match self.admin.take() {
+            Some(admin) => admin,
+            None => Admin::start()?,
+        };
+        self.admin = Some(admin.with(listener, self.admin_plane().router())?);
+        Ok(self)
+    }
+
+    /// Adds a listener for a router of the application, such as one that checks who may use
+    /// [`Listening::admin_plane`]. It is served and stopped together with the data plane, and its connections are
+    /// limited like those of the data plane.
+    #[must_use]
+    pub fn app(mut self, router: Router, listener: Listener) -> Self {
+        self.apps.push((router, listener));
+        self
+    }
+
+    /// The admin plane of this server, for a router of the application.
+    #[must_use]
+    pub fn admin_plane(&self) -> AdminPlane {
+        AdminPlane::of(Arc::clone(&self.shared))
+    }
+
+    /// Where the data plane listens, as [`Server::data_addresses`].
+    #[must_use]
+    pub fn data_addresses(&self) -> Vec<ListenAddress> {
+        self.data.iter().filter_map(Listener::address).cloned().collect()
+    }
+
+    /// Where the admin plane listens, likewise.
+    #[must_use]
+    pub fn admin_addresses(&self) -> &[ListenAddress] {
+        addresses_of(self.admin.as_ref())
+    }
+
+    /// Opens the data plane, and serves the application's routers.
+    ///
+    /// # Errors
+    ///
+    /// If a listener cannot be watched.
+    pub fn serve(self, host: Host) -> Result<Server, BindError> {
+        let data_addresses = self.data_addresses();
+        let Self { data, apps, admin, shared, guests } = self;
         shared.history.follow(&host, shared.stopped.clone());
         // Cannot be set already: only this function sets it, and it consumes `self`.
         let _ = shared.host.set(host.clone());
@@ -217,69 +241,74 @@ impl Listening {
                 "few open descriptors allowed, so the data plane accepts fewer connections; raise the limit (ulimit -n)"
             );
         }
-        let bounds =
-            Bounds { connections, timeout: Box::new(move || settings.config().server.timeout) };
-        let answers = DataPlane::of(host.clone(), shared.draining.clone(), guests);
-        let data = Plane::open(data, answers, bounds);
-        tracing::info!(address = %data_address, "data plane listening");
-        Server { host, data, data_address, admin, shared }
-    }
-
-    /// The address of the data plane, with the chosen port if the configuration says 0.
-    #[must_use]
-    pub fn data_address(&self) -> SocketAddr {
-        self.data_address
-    }
-
-    /// The address of the admin plane, if there is one.
-    #[must_use]
-    pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|admin| admin.address)
+        let bounds = Bounds::new(connections, move || settings.config().server.timeout);
+        let plane = DataPlane::of(host.clone(), shared.draining.clone(), guests);
+        let mut planes = Vec::new();
+        for listener in data {
+            if let Some(address) = listener.address() {
+                tracing::info!(%address, "data plane listening");
+            }
+            let opened = listener.open(plane.clone(), bounds.clone());
+            planes.push(opened.map_err(BindError::Listener)?);
+        }
+        for (router, listener) in apps {
+            let opened = listener.open(router, bounds.clone());
+            planes.push(opened.map_err(BindError::Listener)?);
+        }
+        Ok(Server { host, planes, data_addresses, admin, shared })
     }
 }
 
 impl Admin {
-    fn open(address: SocketAddr, shared: Arc<Shared>) -> Result<Self, BindError> {
+    fn start() -> Result<Self, BindError> {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("plugbay-admin")
             .enable_all()
             .build();
-        let runtime = runtime.map_err(BindError::Threads)?;
-        let handle = runtime.handle().clone();
-        let runtime = AdminRuntime(Some(runtime));
-        // Sockets are served by the runtime in which they are created.
-        let _entered = handle.enter();
-        let (listener, address) = bind("admin.listen", address)?;
-        let bounds = Bounds { connections: ADMIN_CONNECTIONS, timeout: Box::new(|| ADMIN_TIMEOUT) };
-        let plane = Plane::open(listener, admin::router(shared), bounds);
-        Ok(Self { plane, address, _runtime: runtime })
+        let runtime = AdminRuntime(Some(runtime.map_err(BindError::Threads)?));
+        let bounds = Bounds::new(ADMIN_CONNECTIONS, || ADMIN_TIMEOUT);
+        Ok(Self { planes: Vec::new(), addresses: Vec::new(), bounds, runtime })
+    }
+
+    fn with(mut self, listener: Listener, router: Router) -> Result<Self, BindError> {
+        let address = listener.address().cloned();
+        let plane = {
+            // Sockets are served by the runtime in which they are opened.
+            let _entered = self.runtime.0.as_ref().map(Runtime::enter);
+            listener.open(router, self.bounds.clone()).map_err(BindError::Listener)?
+        };
+        if let Some(address) = address {
+            tracing::info!(%address, "admin plane listening");
+            self.addresses.push(address);
+        }
+        self.planes.push(plane);
+        Ok(self)
     }
 }
 
-fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
-    listener::bind(address).map_err(|source| BindError::Address { key, address, source })
+fn addresses_of(admin: Option<&Admin>) -> &[ListenAddress] {
+    admin.map_or(&[], |admin| &admin.addresses)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Listens on all addresses of this key.
+fn bind(
+    key: &'static str,
+    addresses: &[ListenAddress],
+    bind: impl Fn(&ListenAddress) -> std::io::Result<Listener>,
+) -> Result<Vec<Listener>, BindError> {
+    let one = |address: &ListenAddress| {
+        let address = address.clone();
+        bind(&address).map_err(|source| BindError::Address { key, address, source })
+    };
+    addresses.iter().map(one).collect()
+}
 
-    #[test]
-    fn a_port_in_use_names_the_key_and_the_remedy() {
-        let error = BindError::Address {
-            key: "server.listen",
-            address: ([127, 0, 0, 1], 7070).into(),
-            source: io::ErrorKind::AddrInUse.into(),
-        };
-        assert_eq!(
-            error.to_string(),
-            "cannot listen on 127.0.0.1:7070 (server.listen): another process listens on this address"
-        );
-        assert_eq!(
-            error.hint(),
-            "stop the process that listens on port 7070, or choose another address: \
-             --set server.listen=127.0.0.1:0, PLUGBAY_SERVER_LISTEN, or the key in config.toml"
-        );
+/// As [`Listener::bind`], but only the socket's owner may connect.
+fn bind_admin(address: &ListenAddress) -> std::io::Result<Listener> {
+    match address {
+        #[cfg(unix)]
+        ListenAddress::Unix(path) => Listener::unix(path, 0o600),
+        other => Listener::bind(other),
     }
 }

@@ -10,6 +10,7 @@ use crate::config::read::setting::Setting as _;
 use crate::config::read::tree::{Table, find};
 use crate::config::section::limits::PluginDefaults;
 use crate::config::section::settings::Config;
+use crate::config::value::listen::ListenAddress;
 
 pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     listeners(config, root, report);
@@ -32,10 +33,9 @@ pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
 }
 
 fn listeners(config: &Config, root: &Table, report: &mut Report<'_>) {
-    let (server, admin) = (config.server.listen, config.admin.listen);
-    if !config.admin.enabled || server != admin || server.port() == 0 {
-        return;
-    }
+    let is_shared = |it: &&ListenAddress| !it.is_any_port() && config.server.listen.contains(it);
+    let shared = config.admin.listen.iter().find(is_shared);
+    let Some(admin) = shared.filter(|_| config.admin.enabled) else { return };
     let message =
         format!("expected another address than [server] listen, found \"{admin}\" for both");
     let hint = "the data plane and the admin plane each need a port of their own";

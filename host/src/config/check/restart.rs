@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::section::settings::Config;
+use crate::config::value::listen::show;
 
 /// A key whose new value takes effect after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,9 +31,9 @@ fn pending(running: &Config, next: &Config) -> Vec<PendingRestart> {
             ("host.cache", config.host.cache.display().to_string()),
             ("host.mapped", config.host.mapped.to_string()),
             ("host.mapped_beyond", config.host.mapped_beyond.as_str().to_owned()),
-            ("server.listen", config.server.listen.to_string()),
+            ("server.listen", show(&config.server.listen)),
             ("admin.enabled", config.admin.enabled.to_string()),
-            ("admin.listen", config.admin.listen.to_string()),
+            ("admin.listen", show(&config.admin.listen)),
         ]
     };
     each(running)

@@ -1,6 +1,5 @@
 //! Reads a value of the tree as a type.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use plugbay_core::{Isolation, Reuse};
 use super::tree::{Node, Value};
 use crate::config::problem::render;
 use crate::config::value::duration;
+use crate::config::value::listen::{ListenAddress, ListenAddressError};
 use crate::config::value::size::{Size, SizeError};
 
 /// Why a value was refused.
@@ -204,13 +204,16 @@ impl Setting for Size {
     }
 }
 
-impl Setting for SocketAddr {
+impl Setting for ListenAddress {
     const EXPECTED: &'static str = "an address and port such as \"127.0.0.1:7070\"";
 
-    fn from_node(node: &Node) -> Result<SocketAddr, BadValue> {
+    fn from_node(node: &Node) -> Result<ListenAddress, BadValue> {
         let text = text(node)?;
-        text.trim().parse().map_err(|_| {
+        text.trim().parse().map_err(|error| {
             let hint = match text.rsplit_once(':') {
+                _ if error != ListenAddressError::Address => {
+                    format!("{error}, such as \"unix:/run/plugbay.sock\"")
+                }
                 Some(("localhost", port)) => {
                     format!("names are not resolved; write \"127.0.0.1:{port}\"")
                 }

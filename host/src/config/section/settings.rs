@@ -17,8 +17,9 @@ use super::plugins::{self, PluginSettings};
 use super::routes::{self, RouteSettings};
 use crate::config::problem::report::Report;
 use crate::config::read::section::{self, Section, in_folder_of_file};
-use crate::config::read::tree::Table;
+use crate::config::read::tree::{Table, Value};
 use crate::config::value::duration::{self, DAY, MILLISECOND, MINUTE, SECOND};
+use crate::config::value::listen::{self, ListenAddress};
 use crate::config::value::size::Size;
 
 /// The whole configuration, checked. It serializes for people and APIs: as written in the file,
@@ -105,8 +106,9 @@ impl Default for HostSettings {
 /// `[server]`: the data plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerSettings {
-    /// Needs a restart.
-    pub listen: SocketAddr,
+    /// Needs a restart. At least one address.
+    #[serde(serialize_with = "listen::serialize")]
+    pub listen: Vec<ListenAddress>,
     /// The largest request body.
     pub max_body: Size,
     /// The most bytes that the bodies of all requests and answers hold at the same time; those of one
@@ -120,7 +122,7 @@ pub struct ServerSettings {
 impl Default for ServerSettings {
     fn default() -> ServerSettings {
         ServerSettings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 7070)).into()],
             max_body: Size::mib(8),
             max_buffered: Size::mib(256),
             timeout: Duration::from_secs(30),
@@ -133,13 +135,15 @@ impl Default for ServerSettings {
 pub struct AdminSettings {
     /// Needs a restart.
     pub enabled: bool,
-    /// Needs a restart. Always a loopback address.
-    pub listen: SocketAddr,
+    /// Needs a restart. At least one address; always loopback addresses or Unix sockets.
+    #[serde(serialize_with = "listen::serialize")]
+    pub listen: Vec<ListenAddress>,
 }
 
 impl Default for AdminSettings {
     fn default() -> AdminSettings {
-        AdminSettings { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 7071)) }
+        let listen = vec![SocketAddr::from(([127, 0, 0, 1], 7071)).into()];
+        AdminSettings { enabled: true, listen }
     }
 }
 
@@ -233,20 +237,51 @@ fn read_folder(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
 fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
     let mut server = ServerSettings::default();
     let section = &mut Section::open(root, "server", keys::SERVER, report);
-    section.read("listen", &mut server.listen);
+    read_listen(section, &mut server.listen);
     section.read_within("max_body", &mut server.max_body, Size::bytes(1)..=Size::gib(4));
     section.read_within("max_buffered", &mut server.max_buffered, Size::mib(1)..=Size::gib(1024));
     section.read_within("timeout", &mut server.timeout, MILLISECOND..=DAY);
     server
 }
 
+/// The most addresses of one plane.
+const MAX_LISTEN: usize = 16;
+
+/// One address, or a list of them. A variable or flag writes the list as in the file.
+fn read_listen(section: &mut Section<'_, '_>, listen: &mut Vec<ListenAddress>) {
+    const KEY: &str = "listen";
+    let is_list = match section.node(KEY).map(|node| &node.value) {
+        Some(Value::Array(_)) => true,
+        // An IPv6 address begins with a bracket, too.
+        Some(Value::Text(text)) => {
+            let items = text.trim().strip_prefix('[').map(str::trim_start);
+            items.is_some_and(|items| items.starts_with(['"', '\'', ']']))
+        }
+        _ => false,
+    };
+    if !is_list {
+        if let Some(address) = section.get(KEY) {
+            *listen = vec![address];
+        }
+        return;
+    }
+    if let Some(list) = section.list(KEY, "a list of addresses", |_| Ok(())) {
+        if (1..=MAX_LISTEN).contains(&list.len()) {
+            *listen = list;
+        } else {
+            let message = format!("expected 1 to {MAX_LISTEN} addresses, found {}", list.len());
+            section.refuse(KEY, message, None);
+        }
+    }
+}
+
 fn read_admin(root: &Table, report: &mut Report<'_>) -> AdminSettings {
     let mut admin = AdminSettings::default();
     let section = &mut Section::open(root, "admin", keys::ADMIN, report);
     section.read("enabled", &mut admin.enabled);
-    section.read("listen", &mut admin.listen);
-    if !admin.listen.ip().to_canonical().is_loopback() {
-        let message = format!("expected a loopback address, found \"{}\"", admin.listen);
+    read_listen(section, &mut admin.listen);
+    if let Some(public) = admin.listen.iter().find(|it| !it.is_local()) {
+        let message = format!("expected a loopback address, found \"{public}\"");
         let hint = "other addresses come with the admin API's tokens and TLS; until then listen on \
                     \"127.0.0.1:7071\" and reach it through an SSH tunnel";
         section.refuse("listen", message, Some(hint.to_owned()));

@@ -93,8 +93,8 @@ fn the_file_marks_the_keys_that_need_a_restart() {
         .map(|(key, _)| key)
         .collect();
     let mut other = Config::default();
-    other.server.listen.set_port(1);
-    other.admin.listen.set_port(2);
+    other.server.listen.pop();
+    other.admin.listen.pop();
     other.host.cache = "elsewhere".into();
     other.host.mapped = crate::config::Size::mib(1);
     other.host.mapped_beyond = plugbay_core::Isolation::Refuse;

@@ -1,6 +1,5 @@
 //! Flags > environment > file > defaults, and the source that a mistake is reported for.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use super::{brief, good};
 use crate::config::{Config, ConfigSource, Size};
 
 fn port(config: &Config) -> u16 {
-    config.server.listen.port()
+    config.server.listen[0].tcp().expect("a port").port()
 }
 
 #[test]
@@ -61,7 +60,7 @@ fn texts_are_read_by_the_type_of_their_key() {
     assert_eq!(config.server.max_body, Size::kib(1));
     assert_eq!(config.defaults.recycle_calls, 7);
     assert_eq!(config.defaults.cpu, Duration::from_millis(5));
-    assert_eq!(config.admin.listen, "[::1]:9".parse::<SocketAddr>().expect("address"));
+    assert_eq!(config.admin.listen, ["[::1]:9".parse().expect("address")]);
     assert!(!config.plugins["hello"].enabled);
     assert_eq!(config.plugins["a.b"].limits.memory, Some(Size::mib(1)));
     assert_eq!(

@@ -245,3 +245,45 @@ fn later_sections_are_not_accepted_yet() {
     }
     assert_eq!(good(""), Config::default());
 }
+
+#[test]
+fn a_plane_listens_on_one_address_or_several() {
+    let listen = |text: &str| {
+        let config = good(&format!("[server]\nlisten = {text}\n"));
+        config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(listen("'[::1]:0'"), ["[::1]:0"]);
+    assert_eq!(listen("'unix:/run/a.sock'"), ["unix:/run/a.sock"]);
+    assert_eq!(
+        listen("['127.0.0.1:80', 'unix:/run/a.sock']"),
+        ["127.0.0.1:80", "unix:/run/a.sock"]
+    );
+    let set = |text| Config::builder().set("admin.listen", text).load().expect("good").admin.listen;
+    assert_eq!(set("[::1]:9").len(), 1);
+    assert_eq!(set("['127.0.0.1:9', \"unix:/run/a.sock\"]").len(), 2);
+    let shown = |text| {
+        let config = good(&format!("[server]\nlisten = {text}\n"));
+        serde_json::to_value(config.server).expect("JSON")["listen"].clone()
+    };
+    assert_eq!(shown("'127.0.0.1:80'"), json!("127.0.0.1:80"), "as in the file");
+    assert_eq!(shown("['127.0.0.1:80', '[::1]:80']"), json!(["127.0.0.1:80", "[::1]:80"]));
+}
+
+#[test]
+fn addresses_that_cannot_be_listened_on_are_refused() {
+    let long = format!("'unix:/{}'", "x".repeat(103));
+    for (text, expected) in [
+        ("'unix:a.sock'", "expected an absolute path after `unix:`"),
+        (long.as_str(), "expected at most 103 bytes after `unix:`"),
+        ("[]", "expected 1 to 16 addresses, found 0"),
+        ("['127.0.0.1:80', '127.0.0.1:80']", "expected each once"),
+        ("7070", "expected an address and port"),
+    ] {
+        let error = refused(&format!("[server]\nlisten = {text}\n")).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let public = refused("[admin]\nlisten = ['unix:/run/a.sock', '0.0.0.0:1']\n").to_string();
+    assert!(public.contains("expected a loopback address, found \"0.0.0.0:1\""), "{public}");
+    let both = "[admin]\nlisten = 'unix:/run/a.sock'\n[server]\nlisten = ['[::1]:0', 'unix:/run/a.sock']\n";
+    assert!(refused(both).to_string().contains("expected another address than [server] listen"));
+}

@@ -14,15 +14,28 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::Problem;
 
-pub(super) async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
-    match check(request.method(), request.headers(), request.uri().authority()) {
+/// Which names of hosts are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hosts {
+    /// Those of this machine.
+    Loopback,
+    /// All: the application checks who may use the plane.
+    Any,
+}
+
+pub(super) async fn refuse_foreign_pages(
+    State(hosts): State<Hosts>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match check(hosts, request.method(), request.headers(), request.uri().authority()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             log(&request, &problem);
@@ -69,6 +82,7 @@ fn shown(headers: &HeaderMap, name: &header::HeaderName) -> String {
 }
 
 fn check(
+    hosts: Hosts,
     method: &Method,
     headers: &HeaderMap,
     authority: Option<&axum::http::uri::Authority>,
@@ -77,7 +91,7 @@ fn check(
     // An absolute target overrides `Host` (RFC 9112, section 3.2.2).
     let host = authority.map(axum::http::uri::Authority::as_str).or(host);
     let local = host.is_some_and(is_loopback);
-    if !local {
+    if hosts == Hosts::Loopback && !local {
         let detail = "expected a loopback name in Host, such as localhost or 127.0.0.1";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", detail));
     }
@@ -146,7 +160,8 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        check(method, &headers, None).map_or_else(|problem| problem.status().as_u16(), |()| 200)
+        check(Hosts::Loopback, method, &headers, None)
+            .map_or_else(|problem| problem.status().as_u16(), |()| 200)
     }
 
     #[test]

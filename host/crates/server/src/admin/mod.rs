@@ -22,6 +22,7 @@ mod bodies;
 mod events;
 mod guard;
 mod metrics;
+mod plane;
 mod plugin;
 mod prefer;
 mod probes;
@@ -32,6 +33,6 @@ mod views;
 pub use self::bodies::{
     Check, Generations, Names, Plugins, Preparing, Readiness, RejectedList, Versions,
 };
+pub use self::plane::AdminPlane;
 pub use self::plugin::plugin;
 pub use self::registry::{Entry, Registry, State, names, registry};
-pub(crate) use self::router::router;

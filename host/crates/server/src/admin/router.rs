@@ -16,7 +16,7 @@ use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
 
 /// The router of the admin plane.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
     let header = |name: HeaderName, value| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
@@ -30,7 +30,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             "default-src 'none'; frame-ancestors 'none'",
         ))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(guard::refuse_foreign_pages))
+        .layer(middleware::from_fn_with_state(hosts, guard::refuse_foreign_pages))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), views::ending));
     Router::new()
         .route("/v1/status", read(get(views::status)))

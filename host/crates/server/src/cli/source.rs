@@ -1,5 +1,6 @@
 //! The host that a command queries: the running one by its admin plane, or one built in this process.
 
+use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -10,11 +11,13 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
+use plugbay::config::ListenAddress;
 use plugbay::worker::{CompilerCommand, WorkerCommand};
 use plugbay::{Builder, Config, Host, NotFound, escaped};
 use plugbay_server::ProblemDetails;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
@@ -133,7 +136,7 @@ pub(super) fn command_with(
 
 /// No host is running.
 pub(super) fn no_host(config: &Config) -> Failure {
-    let address = config.admin.listen;
+    let address = admin(config);
     Failure::new(format!("expected a running host at {address} (admin.listen), found none"))
         .hint("start one: plugbay up")
 }
@@ -145,11 +148,11 @@ fn call(
     headers: &[(&'static str, &str)],
     timeout: Duration,
 ) -> Result<Option<Answer>, Failure> {
-    if !config.admin.enabled || config.admin.listen.port() == 0 {
+    let address = admin(config);
+    if !config.admin.enabled || address.is_any_port() {
         return Ok(None);
     }
-    let address = config.admin.listen;
-    let sent = send(address, method, path, headers);
+    let sent = send(&address, method, path, headers);
     let answer = runtime()?.block_on(async { tokio::time::timeout(timeout, sent).await });
     match answer {
         Ok(Ok(answer)) => Ok(answer),
@@ -167,18 +170,19 @@ type Answer = (StatusCode, Bytes);
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn send(
-    address: SocketAddr,
+    address: &ListenAddress,
     method: &Method,
     path: &str,
     headers: &[(&'static str, &str)],
 ) -> Result<Option<Answer>, AnyError> {
     // No host is running: the caller decides what to do.
-    let Ok(stream) = TcpStream::connect(address).await else { return Ok(None) };
+    let Ok(stream) = connect(address).await else { return Ok(None) };
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).body(Body::empty())?;
-    let host = HeaderValue::from_str(&address.to_string())?;
+    let host = address.tcp().map_or_else(|| "localhost".to_owned(), |it| it.to_string());
+    let host = HeaderValue::from_str(&host)?;
     request.headers_mut().insert(header::HOST, host);
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_str(value)?);
@@ -187,6 +191,26 @@ async fn send(
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await?.to_bytes();
     Ok(Some((status, body)))
+}
+
+/// A stream to the admin plane.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+async fn connect(address: &ListenAddress) -> io::Result<Box<dyn Stream>> {
+    Ok(match address {
+        ListenAddress::Tcp(address) => Box::new(TcpStream::connect(address).await?),
+        #[cfg(unix)]
+        ListenAddress::Unix(path) => Box::new(tokio::net::UnixStream::connect(path).await?),
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    })
+}
+
+/// The address at which the admin plane is asked: the first one.
+fn admin(config: &Config) -> ListenAddress {
+    let first = config.admin.listen.first().cloned();
+    first.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)).into())
 }
 
 /// Reads the JSON of a successful answer. The detail of a problem becomes a failure.
@@ -212,7 +236,7 @@ pub(super) fn read_named<T: DeserializeOwned>(answer: Answer) -> Result<T, Failu
 /// Prints on stderr that no host answers, and that the plugins are loaded in this process.
 pub(super) fn announce_in_process(globals: &Globals, config: &Config) {
     if !globals.quiet {
-        let address = config.admin.listen;
+        let address = admin(config);
         anstream::eprintln!("no host answers at {address}; loading the plugins in this process");
     }
 }

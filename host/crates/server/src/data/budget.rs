@@ -5,7 +5,6 @@
 //! have half of it. Small bodies are not counted, because the number of connections is limited, too.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
@@ -24,20 +23,20 @@ pub(crate) struct Budget(Mutex<Held>);
 #[derive(Default)]
 struct Held {
     bytes: usize,
-    by_client: HashMap<IpAddr, usize>,
+    by_client: HashMap<Client, usize>,
 }
 
 /// The bytes of one body, counted until this is dropped.
 pub(super) struct Share {
     budget: Arc<Budget>,
-    client: IpAddr,
+    client: Client,
     most: usize,
     bytes: usize,
 }
 
 impl Share {
     /// An empty share of a budget of `most` bytes.
-    pub(super) fn new(budget: &Arc<Budget>, Client(client): Client, most: usize) -> Self {
+    pub(super) fn new(budget: &Arc<Budget>, client: Client, most: usize) -> Self {
         Self { budget: Arc::clone(budget), client, most, bytes: 0 }
     }
 
@@ -56,7 +55,8 @@ impl Share {
         let own = by_client.get(&self.client).copied().unwrap_or_default();
         let all_then = *bytes - self.bytes + wanted;
         let own_then = own - self.bytes + wanted;
-        if wanted > self.bytes && (all_then > self.most || own_then > self.most / 2) {
+        let most_of_one = if self.client == Client::Unknown { self.most } else { self.most / 2 };
+        if wanted > self.bytes && (all_then > self.most || own_then > most_of_one) {
             return Err(full(self.most));
         }
         *bytes = all_then;

@@ -4,14 +4,20 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A client, by its address. With IPv6, a client has a whole network of addresses (RFC 6177): all of a /64
-/// count as one client.
+/// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Client(pub(crate) IpAddr);
+pub(crate) enum Client {
+    /// By its address. With IPv6, a client has a whole network of addresses (RFC 6177): all of a /64 count as one
+    /// client.
+    Address(IpAddr),
+    /// One without an address, such as that of a Unix socket. It may be a proxy that speaks for many, and has no
+    /// limits of its own.
+    Unknown,
+}
 
 impl Client {
     pub(crate) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
+        Self::Address(match address.to_canonical() {
             IpAddr::V6(address) => {
                 Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into()
             }
@@ -42,6 +48,9 @@ impl Addresses {
 
     /// Counts a connection; `None` if its client has the maximum already.
     pub(super) fn count(&self, client: Client) -> Option<Counted> {
+        if client == Client::Unknown {
+            return Some(Counted { client, addresses: self.clone() });
+        }
         let mut open = self.lock();
         let count = open.entry(client).or_default();
         if *count >= self.most {
@@ -85,6 +94,8 @@ mod tests {
         drop(held);
         assert!(addresses.count(client("10.0.0.1")).is_some());
         assert!(addresses.lock().is_empty());
+        let proxy: Vec<_> = (0..9).map(|_| addresses.count(Client::Unknown)).collect();
+        assert!(proxy.iter().all(Option::is_some));
         assert_eq!(client("2001:db8::1"), client("2001:db8::2:0:0:1"), "one network");
         assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
     }

@@ -11,14 +11,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use super::Answers;
 use super::addresses::Client;
-use super::socket::Socket;
+use super::transport::{Observed as _, Transport};
 
 /// The longest time that a client may take for a header, and that a connection may be idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,12 +50,10 @@ pub(super) struct Connection<A> {
 
 impl<A: Answers> Connection<A> {
     /// Serves the connection until it ends.
-    pub(super) async fn serve(self, stream: TcpStream) {
+    pub(super) async fn serve<T: Transport>(self, stream: T) {
         let Self { answers, client, timeout, watcher, ends } = self;
-        // Small answers are sent at once. An error here only makes them slower.
-        let _ = stream.set_nodelay(true);
-        let socket = Socket::new(stream);
-        let mut io = TimeoutStream::new(socket.io(ends.idle.clone()));
+        let (io, socket) = stream.open(ends.idle.clone());
+        let mut io = TimeoutStream::new(io);
         io.set_write_timeout(Some(timeout));
         let requests = Arc::new(AtomicUsize::new(0));
         let answer = service_fn({
@@ -74,7 +71,7 @@ impl<A: Answers> Connection<A> {
             .timer(TokioTimer::new())
             .header_read_timeout(timeout.min(HEADER_TIMEOUT))
             .max_buf_size(HEADER_SIZE)
-            .half_close(true)
+            .half_close(T::HALF_CLOSE)
             .serve_connection(TokioIo::new(Box::pin(io)), answer);
         let not_busy = async {
             ends.idle.cancelled().await;

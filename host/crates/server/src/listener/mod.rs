@@ -1,5 +1,15 @@
 //! The accept loop, the limits of connections, and graceful shutdown.
 //!
+//! | file | idea |
+//! |---|---|
+//! | `bound` | a listener that is bound and not served yet: a port, a Unix socket, or one of the application |
+//! | `source` | accepts connections from each of the three |
+//! | `unix` | the file of a Unix socket |
+//! | `connection` | serves one connection |
+//! | `transport` | what a connection's bytes travel by |
+//! | `socket`, `raw` | a socket of the system, and the end of a connection |
+//! | `addresses` | limits the connections of each client |
+//!
 //! HTTP/1.1 only. A client that sends its header slowly, idles, or does not read its answer is
 //! bounded by timeouts, and one that sends a huge header by the size of the buffer; hyper answers
 //! what is not HTTP with a 400 or 431 without a body. Connections beyond [`Bounds::connections`]
@@ -10,9 +20,9 @@
 //!
 //! 1. *Lame duck*: connections are still accepted, and every answer ends its connection. The
 //!    caller decides how long.
-//! 2. [`Plane::close`] rejects new handshakes, where the system can do that (Linux), and accepts
-//!    for [`CLOSE_GRACE`] the connections whose handshake ends. Closing the port at once would
-//!    reset them, though their clients are connected already.
+//! 2. [`Plane::close`] rejects new handshakes, where the system can do that (Linux), or removes the file
+//!    of the Unix socket, and accepts for [`CLOSE_GRACE`] the connections whose handshake ends. Closing the port
+//!    at once would reset them, though their clients are connected already.
 //! 3. The port is closed. For another [`CLOSE_GRACE`] open connections may send requests: hyper
 //!    would close one on which nothing has been read yet, though its request may have arrived
 //!    already.
@@ -20,11 +30,15 @@
 //!    deadline the remaining ones are cut off.
 
 mod addresses;
+mod bound;
 mod connection;
+mod raw;
 mod socket;
+mod source;
+mod transport;
+#[cfg(unix)]
+mod unix;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +47,6 @@ use axum::http::{Request, Response};
 use axum::{BoxError, Router};
 use hyper::body::Incoming;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -43,10 +56,11 @@ use tower::ServiceExt as _;
 
 pub(crate) use self::addresses::Client;
 use self::addresses::{Addresses, Counted};
+pub use self::bound::Listener;
 use self::connection::{Connection, Ends};
+use self::source::{Source, is_caused_by_client};
+use self::transport::Transport;
 
-/// The length of the kernel's queue of connections, if the system's own limit allows it.
-const BACKLOG: u32 = 4096;
 /// The pause after the system had no descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -77,13 +91,27 @@ impl Answers for Router {
     }
 }
 
-/// The limits of connections.
+/// The limits of connections. Clones share them: several listeners of one plane have as many as one.
+#[derive(Clone)]
 pub(crate) struct Bounds {
-    /// The maximum number of open connections.
-    pub(crate) connections: usize,
-    /// Called for each connection: returns the timeout of a request, which also bounds its header
-    /// and each pause in which the client does not read.
-    pub(crate) timeout: Box<dyn Fn() -> Duration + Send + Sync>,
+    permits: Arc<Semaphore>,
+    addresses: Addresses,
+    timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
+
+impl Bounds {
+    /// At most `connections` are open. `timeout` is called for each: it returns the timeout of a request, which
+    /// also bounds its header and each pause in which the client does not read.
+    pub(crate) fn new(
+        connections: usize,
+        timeout: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(connections)),
+            addresses: Addresses::new((connections / 2).max(1)),
+            timeout: Arc::new(timeout),
+        }
+    }
 }
 
 /// A listener that is served.
@@ -97,7 +125,7 @@ pub(crate) struct Plane {
 
 impl Plane {
     /// Serves the requests that arrive at `listener`.
-    pub(crate) fn open(listener: TcpListener, answers: impl Answers, bounds: Bounds) -> Self {
+    fn open(listener: impl Source, answers: impl Answers, bounds: Bounds) -> Self {
         let close = CancellationToken::new();
         let close_port = CancellationToken::new();
         let ends = Ends::default();
@@ -107,8 +135,6 @@ impl Plane {
         open.close();
         let acceptor = Acceptor {
             answers,
-            permits: Arc::new(Semaphore::new(bounds.connections)),
-            addresses: Addresses::new((bounds.connections / 2).max(1)),
             bounds,
             graceful: GracefulShutdown::new(),
             open: open.clone(),
@@ -156,8 +182,6 @@ impl Drop for Plane {
 
 struct Acceptor<A> {
     answers: A,
-    permits: Arc<Semaphore>,
-    addresses: Addresses,
     bounds: Bounds,
     graceful: GracefulShutdown,
     open: TaskTracker,
@@ -167,13 +191,13 @@ struct Acceptor<A> {
 }
 
 impl<A: Answers> Acceptor<A> {
-    async fn run(self, listener: TcpListener) {
-        self.accept_until(&listener, &self.close).await;
-        if let Err(error) = reject_handshakes(&listener) {
+    async fn run(self, mut listener: impl Source) {
+        self.accept_until(&mut listener, &self.close).await;
+        if let Err(error) = listener.refuse_new() {
             tracing::debug!(%error, "cannot reject new handshakes");
         }
-        self.accept_until(&listener, &self.close_port).await;
-        self.accept_queued(listener);
+        self.accept_until(&mut listener, &self.close_port).await;
+        listener.close(|stream, client| self.serve(stream, client, None));
         tokio::select! {
             () = self.ends.idle.cancelled() => {}
             () = self.open.wait() => {}
@@ -182,12 +206,12 @@ impl<A: Answers> Acceptor<A> {
         self.open.wait().await;
     }
 
-    async fn accept_until(&self, listener: &TcpListener, end: &CancellationToken) {
+    async fn accept_until<S: Source>(&self, listener: &mut S, end: &CancellationToken) {
         loop {
             tokio::select! {
                 biased;
                 () = end.cancelled() => return,
-                accepted = self.accept(listener) => self.serve(accepted),
+                (stream, client, permit) = self.accept(listener) => self.serve(stream, client, permit),
             }
         }
     }
@@ -196,11 +220,11 @@ impl<A: Answers> Acceptor<A> {
     /// a client is ignored, and the system may have descriptors again later.
     ///
     /// Cancel safe: a connection is accepted only when this returns.
-    async fn accept(&self, listener: &TcpListener) -> (TcpStream, Permit) {
+    async fn accept<S: Source>(&self, listener: &mut S) -> (S::Stream, Client, Permit) {
         loop {
-            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+            let permit = Arc::clone(&self.bounds.permits).acquire_owned().await.ok();
             match listener.accept().await {
-                Ok((stream, _)) => return (stream, permit),
+                Ok((stream, client)) => return (stream, client, permit),
                 Err(error) if is_caused_by_client(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -210,33 +234,9 @@ impl<A: Answers> Acceptor<A> {
         }
     }
 
-    /// Accepts the connections in the kernel's queue: to their clients they are connected.
-    ///
-    /// Calls the kernel directly, because the runtime's view of the queue may be out of date.
-    fn accept_queued(&self, listener: TcpListener) {
-        let Ok(listener) = listener.into_std() else { return };
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    let stream =
-                        stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-                    if let Ok(stream) = stream {
-                        self.serve((stream, None));
-                    }
-                }
-                Err(error) if is_caused_by_client(&error) => {}
-                // The queue is empty, or the system refuses.
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn serve(&self, (stream, permit): (TcpStream, Permit)) {
-        // A connection that its client has closed already has no address.
-        let Ok(peer) = stream.peer_addr() else { return };
-        let client = Client::of(peer.ip());
+    fn serve(&self, stream: impl Transport, client: Client, permit: Permit) {
         // The connection is closed if its client has as many as allowed.
-        let Some(counted) = self.addresses.count(client) else { return };
+        let Some(counted) = self.bounds.addresses.count(client) else { return };
         let connection = Connection {
             answers: self.answers.clone(),
             client,
@@ -254,50 +254,3 @@ impl<A: Answers> Acceptor<A> {
 
 /// The permit of an open connection; `None` for connections that are accepted at the shutdown.
 type Permit = Option<tokio::sync::OwnedSemaphorePermit>;
-
-fn is_caused_by_client(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
-}
-
-/// Makes the kernel drop packets that begin a handshake. The client sends such a packet again, and
-/// is refused once the port is closed.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn reject_handshakes(listener: &TcpListener) -> io::Result<()> {
-    use socket2::{SockFilter, SockRef};
-    const LOAD_BYTE: u16 = 0x30;
-    const JUMP_IF_SET: u16 = 0x45;
-    const RETURN: u16 = 0x06;
-    const TCP_FLAGS: u32 = 13;
-    const SYN: u32 = 0x02;
-    SockRef::from(listener).attach_filter(&[
-        SockFilter::new(LOAD_BYTE, 0, 0, TCP_FLAGS),
-        SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ])
-}
-
-/// Does nothing: other systems have no such filter, and reset a handshake that ends while the port
-/// closes.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn reject_handshakes(_listener: &TcpListener) -> io::Result<()> {
-    Ok(())
-}
-
-/// Binds a listener, in the runtime that serves it.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // The kernel may still hold connections of a server that was just stopped.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let listener = socket.listen(BACKLOG)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
-}

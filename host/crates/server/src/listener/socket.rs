@@ -11,19 +11,19 @@
 //!   few of them the connection lets the others have its thread.
 
 use std::io;
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+
+use super::raw::RawStream;
+use super::transport::Observed;
 
 /// How long the answer may take for a client that has finished sending. After that, the client counts as
 /// gone, and its request is cancelled.
@@ -44,31 +44,37 @@ const WRITE: usize = 64 << 10;
 const TURN: usize = 256 << 10;
 
 /// The socket of a connection, shared with [`SocketIo`]: observes the client while hyper reads and writes.
-#[derive(Clone)]
-pub(super) struct Socket {
-    stream: Arc<TcpStream>,
+pub(crate) struct Socket<S> {
+    stream: Arc<S>,
     /// Whether the last write had to wait, for the client to read or for other connections.
     is_blocked: Arc<AtomicBool>,
 }
 
-impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
+impl<S> Clone for Socket<S> {
+    fn clone(&self) -> Self {
+        Self { stream: Arc::clone(&self.stream), is_blocked: Arc::clone(&self.is_blocked) }
+    }
+}
+
+impl<S: RawStream> Socket<S> {
+    pub(super) fn new(stream: S) -> Self {
         Self { stream: Arc::new(stream), is_blocked: Arc::default() }
     }
 
     /// The half for hyper. Once `stopping` is cancelled it lingers only for [`LINGER_STOPPING`].
-    pub(super) fn io(&self, stopping: CancellationToken) -> SocketIo {
+    pub(super) fn io(&self, stopping: CancellationToken) -> SocketIo<S> {
         SocketIo { socket: self.clone(), stopping, linger: None, written: 0, pause: None }
     }
+}
 
-    /// Whether bytes of an answer wait for the client to read.
-    pub(super) fn is_blocked(&self) -> bool {
+impl<S: RawStream> Observed for Socket<S> {
+    fn is_blocked(&self) -> bool {
         self.is_blocked.load(Ordering::Relaxed)
     }
 
     /// Waits until the client is gone: until the connection is reset, or for a while after the client
     /// finished sending, if it does not read either.
-    pub(super) async fn gone(&self) {
+    async fn gone(&self) {
         while self.stream.ready(Interest::READABLE).await.is_ok_and(|it| !it.is_read_closed()) {
             // The request in progress has not read all bytes yet.
             sleep(END_CHECK).await;
@@ -80,8 +86,8 @@ impl Socket {
 }
 
 /// The half of a socket that hyper reads and writes.
-pub(super) struct SocketIo {
-    socket: Socket,
+pub(crate) struct SocketIo<S> {
+    socket: Socket<S>,
     stopping: CancellationToken,
     /// Set once the connection is closed for writing.
     linger: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -91,11 +97,11 @@ pub(super) struct SocketIo {
     pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl SocketIo {
+impl<S: RawStream> SocketIo<S> {
     fn poll_written(
         &mut self,
         cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        write: impl Fn(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         let Socket { stream, is_blocked } = &self.socket;
         if self.written >= TURN {
@@ -122,7 +128,7 @@ impl SocketIo {
     }
 }
 
-impl AsyncRead for SocketIo {
+impl<S: RawStream> AsyncRead for SocketIo<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -131,7 +137,7 @@ impl AsyncRead for SocketIo {
         let stream = &self.socket.stream;
         loop {
             ready!(stream.poll_read_ready(cx))?;
-            match read(stream, buffer) {
+            match read(&**stream, buffer) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -140,7 +146,7 @@ impl AsyncRead for SocketIo {
     }
 }
 
-impl AsyncWrite for SocketIo {
+impl<S: RawStream> AsyncWrite for SocketIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -179,7 +185,7 @@ impl AsyncWrite for SocketIo {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
             let stream = Arc::clone(&self.socket.stream);
-            if SockRef::from(&*stream).shutdown(Shutdown::Write).is_err() {
+            if stream.close_writing().is_err() {
                 // The connection is closed already.
                 return Poll::Ready(Ok(()));
             }
@@ -195,10 +201,10 @@ impl AsyncWrite for SocketIo {
 /// A read that leaves room has taken all of it. The socket then counts as not readable until the system
 /// says so again, as in tokio's own `poll_read`: otherwise each request would cost a second system call,
 /// which finds nothing. The outer `try_io` notes which readiness it is about before the read.
-fn read(stream: &TcpStream, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+fn read(stream: &impl RawStream, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
     let room = buffer.remaining();
     let mut has_read = false;
-    let emptied = stream.try_io(Interest::READABLE, || {
+    let emptied = stream.try_io(|| {
         // Into memory that nobody has written to: clearing it first would take longer than reading.
         let read = stream.try_read_buf(buffer)?;
         has_read = true;
@@ -209,12 +215,12 @@ fn read(stream: &TcpStream, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
 }
 
 /// Reads and drops what the client still sends, until it closes or a bound is reached.
-async fn linger(stream: Arc<TcpStream>, stopping: CancellationToken) {
+async fn linger(stream: Arc<impl RawStream>, stopping: CancellationToken) {
     let drained = async {
         let mut buffer = vec![0; 16 << 10];
         let mut bytes = 0;
         while bytes < LINGER_BYTES
-            && let Ok(Ok(())) = timeout(LINGER_IDLE, stream.readable()).await
+            && let Ok(Ok(_)) = timeout(LINGER_IDLE, stream.ready(Interest::READABLE)).await
         {
             match stream.try_read(&mut buffer) {
                 Ok(0) => return,
@@ -240,12 +246,12 @@ mod tests {
     use std::io::Read as _;
 
     use tokio::io::AsyncWriteExt as _;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
     /// A socket, and a thread that reads all that arrives at its other end.
-    async fn read_by_a_thread() -> (SocketIo, std::thread::JoinHandle<Vec<u8>>) {
+    async fn read_by_a_thread() -> (SocketIo<TcpStream>, std::thread::JoinHandle<Vec<u8>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let reader = std::thread::spawn(move || {

@@ -5,7 +5,7 @@ use plugbay_fixtures::Guest;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::support::{SOON, ask, host, until};
+use super::support::{SOON, ask, host, port, until};
 
 /// O5: not ready before the first generation, ready after, and not ready while stopping.
 #[tokio::test(flavor = "multi_thread")]
@@ -13,14 +13,14 @@ async fn ready_from_the_first_generation_until_the_shutdown() {
     let setup = host();
     let builder = Host::builder().layers(setup.layers());
     let listening = setup.listen(builder.liveness());
-    let admin = listening.admin_address().unwrap();
+    let admin = port(listening.admin_addresses());
     let get = |path: &'static str| ask(admin, "GET", path, &[], Vec::new());
     assert_eq!(get("/livez").await.status, 200);
     assert_eq!(get("/readyz").await.status, 503);
     let early = get("/v1/plugins").await;
     assert_eq!((early.status, &*early.code()), (503, "starting"));
     let host = builder.build().await.unwrap();
-    let server = listening.serve(host);
+    let server = listening.serve(host).unwrap();
     assert_eq!(get("/readyz").await.status, 200);
     assert_eq!(get("/livez").await.status, 200);
     server.stop(SOON).await;

@@ -7,7 +7,7 @@ use plugbay::Host;
 use plugbay::runtime::Artifact;
 use plugbay::{Prepared, Refusal, Runtime};
 
-use super::support::{Setup, ask, host, until};
+use super::support::{Setup, ask, host, port, until};
 
 /// A runtime that blocks the thread that shows it a file that begins with `block`, until the test releases it.
 struct Blocks(Mutex<Receiver<()>>);
@@ -51,7 +51,7 @@ async fn a_first_generation_that_is_stuck_is_not_alive() {
     let (blocks, go_on) = Blocks::new();
     let builder = Host::builder().layers(setup.layers()).runtime(blocks);
     let listening = setup.listen(builder.liveness());
-    let admin = listening.admin_address().unwrap();
+    let admin = port(listening.admin_addresses());
     let get = |path: &'static str| ask(admin, "GET", path, &[], Vec::new());
     let building = tokio::spawn(builder.build());
     until("the host is not alive", || async { get("/livez").await.status == 503 }).await;
@@ -65,7 +65,7 @@ async fn a_first_generation_that_is_stuck_is_not_alive() {
     assert_eq!(checks[1]["details"][0], "the first generation is being built");
 
     drop(go_on);
-    let _server = listening.serve(building.await.unwrap().unwrap());
+    let _server = listening.serve(building.await.unwrap().unwrap()).unwrap();
     assert_eq!(get("/livez").await.status, 200);
     let ready = get("/readyz?verbose").await;
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
@@ -78,8 +78,8 @@ async fn a_look_that_is_stuck_is_not_alive() {
     let builder = Host::builder().layers(setup.layers()).runtime(blocks);
     let listening = setup.listen(builder.liveness());
     let host = builder.build().await.unwrap();
-    let server = listening.serve(host.clone());
-    let admin = server.admin_address().unwrap();
+    let server = listening.serve(host.clone()).unwrap();
+    let admin = port(server.admin_addresses());
     let get = |path: &'static str| ask(admin, "GET", path, &[], Vec::new());
     assert_eq!(get("/livez").await.status, 200);
 

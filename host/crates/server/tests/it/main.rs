@@ -29,11 +29,14 @@ mod nested;
 #[cfg(unix)]
 mod observe;
 mod operate;
+mod planes;
 mod routes;
 #[cfg(unix)]
 mod secrets;
 #[cfg(unix)]
 mod stop;
 mod support;
+#[cfg(unix)]
+mod unix_sockets;
 #[cfg(unix)]
 mod up;

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Request, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
-use plugbay::config::Layers;
+use plugbay::config::{Layers, ListenAddress};
 use plugbay::worker::{self, Bounds, CompilerCommand, WorkerCommand};
 use plugbay::{Config, Host, Liveness};
 use plugbay_fixtures::Guest;
@@ -121,9 +121,14 @@ impl Setup {
         while !host.preparing().is_empty() {
             host.reload().await;
         }
-        let server = listening.serve(host);
+        let server = listening.serve(host).unwrap();
         Serving { setup: self, server }
     }
+}
+
+/// The first port of these addresses.
+pub(crate) fn port(addresses: &[ListenAddress]) -> SocketAddr {
+    addresses.iter().find_map(ListenAddress::tcp).expect("a port")
 }
 
 /// A server that serves.
@@ -134,11 +139,11 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn data(&self) -> SocketAddr {
-        self.server.data_address()
+        port(self.server.data_addresses())
     }
 
     pub(crate) fn admin(&self) -> SocketAddr {
-        self.server.admin_address().unwrap()
+        port(self.server.admin_addresses())
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

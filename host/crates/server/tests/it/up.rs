@@ -137,6 +137,12 @@ impl Up {
         self.setup
     }
 
+    /// Waits for the end of a killed program, and returns the setup, for another run.
+    pub(crate) fn into_setup_after_a_kill(mut self) -> Setup {
+        assert_eq!(self.program.code(), None);
+        self.setup
+    }
+
     /// Waits for the end without reading the output. Returns the exit code.
     pub(crate) fn code(mut self) -> Option<i32> {
         self.program.code()

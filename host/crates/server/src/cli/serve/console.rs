@@ -1,10 +1,10 @@
 //! Prints the output of `up`: the addresses, each event, and the end.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use anstyle::{AnsiColor, Style};
+use plugbay::config::ListenAddress;
 use plugbay::{Event, Reason, escaped};
 use plugbay_server::log::LogFormat;
 use plugbay_server::{Server, Stopped};
@@ -64,16 +64,18 @@ impl Console {
 
     fn announce_status(&self, server: &Server) {
         let status = server.host().status();
-        let (data, admin) = (server.data_address(), server.admin_address());
+        let (data, admin) = (server.data_addresses(), server.admin_addresses());
         if self.json {
             let serving = json!({
-                "type": "serving", "data": data, "admin": admin, "status": status,
+                "type": "serving", "data": data.first(), "admin": admin.first(),
+                "listening": { "data": data, "admin": admin }, "status": status,
             });
             return self.out.push(json_line(&serving));
         }
         let config = server.host().config();
-        let mut places = vec![("serving", url(data))];
-        places.extend(admin.map(|admin| ("admin", url(admin))));
+        let data = data.iter().map(|address| ("serving", url(address)));
+        let admin = admin.iter().map(|address| ("admin", url(address)));
+        let mut places: Vec<_> = data.chain(admin).collect();
         let how = if status.watch_error.is_none() { "watching" } else { "polling" };
         places.push((how, config.host.plugins.display().to_string()));
         let places = places.iter().map(|(what, at)| format!("{what:<10}{}\n", escaped(&**at)));
@@ -155,6 +157,9 @@ fn json_line(value: &impl Serialize) -> String {
         + "\n"
 }
 
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}")
+fn url(address: &ListenAddress) -> String {
+    match address.tcp() {
+        Some(address) => format!("http://{address}"),
+        None => address.to_string(),
+    }
 }

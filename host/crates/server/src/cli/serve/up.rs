@@ -83,7 +83,7 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
     // the host would wait for them once more.
     std::mem::forget(host.clone());
     let mut events = host.subscribe();
-    let server = listening.serve(host.clone());
+    let server = listening.serve(host.clone())?;
     console.announce(&server);
     for event in host.start_alarms() {
         if let plugbay::Outcome::LastConfig { .. } = event.outcome {

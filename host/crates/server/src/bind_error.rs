@@ -1,0 +1,123 @@
+//! Why a server cannot listen, and what to do about it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use plugbay::config::ListenAddress;
+
+/// What keeps a server from listening.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {}", cause(source))]
+    Address {
+        /// The configuration key of the address.
+        key: &'static str,
+        /// The address.
+        address: ListenAddress,
+        /// The operating system's error.
+        source: io::Error,
+    },
+    /// The operating system cannot start threads.
+    #[error("cannot start threads: {0}")]
+    Threads(#[source] io::Error),
+    /// A listener that the runtime cannot watch.
+    #[error("cannot serve a listener: {0}")]
+    Listener(#[source] io::Error),
+}
+
+fn cause(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another process listens on this address".into(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
+        io::ErrorKind::PermissionDenied => "this user may not listen on this address".into(),
+        _ => error.to_string(),
+    }
+}
+
+impl BindError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let (key, address, source) = match self {
+            Self::Address { key, address, source } => (*key, address, source),
+            Self::Threads(_) => {
+                return "raise the limit of threads of this user or container".into();
+            }
+            Self::Listener(_) => return "raise the limit of open descriptors (ulimit -n)".into(),
+        };
+        let variable = format!("PLUGBAY_{}", key.replace('.', "_").to_ascii_uppercase());
+        let (first, example) = match address.tcp() {
+            Some(address) => (of_port(address, source), format!("{}:0", bracketed(address))),
+            None => (of_socket(source), "unix:/another/path".to_owned()),
+        };
+        format!(
+            "{first}choose another address: --set {key}={example}, {variable}, or the key in config.toml"
+        )
+    }
+}
+
+fn of_port(address: SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!("stop the process that listens on port {port}, or "),
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            "use a port of 1024 or above, with a proxy on the low port: ".into()
+        }
+        _ => String::new(),
+    }
+}
+
+fn of_socket(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "stop the process that listens on this socket, or ",
+        io::ErrorKind::NotFound => "make the folder of the socket, or ",
+        io::ErrorKind::AlreadyExists => "move that file away, or ",
+        _ => "",
+    }
+    .to_owned()
+}
+
+/// The IP address, in brackets if it is IPv6, as it is written before a port.
+fn bracketed(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_names_the_key_and_the_remedy() {
+        let error = BindError::Address {
+            key: "server.listen",
+            address: SocketAddr::from(([127, 0, 0, 1], 7070)).into(),
+            source: io::ErrorKind::AddrInUse.into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot listen on 127.0.0.1:7070 (server.listen): another process listens on this address"
+        );
+        assert_eq!(
+            error.hint(),
+            "stop the process that listens on port 7070, or choose another address: \
+             --set server.listen=127.0.0.1:0, PLUGBAY_SERVER_LISTEN, or the key in config.toml"
+        );
+    }
+
+    #[test]
+    fn a_socket_in_use_names_the_remedy() {
+        let error = BindError::Address {
+            key: "admin.listen",
+            address: ListenAddress::Unix("/run/plugbay.sock".into()),
+            source: io::ErrorKind::AddrInUse.into(),
+        };
+        let hint = error.hint();
+        assert!(hint.starts_with("stop the process that listens on this socket, or "), "{hint}");
+        assert!(hint.contains("--set admin.listen=unix:/another/path"), "{hint}");
+    }
+}

@@ -1,0 +1,95 @@
+//! The file of a Unix socket: who may connect, a file that an earlier process left, and its removal.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// The file of a bound socket. Dropping it removes the file, unless another one is in its place. It is dropped before
+/// its socket is closed, because the file of a closed socket may be replaced.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    id: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if id(&self.path).is_ok_and(|id| id == self.id) {
+            // It is gone already, or the folder does not let this user remove it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Binds a socket at this path, and lets those connect that `mode`, such as `0o600`, allows. A socket that an
+/// earlier process left there is replaced; one on which a process listens, or another file, is not.
+pub(super) fn bind(path: &Path, mode: u32, backlog: i32) -> io::Result<(Socket, SocketFile)> {
+    remove_stale(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile { path: path.to_owned(), id: id(path)? };
+    // Until the socket listens, nobody can connect, whatever the mode is.
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, file))
+}
+
+/// The device and the inode of a socket, by which it is the same.
+fn id(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.file_type().is_socket() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if !found.file_type().is_socket() {
+        let message = "expected a socket or no file at this path, found another file";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+        // Nobody listens.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_socket_is_replaced_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let (first, file) = bind(&path, 0o600, 16).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let error = bind(&path, 0o600, 16).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "somebody listens");
+        drop(file);
+        assert!(!path.exists());
+        drop(first);
+        let (second, file) = bind(&path, 0o660, 16).unwrap();
+        // As if the process had been killed: the file stays.
+        drop(second);
+        std::mem::forget(file);
+        let (_third, file) = bind(&path, 0o660, 16).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "text").unwrap();
+        drop(file);
+        let error = bind(&path, 0o600, 16).unwrap_err();
+        assert!(error.to_string().contains("found another file"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "text");
+    }
+}
