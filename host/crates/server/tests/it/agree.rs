@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use plugbay_fixtures::{Behaviour, Export, Guest};
-use plugbay_server::admin::registry;
+use plugbay_server::admin::{names, registry};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -138,6 +138,13 @@ async fn assert_agreement(serving: &Serving) -> Value {
     }
     assert_eq!(generations, cli_json(serving, &["generations"]).await);
 
+    assert_eq!(cli_json(serving, &["status"]).await, library);
+    let rejected = cli_json(serving, &["list", "rejected"]).await;
+    assert_eq!(rejected, serving.admin_get("/v1/rejected").await.json());
+    let kinds = serving.admin_get("/debug/registry").await.json();
+    assert_eq!(kinds["names"], json!(names(&status.capabilities)));
+    assert_text_agrees(serving, &library).await;
+
     // The registry of each kind: library, HTTP, command line; with the figures of the status.
     for (name, what) in [("plugins", "plugins"), ("codec", "codecs"), ("handler", "handlers")] {
         let view = serde_json::to_value(registry(&status, name).unwrap()).unwrap();
@@ -155,6 +162,35 @@ async fn assert_agreement(serving: &Serving) -> Value {
         }
     }
     library
+}
+
+/// Asserts that what the command line prints for people names the same plugins, versions, states and reasons.
+async fn assert_text_agrees(serving: &Serving, library: &Value) {
+    let figure = |it: &Value, name: &str| it[name].as_str().unwrap_or_default().to_owned();
+    let rows = |part: &str, columns: &[&str]| {
+        let rows = library[part].as_array().unwrap().iter();
+        rows.map(|it| columns.iter().map(|name| figure(it, name)).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
+    };
+    let listed = cli(serving, &["list", "plugins"]).await;
+    let status = cli(serving, &["status"]).await;
+    for (text, part, columns) in [
+        (&listed, "plugins", &["name", "version", "state"][..]),
+        (&status, "plugins", &["name", "version", "form"]),
+        (&status, "rejected", &["source", "reason"]),
+    ] {
+        for row in rows(part, columns) {
+            let shown = |line: &str| {
+                let words: Vec<_> = line.split_whitespace().collect();
+                row.iter().all(|figure| words.contains(&&**figure))
+            };
+            assert!(text.lines().any(shown), "{row:?} in {text}");
+        }
+    }
+    let generation = format!("generation {}", library["generation"]);
+    assert_eq!(status.lines().next(), Some(&*generation));
+    let serving = library["plugins"].as_array().unwrap().len();
+    assert_eq!(listed.lines().count(), serving + 1, "the head, and a line for each: {listed}");
 }
 
 /// Asserts that the registry and the status agree about a plugin.
@@ -189,11 +225,17 @@ async fn assert_plugin_agrees(serving: &Serving, what: &str) {
 
 /// The output of the program, as JSON.
 async fn cli_json(serving: &Serving, arguments: &[&str]) -> Value {
+    let text = cli(serving, &[arguments, &["--json"]].concat()).await;
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The output of the program.
+async fn cli(serving: &Serving, arguments: &[&str]) -> String {
     let admin = format!("admin.listen={}", serving.admin());
     let mut program = plugbay(arguments);
-    program.args(["--json", "--set", &admin]);
+    program.args(["--set", &admin]).env("COLUMNS", "400");
     let output = tokio::task::spawn_blocking(move || program.output().unwrap()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && said.is_empty(), "{said}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    String::from_utf8(output.stdout).unwrap()
 }
