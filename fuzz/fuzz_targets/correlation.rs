@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use plugbay_core::trace::TraceState;
 use plugbay_core::{RequestId, TraceParent};
 
 fuzz_target!(|text: &str| {
@@ -13,5 +14,11 @@ fuzz_target!(|text: &str| {
     if let Ok(parent) = text.parse::<TraceParent>() {
         assert_eq!(parent.as_str().parse::<TraceParent>().as_ref(), Ok(&parent));
         assert_eq!((parent.trace_id().len(), parent.span_id().len()), (32, 16));
+        assert_eq!(parent.trace().to_string(), parent.trace_id());
+        assert_eq!(parent.span().to_string(), parent.span_id());
+    }
+    if let Ok(state) = text.parse::<TraceState>() {
+        assert_eq!(state.as_str().parse::<TraceState>().as_ref(), Ok(&state));
+        assert!(state.as_str().len() <= TraceState::MAX && !text.contains('\n'));
     }
 });

@@ -183,6 +183,13 @@ impl<'a> Context<'a> {
         self.correlation
     }
 
+    /// The request that the call belongs to, if its spans are recorded.
+    #[must_use]
+    #[inline]
+    pub fn recorded(&self) -> Option<&'a Arc<Correlation>> {
+        self.correlation.filter(|correlation| correlation.is_recorded())
+    }
+
     /// How many plugins called each other above this call.
     #[must_use]
     pub fn depth(&self) -> u8 {

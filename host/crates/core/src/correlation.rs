@@ -1,20 +1,35 @@
 //! What identifies a request beyond this host: its id, and its place in a distributed trace.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::escaped;
-use crate::trace_parent::TraceParent;
+use crate::trace::{ActiveSpan, SpanKind, SpanSink, TraceParent, TraceState};
 
 /// What connects a call with the request that caused it: in the log, in plugins, and in other systems. All
-/// calls of one request share it, nested ones included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// calls of one request have the same id and trace, nested ones included. If the spans of the request are recorded,
+/// each call has the place of its caller's span in the trace; otherwise all share one correlation.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Correlation {
     /// The id of the request.
     pub request_id: Option<RequestId>,
-    /// The request's place in a trace, as its client named it.
+    /// The place in a trace: the caller's span if it is recorded, otherwise the span that the client named.
     pub trace_parent: Option<TraceParent>,
+    /// What other tracing systems added to the trace. None without a place in a trace.
+    pub trace_state: Option<TraceState>,
+    /// Takes the spans of the request, if they are recorded. Then there is a place in a trace.
+    spans: Option<Arc<dyn SpanSink>>,
+}
+
+impl PartialEq for Correlation {
+    /// Compares what is known of the request, and not where its spans go.
+    fn eq(&self, other: &Self) -> bool {
+        let known = |it: &Self| (it.request_id.clone(), it.trace_parent, it.trace_state.clone());
+        known(self) == known(other)
+    }
 }
 
 impl Correlation {
@@ -30,6 +45,36 @@ impl Correlation {
     pub fn trace_parent(mut self, parent: Option<TraceParent>) -> Self {
         self.trace_parent = parent;
         self
+    }
+
+    /// Sets what other tracing systems added to the trace.
+    #[must_use]
+    pub fn trace_state(mut self, state: Option<TraceState>) -> Self {
+        self.trace_state = state;
+        self
+    }
+
+    /// Whether the spans of the request are recorded.
+    #[must_use]
+    #[inline]
+    pub fn is_recorded(&self) -> bool {
+        self.spans.is_some()
+    }
+
+    /// Begins a span for a part of the work for the request, if its spans are recorded.
+    #[inline]
+    pub fn begin(
+        &self,
+        kind: SpanKind,
+        name: impl FnOnce() -> Cow<'static, str>,
+    ) -> Option<ActiveSpan> {
+        let (sink, parent) = (self.spans.as_ref()?, self.trace_parent?);
+        Some(ActiveSpan::within(self, parent, Arc::clone(sink), kind, name()))
+    }
+
+    /// The correlation of calls within the span at `place`.
+    pub(crate) fn within(&self, place: TraceParent, sink: Arc<dyn SpanSink>) -> Self {
+        Self { trace_parent: Some(place), spans: Some(sink), ..self.clone() }
     }
 }
 

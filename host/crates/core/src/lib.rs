@@ -41,7 +41,7 @@ mod policy;
 mod private;
 mod refusal;
 mod rounded;
-mod trace_parent;
+pub mod trace;
 mod upstream;
 mod wait_queue;
 
@@ -73,6 +73,6 @@ pub use policy::{Isolation, Policy, Protection, Reuse};
 pub use private::private_folder;
 pub use refusal::{Reason, Refusal};
 pub use rounded::rounded;
-pub use trace_parent::{TraceParent, TraceParentError};
+pub use trace::{TraceParent, TraceParentError};
 pub use upstream::UpstreamRejection;
 pub use wait_queue::{CANCEL_CHECK, WaitError, WaitQueue, overloaded};

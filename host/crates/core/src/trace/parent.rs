@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::id::{SpanId, TraceId};
 use crate::escaped;
 
 /// The place of a request in a distributed trace: the trace, the caller's span in it, and whether the caller
@@ -40,8 +41,41 @@ const LENGTH: usize = 55;
 /// The flags that the standard defines: sampled, and random trace id. Others have to be zero.
 const FLAGS: u8 = 0b11;
 const SAMPLED: u8 = 0b01;
+/// Where the flags begin.
+const FLAGS_AT: usize = 53;
 
 impl TraceParent {
+    /// The first span of a new trace with a random id, which is recorded.
+    pub(super) fn first(trace: TraceId, span: SpanId) -> Self {
+        let mut text = [0; LENGTH];
+        // The text has exactly this length.
+        text.copy_from_slice(format!("00-{trace}-{span}-{FLAGS:02x}").as_bytes());
+        Self { text }
+    }
+
+    /// This place, with another span of the same trace.
+    pub(super) fn with_span(mut self, span: SpanId) -> Self {
+        self.text[36..52].copy_from_slice(span.to_string().as_bytes());
+        self
+    }
+
+    /// The id of the trace.
+    #[must_use]
+    pub fn trace(&self) -> TraceId {
+        let mut bytes = [0; 16];
+        read_hex(&self.text[3..35], &mut bytes);
+        // Zeros were refused.
+        TraceId::new(bytes).unwrap_or_else(TraceId::random)
+    }
+
+    /// The id of the span.
+    #[must_use]
+    pub fn span(&self) -> SpanId {
+        let mut bytes = [0; 8];
+        read_hex(&self.text[36..52], &mut bytes);
+        SpanId::new(bytes).unwrap_or_else(SpanId::random)
+    }
+
     /// The value for a header field `traceparent`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -63,7 +97,13 @@ impl TraceParent {
     /// Whether the caller may have recorded the trace.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
-        value(&self.text[53..]).is_some_and(|flags| flags & SAMPLED != 0)
+        self.flags() & SAMPLED != 0
+    }
+
+    /// The flags: bit 0 for sampled, bit 1 for a random trace id.
+    #[must_use]
+    pub fn flags(&self) -> u8 {
+        value(&self.text[FLAGS_AT..]).unwrap_or_default()
     }
 
     fn part(&self, from: usize, to: usize) -> &str {
@@ -85,13 +125,13 @@ impl TraceParent {
         let is_id = |id: &[u8]| {
             id.iter().all(|byte| is_digit(*byte)) && id.iter().any(|byte| *byte != b'0')
         };
-        let flags = value(&fixed[53..])? & FLAGS;
+        let flags = value(&fixed[FLAGS_AT..])? & FLAGS;
         if !(whole && dashes && is_id(&fixed[3..35]) && is_id(&fixed[36..52])) {
             return None;
         }
         let mut text = *fixed;
         text[..2].copy_from_slice(b"00");
-        text[53..].copy_from_slice(&[b'0', b'0' + flags]);
+        text[FLAGS_AT..].copy_from_slice(&[b'0', b'0' + flags]);
         Some(Self { text })
     }
 }
@@ -99,6 +139,13 @@ impl TraceParent {
 /// Whether a byte is a hexadecimal digit in lower case.
 fn is_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+/// Reads hexadecimal digits, two for each byte.
+fn read_hex(digits: &[u8], bytes: &mut [u8]) {
+    for (byte, digits) in bytes.iter_mut().zip(digits.chunks(2)) {
+        *byte = value(digits).unwrap_or_default();
+    }
 }
 
 /// The value of two hexadecimal digits.
@@ -161,6 +208,23 @@ mod tests {
         let parent: TraceParent = text("01").parse().unwrap();
         assert_eq!((parent.trace_id(), parent.span_id()), (TRACE, SPAN));
         assert!(parent.is_sampled() && !text("02").parse::<TraceParent>().unwrap().is_sampled());
+        assert_eq!(
+            (parent.trace().to_string(), parent.span().to_string()),
+            (TRACE.into(), SPAN.into())
+        );
+    }
+
+    #[test]
+    fn another_span_keeps_the_trace_and_its_flags() {
+        let text = format!("00-{TRACE}-{SPAN}-01");
+        let span = SpanId::random();
+        let child = text.parse::<TraceParent>().unwrap().with_span(span);
+        assert_eq!(child.as_str(), format!("00-{TRACE}-{span}-01"));
+        let trace = TraceId::random();
+        let first = TraceParent::first(trace, span);
+        assert_eq!(first.as_str(), format!("00-{trace}-{span}-03"));
+        assert_eq!(read(first.as_str()).as_deref(), Some(first.as_str()));
+        assert_eq!((first.trace(), first.span()), (trace, span));
     }
 
     #[test]
