@@ -44,6 +44,9 @@ impl call::Host for Nothing {
     fn trace_parent(&mut self) -> Option<String> {
         None
     }
+    fn trace_state(&mut self) -> Option<String> {
+        None
+    }
     fn time_left(&mut self) -> Option<u64> {
         None
     }

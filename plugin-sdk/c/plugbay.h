@@ -277,10 +277,17 @@ typedef struct {
   uint64_t (*generation)(const void *ctx);
   /**
    * The request's place in a distributed trace, for the header field `traceparent` of requests that
-   * the plugin makes (W3C Trace Context, version 00), valid for the call. Null if the caller named no
-   * valid one, and outside of a call of a capability.
+   * the plugin makes (W3C Trace Context, version 00), valid for the call. If the host records the request,
+   * this names the host's span of the call as the parent. Otherwise it is the one that the caller named, or
+   * null if that is not valid. Null outside of a call of a capability.
    */
   plugbay_bytes (*trace_parent)(const void *ctx);
+  /**
+   * What other tracing systems added to that trace, for the header field `tracestate` of the same
+   * requests: at most 512 bytes, valid for the call. Null without a `trace_parent`, and if the caller named
+   * none.
+   */
+  plugbay_bytes (*trace_state)(const void *ctx);
   /**
    * The time until the deadline of the call, in nanoseconds; 0 once it has passed, and `UINT64_MAX` if
    * the call has no deadline, as outside of a call of a capability.

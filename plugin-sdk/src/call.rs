@@ -39,10 +39,18 @@ pub fn generation() -> Option<u64> {
 }
 
 /// The request's place in a distributed trace, for the header field `traceparent` of requests that the plugin
-/// makes: W3C Trace Context, version 00. `None` if the caller named no valid one.
+/// makes: W3C Trace Context, version 00. If the host records the request, it names the host's span of this call as the
+/// parent. Otherwise it is the one that the caller named, or `None` if that is not valid.
 #[must_use]
 pub fn trace_parent() -> Option<String> {
     form::trace_parent()
+}
+
+/// What other tracing systems added to that trace, for the header field `tracestate` of the same requests: at most 512
+/// bytes. `None` without a [`trace_parent`], and if the caller named none.
+#[must_use]
+pub fn trace_state() -> Option<String> {
+    form::trace_state()
 }
 
 /// The time until the deadline of the call, after which the caller gets an error; zero once it has passed.

@@ -107,7 +107,9 @@ impl Handler for Stats {
         let accept = request.header("Accept").unwrap_or("none");
         let depth: u8 = request.query_param("depth").unwrap_or_default().parse()?;
         let (id, generation) = (call::request_id(), call::generation());
-        ensure!(call::trace_parent().is_none() && call::time_left().is_none(), internal, "unknown");
+        let (parent, state) = (call::trace_parent(), call::trace_state());
+        ensure!(parent.is_none() && state.is_none(), internal, "expected no trace");
+        ensure!(call::time_left().is_none(), internal, "expected no deadline");
         let answer = json!({
             "table": table, "accept": accept, "depth": depth, "id": id, "generation": generation,
         });

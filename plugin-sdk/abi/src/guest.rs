@@ -5,7 +5,7 @@ mod entry;
 
 pub use calls::{
     codecs, decode, encode, generation, inside, log, log_enabled, metric_add, metric_describe,
-    metric_observe, metric_set, request_id, time_left, trace_parent,
+    metric_observe, metric_set, request_id, time_left, trace_parent, trace_state,
 };
 pub use entry::vtable;
 

@@ -82,6 +82,8 @@ pub struct CallInfo<'a> {
     pub generation: Option<u64>,
     /// The request's place in a trace, as the header field `traceparent` has it.
     pub trace_parent: Option<&'a str>,
+    /// What other tracing systems added to the trace, as the header field `tracestate` has it.
+    pub trace_state: Option<&'a str>,
     /// The deadline of the call.
     pub deadline: Option<Instant>,
 }

@@ -173,9 +173,14 @@ pub struct HostVtable {
     /// The number of the generation with which the call began; 0 outside of a call of a capability.
     pub generation: unsafe extern "C" fn(ctx: *const c_void) -> u64,
     /// The request's place in a distributed trace, for the header field `traceparent` of requests that
-    /// the plugin makes (W3C Trace Context, version 00), valid for the call. Null if the caller named no
-    /// valid one, and outside of a call of a capability.
+    /// the plugin makes (W3C Trace Context, version 00), valid for the call. If the host records the request,
+    /// this names the host's span of the call as the parent. Otherwise it is the one that the caller named, or
+    /// null if that is not valid. Null outside of a call of a capability.
     pub trace_parent: unsafe extern "C" fn(ctx: *const c_void) -> Bytes,
+    /// What other tracing systems added to that trace, for the header field `tracestate` of the same
+    /// requests: at most 512 bytes, valid for the call. Null without a `trace_parent`, and if the caller named
+    /// none.
+    pub trace_state: unsafe extern "C" fn(ctx: *const c_void) -> Bytes,
     /// The time until the deadline of the call, in nanoseconds; 0 once it has passed, and `UINT64_MAX` if
     /// the call has no deadline, as outside of a call of a capability.
     pub time_left: unsafe extern "C" fn(ctx: *const c_void) -> u64,

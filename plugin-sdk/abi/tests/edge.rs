@@ -115,9 +115,9 @@ impl HandlerExports for Probe {
 
 /// What the plugin learns about its call.
 fn about_the_call() -> String {
-    let (id, generation, parent) =
-        (guest::request_id(), guest::generation(), guest::trace_parent());
-    format!("{id:?} {generation:?} {parent:?} {:?}", guest::time_left())
+    let (id, generation) = (guest::request_id(), guest::generation());
+    let (parent, state) = (guest::trace_parent(), guest::trace_state());
+    format!("{id:?} {generation:?} {parent:?} {state:?} {:?}", guest::time_left())
 }
 
 /// What a thread that the plugin started can reach of the host, while a call waits for it.
@@ -286,17 +286,18 @@ fn panics_do_not_cross_the_boundary() {
 #[test]
 fn the_call_is_known_as_far_as_the_host_says() {
     let instance = instance("{}");
-    let unknown = "None None None None";
+    let unknown = "None None None None None";
     assert_eq!(&*instance.encode(&NoHost, 6, b"").unwrap(), unknown.as_bytes());
     assert_eq!(about_the_call(), unknown, "outside of a call");
     let call = CallInfo {
         request_id: Some("request-7"),
         generation: Some(3),
         trace_parent: Some("00-a-b-01"),
+        trace_state: Some("vendor=1"),
         deadline: Some(Instant::now()),
     };
     let host = Host { call, ..Host::default() };
-    let expected = "Some(\"request-7\") Some(3) Some(\"00-a-b-01\") Some(0ns)";
+    let expected = "Some(\"request-7\") Some(3) Some(\"00-a-b-01\") Some(\"vendor=1\") Some(0ns)";
     assert_eq!(&*instance.encode(&host, 6, b"").unwrap(), expected.as_bytes());
 }
 

@@ -193,6 +193,10 @@ pub(crate) fn trace_parent() -> Option<String> {
     wit::call::trace_parent()
 }
 
+pub(crate) fn trace_state() -> Option<String> {
+    wit::call::trace_state()
+}
+
 pub(crate) fn time_left() -> Option<Duration> {
     wit::call::time_left().map(Duration::from_nanos)
 }

@@ -1,7 +1,7 @@
 //! The native forms: a library with an entry symbol, or a crate that registers itself.
 
 pub use plugbay_abi::guest::vtable;
-pub(crate) use plugbay_abi::guest::{generation, request_id, time_left, trace_parent};
+pub(crate) use plugbay_abi::guest::{generation, request_id, time_left, trace_parent, trace_state};
 #[cfg(feature = "linked")]
 pub use plugbay_abi::linked::{Linked, inventory};
 pub use plugbay_abi::raw::Kind as NativeKind;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use plugbay_abi::host::{CallInfo, HostCalls};
 use plugbay_abi::{CodecInfo, Error, ErrorKind, Level, Metric, MetricKind};
 use plugbay_core::codec::Direction;
+use plugbay_core::trace::TraceState;
 use plugbay_core::{
     Blame, CallError, CallErrorKind, Context, LogLevel, MetricDescription, RequestId, TraceParent,
     UpstreamRejection,
@@ -160,6 +161,7 @@ impl HostCalls for CallHost<'_> {
             trace_parent: correlation
                 .and_then(|it| it.trace_parent.as_ref())
                 .map(TraceParent::as_str),
+            trace_state: correlation.and_then(|it| it.trace_state.as_ref()).map(TraceState::as_str),
             deadline: context.deadline(),
         }
     }

@@ -135,6 +135,13 @@ pub fn trace_parent() -> Option<String> {
     with_host(|host, ctx| unsafe { lent((host.trace_parent)(ctx)) })?
 }
 
+/// What other tracing systems added to the trace, as the header field `tracestate` has it.
+#[must_use]
+pub fn trace_state() -> Option<String> {
+    // SAFETY: `ctx` belongs to `host`; the text is valid for the call, and is copied.
+    with_host(|host, ctx| unsafe { lent((host.trace_state)(ctx)) })?
+}
+
 /// The time until the deadline of the call.
 #[must_use]
 pub fn time_left() -> Option<Duration> {

@@ -23,6 +23,7 @@ static TABLE: HostVtable = HostVtable {
     request_id,
     generation,
     trace_parent,
+    trace_state,
     time_left,
     metric_observe,
     metric_describe,
@@ -155,6 +156,11 @@ unsafe extern "C" fn generation(ctx: *const c_void) -> u64 {
 unsafe extern "C" fn trace_parent(ctx: *const c_void) -> Bytes {
     // SAFETY: the plugin passes the `ctx` it was given; the text is valid as long as the host, for the call.
     unsafe { call(ctx) }.trace_parent.map_or(Bytes::NULL, Bytes::from)
+}
+
+unsafe extern "C" fn trace_state(ctx: *const c_void) -> Bytes {
+    // SAFETY: the plugin passes the `ctx` it was given; the text is valid as long as the host, for the call.
+    unsafe { call(ctx) }.trace_state.map_or(Bytes::NULL, Bytes::from)
 }
 
 unsafe extern "C" fn time_left(ctx: *const c_void) -> u64 {

@@ -21,6 +21,8 @@ pub struct Report {
     pub generation: Option<u64>,
     /// The value of `traceparent`.
     pub trace_parent: Option<String>,
+    /// The value of `tracestate`.
+    pub trace_state: Option<String>,
     /// The time until the deadline, in nanoseconds.
     pub time_left: Option<u64>,
 }
@@ -41,6 +43,7 @@ impl Report {
             request_id: call::request_id(),
             generation: call::generation(),
             trace_parent: call::trace_parent(),
+            trace_state: call::trace_state(),
             time_left: call::time_left().and_then(|left| u64::try_from(left.as_nanos()).ok()),
         }
     }
@@ -52,8 +55,13 @@ impl Plugin for Reporter {
     type Config = ();
 
     fn new((): ()) -> Result<Self> {
-        let nothing =
-            Report { request_id: None, generation: None, trace_parent: None, time_left: None };
+        let nothing = Report {
+            request_id: None,
+            generation: None,
+            trace_parent: None,
+            trace_state: None,
+            time_left: None,
+        };
         let found = Report::now();
         ensure!(found == nothing, internal, "expected nothing outside of a call, found {found:?}");
         metrics::describe("reports", Metric::counter("Reports that were written."))?;

@@ -121,6 +121,7 @@ impl HostCalls for Upcalls<'_> {
             request_id: call.request_id.as_deref(),
             generation: call.generation,
             trace_parent: call.trace_parent.as_deref(),
+            trace_state: call.trace_state.as_deref(),
             deadline: *deadline,
         }
     }
@@ -207,6 +208,7 @@ pub(crate) fn answer(
                 request_id: call.request_id.map(str::to_owned),
                 generation: call.generation,
                 trace_parent: call.trace_parent.map(str::to_owned),
+                trace_state: call.trace_state.map(str::to_owned),
                 time_left: call.deadline.map(left),
             };
             lane.send(reply, &encode_meta(&call)?, &[])

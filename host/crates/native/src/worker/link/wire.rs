@@ -38,7 +38,7 @@ pub(crate) const TOO_LARGE: u16 = 1;
 /// In the field `code` of a failed reply: the worker cannot serve another call.
 pub(crate) const LAST: u16 = 2;
 /// The version of this protocol.
-pub(crate) const PROTOCOL: u32 = 6;
+pub(crate) const PROTOCOL: u32 = 7;
 
 /// The operation of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -244,6 +244,7 @@ pub(crate) struct CallMeta {
     pub(crate) request_id: Option<String>,
     pub(crate) generation: Option<u64>,
     pub(crate) trace_parent: Option<String>,
+    pub(crate) trace_state: Option<String>,
     /// The time until the deadline, when the host answered.
     pub(crate) time_left: Option<Duration>,
 }

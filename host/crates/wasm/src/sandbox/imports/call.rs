@@ -22,6 +22,10 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
         let parent = |correlation: &Correlation| Some(correlation.trace_parent?.to_string());
         Ok((store.data_mut().correlated(parent)?,))
     })?;
+    call.func_wrap("trace-state", |mut store: StoreContextMut<'_, State>, (): ()| {
+        let state = |correlation: &Correlation| Some(correlation.trace_state.as_ref()?.to_string());
+        Ok((store.data_mut().correlated(state)?,))
+    })?;
     call.func_wrap("time-left", |mut store: StoreContextMut<'_, State>, (): ()| {
         let state = store.data_mut();
         let left = state.current_call()?.is_some().then(|| state.clock.time_left()).flatten();
