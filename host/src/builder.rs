@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use plugbay_core::trace::SpanSink;
 use plugbay_core::{Artifact, Refusal, Runtime, Source};
 #[cfg(feature = "native")]
 use plugbay_native::worker::WorkerCommand;
@@ -65,6 +66,7 @@ pub struct Builder {
     liveness: Liveness,
     engine: Option<Engine>,
     collectors: Collectors,
+    spans: Option<Arc<dyn SpanSink>>,
     #[cfg(feature = "native")]
     worker: Option<WorkerCommand>,
     #[cfg(feature = "compile")]
@@ -286,6 +288,14 @@ impl Builder {
         self
     }
 
+    /// Records spans of reconciliations, and of the requests that [`Host::begin_span`] is called for, to this
+    /// sink. Without one no span is made. See [`trace`](crate::trace).
+    #[must_use]
+    pub fn spans(mut self, sink: Arc<dyn SpanSink>) -> Self {
+        self.spans = Some(sink);
+        self
+    }
+
     /// Names the program that serves as a worker process, for native plugins with `isolation =
     /// "process"`: usually [`WorkerCommand::this_program`], if `main` begins with
     /// [`serve_if_child`](crate::worker::serve_if_child).
@@ -386,8 +396,14 @@ impl Builder {
 
         let cell = Arc::new(Swap::new(nothing(Arc::clone(&config))));
         let (signal, signals) = channel();
-        let shared =
-            HostState::new(cell, tokio.clone(), signal.clone(), self.liveness, config.host.probes);
+        let shared = HostState::new(
+            cell,
+            tokio.clone(),
+            self.spans,
+            signal.clone(),
+            self.liveness,
+            config.host.probes,
+        );
         let stopped = {
             let shared = Arc::clone(&shared);
             move || shared.is_stopped()

@@ -1,5 +1,6 @@
 //! The host, which an application holds.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use plugbay_core::codec::Codec;
 use plugbay_core::handler::Handler;
-use plugbay_core::{Artifact, Kind, Refusal};
+use plugbay_core::trace::{ActiveSpan, Sampling, SpanKind};
+use plugbay_core::{Artifact, Correlation, Kind, Refusal};
 use plugbay_registry::NotFound;
 use tokio::sync::oneshot;
 
@@ -196,6 +198,23 @@ impl Host {
     #[must_use]
     pub fn collectors(&self) -> &Collectors {
         &self.control.collectors
+    }
+
+    /// Begins the first span of a request, if the host [records spans](crate::Builder::spans) and the request
+    /// is recorded: because its client records the trace, or because the request has no trace and is one of the
+    /// share `telemetry.sampling`. Calls that are made with the span's
+    /// [correlation](ActiveSpan::correlation) are parts of it. See [`trace`](crate::trace) for an example.
+    #[must_use = "a span that is dropped is recorded as cancelled"]
+    #[inline]
+    pub fn begin_span(
+        &self,
+        request: &Correlation,
+        kind: SpanKind,
+        name: impl FnOnce() -> Cow<'static, str>,
+    ) -> Option<ActiveSpan> {
+        let sink = self.shared.spans.as_ref()?;
+        let share = self.shared.cell.peek(|set| set.generation.config.telemetry.sampling);
+        Sampling::share(share).begin(request, sink, kind, name)
     }
 
     /// Events from now on.

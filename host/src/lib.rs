@@ -31,6 +31,7 @@
 //! |---|---|
 //! | [`config`] | `config.toml`, the environment and flags become one checked [`Config`] |
 //! | [`worker`] | runs this program as a worker or compiler process |
+//! | [`trace`] | spans of requests and reconciliations, for distributed traces |
 //! | [`runtime`] | the interface for an application's own runtime |
 //! | [`wasm`] | the interface for an application's own kinds of plugin |
 //!
@@ -121,6 +122,55 @@ pub mod worker {
         }
         None
     }
+}
+
+/// Distributed traces: which requests are recorded, and their spans.
+///
+/// A host records spans if it has a [`SpanSink`](trace::SpanSink), which an application connects with its own
+/// tracing. `telemetry.sampling` in the configuration is the share of requests without a trace that is recorded.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use plugbay::trace::{Span, SpanKind, SpanSink};
+/// use plugbay::{CallOptions, Codec, Correlation, Host};
+/// # use plugbay::Config;
+///
+/// #[derive(Default)]
+/// struct Kept(Mutex<Vec<Span>>);
+///
+/// impl SpanSink for Kept {
+///     fn record(&self, span: Span) {
+///         self.0.lock().unwrap().push(span);
+///     }
+/// }
+///
+/// # let mut config = Config::default();
+/// # config.host.linked = false;
+/// # config.host.cache = Default::default();
+/// # let echo = plugbay_fixtures::Guest::codec("echo").build();
+/// # let builder = Host::builder().config(config).watch(false).artifact("echo", echo);
+/// let kept = Arc::new(Kept::default());
+/// let host = builder.spans(kept.clone()).build_blocking()?;
+/// let echo = host.get::<Codec>("echo")?;
+///
+/// let request = Correlation::default().request_id("order-7".parse()?);
+/// let span = host.begin_span(&request, SpanKind::Internal, || "order".into()).expect("sampled");
+/// let options = CallOptions::default().correlated(span.correlation());
+/// echo.call(options, |codec, context| codec.encode(context, &[0xf6]))?;
+/// span.end();
+///
+/// let spans = kept.0.lock().unwrap();
+/// let [.., call, order] = &spans[..] else { panic!("{spans:?}") };
+/// assert_eq!((&*order.name, &*call.name), ("order", "codec:echo"));
+/// assert_eq!(call.parent, Some(order.place.span()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod trace {
+    pub use plugbay_core::trace::{
+        ActiveSpan, Attribute, AttributeValue, Sampling, Span, SpanFailure, SpanId, SpanKind,
+        SpanSink, TraceId, TraceParent, TraceParentError, TraceState, TraceStateError, attributes,
+    };
 }
 
 /// The interface for an application's own runtime: see [`Builder::runtime`].

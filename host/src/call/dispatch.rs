@@ -5,12 +5,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Blame, CallError, CallErrorKind, Context, Kind, split_label};
+use plugbay_core::trace::ActiveSpan;
+use plugbay_core::{Blame, CallError, CallErrorKind, Context, Correlation, Kind, split_label};
 use plugbay_guard::{AdmissionError, BreakerState, Guard, Permit, Verdict};
 use tracing::Span;
 
 use super::options::{CallFuture, CallOptions};
 use super::order::ProviderOrder;
+use super::spans;
 use super::tries::{Tries, Turn, blame};
 use crate::set::{Balancing, Capability, Rule, Running, Target, Trial};
 
@@ -26,28 +28,59 @@ pub(crate) fn call<K: Kind, R>(
     options: CallOptions<'_>,
     mut call: impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
 ) -> Result<R, CallError> {
-    let mut attempt = |target: &Target| {
-        let running = &*target.running;
-        let Some(provider) = target.call::<K>() else { return Err(wrong_kind::<K>(capability)) };
-        let permit = if running.guard.is_clear() { None } else { Some(running.admit()?) };
-        let shard = running.figures.tally.here();
-        let timed = shard.begins();
-        let answer = call(provider, context, &running.label);
-        shard.ended(timed);
-        match (answer, permit) {
-            (Ok(answer), None) => {
-                shard.answered();
-                running.guard.succeeded();
-                Ok(answer)
-            }
-            (Err(error), None) => Err(running.failed(running.guard.pass(), context, error)),
-            (answer, Some(permit)) => running.record(permit, context, answer),
-        }
+    let mut attempt = |target: &Target| match context.recorded() {
+        None => call_target::<K, R>(capability, target, context, &mut call),
+        Some(request) => call_recorded::<K, R>(capability, target, context, request, &mut call),
     };
     match &capability.balancing {
         None => attempt(&capability.first),
         Some(balancing) => call_providers(capability, balancing, context, options, attempt),
     }
+}
+
+/// Calls one provider.
+#[inline]
+fn call_target<K: Kind, R>(
+    capability: &Capability,
+    target: &Target,
+    context: &Context<'_>,
+    call: &mut impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
+) -> Result<R, CallError> {
+    let running = &*target.running;
+    let Some(provider) = target.call::<K>() else { return Err(wrong_kind::<K>(capability)) };
+    let permit = if running.guard.is_clear() { None } else { Some(running.admit()?) };
+    let shard = running.figures.tally.here();
+    let timed = shard.begins();
+    let answer = call(provider, context, &running.label);
+    shard.ended(timed);
+    match (answer, permit) {
+        (Ok(answer), None) => {
+            shard.answered();
+            running.guard.succeeded();
+            Ok(answer)
+        }
+        (Err(error), None) => Err(running.failed(running.guard.pass(), context, error)),
+        (answer, Some(permit)) => running.record(permit, context, answer),
+    }
+}
+
+/// As [`call_target`], within a span that the plugin sees as its parent.
+#[cold]
+#[inline(never)]
+fn call_recorded<K: Kind, R>(
+    capability: &Capability,
+    target: &Target,
+    context: &Context<'_>,
+    request: &Correlation,
+    call: &mut impl FnMut(&K::Call, &Context<'_>, &Arc<str>) -> Result<R, CallError>,
+) -> Result<R, CallError> {
+    let Some(span) = spans::of_plugin(request, capability, &target.running, context) else {
+        return call_target::<K, R>(capability, target, context, call);
+    };
+    let correlation = Arc::clone(span.correlation());
+    let answer = call_target::<K, R>(capability, target, &context.correlated(&correlation), call);
+    spans::end(span, &answer);
+    answer
 }
 
 /// Calls one provider after the other, until one answers or no further try is allowed.
@@ -138,20 +171,44 @@ async fn attempt_async<K: Kind, R>(
 ) -> Result<(R, Option<CallError>), CallError> {
     let running = &*target.running;
     let Some(provider) = target.call::<K>() else { return Err(wrong_kind::<K>(capability)) };
-    let permit = Some(running.permit()?);
-    let mut in_flight = InFlight { running, context, trial, began: Instant::now(), permit };
+    let span = context.recorded();
+    let span = span.and_then(|it| spans::of_plugin(it, capability, running, &context));
+    let permit = match running.permit() {
+        Ok(permit) => Some(permit),
+        Err(error) => {
+            if let Some(span) = span {
+                spans::end_failed(span, &error);
+            }
+            return Err(error);
+        }
+    };
+    // The plugin sees the span of this call as its parent.
+    let correlation = span.as_ref().map(|span| Arc::clone(span.correlation()));
+    let context = match &correlation {
+        Some(correlation) => context.correlated(correlation),
+        None => context,
+    };
+    let mut in_flight = InFlight { running, context, trial, began: Instant::now(), permit, span };
     let answer = call(provider, context).await;
     let Some(permit) = in_flight.end() else {
         return Err(CallError::new(CallErrorKind::Internal, "the call has already ended"));
     };
-    match answer.map(|answer| (fault(&answer), answer)) {
+    let span = in_flight.span.take();
+    let answer = match answer.map(|answer| (fault(&answer), answer)) {
         Ok((Some(fault), answer)) => {
             let fault = running.failed(permit, &context, fault.of(&running.label));
             Ok((answer, Some(fault)))
         }
         Ok((None, answer)) => Ok((running.record(permit, &context, Ok(answer))?, None)),
         Err(error) => Err(running.failed(permit, &context, error.of(&running.label))),
+    };
+    if let Some(span) = span {
+        match &answer {
+            Ok((_, None)) => spans::end_answered(span),
+            Ok((_, Some(error))) | Err(error) => spans::end_failed(span, error),
+        }
     }
+    answer
 }
 
 /// An asynchronous call in flight. If it is dropped before there is an answer, either the caller
@@ -164,6 +221,8 @@ struct InFlight<'a> {
     began: Instant,
     /// `None` once there is an answer.
     permit: Option<Permit<&'a Guard>>,
+    /// `None` once there is an answer, and if the request is not recorded.
+    span: Option<ActiveSpan>,
 }
 
 impl<'a> InFlight<'a> {
@@ -182,6 +241,9 @@ impl Drop for InFlight<'_> {
             if self.context.is_late() { CallErrorKind::Deadline } else { CallErrorKind::Cancelled };
         let error = CallError::new(kind, "the call ended before the plugin answered");
         let error = self.running.failed(permit, &self.context, error.of(&self.running.label));
+        if let Some(span) = self.span.take() {
+            spans::end_failed(span, &error);
+        }
         if let Some((trial, index)) = self.trial {
             // A cancelled call took at least as long as its caller waited, on either side of the
             // trial.

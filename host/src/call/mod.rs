@@ -16,6 +16,7 @@
 //! | `options` | how a call may be made |
 //! | `dispatch` | admission by a provider's guard, and the call, synchronous or asynchronous |
 //! | `order`, `sticky`, `tries` | several providers: in which order, by which key, and when the next one is tried |
+//! | `spans` | the spans of calls, for a trace |
 //! | `services` | the calls that plugins may make |
 //! | `error` | why a typed call failed |
 
@@ -28,6 +29,7 @@ mod order;
 mod route;
 mod services;
 mod snapshot;
+mod spans;
 mod sticky;
 mod tries;
 mod typed;

@@ -10,6 +10,7 @@ use plugbay_document::Document;
 use super::dispatch;
 use super::leased::no_document;
 use super::options::CallOptions;
+use super::spans;
 use crate::set::{Capability, Generation};
 
 /// The services of one generation.
@@ -30,6 +31,46 @@ impl GenerationServices {
         found
             .map(|(_, codec)| codec)
             .map_err(|missed| CallError::new(CallErrorKind::Unsupported, missed.to_string()))
+    }
+
+    fn call(
+        &self,
+        context: &Context<'_>,
+        name: &str,
+        direction: Direction,
+        input: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let (codec, options) = (self.codec(name)?, CallOptions::codec());
+        dispatch::call::<Codec, _>(codec, context, options, |codec, context, plugin| {
+            let answer = codec.convert(context, direction, input)?;
+            strict(answer, direction, name).map_err(|error| error.of(plugin))
+        })
+    }
+
+    /// `input` is copied only if several providers may be called.
+    async fn call_async(
+        &self,
+        context: Context<'_>,
+        name: &str,
+        direction: Direction,
+        mut input: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        let codec = self.codec(name)?;
+        let called_once = codec.balancing.is_none();
+        let (options, no_fault) = (CallOptions::codec(), |_: &Vec<u8>| None);
+        dispatch::call_async::<Codec, _>(
+            codec,
+            context,
+            options,
+            no_fault,
+            &mut |codec, context| {
+                let input = if called_once { std::mem::take(&mut input) } else { input.clone() };
+                let (answer, name) =
+                    (codec.convert_async(context, direction, input), name.to_owned());
+                Box::pin(async move { strict(answer.await?, direction, &name) })
+            },
+        )
+        .await
     }
 }
 
@@ -52,39 +93,31 @@ impl Services for GenerationServices {
         direction: Direction,
         input: &[u8],
     ) -> Result<Vec<u8>, CallError> {
-        let (codec, options) = (self.codec(name)?, CallOptions::codec());
-        dispatch::call::<Codec, _>(codec, context, options, |codec, context, plugin| {
-            let answer = codec.convert(context, direction, input)?;
-            strict(answer, direction, name).map_err(|error| error.of(plugin))
-        })
+        let span = context.recorded().and_then(|it| spans::of_host_call(it, direction, name));
+        let Some(span) = span else { return self.call(context, name, direction, input) };
+        let correlation = Arc::clone(span.correlation());
+        let answer = self.call(&context.correlated(&correlation), name, direction, input);
+        spans::end(span, &answer);
+        answer
     }
 
-    /// `input` is copied only if several providers may be called.
     fn convert_async<'a>(
         &'a self,
         context: Context<'a>,
         name: &'a str,
         direction: Direction,
-        mut input: Vec<u8>,
+        input: Vec<u8>,
     ) -> CodecFuture<'a> {
         Box::pin(async move {
-            let codec = self.codec(name)?;
-            let called_once = codec.balancing.is_none();
-            let (options, no_fault) = (CallOptions::codec(), |_: &Vec<u8>| None);
-            dispatch::call_async::<Codec, _>(
-                codec,
-                context,
-                options,
-                no_fault,
-                &mut |codec, context| {
-                    let input =
-                        if called_once { std::mem::take(&mut input) } else { input.clone() };
-                    let (answer, name) =
-                        (codec.convert_async(context, direction, input), name.to_owned());
-                    Box::pin(async move { strict(answer.await?, direction, &name) })
-                },
-            )
-            .await
+            let span = context.recorded().and_then(|it| spans::of_host_call(it, direction, name));
+            let Some(span) = span else {
+                return self.call_async(context, name, direction, input).await;
+            };
+            let correlation = Arc::clone(span.correlation());
+            let context = context.correlated(&correlation);
+            let answer = self.call_async(context, name, direction, input).await;
+            spans::end(span, &answer);
+            answer
         })
     }
 }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use plugbay_core::Refusal;
+use plugbay_core::trace::{ActiveSpan, SpanKind, attributes};
+use plugbay_core::{Correlation, Refusal};
 
 use super::catch_panic::Runtimes;
 use super::prepare::{Key, Ready, prepare};
@@ -59,6 +60,8 @@ struct Shared {
 struct Work {
     queue: VecDeque<(Key, ArtifactSource)>,
     running: HashMap<Key, Running>,
+    /// The reconciliations that wait for them, if their spans are recorded.
+    causes: HashMap<Key, Arc<Correlation>>,
     /// How many of them may be quicker than [`SLOW`].
     workers: usize,
     threads: usize,
@@ -85,8 +88,15 @@ impl Preparing {
     }
 
     /// Begins to prepare an artifact, unless it is being prepared already. At most `workers` that are
-    /// not slow are prepared at the same time. Returns whether it was begun now.
-    pub(super) fn begin(&self, key: Key, source: &ArtifactSource, workers: usize) -> bool {
+    /// not slow are prepared at the same time. `cause` is the reconciliation that needs it, if its spans are
+    /// recorded. Returns whether it was begun now.
+    pub(super) fn begin(
+        &self,
+        key: Key,
+        source: &ArtifactSource,
+        workers: usize,
+        cause: Option<&Arc<Correlation>>,
+    ) -> bool {
         let mut work = self.0.lock();
         work.workers = workers.max(1);
         // A result that was not taken yet counts, or the artifact would be prepared twice.
@@ -95,6 +105,7 @@ impl Preparing {
             return false;
         }
         work.queue.push_back((key, source.clone()));
+        work.causes.extend(cause.map(|cause| (key, Arc::clone(cause))));
         if work.threads >= MAX_THREADS {
             return true;
         }
@@ -135,7 +146,9 @@ impl Preparing {
 
     /// Drops the artifacts that are not wanted any more and have not begun.
     pub(super) fn keep_only(&self, wanted: &BTreeSet<Key>) {
-        self.0.lock().queue.retain(|(key, _)| wanted.contains(key));
+        let mut work = self.0.lock();
+        work.queue.retain(|(key, _)| wanted.contains(key));
+        work.causes.retain(|key, _| wanted.contains(key));
     }
 
     /// Takes the results since the last call.
@@ -182,8 +195,12 @@ impl Shared {
     fn run(&self) {
         while let Some((key, source)) = self.next() {
             let began = Instant::now();
+            let span = self.begin_span(&key, &source);
             let artifact = source.artifact();
             let ready = artifact.map(|artifact| prepare(&self.runtimes, &artifact, key.1));
+            if let Some(span) = span {
+                end_span(span, &ready);
+            }
             let mut work = self.lock();
             work.running.remove(&key);
             work.done.push(Done { key, ready, took: began.elapsed() });
@@ -192,6 +209,13 @@ impl Shared {
             self.ended.notify_all();
             (self.wake)();
         }
+    }
+
+    fn begin_span(&self, key: &Key, source: &ArtifactSource) -> Option<ActiveSpan> {
+        let cause = self.lock().causes.remove(key)?;
+        let mut span = cause.begin(SpanKind::Internal, || "prepare".into())?;
+        span.set(attributes::ARTIFACT, source.source().to_string());
+        Some(span)
     }
 
     /// The next artifact for which there is room; `None` ends the thread.
@@ -216,6 +240,17 @@ impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn end_span(mut span: ActiveSpan, ready: &Result<Result<Ready, Refusal>, Refusal>) {
+    match ready {
+        Ok(Ok(_)) => span.set(attributes::OUTCOME, "prepared"),
+        Ok(Err(refusal)) | Err(refusal) => {
+            span.set(attributes::OUTCOME, refusal.reason.as_str());
+            span.fail(refusal.reason.as_str(), refusal.message.clone());
+        }
+    }
+    span.end();
 }
 
 impl Work {
@@ -312,8 +347,8 @@ mod tests {
         let preparing = Preparing::new(Arc::new([]), move || sender.send(()).unwrap());
         let all = [queued("a", 1), queued("b", 1)];
         for (key, source) in &all {
-            preparing.begin(*key, source, 1);
-            preparing.begin(*key, source, 1);
+            preparing.begin(*key, source, 1, None);
+            preparing.begin(*key, source, 1, None);
         }
         receiver.recv().unwrap();
         receiver.recv().unwrap();

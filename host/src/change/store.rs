@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Reason, Refusal, Runtime, Source};
+use plugbay_core::trace::{ActiveSpan, SpanKind, attributes};
+use plugbay_core::{Correlation, Reason, Refusal, Runtime, Source};
 use plugbay_registry::Leased;
 
 use super::catch_panic::{CatchPanic, Runtimes};
@@ -76,6 +77,8 @@ pub(crate) struct Store {
     failed_starts: Vec<(PluginIdentity, Refusal)>,
     /// The plugins that this reconciliation tried to start.
     attempted: Vec<PluginIdentity>,
+    /// The reconciliation, if its spans are recorded.
+    cause: Option<Arc<Correlation>>,
 }
 
 /// A plugin that was started, or why not.
@@ -107,7 +110,13 @@ impl Store {
             prepared_in: HashMap::new(),
             failed_starts: Vec::new(),
             attempted: Vec::new(),
+            cause: None,
         }
+    }
+
+    /// Sets the reconciliation that artifacts are prepared and plugins are started for, if its spans are recorded.
+    pub(crate) fn set_cause(&mut self, cause: Option<Arc<Correlation>>) {
+        self.cause = cause;
     }
 
     pub(crate) fn runtimes(&self) -> &[CatchPanic<dyn Runtime>] {
@@ -135,7 +144,7 @@ impl Store {
             // A refusal stays in force while its artifact is tried again.
             let is_known = self.ready.contains_key(&key) || self.unsettled.contains_key(&key);
             if (!is_known || self.is_tried_again(&key, retry))
-                && self.preparing.begin(key, source, workers)
+                && self.preparing.begin(key, source, workers, self.cause.as_ref())
             {
                 preparation.begun.insert(key);
             }
@@ -267,13 +276,20 @@ impl Store {
         workers: usize,
     ) -> Vec<Started> {
         let (ready, prepared_in, journal) = (&self.ready, &self.prepared_in, &self.journal);
-        let stopped = &self.stopped;
+        let (stopped, cause) = (&self.stopped, self.cause.as_deref());
         let start_one = |wanted: Wanted| {
             let began = Instant::now();
             let before = failed_starts.iter().find(|(identity, _)| *identity == wanted.identity);
             let outcome = match before {
                 Some((_, refusal)) => Err(refusal.clone()),
-                None => start(ready, &wanted, journal),
+                None => {
+                    let span = cause.and_then(|cause| begin_span(cause, &wanted));
+                    let outcome = start(ready, &wanted, journal);
+                    if let Some(span) = span {
+                        end_span(span, &outcome);
+                    }
+                    outcome
+                }
             };
             let prepared_in = prepared_in.get(&key_of(&wanted)).copied();
             Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
@@ -281,6 +297,27 @@ impl Store {
         let waves = waves.into_iter().map(|wave| parallel(wave, workers, stopped, start_one));
         waves.flatten().collect()
     }
+}
+
+fn begin_span(cause: &Correlation, wanted: &Wanted) -> Option<ActiveSpan> {
+    let mut span = cause.begin(SpanKind::Internal, || "start".into())?;
+    span.set(attributes::PLUGIN_NAME, wanted.identity.name.clone());
+    span.set(attributes::PLUGIN_VERSION, wanted.offer.description.version.to_string());
+    Some(span)
+}
+
+fn end_span(mut span: ActiveSpan, outcome: &Result<Arc<Leased<Running>>, Refusal>) {
+    match outcome {
+        Ok(running) => {
+            span.set(attributes::PLUGIN_FORM, running.runtime);
+            span.set(attributes::OUTCOME, "started");
+        }
+        Err(refusal) => {
+            span.set(attributes::OUTCOME, refusal.reason.as_str());
+            span.fail(refusal.reason.as_str(), refusal.message.clone());
+        }
+    }
+    span.end();
 }
 
 fn refuse(origin: &ArtifactSource, refusal: &Refusal) -> Rejection {

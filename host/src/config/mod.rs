@@ -16,7 +16,7 @@
 //! shows a value whose key sounds like a secret (`secret`).
 //! | module | idea |
 //! |---|---|
-//! | `value` | durations and sizes |
+//! | `value` | durations, sizes and protocols |
 //! | `problem` | mistakes: what was wrong, where it was written, and how it is printed |
 //! | `read` | values with places, and reading them as types |
 //! | `section` | [`Config`] and its sections |
@@ -54,7 +54,9 @@ pub use self::section::plugins::PluginSettings;
 pub use self::section::request_key::RequestKey;
 pub use self::section::routes::RouteSettings;
 pub use self::section::settings::{AdminSettings, Config, HostSettings, ServerSettings};
+pub use self::section::telemetry::{SecretHeaders, TelemetrySettings};
 pub use plugbay_core::Reuse;
 
 pub use self::value::listen::{ListenAddress, ListenAddressError};
+pub use self::value::protocol::SpanProtocol;
 pub use self::value::size::{Size, SizeError};

@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use plugbay_core::Correlation;
+use plugbay_core::trace::{SpanKind, attributes};
 use plugbay_registry::Leased;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -29,7 +31,7 @@ impl Draining {
     /// waits for their calls, and shuts the plugins down, in the background.
     ///
     /// The next generation must be published already: a caller that finds a closed lease tries the
-    /// newer set.
+    /// newer set. `cause` is the reconciliation that replaced it, if its spans are recorded.
     pub(crate) fn retire(
         self: &Arc<Self>,
         old: &Generation,
@@ -37,6 +39,7 @@ impl Draining {
         deadline: Duration,
         tokio: &Handle,
         journal: &Journal,
+        cause: Option<&Correlation>,
     ) {
         old.users.close();
         for running in &left {
@@ -47,6 +50,11 @@ impl Draining {
         for running in left {
             self.plugins().push(Arc::clone(&running));
             let (draining, users, journal) = (Arc::clone(self), users.clone(), journal.clone());
+            let mut span =
+                cause.and_then(|cause| cause.begin(SpanKind::Internal, || "drain".into()));
+            if let Some(span) = &mut span {
+                running.name_in(span);
+            }
             tokio.spawn(async move {
                 let began = Instant::now();
                 let in_time =
@@ -59,7 +67,12 @@ impl Draining {
                 if first {
                     let took_ms = millis(began.elapsed());
                     let drained = Outcome::Drained { plugin, took_ms };
-                    journal.note(number, if in_time { drained } else { late });
+                    let outcome = if in_time { drained } else { late };
+                    if let Some(mut span) = span {
+                        span.set(attributes::OUTCOME, outcome.reason());
+                        span.end();
+                    }
+                    journal.note(number, outcome);
                 }
             });
         }

@@ -11,6 +11,7 @@
 //! | `config_file` | when a changed configuration file is complete, and taken over |
 //! | `watching` | keeps the files of the configuration watched, and reports a watcher that is lost |
 //! | `reconcile` | the only writer: one reconciliation after the other |
+//! | `reload_span` | the span of a reconciliation, for a trace |
 //! | `callers` | answers the callers of a reload once their artifacts are prepared |
 //! | `leaving` | keeps a plugin whose file is gone while new files are prepared, one of which may replace it |
 //! | `publish` | publishes the next set by one atomic store |
@@ -32,6 +33,7 @@ mod liveness;
 mod places;
 mod publish;
 mod reconcile;
+mod reload_span;
 mod restarts;
 mod rollback;
 mod shared;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use plugbay_core::Correlation;
+use plugbay_core::trace::{SpanKind, attributes};
 use plugbay_registry::Leased;
 
 use super::shared::HostState;
@@ -42,6 +44,8 @@ pub(crate) struct Publisher {
     held: Option<Vec<Rejected>>,
     /// The configuration that the process started with: keys that need a restart have its values.
     booted: Arc<Config>,
+    /// The reconciliation, if its spans are recorded.
+    cause: Option<Arc<Correlation>>,
 }
 
 impl Publisher {
@@ -53,7 +57,13 @@ impl Publisher {
             restart_failures: Vec::new(),
             held: None,
             booted,
+            cause: None,
         }
+    }
+
+    /// Sets the reconciliation that sets are published for, if its spans are recorded.
+    pub(crate) fn set_cause(&mut self, cause: Option<Arc<Correlation>>) {
+        self.cause = cause;
     }
 
     /// The generations that can be rolled back to.
@@ -126,6 +136,8 @@ impl Publisher {
         let configured = running.number > 0 && running.config != *config;
         let generation = Arc::new(generation);
         let number = generation.number;
+        let cause = self.cause.clone();
+        let span = cause.as_ref().and_then(|it| it.begin(SpanKind::Internal, || "publish".into()));
         let pending = Config::pending_restart(&self.booted, config);
         self.note_restarts(before, &pending, number);
         let rejected = self.note_rejected(before, refused, number);
@@ -147,6 +159,10 @@ impl Publisher {
         if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
             end_all(&started);
             return before.unchanged();
+        }
+        if let Some(mut span) = span {
+            span.set(attributes::GENERATION, number);
+            span.end();
         }
         let stays = |it: &Arc<Leased<Running>>| generation.holds(it);
         let left: Vec<_> = running
@@ -192,6 +208,7 @@ impl Publisher {
             config.host.drain,
             &self.shared.tokio,
             &self.shared.journal,
+            cause.as_deref(),
         );
         report
     }

@@ -10,12 +10,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugbay_core::{Artifact, Reason, Refusal, Source};
+use plugbay_core::trace::SpanKind;
+use plugbay_core::{Artifact, Correlation, Reason, Refusal, Source};
 
 use super::callers::Callers;
 use super::config_file::{Patience, Reading};
 use super::leaving::{self, Leaving};
 use super::publish::{NextSet, Publisher};
+use super::reload_span::ReloadSpan;
 use super::restarts::Restarter;
 use super::rollback::{GenerationNumbers, RollbackError};
 use super::shared::{ConfigLoader, HostState};
@@ -61,6 +63,8 @@ pub(crate) struct Reconciler {
     warned: (u64, BTreeSet<String>),
     callers: Callers,
     leaving: Leaving,
+    /// This reconciliation, if its spans are recorded.
+    cause: Option<Arc<Correlation>>,
 }
 
 /// How long a reconciliation waits for the artifacts that it begins to prepare. Most plugins are compiled
@@ -91,6 +95,7 @@ impl Reconciler {
             warned: (0, BTreeSet::new()),
             callers: Callers::default(),
             leaving: Leaving::default(),
+            cause: None,
             shared,
             source,
             config,
@@ -157,6 +162,9 @@ impl Reconciler {
     pub(crate) fn reconcile(&mut self, retry: Retry) -> Report {
         let began = Instant::now();
         self.shared.liveness.step_begins();
+        let span = self.shared.spans.as_ref();
+        let span = span.and_then(|to| ReloadSpan::begin(to, &self.shared.cell.load().rejected));
+        self.set_cause(span.as_ref().map(|span| Arc::clone(span.correlation())));
         self.store.collect();
         // Trials end first, whatever the rest finds: a reconciliation that is refused must not keep
         // a bad version.
@@ -170,7 +178,17 @@ impl Reconciler {
         self.shared.liveness.pass_ends();
         let report = Report { preparing: self.shared.preparing(), ..report };
         self.shared.counts.reloaded(&report, began.elapsed());
+        self.set_cause(None);
+        if let Some(span) = span {
+            span.end(&report, retry == Retry::All);
+        }
         report
+    }
+
+    fn set_cause(&mut self, cause: Option<Arc<Correlation>>) {
+        self.store.set_cause(cause.clone());
+        self.publisher.set_cause(cause.clone());
+        self.cause = cause;
     }
 
     /// Sets the artifacts that are being prepared. Called before the set is published that goes with
@@ -388,9 +406,14 @@ impl Reconciler {
         retry: Retry,
         refused: &mut Vec<Rejection>,
     ) -> (Arc<Config>, Desired) {
+        let cause = self.cause.as_ref();
+        let span = cause.and_then(|it| it.begin(SpanKind::Internal, || "read".into()));
         let config = self.read_config(retry, refused);
         self.watching.follow(&self.shared, &config, self.source.file(), retry);
         let (origins, mut failed) = self.list(&config, running, refused);
+        if let Some(span) = span {
+            span.end();
+        }
         let mut keep = self.publisher.history().keys();
         let members = running.plugins.iter().flat_map(|(_, member)| member.all());
         keep.extend(members.map(|it| (it.identity.digest, it.offer.described_in)));

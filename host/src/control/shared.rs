@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use plugbay_core::trace::SpanSink;
 use plugbay_registry::Leased;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -57,6 +58,8 @@ pub(crate) struct HostState {
     pub(crate) counts: HostCounts,
     pub(crate) ledger: Ledger,
     pub(crate) tokio: Handle,
+    /// Takes the spans of requests and reconciliations, if they are recorded.
+    pub(crate) spans: Option<Arc<dyn SpanSink>>,
     /// Permits for health checks at the same time.
     pub(crate) probes: Arc<Semaphore>,
     most_probes: AtomicU32,
@@ -75,6 +78,7 @@ impl HostState {
     pub(crate) fn new(
         cell: Arc<Cell>,
         tokio: Handle,
+        spans: Option<Arc<dyn SpanSink>>,
         signal: Signal,
         liveness: Liveness,
         probes: u32,
@@ -86,6 +90,7 @@ impl HostState {
             counts: HostCounts::default(),
             ledger: Ledger::default(),
             tokio,
+            spans,
             probes: Arc::new(Semaphore::new(probes.max(1) as usize)),
             most_probes: AtomicU32::new(probes.max(1)),
             unhealthy: Mutex::default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+use plugbay_core::trace::{ActiveSpan, attributes};
 use plugbay_core::{CallError, Description, Provider};
 use plugbay_guard::{Guard, Transition};
 use plugbay_registry::Leased;
@@ -47,6 +48,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Says in a span which plugin version it is of.
+    pub(crate) fn name_in(&self, span: &mut ActiveSpan) {
+        span.set(attributes::PLUGIN_NAME, self.identity.name.clone());
+        span.set(attributes::PLUGIN_VERSION, self.description.version.to_string());
+        span.set(attributes::PLUGIN_FORM, self.runtime);
+    }
+
     /// Counts a change of the guard, and writes it to the journal.
     pub(crate) fn changed(&self, transition: Transition, because: Option<&CallError>) {
         if let Some(outcome) = Outcome::of_guard(&self.label, transition, because) {

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::section::settings::Config;
+use crate::config::value::duration;
 use crate::config::value::listen::show;
+
+const HEADERS: &str = "telemetry.headers";
 
 /// A key whose new value takes effect after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,12 +37,19 @@ fn pending(running: &Config, next: &Config) -> Vec<PendingRestart> {
             ("server.listen", show(&config.server.listen)),
             ("admin.enabled", config.admin.enabled.to_string()),
             ("admin.listen", show(&config.admin.listen)),
+            ("telemetry.endpoint", config.telemetry.endpoint.clone()),
+            ("telemetry.protocol", config.telemetry.protocol.as_str().to_owned()),
+            ("telemetry.service_name", config.telemetry.service_name.clone()),
+            (HEADERS, format!("{:?}", config.telemetry.headers)),
+            ("telemetry.timeout", duration::show(config.telemetry.timeout)),
         ]
     };
+    let new_headers = running.telemetry.headers != next.telemetry.headers;
     each(running)
         .into_iter()
         .zip(each(next))
-        .filter(|((_, running), (_, next))| running != next)
+        // The texts have no secrets.
+        .filter(|((key, running), (_, next))| running != next || (*key == HEADERS && new_headers))
         .map(|((key, running), (_, next))| PendingRestart { key: key.to_owned(), running, next })
         .collect()
 }

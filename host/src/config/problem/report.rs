@@ -126,7 +126,7 @@ pub(crate) fn locate(text: &str, span: Range<usize>) -> (usize, usize, Option<Ex
     let column = 1 + text[line_start..start].chars().count();
     let width = text[start..end.min(line_end)].chars().count();
     let line_text = &text[line_start..line_end];
-    let shown = line_text.len() <= SHOWN_LINE && !secret::in_environment(&text[..line_start]);
+    let shown = line_text.len() <= SHOWN_LINE && !secret::in_hidden_table(&text[..line_start]);
     let excerpt = shown.then(|| render::excerpt(line_text, column, width));
     (line, column, excerpt)
 }

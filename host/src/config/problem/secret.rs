@@ -4,7 +4,7 @@
 //! of the key decides, and doubtful values are hidden. This misses a secret under a key with
 //! another name, and the later lines of a multi-line string in a file that is not TOML.
 //!
-//! The values of granted environment variables are always hidden. A line is classified by the lines
+//! The values of granted environment variables and of header fields for a collector are always hidden. A line is classified by the lines
 //! above it, up to the header of its table; this misses a line within a multi-line string that
 //! looks like such a header.
 
@@ -43,17 +43,29 @@ pub(crate) fn sounds_secret(key: &str) -> bool {
 /// The key below which all values are hidden.
 const ENVIRONMENT: &str = "environment";
 
+/// The key below which all values are hidden, too: credentials for a collector of spans.
+const HEADERS: &str = "headers";
+
 /// Whether the value of a dotted key must not be shown.
 pub(crate) fn is_hidden(key: &str) -> bool {
-    sounds_secret(key) || key.contains(".grants.environment")
+    sounds_secret(key)
+        || key.contains(".grants.environment")
+        || key.starts_with("telemetry.headers")
+        // It may have a password, which makes it wrong.
+        || key == "telemetry.endpoint"
 }
 
-/// Whether the line after `above` may set an environment variable.
-pub(crate) fn in_environment(above: &str) -> bool {
+/// Whether a part of a line, or of a dotted key, names a table whose values are hidden.
+fn names_hidden(text: &str) -> bool {
+    text.contains(ENVIRONMENT) || text.contains(HEADERS)
+}
+
+/// Whether the line after `above` may set an environment variable or a header field.
+pub(crate) fn in_hidden_table(above: &str) -> bool {
     let header =
         |line: &str| line.starts_with('[') && line.contains(']') && DeTable::parse(line).is_ok();
     for line in above.lines().rev().map(str::trim) {
-        if !line.starts_with('#') && line.contains(ENVIRONMENT) {
+        if !line.starts_with('#') && names_hidden(line) {
             return true;
         }
         if header(line) {
@@ -115,7 +127,7 @@ pub(crate) fn masked_line(line: &str) -> String {
     let mut from = 0;
     for (equals, _) in line.match_indices('=') {
         let key = &line[from..equals];
-        if sounds_secret(key) || key.contains(ENVIRONMENT) {
+        if sounds_secret(key) || names_hidden(key) {
             return format!("{} {HIDDEN}", &line[..=equals]);
         }
         from = equals + 1;

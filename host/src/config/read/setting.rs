@@ -9,6 +9,7 @@ use super::tree::{Node, Value};
 use crate::config::problem::render;
 use crate::config::value::duration;
 use crate::config::value::listen::{ListenAddress, ListenAddressError};
+use crate::config::value::protocol::SpanProtocol;
 use crate::config::value::size::{Size, SizeError};
 
 /// Why a value was refused.
@@ -248,6 +249,22 @@ impl Setting for Isolation {
                 ),
             )
         })
+    }
+
+    fn show(&self) -> String {
+        render::quoted(self.as_str())
+    }
+}
+
+impl Setting for SpanProtocol {
+    const EXPECTED: &'static str = "\"grpc\" or \"http\"";
+
+    fn from_node(node: &Node) -> Result<SpanProtocol, BadValue> {
+        match text(node)? {
+            "grpc" => Ok(SpanProtocol::Grpc),
+            "http" => Ok(SpanProtocol::Http),
+            other => Err(value(render::quoted(other), None)),
+        }
     }
 
     fn show(&self) -> String {

@@ -5,8 +5,17 @@
 use super::limits::LIMITS;
 
 /// The tables at the top of the file.
-pub(crate) const SECTIONS: &[&str] =
-    &["host", "server", "admin", "defaults", "plugins", "routes", "capabilities", "migrations"];
+pub(crate) const SECTIONS: &[&str] = &[
+    "host",
+    "server",
+    "admin",
+    "telemetry",
+    "defaults",
+    "plugins",
+    "routes",
+    "capabilities",
+    "migrations",
+];
 
 pub(crate) const HOST: &[&str] = &[
     "plugins",
@@ -25,6 +34,8 @@ pub(crate) const HOST: &[&str] = &[
 ];
 pub(crate) const SERVER: &[&str] = &["listen", "max_body", "max_buffered", "timeout"];
 pub(crate) const ADMIN: &[&str] = &["enabled", "listen"];
+pub(crate) const TELEMETRY: &[&str] =
+    &["endpoint", "protocol", "sampling", "service_name", "headers", "timeout"];
 pub(crate) const DEFAULTS: &[&str] = LIMITS;
 
 /// The keys that only a plugin's section has.
@@ -62,5 +73,10 @@ pub(crate) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
 pub(crate) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
 /// The sections whose keys can be set by variables: those with a fixed set of keys.
-pub(crate) const IN_ENVIRONMENT: [(&str, &[&str]); 4] =
-    [("host", HOST), ("server", SERVER), ("admin", ADMIN), ("defaults", DEFAULTS)];
+pub(crate) const IN_ENVIRONMENT: [(&str, &[&str]); 5] = [
+    ("host", HOST),
+    ("server", SERVER),
+    ("admin", ADMIN),
+    ("telemetry", TELEMETRY),
+    ("defaults", DEFAULTS),
+];

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `settings` | the whole [`Config`](super::Config), `[host]`, `[server]`, `[admin]` |
+//! | `telemetry` | `[telemetry]`: traces |
 //! | `limits` | `[defaults]`: the limits of a plugin, and how a plugin overrides them |
 //! | `keys` | the names of all keys |
 //! | `plugins`, `routes` | `[plugins.NAME]` and `[[routes]]` |
@@ -20,3 +21,4 @@ pub(super) mod plugins;
 pub(super) mod request_key;
 pub(super) mod routes;
 pub(super) mod settings;
+pub(super) mod telemetry;

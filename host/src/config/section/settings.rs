@@ -15,6 +15,7 @@ use super::limits::{self, PluginDefaults};
 use super::migrations;
 use super::plugins::{self, PluginSettings};
 use super::routes::{self, RouteSettings};
+use super::telemetry::{self, TelemetrySettings};
 use crate::config::problem::report::Report;
 use crate::config::read::section::{self, Section, in_folder_of_file};
 use crate::config::read::tree::{Table, Value};
@@ -33,6 +34,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// The admin plane.
     pub admin: AdminSettings,
+    /// Traces.
+    pub telemetry: TelemetrySettings,
     /// The limits of every plugin, unless its own section overrides them.
     pub defaults: PluginDefaults,
     /// Plugins by name. A plugin that is not named here runs with the defaults.
@@ -177,6 +180,7 @@ pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Config {
         host: read_host(root, report),
         server: read_server(root, report),
         admin: read_admin(root, report),
+        telemetry: telemetry::read(root, report),
         plugins: plugins::read(root, &defaults, report),
         routes: routes::read(root, report),
         capabilities: capabilities::read(root, report),

@@ -67,6 +67,7 @@ fn the_file_documents_every_key() {
         ("host", keys::HOST),
         ("server", keys::SERVER),
         ("admin", keys::ADMIN),
+        ("telemetry", keys::TELEMETRY),
         ("defaults", keys::DEFAULTS),
         ("plugins", &keys::PLUGIN),
         ("plugins.grants", keys::GRANTS),
@@ -99,6 +100,11 @@ fn the_file_marks_the_keys_that_need_a_restart() {
     other.host.mapped = crate::config::Size::mib(1);
     other.host.mapped_beyond = plugbay_core::Isolation::Refuse;
     other.admin.enabled = false;
+    other.telemetry.endpoint = "http://127.0.0.1:4317".into();
+    other.telemetry.protocol = crate::config::SpanProtocol::Http;
+    other.telemetry.service_name = "shop".into();
+    other.telemetry.headers.0.insert("key".into(), "value".into());
+    other.telemetry.timeout = std::time::Duration::from_secs(1);
     let pending = Config::pending_restart(&Config::default(), &other);
     let needed: Vec<&str> = pending.iter().map(|restart| restart.key.as_str()).collect();
     assert_eq!(marked, needed);
@@ -110,6 +116,7 @@ fn every_listed_key_is_read() {
         ("[host]", keys::HOST),
         ("[server]", keys::SERVER),
         ("[admin]", keys::ADMIN),
+        ("[telemetry]", keys::TELEMETRY),
         ("[defaults]", keys::DEFAULTS),
         ("[plugins.x]", &keys::PLUGIN),
         ("[plugins.x.grants]", keys::GRANTS),
@@ -146,6 +153,7 @@ fn the_defaults_are_serialised_as_in_the_file() {
                 toml::de::DeValue::String(text) => text.into_owned(),
                 toml::de::DeValue::Boolean(yes) => yes.to_string(),
                 toml::de::DeValue::Integer(number) => number.to_string(),
+                toml::de::DeValue::Float(number) => number.to_string(),
                 other => panic!("{other:?}"),
             };
             assert_eq!(shown, written, "{section:?} {key:?}");

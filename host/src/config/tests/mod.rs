@@ -15,6 +15,7 @@ mod migrations;
 mod network;
 mod schema;
 mod sections;
+mod telemetry;
 mod vocabulary;
 
 use std::path::Path;

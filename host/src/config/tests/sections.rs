@@ -240,7 +240,7 @@ fn two_routes_for_one_request_are_refused() {
 
 #[test]
 fn later_sections_are_not_accepted_yet() {
-    for section in ["discovery", "fleet", "telemetry"] {
+    for section in ["discovery", "fleet"] {
         assert_eq!(refused(&format!("[{section}]")).reason(), "config-unknown-key", "{section}");
     }
     assert_eq!(good(""), Config::default());

@@ -1,11 +1,13 @@
-//! Types of settings: durations, sizes and addresses. This module knows no file, no key and no section.
+//! Types of settings: durations, sizes, addresses and protocols. This module knows no file, no key and no section.
 //!
 //! | file | idea |
 //! |---|---|
 //! | `duration` | `"30s"`, and the bounds of ranges |
+//! | `protocol` | `"grpc"` |
 //! | `size` | `"64MiB"` |
 //! | `listen` | `"127.0.0.1:7070"`, `"unix:/run/plugbay.sock"` |
 
 pub(super) mod duration;
 pub(super) mod listen;
+pub(super) mod protocol;
 pub(super) mod size;
