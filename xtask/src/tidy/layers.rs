@@ -4,7 +4,8 @@
 //! registry ← core ← {wasm, native} ← host ← server      discovery ← server
 //! guard ← {wasm, native, host}
 //! abi ← {native, sdk}      document ← {core, sdk, server}
-//! toolchain ← server       accept ← server      telemetry ← {host, server, discovery}
+//! toolchain ← server       accept ← server      telemetry ← {host, server, discovery, otlp}
+//! core ← otlp ← server
 //! ```
 //!
 //! A crate may depend on every crate from which a chain of arrows leads to it, and on no other.
@@ -15,7 +16,7 @@ use super::Violation;
 use crate::repository::Repository;
 
 /// The crates of the workspace, each with those on which it may depend.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("plugbay-registry", &[]),
     ("plugbay-guard", &[]),
     ("plugbay-document", &[]),
@@ -23,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("plugbay-accept", &[]),
     ("plugbay-discovery", &["plugbay-telemetry"]),
     ("plugbay-telemetry", &[]),
+    ("plugbay-otlp", &["plugbay-core", "plugbay-telemetry"]),
     ("plugbay-toolchain", &[]),
     ("plugbay-core", &["plugbay-registry", "plugbay-document"]),
     ("plugbay-sdk", &["plugbay-abi", "plugbay-document", "plugbay-macros"]),
@@ -51,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "plugbay-registry",
             "plugbay-discovery",
             "plugbay-telemetry",
+            "plugbay-otlp",
             "plugbay-toolchain",
             "plugbay-document",
             // The server links the bundled plugins, which needs the SDK's feature `linked`.

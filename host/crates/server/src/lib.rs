@@ -40,6 +40,7 @@
 //! | `history` | the latest events |
 //! | `data` | routes and codecs |
 //! | [`admin`] | what runs, what was refused, the latest events |
+//! | `export` | sends the spans of requests and reloads where the configuration says |
 //! | `guests` | the threads on which calls of plugins continue after their first slice |
 //! | [`log`] | the lines of the log, as text or JSON |
 //! | `problem` | errors as clients see them |
@@ -60,6 +61,7 @@ mod bundled;
 mod data;
 mod descriptors;
 pub mod document;
+mod export;
 mod guests;
 mod history;
 mod listener;
@@ -72,8 +74,10 @@ pub use admin::AdminPlane;
 pub use bind_error::BindError;
 pub use data::{DataPlane, RESERVED_PATHS};
 pub use descriptors::raise_descriptor_limit;
+pub use export::span_exporter;
 pub use history::Record;
 pub use listener::Listener;
+pub use plugbay_otlp::Exporter;
 pub use problem::{Problem, ProblemDetails};
 pub use server::{Listening, Server, Stopped};
 

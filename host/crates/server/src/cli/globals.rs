@@ -18,7 +18,7 @@ const DEFAULT_FILE: &str = "config.toml";
 const PREFIX: &str = "PLUGBAY_";
 /// The default log filter. The library logs each event, which `up` prints on stdout and the other
 /// commands do not need. What plugins print is shown if it is granted.
-const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay::plugin::output=info,plugbay_server=warn,plugbay_wasm=warn,plugbay_native=warn";
+const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay::plugin::output=info,plugbay_server=warn,plugbay_otlp=warn,plugbay_wasm=warn,plugbay_native=warn";
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]

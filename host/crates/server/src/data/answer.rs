@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use futures_lite::FutureExt as _;
 use percent_encoding::percent_decode_str;
 use plugbay::runtime::Direction;
+use plugbay::trace::TraceState;
 use plugbay::{Correlation, RequestId, RouteMatch, Snapshot, TraceParent};
 use tokio::time::Instant;
 use tracing::{Instrument as _, field};
@@ -20,7 +21,7 @@ use tracing::{Instrument as _, field};
 use super::body::Arriving;
 use super::context::Context;
 use super::state::Data;
-use super::{codecs, framing, routes};
+use super::{codecs, framing, routes, span};
 use crate::listener::Client;
 use crate::problem::{
     MAX_REPEATED, Problem, Response, no_content, other_method, panicked, shortened,
@@ -33,6 +34,7 @@ const CODECS: &str = "/v1/codecs";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// The most characters of a path that a log line has.
 const MAX_PATH: usize = 512;
@@ -51,11 +53,17 @@ impl Data {
         let target = catch_unwind(AssertUnwindSafe(find));
         let (handler, codec, route) =
             target.as_ref().map_or_else(|_| Default::default(), Target::names);
+        let recorded = span::begin(&self.host, &correlation, &request, client, route);
+        let correlation = match &recorded {
+            Some(span) => Arc::clone(span.correlation()),
+            None => Arc::new(correlation),
+        };
         // At the highest level, so that every line of a request has its id, whatever the log's filter is.
         let span = tracing::error_span!(
             target: "plugbay_server::request",
             "request",
             request_id = correlation.request_id.as_ref().map(RequestId::as_str),
+            trace_id = correlation.trace_parent.as_ref().map(TraceParent::trace_id),
             method = %shortened(request.method().as_str(), MAX_REPEATED),
             path = &*shortened(request.uri().path(), MAX_PATH),
             generation = snapshot.generation(),
@@ -66,7 +74,6 @@ impl Data {
             version = field::Empty,
         );
         let arrives_by = begun + snapshot.config().server.timeout;
-        let correlation = Arc::new(correlation);
         let context = Context { snapshot, correlation, arrives_by, client };
         let mut response = async {
             let served = match target {
@@ -85,6 +92,9 @@ impl Data {
         }
         .instrument(span)
         .await;
+        if let Some(span) = recorded {
+            span::end(span, &response);
+        }
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, id);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
@@ -210,7 +220,9 @@ fn reserved(path: &str) -> Option<Reserved<'_>> {
 fn correlation(headers: &HeaderMap) -> (HeaderValue, Correlation) {
     let is_valid = |value: &&HeaderValue| id_of(value).is_some();
     let id = headers.get(REQUEST_ID).filter(is_valid).cloned().unwrap_or_else(new_id);
-    let mut correlation = Correlation::default().trace_parent(trace_parent(headers));
+    let parent = trace_parent(headers);
+    let state = parent.and_then(|_| trace_state(headers));
+    let mut correlation = Correlation::default().trace_parent(parent).trace_state(state);
     correlation.request_id = id_of(&id);
     (id, correlation)
 }
@@ -224,6 +236,13 @@ fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
     let mut values = headers.get_all(TRACE_PARENT).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     value.to_str().ok()?.parse().ok()
+}
+
+/// What other tracing systems added to the client's trace, in all fields together.
+fn trace_state(headers: &HeaderMap) -> Option<TraceState> {
+    let values = headers.get_all(TRACE_STATE).iter().map(|value| value.to_str().ok());
+    let values: Vec<&str> = values.collect::<Option<_>>()?;
+    values.join(",").parse().ok()
 }
 
 /// A unique id: a random number of this process, and a counter.
@@ -289,5 +308,19 @@ mod tests {
         for bad in [&[][..], &["00-0-0-0"], &[good, good]] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_state_of_a_trace_is_kept_with_a_trace_only() {
+        let read = |parent: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACE_PARENT, HeaderValue::from_static(parent));
+            headers.append(TRACE_STATE, HeaderValue::from_static("a=1"));
+            headers.append(TRACE_STATE, HeaderValue::from_static("b=2"));
+            correlation(&headers).1.trace_state.map(|state| state.to_string())
+        };
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(read(good).as_deref(), Some("a=1,b=2"));
+        assert_eq!(read("00-0-0-0"), None);
     }
 }

@@ -15,6 +15,7 @@ mod exchange;
 mod framing;
 mod routes;
 mod service;
+mod span;
 mod state;
 
 pub use self::answer::RESERVED_PATHS;

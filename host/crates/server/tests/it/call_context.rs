@@ -63,18 +63,22 @@ pub(crate) async fn serve(setup: Setup) -> Serving {
 /// Asks for a report with and without ids of the client, and compares it with the request.
 async fn assert_reports(serving: &Serving) {
     let generation = serving.server.host().status().generation;
-    let named = [("x-request-id", "client-7"), ("traceparent", TRACE_PARENT)];
-    for headers in [&named[..], &[("traceparent", "00-0-0-00")], &[]] {
+    let named =
+        [("x-request-id", "client-7"), ("traceparent", TRACE_PARENT), ("tracestate", "vendor=1")];
+    let invalid = [("traceparent", "00-0-0-00"), ("tracestate", "vendor=1")];
+    for headers in [&named[..], &invalid, &[]] {
         let answer = serving.send("GET", "/report", headers, "").await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let id = answer.header("x-request-id").expect("an id");
-        assert_eq!(id == "client-7", headers.len() == 2, "{id}");
-        let trace_parent = (headers.len() == 2).then_some(TRACE_PARENT);
+        let is_named = headers.len() == named.len();
+        assert_eq!(id == "client-7", is_named, "{id}");
+        let trace_parent = is_named.then_some(TRACE_PARENT);
         let Reports { handler, codec } = serde_json::from_slice(&answer.body).unwrap();
         for report in [&handler, &codec] {
             assert_eq!(report.request_id.as_deref(), Some(id));
             assert_eq!(report.generation, Some(generation));
             assert_eq!(report.trace_parent.as_deref(), trace_parent);
+            assert_eq!(report.trace_state.as_deref(), is_named.then_some("vendor=1"));
         }
         let left = handler.time_left.expect("the request has a deadline");
         assert!(left > 0 && u128::from(left) <= TIMEOUT.as_nanos(), "{left}");

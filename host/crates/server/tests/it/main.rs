@@ -30,12 +30,15 @@ mod nested;
 mod observe;
 mod operate;
 mod planes;
+#[path = "../../../otlp/tests/it/receiver.rs"]
+mod receiver;
 mod routes;
 #[cfg(unix)]
 mod secrets;
 #[cfg(unix)]
 mod stop;
 mod support;
+mod traces;
 #[cfg(unix)]
 mod unix_sockets;
 #[cfg(unix)]

@@ -14,7 +14,7 @@ use plugbay::config::{Layers, ListenAddress};
 use plugbay::worker::{self, Bounds, CompilerCommand, WorkerCommand};
 use plugbay::{Config, Host, Liveness};
 use plugbay_fixtures::Guest;
-use plugbay_server::{Listening, Server};
+use plugbay_server::{Exporter, Listening, Server, span_exporter};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -115,14 +115,22 @@ impl Setup {
             bounds: self.compiling,
         };
         let builder = Host::builder().layers(self.layers()).worker(worker).compiler(compiler);
+        let exporter = span_exporter(&self.layers().load().unwrap().telemetry).unwrap();
+        let builder = match &exporter {
+            Some(exporter) => builder.spans(exporter.sink()),
+            None => builder,
+        };
         let listening = self.listen(builder.liveness());
         let host = builder.build().await.unwrap();
         // On a busy machine the first generation may not wait for all plugins.
         while !host.preparing().is_empty() {
             host.reload().await;
         }
+        if let Some(exporter) = &exporter {
+            host.collectors().register("spans", exporter.collector()).unwrap();
+        }
         let server = listening.serve(host).unwrap();
-        Serving { setup: self, server }
+        Serving { setup: self, server, exporter }
     }
 }
 
@@ -135,6 +143,8 @@ pub(crate) fn port(addresses: &[ListenAddress]) -> SocketAddr {
 pub(crate) struct Serving {
     pub(crate) setup: Setup,
     pub(crate) server: Server,
+    /// Sends spans, if `[telemetry]` has an endpoint.
+    pub(crate) exporter: Option<Exporter>,
 }
 
 impl Serving {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use plugbay_server::{Server, raise_descriptor_limit};
+use plugbay_server::{Exporter, Server, raise_descriptor_limit, span_exporter};
 
 use super::console::Console;
 use super::manager::Manager;
@@ -12,6 +12,9 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::globals::Globals;
 use crate::cli::source;
 use crate::cli::source::Progress;
+
+/// How long the last spans may take to be sent when the process ends.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Serves the plugins, and watches the folder and the configuration
 ///
@@ -71,7 +74,14 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
         config = loading => config.map_err(|error| Failure::new(error.to_string()))??,
         () = signals.stop() => return Ok(Outcome::Done),
     };
+    let exporter = span_exporter(&config.telemetry).map_err(|error| {
+        Failure::new(error.to_string()).hint("see [telemetry] in the configuration")
+    })?;
     let builder = source::builder().layers(layers);
+    let builder = match &exporter {
+        Some(exporter) => builder.spans(exporter.sink()),
+        None => builder,
+    };
     let listening = Server::bind(&config, builder.liveness())?;
     let progress = Progress::new(globals);
     let preparing = progress.around("loading plugins", builder.build());
@@ -82,6 +92,10 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
     // Never dropped: `stop` shuts the plugins down or gives them up at the deadline, and dropping
     // the host would wait for them once more.
     std::mem::forget(host.clone());
+    if let Some(exporter) = &exporter {
+        // No other collector of this program has these names.
+        let _ = host.collectors().register("spans", exporter.collector());
+    }
     let mut events = host.subscribe();
     let server = listening.serve(host.clone())?;
     console.announce(&server);
@@ -128,7 +142,16 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
         console.print_event(&event);
     }
     console.print_stopped(stopped);
+    if let Some(exporter) = exporter {
+        send_last(exporter).await;
+    }
     Ok(Outcome::Done)
+}
+
+/// Sends the spans that wait.
+async fn send_last(exporter: Exporter) {
+    // A panic of it would end with the process.
+    let _ = tokio::task::spawn_blocking(move || exporter.stop(LAST_SPANS)).await;
 }
 
 fn seconds(duration: Duration) -> String {
