@@ -282,14 +282,7 @@ impl Store {
             let before = failed_starts.iter().find(|(identity, _)| *identity == wanted.identity);
             let outcome = match before {
                 Some((_, refusal)) => Err(refusal.clone()),
-                None => {
-                    let span = cause.and_then(|cause| begin_span(cause, &wanted));
-                    let outcome = start(ready, &wanted, journal);
-                    if let Some(span) = span {
-                        end_span(span, &outcome);
-                    }
-                    outcome
-                }
+                None => start_recorded(cause, ready, &wanted, journal),
             };
             let prepared_in = prepared_in.get(&key_of(&wanted)).copied();
             Started { wanted, outcome, took: began.elapsed() + prepared_in.unwrap_or_default() }
@@ -297,6 +290,21 @@ impl Store {
         let waves = waves.into_iter().map(|wave| parallel(wave, workers, stopped, start_one));
         waves.flatten().collect()
     }
+}
+
+/// As [`start`], within a span of the reconciliation if that is recorded.
+fn start_recorded(
+    cause: Option<&Correlation>,
+    ready: &HashMap<Key, Result<Ready, Refusal>>,
+    wanted: &Wanted,
+    journal: &Journal,
+) -> Result<Arc<Leased<Running>>, Refusal> {
+    let span = cause.and_then(|cause| begin_span(cause, wanted));
+    let outcome = start(ready, wanted, journal);
+    if let Some(span) = span {
+        end_span(span, &outcome);
+    }
+    outcome
 }
 
 fn begin_span(cause: &Correlation, wanted: &Wanted) -> Option<ActiveSpan> {

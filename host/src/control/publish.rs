@@ -103,6 +103,21 @@ impl Publisher {
     /// Publishes the next set if it differs from the current one, and retires the plugins that it
     /// no longer holds.
     pub(crate) fn publish(&mut self, before: &Arc<PublishedSet>, set: NextSet<'_>) -> Report {
+        let cause = self.cause.as_ref();
+        let span = cause.and_then(|it| it.begin(SpanKind::Internal, || "publish".into()));
+        let report = self.publish_next(before, set);
+        match span {
+            Some(mut span) if report.published => {
+                span.set(attributes::GENERATION, report.generation);
+                span.end();
+            }
+            Some(span) => span.discard(),
+            None => {}
+        }
+        report
+    }
+
+    fn publish_next(&mut self, before: &Arc<PublishedSet>, set: NextSet<'_>) -> Report {
         let NextSet { config, members, started, mut refused, pinned, source } = set;
         let running = &before.generation;
         // Most reconciliations find nothing new, and members that serve together do not clash.
@@ -136,8 +151,6 @@ impl Publisher {
         let configured = running.number > 0 && running.config != *config;
         let generation = Arc::new(generation);
         let number = generation.number;
-        let cause = self.cause.clone();
-        let span = cause.as_ref().and_then(|it| it.begin(SpanKind::Internal, || "publish".into()));
         let pending = Config::pending_restart(&self.booted, config);
         self.note_restarts(before, &pending, number);
         let rejected = self.note_rejected(before, refused, number);
@@ -159,10 +172,6 @@ impl Publisher {
         if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
             end_all(&started);
             return before.unchanged();
-        }
-        if let Some(mut span) = span {
-            span.set(attributes::GENERATION, number);
-            span.end();
         }
         let stays = |it: &Arc<Leased<Running>>| generation.holds(it);
         let left: Vec<_> = running
@@ -208,7 +217,7 @@ impl Publisher {
             config.host.drain,
             &self.shared.tokio,
             &self.shared.journal,
-            cause.as_deref(),
+            self.cause.as_deref(),
         );
         report
     }

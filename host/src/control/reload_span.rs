@@ -76,7 +76,9 @@ impl HeldSpans {
         *state = State::Decided { recorded };
         drop(state);
         if recorded {
-            spans.into_iter().for_each(|span| self.to.record(span));
+            for span in spans {
+                self.to.record(span);
+            }
         }
     }
 

@@ -1,12 +1,11 @@
 //! What identifies a request beyond this host: its id, and its place in a distributed trace.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::escaped;
-use crate::trace::{ActiveSpan, SpanKind, SpanSink, TraceParent, TraceState};
+use crate::trace::{SpanSink, TraceParent, TraceState};
 
 /// What connects a call with the request that caused it: in the log, in plugins, and in other systems. All
 /// calls of one request have the same id and trace, nested ones included. If the spans of the request are recorded,
@@ -61,15 +60,9 @@ impl Correlation {
         self.spans.is_some()
     }
 
-    /// Begins a span for a part of the work for the request, if its spans are recorded.
-    #[inline]
-    pub fn begin(
-        &self,
-        kind: SpanKind,
-        name: impl FnOnce() -> Cow<'static, str>,
-    ) -> Option<ActiveSpan> {
-        let (sink, parent) = (self.spans.as_ref()?, self.trace_parent?);
-        Some(ActiveSpan::within(self, parent, Arc::clone(sink), kind, name()))
+    /// Takes the spans of the request, if they are recorded.
+    pub(crate) fn sink(&self) -> Option<&Arc<dyn SpanSink>> {
+        self.spans.as_ref()
     }
 
     /// The correlation of calls within the span at `place`.

@@ -12,8 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::figures::{DropReason, SpanCounts};
 use crate::message::Messages;
+use crate::send_error::{Again, SendError};
 use crate::settings::Settings;
-use crate::transport::{Again, SendError, Transport};
+use crate::transport::Transport;
 
 /// The most spans that are sent at once.
 const BATCH: usize = 512;
@@ -24,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// Takes batches of spans from the queue, and sends them.
 pub(crate) struct Batches {
-    spans: Receiver<Box<Span>>,
+    spans: Receiver<Span>,
     stop: Stop,
     transport: Transport,
     messages: Messages,
@@ -61,7 +62,7 @@ impl Stop {
 
 impl Batches {
     pub(crate) fn new(
-        spans: Receiver<Box<Span>>,
+        spans: Receiver<Span>,
         stop: watch::Receiver<Option<Instant>>,
         transport: Transport,
         settings: &Settings,
@@ -94,7 +95,7 @@ impl Batches {
     }
 
     /// The next batch; empty once the exporter is stopped and no span is left.
-    async fn next(&mut self) -> Vec<Box<Span>> {
+    async fn next(&mut self) -> Vec<Span> {
         let Self { spans, stop, .. } = self;
         let mut batch = Vec::new();
         tokio::select! {
@@ -135,7 +136,7 @@ impl Batches {
     }
 
     /// Sends a batch, or drops it.
-    async fn send(&mut self, batch: Vec<Box<Span>>) {
+    async fn send(&mut self, batch: Vec<Span>) {
         let count = batch.len() as u64;
         let request = self.messages.request(batch);
         let end = Instant::now() + self.timeout;

@@ -8,7 +8,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 use crate::error::StartError;
-use crate::transport::{Again, SendError};
+use crate::send_error::{Again, SendError};
 
 /// A client, which connects when it is needed, and again if the connection is lost.
 pub(crate) struct Grpc {

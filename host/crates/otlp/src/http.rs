@@ -15,7 +15,7 @@ use prost::Message as _;
 use tokio::net::TcpStream;
 
 use crate::error::StartError;
-use crate::transport::{Again, SendError};
+use crate::send_error::{Again, SendError};
 
 /// What the protocol adds to the path of the endpoint.
 const PATH: &str = "/v1/traces";

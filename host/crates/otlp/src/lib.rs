@@ -31,6 +31,7 @@
 //! | `queue` | where calls leave their spans |
 //! | `batches` | the thread: takes batches, and sends each in time |
 //! | `transport`, `grpc`, `http` | sends one batch once, by either protocol |
+//! | `send_error` | why a batch was not accepted, and whether it may be sent again |
 //! | `message` | spans as messages of the protocol |
 //! | `figures` | how many spans were sent and dropped, for metrics |
 //! | `settings`, `error` | what an operator sets; why an exporter does not start |
@@ -50,6 +51,7 @@ mod grpc;
 mod http;
 mod message;
 mod queue;
+mod send_error;
 mod settings;
 mod transport;
 

@@ -44,8 +44,8 @@ impl Messages {
     }
 
     /// The message that sends these spans.
-    pub(crate) fn request(&self, spans: Vec<Box<Span>>) -> ExportTraceServiceRequest {
-        let spans = spans.into_iter().map(|span| message(*span)).collect();
+    pub(crate) fn request(&self, spans: Vec<Span>) -> ExportTraceServiceRequest {
+        let spans = spans.into_iter().map(message).collect();
         let scope = Some(self.scope.clone());
         let scope_spans = vec![ScopeSpans { scope, spans, ..ScopeSpans::default() }];
         let resource = Some(self.resource.clone());

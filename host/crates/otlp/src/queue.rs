@@ -12,13 +12,13 @@ const QUEUE: usize = 4096;
 
 /// Takes spans without ever waiting. Those without room are dropped and counted.
 pub(crate) struct Queue {
-    spans: Sender<Box<Span>>,
+    spans: Sender<Span>,
     counts: Arc<SpanCounts>,
 }
 
 impl Queue {
     /// The queue, and its other end.
-    pub(crate) fn new(counts: &Arc<SpanCounts>) -> (Self, Receiver<Box<Span>>) {
+    pub(crate) fn new(counts: &Arc<SpanCounts>) -> (Self, Receiver<Span>) {
         let (spans, taken) = mpsc::channel(QUEUE);
         (Self { spans, counts: Arc::clone(counts) }, taken)
     }
@@ -26,7 +26,7 @@ impl Queue {
 
 impl SpanSink for Queue {
     fn record(&self, span: Span) {
-        let reason = match self.spans.try_send(Box::new(span)) {
+        let reason = match self.spans.try_send(span) {
             Ok(()) => return,
             Err(TrySendError::Full(_)) => DropReason::QueueFull,
             Err(TrySendError::Closed(_)) => DropReason::Stopped,

@@ -1,52 +1,18 @@
 //! Sends one batch once.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::time::Duration;
-
 use hyper::Uri;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use crate::error::StartError;
 use crate::grpc::Grpc;
 use crate::http::Http;
+use crate::send_error::SendError;
 use crate::settings::{Protocol, Settings};
 
 /// Sends batches by the protocol of the settings.
 pub(crate) enum Transport {
     Grpc(Grpc),
     Http(Http),
-}
-
-/// Whether a batch that was not accepted may be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
-    Never,
-    /// After this time, if the collector says one.
-    After(Option<Duration>),
-}
-
-/// Why a batch was not accepted.
-#[derive(Debug)]
-pub(crate) struct SendError {
-    again: Again,
-    message: Cow<'static, str>,
-}
-
-impl SendError {
-    pub(crate) fn new(again: Again, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { again, message: message.into() }
-    }
-
-    pub(crate) fn again(&self) -> Again {
-        self.again
-    }
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
 }
 
 impl Transport {

@@ -72,7 +72,7 @@ impl ActiveSpan {
     }
 
     /// A span within that of `caller`, at `parent`.
-    pub(crate) fn within(
+    fn within(
         caller: &Correlation,
         parent: TraceParent,
         sink: Arc<dyn SpanSink>,
@@ -140,12 +140,30 @@ impl ActiveSpan {
         self.record();
     }
 
+    /// Forgets it: there was nothing to do.
+    pub fn discard(mut self) {
+        self.span = None;
+    }
+
     fn record(&mut self) {
         if let Some(mut span) = self.span.take() {
             // The clock of the system may be set meanwhile.
             span.ended = span.began + self.began.elapsed();
             self.sink.record(*span);
         }
+    }
+}
+
+impl Correlation {
+    /// Begins a span for a part of the work for the request, if its spans are recorded.
+    #[inline]
+    pub fn begin(
+        &self,
+        kind: SpanKind,
+        name: impl FnOnce() -> Cow<'static, str>,
+    ) -> Option<ActiveSpan> {
+        let (sink, parent) = (self.sink()?, self.trace_parent?);
+        Some(ActiveSpan::within(self, parent, Arc::clone(sink), kind, name()))
     }
 }
 

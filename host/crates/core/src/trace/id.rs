@@ -28,9 +28,8 @@ impl TraceId {
 
     /// A new random id.
     pub(crate) fn random() -> Self {
-        let [a, b, c, d, e, f, g, h] = random().to_be_bytes();
-        let [i, j, k, l, m, n, o, p] = random().to_be_bytes();
-        Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+        let (high, low) = (random(), random());
+        Self((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
     }
 }
 

@@ -55,10 +55,11 @@ impl Sampling {
 
 /// The last seven bytes of an id, which are random by the standard, as a fraction of their range.
 fn fraction(trace: TraceId) -> f64 {
-    const RANGE: f64 = (1_u64 << 56) as f64;
-    let [.., _, a, b, c, d, e, f, g] = trace.bytes();
+    const BITS: u32 = 56;
+    const RANGE: f64 = 72_057_594_037_927_936.0; // 2^56
+    let last = trace.bytes().last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     #[expect(clippy::cast_precision_loss, reason = "a share has no 56 significant bits")]
-    let drawn = u64::from_be_bytes([0, a, b, c, d, e, f, g]) as f64;
+    let drawn = (last & !(u64::MAX << BITS)) as f64;
     drawn / RANGE
 }
 

@@ -34,7 +34,7 @@ async fn exports(by: By) {
     let spans = receiver.wait("two spans", |spans| spans.len() == 2).await;
     let [inner, outer] = &spans[..] else { panic!("{spans:?}") };
     assert_eq!((&*outer.name, outer.kind()), ("GET /a", Kind::Server));
-    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |id: &[u8]| id.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     assert_eq!(hex(&outer.trace_id), "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(hex(&outer.parent_span_id), "b7ad6b7169203331");
     assert_eq!(outer.trace_state, "vendor=1");

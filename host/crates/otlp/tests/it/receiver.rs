@@ -28,6 +28,7 @@ const SOON: Duration = Duration::from_mins(1);
 
 /// How a receiver answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "only some tests use all of them")]
 pub(crate) enum Manner {
     Accepts,
     /// Accepts all but one span of each batch.
