@@ -83,6 +83,24 @@ fn observing() {
 }
 
 #[test]
+fn tracing() {
+    run("docs/tracing.md");
+}
+
+/// Every attribute of a span, and every reason for a lost one, is in the guide.
+#[test]
+fn tracing_explains_every_attribute() {
+    let page = fs::read_to_string(root().join("docs/tracing.md")).unwrap();
+    for name in plugbay::trace::attributes::ALL {
+        assert!(page.contains(&format!("`{name}`")), "docs/tracing.md: no row for {name}");
+    }
+    for reason in plugbay_otlp::DropReason::ALL {
+        let series = format!("| `plugbay_spans_dropped_total{{reason=\"{}\"}}` |", reason.as_str());
+        assert!(page.contains(&series), "docs/tracing.md: no row for {series}");
+    }
+}
+
+#[test]
 fn embedding() {
     run("docs/embedding.md");
 }
@@ -128,6 +146,7 @@ fn every_guide_has_a_test() {
         "metrics.md",
         "observing.md",
         "operating.md",
+        "tracing.md",
         "writing-a-plugin.md",
     ];
     let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
