@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use crate::correlation::{Correlation, RequestId};
 use crate::escaped::{escaped, push_json_string};
 use crate::plugin::Identity;
-use crate::trace_parent::TraceParent;
+use crate::trace::TraceParent;
 
 /// The maximum size of a message, and of all fields of a line together, in bytes as written; the
 /// rest is cut.

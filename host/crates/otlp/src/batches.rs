@@ -195,7 +195,8 @@ async fn attempts(
         };
         // Hosts that lost the same collector do not come back at the same time.
         let pause = wait.mul_f64(0.5 + fastrand::f64()).max(asked);
-        if is_last || Instant::now() + pause >= end {
+        // A collector may ask for any time.
+        if is_last || Instant::now().checked_add(pause).is_none_or(|next| next >= end) {
             return Err(error);
         }
         wait *= 2;

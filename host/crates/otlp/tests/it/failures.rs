@@ -111,6 +111,27 @@ async fn a_collector_that_stays_busy_costs_its_spans() {
 }
 
 #[tokio::test]
+async fn a_collector_may_ask_for_any_time() {
+    for by in BOTH {
+        let receiver = Receiver::start(by, Manner::AsksForever).await;
+        let exporter = start(by, &receiver.endpoint(), SHORT);
+        record(&exporter.sink(), "a");
+        until(&exporter, "one dropped", |it| it.dropped(DropReason::Failed) == 1).await;
+        drop(exporter);
+        // A thread that ended by itself would send nothing more.
+        let exporter = start(by, &receiver.endpoint(), Duration::from_secs(20));
+        record(&exporter.sink(), "b");
+        let lost = |it: &SpanCounts| it.dropped(DropReason::Failed) == 1;
+        if by == By::Http {
+            until(&exporter, "one dropped at once", lost).await;
+        }
+        receiver.set_manner(Manner::Accepts);
+        record(&exporter.sink(), "c");
+        until(&exporter, "one exported", |it| it.exported() >= 1).await;
+    }
+}
+
+#[tokio::test]
 async fn a_refused_batch_is_not_sent_again() {
     for by in BOTH {
         let receiver = Receiver::start(by, Manner::Refuses).await;

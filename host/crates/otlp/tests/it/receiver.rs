@@ -37,6 +37,8 @@ pub(crate) enum Manner {
     Hangs,
     /// Answers that it has too much to do.
     IsBusy,
+    /// Asks to be left alone for longer than clocks count, over HTTP; over gRPC it only refuses.
+    AsksForever,
     /// Refuses the batch for good.
     Refuses,
 }
@@ -168,6 +170,7 @@ impl Received {
             Manner::RejectsOne => 1,
             Manner::Hangs => return std::future::pending().await,
             Manner::IsBusy => return Err(Code::ResourceExhausted),
+            Manner::AsksForever => return Err(Code::Unavailable),
             Manner::Refuses => return Err(Code::InvalidArgument),
         };
         for batch in request.resource_spans {
@@ -211,6 +214,10 @@ async fn over_http(
         }
         Err(Code::ResourceExhausted) => {
             (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response()
+        }
+        Err(Code::Unavailable) => {
+            let wait = u64::MAX.to_string();
+            (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", wait)]).into_response()
         }
         Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }

@@ -75,7 +75,6 @@ impl AdminPlane {
     }
 
     /// The routes of the plane.
-    #[must_use]
     pub fn router(&self) -> Router {
         router(Arc::clone(&self.shared), self.hosts)
     }

@@ -49,7 +49,9 @@ fn describe<B>(
     }
     span.set(attributes::URL_PATH, shortened(request.uri().path(), MAX_PATH).into_owned());
     span.set(attributes::URL_SCHEME, "http");
-    span.set(attributes::CLIENT_ADDRESS, client.0.to_string());
+    if let Client::Address(address) = client {
+        span.set(attributes::CLIENT_ADDRESS, address.to_string());
+    }
     let version = if request.version() == Version::HTTP_10 { "1.0" } else { "1.1" };
     span.set(attributes::PROTOCOL_VERSION, version);
     if let Some(authority) = authority(request.headers()) {

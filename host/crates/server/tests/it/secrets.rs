@@ -190,9 +190,9 @@ fn hostile_text_stays_within_its_line() {
             }
         });
         let lines: Vec<_> = log.lines().collect();
-        let long = lines.iter().filter(|line| line.contains("xxxxxxxx")).count();
+        let cut = lines.iter().filter(|line| line.contains("xxxxxxxx")).count();
         let rude: Vec<_> = lines.iter().filter(|line| line.contains("forged")).collect();
-        assert_eq!((long, rude.len()), (2, 1), "{format}: {log:.2000}");
+        assert_eq!((cut, rude.len()), (2, 1), "{format}: {log:.2000}");
         assert!(!log.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{format}: {rude:?}");
         for line in lines {
             assert!(line.len() < 64 << 10, "{} bytes", line.len());
