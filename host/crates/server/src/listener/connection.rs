@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Answers;
 use super::addresses::Client;
-use super::transport::{Observed as _, Transport};
+use super::observed::Observed as _;
+use super::transport::Transport;
 
 /// The longest time that a client may take for a header, and that a connection may be idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@
 //! | `source` | accepts connections from each of the three |
 //! | `unix` | the file of a Unix socket |
 //! | `connection` | serves one connection |
-//! | `transport` | what a connection's bytes travel by |
+//! | `transport`, `observed` | what a connection's bytes travel by, and what is known of its client |
 //! | `socket`, `raw` | a socket of the system, and the end of a connection |
 //! | `addresses` | limits the connections of each client |
 //!
@@ -32,6 +32,7 @@
 mod addresses;
 mod bound;
 mod connection;
+mod observed;
 mod raw;
 mod socket;
 mod source;

@@ -22,8 +22,8 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::observed::Observed;
 use super::raw::RawStream;
-use super::transport::Observed;
 
 /// How long the answer may take for a client that has finished sending. After that, the client counts as
 /// gone, and its request is cancelled.

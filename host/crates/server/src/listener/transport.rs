@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
+use super::observed::Observed;
 use super::raw::RawStream;
 use super::socket::{Socket, SocketIo};
 
@@ -24,15 +25,6 @@ pub(crate) trait Transport: Send + 'static {
 
     /// Both halves. Once `stopping` is cancelled, the stream lingers only shortly after its last byte.
     fn open(self, stopping: CancellationToken) -> (Self::Io, Self::Observed);
-}
-
-/// Observes a client while hyper reads and writes.
-pub(crate) trait Observed: Send + Sync {
-    /// Whether bytes of an answer wait for the client to read.
-    fn is_blocked(&self) -> bool;
-
-    /// Waits until the client is gone.
-    fn gone(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// A socket of the system.
