@@ -29,3 +29,4 @@ mod providers;
 mod rollback;
 mod sandbox;
 mod smoke;
+mod traces;
