@@ -27,6 +27,7 @@ pub mod protection;
 pub mod raw;
 pub mod reload;
 pub mod setup;
+pub mod spans;
 pub mod startup;
 pub mod table;
 

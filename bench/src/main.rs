@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use plugbay::worker::serve_if_child;
 use plugbay_bench::table::Table;
-use plugbay_bench::{bare, calls, lookup, many, memory, protection, reload, startup};
+use plugbay_bench::{bare, calls, lookup, many, memory, protection, reload, spans, startup};
 #[cfg(target_os = "linux")]
 use plugbay_bench::{native, neighbour};
 
@@ -30,6 +30,7 @@ fn main() -> Result<ExitCode> {
     many::run(&mut table)?;
     memory::run(&mut table)?;
     protection::run(&mut table)?;
+    spans::run(&mut table)?;
     #[cfg(target_os = "linux")]
     neighbour::run(&mut table)?;
     table.finish()?;

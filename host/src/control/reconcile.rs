@@ -5,17 +5,17 @@
 //! ([`publish`](super::publish)). A plugin that fails keeps its last good version and is listed as
 //! rejected.
 
+mod desire;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use plugbay_core::trace::SpanKind;
 use plugbay_core::{Artifact, Correlation, Reason, Refusal, Source};
 
 use super::callers::Callers;
-use super::config_file::{Patience, Reading};
-use super::leaving::{self, Leaving};
+use super::leaving::Leaving;
 use super::publish::{NextSet, Publisher};
 use super::reload_span::ReloadSpan;
 use super::restarts::Restarter;
@@ -24,13 +24,13 @@ use super::shared::{ConfigLoader, HostState};
 use super::signal::{CommandResult, OperatorCommand, Signal, Signals, Wake};
 use super::watching::Watching;
 use crate::change::{
-    ArtifactSource, Desired, Key, Next, Preparation, Reconciliation, Retry, Store, Trials, folder,
-    is_disabled, is_whole, resolve, restart_members, violated, warnings,
+    Desired, Key, Next, Reconciliation, Retry, Store, Trials, folder, restart_members, violated,
+    warnings,
 };
 use crate::config::Config;
 use crate::config::file::SETTLE;
 use crate::report::{Outcome, Rejection, Report};
-use crate::set::{Generation, PastGeneration, PublishedSet, Wanted, shut_down};
+use crate::set::{PastGeneration, PublishedSet, Wanted, shut_down};
 
 /// The reconciler's state. It lives on one thread.
 pub(crate) struct Reconciler {
@@ -66,13 +66,6 @@ pub(crate) struct Reconciler {
     /// This reconciliation, if its spans are recorded.
     cause: Option<Arc<Correlation>>,
 }
-
-/// How long a reconciliation waits for the artifacts that it begins to prepare. Most plugins are compiled
-/// by then, and one reconciliation is quicker than two. Commands of operators wait for this.
-const SHORT_WAIT: Duration = Duration::from_millis(50);
-/// How long a host that starts waits for the next artifact to be prepared. Slower artifacts are taken
-/// over later, so that a slow or hostile one keeps no other from serving.
-const START_WAIT: Duration = Duration::from_secs(10);
 
 impl Reconciler {
     pub(crate) fn new(
@@ -399,61 +392,6 @@ impl Reconciler {
         self.publisher.publish_rejected(before, &before.generation.config, refused, pinned)
     }
 
-    /// The configuration in force, and the desired plugins.
-    fn desire(
-        &mut self,
-        running: &Generation,
-        retry: Retry,
-        refused: &mut Vec<Rejection>,
-    ) -> (Arc<Config>, Desired) {
-        let cause = self.cause.as_ref();
-        let span = cause.and_then(|it| it.begin(SpanKind::Internal, || "read".into()));
-        let config = self.read_config(retry, refused);
-        self.watching.follow(&self.shared, &config, self.source.file(), retry);
-        let (origins, mut failed) = self.list(&config, running, refused);
-        if let Some(span) = span {
-            span.end();
-        }
-        let mut keep = self.publisher.history().keys();
-        let members = running.plugins.iter().flat_map(|(_, member)| member.all());
-        keep.extend(members.map(|it| (it.identity.digest, it.offer.described_in)));
-        let most = workers(&config);
-        let mut prepared = self.store.prepare(&origins, &config, &keep, most, retry);
-        if running.number == 0 && !prepared.pending.is_empty() {
-            let is_watched = self.watching.is_wanted() && !config.host.strict;
-            let patience = if is_watched { START_WAIT } else { Duration::MAX };
-            self.store.wait(patience, || {
-                self.shared.liveness.step_begins_again();
-                true
-            });
-            prepared = self.store.prepare(&origins, &config, &keep, most, Retry::None);
-        } else if !prepared.begun.is_empty() && self.store.wait_for(&prepared.begun, SHORT_WAIT) {
-            prepared = self.store.prepare(&origins, &config, &keep, most, Retry::None);
-        }
-        let Preparation { offers, refused: unprepared, pending, .. } = prepared;
-        failed.extend(unprepared.iter().map(|it| it.source.clone()));
-        failed.extend(pending.values().cloned());
-        // A file that is refused may hold the plugin of its name.
-        let stems = failed.iter().map(|source| {
-            let file = source.file_name();
-            Path::new(&file).file_stem().unwrap_or_default().to_string_lossy().into_owned()
-        });
-        self.found = offers.iter().map(|it| it.description.name.clone()).chain(stems).collect();
-        refused.extend(unprepared);
-        let incumbents = running.incumbents(&self.places);
-        let mut present = failed.clone();
-        present.extend(origins.iter().map(ArtifactSource::source));
-        let waiting = self.leaving.waiting(&incumbents, &present, &pending, Instant::now());
-        if !waiting.is_empty() {
-            self.shared.wake_after(leaving::MAX_WAIT);
-            failed.extend(waiting);
-        }
-        self.set_pending(pending);
-        let mut desired = resolve(&config, &offers, &failed, &incumbents);
-        refused.append(&mut desired.refused);
-        (config, desired)
-    }
-
     /// Keeps the current generation, because `host.strict` is set and something was refused;
     /// rejects everything that would have changed.
     fn refuse_all(
@@ -493,74 +431,6 @@ impl Reconciler {
         for (_, member) in self.shared.cell.load().generation.plugins.iter() {
             member.all().for_each(shut_down);
         }
-    }
-
-    /// Reads the configuration; if it has a mistake, or is not yet complete, the current one stays.
-    fn read_config(&mut self, retry: Retry, refused: &mut Vec<Rejection>) -> Arc<Config> {
-        let file = match &mut self.source {
-            ConfigLoader::Fixed(config) => return Arc::clone(config),
-            ConfigLoader::Layers(file) => file,
-        };
-        let patience = if retry == Retry::All { Patience::JudgeNow } else { Patience::Wait };
-        let refusal = match file.read(patience) {
-            Reading::Config(config) if *config == *self.config => None,
-            Reading::Config(config) => return Arc::from(config),
-            Reading::Refused(error) => Some(error),
-            Reading::NotYet(before) => {
-                (self.unsettled, self.config_unsettled) = (true, true);
-                before
-            }
-        };
-        refused.extend(refusal.map(|error| {
-            Rejection {
-                source: Source::File(file.path().unwrap_or(Path::new("configuration")).to_owned()),
-                plugin: None,
-                digest: None,
-                refusal: Refusal::new(Reason::Config, error.to_string())
-                    .hint("the running configuration stays"),
-            }
-        }));
-        Arc::clone(&self.config)
-    }
-
-    /// All artifacts, and the sources that exist but could not be read.
-    fn list(
-        &mut self,
-        config: &Config,
-        running: &Generation,
-        refused: &mut Vec<Rejection>,
-    ) -> (Vec<ArtifactSource>, BTreeSet<Source>) {
-        let mut origins = Vec::new();
-        let mut failed = BTreeSet::new();
-        let runtimes = self.store.runtimes();
-        let listed = folder::list(&config.host.plugins, &mut self.memory, |artifact| {
-            is_whole(runtimes, artifact)
-        });
-        match listed {
-            Ok(listing) => {
-                self.unsettled |= !listing.not_yet.is_empty();
-                failed.extend(listing.not_yet.into_iter().map(Source::File));
-                for (source, refusal) in listing.refused {
-                    failed.insert(source.clone());
-                    refused.push(Rejection { source, plugin: None, digest: None, refusal });
-                }
-                origins.extend(listing.artifacts.into_iter().map(ArtifactSource::Folder));
-            }
-            Err(refusal) => {
-                // Nothing is known about the files: all plugins that came from files stay.
-                let incumbents = running.incumbents(&self.places);
-                let sources = incumbents.into_values().flat_map(|it| it.sources);
-                failed.extend(sources.filter(|source| matches!(source, Source::File(_))));
-                let source = Source::File(config.host.plugins.clone());
-                refused.push(Rejection { source, plugin: None, digest: None, refusal });
-            }
-        }
-        origins.extend(self.given.iter().cloned().map(ArtifactSource::Given));
-        if config.host.linked {
-            origins.extend(self.linked.iter().cloned().map(ArtifactSource::Given));
-        }
-        origins.retain(|origin| !is_disabled(config, &origin.source()));
-        (origins, failed)
     }
 }
 

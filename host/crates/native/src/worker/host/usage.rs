@@ -54,8 +54,11 @@ pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
 /// contain anything, and ends at the last parenthesis.
 fn parse_cpu_time(stat: &str) -> Option<Duration> {
     let (_, fields) = stat.rsplit_once(')')?;
-    let times = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>);
-    let ticks = times.sum::<Result<u64, _>>().ok()?;
+    let mut times = fields.split_whitespace().skip(11);
+    let mut ticks = 0_u64;
+    for _ in 0..4 {
+        ticks = ticks.saturating_add(times.next()?.parse().ok()?);
+    }
     let per_second = rustix::param::clock_ticks_per_second().max(1);
     Some(Duration::from_millis(ticks.saturating_mul(1000) / per_second))
 }
