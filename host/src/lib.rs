@@ -44,7 +44,7 @@
 //! | `compile` | components are compiled (Cranelift) | only code that a build with it left in the cache runs |
 //! | `native` | native libraries, worker processes, plugins linked into the application | a library is rejected |
 //! | `schema` | plugins' configuration is checked against the schemas that they declare | a plugin that declares one runs only without configuration |
-//! | `wasi` | components may import WASI 0.2 | such a component is rejected |
+//! | `wasi` | components may import WASI 0.2 and `wasi:otel@0.2.0-rc.2` | such a component is rejected |
 //! | `watch` | changes of files are noticed at once | the folder is polled every `host.rescan` |
 //!
 //! # What is deliberately absent
@@ -168,8 +168,9 @@ pub mod worker {
 /// ```
 pub mod trace {
     pub use plugbay_core::trace::{
-        ActiveSpan, Attribute, AttributeValue, Sampling, Span, SpanFailure, SpanId, SpanKind,
-        SpanSink, TraceId, TraceParent, TraceParentError, TraceState, TraceStateError, attributes,
+        ActiveSpan, Attribute, AttributeValue, Dropped, Sampling, Span, SpanEvent, SpanFailure,
+        SpanId, SpanKind, SpanLink, SpanSink, TraceId, TraceParent, TraceParentError, TraceState,
+        TraceStateError, attributes,
     };
 }
 

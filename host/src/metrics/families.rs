@@ -181,6 +181,7 @@ families! {
     ).labels(&["plugin", "version", "grant"]);
     LIMITED: Family::counter(
         "plugbay_plugin_limited_total",
-        "How often a limit was exceeded, by the limit's key. A limit appears when it is first exceeded.",
+        "How often a limit was exceeded, by the limit's key; `spans` counts a plugin's own spans that \
+         were not taken. A limit appears when it is first exceeded.",
     ).labels(&["plugin", "version", "limit"]);
 }

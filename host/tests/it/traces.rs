@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use plugbay::trace::{ActiveSpan, AttributeValue, Span, SpanKind, SpanSink, attributes};
 use plugbay::{CallErrorKind, CallOptions, Codec, Correlation, Handler, Request};
+use plugbay_fixtures::{Behaviour, Export, Guest};
 
 use crate::support::puppet::{Puppets, Script, puppet};
 use crate::support::{Site, is_done, place};
@@ -112,4 +113,31 @@ fn a_request_that_is_not_sampled_makes_no_span() {
         codec.call(options, |codec, context| codec.encode(context, &[0xf6])).unwrap();
     }
     assert!(kept.calls().is_empty(), "{:?}", kept.calls());
+}
+
+/// What a plugin's SDK for `wasi:otel` makes, within a call that another plugin makes.
+#[test]
+fn one_trace_spans_the_host_a_nested_call_and_the_plugins_own_span() {
+    let kept = Arc::<Kept>::default();
+    let ends = Behaviour::EndSpans { spans: 1, attribute: 0, trace: None };
+    let sink = Arc::clone(&kept);
+    let outer = Guest::codec("outer").on(Export::Encode, Behaviour::CallCodec("inner".into()));
+    let site = place()
+        .plugin("outer.wasm", outer)
+        .plugin("inner.wasm", Guest::codec("inner").on(Export::Encode, ends))
+        .host_with(|builder| builder.spans(sink));
+    let order = begin(&site, &Correlation::default()).expect("sampled");
+    let options = CallOptions::default().correlated(order.correlation());
+    let codec = site.get::<Codec>("outer").unwrap();
+    codec.call(options, |codec, context| codec.encode(context, &[0xf6])).unwrap();
+    order.end();
+    let spans = kept.0.lock().unwrap();
+    let named = |name: &str| spans.iter().find(|span| span.name == name).expect("a span");
+    let chain = ["order", "codec:outer", "codecs.encode", "codec:inner", "work"].map(named);
+    for pair in chain.windows(2) {
+        assert_eq!(pair[1].parent, Some(pair[0].place.span()), "{pair:?}");
+        assert_eq!(pair[1].place.trace(), pair[0].place.trace(), "{pair:?}");
+    }
+    let items = chain[4].attributes.iter().find(|it| it.name == "items");
+    assert_eq!(items.map(|it| &it.value), Some(&AttributeValue::Integer(3)));
 }

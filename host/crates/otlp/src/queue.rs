@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
 
 use crate::figures::{DropReason, SpanCounts};
 
-/// The most spans that wait to be sent: some megabytes.
+/// The most spans that wait to be sent: some megabytes; at most 32 MiB, if all are plugins' own.
 const QUEUE: usize = 4096;
 
 /// Takes spans without ever waiting. Those without room are dropped and counted.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::attributes;
 use super::id::{SpanId, TraceId};
@@ -94,19 +94,7 @@ impl ActiveSpan {
         name: Cow<'static, str>,
     ) -> Self {
         let correlation = Arc::new(caller.within(place, Arc::clone(&sink)));
-        let now = SystemTime::now();
-        let span = Span {
-            place,
-            state: caller.trace_state.clone(),
-            parent: None,
-            has_remote_parent: false,
-            name,
-            kind,
-            began: now,
-            ended: now,
-            attributes: Vec::new(),
-            failure: None,
-        };
+        let span = Span::at(place, caller, name, kind);
         Self { correlation, sink, span: Some(Box::new(span)), began: Instant::now() }
     }
 
@@ -119,7 +107,7 @@ impl ActiveSpan {
     /// Adds an attribute. `name` is one of [`attributes`].
     pub fn set(&mut self, name: &'static str, value: impl Into<AttributeValue>) {
         if let Some(span) = &mut self.span {
-            span.attributes.push(Attribute { name, value: value.into() });
+            span.attributes.push(Attribute { name: name.into(), value: value.into() });
         }
     }
 

@@ -20,6 +20,14 @@ impl TraceId {
         (bytes != [0; 16]).then_some(Self(bytes))
     }
 
+    /// The id with these hexadecimal digits, in upper or lower case; `None` if they are none. Leading zeros may be
+    /// missing: some SDKs of OpenTelemetry leave them out.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = is_hex(text, 32).then(|| u128::from_str_radix(text, 16));
+        Self::new(digits?.ok()?.to_be_bytes())
+    }
+
     /// The bytes.
     #[must_use]
     pub fn bytes(self) -> [u8; 16] {
@@ -40,6 +48,14 @@ impl SpanId {
         (bytes != [0; 8]).then_some(Self(bytes))
     }
 
+    /// The id with these hexadecimal digits, in upper or lower case; `None` if they are none. Leading zeros may be
+    /// missing: some SDKs of OpenTelemetry leave them out.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = is_hex(text, 16).then(|| u64::from_str_radix(text, 16));
+        Self::new(digits?.ok()?.to_be_bytes())
+    }
+
     /// The bytes.
     #[must_use]
     pub fn bytes(self) -> [u8; 8] {
@@ -58,6 +74,10 @@ fn random() -> u64 {
     static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     KEYS.hash_one(COUNT.fetch_add(1, Ordering::Relaxed)).max(1)
+}
+
+fn is_hex(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,5 +122,17 @@ mod tests {
         assert_eq!(TraceId::random().to_string().len(), 32);
         assert_eq!(SpanId([0, 1, 2, 3, 4, 5, 0xfe, 0xff]).to_string(), "000102030405feff");
         assert_eq!((TraceId::new([0; 16]), SpanId::new([0; 8])), (None, None));
+    }
+
+    #[test]
+    fn ids_are_read_from_hexadecimal_digits() {
+        let (trace, span) = (TraceId::random(), SpanId::random());
+        assert_eq!(TraceId::from_hex(&trace.to_string()), Some(trace));
+        assert_eq!(SpanId::from_hex(&span.to_string().to_uppercase()), Some(span));
+        assert_eq!(SpanId::from_hex("1fe"), SpanId::new([0, 0, 0, 0, 0, 0, 1, 0xfe]));
+        for bad in ["", "0", "0000000000000000", "+1", "1 ", "é", "12345678901234567"] {
+            assert_eq!(SpanId::from_hex(bad), None, "{bad}");
+            assert_eq!(TraceId::from_hex(&bad.repeat(2)), None, "{bad}");
+        }
     }
 }

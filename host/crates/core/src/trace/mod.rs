@@ -11,11 +11,13 @@
 //! | `parent`, `state` | the header fields `traceparent` and `tracestate` (W3C Trace Context) |
 //! | `span`, `attributes` | a span that has ended, and the names of its attributes |
 //! | `active` | a span that has not ended |
+//! | `own` | a span that a plugin made itself |
 //! | `sampling` | which requests are recorded |
 
 mod active;
 pub mod attributes;
 mod id;
+mod own;
 mod parent;
 mod sampling;
 mod span;
@@ -25,5 +27,7 @@ pub use active::ActiveSpan;
 pub use id::{SpanId, TraceId};
 pub use parent::{TraceParent, TraceParentError};
 pub use sampling::Sampling;
-pub use span::{Attribute, AttributeValue, Span, SpanFailure, SpanKind, SpanSink};
+pub use span::{
+    Attribute, AttributeValue, Dropped, Span, SpanEvent, SpanFailure, SpanKind, SpanLink, SpanSink,
+};
 pub use state::{TraceState, TraceStateError};

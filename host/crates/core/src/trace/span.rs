@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
-use super::id::SpanId;
+use super::id::{SpanId, TraceId};
 use super::parent::TraceParent;
 use super::state::TraceState;
+use crate::Correlation;
 
 /// A span that has ended: a part of the work for a request, from when to when, and how it ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,10 +29,44 @@ pub struct Span {
     pub began: SystemTime,
     /// When it ended, not before it began.
     pub ended: SystemTime,
-    /// What is known of it, under names of [`attributes`](super::attributes).
+    /// What is known of it, under names of [`attributes`](super::attributes), and of a plugin's own span under
+    /// the plugin's names as well.
     pub attributes: Vec<Attribute>,
+    /// What happened at moments within it. Only plugins' own spans have some.
+    pub events: Vec<SpanEvent>,
+    /// Other spans that it is related to. Only plugins' own spans have some.
+    pub links: Vec<SpanLink>,
+    /// What is missing, because it exceeded a bound.
+    pub dropped: Dropped,
     /// How it failed, if it did.
     pub failure: Option<SpanFailure>,
+}
+
+impl Span {
+    /// A span that begins now, in the trace of `caller`.
+    pub(super) fn at(
+        place: TraceParent,
+        caller: &Correlation,
+        name: Cow<'static, str>,
+        kind: SpanKind,
+    ) -> Self {
+        let now = SystemTime::now();
+        Self {
+            place,
+            state: caller.trace_state.clone(),
+            parent: None,
+            has_remote_parent: false,
+            name,
+            kind,
+            began: now,
+            ended: now,
+            attributes: Vec::new(),
+            events: Vec::new(),
+            links: Vec::new(),
+            dropped: Dropped::default(),
+            failure: None,
+        }
+    }
 }
 
 /// The role of a span.
@@ -43,13 +78,17 @@ pub enum SpanKind {
     Client,
     /// Work within this process.
     Internal,
+    /// A message that another process receives later.
+    Producer,
+    /// The receipt of such a message.
+    Consumer,
 }
 
 /// A name and a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attribute {
     /// The name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The value.
     pub value: AttributeValue,
 }
@@ -60,8 +99,45 @@ pub struct Attribute {
 pub enum AttributeValue {
     /// A text.
     Text(Cow<'static, str>),
-    /// A number.
+    /// A whole number.
     Integer(i64),
+    /// Another number.
+    Float(f64),
+    /// Yes or no.
+    Bool(bool),
+}
+
+/// What happened at a moment within a span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanEvent {
+    /// What it is, in few words.
+    pub name: Cow<'static, str>,
+    /// When it happened.
+    pub time: SystemTime,
+    /// What is known of it.
+    pub attributes: Vec<Attribute>,
+}
+
+/// Another span that a span is related to, of the same or another trace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanLink {
+    /// The trace.
+    pub trace: TraceId,
+    /// The span in it.
+    pub span: SpanId,
+    /// What is known of the relation.
+    pub attributes: Vec<Attribute>,
+}
+
+/// How much of a span is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Attributes, those of events and links included.
+    pub attributes: u32,
+    /// Events.
+    pub events: u32,
+    /// Links.
+    pub links: u32,
 }
 
 /// How a span failed.
@@ -81,6 +157,17 @@ pub trait SpanSink: Send + Sync + 'static {
 impl fmt::Debug for dyn SpanSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SpanSink")
+    }
+}
+
+impl fmt::Display for AttributeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Integer(number) => number.fmt(f),
+            Self::Float(number) => number.fmt(f),
+            Self::Bool(is) => is.fmt(f),
+        }
     }
 }
 

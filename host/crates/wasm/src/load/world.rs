@@ -14,6 +14,12 @@ pub(crate) const LOG: &str = "plugbay:plugin/log@1.0.0";
 pub(crate) const METRICS: &str = "plugbay:plugin/metrics@1.0.0";
 pub(crate) const LIFECYCLE: &str = "plugbay:plugin/lifecycle@1.0.0";
 pub(crate) const IMPORTS: [&str; 5] = ["plugbay:plugin/types@1.0.0", CALL, LOG, METRICS, CODECS];
+pub(crate) const OTEL_TYPES: &str = "wasi:otel/types@0.2.0-rc.2";
+pub(crate) const OTEL_TRACING: &str = "wasi:otel/tracing@0.2.0-rc.2";
+pub(crate) const OTEL_LOGS: &str = "wasi:otel/logs@0.2.0-rc.2";
+pub(crate) const OTEL_METRICS: &str = "wasi:otel/metrics@0.2.0-rc.2";
+/// The interfaces of a draft, of which each version is another one, so that they are named in full.
+const OTEL: [&str; 4] = [OTEL_TYPES, OTEL_TRACING, OTEL_LOGS, OTEL_METRICS];
 /// The packages of WASI 0.2 that are linked for components that import them.
 const WASI: [&str; 6] =
     ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
@@ -26,7 +32,7 @@ pub(crate) struct Wants {
     /// Whether it imports `codecs`.
     pub(crate) services: bool,
     /// Whether it imports `call`, or an interface of the application, whose functions may ask the same, or
-    /// `log`, whose lines name the call.
+    /// `log` or `wasi:otel`, whose lines and spans are of the call.
     pub(crate) call: bool,
 }
 
@@ -38,6 +44,8 @@ impl Wants {
             services: imports(CODECS),
             call: imports(CALL)
                 || imports(LOG)
+                || imports(OTEL_TRACING)
+                || imports(OTEL_LOGS)
                 || shape.imports.iter().any(|name| is_of_application(name)),
         }
     }
@@ -59,8 +67,10 @@ const WITH_WASI: bool = cfg!(feature = "wasi");
 /// Checks that the host offers every import of the component. `offered` are interfaces that are
 /// not WASI's.
 pub(crate) fn check_imports(shape: &Shape, offered: &[String]) -> Result<(), Refusal> {
-    let is_wasi =
-        |name: &str| WASI.iter().any(|package| name.starts_with(package)) && name.contains("@0.2.");
+    let is_wasi = |name: &str| {
+        let is_stable = WASI.iter().any(|package| name.starts_with(package));
+        is_stable && name.contains("@0.2.") || OTEL.contains(&name)
+    };
     let known = |name: &String| offered.contains(name) || WITH_WASI && is_wasi(name);
     let missing: Vec<&String> = shape.imports.iter().filter(|name| !known(name)).collect();
     if missing.is_empty() {
@@ -70,7 +80,7 @@ pub(crate) fn check_imports(shape: &Shape, offered: &[String]) -> Result<(), Ref
         "expected imports that this host offers, found {}; it offers {}{}",
         list(&missing),
         list(offered),
-        if WITH_WASI { " and WASI 0.2" } else { "" }
+        if WITH_WASI { ", WASI 0.2 and wasi:otel@0.2.0-rc.2" } else { "" }
     );
     let hint = if missing.iter().any(|name| is_wasi(name)) {
         "this host is built without the feature `wasi`: build the host with it, or build the plugin \

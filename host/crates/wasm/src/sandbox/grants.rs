@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plugbay_core::{
@@ -27,6 +28,8 @@ pub(crate) const MAX_LOOKUPS: usize = 8;
 const FILES: &str = "files";
 const LOGS: &str = "logs";
 const HOST_CALLS: &str = "host_calls";
+/// The bound of a plugin's own spans, which no key sets and nobody has to be told about.
+const SPANS: &str = "spans";
 
 /// The report of what a plugin tried is cut to this many bytes: the plugin chooses its paths.
 const MAX_TRIED: usize = 256;
@@ -51,6 +54,7 @@ pub(crate) struct Sandbox {
     host_calls: Option<Quota>,
     denied: [DistinctTally; Grant::ALL.len()],
     refused_files: Tally,
+    refused_spans: AtomicU64,
     /// Permits for further open files and sockets.
     files: Arc<Semaphore>,
     /// Permits for further file operations.
@@ -79,6 +83,7 @@ impl Sandbox {
             host_calls: Quota::new(policy.host_calls, now),
             denied: Grant::ALL.map(|_| DistinctTally::new(now)),
             refused_files: Tally::new(now),
+            refused_spans: AtomicU64::new(0),
             files: permits(usize::try_from(policy.files).unwrap_or(usize::MAX)),
             file_jobs: permits(MAX_FILE_JOBS),
             lookups: permits(MAX_LOOKUPS),
@@ -166,6 +171,11 @@ impl Sandbox {
         permit
     }
 
+    /// Counts a span of the plugin's own that is not taken.
+    pub(crate) fn refuse_span(&self) {
+        self.refused_spans.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Reports that a limit was exceeded, if a report is due.
     fn report_limit(&self, limit: &'static str, report: Option<u64>) {
         if let Some(times) = report {
@@ -187,6 +197,7 @@ impl Sandbox {
             (FILES, self.refused_files.total()),
             (LOGS, exceeded(&self.logs)),
             (HOST_CALLS, exceeded(&self.host_calls)),
+            (SPANS, self.refused_spans.load(Ordering::Relaxed)),
         ];
         all.into_iter()
             .filter(|(_, times)| *times > 0)

@@ -22,7 +22,7 @@ pub struct State {
     pub(crate) metrics: Arc<GuestMetrics>,
     /// Present during a call, if the plugin imports `codecs`.
     pub(crate) context: Option<OwnedContext>,
-    /// Present during a call, if the plugin imports `call`, `log` or an interface of the application.
+    /// Present during a call, if the plugin imports `call`, `log`, `wasi:otel` or an interface of the application.
     pub(crate) call: Option<CurrentCall>,
     /// Whether a plugin that this one called in this call was overloaded.
     pub(crate) upstream: UpstreamRejection,
@@ -40,6 +40,9 @@ pub struct State {
 pub(crate) struct CurrentCall {
     pub(crate) generation: Option<u64>,
     pub(crate) correlation: Option<Arc<Correlation>>,
+    /// How many spans of its own the plugin has ended.
+    #[cfg_attr(not(feature = "wasi"), expect(dead_code, reason = "no plugin has spans then"))]
+    pub(crate) spans: u32,
 }
 
 /// What the guest's panic hook wrote.
@@ -177,7 +180,7 @@ impl State {
     /// the generation, so that setting it does not slow them down.
     pub(crate) fn set_call(&mut self, context: &Context<'_>) {
         let (generation, correlation) = (context.generation(), context.correlation().cloned());
-        self.call = Some(CurrentCall { generation, correlation });
+        self.call = Some(CurrentCall { generation, correlation, spans: 0 });
     }
 
     /// Forgets the call, which has ended. What its panic hook wrote is logged as a line of this call.

@@ -22,6 +22,7 @@ mod files;
 mod listing;
 mod names;
 mod network;
+mod otel;
 mod random;
 mod stdio;
 
@@ -149,7 +150,7 @@ impl HasData for Io {
 /// The linker's marker for interfaces that are implemented on [`State`].
 type Own = HasSelf<State>;
 
-/// Defines WASI 0.2 in a linker. `resolver` looks up names.
+/// Defines WASI 0.2 and `wasi:otel` in a linker. `resolver` looks up names.
 pub(crate) fn add_to_linker(
     linker: &mut Linker<State>,
     resolver: &Arc<dyn Resolve>,
@@ -185,5 +186,6 @@ pub(crate) fn add_to_linker(
     sockets::network::add_to_linker::<_, Own>(l, &(&options).into(), |state| state)?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets_call)?;
     sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets_call)?;
-    network::release_sockets(l)
+    network::release_sockets(l)?;
+    otel::add_to_linker(l)
 }

@@ -6,5 +6,6 @@ mod context;
 mod files;
 mod limits;
 mod network;
+mod otel;
 mod support;
 mod system;
