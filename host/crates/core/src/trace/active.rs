@@ -94,7 +94,7 @@ impl ActiveSpan {
         name: Cow<'static, str>,
     ) -> Self {
         let correlation = Arc::new(caller.within(place, Arc::clone(&sink)));
-        let span = Span::at(place, caller, name, kind);
+        let span = Span::at(place, caller.trace_state.clone(), name, kind);
         Self { correlation, sink, span: Some(Box::new(span)), began: Instant::now() }
     }
 

@@ -10,7 +10,8 @@ impl Correlation {
     #[must_use]
     pub fn own_span(&self, id: SpanId) -> Option<Span> {
         let parent = self.trace_parent.filter(|_| self.is_recorded())?;
-        let mut span = Span::at(parent.with_span(id), self, "".into(), SpanKind::Internal);
+        let mut span =
+            Span::at(parent.with_span(id), self.trace_state.clone(), "".into(), SpanKind::Internal);
         span.parent = Some(parent.span());
         Some(span)
     }

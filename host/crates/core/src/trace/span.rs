@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use super::id::{SpanId, TraceId};
 use super::parent::TraceParent;
 use super::state::TraceState;
-use crate::Correlation;
 
 /// A span that has ended: a part of the work for a request, from when to when, and how it ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,17 +42,17 @@ pub struct Span {
 }
 
 impl Span {
-    /// A span that begins now, in the trace of `caller`.
+    /// A span that begins now. `state` is what other tracing systems added to the trace.
     pub(super) fn at(
         place: TraceParent,
-        caller: &Correlation,
+        state: Option<TraceState>,
         name: Cow<'static, str>,
         kind: SpanKind,
     ) -> Self {
         let now = SystemTime::now();
         Self {
             place,
-            state: caller.trace_state.clone(),
+            state,
             parent: None,
             has_remote_parent: false,
             name,
