@@ -128,7 +128,8 @@ fn writing_a_plugin_with_real_builds() {
     fs::write(plugins.join("lines/src/lib.rs"), code).unwrap();
     fs::write(plugins.join("lines/Cargo.toml"), manifest).unwrap();
     let workspace = fs::read_to_string(plugins.join("Cargo.toml")).unwrap();
-    let members = workspace.replacen("members = [", "members = [\n    \"lines\",", 1);
+    // Those that are built by default as well.
+    let members = workspace.replace("members = [", "members = [\n    \"lines\",");
     assert_ne!(members, workspace);
     fs::write(plugins.join("Cargo.toml"), members).unwrap();
     terminals.run_all();
@@ -324,8 +325,10 @@ impl Terminals {
                 fs::copy(from, to).unwrap();
             }
         }
-        // Kept between runs: most of it stays the same.
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guides");
+        // Kept between runs: most of it stays the same. Each page has its own: what builds the plugins removes
+        // those that its repository does not have.
+        let name = Path::new(page).file_stem().unwrap();
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guides").join(name);
         fs::create_dir_all(&target).unwrap();
         std::os::unix::fs::symlink(target, folder.path().join("target")).unwrap();
         let (page, ports) = (page.to_owned(), (free_port(0), free_port(1)));
