@@ -10,10 +10,8 @@ use plugbay_core::{DurationStats, Durations};
 use serde::{Deserialize, Serialize};
 use thread_local::ThreadLocal;
 
-/// One in this many synchronous calls of a thread is timed, and counts for as many: to read a clock twice would
-/// take ten times as long as everything else that is counted. A prime number: if calls take turns in a
-/// pattern, such as encode and decode, each of them is timed in turn.
-const SAMPLE: u32 = 17;
+/// One in this many synchronous calls of a thread is timed.
+const SAMPLE: u32 = Durations::SAMPLE;
 
 /// Counts the calls of one plugin version by result.
 #[derive(Default)]

@@ -63,6 +63,12 @@ impl Durations {
         0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
     ];
 
+    /// One in this many calls that block their thread is timed, and counts for as many: such a call may take less
+    /// than a microsecond, and reading a clock twice would take ten times as long as everything else that is
+    /// counted. A prime number: if calls take turns in a pattern, such as encode and decode, each of them is
+    /// timed in turn.
+    pub const SAMPLE: u32 = 17;
+
     /// No duration yet.
     #[must_use]
     pub const fn new() -> Self {

@@ -4,9 +4,9 @@
 //! of the key decides, and doubtful values are hidden. This misses a secret under a key with
 //! another name, and the later lines of a multi-line string in a file that is not TOML.
 //!
-//! The values of granted environment variables and of header fields for a collector are always hidden. A line is classified by the lines
-//! above it, up to the header of its table; this misses a line within a multi-line string that
-//! looks like such a header.
+//! The values of granted environment variables and of header fields for a collector are always hidden. A
+//! line is classified by the lines above it, up to the header of its table; this misses a line within a
+//! multi-line string that looks like such a header.
 
 use plugbay_core::Environment;
 use serde_json::Value;

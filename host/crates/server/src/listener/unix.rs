@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -57,8 +56,14 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         let message = "expected a socket or no file at this path, found another file";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
-    match UnixStream::connect(path) {
-        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+    let client = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A process that is stopped does not accept: once its queue is full, connecting would wait for it.
+    client.set_nonblocking(true)?;
+    match client.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(io::ErrorKind::AddrInUse.into())
+        }
         // Nobody listens.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) => Err(error),
@@ -68,6 +73,27 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Other systems refuse a client whose queue is full as they do where nobody listens.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_listener_that_does_not_accept_is_noticed_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let (_listener, _file) = bind(&path, 0o600, 1).unwrap();
+        let mut clients = Vec::new();
+        // Until its queue is full.
+        loop {
+            let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            client.set_nonblocking(true).unwrap();
+            if client.connect(&SockAddr::unix(&path).unwrap()).is_err() {
+                break;
+            }
+            clients.push(client);
+        }
+        let error = bind(&path, 0o600, 1).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
 
     #[test]
     fn a_stale_socket_is_replaced_and_nothing_else() {

@@ -9,16 +9,15 @@
 
 use std::time::{Duration, Instant};
 
-use plugbay_core::{CallError, CallErrorKind, Cancel, Context, rounded};
+use plugbay_core::{CallError, CallErrorKind, Cancel, Context, Durations, rounded};
 
 use super::meter::{self, Measure};
 use crate::ticker::TICK;
 
 /// A limit of CPU time is near when the wall time of the polls is one part of the limit in this many.
 const NEAR: u32 = 8;
-/// One in this many short calls on the caller's stack is timed. A prime number: if the calls of an instance take
-/// turns in a pattern, such as encode and decode, each of them is timed in turn.
-pub(crate) const SAMPLE: u32 = 17;
+/// One in this many short calls on the caller's stack is timed.
+pub(crate) const SAMPLE: u32 = Durations::SAMPLE;
 
 /// The limits of one call, and the CPU time that it has used.
 #[derive(Debug, Default)]
