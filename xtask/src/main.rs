@@ -5,6 +5,7 @@
 mod bench;
 mod needs;
 mod plugins;
+mod python;
 mod repository;
 mod sanitize;
 mod soak;

@@ -24,7 +24,7 @@ enum Needed {
     ByCrate(&'static str),
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     // Crates with C in them, and the linker.
     Need { program: "cc", packages: &["gcc", "libc6-dev"], needed: Needed::ToBuild },
     // The native plugin in C++ that the tests build, and libFuzzer.
@@ -33,6 +33,8 @@ const NEEDS: [Need; 5] = [
     Need { program: "curl", packages: &["curl"], needed: Needed::ToTest },
     // The reader of metrics that checks what the admin plane writes.
     Need { program: "promtool", packages: &["prometheus"], needed: Needed::ToTest },
+    // Checks the units of systemd.
+    Need { program: "systemd-analyze", packages: &["systemd"], needed: Needed::ToTest },
     Need {
         program: "protoc",
         packages: &["protobuf-compiler", "libprotobuf-dev"],
@@ -93,7 +95,10 @@ mod tests {
             missing(purpose, lock, |_| false).iter().map(|need| need.program).collect::<Vec<_>>()
         };
         assert_eq!(programs(Purpose::Build, ""), ["cc"]);
-        assert_eq!(programs(Purpose::Test, ""), ["cc", "c++", "curl", "promtool"]);
+        assert_eq!(
+            programs(Purpose::Test, ""),
+            ["cc", "c++", "curl", "promtool", "systemd-analyze"]
+        );
         assert_eq!(programs(Purpose::Build, "name = \"etcd-client\""), ["cc", "protoc"]);
         assert!(missing(Purpose::Test, "", |_| true).is_empty());
     }

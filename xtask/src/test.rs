@@ -8,7 +8,7 @@ use plugbay_toolchain::apt::Consent;
 use crate::needs::{self, Purpose};
 use crate::repository::Repository;
 use crate::stage::{Outcome, Stages, Tally, tests};
-use crate::{plugins, sanitize};
+use crate::{plugins, python, sanitize};
 
 pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
     let repository = Repository::find()?;
@@ -19,7 +19,9 @@ pub(crate) fn run(filter: &[String], yes: bool) -> Result<bool> {
         plugins::build(&repository, &plugins::toolchain(consent)?, &plugins::folder(&repository))?;
         Ok(Outcome::Passed(Tally::default()))
     });
-    stages.run("host, unit and integration tests", || tests(&mut host(&repository, filter)));
+    stages.run("host, unit and integration tests", || {
+        tests(host(&repository, filter).env("PATH", python::path(&repository, consent)))
+    });
     stages.run("host, documentation tests", || {
         let mut cargo = repository.cargo();
         tests(cargo.args(["test", "--workspace", "--doc", "--no-fail-fast", "--"]).args(filter))

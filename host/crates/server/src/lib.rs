@@ -76,10 +76,10 @@ pub use data::{DataPlane, RESERVED_PATHS};
 pub use descriptors::raise_descriptor_limit;
 pub use export::span_exporter;
 pub use history::Record;
-pub use listener::Listener;
+pub use listener::{Listener, NotListening, Sockets};
 pub use plugbay_otlp::Exporter;
 pub use problem::{Problem, ProblemDetails};
-pub use server::{Listening, Server, Stopped};
+pub use server::{Listeners, Listening, Server, Stopped};
 
 // Tested in this crate, because it has linked plugins.
 #[cfg(doctest)]

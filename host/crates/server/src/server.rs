@@ -15,7 +15,7 @@ use crate::bind_error::BindError;
 use crate::data::DataPlane;
 use crate::descriptors;
 use crate::guests::Guests;
-use crate::listener::{Bounds, Listener, Plane};
+use crate::listener::{ADMIN, Bounds, Handed, Listener, Plane, SERVER, Sockets};
 use crate::shared::Shared;
 
 /// The maximum number of connections of the data plane, if there are enough descriptors.
@@ -35,8 +35,18 @@ pub struct Listening {
     data: Vec<Listener>,
     apps: Vec<(Router, Listener)>,
     admin: Option<Admin>,
+    /// Listeners of the admin plane that answer once the host is built.
+    admin_later: Vec<Listener>,
+    sockets: Vec<Handed>,
     shared: Arc<Shared>,
     guests: Arc<Guests>,
+}
+
+/// The listeners of both planes, bound and not served yet: clients can connect, and wait.
+#[derive(Debug)]
+pub struct Listeners {
+    data: Vec<Listener>,
+    admin: Vec<Listener>,
 }
 
 /// Planes that are served.
@@ -46,6 +56,8 @@ pub struct Server {
     planes: Vec<Plane>,
     data_addresses: Vec<ListenAddress>,
     admin: Option<Admin>,
+    /// For the process that will replace this one.
+    sockets: Vec<Handed>,
     shared: Arc<Shared>,
 }
 
@@ -90,17 +102,8 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn bind(config: &Config, liveness: Liveness) -> Result<Listening, BindError> {
-        let data = bind("server.listen", &config.server.listen, Listener::bind)?;
-        let mut listening = Self::unbound(liveness)?;
-        for listener in data {
-            listening = listening.data(listener);
-        }
-        if config.admin.enabled {
-            for listener in bind("admin.listen", &config.admin.listen, bind_admin)? {
-                listening = listening.admin(listener)?;
-            }
-        }
-        Ok(listening)
+        let listeners = Listeners::bind(config, &mut Sockets::default())?;
+        Self::unbound(liveness)?.with(listeners)
     }
 
     /// A server without listeners; [`Listening`] adds them. Otherwise as [`Server::bind`].
@@ -115,7 +118,15 @@ impl Server {
     pub fn unbound(liveness: Liveness) -> Result<Listening, BindError> {
         let guests = Arc::new(Guests::start(&Handle::current()).map_err(BindError::Threads)?);
         let shared = Arc::new(Shared::new(liveness));
-        Ok(Listening { data: Vec::new(), apps: Vec::new(), admin: None, shared, guests })
+        Ok(Listening {
+            data: Vec::new(),
+            apps: Vec::new(),
+            admin: None,
+            admin_later: Vec::new(),
+            sockets: Vec::new(),
+            shared,
+            guests,
+        })
     }
 
     /// Where the data plane listens, with the ports that the system chose, in the order in which the listeners
@@ -140,7 +151,31 @@ impl Server {
     /// Stops without losing an accepted request: answers new requests for a moment, stops
     /// listening, waits for requests in flight, then shuts the host down. `drain` bounds all of this; if
     /// calls use it up, the plugins' `shutdown` gets one second more.
-    pub async fn stop(self, drain: Duration) -> Stopped {
+    pub async fn stop(mut self, drain: Duration) -> Stopped {
+        // As long as another descriptor of a socket is open, its port is not closed.
+        self.sockets.clear();
+        self.end(drain).await
+    }
+
+    /// The sockets of the planes and their names, for the [`Sockets`] of a process that will replace this one.
+    /// Listeners of the application are not among them.
+    #[cfg(unix)]
+    pub fn sockets(&self) -> impl Iterator<Item = (std::os::fd::BorrowedFd<'_>, &str)> {
+        use std::os::fd::AsFd as _;
+
+        self.sockets.iter().map(|handed| (handed.socket.as_fd(), &*handed.name))
+    }
+
+    /// Stops as [`Server::stop`] does, except that another process serves [`Server::sockets`] from now on: this one
+    /// accepts no further connections, and no client is refused.
+    pub async fn hand_over(self, drain: Duration) -> Stopped {
+        let admin = self.admin.iter().flat_map(|admin| &admin.planes);
+        self.planes.iter().chain(admin).for_each(Plane::leave);
+        self.shared.replaced.cancel();
+        self.end(drain).await
+    }
+
+    async fn end(self, drain: Duration) -> Stopped {
         let deadline = Instant::now() + drain;
         self.shared.draining.cancel();
         tracing::info!(?drain, "stopping");
@@ -171,7 +206,62 @@ async fn close_all(planes: Vec<Plane>, deadline: Instant) -> usize {
     closing.join_all().await.into_iter().sum()
 }
 
+impl Listeners {
+    /// Binds both planes where the configuration says. An address of one of the inherited `sockets` uses that
+    /// socket; those that are left belong to no address of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// If one of the addresses cannot be bound.
+    pub fn bind(config: &Config, sockets: &mut Sockets) -> Result<Self, BindError> {
+        let admin = if config.admin.enabled { &*config.admin.listen } else { &[] };
+        let mut bind_all = |key, addresses: &[ListenAddress], bind: Bind| {
+            let one = |address: &ListenAddress| {
+                Listener::inherit(sockets, key, address, bind)
+                    .map_err(|source| BindError::Address { key, address: address.clone(), source })
+            };
+            addresses.iter().map(one).collect::<Result<_, _>>()
+        };
+        Ok(Self {
+            data: bind_all(SERVER, &config.server.listen, Listener::bind)?,
+            admin: bind_all(ADMIN, admin, bind_admin)?,
+        })
+    }
+}
+
+/// Listens on an address.
+type Bind = fn(&ListenAddress) -> std::io::Result<Listener>;
+
 impl Listening {
+    /// Adds the listeners of both planes. From now on the admin plane answers.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started, or a listener cannot be watched or its socket duplicated.
+    pub fn with(self, listeners: Listeners) -> Result<Self, BindError> {
+        let mut listening = self.take_over(listeners)?;
+        let admin = std::mem::take(&mut listening.admin_later);
+        admin.into_iter().try_fold(listening, Self::admin)
+    }
+
+    /// As [`Listening::with`], but the admin plane answers only from [`Listening::serve`] on: until then that of the
+    /// process that this one replaces does.
+    ///
+    /// # Errors
+    ///
+    /// If the socket of a listener cannot be duplicated.
+    pub fn take_over(mut self, listeners: Listeners) -> Result<Self, BindError> {
+        let Listeners { data, admin } = listeners;
+        for (key, listeners) in [(SERVER, &data), (ADMIN, &admin)] {
+            for listener in listeners {
+                self.sockets.extend(listener.socket(key).map_err(BindError::Listener)?);
+            }
+        }
+        self.data.extend(data);
+        self.admin_later.extend(admin);
+        Ok(self)
+    }
+
     /// Adds a listener of the data plane. All of them share the plane's limits of connections and bodies.
     #[must_use]
     pub fn data(mut self, listener: Listener) -> Self {
@@ -227,12 +317,15 @@ impl Listening {
     /// # Errors
     ///
     /// If a listener cannot be watched.
-    pub fn serve(self, host: Host) -> Result<Server, BindError> {
-        let data_addresses = self.data_addresses();
-        let Self { data, apps, admin, shared, guests } = self;
-        shared.history.follow(&host, shared.stopped.clone());
+    pub fn serve(mut self, host: Host) -> Result<Server, BindError> {
+        self.shared.history.follow(&host, self.shared.stopped.clone());
         // Cannot be set already: only this function sets it, and it consumes `self`.
-        let _ = shared.host.set(host.clone());
+        let _ = self.shared.host.set(host.clone());
+        for listener in std::mem::take(&mut self.admin_later) {
+            self = self.admin(listener)?;
+        }
+        let data_addresses = self.data_addresses();
+        let Self { data, apps, admin, sockets, shared, guests, .. } = self;
         let settings = host.clone();
         let connections = descriptors::connections(DATA_CONNECTIONS);
         if connections < DATA_CONNECTIONS {
@@ -255,7 +348,7 @@ impl Listening {
             let opened = listener.open(router, bounds.clone());
             planes.push(opened.map_err(BindError::Listener)?);
         }
-        Ok(Server { host, planes, data_addresses, admin, shared })
+        Ok(Server { host, planes, data_addresses, admin, sockets, shared })
     }
 }
 
@@ -289,19 +382,6 @@ impl Admin {
 
 fn addresses_of(admin: Option<&Admin>) -> &[ListenAddress] {
     admin.map_or(&[], |admin| &admin.addresses)
-}
-
-/// Listens on all addresses of this key.
-fn bind(
-    key: &'static str,
-    addresses: &[ListenAddress],
-    bind: impl Fn(&ListenAddress) -> std::io::Result<Listener>,
-) -> Result<Vec<Listener>, BindError> {
-    let one = |address: &ListenAddress| {
-        let address = address.clone();
-        bind(&address).map_err(|source| BindError::Address { key, address, source })
-    };
-    addresses.iter().map(one).collect()
 }
 
 /// As [`Listener::bind`], but only the socket's owner may connect.

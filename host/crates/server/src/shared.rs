@@ -20,6 +20,9 @@ pub(crate) struct Shared {
     /// Cancelled when the server begins to stop: every response closes its connection, and
     /// `/readyz` fails.
     pub(crate) draining: CancellationToken,
+    /// Cancelled before `draining` if another process serves the same sockets: a probe that still reaches this one asks
+    /// about both.
+    pub(crate) replaced: CancellationToken,
     /// Cancelled when the host is shut down: event streams end, and then the admin plane closes.
     pub(crate) stopped: CancellationToken,
 }
@@ -37,6 +40,7 @@ impl Shared {
             history: Arc::default(),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             draining: CancellationToken::new(),
+            replaced: CancellationToken::new(),
             stopped: CancellationToken::new(),
         }
     }

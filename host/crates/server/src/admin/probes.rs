@@ -50,7 +50,7 @@ fn is_verbose(query: &str) -> bool {
 }
 
 fn server(shared: &Shared) -> Check {
-    let stopping = shared.draining.is_cancelled();
+    let stopping = shared.draining.is_cancelled() && !shared.replaced.is_cancelled();
     Check::new(
         "server",
         stopping.then(|| "the server is stopping".to_owned()).into_iter().collect(),

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use clap::Args;
-use plugbay::{Report, Status as HostStatus, escaped};
+use plugbay::{Config, Report, Status as HostStatus, escaped};
 use plugbay_server::admin::Preparing;
 use serde_json::json;
 
@@ -14,13 +14,25 @@ use super::{print, source, tables};
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay status
-  plugbay status --json            everything: limits, grants, counters, draining versions")]
-pub(super) struct Status {}
+  plugbay status --json            everything: limits, grants, counters, draining versions
+  plugbay status --ready           a probe: exit code 0 if the host takes requests, otherwise 1")]
+pub(super) struct Status {
+    /// Only whether the host is ready to take requests (`/readyz`); exit code 1 if not
+    #[arg(long, conflicts_with = "alive")]
+    ready: bool,
+    /// Only whether the host is alive and need not be restarted (`/livez`); exit code 1 if not
+    #[arg(long)]
+    alive: bool,
+}
 
 impl Status {
-    #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         let config = globals.layers().keep_last().load_to_start()?;
+        match self {
+            Self { ready: true, .. } => return probe(globals, &config, "/readyz"),
+            Self { alive: true, .. } => return probe(globals, &config, "/livez"),
+            Self { .. } => {}
+        }
         let Some(answer) = source::query(&config, "/v1/status")? else {
             return Err(source::no_host(&config));
         };
@@ -47,6 +59,21 @@ impl Status {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// Prints the answer of a probe in a word, or why it fails.
+fn probe(globals: &Globals, config: &Config, path: &str) -> Result<Outcome, Failure> {
+    let Some((status, body)) = source::query(config, path)? else {
+        return Err(source::no_host(config));
+    };
+    let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    if globals.json {
+        print::json(&answer)?;
+    } else {
+        let word = answer["status"].as_str().or(answer["detail"].as_str());
+        print::line(&escaped(word.unwrap_or(status.as_str())))?;
+    }
+    Ok(if status.is_success() { Outcome::Done } else { Outcome::Negative })
 }
 
 /// Lets the running host read its folder and its configuration now

@@ -1,5 +1,6 @@
 //! A listener that is bound and not served yet.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use plugbay::config::ListenAddress;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 
+use super::sockets::Sockets;
 #[cfg(unix)]
 use super::source::UnixSource;
 use super::source::{Accept, ForeignSource};
@@ -32,12 +34,15 @@ const BACKLOG: i32 = 4096;
 pub struct Listener {
     address: Option<ListenAddress>,
     bound: Bound,
+    /// The name of the socket at a service manager that keeps it open when this process stops.
+    manager: Option<String>,
 }
 
 enum Bound {
     Tcp(std::net::TcpListener),
     #[cfg(unix)]
-    Unix(SocketFile, std::os::unix::net::UnixListener),
+    /// The file is a service manager's if there is none here.
+    Unix(Option<SocketFile>, std::os::unix::net::UnixListener),
     Foreign(Box<dyn Accept>),
 }
 
@@ -74,7 +79,11 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let listener = std::net::TcpListener::from(socket);
         let address = listener.local_addr()?;
-        Ok(Self { address: Some(ListenAddress::Tcp(address)), bound: Bound::Tcp(listener) })
+        Ok(Self::own(address.into(), Bound::Tcp(listener)))
+    }
+
+    fn own(address: ListenAddress, bound: Bound) -> Self {
+        Self { address: Some(address), bound, manager: None }
     }
 
     /// Listens on a Unix socket, to which processes may connect that `mode` allows to write to its file, such as
@@ -87,15 +96,54 @@ impl Listener {
     #[cfg(unix)]
     pub fn unix(path: &std::path::Path, mode: u32) -> io::Result<Self> {
         let (socket, file) = super::unix::bind(path, mode, BACKLOG)?;
-        let bound = Bound::Unix(file, socket.into());
-        Ok(Self { address: Some(ListenAddress::Unix(path.to_owned())), bound })
+        let bound = Bound::Unix(Some(file), socket.into());
+        Ok(Self::own(ListenAddress::Unix(path.to_owned()), bound))
+    }
+
+    /// Listens on this address of a key of the configuration by an inherited socket, if there is one of it, and
+    /// otherwise by `bind`.
+    pub(crate) fn inherit(
+        sockets: &mut Sockets,
+        key: &str,
+        address: &ListenAddress,
+        bind: impl FnOnce(&ListenAddress) -> io::Result<Self>,
+    ) -> io::Result<Self> {
+        let Some(inherited) = sockets.take(key, address) else { return bind(address) };
+        let (tcp, manager) = (inherited.tcp(), inherited.manager());
+        let socket = inherited.socket;
+        match (tcp, address) {
+            (Some(address), _) => {
+                let bound = Bound::Tcp(socket.into());
+                Ok(Self { manager, ..Self::own(address.into(), bound) })
+            }
+            #[cfg(unix)]
+            (None, ListenAddress::Unix(path)) => {
+                let file = manager.is_none().then(|| SocketFile::of(path)).transpose()?;
+                let bound = Bound::Unix(file, socket.into());
+                Ok(Self { manager, ..Self::own(address.clone(), bound) })
+            }
+            _ => bind(address),
+        }
+    }
+
+    /// Another descriptor of its socket, for the process that will replace this one; `None` for a listener of the
+    /// application.
+    pub(crate) fn socket(&self, key: &'static str) -> io::Result<Option<Handed>> {
+        let socket = match &self.bound {
+            Bound::Tcp(listener) => listener.try_clone()?.into(),
+            #[cfg(unix)]
+            Bound::Unix(_, listener) => listener.try_clone()?.into(),
+            Bound::Foreign(_) => return Ok(None),
+        };
+        let name = self.manager.clone().map_or(Cow::Borrowed(key), Cow::Owned);
+        Ok(Some(Handed { socket, name }))
     }
 
     /// A listener of the application. Its connections have the limits of all connections, but the server sees of
     /// them only bytes, and of their clients the address if that is a [`SocketAddr`].
     #[must_use]
     pub fn of(listener: impl AxumListener) -> Self {
-        Self { address: None, bound: Bound::Foreign(Box::new(listener)) }
+        Self { address: None, bound: Bound::Foreign(Box::new(listener)), manager: None }
     }
 
     /// The address, with the chosen port if it was 0; `None` for a listener of the application.
@@ -110,16 +158,26 @@ impl Listener {
     ///
     /// If the runtime cannot watch it.
     pub(crate) fn open(self, answers: impl Answers, bounds: Bounds) -> io::Result<Plane> {
-        Ok(match self.bound {
+        let plane = match self.bound {
             Bound::Tcp(listener) => Plane::open(TcpListener::from_std(listener)?, answers, bounds),
             #[cfg(unix)]
             Bound::Unix(file, listener) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                Plane::open(UnixSource { file: Some(file), listener }, answers, bounds)
+                Plane::open(UnixSource { file, listener }, answers, bounds)
             }
             Bound::Foreign(listener) => Plane::open(ForeignSource(listener), answers, bounds),
-        })
+        };
+        if self.manager.is_some() {
+            plane.leave_port();
+        }
+        Ok(plane)
     }
+}
+
+/// A socket for the process that will replace this one.
+pub(crate) struct Handed {
+    pub(crate) socket: Socket,
+    pub(crate) name: Cow<'static, str>,
 }
 
 impl fmt::Debug for Listener {

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `bound` | a listener that is bound and not served yet: a port, a Unix socket, or one of the application |
+//! | `sockets` | sockets that other processes bound: a service manager, or the process that this one replaces |
 //! | `source` | accepts connections from each of the three |
 //! | `unix` | the file of a Unix socket |
 //! | `connection` | serves one connection |
@@ -28,6 +29,9 @@
 //!    already.
 //! 4. Idle connections are closed, also those that sent a part of a header; busy ones finish; at the
 //!    deadline the remaining ones are cut off.
+//!
+//! If another process listens on the same socket, a service manager's next one or one that replaces this
+//! ([`Plane::leave_port`]), step 2 is left out: nothing is rejected, and the connections in the queue are its.
 
 mod addresses;
 mod bound;
@@ -35,6 +39,7 @@ mod connection;
 mod observed;
 mod raw;
 mod socket;
+mod sockets;
 mod source;
 mod transport;
 #[cfg(unix)]
@@ -57,8 +62,11 @@ use tower::ServiceExt as _;
 
 pub(crate) use self::addresses::Client;
 use self::addresses::{Addresses, Counted};
+pub(crate) use self::bound::Handed;
 pub use self::bound::Listener;
 use self::connection::{Connection, Ends};
+pub(crate) use self::sockets::{ADMIN, SERVER};
+pub use self::sockets::{NotListening, Sockets};
 use self::source::{Source, is_caused_by_client};
 use self::transport::Transport;
 
@@ -119,6 +127,8 @@ impl Bounds {
 pub(crate) struct Plane {
     close: CancellationToken,
     close_port: CancellationToken,
+    /// Cancelled if another process listens on the same socket.
+    leave_port: CancellationToken,
     ends: Ends,
     open: TaskTracker,
     accepting: JoinHandle<()>,
@@ -129,6 +139,7 @@ impl Plane {
     fn open(listener: impl Source, answers: impl Answers, bounds: Bounds) -> Self {
         let close = CancellationToken::new();
         let close_port = CancellationToken::new();
+        let leave_port = CancellationToken::new();
         let ends = Ends::default();
         let open = TaskTracker::new();
         // A closed tracker lets `wait` return when no connection is open; more can still be
@@ -141,10 +152,22 @@ impl Plane {
             open: open.clone(),
             close: close.clone(),
             close_port: close_port.clone(),
+            leave_port: leave_port.clone(),
             ends: ends.clone(),
         };
         let accepting = tokio::spawn(acceptor.run(listener));
-        Self { close, close_port, ends, open, accepting }
+        Self { close, close_port, leave_port, ends, open, accepting }
+    }
+
+    /// Leaves the port, and the connections in its queue, to another process from [`Plane::close`] on.
+    pub(crate) fn leave_port(&self) {
+        self.leave_port.cancel();
+    }
+
+    /// Accepts no more connections: another process listens on the same socket.
+    pub(crate) fn leave(&self) {
+        self.leave_port();
+        self.close.cancel();
     }
 
     /// Waits until no connection is open.
@@ -157,7 +180,9 @@ impl Plane {
     pub(crate) async fn close(mut self, deadline: Instant) -> usize {
         self.close.cancel();
         let grace = CLOSE_GRACE.min(deadline.saturating_duration_since(Instant::now()) / 4);
-        tokio::time::sleep(grace).await;
+        if !self.leave_port.is_cancelled() {
+            tokio::time::sleep(grace).await;
+        }
         self.close_port.cancel();
         if tokio::time::timeout(grace, &mut self.accepting).await.is_ok() {
             return 0;
@@ -188,23 +213,32 @@ struct Acceptor<A> {
     open: TaskTracker,
     close: CancellationToken,
     close_port: CancellationToken,
+    leave_port: CancellationToken,
     ends: Ends,
 }
 
 impl<A: Answers> Acceptor<A> {
     async fn run(self, mut listener: impl Source) {
         self.accept_until(&mut listener, &self.close).await;
-        if let Err(error) = listener.refuse_new() {
-            tracing::debug!(%error, "cannot reject new handshakes");
+        if self.leave_port.is_cancelled() {
+            listener.leave();
+        } else {
+            self.close_port(listener).await;
         }
-        self.accept_until(&mut listener, &self.close_port).await;
-        listener.close(|stream, client| self.serve(stream, client, None));
         tokio::select! {
             () = self.ends.idle.cancelled() => {}
             () = self.open.wait() => {}
         }
         self.graceful.shutdown().await;
         self.open.wait().await;
+    }
+
+    async fn close_port(&self, mut listener: impl Source) {
+        if let Err(error) = listener.refuse_new() {
+            tracing::debug!(%error, "cannot reject new handshakes");
+        }
+        self.accept_until(&mut listener, &self.close_port).await;
+        listener.close(|stream, client| self.serve(stream, client, None));
     }
 
     async fn accept_until<S: Source>(&self, listener: &mut S, end: &CancellationToken) {

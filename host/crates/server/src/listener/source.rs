@@ -31,6 +31,10 @@ pub(super) trait Source: Send + Sized + 'static {
     /// Stops listening, and passes the connections on that the kernel has accepted already: to their clients they
     /// are connected.
     fn close(self, _accepted: impl FnMut(Self::Stream, Client)) {}
+
+    /// Stops accepting, and leaves the connections in the kernel's queue to another process that listens on the same
+    /// socket.
+    fn leave(self) {}
 }
 
 /// A port.
@@ -67,7 +71,7 @@ fn tcp(stream: TcpStream, peer: SocketAddr) -> (System<TcpStream>, Client) {
     (System(stream), Client::of(peer.ip()))
 }
 
-/// A Unix socket, and its file, which is removed before the socket is closed.
+/// A Unix socket, and its file, if this process removes it, which is done before the socket is closed.
 #[cfg(unix)]
 pub(super) struct UnixSource {
     pub(super) file: Option<SocketFile>,
@@ -100,6 +104,12 @@ impl Source for UnixSource {
                 Ok(())
             },
         );
+    }
+
+    fn leave(self) {
+        if let Some(file) = self.file {
+            file.leave();
+        }
     }
 }
 

@@ -15,6 +15,18 @@ pub(super) struct SocketFile {
     id: (u64, u64),
 }
 
+impl SocketFile {
+    /// The file of a socket that another process bound at this path, and will not remove.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), id: id(path)? })
+    }
+
+    /// Leaves the file to another process that listens on the same socket.
+    pub(super) fn leave(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if id(&self.path).is_ok_and(|id| id == self.id) {
@@ -30,7 +42,7 @@ pub(super) fn bind(path: &Path, mode: u32, backlog: i32) -> io::Result<(Socket, 
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    let file = SocketFile { path: path.to_owned(), id: id(path)? };
+    let file = SocketFile::of(path)?;
     // Until the socket listens, nobody can connect, whatever the mode is.
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     socket.listen(backlog)?;

@@ -12,12 +12,16 @@ mod compiler;
 mod connections;
 mod deadlines;
 #[cfg(target_os = "linux")]
+mod deploy;
+#[cfg(target_os = "linux")]
 mod descriptors;
 mod embedded;
 mod hints;
 mod leftovers;
 mod limits;
 mod liveness;
+#[cfg(unix)]
+mod load;
 mod log_fields;
 mod logs;
 #[cfg(target_os = "linux")]
@@ -43,3 +47,5 @@ mod traces;
 mod unix_sockets;
 #[cfg(unix)]
 mod up;
+#[cfg(unix)]
+mod upgrade;

@@ -1,12 +1,8 @@
 //! H8: SIGTERM drains, and no accepted request is lost.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use plugbay_fixtures::Guest;
@@ -14,6 +10,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 use super::cli::clean;
+use super::load::{Load, Refused};
 use super::native::{hangs_in_shutdown, hangs_in_the_loader, rot13};
 use super::support::{SOON, deploy, host};
 use super::up::{Program, Up, connect, status_of, until_status, wait_until_stopping};
@@ -21,19 +18,7 @@ use super::up::{Program, Up, connect, status_of, until_status, wait_until_stoppi
 #[test]
 fn sigterm_under_load_loses_no_accepted_request() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo").stamp("!")));
-    let data = up.data;
-    let load = Load::of(8, move || {
-        move || {
-            let mut stream = connect(data).ok()?;
-            let request = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\
-                           connection: close\r\n\r\nhi";
-            let mut answer = String::new();
-            let done = stream.write_all(request.as_bytes());
-            let done = done.and_then(|()| stream.read_to_string(&mut answer));
-            let good = answer.starts_with("HTTP/1.1 200") && answer.ends_with("hi!");
-            Some(if done.is_ok() && good { Ok(()) } else { Err(format!("{done:?}: {answer:?}")) })
-        }
-    });
+    let load = Load::fresh(8, up.data, Refused::Ends);
     load.wait_for_answers(200);
     up.signal(Signal::TERM);
     let (code, lines) = up.end();
@@ -42,6 +27,27 @@ fn sigterm_under_load_loses_no_accepted_request() {
     let stopped = lines.last().unwrap();
     assert_eq!((&stopped["type"], &stopped["cut_off"]), (&"stopped".into(), &0.into()));
     assert!(lines.iter().any(|line| line["outcome"] == "drained"), "{lines:?}");
+}
+
+/// The probes of a container in which nothing else can ask.
+#[test]
+fn the_program_probes_a_running_host() {
+    let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo")));
+    for (probe, word) in [("--ready", "ready\n"), ("--alive", "alive\n")] {
+        let output = up.run(&["status", probe]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), word);
+    }
+    let mut stream = connect(up.data).unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nha").unwrap();
+    up.signal(Signal::TERM);
+    wait_until_stopping(&up);
+    let output = up.run(&["status", "--ready"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.starts_with(b"the server is stopping"), "{output:?}");
+    assert!(up.run(&["status", "--alive"]).status.success());
+    stream.write_all(b"lf").unwrap();
+    assert_eq!(up.end().0, Some(0));
 }
 
 /// A request whose body is incomplete when the signal arrives is answered, and the connection ends
@@ -187,26 +193,7 @@ fn a_stopped_reader_does_not_block_the_host() {
 #[test]
 fn sigterm_closes_kept_connections_and_loses_no_request() {
     let up = Up::start(host().plugin("echo.wasm", &Guest::handler("echo").stamp("!")));
-    let data = up.data;
-    let load = Load::of(8, move || {
-        let mut connection: Option<BufReader<TcpStream>> = None;
-        move || {
-            let mut kept = match connection.take() {
-                Some(kept) => kept,
-                None => BufReader::new(connect(data).ok()?),
-            };
-            let request = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi";
-            let answer = kept.get_mut().write_all(request).and_then(|()| answer(&mut kept));
-            let closes = |head: &str| head.to_ascii_lowercase().contains("connection: close");
-            Some(match answer {
-                Ok((head, body)) if head.starts_with("HTTP/1.1 200") && body == "hi!" => {
-                    connection = (!closes(&head)).then_some(kept);
-                    Ok(())
-                }
-                other => Err(format!("{other:?}")),
-            })
-        }
-    });
+    let load = Load::kept(8, up.data, Refused::Ends);
     load.wait_for_answers(200);
     up.signal(Signal::TERM);
     let (code, lines) = up.end();
@@ -249,73 +236,6 @@ fn sigterm_finishes_calls_of_workers_and_leaves_no_worker() {
     while rustix::process::test_kill_process(worker).is_ok() {
         assert!(Instant::now() < end, "the worker is still there");
     }
-}
-
-/// Clients that send one request after the other, as fast as they are answered.
-struct Load {
-    answered: Arc<AtomicU32>,
-    stop: Arc<AtomicBool>,
-    clients: Vec<JoinHandle<Vec<String>>>,
-}
-
-impl Load {
-    /// Starts this many clients. Each calls the function that `client` returns, until it returns
-    /// `None`: a refused connection was not accepted, so no request is lost.
-    fn of<A>(clients: usize, client: impl Fn() -> A) -> Self
-    where
-        A: FnMut() -> Option<Result<(), String>> + Send + 'static,
-    {
-        let (answered, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-        let clients = (0..clients).map(|_| {
-            let mut ask = client();
-            let (answered, stop) = (Arc::clone(&answered), Arc::clone(&stop));
-            std::thread::spawn(move || {
-                let mut lost = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
-                    match ask() {
-                        None => break,
-                        Some(Ok(())) => drop(answered.fetch_add(1, Ordering::Relaxed)),
-                        Some(Err(what)) => lost.push(what),
-                    }
-                }
-                lost
-            })
-        });
-        let clients = clients.collect();
-        Self { answered, stop, clients }
-    }
-
-    /// Waits until this many requests were answered.
-    fn wait_for_answers(&self, answers: u32) {
-        let end = Instant::now() + SOON;
-        while self.answered.load(Ordering::Relaxed) < answers {
-            assert!(Instant::now() < end, "too few answers");
-            std::thread::yield_now();
-        }
-    }
-
-    fn assert_nothing_lost(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let lost: Vec<String> =
-            self.clients.into_iter().flat_map(|it| it.join().unwrap()).collect();
-        assert!(lost.is_empty(), "{} requests were lost, for example {}", lost.len(), lost[0]);
-    }
-}
-
-/// Reads one answer on a kept connection: head and body.
-fn answer(from: &mut BufReader<TcpStream>) -> std::io::Result<(String, String)> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if from.read_line(&mut head)? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    let fields = head.lines().filter_map(|line| line.split_once(':'));
-    let length = fields.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length = length.and_then(|(_, length)| length.trim().parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    from.read_exact(&mut body)?;
-    Ok((head, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// The output for people.

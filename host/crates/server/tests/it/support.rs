@@ -72,6 +72,12 @@ impl Setup {
         self
     }
 
+    /// Leaves a key to the file.
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        self.set.retain(|(set, _)| set != key);
+        self
+    }
+
     /// Sets the bounds of the compiler.
     pub(crate) fn compiling(mut self, bounds: Bounds) -> Self {
         self.compiling = bounds;

@@ -121,6 +121,31 @@ impl Console {
         }
     }
 
+    /// Prints that a process starts that will replace this one.
+    pub(super) fn print_upgrading(&self, pid: u32) {
+        self.print_of_process("upgrading", pid, "starts");
+    }
+
+    /// Prints that another process has replaced this one.
+    pub(super) fn print_upgraded(&self, pid: u32) {
+        self.print_of_process("upgraded", pid, "serves");
+    }
+
+    fn print_of_process(&self, step: &str, pid: u32, does: &str) {
+        if self.json {
+            return self.out.push(json_line(&json!({ "type": step, "process": pid })));
+        }
+        self.print_line(&format!("{step}: process {pid} {does}"));
+    }
+
+    /// Prints why no other process took over.
+    pub(super) fn print_not_upgraded(&self, error: &str) {
+        if self.json {
+            return self.out.push(json_line(&json!({ "type": "not-upgraded", "error": error })));
+        }
+        self.print_line(&format!("not upgraded: {}", escaped(error)));
+    }
+
     /// Prints how the server stopped.
     pub(super) fn print_stopped(&self, stopped: Stopped) {
         match stopped {

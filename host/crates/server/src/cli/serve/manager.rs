@@ -19,6 +19,8 @@ enum Notification<'a> {
     Reloading,
     Stopping,
     Alive,
+    /// Another process serves from now on.
+    Replaced(u32),
 }
 
 impl Manager {
@@ -58,6 +60,11 @@ impl Manager {
         notify(&Notification::Stopping);
     }
 
+    /// Reports that another process took over, and that it is the one to watch.
+    pub(super) fn replaced(by: u32) {
+        notify(&Notification::Replaced(by));
+    }
+
     /// Waits until the watchdog must be fed again; forever, without a watchdog.
     pub(super) async fn tick(&mut self) {
         match &mut self.watchdog {
@@ -90,6 +97,7 @@ fn notify(notification: &Notification<'_>) {
         Notification::Reloading => NotifyState::monotonic_usec_now()
             .and_then(|since| sd_notify::notify(&[NotifyState::Reloading, since])),
         Notification::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+        Notification::Replaced(by) => sd_notify::notify(&[NotifyState::MainPid(*by)]),
         Notification::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
     };
     if let Err(error) = sent {

@@ -1,4 +1,4 @@
-//! SIGTERM, ctrl-c and SIGHUP.
+//! SIGTERM, ctrl-c, SIGHUP and SIGUSR2.
 
 use std::io;
 
@@ -7,6 +7,8 @@ use std::io;
 pub(super) enum Signal {
     Stop,
     Reload,
+    #[cfg(unix)]
+    Upgrade,
 }
 
 /// A listener for signals.
@@ -17,6 +19,8 @@ pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     hangup: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    upgrade: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -29,6 +33,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -39,6 +44,7 @@ impl Signals {
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
             _ = self.hangup.recv() => Signal::Reload,
+            _ = self.upgrade.recv() => Signal::Upgrade,
         }
     }
 
@@ -57,7 +63,7 @@ impl Signals {
         Signal::Stop
     }
 
-    /// Waits for the next signal to stop, and ignores signals to reload.
+    /// Waits for the next signal to stop, and ignores all others.
     pub(super) async fn stop(&mut self) {
         while self.next().await != Signal::Stop {}
     }

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use clap::Args;
-use plugbay_server::{Exporter, Server, raise_descriptor_limit, span_exporter};
+use plugbay::{Host, Outcome as Happened};
+use plugbay_server::{Exporter, Server, Stopped, raise_descriptor_limit, span_exporter};
+use tokio::task::JoinSet;
 
 use super::console::Console;
+use super::inherited::Inherited;
 use super::manager::Manager;
 use super::signals::{Signal, Signals};
+#[cfg(unix)]
+use super::upgrade::Upgrade;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::globals::Globals;
 use crate::cli::source;
@@ -19,28 +24,34 @@ const LAST_SPANS: Duration = Duration::from_secs(2);
 /// Serves the plugins, and watches the folder and the configuration
 ///
 /// SIGTERM and ctrl-c stop it: accepted requests are answered within host.drain. A second signal
-/// ends the process at once. SIGHUP reloads the folder and the configuration now. Under systemd
-/// (Type=notify-reload) it reports when it is ready, reloads and stops, and feeds the watchdog.
+/// ends the process at once. SIGHUP reloads the folder and the configuration now. SIGUSR2 replaces the
+/// process by a new one of the program on disk, without refusing a connection. Under systemd
+/// (Type=notify-reload) it reports when it is ready, reloads, stops or is replaced, feeds the watchdog,
+/// and takes the sockets of a socket unit.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay up
   plugbay up --set host.plugins=/srv/plugins --set server.listen=0.0.0.0:7070
   plugbay up --json                   prints a line of JSON when it serves, and one per event")]
-pub(in crate::cli) struct Up {}
+pub(in crate::cli) struct Up {
+    /// Replaces the process at the other end of the standard input
+    #[arg(long, hide = true)]
+    take_over: bool,
+}
 
 impl Up {
-    #[expect(clippy::unused_self, reason = "every subcommand has this shape")]
     pub(in crate::cli) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        super::heap::give_back();
+        let inherited = Inherited::find(self.take_over)?;
         let console = Console::new(globals)?;
         let log = console.log();
         globals.log(move || log.clone())?;
-        #[cfg(all(target_os = "linux", target_env = "gnu"))]
-        super::heap::give_back();
         if let Err(error) = raise_descriptor_limit() {
             tracing::warn!(%error, "cannot raise the limit of open descriptors");
         }
         let runtime = source::runtime()?;
-        let outcome = runtime.block_on(serve(globals, &console));
+        let outcome = runtime.block_on(serve(globals, &console, inherited));
         console.flush();
         let code = match outcome {
             Ok(outcome) => outcome.code(),
@@ -62,7 +73,11 @@ fn end(code: u8) -> Result<Outcome, Failure> {
     Err(Failure::already_printed(code))
 }
 
-async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure> {
+async fn serve(
+    globals: &Globals,
+    console: &Console,
+    mut inherited: Inherited,
+) -> Result<Outcome, Failure> {
     let mut signals = Signals::listen()?;
     let layers = globals.layers().keep_last();
     // It may wait for a file that is being saved.
@@ -82,7 +97,12 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
         Some(exporter) => builder.spans(exporter.sink()),
         None => builder,
     };
-    let listening = Server::bind(&config, builder.liveness())?;
+    let listeners = inherited.bind(&config)?;
+    let listening = Server::unbound(builder.liveness())?;
+    let listening = match inherited.predecessor {
+        None => listening.with(listeners)?,
+        Some(_) => listening.take_over(listeners)?,
+    };
     let progress = Progress::new(globals);
     let preparing = progress.around("loading plugins", builder.build());
     let host = tokio::select! {
@@ -96,56 +116,133 @@ async fn serve(globals: &Globals, console: &Console) -> Result<Outcome, Failure>
         // No other collector of this program has these names.
         let _ = host.collectors().register("spans", exporter.collector());
     }
-    let mut events = host.subscribe();
+    let events = host.subscribe();
     let server = listening.serve(host.clone())?;
     console.announce(&server);
     for event in host.start_alarms() {
-        if let plugbay::Outcome::LastConfig { .. } = event.outcome {
+        if let Happened::LastConfig { .. } = event.outcome {
             // The library's own warnings are not shown by default, because `up` prints its events.
             tracing::warn!(target: "plugbay_server", "{}", event.outcome);
         }
     }
-    let mut manager = Manager::new();
-    manager.ready(&host);
-    let mut reloads = tokio::task::JoinSet::new();
-    loop {
-        tokio::select! {
-            Some(event) = events.recv() => {
-                console.print_event(&event);
-                manager.ready(&host);
-            }
-            signal = signals.next() => match signal {
-                Signal::Stop => break,
-                Signal::Reload => {
-                    console.print_line("reloading the folder and the configuration");
-                    Manager::reloading();
-                    let host = host.clone();
-                    reloads.spawn(async move { host.reload().await });
-                }
-            },
-            Some(_report) = reloads.join_next() => manager.reloaded(&host),
-            () = manager.tick() => Manager::alive(&host),
-        }
+    if let Some(predecessor) = inherited.predecessor {
+        predecessor.serves()?;
     }
-    Manager::stopping();
-    let drain = host.config().host.drain;
-    console.print_line(&format!("stopping: up to {} for requests in flight", seconds(drain)));
-    let mut end = std::pin::pin!(server.stop(drain));
-    let stopped = loop {
-        tokio::select! {
-            stopped = &mut end => break stopped,
-            Some(event) = events.recv() => console.print_event(&event),
-            () = manager.tick() => Manager::alive(&host),
-        }
-    };
-    while let Some(event) = events.try_recv() {
-        console.print_event(&event);
-    }
+    let mut serving = Serving { host, events, console, manager: Manager::new() };
+    serving.manager.ready(&serving.host);
+    let end = serving.until_end(&mut signals, &server).await;
+    let stopped = serving.stop(server, end).await;
     console.print_stopped(stopped);
     if let Some(exporter) = exporter {
         send_last(exporter).await;
     }
     Ok(Outcome::Done)
+}
+
+/// A host that serves, and what follows its events.
+struct Serving<'a> {
+    host: Host,
+    events: plugbay::Events,
+    console: &'a Console,
+    manager: Manager,
+}
+
+/// Why a process ends.
+enum End {
+    /// A signal.
+    Stopped,
+    /// This process serves in its place.
+    Replaced(u32),
+}
+
+impl Serving<'_> {
+    /// Prints the events and follows the signals until one of them ends this process.
+    async fn until_end(&mut self, signals: &mut Signals, server: &Server) -> End {
+        let mut reloads = JoinSet::new();
+        let mut replacing = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(event) = self.events.recv() => {
+                    self.console.print_event(&event);
+                    self.manager.ready(&self.host);
+                }
+                signal = signals.next() => match signal {
+                    Signal::Stop => return End::Stopped,
+                    Signal::Reload => {
+                        self.console.print_line("reloading the folder and the configuration");
+                        Manager::reloading();
+                        let host = self.host.clone();
+                        reloads.spawn(async move { host.reload().await });
+                    }
+                    #[cfg(unix)]
+                    Signal::Upgrade => self.upgrade(server, &mut replacing),
+                },
+                Some(_report) = reloads.join_next() => self.manager.reloaded(&self.host),
+                Some(replaced) = replacing.join_next() => match replaced {
+                    Ok(Ok(pid)) => return End::Replaced(pid),
+                    Ok(Err(error)) => self.not_upgraded(&error),
+                    Err(error) => self.not_upgraded(&error.to_string()),
+                },
+                () = self.manager.tick() => Manager::alive(&self.host),
+            }
+        }
+    }
+
+    /// Starts the process that replaces this one, unless one is starting.
+    #[cfg(unix)]
+    fn upgrade(&self, server: &Server, replacing: &mut JoinSet<Result<u32, String>>) {
+        if !replacing.is_empty() {
+            self.console.print_line("still waiting for the new process");
+            return;
+        }
+        match Upgrade::start(server) {
+            Ok(upgrade) => {
+                self.console.print_upgrading(upgrade.pid());
+                let limit = self.host.config().host.stall_timeout;
+                replacing.spawn(async move {
+                    upgrade.serves(limit).await.map_err(|error| error.to_string())
+                });
+            }
+            Err(error) => self.not_upgraded(&error.to_string()),
+        }
+    }
+
+    fn not_upgraded(&self, error: &str) {
+        self.console.print_not_upgraded(error);
+        tracing::warn!(target: "plugbay_server", error, "not upgraded: this process serves on");
+    }
+
+    /// Ends the server, and prints the events until then.
+    async fn stop(&mut self, server: Server, end: End) -> Stopped {
+        let drain = self.host.config().host.drain;
+        match end {
+            End::Stopped => Manager::stopping(),
+            End::Replaced(pid) => {
+                Manager::replaced(pid);
+                self.console.print_upgraded(pid);
+            }
+        }
+        let line = format!("stopping: up to {} for requests in flight", seconds(drain));
+        self.console.print_line(&line);
+        let stop = async {
+            match end {
+                End::Stopped => server.stop(drain).await,
+                End::Replaced(_) => server.hand_over(drain).await,
+            }
+        };
+        let mut stop = std::pin::pin!(stop);
+        let stopped = loop {
+            tokio::select! {
+                stopped = &mut stop => break stopped,
+                Some(event) = self.events.recv() => self.console.print_event(&event),
+                () = self.manager.tick() => Manager::alive(&self.host),
+            }
+        };
+        while let Some(event) = self.events.try_recv() {
+            self.console.print_event(&event);
+        }
+        stopped
+    }
 }
 
 /// Sends the spans that wait.
