@@ -114,7 +114,7 @@ func measure(m table, names []string, reads, threads int) float64 {
 func main() {
 	labels := []string{"Go `RWMutex` + map", "Go `sync.Map`", "Go `atomic.Pointer` + map, copied"}
 	sizes := []int{10, 100, 1_000, 10_000, 100_000}
-	for _, reads := range []int{99, 50} {
+	for _, reads := range []int{100, 99, 50} {
 		for _, threads := range []int{1, 2} {
 			fmt.Printf("\n%d reads in 100, threads: %d\n\n", reads, threads)
 			rows := make([][]string, len(labels))

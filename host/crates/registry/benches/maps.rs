@@ -24,7 +24,7 @@ use plugbay_registry::Registry;
 const NAMES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 const THREADS: [usize; 2] = [1, 2];
 /// Reads of a hundred operations.
-const MIXES: [u32; 2] = [99, 50];
+const MIXES: [u32; 3] = [100, 99, 50];
 /// How long each thread works on one map.
 const WINDOW: Duration = Duration::from_millis(300);
 
