@@ -4,6 +4,8 @@
 
 mod bench;
 mod needs;
+#[cfg(unix)]
+mod package;
 mod plugins;
 mod python;
 mod repository;
@@ -76,6 +78,13 @@ enum Task {
         #[arg(long)]
         release: bool,
     },
+    /// Make a Debian package of the program
+    #[cfg(unix)]
+    Package {
+        /// Pack this program instead of building one in the profile `dist`
+        #[arg(long)]
+        program: Option<PathBuf>,
+    },
     /// Check dependencies, imports, unsafe code, known bad versions, file sizes, links and manifests
     Tidy,
 }
@@ -87,6 +96,8 @@ fn main() -> ExitCode {
         Task::Plugins { out, yes } => plugins::run(out, yes),
         Task::Bench { args } => bench::run(&args),
         Task::Soak { minutes, release } => soak::run(minutes, release),
+        #[cfg(unix)]
+        Task::Package { program } => package::run(program),
         Task::Tidy => tidy::run(),
     };
     match done {

@@ -24,7 +24,7 @@ enum Needed {
     ByCrate(&'static str),
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     // Crates with C in them, and the linker.
     Need { program: "cc", packages: &["gcc", "libc6-dev"], needed: Needed::ToBuild },
     // The native plugin in C++ that the tests build, and libFuzzer.
@@ -33,6 +33,8 @@ const NEEDS: [Need; 6] = [
     Need { program: "curl", packages: &["curl"], needed: Needed::ToTest },
     // The reader of metrics that checks what the admin plane writes.
     Need { program: "promtool", packages: &["prometheus"], needed: Needed::ToTest },
+    // Packs the program.
+    Need { program: "dpkg-deb", packages: &["dpkg"], needed: Needed::ToTest },
     // Checks the units of systemd.
     Need { program: "systemd-analyze", packages: &["systemd"], needed: Needed::ToTest },
     Need {
@@ -97,7 +99,7 @@ mod tests {
         assert_eq!(programs(Purpose::Build, ""), ["cc"]);
         assert_eq!(
             programs(Purpose::Test, ""),
-            ["cc", "c++", "curl", "promtool", "systemd-analyze"]
+            ["cc", "c++", "curl", "promtool", "dpkg-deb", "systemd-analyze"]
         );
         assert_eq!(programs(Purpose::Build, "name = \"etcd-client\""), ["cc", "protoc"]);
         assert!(missing(Purpose::Test, "", |_| true).is_empty());

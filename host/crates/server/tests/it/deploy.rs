@@ -39,8 +39,8 @@ fn seconds(text: &str, key: &str) -> u64 {
 fn the_units_of_systemd_are_valid_and_confine_the_service() {
     let folder = tempfile::tempdir().unwrap();
     // Where the program is not installed, it is an error that it is missing.
-    let installed = read("systemd/plugbay.service")
-        .replace("/usr/local/bin/plugbay", env!("CARGO_BIN_EXE_plugbay"));
+    let program = concat!("ExecStart=", env!("CARGO_BIN_EXE_plugbay"));
+    let installed = read("systemd/plugbay.service").replace("ExecStart=plugbay", program);
     let service = folder.path().join("plugbay.service");
     let socket = folder.path().join("plugbay.socket");
     fs::write(&service, installed).unwrap();
@@ -50,7 +50,9 @@ fn the_units_of_systemd_are_valid_and_confine_the_service() {
     // From 0, the service can do nothing, to 100: it can do everything.
     let exposure = ["security", "--offline=true", "--threshold=20", "--no-pager"];
     tool(Command::new("systemd-analyze").args(exposure).arg(&service));
-    assert!(read("systemd/plugbay.service").contains("config.toml"));
+    let config = Config::builder().file(self::file("debian/config.toml")).load().unwrap();
+    let port = config.server.listen[0].tcp().unwrap().port();
+    assert!(read("systemd/plugbay.socket").contains(&format!("\nListenStream={port}\n")));
     let drain = Config::default().host.drain.as_secs();
     assert!(seconds(&read("systemd/plugbay.service"), "TimeoutStopSec=") > drain + 1);
 }
