@@ -48,13 +48,15 @@ pub use self::layers::Layers;
 pub use self::problem::error::{ConfigError, ConfigSource, Excerpt, Problem, ProblemKind};
 pub(crate) use self::problem::secret::without_secrets;
 pub use self::schema::{Fault, SchemaViolation, check_plugin_config};
+pub use self::section::admin::{AdminSettings, MetricsAccess};
 pub use self::section::capabilities::{CapabilitySettings, Strategy};
 pub use self::section::limits::{PluginDefaults, PluginOverrides};
 pub use self::section::plugins::PluginSettings;
 pub use self::section::request_key::RequestKey;
 pub use self::section::routes::RouteSettings;
-pub use self::section::settings::{AdminSettings, Config, HostSettings, ServerSettings};
+pub use self::section::settings::{Config, HostSettings, ServerSettings};
 pub use self::section::telemetry::{SecretHeaders, TelemetrySettings};
+pub use self::section::tls::TlsSettings;
 pub use plugbay_core::Reuse;
 
 pub use self::value::listen::{ListenAddress, ListenAddressError};

@@ -14,6 +14,7 @@ use crate::config::value::listen::ListenAddress;
 
 pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     listeners(config, root, report);
+    exposed(config, root, report);
     let defaults = Limits { policy: &config.defaults, root, path: "defaults", at: &["defaults"] };
     defaults.memory(report);
     defaults.health(report);
@@ -45,6 +46,26 @@ fn listeners(config: &Config, root: &Table, report: &mut Report<'_>) {
             return;
         }
     }
+}
+
+/// Refuses an admin plane beyond this machine that anyone could use, or whose tokens could be read on their way.
+fn exposed(config: &Config, root: &Table, report: &mut Report<'_>) {
+    let admin = &config.admin;
+    let Some(public) = admin.listen.iter().find(|it| !it.is_local()) else { return };
+    let missing = match (admin.needs_token(), admin.tls.is_some()) {
+        _ if !admin.enabled => return,
+        (true, true) => return,
+        (false, true) => "tokens",
+        (true, false) => "TLS",
+        (false, false) => "tokens and TLS",
+    };
+    let Some(node) = find(root, &["admin", "listen"]) else { return };
+    let message = format!("expected a loopback address without {missing}, found \"{public}\"");
+    let hint = "beyond this machine everyone could act on the host, or read a token on its way: make a token by \
+                `plugbay token new NAME --role operator --file tokens`, set admin.tokens = \"tokens\" and \
+                admin.tls = { certificate = \"tls.pem\", key = \"tls.key\" }; or listen on \"127.0.0.1:7071\" \
+                and reach it through an SSH tunnel";
+    report.value(&node.at, "admin.listen", message, Some(hint.to_owned()));
 }
 
 /// The limits of one table, laid over the defaults.

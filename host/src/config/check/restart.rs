@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::section::settings::Config;
+use crate::config::section::tls;
 use crate::config::value::duration;
 use crate::config::value::listen::show;
 
@@ -35,8 +36,12 @@ fn pending(running: &Config, next: &Config) -> Vec<PendingRestart> {
             ("host.mapped", config.host.mapped.to_string()),
             ("host.mapped_beyond", config.host.mapped_beyond.as_str().to_owned()),
             ("server.listen", show(&config.server.listen)),
+            ("server.tls", tls::show(config.server.tls.as_ref())),
             ("admin.enabled", config.admin.enabled.to_string()),
             ("admin.listen", show(&config.admin.listen)),
+            ("admin.tokens", config.admin.tokens.display().to_string()),
+            ("admin.audit", config.admin.audit.display().to_string()),
+            ("admin.tls", tls::show(config.admin.tls.as_ref())),
             ("telemetry.endpoint", config.telemetry.endpoint.clone()),
             ("telemetry.protocol", config.telemetry.protocol.as_str().to_owned()),
             ("telemetry.service_name", config.telemetry.service_name.clone()),

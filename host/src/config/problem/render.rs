@@ -5,7 +5,7 @@
 //!   |
 //! 4 | lisen = "127.0.0.1:7070"
 //!   | ^^^^^
-//!   = keys of [server]: listen, max_body, max_buffered, timeout
+//!   = keys of [server]: listen, max_body, max_buffered, timeout, tls
 //! ```
 
 use std::fmt;

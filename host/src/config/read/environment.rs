@@ -2,9 +2,10 @@
 
 pub(crate) const PREFIX: &str = "PLUGBAY_";
 
-/// Variables with the prefix that are not settings: the filter and the format of the log, and the path of the
-/// file.
-pub(crate) const NOT_SETTINGS: [&str; 3] = ["PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT", "PLUGBAY_CONFIG"];
+/// Variables with the prefix that are not settings: the filter and the format of the log, the path of the file, and
+/// the address and the token with which commands ask a running host.
+pub(crate) const NOT_SETTINGS: [&str; 5] =
+    ["PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT", "PLUGBAY_CONFIG", "PLUGBAY_HOST", "PLUGBAY_TOKEN"];
 
 /// The sections whose keys can be set by variables, with their keys.
 pub(crate) type Sections = [(&'static str, &'static [&'static str])];

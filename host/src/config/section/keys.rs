@@ -32,8 +32,8 @@ pub(crate) const HOST: &[&str] = &[
     "probes",
     "stall_timeout",
 ];
-pub(crate) const SERVER: &[&str] = &["listen", "max_body", "max_buffered", "timeout"];
-pub(crate) const ADMIN: &[&str] = &["enabled", "listen"];
+pub(crate) const SERVER: &[&str] = &["listen", "max_body", "max_buffered", "timeout", "tls"];
+pub(crate) const ADMIN: &[&str] = &["enabled", "listen", "tokens", "metrics", "audit", "tls"];
 pub(crate) const TELEMETRY: &[&str] =
     &["endpoint", "protocol", "sampling", "service_name", "headers", "timeout"];
 pub(crate) const DEFAULTS: &[&str] = LIMITS;

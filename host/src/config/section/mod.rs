@@ -2,7 +2,9 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `settings` | the whole [`Config`](super::Config), `[host]`, `[server]`, `[admin]` |
+//! | `settings` | the whole [`Config`](super::Config), `[host]`, `[server]` |
+//! | `admin` | `[admin]`: the admin plane, and who may use it |
+//! | `tls` | `tls = { … }` of both planes |
 //! | `telemetry` | `[telemetry]`: traces |
 //! | `limits` | `[defaults]`: the limits of a plugin, and how a plugin overrides them |
 //! | `keys` | the names of all keys |
@@ -11,6 +13,7 @@
 //! | `capabilities`, `request_key` | `[capabilities."KIND:NAME"]`: several plugins behind one name |
 //! | `migrations` | `[[migrations]]`: what may be removed only once something else is present |
 
+pub(super) mod admin;
 pub(super) mod capabilities;
 pub(super) mod grants;
 pub(super) mod keys;
@@ -22,3 +25,4 @@ pub(super) mod request_key;
 pub(super) mod routes;
 pub(super) mod settings;
 pub(super) mod telemetry;
+pub(super) mod tls;

@@ -9,6 +9,7 @@ use plugbay_core::{CapabilityKey, Isolation};
 use plugbay_registry::migrate::Migrator;
 use serde::Serialize;
 
+use super::admin::{self, AdminSettings};
 use super::capabilities::{self, CapabilitySettings};
 use super::keys;
 use super::limits::{self, PluginDefaults};
@@ -16,6 +17,7 @@ use super::migrations;
 use super::plugins::{self, PluginSettings};
 use super::routes::{self, RouteSettings};
 use super::telemetry::{self, TelemetrySettings};
+use super::tls::{self, TlsSettings};
 use crate::config::problem::report::Report;
 use crate::config::read::section::{self, Section, in_folder_of_file};
 use crate::config::read::tree::{Table, Value};
@@ -120,6 +122,9 @@ pub struct ServerSettings {
     /// The longest time for a request to arrive, and again for its answer.
     #[serde(serialize_with = "duration::serialize")]
     pub timeout: Duration,
+    /// Needs a restart. The certificate of the plane; changes of its files need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSettings>,
 }
 
 impl Default for ServerSettings {
@@ -129,24 +134,8 @@ impl Default for ServerSettings {
             max_body: Size::mib(8),
             max_buffered: Size::mib(256),
             timeout: Duration::from_secs(30),
+            tls: None,
         }
-    }
-}
-
-/// `[admin]`: the admin plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AdminSettings {
-    /// Needs a restart.
-    pub enabled: bool,
-    /// Needs a restart. At least one address; always loopback addresses or Unix sockets.
-    #[serde(serialize_with = "listen::serialize")]
-    pub listen: Vec<ListenAddress>,
-}
-
-impl Default for AdminSettings {
-    fn default() -> AdminSettings {
-        let listen = vec![SocketAddr::from(([127, 0, 0, 1], 7071)).into()];
-        AdminSettings { enabled: true, listen }
     }
 }
 
@@ -179,7 +168,7 @@ pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Config {
     Config {
         host: read_host(root, report),
         server: read_server(root, report),
-        admin: read_admin(root, report),
+        admin: admin::read(root, report),
         telemetry: telemetry::read(root, report),
         plugins: plugins::read(root, &defaults, report),
         routes: routes::read(root, report),
@@ -193,7 +182,7 @@ fn read_host(root: &Table, report: &mut Report<'_>) -> HostSettings {
     let mut host = HostSettings::default();
     let section = &mut Section::open(root, "host", keys::HOST, report);
     read_folder(section, "plugins", &mut host.plugins);
-    read_optional_folder(section, "cache", &mut host.cache);
+    read_optional_path(section, "cache", &mut host.cache);
     section.read("linked", &mut host.linked);
     section.read("strict", &mut host.strict);
     section.read_within("debounce", &mut host.debounce, Duration::ZERO..=MINUTE);
@@ -222,8 +211,8 @@ fn read_beyond(section: &mut Section<'_, '_>, beyond: &mut Isolation) {
     }
 }
 
-/// As [`read_folder`]; an empty path means none.
-fn read_optional_folder(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
+/// As [`read_folder`], for a folder or a file; an empty path means none.
+pub(super) fn read_optional_path(section: &mut Section<'_, '_>, key: &str, folder: &mut PathBuf) {
     let mut path = folder.to_string_lossy().into_owned();
     section.read(key, &mut path);
     *folder = path.into();
@@ -245,6 +234,7 @@ fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
     section.read_within("max_body", &mut server.max_body, Size::bytes(1)..=Size::gib(4));
     section.read_within("max_buffered", &mut server.max_buffered, Size::mib(1)..=Size::gib(1024));
     section.read_within("timeout", &mut server.timeout, MILLISECOND..=DAY);
+    server.tls = tls::read(section, tls::SERVER_TLS);
     server
 }
 
@@ -252,7 +242,7 @@ fn read_server(root: &Table, report: &mut Report<'_>) -> ServerSettings {
 const MAX_LISTEN: usize = 16;
 
 /// One address, or a list of them. A variable or flag writes the list as in the file.
-fn read_listen(section: &mut Section<'_, '_>, listen: &mut Vec<ListenAddress>) {
+pub(super) fn read_listen(section: &mut Section<'_, '_>, listen: &mut Vec<ListenAddress>) {
     const KEY: &str = "listen";
     let is_list = match section.node(KEY).map(|node| &node.value) {
         Some(Value::Array(_)) => true,
@@ -277,18 +267,4 @@ fn read_listen(section: &mut Section<'_, '_>, listen: &mut Vec<ListenAddress>) {
             section.refuse(KEY, message, None);
         }
     }
-}
-
-fn read_admin(root: &Table, report: &mut Report<'_>) -> AdminSettings {
-    let mut admin = AdminSettings::default();
-    let section = &mut Section::open(root, "admin", keys::ADMIN, report);
-    section.read("enabled", &mut admin.enabled);
-    read_listen(section, &mut admin.listen);
-    if let Some(public) = admin.listen.iter().find(|it| !it.is_local()) {
-        let message = format!("expected a loopback address, found \"{public}\"");
-        let hint = "other addresses come with the admin API's tokens and TLS; until then listen on \
-                    \"127.0.0.1:7071\" and reach it through an SSH tunnel";
-        section.refuse("listen", message, Some(hint.to_owned()));
-    }
-    admin
 }

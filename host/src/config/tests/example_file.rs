@@ -100,6 +100,10 @@ fn the_file_marks_the_keys_that_need_a_restart() {
     other.host.mapped = crate::config::Size::mib(1);
     other.host.mapped_beyond = plugbay_core::Isolation::Refuse;
     other.admin.enabled = false;
+    other.admin.tokens = "tokens".into();
+    other.admin.audit = "audit".into();
+    other.admin.tls = Some(crate::config::TlsSettings::default());
+    other.server.tls = other.admin.tls.clone();
     other.telemetry.endpoint = "http://127.0.0.1:4317".into();
     other.telemetry.protocol = crate::config::SpanProtocol::Http;
     other.telemetry.service_name = "shop".into();

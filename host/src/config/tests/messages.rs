@@ -1,6 +1,6 @@
 //! The exact texts of error messages.
 
-use super::{brief, refused};
+use super::{brief, good, refused};
 
 fn check(text: &str, expected: &str) {
     let error = refused(text.trim_start_matches('\n'));
@@ -24,7 +24,7 @@ config.toml:3:1: server.lisen: unknown key; did you mean `listen`?
   |
 3 | lisen = \"127.0.0.1:7070\"
   | ^^^^^
-  = keys of [server]: listen, max_body, max_buffered, timeout
+  = keys of [server]: listen, max_body, max_buffered, timeout, tls
 ",
     );
     assert_eq!(refused("[server]\nlisen = 1").reason(), "config-unknown-key");
@@ -167,17 +167,33 @@ fn all_mistakes_are_reported_in_the_order_of_the_lines() {
 }
 
 #[test]
-fn an_admin_plane_for_everyone_is_refused_for_now() {
+fn an_admin_plane_for_everyone_is_refused_without_tokens_and_tls() {
     check(
         "[admin]\nlisten = \"0.0.0.0:7071\"\n",
         "
-config.toml:2:10: admin.listen: expected a loopback address, found \"0.0.0.0:7071\"
+config.toml:2:10: admin.listen: expected a loopback address without tokens and TLS, found \"0.0.0.0:7071\"
   |
 2 | listen = \"0.0.0.0:7071\"
   |          ^^^^^^^^^^^^^^
-  = other addresses come with the admin API's tokens and TLS; until then listen on \"127.0.0.1:7071\" and reach it through an SSH tunnel
+  = beyond this machine everyone could act on the host, or read a token on its way: make a token by `plugbay token new NAME --role operator --file tokens`, set admin.tokens = \"tokens\" and admin.tls = { certificate = \"tls.pem\", key = \"tls.key\" }; or listen on \"127.0.0.1:7071\" and reach it through an SSH tunnel
 ",
     );
+    let beyond = |more: &str| format!("[admin]\nlisten = '0.0.0.0:7071'\n{more}");
+    let tls = "tls = { certificate = 'a.pem', key = 'a.key' }\n";
+    for (more, missing) in [(tls, "without tokens,"), ("tokens = 'tokens'\n", "without TLS,")] {
+        let error = refused(&beyond(more)).to_string();
+        assert!(error.contains(missing), "{error}");
+    }
+    let both = good(&beyond(&format!("{tls}tokens = 'tokens'\n")));
+    assert!(both.admin.needs_token());
+    good(&beyond("enabled = false\n"));
+}
+
+#[test]
+fn a_token_in_the_place_of_its_file_is_refused_and_not_repeated() {
+    let error = refused("[admin]\ntokens = 'plugbay_hunter2'\n").to_string();
+    assert!(error.contains("expected the name of a file, found a token"), "{error}");
+    assert!(error.contains("revoke this one") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]

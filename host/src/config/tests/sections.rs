@@ -283,7 +283,35 @@ fn addresses_that_cannot_be_listened_on_are_refused() {
         assert!(error.contains(expected), "{error}");
     }
     let public = refused("[admin]\nlisten = ['unix:/run/a.sock', '0.0.0.0:1']\n").to_string();
-    assert!(public.contains("expected a loopback address, found \"0.0.0.0:1\""), "{public}");
+    assert!(
+        public.contains("expected a loopback address without tokens and TLS, found \"0.0.0.0:1\""),
+        "{public}"
+    );
     let both = "[admin]\nlisten = 'unix:/run/a.sock'\n[server]\nlisten = ['[::1]:0', 'unix:/run/a.sock']\n";
     assert!(refused(both).to_string().contains("expected another address than [server] listen"));
+}
+
+#[test]
+fn tls_is_a_certificate_and_a_key() {
+    let both = good(
+        "[server]\ntls = { certificate = 'a.pem', key = '/b.key' }\n[admin.tls]\ncertificate = 'c'\nkey = 'd'\nclient_ca = 'e'\n",
+    );
+    let server = both.server.tls.expect("TLS");
+    assert_eq!((server.certificate, server.key), ("a.pem".into(), "/b.key".into()));
+    assert_eq!(both.admin.tls.expect("TLS").client_ca, std::path::Path::new("e"));
+    let flag = Config::builder().set("server.tls", "{certificate='a', key='b'}").load();
+    assert_eq!(flag.expect("a flag").server.tls.expect("TLS").key, std::path::Path::new("b"));
+    for (text, expected) in [
+        ("{ certificate = 'a' }", "expected `certificate` and `key`, found no `key`"),
+        ("{}", "found no `certificate`"),
+        (
+            "{ certificate = 'a', key = '' }",
+            "server.tls.key: expected a path, found an empty string",
+        ),
+        ("{ certificate = 'a', key = 'b', client_ca = 'c' }", "unknown key"),
+        ("'a.pem'", "expected a table"),
+    ] {
+        let error = refused(&format!("[server]\ntls = {text}\n")).to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
 }
