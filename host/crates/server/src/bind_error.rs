@@ -5,6 +5,10 @@ use std::net::SocketAddr;
 
 use plugbay::config::ListenAddress;
 
+use crate::access::TokensError;
+use crate::audit::AuditError;
+use crate::tls::TlsError;
+
 /// What keeps a server from listening.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,6 +22,25 @@ pub enum BindError {
         address: ListenAddress,
         /// The operating system's error.
         source: io::Error,
+    },
+    /// An admin plane beyond this machine that everyone could use.
+    #[error(
+        "expected tokens and TLS for an admin plane at {0} (admin.listen), found at most one of them"
+    )]
+    Exposed(ListenAddress),
+    /// The tokens of the admin plane (`admin.tokens`) cannot be used.
+    #[error("expected the tokens of the admin plane (admin.tokens): {0}")]
+    Tokens(#[from] TokensError),
+    /// The audit log of the admin plane (`admin.audit`) cannot be used.
+    #[error("expected the audit log of the admin plane (admin.audit): {0}")]
+    Audit(#[from] AuditError),
+    /// The TLS of a plane cannot be used.
+    #[error("expected the TLS of a plane ({key}): {source}")]
+    Tls {
+        /// The configuration key.
+        key: &'static str,
+        /// Why.
+        source: TlsError,
     },
     /// The operating system cannot start threads.
     #[error("cannot start threads: {0}")]
@@ -42,6 +65,12 @@ impl BindError {
     pub fn hint(&self) -> String {
         let (key, address, source) = match self {
             Self::Address { key, address, source } => (*key, address, source),
+            Self::Exposed(_) => {
+                return "set admin.tokens and admin.tls, or listen on 127.0.0.1".into();
+            }
+            Self::Tokens(error) => return error.hint(),
+            Self::Audit(error) => return error.hint(),
+            Self::Tls { source, .. } => return source.hint(),
             Self::Threads(_) => {
                 return "raise the limit of threads of this user or container".into();
             }

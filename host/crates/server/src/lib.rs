@@ -33,13 +33,19 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | `server`, `bind_error` | binds the planes, serves, stops |
+//! | `listeners`, `bind_error` | binds the planes, and reads what secures them |
+//! | `server` | serves the planes, stops |
 //! | `listener` | the accept loop, the limits of connections, graceful shutdown |
 //! | `descriptors` | the limit of open descriptors, and the share of it for connections |
 //! | `shared` | the state that the server and both planes share |
 //! | `history` | the latest events |
 //! | `data` | routes and codecs |
 //! | [`admin`] | what runs, what was refused, the latest events |
+//! | `access` | the tokens of the admin plane, and what their bearers may do |
+//! | [`audit`] | what was changed by the admin plane, and by whom |
+//! | `tls` | the certificates of the planes |
+//! | `watched` | files whose content may change at any time |
+//! | `request_id` | what a request is known by |
 //! | `export` | sends the spans of requests and reloads where the configuration says |
 //! | `guests` | the threads on which calls of plugins continue after their first slice |
 //! | [`log`] | the lines of the log, as text or JSON |
@@ -49,13 +55,13 @@
 //!
 //! # What is deliberately absent
 //!
-//! HTTP/2 and TLS: a proxy in front of the server offers both, or a [`Listener`] of the application for TLS.
-//! Without HTTP/2 the header timeout bounds every connection. This library installs no subscriber, reads no environment and exits no
-//! process; `main.rs` does.
+//! This library installs no subscriber, reads no environment and exits no process; `main.rs` does.
 
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod admin;
+pub mod audit;
 mod bind_error;
 mod bundled;
 mod data;
@@ -65,11 +71,16 @@ mod export;
 mod guests;
 mod history;
 mod listener;
+mod listeners;
 pub mod log;
 mod problem;
+mod request_id;
 mod server;
 mod shared;
+mod tls;
+mod watched;
 
+pub use access::{Caller, NewTokenError, Role, Token, TokensError, new_token};
 pub use admin::AdminPlane;
 pub use bind_error::BindError;
 pub use data::{DataPlane, RESERVED_PATHS};
@@ -77,9 +88,11 @@ pub use descriptors::raise_descriptor_limit;
 pub use export::span_exporter;
 pub use history::Record;
 pub use listener::{Listener, NotListening, Sockets};
+pub use listeners::Listeners;
 pub use plugbay_otlp::Exporter;
 pub use problem::{Problem, ProblemDetails};
-pub use server::{Listeners, Listening, Server, Stopped};
+pub use server::{Listening, Server, Stopped};
+pub use tls::TlsError;
 
 // Tested in this crate, because it has linked plugins.
 #[cfg(doctest)]

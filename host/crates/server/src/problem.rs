@@ -8,6 +8,8 @@
 //! |---|---|---|
 //! | `bad-request` | 400 | the request is not valid HTTP, or its body is incomplete |
 //! | `invalid-input`, `serialize`, `deserialize` | 400 | the plugin rejects the input |
+//! | `unauthenticated` | 401 | the admin plane needs a token, or another one |
+//! | `role` | 403 | the token is a viewer's, and the request changes something |
 //! | `forbidden` | 403 | a web page of another origin called the admin plane |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
 //! | `unknown-generation` | 404 | the generation is not in the history |
@@ -15,14 +17,18 @@
 //! | `not-acceptable` | 406 | `Accept` allows neither JSON nor CBOR |
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
 //! | `refused` | 409 | a plugin of an earlier generation no longer starts |
-//! | `body-too-large` | 413 | the body is larger than `server.max_body` |
+//! | `in-progress` | 409 | a request with the same `Idempotency-Key` is still acted on |
+//! | `body-too-large` | 413 | the body is larger than `server.max_body`, or than 64 KiB on the admin plane |
 //! | `content-coding` | 415 | the body has a content coding, such as gzip |
 //! | `unsupported` | 415 | the plugin does not support the input, or the media type of the body is not supported |
 //! | `expectation` | 417 | `Expect` is not `100-continue` |
 //! | `misdirected` | 421 | `Host` does not name this machine |
+//! | `key-reused` | 422 | the `Idempotency-Key` was used for another request |
+//! | `rate-limited` | 429 | too many requests with one token, or wrong tokens from one address; `Retry-After` is set |
 //! | `internal` | 500 | the plugin reports an internal error, or the server failed |
 //! | `transfer-coding` | 501 | the request has a transfer coding that is not `chunked` |
 //! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed |
+//! | `audit` | 503 | the admin plane cannot write to its audit log |
 //! | `unavailable`, `retired`, `stopped`, `overloaded`, `breaker-open`, `unhealthy`, `starting` | 503 | temporarily unavailable; `Retry-After` is set |
 //! | `deadline` | 504 | no answer within the deadline |
 

@@ -5,18 +5,24 @@ use std::time::Duration;
 
 use axum::Router;
 use plugbay::config::ListenAddress;
+use plugbay::metrics::Collector;
 use plugbay::{Config, Host, Liveness};
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::access::{Tokens, TokensCollector};
 use crate::admin::AdminPlane;
+use crate::audit::{AuditCollector, AuditLog};
 use crate::bind_error::BindError;
 use crate::data::DataPlane;
 use crate::descriptors;
 use crate::guests::Guests;
 use crate::listener::{ADMIN, Bounds, Handed, Listener, Plane, SERVER, Sockets};
+use crate::listeners::Listeners;
 use crate::shared::Shared;
+use crate::tls::{Tls, TlsCollector};
+use crate::watched;
 
 /// The maximum number of connections of the data plane, if there are enough descriptors.
 const DATA_CONNECTIONS: usize = 8192;
@@ -38,15 +44,10 @@ pub struct Listening {
     /// Listeners of the admin plane that answer once the host is built.
     admin_later: Vec<Listener>,
     sockets: Vec<Handed>,
+    /// The certificates of the planes.
+    tls: Vec<Arc<Tls>>,
     shared: Arc<Shared>,
     guests: Arc<Guests>,
-}
-
-/// The listeners of both planes, bound and not served yet: clients can connect, and wait.
-#[derive(Debug)]
-pub struct Listeners {
-    data: Vec<Listener>,
-    admin: Vec<Listener>,
 }
 
 /// Planes that are served.
@@ -96,14 +97,15 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If one of the addresses cannot be bound, or no threads can be started.
+    /// If one of the addresses cannot be bound; the file of the admin plane's tokens, its audit log or a certificate
+    /// cannot be used; the admin plane would listen beyond this machine without tokens and TLS; or no threads can be
+    /// started.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
     pub fn bind(config: &Config, liveness: Liveness) -> Result<Listening, BindError> {
-        let listeners = Listeners::bind(config, &mut Sockets::default())?;
-        Self::unbound(liveness)?.with(listeners)
+        Listeners::bind(config, &mut Sockets::default())?.listen(liveness)
     }
 
     /// A server without listeners; [`Listening`] adds them. Otherwise as [`Server::bind`].
@@ -116,14 +118,23 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn unbound(liveness: Liveness) -> Result<Listening, BindError> {
+        Self::with(liveness, None, None)
+    }
+
+    pub(crate) fn with(
+        liveness: Liveness,
+        tokens: Option<Arc<Tokens>>,
+        audit: Option<Arc<AuditLog>>,
+    ) -> Result<Listening, BindError> {
         let guests = Arc::new(Guests::start(&Handle::current()).map_err(BindError::Threads)?);
-        let shared = Arc::new(Shared::new(liveness));
+        let shared = Arc::new(Shared::new(liveness, tokens, audit));
         Ok(Listening {
             data: Vec::new(),
             apps: Vec::new(),
             admin: None,
             admin_later: Vec::new(),
             sockets: Vec::new(),
+            tls: Vec::new(),
             shared,
             guests,
         })
@@ -206,52 +217,10 @@ async fn close_all(planes: Vec<Plane>, deadline: Instant) -> usize {
     closing.join_all().await.into_iter().sum()
 }
 
-impl Listeners {
-    /// Binds both planes where the configuration says. An address of one of the inherited `sockets` uses that
-    /// socket; those that are left belong to no address of the configuration.
-    ///
-    /// # Errors
-    ///
-    /// If one of the addresses cannot be bound.
-    pub fn bind(config: &Config, sockets: &mut Sockets) -> Result<Self, BindError> {
-        let admin = if config.admin.enabled { &*config.admin.listen } else { &[] };
-        let mut bind_all = |key, addresses: &[ListenAddress], bind: Bind| {
-            let one = |address: &ListenAddress| {
-                Listener::inherit(sockets, key, address, bind)
-                    .map_err(|source| BindError::Address { key, address: address.clone(), source })
-            };
-            addresses.iter().map(one).collect::<Result<_, _>>()
-        };
-        Ok(Self {
-            data: bind_all(SERVER, &config.server.listen, Listener::bind)?,
-            admin: bind_all(ADMIN, admin, bind_admin)?,
-        })
-    }
-}
-
-/// Listens on an address.
-type Bind = fn(&ListenAddress) -> std::io::Result<Listener>;
-
 impl Listening {
-    /// Adds the listeners of both planes. From now on the admin plane answers.
-    ///
-    /// # Errors
-    ///
-    /// If no thread can be started, or a listener cannot be watched or its socket duplicated.
-    pub fn with(self, listeners: Listeners) -> Result<Self, BindError> {
-        let mut listening = self.take_over(listeners)?;
-        let admin = std::mem::take(&mut listening.admin_later);
-        admin.into_iter().try_fold(listening, Self::admin)
-    }
-
-    /// As [`Listening::with`], but the admin plane answers only from [`Listening::serve`] on: until then that of the
-    /// process that this one replaces does.
-    ///
-    /// # Errors
-    ///
-    /// If the socket of a listener cannot be duplicated.
-    pub fn take_over(mut self, listeners: Listeners) -> Result<Self, BindError> {
-        let Listeners { data, admin } = listeners;
+    /// Adds the listeners of both planes; those of the admin plane answer only from [`Listening::serve`] on.
+    pub(crate) fn with_later(mut self, listeners: Listeners) -> Result<Self, BindError> {
+        let Listeners { data, admin, tls, .. } = listeners;
         for (key, listeners) in [(SERVER, &data), (ADMIN, &admin)] {
             for listener in listeners {
                 self.sockets.extend(listener.socket(key).map_err(BindError::Listener)?);
@@ -259,7 +228,15 @@ impl Listening {
         }
         self.data.extend(data);
         self.admin_later.extend(admin);
+        tls.iter().for_each(watched::watch);
+        self.tls.extend(tls);
         Ok(self)
+    }
+
+    /// Lets the admin plane answer from now on.
+    pub(crate) fn with_admin(mut self) -> Result<Self, BindError> {
+        let admin = std::mem::take(&mut self.admin_later);
+        admin.into_iter().try_fold(self, Self::admin)
     }
 
     /// Adds a listener of the data plane. All of them share the plane's limits of connections and bodies.
@@ -269,9 +246,9 @@ impl Listening {
         self
     }
 
-    /// Adds a listener of the admin plane, which answers there from now on. The plane has no password, and
-    /// answers only requests whose `Host` is a name of this machine: so the listener should be one to which only
-    /// this machine can connect. Otherwise see [`Listening::app`].
+    /// Adds a listener of the admin plane, which answers there from now on. Unless the configuration has tokens,
+    /// everyone who reaches the plane may use it, and it answers only requests whose `Host` is a name of this machine:
+    /// so the listener should be one to which only this machine can connect. Otherwise see [`Listening::app`].
     ///
     /// # Errors
     ///
@@ -321,11 +298,19 @@ impl Listening {
         self.shared.history.follow(&host, self.shared.stopped.clone());
         // Cannot be set already: only this function sets it, and it consumes `self`.
         let _ = self.shared.host.set(host.clone());
-        for listener in std::mem::take(&mut self.admin_later) {
-            self = self.admin(listener)?;
-        }
+        self = self.with_admin()?;
         let data_addresses = self.data_addresses();
-        let Self { data, apps, admin, sockets, shared, guests, .. } = self;
+        let Self { data, apps, admin, sockets, tls, shared, guests, .. } = self;
+        if let Some(tokens) = &shared.tokens {
+            let collector = Arc::new(TokensCollector(Arc::clone(tokens)));
+            register(&host, "admin-tokens", collector);
+        }
+        if let Some(audit) = &shared.audit {
+            register(&host, "admin-audit", Arc::new(AuditCollector(Arc::clone(audit))));
+        }
+        if !tls.is_empty() {
+            register(&host, "tls", Arc::new(TlsCollector(tls)));
+        }
         let settings = host.clone();
         let connections = descriptors::connections(DATA_CONNECTIONS);
         if connections < DATA_CONNECTIONS {
@@ -380,15 +365,14 @@ impl Admin {
     }
 }
 
-fn addresses_of(admin: Option<&Admin>) -> &[ListenAddress] {
-    admin.map_or(&[], |admin| &admin.addresses)
+/// Adds the figures of this server to those of its host.
+fn register(host: &Host, name: &str, figures: Arc<dyn Collector>) {
+    // An application may have several servers of one host: the first one shows its figures.
+    if let Err(error) = host.collectors().register(name, figures) {
+        tracing::debug!(collector = name, %error, "figures are not shown");
+    }
 }
 
-/// As [`Listener::bind`], but only the socket's owner may connect.
-fn bind_admin(address: &ListenAddress) -> std::io::Result<Listener> {
-    match address {
-        #[cfg(unix)]
-        ListenAddress::Unix(path) => Listener::unix(path, 0o600),
-        other => Listener::bind(other),
-    }
+fn addresses_of(admin: Option<&Admin>) -> &[ListenAddress] {
+    admin.map_or(&[], |admin| &admin.addresses)
 }

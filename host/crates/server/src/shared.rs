@@ -6,6 +6,9 @@ use plugbay::{Host, Liveness};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Tokens;
+use crate::admin::{Idempotent, Rates};
+use crate::audit::AuditLog;
 use crate::history::History;
 
 /// The host, its latest events, and the progress of a shutdown.
@@ -15,6 +18,14 @@ pub(crate) struct Shared {
     /// Whether the reconciler makes progress, also before the first generation.
     pub(crate) liveness: Liveness,
     pub(crate) history: Arc<History>,
+    /// Who may use the admin plane; `None` if everyone may who reaches it.
+    pub(crate) tokens: Option<Arc<Tokens>>,
+    /// Where requests to the admin plane are written that change something.
+    pub(crate) audit: Option<Arc<AuditLog>>,
+    /// How often each token asks, on all listeners of the plane together.
+    pub(crate) rates: Arc<Rates>,
+    /// The answers to requests that may be sent again.
+    pub(crate) idempotent: Arc<Idempotent>,
     /// One permit for each event stream that may be open.
     pub(crate) streams: Arc<Semaphore>,
     /// Cancelled when the server begins to stop: every response closes its connection, and
@@ -33,11 +44,19 @@ pub(crate) const EVENT_STREAMS: usize = 64;
 
 impl Shared {
     /// The state before the first generation.
-    pub(crate) fn new(liveness: Liveness) -> Self {
+    pub(crate) fn new(
+        liveness: Liveness,
+        tokens: Option<Arc<Tokens>>,
+        audit: Option<Arc<AuditLog>>,
+    ) -> Self {
         Self {
             host: OnceLock::new(),
             liveness,
             history: Arc::default(),
+            tokens,
+            audit,
+            rates: Arc::default(),
+            idempotent: Arc::default(),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             draining: CancellationToken::new(),
             replaced: CancellationToken::new(),

@@ -51,12 +51,10 @@ fn listeners(config: &Config, root: &Table, report: &mut Report<'_>) {
 /// Refuses an admin plane beyond this machine that anyone could use, or whose tokens could be read on their way.
 fn exposed(config: &Config, root: &Table, report: &mut Report<'_>) {
     let admin = &config.admin;
-    let Some(public) = admin.listen.iter().find(|it| !it.is_local()) else { return };
+    let Some(public) = admin.exposed() else { return };
     let missing = match (admin.needs_token(), admin.tls.is_some()) {
-        _ if !admin.enabled => return,
-        (true, true) => return,
         (false, true) => "tokens",
-        (true, false) => "TLS",
+        (true, _) => "TLS",
         (false, false) => "tokens and TLS",
     };
     let Some(node) = find(root, &["admin", "listen"]) else { return };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::keys;
-use super::settings::{read_listen, read_optional_path};
+use super::places::{read_listen, read_optional_path};
 use super::tls::{self, TlsSettings};
 use crate::config::problem::render;
 use crate::config::problem::report::Report;
@@ -53,6 +53,14 @@ impl Default for AdminSettings {
 }
 
 impl AdminSettings {
+    /// The first address beyond this machine, if the plane is not for those alone who have a token, or if others could
+    /// read it on its way.
+    #[must_use]
+    pub fn exposed(&self) -> Option<&ListenAddress> {
+        let is_guarded = !self.enabled || (self.needs_token() && self.tls.is_some());
+        self.listen.iter().find(|it| !is_guarded && !it.is_local())
+    }
+
     /// Whether requests need a token.
     #[must_use]
     pub fn needs_token(&self) -> bool {

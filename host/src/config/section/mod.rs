@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `settings` | the whole [`Config`](super::Config), `[host]`, `[server]` |
 //! | `admin` | `[admin]`: the admin plane, and who may use it |
+//! | `places` | addresses and paths that several sections have |
 //! | `tls` | `tls = { … }` of both planes |
 //! | `telemetry` | `[telemetry]`: traces |
 //! | `limits` | `[defaults]`: the limits of a plugin, and how a plugin overrides them |
@@ -20,6 +21,7 @@ pub(super) mod keys;
 pub(super) mod limits;
 pub(super) mod migrations;
 pub(super) mod network;
+pub(super) mod places;
 pub(super) mod plugins;
 pub(super) mod request_key;
 pub(super) mod routes;

@@ -1,6 +1,6 @@
 //! `tls = { certificate = "…", key = "…" }`: the files of a plane's certificate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use toml::de::DeValue;
@@ -23,7 +23,7 @@ pub struct TlsSettings {
     pub client_ca: PathBuf,
 }
 
-fn no_path(path: &PathBuf) -> bool {
+fn no_path(path: &Path) -> bool {
     path.as_os_str().is_empty()
 }
 
@@ -77,10 +77,10 @@ fn read_table(section: &mut Section<'_, '_>, table: &Table, known: &[&str]) -> O
 /// The settings as they are written, for people.
 pub(crate) fn show(tls: Option<&TlsSettings>) -> String {
     let Some(tls) = tls else { return "none".to_owned() };
-    let file = |path: &PathBuf| render::quoted(&path.to_string_lossy());
-    let mut text = format!("certificate = {}, key = {}", file(&tls.certificate), file(&tls.key));
-    if !no_path(&tls.client_ca) {
-        text += &format!(", client_ca = {}", file(&tls.client_ca));
+    let file = |path: &Path| render::quoted(&path.to_string_lossy());
+    let pair = format!("certificate = {}, key = {}", file(&tls.certificate), file(&tls.key));
+    if no_path(&tls.client_ca) {
+        return pair;
     }
-    text
+    format!("{pair}, client_ca = {}", file(&tls.client_ca))
 }

@@ -19,6 +19,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::client::client;
 use crate::problem::Problem;
 
 /// Which names of hosts are accepted.
@@ -51,7 +52,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// When the last line was written, and how many requests were refused since.
 static LOGGED: Mutex<(Option<Instant>, u64)> = Mutex::new((None, 0));
 
-fn log(request: &Request, problem: &Problem) {
+pub(super) fn log(request: &Request, problem: &Problem) {
     let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
     let (last, unlogged) = &mut *logged;
     if last.is_some_and(|last| last.elapsed() < LOG_INTERVAL) {
@@ -64,7 +65,8 @@ fn log(request: &Request, problem: &Problem) {
     let host = shown(request.headers(), &header::HOST);
     let origin = shown(request.headers(), &header::ORIGIN);
     let (reason, method) = (problem.code(), request.method());
-    tracing::warn!(reason, %method, host, origin, unlogged, "refused an admin request");
+    let client = client(request);
+    tracing::warn!(reason, %method, %client, host, origin, unlogged, "refused an admin request");
 }
 
 /// The beginning of the host in a field's value, without a user's name and password before it and without a path

@@ -12,15 +12,22 @@
 //! | `POST /v1/reload` | reads the folder and the configuration now; `Prefer: wait=SECONDS` bounds how long the answer waits |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
 //! | `GET /metrics` | the metrics, for Prometheus |
+//! | `GET /v1/session` | who the client is, and what it may do |
 //! | `GET /livez` | 200 unless the reconciler is stalled |
 //! | `GET /readyz` | 200 between the first generation and the signal to stop; with `?verbose` all that this depends on |
 //!
-//! The plane listens on a loopback address and needs no password. `guard` protects it from web
-//! pages in a browser on the same machine.
+//! Without tokens the plane listens on loopback addresses and Unix sockets only, and everyone who reaches it may use
+//! it. With `admin.tokens` every request needs one, except the probes `/livez` and `/readyz`: `authenticate`. `guard`
+//! protects the plane from web pages in a browser on the same machine.
 
+mod audited;
+mod authenticate;
 mod bodies;
+mod client;
 mod events;
 mod guard;
+mod idempotent;
+mod limits;
 mod metrics;
 mod plane;
 mod plugin;
@@ -28,11 +35,15 @@ mod prefer;
 mod probes;
 mod registry;
 mod router;
+mod session;
 mod views;
 
 pub use self::bodies::{
     Check, Generations, Names, Plugins, Preparing, Readiness, RejectedList, Versions,
 };
+pub(crate) use self::idempotent::Idempotent;
+pub(crate) use self::limits::Rates;
 pub use self::plane::AdminPlane;
 pub use self::plugin::plugin;
 pub use self::registry::{Entry, Registry, State, names, registry};
+pub use self::session::Session;

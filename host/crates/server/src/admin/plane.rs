@@ -55,7 +55,7 @@ impl AdminPlane {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn new(host: &Host) -> Self {
-        let shared = Arc::new(Shared::new(host.liveness()));
+        let shared = Arc::new(Shared::new(host.liveness(), None, None));
         shared.history.follow(host, shared.stopped.clone());
         // Cannot be set already: it was just made.
         let _ = shared.host.set(host.clone());
@@ -64,7 +64,9 @@ impl AdminPlane {
 
     /// The admin plane of a server.
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
-        Self { shared, hosts: Hosts::Loopback }
+        // A page in a browser has no token, so that it may reach the plane by any name.
+        let hosts = if shared.tokens.is_some() { Hosts::Any } else { Hosts::Loopback };
+        Self { shared, hosts }
     }
 
     /// Answers requests whatever their `Host` is: for applications that check themselves who may use the plane.

@@ -11,6 +11,11 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::audited::audited;
+use super::authenticate::authenticate;
+use super::idempotent::once;
+use super::limits::limit;
+use super::session::session;
 use super::{events, guard, metrics, probes, views};
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
@@ -45,6 +50,12 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         .route("/debug/registry", read(get(views::registries)))
         .route("/debug/registry/{name}", read(get(views::registry)))
         .route("/metrics", read(get(metrics::metrics)))
+        .route("/v1/session", read(get(session)))
+        // The routes above need a token, if there are tokens. Those below do not.
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), audited))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared.idempotent), once))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared.rates), limit))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate))
         .route("/livez", read(get(probes::livez)))
         .route("/readyz", read(get(probes::readyz)))
         .fallback(|| async {

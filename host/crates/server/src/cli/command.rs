@@ -7,7 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{
-    call, check, completions, config, convert, generations, inspect, list, serve, status, version,
+    audit, call, check, completions, config, convert, generations, inspect, list, serve, status,
+    token, version,
 };
 
 /// Serves plugins - WASM components and linked crates - and replaces them while they serve.
@@ -50,6 +51,10 @@ enum Command {
     Rollback(generations::Rollback),
     Resume(generations::Resume),
     #[command(subcommand)]
+    Token(token::TokenCommand),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
     Config(config::ConfigCommand),
     Version(version::Version),
     Completions(completions::Completions),
@@ -83,6 +88,8 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Generations(generations) => generations.run(globals),
         Command::Rollback(rollback) => rollback.run(globals),
         Command::Resume(resume) => resume.run(globals),
+        Command::Token(token) => token.run(globals),
+        Command::Audit(audit) => audit.run(globals),
         Command::Config(config) => config.run(globals),
         Command::Version(version) => version.run(globals),
         Command::Completions(completions) => completions.run(Cli::command()),

@@ -95,7 +95,7 @@ fn previous(answer: &admin::Generations) -> Result<u64, Failure> {
 
 fn query(globals: &Globals) -> Result<admin::Generations, Failure> {
     let config = globals.layers().load()?;
-    match source::query(&config, "/v1/generations")? {
+    match source::query(globals, &config, "/v1/generations")? {
         Some(answer) => source::read(answer),
         None => Err(source::no_host(&config)),
     }
@@ -108,7 +108,7 @@ fn command(
     done: impl FnOnce(u64) -> String,
 ) -> Result<Outcome, Failure> {
     let config = globals.layers().load()?;
-    let Some(answer) = source::command(&config, path)? else {
+    let Some(answer) = source::command(globals, &config, path)? else {
         return Err(source::no_host(&config));
     };
     let report: Report = source::read(answer)?;

@@ -12,6 +12,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::failure::Failure;
+use super::remote::RemoteArgs;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
@@ -62,6 +63,9 @@ pub(super) struct Globals {
     /// Logs errors only, and shows no progress
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
+
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -156,7 +160,8 @@ impl Globals {
     }
 }
 
-const NOT_SETTINGS: [&str; 3] = ["PLUGBAY_CONFIG", "PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT"];
+const NOT_SETTINGS: [&str; 5] =
+    ["PLUGBAY_CONFIG", "PLUGBAY_HOST", "PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT", "PLUGBAY_TOKEN"];
 
 /// The environment variables with the prefix `PLUGBAY_`. Bytes of a value that are not UTF-8 are
 /// replaced.

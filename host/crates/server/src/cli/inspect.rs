@@ -56,7 +56,7 @@ impl Inspect {
     fn running(&self, globals: &Globals) -> Result<Versions, Failure> {
         let config = globals.layers().load()?;
         let path = format!("/v1/plugins/{}", percent_encode(&self.what));
-        if let Some(answer) = source::query(&config, &path)? {
+        if let Some(answer) = source::query(globals, &config, &path)? {
             return source::read(answer);
         }
         source::announce_in_process(globals, &config);

@@ -71,7 +71,7 @@ impl List {
             return Err(Failure::usage(format!("expected plugins or a kind, found {name:?}")));
         }
         let config = globals.layers().load()?;
-        if let Some(answer) = source::query(&config, &format!("/debug/registry/{name}"))? {
+        if let Some(answer) = source::query(globals, &config, &format!("/debug/registry/{name}"))? {
             return source::read_named(answer);
         }
         source::announce_in_process(globals, &config);
@@ -86,7 +86,7 @@ impl List {
 /// Lists the files that are refused, and why.
 fn rejected(globals: &Globals) -> Result<Outcome, Failure> {
     let config = globals.layers().load()?;
-    let answer = source::query(&config, "/v1/rejected")?;
+    let answer = source::query(globals, &config, "/v1/rejected")?;
     let (generation, rejected) = if let Some(answer) = answer {
         let RejectedList { generation, rejected, .. } = source::read(answer)?;
         (generation, rejected)

@@ -17,12 +17,11 @@ use plugbay::{Builder, Config, Host, NotFound, escaped};
 use plugbay_server::ProblemDetails;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use super::failure::Failure;
 use super::globals::Globals;
+use super::remote::Remote;
 
 /// How long a running host may take to answer a query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,22 +115,31 @@ pub(super) fn empty(globals: &Globals) -> Result<InProcess, Failure> {
 }
 
 /// Queries `path` of the running host's admin plane; `None` if no host runs.
-pub(super) fn query(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
-    call(config, &Method::GET, path, &[], QUERY_TIMEOUT)
+pub(super) fn query(
+    globals: &Globals,
+    config: &Config,
+    path: &str,
+) -> Result<Option<Answer>, Failure> {
+    call(globals, config, &Method::GET, path, &[], QUERY_TIMEOUT)
 }
 
 /// Posts a command to the running host's admin plane; `None` if no host runs.
-pub(super) fn command(config: &Config, path: &str) -> Result<Option<Answer>, Failure> {
-    command_with(config, path, &[])
+pub(super) fn command(
+    globals: &Globals,
+    config: &Config,
+    path: &str,
+) -> Result<Option<Answer>, Failure> {
+    command_with(globals, config, path, &[])
 }
 
 /// As [`command`], with header fields.
 pub(super) fn command_with(
+    globals: &Globals,
     config: &Config,
     path: &str,
     headers: &[(&'static str, &str)],
 ) -> Result<Option<Answer>, Failure> {
-    call(config, &Method::POST, path, headers, COMMAND_TIMEOUT)
+    call(globals, config, &Method::POST, path, headers, COMMAND_TIMEOUT)
 }
 
 /// No host is running.
@@ -142,25 +150,33 @@ pub(super) fn no_host(config: &Config) -> Failure {
 }
 
 fn call(
+    globals: &Globals,
     config: &Config,
     method: &Method,
     path: &str,
     headers: &[(&'static str, &str)],
     timeout: Duration,
 ) -> Result<Option<Answer>, Failure> {
-    let address = admin(config);
-    if !config.admin.enabled || address.is_any_port() {
-        return Ok(None);
-    }
-    let sent = send(&address, method, path, headers);
+    let Some(remote) = Remote::of(&globals.remote, config)? else { return Ok(None) };
+    let sent = send(&remote, method, path, headers);
     let answer = runtime()?.block_on(async { tokio::time::timeout(timeout, sent).await });
+    let place = if remote.is_named { "--host" } else { "admin.listen" };
     match answer {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(Failure::new(format!(
-            "what listens at {address} (admin.listen) is not a plugbay host: {error}"
+        Ok(Ok(answer)) => Ok(Some(answer)),
+        // The caller decides what to do.
+        Ok(Err(SendError::NoHost(_))) if !remote.is_named => Ok(None),
+        Ok(Err(SendError::NoHost(error))) => {
+            Err(Failure::new(format!("cannot connect to {remote} ({place}): {error}")))
+        }
+        Ok(Err(SendError::NoTls(error))) => Err(Failure::new(format!(
+            "expected TLS with a trusted certificate at {remote} ({place}): {error}"
+        ))
+        .hint("name its authority: --ca FILE; and this client's own certificate, if the host wants one: --identity FILE")),
+        Ok(Err(SendError::Other(error))) => Err(Failure::new(format!(
+            "what listens at {remote} ({place}) is not a plugbay host: {error}"
         ))),
         Err(_elapsed) => Err(Failure::new(format!(
-            "the host at {address} (admin.listen) did not answer within {timeout:?}"
+            "the host at {remote} ({place}) did not answer within {timeout:?}"
         ))),
     }
 }
@@ -169,45 +185,48 @@ fn call(
 type Answer = (StatusCode, Bytes);
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Why there is no answer.
+enum SendError {
+    /// Nobody listens there.
+    NoHost(io::Error),
+    /// The handshake of TLS failed.
+    NoTls(io::Error),
+    Other(AnyError),
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for SendError {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
 async fn send(
-    address: &ListenAddress,
+    remote: &Remote,
     method: &Method,
     path: &str,
     headers: &[(&'static str, &str)],
-) -> Result<Option<Answer>, AnyError> {
-    // No host is running: the caller decides what to do.
-    let Ok(stream) = connect(address).await else { return Ok(None) };
+) -> Result<Answer, SendError> {
+    let stream = remote.connect().await.map_err(SendError::NoHost)?;
+    let stream = stream.map_err(SendError::NoTls)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).body(Body::empty())?;
-    let host = address.tcp().map_or_else(|| "localhost".to_owned(), |it| it.to_string());
-    let host = HeaderValue::from_str(&host)?;
-    request.headers_mut().insert(header::HOST, host);
+    request.headers_mut().insert(header::HOST, HeaderValue::from_str(&remote.host())?);
+    if let Some(token) = &remote.token {
+        request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+    }
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_str(value)?);
     }
     let response = sender.send_request(request).await?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await?.to_bytes();
-    Ok(Some((status, body)))
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+    let body = body.map_err(SendError::Other)?.to_bytes();
+    Ok((status, body))
 }
 
-/// A stream to the admin plane.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-async fn connect(address: &ListenAddress) -> io::Result<Box<dyn Stream>> {
-    Ok(match address {
-        ListenAddress::Tcp(address) => Box::new(TcpStream::connect(address).await?),
-        #[cfg(unix)]
-        ListenAddress::Unix(path) => Box::new(tokio::net::UnixStream::connect(path).await?),
-        _ => return Err(io::ErrorKind::Unsupported.into()),
-    })
-}
-
-/// The address at which the admin plane is asked: the first one.
+/// The address of the admin plane: the first one.
 fn admin(config: &Config) -> ListenAddress {
     let first = config.admin.listen.first().cloned();
     first.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)).into())
@@ -223,7 +242,14 @@ pub(super) fn read<T: DeserializeOwned>((status, body): Answer) -> Result<T, Fai
         return serde_json::from_slice(&body).map_err(not_a_host);
     }
     let problem: ProblemDetails<'_> = serde_json::from_slice(&body).map_err(not_a_host)?;
-    Err(Failure::new(format!("the running host answered: {}", problem.detail)))
+    let failure = Failure::new(format!("the running host answered: {}", problem.detail));
+    Err(match status {
+        StatusCode::UNAUTHORIZED => failure.hint(
+            "give a token: --token-file FILE, or PLUGBAY_TOKEN; `plugbay token new NAME --role viewer` makes one",
+        ),
+        StatusCode::FORBIDDEN => failure.hint("use the token of an operator"),
+        _ => failure,
+    })
 }
 
 /// As [`read`], for something that the command line names: if it does not exist, the command line

@@ -33,7 +33,7 @@ impl Status {
             Self { alive: true, .. } => return probe(globals, &config, "/livez"),
             Self { .. } => {}
         }
-        let Some(answer) = source::query(&config, "/v1/status")? else {
+        let Some(answer) = source::query(globals, &config, "/v1/status")? else {
             return Err(source::no_host(&config));
         };
         let status: HostStatus = source::read(answer)?;
@@ -63,7 +63,7 @@ impl Status {
 
 /// Prints the answer of a probe in a word, or why it fails.
 fn probe(globals: &Globals, config: &Config, path: &str) -> Result<Outcome, Failure> {
-    let Some((status, body)) = source::query(config, path)? else {
+    let Some((status, body)) = source::query(globals, config, path)? else {
         return Err(source::no_host(config));
     };
     let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -95,7 +95,7 @@ impl Reload {
         let config = globals.layers().keep_last().load_to_start()?;
         let wait = format!("wait={}", self.wait);
         let prefer = [("prefer", wait.as_str())];
-        let Some(answer) = source::command_with(&config, "/v1/reload", &prefer)? else {
+        let Some(answer) = source::command_with(globals, &config, "/v1/reload", &prefer)? else {
             return Err(source::no_host(&config));
         };
         if answer.0 == StatusCode::ACCEPTED {

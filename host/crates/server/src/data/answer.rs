@@ -1,12 +1,9 @@
 //! Answers one request: sets its id, its span, its snapshot and its deadline, and finds what serves it.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::Utf8Error;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use axum::body::HttpBody as _;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
@@ -26,13 +23,14 @@ use crate::listener::Client;
 use crate::problem::{
     MAX_REPEATED, Problem, Response, no_content, other_method, panicked, shortened,
 };
+use crate::request_id;
 
 /// The paths of the data plane that no route can replace, for
 /// [`Builder::reserved`](plugbay::Builder::reserved).
 pub const RESERVED_PATHS: [&str; 3] = [CODECS, codecs::ENCODE, codecs::DECODE];
 const CODECS: &str = "/v1/codecs";
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static(request_id::FIELD);
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -218,17 +216,12 @@ fn reserved(path: &str) -> Option<Reserved<'_>> {
 /// What a request is known by, and its id as a field of the answer: the client's id if it is valid, or a new
 /// one; and the client's trace context if it is valid.
 fn correlation(headers: &HeaderMap) -> (HeaderValue, Correlation) {
-    let is_valid = |value: &&HeaderValue| id_of(value).is_some();
-    let id = headers.get(REQUEST_ID).filter(is_valid).cloned().unwrap_or_else(new_id);
+    let id = request_id::of(headers);
     let parent = trace_parent(headers);
     let state = parent.and_then(|_| trace_state(headers));
     let mut correlation = Correlation::default().trace_parent(parent).trace_state(state);
-    correlation.request_id = id_of(&id);
+    correlation.request_id = request_id::parse(&id);
     (id, correlation)
-}
-
-fn id_of(value: &HeaderValue) -> Option<RequestId> {
-    value.to_str().ok()?.parse().ok()
 }
 
 /// The client's trace context. With several fields it is not known which one is the caller's.
@@ -243,18 +236,6 @@ fn trace_state(headers: &HeaderMap) -> Option<TraceState> {
     let values = headers.get_all(TRACE_STATE).iter().map(|value| value.to_str().ok());
     let values: Vec<&str> = values.collect::<Option<_>>()?;
     values.join(",").parse().ok()
-}
-
-/// A unique id: a random number of this process, and a counter.
-fn new_id() -> HeaderValue {
-    static PROCESS: LazyLock<String> =
-        LazyLock::new(|| format!("{:016x}-", RandomState::new().hash_one(0)));
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    let mut id = String::with_capacity(40);
-    id.push_str(&PROCESS);
-    // Writing to a String cannot fail.
-    let _ = write!(id, "{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]
@@ -280,20 +261,6 @@ mod tests {
         ] {
             assert_eq!(reserved(path), None, "{path}");
         }
-    }
-
-    #[test]
-    fn a_valid_id_of_the_client_is_kept() {
-        let is_kept = |id: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
-            let (answered, correlation) = correlation(&headers);
-            assert_eq!(answered, correlation.request_id.unwrap().as_str());
-            answered == id
-        };
-        assert!(is_kept("0af7651916cd43dd-8448eb211c80319c"));
-        assert!(!is_kept("") && !is_kept("a b") && !is_kept("a\"b") && !is_kept(&"x".repeat(129)));
-        assert_ne!(new_id(), new_id());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
@@ -88,6 +89,8 @@ impl fmt::Debug for DataPlane {
 
 impl Answers for DataPlane {
     type Body = Full<Bytes>;
+    /// An answer is there as a whole, so that only a client that does not read it needs longer.
+    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(10));
 
     async fn answer(self, client: Client, request: Request<Incoming>) -> Response<Self::Body> {
         self.0.answer(client, request).await

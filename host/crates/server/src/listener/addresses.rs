@@ -1,6 +1,7 @@
 //! Limits the connections of each client address, so that one client cannot use them all.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +14,15 @@ pub(crate) enum Client {
     /// One without an address, such as that of a Unix socket. It may be a proxy that speaks for many, and has no
     /// limits of its own.
     Unknown,
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
 }
 
 impl Client {
@@ -28,26 +38,26 @@ impl Client {
 
 /// Counts the connections of each client.
 #[derive(Clone, Debug)]
-pub(super) struct Addresses {
+pub(crate) struct Addresses {
     open: Arc<Mutex<HashMap<Client, usize>>>,
     most: usize,
 }
 
 /// A connection that is counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     client: Client,
     addresses: Addresses,
 }
 
 impl Addresses {
     /// `most` is the maximum number of connections of one client.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { open: Arc::default(), most }
     }
 
     /// Counts a connection; `None` if its client has the maximum already.
-    pub(super) fn count(&self, client: Client) -> Option<Counted> {
+    pub(crate) fn count(&self, client: Client) -> Option<Counted> {
         if client == Client::Unknown {
             return Some(Counted { client, addresses: self.clone() });
         }

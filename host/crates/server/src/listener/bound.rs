@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::serve::Listener as AxumListener;
 use plugbay::config::ListenAddress;
@@ -17,6 +18,7 @@ use super::source::{Accept, ForeignSource};
 #[cfg(unix)]
 use super::unix::SocketFile;
 use super::{Answers, Bounds, Plane};
+use crate::tls::Tls;
 
 /// The length of the kernel's queue of connections, if the system's own limit allows it.
 const BACKLOG: i32 = 4096;
@@ -36,6 +38,7 @@ pub struct Listener {
     bound: Bound,
     /// The name of the socket at a service manager that keeps it open when this process stops.
     manager: Option<String>,
+    tls: Option<Arc<Tls>>,
 }
 
 enum Bound {
@@ -83,7 +86,7 @@ impl Listener {
     }
 
     fn own(address: ListenAddress, bound: Bound) -> Self {
-        Self { address: Some(address), bound, manager: None }
+        Self { address: Some(address), bound, manager: None, tls: None }
     }
 
     /// Listens on a Unix socket, to which processes may connect that `mode` allows to write to its file, such as
@@ -143,7 +146,15 @@ impl Listener {
     /// them only bytes, and of their clients the address if that is a [`SocketAddr`].
     #[must_use]
     pub fn of(listener: impl AxumListener) -> Self {
-        Self { address: None, bound: Bound::Foreign(Box::new(listener)), manager: None }
+        Self { address: None, bound: Bound::Foreign(Box::new(listener)), manager: None, tls: None }
+    }
+
+    /// Speaks TLS, if this is a port. A Unix socket needs none: only processes of this machine reach it.
+    pub(crate) fn tls(mut self, tls: Option<&Arc<Tls>>) -> Self {
+        if matches!(self.bound, Bound::Tcp(_)) {
+            self.tls = tls.cloned();
+        }
+        self
     }
 
     /// The address, with the chosen port if it was 0; `None` for a listener of the application.
@@ -158,14 +169,17 @@ impl Listener {
     ///
     /// If the runtime cannot watch it.
     pub(crate) fn open(self, answers: impl Answers, bounds: Bounds) -> io::Result<Plane> {
+        let tls = self.tls;
         let plane = match self.bound {
-            Bound::Tcp(listener) => Plane::open(TcpListener::from_std(listener)?, answers, bounds),
+            Bound::Tcp(listener) => {
+                Plane::open(TcpListener::from_std(listener)?, answers, tls, bounds)
+            }
             #[cfg(unix)]
             Bound::Unix(file, listener) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                Plane::open(UnixSource { file, listener }, answers, bounds)
+                Plane::open(UnixSource { file, listener }, answers, tls, bounds)
             }
-            Bound::Foreign(listener) => Plane::open(ForeignSource(listener), answers, bounds),
+            Bound::Foreign(listener) => Plane::open(ForeignSource(listener), answers, tls, bounds),
         };
         if self.manager.is_some() {
             plane.leave_port();

@@ -7,15 +7,17 @@
 //! | `source` | accepts connections from each of the three |
 //! | `unix` | the file of a Unix socket |
 //! | `connection` | serves one connection |
+//! | `secured` | its bytes with or without TLS, and its version of HTTP |
+//! | `busy`, `graceful` | its open requests, and its end after the last of them |
 //! | `transport`, `observed` | what a connection's bytes travel by, and what is known of its client |
 //! | `socket`, `raw` | a socket of the system, and the end of a connection |
 //! | `addresses` | limits the connections of each client |
 //!
-//! HTTP/1.1 only. A client that sends its header slowly, idles, or does not read its answer is
-//! bounded by timeouts, and one that sends a huge header by the size of the buffer; hyper answers
-//! what is not HTTP with a 400 or 431 without a body. Connections beyond [`Bounds::connections`]
-//! wait in the kernel's queue; if one address has half of them open, its further connections are
-//! closed. An answer that is sent before the request is read arrives (`socket.rs`).
+//! HTTP/1.1, and HTTP/2 if the client chooses it: in the handshake of TLS, or by beginning with its preface. A client
+//! that sends its header slowly, idles, or does not read its answer is bounded by timeouts, and one that sends a huge
+//! header by the size of the buffer; hyper answers what is not HTTP with a 400 or 431 without a body. Connections
+//! beyond [`Bounds::connections`] wait in the kernel's queue; if one address has half of them open, its further
+//! connections are closed. An answer that is sent before the request is read arrives (`socket.rs`).
 //!
 //! A shutdown has steps, so that every accepted connection gets its answers:
 //!
@@ -35,9 +37,12 @@
 
 mod addresses;
 mod bound;
+mod busy;
 mod connection;
+mod graceful;
 mod observed;
 mod raw;
+mod secured;
 mod socket;
 mod sockets;
 mod source;
@@ -52,7 +57,6 @@ use axum::body::{Bytes, HttpBody};
 use axum::http::{Request, Response};
 use axum::{BoxError, Router};
 use hyper::body::Incoming;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -60,8 +64,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-pub(crate) use self::addresses::Client;
-use self::addresses::{Addresses, Counted};
+use self::addresses::Counted;
+pub(crate) use self::addresses::{Addresses, Client};
 pub(crate) use self::bound::Handed;
 pub use self::bound::Listener;
 use self::connection::{Connection, Ends};
@@ -69,6 +73,7 @@ pub(crate) use self::sockets::{ADMIN, SERVER};
 pub use self::sockets::{NotListening, Sockets};
 use self::source::{Source, is_caused_by_client};
 use self::transport::Transport;
+use crate::tls::Tls;
 
 /// The pause after the system had no descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -79,7 +84,11 @@ const CLOSE_GRACE: Duration = Duration::from_millis(250);
 /// Answers the requests of a plane.
 pub(crate) trait Answers: Clone + Send + Sync + 'static {
     /// The body of an answer.
-    type Body: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+    type Body: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
+
+    /// How long a connection of HTTP/2 takes requests. `None` if an answer may take as long as its client wants, such
+    /// as a stream of events.
+    const MAX_AGE: Option<Duration>;
 
     /// The answer to a request of a client.
     fn answer(
@@ -91,8 +100,10 @@ pub(crate) trait Answers: Clone + Send + Sync + 'static {
 
 impl Answers for Router {
     type Body = axum::body::Body;
+    const MAX_AGE: Option<Duration> = None;
 
-    async fn answer(self, _client: Client, request: Request<Incoming>) -> Response<Self::Body> {
+    async fn answer(self, client: Client, mut request: Request<Incoming>) -> Response<Self::Body> {
+        request.extensions_mut().insert(client);
         match self.oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},
@@ -136,7 +147,12 @@ pub(crate) struct Plane {
 
 impl Plane {
     /// Serves the requests that arrive at `listener`.
-    fn open(listener: impl Source, answers: impl Answers, bounds: Bounds) -> Self {
+    fn open(
+        listener: impl Source,
+        answers: impl Answers,
+        tls: Option<Arc<Tls>>,
+        bounds: Bounds,
+    ) -> Self {
         let close = CancellationToken::new();
         let close_port = CancellationToken::new();
         let leave_port = CancellationToken::new();
@@ -147,8 +163,8 @@ impl Plane {
         open.close();
         let acceptor = Acceptor {
             answers,
+            tls,
             bounds,
-            graceful: GracefulShutdown::new(),
             open: open.clone(),
             close: close.clone(),
             close_port: close_port.clone(),
@@ -208,8 +224,8 @@ impl Drop for Plane {
 
 struct Acceptor<A> {
     answers: A,
+    tls: Option<Arc<Tls>>,
     bounds: Bounds,
-    graceful: GracefulShutdown,
     open: TaskTracker,
     close: CancellationToken,
     close_port: CancellationToken,
@@ -229,7 +245,7 @@ impl<A: Answers> Acceptor<A> {
             () = self.ends.idle.cancelled() => {}
             () = self.open.wait() => {}
         }
-        self.graceful.shutdown().await;
+        self.ends.graceful.cancel();
         self.open.wait().await;
     }
 
@@ -275,8 +291,8 @@ impl<A: Answers> Acceptor<A> {
         let connection = Connection {
             answers: self.answers.clone(),
             client,
+            tls: self.tls.clone(),
             timeout: (self.bounds.timeout)(),
-            watcher: self.graceful.watcher(),
             ends: self.ends.clone(),
         };
         let held: (Permit, Counted) = (permit, counted);

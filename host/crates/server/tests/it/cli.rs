@@ -60,7 +60,7 @@ pub(crate) fn settings() -> insta::Settings {
 
 #[test]
 fn help_of_every_command_is_as_recorded() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["up"],
         &["list"],
@@ -71,6 +71,8 @@ fn help_of_every_command_is_as_recorded() {
         &["generations"],
         &["rollback"],
         &["resume"],
+        &["token", "new"],
+        &["audit", "verify"],
         &["config"],
         &["config", "check"],
         &["config", "show"],

@@ -4,6 +4,7 @@
 
 mod admin;
 mod agree;
+mod audit;
 mod call_context;
 mod cli;
 mod codecs;
@@ -17,6 +18,8 @@ mod deploy;
 mod descriptors;
 mod embedded;
 mod hints;
+mod http2;
+mod idempotency;
 mod leftovers;
 mod limits;
 mod liveness;
@@ -42,6 +45,8 @@ mod secrets;
 #[cfg(unix)]
 mod stop;
 mod support;
+mod tls;
+mod tokens;
 mod traces;
 #[cfg(unix)]
 mod unix_sockets;

@@ -98,10 +98,9 @@ async fn serve(
         None => builder,
     };
     let listeners = inherited.bind(&config)?;
-    let listening = Server::unbound(builder.liveness())?;
     let listening = match inherited.predecessor {
-        None => listening.with(listeners)?,
-        Some(_) => listening.take_over(listeners)?,
+        None => listeners.listen(builder.liveness())?,
+        Some(_) => listeners.take_over(builder.liveness())?,
     };
     let progress = Progress::new(globals);
     let preparing = progress.around("loading plugins", builder.build());

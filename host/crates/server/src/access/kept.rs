@@ -1,0 +1,112 @@
+//! The tokens in force.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::attempts::Attempts;
+use super::caller::Caller;
+use super::list::{TokenList, TokensError, bytes};
+use crate::watched::Watched;
+
+/// The tokens of the file, as it last was without a mistake.
+pub(crate) struct Tokens {
+    path: PathBuf,
+    list: RwLock<Arc<TokenList>>,
+    /// What was read last, good or bad: each text is told once.
+    seen: Mutex<Result<Vec<u8>, String>>,
+    /// Whether the file is as the list.
+    is_current: AtomicBool,
+    /// Wrong tokens, by client.
+    pub(crate) attempts: Attempts,
+}
+
+impl Tokens {
+    /// Reads the file.
+    pub(crate) fn read(path: PathBuf) -> Result<Self, TokensError> {
+        let (list, bytes) = TokenList::read(&path)?;
+        if list.len() == 0 {
+            tracing::warn!(file = %path.display(), "no tokens: nobody may use the admin plane");
+        }
+        Ok(Self {
+            path,
+            list: RwLock::new(Arc::new(list)),
+            seen: Mutex::new(Ok(bytes)),
+            is_current: AtomicBool::new(true),
+            attempts: Attempts::default(),
+        })
+    }
+
+    /// Who has this token.
+    pub(crate) fn find(&self, token: &str) -> Option<Caller> {
+        let list = Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner));
+        list.find(token)
+    }
+
+    /// Whether the file could be read when it was read last.
+    pub(crate) fn is_current(&self) -> bool {
+        self.is_current.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, error: &TokensError) {
+        let (file, hint) = (self.path.display(), error.hint());
+        tracing::error!(reason = "tokens", %file, %error, hint, "the tokens before stay in force");
+    }
+}
+
+impl Watched for Tokens {
+    fn look(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = bytes(&self.path);
+        let found = read.as_ref().map(Clone::clone).map_err(ToString::to_string);
+        if found == *seen {
+            return;
+        }
+        *seen = found;
+        let list = read.and_then(|bytes| TokenList::parse(&self.path, &bytes));
+        self.is_current.store(list.is_ok(), Ordering::Relaxed);
+        match list {
+            Ok(list) => {
+                tracing::info!(file = %self.path.display(), tokens = list.len(), "tokens read");
+                *self.list.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
+            }
+            Err(error) => self.tell(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::{Role, new_token};
+    use super::*;
+
+    #[test]
+    fn a_broken_file_keeps_the_tokens_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        assert!(matches!(Tokens::read(path.clone()), Err(TokensError::Read { .. })));
+        let ada = new_token(&path, "ada", Role::Operator).unwrap();
+        let tokens = Tokens::read(path.clone()).unwrap();
+        let bob = new_token(&path, "bob", Role::Viewer).unwrap();
+        assert!(tokens.find(bob.reveal()).is_none());
+        tokens.look();
+        assert!(tokens.find(bob.reveal()).is_some() && tokens.is_current());
+        let good = fs::read(&path).unwrap();
+        for broken in [b"oops".as_slice(), b"ada operator 00"] {
+            fs::write(&path, broken).unwrap();
+            tokens.look();
+            assert!(tokens.find(ada.reveal()).is_some() && !tokens.is_current());
+        }
+        fs::remove_file(&path).unwrap();
+        tokens.look();
+        assert!(tokens.find(ada.reveal()).is_some() && !tokens.is_current());
+        let without_ada = String::from_utf8(good).unwrap();
+        let without_ada = without_ada.lines().filter(|line| !line.starts_with("ada"));
+        fs::write(&path, without_ada.collect::<String>()).unwrap();
+        tokens.look();
+        assert!(tokens.find(ada.reveal()).is_none() && tokens.is_current());
+        assert!(tokens.find(bob.reveal()).is_some());
+    }
+}

@@ -1,0 +1,125 @@
+//! Binds the listeners of both planes, and reads what secures them: certificates, tokens, the audit log.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use plugbay::config::{AdminSettings, ListenAddress, TlsSettings};
+use plugbay::{Config, Liveness};
+
+use crate::access::Tokens;
+use crate::audit::AuditLog;
+use crate::bind_error::BindError;
+use crate::listener::{ADMIN, Listener, SERVER, Sockets};
+use crate::server::{Listening, Server};
+use crate::tls::Tls;
+use crate::watched;
+
+/// The listeners of both planes, bound and not served yet: clients can connect, and wait.
+pub struct Listeners {
+    pub(crate) data: Vec<Listener>,
+    pub(crate) admin: Vec<Listener>,
+    /// The certificates of the planes.
+    pub(crate) tls: Vec<Arc<Tls>>,
+    tokens: Option<Arc<Tokens>>,
+    audit: Option<Arc<AuditLog>>,
+}
+
+impl Listeners {
+    /// Binds both planes where the configuration says. An address of one of the inherited `sockets` uses that
+    /// socket; those that are left belong to no address of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::bind`], except for threads.
+    pub fn bind(config: &Config, sockets: &mut Sockets) -> Result<Self, BindError> {
+        let AdminSettings { enabled, listen, tokens, audit, tls, .. } = &config.admin;
+        if let Some(address) = config.admin.exposed() {
+            return Err(BindError::Exposed(address.clone()));
+        }
+        let named = |file: &PathBuf| *enabled && !file.as_os_str().is_empty();
+        let tokens = named(tokens).then(|| Tokens::read(tokens.clone())).transpose()?;
+        let audit = named(audit).then(|| AuditLog::open(audit.clone())).transpose()?;
+        let data_tls = read_tls("server", "server.tls", config.server.tls.as_ref())?;
+        let admin_tls = read_tls("admin", "admin.tls", tls.as_ref().filter(|_| *enabled))?;
+        let mut bind_all =
+            |key, addresses: &[ListenAddress], bind: Bind, tls: Option<&Arc<Tls>>| {
+                let one =
+                    |address: &ListenAddress| {
+                        let bound = Listener::inherit(sockets, key, address, bind);
+                        bound.map(|listener| listener.tls(tls)).map_err(|source| {
+                            BindError::Address { key, address: address.clone(), source }
+                        })
+                    };
+                addresses.iter().map(one).collect::<Result<_, _>>()
+            };
+        let admin = if *enabled { &**listen } else { &[] };
+        Ok(Self {
+            data: bind_all(SERVER, &config.server.listen, Listener::bind, data_tls.as_ref())?,
+            admin: bind_all(ADMIN, admin, bind_admin, admin_tls.as_ref())?,
+            tls: [data_tls, admin_tls].into_iter().flatten().collect(),
+            tokens: tokens.map(Arc::new),
+            audit: audit.map(Arc::new),
+        })
+    }
+
+    /// Planes of these listeners, as those of [`Server::bind`]: the admin plane answers from now on.
+    ///
+    /// # Errors
+    ///
+    /// If no threads can be started, or a listener cannot be watched or its socket duplicated.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn listen(self, liveness: Liveness) -> Result<Listening, BindError> {
+        self.take_over(liveness)?.with_admin()
+    }
+
+    /// As [`Listeners::listen`], but the admin plane answers only from [`Listening::serve`] on: until then that of the
+    /// process that this one replaces does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Listeners::listen`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn take_over(self, liveness: Liveness) -> Result<Listening, BindError> {
+        self.tokens.iter().for_each(watched::watch);
+        Server::with(liveness, self.tokens.clone(), self.audit.clone())?.with_later(self)
+    }
+}
+
+impl std::fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { data, admin, .. } = self;
+        f.debug_struct("Listeners")
+            .field("data", data)
+            .field("admin", admin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Listens on an address.
+type Bind = fn(&ListenAddress) -> std::io::Result<Listener>;
+
+/// As [`Listener::bind`], but only the socket's owner may connect.
+fn bind_admin(address: &ListenAddress) -> std::io::Result<Listener> {
+    match address {
+        #[cfg(unix)]
+        ListenAddress::Unix(path) => Listener::unix(path, 0o600),
+        other => Listener::bind(other),
+    }
+}
+
+/// The certificate of a plane, if it has one.
+fn read_tls(
+    plane: &'static str,
+    key: &'static str,
+    files: Option<&TlsSettings>,
+) -> Result<Option<Arc<Tls>>, BindError> {
+    let Some(files) = files else { return Ok(None) };
+    let read = Tls::read(plane, files.clone());
+    read.map(|tls| Some(Arc::new(tls))).map_err(|source| BindError::Tls { key, source })
+}
