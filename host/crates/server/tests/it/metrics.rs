@@ -195,3 +195,40 @@ async fn prometheus_scrapes_the_server() {
     let found = prometheus.query(&joined).await.unwrap();
     assert_eq!(found[0]["metric"]["form"], "wasm", "{found:?}");
 }
+
+/// The families of the server itself, beside those of its host.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_has_the_families_of_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    plugbay_server::new_token(file("tokens").as_ref(), "ada", plugbay_server::Role::Viewer)
+        .unwrap();
+    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(file("tls.pem"), key.cert.pem()).unwrap();
+    std::fs::write(file("tls.key"), key.signing_key.serialize_pem()).unwrap();
+    let tls = format!("{{ certificate = '{}', key = '{}' }}", file("tls.pem"), file("tls.key"));
+    let serving = host()
+        .set("admin.tokens", &file("tokens"))
+        .set("admin.audit", &file("audit"))
+        .set("server.tls", &tls)
+        .serve()
+        .await;
+    let of_a_host = host().serve().await.server.host().collectors().families();
+    let known = |name: &str| of_a_host.iter().any(|family| family.name() == name);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/metrics.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (_, table) = page.split_once("## Reference of the server").unwrap();
+    let mut listed: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    for family in serving.server.host().collectors().families() {
+        if known(family.name()) {
+            continue;
+        }
+        let labels: Vec<String> =
+            family.label_names().iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind, help) = (family.name(), family.kind().as_str(), family.help());
+        let row = format!("| `{name}` | {kind} | {} | {help} |", labels.join(", "));
+        assert!(listed.contains(&&*row), "docs/metrics.md has no row\n{row}");
+        listed.retain(|line| *line != row);
+    }
+    assert!(listed.is_empty(), "docs/metrics.md: remove {listed:?}");
+}
