@@ -43,6 +43,12 @@ impl Tokens {
         list.find(token)
     }
 
+    /// Whether the token of this caller has not been revoked since.
+    pub(crate) fn is_in_force(&self, caller: &Caller) -> bool {
+        let list = Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner));
+        list.has_caller(caller)
+    }
+
     /// Whether the file could be read when it was read last.
     pub(crate) fn is_current(&self) -> bool {
         self.is_current.load(Ordering::Relaxed)

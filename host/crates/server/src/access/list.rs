@@ -142,6 +142,11 @@ impl TokenList {
         self.0.iter().any(|entry| &*entry.caller.name == name)
     }
 
+    /// Whether there is a token with this name and role.
+    pub(super) fn has_caller(&self, caller: &Caller) -> bool {
+        self.0.iter().any(|entry| entry.caller == *caller)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

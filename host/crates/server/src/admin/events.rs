@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{self, KeepAlive, Sse};
@@ -12,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_lite::stream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use crate::access::Caller;
 use crate::history::Record;
 use crate::problem::Problem;
 use crate::shared::{EVENT_STREAMS, Shared};
@@ -22,6 +24,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// `GET /v1/events`: the events from now on, or those after `Last-Event-ID`.
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let permit = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| {
@@ -34,7 +37,7 @@ pub(super) async fn stream(
     let last = last.unwrap_or_else(|| *latest.borrow_and_update());
     // Each process counts from 1: the number of an earlier process may be larger than the latest.
     let last = if last > *latest.borrow() { 0 } else { last };
-    let reader = Reader { shared, latest, last, ready: VecDeque::new(), _permit: permit };
+    let reader = Reader { shared, caller, latest, last, ready: VecDeque::new(), _permit: permit };
     let records = stream::unfold(reader, |mut reader| async move {
         let record = reader.next().await?;
         Some((Ok::<_, Infallible>(sse_event(&record)), reader))
@@ -52,6 +55,7 @@ fn sse_event(record: &Record) -> sse::Event {
 /// A client's position in the history.
 struct Reader {
     shared: Arc<Shared>,
+    caller: Caller,
     latest: watch::Receiver<u64>,
     last: u64,
     ready: VecDeque<Record>,
@@ -59,9 +63,14 @@ struct Reader {
 }
 
 impl Reader {
+    /// The next event; none once the server stops, or the client's token is revoked.
     async fn next(&mut self) -> Option<Record> {
         loop {
             if let Some(record) = self.ready.pop_front() {
+                let tokens = self.shared.tokens.as_ref();
+                if tokens.is_some_and(|tokens| !tokens.is_in_force(&self.caller)) {
+                    return None;
+                }
                 self.last = record.seq;
                 return Some(record);
             }

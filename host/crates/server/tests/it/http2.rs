@@ -106,6 +106,7 @@ async fn the_server_says_its_bounds() {
         Some(u32::from_be_bytes(entry[2..].try_into().unwrap()))
     };
     assert_eq!(value(3), Some(128), "concurrent streams");
+    assert_eq!(value(4), Some(256 << 10), "the bytes of a body in advance");
     assert_eq!(value(6), Some(32 << 10), "the size of all fields");
     // An idle connection has ended, after a GOAWAY.
     assert!(sent.iter().any(|(kind, _)| *kind == GOAWAY), "{sent:?}");

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use plugbay::Liveness;
 use plugbay_server::{BindError, Role, Server, new_token};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::cli::plugbay;
-use super::support::{Answer, Serving, Setup, ask, host, until};
+use super::support::{Answer, SOON, Serving, Setup, ask, host, until};
 
 /// A setup with a file of tokens, and the tokens of an operator and a viewer.
 struct Tokens {
@@ -119,6 +121,40 @@ async fn new_and_removed_tokens_take_effect_while_the_host_serves() {
     fs::write(tokens.file(), without_ada).unwrap();
     until("ada is gone", || async { status(tokens.operator.clone()).await == 401 }).await;
     assert_eq!(status(tokens.viewer.clone()).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_events_ends_when_its_token_is_revoked() {
+    let tokens = Tokens::new();
+    let serving = tokens.setup().serve().await;
+    let mut stream = TcpStream::connect(serving.admin()).await.unwrap();
+    let head = format!(
+        "GET /v1/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
+        tokens.viewer
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let text = fs::read_to_string(tokens.file()).unwrap();
+    fs::write(tokens.file(), text.lines().next().unwrap()).unwrap();
+    until("bob is gone", || async {
+        send(&serving, "GET", "/v1/session", &tokens.viewer).await.status == 401
+    })
+    .await;
+    serving.deploy("echo.wasm", &plugbay_fixtures::Guest::codec("echo"));
+    // The end of the body, and not of the connection.
+    let mut rest = String::new();
+    let ending = async {
+        while !rest.ends_with("0\r\n\r\n") {
+            let mut bytes = [0; 1024];
+            let read = stream.read(&mut bytes).await.unwrap();
+            assert!(read > 0, "{rest}");
+            rest.push_str(str::from_utf8(&bytes[..read]).unwrap());
+        }
+    };
+    tokio::time::timeout(SOON, ending).await.expect("an end");
+    assert!(!rest.contains("data:"), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
