@@ -3,7 +3,7 @@
 //! # The protocol
 //!
 //! ```text
-//!   UNHEALTHY │ state │ what the state needs
+//!   UNHEALTHY │ HELD │ state │ what the state needs
 //!             │ closed     failures in a row
 //!             │ open       until when, doublings
 //!             │ half-open  episode, probes out, successes, doublings
@@ -32,6 +32,9 @@
 //!
 //! **Health** is a bit beside the breaker's state. It changes without the breaker and the
 //! breaker without it; a call needs both.
+//!
+//! **Held** is a bit of an operator. While it is set no call is admitted, whatever the rest says; calls
+//! that were admitted before end as ever, and count.
 //!
 //! # The collisions
 //!
@@ -189,6 +192,29 @@ impl Guard {
         if self.word().unhealthy { Health::Unhealthy } else { Health::Healthy }
     }
 
+    /// Holds all calls back, or no longer does. Returns whether this changed.
+    pub fn hold(&self, held: bool) -> bool {
+        let set = |word: Word| (word.held != held).then_some((Word { held, ..word }, ()));
+        self.change(set).is_some()
+    }
+
+    /// Whether an operator holds all calls back.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.word().held
+    }
+
+    /// Closes the breaker, whatever it counted. Returns the transition, if it was not closed.
+    pub fn reset(&self) -> Option<Transition> {
+        let reset = |word: Word| {
+            let closed = Breaker::Closed { failures: 0 };
+            let was_closed = matches!(word.breaker, Breaker::Closed { .. });
+            let transition = (!was_closed).then_some(Transition::Closed);
+            (word.breaker != closed).then_some((word.with(closed), transition))
+        };
+        self.change(reset).flatten()
+    }
+
     /// The breaker's state, for people. A breaker whose open time is over is shown as half-open,
     /// though the word changes only with the next call.
     #[must_use]
@@ -232,6 +258,10 @@ impl Guard {
         let mut pass = false;
         let entered = self.change(|word| {
             pass = false;
+            if word.held {
+                refused = AdmissionError::Held;
+                return None;
+            }
             if word.unhealthy {
                 refused = AdmissionError::Unhealthy;
                 return None;

@@ -22,6 +22,9 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AdmissionError {
+    /// An operator holds the plugin's calls back.
+    #[error("an operator holds the plugin's calls back")]
+    Held,
     /// The plugin's health checks fail.
     #[error("the plugin's health checks fail; calls resume when they pass")]
     Unhealthy,
@@ -41,6 +44,7 @@ impl AdmissionError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Unhealthy => "unhealthy",
             Self::Open { .. } => "breaker-open",
             Self::Probing => "breaker-half-open",
@@ -52,7 +56,7 @@ impl AdmissionError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open { wait } => Some(*wait),
-            Self::Unhealthy | Self::Probing => None,
+            Self::Held | Self::Unhealthy | Self::Probing => None,
         }
     }
 }

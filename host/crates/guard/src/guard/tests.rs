@@ -33,6 +33,38 @@ fn duration(transition: Option<Transition>) -> Duration {
 }
 
 #[test]
+fn a_held_guard_admits_nothing_and_goes_on_counting() {
+    let now = Instant::now();
+    let (guard, half_open) = open(rules(), now);
+    assert!(guard.hold(true) && !guard.hold(true) && guard.is_held());
+    // Not even a probe, whatever the breaker and the health say.
+    assert_eq!(guard.admit(half_open).unwrap_err(), AdmissionError::Held);
+    let _ = guard.set_health(Health::Unhealthy);
+    assert_eq!(guard.admit(half_open).unwrap_err(), AdmissionError::Held);
+    let _ = guard.set_health(Health::Healthy);
+    assert!(guard.hold(false));
+    let probe = guard.admit(half_open).unwrap().permit;
+    // A call that was admitted before counts when it ends.
+    guard.hold(true);
+    assert!(matches!(probe.failed(half_open), Some(Transition::Opened { .. })));
+    assert!(guard.is_held() && !guard.is_clear());
+    guard.hold(false);
+    assert!(matches!(guard.state(half_open), BreakerState::Open { .. }));
+}
+
+#[test]
+fn a_reset_closes_whatever_was_counted() {
+    let now = Instant::now();
+    let (guard, _) = open(rules(), now);
+    assert_eq!(guard.reset(), Some(Transition::Closed));
+    assert!(guard.is_clear());
+    assert_eq!((guard.failed(now), guard.failures()), (None, 1));
+    assert_eq!((guard.reset(), guard.is_clear()), (None, true));
+    guard.hold(true);
+    assert_eq!((guard.reset(), guard.is_held()), (None, true), "the hold is another switch");
+}
+
+#[test]
 fn failures_in_a_row_open_it_and_a_success_ends_the_row() {
     let now = Instant::now();
     let guard = Guard::new(rules(), now, 1);
