@@ -460,6 +460,7 @@ fn nothing(config: Arc<Config>) -> PublishedSet {
         number: 0,
         published: SystemTime::now(),
         router: configured_routes(&config),
+        base: Arc::clone(&config),
         config,
         plugins: Table::empty().called("plugin"),
         capabilities: Table::empty().called("capability"),
@@ -473,6 +474,7 @@ fn nothing(config: Arc<Config>) -> PublishedSet {
         pending_restart: Arc::from([]),
         pinned: None,
         history: Arc::from([]),
+        overrides: Arc::default(),
     }
 }
 

@@ -1,5 +1,8 @@
 //! The host, which an application holds.
 
+mod actions;
+mod running_config;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,6 +24,8 @@ use crate::control::{HostState, Liveness, OperatorCommand, RollbackError, Signal
 use crate::metrics::{Collectors, HostCollector};
 use crate::report::{Event, Events, Report};
 use crate::status::Status;
+
+pub use self::running_config::{ConfigValue, RunningConfig};
 
 /// A running set of plugins. Cheap to clone; the last clone to go ends the reconciler.
 ///

@@ -72,8 +72,9 @@ pub use call::{
 };
 pub use change::{Inspection, PlannedPlugin, is_artifact_name};
 pub use config::Config;
-pub use control::{GenerationNumbers, Liveness, RollbackError};
+pub use control::{ActionError, ActionOptions, GenerationNumbers, Liveness, RollbackError};
 pub use host::Host;
+pub use host::{ConfigValue, RunningConfig};
 pub use plugbay_core::codec::Codec;
 pub use plugbay_core::handler::{Handler, Request, Response};
 pub use plugbay_core::kind;
@@ -86,8 +87,9 @@ pub use plugbay_core::{
 };
 pub use plugbay_document::Document;
 pub use plugbay_registry::NotFound;
+pub use report::{Action, ActionReport, CallsLeft, Change, KeyChange, PluginChange, PluginVersion};
 pub use report::{ConfigWarning, Event, Events, Missed, Outcome, Rejected, Report, timestamp};
-pub use set::{CallStatus, HealthStatus, RetryStatus, TrialStatus};
+pub use set::{CallStatus, HealthStatus, Override, RetryStatus, Switch, TrialStatus};
 pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
     RouteStatus, Status,

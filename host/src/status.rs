@@ -19,8 +19,8 @@ use crate::config::PendingRestart;
 use crate::control::{Draining, HostState, other_calls};
 use crate::report::{ConfigWarning, Rejected, timestamp};
 use crate::set::{
-    CallStatus, Generation, HealthStatus, Member, PastGeneration, PublishedSet, RetryStatus,
-    RouteOrigin, Running, Trial, TrialStatus, Wanted, previous,
+    CallStatus, Generation, HealthStatus, Hold, Member, Override, PastGeneration, PublishedSet,
+    RetryStatus, RouteOrigin, Running, Trial, TrialStatus, Wanted, previous,
 };
 
 /// The status of a host, as of one generation.
@@ -61,6 +61,9 @@ pub struct Status {
     pub pending_restart: Vec<PendingRestart>,
     /// The generation that an operator rolled back to, while changes are held back.
     pub pinned: Option<u64>,
+    /// What operators switched over the configuration.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
     /// The generations that can be rolled back to, oldest first; the last one serves.
     pub history: Vec<GenerationStatus>,
     /// The newest of these that differs from the serving one: the default target of a rollback.
@@ -96,6 +99,8 @@ pub enum PluginState {
     BreakerHalfOpen,
     /// The plugin's health checks fail: it gets no calls.
     Unhealthy,
+    /// An operator drains the plugin: it gets no new calls.
+    Drained,
     /// Restarts of the plugin, or of its worker process, did not help, and it is not restarted any
     /// more.
     CrashLoop,
@@ -103,12 +108,13 @@ pub enum PluginState {
 
 impl PluginState {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Running,
         Self::Canary,
         Self::BreakerOpen,
         Self::BreakerHalfOpen,
         Self::Unhealthy,
+        Self::Drained,
         Self::CrashLoop,
     ];
 
@@ -121,6 +127,7 @@ impl PluginState {
             Self::BreakerOpen => "breaker-open",
             Self::BreakerHalfOpen => "breaker-half-open",
             Self::Unhealthy => "unhealthy",
+            Self::Drained => "drained",
             Self::CrashLoop => "crash-loop",
         }
     }
@@ -284,6 +291,7 @@ impl Status {
             draining: draining_versions(&shared.draining),
             pending_restart: published.pending_restart.to_vec(),
             pinned: published.pinned,
+            overrides: published.overrides.list().to_vec(),
             history: history(published),
             previous: default_rollback(published),
         }
@@ -328,6 +336,11 @@ pub(crate) fn state(
     let broken = stats.worker.as_ref().is_some_and(|worker| worker.state == "broken");
     if health.crash_loop.is_some() || broken {
         return PluginState::CrashLoop;
+    }
+    match running.held() {
+        Hold::Draining => return PluginState::Drained,
+        Hold::BreakerOpen => return PluginState::BreakerOpen,
+        Hold::None => {}
     }
     if !health.healthy {
         return PluginState::Unhealthy;

@@ -14,7 +14,7 @@ use super::options::{CallFuture, CallOptions};
 use super::order::ProviderOrder;
 use super::spans;
 use super::tries::{Tries, Turn, blame};
-use crate::set::{Balancing, Capability, Rule, Running, Target, Trial};
+use crate::set::{Balancing, Capability, Hold, Rule, Running, Target, Trial};
 
 /// `Retry-After` of a rejected call where the guard gives no time.
 const SOON: Duration = Duration::from_secs(1);
@@ -277,6 +277,9 @@ impl Running {
         if self.guard.is_clear() {
             return None;
         }
+        if self.guard.is_held() {
+            return Some(self.rejected(AdmissionError::Held));
+        }
         if !self.guard.health().is_healthy() {
             return Some(self.rejected(AdmissionError::Unhealthy));
         }
@@ -309,14 +312,26 @@ impl Running {
     fn rejected(&self, refused: AdmissionError) -> CallError {
         let (kind, wait) = match refused {
             AdmissionError::Unhealthy => (CallErrorKind::Unhealthy, SOON),
+            AdmissionError::Held if self.held() == Hold::Draining => (CallErrorKind::Retired, SOON),
             refused => (CallErrorKind::BreakerOpen, refused.retry_after().unwrap_or(SOON)),
         };
         let message = match self.health.last_error() {
+            _ if refused == AdmissionError::Held => self.held_because().to_owned(),
             Some(error) if kind == CallErrorKind::Unhealthy => format!("{refused}: {error}"),
             _ => refused.to_string(),
         };
         self.figures.tally.failed(kind.reason());
         CallError::new(kind, message).of(&self.label).retry_after(wait)
+    }
+
+    /// Why an operator holds its calls back, for the caller.
+    fn held_because(&self) -> &'static str {
+        match self.held() {
+            Hold::Draining => "an operator drains the plugin: it gets no new calls",
+            Hold::BreakerOpen | Hold::None => {
+                "an operator opened the plugin's breaker: it gets no calls until it is reset"
+            }
+        }
     }
 
     /// Records the result of a call in the guard and in the tally.

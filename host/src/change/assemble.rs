@@ -37,7 +37,12 @@ pub(crate) fn is_same<'m>(
 }
 
 /// Assembles the next generation from members that do not clash.
-pub(crate) fn assemble(before: &Generation, config: &Arc<Config>, settled: Settled) -> Generation {
+pub(crate) fn assemble(
+    before: &Generation,
+    base: &Arc<Config>,
+    config: &Arc<Config>,
+    settled: Settled,
+) -> Generation {
     let Settled { members, router } = settled;
     let mut offered: BTreeMap<String, Vec<Offered>> = BTreeMap::new();
     for member in members.values() {
@@ -53,6 +58,7 @@ pub(crate) fn assemble(before: &Generation, config: &Arc<Config>, settled: Settl
         number: before.number + 1,
         published: SystemTime::now(),
         config: Arc::clone(config),
+        base: Arc::clone(base),
         plugins: table("plugin", members),
         capabilities: table("capability", capabilities),
         router,

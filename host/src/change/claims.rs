@@ -291,6 +291,16 @@ fn may_share(config: &Config, key: &CapabilityKey, one: &str, other: &str) -> bo
     listed(one) && listed(other)
 }
 
+/// The routes of these plugins with a configuration. Plugins that clash get none.
+pub(crate) fn routes_of(config: &Config, plugins: &[Wanted]) -> Router {
+    let mut claims = Claims::new(config);
+    for wanted in plugins {
+        // A clash is reported where it is decided.
+        let _ = claims.claim(&Claim::of_wanted(wanted));
+    }
+    claims.router
+}
+
 /// The routes of the configuration, which was checked for clashes.
 pub(crate) fn configured_routes(config: &Config) -> Router {
     let mut router = Router::default();

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::prepare::{Key, key_of};
-use crate::set::{Generation, PastGeneration};
+use crate::set::{Generation, Overrides, PastGeneration};
 
 /// The generations that can be rolled back to; the newest is the one that serves.
 #[derive(Default)]
@@ -14,8 +14,13 @@ impl History {
     /// Remembers a published generation and at most `most` before it, and forgets older ones. A
     /// generation that serves the same as the one before replaces it: repeated restarts of a plugin
     /// must not push out the generation to roll back to.
-    pub(crate) fn keep(&mut self, generation: &Generation, most: usize) {
-        let mut past = PastGeneration::of(generation);
+    pub(crate) fn keep(
+        &mut self,
+        generation: &Generation,
+        overrides: &Arc<Overrides>,
+        most: usize,
+    ) {
+        let mut past = PastGeneration::of(generation, overrides);
         if let Some(last) = self.0.pop_back_if(|last| last.serves_as(&past)) {
             past.first = last.first;
         }

@@ -18,6 +18,7 @@
 //! | `start` | carries out the plan, and collects the members of the next set |
 //! | `trials` | which version is on trial, by which rules, and the result |
 //! | `assemble` | assembles a generation |
+//! | `difference` | what differs between two sets |
 //! | `history` | the last generations, for rollback |
 //! | `warnings` | parts of a configuration that have no effect |
 //! | `inspect` | inspects files, for `inspect` and `check` |
@@ -26,6 +27,7 @@ mod assemble;
 mod catch_panic;
 mod claims;
 mod desired;
+mod difference;
 pub(crate) mod folder;
 mod history;
 mod inspect;
@@ -43,6 +45,7 @@ pub(crate) use self::assemble::{assemble, is_same};
 pub(crate) use self::catch_panic::{CatchPanic, Runtimes};
 pub(crate) use self::claims::{configured_routes, settle};
 pub(crate) use self::desired::{Desired, is_disabled, resolve, violated};
+pub(crate) use self::difference::{SetView, version_of};
 pub use self::folder::is_artifact_name;
 pub(crate) use self::history::History;
 pub use self::inspect::{Inspection, PlannedPlugin};

@@ -1,6 +1,7 @@
 //! Prepares artifacts and starts plugins from them: one at a time, and without state.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use std::time::{Instant, SystemTime};
 
 use plugbay_core::{
@@ -144,6 +145,7 @@ impl Ready {
             code_size: self.prepared.code_size(),
             started: SystemTime::now(),
             guard: guard(&identity.policy.protection),
+            holds: AtomicU8::default(),
             figures,
             health: HealthRecord::default(),
             shutdown: Shutdown::default(),

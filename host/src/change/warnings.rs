@@ -48,7 +48,8 @@ fn sections(
     generation: &Generation,
     known: &BTreeSet<String>,
 ) -> impl Iterator<Item = ConfigWarning> {
-    let sections = generation.config.plugins.iter();
+    // What an operator switched is no section of the file.
+    let sections = generation.base.plugins.iter();
     sections
         .filter(|(name, settings)| {
             settings.artifact.is_none()

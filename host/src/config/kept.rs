@@ -29,6 +29,14 @@ pub(crate) fn keep(cache: &Path, file: &Path, text: &str) -> io::Result<()> {
     if fs::read_to_string(&place).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
+    write(&place, text)
+}
+
+/// Writes a file in place of another one, readable for the host's user only.
+///
+/// # Errors
+/// If the folder cannot be written to. Then what was there before stays.
+pub(crate) fn write(place: &Path, text: &str) -> io::Result<()> {
     let temporary = place.with_extension(format!("{}.tmp", std::process::id()));
     let mut options = File::options();
     options.write(true).create(true).truncate(true);
@@ -39,7 +47,7 @@ pub(crate) fn keep(cache: &Path, file: &Path, text: &str) -> io::Result<()> {
         // A rename must not become permanent before the text does.
         file.sync_all()
     });
-    written.and_then(|()| fs::rename(&temporary, &place)).inspect_err(|_| {
+    written.and_then(|()| fs::rename(&temporary, place)).inspect_err(|_| {
         // It may not exist.
         let _ = fs::remove_file(&temporary);
     })

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use super::check::relations;
 use super::file::{SETTLE, Seen, Stamp};
+use super::flat::Origins;
 use super::kept;
 use super::problem::error::{ConfigError, ConfigSource, Problem, ProblemKind};
 use super::problem::report::Report;
@@ -239,7 +240,24 @@ impl Layers {
         }
     }
 
-    fn load_here(&self) -> Result<Config, ConfigError> {
+    /// Where the values of this configuration come from.
+    pub(crate) fn origins(&self) -> Origins {
+        // What cannot be read has no origins: it is refused where it is loaded.
+        let origins = || self.merged().map(|(root, sources)| Origins::of(&root, &sources));
+        on_deep_stack(origins).ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// The merged tree, without its mistakes.
+    fn merged(&self) -> Result<(Table, Sources), ConfigError> {
+        let (sources, env, flags) = self.sources()?;
+        let mut report = Report::new(&sources);
+        let mut root = parse(&sources.0[FILE].text, &mut report).unwrap_or_default();
+        overlay::apply(env.into_iter().chain(flags).collect(), &mut root, &mut report);
+        Ok((root, sources))
+    }
+
+    /// The text of the file, and the variables and flags over it.
+    fn sources(&self) -> Result<(Sources, Vec<Pair>, Vec<Pair>), ConfigError> {
         let text = match &self.file {
             Text::None => String::new(),
             Text::Given { text, .. } => text.clone(),
@@ -249,6 +267,11 @@ impl Layers {
         let mut sources = Sources(vec![Source { origin, text }]);
         let env = overlay::variables(&self.env, &keys::IN_ENVIRONMENT, &mut sources);
         let flags = overlay::flags(&self.flags, &mut sources);
+        Ok((sources, env, flags))
+    }
+
+    fn load_here(&self) -> Result<Config, ConfigError> {
+        let (sources, env, flags) = self.sources()?;
         let mut report = Report::new(&sources);
 
         let Some(mut root) = parse(&sources.0[FILE].text, &mut report) else {

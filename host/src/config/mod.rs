@@ -22,6 +22,7 @@
 //! | `section` | [`Config`] and its sections |
 //! | `check` | checks between sections, and changes that need a restart |
 //! | `file`, `text` | files that change while they are read; the text of the configuration file |
+//! | `flat` | a configuration as keys and values, and where each value comes from |
 //! | `kept` | the text of the file that was last in force, kept in the cache folder |
 //! | `layers` | the builder: file, environment and flags become one [`Config`] |
 //! | [`schema`] | a plugin's own config against the schema that it declares |
@@ -29,6 +30,7 @@
 
 mod check;
 pub(crate) mod file;
+mod flat;
 pub(crate) mod kept;
 pub(crate) mod layers;
 mod problem;
@@ -44,6 +46,8 @@ mod tests;
 pub use plugbay_registry::migrate;
 
 pub use self::check::restart::PendingRestart;
+pub use self::flat::Origin;
+pub(crate) use self::flat::{Origins, flat};
 pub use self::layers::Layers;
 pub use self::problem::error::{ConfigError, ConfigSource, Excerpt, Problem, ProblemKind};
 pub(crate) use self::problem::secret::without_secrets;

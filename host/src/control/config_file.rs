@@ -13,7 +13,7 @@ use crate::config::file::{SETTLE, Seen, Stamp};
 use crate::config::kept;
 use crate::config::layers::Start;
 use crate::config::text::{self, FileText};
-use crate::config::{Config, ConfigError, Layers};
+use crate::config::{Config, ConfigError, Layers, Origins};
 
 /// The layers of a configuration, of which the file may change.
 #[derive(Debug)]
@@ -143,23 +143,40 @@ impl ConfigFile {
         }
     }
 
+    /// Where the values of the configuration in force come from.
+    pub(crate) fn origins(&self) -> Origins {
+        match (self.layers.path(), &self.in_force) {
+            (Some(path), Some(version)) => {
+                self.layers.clone().text(version.text.as_str(), path).origins()
+            }
+            _ => self.layers.origins(),
+        }
+    }
+
     /// Notes that the configuration that was read last is in force, and keeps its text in the cache
     /// folder, if the layers say so.
-    pub(crate) fn adopt(&mut self, cache: &Path) {
+    ///
+    /// Returns whether its text differs from the one that was in force before.
+    pub(crate) fn adopt(&mut self, cache: &Path) -> bool {
+        let mut is_new = false;
         if let Some(latest) = self.latest.take() {
             let is_same = self.in_force.as_ref().is_some_and(|it| it.text == latest.text);
+            is_new = !is_same;
             self.is_kept &= is_same;
             self.in_force = Some(latest);
         }
-        let (Some(path), Some(version)) = (self.layers.path(), &self.in_force) else { return };
+        let (Some(path), Some(version)) = (self.layers.path(), &self.in_force) else {
+            return is_new;
+        };
         if self.is_kept || !self.layers.keeps_last() || cache.as_os_str().is_empty() {
-            return;
+            return is_new;
         }
         match kept::keep(cache, path, &version.text) {
             Ok(()) => self.is_kept = true,
             // The host warns of a cache that it cannot use; the next reconciliation tries again.
             Err(error) => tracing::debug!(%error, "cannot keep the configuration in the cache"),
         }
+        is_new
     }
 }
 

@@ -12,6 +12,8 @@
 //! | `watching` | keeps the files of the configuration watched, and reports a watcher that is lost |
 //! | `reconcile` | the only writer: one reconciliation after the other |
 //! | `reload_span` | the span of a reconciliation, for a trace |
+//! | `action` | the actions of operators; `reconcile/act` carries them out |
+//! | `overrides_file` | keeps what operators switched over a restart of the host |
 //! | `callers` | answers the callers of a reload once their artifacts are prepared |
 //! | `leaving` | keeps a plugin whose file is gone while new files are prepared, one of which may replace it |
 //! | `publish` | publishes the next set by one atomic store |
@@ -22,6 +24,7 @@
 //! | `rollback` | why a rollback failed |
 //! | `shared` | the state that these share with the host's handles |
 
+mod action;
 mod callers;
 mod canary;
 mod config_file;
@@ -29,6 +32,7 @@ mod drain;
 mod health;
 mod leaving;
 mod liveness;
+mod overrides_file;
 #[cfg(feature = "watch")]
 mod places;
 mod publish;
@@ -45,6 +49,8 @@ mod unwatched;
 mod watch;
 mod watching;
 
+pub(crate) use self::action::ActionRequest;
+pub use self::action::{ActionError, ActionOptions};
 pub(crate) use self::config_file::ConfigFile;
 pub(crate) use self::drain::{Draining, other_calls};
 pub use self::liveness::Liveness;

@@ -16,11 +16,13 @@ use crate::call::GenerationServices;
 use crate::change::{History, StartedPlugin, assemble, is_same, settle, trial_outcome, violated};
 use crate::config::{Config, PendingRestart};
 use crate::report::{Outcome, Rejected, Rejection, Report};
-use crate::set::{Generation, Member, PublishedSet, Running, shut_down};
+use crate::set::{Generation, Member, Overrides, PublishedSet, Running, shut_down};
 
 /// The set that one reconciliation wants to publish.
 pub(crate) struct NextSet<'a> {
+    /// In force: `base` with what operators switched.
     pub(crate) config: &'a Arc<Config>,
+    pub(crate) base: &'a Arc<Config>,
     /// In order of precedence.
     pub(crate) members: Vec<Member>,
     pub(crate) started: Vec<StartedPlugin>,
@@ -29,6 +31,8 @@ pub(crate) struct NextSet<'a> {
     pub(crate) pinned: Option<u64>,
     /// The configuration file.
     pub(crate) source: Option<PathBuf>,
+    /// Whether it is published even if it differs in nothing: then it is known which calls began before.
+    pub(crate) renew: bool,
 }
 
 /// Stores sets to the cell. There is one publisher, on the reconciler's thread.
@@ -44,6 +48,8 @@ pub(crate) struct Publisher {
     held: Option<Vec<Rejected>>,
     /// The configuration that the process started with: keys that need a restart have its values.
     booted: Arc<Config>,
+    /// What operators switched.
+    overrides: Arc<Overrides>,
     /// The reconciliation, if its spans are recorded.
     cause: Option<Arc<Correlation>>,
 }
@@ -57,6 +63,7 @@ impl Publisher {
             restart_failures: Vec::new(),
             held: None,
             booted,
+            overrides: Arc::default(),
             cause: None,
         }
     }
@@ -64,6 +71,11 @@ impl Publisher {
     /// Sets the reconciliation that sets are published for, if its spans are recorded.
     pub(crate) fn set_cause(&mut self, cause: Option<Arc<Correlation>>) {
         self.cause = cause;
+    }
+
+    /// Sets what operators switched, for the sets that are published next.
+    pub(crate) fn set_overrides(&mut self, overrides: &Arc<Overrides>) {
+        self.overrides = Arc::clone(overrides);
     }
 
     /// The generations that can be rolled back to.
@@ -118,15 +130,15 @@ impl Publisher {
     }
 
     fn publish_next(&mut self, before: &Arc<PublishedSet>, set: NextSet<'_>) -> Report {
-        let NextSet { config, members, started, mut refused, pinned, source } = set;
+        let NextSet { config, base, members, started, mut refused, pinned, source, renew } = set;
         let running = &before.generation;
         // Most reconciliations find nothing new, and members that serve together do not clash.
-        let unchanged = before.pinned == pinned && started.is_empty();
+        let unchanged = before.pinned == pinned && started.is_empty() && !renew;
         if unchanged && is_same(running, config, members.iter()) {
             return self.publish_rejected(before, config, refused, pinned);
         }
         let settled = settle(running, config, members, &mut refused);
-        let generation = assemble(running, config, settled);
+        let generation = assemble(running, base, config, settled);
         let serves = |fresh: &StartedPlugin| generation.holds(&fresh.running);
         let (started, unused): (Vec<StartedPlugin>, Vec<StartedPlugin>) =
             started.into_iter().partition(serves);
@@ -134,7 +146,7 @@ impl Publisher {
             |all: &[StartedPlugin]| all.iter().for_each(|fresh| shut_down(&fresh.running));
         end_all(&unused);
         let same = is_same(running, config, generation.plugins.iter().map(|(_, member)| member));
-        if before.pinned == pinned && same {
+        if before.pinned == pinned && same && !renew {
             return self.publish_rejected(before, config, refused, pinned);
         }
         let present = |what: &str| match what.strip_prefix("plugin:") {
@@ -160,14 +172,18 @@ impl Publisher {
             rejected: rejected.into(),
             pending_restart: pending.into(),
             pinned,
+            overrides: Arc::clone(&self.overrides),
             history: {
-                self.history.keep(&generation, config.host.history as usize);
+                let most = config.host.history as usize;
+                self.history.keep(&generation, &self.overrides, most);
                 self.history.list()
             },
         });
         // Before they serve: a call that is counted is also shown.
         for fresh in &started {
             self.shared.ledger.add(&fresh.running);
+            let hold = self.overrides.hold(&fresh.running.identity.name);
+            fresh.running.hold(hold);
         }
         if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
             end_all(&started);
@@ -238,7 +254,7 @@ impl Publisher {
         }
     }
 
-    /// Keeps the current generation, and publishes changed rejections and pins.
+    /// Keeps the current generation, and publishes changed rejections, pins and overrides.
     pub(crate) fn publish_rejected(
         &mut self,
         before: &Arc<PublishedSet>,
@@ -253,6 +269,7 @@ impl Publisher {
         if *before.rejected != *rejected
             || *before.pending_restart != *pending
             || before.pinned != pinned
+            || before.overrides != self.overrides
         {
             self.shared.cell.store(Arc::new(PublishedSet {
                 generation: Arc::clone(&before.generation),
@@ -260,6 +277,7 @@ impl Publisher {
                 rejected: rejected.clone().into(),
                 pending_restart: pending.into(),
                 pinned,
+                overrides: Arc::clone(&self.overrides),
                 history: Arc::clone(&before.history),
             }));
         }

@@ -5,6 +5,7 @@
 //! ([`publish`](super::publish)). A plugin that fails keeps its last good version and is listed as
 //! rejected.
 
+mod act;
 mod desire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use plugbay_core::{Artifact, Correlation, Reason, Refusal, Source};
 
 use super::callers::Callers;
 use super::leaving::Leaving;
+use super::overrides_file::OverridesFile;
 use super::publish::{NextSet, Publisher};
 use super::reload_span::ReloadSpan;
 use super::restarts::Restarter;
@@ -29,8 +31,8 @@ use crate::change::{
 };
 use crate::config::Config;
 use crate::config::file::SETTLE;
-use crate::report::{Outcome, Rejection, Report};
-use crate::set::{PastGeneration, PublishedSet, Wanted, shut_down};
+use crate::report::{ConfigWarning, Outcome, Rejection, Report};
+use crate::set::{Overrides, PastGeneration, PublishedSet, Wanted, shut_down};
 
 /// The reconciler's state. It lives on one thread.
 pub(crate) struct Reconciler {
@@ -63,6 +65,9 @@ pub(crate) struct Reconciler {
     warned: (u64, BTreeSet<String>),
     callers: Callers,
     leaving: Leaving,
+    /// What operators switched.
+    overrides: Arc<Overrides>,
+    overrides_file: OverridesFile,
     /// This reconciliation, if its spans are recorded.
     cause: Option<Arc<Correlation>>,
 }
@@ -76,6 +81,13 @@ impl Reconciler {
         given: Vec<Artifact>,
         linked: Vec<Artifact>,
     ) -> Self {
+        let names = source.file().unwrap_or(&config.host.plugins);
+        let overrides_file = OverridesFile::in_cache(&config.host.cache, names);
+        let overrides = overrides_file.read().unwrap_or_else(|message| {
+            shared.journal.note_now(Outcome::OverridesFile { message });
+            Overrides::default()
+        });
+        shared.set_origins(Arc::clone(&config), source.origins());
         Self {
             publisher: Publisher::new(Arc::clone(&shared), Arc::clone(&config)),
             restarter: Restarter::new(Arc::clone(&shared)),
@@ -88,6 +100,8 @@ impl Reconciler {
             warned: (0, BTreeSet::new()),
             callers: Callers::default(),
             leaving: Leaving::default(),
+            overrides: Arc::new(overrides),
+            overrides_file,
             cause: None,
             shared,
             source,
@@ -122,10 +136,13 @@ impl Reconciler {
             let timer = if hurried { soon } else { slow };
             match signals.wait(self.config.host.debounce, timer, || self.store.batch()) {
                 Wake::Stop => return,
-                Wake::Reconcile { replies, commands, timed_out } => {
+                Wake::Reconcile { replies, commands, actions, timed_out } => {
                     for (command, reply) in commands {
                         // The caller may have stopped waiting.
                         let _ = reply.send(self.execute(command));
+                    }
+                    for (request, reply) in actions {
+                        let _ = reply.send(self.act(&request));
                     }
                     let retry = match replies.is_empty() {
                         false => Retry::All,
@@ -202,7 +219,12 @@ impl Reconciler {
             return;
         }
         self.warned = (number, self.found.clone());
-        let warnings = warnings(&published.generation, &self.found, &self.reserved);
+        let mut warnings = warnings(&published.generation, &self.found, &self.reserved);
+        let weights = published.overrides.without_effect(&published.generation.base);
+        warnings.extend(weights.map(|(it, why)| {
+            let key = format!("capabilities.{:?}.weights", it.on);
+            ConfigWarning::new(key, format!("what an operator set has no effect: {why}"))
+        }));
         self.shared.set_warnings(warnings);
     }
 
@@ -214,11 +236,13 @@ impl Reconciler {
         refused.extend(rolled_back);
         let set = NextSet {
             config: &published.generation.config,
+            base: &published.generation.base,
             members,
             started: Vec::new(),
             refused,
             pinned: published.pinned,
             source: self.source.file().map(Path::to_owned),
+            renew: false,
         };
         Some(self.publisher.publish(&published, set))
     }
@@ -239,11 +263,13 @@ impl Reconciler {
         }
         let set = NextSet {
             config: &running.config,
+            base: &running.base,
             members: next.members,
             started: next.started,
             refused: self.publisher.refused().to_vec(),
             pinned: published.pinned,
             source: self.source.file().map(Path::to_owned),
+            renew: false,
         };
         Some(self.publisher.publish(&published, set))
     }
@@ -264,7 +290,10 @@ impl Reconciler {
                         known: GenerationNumbers(known),
                     });
                 };
-                (Some(number), self.pinned.replace(past))
+                // Calls that an operator holds back stay held back.
+                let overrides = Arc::new(past.overrides.in_generation(&self.in_force()));
+                let past = PastGeneration { overrides, ..PastGeneration::clone(&past) };
+                (Some(number), self.pinned.replace(Arc::new(past)))
             }
         };
         let report = self.reconcile(Retry::All);
@@ -298,13 +327,20 @@ impl Reconciler {
         let published = self.shared.cell.load();
         let running = &published.generation;
         (self.unsettled, self.config_unsettled) = (false, false);
-        let (config, mut desired) = match self.pinned.clone() {
+        let (base, config, mut desired) = match self.pinned.clone() {
             Some(past) => {
                 self.set_pending(BTreeMap::new());
-                (Arc::clone(&past.config), Desired::of(past.wanted.clone()))
+                let (wanted, config) = act::pinned_set(&past, &past.overrides);
+                (Arc::clone(&past.base), config, Desired::of(wanted))
             }
-            None => self.desire(running, retry, &mut refused),
+            None => {
+                let overrides = Arc::clone(&self.overrides);
+                let found = self.desire(running, retry, &mut refused, &overrides);
+                self.adopt_overrides(&found.0);
+                found
+            }
         };
+        self.publisher.set_overrides(&self.in_force());
         if self.shared.is_stopped() {
             // The host stops: nothing is started.
             return published.unchanged();
@@ -374,12 +410,21 @@ impl Reconciler {
         refused.extend(rolled_back);
         let pinned = self.pinned.as_ref().map(|past| past.number);
         let Next { members, started, .. } = next;
-        let set = NextSet { config: &config, members, started, refused, pinned, source };
+        let set = NextSet {
+            config: &config,
+            base: &base,
+            members,
+            started,
+            refused,
+            pinned,
+            source,
+            renew: false,
+        };
         let report = self.publisher.publish(&published, set);
         if !report.rejected.iter().any(|it| it.reason == Reason::Migration) {
-            self.config = config;
-            if self.pinned.is_none() {
-                self.source.adopt(&self.config.host.cache);
+            self.config = base;
+            if self.pinned.is_none() && self.source.adopt(&self.config.host.cache) {
+                self.shared.set_origins(Arc::clone(&self.config), self.source.origins());
             }
         }
         report

@@ -14,7 +14,7 @@ use super::config_file::ConfigFile;
 use super::drain::Draining;
 use super::liveness::Liveness;
 use super::signal::Signal;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Origins};
 use crate::report::{ConfigWarning, HostCounts, Journal, Outcome};
 use crate::set::{Cell, Ledger, Running};
 
@@ -34,10 +34,19 @@ impl ConfigLoader {
     }
 
     /// Notes that the configuration that was read last is in force.
-    pub(crate) fn adopt(&mut self, cache: &Path) {
+    /// Returns whether its text is a new one.
+    pub(crate) fn adopt(&mut self, cache: &Path) -> bool {
         match self {
-            Self::Fixed(_) => {}
+            Self::Fixed(_) => false,
             Self::Layers(file) => file.adopt(cache),
+        }
+    }
+
+    /// Where the values of the configuration in force come from.
+    pub(crate) fn origins(&self) -> Origins {
+        match self {
+            Self::Fixed(config) => Origins::of_application(config),
+            Self::Layers(file) => file.origins(),
         }
     }
 
@@ -70,6 +79,8 @@ pub(crate) struct HostState {
     /// Why changes of files are not seen at once.
     watch_error: Mutex<Option<String>>,
     warnings: Mutex<Vec<ConfigWarning>>,
+    /// The configuration that was read last and taken over, and where its values come from.
+    origins: Mutex<(Arc<Config>, Arc<Origins>)>,
     signal: Signal,
     pub(crate) liveness: Liveness,
 }
@@ -97,6 +108,7 @@ impl HostState {
             preparing: Mutex::default(),
             watch_error: Mutex::default(),
             warnings: Mutex::default(),
+            origins: Mutex::default(),
             signal,
             liveness,
         })
@@ -164,6 +176,17 @@ impl HostState {
         for warning in warnings.into_iter().filter(|it| !before.contains(it)) {
             self.journal.note(self.number(), Outcome::ConfigWarning(warning));
         }
+    }
+
+    /// The configuration that was read last and taken over, and where its values come from.
+    pub(crate) fn origins(&self) -> (Arc<Config>, Arc<Origins>) {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets where the values of the configuration come from.
+    pub(crate) fn set_origins(&self, config: Arc<Config>, origins: Origins) {
+        let mut current = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = (config, Arc::new(origins));
     }
 
     /// Wakes the reconciler after `wait`.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::action::{ActionError, ActionRequest};
 use super::rollback::RollbackError;
 use crate::change::Batch;
-use crate::report::Report;
+use crate::report::{ActionReport, Report};
 
 /// For how many quiet periods a steady stream of events can delay a reconciliation.
 const MAX_QUIET_PERIODS: u32 = 10;
@@ -25,6 +26,7 @@ pub(crate) struct Signal {
 struct Pending {
     replies: Vec<oneshot::Sender<Report>>,
     commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
+    actions: Vec<(ActionRequest, oneshot::Sender<ActionResult>)>,
     /// Whether something may have changed since the last reconciliation.
     changed: bool,
     /// Whether the reconciler is stopped: then requests fail at once.
@@ -37,6 +39,7 @@ impl Pending {
     fn stop(&mut self) -> bool {
         self.replies.clear();
         self.commands.clear();
+        self.actions.clear();
         !std::mem::replace(&mut self.stopped, true)
     }
 }
@@ -53,6 +56,9 @@ pub(crate) enum OperatorCommand {
 /// The result of a command.
 pub(crate) type CommandResult = Result<Report, RollbackError>;
 
+/// The result of an action.
+pub(crate) type ActionResult = Result<ActionReport, ActionError>;
+
 /// The receiving end, which the reconciler holds.
 pub(crate) struct Signals {
     woken: Receiver<()>,
@@ -67,6 +73,8 @@ pub(crate) enum Wake {
         replies: Vec<oneshot::Sender<Report>>,
         /// The commands to execute, and the callers that wait for their results.
         commands: Vec<(OperatorCommand, oneshot::Sender<CommandResult>)>,
+        /// The actions to take, and the callers that wait for their results.
+        actions: Vec<(ActionRequest, oneshot::Sender<ActionResult>)>,
         /// Whether the rescan timer ran out: then transient failures are tried again.
         timed_out: bool,
     },
@@ -124,6 +132,18 @@ impl Signal {
         done
     }
 
+    /// Asks for an action without delay, and returns its result; fails once the reconciler is stopped.
+    pub(crate) fn act(&self, request: ActionRequest) -> oneshot::Receiver<ActionResult> {
+        let (reply, done) = oneshot::channel();
+        let mut pending = self.lock();
+        if !pending.stopped {
+            pending.actions.push((request, reply));
+        }
+        drop(pending);
+        self.notify();
+        done
+    }
+
     /// Stops the reconciler: a running reconciliation is given up at its next step, and publishes
     /// nothing. Returns whether the reconciler was not stopped before.
     pub(crate) fn stop(&self) -> bool {
@@ -167,6 +187,7 @@ impl Signals {
             }
             let replies = std::mem::take(&mut pending.replies);
             let commands = std::mem::take(&mut pending.commands);
+            let actions = std::mem::take(&mut pending.actions);
             let has_changed = std::mem::take(&mut pending.changed);
             drop(pending);
             if has_changed {
@@ -181,9 +202,9 @@ impl Signals {
             };
             let timed_out = now >= end;
             let is_quiet = changed.is_some_and(|(until, _)| now >= until);
-            let requested = !replies.is_empty() || !commands.is_empty();
+            let requested = !replies.is_empty() || !commands.is_empty() || !actions.is_empty();
             if timed_out || requested || is_ready || is_quiet {
-                return Wake::Reconcile { replies, commands, timed_out };
+                return Wake::Reconcile { replies, commands, actions, timed_out };
             }
             let until = [Some(end), held, changed.map(|it| it.0)].into_iter().flatten().min();
             let until = until.unwrap_or(end);

@@ -2,6 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `action`, `change` | what operators can do, and what it changes |
 //! | `outcome` | the [`Outcome`] of each step of a change |
 //! | `sentence` | the sentence for each outcome |
 //! | `journal` | sends outcomes to the log and to all subscribers |
@@ -11,6 +12,8 @@
 //! | `summary` | the report of one reconciliation |
 //! | `time`, [`timestamp`] | durations and points in time, as reports write them |
 
+mod action;
+mod change;
 mod counts;
 mod journal;
 mod outcome;
@@ -21,6 +24,8 @@ mod time;
 pub mod timestamp;
 mod warning;
 
+pub use self::action::{Action, ActionReport, CallsLeft};
+pub use self::change::{Change, KeyChange, PluginChange, PluginVersion};
 pub(crate) use self::counts::{
     HostCounts, PreparationOutcome, RegisterOutcome, ReloadOutcome, WordCounts,
 };

@@ -4,6 +4,7 @@ use plugbay_core::{CallError, Notice, Reason};
 use plugbay_guard::{Health, Transition};
 use serde::{Deserialize, Serialize};
 
+use super::action::Action;
 use super::time::millis;
 use super::warning::ConfigWarning;
 
@@ -177,6 +178,30 @@ pub enum Outcome {
     },
     /// Changes of files and configuration are applied again.
     Resumed,
+    /// An operator acted on a plugin, or on the providers of a capability.
+    Operator {
+        /// The action.
+        action: Action,
+        /// The plugin or the capability.
+        on: String,
+        /// Who.
+        by: String,
+        /// What it sets, such as weights; empty if the action says it all.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        sets: String,
+    },
+    /// The configuration says what an operator had switched: the override is dropped.
+    OverrideDropped {
+        /// The plugin or the capability.
+        on: String,
+        /// The override's word.
+        switch: String,
+    },
+    /// The file that keeps overrides over a restart of the host cannot be written or read.
+    OverridesFile {
+        /// The file, what was expected and found, and what to do.
+        message: String,
+    },
     /// A new configuration is in force.
     Configured,
     /// The host started, its configuration file is refused, and the configuration that was last in
@@ -233,6 +258,20 @@ impl Outcome {
             Self::CanaryRolledBack { .. } => "canary-rolled-back",
             Self::RolledBack { .. } => "rolled-back",
             Self::Resumed => "resumed",
+            Self::Operator { action, .. } => match action {
+                Action::Reload => "operator-reload",
+                Action::Rollback => "operator-rollback",
+                Action::Resume => "operator-resume",
+                Action::Enable => "operator-enable",
+                Action::Disable => "operator-disable",
+                Action::Restart => "operator-restart",
+                Action::Drain => "operator-drain",
+                Action::BreakerOpen => "operator-breaker-open",
+                Action::BreakerReset => "operator-breaker-reset",
+                Action::Weights => "operator-weights",
+            },
+            Self::OverrideDropped { .. } => "override-dropped",
+            Self::OverridesFile { .. } => "overrides-file",
             Self::Configured => "configured",
             Self::LastConfig { .. } => "last-config",
             Self::ConfigWarning(_) => "config-warning",
@@ -288,7 +327,11 @@ impl Outcome {
             | Self::CanaryEnded { plugin, .. }
             | Self::CanaryRolledBack { plugin, .. } => Some(plugin),
             Self::Rejected { plugin, .. } => plugin.as_deref(),
-            Self::Recovered { .. }
+            Self::Operator { action: Action::Weights, .. } => None,
+            Self::Operator { on, .. } => Some(on),
+            Self::OverrideDropped { .. }
+            | Self::OverridesFile { .. }
+            | Self::Recovered { .. }
             | Self::Published { .. }
             | Self::RolledBack { .. }
             | Self::Resumed
@@ -327,6 +370,7 @@ impl Outcome {
                 | Self::CanaryRolledBack { .. }
                 | Self::WatchLost { .. }
                 | Self::LastConfig { .. }
+                | Self::OverridesFile { .. }
                 | Self::ConfigWarning(_)
         )
     }

@@ -83,6 +83,14 @@ impl fmt::Display for Outcome {
                 )
             }
             Self::Resumed => write!(f, "applying changes again"),
+            Self::Operator { action, on, by, sets } => {
+                write!(f, "{by} asked for {action} of {on}")?;
+                if sets.is_empty() { Ok(()) } else { write!(f, ": {sets}") }
+            }
+            Self::OverrideDropped { on, switch } => {
+                write!(f, "the configuration says of {on} what an operator had switched: {switch}")
+            }
+            Self::OverridesFile { message } => write!(f, "overrides: {message}"),
             Self::Configured => write!(f, "the new configuration is in force"),
             Self::LastConfig { source, message } => write!(
                 f,

@@ -16,7 +16,10 @@ use crate::config::Config;
 pub(crate) struct Generation {
     pub(crate) number: u64,
     pub(crate) published: SystemTime,
+    /// In force: the configuration with what operators switched.
     pub(crate) config: Arc<Config>,
+    /// The configuration without that.
+    pub(crate) base: Arc<Config>,
     pub(crate) plugins: Table<Member>,
     /// By `kind:name`.
     pub(crate) capabilities: Table<Capability>,

@@ -49,6 +49,8 @@ impl Member {
 /// The condition of a version, by its guard.
 pub(crate) fn condition(running: &Running, now: Instant) -> Condition {
     match running.guard.state(now) {
+        // An operator's hold says nothing about the version, and holds both versions of a trial.
+        _ if running.guard.is_held() => Condition::Held,
         _ if !running.guard.health().is_healthy() => Condition::Unhealthy,
         BreakerState::Closed => Condition::Serving,
         BreakerState::Open { .. } | BreakerState::HalfOpen => Condition::BreakerOpen,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::generation::Generation;
 use super::offer::{Offer, Wanted};
+use super::overrides::Overrides;
 use crate::config::Config;
 
 /// The content of an earlier generation, with all that is needed to publish it again.
@@ -14,7 +15,11 @@ pub(crate) struct PastGeneration {
     /// The first of the consecutive generations before it that served the same.
     pub(crate) first: u64,
     pub(crate) published: SystemTime,
+    /// With what operators had switched.
     pub(crate) config: Arc<Config>,
+    /// Without that.
+    pub(crate) base: Arc<Config>,
+    pub(crate) overrides: Arc<Overrides>,
     pub(crate) wanted: Vec<Wanted>,
 }
 
@@ -25,7 +30,7 @@ impl PastGeneration {
         self.config == other.config && identities.eq(other.wanted.iter().map(|it| &it.identity))
     }
 
-    pub(crate) fn of(generation: &Generation) -> Self {
+    pub(crate) fn of(generation: &Generation, overrides: &Arc<Overrides>) -> Self {
         let wanted = generation.plugins.iter().map(|(_, member)| {
             let offer = Offer { source: member.source.clone(), ..member.running.offer.clone() };
             Wanted { identity: member.running.identity.clone(), offer }
@@ -35,6 +40,8 @@ impl PastGeneration {
             first: generation.number,
             published: generation.published,
             config: Arc::clone(&generation.config),
+            base: Arc::clone(&generation.base),
+            overrides: Arc::clone(overrides),
             wanted: wanted.collect(),
         }
     }

@@ -7,6 +7,7 @@ use plugbay_registry::{Pass, Swap};
 
 use super::capability::Capability;
 use super::generation::Generation;
+use super::overrides::Overrides;
 use super::past::PastGeneration;
 use super::running::Running;
 use crate::config::PendingRestart;
@@ -24,6 +25,8 @@ pub(crate) struct PublishedSet {
     /// The generations that can be rolled back to, oldest first.
     pub(crate) history: Arc<[Arc<PastGeneration>]>,
     pub(crate) pending_restart: Arc<[PendingRestart]>,
+    /// What operators switched, as it is in force.
+    pub(crate) overrides: Arc<Overrides>,
 }
 
 /// The one cell that requests read and the reconciler stores to.

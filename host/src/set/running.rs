@@ -1,7 +1,7 @@
 //! A started plugin version, from its start to its shutdown.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::SystemTime;
 
 use plugbay_core::trace::{ActiveSpan, attributes};
@@ -15,6 +15,7 @@ use super::health::HealthRecord;
 use super::hosted::DropOnThread;
 use super::identity::PluginIdentity;
 use super::offer::Offer;
+use super::overrides::Hold;
 use crate::report::{Journal, Outcome};
 
 /// A started plugin version, which calls lease.
@@ -37,6 +38,8 @@ pub(crate) struct Running {
     pub(crate) started: SystemTime,
     /// The circuit breaker and health that admit its calls.
     pub(crate) guard: Guard,
+    /// Why an operator holds its calls back; see [`Running::hold`].
+    pub(crate) holds: AtomicU8,
     /// Its counts, which outlive it in the [`Ledger`](super::Ledger).
     pub(crate) figures: Arc<Figures>,
     /// The results of its health checks.
@@ -53,6 +56,22 @@ impl Running {
         span.set(attributes::PLUGIN_NAME, self.identity.name.clone());
         span.set(attributes::PLUGIN_VERSION, self.description.version.to_string());
         span.set(attributes::PLUGIN_FORM, self.runtime);
+    }
+
+    /// Holds its calls back, or no longer does.
+    pub(crate) fn hold(&self, hold: Hold) {
+        // The reason first: a call that is refused names it.
+        self.holds.store(hold as u8, Ordering::SeqCst);
+        self.guard.hold(hold != Hold::None);
+    }
+
+    /// Why an operator holds its calls back.
+    pub(crate) fn held(&self) -> Hold {
+        if self.guard.is_held() {
+            Hold::from_u8(self.holds.load(Ordering::SeqCst))
+        } else {
+            Hold::None
+        }
     }
 
     /// Counts a change of the guard, and writes it to the journal.

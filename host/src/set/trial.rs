@@ -56,6 +56,8 @@ pub(crate) enum Condition {
     BreakerOpen,
     /// Its health checks fail.
     Unhealthy,
+    /// An operator holds its calls back.
+    Held,
 }
 
 /// The change of a trial by one evaluation.
@@ -211,6 +213,10 @@ impl Trial {
         if state.end.is_some() {
             return Change::End;
         }
+        // Without calls nothing is learned, and time alone must not promote a version.
+        if conditions.contains(&Condition::Held) {
+            return Change::Nothing;
+        }
         let State { stage, judge, .. } = &mut *state;
         let next = self.terms.steps.advance(*stage, now, judge, &stable, &canary);
         let end = match (next, conditions) {
@@ -308,6 +314,15 @@ mod tests {
         assert!(!trial.end_by(End::Promoted(String::new())));
         assert!(matches!(trial.end(), Some(End::RolledBack(_))));
         assert_eq!(trial.providers().map(|provider| provider.weight), [1000, 0]);
+    }
+
+    #[test]
+    fn calls_that_an_operator_holds_back_decide_nothing() {
+        let (trial, start) = (trial(), Instant::now());
+        calls(&trial, 900, 100);
+        let held = [Condition::Held; 2];
+        assert_eq!(trial.evaluate(start + 61_000 * MS, held), Change::Nothing);
+        assert_eq!(trial.evaluate(start + 62_000 * MS, SERVING), Change::Step(50));
     }
 
     #[test]

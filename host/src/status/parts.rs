@@ -10,6 +10,7 @@ use crate::call::Snapshot;
 use crate::config::PendingRestart;
 use crate::host::Host;
 use crate::report::Rejected;
+use crate::set::Override;
 
 impl Snapshot {
     /// When the generation was published; see [`Status::published_at`](crate::Status::published_at).
@@ -47,6 +48,13 @@ impl Snapshot {
     #[must_use]
     pub fn pinned(&self) -> Option<u64> {
         self.published.pinned
+    }
+
+    /// What operators switched over the configuration; see
+    /// [`Status::overrides`](crate::Status::overrides).
+    #[must_use]
+    pub fn overrides(&self) -> &[Override] {
+        self.published.overrides.list()
     }
 
     /// The generations that can be rolled back to; see [`Status::history`](crate::Status::history).

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::change::{Inspection, PlannedPlugin};
 use crate::report::{Event, Outcome, Report};
+use crate::set::Switch;
 
 /// Asserts that a value is read back as it was written.
 fn assert_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
@@ -155,6 +156,12 @@ fn status() -> Status {
         }],
         pending_restart: vec![serde_json::from_value(restart).unwrap()],
         pinned: None,
+        overrides: vec![Override {
+            on: "a".into(),
+            switch: Switch::Disabled,
+            by: "ops".into(),
+            since: time(),
+        }],
         history: vec![GenerationStatus {
             generation: 2,
             published_at: time(),
@@ -187,6 +194,7 @@ fn every_part_of_a_status_is_read_back() {
         PluginState::BreakerOpen,
         PluginState::BreakerHalfOpen,
         PluginState::Unhealthy,
+        PluginState::Drained,
         PluginState::CrashLoop,
     ] {
         assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());

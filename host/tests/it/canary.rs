@@ -2,6 +2,7 @@
 
 mod changed;
 mod judged;
+mod operator;
 mod refused;
 mod rolled_back;
 

@@ -8,6 +8,7 @@ mod probe;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod actions;
 mod aot;
 mod bad_input;
 mod canary;
@@ -18,11 +19,13 @@ mod embed;
 mod folder;
 mod health;
 mod inputs;
+mod inside;
 mod lifecycle;
 mod limits;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod native;
+mod overrides;
 mod own_kind;
 mod own_runtime;
 mod providers;

@@ -58,8 +58,12 @@ pub(crate) struct Script {
     pub(crate) gauge: Option<&'static str>,
 }
 
+/// What a call does before it is answered.
+type Hook = Arc<dyn Fn() + Send + Sync>;
+
 #[derive(Default)]
 struct Shared {
+    hooks: Mutex<HashMap<String, Hook>>,
     scripts: Mutex<HashMap<String, Script>>,
     calls: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     /// `prepare NAME VERSION`, `start LABEL`, `stop LABEL`, `gone LABEL` and `free LABEL`, in
@@ -85,6 +89,11 @@ impl Puppets {
     /// Sets the script of `name@version`, now and for every later start.
     pub(crate) fn script(&self, label: &str, script: Script) {
         lock(&self.0.scripts).insert(label.to_owned(), script);
+    }
+
+    /// Lets each call of `name@version` do this before it is answered.
+    pub(crate) fn on_call(&self, label: &str, hook: impl Fn() + Send + Sync + 'static) {
+        lock(&self.0.hooks).insert(label.to_owned(), Arc::new(hook));
     }
 
     /// Lets `recognises` panic at components from now on.
@@ -308,6 +317,8 @@ impl RunningPuppet {
             #[expect(clippy::disallowed_methods, reason = "simulates slow code")]
             std::thread::sleep(script.call_takes);
         }
+        let hook = lock(&self.shared.hooks).get(&self.label).cloned();
+        hook.iter().for_each(|hook| hook());
         match script.fails {
             Some(kind) if call.is_multiple_of(script.one_in.max(1)) => {
                 Err(CallError::new(kind, "failed by the script").of(&self.label.as_str().into()))

@@ -17,7 +17,7 @@ use crate::control::config_file::{Patience, Reading};
 use crate::control::leaving;
 use crate::control::shared::ConfigLoader;
 use crate::report::Rejection;
-use crate::set::Generation;
+use crate::set::{Generation, Overrides};
 
 /// How long a reconciliation waits for the artifacts that it begins to prepare. Most plugins are compiled
 /// by then, and one reconciliation is quicker than two. Commands of operators wait for this.
@@ -27,16 +27,18 @@ const SHORT_WAIT: Duration = Duration::from_millis(50);
 const START_WAIT: Duration = Duration::from_secs(10);
 
 impl Reconciler {
-    /// The configuration in force, and the desired plugins.
+    /// The configuration, the same with these overrides, and the desired plugins.
     pub(super) fn desire(
         &mut self,
         running: &Generation,
         retry: Retry,
         refused: &mut Vec<Rejection>,
-    ) -> (Arc<Config>, Desired) {
+        overrides: &Overrides,
+    ) -> (Arc<Config>, Arc<Config>, Desired) {
         let cause = self.cause.as_ref();
         let span = cause.and_then(|it| it.begin(SpanKind::Internal, || "read".into()));
-        let config = self.read_config(retry, refused);
+        let base = self.read_config(retry, refused);
+        let config = overrides.apply(&base);
         self.watching.follow(&self.shared, &config, self.source.file(), retry);
         let (origins, mut failed) = self.list(&config, running, refused);
         if let Some(span) = span {
@@ -79,7 +81,7 @@ impl Reconciler {
         self.set_pending(pending);
         let mut desired = resolve(&config, &offers, &failed, &incumbents);
         refused.append(&mut desired.refused);
-        (config, desired)
+        (base, config, desired)
     }
 
     /// Reads the configuration; if it has a mistake, or is not yet complete, the current one stays.
