@@ -7,7 +7,10 @@ use std::{env, fs};
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     let root = Path::new(&root).join("../../..");
-    note("BUILD_COMMIT", commit(&root));
+    let (version, commit) = (env::var("CARGO_PKG_VERSION").ok(), commit(&root));
+    let known = commit.as_ref().map(|commit| format!(" ({commit})")).unwrap_or_default();
+    note("BUILD_VERSION", version.map(|version| version + &known));
+    note("BUILD_COMMIT", commit);
     note("BUILD_WASMTIME", wasmtime(&root.join("Cargo.lock")));
     println!("cargo::rerun-if-env-changed=PLUGBAY_COMMIT");
     for file in [".git/HEAD", ".git/logs/HEAD", "Cargo.lock"] {

@@ -129,23 +129,25 @@ fn route_text(route: &Route) -> String {
     format!("{methods} {} to {}", route.pattern, route.value.handler())
 }
 
-fn is_empty(value: &Value) -> bool {
-    value.as_array().is_some_and(Vec::is_empty)
-}
-
 /// The keys that differ. The values of secrets are equal once they are hidden: a key that only they
 /// change is listed all the same.
 fn changed_keys(before: &Config, after: &Config) -> Vec<KeyChange> {
     if before == after {
         return Vec::new();
     }
-    let (old, new) = (flat(before), flat(after));
+    let names = || before.plugins.keys().chain(after.plugins.keys());
+    // A section that is missing is one with the defaults.
+    let [old, new] = [before, after].map(|config| {
+        let mut config = Config::clone(config);
+        for name in names() {
+            config.plugins.entry(name.clone()).or_default();
+        }
+        flat(&config)
+    });
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let changes = keys.into_iter().filter_map(|key| {
         let (from, to) = (old.get(key), new.get(key));
-        // A section that is missing says what an empty list says.
-        let is_same = from == to || [from, to].into_iter().flatten().all(is_empty);
-        (!is_same).then(|| KeyChange::new(key.clone(), from.cloned(), to.cloned()))
+        (from != to).then(|| KeyChange::new(key.clone(), from.cloned(), to.cloned()))
     });
     let mut changes: Vec<KeyChange> = changes.collect();
     for (name, settings) in &before.plugins {

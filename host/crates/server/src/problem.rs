@@ -12,10 +12,12 @@
 //! | `role` | 403 | the token is a viewer's, and the request changes something |
 //! | `forbidden` | 403 | a web page of another origin called the admin plane |
 //! | `not-found` | 404 | no such route, codec, plugin or kind |
+//! | `weights` | 400 | the weights do not fit the section of the capability |
 //! | `unknown-generation` | 404 | the generation is not in the history |
 //! | `method-not-allowed` | 405 | the path exists, but only for the methods in `Allow` |
 //! | `not-acceptable` | 406 | `Accept` allows neither JSON nor CBOR |
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
+//! | `not-running` | 409 | the plugin does not run, so that it cannot be restarted or drained |
 //! | `refused` | 409 | a plugin of an earlier generation no longer starts |
 //! | `in-progress` | 409 | a request with the same `Idempotency-Key` is still acted on |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body`, or than 64 KiB on the admin plane |

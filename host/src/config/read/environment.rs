@@ -3,9 +3,15 @@
 pub(crate) const PREFIX: &str = "PLUGBAY_";
 
 /// Variables with the prefix that are not settings: the filter and the format of the log, the path of the file, and
-/// the address and the token with which commands ask a running host.
-pub(crate) const NOT_SETTINGS: [&str; 5] =
-    ["PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT", "PLUGBAY_CONFIG", "PLUGBAY_HOST", "PLUGBAY_TOKEN"];
+/// by what commands ask a running host.
+pub(crate) const NOT_SETTINGS: [&str; 6] = [
+    "PLUGBAY_LOG",
+    "PLUGBAY_LOG_FORMAT",
+    "PLUGBAY_CONFIG",
+    "PLUGBAY_HOST",
+    "PLUGBAY_HOSTS",
+    "PLUGBAY_TOKEN",
+];
 
 /// The sections whose keys can be set by variables, with their keys.
 pub(crate) type Sections = [(&'static str, &'static [&'static str])];

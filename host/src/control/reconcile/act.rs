@@ -78,6 +78,8 @@ impl Reconciler {
                 .push("host.strict is set: it takes effect once everything is prepared".to_owned());
         }
         notes.extend(self.why_not_running(request, &after));
+        let was_held = before.overrides.hold(&request.on) != Hold::None;
+        notes.extend(self.gets_calls(request, was_held));
         self.note(request, after.generation.number);
         let change = SetView::of(&before.generation).difference(&SetView::of(&after.generation));
         Ok(self.answer(request, change, &report, notes))
@@ -114,6 +116,8 @@ impl Reconciler {
         let mut notes = Vec::new();
         if is_new || request.action == Action::BreakerReset {
             notes = self.save();
+            let was_held = published.overrides.hold(&request.on) != Hold::None;
+            notes.extend(self.gets_calls(request, was_held));
             self.note(request, report.generation);
         }
         self.answer(request, change, &report, notes)
@@ -322,6 +326,22 @@ impl Reconciler {
             Some(it) => format!("{on} does not run: {}: {}: {}", it.source, it.reason, it.message),
             None if !self.pending.is_empty() => format!("{on} starts once it is prepared"),
             None => format!("{on} does not run: there is no file of it"),
+        })
+    }
+
+    /// What a plugin whose calls were held back gets after the action.
+    fn gets_calls(&self, request: &ActionRequest, was_held: bool) -> Option<String> {
+        let on = &request.on;
+        Some(match (request.action, self.in_force().hold(on)) {
+            (Action::Enable | Action::BreakerReset, _) if !was_held => return None,
+            (Action::Enable | Action::BreakerReset, Hold::None) => format!("{on} gets calls again"),
+            (Action::Enable, Hold::BreakerOpen) => {
+                format!("{on} still gets no calls: its breaker is held open")
+            }
+            (Action::BreakerReset, Hold::Draining) => {
+                format!("{on} still gets no calls: it is drained")
+            }
+            _ => return None,
         })
     }
 

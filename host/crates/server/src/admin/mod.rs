@@ -9,6 +9,10 @@
 //! | `GET /v1/events` | a stream of server-sent events; supports `Last-Event-ID` |
 //! | `POST /v1/generations/{number}/rollback` | rolls back to that generation; changes are then held back |
 //! | `POST /v1/resume` | applies changes again |
+//! | `GET /v1/generations/{number}/diff` | what a rollback to it would change |
+//! | `POST /v1/plugins/{name}/disable`, `enable`, `restart`, `drain`, `breaker` | acts on a plugin; see `actions` |
+//! | `POST /v1/capabilities/{KIND:NAME}/weights` | sets the weights of its providers |
+//! | `GET /v1/config` | the configuration in force, and where each value comes from |
 //! | `POST /v1/reload` | reads the folder and the configuration now; `Prefer: wait=SECONDS` bounds how long the answer waits |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
 //! | `GET /metrics` | the metrics, for Prometheus |
@@ -20,6 +24,7 @@
 //! it. With `admin.tokens` every request needs one, except the probes `/livez` and `/readyz`: `authenticate`. `guard`
 //! protects the plane from web pages in a browser on the same machine.
 
+mod actions;
 mod audited;
 mod authenticate;
 mod bodies;
@@ -38,6 +43,7 @@ mod router;
 mod session;
 mod views;
 
+pub use self::actions::{Accepted, Diff};
 pub use self::bodies::{
     Check, Generations, Names, Plugins, Preparing, Readiness, RejectedList, Versions,
 };

@@ -16,7 +16,7 @@ use super::authenticate::authenticate;
 use super::idempotent::once;
 use super::limits::limit;
 use super::session::session;
-use super::{events, guard, metrics, probes, views};
+use super::{actions, events, guard, metrics, probes, views};
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
 
@@ -42,11 +42,12 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         .route("/v1/plugins", read(get(views::plugins)))
         .route("/v1/plugins/{name}", read(get(views::plugin)))
         .route("/v1/generations", read(get(views::generations)))
-        .route("/v1/generations/{number}/rollback", only("OPTIONS, POST", post(views::rollback)))
-        .route("/v1/resume", only("OPTIONS, POST", post(views::resume)))
+        .route("/v1/generations/{number}/rollback", only("OPTIONS, POST", post(actions::rollback)))
+        .route("/v1/resume", only("OPTIONS, POST", post(actions::resume)))
         .route("/v1/rejected", read(get(views::rejected)))
         .route("/v1/events", read(get(events::stream)))
-        .route("/v1/reload", only("OPTIONS, POST", post(views::reload)))
+        .route("/v1/reload", only("OPTIONS, POST", post(actions::reload)))
+        .merge(acting())
         .route("/debug/registry", read(get(views::registries)))
         .route("/debug/registry/{name}", read(get(views::registry)))
         .route("/metrics", read(get(metrics::metrics)))
@@ -63,6 +64,20 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         })
         .layer(around)
         .with_state(shared)
+}
+
+/// The actions of operators, and what they change.
+fn acting() -> Router<Arc<Shared>> {
+    let act = |methods| only("OPTIONS, POST", methods);
+    Router::new()
+        .route("/v1/plugins/{name}/disable", act(post(actions::disable)))
+        .route("/v1/plugins/{name}/enable", act(post(actions::enable)))
+        .route("/v1/plugins/{name}/restart", act(post(actions::restart)))
+        .route("/v1/plugins/{name}/drain", act(post(actions::drain)))
+        .route("/v1/plugins/{name}/breaker", act(post(actions::breaker)))
+        .route("/v1/capabilities/{name}/weights", act(post(actions::weights)))
+        .route("/v1/generations/{number}/diff", read(get(actions::diff)))
+        .route("/v1/config", read(get(actions::config)))
 }
 
 fn read(methods: MethodRouter<Arc<Shared>>) -> MethodRouter<Arc<Shared>> {

@@ -125,7 +125,7 @@ pub(super) async fn resume(State(shared): State<Arc<Shared>>) -> Answer<plugbay:
     host(&shared)?.resume().await.map(Json).map_err(|error| rollback_problem(&error))
 }
 
-fn rollback_problem(error: &RollbackError) -> Problem {
+pub(super) fn rollback_problem(error: &RollbackError) -> Problem {
     let status = match error {
         RollbackError::Unknown { .. } => StatusCode::NOT_FOUND,
         RollbackError::Stopped => StatusCode::SERVICE_UNAVAILABLE,

@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{
-    audit, call, check, completions, config, convert, generations, inspect, list, serve, status,
-    token, version,
+    actions, audit, call, change, check, completions, config, convert, events, generations,
+    inspect, list, logs, serve, status, token, top, trace, version,
 };
 
 /// Serves plugins - WASM components and linked crates - and replaces them while they serve.
@@ -18,7 +18,7 @@ use super::{
 #[derive(Parser)]
 #[command(
     name = "plugbay",
-    version,
+    version = env!("BUILD_VERSION"),
     propagate_version = false,
     disable_help_subcommand = true,
     max_term_width = 100,
@@ -48,8 +48,19 @@ enum Command {
     Status(status::Status),
     Reload(status::Reload),
     Generations(generations::Generations),
+    Diff(change::Diff),
     Rollback(generations::Rollback),
     Resume(generations::Resume),
+    Enable(actions::Enable),
+    Disable(actions::Disable),
+    Restart(actions::Restart),
+    Drain(actions::Drain),
+    Breaker(actions::Breaker),
+    Weights(actions::Weights),
+    Events(events::Events),
+    Logs(logs::Logs),
+    Top(top::Top),
+    Trace(trace::Trace),
     #[command(subcommand)]
     Token(token::TokenCommand),
     #[command(subcommand)]
@@ -90,6 +101,17 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Resume(resume) => resume.run(globals),
         Command::Token(token) => token.run(globals),
         Command::Audit(audit) => audit.run(globals),
+        Command::Diff(diff) => diff.run(globals),
+        Command::Enable(enable) => enable.run(globals),
+        Command::Disable(disable) => disable.run(globals),
+        Command::Restart(restart) => restart.run(globals),
+        Command::Drain(drain) => drain.run(globals),
+        Command::Breaker(breaker) => breaker.run(globals),
+        Command::Weights(weights) => weights.run(globals),
+        Command::Events(events) => events.run(globals),
+        Command::Logs(logs) => logs.run(globals),
+        Command::Top(top) => top.run(globals),
+        Command::Trace(trace) => trace.run(globals),
         Command::Config(config) => config.run(globals),
         Command::Version(version) => version.run(globals),
         Command::Completions(completions) => completions.run(Cli::command()),

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
-use plugbay::{Config, ConfigWarning, Rejected, escaped, is_artifact_name};
+use plugbay::config::Origin;
+use plugbay::{Config, ConfigWarning, Rejected, RunningConfig, escaped, is_artifact_name};
 use serde_json::json;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
+use super::target::Target;
 use super::{print, source};
 
 /// How long an incomplete file must be unchanged before a host refuses it.
@@ -39,18 +41,27 @@ pub(super) struct Check {
 }
 
 /// Shows every setting in effect, and the layers it was made from
+///
+/// With --running what the running host uses, and where each value comes from: a line of the file, a variable, a
+/// flag, an operator, or a default.
 #[derive(Args)]
 #[command(after_help = "Values of plugins' own keys whose names look like secrets are hidden.
 
 Examples:
   plugbay config show
-  plugbay config show --set host.strict=true --json")]
-pub(super) struct Show {}
+  plugbay config show --set host.strict=true --json
+  plugbay config show --running")]
+pub(super) struct Show {
+    /// Asks the running host
+    #[arg(long)]
+    running: bool,
+}
 
 impl ConfigCommand {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
         match self {
             Self::Check(check) => check.run(globals),
+            Self::Show(Show { running: true }) => show_running(globals),
             Self::Show(_) => show(globals),
         }
     }
@@ -150,6 +161,38 @@ fn settles_in(folder: &Path, now: SystemTime) -> Duration {
 #[expect(clippy::disallowed_methods, reason = "the age of a file is what this waits for")]
 fn wait(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// The configuration of the running host: each value, and where it comes from.
+fn show_running(globals: &Globals) -> Result<Outcome, Failure> {
+    let target = Target::of(globals)?;
+    let Some(answer) = source::query(&target, "/v1/config")? else {
+        return Err(source::no_host(&target));
+    };
+    let running: RunningConfig = source::read(answer)?;
+    if globals.json {
+        print::json(&running)?;
+        return Ok(Outcome::Done);
+    }
+    let rows = running.values.iter().map(|it| {
+        let cells = [it.key.clone(), it.value.to_string(), origin(&it.origin)];
+        cells.iter().map(|cell| escaped(cell).into_owned()).collect()
+    });
+    print::line(&print::table(&["key", "value", "from"], rows.collect()))?;
+    Ok(Outcome::Done)
+}
+
+fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Default => "default".to_owned(),
+        Origin::File { path, line } => format!("{}:{line}", path.display()),
+        Origin::Environment { variable } => variable.clone(),
+        Origin::Flag { key } => format!("--set {key}"),
+        Origin::Application => "the application".to_owned(),
+        Origin::Operator { by, since } => format!("{by}, since {since}"),
+        Origin::Generation { number } => format!("generation {number}, rolled back to"),
+        _ => "unknown".to_owned(),
+    }
 }
 
 fn show(globals: &Globals) -> Result<Outcome, Failure> {

@@ -68,6 +68,17 @@ impl Failure {
         Self { code: 2, ..self }
     }
 
+    /// The message, for a place that shows it itself.
+    pub(super) fn message(&self) -> String {
+        self.message.clone().unwrap_or_default()
+    }
+
+    /// The message and the hint, for tests.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> String {
+        format!("{}\n{}", self.message.as_deref().unwrap_or_default(), self.hint)
+    }
+
     /// Everything has been printed on stdout.
     pub(super) fn already_printed(code: u8) -> Self {
         Self { code, message: None, hint: String::new() }

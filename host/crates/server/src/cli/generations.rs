@@ -6,6 +6,8 @@ use plugbay_server::admin;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
+use super::source::Progress;
+use super::target::Target;
 use super::{print, source};
 
 /// Lists the generations that can be rolled back to
@@ -94,10 +96,10 @@ fn previous(answer: &admin::Generations) -> Result<u64, Failure> {
 }
 
 fn query(globals: &Globals) -> Result<admin::Generations, Failure> {
-    let config = globals.layers().load()?;
-    match source::query(globals, &config, "/v1/generations")? {
+    let target = Target::of(globals)?;
+    match source::query(&target, "/v1/generations")? {
         Some(answer) => source::read(answer),
-        None => Err(source::no_host(&config)),
+        None => Err(source::no_host(&target)),
     }
 }
 
@@ -107,9 +109,11 @@ fn command(
     path: &str,
     done: impl FnOnce(u64) -> String,
 ) -> Result<Outcome, Failure> {
-    let config = globals.layers().load()?;
-    let Some(answer) = source::command(globals, &config, path)? else {
-        return Err(source::no_host(&config));
+    let target = Target::of(globals)?;
+    let asked =
+        Progress::new(globals).during("waiting for the host", || source::command(&target, path));
+    let Some(answer) = asked? else {
+        return Err(source::no_host(&target));
     };
     let report: Report = source::read(answer)?;
     if globals.json {

@@ -17,6 +17,8 @@ use super::remote::RemoteArgs;
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
 const PREFIX: &str = "PLUGBAY_";
+/// The variable that names the file of hosts.
+pub(super) const HOSTS: &str = "PLUGBAY_HOSTS";
 /// The default log filter. The library logs each event, which `up` prints on stdout and the other
 /// commands do not need. What plugins print is shown if it is granted.
 const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay::plugin::output=info,plugbay_server=warn,plugbay_otlp=warn,plugbay_wasm=warn,plugbay_native=warn";
@@ -160,8 +162,8 @@ impl Globals {
     }
 }
 
-const NOT_SETTINGS: [&str; 5] =
-    ["PLUGBAY_CONFIG", "PLUGBAY_HOST", "PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT", "PLUGBAY_TOKEN"];
+const NOT_SETTINGS: [&str; 6] =
+    ["PLUGBAY_CONFIG", "PLUGBAY_HOST", HOSTS, "PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT", "PLUGBAY_TOKEN"];
 
 /// The environment variables with the prefix `PLUGBAY_`. Bytes of a value that are not UTF-8 are
 /// replaced.

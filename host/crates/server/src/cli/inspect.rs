@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::facts;
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
+use super::target::Target;
 use super::{print, source};
 
 /// Shows what a plugin is, offers, requests and is granted
@@ -56,10 +57,11 @@ impl Inspect {
     fn running(&self, globals: &Globals) -> Result<Versions, Failure> {
         let config = globals.layers().load()?;
         let path = format!("/v1/plugins/{}", percent_encode(&self.what));
-        if let Some(answer) = source::query(globals, &config, &path)? {
+        let target = Target::with(globals, &config)?;
+        if let Some(answer) = source::query(&target, &path)? {
             return source::read(answer);
         }
-        source::announce_in_process(globals, &config);
+        source::stand_in(globals, &target)?;
         let status = source::in_process(globals)?.status();
         admin::plugin(&status, &self.what).map_err(Failure::new)
     }
@@ -74,7 +76,7 @@ fn is_file(what: &str) -> bool {
 }
 
 /// Encodes text as one segment of a URL path.
-fn percent_encode(text: &str) -> String {
+pub(super) fn percent_encode(text: &str) -> String {
     let encoded = text.bytes().map(|byte| match byte {
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' | b':' => {
             char::from(byte).to_string()

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
+use super::target::Target;
 use super::{print, source, tables};
 
 /// Lists the running plugins with their versions, the capabilities of a kind, or what is rejected and why
@@ -71,10 +72,11 @@ impl List {
             return Err(Failure::usage(format!("expected plugins or a kind, found {name:?}")));
         }
         let config = globals.layers().load()?;
-        if let Some(answer) = source::query(globals, &config, &format!("/debug/registry/{name}"))? {
+        let target = Target::with(globals, &config)?;
+        if let Some(answer) = source::query(&target, &format!("/debug/registry/{name}"))? {
             return source::read_named(answer);
         }
-        source::announce_in_process(globals, &config);
+        source::stand_in(globals, &target)?;
         let status = source::in_process(globals)?.status();
         registry(&status, name).ok_or_else(|| {
             let known = names(&status.capabilities).join(", ");
@@ -86,12 +88,13 @@ impl List {
 /// Lists the files that are refused, and why.
 fn rejected(globals: &Globals) -> Result<Outcome, Failure> {
     let config = globals.layers().load()?;
-    let answer = source::query(globals, &config, "/v1/rejected")?;
+    let target = Target::with(globals, &config)?;
+    let answer = source::query(&target, "/v1/rejected")?;
     let (generation, rejected) = if let Some(answer) = answer {
         let RejectedList { generation, rejected, .. } = source::read(answer)?;
         (generation, rejected)
     } else {
-        source::announce_in_process(globals, &config);
+        source::stand_in(globals, &target)?;
         let status = source::in_process(globals)?.status();
         (status.generation, status.rejected)
     };

@@ -7,17 +7,23 @@
 //! | `failure` | exit codes, and how errors are printed |
 //! | `print`, `tables` | JSON, safe text, tables |
 //! | `remote`, `trust` | where a running host is asked, and by what its certificate is checked |
+//! | `target` | which running host a command asks: that of the configuration, one at an address, or one of a file of hosts |
 //! | `source` | the host that a command queries: the running one, or one built in this process |
 //! | `serve` | the subcommand `up`, its output, its signals and its service manager |
-//! | `call` … `version` | the other subcommands |
+//! | `top` | the subcommand `top`, its table and its screen |
+//! | `sse` | a stream of server-sent events, for `events` |
+//! | `actions`, `call` … `version` | the other subcommands |
 
+mod actions;
 mod audit;
 mod call;
+mod change;
 mod check;
 mod command;
 mod completions;
 mod config;
 mod convert;
+mod events;
 mod facts;
 mod failure;
 mod generations;
@@ -26,13 +32,18 @@ mod globals;
 mod hints;
 mod inspect;
 mod list;
+mod logs;
 mod print;
 mod remote;
 mod serve;
 mod source;
+mod sse;
 mod status;
 mod tables;
+mod target;
 mod token;
+mod top;
+mod trace;
 mod trust;
 mod version;
 

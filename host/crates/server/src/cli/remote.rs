@@ -30,41 +30,44 @@ const TOKEN: &str = "PLUGBAY_TOKEN";
 #[derive(Args)]
 #[command(next_help_heading = "Options for a running host")]
 pub(super) struct RemoteArgs {
-    /// The host that is asked, such as `https://plug1.example:7071` or `unix:/run/plugbay.sock` [default:
-    /// admin.listen of the configuration]
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDRESS",
-        env = "PLUGBAY_HOST",
-        hide_env_values = true
-    )]
-    host: Option<String>,
+    /// The host that is asked: an address such as `https://plug1.example:7071` or `unix:/run/plugbay.sock`, or a name
+    /// in the file of hosts (`PLUGBAY_HOSTS`, otherwise ~/.config/plugbay/hosts.toml) [default: admin.listen of the
+    /// configuration]
+    #[arg(long, global = true, value_name = "HOST", env = "PLUGBAY_HOST", hide_env_values = true)]
+    pub(super) host: Option<String>,
 
     /// The file of the token for the host. `PLUGBAY_TOKEN` may hold the token itself
     #[arg(long, global = true, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
 
     /// The authorities by which the host's certificate is checked, as PEM [default: it must be the one of the
     /// configuration]
     #[arg(long, global = true, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    pub(super) ca: Option<PathBuf>,
 
     /// The certificate of this client and its key, as PEM, for a host with `admin.tls.client_ca`
     #[arg(long, global = true, value_name = "FILE")]
-    identity: Option<PathBuf>,
+    pub(super) identity: Option<PathBuf>,
 }
 
 /// A running host, as it is asked.
+#[derive(Clone)]
 pub(super) struct Remote {
     address: Address,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// `Authorization`.
     pub(super) token: Option<HeaderValue>,
-    /// Whether the command line or the environment names the host.
-    pub(super) is_named: bool,
 }
 
+/// The files by which a host and this client know each other.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Files<'a> {
+    pub(super) token: Option<&'a Path>,
+    pub(super) ca: Option<&'a Path>,
+    pub(super) identity: Option<&'a Path>,
+}
+
+#[derive(Clone)]
 enum Address {
     Tcp(Authority, u16),
     #[cfg(unix)]
@@ -84,35 +87,59 @@ impl fmt::Display for Remote {
 }
 
 impl Remote {
-    /// The host that the arguments name, or the one of the configuration; `None` if that has no admin plane, or none
-    /// with an address that is known.
-    pub(super) fn of(args: &RemoteArgs, config: &Config) -> Result<Option<Self>, Failure> {
-        let (address, scheme) = match &args.host {
-            Some(host) => parse(host)?,
-            None => match configured(config) {
-                Some(found) => found,
-                None => return Ok(None),
-            },
+    /// The host at this address.
+    pub(super) fn at(text: &str, files: Files<'_>) -> Result<Self, Failure> {
+        let (address, scheme) = parse(text)?;
+        Self::new(address, scheme, files, None)
+    }
+
+    /// The host of the configuration; `None` if it has no admin plane, or none with an address that is known.
+    pub(super) fn of(config: &Config, files: Files<'_>) -> Result<Option<Self>, Failure> {
+        let Some((address, scheme)) = configured(config) else { return Ok(None) };
+        let pinned = config.admin.tls.as_ref().map(|tls| tls.certificate.as_path());
+        Self::new(address, scheme, files, pinned).map(Some)
+    }
+
+    /// A data plane, which needs no token.
+    pub(super) fn data_plane(address: &ListenAddress) -> Result<Self, Failure> {
+        let Some((address, _)) = reached(address, Scheme::Http) else {
+            return Err(Failure::usage(format!(
+                "expected a port or a Unix socket, found {address}"
+            )));
         };
-        let is_named = args.host.is_some();
+        Ok(Self { address, tls: None, token: None })
+    }
+
+    fn new(
+        address: Address,
+        scheme: Scheme,
+        files: Files<'_>,
+        pinned: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let tls = match (&address, scheme) {
             (Address::Tcp(authority, _), Scheme::Https) => {
-                let pinned = config.admin.tls.as_ref().filter(|_| !is_named);
-                let pinned = pinned.map(|tls| tls.certificate.as_path());
-                let trusted = trust::client(args.ca.as_deref(), pinned, args.identity.as_deref())?;
+                let trusted = trust::client(files.ca, pinned, files.identity)?;
                 Some((trusted, server_name(authority)?))
             }
             _ => None,
         };
-        let token = token(args.token_file.as_deref())?;
-        let remote = Self { address, tls, token, is_named };
+        let remote = Self { address, tls, token: token(files.token)? };
         if remote.token.is_some() && remote.is_exposed() {
             return Err(Failure::usage(format!(
                 "expected https:// for another machine, found http:// at {remote}"
             ))
             .hint("the token could be read on its way"));
         }
-        Ok(Some(remote))
+        Ok(remote)
+    }
+
+    /// Its IP address, if it was given as one.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        match &self.address {
+            Address::Tcp(authority, _) => bare(authority).parse().ok(),
+            #[cfg(unix)]
+            Address::Unix(_) => None,
+        }
     }
 
     /// Whether others could read what is sent.
@@ -181,6 +208,11 @@ fn configured(config: &Config) -> Option<(Address, Scheme)> {
         return None;
     }
     let scheme = if config.admin.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    reached(address, scheme)
+}
+
+/// Where a client reaches a plane that listens on this address.
+fn reached(address: &ListenAddress, scheme: Scheme) -> Option<(Address, Scheme)> {
     match address {
         ListenAddress::Tcp(address) => {
             let mut address = *address;
@@ -299,7 +331,7 @@ mod tests {
     fn a_token_is_not_sent_where_others_could_read_it() {
         let exposed = |text: &str| {
             let (address, _) = parse(text).unwrap();
-            Remote { address, tls: None, token: None, is_named: true }.is_exposed()
+            Remote { address, tls: None, token: None }.is_exposed()
         };
         for safe in ["http://127.0.0.1:1", "http://localhost", "http://[::1]:1", "unix:/a"] {
             assert!(!exposed(safe), "{safe}");

@@ -1,17 +1,17 @@
 //! The host that a command queries: the running one by its admin plane, or one built in this process.
 
+use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
-use plugbay::config::ListenAddress;
 use plugbay::worker::{CompilerCommand, WorkerCommand};
 use plugbay::{Builder, Config, Host, NotFound, escaped};
 use plugbay_server::ProblemDetails;
@@ -22,6 +22,7 @@ use tokio::runtime::Runtime;
 use super::failure::Failure;
 use super::globals::Globals;
 use super::remote::Remote;
+use super::target::Target;
 
 /// How long a running host may take to answer a query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -115,69 +116,59 @@ pub(super) fn empty(globals: &Globals) -> Result<InProcess, Failure> {
 }
 
 /// Queries `path` of the running host's admin plane; `None` if no host runs.
-pub(super) fn query(
-    globals: &Globals,
-    config: &Config,
-    path: &str,
-) -> Result<Option<Answer>, Failure> {
-    call(globals, config, &Method::GET, path, &[], QUERY_TIMEOUT)
+pub(super) fn query(target: &Target, path: &str) -> Result<Option<Answer>, Failure> {
+    call(target, &Method::GET, path, &[], Bytes::new(), QUERY_TIMEOUT)
 }
 
 /// Posts a command to the running host's admin plane; `None` if no host runs.
-pub(super) fn command(
-    globals: &Globals,
-    config: &Config,
-    path: &str,
-) -> Result<Option<Answer>, Failure> {
-    command_with(globals, config, path, &[])
+pub(super) fn command(target: &Target, path: &str) -> Result<Option<Answer>, Failure> {
+    command_with(target, path, &[], Bytes::new())
 }
 
-/// As [`command`], with header fields.
+/// As [`command`], with header fields and a body.
 pub(super) fn command_with(
-    globals: &Globals,
-    config: &Config,
+    target: &Target,
     path: &str,
     headers: &[(&'static str, &str)],
+    body: Bytes,
 ) -> Result<Option<Answer>, Failure> {
-    call(globals, config, &Method::POST, path, headers, COMMAND_TIMEOUT)
+    call(target, &Method::POST, path, headers, body, COMMAND_TIMEOUT)
 }
 
 /// No host is running.
-pub(super) fn no_host(config: &Config) -> Failure {
-    let address = admin(config);
-    Failure::new(format!("expected a running host at {address} (admin.listen), found none"))
-        .hint("start one: plugbay up")
+pub(super) fn no_host(target: &Target) -> Failure {
+    let failure = Failure::new(format!("expected a running host at {target}, found none"));
+    failure.hint(if target.is_named() { "" } else { "start one: plugbay up" })
 }
 
 fn call(
-    globals: &Globals,
-    config: &Config,
+    target: &Target,
     method: &Method,
     path: &str,
     headers: &[(&'static str, &str)],
+    body: Bytes,
     timeout: Duration,
 ) -> Result<Option<Answer>, Failure> {
-    let Some(remote) = Remote::of(&globals.remote, config)? else { return Ok(None) };
-    let sent = send(&remote, method, path, headers);
+    let Some(remote) = target.remote() else { return Ok(None) };
+    let sent = send(remote, method, path, headers, body);
     let answer = runtime()?.block_on(async { tokio::time::timeout(timeout, sent).await });
-    let place = if remote.is_named { "--host" } else { "admin.listen" };
     match answer {
         Ok(Ok(answer)) => Ok(Some(answer)),
         // The caller decides what to do.
-        Ok(Err(SendError::NoHost(_))) if !remote.is_named => Ok(None),
+        Ok(Err(SendError::NoHost(_))) if !target.is_named() => Ok(None),
         Ok(Err(SendError::NoHost(error))) => {
-            Err(Failure::new(format!("cannot connect to {remote} ({place}): {error}")))
+            Err(Failure::new(format!("cannot connect to {target}: {error}")))
         }
         Ok(Err(SendError::NoTls(error))) => Err(Failure::new(format!(
-            "expected TLS with a trusted certificate at {remote} ({place}): {error}"
+            "expected TLS with a trusted certificate at {target}: {error}"
         ))
         .hint("name its authority: --ca FILE; and this client's own certificate, if the host wants one: --identity FILE")),
-        Ok(Err(SendError::Other(error))) => Err(Failure::new(format!(
-            "what listens at {remote} ({place}) is not a plugbay host: {error}"
-        ))),
-        Err(_elapsed) => Err(Failure::new(format!(
-            "the host at {remote} ({place}) did not answer within {timeout:?}"
-        ))),
+        Ok(Err(SendError::Other(error))) => {
+            Err(Failure::new(format!("what listens at {target} is not a plugbay host: {error}")))
+        }
+        Err(_elapsed) => {
+            Err(Failure::new(format!("the host at {target} did not answer within {timeout:?}")))
+        }
     }
 }
 
@@ -186,12 +177,22 @@ type Answer = (StatusCode, Bytes);
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no answer.
-enum SendError {
+#[derive(Debug)]
+pub(super) enum SendError {
     /// Nobody listens there.
     NoHost(io::Error),
     /// The handshake of TLS failed.
     NoTls(io::Error),
     Other(AnyError),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHost(error) | Self::NoTls(error) => error.fmt(f),
+            Self::Other(error) => error.fmt(f),
+        }
+    }
 }
 
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for SendError {
@@ -205,13 +206,29 @@ async fn send(
     method: &Method,
     path: &str,
     headers: &[(&'static str, &str)],
+    body: Bytes,
 ) -> Result<Answer, SendError> {
+    let response = request(remote, method, path, headers, body).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+    let body = body.map_err(SendError::Other)?.to_bytes();
+    Ok((status, body))
+}
+
+/// Sends a request, and returns the answer before its body has arrived.
+pub(super) async fn request(
+    remote: &Remote,
+    method: &Method,
+    path: &str,
+    headers: &[(&'static str, &str)],
+    body: Bytes,
+) -> Result<Response<Incoming>, SendError> {
     let stream = remote.connect().await.map_err(SendError::NoHost)?;
     let stream = stream.map_err(SendError::NoTls)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let mut request = Request::builder().method(method).uri(path).body(Body::empty())?;
+    let mut request = Request::builder().method(method).uri(path).body(Body::from(body))?;
     request.headers_mut().insert(header::HOST, HeaderValue::from_str(&remote.host())?);
     if let Some(token) = &remote.token {
         request.headers_mut().insert(header::AUTHORIZATION, token.clone());
@@ -219,17 +236,7 @@ async fn send(
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_str(value)?);
     }
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-    let body = body.map_err(SendError::Other)?.to_bytes();
-    Ok((status, body))
-}
-
-/// The address of the admin plane: the first one.
-fn admin(config: &Config) -> ListenAddress {
-    let first = config.admin.listen.first().cloned();
-    first.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)).into())
+    Ok(sender.send_request(request).await?)
 }
 
 /// Reads the JSON of a successful answer. The detail of a problem becomes a failure.
@@ -259,12 +266,17 @@ pub(super) fn read_named<T: DeserializeOwned>(answer: Answer) -> Result<T, Failu
     read(answer).map_err(|failure| if missing { failure.caused_by_caller() } else { failure })
 }
 
-/// Prints on stderr that no host answers, and that the plugins are loaded in this process.
-pub(super) fn announce_in_process(globals: &Globals, config: &Config) {
+/// Prints on stderr that no host answers, and that the plugins are loaded in this process. For a host of the
+/// file of hosts none stands in.
+pub(super) fn stand_in(globals: &Globals, target: &Target) -> Result<(), Failure> {
+    if target.is_named() {
+        return Err(no_host(target));
+    }
     if !globals.quiet {
-        let address = admin(config);
+        let address = target.address();
         anstream::eprintln!("no host answers at {address}; loading the plugins in this process");
     }
+    Ok(())
 }
 
 /// Shows a spinner on a terminal while work takes long.
@@ -283,14 +295,30 @@ impl Progress {
 
     /// Runs `work`, and shows `message` once it takes long.
     pub(super) fn during<R>(&self, message: &'static str, work: impl FnOnce() -> R) -> R {
+        self.watching(message, || None, work)
+    }
+
+    /// As [`Progress::during`], and asks again and again for a better message while it takes long.
+    pub(super) fn watching<R>(
+        &self,
+        message: &str,
+        look: impl Fn() -> Option<String> + Send,
+        work: impl FnOnce() -> R,
+    ) -> R {
         let Some(bar) = &self.0 else { return work() };
+        let message = message.to_owned();
         let (done, over) = std::sync::mpsc::channel::<()>();
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 if over.recv_timeout(SOON) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                     bar.set_message(message);
                     bar.enable_steady_tick(Duration::from_millis(100));
-                    let _ = over.recv();
+                    while over.recv_timeout(SOON) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                    {
+                        if let Some(message) = look() {
+                            bar.set_message(message);
+                        }
+                    }
                     bar.finish_and_clear();
                 }
             });
@@ -298,6 +326,11 @@ impl Progress {
             drop(done);
             result
         })
+    }
+
+    /// As [`Progress::during`], with a message that names something.
+    pub(super) fn during_named<R>(&self, message: &str, work: impl FnOnce() -> R) -> R {
+        self.watching(&escaped(message), || None, work)
     }
 
     /// As [`Progress::during`], for a future.

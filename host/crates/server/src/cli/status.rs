@@ -1,13 +1,16 @@
 //! `status`, `reload`
 
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use clap::Args;
-use plugbay::{Config, Report, Status as HostStatus, escaped};
+use plugbay::{Report, Status as HostStatus, escaped};
 use plugbay_server::admin::Preparing;
 use serde_json::json;
 
 use super::failure::{Failure, Outcome};
 use super::globals::Globals;
+use super::source::Progress;
+use super::target::Target;
 use super::{print, source, tables};
 
 /// Shows what the running host serves, what it refused and why
@@ -27,14 +30,14 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let config = globals.layers().keep_last().load_to_start()?;
+        let target = Target::of(globals)?;
         match self {
-            Self { ready: true, .. } => return probe(globals, &config, "/readyz"),
-            Self { alive: true, .. } => return probe(globals, &config, "/livez"),
+            Self { ready: true, .. } => return probe(globals, &target, "/readyz"),
+            Self { alive: true, .. } => return probe(globals, &target, "/livez"),
             Self { .. } => {}
         }
-        let Some(answer) = source::query(globals, &config, "/v1/status")? else {
-            return Err(source::no_host(&config));
+        let Some(answer) = source::query(&target, "/v1/status")? else {
+            return Err(source::no_host(&target));
         };
         let status: HostStatus = source::read(answer)?;
         if globals.json {
@@ -47,6 +50,9 @@ impl Status {
                 "rolled back to generation {pinned}: changes are held back until `plugbay resume`"
             );
             print::line(&pinned)?;
+        }
+        for switched in &status.overrides {
+            print::line(&escaped(switched.to_string()))?;
         }
         if let Some(error) = &status.watch_error {
             print::line(&escaped(error))?;
@@ -62,9 +68,9 @@ impl Status {
 }
 
 /// Prints the answer of a probe in a word, or why it fails.
-fn probe(globals: &Globals, config: &Config, path: &str) -> Result<Outcome, Failure> {
-    let Some((status, body)) = source::query(globals, config, path)? else {
-        return Err(source::no_host(config));
+fn probe(globals: &Globals, target: &Target, path: &str) -> Result<Outcome, Failure> {
+    let Some((status, body)) = source::query(target, path)? else {
+        return Err(source::no_host(target));
     };
     let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     if globals.json {
@@ -92,12 +98,14 @@ pub(super) struct Reload {
 
 impl Reload {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let config = globals.layers().keep_last().load_to_start()?;
+        let target = Target::of(globals)?;
         let wait = format!("wait={}", self.wait);
         let prefer = [("prefer", wait.as_str())];
-        let Some(answer) = source::command_with(globals, &config, "/v1/reload", &prefer)? else {
-            return Err(source::no_host(&config));
-        };
+        let look = || preparing(&target);
+        let asked = Progress::new(globals).watching("reloading", look, || {
+            source::command_with(&target, "/v1/reload", &prefer, Bytes::new())
+        });
+        let Some(answer) = asked? else { return Err(source::no_host(&target)) };
         if answer.0 == StatusCode::ACCEPTED {
             let Preparing { preparing, .. } = source::read(answer)?;
             if globals.json {
@@ -115,6 +123,14 @@ impl Reload {
         }
         Ok(if report.rejected.is_empty() { Outcome::Done } else { Outcome::Negative })
     }
+}
+
+/// What the host prepares now, for people who wait.
+fn preparing(target: &Target) -> Option<String> {
+    let status: HostStatus = source::read(source::query(target, "/v1/status").ok()??).ok()?;
+    let [first, ..] = &status.preparing[..] else { return None };
+    let count = status.preparing.len();
+    Some(escaped(format!("preparing {first}, {count} left")).into_owned())
 }
 
 fn show(report: &Report) -> Result<(), Failure> {

@@ -60,7 +60,7 @@ pub(crate) fn settings() -> insta::Settings {
 
 #[test]
 fn help_of_every_command_is_as_recorded() {
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 28] = [
         &[],
         &["up"],
         &["list"],
@@ -69,6 +69,17 @@ fn help_of_every_command_is_as_recorded() {
         &["call"],
         &["convert"],
         &["generations"],
+        &["diff"],
+        &["enable"],
+        &["disable"],
+        &["restart"],
+        &["drain"],
+        &["breaker"],
+        &["weights"],
+        &["events"],
+        &["logs"],
+        &["top"],
+        &["trace"],
         &["rollback"],
         &["resume"],
         &["token", "new"],
@@ -100,6 +111,12 @@ fn usage_errors_exit_with_code_2() {
         &["convert", "--from", "json"],
         &["list", "no/kind"],
         &["rollback", "minus"],
+        &["diff", "minus"],
+        &["breaker", "a", "ajar"],
+        &["weights", "codec:a", "a"],
+        &["drain", "a", "--wait", "long"],
+        &["trace", "ge t", "/"],
+        &["status", "--host", "nobody"],
     ] {
         let output = plugbay(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
@@ -357,6 +374,10 @@ fn version_shows_what_plugins_are_built_against() {
     assert!(version["wasmtime"].as_str().unwrap().starts_with("48."), "{version}");
     assert_eq!(version["plugin_api"][0], "1.0.0");
     assert_eq!(version["native_abi"][0], 2);
+    let short = plugbay(&["--version"]).output().unwrap().stdout;
+    let commit = version["commit"].as_str().map(|it| format!(" ({it})")).unwrap_or_default();
+    let expected = format!("plugbay {}{commit}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8_lossy(&short), expected);
     let text = plugbay(&["version"]).output().unwrap().stdout;
     assert!(String::from_utf8_lossy(&text).contains("\nnative ABI 2\n"));
 }

@@ -2,12 +2,14 @@
 //!
 //! One binary, so that it is linked once. `support` has the helpers of the tests.
 
+mod actions;
 mod admin;
 mod agree;
 mod audit;
 mod call_context;
 mod cli;
 mod codecs;
+mod commands;
 #[cfg(unix)]
 mod compiler;
 mod connections;
@@ -27,6 +29,7 @@ mod liveness;
 mod load;
 mod log_fields;
 mod logs;
+mod loopback;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
