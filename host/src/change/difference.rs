@@ -47,14 +47,15 @@ impl SetView {
         let missing = |all: &BTreeSet<String>, among: &BTreeSet<String>| {
             all.difference(among).cloned().collect::<Vec<_>>()
         };
-        let mut change = Change::default();
-        change.plugins = self.changed_plugins(next);
-        change.capabilities_added = missing(&after, &before);
-        change.capabilities_removed = missing(&before, &after);
-        change.routes_added = missing(&routes_after, &routes_before);
-        change.routes_removed = missing(&routes_before, &routes_after);
-        change.config = changed_keys(&self.config, &next.config);
-        change
+        Change {
+            plugins: self.changed_plugins(next),
+            capabilities_added: missing(&after, &before),
+            capabilities_removed: missing(&before, &after),
+            capabilities_held: Vec::new(),
+            routes_added: missing(&routes_after, &routes_before),
+            routes_removed: missing(&routes_before, &routes_after),
+            config: changed_keys(&self.config, &next.config),
+        }
     }
 
     fn capabilities(&self) -> BTreeSet<String> {

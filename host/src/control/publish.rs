@@ -179,12 +179,7 @@ impl Publisher {
                 self.history.list()
             },
         });
-        // Before they serve: a call that is counted is also shown.
-        for fresh in &started {
-            self.shared.ledger.add(&fresh.running);
-            let hold = self.overrides.hold(&fresh.running.identity.name);
-            fresh.running.hold(hold);
-        }
+        self.before_they_serve(&started);
         if !self.shared.unless_stopped(|| self.shared.cell.store(Arc::clone(&after))) {
             end_all(&started);
             return before.unchanged();
@@ -236,6 +231,15 @@ impl Publisher {
             self.cause.as_deref(),
         );
         report
+    }
+
+    /// Before plugins serve: a call that is counted is also shown, and none is made that an operator holds
+    /// back.
+    fn before_they_serve(&self, started: &[StartedPlugin]) {
+        for fresh in started {
+            self.shared.ledger.add(&fresh.running);
+            fresh.running.hold(self.overrides.hold(&fresh.running.identity.name));
+        }
     }
 
     /// Reports trials that are over, and begins to judge new ones.

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use plugbay_core::{Artifact, Correlation, Reason, Refusal, Source};
 
+use self::act::pinned_set;
 use super::callers::Callers;
 use super::leaving::Leaving;
 use super::overrides_file::OverridesFile;
@@ -327,18 +328,15 @@ impl Reconciler {
         let published = self.shared.cell.load();
         let running = &published.generation;
         (self.unsettled, self.config_unsettled) = (false, false);
-        let (base, config, mut desired) = match self.pinned.clone() {
-            Some(past) => {
-                self.set_pending(BTreeMap::new());
-                let (wanted, config) = act::pinned_set(&past, &past.overrides);
-                (Arc::clone(&past.base), config, Desired::of(wanted))
-            }
-            None => {
-                let overrides = Arc::clone(&self.overrides);
-                let found = self.desire(running, retry, &mut refused, &overrides);
-                self.adopt_overrides(&found.0);
-                found
-            }
+        let (base, config, mut desired) = if let Some(past) = self.pinned.clone() {
+            self.set_pending(BTreeMap::new());
+            let (wanted, config) = pinned_set(&past, &past.overrides);
+            (Arc::clone(&past.base), config, Desired::of(wanted))
+        } else {
+            let overrides = Arc::clone(&self.overrides);
+            let found = self.desire(running, retry, &mut refused, &overrides);
+            self.adopt_overrides(&found.0);
+            found
         };
         self.publisher.set_overrides(&self.in_force());
         if self.shared.is_stopped() {

@@ -327,8 +327,7 @@ impl Outcome {
             | Self::CanaryEnded { plugin, .. }
             | Self::CanaryRolledBack { plugin, .. } => Some(plugin),
             Self::Rejected { plugin, .. } => plugin.as_deref(),
-            Self::Operator { action: Action::Weights, .. } => None,
-            Self::Operator { on, .. } => Some(on),
+            Self::Operator { action, on, .. } => (*action != Action::Weights).then_some(on),
             Self::OverrideDropped { .. }
             | Self::OverridesFile { .. }
             | Self::Recovered { .. }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use plugbay_core::CapabilityKey;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{CapabilitySettings, Config, PluginSettings, Strategy};
+use crate::config::{CapabilitySettings, Config, Strategy};
 use crate::report::timestamp;
 
 /// A switch that an operator set over the configuration. It holds until the opposite action, or until
@@ -88,7 +88,7 @@ impl fmt::Display for Override {
             Switch::BreakerOpen => write!(f, "the breaker of {on} is held open")?,
             Switch::Draining => write!(f, "{on} is drained")?,
             Switch::Weights { weights } => {
-                write!(f, "{on} has the weights {}", weights_text(weights))?
+                write!(f, "{on} has the weights {}", weights_text(weights))?;
             }
         }
         write!(f, " by {by} since {}", timestamp::text(*since))
@@ -229,7 +229,7 @@ pub(crate) fn is_enabled(config: &Config, plugin: &str) -> bool {
 fn set_enabled(config: &mut Arc<Config>, plugin: &str, enabled: bool) {
     if is_enabled(config, plugin) != enabled {
         let plugins = &mut Arc::make_mut(config).plugins;
-        plugins.entry(plugin.to_owned()).or_insert_with(PluginSettings::default).enabled = enabled;
+        plugins.entry(plugin.to_owned()).or_default().enabled = enabled;
     }
 }
 

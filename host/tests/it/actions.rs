@@ -64,7 +64,7 @@ fn a_disabled_plugin_is_gone_until_it_is_enabled() {
     // Again: nothing changes, and it is said since when.
     let again = wait(site.disable("a", ActionOptions::by("bob"))).unwrap();
     assert!(!again.published && again.change.is_empty(), "{again:?}");
-    assert_eq!(site.status().overrides, [over.clone()]);
+    assert_eq!(site.status().overrides, std::slice::from_ref(over));
 
     let done = wait(site.enable("a", ops())).unwrap();
     assert_eq!(done.change.capabilities_added, ["codec:a"]);

@@ -318,7 +318,9 @@ impl RunningPuppet {
             std::thread::sleep(script.call_takes);
         }
         let hook = lock(&self.shared.hooks).get(&self.label).cloned();
-        hook.iter().for_each(|hook| hook());
+        if let Some(hook) = hook {
+            hook();
+        }
         match script.fails {
             Some(kind) if call.is_multiple_of(script.one_in.max(1)) => {
                 Err(CallError::new(kind, "failed by the script").of(&self.label.as_str().into()))

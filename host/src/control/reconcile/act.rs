@@ -1,28 +1,21 @@
 //! Carries out the actions of operators. Each changes what operators switched (the overrides), and then the
 //! reconciliation computes and publishes the set as ever; or it says what that would change.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+mod check;
+mod switched;
+
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use plugbay_core::CapabilityKey;
-use plugbay_registry::nearest;
-
+pub(super) use self::switched::pinned_set;
 use super::{Reconciler, workers};
 use crate::change::{Desired, Retry, SetView, restart_members, version_of};
-use crate::config::{CapabilitySettings, Config, Strategy};
+use crate::config::Config;
 use crate::control::action::{ActionError, ActionRequest};
 use crate::control::publish::NextSet;
 use crate::control::signal::ActionResult;
 use crate::report::{Action, ActionReport, Change, Outcome, PluginChange, Rejection, Report};
-use crate::set::{
-    Generation, Hold, Override, Overrides, PastGeneration, PublishedSet, Switch, is_enabled,
-    key_of, weighted, weights_text,
-};
-
-/// The most names that an error lists.
-const MAX_NAMES: usize = 10;
+use crate::set::{Generation, Hold, Overrides, PublishedSet, is_enabled, key_of, weights_text};
 
 impl Reconciler {
     /// Carries out an action, or says what it would change.
@@ -180,115 +173,21 @@ impl Reconciler {
                     Action::Resume => None,
                     _ => self.pinned.clone(),
                 };
-                let (desired, config) = match pinned {
-                    Some(past) => {
-                        let next = self.switched(request, &past.overrides);
-                        let (wanted, config) = pinned_set(&past, &next);
-                        (Desired::of(wanted), config)
-                    }
-                    None => {
-                        let mut refused = Vec::new();
-                        let found = self.desire(running, Retry::None, &mut refused, next);
-                        let (_base, config, mut desired) = found;
-                        self.trials.withhold(&mut desired, running);
-                        (desired, config)
-                    }
+                let (desired, config) = if let Some(past) = pinned {
+                    let next = self.switched(request, &past.overrides);
+                    let (wanted, config) = pinned_set(&past, &next);
+                    (Desired::of(wanted), config)
+                } else {
+                    let mut refused = Vec::new();
+                    let found = self.desire(running, Retry::None, &mut refused, next);
+                    let (_base, config, mut desired) = found;
+                    self.trials.withhold(&mut desired, running);
+                    (desired, config)
                 };
                 let next = SetView::of_desired(&desired, running, &config);
                 SetView::of(running).difference(&next)
             }
         }
-    }
-
-    /// The overrides after the action.
-    fn switched(&self, request: &ActionRequest, now: &Overrides) -> Overrides {
-        let base = match &self.pinned {
-            Some(past) => &past.base,
-            None => &self.config,
-        };
-        let ActionRequest { action, on, by, weights, .. } = request;
-        let mut next = now.clone();
-        let over =
-            |switch| Override { on: on.clone(), switch, by: by.clone(), since: SystemTime::now() };
-        let kept = |switch: &Switch| now.has(on, switch);
-        match action {
-            Action::Disable if kept(&Switch::Disabled) => {}
-            Action::Enable | Action::Disable => {
-                next.drop(on, &Switch::Disabled);
-                let enable = *action == Action::Enable;
-                if enable {
-                    next.drop(on, &Switch::Draining);
-                }
-                if is_enabled(base, on) != enable {
-                    next.set(over(if enable { Switch::Enabled } else { Switch::Disabled }));
-                }
-            }
-            Action::Drain if !kept(&Switch::Draining) => next.set(over(Switch::Draining)),
-            Action::BreakerOpen if !kept(&Switch::BreakerOpen) => {
-                next.set(over(Switch::BreakerOpen));
-            }
-            Action::BreakerReset => drop(next.drop(on, &Switch::BreakerOpen)),
-            Action::Weights => {
-                let none = Switch::Weights { weights: BTreeMap::new() };
-                let mut all = now.weights(on).cloned().unwrap_or_default();
-                all.extend(weights.clone());
-                next.drop(on, &none);
-                let key = key_of(on);
-                let configured = key.as_ref().and_then(|key| base.capabilities.get(key));
-                let strategy = key.as_ref().and_then(|key| weighted(base, key, &all).ok());
-                if !weights.is_empty() && strategy.as_ref() != configured.map(|it| &it.strategy) {
-                    next.set(over(Switch::Weights { weights: all }));
-                }
-            }
-            _ => {}
-        }
-        next
-    }
-
-    /// Puts the overrides after an action in the place of those before.
-    fn replace(&mut self, request: &ActionRequest, next: Overrides) {
-        if let Some(past) = &self.pinned {
-            let overrides = Arc::new(self.switched(request, &past.overrides));
-            self.pinned =
-                Some(Arc::new(PastGeneration { overrides, ..PastGeneration::clone(past) }));
-        }
-        self.overrides = Arc::new(next);
-    }
-
-    /// The overrides that are in force: during a rollback those of that generation, with what was switched
-    /// since.
-    pub(super) fn in_force(&self) -> Arc<Overrides> {
-        match &self.pinned {
-            Some(past) => Arc::clone(&past.overrides),
-            None => Arc::clone(&self.overrides),
-        }
-    }
-
-    /// Keeps the overrides over a restart of the host. Returns why not.
-    pub(super) fn save(&self) -> Vec<String> {
-        let error = self.overrides_file.write(&self.overrides).err();
-        if let Some(message) = &error {
-            self.shared.journal.note_now(Outcome::OverridesFile { message: message.clone() });
-        }
-        error.into_iter().collect()
-    }
-
-    /// Drops the overrides that the configuration agrees with.
-    pub(super) fn adopt_overrides(&mut self, base: &Config) {
-        if self.overrides.list().is_empty() {
-            return;
-        }
-        let mut next = Overrides::clone(&self.overrides);
-        let adopted = next.adopted(base);
-        if adopted.is_empty() {
-            return;
-        }
-        self.overrides = Arc::new(next);
-        for it in adopted {
-            let switch = it.switch.as_str().to_owned();
-            self.shared.journal.note_now(Outcome::OverrideDropped { on: it.on, switch });
-        }
-        self.save();
     }
 
     /// Whether the configuration in force has what the action switches.
@@ -380,100 +279,6 @@ impl Reconciler {
             notes,
         }
     }
-
-    /// Checks that what the action names is there.
-    fn check(&self, request: &ActionRequest, running: &Generation) -> Result<(), ActionError> {
-        let on = &request.on;
-        match request.action {
-            Action::Weights => self.check_weights(request, running),
-            Action::Enable | Action::Disable | Action::BreakerReset => {
-                self.check_known(on, running)
-            }
-            Action::Restart | Action::Drain | Action::BreakerOpen => {
-                self.check_known(on, running)?;
-                if let Some(member) = running.plugins.get(on) {
-                    return match &member.canary {
-                        // Its trial compares instances that serve.
-                        Some(canary) if request.action == Action::Restart => {
-                            Err(ActionError::Refused {
-                                action: request.action,
-                                on: on.clone(),
-                                artifact: canary.source.to_string(),
-                                message:
-                                    "this new version is on trial; restart the plugin when that \
-                                          is decided, or roll back"
-                                        .to_owned(),
-                            })
-                        }
-                        _ => Ok(()),
-                    };
-                }
-                let because = match is_enabled(&running.config, on) {
-                    false => "it is disabled",
-                    true => "it is refused, or there is no file of it",
-                };
-                Err(ActionError::NotRunning { wanted: on.clone(), because: because.to_owned() })
-            }
-            Action::Reload | Action::Rollback | Action::Resume => Ok(()),
-        }
-    }
-
-    fn check_known(&self, plugin: &str, running: &Generation) -> Result<(), ActionError> {
-        let past = self.pinned.iter().flat_map(|past| &past.wanted);
-        let names = running.plugins.iter().map(|(name, _)| name);
-        let names = names
-            .chain(self.found.iter().map(String::as_str))
-            .chain(self.config.plugins.keys().map(String::as_str))
-            .chain(self.overrides.list().iter().map(|it| &*it.on))
-            .chain(past.map(|it| &*it.identity.name));
-        let names: BTreeSet<&str> = names.collect();
-        if names.contains(plugin) {
-            return Ok(());
-        }
-        Err(ActionError::UnknownPlugin { wanted: plugin.to_owned(), hint: hint(plugin, &names) })
-    }
-
-    fn check_weights(
-        &self,
-        request: &ActionRequest,
-        running: &Generation,
-    ) -> Result<(), ActionError> {
-        let on = &request.on;
-        let base = match &self.pinned {
-            Some(past) => &past.base,
-            None => &self.config,
-        };
-        let configured: Vec<String> = base.capabilities.keys().map(ToString::to_string).collect();
-        let names = running.capabilities.iter().map(|(name, _)| name);
-        let names: BTreeSet<&str> = names.chain(configured.iter().map(String::as_str)).collect();
-        let key = key_of(on).filter(|_| names.contains(on.as_str()));
-        let Some(key) = key else {
-            let hint = hint(on, &names);
-            return Err(ActionError::UnknownCapability { wanted: on.clone(), hint });
-        };
-        let mut all = self.in_force().weights(on).cloned().unwrap_or_default();
-        all.extend(request.weights.clone());
-        if request.weights.is_empty() && is_split(base, &key) {
-            return Ok(());
-        }
-        weighted(base, &key, &all).map(drop).map_err(ActionError::Weights)
-    }
-}
-
-fn is_split(config: &Config, key: &CapabilityKey) -> bool {
-    let settings: Option<&CapabilitySettings> = config.capabilities.get(key);
-    settings.is_some_and(|it| matches!(it.strategy, Strategy::Split { .. }))
-}
-
-/// The plugins and the configuration of a generation that an operator rolled back to, with what was
-/// switched since.
-pub(super) fn pinned_set(
-    past: &PastGeneration,
-    overrides: &Overrides,
-) -> (Vec<crate::set::Wanted>, Arc<Config>) {
-    let wanted = past.wanted.iter();
-    let wanted = wanted.filter(|it| !overrides.has(&it.identity.name, &Switch::Disabled));
-    (wanted.cloned().collect(), overrides.apply(&past.base))
 }
 
 /// The capabilities whose providers all get no calls with these overrides.
@@ -496,24 +301,12 @@ fn restarted(running: &Generation, plugin: &str) -> Change {
 fn refusal(request: &ActionRequest, refused: Option<Rejection>) -> ActionError {
     let (source, message) = match refused {
         Some(it) => (it.source.to_string(), it.refusal.message),
-        None => (PathBuf::new().display().to_string(), "the set did not change".to_owned()),
+        None => ("the host".to_owned(), "the set did not change".to_owned()),
     };
     ActionError::Refused {
         action: request.action,
         on: request.on.clone(),
         artifact: source,
         message,
-    }
-}
-
-fn hint(wanted: &str, known: &BTreeSet<&str>) -> String {
-    match nearest(wanted, known.iter().copied()) {
-        Some(near) => format!("did you mean {near}?"),
-        None if known.is_empty() => "there is none".to_owned(),
-        None => {
-            let more = if known.len() > MAX_NAMES { ", …" } else { "" };
-            let names: Vec<&str> = known.iter().take(MAX_NAMES).copied().collect();
-            format!("known: {}{more}", names.join(", "))
-        }
     }
 }

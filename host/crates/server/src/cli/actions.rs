@@ -120,7 +120,7 @@ pub(super) struct Weights {
     capability: String,
     /// The new weight of a plugin; others keep theirs
     #[arg(value_name = "PLUGIN=N", value_parser = weight)]
-    weights: Vec<(String, u32)>,
+    providers: Vec<(String, u32)>,
     #[command(flatten)]
     common: Common,
 }
@@ -163,7 +163,7 @@ impl Breaker {
 
 impl Weights {
     pub(super) fn run(&self, globals: &Globals) -> Result<Outcome, Failure> {
-        let weights: BTreeMap<_, _> = self.weights.iter().cloned().collect();
+        let weights: BTreeMap<_, _> = self.providers.iter().cloned().collect();
         let body = json!({ "weights": weights }).to_string().into();
         let path = format!("/v1/capabilities/{}/weights", percent_encode(&self.capability));
         act(globals, &path, &self.capability, "setting the weights", body, &self.common)

@@ -78,11 +78,12 @@ impl Shown {
 
     /// Says something about the stream itself, where the events are.
     fn say(&self, what: &str) -> Result<(), Failure> {
-        Ok(if self.json {
-            print::line(&json!({ "type": "stream", "message": what }).to_string())?;
+        let line = if self.json {
+            json!({ "type": "stream", "message": what }).to_string()
         } else {
-            print::line(&format!("-- {what}"))?;
-        })
+            format!("-- {what}")
+        };
+        Ok(print::line(&line)?)
     }
 }
 

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn an_endless_event_is_refused() {
         let mut parser = Parser::default();
-        let part = [b'x'; 1 << 16];
+        let part = vec![b'x'; 1 << 16];
         let refused = (0..17).find_map(|_| parser.take(&part).err());
         assert!(refused.unwrap().contains("found more"));
     }

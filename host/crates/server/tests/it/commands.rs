@@ -60,8 +60,8 @@ async fn actions_print_what_they_change() {
         &["disable", "aa", "--json"],
         &["diff", "99"],
     ] {
-        all +=
-            &format!("$ plugbay {}\n{}", arguments.join(" "), shown(run(admin, arguments).await));
+        let printed = shown(run(admin, arguments).await);
+        all.extend(["$ plugbay ", &*arguments.join(" "), "\n", &*printed]);
     }
     let mut settings = super::cli::settings();
     settings.add_filter("[0-9a-f]{12}, ", "<digest>, ");

@@ -54,7 +54,7 @@ fn show(
 ) -> Result<(), Failure> {
     let (mut before, mut now) = (None, first);
     let (mut reversed, mut read, mut error) = (false, Instant::now(), None);
-    let mut state = TableState::default();
+    let mut position = TableState::default();
     loop {
         for answer in answers.try_iter() {
             match answer {
@@ -73,9 +73,9 @@ fn show(
         let Figures { generation, rejected, draining, .. } = &now;
         let title =
             format!("{target}  generation {generation}  {rejected} refused  {draining} draining");
-        let mut screen = Screen { title, stale, rows, state };
+        let mut screen = Screen { title, stale, rows, state: position };
         terminal.draw(|frame| draw(frame, &mut screen))?;
-        state = screen.state;
+        position = screen.state;
         if !event::poll(TICK)? {
             continue;
         }
@@ -92,8 +92,8 @@ fn show(
                     order = wanted;
                 }
             }
-            KeyCode::Down => state.select_next(),
-            KeyCode::Up => state.select_previous(),
+            KeyCode::Down => position.select_next(),
+            KeyCode::Up => position.select_previous(),
             _ => {}
         }
     }
