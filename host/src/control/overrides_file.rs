@@ -2,7 +2,7 @@
 //!
 //! It is named by the configuration file, or else by the plugin folder, because hosts may share a cache.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -52,13 +52,16 @@ impl OverridesFile {
                 place.display()
             )
         };
-        let file = match File::open(place) {
-            Ok(file) => file,
+        match fs::metadata(place) {
+            // Opening a pipe could block for ever.
+            Ok(metadata) if !metadata.is_file() => return Err(at(&"something else than a file")),
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Overrides::default());
             }
             Err(error) => return Err(at(&error)),
-        };
+        }
+        let file = File::open(place).map_err(|error| at(&error))?;
         let mut text = String::new();
         let read = file.take(LARGEST).read_to_string(&mut text);
         read.map_err(|error| at(&error))?;
@@ -94,7 +97,6 @@ impl OverridesFile {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::time::UNIX_EPOCH;
 
     use super::*;
@@ -122,6 +124,9 @@ mod tests {
             let error = file.read().unwrap_err();
             assert!(error.contains("found: "), "{error}");
         }
+        fs::remove_file(&place).unwrap();
+        fs::create_dir(&place).unwrap();
+        assert!(file.read().unwrap_err().contains("something else than a file"));
     }
 
     #[test]

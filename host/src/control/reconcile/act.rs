@@ -57,7 +57,6 @@ impl Reconciler {
             return Err(ActionError::Stopped);
         }
         let after = self.shared.cell.load();
-        self.apply_hold(&request.on, &after.generation);
         let is_applied = self.is_applied(request, &after.generation.config);
         if !is_applied && self.pending.is_empty() {
             let refused = self.publisher.refused().first().cloned();
@@ -65,6 +64,7 @@ impl Reconciler {
             self.reconcile(Retry::None);
             return Err(refusal(request, refused));
         }
+        self.apply_hold(&request.on, &after.generation);
         let mut notes = self.save();
         if !is_applied {
             notes
