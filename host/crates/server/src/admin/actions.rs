@@ -89,7 +89,8 @@ impl Asked {
     ) -> Result<Self, Problem> {
         let Path(on) = name.map_err(|rejection| Problem::bad_request(rejection.to_string()))?;
         // A plane without tokens does not know who it is.
-        let by = if by.open { "operator" } else { &*by.name }.to_owned();
+        let Extension(Caller { name: caller, open, .. }) = by;
+        let by = if open { "operator".to_owned() } else { caller.to_string() };
         let options = ActionOptions::by(&by).dry_run(is_dry_run(query)?);
         let prefers = prefer::wait(headers);
         let within = prefers.unwrap_or(WAIT);

@@ -206,19 +206,17 @@ impl Open {
 }
 
 /// Locks the file, and waits for the other process that has it locked.
+#[expect(clippy::disallowed_methods, reason = "no wait for the lock of a file has a deadline")]
 fn lock(file: &File, path: &Path) -> Result<(), AuditError> {
     let end = Instant::now() + WAIT;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                return Err(AuditError::Locked { path: path.to_owned() });
-            }
-            // A file system without locks has no other process that waits for one.
-            Err(TryLockError::Error(_)) => return Ok(()),
+    // Another error is that of a file system without locks, where no other process waits for one.
+    while matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        if Instant::now() > end {
+            return Err(AuditError::Locked { path: path.to_owned() });
         }
+        std::thread::sleep(PAUSE);
     }
+    Ok(())
 }
 
 /// Whether the file is still the one at this path.
