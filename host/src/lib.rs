@@ -90,6 +90,7 @@ pub use plugbay_registry::NotFound;
 pub use report::{Action, ActionReport, CallsLeft, Change, KeyChange, PluginChange, PluginVersion};
 pub use report::{ConfigWarning, Event, Events, Missed, Outcome, Rejected, Report, timestamp};
 pub use set::{CallStatus, HealthStatus, Override, RetryStatus, Switch, TrialStatus};
+pub use status::live::{LiveFigures, PluginFigures};
 pub use status::{
     CapabilityStatus, DrainingStatus, GenerationStatus, LibraryStatus, PluginState, PluginStatus,
     RouteStatus, Status,

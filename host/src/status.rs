@@ -1,5 +1,6 @@
 //! The status of a host: what runs, what was refused and why, for the library, HTTP and the CLI.
 
+pub(crate) mod live;
 mod parts;
 #[cfg(test)]
 mod tests;
