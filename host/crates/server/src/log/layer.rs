@@ -1,10 +1,12 @@
 //! Keeps the fields of spans, and writes a line for each event.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::time::SystemTime;
 
+use plugbay::escaped;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
@@ -13,6 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::format::LogFormat;
 use super::recorded::Recorded;
+use super::tail::{LogLine, LogTail, MAX_TEXT};
 
 /// Writes events as lines. Each line is one write.
 ///
@@ -32,19 +35,30 @@ pub struct LogLayer<W> {
     format: LogFormat,
     colored: bool,
     writer: W,
+    tail: Option<LogTail>,
 }
+
+/// The field that names the plugin that a line is about.
+const PLUGIN: &str = "plugin";
 
 impl<W: for<'w> MakeWriter<'w> + 'static> LogLayer<W> {
     /// A layer that writes to the writers that `writer` makes. What cannot be written is dropped.
     #[must_use]
     pub fn new(format: LogFormat, writer: W) -> Self {
-        Self { format, colored: false, writer }
+        Self { format, colored: false, writer, tail: None }
     }
 
     /// Whether the level of a line of text is shown in color, for a terminal.
     #[must_use]
     pub fn colored(mut self, colored: bool) -> Self {
         self.colored = colored;
+        self
+    }
+
+    /// Also keeps the latest lines there.
+    #[must_use]
+    pub fn tail(mut self, tail: LogTail) -> Self {
+        self.tail = Some(tail);
         self
     }
 }
@@ -76,9 +90,13 @@ where
         event.record(&mut own);
         let mut line = String::with_capacity(256);
         format.begin(&mut line, metadata, &own.message, self.colored);
+        let mut kept = self.tail.as_ref().map(|_| Kept::default());
         let mut names: Vec<&str> = Vec::with_capacity(16);
         for (name, value) in own.fields() {
             format.push_field(&mut line, name, value);
+            if let Some(kept) = &mut kept {
+                kept.field(name, value);
+            }
             names.push(name);
         }
         // The innermost span first.
@@ -87,12 +105,52 @@ where
             let Some(recorded) = extensions.get::<Recorded>() else { continue };
             for (name, value) in recorded.fields().filter(|(name, _)| !names.contains(name)) {
                 format.push_field(&mut line, name, value);
+                if let Some(kept) = &mut kept {
+                    kept.field(name, value);
+                }
             }
             names.extend(recorded.fields().map(|(name, _)| name));
         }
         format.end(&mut line);
         // There is no other place to say that the log cannot be written.
         let _ = self.writer.make_writer_for(metadata).write_all(line.as_bytes());
+        if let (Some(tail), Some(kept)) = (&self.tail, kept) {
+            tail.push(kept.line(metadata, &own.message));
+        }
+    }
+}
+
+/// The fields of a line that is kept.
+#[derive(Default)]
+struct Kept {
+    plugin: Option<String>,
+    fields: String,
+}
+
+impl Kept {
+    /// Adds a field, whose value is written already. What does not fit is left out.
+    fn field(&mut self, name: &str, value: &str) {
+        if name == PLUGIN {
+            // As text it has quotes only if it is not a valid name, and as JSON always.
+            self.plugin = Some(value.trim_matches('"').to_owned());
+        } else if self.fields.len() + name.len() + value.len() < MAX_TEXT {
+            let space = if self.fields.is_empty() { "" } else { " " };
+            // Writing to a String cannot fail.
+            let _ = write!(self.fields, "{space}{name}={value}");
+        }
+    }
+
+    fn line(self, metadata: &Metadata<'_>, message: &str) -> LogLine {
+        LogLine {
+            // The tail numbers it.
+            seq: 0,
+            at: SystemTime::now(),
+            level: metadata.level().as_str().into(),
+            target: metadata.target().to_owned(),
+            plugin: self.plugin,
+            message: escaped(&message[..message.floor_char_boundary(MAX_TEXT)]).into_owned(),
+            fields: self.fields,
+        }
     }
 }
 
@@ -210,6 +268,28 @@ mod tests {
             (&line["fields"], &line["level"]),
             (&r#"{"a":1},"level":"forged""#.into(), &"INFO".into())
         );
+    }
+
+    #[test]
+    fn the_tail_keeps_what_the_log_shows_by_plugin() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let tail = LogTail::default();
+            let layer = LogLayer::new(format, io::sink).tail(tail.clone());
+            let log = || {
+                let call = tracing::info_span!("call", plugin = "a-1", version = "1.0.0");
+                call.in_scope(|| tracing::warn!(long = "x".repeat(MAX_VALUE), n = 7, "mess\nage"));
+                tracing::info!("{}", "y".repeat(MAX_VALUE));
+            };
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+            let lines = tail.read(Some("a-1"), None, 10);
+            let line = &lines[0];
+            assert_eq!((&*line.level, &*line.message, lines.len()), ("WARN", "mess\\nage", 1));
+            let version = if format == LogFormat::Json { r#""1.0.0""# } else { "1.0.0" };
+            assert_eq!(line.fields, format!("n=7 version={version}"), "the long field is left out");
+            let all = tail.read(None, None, 10);
+            assert_eq!((all.len(), all[1].plugin.as_ref()), (2, None));
+            assert_eq!(all[1].message.len(), MAX_TEXT);
+        }
     }
 
     #[test]

@@ -14,10 +14,13 @@
 //! | `layer` | keeps the fields of spans, and writes a line for each event |
 //! | `recorded` | the fields of one span or event, as they are written |
 //! | `format` | text and JSON |
+//! | `tail` | the latest lines, by the plugin that they are about |
 
 mod format;
 mod layer;
 mod recorded;
+mod tail;
 
 pub use self::format::LogFormat;
 pub use self::layer::LogLayer;
+pub use self::tail::{LogLine, LogTail};
