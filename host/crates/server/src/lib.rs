@@ -40,7 +40,7 @@
 //! | `shared` | the state that the server and both planes share |
 //! | `history` | the latest events |
 //! | `data` | routes and codecs |
-//! | [`admin`] | what runs, what was refused, the latest events |
+//! | [`admin`] | what runs, what was refused, the latest events; the dashboard |
 //! | `access` | the tokens of the admin plane, and what their bearers may do |
 //! | [`audit`] | what was changed by the admin plane, and by whom |
 //! | `tls` | the certificates of the planes |

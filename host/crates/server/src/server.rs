@@ -20,6 +20,7 @@ use crate::descriptors;
 use crate::guests::Guests;
 use crate::listener::{ADMIN, Bounds, Handed, Listener, Plane, SERVER, Sockets};
 use crate::listeners::Listeners;
+use crate::log::LogTail;
 use crate::shared::Shared;
 use crate::tls::{Tls, TlsCollector};
 use crate::watched;
@@ -271,6 +272,13 @@ impl Listening {
         self
     }
 
+    /// Shows these lines of the log in the admin plane. The first tail counts.
+    #[must_use]
+    pub fn logs(self, tail: LogTail) -> Self {
+        let _ = self.shared.logs.set(tail);
+        self
+    }
+
     /// The admin plane of this server, for a router of the application.
     #[must_use]
     pub fn admin_plane(&self) -> AdminPlane {
@@ -321,6 +329,8 @@ impl Listening {
         }
         let bounds = Bounds::new(connections, move || settings.config().server.timeout);
         let plane = DataPlane::of(host.clone(), shared.draining.clone(), guests);
+        // Likewise.
+        let _ = shared.data.set(plane.clone());
         let mut planes = Vec::new();
         for listener in data {
             if let Some(address) = listener.address() {

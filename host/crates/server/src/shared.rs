@@ -1,6 +1,7 @@
 //! The state that the server, its admin plane and its data plane share.
 
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use plugbay::{Host, Liveness};
 use tokio::sync::Semaphore;
@@ -9,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Tokens;
 use crate::admin::{Idempotent, Rates};
 use crate::audit::AuditLog;
+use crate::data::DataPlane;
 use crate::history::History;
+use crate::log::LogTail;
 
 /// The host, its latest events, and the progress of a shutdown.
 pub(crate) struct Shared {
@@ -26,6 +29,12 @@ pub(crate) struct Shared {
     pub(crate) rates: Arc<Rates>,
     /// The answers to requests that may be sent again.
     pub(crate) idempotent: Arc<Idempotent>,
+    /// The latest lines of the log, if this process keeps them.
+    pub(crate) logs: OnceLock<LogTail>,
+    /// Answers the trial requests of the dashboard. Empty if the application serves the data plane itself.
+    pub(crate) data: OnceLock<DataPlane>,
+    /// When this was made: it tells a reader of numbered events and lines that another process has begun to count.
+    pub(crate) started_at: SystemTime,
     /// One permit for each event stream that may be open.
     pub(crate) streams: Arc<Semaphore>,
     /// Cancelled when the server begins to stop: every response closes its connection, and
@@ -57,6 +66,9 @@ impl Shared {
             audit,
             rates: Arc::default(),
             idempotent: Arc::default(),
+            logs: OnceLock::new(),
+            data: OnceLock::new(),
+            started_at: SystemTime::now(),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS)),
             draining: CancellationToken::new(),
             replaced: CancellationToken::new(),

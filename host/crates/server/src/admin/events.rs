@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_lite::stream;
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::access::Caller;
@@ -49,7 +50,16 @@ pub(super) async fn stream(
 fn sse_event(record: &Record) -> sse::Event {
     let event = sse::Event::default();
     let event = event.id(record.seq.to_string()).event(record.event.outcome.reason());
-    event.data(serde_json::to_string(record).unwrap_or_default())
+    let text = record.event.outcome.to_string();
+    event.data(serde_json::to_string(&Told { record, text }).unwrap_or_default())
+}
+
+/// A record, and its sentence for people, so that no client has to write one of its own.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    record: &'a Record,
+    text: String,
 }
 
 /// A client's position in the history.

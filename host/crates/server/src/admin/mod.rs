@@ -7,6 +7,9 @@
 //! | `GET /v1/generations` | the generation that serves, those to roll back to, retired versions, the latest events |
 //! | `GET /v1/rejected` | what was refused, with reason and hint |
 //! | `GET /v1/events` | a stream of server-sent events; supports `Last-Event-ID` |
+//! | `GET /v1/figures` | the figures that change with every call, of each plugin that serves |
+//! | `GET /v1/logs` | the latest lines of the log: `?plugin=NAME&after=NUMBER&limit=NUMBER` |
+//! | `POST /v1/routes/test` | sends one request to the data plane, and shows the answer |
 //! | `POST /v1/generations/{number}/rollback` | rolls back to that generation; changes are then held back |
 //! | `POST /v1/resume` | applies changes again |
 //! | `GET /v1/generations/{number}/diff` | what a rollback to it would change |
@@ -17,12 +20,25 @@
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
 //! | `GET /metrics` | the metrics, for Prometheus |
 //! | `GET /v1/session` | who the client is, and what it may do |
+//! | `GET /`, `/ui/…` | the dashboard |
 //! | `GET /livez` | 200 unless the reconciler is stalled |
 //! | `GET /readyz` | 200 between the first generation and the signal to stop; with `?verbose` all that this depends on |
 //!
+//! | file | idea |
+//! |---|---|
+//! | `router`, `plane` | the paths; the plane without a listener |
+//! | `views`, `bodies` | status, generations, rejections; what is written |
+//! | `actions` | what operators change |
+//! | `live` | what changes with every call: figures, lines of the log |
+//! | `trial_request` | one request to the data plane from within |
+//! | `ui` | the files of the dashboard |
+//! | `guard` | protects the plane from web pages in a browser on the same machine |
+//! | `authenticate`, `session`, `limits` | who makes a request, and how many a token may make |
+//! | `audited`, `idempotent` | what is kept of requests that change something |
+//!
 //! Without tokens the plane listens on loopback addresses and Unix sockets only, and everyone who reaches it may use
-//! it. With `admin.tokens` every request needs one, except the probes `/livez` and `/readyz`: `authenticate`. `guard`
-//! protects the plane from web pages in a browser on the same machine.
+//! it. With `admin.tokens` every request needs one, except the probes `/livez` and `/readyz` and the files of the
+//! dashboard, which hold no data.
 
 mod actions;
 mod audited;
@@ -33,6 +49,7 @@ mod events;
 mod guard;
 mod idempotent;
 mod limits;
+mod live;
 mod metrics;
 mod plane;
 mod plugin;
@@ -41,6 +58,8 @@ mod probes;
 mod registry;
 mod router;
 mod session;
+mod trial_request;
+mod ui;
 mod views;
 
 pub use self::actions::{Accepted, Diff};
@@ -49,7 +68,9 @@ pub use self::bodies::{
 };
 pub(crate) use self::idempotent::Idempotent;
 pub(crate) use self::limits::Rates;
+pub use self::live::{Figures, Logs};
 pub use self::plane::AdminPlane;
 pub use self::plugin::plugin;
 pub use self::registry::{Entry, Registry, State, names, registry};
 pub use self::session::Session;
+pub use self::trial_request::{TrialAnswer, TrialRequest};

@@ -8,6 +8,7 @@ use plugbay::Host;
 
 use super::guard::Hosts;
 use super::router::router;
+use crate::log::LogTail;
 use crate::shared::Shared;
 
 /// The admin plane of a host as an [`axum::Router`], for the application's own, at its root or below a prefix. Each
@@ -73,6 +74,13 @@ impl AdminPlane {
     #[must_use]
     pub fn allow_any_host(mut self) -> Self {
         self.hosts = Hosts::Any;
+        self
+    }
+
+    /// Shows these lines of the log. The first tail counts.
+    #[must_use]
+    pub fn logs(self, tail: LogTail) -> Self {
+        let _ = self.shared.logs.set(tail);
         self
     }
 

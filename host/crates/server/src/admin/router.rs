@@ -16,7 +16,7 @@ use super::authenticate::authenticate;
 use super::idempotent::once;
 use super::limits::limit;
 use super::session::session;
-use super::{actions, events, guard, metrics, probes, views};
+use super::{actions, events, guard, live, metrics, probes, trial_request, ui, views};
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
 
@@ -46,6 +46,9 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         .route("/v1/resume", only("OPTIONS, POST", post(actions::resume)))
         .route("/v1/rejected", read(get(views::rejected)))
         .route("/v1/events", read(get(events::stream)))
+        .route("/v1/figures", read(get(live::figures)))
+        .route("/v1/logs", read(get(live::logs)))
+        .route("/v1/routes/test", only("OPTIONS, POST", post(trial_request::test)))
         .route("/v1/reload", only("OPTIONS, POST", post(actions::reload)))
         .merge(acting())
         .route("/debug/registry", read(get(views::registries)))
@@ -59,6 +62,8 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate))
         .route("/livez", read(get(probes::livez)))
         .route("/readyz", read(get(probes::readyz)))
+        // Needs no token: these files hold no data.
+        .merge(ui::router())
         .fallback(|| async {
             Problem::not_found("the admin plane has no such path; see docs/operating.md")
         })

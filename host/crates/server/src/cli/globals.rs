@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, ValueEnum};
 use plugbay::Config;
 use plugbay::config::Layers;
-use plugbay_server::log::{LogFormat, LogLayer};
+use plugbay_server::log::{LogFormat, LogLayer, LogTail};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -133,6 +133,27 @@ impl Globals {
         &self,
         writer: impl Fn() -> W + Send + Sync + 'static,
     ) -> Result<(), Failure> {
+        self.log_with(writer, |layer| layer)
+    }
+
+    /// As [`Globals::log`], and keeps the latest lines for the admin plane.
+    pub(super) fn log_and_keep<W: io::Write + 'static>(
+        &self,
+        writer: impl Fn() -> W + Send + Sync + 'static,
+        tail: LogTail,
+    ) -> Result<(), Failure> {
+        self.log_with(writer, |layer| layer.tail(tail))
+    }
+
+    fn log_with<W, F>(
+        &self,
+        writer: F,
+        with: impl FnOnce(LogLayer<F>) -> LogLayer<F>,
+    ) -> Result<(), Failure>
+    where
+        W: io::Write + 'static,
+        F: Fn() -> W + Send + Sync + 'static,
+    {
         let default = match (self.quiet, self.verbose) {
             (true, _) => "error",
             (false, 0) => DEFAULT_LOG,
@@ -150,7 +171,7 @@ impl Globals {
             _ => EnvFilter::new(default),
         };
         let colored = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-        let log = LogLayer::new(self.log_format(), writer).colored(colored);
+        let log = with(LogLayer::new(self.log_format(), writer).colored(colored));
         tracing_subscriber::registry().with(filter).with(log).init();
         Ok(())
     }

@@ -13,6 +13,7 @@ mod commands;
 #[cfg(unix)]
 mod compiler;
 mod connections;
+mod dashboard;
 mod deadlines;
 #[cfg(target_os = "linux")]
 mod deploy;

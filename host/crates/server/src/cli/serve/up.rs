@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use plugbay::{Host, Outcome as Happened};
+use plugbay_server::log::LogTail;
 use plugbay_server::{Exporter, Server, Stopped, raise_descriptor_limit, span_exporter};
 use tokio::task::JoinSet;
 
@@ -46,12 +47,13 @@ impl Up {
         let inherited = Inherited::find(self.take_over)?;
         let console = Console::new(globals)?;
         let log = console.log();
-        globals.log(move || log.clone())?;
+        let tail = LogTail::default();
+        globals.log_and_keep(move || log.clone(), tail.clone())?;
         if let Err(error) = raise_descriptor_limit() {
             tracing::warn!(%error, "cannot raise the limit of open descriptors");
         }
         let runtime = source::runtime()?;
-        let outcome = runtime.block_on(serve(globals, &console, inherited));
+        let outcome = runtime.block_on(serve(globals, &console, tail, inherited));
         console.flush();
         let code = match outcome {
             Ok(outcome) => outcome.code(),
@@ -76,6 +78,7 @@ fn end(code: u8) -> Result<Outcome, Failure> {
 async fn serve(
     globals: &Globals,
     console: &Console,
+    tail: LogTail,
     mut inherited: Inherited,
 ) -> Result<Outcome, Failure> {
     let mut signals = Signals::listen()?;
@@ -101,7 +104,8 @@ async fn serve(
     let listening = match inherited.predecessor {
         None => listeners.listen(builder.liveness())?,
         Some(_) => listeners.take_over(builder.liveness())?,
-    };
+    }
+    .logs(tail);
     let progress = Progress::new(globals);
     let preparing = progress.around("loading plugins", builder.build());
     let host = tokio::select! {

@@ -1,0 +1,82 @@
+//! What the dashboard polls: the figures of all plugins, and the latest lines of the log.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use plugbay::{LiveFigures, timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::views::host;
+use crate::log::LogLine;
+use crate::problem::Problem;
+use crate::shared::Shared;
+
+/// How many lines of the log are answered if the client does not say.
+const LINES: usize = 200;
+/// How many lines a client can ask for.
+const MAX_LINES: usize = 1000;
+
+/// `GET /v1/figures`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Figures {
+    /// When the process began to number events and lines of the log: the numbers of an earlier process mean nothing.
+    #[serde(with = "timestamp")]
+    pub host_started_at: SystemTime,
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: LiveFigures,
+}
+
+/// `GET /v1/logs`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Logs {
+    /// The lines, oldest first.
+    pub lines: Vec<LogLine>,
+    /// The number after which the next request reads on.
+    pub after: u64,
+}
+
+/// The parameters of `GET /v1/logs`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogQuery {
+    /// The plugin that the lines are about; all lines if it is not given.
+    plugin: Option<String>,
+    /// Only lines with larger numbers, the oldest of them first. Otherwise the latest lines.
+    after: Option<u64>,
+    /// How many at most.
+    limit: Option<usize>,
+}
+
+pub(super) async fn figures(State(shared): State<Arc<Shared>>) -> Result<Json<Figures>, Problem> {
+    let figures = host(&shared)?.live_figures();
+    Ok(Json(Figures { host_started_at: shared.started_at, figures }))
+}
+
+pub(super) async fn logs(
+    State(shared): State<Arc<Shared>>,
+    query: Result<Query<LogQuery>, QueryRejection>,
+) -> Result<Json<Logs>, Problem> {
+    let Query(query) = query.map_err(|error| {
+        let text = error.body_text();
+        Problem::bad_request(format!("expected ?plugin=NAME&after=NUMBER&limit=NUMBER: {text}"))
+    })?;
+    let tail = shared.logs.get().ok_or_else(|| {
+        Problem::not_found("this program keeps no lines of its log; see AdminPlane::logs")
+    })?;
+    // Read first: lines that are written meanwhile are read by the next request.
+    let latest = tail.latest();
+    let limit = query.limit.unwrap_or(LINES).min(MAX_LINES);
+    let lines = tail.read(query.plugin.as_deref(), query.after, limit);
+    let after = match lines.last() {
+        Some(last) if lines.len() == limit => last.seq,
+        Some(last) => last.seq.max(latest),
+        None => latest,
+    };
+    Ok(Json(Logs { lines, after }))
+}
