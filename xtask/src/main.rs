@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod browser;
 mod needs;
 #[cfg(unix)]
 mod package;
@@ -15,6 +16,7 @@ mod stage;
 mod test;
 mod tidy;
 mod up;
+mod vendor_ui;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,6 +87,8 @@ enum Task {
         #[arg(long)]
         program: Option<PathBuf>,
     },
+    /// Fetch the modules of the dashboard from npm again, as host/crates/server/ui/vendor/vendor.toml pins them
+    VendorUi,
     /// Check dependencies, imports, unsafe code, known bad versions, file sizes, links and manifests
     Tidy,
 }
@@ -98,6 +102,7 @@ fn main() -> ExitCode {
         Task::Soak { minutes, release } => soak::run(minutes, release),
         #[cfg(unix)]
         Task::Package { program } => package::run(program),
+        Task::VendorUi => vendor_ui::run(),
         Task::Tidy => tidy::run(),
     };
     match done {

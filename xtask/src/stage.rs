@@ -33,6 +33,12 @@ impl Tally {
         if let Some(rest) = line.strip_prefix("test result:") {
             let rest = rest.split_once('.').map_or(rest, |(_, rest)| rest);
             self.add(rest.split(';'), "ignored");
+        } else if let Some((kind, count)) = node_summary(line) {
+            match kind {
+                "pass" => self.passed += count,
+                "fail" => self.failed += count,
+                _ => self.skipped += count,
+            }
         } else if let Some((_, rest)) =
             line.split_once("tests run:").filter(|_| line.starts_with("Summary"))
         {
@@ -81,6 +87,12 @@ impl Tally {
         self.failed += other.failed;
         self.skipped += other.skipped;
     }
+}
+
+/// A line of the summary of node's test runner, such as `ℹ pass 3`.
+fn node_summary(line: &str) -> Option<(&str, u64)> {
+    let (kind, count) = line.strip_prefix("ℹ ")?.split_once(' ')?;
+    ["pass", "fail", "skipped"].contains(&kind).then_some((kind, count.parse().ok()?))
 }
 
 fn is_nextest_failure(line: &str) -> bool {
@@ -218,6 +230,13 @@ mod tests {
         ]);
         let failures = vec!["lease::reopens".to_owned()];
         assert_eq!(tally, Tally { passed: 23, failed: 1, skipped: 2, failures });
+    }
+
+    #[test]
+    fn node_is_counted() {
+        let lines = ["ℹ tests 6", "ℹ pass 3", "ℹ fail 2", "ℹ skipped 1", "ℹ duration_ms 17.5"];
+        let expected = Tally { passed: 3, failed: 2, skipped: 1, failures: Vec::new() };
+        assert_eq!(tally(&lines), expected);
     }
 
     #[test]

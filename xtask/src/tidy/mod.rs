@@ -12,6 +12,7 @@ mod scan;
 mod secrets;
 mod sizes;
 mod unsafe_code;
+mod vendored;
 mod words;
 
 use std::fmt;
@@ -71,7 +72,7 @@ impl Source {
 pub(crate) fn run() -> Result<bool> {
     let repository = Repository::find()?;
     let sources = sources(&repository.root)?;
-    let checks: [(&str, Vec<Violation>); 12] = [
+    let checks: [(&str, Vec<Violation>); 13] = [
         ("dependencies between crates", layers::check(&layers::edges(&repository))),
         ("imports between files", imports::check(&sources)),
         ("unsafe code", unsafe_code::check(&sources)),
@@ -86,6 +87,7 @@ pub(crate) fn run() -> Result<bool> {
         ("known bad versions", advisories::check(&sources)),
         ("optimisation of the dist profile", profiles::check(&sources)),
         ("lock files", lock_files::check(&repository, &sources)?),
+        ("modules of the dashboard", vendored::check(&sources)),
         ("the changelog", changelog(&sources)),
     ];
     let mut errors = 0;
