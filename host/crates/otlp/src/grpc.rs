@@ -8,6 +8,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 use crate::error::StartError;
+use crate::retry_info;
 use crate::send_error::{Again, SendError};
 
 /// A client, which connects when it is needed, and again if the connection is lost.
@@ -43,16 +44,18 @@ impl Grpc {
     }
 }
 
-/// The statuses after which the protocol allows another attempt.
+/// The statuses after which the protocol allows another attempt. A collector that has used up something says by a
+/// time to wait that it will have it again.
 fn failed(status: &Status) -> SendError {
+    let asked = retry_info::read(status.details());
     let again = match status.code() {
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unavailable
-        | Code::ResourceExhausted
-        | Code::DataLoss => Again::After(None),
+        | Code::DataLoss => Again::After(asked),
+        Code::ResourceExhausted if asked.is_some() => Again::After(asked),
         _ => Again::Never,
     };
     let message = format!("the collector answered {:?}: {}", status.code(), status.message());

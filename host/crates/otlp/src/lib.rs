@@ -51,6 +51,7 @@ mod grpc;
 mod http;
 mod message;
 mod queue;
+mod retry_info;
 mod send_error;
 mod settings;
 mod transport;

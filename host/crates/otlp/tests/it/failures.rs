@@ -100,6 +100,35 @@ async fn a_busy_collector_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_collector_is_left_alone_as_long_as_it_asks() {
+    for by in BOTH {
+        let receiver = Receiver::start(by, Manner::AsksForASecond).await;
+        let exporter = Exporter::start(&settings(by, &receiver.endpoint())).unwrap();
+        record(&exporter.sink(), "a");
+        let end = Instant::now() + Duration::from_mins(1);
+        while receiver.times().len() < 2 {
+            assert!(Instant::now() < end, "no second attempt");
+            tokio::task::yield_now().await;
+        }
+        // Otherwise the second attempt comes after 375 ms at most.
+        let times = receiver.times();
+        assert!(times[1] - times[0] >= Duration::from_secs(1), "{by:?}: {times:?}");
+        receiver.set_manner(Manner::Accepts);
+        until(&exporter, "one exported", |it| it.exported() == 1).await;
+        assert_eq!(dropped(exporter.counts()), 0);
+    }
+}
+
+#[tokio::test]
+async fn over_grpc_an_exhausted_collector_is_asked_again_only_if_it_says_when() {
+    let receiver = Receiver::start(By::Grpc, Manner::IsExhausted).await;
+    let exporter = Exporter::start(&settings(By::Grpc, &receiver.endpoint())).unwrap();
+    record(&exporter.sink(), "a");
+    until(&exporter, "one dropped", |it| it.dropped(DropReason::Failed) == 1).await;
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_collector_that_stays_busy_costs_its_spans() {
     for by in BOTH {
         let receiver = Receiver::start(by, Manner::IsBusy).await;
@@ -122,9 +151,7 @@ async fn a_collector_may_ask_for_any_time() {
         let exporter = start(by, &receiver.endpoint(), Duration::from_secs(20));
         record(&exporter.sink(), "b");
         let lost = |it: &SpanCounts| it.dropped(DropReason::Failed) == 1;
-        if by == By::Http {
-            until(&exporter, "one dropped at once", lost).await;
-        }
+        until(&exporter, "one dropped at once", lost).await;
         receiver.set_manner(Manner::Accepts);
         record(&exporter.sink(), "c");
         until(&exporter, "one exported", |it| it.exported() >= 1).await;

@@ -35,9 +35,13 @@ pub(crate) enum Manner {
     RejectsOne,
     /// Never answers.
     Hangs,
-    /// Answers that it has too much to do.
+    /// Answers that it has too much to do, and that the batch may be sent again at once.
     IsBusy,
-    /// Asks to be left alone for longer than clocks count, over HTTP; over gRPC it only refuses.
+    /// As `IsBusy`, but without a time after which the batch may be sent again.
+    IsExhausted,
+    /// Asks to be left alone for a second.
+    AsksForASecond,
+    /// Asks to be left alone for longer than clocks count.
     AsksForever,
     /// Refuses the batch for good.
     Refuses,
@@ -48,6 +52,7 @@ pub(crate) struct Received {
     manner: Mutex<Manner>,
     spans: Mutex<Vec<Span>>,
     requests: Mutex<Vec<Vec<(String, String)>>>,
+    times: Mutex<Vec<Instant>>,
     service: Mutex<String>,
 }
 
@@ -80,6 +85,7 @@ impl Receiver {
             manner: Mutex::new(manner),
             spans: Mutex::default(),
             requests: Mutex::default(),
+            times: Mutex::default(),
             service: Mutex::default(),
         });
         let shared = Arc::clone(&received);
@@ -117,6 +123,12 @@ impl Receiver {
     #[allow(dead_code, reason = "only some tests do")]
     pub(crate) fn requests(&self) -> Vec<Vec<(String, String)>> {
         self.received.requests.lock().unwrap().clone()
+    }
+
+    /// When each request arrived.
+    #[allow(dead_code, reason = "only some tests do")]
+    pub(crate) fn times(&self) -> Vec<Instant> {
+        self.received.times.lock().unwrap().clone()
     }
 
     /// The name of the service that sent spans.
@@ -157,21 +169,24 @@ impl Drop for Receiver {
 }
 
 impl Received {
-    /// Keeps a batch, and answers it; an error is the code of its refusal.
+    /// Keeps a batch, and answers it.
     async fn answer(
         &self,
         request: ExportTraceServiceRequest,
         headers: Vec<(String, String)>,
-    ) -> Result<ExportTraceServiceResponse, Code> {
+    ) -> Result<ExportTraceServiceResponse, Refusal> {
+        self.times.lock().unwrap().push(Instant::now());
         self.requests.lock().unwrap().push(headers);
         let manner = *self.manner.lock().unwrap();
         let rejected_spans = match manner {
             Manner::Accepts => 0,
             Manner::RejectsOne => 1,
             Manner::Hangs => return std::future::pending().await,
-            Manner::IsBusy => return Err(Code::ResourceExhausted),
-            Manner::AsksForever => return Err(Code::Unavailable),
-            Manner::Refuses => return Err(Code::InvalidArgument),
+            Manner::IsBusy => return Err((Code::ResourceExhausted, Some(0))),
+            Manner::IsExhausted => return Err((Code::ResourceExhausted, None)),
+            Manner::AsksForASecond => return Err((Code::Unavailable, Some(1))),
+            Manner::AsksForever => return Err((Code::Unavailable, Some(u64::MAX >> 1))),
+            Manner::Refuses => return Err((Code::InvalidArgument, None)),
         };
         for batch in request.resource_spans {
             let attributes = batch.resource.unwrap_or_default().attributes;
@@ -198,8 +213,32 @@ impl TraceService for Received {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let headers = texts(&request.metadata().clone().into_headers());
         let answer = self.answer(request.into_inner(), headers).await;
-        answer.map(Response::new).map_err(|code| Status::new(code, "not now"))
+        answer.map(Response::new).map_err(|(code, wait)| match wait {
+            Some(seconds) => {
+                Status::with_details(code, "not now", retry_info(code, seconds).into())
+            }
+            None => Status::new(code, "not now"),
+        })
     }
+}
+
+/// The code of a refusal, and the seconds that the receiver asks to wait.
+type Refusal = (Code, Option<u64>);
+
+/// A `google.rpc.Status` with a `google.rpc.RetryInfo`, byte by byte.
+fn retry_info(code: Code, seconds: u64) -> Vec<u8> {
+    let field =
+        |tag: u8, bytes: &[u8]| [&[tag, u8::try_from(bytes.len()).unwrap()], bytes].concat();
+    let mut delay = vec![0x08];
+    let mut left = seconds;
+    while left > 0x7f {
+        delay.push(u8::try_from(left & 0x7f).unwrap() | 0x80);
+        left >>= 7;
+    }
+    delay.push(u8::try_from(left).unwrap());
+    let name = field(0x0a, b"type.googleapis.com/google.rpc.RetryInfo");
+    let any = [name, field(0x12, &field(0x0a, &delay))].concat();
+    [&[0x08, u8::try_from(code as i32).unwrap()][..], &field(0x1a, &any)].concat()
 }
 
 async fn over_http(
@@ -212,14 +251,17 @@ async fn over_http(
         Ok(answer) => {
             ([("content-type", "application/x-protobuf")], answer.encode_to_vec()).into_response()
         }
-        Err(Code::ResourceExhausted) => {
-            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response()
+        Err((code, wait)) => {
+            let status = match code {
+                Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+                Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            match wait {
+                Some(seconds) => (status, [("retry-after", seconds.to_string())]).into_response(),
+                None => status.into_response(),
+            }
         }
-        Err(Code::Unavailable) => {
-            let wait = u64::MAX.to_string();
-            (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", wait)]).into_response()
-        }
-        Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }
 }
 
