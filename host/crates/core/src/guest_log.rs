@@ -82,17 +82,35 @@ impl<'a> LineOrigin<'a> {
     ) -> Self {
         Self { plugin, generation, correlation }
     }
+
+    /// The ids of the request and of its trace.
+    fn ids(self) -> (Option<&'a str>, Option<&'a str>) {
+        let (request_id, trace) = self
+            .correlation
+            .map_or((None, None), |it| (it.request_id.as_ref(), it.trace_parent.as_ref()));
+        (request_id.map(RequestId::as_str), trace.map(TraceParent::trace_id))
+    }
 }
 
 /// Writes a line that a plugin printed to `stream`. Its target is another one than that of [`write_log`]: an
 /// operator who grants the output wants to see all of it.
-pub fn write_output(plugin: &Identity, level: LogLevel, line: &str, stream: &str) {
+pub fn write_output(origin: LineOrigin<'_>, level: LogLevel, line: &str, stream: &str) {
     let message = Message(line);
-    let (plugin, version) = plugin.name_and_version();
+    let (plugin, version) = origin.plugin.name_and_version();
+    let generation = origin.generation;
+    let (request_id, trace_id) = origin.ids();
     macro_rules! write {
         ($level:expr) => {
             tracing::event!(
-                target: "plugbay::plugin::output", $level, plugin, version, stream, "{message}"
+                target: "plugbay::plugin::output",
+                $level,
+                plugin,
+                version,
+                stream,
+                generation,
+                request_id,
+                trace_id,
+                "{message}"
             )
         };
     }
@@ -112,9 +130,8 @@ pub fn write_log<N: AsRef<str>, V: AsRef<str>>(
     let (message, fields) = (Message(message), Fields(fields));
     let fields = (!fields.0.is_empty()).then(|| tracing::field::display(fields));
     let (plugin, version) = origin.plugin.name_and_version();
-    let LineOrigin { generation, correlation, .. } = origin;
-    let request_id = correlation.and_then(|it| it.request_id.as_ref()).map(RequestId::as_str);
-    let trace_id = correlation.and_then(|it| it.trace_parent.as_ref()).map(TraceParent::trace_id);
+    let generation = origin.generation;
+    let (request_id, trace_id) = origin.ids();
     macro_rules! write {
         ($level:expr) => {
             tracing::event!(

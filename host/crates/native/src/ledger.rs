@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plugbay_core::{
-    Context, GuestMetrics, Identity, LineOrigin, LogLevel, Notice, Observer, Policy, Unobserved,
-    write_log, write_output,
+    Context, Correlation, GuestMetrics, Identity, LineOrigin, LogLevel, Notice, Observer, Policy,
+    Unobserved, write_log, write_output,
 };
 use plugbay_guard::Quota;
 
@@ -84,11 +84,18 @@ impl Ledger {
         written
     }
 
-    /// As [`Ledger::write_log`], of a line that the plugin's process printed.
-    pub(crate) fn write_output(&self, line: &str) -> bool {
+    /// As [`Ledger::write_log`], of a line that the plugin's process printed, in this generation for this request if
+    /// that is known.
+    pub(crate) fn write_output(
+        &self,
+        generation: Option<u64>,
+        correlation: Option<&Correlation>,
+        line: &str,
+    ) -> bool {
         let written = self.take(LOGS, self.logs.as_ref()).is_ok();
         if written {
-            write_output(&self.identity, LogLevel::Info, line, "output");
+            let origin = LineOrigin::during(&self.identity, generation, correlation);
+            write_output(origin, LogLevel::Info, line, "output");
         }
         written
     }

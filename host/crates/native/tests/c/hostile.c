@@ -469,6 +469,13 @@ static uint32_t decode(void *instance, host host, uint32_t index, bytes input, b
         static atomic_int here;
         here++;
         while (here < 2) usleep(1000);
+        puts("both are here");
+        fflush(stdout);
+    }
+    if (starts(input, "say ")) {
+        printf("%.*s\n", (int)input.len - 4, (const char *)input.ptr + 4);
+        fflush(stdout);
+        return host.vtable->decode(host.ctx, TEXT("other"), TEXT("wait"), out);
     }
     if (starts(input, "threads ")) {
         pthread_attr_t small;

@@ -25,6 +25,8 @@ mod old_kernel;
 #[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
+mod printed;
+#[cfg(target_os = "linux")]
 mod rates;
 #[cfg(target_os = "linux")]
 mod shortages;
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         neighbours::tests(),
         old_kernel::tests(),
         orphans::tests(),
+        printed::tests(),
         rates::tests(),
         shortages::tests(),
         surroundings::tests(),

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use plugbay_core::codec::{Codec, CodecCall, Direction};
 use plugbay_core::handler::{Handler, HandlerCall};
 use plugbay_core::{
-    CallError, CallErrorKind, CodecInfo, Context, Description, Identity, Observer, Plugin, Policy,
-    Provider, Refusal, Services, Source, StartPlugin, Unobserved,
+    CallError, CallErrorKind, CodecInfo, Context, Correlation, Description, Identity, Observer,
+    Plugin, Policy, Provider, Refusal, Services, Source, StartPlugin, Unobserved,
 };
 use plugbay_guard::RestartRules;
 use plugbay_native::worker::{ProcessPlugin, WorkerCommand, WorkerState, describe};
@@ -174,6 +174,13 @@ impl Host {
     /// Calls the plugin, which does what `input` says.
     pub(crate) fn ask(&self, input: impl AsRef<[u8]>) -> Result<Vec<u8>, CallError> {
         self.codec().decode(&Context::new(&self.services), input.as_ref())
+    }
+
+    /// As [`Host::ask`], for the request with this id.
+    pub(crate) fn ask_for(&self, id: &str, input: &str) -> Result<Vec<u8>, CallError> {
+        let correlation = Arc::new(Correlation::default().request_id(id.parse().unwrap()));
+        let context = Context::new(&self.services).correlated(&correlation);
+        self.codec().decode(&context, input.as_ref())
     }
 
     /// As [`Host::ask`], for a caller whose deadline is this far away.

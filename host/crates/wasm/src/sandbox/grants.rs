@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use plugbay_core::{
-    Grant, Grants, Identity, LogLevel, Notice, Observer, Policy, Source, Unobserved, write_output,
+    Grant, Grants, Identity, LineOrigin, LogLevel, Notice, Observer, Policy, Source, Unobserved,
+    write_output,
 };
 use plugbay_guard::{DistinctTally, Exceeded, Quota, Tally};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -152,7 +153,7 @@ impl Sandbox {
     /// Writes a line that the plugin printed to the log, unless its limit of lines is exceeded.
     pub(crate) fn write_output(&self, level: LogLevel, line: &str, stream: &str) {
         if self.may_log() {
-            write_output(&self.identity, level, line, stream);
+            write_output(LineOrigin::outside(&self.identity), level, line, stream);
         }
     }
 

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use plugbay_abi::ErrorKind;
 use plugbay_abi::host::HostCalls;
-use plugbay_core::{CallError, CallErrorKind, rounded};
+use plugbay_core::{CallError, CallErrorKind, Context, rounded};
 
 use super::deadline::CallDeadline;
 use super::death::Death;
+use super::serving::InService;
 use super::spawn::output_limit;
 use super::supervisor::{Supervisor, TakenLane};
 use crate::call_host::{CallHost, from_guest};
@@ -76,7 +77,7 @@ fn await_reply(
 }
 
 impl Supervisor {
-    /// Calls the plugin. The caller has a place of the bulkhead.
+    /// Calls the plugin, for the call in `context` if there is one. The caller has a place of the bulkhead.
     ///
     /// # Errors
     ///
@@ -88,10 +89,13 @@ impl Supervisor {
         self: &Arc<Self>,
         request: CallRequest<'_>,
         host: &dyn HostCalls,
+        context: Option<&Context<'_>>,
         until: CallDeadline,
     ) -> Result<Frame, CallError> {
         let limit = output_limit(&self.spec.policy);
-        let mut call = InFlight { supervisor: self, taken: Some(self.take(until.caller)?) };
+        let taken = Some(self.take(until.caller)?);
+        let mut in_service = Some(self.serving.begin(context));
+        let mut call = InFlight { supervisor: self, taken };
         let Some(TakenLane { lane, epoch }) = &mut call.taken else { return Err(call.no_lane()) };
         let epoch = *epoch;
         match exchange(lane, request, host, limit, until.caller) {
@@ -109,7 +113,7 @@ impl Supervisor {
             }
             Err(LaneError::NoReply) if until.plugin > Instant::now() => {
                 if let Some(taken) = call.taken.take() {
-                    self.await_late_reply(taken, until);
+                    self.await_late_reply(taken, in_service.take(), until);
                 }
                 let message = format!("did not answer within {:?}", rounded(until.within));
                 let error = CallError::new(CallErrorKind::Deadline, message);
@@ -127,9 +131,15 @@ impl Supervisor {
 
     /// Waits on another thread for the reply of a call whose caller has gone, as long as the plugin
     /// may take: a caller with little time is no reason to kill the worker.
-    fn await_late_reply(self: &Arc<Self>, taken: TakenLane, until: CallDeadline) {
+    fn await_late_reply(
+        self: &Arc<Self>,
+        taken: TakenLane,
+        in_service: Option<InService>,
+        until: CallDeadline,
+    ) {
         let (supervisor, epoch) = (Arc::clone(self), taken.epoch);
         let waits = thread::Builder::new().name("worker-late".into()).spawn(move || {
+            let _in_service = in_service;
             let mut call = InFlight { supervisor: &supervisor, taken: Some(taken) };
             let Some(TakenLane { lane, .. }) = &mut call.taken else { return };
             let host = CallHost::outside(&supervisor.ledger);

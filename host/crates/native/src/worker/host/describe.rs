@@ -32,7 +32,8 @@ pub fn describe(
 ) -> Result<Description, Refusal> {
     let identity = Identity::of_source(source);
     let ledger = Arc::new(Ledger::unobserved(&identity, policy));
-    let spawned = spawn(command, 1, policy, &ledger).map_err(|death| refuse(&death))?;
+    let spawned =
+        spawn(command, 1, policy, &ledger, &Arc::default()).map_err(|death| refuse(&death))?;
     let process = Arc::clone(&spawned.process);
     let described = process.while_watched(|| describe_spawned(spawned, library, policy));
     process.end();

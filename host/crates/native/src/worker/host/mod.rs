@@ -4,7 +4,7 @@
 //! [`supervisor`], which owns the current worker and decides when the next one may start. To
 //! [`start`] a worker is to [`spawn`] its program, which loads the library, and then to create the
 //! instance. A running worker is a [`process`], with its [`output`] and its [`usage`] of the machine;
-//! how it ended is a [`death`]. A call ([`call`]) takes a lane of the supervisor's until its [`deadline`].
+//! how it ended is a [`death`]. Which call printed a line is what [`serving`] finds out. A call ([`call`]) takes a lane of the supervisor's until its [`deadline`].
 //!
 //! What a worker sends is foreign, and is checked where it is read; [`fuzz`] is there to fuzz that.
 
@@ -16,6 +16,7 @@ mod fuzz;
 mod output;
 mod plugin;
 mod process;
+mod serving;
 mod spawn;
 mod start;
 mod supervisor;

@@ -1,4 +1,5 @@
-//! Forwards what a worker prints to its plugin's log, line by line.
+//! Forwards what a worker prints to its plugin's log, line by line, with the request of the call that printed it if
+//! that is known.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
@@ -7,6 +8,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use super::serving::Serving;
 use crate::ledger::Ledger;
 
 /// The longest line, in bytes. A longer one is cut into several.
@@ -29,14 +34,25 @@ pub(super) struct Output {
 impl Output {
     /// Starts a thread that forwards `pipe` to the plugin's log until the pipe ends, within the
     /// plugin's limit of lines.
-    pub(super) fn forward(pipe: PipeReader, ledger: Arc<Ledger>) -> io::Result<Self> {
+    pub(super) fn forward(
+        pipe: PipeReader,
+        ledger: Arc<Ledger>,
+        serving: Arc<Serving>,
+    ) -> io::Result<Self> {
         let (send, ended) = sync_channel(1);
         thread::Builder::new().name("worker-output".into()).spawn(move || {
             let mut line = String::new();
             let flooded = Cell::new(false);
-            let pipe = BufReader::with_capacity(BLOCK, Slowed { from: pipe, flooded: &flooded });
-            lines(pipe, |next| {
-                if !ledger.write_output(next) {
+            let (pipe, empty) = (Arc::new(pipe), Cell::new(None));
+            let before = || {
+                serving.wait_begins(&pipe);
+                wait_for_more(&pipe);
+                empty.set(serving.wait_ends(&pipe));
+            };
+            let slowed = Slowed { from: &*pipe, flooded: &flooded, before };
+            lines(BufReader::with_capacity(BLOCK, slowed), |next| {
+                let call = serving.only_call(empty.get()).unwrap_or_default();
+                if !ledger.write_output(call.generation, call.correlation.as_deref(), next) {
                     flooded.set(true);
                 }
                 next.clone_into(&mut line);
@@ -57,19 +73,27 @@ impl Output {
     }
 }
 
-/// A reader that pauses before a read if `flooded` was set since the last one.
-struct Slowed<'a, R> {
+/// A reader that pauses before a read if `flooded` was set since the last one, and calls `before` then.
+struct Slowed<'a, R, B> {
     from: R,
     flooded: &'a Cell<bool>,
+    before: B,
 }
 
-impl<R: Read> Read for Slowed<'_, R> {
+impl<R: Read, B: FnMut()> Read for Slowed<'_, R, B> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.flooded.take() {
             thread::park_timeout(PAUSE);
         }
+        (self.before)();
         self.from.read(to)
     }
+}
+
+/// Waits until there is something to read, or the end.
+fn wait_for_more(pipe: &PipeReader) {
+    let mut waits = [PollFd::new(pipe, PollFlags::IN)];
+    while let Err(Errno::INTR) = poll(&mut waits, None) {}
 }
 
 /// Calls `each` with every line that is not empty. Bytes that are not UTF-8 become U+FFFD.
@@ -112,7 +136,7 @@ mod tests {
         let begun = Instant::now();
         let (flooded, mut read) = (Cell::new(false), 0);
         let flood = io::repeat(b'\n').take(5 * BLOCK as u64);
-        let mut from = Slowed { from: flood, flooded: &flooded };
+        let mut from = Slowed { from: flood, flooded: &flooded, before: || () };
         let mut block = vec![0; BLOCK];
         loop {
             let size = from.read(&mut block).unwrap();

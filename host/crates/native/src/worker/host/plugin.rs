@@ -154,7 +154,7 @@ impl Plugin for ProcessPlugin {
         let own = within.max(self.callee.supervisor.spec.policy.init);
         let until = CallDeadline::within(own).with_caller_within(within);
         let _place = self.callee.supervisor.bulkhead.enter(until.caller)?;
-        self.callee.supervisor.call(request, &host, until).map(drop)
+        self.callee.supervisor.call(request, &host, None, until).map(drop)
     }
 
     fn retry(&self) {
@@ -222,7 +222,7 @@ impl WorkerCallee {
         })?;
         let head = call.function().head(index);
         let request = CallRequest { head, meta: &meta, body: call.body() };
-        C::output(host.outcome(supervisor.call(request, &host, until))?, label)
+        C::output(host.outcome(supervisor.call(request, &host, Some(context), until))?, label)
     }
 }
 

@@ -21,6 +21,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use super::death::Death;
 use super::output::Output;
 use super::process::Process;
+use super::serving::Serving;
 use super::usage::Bounds;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
@@ -86,13 +87,15 @@ pub(super) fn spawn(
     lanes: usize,
     policy: &Policy,
     ledger: &Arc<Ledger>,
+    serving: &Arc<Serving>,
 ) -> Result<Spawned, Death> {
     let lanes = lanes.clamp(1, MAX_LANES);
     let (lanes, theirs) = make_lanes(lanes, budget()).map_err(|error| not_started(&error))?;
     let (control, its_control) = UnixStream::pair().map_err(|error| not_started(&error))?;
     let watched = OwnedFd::from(control.try_clone().map_err(|error| not_started(&error))?);
     let (pipe, writer) = io::pipe().map_err(|error| not_started(&error))?;
-    let output = Output::forward(pipe, Arc::clone(ledger)).map_err(|error| not_started(&error))?;
+    let output = Output::forward(pipe, Arc::clone(ledger), Arc::clone(serving));
+    let output = output.map_err(|error| not_started(&error))?;
     let child = run(command, &policy.grants.environment, its_control, writer)
         .map_err(|error| not_started(&error))?;
     // From here on a failure drops the process, which kills and reaps it.

@@ -28,7 +28,7 @@ impl Supervisor {
             let StartFailure { refusal, kind } = StartFailure::new(Reason::Grant, death);
             StartFailure { refusal: refusal.hint(GRANT_HINT), kind }
         })?;
-        let spawned = spawn(&spec.command, spec.lanes, &spec.policy, &self.ledger)
+        let spawned = spawn(&spec.command, spec.lanes, &spec.policy, &self.ledger, &self.serving)
             .map_err(|death| StartFailure::new(Reason::Init, death))?;
         let process = Arc::clone(&spawned.process);
         self.register_starting(&process);

@@ -22,6 +22,7 @@ use plugbay_guard::{RestartRules, Restarts};
 
 use super::death::Death;
 use super::process::Process;
+use super::serving::Serving;
 use super::usage::Spent;
 use crate::ledger::Ledger;
 use crate::worker::link::lane::Lane;
@@ -48,6 +49,8 @@ pub(super) struct Supervisor {
     pub(super) spec: Spec,
     /// Shared with the thread that reads the worker's output.
     pub(super) ledger: Arc<Ledger>,
+    /// Likewise.
+    pub(super) serving: Arc<Serving>,
     /// One place for each lane: a call with a place finds an idle lane once there is a worker.
     pub(super) bulkhead: Arc<Bulkhead>,
     inner: Mutex<Inner>,
@@ -111,6 +114,7 @@ impl Supervisor {
             spec,
             bulkhead,
             ledger,
+            serving: Arc::default(),
             inner: Mutex::new(inner),
             lanes: Condvar::new(),
             wanted: Condvar::new(),
