@@ -13,7 +13,7 @@ use std::time::Duration;
 use plugbay_core::codec::Codec;
 use plugbay_core::handler::Handler;
 use plugbay_core::trace::{ActiveSpan, Sampling, SpanKind};
-use plugbay_core::{Artifact, Correlation, Kind, Refusal};
+use plugbay_core::{Artifact, Correlation, Kind, MachineCode, Refusal};
 use plugbay_registry::NotFound;
 use tokio::sync::oneshot;
 
@@ -203,6 +203,13 @@ impl Host {
     #[must_use]
     pub fn collectors(&self) -> &Collectors {
         &self.control.collectors
+    }
+
+    /// The compiled code of the plugins that are started, whether they serve already or still: for profilers, which
+    /// find no names for it elsewhere.
+    #[must_use]
+    pub fn machine_code(&self) -> Vec<Arc<dyn MachineCode>> {
+        self.control.runtimes.iter().flat_map(CatchPanic::machine_code).collect()
     }
 
     /// Begins the first span of a request, if the host [records spans](crate::Builder::spans) and the request

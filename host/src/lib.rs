@@ -183,8 +183,8 @@ pub mod runtime {
     pub use plugbay_core::handler::{HandlerCall, HandlerFuture};
     pub use plugbay_core::{
         Artifact, Bucket, Bulkhead, CapabilityDescription, CodecInfo, GuestMetric, Identity,
-        MetricValue, Observer, OwnedContext, Place, PluginStats, RouteDescription, Services,
-        StartPlugin, WorkerStatus,
+        MachineCode, MachineFunction, MetricValue, Observer, OwnedContext, Place, PluginStats,
+        RouteDescription, Services, StartPlugin, WorkerStatus,
     };
 }
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugbay_core::{
-    Artifact, CallError, CallErrorKind, Description, Isolation, Plugin, PluginStats, Prepared,
-    Provider, Reason, Refusal, Runtime, StartPlugin,
+    Artifact, CallError, CallErrorKind, Description, Isolation, MachineCode, Plugin, PluginStats,
+    Prepared, Provider, Reason, Refusal, Runtime, StartPlugin,
 };
 
 /// A runtime, or what it prepared or started, whose panics are caught.
@@ -91,6 +91,11 @@ impl CatchPanic<dyn Runtime> {
     pub(crate) fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal> {
         let prepared = self.call("prepare", |it| it.prepare(artifact)).map_err(refusal)??;
         Ok(Arc::new(CatchPanic::new(prepared, Arc::clone(&self.who))))
+    }
+
+    /// As [`Runtime::machine_code`].
+    pub(crate) fn machine_code(&self) -> Vec<Arc<dyn MachineCode>> {
+        self.call_or("machine_code", Vec::new(), Runtime::machine_code)
     }
 
     /// As [`Runtime::stop`].

@@ -33,6 +33,7 @@ mod escaped;
 mod grants;
 mod guest_log;
 pub mod kind;
+mod machine_code;
 mod metrics;
 mod name;
 mod notice;
@@ -59,6 +60,7 @@ pub use grants::{Environment, FolderGrant, Grant, Grants, HostPattern, NetworkGr
 pub use guest_log::{LineOrigin, LogLevel, MAX_LOG_FIELDS, MAX_LOG_TEXT, write_log, write_output};
 pub use kind::built_in::*;
 pub use kind::{BUILT_IN, BuiltIn, CapabilityKey, Kind, Provider};
+pub use machine_code::{MachineCode, MachineFunction};
 pub use metrics::{
     Bucket, GuestMetric, GuestMetrics, MAX_BUCKETS, MAX_METRIC_HELP, MetricDescription,
     MetricError, MetricKind, MetricValue,

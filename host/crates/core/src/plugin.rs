@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Artifact, CallError, Description, DurationStats, GuestMetric, Isolation, Observer, Policy,
-    Provider, Refusal, Source, check_name, cut,
+    Artifact, CallError, Description, DurationStats, GuestMetric, Isolation, MachineCode, Observer,
+    Policy, Provider, Refusal, Source, check_name, cut,
 };
 
 /// A file's name is cut to this many bytes where it stands for a plugin.
@@ -36,6 +36,12 @@ pub trait Runtime: Send + Sync + 'static {
     ///
     /// If the artifact is not a plugin that this host can serve.
     fn prepare(&self, artifact: &Artifact) -> Result<Arc<dyn Prepared>, Refusal>;
+
+    /// The code that it compiled, or loaded as compiled, of all its plugins that are started: for profilers, which
+    /// find no names for it elsewhere.
+    fn machine_code(&self) -> Vec<Arc<dyn MachineCode>> {
+        Vec::new()
+    }
 
     /// Called when the host is shut down: cancels running preparations, and rejects new ones.
     fn stop(&self) {}

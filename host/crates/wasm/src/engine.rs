@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::idle::IdleInstances;
+use crate::machine_code::StartedCode;
 use crate::ticker::{Noticed, Ticker};
 
 /// An engine or a runtime could not be built.
@@ -34,6 +35,7 @@ struct Inner {
     engine: wasmtime::Engine,
     pool_size: Option<u32>,
     idle: IdleInstances,
+    started: StartedCode,
     noticed: Noticed,
     _ticker: Ticker,
 }
@@ -56,8 +58,9 @@ impl Engine {
         let noticed = Noticed::default();
         let ticker = Ticker::start(&engine, noticed.clone());
         let ticker = ticker.map_err(|error| EngineError(error.into()))?;
-        let idle = IdleInstances::default();
-        Ok(Self { inner: Arc::new(Inner { engine, pool_size, idle, noticed, _ticker: ticker }) })
+        let (idle, started) = (IdleInstances::default(), StartedCode::default());
+        let inner = Inner { engine, pool_size, idle, started, noticed, _ticker: ticker };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// wasmtime's engine.
@@ -74,6 +77,11 @@ impl Engine {
     /// The plugins whose idle instances are dropped when the pool is full.
     pub(crate) fn idle(&self) -> &IdleInstances {
         &self.inner.idle
+    }
+
+    /// The compiled code of the plugins that are started.
+    pub(crate) fn started(&self) -> &StartedCode {
+        &self.inner.started
     }
 
     /// How many instances the pool holds at most; `None` where they are allocated on demand.

@@ -26,6 +26,7 @@ mod engine;
 mod idle;
 mod kind;
 mod load;
+mod machine_code;
 mod runtime;
 mod sandbox;
 mod ticker;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "compile")]
 use std::sync::Mutex;
 
-use plugbay_core::{Artifact, Prepared, Reason, Refusal, Runtime};
+use plugbay_core::{Artifact, MachineCode, Prepared, Reason, Refusal, Runtime};
 use tokio::runtime::Handle;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -233,6 +233,10 @@ impl Runtime for WasmRuntime {
             #[cfg(feature = "compile")]
             unsaved: Mutex::new(compiled.unsaved),
         }))
+    }
+
+    fn machine_code(&self) -> Vec<Arc<dyn MachineCode>> {
+        self.engine.started().machine_code()
     }
 
     #[cfg(feature = "compile")]

@@ -18,6 +18,7 @@ use super::pool::Pool;
 use crate::engine::Engine;
 use crate::idle::HoldsIdle;
 use crate::load::world::Wants;
+use crate::machine_code::PluginCode;
 use crate::sandbox::clock::{Allowance, until_deadline};
 use crate::sandbox::fault::{fault, root_cause};
 use crate::sandbox::grants::Sandbox;
@@ -35,6 +36,8 @@ pub(crate) struct Instances {
     pub(crate) engine: Engine,
     pub(crate) tokio: Handle,
     pub(crate) component: InstancePre<State>,
+    /// Its code is listed for profilers as long as this.
+    pub(crate) _code: Arc<PluginCode>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     /// The interfaces that the plugin exports; an instance's guests are in this order.
     pub(crate) kinds: Vec<Arc<dyn AnyIndices>>,

@@ -178,6 +178,7 @@ impl Prepared for WasmPrepared {
             engine: self.engine.clone(),
             tokio: self.tokio.clone(),
             component: self.component.clone(),
+            _code: self.engine.started().register(sandbox.label(), self.component.component()),
             lifecycle: Arc::clone(&self.lifecycle),
             kinds: self.kinds.iter().map(|kind| Arc::clone(kind) as Arc<dyn AnyIndices>).collect(),
             sandbox: Arc::clone(&sandbox),
