@@ -5,7 +5,7 @@
 //! guard ← {wasm, native, host}
 //! abi ← {native, sdk}      document ← {core, sdk, server}
 //! toolchain ← server       accept ← server      telemetry ← {host, server, discovery, otlp}
-//! core ← otlp ← server
+//! core ← {otlp, profile} ← server
 //! ```
 //!
 //! A crate may depend on every crate from which a chain of arrows leads to it, and on no other.
@@ -16,7 +16,7 @@ use super::Violation;
 use crate::repository::Repository;
 
 /// The crates of the workspace, each with those on which it may depend.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("plugbay-registry", &[]),
     ("plugbay-guard", &[]),
     ("plugbay-document", &[]),
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("plugbay-discovery", &["plugbay-telemetry"]),
     ("plugbay-telemetry", &[]),
     ("plugbay-otlp", &["plugbay-core", "plugbay-telemetry"]),
+    ("plugbay-profile", &["plugbay-core"]),
     ("plugbay-toolchain", &[]),
     ("plugbay-core", &["plugbay-registry", "plugbay-document"]),
     ("plugbay-sdk", &["plugbay-abi", "plugbay-document", "plugbay-macros"]),
@@ -54,6 +55,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "plugbay-discovery",
             "plugbay-telemetry",
             "plugbay-otlp",
+            "plugbay-profile",
             "plugbay-toolchain",
             "plugbay-document",
             // The server links the bundled plugins, which needs the SDK's feature `linked`.
