@@ -49,6 +49,7 @@
 //! | `export` | sends the spans of requests and reloads where the configuration says |
 //! | `guests` | the threads on which calls of plugins continue after their first slice |
 //! | [`log`] | the lines of the log, as text or JSON |
+//! | `access_log`, `request_id` | the line of each request, and its id |
 //! | `problem` | errors as clients see them |
 //! | [`document`] | documents as JSON or CBOR |
 //! | `bundled` | the plugins that are linked in |
@@ -60,6 +61,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod access_log;
 pub mod admin;
 pub mod audit;
 mod bind_error;

@@ -1,27 +1,28 @@
-//! What a request is known by: the client's id if it is valid, or a new one.
+//! The id of a request: that of its client if it is valid, or a new one.
 
 use std::fmt::Write as _;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use plugbay::RequestId;
 
-/// The header field.
-pub(crate) const FIELD: &str = "x-request-id";
+/// The field that has it, of requests and of answers.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request with these header fields.
+/// The id of the request with these fields, as a field of the answer.
 pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
-    let is_valid = |value: &&HeaderValue| parse(value).is_some();
-    headers.get(FIELD).filter(is_valid).cloned().unwrap_or_else(new)
+    let is_valid = |value: &&HeaderValue| read(value).is_some();
+    headers.get(REQUEST_ID).filter(is_valid).cloned().unwrap_or_else(new)
 }
 
-/// The id that a field has, if it is valid.
-pub(crate) fn parse(value: &HeaderValue) -> Option<RequestId> {
+/// The id in a field.
+pub(crate) fn read(value: &HeaderValue) -> Option<RequestId> {
     value.to_str().ok()?.parse().ok()
 }
 
+/// A unique id: a random number of this process, and a counter.
 fn new() -> HeaderValue {
     static PROCESS: LazyLock<String> =
         LazyLock::new(|| format!("{:016x}-", RandomState::new().hash_one(0)));
@@ -40,12 +41,10 @@ mod tests {
     #[test]
     fn a_valid_id_of_the_client_is_kept() {
         let is_kept = |id: &str| {
-            let headers = HeaderMap::from_iter([(
-                axum::http::HeaderName::from_static(FIELD),
-                HeaderValue::from_str(id).unwrap(),
-            )]);
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_str(id).unwrap());
             let answered = of(&headers);
-            assert!(parse(&answered).is_some());
+            assert!(read(&answered).is_some());
             answered == id
         };
         assert!(is_kept("0af7651916cd43dd-8448eb211c80319c"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -22,26 +22,21 @@ const MAX_PATH: usize = 500;
 /// leaves changes neither.
 pub(super) async fn audited(
     State(shared): State<Arc<Shared>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }
-    let id = request_id::of(request.headers());
-    let name = HeaderName::from_static(request_id::FIELD);
-    request.headers_mut().insert(name.clone(), id.clone());
-    let mut response = match &shared.audit {
+    match &shared.audit {
         None => next.run(request).await,
         Some(log) => {
-            let act = act(&request, &id);
+            let act = act(&request);
             // In a task of its own, because the act goes on if the client leaves.
             let acting = tokio::spawn(write_around(Arc::clone(log), act, request, next));
             acting.await.unwrap_or_else(|_panic| failed().into_response())
         }
-    };
-    response.headers_mut().insert(name, id);
-    response
+    }
 }
 
 async fn write_around(log: Arc<AuditLog>, act: Act, request: Request, next: Next) -> Response {
@@ -65,7 +60,8 @@ async fn write(log: &Arc<AuditLog>, phase: Phase, act: &Act) -> bool {
     matches!(written.await, Ok(Ok(())))
 }
 
-fn act(request: &Request, id: &HeaderValue) -> Act {
+fn act(request: &Request) -> Act {
+    let id = request_id::of(request.headers());
     let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.unwrap_or_else(Caller::anonymous);
     Act {

@@ -32,6 +32,7 @@
 //! | `live` | what changes with every call: figures, lines of the log |
 //! | `trial_request` | one request to the data plane from within |
 //! | `ui` | the files of the dashboard |
+//! | `access_log` | the line of each request |
 //! | `guard` | protects the plane from web pages in a browser on the same machine |
 //! | `authenticate`, `session`, `limits` | who makes a request, and how many a token may make |
 //! | `audited`, `idempotent` | what is kept of requests that change something |
@@ -40,6 +41,7 @@
 //! it. With `admin.tokens` every request needs one, except the probes `/livez` and `/readyz` and the files of the
 //! dashboard, which hold no data.
 
+mod access_log;
 mod actions;
 mod audited;
 mod authenticate;

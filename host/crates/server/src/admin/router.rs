@@ -16,7 +16,7 @@ use super::authenticate::authenticate;
 use super::idempotent::once;
 use super::limits::limit;
 use super::session::session;
-use super::{actions, events, guard, live, metrics, probes, trial_request, ui, views};
+use super::{access_log, actions, events, guard, live, metrics, probes, trial_request, ui, views};
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
 
@@ -26,6 +26,7 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     let around = ServiceBuilder::new()
+        .layer(middleware::from_fn(access_log::log))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))

@@ -19,23 +19,21 @@ use super::body::Arriving;
 use super::context::Context;
 use super::state::Data;
 use super::{codecs, framing, routes, span};
+use crate::access_log::{Of, Unanswered};
 use crate::listener::Client;
 use crate::problem::{
-    MAX_REPEATED, Problem, Response, no_content, other_method, panicked, shortened,
+    MAX_PATH, MAX_REPEATED, Problem, Response, no_content, other_method, panicked, shortened,
 };
-use crate::request_id;
+use crate::request_id::{self, REQUEST_ID};
 
 /// The paths of the data plane that no route can replace, for
 /// [`Builder::reserved`](plugbay::Builder::reserved).
 pub const RESERVED_PATHS: [&str; 3] = [CODECS, codecs::ENCODE, codecs::DECODE];
 const CODECS: &str = "/v1/codecs";
 
-const REQUEST_ID: HeaderName = HeaderName::from_static(request_id::FIELD);
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-/// The most characters of a path that a log line has.
-const MAX_PATH: usize = 512;
 
 impl Data {
     /// The answer to a request of a client.
@@ -73,6 +71,7 @@ impl Data {
         );
         let arrives_by = begun + snapshot.config().server.timeout;
         let context = Context { snapshot, correlation, arrives_by, client };
+        let unanswered = Unanswered::new(begun.into_std(), Of::Data);
         let mut response = async {
             let served = match target {
                 Ok(target) => {
@@ -85,7 +84,7 @@ impl Data {
                 Ok(Err(problem)) => problem.into(),
                 Err(panic) => panicked(panic),
             };
-            log_answer(&response, begun);
+            unanswered.answered(response.status(), response.body().size_hint().exact());
             response
         }
         .instrument(span)
@@ -142,14 +141,6 @@ impl Data {
             Target::Codec(..) => Ok(other_method(method, "OPTIONS, POST")),
         }
     }
-}
-
-/// Logs an answer: one line for each request. What it answers is in the request's span.
-fn log_answer(response: &Response, begun: Instant) {
-    let status = response.status().as_u16();
-    let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let bytes = response.body().size_hint().exact();
-    tracing::info!(target: "plugbay_server::request", status, duration_us, bytes, "answered");
 }
 
 /// What serves a request.
@@ -220,7 +211,7 @@ fn correlation(headers: &HeaderMap) -> (HeaderValue, Correlation) {
     let parent = trace_parent(headers);
     let state = parent.and_then(|_| trace_state(headers));
     let mut correlation = Correlation::default().trace_parent(parent).trace_state(state);
-    correlation.request_id = request_id::parse(&id);
+    correlation.request_id = request_id::read(&id);
     (id, correlation)
 }
 

@@ -6,10 +6,9 @@ use plugbay::trace::{ActiveSpan, SpanKind, attributes};
 use plugbay::{Correlation, Host};
 
 use crate::listener::Client;
-use crate::problem::{Response, shortened};
+use crate::problem::{MAX_PATH, Response, shortened};
 
-/// The most characters of a path, and of other texts of a client.
-const MAX_PATH: usize = 512;
+/// The most characters of a text of a client that is not a path.
 const MAX_TEXT: usize = 256;
 
 /// Begins the span of a request, if the request is recorded. `route` is the pattern of its path.

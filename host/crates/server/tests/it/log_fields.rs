@@ -28,6 +28,41 @@ fn the_reference_of_the_fields_is_current() {
     );
 }
 
+/// The parts of the program that write lines of their own kind are listed as well.
+#[test]
+fn the_reference_of_the_targets_is_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let mut written = BTreeSet::new();
+    targets(&root.join("host/src"), &mut written);
+    for entry in fs::read_dir(root.join("host/crates")).unwrap() {
+        targets(&entry.unwrap().path().join("src"), &mut written);
+    }
+    let page = fs::read_to_string(root.join("docs/logs.md")).unwrap();
+    let (_, table) = page.split_once("| target | whose lines |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    // Lines without a target of their own have the module that writes them.
+    let listed: BTreeSet<String> =
+        rows.map(|(name, _)| name.to_owned()).filter(|name| !name.ends_with('…')).collect();
+    assert_eq!(listed, written, "docs/logs.md");
+}
+
+/// Adds the targets that the files of this folder name.
+fn targets(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            targets(&path, found);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = fs::read_to_string(path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let named = lines.filter_map(|line| line.split_once("target: \"")?.1.split_once('"'));
+            found.extend(named.map(|(target, _)| target.to_owned()));
+        }
+    }
+}
+
 /// Adds the names of the fields of all events and spans in the files of this folder.
 fn visit(folder: &Path, names: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {

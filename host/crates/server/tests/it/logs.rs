@@ -2,16 +2,19 @@
 
 use std::io;
 use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
 
 use plugbay_fixtures::{Behaviour, Export, Guest};
 use plugbay_server::log::{LogFormat, LogLayer};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::call_context::{COMPONENT, TRACE_PARENT, native, serve};
-use super::support::{Setup, host};
+use super::support::{Setup, ask, host, until};
 
 /// What all servers of this process wrote since [`collect`] was called.
 static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -20,7 +23,11 @@ static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 fn collect() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let targets = [("plugbay_server", Level::INFO), ("plugbay::plugin", Level::INFO)];
+        let targets = [
+            ("plugbay_server", Level::INFO),
+            ("plugbay_server::admin::request", Level::DEBUG),
+            ("plugbay::plugin", Level::INFO),
+        ];
         let log = tracing_subscriber::registry()
             .with(Targets::new().with_targets(targets))
             .with(LogLayer::new(LogFormat::Json, || Log));
@@ -145,5 +152,109 @@ async fn every_answered_request_has_one_line() {
         let plugin =
             if id == "line-shared" { json!(["two", "1.2.3"]) } else { json!([null, null]) };
         assert_eq!(json!([line["plugin"], line["version"]]), plugin, "{line}");
+    }
+}
+
+/// Each request to the admin plane has a line as well, without what is secret; those that come all the time are for
+/// debugging.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_to_the_admin_plane_have_lines() {
+    collect();
+    let serving = host().serve().await;
+    let cases = [
+        ("GET", "/v1/status?token=hidden", "admin-status", 200, "INFO"),
+        ("POST", "/v1/reload", "admin-reload", 200, "INFO"),
+        ("GET", "/nowhere", "admin-missing", 404, "INFO"),
+        ("PUT", "/livez", "admin-method", 405, "DEBUG"),
+        ("GET", "/livez", "admin-live", 200, "DEBUG"),
+        ("GET", "/readyz?verbose", "admin-ready", 200, "DEBUG"),
+        ("GET", "/metrics", "admin-metrics", 200, "DEBUG"),
+    ];
+    for (method, path, id, status, level) in cases {
+        let fields =
+            [("x-request-id", id), ("authorization", "Bearer hidden"), ("prefer", "wait=60")];
+        let answer = ask(serving.admin(), method, path, &fields, Vec::new()).await;
+        assert_eq!((answer.status, answer.header("x-request-id")), (status, Some(id)));
+        let lines = lines(id);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line = &lines[0];
+        assert_eq!(line["target"], "plugbay_server::admin::request");
+        assert_eq!((&line["level"], &line["status"]), (&json!(level), &json!(status)), "{line}");
+        let plain = path.split('?').next().unwrap();
+        assert_eq!((&line["method"], &line["path"]), (&json!(method), &json!(plain)), "{line}");
+        assert_eq!(line["bytes"], answer.body.len(), "{line}");
+        assert!(line["duration_us"].is_u64() && !line.to_string().contains("hidden"), "{line}");
+    }
+    // Refused requests have one as well, and a new id if the client's is not valid.
+    let fields = [("x-request-id", "not valid"), ("host", "evil.example")];
+    let refused = ask(serving.admin(), "GET", "/v1/status", &fields, Vec::new()).await;
+    assert_eq!(refused.status, 421);
+    let lines = lines(refused.header("x-request-id").unwrap());
+    let line = lines.iter().find(|line| line["message"] == "answered").unwrap();
+    assert_eq!(line["status"], 421, "{line}");
+}
+
+/// A request whose client goes away before its answer has a line that says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_gets_no_answer_has_a_line() {
+    collect();
+    let slow = Behaviour::Wait(Duration::from_secs(600));
+    let slow = Guest::handler("slow").on(Export::Handle, slow).route("GET", "/slow");
+    let setup = host().plugin("slow.wasm", &slow).set("server.timeout", "10m");
+    let serving = setup.set("defaults.deadline", "10m").serve().await;
+    let leaves = async |address, path: &str, id: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nx-request-id: {id}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    };
+    let line = async |id: &str| {
+        until("the line", async || !lines(id).is_empty()).await;
+        let mut lines = lines(id);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line = lines.remove(0);
+        assert_eq!(
+            (&line["reason"], &line["message"]),
+            (&json!("cancelled"), &json!("not answered"))
+        );
+        assert!(line["duration_us"].is_u64() && line["status"].is_null(), "{line}");
+        line
+    };
+
+    let stream = leaves(serving.data(), "/slow", "left-data").await;
+    let in_flight = "plugbay_calls_in_flight{plugin=\"slow\",version=\"1.0.0\"} 1";
+    until("the plugin is called", async || {
+        serving.admin_get("/metrics").await.text().contains(in_flight)
+    })
+    .await;
+    drop(stream);
+    let left = line("left-data").await;
+    assert_eq!(
+        (&left["target"], &left["plugin"]),
+        (&json!("plugbay_server::request"), &json!("slow"))
+    );
+    assert_eq!((&left["level"], &left["path"]), (&json!("INFO"), &json!("/slow")));
+
+    #[cfg(target_os = "linux")]
+    {
+        let (path, mut attempt) = ("/debug/pprof/profile?seconds=300", 0);
+        let (stream, id) = loop {
+            attempt += 1;
+            assert!(attempt < 20, "no profile is recorded");
+            let id = format!("left-admin-{attempt}");
+            let stream = leaves(serving.admin(), path, &id).await;
+            let other = async || serving.admin_get("/debug/pprof/profile?seconds=1").await.status;
+            until("a profile is recorded", async || other().await == 409 || !lines(&id).is_empty())
+                .await;
+            // Otherwise the other one was recorded when this one arrived.
+            if lines(&id).is_empty() {
+                break (stream, id);
+            }
+        };
+        drop(stream);
+        let left = line(&id).await;
+        assert_eq!(left["target"], "plugbay_server::admin::request");
+        assert_eq!(left["path"], "/debug/pprof/profile");
     }
 }
