@@ -19,6 +19,7 @@
 //! | `request-timeout` | 408 | the body did not arrive within `server.timeout` |
 //! | `not-running` | 409 | the plugin does not run, so that it cannot be restarted or drained |
 //! | `refused` | 409 | a plugin of an earlier generation no longer starts |
+//! | `busy` | 409 | another profile is being recorded; `Retry-After` is set |
 //! | `in-progress` | 409 | a request with the same `Idempotency-Key` is still acted on |
 //! | `body-too-large` | 413 | the body is larger than `server.max_body`, or than 64 KiB on the admin plane |
 //! | `content-coding` | 415 | the body has a content coding, such as gzip |
@@ -28,6 +29,7 @@
 //! | `key-reused` | 422 | the `Idempotency-Key` was used for another request |
 //! | `rate-limited` | 429 | too many requests with one token, or wrong tokens from one address; `Retry-After` is set |
 //! | `internal` | 500 | the plugin reports an internal error, or the server failed |
+//! | `not-implemented` | 501 | profiles cannot be recorded on this system |
 //! | `transfer-coding` | 501 | the request has a transfer coding that is not `chunked` |
 //! | `trap`, `panic`, `crashed`, `cpu`, `memory`, `output`, `contract`, `host-calls` | 502 | the plugin failed |
 //! | `audit` | 503 | the admin plane cannot write to its audit log |

@@ -18,6 +18,7 @@
 //! | `GET /v1/config` | the configuration in force, and where each value comes from |
 //! | `POST /v1/reload` | reads the folder and the configuration now; `Prefer: wait=SECONDS` bounds how long the answer waits |
 //! | `GET /debug/registry`, `/debug/registry/{name}` | the names of a kind, or of `plugins` |
+//! | `GET /debug/pprof/profile` | a profile of the processor time of this process; `?seconds=N` bounds it |
 //! | `GET /metrics` | the metrics, for Prometheus |
 //! | `GET /v1/session` | who the client is, and what it may do |
 //! | `GET /`, `/ui/…` | the dashboard |
@@ -57,6 +58,7 @@ mod plane;
 mod plugin;
 mod prefer;
 mod probes;
+mod profile;
 mod registry;
 mod router;
 mod session;

@@ -16,7 +16,9 @@ use super::authenticate::authenticate;
 use super::idempotent::once;
 use super::limits::limit;
 use super::session::session;
-use super::{access_log, actions, events, guard, live, metrics, probes, trial_request, ui, views};
+use super::{
+    access_log, actions, events, guard, live, metrics, probes, profile, trial_request, ui, views,
+};
 use crate::problem::{Problem, other_method, panicked};
 use crate::shared::Shared;
 
@@ -54,6 +56,7 @@ pub(super) fn router(shared: Arc<Shared>, hosts: guard::Hosts) -> Router {
         .merge(acting())
         .route("/debug/registry", read(get(views::registries)))
         .route("/debug/registry/{name}", read(get(views::registry)))
+        .route("/debug/pprof/profile", only("GET, OPTIONS", get(profile::profile)))
         .route("/metrics", read(get(metrics::metrics)))
         .route("/v1/session", read(get(session)))
         // The routes above need a token, if there are tokens. Those below do not.

@@ -41,6 +41,8 @@ mod nested;
 mod observe;
 mod operate;
 mod planes;
+#[cfg(target_os = "linux")]
+mod profile;
 #[path = "../../../otlp/tests/it/receiver.rs"]
 mod receiver;
 mod routes;
