@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use plugbay_fixtures::{Behaviour, Export, Guest};
 
+use super::receiver::{By, Manner, Receiver};
 use super::support::{Answer, ask, host, try_ask, until};
 
 /// Runs `promtool check metrics`: the parser of Prometheus, and its rules for names and help.
@@ -82,6 +83,35 @@ async fn prometheus_reads_every_figure() {
     );
     assert_eq!(series(&answer, &info), 1.0);
     assert_eq!(series(&answer, "plugbay_collector_up{collector=\"host\"}"), 1.0);
+}
+
+/// The families that are there only with `[telemetry]`.
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_the_figures_of_the_exporter() {
+    let receiver = Receiver::start(By::Grpc, Manner::Accepts).await;
+    let serving = host()
+        .plugin("echo.wasm", &Guest::handler("echo").route("GET", "/echo"))
+        .set("telemetry.endpoint", &receiver.endpoint())
+        .set("telemetry.sampling", "1.0")
+        .serve()
+        .await;
+    assert_eq!(serving.get("/echo").await.status, 200);
+    let exported = "plugbay_spans_exported_total";
+    until("spans are exported", async || {
+        series(&serving.admin_get("/metrics").await, exported) >= 2.0
+    })
+    .await;
+    let answer = serving.admin_get("/metrics").await;
+    promtool(&answer.text());
+    for reason in ["queue-full", "failed", "rejected", "stopped"] {
+        let dropped = format!("plugbay_spans_dropped_total{{reason=\"{reason}\"}}");
+        assert_eq!(series(&answer, &dropped), 0.0);
+    }
+    let asks = [("accept", "application/openmetrics-text;version=1.0.0")];
+    let open = ask(serving.admin(), "GET", "/metrics", &asks, Vec::new()).await.text();
+    // The name of a family has no suffix there.
+    assert!(open.contains("# TYPE plugbay_spans_exported counter\n"), "{open}");
+    assert!(open.contains("# TYPE plugbay_spans_dropped counter\n"), "{open}");
 }
 
 /// A look that changes nothing is counted too, and a new version keeps the counts of the old one.

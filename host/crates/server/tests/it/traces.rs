@@ -155,6 +155,53 @@ async fn one_trace_spans_client_host_and_linked_plugin() {
     assert_one_trace(host().bundled(), "linked", By::Http).await;
 }
 
+/// A guest's own span, by `wasi:otel`, is in the trace of the client, below the host's span of the call: of a request,
+/// and of a call from plugin to plugin.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spans_of_guests_arrive_in_the_trace_of_the_client() {
+    let ends = || Behaviour::EndSpans { spans: 1, attribute: 2, trace: None };
+    let outer = Guest::handler("outer")
+        .on(Export::Handle, Behaviour::CallCodec("inner".into()))
+        .route("GET", "/outer");
+    let inner = Guest::codec("inner").version("2.1.0").on(Export::Encode, ends());
+    let direct = Guest::handler("direct").on(Export::Handle, ends()).route("GET", "/direct");
+    let setup = host()
+        .plugin("outer.wasm", &outer)
+        .plugin("inner.wasm", &inner)
+        .plugin("direct.wasm", &direct)
+        .toml("[plugins.inner.grants]\nclocks = true\n[plugins.direct.grants]\nclocks = true\n");
+    let receiver = Receiver::start(By::Grpc, Manner::Accepts).await;
+    let serving = serve(setup, &receiver, By::Grpc).await;
+
+    assert_eq!(ask(&serving, "/outer", "01").await.status, 200);
+    let spans = requests(&receiver, 5).await;
+    assert_eq!(spans.len(), 5, "{spans:#?}");
+    let request = named(&spans, "GET /outer");
+    assert_eq!(hex(&request.parent_span_id), CLIENT);
+    let chain = ["GET /outer", "handler:outer", "codecs.encode", "codec:inner", "work"];
+    for pair in chain.windows(2) {
+        let (parent, child) = (named(&spans, pair[0]), named(&spans, pair[1]));
+        assert_eq!(child.parent_span_id, parent.span_id, "{child:#?}");
+    }
+    let work = named(&spans, "work");
+    assert_eq!((hex(&work.trace_id).as_str(), &*work.trace_state), (TRACE, "vendor=1"));
+    assert_eq!(text(work, attributes::PLUGIN_NAME), "inner");
+    assert_eq!(text(work, attributes::PLUGIN_VERSION), "2.1.0");
+    assert_eq!(
+        (text(work, "otel.scope.name"), text(work, "items")),
+        ("guest-sdk".into(), "3".into())
+    );
+    assert_eq!(work.end_time_unix_nano - work.start_time_unix_nano, 1_000_000_000);
+    assert_eq!((work.events.len(), work.links.len()), (1, 1));
+
+    assert_eq!(ask(&serving, "/direct", "01").await.status, 200);
+    let spans = requests(&receiver, 8).await;
+    let handler = named(&spans, "handler:direct");
+    let is_below = |span: &&Span| span.name == "work" && span.parent_span_id == handler.span_id;
+    let own = spans.iter().find(is_below).unwrap_or_else(|| panic!("{spans:#?}"));
+    assert_eq!(text(own, attributes::PLUGIN_NAME), "direct");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_not_sampled_makes_no_span() {
     let receiver = Receiver::start(By::Grpc, Manner::Accepts).await;
