@@ -56,6 +56,8 @@ async fn every_request_but_the_probes_needs_a_token_and_a_viewer_changes_nothing
     for probe in ["/livez", "/readyz"] {
         assert_eq!(serving.admin_get(probe).await.status, 200, "{probe}");
     }
+    let profile = send(&serving, "GET", "/debug/pprof/profile?seconds=1", &tokens.viewer).await;
+    assert_eq!((profile.status, &*profile.code()), (403, "role"));
     for path in ["/v1/reload", "/v1/resume", "/v1/generations/1/rollback"] {
         let refused = send(&serving, "POST", path, &tokens.viewer).await;
         assert_eq!((refused.status, &*refused.code()), (403, "role"), "{path}");

@@ -16,9 +16,6 @@ function found(program) {
 
 export const launch = () => chromium.launch({ executablePath: found(PROGRAM), args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info"] });
 
-// Paths that a host may lack: the page asks for them once, and the browser reports that there is no such path.
-const OPTIONAL = /\/v1\/(session|config|generations\/\d+\/diff|plugins\/[^/]+\/(disable|enable|restart|drain|breaker)|capabilities\/[^/]+\/weights)$/;
-
 // Opens the dashboard. `complaints` fills with what no test may cause; a test that kills the host allows for the
 // failed requests that follow.
 export async function open(browser, url, { scheme = "light", width = 1280, height = 900, prepare, allow } = {}) {
@@ -27,8 +24,7 @@ export async function open(browser, url, { scheme = "light", width = 1280, heigh
   const complaints = [];
   const complain = (text) => allow?.test(text) || complaints.push(text);
   page.on("console", (message) => {
-    const absent = /status of 404/.test(message.text()) && OPTIONAL.test(new URL(message.location().url).pathname);
-    if (["error", "warning"].includes(message.type()) && !absent) complain(`${message.type()}: ${message.text()} ${message.location().url}`);
+    if (["error", "warning"].includes(message.type())) complain(`${message.type()}: ${message.text()} ${message.location().url}`);
   });
   page.on("pageerror", (error) => complain(`exception: ${error.message}`));
   page.on("dialog", (dialog) => (complain(`a script opened a dialog: ${dialog.message()}`), dialog.dismiss()));
