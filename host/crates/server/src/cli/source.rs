@@ -157,7 +157,7 @@ fn call(
         // The caller decides what to do.
         Ok(Err(SendError::NoHost(_))) if !target.is_named() => Ok(None),
         Ok(Err(SendError::NoHost(error))) => {
-            Err(Failure::new(format!("cannot connect to {target}: {error}")))
+            Err(Failure::new(format!("expected a running host at {target}, found none: {error}")))
         }
         Ok(Err(SendError::NoTls(error))) => Err(Failure::new(format!(
             "expected TLS with a trusted certificate at {target}: {error}"

@@ -89,9 +89,12 @@ impl Target {
 
     /// A name in the file of hosts, or an address.
     fn named(host: &str, files: Files<'_>) -> Result<Self, Failure> {
-        match file().filter(|file| is_asked_for(file)) {
-            Some(file) => Self::read(host, &file, files),
-            None => Self::at(host, files, Place::Argument),
+        match file() {
+            Some(file) if is_asked_for(&file) => Self::read(host, &file, files),
+            _ if is_address(host) => Self::at(host, files, Place::Argument),
+            Some(file) => Err(unknown(host, &file, "none")),
+            None => Err(Failure::usage("expected a file of hosts, found no folder for it")
+                .hint(format!("name it in {HOSTS}"))),
         }
     }
 
@@ -115,15 +118,11 @@ impl Target {
         let Hosts { hosts } =
             toml::from_str(&text).map_err(|error| unreadable(&error.to_string().trim()))?;
         let Some(profile) = hosts.get(host) else {
-            let known = hosts.keys().cloned().collect::<Vec<_>>().join(", ");
-            let hint = format!(
-                "{shown} knows {}; an address has a port or a scheme, such as http://127.0.0.1:7071",
-                if known.is_empty() { "none" } else { &known }
-            );
-            if !host.contains(':') && host != "localhost" {
-                return Err(Failure::usage(format!("no host {host:?} in {shown}")).hint(hint));
+            if is_address(host) {
+                return Self::at(host, files, Place::Argument);
             }
-            return Self::at(host, files, Place::Argument);
+            let known = hosts.keys().cloned().collect::<Vec<_>>().join(", ");
+            return Err(unknown(host, file, if known.is_empty() { "none" } else { &known }));
         };
         let files = Files {
             token: files.token.or(profile.token_file.as_deref()),
@@ -152,6 +151,17 @@ impl Target {
     pub(super) fn is_named(&self) -> bool {
         !matches!(self.place, Place::Config)
     }
+}
+
+/// Whether a text is an address, and not a name in the file of hosts.
+fn is_address(text: &str) -> bool {
+    text.contains(':') || text.eq_ignore_ascii_case("localhost")
+}
+
+fn unknown(host: &str, file: &Path, known: &str) -> Failure {
+    Failure::usage(format!("no host {host:?} in {}", file.display())).hint(format!(
+        "known: {known}; an address has a scheme or a port, such as https://{host} or {host}:7071"
+    ))
 }
 
 /// The files that the command line names.
@@ -209,7 +219,7 @@ mod tests {
         assert_eq!(read("10.0.0.1:7", edge).unwrap(), "10.0.0.1:7 (--host)");
         for (text, part) in [
             ("", "no host \"edge\""),
-            ("[hosts.egde]\nadmin = \"127.0.0.1:7\"\n", "knows egde"),
+            ("[hosts.egde]\nadmin = \"127.0.0.1:7\"\n", "known: egde"),
             ("[hosts.edge]\nadmin = \"a b\"\n", "expected the address of a host"),
             ("[hosts.edge]\nadmn = \"\"\n", "unknown field"),
             ("[hosts", "found: "),

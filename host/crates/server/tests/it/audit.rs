@@ -29,8 +29,9 @@ async fn each_change_is_written_before_and_after_and_a_restart_continues() {
         };
         assert_eq!(send("GET", "/v1/status").await.status, 200);
         assert_eq!(ask(serving.admin(), "POST", "/v1/resume", &[], Vec::new()).await.status, 401);
+        // Another parameter than `dry_run` is refused.
         let answer = send("POST", "/v1/generations/99/rollback?token=hunter2").await;
-        assert_eq!(answer.status, 404);
+        assert_eq!(answer.status, 400);
         assert_eq!(answer.header("x-request-id"), Some("req-1"));
         let lines = lines(&file);
         assert_eq!(lines.len(), 2 * (start + 1));
@@ -48,7 +49,7 @@ async fn each_change_is_written_before_and_after_and_a_restart_continues() {
                 assert_eq!(line[key], value, "{key}");
             }
         }
-        assert_eq!(answered["status"], 404);
+        assert_eq!(answered["status"], 400);
         assert!(answered["took_ms"].is_u64() && answered["at"].is_string());
         serving.server.stop(super::support::SOON).await;
     }

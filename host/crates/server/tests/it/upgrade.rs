@@ -14,7 +14,7 @@ use plugbay_fixtures::Guest;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
-use super::cli::clean;
+use super::cli::{clean, plugbay};
 use super::load::{Load, Refused};
 use super::support::{SOON, Setup, host, signal};
 use super::up::{connect, status_of, until_status};
@@ -218,6 +218,31 @@ fn an_upgrade_applies_keys_that_need_a_restart() {
     UnixStream::connect(&socket).unwrap();
     line.stop();
     assert!(!socket.exists());
+}
+
+/// Both processes have the audit log open for a while.
+#[test]
+fn the_next_process_continues_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit");
+    let mut line = Line::start(echo().set("admin.audit", audit.to_str().unwrap()));
+    let reload = |admin| {
+        let mut stream = connect(admin).unwrap();
+        let request = "POST /v1/reload HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    reload(line.admin);
+    let old = line.upgrade();
+    reload(line.admin);
+    line.wait_for_end_of(old);
+    reload(line.admin);
+    line.stop();
+    let verified = plugbay(&["audit", "verify", audit.to_str().unwrap()]).output().unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+    assert_eq!(fs::read_to_string(&audit).unwrap().lines().count(), 6);
 }
 
 /// The program under a service manager that holds this socket: its first inherited descriptor is 3.

@@ -68,7 +68,7 @@ impl Inherited {
             ))
             .hint("set server.listen to the address of the socket unit, such as \"[::]:8080\" for ListenStream=8080"));
         }
-        tracing::info!(unused, "closing listeners that the configuration does not name any more");
+        tracing::info!("closing listeners that the configuration does not name any more: {unused}");
         self.sockets = Sockets::default();
         Ok(listeners)
     }
