@@ -4,8 +4,8 @@
 //! ```toml
 //! [hosts.edge-1]
 //! admin = "https://edge-1.example:7071"
-//! token_file = "/home/ada/.plugbay/edge-1.token"
-//! ca = "/home/ada/.plugbay/ca.pem"
+//! token_file = "/etc/plugbay/edge-1.token"
+//! ca = "/etc/plugbay/ca.pem"
 //! ```
 
 use std::collections::BTreeMap;

@@ -110,7 +110,7 @@ function Version({ of }) {
 
 export function Plugin({ name }) {
   const gone = status.value && !status.value.plugins.some((plugin) => plugin.name === name);
-  const { data, problem, loading, again } = useLoad(!gone && `/v1/plugins/${encodeURIComponent(name)}`, { every: 3000, deps: [status.value?.generation] });
+  const { data, problem, again } = useLoad(!gone && `/v1/plugins/${encodeURIComponent(name)}`, { every: 3000, deps: [status.value?.generation] });
   const refused = status.value?.rejected.filter((it) => it.plugin === name) || [];
   const about = events.value.filter((event) => !event.remark && (event.plugin?.replace(/@[^@]*$/, "") === name || event.on === name));
   const switched = (status.value?.overrides || []).find((it) => it.on === name);
@@ -126,7 +126,7 @@ export function Plugin({ name }) {
     <//>
     ${switched && html`<div class="note warn" role="status"><span>An operator (${switched.by}) switched it: ${switched.switch}, <${Ago} at=${switched.since} />.</span></div>`}
     ${refused.map((it) => html`<div class="note bad" role="status"><span class="break"><b>${it.source} is refused: ${it.reason}.</b> ${it.message} ${it.hint}</span><a href="#/rejected">Details</a></div>`)}
-    ${gone ? html`<section class="card"><${Empty} title="It does not run">No plugin of this name serves. <a href="#/rejected">Refused</a> may say why.<//></section>` : !data ? (loading ? html`<${Loading} />` : html`<${Failure} problem=${problem} again=${again} />`) : html`
+    ${gone ? html`<section class="card"><${Empty} title="It does not run">No plugin of this name serves. <a href="#/rejected">Refused</a> may say why.<//></section>` : !data ? (problem ? html`<${Failure} problem=${problem} again=${again} />` : html`<${Loading} />`) : html`
       ${data.canary && html`<h2>On trial: ${data.canary.version}</h2><${Version} of=${data.canary} /><h2>Stable: ${data.version}</h2>`}
       <${Version} of=${{ ...data, canary: undefined }} />`}
     ${(errors.length > 0 || data?.health?.last_error) && html`<section class="card flush"><h2>Latest errors</h2><ul>
