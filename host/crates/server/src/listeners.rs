@@ -3,25 +3,24 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use plugbay::Config;
 use plugbay::config::{AdminSettings, ListenAddress, TlsSettings};
-use plugbay::{Config, Liveness};
 
 use crate::access::Tokens;
 use crate::audit::AuditLog;
 use crate::bind_error::BindError;
 use crate::listener::{ADMIN, Listener, SERVER, Sockets};
-use crate::server::{Listening, Server};
 use crate::tls::Tls;
-use crate::watched;
 
-/// The listeners of both planes, bound and not served yet: clients can connect, and wait.
+/// The listeners of both planes, bound and not served yet: clients can connect, and wait. See
+/// [`Server::listen`](crate::Server::listen).
 pub struct Listeners {
     pub(crate) data: Vec<Listener>,
     pub(crate) admin: Vec<Listener>,
     /// The certificates of the planes.
     pub(crate) tls: Vec<Arc<Tls>>,
-    tokens: Option<Arc<Tokens>>,
-    audit: Option<Arc<AuditLog>>,
+    pub(crate) tokens: Option<Arc<Tokens>>,
+    pub(crate) audit: Option<Arc<AuditLog>>,
 }
 
 impl Listeners {
@@ -30,7 +29,7 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// As [`Server::bind`], except for threads.
+    /// As [`Server::bind`](crate::Server::bind), except for threads.
     pub fn bind(config: &Config, sockets: &mut Sockets) -> Result<Self, BindError> {
         let AdminSettings { enabled, listen, tokens, audit, tls, .. } = &config.admin;
         if let Some(address) = config.admin.exposed() {
@@ -60,34 +59,6 @@ impl Listeners {
             tokens: tokens.map(Arc::new),
             audit: audit.map(Arc::new),
         })
-    }
-
-    /// Planes of these listeners, as those of [`Server::bind`]: the admin plane answers from now on.
-    ///
-    /// # Errors
-    ///
-    /// If no threads can be started, or a listener cannot be watched or its socket duplicated.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn listen(self, liveness: Liveness) -> Result<Listening, BindError> {
-        self.take_over(liveness)?.with_admin()
-    }
-
-    /// As [`Listeners::listen`], but the admin plane answers only from [`Listening::serve`] on: until then that of the
-    /// process that this one replaces does.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Listeners::listen`].
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime.
-    pub fn take_over(self, liveness: Liveness) -> Result<Listening, BindError> {
-        self.tokens.iter().for_each(watched::watch);
-        Server::with(liveness, self.tokens.clone(), self.audit.clone())?.with_later(self)
     }
 }
 

@@ -106,7 +106,47 @@ impl Server {
     ///
     /// Outside a tokio runtime.
     pub fn bind(config: &Config, liveness: Liveness) -> Result<Listening, BindError> {
-        Listeners::bind(config, &mut Sockets::default())?.listen(liveness)
+        Self::listen(Listeners::bind(config, &mut Sockets::default())?, liveness)
+    }
+
+    /// As [`Server::bind`], with listeners that are bound already.
+    ///
+    /// # Errors
+    ///
+    /// If no threads can be started, or a listener cannot be watched or its socket duplicated.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn listen(listeners: Listeners, liveness: Liveness) -> Result<Listening, BindError> {
+        Self::take_over(listeners, liveness)?.with_admin()
+    }
+
+    /// As [`Server::listen`], but the admin plane answers only from [`Listening::serve`] on: until then that of the
+    /// process that this one replaces does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::listen`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn take_over(listeners: Listeners, liveness: Liveness) -> Result<Listening, BindError> {
+        let Listeners { data, admin, tls, tokens, audit } = listeners;
+        let mut listening = Self::with(liveness, tokens, audit)?;
+        for (key, listeners) in [(SERVER, &data), (ADMIN, &admin)] {
+            for listener in listeners {
+                let socket = listener.socket(key).map_err(BindError::Listener)?;
+                listening.sockets.extend(socket);
+            }
+        }
+        listening.data.extend(data);
+        listening.admin_later.extend(admin);
+        listening.shared.tokens.iter().for_each(watched::watch);
+        tls.iter().for_each(watched::watch);
+        listening.tls.extend(tls);
+        Ok(listening)
     }
 
     /// A server without listeners; [`Listening`] adds them. Otherwise as [`Server::bind`].
@@ -122,7 +162,7 @@ impl Server {
         Self::with(liveness, None, None)
     }
 
-    pub(crate) fn with(
+    fn with(
         liveness: Liveness,
         tokens: Option<Arc<Tokens>>,
         audit: Option<Arc<AuditLog>>,
@@ -219,23 +259,8 @@ async fn close_all(planes: Vec<Plane>, deadline: Instant) -> usize {
 }
 
 impl Listening {
-    /// Adds the listeners of both planes; those of the admin plane answer only from [`Listening::serve`] on.
-    pub(crate) fn with_later(mut self, listeners: Listeners) -> Result<Self, BindError> {
-        let Listeners { data, admin, tls, .. } = listeners;
-        for (key, listeners) in [(SERVER, &data), (ADMIN, &admin)] {
-            for listener in listeners {
-                self.sockets.extend(listener.socket(key).map_err(BindError::Listener)?);
-            }
-        }
-        self.data.extend(data);
-        self.admin_later.extend(admin);
-        tls.iter().for_each(watched::watch);
-        self.tls.extend(tls);
-        Ok(self)
-    }
-
     /// Lets the admin plane answer from now on.
-    pub(crate) fn with_admin(mut self) -> Result<Self, BindError> {
+    fn with_admin(mut self) -> Result<Self, BindError> {
         let admin = std::mem::take(&mut self.admin_later);
         admin.into_iter().try_fold(self, Self::admin)
     }

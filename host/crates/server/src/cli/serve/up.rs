@@ -102,8 +102,8 @@ async fn serve(
     };
     let listeners = inherited.bind(&config)?;
     let listening = match inherited.predecessor {
-        None => listeners.listen(builder.liveness())?,
-        Some(_) => listeners.take_over(builder.liveness())?,
+        None => Server::listen(listeners, builder.liveness())?,
+        Some(_) => Server::take_over(listeners, builder.liveness())?,
     }
     .logs(tail);
     let progress = Progress::new(globals);
