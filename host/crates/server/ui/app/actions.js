@@ -6,6 +6,7 @@ import { Cli, html } from "./parts.js";
 import { mayAct, refresh, status, whyNot } from "./store.js";
 
 const asked = signal(null);
+let asks = 0;
 const told = signal([]);
 
 export function tell(text, tone = "info") {
@@ -29,19 +30,18 @@ function summary(report) {
   return parts.concat(report.notes || []).join(" ");
 }
 
-export function Dialog() {
+export const Dialog = () => asked.value && html`<${Ask} key=${asked.value.number} ask=${asked.value} />`;
+
+function Ask({ ask }) {
   const at = useRef(null);
   const [state, set] = useState({});
-  const ask = asked.value;
   useEffect(() => {
-    if (!ask) return;
-    set({});
     const opener = document.activeElement;
     at.current.showModal();
     return () => opener?.isConnected && opener.focus();
-  }, [ask]);
-  if (!ask) return null;
-  const close = () => (asked.value = null);
+  }, []);
+  // The event of its closing may come when the next one is open.
+  const close = () => asked.value === ask && (asked.value = null);
   const run = async (event) => {
     event.preventDefault();
     set({ busy: true });
@@ -77,7 +77,7 @@ export function Act({ path, children, ask, danger, plain }) {
     return () => (gone = true);
   }, [path, mayAct.value]);
   if (!offered) return null;
-  return html`<button class=${danger ? "danger" : plain ? "plain" : ""} disabled=${!mayAct.value} title=${whyNot.value} onClick=${() => (asked.value = ask())}>${children}</button>`;
+  return html`<button class=${danger ? "danger" : plain ? "plain" : ""} disabled=${!mayAct.value} title=${whyNot.value} onClick=${() => (asked.value = { ...ask(), number: (asks += 1) })}>${children}</button>`;
 }
 
 const text = (...lines) => () => lines.map((line) => html`<p class="break">${line}</p>`);
