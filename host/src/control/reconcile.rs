@@ -27,13 +27,13 @@ use super::shared::{ConfigLoader, HostState};
 use super::signal::{Signal, Signals, Wake};
 use super::watching::Watching;
 use crate::change::{
-    Desired, Key, Next, Reconciliation, Retry, Store, Trials, folder, restart_members, violated,
-    warnings,
+    Desired, Key, Next, Reconciliation, Retry, StartedPlugin, Store, Trials, folder,
+    restart_members, violated, warnings,
 };
 use crate::config::Config;
 use crate::config::file::SETTLE;
 use crate::report::{ConfigWarning, Outcome, Rejection, Report};
-use crate::set::{Overrides, PastGeneration, PublishedSet, Wanted, shut_down};
+use crate::set::{Member, Overrides, PastGeneration, PublishedSet, Wanted, shut_down};
 
 /// The reconciler's state. It lives on one thread.
 pub(crate) struct Reconciler {
@@ -254,25 +254,35 @@ impl Reconciler {
         let running = &published.generation;
         let due = self.restarter.due(running, Instant::now());
         let next = restart_members(&self.store, running, &due, workers(&running.config));
-        for fresh in &next.started {
-            self.shared.ledger.restarted(&fresh.running);
-        }
         self.restarter.tried(&next.started, next.refused);
         if !self.publisher.set_restart_failures(self.restarter.refused()) && next.started.is_empty()
         {
             return None;
         }
+        Some(self.publish_restarted(&published, next.members, next.started))
+    }
+
+    /// Publishes a set in which plugins were started again, and nothing else has changed.
+    fn publish_restarted(
+        &mut self,
+        before: &Arc<PublishedSet>,
+        members: Vec<Member>,
+        started: Vec<StartedPlugin>,
+    ) -> Report {
+        for fresh in &started {
+            self.shared.ledger.restarted(&fresh.running);
+        }
         let set = NextSet {
-            config: &running.config,
-            base: &running.base,
-            members: next.members,
-            started: next.started,
+            config: &before.generation.config,
+            base: &before.generation.base,
+            members,
+            started,
             refused: self.publisher.refused().to_vec(),
-            pinned: published.pinned,
+            pinned: before.pinned,
             source: self.source.file().map(Path::to_owned),
             renew: false,
         };
-        Some(self.publisher.publish(&published, set))
+        self.publisher.publish(before, set)
     }
 
     fn reconcile_now(&mut self, retry: Retry) -> Report {

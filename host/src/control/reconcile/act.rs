@@ -131,20 +131,7 @@ impl Reconciler {
         if next.started.is_empty() {
             return Err(refusal(request, next.refused.into_iter().next()));
         }
-        for fresh in &next.started {
-            self.shared.ledger.restarted(&fresh.running);
-        }
-        let set = NextSet {
-            config: &running.config,
-            base: &running.base,
-            members: next.members,
-            started: next.started,
-            refused: self.publisher.refused().to_vec(),
-            pinned: before.pinned,
-            source: self.source.file().map(Path::to_owned),
-            renew: false,
-        };
-        let report = self.publisher.publish(before, set);
+        let report = self.publish_restarted(before, next.members, next.started);
         if self.shared.is_stopped() {
             return Err(ActionError::Stopped);
         }

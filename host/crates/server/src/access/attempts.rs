@@ -2,7 +2,7 @@
 //!
 //! A token has 256 random bits, so that no number of attempts finds one. The limit keeps a client that tries from
 //! filling the log, and from costing more than a short answer. A right token is accepted at any time: otherwise
-//! whoever shares an address with the operator, such as a program of the same machine, could lock the operator out.
+//! a program that shares an address with the operator, such as one on the same machine, could lock the operator out.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Role {
-    /// Sees everything, and changes nothing.
+    /// Sees everything but CPU profiles, and changes nothing.
     Viewer,
     /// Sees and does everything.
     Operator,

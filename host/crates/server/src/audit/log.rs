@@ -67,8 +67,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// The file, and the end of its chain.
 ///
-/// Two processes write to it while one replaces the other. Each locks the file for a line, and reads the end of the
-/// chain anew if the file is not as long as it left it.
+/// Two processes write to it while one replaces the other. Each locks the file while it writes a line. If the file has
+/// another length than after its own last line, the other one has written, and it reads the end of the chain again.
 struct Open {
     file: File,
     tail: Tail,

@@ -105,7 +105,7 @@ pub(super) struct Breaker {
 enum BreakerAction {
     /// Refuse all calls until the reset
     Open,
-    /// Close it at once, whoever opened it
+    /// Close it at once, whether an operator or failures opened it
     Reset,
 }
 

@@ -78,7 +78,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     }
 }
 
-/// Accepts one certificate, whatever its names are, from a host that has its key. Whoever can read the configuration
+/// Accepts one certificate, with any names, from a host that has its key. A user who can read the configuration
 /// of the host knows which one that is.
 #[derive(Debug)]
 struct Pinned {
