@@ -22,6 +22,8 @@ pub mod memory;
 pub mod native;
 #[cfg(target_os = "linux")]
 pub mod neighbour;
+#[cfg(target_os = "linux")]
+pub mod operations;
 pub mod program;
 pub mod protection;
 pub mod raw;

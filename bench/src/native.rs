@@ -45,7 +45,7 @@ pub fn run(table: &mut Table) -> Result<()> {
 }
 
 /// Compiles the library into the plugin folder, and returns its bytes.
-fn compile(folder: &HostFolder) -> Result<Vec<u8>> {
+pub(crate) fn compile(folder: &HostFolder) -> Result<Vec<u8>> {
     let cc = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = folder.root.path().join("fixture.so");

@@ -4,6 +4,7 @@
 
 mod bench;
 mod browser;
+mod counts;
 mod needs;
 #[cfg(unix)]
 mod package;
@@ -71,6 +72,12 @@ enum Task {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Count instructions, allocations, system calls and page faults, and compare with bench/counts.toml
+    Counts {
+        /// Write the file instead
+        #[arg(long)]
+        bless: bool,
+    },
     /// Serve under load for minutes while everything changes, and fail if anything is lost or grows
     Soak {
         /// For how many minutes
@@ -99,6 +106,7 @@ fn main() -> ExitCode {
         Task::Test { yes, filter } => test::run(&filter, yes),
         Task::Plugins { out, yes } => plugins::run(out, yes),
         Task::Bench { args } => bench::run(&args),
+        Task::Counts { bless } => counts::run(bless),
         Task::Soak { minutes, release } => soak::run(minutes, release),
         #[cfg(unix)]
         Task::Package { program } => package::run(program),

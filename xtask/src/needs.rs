@@ -24,7 +24,7 @@ enum Needed {
     ByCrate(&'static str),
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 11] = [
     // Crates with C in them, and the linker.
     Need { program: "cc", packages: &["gcc", "libc6-dev"], needed: Needed::ToBuild },
     // The native plugin in C++ that the tests build, and libFuzzer.
@@ -37,6 +37,9 @@ const NEEDS: [Need; 9] = [
     Need { program: "dpkg-deb", packages: &["dpkg"], needed: Needed::ToTest },
     // Checks the units of systemd.
     Need { program: "systemd-analyze", packages: &["systemd"], needed: Needed::ToTest },
+    // They count instructions and system calls.
+    Need { program: "valgrind", packages: &["valgrind"], needed: Needed::ToTest },
+    Need { program: "strace", packages: &["strace"], needed: Needed::ToTest },
     // The browser in which the dashboard is tested, and what drives it.
     Need { program: "chromium", packages: &["chromium"], needed: Needed::ToTest },
     Need { program: "npm", packages: &["nodejs", "npm"], needed: Needed::ToTest },
@@ -102,7 +105,18 @@ mod tests {
         assert_eq!(programs(Purpose::Build, ""), ["cc"]);
         assert_eq!(
             programs(Purpose::Test, ""),
-            ["cc", "c++", "curl", "promtool", "dpkg-deb", "systemd-analyze", "chromium", "npm"]
+            [
+                "cc",
+                "c++",
+                "curl",
+                "promtool",
+                "dpkg-deb",
+                "systemd-analyze",
+                "valgrind",
+                "strace",
+                "chromium",
+                "npm"
+            ]
         );
         assert_eq!(programs(Purpose::Build, "name = \"etcd-client\""), ["cc", "protoc"]);
         assert!(missing(Purpose::Test, "", |_| true).is_empty());
