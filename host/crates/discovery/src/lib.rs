@@ -29,12 +29,21 @@
 #![forbid(unsafe_code)]
 
 mod directory;
+#[cfg(feature = "server")]
+mod server;
 mod store;
 mod wire;
 
 pub use directory::{
     Actor, Caught, CheckResult, Counts, Decision, Directory, EndpointError, HistoryLost, Limits,
     MassExpiry, Moment, Query, RegisterError, Registered, Scope, Snapshot,
+};
+#[cfg(feature = "server")]
+pub use server::{
+    Access, ApiSettings, Bearer, ChangeError, CheckSettings, Clock, Denied, DirectoryCollector,
+    Figures, Grants, GrantsError, Heartbeat, Heartbeats, Histogram, Lease, LiveDirectory,
+    LiveSettings, NotRenewed, ProblemBody, RegisteredBody, Renewed, Right, SnapshotBody,
+    SystemClock, Tasks, Watcher, router,
 };
 pub use store::{Loaded, MemoryStore, Record, Store, StoreError};
 pub use wire::{

@@ -105,7 +105,7 @@ impl Directory {
     fn apply_one(&mut self, record: &Record, now: Moment) -> Option<Arc<Change>> {
         match record {
             Record::Put { endpoint } => self.put(endpoint.clone(), now),
-            Record::Remove { service, id, reason } => self.remove(service, *id, *reason),
+            Record::Remove { service, id, reason } => self.remove(service, *id, *reason, now),
             Record::Ceiling { sequence } => {
                 self.ceiling = *sequence;
                 None
@@ -134,7 +134,7 @@ impl Directory {
         };
         service.insert(entry);
         self.ids.insert(id, name.clone());
-        self.changed(&name, id, ChangeKind::Register)
+        self.changed(&name, id, ChangeKind::Register, now)
     }
 
     fn remove(
@@ -142,6 +142,7 @@ impl Directory {
         name: &ServiceName,
         id: EndpointId,
         reason: DeregisterReason,
+        now: Moment,
     ) -> Option<Arc<Change>> {
         let service = self.services.get_mut(name)?;
         let entry = service.remove(id)?;
@@ -153,7 +154,7 @@ impl Directory {
         self.ids.remove(&id);
         let kind = ChangeKind::Deregister;
         let change = Change { sequence, kind, reason: Some(reason), endpoint: entry.endpoint };
-        Some(self.record(change))
+        Some(self.record(change, now))
     }
 
     /// Gives a change of an endpoint its number.
@@ -162,6 +163,7 @@ impl Directory {
         name: &ServiceName,
         id: EndpointId,
         kind: ChangeKind,
+        now: Moment,
     ) -> Option<Arc<Change>> {
         let sequence = self.history.last().next();
         let service = self.services.get_mut(name)?;
@@ -169,12 +171,12 @@ impl Directory {
         service.modified = sequence;
         Arc::make_mut(&mut entry.endpoint).sequence = sequence;
         let endpoint = Arc::clone(&entry.endpoint);
-        Some(self.record(Change { sequence, kind, reason: None, endpoint }))
+        Some(self.record(Change { sequence, kind, reason: None, endpoint }, now))
     }
 
-    fn record(&mut self, change: Change) -> Arc<Change> {
+    fn record(&mut self, change: Change, now: Moment) -> Arc<Change> {
         let change = Arc::new(change);
-        self.history.push(&change);
+        self.history.push(&change, now.mono);
         change
     }
 }

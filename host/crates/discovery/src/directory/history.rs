@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::query::Scope;
 use crate::wire::{Change, Sequence};
@@ -13,6 +14,8 @@ pub struct Caught {
     pub changes: Vec<Arc<Change>>,
     /// The number up to which they are complete: where to go on.
     pub upto: Sequence,
+    /// When the first of them was made, by the monotonic clock.
+    pub oldest: Option<Instant>,
 }
 
 /// The history does not reach back to a sequence number, or never gave it out: a watcher needs a
@@ -27,7 +30,7 @@ pub struct HistoryLost {
 /// A bounded ring of changes with consecutive numbers.
 #[derive(Debug)]
 pub(super) struct History {
-    changes: VecDeque<Arc<Change>>,
+    changes: VecDeque<(Instant, Arc<Change>)>,
     most: usize,
     /// The number of the last change.
     last: Sequence,
@@ -43,13 +46,13 @@ impl History {
         self.last
     }
 
-    pub(super) fn push(&mut self, change: &Arc<Change>) {
+    pub(super) fn push(&mut self, change: &Arc<Change>, at: Instant) {
         debug_assert_eq!(change.sequence, self.last.next(), "numbers are consecutive");
         if self.changes.len() == self.most {
             self.changes.pop_front();
         }
         self.last = change.sequence;
-        self.changes.push_back(Arc::clone(change));
+        self.changes.push_back((at, Arc::clone(change)));
     }
 
     /// The changes after `since`. `modified` is the last change of the scope's service, if that is
@@ -65,12 +68,14 @@ impl History {
             return Err(HistoryLost { since });
         }
         if modified.is_some_and(|modified| modified <= since) {
-            return Ok(Caught { changes: Vec::new(), upto });
+            return Ok(Caught { changes: Vec::new(), upto, oldest: None });
         }
         let floor = Sequence(upto.0 - self.changes.len() as u64);
         let Some(known) = since.0.checked_sub(floor.0) else { return Err(HistoryLost { since }) };
         let newer = self.changes.iter().skip(usize::try_from(known).unwrap_or(usize::MAX));
-        let changes = newer.filter(|it| scope.contains(&it.endpoint.service)).cloned().collect();
-        Ok(Caught { changes, upto })
+        let mut wanted = newer.filter(|(_, it)| scope.contains(&it.endpoint.service)).peekable();
+        let oldest = wanted.peek().map(|(at, _)| *at);
+        let changes = wanted.map(|(_, change)| Arc::clone(change)).collect();
+        Ok(Caught { changes, upto, oldest })
     }
 }

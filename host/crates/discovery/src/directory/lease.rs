@@ -39,7 +39,7 @@ impl Directory {
             }
         };
         let mut changes: Vec<_> = self.update(id, now, renew).into_iter().collect();
-        changes.extend(self.set_retained(id, false));
+        changes.extend(self.set_retained(id, false, now));
         Ok(changes)
     }
 
@@ -64,7 +64,7 @@ impl Directory {
                 service.visible(keeps).filter(|(entry, kept)| *kept && !entry.endpoint.retained);
             found.extend(new.map(|(entry, _)| entry.endpoint.id));
         }
-        found.into_iter().filter_map(|id| self.set_retained(id, true)).collect()
+        found.into_iter().filter_map(|id| self.set_retained(id, true, now)).collect()
     }
 
     /// Changes an entry, and makes a change of it if its status is another one then.
@@ -83,16 +83,16 @@ impl Directory {
         }
         Arc::make_mut(&mut entry.endpoint).health = status;
         entry.since = now;
-        self.changed(&name, id, ChangeKind::HealthChange)
+        self.changed(&name, id, ChangeKind::HealthChange, now)
     }
 
-    fn set_retained(&mut self, id: EndpointId, retained: bool) -> Option<Arc<Change>> {
+    fn set_retained(&mut self, id: EndpointId, retained: bool, now: Moment) -> Option<Arc<Change>> {
         let name = self.ids.get(&id)?.clone();
         let entry = self.services.get_mut(&name)?.entries.get_mut(&id)?;
         if entry.endpoint.retained == retained {
             return None;
         }
         Arc::make_mut(&mut entry.endpoint).retained = retained;
-        self.changed(&name, id, ChangeKind::LeaseChange)
+        self.changed(&name, id, ChangeKind::LeaseChange, now)
     }
 }

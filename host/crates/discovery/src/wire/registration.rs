@@ -146,13 +146,16 @@ impl HealthReport {
     }
 
     /// Reads a report. An output that is too long is shortened.
-    pub(crate) fn read(value: &Value) -> Result<Self, String> {
-        let mut report = Self::deserialize(value).map_err(|error| error.to_string())?;
-        if let Some(output) = &mut report.output {
-            let end = output.floor_char_boundary(bounds::MAX_OUTPUT);
-            output.truncate(end);
+    fn read(value: &Value) -> Result<Self, String> {
+        Self::deserialize(value).map(Self::shortened).map_err(|error| error.to_string())
+    }
+
+    /// The report, with an output that is not too long.
+    pub(crate) fn shortened(mut self) -> Self {
+        if let Some(output) = &mut self.output {
+            output.truncate(output.floor_char_boundary(bounds::MAX_OUTPUT));
         }
-        Ok(report)
+        self
     }
 }
 
