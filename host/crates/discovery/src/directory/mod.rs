@@ -13,6 +13,8 @@ mod moment;
 mod query;
 mod read;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use actor::Actor;
 pub use decide::{Decision, Registered};

@@ -34,7 +34,7 @@ static LAG: Family = Family::histogram(
 )
 .unit("seconds");
 static RECONNECTS: Family = Family::counter(
-    "plugbay_directory_reconnect_count_total",
+    "plugbay_directory_reconnects_total",
     "Watchers that came back with the number of the last change they saw.",
 );
 static RESYNCS: Family = Family::counter(

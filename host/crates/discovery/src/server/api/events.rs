@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Path, Query as Pairs, State};
 use axum::http::HeaderMap;
@@ -25,10 +24,6 @@ use crate::directory::{Scope, Snapshot};
 use crate::server::access::Right;
 use crate::server::live::Watcher;
 use crate::wire::{Change, Invalid, Sequence, ServiceName};
-
-/// The interval between two keep-alive comments on an idle stream: proxies close idle connections, some
-/// of them after 30 s.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `GET /services/{name}/watch`
 pub(super) async fn watch(
@@ -69,12 +64,12 @@ fn stream_of(
     let watcher = api.directory.watch(scope, begin.since);
     let ready = VecDeque::new();
     let snapshot = begin.snapshot;
+    let keep_alive = KeepAlive::new().interval(api.settings.keep_alive);
     let reader = Reader { api, caller, watcher, ready, snapshot, _permit: permit };
     let events = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(event), reader))
     });
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(events).keep_alive(keep_alive).into_response())
 }
 

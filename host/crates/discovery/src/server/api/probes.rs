@@ -31,12 +31,12 @@ pub(super) async fn metrics(State(api): State<Api>, caller: Caller) -> Result<Re
     let work = move || {
         let collectors = Collectors::new();
         let collector = Arc::new(DirectoryCollector::new(api.directory.clone()));
-        // The only one of these collectors, so that no name is taken.
-        let _ = collectors.register("directory", collector);
-        collectors.gather(DEADLINE).encode(Format::Text)
+        collectors.register("directory", collector).map_err(|error| error.to_string())?;
+        Ok(collectors.gather(DEADLINE).encode(Format::Text))
     };
-    let text = tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
-    })?;
+    let text =
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()));
+    let internal = |error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error);
+    let text = text.map_err(internal)?;
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
 }

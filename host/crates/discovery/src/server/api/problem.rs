@@ -12,6 +12,7 @@
 //! | `id-taken` | 409 | the identifier belongs to an endpoint of another service |
 //! | `body-too-large` | 413 | the body is too large |
 //! | `rate-limited` | 429 | too many wrong tokens from one address |
+//! | `internal` | 500 | the metrics could not be written |
 //! | `overloaded` | 503 | too many watchers |
 //! | `unavailable` | 503 | the store does not take changes |
 //! | `full` | 507 | the directory or the service has as many endpoints as it may |

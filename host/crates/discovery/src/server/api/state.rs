@@ -1,6 +1,7 @@
 //! What all handlers share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -24,13 +25,21 @@ pub struct ApiSettings {
     pub access: Option<Arc<dyn Access>>,
     /// The most watches and blocking queries at the same time. Default 4,096.
     pub watchers: usize,
+    /// The interval between two comments on an idle watch: proxies close idle connections, some of them
+    /// after 30 s. Default 15 s.
+    pub keep_alive: Duration,
     /// Ends all watches and blocking queries once it is cancelled.
     pub stopped: CancellationToken,
 }
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        Self { access: None, watchers: 4096, stopped: CancellationToken::new() }
+        Self {
+            access: None,
+            watchers: 4096,
+            keep_alive: Duration::from_secs(15),
+            stopped: CancellationToken::new(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
@@ -30,9 +30,15 @@ pub struct LiveDirectory(Arc<Inner>);
 pub(super) struct Inner {
     state: Mutex<State>,
     settings: LiveSettings,
-    random: Mutex<fastrand::Rng>,
+    random: Mutex<Random>,
     journal: Option<mpsc::Sender<Box<dyn Job>>>,
     pub(super) figures: Figures,
+}
+
+struct Random {
+    numbers: fastrand::Rng,
+    /// The time in the last identifier.
+    last: SystemTime,
 }
 
 pub(super) struct State {
@@ -240,17 +246,21 @@ impl LiveDirectory {
 
     /// A random number from 0 up to 1.
     pub(crate) fn chance(&self) -> f64 {
-        self.0.random().f64()
+        self.0.random().numbers.f64()
     }
 
     pub(super) fn inner(&self) -> &Inner {
         &self.0
     }
 
+    /// A new identifier: after all earlier ones in the order, whatever the wall clock does.
     fn new_id(&self) -> EndpointId {
-        let mut random = [0; 10];
-        self.0.random().fill(&mut random);
-        EndpointId::new(self.0.now().wall, random)
+        let now = self.0.now().wall;
+        let mut random = self.0.random();
+        random.last = now.max(random.last + Duration::from_millis(1));
+        let mut bytes = [0; 10];
+        random.numbers.fill(&mut bytes);
+        EndpointId::new(random.last, bytes)
     }
 
     async fn change<T, E>(
@@ -287,7 +297,8 @@ impl Inner {
         settings: LiveSettings,
         journal: Option<mpsc::Sender<Box<dyn Job>>>,
     ) -> Self {
-        let random = settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let numbers = settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let random = Random { numbers, last: UNIX_EPOCH };
         let state = State { directory, topics: Topics::default() };
         Self {
             state: Mutex::new(state),
@@ -298,7 +309,7 @@ impl Inner {
         }
     }
 
-    fn random(&self) -> MutexGuard<'_, fastrand::Rng> {
+    fn random(&self) -> MutexGuard<'_, Random> {
         self.random.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

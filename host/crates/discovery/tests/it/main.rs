@@ -1,0 +1,14 @@
+//! The directory from outside, over HTTP. The files `m1` to `m4` are named after the milestones whose
+//! acceptance lists they follow, line by line.
+
+mod access;
+mod backend;
+mod client;
+mod compat;
+mod durable;
+mod library;
+mod m1_registry;
+mod m2_leases;
+mod m3_checks;
+mod m4_watch;
+mod served;
