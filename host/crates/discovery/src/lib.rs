@@ -29,6 +29,8 @@
 #![forbid(unsafe_code)]
 
 mod directory;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "server")]
 mod server;
 mod store;
@@ -45,6 +47,8 @@ pub use server::{
     LiveSettings, NotRenewed, ProblemBody, RegisteredBody, Renewed, Right, SnapshotBody,
     SystemClock, Tasks, Watcher, router,
 };
+#[cfg(feature = "sqlite")]
+pub use store::{BackedUp, FileError, Restored, SqliteStore, back_up, restore};
 pub use store::{Loaded, MemoryStore, Record, Store, StoreError};
 pub use wire::{
     Change, ChangeKind, CheckSpec, DeregisterReason, Endpoint, EndpointId, FieldError, Health,

@@ -39,8 +39,9 @@ impl Store for MemoryStore {
     fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let mut kept = self.kept();
         if kept.failing {
+            let reason = "told-to-fail";
             let action = "cannot write to the store in memory".into();
-            return Err(StoreError { action, source: "it was told to fail".into() });
+            return Err(StoreError { reason, action, source: "it was told to fail".into() });
         }
         for record in records {
             match record {

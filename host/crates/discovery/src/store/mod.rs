@@ -2,9 +2,13 @@
 
 mod memory;
 mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 pub use memory::MemoryStore;
 pub use record::{Loaded, Record};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{BackedUp, FileError, Restored, SqliteStore, back_up, restore};
 
 use std::error::Error;
 
@@ -32,8 +36,18 @@ pub trait Store: Send + 'static {
 #[derive(Debug, thiserror::Error)]
 #[error("{action}: {source}")]
 pub struct StoreError {
+    /// The stable word for this kind of error, such as `disk-full`.
+    pub reason: &'static str,
     /// What was not possible, such as `cannot write to /var/lib/plugbay/directory.db`.
     pub action: String,
     /// Why.
     pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// The stable word for this kind of error.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
 }
