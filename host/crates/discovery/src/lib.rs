@@ -43,9 +43,9 @@ pub use directory::{
 #[cfg(feature = "server")]
 pub use server::{
     Access, ApiSettings, Bearer, ChangeError, CheckSettings, Clock, Denied, DirectoryCollector,
-    Figures, Grants, GrantsError, Heartbeat, Heartbeats, Histogram, Lease, LiveDirectory,
-    LiveSettings, NotRenewed, ProblemBody, RegisteredBody, Renewed, Right, SnapshotBody,
-    SystemClock, Tasks, Watcher, router,
+    Figures, Grants, GrantsError, Heartbeat, HeartbeatBody, Heartbeats, Histogram, Lease,
+    LiveDirectory, LiveSettings, NotRenewed, ProblemBody, RegisteredBody, Renewed, Right,
+    SnapshotBody, SystemClock, Tasks, Watcher, router,
 };
 #[cfg(feature = "sqlite")]
 pub use store::{BackedUp, FileError, Restored, SqliteStore, back_up, restore};

@@ -26,6 +26,8 @@ pub struct Registered {
     pub id: EndpointId,
     /// Whether it is new. Otherwise it was registered again.
     pub created: bool,
+    /// The endpoint whose lease ran out and whose host and port this one has now.
+    pub replaced: Option<EndpointId>,
 }
 
 impl Directory {
@@ -52,7 +54,7 @@ impl Directory {
         if before.is_some_and(|it| !actor.owns(it.endpoint.owner.as_deref())) {
             return Err(RegisterError::NotOwner);
         }
-        let mut records = Vec::new();
+        let (mut records, mut replaced) = (Vec::new(), None);
         let holder = service.and_then(|it| it.at(&registration.host, registration.port));
         if let Some(holder) = holder.filter(|it| it.endpoint.id != id) {
             let holder_id = holder.endpoint.id;
@@ -60,6 +62,7 @@ impl Directory {
             if !holder.is_expired(now.mono) {
                 return Err(RegisterError::AddressTaken { id: holder_id });
             }
+            replaced = Some(holder_id);
             records.push(removal(name, holder_id, DeregisterReason::Expired));
         }
         if before.is_none() && records.is_empty() {
@@ -87,7 +90,7 @@ impl Directory {
         };
         let created = before.is_none_or(|it| it.is_expired(now.mono));
         records.push(Record::Put { endpoint });
-        Ok(Decision { records, answer: Registered { id, created } })
+        Ok(Decision { records, answer: Registered { id, created, replaced } })
     }
 
     fn check_room(&self, service: Option<&Service>) -> Result<(), RegisterError> {

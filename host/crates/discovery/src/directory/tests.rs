@@ -139,12 +139,12 @@ fn an_address_belongs_to_one_endpoint_as_long_as_its_lease() {
     let other_service = web(1).replace("web", "db");
     it.try_register(&other_service).unwrap();
     let again = format!(r#"{{"id": "{id}", "tags": ["new"], {}"#, &web(1)[1..]);
-    assert_eq!(it.try_register(&again), Ok(Registered { id, created: false }));
+    assert_eq!(it.try_register(&again), Ok(Registered { id, created: false, replaced: None }));
     let wrong_service = again.replace("web", "db").replace("10.0.0.1", "10.0.0.2");
     assert_eq!(it.try_register(&wrong_service), Err(RegisterError::IdTaken));
     it.pass(30.0);
     let new = it.try_register(&web(1)).unwrap();
-    assert!(new.created && new.id != id);
+    assert!(new.created && new.id != id && new.replaced == Some(id));
     assert_eq!(it.visible(), 1);
 }
 

@@ -117,3 +117,26 @@ impl Collector for DirectoryCollector {
         samples.counter(&STORE_FAILURES, &[], figures.store_failures());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::LiveSettings;
+
+    #[test]
+    fn the_page_of_metrics_has_a_row_for_each() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/metrics.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let collector = DirectoryCollector::new(LiveDirectory::in_memory(LiveSettings::default()));
+        let described = collector.describe();
+        for described in &described {
+            let Described::Family(family) = described else { panic!("only families") };
+            let labels: Vec<_> = family.label_names().iter().map(|it| format!("`{it}`")).collect();
+            let (name, kind, help) = (family.name(), family.kind().as_str(), family.help());
+            let row = format!("| `{name}` | {kind} | {} | {help} |", labels.join(", "));
+            assert!(page.contains(&row), "docs/metrics.md: expected\n{row}");
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| `plugbay_directory_")).count();
+        assert_eq!(rows, described.len());
+    }
+}

@@ -15,8 +15,8 @@ mod metrics;
 
 pub use access::{Access, Bearer, Denied, Grants, GrantsError, Right};
 pub use api::{
-    ApiSettings, Heartbeat, Heartbeats, Lease, NotRenewed, ProblemBody, RegisteredBody, Renewed,
-    SnapshotBody, router,
+    ApiSettings, Heartbeat, HeartbeatBody, Heartbeats, Lease, NotRenewed, ProblemBody,
+    RegisteredBody, Renewed, SnapshotBody, router,
 };
 pub use check::CheckSettings;
 pub use live::{

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::wire::{DeregisterReason, Endpoint, EndpointId, Sequence, ServiceName};
 
 /// One thing to keep.
+#[expect(clippy::large_enum_variant, reason = "almost every record is the large one")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {

@@ -32,6 +32,7 @@ impl fmt::Display for Sequence {
 /// What happened. After all of these but [`ChangeKind::Deregister`], the endpoint of the change is the
 /// endpoint's new state, so a watcher that does not know a kind can still apply it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// The endpoint was registered, or registered again with other fields.
@@ -59,6 +60,7 @@ impl ChangeKind {
 
 /// Why an endpoint left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeregisterReason {
     /// It, or an administrator, asked for it.
@@ -83,6 +85,7 @@ impl DeregisterReason {
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Change {
     /// Its number.
     pub sequence: Sequence,

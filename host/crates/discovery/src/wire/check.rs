@@ -209,26 +209,33 @@ fn own_port(
     }
 }
 
-/// The form of a check in JSON, as a directory writes it.
+/// How the directory checks an endpoint: one of `http`, `tcp` and `grpc`. Times are in seconds.
 #[derive(Serialize)]
-struct Written {
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub(super) struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tcp: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grpc: Option<String>,
+    #[cfg_attr(feature = "server", schema(value_type = u16, minimum = 1, required = false))]
     port: NonZeroU16,
     #[serde(serialize_with = "seconds::serialize")]
+    #[cfg_attr(feature = "server", schema(value_type = f64, default = 10, required = false))]
     interval: Duration,
     #[serde(serialize_with = "seconds::serialize")]
+    #[cfg_attr(feature = "server", schema(value_type = f64, default = 5, required = false))]
     timeout: Duration,
+    #[cfg_attr(feature = "server", schema(default = 3, required = false))]
     fall: u32,
+    #[cfg_attr(feature = "server", schema(default = 2, required = false))]
     rise: u32,
     #[serde(
         serialize_with = "seconds::optional::serialize",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "server", schema(value_type = Option<f64>))]
     deregister_after: Option<Duration>,
 }
 

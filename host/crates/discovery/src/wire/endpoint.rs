@@ -10,6 +10,7 @@ use super::{CheckSpec, EndpointId, HealthStatus, Host, Sequence, ServiceName, se
 
 /// An endpoint of a service, as the directory returns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Endpoint {
     /// Its identifier.
     pub id: EndpointId,
@@ -19,16 +20,19 @@ pub struct Endpoint {
     /// Where it is reached.
     pub host: Host,
     /// At which port.
+    #[cfg_attr(feature = "server", schema(value_type = u16, minimum = 1))]
     pub port: NonZeroU16,
     /// What its owner says about it. Lookups can select by it.
     pub metadata: BTreeMap<String, String>,
     /// Words that lookups can select by.
     pub tags: BTreeSet<String>,
     /// Its share of the load, in relation to the others', from 1.
+    #[cfg_attr(feature = "server", schema(value_type = u16, minimum = 1))]
     pub weight: NonZeroU16,
     /// Its status.
     pub health: HealthStatus,
     /// How long its lease lasts after each heartbeat. In JSON a number of seconds.
+    #[cfg_attr(feature = "server", schema(value_type = f64))]
     #[serde(serialize_with = "seconds::serialize", deserialize_with = "read_seconds")]
     pub ttl: Duration,
     /// How the directory checks it, if it does.
@@ -38,6 +42,7 @@ pub struct Endpoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// When it was registered, by the wall clock.
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     #[serde(with = "timestamp")]
     pub registered_at: SystemTime,
     /// The last change of it.

@@ -52,16 +52,12 @@ impl<'a> Fields<'a> {
         name: &'static str,
         read: impl FnOnce(&Value) -> Result<T, E>,
     ) -> Option<T> {
-        match self.take(name) {
-            Some(value) => {
-                let field = format!("{}{name}", self.prefix);
-                self.invalid.keep(&field, read(&value))
-            }
-            None => {
-                self.add(name, "this field is required");
-                None
-            }
-        }
+        let Some(value) = self.take(name) else {
+            self.add(name, "this field is required");
+            return None;
+        };
+        let field = format!("{}{name}", self.prefix);
+        self.invalid.keep(&field, read(&value))
     }
 
     pub(super) fn add(&mut self, name: &str, detail: impl Into<String>) {

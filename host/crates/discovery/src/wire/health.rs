@@ -14,6 +14,7 @@ use crate::wire::timestamp;
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// It works.
@@ -55,6 +56,7 @@ impl fmt::Display for HealthStatus {
 
 /// What an endpoint says of itself, with its heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HealthReport {
     /// Its status; [`HealthStatus::Unknown`] withdraws an earlier report.
@@ -66,6 +68,7 @@ pub struct HealthReport {
 
 /// All that is known of an endpoint's health: what `GET /services/{name}/{id}/health` returns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Health {
     /// The endpoint.
     pub id: EndpointId,
@@ -78,6 +81,7 @@ pub struct Health {
     /// What the last report said, if there was one.
     pub report: Option<HealthReport>,
     /// When the last check ended, by the wall clock.
+    #[cfg_attr(feature = "server", schema(value_type = Option<String>, format = DateTime))]
     #[serde(with = "timestamp::optional")]
     pub last_check: Option<SystemTime>,
     /// Why the last check that failed did, until one passes.
@@ -91,6 +95,7 @@ pub struct Health {
     /// All failed checks since the registration.
     pub failures: u64,
     /// When the status became what it is, by the wall clock.
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     #[serde(with = "timestamp")]
     pub since: SystemTime,
 }

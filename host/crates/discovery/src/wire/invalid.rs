@@ -9,6 +9,7 @@ const MAX_REPEATED: usize = 60;
 
 /// One wrong field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// The path of the field, such as `check.http`. It is empty for the whole document.
     pub field: String,

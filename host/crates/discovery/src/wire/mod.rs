@@ -11,6 +11,8 @@ mod id;
 mod invalid;
 mod name;
 mod registration;
+#[cfg(feature = "server")]
+mod schema;
 pub(crate) mod seconds;
 pub(crate) mod timestamp;
 

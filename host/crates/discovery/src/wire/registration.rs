@@ -14,6 +14,7 @@ use super::{CheckSpec, EndpointId, Host, Invalid, ServiceName, bounds, seconds};
 
 /// What a process asks for when it registers an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Registration {
     /// The service.
     #[serde(rename = "name")]
@@ -21,16 +22,21 @@ pub struct Registration {
     /// Where the endpoint is reached.
     pub host: Host,
     /// At which port.
+    #[cfg_attr(feature = "server", schema(value_type = u16, minimum = 1))]
     pub port: NonZeroU16,
     /// What to say about it: at most 64 entries.
+    #[cfg_attr(feature = "server", schema(required = false))]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// Words to select by: at most 64.
+    #[cfg_attr(feature = "server", schema(required = false))]
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
     /// Its share of the load, in relation to the others', from 1. Default 1.
+    #[cfg_attr(feature = "server", schema(value_type = u16, minimum = 1, default = 1, required = false))]
     pub weight: NonZeroU16,
     /// How long the lease lasts after each heartbeat. Default 30 s.
+    #[cfg_attr(feature = "server", schema(value_type = f64, default = 30, required = false))]
     #[serde(serialize_with = "seconds::serialize")]
     pub ttl: Duration,
     /// How the directory should check it; by default not at all.
@@ -253,6 +259,7 @@ mod tests {
         assert_eq!(with(json!({"port": 80.5})).0, "port");
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "so that tests read well")]
     fn check(check: Value) -> Result<CheckSpec, Vec<(String, String)>> {
         let value = json!({"name": "a", "host": "h.example", "port": 80, "check": check});
         match Registration::from_value(value.clone()) {

@@ -12,5 +12,6 @@ mod m1_registry;
 mod m2_leases;
 mod m3_checks;
 mod m4_watch;
+mod openapi;
 mod served;
 mod stored;

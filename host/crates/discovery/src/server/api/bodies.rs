@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::wire::{Endpoint, EndpointId, HealthReport, Sequence, ServiceName};
 
 /// The answer to `POST /services`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RegisteredBody {
     /// The identifier of the endpoint.
     pub id: EndpointId,
@@ -16,21 +17,32 @@ pub struct RegisteredBody {
     pub name: ServiceName,
     /// The length of its lease, in seconds.
     #[serde(with = "seconds")]
+    #[schema(value_type = f64)]
     pub ttl: Duration,
     /// Whether it is new; otherwise it was registered again.
     pub created: bool,
 }
 
 /// The answer to `PUT /services/{name}/{id}/heartbeat`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Lease {
     /// After how many seconds without another heartbeat the lease runs out.
     #[serde(with = "seconds")]
+    #[schema(value_type = f64)]
     pub ttl: Duration,
 }
 
+/// The body of `PUT /services/{name}/{id}/heartbeat`, which may be empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeartbeatBody {
+    /// What the endpoint says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthReport>,
+}
+
 /// The body of `PUT /heartbeats`: at most 1,000 heartbeats.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeats {
     /// The heartbeats.
@@ -38,7 +50,7 @@ pub struct Heartbeats {
 }
 
 /// One heartbeat of many.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// The service.
@@ -51,7 +63,7 @@ pub struct Heartbeat {
 }
 
 /// The answer to `PUT /heartbeats`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Renewed {
     /// How many leases were renewed.
     pub renewed: usize,
@@ -60,7 +72,7 @@ pub struct Renewed {
 }
 
 /// A lease that was not renewed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NotRenewed {
     /// The service.
     pub name: ServiceName,
@@ -71,7 +83,7 @@ pub struct NotRenewed {
 }
 
 /// The data of the event `snapshot`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SnapshotBody {
     /// The last change that it contains.
     pub sequence: Sequence,

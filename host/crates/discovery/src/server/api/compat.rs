@@ -31,7 +31,7 @@ pub(super) async fn register(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let read = serde_json::from_slice(&bytes(body)?);
     let read: Value = read.map_err(|error| Invalid::of("", format!("expected JSON: {error}")))?;
-    let mut registration = Registration::from_value(translated(read)?)?;
+    let mut registration = Registration::from_value(translated(&read)?)?;
     registration.ttl = TTL;
     if let Some(instance) = registration.metadata.get(INSTANCE) {
         // Registering an instance again replaces it.
@@ -49,7 +49,7 @@ pub(super) async fn register(
 }
 
 /// The body of `POST /services` for one in the earlier shape.
-fn translated(body: Value) -> Result<Value, Invalid> {
+fn translated(body: &Value) -> Result<Value, Invalid> {
     let part = |name: &str| body.get(name).cloned().unwrap_or_default();
     let Value::Object(mut service) = part("service") else {
         return Err(Invalid::of("service", "expected an object"));

@@ -20,13 +20,14 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::directory::{EndpointError, RegisterError};
 use crate::server::live::ChangeError;
 use crate::wire::{EndpointId, FieldError, Invalid};
 
 /// The body of an error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProblemBody {
     /// The phrase of the status.
     pub title: String,

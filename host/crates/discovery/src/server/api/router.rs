@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::problem::Problem;
 use super::state::{Api, ApiSettings};
-use super::{compat, events, lookup, probes, register};
+use super::{compat, events, lookup, openapi, probes, register};
 use crate::server::live::LiveDirectory;
 
 /// The largest body of a registration or a heartbeat, in bytes.
@@ -58,6 +58,7 @@ pub fn router(directory: LiveDirectory, settings: ApiSettings) -> Router {
         .route("/v1/services", only("POST", post(compat::register)))
         .route("/v1/services/{id}", only("DELETE", delete(compat::deregister)))
         .route("/v1/services/{name}/discover", only("GET, HEAD", get(compat::discover)))
+        .route("/openapi.json", only("GET, HEAD", get(openapi::openapi)))
         .route("/metrics", only("GET, HEAD", get(probes::metrics)))
         .route("/livez", only("GET, HEAD", get(|| async { "ok\n" })))
         .route("/readyz", only("GET, HEAD", get(probes::readyz)))

@@ -76,8 +76,12 @@ impl Checks {
     fn resync(&mut self, endpoints: &[Arc<Endpoint>]) {
         let known: std::collections::HashSet<_> = endpoints.iter().map(|it| it.id).collect();
         let gone: Vec<_> = self.running.keys().filter(|id| !known.contains(id)).copied().collect();
-        gone.into_iter().for_each(|id| self.stop(id));
-        endpoints.iter().for_each(|endpoint| self.start(endpoint));
+        for id in gone {
+            self.stop(id);
+        }
+        for endpoint in endpoints {
+            self.start(endpoint);
+        }
     }
 
     /// Begins the check of an endpoint, unless the same one runs.

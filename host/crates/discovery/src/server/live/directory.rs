@@ -63,7 +63,7 @@ impl Inner {
             tracing::error!(reason = "store", %error, "changes are refused: the directory cannot store them");
             return false;
         }
-        self.update(|directory, now| apply(directory, records, now));
+        self.update(|directory, now| directory.apply(records, now));
         true
     }
 
@@ -81,17 +81,11 @@ impl Inner {
     }
 }
 
-/// Logs which endpoints are about to leave by themselves, and applies the records.
-fn apply(directory: &mut Directory, records: &[Record], now: Moment) -> Vec<Arc<Change>> {
-    for record in records {
-        if let Record::Remove { service, id, reason } = record
-            && *reason != DeregisterReason::Deregistered
-        {
-            let reason = reason.as_str();
-            tracing::info!(%service, endpoint = %id, reason, "endpoint leaves the directory");
-        }
-    }
-    directory.apply(records, now)
+/// Logs that an endpoint leaves that nobody asked to leave. Never under the lock: whoever reads the log may be
+/// slow.
+fn log_leaving(service: &ServiceName, id: EndpointId, reason: DeregisterReason) {
+    let reason = reason.as_str();
+    tracing::info!(%service, endpoint = %id, reason, "endpoint leaves the directory");
 }
 
 impl LiveDirectory {
@@ -127,6 +121,7 @@ impl LiveDirectory {
             .name("directory-store".into())
             .spawn(move || journal::run(store, jobs, &weak))
             .map_err(|source| StoreError {
+                reason: "threads",
                 action: "cannot start the thread of the store".into(),
                 source: source.into(),
             })?;
@@ -144,11 +139,15 @@ impl LiveDirectory {
         registration: Registration,
         actor: Actor,
     ) -> Result<Registered, ChangeError<RegisterError>> {
-        let new = self.new_id();
-        self.change(move |directory, now| {
+        let (new, name) = (self.new_id(), registration.service.clone());
+        let decide = move |directory: &Directory, now| {
             directory.register(registration.clone(), &actor, new, now)
-        })
-        .await
+        };
+        let registered = self.change(decide).await?;
+        if let Some(replaced) = registered.replaced {
+            log_leaving(&name, replaced, DeregisterReason::Expired);
+        }
+        Ok(registered)
     }
 
     /// Removes an endpoint.
@@ -198,13 +197,24 @@ impl LiveDirectory {
     /// Removes the endpoints whose lease ran out or that were critical for too long, and flags those
     /// that a mass expiry keeps. Returns how many left.
     pub async fn sweep(&self) -> usize {
-        let decide = |directory: &Directory, now| {
-            let records = directory.sweep(now);
-            let answer = records.len();
-            Ok::<_, std::convert::Infallible>(Decision { records, answer })
-        };
-        // Not stored, they are not visible either way, and leave with a later sweep.
-        let left = self.change(decide).await.unwrap_or(0);
+        let (due, reserve) =
+            self.read(|directory, now| (directory.sweep(now), directory.reserve().is_some()));
+        for record in &due {
+            if let Record::Remove { service, id, reason } = record {
+                log_leaving(service, *id, *reason);
+            }
+        }
+        let mut left = 0;
+        if !due.is_empty() || reserve {
+            let decide = |directory: &Directory, now| {
+                // Again: some may have renewed their lease, or been registered again.
+                let records = directory.sweep(now);
+                let answer = records.len();
+                Ok::<_, std::convert::Infallible>(Decision { records, answer })
+            };
+            // Not stored, they are not visible either way, and leave with a later sweep.
+            left = self.change(decide).await.unwrap_or(0);
+        }
         self.0.update(Directory::flag_retained);
         left
     }
@@ -276,7 +286,7 @@ impl LiveDirectory {
             self.0.update(|directory, now| match decide(directory, now) {
                 Ok(decision) => {
                     answer = Ok(decision.answer);
-                    apply(directory, &decision.records, now)
+                    directory.apply(&decision.records, now)
                 }
                 Err(refused) => {
                     answer = Err(ChangeError::Refused(refused));
