@@ -1,4 +1,4 @@
-//! The schemas of types whose JSON is a text or a number, for the OpenAPI document.
+//! The schemas of types whose JSON is a text or a number, for the `OpenAPI` document.
 
 use std::borrow::Cow;
 

@@ -54,13 +54,18 @@ impl DirectoryServer {
             return Err(BindError::ExposedDirectory(address.clone()));
         }
         let tls = settings.tls.as_ref().map(|files| Tls::read("directory", files.clone()));
-        let tls = tls.transpose().map_err(|source| BindError::Tls { key: "discovery.tls", source })?;
+        let tls =
+            tls.transpose().map_err(|source| BindError::Tls { key: "discovery.tls", source })?;
         let tls = tls.map(Arc::new);
         let tokens = settings.tokens.as_ref().map(|file| Tokens::read(file.clone())).transpose();
         let tokens = tokens.map_err(BindError::DirectoryTokens)?.map(Arc::new);
         let listeners = settings.listen.iter().map(|address| {
             let bound = Listener::bind(address).map(|listener| listener.tls(tls.as_ref()));
-            bound.map_err(|source| BindError::Address { key: KEY, address: address.clone(), source })
+            bound.map_err(|source| BindError::Address {
+                key: KEY,
+                address: address.clone(),
+                source,
+            })
         });
         let listeners: Vec<_> = listeners.collect::<Result<_, _>>()?;
         tls.iter().for_each(watched::watch);
@@ -113,6 +118,8 @@ impl DirectoryServer {
 
 impl fmt::Debug for DirectoryServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DirectoryServer").field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("DirectoryServer")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
     }
 }

@@ -22,7 +22,8 @@ impl Access for DirectoryTokens {
             return Ok(Bearer { name: name.as_ref().to_owned(), grants: role });
         }
         let client = extensions.get().copied().unwrap_or(Client::Unknown);
-        let denied = if self.0.attempts.is_one_too_many(client) { Denied::TooMany } else { Denied::Wrong };
+        let denied =
+            if self.0.attempts.is_one_too_many(client) { Denied::TooMany } else { Denied::Wrong };
         Err(denied)
     }
 

@@ -1,4 +1,4 @@
-//! The description of the API, made from its handlers and types (OpenAPI 3.1).
+//! The description of the API, made from its handlers and types (`OpenAPI` 3.1).
 
 use axum::Json;
 use utoipa::OpenApi as _;
