@@ -81,7 +81,7 @@ async fn health(State(state): State<Arc<Shared>>) -> Response {
     }
 }
 
-/// SERVING for status 200, NOT_SERVING for 503, and the error NOT_FOUND otherwise.
+/// `SERVING` for status 200, `NOT_SERVING` for 503, and the error `NOT_FOUND` otherwise.
 async fn grpc(State(state): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
     state.requests.fetch_add(1, Ordering::Relaxed);
     assert_eq!(headers["content-type"], "application/grpc");

@@ -183,7 +183,7 @@ fn parse(block: &str) -> Option<Event> {
     for line in block.lines() {
         match line.split_once(':') {
             Some(("id", value)) => event.id = value.trim().parse().unwrap(),
-            Some(("event", value)) => event.kind = value.trim().to_owned(),
+            Some(("event", value)) => value.trim().clone_into(&mut event.kind),
             Some(("data", value)) => event.data = serde_json::from_str(value).unwrap(),
             _ => {}
         }
