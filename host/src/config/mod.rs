@@ -54,6 +54,7 @@ pub(crate) use self::problem::secret::without_secrets;
 pub use self::schema::{Fault, SchemaViolation, check_plugin_config};
 pub use self::section::admin::{AdminSettings, MetricsAccess};
 pub use self::section::capabilities::{CapabilitySettings, Strategy};
+pub use self::section::discovery::DiscoverySettings;
 pub use self::section::limits::{PluginDefaults, PluginOverrides};
 pub use self::section::plugins::PluginSettings;
 pub use self::section::request_key::RequestKey;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use plugbay_core::{CallError, CallErrorKind};
-use plugbay_guard::Streak;
+use plugbay_guard::{Streak, jittered};
 use plugbay_registry::Leased;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
@@ -37,7 +37,10 @@ async fn check_periodically(shared: Weak<HostState>, plugin: Weak<Leased<Running
     loop {
         // Ends as soon as the plugin is gone: where plugins are replaced often, waiting tasks would
         // pile up.
-        if timeout(jittered(rules.health_every), gone.wait_for(|gone| *gone)).await.is_ok() {
+        if timeout(jittered(rules.health_every, fastrand::f64()), gone.wait_for(|gone| *gone))
+            .await
+            .is_ok()
+        {
             return;
         }
         let Some(probes) = shared.upgrade().map(|shared| Arc::clone(&shared.probes)) else {
@@ -113,26 +116,5 @@ async fn probe(
             *late = Some(check);
             no_answer()
         }
-    }
-}
-
-/// A random duration from 90 % to 110 % of this one, so that plugins that were started together are
-/// not all checked at the same time.
-fn jittered(every: Duration) -> Duration {
-    every.mul_f64(0.9 + 0.2 * fastrand::f64())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plugins_that_were_started_together_are_checked_at_different_times() {
-        let every = Duration::from_secs(10);
-        let pauses: Vec<Duration> = (0..1000).map(|_| jittered(every)).collect();
-        let (least, most) = (every.mul_f64(0.9), every.mul_f64(1.1));
-        assert!(pauses.iter().all(|pause| (least..=most).contains(pause)));
-        let early = pauses.iter().filter(|pause| **pause < every).count();
-        assert!((300..700).contains(&early), "{early} of 1000 are early");
     }
 }

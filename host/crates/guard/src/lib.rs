@@ -28,7 +28,7 @@
 //! # The pieces
 //! - [`Guard`] admits every call: circuit breaker and health in one word, which is zero while
 //!   nothing is wrong. Its file opens with the protocol.
-//! - [`Streak`] turns single health checks into healthy and unhealthy.
+//! - [`Streak`] turns single health checks into healthy and unhealthy; [`jittered`] spreads them in time.
 //! - [`Restarts`] decides when a crashed plugin may be restarted, and when to give up.
 //! - [`pick`] and [`pick_among`] choose among providers by weight, sticky by a key.
 //! - [`RetryBudget`] decides whether a failed call may be retried with another provider.
@@ -62,6 +62,7 @@
 mod canary;
 mod guard;
 mod health;
+mod jitter;
 mod mix;
 mod quota;
 mod rate;
@@ -75,6 +76,7 @@ pub use guard::{
     AdmissionError, Admitted, BreakerState, Guard, Permit, Rules, Transition, Verdict,
 };
 pub use health::{Health, Streak};
+pub use jitter::jittered;
 pub use quota::{Exceeded, Quota};
 pub use rate::RateLimit;
 pub use restarts::{Next, RestartRules, Restarts};

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use plugbay::config::ListenAddress;
+use plugbay_discovery::StoreError;
 
 use crate::access::TokensError;
 use crate::audit::AuditError;
@@ -28,6 +30,20 @@ pub enum BindError {
         "expected tokens and TLS for an admin plane at {0} (admin.listen), found at most one of them"
     )]
     Exposed(ListenAddress),
+    /// A directory beyond this machine that everyone could use.
+    #[error("expected tokens and TLS for a directory at {0}, found at most one of them")]
+    ExposedDirectory(ListenAddress),
+    /// The file of the directory's endpoints cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    DirectoryStore {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// The tokens of the directory cannot be used.
+    #[error("expected the tokens of the directory: {0}")]
+    DirectoryTokens(#[source] TokensError),
     /// The tokens of the admin plane (`admin.tokens`) cannot be used.
     #[error("expected the tokens of the admin plane (admin.tokens): {0}")]
     Tokens(#[from] TokensError),
@@ -67,6 +83,16 @@ impl BindError {
             Self::Address { key, address, source } => (*key, address, source),
             Self::Exposed(_) => {
                 return "set admin.tokens and admin.tls, or listen on 127.0.0.1".into();
+            }
+            Self::ExposedDirectory(_) => {
+                return "name a file of tokens and a certificate, or listen on 127.0.0.1".into();
+            }
+            Self::DirectoryStore { .. } => {
+                return "name another file, or restore a backup; docs/directory.md says how".into();
+            }
+            Self::DirectoryTokens(_) => {
+                return "make one: plugbay token new NAME --grants read:*,register:web-* --file FILE"
+                    .into();
             }
             Self::Tokens(error) => return error.hint(),
             Self::Audit(error) => return error.hint(),

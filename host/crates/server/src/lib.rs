@@ -47,6 +47,7 @@
 //! | `watched` | files whose content may change at any time |
 //! | `request_id` | what a request is known by |
 //! | `export` | sends the spans of requests and reloads where the configuration says |
+//! | `directory` | serves a directory of services |
 //! | `guests` | the threads on which calls of plugins continue after their first slice |
 //! | [`log`] | the lines of the log, as text or JSON |
 //! | `access_log`, `request_id` | the line of each request, and its id |
@@ -68,6 +69,7 @@ mod bind_error;
 mod bundled;
 mod data;
 mod descriptors;
+mod directory;
 pub mod document;
 mod export;
 mod guests;
@@ -82,11 +84,12 @@ mod shared;
 mod tls;
 mod watched;
 
-pub use access::{Caller, NewTokenError, Role, Token, TokensError, new_token};
+pub use access::{Caller, NewTokenError, Permission, Role, Token, TokensError, new_token};
 pub use admin::AdminPlane;
 pub use bind_error::BindError;
 pub use data::{DataPlane, RESERVED_PATHS};
 pub use descriptors::raise_descriptor_limit;
+pub use directory::{DirectoryServer, DirectorySettings, HostedDirectory};
 pub use export::span_exporter;
 pub use history::Record;
 pub use listener::{Listener, NotListening, Sockets};

@@ -46,6 +46,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 const DATA: &str = "127.0.0.1:7070";
 const ADMIN: &str = "127.0.0.1:7071";
+const DIRECTORY: &str = "127.0.0.1:7072";
 
 #[test]
 fn readme() {
@@ -98,6 +99,11 @@ fn tracing_explains_every_attribute() {
         let series = format!("| `plugbay_spans_dropped_total{{reason=\"{}\"}}` |", reason.as_str());
         assert!(page.contains(&series), "docs/tracing.md: no row for {series}");
     }
+}
+
+#[test]
+fn directory() {
+    run("docs/directory.md");
 }
 
 #[test]
@@ -270,8 +276,8 @@ struct Terminals {
     page: String,
     line: usize,
     folder: TempDir,
-    /// The ports of the data plane and of the admin plane.
-    ports: (u16, u16),
+    /// The ports of the data plane, of the admin plane and of the directory.
+    ports: [u16; 3],
     /// Whether the components of the bundled plugins are built.
     built: bool,
     /// Whether the folder is a copy of the repository, in which every block runs.
@@ -302,7 +308,7 @@ impl Terminals {
         if !readme {
             stand_ins(&plugins);
         }
-        let ports = (free_port(0), free_port(1));
+        let ports = free_ports();
         let page = page.to_owned();
         let (first, printed) = (None, String::new());
         Self { page, line: 0, folder, ports, built, really: false, first, printed }
@@ -331,7 +337,7 @@ impl Terminals {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guides").join(name);
         fs::create_dir_all(&target).unwrap();
         std::os::unix::fs::symlink(target, folder.path().join("target")).unwrap();
-        let (page, ports) = (page.to_owned(), (free_port(0), free_port(1)));
+        let (page, ports) = (page.to_owned(), free_ports());
         let (first, printed) = (None, String::new());
         Self { page, line: 0, folder, ports, built: true, really: true, first, printed }
     }
@@ -409,8 +415,9 @@ impl Terminals {
     }
 
     fn start(&self, commands: &str, output: &Path) -> Child {
-        let (data, admin) = self.addresses();
+        let [data, admin, directory] = self.addresses();
         let commands = commands.replace(DATA, &data).replace(ADMIN, &admin);
+        let commands = commands.replace(DIRECTORY, &directory);
         let file = File::create(output).unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_plugbay"));
         let path = std::env::var("PATH").unwrap_or_default();
@@ -432,6 +439,7 @@ impl Terminals {
             .env_remove("CARGO_TARGET_DIR")
             .env("PLUGBAY_SERVER_LISTEN", data)
             .env("PLUGBAY_ADMIN_LISTEN", admin)
+            .env("PLUGBAY_DIRECTORY", format!("http://{directory}"))
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file);
@@ -456,14 +464,15 @@ impl Terminals {
     /// The output, with the addresses that the page shows.
     fn read(&self, output: &Path) -> String {
         let text = String::from_utf8_lossy(&fs::read(output).unwrap()).into_owned();
-        let (data, admin) = self.addresses();
+        let [data, admin, directory] = self.addresses();
         let text = text.replace(&data, DATA).replace(&admin, ADMIN);
+        let text = text.replace(&directory, DIRECTORY);
         // A reader does not set these variables.
         text.replace(", PLUGBAY_ADMIN_LISTEN, PLUGBAY_SERVER_LISTEN", "")
     }
 
-    fn addresses(&self) -> (String, String) {
-        (format!("127.0.0.1:{}", self.ports.0), format!("127.0.0.1:{}", self.ports.1))
+    fn addresses(&self) -> [String; 3] {
+        self.ports.map(|port| format!("127.0.0.1:{port}"))
     }
 
     fn second_printed(&self, expected: &str) {
@@ -601,6 +610,11 @@ fn blocks_keep_their_comments() {
 }
 
 /// A port below the range from which the system chooses ports for other tests.
+/// Those of the data plane, of the admin plane and of the directory.
+fn free_ports() -> [u16; 3] {
+    [0, 1, 100].map(free_port)
+}
+
 fn free_port(which: u16) -> u16 {
     let process = u16::try_from(std::process::id() % 8_000).unwrap();
     let page = std::thread::current().name().map_or(0, |name| name.len() % 10);

@@ -15,6 +15,7 @@ use crate::config::value::listen::ListenAddress;
 pub(crate) fn check(config: &Config, root: &Table, report: &mut Report<'_>) {
     listeners(config, root, report);
     exposed(config, root, report);
+    exposed_directory(config, root, report);
     let defaults = Limits { policy: &config.defaults, root, path: "defaults", at: &["defaults"] };
     defaults.memory(report);
     defaults.health(report);
@@ -64,6 +65,20 @@ fn exposed(config: &Config, root: &Table, report: &mut Report<'_>) {
                 admin.tls = { certificate = \"tls.pem\", key = \"tls.key\" }; or listen on \"127.0.0.1:7071\" \
                 and reach it through an SSH tunnel";
     report.value(&node.at, "admin.listen", message, Some(hint.to_owned()));
+}
+
+/// The same for a directory of services.
+fn exposed_directory(config: &Config, root: &Table, report: &mut Report<'_>) {
+    let discovery = &config.discovery;
+    let Some(public) = discovery.exposed() else { return };
+    let Some(node) = find(root, &["discovery", "listen"]) else { return };
+    let message =
+        format!("expected a loopback address without both tokens and TLS, found \"{public}\"");
+    let hint = "beyond this machine everyone could register, or read a token on its way: make a token by \
+                `plugbay token new NAME --grants read:*,register:web-* --file directory-tokens`, set \
+                discovery.tokens = \"directory-tokens\" and discovery.tls = { certificate = \"tls.pem\", \
+                key = \"tls.key\" }; or listen on \"127.0.0.1:7072\"";
+    report.value(&node.at, "discovery.listen", message, Some(hint.to_owned()));
 }
 
 /// The limits of one table, laid over the defaults.

@@ -47,6 +47,11 @@ fn pending(running: &Config, next: &Config) -> Vec<PendingRestart> {
             ("telemetry.service_name", config.telemetry.service_name.clone()),
             (HEADERS, format!("{:?}", config.telemetry.headers)),
             ("telemetry.timeout", duration::show(config.telemetry.timeout)),
+            ("discovery.enabled", config.discovery.enabled.to_string()),
+            ("discovery.listen", show(&config.discovery.listen)),
+            ("discovery.data", config.discovery.data.display().to_string()),
+            ("discovery.tokens", config.discovery.tokens.display().to_string()),
+            ("discovery.tls", tls::show(config.discovery.tls.as_ref())),
         ]
     };
     let new_headers = running.telemetry.headers != next.telemetry.headers;

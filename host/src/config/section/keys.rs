@@ -10,6 +10,7 @@ pub(crate) const SECTIONS: &[&str] = &[
     "server",
     "admin",
     "telemetry",
+    "discovery",
     "defaults",
     "plugins",
     "routes",
@@ -36,6 +37,8 @@ pub(crate) const SERVER: &[&str] = &["listen", "max_body", "max_buffered", "time
 pub(crate) const ADMIN: &[&str] = &["enabled", "listen", "tokens", "metrics", "audit", "tls"];
 pub(crate) const TELEMETRY: &[&str] =
     &["endpoint", "protocol", "sampling", "service_name", "headers", "timeout"];
+pub(crate) const DISCOVERY: &[&str] =
+    &["enabled", "listen", "data", "tokens", "advertise", "address", "tls"];
 pub(crate) const DEFAULTS: &[&str] = LIMITS;
 
 /// The keys that only a plugin's section has.
@@ -73,10 +76,11 @@ pub(crate) const MIGRATION: &[&str] = &["remove", "requires", "reason"];
 pub(crate) const ROUTE: &[&str] = &["path", "methods", "handler", "name"];
 
 /// The sections whose keys can be set by variables: those with a fixed set of keys.
-pub(crate) const IN_ENVIRONMENT: [(&str, &[&str]); 5] = [
+pub(crate) const IN_ENVIRONMENT: [(&str, &[&str]); 6] = [
     ("host", HOST),
     ("server", SERVER),
     ("admin", ADMIN),
     ("telemetry", TELEMETRY),
+    ("discovery", DISCOVERY),
     ("defaults", DEFAULTS),
 ];

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `settings` | the whole [`Config`](super::Config), `[host]`, `[server]` |
 //! | `admin` | `[admin]`: the admin plane, and who may use it |
+//! | `discovery` | `[discovery]`: a directory of services in the host |
 //! | `places` | addresses and paths that several sections have |
 //! | `tls` | `tls = { … }` of both planes |
 //! | `telemetry` | `[telemetry]`: traces |
@@ -16,6 +17,7 @@
 
 pub(super) mod admin;
 pub(super) mod capabilities;
+pub(super) mod discovery;
 pub(super) mod grants;
 pub(super) mod keys;
 pub(super) mod limits;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::admin::{self, AdminSettings};
 use super::capabilities::{self, CapabilitySettings};
+use super::discovery::{self, DiscoverySettings};
 use super::keys;
 use super::limits::{self, PluginDefaults};
 use super::migrations;
@@ -39,6 +40,8 @@ pub struct Config {
     pub admin: AdminSettings,
     /// Traces.
     pub telemetry: TelemetrySettings,
+    /// A directory of services in the host.
+    pub discovery: DiscoverySettings,
     /// The limits of every plugin, unless its own section overrides them.
     pub defaults: PluginDefaults,
     /// Plugins by name. A plugin that is not named here runs with the defaults.
@@ -171,6 +174,7 @@ pub(crate) fn read(root: &Table, report: &mut Report<'_>) -> Config {
         server: read_server(root, report),
         admin: admin::read(root, report),
         telemetry: telemetry::read(root, report),
+        discovery: discovery::read(root, report),
         plugins: plugins::read(root, &defaults, report),
         routes: routes::read(root, report),
         capabilities: capabilities::read(root, report),

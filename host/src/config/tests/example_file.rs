@@ -68,6 +68,7 @@ fn the_file_documents_every_key() {
         ("server", keys::SERVER),
         ("admin", keys::ADMIN),
         ("telemetry", keys::TELEMETRY),
+        ("discovery", keys::DISCOVERY),
         ("defaults", keys::DEFAULTS),
         ("plugins", &keys::PLUGIN),
         ("plugins.grants", keys::GRANTS),
@@ -109,6 +110,11 @@ fn the_file_marks_the_keys_that_need_a_restart() {
     other.telemetry.service_name = "shop".into();
     other.telemetry.headers.0.insert("key".into(), "value".into());
     other.telemetry.timeout = std::time::Duration::from_secs(1);
+    other.discovery.enabled = true;
+    other.discovery.listen.pop();
+    other.discovery.data = "directory.db".into();
+    other.discovery.tokens = "tokens".into();
+    other.discovery.tls = other.admin.tls.clone();
     let pending = Config::pending_restart(&Config::default(), &other);
     let needed: Vec<&str> = pending.iter().map(|restart| restart.key.as_str()).collect();
     assert_eq!(marked, needed);
@@ -121,6 +127,7 @@ fn every_listed_key_is_read() {
         ("[server]", keys::SERVER),
         ("[admin]", keys::ADMIN),
         ("[telemetry]", keys::TELEMETRY),
+        ("[discovery]", keys::DISCOVERY),
         ("[defaults]", keys::DEFAULTS),
         ("[plugins.x]", &keys::PLUGIN),
         ("[plugins.x.grants]", keys::GRANTS),

@@ -39,7 +39,7 @@ config.toml:1:2: sever: unknown key; did you mean `server`?
   |
 1 | [sever]
   |  ^^^^^
-  = sections of the file: host, server, admin, telemetry, defaults, plugins, routes, capabilities, migrations
+  = sections of the file: host, server, admin, telemetry, discovery, defaults, plugins, routes, capabilities, migrations
 ",
     );
 }

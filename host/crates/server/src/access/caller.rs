@@ -7,6 +7,18 @@ use std::sync::Arc;
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 
+/// What a token may do, as one word of its line in the file.
+pub trait Permission:
+    FromStr + fmt::Display + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
+{
+    /// What is expected in its place, for errors.
+    const EXPECTED: &'static str;
+}
+
+impl Permission for Role {
+    const EXPECTED: &'static str = "the role viewer or operator";
+}
+
 /// What the bearer of a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,11 +66,11 @@ impl fmt::Display for Role {
 
 /// Who makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub struct Caller<R = Role> {
     /// The name of the token, or `anonymous`.
     pub name: Arc<str>,
     /// What it may do.
-    pub role: Role,
+    pub role: R,
     /// Whether the plane needs no token.
     pub open: bool,
 }

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::attempts::Attempts;
-use super::caller::Caller;
+use super::caller::{Caller, Permission, Role};
 use super::list::{TokenList, TokensError, bytes};
 use crate::watched::Watched;
 
 /// The tokens of the file, as it last was without a mistake.
-pub(crate) struct Tokens {
+pub(crate) struct Tokens<R = Role> {
     path: PathBuf,
-    list: RwLock<Arc<TokenList>>,
+    list: RwLock<Arc<TokenList<R>>>,
     /// What was read last, good or bad: each text is told once.
     seen: Mutex<Result<Vec<u8>, String>>,
     /// Whether the file is as the list.
@@ -21,12 +21,12 @@ pub(crate) struct Tokens {
     pub(crate) attempts: Attempts,
 }
 
-impl Tokens {
+impl<R: Permission> Tokens<R> {
     /// Reads the file.
     pub(crate) fn read(path: PathBuf) -> Result<Self, TokensError> {
         let (list, bytes) = TokenList::read(&path)?;
         if list.len() == 0 {
-            tracing::warn!(file = %path.display(), "no tokens: nobody may use the admin plane");
+            tracing::warn!(file = %path.display(), "no tokens: nobody may use what they are for");
         }
         Ok(Self {
             path,
@@ -38,13 +38,13 @@ impl Tokens {
     }
 
     /// Who has this token.
-    pub(crate) fn find(&self, token: &str) -> Option<Caller> {
+    pub(crate) fn find(&self, token: &str) -> Option<Caller<R>> {
         let list = Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner));
         list.find(token)
     }
 
     /// Whether the token of this caller has not been revoked since.
-    pub(crate) fn is_in_force(&self, caller: &Caller) -> bool {
+    pub(crate) fn is_in_force(&self, caller: &Caller<R>) -> bool {
         let list = Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner));
         list.has_caller(caller)
     }
@@ -60,7 +60,7 @@ impl Tokens {
     }
 }
 
-impl Watched for Tokens {
+impl<R: Permission> Watched for Tokens<R> {
     fn look(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let read = bytes(&self.path);
@@ -85,16 +85,16 @@ impl Watched for Tokens {
 mod tests {
     use std::fs;
 
-    use super::super::{Role, new_token};
+    use super::super::new_token;
     use super::*;
 
     #[test]
     fn a_broken_file_keeps_the_tokens_before() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens");
-        assert!(matches!(Tokens::read(path.clone()), Err(TokensError::Read { .. })));
+        assert!(matches!(Tokens::<Role>::read(path.clone()), Err(TokensError::Read { .. })));
         let ada = new_token(&path, "ada", Role::Operator).unwrap();
-        let tokens = Tokens::read(path.clone()).unwrap();
+        let tokens = Tokens::<Role>::read(path.clone()).unwrap();
         let bob = new_token(&path, "bob", Role::Viewer).unwrap();
         assert!(tokens.find(bob.reveal()).is_none());
         tokens.look();

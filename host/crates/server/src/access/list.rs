@@ -1,4 +1,5 @@
-//! The file of tokens: a line `NAME ROLE SHA256` for each, blank lines, and comments that begin with `#`.
+//! A file of tokens: a line `NAME ROLE SHA256` for each, blank lines, and comments that begin with `#`. What a role is
+//! depends on what the tokens are for: the admin plane has [`Role`](super::Role), the directory its grants.
 //!
 //! No message repeats a part of a line but its name and role, because somebody may have pasted a token.
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
-use super::caller::{Caller, Role};
+use super::caller::{Caller, Permission, Role};
 use super::token::TokenHash;
 use crate::problem::shortened;
 
@@ -79,16 +80,22 @@ impl TokensError {
 
 /// One token.
 #[derive(Debug)]
-struct Entry {
-    caller: Caller,
+struct Entry<R> {
+    caller: Caller<R>,
     hash: TokenHash,
 }
 
 /// All tokens.
-#[derive(Debug, Default)]
-pub(crate) struct TokenList(Vec<Entry>);
+#[derive(Debug)]
+pub(crate) struct TokenList<R = Role>(Vec<Entry<R>>);
 
-impl TokenList {
+impl<R> Default for TokenList<R> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<R: Permission> TokenList<R> {
     /// Reads the file, and returns its bytes too.
     pub(super) fn read(path: &Path) -> Result<(Self, Vec<u8>), TokensError> {
         let bytes = bytes(path)?;
@@ -128,7 +135,7 @@ impl TokenList {
 
     /// Who has this token. The time does not depend on which token of the list it resembles: all are compared, as
     /// hashes, and the place of a match is selected without a branch.
-    pub(super) fn find(&self, token: &str) -> Option<Caller> {
+    pub(super) fn find(&self, token: &str) -> Option<Caller<R>> {
         let hash = TokenHash::of(token);
         let none = u64::MAX;
         let found = (0_u64..).zip(&self.0).fold(none, |found, (index, entry)| {
@@ -143,7 +150,7 @@ impl TokenList {
     }
 
     /// Whether there is a token with this name and role.
-    pub(super) fn has_caller(&self, caller: &Caller) -> bool {
+    pub(super) fn has_caller(&self, caller: &Caller<R>) -> bool {
         self.0.iter().any(|entry| entry.caller == *caller)
     }
 
@@ -152,13 +159,13 @@ impl TokenList {
     }
 }
 
-impl Entry {
+impl<R> Entry<R> {
     fn clashes_with(&self, other: &Self) -> bool {
         self.caller.name == other.caller.name || bool::from(self.hash.ct_eq(&other.hash))
     }
 }
 
-fn parse_line(line: &str) -> Result<Entry, String> {
+fn parse_line<R: Permission>(line: &str) -> Result<Entry<R>, String> {
     let mut words = line.split_whitespace();
     let [Some(name), Some(role), Some(hash), None] =
         [words.next(), words.next(), words.next(), words.next()]
@@ -166,8 +173,7 @@ fn parse_line(line: &str) -> Result<Entry, String> {
         return Err("NAME ROLE SHA256, found another number of words".into());
     };
     check_name(name)?;
-    let role: Role =
-        role.parse().map_err(|_| format!("the role viewer or operator for {name:?}"))?;
+    let role: R = role.parse().map_err(|_| format!("{} for {name:?}", R::EXPECTED))?;
     let hash = TokenHash::parse(hash)
         .ok_or_else(|| format!("the SHA-256 of a token, as 64 hexadecimal digits, for {name:?}"))?;
     Ok(Entry { caller: Caller { name: Arc::from(name), role, open: false }, hash })
@@ -217,7 +223,7 @@ mod tests {
     use super::super::token::Token;
     use super::*;
 
-    fn parse(text: &str) -> Result<TokenList, String> {
+    fn parse(text: &str) -> Result<TokenList<Role>, String> {
         TokenList::parse(Path::new("tokens"), text.as_bytes()).map_err(|error| error.to_string())
     }
 
@@ -259,7 +265,7 @@ mod tests {
             assert!(error.contains(expected), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
-        let bytes = TokenList::parse(Path::new("tokens"), b"a operator \xff").unwrap_err();
+        let bytes = TokenList::<Role>::parse(Path::new("tokens"), b"a operator \xff").unwrap_err();
         assert!(bytes.to_string().contains("expected UTF-8"), "{bytes}");
         let line =
             |number: usize| format!("n{number} viewer {}", TokenHash::of(&number.to_string()));

@@ -20,7 +20,7 @@ mod list;
 mod new_token;
 mod token;
 
-pub use self::caller::{Caller, Role};
+pub use self::caller::{Caller, Permission, Role};
 pub(crate) use self::figures::TokensCollector;
 pub(crate) use self::kept::Tokens;
 pub use self::list::TokensError;

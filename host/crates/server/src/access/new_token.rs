@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::caller::Role;
+use super::caller::Permission;
 use super::list::{TokenList, TokensError, check_name};
 use super::token::Token;
 
@@ -44,7 +44,8 @@ pub enum NewTokenError {
 ///
 /// If the name is used already or invalid, or the file is not one of tokens or cannot be written. It is then as it
 /// was.
-pub fn new_token(file: &Path, name: &str, role: Role) -> Result<Token, NewTokenError> {
+#[expect(clippy::needless_pass_by_value, reason = "callers write the role down")]
+pub fn new_token<R: Permission>(file: &Path, name: &str, role: R) -> Result<Token, NewTokenError> {
     check_name(name).map_err(NewTokenError::Name)?;
     // Behind a link, the file itself is replaced.
     let path = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
@@ -57,7 +58,7 @@ pub fn new_token(file: &Path, name: &str, role: Role) -> Result<Token, NewTokenE
     // folder, because the file is replaced.
     let lock = File::open(folder).map_err(failed)?;
     lock.lock().map_err(failed)?;
-    let (list, mut bytes) = match TokenList::read(&path) {
+    let (list, mut bytes) = match TokenList::<R>::read(&path) {
         Ok(found) => found,
         Err(TokensError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             (TokenList::default(), Vec::new())
@@ -73,7 +74,7 @@ pub fn new_token(file: &Path, name: &str, role: Role) -> Result<Token, NewTokenE
     }
     bytes.extend(format!("{name} {role} {}\n", token.hash()).bytes());
     // What no host would read is not written.
-    TokenList::parse(&path, &bytes)?;
+    TokenList::<R>::parse(&path, &bytes)?;
     replace(&path, folder, &bytes).map_err(failed)?;
     Ok(token)
 }

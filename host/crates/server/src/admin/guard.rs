@@ -24,14 +24,14 @@ use crate::problem::Problem;
 
 /// Which names of hosts are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hosts {
+pub(crate) enum Hosts {
     /// Those of this machine.
     Loopback,
     /// All: the application checks who may use the plane.
     Any,
 }
 
-pub(super) async fn refuse_foreign_pages(
+pub(crate) async fn refuse_foreign_pages(
     State(hosts): State<Hosts>,
     request: Request,
     next: Next,
@@ -107,7 +107,7 @@ fn check(
         !named.zip(host).is_some_and(|(named, host)| named.eq_ignore_ascii_case(host))
     });
     if foreign_site || foreign_origin {
-        let detail = "web pages of another origin may not use the admin plane";
+        let detail = "web pages of another origin may not use this plane";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
     Ok(())

@@ -49,7 +49,7 @@ mod authenticate;
 mod bodies;
 mod client;
 mod events;
-mod guard;
+pub(crate) mod guard;
 mod idempotent;
 mod limits;
 mod live;

@@ -8,7 +8,7 @@ use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::{
     actions, audit, call, change, check, completions, config, convert, events, generations,
-    inspect, list, logs, serve, status, token, top, trace, version,
+    inspect, list, logs, serve, services, status, token, top, trace, version,
 };
 
 /// Serves plugins - WASM components and linked crates - and replaces them while they serve.
@@ -40,6 +40,8 @@ pub(super) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Up(serve::Up),
+    Directory(serve::Directory),
+    Services(services::Services),
     List(list::List),
     Inspect(inspect::Inspect),
     Check(check::Check),
@@ -89,6 +91,8 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     globals.log(std::io::stderr)?;
     match &cli.command {
         Command::Up(up) => up.run(globals),
+        Command::Directory(directory) => directory.run(globals),
+        Command::Services(services) => services.run(globals),
         Command::List(list) => list.run(globals),
         Command::Inspect(inspect) => inspect.run(globals),
         Command::Check(check) => check.run(globals),

@@ -21,7 +21,7 @@ const PREFIX: &str = "PLUGBAY_";
 pub(super) const HOSTS: &str = "PLUGBAY_HOSTS";
 /// The default log filter. The library logs each event, which `up` prints on stdout and the other
 /// commands do not need. What plugins print is shown if it is granted.
-const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay::plugin=warn,plugbay::plugin::output=info,plugbay_server=warn,plugbay_otlp=warn,plugbay_wasm=warn,plugbay_native=warn";
+const DEFAULT_LOG: &str = "warn,plugbay=error,plugbay_discovery=info,plugbay::plugin=warn,plugbay::plugin::output=info,plugbay_server=warn,plugbay_otlp=warn,plugbay_wasm=warn,plugbay_native=warn";
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
@@ -183,8 +183,15 @@ impl Globals {
     }
 }
 
-const NOT_SETTINGS: [&str; 6] =
-    ["PLUGBAY_CONFIG", "PLUGBAY_HOST", HOSTS, "PLUGBAY_LOG", "PLUGBAY_LOG_FORMAT", "PLUGBAY_TOKEN"];
+const NOT_SETTINGS: [&str; 7] = [
+    "PLUGBAY_CONFIG",
+    "PLUGBAY_DIRECTORY",
+    "PLUGBAY_HOST",
+    HOSTS,
+    "PLUGBAY_LOG",
+    "PLUGBAY_LOG_FORMAT",
+    "PLUGBAY_TOKEN",
+];
 
 /// The environment variables with the prefix `PLUGBAY_`. Bytes of a value that are not UTF-8 are
 /// replaced.

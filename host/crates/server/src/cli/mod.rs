@@ -9,9 +9,10 @@
 //! | `remote`, `trust` | where a running host is asked, and by what its certificate is checked |
 //! | `target` | which running host a command asks: that of the configuration, one at an address, or one of a file of hosts |
 //! | `source` | the host that a command queries: the running one, or one built in this process |
-//! | `serve` | the subcommand `up`, its output, its signals and its service manager |
+//! | `serve` | the subcommand `up`, its output, its signals and its service manager; the subcommand `directory` |
+//! | `services` | the subcommands that ask a directory of services |
 //! | `top` | the subcommand `top`, its table and its screen |
-//! | `sse` | a stream of server-sent events, for `events` |
+//! | `sse` | a stream of server-sent events, for `events` and `services watch` |
 //! | `actions`, `call` … `version` | the other subcommands |
 
 mod actions;
@@ -36,6 +37,7 @@ mod logs;
 mod print;
 mod remote;
 mod serve;
+mod services;
 mod source;
 mod sse;
 mod status;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use plugbay_discovery::Grants;
 use plugbay_server::{NewTokenError, Role, new_token};
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use super::failure::{Failure, Outcome};
 use super::globals::Globals;
 use super::print;
 
-/// Makes tokens for the admin plane
+/// Makes tokens for the admin plane, and for a directory of services
 #[derive(Subcommand)]
 pub(super) enum TokenCommand {
     New(New),
@@ -18,20 +19,26 @@ pub(super) enum TokenCommand {
 
 /// Makes a token, prints it once, and adds its hash to the file of the host's tokens
 ///
-/// The file has a line NAME ROLE SHA256 for each token. A running host with this file (admin.tokens) accepts
-/// the token within two seconds. To revoke a token, remove its line.
+/// The file has a line NAME ROLE SHA256 for each token, or for a directory NAME GRANTS SHA256. A running host with
+/// this file (admin.tokens), or directory, accepts the token within two seconds. To revoke a token, remove its line.
 #[derive(Args)]
 #[command(after_help = "Examples:
   plugbay token new ada --role operator --file tokens > ada.token
   plugbay status --token-file ada.token
-  plugbay token new prometheus --role viewer     to the file of admin.tokens")]
+  plugbay token new prometheus --role viewer     to the file of admin.tokens
+  plugbay token new web --grants register:web-*,read:* --file directory-tokens > web.token")]
 pub(super) struct New {
     /// Who will have the token; the audit log names it
     name: String,
 
     /// viewer: sees everything; operator: sees and does everything
-    #[arg(long)]
-    role: Role,
+    #[arg(long, required_unless_present = "grants")]
+    role: Option<Role>,
+
+    /// For a directory: rights (read, register, admin; each includes those before it) to services, by name or prefix,
+    /// such as read:*,register:web-*
+    #[arg(long, conflicts_with = "role", requires = "file")]
+    grants: Option<Grants>,
 
     /// The file of hashes, which is made if there is none [default: admin.tokens of the configuration]
     #[arg(long, value_name = "FILE")]
@@ -51,10 +58,17 @@ impl New {
             Some(file) => file.clone(),
             None => configured(globals)?,
         };
-        let token = new_token(&file, &self.name, self.role)?;
+        let (token, (word, rights)) = match (&self.grants, self.role) {
+            (Some(grants), _) => {
+                let token = new_token(&file, &self.name, grants.clone())?;
+                (token, ("grants", grants.to_string()))
+            }
+            (None, Some(role)) => (new_token(&file, &self.name, role)?, ("role", role.to_string())),
+            (None, None) => return Err(Failure::usage("expected --role or --grants")),
+        };
         if globals.json {
             print::json(&json!({
-                "name": self.name, "role": self.role, "token": token.reveal(),
+                "name": self.name, word: rights, "token": token.reveal(),
                 "file": file.display().to_string(),
             }))?;
             return Ok(Outcome::Done);

@@ -19,6 +19,8 @@ mod deadlines;
 mod deploy;
 #[cfg(target_os = "linux")]
 mod descriptors;
+#[cfg(unix)]
+mod directory;
 mod embedded;
 mod hints;
 mod http2;

@@ -69,6 +69,8 @@ pub(crate) struct Up {
     program: Program,
     pub(crate) data: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// The line that says that it serves.
+    pub(crate) serving: Value,
     pub(crate) setup: Setup,
 }
 
@@ -86,7 +88,8 @@ impl Up {
         let serving: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(serving["type"], "serving", "{serving}");
         let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
-        Self { program, data: address("data"), admin: address("admin"), setup }
+        let (data, admin) = (address("data"), address("admin"));
+        Self { program, data, admin, serving, setup }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

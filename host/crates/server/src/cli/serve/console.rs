@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use plugbay::config::ListenAddress;
 use plugbay::{Event, Reason, escaped};
 use plugbay_server::log::LogFormat;
-use plugbay_server::{Server, Stopped};
+use plugbay_server::{HostedDirectory, Server, Stopped};
 use serde::Serialize;
 use serde_json::json;
 
@@ -54,28 +54,30 @@ impl Console {
 
     /// Prints the addresses, the plugins, the routes, the rejections, and what else needed attention at
     /// the start.
-    pub(super) fn announce(&self, server: &Server) {
-        self.announce_status(server);
+    pub(super) fn announce(&self, server: &Server, directory: Option<&HostedDirectory>) {
+        self.announce_status(server, directory);
         // The rejections are in the status.
         let is_shown = |event: &Event| matches!(event.outcome, plugbay::Outcome::Rejected { .. });
         let alarms = server.host().start_alarms();
         alarms.iter().filter(|event| !is_shown(event)).for_each(|event| self.print_event(event));
     }
 
-    fn announce_status(&self, server: &Server) {
+    fn announce_status(&self, server: &Server, directory: Option<&HostedDirectory>) {
         let status = server.host().status();
         let (data, admin) = (server.data_addresses(), server.admin_addresses());
+        let directory = directory.map_or(&[][..], HostedDirectory::addresses);
         if self.json {
             let serving = json!({
                 "type": "serving", "data": data.first(), "admin": admin.first(),
-                "listening": { "data": data, "admin": admin }, "status": status,
+                "listening": { "data": data, "admin": admin, "directory": directory }, "status": status,
             });
             return self.out.push(json_line(&serving));
         }
         let config = server.host().config();
         let data = data.iter().map(|address| ("serving", url(address)));
         let admin = admin.iter().map(|address| ("admin", url(address)));
-        let mut places: Vec<_> = data.chain(admin).collect();
+        let directory = directory.iter().map(|address| ("directory", url(address)));
+        let mut places: Vec<_> = data.chain(admin).chain(directory).collect();
         let how = if status.watch_error.is_none() { "watching" } else { "polling" };
         places.push((how, config.host.plugins.display().to_string()));
         let places = places.iter().map(|(what, at)| format!("{what:<10}{}\n", escaped(&**at)));

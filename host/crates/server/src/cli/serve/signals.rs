@@ -4,7 +4,7 @@ use std::io;
 
 /// The action that a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(in crate::cli) enum Signal {
     Stop,
     Reload,
     #[cfg(unix)]
@@ -12,7 +12,7 @@ pub(super) enum Signal {
 }
 
 /// A listener for signals.
-pub(super) struct Signals {
+pub(in crate::cli) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -26,7 +26,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Listens for signals. From now on, the second signal to stop ends the process.
     #[cfg(unix)]
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(in crate::cli) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         exit_on_second_signal()?;
         Ok(Self {
@@ -39,7 +39,7 @@ impl Signals {
 
     /// Waits for the next signal.
     #[cfg(unix)]
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(in crate::cli) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
@@ -50,12 +50,12 @@ impl Signals {
 
     #[cfg(not(unix))]
     #[expect(clippy::unnecessary_wraps, reason = "listening can fail elsewhere")]
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(in crate::cli) fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 
     #[cfg(not(unix))]
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(in crate::cli) async fn next(&mut self) -> Signal {
         // Without a handler no signal arrives: the system's default action ends the process.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -64,7 +64,7 @@ impl Signals {
     }
 
     /// Waits for the next signal to stop, and ignores all others.
-    pub(super) async fn stop(&mut self) {
+    pub(in crate::cli) async fn stop(&mut self) {
         while self.next().await != Signal::Stop {}
     }
 }

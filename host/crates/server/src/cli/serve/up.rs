@@ -5,7 +5,9 @@ use std::time::Duration;
 use clap::Args;
 use plugbay::{Host, Outcome as Happened};
 use plugbay_server::log::LogTail;
-use plugbay_server::{Exporter, Server, Stopped, raise_descriptor_limit, span_exporter};
+use plugbay_server::{
+    Exporter, HostedDirectory, Server, Stopped, raise_descriptor_limit, span_exporter,
+};
 use tokio::task::JoinSet;
 
 use super::console::Console;
@@ -121,7 +123,8 @@ async fn serve(
     }
     let events = host.subscribe();
     let server = listening.serve(host.clone())?;
-    console.announce(&server);
+    let directory = HostedDirectory::start(&host, server.data_addresses())?;
+    console.announce(&server, directory.as_ref());
     for event in host.start_alarms() {
         if let Happened::LastConfig { .. } = event.outcome {
             // The library's own warnings are not shown by default, because `up` prints its events.
@@ -134,7 +137,7 @@ async fn serve(
     let mut serving = Serving { host, events, console, manager: Manager::new() };
     serving.manager.ready(&serving.host);
     let end = serving.until_end(&mut signals, &server).await;
-    let stopped = serving.stop(server, end).await;
+    let stopped = serving.stop(server, directory, end).await;
     console.print_stopped(stopped);
     if let Some(exporter) = exporter {
         send_last(exporter).await;
@@ -216,7 +219,12 @@ impl Serving<'_> {
     }
 
     /// Ends the server, and prints the events until then.
-    async fn stop(&mut self, server: Server, end: End) -> Stopped {
+    async fn stop(
+        &mut self,
+        server: Server,
+        mut directory: Option<HostedDirectory>,
+        end: End,
+    ) -> Stopped {
         let drain = self.host.config().host.drain;
         match end {
             End::Stopped => Manager::stopping(),
@@ -228,10 +236,18 @@ impl Serving<'_> {
         let line = format!("stopping: up to {} for requests in flight", seconds(drain));
         self.console.print_line(&line);
         let stop = async {
-            match end {
+            if let Some(directory) = &mut directory {
+                // First, so that clients look elsewhere before requests are refused.
+                directory.leave().await;
+            }
+            let stopped = match end {
                 End::Stopped => server.stop(drain).await,
                 End::Replaced(_) => server.hand_over(drain).await,
+            };
+            if let Some(directory) = directory {
+                directory.stop(drain).await;
             }
+            stopped
         };
         let mut stop = std::pin::pin!(stop);
         let stopped = loop {
