@@ -105,7 +105,17 @@ mod tests {
         assert_eq!(programs(Purpose::Build, ""), ["cc"]);
         assert_eq!(
             programs(Purpose::Test, ""),
-            ["cc", "c++", "curl", "dig", "promtool", "dpkg-deb", "systemd-analyze", "chromium", "npm"]
+            [
+                "cc",
+                "c++",
+                "curl",
+                "dig",
+                "promtool",
+                "dpkg-deb",
+                "systemd-analyze",
+                "chromium",
+                "npm"
+            ]
         );
         assert_eq!(programs(Purpose::Build, "name = \"etcd-client\""), ["cc", "protoc"]);
         assert!(missing(Purpose::Test, "", |_| true).is_empty());
