@@ -13,9 +13,9 @@ use plugbay_toolchain::apt::Consent;
 use crate::plugins;
 use crate::repository::Repository;
 
-/// Runs the rows whose names contain one of `rows`, or all. The rows over HTTP are called `http`, and the
-/// comparison of maps `maps`. If all rows ran, they replace those in `docs/benchmarks.md` and
-/// `docs/benchmarks.json`.
+/// Runs the rows whose names contain one of `rows`, or all. The rows over HTTP are called `http`, the comparison
+/// of maps `maps`, and the load on a directory `directory`. If all rows ran, they replace those in
+/// `docs/benchmarks.md` and `docs/benchmarks.json`.
 pub(crate) fn run(rows: &[String]) -> Result<bool> {
     let repository = Repository::find()?;
     let mut build = repository.cargo();
@@ -42,6 +42,12 @@ pub(crate) fn run(rows: &[String]) -> Result<bool> {
         maps.args(["bench", "--profile", "dist"]);
         maps.args(["--package", "plugbay-registry", "--bench", "maps"]);
         maps.status().context("cannot start cargo")?;
+    }
+    if is_chosen("directory") {
+        let mut load = repository.cargo();
+        load.args(["bench", "--profile", "dist"]);
+        load.args(["--package", "plugbay-discovery", "--bench", "load"]);
+        met &= load.status().context("cannot start cargo")?.success();
     }
     Ok(met)
 }

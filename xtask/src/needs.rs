@@ -24,13 +24,15 @@ enum Needed {
     ByCrate(&'static str),
 }
 
-const NEEDS: [Need; 11] = [
+const NEEDS: &[Need] = &[
     // Crates with C in them, and the linker.
     Need { program: "cc", packages: &["gcc", "libc6-dev"], needed: Needed::ToBuild },
     // The native plugin in C++ that the tests build, and libFuzzer.
     Need { program: "c++", packages: &["g++"], needed: Needed::ToTest },
     // The commands in the guides run as tests.
     Need { program: "curl", packages: &["curl"], needed: Needed::ToTest },
+    // Asks the directory's DNS zone.
+    Need { program: "dig", packages: &["bind9-dnsutils"], needed: Needed::ToTest },
     // The reader of metrics that checks what the admin plane writes.
     Need { program: "promtool", packages: &["prometheus"], needed: Needed::ToTest },
     // Packs the program.
@@ -89,7 +91,8 @@ fn missing(purpose: Purpose, lock: &str, has: impl Fn(&str) -> bool) -> Vec<&'st
 /// Whether a program can be started.
 pub(crate) fn has(program: &str) -> bool {
     let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let version = if program == "dig" { "-v" } else { "--version" };
+    command.arg(version).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -109,6 +112,7 @@ mod tests {
                 "cc",
                 "c++",
                 "curl",
+                "dig",
                 "promtool",
                 "dpkg-deb",
                 "systemd-analyze",

@@ -10,8 +10,10 @@
 //! - `wire`: the vocabulary. Its types are what the HTTP API reads and writes, as JSON.
 //! - [`Directory`]: the state machine. It decides and never acts: time, identifiers and results of
 //!   checks are arguments, and every change is a value. All tests of it are exact.
-//! - [`Store`]: what a directory keeps across restarts, as a log of [`Record`]s.
+//! - [`Store`]: what a directory keeps across restarts, as a log of [`Record`]s. `SqliteStore` (feature
+//!   `sqlite`) keeps it in a file, with backups.
 //! - `server` (feature `server`): the directory that others reach over HTTP.
+//! - `dns` (feature `dns`): its services as a DNS zone.
 //!
 //! # The order of a change
 //!
@@ -23,7 +25,7 @@
 //! # What is never done here
 //!
 //! - The wall clock decides nothing: leases are measured by the monotonic clock, and wall time is
-//!   only shown. (One exception: without a store, it is the origin of the sequence numbers.)
+//!   only shown. (One exception: no directory begins to count below its microseconds.)
 //! - A sequence number is never given twice, and never goes back.
 //! - A watcher has no queue: it reads the history at its own pace, so a slow one blocks nobody.
 #![forbid(unsafe_code)]

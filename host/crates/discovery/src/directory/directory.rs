@@ -64,11 +64,13 @@ impl Directory {
         }
     }
 
-    /// A directory with what a store kept. All leases begin again in full at `now`. A new store has no
-    /// sequence numbers: then the first is the one after `last`.
+    /// A directory with what a store kept. All leases begin again in full at `now`. Its first sequence
+    /// number is the one after `last`, or a higher one that the store reserved.
     #[must_use]
     pub fn load(limits: Limits, loaded: Loaded, last: Sequence, now: Moment) -> Self {
-        let last = loaded.ceiling.map_or(last, |first| Sequence(first.0.saturating_sub(1)));
+        // Both, because a directory whose disk failed for long may have gone beyond what it reserved.
+        let reserved = loaded.ceiling.map_or(0, |first| first.0.saturating_sub(1));
+        let last = last.max(Sequence(reserved));
         let mut directory = Self::new(limits, last);
         for endpoint in loaded.endpoints {
             let (id, name) = (endpoint.id, endpoint.service.clone());

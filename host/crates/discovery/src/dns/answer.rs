@@ -1,6 +1,7 @@
 //! From the bytes of a request to the bytes of its answer.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder};
 
 use super::zone::{Asked, Zone};
+use crate::wire::{Endpoint, Host};
 
 /// The most endpoints in one answer. More would help no client, and 256 SRV records with their
 /// addresses are below the 64 KiB of a message.
@@ -27,11 +29,14 @@ const MAX_ADDITIONALS: u16 = 2;
 /// should be found soon.
 const NEGATIVE_TTL: u32 = 1;
 
-/// The endpoints behind a zone.
+/// The endpoints behind a zone: those that are not critical, and whose lease holds.
 pub trait DnsSource: Send + Sync + 'static {
-    /// The passing endpoints of a service: none if the service has others only, and `None` if the
-    /// service is unknown.
-    fn service(&self, name: &str) -> Option<Vec<DnsEndpoint>>;
+    /// At most `most` endpoints of a service, from the one with this number on, in a circle: none if
+    /// all are critical, and `None` if the service is unknown.
+    fn service(&self, name: &str, from: usize, most: usize) -> Option<Vec<DnsEndpoint>>;
+
+    /// One endpoint of a service.
+    fn endpoint(&self, service: &str, id: &str) -> Option<DnsEndpoint>;
 
     /// A number that grows with each change: the serial number of the zone.
     fn serial(&self) -> u64;
@@ -40,25 +45,10 @@ pub trait DnsSource: Send + Sync + 'static {
 /// An endpoint of a service.
 #[derive(Clone, Debug)]
 pub struct DnsEndpoint {
-    /// The label under which it has a name of its own.
-    pub id: String,
-    /// The machine that it runs on.
-    pub host: DnsHost,
-    /// The port that it listens on.
-    pub port: u16,
-    /// How much of the load it should get, compared with the others.
-    pub weight: u16,
+    /// The endpoint. If its host is a name, which another server resolves, it is in SRV records only.
+    pub endpoint: Arc<Endpoint>,
     /// What is left of its lease.
     pub left: Duration,
-}
-
-/// The machine of an endpoint.
-#[derive(Clone, Debug)]
-pub enum DnsHost {
-    /// Its address.
-    Address(IpAddr),
-    /// Its domain name, which another server resolves. Such an endpoint is in SRV records only.
-    Name(String),
 }
 
 /// How a request came.
@@ -142,11 +132,8 @@ impl<S: DnsSource> Responder<S> {
             Asked::Service(service) => self.endpoints(&service, query, Kinds::All, reply),
             Asked::Places(service) => self.endpoints(&service, query, Kinds::Srv, reply),
             Asked::Endpoint { service, id } => {
-                let endpoint = self.passing(&service).and_then(|endpoints| {
-                    endpoints.into_iter().find(|endpoint| endpoint.id.eq_ignore_ascii_case(&id))
-                });
-                let found = endpoint.map(|endpoint| vec![endpoint]);
-                self.add(&service, found, query, Kinds::All, reply)
+                let endpoint = self.source.endpoint(&service, &id).map(|endpoint| vec![endpoint]);
+                self.add(&service, endpoint, query, Kinds::All, reply)
             }
             Asked::Nothing | Asked::Foreign => false,
         };
@@ -158,22 +145,11 @@ impl<S: DnsSource> Responder<S> {
         }
     }
 
-    /// Adds the endpoints of a service, each time in another order. False if there is no such service.
+    /// Adds the endpoints of a service, each time from another one on. False if there is no such service.
     fn endpoints(&self, service: &str, query: &Query, kinds: Kinds, reply: &mut Message) -> bool {
-        let endpoints = self.passing(service).map(|mut endpoints| {
-            if !endpoints.is_empty() {
-                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-                let first = turn % endpoints.len();
-                endpoints.rotate_left(first);
-            }
-            endpoints.truncate(MAX_ENDPOINTS);
-            endpoints
-        });
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let endpoints = self.source.service(service, turn, MAX_ENDPOINTS);
         self.add(service, endpoints, query, kinds, reply)
-    }
-
-    fn passing(&self, service: &str) -> Option<Vec<DnsEndpoint>> {
-        self.source.service(service)
     }
 
     /// Adds records for endpoints. False if there are no endpoints to be asked for.
@@ -208,7 +184,8 @@ impl<S: DnsSource> Responder<S> {
                     if let Some(address) = endpoint.address() {
                         reply.add_additional(Record::from_rdata(target.clone(), ttl, address));
                     }
-                    let srv = SRV::new(0, endpoint.weight, endpoint.port, target);
+                    let Endpoint { weight, port, .. } = &*endpoint.endpoint;
+                    let srv = SRV::new(0, weight.get(), port.get(), target);
                     reply.add_answer(record(RData::SRV(srv)));
                 }
             }
@@ -219,9 +196,9 @@ impl<S: DnsSource> Responder<S> {
 
     /// The name that an SRV record points to.
     fn target(&self, service: &str, endpoint: &DnsEndpoint) -> Option<Name> {
-        match &endpoint.host {
-            DnsHost::Address(_) => self.zone.endpoint(service, &endpoint.id),
-            DnsHost::Name(name) => {
+        match &endpoint.endpoint.host {
+            Host::Address(_) => self.zone.endpoint(service, &endpoint.endpoint.id.to_string()),
+            Host::Name(name) => {
                 let mut name = Name::from_ascii(name).ok()?;
                 name.set_fqdn(true);
                 Some(name)
@@ -242,12 +219,12 @@ impl<S: DnsSource> Responder<S> {
 impl DnsEndpoint {
     /// The data of its A or AAAA record.
     fn address(&self) -> Option<RData> {
-        match &self.host {
-            DnsHost::Address(address) => Some(match address.to_canonical() {
+        match &self.endpoint.host {
+            Host::Address(address) => Some(match address.to_canonical() {
                 IpAddr::V4(address) => RData::A(A(address)),
                 IpAddr::V6(address) => RData::AAAA(AAAA(address)),
             }),
-            DnsHost::Name(_) => None,
+            Host::Name(_) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | name | types |
 //! |---|---|
-//! | `NAME.service.ZONE` | A, AAAA and SRV of the service's passing endpoints |
+//! | `NAME.service.ZONE` | A, AAAA and SRV of the endpoints that a lookup returns: those that are not critical |
 //! | `_NAME._tcp.service.ZONE` | the same SRV records, as RFC 2782 names them |
 //! | `ID.NAME.service.ZONE` | A or AAAA, and SRV of one endpoint; the targets of SRV records |
 //! | `ZONE` | SOA |
@@ -13,9 +13,11 @@
 //! does not have (`docs/adr/0041-durable-directory-and-dns.md`).
 
 mod answer;
+#[cfg(feature = "server")]
+mod live;
 mod serve;
 mod zone;
 
-pub use answer::{DnsEndpoint, DnsHost, DnsSource, Responder, Transport};
+pub use answer::{DnsEndpoint, DnsSource, Responder, Transport};
 pub use serve::DnsServer;
 pub use zone::{Zone, ZoneError};

@@ -5,6 +5,8 @@ mod access;
 mod backend;
 mod client;
 mod compat;
+#[cfg(feature = "dns")]
+mod dns;
 #[cfg(feature = "sqlite")]
 mod durable;
 mod library;

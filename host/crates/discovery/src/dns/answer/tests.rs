@@ -1,13 +1,24 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
+use std::time::UNIX_EPOCH;
 
 use super::*;
+use crate::wire::{EndpointId, HealthStatus, Sequence};
 
 /// Services of fixed endpoints.
 struct Fixed(Vec<(&'static str, Vec<DnsEndpoint>)>);
 
 impl DnsSource for Fixed {
-    fn service(&self, name: &str) -> Option<Vec<DnsEndpoint>> {
-        self.0.iter().find(|(service, _)| *service == name).map(|(_, endpoints)| endpoints.clone())
+    fn service(&self, name: &str, from: usize, most: usize) -> Option<Vec<DnsEndpoint>> {
+        let (_, endpoints) = self.0.iter().find(|(service, _)| *service == name)?;
+        let from = from % endpoints.len().max(1);
+        Some(endpoints.iter().cycle().skip(from).take(most.min(endpoints.len())).cloned().collect())
+    }
+
+    fn endpoint(&self, service: &str, id: &str) -> Option<DnsEndpoint> {
+        let endpoints = self.service(service, 0, usize::MAX)?;
+        endpoints.into_iter().find(|it| it.endpoint.id.to_string() == id)
     }
 
     fn serial(&self) -> u64 {
@@ -15,13 +26,32 @@ impl DnsSource for Fixed {
     }
 }
 
-fn endpoint(id: u32, host: DnsHost, left: u64) -> DnsEndpoint {
-    let left = Duration::from_millis(left);
-    DnsEndpoint { id: format!("id-{id}"), host, port: 8080, weight: 3, left }
+fn id(number: u32) -> EndpointId {
+    EndpointId::new(UNIX_EPOCH + Duration::from_millis(number.into()), [7; 10])
 }
 
-fn v4(last: u32) -> DnsHost {
-    DnsHost::Address(Ipv4Addr::from_bits(0x0a00_0000 + last).into())
+fn endpoint(number: u32, host: Host, left: u64) -> DnsEndpoint {
+    let endpoint = Endpoint {
+        id: id(number),
+        service: "web".parse().unwrap(),
+        host,
+        port: NonZeroU16::new(8080).unwrap(),
+        metadata: BTreeMap::new(),
+        tags: BTreeSet::new(),
+        weight: NonZeroU16::new(3).unwrap(),
+        health: HealthStatus::Passing,
+        ttl: Duration::from_secs(30),
+        check: None,
+        owner: None,
+        registered_at: UNIX_EPOCH,
+        sequence: Sequence(0),
+        retained: false,
+    };
+    DnsEndpoint { endpoint: Arc::new(endpoint), left: Duration::from_millis(left) }
+}
+
+fn v4(last: u32) -> Host {
+    Host::Address(Ipv4Addr::from_bits(0x0a00_0000 + last).into())
 }
 
 fn responder(services: Vec<(&'static str, Vec<DnsEndpoint>)>) -> Responder<Fixed> {
@@ -55,14 +85,14 @@ fn addresses(message: &Message) -> Vec<String> {
 
 #[test]
 fn addresses_are_answered_by_family_and_once() {
-    let six = DnsHost::Address(Ipv6Addr::LOCALHOST.into());
-    let mapped = DnsHost::Address(Ipv4Addr::new(10, 0, 0, 2).to_ipv6_mapped().into());
+    let six = Host::Address(Ipv6Addr::LOCALHOST.into());
+    let mapped = Host::Address(Ipv4Addr::new(10, 0, 0, 2).to_ipv6_mapped().into());
     let endpoints = vec![
         endpoint(1, v4(1), 60_000),
         endpoint(2, v4(1), 60_000),
         endpoint(3, six, 60_000),
         endpoint(4, mapped, 60_000),
-        endpoint(5, DnsHost::Name("db.example".into()), 60_000),
+        endpoint(5, Host::Name("db.example".into()), 60_000),
     ];
     let responder = responder(vec![("web", endpoints)]);
     let answer = look_up(&responder, "WEB.Service.plugbay.", RecordType::A);
@@ -79,18 +109,19 @@ fn addresses_are_answered_by_family_and_once() {
 #[test]
 fn places_point_to_names_with_addresses() {
     let endpoints =
-        vec![endpoint(1, v4(1), 60_000), endpoint(2, DnsHost::Name("db.example".into()), 60_000)];
+        vec![endpoint(1, v4(1), 60_000), endpoint(2, Host::Name("db.example".into()), 60_000)];
     let responder = responder(vec![("web", endpoints)]);
     for name in ["web.service.plugbay.", "_web._tcp.service.plugbay."] {
         let answer = look_up(&responder, name, RecordType::SRV);
         let mut found = addresses(&answer);
         found.sort();
-        assert_eq!(found, ["0 3 8080 db.example.", "0 3 8080 id-1.web.service.plugbay."]);
-        let target = Name::from_ascii("id-1.web.service.plugbay.").unwrap();
+        let target = format!("{}.web.service.plugbay.", id(1));
+        assert_eq!(found, [format!("0 3 8080 {target}"), "0 3 8080 db.example.".to_owned()]);
+        let target = Name::from_ascii(target).unwrap();
         assert_eq!(answer.additionals.len(), 1);
         assert_eq!(answer.additionals[0].name, target);
     }
-    let answer = look_up(&responder, "id-1.web.service.plugbay.", RecordType::A);
+    let answer = look_up(&responder, &format!("{}.web.service.plugbay.", id(1)), RecordType::A);
     assert_eq!(addresses(&answer), ["10.0.0.1"]);
     // The name of RFC 2782 has no addresses.
     let answer = look_up(&responder, "_web._tcp.service.plugbay.", RecordType::A);
@@ -123,7 +154,7 @@ fn what_is_not_there_is_told_from_what_has_no_such_record() {
         ("plugbay.", RecordType::A, ResponseCode::NoError),
         ("none.service.plugbay.", RecordType::A, ResponseCode::NXDomain),
         ("_none._tcp.service.plugbay.", RecordType::SRV, ResponseCode::NXDomain),
-        ("id-2.web.service.plugbay.", RecordType::A, ResponseCode::NXDomain),
+        (&format!("{}.web.service.plugbay.", id(2)), RecordType::A, ResponseCode::NXDomain),
         ("web.plugbay.", RecordType::A, ResponseCode::NXDomain),
     ] {
         let answer = look_up(&responder, name, kind);
@@ -187,10 +218,10 @@ fn an_answer_that_does_not_fit_sends_the_client_to_tcp() {
     let answer = ask(&web(80), &plain, Transport::Tcp);
     assert_eq!((answer.answers.len(), answer.metadata.truncation), (80, false));
     // The addresses of places are left out first, without the flag.
+    let answer = look_up(&web(3), "web.service.plugbay.", RecordType::SRV);
+    assert_eq!((answer.answers.len(), answer.additionals.len()), (3, 3));
     let answer = look_up(&web(6), "web.service.plugbay.", RecordType::SRV);
-    assert_eq!((answer.answers.len(), answer.additionals.len()), (6, 6));
-    let answer = look_up(&web(10), "web.service.plugbay.", RecordType::SRV);
-    assert_eq!((answer.answers.len(), answer.additionals.len()), (10, 0));
+    assert_eq!((answer.answers.len(), answer.additionals.len()), (6, 0));
     assert!(!answer.metadata.truncation);
 }
 

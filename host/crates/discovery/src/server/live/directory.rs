@@ -60,7 +60,7 @@ impl Inner {
     pub(super) fn keep(&self, store: &mut dyn Store, records: &[Record]) -> bool {
         if let Err(error) = store.append(records) {
             self.figures.store_failed();
-            tracing::error!(reason = "store", %error, "changes are refused: the directory cannot store them");
+            tracing::error!(reason = error.reason(), %error, "changes are refused: the directory cannot store them");
             return false;
         }
         self.update(|directory, now| directory.apply(records, now));

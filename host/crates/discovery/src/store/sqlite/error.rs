@@ -94,11 +94,11 @@ impl fmt::Display for FileError {
             ),
             Failure::Corrupt { found } => write!(
                 f,
-                "{file} is damaged ({found}): restore a backup by `plugbay directory restore`"
+                "{file} is damaged ({found}): restore a backup (docs/directory-durability.md)"
             ),
             Failure::Unfinished { log } => write!(
                 f,
-                "expected a file that is whole by itself, found changes beside it in {}: make a backup of {file} by `plugbay directory backup`",
+                "expected a file that is whole by itself, found changes beside it in {}: make a backup of {file}, which has them (docs/directory-durability.md)",
                 log.display()
             ),
             Failure::Itself => write!(f, "expected two different files, found {file} twice"),
@@ -112,7 +112,7 @@ impl fmt::Display for FileError {
                     )
                 }
                 "file-corrupt" => {
-                    write!(f, "{file} is damaged: restore a backup by `plugbay directory restore`")
+                    write!(f, "{file} is damaged: restore a backup (docs/directory-durability.md)")
                 }
                 _ => write!(f, "{file} cannot be used"),
             },

@@ -6,6 +6,8 @@ mod faults;
 #[cfg(unix)]
 mod kill;
 mod open;
+#[cfg(unix)]
+mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
