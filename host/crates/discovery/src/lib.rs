@@ -12,6 +12,7 @@
 //!   checks are arguments, and every change is a value. All tests of it are exact.
 //! - [`Store`]: what a directory keeps across restarts, as a log of [`Record`]s.
 //! - `server` (feature `server`): the directory that others reach over HTTP.
+//! - `client` (feature `client`): the producer and consumer that reaches it.
 //!
 //! # The order of a change
 //!
@@ -28,6 +29,8 @@
 //! - A watcher has no queue: it reads the history at its own pace, so a slow one blocks nobody.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+pub mod client;
 mod directory;
 #[cfg(feature = "dns")]
 pub mod dns;
