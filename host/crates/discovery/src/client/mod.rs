@@ -72,3 +72,8 @@ pub use producer::RegisteredEndpoint;
 pub use remote::{Connect, Connection, DirectoryError, Tcp};
 pub use service::Service;
 pub use snapshot::ServiceSnapshot;
+
+/// The examples of the guide.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../../../../../docs/discovery-client.md")]
+struct Guide;
