@@ -1,6 +1,7 @@
 //! One service, as a client follows it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -18,9 +19,18 @@ pub struct Service {
     shared: Arc<Shared>,
 }
 
+/// The directory told nothing yet.
+const UNKNOWN: u8 = 0;
+/// What is known may be used.
+const USABLE: u8 = 1;
+/// What is known is too old.
+const STALE: u8 = 2;
+
 /// What the watcher writes, and callers read.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// [`UNKNOWN`], [`USABLE`] or [`STALE`]: all that a call has to look at while everything is well.
+    state: AtomicU8,
     pub(super) name: ServiceName,
     pub(super) balancer: Balancer,
     caller: Caller,
@@ -66,10 +76,9 @@ impl Service {
     ///
     /// [`LookupError`] if the directory told nothing yet, or long ago.
     pub fn snapshot(&self) -> Result<Arc<ServiceSnapshot>, LookupError> {
+        self.shared.usable()?;
         let snapshot = self.shared.snapshots.borrow().clone();
-        let snapshot = snapshot.ok_or_else(|| self.shared.unknown(Duration::ZERO))?;
-        self.shared.fresh()?;
-        Ok(snapshot)
+        snapshot.ok_or_else(|| self.shared.unknown(Duration::ZERO))
     }
 
     /// Waits until the directory told about the service for the first time, as long as the client allows.
@@ -79,13 +88,13 @@ impl Service {
     ///
     /// As [`snapshot`](Self::snapshot).
     pub async fn wait_known(&self) -> Result<(), LookupError> {
-        if self.shared.snapshots.borrow().is_none() {
+        if self.shared.state.load(Relaxed) == UNKNOWN {
             let mut snapshots = self.shared.snapshots.subscribe();
             let known = snapshots.wait_for(Option::is_some);
             let known = tokio::time::timeout(self.shared.first_wait, known).await;
             known.map_err(|_| self.shared.unknown(self.shared.first_wait))?.ok();
         }
-        self.shared.fresh()
+        self.shared.usable()
     }
 
     /// Follows the service: the receiver has the latest snapshot, `None` before the first, and is told of
@@ -102,7 +111,7 @@ impl Service {
     ///
     /// [`LookupError`] if there is none, or what is known is too old.
     pub fn pick(&self, key: Option<&[u8]>) -> Result<Pick, LookupError> {
-        self.snapshot()?;
+        self.shared.usable()?;
         let pick = self.shared.balancer.pick(key);
         pick.map_err(|error| LookupError::pick(self.name().as_str(), error))
     }
@@ -116,7 +125,7 @@ impl Service {
     /// How long ago the directory was heard of; `None` if never.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        self.shared.freshness().heard.map(|heard| now().saturating_duration_since(heard))
+        self.shared.age()
     }
 
     pub(super) fn caller(&self) -> &Caller {
@@ -132,6 +141,7 @@ impl Shared {
         settings: &watcher::Settings,
     ) -> Self {
         Self {
+            state: AtomicU8::new(UNKNOWN),
             name,
             balancer,
             caller,
@@ -145,6 +155,8 @@ impl Shared {
     /// The directory was heard of now.
     pub(super) fn heard(&self) {
         *self.freshness() = Freshness { heard: Some(now()), problem: None };
+        // Without a snapshot there is nothing to use.
+        let _ = self.state.compare_exchange(STALE, USABLE, Relaxed, Relaxed);
     }
 
     /// The directory could not be asked.
@@ -155,28 +167,48 @@ impl Shared {
     pub(super) fn publish(&self, snapshot: ServiceSnapshot) {
         self.balancer.update(&snapshot.endpoints);
         self.snapshots.send_replace(Some(Arc::new(snapshot)));
+        // Unless it is stale: then it is what was known before, without what has expired.
+        let _ = self.state.compare_exchange(UNKNOWN, USABLE, Relaxed, Relaxed);
     }
 
-    fn fresh(&self) -> Result<(), LookupError> {
-        let freshness = self.freshness();
-        let age = freshness.heard.map(|heard| now().saturating_duration_since(heard));
-        match age {
-            Some(age) if age > self.max_stale => Err(LookupError::Stale {
-                service: self.name.to_string(),
-                age,
-                max: self.max_stale,
-                problem: described(freshness.problem.as_ref()),
-            }),
-            _ => Ok(()),
+    /// To be called about once a second.
+    pub(super) fn maintain(&self) {
+        self.balancer.maintain();
+        if self.age().is_some_and(|age| age > self.max_stale) {
+            let _ = self.state.compare_exchange(USABLE, STALE, Relaxed, Relaxed);
         }
     }
 
+    #[inline]
+    fn usable(&self) -> Result<(), LookupError> {
+        match self.state.load(Relaxed) {
+            USABLE => Ok(()),
+            STALE => Err(self.stale()),
+            _ => Err(self.unknown(Duration::ZERO)),
+        }
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.freshness().heard.map(|heard| now().saturating_duration_since(heard))
+    }
+
+    #[cold]
+    fn stale(&self) -> LookupError {
+        LookupError::Stale {
+            service: self.name.to_string(),
+            age: self.age().unwrap_or_default(),
+            max: self.max_stale,
+            problem: described(self.freshness().problem.as_ref()),
+        }
+    }
+
+    #[cold]
     fn unknown(&self, waited: Duration) -> LookupError {
         let problem = described(self.freshness().problem.as_ref());
         LookupError::Unknown { service: self.name.to_string(), waited, problem }
     }
 
-    fn freshness(&self) -> std::sync::MutexGuard<'_, Freshness> {
+    fn freshness(&self) -> MutexGuard<'_, Freshness> {
         self.freshness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -144,7 +144,7 @@ impl Watcher {
                 biased;
                 done = &mut work => return done,
                 _ = tick.tick() => {
-                    self.service.balancer.maintain();
+                    self.service.maintain();
                     if self.view.expire(now()) {
                         self.service.publish(self.view.snapshot());
                     }

@@ -153,7 +153,7 @@ impl State {
             service = %entry.member.endpoint().service,
             endpoint = %entry.member.authority(),
             reason = reason.as_str(),
-            seconds = time.as_secs_f64(),
+            pause = ?time,
             "endpoint ejected"
         );
         true

@@ -160,7 +160,6 @@ impl Remote {
         let mut addresses = self.addresses.lock().await;
         if addresses.all.is_empty() {
             let found = self.bootstrap.find().await?;
-            tracing::debug!(source = %found.source, count = found.addresses.len(), "addresses of the directory found");
             let current = addresses.current % found.addresses.len();
             *addresses = Addresses { all: found.addresses.into(), current };
         }
