@@ -166,9 +166,10 @@ impl Shared {
 
     pub(super) fn publish(&self, snapshot: ServiceSnapshot) {
         self.balancer.update(&snapshot.endpoints);
-        self.snapshots.send_replace(Some(Arc::new(snapshot)));
-        // Unless it is stale: then it is what was known before, without what has expired.
+        // Unless it is stale: then it is what was known before, without what has expired. Those who wait
+        // for the first snapshot look at this when they have it.
         let _ = self.state.compare_exchange(UNKNOWN, USABLE, Relaxed, Relaxed);
+        self.snapshots.send_replace(Some(Arc::new(snapshot)));
     }
 
     /// To be called about once a second.

@@ -49,7 +49,7 @@ async fn a_directory_that_is_gone_leaves_what_is_known_up_to_an_age() {
     let orders = client.service(&name("orders"));
     let _registered = client.register(registration("orders", 1, LONG)).await.unwrap();
     eventually("it is known", || known(&orders) == [1]).await;
-    let address = directory.kill().await;
+    let address = directory.kill();
     eventually("the watch broke", || client.figures().reconnects > 0).await;
     assert_eq!(known(&orders), [1], "stale, and served");
     assert!(orders.pick(None).is_ok());
@@ -76,7 +76,7 @@ async fn a_directory_that_restarts_empty_takes_no_endpoint_away() {
     }
     let ids: Vec<_> = registered.iter().map(|it| it.id()).collect();
     eventually("all are known", || known(&orders).len() == 5).await;
-    let directory = Directory::restart_at(directory.kill().await).await;
+    let directory = Directory::restart_at(directory.kill()).await;
     let mut snapshots = orders.subscribe();
     // Whatever the client hears from now on, it knows all five.
     while directory.ports("orders").len() < 5 {
@@ -102,7 +102,7 @@ async fn another_address_takes_over() {
         client.register(registration("orders", 1, Duration::from_secs(2))).await.unwrap();
     eventually("it is known", || known(&orders) == [1]).await;
     assert_eq!(first.ports("orders"), [1]);
-    first.kill().await;
+    first.kill();
     eventually("the second knows it", || second.ports("orders") == [1]).await;
     assert_eq!(client.figures().failovers, 1);
     eventually("the client follows the second", || {
@@ -121,7 +121,7 @@ async fn addresses_are_found_again_when_none_answers() {
     let client = builder("").bootstrap(bootstrap).build().await.unwrap();
     let orders = client.service(&name("orders"));
     orders.wait_known().await.unwrap();
-    directory.kill().await;
+    directory.kill();
     let other = Directory::start().await;
     std::fs::write(&file, other.url()).unwrap();
     let _registered = client.register(registration("orders", 1, LONG)).await.unwrap();
@@ -130,7 +130,7 @@ async fn addresses_are_found_again_when_none_answers() {
 
 #[tokio::test]
 async fn a_service_that_is_asked_for_in_vain_says_why() {
-    let address = Directory::start().await.kill().await;
+    let address = Directory::start().await.kill();
     let client =
         builder(&address.to_string()).first_wait(Duration::from_millis(200)).build().await.unwrap();
     let orders = client.service(&name("orders"));

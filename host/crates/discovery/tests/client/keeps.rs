@@ -55,7 +55,7 @@ async fn what_an_endpoint_says_of_itself_arrives_at_once_and_comes_again() {
 
 #[tokio::test]
 async fn a_service_may_start_before_its_directory() {
-    let address = Directory::start().await.kill().await;
+    let address = Directory::start().await.kill();
     let client = builder(&address.to_string()).build().await.unwrap();
     let ttl = Duration::from_secs(60);
     let registered = client.register(registration("orders", 1, ttl)).await.unwrap();

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use plugbay_discovery::client::{Backoff, Client, ClientBuilder, Service};
 use plugbay_discovery::{
-    ApiSettings, LiveDirectory, LiveSettings, Query, Registration, ServiceName, Tasks, router,
+    ApiSettings, LiveDirectory, LiveSettings, Query, Registration, ServiceName, router,
 };
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::task::JoinHandle;
+use tokio::runtime::Runtime;
 
 /// A directory over HTTP.
 pub(crate) struct Directory {
     address: SocketAddr,
     live: LiveDirectory,
-    _tasks: Tasks,
-    server: JoinHandle<()>,
+    /// Of its own, so that all connections end with it.
+    runtime: Option<Runtime>,
 }
 
 impl Directory {
@@ -28,18 +28,29 @@ impl Directory {
         let mut settings = LiveSettings::default();
         settings.sweep = Duration::from_millis(100);
         let live = LiveDirectory::in_memory(settings);
-        let listener = listen(address);
-        let address = listener.local_addr().unwrap();
-        let tasks = live.start();
-        let app = router(live.clone(), ApiSettings::default());
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { address, live, _tasks: tasks, server }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let served = live.clone();
+        let started = runtime.spawn(async move {
+            let listener = listen(address).await;
+            let address = listener.local_addr().unwrap();
+            let app = router(served.clone(), ApiSettings::default());
+            tokio::spawn(async move {
+                let _tasks = served.start();
+                axum::serve(listener, app).await.unwrap();
+            });
+            address
+        });
+        let address = started.await.unwrap();
+        Self { address, live, runtime: Some(runtime) }
     }
 
     /// Stops and forgets everything, as if the process were killed. The address can be used again.
-    pub(crate) async fn kill(mut self) -> SocketAddr {
-        self.server.abort();
-        let _ = (&mut self.server).await;
+    pub(crate) fn kill(mut self) -> SocketAddr {
+        self.stop();
         self.address
     }
 
@@ -61,6 +72,12 @@ impl Directory {
         })
     }
 
+    fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
     pub(crate) fn live(&self) -> &LiveDirectory {
         &self.live
     }
@@ -68,15 +85,22 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        self.server.abort();
+        self.stop();
     }
 }
 
-fn listen(address: SocketAddr) -> TcpListener {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind(address).unwrap();
-    socket.listen(1_024).unwrap()
+/// Waits while a directory that was killed still has the address.
+async fn listen(address: SocketAddr) -> TcpListener {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        match socket.bind(address).and_then(|()| socket.listen(1_024)) {
+            Ok(listener) => return listener,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// A client with short waits.

@@ -64,7 +64,9 @@ impl FromStr for Address {
         let is_plain = matches!(uri.path(), "" | "/") && uri.query().is_none();
         // Credentials belong into a token, which no log shows.
         let has_user = authority.as_str().contains('@');
-        if !is_plain || has_user || authority.host().is_empty() || authority.port_u16() == Some(0) {
+        let has_port = authority.as_str() != authority.host();
+        let is_port_wrong = has_port && authority.port_u16().is_none_or(|port| port == 0);
+        if !is_plain || has_user || authority.host().is_empty() || is_port_wrong {
             return Err(invalid());
         }
         Ok(Self { is_tls, authority: authority.clone() })

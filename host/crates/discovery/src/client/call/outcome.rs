@@ -74,7 +74,9 @@ mod tests {
     fn only_what_was_not_sent_is_unsent() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(Outcome::of_error(&refused), Outcome::Unsent);
-        assert_eq!(Outcome::of_error(&io::Error::other(refused)), Outcome::Unsent, "by its cause");
+        let path = "of a socket".into();
+        let wrapped = crate::client::bootstrap::BootstrapError::File { path, source: refused };
+        assert_eq!(Outcome::of_error(&wrapped), Outcome::Unsent, "by its cause");
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         assert_eq!(Outcome::of_error(&reset), Outcome::Unavailable);
     }
