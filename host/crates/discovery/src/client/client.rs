@@ -189,6 +189,7 @@ impl Client {
             dice: Dice::new(seed()),
             view: View::new(name.clone()),
             address: None,
+            maintenance: tokio::time::Instant::now(),
         };
         let task = Task(tokio::spawn(watcher.run()).abort_handle());
         (Service::new(shared), task)

@@ -69,7 +69,7 @@ pub use client::Client;
 pub use figures::ClientFigures;
 pub use lookup::LookupError;
 pub use producer::RegisteredEndpoint;
-pub use remote::{Connect, Connection, DirectoryError, Tcp};
+pub use remote::{Connect, Connecting, Connection, DirectoryError, Tcp};
 pub use service::Service;
 pub use snapshot::ServiceSnapshot;
 

@@ -208,7 +208,7 @@ impl Keeper {
             return self.backoff.wait(failures, &self.dice).min(third);
         }
         let jitter = Backoff { base: third / 10, max: third / 10 };
-        third - jitter.wait(1, &self.dice)
+        third.saturating_sub(jitter.wait(1, &self.dice))
     }
 }
 

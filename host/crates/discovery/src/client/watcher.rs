@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::time::{Instant, MissedTickBehavior, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::balance::{Dice, now};
 use super::bootstrap::Address;
@@ -46,6 +46,8 @@ pub(super) struct Watcher {
     pub(super) view: View,
     /// Where the sequence of the view is from.
     pub(super) address: Option<Address>,
+    /// When maintenance is due next, whatever the watcher waits for.
+    pub(super) maintenance: Instant,
 }
 
 /// The data of an event with all endpoints.
@@ -136,14 +138,13 @@ impl Watcher {
 
     /// Waits for `work`, and does meanwhile what is due each second.
     async fn maintained<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut tick = tokio::time::interval_at(Instant::now() + MAINTENANCE, MAINTENANCE);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tokio::pin!(work);
         loop {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                _ = tick.tick() => {
+                () = sleep_until(self.maintenance) => {
+                    self.maintenance = Instant::now() + MAINTENANCE;
                     self.service.maintain();
                     if self.view.expire(now()) {
                         self.service.publish(self.view.snapshot());

@@ -1,14 +1,12 @@
 //! The seams between the directory, its clients and the simulated network.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use plugbay_discovery::client::{Connect, Connection};
+use plugbay_discovery::client::{Connect, Connecting, Connection};
 use plugbay_discovery::{Clock, Moment};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -17,11 +15,7 @@ use turmoil::net::{TcpListener, TcpStream};
 pub(crate) struct Simulated;
 
 impl Connect for Simulated {
-    fn connect(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send>> {
+    fn connect(&self, host: &str, port: u16) -> Connecting {
         let host = host.to_owned();
         Box::pin(async move {
             let stream = TcpStream::connect((host.as_str(), port)).await?;

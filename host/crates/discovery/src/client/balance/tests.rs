@@ -70,7 +70,9 @@ async fn failures_in_a_row_eject_and_the_base_time_brings_back_by_one_probe() {
     assert_eq!(probes.len(), 1, "one call at a time goes to the endpoint that was ejected");
     assert!(others.iter().all(|pick| pick.member().endpoint().port.get() != 1));
     drop(others);
-    probes.into_iter().for_each(|probe| probe.succeeded(Duration::from_millis(1)));
+    for probe in probes {
+        probe.succeeded(Duration::from_millis(1));
+    }
     assert_eq!(called(&balancer), [1, 2, 3]);
     assert!((0..30).all(|_| !balancer.pick(None).unwrap().is_probe()));
 }

@@ -96,7 +96,9 @@ impl HttpClient {
             })
         };
         let outcome = |response: &Response| Outcome::of_status(response.status());
-        caller.call(key.as_ref().map(|key| key.as_bytes()), repeat, send, outcome).await
+        caller
+            .call(key.as_ref().map(reqwest::header::HeaderValue::as_bytes), repeat, send, outcome)
+            .await
     }
 }
 
@@ -107,7 +109,7 @@ fn named_by(url: &Url) -> Result<ServiceName, CallError> {
     if url.port().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err(problem("a service is a name alone, without a port or a user".into()));
     }
-    host.parse().map_err(|error| problem(format!("{error}")))
+    host.parse().map_err(problem)
 }
 
 /// Puts the address of an endpoint into the URL.

@@ -118,7 +118,7 @@ where
                 })
             };
             let outcome = |response: &Response<R>| Outcome::of_status(response.status());
-            caller.call(key.as_ref().map(|key| key.as_bytes()), repeat, send, outcome).await
+            caller.call(key.as_ref().map(http::HeaderValue::as_bytes), repeat, send, outcome).await
         })
     }
 }
@@ -130,7 +130,7 @@ fn named_by(uri: &Uri) -> Result<ServiceName, CallError> {
     if authority.as_str() != authority.host() {
         return Err(problem("a service is a name alone, without a port or a user".into()));
     }
-    authority.host().parse().map_err(|error| problem(format!("{error}")))
+    authority.host().parse().map_err(problem)
 }
 
 /// The URL with the authority of an endpoint.

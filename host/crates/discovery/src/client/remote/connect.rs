@@ -22,14 +22,13 @@ pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
+/// What [`Connect::connect`] returns.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send>>;
+
 /// Opens connections to a directory. A simulation, or a Unix socket, brings its own.
 pub trait Connect: Debug + Send + Sync + 'static {
     /// Connects to a port of a host.
-    fn connect(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send>>;
+    fn connect(&self, host: &str, port: u16) -> Connecting;
 }
 
 /// Connections by TCP.
@@ -37,11 +36,7 @@ pub trait Connect: Debug + Send + Sync + 'static {
 pub struct Tcp;
 
 impl Connect for Tcp {
-    fn connect(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send>> {
+    fn connect(&self, host: &str, port: u16) -> Connecting {
         let host = host.to_owned();
         Box::pin(async move {
             let stream = TcpStream::connect((host.as_str(), port)).await?;

@@ -111,7 +111,7 @@ impl DirectoryError {
     }
 
     /// A request that cannot be written.
-    pub(super) fn encode(error: serde_json::Error) -> Self {
+    pub(super) fn encode(error: &serde_json::Error) -> Self {
         Self::Unexpected { address: "this client".into(), problem: error.to_string() }
     }
 

@@ -22,7 +22,7 @@ use super::bootstrap::{Address, Bootstrap};
 use crate::{EndpointId, HealthReport, Registration, Sequence, ServiceName};
 
 pub(super) use self::http::Http;
-pub use connect::{Connect, Connection, Tcp};
+pub use connect::{Connect, Connecting, Connection, Tcp};
 pub use error::DirectoryError;
 
 /// The largest answer that is not a stream, in bytes: some 100,000 endpoints.
@@ -72,7 +72,8 @@ impl Remote {
         &self,
         registration: &Registration,
     ) -> Result<EndpointId, DirectoryError> {
-        let body = serde_json::to_vec(registration).map_err(DirectoryError::encode)?;
+        let body =
+            serde_json::to_vec(registration).map_err(|error| DirectoryError::encode(&error))?;
         let (address, response) = self.send(Method::POST, "/services".into(), body).await?;
         let answer: Id = self.read(&address, response).await?;
         Ok(answer.id)
@@ -88,7 +89,7 @@ impl Remote {
         let path = format!("/services/{service}/{id}/heartbeat");
         let body = match report {
             Some(report) => serde_json::to_vec(&serde_json::json!({ "health": report }))
-                .map_err(DirectoryError::encode)?,
+                .map_err(|error| DirectoryError::encode(&error))?,
             None => Vec::new(),
         };
         known(self.send(Method::PUT, path, body).await)

@@ -176,7 +176,9 @@ fn no_endpoint_gets_more_than_the_bound_and_the_rest_stays() {
     // All calls have one key.
     let held: Vec<_> = (0..800).map(|_| bounded.pick(Some(b"hot")).unwrap()).collect();
     let mut counts: HashMap<usize, u32> = HashMap::new();
-    held.iter().for_each(|pick| *counts.entry(port(pick)).or_default() += 1);
+    for pick in &held {
+        *counts.entry(port(pick)).or_default() += 1;
+    }
     let most = counts.values().max().copied().unwrap();
     assert_eq!(most, 125, "the bound is used, and kept: {counts:?}");
 
