@@ -84,7 +84,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     registration.ttl = Duration::from_secs(3);
     let _registered = client.register(registration).await?;
     if let Some(service) = options.call {
-        tokio::spawn(call(client.clone(), service, answers));
+        call(&client, &service, &answers);
     }
     writeln!(std::io::stdout(), "listening on {port}")?;
 
@@ -104,22 +104,21 @@ fn app(client: &Client, answers: &Answers, port: u16, delay: Duration) -> Router
         tokio::time::sleep(delay).await;
         port.to_string()
     };
-    let ready = async move || match client.is_ready() {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
+    let ready = async move || {
+        if client.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
     };
     let count = async move || Json(answers.lock().unwrap_or_else(PoisonError::into_inner).clone());
     Router::new()
-        .route("/", get(work.clone()).post(work))
+        .route("/", get(work).post(work))
         .route("/readyz", get(ready))
         .route("/answers", get(count))
 }
 
 /// Calls a service, four calls at a time, for as long as the process runs.
-async fn call(client: Client, service: String, answers: Answers) {
-    let http = HttpClient::new(client, reqwest::Client::new());
+fn call(client: &Client, service: &str, answers: &Answers) {
+    let http = HttpClient::new(client.clone(), reqwest::Client::new());
     for _ in 0..4 {
-        let (http, answers) = (http.clone(), Arc::clone(&answers));
+        let (http, answers) = (http.clone(), Arc::clone(answers));
         let url = format!("http://{service}/");
         tokio::spawn(async move {
             loop {

@@ -43,7 +43,9 @@ fn the_invariants_hold() {
     for seed in first..first + count {
         let Report { log, problems } = simulate(seed);
         if count == 1 {
-            log.iter().for_each(|line| eprintln!("{line}"));
+            for line in &log {
+                eprintln!("{line}");
+            }
         }
         assert!(
             problems.is_empty(),

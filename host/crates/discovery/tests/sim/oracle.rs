@@ -33,7 +33,7 @@ impl Oracle {
 }
 
 impl Facts {
-    pub(crate) fn problem(&mut self, at: Duration, what: String) {
+    pub(crate) fn problem(&mut self, at: Duration, what: &str) {
         // The first few say what went wrong.
         if self.problems.len() < 10 {
             self.problems.push(format!("{:.3} s: {what}", at.as_secs_f64()));
@@ -60,7 +60,7 @@ impl Facts {
         if sequence < self.sequence {
             self.problem(
                 at,
-                format!("the directory went back from {} to {sequence}", self.sequence),
+                &format!("the directory went back from {} to {sequence}", self.sequence),
             );
         }
         self.sequence = sequence;
@@ -69,7 +69,7 @@ impl Facts {
             let is_good = renewed.is_some_and(|renewed| at <= renewed + endpoint.ttl);
             if !is_good && !endpoint.retained {
                 let port = endpoint.port;
-                self.problem(at, format!("{port} is returned, and was renewed at {renewed:?}"));
+                self.problem(at, &format!("{port} is returned, and was renewed at {renewed:?}"));
             }
         }
     }

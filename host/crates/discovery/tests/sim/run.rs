@@ -65,7 +65,7 @@ pub(crate) fn simulate(seed: u64) -> Report {
     for (at, fault) in plan(seed) {
         run_until(&mut sim, at);
         oracle.log(at, &format!("FAULT {fault:?}"));
-        apply(&mut sim, fault, &clock, &controls, &mut running);
+        apply(&mut sim, &fault, &clock, &controls, &mut running);
     }
     run_until(&mut sim, TROUBLE);
     oracle.log(sim.elapsed(), "QUIET");
@@ -91,12 +91,12 @@ fn run_until(sim: &mut Sim<'_>, at: Duration) {
 
 fn apply(
     sim: &mut Sim<'_>,
-    fault: Fault,
+    fault: &Fault,
     clock: &JumpingClock,
     controls: &[Control],
     running: &mut [bool; CLIENTS],
 ) {
-    match fault {
+    match *fault {
         Fault::Partition(client) => sim.partition("directory", name(client).as_str()),
         Fault::Repair(client) => sim.repair("directory", name(client).as_str()),
         Fault::Slow(client, latency) => {
@@ -143,9 +143,9 @@ fn add_directory(sim: &mut Sim<'_>, oracle: &Oracle, clock: &JumpingClock, seed:
             let directory = LiveDirectory::in_memory(settings);
             let _tasks = directory.start();
             oracle.facts().new_directory();
-            let seen = oracle.clone();
+            let renewals = oracle.clone();
             let note =
-                move |request: Request, next: Next| note_renewal(seen.clone(), request, next);
+                move |request: Request, next: Next| note_renewal(renewals.clone(), request, next);
             let app = router(directory.clone(), ApiSettings::default()).layer(from_fn(note));
             tokio::spawn(inspect(directory, oracle));
             let listener = turmoil::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
@@ -242,8 +242,10 @@ async fn follow(client: Client, oracle: Oracle, number: usize) {
         // Only a snapshot of the directory may go back: it can be of another life of it.
         let resyncs = client.figures().resyncs;
         if last.0 == resyncs && sequence < last.1 {
-            facts
-                .problem(now(), format!("client {number} went back from {} to {sequence}", last.1));
+            facts.problem(
+                now(),
+                &format!("client {number} went back from {} to {sequence}", last.1),
+            );
         }
         last = (resyncs, sequence);
         facts.known.insert(number, ports.clone());
@@ -269,7 +271,7 @@ fn check_end(oracle: &Oracle, running: &[bool; CLIENTS], end: Duration) {
             let extra: Vec<_> = known.difference(&expected).collect();
             facts.problem(
                 end,
-                format!("client {client} misses {missing:?}, has {extra:?} too much"),
+                &format!("client {client} misses {missing:?}, has {extra:?} too much"),
             );
         }
     }
