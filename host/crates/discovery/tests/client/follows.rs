@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use plugbay_discovery::client::LookupError;
 use plugbay_discovery::client::bootstrap::Bootstrap;
+use plugbay_discovery::client::{LookupError, RegisteredEndpoint};
 
 use crate::world::{Directory, builder, client, eventually, known, name, registration};
 
@@ -74,7 +74,7 @@ async fn a_directory_that_restarts_empty_takes_no_endpoint_away() {
         let ttl = Duration::from_secs(6);
         registered.push(client.register(registration("orders", port, ttl)).await.unwrap());
     }
-    let ids: Vec<_> = registered.iter().map(|it| it.id()).collect();
+    let ids: Vec<_> = registered.iter().map(RegisteredEndpoint::id).collect();
     eventually("all are known", || known(&orders).len() == 5).await;
     let directory = Directory::restart_at(directory.kill()).await;
     let mut snapshots = orders.subscribe();
@@ -88,7 +88,7 @@ async fn a_directory_that_restarts_empty_takes_no_endpoint_away() {
         snapshot.endpoints.iter().all(|endpoint| !endpoint.retained)
     };
     eventually("all are registered as before", not_retained).await;
-    assert_eq!(registered.iter().map(|it| it.id()).collect::<Vec<_>>(), ids);
+    assert_eq!(registered.iter().map(RegisteredEndpoint::id).collect::<Vec<_>>(), ids);
     assert!(client.figures().reregistrations >= 5);
 }
 
