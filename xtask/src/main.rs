@@ -12,6 +12,7 @@ mod plugins;
 mod python;
 mod repository;
 mod sanitize;
+mod sim;
 mod soak;
 mod stage;
 mod test;
@@ -87,6 +88,15 @@ enum Task {
         #[arg(long)]
         release: bool,
     },
+    /// Simulate a directory and its clients while the network, clocks and processes fail
+    Sim {
+        /// The first seed; alone, its log is shown
+        #[arg(long)]
+        seed: u64,
+        /// How many seeds, from that one on
+        #[arg(long, default_value_t = 1)]
+        seeds: u64,
+    },
     /// Make a Debian package of the program
     #[cfg(unix)]
     Package {
@@ -108,6 +118,7 @@ fn main() -> ExitCode {
         Task::Bench { args } => bench::run(&args),
         Task::Counts { bless } => counts::run(bless),
         Task::Soak { minutes, release } => soak::run(minutes, release),
+        Task::Sim { seed, seeds } => sim::run(seed, seeds),
         #[cfg(unix)]
         Task::Package { program } => package::run(program),
         Task::VendorUi => vendor_ui::run(),

@@ -1,7 +1,7 @@
 //! The dependencies between the crates of the workspace that are allowed.
 //!
 //! ```text
-//! registry ← core ← {wasm, native} ← host ← server      discovery ← server
+//! registry ← core ← {wasm, native} ← host ← server      {registry, guard} ← discovery ← server
 //! guard ← {wasm, native, host}
 //! abi ← {native, sdk}      document ← {core, sdk, server}
 //! toolchain ← server       accept ← server      telemetry ← {host, server, discovery, otlp}
@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("plugbay-document", &[]),
     ("plugbay-abi", &[]),
     ("plugbay-accept", &[]),
-    ("plugbay-discovery", &["plugbay-telemetry"]),
+    ("plugbay-discovery", &["plugbay-registry", "plugbay-guard", "plugbay-telemetry"]),
     ("plugbay-telemetry", &[]),
     ("plugbay-otlp", &["plugbay-core", "plugbay-telemetry"]),
     ("plugbay-profile", &["plugbay-core"]),

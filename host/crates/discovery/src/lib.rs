@@ -14,6 +14,7 @@
 //!   `sqlite`) keeps it in a file, with backups.
 //! - `server` (feature `server`): the directory that others reach over HTTP.
 //! - `dns` (feature `dns`): its services as a DNS zone.
+//! - `client` (feature `client`): the producer and consumer that reaches it.
 //!
 //! # The order of a change
 //!
@@ -30,6 +31,8 @@
 //! - A watcher has no queue: it reads the history at its own pace, so a slow one blocks nobody.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+pub mod client;
 mod directory;
 #[cfg(feature = "dns")]
 pub mod dns;

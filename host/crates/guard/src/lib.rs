@@ -30,7 +30,7 @@
 //!   nothing is wrong. Its file opens with the protocol.
 //! - [`Streak`] turns single health checks into healthy and unhealthy; [`jittered`] spreads them in time.
 //! - [`Restarts`] decides when a crashed plugin may be restarted, and when to give up.
-//! - [`pick`] and [`pick_among`] choose among providers by weight, sticky by a key.
+//! - [`pick`], [`pick_among`] and [`pick_by_key`] choose among providers by weight, sticky by a key.
 //! - [`RetryBudget`] decides whether a failed call may be retried with another provider.
 //! - [`Trial`] compares the two [`Side`]s of a canary by a stated test, and [`Steps`] raise its
 //!   share.
@@ -81,5 +81,5 @@ pub use quota::{Exceeded, Quota};
 pub use rate::RateLimit;
 pub use restarts::{Next, RestartRules, Restarts};
 pub use retry::{RetryBudget, RetryRules};
-pub use share::{WeightedProvider, pick, pick_among};
+pub use share::{WeightedProvider, pick, pick_among, pick_by_key};
 pub use tally::{DistinctTally, Tally};

@@ -56,7 +56,7 @@ pub fn pick_among(
 ) -> Option<usize> {
     let providers = providers.iter().map(|provider| (provider.name, provider.weight));
     match key {
-        Some(key) => by_key(providers, key),
+        Some(key) => pick_by_key(providers, key),
         None => by_chance(providers.map(|(_, weight)| weight), random),
     }
 }
@@ -67,7 +67,7 @@ pub fn pick_among(
 pub fn pick(weights: &[u32], key: Option<&[u8]>, random: impl FnOnce() -> u64) -> Option<usize> {
     let weights = weights.iter().copied();
     match key {
-        Some(key) => by_key((0..).zip(weights), key),
+        Some(key) => pick_by_key((0..).zip(weights), key),
         None => by_chance(weights, random),
     }
 }
@@ -93,7 +93,12 @@ fn by_chance(
     })
 }
 
-fn by_key(providers: impl Iterator<Item = (u64, u32)> + Clone, key: &[u8]) -> Option<usize> {
+/// As [`pick_among`] with a key, for providers that are not in one slice: each is the hash of its name, and
+/// its weight. A weight of 0 takes a provider out of this choice, and moves only its own keys.
+pub fn pick_by_key(
+    providers: impl Iterator<Item = (u64, u32)> + Clone,
+    key: &[u8],
+) -> Option<usize> {
     let key = fnv(key);
     let none_weighs = providers.clone().all(|(_, weight)| weight == 0);
     let mut best: Option<(f64, usize)> = None;
