@@ -5,6 +5,7 @@
 mod bench;
 mod browser;
 mod needs;
+mod openapi;
 #[cfg(unix)]
 mod package;
 mod plugins;

@@ -24,13 +24,14 @@ enum Needed {
     ByCrate(&'static str),
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 10] = [
     // Crates with C in them, and the linker.
     Need { program: "cc", packages: &["gcc", "libc6-dev"], needed: Needed::ToBuild },
     // The native plugin in C++ that the tests build, and libFuzzer.
     Need { program: "c++", packages: &["g++"], needed: Needed::ToTest },
     // The commands in the guides run as tests.
     Need { program: "curl", packages: &["curl"], needed: Needed::ToTest },
+    Need { program: "openssl", packages: &["openssl"], needed: Needed::ToTest },
     // The reader of metrics that checks what the admin plane writes.
     Need { program: "promtool", packages: &["prometheus"], needed: Needed::ToTest },
     // Packs the program.
@@ -83,11 +84,13 @@ fn missing(purpose: Purpose, lock: &str, has: impl Fn(&str) -> bool) -> Vec<&'st
     NEEDS.iter().filter(is_needed).filter(|need| !has(need.program)).collect()
 }
 
-/// Whether a program can be started.
+/// Whether a program can be started. (`openssl` knows no flag for its version.)
 pub(crate) fn has(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    ["--version", "version"].iter().any(|version| {
+        let mut command = Command::new(program);
+        command.arg(version).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    })
 }
 
 #[cfg(test)]
@@ -102,7 +105,17 @@ mod tests {
         assert_eq!(programs(Purpose::Build, ""), ["cc"]);
         assert_eq!(
             programs(Purpose::Test, ""),
-            ["cc", "c++", "curl", "promtool", "dpkg-deb", "systemd-analyze", "chromium", "npm"]
+            [
+                "cc",
+                "c++",
+                "curl",
+                "openssl",
+                "promtool",
+                "dpkg-deb",
+                "systemd-analyze",
+                "chromium",
+                "npm"
+            ]
         );
         assert_eq!(programs(Purpose::Build, "name = \"etcd-client\""), ["cc", "protoc"]);
         assert!(missing(Purpose::Test, "", |_| true).is_empty());

@@ -1,9 +1,10 @@
 //! The sentence for each outcome, as logs, events and the command line show it.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::outcome::Outcome;
+use super::timestamp;
 
 /// The beginning of a digest, enough to compare it with another one.
 fn short(digest: &str) -> &str {
@@ -106,6 +107,21 @@ impl fmt::Display for Outcome {
                 )
             }
             Self::WatchRestored => write!(f, "file watching works again"),
+            Self::CertificateReloaded { plane, expires_at } => {
+                let expires = timestamp::text(*expires_at);
+                write!(f, "the {plane} plane has a new certificate, which expires at {expires}")
+            }
+            Self::CertificateRefused { plane, message, hint } => {
+                write!(
+                    f,
+                    "the {plane} plane keeps its certificate, because the new one is refused: {message} ({hint})"
+                )
+            }
+            Self::CertificateExpiring { plane, file, expires_at } => {
+                let at = timestamp::text(*expires_at);
+                let expires = if *expires_at <= SystemTime::now() { "expired" } else { "expires" };
+                write!(f, "the certificate of the {plane} plane {expires} at {at}: replace {file}")
+            }
         }
     }
 }

@@ -522,8 +522,16 @@ impl Terminals {
         );
         let said = self.first_output();
         let First { child, output, .. } = self.first.take().unwrap();
+        let group = child.id();
         let status = self.wait(child, &output);
         assert!(status.success(), "{}: {status}{said}", self.place());
+        // A process that replaced the first one ends a moment later.
+        let is_there = format!("kill -s 0 -- -{group} 2> /dev/null");
+        let end = Instant::now() + SOON;
+        while Command::new("bash").args(["-c", &is_there]).status().unwrap().success() {
+            assert!(Instant::now() < end, "{}: not ended within {SOON:?}", self.place());
+            pause();
+        }
     }
 }
 

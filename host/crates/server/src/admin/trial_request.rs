@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ArrayItems};
+use utoipa::openapi::{ObjectBuilder, Type};
 
+use super::actions::read;
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -21,23 +24,36 @@ use crate::shared::Shared;
 const MAX_SHOWN: usize = 64 << 10;
 
 /// The body of `POST /v1/routes/test`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrialRequest {
     /// The method, such as `GET`.
+    #[schema(pattern = "^[A-Z]{1,16}$")]
     pub method: String,
     /// The path, with its query.
+    #[schema(pattern = "^/[A-Za-z0-9/_.~%?&=+,:;@!$'()*-]*$")]
     pub path: String,
     /// Header fields.
     #[serde(default)]
+    #[schema(schema_with = header_fields)]
     pub headers: Vec<(String, String)>,
     /// The body.
     #[serde(default)]
     pub body: String,
 }
 
+/// Names and values that a request may have.
+fn header_fields() -> ArrayBuilder {
+    let text = |pattern| ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    let [name, value] = [r"^[A-Za-z][A-Za-z0-9-]{0,99}$", r"^[ -~]*$"].map(text);
+    let field = ArrayBuilder::new().prefix_items([name, value]).items(ArrayItems::False);
+    let field =
+        field.min_items(Some(2)).max_items(Some(2)).description(Some("A name and a value."));
+    ArrayBuilder::new().items(field)
+}
+
 /// What the data plane answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[non_exhaustive]
 pub struct TrialAnswer {
     /// The status.
@@ -52,11 +68,17 @@ pub struct TrialAnswer {
     pub size: usize,
 }
 
+/// Sends one request to the data plane from within the process, and shows the answer.
+#[utoipa::path(
+    post, path = "/v1/routes/test", tag = "act", operation_id = "test_route",
+    request_body(content = TrialRequest, example = json!({"method": "GET", "path": "/hello"})),
+    responses((status = 200, description = "What the data plane answered", body = TrialAnswer)),
+)]
 pub(super) async fn test(
     State(shared): State<Arc<Shared>>,
-    request: Result<Json<TrialRequest>, JsonRejection>,
+    body: Bytes,
 ) -> Result<Json<TrialAnswer>, Problem> {
-    let Json(asked) = request.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let asked = read(&body, r#"a request such as {"method":"GET","path":"/hello"}"#)?;
     let request = request_of(asked).map_err(Problem::bad_request)?;
     let plane = shared.data.get().ok_or_else(|| {
         Problem::not_found("the application serves the data plane itself: send the request to it")

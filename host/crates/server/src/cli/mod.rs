@@ -35,6 +35,7 @@ mod list;
 mod logs;
 mod print;
 mod remote;
+mod retry;
 mod serve;
 mod source;
 mod sse;
@@ -45,6 +46,8 @@ mod token;
 mod top;
 mod trace;
 mod trust;
+mod upgrade;
 mod version;
+mod weights;
 
 pub(crate) use self::command::run;
